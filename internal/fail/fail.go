@@ -1,0 +1,92 @@
+package fail
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"syscall"
+)
+
+// Kind says what sort of failure an error is. Its value is the program's exit code.
+type Kind int
+
+// The exit codes of fx. They are a promise to scripts: never renumber them.
+const (
+	Other       Kind = 1   // anything without a better kind
+	Usage       Kind = 2   // wrong flags, names, folders: the command line must change
+	Rejected    Kind = 3   // some inputs were rejected and the user asked for none to be
+	Model       Kind = 4   // bad model, weights or checkpoint
+	Store       Kind = 5   // the embedding store is damaged
+	DiskFull    Kind = 6   // no space left where fx writes
+	Device      Kind = 7   // ONNX Runtime or the device asked for is not available
+	NonFinite   Kind = 8   // a loss or an embedding is NaN or infinite
+	Locked      Kind = 9   // another process holds the lock
+	Interrupted Kind = 130 // Ctrl+C
+)
+
+// Error is an error with a kind and a hint.
+type Error struct {
+	Kind Kind
+	Msg  string // what happened, naming the file; no trailing full stop
+	Hint string // what to do, a whole sentence, or empty
+	Err  error  // the cause, or nil
+}
+
+// Error returns message and cause, without the hint: cli prints that on a line of its own.
+func (e *Error) Error() string {
+	switch {
+	case e.Err == nil:
+		return e.Msg
+	case e.Msg == "":
+		return e.Err.Error()
+	}
+	return e.Msg + ": " + e.Err.Error()
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// New returns an error of the kind with a hint and a formatted message.
+func New(kind Kind, hint, format string, args ...any) error {
+	return &Error{Kind: kind, Hint: hint, Msg: fmt.Sprintf(format, args...)}
+}
+
+// Wrap returns an error of the kind caused by err, or nil where err is nil.
+func Wrap(kind Kind, err error, hint, format string, args ...any) error {
+	if err == nil {
+		return nil
+	}
+	return &Error{Kind: kind, Hint: hint, Msg: fmt.Sprintf(format, args...), Err: err}
+}
+
+// KindOf returns the kind that decides the exit code: DiskFull and Interrupted
+// where the chain ends in ENOSPC, EDQUOT or context.Canceled, whoever wrapped
+// it; else the kind of the outermost Error in the chain; else Other.
+func KindOf(err error) Kind {
+	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
+		return DiskFull
+	}
+	if errors.Is(err, context.Canceled) {
+		return Interrupted
+	}
+	var e *Error
+	if errors.As(err, &e) {
+		return e.Kind
+	}
+	return Other
+}
+
+// HintOf returns the first hint in the chain of err, or "".
+func HintOf(err error) string {
+	for err != nil {
+		var e *Error
+		if !errors.As(err, &e) {
+			return ""
+		}
+		if e.Hint != "" {
+			return e.Hint
+		}
+		err = e.Err
+	}
+	return ""
+}

@@ -1,0 +1,32 @@
+// Package progress is how libraries tell that they move on. They report to a
+// Reporter; only cli draws. The zero value of nothing is needed: Discard
+// serves where nobody watches.
+package progress
+
+// Reporter receives the stages of a long job.
+type Reporter interface {
+	// Begin starts a stage, such as "extract". Total is the number of units
+	// to come, or 0 where it is not known; unit is a plural such as "images"
+	// or "bytes". Stages may overlap.
+	Begin(stage string, total int64, unit string) Task
+	// Note tells one line that a user should see once, such as a fall-back taken.
+	Note(line string)
+}
+
+// Task is one running stage. Its methods are safe for concurrent use.
+type Task interface {
+	// Add counts n further units as done.
+	Add(n int64)
+	// End closes the stage, whether or not all units were done.
+	End()
+}
+
+// Discard ignores everything.
+var Discard Reporter = discard{}
+
+type discard struct{}
+
+func (discard) Begin(string, int64, string) Task { return discard{} }
+func (discard) Note(string)                      {}
+func (discard) Add(int64)                        {}
+func (discard) End()                             {}
