@@ -1,4 +1,3 @@
-// Package paths knows where fx keeps what it fetches.
 package paths
 
 import (

@@ -1,6 +1,3 @@
-// Package progress is how libraries tell that they move on. They report to a
-// Reporter; only cli draws. The zero value of nothing is needed: Discard
-// serves where nobody watches.
 package progress
 
 // Reporter receives the stages of a long job.

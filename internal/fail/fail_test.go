@@ -1,0 +1,56 @@
+package fail_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"syscall"
+	"testing"
+
+	"fx/internal/fail"
+)
+
+func TestKindOf(t *testing.T) {
+	full := &fs.PathError{Op: "write", Path: "shard", Err: syscall.ENOSPC}
+	for _, c := range []struct {
+		name string
+		err  error
+		want fail.Kind
+	}{
+		{"plain", errors.New("x"), fail.Other},
+		{"kind", fail.New(fail.Usage, "", "x"), fail.Usage},
+		{"kind under a wrapper", fmt.Errorf("y: %w", fail.New(fail.Device, "", "x")), fail.Device},
+		{"outermost kind wins", fail.Wrap(fail.Model, fail.New(fail.Usage, "", "x"), "", "y"), fail.Model},
+		{"a full disk whoever wrapped it", fail.Wrap(fail.Store, full, "", "y"), fail.DiskFull},
+		{"Ctrl+C whoever wrapped it", fail.Wrap(fail.Model, context.Canceled, "", "y"), fail.Interrupted},
+	} {
+		if got := fail.KindOf(c.err); got != c.want {
+			t.Errorf("%s: kind %d, want %d", c.name, got, c.want)
+		}
+	}
+}
+
+func TestHintOfFindsTheInnerHint(t *testing.T) {
+	err := fail.Wrap(fail.Model, fail.New(fail.Usage, "do this", "x"), "", "y")
+	if got := fail.HintOf(fmt.Errorf("z: %w", err)); got != "do this" {
+		t.Errorf("hint %q", got)
+	}
+	if got := fail.HintOf(errors.New("x")); got != "" {
+		t.Errorf("hint %q of a plain error", got)
+	}
+	if fail.Wrap(fail.Model, nil, "", "y") != nil {
+		t.Error("wrapping nil made an error")
+	}
+}
+
+func ExampleNew() {
+	err := fail.New(fail.Usage, "fx backbones list shows the names.", "unknown backbone %q", "resnet81")
+	fmt.Println(err)
+	fmt.Println(fail.HintOf(err))
+	fmt.Println("exit code", int(fail.KindOf(err)))
+	// Output:
+	// unknown backbone "resnet81"
+	// fx backbones list shows the names.
+	// exit code 2
+}

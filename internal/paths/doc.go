@@ -1,0 +1,2 @@
+// Package paths knows where fx keeps what it fetches.
+package paths
