@@ -1,0 +1,149 @@
+package onnx
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"fx/internal/onnx/pb"
+)
+
+// inlineExternal reads the data of tensors that keep it in files beside the
+// model, and puts it into the tensors. At most left bytes are read.
+func inlineExternal(m *pb.ModelProto, folder string, left int64) error {
+	e := externalReader{folder: folder, left: left, files: map[string]*os.File{}}
+	defer e.close()
+	return eachTensor(m, func(t *pb.TensorProto) error {
+		if t.DataLocation != pb.TensorProto_EXTERNAL {
+			return nil
+		}
+		if err := e.inline(t); err != nil {
+			return fmt.Errorf("external data of tensor %q: %w", t.Name, err)
+		}
+		return nil
+	})
+}
+
+type externalReader struct {
+	folder string
+	root   *os.Root
+	left   int64
+	files  map[string]*os.File
+}
+
+func (e *externalReader) close() {
+	for _, f := range e.files {
+		f.Close()
+	}
+	if e.root != nil {
+		e.root.Close()
+	}
+}
+
+func (e *externalReader) inline(t *pb.TensorProto) error {
+	want, err := tensorBytes(t)
+	if err != nil {
+		return err
+	}
+	if hasData(t) {
+		return errors.New("the tensor holds data of its own as well")
+	}
+	location, offset, length := "", int64(0), want
+	for _, entry := range t.ExternalData {
+		switch entry.Key {
+		case "location":
+			location = entry.Value
+		case "offset", "length":
+			v, err := strconv.ParseInt(entry.Value, 10, 64)
+			if err != nil || v < 0 {
+				return fmt.Errorf("%s %q is no byte count", entry.Key, entry.Value)
+			}
+			if entry.Key == "offset" {
+				offset = v
+			} else {
+				length = v
+			}
+		}
+	}
+	if length != want {
+		return fmt.Errorf("length %d, but its type and dimensions %v need %d bytes", length, t.Dims, want)
+	}
+	f, size, err := e.open(location)
+	if err != nil {
+		return err
+	}
+	if offset > size || length > size-offset {
+		return fmt.Errorf("bytes %d to %d of %s, which has %d", offset, offset+length, location, size)
+	}
+	if e.left -= length; e.left < 0 {
+		return errors.New("the model with its external data is larger than accepted (2 GiB unless set otherwise)")
+	}
+	data := make([]byte, length)
+	if _, err := f.ReadAt(data, offset); err != nil && !(err == io.EOF && length == 0) {
+		return err
+	}
+	t.RawData = data
+	t.ExternalData = nil
+	t.DataLocation = pb.TensorProto_DEFAULT
+	return nil
+}
+
+// open opens a file below the model's folder: a relative path without "..",
+// no component of it a link, its end a regular file.
+func (e *externalReader) open(location string) (*os.File, int64, error) {
+	if f := e.files[location]; f != nil {
+		info, err := f.Stat()
+		if err != nil {
+			return nil, 0, err
+		}
+		return f, info.Size(), nil
+	}
+	if location == "" {
+		return nil, 0, errors.New("no location is given")
+	}
+	if !filepath.IsLocal(location) || strings.ContainsAny(location, "\\\x00") || filepath.ToSlash(filepath.Clean(location)) != strings.TrimPrefix(location, "./") {
+		return nil, 0, fmt.Errorf("location %q is not a plain path inside the model's own folder", location)
+	}
+	if e.root == nil {
+		root, err := os.OpenRoot(e.folder)
+		if err != nil {
+			return nil, 0, err
+		}
+		e.root = root
+	}
+	var last os.FileInfo
+	for i := 0; i <= len(location); i++ {
+		if i < len(location) && location[i] != '/' {
+			continue
+		}
+		info, err := e.root.Lstat(location[:i])
+		if err != nil {
+			return nil, 0, err
+		}
+		if info.Mode()&os.ModeSymlink != 0 {
+			return nil, 0, fmt.Errorf("location %q goes through the link %s", location, location[:i])
+		}
+		last = info
+	}
+	if !last.Mode().IsRegular() { // checked before opening: a named pipe would block
+		return nil, 0, fmt.Errorf("location %q is not a regular file", location)
+	}
+	f, err := e.root.Open(location)
+	if err != nil {
+		return nil, 0, err
+	}
+	info, err := f.Stat()
+	if err == nil && !os.SameFile(info, last) {
+		err = fmt.Errorf("location %q changed while it was opened", location)
+	}
+	if err != nil {
+		f.Close()
+		return nil, 0, err
+	}
+	e.files[location] = f
+	return f, info.Size(), nil
+}

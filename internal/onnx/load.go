@@ -1,0 +1,152 @@
+package onnx
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"google.golang.org/protobuf/proto"
+
+	"fx/internal/fail"
+	"fx/internal/onnx/pb"
+)
+
+// Options bounds what Load and Parse accept. The zero value is right for a
+// user's own file.
+type Options struct {
+	// FileBytes bounds the file, external data not counted; 0 means 2 GiB - 1,
+	// where protobuf ends.
+	FileBytes int64
+	// TotalBytes bounds the file with its external data; 0 means 2 GiB - 1:
+	// ONNX Runtime is handed one message that holds everything.
+	TotalBytes int64
+	// Memory bounds an estimate of the memory that the decoded messages take;
+	// 0 means 6 GiB. A small file can hold very many empty messages.
+	Memory int64
+	// Nodes bounds the nodes of all graphs and functions, 0 means 1,000,000.
+	Nodes int
+	// Tensors bounds the tensors of all graphs, 0 means 1,000,000.
+	Tensors int
+	// Depth bounds how deep messages and graphs nest, 0 means 64.
+	Depth int
+	// Weightless accepts initializers that have a type and dimensions but no
+	// data: a skeleton, to be filled before it runs.
+	Weightless bool
+}
+
+const protobufEnd = 1<<31 - 1 // bytes; protobuf lengths are signed 32-bit numbers
+
+func (o Options) resolved() Options {
+	set := func(field *int64, value int64) {
+		if *field == 0 {
+			*field = value
+		}
+	}
+	set(&o.FileBytes, protobufEnd)
+	set(&o.TotalBytes, protobufEnd)
+	set(&o.Memory, 6<<30)
+	if o.Nodes == 0 {
+		o.Nodes = 1_000_000
+	}
+	if o.Tensors == 0 {
+		o.Tensors = 1_000_000
+	}
+	if o.Depth == 0 {
+		o.Depth = 64
+	}
+	return o
+}
+
+const badFileHint = "Export the network again, or check that the file was copied whole and comes from a source you trust."
+
+// Load reads and vets the ONNX file at path, external data included, with the
+// default Options. Errors are of kind fail.Model, or fail.Usage where there is
+// no such file.
+func Load(path string) (*pb.ModelProto, error) { return LoadWith(path, Options{}) }
+
+// LoadWith is Load with options.
+func LoadWith(path string, options Options) (*pb.ModelProto, error) {
+	options = options.resolved()
+	data, err := readBounded(path, options.FileBytes)
+	if err != nil {
+		return nil, err
+	}
+	m, err := decode(data, options)
+	if err == nil {
+		left := options.TotalBytes - int64(len(data))
+		data = nil // the decoded messages hold copies
+		err = inlineExternal(m, filepath.Dir(path), left)
+	}
+	if err == nil {
+		err = vet(m, options)
+	}
+	if err != nil {
+		return nil, fail.Wrap(fail.Model, err, badFileHint, "ONNX file %s", path)
+	}
+	return m, nil
+}
+
+// Parse decodes and vets a model that is in memory; name stands for it in
+// errors. External data is refused: there is no folder to look in.
+func Parse(data []byte, name string) (*pb.ModelProto, error) {
+	return ParseWith(data, name, Options{})
+}
+
+// ParseWith is Parse with options.
+func ParseWith(data []byte, name string, options Options) (*pb.ModelProto, error) {
+	options = options.resolved()
+	m, err := decode(data, options)
+	if err == nil {
+		err = vet(m, options)
+	}
+	if err != nil {
+		return nil, fail.Wrap(fail.Model, err, badFileHint, "ONNX model %s", name)
+	}
+	return m, nil
+}
+
+func readBounded(path string, limit int64) ([]byte, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fail.Wrap(fail.Usage, err, "Check the path.", "ONNX file")
+	}
+	if err != nil {
+		return nil, fail.Wrap(fail.Model, err, "Check the path and its permissions.", "ONNX file")
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, fail.Wrap(fail.Model, err, "", "ONNX file %s", path)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fail.New(fail.Model, "Give the path of the .onnx file itself.", "ONNX file %s is not a regular file", path)
+	}
+	if info.Size() > limit {
+		return nil, fail.New(fail.Model, "Export the network with its weights as external data in the same folder, or take a smaller one.",
+			"ONNX file %s has %d bytes, more than the %d accepted", path, info.Size(), limit)
+	}
+	data := make([]byte, info.Size())
+	if _, err := io.ReadFull(f, data); err != nil {
+		return nil, fail.Wrap(fail.Model, err, "Something else is writing the file: try again when it is done.", "ONNX file %s", path)
+	}
+	return data, nil
+}
+
+func decode(data []byte, options Options) (*pb.ModelProto, error) {
+	if len(data) == 0 {
+		return nil, errors.New("is empty")
+	}
+	if int64(len(data)) > options.FileBytes {
+		return nil, fmt.Errorf("has %d bytes, more than the %d accepted", len(data), options.FileBytes)
+	}
+	m := &pb.ModelProto{}
+	if err := surveyWire(data, m.ProtoReflect().Descriptor(), options); err != nil {
+		return nil, err
+	}
+	if err := proto.Unmarshal(data, m); err != nil {
+		return nil, fmt.Errorf("is not an ONNX model: %w", err)
+	}
+	return m, nil
+}
