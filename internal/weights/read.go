@@ -1,0 +1,172 @@
+package weights
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"os"
+	"unicode/utf8"
+
+	"fx/internal/fail"
+)
+
+// The formats that Read knows, as Info names them.
+const (
+	Safetensors = "safetensors"
+	TorchZip    = "torch zip"    // torch.save since PyTorch 1.6
+	TorchLegacy = "torch legacy" // torch.save before, or with _use_new_zipfile_serialization=False
+)
+
+// maxFile bounds the memory that a file can claim: no backbone comes near it.
+const maxFile = 16 << 30
+
+// Info says which file the weights came from.
+type Info struct {
+	Path   string
+	Format string // Safetensors, TorchZip or TorchLegacy
+	Inside string // the key under which a checkpoint held them, such as "state_dict", or ""
+	SHA256 string // of the whole file, in lower-case hex
+	Bytes  int64
+}
+
+// Read returns the tensors of a file, whose content decides its format. The
+// file is read once, into memory that the tensors share, and hashed on the way.
+// A checkpoint is opened: {"state_dict": …}, {"model": …} and the like.
+//
+// Errors are of kind fail.Model and name the file; of kind fail.Usage where
+// there is no such file.
+func Read(path string) (*StateDict, Info, error) {
+	info := Info{Path: path}
+	file, err := readAll(path, &info)
+	if err != nil {
+		return nil, info, err
+	}
+	state, err := decode(file, &info)
+	if err != nil {
+		if fail.HintOf(err) == "" {
+			err = fail.Wrap(fail.Model, err, damagedHint, "%s", path)
+		} else {
+			err = fmt.Errorf("%s: %w", path, err)
+		}
+		return nil, info, err
+	}
+	return state, info, nil
+}
+
+const damagedHint = "Get the file again: it is damaged, or not what its name says."
+
+// readAll reads and hashes the file in one go, once its beginning shows that it can be weights.
+func readAll(path string, info *Info) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fail.Wrap(fail.Usage, err, "Check the path of the weights file.", "weights")
+	}
+	defer func() { _ = f.Close() }() // only read from
+	stat, err := f.Stat()
+	if err != nil {
+		return nil, fail.Wrap(fail.Usage, err, "Check the path of the weights file.", "weights")
+	}
+	if !stat.Mode().IsRegular() {
+		return nil, fail.New(fail.Usage, "Name the weights file itself.", "%s is not a file", path)
+	}
+	info.Bytes = stat.Size()
+	if info.Bytes > maxFile {
+		return nil, fail.New(fail.Model, damagedHint, "%s: %d bytes, more than the %d that fx takes", path, info.Bytes, int64(maxFile))
+	}
+	head := make([]byte, min(info.Bytes, 512))
+	if _, err := f.ReadAt(head, 0); err != nil && err != io.EOF {
+		return nil, fail.Wrap(fail.Model, err, "", "reading %s", path)
+	}
+	if _, err := sniff(head, info.Bytes); err != nil {
+		return nil, fail.Wrap(fail.Model, err, damagedHint, "%s", path)
+	}
+	file, hash := make([]byte, info.Bytes), sha256.New()
+	for rest := file; len(rest) > 0; {
+		n := min(len(rest), 1<<20)
+		if _, err := io.ReadFull(f, rest[:n]); err != nil {
+			return nil, fail.Wrap(fail.Model, err, "Was it written to meanwhile? Run it again.", "reading %s", path)
+		}
+		hash.Write(rest[:n])
+		rest = rest[n:]
+	}
+	info.SHA256 = hex.EncodeToString(hash.Sum(nil))
+	return file, nil
+}
+
+// decode fills in Format and Inside of info.
+func decode(file []byte, info *Info) (*StateDict, error) {
+	format, err := sniff(file[:min(len(file), 512)], int64(len(file)))
+	if err != nil {
+		return nil, err
+	}
+	info.Format = format
+	switch format {
+	case Safetensors:
+		return decodeSafetensors(file)
+	}
+	return nil, fmt.Errorf("%s is not read", format)
+}
+
+// sniff returns the format of a file that begins with head.
+func sniff(head []byte, size int64) (string, error) {
+	if size == 0 {
+		return "", fmt.Errorf("an empty file")
+	}
+	if bytes.HasPrefix(head, []byte("PK\x03\x04")) {
+		return TorchZip, nil
+	}
+	if bytes.HasPrefix(head, legacyStart[:1]) && len(head) > 1 && head[1] >= 2 && head[1] <= 5 {
+		if bytes.HasPrefix(head[2:], legacyStart[2:]) {
+			return TorchLegacy, nil
+		}
+		return "", fmt.Errorf("a Python pickle, and not one that torch.save wrote")
+	}
+	for _, known := range strangers {
+		if bytes.HasPrefix(head, []byte(known.start)) {
+			return "", fmt.Errorf("%s, not weights", known.what)
+		}
+	}
+	text := bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\xef\xbb\xbf")), " \t\r\n")
+	if bytes.HasPrefix(text, []byte("<")) {
+		return "", fmt.Errorf("an HTML page, not weights: the download gave an error page or a log-in form")
+	}
+	if len(head) > 8 && head[8] == '{' && binary.LittleEndian.Uint64(head) <= maxHeader {
+		return Safetensors, nil
+	}
+	if isText(head) {
+		return "", fmt.Errorf("a text file, not weights: it begins with %.40q", text)
+	}
+	return "", fmt.Errorf("neither a safetensors file nor one that torch.save wrote")
+}
+
+// legacyStart is the beginning of every legacy file: PROTO 2 and the magic
+// number 0x1950a86a20f9469cfc6c as a LONG1 of ten bytes, then STOP.
+var legacyStart = []byte("\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.")
+
+// strangers are files that people take for weights.
+var strangers = []struct{ start, what string }{
+	{"version https://git-lfs.github.com/spec/", "a Git LFS pointer (run git lfs pull)"},
+	{"\x1f\x8b", "a gzip archive (unpack it first)"},
+	{"\x89HDF\r\n", "an HDF5 (Keras) file"},
+	{"GGUF", "a GGUF file"},
+	{"PK\x05\x06", "an empty zip archive"},
+	{"\x93NUMPY", "a NumPy array"},
+	{"\x08\x03\x12", "an ONNX file"}, {"\x08\x04\x12", "an ONNX file"}, {"\x08\x06\x12", "an ONNX file"},
+	{"\x08\x07\x12", "an ONNX file"}, {"\x08\x08\x12", "an ONNX file"}, {"\x08\x09\x12", "an ONNX file"},
+	{"\x08\x0a\x12", "an ONNX file"},
+}
+
+// isText tells whether b, cut off anywhere, is readable UTF-8.
+func isText(b []byte) bool {
+	for len(b) > 0 {
+		r, n := utf8.DecodeRune(b)
+		if r == utf8.RuneError && n == 1 && len(b) >= utf8.UTFMax || r < ' ' && r != '\t' && r != '\n' && r != '\r' {
+			return false
+		}
+		b = b[n:]
+	}
+	return true
+}

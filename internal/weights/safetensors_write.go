@@ -1,0 +1,97 @@
+package weights
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/binary"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+
+	"fx/internal/durable"
+	"fx/internal/fail"
+)
+
+// WriteSafetensors writes the tensors to path, whole or not at all. The same
+// tensors and metadata give the same bytes, whatever order they were set in:
+// wide elements first and names sorted, as the Python package does.
+func WriteSafetensors(path string, state *StateDict) error {
+	names := state.Names()
+	slices.SortFunc(names, func(a, b string) int {
+		x, y := state.tensors[a].DType.Size(), state.tensors[b].DType.Size()
+		return cmp.Or(cmp.Compare(y, x), cmp.Compare(a, b))
+	})
+	header, err := encodeHeader(state, names)
+	if err != nil {
+		return fail.Wrap(fail.Model, err, "", "%s cannot be written", path)
+	}
+	err = durable.WriteFile(path, func(w io.Writer) error {
+		if err := binary.Write(w, binary.LittleEndian, uint64(len(header))); err != nil {
+			return err
+		}
+		if _, err := w.Write(header); err != nil {
+			return err
+		}
+		for _, name := range names {
+			if _, err := w.Write(state.tensors[name].Data); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	return fail.Wrap(fail.Other, err, "Check that the folder exists and may be written to.", "writing %s", path)
+}
+
+// encodeHeader returns the JSON header, padded with spaces so that the tensors
+// begin at a multiple of eight bytes.
+func encodeHeader(state *StateDict, names []string) ([]byte, error) {
+	var b bytes.Buffer
+	separator := "{"
+	if len(state.Metadata) > 0 {
+		fmt.Fprintf(&b, "{%s:", quote(metadataKey))
+		for i, key := range slices.Sorted(maps.Keys(state.Metadata)) {
+			fmt.Fprintf(&b, "%c%s:%s", "{,"[min(i, 1)], quote(key), quote(state.Metadata[key]))
+		}
+		b.WriteString("}")
+		separator = ","
+	}
+	offset := 0
+	for _, name := range names {
+		t := state.tensors[name]
+		if err := t.check(); err != nil {
+			return nil, fmt.Errorf("tensor %.100q: %w", name, err)
+		}
+		if name == metadataKey {
+			return nil, fmt.Errorf("%q is no name for a tensor", name)
+		}
+		fmt.Fprintf(&b, "%s%s:{\"dtype\":%q,\"shape\":[", separator, quote(name), t.DType)
+		for i, d := range t.Shape {
+			fmt.Fprintf(&b, "%s%d", []string{"", ","}[min(i, 1)], d)
+		}
+		fmt.Fprintf(&b, "],\"data_offsets\":[%d,%d]}", offset, offset+len(t.Data))
+		offset += len(t.Data)
+		separator = ","
+	}
+	if b.Len() == 0 {
+		b.WriteString("{")
+	}
+	b.WriteString("}")
+	for b.Len()%8 != 0 {
+		b.WriteByte(' ')
+	}
+	if b.Len() > maxHeader {
+		return nil, fmt.Errorf("a header of %d bytes, more than the format's limit of %d", b.Len(), maxHeader)
+	}
+	return b.Bytes(), nil
+}
+
+// quote returns s as a JSON string, without the escapes that only HTML needs.
+func quote(s string) string {
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	_ = encoder.Encode(s) // a string always encodes
+	return string(bytes.TrimSuffix(b.Bytes(), []byte("\n")))
+}
