@@ -1,0 +1,147 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"strings"
+	"syscall"
+
+	urfave "github.com/urfave/cli/v2"
+
+	"fx/internal/fail"
+)
+
+// Main runs fx with the arguments of the process (args[0] is its name) and
+// returns the exit code. The first Ctrl+C ends the command cleanly, a second
+// one at once.
+func Main(args []string) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+	return Run(ctx, args, os.Stdout, os.Stderr)
+}
+
+// Run is Main with its surroundings given, for tests.
+func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	out := &output{stdout: stdout, stderr: stderr}
+	app := newApp(out)
+	err := app.RunContext(ctx, flagsFirst(app, args))
+	if err == nil {
+		return 0
+	}
+	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
+		err = fail.Wrap(fail.Interrupted, err, "What was finished is kept; the same command goes on from there.", "interrupted")
+	}
+	return out.failure(err)
+}
+
+func newApp(out *output) *urfave.App {
+	app := &urfave.App{
+		Name:            "fx",
+		Usage:           "turn a folder of photos into a classifier, with pretrained backbones and no Python",
+		Version:         version(),
+		HideHelpCommand: true,
+		Writer:          out.stdout,
+		ErrWriter:       out.stderr,
+		ExitErrHandler:  func(*urfave.Context, error) {}, // Run maps errors to exit codes
+		Commands: []*urfave.Command{
+			demoCommand(out), extractCommand(out), fitHeadCommand(out), evalCommand(out), predictCommand(out),
+			exportCommand(out), featuresCommand(out), backbonesCommand(out), runtimeCommand(out),
+		},
+		Action: func(c *urfave.Context) error {
+			if c.Args().Present() {
+				return unknownCommand(c.App.Commands, "fx", c.Args().First())
+			}
+			return urfave.ShowAppHelp(c)
+		},
+		OnUsageError: usageError,
+	}
+	finish(app.Commands, "fx", out)
+	return app
+}
+
+// finish gives every command what all of them share.
+func finish(commands []*urfave.Command, parent string, out *output) {
+	for _, c := range commands {
+		name := parent + " " + c.Name
+		c.OnUsageError = usageError
+		c.HideHelpCommand = true
+		if len(c.Subcommands) > 0 {
+			finish(c.Subcommands, name, out)
+			c.Action = groupAction(c, name)
+			continue
+		}
+		c.Flags = append(c.Flags,
+			&urfave.BoolFlag{Name: "json", Usage: "print one JSON document on stdout", Destination: &out.json},
+			&urfave.BoolFlag{Name: "quiet", Usage: "no progress on stderr", Destination: &out.quiet},
+		)
+	}
+}
+
+// groupAction answers a group of commands called without one of them.
+func groupAction(c *urfave.Command, name string) urfave.ActionFunc {
+	return func(ctx *urfave.Context) error {
+		if ctx.Args().Present() {
+			return unknownCommand(c.Subcommands, name, ctx.Args().First())
+		}
+		return urfave.ShowSubcommandHelp(ctx)
+	}
+}
+
+func unknownCommand(commands []*urfave.Command, parent, given string) error {
+	var names []string
+	for _, c := range commands {
+		names = append(names, c.Name)
+	}
+	return fail.New(fail.Usage, fmt.Sprintf("Commands: %s. `%s --help` explains them.", strings.Join(names, ", "), parent),
+		"%s has no command %q", parent, given)
+}
+
+func usageError(c *urfave.Context, err error, _ bool) error {
+	name := "fx"
+	if c.Command != nil && c.Command.HelpName != "" {
+		name = c.Command.HelpName
+	}
+	return fail.Wrap(fail.Usage, err, fmt.Sprintf("`%s --help` lists the flags.", name), "%s", name)
+}
+
+// version returns the module's version and commit as the Go tool recorded them.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "unknown"
+	}
+	v := info.Main.Version
+	if v == "" || v == "(devel)" {
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" && len(s.Value) >= 12 {
+				return "devel-" + s.Value[:12]
+			}
+		}
+		return "devel"
+	}
+	return v
+}
+
+// oneArgument returns the only positional argument of c, called what in messages.
+func oneArgument(c *urfave.Context, what string) (string, error) {
+	if c.Args().Len() != 1 {
+		return "", fail.New(fail.Usage, fmt.Sprintf("`%s --help` shows how to call it.", c.Command.HelpName),
+			"%s takes one %s, not %d arguments", c.Command.HelpName, what, c.Args().Len())
+	}
+	return c.Args().First(), nil
+}
+
+// noArguments refuses positional arguments, so that a forgotten flag name is noticed.
+func noArguments(c *urfave.Context) error {
+	if c.Args().Present() {
+		return fail.New(fail.Usage, fmt.Sprintf("`%s --help` lists the flags.", c.Command.HelpName),
+			"%s takes flags only, not %q", c.Command.HelpName, c.Args().First())
+	}
+	return nil
+}

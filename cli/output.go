@@ -1,0 +1,55 @@
+package cli
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"fx/internal/fail"
+	"fx/internal/progress"
+)
+
+// output is where a command's words go, and how.
+type output struct {
+	stdout, stderr io.Writer
+	json, quiet    bool
+	reported       bool // a result was printed: a later failure must not print a second document
+}
+
+// result prints v as JSON where --json is given, else calls text.
+func (o *output) result(v any, text func(w io.Writer)) error {
+	o.reported = true
+	if !o.json {
+		text(o.stdout)
+		return nil
+	}
+	encoder := json.NewEncoder(o.stdout)
+	encoder.SetIndent("", "  ")
+	encoder.SetEscapeHTML(false)
+	return encoder.Encode(v)
+}
+
+// progress returns the reporter that suits stderr.
+func (o *output) progress() progress.Reporter {
+	if o.quiet {
+		return progress.Discard
+	}
+	return newReporter(o.stderr)
+}
+
+// failure tells err on stderr, with --json also on stdout, and returns its exit code.
+func (o *output) failure(err error) int {
+	code, hint := int(fail.KindOf(err)), fail.HintOf(err)
+	if code == int(fail.DiskFull) {
+		hint = "Free some space, or write to another disk; what was finished is kept, and the same command goes on from there."
+	}
+	fmt.Fprintf(o.stderr, "fx: error: %v\n", err)
+	if hint != "" {
+		fmt.Fprintf(o.stderr, "fx: %s\n", hint)
+	}
+	if o.json && !o.reported {
+		// The exit code already tells of the failure; a broken stdout can't be told anywhere.
+		_ = o.result(map[string]any{"error": err.Error(), "hint": hint, "exit_code": code}, nil)
+	}
+	return code
+}

@@ -1,0 +1,203 @@
+package modeldir
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"fx/internal/durable"
+	"fx/internal/fail"
+	"fx/internal/preprocess"
+	"fx/internal/weights"
+)
+
+// FormatVersion is the version of model.json that this package writes and reads.
+const FormatVersion = 1
+
+// Names of the files in a MODEL.
+const (
+	modelFile = "model.json"
+	headFile  = "head.safetensors"
+)
+
+// Backbone says which frozen network made the features that the head reads.
+type Backbone struct {
+	Name          string `json:"name"`           // a registered name, or the file name of a user's ONNX file
+	File          string `json:"file,omitempty"` // absolute path of a user's ONNX file
+	FeatureTensor string `json:"feature_tensor,omitempty"`
+	Weights       string `json:"weights"`        // absolute path of the weights file, or "seed:N"
+	WeightsOrigin string `json:"weights_origin"` // where the file was found
+	GraphSHA256   string `json:"graph_sha256"`
+	WeightsSHA256 string `json:"weights_sha256"`
+}
+
+// Head says how the classifier on top is made.
+type Head struct {
+	Kind         string  `json:"kind"`      // "linear" or "conv1x1"
+	Features     int     `json:"features"`  // input features, or channels of a 1×1 convolution
+	Positions    int     `json:"positions"` // 1, or height × width of the cached map
+	Dropout      float64 `json:"dropout"`   // probability, in training only
+	WeightName   string  `json:"weight_name"`
+	BiasName     string  `json:"bias_name"`
+	FeatureShape []int   `json:"feature_shape"`
+}
+
+// Epoch is one row of the training curve. Loss is the mean cross entropy.
+type Epoch struct {
+	Epoch         int     `json:"epoch"` // from 1
+	TrainLoss     float64 `json:"train_loss"`
+	TrainAccuracy float64 `json:"train_accuracy"`
+	ValLoss       float64 `json:"val_loss"`
+	ValAccuracy   float64 `json:"val_accuracy"`
+}
+
+// Metrics is how the training went.
+type Metrics struct {
+	BestValAccuracy   float64 `json:"best_val_accuracy"`
+	BestEpoch         int     `json:"best_epoch"`
+	Epochs            []Epoch `json:"epochs"`
+	Seconds           float64 `json:"seconds"`
+	ParametersTrained int     `json:"parameters_trained"`
+	TrainSplit        string  `json:"train_split"`
+	ValSplit          string  `json:"val_split"`
+	TrainPhotos       int     `json:"train_photos"`
+	ValPhotos         int     `json:"val_photos"`
+}
+
+// Model is the content of model.json.
+type Model struct {
+	FormatVersion int               `json:"format_version"`
+	Backbone      Backbone          `json:"backbone"`
+	Preprocess    preprocess.Spec   `json:"preprocess"`
+	EXIF          string            `json:"exif"` // "ignore" or "apply"
+	Head          Head              `json:"head"`
+	Classes       []string          `json:"classes"`
+	Features      string            `json:"features"` // the store that the head was trained on
+	Options       map[string]any    `json:"options"`  // of the training
+	Versions      map[string]string `json:"versions"`
+	Notes         []string          `json:"notes,omitempty"` // such as weights that a seed made
+	Metrics       Metrics           `json:"metrics"`
+}
+
+// Params are a head's numbers: Weight [classes, features] row-major, Bias [classes].
+type Params struct {
+	Weight, Bias []float32
+}
+
+// Save writes the MODEL folder dir. An earlier MODEL there is replaced file by
+// file, model.json last: a kill in between leaves a folder that Load refuses or
+// one of the two models, never a mixture that goes unnoticed.
+func Save(dir string, m Model, p Params) error {
+	m.FormatVersion = FormatVersion
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return fail.Wrap(fail.Usage, err, "Choose a folder that fx may write with --out.", "model folder %s", dir)
+	}
+	path := filepath.Join(dir, modelFile)
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fail.Wrap(fail.Other, err, "", "replace %s", path)
+	}
+	if err := durable.SyncDir(dir); err != nil {
+		return fail.Wrap(fail.Other, err, "", "model folder %s", dir)
+	}
+	sd := weights.NewStateDict()
+	sd.Set(m.Head.WeightName, weights.FromFloat32(m.weightShape(), p.Weight))
+	sd.Set(m.Head.BiasName, weights.FromFloat32([]int{len(m.Classes)}, p.Bias))
+	if err := weights.WriteSafetensors(filepath.Join(dir, headFile), sd); err != nil {
+		return fail.Wrap(fail.Other, err, "", "write %s", filepath.Join(dir, headFile))
+	}
+	text, err := json.MarshalIndent(m, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode %s: %w", path, err)
+	}
+	if err := durable.WriteBytes(path, append(text, '\n')); err != nil {
+		return fail.Wrap(fail.Other, err, "", "write %s", path)
+	}
+	return nil
+}
+
+// weightShape is torchvision's: [classes, features] of a linear layer,
+// [classes, channels, 1, 1] of a convolution.
+func (m Model) weightShape() []int {
+	shape := []int{len(m.Classes), m.Head.Features}
+	if m.Head.Kind == "conv1x1" {
+		shape = append(shape, 1, 1)
+	}
+	return shape
+}
+
+// retrain is the hint for a MODEL that can't be used.
+const retrain = "Train it again with `fx fit-head`."
+
+// Load reads the MODEL folder dir. Its errors are of kind fail.Model, or
+// fail.Usage where dir is no MODEL at all.
+func Load(dir string) (Model, Params, error) {
+	var m Model
+	path := filepath.Join(dir, modelFile)
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrInvalid) {
+		return m, Params{}, fail.New(fail.Usage, "A model is a folder that `fx fit-head --out` wrote.", "%s is no model: it has no %s", dir, modelFile)
+	} else if err != nil {
+		return m, Params{}, fail.Wrap(fail.Usage, err, "A model is a folder that `fx fit-head --out` wrote.", "model %s", dir)
+	}
+	var version struct {
+		FormatVersion int `json:"format_version"`
+	}
+	if err := json.Unmarshal(text, &version); err != nil {
+		return m, Params{}, fail.Wrap(fail.Model, err, retrain, "%s is damaged", path)
+	}
+	if version.FormatVersion != FormatVersion {
+		return m, Params{}, fail.New(fail.Model, "Use the fx that wrote it, or train it again with this one.",
+			"%s has format version %d; this fx reads version %d", path, version.FormatVersion, FormatVersion)
+	}
+	if err := json.Unmarshal(text, &m); err != nil {
+		return m, Params{}, fail.Wrap(fail.Model, err, retrain, "%s is damaged", path)
+	}
+	if err := m.check(); err != nil {
+		return m, Params{}, fail.Wrap(fail.Model, err, retrain, "%s is damaged", path)
+	}
+	p, err := m.loadHead(filepath.Join(dir, headFile))
+	return m, p, err
+}
+
+func (m Model) check() error {
+	if len(m.Classes) < 2 {
+		return fmt.Errorf("%d classes", len(m.Classes))
+	}
+	if m.Head.Features < 1 || m.Head.Positions < 1 {
+		return fmt.Errorf("a head of %d features at %d positions", m.Head.Features, m.Head.Positions)
+	}
+	if m.Head.Kind != "linear" && m.Head.Kind != "conv1x1" {
+		return fmt.Errorf("a head of kind %q", m.Head.Kind)
+	}
+	return m.Preprocess.Check()
+}
+
+func (m Model) loadHead(path string) (Params, error) {
+	sd, _, err := weights.Read(path)
+	if err != nil {
+		return Params{}, fail.Wrap(fail.Model, err, retrain, "the head's weights")
+	}
+	read := func(name string, length int) ([]float32, error) {
+		tensor, ok := sd.Get(name)
+		if !ok {
+			return nil, fail.New(fail.Model, retrain, "%s has no tensor %q", path, name)
+		}
+		values, err := tensor.Float32s()
+		if err != nil {
+			return nil, fail.Wrap(fail.Model, err, retrain, "%s: tensor %q", path, name)
+		}
+		if len(values) != length {
+			return nil, fail.New(fail.Model, retrain, "%s: tensor %q has %d values, model.json needs %d", path, name, len(values), length)
+		}
+		return values, nil
+	}
+	var p Params
+	if p.Weight, err = read(m.Head.WeightName, len(m.Classes)*m.Head.Features); err != nil {
+		return Params{}, err
+	}
+	p.Bias, err = read(m.Head.BiasName, len(m.Classes))
+	return p, err
+}

@@ -1,0 +1,117 @@
+package modeldir_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"fx/internal/fail"
+	"fx/internal/modeldir"
+	"fx/internal/preprocess"
+	"fx/internal/weights"
+)
+
+func example(kind string) (modeldir.Model, modeldir.Params) {
+	m := modeldir.Model{
+		Backbone:   modeldir.Backbone{Name: "resnet18", Weights: "seed:0"},
+		Preprocess: preprocess.ImageNet(224, 224),
+		Head:       modeldir.Head{Kind: kind, Features: 3, Positions: 1, WeightName: "fc.weight", BiasName: "fc.bias", FeatureShape: []int{3}},
+		Classes:    []string{"ants", "bees"},
+		Metrics:    modeldir.Metrics{BestValAccuracy: 0.9, Epochs: []modeldir.Epoch{{Epoch: 1, ValAccuracy: 0.9}}},
+	}
+	return m, modeldir.Params{Weight: []float32{1, 2, 3, 4, 5, 6}, Bias: []float32{7, 8}}
+}
+
+func TestRoundTrip(t *testing.T) {
+	for kind, shape := range map[string][]int{"linear": {2, 3}, "conv1x1": {2, 3, 1, 1}} {
+		dir := filepath.Join(t.TempDir(), "model")
+		m, p := example(kind)
+		if err := modeldir.Save(dir, m, p); err != nil {
+			t.Fatal(err)
+		}
+		if err := modeldir.Save(dir, m, p); err != nil {
+			t.Fatalf("over an earlier model: %v", err)
+		}
+		gotModel, gotParams, err := modeldir.Load(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.FormatVersion = modeldir.FormatVersion
+		if !reflect.DeepEqual(gotModel, m) || !reflect.DeepEqual(gotParams, p) {
+			t.Errorf("read back %+v %+v", gotModel, gotParams)
+		}
+		sd, _, err := weights.Read(filepath.Join(dir, "head.safetensors"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if weight, _ := sd.Get("fc.weight"); !reflect.DeepEqual(weight.Shape, shape) {
+			t.Errorf("%s head has shape %v on disk, torchvision's is %v", kind, weight.Shape, shape)
+		}
+	}
+}
+
+func TestLoadRefuses(t *testing.T) {
+	edit := func(change func(map[string]any)) func(dir string) error {
+		return func(dir string) error {
+			path := filepath.Join(dir, "model.json")
+			text, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			var m map[string]any
+			if err := json.Unmarshal(text, &m); err != nil {
+				return err
+			}
+			change(m)
+			if text, err = json.Marshal(m); err != nil {
+				return err
+			}
+			return os.WriteFile(path, text, 0o644)
+		}
+	}
+	for name, c := range map[string]struct {
+		spoil func(dir string) error
+		kind  fail.Kind
+		says  string
+	}{
+		"no model at all": {func(dir string) error { return os.Remove(filepath.Join(dir, "model.json")) }, fail.Usage, "no model"},
+		"no head":         {func(dir string) error { return os.Remove(filepath.Join(dir, "head.safetensors")) }, fail.Model, "head"},
+		"half a file":     {func(dir string) error { return os.Truncate(filepath.Join(dir, "model.json"), 40) }, fail.Model, "damaged"},
+		"a newer format":  {edit(func(m map[string]any) { m["format_version"] = 99 }), fail.Model, "format version 99"},
+		"one class":       {edit(func(m map[string]any) { m["classes"] = []string{"ants"} }), fail.Model, "1 classes"},
+		"a class more":    {edit(func(m map[string]any) { m["classes"] = []string{"a", "b", "c"} }), fail.Model, "fc.weight"},
+		"another head":    {edit(func(m map[string]any) { m["head"].(map[string]any)["weight_name"] = "fc2.weight" }), fail.Model, "fc2.weight"},
+	} {
+		dir := t.TempDir()
+		m, p := example("linear")
+		if err := modeldir.Save(dir, m, p); err != nil {
+			t.Fatal(err)
+		}
+		if err := c.spoil(dir); err != nil {
+			t.Fatal(err)
+		}
+		_, _, err := modeldir.Load(dir)
+		if err == nil || fail.KindOf(err) != c.kind || !strings.Contains(err.Error(), c.says) || fail.HintOf(err) == "" {
+			t.Errorf("%s: %v (kind %d)", name, err, fail.KindOf(err))
+		}
+	}
+}
+
+func ExampleSave() {
+	dir, err := os.MkdirTemp("", "model")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir)
+	model, params := example("linear")
+	if err := modeldir.Save(dir, model, params); err != nil {
+		panic(err)
+	}
+	model, params, err = modeldir.Load(dir)
+	fmt.Println(model.Backbone.Name, model.Classes, len(params.Weight), err)
+	// Output: resnet18 [ants bees] 6 <nil>
+}

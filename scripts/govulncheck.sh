@@ -1,0 +1,12 @@
+#!/bin/sh
+# Runs govulncheck; a database that can't be reached is said, not failed.
+out=$(go tool -modfile=tools/go.mod govulncheck ./... 2>&1) && code=0 || code=$?
+echo "$out"
+[ "$code" = 0 ] && exit 0
+case $out in
+*"vulndb"*"Forbidden"* | *"fetching vulnerabilities"* | *"dial tcp"* | *"no such host"* | *"connection refused"* | *"unsupported protocol"* | *"Client.Timeout"*)
+	echo "govulncheck: its database can't be reached from here; nothing was checked"
+	exit 0
+	;;
+esac
+exit "$code"
