@@ -1,0 +1,31 @@
+package ort
+
+import (
+	"strings"
+
+	"fx/internal/fail"
+)
+
+// outOfMemory are the words in which ONNX Runtime, CUDA, cuDNN and cuBLAS say that memory is short.
+var outOfMemory = []string{
+	"out of memory", "failed to allocate memory", "cudaerrormemoryallocation", "alloc_failed",
+	"bfcarena", "available memory of", "bad_alloc", "bad allocation",
+}
+
+const batchHint = "Try a smaller --batch-size, or free memory on the device."
+
+// explain gives an error of ONNX Runtime its kind and a hint.
+func (s *Session) explain(err error, format string, args ...any) error {
+	text := strings.ToLower(err.Error())
+	for _, words := range outOfMemory {
+		if strings.Contains(text, words) {
+			return fail.Wrap(fail.Device, err, batchHint, "out of memory: "+format, args...)
+		}
+	}
+	for _, words := range []string{"cuda", "cudnn", "cublas"} {
+		if s.placed.cuda && strings.Contains(text, words) {
+			return fail.Wrap(fail.Device, err, "`fx runtime doctor` looks at GPU and driver; --device cpu works without them.", format, args...)
+		}
+	}
+	return fail.Wrap(fail.Model, err, "", format, args...)
+}

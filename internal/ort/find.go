@@ -1,0 +1,244 @@
+package ort
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+
+	"fx/internal/fail"
+	"fx/internal/paths"
+)
+
+// Library is a libonnxruntime that fx can use.
+type Library struct {
+	Path    string `json:"path"`
+	Version string `json:"version"` // as the library says: "1.31.1"
+	Source  string `json:"source"`  // where it was found: "--ort-lib", "FX_ORT_LIB", "fx's cache", …
+}
+
+// Candidate is a place that Find looked at.
+type Candidate struct {
+	Source  string `json:"source"`
+	Path    string `json:"path"`
+	Version string `json:"version,omitempty"`
+	Problem string `json:"problem,omitempty"` // why it does not serve, "" where it does
+}
+
+// Where a library was found, in the order in which Find looks.
+const (
+	FromFlag        = "--ort-lib"
+	FromEnvironment = "FX_ORT_LIB"
+	FromCache       = "fx's cache"
+	FromVirtualEnv  = "the active virtual environment"
+	FromSystem      = "the system's loader"
+)
+
+const installHint = "Run `fx runtime install`, or name a libonnxruntime of version 1.24 or newer with --ort-lib or FX_ORT_LIB."
+
+// Find returns the first usable libonnxruntime of: explicit (the flag
+// --ort-lib: a file, or a folder that holds one), $FX_ORT_LIB, fx's cache, the
+// active virtual environment, the system's loader. One that the user named and
+// that does not serve is an error; elsewhere the next place is tried. The error
+// is of kind fail.Device and says what to do.
+func Find(explicit string) (Library, error) {
+	library, _, err := find(explicit, false)
+	return library, err
+}
+
+// find is Find; with all it looks at every candidate, for the doctor.
+func find(explicit string, all bool) (Library, []Candidate, error) {
+	var found Library
+	var looked []Candidate
+	var failure error
+	for _, c := range candidates(explicit) {
+		named := c.Source == FromFlag || c.Source == FromEnvironment
+		if c.Problem == "" {
+			c = probe(c)
+		}
+		looked = append(looked, c)
+		switch {
+		case c.Problem == "" && found.Path == "" && failure == nil:
+			found = Library{Path: c.Path, Version: c.Version, Source: c.Source}
+		case c.Problem != "" && named && found.Path == "" && failure == nil:
+			failure = fail.New(fail.Device, installHint, "%s names %s: %s", c.Source, c.Path, c.Problem)
+		}
+		if !all && (found.Path != "" || failure != nil) {
+			break
+		}
+	}
+	if found.Path == "" && failure == nil {
+		failure = nothingFound(looked)
+	}
+	return found, looked, failure
+}
+
+func nothingFound(looked []Candidate) error {
+	var reasons []string
+	for _, c := range looked {
+		if c.Path != "" {
+			reasons = append(reasons, fmt.Sprintf("%s: %s", c.Path, c.Problem))
+		}
+	}
+	if len(reasons) == 0 {
+		return fail.New(fail.Device, installHint, "no ONNX Runtime found")
+	}
+	return fail.New(fail.Device, installHint, "no usable ONNX Runtime found (%s)", strings.Join(reasons, "; "))
+}
+
+// candidates lists files in the order of preference. One with a Problem is not worth opening.
+func candidates(explicit string) []Candidate {
+	var list []Candidate
+	add := func(source string, files ...string) {
+		for _, file := range files {
+			list = append(list, Candidate{Source: source, Path: file})
+		}
+	}
+	for _, named := range []struct{ source, path string }{{FromFlag, explicit}, {FromEnvironment, os.Getenv("FX_ORT_LIB")}} {
+		if named.path == "" {
+			continue
+		}
+		list = append(list, namedCandidate(named.source, named.path))
+	}
+	if root, err := paths.Cache("runtime"); err == nil {
+		for _, flavour := range flavoursInOrder() {
+			add(FromCache, librariesIn(filepath.Join(root, flavour.folder()))...)
+		}
+	}
+	for _, site := range sitePackages() {
+		add(FromVirtualEnv, librariesIn(filepath.Join(site, "onnxruntime", "capi"))...)
+	}
+	add(FromSystem, systemNames()...)
+	return list
+}
+
+// namedCandidate resolves what the user named: a file, or a folder that holds one.
+func namedCandidate(source, path string) Candidate {
+	c := Candidate{Source: source, Path: path}
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		c.Problem = plainReason(err)
+	case info.IsDir():
+		inside := append(librariesIn(path), librariesIn(filepath.Join(path, "capi"))...)
+		inside = append(inside, librariesIn(filepath.Join(path, "lib"))...)
+		if len(inside) == 0 {
+			c.Problem = "the folder holds no " + libraryPattern()
+		} else {
+			c.Path = inside[0]
+		}
+	}
+	if absolute, err := filepath.Abs(c.Path); err == nil {
+		c.Path = absolute
+	}
+	return c
+}
+
+// plainReason drops the operation and the path of a file error.
+func plainReason(err error) string {
+	var pathError *os.PathError
+	if errors.As(err, &pathError) {
+		return pathError.Err.Error()
+	}
+	return err.Error()
+}
+
+// sitePackages lists the package folders of the active virtual environment or conda environment.
+func sitePackages() []string {
+	var all []string
+	for _, variable := range []string{"VIRTUAL_ENV", "CONDA_PREFIX"} {
+		root := os.Getenv(variable)
+		if root == "" {
+			continue
+		}
+		pattern := filepath.Join(root, "lib", "python*", "site-packages")
+		if runtime.GOOS == "windows" {
+			pattern = filepath.Join(root, "Lib", "site-packages")
+		}
+		found, _ := filepath.Glob(pattern)
+		all = append(all, found...)
+	}
+	return all
+}
+
+func libraryPattern() string {
+	switch runtime.GOOS {
+	case "windows":
+		return "onnxruntime.dll"
+	case "darwin":
+		return "libonnxruntime*.dylib"
+	}
+	return "libonnxruntime.so*"
+}
+
+func systemNames() []string {
+	switch runtime.GOOS {
+	case "windows":
+		return []string{"onnxruntime.dll"}
+	case "darwin":
+		return []string{"libonnxruntime.dylib", "/opt/homebrew/lib/libonnxruntime.dylib"}
+	}
+	return []string{"libonnxruntime.so.1", "libonnxruntime.so"}
+}
+
+// librariesIn lists the main libraries of a folder, newest version first.
+func librariesIn(dir string) []string {
+	found, _ := filepath.Glob(filepath.Join(dir, libraryPattern()))
+	found = slices.DeleteFunc(found, func(path string) bool {
+		return strings.Contains(filepath.Base(path), "_providers_")
+	})
+	slices.SortFunc(found, func(a, b string) int { return compareVersions(versionIn(b), versionIn(a)) })
+	return found
+}
+
+var versionPattern = regexp.MustCompile(`\d+(\.\d+)+`)
+
+func versionIn(path string) string { return versionPattern.FindString(filepath.Base(path)) }
+
+// compareVersions orders "1.9.0" before "1.31.1"; what is no number counts as 0.
+func compareVersions(a, b string) int {
+	as, bs := strings.Split(a, "."), strings.Split(b, ".")
+	for i := range max(len(as), len(bs)) {
+		var x, y int
+		if i < len(as) {
+			x, _ = strconv.Atoi(as[i])
+		}
+		if i < len(bs) {
+			y, _ = strconv.Atoi(bs[i])
+		}
+		if x != y {
+			return x - y
+		}
+	}
+	return 0
+}
+
+var minimumVersion = fmt.Sprintf("1.%d", apiVersion)
+
+// probe opens the library of c, asks for its version and closes it again.
+func probe(c Candidate) Candidate {
+	opened, err := openShared(c.Path, false)
+	if err != nil {
+		c.Problem = strings.TrimPrefix(err.Error(), c.Path+": ")
+		return c
+	}
+	defer opened.close()
+	base := opened.symbol("OrtGetApiBase")
+	if base == nil {
+		c.Problem = "is no ONNX Runtime (it has no OrtGetApiBase)"
+		return c
+	}
+	if file := opened.file("OrtGetApiBase"); file != "" && filepath.IsAbs(file) {
+		c.Path = file
+	}
+	c.Version = baseVersion(base)
+	if compareVersions(c.Version, minimumVersion) < 0 {
+		c.Problem = fmt.Sprintf("is ONNX Runtime %s, and fx needs %s or newer", c.Version, minimumVersion)
+	}
+	return c
+}

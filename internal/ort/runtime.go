@@ -1,0 +1,85 @@
+package ort
+
+import (
+	"slices"
+	"sync"
+
+	onnxruntime "github.com/yalue/onnxruntime_go"
+
+	"fx/internal/fail"
+)
+
+// Runtime is a loaded ONNX Runtime. There is one in a process.
+type Runtime struct {
+	library   Library
+	api       api
+	providers []string
+}
+
+// onnxruntime_go holds one library and one environment for the whole process;
+// so does this package.
+var loaded struct {
+	sync.Mutex
+	runtime *Runtime
+}
+
+// Load opens the library and makes ONNX Runtime's environment. Later calls
+// return the same Runtime; asking for another library in the same process is an
+// error, since two ONNX Runtimes cannot share one. Safe for concurrent use.
+func Load(library Library) (*Runtime, error) {
+	loaded.Lock()
+	defer loaded.Unlock()
+	if loaded.runtime != nil {
+		if loaded.runtime.library.Path != library.Path {
+			return nil, fail.New(fail.Device, "Use one libonnxruntime a process.",
+				"%s cannot be loaded: %s is loaded already", library.Path, loaded.runtime.library.Path)
+		}
+		return loaded.runtime, nil
+	}
+	runtime, err := load(library)
+	if err != nil {
+		return nil, err
+	}
+	loaded.runtime = runtime
+	return runtime, nil
+}
+
+func load(library Library) (*Runtime, error) {
+	c := probe(Candidate{Path: library.Path, Source: library.Source})
+	if c.Problem != "" {
+		return nil, fail.New(fail.Device, installHint, "%s: %s", library.Path, c.Problem)
+	}
+	library.Version = c.Version
+	opened, err := openShared(library.Path, false) // stays open: its table is in use from now on
+	if err != nil {
+		return nil, fail.Wrap(fail.Device, err, installHint, "%s", library.Path)
+	}
+	table, ok := baseAPI(opened.symbol("OrtGetApiBase"))
+	if !ok {
+		opened.close()
+		return nil, fail.New(fail.Device, installHint, "%s: ONNX Runtime %s does not serve API version %d", library.Path, library.Version, apiVersion)
+	}
+	onnxruntime.SetSharedLibraryPath(library.Path)
+	// Errors only: warnings about a graph are no concern of a user's.
+	if err := onnxruntime.InitializeEnvironment(onnxruntime.WithLogLevelError()); err != nil {
+		opened.close()
+		return nil, fail.Wrap(fail.Device, err, installHint, "%s", library.Path)
+	}
+	_ = onnxruntime.DisableTelemetry() // a build without telemetry may refuse; nothing is sent either way
+	providers, err := table.providers()
+	if err != nil {
+		return nil, fail.Wrap(fail.Device, err, installHint, "%s: its list of providers", library.Path)
+	}
+	return &Runtime{library: library, api: table, providers: providers}, nil
+}
+
+// Library returns what is loaded.
+func (rt *Runtime) Library() Library { return rt.library }
+
+// Providers names what is compiled into the library, such as
+// "CUDAExecutionProvider". That it is listed does not mean that it works here.
+func (rt *Runtime) Providers() []string { return slices.Clone(rt.providers) }
+
+const cudaProvider = "CUDAExecutionProvider"
+
+func (rt *Runtime) hasCUDA() bool { return slices.Contains(rt.providers, cudaProvider) }

@@ -1,0 +1,209 @@
+package ort
+
+/*
+#include <stdlib.h>
+#include "shim.h"
+*/
+import "C"
+
+import (
+	"runtime"
+	"strings"
+	"unsafe"
+)
+
+// apiVersion is the version of ONNX Runtime's table of functions that
+// onnxruntime_go asks for; ONNX Runtime 1.N serves it from N = 24 on.
+const apiVersion = 24
+
+// api is ONNX Runtime's table of functions.
+type api struct{ table C.fx_api }
+
+// runtimeError is what ONNX Runtime says when a call fails.
+type runtimeError struct {
+	code int // OrtErrorCode
+	text string
+}
+
+func (e *runtimeError) Error() string { return e.text }
+
+// take turns a message of the shim into an error and frees it.
+func take(message *C.char, code C.int) error {
+	if message == nil {
+		return nil
+	}
+	defer C.free(unsafe.Pointer(message))
+	return &runtimeError{int(code), strings.TrimSpace(C.GoString(message))}
+}
+
+func takeString(text *C.char) string {
+	if text == nil {
+		return ""
+	}
+	defer C.free(unsafe.Pointer(text))
+	return C.GoString(text)
+}
+
+// baseVersion asks the library whose OrtGetApiBase is given for its version.
+func baseVersion(getAPIBase unsafe.Pointer) string {
+	return C.GoString(C.fx_base_version(getAPIBase))
+}
+
+func baseAPI(getAPIBase unsafe.Pointer) (api, bool) {
+	table := C.fx_base_api(getAPIBase, apiVersion)
+	return api{table}, table != nil
+}
+
+// providers names the providers that are compiled into the library.
+func (a api) providers() ([]string, error) {
+	var names *C.char
+	var code C.int
+	if err := take(C.fx_providers(a.table, &names, &code), code); err != nil {
+		return nil, err
+	}
+	return strings.Split(takeString(names), "\n"), nil
+}
+
+// cudaOptions reads OrtCUDAProviderOptionsV2 back.
+func (a api) cudaOptions(options unsafe.Pointer) (map[string]string, error) {
+	var text *C.char
+	var code C.int
+	if err := take(C.fx_cuda_options(a.table, options, &text, &code), code); err != nil {
+		return nil, err
+	}
+	return splitOptions(takeString(text)), nil
+}
+
+// splitOptions reads "key=value;key=value".
+func splitOptions(text string) map[string]string {
+	all := map[string]string{}
+	for _, pair := range strings.Split(text, ";") {
+		if key, value, ok := strings.Cut(pair, "="); ok {
+			all[strings.TrimSpace(key)] = strings.TrimSpace(value)
+		}
+	}
+	return all
+}
+
+// describe lists the inputs or the outputs of an OrtSession.
+func (a api) describe(session unsafe.Pointer, outputs bool) ([]Info, error) {
+	var which, code C.int
+	if outputs {
+		which = 1
+	}
+	var count C.size_t
+	if err := take(C.fx_count(a.table, session, which, &count, &code), code); err != nil {
+		return nil, err
+	}
+	all := make([]Info, int(count))
+	for i := range all {
+		if err := a.describeOne(session, which, i, &all[i]); err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+func (a api) describeOne(session unsafe.Pointer, which C.int, i int, info *Info) error {
+	var name, symbols *C.char
+	var dtype C.int32_t
+	var rank C.size_t
+	var shape *C.int64_t
+	var code C.int
+	message := C.fx_describe(a.table, session, which, C.size_t(i), &name, &dtype, &rank, &shape, &symbols, &code)
+	info.Name, info.DType = takeString(name), DType(dtype)
+	names := takeString(symbols)
+	if shape != nil {
+		for _, size := range unsafe.Slice((*int64)(shape), int(rank)) {
+			info.Shape = append(info.Shape, size)
+		}
+		info.Symbols = strings.Split(names, "\n")
+		C.free(unsafe.Pointer(shape))
+	}
+	return take(message, code)
+}
+
+// names is a list of C strings that lives as long as its session.
+type names []*C.char
+
+func newNames(infos []Info) names {
+	all := make(names, len(infos))
+	for i, info := range infos {
+		all[i] = C.CString(info.Name)
+	}
+	return all
+}
+
+func (n names) free() {
+	for _, name := range n {
+		C.free(unsafe.Pointer(name))
+	}
+}
+
+// run makes one call of the session. Nothing of the caller's memory is kept by
+// C after it returns; while it runs, every tensor is pinned, because C sees
+// them through a table of pointers.
+func (a api) run(session, options unsafe.Pointer, inputNames, outputNames names, inputs, outputs []Tensor) error {
+	var pinner runtime.Pinner
+	defer pinner.Unpin()
+	in, out := borrow(&pinner, inputs), borrow(&pinner, outputs)
+	var code C.int
+	message := C.fx_run(a.table, session, options,
+		unsafe.SliceData(inputNames), unsafe.SliceData(in), C.size_t(len(in)),
+		unsafe.SliceData(outputNames), unsafe.SliceData(out), C.size_t(len(out)), &code)
+	if err := take(message, code); err != nil {
+		return err
+	}
+	for i := range out {
+		if out[i].value == nil {
+			continue
+		}
+		t, err := a.copyValue(out[i].value)
+		C.fx_release_value(a.table, out[i].value)
+		if err != nil {
+			return err
+		}
+		outputs[i] = t
+	}
+	return nil
+}
+
+func borrow(pinner *runtime.Pinner, tensors []Tensor) []C.fx_tensor {
+	all := make([]C.fx_tensor, len(tensors))
+	for i, t := range tensors {
+		if t.data == nil {
+			continue
+		}
+		pinner.Pin(t.data)
+		all[i] = C.fx_tensor{
+			data: t.data, bytes: C.size_t(t.count * t.dtype.size()),
+			rank: C.size_t(len(t.shape)), dtype: C.int32_t(t.dtype),
+		}
+		if len(t.shape) > 0 {
+			pinner.Pin(unsafe.SliceData(t.shape))
+			all[i].shape = (*C.int64_t)(unsafe.SliceData(t.shape))
+		}
+	}
+	return all
+}
+
+// maxRank bounds the dimensions of an output.
+const maxRank = 16
+
+// copyValue copies an output that ONNX Runtime allocated into Go's memory.
+func (a api) copyValue(value unsafe.Pointer) (Tensor, error) {
+	var dtype C.int32_t
+	var rank C.size_t
+	var shape [maxRank]C.int64_t
+	var data unsafe.Pointer
+	var code C.int
+	if err := take(C.fx_value(a.table, value, &dtype, &rank, &shape[0], maxRank, &data, &code), code); err != nil {
+		return Tensor{}, err
+	}
+	t, err := emptyTensor(DType(dtype), unsafe.Slice((*int64)(&shape[0]), int(rank)))
+	if err != nil || t.count == 0 {
+		return t, err
+	}
+	copy(t.bytes(), unsafe.Slice((*byte)(data), t.count*t.dtype.size()))
+	return t, nil
+}

@@ -1,0 +1,58 @@
+// What yalue/onnxruntime_go lacks, in C, over ONNX Runtime's own table of
+// functions. The table only ever grows at its end (that is ONNX Runtime's
+// promise for its C API), so a function is known by its position in it.
+#ifndef FX_ORT_SHIM_H
+#define FX_ORT_SHIM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+// Every function that can fail returns NULL or a message that the caller frees;
+// *code receives ONNX Runtime's error code.
+typedef const void *const *fx_api;
+
+// fx_tensor is a tensor at the border: the data are the caller's. An output
+// with data == NULL is allocated by ONNX Runtime, and fx_run fills value.
+typedef struct {
+  void *data;
+  size_t bytes;
+  int64_t *shape;
+  size_t rank;
+  int32_t dtype; // ONNX's element types: 1 float, 2 uint8, …
+  void *value;   // OrtValue of an output that ONNX Runtime allocated
+} fx_tensor;
+
+// fx_base_version returns the version string of the library whose OrtGetApiBase is given.
+const char *fx_base_version(void *get_api_base);
+
+// fx_base_api returns the table of the API version, or NULL where the library is older.
+fx_api fx_base_api(void *get_api_base, uint32_t version);
+
+// fx_providers joins the names of the providers compiled into the library by '\n'.
+char *fx_providers(fx_api api, char **names, int *code);
+
+// fx_cuda_options reads an OrtCUDAProviderOptionsV2 back as "key=value;…".
+char *fx_cuda_options(fx_api api, const void *options, char **text, int *code);
+
+// fx_count counts inputs (output == 0) or outputs of a session.
+char *fx_count(fx_api api, const void *session, int output, size_t *count, int *code);
+
+// fx_describe describes one input or output: its name, element type (0 where it
+// is no tensor), rank, sizes (-1: not fixed) and, joined by '\n', the names of
+// symbolic sizes. The caller frees name, shape and symbols.
+char *fx_describe(fx_api api, const void *session, int output, size_t index, char **name,
+                  int32_t *dtype, size_t *rank, int64_t **shape, char **symbols, int *code);
+
+// fx_run runs the session once. Data and shapes are only used during the call.
+char *fx_run(fx_api api, void *session, const void *run_options, const char *const *input_names,
+             fx_tensor *inputs, size_t input_count, const char *const *output_names,
+             fx_tensor *outputs, size_t output_count, int *code);
+
+// fx_value reads type, shape and address of the data of a value in host memory.
+char *fx_value(fx_api api, void *value, int32_t *dtype, size_t *rank, int64_t *shape,
+               size_t max_rank, void **data, int *code);
+
+// fx_release_value frees a value that fx_run allocated.
+void fx_release_value(fx_api api, void *value);
+
+#endif
