@@ -1,0 +1,171 @@
+package dataset
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+	"syscall"
+	"time"
+
+	"fx/internal/fail"
+)
+
+// Item is one labelled photo.
+type Item struct {
+	Path    string    // to open
+	Rel     string    // slash-separated, relative to the root: train/ants/x.jpg; always valid UTF-8
+	Split   string    // "" where the root holds no splits
+	Class   string    // its class, Classes[Label]
+	Label   int       // 0 to len(Classes)-1
+	Size    int64     // bytes, or -1 where a listed file could not be examined
+	ModTime time.Time // zero where a listed file could not be examined
+	Inode   uint64    // of the file behind any link, 0 where unknown
+}
+
+// Skipped is a file or folder that is no item, and why.
+type Skipped struct {
+	Path   string `json:"path"`
+	Reason string `json:"reason"`
+}
+
+// Dataset is what Scan found.
+type Dataset struct {
+	Root    string
+	Classes []string // sorted; a label is an index into it
+	Splits  []string // sorted; [""] where the root holds classes alone
+	Items   []Item   // sorted by split, class, folder and name
+	Skipped []Skipped
+}
+
+// Options of Scan. The zero value is ready to use.
+type Options struct {
+	// Extensions are taken besides DefaultExtensions, such as "gif" or ".heic".
+	Extensions []string
+}
+
+// DefaultExtensions are those of torchvision's ImageFolder
+// (torchvision.datasets.folder.IMG_EXTENSIONS), compared without regard to case.
+var DefaultExtensions = []string{".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp"}
+
+// Layouts is the hint of errors about a folder's shape.
+const layouts = "Give a folder that holds one folder of photos per class, or train/ and val/ with such folders in each."
+
+// Scan finds the photos under root, which is a folder or a .csv list. What it
+// finds wrong about the layout is a fail.Usage error that says what was
+// found and what is expected.
+func Scan(ctx context.Context, root string, options Options) (*Dataset, error) {
+	info, err := os.Stat(root)
+	if err != nil {
+		return nil, missing(root, err)
+	}
+	var d *Dataset
+	switch {
+	case info.IsDir():
+		d, err = scanFolder(ctx, root, extensionSet(options.Extensions))
+	case strings.EqualFold(filepath.Ext(root), ".csv"):
+		d, err = readList(ctx, root)
+	default:
+		return nil, fail.New(fail.Usage, layouts+" A list of photos ends in .csv.", "%s is a file, not a folder", root)
+	}
+	if err != nil {
+		return nil, err
+	}
+	sort.SliceStable(d.Items, func(i, j int) bool { return before(&d.Items[i], &d.Items[j]) })
+	sort.SliceStable(d.Skipped, func(i, j int) bool { return d.Skipped[i].Path < d.Skipped[j].Path })
+	return d, nil
+}
+
+// before is torchvision's order: classes sorted, then sorted(os.walk(class)),
+// which compares whole folder paths, then the names in each folder.
+func before(a, b *Item) bool {
+	if a.Split != b.Split {
+		return a.Split < b.Split
+	}
+	if a.Label != b.Label {
+		return a.Label < b.Label
+	}
+	aDir, aName := splitRel(a.Rel)
+	bDir, bName := splitRel(b.Rel)
+	if aDir != bDir {
+		return aDir < bDir
+	}
+	return aName < bName
+}
+
+func splitRel(rel string) (dir, name string) {
+	cut := strings.LastIndexByte(rel, '/')
+	return rel[:max(cut, 0)], rel[cut+1:]
+}
+
+// missing explains a root that cannot be examined by the nearest parent that can.
+func missing(root string, err error) error {
+	if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {
+		return fail.Wrap(fail.Usage, err, "Make it readable, or name another folder.", "cannot examine %s", root)
+	}
+	parent, absErr := filepath.Abs(root)
+	if absErr != nil {
+		return fail.Wrap(fail.Usage, err, layouts, "no folder %s", root)
+	}
+	for parent != filepath.Dir(parent) {
+		parent = filepath.Dir(parent)
+		if info, err := os.Stat(parent); err == nil && !info.IsDir() {
+			return fail.New(fail.Usage, layouts, "no folder %s: %s is a file", root, parent)
+		} else if err == nil {
+			break
+		}
+	}
+	return fail.New(fail.Usage, layouts, "no folder %s: the nearest that exists is %s%s", root, parent, holding(parent))
+}
+
+// holding lists the first sub-folders of dir for a message.
+func holding(dir string) string {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return ""
+	}
+	var names []string
+	for _, e := range entries {
+		if e.IsDir() && !hidden(e.Name()) {
+			names = append(names, e.Name())
+		}
+	}
+	if len(names) == 0 {
+		return ", which holds no folder"
+	}
+	return ", which holds " + enumerate(names, "/")
+}
+
+// enumerate joins the first few names, each with the suffix.
+func enumerate(names []string, suffix string) string {
+	const most = 6
+	var b strings.Builder
+	for i, n := range names {
+		if i == most {
+			fmt.Fprintf(&b, " and %d more", len(names)-most)
+			break
+		}
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		b.WriteString(n + suffix)
+	}
+	return b.String()
+}
+
+func extensionSet(extra []string) map[string]bool {
+	set := map[string]bool{}
+	for _, e := range DefaultExtensions {
+		set[e] = true
+	}
+	for _, e := range extra {
+		if e = strings.ToLower(strings.TrimSpace(e)); e != "" && e != "." {
+			set["."+strings.TrimPrefix(e, ".")] = true
+		}
+	}
+	return set
+}

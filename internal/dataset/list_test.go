@@ -1,0 +1,95 @@
+package dataset_test
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+
+	"fx/internal/dataset"
+	"fx/internal/fail"
+)
+
+func writeList(t testing.TB, root, text string) string {
+	t.Helper()
+	path := filepath.Join(root, "list.CSV")
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+func TestList(t *testing.T) {
+	root := plant(t, t.TempDir(), "x/1.jpg", "x/2.gif", "3")
+	elsewhere := filepath.Join(plant(t, t.TempDir(), "4.jpg"), "4.jpg")
+	d := scan(t, writeList(t, root, "\ufeffid,Label,path,split\n"+
+		"a,bees,x/1.jpg,val\nb,ants,./x/2.gif,train\nc,bees,3,train\nd,ants,"+elsewhere+",train\ne,ants,gone.jpg,train\n"))
+	items, _ := brief(d)
+	if want := elsewhere + "=0 gone.jpg=0 x/2.gif=0 3=1 x/1.jpg=1"; items != want && items != "gone.jpg=0 "+elsewhere+"=0 x/2.gif=0 3=1 x/1.jpg=1" {
+		t.Errorf("items %s\n want %s", items, want)
+	}
+	if !reflect.DeepEqual(d.Classes, []string{"ants", "bees"}) || !reflect.DeepEqual(d.Splits, []string{"train", "val"}) {
+		t.Errorf("classes %v, splits %v", d.Classes, d.Splits)
+	}
+	for _, i := range d.Items {
+		if gone := i.Rel == "gone.jpg"; gone != (i.Size == -1) || gone != i.ModTime.IsZero() {
+			t.Errorf("%s: size %d, time %v", i.Rel, i.Size, i.ModTime)
+		}
+	}
+}
+
+func TestListOfNumbersIsInNumericOrder(t *testing.T) {
+	root := plant(t, t.TempDir(), "1", "2", "3")
+	d := scan(t, writeList(t, root, "path,label\n1,10\n2,9\n3,2\n"))
+	if !reflect.DeepEqual(d.Classes, []string{"2", "9", "10"}) {
+		t.Errorf("classes %v", d.Classes)
+	}
+}
+
+func TestListErrors(t *testing.T) {
+	for _, c := range []struct{ name, text, word string }{
+		{"empty", "", "is empty"},
+		{"no header", "x/1.jpg,ants\n", `"x/1.jpg,ants", not a header`},
+		{"semicolons", "path;label\n1;a\n", `"path;label", not a header`},
+		{"no rows", "path,label\n", "names no photo"},
+		{"short line", "path,label\n1,a\n2\n", "line 3"},
+		{"no label", "path,label\n1,\n", "line 2"},
+		{"twice", "path,label\n1,a\n2,b\n./1,b\n", "line 4: 1 is listed already on line 2"},
+		{"none exists", "path,label\nq/1,a\nq/2,b\n", "none of the 2 photos"},
+		{"one class", "path,label\n1,a\n2,a\n", "only one class"},
+		{"not UTF-8", "path,label\n\xff,a\n", "not valid UTF-8"},
+		{"zero byte", "path,label\n1,a\n2\x00,b\n", "zero byte"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			root := plant(t, t.TempDir(), "1", "2")
+			_, err := dataset.Scan(context.Background(), writeList(t, root, c.text), dataset.Options{})
+			if fail.KindOf(err) != fail.Usage || fail.HintOf(err) == "" || !strings.Contains(err.Error(), c.word) {
+				t.Errorf("error %v of kind %d lacks %q", err, fail.KindOf(err), c.word)
+			}
+		})
+	}
+}
+
+// FuzzList demands that a list of any content is read or refused, never a panic.
+func FuzzList(f *testing.F) {
+	for _, s := range []string{"path,label\n1,a\n2,b\n", "path,label,split\n1,a,\"x\ny\"\n", "\ufeffLABEL,path\nb,2\n", "path,label\n\"", "path,path,label\n1,2,3\n"} {
+		f.Add(s)
+	}
+	root := plant(f, f.TempDir(), "1", "2")
+	f.Fuzz(func(t *testing.T, text string) {
+		d, err := dataset.Scan(context.Background(), writeList(t, root, text), dataset.Options{})
+		if err != nil {
+			if fail.KindOf(err) != fail.Usage {
+				t.Errorf("kind %d: %v", fail.KindOf(err), err)
+			}
+			return
+		}
+		for _, i := range d.Items {
+			if d.Classes[i.Label] != i.Class {
+				t.Errorf("label %d is not %s", i.Label, i.Class)
+			}
+		}
+	})
+}
