@@ -1,0 +1,222 @@
+package backbones
+
+import (
+	"encoding/json"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"fx/internal/fail"
+	"fx/internal/onnx"
+	"fx/internal/onnx/pb"
+	"fx/internal/weights"
+)
+
+// The names of the models that this package makes.
+const (
+	InputName         = "input"         // float32 [batch, 3, height, width], normalised
+	ImagesName        = "images"        // uint8 [batch, height, width, 3]
+	ImageName         = "image"         // uint8 [height, width, 3] of any size
+	FeaturesName      = "features"      // float32 [batch, FeatureShape...]
+	LogitsName        = "logits"        // float32 [batch, classes]
+	ProbabilitiesName = "probabilities" // float32 [batch, classes]
+)
+
+// The keys of metadata_props by which an ONNX file says what it is.
+const (
+	MetaBackbone   = "fx.backbone"   // name of the network
+	MetaPreprocess = "fx.preprocess" // JSON of preprocess.Spec
+	MetaFeatures   = "fx.features"   // name of the feature tensor
+	MetaHead       = "fx.head"       // JSON of Head
+	MetaWeights    = "fx.weights"    // where the weights come from: file name, "seed:0"
+	MetaClasses    = "fx.classes"    // JSON list of class names, in the order of the logits
+)
+
+// Assemble puts the weights sd into the graph of the registered network b and
+// makes it an inference model: input "input", normalised float32
+// [batch, 3, height, width]; output "logits" [batch, classes]. Batch
+// normalisation uses its running statistics, dropout and the auxiliary
+// classifier are gone.
+//
+// The names of sd must be the network's. Accepted beside them:
+// num_batches_tracked (ignored), the prefix "module." of DataParallel on all
+// names, the names of old DenseNet files ("norm.1"), the absence of the
+// auxiliary classifier, and a head with another number of classes. Anything
+// else missing, extra or mis-shaped is an error of kind fail.Model that lists
+// it. Tensor data is shared with sd.
+func Assemble(b Backbone, sd *weights.StateDict) (*pb.ModelProto, error) {
+	m, err := Skeleton(b.Name)
+	if err != nil {
+		return nil, err
+	}
+	parameters, err := parametersOf(m, b)
+	if err != nil {
+		return nil, err
+	}
+	given := canonicalNames(sd)
+	if err := matchNames(b, parameters, given, sd); err != nil {
+		return nil, err
+	}
+	g := m.Graph
+	logits := g.Output[0].Name
+	if err := onnx.Cut(g, g.Output[0]); err != nil {
+		return nil, err
+	}
+	for i, t := range g.Initializer {
+		source, _ := sd.Get(given[t.Name])
+		values, err := float32Tensor(t.Name, source)
+		if err != nil {
+			return nil, fail.Wrap(fail.Model, err, "", "weights for %s", b.Name)
+		}
+		g.Initializer[i] = values
+	}
+	if err := toInference(g); err != nil {
+		return nil, fmt.Errorf("%s: %w", b.Name, err)
+	}
+	if err := onnx.Rename(g, map[string]string{logits: LogitsName, g.Input[0].Name: InputName}); err != nil {
+		return nil, fmt.Errorf("%s: %w", b.Name, err)
+	}
+	head := b.Head
+	weight, _ := sd.Get(given[head.Weight])
+	head.Classes = weight.Shape[0]
+	size := b.Preprocess.Crop
+	g.Name = b.Name
+	g.ValueInfo = nil // shapes of the training graph
+	g.Input = []*pb.ValueInfoProto{onnx.TensorInfo(InputName, pb.TensorProto_FLOAT, "batch", 3, size, size)}
+	g.Output = []*pb.ValueInfoProto{onnx.TensorInfo(LogitsName, pb.TensorProto_FLOAT, "batch", head.Classes)}
+	m.ProducerName, m.ProducerVersion, m.DocString = "fx", "", ""
+	m.MetadataProps = nil
+	onnx.SetMetadata(m, MetaBackbone, b.Name)
+	onnx.SetMetadata(m, MetaFeatures, b.FeatureTensor)
+	setJSON(m, MetaPreprocess, b.Preprocess)
+	setJSON(m, MetaHead, head)
+	if origin := sd.Metadata[MetaWeights]; origin != "" {
+		onnx.SetMetadata(m, MetaWeights, origin)
+	}
+	return m, nil
+}
+
+// oldDenseNet matches the names that DenseNet's published files have and its
+// modules no longer can: "denselayer1.norm.1.weight" for
+// "denselayer1.norm1.weight" (torchvision, models/densenet.py).
+var oldDenseNet = regexp.MustCompile(`^(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\.(?:weight|bias|running_mean|running_var))$`)
+
+// canonicalNames maps the names of the network to those in sd.
+func canonicalNames(sd *weights.StateDict) map[string]string {
+	prefixed := sd.Len() > 0
+	for _, name := range sd.Names() {
+		prefixed = prefixed && strings.HasPrefix(name, "module.")
+	}
+	names := make(map[string]string, sd.Len())
+	for _, name := range sd.Names() {
+		canonical := name
+		if prefixed {
+			canonical = strings.TrimPrefix(name, "module.")
+		}
+		if strings.HasSuffix(canonical, ".num_batches_tracked") {
+			continue
+		}
+		names[oldDenseNet.ReplaceAllString(canonical, "$1$2")] = name
+	}
+	return names
+}
+
+func matchNames(b Backbone, parameters []Parameter, given map[string]string, sd *weights.StateDict) error {
+	known := map[string]bool{}
+	var missing, shapes, extra []string
+	for _, p := range parameters {
+		known[p.Name] = true
+		t, ok := sd.Get(given[p.Name])
+		switch {
+		case given[p.Name] == "" || !ok:
+			if !p.Auxiliary {
+				missing = append(missing, p.Name)
+			}
+		case !sameShape(p, t.Shape):
+			shapes = append(shapes, fmt.Sprintf("%s is %v instead of %v", p.Name, t.Shape, p.Shape))
+		}
+	}
+	for name, original := range given {
+		if !known[name] {
+			extra = append(extra, original)
+		}
+	}
+	slices.Sort(extra)
+	var faults []string
+	for _, f := range []struct {
+		what string
+		list []string
+	}{{"missing", missing}, {"not of this network", extra}, {"of another shape", shapes}} {
+		if len(f.list) > 0 {
+			faults = append(faults, fmt.Sprintf("%d %s (%s)", len(f.list), f.what, shorten(f.list, 6)))
+		}
+	}
+	if len(faults) == 0 {
+		return nil
+	}
+	return fail.New(fail.Model, "Give the weights of this very network: `fx backbones show "+b.Name+"` lists its parameters, `fx backbones pull "+b.Name+"` fetches the official ones.",
+		"the weights do not fit %s: %s", b.Name, strings.Join(faults, "; "))
+}
+
+func sameShape(p Parameter, shape []int) bool {
+	if len(shape) != len(p.Shape) {
+		return false
+	}
+	for i := range shape {
+		if shape[i] != p.Shape[i] && !(p.Head && i == 0 && shape[i] > 0) {
+			return false
+		}
+	}
+	return true
+}
+
+func shorten(list []string, n int) string {
+	if len(list) <= n {
+		return strings.Join(list, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(list[:n], ", "), len(list)-n)
+}
+
+func float32Tensor(name string, t weights.Tensor) (*pb.TensorProto, error) {
+	dims := make([]int64, len(t.Shape))
+	for i, d := range t.Shape {
+		dims[i] = int64(d)
+	}
+	if t.DType != weights.F32 {
+		values, err := t.Float32s()
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		return onnx.NewFloat32(name, dims, values), nil
+	}
+	if want, err := onnx.Elements(dims); err != nil || 4*want != int64(len(t.Data)) {
+		return nil, fmt.Errorf("%s has %d bytes of data for shape %v", name, len(t.Data), t.Shape)
+	}
+	return onnx.NewRaw(name, pb.TensorProto_FLOAT, dims, t.Data), nil
+}
+
+// toInference turns batch normalisation to its running statistics and takes
+// out dropout.
+func toInference(g *pb.GraphProto) error {
+	for _, n := range g.Node {
+		if n.OpType != "BatchNormalization" || n.Domain != "" {
+			continue
+		}
+		n.Attribute = slices.DeleteFunc(n.Attribute, func(a *pb.AttributeProto) bool { return a.Name == "training_mode" })
+		n.Output = n.Output[:1]
+	}
+	if err := onnx.Bypass(g, func(n *pb.NodeProto) bool { return n.OpType == "Dropout" && n.Domain == "" }); err != nil {
+		return err
+	}
+	onnx.Prune(g)
+	return nil
+}
+
+func setJSON(m *pb.ModelProto, key string, value any) {
+	data, err := json.Marshal(value)
+	if err != nil {
+		panic(err) // our own plain structs
+	}
+	onnx.SetMetadata(m, key, string(data))
+}

@@ -1,0 +1,72 @@
+package backbones
+
+import (
+	"encoding/binary"
+	"math"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+
+	"fx/internal/random"
+	"fx/internal/weights"
+)
+
+// SeedWeights returns reproducible random weights for the registered network b
+// by the rule that PyTorch's layers follow on their own: convolution and linear
+// weights and biases are uniform in ±1/√fan_in (kaiming_uniform_ with a = √5
+// comes to the same bound; torch.nn.Linear and torch.nn.Conv2d,
+// reset_parameters), batch normalisation starts at scale 1, shift 0, mean 0,
+// variance 1. Networks that torchvision starts otherwise (resnet18, …) follow
+// this rule too.
+//
+// A value depends on seed and the parameter's name alone. The names, and the
+// counters num_batches_tracked beside them, are what torchvision's
+// load_state_dict(strict=True) expects.
+func SeedWeights(b Backbone, seed uint64) (*weights.StateDict, error) {
+	parameters, err := Parameters(b)
+	if err != nil {
+		return nil, err
+	}
+	tensors := make([]weights.Tensor, len(parameters))
+	var wait sync.WaitGroup
+	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
+	for i, p := range parameters {
+		wait.Add(1)
+		slots <- struct{}{}
+		go func() {
+			defer wait.Done()
+			tensors[i] = draw(p, seed)
+			<-slots
+		}()
+	}
+	wait.Wait()
+	sd := weights.NewStateDict()
+	sd.Metadata = map[string]string{"fx.backbone": b.Name, "fx.weights": "seed:" + strconv.FormatUint(seed, 10)}
+	for i, p := range parameters {
+		sd.Set(p.Name, tensors[i])
+		if layer, ok := strings.CutSuffix(p.Name, ".running_var"); ok {
+			sd.Set(layer+".num_batches_tracked", weights.Tensor{DType: weights.I64, Shape: []int{}, Data: make([]byte, 8)})
+		}
+	}
+	return sd, nil
+}
+
+func draw(p Parameter, seed uint64) weights.Tensor {
+	data := make([]byte, 4*p.Len())
+	switch p.Kind {
+	case Weight, Bias:
+		stream := random.New(seed, "weights/"+p.Name)
+		bound := 1 / math.Sqrt(float64(p.FanIn))
+		for i := 0; i < len(data); i += 4 {
+			// 24 random bits, the middle of their interval: never a bound itself, no bias to one side.
+			u := (float64(stream.Uint32()>>8)+0.5)/(1<<23) - 1
+			binary.LittleEndian.PutUint32(data[i:], math.Float32bits(float32(u*bound)))
+		}
+	case Scale, RunningVariance:
+		for i := 0; i < len(data); i += 4 {
+			binary.LittleEndian.PutUint32(data[i:], math.Float32bits(1))
+		}
+	}
+	return weights.Tensor{DType: weights.F32, Shape: p.Shape, Data: data}
+}

@@ -1,0 +1,122 @@
+"""Writes goldens.json: what torch computes with fx's seed:0 weights.
+
+    go test ./backbones -run TestWriteModels -write-models /tmp/models
+    pip install torch torchvision safetensors efficientnet_lite_pytorch onnxruntime
+    python backbones/testdata/make_goldens.py /tmp/models [NAME ...]
+
+For each network the weights that fx wrote are loaded with strict=True, so that
+their names are proved to be torchvision's, and two images made by a formula run
+through it in evaluation mode. Kept are, for each image, the norm of the features
+and 32 projections of them on vectors of ±1: the mean square of the differences
+of the projections estimates the square of the features' distance (Johnson and
+Lindenstrauss), so a few numbers tell whether whole maps agree.
+
+Where fx's models (NAME.features.onnx, NAME.onnx) lie beside the weights and
+onnxruntime is installed, whole features and logits are compared as well, and
+their relative L2 distance is printed.
+"""
+
+import json
+import pathlib
+import sys
+
+import numpy as np
+import torch
+import torchvision
+from safetensors.torch import load_file
+
+PROJECTIONS = 32
+IMAGENET = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
+LITE = ([127 / 255] * 3, [128 / 255] * 3)
+
+
+def images(size):
+    """Two images, uint8 [2, size, size, 3]; the Go test makes the same ones."""
+    n, y, x, c = np.ogrid[0:2, 0:size, 0:size, 0:3]
+    return ((x * x // (16 + 8 * n) + 3 * y * (c + 1) + x * y // 32 + 97 * n) % 256).astype(np.uint8)
+
+
+def signs(count):
+    """±1 [PROJECTIONS, count] from an integer hash that Go computes too."""
+    mask = np.uint64(0xFFFFFFFF)
+    i = np.arange(count, dtype=np.uint64)[None, :]
+    k = np.arange(PROJECTIONS, dtype=np.uint64)[:, None]
+    h = (i * np.uint64(0x9E3779B1) + k * np.uint64(0x85EBCA77)) & mask
+    h ^= h >> np.uint64(15)
+    h = (h * np.uint64(0x2C1B3C6D)) & mask
+    h ^= h >> np.uint64(12)
+    h = (h * np.uint64(0x297A2D39)) & mask
+    h ^= h >> np.uint64(15)
+    return 1.0 - 2.0 * (h & np.uint64(1)).astype(np.float64)
+
+
+def network(name):
+    if name == "efficientnet_lite0":
+        from efficientnet_lite_pytorch import EfficientNet
+
+        return EfficientNet.from_name("efficientnet-lite0")
+    options = {"weights": None}
+    if name == "inception_v3":
+        options.update(aux_logits=True, transform_input=True, init_weights=False)
+    return getattr(torchvision.models, name)(**options)
+
+
+# The module whose input is the cached feature; None: the pretrained classifier's.
+HEADS = {
+    "resnet18": "fc", "alexnet": "classifier.6", "vgg11_bn": "classifier.6", "squeezenet1_0": "classifier.1",
+    "squeezenet1_1": "classifier.1", "densenet121": "classifier", "inception_v3": "fc", "efficientnet_lite0": "_fc",
+}
+
+
+def run(name, weights, pixels):
+    """Features and logits of torch, float32, for uint8 images [n, h, w, 3]."""
+    model = network(name)
+    model.load_state_dict(load_file(weights), strict=True)
+    model.eval()
+    kept = {}
+    model.get_submodule(HEADS[name]).register_forward_pre_hook(lambda _, inputs: kept.update(x=inputs[0]))
+    mean, std = (torch.tensor(v).view(3, 1, 1) for v in (LITE if name == "efficientnet_lite0" else IMAGENET))
+    batch = (torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255 - mean) / std
+    with torch.no_grad():
+        logits = model(batch)
+    return kept["x"].numpy(), logits.numpy(), batch.numpy()
+
+
+def distance(got, want):
+    got, want = (a.reshape(len(a), -1).astype(np.float64) for a in (got, want))
+    return (np.linalg.norm(got - want, axis=1) / np.linalg.norm(want, axis=1)).max()
+
+
+def compare(folder, name, pixels, features, logits, batch):
+    import onnxruntime as ort
+
+    session = ort.InferenceSession(str(folder / f"{name}.features.onnx"), providers=["CPUExecutionProvider"])
+    ours = session.run(["features"], {"images": pixels})[0]
+    alone = np.concatenate([session.run(["features"], {"images": pixels[i : i + 1]})[0] for i in range(len(pixels))])
+    print(f"{name}: features {distance(ours, features):.2e}, one by one {distance(alone, features):.2e}", end="")
+    if (folder / f"{name}.onnx").exists():
+        session = ort.InferenceSession(str(folder / f"{name}.onnx"), providers=["CPUExecutionProvider"])
+        print(f", logits {distance(session.run(['logits'], {'input': batch})[0], logits):.2e}", end="")
+    print(flush=True)
+
+
+def main(folder, *names):
+    folder, target = pathlib.Path(folder), pathlib.Path(__file__).with_name("goldens.json")
+    goldens = json.loads(target.read_text()) if target.exists() else {}
+    torch.set_num_threads(2)
+    for name in names or HEADS:
+        pixels = images(299 if name == "inception_v3" else 224)
+        features, logits, batch = run(name, folder / f"{name}.safetensors", pixels)
+        flat = features.reshape(len(features), -1).astype(np.float64)
+        goldens[name] = {
+            "shape": list(features.shape[1:]),
+            "norms": [float(f"{v:.9g}") for v in np.linalg.norm(flat, axis=1)],
+            "projections": [[float(f"{v:.9g}") for v in row] for row in flat @ signs(flat.shape[1]).T],
+        }
+        if (folder / f"{name}.features.onnx").exists():
+            compare(folder, name, pixels, features, logits, batch)
+    target.write_text(json.dumps(goldens, indent=1, sort_keys=True) + "\n")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
