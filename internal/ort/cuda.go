@@ -24,3 +24,12 @@ func (rt *Runtime) cudaReady(id int) (GPU, *obstacle) {
 	}
 	return GPU{}, &obstacle{"no NVIDIA driver (libcuda.so.1 not found)", ""}
 }
+
+// driverInstalled tells whether NVIDIA's driver library can be opened.
+func driverInstalled() bool {
+	opened, err := openShared("libcuda.so.1", false)
+	if err == nil {
+		opened.close()
+	}
+	return err == nil
+}

@@ -1,0 +1,152 @@
+package ort
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"fx/internal/durable"
+)
+
+// recordName is the file that says what an installed folder holds.
+const recordName = "installed.json"
+
+// recordFormat is raised when a reader of the old format would go wrong.
+const recordFormat = 1
+
+// record is what Install writes beside the libraries. It is written last, so a
+// folder with a record is whole.
+type record struct {
+	FormatVersion int            `json:"format_version"`
+	Requirement   string         `json:"requirement"` // what was asked for, as pip takes it
+	FetchedBy     string         `json:"fetched_by"`  // "pip", "uv", "apt-get"
+	Packages      []recordedFile `json:"packages"`    // what was fetched
+	Files         []recordedFile `json:"files"`       // what was unpacked, by slash path
+}
+
+type recordedFile struct {
+	Name   string `json:"name"`
+	Bytes  int64  `json:"bytes"`
+	SHA256 string `json:"sha256,omitempty"`
+}
+
+func readRecord(dir string) (record, error) {
+	var r record
+	text, err := os.ReadFile(filepath.Join(dir, recordName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return r, errors.New("there is no " + recordName)
+	}
+	if err != nil {
+		return r, err
+	}
+	if err := json.Unmarshal(text, &r); err != nil {
+		return r, fmt.Errorf("%s: %w", recordName, err)
+	}
+	if r.FormatVersion != recordFormat {
+		return r, fmt.Errorf("%s has format %d, and this fx knows %d", recordName, r.FormatVersion, recordFormat)
+	}
+	return r, nil
+}
+
+// write hashes what lies in dir, makes it durable and writes the record.
+func (r *record) write(ctx context.Context, dir string) error {
+	r.FormatVersion = recordFormat
+	r.Files = nil
+	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() {
+			return durable.SyncDir(path)
+		}
+		rel, err := filepath.Rel(dir, path)
+		if err != nil {
+			return err
+		}
+		sum, size, err := hashFile(ctx, path)
+		if err != nil {
+			return err
+		}
+		r.Files = append(r.Files, recordedFile{Name: filepath.ToSlash(rel), Bytes: size, SHA256: sum})
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	text, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return err
+	}
+	return durable.WriteBytes(filepath.Join(dir, recordName), append(text, '\n'))
+}
+
+// verify hashes every file of the record.
+func (r *record) verify(ctx context.Context, dir string) error {
+	if len(r.Files) == 0 {
+		return errors.New(recordName + " names no files")
+	}
+	for _, f := range r.Files {
+		path := filepath.FromSlash(f.Name)
+		if !filepath.IsLocal(path) {
+			return fmt.Errorf("%s names %s", recordName, f.Name)
+		}
+		sum, size, err := hashFile(ctx, filepath.Join(dir, path))
+		if err != nil {
+			return fmt.Errorf("%s: %s", f.Name, plainReason(err))
+		}
+		if size != f.Bytes || sum != f.SHA256 {
+			return fmt.Errorf("%s is not what was installed", f.Name)
+		}
+	}
+	return nil
+}
+
+// sha256Of returns the recorded hash of a file, "" where the record does not name it.
+func (r *record) sha256Of(dir, path string) string {
+	i := slices.IndexFunc(r.Files, func(f recordedFile) bool {
+		return strings.EqualFold(filepath.Join(dir, filepath.FromSlash(f.Name)), path)
+	})
+	if i < 0 {
+		return ""
+	}
+	return r.Files[i].SHA256
+}
+
+func hashFile(ctx context.Context, path string) (string, int64, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", 0, err
+	}
+	defer func() { _ = f.Close() }() // only read
+	h := sha256.New()
+	size, err := copyContext(ctx, h, f)
+	return hex.EncodeToString(h.Sum(nil)), size, err
+}
+
+// copyContext is io.Copy that stops when ctx ends.
+func copyContext(ctx context.Context, to io.Writer, from io.Reader) (int64, error) {
+	const piece = 4 << 20
+	var total int64
+	for {
+		if err := ctx.Err(); err != nil {
+			return total, err
+		}
+		n, err := io.CopyN(to, from, piece)
+		total += n
+		if errors.Is(err, io.EOF) {
+			return total, nil
+		}
+		if err != nil {
+			return total, err
+		}
+	}
+}
