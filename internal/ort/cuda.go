@@ -1,35 +1,176 @@
 package ort
 
-import "fmt"
+/*
+#include <stdint.h>
+#include <string.h>
 
-// GPU is an NVIDIA device.
-type GPU struct {
-	ID           int    `json:"id"`
-	Name         string `json:"name"`
-	MemoryBytes  int64  `json:"memory_bytes"`
-	Capability   string `json:"compute_capability"` // "9.0"
-	DriverCUDA   string `json:"driver_cuda"`        // the newest CUDA that the driver serves: "13.0"
-	driverNumber int
+// The few functions of the CUDA driver's C API that say what is there.
+typedef struct {
+  int (*init)(unsigned flags);
+  int (*driver_version)(int *version);
+  int (*device_count)(int *count);
+  int (*device_get)(int *device, int ordinal);
+  int (*device_name)(char *name, int length, int device);
+  int (*device_memory)(size_t *bytes, int device);
+  int (*device_attribute)(int *value, int attribute, int device);
+} fx_cuda;
+
+enum { CapabilityMajor = 75, CapabilityMinor = 76 };
+
+static int fx_cuda_count(const fx_cuda *cuda, int *version, int *count) {
+  int error = cuda->init(0);
+  if (!error) error = cuda->driver_version(version);
+  if (!error) error = cuda->device_count(count);
+  return error;
 }
 
-// String says what a user recognises: "NVIDIA H100 (80 GiB)".
+static int fx_cuda_device(const fx_cuda *cuda, int ordinal, char *name, int length, uint64_t *memory,
+                          int *major, int *minor) {
+  int device = 0;
+  size_t bytes = 0;
+  int error = cuda->device_get(&device, ordinal);
+  if (!error) error = cuda->device_name(name, length, device);
+  if (!error) error = cuda->device_memory(&bytes, device);
+  if (!error) error = cuda->device_attribute(major, CapabilityMajor, device);
+  if (!error) error = cuda->device_attribute(minor, CapabilityMinor, device);
+  *memory = bytes;
+  return error;
+}
+*/
+import "C"
+
+import (
+	"fmt"
+	"runtime"
+	"unsafe"
+)
+
+// GPU is an NVIDIA device as its driver describes it.
+type GPU struct {
+	ID          int    `json:"id"`
+	Name        string `json:"name"`
+	MemoryBytes int64  `json:"memory_bytes"`
+	Capability  string `json:"compute_capability"` // such as "9.0"
+}
+
+// String says what a user recognises, such as "NVIDIA H100 80GB HBM3 (80 GiB)".
 func (g GPU) String() string {
 	return fmt.Sprintf("%s (%d GiB)", g.Name, (g.MemoryBytes+1<<29)>>30)
 }
 
-// cudaReady says which GPU the provider would use, or what keeps it from working.
-func (rt *Runtime) cudaReady(id int) (GPU, *obstacle) {
-	if !rt.hasCUDA() {
-		return GPU{}, &obstacle{fmt.Sprintf("the library %s has no CUDA provider", rt.library.Path), "Run `fx runtime install --gpu`, or take --device cpu."}
+// driverName is the library of NVIDIA's driver.
+func driverName() string {
+	if runtime.GOOS == "windows" {
+		return "nvcuda.dll"
 	}
-	return GPU{}, &obstacle{"no NVIDIA driver (libcuda.so.1 not found)", ""}
+	return "libcuda.so.1"
 }
 
 // driverInstalled tells whether NVIDIA's driver library can be opened.
 func driverInstalled() bool {
-	opened, err := openShared("libcuda.so.1", false)
+	opened, err := openShared(driverName(), false)
 	if err == nil {
 		opened.close()
 	}
 	return err == nil
+}
+
+// cudaDriver is what NVIDIA's driver says of itself.
+type cudaDriver struct {
+	major, minor int // the newest CUDA that it serves
+	gpus         []GPU
+}
+
+func (d cudaDriver) version() string { return fmt.Sprintf("%d.%d", d.major, d.minor) }
+
+const driverAdvice = "Install NVIDIA's driver (in a container: start it with --gpus all), or take --device cpu."
+
+// What the driver's functions return when there is nothing to work with.
+var driverErrors = map[C.int]string{
+	3: "the driver is not initialized", 34: "the driver is a stub library", 35: "the driver is too old for the GPU",
+	100: "no GPU is visible (is CUDA_VISIBLE_DEVICES set?)", 101: "the GPU is no valid device", 802: "the GPU's fabric is not ready",
+	803: "kernel module and driver library are of different versions (reboot after a driver update)",
+	804: "forward compatibility is not supported by the GPU", 999: "unknown error of the driver (often after suspend, or a missing nvidia_uvm module)",
+}
+
+func driverProblem(code C.int) *obstacle {
+	text, ok := driverErrors[code]
+	if !ok {
+		text = fmt.Sprintf("the NVIDIA driver fails with CUDA error %d", int(code))
+	}
+	return &obstacle{text, "See what `nvidia-smi` says. " + driverAdvice}
+}
+
+// askDriver opens the driver and lists its devices. The library stays open:
+// once started, CUDA cannot be unloaded.
+func askDriver() (cudaDriver, *obstacle) {
+	var d cudaDriver
+	opened, err := openShared(driverName(), false)
+	if err != nil {
+		return d, &obstacle{"no NVIDIA driver (" + driverName() + " not found)", driverAdvice}
+	}
+	var api C.fx_cuda
+	for name, to := range map[string]unsafe.Pointer{
+		"cuInit": unsafe.Pointer(&api.init), "cuDriverGetVersion": unsafe.Pointer(&api.driver_version),
+		"cuDeviceGetCount": unsafe.Pointer(&api.device_count), "cuDeviceGet": unsafe.Pointer(&api.device_get),
+		"cuDeviceGetName": unsafe.Pointer(&api.device_name), "cuDeviceTotalMem_v2": unsafe.Pointer(&api.device_memory),
+		"cuDeviceGetAttribute": unsafe.Pointer(&api.device_attribute),
+	} {
+		at := opened.symbol(name)
+		if at == nil {
+			return d, &obstacle{fmt.Sprintf("the NVIDIA driver's %s lacks %s", driverName(), name), driverAdvice}
+		}
+		*(*unsafe.Pointer)(to) = at
+	}
+	var problem *obstacle
+	keepSignals(true, func() { problem = d.read(&api) })
+	return d, problem
+}
+
+func (d *cudaDriver) read(api *C.fx_cuda) *obstacle {
+	var version, count C.int
+	if code := C.fx_cuda_count(api, &version, &count); code != 0 {
+		return driverProblem(code)
+	}
+	d.major, d.minor = int(version)/1000, int(version)%1000/10
+	for i := range int(count) {
+		var name [256]C.char
+		var memory C.uint64_t
+		var major, minor C.int
+		if code := C.fx_cuda_device(api, C.int(i), &name[0], C.int(len(name)-1), &memory, &major, &minor); code != 0 {
+			return driverProblem(code)
+		}
+		d.gpus = append(d.gpus, GPU{
+			ID: i, Name: C.GoString(&name[0]), MemoryBytes: int64(memory),
+			Capability: fmt.Sprintf("%d.%d", int(major), int(minor)),
+		})
+	}
+	if len(d.gpus) == 0 {
+		return driverProblem(100)
+	}
+	return nil
+}
+
+// cudaReady makes ready what the CUDA provider needs and returns the GPU that
+// it would use, or what keeps it from working.
+func (rt *Runtime) cudaReady(id int) (GPU, *obstacle) {
+	if !rt.hasCUDA() {
+		return GPU{}, &obstacle{"the library has no CUDA provider (" + rt.library.Path + ")", "Run `fx runtime install --gpu`, or take --device cpu."}
+	}
+	driver, problem := askDriver()
+	if problem != nil {
+		return GPU{}, problem
+	}
+	if id >= len(driver.gpus) {
+		return GPU{}, &obstacle{fmt.Sprintf("there is no GPU %d: the driver shows %d, counted from 0", id, len(driver.gpus)), "Take a smaller number, or see CUDA_VISIBLE_DEVICES."}
+	}
+	needed := rt.library.cudaMajor()
+	if needed > driver.major {
+		return GPU{}, &obstacle{fmt.Sprintf("the NVIDIA driver serves CUDA up to %s, and the library needs CUDA %d", driver.version(), needed),
+			fmt.Sprintf("Update the driver to one for CUDA %d, or name a libonnxruntime for CUDA %d with --ort-lib.", needed, driver.major)}
+	}
+	if problem := rt.library.preload(); problem != nil {
+		return GPU{}, problem
+	}
+	return driver.gpus[id], nil
 }

@@ -1,0 +1,196 @@
+package ort
+
+import (
+	"debug/elf"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"fx/internal/paths"
+)
+
+// The CUDA provider needs NVIDIA's libraries. Python packages bring them, in
+// folders that the system's loader does not know; opening each by its path with
+// RTLD_GLOBAL, those it needs first, makes the loader take it for every later
+// library that asks for its name. So LD_LIBRARY_PATH is not needed.
+
+// openedByName are libraries that the provider opens by name at run time, so
+// that no header lists them: cuDNN, which opens its own parts beside it, cuFFT,
+// and NVRTC, with which cuDNN compiles kernels.
+var openedByName = []string{"libnvrtc.so.%d", "libcufft.so.%s", "libcudnn.so.9"}
+
+// cudaProviderFile is the provider's library, beside the main one.
+func (l Library) cudaProviderFile() string {
+	name := "libonnxruntime_providers_cuda.so"
+	if runtime.GOOS == "windows" {
+		name = "onnxruntime_providers_cuda.dll"
+	}
+	path, err := filepath.EvalSymlinks(l.Path)
+	if err != nil {
+		path = l.Path
+	}
+	return filepath.Join(filepath.Dir(path), name)
+}
+
+var runtimeOfCUDA = regexp.MustCompile(`^libcudart\.so\.(\d+)`)
+
+// cudaMajor reads from the provider's header which CUDA it was built for, 0 where that cannot be told.
+func (l Library) cudaMajor() int {
+	for _, name := range neededBy(l.cudaProviderFile()) {
+		if m := runtimeOfCUDA.FindStringSubmatch(name); m != nil {
+			major, _ := strconv.Atoi(m[1])
+			return major
+		}
+	}
+	return 0
+}
+
+// neededBy lists the libraries that the header of an ELF file names.
+func neededBy(path string) []string {
+	f, err := elf.Open(path)
+	if err != nil {
+		return nil // not ELF: other systems find their libraries by themselves
+	}
+	defer func() { _ = f.Close() }() // only read
+	names, err := f.ImportedLibraries()
+	if err != nil {
+		return nil
+	}
+	return names
+}
+
+// nvidiaFolders lists the folders that may hold NVIDIA's libraries: beside the
+// library (fx's cache, or a Python environment that it lies in), of the cache's
+// GPU build, and of the active virtual environment, torch's own among them.
+func (l Library) nvidiaFolders() []string {
+	roots := []string{filepath.Dir(l.Path), filepath.Join(filepath.Dir(l.Path), "..", "..")}
+	if cache, err := paths.Cache("runtime", gpuBuild.folder()); err == nil {
+		roots = append(roots, cache)
+	}
+	roots = append(roots, sitePackages()...)
+	var all []string
+	for _, root := range roots {
+		for _, pattern := range []string{"nvidia/*/lib", "nvidia/*/lib64", "torch/lib"} {
+			found, _ := filepath.Glob(filepath.Join(root, filepath.FromSlash(pattern)))
+			for _, dir := range found {
+				if dir = filepath.Clean(dir); !slices.Contains(all, dir) {
+					all = append(all, dir)
+				}
+			}
+		}
+	}
+	return all
+}
+
+// provide lists what to open for the names, each library after those that it
+// needs, and which of the names no folder holds.
+func provide(names, folders []string) (order, absent []string) {
+	seen := map[string]bool{}
+	var visit func(name string, direct bool)
+	visit = func(name string, direct bool) {
+		if seen[name] {
+			return
+		}
+		seen[name] = true
+		path := lookIn(folders, name)
+		if path == "" {
+			if direct {
+				absent = append(absent, name)
+			}
+			return
+		}
+		for _, needed := range neededBy(path) {
+			visit(needed, false)
+		}
+		order = append(order, path)
+	}
+	for _, name := range names {
+		visit(name, true)
+	}
+	return order, absent
+}
+
+func lookIn(folders []string, name string) string {
+	for _, dir := range folders {
+		path := filepath.Join(dir, name)
+		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
+			return path
+		}
+	}
+	return ""
+}
+
+var preloaded struct {
+	sync.Mutex
+	done bool
+}
+
+// preload opens NVIDIA's libraries for the provider.
+func (l Library) preload() *obstacle {
+	preloaded.Lock()
+	defer preloaded.Unlock()
+	if preloaded.done || runtime.GOOS != "linux" {
+		return nil
+	}
+	var problem *obstacle
+	keepSignals(true, func() { problem = l.openNVIDIA() })
+	preloaded.done = problem == nil
+	return problem
+}
+
+const nvidiaAdvice = "Run `fx runtime install --gpu`, which fetches them."
+
+func (l Library) openNVIDIA() *obstacle {
+	provider := l.cudaProviderFile()
+	if _, err := os.Stat(provider); errors.Is(err, fs.ErrNotExist) {
+		return &obstacle{provider + " is missing", "Run `fx runtime install --gpu --force`, or name a whole ONNX Runtime with --ort-lib."}
+	}
+	folders := l.nvidiaFolders()
+	needed := neededBy(provider)
+	order, absent := provide(append(needed, l.lateNames(folders)...), folders)
+	for _, path := range order {
+		if _, err := openShared(path, true); err != nil {
+			return &obstacle{"a library of NVIDIA's does not load: " + err.Error(), nvidiaAdvice}
+		}
+	}
+	var missing []string
+	for _, name := range absent { // the system's own libraries, or a CUDA toolkit's
+		if _, err := openShared(name, false); err != nil {
+			missing = append(missing, name)
+		}
+	}
+	if len(missing) > 0 {
+		return &obstacle{"the CUDA provider lacks " + strings.Join(missing, ", "), nvidiaAdvice}
+	}
+	return nil
+}
+
+// lateNames are the libraries that are opened by name at run time. cuFFT's
+// number differs from CUDA's, so the one that is there is taken.
+func (l Library) lateNames(folders []string) []string {
+	var names []string
+	for _, name := range openedByName {
+		switch {
+		case strings.Contains(name, "%d"):
+			names = append(names, fmt.Sprintf(name, l.cudaMajor()))
+		case strings.Contains(name, "%s"):
+			for _, dir := range folders {
+				found, _ := filepath.Glob(filepath.Join(dir, fmt.Sprintf(name, "*")))
+				for _, path := range found {
+					names = append(names, filepath.Base(path))
+				}
+			}
+		default:
+			names = append(names, name)
+		}
+	}
+	return names
+}
