@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"fx/internal/onnx"
+	"fx/internal/onnx/pb"
+	"fx/internal/preprocess"
 	"fx/internal/weights"
 )
 
@@ -43,5 +45,45 @@ func TestWriteModels(t *testing.T) {
 				t.Fatal(err)
 			}
 		})
+	}
+}
+
+// fitModel is fitImage alone: "image" in, "images" [1, crop, crop, 3] out.
+func fitModel(spec preprocess.Spec) *pb.ModelProto {
+	g := &pb.GraphProto{Name: "fit"}
+	b := onnx.NewBuilder(g, ownPrefix)
+	b.Input(onnx.TensorInfo(ImageName, pb.TensorProto_UINT8, "height", "width", 3))
+	b.OpTo(ImagesName, "Identity", []string{fitImage(b, ImageName, spec)})
+	g.Output = []*pb.ValueInfoProto{onnx.TensorInfo(ImagesName, pb.TensorProto_UINT8, 1, spec.Crop, spec.Crop, 3)}
+	m := &pb.ModelProto{IrVersion: 9, Graph: g}
+	onnx.SetOpset(m, "", 20)
+	return m
+}
+
+// fitSpecs are the preprocessings that testdata/check_pixels.py compares with torchvision's.
+func fitSpecs() map[string]preprocess.Spec {
+	bicubic := preprocess.ImageNet(256, 224)
+	bicubic.Interpolation = preprocess.Bicubic
+	return map[string]preprocess.Spec{
+		"bilinear_224_224": preprocess.ImageNet(224, 224),
+		"bilinear_299_299": preprocess.ImageNet(299, 299),
+		"bilinear_256_224": preprocess.ImageNet(256, 224),
+		"bilinear_150_225": preprocess.ImageNet(150, 225),
+		"bicubic_256_224":  bicubic,
+	}
+}
+
+func TestWriteFitModels(t *testing.T) {
+	if *writeTo == "" {
+		t.Skip("no -write-models folder given")
+	}
+	for name, spec := range fitSpecs() {
+		m := fitModel(spec)
+		if err := onnx.Check(m.Graph); err != nil {
+			t.Fatal(err)
+		}
+		if err := onnx.Save(filepath.Join(*writeTo, "fit_"+name+".onnx"), m); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

@@ -1,0 +1,68 @@
+package backbones
+
+import (
+	"path/filepath"
+	"strings"
+
+	"fx/internal/fail"
+	"fx/internal/onnx"
+	"fx/internal/weights"
+)
+
+// Save writes the network b with the weights sd to path, whose ending decides
+// the format:
+//
+//   - .safetensors: the state dict under torchvision's names, ready for
+//     load_state_dict(strict=True);
+//   - .onnx: the model of Assemble, with what FromFile needs in its metadata.
+func Save(path string, b Backbone, sd *weights.StateDict) error {
+	switch strings.ToLower(filepath.Ext(path)) {
+	case ".safetensors":
+		out, err := canonicalWeights(b, sd)
+		if err != nil {
+			return err
+		}
+		return weights.WriteSafetensors(path, out)
+	case ".onnx":
+		m, err := Assemble(b, sd)
+		if err != nil {
+			return err
+		}
+		return onnx.Save(path, m)
+	}
+	return fail.New(fail.Usage, "End the name of the file in .safetensors or .onnx.", "cannot tell the format of %s", path)
+}
+
+// canonicalWeights returns sd under the names of the network, in the order of
+// its graph, with the counters that batch normalisation has in torch.
+func canonicalWeights(b Backbone, sd *weights.StateDict) (*weights.StateDict, error) {
+	parameters, err := Parameters(b)
+	if err != nil {
+		return nil, err
+	}
+	given := canonicalNames(sd)
+	if err := matchNames(b, parameters, given, sd); err != nil {
+		return nil, err
+	}
+	out := weights.NewStateDict()
+	out.Metadata[MetaBackbone] = b.Name
+	if origin := sd.Metadata[MetaWeights]; origin != "" {
+		out.Metadata[MetaWeights] = origin
+	}
+	for _, p := range parameters {
+		original, ok := given[p.Name]
+		if !ok {
+			continue // an auxiliary classifier that sd leaves out
+		}
+		t, _ := sd.Get(original)
+		out.Set(p.Name, t)
+		if layer, ok := strings.CutSuffix(p.Name, "running_var"); ok {
+			counter, known := sd.Get(strings.TrimSuffix(original, "running_var") + "num_batches_tracked")
+			if !known {
+				counter = weights.Tensor{DType: weights.I64, Shape: []int{}, Data: make([]byte, 8)}
+			}
+			out.Set(layer+"num_batches_tracked", counter)
+		}
+	}
+	return out, nil
+}
