@@ -1,6 +1,8 @@
 package ort
 
 import (
+	"errors"
+	"regexp"
 	"strings"
 
 	"fx/internal/fail"
@@ -14,8 +16,20 @@ var outOfMemory = []string{
 
 const batchHint = "Try a smaller --batch-size, or free memory on the device."
 
+var (
+	errorPrefix = regexp.MustCompile(`^.*\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : `)
+	cudaTail    = regexp.MustCompile(` ; GPU=-?\d+ ; hostname=.*?(; expr=|$)`)
+)
+
+// plain drops from ONNX Runtime's words the places in its source and the name of the machine.
+func plain(err error) error {
+	text := errorPrefix.ReplaceAllString(strings.Join(strings.Fields(err.Error()), " "), "")
+	return errors.New(cudaTail.ReplaceAllString(text, " in "))
+}
+
 // explain gives an error of ONNX Runtime its kind and a hint.
 func (s *Session) explain(err error, format string, args ...any) error {
+	err = plain(err)
 	text := strings.ToLower(err.Error())
 	for _, words := range outOfMemory {
 		if strings.Contains(text, words) {

@@ -123,6 +123,6 @@ func (rt *Runtime) appendCUDA(native *onnxruntime.SessionOptions, options Sessio
 }
 
 func refused(err error) *obstacle {
-	return &obstacle{"ONNX Runtime's CUDA provider does not start: " + err.Error(),
-		"`fx runtime doctor` says what is missing; --device cpu works without a GPU."}
+	return &obstacle{"ONNX Runtime's CUDA provider does not start: " + plain(err).Error(),
+		"See that `nvidia-smi` works and that no other program fills the GPU; --device cpu works without one."}
 }

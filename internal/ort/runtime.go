@@ -60,8 +60,8 @@ func load(library Library) (*Runtime, error) {
 		return nil, fail.New(fail.Device, installHint, "%s: ONNX Runtime %s does not serve API version %d", library.Path, library.Version, apiVersion)
 	}
 	onnxruntime.SetSharedLibraryPath(library.Path)
-	// Errors only: warnings about a graph are no concern of a user's.
-	if err := onnxruntime.InitializeEnvironment(onnxruntime.WithLogLevelError()); err != nil {
+	// Every error comes back as a return value too, so ONNX Runtime itself writes nothing to stderr.
+	if err := onnxruntime.InitializeEnvironment(onnxruntime.WithLogLevelFatal()); err != nil {
 		opened.close()
 		return nil, fail.Wrap(fail.Device, err, installHint, "%s", library.Path)
 	}

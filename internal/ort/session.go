@@ -1,7 +1,6 @@
 package ort
 
 import (
-	"context"
 	"fmt"
 	"maps"
 	"reflect"
@@ -86,6 +85,28 @@ func (rt *Runtime) NewSessionFromFile(path string, options SessionOptions) (*Ses
 type opener func(*onnxruntime.SessionOptions) (*onnxruntime.DynamicAdvancedSession, error)
 
 func (rt *Runtime) newSession(options SessionOptions, what string, open opener) (*Session, error) {
+	s, err := rt.openOn(options, what, open)
+	if err != nil && s != nil && s.placed.cuda && (options.Device.Kind == "" || options.Device.Kind == "auto") && fail.HintOf(err) != batchHint {
+		// The provider was there, and CUDA failed as it started: automatic means the CPU then.
+		reason := err
+		options.Device = CPU
+		if s, err = rt.openOn(options, what, open); err == nil {
+			s.placed.why = "cpu: " + reason.Error()
+		}
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := s.describe(); err != nil {
+		_ = s.Close() // the first error is the one to report
+		return nil, err
+	}
+	return s, nil
+}
+
+// openOn opens a session on the device of the options. Where opening fails, the
+// session says where it was to run.
+func (rt *Runtime) openOn(options SessionOptions, what string, open opener) (*Session, error) {
 	s := &Session{runtime: rt, settings: map[string]string{}}
 	native, err := onnxruntime.NewSessionOptions()
 	if err != nil {
@@ -100,11 +121,7 @@ func (rt *Runtime) newSession(options SessionOptions, what string, open opener) 
 	}
 	keepSignals(s.placed.cuda, func() { s.handle, err = open(native) })
 	if err != nil {
-		return nil, s.explain(err, "ONNX Runtime %s refuses %s", rt.library.Version, what)
-	}
-	if err := s.describe(); err != nil {
-		_ = s.Close()
-		return nil, err
+		return s, s.explain(err, "ONNX Runtime %s refuses %s", rt.library.Version, what)
 	}
 	return s, nil
 }
@@ -132,7 +149,7 @@ func (s *Session) configure(native *onnxruntime.SessionOptions, options SessionO
 		native.SetIntraOpNumThreads(threads),
 		native.SetInterOpNumThreads(1),
 		native.SetGraphOptimizationLevel(level),
-		native.SetLogSeverityLevel(onnxruntime.LoggingLevelError),
+		native.SetLogSeverityLevel(onnxruntime.LoggingLevelFatal),
 		// Waiting threads sleep: the cores belong to decoding meanwhile.
 		native.AddSessionConfigEntry("session.intra_op.allow_spinning", "0"),
 		native.AddSessionConfigEntry("session.inter_op.allow_spinning", "0"),
@@ -222,97 +239,6 @@ func (s *Session) Outputs() []Info { return slices.Clone(s.outputs) }
 
 // Metadata returns the model's metadata_props.
 func (s *Session) Metadata() map[string]string { return maps.Clone(s.metadata) }
-
-// Run runs the network once. Inputs and outputs are in the order of Inputs and
-// Outputs, sizes that are not fixed may differ from run to run. An output with
-// memory is written in place, with no further copy on the CPU; a zero Tensor in
-// outputs is replaced by one that owns its memory. Nobody may write to the
-// inputs or touch the outputs before Run returns. When ctx ends, the run stops
-// at the next node of the graph, Run returns ctx.Err(), and the outputs hold
-// nothing of use.
-func (s *Session) Run(ctx context.Context, inputs, outputs []Tensor) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	if err := s.checkTensors(inputs, outputs); err != nil {
-		return err
-	}
-	s.open.RLock()
-	defer s.open.RUnlock()
-	if s.closed {
-		return fail.New(fail.Other, "", "Run on a closed session")
-	}
-	options, err := onnxruntime.NewRunOptions()
-	if err != nil {
-		return fail.Wrap(fail.Device, err, "", "run options")
-	}
-	defer func() { _ = options.Destroy() }() // fails only where destroyed before
-	terminated := make(chan struct{})
-	stop := context.AfterFunc(ctx, func() {
-		_ = options.Terminate() // the run then ends by itself
-		close(terminated)
-	})
-	run := func() {
-		err = s.runtime.api.run(s.session, pointerField(options, "o"), s.inNames, s.outNames, inputs, outputs)
-	}
-	guarded := false
-	s.firstRun.Do(func() { // CUDA's libraries start lazily, in the first run too
-		guarded = true
-		keepSignals(s.placed.cuda, run)
-	})
-	if !guarded {
-		run()
-	}
-	if !stop() {
-		<-terminated // options must outlive Terminate
-	}
-	if err == nil {
-		return nil
-	}
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	return s.explain(err, "running the network on %s", s.placed.device)
-}
-
-func (s *Session) checkTensors(inputs, outputs []Tensor) error {
-	if len(inputs) != len(s.inputs) || len(outputs) != len(s.outputs) {
-		return fail.New(fail.Model, "", "the network takes %d inputs and gives %d outputs, not %d and %d",
-			len(s.inputs), len(s.outputs), len(inputs), len(outputs))
-	}
-	for i, t := range inputs {
-		if err := s.inputs[i].accepts(t); err != nil {
-			return fail.Wrap(fail.Model, err, "", "input %q", s.inputs[i].Name)
-		}
-	}
-	for i, t := range outputs {
-		if t.data == nil {
-			continue
-		}
-		if err := s.outputs[i].accepts(t); err != nil {
-			return fail.Wrap(fail.Model, err, "", "output %q", s.outputs[i].Name)
-		}
-	}
-	return nil
-}
-
-// accepts checks type and fixed sizes, in words that name both sides.
-func (info Info) accepts(t Tensor) error {
-	if t.dtype != info.DType {
-		return fmt.Errorf("is %s, and a tensor of %s was given", info.DType, t.dtype)
-	}
-	if err := t.check(); err != nil {
-		return err
-	}
-	fits := len(t.shape) == len(info.Shape)
-	for i := 0; fits && i < len(t.shape); i++ {
-		fits = info.Shape[i] < 0 || info.Shape[i] == t.shape[i]
-	}
-	if !fits {
-		return fmt.Errorf("has shape %v, and %v was given", info.Shape, t.shape)
-	}
-	return nil
-}
 
 // Close frees the session after the runs that are under way. Closing twice does nothing.
 func (s *Session) Close() error {

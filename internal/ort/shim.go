@@ -8,6 +8,7 @@ import "C"
 
 import (
 	"runtime"
+	"slices"
 	"strings"
 	"unsafe"
 )
@@ -33,7 +34,7 @@ func take(message *C.char, code C.int) error {
 		return nil
 	}
 	defer C.free(unsafe.Pointer(message))
-	return &runtimeError{int(code), strings.TrimSpace(C.GoString(message))}
+	return &runtimeError{int(code), C.GoString(message)}
 }
 
 func takeString(text *C.char) string {
@@ -114,9 +115,7 @@ func (a api) describeOne(session unsafe.Pointer, which C.int, i int, info *Info)
 	info.Name, info.DType = takeString(name), DType(dtype)
 	names := takeString(symbols)
 	if shape != nil {
-		for _, size := range unsafe.Slice((*int64)(shape), int(rank)) {
-			info.Shape = append(info.Shape, size)
-		}
+		info.Shape = slices.Clone(unsafe.Slice((*int64)(shape), int(rank)))
 		info.Symbols = strings.Split(names, "\n")
 		C.free(unsafe.Pointer(shape))
 	}

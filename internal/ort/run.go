@@ -1,0 +1,110 @@
+package ort
+
+import (
+	"context"
+	"fmt"
+
+	onnxruntime "github.com/yalue/onnxruntime_go"
+
+	"fx/internal/fail"
+)
+
+// Run runs the network once. Inputs and outputs are in the order of Inputs and
+// Outputs, sizes that are not fixed may differ from run to run. An output with
+// memory is written in place, with no further copy on the CPU; a zero Tensor in
+// outputs is replaced by one that owns its memory. Nobody may write to the
+// inputs or touch the outputs before Run returns. When ctx ends, the run stops
+// at the next node of the graph, Run returns ctx.Err(), and the outputs hold
+// nothing of use.
+func (s *Session) Run(ctx context.Context, inputs, outputs []Tensor) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if err := s.checkTensors(inputs, outputs); err != nil {
+		return err
+	}
+	s.open.RLock()
+	defer s.open.RUnlock()
+	if s.closed {
+		return fail.New(fail.Other, "", "Run on a closed session")
+	}
+	options, err := onnxruntime.NewRunOptions()
+	if err != nil {
+		return fail.Wrap(fail.Device, err, "", "run options")
+	}
+	defer func() { _ = options.Destroy() }() // fails only where destroyed before
+	terminated := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		_ = options.Terminate() // the run then ends by itself
+		close(terminated)
+	})
+	err = s.runGuarded(func() error {
+		return s.runtime.api.run(s.session, pointerField(options, "o"), s.inNames, s.outNames, inputs, outputs)
+	})
+	if !stop() {
+		<-terminated // options must outlive Terminate
+	}
+	if err == nil {
+		return nil
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return s.explain(err, "running the network on %s", s.placed.device)
+}
+
+// runGuarded runs f. NVIDIA's libraries start lazily, so the first run on CUDA
+// may take Go's signal handlers as well, and the others wait for it.
+func (s *Session) runGuarded(f func() error) error {
+	var err error
+	first := false
+	if s.placed.cuda {
+		s.firstRun.Do(func() {
+			first = true
+			keepSignals(true, func() { err = f() })
+		})
+	}
+	if !first {
+		err = f()
+	}
+	return err
+}
+
+func (s *Session) checkTensors(inputs, outputs []Tensor) error {
+	if len(inputs) != len(s.inputs) || len(outputs) != len(s.outputs) {
+		return fail.New(fail.Model, "", "the network takes %d inputs and gives %d outputs, not %d and %d",
+			len(s.inputs), len(s.outputs), len(inputs), len(outputs))
+	}
+	for i, t := range inputs {
+		if err := s.inputs[i].accepts(t); err != nil {
+			return fail.Wrap(fail.Model, err, "", "input %q", s.inputs[i].Name)
+		}
+	}
+	for i, t := range outputs {
+		if t.data == nil {
+			continue
+		}
+		if err := s.outputs[i].accepts(t); err != nil {
+			return fail.Wrap(fail.Model, err, "", "output %q", s.outputs[i].Name)
+		}
+	}
+	return nil
+}
+
+// accepts checks type and fixed sizes, in words that name both sides.
+func (info Info) accepts(t Tensor) error {
+	if t.dtype != info.DType {
+		return fmt.Errorf("is %s, and a tensor of %s was given", info.DType, t.dtype)
+	}
+	if err := t.check(); err != nil {
+		return err
+	}
+	fits := len(t.shape) == len(info.Shape)
+	for i := 0; fits && i < len(t.shape); i++ {
+		fits = info.Shape[i] < 0 || info.Shape[i] == t.shape[i]
+	}
+	if !fits {
+		return fmt.Errorf("has shape %v, and %v was given", info.Shape, t.shape)
+	}
+	return nil
+}
