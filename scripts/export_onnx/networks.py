@@ -1,0 +1,69 @@
+"""The registered networks, built without weights: one entry each."""
+
+import types
+from dataclasses import dataclass
+from typing import Callable
+
+import torch
+import torchvision
+
+
+@dataclass(frozen=True)
+class Network:
+    build: Callable[[], torch.nn.Module]
+    size: int = 224  # pixels of the square input
+    outputs: tuple[str, ...] = ("logits",)
+
+
+def _torchvision(name, **options):
+    return lambda: getattr(torchvision.models, name)(weights=None, **options)
+
+
+def efficientnet_lite0():
+    """EfficientNet-Lite0 of the package efficientnet-lite-pytorch, made exportable.
+
+    Three things differ from the package, none of them a parameter:
+
+    - drop connect (stochastic depth, rate 0.2) is off: it draws random numbers
+      in the graph, and in evaluation it does nothing;
+    - the last reshape is a flatten, so that no batch size is computed in the graph;
+    - TensorFlow's one-sided padding becomes an attribute of each convolution
+      (`conv_pads`) instead of a Pad node before it.
+    """
+    from efficientnet_lite_pytorch import EfficientNet
+
+    model = EfficientNet.from_name("efficientnet-lite0", drop_connect_rate=0.0)
+    model.conv_pads = {}
+    for name, module in model.named_modules():
+        padding = getattr(module, "static_padding", None)
+        if not isinstance(padding, torch.nn.ZeroPad2d):
+            continue
+        left, right, top, bottom = padding.padding
+        model.conv_pads[name + ".weight"] = [top, left, bottom, right]
+        # While tracing, symmetric padding that gives an output of the same size.
+        module.static_padding = torch.nn.Identity()
+        module.padding = (bottom, right)
+
+    def forward(self, images):
+        x = self._avg_pooling(self.extract_features(images))
+        return self._fc(self._dropout(torch.flatten(x, 1)))
+
+    model.forward = types.MethodType(forward, model)
+    return model
+
+
+NETWORKS = {
+    "resnet18": Network(_torchvision("resnet18")),
+    "alexnet": Network(_torchvision("alexnet")),
+    "vgg11_bn": Network(_torchvision("vgg11_bn", init_weights=False)),
+    "squeezenet1_0": Network(_torchvision("squeezenet1_0")),
+    "squeezenet1_1": Network(_torchvision("squeezenet1_1")),
+    "densenet121": Network(_torchvision("densenet121")),
+    # torchvision turns transform_input on for its pretrained weights.
+    "inception_v3": Network(
+        _torchvision("inception_v3", aux_logits=True, transform_input=True, init_weights=False),
+        size=299,
+        outputs=("logits", "aux_logits"),
+    ),
+    "efficientnet_lite0": Network(efficientnet_lite0),
+}
