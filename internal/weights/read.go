@@ -103,11 +103,20 @@ func decode(file []byte, info *Info) (*StateDict, error) {
 		return nil, err
 	}
 	info.Format = format
-	switch format {
-	case Safetensors:
+	if format == Safetensors {
 		return decodeSafetensors(file)
 	}
-	return nil, fmt.Errorf("%s is not read", format)
+	var found *dict
+	spare := newBudget(len(file))
+	if format == TorchZip {
+		found, info.Inside, err = decodeZip(file, spare)
+	} else {
+		found, info.Inside, err = decodeLegacy(file)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return found.tensors(spare)
 }
 
 // sniff returns the format of a file that begins with head.
@@ -118,8 +127,8 @@ func sniff(head []byte, size int64) (string, error) {
 	if bytes.HasPrefix(head, []byte("PK\x03\x04")) {
 		return TorchZip, nil
 	}
-	if bytes.HasPrefix(head, legacyStart[:1]) && len(head) > 1 && head[1] >= 2 && head[1] <= 5 {
-		if bytes.HasPrefix(head[2:], legacyStart[2:]) {
+	if head[0] == opProto && len(head) > 1 && head[1] >= 2 && head[1] <= 5 {
+		if first, _, err := unpickle(head, nil); err == nil && isLegacyMagic(first) {
 			return TorchLegacy, nil
 		}
 		return "", fmt.Errorf("a Python pickle, and not one that torch.save wrote")
@@ -141,10 +150,6 @@ func sniff(head []byte, size int64) (string, error) {
 	}
 	return "", fmt.Errorf("neither a safetensors file nor one that torch.save wrote")
 }
-
-// legacyStart is the beginning of every legacy file: PROTO 2 and the magic
-// number 0x1950a86a20f9469cfc6c as a LONG1 of ten bytes, then STOP.
-var legacyStart = []byte("\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19.")
 
 // strangers are files that people take for weights.
 var strangers = []struct{ start, what string }{

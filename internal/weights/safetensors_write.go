@@ -9,6 +9,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"unicode/utf8"
 
 	"fx/internal/durable"
 	"fx/internal/fail"
@@ -63,8 +64,8 @@ func encodeHeader(state *StateDict, names []string) ([]byte, error) {
 		if err := t.check(); err != nil {
 			return nil, fmt.Errorf("tensor %.100q: %w", name, err)
 		}
-		if name == metadataKey {
-			return nil, fmt.Errorf("%q is no name for a tensor", name)
+		if name == metadataKey || !utf8.ValidString(name) {
+			return nil, fmt.Errorf("%.100q is no name for a tensor", name)
 		}
 		fmt.Fprintf(&b, "%s%s:{\"dtype\":%q,\"shape\":[", separator, quote(name), t.DType)
 		for i, d := range t.Shape {

@@ -1,0 +1,98 @@
+package weights
+
+import (
+	"fmt"
+	"strings"
+
+	"fx/internal/fail"
+)
+
+// What the unpickler builds: nil, bool, int64, float64, string and these.
+type (
+	tuple    []any
+	list     struct{ items []any }
+	rawBytes []byte
+	bigInt   []byte // little endian, two's complement, over 8 bytes
+	global   string // module.name, one of the closed table knownGlobals
+)
+
+// dict is a dict or an OrderedDict: either remembers its order.
+type dict struct {
+	keys   []any
+	values map[any]any
+}
+
+func newDict() *dict { return &dict{values: map[any]any{}} }
+
+func (d *dict) set(key, value any) error {
+	switch key.(type) {
+	case nil, bool, int64, float64, string:
+	default:
+		return fmt.Errorf("a dict with %s as a key", kindOf(key))
+	}
+	if _, ok := d.values[key]; !ok {
+		d.keys = append(d.keys, key)
+	}
+	d.values[key] = value
+	return nil
+}
+
+// storage is a torch storage: a row of elements that tensors are views of.
+type storage struct {
+	key   string
+	dtype DType
+	numel int
+	data  []byte   // numel elements, once they are found
+	root  *storage // the storage this one is a window of, or nil
+	start int      // where the window begins in root, in elements
+}
+
+// view is a torch tensor: a storage seen through an offset, sizes and strides, all in elements.
+type view struct {
+	storage *storage
+	offset  int
+	shape   []int
+	stride  []int
+}
+
+// kindOf names a value for a message.
+func kindOf(v any) string {
+	switch v := v.(type) {
+	case nil:
+		return "None"
+	case bool:
+		return "a bool"
+	case int64, bigInt:
+		return "an int"
+	case float64:
+		return "a float"
+	case string:
+		return "a string"
+	case rawBytes:
+		return "bytes"
+	case tuple:
+		return "a tuple"
+	case *list:
+		return "a list"
+	case *dict:
+		return "a dict"
+	case *storage:
+		return "a storage"
+	case *view:
+		return "a tensor"
+	case global:
+		return string(v)
+	}
+	return "a mark"
+}
+
+const untrustedHint = "fx builds nothing but tensors and plain values from a pickle. If you trust the file, open it in Python and save the bare weights: torch.save(model.state_dict(), FILE)."
+
+// refuse is the error for a Python object that fx does not build.
+func refuse(module, name string) error {
+	full := module + "." + name
+	if len(full) > 120 {
+		full = strings.ToValidUTF8(full[:120], "") + "…"
+	}
+	return fail.New(fail.Model, untrustedHint, "its pickle asks for %q, which fx refuses to build", full)
+}
