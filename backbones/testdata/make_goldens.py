@@ -1,8 +1,8 @@
-"""Writes goldens.json: what torch computes with fx's seed:0 weights.
+"""Writes goldens.json: what torch and torchvision make of fx's seed:0 weights.
 
     go test ./backbones -run TestWriteModels -write-models /tmp/models
     pip install torch torchvision safetensors efficientnet_lite_pytorch onnxruntime
-    python backbones/testdata/make_goldens.py /tmp/models [NAME ...]
+    FX_WEIGHTS_DIR=... python backbones/testdata/make_goldens.py /tmp/models [NAME ...]
 
 For each network the weights that fx wrote are loaded with strict=True, so that
 their names are proved to be torchvision's, and two images made by a formula run
@@ -14,25 +14,34 @@ Lindenstrauss), so a few numbers tell whether whole maps agree.
 Where fx's models (NAME.features.onnx, NAME.onnx) lie beside the weights and
 onnxruntime is installed, whole features and logits are compared as well, and
 their relative L2 distance is printed.
+
+"squeezenet1_1 official" is the same for torchvision's own weights, where
+FX_WEIGHTS_DIR holds squeezenet1_1.safetensors. "state" is the hash of names and
+shapes of torchvision's state_dict. "pixels" holds hashes of what torchvision's
+Resize and CenterCrop make of the first image's formula, at several sizes.
 """
 
+import hashlib
 import json
+import os
 import pathlib
 import sys
 
 import numpy as np
 import torch
 import torchvision
+from PIL import Image
 from safetensors.torch import load_file
+from torchvision import transforms
 
 PROJECTIONS = 32
 IMAGENET = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
 LITE = ([127 / 255] * 3, [128 / 255] * 3)
 
 
-def images(size):
-    """Two images, uint8 [2, size, size, 3]; the Go test makes the same ones."""
-    n, y, x, c = np.ogrid[0:2, 0:size, 0:size, 0:3]
+def images(height, width):
+    """Two images, uint8 [2, height, width, 3]; the Go test makes the same ones."""
+    n, y, x, c = np.ogrid[0:2, 0:height, 0:width, 0:3]
     return ((x * x // (16 + 8 * n) + 3 * y * (c + 1) + x * y // 32 + 97 * n) % 256).astype(np.uint8)
 
 
@@ -61,7 +70,7 @@ def network(name):
     return getattr(torchvision.models, name)(**options)
 
 
-# The module whose input is the cached feature; None: the pretrained classifier's.
+# The module whose input is the cached feature.
 HEADS = {
     "resnet18": "fc", "alexnet": "classifier.6", "vgg11_bn": "classifier.6", "squeezenet1_0": "classifier.1",
     "squeezenet1_1": "classifier.1", "densenet121": "classifier", "inception_v3": "fc", "efficientnet_lite0": "_fc",
@@ -100,21 +109,47 @@ def compare(folder, name, pixels, features, logits, batch):
     print(flush=True)
 
 
+def golden(features):
+    flat = features.reshape(len(features), -1).astype(np.float64)
+    return {
+        "shape": list(features.shape[1:]),
+        "norms": [float(f"{v:.9g}") for v in np.linalg.norm(flat, axis=1)],
+        "projections": [[float(f"{v:.9g}") for v in row] for row in flat @ signs(flat.shape[1]).T],
+    }
+
+
+def state_hash(name):
+    """SHA-256 of the sorted lines "NAME DIM,DIM..." of the state_dict."""
+    lines = sorted(f"{n} {','.join(map(str, t.shape))}\n" for n, t in network(name).state_dict().items())
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def pixels():
+    """Hashes of prepared photos, by "FILTER RESIZE CROP HEIGHTxWIDTH"."""
+    hashes = {}
+    for kind, resize, crop in (("bilinear", 224, 224), ("bilinear", 256, 224), ("bilinear", 150, 225), ("bicubic", 256, 224)):
+        mode = transforms.InterpolationMode(kind)
+        prepare = transforms.Compose([transforms.Resize(resize, mode), transforms.CenterCrop(crop)])
+        for height, width in ((375, 500), (500, 333), (224, 224), (225, 300), (1000, 777), (40, 97), (1, 1), (3, 200)):
+            prepared = np.asarray(prepare(Image.fromarray(images(height, width)[0])))
+            hashes[f"{kind} {resize} {crop} {height}x{width}"] = hashlib.sha256(prepared.tobytes()).hexdigest()
+    return hashes
+
+
 def main(folder, *names):
     folder, target = pathlib.Path(folder), pathlib.Path(__file__).with_name("goldens.json")
     goldens = json.loads(target.read_text()) if target.exists() else {}
     torch.set_num_threads(2)
     for name in names or HEADS:
-        pixels = images(299 if name == "inception_v3" else 224)
-        features, logits, batch = run(name, folder / f"{name}.safetensors", pixels)
-        flat = features.reshape(len(features), -1).astype(np.float64)
-        goldens[name] = {
-            "shape": list(features.shape[1:]),
-            "norms": [float(f"{v:.9g}") for v in np.linalg.norm(flat, axis=1)],
-            "projections": [[float(f"{v:.9g}") for v in row] for row in flat @ signs(flat.shape[1]).T],
-        }
+        size = 299 if name == "inception_v3" else 224
+        features, logits, batch = run(name, folder / f"{name}.safetensors", images(size, size))
+        goldens[name] = golden(features) | {"state": state_hash(name)}
         if (folder / f"{name}.features.onnx").exists():
-            compare(folder, name, pixels, features, logits, batch)
+            compare(folder, name, images(size, size), features, logits, batch)
+    official = pathlib.Path(os.environ.get("FX_WEIGHTS_DIR", ".")) / "squeezenet1_1.safetensors"
+    if official.exists():
+        goldens["squeezenet1_1 official"] = golden(run("squeezenet1_1", official, images(224, 224))[0])
+    goldens["pixels"] = pixels()
     target.write_text(json.dumps(goldens, indent=1, sort_keys=True) + "\n")
 
 
