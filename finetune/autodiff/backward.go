@@ -1,0 +1,110 @@
+package autodiff
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"fx/internal/fail"
+	"fx/internal/onnx/pb"
+)
+
+// Backward adds the backward pass: given gradients of a scalar with respect to
+// values of the graph (seeds: value → name of its gradient, of the same shape),
+// it returns the gradient of every trainable value by name. A trainable value
+// that no seed depends on is missing from the result. An op without a rule on
+// the way is an error of kind fail.Model that names op, node and where the rule
+// belongs.
+func (g *Graph) Backward(seeds map[string]string) (map[string]string, error) {
+	for _, value := range slices.Sorted(maps.Keys(seeds)) {
+		if _, ok := g.values[value]; !ok {
+			return nil, fail.New(fail.Model, "", "the graph %q has no value %q to start the backward pass at", g.model.Graph.Name, value)
+		}
+		g.arrive(value, seeds[value])
+	}
+	for _, n := range slices.Backward(g.nodes) {
+		if err := g.differentiate(n); err != nil {
+			return nil, err
+		}
+	}
+	g.Scope("")
+	gradients := map[string]string{}
+	for _, name := range g.trainable {
+		g.DType = g.values[name].DType
+		g.Scope(name + "/")
+		if total := g.total(name); total != "" {
+			gradients[name] = total
+		}
+	}
+	g.Scope("")
+	return gradients, nil
+}
+
+// differentiate carries the gradients of n's outputs to its inputs.
+func (g *Graph) differentiate(n *pb.NodeProto) error {
+	wanted := slices.ContainsFunc(n.Output, func(out string) bool { return g.needs[out] && len(g.arrived[out]) > 0 })
+	if !wanted {
+		return nil
+	}
+	r, ok := rules[n.OpType]
+	if !ok || n.Domain != "" {
+		return missingRule(n)
+	}
+	c := g.context(n)
+	if len(g.arrived[c.out(0)]) > 0 {
+		c.dy = g.total(c.out(0))
+	} else {
+		c.dy = c.outputGradient(0)
+	}
+	r.backward(c)
+	if c.err != nil {
+		return g.nodeError(n, c.err)
+	}
+	for i, in := range n.Input {
+		gradient, given := c.given[i]
+		switch {
+		case in == "" || !g.needs[in]:
+		case !given:
+			return g.nodeError(n, fmt.Errorf("the rule gives no gradient for input %d, %q", i, in))
+		case r.broadcasts:
+			g.arrive(in, c.sumTo(gradient, g.values[c.out(0)].Shape, g.values[in].Shape))
+		default:
+			g.arrive(in, gradient)
+		}
+	}
+	return g.nodeError(n, c.err)
+}
+
+// arrive adds a share to the gradient of value.
+func (g *Graph) arrive(value, gradient string) {
+	g.arrived[value] = append(g.arrived[value], gradient)
+}
+
+// total returns the gradient of value, the sum of what has arrived, or "".
+func (g *Graph) total(value string) string {
+	shares := g.arrived[value]
+	switch len(shares) {
+	case 0:
+		return ""
+	case 1:
+		return shares[0]
+	}
+	sum := g.Op("Sum", shares...)
+	g.arrived[value] = []string{sum}
+	return sum
+}
+
+func missingRule(n *pb.NodeProto) error {
+	op := n.OpType
+	if n.Domain != "" {
+		op = n.Domain + "." + op
+	}
+	node := n.Name
+	if node == "" {
+		node = strings.Join(n.Output, ", ")
+	}
+	return fail.New(fail.Model,
+		"Train only layers after this node, or write the rule: an entry for "+op+" in one of finetune/autodiff/rules_*.go and a case in rules_test.go. `fx artifacts ops` lists the ops that have one.",
+		"node %q is of op %s, which has no gradient rule", node, op)
+}

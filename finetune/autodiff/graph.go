@@ -1,0 +1,255 @@
+package autodiff
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"fx/internal/fail"
+	"fx/internal/onnx"
+	"fx/internal/onnx/pb"
+)
+
+// Options say what New makes of a graph.
+type Options struct {
+	// Trainable names the values to differentiate with respect to:
+	// floating-point initializers or inputs of the graph.
+	Trainable []string
+
+	// Inputs names further initializers that become inputs of the graph, so
+	// that their values come with each run. Trainable initializers, the
+	// statistics that training updates, and initializers without data become
+	// inputs anyway; the rest stays in the graph.
+	Inputs []string
+
+	// Batch is the size of the first axis of every input that is no
+	// initializer. It is fixed in the graph.
+	Batch int
+
+	// FrozenBatchNorm has BatchNormalization use its running statistics and
+	// leave them as they are, as in a module that is in eval mode.
+	FrozenBatchNorm bool
+
+	// Probe tells the types and shapes of a model's outputs without running it.
+	Probe Probe
+}
+
+// Probe returns element type and shape of every output of m. The outputs have
+// names only; ONNX Runtime's own shape inference fills in the rest, see
+// package [fx/finetune/autodiff/ortprobe].
+type Probe func(m *pb.ModelProto) (map[string]Tensor, error)
+
+// Noise is an input of the graph that carries random numbers, so that the
+// caller's generator decides them and a resumed run can repeat them.
+type Noise struct {
+	Name  string
+	Shape []int64
+
+	// Drop is the probability of zero in a dropout mask, whose other values
+	// are 1/(1-Drop). Where Drop is 0 the values are uniform in [Low, High)
+	// instead, as of a RandomUniformLike node.
+	Drop      float64
+	Low, High float64
+}
+
+// Statistic is a value that a training step replaces: Next holds what Name has
+// after the step, such as the running mean of a BatchNormalization.
+type Statistic struct{ Name, Next string }
+
+// Graph is a training graph in the making: the forward pass of a network as
+// training needs it, to which Backward adds gradients, and its Emitter whatever
+// else a step does. It is not safe for concurrent use.
+type Graph struct {
+	Emitter
+
+	// Outputs are the outputs of the original graph, in its order.
+	Outputs []string
+
+	// Noise lists the inputs for random numbers, Statistics the values that
+	// the forward pass updates, both in the order of the graph's nodes.
+	Noise      []Noise
+	Statistics []Statistic
+
+	model           *pb.ModelProto
+	nodes           []*pb.NodeProto // of the original graph, each before those that use it
+	values          map[string]Tensor
+	fold            folder
+	trainable       []string
+	frozenBatchNorm bool
+	needs           map[string]bool // values that a trainable one flows into
+	arrived         map[string][]string
+	saved           map[savedKey]string
+}
+
+// New writes the forward pass of m as training needs it: batch normalization by
+// the batch's own statistics, dropout by masks from outside, max pooling that
+// remembers where its maxima were. m is not changed; tensor data is shared with
+// it. Errors are of kind fail.Model.
+func New(m *pb.ModelProto, options Options) (*Graph, error) {
+	m = onnx.Clone(m)
+	if err := prepare(m, options); err != nil {
+		return nil, fail.Wrap(fail.Model, err, "", "the training graph of %q", m.Graph.GetName())
+	}
+	values, err := probe(m, options.Probe)
+	if err != nil {
+		return nil, fail.Wrap(fail.Model, err, "", "the shapes in %q at batch size %d", m.Graph.Name, options.Batch)
+	}
+	g := &Graph{
+		model: m, nodes: m.Graph.Node, values: values, trainable: options.Trainable, frozenBatchNorm: options.FrozenBatchNorm,
+		fold:    folder{onnx.NewIndex(m.Graph), values, map[string][]int64{}},
+		arrived: map[string][]string{}, saved: map[savedKey]string{},
+	}
+	for _, out := range m.Graph.Output {
+		g.Outputs = append(g.Outputs, out.Name)
+	}
+	g.Emitter = Emitter{Build: onnx.NewBuilder(m.Graph, ""), DType: pb.TensorProto_FLOAT, constants: map[string]string{}}
+	g.spread()
+	m.Graph.Node, m.Graph.Output = nil, nil
+	for _, n := range g.nodes {
+		if err := g.forward(n); err != nil {
+			return nil, err
+		}
+	}
+	g.Scope("")
+	return g, nil
+}
+
+// Value returns type and shape of a value of the original graph.
+func (g *Graph) Value(name string) (Tensor, bool) {
+	t, ok := g.values[name]
+	return t, ok
+}
+
+// Trainable returns the values that are differentiated, as given.
+func (g *Graph) Trainable() []string { return slices.Clone(g.trainable) }
+
+// Finish makes the outputs those of the graph, drops what none of them needs,
+// and returns the model, whose inputs are in the order: inputs of the original
+// graph, initializers that became inputs, noise, what the caller added.
+// The Graph must not be used afterwards.
+func (g *Graph) Finish(outputs ...*pb.ValueInfoProto) (*pb.ModelProto, error) {
+	if err := onnx.Cut(g.model.Graph, outputs...); err != nil {
+		return nil, fail.Wrap(fail.Model, err, "", "the training graph of %q", g.model.Graph.Name)
+	}
+	g.model.Graph.ValueInfo = nil
+	left := func(n Noise) bool { return onnx.NewIndex(g.model.Graph).Input(n.Name) == nil }
+	g.Noise = slices.DeleteFunc(g.Noise, left)
+	return g.model, nil
+}
+
+// spread finds the values that a trainable one flows into.
+func (g *Graph) spread() {
+	g.needs = map[string]bool{}
+	for _, name := range g.trainable {
+		g.needs[name] = true
+	}
+	for _, n := range g.nodes {
+		if stopsGradient(n) {
+			continue
+		}
+		if slices.ContainsFunc(onnx.Uses(n), func(in string) bool { return g.needs[in] }) {
+			for _, out := range n.Output {
+				g.needs[out] = out != "" && g.values[out].float()
+			}
+		}
+	}
+}
+
+// forward writes one node of the forward pass.
+func (g *Graph) forward(n *pb.NodeProto) error {
+	c := g.context(n)
+	write := forwardOnly[n.OpType]
+	if r := rules[n.OpType]; r.forward != nil {
+		write = r.forward
+	}
+	if write != nil && n.Domain == "" {
+		write(c)
+	} else {
+		c.Build.Graph.Node = append(c.Build.Graph.Node, n)
+	}
+	return g.nodeError(n, c.err)
+}
+
+func (g *Graph) context(n *pb.NodeProto) *context {
+	g.DType = pb.TensorProto_FLOAT
+	if t := g.values[n.Output[0]]; t.float() {
+		g.DType = t.DType
+	}
+	name := n.Name
+	if name == "" {
+		name = n.Output[0]
+	}
+	g.Scope(name + "/")
+	return &context{Emitter: &g.Emitter, node: n, graph: g, given: map[int]string{}}
+}
+
+func (g *Graph) nodeError(n *pb.NodeProto, err error) error {
+	return fail.Wrap(fail.Model, err, "", "node %q (%s) of %q", n.Name, n.OpType, g.model.Graph.Name)
+}
+
+// noise makes an input for random numbers.
+func (g *Graph) noise(name string, n Noise) string {
+	n.Name = g.Build.Fresh(name)
+	g.Noise = append(g.Noise, n)
+	g.Build.Graph.Input = append(g.Build.Graph.Input, tensorInfo(n.Name, g.DType, n.Shape))
+	return n.Name
+}
+
+// statistic records that a step turns the current value of name into next: a
+// layer that is used twice updates its statistics twice.
+func (g *Graph) statistic(name string, next func(current string) string) {
+	for i, s := range g.Statistics {
+		if s.Name == name {
+			g.Statistics[i].Next = next(s.Next)
+			return
+		}
+	}
+	g.Statistics = append(g.Statistics, Statistic{name, next(name)})
+}
+
+func tensorInfo(name string, dtype pb.TensorProto_DataType, shape []int64) *pb.ValueInfoProto {
+	dims := make([]any, len(shape))
+	for i, d := range shape {
+		dims[i] = d
+	}
+	return onnx.TensorInfo(name, dtype, dims...)
+}
+
+// probe asks for the types and shapes of all values of the graph.
+func probe(m *pb.ModelProto, ask Probe) (map[string]Tensor, error) {
+	whole := onnx.Clone(m)
+	g := whole.Graph
+	g.Output, g.ValueInfo = nil, nil
+	values := map[string]Tensor{}
+	for _, in := range g.Input {
+		dtype, shape, _ := onnx.Shape(in)
+		values[in.Name] = Tensor{dtype, shape}
+	}
+	for _, t := range g.Initializer {
+		values[t.Name] = Tensor{pb.TensorProto_DataType(t.DataType), t.Dims}
+	}
+	var names []string
+	for _, n := range g.Node {
+		if slices.ContainsFunc(n.Output, func(out string) bool { return out == "" }) && n.Output[0] == "" {
+			return nil, fmt.Errorf("node %q (%s) has no first output", n.Name, n.OpType)
+		}
+		for _, out := range n.Output {
+			if out != "" {
+				names = append(names, out)
+				g.Output = append(g.Output, &pb.ValueInfoProto{Name: out})
+			}
+		}
+	}
+	answer, err := ask(whole)
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range names {
+		t, ok := answer[name]
+		if !ok || slices.Min(append([]int64{0}, t.Shape...)) < 0 {
+			return nil, fmt.Errorf("ONNX Runtime cannot tell the shape of %q (it says %v)", name, t.Shape)
+		}
+	}
+	maps.Copy(values, answer)
+	return values, nil
+}

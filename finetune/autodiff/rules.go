@@ -1,0 +1,94 @@
+package autodiff
+
+import (
+	"maps"
+	"slices"
+
+	"fx/internal/onnx"
+	"fx/internal/onnx/pb"
+)
+
+// rule says how an op is differentiated.
+type rule struct {
+	// backward gives a gradient to every input that needs one, out of the
+	// gradient c.dy of the first output.
+	backward func(c *context)
+
+	// broadcasts marks ops whose inputs are broadcast to the output's shape:
+	// gradients may be given in that shape, the walker adds them up.
+	broadcasts bool
+
+	// forward, where not nil, writes the node in the form that training needs
+	// and saves what backward uses.
+	forward func(c *context)
+}
+
+// rules is the one table of ops, put together from the groups, which go from
+// simple to tricky.
+var rules = table()
+
+var groups = []struct {
+	name  string
+	rules map[string]rule
+}{
+	{"elementwise", elementwiseRules},
+	{"activation", activationRules},
+	{"shape", shapeRules},
+	{"indexing", indexRules},
+	{"reduction", reductionRules},
+	{"matrix product", matmulRules},
+	{"normalization", normalizationRules},
+	{"pooling", poolingRules},
+	{"convolution", convolutionRules},
+	{"dropout", dropoutRules},
+}
+
+func table() map[string]rule {
+	all := map[string]rule{}
+	for _, g := range groups {
+		maps.Copy(all, g.rules)
+	}
+	return all
+}
+
+// withoutGradient lists the ops through which no gradient flows, because their
+// result is constant, whole-numbered or a choice. "None" never means "forgot".
+var withoutGradient = map[string]bool{
+	"Shape": true, "Size": true, "Constant": true, "ConstantOfShape": true, "Range": true, "EyeLike": true,
+	"RandomUniformLike": true, "RandomNormalLike": true, "RandomUniform": true, "RandomNormal": true, "Bernoulli": true,
+	"Equal": true, "Less": true, "LessOrEqual": true, "Greater": true, "GreaterOrEqual": true,
+	"Not": true, "And": true, "Or": true, "Xor": true, "IsNaN": true, "IsInf": true,
+	"Floor": true, "Ceil": true, "Round": true, "Sign": true, "Mod": true,
+	"ArgMax": true, "ArgMin": true, "NonZero": true, "OneHot": true,
+}
+
+// stopsGradient reports whether nothing flows back through n.
+func stopsGradient(n *pb.NodeProto) bool {
+	if n.Domain != "" {
+		return false
+	}
+	if n.OpType == "Cast" {
+		return !(Tensor{DType: pb.TensorProto_DataType(onnx.IntAttribute(n, "to", 0))}).float()
+	}
+	return withoutGradient[n.OpType]
+}
+
+// OpInfo describes an op of the table.
+type OpInfo struct {
+	Op    string `json:"op"`
+	Group string `json:"group"` // such as "convolution"; "no gradient" where nothing flows back
+}
+
+// Ops lists the ops that a network to be trained may hold, by group and name.
+func Ops() []OpInfo {
+	var ops []OpInfo
+	for _, g := range groups {
+		for _, op := range slices.Sorted(maps.Keys(g.rules)) {
+			ops = append(ops, OpInfo{op, g.name})
+		}
+	}
+	for _, op := range slices.Sorted(maps.Keys(withoutGradient)) {
+		ops = append(ops, OpInfo{op, "no gradient"})
+	}
+	return ops
+}

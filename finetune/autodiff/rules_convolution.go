@@ -1,0 +1,111 @@
+package autodiff
+
+import (
+	"slices"
+
+	"fx/internal/onnx"
+)
+
+// Convolution.
+var convolutionRules = map[string]rule{
+	"Conv": {backward: convGradient},
+}
+
+// conv is the geometry of a Conv node.
+type conv struct {
+	window
+	batch, inputs, outputs, groups int64
+}
+
+func convGradient(c *context) {
+	x, weight := c.shape(c.in(0)), c.shape(c.in(1))
+	if c.err != nil || len(weight) != len(x) {
+		c.fail("input %v and weight %v do not go together", x, weight)
+		return
+	}
+	v := conv{c.window(weight[2:]), x[0], x[1], weight[0], c.integer("group", 1)}
+	if c.err != nil {
+		return
+	}
+	if c.needs(2) {
+		c.give(2, c.sum(c.dy, false, statisticAxes(x)...))
+	}
+	if c.needs(1) {
+		c.give(1, c.convWeightGradient(v))
+	}
+	if c.needs(0) {
+		c.give(0, c.convDataGradient(v))
+	}
+}
+
+// convDataGradient: for stride 1 a convolution of dY with the kernel turned
+// round and its channels swapped, which runs on the fast path of every
+// provider; else the transposed convolution.
+func (c *context) convDataGradient(v conv) string {
+	before, after := make([]int64, len(v.in)), make([]int64, len(v.in))
+	dense := product(v.stride) == 1
+	for i := range v.in {
+		before[i] = v.extent(i) - 1 - v.before[i]
+		after[i] = v.in[i] - v.out[i] + v.before[i] // reaches the last input, read or not
+		dense = dense && before[i] >= 0 && after[i] >= 0
+	}
+	if dense {
+		return c.With("Conv", []string{c.dy, c.turnedKernel(v)}, onnx.Ints("kernel_shape", v.kernel...),
+			onnx.Ints("dilations", v.dilation...), onnx.Ints("pads", slices.Concat(before, after)...), onnx.Int("group", v.groups))
+	}
+	return c.convTransposed(v)
+}
+
+// convTransposed makes the padded input's size in full and crops, since the
+// padding may be larger than the kernel and the last places may be read by no
+// window.
+func (c *context) convTransposed(v conv) string {
+	attributes := []*attribute{
+		onnx.Ints("kernel_shape", v.kernel...), onnx.Ints("strides", v.stride...),
+		onnx.Ints("dilations", v.dilation...), onnx.Int("group", v.groups),
+	}
+	inputs := []string{c.dy, c.in(1)}
+	missing := make([]int64, len(v.in)) // places after the last window
+	simple := true
+	for i := range v.in {
+		missing[i] = v.in[i] + v.before[i] + v.after[i] - v.reach(i)
+		simple = simple && missing[i] >= 0 && missing[i] < max(v.stride[i], v.dilation[i])
+	}
+	if simple {
+		attributes = append(attributes, onnx.Ints("pads", slices.Concat(v.before, v.after)...), onnx.Ints("output_padding", missing...))
+		return c.With("ConvTranspose", inputs, attributes...)
+	}
+	whole := c.With("ConvTranspose", inputs, attributes...)
+	sizes, low, high := []int64{v.batch, v.inputs}, []int64{0, 0}, []int64{0, 0}
+	for i := range v.in {
+		sizes = append(sizes, v.reach(i))
+		low = append(low, -v.before[i])
+		high = append(high, v.in[i]+v.before[i]-v.reach(i))
+	}
+	return c.crop(whole, sizes, low, high)
+}
+
+// turnedKernel is the weight [outputs, inputs/groups, kernel…] with every
+// spatial axis reversed and, within each group, inputs and outputs swapped.
+func (c *context) turnedKernel(v conv) string {
+	w := c.in(1)
+	var axes, last, end, step []int64
+	for i, k := range v.kernel {
+		if k > 1 {
+			axes, last = append(axes, int64(i+2)), append(last, -1)
+			end, step = append(end, -k-1), append(step, -1)
+		}
+	}
+	w = c.slice(w, axes, last, end, step)
+	rank := len(v.kernel)
+	if v.groups == 1 {
+		return c.transpose(w, slices.Concat([]int64{1, 0}, axesFrom(2, rank+2))...)
+	}
+	perOutput, perInput := v.outputs/v.groups, v.inputs/v.groups
+	if perOutput == 1 && perInput == 1 {
+		return w
+	}
+	w = c.reshape(w, slices.Concat([]int64{v.groups, perOutput, perInput}, v.kernel)...)
+	w = c.transpose(w, slices.Concat([]int64{0, 2, 1}, axesFrom(3, rank+3))...)
+	return c.reshape(w, slices.Concat([]int64{v.inputs, perOutput}, v.kernel)...)
+}
