@@ -34,7 +34,7 @@ func fetch(ctx context.Context, build flavour, fetched, unpacked string, report 
 	if err != nil {
 		return record{}, err
 	}
-	r := record{Requirement: build.requirement(), FetchedBy: tool.name}
+	r := record{Requirement: build.requirement(), FetchedBy: tool.name, Packages: []recordedFile{}}
 	if tool.name == "uv" {
 		return r, fail.Wrap(fail.Device, takeUnpacked(ctx, fetched, unpacked), byHand, "unpacking")
 	}
@@ -140,7 +140,7 @@ func (t tool) anyPython(platforms []string) []string {
 	if t.name == "uv" {
 		return []string{"--python-version", "3.12"}
 	}
-	args := []string{"--python-version", "3.12", "--implementation", "cp", "--abi", "cp312", "--abi", "none"}
+	args := []string{"--python-version", "3.12", "--implementation", "cp", "--abi", "cp312", "--abi", "abi3", "--abi", "none"}
 	for _, p := range platforms {
 		args = append(args, "--platform", p)
 	}
@@ -190,7 +190,8 @@ func newFetchError(err error, output string) *fetchError {
 		return slices.ContainsFunc(words, func(w string) bool { return strings.Contains(text, w) })
 	}
 	f.noNetwork = mentions("newconnectionerror", "name resolution", "max retries exceeded", "connection refused",
-		"network is unreachable", "timed out", "proxyerror", "dns error", "failed to fetch", "error sending request")
+		"network is unreachable", "timed out", "proxyerror", "dns error", "failed to fetch", "error sending request",
+		"(from versions: none)") // pip's last word where it got no answer at all
 	f.nothingFits = !f.noNetwork && mentions("no matching distribution", "could not find a version", "no solution found", "has no wheels")
 	return f
 }
@@ -203,7 +204,7 @@ func (f *fetchError) explain(t tool, build flavour) error {
 	switch {
 	case f.noNetwork:
 		return fail.New(fail.Device, fmt.Sprintf("Check the network, or have %s use a mirror (PIP_INDEX_URL). %s", t.name, byHand),
-			"%s cannot reach its package index to fetch %s: %s", t.name, build.requirement(), said)
+			"%s gets no answer from its package index about %s: %s", t.name, build.requirement(), said)
 	case f.nothingFits:
 		return fail.New(fail.Device, byHand, "there is no package %s for %s/%s: %s", build.requirement(), runtime.GOOS, runtime.GOARCH, said)
 	case strings.Contains(strings.ToLower(said), "no space left"):
