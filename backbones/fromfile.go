@@ -132,43 +132,75 @@ func (b *Backbone) readPreprocess(m *pb.ModelProto, size int, options FileOption
 
 func (b *Backbone) readFeatures(m *pb.ModelProto, options FileOptions) error {
 	ix := onnx.NewIndex(m.Graph)
+	found := findClassifier(m.Graph, ix)
 	name, told := onnx.Metadata(m, MetaFeatures)
-	text, hasHead := onnx.Metadata(m, MetaHead)
 	switch {
 	case options.FeatureTensor != "":
 		b.FeatureTensor = options.FeatureTensor
-		hasHead = hasHead && name == options.FeatureTensor
 	case told:
 		b.FeatureTensor = name
+	case found.features != "":
+		b.FeatureTensor = found.features
+		b.Notes = append(b.Notes, fmt.Sprintf("%s does not say where its features are: %q, the input of its classifier, is taken", b.File, b.FeatureTensor))
 	default:
-		head, tensor := findClassifier(m.Graph, ix)
-		if tensor == "" {
-			return fail.New(fail.Usage, "Name the tensor to take the features from with --feature-tensor: "+lastTensors(m.Graph)+". "+exporterHint,
-				"ONNX file %s does not say where its features are, and does not end in a classifier", b.File)
-		}
-		b.FeatureTensor, b.Head = tensor, head
-		b.Notes = append(b.Notes, fmt.Sprintf("%s does not say where its features are: the input %q of its classifier %q is taken", b.File, tensor, head.Weight))
+		return fail.New(fail.Usage, "Name the tensor to take the features from with --feature-tensor: "+lastTensors(m.Graph)+". "+exporterHint,
+			"ONNX file %s does not say where its features are, and does not end in a known classifier", b.File)
 	}
 	if ix.Producer(b.FeatureTensor) == nil {
 		return fail.New(fail.Usage, "Its last tensors are "+lastTensors(m.Graph)+".",
 			"ONNX file %s has no tensor %q", b.File, b.FeatureTensor)
 	}
-	if hasHead {
+	_, dims, known := onnx.Shape(ix.Info(b.FeatureTensor))
+	if known && len(dims) > 1 && !slices.Contains(dims[1:], -1) {
+		for _, d := range dims[1:] {
+			b.FeatureShape = append(b.FeatureShape, int(d))
+		}
+	}
+	text, hasHead := onnx.Metadata(m, MetaHead)
+	switch {
+	case hasHead && (options.FeatureTensor == "" || options.FeatureTensor == name):
 		if err := json.Unmarshal([]byte(text), &b.Head); err != nil {
 			return fail.Wrap(fail.Model, err, exporterHint, "%s of ONNX file %s", MetaHead, b.File)
 		}
-	} else if b.Head.Kind == "" {
-		b.Head = consumerHead(b.FeatureTensor, ix)
-	}
-	b.FeatureShape = featureShape(b.Head, ix.Info(b.FeatureTensor))
-	if b.Head.Kind == "" && b.FeatureShape != nil {
+	case b.FeatureTensor == found.features:
+		b.Head = found.head
+	case b.FeatureShape != nil:
 		head, err := HeadFor(b.FeatureShape)
 		if err != nil {
 			return fail.Wrap(fail.Usage, err, "Name another tensor with --feature-tensor.", "ONNX file %s, tensor %q", b.File, b.FeatureTensor)
 		}
 		b.Head = head
 	}
-	return nil
+	if b.FeatureShape == nil && b.FeatureTensor == found.features {
+		b.FeatureShape = found.shape
+	}
+	if b.FeatureShape == nil && b.Head.Kind == Linear {
+		b.FeatureShape = []int{b.Head.In}
+	}
+	if b.FeatureShape == nil && b.Head.Positions() > 1 {
+		b.FeatureShape = []int{b.Head.In, b.Head.Spatial[0], b.Head.Spatial[1]}
+	}
+	return b.checkHead()
+}
+
+// checkHead compares what the file says of head and features.
+func (b *Backbone) checkHead() error {
+	if b.FeatureShape == nil || b.Head.Kind == "" {
+		return nil // WithFeatureShape completes them
+	}
+	values := 1
+	for _, d := range b.FeatureShape {
+		values *= d
+	}
+	switch {
+	case b.Head.Kind == Linear && b.Head.In == values:
+		return nil
+	case b.Head.Kind == Conv1x1 && len(b.FeatureShape) == 3 && b.Head.In == b.FeatureShape[0]:
+		b.Head.Spatial = [2]int{b.FeatureShape[1], b.FeatureShape[2]}
+		return nil
+	}
+	return fail.New(fail.Model, exporterHint, "ONNX file %s: a %s head of %d does not fit features of shape %v",
+		b.File, b.Head.Kind, b.Head.In, b.FeatureShape)
 }
 
 // WithFeatureShape returns b with the shape of its features as ONNX Runtime
@@ -203,118 +235,4 @@ func HeadFor(shape []int) (Head, error) {
 		return Head{Kind: Conv1x1, In: shape[0], Spatial: [2]int{shape[1], shape[2]}, Weight: "head.weight", Bias: "head.bias"}, nil
 	}
 	return Head{Kind: Linear, In: count, Weight: "head.weight", Bias: "head.bias"}, nil
-}
-
-// featureShape takes the shape from what the graph says, else from the head.
-func featureShape(h Head, info *pb.ValueInfoProto) []int {
-	if _, dims, ok := onnx.Shape(info); ok && len(dims) > 1 && !slices.Contains(dims[1:], -1) {
-		var shape []int
-		for _, d := range dims[1:] {
-			shape = append(shape, int(d))
-		}
-		return shape
-	}
-	switch {
-	case h.Kind == Linear:
-		return []int{h.In}
-	case h.Kind == Conv1x1 && h.Positions() > 0:
-		return []int{h.In, h.Spatial[0], h.Spatial[1]}
-	}
-	return nil
-}
-
-// afterClassifier are the operators that may follow a network's last layer.
-var afterClassifier = []string{
-	"Softmax", "LogSoftmax", "Sigmoid", "Identity", "Flatten", "Reshape", "Squeeze", "Cast", "Relu",
-	"GlobalAveragePool", "AveragePool", "ReduceMean",
-}
-
-// findClassifier walks back from the first output to the matrix product or 1×1
-// convolution that makes the logits, and returns what it is and its input; ""
-// where the network does not end in one.
-func findClassifier(g *pb.GraphProto, ix *onnx.Index) (Head, string) {
-	value := g.Output[0].Name
-	for range g.Node {
-		n := ix.Producer(value)
-		switch {
-		case n == nil || len(n.Input) == 0:
-			return Head{}, ""
-		case classifierHead(n, ix).Kind != "":
-			return classifierHead(n, ix), n.Input[0]
-		case slices.Contains(afterClassifier, n.OpType):
-			value = n.Input[0]
-		case n.OpType == "Add" && ix.Constant(n.Input[0]) != nil: // the bias of a MatMul
-			value = n.Input[1]
-		case n.OpType == "Add" && ix.Constant(n.Input[1]) != nil:
-			value = n.Input[0]
-		default:
-			return Head{}, ""
-		}
-	}
-	return Head{}, ""
-}
-
-// consumerHead is the head whose input is the tensor, of no kind where there is
-// none.
-func consumerHead(tensor string, ix *onnx.Index) Head {
-	for _, n := range ix.Consumers(tensor) {
-		if h := classifierHead(n, ix); h.Kind != "" && n.Input[0] == tensor {
-			return h
-		}
-	}
-	return Head{}
-}
-
-// classifierHead reads n as a classifier with constant weights.
-func classifierHead(n *pb.NodeProto, ix *onnx.Index) Head {
-	if len(n.Input) < 2 || n.Domain != "" {
-		return Head{}
-	}
-	dims, name := weightDims(n.Input[1], ix)
-	h := Head{Weight: name}
-	if len(n.Input) > 2 {
-		h.Bias = n.Input[2]
-	}
-	switch {
-	case n.OpType == "Gemm" && len(dims) == 2 && onnx.IntAttribute(n, "transA", 0) == 0:
-		h.Kind, h.In, h.Classes = Linear, int(dims[0]), int(dims[1])
-		if onnx.IntAttribute(n, "transB", 0) == 1 {
-			h.In, h.Classes = h.Classes, h.In
-		}
-	case n.OpType == "MatMul" && len(dims) == 2:
-		h.Kind, h.In, h.Classes = Linear, int(dims[0]), int(dims[1])
-	case n.OpType == "Conv" && len(dims) == 4 && dims[2] == 1 && dims[3] == 1 && onnx.IntAttribute(n, "group", 1) == 1:
-		h.Kind, h.In, h.Classes = Conv1x1, int(dims[1]), int(dims[0])
-		if _, shape, ok := onnx.Shape(ix.Info(n.Input[0])); ok && len(shape) == 4 && shape[2] > 0 && shape[3] > 0 {
-			h.Spatial = [2]int{int(shape[2]), int(shape[3])}
-		}
-	default:
-		return Head{}
-	}
-	return h
-}
-
-// weightDims returns the dimensions and name of a constant weight, seen through
-// a Transpose of the two dimensions of a matrix.
-func weightDims(value string, ix *onnx.Index) ([]int64, string) {
-	if t := ix.Constant(value); t != nil {
-		return t.Dims, value
-	}
-	if n := ix.Producer(value); n != nil && n.OpType == "Transpose" {
-		if t := ix.Constant(n.Input[0]); t != nil && len(t.Dims) == 2 {
-			return []int64{t.Dims[1], t.Dims[0]}, n.Input[0]
-		}
-	}
-	return nil, ""
-}
-
-// lastTensors lists the ends of the network, for a message.
-func lastTensors(g *pb.GraphProto) string {
-	var names []string
-	for _, n := range slices.Backward(g.Node) {
-		if n.OpType != "Constant" && len(n.Output) > 0 && len(names) < 6 {
-			names = append(names, fmt.Sprintf("%s (%s)", n.Output[0], n.OpType))
-		}
-	}
-	return strings.Join(names, ", ")
 }

@@ -185,7 +185,7 @@ func TestFromFileOfAForeignNetwork(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Head{Kind: Linear, In: 3, Weight: "w", Classes: 5}
+	want := Head{Kind: Linear, In: 3, Weight: "w", Bias: "b", Classes: 5}
 	if b.Head != want || !slices.Equal(b.FeatureShape, []int{3}) || b.Batch != 1 {
 		t.Errorf("%+v", b)
 	}
@@ -265,7 +265,7 @@ func endAt(m *pb.ModelProto, tensor string) *pb.ModelProto {
 func twoInputs() *pb.ModelProto {
 	m := custom(onnx.TensorInfo("x", pb.TensorProto_FLOAT, "n", 3, 4, 4))
 	m.Graph.Input = append(m.Graph.Input, onnx.TensorInfo("z", pb.TensorProto_FLOAT, 1))
-	m.Graph.Node[len(m.Graph.Node)-2].Input[0] = "z" // in place of the bias
+	m.Graph.Node[len(m.Graph.Node)-2].Input[0] = "z" // where the bias was
 	return m
 }
 

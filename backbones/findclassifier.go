@@ -1,0 +1,139 @@
+package backbones
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"fx/internal/onnx"
+	"fx/internal/onnx/pb"
+)
+
+// classifier is what findClassifier found at the end of a network.
+type classifier struct {
+	head     Head
+	features string // the tensor that goes in, "" where nothing was found
+	shape    []int  // of the tensor, for one photo; nil where it cannot be told
+}
+
+// findClassifier walks back from the first output to the layer that makes the
+// logits: a matrix product; a 1×1 convolution with ReLU and mean after it; or one
+// after a mean, which is a matrix product in disguise.
+func findClassifier(g *pb.GraphProto, ix *onnx.Index) classifier {
+	value, bias := g.Output[0].Name, ""
+	rectified, averaged := false, false
+	for range g.Node {
+		n := ix.Producer(value)
+		if n == nil || len(n.Input) == 0 || n.Domain != "" {
+			return classifier{}
+		}
+		value = n.Input[0]
+		switch n.OpType {
+		case "Softmax", "LogSoftmax", "Sigmoid", "Identity", "Cast", "Flatten", "Reshape", "Squeeze":
+		case "GlobalAveragePool", "AveragePool", "ReduceMean":
+			averaged = true
+		case "Relu":
+			rectified = true
+		case "Add": // the bias of a MatMul
+			bias = n.Input[1]
+			if ix.Constant(n.Input[0]) != nil {
+				value, bias = n.Input[1], n.Input[0]
+			}
+			if ix.Constant(bias) == nil {
+				return classifier{}
+			}
+		case "Gemm", "MatMul":
+			if rectified || averaged {
+				return classifier{}
+			}
+			return matrixClassifier(n, bias, ix)
+		case "Conv":
+			if bias != "" || rectified != averaged {
+				return classifier{}
+			}
+			return convClassifier(n, averaged, ix)
+		default:
+			return classifier{}
+		}
+	}
+	return classifier{}
+}
+
+func matrixClassifier(n *pb.NodeProto, bias string, ix *onnx.Index) classifier {
+	dims, name, turned := weightDims(n.Input[1], ix)
+	if len(dims) != 2 || onnx.IntAttribute(n, "transA", 0) != 0 {
+		return classifier{}
+	}
+	if len(n.Input) > 2 {
+		bias = n.Input[2]
+	}
+	h := Head{Kind: Linear, In: int(dims[0]), Classes: int(dims[1])}
+	if n.OpType == "Gemm" && onnx.IntAttribute(n, "transB", 0) == 1 {
+		h.In, h.Classes = h.Classes, h.In
+		turned = !turned
+	}
+	if !turned {
+		name, bias = "", "" // not [classes, features], torch's layout: a name of its own
+	}
+	h.Weight, h.Bias = headNames(name, bias)
+	return classifier{head: h, features: n.Input[0], shape: []int{h.In}}
+}
+
+func convClassifier(n *pb.NodeProto, onMap bool, ix *onnx.Index) classifier {
+	dims, name, _ := weightDims(n.Input[1], ix)
+	if len(dims) != 4 || dims[2] != 1 || dims[3] != 1 || onnx.IntAttribute(n, "group", 1) != 1 {
+		return classifier{}
+	}
+	bias := ""
+	if len(n.Input) > 2 {
+		bias = n.Input[2]
+	}
+	h := Head{Kind: Conv1x1, In: int(dims[1]), Classes: int(dims[0])}
+	h.Weight, h.Bias = headNames(name, bias)
+	if onMap {
+		return classifier{head: h, features: n.Input[0]}
+	}
+	if p := ix.Producer(n.Input[0]); p == nil || !slices.Contains([]string{"GlobalAveragePool", "ReduceMean"}, p.OpType) {
+		return classifier{}
+	}
+	h.Kind = Linear
+	return classifier{head: h, features: n.Input[0], shape: []int{h.In, 1, 1}}
+}
+
+// headNames gives both parameters of a head names, the network's where it has them.
+func headNames(weight, bias string) (string, string) {
+	if weight == "" {
+		return "head.weight", "head.bias"
+	}
+	if layer, ok := strings.CutSuffix(weight, ".weight"); bias == "" && ok {
+		bias = layer + ".bias"
+	} else if bias == "" {
+		bias = weight + ".bias"
+	}
+	return weight, bias
+}
+
+// weightDims returns the dimensions and name of a constant weight. One seen
+// through a Transpose has the dimensions after it, and turned is true.
+func weightDims(value string, ix *onnx.Index) (dims []int64, name string, turned bool) {
+	if t := ix.Constant(value); t != nil {
+		return t.Dims, value, false
+	}
+	if n := ix.Producer(value); n != nil && n.OpType == "Transpose" {
+		if t := ix.Constant(n.Input[0]); t != nil && len(t.Dims) == 2 {
+			return []int64{t.Dims[1], t.Dims[0]}, n.Input[0], true
+		}
+	}
+	return nil, "", false
+}
+
+// lastTensors lists the ends of the network, for a message.
+func lastTensors(g *pb.GraphProto) string {
+	var names []string
+	for _, n := range slices.Backward(g.Node) {
+		if n.OpType != "Constant" && len(n.Output) > 0 && len(names) < 6 {
+			names = append(names, fmt.Sprintf("%s (%s)", n.Output[0], n.OpType))
+		}
+	}
+	return strings.Join(names, ", ")
+}
