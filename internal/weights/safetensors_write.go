@@ -16,13 +16,13 @@ import (
 )
 
 // WriteSafetensors writes the tensors to path, whole or not at all. The same
-// tensors and metadata give the same bytes, whatever order they were set in:
-// wide elements first and names sorted, as the Python package does.
+// tensors and metadata give the same bytes, whatever order they were set in, and
+// the very bytes that the Python package writes.
 func WriteSafetensors(path string, state *StateDict) error {
 	names := state.Names()
 	slices.SortFunc(names, func(a, b string) int {
-		x, y := state.tensors[a].DType.Size(), state.tensors[b].DType.Size()
-		return cmp.Or(cmp.Compare(y, x), cmp.Compare(a, b))
+		x, y := slices.Index(writeOrder, state.tensors[a].DType), slices.Index(writeOrder, state.tensors[b].DType)
+		return cmp.Or(cmp.Compare(x, y), cmp.Compare(a, b))
 	})
 	header, err := encodeHeader(state, names)
 	if err != nil {
@@ -44,6 +44,10 @@ func WriteSafetensors(path string, state *StateDict) error {
 	})
 	return fail.Wrap(fail.Other, err, "Check that the folder exists and may be written to.", "writing %s", path)
 }
+
+// writeOrder is how the Python package sorts tensors before it sorts their
+// names: wide elements first, so that each begins at a multiple of its size.
+var writeOrder = []DType{I64, F64, F32, I32, BF16, F16, I16, I8, U8, Bool}
 
 // encodeHeader returns the JSON header, padded with spaces so that the tensors
 // begin at a multiple of eight bytes.
