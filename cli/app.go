@@ -50,7 +50,7 @@ func newApp(out *output) *urfave.App {
 		ErrWriter:       out.stderr,
 		ExitErrHandler:  func(*urfave.Context, error) {}, // Run maps errors to exit codes
 		Commands: []*urfave.Command{
-			demoCommand(out), extractCommand(out), fitHeadCommand(out), evalCommand(out), predictCommand(out),
+			extractCommand(out), fitHeadCommand(out), evalCommand(out), predictCommand(out),
 			exportCommand(out), featuresCommand(out), backbonesCommand(out), runtimeCommand(out),
 		},
 		Action: func(c *urfave.Context) error {
@@ -76,10 +76,32 @@ func finish(commands []*urfave.Command, parent string, out *output) {
 			c.Action = groupAction(c, name)
 			continue
 		}
+		requireFlags(c, name)
 		c.Flags = append(c.Flags,
 			&urfave.BoolFlag{Name: "json", Usage: "print one JSON document on stdout", Destination: &out.json},
 			&urfave.BoolFlag{Name: "quiet", Usage: "no progress on stderr", Destination: &out.quiet},
 		)
+	}
+}
+
+// requireFlags checks c's required flags in its action: urfave/cli's own check
+// prints the help on stdout, where --json promises one document.
+func requireFlags(c *urfave.Command, name string) {
+	var required []string
+	for _, f := range c.Flags {
+		if s, ok := f.(*urfave.StringFlag); ok && s.Required {
+			required = append(required, s.Name)
+			s.Required = false
+		}
+	}
+	action := c.Action
+	c.Action = func(ctx *urfave.Context) error {
+		for _, flag := range required {
+			if ctx.String(flag) == "" {
+				return fail.New(fail.Usage, fmt.Sprintf("`%s --help` lists the flags.", name), "%s needs --%s", name, flag)
+			}
+		}
+		return action(ctx)
 	}
 }
 

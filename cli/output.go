@@ -40,7 +40,7 @@ func (o *output) progress() progress.Reporter {
 // failure tells err on stderr, with --json also on stdout, and returns its exit code.
 func (o *output) failure(err error) int {
 	code, hint := int(fail.KindOf(err)), fail.HintOf(err)
-	if code == int(fail.DiskFull) {
+	if hint == "" && code == int(fail.DiskFull) {
 		hint = "Free some space, or write to another disk; what was finished is kept, and the same command goes on from there."
 	}
 	fmt.Fprintf(o.stderr, "fx: error: %v\n", err)

@@ -1,0 +1,81 @@
+package classify
+
+import (
+	"context"
+	"slices"
+
+	"fx/extract"
+	"fx/head"
+	"fx/internal/fail"
+	"fx/internal/imaging"
+	"fx/internal/modeldir"
+	"fx/internal/progress"
+)
+
+// Options says how a MODEL is put to work on photos.
+type Options struct {
+	Model    string                  // MODEL folder
+	Embedder extract.EmbedderOptions // device and sizes; its Network.Weights overrides where the weights lie
+	Decoder  string                  // of JPEG: "auto" (also ""), "turbojpeg" or "go"
+}
+
+// classifier is a MODEL that is ready for photos.
+type classifier struct {
+	model    modeldir.Model
+	params   head.Params
+	embedder *extract.Embedder
+	decoder  *imaging.Decoder
+}
+
+// open loads the MODEL and puts its backbone, found by hash, on a device.
+// photos is how many there will be.
+func open(ctx context.Context, o Options, photos int, report progress.Reporter) (*classifier, error) {
+	m, p, err := modeldir.Load(o.Model)
+	if err != nil {
+		return nil, err
+	}
+	c := &classifier{model: m, params: head.Params(p)}
+	if c.decoder, err = imaging.NewDecoder(imaging.Options{Decoder: o.Decoder, EXIF: m.EXIF}); err != nil {
+		return nil, err
+	}
+	o.Embedder = o.Embedder.ForFew(photos)
+	if c.embedder, err = embedderOf(ctx, m, o.Embedder, report); err != nil {
+		return nil, err
+	}
+	if err := c.embedder.Open(); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// embedderOf finds the backbone that the MODEL was trained on. It is not open yet.
+func embedderOf(ctx context.Context, m modeldir.Model, o extract.EmbedderOptions, report progress.Reporter) (*extract.Embedder, error) {
+	weights := o.Network.Weights
+	if weights == "" && m.Backbone.File == "" {
+		weights = m.Backbone.Weights
+	}
+	o.Network = extract.NetworkOptions{
+		Backbone: m.Backbone.Name, Weights: weights, FeatureTensor: m.Backbone.FeatureTensor,
+		Resize: m.Preprocess.Resize, Crop: m.Preprocess.Crop, SHA256: m.Backbone.WeightsSHA256,
+	}
+	if m.Backbone.File != "" {
+		o.Network.Backbone = m.Backbone.File
+	}
+	e, err := extract.NewEmbedder(ctx, o, report)
+	if err != nil {
+		return nil, fail.Wrap(fail.KindOf(err), err, "", "the backbone of the model")
+	}
+	if e.GraphSHA256 != m.Backbone.GraphSHA256 {
+		return nil, fail.New(fail.Model, "Extract the features and train the head again with this fx.",
+			"the network %s of this fx is not the one that the model was trained on (graph %.12s…, not %.12s…)",
+			m.Backbone.Name, e.GraphSHA256, m.Backbone.GraphSHA256)
+	}
+	if shape := e.Network.Backbone.FeatureShape; shape != nil && !slices.Equal(shape, m.Head.FeatureShape) {
+		return nil, fail.New(fail.Model, "Train the head again with `fx fit-head`.", "the network gives features %v, the head takes %v", shape, m.Head.FeatureShape)
+	}
+	return e, nil
+}
+
+func (c *classifier) close() { _ = c.embedder.Close() } // nothing is written through it
+
+func (c *classifier) layout() head.Layout { return layoutOf(c.model.Head, len(c.model.Classes)) }

@@ -1,0 +1,9 @@
+// Package classify makes and uses a MODEL: a frozen backbone with a trained head.
+//
+//	result, err := classify.Fit(ctx, classify.FitOptions{Features: "features", Out: "model", Head: head.Defaults()}, nil, report)
+//	report, err := classify.EvaluateStore(ctx, "model", "features", "")
+//
+// Fit trains a head on a store's embeddings and writes the MODEL folder.
+// EvaluateStore and EvaluateData judge one, Predict applies it to photos, and
+// Export writes it as a single ONNX file for any ONNX Runtime.
+package classify

@@ -1,0 +1,213 @@
+package classify
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"fx/extract"
+	"fx/head"
+	"fx/internal/dataset"
+	"fx/internal/fail"
+	"fx/internal/modeldir"
+	"fx/internal/progress"
+	"fx/internal/store"
+)
+
+// maxMistakes is how many mistakes a Report lists.
+const maxMistakes = 20
+
+// Report is how well a MODEL does on labelled photos.
+type Report struct {
+	Accuracy  float64            `json:"accuracy"`
+	Loss      float64            `json:"loss"` // mean cross entropy
+	Photos    int                `json:"photos"`
+	Split     string             `json:"split"`
+	Classes   []ClassReport      `json:"classes"`
+	Confusion [][]int            `json:"confusion"` // [true class][predicted class], photos
+	Mistakes  []Mistake          `json:"mistakes"`  // the most confident first
+	Rejected  []extract.BadPhoto `json:"rejected"`
+	Notes     []string           `json:"notes"`
+}
+
+// ClassReport is head.ClassMetrics with the class's name.
+type ClassReport struct {
+	Name string `json:"name"`
+	head.ClassMetrics
+}
+
+// Mistake is a wrong prediction.
+type Mistake struct {
+	Path        string  `json:"path"`
+	Class       string  `json:"class"`
+	Predicted   string  `json:"predicted"`
+	Probability float64 `json:"probability"` // of Predicted
+}
+
+// EvaluateStore judges the MODEL by the embeddings of a store. split "" takes
+// the val split that the MODEL was judged by in training, else the only one.
+func EvaluateStore(ctx context.Context, model, features, split string) (Report, error) {
+	m, p, err := modeldir.Load(model)
+	if err != nil {
+		return Report{}, err
+	}
+	s, err := store.Open(features)
+	if err != nil {
+		return Report{}, err
+	}
+	defer func() { _ = s.Close() }() // only read
+	if err := sameFeatures(m, s.Manifest, features); err != nil {
+		return Report{}, err
+	}
+	if split, err = chooseSplit(split, m, s.Splits(), features); err != nil {
+		return Report{}, err
+	}
+	data, err := dataOf(s, split)
+	if err != nil {
+		return Report{}, err
+	}
+	if err := relabel(data.Photos, s.Manifest.Classes, m.Classes); err != nil {
+		return Report{}, err
+	}
+	metrics, err := head.Evaluate(ctx, layoutOf(m.Head, len(m.Classes)), head.Params(p), data)
+	if err != nil {
+		return Report{}, err
+	}
+	var paths []string // of the photos, in the order of data.Photos
+	for _, row := range s.Rows() {
+		if row.Split == split && (len(paths) == 0 || paths[len(paths)-1] != row.Path) {
+			paths = append(paths, row.Path)
+		}
+	}
+	return newReport(m, metrics, paths, split), nil
+}
+
+// sameFeatures refuses a store that another network or preprocessing made.
+func sameFeatures(m modeldir.Model, s store.Manifest, features string) error {
+	var differ []string
+	if m.Backbone.GraphSHA256 != s.GraphSHA256 {
+		differ = append(differ, fmt.Sprintf("backbone %s in the store, %s in the model", s.Backbone, m.Backbone.Name))
+	}
+	if m.Backbone.WeightsSHA256 != s.WeightsSHA256 {
+		differ = append(differ, fmt.Sprintf("weights %s (SHA-256 %.12s…) in the store, %s (%.12s…) in the model",
+			s.Weights, s.WeightsSHA256, m.Backbone.Weights, m.Backbone.WeightsSHA256))
+	}
+	if m.Preprocess != s.Preprocess {
+		differ = append(differ, fmt.Sprintf("preprocessing %+v in the store, %+v in the model", s.Preprocess, m.Preprocess))
+	}
+	if !slices.Equal(m.Head.FeatureShape, s.FeatureShape) {
+		differ = append(differ, fmt.Sprintf("features %v in the store, %v in the model", s.FeatureShape, m.Head.FeatureShape))
+	}
+	if len(differ) == 0 {
+		return nil
+	}
+	return fail.New(fail.Usage, "Name the store that the model was trained on, or judge it by photos with --data.",
+		"the store %s does not fit the model: %s", features, strings.Join(differ, "; "))
+}
+
+// chooseSplit returns the split to judge by.
+func chooseSplit(asked string, m modeldir.Model, have []string, where string) (string, error) {
+	if asked != "" {
+		if !slices.Contains(have, asked) {
+			return "", fail.New(fail.Usage, fmt.Sprintf("It has %s.", quoted(have)), "%s has no split %q", where, asked)
+		}
+		return asked, nil
+	}
+	for _, name := range []string{m.Metrics.ValSplit, "val", "test"} {
+		if name != "" && slices.Contains(have, name) {
+			return name, nil
+		}
+	}
+	if len(have) == 1 {
+		return have[0], nil
+	}
+	return "", fail.New(fail.Usage, "Name one with --split.", "%s has %s", where, quoted(have))
+}
+
+// relabel gives photos the model's label of their class's name.
+func relabel(photos []head.Photo, theirs, ours []string) error {
+	label := make([]int, len(theirs))
+	for i, name := range theirs {
+		label[i] = slices.Index(ours, name)
+	}
+	for i := range photos {
+		old := photos[i].Label
+		if label[old] < 0 {
+			return fail.New(fail.Usage, fmt.Sprintf("The model knows %s.", strings.Join(ours, ", ")), "the model does not know the class %q", theirs[old])
+		}
+		photos[i].Label = label[old]
+	}
+	return nil
+}
+
+func newReport(m modeldir.Model, metrics head.Metrics, paths []string, split string) Report {
+	r := Report{
+		Accuracy: metrics.Accuracy, Loss: metrics.Loss, Photos: len(metrics.Predictions), Split: split,
+		Confusion: metrics.Confusion, Mistakes: []Mistake{}, Rejected: []extract.BadPhoto{}, Notes: append([]string{}, m.Notes...),
+	}
+	for i, c := range metrics.Classes {
+		r.Classes = append(r.Classes, ClassReport{m.Classes[i], c})
+	}
+	for _, p := range metrics.Mistakes(maxMistakes) {
+		r.Mistakes = append(r.Mistakes, Mistake{paths[p.Photo], m.Classes[p.Label], m.Classes[p.Class], p.Probability})
+	}
+	return r
+}
+
+// EvaluateData judges the MODEL by a folder of labelled photos, whose classes
+// are the model's. split is as for EvaluateStore.
+func EvaluateData(ctx context.Context, o Options, data, split string, report progress.Reporter) (Report, error) {
+	photos, err := dataset.Scan(ctx, data, dataset.Options{})
+	if err != nil {
+		return Report{}, err
+	}
+	m, _, err := modeldir.Load(o.Model)
+	if err != nil {
+		return Report{}, err
+	}
+	if split, err = chooseSplit(split, m, photos.Splits, data); err != nil {
+		return Report{}, err
+	}
+	var paths, names []string
+	var labels []int
+	for _, item := range photos.Items {
+		if item.Split == split {
+			paths, names, labels = append(paths, item.Path), append(names, item.Rel), append(labels, item.Label)
+		}
+	}
+	c, err := open(ctx, o, len(paths), report)
+	if err != nil {
+		return Report{}, err
+	}
+	defer c.close()
+	rejected := []extract.BadPhoto{}
+	var kept []string
+	var keptLabels []int
+	var features []float32
+	err = extract.Photos(ctx, c.embedder, c.decoder, paths, report, func(i int, row []float32, reason string) error {
+		if reason != "" {
+			rejected = append(rejected, extract.BadPhoto{Path: names[i], Reason: reason})
+			return nil
+		}
+		kept, keptLabels, features = append(kept, names[i]), append(keptLabels, labels[i]), append(features, row...)
+		return nil
+	})
+	if err != nil {
+		return Report{}, err
+	}
+	if len(kept) == 0 {
+		return Report{}, fail.New(fail.Rejected, "See the reasons above.", "no photo of %s can be used", data)
+	}
+	judged := head.Data{Photos: head.SingleViews(keptLabels), Row: head.Matrix(features, c.embedder.FeatureLen())}
+	if err := relabel(judged.Photos, photos.Classes, m.Classes); err != nil {
+		return Report{}, err
+	}
+	metrics, err := head.Evaluate(ctx, c.layout(), c.params, judged)
+	if err != nil {
+		return Report{}, err
+	}
+	r := newReport(m, metrics, kept, split)
+	r.Rejected = rejected
+	return r, nil
+}

@@ -1,0 +1,221 @@
+package classify
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+
+	"fx/backbones"
+	"fx/head"
+	"fx/internal/fail"
+	"fx/internal/modeldir"
+	"fx/internal/store"
+)
+
+// FitOptions says what a head learns from, and how.
+type FitOptions struct {
+	Features             string  // store folder
+	Out                  string  // MODEL folder to write
+	TrainSplit, ValSplit string  // names; "" means train and val, or what the store has
+	ValFraction          float64 // of the training photos to judge by, where the store has no val split
+	ClassWeights         string  // "none" (also "") or "auto": n/(classes·count), as scikit-learn's "balanced"
+	Head                 head.Options
+	Versions             map[string]string // for model.json
+}
+
+// FitResult is what Fit did.
+type FitResult struct {
+	BestValAccuracy   float64      `json:"best_val_accuracy"`
+	BestEpoch         int          `json:"best_epoch"` // from 1
+	Epochs            []head.Epoch `json:"epochs"`
+	Seconds           float64      `json:"seconds"` // of the training alone
+	ParametersTrained int          `json:"parameters_trained"`
+	TrainPhotos       int          `json:"train_photos"`
+	ValPhotos         int          `json:"val_photos"`
+	Classes           []string     `json:"classes"`
+	Backbone          string       `json:"backbone"`
+	Model             string       `json:"model"`
+	Notes             []string     `json:"notes"`
+}
+
+// Fit trains a head on the embeddings of a store and writes the MODEL. epoch,
+// where not nil, is called after each.
+func Fit(ctx context.Context, o FitOptions, epoch func(head.Epoch)) (FitResult, error) {
+	features, err := store.Open(o.Features)
+	if err != nil {
+		return FitResult{}, err
+	}
+	defer func() { _ = features.Close() }() // only read
+	m := features.Manifest
+	if len(m.Classes) < 2 {
+		return FitResult{}, fail.New(fail.Usage, "Extract photos of at least two classes.", "the store %s has %d classes", o.Features, len(m.Classes))
+	}
+	described, layout, err := headOf(m)
+	if err != nil {
+		return FitResult{}, err
+	}
+	train, val, splits, err := trainAndVal(features, o)
+	if err != nil {
+		return FitResult{}, err
+	}
+	switch o.ClassWeights {
+	case "", "none":
+	case "auto":
+		o.Head.ClassWeights = head.Balanced(train, len(m.Classes))
+	default:
+		return FitResult{}, fail.New(fail.Usage, "It is none or auto.", "--class-weights %s", o.ClassWeights)
+	}
+	result, err := head.Fit(ctx, layout, train, val, o.Head, epoch)
+	if err != nil {
+		return FitResult{}, err
+	}
+	model := modeldir.Model{
+		Backbone: modeldir.Backbone{
+			Name: m.Backbone, Weights: m.Weights, WeightsOrigin: m.Made.WeightsOrigin,
+			GraphSHA256: m.GraphSHA256, WeightsSHA256: m.WeightsSHA256,
+		},
+		Preprocess: m.Preprocess, EXIF: m.EXIF, Head: described, Classes: m.Classes,
+		Features: absolute(o.Features), Options: optionsMap(o), Versions: versions(o.Versions, m), Notes: m.Made.Notes,
+		Metrics: modeldir.Metrics{
+			BestValAccuracy: result.BestValAccuracy, BestEpoch: result.BestEpoch, Epochs: epochs(result.Epochs),
+			Seconds: result.Seconds, ParametersTrained: result.ParametersTrained,
+			TrainSplit: splits[0], ValSplit: splits[1], TrainPhotos: len(train.Photos), ValPhotos: len(val.Photos),
+		},
+	}
+	if err := modeldir.Save(o.Out, model, modeldir.Params(result.Params)); err != nil {
+		return FitResult{}, err
+	}
+	return FitResult{
+		BestValAccuracy: result.BestValAccuracy, BestEpoch: result.BestEpoch, Epochs: result.Epochs,
+		Seconds: result.Seconds, ParametersTrained: result.ParametersTrained,
+		TrainPhotos: len(train.Photos), ValPhotos: len(val.Photos),
+		Classes: m.Classes, Backbone: m.Backbone, Model: o.Out, Notes: append([]string{}, m.Made.Notes...),
+	}, nil
+}
+
+// headOf returns the head that fits a store's features: a registered network's
+// own, else what the shape asks for.
+func headOf(m store.Manifest) (modeldir.Head, head.Layout, error) {
+	h, err := backbones.HeadFor(m.FeatureShape)
+	if err != nil {
+		return modeldir.Head{}, head.Layout{}, fail.Wrap(fail.Store, err, "Extract into a new store.", "the store's manifest")
+	}
+	if b, err := backbones.Lookup(m.Backbone); err == nil {
+		if b, err = b.WithFeatureShape(m.FeatureShape); err == nil {
+			h = b.Head
+		}
+	}
+	described := modeldir.Head{
+		Kind: string(h.Kind), Features: h.In, Positions: h.Positions(), Dropout: h.Dropout,
+		WeightName: h.Weight, BiasName: h.Bias, FeatureShape: m.FeatureShape,
+	}
+	return described, layoutOf(described, len(m.Classes)), nil
+}
+
+func layoutOf(h modeldir.Head, classes int) head.Layout {
+	return head.Layout{Kind: head.Kind(h.Kind), Features: h.Features, Positions: h.Positions, Classes: classes, Dropout: h.Dropout}
+}
+
+// trainAndVal picks the photos to learn from and to judge by.
+func trainAndVal(features *store.Store, o FitOptions) (train, val head.Data, splits [2]string, err error) {
+	have := features.Splits()
+	splits = [2]string{o.TrainSplit, o.ValSplit}
+	if splits[0] == "" {
+		splits[0] = "train"
+		if len(have) == 1 {
+			splits[0] = have[0]
+		}
+	}
+	if splits[1] == "" && o.ValFraction == 0 {
+		splits[1] = "val"
+		if !slices.Contains(have, "val") && slices.Contains(have, "test") && splits[0] != "test" {
+			splits[1] = "test"
+		}
+	}
+	hint := fmt.Sprintf("The store has %s; name others with --train-split and --val-split, or take a part of the training photos with --val-fraction 0.2.", quoted(have))
+	if !slices.Contains(have, splits[0]) {
+		return train, val, splits, fail.New(fail.Usage, hint, "the store %s has no photos of the split %q to learn from", o.Features, splits[0])
+	}
+	train, err = dataOf(features, splits[0])
+	if err != nil {
+		return train, val, splits, err
+	}
+	if o.ValFraction != 0 {
+		if o.ValSplit != "" {
+			return train, val, splits, fail.New(fail.Usage, "Give one of them.", "--val-fraction and --val-split together")
+		}
+		splits[1] = fmt.Sprintf("%g of %s", o.ValFraction, splits[0])
+		train, val, err = head.Split(train, o.ValFraction, o.Head.Seed)
+		return train, val, splits, err
+	}
+	if !slices.Contains(have, splits[1]) || splits[0] == splits[1] {
+		return train, val, splits, fail.New(fail.Usage, hint, "the store %s has no photos of the split %q to judge by", o.Features, splits[1])
+	}
+	val, err = dataOf(features, splits[1])
+	return train, val, splits, err
+}
+
+func quoted(names []string) string {
+	if len(names) == 1 && names[0] == "" {
+		return "no splits"
+	}
+	return "the splits " + strings.Join(names, ", ")
+}
+
+// dataOf returns the photos of a split; "" takes every row where the store has no splits.
+func dataOf(features *store.Store, split string) (head.Data, error) {
+	rows := features.Rows()
+	var names []string
+	var views, labels, index []int
+	for i := range rows {
+		if rows[i].Split == split {
+			names = append(names, rows[i].Path)
+			views = append(views, rows[i].View)
+			labels = append(labels, rows[i].Label)
+			index = append(index, i)
+		}
+	}
+	photos, err := head.GroupViews(names, views, labels)
+	return head.Data{
+		Photos: photos,
+		Row:    func(i int, buffer []float32) []float32 { return features.Embedding(index[i], buffer) },
+	}, err
+}
+
+func optionsMap(o FitOptions) map[string]any {
+	h := o.Head
+	m := map[string]any{"solver": h.Solver, "seed": h.Seed, "class_weights": h.ClassWeights}
+	if h.Solver == head.LBFGS {
+		m["l2"] = h.L2
+		return m
+	}
+	m["epochs"], m["batch_size"], m["lr"], m["momentum"], m["weight_decay"] = h.Epochs, h.BatchSize, h.LR, h.Momentum, h.WeightDecay
+	return m
+}
+
+func versions(own map[string]string, m store.Manifest) map[string]string {
+	all := map[string]string{"go": runtime.Version(), "onnxruntime": m.Made.ONNXRuntime}
+	for k, v := range own {
+		all[k] = v
+	}
+	return all
+}
+
+func epochs(list []head.Epoch) []modeldir.Epoch {
+	out := make([]modeldir.Epoch, len(list))
+	for i, e := range list {
+		out[i] = modeldir.Epoch(e)
+	}
+	return out
+}
+
+func absolute(path string) string {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return path // only without a working directory: the relative path is the best name then
+	}
+	return abs
+}

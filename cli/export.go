@@ -1,0 +1,43 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	urfave "github.com/urfave/cli/v2"
+
+	"fx/classify"
+	"fx/extract"
+)
+
+func exportCommand(out *output) *urfave.Command {
+	return &urfave.Command{
+		Name:  "export",
+		Usage: "write backbone and head as one ONNX file for any ONNX Runtime",
+		Flags: []urfave.Flag{
+			&urfave.StringFlag{Name: "model", Required: true, Usage: "`MODEL` folder"},
+			&urfave.StringFlag{Name: "out", Required: true, Usage: "`FILE`.onnx to write"},
+			&urfave.BoolFlag{Name: "with-preprocessing", Usage: "take one uint8 photo of any size, and resize and crop in the graph"},
+			&urfave.StringFlag{Name: "weights", Usage: "where the backbone's weights `FILE` lies now"},
+		},
+		Action: func(c *urfave.Context) error {
+			if err := noArguments(c); err != nil {
+				return err
+			}
+			options := classify.Options{
+				Model:    c.String("model"),
+				Embedder: extract.EmbedderOptions{Network: extract.NetworkOptions{Weights: c.String("weights")}},
+			}
+			r, err := classify.Export(c.Context, options, c.String("out"), c.Bool("with-preprocessing"), out.progress())
+			if err != nil {
+				return err
+			}
+			return out.result(r, func(w io.Writer) {
+				fmt.Fprintf(w, "%s: %.1f MB, classes %s\n", r.Path, float64(r.Bytes)/1e6, strings.Join(r.Classes, ", "))
+				fmt.Fprintf(w, "input: %s; outputs: logits and probabilities\n", r.Input)
+				printNotes(w, r.Notes)
+			})
+		},
+	}
+}

@@ -1,0 +1,107 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+
+	urfave "github.com/urfave/cli/v2"
+
+	"fx/extract"
+	"fx/internal/ort"
+)
+
+// networkFlags choose a network and the device that runs it.
+func networkFlags() []urfave.Flag {
+	return []urfave.Flag{
+		&urfave.StringFlag{Name: "weights", Usage: "weights `FILE` (.safetensors, .pth), or seed:N for random ones; default: look for the official ones"},
+		&urfave.StringFlag{Name: "feature-tensor", Usage: "`NAME` of the tensor to cache, for an ONNX file that does not say"},
+	}
+}
+
+// deviceFlags choose where and how a network runs.
+func deviceFlags() []urfave.Flag {
+	return []urfave.Flag{
+		&urfave.StringFlag{Name: "device", Value: "auto", Usage: "auto, cpu, cuda or cuda:N"},
+		&urfave.IntFlag{Name: "batch-size", Usage: "photos in one run of the network (default: 8 on a CPU, 64 on a GPU)"},
+		&urfave.IntFlag{Name: "workers", Usage: "goroutines that decode and run (default: one for each CPU)"},
+		&urfave.StringFlag{Name: "ort-lib", Usage: "`FILE` of libonnxruntime to use (default: look for it)", EnvVars: []string{}},
+		&urfave.StringFlag{Name: "decoder", Value: "auto", Usage: "JPEG decoder: auto, turbojpeg or go"},
+	}
+}
+
+// embedderOptions reads networkFlags and deviceFlags.
+func embedderOptions(c *urfave.Context) (extract.EmbedderOptions, error) {
+	device, err := ort.ParseDevice(c.String("device"))
+	return extract.EmbedderOptions{
+		Network: extract.NetworkOptions{
+			Backbone: c.String("backbone"), Weights: c.String("weights"), FeatureTensor: c.String("feature-tensor"),
+			Resize: c.Int("resize"), Crop: c.Int("crop"),
+		},
+		Device: device, BatchSize: c.Int("batch-size"), Workers: c.Int("workers"), Library: c.String("ort-lib"),
+	}, err
+}
+
+func extractCommand(out *output) *urfave.Command {
+	flags := append(networkFlags(), deviceFlags()...)
+	return &urfave.Command{
+		Name:  "extract",
+		Usage: "run a frozen backbone over a folder of photos and cache the embeddings",
+		Description: "DIR holds train/ and val/ (any names) with a folder a class, or a folder a class alone, or is a\n" +
+			".csv list with the header path,label[,split]. Run it again after any change: only what changed is computed.",
+		Flags: append([]urfave.Flag{
+			&urfave.StringFlag{Name: "backbone", Required: true, Usage: "a `NAME` of `fx backbones list`, or an ONNX file"},
+			&urfave.StringFlag{Name: "data", Required: true, Usage: "`DIR` of photos"},
+			&urfave.StringFlag{Name: "out", Required: true, Usage: "`STORE` folder to fill"},
+			&urfave.StringFlag{Name: "dtype", Value: "float32", Usage: "float32 or float16, of the cached values"},
+			&urfave.IntFlag{Name: "resize", Usage: "pixels of the shorter side after resizing (default: the network's)"},
+			&urfave.IntFlag{Name: "crop", Usage: "pixels of the centre crop (default: the network's input size)"},
+			&urfave.IntFlag{Name: "views", Usage: "random augmentations of each training photo to cache besides its centre view"},
+			&urfave.Uint64Flag{Name: "seed", Usage: "of the augmentations"},
+			&urfave.StringFlag{Name: "train-split", Value: "train", Usage: "the split that --views augments"},
+			&urfave.StringFlag{Name: "exif", Value: "ignore", Usage: "orientation tag: ignore (as torchvision does) or apply"},
+			&urfave.StringFlag{Name: "on-bad-image", Value: "skip", Usage: "skip or fail"},
+			&urfave.StringSliceFlag{Name: "extensions", Usage: "take files with these endings too, such as .gif"},
+			&urfave.StringFlag{Name: "shard", Usage: "i/n: compute only this part, 0 ≤ i < n; auto or auto/n reads the array task of Slurm or Kubernetes"},
+			&urfave.DurationFlag{Name: "wait", Usage: "wait this long for a store that another process holds"},
+			&urfave.BoolFlag{Name: "verify-content", Usage: "hash every photo, not only those whose size or time changed"},
+		}, flags...),
+		Action: func(c *urfave.Context) error {
+			if err := noArguments(c); err != nil {
+				return err
+			}
+			embedder, err := embedderOptions(c)
+			if err != nil {
+				return err
+			}
+			summary, err := extract.Run(c.Context, extract.Options{
+				Embedder: embedder, Data: c.String("data"), Store: c.String("out"), DType: c.String("dtype"),
+				Views: c.Int("views"), Seed: c.Uint64("seed"), TrainSplit: c.String("train-split"),
+				EXIF: c.String("exif"), Decoder: c.String("decoder"), OnBadImage: c.String("on-bad-image"),
+				Extensions: c.StringSlice("extensions"), Shard: c.String("shard"), Wait: c.Duration("wait"),
+				VerifyContent: c.Bool("verify-content"), FxVersion: version(),
+			}, out.progress())
+			if err != nil {
+				return err
+			}
+			return out.result(summary, func(w io.Writer) { printExtract(w, summary) })
+		},
+	}
+}
+
+func printExtract(w io.Writer, s extract.Summary) {
+	for _, r := range s.Rejected {
+		fmt.Fprintf(w, "rejected  %s: %s\n", r.Path, r.Reason)
+	}
+	for _, r := range s.Skipped {
+		fmt.Fprintf(w, "skipped   %s: %s\n", r.Path, r.Reason)
+	}
+	fmt.Fprintf(w, "%d photos: %d rows computed, %d cached, %d photos rejected, %d files skipped\n",
+		s.Images, s.Computed, s.Cached, len(s.Rejected), len(s.Skipped))
+	if s.Computed > 0 {
+		fmt.Fprintf(w, "%.1f s, %.0f images/s on %s; decoder: %s\n", s.Seconds, s.ImagesPerSecond, s.Provider, s.Decoder)
+	}
+	for _, note := range s.Notes {
+		fmt.Fprintf(w, "note: %s\n", note)
+	}
+	fmt.Fprintf(w, "store: %s (features %v)\n", s.Store, s.FeatureShape)
+}

@@ -1,0 +1,145 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+
+	urfave "github.com/urfave/cli/v2"
+
+	"fx/internal/store"
+)
+
+func featuresCommand(out *output) *urfave.Command {
+	return &urfave.Command{
+		Name:        "features",
+		Usage:       "look at a store of embeddings, check it, convert it",
+		Subcommands: []*urfave.Command{featuresInfoCommand(out), featuresVerifyCommand(out), featuresExportCommand(out)},
+	}
+}
+
+func featuresInfoCommand(out *output) *urfave.Command {
+	return &urfave.Command{
+		Name:      "info",
+		Usage:     "say what a store holds and what made it",
+		ArgsUsage: "STORE",
+		Action: func(c *urfave.Context) error {
+			dir, err := oneArgument(c, "STORE")
+			if err != nil {
+				return err
+			}
+			s, err := store.Open(dir)
+			if err != nil {
+				return err
+			}
+			defer func() { _ = s.Close() }() // only read
+			info := s.Info()
+			return out.result(info, func(w io.Writer) { printInfo(w, dir, info) })
+		},
+	}
+}
+
+func printInfo(w io.Writer, dir string, i store.Info) {
+	m := i.Manifest
+	fmt.Fprintf(w, "%s\n", dir)
+	fmt.Fprintf(w, "  backbone    %s, weights %s (SHA-256 %.12s…)\n", m.Backbone, m.Weights, m.WeightsSHA256)
+	fmt.Fprintf(w, "  photos      %d, %d rows in %d shards, %.1f MB\n", i.Photos, i.Rows, i.Shards, float64(i.Bytes)/1e6)
+	for _, c := range i.Classes {
+		split := c.Split
+		if split != "" {
+			split += "/"
+		}
+		fmt.Fprintf(w, "              %5d  %s%s\n", c.Photos, split, c.Class)
+	}
+	fmt.Fprintf(w, "  embedding   %s of %s\n", shapeText(m.FeatureShape), m.DType)
+	fmt.Fprintf(w, "  pixels      shorter side to %d (%s), crop %d, EXIF %s, decoder %s\n",
+		m.Preprocess.Resize, m.Preprocess.Interpolation, m.Preprocess.Crop, m.EXIF, m.Decoder)
+	fmt.Fprintf(w, "  made by     fx %s, ONNX Runtime %s, %s\n", m.Made.FX, m.Made.ONNXRuntime, m.Provider)
+	if m.Views > 0 {
+		fmt.Fprintf(w, "  views       up to %d random ones a photo, seed %d\n", m.Views, m.Seed)
+	}
+	if !i.Finished {
+		fmt.Fprintln(w, "  unfinished  the last extract did not run to its end; run it again")
+	}
+	printNotes(w, m.Made.Notes)
+}
+
+func featuresVerifyCommand(out *output) *urfave.Command {
+	return &urfave.Command{
+		Name:      "verify",
+		Usage:     "read every byte of a store and compare it with its checksums",
+		ArgsUsage: "STORE",
+		Action: func(c *urfave.Context) error {
+			dir, err := oneArgument(c, "STORE")
+			if err != nil {
+				return err
+			}
+			r, err := store.Verify(c.Context, dir, out.progress())
+			if r.Shards == 0 && err != nil { // no report to print
+				return err
+			}
+			if printErr := out.result(r, func(w io.Writer) { printVerify(w, dir, r) }); printErr != nil {
+				return printErr
+			}
+			return err
+		},
+	}
+}
+
+func printVerify(w io.Writer, dir string, r store.Report) {
+	for _, p := range r.Problems {
+		fmt.Fprintf(w, "%s: %s\n  %s\n", p.File, p.What, p.Fix)
+	}
+	printNotes(w, r.Notes)
+	fmt.Fprintf(w, "%s: %d rows in %d shards, %.1f MB, %d problems\n", dir, r.Rows, r.Shards, float64(r.Bytes)/1e6, len(r.Problems))
+}
+
+func featuresExportCommand(out *output) *urfave.Command {
+	return &urfave.Command{
+		Name:        "export",
+		Usage:       "write a store for other tools",
+		Description: "npy is a folder of .npy files and the paths; parquet, csv and safetensors are one file.",
+		ArgsUsage:   "STORE",
+		Flags: []urfave.Flag{
+			&urfave.StringFlag{Name: "format", Usage: "npy, parquet, csv or safetensors (default: by the ending of --out)"},
+			&urfave.StringFlag{Name: "out", Required: true, Usage: "`PATH` to write"},
+		},
+		Action: func(c *urfave.Context) error {
+			dir, err := oneArgument(c, "STORE")
+			if err != nil {
+				return err
+			}
+			s, err := store.Open(dir)
+			if err != nil {
+				return err
+			}
+			defer func() { _ = s.Close() }() // only read
+			written, err := s.Export(c.Context, exportFormat(c), c.String("out"), store.ExportOptions{Progress: out.progress()})
+			if err != nil {
+				return err
+			}
+			exported := struct {
+				Files []string `json:"files"`
+				Rows  int      `json:"rows"`
+			}{written, len(s.Rows())}
+			return out.result(exported, func(w io.Writer) {
+				for _, file := range written {
+					fmt.Fprintln(w, file)
+				}
+				fmt.Fprintf(w, "%d rows\n", exported.Rows)
+			})
+		},
+	}
+}
+
+// exportFormat is --format, else what the ending of --out says.
+func exportFormat(c *urfave.Context) string {
+	if format := c.String("format"); format != "" {
+		return format
+	}
+	if ending := strings.TrimPrefix(filepath.Ext(c.String("out")), "."); ending != "" {
+		return ending
+	}
+	return "npy"
+}

@@ -1,0 +1,120 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+
+	urfave "github.com/urfave/cli/v2"
+
+	"fx/internal/fail"
+	"fx/internal/imaging"
+	"fx/internal/ort"
+)
+
+func runtimeCommand(out *output) *urfave.Command {
+	return &urfave.Command{
+		Name:        "runtime",
+		Usage:       "ONNX Runtime: install it, and see what is in use",
+		Subcommands: []*urfave.Command{runtimeInstallCommand(out), runtimeDoctorCommand(out)},
+	}
+}
+
+func runtimeInstallCommand(out *output) *urfave.Command {
+	return &urfave.Command{
+		Name:  "install",
+		Usage: "fetch ONNX Runtime into fx's cache (needs pip or uv for this once)",
+		Flags: []urfave.Flag{
+			&urfave.BoolFlag{Name: "gpu", Usage: "with the CUDA provider and NVIDIA's libraries, several GB"},
+			&urfave.BoolFlag{Name: "force", Usage: "fetch again what is there already"},
+		},
+		Action: func(c *urfave.Context) error {
+			if err := noArguments(c); err != nil {
+				return err
+			}
+			library, err := ort.Install(c.Context, ort.InstallOptions{GPU: c.Bool("gpu"), Force: c.Bool("force")}, out.progress())
+			if err != nil {
+				return err
+			}
+			return out.result(library, func(w io.Writer) {
+				fmt.Fprintf(w, "ONNX Runtime %s: %s\n", library.Version, library.Path)
+			})
+		},
+	}
+}
+
+// diagnosis is what the doctor says.
+type diagnosis struct {
+	ort.Report
+	Decoder      string `json:"decoder"`
+	ExactDecoder bool   `json:"exact_decoder"`
+	DecoderHint  string `json:"decoder_hint,omitempty"`
+}
+
+func runtimeDoctorCommand(out *output) *urfave.Command {
+	return &urfave.Command{
+		Name:  "doctor",
+		Usage: "say which library, devices and decoder are in use, and what is missing",
+		Flags: []urfave.Flag{&urfave.StringFlag{Name: "ort-lib", Usage: "`FILE` of libonnxruntime to examine"}},
+		Action: func(c *urfave.Context) error {
+			if err := noArguments(c); err != nil {
+				return err
+			}
+			d := diagnosis{Report: ort.Diagnose(c.Context, c.String("ort-lib"))}
+			decoder, err := imaging.NewDecoder(imaging.Options{})
+			if err != nil {
+				return err
+			}
+			d.Decoder, d.ExactDecoder = decoder.Name(), decoder.Exact()
+			if !d.ExactDecoder {
+				_, missing := imaging.NewDecoder(imaging.Options{Decoder: "turbojpeg"})
+				d.DecoderHint = fail.HintOf(missing)
+			}
+			if err := out.result(d, func(w io.Writer) { printDiagnosis(w, d) }); err != nil {
+				return err
+			}
+			if d.Library == nil {
+				return fail.New(fail.Device, "Run `fx runtime install`.", "there is no ONNX Runtime that fx can use")
+			}
+			return nil
+		},
+	}
+}
+
+func printDiagnosis(w io.Writer, d diagnosis) {
+	fmt.Fprintf(w, "system        %s\n", d.System)
+	if d.Library != nil {
+		fmt.Fprintf(w, "ONNX Runtime  %s, %s (%s)\n", d.Library.Version, d.Library.Path, d.Library.Source)
+	} else {
+		fmt.Fprintln(w, "ONNX Runtime  none that fx can use; run `fx runtime install`")
+	}
+	for _, c := range d.Candidates {
+		if c.Problem != "" {
+			fmt.Fprintf(w, "  passed over %s (%s): %s\n", c.Path, c.Source, c.Problem)
+		}
+	}
+	printCheck(w, "cpu", d.CPU)
+	printCheck(w, "cuda", d.CUDA.Check)
+	for _, g := range d.CUDA.GPUs {
+		fmt.Fprintf(w, "  gpu %d       %s\n", g.ID, g)
+	}
+	exact := "pixels equal to Pillow's"
+	if !d.ExactDecoder {
+		exact = "pixels within a level or two of Pillow's"
+	}
+	fmt.Fprintf(w, "JPEG decoder  %s (%s)\n", d.Decoder, exact)
+	if d.DecoderHint != "" {
+		fmt.Fprintf(w, "  %s\n", d.DecoderHint)
+	}
+}
+
+func printCheck(w io.Writer, name string, c ort.Check) {
+	switch {
+	case c.Works:
+		fmt.Fprintf(w, "%-13s works\n", name)
+	default:
+		fmt.Fprintf(w, "%-13s not available: %s\n", name, c.Problem)
+		if c.Mend != "" {
+			fmt.Fprintf(w, "  %s\n", c.Mend)
+		}
+	}
+}

@@ -1,0 +1,78 @@
+package cli
+
+import (
+	"fmt"
+	"image"
+	"image/color"
+	"image/jpeg"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"fx/internal/ort"
+)
+
+// The scripts in testdata run the real main. Each says at its head what it guards.
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){
+		"fx":     func() { os.Exit(Main(os.Args)) },
+		"photos": func() { drawPhotos(os.Args[1:]) },
+	})
+}
+
+func TestScripts(t *testing.T) {
+	library, err := ort.Find("")
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata",
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("FX_CACHE_DIR", filepath.Join(e.WorkDir, "cache"))
+			if err == nil {
+				e.Setenv("FX_ORT_LIB", library.Path)
+			}
+			return nil
+		},
+		Condition: func(name string) (bool, error) {
+			switch name {
+			case "runtime":
+				return err == nil, nil
+			case "gpu":
+				_, err := os.Stat("/dev/nvidiactl")
+				return err == nil, nil
+			}
+			return false, fmt.Errorf("unknown condition %q", name)
+		},
+	})
+}
+
+// drawPhotos is the scripts' command `photos DIR...`: six little photos in each
+// folder, red ones in folders called red, else blue.
+func drawPhotos(dirs []string) {
+	for _, dir := range dirs {
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			panic(err)
+		}
+		for n := range 6 {
+			picture := image.NewRGBA(image.Rect(0, 0, 48, 40))
+			for i := range 48 * 40 {
+				c := color.RGBA{uint8(40 + n), uint8(i % 50), uint8(180 + 10*n), 255}
+				if filepath.Base(dir) == "red" {
+					c.R, c.B = c.B, c.R
+				}
+				picture.Set(i%48, i/48, c)
+			}
+			f, err := os.Create(filepath.Join(dir, fmt.Sprintf("%d.jpg", n)))
+			if err == nil {
+				err = jpeg.Encode(f, picture, nil)
+			}
+			if err == nil {
+				err = f.Close()
+			}
+			if err != nil {
+				panic(err)
+			}
+		}
+	}
+}

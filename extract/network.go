@@ -1,0 +1,190 @@
+package extract
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"fx/backbones"
+	"fx/internal/fail"
+	"fx/internal/onnx"
+	"fx/internal/onnx/pb"
+	"fx/internal/preprocess"
+	"fx/internal/progress"
+	"fx/internal/source"
+	"fx/internal/weights"
+)
+
+// NetworkOptions names a network and its weights.
+type NetworkOptions struct {
+	Backbone      string // a registered name, or the path of an ONNX file
+	Weights       string // a file, "seed:N", or "" to look for the official ones
+	Resize, Crop  int    // pixels, 0 for the network's own
+	FeatureTensor string // of a user's ONNX file, "" for what the file says
+	SHA256        string // that the weights must have, "" for any
+}
+
+// Network is a network whose weights are known by hash, not yet on a device.
+type Network struct {
+	Backbone      backbones.Backbone
+	Weights       string // absolute path of the file, or "seed:N"
+	WeightsOrigin string // where the file was found
+	WeightsSHA256 string
+	Notes         []string // that belong wherever results are shown
+
+	model *pb.ModelProto     // of a user's ONNX file
+	state *weights.StateDict // of a registered network, once read
+}
+
+// seedPrefix starts a --weights value that asks for random weights.
+const seedPrefix = "seed:"
+
+// OpenNetwork finds the weights of a network. The weights are hashed here and
+// assembled into the graph by Features.
+func OpenNetwork(ctx context.Context, o NetworkOptions, report progress.Reporter) (*Network, error) {
+	n := &Network{}
+	var err error
+	if strings.HasSuffix(strings.ToLower(o.Backbone), ".onnx") {
+		err = n.openFile(o)
+	} else {
+		err = n.openRegistered(ctx, o, report)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return n, nil
+}
+
+// openFile takes a user's ONNX file: graph, weights and, as far as it says so, preprocessing.
+func (n *Network) openFile(o NetworkOptions) error {
+	if o.Weights != "" {
+		return fail.New(fail.Usage, "Leave --weights out: the ONNX file holds its weights.", "--weights %s with the file %s", o.Weights, o.Backbone)
+	}
+	path := absolute(o.Backbone)
+	var err error
+	n.Backbone, n.model, err = backbones.FromFile(path, backbones.FileOptions{Resize: o.Resize, Crop: o.Crop, FeatureTensor: o.FeatureTensor})
+	if err != nil {
+		return err
+	}
+	n.Notes = n.Backbone.Notes
+	n.Weights, n.WeightsOrigin = path, "the ONNX file"
+	n.WeightsSHA256, err = modelSHA256(n.model)
+	if err == nil && o.SHA256 != "" && n.WeightsSHA256 != o.SHA256 {
+		return otherWeights(path, n.WeightsSHA256, o.SHA256)
+	}
+	return err
+}
+
+func otherWeights(path, got, want string) error {
+	return fail.New(fail.Model, "Put the file back that the model was trained on, or train it again.",
+		"%s is not what the model was trained on: its weights have SHA-256 %.12s…, not %.12s…", path, got, want)
+}
+
+func (n *Network) openRegistered(ctx context.Context, o NetworkOptions, report progress.Reporter) error {
+	b, err := backbones.Lookup(o.Backbone)
+	if err != nil {
+		return err
+	}
+	if o.Resize > 0 {
+		b.Preprocess.Resize = o.Resize
+	}
+	if o.Crop > 0 && o.Crop != b.Preprocess.Crop {
+		b.Preprocess.Crop = o.Crop
+		b.FeatureShape = nil // a map may have another size now: ONNX Runtime will tell
+	}
+	if err := b.Preprocess.Check(); err != nil {
+		return fail.Wrap(fail.Usage, err, "Leave --resize and --crop out for the network's own.", "--resize and --crop")
+	}
+	n.Backbone = b
+	if text, ok := strings.CutPrefix(o.Weights, seedPrefix); ok {
+		return n.seedWeights(text, o)
+	}
+	found, err := source.Find(ctx, source.Request{Name: b.Name, Official: b.Weights, Explicit: o.Weights}, report)
+	if err != nil {
+		return err
+	}
+	if strings.HasSuffix(found.Path, ".onnx") {
+		o.Weights, o.Backbone = "", found.Path
+		return n.openFile(o)
+	}
+	n.Weights, n.WeightsOrigin, n.Notes = absolute(found.Path), found.Origin, found.Notes
+	var info weights.Info
+	if n.state, info, err = weights.Read(found.Path); err != nil {
+		return err
+	}
+	n.WeightsSHA256 = info.SHA256
+	if o.SHA256 != "" && info.SHA256 != o.SHA256 {
+		return otherWeights(n.Weights, info.SHA256, o.SHA256)
+	}
+	return nil
+}
+
+func (n *Network) seedWeights(text string, o NetworkOptions) error {
+	seed, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		return fail.New(fail.Usage, "Write a whole number, such as --weights seed:0.", "%q is no seed", o.Weights)
+	}
+	n.Weights, n.WeightsOrigin = o.Weights, "a seed"
+	n.Notes = append(n.Notes, fmt.Sprintf("the weights are random numbers of seed %d, not trained", seed))
+	if n.state, err = backbones.SeedWeights(n.Backbone, seed); err != nil {
+		return err
+	}
+	n.WeightsSHA256 = stateSHA256(n.state)
+	return nil
+}
+
+// Features returns the network cut at its features, uint8 images in.
+func (n *Network) Features() (*pb.ModelProto, error) {
+	full, err := n.Full()
+	if err != nil {
+		return nil, err
+	}
+	return backbones.Features(full, n.Backbone)
+}
+
+// Full returns the whole network with its own head, in inference form.
+func (n *Network) Full() (*pb.ModelProto, error) {
+	if n.model != nil {
+		return n.model, nil
+	}
+	return backbones.Assemble(n.Backbone, n.state)
+}
+
+// State returns the network's weights under torchvision's names. A user's ONNX
+// file has none apart from its graph: the error says so.
+func (n *Network) State() (*weights.StateDict, error) {
+	if n.state == nil {
+		return nil, fail.New(fail.Usage, "The ONNX file holds them itself.", "%s has no weights apart from its graph", n.Backbone.File)
+	}
+	return n.state, nil
+}
+
+// Preprocess is what the network expects of a photo.
+func (n *Network) Preprocess() preprocess.Spec { return n.Backbone.Preprocess }
+
+// stateSHA256 is the hash of weights that are in no file: names, types, shapes and data in order.
+func stateSHA256(state *weights.StateDict) string {
+	h := sha256.New()
+	for _, name := range state.Names() {
+		t, _ := state.Get(name)
+		fmt.Fprintf(h, "%s %s %v\n", name, t.DType, t.Shape)
+		_, _ = h.Write(t.Data) // a hash never fails
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// modelSHA256 is the hash of all that an ONNX file computes with: a file whose
+// metadata alone changed is the same network.
+func modelSHA256(m *pb.ModelProto) (string, error) {
+	bare := onnx.Clone(m)
+	bare.MetadataProps = nil
+	data, err := onnx.Marshal(bare)
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:]), nil
+}

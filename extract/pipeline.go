@@ -1,0 +1,233 @@
+package extract
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io/fs"
+	"sync"
+
+	"fx/internal/imaging"
+	"fx/internal/preprocess"
+	"fx/internal/random"
+	"fx/internal/store"
+)
+
+// rowRef is one row to compute: a view of a photo. View 0 is the centre view.
+type rowRef struct {
+	item int // index into the photos
+	view int
+}
+
+// row is a computed rowRef.
+type row struct {
+	rowRef
+	content   store.Content // what the file held
+	embedding []float32     // of the network's feature shape, flattened
+}
+
+// rejection is a photo that gives no row, and why.
+type rejection struct {
+	item   int
+	reason string
+}
+
+// result is what became of one batch.
+type result struct {
+	rows     []row
+	rejected []rejection
+	err      error
+}
+
+// network is what the pipeline needs of an Embedder; tests put a stub there.
+type network interface {
+	Preprocess() preprocess.Spec
+	BatchSize() int
+	FeatureLen() int
+	// Embed runs exactly BatchSize views of pixels [batch, crop, crop, 3] and
+	// fills features [batch, FeatureLen]. It is safe for concurrent use.
+	Embed(ctx context.Context, pixels []uint8, features []float32) error
+}
+
+// pipeline turns rowRefs into rows. Each worker takes a whole batch: it reads
+// and decodes the photos, fills the pixels and runs the network.
+type pipeline struct {
+	network network
+	decoder *imaging.Decoder
+	path    func(item int) string // of the photo's file
+	workers int
+	runs    int // networks running at once: the workers on a CPU, fewer on a GPU
+	seed    uint64
+}
+
+// run computes the batches, each of at most BatchSize rows, and hands the
+// results to emit in their order. emit runs on the caller's goroutine; while
+// it is busy at most 2 × workers batches wait. The first error, of a batch or
+// of emit, ends the run.
+func (p *pipeline) run(ctx context.Context, batches [][]rowRef, emit func(batch int, r result) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	type numbered struct {
+		index int
+		result
+	}
+	jobs := make(chan int)
+	done := make(chan numbered, 2*p.workers)  // room for all that are begun: workers never wait for emit
+	slots := make(chan struct{}, 2*p.workers) // batches begun and not yet emitted
+	gate := make(chan struct{}, p.runs)
+	var group sync.WaitGroup
+	defer group.Wait()
+	defer cancel() // runs before Wait: what is under way ends soon
+
+	group.Go(func() {
+		defer close(jobs)
+		for i := range batches {
+			select {
+			case slots <- struct{}{}:
+			case <-ctx.Done():
+				return
+			}
+			select {
+			case jobs <- i:
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	for range min(p.workers, len(batches)) {
+		group.Go(func() {
+			w := newWorker(p, gate)
+			for i := range jobs {
+				r := w.batch(ctx, batches[i])
+				select {
+				case done <- numbered{i, r}:
+				case <-ctx.Done():
+					return
+				}
+			}
+		})
+	}
+
+	waiting := map[int]result{}
+	for next := 0; next < len(batches); {
+		select {
+		case n := <-done:
+			waiting[n.index] = n.result
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		for r, ok := waiting[next]; ok; r, ok = waiting[next] {
+			delete(waiting, next)
+			if r.err != nil {
+				return r.err
+			}
+			if err := emit(next, r); err != nil {
+				return err
+			}
+			next++
+			<-slots
+		}
+	}
+	return nil
+}
+
+// worker owns the buffers of one goroutine.
+type worker struct {
+	*pipeline
+	gate   chan struct{}
+	spec   preprocess.Spec
+	pixels []uint8
+	photo  photo // the last one read: the views of one photo follow each other
+	image  imaging.Image
+}
+
+type photo struct {
+	item    int
+	content store.Content
+	reason  string // why it is rejected, or empty
+}
+
+func newWorker(p *pipeline, gate chan struct{}) *worker {
+	spec := p.network.Preprocess()
+	return &worker{
+		pipeline: p, gate: gate, spec: spec,
+		pixels: make([]uint8, p.network.BatchSize()*viewLen(spec)),
+		photo:  photo{item: -1},
+	}
+}
+
+func viewLen(spec preprocess.Spec) int { return spec.Crop * spec.Crop * 3 }
+
+// batch computes at most BatchSize rows. The network always sees a full batch:
+// slots without a photo keep whatever pixels they held, and their features are dropped.
+func (w *worker) batch(ctx context.Context, refs []rowRef) result {
+	var r result
+	for _, ref := range refs {
+		if err := ctx.Err(); err != nil {
+			return result{err: err}
+		}
+		if ref.item != w.photo.item {
+			w.photo = w.read(ref.item)
+			if w.photo.reason != "" {
+				r.rejected = append(r.rejected, rejection{ref.item, w.photo.reason})
+			}
+		}
+		if w.photo.reason != "" {
+			continue
+		}
+		slot := len(r.rows)
+		if err := w.view(ref.view, w.pixels[slot*viewLen(w.spec):(slot+1)*viewLen(w.spec)]); err != nil {
+			return result{err: fmt.Errorf("%s: %w", w.path(ref.item), err)}
+		}
+		r.rows = append(r.rows, row{rowRef: ref, content: w.photo.content})
+	}
+	if len(r.rows) == 0 {
+		return r
+	}
+	select {
+	case w.gate <- struct{}{}:
+	case <-ctx.Done():
+		return result{err: ctx.Err()}
+	}
+	features := make([]float32, w.network.BatchSize()*w.network.FeatureLen())
+	err := w.network.Embed(ctx, w.pixels, features)
+	<-w.gate
+	if err != nil {
+		return result{err: err}
+	}
+	for i := range r.rows {
+		r.rows[i].embedding = features[i*w.network.FeatureLen() : (i+1)*w.network.FeatureLen()]
+	}
+	return r
+}
+
+// read loads and decodes a photo; a photo that can't be used has a reason.
+func (w *worker) read(item int) photo {
+	data, content, err := store.Load(w.path(item))
+	if err != nil {
+		return photo{item: item, reason: "can't be read: " + withoutPath(err).Error()}
+	}
+	p := photo{item: item, content: content}
+	if err := w.decoder.DecodeInto(&w.image, data); err != nil {
+		p.reason = err.Error()
+	}
+	return p
+}
+
+func (w *worker) view(view int, pixels []uint8) error {
+	if view == 0 {
+		return w.image.CenterView(w.spec, pixels)
+	}
+	// Keyed by what the photo shows, not by its name: a renamed photo keeps its views.
+	key := binary.LittleEndian.Uint64(w.photo.content.SHA256[:])
+	return w.image.RandomView(w.spec, random.New(w.seed, "view", key, uint64(view)), pixels)
+}
+
+// withoutPath drops the path from a file's error: the list of rejections names it already.
+func withoutPath(err error) error {
+	var e *fs.PathError
+	if errors.As(err, &e) {
+		return e.Err
+	}
+	return err
+}

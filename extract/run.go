@@ -1,0 +1,382 @@
+package extract
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+
+	"fx/internal/dataset"
+	"fx/internal/fail"
+	"fx/internal/imaging"
+	"fx/internal/ort"
+	"fx/internal/progress"
+	"fx/internal/store"
+)
+
+// Options says what to extract, and where to.
+type Options struct {
+	Embedder   EmbedderOptions
+	Data       string   // folder of photos, or a .csv list
+	Extensions []string // that count as photos besides torchvision's
+	Store      string   // folder to fill
+
+	DType      string // of the cached values: "float32" (also "") or "float16"
+	Views      int    // random augmentations of each photo of TrainSplit, besides the centre view
+	Seed       uint64 // of the augmentations
+	TrainSplit string // whose photos are augmented; photos without a split are, too
+
+	Decoder    string // of JPEG: "auto" (also ""), "turbojpeg" or "go"
+	EXIF       string // "ignore" (also "") or "apply"
+	OnBadImage string // "skip" (also "") or "fail"
+
+	Shard         string        // "i/n", "auto", "auto/n", or "" for all photos
+	Wait          time.Duration // for a store that another process holds
+	VerifyContent bool          // hash every photo, not only those whose size or time changed
+	RowsPerShard  int           // of the store's files; 0 for store's choice
+	FxVersion     string        // for the manifest
+}
+
+// BadPhoto is a file that gave no row, and why.
+type BadPhoto struct {
+	Path   string `json:"path"`
+	Reason string `json:"reason"`
+}
+
+// Summary is what Run did. Without Views, Computed + Cached + rejected = Images.
+type Summary struct {
+	Images          int        `json:"images"`   // photos found, rejected ones included
+	Computed        int        `json:"computed"` // embeddings computed by this run
+	Cached          int        `json:"cached"`   // embeddings that the store had
+	Rejected        []BadPhoto `json:"rejected"` // photos that can't be used
+	Skipped         []BadPhoto `json:"skipped"`  // files that are no photos
+	Seconds         float64    `json:"seconds"`  // of the whole run
+	LoadSeconds     float64    `json:"load_seconds"`
+	ImagesPerSecond float64    `json:"images_per_second"` // embeddings per second from the first photo read to the last row on disk
+	FeatureShape    []int      `json:"feature_shape"`
+	Provider        string     `json:"provider"` // ONNX Runtime's name of it
+	Why             string     `json:"why,omitempty"`
+	Decoder         string     `json:"decoder"`
+	Backbone        string     `json:"backbone"`
+	Weights         string     `json:"weights"`
+	WeightsSHA256   string     `json:"weights_sha256"`
+	Classes         []string   `json:"classes"`
+	Store           string     `json:"store"`
+	Notes           []string   `json:"notes"`
+}
+
+// Run brings the store to what the photos are now: it computes the embeddings
+// that are missing, and nothing else. It can be interrupted at any moment; what
+// was finished stays, and the same call goes on from there.
+func Run(ctx context.Context, o Options, report progress.Reporter) (Summary, error) {
+	start := time.Now()
+	shard, err := parseShard(o.Shard, os.Getenv)
+	if err != nil {
+		return Summary{}, err
+	}
+	if o.OnBadImage != "" && o.OnBadImage != "skip" && o.OnBadImage != "fail" {
+		return Summary{}, fail.New(fail.Usage, "It is skip or fail.", "--on-bad-image %s", o.OnBadImage)
+	}
+	decoder, err := imaging.NewDecoder(imaging.Options{Decoder: o.Decoder, EXIF: o.EXIF})
+	if err != nil {
+		return Summary{}, err
+	}
+	photos, err := dataset.Scan(ctx, o.Data, dataset.Options{Extensions: o.Extensions})
+	if err != nil {
+		return Summary{}, err
+	}
+	e, err := NewEmbedder(ctx, o.Embedder, report)
+	if err != nil {
+		return Summary{}, err
+	}
+	defer func() { _ = e.Close() }() // nothing is written through it
+	r := &run{options: o, embedder: e, decoder: decoder, photos: photos, report: report, start: start}
+	if err := r.open(ctx, shard); err != nil {
+		return Summary{}, err
+	}
+	defer r.writer.Close()
+	if err := r.fill(ctx); err != nil {
+		return Summary{}, err
+	}
+	if _, err := r.writer.Finish(ctx); err != nil {
+		return Summary{}, err
+	}
+	return r.summary(), nil
+}
+
+// run is one Run under way.
+type run struct {
+	options  Options
+	embedder *Embedder
+	decoder  *imaging.Decoder
+	photos   *dataset.Dataset
+	report   progress.Reporter
+	manifest store.Manifest
+	writer   *store.Writer
+	plan     *store.Plan
+	rejected []BadPhoto
+	bad      map[int]bool // items in rejected
+
+	start, filling  time.Time
+	filled          time.Duration
+	loaded          time.Duration
+	computed, slots int
+}
+
+// open locks the store and plans. The network is put on its device only where
+// rows may be missing: a store that is complete is found so without it.
+func (r *run) open(ctx context.Context, shard store.Shard) error {
+	stored, err := store.ReadManifest(r.options.Store)
+	exists := err == nil
+	if !exists && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	kind := r.embedder.options.Device.Kind
+	provider := stored.Provider
+	if !exists || r.embedder.Network.Backbone.FeatureShape == nil {
+		if err := r.openEmbedder(); err != nil {
+			return err
+		}
+		provider = r.embedder.Session().Provider()
+	} else if kind != "" && kind != ort.Auto.Kind {
+		provider = providerOf(kind)
+	}
+	r.manifest = r.newManifest(provider)
+	if exists && r.embedder.session == nil {
+		r.manifest.Made = stored.Made
+	}
+	r.writer, err = store.OpenForWriting(ctx, r.options.Store, r.manifest,
+		store.WriteOptions{Shard: shard, Wait: r.options.Wait, Progress: r.report, RowsPerShard: r.options.RowsPerShard})
+	if err != nil {
+		return err
+	}
+	r.plan, err = r.writer.Plan(ctx, r.entries())
+	if err != nil {
+		r.writer.Close()
+	}
+	return err
+}
+
+// providerOf names the execution provider of a device kind.
+func providerOf(kind string) string {
+	if kind == ort.CUDA.Kind {
+		return "CUDAExecutionProvider"
+	}
+	return "CPUExecutionProvider"
+}
+
+func (r *run) openEmbedder() error {
+	if r.embedder.session != nil {
+		return nil
+	}
+	start := time.Now()
+	err := r.embedder.Open()
+	r.loaded = time.Since(start)
+	if err == nil {
+		r.report.Note(r.embedder.Network.Backbone.Name + " runs on " + r.embedder.Session().Why())
+	}
+	return err
+}
+
+func (r *run) newManifest(provider string) store.Manifest {
+	n, o := r.embedder.Network, r.options
+	m := store.Manifest{
+		Backbone: n.Backbone.Name, GraphSHA256: r.embedder.GraphSHA256,
+		Weights: weightsName(n.Weights), WeightsSHA256: n.WeightsSHA256,
+		Preprocess: n.Backbone.Preprocess, EXIF: o.EXIF, Decoder: decoderFamily(r.decoder), Provider: provider,
+		DType: store.DType(o.DType), FeatureShape: n.Backbone.FeatureShape,
+		Seed: o.Seed, Views: o.Views, Classes: r.photos.Classes,
+		Made: store.Provenance{FX: o.FxVersion, WeightsOrigin: n.WeightsOrigin, Notes: n.Notes},
+	}
+	if m.EXIF == "" {
+		m.EXIF = "ignore"
+	}
+	if m.DType == "" {
+		m.DType = store.Float32
+	}
+	if s := r.embedder.session; s != nil {
+		m.Made.ONNXRuntime, m.Made.Device, m.Made.ProviderOptions = r.embedder.RuntimeVersion(), s.Why(), s.ProviderOptions()
+	}
+	return m
+}
+
+// weightsName is how people call the weights: the file's name, or the seed.
+func weightsName(path string) string {
+	if strings.HasPrefix(path, seedPrefix) {
+		return path
+	}
+	return filepath.Base(path)
+}
+
+// decoderFamily names decoders that give the same pixels alike, whatever their version.
+func decoderFamily(d *imaging.Decoder) string {
+	if d.Exact() {
+		return "libjpeg-turbo"
+	}
+	return d.Name()
+}
+
+func (r *run) entries() []store.Entry {
+	entries := make([]store.Entry, len(r.photos.Items))
+	for i, item := range r.photos.Items {
+		entries[i].Item = item
+		if item.Split == "" || item.Split == r.options.TrainSplit {
+			entries[i].Views = r.options.Views
+		}
+		if r.options.VerifyContent {
+			entries[i].ModTime = time.Time{} // no remembered hash fits a file of unknown time
+		}
+	}
+	return entries
+}
+
+// fill computes the plan's chunks.
+func (r *run) fill(ctx context.Context) error {
+	r.filling = time.Now()
+	if r.plan.MissingRows > 0 {
+		if err := r.openEmbedder(); err != nil {
+			return err
+		}
+		if got := r.embedder.Session().Provider(); got != r.manifest.Provider {
+			return fail.New(fail.Usage, "Extract into another store, or on the device that made this one.",
+				"the store %s was made by %s, and here the network runs on %s", r.options.Store, r.manifest.Provider, r.embedder.Session().Why())
+		}
+		r.filling = time.Now()
+	}
+	r.bad = map[int]bool{}
+	task := r.report.Begin("extract", int64(r.plan.MissingRows), "images")
+	defer task.End()
+
+	batches, ends := r.batches()
+	p := &pipeline{
+		network: r.embedder, decoder: r.decoder, workers: r.embedder.options.Workers, seed: r.options.Seed,
+		path: func(item int) string { return r.photos.Items[item].Path },
+	}
+	if len(batches) > 0 {
+		p.runs = r.embedder.runs()
+	}
+	var rows []store.Computed
+	chunk := 0
+	finish := func(batch int) error { // writes the chunks that are complete once batch is
+		for ; chunk < len(ends) && ends[chunk] <= batch; chunk++ {
+			if err := r.writer.WriteChunk(r.plan.Chunks[chunk], rows); err != nil {
+				return err
+			}
+			r.computed += len(rows)
+			rows = rows[:0]
+		}
+		return nil
+	}
+	if err := finish(0); err != nil {
+		return err
+	}
+	err := p.run(ctx, batches, func(batch int, result result) error {
+		for _, bad := range result.rejected {
+			if err := r.reject(bad); err != nil {
+				return err
+			}
+		}
+		for _, row := range result.rows {
+			rows = append(rows, store.Computed{Entry: row.item, View: row.view, Content: row.content, Embedding: row.embedding})
+		}
+		task.Add(int64(len(result.rows)))
+		return finish(batch + 1)
+	})
+	r.filled = time.Since(r.filling)
+	return err
+}
+
+// batches divides the plan into batches, none of which crosses a chunk.
+// ends[k] is how many batches are done when chunk k is.
+func (r *run) batches() (batches [][]rowRef, ends []int) {
+	for _, chunk := range r.plan.Chunks {
+		var refs []rowRef
+		for _, job := range chunk.Jobs {
+			for _, view := range job.Views {
+				refs = append(refs, rowRef{job.Entry, view})
+			}
+		}
+		for len(refs) > 0 {
+			n := min(len(refs), r.embedder.BatchSize())
+			batches = append(batches, refs[:n])
+			refs = refs[n:]
+		}
+		ends = append(ends, len(batches))
+	}
+	return batches, ends
+}
+
+func (r *run) reject(bad rejection) error {
+	if r.bad[bad.item] { // its views may lie in two batches
+		return nil
+	}
+	r.bad[bad.item] = true
+	photo := BadPhoto{r.photos.Items[bad.item].Rel, bad.reason}
+	if r.options.OnBadImage == "fail" {
+		return fail.New(fail.Rejected, "Mend or remove it, or leave --on-bad-image at skip; what was finished is kept.",
+			"%s: %s", r.photos.Items[bad.item].Path, bad.reason)
+	}
+	r.rejected = append(r.rejected, photo)
+	r.report.Note("rejected " + photo.Path + ": " + photo.Reason)
+	return nil
+}
+
+func (r *run) summary() Summary {
+	n := r.embedder.Network
+	s := Summary{
+		Images: r.plan.Photos, Computed: r.computed, Cached: r.plan.CachedRows,
+		Rejected: r.rejected, Skipped: []BadPhoto{},
+		Seconds: time.Since(r.start).Seconds(), LoadSeconds: r.loaded.Seconds(),
+		FeatureShape: n.Backbone.FeatureShape, Provider: r.manifest.Provider, Decoder: r.decoder.Name(),
+		Backbone: n.Backbone.Name, Weights: n.Weights, WeightsSHA256: n.WeightsSHA256,
+		Classes: r.photos.Classes, Store: r.options.Store, Notes: n.Notes,
+	}
+	if s.Rejected == nil {
+		s.Rejected = []BadPhoto{}
+	}
+	if s.Notes == nil {
+		s.Notes = []string{}
+	}
+	for _, skipped := range r.photos.Skipped {
+		s.Skipped = append(s.Skipped, BadPhoto(skipped))
+	}
+	if session := r.embedder.session; session != nil {
+		s.Why = session.Why()
+	}
+	if r.computed > 0 {
+		s.ImagesPerSecond = float64(r.computed) / r.filled.Seconds()
+	}
+	return s
+}
+
+// parseShard reads "i/n"; "auto" takes index and count from the array task of
+// Slurm, "auto/n" the index from Slurm or an indexed Kubernetes job.
+func parseShard(text string, env func(string) string) (store.Shard, error) {
+	count, auto := strings.CutPrefix(text, "auto")
+	if !auto {
+		return store.ParseShard(text)
+	}
+	count = strings.TrimPrefix(count, "/")
+	if count == "" {
+		count = env("SLURM_ARRAY_TASK_COUNT")
+	}
+	const hint = "Write --shard i/n, or --shard auto/n inside a Slurm array from 0 to n-1 or an indexed Kubernetes job."
+	index := env("SLURM_ARRAY_TASK_ID")
+	if index == "" {
+		index = env("JOB_COMPLETION_INDEX")
+	}
+	if index == "" || count == "" {
+		return store.Shard{}, fail.New(fail.Usage, hint, "--shard %s: no array task is known from the environment", text)
+	}
+	if first, err := strconv.Atoi(env("SLURM_ARRAY_TASK_MIN")); err == nil && env("SLURM_ARRAY_TASK_ID") != "" {
+		if i, err := strconv.Atoi(index); err == nil {
+			index = strconv.Itoa(i - first)
+		}
+	}
+	shard, err := store.ParseShard(index + "/" + count)
+	return shard, fail.Wrap(fail.Usage, err, hint, "--shard %s", text)
+}
