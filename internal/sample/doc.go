@@ -1,0 +1,9 @@
+// Package sample finds photos for somebody who has just arrived.
+//
+//	found, err := sample.Photos(ctx, sample.Options{}, report)
+//
+// looks, in this order, at the folder that was named, FX_DATA_DIR, folders
+// called hymenoptera_data nearby, fx's cache, and the address of PyTorch's
+// tutorial; without a network it draws a small set of pictures and says so.
+// Every step that did not serve is told, with the reason.
+package sample
