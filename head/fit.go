@@ -1,0 +1,143 @@
+package head
+
+import (
+	"context"
+	"time"
+
+	"fx/internal/fail"
+)
+
+// Epoch is one pass over the training photos (of LBFGS, one iteration).
+type Epoch struct {
+	Epoch int `json:"epoch"` // from 1
+
+	// Of SGD, TrainLoss and TrainAccuracy are the tutorial's running averages:
+	// each batch is judged with dropout on and before its own step, so that the
+	// first epochs look worse than the network at their end. Of LBFGS they are
+	// those of all training photos at this iteration. The loss is the mean
+	// cross entropy, weighted by class where class weights are given.
+	TrainLoss     float64 `json:"train_loss"`
+	TrainAccuracy float64 `json:"train_accuracy"`
+
+	// ValLoss is the mean cross entropy, never weighted; ValAccuracy the share
+	// of val photos whose most probable class is theirs. Both are of the
+	// centre views at the end of the epoch, without dropout.
+	ValLoss     float64 `json:"val_loss"`
+	ValAccuracy float64 `json:"val_accuracy"`
+}
+
+// Result is a trained head and how it came about.
+type Result struct {
+	Params            Params  // of BestEpoch
+	BestEpoch         int     // of SGD the first with the best val accuracy; of LBFGS the last, the optimum
+	BestValAccuracy   float64 // of BestEpoch
+	Epochs            []Epoch
+	Seconds           float64
+	ParametersTrained int
+	// Converged tells that LBFGS reached the tolerance; SGD has none and leaves it false.
+	Converged bool
+}
+
+// Fit trains a head of layout l on train and judges it on val after each
+// epoch; record, where not nil, is called with each finished epoch.
+//
+// SGD visits each photo once an epoch, in an order drawn anew, and shows one of
+// its views, drawn anew too. LBFGS uses every view of every photo at once. Val
+// photos are judged by their centre view.
+//
+// The result depends on the data, the options and the machine's arithmetic
+// alone, to the last bit: not on GOMAXPROCS or time.
+//
+// Errors: kind fail.Usage for layouts, options or photos that can't serve,
+// fail.NonFinite where the loss is NaN or infinite, and ctx's own.
+func Fit(ctx context.Context, l Layout, train, val Data, o Options, record func(Epoch)) (Result, error) {
+	if err := checkFit(l, train, val, o); err != nil {
+		return Result{}, err
+	}
+	start := time.Now()
+	f := &fitting{layout: l, train: train, val: val, options: o, record: record}
+	var err error
+	if o.Solver == LBFGS {
+		err = f.lbfgs(ctx)
+	} else {
+		err = f.sgd(ctx, Initial(l, o.Seed), newSchedule(l, train, o))
+	}
+	if err != nil {
+		return Result{}, err
+	}
+	f.result.ParametersTrained = l.ParameterCount()
+	f.result.Seconds = time.Since(start).Seconds()
+	return f.result, nil
+}
+
+func checkFit(l Layout, train, val Data, o Options) error {
+	if err := l.Check(); err != nil {
+		return err
+	}
+	if err := o.check(l); err != nil {
+		return err
+	}
+	if len(train.Photos) == 0 {
+		return fail.New(fail.Usage, "Extract features of photos in a train folder, or let --val-fraction divide what is there.", "no training photos")
+	}
+	if len(val.Photos) == 0 {
+		return fail.New(fail.Usage, "Extract features of photos in a val folder too, or give --val-fraction 0.2.", "no validation photos")
+	}
+	if err := train.check(l, "training"); err != nil {
+		return err
+	}
+	if err := val.check(l, "validation"); err != nil {
+		return err
+	}
+	classes := 0
+	for _, count := range train.classCounts(l.Classes) {
+		if count > 0 {
+			classes++
+		}
+	}
+	if classes < 2 {
+		return fail.New(fail.Usage, "Give photos of at least two classes.", "all %d training photos are of one class", len(train.Photos))
+	}
+	return nil
+}
+
+// fitting is one call of Fit under way.
+type fitting struct {
+	layout     Layout
+	train, val Data
+	options    Options
+	record     func(Epoch)
+	result     Result
+}
+
+// finish judges the val photos with n, completes e, records it, and tells
+// whether its val accuracy is above every earlier one.
+func (f *fitting) finish(ctx context.Context, n *network[float32], samples []sample, e Epoch) (best bool, err error) {
+	results, err := n.judge(ctx, samples)
+	if err != nil {
+		return false, err
+	}
+	correct := 0
+	for i, r := range results {
+		e.ValLoss += r.loss
+		if r.class == samples[i].label {
+			correct++
+		}
+	}
+	e.ValLoss /= float64(len(samples))
+	e.ValAccuracy = float64(correct) / float64(len(samples))
+	if !finite(e.ValLoss) {
+		return false, fail.New(fail.NonFinite, nonFiniteHint, "the validation loss is %g in epoch %d", e.ValLoss, e.Epoch)
+	}
+	f.result.Epochs = append(f.result.Epochs, e)
+	if f.record != nil {
+		f.record(e)
+	}
+	best = e.Epoch == 1 || e.ValAccuracy > f.result.BestValAccuracy
+	if best {
+		f.result.BestEpoch, f.result.BestValAccuracy = e.Epoch, e.ValAccuracy
+	}
+	return best, nil
+}
+
+const nonFiniteHint = "Lower --lr; where that does not help, `fx features verify` tells whether the features are finite."
