@@ -1,0 +1,252 @@
+package imaging
+
+import (
+	"bytes"
+	"errors"
+	"image"
+	"image/color"
+	"image/png"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+
+	"fx/internal/fail"
+)
+
+func TestNewDecoderErrors(t *testing.T) {
+	for name, c := range map[string]struct {
+		options Options
+		kind    fail.Kind
+	}{
+		"decoder":    {Options{Decoder: "magick"}, fail.Usage},
+		"exif":       {Options{EXIF: "yes"}, fail.Usage},
+		"max pixels": {Options{MaxPixels: -1}, fail.Usage},
+	} {
+		_, err := NewDecoder(c.options)
+		if fail.KindOf(err) != c.kind || fail.HintOf(err) == "" {
+			t.Errorf("%s: error %v of kind %d without a hint or of another kind", name, err, fail.KindOf(err))
+		}
+	}
+}
+
+func TestTurboJPEGVariable(t *testing.T) {
+	t.Setenv(TurboJPEGVariable, filepath.Join(t.TempDir(), "none.so"))
+	for _, kind := range []string{"auto", "turbojpeg"} {
+		_, err := NewDecoder(Options{Decoder: kind})
+		if fail.KindOf(err) != fail.Device || fail.HintOf(err) == "" || !strings.Contains(err.Error(), TurboJPEGVariable) {
+			t.Errorf("%s: %v", kind, err)
+		}
+	}
+	d, err := NewDecoder(Options{Decoder: "go"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d.Exact() || d.Name() != "go image/jpeg" {
+		t.Errorf("%q, exact %v", d.Name(), d.Exact())
+	}
+
+	// A library that is no TurboJPEG.
+	libc := "libc.so.6"
+	t.Setenv(TurboJPEGVariable, libc)
+	if _, err := NewDecoder(Options{Decoder: "turbojpeg"}); err == nil {
+		t.Errorf("%s taken for TurboJPEG", libc)
+	}
+}
+
+// TestTurboJPEGInCache has the library found below fx's cache, in a folder of a folder.
+func TestTurboJPEGInCache(t *testing.T) {
+	d, err := NewDecoder(Options{Decoder: "turbojpeg"})
+	if err != nil {
+		t.Skip(err)
+	}
+	cache := t.TempDir()
+	t.Setenv("FX_CACHE_DIR", cache)
+	t.Setenv(TurboJPEGVariable, "")
+	folder := filepath.Join(cache, "runtime", "turbojpeg", "usr", "lib")
+	if err := os.MkdirAll(folder, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(d.turbo.file)
+	if err != nil {
+		t.Skip(err)
+	}
+	path := filepath.Join(folder, "libturbojpeg.so.0.2.0")
+	if err := os.WriteFile(path, data, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	d, err = NewDecoder(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d.turbo == nil || d.turbo.file != path {
+		t.Errorf("%s is not taken: %s", path, d.Name())
+	}
+	if !strings.HasPrefix(d.Name(), "libjpeg-turbo ") || !strings.Contains(d.Name(), "libturbojpeg.so.0.2.0") {
+		t.Errorf("name %q", d.Name())
+	}
+}
+
+func TestFallBackSaysWhy(t *testing.T) {
+	loaded.Lock()
+	saved := loaded.libraries
+	loaded.libraries = nil
+	loaded.Unlock()
+	defer func() { loaded.libraries = saved }()
+	if len(turboCandidates()) < 3 {
+		t.Error("no candidates")
+	}
+	d := &Decoder{why: "no TurboJPEG library found"}
+	if d.Exact() || !strings.Contains(d.Why(), "no TurboJPEG") {
+		t.Errorf("%q", d.Why())
+	}
+}
+
+func TestMaxPixels(t *testing.T) {
+	_, files := readZoo(t)
+	d, err := NewDecoder(Options{MaxPixels: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"jpeg-base.jpg", "png-rgb.png", "gif-p.gif", "bmp-rgb.bmp", "tiff-rgb-raw.tif", "webp-lossy-17x33.webp",
+		"webp-lossless.webp", "webp-animated.webp", "webp-animated-part.webp"} {
+		if _, err := d.Decode(files[name]); err == nil || !strings.Contains(err.Error(), "at most") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := d.Decode(files["jpeg-444-7x5.jpg"]); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestMessages checks what users meet most.
+func TestMessages(t *testing.T) {
+	_, files := readZoo(t)
+	d, err := NewDecoder(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{
+		"other-empty.jpg":  "empty file",
+		"other-text.jpg":   "not an image",
+		"jpeg-cut.jpg":     "truncated JPEG",
+		"jpeg-no-eoi.jpg":  "truncated JPEG",
+		"jpeg-bomb.jpg":    "65535×65535 pixels",
+		"webp-cut.webp":    "truncated WebP",
+		"pnm-cut.ppm":      "truncated PNM",
+		"jpeg-12-bits.jpg": "12 bits",
+	} {
+		if _, err := d.Decode(files[name]); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v; want %q", name, err, want)
+		}
+	}
+	if _, err := d.Decode([]byte("\x00\x00\x00\x18ftypheic\x00\x00\x00\x00")); err == nil || !strings.Contains(err.Error(), "HEIF") {
+		t.Errorf("HEIF: %v", err)
+	}
+}
+
+// TestConcurrent decodes from many goroutines into memory of their own and
+// compares with what one goroutine gets.
+func TestConcurrent(t *testing.T) {
+	goldens, files := readZoo(t)
+	d, err := NewDecoder(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]string{}
+	for name := range goldens {
+		if im, err := d.Decode(files[name]); err == nil {
+			want[name] = digest(im.Pix)
+		}
+	}
+	var wait sync.WaitGroup
+	for range 4 {
+		wait.Go(func() {
+			var im Image
+			view := make([]uint8, 3*16*16)
+			for name := range files { // in another order each time
+				err := d.DecodeInto(&im, files[name])
+				if (err == nil) != (want[name] != "") {
+					t.Errorf("%s: %v", name, err)
+					continue
+				}
+				if err != nil {
+					continue
+				}
+				if digest(im.Pix) != want[name] {
+					t.Errorf("%s: other pixels", name)
+				}
+				if err := im.CenterView(spec(20, 16, "bilinear"), view); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wait.Wait()
+}
+
+// TestNoTablesLent decodes a file without quantisation tables after one that
+// has them: libjpeg keeps tables from picture to picture.
+func TestNoTablesLent(t *testing.T) {
+	_, files := readZoo(t)
+	d, err := NewDecoder(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole := files["jpeg-base.jpg"]
+	if _, err := d.Decode(whole); err != nil {
+		t.Fatal(err)
+	}
+	var bare []byte
+	for rest := whole; ; {
+		i := bytes.Index(rest, []byte{0xFF, markDQT})
+		if i < 0 {
+			bare = append(bare, rest...)
+			break
+		}
+		bare = append(bare, rest[:i]...)
+		rest = rest[i+2+int(rest[i+2])<<8+int(rest[i+3]):]
+	}
+	if _, err := d.Decode(bare); err == nil {
+		t.Error("decoded without tables")
+	}
+}
+
+// TestPanicIsAnError plants a decoder that panics.
+func TestPanicIsAnError(t *testing.T) {
+	saved := formats
+	defer func() { formats = saved }()
+	formats = []format{{name: "BAD", match: prefix("BAD"), decode: func(*Decoder, *Image, []byte, *int) error { panic(errors.New("planted")) }}}
+	if _, err := new(Decoder).Decode([]byte("BAD")); err == nil || !strings.Contains(err.Error(), "damaged BAD: planted") {
+		t.Errorf("%v", err)
+	}
+}
+
+// TestDecodeIntoReusesMemory decodes a small picture into a large one's memory.
+func TestDecodeIntoReusesMemory(t *testing.T) {
+	d, err := NewDecoder(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	encode := func(w, h int) []byte {
+		p := image.NewGray(image.Rect(0, 0, w, h))
+		p.SetGray(1, 1, color.Gray{Y: 200})
+		var b bytes.Buffer
+		if err := png.Encode(&b, p); err != nil {
+			t.Fatal(err)
+		}
+		return b.Bytes()
+	}
+	var im Image
+	if err := d.DecodeInto(&im, encode(20, 10)); err != nil {
+		t.Fatal(err)
+	}
+	first := &im.Pix[0]
+	if err := d.DecodeInto(&im, encode(5, 4)); err != nil {
+		t.Fatal(err)
+	}
+	if &im.Pix[0] != first || im.W != 5 || im.H != 4 || len(im.Pix) != 60 || im.Pix[3*(5+1)] != 200 || im.Pix[0] != 0 {
+		t.Errorf("%d×%d, %d values", im.W, im.H, len(im.Pix))
+	}
+}

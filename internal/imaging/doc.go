@@ -1,0 +1,23 @@
+// Package imaging turns the bytes of a photo into the pixels that torchvision
+// would give a network: Pillow's decoding and conversion to RGB, torchvision's
+// resize and crop, equal value for value.
+//
+// The common case:
+//
+//	decoder, err := imaging.NewDecoder(imaging.Options{})
+//	...
+//	image, err := decoder.Decode(data)
+//	...
+//	pixels := make([]uint8, 3*spec.Crop*spec.Crop)
+//	err = image.CenterView(spec, pixels)
+//
+// The content of a file decides how it is read, never its name: JPEG, PNG,
+// WebP, BMP, TIFF, GIF (its first frame) and PNM. A Decoder and an Image may be
+// used by many goroutines at once; DecodeInto reuses an Image's memory.
+//
+// JPEG pixels come from libjpeg-turbo's TurboJPEG library, which is loaded
+// when the first Decoder is made and gives Pillow's very values. Where it is
+// missing Go's own decoder takes its place: its inverse transform rounds
+// otherwise, so that about one value in fifteen differs by one level or two
+// (testdata/README.md has the measurement). Decoder.Name says which it is.
+package imaging

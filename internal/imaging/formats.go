@@ -1,0 +1,85 @@
+package imaging
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"image"
+	"image/color"
+	"image/png"
+
+	"golang.org/x/image/bmp"
+)
+
+// colourOf returns a palette's colour without its alpha.
+func colourOf(c color.Color) [3]uint8 {
+	switch c := c.(type) {
+	case color.NRGBA:
+		return [3]uint8{c.R, c.G, c.B}
+	case color.RGBA:
+		return [3]uint8{c.R, c.G, c.B}
+	}
+	n := color.NRGBA64Model.Convert(c).(color.NRGBA64)
+	return [3]uint8{uint8(n.R >> 8), uint8(n.G >> 8), uint8(n.B >> 8)}
+}
+
+func (d *Decoder) decodePNG(im *Image, data []byte, orientation *int) error {
+	c, err := png.DecodeConfig(bytes.NewReader(data))
+	if err != nil {
+		return err
+	}
+	if err := d.checkSize(c.Width, c.Height); err != nil {
+		return err
+	}
+	p, err := png.Decode(bytes.NewReader(data))
+	if err != nil {
+		return err
+	}
+	*orientation = orientationOf(pngChunk(data, "eXIf"))
+	im.reset(c.Width, c.Height)
+	// Gray of 16 bits with one transparent value comes as colour.
+	const ihdr = 8 + 8
+	if n, ok := p.(*image.NRGBA64); ok && data[ihdr+9] == 0 {
+		im.fill(n.Pix, n.Stride, 8, limitGray)
+		return nil
+	}
+	return im.from(p)
+}
+
+// pngChunk returns the content of the first chunk of the kind, or nil.
+func pngChunk(data []byte, kind string) []byte {
+	for data = data[8:]; len(data) >= 12; {
+		n := uint64(binary.BigEndian.Uint32(data))
+		if n > uint64(len(data)-12) {
+			return nil
+		}
+		if string(data[4:8]) == kind {
+			return data[8 : 8+n]
+		}
+		data = data[12+n:]
+	}
+	return nil
+}
+
+func (d *Decoder) decodeBMP(im *Image, data []byte, _ *int) error {
+	c, err := bmp.DecodeConfig(bytes.NewReader(data))
+	if err != nil {
+		return bmpError(err)
+	}
+	if err := d.checkSize(c.Width, c.Height); err != nil {
+		return err
+	}
+	p, err := bmp.Decode(bytes.NewReader(data))
+	if err != nil {
+		return bmpError(err)
+	}
+	im.reset(c.Width, c.Height)
+	return im.from(p)
+}
+
+func bmpError(err error) error {
+	if err == bmp.ErrUnsupported {
+		return fmt.Errorf("%w (16-bit and run-length coded ones are not read: save it as PNG)", err)
+	}
+	return err
+}

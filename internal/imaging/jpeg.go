@@ -1,0 +1,94 @@
+package imaging
+
+import (
+	"bytes"
+	"fmt"
+	"image"
+	"image/jpeg"
+	"io"
+)
+
+func (d *Decoder) decodeJPEG(im *Image, data []byte, orientation *int) error {
+	h, err := readJPEGHeader(data)
+	if err != nil {
+		return err
+	}
+	if err := d.checkSize(h.w, h.h); err != nil {
+		return err
+	}
+	hasEOI, err := h.checkComplete(data)
+	if err != nil {
+		return err
+	}
+	*orientation = orientationOf(h.exif)
+	if d.turbo != nil {
+		return d.turbo.decode(im, data, h)
+	}
+	return decodeGoJPEG(im, data, h, hasEOI)
+}
+
+// decodeGoJPEG decodes by image/jpeg up to the planes, and makes RGB of them
+// as libjpeg does.
+func decodeGoJPEG(im *Image, data []byte, h *jpegHeader, hasEOI bool) error {
+	for _, c := range h.components {
+		// Later scans may bring tables of their own; image/jpeg takes a missing one for zeros.
+		if !h.manyScans() && (c.quant > 3 || !h.tables[c.quant]) {
+			return fmt.Errorf("%w: no quantisation table %d", errJPEGHeader, c.quant)
+		}
+	}
+	parts := []io.Reader{bytes.NewReader(data)}
+	if len(h.components) == 4 && !h.adobe {
+		// libjpeg takes four components to be plain inks where nothing says
+		// otherwise; image/jpeg wants that to be said.
+		inks := "\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00\x00"
+		parts = []io.Reader{bytes.NewReader(data[:2]), bytes.NewReader([]byte(inks)), bytes.NewReader(data[2:])}
+	}
+	if !hasEOI {
+		parts = append(parts, bytes.NewReader([]byte{0xFF, markEOI}))
+	}
+	picture, err := jpeg.Decode(io.MultiReader(parts...))
+	if err != nil {
+		return fmt.Errorf("decoder go image/jpeg: %w (libjpeg-turbo reads more files: `fx runtime doctor` says how to get it)", err)
+	}
+	im.reset(h.w, h.h)
+	if b := picture.Bounds(); b.Dx() != h.w || b.Dy() != h.h {
+		return fmt.Errorf("%w: two sizes", errJPEGHeader)
+	}
+	switch p := picture.(type) {
+	case *image.YCbCr:
+		return convertYCbCr(im, p)
+	case *image.CMYK:
+		// image/jpeg has undone Adobe's inversion already.
+		for y := range im.H {
+			plainCMYK(im.Pix[3*y*im.W:][:3*im.W], p.Pix[y*p.Stride:])
+		}
+		return nil
+	}
+	return im.from(picture)
+}
+
+// invertedCMYK makes RGB of inks that are stored inverted, as Adobe's programs
+// store them in JPEG and Pillow takes them always to be.
+func invertedCMYK(rgb, cmyk []uint8) {
+	for i, j := 0, 0; i+3 <= len(rgb); i, j = i+3, j+4 {
+		p, q := rgb[i:i+3], cmyk[j:j+4]
+		k := q[3]
+		p[0], p[1], p[2] = scale(q[0], k), scale(q[1], k), scale(q[2], k)
+	}
+}
+
+// plainCMYK makes RGB of inks, 255 being full ink.
+func plainCMYK(rgb, cmyk []uint8) {
+	for i, j := 0, 0; i+3 <= len(rgb); i, j = i+3, j+4 {
+		p, q := rgb[i:i+3], cmyk[j:j+4]
+		k := 255 - q[3]
+		p[0], p[1], p[2] = scale(255-q[0], k), scale(255-q[1], k), scale(255-q[2], k)
+	}
+}
+
+// scale is Pillow's CMYK to RGB for one value: light that the ink lets
+// through, times light that black lets through, rounded in Pillow's way.
+func scale(light, k uint8) uint8 {
+	ink := uint32(255-light)*uint32(k) + 128
+	return k - uint8((ink+ink>>8)>>8)
+}

@@ -1,0 +1,104 @@
+package imaging
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+)
+
+// When a JPEG file counts as truncated.
+//
+// Pillow feeds libjpeg through a source that suspends the decoder where it
+// wants a byte beyond the end of the file, and refuses the file if that
+// happens before the last row has come out. Everything else that libjpeg
+// merely warns of (corrupt data, junk between segments or after the end, a
+// restart marker lost) it accepts. TurboJPEG, which is fed from memory, invents
+// an end marker instead, warns, and fills the rest with gray. So the rule is
+// carried out here, before either decoder runs:
+//
+//   - A file of many scans (progressive, or components apart) gives no row
+//     before its EOI marker: without one it is truncated.
+//   - In a file of one scan the entropy decoder stops for good at the first
+//     marker that is no restart marker, and gives zeros from there on. If
+//     there is such a marker, no byte beyond the end is ever wanted.
+//   - Otherwise it depends on whether the bytes last for all MCUs. libjpeg
+//     refills its bit buffer to 57 bits or more whenever it holds fewer than
+//     the next code may need, and gives up where it cannot, even if the code
+//     would have been there: so a file that lacks nothing but its EOI is
+//     refused by nearly always, and entropy.go repeats the reads exactly.
+//   - The arithmetic decoder cannot be suspended at all: Pillow refuses such a
+//     file if a byte is wanted beyond the first block of 65536 that it reads.
+
+var errTruncated = errors.New("truncated JPEG: its data ends before its last row")
+
+// maxScans bounds the work that a small progressive file can demand. Encoders write about ten.
+const maxScans = 1000
+
+// checkComplete returns errTruncated where Pillow would say "image file is
+// truncated". hasEOI tells whether the end marker is there, which Go's decoder insists on.
+func (h *jpegHeader) checkComplete(data []byte) (hasEOI bool, err error) {
+	stop, end, err := h.walkScans(data)
+	if err != nil {
+		return false, err
+	}
+	switch {
+	case h.manyScans():
+		if !end {
+			return false, errTruncated
+		}
+	case h.arithmetic():
+		if !stop {
+			return false, errTruncated
+		}
+	case !stop && !h.decodesToTheEnd(data):
+		return false, errTruncated
+	}
+	return end, nil
+}
+
+// walkScans goes from marker to marker behind the first SOS segment. It
+// reports whether a marker stops the first scan, and whether EOI is there.
+func (h *jpegHeader) walkScans(data []byte) (stop, end bool, err error) {
+	scans := 1
+	for at := h.body; ; {
+		i := bytes.IndexByte(data[at:], 0xFF)
+		if i < 0 {
+			return stop, false, nil
+		}
+		at += i + 1
+		for at < len(data) && data[at] == 0xFF {
+			at++
+		}
+		if at >= len(data) {
+			return stop, false, nil
+		}
+		mark := data[at]
+		at++
+		if mark < markSOF0 || markRST0 <= mark && mark <= markRST7 {
+			continue
+		}
+		stop = true
+		if mark == markEOI {
+			return true, true, nil
+		}
+		if !h.manyScans() {
+			// What follows cannot change the rows of a single scan.
+			return true, bytes.Contains(data[at:], []byte{0xFF, markEOI}), nil
+		}
+		if mark == markSOS {
+			if scans++; scans > maxScans {
+				return false, false, fmt.Errorf("JPEG of more than %d scans", maxScans)
+			}
+		}
+		if mark == markSOI {
+			continue
+		}
+		if at+2 > len(data) {
+			return stop, false, nil
+		}
+		if at += max(2, int(binary.BigEndian.Uint16(data[at:]))); at > len(data) {
+			return stop, false, nil
+		}
+	}
+}

@@ -1,0 +1,140 @@
+package imaging
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+
+	"fx/internal/fail"
+	"fx/internal/paths"
+)
+
+// TurboJPEGVariable names the environment variable that holds the path of the
+// TurboJPEG library, in place of a search.
+const TurboJPEGVariable = "FX_TURBOJPEG_LIB"
+
+const turboHint = "Run `fx runtime install`, or install libturbojpeg0 (Debian, Ubuntu) or libjpeg-turbo (elsewhere), or set " +
+	TurboJPEGVariable + " to the library; without it --decoder=go decodes nearly the same pixels."
+
+// errNoTurboJPEG is in the chain of loadTurboJPEG's error where the library is nowhere.
+var errNoTurboJPEG = errors.New("no TurboJPEG library found")
+
+// loaded holds the library, which is loaded once for each path and stays.
+var loaded struct {
+	sync.Mutex
+	libraries map[string]*turboJPEG
+}
+
+// loadTurboJPEG finds and loads the library: $FX_TURBOJPEG_LIB alone where it
+// is set, else fx's cache, else the system's loader.
+func loadTurboJPEG() (*turboJPEG, error) {
+	loaded.Lock()
+	defer loaded.Unlock()
+	if path := os.Getenv(TurboJPEGVariable); path != "" {
+		library, err := openOnce(path)
+		return library, fail.Wrap(fail.Device, err, "Set "+TurboJPEGVariable+" to a libturbojpeg.so that this system can load, or unset it.",
+			"%s=%s", TurboJPEGVariable, path)
+	}
+	why := errNoTurboJPEG
+	for _, path := range turboCandidates() {
+		library, err := openOnce(path)
+		if err == nil {
+			return library, nil
+		}
+		// The system's loader not finding a name is what errNoTurboJPEG says;
+		// a file that is there and does not load deserves its own reason.
+		if _, missing := os.Stat(path); missing == nil && filepath.Base(path) != path {
+			why = fmt.Errorf("%w; %w", why, err)
+		}
+	}
+	return nil, fail.Wrap(fail.Device, why, turboHint, "JPEG decoder")
+}
+
+func openOnce(path string) (*turboJPEG, error) {
+	if l := loaded.libraries[path]; l != nil {
+		return l, nil
+	}
+	l, err := openTurboJPEG(path)
+	if err != nil {
+		return nil, err
+	}
+	l.name = turboName(l.file)
+	if loaded.libraries == nil {
+		loaded.libraries = make(map[string]*turboJPEG)
+	}
+	loaded.libraries[path] = l
+	return l, nil
+}
+
+// turboCandidates lists what to try: files below fx's cache, newest name
+// first, then names that the system's loader knows.
+func turboCandidates() []string {
+	var found []string
+	if root, err := paths.Cache("runtime", "turbojpeg"); err == nil {
+		// A folder that is missing or unreadable holds no library: WalkDir's
+		// error needs no telling.
+		_ = filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
+			if err == nil && !e.IsDir() && (strings.HasPrefix(e.Name(), "libturbojpeg.so") || e.Name() == "libturbojpeg.dylib") {
+				found = append(found, path)
+			}
+			return nil
+		})
+	}
+	slices.Sort(found)
+	slices.Reverse(found)
+	return append(found, "libturbojpeg.so.0", "libturbojpeg.so", "libturbojpeg.dylib",
+		"/opt/homebrew/lib/libturbojpeg.dylib", "/opt/libjpeg-turbo/lib64/libturbojpeg.so")
+}
+
+// turboName makes a Decoder's name of the file that was loaded. The API does
+// not tell the library's version; the library says it in a text of its own.
+func turboName(file string) string {
+	version := ""
+	if f, err := os.Open(file); err == nil {
+		// A library is a megabyte or so; a larger file is none.
+		data, err := io.ReadAll(io.LimitReader(f, 16<<20))
+		f.Close()
+		if _, after, ok := bytes.Cut(data, []byte("libjpeg-turbo version ")); err == nil && ok {
+			after = after[:min(len(after), 16)]
+			if end := bytes.IndexAny(after, " \x00("); end > 0 {
+				version = " " + string(after[:end])
+			}
+		}
+	}
+	return fmt.Sprintf("libjpeg-turbo%s (%s)", version, filepath.Base(file))
+}
+
+// decode writes the picture in data, whose header h was read, into im.
+func (l *turboJPEG) decode(im *Image, data []byte, h *jpegHeader) error {
+	im.reset(h.w, h.h)
+	if len(h.components) != 4 {
+		return l.decompress(data, im.Pix, h.w, h.h, false)
+	}
+	cmyk := make([]uint8, 4*h.w*h.h)
+	if err := l.decompress(data, cmyk, h.w, h.h, true); err != nil {
+		return err
+	}
+	invertedCMYK(im.Pix, cmyk)
+	return nil
+}
+
+// isWarning tells libjpeg's warnings, after which the picture is there as far
+// as the data went, from its errors. TurboJPEG's own word for that
+// (tjGetErrorCode) calls an error a warning if a warning came before it; the
+// texts have been the same since libjpeg 6 (jerror.h).
+func isWarning(message string) bool {
+	for _, begin := range []string{"Corrupt JPEG data", "Premature end of JPEG file", "Inconsistent progression sequence",
+		"Invalid SOS parameters", "Unknown Adobe color transform", "Warning"} {
+		if strings.HasPrefix(message, begin) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,108 @@
+//go:build cgo && unix
+
+package imaging
+
+/*
+#cgo linux LDFLAGS: -ldl
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+// The part of TurboJPEG's API (version 2.0 and later, whose symbols version 3
+// keeps) that fx calls: its documented signatures, so that no header is needed.
+typedef struct {
+	void *(*init)(void);
+	int (*destroy)(void *);
+	int (*decompress)(void *, const unsigned char *, unsigned long, unsigned char *, int, int, int, int, int);
+	char *(*error_string)(void *);
+} fx_turbo;
+
+// Loads the library; returns NULL, or what is wrong.
+static const char *fx_turbo_open(const char *path, fx_turbo *t, char *file, size_t size) {
+	void *lib = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+	if (!lib) return dlerror();
+	t->init = (void *(*)(void))dlsym(lib, "tjInitDecompress");
+	t->destroy = (int (*)(void *))dlsym(lib, "tjDestroy");
+	t->decompress = (int (*)(void *, const unsigned char *, unsigned long, unsigned char *, int, int, int, int, int))dlsym(lib, "tjDecompress2");
+	t->error_string = (char *(*)(void *))dlsym(lib, "tjGetErrorStr2");
+	if (!t->init || !t->destroy || !t->decompress || !t->error_string) {
+		dlclose(lib);
+		return "not libjpeg-turbo 2.0 or later";
+	}
+	Dl_info info;
+	if (dladdr((void *)t->init, &info) && info.dli_fname) {
+		strncpy(file, info.dli_fname, size - 1);
+	}
+	return NULL;
+}
+
+// Returns 0 where there was nothing to say; else 1, and what was said: why it
+// failed, or the first warning. The message must be asked for on this thread.
+// Each picture gets a decompressor of its own: a used one remembers the tables
+// of the picture before, and would lend them to a file that lacks its own.
+static int fx_turbo_decompress(const fx_turbo *t, const unsigned char *data, size_t size,
+                               unsigned char *out, int w, int h, int format, char *why, size_t room) {
+	void *handle = t->init();
+	if (!handle) {
+		strncpy(why, "no memory for a decompressor", room - 1);
+		return 1;
+	}
+	int failed = t->decompress(handle, data, (unsigned long)size, out, w, 0, h, format, 0) != 0;
+	if (failed) strncpy(why, t->error_string(handle), room - 1);
+	t->destroy(handle);
+	return failed;
+}
+*/
+import "C"
+
+import (
+	"fmt"
+	"unsafe"
+)
+
+// turboJPEG is the loaded library. It is safe for concurrent use.
+type turboJPEG struct {
+	api        C.fx_turbo
+	file, name string
+}
+
+func openTurboJPEG(path string) (*turboJPEG, error) {
+	l := &turboJPEG{file: path}
+	cPath := C.CString(path)
+	defer C.free(unsafe.Pointer(cPath))
+	var file [4096]C.char
+	if why := C.fx_turbo_open(cPath, &l.api, &file[0], C.size_t(len(file))); why != nil {
+		return nil, fmt.Errorf("%s: %s", path, C.GoString(why))
+	}
+	if file[0] != 0 {
+		l.file = C.GoString(&file[0])
+	}
+	return l, nil
+}
+
+// TurboJPEG's constants: TJPF_RGB, TJPF_CMYK. The transform is the slow
+// integer one and chroma is upsampled smoothly unless flags ask otherwise.
+const (
+	pixelsRGB  = 0
+	pixelsCMYK = 11
+)
+
+// decompress writes the w×h pixels in data into out: RGB, or the four stored
+// inks. Where the data does not fill the image, gray or nothing is written.
+func (l *turboJPEG) decompress(data []byte, out []uint8, w, h int, inks bool) error {
+	format := pixelsRGB
+	if inks {
+		format = pixelsCMYK
+	}
+	var why [200]C.char // JMSG_LENGTH_MAX of libjpeg
+	failed := C.fx_turbo_decompress(&l.api,
+		(*C.uchar)(unsafe.SliceData(data)), C.size_t(len(data)),
+		(*C.uchar)(unsafe.SliceData(out)), C.int(w), C.int(h), C.int(format),
+		&why[0], C.size_t(len(why)))
+	if message := C.GoString(&why[0]); failed != 0 && !isWarning(message) {
+		return fmt.Errorf("damaged JPEG: %s", message)
+	}
+	return nil
+}
