@@ -81,7 +81,7 @@ func find(explicit string, all bool) (Library, []Candidate, error) {
 func nothingFound(looked []Candidate) error {
 	var reasons []string
 	for _, c := range looked {
-		if c.Path != "" {
+		if filepath.IsAbs(c.Path) { // not the names that the system's loader does not know
 			reasons = append(reasons, fmt.Sprintf("%s: %s", c.Path, c.Problem))
 		}
 	}
@@ -225,6 +225,9 @@ func probe(c Candidate) Candidate {
 	opened, err := openShared(c.Path, false)
 	if err != nil {
 		c.Problem = strings.TrimPrefix(err.Error(), c.Path+": ")
+		if !filepath.IsAbs(c.Path) {
+			c.Problem = "not found"
+		}
 		return c
 	}
 	defer opened.close()

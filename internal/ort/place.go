@@ -3,6 +3,7 @@ package ort
 import (
 	"fmt"
 	"maps"
+	"os"
 	"strconv"
 
 	onnxruntime "github.com/yalue/onnxruntime_go"
@@ -61,6 +62,10 @@ func (o *obstacle) asError(d Device) error {
 	return fail.New(fail.Device, o.mend, "device %s: %s", d, o.what)
 }
 
+// CUDAVariable names the environment variable that overrides options of the
+// CUDA provider for every session, such as "use_tf32=0;gpu_mem_limit=4294967296".
+const CUDAVariable = "FX_CUDA_OPTIONS"
+
 // CUDADefaults are the options that a session on CUDA gets beside device_id.
 //
 //   - cudnn_conv_algo_search=HEURISTIC: cuDNN picks an algorithm by its rules,
@@ -93,6 +98,7 @@ func CUDADefaults() map[string]string {
 func (rt *Runtime) appendCUDA(native *onnxruntime.SessionOptions, options SessionOptions, settings map[string]string) *obstacle {
 	wanted := CUDADefaults()
 	maps.Copy(wanted, options.CUDA)
+	maps.Copy(wanted, splitOptions(os.Getenv(CUDAVariable)))
 	wanted["device_id"] = strconv.Itoa(options.Device.ID)
 	var problem *obstacle
 	keepSignals(true, func() {

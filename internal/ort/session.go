@@ -32,7 +32,8 @@ type SessionOptions struct {
 	// every node to PREFIX_TIME.json when the session closes.
 	ProfilePrefix string
 
-	// CUDA overrides CUDADefaults by key, as the CUDA provider of ONNX Runtime names its options.
+	// CUDA overrides CUDADefaults by key, as the CUDA provider of ONNX Runtime
+	// names its options; the environment variable CUDAVariable overrides both.
 	CUDA map[string]string
 }
 

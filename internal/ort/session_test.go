@@ -13,6 +13,8 @@ import (
 	"testing"
 	"time"
 
+	onnxruntime "github.com/yalue/onnxruntime_go"
+
 	"fx/internal/fail"
 )
 
@@ -342,4 +344,29 @@ func BenchmarkRunOverhead(b *testing.B) {
 			b.Fatal(err)
 		}
 	}
+}
+
+// The fields of onnxruntime_go that this package reads by name exist in the pinned version.
+func TestPointersOfTheBinding(t *testing.T) {
+	s := newSession(t, selfTestModel(), SessionOptions{Device: CPU, Threads: 1})
+	if s.session == nil {
+		t.Error("no pointer to the session")
+	}
+	options, err := onnxruntime.NewRunOptions()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = options.Destroy() }()
+	if pointerField(options, "o") == nil {
+		t.Error("no pointer to the run options")
+	}
+	if pointerField(&onnxruntime.CUDAProviderOptions{}, "o") != nil {
+		t.Error("a pointer to CUDA options that do not exist")
+	}
+	defer func() {
+		if recover() == nil {
+			t.Error("a field that is not there went unnoticed")
+		}
+	}()
+	pointerField(options, "none")
 }
