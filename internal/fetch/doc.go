@@ -1,0 +1,18 @@
+// Package fetch downloads one file so that it is whole, the right one, and the
+// same ever after.
+//
+//	got, err := fetch.Get(ctx, fetch.File{
+//		URL:          "https://download.pytorch.org/models/resnet18-f37072fd.pth",
+//		Path:         "…/fx/weights/resnet18-f37072fd.pth",
+//		SHA256Prefix: "f37072fd",
+//	}, reporter)
+//
+// A download that breaks off leaves NAME.part and goes on from there, in this
+// run or a later one, as long as the server still has the same file. The
+// SHA-256 of a file is recorded at its first use, in an entry of the registry
+// in fx's cache ([Record]); a file that differs from its entry is refused. Two
+// processes that want the same file wait for each other.
+//
+// Where there is no network the error is [ErrUnreachable], and its hint says
+// how to supply the file by hand.
+package fetch

@@ -1,0 +1,183 @@
+package fetch
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"fx/internal/durable"
+	"fx/internal/fail"
+	"fx/internal/progress"
+)
+
+// What went wrong, for errors.Is. All are of kind fail.Other with a hint.
+var (
+	ErrUnreachable = errors.New("the server cannot be reached")                   // no network, or no answer in time
+	ErrRefused     = errors.New("the server refuses the file")                    // 404 and the like
+	ErrDigest      = errors.New("the file is not the one that it should be")      // wrong SHA-256
+	ErrTooBig      = errors.New("the file is bigger than fx takes")               // more than MaxBytes
+	ErrIncomplete  = errors.New("the connection ended before the file was whole") // over and over
+)
+
+// File is what to fetch.
+type File struct {
+	URL          string
+	Path         string                  // where to keep it; its folder is made
+	SHA256Prefix string                  // lower-case hex that its SHA-256 begins with, up to all 64 digits, or ""
+	MaxBytes     int64                   // refuse more; 0 is 4 GiB
+	Check        func(path string) error // looks at the content before it counts, or nil
+}
+
+// Result is the file, whole and checked.
+type Result struct {
+	Path       string
+	SHA256     string // in lower-case hex
+	Bytes      int64
+	Downloaded bool  // false where Path was there already
+	Resumed    int64 // bytes that an earlier try had left
+}
+
+// Client says how patient to be. The zero value is ready for use.
+type Client struct {
+	Transport http.RoundTripper // nil: proxies from the environment, 10 s to connect
+	Attempts  int               // tries in a row without a new byte; 0 is 4
+	Backoff   time.Duration     // pause after the first failed try, doubled after each; 0 is 500 ms
+	Stall     time.Duration     // how long no byte may come before a try counts as failed; 0 is 30 s
+}
+
+// Get fetches f with the zero Client.
+func Get(ctx context.Context, f File, report progress.Reporter) (Result, error) {
+	return (&Client{}).Get(ctx, f, report)
+}
+
+// Get returns f.Path at once where it is there and is what the registry
+// recorded, and downloads it otherwise. Cancelling ctx keeps what has come.
+func (c *Client) Get(ctx context.Context, f File, report progress.Reporter) (Result, error) {
+	f.SHA256Prefix = strings.ToLower(f.SHA256Prefix)
+	if f.MaxBytes == 0 {
+		f.MaxBytes = 4 << 30
+	}
+	if err := os.MkdirAll(filepath.Dir(f.Path), 0o755); err != nil {
+		return Result{}, fail.Wrap(fail.Other, err, "Set FX_CACHE_DIR to a folder that fx may write.", "no folder to download into")
+	}
+	if result, err := f.cached(ctx); !errors.Is(err, fs.ErrNotExist) {
+		return result, err
+	}
+	unlock, err := lock(ctx, f.Path+".lock", func() {
+		report.Note(fmt.Sprintf("waiting: another process downloads %s", filepath.Base(f.Path)))
+	})
+	if err != nil {
+		return Result{}, fmt.Errorf("waiting for the lock of %s: %w", f.Path, err)
+	}
+	defer unlock()
+	if result, err := f.cached(ctx); !errors.Is(err, fs.ErrNotExist) { // the other process got it
+		return result, err
+	}
+	result, err := c.download(ctx, f, report)
+	if errors.Is(err, ErrDigest) && result.Resumed > 0 {
+		report.Note(fmt.Sprintf("the resumed download of %s is damaged; starting over", filepath.Base(f.Path)))
+		result, err = c.download(ctx, f, report) // the part is gone
+	}
+	if err != nil && ctx.Err() != nil {
+		return Result{}, fmt.Errorf("downloading %s: %w", f.URL, ctx.Err())
+	}
+	return result, err
+}
+
+// cached checks the file that is there.
+func (f File) cached(ctx context.Context) (Result, error) {
+	sum, size, err := Sum(ctx, f.Path)
+	if err != nil {
+		return Result{}, err
+	}
+	if !strings.HasPrefix(sum, f.SHA256Prefix) {
+		return Result{}, fail.Wrap(fail.Other, ErrDigest, fmt.Sprintf("Delete %s; the next run downloads it again.", f.Path),
+			"%s was damaged or changed: its SHA-256 is %s and must begin with %s", f.Path, sum, f.SHA256Prefix)
+	}
+	if err := Record(Entry{Name: filepath.Base(f.Path), SHA256: sum, Bytes: size, From: f.URL}); err != nil {
+		return Result{}, err
+	}
+	return Result{Path: f.Path, SHA256: sum, Bytes: size}, nil
+}
+
+// download completes the part, checks it and gives it its name.
+func (c *Client) download(ctx context.Context, f File, report progress.Reporter) (Result, error) {
+	p, err := openPart(f.Path, f.URL)
+	if err != nil {
+		return Result{}, fail.Wrap(fail.Other, err, "Set FX_CACHE_DIR to a folder that fx may write.", "downloading %s", f.URL)
+	}
+	defer p.close()
+	result := Result{Path: f.Path, Downloaded: true}
+	err = c.complete(ctx, f, p, report)
+	result.Resumed = p.resumed
+	if err != nil {
+		return result, fail.Wrap(fail.Other, err, f.byHand(), "downloading %s", f.URL)
+	}
+	if err := p.sync(); err != nil {
+		return result, fail.Wrap(fail.Other, err, "", "downloading %s", f.URL)
+	}
+	if result.SHA256, result.Bytes, err = Sum(ctx, p.path); err != nil {
+		return result, fail.Wrap(fail.Other, err, "", "downloading %s", f.URL)
+	}
+	if err := f.verify(p.path, result); err != nil {
+		if errors.Is(err, ErrDigest) {
+			p.discard()
+		}
+		return result, err
+	}
+	if err := os.Rename(p.path, f.Path); err != nil {
+		return result, fail.Wrap(fail.Other, err, "", "downloading %s", f.URL)
+	}
+	p.forget()
+	return result, fail.Wrap(fail.Other, durable.SyncDir(filepath.Dir(f.Path)), "", "downloading %s", f.URL)
+}
+
+// verify decides whether the downloaded bytes count.
+func (f File) verify(part string, r Result) error {
+	if !strings.HasPrefix(r.SHA256, f.SHA256Prefix) {
+		return fail.Wrap(fail.Other, ErrDigest, "Something between here and the server changes files: a proxy, or a page that wants a log-in. "+f.byHand(),
+			"%s gave %d bytes with SHA-256 %s, which must begin with %s", f.URL, r.Bytes, r.SHA256, f.SHA256Prefix)
+	}
+	if f.Check != nil {
+		if err := f.Check(part); err != nil {
+			return fail.Wrap(fail.Other, fmt.Errorf("%w: %w", ErrDigest, err), f.byHand(), "what %s gave", f.URL)
+		}
+	}
+	return Record(Entry{Name: filepath.Base(f.Path), SHA256: r.SHA256, Bytes: r.Bytes, From: f.URL})
+}
+
+// byHand is the hint for whoever has no network here.
+func (f File) byHand() string {
+	return fmt.Sprintf("On a machine with a network, download %s and put it here as %s.", f.URL, f.Path)
+}
+
+// Sum returns the SHA-256 of a file, in lower-case hex, and its length.
+func Sum(ctx context.Context, path string) (string, int64, error) {
+	file, err := os.Open(path)
+	if err != nil {
+		return "", 0, err
+	}
+	defer func() { _ = file.Close() }() // only read from
+	hash, block, total := sha256.New(), make([]byte, 1<<20), int64(0)
+	for ctx.Err() == nil {
+		n, err := file.Read(block)
+		hash.Write(block[:n])
+		total += int64(n)
+		if err == io.EOF {
+			return hex.EncodeToString(hash.Sum(nil)), total, nil
+		}
+		if err != nil {
+			return "", 0, err
+		}
+	}
+	return "", 0, ctx.Err()
+}
