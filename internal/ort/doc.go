@@ -10,13 +10,32 @@
 //		[]ort.Tensor{ort.NewTensor(pixels, 8, 224, 224, 3)},     // read from pixels
 //		[]ort.Tensor{ort.NewTensor(features, 8, 512, 13, 13)})   // written into features
 //
-// A session may Run in many goroutines at once. Install fetches the library,
-// Diagnose says what is there and what is missing.
+// A session may Run in many goroutines at once; on the CPU, sessions of one
+// thread with a goroutine for each core have the highest throughput. Install
+// fetches the library, Diagnose says what is there and what is missing.
+//
+// # What it is made of
 //
 // Opening the library, environment, session options, the life of a session and
 // cancellation go through yalue/onnxruntime_go. A small C shim (shim.c) calls
 // ONNX Runtime's table of functions for what that binding lacks: a run over the
 // caller's memory in one call, the names and symbolic sizes of inputs and
-// outputs, the list of providers, the provider's options read back. Values bound
-// to a device (training) belong there too. No C type leaves this package.
+// outputs, the list of providers, the provider's options read back. Values that
+// stay on a device (IoBinding, CUDA graphs: training) belong into the shim too,
+// beside fx_run, with one more position in its table each. No C type leaves
+// this package.
+//
+// # Systems
+//
+// Linux on amd64 and arm64: everything; the package with the CUDA provider
+// exists for amd64. macOS: the CPU. Windows: the CPU with an onnxruntime.dll; the
+// CUDA provider finds NVIDIA's libraries through PATH, since only Linux needs
+// and gets them opened by path (preload.go).
+//
+// # Signals
+//
+// NVIDIA's libraries replace signal handlers as they start, and a Go program
+// then dies at Ctrl+C, or never sees it. Whatever starts them here runs inside
+// keepSignals, which puts Go's handlers back: asking the driver, opening the
+// libraries, appending the provider, opening a session and its first run.
 package ort

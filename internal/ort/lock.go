@@ -15,7 +15,7 @@ type fileLock struct{ file *os.File }
 func lockFile(ctx context.Context, path string, waiting func()) (*fileLock, error) {
 	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
 	if err != nil {
-		return nil, fail.Wrap(fail.Locked, err, "Set FX_CACHE_DIR to a folder that fx may write.", "the lock of fx's cache")
+		return nil, fail.Wrap(fail.Device, err, "Set FX_CACHE_DIR to a folder that fx may write.", "the lock of fx's cache")
 	}
 	for first := true; ; first = false {
 		held, err := tryLock(f)
@@ -24,7 +24,7 @@ func lockFile(ctx context.Context, path string, waiting func()) (*fileLock, erro
 		}
 		if err != nil {
 			_ = f.Close() // the lock's error is the one to report
-			return nil, fail.Wrap(fail.Locked, err, "", "locking %s", path)
+			return nil, fail.Wrap(fail.Device, err, "Set FX_CACHE_DIR to a folder whose disk has locks.", "locking %s", path)
 		}
 		if first {
 			waiting()
