@@ -1,0 +1,151 @@
+package store
+
+import (
+	"fmt"
+	"math"
+	"path/filepath"
+	"sort"
+
+	"fx/internal/fail"
+)
+
+// Computed is one row that was computed.
+type Computed struct {
+	Entry     int       // index into the entries given to Plan
+	View      int       // of the job's Views
+	Content   Content   // what Load said when the photo was read
+	Embedding []float32 // Manifest.Values() numbers, row-major in Manifest.FeatureShape
+}
+
+// WriteChunk writes the computed rows of chunk c, in any order, and those to be
+// copied, as one new file: when it returns, they survive a kill or a power cut.
+// Chunks come in the order of Plan.Chunks. A photo that could not be decoded
+// has no row. NaN and infinite values are a fail.NonFinite error that names the
+// photo; a full disk is fail.DiskFull. After an error the store is as before.
+func (w *Writer) WriteChunk(c Chunk, rows []Computed) error {
+	if w.plan == nil || w.written >= len(w.plan.Chunks) || w.plan.Chunks[w.written].Number != c.Number {
+		return fmt.Errorf("store: chunk %d is not the next of the plan", c.Number)
+	}
+	batch, err := w.batch(c, rows)
+	if err != nil {
+		return err
+	}
+	if len(batch) > 0 {
+		if err := w.writeBatch(batch); err != nil {
+			return err
+		}
+	}
+	w.written++
+	w.done.Added += len(rows)
+	w.done.Copied += len(c.copies)
+	var log []statEntry
+	for i := range rows {
+		e := w.own[rows[i].Entry]
+		w.content[e] = known{rows[i].Content.SHA256, true}
+		log = append(log, statEntry{w.entries[e].Rel, rows[i].Content})
+	}
+	w.note(w.stats.add(log))
+	return nil
+}
+
+// batchRow is one row of a file to be, computed or copied.
+type batchRow struct {
+	entry, view int // entry in Writer.entries
+	sha         SHA256
+	computed    []float32
+	stored      []byte // where it is copied
+}
+
+// batch puts the rows of c in the order of the plan.
+func (w *Writer) batch(c Chunk, rows []Computed) ([]batchRow, error) {
+	wanted := map[[2]int]bool{} // entry and view → not yet there
+	for _, j := range c.Jobs {
+		for _, v := range j.Views {
+			wanted[[2]int{j.Entry, v}] = true
+		}
+	}
+	var batch []batchRow
+	for i := range rows {
+		r := &rows[i]
+		key := [2]int{r.Entry, r.View}
+		if !wanted[key] {
+			return nil, fmt.Errorf("store: entry %d view %d is not in chunk %d, or there twice", r.Entry, r.View, c.Number)
+		}
+		wanted[key] = false
+		e := w.own[r.Entry]
+		if r.Content.SHA256 == (SHA256{}) || len(r.Embedding) != w.layout.values {
+			return nil, fmt.Errorf("store: %s has %d values, not %d, or no hash", w.entries[e].Rel, len(r.Embedding), w.layout.values)
+		}
+		batch = append(batch, batchRow{entry: e, view: r.View, sha: r.Content.SHA256, computed: r.Embedding})
+	}
+	for _, k := range c.copies {
+		f := w.folder.files[k.file]
+		batch = append(batch, batchRow{entry: k.entry, view: k.view, sha: f.rows[k.row].sha, stored: f.embedding(k.row, w.layout.rowBytes)})
+	}
+	sort.Slice(batch, func(i, j int) bool {
+		x, y := &batch[i], &batch[j]
+		return x.entry < y.entry || x.entry == y.entry && x.view < y.view
+	})
+	for i := range batch {
+		if err := w.checkFinite(&batch[i]); err != nil {
+			return nil, err
+		}
+	}
+	return batch, nil
+}
+
+// checkFinite refuses values that no head can learn from.
+func (w *Writer) checkFinite(r *batchRow) error {
+	for k, v := range r.computed {
+		if v-v != 0 { // NaN or infinite
+			return fail.New(fail.NonFinite, "The model gives no usable features for this photo: check the weights, and the photo if it is the only one.",
+				"value %d of the embedding of %s (view %d) is %v", k, w.entries[r.entry].Rel, r.view, v)
+		}
+		if w.layout.dtype == Float16 && math.Abs(float64(v)) > halfMax {
+			return fail.New(fail.NonFinite, "Store float32: --dtype float32.",
+				"value %d of the embedding of %s (view %d) is %v, above float16's %d", k, w.entries[r.entry].Rel, r.view, v, halfMax)
+		}
+	}
+	return nil
+}
+
+func (w *Writer) writeBatch(batch []batchRow) error {
+	l := w.layout
+	rows := make([]record, len(batch))
+	embeddings := make([]byte, 0, len(rows)*l.rowBytes)
+	for i, r := range batch {
+		e := &w.entries[r.entry]
+		rows[i] = record{path: e.Rel, split: e.Split, class: e.Class, sha: r.sha, label: int32(e.Label), view: int32(r.view)}
+		switch {
+		case r.stored != nil:
+			embeddings = append(embeddings, r.stored...)
+		case l.dtype == Float32:
+			embeddings = append(embeddings, asBytes(r.computed)...)
+		default:
+			for _, v := range r.computed {
+				h := toHalf(v)
+				embeddings = append(embeddings, byte(h), byte(h>>8))
+			}
+		}
+	}
+	number := 0
+	for w.numbers[number] {
+		number++
+	}
+	if err := writeShard(w.dir, shardName{w.options.Shard, number}.String(), l, rows, embeddings); err != nil {
+		return err
+	}
+	w.numbers[number] = true
+	w.done.Files++
+	return nil
+}
+
+// writeShard writes a shard durably.
+func writeShard(dir, name string, l layout, rows []record, embeddings []byte) error {
+	file, err := encodeShard(l, rows, embeddings)
+	if err != nil {
+		return fmt.Errorf("store: %s: %w", name, err)
+	}
+	path := filepath.Join(dir, name)
+	return writeFailed(writeFile(path, file), path, len(file))
+}

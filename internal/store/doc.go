@@ -1,0 +1,79 @@
+// Package store keeps embeddings on disk: it is written by one extract, or by
+// several at once, and read by anyone, also by pandas, polars and DuckDB.
+//
+// Reading:
+//
+//	s, err := store.Open("features")
+//	for _, i := range s.Select("train", 0) { // centre views
+//		label, embedding := s.Rows()[i].Label, s.Embedding(i, nil)
+//	}
+//
+// Writing: lock and look, plan, compute what is missing, finish.
+//
+//	w, err := store.OpenForWriting(ctx, "features", manifest, store.WriteOptions{})
+//	defer w.Close()
+//	plan, err := w.Plan(ctx, entries)
+//	for _, chunk := range plan.Chunks {
+//		for _, job := range chunk.Jobs {
+//			data, content, err := store.Load(entries[job.Entry].Path)
+//			// decode data; for every view of job.Views one store.Computed,
+//			// none where the photo cannot be decoded
+//		}
+//		err = w.WriteChunk(chunk, rows)
+//	}
+//	summary, err := w.Finish(ctx)
+//
+// # What a caller must keep to
+//
+// An embedding must be a function of the manifest, the photo's bytes and the
+// view alone: draw random views with the photo's SHA256 as the key, not its path or
+// number. Where the network's last bits depend on what shares a batch with a photo, make batches
+// inside a chunk, in the order of its jobs: then a resumed run has the same bits
+// as one that was never stopped.
+//
+// # What is in the folder
+//
+//	manifest.json                what made the rows; class names
+//	shard-00000.arrow …          the rows: Arrow IPC files of about 16 MiB
+//	shard-2-of-8-00000.arrow …   rows written by process 2 of 8
+//	index.json                   the shards as the last finished run left them
+//	lock, *.lock                 who writes, for as long as the process lives
+//	statcache*                   hashes of photo files by size, time and inode; may be deleted
+//
+// A shard has the columns path, sha256 (of the photo, hex), class, split, label,
+// view and embedding (a list of fixed size, flattened row-major; the schema's
+// metadata has its shape as fx.feature_shape). The same rows make the same bytes.
+//
+// # How it stays right
+//
+// A row is found again by path, photo hash and view, so a changed photo is computed anew,
+// and nothing else is. A photo that was renamed or moved to another class is
+// found by its hash, and its embedding is copied. Rows are
+// planned in the order of the entries; every RowsPerShard of them are a chunk, whether or
+// not some are there already or turn out to be unreadable; what a chunk lacks becomes one new file
+// with the lowest free number. So a run that is killed and started again goes on with
+// the same chunks and ends in the same bytes. Finish then drops the rows of photos that are gone
+// or changed, and corrects labels, by rewriting only the files that hold
+// them. Files are never changed in place: a reader keeps what it has mapped.
+//
+// Every shard carries a seal: checksums of itself, in the metadata of its
+// schema. Open checks all but the embeddings by it, which reads a few
+// kilobytes of each file; Verify checks every byte. Names of missing files are
+// known from the index, which is removed before Finish touches a shard and
+// written after. OpenForWriting drops a shard that Open would refuse, and its rows are computed again.
+//
+// # Hashes
+//
+// On a fresh store no photo is read twice: Load hashes what is read to be
+// decoded. On a store that has rows, Plan hashes the photos whose size, time or inode is not in
+// the statcache; after a run that was killed, only those of them that have a row.
+// So a second run over 10,000 photos looks at 10,000 directory entries.
+//
+// # Several processes
+//
+// With WriteOptions.Shard i/n, process i does the photos whose path falls to
+// it (Shard.Owns) and drops only stale rows of such paths, whichever file they are in.
+// The processes share the lock; each has one of its own, and maintenance.lock serves for the
+// moments in which they touch manifest, index or each other's files. Readers, another number of
+// processes and the whole job see the union.
+package store

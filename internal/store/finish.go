@@ -1,0 +1,169 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+
+	"fx/internal/fail"
+)
+
+// Summary is what a run did to the store.
+type Summary struct {
+	Added     int // rows computed and written
+	Copied    int // rows written from a photo's embedding under another path
+	Relabeled int // rows whose class or split changed
+	Dropped   int // rows of photos that are gone or changed, of views no longer asked for, or there twice
+	Files     int // new files
+	Rewritten int // files that lost or changed rows
+	Removed   int // files that lost their last row
+	Rows      int // rows of this process's photos now in the store
+}
+
+// Finish brings the store to what the plan's photos are now: rows of photos that are gone
+// or changed are dropped and changed labels corrected, by rewriting only
+// the files that hold such rows. Call it after the last chunk, and not at
+// all where the run ended early. A Writer with a Shard touches only rows whose path falls to it.
+func (w *Writer) Finish(ctx context.Context) (Summary, error) {
+	if w.plan == nil || w.written != len(w.plan.Chunks) {
+		return w.done, fmt.Errorf("store: Finish before every chunk of the plan was written")
+	}
+	if err := w.locks.beginMaintenance(ctx); err != nil {
+		return w.done, err
+	}
+	defer w.locks.endMaintenance()
+	folder, err := openFolder(w.dir, w.layout)
+	if err != nil {
+		return w.done, fail.Wrap(fail.KindOf(err), err, "", "cannot open the store %s", w.dir)
+	}
+	defer folder.close()
+	if len(folder.damaged) > 0 {
+		return w.done, folder.damaged[0].report()
+	}
+	if err := w.rewriteAll(ctx, folder); err != nil {
+		return w.done, err
+	}
+	if w.options.Shard.whole() {
+		if err := w.putManifest(w.finalManifest()); err != nil {
+			return w.done, err
+		}
+	}
+	if w.done.Dropped > 0 {
+		w.options.Progress.Note(fmt.Sprintf("dropped %d rows of photos or views that are no longer asked for", w.done.Dropped))
+	}
+	w.note(w.stats.compact(w.entries))
+	return w.done, nil
+}
+
+// finalManifest is the wanted one: no row is left that needs more.
+func (w *Writer) finalManifest() Manifest {
+	m := w.manifest
+	m.Made = w.stored.Made
+	return m
+}
+
+// rewriteAll rewrites the files that need it, and then the index. The index is gone in between.
+func (w *Writer) rewriteAll(ctx context.Context, folder *folder) error {
+	live := w.newLiveRows()
+	indexed := folder.index.names()
+	next := index{Shards: []indexedShard{}}
+	touched := false
+	for _, f := range folder.files {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		keep, changed := live.review(f, &w.done)
+		entry := f.entry()
+		if changed {
+			if !touched {
+				if err := removeIndex(w.dir); err != nil {
+					return err
+				}
+				touched = true
+			}
+			var err error
+			if entry, err = w.rewrite(f, keep); err != nil {
+				return err
+			}
+		}
+		// Files of a shard that is still at work are not listed: that shard will do so.
+		n, _ := parseShardName(f.name)
+		mine := w.options.Shard.whole() || n.shard == w.options.Shard || indexed[f.name]
+		if mine && entry.Rows > 0 {
+			next.Shards = append(next.Shards, entry)
+		}
+	}
+	w.done.Rows = len(live.seen)
+	return writeIndex(w.dir, next)
+}
+
+// rewrite writes f again with the kept rows alone, or removes it where none is left.
+func (w *Writer) rewrite(f *shardFile, keep []keptRow) (indexedShard, error) {
+	if len(keep) == 0 {
+		w.done.Removed++
+		return indexedShard{}, remove(w.dir, f.name)
+	}
+	rows := make([]record, len(keep))
+	embeddings := make([]byte, 0, len(keep)*w.layout.rowBytes)
+	for i, k := range keep {
+		rows[i] = k.record
+		embeddings = append(embeddings, f.embedding(k.row, w.layout.rowBytes)...)
+	}
+	w.done.Rewritten++
+	if err := writeShard(w.dir, f.name, w.layout, rows, embeddings); err != nil {
+		return indexedShard{}, err
+	}
+	again, err := openShardFile(w.dir, f.name, w.layout)
+	if err != nil {
+		return indexedShard{}, fail.Wrap(fail.Store, err, "", "cannot read back %s", filepath.Join(w.dir, f.name))
+	}
+	defer again.close()
+	return again.entry(), nil
+}
+
+// liveRows decides row by row what stays.
+type liveRows struct {
+	w     *Writer
+	byRel map[string]int // into Writer.entries
+	seen  map[pathKey]bool
+}
+
+// keptRow is a row of a file as it shall be.
+type keptRow struct {
+	record
+	row int // in the file
+}
+
+func (w *Writer) newLiveRows() *liveRows {
+	l := &liveRows{w: w, byRel: make(map[string]int, len(w.entries)), seen: map[pathKey]bool{}}
+	for i := range w.entries {
+		l.byRel[w.entries[i].Rel] = i
+	}
+	return l
+}
+
+// review returns the rows of f to keep, and whether that changes the file.
+func (l *liveRows) review(f *shardFile, done *Summary) (keep []keptRow, changed bool) {
+	for i := range f.rows {
+		r := f.rows[i]
+		if !l.w.options.Shard.Owns(r.path) {
+			keep = append(keep, keptRow{r, i})
+			continue
+		}
+		e, known := l.byRel[r.path]
+		key := pathKey{r.path, r.sha, r.view}
+		if !known || !l.w.content[e].ok || l.w.content[e].sha != r.sha || int(r.view) > l.w.entries[e].Views || l.seen[key] {
+			done.Dropped++
+			changed = true
+			continue
+		}
+		l.seen[key] = true
+		now := record{path: r.path, split: l.w.entries[e].Split, class: l.w.entries[e].Class, sha: r.sha, label: int32(l.w.entries[e].Label), view: r.view}
+		if now != r {
+			done.Relabeled++
+			changed = true
+		}
+		keep = append(keep, keptRow{now, i})
+	}
+	return keep, changed
+}

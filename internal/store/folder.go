@@ -1,0 +1,188 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"fx/internal/fail"
+)
+
+// shardFile is one open shard.
+type shardFile struct {
+	name    string
+	data    []byte // the whole file, mapped
+	rows    []record
+	values  []byte // the embeddings of all rows, in data
+	seal    seal
+	indexed bool // listed by the last run that finished
+}
+
+// embedding returns the stored bytes of row i.
+func (f *shardFile) embedding(i, rowBytes int) []byte {
+	return f.values[i*rowBytes : (i+1)*rowBytes : (i+1)*rowBytes]
+}
+
+// damagedError says that the bytes of a shard are not what was written.
+type damagedError struct {
+	path string
+	err  error
+}
+
+func (e *damagedError) Error() string { return fmt.Sprintf("%s is damaged: %v", e.path, e.err) }
+func (e *damagedError) Unwrap() error { return e.err }
+
+// report gives the error its kind and what to do.
+func (e *damagedError) report() error {
+	return fail.Wrap(fail.Store, e, "Run the same fx extract again: it drops the damaged file and computes its rows anew.", "")
+}
+
+// openShardFile maps a shard. Damage is a *damagedError; any other error says
+// that the file could not be read, or belongs to another store.
+func openShardFile(dir, name string, l layout) (*shardFile, error) {
+	path := filepath.Join(dir, name)
+	data, err := mapFile(path)
+	if err != nil {
+		return nil, err
+	}
+	f := &shardFile{name: name, data: data}
+	if err := f.parse(l); err != nil {
+		f.close()
+		if errors.Is(err, errForeign) {
+			return nil, fail.Wrap(fail.Store, err, "Move the file away, and run fx extract again.", "%s", path)
+		}
+		return nil, &damagedError{path, err}
+	}
+	return f, nil
+}
+
+func (f *shardFile) parse(l layout) error {
+	s, err := checkHead(f.data)
+	if err != nil {
+		return err
+	}
+	rows, at, err := decodeShard(l, f.data)
+	if err != nil {
+		return err
+	}
+	if at != s.offset || uint64(len(rows)*l.rowBytes) != s.length {
+		return errors.New("its embeddings do not lie where its seal says")
+	}
+	f.rows, f.seal, f.values = rows, s, f.data[at:at+s.length]
+	return nil
+}
+
+// mapFile maps a file for reading. An empty file gives no bytes.
+func mapFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }() // the mapping stays
+	info, err := f.Stat()
+	if err != nil || info.Size() == 0 {
+		return nil, err
+	}
+	data, err := unix.Mmap(int(f.Fd()), 0, int(info.Size()), unix.PROT_READ, unix.MAP_SHARED)
+	if err != nil {
+		return nil, &os.PathError{Op: "mmap", Path: path, Err: err}
+	}
+	return data, nil
+}
+
+func (f *shardFile) close() {
+	if f.data != nil {
+		_ = unix.Munmap(f.data) // fails only for a mapping that is not ours
+		f.data, f.values = nil, nil
+	}
+}
+
+// folder is one look at all shards of a store.
+type folder struct {
+	files   []*shardFile
+	damaged []*damagedError
+	index   index // zero where no run has finished
+}
+
+func (f *folder) close() {
+	for _, s := range f.files {
+		s.close()
+	}
+	f.files = nil
+}
+
+// rows returns how many rows the shards hold.
+func (f *folder) rows() (n int) {
+	for _, s := range f.files {
+		n += len(s.rows)
+	}
+	return n
+}
+
+// openFolder maps every shard of the store in dir. A writer may add, replace
+// and remove shards meanwhile; the look is repeated until the list and the
+// files were the same before and after, so that no row is lost between two files.
+func openFolder(dir string, l layout) (*folder, error) {
+	for tries := 1; ; tries++ {
+		before, err := fingerprint(dir)
+		if err != nil {
+			return nil, err
+		}
+		f, err := openListed(dir, l)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) || tries == 20 {
+			return f, err
+		}
+		if after, again := fingerprint(dir); err == nil && again == nil && slices.Equal(before, after) {
+			return f, nil
+		}
+		if f != nil {
+			f.close()
+		}
+	}
+}
+
+// fingerprint changes whenever a shard is added, replaced or removed.
+func fingerprint(dir string) ([]string, error) {
+	names, err := listShards(dir)
+	for i, n := range names {
+		info, err := os.Stat(filepath.Join(dir, n))
+		if err != nil {
+			continue // removed since
+		}
+		names[i] = fmt.Sprintf("%s %d %d %d", n, info.Size(), info.ModTime().UnixNano(), inode(info))
+	}
+	return names, err
+}
+
+// listed is called between listing shards and opening them; a test replaces it.
+var listed = func() {}
+
+func openListed(dir string, l layout) (*folder, error) {
+	names, err := listShards(dir)
+	if err != nil {
+		return nil, err
+	}
+	listed()
+	f := &folder{index: readIndex(dir)}
+	indexed := f.index.names()
+	for _, n := range names {
+		s, err := openShardFile(dir, n, l)
+		var damage *damagedError
+		switch {
+		case errors.As(err, &damage):
+			f.damaged = append(f.damaged, damage)
+		case err != nil:
+			f.close()
+			return nil, err
+		default:
+			s.indexed = indexed[n]
+			f.files = append(f.files, s)
+		}
+	}
+	return f, nil
+}

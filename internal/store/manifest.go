@@ -1,0 +1,214 @@
+package store
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+
+	"fx/internal/fail"
+	"fx/internal/preprocess"
+)
+
+// FormatVersion is the version of the store that this package writes and reads.
+const FormatVersion = 1
+
+// DType is how embeddings are stored.
+type DType string
+
+// The stored types. Float16 takes half the space and keeps 11 bits.
+const (
+	Float32 DType = "float32"
+	Float16 DType = "float16"
+)
+
+// bytes returns the size of one value, or 0 for a type that does not exist.
+func (d DType) bytes() int {
+	switch d {
+	case Float32:
+		return 4
+	case Float16:
+		return 2
+	}
+	return 0
+}
+
+// Manifest says what made the rows of a store. All fields but Views, Classes
+// and Made are its identity: rows made differently never share a store.
+type Manifest struct {
+	FormatVersion int             `json:"format_version"` // set by this package
+	Backbone      string          `json:"backbone"`       // registered name or file name
+	GraphSHA256   string          `json:"graph_sha256"`   // of the graph without weights
+	Weights       string          `json:"weights"`        // how people call them: file name or seed:0
+	WeightsSHA256 string          `json:"weights_sha256"`
+	Preprocess    preprocess.Spec `json:"preprocess"`
+	EXIF          string          `json:"exif"`          // ignore or apply
+	Decoder       string          `json:"decoder"`       // pixels differ a little between decoders
+	Provider      string          `json:"provider"`      // features differ a little between CPU and CUDA
+	DType         DType           `json:"dtype"`         // of the stored embeddings
+	FeatureShape  []int           `json:"feature_shape"` // of one embedding, row-major: [512 13 13] or [1024]
+	Seed          uint64          `json:"seed"`          // of the random views; part of the identity where both have some
+	Views         int             `json:"views"`         // most random views of a photo, besides the centre view
+	Classes       []string        `json:"classes"`       // a label is an index into it
+	Made          Provenance      `json:"made"`
+}
+
+// Provenance is worth knowing but changes no embedding: it takes no part in
+// Diff, and describes the last run that computed a row.
+type Provenance struct {
+	FX              string            `json:"fx,omitempty"`               // version
+	ONNXRuntime     string            `json:"onnxruntime,omitempty"`      // version
+	Device          string            `json:"device,omitempty"`           // such as the name of the GPU
+	ProviderOptions map[string]string `json:"provider_options,omitempty"` // of ONNX Runtime
+	WeightsOrigin   string            `json:"weights_origin,omitempty"`   // where they were found
+	Notes           []string          `json:"notes,omitempty"`            // such as "weights made by seed 0, not trained"
+}
+
+// Values returns how many numbers one embedding holds: the product of FeatureShape.
+func (m Manifest) Values() int {
+	n := 1
+	for _, d := range m.FeatureShape {
+		n *= d
+	}
+	return n
+}
+
+// maxValues bounds an embedding that a file or a graph asks for (512 MiB as float32).
+const maxValues = 1 << 27
+
+// Check reports what makes m unusable.
+func (m Manifest) Check() error {
+	if m.DType.bytes() == 0 {
+		return fmt.Errorf("dtype %q is neither %s nor %s", m.DType, Float32, Float16)
+	}
+	if len(m.FeatureShape) == 0 || len(m.FeatureShape) > 8 {
+		return fmt.Errorf("feature shape %v has no use", m.FeatureShape)
+	}
+	n := 1
+	for _, d := range m.FeatureShape {
+		if d < 1 || d > maxValues/n {
+			return fmt.Errorf("feature shape %v is empty or too large", m.FeatureShape)
+		}
+		n *= d
+	}
+	if m.Views < 0 {
+		return fmt.Errorf("%d views", m.Views)
+	}
+	seen := map[string]bool{}
+	for _, c := range m.Classes {
+		if c == "" || seen[c] {
+			return fmt.Errorf("class %q is empty or there twice", c)
+		}
+		seen[c] = true
+	}
+	return m.Preprocess.Check()
+}
+
+// Diff returns in words how the identity of now differs from that of the
+// store m, one sentence each; none where rows of both may share a store.
+func (m Manifest) Diff(now Manifest) []string {
+	var d []string
+	differ := func(what string, stored, here any) {
+		if !reflect.DeepEqual(stored, here) {
+			d = append(d, fmt.Sprintf("%s: %v in the store, %v now", what, stored, here))
+		}
+	}
+	hash := func(what, stored, storedSHA, here, hereSHA string) {
+		if storedSHA != hereSHA {
+			d = append(d, fmt.Sprintf("%s: %s (sha256 %.12s) in the store, %s (sha256 %.12s) now", what, stored, storedSHA, here, hereSHA))
+		}
+	}
+	differ("backbone", m.Backbone, now.Backbone)
+	hash("graph", m.Backbone, m.GraphSHA256, now.Backbone, now.GraphSHA256)
+	hash("weights", m.Weights, m.WeightsSHA256, now.Weights, now.WeightsSHA256)
+	a, b := m.Preprocess, now.Preprocess
+	differ("resize", a.Resize, b.Resize)
+	differ("crop", a.Crop, b.Crop)
+	differ("interpolation", a.Interpolation, b.Interpolation)
+	differ("mean", a.Mean, b.Mean)
+	differ("std", a.Std, b.Std)
+	differ("EXIF orientation", m.EXIF, now.EXIF)
+	differ("decoder", m.Decoder, now.Decoder)
+	differ("provider", m.Provider, now.Provider)
+	differ("dtype", m.DType, now.DType)
+	if !slices.Equal(m.FeatureShape, now.FeatureShape) {
+		differ("feature shape", fmt.Sprint(m.FeatureShape), fmt.Sprint(now.FeatureShape))
+	}
+	if m.Views > 0 && now.Views > 0 { // the centre view does not depend on the seed
+		differ("seed of the random views", m.Seed, now.Seed)
+	}
+	return d
+}
+
+// identity is a hash of what Diff compares, without the seed. It is kept in every shard,
+// so that a shard that strayed in from another store is known.
+func (m Manifest) identity() string {
+	p := m.Preprocess
+	text := fmt.Sprintf("graph %s\nweights %s\nresize %d crop %d %s\nmean %v std %v\nexif %s\ndecoder %s\nprovider %s\ndtype %s\nshape %v\n",
+		m.GraphSHA256, m.WeightsSHA256, p.Resize, p.Crop, p.Interpolation, p.Mean, p.Std, m.EXIF, m.Decoder, m.Provider, m.DType, m.FeatureShape)
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:])
+}
+
+func (m Manifest) encode() ([]byte, error) {
+	m.FormatVersion = FormatVersion
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	err := e.Encode(m)
+	return b.Bytes(), err
+}
+
+// ReadManifest reads the manifest of the store in dir.
+func ReadManifest(dir string) (Manifest, error) {
+	path := filepath.Join(dir, manifestFile)
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Manifest{}, noManifest(dir, err)
+	}
+	if err != nil {
+		return Manifest{}, fail.Wrap(fail.Usage, err, "Name the folder that `fx extract --out` wrote.", "cannot read %s", path)
+	}
+	return decodeManifest(path, text)
+}
+
+func noManifest(dir string, err error) error {
+	if names, listErr := listShards(dir); listErr == nil && len(names) > 0 {
+		return fail.New(fail.Store, "Put the manifest back, or delete the folder and run fx extract again.",
+			"%s holds %d shards but no %s, which says what made them", dir, len(names), manifestFile)
+	}
+	return fail.Wrap(fail.Usage, err, "Name the folder that `fx extract --out` wrote.", "no embedding store in %s", dir)
+}
+
+func decodeManifest(path string, text []byte) (Manifest, error) {
+	const again = "Delete the store's folder and run fx extract again."
+	var version struct {
+		FormatVersion int `json:"format_version"`
+	}
+	if err := json.Unmarshal(text, &version); err != nil {
+		return Manifest{}, fail.Wrap(fail.Store, err, again, "%s is damaged", path)
+	}
+	if version.FormatVersion > FormatVersion {
+		return Manifest{}, fail.New(fail.Usage, "Use that fx, or extract into another folder.",
+			"%s is of a newer fx: format %d, and this fx knows formats up to %d", path, version.FormatVersion, FormatVersion)
+	}
+	if version.FormatVersion < 1 {
+		return Manifest{}, fail.New(fail.Store, again, "%s is damaged: format_version %d", path, version.FormatVersion)
+	}
+	var m Manifest
+	if err := json.Unmarshal(text, &m); err != nil {
+		return Manifest{}, fail.Wrap(fail.Store, err, again, "%s is damaged", path)
+	}
+	if err := m.Check(); err != nil {
+		return Manifest{}, fail.Wrap(fail.Store, err, again, "%s is damaged", path)
+	}
+	return m, nil
+}

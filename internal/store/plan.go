@@ -1,0 +1,233 @@
+package store
+
+import (
+	"context"
+	"fmt"
+	"unicode/utf8"
+
+	"fx/internal/fail"
+)
+
+// Plan is what is left to do for the photos of one process.
+type Plan struct {
+	Photos       int // of this process (of its Shard)
+	CachedPhotos int // of which every row is in the store already
+	Rows         int // photos times their views
+	CachedRows   int // in the store already, under the photo's path or as a copy of the same photo
+	MissingRows  int // to compute
+
+	// Chunks to be passed to WriteChunk in this order. A run that was killed
+	// and is started again gets those not yet written, each with the same jobs.
+	Chunks []Chunk
+}
+
+// Chunk is what goes into one file: some photos that follow each other.
+type Chunk struct {
+	Number int   // position among all chunks of the photos, finished ones included
+	Jobs   []Job // may be empty, where rows are only copied
+
+	copies []rowCopy
+}
+
+// Job is one photo to decode, and the views of it to compute.
+type Job struct {
+	Entry int   // index into the entries given to Plan
+	Views []int // ascending; 0 is the centre view
+}
+
+// rowCopy is a row whose embedding is in the store under another path.
+type rowCopy struct {
+	entry, view int // index into Writer.entries
+	file, row   int // in Writer.folder
+}
+
+// Plan finds which rows the store has and which it lacks. Only photos whose
+// file has changed (size, time, inode) since fx last read it are hashed here, and
+// of a store that has no finished run behind it, only those whose path it
+// has: all others are hashed by Load, when they are read to be decoded.
+//
+// Entries are all photos that the store is to hold, in the order that decides
+// which rows share a file; a Writer with a Shard picks those that fall to it.
+func (w *Writer) Plan(ctx context.Context, entries []Entry) (*Plan, error) {
+	if w.plan != nil {
+		return nil, fmt.Errorf("store: Plan called twice")
+	}
+	if err := w.check(entries); err != nil {
+		return nil, err
+	}
+	w.own = map[int]int{}
+	var original []int // of w.entries in entries
+	for i := range entries {
+		if w.options.Shard.Owns(entries[i].Rel) {
+			w.own[i] = len(w.entries)
+			w.entries = append(w.entries, entries[i])
+			original = append(original, i)
+		}
+	}
+	rows := w.rowsInStore()
+	if err := w.identify(ctx, rows); err != nil {
+		return nil, err
+	}
+	p := &Plan{Photos: len(w.entries)}
+	for i := range w.entries {
+		w.planEntry(p, i, original[i], rows)
+	}
+	w.plan = p
+	return p, w.updateManifest(ctx, p)
+}
+
+// planEntry adds entry i to the plan. All its views go into the chunk of its
+// first, so that it is decoded once.
+func (w *Writer) planEntry(p *Plan, i, original int, rows *rowIndex) {
+	e := &w.entries[i]
+	number := p.Rows / w.rowsPerShard()
+	var missing []int
+	var copies []rowCopy
+	for view := range e.Views + 1 {
+		p.Rows++
+		k, sha := w.content[i], w.content[i].sha
+		if _, have := rows.byPath[pathKey{e.Rel, sha, int32(view)}]; k.ok && have {
+			p.CachedRows++
+		} else if at, have := rows.byContent[contentKey{sha, int32(view)}]; k.ok && have {
+			p.CachedRows++
+			copies = append(copies, rowCopy{i, view, at.file, at.row})
+		} else {
+			p.MissingRows++
+			missing = append(missing, view)
+		}
+	}
+	if len(missing) == 0 {
+		p.CachedPhotos++
+	}
+	if len(missing)+len(copies) == 0 {
+		return
+	}
+	if n := len(p.Chunks); n == 0 || p.Chunks[n-1].Number != number {
+		p.Chunks = append(p.Chunks, Chunk{Number: number})
+	}
+	c := &p.Chunks[len(p.Chunks)-1]
+	c.copies = append(c.copies, copies...)
+	if len(missing) > 0 {
+		c.Jobs = append(c.Jobs, Job{Entry: original, Views: missing})
+	}
+}
+
+// check refuses entries that the caller must not pass.
+func (w *Writer) check(entries []Entry) error {
+	seen := make(map[string]bool, len(entries))
+	for i := range entries {
+		e := &entries[i]
+		classes := w.manifest.Classes
+		switch {
+		case e.Rel == "" || seen[e.Rel]:
+			return fail.New(fail.Usage, "Every photo must have a path of its own.", "photo %q is there twice", e.Rel)
+		case !utf8.ValidString(e.Rel) || !utf8.ValidString(e.Class) || !utf8.ValidString(e.Split):
+			return fail.New(fail.Usage, "Rename the file.", "the path %q is not valid UTF-8", e.Rel)
+		case e.Views < 0 || e.Views > w.manifest.Views:
+			return fmt.Errorf("store: %d views of %s, the manifest says %d", e.Views, e.Rel, w.manifest.Views)
+		case e.Class == "" && e.Label != -1, e.Class != "" && (e.Label < 0 || e.Label >= len(classes) || classes[e.Label] != e.Class):
+			return fmt.Errorf("store: label %d of %s is not class %q of the manifest", e.Label, e.Rel, e.Class)
+		}
+		seen[e.Rel] = true
+	}
+	return nil
+}
+
+type pathKey struct {
+	path string
+	sha  SHA256
+	view int32
+}
+
+type contentKey struct {
+	sha  SHA256
+	view int32
+}
+
+// place is where a row lies.
+type place struct{ file, row int }
+
+// rowIndex finds rows. byContent holds only rows of finished runs: a row of
+// the run that is being resumed must not stand in for a photo that an undisturbed
+// run would have computed, or their bytes might differ in the last bit.
+type rowIndex struct {
+	byPath    map[pathKey]struct{}
+	byContent map[contentKey]place
+	paths     map[string]bool
+	finished  bool // there are rows of finished runs
+}
+
+func (w *Writer) rowsInStore() *rowIndex {
+	n := w.folder.rows()
+	x := &rowIndex{byPath: make(map[pathKey]struct{}, n), byContent: map[contentKey]place{}, paths: make(map[string]bool, n)}
+	for f, file := range w.folder.files {
+		for r := range file.rows {
+			rec := &file.rows[r]
+			x.byPath[pathKey{rec.path, rec.sha, rec.view}] = struct{}{}
+			x.paths[rec.path] = true
+			if file.indexed {
+				x.finished = true
+				key := contentKey{rec.sha, rec.view}
+				if _, have := x.byContent[key]; !have {
+					x.byContent[key] = place{f, r}
+				}
+			}
+		}
+	}
+	return x
+}
+
+// identify finds the hashes that the plan needs.
+func (w *Writer) identify(ctx context.Context, rows *rowIndex) error {
+	w.content = make([]known, len(w.entries))
+	var unknown []int
+	for i := range w.entries {
+		e := &w.entries[i]
+		if sha, ok := w.stats.lookup(e); ok {
+			w.content[i] = known{sha, true}
+		} else if rows.finished || rows.paths[e.Rel] {
+			unknown = append(unknown, i)
+		}
+	}
+	if len(unknown) == 0 {
+		return nil
+	}
+	found, err := hashAll(ctx, w.entries, unknown, w.options.Progress)
+	if err != nil {
+		return err
+	}
+	var log []statEntry
+	for _, i := range unknown {
+		if c, ok := found[i]; ok {
+			w.content[i] = known{c.SHA256, true}
+			log = append(log, statEntry{w.entries[i].Rel, c})
+		}
+	}
+	w.note(w.stats.add(log))
+	return nil
+}
+
+// updateManifest writes what a reader needs for the rows to come: the classes,
+// and at least as many views as any row has. Who made the rows changes only with new rows.
+func (w *Writer) updateManifest(ctx context.Context, p *Plan) error {
+	if err := w.locks.beginMaintenance(ctx); err != nil {
+		return err
+	}
+	defer w.locks.endMaintenance()
+	stored, err := ReadManifest(w.dir) // another shard may have written it since
+	if err != nil {
+		return err
+	}
+	w.stored = stored
+	m := w.manifest
+	if stored.Views > m.Views {
+		m.Views = stored.Views
+	}
+	if stored.Views > 0 {
+		m.Seed = stored.Seed // of the rows still there
+	}
+	if p.MissingRows == 0 {
+		m.Made = stored.Made
+	}
+	return w.putManifest(m)
+}

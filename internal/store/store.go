@@ -1,0 +1,187 @@
+package store
+
+import (
+	"sort"
+	"strings"
+	"unsafe"
+
+	"fx/internal/fail"
+)
+
+// Row is one embedding's description. Its strings live on after Close.
+type Row struct {
+	Path   string // of the photo, slash-separated, relative to the data: train/ants/x.jpg
+	SHA256 SHA256 // of the photo
+	Split  string
+	Class  string
+	Label  int // index into Manifest.Classes; -1 for a photo without a class
+	View   int // 0 is the centre view
+
+	file, row int // where the embedding lies
+}
+
+// Store is an open embedding store. It is safe for concurrent use until Close.
+type Store struct {
+	Dir      string
+	Manifest Manifest
+
+	folder *folder
+	layout layout
+	rows   []Row
+}
+
+// Open maps the store in dir into memory. It takes no lock and never waits: a
+// run that writes meanwhile does not disturb it. The format and every row's
+// description are checked against their checksums, the embeddings are not:
+// Verify does that. A damaged shard is a fail.Store error.
+func Open(dir string) (*Store, error) {
+	m, err := ReadManifest(dir)
+	if err != nil {
+		return nil, err
+	}
+	l := m.layout()
+	f, err := openFolder(dir, l)
+	if err != nil {
+		return nil, fail.Wrap(fail.KindOf(err), err, "", "cannot open the store %s", dir)
+	}
+	if len(f.damaged) > 0 {
+		f.close()
+		return nil, f.damaged[0].report()
+	}
+	s := &Store{Dir: dir, Manifest: m, folder: f, layout: l}
+	s.collect()
+	return s, nil
+}
+
+// collect sorts the rows of all shards and drops what is there twice. While a
+// run is under way, rows of a photo's old and new content may lie side by
+// side, and classes may have changed: the newer row counts, and only classes of the manifest do.
+func (s *Store) collect() {
+	label := map[string]int{"": -1}
+	for i, c := range s.Manifest.Classes {
+		label[c] = i
+	}
+	all := make([]Row, 0, s.folder.rows())
+	for f, file := range s.folder.files {
+		for r := range file.rows {
+			rec := &file.rows[r]
+			if number, known := label[rec.class]; known {
+				all = append(all, Row{Path: rec.path, SHA256: rec.sha, Split: rec.split, Class: rec.class,
+					Label: number, View: int(rec.view), file: f, row: r})
+			}
+		}
+		file.rows = nil
+	}
+	newer := func(a, b *Row) bool {
+		x, y := s.folder.files[a.file].indexed, s.folder.files[b.file].indexed
+		if x != y {
+			return y
+		}
+		return a.file > b.file || a.file == b.file && a.row > b.row
+	}
+	sort.Slice(all, func(i, j int) bool {
+		if c := compareRows(&all[i], &all[j]); c != 0 {
+			return c < 0
+		}
+		return newer(&all[i], &all[j])
+	})
+	s.rows = all[:0]
+	for i := range all {
+		if i == 0 || compareRows(&all[i], &s.rows[len(s.rows)-1]) != 0 {
+			s.rows = append(s.rows, all[i])
+		}
+	}
+}
+
+// compareRows is the order of dataset.Dataset.Items (and so of torchvision's
+// ImageFolder), then the view.
+func compareRows(a, b *Row) int {
+	if c := strings.Compare(a.Split, b.Split); c != 0 {
+		return c
+	}
+	if a.Label != b.Label {
+		return a.Label - b.Label
+	}
+	i, j := strings.LastIndexByte(a.Path, '/'), strings.LastIndexByte(b.Path, '/')
+	if c := strings.Compare(a.Path[:max(i, 0)], b.Path[:max(j, 0)]); c != 0 {
+		return c
+	}
+	if c := strings.Compare(a.Path[i+1:], b.Path[j+1:]); c != 0 {
+		return c
+	}
+	return a.View - b.View
+}
+
+// Rows returns all rows, sorted by split, label, folder, name and view: row i
+// of a split's view 0 is sample i of torchvision's ImageFolder. The
+// slice belongs to the store.
+func (s *Store) Rows() []Row { return s.rows }
+
+// Splits returns the names of the splits that have rows, sorted.
+func (s *Store) Splits() []string {
+	var names []string
+	for i := range s.rows {
+		if i == 0 || s.rows[i].Split != s.rows[i-1].Split {
+			names = append(names, s.rows[i].Split)
+		}
+	}
+	return names
+}
+
+// Select returns the numbers of the split's rows of all views up to maxView, in order.
+func (s *Store) Select(split string, maxView int) []int {
+	var numbers []int
+	for i := range s.rows {
+		if s.rows[i].Split == split && s.rows[i].View <= maxView {
+			numbers = append(numbers, i)
+		}
+	}
+	return numbers
+}
+
+// Embedding returns the embedding of row i: Manifest.Values() numbers,
+// row-major in Manifest.FeatureShape. Float32 stores return the mapped file
+// itself: do not write to it nor use it after Close, and buffer is not touched.
+// Float16 stores widen into buffer, made new where it is too small.
+func (s *Store) Embedding(i int, buffer []float32) []float32 {
+	r := &s.rows[i]
+	raw := s.folder.files[r.file].embedding(r.row, s.layout.rowBytes)
+	if s.layout.dtype == Float32 {
+		return asFloat32(raw)
+	}
+	if cap(buffer) < s.layout.values {
+		buffer = make([]float32, s.layout.values)
+	}
+	buffer = buffer[:s.layout.values]
+	for k := range buffer {
+		buffer[k] = fromHalf(uint16(raw[2*k]) | uint16(raw[2*k+1])<<8)
+	}
+	return buffer
+}
+
+// Finished tells whether the last run ended as it should: every shard is in the index.
+func (s *Store) Finished() bool {
+	for _, f := range s.folder.files {
+		if !f.indexed {
+			return false
+		}
+	}
+	return len(s.folder.index.Shards) == len(s.folder.files)
+}
+
+// Close unmaps the files. Embeddings of a float32 store must not be used any more.
+func (s *Store) Close() error {
+	s.folder.close()
+	s.rows = nil
+	return nil
+}
+
+// asFloat32 views little-endian stored values as numbers. decodeShard has checked the alignment.
+func asFloat32(raw []byte) []float32 {
+	return unsafe.Slice((*float32)(unsafe.Pointer(unsafe.SliceData(raw))), len(raw)/4)
+}
+
+// asBytes views numbers as they are stored on a little-endian machine.
+func asBytes(values []float32) []byte {
+	return unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(values))), 4*len(values))
+}

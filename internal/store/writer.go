@@ -1,0 +1,200 @@
+package store
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"fx/internal/durable"
+	"fx/internal/fail"
+	"fx/internal/progress"
+)
+
+// WriteOptions of OpenForWriting. The zero value is the whole job, not waiting for a lock.
+type WriteOptions struct {
+	Shard    Shard             // the part of the photos that this process does
+	Wait     time.Duration     // how long to wait for another writer to end
+	Progress progress.Reporter // nil is progress.Discard
+
+	// RowsPerShard overrides how many rows go into a file; 0 chooses
+	// 16 MiB worth, between 32 and 1024. A resumed run must use the same number.
+	RowsPerShard int
+}
+
+// Writer is a store under the lock of one writer. Use it in the order Plan,
+// WriteChunk for every chunk, Finish, Close; Close alone keeps what was written so far.
+// It is not safe for concurrent use.
+type Writer struct {
+	dir      string
+	manifest Manifest // wanted
+	stored   Manifest // as it stands in the folder
+	options  WriteOptions
+	layout   layout
+	locks    *locks
+	folder   *folder
+	stats    *statCache
+
+	entries []Entry     // of this process
+	own     map[int]int // index into the entries given to Plan → into entries
+	content []known     // of entries
+	plan    *Plan
+	written int // chunks
+	numbers map[int]bool
+	done    Summary
+}
+
+// known is the content of an entry, where it is known.
+type known struct {
+	sha SHA256
+	ok  bool
+}
+
+// OpenForWriting locks the store in dir for this process, or makes it. It
+// removes what killed processes left half written, drops damaged shards (their rows
+// are computed again), and compares the manifest: rows made differently are a
+// fail.Usage error that names each difference. A store that another process
+// writes is a fail.Locked error naming it, after options.Wait.
+func OpenForWriting(ctx context.Context, dir string, manifest Manifest, options WriteOptions) (*Writer, error) {
+	if options.Progress == nil {
+		options.Progress = progress.Discard
+	}
+	if err := errors.Join(manifest.Check(), options.Shard.check()); err != nil {
+		return nil, fail.Wrap(fail.Usage, err, "", "cannot make the store %s", dir)
+	}
+	if err := prepare(dir); err != nil {
+		return nil, err
+	}
+	w := &Writer{dir: dir, manifest: manifest, options: options, layout: manifest.layout()}
+	var err error
+	if w.locks, err = acquire(ctx, dir, options.Shard, options.Wait, options.Progress); err != nil {
+		return nil, err
+	}
+	defer w.locks.endMaintenance()
+	if err := w.open(); err != nil {
+		w.Close()
+		return nil, err
+	}
+	return w, nil
+}
+
+// prepare makes dir, and refuses a folder that holds something else.
+func prepare(dir string) error {
+	entries, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return writeFailed(os.MkdirAll(dir, 0o755), dir, 0)
+	}
+	if err != nil {
+		return fail.Wrap(fail.Usage, err, "Name a folder for the store.", "cannot use %s as a store", dir)
+	}
+	foreign := ""
+	for _, e := range entries {
+		name := e.Name()
+		_, shard := parseShardName(name)
+		if name == manifestFile || shard {
+			return nil
+		}
+		if foreign == "" && !madeByUs(name) && !strings.HasPrefix(name, ".") {
+			foreign = name
+		}
+	}
+	if foreign != "" {
+		return fail.New(fail.Usage, "Name a new folder for the store.", "%s is no embedding store: it holds %s", dir, foreign)
+	}
+	return nil
+}
+
+// madeByUs tells the files that a run leaves where it is killed before its first row.
+func madeByUs(name string) bool {
+	return name == lockFile || strings.HasSuffix(name, ".lock") || name == indexFile ||
+		strings.HasPrefix(name, manifestFile) || strings.HasPrefix(name, statCacheFile)
+}
+
+// open reads what is there; the locks are held.
+func (w *Writer) open() error {
+	if w.options.Shard.whole() {
+		if err := durable.RemoveStale(w.dir); err != nil {
+			return fail.Wrap(fail.KindOf(err), err, "", "cannot clear up in %s", w.dir)
+		}
+	}
+	if err := w.checkManifest(); err != nil {
+		return err
+	}
+	var err error
+	if w.folder, err = openFolder(w.dir, w.layout); err != nil {
+		return fail.Wrap(fail.KindOf(err), err, "", "cannot open the store %s", w.dir)
+	}
+	for _, d := range w.folder.damaged {
+		w.options.Progress.Note(fmt.Sprintf("%v: the file is dropped and its photos are computed again", d))
+		if err := remove(w.dir, filepath.Base(d.path)); err != nil {
+			return err
+		}
+	}
+	w.numbers = map[int]bool{}
+	for _, f := range w.folder.files {
+		if n, _ := parseShardName(f.name); n.shard == w.options.Shard {
+			w.numbers[n.number] = true
+		}
+	}
+	w.stats, err = openStatCache(w.dir, w.options.Shard)
+	return err
+}
+
+// checkManifest compares the stored manifest with the wanted one, and writes it into a new store.
+func (w *Writer) checkManifest() error {
+	stored, err := ReadManifest(w.dir)
+	if err == nil {
+		w.stored = stored
+		if d := stored.Diff(w.manifest); len(d) > 0 {
+			return fail.New(fail.Usage, "Extract into another folder, run with the store's settings, or delete the store to make it anew.",
+				"%s was made differently:\n  %s", w.dir, strings.Join(d, "\n  "))
+		}
+		return nil
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return w.putManifest(w.manifest)
+}
+
+// putManifest writes m unless it stands there already.
+func (w *Writer) putManifest(m Manifest) error {
+	text, err := m.encode()
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(w.dir, manifestFile)
+	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, text) {
+		return nil
+	}
+	w.stored = m
+	return writeFailed(writeFile(path, text), path, len(text))
+}
+
+// rowsPerShard bounds both the memory of a chunk and the number of files.
+func (w *Writer) rowsPerShard() int {
+	if w.options.RowsPerShard > 0 {
+		return w.options.RowsPerShard
+	}
+	return min(max((16<<20)/w.layout.rowBytes, 32), 1024)
+}
+
+// note tells of trouble with the cache of file hashes, which costs time but no row.
+func (w *Writer) note(err error) {
+	if err != nil {
+		w.options.Progress.Note(fmt.Sprintf("cannot keep the hashes of the photos, so that the next run reads them all: %v", err))
+	}
+}
+
+// Close unmaps the store and frees its lock. It may be called at any time, and more than once.
+func (w *Writer) Close() {
+	if w.folder != nil {
+		w.folder.close()
+	}
+	w.locks.release()
+}
