@@ -55,7 +55,7 @@ func openPart(target, url string) (*part, error) {
 	if err == nil {
 		err = json.Unmarshal(text, &p.state)
 	}
-	usable := err == nil && p.state.Version == partVersion && p.state.URL == url && p.state.validator() != "" && p.size <= p.state.Length
+	usable := err == nil && p.state.Version == partVersion && p.state.URL == url && p.size <= p.state.Length
 	if usable {
 		p.resumed = p.size
 		return p, nil
