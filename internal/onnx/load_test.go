@@ -173,6 +173,23 @@ func TestDeepNestingIsRefused(t *testing.T) {
 	checkRefused(t, err, "deep", "deep")
 }
 
+// A type can nest without a graph: a sequence of sequences of sequences.
+func TestDeepTypesAreRefused(t *testing.T) {
+	var inner []byte
+	for range 200 {
+		sequence := protowire.AppendBytes(protowire.AppendTag(nil, 1, protowire.BytesType), inner)
+		inner = protowire.AppendBytes(protowire.AppendTag(nil, 4, protowire.BytesType), sequence)
+	}
+	m := tiny()
+	deep := &pb.TypeProto{}
+	if err := proto.Unmarshal(inner, deep); err != nil {
+		t.Fatal(err)
+	}
+	m.Graph.ValueInfo = []*pb.ValueInfoProto{{Name: "h", Type: deep}}
+	_, err := Parse(mustMarshal(t, m), "deep")
+	checkRefused(t, err, "deep", "64 deep")
+}
+
 func TestWeightlessAcceptsSkeletonsOnly(t *testing.T) {
 	m := tiny()
 	m.Graph.Initializer[0].RawData = nil
