@@ -46,6 +46,7 @@ func FromFile(path string, options FileOptions) (Backbone, *pb.ModelProto, error
 	if len(m.Graph.Output) == 0 {
 		return b, nil, fail.New(fail.Model, exporterHint, "ONNX file %s has no output", path)
 	}
+	onnx.FixInitializers(m)
 	if err := toInference(m.Graph); err != nil {
 		return b, nil, fail.Wrap(fail.Model, err, "Export the network in evaluation mode.", "ONNX file %s", path)
 	}

@@ -203,6 +203,29 @@ func TestFromFileOfAForeignNetwork(t *testing.T) {
 	}
 }
 
+// Old exporters list every initializer among the inputs.
+func TestFromFileOfAnOldNetwork(t *testing.T) {
+	m := custom(onnx.TensorInfo("x", pb.TensorProto_FLOAT, "n", 3, 4, 4))
+	m.IrVersion = 3
+	for _, w := range m.Graph.Initializer {
+		m.Graph.Input = append(m.Graph.Input, onnx.TensorInfo(w.Name, pb.TensorProto_FLOAT, w.Dims[0]))
+	}
+	b, m, err := FromFile(saved(t, m), FileOptions{Resize: 8})
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := Features(m, b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(f.Graph.Input) != 1 || b.Head.In != 3 {
+		t.Errorf("inputs %v, head %+v", f.Graph.Input, b.Head)
+	}
+	if got := run(t, session(t, f), make([]uint8, 48), 1, 4); len(got) != 3 {
+		t.Errorf("features %v", got)
+	}
+}
+
 // A classifier that fx exported serves as a backbone again.
 func TestFromFileOfAClassifier(t *testing.T) {
 	b, f := mustFeatures(t, "squeezenet1_1")

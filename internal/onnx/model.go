@@ -62,6 +62,15 @@ func DeleteMetadata(m *pb.ModelProto, key string) {
 	m.MetadataProps = slices.DeleteFunc(m.MetadataProps, func(e *pb.StringStringEntryProto) bool { return e.Key == key })
 }
 
+// FixInitializers makes every initializer a constant: up to IR version 3 each is
+// a graph input as well, which a caller could override, and which ONNX Runtime
+// therefore cannot fold into a neighbour.
+func FixInitializers(m *pb.ModelProto) {
+	ix := NewIndex(m.Graph)
+	m.Graph.Input = slices.DeleteFunc(m.Graph.Input, func(v *pb.ValueInfoProto) bool { return ix.Initializer(v.Name) != nil })
+	m.IrVersion = max(m.IrVersion, 4)
+}
+
 // Clone returns a copy of m to edit. The data of its initializers is shared
 // with m and must not be changed in place; replace the tensor instead.
 func Clone(m *pb.ModelProto) *pb.ModelProto {
