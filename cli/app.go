@@ -50,7 +50,7 @@ func newApp(out *output) *urfave.App {
 		ErrWriter:       out.stderr,
 		ExitErrHandler:  func(*urfave.Context, error) {}, // Run maps errors to exit codes
 		Commands: []*urfave.Command{
-			extractCommand(out), fitHeadCommand(out), evalCommand(out), predictCommand(out),
+			demoCommand(out), extractCommand(out), fitHeadCommand(out), evalCommand(out), predictCommand(out),
 			exportCommand(out), featuresCommand(out), backbonesCommand(out), runtimeCommand(out),
 		},
 		Action: func(c *urfave.Context) error {

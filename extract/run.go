@@ -141,7 +141,9 @@ func (r *run) open(ctx context.Context, shard store.Shard) error {
 		if err := r.openEmbedder(); err != nil {
 			return err
 		}
-		provider = r.embedder.Session().Provider()
+		provider = providerName(r.embedder.Session())
+	} else if strings.HasPrefix(stored.Provider, providerOf(kind)) {
+		provider = stored.Provider // with or without TF32: that shows when rows are missing
 	} else if kind != "" && kind != ort.Auto.Kind {
 		provider = providerOf(kind)
 	}
@@ -159,6 +161,15 @@ func (r *run) open(ctx context.Context, shard store.Shard) error {
 		r.writer.Close()
 	}
 	return err
+}
+
+// providerName names what computes. TF32 rounds the factors of convolutions to
+// 10 bits, so features with and without it do not share a store.
+func providerName(s *ort.Session) string {
+	if s.ProviderOptions()["cuda.use_tf32"] == "0" {
+		return s.Provider() + " without TF32"
+	}
+	return s.Provider()
 }
 
 // providerOf names the execution provider of a device kind.
@@ -241,9 +252,10 @@ func (r *run) fill(ctx context.Context) error {
 		if err := r.openEmbedder(); err != nil {
 			return err
 		}
-		if got := r.embedder.Session().Provider(); got != r.manifest.Provider {
+		if got := providerName(r.embedder.Session()); got != r.manifest.Provider {
 			return fail.New(fail.Usage, "Extract into another store, or on the device that made this one.",
-				"the store %s was made by %s, and here the network runs on %s", r.options.Store, r.manifest.Provider, r.embedder.Session().Why())
+				"the store %s was made by %s, and here the network runs by %s (%s)",
+				r.options.Store, r.manifest.Provider, got, r.embedder.Session().Why())
 		}
 		r.filling = time.Now()
 	}

@@ -1,0 +1,139 @@
+package classify
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"fx/extract"
+	"fx/head"
+	"fx/internal/fail"
+	"fx/internal/modeldir"
+	"fx/internal/progress"
+	"fx/internal/report"
+	"fx/internal/sample"
+)
+
+// The demo's networks: the tutorial's, and one whose weights a Python package
+// ships, for machines that reach no other network.
+const (
+	demoBackbone     = "squeezenet1_1"
+	fallbackBackbone = "efficientnet_lite0"
+)
+
+// DemoOptions of Demo. Only Out is needed.
+type DemoOptions struct {
+	Out       string // folder for everything that the demo makes
+	Data      string // photos; "" finds some, see sample.Photos
+	Embedder  extract.EmbedderOptions
+	Decoder   string
+	FxVersion string
+}
+
+// DemoResult says what the demo made, and where it lies.
+type DemoResult struct {
+	Photos          sample.Found    `json:"photos"`
+	Backbone        string          `json:"backbone"`
+	Weights         string          `json:"weights"`
+	WeightsOrigin   string          `json:"weights_origin"`
+	Extract         extract.Summary `json:"extract"`
+	BestValAccuracy float64         `json:"best_val_accuracy"`
+	BestEpoch       int             `json:"best_epoch"`
+	FitSeconds      float64         `json:"fit_seconds"`
+	Eval            Report          `json:"eval"`
+	Store           string          `json:"store"`
+	Model           string          `json:"model"`
+	Picture         string          `json:"picture"`
+	Seconds         float64         `json:"seconds"`
+	Notes           []string        `json:"notes"` // every fall-back taken, and why
+}
+
+// Demo goes the whole way from photos to a judged classifier and a picture of
+// how it went. Whatever it can't find it replaces, and says so.
+func Demo(ctx context.Context, o DemoOptions, watch progress.Reporter) (DemoResult, error) {
+	start := time.Now()
+	photos, err := sample.Photos(ctx, sample.Options{Dir: o.Data}, watch)
+	if err != nil {
+		return DemoResult{}, err
+	}
+	d := DemoResult{Photos: photos, Model: filepath.Join(o.Out, "model"), Picture: filepath.Join(o.Out, "report.png"), Notes: photos.Notes}
+	network, err := d.chooseNetwork(ctx, o.Embedder.Network, watch)
+	if err != nil {
+		return d, err
+	}
+	o.Embedder.Network = network
+	d.Store = filepath.Join(o.Out, "features-"+network.Backbone)
+	if d.Extract, err = extract.Run(ctx, extract.Options{
+		Embedder: o.Embedder, Data: photos.Dir, Store: d.Store, Decoder: o.Decoder, FxVersion: o.FxVersion,
+	}, watch); err != nil {
+		return d, err
+	}
+	fitted, err := Fit(ctx, FitOptions{
+		Features: d.Store, Out: d.Model, Head: head.Defaults(), Versions: map[string]string{"fx": o.FxVersion},
+	}, nil)
+	if err != nil {
+		return d, err
+	}
+	d.BestValAccuracy, d.BestEpoch, d.FitSeconds = fitted.BestValAccuracy, fitted.BestEpoch, fitted.Seconds
+	if d.Eval, err = EvaluateStore(ctx, d.Model, d.Store, ""); err != nil {
+		return d, err
+	}
+	if err := Picture(d.Model, d.Eval, d.Picture); err != nil {
+		return d, err
+	}
+	d.Seconds = time.Since(start).Seconds()
+	return d, nil
+}
+
+// chooseNetwork takes the user's network, else the tutorial's where its weights
+// are to be had, else the fall-back.
+func (d *DemoResult) chooseNetwork(ctx context.Context, o extract.NetworkOptions, watch progress.Reporter) (extract.NetworkOptions, error) {
+	chosen := o.Backbone != ""
+	if !chosen {
+		o.Backbone = demoBackbone
+	}
+	network, err := extract.OpenNetwork(ctx, o, watch)
+	if err != nil && !chosen && o.Weights == "" && ctx.Err() == nil {
+		note := fmt.Sprintf("the weights of %s can't be had (%v); taking %s, whose weights a Python package ships", o.Backbone, err, fallbackBackbone)
+		watch.Note(note)
+		d.Notes = append(d.Notes, note)
+		o.Backbone = fallbackBackbone
+		network, err = extract.OpenNetwork(ctx, o, watch)
+	}
+	if err != nil {
+		return o, fail.Wrap(fail.KindOf(err), err, "Name weights that you have with --backbone and --weights; --weights seed:0 makes random ones.", "the demo's network")
+	}
+	d.Backbone, d.Weights, d.WeightsOrigin = network.Backbone.Name, network.Weights, network.WeightsOrigin
+	d.Notes = append(d.Notes, network.Notes...)
+	o.Weights = network.Weights // so that nothing is looked for twice
+	if network.Backbone.File != "" {
+		o.Weights = ""
+	}
+	return o, nil
+}
+
+// Picture draws how a MODEL was trained and how it did: the curves of train and
+// val accuracy and the confusion matrix, as a PNG.
+func Picture(model string, judged Report, path string) error {
+	m, _, err := modeldir.Load(model)
+	if err != nil {
+		return err
+	}
+	r := report.Report{
+		Title: "fx: " + m.Backbone.Name, BestEpoch: m.Metrics.BestEpoch,
+		Subtitle:  fmt.Sprintf("best val accuracy %.4f in epoch %d, weights %s", m.Metrics.BestValAccuracy, m.Metrics.BestEpoch, filepath.Base(m.Backbone.Weights)),
+		Confusion: judged.Confusion, Classes: m.Classes, Photos: judged.Split + " photos",
+	}
+	if len(m.Notes) > 0 { // such as weights that are not trained: never shown without
+		r.Subtitle += "; " + strings.Join(m.Notes, "; ")
+	}
+	if solver := m.Options["solver"]; solver == string(head.LBFGS) {
+		r.Step = "iteration"
+	}
+	for _, e := range m.Metrics.Epochs {
+		r.Epochs = append(r.Epochs, report.Epoch(e))
+	}
+	return report.Picture(path, r)
+}

@@ -1,0 +1,60 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+
+	urfave "github.com/urfave/cli/v2"
+
+	"fx/classify"
+)
+
+func demoCommand(out *output) *urfave.Command {
+	return &urfave.Command{
+		Name:  "demo",
+		Usage: "the whole way on photos that it finds: extract, train a head, judge it, draw a report",
+		Description: "Photos: --data, FX_DATA_DIR, ./hymenoptera_data, fx's cache, the tutorial's ants and bees, else drawn\n" +
+			"pictures. Network: squeezenet1_1 where its weights are to be had, else one whose weights a Python package ships.",
+		Flags: append([]urfave.Flag{
+			&urfave.StringFlag{Name: "out", Value: "fx-demo", Usage: "`DIR` for all that it makes"},
+			&urfave.StringFlag{Name: "data", Usage: "`DIR` of photos"},
+			&urfave.StringFlag{Name: "backbone", Usage: "`NAME` of another network"},
+			&urfave.StringFlag{Name: "weights", Usage: "weights `FILE`, or seed:N for random ones"},
+		}, deviceFlags()...),
+		Action: func(c *urfave.Context) error {
+			if err := noArguments(c); err != nil {
+				return err
+			}
+			embedder, err := embedderOptions(c)
+			if err != nil {
+				return err
+			}
+			d, err := classify.Demo(c.Context, classify.DemoOptions{
+				Out: c.String("out"), Data: c.String("data"), Embedder: embedder, Decoder: c.String("decoder"), FxVersion: version(),
+			}, out.progress())
+			if err != nil {
+				return err
+			}
+			return out.result(d, func(w io.Writer) { printDemo(w, d) })
+		},
+	}
+}
+
+func printDemo(w io.Writer, d classify.DemoResult) {
+	printReport(w, d.Eval)
+	e := d.Extract
+	fmt.Fprintf(w, "\nfeatures: %d photos, %d computed", e.Images, e.Computed)
+	if e.Computed > 0 {
+		fmt.Fprintf(w, " at %.0f images/s", e.ImagesPerSecond)
+	}
+	fmt.Fprintf(w, "; head trained in %.1f s; best val accuracy %.4f in epoch %d; %.1f s in all\n\n", d.FitSeconds, d.BestValAccuracy, d.BestEpoch, d.Seconds)
+	for _, line := range [][2]string{
+		{"photos", d.Photos.Dir + " (" + d.Photos.Origin + ")"},
+		{"network", d.Backbone + ", weights " + d.Weights + " (" + d.WeightsOrigin + ")"},
+		{"features", d.Store}, {"model", d.Model}, {"report", d.Picture},
+	} {
+		fmt.Fprintf(w, "%-9s %s\n", line[0], line[1])
+	}
+	printNotes(w, d.Notes)
+	fmt.Fprintf(w, "\nnext: fx predict --model %s PHOTO...\n", d.Model)
+}
