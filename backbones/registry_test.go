@@ -49,8 +49,6 @@ func TestRegistryFitsTheGraphs(t *testing.T) {
 		if _, dims, _ := onnx.Shape(m.Graph.Input[0]); !slices.Equal(dims, []int64{-1, 3, int64(b.Preprocess.Crop), int64(b.Preprocess.Crop)}) {
 			t.Errorf("%s: input %v", b.Name, dims)
 		}
-		dropout := 0.0
-		ix := onnx.NewIndex(m.Graph)
 		if err := toInference(m.Graph); err != nil {
 			t.Fatal(err)
 		}
@@ -62,7 +60,7 @@ func TestRegistryFitsTheGraphs(t *testing.T) {
 		}
 		// Between the cached tensor and the classifier, or right before the cached one.
 		m, _ = Skeleton(b.Name)
-		ix = onnx.NewIndex(m.Graph)
+		ix, dropout := onnx.NewIndex(m.Graph), 0.0
 		for value := ix.Consumers(b.Head.Weight)[0].Input[0]; ; {
 			n := ix.Producer(value)
 			if n.OpType == "Dropout" {
