@@ -1,5 +1,6 @@
 """A torch module's graph as a plain ONNX model: stable names, any batch size."""
 
+import contextlib
 import io
 import warnings
 
@@ -25,8 +26,9 @@ def trace(model, size, outputs=("logits",), training=True):
     state = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     model.train(training)
     file = io.BytesIO()
-    with warnings.catch_warnings(), torch.no_grad():
-        warnings.simplefilter("ignore")  # deprecations of the exporter that we pin
+    with warnings.catch_warnings(), torch.no_grad(), contextlib.redirect_stdout(io.StringIO()):
+        # Deprecations of the exporter that we pin; on an error it prints its whole graph.
+        warnings.simplefilter("ignore")
         torch.onnx.export(
             model,
             (torch.zeros(2, 3, size, size),),
@@ -34,7 +36,8 @@ def trace(model, size, outputs=("logits",), training=True):
             dynamo=False,
             training=torch.onnx.TrainingMode.PRESERVE,
             do_constant_folding=False,
-            export_params=False,  # with it, equal tensors would become one
+            export_params=False,
+            keep_initializers_as_inputs=True,  # without it, equal tensors would become one
             opset_version=OPSET,
             input_names=["input"],
             output_names=list(outputs),

@@ -3,6 +3,7 @@
 import os
 
 import graph
+from failure import Failure
 from networks import NETWORKS
 
 
@@ -26,7 +27,10 @@ def check_names(traced, model):
 
 
 def write(names, folder):
-    """Write NAME.onnx for each name; yields name, path and size."""
+    """Write NAME.onnx for each name, all where there are none; yields name, path and size."""
+    unknown = [name for name in names if name not in NETWORKS]
+    if unknown:
+        raise Failure(f"no registered network {', '.join(unknown)}; there are {', '.join(NETWORKS)}")
     os.makedirs(folder, exist_ok=True)
     for name in names or NETWORKS:
         data = graph.serialize(skeleton(name)[0])

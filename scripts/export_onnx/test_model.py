@@ -1,0 +1,225 @@
+"""python -m pytest scripts/export_onnx: a network of one's own becomes a file that says all of itself."""
+
+import json
+
+import pytest
+
+REQUIREMENTS = "needs the packages of scripts/export_onnx/requirements.txt"
+torch = pytest.importorskip("torch", reason=REQUIREMENTS)
+onnx = pytest.importorskip("onnx", reason=REQUIREMENTS)
+ort = pytest.importorskip("onnxruntime", reason=REQUIREMENTS)
+torchvision = pytest.importorskip("torchvision", reason=REQUIREMENTS)
+pytest.importorskip("timm", reason=REQUIREMENTS)
+safetensors_torch = pytest.importorskip("safetensors.torch", reason=REQUIREMENTS)
+
+import numpy as np
+
+import export
+import graph
+
+OWN = """
+import torch
+from torch import nn
+
+class Head(nn.Module):  # dropout → 1×1 convolution → ReLU → mean, as SqueezeNet's
+    def __init__(self):
+        super().__init__()
+        self.drop, self.conv = nn.Dropout(0.25), nn.Conv2d(8, 5, 1)
+    def forward(self, x):
+        return torch.relu(self.conv(self.drop(x))).mean((2, 3))
+
+def stem():
+    return [nn.Conv2d(3, 8, 3, stride=4, bias=False), nn.BatchNorm2d(8), nn.ReLU()]
+
+def mapped():
+    return nn.Sequential(*stem(), Head())
+
+def no_bias():
+    return nn.Sequential(*stem(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(0.1), nn.Linear(8, 5, bias=False))
+
+def no_classifier():
+    return nn.Sequential(*stem(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+
+class Frozen(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.body, self.fc = nn.Sequential(*stem(), nn.AdaptiveAvgPool2d(1)), nn.Linear(8, 5)
+    def forward(self, x):
+        return self.fc(self.body(x).reshape(int(x.shape[0]), 8) + torch.zeros(len(x.tolist()), 8))
+
+def frozen():
+    return Frozen()
+
+class Noisy(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Sequential(*stem(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 5))
+    def forward(self, x):
+        return self.body(x + torch.rand_like(x) if self.training else x)
+
+def noisy():
+    return Noisy()
+
+def number():
+    return 3
+"""
+
+
+@pytest.fixture
+def own(tmp_path):
+    path = tmp_path / "own.py"
+    path.write_text(OWN)
+    return path
+
+
+def run(capsys, *arguments):
+    """Exit code, the JSON document of stdout or None, and stderr."""
+    code = export.main(["model", *map(str, arguments)])
+    out, err = capsys.readouterr()
+    return code, json.loads(out) if out else None, err
+
+
+def metadata(path):
+    return {p.key: p.value for p in onnx.load(path).metadata_props}
+
+
+def infer(path, images, output=None):
+    model = graph.to_inference(onnx.load(path))
+    if output:
+        model.graph.output[0].CopyFrom(onnx.helper.make_tensor_value_info(output, onnx.TensorProto.FLOAT, None))
+    session = ort.InferenceSession(graph.serialize(model), providers=["CPUExecutionProvider"])
+    return session.run(None, {"input": images})[0]
+
+
+def test_torchvision_with_a_weights_file(tmp_path, capsys):
+    torch.manual_seed(5)
+    model = torchvision.models.mobilenet_v3_small(num_classes=7).eval()
+    weights, out = tmp_path / "mobilenet_v3_small-047dcff4.pth", tmp_path / "m.onnx"
+    torch.save({"state_dict": {"module." + k: v for k, v in model.state_dict().items()}}, weights)
+    code, report, err = run(capsys, "--torchvision", "mobilenet_v3_small", "--weights", weights, "--classes", 7, "--out", out)
+    assert code == 0, err
+    assert metadata(out) == {
+        "fx.format": "1",
+        "fx.backbone": "mobilenet_v3_small",
+        "fx.weights": weights.name,
+        "fx.preprocess": '{"resize":256,"crop":224,"interpolation":"bilinear","mean":[0.485,0.456,0.406],"std":[0.229,0.224,0.225]}',
+        "fx.features": "/classifier/classifier.1/HardSwish_output_0",
+        "fx.head": '{"kind":"linear","in":1024,"spatial":[0,0],"weight":"classifier.3.weight","bias":"classifier.3.bias","dropout":0.2,"classes":7}',
+    }
+    assert report["mode"] == "training" and report["feature_shape"] == [1024] and report["notes"] == []
+    kept = []
+    model.classifier[2].register_forward_pre_hook(lambda _, inputs: kept.append(inputs[0].numpy().copy()))
+    images = np.random.default_rng(0).normal(size=(3, 3, 224, 224)).astype(np.float32)
+    with torch.no_grad():
+        logits = model(torch.from_numpy(images)).numpy()
+    np.testing.assert_allclose(infer(out, images), logits, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(infer(out, images, report["features"]), kept[0], rtol=1e-4, atol=1e-5)
+
+
+def test_timm_transformer(tmp_path, capsys):
+    import timm
+
+    timm_name, out = "test_vit.r160_in1k", tmp_path / "v.onnx"
+    code, report, err = run(capsys, "--timm", timm_name, "--out", out)
+    assert code == 0, err
+    config = timm.data.resolve_data_config({}, model=timm.create_model(timm_name))
+    assert report["preprocess"]["crop"] == config["input_size"][1]
+    assert report["preprocess"]["mean"] == list(config["mean"])
+    assert report["head"]["weight"] == "head.weight" and report["weights"] == "random"
+    assert "random" in err
+    size = report["preprocess"]["crop"]
+    assert infer(out, np.zeros((5, 3, size, size), np.float32)).shape == (5, 1000)
+
+
+def test_stochastic_depth_is_turned_off(tmp_path, capsys):
+    code, report, err = run(capsys, "--torchvision", "efficientnet_b0", "--size", 64, "--out", tmp_path / "e.onnx")
+    assert code == 0, err
+    assert report["mode"] == "training" and "stochastic depth" in err
+    assert report["preprocess"]["crop"] == 64 and report["preprocess"]["resize"] == 64 * 256 // 224
+    assert report["preprocess"]["interpolation"] == "bicubic"
+
+
+def test_module_with_a_map_head(own, tmp_path, capsys):
+    code, report, err = run(capsys, "--module", f"{own}:mapped", "--size", 32, "--mean", 0.5, 0.5, 0.5, "--out", tmp_path / "m.onnx")
+    assert code == 0, err
+    assert report["feature_shape"] == [8, 8, 8]
+    assert report["head"] == {
+        "kind": "conv1x1", "in": 8, "spatial": [8, 8], "weight": "3.conv.weight", "bias": "3.conv.bias",
+        "dropout": 0.25, "classes": 5,
+    }  # fmt: skip
+    assert report["preprocess"]["mean"] == [0.5, 0.5, 0.5] and report["weights"] == "own.py:mapped"
+
+
+def test_module_without_bias_and_weights_from_safetensors(own, tmp_path, capsys):
+    namespace = {}
+    exec(OWN, namespace)
+    torch.manual_seed(9)
+    model, weights, out = namespace["no_bias"]().eval(), tmp_path / "w.safetensors", tmp_path / "m.onnx"
+    safetensors_torch.save_file(model.state_dict(), weights)
+    code, report, err = run(capsys, "--module", f"{own}:no_bias", "--weights", weights, "--size", 32, "--out", out)
+    assert code == 0, err
+    assert report["head"]["weight"] == "6.weight" and report["head"]["bias"] == "" and report["head"]["dropout"] == 0.1
+    images = np.random.default_rng(0).normal(size=(2, 3, 32, 32)).astype(np.float32)
+    with torch.no_grad():
+        np.testing.assert_allclose(infer(out, images), model(torch.from_numpy(images)).numpy(), rtol=1e-4, atol=1e-6)
+
+
+def test_features_can_be_named(own, tmp_path, capsys):
+    arguments = ("--module", f"{own}:no_classifier", "--size", 32, "--out", tmp_path / "m.onnx")
+    code, report, err = run(capsys, *arguments)
+    assert code == 2 and "--features" in err and "logits" in err
+    code, report, err = run(capsys, *arguments, "--features", "logits")
+    assert code == 0, err
+    assert report["feature_shape"] == [8] and report["head"] is None and "fx.head" not in metadata(tmp_path / "m.onnx")
+
+
+def test_random_training_graph_falls_back_to_evaluation(own, tmp_path, capsys):
+    code, report, err = run(capsys, "--module", f"{own}:noisy", "--size", 32, "--out", tmp_path / "m.onnx")
+    assert code == 0, err
+    assert report["mode"] == "evaluation" and "random numbers" in err
+    names = [t.name for t in onnx.load(tmp_path / "m.onnx").graph.initializer]
+    assert "body.1.running_var" in names, "batch normalisation was folded away"
+
+
+def test_frozen_batch_is_refused(own, tmp_path, capsys):
+    code, report, err = run(capsys, "--module", f"{own}:frozen", "--size", 32, "--out", tmp_path / "m.onnx")
+    assert code == 4 and "batch" in err and not (tmp_path / "m.onnx").exists()
+
+
+def test_same_file_twice(own, tmp_path, capsys):
+    for out in ("a.onnx", "b.onnx"):
+        assert run(capsys, "--module", f"{own}:mapped", "--size", 32, "--out", tmp_path / out)[0] == 0
+    assert (tmp_path / "a.onnx").read_bytes() == (tmp_path / "b.onnx").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["--torchvision", "resnet81"], 2, "Did you mean resnet18"),
+        (["--timm", "resnet10x"], 2, "Did you mean resnet10t"),
+        (["--torchvision", "resnet18", "--weights", "nowhere.pth"], 2, "no such file"),
+        (["--torchvision", "resnet18", "--weights", "DEFAULT", "--classes", "2"], 2, "leave it out"),
+        (["--torchvision", "resnet18", "--pretrained"], 2, "--weights DEFAULT"),
+        (["--module", "own.py"], 2, "FILE.py:FUNCTION"),
+        (["--module", "nowhere.py:net"], 2, "no file"),
+        (["--module", "OWN:nothing"], 2, "no function"),
+        (["--module", "OWN:number"], 2, "torch.nn.Module"),
+        (["--module", "OWN:mapped", "--weights", "OWN"], 4, "cannot read"),
+        (["--module", "OWN:mapped", "--weights", "OTHER"], 4, "missing"),
+        (["--module", "OWN:mapped", "--std", "0", "1", "1"], 2, "above 0"),
+        (["--module", "OWN:mapped", "--size", "2"], 2, "does not run"),
+        (["--module", "OWN:mapped", "--features", "nope"], 2, "no such tensor"),
+        (["--module", "OWN:mapped", "--out", "nowhere/m.onnx"], 2, "no folder"),
+        (["--module", "OWN:mapped", "--out", "m.pb"], 2, ".onnx"),
+    ],
+)
+def test_errors_say_what_to_do(own, tmp_path, capsys, monkeypatch, arguments, code, words):
+    monkeypatch.chdir(tmp_path)
+    torch.save({"x": torch.zeros(1)}, "other.pth")
+    arguments = [a.replace("OWN", str(own)).replace("OTHER", "other.pth") for a in arguments]
+    if "--out" not in arguments:
+        arguments += ["--out", "m.onnx"]
+    got, report, err = run(capsys, *arguments)
+    assert (got, report) == (code, None), err
+    assert words in err
+    assert not (tmp_path / "m.onnx").exists()
