@@ -2,7 +2,12 @@ package classify
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
 	"slices"
+	"strings"
 
 	"fx/extract"
 	"fx/head"
@@ -53,6 +58,10 @@ func embedderOf(ctx context.Context, m modeldir.Model, o extract.EmbedderOptions
 	weights := o.Network.Weights
 	if weights == "" && m.Backbone.File == "" {
 		weights = m.Backbone.Weights
+		if _, err := os.Stat(weights); errors.Is(err, fs.ErrNotExist) && !strings.HasPrefix(weights, "seed:") {
+			report.Note(fmt.Sprintf("the backbone's weights are no longer at %s; looking for others with the same SHA-256", weights))
+			weights = ""
+		}
 	}
 	o.Network = extract.NetworkOptions{
 		Backbone: m.Backbone.Name, Weights: weights, FeatureTensor: m.Backbone.FeatureTensor,

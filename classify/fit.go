@@ -74,7 +74,8 @@ func Fit(ctx context.Context, o FitOptions, epoch func(head.Epoch)) (FitResult, 
 	}
 	model := modeldir.Model{
 		Backbone: modeldir.Backbone{
-			Name: m.Backbone, Weights: m.Weights, WeightsOrigin: m.Made.WeightsOrigin,
+			Name: m.Backbone, File: m.Made.BackboneFile, FeatureTensor: m.Made.FeatureTensor,
+			Weights: m.Made.WeightsFile, WeightsOrigin: m.Made.WeightsOrigin,
 			GraphSHA256: m.GraphSHA256, WeightsSHA256: m.WeightsSHA256,
 		},
 		Preprocess: m.Preprocess, EXIF: m.EXIF, Head: described, Classes: m.Classes,

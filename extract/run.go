@@ -201,7 +201,10 @@ func (r *run) newManifest(provider string) store.Manifest {
 		Preprocess: n.Backbone.Preprocess, EXIF: o.EXIF, Decoder: decoderFamily(r.decoder), Provider: provider,
 		DType: store.DType(o.DType), FeatureShape: n.Backbone.FeatureShape,
 		Seed: o.Seed, Views: o.Views, Classes: r.photos.Classes,
-		Made: store.Provenance{FX: o.FxVersion, WeightsOrigin: n.WeightsOrigin, Notes: n.Notes},
+		Made: store.Provenance{FX: o.FxVersion, WeightsOrigin: n.WeightsOrigin, WeightsFile: n.Weights, BackboneFile: n.Backbone.File, Notes: n.Notes},
+	}
+	if n.Backbone.File != "" {
+		m.Made.FeatureTensor = o.Embedder.Network.FeatureTensor
 	}
 	if m.EXIF == "" {
 		m.EXIF = "ignore"

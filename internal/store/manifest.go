@@ -68,6 +68,9 @@ type Provenance struct {
 	Device          string            `json:"device,omitempty"`           // such as the name of the GPU
 	ProviderOptions map[string]string `json:"provider_options,omitempty"` // of ONNX Runtime
 	WeightsOrigin   string            `json:"weights_origin,omitempty"`   // where they were found
+	WeightsFile     string            `json:"weights_file,omitempty"`     // absolute path, or seed:0
+	BackboneFile    string            `json:"backbone_file,omitempty"`    // absolute path of a user's ONNX file
+	FeatureTensor   string            `json:"feature_tensor,omitempty"`   // that the user chose in it
 	Notes           []string          `json:"notes,omitempty"`            // such as "weights made by seed 0, not trained"
 }
 
