@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/url"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -151,6 +152,10 @@ func noAnswer(ctx, inner context.Context, err error, before bool) error {
 	var dial *net.OpError
 	var lookup *net.DNSError
 	noNetwork := errors.As(err, &lookup) || errors.As(err, &dial) && (dial.Op == "dial" || dial.Op == "proxyconnect" || dial.Op == "socks connect")
+	var named *url.Error // says the address once more
+	if errors.As(err, &named) {
+		err = named.Err
+	}
 	err = fmt.Errorf("%w: %w", ErrUnreachable, err)
 	if noNetwork && !before {
 		return err

@@ -114,7 +114,14 @@ func (p *part) append(body io.Reader, meter *meter) (writeErr, readErr error) {
 
 func (p *part) sync() error { return p.file.Sync() }
 
-func (p *part) close() { _ = p.file.Close() } // synced where it matters
+// close closes the file, which is synced where it matters, and leaves no empty part.
+func (p *part) close() {
+	_ = p.file.Close()
+	if p.size == 0 {
+		_ = os.Remove(p.path)
+		p.forget()
+	}
+}
 
 // discard empties the part: its bytes are of no use.
 func (p *part) discard() {
