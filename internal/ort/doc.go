@@ -20,10 +20,9 @@
 // cancellation go through yalue/onnxruntime_go. A small C shim (shim.c) calls
 // ONNX Runtime's table of functions for what that binding lacks: a run over the
 // caller's memory in one call, the names and symbolic sizes of inputs and
-// outputs, the list of providers, the provider's options read back. Values that
-// stay on a device (IoBinding, CUDA graphs: training) belong into the shim too,
-// beside fx_run, with one more position in its table each. No C type leaves
-// this package.
+// outputs, the list of providers, the provider's options read back, and values
+// that stay where they are between runs (Value, Binding: training). No C type
+// leaves this package.
 //
 // # Systems
 //

@@ -3,6 +3,7 @@ package ort
 import (
 	"context"
 	"fmt"
+	"unsafe"
 
 	onnxruntime "github.com/yalue/onnxruntime_go"
 
@@ -23,6 +24,13 @@ func (s *Session) Run(ctx context.Context, inputs, outputs []Tensor) error {
 	if err := s.checkTensors(inputs, outputs); err != nil {
 		return err
 	}
+	return s.call(ctx, func(options unsafe.Pointer) error {
+		return s.runtime.api.run(s.session, options, s.inNames, s.outNames, inputs, outputs)
+	})
+}
+
+// call makes one run of the session with run options that end it when ctx does.
+func (s *Session) call(ctx context.Context, run func(options unsafe.Pointer) error) error {
 	s.open.RLock()
 	defer s.open.RUnlock()
 	if s.closed {
@@ -38,9 +46,7 @@ func (s *Session) Run(ctx context.Context, inputs, outputs []Tensor) error {
 		_ = options.Terminate() // the run then ends by itself
 		close(terminated)
 	})
-	err = s.runGuarded(func() error {
-		return s.runtime.api.run(s.session, pointerField(options, "o"), s.inNames, s.outNames, inputs, outputs)
-	})
+	err = s.runGuarded(func() error { return run(pointerField(options, "o")) })
 	if !stop() {
 		<-terminated // options must outlive Terminate
 	}

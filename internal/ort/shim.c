@@ -14,6 +14,7 @@ enum {
   SessionGetOutputTypeInfo = 34,
   SessionGetInputName = 36,
   SessionGetOutputName = 37,
+  CreateTensorAsOrtValue = 48,
   CreateTensorWithDataAsOrtValue = 49,
   GetTensorMutableData = 51,
   CastTypeInfoToTensorInfo = 55,
@@ -22,6 +23,7 @@ enum {
   GetDimensions = 62,
   GetSymbolicDimensions = 63,
   GetTensorTypeAndShape = 65,
+  CreateMemoryInfo = 68,
   CreateCpuMemoryInfo = 69,
   AllocatorFree = 76,
   GetAllocatorWithDefaultOptions = 78,
@@ -32,10 +34,17 @@ enum {
   ReleaseTensorTypeAndShapeInfo = 99,
   GetAvailableProviders = 125,
   ReleaseAvailableProviders = 126,
+  CreateAllocator = 131,
+  ReleaseAllocator = 132,
+  RunWithBinding = 133,
+  CreateIoBinding = 134,
+  ReleaseIoBinding = 135,
+  BindInput = 136,
+  BindOutput = 137,
   GetCUDAProviderOptionsAsString = 207,
 };
 
-enum { ArenaAllocator = 1, MemTypeDefault = 0 };
+enum { DeviceAllocator = 0, ArenaAllocator = 1, MemTypeDefault = 0 };
 
 typedef void *status;
 
@@ -231,3 +240,61 @@ char *fx_value(fx_api api, void *value, int32_t *dtype, size_t *rank, int64_t *s
 }
 
 void fx_release_value(fx_api api, void *value) { ((void (*)(void *))api[ReleaseValue])(value); }
+
+// gpu_allocator makes the session's allocator of a GPU's memory.
+static char *gpu_allocator(fx_api api, const void *session, int gpu, void **allocator, int *code) {
+  void *memory = NULL;
+  char *message =
+      take(api,
+           ((status(*)(const char *, int, int, int, void **))api[CreateMemoryInfo])(
+               "Cuda", DeviceAllocator, gpu, MemTypeDefault, &memory),
+           code);
+  if (message) return message;
+  message = take(api,
+                 ((status(*)(const void *, const void *, void **))api[CreateAllocator])(
+                     session, memory, allocator),
+                 code);
+  ((void (*)(void *))api[ReleaseMemoryInfo])(memory);
+  return message;
+}
+
+char *fx_new_value(fx_api api, const void *session, int gpu, const int64_t *shape, size_t rank,
+                   int32_t dtype, void **allocator, void **value, void **data, int *code) {
+  void *from = NULL; // the default allocator is ONNX Runtime's own: it is not released
+  char *message = gpu < 0 ? default_allocator(api, &from, code)
+                          : gpu_allocator(api, session, gpu, &from, code);
+  if (message) return message;
+  if (gpu >= 0) *allocator = from;
+  message = take(api,
+                 ((status(*)(void *, const int64_t *, size_t, int32_t,
+                             void **))api[CreateTensorAsOrtValue])(from, shape, rank, dtype, value),
+                 code);
+  if (message) return message;
+  return take(api, ((status(*)(void *, void **))api[GetTensorMutableData])(*value, data), code);
+}
+
+void fx_release_allocator(fx_api api, void *allocator) {
+  ((void (*)(void *))api[ReleaseAllocator])(allocator);
+}
+
+char *fx_new_binding(fx_api api, void *session, void **binding, int *code) {
+  return take(api, ((status(*)(void *, void **))api[CreateIoBinding])(session, binding), code);
+}
+
+char *fx_bind(fx_api api, void *binding, int output, const char *name, const void *value, int *code) {
+  int position = output ? BindOutput : BindInput;
+  return take(
+      api, ((status(*)(void *, const char *, const void *))api[position])(binding, name, value), code);
+}
+
+char *fx_run_binding(fx_api api, void *session, const void *run_options, const void *binding,
+                     int *code) {
+  return take(api,
+              ((status(*)(void *, const void *, const void *))api[RunWithBinding])(
+                  session, run_options, binding),
+              code);
+}
+
+void fx_release_binding(fx_api api, void *binding) {
+  ((void (*)(void *))api[ReleaseIoBinding])(binding);
+}

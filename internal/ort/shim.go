@@ -206,3 +206,48 @@ func (a api) copyValue(value unsafe.Pointer) (Tensor, error) {
 	copy(t.bytes(), unsafe.Slice((*byte)(data), t.count*t.dtype.size()))
 	return t, nil
 }
+
+// newValue makes a value without content, in host memory where gpu < 0. On a
+// GPU it comes with an allocator that is freed after it.
+func (a api) newValue(session unsafe.Pointer, gpu int, dtype DType, shape []int64) (value, allocator, data unsafe.Pointer, err error) {
+	var code C.int
+	message := C.fx_new_value(a.table, session, C.int(gpu), (*C.int64_t)(unsafe.SliceData(shape)), C.size_t(len(shape)),
+		C.int32_t(dtype), &allocator, &value, &data, &code)
+	if err = take(message, code); err != nil {
+		a.freeValue(value, allocator)
+		return nil, nil, nil, err
+	}
+	return value, allocator, data, nil
+}
+
+func (a api) freeValue(value, allocator unsafe.Pointer) {
+	if value != nil {
+		C.fx_release_value(a.table, value)
+	}
+	if allocator != nil {
+		C.fx_release_allocator(a.table, allocator)
+	}
+}
+
+func (a api) newBinding(session unsafe.Pointer) (unsafe.Pointer, error) {
+	var binding unsafe.Pointer
+	var code C.int
+	err := take(C.fx_new_binding(a.table, session, &binding, &code), code)
+	return binding, err
+}
+
+// bind makes value the input or output of that name in the runs of a binding.
+func (a api) bind(binding unsafe.Pointer, output bool, name *C.char, value unsafe.Pointer) error {
+	var which, code C.int
+	if output {
+		which = 1
+	}
+	return take(C.fx_bind(a.table, binding, which, name, value, &code), code)
+}
+
+func (a api) runBinding(session, options, binding unsafe.Pointer) error {
+	var code C.int
+	return take(C.fx_run_binding(a.table, session, options, binding, &code), code)
+}
+
+func (a api) freeBinding(binding unsafe.Pointer) { C.fx_release_binding(a.table, binding) }

@@ -52,7 +52,22 @@ char *fx_run(fx_api api, void *session, const void *run_options, const char *con
 char *fx_value(fx_api api, void *value, int32_t *dtype, size_t *rank, int64_t *shape,
                size_t max_rank, void **data, int *code);
 
-// fx_release_value frees a value that fx_run allocated.
+// fx_release_value frees a value that fx_run or fx_new_value allocated.
 void fx_release_value(fx_api api, void *value);
+
+// fx_new_value makes a value without content: in host memory where gpu < 0,
+// else in the memory of that GPU, through the session's allocator, which the
+// caller frees with fx_release_allocator after the value.
+char *fx_new_value(fx_api api, const void *session, int gpu, const int64_t *shape, size_t rank,
+                   int32_t dtype, void **allocator, void **value, void **data, int *code);
+void fx_release_allocator(fx_api api, void *allocator);
+
+// fx_new_binding makes a list of the values that a run reads and writes; the
+// caller frees it with fx_release_binding before the session.
+char *fx_new_binding(fx_api api, void *session, void **binding, int *code);
+char *fx_bind(fx_api api, void *binding, int output, const char *name, const void *value, int *code);
+char *fx_run_binding(fx_api api, void *session, const void *run_options, const void *binding,
+                     int *code);
+void fx_release_binding(fx_api api, void *binding);
 
 #endif

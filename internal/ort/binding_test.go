@@ -1,0 +1,147 @@
+package ort
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"testing"
+
+	"fx/internal/fail"
+)
+
+// counter is next = state + by, total = the sum of next.
+func counter() []byte {
+	return onnxModel(onnxGraph(
+		[]message{
+			onnxNode("Add", []string{"state", "by"}, []string{"next"}),
+			onnxNode("ReduceSum", []string{"next"}, []string{"total"}, message{}.text(1, "keepdims").number(3, 0).number(20, 2)),
+		}, nil,
+		[]message{onnxValue("state", Float32T, 2, 3), onnxValue("by", Float32T)},
+		[]message{onnxValue("next", Float32T, 2, 3), onnxValue("total", Float32T)},
+	))
+}
+
+// bound is a session whose state goes from one of two values to the other.
+type bound struct {
+	state    [2]*Value
+	by       *Value
+	total    *Value
+	bindings [2]*Binding
+}
+
+func newBound(t *testing.T, s *Session) *bound {
+	t.Helper()
+	value := func(shape ...int64) *Value {
+		v, err := s.NewValue(Float32T, shape...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(v.Close)
+		return v
+	}
+	b := &bound{by: value(), total: value()}
+	b.state[0], b.state[1] = value(2, 3), value(2, 3)
+	for i := range b.bindings {
+		binding, err := s.NewBinding()
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(binding.Close)
+		for _, err := range []error{
+			binding.Input("state", b.state[i]), binding.Input("by", b.by),
+			binding.Output("next", b.state[1-i]), binding.Output("total", b.total),
+		} {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		b.bindings[i] = binding
+	}
+	return b
+}
+
+func TestStateStaysInPlaceBetweenRuns(t *testing.T) {
+	s := newSession(t, counter(), SessionOptions{Device: CPU, Threads: 1})
+	b := newBound(t, s)
+	if err := s.Upload(t.Context(), b.state[0], NewTensor([]float32{0, 1, 2, 3, 4, 5}, 2, 3)); err != nil {
+		t.Fatal(err)
+	}
+	Data[float32](b.by.Tensor())[0] = 2
+	for i := range 5 {
+		if err := b.bindings[i%2].Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if want := float32(15 + 12*(i+1)); Data[float32](b.total.Tensor())[0] != want {
+			t.Fatalf("after run %d the sum is %v, want %v", i, Data[float32](b.total.Tensor())[0], want)
+		}
+	}
+	got := make([]float32, 6)
+	if err := s.Download(t.Context(), NewTensor(got, 2, 3), b.state[1]); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(got, []float32{10, 11, 12, 13, 14, 15}) {
+		t.Errorf("the state is %v", got)
+	}
+}
+
+func TestTransferCopiesAnyShape(t *testing.T) {
+	s := newSession(t, counter(), SessionOptions{Device: CPU, Threads: 1})
+	for _, shape := range [][]int64{{}, {4}, {2, 1, 3}} {
+		from, err := s.NewValue(Float32T, shape...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer from.Close()
+		to, err := s.runtime.NewValue(Float32T, shape...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer to.Close()
+		for i := range Data[float32](from.Tensor()) {
+			Data[float32](from.Tensor())[i] = float32(i + 1)
+			Data[float32](to.Tensor())[i] = -1
+		}
+		if err := s.transfer(t.Context(), from, to); err != nil {
+			t.Fatal(err)
+		}
+		if !slices.Equal(Data[float32](from.Tensor()), Data[float32](to.Tensor())) {
+			t.Errorf("shape %v: %v became %v", shape, Data[float32](from.Tensor()), Data[float32](to.Tensor()))
+		}
+	}
+}
+
+func TestBindingRefusesWhatDoesNotFit(t *testing.T) {
+	s := newSession(t, counter(), SessionOptions{Device: CPU, Threads: 1})
+	b, err := s.NewBinding()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
+	v, err := s.NewValue(Float32T, 3, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer v.Close()
+	if err := b.Input("state", v); fail.KindOf(err) != fail.Model {
+		t.Errorf("a tensor of another shape: %v", err)
+	}
+	if err := b.Output("nothing", v); fail.KindOf(err) != fail.Model {
+		t.Errorf("an unknown output: %v", err)
+	}
+	if err := b.Run(t.Context()); fail.KindOf(err) != fail.Model {
+		t.Errorf("a run with nothing bound: %v", err)
+	}
+	if err := s.Upload(t.Context(), v, NewTensor([]float32{1}, 1)); fail.KindOf(err) != fail.Model {
+		t.Errorf("an upload of another size: %v", err)
+	}
+}
+
+func TestBoundRunEndsWithItsContext(t *testing.T) {
+	s := newSession(t, counter(), SessionOptions{Device: CPU, Threads: 1})
+	b := newBound(t, s)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := b.bindings[0].Run(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("error %v", err)
+	}
+}
