@@ -42,7 +42,8 @@ type Options struct {
 	//	mean cross entropy + λ/2 · Σ weight²
 	//
 	// which leaves the bias alone. scikit-learn's LogisticRegression has the
-	// same optimum at C = 1/(λ·rows). 0 stands for 1/rows, its default C = 1.
+	// same optimum at C = 1/(λ·rows), for two classes at C = 2/(λ·rows) since
+	// it penalises their difference alone. 0 stands for 1/rows.
 	L2 float64
 	// Tolerance is the largest absolute derivative at which LBFGS stops; 0 stands for 1e-7.
 	Tolerance float64
@@ -85,7 +86,7 @@ func (o Options) check(l Layout) error {
 		{sgd && !(o.WeightDecay >= 0 && finite(o.WeightDecay)), "weight decay %g", "Give a weight decay of 0 or more.", o.WeightDecay},
 		{sgd && o.L2 != 0, "L2 penalty %g with the solver sgd", "For sgd, that is the weight decay; L2 is for lbfgs.", o.L2},
 		{lbfgs && l.Kind != Linear, "the solver lbfgs on a head of kind %q", "Use --solver sgd: the ReLU of this head leaves no single optimum to find.", l.Kind},
-		{lbfgs && !(o.L2 >= 0 && finite(o.L2)), "L2 penalty %g", "Give an L2 penalty above 0, or none for scikit-learn's default.", o.L2},
+		{lbfgs && !(o.L2 >= 0 && finite(o.L2)), "L2 penalty %g", "Give an L2 penalty above 0, or 0 for 1/rows.", o.L2},
 		{lbfgs && o.WeightDecay != 0, "weight decay %g with the solver lbfgs", "For lbfgs, that is L2.", o.WeightDecay},
 		{lbfgs && !(o.Tolerance >= 0 && finite(o.Tolerance)), "tolerance %g", "Give a tolerance above 0, such as 1e-7.", o.Tolerance},
 		{lbfgs && o.Iterations < 0, "%d iterations", "Allow at least one iteration.", o.Iterations},
