@@ -96,7 +96,8 @@ func (d *DemoResult) chooseNetwork(ctx context.Context, o extract.NetworkOptions
 	}
 	network, err := extract.OpenNetwork(ctx, o, watch)
 	if err != nil && !chosen && o.Weights == "" && ctx.Err() == nil {
-		note := fmt.Sprintf("the weights of %s can't be had (%v); taking %s, whose weights a Python package ships", o.Backbone, err, fallbackBackbone)
+		// Why is told by the notes of the search before.
+		note := fmt.Sprintf("the weights of %s can't be had; taking %s, whose weights a Python package ships", o.Backbone, fallbackBackbone)
 		watch.Note(note)
 		d.Notes = append(d.Notes, note)
 		o.Backbone = fallbackBackbone

@@ -3,6 +3,7 @@ package classify
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 
 	"fx/backbones"
@@ -63,7 +64,7 @@ func Export(ctx context.Context, o Options, out string, withPreprocessing bool, 
 	if info, err := os.Stat(out); err == nil {
 		result.Bytes = info.Size()
 	}
-	result.Input = "images, uint8 [batch, crop, crop, 3], RGB, resized and cropped"
+	result.Input = fmt.Sprintf("images, uint8 [batch, %d, %d, 3], RGB, resized and cropped", m.Preprocess.Crop, m.Preprocess.Crop)
 	if withPreprocessing {
 		result.Input = "image, uint8 [height, width, 3], RGB, any size"
 	}

@@ -88,7 +88,7 @@ func printDiagnosis(w io.Writer, d diagnosis) {
 		fmt.Fprintln(w, "ONNX Runtime  none that fx can use; run `fx runtime install`")
 	}
 	for _, c := range d.Candidates {
-		if c.Problem != "" {
+		if c.Problem != "" && c.Source != ort.FromSystem { // the loader's places are empty on most machines
 			fmt.Fprintf(w, "  passed over %s (%s): %s\n", c.Path, c.Source, c.Problem)
 		}
 	}

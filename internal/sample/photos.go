@@ -2,6 +2,7 @@ package sample
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -66,6 +67,9 @@ func Photos(ctx context.Context, o Options, report progress.Reporter) (Found, er
 	} else if ctx.Err() != nil {
 		return f, ctx.Err()
 	} else {
+		if errors.Is(err, fetch.ErrUnreachable) {
+			err = fetch.ErrUnreachable // the address stands in the line before
+		}
 		f.note(report, fmt.Sprintf("the tutorial's photos can't be had (%v); taking %s instead", err, DrawnName))
 	}
 	drawn, err := paths.Cache("data", fmt.Sprintf("drawn-v%d", drawnVersion))
