@@ -2,6 +2,7 @@ package sample
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"image"
 	"image/color"
@@ -39,10 +40,10 @@ var shapes = []struct {
 // Draw fills dir with the drawn set: train/ and val/ with a folder a class.
 // Position, size, turn, colours and noise are drawn from a fixed seed, so that
 // every machine gets the same pictures.
-func Draw(dir string) error { return drawSet(dir, drawnTrain, drawnVal) }
+func Draw(ctx context.Context, dir string) error { return drawSet(ctx, dir, drawnTrain, drawnVal) }
 
 // drawSet draws that many pictures a class.
-func drawSet(dir string, train, val int) error {
+func drawSet(ctx context.Context, dir string, train, val int) error {
 	for class, shape := range shapes {
 		for _, split := range []struct {
 			name  string
@@ -53,6 +54,9 @@ func drawSet(dir string, train, val int) error {
 				return err
 			}
 			for n := range split.count {
+				if err := ctx.Err(); err != nil {
+					return err
+				}
 				s := random.New(1, "drawn pictures "+split.name, uint64(class), uint64(n))
 				var b bytes.Buffer
 				if err := jpeg.Encode(&b, draw(shape.ink, s), &jpeg.Options{Quality: 90}); err != nil {

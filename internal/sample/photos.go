@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"time"
 
 	"fx/internal/fail"
 	"fx/internal/fetch"
@@ -30,7 +31,7 @@ type Options struct {
 
 	url    string // of the zip, for tests
 	client fetch.Client
-	draw   func(dir string) error // nil is Draw
+	draw   func(ctx context.Context, dir string) error // nil is Draw
 }
 
 // Found is a folder of photos, with a folder a split and a folder a class in each.
@@ -81,7 +82,11 @@ func Photos(ctx context.Context, o Options, report progress.Reporter) (Found, er
 		if draw == nil {
 			draw = Draw
 		}
-		if err := whole(drawn, draw); err != nil {
+		err := whole(drawn, func(temporary string) error { return draw(ctx, temporary) })
+		if ctx.Err() != nil {
+			return f, ctx.Err()
+		}
+		if err != nil {
 			return f, fail.Wrap(fail.KindOf(err), err, "Set FX_CACHE_DIR to a folder that fx may write.", "draw pictures in %s", drawn)
 		}
 	}
@@ -114,10 +119,11 @@ func (f *Found) download(ctx context.Context, o Options, dir string, report prog
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return err
 	}
-	if _, err := o.client.Get(ctx, fetch.File{URL: url, Path: zipped, MaxBytes: 10 * officialSize}, report); err != nil {
+	if _, err := o.client.Get(ctx, fetch.File{URL: url, Path: zipped, MaxBytes: 10 * officialSize,
+		Check: func(part string) error { return checkZip(ctx, part) }}, report); err != nil {
 		return err
 	}
-	if err := whole(dir, func(temporary string) error { return unzip(zipped, temporary) }); err != nil {
+	if err := whole(dir, func(temporary string) error { return unzip(ctx, zipped, temporary) }); err != nil {
 		return err
 	}
 	return os.Remove(zipped)
@@ -126,6 +132,9 @@ func (f *Found) download(ctx context.Context, o Options, dir string, report prog
 // whole makes dir appear with everything that fill writes, or not at all.
 func whole(dir string, fill func(temporary string) error) (err error) {
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return err
+	}
+	if err := sweep(dir); err != nil {
 		return err
 	}
 	temporary, err := os.MkdirTemp(filepath.Dir(dir), filepath.Base(dir)+".tmp-*")
@@ -145,6 +154,23 @@ func whole(dir string, fill func(temporary string) error) (err error) {
 	}
 	if err := os.Rename(temporary, dir); err != nil && !isFolder(dir) { // another fx may have been faster
 		return err
+	}
+	return nil
+}
+
+// sweep removes what killed processes left of dir a day ago or before; younger
+// folders may be another process's.
+func sweep(dir string) error {
+	left, err := filepath.Glob(dir + ".tmp-*")
+	if err != nil {
+		return err
+	}
+	for _, old := range left {
+		if info, err := os.Stat(old); err == nil && time.Since(info.ModTime()) > 24*time.Hour {
+			if err := os.RemoveAll(old); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"fx/internal/fail"
 	"fx/internal/progress"
@@ -69,7 +70,7 @@ func TestUnzipTakesPhotosOutOfTheirWrapper(t *testing.T) {
 		"__MACOSX/hymenoptera_data/train/._a.jpg": "x", "readme.txt": "x",
 	}, nil)
 	dir := t.TempDir()
-	if err := unzip(zipped, dir); err != nil {
+	if err := unzip(t.Context(), zipped, dir); err != nil {
 		t.Fatal(err)
 	}
 	if got := fmt.Sprint(files(t, dir)); got != "[train/ants/a.jpg val/bees/b.jpg]" {
@@ -90,7 +91,7 @@ func TestUnzipRefuses(t *testing.T) {
 		"the same name twice": {map[string]string{"w/a/b.jpg": "x", "w/a/./b.jpg": "y"}, nil},
 	} {
 		dir := filepath.Join(t.TempDir(), "in")
-		if err := unzip(zipOf(t, c.files, c.change), dir); err == nil {
+		if err := unzip(t.Context(), zipOf(t, c.files, c.change), dir); err == nil {
 			t.Errorf("%s was unpacked", name)
 		}
 	}
@@ -98,21 +99,21 @@ func TestUnzipRefuses(t *testing.T) {
 	if err := os.WriteFile(text, []byte("<html>"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := unzip(text, t.TempDir()); err == nil {
+	if err := unzip(t.Context(), text, t.TempDir()); err == nil {
 		t.Error("a web page was unpacked")
 	}
 }
 
 // few draws a small part of the drawn set.
-func few(dir string) error { return drawSet(dir, 2, 1) }
+func few(ctx context.Context, dir string) error { return drawSet(ctx, dir, 2, 1) }
 
 // The drawn set must be the same everywhere, whatever else is drawn: its accuracy is quoted.
 func TestDrawnPicturesAreReproducible(t *testing.T) {
 	a, b := t.TempDir(), t.TempDir()
-	if err := few(a); err != nil {
+	if err := few(t.Context(), a); err != nil {
 		t.Fatal(err)
 	}
-	if err := drawSet(b, 3, 2); err != nil {
+	if err := drawSet(t.Context(), b, 3, 2); err != nil {
 		t.Fatal(err)
 	}
 	names := files(t, a)
@@ -188,13 +189,66 @@ func TestWithoutANetworkPicturesAreDrawn(t *testing.T) {
 	}
 }
 
+// A log-in page in place of the zip must not be remembered as the official file.
 func TestABrokenZipFallsBackToPictures(t *testing.T) {
-	alone(t)
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "<html>") }))
+	cache := alone(t)
+	good, err := os.ReadFile(zipOf(t, map[string]string{"hymenoptera_data/train/ants/a.jpg": strings.Repeat("ant", 1000)}, nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	damaged := bytes.Clone(good)
+	damaged[30+len("hymenoptera_data/train/ants/a.jpg")+3] ^= 1 // within the photo
+	var served []byte
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(served) }))
 	defer server.Close()
-	f, err := Photos(t.Context(), Options{url: server.URL + "/x.zip", draw: few}, progress.Discard)
-	if err != nil || f.Origin != DrawnName {
-		t.Fatalf("%+v, %v", f, err)
+	o := Options{url: server.URL + "/x.zip", draw: few}
+	for _, served = range [][]byte{[]byte("<html>"), damaged} {
+		f, err := Photos(t.Context(), o, progress.Discard)
+		if err != nil || f.Origin != DrawnName {
+			t.Fatalf("%+v, %v", f, err)
+		}
+	}
+	served = good
+	if f, err := Photos(t.Context(), o, progress.Discard); err != nil || f.Origin != "download" || len(files(t, f.Dir)) != 1 {
+		t.Errorf("%+v, %v", f, err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(cache, "data", "*.zip*")); fmt.Sprint(left) != "["+filepath.Join(cache, "data", "hymenoptera_data.zip.lock")+"]" {
+		t.Errorf("%v was left", left)
+	}
+}
+
+func TestCancelledPhotosEnd(t *testing.T) {
+	cache := alone(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	o := Options{Offline: true, draw: func(ctx context.Context, dir string) error {
+		cancel()
+		return Draw(ctx, dir)
+	}}
+	if _, err := Photos(ctx, o, progress.Discard); fail.KindOf(err) != fail.Interrupted {
+		t.Errorf("%v", err)
+	}
+	if left, _ := filepath.Glob(filepath.Join(cache, "data", "*")); len(left) > 0 {
+		t.Errorf("%v was left", left)
+	}
+}
+
+func TestLeftoversAreSweptAfterADay(t *testing.T) {
+	cache := alone(t)
+	dir := filepath.Join(cache, "photos")
+	for name, age := range map[string]time.Duration{"old": 25 * time.Hour, "young": time.Hour} {
+		left := dir + ".tmp-" + name
+		if err := os.Mkdir(left, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chtimes(left, time.Time{}, time.Now().Add(-age)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := whole(dir, func(string) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+	if left, _ := filepath.Glob(dir + "*"); fmt.Sprint(left) != fmt.Sprintf("[%s %s.tmp-young]", dir, dir) {
+		t.Errorf("%v", left)
 	}
 }
 

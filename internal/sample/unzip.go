@@ -2,6 +2,7 @@ package sample
 
 import (
 	"archive/zip"
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -18,10 +19,33 @@ const (
 	maxAllBytes  = 1 << 30
 )
 
-// unzip writes the photos of a zip into dir, without the folder that wraps
-// them all. Entries that are no plain files or folders, that point outside dir,
-// or that are larger than they say are errors.
-func unzip(zipped, dir string) error {
+// unzip writes the photos of a zip into dir, without the folder that wraps them all.
+func unzip(ctx context.Context, zipped, dir string) error {
+	return eachPhoto(ctx, zipped, func(inner string, content io.Reader, size int64) error {
+		target := filepath.Join(dir, filepath.FromSlash(inner))
+		if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
+			return err
+		}
+		f, err := os.OpenFile(target, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+		if err != nil {
+			return err
+		}
+		return errors.Join(copyAll(f, content, size), f.Close())
+	})
+}
+
+// checkZip reads the photos of a zip to the end, so that a web page or a
+// damaged zip never counts as the download.
+func checkZip(ctx context.Context, zipped string) error {
+	return eachPhoto(ctx, zipped, func(_ string, content io.Reader, size int64) error {
+		return copyAll(io.Discard, content, size)
+	})
+}
+
+// eachPhoto gives take the path of each photo without the folder that wraps them
+// all. Entries that are no plain files or folders, that point outside their
+// folder, or that are larger than they say are errors.
+func eachPhoto(ctx context.Context, zipped string, take func(inner string, content io.Reader, size int64) error) error {
 	z, err := zip.OpenReader(zipped)
 	if err != nil {
 		return fmt.Errorf("%s is no zip: %w", zipped, err)
@@ -32,6 +56,9 @@ func unzip(zipped, dir string) error {
 	}
 	total := int64(0)
 	for _, entry := range z.File {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		name := path.Clean(strings.TrimPrefix(entry.Name, "/"))
 		if !filepath.IsLocal(filepath.FromSlash(entry.Name)) || strings.Contains(entry.Name, `\`) {
 			return fmt.Errorf("%s: the entry %q points outside its folder", zipped, entry.Name)
@@ -53,7 +80,11 @@ func unzip(zipped, dir string) error {
 		if total += int64(entry.UncompressedSize64); total > maxAllBytes {
 			return fmt.Errorf("%s unpacks to more than %d bytes", zipped, int64(maxAllBytes))
 		}
-		if err := unzipEntry(entry, filepath.Join(dir, filepath.FromSlash(inner))); err != nil {
+		content, err := entry.Open()
+		if err == nil {
+			err = errors.Join(take(inner, content, int64(entry.UncompressedSize64)), content.Close())
+		}
+		if err != nil {
 			return fmt.Errorf("%s: %s: %w", zipped, entry.Name, err)
 		}
 	}
@@ -63,24 +94,11 @@ func unzip(zipped, dir string) error {
 	return nil
 }
 
-func unzipEntry(entry *zip.File, target string) (err error) {
-	r, err := entry.Open()
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, r.Close()) }()
-	if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
-		return err
-	}
-	f, err := os.OpenFile(target, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	// One byte beyond what the entry declares is enough to know that it lied.
-	n, err := io.Copy(f, io.LimitReader(r, int64(entry.UncompressedSize64)+1))
-	if err == nil && n != int64(entry.UncompressedSize64) {
-		err = fmt.Errorf("%d bytes, where %d are declared", n, entry.UncompressedSize64)
+// copyAll copies exactly size bytes; one more is enough to know that the entry lied.
+func copyAll(w io.Writer, content io.Reader, size int64) error {
+	n, err := io.Copy(w, io.LimitReader(content, size+1))
+	if err == nil && n != size {
+		err = fmt.Errorf("%d bytes, where %d are declared", n, size)
 	}
 	return err
 }
