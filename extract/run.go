@@ -121,10 +121,10 @@ type run struct {
 	rejected []BadPhoto
 	bad      map[int]bool // items in rejected
 
-	start, filling  time.Time
-	filled          time.Duration
-	loaded          time.Duration
-	computed, slots int
+	start, filling time.Time
+	filled         time.Duration
+	loaded         time.Duration
+	computed       int
 }
 
 // open locks the store and plans. The network is put on its device only where

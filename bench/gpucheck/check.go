@@ -97,12 +97,12 @@ func call(ctx context.Context, o options, environment []string, answer any, args
 
 // result is a row of the table.
 type result struct {
-	name              string
-	photos            int
-	onDevice, onCPU   float64 // images/s of fx extract
-	alone             float64 // images/s of the network without photos
-	distance, exact   distance
-	provider, decoder string
+	name            string
+	photos          int
+	onDevice, onCPU float64 // images/s of fx extract
+	alone           float64 // images/s of the network without photos
+	distance, exact distance
+	provider        string
 }
 
 // within tells whether every photo's features agree; NaN does not.
