@@ -52,7 +52,7 @@ type Options struct {
 // (torchvision.datasets.folder.IMG_EXTENSIONS), compared without regard to case.
 var DefaultExtensions = []string{".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp"}
 
-// Layouts is the hint of errors about a folder's shape.
+// layouts is the hint of errors about a folder's shape.
 const layouts = "Give a folder that holds one folder of photos per class, or train/ and val/ with such folders in each."
 
 // Scan finds the photos under root, which is a folder or a .csv list. What it

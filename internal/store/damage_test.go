@@ -171,7 +171,7 @@ func tryDecode(t *testing.T, l layout, bad []byte) {
 	}
 }
 
-// FuzzOpenShard opens files of any content.
+// FuzzOpenShard does to bytes of any content what opening a shard does.
 func FuzzOpenShard(f *testing.F) {
 	l, file := sample(f, Float32)
 	f.Add(file)
@@ -182,12 +182,8 @@ func FuzzOpenShard(f *testing.F) {
 	for range 20 {
 		f.Add(mutate(s, file))
 	}
-	dir := f.TempDir()
 	f.Fuzz(func(t *testing.T, content []byte) {
-		must(t, os.WriteFile(filepath.Join(dir, "shard-00000.arrow"), content, 0o644))
-		if s, err := openShardFile(dir, "shard-00000.arrow", l); err == nil {
-			s.close()
-		}
+		_, _ = checkHead(content)
 		tryDecode(t, l, content)
 	})
 }

@@ -8,9 +8,9 @@ import (
 )
 
 // Shards are written by arrow-go but read by the few lines below: arrow-go's
-// reader allocates what the counts in a file ask for, unchecked, so that a
-// file with a wrong count ends the process. A shard has one layout, and every number
-// in it is checked here before it is used. Any Arrow library reads the files too.
+// reader (18.8.0) allocates what the counts in a file ask for, unchecked, so
+// that one wrong count ends the process. A shard has one layout, and every
+// number in it is checked here before it is used. A test compares with arrow-go.
 
 var (
 	// errForeign means that a shard is whole but belongs to another store.
@@ -29,9 +29,9 @@ const (
 	valueBuffers  = viewBuffers + 2 + 1
 )
 
-// decodeShard returns the rows in the bytes of a shard, and where in file
-// their embeddings begin, a multiple of 8. Strings do not refer to file. Bytes that are no
-// shard of layout l are an error.
+// decodeShard returns the rows in the bytes of a shard, and where in file their
+// embeddings begin, a multiple of 8. Strings do not refer to file. Bytes that
+// are no shard of layout l are an error.
 func decodeShard(l layout, file []byte) (rows []record, embeddings uint64, err error) {
 	schema, footer, err := frame(file)
 	if err != nil {

@@ -26,10 +26,10 @@
 // # What a caller must keep to
 //
 // An embedding must be a function of the manifest, the photo's bytes and the
-// view alone: draw random views with the photo's SHA256 as the key, not its path or
-// number. Where the network's last bits depend on what shares a batch with a photo, make batches
-// inside a chunk, in the order of its jobs: then a resumed run has the same bits
-// as one that was never stopped.
+// view alone: random views are drawn with the photo's SHA256 as the key, not
+// its path or number. Where the last bits of an embedding depend on what shares
+// a batch with the photo, batches must be made inside a chunk, in the order of
+// its jobs: then a resumed run has the bits of one that was never stopped.
 //
 // # What is in the folder
 //
@@ -46,34 +46,39 @@
 //
 // # How it stays right
 //
-// A row is found again by path, photo hash and view, so a changed photo is computed anew,
-// and nothing else is. A photo that was renamed or moved to another class is
-// found by its hash, and its embedding is copied. Rows are
-// planned in the order of the entries; every RowsPerShard of them are a chunk, whether or
-// not some are there already or turn out to be unreadable; what a chunk lacks becomes one new file
-// with the lowest free number. So a run that is killed and started again goes on with
-// the same chunks and ends in the same bytes. Finish then drops the rows of photos that are gone
-// or changed, and corrects labels, by rewriting only the files that hold
-// them. Files are never changed in place: a reader keeps what it has mapped.
+// A row is found again by path, photo hash and view, so a changed photo is
+// computed anew, and nothing else is. A photo that was renamed or moved to
+// another class is found by its hash, and its embedding is copied.
+//
+// Rows are planned in the order of the entries; each RowsPerShard of them are a
+// chunk, whether or not some are in the store already or turn out to be
+// unreadable. What a chunk lacks becomes one new file with the lowest free
+// number. So a run that is killed and started again goes on with the same
+// chunks and ends in the same bytes.
+//
+// Finish then drops the rows of photos that are gone or changed, and corrects
+// labels, by rewriting only the files that hold them. A file is never changed
+// in place: a reader keeps what it has mapped.
 //
 // Every shard carries a seal: checksums of itself, in the metadata of its
-// schema. Open checks all but the embeddings by it, which reads a few
-// kilobytes of each file; Verify checks every byte. Names of missing files are
-// known from the index, which is removed before Finish touches a shard and
-// written after. OpenForWriting drops a shard that Open would refuse, and its rows are computed again.
+// schema. Open checks all but the embeddings by it, which reads a few kilobytes
+// of each file; Verify checks every byte. Names of missing files are known from
+// the index, which is removed before Finish touches a shard and written after.
+// OpenForWriting drops a shard that Open would refuse: its rows are computed again.
 //
 // # Hashes
 //
 // On a fresh store no photo is read twice: Load hashes what is read to be
-// decoded. On a store that has rows, Plan hashes the photos whose size, time or inode is not in
-// the statcache; after a run that was killed, only those of them that have a row.
-// So a second run over 10,000 photos looks at 10,000 directory entries.
+// decoded. On a store that has rows, Plan hashes the photos whose size, time or
+// inode is not in the statcache; after a first run that was killed, only those of
+// them that have a row. So a second run over 10,000 photos reads none of them.
 //
 // # Several processes
 //
-// With WriteOptions.Shard i/n, process i does the photos whose path falls to
-// it (Shard.Owns) and drops only stale rows of such paths, whichever file they are in.
-// The processes share the lock; each has one of its own, and maintenance.lock serves for the
-// moments in which they touch manifest, index or each other's files. Readers, another number of
-// processes and the whole job see the union.
+// With WriteOptions.Shard i/n, process i does the photos whose path falls to it
+// (Shard.Owns) and drops only stale rows of such paths, whichever file they are
+// in. The processes share the lock; each has one of its own, and
+// maintenance.lock serves for the moments in which they touch the manifest, the
+// index or each other's files. Readers, another number of processes and the
+// whole job see the union.
 package store

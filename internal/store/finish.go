@@ -20,10 +20,11 @@ type Summary struct {
 	Rows      int // rows of this process's photos now in the store
 }
 
-// Finish brings the store to what the plan's photos are now: rows of photos that are gone
-// or changed are dropped and changed labels corrected, by rewriting only
-// the files that hold such rows. Call it after the last chunk, and not at
-// all where the run ended early. A Writer with a Shard touches only rows whose path falls to it.
+// Finish brings the store to what the plan's photos are now: rows of photos
+// that are gone or changed are dropped and changed labels corrected, by
+// rewriting only the files that hold such rows. Call it after the last chunk,
+// and not at all where the run ended early. A Writer with a Shard touches only
+// rows whose path falls to it.
 func (w *Writer) Finish(ctx context.Context) (Summary, error) {
 	if w.plan == nil || w.written != len(w.plan.Chunks) {
 		return w.done, fmt.Errorf("store: Finish before every chunk of the plan was written")
@@ -62,7 +63,8 @@ func (w *Writer) finalManifest() Manifest {
 	return m
 }
 
-// rewriteAll rewrites the files that need it, and then the index. The index is gone in between.
+// rewriteAll rewrites the files that need it, and then the index, which is gone
+// in between.
 func (w *Writer) rewriteAll(ctx context.Context, folder *folder) error {
 	live := w.newLiveRows()
 	indexed := folder.index.names()

@@ -42,8 +42,8 @@ type rowCopy struct {
 }
 
 // Plan finds which rows the store has and which it lacks. Only photos whose
-// file has changed (size, time, inode) since fx last read it are hashed here, and
-// of a store that has no finished run behind it, only those whose path it
+// file has changed (size, time, inode) since fx last read it are hashed here,
+// and in a store that has no finished run behind it, only those whose path it
 // has: all others are hashed by Load, when they are read to be decoded.
 //
 // Entries are all photos that the store is to hold, in the order that decides
@@ -147,8 +147,8 @@ type contentKey struct {
 // place is where a row lies.
 type place struct{ file, row int }
 
-// rowIndex finds rows. byContent holds only rows of finished runs: a row of
-// the run that is being resumed must not stand in for a photo that an undisturbed
+// rowIndex finds rows. byContent holds only rows of finished runs: a row of the
+// run that is being resumed must not stand in for a photo that an undisturbed
 // run would have computed, or their bytes might differ in the last bit.
 type rowIndex struct {
 	byPath    map[pathKey]struct{}
@@ -208,7 +208,8 @@ func (w *Writer) identify(ctx context.Context, rows *rowIndex) error {
 }
 
 // updateManifest writes what a reader needs for the rows to come: the classes,
-// and at least as many views as any row has. Who made the rows changes only with new rows.
+// and at least as many views as any row has. Who made the rows changes only
+// with new rows.
 func (w *Writer) updateManifest(ctx context.Context, p *Plan) error {
 	if err := w.locks.beginMaintenance(ctx); err != nil {
 		return err

@@ -18,8 +18,8 @@ import (
 // makes rows and checksum durable together.
 //
 // Head covers all but the embeddings: format, paths, labels. Opening a store
-// checks it, which touches a few kilobytes per shard and means that what is
-// then parsed is what fx wrote. Whole covers every byte; Verify checks it.
+// checks it, which touches a few kilobytes per shard. Whole covers every byte;
+// Verify checks it.
 type seal struct {
 	offset, length uint64 // of the embeddings in the file
 	head           uint32 // CRC-32C

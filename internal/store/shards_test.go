@@ -144,15 +144,15 @@ func TestShardAtWorkIsNotFinished(t *testing.T) {
 	r.check(t, p)
 }
 
-// TestReaderLooksAgain lets a run that moves every photo pass between a
-// reader's listing of the files and its opening them.
+// TestReaderLooksAgain lets a run that moves a photo of every file pass between
+// a reader's listing of the files and its opening them.
 func TestReaderLooksAgain(t *testing.T) {
 	p := somePhotos(4)
 	r := newRun(t, p)
 	r.mustDo(t)
 	moved := photos{}
 	for rel, content := range p {
-		moved[strings.Replace(rel, "/0", "/moved", 1)] = content
+		moved[strings.Replace(rel, "/001", "/moved", 1)] = content
 	}
 	defer func() { listed = func() {} }()
 	listed = func() {

@@ -54,8 +54,9 @@ func Open(dir string) (*Store, error) {
 }
 
 // collect sorts the rows of all shards and drops what is there twice. While a
-// run is under way, rows of a photo's old and new content may lie side by
-// side, and classes may have changed: the newer row counts, and only classes of the manifest do.
+// run is under way, rows of a photo's old and new content may lie side by side,
+// and classes may have changed: the newer row counts, and only rows of classes
+// that the manifest has.
 func (s *Store) collect() {
 	label := map[string]int{"": -1}
 	for i, c := range s.Manifest.Classes {

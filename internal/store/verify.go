@@ -36,10 +36,11 @@ const (
 	fixFinish = "Run the same fx extract again."
 )
 
-// Verify reads every byte of the store in dir and compares it with the
-// checksums written with it, so that a flipped bit, a cut or a missing file is found;
-// it also looks for values that are NaN or infinite and labels that the manifest does
-// not have. The report is filled in either way; any problem makes the error a fail.Store.
+// Verify reads every byte of the store in dir and compares it with the checksums
+// written with it, so that a flipped bit, a cut or a missing file is found; it
+// also looks for values that are NaN or infinite and labels that the manifest
+// does not have. The report is filled in either way; any problem makes the
+// error a fail.Store. It takes no lock.
 func Verify(ctx context.Context, dir string, report progress.Reporter) (Report, error) {
 	r := Report{Problems: []Problem{}, Notes: []string{}}
 	m, err := ReadManifest(dir)

@@ -56,10 +56,10 @@ type known struct {
 }
 
 // OpenForWriting locks the store in dir for this process, or makes it. It
-// removes what killed processes left half written, drops damaged shards (their rows
-// are computed again), and compares the manifest: rows made differently are a
-// fail.Usage error that names each difference. A store that another process
-// writes is a fail.Locked error naming it, after options.Wait.
+// removes what killed processes left half written, drops damaged shards (their
+// rows are computed again), and compares the manifest: rows made differently
+// are a fail.Usage error that names each difference. A store that another
+// process writes is a fail.Locked error naming it, after options.Wait.
 func OpenForWriting(ctx context.Context, dir string, manifest Manifest, options WriteOptions) (*Writer, error) {
 	if options.Progress == nil {
 		options.Progress = progress.Discard

@@ -230,6 +230,55 @@ func TestDamagedAndMissingShardsAreComputedAgain(t *testing.T) {
 	}
 }
 
+func TestRowsThatAreThereTwiceAreDropped(t *testing.T) {
+	p := somePhotos(4)
+	r := newRun(t, p)
+	r.mustDo(t)
+	want := files(t, r.dir)
+	must(t, os.WriteFile(filepath.Join(r.dir, "shard-00009.arrow"), []byte(want["shard-00002.arrow"]), 0o644))
+	s, err := Open(r.dir)
+	must(t, err)
+	if len(s.Rows()) != 16 {
+		t.Errorf("a reader sees %d rows", len(s.Rows()))
+	}
+	must(t, s.Close())
+	if o := r.mustDo(t); o.summary.Dropped != 4 || o.summary.Removed != 1 {
+		t.Errorf("%+v", o.summary)
+	}
+	same(t, "without the double", files(t, r.dir), want)
+}
+
+// TestSeedOfRandomViews: random views of another seed never pass for those of
+// this one, also where the run that was to drop them did not finish.
+func TestSeedOfRandomViews(t *testing.T) {
+	p := somePhotos(2)
+	r := newRun(t, p)
+	r.views = 2
+	r.mustDo(t)
+	r.manifest.Seed = 1
+	refused := func(when string) {
+		t.Helper()
+		if _, err := r.do(t); fail.KindOf(err) != fail.Usage || !strings.Contains(err.Error(), "seed of the random views: 0 in the store, 1 now") {
+			t.Errorf("%s: %v", when, err)
+		}
+	}
+	refused("at once")
+	r.views = 0
+	r.stop = func(k int) bool { return true }
+	r.mustDo(t)
+	r.views, r.stop = 2, nil
+	refused("after a run without views that did not finish")
+	r.views = 0
+	if o := r.mustDo(t); o.summary.Dropped != 8 || len(o.computed) != 0 {
+		t.Errorf("%+v", o.summary)
+	}
+	r.views = 2
+	if o := r.mustDo(t); len(o.computed) != 8 {
+		t.Errorf("computed %v", o.computed)
+	}
+	r.check(t, p)
+}
+
 func TestManifestThatDiffersIsRefusedByName(t *testing.T) {
 	p := somePhotos(2)
 	r := newRun(t, p)
