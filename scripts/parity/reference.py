@@ -1,0 +1,116 @@
+"""What torch, torchvision and Pillow say: networks, preprocessing, features.
+
+Nothing here comes from fx, so that the comparisons are with the outside world.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torchvision
+from PIL import Image
+from torchvision import transforms
+from torchvision.transforms import InterpolationMode
+
+
+@dataclass(frozen=True)
+class Preprocess:
+    resize: int
+    crop: int
+    interpolation: str = "bilinear"
+    mean: tuple = (0.485, 0.456, 0.406)
+    std: tuple = (0.229, 0.224, 0.225)
+
+    def pixels(self, path):
+        """uint8 [crop, crop, 3] of a photo, by Pillow and torchvision."""
+        with Image.open(path) as photo:
+            rgb = photo.convert("RGB")
+        mode = InterpolationMode(self.interpolation)
+        fit = transforms.Compose([transforms.Resize(self.resize, mode), transforms.CenterCrop(self.crop)])
+        return np.asarray(fit(rgb))
+
+    def tensor(self, pixels):
+        """float32 [batch, 3, crop, crop] of uint8 [batch, crop, crop, 3], normalised."""
+        batch = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255
+        return transforms.Normalize(self.mean, self.std)(batch)
+
+
+@dataclass(frozen=True)
+class Network:
+    head: str  # the module whose input is what fx caches, but for dropout
+    preprocess: Preprocess = Preprocess(224, 224)
+
+
+# The tutorial resizes straight to the network's input. EfficientNet-Lite is
+# TensorFlow's: bicubic, 224 of 256, mean 127 and deviation 128 of 0-255.
+LITE = Preprocess(256, 224, "bicubic", (127 / 255,) * 3, (128 / 255,) * 3)
+NETWORKS = {
+    "resnet18": Network("fc"),
+    "alexnet": Network("classifier.6"),
+    "vgg11_bn": Network("classifier.6"),
+    "squeezenet1_0": Network("classifier.1"),
+    "squeezenet1_1": Network("classifier.1"),
+    "densenet121": Network("classifier"),
+    "inception_v3": Network("fc", Preprocess(299, 299)),
+    "efficientnet_lite0": Network("_fc", LITE),
+}
+
+
+def build(name):
+    """The network as its own package makes it, in evaluation."""
+    if name == "efficientnet_lite0":
+        from efficientnet_lite_pytorch import EfficientNet
+
+        return EfficientNet.from_name("efficientnet-lite0").eval()
+    options = {}
+    if name == "inception_v3":  # transform_input: as torchvision has it for its pretrained weights
+        options = {"aux_logits": True, "transform_input": True, "init_weights": False}
+    return getattr(torchvision.models, name)(weights=None, **options).eval()
+
+
+def features(model, head, preprocess, pixels, batch=16):
+    """What goes into the head, float32 [photos, values], in evaluation."""
+    kept = []
+    module = model.get_submodule(head)
+    hook = module.register_forward_pre_hook(lambda _, inputs: kept.append(inputs[0].flatten(1).numpy().copy()))
+    with torch.no_grad():
+        for start in range(0, len(pixels), batch):
+            model(preprocess.tensor(pixels[start : start + batch]))
+    hook.remove()
+    return np.concatenate(kept)
+
+
+def enliven(model, preprocess, pixels):
+    """Give the random network the statistics of a trained one.
+
+    With PyTorch's first weights all photos give nearly the same features and
+    batch normalisation does nothing, so that many faults would not show. Here
+    the weights keep the signal's size from layer to layer (He), scale and shift
+    are random, and the running statistics are those of the photos.
+    """
+    generator = torch.Generator().manual_seed(2)
+    for module in model.modules():
+        if isinstance(module, (torch.nn.Conv2d, torch.nn.Linear)):
+            module.weight.data.mul_(6**0.5)  # uniform ±1/√fan_in has a sixth of He's variance
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.weight.data.uniform_(0.5, 1.5, generator=generator)
+            module.bias.data.uniform_(-0.5, 0.5, generator=generator)
+            module.reset_running_stats()
+            module.momentum = None  # cumulative average: the batch's own statistics
+            module.train()
+    with torch.no_grad():
+        model(preprocess.tensor(pixels))
+    return model.eval()
+
+
+def distances(got, want):
+    """Relative L2 of each photo's features."""
+    got, want = got.astype(np.float64), want.astype(np.float64)
+    return np.linalg.norm(got - want, axis=1) / np.linalg.norm(want, axis=1)
+
+
+def spread(want):
+    """How far photos lie apart: the yardstick for a relative distance."""
+    want = want.astype(np.float64)
+    centre = want.mean(axis=0)
+    return float(np.linalg.norm(want - centre, axis=1).mean() / np.linalg.norm(want, axis=1).mean())
