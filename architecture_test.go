@@ -17,7 +17,7 @@ var mayImport = map[string][]string{
 	"":          {"cli"},
 	"cli":       {"backbones", "classify", "extract", "finetune", "head"},
 	"classify":  {"backbones", "extract", "head"},
-	"finetune":  {"backbones", "head"},
+	"finetune":  {"backbones", "extract", "head"},
 	"extract":   {"backbones"},
 	"backbones": {},
 	"head":      {},

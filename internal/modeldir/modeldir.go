@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"fx/internal/durable"
 	"fx/internal/fail"
@@ -28,7 +29,7 @@ type Backbone struct {
 	Name          string `json:"name"`           // a registered name, or the file name of a user's ONNX file
 	File          string `json:"file,omitempty"` // absolute path of a user's ONNX file
 	FeatureTensor string `json:"feature_tensor,omitempty"`
-	Weights       string `json:"weights"`        // absolute path of the weights file, or "seed:N"
+	Weights       string `json:"weights"`        // path of the weights file, or "seed:N"; in model.json relative to the folder where it lies inside
 	WeightsOrigin string `json:"weights_origin"` // where the file was found
 	GraphSHA256   string `json:"graph_sha256"`
 	WeightsSHA256 string `json:"weights_sha256"`
@@ -157,6 +158,9 @@ func Load(dir string) (Model, Params, error) {
 	}
 	if err := m.check(); err != nil {
 		return m, Params{}, fail.Wrap(fail.Model, err, retrain, "%s is damaged", path)
+	}
+	if w := m.Backbone.Weights; w != "" && !filepath.IsAbs(w) && !strings.HasPrefix(w, "seed:") {
+		m.Backbone.Weights = filepath.Join(dir, filepath.FromSlash(w)) // a trained backbone moves with its model
 	}
 	p, err := m.loadHead(filepath.Join(dir, headFile))
 	return m, p, err

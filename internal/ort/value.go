@@ -59,6 +59,9 @@ func (v *Value) Tensor() Tensor {
 	return v.tensor
 }
 
+// OnHost reports whether the value lies in host memory, where Tensor reaches it.
+func (v *Value) OnHost() bool { return v.host }
+
 // DType returns the element type.
 func (v *Value) DType() DType { return v.tensor.dtype }
 

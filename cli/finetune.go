@@ -1,0 +1,155 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	urfave "github.com/urfave/cli/v2"
+
+	"fx/extract"
+	"fx/finetune"
+	"fx/finetune/artifacts"
+	"fx/internal/fail"
+	"fx/internal/ort"
+)
+
+func finetuneCommand(out *output) *urfave.Command {
+	d := finetune.Defaults()
+	return &urfave.Command{
+		Name:  "finetune",
+		Usage: "train any part or all of a network on a folder of photos",
+		Description: "DIR holds train/ and val/ with a folder a class. The defaults are those of PyTorch's tutorial.\n" +
+			"A finished RUN is a MODEL for fx eval, predict and export; a killed one goes on with --resume.",
+		Flags: append([]urfave.Flag{
+			&urfave.StringFlag{Name: "backbone", Required: true, Usage: "a `NAME` of `fx backbones list`"},
+			&urfave.StringFlag{Name: "data", Required: true, Usage: "`DIR` of photos"},
+			&urfave.StringFlag{Name: "out", Required: true, Usage: "`RUN` folder to write"},
+			&urfave.StringFlag{Name: "weights", Usage: "weights `FILE` (.safetensors, .pth) to start from, or seed:N; default: look for the official ones"},
+			&urfave.BoolFlag{Name: "scratch", Usage: "start from random weights of --seed"},
+			&urfave.BoolFlag{Name: "all-params", Usage: "train every parameter"},
+			&urfave.BoolFlag{Name: "head-only", Usage: "train the classifier alone"},
+			&urfave.StringFlag{Name: "trainable", Usage: "train the parameters that match one of the `PATTERNS`, such as 'layer4.*,fc.*'"},
+			&urfave.IntFlag{Name: "epochs", Value: d.Epochs, Usage: "passes over the training photos"},
+			&urfave.IntFlag{Name: "batch-size", Value: d.BatchSize, Usage: "photos a step"},
+			&urfave.StringFlag{Name: "optimizer", Value: d.Optimizer.Name, Usage: "sgd or adamw"},
+			&urfave.Float64Flag{Name: "lr", Value: d.LR, Usage: "learning rate"},
+			&urfave.Float64Flag{Name: "momentum", Value: d.Optimizer.Momentum, Usage: "sgd: momentum"},
+			&urfave.BoolFlag{Name: "nesterov", Usage: "sgd: Nesterov's momentum"},
+			&urfave.Float64Flag{Name: "weight-decay", Usage: "sgd: added to the gradient, times the parameter; adamw: decoupled"},
+			&urfave.Float64Flag{Name: "head-lr-multiplier", Value: 1, Usage: "of the learning rate, for the classifier"},
+			&urfave.StringFlag{Name: "schedule", Value: "constant", Usage: "of the learning rate: constant, step or cosine"},
+			&urfave.IntFlag{Name: "step-epochs", Value: 7, Usage: "schedule step: a tenth of the rate after every so many epochs"},
+			&urfave.Float64Flag{Name: "warmup-epochs", Usage: "over which the learning rate rises from 0"},
+			&urfave.Float64Flag{Name: "label-smoothing", Usage: "share of the target that is spread over all classes"},
+			&urfave.StringFlag{Name: "class-weights", Value: "none", Usage: "none, or auto: rare classes count more"},
+			&urfave.Float64Flag{Name: "clip-grad-norm", Usage: "bound on the norm of all gradients together"},
+			&urfave.Float64Flag{Name: "ema", Usage: "`DECAY` of a moving average of the weights, which is judged and kept in their place"},
+			&urfave.BoolFlag{Name: "frozen-bn", Usage: "batch normalization keeps its running statistics"},
+			&urfave.Uint64Flag{Name: "seed", Usage: "of the new classifier, the order of the photos, augmentation and dropout"},
+			&urfave.BoolFlag{Name: "resume", Usage: "go on where the run in RUN ended, to the same bits"},
+			&urfave.IntFlag{Name: "checkpoint-steps", Usage: "save after so many steps within an epoch too (default: every few minutes)"},
+			&urfave.IntFlag{Name: "resize", Usage: "pixels of the shorter side of a val photo (default: the network's)"},
+			&urfave.IntFlag{Name: "crop", Usage: "pixels of the network's input (default: the network's own)"},
+			&urfave.StringFlag{Name: "train-split", Usage: "name of the split to learn from (default: train)"},
+			&urfave.StringFlag{Name: "val-split", Usage: "name of the split to judge by (default: val)"},
+			&urfave.StringFlag{Name: "exif", Value: "ignore", Usage: "orientation tag: ignore (as torchvision does) or apply"},
+			&urfave.StringFlag{Name: "on-bad-image", Value: "skip", Usage: "skip or fail"},
+		}, finetuneDeviceFlags()...),
+		Action: func(c *urfave.Context) error {
+			if err := noArguments(c); err != nil {
+				return err
+			}
+			options, err := finetuneOptions(c)
+			if err != nil {
+				return err
+			}
+			result, err := finetune.Run(c.Context, options, out.progress())
+			if err != nil {
+				return err
+			}
+			return out.result(result, func(w io.Writer) { printFinetune(w, result) })
+		},
+	}
+}
+
+// finetuneDeviceFlags are deviceFlags in the words of training.
+func finetuneDeviceFlags() []urfave.Flag {
+	return []urfave.Flag{
+		&urfave.StringFlag{Name: "device", Value: "auto", Usage: "auto, cpu, cuda or cuda:N"},
+		&urfave.IntFlag{Name: "workers", Usage: "goroutines that decode (default: one for each CPU)"},
+		&urfave.StringFlag{Name: "ort-lib", Usage: "`FILE` of libonnxruntime to use (default: look for it)"},
+		&urfave.StringFlag{Name: "decoder", Value: "auto", Usage: "JPEG decoder: auto, turbojpeg or go"},
+	}
+}
+
+func finetuneOptions(c *urfave.Context) (finetune.Options, error) {
+	device, err := ort.ParseDevice(c.String("device"))
+	if err != nil {
+		return finetune.Options{}, err
+	}
+	o := finetune.Options{
+		Network: extract.NetworkOptions{
+			Backbone: c.String("backbone"), Weights: c.String("weights"), Resize: c.Int("resize"), Crop: c.Int("crop"),
+		},
+		Data: c.String("data"), Out: c.String("out"), Resume: c.Bool("resume"), Scratch: c.Bool("scratch"), HeadOnly: c.Bool("head-only"),
+		Epochs: c.Int("epochs"), BatchSize: c.Int("batch-size"), LR: c.Float64("lr"),
+		Optimizer: artifacts.Optimizer{
+			Name: c.String("optimizer"), Momentum: c.Float64("momentum"), Nesterov: c.Bool("nesterov"), WeightDecay: c.Float64("weight-decay"),
+		},
+		Schedule: c.String("schedule"), StepEpochs: c.Int("step-epochs"), WarmupEpochs: c.Float64("warmup-epochs"),
+		LabelSmoothing: c.Float64("label-smoothing"), ClassWeights: c.String("class-weights"), ClipGradNorm: c.Float64("clip-grad-norm"),
+		EMA: c.Float64("ema"), HeadMultiplier: c.Float64("head-lr-multiplier"), FrozenBN: c.Bool("frozen-bn"),
+		Seed: c.Uint64("seed"), Device: device, Workers: c.Int("workers"), Library: c.String("ort-lib"), Decoder: c.String("decoder"),
+		EXIF: c.String("exif"), OnBadImage: c.String("on-bad-image"), TrainSplit: c.String("train-split"), ValSplit: c.String("val-split"),
+		CheckpointSteps: c.Int("checkpoint-steps"), FxVersion: version(),
+	}
+	if o.Optimizer.Name == artifacts.AdamW {
+		if !c.IsSet("weight-decay") {
+			o.Optimizer.WeightDecay = adamwDecay
+		}
+		if !c.IsSet("momentum") {
+			o.Optimizer.Momentum = 0
+		}
+	}
+	o.Trainable, err = trainable(c)
+	return o, err
+}
+
+// adamwDecay is torch.optim.AdamW's default.
+const adamwDecay = 0.01
+
+// trainable reads which parameters are to learn: exactly one of three flags.
+func trainable(c *urfave.Context) ([]string, error) {
+	given := 0
+	for _, set := range []bool{c.Bool("all-params"), c.Bool("head-only"), c.String("trainable") != ""} {
+		if set {
+			given++
+		}
+	}
+	if given != 1 {
+		return nil, fail.New(fail.Usage, "Give one of --all-params, --head-only and --trainable 'PATTERN,…'.", "fx finetune must be told which parameters learn")
+	}
+	if text := c.String("trainable"); text != "" {
+		var patterns []string
+		for _, p := range strings.Split(text, ",") {
+			patterns = append(patterns, strings.TrimSpace(p))
+		}
+		return patterns, nil
+	}
+	return nil, nil
+}
+
+func printFinetune(w io.Writer, r finetune.Result) {
+	for _, bad := range r.Rejected {
+		fmt.Fprintf(w, "rejected  %s: %s\n", bad.Path, bad.Reason)
+	}
+	for _, e := range r.Epochs {
+		fmt.Fprintf(w, "epoch %3d  train loss %.4f acc %.4f %7.1f images/s   val loss %.4f acc %.4f %7.1f images/s\n",
+			e.Epoch, e.TrainLoss, e.TrainAccuracy, e.TrainImagesPerSecond, e.ValLoss, e.ValAccuracy, e.ValImagesPerSecond)
+	}
+	fmt.Fprintf(w, "best val accuracy %.4f in epoch %d of %d; %d parameters trained on %d photos in %.1f s on %s\n",
+		r.BestValAccuracy, r.BestEpoch, len(r.Epochs), r.ParametersTrained, r.TrainPhotos, r.Seconds, r.Provider)
+	printNotes(w, r.Notes)
+	fmt.Fprintf(w, "model: %s\n", r.Run)
+}

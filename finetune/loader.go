@@ -1,0 +1,228 @@
+package finetune
+
+import (
+	"context"
+	"iter"
+	"sync"
+
+	"fx/finetune/autodiff"
+	"fx/internal/fail"
+	"fx/internal/imaging"
+	"fx/internal/ort"
+	"fx/internal/preprocess"
+	"fx/internal/random"
+)
+
+// batch is a batch that is ready for the network, in ONNX Runtime's memory.
+type batch struct {
+	job
+	images *ort.Value   // uint8 [photos, crop, crop, 3]
+	labels *ort.Value   // int64 [photos]
+	noise  []*ort.Value // of a training batch, in the order of its graph
+}
+
+func (b *batch) close() {
+	for _, v := range append(b.noise, b.images, b.labels) {
+		if v != nil {
+			v.Close()
+		}
+	}
+}
+
+// loader makes batches ready while the network works on earlier ones. Each
+// worker takes a whole batch; at most workers+1 are ready or under way, which
+// bounds the memory. Batches come out in the order of the jobs.
+type loader struct {
+	photos  *photos
+	spec    preprocess.Spec
+	seed    uint64
+	runtime *ort.Runtime
+	noise   map[int][]autodiff.Noise // by size of a training batch
+	queue   chan chan loaded
+	free    map[kind]chan *batch // batches to use again
+	cancel  context.CancelFunc
+	group   sync.WaitGroup
+}
+
+// kind tells batches apart whose memory differs.
+type kind struct {
+	size  int
+	train bool
+}
+
+type loaded struct {
+	batch *batch
+	err   error
+}
+
+// start begins to load jobs. stop ends it.
+func (l *loader) start(ctx context.Context, jobs iter.Seq[job], workers int, kinds []kind) {
+	ctx, l.cancel = context.WithCancel(ctx)
+	type task struct {
+		job
+		promise chan loaded
+	}
+	l.queue = make(chan chan loaded, workers)
+	l.free = map[kind]chan *batch{}
+	for _, k := range kinds {
+		l.free[k] = make(chan *batch, workers+2) // those ready, one under way and one in use
+	}
+	work := make(chan task)
+	l.group.Go(func() {
+		defer close(work)
+		defer close(l.queue)
+		for j := range jobs {
+			t := task{j, make(chan loaded, 1)}
+			select {
+			case l.queue <- t.promise:
+			case <-ctx.Done():
+				return
+			}
+			select {
+			case work <- t:
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	for range workers {
+		l.group.Go(func() {
+			var image imaging.Image
+			for t := range work {
+				b, err := l.load(ctx, t.job, &image)
+				t.promise <- loaded{b, err}
+			}
+		})
+	}
+}
+
+// next returns the next batch, which the caller releases.
+func (l *loader) next(ctx context.Context) (*batch, error) {
+	select {
+	case promise := <-l.queue:
+		select {
+		case r := <-promise:
+			return r.batch, r.err
+		case <-ctx.Done():
+		}
+	case <-ctx.Done():
+	}
+	return nil, ctx.Err()
+}
+
+// release gives a batch's memory back.
+func (l *loader) release(b *batch) {
+	select {
+	case l.free[kind{len(b.items), b.train}] <- b:
+	default:
+		b.close()
+	}
+}
+
+// stop ends the workers and frees all memory that they hold.
+func (l *loader) stop() {
+	l.cancel()
+	l.group.Wait()
+	for promise := range l.queue { // what is ready and nobody will take
+		select {
+		case r := <-promise:
+			if r.batch != nil {
+				r.batch.close()
+			}
+		default:
+		}
+	}
+	for _, free := range l.free {
+		for len(free) > 0 {
+			(<-free).close()
+		}
+	}
+}
+
+func (l *loader) load(ctx context.Context, j job, image *imaging.Image) (*batch, error) {
+	b, err := l.take(j)
+	if err != nil {
+		return nil, err
+	}
+	if err := l.fill(ctx, b, image); err != nil {
+		b.close()
+		return nil, err
+	}
+	return b, nil
+}
+
+// take returns memory for a job.
+func (l *loader) take(j job) (*batch, error) {
+	select {
+	case b := <-l.free[kind{len(j.items), j.train}]:
+		b.job = j
+		return b, nil
+	default:
+	}
+	b := &batch{job: j}
+	var err error
+	n, crop := int64(len(j.items)), int64(l.spec.Crop)
+	if b.images, err = l.runtime.NewValue(ort.Uint8T, n, crop, crop, 3); err != nil {
+		return nil, err
+	}
+	if b.labels, err = l.runtime.NewValue(ort.Int64T, n); err != nil {
+		b.close()
+		return nil, err
+	}
+	if j.train {
+		for _, noise := range l.noise[len(j.items)] {
+			v, err := l.runtime.NewValue(ort.Float32T, noise.Shape...)
+			if err != nil {
+				b.close()
+				return nil, err
+			}
+			b.noise = append(b.noise, v)
+		}
+	}
+	return b, nil
+}
+
+func (l *loader) fill(ctx context.Context, b *batch, image *imaging.Image) error {
+	pixels, labels := ort.Data[uint8](b.images.Tensor()), ort.Data[int64](b.labels.Tensor())
+	size := 3 * l.spec.Crop * l.spec.Crop
+	for i, item := range b.items {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		photo := l.photos.Items[item]
+		err := l.photos.read(item, image)
+		if view := pixels[i*size : (i+1)*size]; err == nil && b.train {
+			err = image.RandomView(l.spec, random.New(l.seed, "view/"+photo.Rel, uint64(b.epoch)), view)
+		} else if err == nil {
+			err = image.CenterView(l.spec, view)
+		}
+		if err != nil {
+			return fail.Wrap(fail.Rejected, err, "It could be used when the run began: put it back and go on with --resume.", "%s", photo.Path)
+		}
+		labels[i] = int64(photo.Label)
+	}
+	if b.train {
+		for i, noise := range l.noise[len(b.items)] {
+			draw(noise, random.New(l.seed, "noise/"+noise.Name, uint64(b.epoch), uint64(b.index)), ort.Data[float32](b.noise[i].Tensor()))
+		}
+	}
+	return nil
+}
+
+// draw fills values with the random numbers that a graph asks for.
+func draw(noise autodiff.Noise, s *random.Stream, values []float32) {
+	if noise.Drop == 0 {
+		for i := range values {
+			values[i] = float32(noise.Low + (noise.High-noise.Low)*float64(s.Float32()))
+		}
+		return
+	}
+	keep := float32(1 / (1 - noise.Drop))
+	below := uint64(noise.Drop * (1 << 32))
+	for i := range values {
+		values[i] = keep
+		if uint64(s.Uint32()) < below {
+			values[i] = 0
+		}
+	}
+}

@@ -1,0 +1,85 @@
+package finetune
+
+import (
+	"context"
+	"path/filepath"
+
+	"fx/extract"
+	"fx/internal/fail"
+	"fx/internal/modeldir"
+	"fx/internal/weights"
+)
+
+// finish makes the RUN a MODEL of its best epoch and closes its books.
+func (r *run) finish(ctx context.Context, s saved) (Result, error) {
+	result := Result{
+		BestValAccuracy: s.BestAccuracy, BestEpoch: s.BestEpoch, Epochs: s.Epochs, Seconds: s.Seconds,
+		ParametersTrained: r.parameters(), TrainPhotos: len(r.plan.train), ValPhotos: len(r.plan.val),
+		Classes: r.photos.Classes, Backbone: r.network.Name, Provider: r.provider, Why: r.engine.session().Why(),
+		Decoder: r.photos.decoder.Name(), Rejected: r.record.Rejected, Run: r.options.Out, Notes: r.record.Notes,
+	}
+	if err := r.writeModel(ctx, result); err != nil {
+		return Result{}, fail.Wrap(fail.KindOf(err), err, "", "the model of the run %s", r.options.Out)
+	}
+	r.record.Status, r.record.Result = "finished", &result
+	return result, r.write(s.Epochs)
+}
+
+// writeModel writes what eval, predict and export read: the trained backbone
+// is named by path and hash, and the head lies beside it.
+func (r *run) writeModel(ctx context.Context, result Result) error {
+	inside := filepath.Join(checkpointDir, bestName, modelName)
+	path := filepath.Join(r.options.Out, inside)
+	spec := r.network.Preprocess
+	e, err := extract.NewEmbedder(ctx, extract.EmbedderOptions{
+		Network: extract.NetworkOptions{Backbone: r.network.Name, Weights: path, Resize: spec.Resize, Crop: spec.Crop},
+		Library: r.options.Library,
+	}, r.report)
+	if err != nil {
+		return err
+	}
+	if e.Network.Backbone.FeatureShape == nil { // another input size: ONNX Runtime tells
+		if err := e.Open(); err != nil {
+			return err
+		}
+		defer func() { _ = e.Close() }() // nothing is written through it
+	}
+	state, _, err := weights.Read(path)
+	if err != nil {
+		return err
+	}
+	b := e.Network.Backbone
+	var params modeldir.Params
+	for _, part := range []struct {
+		name string
+		to   *[]float32
+	}{{b.Head.Weight, &params.Weight}, {b.Head.Bias, &params.Bias}} {
+		t, _ := state.Get(part.name) // there: NewEmbedder checked the names
+		if *part.to, err = t.Float32s(); err != nil {
+			return err
+		}
+	}
+	m := modeldir.Model{
+		Backbone: modeldir.Backbone{
+			Name: b.Name, Weights: filepath.ToSlash(inside), WeightsOrigin: "fx finetune",
+			GraphSHA256: e.GraphSHA256, WeightsSHA256: e.Network.WeightsSHA256,
+		},
+		Preprocess: spec, EXIF: r.record.Settings.EXIF, Classes: r.photos.Classes,
+		Head: modeldir.Head{
+			Kind: string(b.Head.Kind), Features: b.Head.In, Positions: b.Head.Positions(), Dropout: b.Head.Dropout,
+			WeightName: b.Head.Weight, BiasName: b.Head.Bias, FeatureShape: b.FeatureShape,
+		},
+		Options: map[string]any{"finetune": r.record.Settings}, Versions: r.record.Versions, Notes: r.record.Notes,
+		Metrics: modeldir.Metrics{
+			BestValAccuracy: result.BestValAccuracy, BestEpoch: result.BestEpoch, Seconds: result.Seconds,
+			ParametersTrained: result.ParametersTrained, TrainSplit: r.photos.trainSplit, ValSplit: r.photos.valSplit,
+			TrainPhotos: result.TrainPhotos, ValPhotos: result.ValPhotos,
+		},
+	}
+	for _, e := range result.Epochs {
+		m.Metrics.Epochs = append(m.Metrics.Epochs, modeldir.Epoch{
+			Epoch: e.Epoch, TrainLoss: e.TrainLoss, TrainAccuracy: e.TrainAccuracy, ValLoss: e.ValLoss, ValAccuracy: e.ValAccuracy,
+		})
+	}
+	return modeldir.Save(r.options.Out, m, params)
+}

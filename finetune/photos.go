@@ -1,0 +1,168 @@
+package finetune
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+
+	"fx/extract"
+	"fx/internal/dataset"
+	"fx/internal/fail"
+	"fx/internal/imaging"
+	"fx/internal/progress"
+)
+
+// photos are the photos to learn from and to judge by.
+type photos struct {
+	*dataset.Dataset
+	decoder    *imaging.Decoder
+	trainSplit string
+	valSplit   string
+	train, val []int // indexes into Items, photos that can't be used left out
+	rejected   []extract.BadPhoto
+}
+
+// openPhotos finds the photos of the two splits.
+func openPhotos(ctx context.Context, o Options) (*photos, error) {
+	decoder, err := imaging.NewDecoder(imaging.Options{Decoder: o.Decoder, EXIF: o.EXIF})
+	if err != nil {
+		return nil, err
+	}
+	found, err := dataset.Scan(ctx, o.Data, dataset.Options{})
+	if err != nil {
+		return nil, err
+	}
+	p := &photos{Dataset: found, decoder: decoder, trainSplit: o.TrainSplit, valSplit: o.ValSplit}
+	if p.trainSplit == "" {
+		p.trainSplit = "train"
+	}
+	if p.valSplit == "" {
+		p.valSplit = "val"
+		if !slices.Contains(found.Splits, "val") && slices.Contains(found.Splits, "test") {
+			p.valSplit = "test"
+		}
+	}
+	for i, item := range found.Items {
+		switch item.Split {
+		case p.trainSplit:
+			p.train = append(p.train, i)
+		case p.valSplit:
+			p.val = append(p.val, i)
+		}
+	}
+	for _, split := range []struct {
+		name, purpose string
+		items         []int
+	}{{p.trainSplit, "learn from", p.train}, {p.valSplit, "judge by", p.val}} {
+		if len(split.items) == 0 {
+			have := "It has no splits."
+			if len(found.Splits) > 0 && found.Splits[0] != "" {
+				have = "It has " + strings.Join(found.Splits, ", ") + "."
+			}
+			return nil, fail.New(fail.Usage, have+" Make folders train/ and val/ with a folder a class each, or name others with --train-split and --val-split.",
+				"%s has no photos of the split %q to %s", o.Data, split.name, split.purpose)
+		}
+	}
+	if p.trainSplit == p.valSplit {
+		return nil, fail.New(fail.Usage, "Name two splits.", "--train-split and --val-split are both %q", p.trainSplit)
+	}
+	if len(found.Classes) < 2 {
+		return nil, fail.New(fail.Usage, "Give photos of at least two classes.", "%s has one class, %s", o.Data, found.Classes[0])
+	}
+	return p, nil
+}
+
+// fingerprint tells whether the photos are the same: names, labels and sizes.
+func (p *photos) fingerprint() string {
+	h := sha256.New()
+	for _, i := range slices.Concat(p.train, p.val) {
+		item := p.Items[i]
+		fmt.Fprintf(h, "%s\x00%d\x00%d\n", item.Rel, item.Label, item.Size)
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// labels of items.
+func (p *photos) labels(items []int) []int {
+	all := make([]int, len(items))
+	for i, item := range items {
+		all[i] = p.Items[item].Label
+	}
+	return all
+}
+
+// vet decodes every photo once and leaves out those that can't be used, before
+// the first batch depends on them.
+func (p *photos) vet(ctx context.Context, workers int, report progress.Reporter) error {
+	all := slices.Concat(p.train, p.val)
+	task := report.Begin("check photos", int64(len(all)), "photos")
+	defer task.End()
+	reasons := make(map[int]string)
+	var mu sync.Mutex
+	var group sync.WaitGroup
+	next := make(chan int)
+	for range min(workers, len(all)) {
+		group.Go(func() {
+			var image imaging.Image
+			for i := range next {
+				if err := p.read(i, &image); err != nil {
+					mu.Lock()
+					reasons[i] = err.Error()
+					mu.Unlock()
+				}
+				task.Add(1)
+			}
+		})
+	}
+	for _, i := range all {
+		if ctx.Err() != nil {
+			break
+		}
+		next <- i
+	}
+	close(next)
+	group.Wait()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	for _, i := range all {
+		if reason := reasons[i]; reason != "" {
+			p.rejected = append(p.rejected, extract.BadPhoto{Path: p.Items[i].Rel, Reason: reason})
+		}
+	}
+	return p.leaveOut()
+}
+
+// leaveOut takes the rejected photos out of the splits.
+func (p *photos) leaveOut() error {
+	bad := map[string]bool{}
+	for _, r := range p.rejected {
+		bad[r.Path] = true
+	}
+	rejected := func(i int) bool { return bad[p.Items[i].Rel] }
+	p.train, p.val = slices.DeleteFunc(p.train, rejected), slices.DeleteFunc(p.val, rejected)
+	if len(p.train) == 0 || len(p.val) == 0 {
+		return fail.New(fail.Rejected, "See the reasons above.", "no photo of a split of %s can be used", p.Root)
+	}
+	return nil
+}
+
+// read decodes photo i into image. The error is a reason without the photo's name.
+func (p *photos) read(i int, image *imaging.Image) error {
+	data, err := os.ReadFile(p.Items[i].Path)
+	if err != nil {
+		var e *fs.PathError
+		if errors.As(err, &e) {
+			err = e.Err // the name is known
+		}
+		return fmt.Errorf("can't be read: %w", err)
+	}
+	return p.decoder.DecodeInto(image, data)
+}

@@ -1,0 +1,76 @@
+package finetune
+
+import (
+	"iter"
+
+	"fx/internal/random"
+)
+
+// plan is the order of work: which photos make up each batch of each epoch. It
+// depends on the seed and the position alone, so that a resumed run goes on
+// with the very batches that an undisturbed one would have had.
+type plan struct {
+	seed       uint64
+	train, val []int // items of the data set
+	batch      int
+	epochs     int
+}
+
+// position is a point between two steps.
+type position struct {
+	Epoch int `json:"epoch"` // whole epochs done
+	Step  int `json:"step"`  // steps done in the epoch that follows them
+}
+
+// job is one batch to make ready.
+type job struct {
+	train bool
+	epoch int // from 0
+	index int // of the batch in its phase
+	items []int
+}
+
+// steps is the number of training steps in an epoch. The last may be short.
+func (p plan) steps() int { return (len(p.train) + p.batch - 1) / p.batch }
+
+// sizes are the different sizes of training batches, the usual one first.
+func (p plan) sizes() []int {
+	if rest := len(p.train) % p.batch; rest > 0 {
+		return []int{p.batch, rest}
+	}
+	return []int{p.batch}
+}
+
+// from yields the jobs that follow the position: the rest of its training
+// phase, then val, then the next epoch.
+func (p plan) from(at position) iter.Seq[job] {
+	return func(yield func(job) bool) {
+		for epoch := at.Epoch; epoch < p.epochs; epoch++ {
+			first := 0
+			if epoch == at.Epoch {
+				first = at.Step
+			}
+			if !p.phase(true, epoch, first, p.order(epoch), yield) || !p.phase(false, epoch, 0, p.val, yield) {
+				return
+			}
+		}
+	}
+}
+
+func (p plan) phase(train bool, epoch, first int, items []int, yield func(job) bool) bool {
+	for i := first; i*p.batch < len(items); i++ {
+		if !yield(job{train: train, epoch: epoch, index: i, items: items[i*p.batch : min((i+1)*p.batch, len(items))]}) {
+			return false
+		}
+	}
+	return true
+}
+
+// order shuffles the training photos for an epoch.
+func (p plan) order(epoch int) []int {
+	shuffled := make([]int, len(p.train))
+	for i, j := range random.New(p.seed, "order", uint64(epoch)).Perm(len(p.train)) {
+		shuffled[i] = p.train[j]
+	}
+	return shuffled
+}

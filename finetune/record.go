@@ -1,0 +1,186 @@
+package finetune
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/csv"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+
+	"fx/extract"
+	"fx/finetune/artifacts"
+	"fx/internal/durable"
+	"fx/internal/fail"
+	"fx/internal/preprocess"
+)
+
+// Files of a RUN, beside the checkpoints and what makes it a MODEL.
+const (
+	recordName  = "run.json"
+	metricsName = "metrics.csv"
+)
+
+const recordVersion = 1
+
+// record is the content of run.json.
+type record struct {
+	FormatVersion int                   `json:"format_version"`
+	ID            string                `json:"id"`
+	Status        string                `json:"status"` // "training" or "finished"
+	Settings      settings              `json:"settings"`
+	Weights       string                `json:"weights"` // where the run started from: a path or "seed:N"
+	Data          string                `json:"data"`
+	Classes       []string              `json:"classes"`
+	Parameters    []artifacts.Parameter `json:"parameters"` // that learn
+	Rejected      []extract.BadPhoto    `json:"rejected"`
+	Versions      map[string]string     `json:"versions"`
+	Notes         []string              `json:"notes"`
+	Result        *Result               `json:"result,omitempty"`
+}
+
+// settings are what a run's numbers depend on: a resumed run must have the
+// same. The names are those of the flags, as far as there are any.
+type settings struct {
+	Backbone       string          `json:"backbone"`
+	Weights        string          `json:"weights (SHA-256)"`
+	Preprocess     preprocess.Spec `json:"preprocessing"`
+	EXIF           string          `json:"exif"`
+	Decoder        string          `json:"decoder"`
+	Data           string          `json:"data (names and sizes of the photos)"`
+	Classes        string          `json:"classes"`
+	TrainSplit     string          `json:"train-split"`
+	ValSplit       string          `json:"val-split"`
+	Trainable      []string        `json:"trainable"`
+	HeadOnly       bool            `json:"head-only"`
+	Scratch        bool            `json:"scratch"`
+	Epochs         int             `json:"epochs"`
+	BatchSize      int             `json:"batch-size"`
+	LR             float64         `json:"lr"`
+	Optimizer      string          `json:"optimizer"`
+	Momentum       float64         `json:"momentum"`
+	Nesterov       bool            `json:"nesterov"`
+	WeightDecay    float64         `json:"weight-decay"`
+	Schedule       string          `json:"schedule"`
+	StepEpochs     int             `json:"step-epochs"`
+	WarmupEpochs   float64         `json:"warmup-epochs"`
+	LabelSmoothing float64         `json:"label-smoothing"`
+	ClassWeights   string          `json:"class-weights"`
+	ClipGradNorm   float64         `json:"clip-grad-norm"`
+	EMA            float64         `json:"ema"`
+	HeadMultiplier float64         `json:"head-lr-multiplier"`
+	FrozenBN       bool            `json:"frozen-bn"`
+	Seed           uint64          `json:"seed"`
+	Provider       string          `json:"device"`
+	Threads        int             `json:"threads"`
+	Runtime        string          `json:"ONNX Runtime"`
+}
+
+func (r *run) settings() settings {
+	o := r.options
+	def := func(value, fallback string) string {
+		if value == "" {
+			return fallback
+		}
+		return value
+	}
+	return settings{
+		Backbone: r.opened.Backbone.Name, Weights: r.opened.WeightsSHA256, Preprocess: r.network.Preprocess,
+		EXIF: def(o.EXIF, "ignore"), Decoder: r.photos.decoder.Name(),
+		Data: r.fingerprint, Classes: strings.Join(r.photos.Classes, ","), TrainSplit: r.photos.trainSplit, ValSplit: r.photos.valSplit,
+		Trainable: o.Trainable, HeadOnly: o.HeadOnly, Scratch: o.Scratch,
+		Epochs: o.Epochs, BatchSize: o.BatchSize, LR: o.LR,
+		Optimizer: o.Optimizer.Name, Momentum: o.Optimizer.Momentum, Nesterov: o.Optimizer.Nesterov, WeightDecay: o.Optimizer.WeightDecay,
+		Schedule: def(o.Schedule, constantSchedule), StepEpochs: o.StepEpochs, WarmupEpochs: o.WarmupEpochs,
+		LabelSmoothing: o.LabelSmoothing, ClassWeights: def(o.ClassWeights, "none"), ClipGradNorm: o.ClipGradNorm, EMA: o.EMA,
+		HeadMultiplier: o.HeadMultiplier, FrozenBN: o.FrozenBN, Seed: o.Seed,
+		Provider: r.provider, Threads: runtime.GOMAXPROCS(0), Runtime: r.runtime.Library().Version,
+	}
+}
+
+// id names a run by its settings.
+func (s settings) id() string {
+	text, err := json.Marshal(s)
+	if err != nil {
+		panic(err) // our own plain struct
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:8])
+}
+
+// diff says in what two runs' settings differ, by the names of the flags.
+func (s settings) diff(now settings) []string {
+	fields := func(s settings) (all map[string]any) {
+		text, err := json.Marshal(s)
+		if err == nil {
+			err = json.Unmarshal(text, &all)
+		}
+		if err != nil {
+			panic(err) // our own plain struct
+		}
+		return all
+	}
+	before, after := fields(s), fields(now)
+	var differ []string
+	for name, was := range before {
+		if is := after[name]; fmt.Sprint(is) != fmt.Sprint(was) {
+			differ = append(differ, fmt.Sprintf("%s was %v and is %v", name, was, is))
+		}
+	}
+	slices.Sort(differ)
+	return differ
+}
+
+// readRecord reads run.json. found is false where there is none.
+func readRecord(dir string) (rec record, found bool, err error) {
+	path := filepath.Join(dir, recordName)
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return rec, false, nil
+	} else if err != nil {
+		return rec, false, fail.Wrap(fail.Usage, err, "Choose another --out.", "run")
+	}
+	if err := json.Unmarshal(text, &rec); err != nil {
+		return rec, false, fail.Wrap(fail.Model, err, "Start again with another --out.", "%s is damaged", path)
+	}
+	if rec.FormatVersion != recordVersion {
+		return rec, false, fail.New(fail.Model, "Use the fx that wrote it.", "%s has format version %d; this fx reads version %d", path, rec.FormatVersion, recordVersion)
+	}
+	return rec, true, nil
+}
+
+// write writes run.json and metrics.csv.
+func (r *run) write(epochs []Epoch) error {
+	text, err := json.MarshalIndent(r.record, "", "  ")
+	if err == nil {
+		err = durable.WriteBytes(filepath.Join(r.options.Out, recordName), append(text, '\n'))
+	}
+	if err == nil {
+		err = durable.WriteBytes(filepath.Join(r.options.Out, metricsName), metrics(epochs))
+	}
+	return fail.Wrap(fail.KindOf(err), err, "Choose a folder that fx may write with --out.", "run %s", r.options.Out)
+}
+
+// metrics is the table of epochs as CSV.
+func metrics(epochs []Epoch) []byte {
+	var b bytes.Buffer
+	w := csv.NewWriter(&b)
+	number := func(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
+	rows := [][]string{{"epoch", "lr", "train_loss", "train_accuracy", "train_images_per_second", "val_loss", "val_accuracy", "val_images_per_second", "seconds"}}
+	for _, e := range epochs {
+		rows = append(rows, []string{
+			strconv.Itoa(e.Epoch), number(e.LR), number(e.TrainLoss), number(e.TrainAccuracy), number(e.TrainImagesPerSecond),
+			number(e.ValLoss), number(e.ValAccuracy), number(e.ValImagesPerSecond), number(e.Seconds),
+		})
+	}
+	_ = w.WriteAll(rows) // a buffer takes everything
+	return b.Bytes()
+}

@@ -1,0 +1,256 @@
+package finetune
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+
+	"fx/extract"
+	"fx/finetune/artifacts"
+	"fx/head"
+	"fx/internal/durable"
+	"fx/internal/fail"
+	"fx/internal/ort"
+	"fx/internal/progress"
+)
+
+// Epoch is one row of the training curve. Losses are means over the photos.
+type Epoch struct {
+	Epoch                int     `json:"epoch"` // from 1
+	LR                   float64 `json:"lr"`    // of its last step
+	TrainLoss            float64 `json:"train_loss"`
+	TrainAccuracy        float64 `json:"train_accuracy"`
+	TrainImagesPerSecond float64 `json:"train_images_per_second"`
+	ValLoss              float64 `json:"val_loss"`
+	ValAccuracy          float64 `json:"val_accuracy"`
+	ValImagesPerSecond   float64 `json:"val_images_per_second"`
+	Seconds              float64 `json:"seconds"`
+}
+
+// Result is what Run did.
+type Result struct {
+	BestValAccuracy   float64            `json:"best_val_accuracy"`
+	BestEpoch         int                `json:"best_epoch"` // from 1
+	Epochs            []Epoch            `json:"epochs"`
+	Seconds           float64            `json:"seconds"` // of training and judging, over all parts of a resumed run
+	ParametersTrained int                `json:"parameters_trained"`
+	TrainPhotos       int                `json:"train_photos"`
+	ValPhotos         int                `json:"val_photos"`
+	Classes           []string           `json:"classes"`
+	Backbone          string             `json:"backbone"`
+	Provider          string             `json:"provider"`
+	Why               string             `json:"why,omitempty"`
+	Decoder           string             `json:"decoder"`
+	Rejected          []extract.BadPhoto `json:"rejected"` // photos that can't be used
+	Run               string             `json:"run"`
+	Notes             []string           `json:"notes"`
+}
+
+// run is one Run under way.
+type run struct {
+	options     Options
+	report      progress.Reporter
+	opened      *extract.Network
+	network     *artifacts.Network
+	photos      *photos
+	fingerprint string // of the photos, rejected ones included
+	graph       artifacts.Options
+	runtime     *ort.Runtime
+	provider    string
+	plan        plan
+	engine      *engine
+	record      record
+}
+
+// Run trains a network on photos and leaves a MODEL in o.Out. It can be killed
+// at any moment: with o.Resume the same call goes on from the newest checkpoint
+// and ends, on the CPU, in the same bits. Errors: fail.Usage for wrong options
+// or photos, fail.Model for weights, graphs and checkpoints, fail.Device,
+// fail.NonFinite where the loss is no number any more, fail.Locked where
+// another process trains in o.Out.
+func Run(ctx context.Context, o Options, report progress.Reporter) (Result, error) {
+	if err := o.check(); err != nil {
+		return Result{}, err
+	}
+	if o.Workers == 0 {
+		o.Workers = runtime.GOMAXPROCS(0)
+	}
+	r := &run{options: o, report: report}
+	earlier, found, err := readRecord(o.Out)
+	if err != nil {
+		return Result{}, err
+	}
+	if found && !o.Resume {
+		return Result{}, fail.New(fail.Usage, "Give --resume to go on with it, or another --out.", "%s holds a run already", o.Out)
+	}
+	if r.photos, err = openPhotos(ctx, o); err != nil {
+		return Result{}, err
+	}
+	if err := r.openNetwork(ctx); err != nil {
+		return Result{}, err
+	}
+	if err := os.MkdirAll(filepath.Join(o.Out, checkpointDir), 0o755); err != nil {
+		return Result{}, fail.Wrap(fail.Usage, err, "Choose a folder that fx may write with --out.", "run %s", o.Out)
+	}
+	held, err := lock(o.Out)
+	if err != nil {
+		return Result{}, err
+	}
+	defer func() { _ = held.Close() }() // nothing is written through it
+	if err := r.tidy(); err != nil {
+		return Result{}, fail.Wrap(fail.KindOf(err), err, "", "run %s", o.Out)
+	}
+	if err := r.begin(ctx, earlier, found); err != nil {
+		return Result{}, err
+	}
+	if r.record.Result != nil {
+		report.Note("the run is finished already")
+		return *r.record.Result, nil
+	}
+	return r.train(ctx)
+}
+
+// openNetwork finds the network, gives it a classifier for the photos' classes
+// and decides what learns.
+func (r *run) openNetwork(ctx context.Context) error {
+	o := &r.options
+	if o.Scratch {
+		o.Network.Weights = fmt.Sprintf("seed:%d", o.Seed)
+	}
+	var err error
+	if r.opened, err = extract.OpenNetwork(ctx, o.Network, r.report); err != nil {
+		return err
+	}
+	if r.opened.Backbone.File != "" {
+		return fail.New(fail.Usage, "Give a name of `fx backbones list`.", "%s: fx finetune trains registered networks", r.opened.Backbone.File)
+	}
+	state, err := r.opened.State()
+	if err != nil {
+		return err
+	}
+	if r.network, err = artifacts.FromBackbone(r.opened.Backbone, state, o.Seed); err != nil {
+		return err
+	}
+	if err := r.network.SetClasses(len(r.photos.Classes), o.Seed); err != nil {
+		return err
+	}
+	var classWeights []float64
+	if o.ClassWeights == "auto" {
+		classWeights = head.Balanced(head.Data{Photos: head.SingleViews(r.photos.labels(r.photos.train))}, len(r.photos.Classes))
+	}
+	r.graph = o.graph(r.network, classWeights)
+	names, err := r.network.Select(r.graph.Trainable)
+	if err != nil {
+		return err
+	}
+	chosen := map[string]bool{}
+	for _, name := range names {
+		chosen[name] = true
+	}
+	for _, p := range r.network.Parameters {
+		if chosen[p.Name] {
+			r.record.Parameters = append(r.record.Parameters, p)
+		}
+	}
+	return nil
+}
+
+// tidy finishes or takes away what a killed process left half done.
+func (r *run) tidy() error {
+	for _, name := range []string{lastName, bestName} {
+		if err := recoverDir(filepath.Join(r.options.Out, checkpointDir, name)); err != nil {
+			return err
+		}
+	}
+	return durable.RemoveStale(r.options.Out)
+}
+
+// begin opens ONNX Runtime and writes run.json, or compares it with that of
+// the run to go on with.
+func (r *run) begin(ctx context.Context, earlier record, found bool) error {
+	library, err := ort.Find(r.options.Library)
+	if err != nil {
+		return err
+	}
+	if r.runtime, err = ort.Load(library); err != nil {
+		return err
+	}
+	r.fingerprint = r.photos.fingerprint()
+	if found {
+		r.photos.rejected = earlier.Rejected
+		err = r.photos.leaveOut()
+	} else {
+		err = r.photos.vet(ctx, r.options.Workers, r.report)
+	}
+	if err != nil {
+		return err
+	}
+	for _, bad := range r.photos.rejected {
+		r.report.Note(fmt.Sprintf("%s can't be used: %s", bad.Path, bad.Reason))
+	}
+	if len(r.photos.rejected) > 0 && r.options.OnBadImage == "fail" {
+		return fail.New(fail.Rejected, "Mend or remove them, or leave --on-bad-image fail out.", "%d photos can't be used", len(r.photos.rejected))
+	}
+	r.plan = plan{seed: r.options.Seed, train: r.photos.train, val: r.photos.val, batch: r.options.BatchSize, epochs: r.options.Epochs}
+	if n := len(r.plan.train); r.options.BatchSize > n {
+		return fail.New(fail.Usage, fmt.Sprintf("Give --batch-size %d or less.", n), "a batch of %d photos, and %d to learn from", r.options.BatchSize, n)
+	}
+	if err := r.startEngine(ctx); err != nil {
+		return err
+	}
+	now := r.settings()
+	if found {
+		if differ := earlier.Settings.diff(now); len(differ) > 0 {
+			return fail.New(fail.Usage, "Give the flags that the run began with, or another --out.", "%s can't go on with other settings: %s", r.options.Out, strings.Join(differ, "; "))
+		}
+		r.record = earlier
+		return nil
+	}
+	r.record.FormatVersion, r.record.ID, r.record.Status, r.record.Settings = recordVersion, now.id(), "training", now
+	r.record.Weights, r.record.Data, r.record.Classes = r.opened.Weights, absolute(r.options.Data), r.photos.Classes
+	r.record.Rejected = append([]extract.BadPhoto{}, r.photos.rejected...)
+	r.record.Notes = append(append([]string{}, r.opened.Notes...), r.network.Notes...)
+	r.record.Versions = map[string]string{"fx": r.options.FxVersion, "go": runtime.Version(), "onnxruntime": r.runtime.Library().Version}
+	return r.write(nil)
+}
+
+// startEngine makes the training graphs and says where they run.
+func (r *run) startEngine(ctx context.Context) error {
+	task := r.report.Begin("prepare", 0, "graphs")
+	defer task.End()
+	var err error
+	if r.engine, err = newEngine(ctx, r.runtime, r.options.Device, r.network, r.graph, r.plan.sizes()); err != nil {
+		return err
+	}
+	r.provider = r.engine.session().Provider()
+	return nil
+}
+
+// parameters counts the values that learn.
+func (r *run) parameters() int {
+	n := 0
+	for _, p := range r.record.Parameters {
+		n += p.Len()
+	}
+	return n
+}
+
+// announce tells what learns, as the tutorial does.
+func (r *run) announce() {
+	r.report.Note("parameters to learn:")
+	for _, p := range r.record.Parameters {
+		r.report.Note(fmt.Sprintf("  %s %v", p.Name, p.Shape))
+	}
+	r.report.Note(fmt.Sprintf("%d values in %d parameters learn, on %s (%s)", r.parameters(), len(r.record.Parameters), r.provider, r.engine.session().Why()))
+}
+
+func absolute(path string) string {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return path // only without a working directory: the relative path is the best name then
+	}
+	return abs
+}

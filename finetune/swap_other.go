@@ -1,0 +1,8 @@
+//go:build !linux
+
+package finetune
+
+import "errors"
+
+// swapNames exchanges two names in one step, where the system can.
+func swapNames(_, _ string) error { return errors.ErrUnsupported }

@@ -1,0 +1,206 @@
+package finetune
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"time"
+
+	"fx/internal/fail"
+)
+
+// lowerRate is the hint for a training that blew up.
+const lowerRate = "Take a smaller --lr, or bound the gradients with --clip-grad-norm 1."
+
+// saveInterval is the time after which a long epoch saves last/ in its middle.
+const saveInterval = 5 * time.Minute
+
+// tally adds up what batches gave. It goes through JSON without loss, so that
+// a resumed epoch ends in the same sums.
+type tally struct {
+	Loss    float64 `json:"loss"`   // weighted sum
+	Weight  float64 `json:"weight"` // of the batches in it
+	Correct int     `json:"correct"`
+	Photos  int     `json:"photos"`
+	Seconds float64 `json:"seconds"`
+}
+
+func (t *tally) add(o outcome, photos int) {
+	t.Loss += o.loss * o.weight
+	t.Weight += o.weight
+	t.Correct += o.correct
+	t.Photos += photos
+}
+
+func (t tally) loss() float64     { return t.Loss / t.Weight }
+func (t tally) accuracy() float64 { return float64(t.Correct) / float64(t.Photos) }
+func (t tally) rate() float64     { return float64(t.Photos) / t.Seconds }
+
+func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
+
+// train goes through the epochs from the newest checkpoint on.
+func (r *run) train(ctx context.Context) (Result, error) {
+	defer r.engine.close()
+	s, err := r.resume(ctx)
+	if err != nil {
+		return Result{}, err
+	}
+	r.announce()
+	l := &loader{photos: r.photos, spec: r.network.Preprocess, seed: r.options.Seed, runtime: r.runtime, noise: r.engine.noise()}
+	var kinds []kind
+	for _, size := range r.plan.sizes() {
+		kinds = append(kinds, kind{size, true})
+	}
+	kinds = append(kinds, kind{min(r.plan.batch, len(r.plan.val)), false}, kind{len(r.plan.val) % r.plan.batch, false})
+	l.start(ctx, r.plan.from(s.Position), r.options.Workers, kinds)
+	defer l.stop()
+	for s.Position.Epoch < r.plan.epochs {
+		if err := r.epoch(ctx, l, &s); err != nil {
+			return Result{}, err
+		}
+	}
+	return r.finish(ctx, s)
+}
+
+// resume puts the newest checkpoint's state into the engine, where there is one.
+func (r *run) resume(ctx context.Context) (saved, error) {
+	values, s, found, err := r.load()
+	if err != nil {
+		return s, err
+	}
+	if !found {
+		s = saved{FormatVersion: checkpointVersion, Run: r.record.ID, Epochs: []Epoch{}}
+		s.Random.Generator, s.Random.Seed = "Philox4x32-10", r.options.Seed
+		return s, nil
+	}
+	r.report.Note(fmt.Sprintf("going on after epoch %d, step %d of %d", s.Position.Epoch, s.Position.Step, r.plan.steps()))
+	return s, r.engine.state.set(ctx, values)
+}
+
+// epoch trains the rest of an epoch, judges, and saves.
+func (r *run) epoch(ctx context.Context, l *loader, s *saved) error {
+	if err := r.trainPhase(ctx, l, s); err != nil {
+		return r.interrupted(ctx, s, err)
+	}
+	val, err := r.valPhase(ctx, l, s.Position.Epoch)
+	if err != nil {
+		return r.interrupted(ctx, s, err)
+	}
+	train := s.Running
+	e := Epoch{
+		Epoch: s.Position.Epoch + 1, LR: r.options.rate((s.Position.Epoch+1)*r.plan.steps()-1, r.plan.steps()),
+		TrainLoss: train.loss(), TrainAccuracy: train.accuracy(), TrainImagesPerSecond: train.rate(),
+		ValLoss: val.loss(), ValAccuracy: val.accuracy(), ValImagesPerSecond: val.rate(),
+		Seconds: train.Seconds + val.Seconds,
+	}
+	r.report.Note(fmt.Sprintf("epoch %d of %d: train loss %.4f acc %.4f (%.1f images/s), val loss %.4f acc %.4f (%.1f images/s)",
+		e.Epoch, r.plan.epochs, e.TrainLoss, e.TrainAccuracy, e.TrainImagesPerSecond, e.ValLoss, e.ValAccuracy, e.ValImagesPerSecond))
+	s.Epochs = append(s.Epochs, e)
+	s.Seconds += e.Seconds
+	s.Position, s.Running = position{Epoch: e.Epoch}, tally{}
+	if !finite(e.ValLoss) {
+		return fail.New(fail.NonFinite, lowerRate, "the val loss of epoch %d is %v; the checkpoint before it stays", e.Epoch, e.ValLoss)
+	}
+	return r.saveEpoch(ctx, s, e)
+}
+
+// saveEpoch keeps the best val epoch, and the newest.
+func (r *run) saveEpoch(ctx context.Context, s *saved, e Epoch) error {
+	values, err := r.engine.state.read(ctx)
+	if err != nil {
+		return err
+	}
+	if s.BestEpoch == 0 || e.ValAccuracy > s.BestAccuracy {
+		s.BestEpoch, s.BestAccuracy = e.Epoch, e.ValAccuracy
+		if err := r.save(bestName, values, *s); err != nil {
+			return err
+		}
+	}
+	if err := r.save(lastName, values, *s); err != nil {
+		return err
+	}
+	return r.write(s.Epochs)
+}
+
+// trainPhase does the steps that are left of the epoch.
+func (r *run) trainPhase(ctx context.Context, l *loader, s *saved) error {
+	steps := r.plan.steps()
+	task := r.report.Begin(fmt.Sprintf("train epoch %d", s.Position.Epoch+1), int64(len(r.plan.train)-s.Running.Photos), "images")
+	defer task.End()
+	start, before, savedAt := time.Now(), s.Running.Seconds, time.Now()
+	for s.Position.Step < steps {
+		b, err := l.next(ctx)
+		if err != nil {
+			return err
+		}
+		rate := r.options.rate(s.Position.Epoch*steps+s.Position.Step, steps)
+		o, err := r.engine.steps[len(b.items)].run(ctx, b, rate)
+		photos := len(b.items)
+		l.release(b)
+		if err != nil {
+			if errors.Is(err, errNonFinite) {
+				return fail.New(fail.NonFinite, lowerRate, "the loss is %v in step %d of epoch %d (batch %d); the last checkpoint stays",
+					o.loss, s.Position.Epoch*steps+s.Position.Step+1, s.Position.Epoch+1, s.Position.Step+1)
+			}
+			return err
+		}
+		s.Running.add(o, photos)
+		s.Position.Step++
+		s.Running.Seconds = before + time.Since(start).Seconds()
+		task.Add(int64(photos))
+		every := r.options.CheckpointSteps
+		if due := every > 0 && s.Position.Step%every == 0 || every == 0 && time.Since(savedAt) > saveInterval; due && s.Position.Step < steps {
+			if err := r.saveLast(ctx, s); err != nil {
+				return err
+			}
+			savedAt = time.Now()
+		}
+	}
+	return nil
+}
+
+func (r *run) saveLast(ctx context.Context, s *saved) error {
+	values, err := r.engine.state.read(ctx)
+	if err != nil {
+		return err
+	}
+	return r.save(lastName, values, *s)
+}
+
+// valPhase judges the val photos.
+func (r *run) valPhase(ctx context.Context, l *loader, epoch int) (tally, error) {
+	var t tally
+	task := r.report.Begin(fmt.Sprintf("val epoch %d", epoch+1), int64(len(r.plan.val)), "images")
+	defer task.End()
+	start := time.Now()
+	for t.Photos < len(r.plan.val) {
+		b, err := l.next(ctx)
+		if err != nil {
+			return t, err
+		}
+		o, err := r.engine.eval.run(ctx, b)
+		photos := len(b.items)
+		l.release(b)
+		if err != nil {
+			return t, err
+		}
+		t.add(o, photos)
+		task.Add(int64(photos))
+	}
+	t.Seconds = time.Since(start).Seconds()
+	return t, nil
+}
+
+// interrupted saves where the run stands when it was asked to end. A step that
+// was stopped on its way has not changed the state.
+func (r *run) interrupted(ctx context.Context, s *saved, err error) error {
+	if ctx.Err() == nil || !errors.Is(err, ctx.Err()) || s.Position == (position{}) {
+		return err
+	}
+	if saveErr := r.saveLast(context.WithoutCancel(ctx), s); saveErr != nil {
+		return errors.Join(saveErr, err)
+	}
+	r.report.Note(fmt.Sprintf("stopped in epoch %d after step %d of %d; --resume goes on from there", s.Position.Epoch+1, s.Position.Step, r.plan.steps()))
+	return err
+}
