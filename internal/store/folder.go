@@ -58,6 +58,9 @@ func openShardFile(dir, name string, l layout) (*shardFile, error) {
 		}
 		return nil, &damagedError{path, err}
 	}
+	if len(data) > 0 { // what was read stays in the page cache, not in this process: its memory must not grow with the store
+		_ = unix.Madvise(data, unix.MADV_DONTNEED) // advice only
+	}
 	return f, nil
 }
 
