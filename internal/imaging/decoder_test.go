@@ -88,18 +88,21 @@ func TestTurboJPEGInCache(t *testing.T) {
 	}
 }
 
-func TestFallBackSaysWhy(t *testing.T) {
-	loaded.Lock()
-	saved := loaded.libraries
-	loaded.libraries = nil
-	loaded.Unlock()
-	defer func() { loaded.libraries = saved }()
-	if len(turboCandidates()) < 3 {
-		t.Error("no candidates")
+func TestNoTurboJPEG(t *testing.T) {
+	broken := filepath.Join(t.TempDir(), "libturbojpeg.so")
+	if err := os.WriteFile(broken, []byte("no library"), 0o666); err != nil {
+		t.Fatal(err)
 	}
-	d := &Decoder{why: "no TurboJPEG library found"}
-	if d.Exact() || !strings.Contains(d.Why(), "no TurboJPEG") {
-		t.Errorf("%q", d.Why())
+	_, err := firstTurboJPEG([]string{broken, "libfx-none.so"})
+	if !errors.Is(err, errNoTurboJPEG) || fail.KindOf(err) != fail.Device || !strings.Contains(fail.HintOf(err), "libturbojpeg0") {
+		t.Errorf("error %v, hint %q", err, fail.HintOf(err))
+	}
+	if !strings.Contains(err.Error(), broken) || strings.Contains(err.Error(), "libfx-none") {
+		t.Errorf("%v: want the file that is there and does not load, and not the name that nobody promised", err)
+	}
+	d, err := NewDecoder(Options{Decoder: "go"})
+	if err != nil || d.Why() == "" || d.Exact() {
+		t.Errorf("%v: %q", err, d.Why())
 	}
 }
 

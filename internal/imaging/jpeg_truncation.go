@@ -15,7 +15,8 @@ import (
 // merely warns of (corrupt data, junk between segments or after the end, a
 // restart marker lost) it accepts. TurboJPEG, which is fed from memory, invents
 // an end marker instead, warns, and fills the rest with gray. So the rule is
-// carried out here, before either decoder runs:
+// carried out here, before either decoder runs (found by experiment, see
+// testdata/mutate.py; of 12,110 damaged photos two are judged otherwise):
 //
 //   - A file of many scans (progressive, or components apart) gives no row
 //     before its EOI marker: without one it is truncated.
@@ -26,9 +27,10 @@ import (
 //     refills its bit buffer to 57 bits or more whenever it holds fewer than
 //     the next code may need, and gives up where it cannot, even if the code
 //     would have been there: so a file that lacks nothing but its EOI is
-//     refused by nearly always, and entropy.go repeats the reads exactly.
-//   - The arithmetic decoder cannot be suspended at all: Pillow refuses such a
-//     file if a byte is wanted beyond the first block of 65536 that it reads.
+//     nearly always refused, and entropy.go repeats the reads exactly.
+//   - The arithmetic decoder cannot be suspended at all, so Pillow refuses a
+//     file that lacks a marker at its end (and, by accident, a whole one of more
+//     than the 65536 bytes that it reads at a time: fx takes those).
 
 var errTruncated = errors.New("truncated JPEG: its data ends before its last row")
 

@@ -42,8 +42,13 @@ func loadTurboJPEG() (*turboJPEG, error) {
 		return library, fail.Wrap(fail.Device, err, "Set "+TurboJPEGVariable+" to a libturbojpeg.so that this system can load, or unset it.",
 			"%s=%s", TurboJPEGVariable, path)
 	}
+	return firstTurboJPEG(turboCandidates())
+}
+
+// firstTurboJPEG loads the first of the candidates that can be loaded.
+func firstTurboJPEG(candidates []string) (*turboJPEG, error) {
 	why := errNoTurboJPEG
-	for _, path := range turboCandidates() {
+	for _, path := range candidates {
 		library, err := openOnce(path)
 		if err == nil {
 			return library, nil

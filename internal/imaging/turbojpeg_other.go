@@ -2,13 +2,16 @@
 
 package imaging
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // turboJPEG stands for the library where fx is built without C.
 type turboJPEG struct{ file, name string }
 
-func openTurboJPEG(string) (*turboJPEG, error) {
-	return nil, errors.New("fx was built without cgo")
+func openTurboJPEG(path string) (*turboJPEG, error) {
+	return nil, fmt.Errorf("%s: fx was built without cgo", path)
 }
 
 func (*turboJPEG) decompress([]byte, []uint8, int, int, bool) error {

@@ -164,7 +164,7 @@ func TestZoo(t *testing.T) {
 				// Go's inverse transform rounds otherwise than libjpeg's: by one
 				// level in luma and in chroma, which is up to three in RGB.
 				n, most := compare(im.Pix, g.pixels(t))
-				if kind == "turbojpeg" || most > 3 || n > len(im.Pix)*2/5 {
+				if kind == "turbojpeg" || strings.Contains(name, "tiles") || most > 3 || n > len(im.Pix)*2/5 {
 					t.Errorf("%s (%s): %d of %d values differ, at most by %d", name, g.Mode, n, len(im.Pix), most)
 				}
 			}

@@ -86,6 +86,12 @@ def jpegs():
             save(f"jpeg-{word}-{w}x{h}.jpg", rgb(w, h), "JPEG", quality=85, subsampling=sub)
         for word, sample in [("440", "1x2"), ("411", "4x1"), ("410", "4x2")]:
             cjpeg(f"jpeg-{word}-{w}x{h}.jpg", rgb(w, h), "-quality", "85", "-sample", sample)
+    # Tiles of one colour have no coefficients that two transforms could round
+    # otherwise: Go's decoder must give the same pixels, upsampling included.
+    rng = np.random.default_rng(5)
+    for word, sample in [("444", "1x1"), ("422", "2x1"), ("420", "2x2"), ("440", "1x2"), ("411", "4x1"), ("410", "4x2")]:
+        tiles = rng.integers(0, 256, (3, 2, 3)).astype(np.uint8).repeat(16, 0).repeat(32, 1)[:41, :57]
+        cjpeg(f"jpeg-tiles-{word}.jpg", Image.fromarray(tiles), "-quality", "100", "-sample", sample)
     im = rgb(17, 21)
     cjpeg("jpeg-441.jpg", im, "-sample", "1x4")
     cjpeg("jpeg-3x1.jpg", im, "-sample", "3x1")
@@ -140,6 +146,7 @@ def jpegs():
     for i in range(sos + 60, len(whole) - 40, 97):
         flipped[i] ^= 0x10
     files["jpeg-flipped.jpg"] = bytes(flipped).replace(b"\xff\xff", b"\xff\x00")
+    save("jpeg-gray-larger.jpg", rgb(72, 64, 1).convert("L"), "JPEG", quality=97)  # libjpeg's fast Huffman path wants 512 bytes a block
     progressive = save("jpeg-progressive-base.jpg", rgb(40, 32), "JPEG", progressive=True)
     files["jpeg-progressive-no-eoi.jpg"] = progressive[:-2]
     files["jpeg-progressive-cut.jpg"] = progressive[: len(progressive) // 2]

@@ -64,6 +64,9 @@ def mutations(data, rng, scale):
         yield "cut near end", [["cut", n - at]]
     for at in rng.sample(range(1, 20), min(2 * scale, 19)):
         yield "cut near end, garbage", [["cut", n - at], ["append", rng.randbytes(rng.randrange(1, 40)).hex()]]
+    for at in range(1, 10 if n > 3000 else 3):  # where the refills of libjpeg's bit buffer decide
+        for k in range(14):
+            yield "cut, few bytes", [["cut", n - at], ["append", rng.randbytes(k).replace(b"\xff", b"\x00").hex()]]
     for _ in range(2 * scale):
         yield "cut, EOI", [["cut", rng.randrange(scan + 20, n)], ["append", "ffd9"]]
     for _ in range(10 * scale):
@@ -85,7 +88,7 @@ def mutations(data, rng, scale):
 
 
 def collect(files, scale):
-    rng = random.Random(7)
+    rng = random.Random(12)
     out = []
     for name, data in files.items():
         cases = []
@@ -98,7 +101,7 @@ def collect(files, scale):
 
 def main():
     if len(sys.argv) == 1:
-        names = ["base", "progressive-base", "restart-1", "gray", "444-17x33", "rgb-444", "cmyk", "restart-rows"]
+        names = ["base", "progressive-base", "restart-1", "gray", "gray-larger", "444-17x33", "rgb-444", "cmyk", "restart-rows"]
         files = {}
         for n in names:
             with open(f"zoo/jpeg-{n}.jpg", "rb") as f:
