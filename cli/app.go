@@ -50,8 +50,8 @@ func newApp(out *output) *urfave.App {
 		ErrWriter:       out.stderr,
 		ExitErrHandler:  func(*urfave.Context, error) {}, // Run maps errors to exit codes
 		Commands: []*urfave.Command{
-			demoCommand(out), extractCommand(out), fitHeadCommand(out), evalCommand(out), predictCommand(out),
-			exportCommand(out), featuresCommand(out), backbonesCommand(out), runtimeCommand(out),
+			demoCommand(out), extractCommand(out), fitHeadCommand(out), finetuneCommand(out), evalCommand(out), predictCommand(out),
+			exportCommand(out), featuresCommand(out), artifactsCommand(out), backbonesCommand(out), runtimeCommand(out),
 		},
 		Action: func(c *urfave.Context) error {
 			if c.Args().Present() {

@@ -94,23 +94,12 @@ func finetuneOptions(c *urfave.Context) (finetune.Options, error) {
 		},
 		Data: c.String("data"), Out: c.String("out"), Resume: c.Bool("resume"), Scratch: c.Bool("scratch"), HeadOnly: c.Bool("head-only"),
 		Epochs: c.Int("epochs"), BatchSize: c.Int("batch-size"), LR: c.Float64("lr"),
-		Optimizer: artifacts.Optimizer{
-			Name: c.String("optimizer"), Momentum: c.Float64("momentum"), Nesterov: c.Bool("nesterov"), WeightDecay: c.Float64("weight-decay"),
-		},
-		Schedule: c.String("schedule"), StepEpochs: c.Int("step-epochs"), WarmupEpochs: c.Float64("warmup-epochs"),
+		Optimizer: optimizer(c), Schedule: c.String("schedule"), StepEpochs: c.Int("step-epochs"), WarmupEpochs: c.Float64("warmup-epochs"),
 		LabelSmoothing: c.Float64("label-smoothing"), ClassWeights: c.String("class-weights"), ClipGradNorm: c.Float64("clip-grad-norm"),
 		EMA: c.Float64("ema"), HeadMultiplier: c.Float64("head-lr-multiplier"), FrozenBN: c.Bool("frozen-bn"),
 		Seed: c.Uint64("seed"), Device: device, Workers: c.Int("workers"), Library: c.String("ort-lib"), Decoder: c.String("decoder"),
 		EXIF: c.String("exif"), OnBadImage: c.String("on-bad-image"), TrainSplit: c.String("train-split"), ValSplit: c.String("val-split"),
 		CheckpointSteps: c.Int("checkpoint-steps"), FxVersion: version(),
-	}
-	if o.Optimizer.Name == artifacts.AdamW {
-		if !c.IsSet("weight-decay") {
-			o.Optimizer.WeightDecay = adamwDecay
-		}
-		if !c.IsSet("momentum") {
-			o.Optimizer.Momentum = 0
-		}
 	}
 	o.Trainable, err = trainable(c)
 	return o, err
@@ -118,6 +107,20 @@ func finetuneOptions(c *urfave.Context) (finetune.Options, error) {
 
 // adamwDecay is torch.optim.AdamW's default.
 const adamwDecay = 0.01
+
+// optimizer reads the optimizer's flags. AdamW's defaults are torch's.
+func optimizer(c *urfave.Context) artifacts.Optimizer {
+	o := artifacts.Optimizer{
+		Name: c.String("optimizer"), Momentum: c.Float64("momentum"), Nesterov: c.Bool("nesterov"), WeightDecay: c.Float64("weight-decay"),
+	}
+	if o.Name == artifacts.AdamW && !c.IsSet("weight-decay") {
+		o.WeightDecay = adamwDecay
+	}
+	if o.Name == artifacts.AdamW && !c.IsSet("momentum") {
+		o.Momentum = 0
+	}
+	return o
+}
 
 // trainable reads which parameters are to learn: exactly one of three flags.
 func trainable(c *urfave.Context) ([]string, error) {
@@ -130,14 +133,19 @@ func trainable(c *urfave.Context) ([]string, error) {
 	if given != 1 {
 		return nil, fail.New(fail.Usage, "Give one of --all-params, --head-only and --trainable 'PATTERN,…'.", "fx finetune must be told which parameters learn")
 	}
-	if text := c.String("trainable"); text != "" {
-		var patterns []string
-		for _, p := range strings.Split(text, ",") {
-			patterns = append(patterns, strings.TrimSpace(p))
-		}
-		return patterns, nil
+	return patterns(c.String("trainable")), nil
+}
+
+// patterns splits a list at its commas; an empty one is nil.
+func patterns(text string) []string {
+	if text == "" {
+		return nil
 	}
-	return nil, nil
+	var all []string
+	for _, p := range strings.Split(text, ",") {
+		all = append(all, strings.TrimSpace(p))
+	}
+	return all
 }
 
 func printFinetune(w io.Writer, r finetune.Result) {

@@ -25,23 +25,26 @@ type engine struct {
 
 // newEngine makes the sessions for training batches of these sizes and for
 // evaluation, and puts the network's initial state on the device.
-func newEngine(ctx context.Context, rt *ort.Runtime, device ort.Device, n *artifacts.Network, o artifacts.Options, sizes []int) (e *engine, err error) {
-	e = &engine{runtime: rt, device: device, network: n, options: o, steps: map[int]*trainStep{}}
+func newEngine(ctx context.Context, rt *ort.Runtime, device ort.Device, n *artifacts.Network, o artifacts.Options, sizes []int) (*engine, error) {
+	e := &engine{runtime: rt, device: device, network: n, options: o, steps: map[int]*trainStep{}}
 	e.options.Probe = ortprobe.New(rt)
-	defer func() {
-		if err != nil {
-			e.close()
-		}
-	}()
+	if err := e.build(ctx, sizes); err != nil {
+		e.close()
+		return nil, err
+	}
+	return e, nil
+}
+
+func (e *engine) build(ctx context.Context, sizes []int) error {
 	for _, size := range sizes {
 		if err := ctx.Err(); err != nil {
-			return nil, err
+			return err
 		}
 		if err := e.addStep(ctx, size); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return e, e.addEvaluation()
+	return e.addEvaluation()
 }
 
 func (e *engine) addStep(ctx context.Context, size int) error {

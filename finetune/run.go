@@ -89,7 +89,7 @@ func Run(ctx context.Context, o Options, report progress.Reporter) (Result, erro
 	if r.photos, err = openPhotos(ctx, o); err != nil {
 		return Result{}, err
 	}
-	if err := r.openNetwork(ctx); err != nil {
+	if err := r.prepare(ctx); err != nil {
 		return Result{}, err
 	}
 	if err := os.MkdirAll(filepath.Join(o.Out, checkpointDir), 0o755); err != nil {
@@ -103,7 +103,11 @@ func Run(ctx context.Context, o Options, report progress.Reporter) (Result, erro
 	if err := r.tidy(); err != nil {
 		return Result{}, fail.Wrap(fail.KindOf(err), err, "", "run %s", o.Out)
 	}
-	if err := r.begin(ctx, earlier, found); err != nil {
+	err = r.begin(ctx, earlier, found)
+	if r.engine != nil {
+		defer r.engine.close()
+	}
+	if err != nil {
 		return Result{}, err
 	}
 	if r.record.Result != nil {
@@ -113,29 +117,19 @@ func Run(ctx context.Context, o Options, report progress.Reporter) (Result, erro
 	return r.train(ctx)
 }
 
-// openNetwork finds the network, gives it a classifier for the photos' classes
-// and decides what learns.
-func (r *run) openNetwork(ctx context.Context) error {
+// prepare opens the network with a classifier for the photos' classes and
+// decides what learns.
+func (r *run) prepare(ctx context.Context) error {
 	o := &r.options
 	if o.Scratch {
-		o.Network.Weights = fmt.Sprintf("seed:%d", o.Seed)
+		o.Network.Weights = scratch(o.Seed)
 	}
 	var err error
-	if r.opened, err = extract.OpenNetwork(ctx, o.Network, r.report); err != nil {
+	if r.opened, r.network, err = openNetwork(ctx, o.Network, len(r.photos.Classes), o.Seed, r.report); err != nil {
 		return err
 	}
-	if r.opened.Backbone.File != "" {
-		return fail.New(fail.Usage, "Give a name of `fx backbones list`.", "%s: fx finetune trains registered networks", r.opened.Backbone.File)
-	}
-	state, err := r.opened.State()
-	if err != nil {
-		return err
-	}
-	if r.network, err = artifacts.FromBackbone(r.opened.Backbone, state, o.Seed); err != nil {
-		return err
-	}
-	if err := r.network.SetClasses(len(r.photos.Classes), o.Seed); err != nil {
-		return err
+	if file := r.opened.Backbone.File; file != "" {
+		return fail.New(fail.Usage, "Give a name of `fx backbones list`; `fx artifacts generate` writes the training graphs of a file.", "fx finetune trains registered networks, not %s", file)
 	}
 	var classWeights []float64
 	if o.ClassWeights == "auto" {

@@ -41,7 +41,6 @@ func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
 // train goes through the epochs from the newest checkpoint on.
 func (r *run) train(ctx context.Context) (Result, error) {
-	defer r.engine.close()
 	s, err := r.resume(ctx)
 	if err != nil {
 		return Result{}, err

@@ -1,0 +1,32 @@
+// Package finetune trains a network on photos, on any current ONNX Runtime:
+//
+//	o := finetune.Defaults() // of PyTorch's tutorial
+//	o.Network.Backbone, o.Data, o.Out = "resnet18", "hymenoptera_data", "run"
+//	result, err := finetune.Run(ctx, o, progress.Discard)
+//
+// The RUN folder is a MODEL afterwards, for packages classify and modeldir, and
+// holds besides:
+//
+//	run.json                   settings, what learned, versions, the result
+//	metrics.csv                loss, accuracy and speed of each epoch
+//	checkpoint/best, last      model.safetensors, with torchvision's names;
+//	                           training.state, the optimizer's memory (safetensors
+//	                           too); state.json, where the run stood
+//
+// # How a run works
+//
+// Packages autodiff and artifacts write the training step as one ONNX graph. Its
+// state (parameters, statistics, momenta) lies on the device in two sets: a step
+// reads one and writes the other, then they swap, and nothing is copied. A last
+// batch that is short has a graph of its own. Meanwhile workers decode and
+// augment the batches to come, and draw dropout's random numbers, straight into
+// memory that ONNX Runtime reads.
+//
+// # Why a resumed run ends in the same bits
+//
+// Every random number and the order of the photos depend on the seed and the
+// position alone (internal/random). A checkpoint is a folder that takes the old
+// one's place in one step, and holds the state, the position and the sums of
+// the epoch under way. What else the numbers depend on, run.json records, and
+// Run refuses to go on where any of it has changed.
+package finetune

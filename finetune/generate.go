@@ -1,0 +1,44 @@
+package finetune
+
+import (
+	"context"
+
+	"fx/extract"
+	"fx/finetune/artifacts"
+	"fx/finetune/autodiff/ortprobe"
+	"fx/internal/ort"
+	"fx/internal/progress"
+)
+
+// GenerateOptions of Generate.
+type GenerateOptions struct {
+	Network  extract.NetworkOptions // a registered network, or an ONNX file
+	Classes  int
+	HeadOnly bool // instead of Graph.Trainable
+	Graph    artifacts.Options
+	Seed     uint64 // of the fresh classifier
+	Out      string // folder to write
+	Library  string // path of libonnxruntime, "" to look for it
+}
+
+// Generate writes a network's training graphs and the state they start from
+// into a folder, for training loops elsewhere. See artifacts.Read.
+func Generate(ctx context.Context, o GenerateOptions, report progress.Reporter) (artifacts.Info, error) {
+	library, err := ort.Find(o.Library)
+	if err != nil {
+		return artifacts.Info{}, err
+	}
+	rt, err := ort.Load(library)
+	if err != nil {
+		return artifacts.Info{}, err
+	}
+	_, n, err := openNetwork(ctx, o.Network, o.Classes, o.Seed, report)
+	if err != nil {
+		return artifacts.Info{}, err
+	}
+	if o.HeadOnly {
+		o.Graph.Trainable = n.Head()
+	}
+	o.Graph.Probe = ortprobe.New(rt)
+	return artifacts.Generate(ctx, o.Out, n, o.Graph)
+}

@@ -1,0 +1,101 @@
+package finetune
+
+import (
+	"math"
+	"slices"
+	"testing"
+)
+
+func testPlan() plan {
+	return plan{seed: 1, train: []int{10, 11, 12, 13, 14, 15, 16}, val: []int{20, 21, 22, 23}, batch: 3, epochs: 2}
+}
+
+func TestEveryPhotoOnceAnEpoch(t *testing.T) {
+	p := testPlan()
+	seen := map[[2]int]map[int]int{}
+	var phases []bool
+	for j := range p.from(position{}) {
+		key := [2]int{j.epoch, 0}
+		if j.train {
+			key[1] = 1
+		}
+		if seen[key] == nil {
+			seen[key] = map[int]int{}
+			phases = append(phases, j.train)
+		}
+		for _, item := range j.items {
+			seen[key][item]++
+		}
+	}
+	if !slices.Equal(phases, []bool{true, false, true, false}) {
+		t.Errorf("phases %v", phases)
+	}
+	for key, items := range seen {
+		want := 4
+		if key[1] == 1 {
+			want = 7
+		}
+		if len(items) != want {
+			t.Errorf("phase %v has %d photos, want %d", key, len(items), want)
+		}
+		for item, n := range items {
+			if n != 1 {
+				t.Errorf("phase %v has photo %d %d times", key, item, n)
+			}
+		}
+	}
+	if slices.Equal(p.order(0), p.order(1)) {
+		t.Error("two epochs have the same order")
+	}
+	if !slices.Equal(p.sizes(), []int{3, 1}) || p.steps() != 3 {
+		t.Errorf("sizes %v, %d steps", p.sizes(), p.steps())
+	}
+}
+
+func TestAPlanGoesOnFromEveryPosition(t *testing.T) {
+	p := testPlan()
+	all := slices.Collect(p.from(position{}))
+	skipped := 0
+	for epoch := range p.epochs {
+		for step := range p.steps() + 1 {
+			rest := slices.Collect(p.from(position{epoch, step}))
+			if len(rest) != len(all)-skipped {
+				t.Fatalf("after epoch %d, step %d: %d batches, want %d", epoch, step, len(rest), len(all)-skipped)
+			}
+			for i, j := range rest {
+				if w := all[skipped+i]; !slices.Equal(j.items, w.items) || j.epoch != w.epoch || j.index != w.index || j.train != w.train {
+					t.Fatalf("after epoch %d, step %d: batch %d is %+v, want %+v", epoch, step, i, j, w)
+				}
+			}
+			if step < p.steps() {
+				skipped++
+			}
+		}
+		skipped += 2 // batches of val
+	}
+}
+
+func TestSchedules(t *testing.T) {
+	o := Defaults()
+	o.LR, o.Epochs = 1, 10
+	const steps = 4
+	check := func(name string, step int, want float64) {
+		t.Helper()
+		if got := o.rate(step, steps); math.Abs(got-want) > 1e-12 {
+			t.Errorf("%s: rate %g at step %d, want %g", name, got, step, want)
+		}
+	}
+	check("constant", 39, 1)
+	o.Schedule, o.StepEpochs = stepSchedule, 3
+	check("step", 11, 1)
+	check("step", 12, 0.1)
+	check("step", 39, 0.001)
+	o.Schedule = cosineSchedule
+	check("cosine", 0, 1)
+	check("cosine", 20, 0.5)
+	o.WarmupEpochs = 2
+	check("warm-up", 0, 1.0/8)
+	check("warm-up", 7, 1)
+	check("cosine after warm-up", 8, 1)
+	check("cosine after warm-up", 24, 0.5)
+}
