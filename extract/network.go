@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -71,11 +72,20 @@ func (n *Network) openFile(o NetworkOptions) error {
 	}
 	n.Notes = n.Backbone.Notes
 	n.Weights, n.WeightsOrigin = path, "the ONNX file"
+	made, _ := onnx.Metadata(n.model, backbones.MetaWeights)
+	n.noteRandom(made)
 	n.WeightsSHA256, err = modelSHA256(n.model)
 	if err == nil && o.SHA256 != "" && n.WeightsSHA256 != o.SHA256 {
 		return otherWeights(path, n.WeightsSHA256, o.SHA256)
 	}
 	return err
+}
+
+// noteRandom tells of weights whose file says that nobody trained them.
+func (n *Network) noteRandom(made string) {
+	if made == "random" || strings.HasPrefix(made, seedPrefix) {
+		n.Notes = append(n.Notes, fmt.Sprintf("the weights in %s are random (%s), not trained", filepath.Base(n.Weights), made))
+	}
 }
 
 func otherWeights(path, got, want string) error {
@@ -116,6 +126,7 @@ func (n *Network) openRegistered(ctx context.Context, o NetworkOptions, report p
 		return err
 	}
 	n.WeightsSHA256 = info.SHA256
+	n.noteRandom(n.state.Metadata[backbones.MetaWeights])
 	if o.SHA256 != "" && info.SHA256 != o.SHA256 {
 		return otherWeights(n.Weights, info.SHA256, o.SHA256)
 	}
