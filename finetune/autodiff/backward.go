@@ -28,7 +28,6 @@ func (g *Graph) Backward(seeds map[string]string) (map[string]string, error) {
 			return nil, err
 		}
 	}
-	g.Scope("")
 	gradients := map[string]string{}
 	for _, name := range g.trainable {
 		g.DType = g.values[name].DType
@@ -38,6 +37,7 @@ func (g *Graph) Backward(seeds map[string]string) (map[string]string, error) {
 		}
 	}
 	g.Scope("")
+	g.DType = pb.TensorProto_FLOAT
 	return gradients, nil
 }
 

@@ -6,7 +6,7 @@
 //		Trainable: []string{"fc.weight", "fc.bias"}, Batch: 8, Probe: ortprobe.New(runtime),
 //	})
 //	labels := graph.Build.Input(onnx.TensorInfo("labels", pb.TensorProto_INT64, 8))
-//	loss, err := graph.CrossEntropy(graph.Outputs[0], labels, autodiff.LossOptions{})
+//	loss := graph.CrossEntropy(graph.Outputs[0], labels, 1000, autodiff.LossOptions{})
 //	gradients, err := graph.Backward(map[string]string{graph.Outputs[0]: loss.Seed})
 //	step, err := graph.Finish(…the values to give back…)
 //

@@ -37,6 +37,11 @@ type Emitter struct {
 	constants map[string]string
 }
 
+// NewEmitter returns an Emitter for a graph, with constants of type FLOAT.
+func NewEmitter(g *pb.GraphProto) *Emitter {
+	return &Emitter{Build: onnx.NewBuilder(g, ""), DType: pb.TensorProto_FLOAT, constants: map[string]string{}}
+}
+
 // Op adds a node with one output.
 func (e *Emitter) Op(op string, inputs ...string) string { return e.With(op, inputs) }
 

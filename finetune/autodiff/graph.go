@@ -42,14 +42,15 @@ type Probe func(m *pb.ModelProto) (map[string]Tensor, error)
 // Noise is an input of the graph that carries random numbers, so that the
 // caller's generator decides them and a resumed run can repeat them.
 type Noise struct {
-	Name  string
-	Shape []int64
+	Name  string  `json:"name"`
+	Shape []int64 `json:"shape"`
 
 	// Drop is the probability of zero in a dropout mask, whose other values
 	// are 1/(1-Drop). Where Drop is 0 the values are uniform in [Low, High)
 	// instead, as of a RandomUniformLike node.
-	Drop      float64
-	Low, High float64
+	Drop float64 `json:"drop,omitempty"`
+	Low  float64 `json:"low,omitempty"`
+	High float64 `json:"high,omitempty"`
 }
 
 // Statistic is a value that a training step replaces: Next holds what Name has
@@ -102,7 +103,7 @@ func New(m *pb.ModelProto, options Options) (*Graph, error) {
 	for _, out := range m.Graph.Output {
 		g.Outputs = append(g.Outputs, out.Name)
 	}
-	g.Emitter = Emitter{Build: onnx.NewBuilder(m.Graph, ""), DType: pb.TensorProto_FLOAT, constants: map[string]string{}}
+	g.Emitter = *NewEmitter(m.Graph)
 	g.spread()
 	m.Graph.Node, m.Graph.Output = nil, nil
 	for _, n := range g.nodes {
@@ -111,6 +112,7 @@ func New(m *pb.ModelProto, options Options) (*Graph, error) {
 		}
 	}
 	g.Scope("")
+	g.DType = pb.TensorProto_FLOAT
 	return g, nil
 }
 
@@ -226,7 +228,7 @@ func probe(m *pb.ModelProto, ask Probe) (map[string]Tensor, error) {
 		values[in.Name] = Tensor{dtype, shape}
 	}
 	for _, t := range g.Initializer {
-		values[t.Name] = Tensor{pb.TensorProto_DataType(t.DataType), t.Dims}
+		values[t.Name] = Tensor{t.DataType, t.Dims}
 	}
 	var names []string
 	for _, n := range g.Node {

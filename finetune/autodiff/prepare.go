@@ -113,7 +113,7 @@ func openInitializers(g *pb.GraphProto, options Options) error {
 		}
 		dtype, _, _ := onnx.Shape(in)
 		if t != nil {
-			dtype = pb.TensorProto_DataType(t.DataType)
+			dtype = t.DataType
 		}
 		if !(Tensor{DType: dtype}).float() {
 			return fmt.Errorf("parameter %q holds %v, which cannot be trained", name, dtype)
@@ -129,7 +129,7 @@ func openInitializers(g *pb.GraphProto, options Options) error {
 		if !open[t.Name] && !weightless(t) {
 			return false
 		}
-		g.Input = append(g.Input, tensorInfo(t.Name, pb.TensorProto_DataType(t.DataType), t.Dims))
+		g.Input = append(g.Input, tensorInfo(t.Name, t.DataType, t.Dims))
 		return true
 	})
 	return nil

@@ -63,7 +63,7 @@ var elementwiseRules = map[string]rule{
 }
 
 func castGradient(c *context) {
-	c.give(0, c.cast(c.dy, c.graph.values[c.in(0)].DType))
+	c.give(0, c.Cast(c.dy, c.graph.values[c.in(0)].DType))
 }
 
 // exponentOne is the number 1 of the exponent's type, which may be an integer.
@@ -71,14 +71,14 @@ func (c *context) exponentOne() string {
 	if c.graph.values[c.in(1)].float() {
 		return c.Scalar(1)
 	}
-	return c.cast(c.Scalar(1), c.graph.values[c.in(1)].DType)
+	return c.Cast(c.Scalar(1), c.graph.values[c.in(1)].DType)
 }
 
 func (c *context) likeBase(exponent string) string {
 	if c.graph.values[exponent].DType == c.DType {
 		return exponent
 	}
-	return c.cast(exponent, c.DType)
+	return c.Cast(exponent, c.DType)
 }
 
 // extremeGradient of Max or Min of two: the gradient goes to the one that was

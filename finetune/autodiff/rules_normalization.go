@@ -40,7 +40,13 @@ func batchNormForward(c *context) {
 	axes := statisticAxes(shape)
 	batchMean := c.reduce("ReduceMean", x, true, axes...)
 	centred := c.Op("Sub", x, batchMean)
-	batchVariance := c.Op("Mul", c.reduce("ReduceSumSquare", centred, true, axes...), c.Scalar(1/count))
+	// Row by row first: one long sum of squares loses a digit or two in ONNX Runtime.
+	rest := axes[:len(axes)-1]
+	squares := c.reduce("ReduceSumSquare", centred, true, axes[len(rest)])
+	if len(rest) > 0 {
+		squares = c.sum(squares, true, rest...)
+	}
+	batchVariance := c.Op("Mul", squares, c.Scalar(1/count))
 	flatVariance := c.reshape(batchVariance, channels)
 	c.replace("BatchNormalization", []string{centred, scale, bias, c.Filled([]int64{channels}, 0), flatVariance}, epsilon)
 	c.save("centred", centred)

@@ -1,0 +1,273 @@
+package artifacts
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"fx/backbones"
+	"fx/internal/fail"
+	"fx/internal/onnx"
+	"fx/internal/onnx/pb"
+	"fx/internal/preprocess"
+	"fx/internal/random"
+	"fx/internal/weights"
+)
+
+// Parameter is one tensor of a network's state.
+type Parameter struct {
+	Name      string `json:"name"`
+	Shape     []int  `json:"shape"`
+	Statistic bool   `json:"statistic,omitempty"` // running mean or variance: follows the batches, never the gradient
+	Head      bool   `json:"head,omitempty"`      // belongs to the classifier or an auxiliary one
+}
+
+// Len returns the number of values.
+func (p Parameter) Len() int {
+	n := 1
+	for _, d := range p.Shape {
+		n *= d
+	}
+	return n
+}
+
+// Network is what is to be trained: a graph in training form and the values it
+// starts from.
+type Network struct {
+	Name       string
+	Preprocess preprocess.Spec
+	Classes    int         // outputs of the classifier
+	Parameters []Parameter // in the order of the graph
+
+	// Values holds a float32 tensor for every parameter.
+	Values *weights.StateDict
+
+	// Notes tell what had to be assumed or made up.
+	Notes []string
+
+	graph    *pb.ModelProto // outputs: logits, then those of auxiliary heads
+	counters bool           // torch keeps num_batches_tracked beside the statistics
+}
+
+// FromBackbone returns the registered network b with the weights sd, whose names
+// and shapes are checked as backbones.Assemble does. An auxiliary classifier
+// that sd leaves out starts at random from seed.
+func FromBackbone(b backbones.Backbone, sd *weights.StateDict, seed uint64) (*Network, error) {
+	graph, err := backbones.Skeleton(b.Name)
+	if err != nil {
+		return nil, err
+	}
+	assembled, err := backbones.Assemble(b, sd) // checks, and brings the names to the network's
+	if err != nil {
+		return nil, err
+	}
+	parameters, err := backbones.Parameters(b)
+	if err != nil {
+		return nil, err
+	}
+	n := &Network{Name: b.Name, Preprocess: b.Preprocess, graph: graph, Values: weights.NewStateDict(), counters: true}
+	values := onnx.NewIndex(assembled.Graph)
+	for _, p := range parameters {
+		var t weights.Tensor
+		if found := values.Initializer(p.Name); found != nil {
+			t, err = fromONNX(found)
+		} else {
+			t, err = n.auxiliary(p, sd, seed)
+		}
+		if err != nil {
+			return nil, fail.Wrap(fail.Model, err, "", "weights of %s, %s", b.Name, p.Name)
+		}
+		n.Values.Set(p.Name, t)
+		n.Parameters = append(n.Parameters, Parameter{Name: p.Name, Shape: t.Shape, Statistic: !p.Kind.Trained(), Head: p.Head})
+	}
+	return n, n.resizeInitializers()
+}
+
+// auxiliary finds a parameter that only training uses.
+func (n *Network) auxiliary(p backbones.Parameter, sd *weights.StateDict, seed uint64) (weights.Tensor, error) {
+	for _, prefix := range []string{"", "module."} {
+		if t, ok := sd.Get(prefix + p.Name); ok {
+			values, err := t.Float32s()
+			if err != nil {
+				return t, err
+			}
+			return weights.FromFloat32(t.Shape, values), nil
+		}
+	}
+	if len(n.Notes) == 0 {
+		n.Notes = append(n.Notes, "the weights hold no auxiliary classifier: it starts at random")
+	}
+	switch p.Kind {
+	case backbones.Weight, backbones.Bias:
+		return uniform(p.Name, p.Shape, p.FanIn, seed), nil
+	case backbones.Scale, backbones.RunningVariance:
+		return filled(p.Shape, 1), nil
+	}
+	return filled(p.Shape, 0), nil
+}
+
+// FromFile returns the network in an ONNX file of the user's own, with the
+// weights it holds.
+func FromFile(path string, options backbones.FileOptions) (*Network, error) {
+	b, _, err := backbones.FromFile(path, options)
+	if err != nil {
+		return nil, err
+	}
+	graph, err := onnx.Load(path) // as it was exported: Dropout is still there
+	if err != nil {
+		return nil, err
+	}
+	n := &Network{Name: b.Name, Preprocess: b.Preprocess, graph: graph, Values: weights.NewStateDict(), Notes: b.Notes}
+	index := onnx.NewIndex(graph.Graph)
+	for _, t := range graph.Graph.Initializer {
+		statistic, trained := role(index, t)
+		if !statistic && !trained {
+			continue
+		}
+		value, err := fromONNX(t)
+		if err != nil {
+			return nil, fail.Wrap(fail.Model, err, "", "ONNX file %s, %s", path, t.Name)
+		}
+		n.Values.Set(t.Name, value)
+		n.Parameters = append(n.Parameters, Parameter{
+			Name: t.Name, Shape: value.Shape, Statistic: statistic,
+			Head: t.Name == b.Head.Weight || t.Name == b.Head.Bias,
+		})
+	}
+	if len(n.Parameters) == 0 {
+		return nil, fail.New(fail.Model, "Export the network with its weights as initializers: scripts/export_onnx does.", "ONNX file %s holds no parameters", path)
+	}
+	if len(graph.Graph.Output) > 1 { // which of them are auxiliary heads, nobody says
+		n.Notes = append(n.Notes, fmt.Sprintf("%s has %d outputs: the first, %q, is taken for the logits", path, len(graph.Graph.Output), graph.Graph.Output[0].Name))
+		if err := onnx.Cut(graph.Graph, graph.Graph.Output[0]); err != nil {
+			return nil, err
+		}
+	}
+	for _, p := range n.Parameters {
+		if p.Head {
+			n.Classes = p.Shape[n.classAxis(p.Name)]
+		}
+	}
+	return n, nil
+}
+
+// role tells parameters from constants: a parameter is a float tensor with axes
+// that a layer uses; fx's own constants (normalisation) are none.
+func role(index *onnx.Index, t *pb.TensorProto) (statistic, trained bool) {
+	if t.DataType != pb.TensorProto_FLOAT || len(t.Dims) == 0 || strings.HasPrefix(t.Name, "fx/") {
+		return false, false
+	}
+	for _, n := range index.Consumers(t.Name) {
+		switch i := slices.Index(n.Input, t.Name); {
+		case n.OpType == "BatchNormalization" && i >= 3:
+			return true, false
+		case i >= 0:
+			trained = true
+		}
+	}
+	return false, trained
+}
+
+// classAxis is the axis of a head's parameter that counts the classes.
+func (n *Network) classAxis(name string) int {
+	for _, node := range onnx.NewIndex(n.graph.Graph).Consumers(name) {
+		last := node.OpType == "MatMul" || node.OpType == "Gemm" && onnx.IntAttribute(node, "transB", 0) == 0
+		if last && len(node.Input) > 1 && node.Input[1] == name {
+			return 1
+		}
+	}
+	return 0
+}
+
+// SetClasses replaces the classifier, and auxiliary ones, by fresh ones for so
+// many classes: uniform in ±1/√fan_in, the rule of torch.nn.Linear and
+// torch.nn.Conv2d.
+func (n *Network) SetClasses(classes int, seed uint64) error {
+	if classes < 2 {
+		return fail.New(fail.Usage, "Give two classes or more.", "a classifier for %d classes", classes)
+	}
+	fanIn := map[string]int{} // by layer: a bias starts like its weight
+	layer := func(name string) string { return name[:max(strings.LastIndex(name, "."), 0)] }
+	found := false
+	for _, p := range n.Parameters {
+		if p.Head && len(p.Shape) > 1 {
+			fanIn[layer(p.Name)] = p.Len() / p.Shape[n.classAxis(p.Name)]
+			found = true
+		}
+	}
+	if !found {
+		return fail.New(fail.Model, "Export it with scripts/export_onnx, or with its classifier at the end.", "the classifier of %s is not known", n.Name)
+	}
+	for i, p := range n.Parameters {
+		if !p.Head {
+			continue
+		}
+		shape := slices.Clone(p.Shape)
+		shape[n.classAxis(p.Name)] = classes
+		n.Parameters[i].Shape = shape
+		n.Values.Set(p.Name, uniform(p.Name, shape, fanIn[layer(p.Name)], seed))
+	}
+	return n.resizeInitializers()
+}
+
+// resizeInitializers makes the graph's initializers weightless ones of the
+// parameters' shapes, and forgets the shapes that depended on the class count.
+func (n *Network) resizeInitializers() error {
+	index := onnx.NewIndex(n.graph.Graph)
+	for _, p := range n.Parameters {
+		t := index.Initializer(p.Name)
+		if t == nil {
+			return fail.New(fail.Model, "", "the graph of %s has no parameter %q", n.Name, p.Name)
+		}
+		t.Dims = dims(p.Shape)
+		t.RawData, t.FloatData = nil, nil
+		if p.Head {
+			n.Classes = p.Shape[n.classAxis(p.Name)]
+		}
+	}
+	n.graph.Graph.ValueInfo = nil
+	for _, out := range n.graph.Graph.Output {
+		if t := out.GetType().GetTensorType(); t != nil {
+			t.Shape = nil
+		}
+	}
+	return nil
+}
+
+// uniform draws from ±1/√fanIn by name and seed, as backbones.SeedWeights does.
+func uniform(name string, shape []int, fanIn int, seed uint64) weights.Tensor {
+	stream := random.New(seed, "weights/"+name)
+	bound := 1 / math.Sqrt(float64(fanIn))
+	values := make([]float32, Parameter{Shape: shape}.Len())
+	for i := range values {
+		u := (float64(stream.Uint32()>>8)+0.5)/(1<<23) - 1
+		values[i] = float32(u * bound)
+	}
+	return weights.FromFloat32(shape, values)
+}
+
+func filled(shape []int, value float32) weights.Tensor {
+	values := slices.Repeat([]float32{value}, Parameter{Shape: shape}.Len())
+	return weights.FromFloat32(shape, values)
+}
+
+func fromONNX(t *pb.TensorProto) (weights.Tensor, error) {
+	values, err := onnx.Float32s(t)
+	if err != nil {
+		return weights.Tensor{}, err
+	}
+	shape := make([]int, len(t.Dims))
+	for i, d := range t.Dims {
+		shape[i] = int(d)
+	}
+	return weights.FromFloat32(shape, values), nil
+}
+
+func dims(shape []int) []int64 {
+	d := make([]int64, len(shape))
+	for i, v := range shape {
+		d[i] = int64(v)
+	}
+	return d
+}

@@ -1,0 +1,139 @@
+package artifacts
+
+import (
+	"math"
+
+	"fx/finetune/autodiff"
+	"fx/internal/onnx"
+	"fx/internal/onnx/pb"
+)
+
+// updater emits the optimizer's nodes and keeps the state's slots.
+type updater struct {
+	*autodiff.Emitter
+	options Options
+	state   []Slot
+	outputs []*pb.ValueInfoProto
+	scalars map[string]string // what all parameters share
+}
+
+// input declares a piece of state and returns its name.
+func (u *updater) input(s Slot) string {
+	u.state = append(u.state, s)
+	return u.Build.Input(floats(s.Name, s.Shape))
+}
+
+// next makes value the successor of the state name.
+func (u *updater) next(name, value string) {
+	for i, s := range u.state {
+		if s.Name == name {
+			u.state[i].Next = name + NextSuffix
+			u.outputs = append(u.outputs, floats(u.Build.OpTo(name+NextSuffix, "Identity", []string{value}), s.Shape))
+		}
+	}
+}
+
+// clip bounds the norm of all gradients together, as
+// torch.nn.utils.clip_grad_norm_ does: factor min(1, bound / (norm + 1e-6)).
+func (u *updater) clip(gradients map[string]string, order []string) (norm string) {
+	var squares []string
+	for _, name := range order {
+		squares = append(squares, u.With("ReduceSumSquare", []string{gradients[name]}, onnx.Int("keepdims", 0)))
+	}
+	norm = u.Op("Sqrt", u.Op("Sum", squares...))
+	factor := u.Op("Min", u.Scalar(1), u.Op("Div", u.Scalar(u.options.ClipGradNorm), u.Op("Add", norm, u.Scalar(1e-6))))
+	for _, name := range order {
+		gradients[name] = u.Op("Mul", gradients[name], factor)
+	}
+	return norm
+}
+
+// update emits the new value of one parameter. rate is the learning rate.
+func (u *updater) update(p Parameter, gradient, rate string) {
+	defer u.Scope(u.Scope(p.Name + "/update/"))
+	if p.Head && u.options.HeadMultiplier != 1 {
+		rate = u.Op("Mul", rate, u.Scalar(u.options.HeadMultiplier))
+	}
+	var value string
+	if u.options.Optimizer.Name == AdamW {
+		value = u.adamw(p, gradient, rate)
+	} else {
+		value = u.sgd(p, gradient, rate)
+	}
+	u.next(p.Name, value)
+	u.average(p, value)
+}
+
+// sgd is torch.optim.SGD: d = g + wd·p; v = μv + d; p - lr·v, or with Nesterov's
+// momentum p - lr·(d + μv). The first v is d, which a buffer of zeros gives too.
+func (u *updater) sgd(p Parameter, gradient, rate string) string {
+	o := u.options.Optimizer
+	if o.WeightDecay != 0 {
+		gradient = u.Op("Add", gradient, u.Op("Mul", p.Name, u.Scalar(o.WeightDecay)))
+	}
+	if o.Momentum != 0 {
+		v := u.input(Slot{Name: p.Name + MomentumSuffix, Kind: OptimizerState, Of: p.Name, Shape: dims(p.Shape)})
+		momentum := u.Scalar(o.Momentum)
+		next := u.Op("Add", u.Op("Mul", v, momentum), gradient)
+		u.next(v, next)
+		if o.Nesterov {
+			gradient = u.Op("Add", gradient, u.Op("Mul", next, momentum))
+		} else {
+			gradient = next
+		}
+	}
+	return u.Op("Sub", p.Name, u.Op("Mul", gradient, rate))
+}
+
+// adamw is torch.optim.AdamW: p ← p - lr·wd·p; m = β₁m + (1-β₁)g;
+// v = β₂v + (1-β₂)g²; p - lr/(1-β₁ᵗ) · m / (√v/√(1-β₂ᵗ) + ε).
+func (u *updater) adamw(p Parameter, gradient, rate string) string {
+	o := u.options.Optimizer
+	moment := func(suffix string, beta float64, fresh string) string {
+		m := u.input(Slot{Name: p.Name + suffix, Kind: OptimizerState, Of: p.Name, Shape: dims(p.Shape)})
+		next := u.Op("Add", u.Op("Mul", m, u.Scalar(beta)), u.Op("Mul", fresh, u.Scalar(1-beta)))
+		u.next(m, next)
+		return next
+	}
+	m := moment(FirstSuffix, o.Beta1, gradient)
+	v := moment(SecondSuffix, o.Beta2, u.Op("Mul", gradient, gradient))
+	first, second := u.corrections()
+	deviation := u.Op("Add", u.Op("Mul", u.Op("Sqrt", v), second), u.Scalar(o.Epsilon))
+	value := p.Name
+	if o.WeightDecay != 0 {
+		value = u.Op("Mul", value, u.Op("Sub", u.Scalar(1), u.Op("Mul", rate, u.Scalar(o.WeightDecay))))
+	}
+	return u.Op("Sub", value, u.Op("Div", u.Op("Mul", m, u.Op("Mul", rate, first)), deviation))
+}
+
+// corrections returns 1/(1-β₁ᵗ) and 1/√(1-β₂ᵗ) of step t, made once. They are
+// computed in double precision, as torch's are: in floats 1-0.999 keeps four
+// digits.
+func (u *updater) corrections() (first, second string) {
+	if u.scalars == nil {
+		defer u.Scope(u.Scope("optimizer/"))
+		t := u.Op("Add", u.input(Slot{Name: StepName, Kind: OptimizerState}), u.Scalar(1))
+		u.next(StepName, t)
+		t = u.Cast(t, pb.TensorProto_DOUBLE)
+		u.DType = pb.TensorProto_DOUBLE
+		left := func(beta float64) string { // 1 - βᵗ = 1 - exp(t ln β)
+			return u.Op("Sub", u.Scalar(1), u.Op("Exp", u.Op("Mul", t, u.Scalar(math.Log(beta)))))
+		}
+		first := u.Op("Reciprocal", left(u.options.Optimizer.Beta1))
+		second := u.Op("Reciprocal", u.Op("Sqrt", left(u.options.Optimizer.Beta2)))
+		u.DType = pb.TensorProto_FLOAT
+		u.scalars = map[string]string{"first": u.Cast(first, u.DType), "second": u.Cast(second, u.DType)}
+	}
+	return u.scalars["first"], u.scalars["second"]
+}
+
+// average emits the moving average of a parameter or statistic:
+// a ← decay·a + (1-decay)·value.
+func (u *updater) average(p Parameter, value string) {
+	decay := u.options.EMA
+	if decay == 0 {
+		return
+	}
+	a := u.input(Slot{Name: p.Name + AverageSuffix, Kind: AverageState, Of: p.Name, Shape: dims(p.Shape)})
+	u.next(a, u.Op("Add", u.Op("Mul", a, u.Scalar(decay)), u.Op("Mul", value, u.Scalar(1-decay))))
+}
