@@ -21,7 +21,7 @@ const (
 	bestName      = "best"
 
 	modelName    = "model.safetensors" // parameters and statistics, under torchvision's names
-	trainingName = "training.state"    // safetensors too: the optimizer's memory and averages; no weights of a network
+	trainingName = "training.state"    // safetensors too: the optimizer's memory, averages, gradients under way
 	stateName    = "state.json"
 )
 
@@ -87,8 +87,8 @@ func (r *run) save(name string, values *weights.StateDict, s saved) error {
 func (r *run) split(values *weights.StateDict, judged bool) (model, training *weights.StateDict) {
 	model, training = weights.NewStateDict(), weights.NewStateDict()
 	kinds := map[string]artifacts.Kind{}
-	for _, slot := range r.engine.state.slots {
-		kinds[slot.Name] = slot.Kind
+	for _, c := range r.engine.state.cells {
+		kinds[c.Name] = c.Kind
 	}
 	for _, p := range r.network.Parameters {
 		t, ok := values.Get(p.Name)
@@ -101,7 +101,7 @@ func (r *run) split(values *weights.StateDict, judged bool) (model, training *we
 		model.Set(p.Name, t)
 	}
 	for _, name := range values.Names() {
-		if kind := kinds[name]; kind == artifacts.OptimizerState || kind == artifacts.AverageState {
+		if kind := kinds[name]; kind != "" && kind != artifacts.ParameterState && kind != artifacts.StatisticState {
 			t, _ := values.Get(name)
 			training.Set(name, t)
 		}
@@ -145,9 +145,9 @@ func (r *run) load() (values *weights.StateDict, s saved, found bool, err error)
 
 // fits refuses the checkpoint of another network.
 func (r *run) fits(values *weights.StateDict, dir string) error {
-	for _, slot := range r.engine.state.slots {
+	for _, slot := range r.engine.state.cells {
 		t, ok := values.Get(slot.Name)
-		if !ok || t.Len() != elements(slot.Shape) || fmt.Sprint(t.Shape) != fmt.Sprint(slot.Shape) {
+		if !ok || fmt.Sprint(t.Shape) != fmt.Sprint(slot.Shape) {
 			what := "has no"
 			if ok {
 				what = fmt.Sprintf("has shape %v instead of %v for", t.Shape, slot.Shape)

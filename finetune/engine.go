@@ -8,123 +8,154 @@ import (
 	"fx/finetune/autodiff"
 	"fx/finetune/autodiff/ortprobe"
 	"fx/internal/fail"
-	"fx/internal/onnx"
 	"fx/internal/ort"
+	"fx/internal/weights"
 )
 
-// engine runs the training graphs over the state.
+// engine trains and judges batches over the state.
 type engine struct {
 	runtime *ort.Runtime
 	device  ort.Device
 	network *artifacts.Network
 	options artifacts.Options
 	state   *state
-	steps   map[int]*trainStep // by batch size
-	eval    *evaluation
+	train   map[int]*program // by batch size: the whole step, or its gradients where they are added up
+	update  *program         // by added gradients, or nil
+	eval    *program
 }
 
 // newEngine makes the sessions for training batches of these sizes and for
-// evaluation, and puts the network's initial state on the device.
-func newEngine(ctx context.Context, rt *ort.Runtime, device ort.Device, n *artifacts.Network, o artifacts.Options, sizes []int) (*engine, error) {
-	e := &engine{runtime: rt, device: device, network: n, options: o, steps: map[int]*trainStep{}}
+// evaluation, and puts the network's initial state on the device. split makes
+// the form of a step that adds up the gradients of several batches.
+func newEngine(ctx context.Context, rt *ort.Runtime, device ort.Device, n *artifacts.Network, o artifacts.Options, sizes []int, split bool) (*engine, error) {
+	e := &engine{runtime: rt, device: device, network: n, options: o, train: map[int]*program{}}
 	e.options.Probe = ortprobe.New(rt)
-	if err := e.build(ctx, sizes); err != nil {
+	if err := e.build(ctx, sizes, split); err != nil {
 		e.close()
 		return nil, err
 	}
 	return e, nil
 }
 
-func (e *engine) build(ctx context.Context, sizes []int) error {
-	for _, size := range sizes {
+func (e *engine) build(ctx context.Context, sizes []int, split bool) error {
+	var graphs []*artifacts.Graph
+	initial := weights.NewStateDict()
+	add := func(build func(artifacts.Options) (*artifacts.Graph, error), o artifacts.Options) (*program, error) {
 		if err := ctx.Err(); err != nil {
-			return err
+			return nil, err
 		}
-		if err := e.addStep(ctx, size); err != nil {
-			return err
-		}
-	}
-	return e.addEvaluation()
-}
-
-func (e *engine) addStep(ctx context.Context, size int) error {
-	o := e.options
-	o.Batch = size
-	graph, err := e.network.Step(o)
-	if err != nil {
-		return err
-	}
-	session, err := e.open(graph)
-	if err != nil {
-		return err
-	}
-	t := &trainStep{engine: e, graph: graph, session: session}
-	e.steps[size] = t
-	if e.state == nil {
-		initial, err := e.network.Initial(graph)
+		g, err := build(o)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		if e.state, err = newState(ctx, session, graph.State, initial); err != nil {
+		own, err := e.network.Initial(g)
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range own.Names() {
+			t, _ := own.Get(name)
+			initial.Set(name, t)
+		}
+		graphs = append(graphs, g)
+		return newProgram(e.runtime, e.device, g)
+	}
+	form := e.network.Step
+	if split {
+		form = e.network.Gradients
+	}
+	var err error
+	for _, size := range sizes {
+		o := e.options
+		o.Batch = size
+		if e.train[size], err = add(form, o); err != nil {
+			delete(e.train, size)
 			return err
 		}
 	}
-	return t.bind()
-}
-
-// open puts a graph on the device with every core. The model is let go: the
-// session holds what it needs.
-func (e *engine) open(g *artifacts.Graph) (*ort.Session, error) {
-	data, err := onnx.Marshal(g.Model)
-	if err != nil {
-		return nil, fail.Wrap(fail.Model, err, "", "%s", e.network.Name)
+	if split {
+		if e.update, err = add(e.network.Update, e.options); err != nil {
+			return err
+		}
 	}
-	g.Model = nil
-	return e.runtime.NewSession(data, ort.SessionOptions{Device: e.device})
-}
-
-func (e *engine) addEvaluation() error {
+	if e.state, err = newState(ctx, e.train[sizes[0]].session, graphs, initial); err != nil {
+		return err
+	}
 	graph, err := e.network.Eval(e.options)
 	if err != nil {
 		return err
 	}
-	session, err := e.open(graph)
-	if err != nil {
+	if e.eval, err = newProgram(e.runtime, e.device, graph); err != nil {
 		return err
 	}
-	e.eval = &evaluation{engine: e, graph: graph, session: session}
-	return e.eval.bind()
+	e.eval.judges = true
+	for _, p := range e.programs() {
+		p.state = e.state
+	}
+	return e.fix(ctx)
+}
+
+// fix puts on the device what evaluation reads and no step knows.
+func (e *engine) fix(ctx context.Context) error {
+	for _, slot := range e.eval.graph.State {
+		if e.eval.cell(slot) != nil {
+			continue
+		}
+		t, ok := e.network.Values.Get(slot.Name)
+		if !ok {
+			return fail.New(fail.Model, "", "the network %s has no value of %s", e.network.Name, slot.Name)
+		}
+		values, err := t.Float32s()
+		if err != nil {
+			return err
+		}
+		v, err := e.eval.session.NewValue(ort.Float32T, slot.Shape...)
+		if err != nil {
+			return err
+		}
+		e.eval.fixed[slot.Name] = v
+		if err := e.eval.session.Upload(ctx, v, ort.NewTensor(values, slot.Shape...)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (e *engine) programs() []*program {
+	var all []*program
+	for _, p := range e.train {
+		all = append(all, p)
+	}
+	for _, p := range []*program{e.update, e.eval} {
+		if p != nil {
+			all = append(all, p)
+		}
+	}
+	return all
 }
 
 func (e *engine) close() {
-	for _, t := range e.steps {
-		t.close()
-	}
-	if e.eval != nil {
-		e.eval.close()
+	for _, p := range e.programs() {
+		p.closeBindings()
 	}
 	if e.state != nil {
 		e.state.close()
 	}
-	for _, t := range e.steps { // after the values that they allocated
-		_ = t.session.Close() // nothing is written through it
+	for _, p := range e.programs() { // after the values on their device
+		p.close()
 	}
 }
 
 // noise lists the random inputs of the steps by batch size.
 func (e *engine) noise() map[int][]autodiff.Noise {
 	all := map[int][]autodiff.Noise{}
-	for size, t := range e.steps {
-		all[size] = t.graph.Noise
+	for size, p := range e.train {
+		all[size] = p.graph.Noise
 	}
 	return all
 }
 
 // session is where the steps run.
 func (e *engine) session() *ort.Session { return e.state.session }
-
-// errNonFinite ends a run: the state is still that before the step.
-var errNonFinite = errors.New("the loss is not finite")
 
 // outcome is what a batch gave.
 type outcome struct {
@@ -133,254 +164,48 @@ type outcome struct {
 	correct int
 }
 
-// scalars are the outputs of a graph that are read after each run.
-type scalars struct {
-	loss, weight, correct *ort.Value
+// errNonFinite ends a run: the state is still that before the batch.
+var errNonFinite = errors.New("the loss is not finite")
+
+// share is a batch's part in a step.
+type share struct {
+	first, last bool    // of the batches of the step
+	part        float64 // of the step's photos
 }
 
-func (e *engine) newScalars(weighted bool) (scalars, error) {
-	var s scalars
-	var err error
-	if s.loss, err = e.runtime.NewValue(ort.Float32T); err != nil {
-		return s, err
-	}
-	if s.correct, err = e.runtime.NewValue(ort.Int64T); err != nil {
-		return s, err
-	}
-	if weighted {
-		s.weight, err = e.runtime.NewValue(ort.Float32T)
-	}
-	return s, err
-}
-
-func (s scalars) outcome(photos int) outcome {
-	o := outcome{loss: float64(ort.Data[float32](s.loss.Tensor())[0]), correct: int(ort.Data[int64](s.correct.Tensor())[0]), weight: float64(photos)}
-	if s.weight != nil {
-		o.weight = float64(ort.Data[float32](s.weight.Tensor())[0])
-	}
-	return o
-}
-
-func (s scalars) close() {
-	for _, v := range []*ort.Value{s.loss, s.weight, s.correct} {
-		if v != nil {
-			v.Close()
-		}
-	}
-}
-
-// trainStep is a whole training step for one batch size.
-type trainStep struct {
-	*engine
-	graph    *artifacts.Graph
-	session  *ort.Session
-	bindings [2]*ort.Binding // from set i of the state to the other
-	results  scalars
-	rate     *ort.Value
-	norm     *ort.Value // of the gradients, where it is clipped
-}
-
-func (t *trainStep) bind() error {
-	var err error
-	if t.results, err = t.newScalars(false); err != nil {
-		return err
-	}
-	if t.rate, err = t.runtime.NewValue(ort.Float32T); err != nil {
-		return err
-	}
-	if t.graph.GradNorm != "" {
-		if t.norm, err = t.runtime.NewValue(ort.Float32T); err != nil {
-			return err
-		}
-	}
-	for set := range t.bindings {
-		b, err := t.session.NewBinding()
-		if err != nil {
-			return err
-		}
-		t.bindings[set] = b
-		if err := t.bindSet(b, set); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func (t *trainStep) bindSet(b *ort.Binding, set int) error {
-	for _, slot := range t.graph.State {
-		from, to := t.state.values[set][slot.Name], t.state.values[1-set][slot.Name]
-		if from == nil {
-			return fail.New(fail.Model, "", "the steps of different batch sizes differ in their state: %s", slot.Name)
-		}
-		if err := b.Input(slot.Name, from); err != nil {
-			return err
-		}
-		if slot.Next != "" {
-			if err := b.Output(slot.Next, to); err != nil {
-				return err
-			}
-		}
-	}
-	if t.norm != nil {
-		if err := b.Output(t.graph.GradNorm, t.norm); err != nil {
-			return err
-		}
-	}
-	if err := b.Output(t.graph.Loss, t.results.loss); err != nil {
-		return err
-	}
-	return b.Output(t.graph.Correct, t.results.correct)
-}
-
-// run does the step. Where the loss is finite the state has moved on after it.
-func (t *trainStep) run(ctx context.Context, batch *batch, rate float64) (outcome, error) {
-	b := t.bindings[t.state.current]
-	ort.Data[float32](t.rate.Tensor())[0] = float32(rate)
-	for _, in := range append([]input{
-		{t.graph.LearningRate, t.rate}, {t.graph.Image, batch.images}, {t.graph.Labels, batch.labels},
-	}, noiseInputs(t.graph.Noise, batch)...) {
-		if err := b.Input(in.name, in.value); err != nil {
+// step trains on a batch: a whole step, or its share of one.
+func (e *engine) step(ctx context.Context, b *batch, rate float64, s share) (outcome, error) {
+	p := e.train[len(b.items)]
+	if e.update != nil && s.first {
+		if err := e.state.clearGradients(ctx); err != nil {
 			return outcome{}, err
 		}
 	}
-	if err := b.Run(ctx); err != nil {
+	p.input(p.graph.LearningRate, rate)
+	p.input(p.graph.Scale, s.part)
+	if err := p.run(ctx, b); err != nil {
 		return outcome{}, err
 	}
-	r := t.results.outcome(len(batch.items))
-	if !finite(r.loss) {
-		return r, errNonFinite
+	o := p.outcome(len(b.items))
+	if !finite(o.loss) {
+		return o, errNonFinite
 	}
-	t.state.current = 1 - t.state.current
-	return r, nil
+	p.commit()
+	if e.update == nil || !s.last {
+		return o, nil
+	}
+	e.update.input(e.update.graph.LearningRate, rate)
+	if err := e.update.run(context.WithoutCancel(ctx), nil); err != nil { // short, and half a step can't be resumed
+		return o, err
+	}
+	e.update.commit()
+	return o, nil
 }
 
-type input struct {
-	name  string
-	value *ort.Value
-}
-
-func noiseInputs(noise []autodiff.Noise, batch *batch) []input {
-	var all []input
-	for i, n := range noise {
-		all = append(all, input{n.Name, batch.noise[i]})
-	}
-	return all
-}
-
-func (t *trainStep) close() {
-	for _, b := range t.bindings {
-		if b != nil {
-			b.Close()
-		}
-	}
-	t.results.close()
-	for _, v := range []*ort.Value{t.rate, t.norm} {
-		if v != nil {
-			v.Close()
-		}
-	}
-}
-
-// evaluation judges batches of any size by the newest state.
-type evaluation struct {
-	*engine
-	graph    *artifacts.Graph
-	session  *ort.Session
-	bindings [2]*ort.Binding // over set i of the state
-	results  scalars
-	fixed    map[string]*ort.Value // state that no step knows
-}
-
-func (v *evaluation) bind() error {
-	var err error
-	if v.results, err = v.newScalars(v.graph.LossWeight != ""); err != nil {
-		return err
-	}
-	v.fixed = map[string]*ort.Value{}
-	for set := range v.bindings {
-		b, err := v.session.NewBinding()
-		if err != nil {
-			return err
-		}
-		v.bindings[set] = b
-		for _, slot := range v.graph.State {
-			value := v.state.values[set][slot.Name+artifacts.AverageSuffix] // judged where there is one
-			if value == nil {
-				value = v.state.values[set][slot.Name]
-			}
-			if value == nil {
-				if value, err = v.fix(slot); err != nil {
-					return err
-				}
-			}
-			if err := b.Input(slot.Name, value); err != nil {
-				return err
-			}
-		}
-		if err := b.Output(v.graph.Loss, v.results.loss); err != nil {
-			return err
-		}
-		if err := b.Output(v.graph.Correct, v.results.correct); err != nil {
-			return err
-		}
-		if err := b.Output(v.graph.LossWeight, v.results.weight); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// fix puts a value on the device that the steps have no use for.
-func (v *evaluation) fix(slot artifacts.Slot) (*ort.Value, error) {
-	if value := v.fixed[slot.Name]; value != nil {
-		return value, nil
-	}
-	t, ok := v.network.Values.Get(slot.Name)
-	if !ok {
-		return nil, fail.New(fail.Model, "", "the network %s has no value of %s", v.network.Name, slot.Name)
-	}
-	values, err := t.Float32s()
-	if err != nil {
-		return nil, err
-	}
-	value, err := v.session.NewValue(ort.Float32T, slot.Shape...)
-	if err != nil {
-		return nil, err
-	}
-	v.fixed[slot.Name] = value
-	return value, v.session.Upload(context.Background(), value, ort.NewTensor(values, slot.Shape...))
-}
-
-func (v *evaluation) run(ctx context.Context, batch *batch) (outcome, error) {
-	b := v.bindings[v.state.current]
-	for _, in := range []input{{v.graph.Image, batch.images}, {v.graph.Labels, batch.labels}} {
-		if err := b.Input(in.name, in.value); err != nil {
-			return outcome{}, err
-		}
-	}
-	logits, err := v.session.NewValue(ort.Float32T, int64(len(batch.items)), int64(v.network.Classes))
-	if err != nil {
+// judge evaluates a batch by the newest state.
+func (e *engine) judge(ctx context.Context, b *batch) (outcome, error) {
+	if err := e.eval.run(ctx, b); err != nil {
 		return outcome{}, err
 	}
-	defer logits.Close()
-	if err := b.Output(v.graph.Logits, logits); err != nil {
-		return outcome{}, err
-	}
-	if err := b.Run(ctx); err != nil {
-		return outcome{}, err
-	}
-	return v.results.outcome(len(batch.items)), nil
-}
-
-func (v *evaluation) close() {
-	for _, b := range v.bindings {
-		if b != nil {
-			b.Close()
-		}
-	}
-	v.results.close()
-	for _, value := range v.fixed {
-		value.Close()
-	}
-	_ = v.session.Close() // nothing is written through it
+	return e.eval.outcome(len(b.items)), nil
 }

@@ -32,6 +32,11 @@ type Options struct {
 	LR        float64
 	Optimizer artifacts.Optimizer
 
+	// Accumulate adds up the gradients of so many batches for one update, as
+	// if they were one batch: 0 or 1 means none. Batch normalization still
+	// sees the batches apart.
+	Accumulate int
+
 	Schedule     string  // of the learning rate: "constant" (also ""), "step" or "cosine"
 	StepEpochs   int     // of the schedule "step": a tenth of the rate after every so many epochs, 7 where 0
 	WarmupEpochs float64 // over which the rate rises from 0
@@ -86,6 +91,7 @@ func (o Options) check() error {
 	for _, err := range []error{
 		positive("epochs", o.Epochs > 0, o.Epochs),
 		positive("batch-size", o.BatchSize > 0, o.BatchSize),
+		positive("accumulate", o.Accumulate >= 0, o.Accumulate),
 		positive("lr", o.LR > 0 && !math.IsInf(o.LR, 0), o.LR),
 		positive("workers", o.Workers >= 0, o.Workers),
 		positive("step-epochs", o.StepEpochs >= 0, o.StepEpochs),

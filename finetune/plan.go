@@ -14,6 +14,7 @@ type plan struct {
 	train, val []int // items of the data set
 	batch      int
 	epochs     int
+	accumulate int // batches whose gradients make one update, 1 or more
 }
 
 // position is a point between two steps.
@@ -32,6 +33,16 @@ type job struct {
 
 // steps is the number of training steps in an epoch. The last may be short.
 func (p plan) steps() int { return (len(p.train) + p.batch - 1) / p.batch }
+
+// share is the part of batch i in the update that it belongs to. The last
+// update of an epoch may have fewer batches.
+func (p plan) share(i int) share {
+	group := i / p.accumulate * p.accumulate
+	end := min(group+p.accumulate, p.steps())
+	photos := min(end*p.batch, len(p.train)) - group*p.batch
+	own := min((i+1)*p.batch, len(p.train)) - i*p.batch
+	return share{first: i == group, last: i == end-1, part: float64(own) / float64(photos)}
+}
 
 // sizes are the different sizes of training batches, the usual one first.
 func (p plan) sizes() []int {

@@ -7,7 +7,7 @@ import (
 )
 
 func testPlan() plan {
-	return plan{seed: 1, train: []int{10, 11, 12, 13, 14, 15, 16}, val: []int{20, 21, 22, 23}, batch: 3, epochs: 2}
+	return plan{seed: 1, train: []int{10, 11, 12, 13, 14, 15, 16}, val: []int{20, 21, 22, 23}, batch: 3, epochs: 2, accumulate: 1}
 }
 
 func TestEveryPhotoOnceAnEpoch(t *testing.T) {
@@ -72,6 +72,22 @@ func TestAPlanGoesOnFromEveryPosition(t *testing.T) {
 			}
 		}
 		skipped += 2 // batches of val
+	}
+}
+
+func TestSharesOfAnUpdateAddUp(t *testing.T) {
+	p := testPlan() // batches of 3, 3 and 1
+	for accumulate, want := range map[int][]share{
+		1: {{true, true, 1}, {true, true, 1}, {true, true, 1}},
+		2: {{true, false, 0.5}, {false, true, 0.5}, {true, true, 1}},
+		5: {{true, false, 3.0 / 7}, {false, false, 3.0 / 7}, {false, true, 1.0 / 7}},
+	} {
+		p.accumulate = accumulate
+		for i, w := range want {
+			if got := p.share(i); got != w {
+				t.Errorf("batch %d of %d together: %+v, want %+v", i, accumulate, got, w)
+			}
+		}
 	}
 }
 

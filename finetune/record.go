@@ -64,6 +64,7 @@ type settings struct {
 	Scratch        bool            `json:"scratch"`
 	Epochs         int             `json:"epochs"`
 	BatchSize      int             `json:"batch-size"`
+	Accumulate     int             `json:"accumulate"`
 	LR             float64         `json:"lr"`
 	Optimizer      string          `json:"optimizer"`
 	Momentum       float64         `json:"momentum"`
@@ -97,7 +98,7 @@ func (r *run) settings() settings {
 		EXIF: def(o.EXIF, "ignore"), Decoder: r.photos.decoder.Name(),
 		Data: r.fingerprint, Classes: strings.Join(r.photos.Classes, ","), TrainSplit: r.photos.trainSplit, ValSplit: r.photos.valSplit,
 		Trainable: o.Trainable, HeadOnly: o.HeadOnly, Scratch: o.Scratch,
-		Epochs: o.Epochs, BatchSize: o.BatchSize, LR: o.LR,
+		Epochs: o.Epochs, BatchSize: o.BatchSize, Accumulate: r.plan.accumulate, LR: o.LR,
 		Optimizer: o.Optimizer.Name, Momentum: o.Optimizer.Momentum, Nesterov: o.Optimizer.Nesterov, WeightDecay: o.Optimizer.WeightDecay,
 		Schedule: def(o.Schedule, constantSchedule), StepEpochs: o.StepEpochs, WarmupEpochs: o.WarmupEpochs,
 		LabelSmoothing: o.LabelSmoothing, ClassWeights: def(o.ClassWeights, "none"), ClipGradNorm: o.ClipGradNorm, EMA: o.EMA,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"math"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"fx/finetune/artifacts"
 	"fx/internal/progress"
 	"fx/internal/random"
 )
@@ -44,37 +46,77 @@ func (t *stoppingTask) End() {}
 func TestAStoppedRunGoesOnToTheSameBits(t *testing.T) {
 	needRuntime(t)
 	data := drawPhotos(t, t.TempDir(), 5, 3) // 10 photos: two batches of 4, one of 2
-	undisturbed := small(data, filepath.Join(t.TempDir(), "undisturbed"))
-	want, err := Run(t.Context(), undisturbed, progress.Discard)
-	if err != nil {
-		t.Fatal(err)
+	for _, c := range []struct {
+		name   string
+		change func(*Options)
+	}{
+		{"sgd", func(*Options) {}},
+		{"everything", func(o *Options) {
+			o.Optimizer = artifacts.Optimizer{Name: artifacts.AdamW, WeightDecay: 0.01}
+			o.Accumulate, o.EMA, o.ClipGradNorm, o.LabelSmoothing, o.ClassWeights = 2, 0.9, 1, 0.1, "auto"
+			o.Schedule, o.WarmupEpochs, o.HeadMultiplier, o.Trainable = cosineSchedule, 0.5, 10, []string{"features.12.*", "classifier.*"}
+		}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			undisturbed := small(data, filepath.Join(t.TempDir(), "undisturbed"))
+			c.change(&undisturbed)
+			want, err := Run(t.Context(), undisturbed, progress.Discard)
+			if err != nil {
+				t.Fatal(err)
+			}
+			stopped := undisturbed
+			stopped.Out, stopped.Resume, stopped.Workers = filepath.Join(t.TempDir(), "stopped"), true, 3
+			for _, photos := range []int64{4, 6, 3, 12} { // in a training phase, at its end, in a val phase, in the next epoch
+				ctx, cancel := context.WithCancel(t.Context())
+				watch := &stopper{Reporter: progress.Discard, cancel: cancel}
+				watch.left.Store(photos)
+				if _, err := Run(ctx, stopped, watch); err != nil && !errors.Is(err, context.Canceled) {
+					t.Fatal(err)
+				}
+			}
+			got, err := Run(t.Context(), stopped, progress.Discard)
+			if err != nil {
+				t.Fatal(err)
+			}
+			same(t, undisturbed.Out, stopped.Out)
+			for i, e := range got.Epochs {
+				w := want.Epochs[i]
+				if e.TrainLoss != w.TrainLoss || e.TrainAccuracy != w.TrainAccuracy || e.ValLoss != w.ValLoss || e.ValAccuracy != w.ValAccuracy {
+					t.Errorf("epoch %d: %+v after a stop, %+v without", i+1, e, w)
+				}
+			}
+			// The seed matters, so that the comparison above can fail.
+			other := undisturbed
+			other.Out, other.Seed = filepath.Join(t.TempDir(), "other"), 1
+			if r, err := Run(t.Context(), other, progress.Discard); err != nil || r.Epochs[0].TrainLoss == want.Epochs[0].TrainLoss {
+				t.Errorf("another seed gives %+v, %v", r.Epochs, err)
+			}
+		})
 	}
-	stopped := small(data, filepath.Join(t.TempDir(), "stopped"))
-	stopped.Resume = true
-	for _, photos := range []int64{4, 6, 3, 12} { // in a training phase, at its end, in a val phase, in the next epoch
-		ctx, cancel := context.WithCancel(t.Context())
-		watch := &stopper{Reporter: progress.Discard, cancel: cancel}
-		watch.left.Store(photos)
-		if _, err := Run(ctx, stopped, watch); err != nil && !errors.Is(err, context.Canceled) {
+}
+
+func TestAccumulatedGradientsAreThoseOfOneBatch(t *testing.T) {
+	needRuntime(t)
+	data := drawPhotos(t, t.TempDir(), 5, 2) // 10 photos: updates by 4, 4 and 2
+	run := func(batch, accumulate int) Result {
+		o := small(data, filepath.Join(t.TempDir(), "run"))
+		o.Network.Backbone, o.FrozenBN, o.Trainable = "resnet18", true, []string{"layer4.1.*", "fc.*"} // no dropout, no batch statistics
+		o.BatchSize, o.Accumulate = batch, accumulate
+		r, err := Run(t.Context(), o, progress.Discard)
+		if err != nil {
 			t.Fatal(err)
 		}
+		return r
 	}
-	got, err := Run(t.Context(), stopped, progress.Discard)
-	if err != nil {
-		t.Fatal(err)
-	}
-	same(t, undisturbed.Out, stopped.Out)
-	for i, e := range got.Epochs {
-		w := want.Epochs[i]
-		if e.TrainLoss != w.TrainLoss || e.TrainAccuracy != w.TrainAccuracy || e.ValLoss != w.ValLoss || e.ValAccuracy != w.ValAccuracy {
-			t.Errorf("epoch %d: %+v after a stop, %+v without", i+1, e, w)
+	whole, parts, apart := run(4, 1), run(2, 2), run(2, 1)
+	for i, w := range whole.Epochs {
+		p := parts.Epochs[i]
+		if math.Abs(p.TrainLoss-w.TrainLoss) > 1e-5*w.TrainLoss || math.Abs(p.ValLoss-w.ValLoss) > 1e-5*w.ValLoss { // order of float32 sums
+			t.Errorf("epoch %d: losses %g and %g of accumulated batches, %g and %g of whole ones", i+1, p.TrainLoss, p.ValLoss, w.TrainLoss, w.ValLoss)
 		}
 	}
-	// The seed matters, so that the comparison above can fail.
-	other := small(data, filepath.Join(t.TempDir(), "other"))
-	other.Seed = 1
-	if r, err := Run(t.Context(), other, progress.Discard); err != nil || r.Epochs[0].TrainLoss == want.Epochs[0].TrainLoss {
-		t.Errorf("another seed gives %+v, %v", r.Epochs, err)
+	if w, a := whole.Epochs[1].ValLoss, apart.Epochs[1].ValLoss; math.Abs(a-w) < 1e-4*w {
+		t.Errorf("small batches without accumulation give the same loss, %g: the comparison shows nothing", w)
 	}
 }
 

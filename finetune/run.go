@@ -188,7 +188,7 @@ func (r *run) begin(ctx context.Context, earlier record, found bool) error {
 	if len(r.photos.rejected) > 0 && r.options.OnBadImage == "fail" {
 		return fail.New(fail.Rejected, "Mend or remove them, or leave --on-bad-image fail out.", "%d photos can't be used", len(r.photos.rejected))
 	}
-	r.plan = plan{seed: r.options.Seed, train: r.photos.train, val: r.photos.val, batch: r.options.BatchSize, epochs: r.options.Epochs}
+	r.plan = plan{seed: r.options.Seed, train: r.photos.train, val: r.photos.val, batch: r.options.BatchSize, epochs: r.options.Epochs, accumulate: max(r.options.Accumulate, 1)}
 	if n := len(r.plan.train); r.options.BatchSize > n {
 		return fail.New(fail.Usage, fmt.Sprintf("Give --batch-size %d or less.", n), "a batch of %d photos, and %d to learn from", r.options.BatchSize, n)
 	}
@@ -216,7 +216,7 @@ func (r *run) startEngine(ctx context.Context) error {
 	task := r.report.Begin("prepare", 0, "graphs")
 	defer task.End()
 	var err error
-	if r.engine, err = newEngine(ctx, r.runtime, r.options.Device, r.network, r.graph, r.plan.sizes()); err != nil {
+	if r.engine, err = newEngine(ctx, r.runtime, r.options.Device, r.network, r.graph, r.plan.sizes(), r.plan.accumulate > 1); err != nil {
 		return err
 	}
 	r.provider = r.engine.session().Provider()

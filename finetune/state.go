@@ -11,31 +11,48 @@ import (
 )
 
 // state is everything that goes from step to step: parameters, statistics, the
-// optimizer's memory. It lies on the device in two sets; a step reads one and
-// writes the other, and then they swap. What never changes is in both sets the
-// same value.
+// optimizer's memory. It lies on the device, whatever changes in two values: a
+// graph reads one and writes the other, and then they swap.
 type state struct {
-	slots   []artifacts.Slot
-	values  [2]map[string]*ort.Value
-	current int // the set that holds the newest values
-	session *ort.Session
+	cells   []*cell
+	byName  map[string]*cell
+	session *ort.Session // whose device it lies on
 }
 
-// newState puts initial values on the device of the session.
-func newState(ctx context.Context, session *ort.Session, slots []artifacts.Slot, initial *weights.StateDict) (*state, error) {
-	s := &state{slots: slots, session: session, values: [2]map[string]*ort.Value{{}, {}}}
-	for _, slot := range slots {
-		for set := range s.values {
-			if set == 1 && slot.Next == "" {
-				s.values[1][slot.Name] = s.values[0][slot.Name]
+type cell struct {
+	artifacts.Slot
+	values  [2]*ort.Value // the same one twice where no graph changes it
+	current int           // which of them is the newest
+}
+
+// newState puts initial values on the device of the session. A slot that any of
+// the graphs changes has two values.
+func newState(ctx context.Context, session *ort.Session, graphs []*artifacts.Graph, initial *weights.StateDict) (*state, error) {
+	s := &state{session: session, byName: map[string]*cell{}}
+	for _, g := range graphs {
+		for _, slot := range g.State {
+			c := s.byName[slot.Name]
+			if c == nil {
+				c = &cell{Slot: slot}
+				s.byName[slot.Name], s.cells = c, append(s.cells, c)
+			}
+			if c.Next == "" {
+				c.Next = slot.Next
+			}
+		}
+	}
+	for _, c := range s.cells {
+		for i := range c.values {
+			if i == 1 && c.Next == "" {
+				c.values[1] = c.values[0]
 				continue
 			}
-			v, err := session.NewValue(ort.Float32T, slot.Shape...)
+			v, err := session.NewValue(ort.Float32T, c.Shape...)
 			if err != nil {
 				s.close()
 				return nil, err
 			}
-			s.values[set][slot.Name] = v
+			c.values[i] = v
 		}
 	}
 	if err := s.set(ctx, initial); err != nil {
@@ -47,18 +64,32 @@ func newState(ctx context.Context, session *ort.Session, slots []artifacts.Slot,
 
 // set replaces all values.
 func (s *state) set(ctx context.Context, from *weights.StateDict) error {
-	for _, slot := range s.slots {
-		t, ok := from.Get(slot.Name)
+	for _, c := range s.cells {
+		t, ok := from.Get(c.Name)
 		if !ok {
-			return fail.New(fail.Model, "The checkpoint is of another run.", "no value of %s", slot.Name)
+			return fail.New(fail.Model, "The checkpoint is of another run.", "no value of %s", c.Name)
 		}
 		values, err := t.Float32s()
 		if err != nil {
-			return fail.Wrap(fail.Model, err, "", "%s", slot.Name)
+			return fail.Wrap(fail.Model, err, "", "%s", c.Name)
 		}
-		v := s.values[s.current][slot.Name]
-		if err := s.session.Upload(ctx, v, ort.NewTensor(values, slot.Shape...)); err != nil {
-			return fail.Wrap(fail.KindOf(err), err, "", "%s", slot.Name)
+		if err := s.session.Upload(ctx, c.values[c.current], ort.NewTensor(values, c.Shape...)); err != nil {
+			return fail.Wrap(fail.KindOf(err), err, "", "%s", c.Name)
+		}
+	}
+	return nil
+}
+
+// clearGradients forgets what was added up.
+func (s *state) clearGradients(ctx context.Context) error {
+	for _, c := range s.cells {
+		if c.Kind != artifacts.GradientState {
+			continue
+		}
+		if v := c.values[c.current]; v.OnHost() {
+			clear(ort.Data[float32](v.Tensor()))
+		} else if err := s.session.Upload(ctx, v, ort.NewTensor(make([]float32, elements(c.Shape)), c.Shape...)); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -68,33 +99,34 @@ func (s *state) set(ctx context.Context, from *weights.StateDict) error {
 // they are good until the next step but one.
 func (s *state) read(ctx context.Context) (*weights.StateDict, error) {
 	all := weights.NewStateDict()
-	for _, slot := range s.slots {
-		v := s.values[s.current][slot.Name]
+	for _, c := range s.cells {
+		v := c.values[c.current]
 		var values []float32
 		if v.OnHost() {
 			values = ort.Data[float32](v.Tensor())
 		} else {
-			t := ort.NewTensor(make([]float32, elements(slot.Shape)), slot.Shape...)
+			t := ort.NewTensor(make([]float32, elements(c.Shape)), c.Shape...)
 			if err := s.session.Download(ctx, t, v); err != nil {
 				return nil, err
 			}
 			values = ort.Data[float32](t)
 		}
-		shape := make([]int, len(slot.Shape))
-		for i, d := range slot.Shape {
+		shape := make([]int, len(c.Shape))
+		for i, d := range c.Shape {
 			shape[i] = int(d)
 		}
-		all.Set(slot.Name, weights.FromFloat32(shape, values))
+		all.Set(c.Name, weights.FromFloat32(shape, values))
 	}
 	return all, nil
 }
 
 func (s *state) close() {
-	for name, v := range s.values[0] {
-		if w := s.values[1][name]; w != nil && w != v {
-			w.Close()
+	for _, c := range s.cells {
+		for i, v := range c.values {
+			if v != nil && (i == 0 || v != c.values[0]) {
+				v.Close()
+			}
 		}
-		v.Close()
 	}
 }
 

@@ -134,7 +134,7 @@ func (r *run) trainPhase(ctx context.Context, l *loader, s *saved) error {
 			return err
 		}
 		rate := r.options.rate(s.Position.Epoch*steps+s.Position.Step, steps)
-		o, err := r.engine.steps[len(b.items)].run(ctx, b, rate)
+		o, err := r.engine.step(ctx, b, rate, r.plan.share(s.Position.Step))
 		photos := len(b.items)
 		l.release(b)
 		if err != nil {
@@ -178,7 +178,7 @@ func (r *run) valPhase(ctx context.Context, l *loader, epoch int) (tally, error)
 		if err != nil {
 			return t, err
 		}
-		o, err := r.engine.eval.run(ctx, b)
+		o, err := r.engine.judge(ctx, b)
 		photos := len(b.items)
 		l.release(b)
 		if err != nil {
