@@ -76,9 +76,9 @@ func TestPixelsAreImagings(t *testing.T) {
 // A classifier with preprocessing gives the logits of one without that is
 // given fx's own pixels, bit for bit.
 func TestPreprocessingKeepsLogits(t *testing.T) {
-	b, f := mustFeatures(t, "squeezenet1_1")
+	b, f := mustFeatures(t, "resnet18")
 	classes := []string{"ants", "bees", "wasps"}
-	weight, bias := someHead(b.Head, 1)
+	weight, bias := someHead(b.Head, 0.01)
 	open := func(o ClassifierOptions) *ort.Session {
 		m, err := Classifier(f, b.Head, classes, weight, bias, o)
 		if err != nil {
