@@ -155,7 +155,7 @@ func matchNames(b Backbone, parameters []Parameter, given map[string]string, sd 
 	if len(faults) == 0 {
 		return nil
 	}
-	return fail.New(fail.Model, "Give the weights of this very network: `fx backbones show "+b.Name+"` lists its parameters, `fx backbones pull "+b.Name+"` fetches the official ones.",
+	return fail.New(fail.Model, "Give the weights of this very network: `fx backbones show "+b.Name+" --json` lists its parameters, `fx backbones pull "+b.Name+"` fetches the official ones.",
 		"the weights do not fit %s: %s", b.Name, strings.Join(faults, "; "))
 }
 

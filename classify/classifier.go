@@ -71,8 +71,11 @@ func embedderOf(ctx context.Context, m modeldir.Model, o extract.EmbedderOptions
 		o.Network.Backbone = m.Backbone.File
 	}
 	e, err := extract.NewEmbedder(ctx, o, report)
-	if err != nil {
-		return nil, fail.Wrap(fail.KindOf(err), err, "", "the backbone of the model")
+	if err != nil && ctx.Err() == nil {
+		return nil, fail.Wrap(fail.Model, err, fmt.Sprintf("The model was trained on %s (SHA-256 %.12s…); name where it lies now with --weights.",
+			m.Backbone.Weights, m.Backbone.WeightsSHA256), "the backbone of the model")
+	} else if err != nil {
+		return nil, err
 	}
 	if e.GraphSHA256 != m.Backbone.GraphSHA256 {
 		return nil, fail.New(fail.Model, "Extract the features and train the head again with this fx.",

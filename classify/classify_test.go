@@ -85,7 +85,7 @@ func newStore(t *testing.T, m store.Manifest, splits ...string) string {
 
 func TestFitAndEvaluate(t *testing.T) {
 	features, model := newStore(t, manifest(), "train", "val"), filepath.Join(t.TempDir(), "model")
-	fitted, err := Fit(t.Context(), fitOptions(features, model), nil)
+	fitted, err := Fit(t.Context(), fitOptions(features, model), nil, progress.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -114,7 +114,7 @@ func TestFitAndEvaluate(t *testing.T) {
 
 func TestClassesAreMatchedByName(t *testing.T) {
 	model := filepath.Join(t.TempDir(), "model")
-	if _, err := Fit(t.Context(), fitOptions(newStore(t, manifest(), "train", "val"), model), nil); err != nil {
+	if _, err := Fit(t.Context(), fitOptions(newStore(t, manifest(), "train", "val"), model), nil, progress.Discard); err != nil {
 		t.Fatal(err)
 	}
 	swapped := manifest()
@@ -145,7 +145,7 @@ func TestSplitsAreChosen(t *testing.T) {
 		"named the other way":     {both, func(o *FitOptions) { o.TrainSplit, o.ValSplit = "val", "train" }, "train", 20, ""},
 		"no val":                  {plain, func(*FitOptions) {}, "", 0, `no photos of the split "val"`},
 		"unknown train":           {both, func(o *FitOptions) { o.TrainSplit = "trian" }, "", 0, `no photos of the split "trian"`},
-		"the same for both":       {both, func(o *FitOptions) { o.ValSplit = "train" }, "", 0, "to judge by"},
+		"the same for both":       {both, func(o *FitOptions) { o.ValSplit = "train" }, "", 0, "both learned from and judged by"},
 		"fraction and split":      {both, func(o *FitOptions) { o.ValSplit, o.ValFraction = "val", 0.2 }, "", 0, "together"},
 		"a fraction of one":       {both, func(o *FitOptions) { o.ValFraction = 1 }, "", 0, "fraction"},
 		"unknown class weights":   {both, func(o *FitOptions) { o.ClassWeights = "some" }, "", 0, "--class-weights some"},
@@ -153,7 +153,7 @@ func TestSplitsAreChosen(t *testing.T) {
 	} {
 		o := fitOptions(c.features, filepath.Join(t.TempDir(), "model"))
 		c.change(&o)
-		fitted, err := Fit(t.Context(), o, nil)
+		fitted, err := Fit(t.Context(), o, nil, progress.Discard)
 		if c.says != "" {
 			if fail.KindOf(err) != fail.Usage || !strings.Contains(err.Error(), c.says) {
 				t.Errorf("%s: %v", name, err)
@@ -171,9 +171,53 @@ func TestSplitsAreChosen(t *testing.T) {
 	}
 }
 
+// What a model is judged by without a word must not be what it was trained on.
+func TestHeldOutPhotosAreDrawnAgain(t *testing.T) {
+	m := manifest()
+	features, model := newStore(t, m, "train"), filepath.Join(t.TempDir(), "model")
+	o := fitOptions(features, model)
+	o.ValFraction, o.Head.Seed = 0.3, 5
+	fitted, err := Fit(t.Context(), o, nil, progress.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := EvaluateStore(t.Context(), model, features, "")
+	if err != nil || r.Photos != fitted.ValPhotos || r.Accuracy != fitted.BestValAccuracy || r.Split != "0.3 of train" || len(r.Notes) != len(m.Made.Notes) {
+		t.Errorf("%+v, %v; fitted %+v", r, err, fitted)
+	}
+	r, err = EvaluateStore(t.Context(), model, features, "train")
+	if err != nil || r.Photos != 20 || !strings.Contains(strings.Join(r.Notes, " "), "was trained on") {
+		t.Errorf("asked for the training photos: %+v, %v", r, err)
+	}
+}
+
+func TestADamagedStoreIsNotTrainedOn(t *testing.T) {
+	features := newStore(t, manifest(), "train", "val")
+	shard := filepath.Join(features, "shard-00000.arrow")
+	content, err := os.ReadFile(shard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := strings.LastIndex(string(content), "\x00\x00\x80\xbf") // the last -1 among the embeddings
+	content[at] ^= 1
+	if err := os.WriteFile(shard, content, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	_, err = Fit(t.Context(), fitOptions(features, filepath.Join(t.TempDir(), "model")), nil, progress.Discard)
+	if fail.KindOf(err) != fail.Store {
+		t.Errorf("a flipped bit: %v", err)
+	}
+	if err := os.Remove(shard); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Open(features); fail.KindOf(err) != fail.Store || !strings.Contains(err.Error(), "shard-00000.arrow") {
+		t.Errorf("a lost shard: %v", err)
+	}
+}
+
 func TestAStoreOfAnotherNetworkIsRefused(t *testing.T) {
 	model := filepath.Join(t.TempDir(), "model")
-	if _, err := Fit(t.Context(), fitOptions(newStore(t, manifest(), "train", "val"), model), nil); err != nil {
+	if _, err := Fit(t.Context(), fitOptions(newStore(t, manifest(), "train", "val"), model), nil, progress.Discard); err != nil {
 		t.Fatal(err)
 	}
 	for says, change := range map[string]func(*store.Manifest){
@@ -230,7 +274,7 @@ func ExampleFit() {
 	if err := makeStore(features, manifest(), 10, "train", "val"); err != nil { // `fx extract` does this
 		panic(err)
 	}
-	fitted, err := Fit(context.Background(), fitOptions(features, model), nil)
+	fitted, err := Fit(context.Background(), fitOptions(features, model), nil, progress.Discard)
 	if err != nil {
 		panic(err)
 	}

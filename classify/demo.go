@@ -14,6 +14,7 @@ import (
 	"fx/internal/progress"
 	"fx/internal/report"
 	"fx/internal/sample"
+	"fx/internal/store"
 )
 
 // The demo's networks: the tutorial's, and one whose weights a Python package
@@ -21,6 +22,7 @@ import (
 const (
 	demoBackbone     = "squeezenet1_1"
 	fallbackBackbone = "efficientnet_lite0"
+	demoValFraction  = 0.2 // where the photos have no val split
 )
 
 // DemoOptions of Demo. Only Out is needed.
@@ -70,9 +72,14 @@ func Demo(ctx context.Context, o DemoOptions, watch progress.Reporter) (DemoResu
 	}, watch); err != nil {
 		return d, err
 	}
-	fitted, err := Fit(ctx, FitOptions{
-		Features: d.Store, Out: d.Model, Head: head.Defaults(), Versions: map[string]string{"fx": o.FxVersion},
-	}, nil)
+	fit := FitOptions{Features: d.Store, Out: d.Model, Head: head.Defaults(), Versions: map[string]string{"fx": o.FxVersion}}
+	if only, err := oneSplit(d.Store); err != nil {
+		return d, err
+	} else if only {
+		fit.ValFraction = demoValFraction
+		d.Notes = append(d.Notes, fmt.Sprintf("the photos have no val split: judged by %g of them, held out", demoValFraction))
+	}
+	fitted, err := Fit(ctx, fit, nil, watch)
 	if err != nil {
 		return d, err
 	}
@@ -85,6 +92,16 @@ func Demo(ctx context.Context, o DemoOptions, watch progress.Reporter) (DemoResu
 	}
 	d.Seconds = time.Since(start).Seconds()
 	return d, nil
+}
+
+// oneSplit tells whether the store has no second split to judge by.
+func oneSplit(dir string) (bool, error) {
+	s, err := store.Open(dir)
+	if err != nil {
+		return false, err
+	}
+	defer func() { _ = s.Close() }() // only read
+	return len(s.Splits()) == 1, nil
 }
 
 // chooseNetwork takes the user's network, else the tutorial's where its weights

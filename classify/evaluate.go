@@ -60,12 +60,14 @@ func EvaluateStore(ctx context.Context, model, features, split string) (Report, 
 	if err := sameFeatures(m, s.Manifest, features); err != nil {
 		return Report{}, err
 	}
-	if split, err = chooseSplit(split, m, s.Splits(), features); err != nil {
-		return Report{}, err
-	}
-	data, err := dataOf(s, split)
+	data, split, notes, err := judgedBy(s, m, split, features)
 	if err != nil {
 		return Report{}, err
+	}
+	m.Notes = append(slices.Clone(m.Notes), notes...)
+	var paths []string // of the photos, in the order of data.Photos
+	for _, photo := range data.Photos {
+		paths = append(paths, s.Rows()[photo.Rows[0]].Path)
 	}
 	if err := relabel(data.Photos, s.Manifest.Classes, m.Classes); err != nil {
 		return Report{}, err
@@ -73,12 +75,6 @@ func EvaluateStore(ctx context.Context, model, features, split string) (Report, 
 	metrics, err := head.Evaluate(ctx, layoutOf(m.Head, len(m.Classes)), head.Params(p), data)
 	if err != nil {
 		return Report{}, err
-	}
-	var paths []string // of the photos, in the order of data.Photos
-	for _, row := range s.Rows() {
-		if row.Split == split && (len(paths) == 0 || paths[len(paths)-1] != row.Path) {
-			paths = append(paths, row.Path)
-		}
 	}
 	return newReport(m, metrics, paths, split), nil
 }
@@ -104,6 +100,40 @@ func sameFeatures(m modeldir.Model, s store.Manifest, features string) error {
 	}
 	return fail.New(fail.Usage, "Name the store that the model was trained on, or judge it by photos with --data.",
 		"the store %s does not fit the model: %s", features, strings.Join(differ, "; "))
+}
+
+// judgedBy returns the photos of s to judge m by, what they are called, and
+// what the user should know of them. Without a split they are those that the
+// training judged by: held-out ones are drawn again.
+func judgedBy(s *store.Store, m modeldir.Model, split, where string) (data head.Data, name string, notes []string, err error) {
+	if lacking := s.Incomplete(); lacking != "" {
+		notes = append(notes, fmt.Sprintf("the store %s may lack rows: %s", where, lacking))
+	}
+	t := m.Metrics
+	if split == "" && t.ValFraction > 0 && slices.Contains(s.Splits(), t.TrainSplit) {
+		all, err := dataOf(s, t.TrainSplit)
+		if err != nil {
+			return data, "", nil, err
+		}
+		_, data, err = head.Split(all, t.ValFraction, t.SplitSeed)
+		if len(all.Photos) != t.TrainPhotos+t.ValPhotos {
+			notes = append(notes, "the store has changed since the training: some of these photos may have been trained on")
+		}
+		return data, t.ValSplit, notes, err
+	}
+	if name, err = chooseSplit(split, m, s.Splits(), where); err != nil {
+		return data, "", nil, err
+	}
+	data, err = dataOf(s, name)
+	return data, name, append(notes, trainedOn(m, name)...), err
+}
+
+// trainedOn warns where a model is judged by photos that it may have seen.
+func trainedOn(m modeldir.Model, split string) []string {
+	if split != m.Metrics.TrainSplit {
+		return nil
+	}
+	return []string{fmt.Sprintf("the model was trained on photos of the split %q: the accuracy says little about new photos", split)}
 }
 
 // chooseSplit returns the split to judge by.
@@ -207,6 +237,7 @@ func EvaluateData(ctx context.Context, o Options, data, split string, report pro
 	if err != nil {
 		return Report{}, err
 	}
+	m.Notes = append(slices.Clone(m.Notes), trainedOn(m, split)...)
 	r := newReport(m, metrics, kept, split)
 	r.Rejected = rejected
 	return r, nil

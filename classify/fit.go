@@ -12,6 +12,7 @@ import (
 	"fx/head"
 	"fx/internal/fail"
 	"fx/internal/modeldir"
+	"fx/internal/progress"
 	"fx/internal/store"
 )
 
@@ -35,15 +36,20 @@ type FitResult struct {
 	ParametersTrained int          `json:"parameters_trained"`
 	TrainPhotos       int          `json:"train_photos"`
 	ValPhotos         int          `json:"val_photos"`
+	ValSplit          string       `json:"val_split"`
 	Classes           []string     `json:"classes"`
 	Backbone          string       `json:"backbone"`
 	Model             string       `json:"model"`
 	Notes             []string     `json:"notes"`
 }
 
-// Fit trains a head on the embeddings of a store and writes the MODEL. epoch,
-// where not nil, is called after each.
-func Fit(ctx context.Context, o FitOptions, epoch func(head.Epoch)) (FitResult, error) {
+// Fit trains a head on the embeddings of a store, whose checksums it compares
+// first, and writes the MODEL. epoch, where not nil, is called after each.
+func Fit(ctx context.Context, o FitOptions, epoch func(head.Epoch), watch progress.Reporter) (FitResult, error) {
+	// Training on a flipped bit would go unnoticed: read the checksums first.
+	if _, err := store.Verify(ctx, o.Features, watch); err != nil {
+		return FitResult{}, err
+	}
 	features, err := store.Open(o.Features)
 	if err != nil {
 		return FitResult{}, err
@@ -60,6 +66,13 @@ func Fit(ctx context.Context, o FitOptions, epoch func(head.Epoch)) (FitResult, 
 	train, val, splits, err := trainAndVal(features, o)
 	if err != nil {
 		return FitResult{}, err
+	}
+	notes := append([]string{}, m.Made.Notes...)
+	if lacking := features.Incomplete(); lacking != "" {
+		notes = append(notes, fmt.Sprintf("the store %s may lack rows: %s", o.Features, lacking))
+	}
+	if splits[1] == "test" && o.ValSplit == "" {
+		notes = append(notes, `there is no split "val": the best epoch was chosen by "test"`)
 	}
 	switch o.ClassWeights {
 	case "", "none":
@@ -79,11 +92,12 @@ func Fit(ctx context.Context, o FitOptions, epoch func(head.Epoch)) (FitResult, 
 			GraphSHA256: m.GraphSHA256, WeightsSHA256: m.WeightsSHA256,
 		},
 		Preprocess: m.Preprocess, EXIF: m.EXIF, Head: described, Classes: m.Classes,
-		Features: absolute(o.Features), Options: optionsMap(o), Versions: versions(o.Versions, m), Notes: m.Made.Notes,
+		Features: absolute(o.Features), Options: optionsMap(o), Versions: versions(o.Versions, m), Notes: notes,
 		Metrics: modeldir.Metrics{
 			BestValAccuracy: result.BestValAccuracy, BestEpoch: result.BestEpoch, Epochs: epochs(result.Epochs),
 			Seconds: result.Seconds, ParametersTrained: result.ParametersTrained,
 			TrainSplit: splits[0], ValSplit: splits[1], TrainPhotos: len(train.Photos), ValPhotos: len(val.Photos),
+			ValFraction: o.ValFraction, SplitSeed: o.Head.Seed,
 		},
 	}
 	if err := modeldir.Save(o.Out, model, modeldir.Params(result.Params)); err != nil {
@@ -93,7 +107,7 @@ func Fit(ctx context.Context, o FitOptions, epoch func(head.Epoch)) (FitResult, 
 		BestValAccuracy: result.BestValAccuracy, BestEpoch: result.BestEpoch, Epochs: result.Epochs,
 		Seconds: result.Seconds, ParametersTrained: result.ParametersTrained,
 		TrainPhotos: len(train.Photos), ValPhotos: len(val.Photos),
-		Classes: m.Classes, Backbone: m.Backbone, Model: o.Out, Notes: append([]string{}, m.Made.Notes...),
+		Classes: m.Classes, Backbone: m.Backbone, Model: o.Out, ValSplit: splits[1], Notes: notes,
 	}, nil
 }
 
@@ -140,6 +154,9 @@ func trainAndVal(features *store.Store, o FitOptions) (train, val head.Data, spl
 	if !slices.Contains(have, splits[0]) {
 		return train, val, splits, fail.New(fail.Usage, hint, "the store %s has no photos of the split %q to learn from", o.Features, splits[0])
 	}
+	if splits[0] == splits[1] && o.ValFraction == 0 {
+		return train, val, splits, fail.New(fail.Usage, hint, "%s can't be both learned from and judged by", quoted(splits[:1]))
+	}
 	train, err = dataOf(features, splits[0])
 	if err != nil {
 		return train, val, splits, err
@@ -152,7 +169,7 @@ func trainAndVal(features *store.Store, o FitOptions) (train, val head.Data, spl
 		train, val, err = head.Split(train, o.ValFraction, o.Head.Seed)
 		return train, val, splits, err
 	}
-	if !slices.Contains(have, splits[1]) || splits[0] == splits[1] {
+	if !slices.Contains(have, splits[1]) {
 		return train, val, splits, fail.New(fail.Usage, hint, "the store %s has no photos of the split %q to judge by", o.Features, splits[1])
 	}
 	val, err = dataOf(features, splits[1])
@@ -163,10 +180,13 @@ func quoted(names []string) string {
 	if len(names) == 1 && names[0] == "" {
 		return "no splits"
 	}
+	if len(names) == 1 {
+		return "the one split " + names[0]
+	}
 	return "the splits " + strings.Join(names, ", ")
 }
 
-// dataOf returns the photos of a split; "" takes every row where the store has no splits.
+// dataOf returns the photos of a split, whose rows are the store's.
 func dataOf(features *store.Store, split string) (head.Data, error) {
 	rows := features.Rows()
 	var names []string
@@ -180,10 +200,12 @@ func dataOf(features *store.Store, split string) (head.Data, error) {
 		}
 	}
 	photos, err := head.GroupViews(names, views, labels)
-	return head.Data{
-		Photos: photos,
-		Row:    func(i int, buffer []float32) []float32 { return features.Embedding(index[i], buffer) },
-	}, err
+	for _, photo := range photos {
+		for k, row := range photo.Rows {
+			photo.Rows[k] = index[row]
+		}
+	}
+	return head.Data{Photos: photos, Row: features.Embedding}, err
 }
 
 func optionsMap(o FitOptions) map[string]any {

@@ -21,6 +21,7 @@ type Prediction struct {
 	Path string   `json:"path"`
 	Top  []Choice `json:"top,omitempty"`
 	Err  string   `json:"error,omitempty"`
+	Note string   `json:"note,omitempty"` // such as weights that nobody trained
 }
 
 // Choice is a class and its probability.
@@ -51,7 +52,7 @@ func Predict(ctx context.Context, o Options, paths []string, top int, report pro
 	}
 	predictions := make([]Prediction, 0, len(files))
 	err = extract.Photos(ctx, c.embedder, c.decoder, files, report, func(i int, features []float32, reason string) error {
-		p := Prediction{Path: files[i], Err: reason}
+		p := Prediction{Path: files[i], Err: reason, Note: strings.Join(c.model.Notes, "; ")}
 		if reason == "" {
 			probabilities, err := predictor.Probabilities(features)
 			if err != nil {

@@ -35,7 +35,7 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return 0
 	}
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
-		err = fail.Wrap(fail.Interrupted, err, "What was finished is kept; the same command goes on from there.", "interrupted")
+		err = fail.New(fail.Interrupted, fail.HintOf(err), "interrupted")
 	}
 	return out.failure(err)
 }

@@ -59,8 +59,8 @@ func printInfo(w io.Writer, dir string, i store.Info) {
 	if m.Views > 0 {
 		fmt.Fprintf(w, "  views       up to %d random ones a photo, seed %d\n", m.Views, m.Seed)
 	}
-	if !i.Finished {
-		fmt.Fprintln(w, "  unfinished  the last extract did not run to its end; run it again")
+	if i.Lacking != "" {
+		fmt.Fprintf(w, "  incomplete  %s; run it again\n", i.Lacking)
 	}
 	printNotes(w, m.Made.Notes)
 }
@@ -115,6 +115,12 @@ func featuresExportCommand(out *output) *urfave.Command {
 				return err
 			}
 			defer func() { _ = s.Close() }() // only read
+			if lacking := s.Incomplete(); lacking != "" {
+				out.progress().Note("the store may lack rows: " + lacking)
+			}
+			if _, err := store.Verify(c.Context, dir, out.progress()); err != nil {
+				return err
+			}
 			written, err := s.Export(c.Context, exportFormat(c), c.String("out"), store.ExportOptions{Progress: out.progress()})
 			if err != nil {
 				return err

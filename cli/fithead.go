@@ -8,6 +8,7 @@ import (
 
 	"fx/classify"
 	"fx/head"
+	"fx/internal/fail"
 	"fx/internal/progress"
 )
 
@@ -38,6 +39,13 @@ func fitHeadCommand(out *output) *urfave.Command {
 			if err := noArguments(c); err != nil {
 				return err
 			}
+			if c.String("solver") == string(head.LBFGS) {
+				for _, flag := range []string{"epochs", "batch-size", "lr", "momentum", "weight-decay"} {
+					if c.IsSet(flag) {
+						return fail.New(fail.Usage, "Leave it out: L-BFGS runs to the optimum. --l2 sets its penalty.", "--%s with --solver lbfgs", flag)
+					}
+				}
+			}
 			options := classify.FitOptions{
 				Features: c.String("features"), Out: c.String("out"),
 				TrainSplit: c.String("train-split"), ValSplit: c.String("val-split"), ValFraction: c.Float64("val-fraction"),
@@ -47,13 +55,14 @@ func fitHeadCommand(out *output) *urfave.Command {
 					LR: c.Float64("lr"), Momentum: c.Float64("momentum"), WeightDecay: c.Float64("weight-decay"), L2: c.Float64("l2"),
 				},
 			}
-			result, err := classify.Fit(c.Context, options, epochNotes(out.progress(), options.Head))
+			result, err := classify.Fit(c.Context, options, epochNotes(out.progress(), options.Head), out.progress())
 			if err != nil {
 				return err
 			}
 			return out.result(result, func(w io.Writer) {
-				fmt.Fprintf(w, "best val accuracy %.4f in epoch %d of %d; %d parameters trained on %d photos in %.1f s\n",
-					result.BestValAccuracy, result.BestEpoch, len(result.Epochs), result.ParametersTrained, result.TrainPhotos, result.Seconds)
+				fmt.Fprintf(w, "best val accuracy %.4f in epoch %d of %d; %d parameters trained on %d photos in %.1f s, judged by %d (%s)\n",
+					result.BestValAccuracy, result.BestEpoch, len(result.Epochs), result.ParametersTrained, result.TrainPhotos, result.Seconds,
+					result.ValPhotos, result.ValSplit)
 				printNotes(w, result.Notes)
 				fmt.Fprintf(w, "model: %s\n", result.Model)
 			})

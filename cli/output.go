@@ -9,6 +9,21 @@ import (
 	"fx/internal/progress"
 )
 
+// checked remembers the first error of a writer, so that a result that did not
+// reach its reader (a full disk, a closed pipe) is no success.
+type checked struct {
+	io.Writer
+	err error
+}
+
+func (c *checked) Write(p []byte) (int, error) {
+	n, err := c.Writer.Write(p)
+	if c.err == nil {
+		c.err = err
+	}
+	return n, err
+}
+
 // output is where a command's words go, and how.
 type output struct {
 	stdout, stderr io.Writer
@@ -20,8 +35,9 @@ type output struct {
 func (o *output) result(v any, text func(w io.Writer)) error {
 	o.reported = true
 	if !o.json {
-		text(o.stdout)
-		return nil
+		w := &checked{Writer: o.stdout}
+		text(w)
+		return fail.Wrap(fail.Other, w.err, "", "write the result")
 	}
 	encoder := json.NewEncoder(o.stdout)
 	encoder.SetIndent("", "  ")

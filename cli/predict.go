@@ -30,6 +30,9 @@ func predictCommand(out *output) *urfave.Command {
 			if err != nil {
 				return err
 			}
+			if len(predictions) > 0 && predictions[0].Note != "" {
+				fmt.Fprintf(out.stderr, "fx: note: %s\n", predictions[0].Note)
+			}
 			used := 0
 			for _, p := range predictions {
 				if p.Err == "" {

@@ -108,7 +108,11 @@ func (t *lineTask) Add(n int64) {
 func (t *lineTask) End() {
 	t.reporter.mu.Lock()
 	defer t.reporter.mu.Unlock()
-	if t.done > 0 {
+	switch {
+	case t.done == 0:
+	case t.total > 0 && t.done < t.total:
+		t.tell(time.Now(), ", stopped")
+	default:
 		t.tell(time.Now(), ", done")
 	}
 }
@@ -119,7 +123,7 @@ func (t *lineTask) tell(now time.Time, tail string) {
 	if t.total > 0 {
 		line = fmt.Sprintf("fx: %s: %s of %s", t.stage, t.amount(t.done), t.amount(t.total))
 	}
-	if rate := float64(t.done) / elapsed; elapsed > 0.001 {
+	if rate := float64(t.done) / elapsed; elapsed > 0.05 {
 		line += fmt.Sprintf(", %s/s", t.amount(int64(rate)))
 		if t.total > t.done && rate > 0 && tail == "" {
 			line += fmt.Sprintf(", %s left", time.Duration(float64(t.total-t.done)/rate*float64(time.Second)).Round(time.Second))

@@ -33,6 +33,9 @@ const (
 	gpuBatch = 64
 )
 
+// Bounds on what a slip of the keyboard can ask for.
+const maxBatch, maxWorkers = 4096, 1024
+
 // gpuRuns is how many batches a GPU works on at once: one computes while the other is copied.
 const gpuRuns = 2
 
@@ -53,9 +56,9 @@ type Embedder struct {
 // NewEmbedder finds the network and its weights. It does not need ONNX
 // Runtime yet: Open does. Errors: fail.Usage for a wrong name or flag, fail.Model for bad weights.
 func NewEmbedder(ctx context.Context, o EmbedderOptions, report progress.Reporter) (*Embedder, error) {
-	if o.BatchSize < 0 || o.Workers < 0 {
+	if o.BatchSize < 0 || o.BatchSize > maxBatch || o.Workers < 0 || o.Workers > maxWorkers {
 		return nil, fail.New(fail.Usage, "Leave --batch-size and --workers out for the defaults.",
-			"batch size %d and workers %d must not be negative", o.BatchSize, o.Workers)
+			"batch size %d and workers %d must lie in 0–%d and 0–%d", o.BatchSize, o.Workers, maxBatch, maxWorkers)
 	}
 	if o.Workers == 0 {
 		o.Workers = runtime.GOMAXPROCS(0)

@@ -46,6 +46,9 @@ const seedPrefix = "seed:"
 // OpenNetwork finds the weights of a network. The weights are hashed here and
 // assembled into the graph by Features.
 func OpenNetwork(ctx context.Context, o NetworkOptions, report progress.Reporter) (*Network, error) {
+	if o.Resize < 0 || o.Crop < 0 {
+		return nil, fail.New(fail.Usage, "Leave them out for the network's own.", "--resize %d and --crop %d must not be negative", o.Resize, o.Crop)
+	}
 	n := &Network{}
 	var err error
 	if strings.HasSuffix(strings.ToLower(o.Backbone), ".onnx") {
@@ -107,6 +110,9 @@ func (n *Network) openRegistered(ctx context.Context, o NetworkOptions, report p
 	}
 	if err := b.Preprocess.Check(); err != nil {
 		return fail.Wrap(fail.Usage, err, "Leave --resize and --crop out for the network's own.", "--resize and --crop")
+	}
+	if o.FeatureTensor != "" {
+		return fail.New(fail.Usage, "Leave --feature-tensor out: it is for ONNX files of your own.", "--feature-tensor with the registered network %s", b.Name)
 	}
 	n.Backbone = b
 	if text, ok := strings.CutPrefix(o.Weights, seedPrefix); ok {

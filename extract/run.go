@@ -3,9 +3,11 @@ package extract
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -52,6 +54,7 @@ type Summary struct {
 	Images          int        `json:"images"`   // photos found, rejected ones included
 	Computed        int        `json:"computed"` // embeddings computed by this run
 	Cached          int        `json:"cached"`   // embeddings that the store had
+	Dropped         int        `json:"dropped"`  // rows of photos or views that are gone or changed
 	Rejected        []BadPhoto `json:"rejected"` // photos that can't be used
 	Skipped         []BadPhoto `json:"skipped"`  // files that are no photos
 	Seconds         float64    `json:"seconds"`  // of the whole run
@@ -78,6 +81,15 @@ func Run(ctx context.Context, o Options, report progress.Reporter) (Summary, err
 	if err != nil {
 		return Summary{}, err
 	}
+	if o.Views < 0 || o.Views > maxViews {
+		return Summary{}, fail.New(fail.Usage, fmt.Sprintf("Give a number from 0 to %d.", maxViews), "--views %d", o.Views)
+	}
+	if o.Wait < 0 {
+		return Summary{}, fail.New(fail.Usage, "Give a time such as 30s or 5m.", "--wait %s", o.Wait)
+	}
+	if o.DType != "" && o.DType != string(store.Float32) && o.DType != string(store.Float16) {
+		return Summary{}, fail.New(fail.Usage, "It is float32 or float16.", "--dtype %s", o.DType)
+	}
 	if o.OnBadImage != "" && o.OnBadImage != "skip" && o.OnBadImage != "fail" {
 		return Summary{}, fail.New(fail.Usage, "It is skip or fail.", "--on-bad-image %s", o.OnBadImage)
 	}
@@ -88,6 +100,9 @@ func Run(ctx context.Context, o Options, report progress.Reporter) (Summary, err
 	photos, err := dataset.Scan(ctx, o.Data, dataset.Options{Extensions: o.Extensions})
 	if err != nil {
 		return Summary{}, err
+	}
+	if o.Views > 0 && o.TrainSplit != "" && !slices.Contains(photos.Splits, o.TrainSplit) && !slices.Equal(photos.Splits, []string{""}) {
+		return Summary{}, fail.New(fail.Usage, "Name one with --train-split: "+strings.Join(photos.Splits, ", ")+".", "%s has no split %q for --views to augment", o.Data, o.TrainSplit)
 	}
 	e, err := NewEmbedder(ctx, o.Embedder, report)
 	if err != nil {
@@ -100,13 +115,27 @@ func Run(ctx context.Context, o Options, report progress.Reporter) (Summary, err
 	}
 	defer r.writer.Close()
 	if err := r.fill(ctx); err != nil {
+		if ctx.Err() != nil {
+			err = fail.Wrap(fail.Interrupted, err, "What was finished is kept; the same command goes on from there.", "")
+		}
 		return Summary{}, err
 	}
-	if _, err := r.writer.Finish(ctx); err != nil {
+	finished, err := r.writer.Finish(ctx)
+	if err != nil {
 		return Summary{}, err
 	}
-	return r.summary(), nil
+	s := r.summary()
+	if s.Dropped = finished.Dropped; s.Dropped > 0 {
+		report.Note(fmt.Sprintf("dropped %d rows of photos or views that are gone or changed", s.Dropped))
+	}
+	if len(s.Rejected) > 0 && s.Computed+s.Cached == 0 {
+		return s, fail.New(fail.Rejected, "The reasons are listed above.", "none of the %d photos of %s can be used", s.Images, o.Data)
+	}
+	return s, nil
 }
+
+// maxViews bounds what a slip of the keyboard can ask for.
+const maxViews = 1000
 
 // run is one Run under way.
 type run struct {
@@ -137,6 +166,11 @@ func (r *run) open(ctx context.Context, shard store.Shard) error {
 	}
 	kind := r.embedder.options.Device.Kind
 	provider := stored.Provider
+	if exists && r.options.Views == 0 && stored.Views > 0 {
+		r.options.Views = stored.Views
+		r.report.Note(fmt.Sprintf("the store has %d random views of each training photo, seed %d; keeping them", stored.Views, stored.Seed))
+		r.options.Seed = stored.Seed
+	}
 	if !exists || r.embedder.Network.Backbone.FeatureShape == nil {
 		if err := r.openEmbedder(); err != nil {
 			return err

@@ -66,6 +66,10 @@ type Metrics struct {
 	ValSplit          string  `json:"val_split"`
 	TrainPhotos       int     `json:"train_photos"`
 	ValPhotos         int     `json:"val_photos"`
+	// ValFraction, where above 0, is the share of TrainSplit that SplitSeed
+	// drew to judge by, since there was no split for it.
+	ValFraction float64 `json:"val_fraction,omitempty"`
+	SplitSeed   uint64  `json:"split_seed,omitempty"`
 }
 
 // Model is the content of model.json.
@@ -75,6 +79,7 @@ type Model struct {
 	Preprocess    preprocess.Spec   `json:"preprocess"`
 	EXIF          string            `json:"exif"` // "ignore" or "apply"
 	Head          Head              `json:"head"`
+	HeadSHA256    string            `json:"head_sha256"` // of head.safetensors, set by Save
 	Classes       []string          `json:"classes"`
 	Features      string            `json:"features"` // the store that the head was trained on
 	Options       map[string]any    `json:"options"`  // of the training
@@ -93,6 +98,9 @@ type Params struct {
 // one of the two models, never a mixture that goes unnoticed.
 func Save(dir string, m Model, p Params) error {
 	m.FormatVersion = FormatVersion
+	if _, err := os.Stat(filepath.Join(dir, "manifest.json")); err == nil {
+		return fail.New(fail.Usage, "Name another folder with --out.", "%s is an embedding store, not a place for a model", dir)
+	}
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return fail.Wrap(fail.Usage, err, "Choose a folder that fx may write with --out.", "model folder %s", dir)
 	}
@@ -106,9 +114,15 @@ func Save(dir string, m Model, p Params) error {
 	sd := weights.NewStateDict()
 	sd.Set(m.Head.WeightName, weights.FromFloat32(m.weightShape(), p.Weight))
 	sd.Set(m.Head.BiasName, weights.FromFloat32([]int{len(m.Classes)}, p.Bias))
-	if err := weights.WriteSafetensors(filepath.Join(dir, headFile), sd); err != nil {
-		return fail.Wrap(fail.Other, err, "", "write %s", filepath.Join(dir, headFile))
+	head := filepath.Join(dir, headFile)
+	if err := weights.WriteSafetensors(head, sd); err != nil {
+		return fail.Wrap(fail.Other, err, "", "write %s", head)
 	}
+	_, info, err := weights.Read(head)
+	if err != nil {
+		return fail.Wrap(fail.Other, err, "", "read back %s", head)
+	}
+	m.HeadSHA256 = info.SHA256
 	text, err := json.MarshalIndent(m, "", "  ")
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", path, err)
@@ -180,9 +194,12 @@ func (m Model) check() error {
 }
 
 func (m Model) loadHead(path string) (Params, error) {
-	sd, _, err := weights.Read(path)
+	sd, info, err := weights.Read(path)
 	if err != nil {
 		return Params{}, fail.Wrap(fail.Model, err, retrain, "the head's weights")
+	}
+	if m.HeadSHA256 != "" && info.SHA256 != m.HeadSHA256 {
+		return Params{}, fail.New(fail.Model, retrain, "%s is not the file that model.json was written with: it changed or belongs to another model", path)
 	}
 	read := func(name string, length int) ([]float32, error) {
 		tensor, ok := sd.Get(name)

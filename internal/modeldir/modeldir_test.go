@@ -40,7 +40,10 @@ func TestRoundTrip(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m.FormatVersion = modeldir.FormatVersion
+		if len(gotModel.HeadSHA256) != 64 {
+			t.Errorf("the head's hash is %q", gotModel.HeadSHA256)
+		}
+		m.FormatVersion, m.HeadSHA256 = modeldir.FormatVersion, gotModel.HeadSHA256
 		if !reflect.DeepEqual(gotModel, m) || !reflect.DeepEqual(gotParams, p) {
 			t.Errorf("read back %+v %+v", gotModel, gotParams)
 		}
@@ -80,11 +83,20 @@ func TestLoadRefuses(t *testing.T) {
 	}{
 		"no model at all": {func(dir string) error { return os.Remove(filepath.Join(dir, "model.json")) }, fail.Usage, "no model"},
 		"no head":         {func(dir string) error { return os.Remove(filepath.Join(dir, "head.safetensors")) }, fail.Model, "head"},
-		"half a file":     {func(dir string) error { return os.Truncate(filepath.Join(dir, "model.json"), 40) }, fail.Model, "damaged"},
-		"a newer format":  {edit(func(m map[string]any) { m["format_version"] = 99 }), fail.Model, "format version 99"},
-		"one class":       {edit(func(m map[string]any) { m["classes"] = []string{"ants"} }), fail.Model, "1 classes"},
-		"a class more":    {edit(func(m map[string]any) { m["classes"] = []string{"a", "b", "c"} }), fail.Model, "fc.weight"},
-		"another head":    {edit(func(m map[string]any) { m["head"].(map[string]any)["weight_name"] = "fc2.weight" }), fail.Model, "fc2.weight"},
+		"another model's head": {func(dir string) error {
+			other := filepath.Join(dir, "other")
+			m, p := example("linear")
+			p.Weight = []float32{6, 5, 4, 3, 2, 1}
+			if err := modeldir.Save(other, m, p); err != nil {
+				return err
+			}
+			return os.Rename(filepath.Join(other, "head.safetensors"), filepath.Join(dir, "head.safetensors"))
+		}, fail.Model, "belongs to another model"},
+		"half a file":    {func(dir string) error { return os.Truncate(filepath.Join(dir, "model.json"), 40) }, fail.Model, "damaged"},
+		"a newer format": {edit(func(m map[string]any) { m["format_version"] = 99 }), fail.Model, "format version 99"},
+		"one class":      {edit(func(m map[string]any) { m["classes"] = []string{"ants"} }), fail.Model, "1 classes"},
+		"a class more":   {edit(func(m map[string]any) { m["classes"] = []string{"a", "b", "c"} }), fail.Model, "fc.weight"},
+		"another head":   {edit(func(m map[string]any) { m["head"].(map[string]any)["weight_name"] = "fc2.weight" }), fail.Model, "fc2.weight"},
 	} {
 		dir := t.TempDir()
 		m, p := example("linear")

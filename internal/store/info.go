@@ -7,10 +7,11 @@ type Info struct {
 	Photos   int            `json:"photos"` // rows of the centre view
 	Bytes    int64          `json:"bytes"`  // of the shards
 	Shards   int            `json:"shards"`
-	Finished bool           `json:"finished"`        // the last extract ran to its end
-	Splits   map[string]int `json:"rows_by_split"`   // rows of every view
-	Views    map[int]int    `json:"rows_by_view"`    // view → rows
-	Classes  []ClassCount   `json:"photos_by_class"` // in the order of the labels, split by split
+	Finished bool           `json:"finished"`          // the last extract ran to its end
+	Lacking  string         `json:"lacking,omitempty"` // why rows may be missing, see Incomplete
+	Splits   map[string]int `json:"rows_by_split"`     // rows of every view
+	Views    map[int]int    `json:"rows_by_view"`      // view → rows
+	Classes  []ClassCount   `json:"photos_by_class"`   // in the order of the labels, split by split
 }
 
 // ClassCount is how many photos of a class a split has.
@@ -22,7 +23,7 @@ type ClassCount struct {
 
 // Info counts the rows of the open store.
 func (s *Store) Info() Info {
-	info := Info{Manifest: s.Manifest, Rows: len(s.rows), Shards: len(s.folder.files), Finished: s.Finished(),
+	info := Info{Manifest: s.Manifest, Rows: len(s.rows), Shards: len(s.folder.files), Finished: s.Finished(), Lacking: s.Incomplete(),
 		Splits: map[string]int{}, Views: map[int]int{}, Classes: []ClassCount{}}
 	for _, f := range s.folder.files {
 		info.Bytes += int64(len(f.data))

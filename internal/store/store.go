@@ -1,6 +1,7 @@
 package store
 
 import (
+	"fmt"
 	"sort"
 	"strings"
 	"unsafe"
@@ -48,9 +49,29 @@ func Open(dir string) (*Store, error) {
 		f.close()
 		return nil, f.damaged[0].report()
 	}
+	if err := f.checkIndex(dir); err != nil {
+		f.close()
+		return nil, err
+	}
 	s := &Store{Dir: dir, Manifest: m, folder: f, layout: l}
 	s.collect()
 	return s, nil
+}
+
+// checkIndex refuses a folder that lacks a shard which its index lists: a run
+// that changes files takes the index away first, so that shard was lost.
+func (f *folder) checkIndex(dir string) error {
+	there := make(map[string]bool, len(f.files))
+	for _, file := range f.files {
+		there[file.name] = true
+	}
+	for _, listed := range f.index.Shards {
+		if !there[listed.Name] && readIndex(dir).names()[listed.Name] { // unless a run that finishes just now removed it
+			return fail.New(fail.Store, "Run the same fx extract again: it computes the missing rows.",
+				"the store %s lacks %s, with %d rows", dir, listed.Name, listed.Rows)
+		}
+	}
+	return nil
 }
 
 // collect sorts the rows of all shards and drops what is there twice. While a
@@ -158,6 +179,35 @@ func (s *Store) Embedding(i int, buffer []float32) []float32 {
 		buffer[k] = fromHalf(uint16(raw[2*k]) | uint16(raw[2*k+1])<<8)
 	}
 	return buffer
+}
+
+// Incomplete says why the store may lack rows: a run that has not finished, or
+// parts of a sharded job that are not there. "" where nothing speaks for it.
+func (s *Store) Incomplete() string {
+	parts := map[int]map[int]bool{} // count → the parts that are there
+	for _, f := range s.folder.files {
+		if name, ok := parseShardName(f.name); ok && !name.shard.whole() {
+			if parts[name.shard.Count] == nil {
+				parts[name.shard.Count] = map[int]bool{}
+			}
+			parts[name.shard.Count][name.shard.Index] = true
+		} else if ok {
+			return s.unfinished()
+		}
+	}
+	for count, there := range parts {
+		if len(there) < count {
+			return fmt.Sprintf("only %d of the %d parts of a sharded extract have rows", len(there), count)
+		}
+	}
+	return s.unfinished()
+}
+
+func (s *Store) unfinished() string {
+	if s.Finished() {
+		return ""
+	}
+	return "the last extract did not run to its end"
 }
 
 // Finished tells whether the last run ended as it should: every shard is in the index.

@@ -23,7 +23,7 @@ type WriteOptions struct {
 	Progress progress.Reporter // nil is progress.Discard
 
 	// RowsPerShard overrides how many rows go into a file; 0 chooses
-	// 16 MiB worth, between 32 and 256. A resumed run must use the same number.
+	// 16 MiB worth, between 32 and 128. A resumed run must use the same number.
 	RowsPerShard int
 }
 
@@ -177,12 +177,12 @@ func (w *Writer) putManifest(m Manifest) error {
 }
 
 // rowsPerShard bounds the memory of a chunk, the work that a kill can lose (of a
-// network that does five photos a second, a minute's) and the number of files.
+// network that does five photos a second, half a minute's) and the number of files.
 func (w *Writer) rowsPerShard() int {
 	if w.options.RowsPerShard > 0 {
 		return w.options.RowsPerShard
 	}
-	return min(max((16<<20)/w.layout.rowBytes, 32), 256)
+	return min(max((16<<20)/w.layout.rowBytes, 32), 128)
 }
 
 // note tells of trouble with the cache of file hashes, which costs time but no row.
