@@ -56,7 +56,7 @@ type Found struct {
 //
 // Errors: fail.Usage where --weights or FX_WEIGHTS_DIR name nothing; fail.Model
 // where a file is not the official one that its name says, or changed since its
-// first use; fail.Other where there are no weights anywhere, with what to do.
+// first use, and where there are no weights anywhere, with what to do.
 func Find(ctx context.Context, r Request, report progress.Reporter) (Found, error) {
 	s := &search{Request: r, report: report, notes: []string{}}
 	for _, place := range []func(context.Context) (Found, error){s.flag, s.dir, s.torchHub, s.cache, s.download, s.pythonPackage} {
@@ -238,5 +238,5 @@ func (s *search) nowhere() error {
 	if n := len(s.notes); n > 0 {
 		reason = strings.TrimPrefix(s.notes[n-1], fmt.Sprintf("weights of %s: ", s.Name))
 	}
-	return fail.New(fail.Other, hint, "no weights for %s: %s", s.Name, reason)
+	return fail.New(fail.Model, hint, "no weights for %s: %s", s.Name, reason)
 }

@@ -212,13 +212,13 @@ func TestWrongDownloadIsRefused(t *testing.T) {
 
 func TestNowhere(t *testing.T) {
 	p := newPlace(t)
-	p.wantError(fail.Other, "no weights for tiny", "--weights seed:0", p.file)
+	p.wantError(fail.Model, "no weights for tiny", "--weights seed:0", p.file)
 	p.serve("").Close()
-	p.wantError(fail.Other, "no weights for tiny", "cannot be reached", p.request.Official.URL, p.cacheFile)
+	p.wantError(fail.Model, "no weights for tiny", "cannot be reached", p.request.Official.URL, p.cacheFile)
 	p.wantNote("the download failed")
 	p.request.Offline = true
 	p.request.Official.Package = "tiny-model"
-	p.wantError(fail.Other, "told to stay offline", p.cacheFile)
+	p.wantError(fail.Model, "told to stay offline", p.cacheFile)
 	if len(p.notes) != 2 {
 		t.Errorf("notes %q", p.notes)
 	}
@@ -294,7 +294,7 @@ func TestPythonPackage(t *testing.T) {
 				"CONTENT", p.put(p.content, t.TempDir(), "content"), "FILE", p.file).Replace(c.script)
 			p.program(c.program, script)
 			if c.note != "taking" {
-				p.wantError(fail.Other, c.note)
+				p.wantError(fail.Model, c.note)
 				p.wantNote("the Python package tiny-model can't be had")
 				return
 			}
