@@ -66,7 +66,7 @@ func find(explicit string, all bool) (Library, []Candidate, error) {
 		case c.Problem == "" && found.Path == "" && failure == nil:
 			found = Library{Path: c.Path, Version: c.Version, Source: c.Source}
 		case c.Problem != "" && named && found.Path == "" && failure == nil:
-			failure = fail.New(fail.Device, fmt.Sprintf("Correct %s, or leave it out: fx then looks in its cache and elsewhere.", c.Source), "%s names %s: %s", c.Source, c.Path, c.Problem)
+			failure = fail.New(fail.Device, fmt.Sprintf("Correct %s, or leave it out: fx then looks elsewhere, first where `fx runtime install` puts one.", c.Source), "%s names %s: %s", c.Source, c.Path, c.Problem)
 		}
 		if !all && (found.Path != "" || failure != nil) {
 			break
