@@ -20,7 +20,7 @@ const (
 	lastName      = "last"
 	bestName      = "best"
 
-	modelName    = "model.safetensors" // parameters and statistics, under torchvision's names
+	modelName    = "model.safetensors" // the state_dict, under torchvision's names
 	trainingName = "training.state"    // safetensors too: the optimizer's memory, averages, gradients under way
 	stateName    = "state.json"
 )
@@ -59,7 +59,7 @@ func (r *run) save(name string, values *weights.StateDict, s saved) error {
 		if err := os.MkdirAll(fresh, 0o755); err != nil {
 			return err
 		}
-		model, training := r.split(values, name == bestName)
+		model, training := r.split(values, r.plan.batches(s.Position), name == bestName)
 		if err := weights.WriteSafetensors(filepath.Join(fresh, modelName), model); err != nil {
 			return err
 		}
@@ -82,9 +82,10 @@ func (r *run) save(name string, values *weights.StateDict, s saved) error {
 	return nil
 }
 
-// split tells the network's own tensors from those of the training. judged puts
-// moving averages, where there are any, in the place of what they average.
-func (r *run) split(values *weights.StateDict, judged bool) (model, training *weights.StateDict) {
+// split tells the network's own tensors, after so many training batches, from
+// those of the training. judged puts moving averages, where there are any, in
+// the place of what they average.
+func (r *run) split(values *weights.StateDict, batches int, judged bool) (model, training *weights.StateDict) {
 	model, training = weights.NewStateDict(), weights.NewStateDict()
 	kinds := map[string]artifacts.Kind{}
 	for _, c := range r.engine.state.cells {
@@ -99,6 +100,9 @@ func (r *run) split(values *weights.StateDict, judged bool) (model, training *we
 			t = average
 		}
 		model.Set(p.Name, t)
+		if name, count, ok := r.counter(p.Name, batches); ok {
+			model.Set(name, count)
+		}
 	}
 	for _, name := range values.Names() {
 		if kind := kinds[name]; kind != "" && kind != artifacts.ParameterState && kind != artifacts.StatisticState {

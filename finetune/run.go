@@ -56,7 +56,8 @@ type run struct {
 	opened      *extract.Network
 	network     *artifacts.Network
 	photos      *photos
-	fingerprint string // of the photos, rejected ones included
+	fingerprint string            // of the photos, rejected ones included
+	counted     map[string]uint64 // batches that the initial weights' statistics have seen, by layer
 	graph       artifacts.Options
 	runtime     *ort.Runtime
 	provider    string
@@ -131,6 +132,11 @@ func (r *run) prepare(ctx context.Context) error {
 	if file := r.opened.Backbone.File; file != "" {
 		return fail.New(fail.Usage, "Give a name of `fx backbones list`; `fx artifacts generate` writes the training graphs of a file.", "fx finetune trains registered networks, not %s", file)
 	}
+	initial, err := r.opened.State()
+	if err != nil {
+		return err
+	}
+	r.counted = counted(r.network, initial)
 	var classWeights []float64
 	if o.ClassWeights == "auto" {
 		classWeights = head.Balanced(head.Data{Photos: head.SingleViews(r.photos.labels(r.photos.train))}, len(r.photos.Classes))
