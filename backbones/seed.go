@@ -18,12 +18,18 @@ import (
 // comes to the same bound; torch.nn.Linear and torch.nn.Conv2d,
 // reset_parameters), batch normalisation starts at scale 1, shift 0, mean 0,
 // variance 1. Networks that torchvision starts otherwise (resnet18, …) follow
-// this rule too.
+// this rule too; InitialWeights follows torchvision's.
 //
 // A value depends on seed and the parameter's name alone. The names, and the
 // counters num_batches_tracked beside them, are what torchvision's
 // load_state_dict(strict=True) expects.
 func SeedWeights(b Backbone, seed uint64) (*weights.StateDict, error) {
+	return drawWeights(b, "seed:"+strconv.FormatUint(seed, 10), func(p Parameter) weights.Tensor { return draw(p, seed) })
+}
+
+// drawWeights draws every parameter of b, several at once, and says in the
+// metadata how they were made.
+func drawWeights(b Backbone, made string, draw func(Parameter) weights.Tensor) (*weights.StateDict, error) {
 	parameters, err := Parameters(b)
 	if err != nil {
 		return nil, err
@@ -36,13 +42,13 @@ func SeedWeights(b Backbone, seed uint64) (*weights.StateDict, error) {
 		slots <- struct{}{}
 		go func() {
 			defer wait.Done()
-			tensors[i] = draw(p, seed)
+			tensors[i] = draw(p)
 			<-slots
 		}()
 	}
 	wait.Wait()
 	sd := weights.NewStateDict()
-	sd.Metadata = map[string]string{"fx.backbone": b.Name, "fx.weights": "seed:" + strconv.FormatUint(seed, 10)}
+	sd.Metadata = map[string]string{MetaBackbone: b.Name, MetaWeights: made}
 	for i, p := range parameters {
 		sd.Set(p.Name, tensors[i])
 		if layer, ok := strings.CutSuffix(p.Name, ".running_var"); ok {

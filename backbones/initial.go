@@ -1,0 +1,146 @@
+package backbones
+
+import (
+	"encoding/binary"
+	"math"
+	"sync"
+
+	"fx/internal/random"
+	"fx/internal/weights"
+)
+
+// InitialWeights returns the random weights that the registered network b
+// starts training from: drawn as its constructor in torchvision does, which is
+// better for training from scratch than the layers' own rule of SeedWeights.
+// Names, shapes and dependence on the seed are SeedWeights'.
+func InitialWeights(b Backbone, seed uint64) (*weights.StateDict, error) {
+	return drawWeights(b, "random", func(p Parameter) weights.Tensor {
+		d := initial(b, p)
+		if d.shape == layerDefault {
+			return draw(p, seed)
+		}
+		data := make([]byte, 4*p.Len())
+		var wait sync.WaitGroup
+		for from := 0; from < p.Len(); from += initialChunk {
+			wait.Go(func() {
+				part := data[4*from : 4*min(from+initialChunk, p.Len())]
+				d.fill(part, random.New(seed, "initial/"+p.Name, uint64(from/initialChunk)))
+			})
+		}
+		wait.Wait()
+		return weights.Tensor{DType: weights.F32, Shape: p.Shape, Data: data}
+	})
+}
+
+// initialChunk is how many values have a random stream of their own, so that
+// several processors share a large parameter. Another number, other values.
+const initialChunk = 1 << 16
+
+// distribution is what the values of a parameter are drawn from.
+type distribution struct {
+	shape distributionShape
+	scale float64 // standard deviation of a normal one, bound of a uniform one
+}
+
+type distributionShape int
+
+const (
+	layerDefault distributionShape = iota // SeedWeights'
+	zero
+	normal
+	uniform
+)
+
+// initialRule is what a constructor does to its layers; what it leaves out
+// keeps the layers' own rule, batch normalisation always.
+type initialRule struct {
+	convolution, linear func(p Parameter) distribution
+	zeroBias            bool
+	named               map[string]func(p Parameter) distribution // before the others
+}
+
+// initialRules are those of the constructors in torchvision 0.29, files
+// resnet.py, vgg.py, squeezenet.py, densenet.py and inception.py. alexnet and
+// efficientnet_lite0 have none. Inception's standard deviation of 0.01 for
+// AuxLogits.conv1 is set beside the convolution that is drawn, and is without
+// effect there; its truncation lies at 20 standard deviations, which no number
+// here reaches.
+var initialRules = map[string]initialRule{
+	"resnet18":      {convolution: kaimingFanOut},
+	"vgg11_bn":      {convolution: kaimingFanOut, linear: normalOf(0.01), zeroBias: true},
+	"squeezenet1_0": squeezenetRule,
+	"squeezenet1_1": squeezenetRule,
+	"densenet121":   {convolution: kaimingFanIn, zeroBias: true},
+	"inception_v3": {
+		convolution: normalOf(0.1), linear: normalOf(0.1),
+		named: map[string]func(Parameter) distribution{"AuxLogits.fc.weight": normalOf(0.001)},
+	},
+}
+
+var squeezenetRule = initialRule{
+	convolution: kaimingUniform, zeroBias: true,
+	named: map[string]func(Parameter) distribution{squeezenetHead.Weight: normalOf(0.01)},
+}
+
+func normalOf(deviation float64) func(Parameter) distribution {
+	return func(Parameter) distribution { return distribution{normal, deviation} }
+}
+
+// kaimingFanOut is torch.nn.init.kaiming_normal_ with mode fan_out: output
+// channels × kernel, groups or not.
+func kaimingFanOut(p Parameter) distribution {
+	return distribution{normal, math.Sqrt(2 / float64(p.Shape[0]*p.Shape[2]*p.Shape[3]))}
+}
+
+// kaimingFanIn is torch.nn.init.kaiming_normal_.
+func kaimingFanIn(p Parameter) distribution {
+	return distribution{normal, math.Sqrt(2 / float64(p.FanIn))}
+}
+
+// kaimingUniform is torch.nn.init.kaiming_uniform_.
+func kaimingUniform(p Parameter) distribution {
+	return distribution{uniform, math.Sqrt(6 / float64(p.FanIn))}
+}
+
+// initial says what the parameter p of b starts from.
+func initial(b Backbone, p Parameter) distribution {
+	rule := initialRules[b.Name]
+	draw := rule.named[p.Name]
+	switch {
+	case draw != nil:
+	case p.Kind == Weight && len(p.Shape) == 4:
+		draw = rule.convolution
+	case p.Kind == Weight:
+		draw = rule.linear
+	case p.Kind == Bias && rule.zeroBias:
+		return distribution{shape: zero}
+	}
+	if draw == nil {
+		return distribution{}
+	}
+	return draw(p)
+}
+
+// fill draws float32 values, little endian.
+func (d distribution) fill(data []byte, s *random.Stream) {
+	put := func(i int, v float64) {
+		binary.LittleEndian.PutUint32(data[i:], math.Float32bits(float32(v*d.scale)))
+	}
+	switch d.shape {
+	case zero:
+		clear(data)
+	case uniform:
+		for i := 0; i < len(data); i += 4 {
+			put(i, s.Uniform(-1, 1))
+		}
+	case normal:
+		for i := 0; i < len(data); i += 8 { // Box–Muller gives two at once
+			radius := math.Sqrt(-2 * math.Log(1-s.Float64()))
+			sin, cos := math.Sincos(2 * math.Pi * s.Float64())
+			put(i, radius*cos)
+			if i+4 < len(data) {
+				put(i+4, radius*sin)
+			}
+		}
+	}
+}
