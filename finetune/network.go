@@ -2,12 +2,16 @@ package finetune
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 
 	"fx/backbones"
 	"fx/extract"
 	"fx/finetune/artifacts"
+	"fx/internal/fail"
 	"fx/internal/progress"
+	"fx/internal/weights"
 )
 
 // openNetwork finds a network and its weights, and gives it a fresh classifier
@@ -33,5 +37,44 @@ func openNetwork(ctx context.Context, o extract.NetworkOptions, classes int, see
 	return opened, n, n.SetClasses(classes, seed)
 }
 
-// scratch are the weights of a network that starts at random.
-func scratch(seed uint64) string { return fmt.Sprintf("seed:%d", seed) }
+// openScratch is openNetwork for weights at random: those that the network's
+// constructor would draw, and a fresh classifier as every other start has.
+func openScratch(o extract.NetworkOptions, classes int, seed uint64) (*extract.Network, *artifacts.Network, error) {
+	b, err := backbones.Lookup(o.Backbone)
+	if err != nil {
+		return nil, nil, err
+	}
+	if o.Resize != 0 {
+		b.Preprocess.Resize = o.Resize
+	}
+	if o.Crop != 0 {
+		b.Preprocess.Crop = o.Crop
+	}
+	if err := b.Preprocess.Check(); err != nil {
+		return nil, nil, fail.Wrap(fail.Usage, err, "Leave --resize and --crop out for the network's own.", "--resize and --crop")
+	}
+	initial, err := backbones.InitialWeights(b, seed)
+	if err != nil {
+		return nil, nil, err
+	}
+	n, err := artifacts.FromBackbone(b, initial, seed)
+	if err != nil {
+		return nil, nil, err
+	}
+	opened := &extract.Network{
+		Backbone: b, Weights: fmt.Sprintf("initial weights of seed %d", seed), WeightsOrigin: "a seed", WeightsSHA256: fingerprint(initial),
+		Notes: []string{fmt.Sprintf("the weights are random numbers of seed %d, drawn as the network's constructor in PyTorch does, not trained", seed)},
+	}
+	return opened, n, n.SetClasses(classes, seed)
+}
+
+// fingerprint is the hash of weights that are in no file.
+func fingerprint(values *weights.StateDict) string {
+	h := sha256.New()
+	for _, name := range values.Names() {
+		t, _ := values.Get(name)
+		fmt.Fprintf(h, "%s %s %v\n", name, t.DType, t.Shape)
+		_, _ = h.Write(t.Data) // a hash never fails
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}

@@ -24,7 +24,9 @@ type Options struct {
 	Trainable []string
 	HeadOnly  bool
 
-	// Scratch starts from random weights of Seed instead of pretrained ones.
+	// Scratch starts from random weights of Seed instead of pretrained ones:
+	// backbones.InitialWeights, and a classifier by the layers' own rule, as
+	// in the tutorial, which replaces it.
 	Scratch bool
 
 	Epochs    int

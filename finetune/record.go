@@ -37,7 +37,7 @@ type record struct {
 	ID            string                `json:"id"`
 	Status        string                `json:"status"` // "training" or "finished"
 	Settings      settings              `json:"settings"`
-	Weights       string                `json:"weights"` // where the run started from: a path or "seed:N"
+	Weights       string                `json:"weights"` // where the run started from: a path, "seed:N" or what --scratch drew
 	Data          string                `json:"data"`
 	Classes       []string              `json:"classes"`
 	Parameters    []artifacts.Parameter `json:"parameters"` // that learn

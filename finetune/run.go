@@ -121,22 +121,10 @@ func Run(ctx context.Context, o Options, report progress.Reporter) (Result, erro
 // prepare opens the network with a classifier for the photos' classes and
 // decides what learns.
 func (r *run) prepare(ctx context.Context) error {
-	o := &r.options
-	if o.Scratch {
-		o.Network.Weights = scratch(o.Seed)
-	}
-	var err error
-	if r.opened, r.network, err = openNetwork(ctx, o.Network, len(r.photos.Classes), o.Seed, r.report); err != nil {
+	o := r.options
+	if err := r.open(ctx); err != nil {
 		return err
 	}
-	if file := r.opened.Backbone.File; file != "" {
-		return fail.New(fail.Usage, "Give a name of `fx backbones list`; `fx artifacts generate` writes the training graphs of a file.", "fx finetune trains registered networks, not %s", file)
-	}
-	initial, err := r.opened.State()
-	if err != nil {
-		return err
-	}
-	r.counted = counted(r.network, initial)
 	var classWeights []float64
 	if o.ClassWeights == "auto" {
 		classWeights = head.Balanced(head.Data{Photos: head.SingleViews(r.photos.labels(r.photos.train))}, len(r.photos.Classes))
@@ -155,6 +143,34 @@ func (r *run) prepare(ctx context.Context) error {
 			r.record.Parameters = append(r.record.Parameters, p)
 		}
 	}
+	return nil
+}
+
+// open finds the network and what it starts from.
+func (r *run) open(ctx context.Context) error {
+	o := r.options
+	notAFile := func(file string) error {
+		return fail.New(fail.Usage, "Give a name of `fx backbones list`; `fx artifacts generate` writes the training graphs of a file.", "fx finetune trains registered networks, not %s", file)
+	}
+	if strings.HasSuffix(strings.ToLower(o.Network.Backbone), ".onnx") {
+		return notAFile(o.Network.Backbone)
+	}
+	var err error
+	if o.Scratch {
+		r.opened, r.network, err = openScratch(o.Network, len(r.photos.Classes), o.Seed)
+		return err
+	}
+	if r.opened, r.network, err = openNetwork(ctx, o.Network, len(r.photos.Classes), o.Seed, r.report); err != nil {
+		return err
+	}
+	if file := r.opened.Backbone.File; file != "" { // the weights were found as an ONNX file
+		return notAFile(file)
+	}
+	initial, err := r.opened.State()
+	if err != nil {
+		return err
+	}
+	r.counted = counted(r.network, initial)
 	return nil
 }
 
