@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
@@ -19,58 +18,6 @@ import (
 	"fx/internal/progress"
 	"fx/internal/store"
 )
-
-// Options says what to extract, and where to.
-type Options struct {
-	Embedder   EmbedderOptions
-	Data       string   // folder of photos, or a .csv list
-	Extensions []string // that count as photos besides torchvision's
-	Store      string   // folder to fill
-
-	DType      string // of the cached values: "float32" (also "") or "float16"
-	Views      int    // random augmentations of each photo of TrainSplit, besides the centre view
-	Seed       uint64 // of the augmentations
-	TrainSplit string // whose photos are augmented; photos without a split are, too
-
-	Decoder    string // of JPEG: "auto" (also ""), "turbojpeg" or "go"
-	EXIF       string // "ignore" (also "") or "apply"
-	OnBadImage string // "skip" (also "") or "fail"
-
-	Shard         string        // "i/n", "auto", "auto/n", or "" for all photos
-	Wait          time.Duration // for a store that another process holds
-	VerifyContent bool          // hash every photo, not only those whose size or time changed
-	RowsPerShard  int           // of the store's files; 0 for store's choice
-	FxVersion     string        // for the manifest
-}
-
-// BadPhoto is a file that gave no row, and why.
-type BadPhoto struct {
-	Path   string `json:"path"`
-	Reason string `json:"reason"`
-}
-
-// Summary is what Run did. Without Views, Computed + Cached + rejected = Images.
-type Summary struct {
-	Images          int        `json:"images"`   // photos found, rejected ones included
-	Computed        int        `json:"computed"` // embeddings computed by this run
-	Cached          int        `json:"cached"`   // embeddings that the store had
-	Dropped         int        `json:"dropped"`  // rows of photos or views that are gone or changed
-	Rejected        []BadPhoto `json:"rejected"` // photos that can't be used
-	Skipped         []BadPhoto `json:"skipped"`  // files that are no photos
-	Seconds         float64    `json:"seconds"`  // of the whole run
-	LoadSeconds     float64    `json:"load_seconds"`
-	ImagesPerSecond float64    `json:"images_per_second"` // embeddings per second from the first photo read to the last row on disk
-	FeatureShape    []int      `json:"feature_shape"`
-	Provider        string     `json:"provider"` // ONNX Runtime's name of it
-	Why             string     `json:"why,omitempty"`
-	Decoder         string     `json:"decoder"`
-	Backbone        string     `json:"backbone"`
-	Weights         string     `json:"weights"`
-	WeightsSHA256   string     `json:"weights_sha256"`
-	Classes         []string   `json:"classes"`
-	Store           string     `json:"store"`
-	Notes           []string   `json:"notes"`
-}
 
 // Run brings the store to what the photos are now: it computes the embeddings
 // that are missing, and nothing else. It can be interrupted at any moment; what
@@ -400,32 +347,4 @@ func (r *run) summary() Summary {
 		s.ImagesPerSecond = float64(r.computed) / r.filled.Seconds()
 	}
 	return s
-}
-
-// parseShard reads "i/n"; "auto" takes index and count from the array task of
-// Slurm, "auto/n" the index from Slurm or an indexed Kubernetes job.
-func parseShard(text string, env func(string) string) (store.Shard, error) {
-	count, auto := strings.CutPrefix(text, "auto")
-	if !auto {
-		return store.ParseShard(text)
-	}
-	count = strings.TrimPrefix(count, "/")
-	if count == "" {
-		count = env("SLURM_ARRAY_TASK_COUNT")
-	}
-	const hint = "Write --shard i/n, or --shard auto/n inside a Slurm array from 0 to n-1 or an indexed Kubernetes job."
-	index := env("SLURM_ARRAY_TASK_ID")
-	if index == "" {
-		index = env("JOB_COMPLETION_INDEX")
-	}
-	if index == "" || count == "" {
-		return store.Shard{}, fail.New(fail.Usage, hint, "--shard %s: no array task is known from the environment", text)
-	}
-	if first, err := strconv.Atoi(env("SLURM_ARRAY_TASK_MIN")); err == nil && env("SLURM_ARRAY_TASK_ID") != "" {
-		if i, err := strconv.Atoi(index); err == nil {
-			index = strconv.Itoa(i - first)
-		}
-	}
-	shard, err := store.ParseShard(index + "/" + count)
-	return shard, fail.Wrap(fail.Usage, err, hint, "--shard %s", text)
 }

@@ -1,0 +1,55 @@
+package extract
+
+import "time"
+
+// Options says what to extract, and where to.
+type Options struct {
+	Embedder   EmbedderOptions
+	Data       string   // folder of photos, or a .csv list
+	Extensions []string // that count as photos besides torchvision's
+	Store      string   // folder to fill
+
+	DType      string // of the cached values: "float32" (also "") or "float16"
+	Views      int    // random augmentations of each photo of TrainSplit, besides the centre view
+	Seed       uint64 // of the augmentations
+	TrainSplit string // whose photos are augmented; photos without a split are, too
+
+	Decoder    string // of JPEG: "auto" (also ""), "turbojpeg" or "go"
+	EXIF       string // "ignore" (also "") or "apply"
+	OnBadImage string // "skip" (also "") or "fail"
+
+	Shard         string        // "i/n", "auto", "auto/n", or "" for all photos
+	Wait          time.Duration // for a store that another process holds
+	VerifyContent bool          // hash every photo, not only those whose size or time changed
+	RowsPerShard  int           // of the store's files; 0 for store's choice
+	FxVersion     string        // for the manifest
+}
+
+// BadPhoto is a file that gave no row, and why.
+type BadPhoto struct {
+	Path   string `json:"path"`
+	Reason string `json:"reason"`
+}
+
+// Summary is what Run did. Without Views, Computed + Cached + rejected = Images.
+type Summary struct {
+	Images          int        `json:"images"`   // photos found, rejected ones included
+	Computed        int        `json:"computed"` // embeddings computed by this run
+	Cached          int        `json:"cached"`   // embeddings that the store had
+	Dropped         int        `json:"dropped"`  // rows of photos or views that are gone or changed
+	Rejected        []BadPhoto `json:"rejected"` // photos that can't be used
+	Skipped         []BadPhoto `json:"skipped"`  // files that are no photos
+	Seconds         float64    `json:"seconds"`  // of the whole run
+	LoadSeconds     float64    `json:"load_seconds"`
+	ImagesPerSecond float64    `json:"images_per_second"` // embeddings per second from the first photo read to the last row on disk
+	FeatureShape    []int      `json:"feature_shape"`
+	Provider        string     `json:"provider"` // ONNX Runtime's name of it
+	Why             string     `json:"why,omitempty"`
+	Decoder         string     `json:"decoder"`
+	Backbone        string     `json:"backbone"`
+	Weights         string     `json:"weights"`
+	WeightsSHA256   string     `json:"weights_sha256"`
+	Classes         []string   `json:"classes"`
+	Store           string     `json:"store"`
+	Notes           []string   `json:"notes"`
+}
