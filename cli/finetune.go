@@ -26,7 +26,7 @@ func finetuneCommand(out *output) *urfave.Command {
 			&urfave.StringFlag{Name: "data", Required: true, Usage: "`DIR` of photos"},
 			&urfave.StringFlag{Name: "out", Required: true, Usage: "`RUN` folder to write"},
 			&urfave.StringFlag{Name: "weights", Usage: "weights `FILE` (.safetensors, .pth) to start from, or seed:N; default: look for the official ones"},
-			&urfave.BoolFlag{Name: "scratch", Usage: "start from random weights of --seed"},
+			&urfave.BoolFlag{Name: "scratch", Usage: "start from random weights, drawn by --seed as torchvision's constructors draw them"},
 			&urfave.BoolFlag{Name: "all-params", Usage: "train every parameter"},
 			&urfave.BoolFlag{Name: "head-only", Usage: "train the classifier alone"},
 			&urfave.StringFlag{Name: "trainable", Usage: "train the parameters that match one of the `PATTERNS`, such as 'layer4.*,fc.*'"},
