@@ -14,6 +14,7 @@ import (
 
 var (
 	writeTo = flag.String("write-models", "", "folder for training graphs and seed:0 weights, for testdata/compare.py")
+	batch   = flag.Int("batch", 4, "batch size of the graphs that are written")
 	only    = flag.String("networks", "", "the networks to write or compare, separated by commas; all where empty")
 )
 
@@ -40,14 +41,16 @@ func TestWriteModels(t *testing.T) {
 	if *writeTo == "" {
 		t.Skip("no -write-models folder given")
 	}
+	o := tutorial(t)
+	o.Batch = *batch
 	for _, name := range chosen(families) {
 		t.Run(name, func(t *testing.T) {
 			n := seeded(t, name)
-			step, err := n.Step(tutorial(t))
+			step, err := n.Step(o)
 			if err != nil {
 				t.Fatal(err)
 			}
-			gradients, err := n.Gradients(tutorial(t))
+			gradients, err := n.Gradients(o)
 			if err != nil {
 				t.Fatal(err)
 			}
