@@ -52,6 +52,10 @@ type Slot struct {
 	Kind  Kind    `json:"kind"`
 	Of    string  `json:"of,omitempty"` // the parameter or statistic it belongs to, itself for those
 	Shape []int64 `json:"shape"`        // of float32
+
+	// InPlace allows Next to be written over Name's memory: nothing else in the
+	// graph reads it. Parameters are read until the end of the backward pass.
+	InPlace bool `json:"in_place,omitempty"`
 }
 
 // Graph is a model together with what its inputs and outputs mean. Its inputs

@@ -229,10 +229,32 @@ func (t *trainer) finish(title string) (*Graph, error) {
 
 // describe completes the Graph and writes it into the model's metadata.
 func (t *trainer) describe(m *pb.ModelProto, title string) (*Graph, error) {
+	if err := nameOutputs(m.Graph); err != nil {
+		return nil, fail.Wrap(fail.Model, err, "", "%s", title)
+	}
+	for i, s := range t.u.state {
+		t.u.state[i].InPlace = s.Next != "" && s.Kind != ParameterState
+	}
 	index := onnx.NewIndex(m.Graph)
 	t.graph.State = slices.DeleteFunc(t.u.state, func(s Slot) bool { return index.Input(s.Name) == nil })
 	t.graph.Model = m
 	return t.graph, label(m, title, t.graph)
+}
+
+// nameOutputs lets the nodes that make the graph's outputs write them themselves,
+// where an Identity stands between: each of those is a copy.
+func nameOutputs(g *pb.GraphProto) error {
+	index := onnx.NewIndex(g)
+	copies, taken := map[*pb.NodeProto]bool{}, map[string]bool{}
+	for _, n := range g.Node {
+		if n.OpType != "Identity" || index.Output(n.Output[0]) == nil {
+			continue
+		}
+		if from := n.Input[0]; index.Producer(from) != nil && index.Output(from) == nil && !taken[from] {
+			copies[n], taken[from] = true, true
+		}
+	}
+	return onnx.Bypass(g, func(n *pb.NodeProto) bool { return copies[n] })
 }
 
 func label(m *pb.ModelProto, title string, g *Graph) error {

@@ -90,7 +90,10 @@ func (g *Graph) total(value string) string {
 	case 1:
 		return shares[0]
 	}
-	sum := g.Op("Sum", shares...)
+	sum := shares[0]
+	for _, share := range shares[1:] { // Sum runs on one thread, Add on all
+		sum = g.Op("Add", sum, share)
+	}
 	g.arrived[value] = []string{sum}
 	return sum
 }

@@ -6,87 +6,174 @@ import (
 	"fx/internal/onnx"
 )
 
-// The gradient of a convolution's weight is a product of dY with the input's
-// windows, dW[o, i, tap] = Σ dY[n, o, p] X[n, i, p·stride + tap] over images n
-// and places p. Which arrangement is fastest depends on the shape; measured on
-// ONNX Runtime 1.31 with two CPU threads and ResNet-18's shapes:
+// The gradient of a convolution's weight is a product of dY with what each tap
+// of the kernel read, dW[o, i, tap] = Σ dY[n, o, p] X[n, i, p·stride + tap] over
+// images n and places p. There are several arrangements; milliseconds on ONNX
+// Runtime 1.31, two CPU threads, batch 8, kernel 3×3 where not said:
 //
-//   - many places, few channels: one product per image, added up afterwards;
-//   - few places, many channels: channels moved to the front, one product over
-//     all images and places;
-//   - one input and output channel per group: images and channels become the
-//     groups of one convolution whose kernels are dY.
-const fewPlaces = 196
+//	inputs, size → outputs       columns   taps   taps of dY   as a convolution
+//	  3, 224² → 64, 7×7 / 2         27       51        –            28
+//	  3, 224² → 64, 11×11 / 4       17       32        –             9
+//	  3, 224² → 64                  20       44       218           42
+//	 64,  56² → 64                  24       14        14           38
+//	128,  56² → 32                  42       23        14           63
+//	256,  14² → 256                 11       10         –           20
+//	512,   7² → 512                 12       12         –           18
+//
+// "Columns" lays the taps side by side for one product per image, as im2col does,
+// and takes kernel times the input's memory; "taps" does one product per tap.
+// "As a convolution" slides dY over the input. Where places are few, moving
+// the channels before the images saves adding up over images.
+const (
+	fewPlaces   = 196 // up to here channels go first
+	fewChannels = 8   // below, one product per tap is too thin
+	largeKernel = 49  // from here on, with few channels, dY slides
+)
 
 // convWeightGradient returns dW, of the weight's shape.
 func (c *context) convWeightGradient(v conv) string {
 	perOutput, perInput := v.outputs/v.groups, v.inputs/v.groups
+	places := product(v.out)
 	switch {
 	case v.groups > 1 && perOutput == 1 && perInput == 1:
 		return c.depthwiseWeight(v)
 	case v.groups > 1:
 		return c.groupedWeight(v, perOutput, perInput)
-	case product(v.out) <= fewPlaces:
-		return c.weightOverAll(v)
+	case v.plain() && places > fewPlaces:
+		return c.tapsLast(c.perImage(c.dy, c.in(0), v.outputs, v.inputs, v.batch, places), v)
+	case v.plain():
+		return c.tapsLast(c.overAll(c.channelsFirst(c.dy, v), c.channelsFirst(c.in(0), v), v.outputs, v.inputs, v.batch*places), v)
+	case v.inputs < fewChannels && product(v.kernel) >= largeKernel:
+		return c.slidingWeight(v)
+	case v.inputs < fewChannels:
+		return c.columnsWeight(v)
 	}
-	return c.weightPerImage(v)
+	return c.weightByTap(v, product(v.stride) == 1 && v.outputs < v.inputs)
 }
 
-// windows returns for every tap the places that it reads, each of x's shape
-// with the output's sizes, x having its channels and images in the first two axes.
-func (c *context) windows(x string, v conv) []string {
-	if v.plain() {
-		return []string{x}
+// perImage is [N, rows, P] · [N, columns, P]ᵀ, summed over images.
+func (c *context) perImage(dy, x string, rows, columns, batch, places int64) string {
+	products := c.Op("MatMul", c.reshape(dy, batch, rows, places), c.swapLast(c.reshape(x, batch, columns, places), 3))
+	return c.sum(products, false, 0)
+}
+
+// overAll is [rows, N·P] · [columns, N·P]ᵀ.
+func (c *context) overAll(dy, x string, rows, columns, all int64) string {
+	return c.With("Gemm", []string{c.reshape(dy, rows, all), c.reshape(x, columns, all)}, onnx.Int("transB", 1))
+}
+
+func (c *context) channelsFirst(x string, v conv) string {
+	return c.transpose(x, slices.Concat([]int64{1, 0}, axesFrom(2, len(v.in)+2))...)
+}
+
+// weightByTap does one product per tap: of parts of dY with the input, where
+// that has fewer channels to cut, or of dY with parts of the input.
+func (c *context) weightByTap(v conv, cutGradient bool) string {
+	dy, x, second := c.dy, c.in(0), v.inputs
+	places := product(v.out)
+	if cutGradient {
+		places = product(v.in)
 	}
+	first := places <= fewPlaces
+	if first {
+		dy, x, second = c.channelsFirst(dy, v), c.channelsFirst(x, v), v.batch
+	}
+	left, right := []string{dy}, []string{x}
+	if cutGradient {
+		left = c.gradientTaps(dy, v)
+	} else {
+		right = c.inputTaps(x, v, second)
+	}
+	var parts []string
+	for i := range product(v.kernel) {
+		l, r := left[int(i)%len(left)], right[int(i)%len(right)]
+		if first {
+			l = c.overAll(l, r, v.outputs, v.inputs, v.batch*places)
+		} else {
+			l = c.perImage(l, r, v.outputs, v.inputs, v.batch, places)
+		}
+		parts = append(parts, c.reshape(l, v.outputs, v.inputs, 1))
+	}
+	return c.reshape(c.join(parts, 2), slices.Concat([]int64{v.outputs, v.inputs}, v.kernel)...)
+}
+
+func (c *context) join(parts []string, axis int64) string {
+	if len(parts) == 1 {
+		return parts[0]
+	}
+	return c.With("Concat", parts, onnx.Int("axis", axis))
+}
+
+// inputTaps returns for every tap the places of x that it reads; second is the
+// size of x's second axis. Strided slices copy value by value; so where all
+// strides are s, SpaceToDepth first gathers the s² phases, whose slices are rows.
+func (c *context) inputTaps(x string, v conv, second int64) []string {
+	rank, stride := len(v.in), v.stride[0]
+	phases := rank == 2 && stride > 1 && v.stride[1] == stride && product(v.dilation) == 1
 	before, after := []int64{0, 0}, []int64{0, 0}
 	for i := range v.in {
-		before = append(before, v.before[i])
-		after = append(after, max(v.reach(i)-v.in[i]-v.before[i], 0))
+		end := max(v.reach(i)-v.in[i]-v.before[i], 0)
+		if phases {
+			end += (stride - (v.in[i]+v.before[i]+end)%stride) % stride
+		}
+		before, after = append(before, v.before[i]), append(after, end)
 	}
 	x = c.pad(x, before, after)
-	var taps []string
-	axes := axesFrom(2, len(v.in)+2)
+	if phases {
+		x = c.With("SpaceToDepth", []string{x}, onnx.Int("blocksize", stride))
+	}
+	var parts []string
 	v.taps(func(offset []int64) {
-		ends := make([]int64, len(offset))
+		if phases {
+			phase := (offset[0]%stride*stride + offset[1]%stride) * second
+			h, w := offset[0]/stride, offset[1]/stride
+			parts = append(parts, c.slice(x, []int64{1, 2, 3}, []int64{phase, h, w},
+				[]int64{phase + second, h + v.out[0], w + v.out[1]}, []int64{1, 1, 1}))
+			return
+		}
+		ends := make([]int64, rank)
 		for i, o := range offset {
 			ends[i] = o + (v.out[i]-1)*v.stride[i] + 1
 		}
-		taps = append(taps, c.slice(x, axes, offset, ends, v.stride))
+		parts = append(parts, c.slice(x, axesFrom(2, rank+2), slices.Clone(offset), ends, v.stride))
 	})
-	return taps
+	return parts
 }
 
-// weightPerImage: [N, outputs, P] · [N, taps·inputs, P]ᵀ, summed over images.
-func (c *context) weightPerImage(v conv) string {
-	places := product(v.out)
-	columns := c.columns(c.windows(c.in(0), v), 1, v.batch, product(v.kernel)*v.inputs, places)
-	dy := c.reshape(c.dy, v.batch, v.outputs, places)
-	products := c.Op("MatMul", dy, c.swapLast(columns, 3))
-	return c.tapsLast(c.sum(products, false, 0), v)
-}
-
-// weightOverAll: [outputs, N·P] · [taps·inputs, N·P]ᵀ.
-func (c *context) weightOverAll(v conv) string {
-	all := v.batch * product(v.out)
-	front := slices.Concat([]int64{1, 0}, axesFrom(2, len(v.in)+2))
-	columns := c.columns(c.windows(c.transpose(c.in(0), front...), v), 0, product(v.kernel)*v.inputs, all)
-	dy := c.reshape(c.transpose(c.dy, front...), v.outputs, all)
-	return c.tapsLast(c.With("Gemm", []string{dy, columns}, onnx.Int("transB", 1)), v)
-}
-
-func (c *context) columns(taps []string, axis int64, shape ...int64) string {
-	all := taps[0]
-	if len(taps) > 1 {
-		all = c.With("Concat", taps, onnx.Int("axis", axis))
+// gradientTaps returns for every tap dY moved to the places that the tap reads,
+// with the input's sizes, for stride 1.
+func (c *context) gradientTaps(dy string, v conv) []string {
+	rank := len(v.in)
+	before, after, sizes := []int64{0, 0}, []int64{0, 0}, []int64{v.batch, v.outputs}
+	for i := range v.in {
+		low := v.extent(i) - 1 - v.before[i]
+		before = append(before, low)
+		after = append(after, v.in[i]+v.extent(i)-1-low-v.out[i])
+		sizes = append(sizes, v.out[i])
 	}
-	return c.reshape(all, shape...)
+	dy = c.crop(dy, sizes, before, after)
+	var parts []string
+	v.taps(func(offset []int64) {
+		starts, ends := make([]int64, rank), make([]int64, rank)
+		for i, o := range offset {
+			starts[i] = v.extent(i) - 1 - o
+			ends[i] = starts[i] + v.in[i]
+		}
+		parts = append(parts, c.slice(dy, axesFrom(2, rank+2), starts, ends, slices.Repeat([]int64{1}, rank)))
+	})
+	return parts
+}
+
+// columnsWeight lays the taps side by side: [N, outputs, P] · [N, taps·inputs, P]ᵀ.
+func (c *context) columnsWeight(v conv) string {
+	columns := c.join(c.inputTaps(c.in(0), v, v.inputs), 1)
+	return c.tapsLast(c.perImage(c.dy, columns, v.outputs, product(v.kernel)*v.inputs, v.batch, product(v.out)), v)
 }
 
 // tapsLast turns [outputs, taps·inputs] into the weight's shape.
 func (c *context) tapsLast(w string, v conv) string {
-	shape := slices.Concat([]int64{v.outputs, v.inputs}, v.kernel)
 	if product(v.kernel) == 1 {
-		return c.reshape(w, shape...)
+		return c.reshape(w, slices.Concat([]int64{v.outputs, v.inputs}, v.kernel)...)
 	}
 	w = c.reshape(w, slices.Concat([]int64{v.outputs}, v.kernel, []int64{v.inputs})...)
 	rank := len(v.kernel)
@@ -95,31 +182,42 @@ func (c *context) tapsLast(w string, v conv) string {
 
 // groupedWeight: one product per image and group.
 func (c *context) groupedWeight(v conv, perOutput, perInput int64) string {
-	places, taps := product(v.out), product(v.kernel)
+	places, count := product(v.out), product(v.kernel)
 	var parts []string // each [N, groups, inputs per group, P]
-	for _, t := range c.windows(c.in(0), v) {
+	for _, t := range c.inputTaps(c.in(0), v, v.inputs) {
 		parts = append(parts, c.reshape(t, v.batch, v.groups, perInput, places))
 	}
-	columns := c.columns(parts, 2, v.batch, v.groups, taps*perInput, places)
+	columns := c.reshape(c.join(parts, 2), v.batch, v.groups, count*perInput, places)
 	dy := c.reshape(c.dy, v.batch, v.groups, perOutput, places)
 	products := c.sum(c.Op("MatMul", dy, c.swapLast(columns, 4)), false, 0)
 	return c.tapsLast(products, conv{window: v.window, outputs: v.outputs, inputs: perInput})
 }
 
-// depthwiseWeight: every image's channel is convolved with its dY; strides and
-// dilations change places.
+// depthwiseWeight: every image's channel is a group of one convolution, slid over
+// by its dY.
 func (c *context) depthwiseWeight(v conv) string {
 	maps := v.batch * v.inputs
 	x := c.reshape(c.in(0), slices.Concat([]int64{1, maps}, v.in)...)
 	dy := c.reshape(c.dy, slices.Concat([]int64{maps, 1}, v.out)...)
+	perImage := c.reshape(c.slide(x, dy, []int64{1, maps}, v, maps), slices.Concat([]int64{v.batch, v.inputs, 1}, v.kernel)...)
+	return c.sum(perImage, false, 0)
+}
+
+// slidingWeight slides dY over the input, images playing channels.
+func (c *context) slidingWeight(v conv) string {
+	products := c.slide(c.channelsFirst(c.in(0), v), c.channelsFirst(c.dy, v), []int64{v.inputs, v.batch}, v, 1)
+	return c.channelsFirst(products, v)
+}
+
+// slide convolves x, with leading sizes lead, with dy; strides and dilations
+// change places.
+func (c *context) slide(x, dy string, lead []int64, v conv, groups int64) string {
 	before, after := []int64{0, 0}, []int64{0, 0}
 	for i := range v.in {
 		before = append(before, v.before[i])
 		after = append(after, v.reach(i)-v.in[i]-v.before[i])
 	}
-	x = c.crop(x, slices.Concat([]int64{1, maps}, v.in), before, after)
-	products := c.With("Conv", []string{x, dy}, onnx.Ints("kernel_shape", v.out...),
-		onnx.Ints("strides", v.dilation...), onnx.Ints("dilations", v.stride...), onnx.Int("group", maps))
-	perImage := c.reshape(products, slices.Concat([]int64{v.batch, v.inputs, 1}, v.kernel)...)
-	return c.sum(perImage, false, 0)
+	x = c.crop(x, slices.Concat(lead, v.in), before, after)
+	return c.With("Conv", []string{x, dy}, onnx.Ints("kernel_shape", v.out...),
+		onnx.Ints("strides", v.dilation...), onnx.Ints("dilations", v.stride...), onnx.Int("group", groups))
 }

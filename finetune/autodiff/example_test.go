@@ -50,7 +50,7 @@ func Example() {
 	// Output:
 	// Gemm
 	// Relu
-	// Greater
-	// Where
+	// HardSigmoid
+	// Mul
 	// ReduceSum
 }

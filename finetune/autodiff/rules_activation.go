@@ -1,12 +1,17 @@
 package autodiff
 
-import "math"
+import (
+	"math"
+
+	"fx/internal/onnx"
+	"fx/internal/onnx/pb"
+)
 
 // Activations. At a corner they follow PyTorch: Relu and ReLU6 (a Clip) have
 // gradient zero there.
 var activationRules = map[string]rule{
 	"Relu": {backward: func(c *context) { // from y, so that x need not be kept
-		c.give(0, c.Op("Where", c.Op("Greater", c.out(0), c.Scalar(0)), c.dy, c.Scalar(0)))
+		c.give(0, c.Op("Mul", c.dy, c.positive(c.out(0))))
 	}},
 	"LeakyRelu": {backward: func(c *context) {
 		slope := c.Op("Where", c.Op("Greater", c.in(0), c.Scalar(0)), c.Scalar(1), c.Scalar(c.float("alpha", 0.01)))
@@ -20,10 +25,10 @@ var activationRules = map[string]rule{
 	"Clip": {backward: func(c *context) {
 		gradient := c.dy
 		if c.in(1) != "" {
-			gradient = c.Op("Where", c.Op("Greater", c.in(0), c.in(1)), gradient, c.Scalar(0))
+			gradient = c.Op("Mul", gradient, c.positive(c.Op("Sub", c.out(0), c.in(1))))
 		}
 		if c.in(2) != "" {
-			gradient = c.Op("Where", c.Op("Less", c.in(0), c.in(2)), gradient, c.Scalar(0))
+			gradient = c.Op("Mul", gradient, c.positive(c.Op("Sub", c.in(2), c.out(0))))
 		}
 		c.give(0, gradient)
 	}},
@@ -82,4 +87,14 @@ func logSoftmaxGradient(c *context) {
 	y := c.out(0)
 	axis := c.axis(-1, len(c.shape(y)))
 	c.give(0, c.Op("Sub", c.dy, c.Op("Mul", c.Op("Exp", y), c.sum(c.dy, true, axis))))
+}
+
+// positive is 1 where x is above zero, else 0. On ONNX Runtime's CPU this is four
+// times as fast as a comparison and a Where: a steep HardSigmoid. Half
+// precision has no number steep enough.
+func (c *context) positive(x string) string {
+	if c.DType != pb.TensorProto_FLOAT {
+		return c.Op("Where", c.Op("Greater", x, c.Scalar(0)), c.Scalar(1), c.Scalar(0))
+	}
+	return c.With("HardSigmoid", []string{x}, onnx.Float("alpha", math.MaxFloat32), onnx.Float("beta", 0))
 }

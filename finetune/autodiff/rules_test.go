@@ -485,7 +485,12 @@ func convolutionCases() []gradientCase {
 			{auto: "VALID"},
 		} {
 			add(x, dims{3, 4, 3, 3}, w)
+			wide := dims{x[0], 9, x[2], x[3]} // enough channels for a product per tap
+			add(wide, dims{5, 9, 3, 3}, w)
+			add(wide, dims{10, 9, 3, 2}, w)
 		}
+		add(x, dims{3, 4, 7, 7}, windowed{strides: dims{2, 2}, pads: dims{3, 3, 3, 3}})
+		add(x, dims{3, 4, 7, 8}, windowed{pads: dims{3, 2, 1, 4}})
 		add(x, dims{3, 4, 1, 1}, windowed{})
 		add(x, dims{3, 4, 1, 1}, windowed{strides: dims{2, 2}})
 		add(x, dims{3, 4, 1, 1}, windowed{strides: dims{3, 3}}) // windows apart, places unread

@@ -66,6 +66,11 @@ def convolutions():
             case("Conv", [x, [outputs, 4 // groups, *kernel], [outputs]],
                  lambda x, w, b: F.conv2d(x, w, b, stride, pad, dilation, groups),
                  {"kernel_shape": kernel, "strides": stride, "pads": pad * 2, "dilations": dilation, "group": groups})
+        for kernel, stride, pad, outputs in [(3, 1, 1, 5), (3, 1, 1, 12), (3, 2, 1, 5), (5, 3, 2, 12), (3, 1, 3, 5)]:  # a product per tap
+            case("Conv", [[x[0], 10, *x[2:]], [outputs, 10, kernel, kernel]], lambda x, w: F.conv2d(x, w, None, stride, pad),
+                 {"kernel_shape": [kernel] * 2, "strides": [stride] * 2, "pads": [pad] * 4})
+        case("Conv", [[x[0], 3, *x[2:]], [4, 3, 7, 7]], lambda x, w: F.conv2d(x, w, None, 2, 3),
+             {"kernel_shape": [7, 7], "strides": [2, 2], "pads": [3] * 4})
 
 
 def pools():
