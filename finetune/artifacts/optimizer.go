@@ -68,6 +68,9 @@ func (u *updater) update(p Parameter, gradient, rate string) {
 // momentum p - lr·(d + μv). The first v is d, which a buffer of zeros gives too.
 func (u *updater) sgd(p Parameter, gradient, rate string) string {
 	o := u.options.Optimizer
+	if u.options.Kernels {
+		return u.sgdKernel(p, gradient, rate)
+	}
 	if o.WeightDecay != 0 {
 		gradient = u.Op("Add", gradient, u.Op("Mul", p.Name, u.Scalar(o.WeightDecay)))
 	}
@@ -82,6 +85,27 @@ func (u *updater) sgd(p Parameter, gradient, rate string) string {
 		}
 	}
 	return u.Op("Sub", p.Name, u.Op("Mul", gradient, rate))
+}
+
+// sgdKernel is sgd in one pass over memory.
+func (u *updater) sgdKernel(p Parameter, gradient, rate string) string {
+	o := u.options.Optimizer
+	nesterov := int64(0)
+	if o.Nesterov {
+		nesterov = 1
+	}
+	value := autodiff.Tensor{DType: pb.TensorProto_FLOAT, Shape: dims(p.Shape)}
+	inputs, outputs, v := []string{p.Name, gradient, "", rate}, []autodiff.Tensor{value, {}}, ""
+	if o.Momentum != 0 {
+		v = u.input(Slot{Name: p.Name + MomentumSuffix, Kind: OptimizerState, Of: p.Name, Shape: dims(p.Shape)})
+		inputs[2], outputs[1] = v, value
+	}
+	made := u.Kernel("SGD", inputs, outputs, onnx.Float("momentum", float32(o.Momentum)),
+		onnx.Float("weight_decay", float32(o.WeightDecay)), onnx.Int("nesterov", nesterov))
+	if v != "" {
+		u.next(v, made[1])
+	}
+	return made[0]
 }
 
 // momentum emits μv + gradient. Where the gradient is a product made just for this,

@@ -51,6 +51,10 @@ type Options struct {
 	// photos, uint8 [batch, height, width, 3].
 	FloatInput bool `json:"float_input,omitempty"`
 
+	// Kernels takes the ops of package kernels, which are faster on the CPU and
+	// known to fx alone.
+	Kernels bool `json:"kernels,omitempty"`
+
 	// Probe tells shapes, see autodiff.
 	Probe autodiff.Probe `json:"-"`
 }

@@ -97,6 +97,7 @@ func (n *Network) Update(o Options) (*Graph, error) {
 		}
 	}
 	m.Graph.Output = append(t.outputs, u.outputs...)
+	autodiff.UseKernels(m)
 	return t.describe(m, n.Name+" optimizer")
 }
 
@@ -135,7 +136,7 @@ func (n *Network) train(o Options) (*trainer, error) {
 		all = append(all, p.Name)
 	}
 	forward, err := autodiff.New(m, autodiff.Options{
-		Trainable: names, Inputs: all, Batch: o.Batch, FrozenBatchNorm: o.FrozenBatchNorm, Probe: o.Probe,
+		Trainable: names, Inputs: all, Batch: o.Batch, FrozenBatchNorm: o.FrozenBatchNorm, Kernels: o.Kernels, Probe: o.Probe,
 	})
 	if err != nil {
 		return nil, err

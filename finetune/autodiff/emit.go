@@ -35,6 +35,7 @@ type Emitter struct {
 
 	scope     string
 	constants map[string]string
+	described []*pb.ValueInfoProto // outputs of kernels
 }
 
 // NewEmitter returns an Emitter for a graph, with constants of type FLOAT.

@@ -30,6 +30,10 @@ type Options struct {
 	// leave them as they are, as in a module that is in eval mode.
 	FrozenBatchNorm bool
 
+	// Kernels lets the graph use the ops of package kernels, for a session on
+	// the CPU that knows them; without it every op is ONNX's own.
+	Kernels bool
+
 	// Probe tells the types and shapes of a model's outputs without running it.
 	Probe Probe
 }
@@ -80,6 +84,9 @@ type Graph struct {
 	needs           map[string]bool // values that a trainable one flows into
 	arrived         map[string][]string
 	saved           map[savedKey]string
+
+	kernels  bool
+	absorbed map[*pb.NodeProto]bool // what a kernel before them does as well
 }
 
 // New writes the forward pass of m as training needs it: batch normalization by
@@ -99,6 +106,7 @@ func New(m *pb.ModelProto, options Options) (*Graph, error) {
 		model: m, nodes: m.Graph.Node, values: values, trainable: options.Trainable, frozenBatchNorm: options.FrozenBatchNorm,
 		fold:    folder{onnx.NewIndex(m.Graph), values, map[string][]int64{}},
 		arrived: map[string][]string{}, saved: map[savedKey]string{},
+		kernels: options.Kernels, absorbed: map[*pb.NodeProto]bool{},
 	}
 	for _, out := range m.Graph.Output {
 		g.Outputs = append(g.Outputs, out.Name)
@@ -133,8 +141,12 @@ func (g *Graph) Finish(outputs ...*pb.ValueInfoProto) (*pb.ModelProto, error) {
 	if err := onnx.Cut(g.model.Graph, outputs...); err != nil {
 		return nil, fail.Wrap(fail.Model, err, "", "the training graph of %q", g.model.Graph.Name)
 	}
-	g.model.Graph.ValueInfo = nil
-	left := func(n Noise) bool { return onnx.NewIndex(g.model.Graph).Input(n.Name) == nil }
+	index := onnx.NewIndex(g.model.Graph)
+	g.model.Graph.ValueInfo = slices.DeleteFunc(g.described, func(info *pb.ValueInfoProto) bool {
+		return index.Producer(info.Name) == nil || index.Output(info.Name) != nil
+	})
+	UseKernels(g.model)
+	left := func(n Noise) bool { return index.Input(n.Name) == nil }
 	g.Noise = slices.DeleteFunc(g.Noise, left)
 	return g.model, nil
 }
@@ -161,7 +173,7 @@ func (g *Graph) spread() {
 func (g *Graph) forward(n *pb.NodeProto) error {
 	c := g.context(n)
 	write := forwardOnly[n.OpType]
-	if r := rules[n.OpType]; r.forward != nil {
+	if r, _ := g.rule(n); r.forward != nil {
 		write = r.forward
 	}
 	if write != nil && n.Domain == "" {
@@ -170,6 +182,15 @@ func (g *Graph) forward(n *pb.NodeProto) error {
 		c.Build.Graph.Node = append(c.Build.Graph.Node, n)
 	}
 	return g.nodeError(n, c.err)
+}
+
+// onlyReader returns the one node that reads a value of the original graph, or nil.
+func (g *Graph) onlyReader(value string) *pb.NodeProto {
+	readers := g.fold.index.Consumers(value)
+	if len(readers) != 1 || slices.Contains(g.Outputs, value) {
+		return nil
+	}
+	return readers[0]
 }
 
 func (g *Graph) context(n *pb.NodeProto) *context {

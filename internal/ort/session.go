@@ -13,6 +13,7 @@ import (
 	onnxruntime "github.com/yalue/onnxruntime_go"
 
 	"fx/internal/fail"
+	"fx/internal/kernels"
 )
 
 // SessionOptions say how a session runs. The zero value: the best device there
@@ -158,6 +159,7 @@ func (s *Session) configure(native *onnxruntime.SessionOptions, options SessionO
 	if options.ProfilePrefix != "" {
 		steps = append(steps, native.EnableProfiling(options.ProfilePrefix))
 	}
+	steps = append(steps, kernels.Register(unsafe.Pointer(s.runtime.api.table), pointerField(native, "o")))
 	for _, err := range steps {
 		if err != nil {
 			return fail.Wrap(fail.Device, err, installHint, "session options")

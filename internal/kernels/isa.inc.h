@@ -1,0 +1,22 @@
+// All kernels for the instruction set that the including file names.
+#include "kernels.h"
+#include "vector.h"
+
+#include "batch_norm.inc.h"
+#include "conv_weight.inc.h"
+#include "elementwise.inc.h"
+#include "max_pool.inc.h"
+
+const fx_isa ISA = {
+    .name = ISA_NAME,
+    .lanes = LANES,
+    .conv_weight_scratch = conv_weight_scratch,
+    .conv_weight = conv_weight,
+    .max_pool = max_pool,
+    .norm_moments = norm_moments,
+    .norm_apply = norm_apply,
+    .norm_sums = norm_sums,
+    .norm_gradient = norm_gradient,
+    .relu_gradient = relu_gradient,
+    .sgd = sgd,
+};

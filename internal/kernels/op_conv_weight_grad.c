@@ -1,0 +1,97 @@
+#include <stdlib.h>
+#include <string.h>
+
+#include "window.h"
+
+// ConvWeightGrad(dY [N, O, H', W'], X [N, I, H, W]) → dW [O, I/group, kh, kw],
+// db [O]. Attributes as of Conv.
+//
+// A part of the job is some columns of some lines, see conv_weight.inc.h. Where
+// columns alone are few, the lines are divided as well, and the shares added up
+// in their order: the result does not depend on the number of threads.
+typedef struct {
+  fx_kernel base;
+  fx_window window;
+} kernel;
+
+typedef struct {
+  const fx_isa *isa;
+  fx_window window;
+  const float *dy, *x;
+  float *sums; // [shares, outputs, width]
+  float *dw, *db;
+  int64_t width, blocks, shares, lines; // blocks of columns in a group; lines in a share
+} job;
+
+enum { PARTS = 16 }; // enough to keep that many threads busy
+
+static void one_part(void *data, size_t index) {
+  job *j = data;
+  const fx_window *w = &j->window;
+  int64_t share = (int64_t)index % j->shares, block = (int64_t)index / j->shares;
+  int64_t per_block = (j->width + j->blocks - 1) / j->blocks;
+  fx_conv_weight_part part = {
+      .window = *w, .dy = j->dy, .x = j->x, .to = j->sums + share * w->outputs * j->width, .group = block / j->blocks,
+      .first = block % j->blocks * per_block, .line = share * j->lines,
+  };
+  part.count = j->width - part.first < per_block ? j->width - part.first : per_block;
+  part.lines = w->batch * w->out_height - part.line < j->lines ? w->batch * w->out_height - part.line : j->lines;
+  if (part.count <= 0) return;
+  part.scratch = fx_scratch((size_t)j->isa->conv_weight_scratch(w, part.count) * sizeof(float));
+  j->isa->conv_weight(&part);
+}
+
+// add_up writes an output's sums where they belong.
+static void add_up(void *data, size_t output) {
+  job *j = data;
+  const int64_t width = j->width, stride = j->window.outputs * width;
+  const float *from = j->sums + (int64_t)output * width;
+  float *to = j->dw + (int64_t)output * (width - 1);
+  memcpy(to, from, (size_t)(width - 1) * sizeof(float));
+  float bias = from[width - 1];
+  for (int64_t s = 1; s < j->shares; s++) {
+    const float *more = from + s * stride;
+    for (int64_t i = 0; i < width - 1; i++) to[i] += more[i];
+    bias += more[width - 1];
+  }
+  if (j->db) j->db[output] = bias;
+}
+
+static fx_status compute(void *data, void *context) {
+  const kernel *k = data;
+  fx_table api = k->base.api;
+  fx_tensor_view dy, x, dw, db;
+  FX_TRY(fx_input(api, context, 0, &dy));
+  FX_TRY(fx_input(api, context, 1, &x));
+  job j = {.isa = k->base.isa, .window = k->window, .dy = dy.data, .x = x.data};
+  fx_window *w = &j.window;
+  fx_set_input(w, x.dims);
+  fx_set_output(w, dy.dims);
+  int64_t shape[4] = {w->outputs, w->channels / w->groups, w->kernel_h, w->kernel_w};
+  FX_TRY(fx_output(api, context, 0, shape, 4, &dw));
+  FX_TRY(fx_output(api, context, 1, shape, 1, &db));
+  j.dw = dw.data, j.db = db.data;
+  j.width = shape[1] * shape[2] * shape[3] + 1;
+  j.blocks = (j.width + FX_COLUMNS - 1) / FX_COLUMNS;
+  const int64_t lines = w->batch * w->out_height;
+  j.shares = (PARTS + w->groups * j.blocks - 1) / (w->groups * j.blocks);
+  if (j.shares > lines) j.shares = lines;
+  j.lines = (lines + j.shares - 1) / j.shares;
+  j.shares = (lines + j.lines - 1) / j.lines;
+  j.sums = malloc((size_t)(j.shares * w->outputs * j.width) * sizeof(float));
+  if (!j.sums) return fx_error(api, "out of memory for the gradient of a convolution's weight");
+  fx_status s = fx_parallel(api, context, one_part, (size_t)(w->groups * j.blocks * j.shares), &j);
+  if (!s) s = fx_parallel(api, context, add_up, (size_t)w->outputs, &j);
+  free(j.sums);
+  return s;
+}
+
+static fx_status create(const fx_op *op, fx_table api, const void *info, void **made) {
+  kernel *k = fx_new_kernel(api, sizeof *k);
+  if (!k) return fx_error(api, "out of memory");
+  fx_read_window(api, info, &k->window);
+  *made = k;
+  return NULL;
+}
+
+void fx_op_conv_weight_grad(fx_op *op) { fx_define(op, "ConvWeightGrad", "ff", "fF", create, compute); }

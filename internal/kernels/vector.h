@@ -1,0 +1,43 @@
+// Vectors of floats for the templates *.inc.h, which are compiled once for each
+// instruction set: the including file sets LANES to 4, 8 or 16.
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#define BYTES (LANES * 4)
+
+// vec may lie anywhere; ivec has one integer for each lane, and is what
+// comparisons of vec give: -1 where true.
+typedef float vec __attribute__((vector_size(BYTES), aligned(4), may_alias));
+typedef int32_t ivec __attribute__((vector_size(BYTES), aligned(4), may_alias));
+
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE vec load(const float *p) { return *(const vec *)p; }
+INLINE void store(float *p, vec v) { *(vec *)p = v; }
+INLINE vec splat(float x) { return x - (vec){0}; }
+
+// choose takes a where the mask is -1, b where it is 0.
+INLINE vec choose(ivec mask, vec a, vec b) { return (vec)((mask & (ivec)a) | (~mask & (ivec)b)); }
+
+// load_part reads count < LANES floats, and zeros for the rest.
+INLINE vec load_part(const float *p, int64_t count) {
+  vec v = {0};
+  memcpy(&v, p, (size_t)count * 4);
+  return v;
+}
+INLINE void store_part(float *p, vec v, int64_t count) { memcpy(p, &v, (size_t)count * 4); }
+
+// lanes_sum adds the lanes up in double precision, in their order.
+INLINE double lanes_sum(vec v) {
+  double sum = 0;
+  for (int i = 0; i < LANES; i++) sum += v[i];
+  return sum;
+}
+
+// copy_run copies a short row; memcpy's call would cost more than the copying.
+INLINE void copy_run(float *to, const float *from, int64_t count) {
+  int64_t i = 0;
+  for (; i + LANES <= count; i += LANES) store(to + i, load(from + i));
+  for (; i < count; i++) to[i] = from[i];
+}
