@@ -3,6 +3,7 @@ package finetune
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"fx/finetune/artifacts"
 	"fx/finetune/autodiff"
@@ -16,6 +17,7 @@ import (
 type engine struct {
 	runtime *ort.Runtime
 	device  ort.Device
+	profile string // prefix of ONNX Runtime's profiles of the training steps, "" for none
 	network *artifacts.Network
 	options artifacts.Options
 	state   *state
@@ -25,10 +27,11 @@ type engine struct {
 }
 
 // newEngine makes the sessions for training batches of these sizes and for
-// evaluation, and puts the network's initial state on the device. split makes
-// the form of a step that adds up the gradients of several batches.
-func newEngine(ctx context.Context, rt *ort.Runtime, device ort.Device, n *artifacts.Network, o artifacts.Options, sizes []int, split bool) (*engine, error) {
-	e := &engine{runtime: rt, device: device, network: n, options: o, train: map[int]*program{}}
+// evaluation, where and as the options say, and puts the network's initial state
+// on the device. split makes the form of a step that adds up the gradients of
+// several batches.
+func newEngine(ctx context.Context, rt *ort.Runtime, o Options, n *artifacts.Network, graph artifacts.Options, sizes []int, split bool) (*engine, error) {
+	e := &engine{runtime: rt, device: o.Device, profile: o.ProfilePrefix, network: n, options: graph, train: map[int]*program{}}
 	e.options.Probe = ortprobe.New(rt)
 	if err := e.build(ctx, sizes, split); err != nil {
 		e.close()
@@ -40,7 +43,7 @@ func newEngine(ctx context.Context, rt *ort.Runtime, device ort.Device, n *artif
 func (e *engine) build(ctx context.Context, sizes []int, split bool) error {
 	var graphs []*artifacts.Graph
 	initial := weights.NewStateDict()
-	add := func(build func(artifacts.Options) (*artifacts.Graph, error), o artifacts.Options) (*program, error) {
+	add := func(build func(artifacts.Options) (*artifacts.Graph, error), o artifacts.Options, profile string) (*program, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
@@ -57,7 +60,7 @@ func (e *engine) build(ctx context.Context, sizes []int, split bool) error {
 			initial.Set(name, t)
 		}
 		graphs = append(graphs, g)
-		return newProgram(e.runtime, e.device, g)
+		return newProgram(e.runtime, ort.SessionOptions{Device: e.device, ProfilePrefix: profile}, g)
 	}
 	form := e.network.Step
 	if split {
@@ -67,13 +70,17 @@ func (e *engine) build(ctx context.Context, sizes []int, split bool) error {
 	for _, size := range sizes {
 		o := e.options
 		o.Batch = size
-		if e.train[size], err = add(form, o); err != nil {
+		profile := e.profile
+		if profile != "" {
+			profile = fmt.Sprintf("%s-batch%d", profile, size)
+		}
+		if e.train[size], err = add(form, o, profile); err != nil {
 			delete(e.train, size)
 			return err
 		}
 	}
 	if split {
-		if e.update, err = add(e.network.Update, e.options); err != nil {
+		if e.update, err = add(e.network.Update, e.options, ""); err != nil {
 			return err
 		}
 	}
@@ -84,7 +91,7 @@ func (e *engine) build(ctx context.Context, sizes []int, split bool) error {
 	if err != nil {
 		return err
 	}
-	if e.eval, err = newProgram(e.runtime, e.device, graph); err != nil {
+	if e.eval, err = newProgram(e.runtime, ort.SessionOptions{Device: e.device}, graph); err != nil {
 		return err
 	}
 	e.eval.judges = true

@@ -60,6 +60,10 @@ type Options struct {
 
 	TrainSplit, ValSplit string // names; "" means train, and val or test
 
+	// ProfilePrefix, where not empty, has ONNX Runtime write what each node of
+	// the training steps took to PREFIX-batchN_TIME.json when the run ends.
+	ProfilePrefix string
+
 	// CheckpointSteps saves last/ after so many steps within an epoch too; 0
 	// does so every few minutes.
 	CheckpointSteps int

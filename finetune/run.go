@@ -238,7 +238,7 @@ func (r *run) startEngine(ctx context.Context) error {
 	task := r.report.Begin("prepare", 0, "graphs")
 	defer task.End()
 	var err error
-	if r.engine, err = newEngine(ctx, r.runtime, r.options.Device, r.network, r.graph, r.plan.sizes(), r.plan.accumulate > 1); err != nil {
+	if r.engine, err = newEngine(ctx, r.runtime, r.options, r.network, r.graph, r.plan.sizes(), r.plan.accumulate > 1); err != nil {
 		return err
 	}
 	r.provider = r.engine.session().Provider()

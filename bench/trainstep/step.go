@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"io"
+	"runtime"
+	"time"
+
+	"fx/finetune"
+	"fx/internal/fail"
+	"fx/internal/ort"
+	"fx/internal/progress"
+	"fx/internal/random"
+)
+
+// stepOptions say which step to measure. They are the same for every peer.
+type stepOptions struct {
+	backbone      string
+	batch         int
+	classes       int
+	crop          int // pixels of a photo's side, 0 for the network's own
+	threads       int
+	warmup, steps int
+	device        string
+}
+
+func (o *stepOptions) flags(name string, stderr io.Writer) *flag.FlagSet {
+	flags := flag.NewFlagSet(name, flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.StringVar(&o.backbone, "backbone", "", "a registered `NAME`")
+	flags.StringVar(&o.device, "device", "cpu", "cpu, cuda or cuda:N")
+	o.common(flags)
+	return flags
+}
+
+// common adds the flags that a comparison hands on to all of its peers.
+func (o *stepOptions) common(flags *flag.FlagSet) {
+	flags.IntVar(&o.batch, "batch-size", 8, "photos a step")
+	flags.IntVar(&o.classes, "classes", 2, "outputs of the classifier")
+	flags.IntVar(&o.crop, "crop", 0, "pixels of a photo's side (default: the network's own)")
+	flags.IntVar(&o.threads, "threads", 2, "threads of a step")
+	flags.IntVar(&o.warmup, "warmup", 3, "steps before the measured ones")
+	flags.IntVar(&o.steps, "steps", 10, "measured steps")
+}
+
+func (o *stepOptions) check() error {
+	if o.batch < 1 || o.classes < 2 || o.crop < 0 || o.threads < 1 || o.warmup < 0 || o.steps < 1 {
+		return fail.New(fail.Usage, "--help says what they mean.", "a size is out of range: %+v", *o)
+	}
+	return nil
+}
+
+// measurement is what one process found out. The peers print the same JSON.
+type measurement struct {
+	Milliseconds []float64         `json:"milliseconds"` // of each measured step
+	Losses       []float64         `json:"losses"`       // of every step, warm-up first
+	PeakMB       float64           `json:"peak_mb"`      // resident memory of the whole process, in 10⁶ bytes; 0 where unknown
+	Versions     map[string]string `json:"versions"`
+}
+
+// measure trains for the steps that o asks for.
+func measure(ctx context.Context, o stepOptions) (measurement, error) {
+	m, close, err := train(ctx, o, "")
+	if err != nil {
+		return measurement{}, err
+	}
+	close()
+	return m, nil
+}
+
+// train is measure with a profile of ONNX Runtime, where the prefix for its
+// name is not empty; close has it written.
+func train(ctx context.Context, o stepOptions, profilePrefix string) (measurement, func(), error) {
+	var m measurement
+	if err := o.check(); err != nil {
+		return m, nil, err
+	}
+	device, err := ort.ParseDevice(o.device)
+	if err != nil {
+		return m, nil, err
+	}
+	runtime.GOMAXPROCS(o.threads) // which is ONNX Runtime's number of threads too
+	options := finetune.Defaults()
+	options.Network.Backbone, options.Network.Weights = o.backbone, "seed:0"
+	options.Network.Resize, options.Network.Crop = o.crop, o.crop
+	options.BatchSize, options.Device, options.ProfilePrefix = o.batch, device, profilePrefix
+	stepper, err := finetune.NewStepper(ctx, options, o.classes, progress.Discard)
+	if err != nil {
+		return m, nil, err
+	}
+	fill(stepper, o.classes)
+	for i := range o.warmup + o.steps {
+		start := time.Now()
+		outcome, err := stepper.Step(ctx)
+		if err != nil {
+			stepper.Close()
+			return m, nil, err
+		}
+		if i >= o.warmup {
+			m.Milliseconds = append(m.Milliseconds, float64(time.Since(start))/float64(time.Millisecond))
+		}
+		m.Losses = append(m.Losses, outcome.Loss)
+	}
+	m.PeakMB = peakMB()
+	m.Versions = map[string]string{"go": runtime.Version(), "onnxruntime": stepper.Runtime().Version}
+	return m, stepper.Close, nil
+}
+
+// fill makes photos of noise and deals out the classes.
+func fill(s *finetune.Stepper, classes int) {
+	noise := random.New(0, "photos")
+	pixels := s.Images()
+	for i := range pixels {
+		pixels[i] = uint8(noise.Uint32())
+	}
+	labels := s.Labels()
+	for i := range labels {
+		labels[i] = int64(i % classes)
+	}
+}
