@@ -33,6 +33,7 @@ type engine struct {
 func newEngine(ctx context.Context, rt *ort.Runtime, o Options, n *artifacts.Network, graph artifacts.Options, sizes []int, split bool) (*engine, error) {
 	e := &engine{runtime: rt, device: o.Device, profile: o.ProfilePrefix, network: n, options: graph, train: map[int]*program{}}
 	e.options.Probe = ortprobe.New(rt)
+	e.options.Kernels = rt.Resolve(o.Device) == ort.CPU
 	if err := e.build(ctx, sizes, split); err != nil {
 		e.close()
 		return nil, err

@@ -24,7 +24,7 @@ func init() { // refers to itself by way of the walker
 			rule: rule{forward: kernelMaxPoolForward, backward: kernelMaxPoolGradient},
 		},
 		"BatchNormalization": {
-			fits: func(c *context) bool { return !c.graph.frozenBatchNorm && len(c.node.Output) == 1 },
+			fits: func(c *context) bool { return !c.graph.frozenBatchNorm },
 			rule: rule{forward: kernelBatchNormForward, backward: kernelBatchNormGradient},
 		},
 		"Conv": {

@@ -12,9 +12,7 @@ enum { ROWS = 5, COLUMNS = 5 }; // 25 sums, 5 rows and a column fill 32 register
 enum { ROWS = 3, COLUMNS = 4 }; // 12 + 3 + 1 fill 16
 #endif
 
-enum { PIECE = 768 }; // places of a piece, about
-
-INLINE int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
+enum { PIECE = 512 }; // places of a piece, about
 
 // The lines of places that make up a piece, and its length in floats.
 INLINE int64_t lines_of_piece(const fx_window *w) {
@@ -68,51 +66,56 @@ static void lay_row(float *to, const fx_window *w, const float *dy, int64_t outp
 }
 
 #if LANES == 16
-#define HALVES(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
 // sums adds up the lanes of 16 vectors at once: lane i of the result is the sum
 // of v[i]. Each step folds pairs of vectors into one.
 INLINE vec sums(const vec *v) {
   vec a[8], b[4], c[2];
-  for (int i = 0; i < 8; i++)
-    a[i] = HALVES(v[2 * i], v[2 * i + 1], 0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30) +
-           HALVES(v[2 * i], v[2 * i + 1], 1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15, 31);
-  for (int i = 0; i < 4; i++)
-    b[i] = HALVES(a[2 * i], a[2 * i + 1], 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29) +
-           HALVES(a[2 * i], a[2 * i + 1], 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31);
-  for (int i = 0; i < 2; i++)
-    c[i] = HALVES(b[2 * i], b[2 * i + 1], 0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27) +
-           HALVES(b[2 * i], b[2 * i + 1], 4, 5, 6, 7, 20, 21, 22, 23, 12, 13, 14, 15, 28, 29, 30, 31);
-  return HALVES(c[0], c[1], 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23) +
-         HALVES(c[0], c[1], 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31);
+  UNROLL for (int i = 0; i < 8; i++)
+    a[i] = SHUFFLE(v[2 * i], v[2 * i + 1], 0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30) +
+           SHUFFLE(v[2 * i], v[2 * i + 1], 1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15, 31);
+  UNROLL for (int i = 0; i < 4; i++)
+    b[i] = SHUFFLE(a[2 * i], a[2 * i + 1], 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29) +
+           SHUFFLE(a[2 * i], a[2 * i + 1], 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31);
+  UNROLL for (int i = 0; i < 2; i++)
+    c[i] = SHUFFLE(b[2 * i], b[2 * i + 1], 0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27) +
+           SHUFFLE(b[2 * i], b[2 * i + 1], 4, 5, 6, 7, 20, 21, 22, 23, 12, 13, 14, 15, 28, 29, 30, 31);
+  return SHUFFLE(c[0], c[1], 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23) +
+         SHUFFLE(c[0], c[1], 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31);
 }
 #endif
 
-// multiply gives the inner products of ROWS rows with COLUMNS columns.
-static void multiply(const float *rows, const float *columns, int64_t length, float *products) {
-  vec sum[ROWS][COLUMNS];
-  for (int r = 0; r < ROWS; r++)
-    for (int c = 0; c < COLUMNS; c++) sum[r][c] = (vec){0};
-  for (int64_t k = 0; k < length; k += LANES) {
-    vec row[ROWS];
-#pragma GCC unroll 8
-    for (int r = 0; r < ROWS; r++) row[r] = load(rows + r * length + k);
-#pragma GCC unroll 8
-    for (int c = 0; c < COLUMNS; c++) {
-      vec column = load(columns + c * length + k);
-#pragma GCC unroll 8
-      for (int r = 0; r < ROWS; r++) sum[r][c] += row[r] * column;
-    }
+// ROWS rows of a piece: their first places lie at body, pitch floats apart, and
+// the last vector of each, filled up with zeros, in tail.
+typedef struct {
+  const float *body;
+  int64_t pitch;
+  float tail[ROWS * LANES] __attribute__((aligned(BYTES)));
+} row_tile;
+
+INLINE void add_products(vec *sum, const float *rows, int64_t pitch, const float *columns, int64_t length) {
+  vec row[ROWS];
+  UNROLL for (int r = 0; r < ROWS; r++) row[r] = load(rows + r * pitch);
+  UNROLL for (int c = 0; c < COLUMNS; c++) {
+    vec column = load(columns + c * length);
+    UNROLL for (int r = 0; r < ROWS; r++) sum[r * COLUMNS + c] += row[r] * column;
   }
+}
+
+// multiply gives the inner products of a tile's rows with COLUMNS columns. All
+// loops over sums are unrolled, so that the sums stay in registers.
+static void multiply(const row_tile *rows, const float *columns, int64_t length, float *products) {
+  vec sum[32];
+  UNROLL for (int i = 0; i < 32; i++) sum[i] = (vec){0};
+  int64_t k = 0;
+  for (; k < length - LANES; k += LANES) add_products(sum, rows->body + k, rows->pitch, columns + k, length);
+  add_products(sum, rows->tail, LANES, columns + k, length);
 #if LANES == 16
-  vec all[32] = {{0}};
-  for (int i = 0; i < ROWS * COLUMNS; i++) all[i] = sum[i / COLUMNS][i % COLUMNS];
-  store(products, sums(all));
-  store_part(products + 16, sums(all + 16), ROWS * COLUMNS - 16);
+  store(products, sums(sum));
+  store_part(products + 16, sums(sum + 16), ROWS * COLUMNS - 16);
 #else
-  for (int i = 0; i < ROWS * COLUMNS; i++) {
-    vec v = sum[i / COLUMNS][i % COLUMNS];
+  UNROLL for (int i = 0; i < ROWS * COLUMNS; i++) {
     float total = 0;
-    for (int j = 0; j < LANES; j++) total += v[j];
+    UNROLL for (int j = 0; j < LANES; j++) total += sum[i][j];
     products[i] = total;
   }
 #endif
@@ -127,7 +130,8 @@ static void conv_weight(const fx_conv_weight_part *part) {
   for (int64_t done = 0; done < part->lines; done += longest) {
     int64_t line = part->line + done, lines = part->lines - done < longest ? part->lines - done : longest;
     int64_t used = lines * w->out_width, length = round_up(used, LANES);
-    float *piece = aligned, *rows = aligned + columns * length;
+    float *piece = aligned, *laid = aligned + columns * length;
+    const int within = line / w->out_height == (line + lines - 1) / w->out_height; // one image
     for (int64_t c = 0; c < columns; c++) {
       float *to = piece + c * length;
       int64_t column = part->first + c;
@@ -142,16 +146,24 @@ static void conv_weight(const fx_conv_weight_part *part) {
       for (int64_t i = used; i < length; i++) to[i] = 0;
     }
     for (int64_t o = 0; o < outputs; o += ROWS) {
-      for (int64_t r = 0; r < ROWS; r++) {
-        if (o + r < outputs)
-          lay_row(rows + r * length, w, part->dy, part->group * outputs + o + r, line, lines);
-        else
-          memset(rows + r * length, 0, (size_t)used * 4);
-        for (int64_t i = used; i < length; i++) rows[r * length + i] = 0;
+      row_tile rows = {laid, length, {0}};
+      const int64_t first = part->group * outputs + o, body = length - LANES;
+      if (within && o + ROWS <= outputs) { // they lie in dY as they are wanted
+        rows.pitch = w->out_height * w->out_width;
+        rows.body = part->dy + ((line / w->out_height * w->outputs + first) * w->out_height + line % w->out_height) * w->out_width;
+      } else {
+        for (int64_t r = 0; r < ROWS; r++) {
+          if (o + r < outputs)
+            lay_row(laid + r * length, w, part->dy, first + r, line, lines);
+          else
+            memset(laid + r * length, 0, (size_t)used * 4);
+        }
       }
+      for (int64_t r = 0; r < ROWS; r++)
+        for (int64_t i = body; i < used; i++) rows.tail[r * LANES + i - body] = rows.body[r * rows.pitch + i];
       for (int64_t c = 0; c < columns; c += COLUMNS) {
         float products[ROWS * COLUMNS];
-        multiply(rows, piece + c * length, length, products);
+        multiply(&rows, piece + c * length, length, products);
         for (int64_t r = 0; r < ROWS && o + r < outputs; r++) {
           float *to = part->to + (part->group * outputs + o + r) * width + part->first + c;
           for (int64_t i = 0; i < COLUMNS && c + i < part->count; i++)

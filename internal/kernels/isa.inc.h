@@ -6,12 +6,18 @@
 #include "conv_weight.inc.h"
 #include "elementwise.inc.h"
 #include "max_pool.inc.h"
+#include "winograd.inc.h"
 
 const fx_isa ISA = {
     .name = ISA_NAME,
     .lanes = LANES,
     .conv_weight_scratch = conv_weight_scratch,
     .conv_weight = conv_weight,
+    .winograd_rows = winograd_rows,
+    .winograd_scratch = winograd_scratch,
+    .winograd_filters = winograd_filters,
+    .winograd_weights = winograd_weights,
+    .winograd = winograd,
     .max_pool = max_pool,
     .norm_moments = norm_moments,
     .norm_apply = norm_apply,

@@ -24,6 +24,17 @@ typedef struct {
   float *scratch;       // fx_conv_weight_scratch floats
 } fx_conv_weight_part;
 
+// Some rows of tiles of a convolution by 3×3, see winograd.inc.h.
+typedef struct {
+  fx_window window; // stride, dilation and groups of 1
+  const float *x, *bias; // bias may be NULL
+  const float *weights;  // as winograd_weights laid them out
+  float *y;
+  int relu;
+  int64_t row, rows; // of the batch · ⌈out_height / 2⌉ rows of tiles
+  float *scratch;    // winograd_scratch floats
+} fx_winograd_part;
+
 typedef struct {
   const float *x;      // [batch, channels, places]
   const float *y;      // the output, where a Relu is part of the job; else NULL
@@ -39,6 +50,12 @@ typedef struct {
 
   int64_t (*conv_weight_scratch)(const fx_window *w, int64_t columns);
   void (*conv_weight)(const fx_conv_weight_part *part);
+
+  int64_t (*winograd_rows)(const fx_window *w); // of tiles, that a part should have
+  int64_t (*winograd_scratch)(const fx_window *w, int64_t rows);
+  int64_t (*winograd_filters)(void); // that are laid out together, in filters · 16 · channels floats
+  void (*winograd_weights)(const float *w, float *to, int64_t filters, int64_t channels, int64_t first, int transposed);
+  void (*winograd)(const fx_winograd_part *part);
 
   // max_pool does planes [first, first + count) of the batch · channels; taps
   // receives the number of the window's element that was largest.
@@ -62,6 +79,6 @@ const fx_isa *fx_best_isa(void);
 extern const fx_isa fx_isa_generic, fx_isa_avx2, fx_isa_avx512;
 
 // The columns that one part of a convolution's weight gradient covers, at most.
-enum { FX_COLUMNS = 60 };
+enum { FX_COLUMNS = 120 };
 
 #endif

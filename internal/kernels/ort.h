@@ -92,6 +92,7 @@ void *fx_scratch(size_t bytes);
 
 // The ops, one for each op_*.c; fx_register adds them all to session options.
 void fx_op_conv_weight_grad(fx_op *op);
+void fx_op_conv3x3(fx_op *op);
 void fx_op_max_pool(fx_op *op);
 void fx_op_max_pool_grad(fx_op *op);
 void fx_op_batch_norm(fx_op *op);

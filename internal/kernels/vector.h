@@ -6,6 +6,9 @@
 
 #define BYTES (LANES * 4)
 
+// A loop over an array of vectors is unrolled, so that they stay in registers.
+#define UNROLL _Pragma("GCC unroll 32")
+
 // vec may lie anywhere; ivec has one integer for each lane, and is what
 // comparisons of vec give: -1 where true.
 typedef float vec __attribute__((vector_size(BYTES), aligned(4), may_alias));
@@ -16,6 +19,15 @@ typedef int32_t ivec __attribute__((vector_size(BYTES), aligned(4), may_alias));
 INLINE vec load(const float *p) { return *(const vec *)p; }
 INLINE void store(float *p, vec v) { *(vec *)p = v; }
 INLINE vec splat(float x) { return x - (vec){0}; }
+
+// SHUFFLE picks lanes of a, and of b from LANES on.
+#if defined(__clang__)
+#define SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (ivec){__VA_ARGS__})
+#endif
+
+INLINE int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
 // choose takes a where the mask is -1, b where it is 0.
 INLINE vec choose(ivec mask, vec a, vec b) { return (vec)((mask & (ivec)a) | (~mask & (ivec)b)); }

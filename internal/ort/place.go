@@ -132,3 +132,15 @@ func refused(err error) *obstacle {
 	return &obstacle{"ONNX Runtime's CUDA provider does not start: " + plain(err).Error(),
 		"See that `nvidia-smi` works and that no other program fills the GPU; --device cpu works without one."}
 }
+
+// Resolve returns the device that a session for d would take: never automatic.
+// The GPU may still refuse when the session starts.
+func (rt *Runtime) Resolve(d Device) Device {
+	if d.Kind != "" && d.Kind != "auto" {
+		return d
+	}
+	if _, obstacle := rt.cudaReady(0); obstacle == nil {
+		return Device{Kind: "cuda"}
+	}
+	return CPU
+}

@@ -1,0 +1,237 @@
+// Convolution by a 3×3 kernel with stride 1, after Winograd: F(2×2, 3×3) of
+// Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2015. A
+// tile of 2×2 results needs 16 products where the plain sum needs 36:
+//
+//   Y = Aᵀ [ Σ over channels (G g Gᵀ) ⊙ (Bᵀ d B) ] A,  d: 4×4 places of the input
+//
+// The sum over channels is, for each of the 16 elements, a matrix product. A part
+// of the job is some rows of tiles: their Bᵀ d B ("spectra") are laid out once, in
+// the core's cache, and multiplied with all kernels, FILTERS at a time.
+
+#if LANES == 16
+enum { FILTERS = 6, STRIPS = 4 }; // 24 sums, 4 strips of tiles and a weight
+#else
+enum { FILTERS = 4, STRIPS = 3 };
+#endif
+
+enum { ELEMENTS = 16, SPECTRA = 1 << 18 }; // floats of a part's spectra, about
+
+typedef struct {
+  int64_t down, across;      // tiles of an image
+  int64_t rows, tiles;       // rows of tiles in a part, and its tiles with padding
+  int64_t line;              // floats of a row spread by phases
+} tiling;
+
+INLINE tiling winograd_tiling(const fx_window *w, int64_t rows) {
+  tiling t = {.down = (w->out_height + 1) / 2, .across = (w->out_width + 1) / 2, .rows = rows};
+  t.tiles = round_up(rows * t.across, LANES);
+  t.line = round_up(t.across + 1, LANES) + LANES;
+  return t;
+}
+
+static int64_t winograd_rows(const fx_window *w) {
+  tiling t = winograd_tiling(w, 1);
+  int64_t rows = SPECTRA / (ELEMENTS * w->channels * t.across), all = w->batch * t.down;
+  const int64_t most = (128 + t.across - 1) / t.across;
+  if (rows > most) rows = most;
+  if (rows > (all + 3) / 4) rows = (all + 3) / 4; // four parts at least
+  return rows < 1 ? 1 : rows;
+}
+
+static int64_t winograd_scratch(const fx_window *w, int64_t rows) {
+  tiling t = winograd_tiling(w, rows);
+  return ELEMENTS * (w->channels + FILTERS) * (t.tiles + LANES) + 8 * t.line + 4 * (t.across + LANES) + 4 * LANES;
+}
+
+static int64_t winograd_filters(void) { return FILTERS; }
+
+// winograd_weights lays out G g Gᵀ of FILTERS filters from first on, as
+// [element][filter][channel]. Of transposed weights, [channel][filter] in w, each
+// kernel is turned round.
+static void winograd_weights(const float *w, float *to, int64_t filters, int64_t channels, int64_t first, int transposed) {
+  for (int64_t f = 0; f < FILTERS; f++) {
+    for (int64_t c = 0; c < channels; c += LANES) {
+      vec g[9] = {{0}};
+      for (int l = 0; l < LANES && c + l < channels && first + f < filters; l++) {
+        const float *from = w + (transposed ? (c + l) * filters + first + f : (first + f) * channels + c + l) * 9;
+        for (int k = 0; k < 9; k++) g[k][l] = from[transposed ? 8 - k : k];
+      }
+      vec h[4][3];
+      for (int j = 0; j < 3; j++) {
+        vec sum = (g[j] + g[6 + j]) * 0.5f, middle = g[3 + j] * 0.5f;
+        h[0][j] = g[j], h[1][j] = sum + middle, h[2][j] = sum - middle, h[3][j] = g[6 + j];
+      }
+      for (int i = 0; i < 4; i++) {
+        vec sum = (h[i][0] + h[i][2]) * 0.5f, middle = h[i][1] * 0.5f;
+        vec u[4] = {h[i][0], sum + middle, sum - middle, h[i][2]};
+        for (int j = 0; j < 4; j++) {
+          float *at = to + ((4 * i + j) * FILTERS + f) * channels + c;
+          if (c + LANES <= channels)
+            store(at, u[j]);
+          else
+            store_part(at, u[j], channels - c);
+        }
+      }
+    }
+  }
+}
+
+// spread_line lays a row of the input out for tiles: even[j] is place 2j of the
+// padded row, odd[j] place 2j + 1; zeros outside.
+static void spread_line(float *even, float *odd, const fx_window *w, int64_t across, const float *row) {
+  float *phase[2] = {even, odd};
+  for (int f = 0; f < 2; f++) {
+    int64_t shift = f - w->left; // place of j = 0
+    int64_t from = shift < 0 ? (1 - shift) / 2 : 0, to = shift >= w->width ? 0 : (w->width - 1 - shift) / 2 + 1;
+    if (to > across + 1) to = across + 1;
+    if (from > to) from = to;
+    float *p = phase[f];
+    for (int64_t j = 0; j < from; j++) p[j] = 0;
+    for (int64_t j = from; j < to; j++) p[j] = row[2 * j + shift];
+    for (int64_t j = to; j < across + 1; j++) p[j] = 0;
+  }
+}
+
+// lay_spectra writes Bᵀ d B of one channel: element e of tile t to spectra[e·pitch + t].
+static void lay_spectra(float *spectra, int64_t pitch, const fx_winograd_part *part, const tiling *t, int64_t channel,
+                        float *lines) {
+  const fx_window *w = &part->window;
+  float *even[4], *odd[4];
+  for (int i = 0; i < 4; i++) even[i] = lines + 2 * i * t->line, odd[i] = even[i] + t->line;
+  int64_t image = part->row / t->down, down = part->row % t->down;
+  int kept = 0; // lines that the tiles above have spread already
+  for (int64_t r = 0; r < part->rows; r++) {
+    for (int i = 0; i < 2 && kept; i++) {
+      float *e = even[i], *o = odd[i];
+      even[i] = even[i + 2], odd[i] = odd[i + 2], even[i + 2] = e, odd[i + 2] = o;
+    }
+    for (int i = kept ? 2 : 0; i < 4; i++) {
+      int64_t at = 2 * down + i - w->top;
+      if (at < 0 || at >= w->height) {
+        memset(even[i], 0, (size_t)(t->across + 1) * 4);
+        memset(odd[i], 0, (size_t)(t->across + 1) * 4);
+      } else {
+        spread_line(even[i], odd[i], w, t->across, part->x + ((image * w->channels + channel) * w->height + at) * w->width);
+      }
+    }
+    float *to = spectra + r * t->across;
+    for (int64_t j = 0; j < t->across; j += LANES) { // what runs over the end is overwritten by the next row
+      vec h[4][4];
+      UNROLL for (int i = 0; i < 4; i++) {
+        vec a = load(even[i] + j), b = load(odd[i] + j), c = load(even[i] + j + 1), d = load(odd[i] + j + 1);
+        h[i][0] = a - c, h[i][1] = b + c, h[i][2] = c - b, h[i][3] = b - d;
+      }
+      UNROLL for (int k = 0; k < 4; k++) {
+        store(to + (0 + k) * pitch + j, h[0][k] - h[2][k]);
+        store(to + (4 + k) * pitch + j, h[1][k] + h[2][k]);
+        store(to + (8 + k) * pitch + j, h[2][k] - h[1][k]);
+        store(to + (12 + k) * pitch + j, h[1][k] - h[3][k]);
+      }
+    }
+    kept = ++down < t->down;
+    if (!kept) down = 0, image++;
+  }
+}
+
+// product_N multiplies FILTERS rows of weights with N strips of tiles.
+#define PRODUCT(N)                                                                                                   \
+  static void product_##N(const float *weights, int64_t channels, const float *spectra, int64_t pitch, float *to,    \
+                          int64_t to_pitch) {                                                                        \
+    vec sum[FILTERS * N];                                                                                            \
+    UNROLL for (int i = 0; i < FILTERS * N; i++) sum[i] = (vec){0};                                                  \
+    for (int64_t c = 0; c < channels; c++) {                                                                         \
+      vec strip[N];                                                                                                  \
+      UNROLL for (int n = 0; n < N; n++) strip[n] = load(spectra + c * pitch + n * LANES);                           \
+      UNROLL for (int f = 0; f < FILTERS; f++) {                                                                     \
+        vec weight = splat(weights[f * channels + c]);                                                               \
+        UNROLL for (int n = 0; n < N; n++) sum[f * N + n] += weight * strip[n];                                      \
+      }                                                                                                              \
+    }                                                                                                                \
+    UNROLL for (int f = 0; f < FILTERS; f++) UNROLL for (int n = 0; n < N; n++)                                      \
+        store(to + f * to_pitch + n * LANES, sum[f * N + n]);                                                        \
+  }
+PRODUCT(1)
+PRODUCT(2)
+PRODUCT(3)
+#if LANES == 16
+PRODUCT(4)
+#endif
+
+static void products(const float *weights, int64_t channels, const float *spectra, int64_t pitch, int64_t tiles, float *to,
+                     int64_t to_pitch) {
+  int64_t strips = tiles / LANES, at = 0;
+  while (at < strips) {
+    int64_t left = strips - at, n = left <= STRIPS ? left : left < 2 * STRIPS ? (left + 1) / 2 : STRIPS;
+    const float *from = spectra + at * LANES;
+    float *into = to + at * LANES;
+    switch (n) {
+      case 1: product_1(weights, channels, from, pitch, into, to_pitch); break;
+      case 2: product_2(weights, channels, from, pitch, into, to_pitch); break;
+      case 3: product_3(weights, channels, from, pitch, into, to_pitch); break;
+#if LANES == 16
+      case 4: product_4(weights, channels, from, pitch, into, to_pitch); break;
+#endif
+    }
+    at += n;
+  }
+}
+
+// store_pairs writes a[0] b[0] a[1] b[1] …
+INLINE void store_pairs(float *to, vec a, vec b) {
+#if LANES == 16
+  store(to, SHUFFLE(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23));
+  store(to + LANES, SHUFFLE(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31));
+#elif LANES == 8
+  store(to, SHUFFLE(a, b, 0, 8, 1, 9, 2, 10, 3, 11));
+  store(to + LANES, SHUFFLE(a, b, 4, 12, 5, 13, 6, 14, 7, 15));
+#else
+  store(to, SHUFFLE(a, b, 0, 4, 1, 5));
+  store(to + LANES, SHUFFLE(a, b, 2, 6, 3, 7));
+#endif
+}
+
+// put_results writes Aᵀ M A of one filter; element e of tile t is m[e·pitch + t].
+static void put_results(const float *m, int64_t pitch, const fx_winograd_part *part, const tiling *t, int64_t filter,
+                        float *line) {
+  const fx_window *w = &part->window;
+  const vec bias = splat(part->bias ? part->bias[filter] : 0), zero = {0};
+  float *lines[2] = {line, line + 2 * (t->across + LANES)};
+  int64_t image = part->row / t->down, down = part->row % t->down;
+  for (int64_t r = 0; r < part->rows; r++) {
+    const float *from = m + r * t->across;
+    for (int64_t j = 0; j < t->across; j += LANES) {
+      vec s[2][4];
+      UNROLL for (int k = 0; k < 4; k++) {
+        vec a = load(from + k * pitch + j), b = load(from + (4 + k) * pitch + j), c = load(from + (8 + k) * pitch + j),
+            d = load(from + (12 + k) * pitch + j);
+        s[0][k] = a + b + c, s[1][k] = b - c - d;
+      }
+      UNROLL for (int i = 0; i < 2; i++) {
+        vec left = s[i][0] + s[i][1] + s[i][2] + bias, right = s[i][1] - s[i][2] - s[i][3] + bias;
+        if (part->relu) left = choose((ivec)(left < zero), zero, left), right = choose((ivec)(right < zero), zero, right);
+        store_pairs(lines[i] + 2 * j, left, right);
+      }
+    }
+    for (int64_t i = 0; i < 2 && 2 * down + i < w->out_height; i++)
+      copy_run(part->y + ((image * w->outputs + filter) * w->out_height + 2 * down + i) * w->out_width, lines[i], w->out_width);
+    if (++down == t->down) down = 0, image++;
+  }
+}
+
+static void winograd(const fx_winograd_part *part) {
+  const fx_window *w = &part->window;
+  const tiling t = winograd_tiling(w, part->rows);
+  const int64_t pitch = t.tiles + LANES; // room for what runs over
+  float *spectra = (float *)round_up((int64_t)(uintptr_t)part->scratch, BYTES);
+  float *m = spectra + ELEMENTS * w->channels * pitch, *lines = m + ELEMENTS * FILTERS * pitch, *line = lines + 8 * t.line;
+  memset(lines, 0, (size_t)(8 * t.line) * 4);
+  for (int64_t c = 0; c < w->channels; c++) lay_spectra(spectra + c * pitch, w->channels * pitch, part, &t, c, lines);
+  for (int64_t f = 0; f < w->outputs; f += FILTERS) {
+    const float *weights = part->weights + f * ELEMENTS * w->channels;
+    for (int e = 0; e < ELEMENTS; e++)
+      products(weights + e * FILTERS * w->channels, w->channels, spectra + e * w->channels * pitch, pitch, t.tiles,
+               m + e * FILTERS * pitch, pitch);
+    for (int64_t i = 0; i < FILTERS && f + i < w->outputs; i++)
+      put_results(m + i * pitch, FILTERS * pitch, part, &t, f + i, line);
+  }
+}
