@@ -86,7 +86,7 @@ type Graph struct {
 	saved           map[savedKey]string
 
 	kernels  bool
-	absorbed map[*pb.NodeProto]bool // what a kernel before them does as well
+	absorbed map[*pb.NodeProto]absorption // Relus, by kernels before them
 }
 
 // New writes the forward pass of m as training needs it: batch normalization by
@@ -106,7 +106,7 @@ func New(m *pb.ModelProto, options Options) (*Graph, error) {
 		model: m, nodes: m.Graph.Node, values: values, trainable: options.Trainable, frozenBatchNorm: options.FrozenBatchNorm,
 		fold:    folder{onnx.NewIndex(m.Graph), values, map[string][]int64{}},
 		arrived: map[string][]string{}, saved: map[savedKey]string{},
-		kernels: options.Kernels, absorbed: map[*pb.NodeProto]bool{},
+		kernels: options.Kernels, absorbed: map[*pb.NodeProto]absorption{},
 	}
 	for _, out := range m.Graph.Output {
 		g.Outputs = append(g.Outputs, out.Name)

@@ -48,7 +48,7 @@ func (e *Emitter) Kernel(op string, inputs []string, outputs []Tensor, attribute
 		}
 		n.Output = append(n.Output, name)
 	}
-	n.Name = e.scope + op
+	n.Name = e.Build.Fresh(e.scope + op)
 	e.Build.Graph.Node = append(e.Build.Graph.Node, n)
 	return n.Output
 }
@@ -62,6 +62,26 @@ func UseKernels(m *pb.ModelProto) {
 }
 
 func floats(shape ...int64) Tensor { return Tensor{pb.TensorProto_FLOAT, shape} }
+
+// absorption says what a kernel does of the Relu that follows.
+type absorption int
+
+const (
+	notAbsorbed          absorption = iota
+	absorbed                        // the Relu itself
+	absorbedWithGradient            // its derivative too
+)
+
+// absorbRelu returns the value that a kernel for the node is to make: with relu 1
+// that of the Relu that follows, where nothing else reads what lies between.
+func (c *context) absorbRelu(how absorption) (result string, relu int64) {
+	next := c.graph.onlyReader(c.out(0))
+	if next == nil || next.OpType != "Relu" || next.Domain != "" {
+		return c.out(0), 0
+	}
+	c.graph.absorbed[next] = how
+	return next.Output[0], 1
+}
 
 // rename gives an output of the last node the name that the network knows it by.
 func (c *context) rename(output, name string) {

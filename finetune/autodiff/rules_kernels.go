@@ -29,21 +29,20 @@ func init() { // refers to itself by way of the walker
 		},
 		"Conv": {
 			fits: func(c *context) bool { return len(c.shape(c.in(0))) == 4 },
-			rule: rule{backward: kernelConvGradient},
+			rule: rule{forward: kernelConvForward, backward: kernelConvGradient},
 		},
 	}
 }
 
-// kernelReluForward writes nothing where the batch normalization before it has
-// done the Relu as well.
+// kernelReluForward writes nothing where the kernel before has done the Relu as well.
 func kernelReluForward(c *context) {
-	if !c.graph.absorbed[c.node] {
+	if c.graph.absorbed[c.node] == notAbsorbed {
 		c.Build.Graph.Node = append(c.Build.Graph.Node, c.node)
 	}
 }
 
 func kernelReluGradient(c *context) {
-	if c.graph.absorbed[c.node] {
+	if c.graph.absorbed[c.node] == absorbedWithGradient {
 		c.give(0, c.dy)
 		return
 	}
@@ -80,10 +79,8 @@ func kernelBatchNormForward(c *context) {
 		batchNormForward(c) // says why not
 		return
 	}
-	result, relu := c.out(0), int64(0)
-	if next := c.graph.onlyReader(result); next != nil && next.OpType == "Relu" && next.Domain == "" {
-		c.graph.absorbed[next] = true
-		result, relu = next.Output[0], 1
+	result, relu := c.absorbRelu(absorbedWithGradient)
+	if relu == 1 {
 		c.save("result", result)
 	}
 	channels := floats(shape[1])
@@ -120,6 +117,28 @@ func kernelBatchNormGradient(c *context) {
 	}
 }
 
+// kernelConvForward takes Winograd's way where there is one, and the Relu along.
+func kernelConvForward(c *context) {
+	v, ok := c.conv()
+	if !ok || !v.winograd() {
+		c.Build.Graph.Node = append(c.Build.Graph.Node, c.node)
+		return
+	}
+	result, relu := c.absorbRelu(absorbed)
+	made := c.Kernel("Conv3x3", c.node.Input, []Tensor{floats(c.shape(c.out(0))...)},
+		onnx.Ints("pads", v.before...), onnx.Ints("output_shape", v.out...), onnx.Int("relu", relu))
+	c.rename(made[0], result)
+}
+
+// winograd reports whether the kernel Conv3x3 does this convolution.
+func (v conv) winograd() bool {
+	simple := v.groups == 1 && slices.Equal(v.kernel, []int64{3, 3}) && product(v.stride) == 1 && product(v.dilation) == 1
+	for i := range v.in {
+		simple = simple && v.before[i] <= 2 && v.out[i] == v.in[i]+v.before[i]+v.after[i]-2
+	}
+	return simple
+}
+
 func kernelConvGradient(c *context) {
 	v, ok := c.conv()
 	if !ok {
@@ -137,7 +156,12 @@ func kernelConvGradient(c *context) {
 	} else if c.needs(2) {
 		c.give(2, c.sum(c.dy, false, statisticAxes(c.shape(c.in(0)))...))
 	}
-	if c.needs(0) {
+	switch {
+	case !c.needs(0):
+	case v.winograd():
+		c.give(0, c.Kernel("Conv3x3", []string{c.dy, c.in(1)}, []Tensor{floats(c.shape(c.in(0))...)},
+			onnx.Ints("pads", 2-v.before[0], 2-v.before[1]), onnx.Ints("output_shape", v.in...), onnx.Int("transposed", 1))[0])
+	default:
 		c.give(0, c.convDataGradient(v))
 	}
 }

@@ -29,6 +29,12 @@ INLINE tiling winograd_tiling(const fx_window *w, int64_t rows) {
   return t;
 }
 
+// The floats from one element's spectra to the next's: of such a length that the 16
+// do not compete for one set of the cache, as they would near a multiple of 4 KB.
+INLINE int64_t element_pitch(const fx_window *w, const tiling *t) {
+  return round_up(w->channels * (t->tiles + LANES), 1024) + 80;
+}
+
 static int64_t winograd_rows(const fx_window *w) {
   tiling t = winograd_tiling(w, 1);
   int64_t rows = SPECTRA / (ELEMENTS * w->channels * t.across), all = w->batch * t.down;
@@ -40,7 +46,7 @@ static int64_t winograd_rows(const fx_window *w) {
 
 static int64_t winograd_scratch(const fx_window *w, int64_t rows) {
   tiling t = winograd_tiling(w, rows);
-  return ELEMENTS * (w->channels + FILTERS) * (t.tiles + LANES) + 8 * t.line + 4 * (t.across + LANES) + 4 * LANES;
+  return ELEMENTS * (element_pitch(w, &t) + FILTERS * (t.tiles + LANES)) + 10 * t.line + w->width + 4 * (t.across + LANES) + 4 * LANES;
 }
 
 static int64_t winograd_filters(void) { return FILTERS; }
@@ -77,18 +83,16 @@ static void winograd_weights(const float *w, float *to, int64_t filters, int64_t
 }
 
 // spread_line lays a row of the input out for tiles: even[j] is place 2j of the
-// padded row, odd[j] place 2j + 1; zeros outside.
-static void spread_line(float *even, float *odd, const fx_window *w, int64_t across, const float *row) {
-  float *phase[2] = {even, odd};
-  for (int f = 0; f < 2; f++) {
-    int64_t shift = f - w->left; // place of j = 0
-    int64_t from = shift < 0 ? (1 - shift) / 2 : 0, to = shift >= w->width ? 0 : (w->width - 1 - shift) / 2 + 1;
-    if (to > across + 1) to = across + 1;
-    if (from > to) from = to;
-    float *p = phase[f];
-    for (int64_t j = 0; j < from; j++) p[j] = 0;
-    for (int64_t j = from; j < to; j++) p[j] = row[2 * j + shift];
-    for (int64_t j = to; j < across + 1; j++) p[j] = 0;
+// padded row, odd[j] place 2j + 1; zeros outside. padded has room for 2·line floats.
+static void spread_line(float *even, float *odd, const fx_window *w, const tiling *t, const float *row, float *padded) {
+  const int64_t end = w->left + w->width;
+  for (int64_t i = 0; i < w->left; i++) padded[i] = 0;
+  copy_run(padded + w->left, row, w->width);
+  for (int64_t i = end; i < 2 * t->across + 2; i++) padded[i] = 0;
+  for (int64_t j = 0; j <= t->across; j += LANES) {
+    vec a = load(padded + 2 * j), b = load(padded + 2 * j + LANES);
+    store(even + j, take_even(a, b));
+    store(odd + j, take_odd(a, b));
   }
 }
 
@@ -111,7 +115,8 @@ static void lay_spectra(float *spectra, int64_t pitch, const fx_winograd_part *p
         memset(even[i], 0, (size_t)(t->across + 1) * 4);
         memset(odd[i], 0, (size_t)(t->across + 1) * 4);
       } else {
-        spread_line(even[i], odd[i], w, t->across, part->x + ((image * w->channels + channel) * w->height + at) * w->width);
+        spread_line(even[i], odd[i], w, t, part->x + ((image * w->channels + channel) * w->height + at) * w->width,
+                    lines + 8 * t->line);
       }
     }
     float *to = spectra + r * t->across;
@@ -161,7 +166,7 @@ static void products(const float *weights, int64_t channels, const float *spectr
                      int64_t to_pitch) {
   int64_t strips = tiles / LANES, at = 0;
   while (at < strips) {
-    int64_t left = strips - at, n = left <= STRIPS ? left : left < 2 * STRIPS ? (left + 1) / 2 : STRIPS;
+    int64_t left = strips - at, n = (left + (left + STRIPS - 1) / STRIPS - 1) / ((left + STRIPS - 1) / STRIPS); // even shares
     const float *from = spectra + at * LANES;
     float *into = to + at * LANES;
     switch (n) {
@@ -174,20 +179,6 @@ static void products(const float *weights, int64_t channels, const float *spectr
     }
     at += n;
   }
-}
-
-// store_pairs writes a[0] b[0] a[1] b[1] …
-INLINE void store_pairs(float *to, vec a, vec b) {
-#if LANES == 16
-  store(to, SHUFFLE(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23));
-  store(to + LANES, SHUFFLE(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31));
-#elif LANES == 8
-  store(to, SHUFFLE(a, b, 0, 8, 1, 9, 2, 10, 3, 11));
-  store(to + LANES, SHUFFLE(a, b, 4, 12, 5, 13, 6, 14, 7, 15));
-#else
-  store(to, SHUFFLE(a, b, 0, 4, 1, 5));
-  store(to + LANES, SHUFFLE(a, b, 2, 6, 3, 7));
-#endif
 }
 
 // put_results writes Aᵀ M A of one filter; element e of tile t is m[e·pitch + t].
@@ -221,15 +212,15 @@ static void put_results(const float *m, int64_t pitch, const fx_winograd_part *p
 static void winograd(const fx_winograd_part *part) {
   const fx_window *w = &part->window;
   const tiling t = winograd_tiling(w, part->rows);
-  const int64_t pitch = t.tiles + LANES; // room for what runs over
+  const int64_t pitch = t.tiles + LANES, element = element_pitch(w, &t); // room for what runs over
   float *spectra = (float *)round_up((int64_t)(uintptr_t)part->scratch, BYTES);
-  float *m = spectra + ELEMENTS * w->channels * pitch, *lines = m + ELEMENTS * FILTERS * pitch, *line = lines + 8 * t.line;
-  memset(lines, 0, (size_t)(8 * t.line) * 4);
-  for (int64_t c = 0; c < w->channels; c++) lay_spectra(spectra + c * pitch, w->channels * pitch, part, &t, c, lines);
+  float *m = spectra + ELEMENTS * element, *lines = m + ELEMENTS * FILTERS * pitch, *line = lines + 10 * t.line + w->width;
+  memset(lines, 0, (size_t)(10 * t.line) * 4);
+  for (int64_t c = 0; c < w->channels; c++) lay_spectra(spectra + c * pitch, element, part, &t, c, lines);
   for (int64_t f = 0; f < w->outputs; f += FILTERS) {
     const float *weights = part->weights + f * ELEMENTS * w->channels;
     for (int e = 0; e < ELEMENTS; e++)
-      products(weights + e * FILTERS * w->channels, w->channels, spectra + e * w->channels * pitch, pitch, t.tiles,
+      products(weights + e * FILTERS * w->channels, w->channels, spectra + e * element, pitch, t.tiles,
                m + e * FILTERS * pitch, pitch);
     for (int64_t i = 0; i < FILTERS && f + i < w->outputs; i++)
       put_results(m + i * pitch, FILTERS * pitch, part, &t, f + i, line);
