@@ -33,11 +33,12 @@ var layers = []struct {
 	{"depthwise", [][]int64{{3, 9, 29, 31}, {9, 1, 5, 5}, {9}}, "ConvWeightGrad", convolution(5, 2, 2, 9, 1)},
 	{"dilated", [][]int64{{3, 5, 29, 31}, {8, 5, 3, 3}, {8}}, "ConvWeightGrad", convolution(3, 2, 3, 1, 3)},
 	{"3x3", [][]int64{{3, 21, 13, 29}, {37, 21, 3, 3}, {37}}, "ConvWeightGrad Conv3x3", convolution(3, 1, 1, 1, 1)},
-	{"3x3 without padding", [][]int64{{2, 5, 56, 55}, {7, 5, 3, 3}, {7}}, "ConvWeightGrad Conv3x3", convolution(3, 1, 0, 1, 1)},
+	{"3x3 without padding", [][]int64{{2, 35, 56, 55}, {7, 35, 3, 3}, {7}}, "ConvWeightGrad Conv3x3", convolution(3, 1, 0, 1, 1)},
 	{"3x3 of padding 2", [][]int64{{9, 70, 3, 2}, {7, 70, 3, 3}, {7}}, "ConvWeightGrad Conv3x3", convolution(3, 1, 2, 1, 1)},
 	{"3x3 and relu", [][]int64{{3, 21, 13, 29}, {37, 21, 3, 3}, {37}}, "ConvWeightGrad Conv3x3 ReluGrad", func(b *onnx.Builder) string {
 		return b.Op("Relu", []string{convolution(3, 1, 1, 1, 1)(b)})
 	}},
+	{"3x3 of many channels", [][]int64{{2, 130, 29, 31}, {11, 130, 3, 3}, {11}}, "ConvWeightGrad Conv3x3", convolution(3, 1, 1, 1, 1)},
 	{"padding beyond the map", [][]int64{{2, 4, 3, 3}, {6, 4, 7, 7}, {6}}, "ConvWeightGrad", convolution(7, 1, 6, 1, 1)},
 	{"norm", [][]int64{{3, 7, 37, 41}, {7}, {7}}, "BatchNorm BatchNormGrad", func(b *onnx.Builder) string { return normalized(b) }},
 	{"norm of few places", [][]int64{{5, 19, 1, 3}, {19}, {19}}, "BatchNorm BatchNormGrad", func(b *onnx.Builder) string { return normalized(b) }},

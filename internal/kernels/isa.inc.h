@@ -7,6 +7,7 @@
 #include "elementwise.inc.h"
 #include "max_pool.inc.h"
 #include "winograd.inc.h"
+#include "winograd_weight.inc.h"
 
 const fx_isa ISA = {
     .name = ISA_NAME,
@@ -18,6 +19,10 @@ const fx_isa ISA = {
     .winograd_filters = winograd_filters,
     .winograd_weights = winograd_weights,
     .winograd = winograd,
+    .winograd_block = winograd_block,
+    .winograd_weight_scratch = winograd_weight_scratch,
+    .winograd_weight = winograd_weight,
+    .winograd_weight_finish = winograd_weight_finish,
     .max_pool = max_pool,
     .norm_moments = norm_moments,
     .norm_apply = norm_apply,

@@ -35,6 +35,18 @@ typedef struct {
   float *scratch;    // winograd_scratch floats
 } fx_winograd_part;
 
+// Some rows of tiles of the gradient of a 3×3 convolution's weight, for a block of
+// channels, see winograd_weight.inc.h.
+typedef struct {
+  fx_window window;
+  const float *x, *dy;
+  float *to;                 // [16][outputs, rounded up to winograd_filters][winograd_block]
+  float *bias;               // [outputs]: Σ dY over the rows
+  int64_t channel, channels; // of the block
+  int64_t row, rows;
+  float *scratch;            // winograd_weight_scratch floats
+} fx_winograd_weight_part;
+
 typedef struct {
   const float *x;      // [batch, channels, places]
   const float *y;      // the output, where a Relu is part of the job; else NULL
@@ -56,6 +68,12 @@ typedef struct {
   int64_t (*winograd_filters)(void); // that are laid out together, in filters · 16 · channels floats
   void (*winograd_weights)(const float *w, float *to, int64_t filters, int64_t channels, int64_t first, int transposed);
   void (*winograd)(const fx_winograd_part *part);
+
+  int64_t (*winograd_block)(void); // channels of a block
+  int64_t (*winograd_weight_scratch)(const fx_window *w);
+  void (*winograd_weight)(const fx_winograd_weight_part *part);
+  void (*winograd_weight_finish)(const float *sums, int64_t shares, int64_t share_pitch, int64_t outputs, int64_t output,
+                                 int64_t channels, float *dw);
 
   // max_pool does planes [first, first + count) of the batch · channels; taps
   // receives the number of the window's element that was largest.

@@ -1,5 +1,3 @@
-#include <stdlib.h>
-
 #include "window.h"
 
 // Conv3x3(X [N, I, H, W], weight [O, I, 3, 3], bias [O] or nothing) → Y: Conv with
@@ -54,13 +52,13 @@ static fx_status compute(void *data, void *context) {
   fx_set_output(w, shape);
   w->top = k->pads[0], w->left = k->pads[1];
   int64_t filters = j.isa->winograd_filters(), groups = (w->outputs + filters - 1) / filters;
-  j.laid = malloc((size_t)(groups * filters * 16 * w->channels) * sizeof(float));
+  j.laid = fx_take_memory((size_t)(groups * filters * 16 * w->channels) * sizeof(float));
   if (!j.laid) return fx_error(api, "out of memory for the weights of a convolution");
   j.part.weights = j.laid;
   j.rows = j.isa->winograd_rows(w), j.all = w->batch * ((w->out_height + 1) / 2);
   fx_status s = fx_parallel(api, context, lay_weights, (size_t)groups, &j);
   if (!s) s = fx_parallel(api, context, one_part, (size_t)((j.all + j.rows - 1) / j.rows), &j);
-  free(j.laid);
+  fx_give_memory(j.laid);
   return s;
 }
 

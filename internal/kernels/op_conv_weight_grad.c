@@ -1,12 +1,12 @@
-#include <stdlib.h>
 #include <string.h>
 
 #include "window.h"
 
 // ConvWeightGrad(dY [N, O, H', W'], X [N, I, H, W]) → dW [O, I/group, kh, kw],
-// db [O]. Attributes as of Conv.
+// db [O]. Attributes as of Conv. Kernels of 3×3 go Winograd's way where there are
+// channels enough, see winograd_weight.inc.h.
 //
-// A part of the job is some columns of some lines, see conv_weight.inc.h. Where
+// Else a part of the job is some columns of some lines, see conv_weight.inc.h. Where
 // columns alone are few, the lines are divided as well, and the shares added up
 // in their order: the result does not depend on the number of threads.
 typedef struct {
@@ -23,7 +23,7 @@ typedef struct {
   int64_t width, blocks, shares, lines; // blocks of columns in a group; lines in a share
 } job;
 
-enum { PARTS = 16 }; // enough to keep that many threads busy
+enum { PARTS = 16, TILE_PARTS = 8 }; // enough to keep that many threads busy
 
 static void one_part(void *data, size_t index) {
   job *j = data;
@@ -57,6 +57,72 @@ static void add_up(void *data, size_t output) {
   if (j->db) j->db[output] = bias;
 }
 
+// The same by Winograd: a part is a block of channels and a share of the rows of tiles.
+typedef struct {
+  const fx_isa *isa;
+  fx_winograd_weight_part all;
+  float *sums, *biases; // of each part
+  float *dw, *db;
+  int64_t blocks, shares, rows, size; // size: floats of a part's sums
+} tile_job;
+
+enum { FEW_CHANNELS = 32, FEW_ROWS = 8 };
+
+static int fits_tiles(const fx_window *w) {
+  return w->kernel_h == 3 && w->kernel_w == 3 && w->stride_h == 1 && w->stride_w == 1 && w->dilation_h == 1 &&
+         w->dilation_w == 1 && w->groups == 1 && w->top <= 2 && w->left <= 2 && w->channels >= FEW_CHANNELS &&
+         w->out_height + 2 - w->top <= w->height + 2 && w->out_width + 2 - w->left <= w->width + 2;
+}
+
+static void tile_part(void *data, size_t index) {
+  const tile_job *j = data;
+  fx_winograd_weight_part part = j->all;
+  const fx_window *w = &part.window;
+  int64_t share = (int64_t)index % j->shares, block = (int64_t)index / j->shares, all = w->batch * ((w->out_height + 1) / 2);
+  part.channel = block * j->isa->winograd_block();
+  part.channels = w->channels - part.channel < j->isa->winograd_block() ? w->channels - part.channel : j->isa->winograd_block();
+  part.row = share * j->rows;
+  part.rows = all - part.row < j->rows ? all - part.row : j->rows;
+  part.to = j->sums + (int64_t)index * j->size;
+  part.bias = j->biases + (int64_t)index * w->outputs;
+  part.scratch = fx_scratch((size_t)j->isa->winograd_weight_scratch(w) * sizeof(float));
+  j->isa->winograd_weight(&part);
+}
+
+static void tile_finish(void *data, size_t output) {
+  const tile_job *j = data;
+  const fx_window *w = &j->all.window;
+  const int64_t block = j->isa->winograd_block();
+  for (int64_t b = 0; b < j->blocks; b++) {
+    int64_t left = w->channels - b * block;
+    j->isa->winograd_weight_finish(j->sums + b * j->shares * j->size, j->shares, j->size, w->outputs, (int64_t)output,
+                                   left < block ? left : block, j->dw + ((int64_t)output * w->channels + b * block) * 9);
+  }
+  float bias = 0;
+  for (int64_t s = 0; s < j->shares; s++) bias += j->biases[s * w->outputs + (int64_t)output];
+  if (j->db) j->db[output] = bias;
+}
+
+static fx_status by_tiles(fx_table api, void *context, const fx_isa *isa, const fx_window *w, const float *dy, const float *x,
+                          float *dw, float *db) {
+  tile_job j = {.isa = isa, .all = {.window = *w, .x = x, .dy = dy}, .dw = dw, .db = db};
+  const int64_t block = isa->winograd_block(), filters = isa->winograd_filters(), all = w->batch * ((w->out_height + 1) / 2);
+  j.blocks = (w->channels + block - 1) / block;
+  j.shares = (TILE_PARTS + j.blocks - 1) / j.blocks;
+  if (j.shares > (all + FEW_ROWS - 1) / FEW_ROWS) j.shares = (all + FEW_ROWS - 1) / FEW_ROWS;
+  j.rows = (all + j.shares - 1) / j.shares;
+  j.shares = (all + j.rows - 1) / j.rows;
+  j.size = 16 * ((w->outputs + filters - 1) / filters * filters) * block;
+  size_t parts = (size_t)(j.blocks * j.shares), floats = parts * (size_t)(j.size + w->outputs);
+  j.sums = fx_take_memory(floats * sizeof(float));
+  if (!j.sums) return fx_error(api, "out of memory for the gradient of a convolution's weight");
+  j.biases = j.sums + parts * (size_t)j.size;
+  fx_status s = fx_parallel(api, context, tile_part, parts, &j);
+  if (!s) s = fx_parallel(api, context, tile_finish, (size_t)w->outputs, &j);
+  fx_give_memory(j.sums);
+  return s;
+}
+
 static fx_status compute(void *data, void *context) {
   const kernel *k = data;
   fx_table api = k->base.api;
@@ -70,6 +136,7 @@ static fx_status compute(void *data, void *context) {
   int64_t shape[4] = {w->outputs, w->channels / w->groups, w->kernel_h, w->kernel_w};
   FX_TRY(fx_output(api, context, 0, shape, 4, &dw));
   FX_TRY(fx_output(api, context, 1, shape, 1, &db));
+  if (fits_tiles(w)) return by_tiles(api, context, k->base.isa, w, dy.data, x.data, dw.data, db.data);
   j.dw = dw.data, j.db = db.data;
   j.width = shape[1] * shape[2] * shape[3] + 1;
   j.blocks = (j.width + FX_COLUMNS - 1) / FX_COLUMNS;
@@ -78,11 +145,11 @@ static fx_status compute(void *data, void *context) {
   if (j.shares > lines) j.shares = lines;
   j.lines = (lines + j.shares - 1) / j.shares;
   j.shares = (lines + j.lines - 1) / j.lines;
-  j.sums = malloc((size_t)(j.shares * w->outputs * j.width) * sizeof(float));
+  j.sums = fx_take_memory((size_t)(j.shares * w->outputs * j.width) * sizeof(float));
   if (!j.sums) return fx_error(api, "out of memory for the gradient of a convolution's weight");
   fx_status s = fx_parallel(api, context, one_part, (size_t)(w->groups * j.blocks * j.shares), &j);
   if (!s) s = fx_parallel(api, context, add_up, (size_t)w->outputs, &j);
-  free(j.sums);
+  fx_give_memory(j.sums);
   return s;
 }
 

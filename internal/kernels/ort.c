@@ -172,6 +172,39 @@ void *fx_scratch(size_t bytes) {
   return s->memory;
 }
 
+static struct {
+  pthread_mutex_t lock;
+  size_t bytes;
+  void *memory;
+  int taken;
+} kept = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+void *fx_take_memory(size_t bytes) {
+  pthread_mutex_lock(&kept.lock);
+  void *memory = NULL;
+  if (kept.taken) {
+    memory = malloc(bytes); // of another session's job
+  } else {
+    if (kept.bytes < bytes) {
+      free(kept.memory);
+      kept.memory = malloc(bytes);
+      kept.bytes = kept.memory ? bytes : 0;
+    }
+    memory = kept.memory, kept.taken = memory != NULL;
+  }
+  pthread_mutex_unlock(&kept.lock);
+  return memory;
+}
+
+void fx_give_memory(void *memory) {
+  pthread_mutex_lock(&kept.lock);
+  if (memory == kept.memory)
+    kept.taken = 0;
+  else
+    free(memory);
+  pthread_mutex_unlock(&kept.lock);
+}
+
 // The domain and its ops live as long as the process: sessions refer to them.
 static struct {
   pthread_mutex_t lock;

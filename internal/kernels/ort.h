@@ -84,6 +84,11 @@ fx_status fx_parallel(fx_table api, void *context, void (*job)(void *, size_t), 
 // fx_scratch returns memory of the calling thread, good until its next call.
 void *fx_scratch(size_t bytes);
 
+// fx_take_memory returns memory for a job, or NULL; fx_give_memory takes it back,
+// and keeps one piece for the next job: fresh pages would cost more than the work.
+void *fx_take_memory(size_t bytes);
+void fx_give_memory(void *memory);
+
 #define FX_TRY(call)                       \
   do {                                     \
     fx_status try_status = (call);         \

@@ -29,6 +29,9 @@ INLINE tiling winograd_tiling(const fx_window *w, int64_t rows) {
   return t;
 }
 
+// What lay_spectra works in: eight spread lines, and one with its padding.
+INLINE int64_t line_floats(const fx_window *w, const tiling *t) { return 10 * t->line + w->width + LANES; }
+
 // The floats from one element's spectra to the next's: of such a length that the 16
 // do not compete for one set of the cache, as they would near a multiple of 4 KB.
 INLINE int64_t element_pitch(const fx_window *w, const tiling *t) {
@@ -46,7 +49,7 @@ static int64_t winograd_rows(const fx_window *w) {
 
 static int64_t winograd_scratch(const fx_window *w, int64_t rows) {
   tiling t = winograd_tiling(w, rows);
-  return ELEMENTS * (element_pitch(w, &t) + FILTERS * (t.tiles + LANES)) + 10 * t.line + w->width + 4 * (t.across + LANES) + 4 * LANES;
+  return ELEMENTS * (element_pitch(w, &t) + FILTERS * (t.tiles + LANES)) + line_floats(w, &t) + 4 * (t.across + LANES) + LANES;
 }
 
 static int64_t winograd_filters(void) { return FILTERS; }
@@ -97,14 +100,13 @@ static void spread_line(float *even, float *odd, const fx_window *w, const tilin
 }
 
 // lay_spectra writes Bᵀ d B of one channel: element e of tile t to spectra[e·pitch + t].
-static void lay_spectra(float *spectra, int64_t pitch, const fx_winograd_part *part, const tiling *t, int64_t channel,
-                        float *lines) {
-  const fx_window *w = &part->window;
+static void lay_spectra(float *spectra, int64_t pitch, const fx_window *w, const float *x, int64_t row, const tiling *t,
+                        int64_t channel, float *lines) {
   float *even[4], *odd[4];
   for (int i = 0; i < 4; i++) even[i] = lines + 2 * i * t->line, odd[i] = even[i] + t->line;
-  int64_t image = part->row / t->down, down = part->row % t->down;
+  int64_t image = row / t->down, down = row % t->down;
   int kept = 0; // lines that the tiles above have spread already
-  for (int64_t r = 0; r < part->rows; r++) {
+  for (int64_t r = 0; r < t->rows; r++) {
     for (int i = 0; i < 2 && kept; i++) {
       float *e = even[i], *o = odd[i];
       even[i] = even[i + 2], odd[i] = odd[i + 2], even[i + 2] = e, odd[i + 2] = o;
@@ -115,7 +117,7 @@ static void lay_spectra(float *spectra, int64_t pitch, const fx_winograd_part *p
         memset(even[i], 0, (size_t)(t->across + 1) * 4);
         memset(odd[i], 0, (size_t)(t->across + 1) * 4);
       } else {
-        spread_line(even[i], odd[i], w, t, part->x + ((image * w->channels + channel) * w->height + at) * w->width,
+        spread_line(even[i], odd[i], w, t, x + ((image * w->channels + channel) * w->height + at) * w->width,
                     lines + 8 * t->line);
       }
     }
@@ -138,22 +140,35 @@ static void lay_spectra(float *spectra, int64_t pitch, const fx_winograd_part *p
   }
 }
 
-// product_N multiplies FILTERS rows of weights with N strips of tiles.
-#define PRODUCT(N)                                                                                                   \
-  static void product_##N(const float *weights, int64_t channels, const float *spectra, int64_t pitch, float *to,    \
-                          int64_t to_pitch) {                                                                        \
-    vec sum[FILTERS * N];                                                                                            \
-    UNROLL for (int i = 0; i < FILTERS * N; i++) sum[i] = (vec){0};                                                  \
-    for (int64_t c = 0; c < channels; c++) {                                                                         \
-      vec strip[N];                                                                                                  \
-      UNROLL for (int n = 0; n < N; n++) strip[n] = load(spectra + c * pitch + n * LANES);                           \
-      UNROLL for (int f = 0; f < FILTERS; f++) {                                                                     \
-        vec weight = splat(weights[f * channels + c]);                                                               \
-        UNROLL for (int n = 0; n < N; n++) sum[f * N + n] += weight * strip[n];                                      \
-      }                                                                                                              \
-    }                                                                                                                \
-    UNROLL for (int f = 0; f < FILTERS; f++) UNROLL for (int n = 0; n < N; n++)                                      \
-        store(to + f * to_pitch + n * LANES, sum[f * N + n]);                                                        \
+// A product of matrices: FILTERS rows of count numbers, by count rows of vectors.
+typedef struct {
+  const float *rows, *columns;
+  float *to;
+  int64_t count, row_pitch, column_pitch, to_pitch;
+  int add; // to what is there
+} product;
+
+// product_N does N vectors of columns.
+#define PRODUCT(N)                                                                                         \
+  static void product_##N(const product *p, int64_t at) {                                                  \
+    vec sum[FILTERS * N];                                                                                  \
+    const float *rows = p->rows, *columns = p->columns + at;                                               \
+    const int64_t row_pitch = p->row_pitch, column_pitch = p->column_pitch;                                \
+    UNROLL for (int i = 0; i < FILTERS * N; i++) sum[i] = (vec){0};                                        \
+    for (int64_t c = 0; c < p->count; c++) {                                                               \
+      vec strip[N];                                                                                        \
+      UNROLL for (int n = 0; n < N; n++) strip[n] = load(columns + c * column_pitch + n * LANES);          \
+      UNROLL for (int f = 0; f < FILTERS; f++) {                                                           \
+        vec number = splat(rows[f * row_pitch + c]);                                                       \
+        UNROLL for (int n = 0; n < N; n++) sum[f * N + n] += number * strip[n];                            \
+      }                                                                                                    \
+    }                                                                                                      \
+    UNROLL for (int f = 0; f < FILTERS; f++) UNROLL for (int n = 0; n < N; n++) {                          \
+      float *to = p->to + f * p->to_pitch + at + n * LANES;                                                \
+      vec before = {0};                                                                                    \
+      if (p->add) before = load(to);                                                                       \
+      store(to, before + sum[f * N + n]);                                                                  \
+    }                                                                                                      \
   }
 PRODUCT(1)
 PRODUCT(2)
@@ -162,19 +177,17 @@ PRODUCT(3)
 PRODUCT(4)
 #endif
 
-static void products(const float *weights, int64_t channels, const float *spectra, int64_t pitch, int64_t tiles, float *to,
-                     int64_t to_pitch) {
-  int64_t strips = tiles / LANES, at = 0;
+// multiply_matrices does all columns, a multiple of LANES.
+static void multiply_matrices(const product *p, int64_t columns) {
+  int64_t strips = columns / LANES, at = 0;
   while (at < strips) {
     int64_t left = strips - at, n = (left + (left + STRIPS - 1) / STRIPS - 1) / ((left + STRIPS - 1) / STRIPS); // even shares
-    const float *from = spectra + at * LANES;
-    float *into = to + at * LANES;
     switch (n) {
-      case 1: product_1(weights, channels, from, pitch, into, to_pitch); break;
-      case 2: product_2(weights, channels, from, pitch, into, to_pitch); break;
-      case 3: product_3(weights, channels, from, pitch, into, to_pitch); break;
+      case 1: product_1(p, at * LANES); break;
+      case 2: product_2(p, at * LANES); break;
+      case 3: product_3(p, at * LANES); break;
 #if LANES == 16
-      case 4: product_4(weights, channels, from, pitch, into, to_pitch); break;
+      case 4: product_4(p, at * LANES); break;
 #endif
     }
     at += n;
@@ -214,14 +227,19 @@ static void winograd(const fx_winograd_part *part) {
   const tiling t = winograd_tiling(w, part->rows);
   const int64_t pitch = t.tiles + LANES, element = element_pitch(w, &t); // room for what runs over
   float *spectra = (float *)round_up((int64_t)(uintptr_t)part->scratch, BYTES);
-  float *m = spectra + ELEMENTS * element, *lines = m + ELEMENTS * FILTERS * pitch, *line = lines + 10 * t.line + w->width;
-  memset(lines, 0, (size_t)(10 * t.line) * 4);
-  for (int64_t c = 0; c < w->channels; c++) lay_spectra(spectra + c * pitch, element, part, &t, c, lines);
+  float *m = spectra + ELEMENTS * element, *lines = m + ELEMENTS * FILTERS * pitch, *line = lines + line_floats(w, &t);
+  memset(lines, 0, (size_t)line_floats(w, &t) * 4);
+  for (int64_t c = 0; c < w->channels; c++) 
+    lay_spectra(spectra + c * pitch, element, w, part->x, part->row, &t, c, lines);
   for (int64_t f = 0; f < w->outputs; f += FILTERS) {
     const float *weights = part->weights + f * ELEMENTS * w->channels;
-    for (int e = 0; e < ELEMENTS; e++)
-      products(weights + e * FILTERS * w->channels, w->channels, spectra + e * element, pitch, t.tiles,
-               m + e * FILTERS * pitch, pitch);
+    for (int e = 0; e < ELEMENTS; e++) {
+      product p = {
+          .rows = weights + e * FILTERS * w->channels, .columns = spectra + e * element, .to = m + e * FILTERS * pitch,
+          .count = w->channels, .row_pitch = w->channels, .column_pitch = pitch, .to_pitch = pitch,
+      };
+      multiply_matrices(&p, t.tiles);
+    }
     for (int64_t i = 0; i < FILTERS && f + i < w->outputs; i++)
       put_results(m + i * pitch, FILTERS * pitch, part, &t, f + i, line);
   }
