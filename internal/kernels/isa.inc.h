@@ -2,6 +2,8 @@
 #include "kernels.h"
 #include "vector.h"
 
+#include "matrices.inc.h"
+
 #include "batch_norm.inc.h"
 #include "conv_weight.inc.h"
 #include "elementwise.inc.h"
@@ -11,15 +13,14 @@
 
 const fx_isa ISA = {
     .name = ISA_NAME,
-    .lanes = LANES,
+    .rows = ROWS,
+    .block = BLOCK,
     .conv_weight_scratch = conv_weight_scratch,
     .conv_weight = conv_weight,
     .winograd_rows = winograd_rows,
     .winograd_scratch = winograd_scratch,
-    .winograd_filters = winograd_filters,
     .winograd_weights = winograd_weights,
     .winograd = winograd,
-    .winograd_block = winograd_block,
     .winograd_weight_scratch = winograd_weight_scratch,
     .winograd_weight = winograd_weight,
     .winograd_weight_finish = winograd_weight_finish,

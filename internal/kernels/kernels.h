@@ -17,9 +17,9 @@ typedef struct {
 typedef struct {
   fx_window window;
   const float *dy, *x;
-  float *to;            // [outputs, taps + 1], taps = channels/groups · kernel_h · kernel_w
+  float *to;            // [outputs of a group, rounded up to rows][block]
   int64_t group;        // whose outputs it covers
-  int64_t first, count; // of the columns: taps, and last the one for the bias
+  int64_t first, count; // of the columns, block at most: channels/groups · kernel_h · kernel_w taps, and one for the bias
   int64_t line, lines;  // of the batch · out_height lines of places
   float *scratch;       // fx_conv_weight_scratch floats
 } fx_conv_weight_part;
@@ -40,7 +40,7 @@ typedef struct {
 typedef struct {
   fx_window window;
   const float *x, *dy;
-  float *to;                 // [16][outputs, rounded up to winograd_filters][winograd_block]
+  float *to;                 // [16][outputs, rounded up to rows][block]
   float *bias;               // [outputs]: Σ dY over the rows
   int64_t channel, channels; // of the block
   int64_t row, rows;
@@ -58,18 +58,17 @@ typedef struct {
 
 typedef struct {
   const char *name;
-  int64_t lanes;
+  int64_t rows, block; // the rows that a product of matrices does together; the columns of a weight's gradient
 
-  int64_t (*conv_weight_scratch)(const fx_window *w, int64_t columns);
+  int64_t (*conv_weight_scratch)(const fx_window *w);
   void (*conv_weight)(const fx_conv_weight_part *part);
 
   int64_t (*winograd_rows)(const fx_window *w); // of tiles, that a part should have
   int64_t (*winograd_scratch)(const fx_window *w, int64_t rows);
-  int64_t (*winograd_filters)(void); // that are laid out together, in filters · 16 · channels floats
+  // winograd_weights lays rows filters out, in rows · 16 · channels floats.
   void (*winograd_weights)(const float *w, float *to, int64_t filters, int64_t channels, int64_t first, int transposed);
   void (*winograd)(const fx_winograd_part *part);
 
-  int64_t (*winograd_block)(void); // channels of a block
   int64_t (*winograd_weight_scratch)(const fx_window *w);
   void (*winograd_weight)(const fx_winograd_weight_part *part);
   void (*winograd_weight_finish)(const float *sums, int64_t shares, int64_t share_pitch, int64_t outputs, int64_t output,
@@ -95,8 +94,5 @@ typedef struct {
 // The widest instruction set that this processor has; FX_KERNELS_ISA names another.
 const fx_isa *fx_best_isa(void);
 extern const fx_isa fx_isa_generic, fx_isa_avx2, fx_isa_avx512;
-
-// The columns that one part of a convolution's weight gradient covers, at most.
-enum { FX_COLUMNS = 120 };
 
 #endif

@@ -23,7 +23,7 @@ typedef struct {
 static void lay_weights(void *data, size_t index) {
   const job *j = data;
   const fx_window *w = &j->part.window;
-  int64_t filters = j->isa->winograd_filters(), first = (int64_t)index * filters;
+  int64_t filters = j->isa->rows, first = (int64_t)index * filters;
   j->isa->winograd_weights(j->weight, j->laid + first * 16 * w->channels, w->outputs, w->channels, first, j->transposed);
 }
 
@@ -51,7 +51,7 @@ static fx_status compute(void *data, void *context) {
   fx_set_input(w, x.dims);
   fx_set_output(w, shape);
   w->top = k->pads[0], w->left = k->pads[1];
-  int64_t filters = j.isa->winograd_filters(), groups = (w->outputs + filters - 1) / filters;
+  int64_t filters = j.isa->rows, groups = (w->outputs + filters - 1) / filters;
   j.laid = fx_take_memory((size_t)(groups * filters * 16 * w->channels) * sizeof(float));
   if (!j.laid) return fx_error(api, "out of memory for the weights of a convolution");
   j.part.weights = j.laid;

@@ -1,14 +1,12 @@
-#include <string.h>
-
 #include "window.h"
 
 // ConvWeightGrad(dY [N, O, H', W'], X [N, I, H, W]) → dW [O, I/group, kh, kw],
 // db [O]. Attributes as of Conv. Kernels of 3×3 go Winograd's way where there are
 // channels enough, see winograd_weight.inc.h.
 //
-// Else a part of the job is some columns of some lines, see conv_weight.inc.h. Where
-// columns alone are few, the lines are divided as well, and the shares added up
-// in their order: the result does not depend on the number of threads.
+// Else a part of the job is a block of columns over some lines of places, see
+// conv_weight.inc.h. Where blocks are few, the lines are divided as well, and the
+// shares added up in their order: the result does not depend on the number of threads.
 typedef struct {
   fx_kernel base;
   fx_window window;
@@ -16,45 +14,64 @@ typedef struct {
 
 typedef struct {
   const fx_isa *isa;
-  fx_window window;
-  const float *dy, *x;
-  float *sums; // [shares, outputs, width]
+  fx_conv_weight_part all;
+  float *sums; // of each part
   float *dw, *db;
-  int64_t width, blocks, shares, lines; // blocks of columns in a group; lines in a share
+  int64_t width, blocks, shares, lines, size; // columns; their blocks in a group; lines of a share; floats of a part's sums
 } job;
 
 enum { PARTS = 16, TILE_PARTS = 8 }; // enough to keep that many threads busy
 
 static void one_part(void *data, size_t index) {
-  job *j = data;
-  const fx_window *w = &j->window;
-  int64_t share = (int64_t)index % j->shares, block = (int64_t)index / j->shares;
-  int64_t per_block = (j->width + j->blocks - 1) / j->blocks;
-  fx_conv_weight_part part = {
-      .window = *w, .dy = j->dy, .x = j->x, .to = j->sums + share * w->outputs * j->width, .group = block / j->blocks,
-      .first = block % j->blocks * per_block, .line = share * j->lines,
-  };
-  part.count = j->width - part.first < per_block ? j->width - part.first : per_block;
-  part.lines = w->batch * w->out_height - part.line < j->lines ? w->batch * w->out_height - part.line : j->lines;
-  if (part.count <= 0) return;
-  part.scratch = fx_scratch((size_t)j->isa->conv_weight_scratch(w, part.count) * sizeof(float));
+  const job *j = data;
+  fx_conv_weight_part part = j->all;
+  const fx_window *w = &part.window;
+  int64_t share = (int64_t)index % j->shares, block = (int64_t)index / j->shares, all = w->batch * w->out_height;
+  part.group = block / j->blocks;
+  part.first = block % j->blocks * j->isa->block;
+  part.count = j->width - part.first < j->isa->block ? j->width - part.first : j->isa->block;
+  part.line = share * j->lines;
+  part.lines = all - part.line < j->lines ? all - part.line : j->lines;
+  part.to = j->sums + (int64_t)index * j->size;
+  part.scratch = fx_scratch((size_t)j->isa->conv_weight_scratch(w) * sizeof(float));
   j->isa->conv_weight(&part);
 }
 
 // add_up writes an output's sums where they belong.
 static void add_up(void *data, size_t output) {
-  job *j = data;
-  const int64_t width = j->width, stride = j->window.outputs * width;
-  const float *from = j->sums + (int64_t)output * width;
-  float *to = j->dw + (int64_t)output * (width - 1);
-  memcpy(to, from, (size_t)(width - 1) * sizeof(float));
-  float bias = from[width - 1];
-  for (int64_t s = 1; s < j->shares; s++) {
-    const float *more = from + s * stride;
-    for (int64_t i = 0; i < width - 1; i++) to[i] += more[i];
-    bias += more[width - 1];
+  const job *j = data;
+  const int64_t block = j->isa->block, outputs = j->all.window.outputs / j->all.window.groups;
+  const int64_t group = (int64_t)output / outputs, taps = j->width - 1;
+  for (int64_t b = 0; b < j->blocks; b++) {
+    const float *from = j->sums + (group * j->blocks + b) * j->shares * j->size + (int64_t)output % outputs * block;
+    for (int64_t c = 0; c < block && b * block + c < j->width; c++) {
+      float sum = from[c];
+      for (int64_t s = 1; s < j->shares; s++) sum += from[s * j->size + c];
+      if (b * block + c < taps)
+        j->dw[(int64_t)output * taps + b * block + c] = sum;
+      else if (j->db)
+        j->db[output] = sum;
+    }
   }
-  if (j->db) j->db[output] = bias;
+}
+
+static fx_status by_columns(fx_table api, void *context, job *j) {
+  const fx_window *w = &j->all.window;
+  const int64_t lines = w->batch * w->out_height, outputs = w->outputs / w->groups;
+  j->width = w->channels / w->groups * w->kernel_h * w->kernel_w + 1;
+  j->blocks = (j->width + j->isa->block - 1) / j->isa->block;
+  j->shares = (PARTS + w->groups * j->blocks - 1) / (w->groups * j->blocks);
+  if (j->shares > lines) j->shares = lines;
+  j->lines = (lines + j->shares - 1) / j->shares;
+  j->shares = (lines + j->lines - 1) / j->lines;
+  j->size = (outputs + j->isa->rows - 1) / j->isa->rows * j->isa->rows * j->isa->block;
+  const int64_t parts = w->groups * j->blocks * j->shares;
+  j->sums = fx_take_memory((size_t)(parts * j->size) * sizeof(float));
+  if (!j->sums) return fx_error(api, "out of memory for the gradient of a convolution's weight");
+  fx_status s = fx_parallel(api, context, one_part, (size_t)parts, j);
+  if (!s) s = fx_parallel(api, context, add_up, (size_t)w->outputs, j);
+  fx_give_memory(j->sums);
+  return s;
 }
 
 // The same by Winograd: a part is a block of channels and a share of the rows of tiles.
@@ -79,8 +96,8 @@ static void tile_part(void *data, size_t index) {
   fx_winograd_weight_part part = j->all;
   const fx_window *w = &part.window;
   int64_t share = (int64_t)index % j->shares, block = (int64_t)index / j->shares, all = w->batch * ((w->out_height + 1) / 2);
-  part.channel = block * j->isa->winograd_block();
-  part.channels = w->channels - part.channel < j->isa->winograd_block() ? w->channels - part.channel : j->isa->winograd_block();
+  part.channel = block * j->isa->block;
+  part.channels = w->channels - part.channel < j->isa->block ? w->channels - part.channel : j->isa->block;
   part.row = share * j->rows;
   part.rows = all - part.row < j->rows ? all - part.row : j->rows;
   part.to = j->sums + (int64_t)index * j->size;
@@ -92,7 +109,7 @@ static void tile_part(void *data, size_t index) {
 static void tile_finish(void *data, size_t output) {
   const tile_job *j = data;
   const fx_window *w = &j->all.window;
-  const int64_t block = j->isa->winograd_block();
+  const int64_t block = j->isa->block;
   for (int64_t b = 0; b < j->blocks; b++) {
     int64_t left = w->channels - b * block;
     j->isa->winograd_weight_finish(j->sums + b * j->shares * j->size, j->shares, j->size, w->outputs, (int64_t)output,
@@ -106,7 +123,7 @@ static void tile_finish(void *data, size_t output) {
 static fx_status by_tiles(fx_table api, void *context, const fx_isa *isa, const fx_window *w, const float *dy, const float *x,
                           float *dw, float *db) {
   tile_job j = {.isa = isa, .all = {.window = *w, .x = x, .dy = dy}, .dw = dw, .db = db};
-  const int64_t block = isa->winograd_block(), filters = isa->winograd_filters(), all = w->batch * ((w->out_height + 1) / 2);
+  const int64_t block = isa->block, filters = isa->rows, all = w->batch * ((w->out_height + 1) / 2);
   j.blocks = (w->channels + block - 1) / block;
   j.shares = (TILE_PARTS + j.blocks - 1) / j.blocks;
   if (j.shares > (all + FEW_ROWS - 1) / FEW_ROWS) j.shares = (all + FEW_ROWS - 1) / FEW_ROWS;
@@ -129,28 +146,15 @@ static fx_status compute(void *data, void *context) {
   fx_tensor_view dy, x, dw, db;
   FX_TRY(fx_input(api, context, 0, &dy));
   FX_TRY(fx_input(api, context, 1, &x));
-  job j = {.isa = k->base.isa, .window = k->window, .dy = dy.data, .x = x.data};
-  fx_window *w = &j.window;
-  fx_set_input(w, x.dims);
-  fx_set_output(w, dy.dims);
-  int64_t shape[4] = {w->outputs, w->channels / w->groups, w->kernel_h, w->kernel_w};
+  fx_window w = k->window;
+  fx_set_input(&w, x.dims);
+  fx_set_output(&w, dy.dims);
+  int64_t shape[4] = {w.outputs, w.channels / w.groups, w.kernel_h, w.kernel_w};
   FX_TRY(fx_output(api, context, 0, shape, 4, &dw));
   FX_TRY(fx_output(api, context, 1, shape, 1, &db));
-  if (fits_tiles(w)) return by_tiles(api, context, k->base.isa, w, dy.data, x.data, dw.data, db.data);
-  j.dw = dw.data, j.db = db.data;
-  j.width = shape[1] * shape[2] * shape[3] + 1;
-  j.blocks = (j.width + FX_COLUMNS - 1) / FX_COLUMNS;
-  const int64_t lines = w->batch * w->out_height;
-  j.shares = (PARTS + w->groups * j.blocks - 1) / (w->groups * j.blocks);
-  if (j.shares > lines) j.shares = lines;
-  j.lines = (lines + j.shares - 1) / j.shares;
-  j.shares = (lines + j.lines - 1) / j.lines;
-  j.sums = fx_take_memory((size_t)(j.shares * w->outputs * j.width) * sizeof(float));
-  if (!j.sums) return fx_error(api, "out of memory for the gradient of a convolution's weight");
-  fx_status s = fx_parallel(api, context, one_part, (size_t)(w->groups * j.blocks * j.shares), &j);
-  if (!s) s = fx_parallel(api, context, add_up, (size_t)w->outputs, &j);
-  fx_give_memory(j.sums);
-  return s;
+  if (fits_tiles(&w)) return by_tiles(api, context, k->base.isa, &w, dy.data, x.data, dw.data, db.data);
+  job j = {.isa = k->base.isa, .all = {.window = w, .dy = dy.data, .x = x.data}, .dw = dw.data, .db = db.data};
+  return by_columns(api, context, &j);
 }
 
 static fx_status create(const fx_op *op, fx_table api, const void *info, void **made) {

@@ -6,13 +6,7 @@
 //
 // The sum over channels is, for each of the 16 elements, a matrix product. A part
 // of the job is some rows of tiles: their Bᵀ d B ("spectra") are laid out once, in
-// the core's cache, and multiplied with all kernels, FILTERS at a time.
-
-#if LANES == 16
-enum { FILTERS = 6, STRIPS = 4 }; // 24 sums, 4 strips of tiles and a weight
-#else
-enum { FILTERS = 4, STRIPS = 3 };
-#endif
+// the core's cache, and multiplied with all kernels, ROWS at a time.
 
 enum { ELEMENTS = 16, SPECTRA = 1 << 18 }; // floats of a part's spectra, about
 
@@ -49,16 +43,16 @@ static int64_t winograd_rows(const fx_window *w) {
 
 static int64_t winograd_scratch(const fx_window *w, int64_t rows) {
   tiling t = winograd_tiling(w, rows);
-  return ELEMENTS * (element_pitch(w, &t) + FILTERS * (t.tiles + LANES)) + line_floats(w, &t) + 4 * (t.across + LANES) + LANES;
+  return ELEMENTS * (element_pitch(w, &t) + ROWS * (t.tiles + LANES)) + line_floats(w, &t) + 4 * (t.across + LANES) + LANES;
 }
 
-static int64_t winograd_filters(void) { return FILTERS; }
 
-// winograd_weights lays out G g Gᵀ of FILTERS filters from first on, as
+
+// winograd_weights lays out G g Gᵀ of ROWS filters from first on, as
 // [element][filter][channel]. Of transposed weights, [channel][filter] in w, each
 // kernel is turned round.
 static void winograd_weights(const float *w, float *to, int64_t filters, int64_t channels, int64_t first, int transposed) {
-  for (int64_t f = 0; f < FILTERS; f++) {
+  for (int64_t f = 0; f < ROWS; f++) {
     for (int64_t c = 0; c < channels; c += LANES) {
       vec g[9] = {{0}};
       for (int l = 0; l < LANES && c + l < channels && first + f < filters; l++) {
@@ -74,7 +68,7 @@ static void winograd_weights(const float *w, float *to, int64_t filters, int64_t
         vec sum = (h[i][0] + h[i][2]) * 0.5f, middle = h[i][1] * 0.5f;
         vec u[4] = {h[i][0], sum + middle, sum - middle, h[i][2]};
         for (int j = 0; j < 4; j++) {
-          float *at = to + ((4 * i + j) * FILTERS + f) * channels + c;
+          float *at = to + ((4 * i + j) * ROWS + f) * channels + c;
           if (c + LANES <= channels)
             store(at, u[j]);
           else
@@ -140,60 +134,6 @@ static void lay_spectra(float *spectra, int64_t pitch, const fx_window *w, const
   }
 }
 
-// A product of matrices: FILTERS rows of count numbers, by count rows of vectors.
-typedef struct {
-  const float *rows, *columns;
-  float *to;
-  int64_t count, row_pitch, column_pitch, to_pitch;
-  int add; // to what is there
-} product;
-
-// product_N does N vectors of columns.
-#define PRODUCT(N)                                                                                         \
-  static void product_##N(const product *p, int64_t at) {                                                  \
-    vec sum[FILTERS * N];                                                                                  \
-    const float *rows = p->rows, *columns = p->columns + at;                                               \
-    const int64_t row_pitch = p->row_pitch, column_pitch = p->column_pitch;                                \
-    UNROLL for (int i = 0; i < FILTERS * N; i++) sum[i] = (vec){0};                                        \
-    for (int64_t c = 0; c < p->count; c++) {                                                               \
-      vec strip[N];                                                                                        \
-      UNROLL for (int n = 0; n < N; n++) strip[n] = load(columns + c * column_pitch + n * LANES);          \
-      UNROLL for (int f = 0; f < FILTERS; f++) {                                                           \
-        vec number = splat(rows[f * row_pitch + c]);                                                       \
-        UNROLL for (int n = 0; n < N; n++) sum[f * N + n] += number * strip[n];                            \
-      }                                                                                                    \
-    }                                                                                                      \
-    UNROLL for (int f = 0; f < FILTERS; f++) UNROLL for (int n = 0; n < N; n++) {                          \
-      float *to = p->to + f * p->to_pitch + at + n * LANES;                                                \
-      vec before = {0};                                                                                    \
-      if (p->add) before = load(to);                                                                       \
-      store(to, before + sum[f * N + n]);                                                                  \
-    }                                                                                                      \
-  }
-PRODUCT(1)
-PRODUCT(2)
-PRODUCT(3)
-#if LANES == 16
-PRODUCT(4)
-#endif
-
-// multiply_matrices does all columns, a multiple of LANES.
-static void multiply_matrices(const product *p, int64_t columns) {
-  int64_t strips = columns / LANES, at = 0;
-  while (at < strips) {
-    int64_t left = strips - at, n = (left + (left + STRIPS - 1) / STRIPS - 1) / ((left + STRIPS - 1) / STRIPS); // even shares
-    switch (n) {
-      case 1: product_1(p, at * LANES); break;
-      case 2: product_2(p, at * LANES); break;
-      case 3: product_3(p, at * LANES); break;
-#if LANES == 16
-      case 4: product_4(p, at * LANES); break;
-#endif
-    }
-    at += n;
-  }
-}
-
 // put_results writes Aᵀ M A of one filter; element e of tile t is m[e·pitch + t].
 static void put_results(const float *m, int64_t pitch, const fx_winograd_part *part, const tiling *t, int64_t filter,
                         float *line) {
@@ -227,20 +167,20 @@ static void winograd(const fx_winograd_part *part) {
   const tiling t = winograd_tiling(w, part->rows);
   const int64_t pitch = t.tiles + LANES, element = element_pitch(w, &t); // room for what runs over
   float *spectra = (float *)round_up((int64_t)(uintptr_t)part->scratch, BYTES);
-  float *m = spectra + ELEMENTS * element, *lines = m + ELEMENTS * FILTERS * pitch, *line = lines + line_floats(w, &t);
+  float *m = spectra + ELEMENTS * element, *lines = m + ELEMENTS * ROWS * pitch, *line = lines + line_floats(w, &t);
   memset(lines, 0, (size_t)line_floats(w, &t) * 4);
   for (int64_t c = 0; c < w->channels; c++) 
     lay_spectra(spectra + c * pitch, element, w, part->x, part->row, &t, c, lines);
-  for (int64_t f = 0; f < w->outputs; f += FILTERS) {
+  for (int64_t f = 0; f < w->outputs; f += ROWS) {
     const float *weights = part->weights + f * ELEMENTS * w->channels;
     for (int e = 0; e < ELEMENTS; e++) {
       product p = {
-          .rows = weights + e * FILTERS * w->channels, .columns = spectra + e * element, .to = m + e * FILTERS * pitch,
+          .rows = weights + e * ROWS * w->channels, .columns = spectra + e * element, .to = m + e * ROWS * pitch,
           .count = w->channels, .row_pitch = w->channels, .column_pitch = pitch, .to_pitch = pitch,
       };
       multiply_matrices(&p, t.tiles);
     }
-    for (int64_t i = 0; i < FILTERS && f + i < w->outputs; i++)
-      put_results(m + i * pitch, FILTERS * pitch, part, &t, f + i, line);
+    for (int64_t i = 0; i < ROWS && f + i < w->outputs; i++)
+      put_results(m + i * pitch, ROWS * pitch, part, &t, f + i, line);
   }
 }

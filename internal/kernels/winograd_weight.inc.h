@@ -6,39 +6,17 @@
 // outputs' rows with BLOCK channels' columns. A part of the job is a block of
 // channels and some rows of tiles, a piece of which is laid out at a time.
 
-enum { BLOCK = 64, PIECE_TILES = 128 };
+enum { PIECE_TILES = 128 };
 
 INLINE tiling piece_tiling(const fx_window *w) {
   int64_t across = (w->out_width + 1) / 2, rows = PIECE_TILES / across;
   return winograd_tiling(w, rows < 1 ? 1 : rows);
 }
 
-static int64_t winograd_block(void) { return BLOCK; }
-
 static int64_t winograd_weight_scratch(const fx_window *w) {
   tiling t = piece_tiling(w);
   int64_t pitch = t.tiles + LANES;
-  return ELEMENTS * (t.tiles * BLOCK + 80 + LANES * pitch + 80 + FILTERS * pitch) + line_floats(w, &t) + 4 * t.line + 2 * LANES;
-}
-
-// transpose turns LANES rows of LANES floats round.
-INLINE void transpose(const float *from, int64_t pitch, float *to, int64_t to_pitch) {
-  vec v[LANES], u[LANES];
-  UNROLL for (int i = 0; i < LANES; i++) v[i] = load(from + i * pitch);
-  // Each step interleaves rows that are half the rest apart.
-  UNROLL for (int i = 0; i < LANES / 2; i++) u[2 * i] = low_pairs(v[i], v[i + LANES / 2]), u[2 * i + 1] = high_pairs(v[i], v[i + LANES / 2]);
-  UNROLL for (int i = 0; i < LANES / 2; i++) v[2 * i] = low_pairs(u[i], u[i + LANES / 2]), v[2 * i + 1] = high_pairs(u[i], u[i + LANES / 2]);
-#if LANES == 4
-  UNROLL for (int i = 0; i < LANES; i++) store(to + i * to_pitch, v[i]);
-#else
-  UNROLL for (int i = 0; i < LANES / 2; i++) u[2 * i] = low_pairs(v[i], v[i + LANES / 2]), u[2 * i + 1] = high_pairs(v[i], v[i + LANES / 2]);
-#if LANES == 8
-  UNROLL for (int i = 0; i < LANES; i++) store(to + i * to_pitch, u[i]);
-#else
-  UNROLL for (int i = 0; i < LANES / 2; i++) v[2 * i] = low_pairs(u[i], u[i + LANES / 2]), v[2 * i + 1] = high_pairs(u[i], u[i + LANES / 2]);
-  UNROLL for (int i = 0; i < LANES; i++) store(to + i * to_pitch, v[i]);
-#endif
-#endif
+  return ELEMENTS * (t.tiles * BLOCK + 80 + LANES * pitch + 80 + ROWS * pitch) + line_floats(w, &t) + 4 * t.line + 2 * LANES;
 }
 
 // lay_deltas writes A dY Aᵀ of one output: element e of tile t to deltas[e·pitch + t].
@@ -75,13 +53,13 @@ static void lay_deltas(float *deltas, int64_t pitch, const fx_window *w, const f
 
 static void winograd_weight(const fx_winograd_weight_part *part) {
   const fx_window *w = &part->window;
-  const int64_t outputs = round_up(w->outputs, FILTERS), columns = round_up(part->channels, LANES);
+  const int64_t outputs = round_up(w->outputs, ROWS), columns = round_up(part->channels, LANES);
   const tiling whole = piece_tiling(w);
   const int64_t pitch = whole.tiles + LANES, element = whole.tiles * BLOCK + 80, narrow = LANES * pitch + 80;
   float *spectra = (float *)round_up((int64_t)(uintptr_t)part->scratch, BYTES); // [element][tile][channel]
   float *group = spectra + ELEMENTS * element;                                  // [element][LANES channels][tile]
-  float *deltas = group + ELEMENTS * narrow;                                    // [element][FILTERS outputs][tile]
-  float *lines = deltas + ELEMENTS * FILTERS * pitch, *dy_lines = lines + line_floats(w, &whole);
+  float *deltas = group + ELEMENTS * narrow;                                    // [element][ROWS outputs][tile]
+  float *lines = deltas + ELEMENTS * ROWS * pitch, *dy_lines = lines + line_floats(w, &whole);
   memset(lines, 0, (size_t)(line_floats(w, &whole) + 4 * whole.line) * 4);
   memset(part->bias, 0, (size_t)w->outputs * 4);
   for (int64_t done = 0; done < part->rows; done += whole.rows) {
@@ -95,17 +73,17 @@ static void winograd_weight(const fx_winograd_weight_part *part) {
         for (int64_t j = 0; j < t.tiles; j += LANES)
           transpose(group + e * narrow + j, pitch, spectra + e * element + j * BLOCK + c, BLOCK);
     }
-    for (int64_t o = 0; o < outputs; o += FILTERS) {
-      for (int64_t f = 0; f < FILTERS && o + f < w->outputs; f++) {
-        lay_deltas(deltas + f * pitch, FILTERS * pitch, w, part->dy, row, &t, o + f, dy_lines);
-        const float *sums = deltas + 5 * FILTERS * pitch + f * pitch; // of a tile's four dY
+    for (int64_t o = 0; o < outputs; o += ROWS) {
+      for (int64_t f = 0; f < ROWS && o + f < w->outputs; f++) {
+        lay_deltas(deltas + f * pitch, ROWS * pitch, w, part->dy, row, &t, o + f, dy_lines);
+        const float *sums = deltas + 5 * ROWS * pitch + f * pitch; // of a tile's four dY
         float bias = 0;
         for (int64_t j = 0; j < tiles; j++) bias += sums[j];
         part->bias[o + f] += bias;
       }
       for (int e = 0; e < ELEMENTS; e++) {
         product p = {
-            .rows = deltas + e * FILTERS * pitch, .columns = spectra + e * element, .to = part->to + (e * outputs + o) * BLOCK,
+            .rows = deltas + e * ROWS * pitch, .columns = spectra + e * element, .to = part->to + (e * outputs + o) * BLOCK,
             .count = tiles, .row_pitch = pitch, .column_pitch = BLOCK, .to_pitch = BLOCK, .add = done > 0,
         };
         multiply_matrices(&p, columns);
@@ -118,7 +96,7 @@ static void winograd_weight(const fx_winograd_weight_part *part) {
 // for one output, as [channel][3][3].
 static void winograd_weight_finish(const float *sums, int64_t shares, int64_t share_pitch, int64_t outputs, int64_t output,
                                    int64_t channels, float *dw) {
-  const int64_t rows = round_up(outputs, FILTERS);
+  const int64_t rows = round_up(outputs, ROWS);
   for (int64_t c = 0; c < channels; c += LANES) {
     vec s[16];
     for (int e = 0; e < ELEMENTS; e++) {
