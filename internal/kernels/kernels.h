@@ -28,11 +28,11 @@ typedef struct {
 typedef struct {
   fx_window window; // stride, dilation and groups of 1
   const float *x, *bias; // bias may be NULL
-  const float *weights;  // as winograd_weights laid them out
   float *y;
   int relu;
   int64_t row, rows; // of the batch · ⌈out_height / 2⌉ rows of tiles
-  float *scratch;    // winograd_scratch floats
+  float *spectra;    // winograd_spectra floats, on a boundary of 64 bytes
+  float *scratch;    // winograd_scratch floats, a thread's own
 } fx_winograd_part;
 
 // Some rows of tiles of the gradient of a 3×3 convolution's weight, for a block of
@@ -64,10 +64,12 @@ typedef struct {
   void (*conv_weight)(const fx_conv_weight_part *part);
 
   int64_t (*winograd_rows)(const fx_window *w); // of tiles, that a part should have
+  int64_t (*winograd_spectra)(const fx_window *w, int64_t rows);
   int64_t (*winograd_scratch)(const fx_window *w, int64_t rows);
   // winograd_weights lays rows filters out, in rows · 16 · channels floats.
   void (*winograd_weights)(const float *w, float *to, int64_t filters, int64_t channels, int64_t first, int transposed);
-  void (*winograd)(const fx_winograd_part *part);
+  void (*winograd_lay)(const fx_winograd_part *part, int64_t first, int64_t count);           // channels
+  void (*winograd_apply)(const fx_winograd_part *part, const float *weights, int64_t first); // to rows filters
 
   int64_t (*winograd_weight_scratch)(const fx_window *w);
   void (*winograd_weight)(const fx_winograd_weight_part *part);

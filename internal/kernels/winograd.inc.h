@@ -4,9 +4,9 @@
 //
 //   Y = Aᵀ [ Σ over channels (G g Gᵀ) ⊙ (Bᵀ d B) ] A,  d: 4×4 places of the input
 //
-// The sum over channels is, for each of the 16 elements, a matrix product. A part
-// of the job is some rows of tiles: their Bᵀ d B ("spectra") are laid out once, in
-// the core's cache, and multiplied with all kernels, ROWS at a time.
+// The sum over channels is, for each of the 16 elements, a matrix product. The Bᵀ d B
+// ("spectra") of some rows of tiles are laid out once and multiplied with all
+// kernels, ROWS at a time.
 
 enum { ELEMENTS = 16, SPECTRA = 1 << 18 }; // floats of a part's spectra, about
 
@@ -37,13 +37,17 @@ static int64_t winograd_rows(const fx_window *w) {
   int64_t rows = SPECTRA / (ELEMENTS * w->channels * t.across), all = w->batch * t.down;
   const int64_t most = (128 + t.across - 1) / t.across;
   if (rows > most) rows = most;
-  if (rows > (all + 3) / 4) rows = (all + 3) / 4; // four parts at least
   return rows < 1 ? 1 : rows;
+}
+
+static int64_t winograd_spectra(const fx_window *w, int64_t rows) {
+  tiling t = winograd_tiling(w, rows);
+  return ELEMENTS * element_pitch(w, &t);
 }
 
 static int64_t winograd_scratch(const fx_window *w, int64_t rows) {
   tiling t = winograd_tiling(w, rows);
-  return ELEMENTS * (element_pitch(w, &t) + ROWS * (t.tiles + LANES)) + line_floats(w, &t) + 4 * (t.across + LANES) + LANES;
+  return ELEMENTS * ROWS * (t.tiles + LANES) + line_floats(w, &t) + 4 * (t.across + LANES);
 }
 
 
@@ -54,11 +58,16 @@ static int64_t winograd_scratch(const fx_window *w, int64_t rows) {
 static void winograd_weights(const float *w, float *to, int64_t filters, int64_t channels, int64_t first, int transposed) {
   for (int64_t f = 0; f < ROWS; f++) {
     for (int64_t c = 0; c < channels; c += LANES) {
-      vec g[9] = {{0}};
+      float kernels[9][LANES] = {{0}};
       for (int l = 0; l < LANES && c + l < channels && first + f < filters; l++) {
         const float *from = w + (transposed ? (c + l) * filters + first + f : (first + f) * channels + c + l) * 9;
-        for (int k = 0; k < 9; k++) g[k][l] = from[transposed ? 8 - k : k];
+        if (transposed)
+          UNROLL for (int k = 0; k < 9; k++) kernels[k][l] = from[8 - k];
+        else
+          UNROLL for (int k = 0; k < 9; k++) kernels[k][l] = from[k];
       }
+      vec g[9];
+      UNROLL for (int k = 0; k < 9; k++) g[k] = load(kernels[k]);
       vec h[4][3];
       for (int j = 0; j < 3; j++) {
         vec sum = (g[j] + g[6 + j]) * 0.5f, middle = g[3 + j] * 0.5f;
@@ -162,25 +171,29 @@ static void put_results(const float *m, int64_t pitch, const fx_winograd_part *p
   }
 }
 
-static void winograd(const fx_winograd_part *part) {
+// winograd_lay lays out the spectra of some channels.
+static void winograd_lay(const fx_winograd_part *part, int64_t first, int64_t count) {
   const fx_window *w = &part->window;
   const tiling t = winograd_tiling(w, part->rows);
-  const int64_t pitch = t.tiles + LANES, element = element_pitch(w, &t); // room for what runs over
-  float *spectra = (float *)round_up((int64_t)(uintptr_t)part->scratch, BYTES);
-  float *m = spectra + ELEMENTS * element, *lines = m + ELEMENTS * ROWS * pitch, *line = lines + line_floats(w, &t);
+  float *lines = part->scratch;
   memset(lines, 0, (size_t)line_floats(w, &t) * 4);
-  for (int64_t c = 0; c < w->channels; c++) 
-    lay_spectra(spectra + c * pitch, element, w, part->x, part->row, &t, c, lines);
-  for (int64_t f = 0; f < w->outputs; f += ROWS) {
-    const float *weights = part->weights + f * ELEMENTS * w->channels;
-    for (int e = 0; e < ELEMENTS; e++) {
-      product p = {
-          .rows = weights + e * ROWS * w->channels, .columns = spectra + e * element, .to = m + e * ROWS * pitch,
-          .count = w->channels, .row_pitch = w->channels, .column_pitch = pitch, .to_pitch = pitch,
-      };
-      multiply_matrices(&p, t.tiles);
-    }
-    for (int64_t i = 0; i < ROWS && f + i < w->outputs; i++)
-      put_results(m + i * pitch, ROWS * pitch, part, &t, f + i, line);
+  for (int64_t c = first; c < first + count; c++)
+    lay_spectra(part->spectra + c * (t.tiles + LANES), element_pitch(w, &t), w, part->x, part->row, &t, c, lines);
+}
+
+// winograd_apply gives the results of ROWS filters from first on, whose weights
+// winograd_weights laid out.
+static void winograd_apply(const fx_winograd_part *part, const float *weights, int64_t first) {
+  const fx_window *w = &part->window;
+  const tiling t = winograd_tiling(w, part->rows);
+  const int64_t pitch = t.tiles + LANES, element = element_pitch(w, &t);
+  float *m = part->scratch, *line = m + ELEMENTS * ROWS * pitch;
+  for (int e = 0; e < ELEMENTS; e++) {
+    product p = {
+        .rows = weights + e * ROWS * w->channels, .columns = part->spectra + e * element, .to = m + e * ROWS * pitch,
+        .count = w->channels, .row_pitch = w->channels, .column_pitch = pitch, .to_pitch = pitch,
+    };
+    multiply_matrices(&p, t.tiles);
   }
+  for (int64_t i = 0; i < ROWS && first + i < w->outputs; i++) put_results(m + i * pitch, ROWS * pitch, part, &t, first + i, line);
 }
