@@ -23,6 +23,10 @@ func init() { // refers to itself by way of the walker
 			},
 			rule: rule{forward: kernelMaxPoolForward, backward: kernelMaxPoolGradient},
 		},
+		"AveragePool": {
+			fits: func(c *context) bool { w := c.window(nil); return len(w.in) == 2 && !w.plain() },
+			rule: rule{backward: kernelAveragePoolGradient},
+		},
 		"BatchNormalization": {
 			fits: func(c *context) bool { return !c.graph.frozenBatchNorm },
 			rule: rule{forward: kernelBatchNormForward, backward: kernelBatchNormGradient},
@@ -68,6 +72,13 @@ func kernelMaxPoolForward(c *context) {
 func kernelMaxPoolGradient(c *context) {
 	w := c.window(nil)
 	c.give(0, c.Kernel("MaxPoolGrad", []string{c.dy, c.load("taps")}, []Tensor{floats(c.shape(c.in(0))...)},
+		append(c.windowAttributes(w), onnx.Ints("input_shape", w.in...))...)[0])
+}
+
+func kernelAveragePoolGradient(c *context) {
+	w := c.window(nil)
+	share := c.Op("Mul", c.dy, c.windowShares(w))
+	c.give(0, c.Kernel("SumPoolGrad", []string{share}, []Tensor{floats(c.shape(c.in(0))...)},
 		append(c.windowAttributes(w), onnx.Ints("input_shape", w.in...))...)[0])
 }
 

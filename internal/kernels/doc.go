@@ -2,8 +2,10 @@
 // ONNX Runtime lacks or has in slow pieces:
 //
 //	fx.ConvWeightGrad              the gradient of a convolution's weight and bias
+//	fx.Conv3x3                     convolution by 3×3 after Winograd, with the Relu after it, and its gradient
 //	fx.BatchNorm, fx.BatchNormGrad batch normalization by the batch's statistics, with the Relu after it
 //	fx.MaxPool, fx.MaxPoolGrad     max pooling that remembers in a byte where its maxima were
+//	fx.SumPoolGrad                 average pooling's gradient
 //	fx.ReluGrad, fx.SGD            one pass over memory each
 //
 // [Register] makes them known to a session, as ops of the domain "fx"; they run

@@ -1,22 +1,24 @@
 // Max pooling that remembers which element of its window was the largest, the
 // first of equal ones, as PyTorch does; a value that is no number wins.
 
-enum { MAX_STRIDE = 8 }; // longer strides take the plain road
-
-// spread_row lays a row of the input out by phases: phase[f][i] is place
-// i·stride + f of the padded row, -∞ in the padding.
-static void spread_row(float *phases, int64_t length, const fx_window *w, const float *row) {
-  for (int64_t i = 0; i < length * w->stride_w; i++) phases[i] = -INFINITY;
-  if (w->stride_w == 1) {
-    copy_run(phases + w->left, row, w->width);
-    return;
-  }
-  for (int64_t f = 0; f < w->stride_w; f++) {
-    int64_t first = (f - w->left % w->stride_w + w->stride_w) % w->stride_w; // the first place of this phase
-    float *to = phases + f * length + (first + w->left) / w->stride_w;
-    const float *from = row + first;
-    int64_t count = first < w->width ? (w->width - 1 - first) / w->stride_w + 1 : 0;
-    for (int64_t i = 0; i < count; i++) to[i] = from[i * w->stride_w];
+// spread_row lays a row of the input out by phases: place i of phase f is place
+// i·stride + f of the padded row, -∞ in the padding. padded has room for
+// length·stride floats.
+static void spread_row(float *phases, float *padded, int64_t length, const fx_window *w, const float *row) {
+  const int64_t stride = w->stride_w;
+  float *to = stride == 1 ? phases : padded;
+  for (int64_t i = 0; i < w->left; i++) to[i] = -INFINITY;
+  copy_run(to + w->left, row, w->width);
+  for (int64_t i = w->left + w->width; i < length * stride; i++) to[i] = -INFINITY;
+  if (stride == 2) {
+    for (int64_t i = 0; i < length; i += LANES) {
+      vec a = load(padded + 2 * i), b = load(padded + 2 * i + LANES);
+      store(phases + i, take_even(a, b));
+      store(phases + length + i, take_odd(a, b));
+    }
+  } else if (stride > 2) {
+    for (int64_t f = 0; f < stride; f++)
+      for (int64_t i = 0; i < length; i++) phases[f * length + i] = padded[i * stride + f];
   }
 }
 
@@ -24,8 +26,8 @@ static void max_pool(const fx_window *w, const float *x, float *y, uint8_t *taps
   const int64_t width = w->out_width;
   int64_t reach = (width - 1) * w->stride_w + (w->kernel_w - 1) * w->dilation_w + 1;
   if (reach < w->width + w->left) reach = w->width + w->left;
-  const int64_t length = (reach + w->stride_w - 1) / w->stride_w + LANES, wide = (width + LANES - 1) / LANES * LANES;
-  float phases[length * w->stride_w + LANES], best[wide];
+  const int64_t wide = round_up(width, LANES), length = round_up((reach + w->stride_w - 1) / w->stride_w, LANES) + LANES;
+  float phases[length * w->stride_w], padded[length * w->stride_w], best[wide];
   int32_t tap[wide], start[wide];
   for (int64_t j = 0; j < wide; j++) { // the first element of the window that is inside
     int64_t kw = 0;
@@ -46,7 +48,7 @@ static void max_pool(const fx_window *w, const float *x, float *y, uint8_t *taps
           }
           begun = 1;
         }
-        spread_row(phases, length, w, in + at * w->width);
+        spread_row(phases, padded, length, w, in + at * w->width);
         for (int64_t kw = 0; kw < w->kernel_w; kw++) {
           int64_t place = kw * w->dilation_w;
           const float *from = phases + place % w->stride_w * length + place / w->stride_w;

@@ -100,6 +100,7 @@ void fx_op_conv_weight_grad(fx_op *op);
 void fx_op_conv3x3(fx_op *op);
 void fx_op_max_pool(fx_op *op);
 void fx_op_max_pool_grad(fx_op *op);
+void fx_op_sum_pool_grad(fx_op *op);
 void fx_op_batch_norm(fx_op *op);
 void fx_op_batch_norm_grad(fx_op *op);
 void fx_op_relu_grad(fx_op *op);
