@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 
 	"fx/extract"
+	"fx/finetune/artifacts"
 	"fx/internal/fail"
 	"fx/internal/modeldir"
 	"fx/internal/weights"
@@ -28,7 +29,7 @@ func (r *run) finish(ctx context.Context, s saved) (Result, error) {
 // writeModel writes what eval, predict and export read: the trained backbone
 // is named by path and hash, and the head lies beside it.
 func (r *run) writeModel(ctx context.Context, result Result) error {
-	inside := filepath.Join(checkpointDir, bestName, modelName)
+	inside := filepath.Join(checkpointDir, bestName, artifacts.ModelFile)
 	path := filepath.Join(r.options.Out, inside)
 	spec := r.network.Preprocess
 	e, err := extract.NewEmbedder(ctx, extract.EmbedderOptions{

@@ -34,6 +34,9 @@ type job struct {
 // steps is the number of training steps in an epoch. The last may be short.
 func (p plan) steps() int { return (len(p.train) + p.batch - 1) / p.batch }
 
+// batches is the number of training batches before the position.
+func (p plan) batches(at position) int { return at.Epoch*p.steps() + at.Step }
+
 // share is the part of batch i in the update that it belongs to. The last
 // update of an epoch may have fewer batches.
 func (p plan) share(i int) share {

@@ -56,8 +56,7 @@ type run struct {
 	opened      *extract.Network
 	network     *artifacts.Network
 	photos      *photos
-	fingerprint string            // of the photos, rejected ones included
-	counted     map[string]uint64 // batches that the initial weights' statistics have seen, by layer
+	fingerprint string // of the photos, rejected ones included
 	graph       artifacts.Options
 	runtime     *ort.Runtime
 	provider    string
@@ -166,18 +165,13 @@ func (r *run) open(ctx context.Context) error {
 	if file := r.opened.Backbone.File; file != "" { // the weights were found as an ONNX file
 		return notAFile(file)
 	}
-	initial, err := r.opened.State()
-	if err != nil {
-		return err
-	}
-	r.counted = counted(r.network, initial)
 	return nil
 }
 
 // tidy finishes or takes away what a killed process left half done.
 func (r *run) tidy() error {
 	for _, name := range []string{lastName, bestName} {
-		if err := recoverDir(filepath.Join(r.options.Out, checkpointDir, name)); err != nil {
+		if err := durable.RecoverDir(r.checkpoint(name)); err != nil {
 			return err
 		}
 	}

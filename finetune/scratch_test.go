@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"fx/backbones"
+	"fx/finetune/artifacts"
 	"fx/internal/fail"
 	"fx/internal/progress"
 	"fx/internal/weights"
@@ -28,7 +29,7 @@ func TestScratch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, _, err := weights.Read(filepath.Join(o.Out, checkpointDir, lastName, modelName))
+	got, _, err := weights.Read(filepath.Join(o.Out, checkpointDir, lastName, artifacts.ModelFile))
 	if err != nil {
 		t.Fatal(err)
 	}

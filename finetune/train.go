@@ -69,7 +69,7 @@ func (r *run) resume(ctx context.Context) (saved, error) {
 		return s, err
 	}
 	if !found {
-		s = saved{FormatVersion: checkpointVersion, Run: r.record.ID, Epochs: []Epoch{}}
+		s = saved{Run: r.record.ID, Epochs: []Epoch{}}
 		s.Random.Generator, s.Random.Seed = "Philox4x32-10", r.options.Seed
 		return s, nil
 	}

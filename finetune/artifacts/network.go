@@ -46,8 +46,8 @@ type Network struct {
 	// Notes tell what had to be assumed or made up.
 	Notes []string
 
-	graph    *pb.ModelProto // outputs: logits, then those of auxiliary heads
-	counters bool           // torch keeps num_batches_tracked beside the statistics
+	graph   *pb.ModelProto    // outputs: logits, then those of auxiliary heads
+	counted map[string]uint64 // batches that the statistics have seen, by layer
 }
 
 // FromBackbone returns the registered network b with the weights sd, whose names
@@ -66,7 +66,7 @@ func FromBackbone(b backbones.Backbone, sd *weights.StateDict, seed uint64) (*Ne
 	if err != nil {
 		return nil, err
 	}
-	n := &Network{Name: b.Name, Preprocess: b.Preprocess, graph: graph, Values: weights.NewStateDict(), counters: true}
+	n := &Network{Name: b.Name, Preprocess: b.Preprocess, graph: graph, Values: weights.NewStateDict()}
 	values := onnx.NewIndex(assembled.Graph)
 	for _, p := range parameters {
 		var t weights.Tensor
@@ -81,6 +81,7 @@ func FromBackbone(b backbones.Backbone, sd *weights.StateDict, seed uint64) (*Ne
 		n.Values.Set(p.Name, t)
 		n.Parameters = append(n.Parameters, Parameter{Name: p.Name, Shape: t.Shape, Statistic: !p.Kind.Trained(), Head: p.Head})
 	}
+	n.readCounters(sd)
 	return n, n.resizeInitializers()
 }
 
@@ -257,11 +258,15 @@ func fromONNX(t *pb.TensorProto) (weights.Tensor, error) {
 	if err != nil {
 		return weights.Tensor{}, err
 	}
-	shape := make([]int, len(t.Dims))
-	for i, d := range t.Dims {
+	return weights.FromFloat32(sizes(t.Dims), values), nil
+}
+
+func sizes(dims []int64) []int {
+	shape := make([]int, len(dims))
+	for i, d := range dims {
 		shape[i] = int(d)
 	}
-	return weights.FromFloat32(shape, values), nil
+	return shape
 }
 
 func dims(shape []int) []int64 {
