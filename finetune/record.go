@@ -51,6 +51,7 @@ type record struct {
 // same. The names are those of the flags, as far as there are any.
 type settings struct {
 	Backbone       string          `json:"backbone"`
+	FeatureTensor  string          `json:"feature-tensor"`
 	Weights        string          `json:"weights (SHA-256)"`
 	Preprocess     preprocess.Spec `json:"preprocessing"`
 	EXIF           string          `json:"exif"`
@@ -94,7 +95,7 @@ func (r *run) settings() settings {
 		return value
 	}
 	return settings{
-		Backbone: r.opened.Backbone.Name, Weights: r.opened.WeightsSHA256, Preprocess: r.network.Preprocess,
+		Backbone: r.opened.Backbone.Name, FeatureTensor: r.opened.Backbone.FeatureTensor, Weights: r.opened.WeightsSHA256, Preprocess: r.network.Preprocess,
 		EXIF: def(o.EXIF, "ignore"), Decoder: r.photos.decoder.Name(),
 		Data: r.fingerprint, Classes: strings.Join(r.photos.Classes, ","), TrainSplit: r.photos.trainSplit, ValSplit: r.photos.valSplit,
 		Trainable: o.Trainable, HeadOnly: o.HeadOnly, Scratch: o.Scratch,

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	"fx/extract"
@@ -146,26 +147,14 @@ func (r *run) prepare(ctx context.Context) error {
 }
 
 // open finds the network and what it starts from.
-func (r *run) open(ctx context.Context) error {
-	o := r.options
-	notAFile := func(file string) error {
-		return fail.New(fail.Usage, "Give a name of `fx backbones list`; `fx artifacts generate` writes the training graphs of a file.", "fx finetune trains registered networks, not %s", file)
-	}
-	if strings.HasSuffix(strings.ToLower(o.Network.Backbone), ".onnx") {
-		return notAFile(o.Network.Backbone)
-	}
-	var err error
+func (r *run) open(ctx context.Context) (err error) {
+	o, classes := r.options, len(r.photos.Classes)
 	if o.Scratch {
-		r.opened, r.network, err = openScratch(o.Network, len(r.photos.Classes), o.Seed)
-		return err
+		r.opened, r.network, err = openScratch(o.Network, classes, o.Seed)
+	} else {
+		r.opened, r.network, err = openNetwork(ctx, o.Network, classes, o.Seed, r.report)
 	}
-	if r.opened, r.network, err = openNetwork(ctx, o.Network, len(r.photos.Classes), o.Seed, r.report); err != nil {
-		return err
-	}
-	if file := r.opened.Backbone.File; file != "" { // the weights were found as an ONNX file
-		return notAFile(file)
-	}
-	return nil
+	return err
 }
 
 // tidy finishes or takes away what a killed process left half done.
@@ -222,7 +211,7 @@ func (r *run) begin(ctx context.Context, earlier record, found bool) error {
 	r.record.FormatVersion, r.record.ID, r.record.Status, r.record.Settings = recordVersion, now.id(), "training", now
 	r.record.Weights, r.record.Data, r.record.Classes = r.opened.Weights, absolute(r.options.Data), r.photos.Classes
 	r.record.Rejected = append([]extract.BadPhoto{}, r.photos.rejected...)
-	r.record.Notes = append(append([]string{}, r.opened.Notes...), r.network.Notes...)
+	r.record.Notes = notes(r.opened.Notes, r.network.Notes)
 	r.record.Versions = map[string]string{"fx": r.options.FxVersion, "go": runtime.Version(), "onnxruntime": r.runtime.Library().Version}
 	return r.write(nil)
 }
@@ -255,6 +244,17 @@ func (r *run) announce() {
 		r.report.Note(fmt.Sprintf("  %s %v", p.Name, p.Shape))
 	}
 	r.report.Note(fmt.Sprintf("%d values in %d parameters learn, on %s (%s)", r.parameters(), len(r.record.Parameters), r.provider, r.engine.session().Why()))
+}
+
+// notes joins lists of notes, each note once.
+func notes(lists ...[]string) []string {
+	all := []string{}
+	for _, note := range slices.Concat(lists...) {
+		if !slices.Contains(all, note) {
+			all = append(all, note)
+		}
+	}
+	return all
 }
 
 func absolute(path string) string {
