@@ -42,14 +42,21 @@ func (r *run) checkpoint(name string) string {
 // save writes the checkpoint of that name. best/ holds what was judged.
 func (r *run) save(name string, values *weights.StateDict, s saved) error {
 	if bad := firstNonFinite(values); bad != "" {
-		return fail.New(fail.NonFinite, lowerRate, "%s is not finite after epoch %d, step %d; the checkpoint before it stays", bad, s.Position.Epoch+1, s.Position.Step)
+		return fail.New(fail.NonFinite, lowerRate, "%s is not finite after %s; %s", bad, s.Position, r.stays())
 	}
 	c := r.network.Pack(r.engine.state.slots(), values, r.plan.batches(s.Position), name == bestName)
 	var err error
 	if c.Caller, err = json.Marshal(s); err != nil {
 		return err
 	}
-	return artifacts.WriteCheckpoint(r.checkpoint(name), c)
+	if err := artifacts.WriteCheckpoint(r.checkpoint(name), c); err != nil {
+		hint := "Make room there, or let fx write there, and go on with --resume: " + r.stays() + "."
+		return fail.Wrap(fail.KindOf(err), err, hint, "after %s", s.Position)
+	}
+	if name == lastName {
+		r.newest = s.Position
+	}
+	return nil
 }
 
 // load reads the checkpoint last/. found is false where there is none.

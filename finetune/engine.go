@@ -14,21 +14,21 @@ import (
 
 // engine trains and judges batches over the state.
 type engine struct {
-	runtime *ort.Runtime
-	device  ort.Device
-	network *artifacts.Network
-	options artifacts.Options
-	state   *state
-	train   map[int]*program // by batch size: the whole step, or its gradients where they are added up
-	update  *program         // by added gradients, or nil
-	eval    *program
+	runtime  *ort.Runtime
+	sessions ort.SessionOptions // of all programs
+	network  *artifacts.Network
+	options  artifacts.Options
+	state    *state
+	train    map[int]*program // by batch size: the whole step, or its gradients where they are added up
+	update   *program         // by added gradients, or nil
+	eval     *program
 }
 
 // newEngine makes the sessions for training batches of these sizes and for
 // evaluation, and puts the network's initial state on the device. split makes
 // the form of a step that adds up the gradients of several batches.
-func newEngine(ctx context.Context, rt *ort.Runtime, device ort.Device, n *artifacts.Network, o artifacts.Options, sizes []int, split bool) (*engine, error) {
-	e := &engine{runtime: rt, device: device, network: n, options: o, train: map[int]*program{}}
+func newEngine(ctx context.Context, rt *ort.Runtime, sessions ort.SessionOptions, n *artifacts.Network, o artifacts.Options, sizes []int, split bool) (*engine, error) {
+	e := &engine{runtime: rt, sessions: sessions, network: n, options: o, train: map[int]*program{}}
 	e.options.Probe = ortprobe.New(rt)
 	if err := e.build(ctx, sizes, split); err != nil {
 		e.close()
@@ -57,7 +57,7 @@ func (e *engine) build(ctx context.Context, sizes []int, split bool) error {
 			initial.Set(name, t)
 		}
 		graphs = append(graphs, g)
-		return newProgram(e.runtime, e.device, g)
+		return newProgram(e.runtime, e.sessions, g)
 	}
 	form := e.network.Step
 	if split {
@@ -84,7 +84,7 @@ func (e *engine) build(ctx context.Context, sizes []int, split bool) error {
 	if err != nil {
 		return err
 	}
-	if e.eval, err = newProgram(e.runtime, e.device, graph); err != nil {
+	if e.eval, err = newProgram(e.runtime, e.sessions, graph); err != nil {
 		return err
 	}
 	e.eval.judges = true

@@ -75,11 +75,11 @@ func TestARunIsNotOverwrittenNorMixed(t *testing.T) {
 	if fail.KindOf(err) != fail.Usage || !strings.Contains(err.Error(), "lr was 0.01 and is 0.5") || !strings.Contains(err.Error(), "seed was 0 and is 3") {
 		t.Errorf("other settings: %v", err)
 	}
-	held, err := lock(o.Out)
+	held, err := take(o.Out)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer held.Close()
+	defer held.release()
 	if _, err := Run(t.Context(), o, progress.Discard); fail.KindOf(err) != fail.Locked {
 		t.Errorf("a run that another process writes: %v", err)
 	}

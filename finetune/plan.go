@@ -1,6 +1,7 @@
 package finetune
 
 import (
+	"fmt"
 	"iter"
 
 	"fx/internal/random"
@@ -21,6 +22,13 @@ type plan struct {
 type position struct {
 	Epoch int `json:"epoch"` // whole epochs done
 	Step  int `json:"step"`  // steps done in the epoch that follows them
+}
+
+func (p position) String() string {
+	if p.Step == 0 {
+		return fmt.Sprintf("epoch %d", p.Epoch)
+	}
+	return fmt.Sprintf("step %d of epoch %d", p.Step, p.Epoch+1)
 }
 
 // job is one batch to make ready.

@@ -11,7 +11,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -104,7 +103,7 @@ func (r *run) settings() settings {
 		Schedule: def(o.Schedule, constantSchedule), StepEpochs: o.StepEpochs, WarmupEpochs: o.WarmupEpochs,
 		LabelSmoothing: o.LabelSmoothing, ClassWeights: def(o.ClassWeights, "none"), ClipGradNorm: o.ClipGradNorm, EMA: o.EMA,
 		HeadMultiplier: o.HeadMultiplier, FrozenBN: o.FrozenBN, Seed: o.Seed,
-		Provider: r.provider, Threads: runtime.GOMAXPROCS(0), Runtime: r.runtime.Library().Version,
+		Provider: r.provider, Threads: r.threads, Runtime: r.runtime.Library().Version,
 	}
 }
 
@@ -168,7 +167,7 @@ func (r *run) write(epochs []Epoch) error {
 	if err == nil {
 		err = durable.WriteBytes(filepath.Join(r.options.Out, metricsName), metrics(epochs))
 	}
-	return fail.Wrap(fail.KindOf(err), err, "Choose a folder that fx may write with --out.", "run %s", r.options.Out)
+	return fail.Wrap(fail.KindOf(err), err, elsewhere, "run %s", r.options.Out)
 }
 
 // metrics is the table of epochs as CSV.

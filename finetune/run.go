@@ -61,9 +61,11 @@ type run struct {
 	graph       artifacts.Options
 	runtime     *ort.Runtime
 	provider    string
+	threads     int // that compute a step together: another number makes other bits
 	plan        plan
 	engine      *engine
 	record      record
+	newest      position // of the checkpoint last/
 }
 
 // Run trains a network on photos and leaves a MODEL in o.Out. It can be killed
@@ -80,12 +82,9 @@ func Run(ctx context.Context, o Options, report progress.Reporter) (Result, erro
 		o.Workers = runtime.GOMAXPROCS(0)
 	}
 	r := &run{options: o, report: report}
-	earlier, found, err := readRecord(o.Out)
+	_, _, err := o.earlier() // before any work
 	if err != nil {
 		return Result{}, err
-	}
-	if found && !o.Resume {
-		return Result{}, fail.New(fail.Usage, "Give --resume to go on with it, or another --out.", "%s holds a run already", o.Out)
 	}
 	if r.photos, err = openPhotos(ctx, o); err != nil {
 		return Result{}, err
@@ -93,14 +92,18 @@ func Run(ctx context.Context, o Options, report progress.Reporter) (Result, erro
 	if err := r.prepare(ctx); err != nil {
 		return Result{}, err
 	}
-	if err := os.MkdirAll(filepath.Join(o.Out, checkpointDir), 0o755); err != nil {
-		return Result{}, fail.Wrap(fail.Usage, err, "Choose a folder that fx may write with --out.", "run %s", o.Out)
-	}
-	held, err := lock(o.Out)
+	held, err := take(o.Out)
 	if err != nil {
 		return Result{}, err
 	}
-	defer func() { _ = held.Close() }() // nothing is written through it
+	defer held.release()
+	earlier, found, err := o.earlier() // nobody else writes it from here on
+	if err != nil {
+		return Result{}, err
+	}
+	if o.Resume && !found {
+		report.Note(fmt.Sprintf("there is no run in %s to go on with: a new one begins", o.Out))
+	}
 	if err := r.tidy(); err != nil {
 		return Result{}, fail.Wrap(fail.KindOf(err), err, "", "run %s", o.Out)
 	}
@@ -116,6 +119,27 @@ func Run(ctx context.Context, o Options, report progress.Reporter) (Result, erro
 		return *r.record.Result, nil
 	}
 	return r.train(ctx)
+}
+
+// earlier reads the record of the run to go on with. found is false where there
+// is none.
+func (o Options) earlier() (rec record, found bool, err error) {
+	rec, found, err = readRecord(o.Out)
+	if err != nil {
+		return rec, found, err
+	}
+	if found && !o.Resume {
+		return rec, found, fail.New(fail.Usage, "Give --resume to go on with it, or another --out.", "%s holds a run already", o.Out)
+	}
+	if last := filepath.Join(o.Out, checkpointDir, lastName); !found && exists(last) {
+		return rec, found, fail.New(fail.Usage, "Put it back, or choose another --out.", "%s holds a checkpoint, and no %s", o.Out, recordName)
+	}
+	return rec, found, nil
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
 }
 
 // prepare opens the network with a classifier for the photos' classes and
@@ -194,20 +218,28 @@ func (r *run) begin(ctx context.Context, earlier record, found bool) error {
 		return fail.New(fail.Rejected, "Mend or remove them, or leave --on-bad-image fail out.", "%d photos can't be used", len(r.photos.rejected))
 	}
 	r.plan = plan{seed: r.options.Seed, train: r.photos.train, val: r.photos.val, batch: r.options.BatchSize, epochs: r.options.Epochs, accumulate: max(r.options.Accumulate, 1)}
-	if n := len(r.plan.train); r.options.BatchSize > n {
-		return fail.New(fail.Usage, fmt.Sprintf("Give --batch-size %d or less.", n), "a batch of %d photos, and %d to learn from", r.options.BatchSize, n)
+	if err := r.photos.fill(r.options.BatchSize); err != nil { // some may have been left out
+		return err
+	}
+	r.threads = runtime.GOMAXPROCS(0)
+	if found { // before the engine, which takes its time and knows the device alone
+		if began := earlier.Settings.Threads; began > 0 && began != r.threads {
+			r.report.Note(fmt.Sprintf("the run began with %d threads and goes on with them, on %d CPUs", began, r.threads))
+			r.threads = began
+		}
+		r.provider = earlier.Settings.Provider
+		if err := r.unchanged(earlier); err != nil {
+			return err
+		}
 	}
 	if err := r.startEngine(ctx); err != nil {
 		return err
 	}
-	now := r.settings()
 	if found {
-		if differ := earlier.Settings.diff(now); len(differ) > 0 {
-			return fail.New(fail.Usage, "Give the flags that the run began with, or another --out.", "%s can't go on with other settings: %s", r.options.Out, strings.Join(differ, "; "))
-		}
 		r.record = earlier
-		return nil
+		return r.unchanged(earlier)
 	}
+	now := r.settings()
 	r.record.FormatVersion, r.record.ID, r.record.Status, r.record.Settings = recordVersion, now.id(), "training", now
 	r.record.Weights, r.record.Data, r.record.Classes = r.opened.Weights, absolute(r.options.Data), r.photos.Classes
 	r.record.Rejected = append([]extract.BadPhoto{}, r.photos.rejected...)
@@ -216,12 +248,21 @@ func (r *run) begin(ctx context.Context, earlier record, found bool) error {
 	return r.write(nil)
 }
 
+// unchanged refuses to go on with a run under other settings.
+func (r *run) unchanged(earlier record) error {
+	if differ := earlier.Settings.diff(r.settings()); len(differ) > 0 {
+		return fail.New(fail.Usage, "Give the flags that the run began with, or another --out.",
+			"%s can't go on with other settings: %s", r.options.Out, strings.Join(differ, "; "))
+	}
+	return nil
+}
+
 // startEngine makes the training graphs and says where they run.
 func (r *run) startEngine(ctx context.Context) error {
 	task := r.report.Begin("prepare", 0, "graphs")
 	defer task.End()
 	var err error
-	if r.engine, err = newEngine(ctx, r.runtime, r.options.Device, r.network, r.graph, r.plan.sizes(), r.plan.accumulate > 1); err != nil {
+	if r.engine, err = newEngine(ctx, r.runtime, ort.SessionOptions{Device: r.options.Device, Threads: r.threads}, r.network, r.graph, r.plan.sizes(), r.plan.accumulate > 1); err != nil {
 		return err
 	}
 	r.provider = r.engine.session().Provider()
