@@ -22,7 +22,7 @@ func finetuneCommand(out *output) *urfave.Command {
 		Description: "DIR holds train/ and val/ with a folder a class. The defaults are those of PyTorch's tutorial.\n" +
 			"A finished RUN is a MODEL for fx eval, predict and export; a killed one goes on with --resume.",
 		Flags: append([]urfave.Flag{
-			&urfave.StringFlag{Name: "backbone", Required: true, Usage: "a `NAME` of `fx backbones list`"},
+			&urfave.StringFlag{Name: "backbone", Required: true, Usage: "a `NAME` of `fx backbones list`, or an ONNX file"},
 			&urfave.StringFlag{Name: "data", Required: true, Usage: "`DIR` of photos"},
 			&urfave.StringFlag{Name: "out", Required: true, Usage: "`RUN` folder to write"},
 			&urfave.StringFlag{Name: "weights", Usage: "weights `FILE` (.safetensors, .pth) to start from, or seed:N; default: look for the official ones"},
@@ -52,6 +52,7 @@ func finetuneCommand(out *output) *urfave.Command {
 			&urfave.IntFlag{Name: "checkpoint-steps", Usage: "save after so many steps within an epoch too (default: every few minutes)"},
 			&urfave.IntFlag{Name: "resize", Usage: "pixels of the shorter side of a val photo (default: the network's)"},
 			&urfave.IntFlag{Name: "crop", Usage: "pixels of the network's input (default: the network's own)"},
+			&urfave.StringFlag{Name: "feature-tensor", Usage: "of an ONNX file: the `NAME` of the tensor that its classifier takes, where it does not say so"},
 			&urfave.StringFlag{Name: "train-split", Usage: "name of the split to learn from (default: train)"},
 			&urfave.StringFlag{Name: "val-split", Usage: "name of the split to judge by (default: val)"},
 			&urfave.StringFlag{Name: "exif", Value: "ignore", Usage: "orientation tag: ignore (as torchvision does) or apply"},
@@ -92,6 +93,7 @@ func finetuneOptions(c *urfave.Context) (finetune.Options, error) {
 	o := finetune.Options{
 		Network: extract.NetworkOptions{
 			Backbone: c.String("backbone"), Weights: c.String("weights"), Resize: c.Int("resize"), Crop: c.Int("crop"),
+			FeatureTensor: c.String("feature-tensor"),
 		},
 		Data: c.String("data"), Out: c.String("out"), Resume: c.Bool("resume"), Scratch: c.Bool("scratch"), HeadOnly: c.Bool("head-only"),
 		Epochs: c.Int("epochs"), BatchSize: c.Int("batch-size"), Accumulate: c.Int("accumulate"), LR: c.Float64("lr"),

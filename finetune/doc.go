@@ -9,10 +9,10 @@
 //
 //	run.json                   settings, what learned, versions, the result
 //	metrics.csv                loss, accuracy and speed of each epoch
-//	checkpoint/best, last      model.safetensors, for torchvision's
-//	                           load_state_dict(strict=True); training.state, the
-//	                           optimizer's memory (safetensors too); state.json,
-//	                           where the run stood
+//	checkpoint/best, last      artifacts.Checkpoint: model.safetensors, for
+//	                           torchvision's load_state_dict(strict=True);
+//	                           training.state, the optimizer's memory (safetensors
+//	                           too); state.json, where the run stood
 //
 // # How a run works
 //

@@ -15,25 +15,23 @@ import (
 
 // engine trains and judges batches over the state.
 type engine struct {
-	runtime *ort.Runtime
-	device  ort.Device
-	profile string // prefix of ONNX Runtime's profiles of the training steps, "" for none
-	network *artifacts.Network
-	options artifacts.Options
-	state   *state
-	train   map[int]*program // by batch size: the whole step, or its gradients where they are added up
-	update  *program         // by added gradients, or nil
-	eval    *program
+	runtime  *ort.Runtime
+	sessions ort.SessionOptions // of all programs
+	network  *artifacts.Network
+	options  artifacts.Options
+	state    *state
+	train    map[int]*program // by batch size: the whole step, or its gradients where they are added up
+	update   *program         // by added gradients, or nil
+	eval     *program
 }
 
 // newEngine makes the sessions for training batches of these sizes and for
-// evaluation, where and as the options say, and puts the network's initial state
-// on the device. split makes the form of a step that adds up the gradients of
-// several batches.
-func newEngine(ctx context.Context, rt *ort.Runtime, o Options, n *artifacts.Network, graph artifacts.Options, sizes []int, split bool) (*engine, error) {
-	e := &engine{runtime: rt, device: o.Device, profile: o.ProfilePrefix, network: n, options: graph, train: map[int]*program{}}
+// evaluation, and puts the network's initial state on the device. split makes
+// the form of a step that adds up the gradients of several batches.
+func newEngine(ctx context.Context, rt *ort.Runtime, sessions ort.SessionOptions, n *artifacts.Network, o artifacts.Options, sizes []int, split bool) (*engine, error) {
+	e := &engine{runtime: rt, sessions: sessions, network: n, options: o, train: map[int]*program{}}
 	e.options.Probe = ortprobe.New(rt)
-	e.options.Kernels = rt.Resolve(o.Device) == ort.CPU
+	e.options.Kernels = rt.Resolve(sessions.Device) == ort.CPU
 	if err := e.build(ctx, sizes, split); err != nil {
 		e.close()
 		return nil, err
@@ -61,7 +59,9 @@ func (e *engine) build(ctx context.Context, sizes []int, split bool) error {
 			initial.Set(name, t)
 		}
 		graphs = append(graphs, g)
-		return newProgram(e.runtime, ort.SessionOptions{Device: e.device, ProfilePrefix: profile}, g)
+		options := e.sessions
+		options.ProfilePrefix = profile
+		return newProgram(e.runtime, options, g)
 	}
 	form := e.network.Step
 	if split {
@@ -71,7 +71,7 @@ func (e *engine) build(ctx context.Context, sizes []int, split bool) error {
 	for _, size := range sizes {
 		o := e.options
 		o.Batch = size
-		profile := e.profile
+		profile := e.sessions.ProfilePrefix
 		if profile != "" {
 			profile = fmt.Sprintf("%s-batch%d", profile, size)
 		}
@@ -92,7 +92,9 @@ func (e *engine) build(ctx context.Context, sizes []int, split bool) error {
 	if err != nil {
 		return err
 	}
-	if e.eval, err = newProgram(e.runtime, ort.SessionOptions{Device: e.device}, graph); err != nil {
+	sessions := e.sessions
+	sessions.ProfilePrefix = "" // of the training steps alone
+	if e.eval, err = newProgram(e.runtime, sessions, graph); err != nil {
 		return err
 	}
 	e.eval.judges = true

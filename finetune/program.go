@@ -21,15 +21,15 @@ type program struct {
 	fixed    map[string]*ort.Value   // state of this graph alone, which never changes
 }
 
-// newProgram opens a session of a graph. The graph's model is let go: the
-// session holds what it needs.
-func newProgram(rt *ort.Runtime, o ort.SessionOptions, g *artifacts.Graph) (*program, error) {
+// newProgram puts a graph on a device. The graph's model is let go: the session
+// holds what it needs.
+func newProgram(rt *ort.Runtime, options ort.SessionOptions, g *artifacts.Graph) (*program, error) {
 	data, err := onnx.Marshal(g.Model)
 	if err != nil {
 		return nil, fail.Wrap(fail.Model, err, "", "training graph")
 	}
 	g.Model = nil
-	session, err := rt.NewSession(data, o)
+	session, err := rt.NewSession(data, options)
 	if err != nil {
 		return nil, err
 	}

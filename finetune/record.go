@@ -11,7 +11,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -51,6 +50,7 @@ type record struct {
 // same. The names are those of the flags, as far as there are any.
 type settings struct {
 	Backbone       string          `json:"backbone"`
+	FeatureTensor  string          `json:"feature-tensor"`
 	Weights        string          `json:"weights (SHA-256)"`
 	Preprocess     preprocess.Spec `json:"preprocessing"`
 	EXIF           string          `json:"exif"`
@@ -94,7 +94,7 @@ func (r *run) settings() settings {
 		return value
 	}
 	return settings{
-		Backbone: r.opened.Backbone.Name, Weights: r.opened.WeightsSHA256, Preprocess: r.network.Preprocess,
+		Backbone: r.opened.Backbone.Name, FeatureTensor: r.opened.Backbone.FeatureTensor, Weights: r.opened.WeightsSHA256, Preprocess: r.network.Preprocess,
 		EXIF: def(o.EXIF, "ignore"), Decoder: r.photos.decoder.Name(),
 		Data: r.fingerprint, Classes: strings.Join(r.photos.Classes, ","), TrainSplit: r.photos.trainSplit, ValSplit: r.photos.valSplit,
 		Trainable: o.Trainable, HeadOnly: o.HeadOnly, Scratch: o.Scratch,
@@ -103,7 +103,7 @@ func (r *run) settings() settings {
 		Schedule: def(o.Schedule, constantSchedule), StepEpochs: o.StepEpochs, WarmupEpochs: o.WarmupEpochs,
 		LabelSmoothing: o.LabelSmoothing, ClassWeights: def(o.ClassWeights, "none"), ClipGradNorm: o.ClipGradNorm, EMA: o.EMA,
 		HeadMultiplier: o.HeadMultiplier, FrozenBN: o.FrozenBN, Seed: o.Seed,
-		Provider: r.provider, Threads: runtime.GOMAXPROCS(0), Runtime: r.runtime.Library().Version,
+		Provider: r.provider, Threads: r.threads, Runtime: r.runtime.Library().Version,
 	}
 }
 
@@ -167,7 +167,7 @@ func (r *run) write(epochs []Epoch) error {
 	if err == nil {
 		err = durable.WriteBytes(filepath.Join(r.options.Out, metricsName), metrics(epochs))
 	}
-	return fail.Wrap(fail.KindOf(err), err, "Choose a folder that fx may write with --out.", "run %s", r.options.Out)
+	return fail.Wrap(fail.KindOf(err), err, elsewhere, "run %s", r.options.Out)
 }
 
 // metrics is the table of epochs as CSV.

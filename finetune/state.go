@@ -29,17 +29,9 @@ type cell struct {
 // the graphs changes has two values.
 func newState(ctx context.Context, session *ort.Session, graphs []*artifacts.Graph, initial *weights.StateDict) (*state, error) {
 	s := &state{session: session, byName: map[string]*cell{}}
-	for _, g := range graphs {
-		for _, slot := range g.State {
-			c := s.byName[slot.Name]
-			if c == nil {
-				c = &cell{Slot: slot}
-				s.byName[slot.Name], s.cells = c, append(s.cells, c)
-			}
-			if c.Next == "" {
-				c.Next = slot.Next
-			}
-		}
+	for _, slot := range artifacts.Slots(graphs...) {
+		c := &cell{Slot: slot}
+		s.byName[slot.Name], s.cells = c, append(s.cells, c)
 	}
 	for _, c := range s.cells {
 		for i := range c.values {
@@ -118,6 +110,15 @@ func (s *state) read(ctx context.Context) (*weights.StateDict, error) {
 		all.Set(c.Name, weights.FromFloat32(shape, values))
 	}
 	return all, nil
+}
+
+// slots lists what lies in the state.
+func (s *state) slots() []artifacts.Slot {
+	all := make([]artifacts.Slot, len(s.cells))
+	for i, c := range s.cells {
+		all[i] = c.Slot
+	}
+	return all
 }
 
 func (s *state) close() {

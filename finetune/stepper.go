@@ -48,7 +48,7 @@ func NewStepper(ctx context.Context, o Options, classes int, report progress.Rep
 	if s.network, err = startingPoint(ctx, o, classes, report); err != nil {
 		return nil, err
 	}
-	if s.engine, err = newEngine(ctx, rt, o, s.network, o.graph(s.network, nil), []int{o.BatchSize}, false); err != nil {
+	if s.engine, err = newEngine(ctx, rt, ort.SessionOptions{Device: o.Device, ProfilePrefix: o.ProfilePrefix}, s.network, o.graph(s.network, nil), []int{o.BatchSize}, false); err != nil {
 		return nil, err
 	}
 	s.loader = &loader{spec: s.network.Preprocess, seed: o.Seed, runtime: rt, noise: s.engine.noise()}

@@ -120,10 +120,7 @@ func (g *Graph) Embed(values *weights.StateDict) (*pb.ModelProto, error) {
 func (n *Network) Initial(g *Graph) (*weights.StateDict, error) {
 	state := weights.NewStateDict()
 	for _, s := range g.State {
-		shape := make([]int, len(s.Shape))
-		for i, d := range s.Shape {
-			shape[i] = int(d)
-		}
+		shape := sizes(s.Shape)
 		switch s.Kind {
 		case OptimizerState, GradientState:
 			state.Set(s.Name, filled(shape, 0))

@@ -82,6 +82,24 @@ type Graph struct {
 	Logits     string `json:"logits,omitempty"`
 }
 
+// Slots lists the state of several graphs over the same network, each piece
+// once, with its Next where any of them changes it.
+func Slots(graphs ...*Graph) []Slot {
+	var all []Slot
+	place := map[string]int{}
+	for _, g := range graphs {
+		for _, s := range g.State {
+			i, known := place[s.Name]
+			if !known {
+				place[s.Name], all = len(all), append(all, s)
+			} else if all[i].Next == "" {
+				all[i].Next = s.Next
+			}
+		}
+	}
+	return all
+}
+
 // MetaGraph is the metadata key under which a file keeps its Graph as JSON.
 const MetaGraph = "fx.training"
 

@@ -208,7 +208,7 @@ func (t *trainer) backward(scale string) (map[string]string, error) {
 		}
 	}
 	if len(unreached) > 0 {
-		return nil, fail.New(fail.Model, "Leave them out of --trainable.", "the loss of %s does not depend on %s", t.net.Name, strings.Join(unreached, ", "))
+		return nil, fail.New(fail.Model, "Name with --trainable those that learn, and leave these out.", "the loss of %s does not depend on %s", t.net.Name, strings.Join(unreached, ", "))
 	}
 	return gradients, nil
 }
