@@ -182,6 +182,12 @@ func (n *Network) State() (*weights.StateDict, error) {
 	return n.state, nil
 }
 
+// Description returns what n says of itself without its weights, which are
+// often the largest thing in memory. It can't be assembled.
+func (n *Network) Description() *Network {
+	return &Network{Backbone: n.Backbone, Weights: n.Weights, WeightsOrigin: n.WeightsOrigin, WeightsSHA256: n.WeightsSHA256, Notes: n.Notes}
+}
+
 // Preprocess is what the network expects of a photo.
 func (n *Network) Preprocess() preprocess.Spec { return n.Backbone.Preprocess }
 

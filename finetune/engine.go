@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 
 	"fx/finetune/artifacts"
 	"fx/finetune/autodiff"
@@ -27,9 +28,9 @@ type engine struct {
 }
 
 // newEngine makes the sessions for training batches of these sizes and for
-// evaluation, where and as the options say, and puts the network's initial state
-// on the device. split makes the form of a step that adds up the gradients of
-// several batches.
+// evaluation, where and as the options say, and moves the network's initial
+// state to the device. split makes the form of a step that adds up the gradients
+// of several batches.
 func newEngine(ctx context.Context, rt *ort.Runtime, o Options, n *artifacts.Network, graph artifacts.Options, sizes []int, split bool) (*engine, error) {
 	e := &engine{runtime: rt, device: o.Device, profile: o.ProfilePrefix, network: n, options: graph, train: map[int]*program{}}
 	e.options.Probe = ortprobe.New(rt)
@@ -98,7 +99,24 @@ func (e *engine) build(ctx context.Context, sizes []int, split bool) error {
 	for _, p := range e.programs() {
 		p.state = e.state
 	}
-	return e.fix(ctx)
+	if err := e.fix(ctx); err != nil {
+		return err
+	}
+	e.letGo()
+	return nil
+}
+
+// letGo drops the initial values that lie in the state now, and has Go give
+// their memory back before the first step asks for its own.
+func (e *engine) letGo() {
+	rest := weights.NewStateDict()
+	for _, name := range e.network.Values.Names() {
+		if t, _ := e.network.Values.Get(name); e.state.byName[name] == nil {
+			rest.Set(name, t)
+		}
+	}
+	e.network.Values = rest
+	debug.FreeOSMemory()
 }
 
 // fix puts on the device what evaluation reads and no step knows.

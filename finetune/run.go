@@ -171,6 +171,7 @@ func (r *run) open(ctx context.Context) error {
 		return err
 	}
 	r.counted = counted(r.network, initial)
+	r.opened = r.opened.Description() // the weights lie in the network
 	return nil
 }
 
