@@ -200,6 +200,12 @@ func (n *Network) State() (*weights.StateDict, error) {
 // FileOptions are those with which a user's ONNX file was opened.
 func (n *Network) FileOptions() backbones.FileOptions { return n.file }
 
+// Description returns what n says of itself without its weights, which are
+// often the largest thing in memory. It can't be assembled.
+func (n *Network) Description() *Network {
+	return &Network{Backbone: n.Backbone, file: n.file, Weights: n.Weights, WeightsOrigin: n.WeightsOrigin, WeightsSHA256: n.WeightsSHA256, Notes: n.Notes}
+}
+
 // Preprocess is what the network expects of a photo.
 func (n *Network) Preprocess() preprocess.Spec { return n.Backbone.Preprocess }
 

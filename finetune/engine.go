@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 
 	"fx/finetune/artifacts"
 	"fx/finetune/autodiff"
@@ -26,7 +27,7 @@ type engine struct {
 }
 
 // newEngine makes the sessions for training batches of these sizes and for
-// evaluation, and puts the network's initial state on the device. split makes
+// evaluation, and moves the network's initial state to the device. split makes
 // the form of a step that adds up the gradients of several batches.
 func newEngine(ctx context.Context, rt *ort.Runtime, sessions ort.SessionOptions, n *artifacts.Network, o artifacts.Options, sizes []int, split bool) (*engine, error) {
 	e := &engine{runtime: rt, sessions: sessions, network: n, options: o, train: map[int]*program{}}
@@ -101,7 +102,24 @@ func (e *engine) build(ctx context.Context, sizes []int, split bool) error {
 	for _, p := range e.programs() {
 		p.state = e.state
 	}
-	return e.fix(ctx)
+	if err := e.fix(ctx); err != nil {
+		return err
+	}
+	e.letGo()
+	return nil
+}
+
+// letGo drops the initial values that lie in the state now, and has Go give
+// their memory back before the first step asks for its own.
+func (e *engine) letGo() {
+	rest := weights.NewStateDict()
+	for _, name := range e.network.Values.Names() {
+		if t, _ := e.network.Values.Get(name); e.state.byName[name] == nil {
+			rest.Set(name, t)
+		}
+	}
+	e.network.Values = rest
+	debug.FreeOSMemory()
 }
 
 // fix puts on the device what evaluation reads and no step knows.

@@ -178,7 +178,11 @@ func (r *run) open(ctx context.Context) (err error) {
 	} else {
 		r.opened, r.network, err = openNetwork(ctx, o.Network, classes, o.Seed, r.report)
 	}
-	return err
+	if err != nil {
+		return err
+	}
+	r.opened = r.opened.Description() // the weights lie in the network
+	return nil
 }
 
 // tidy finishes or takes away what a killed process left half done.

@@ -27,6 +27,11 @@ func losses(t *testing.T, o Options, steps int) []float64 {
 	for i := range s.Images() {
 		s.Images()[i] = uint8(noise.Uint32())
 	}
+	for _, name := range s.network.Values.Names() {
+		if s.engine.state.byName[name] != nil {
+			t.Errorf("the initial value of %s is kept beside the state", name)
+		}
+	}
 	var all []float64
 	for range steps {
 		o, err := s.Step(t.Context())

@@ -169,6 +169,9 @@ func slowestFirst(all map[string]*spent) []spent {
 	return list
 }
 
+// smallShare of a step is not worth a line.
+const smallShare = 0.001
+
 // text is the breakdown as Markdown, with so many of the slowest nodes.
 func (b breakdown) text(nodes int) string {
 	var t strings.Builder
@@ -178,11 +181,17 @@ func (b breakdown) text(nodes int) string {
 	row := func(name, calls string, ms float64) {
 		fmt.Fprintf(&t, "| %s | %s | %.2f | %.1f %% |\n", name, calls, ms, 100*ms/b.step)
 	}
-	kernels := 0.0
+	kernels, others, calls := 0.0, 0.0, 0.0
 	for _, s := range b.ops {
 		kernels += s.milliseconds
+		if s.milliseconds < smallShare*b.step {
+			others += s.milliseconds
+			calls += s.calls
+			continue
+		}
 		row(s.op, fmt.Sprintf("%.0f", s.calls), s.milliseconds)
 	}
+	row("the other operators", fmt.Sprintf("%.0f", calls), others)
 	row("between the nodes", "", b.run-kernels)
 	row("outside ONNX Runtime", "", b.step-b.run)
 	t.WriteString("\n| slowest nodes | operator | ms a step | share | inputs → outputs |\n|---|---|---:|---:|---|\n")
