@@ -12,7 +12,7 @@ var poolingRules = map[string]rule{
 	"AveragePool": {backward: averagePoolGradient},
 	"GlobalAveragePool": {backward: func(c *context) {
 		shape := c.shape(c.in(0))
-		c.give(0, c.Op("Expand", c.Op("Mul", c.dy, c.Scalar(1/float64(product(shape[2:])))), c.Ints(shape...)))
+		c.give(0, c.Op("Expand", c.Op("Div", c.dy, c.Scalar(float64(product(shape[2:])))), c.Ints(shape...)))
 	}},
 	"GlobalMaxPool": {
 		forward: func(c *context) { // a MaxPool over the whole map
@@ -65,7 +65,7 @@ func averagePoolGradient(c *context) {
 		c.give(0, c.dy)
 		return
 	}
-	share := c.Op("Mul", c.dy, c.windowShares(w))
+	share := c.Op("Div", c.dy, c.windowCounts(w))
 	maps := []int64{shape[0], shape[1]}
 	var dx string
 	switch {
@@ -79,41 +79,35 @@ func averagePoolGradient(c *context) {
 	c.give(0, dx)
 }
 
-// windowShares is 1/count for each window: all its places where
+// windowCounts says how many places each window counts: all where
 // count_include_pad is set, those inside the input where it is not. What
 // ceil_mode adds beyond the padding never counts.
-func (c *context) windowShares(w window) string {
+func (c *context) windowCounts(w window) string {
 	includePad := c.integer("count_include_pad", 0) == 1
-	perAxis := make([][]int64, len(w.in))
+	counts := []float64{1}
 	for i := range w.in {
 		low, high := int64(0), w.in[i]
 		if includePad {
 			low, high = -w.before[i], w.in[i]+w.after[i]
 		}
-		for o := range w.out[i] {
-			count := int64(0)
-			for k := range w.kernel[i] {
-				if at := o*w.stride[i] - w.before[i] + k*w.dilation[i]; at >= low && at < high {
-					count++
-				}
-			}
-			perAxis[i] = append(perAxis[i], count)
-		}
-	}
-	shares := []float64{1}
-	for _, counts := range perAxis {
 		var next []float64
-		for _, s := range shares {
-			for _, n := range counts {
-				next = append(next, s/float64(n))
+		for _, before := range counts {
+			for o := range w.out[i] {
+				count := 0.0
+				for k := range w.kernel[i] {
+					if at := o*w.stride[i] - w.before[i] + k*w.dilation[i]; at >= low && at < high {
+						count++
+					}
+				}
+				next = append(next, before*count)
 			}
 		}
-		shares = next
+		counts = next
 	}
-	if slices.Min(shares) == slices.Max(shares) {
-		return c.Scalar(shares[0])
+	if slices.Min(counts) == slices.Max(counts) {
+		return c.Scalar(counts[0])
 	}
-	return c.Tensor(slices.Concat([]int64{1, 1}, w.out), shares...)
+	return c.Tensor(slices.Concat([]int64{1, 1}, w.out), counts...)
 }
 
 // fits reports whether a stride-1 window gives back the input's size when it
