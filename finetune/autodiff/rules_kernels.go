@@ -77,7 +77,7 @@ func kernelMaxPoolGradient(c *context) {
 
 func kernelAveragePoolGradient(c *context) {
 	w := c.window(nil)
-	share := c.Op("Mul", c.dy, c.windowShares(w))
+	share := c.Op("Div", c.dy, c.windowCounts(w))
 	c.give(0, c.Kernel("SumPoolGrad", []string{share}, []Tensor{floats(c.shape(c.in(0))...)},
 		append(c.windowAttributes(w), onnx.Ints("input_shape", w.in...))...)[0])
 }
