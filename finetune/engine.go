@@ -86,7 +86,7 @@ func (e *engine) build(ctx context.Context, sizes []int, split bool) error {
 			return err
 		}
 	}
-	if e.state, err = newState(ctx, e.train[sizes[0]].session, graphs, initial); err != nil {
+	if e.state, err = newState(ctx, e.train[sizes[0]].session, graphs, initial, e.options.Kernels); err != nil {
 		return err
 	}
 	graph, err := e.network.Eval(e.options)
@@ -211,6 +211,12 @@ func (e *engine) step(ctx context.Context, b *batch, rate float64, s share) (out
 	}
 	p.input(p.graph.LearningRate, rate)
 	p.input(p.graph.Scale, s.part)
+	if err := ctx.Err(); err != nil {
+		return outcome{}, err
+	}
+	if e.state.inPlace { // half a step can't be taken back
+		ctx = context.WithoutCancel(ctx)
+	}
 	if err := p.run(ctx, b); err != nil {
 		return outcome{}, err
 	}

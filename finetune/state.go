@@ -17,25 +17,26 @@ type state struct {
 	cells   []*cell
 	byName  map[string]*cell
 	session *ort.Session // whose device it lies on
+	inPlace bool         // a step writes over what it reads, where it can: none must stop half-way
 }
 
 type cell struct {
 	artifacts.Slot
-	values  [2]*ort.Value // the same one twice where no graph changes it
+	values  [2]*ort.Value // the same one twice where no graph changes it, or in place
 	current int           // which of them is the newest
 }
 
 // newState puts initial values on the device of the session. A slot that any of
-// the graphs changes has two values.
-func newState(ctx context.Context, session *ort.Session, graphs []*artifacts.Graph, initial *weights.StateDict) (*state, error) {
-	s := &state{session: session, byName: map[string]*cell{}}
+// the graphs changes has two values, or one where it is changed in place.
+func newState(ctx context.Context, session *ort.Session, graphs []*artifacts.Graph, initial *weights.StateDict, inPlace bool) (*state, error) {
+	s := &state{session: session, inPlace: inPlace, byName: map[string]*cell{}}
 	for _, slot := range artifacts.Slots(graphs...) {
 		c := &cell{Slot: slot}
 		s.byName[slot.Name], s.cells = c, append(s.cells, c)
 	}
 	for _, c := range s.cells {
 		for i := range c.values {
-			if i == 1 && c.Next == "" {
+			if i == 1 && (c.Next == "" || inPlace && c.InPlace) {
 				c.values[1] = c.values[0]
 				continue
 			}

@@ -54,7 +54,8 @@ type Slot struct {
 	Shape []int64 `json:"shape"`        // of float32
 
 	// InPlace allows Next to be written over Name's memory: nothing else in the
-	// graph reads it. Parameters are read until the end of the backward pass.
+	// graph reads it afterwards. Parameters are read until the end of the backward
+	// pass: only a kernel that waits for that may write over them.
 	InPlace bool `json:"in_place,omitempty"`
 }
 
@@ -93,7 +94,7 @@ func Slots(graphs ...*Graph) []Slot {
 			if !known {
 				place[s.Name], all = len(all), append(all, s)
 			} else if all[i].Next == "" {
-				all[i].Next = s.Next
+				all[i].Next, all[i].InPlace = s.Next, s.InPlace
 			}
 		}
 	}

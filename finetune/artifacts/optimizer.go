@@ -2,6 +2,7 @@ package artifacts
 
 import (
 	"math"
+	"slices"
 
 	"fx/finetune/autodiff"
 	"fx/internal/onnx"
@@ -48,6 +49,21 @@ func (u *updater) clip(gradients map[string]string, order []string) (norm string
 	return norm
 }
 
+// updateAll emits the new values of the parameters that have a gradient.
+func (u *updater) updateAll(parameters []Parameter, gradients map[string]string, rate string) {
+	trained := slices.DeleteFunc(slices.Clone(parameters), func(p Parameter) bool { return gradients[p.Name] == "" })
+	if u.kernelUpdates() {
+		u.sgdKernel(trained, gradients, rate)
+		return
+	}
+	for _, p := range trained {
+		u.update(p, gradients[p.Name], rate)
+	}
+}
+
+// kernelUpdates reports whether one kernel updates all parameters.
+func (u *updater) kernelUpdates() bool { return u.options.Kernels && u.options.Optimizer.Name == SGD }
+
 // update emits the new value of one parameter. rate is the learning rate.
 func (u *updater) update(p Parameter, gradient, rate string) {
 	defer u.Scope(u.Scope(p.Name + "/update/"))
@@ -68,9 +84,6 @@ func (u *updater) update(p Parameter, gradient, rate string) {
 // momentum p - lr·(d + μv). The first v is d, which a buffer of zeros gives too.
 func (u *updater) sgd(p Parameter, gradient, rate string) string {
 	o := u.options.Optimizer
-	if u.options.Kernels {
-		return u.sgdKernel(p, gradient, rate)
-	}
 	if o.WeightDecay != 0 {
 		gradient = u.Op("Add", gradient, u.Op("Mul", p.Name, u.Scalar(o.WeightDecay)))
 	}
@@ -87,25 +100,46 @@ func (u *updater) sgd(p Parameter, gradient, rate string) string {
 	return u.Op("Sub", p.Name, u.Op("Mul", gradient, rate))
 }
 
-// sgdKernel is sgd in one pass over memory.
-func (u *updater) sgdKernel(p Parameter, gradient, rate string) string {
+// sgdKernel is sgd for all parameters at once, by one node that waits for every
+// gradient: whatever reads a parameter has run by then.
+func (u *updater) sgdKernel(parameters []Parameter, gradients map[string]string, rate string) {
 	o := u.options.Optimizer
 	nesterov := int64(0)
 	if o.Nesterov {
 		nesterov = 1
 	}
-	value := autodiff.Tensor{DType: pb.TensorProto_FLOAT, Shape: dims(p.Shape)}
-	inputs, outputs, v := []string{p.Name, gradient, "", rate}, []autodiff.Tensor{value, {}}, ""
-	if o.Momentum != 0 {
-		v = u.input(Slot{Name: p.Name + MomentumSuffix, Kind: OptimizerState, Of: p.Name, Shape: dims(p.Shape)})
-		inputs[2], outputs[1] = v, value
+	var values, given, momenta []string
+	var shapes []autodiff.Tensor
+	var multipliers []float32
+	for _, p := range parameters {
+		values, given = append(values, p.Name), append(given, gradients[p.Name])
+		shapes = append(shapes, autodiff.Tensor{DType: pb.TensorProto_FLOAT, Shape: dims(p.Shape)})
+		multipliers = append(multipliers, 1)
+		if p.Head {
+			multipliers[len(multipliers)-1] = float32(u.options.HeadMultiplier)
+		}
+		if o.Momentum != 0 {
+			momenta = append(momenta, u.input(Slot{Name: p.Name + MomentumSuffix, Kind: OptimizerState, Of: p.Name, Shape: dims(p.Shape)}))
+		}
 	}
-	made := u.Kernel("SGD", inputs, outputs, onnx.Float("momentum", float32(o.Momentum)),
-		onnx.Float("weight_decay", float32(o.WeightDecay)), onnx.Int("nesterov", nesterov))
-	if v != "" {
-		u.next(v, made[1])
+	attributes := []*pb.AttributeProto{
+		onnx.Int("count", int64(len(parameters))), onnx.Float("momentum", float32(o.Momentum)),
+		onnx.Float("weight_decay", float32(o.WeightDecay)), onnx.Int("nesterov", nesterov),
 	}
-	return made[0]
+	if u.options.HeadMultiplier != 1 {
+		attributes = append(attributes, onnx.Floats("rate_multipliers", multipliers...))
+	}
+	if len(momenta) > 0 {
+		shapes = slices.Concat(shapes, shapes)
+	}
+	made := u.Kernel("SGD", slices.Concat([]string{rate}, values, given, momenta), shapes, attributes...)
+	for i, v := range momenta {
+		u.next(v, made[len(parameters)+i])
+	}
+	for i, p := range parameters {
+		u.next(p.Name, made[i])
+		u.average(p, made[i])
+	}
 }
 
 // momentum emits μv + gradient. Where the gradient is a product made just for this,

@@ -27,11 +27,7 @@ func (n *Network) Step(o Options) (*Graph, error) {
 	if t.u.options.ClipGradNorm > 0 {
 		t.result(&t.graph.GradNorm, GradNormName, t.u.clip(gradients, t.trained), pb.TensorProto_FLOAT)
 	}
-	for _, p := range n.Parameters {
-		if gradient, ok := gradients[p.Name]; ok {
-			t.u.update(p, gradient, rate)
-		}
-	}
+	t.u.updateAll(n.Parameters, gradients, rate)
 	for _, p := range n.Parameters {
 		if s := t.statistics[p.Name]; s != "" {
 			t.u.average(p, s)
@@ -88,11 +84,9 @@ func (n *Network) Update(o Options) (*Graph, error) {
 	if o.ClipGradNorm > 0 {
 		t.result(&t.graph.GradNorm, GradNormName, u.clip(gradients, names), pb.TensorProto_FLOAT)
 	}
+	u.updateAll(n.Parameters, gradients, rate)
 	for _, p := range n.Parameters {
-		switch {
-		case gradients[p.Name] != "":
-			u.update(p, gradients[p.Name], rate)
-		case p.Statistic && o.EMA != 0 && !o.FrozenBatchNorm:
+		if p.Statistic && o.EMA != 0 && !o.FrozenBatchNorm {
 			u.average(p, u.input(Slot{Name: p.Name, Kind: StatisticState, Of: p.Name, Shape: dims(p.Shape)}))
 		}
 	}
@@ -234,7 +228,7 @@ func (t *trainer) describe(m *pb.ModelProto, title string) (*Graph, error) {
 		return nil, fail.Wrap(fail.Model, err, "", "%s", title)
 	}
 	for i, s := range t.u.state {
-		t.u.state[i].InPlace = s.Next != "" && s.Kind != ParameterState
+		t.u.state[i].InPlace = s.Next != "" && (s.Kind != ParameterState || t.u.kernelUpdates())
 	}
 	index := onnx.NewIndex(m.Graph)
 	t.graph.State = slices.DeleteFunc(t.u.state, func(s Slot) bool { return index.Input(s.Name) == nil })

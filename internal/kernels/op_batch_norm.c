@@ -1,5 +1,4 @@
 #include <math.h>
-#include <stdlib.h>
 
 #include "ort.h"
 
@@ -100,19 +99,8 @@ static fx_status create(const fx_op *op, fx_table api, const void *info, void **
   return NULL;
 }
 
-// dX may take dY's place: a channel's sums are done before its dX is written.
-static size_t may_inplace(int **inputs, int **outputs) {
-  *inputs = calloc(1, sizeof **inputs);
-  *outputs = calloc(1, sizeof **outputs);
-  return *inputs && *outputs ? 1 : 0;
-}
-static void release_inplace(int *inputs, int *outputs) {
-  free(inputs);
-  free(outputs);
-}
-
 void fx_op_batch_norm(fx_op *op) { fx_define(op, "BatchNorm", "fffff", "fffff", create, norm); }
 void fx_op_batch_norm_grad(fx_op *op) {
   fx_define(op, "BatchNormGrad", "fffffF", "Fff", create, grad);
-  op->get_may_inplace = may_inplace, op->release_may_inplace = release_inplace;
+  fx_first_in_place(op); // a channel's sums are done before its dX is written
 }

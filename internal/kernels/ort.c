@@ -22,11 +22,12 @@ enum {
   KernelContext_GetOutput = 91,
   ReleaseStatus = 93,
   ReleaseTensorTypeAndShapeInfo = 99,
+  KernelInfoGetAttributeArray_float = 162,
   KernelInfoGetAttributeArray_int64 = 163,
   KernelContext_ParallelFor = 274,
 };
 
-enum { API_VERSION = 24, ORT_FAIL = 1, REQUIRED = 0, OPTIONAL = 1 };
+enum { API_VERSION = 24, ORT_FAIL = 1, REQUIRED = 0, OPTIONAL = 1, VARIADIC = 2 };
 
 static const char *get_name(const fx_op *op) { return op->name; }
 static const char *get_provider(const fx_op *op) { return "CPUExecutionProvider"; }
@@ -35,11 +36,11 @@ static int get_input_type(const fx_op *op, size_t i) { return type_of(op->inputs
 static int get_output_type(const fx_op *op, size_t i) { return type_of(op->outputs[i]); }
 static size_t get_input_count(const fx_op *op) { return strlen(op->inputs); }
 static size_t get_output_count(const fx_op *op) { return strlen(op->outputs); }
-static int get_input_kind(const fx_op *op, size_t i) { return isupper(op->inputs[i]) ? OPTIONAL : REQUIRED; }
-static int get_output_kind(const fx_op *op, size_t i) { return isupper(op->outputs[i]) ? OPTIONAL : REQUIRED; }
+static int kind_of(char letter) { return letter == 'v' ? VARIADIC : isupper(letter) ? OPTIONAL : REQUIRED; }
+static int get_input_kind(const fx_op *op, size_t i) { return kind_of(op->inputs[i]); }
+static int get_output_kind(const fx_op *op, size_t i) { return kind_of(op->outputs[i]); }
 static int get_input_memory(const fx_op *op, size_t i) { return 0; }
-static int no_arity(const fx_op *op) { return 0; }
-static int first_version(const fx_op *op) { return 1; }
+static int one(const fx_op *op) { return 1; }
 static void destroy_kernel(void *kernel) { free(kernel); }
 
 void fx_define(fx_op *op, const char *name, const char *inputs, const char *outputs,
@@ -56,19 +57,30 @@ void fx_define(fx_op *op, const char *name, const char *inputs, const char *outp
       .get_input_kind = get_input_kind,
       .get_output_kind = get_output_kind,
       .get_input_memory = get_input_memory,
-      .get_variadic_input_arity = no_arity,
-      .get_variadic_input_homogeneity = no_arity,
-      .get_variadic_output_arity = no_arity,
-      .get_variadic_output_homogeneity = no_arity,
+      .get_variadic_input_arity = one,
+      .get_variadic_input_homogeneity = one,
+      .get_variadic_output_arity = one,
+      .get_variadic_output_homogeneity = one,
       .create_kernel_v2 = create,
       .compute_v2 = compute,
-      .get_start_version = first_version,
-      .get_end_version = first_version,
+      .get_start_version = one,
+      .get_end_version = one,
       .name = name,
       .inputs = inputs,
       .outputs = outputs,
   };
 }
+
+static size_t first_in_place(int **inputs, int **outputs) {
+  *inputs = calloc(1, sizeof **inputs);
+  *outputs = calloc(1, sizeof **outputs);
+  return *inputs && *outputs ? 1 : 0;
+}
+static void release_in_place(int *inputs, int *outputs) {
+  free(inputs);
+  free(outputs);
+}
+void fx_first_in_place(fx_op *op) { op->get_may_inplace = first_in_place, op->release_may_inplace = release_in_place; }
 
 void *fx_new_kernel(fx_table api, size_t size) {
   fx_kernel *k = calloc(1, size);
@@ -92,6 +104,21 @@ void fx_float(fx_table api, const void *info, const char *name, float *value) {
   fx_status s = ((fx_status(*)(const void *, const char *, float *))api[KernelInfoGetAttribute_float])(info, name, &found);
   if (!s) *value = found;
   ignore(api, s);
+}
+
+fx_status fx_floats(fx_table api, const void *info, const char *name, size_t count, float **values) {
+  typedef fx_status (*get)(const void *, const char *, float *, size_t *);
+  size_t size = 0;
+  *values = NULL;
+  fx_status s = ((get)api[KernelInfoGetAttributeArray_float])(info, name, NULL, &size);
+  if (s || size == 0) {
+    ignore(api, s);
+    return NULL;
+  }
+  if (size != count) return fx_error(api, "a list of numbers of another length than the parameters");
+  *values = malloc(size * sizeof **values);
+  if (!*values) return fx_error(api, "out of memory");
+  return ((get)api[KernelInfoGetAttributeArray_float])(info, name, *values, &size);
 }
 
 void fx_ints(fx_table api, const void *info, const char *name, int64_t *values, size_t count) {

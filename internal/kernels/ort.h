@@ -44,12 +44,15 @@ struct fx_op {
   void (*release_alias_map)(int *inputs, int *outputs);
 
   const char *name;
-  const char *inputs, *outputs; // a letter each: f float, b uint8; upper case where it may be left out
+  const char *inputs, *outputs; // a letter each: f float, b uint8, v any number of floats; upper case where it may be left out
 };
 
 // fx_define fills in what all ops share.
 void fx_define(fx_op *op, const char *name, const char *inputs, const char *outputs,
                fx_status (*create)(const fx_op *, fx_table, const void *, void **), fx_status (*compute)(void *, void *));
+
+// fx_first_in_place lets the first output take the first input's memory.
+void fx_first_in_place(fx_op *op);
 
 // What every kernel begins with.
 typedef struct {
@@ -63,6 +66,7 @@ void *fx_new_kernel(fx_table api, size_t size);
 // An attribute: absent ones are left as they are.
 void fx_int(fx_table api, const void *info, const char *name, int64_t *value);
 void fx_float(fx_table api, const void *info, const char *name, float *value);
+fx_status fx_floats(fx_table api, const void *info, const char *name, size_t count, float **values); // the caller frees
 void fx_ints(fx_table api, const void *info, const char *name, int64_t *values, size_t count);
 
 // A tensor of a run: data is NULL where it was left out. dims beyond rank are 1.
