@@ -33,6 +33,7 @@ func newEngine(ctx context.Context, rt *ort.Runtime, sessions ort.SessionOptions
 	e := &engine{runtime: rt, sessions: sessions, network: n, options: o, train: map[int]*program{}}
 	e.options.Probe = ortprobe.New(rt)
 	e.options.Kernels = rt.Resolve(sessions.Device) == ort.CPU
+	e.sessions.Lean = e.options.Kernels
 	if err := e.build(ctx, sizes, split); err != nil {
 		e.close()
 		return nil, err

@@ -26,6 +26,11 @@ type SessionOptions struct {
 	// many goroutines as there are cores. They never spin while they wait.
 	Threads int
 
+	// Lean takes memory for each node as it runs, instead of one block that is
+	// planned for all of them: a training step, whose values live from the forward
+	// to the backward pass, needs half the memory then, and no more time.
+	Lean bool
+
 	// Optimization of the graph: "all" (or ""), "extended", "basic" or "none".
 	Optimization string
 
@@ -155,6 +160,9 @@ func (s *Session) configure(native *onnxruntime.SessionOptions, options SessionO
 		// Waiting threads sleep: the cores belong to decoding meanwhile.
 		native.AddSessionConfigEntry("session.intra_op.allow_spinning", "0"),
 		native.AddSessionConfigEntry("session.inter_op.allow_spinning", "0"),
+	}
+	if options.Lean {
+		steps = append(steps, native.SetMemPattern(false))
 	}
 	if options.ProfilePrefix != "" {
 		steps = append(steps, native.EnableProfiling(options.ProfilePrefix))
