@@ -189,7 +189,7 @@ type outcome struct {
 	correct int
 }
 
-// errNonFinite ends a run: the state is still that before the batch.
+// errNonFinite ends a run: the parameters are still those before the batch.
 var errNonFinite = errors.New("the loss is not finite")
 
 // share is a batch's part in a step.
@@ -198,8 +198,13 @@ type share struct {
 	part        float64 // of the step's photos
 }
 
-// step trains on a batch: a whole step, or its share of one.
+// step trains on a batch: a whole step, or its share of one. Once it began, it
+// does not heed ctx: half a step can't be resumed.
 func (e *engine) step(ctx context.Context, b *batch, rate float64, s share) (outcome, error) {
+	if err := ctx.Err(); err != nil {
+		return outcome{}, err
+	}
+	ctx = context.WithoutCancel(ctx)
 	p := e.train[len(b.items)]
 	if e.update != nil && s.first {
 		if err := e.state.clearGradients(ctx); err != nil {
@@ -220,7 +225,7 @@ func (e *engine) step(ctx context.Context, b *batch, rate float64, s share) (out
 		return o, nil
 	}
 	e.update.input(e.update.graph.LearningRate, rate)
-	if err := e.update.run(context.WithoutCancel(ctx), nil); err != nil { // short, and half a step can't be resumed
+	if err := e.update.run(ctx, nil); err != nil {
 		return o, err
 	}
 	e.update.commit()

@@ -11,8 +11,10 @@ import (
 )
 
 // state is everything that goes from step to step: parameters, statistics, the
-// optimizer's memory. It lies on the device, whatever changes in two values: a
-// graph reads one and writes the other, and then they swap.
+// optimizer's memory. It lies on the device. Parameters have two values: a graph
+// reads one and writes the other, and then they swap. On the CPU the rest is
+// written over itself, so that it takes half the memory; a run that began must
+// then come to its end, or the state is lost.
 type state struct {
 	cells   []*cell
 	byName  map[string]*cell
@@ -21,12 +23,11 @@ type state struct {
 
 type cell struct {
 	artifacts.Slot
-	values  [2]*ort.Value // the same one twice where no graph changes it
+	values  [2]*ort.Value // the same one twice where no graph changes it, or in place
 	current int           // which of them is the newest
 }
 
-// newState puts initial values on the device of the session. A slot that any of
-// the graphs changes has two values.
+// newState puts initial values on the device of the session.
 func newState(ctx context.Context, session *ort.Session, graphs []*artifacts.Graph, initial *weights.StateDict) (*state, error) {
 	s := &state{session: session, byName: map[string]*cell{}}
 	for _, g := range graphs {
@@ -37,13 +38,13 @@ func newState(ctx context.Context, session *ort.Session, graphs []*artifacts.Gra
 				s.byName[slot.Name], s.cells = c, append(s.cells, c)
 			}
 			if c.Next == "" {
-				c.Next = slot.Next
+				c.Next, c.InPlace = slot.Next, slot.InPlace
 			}
 		}
 	}
 	for _, c := range s.cells {
 		for i := range c.values {
-			if i == 1 && c.Next == "" {
+			if i == 1 && (c.Next == "" || c.InPlace && session.Device() == ort.CPU) {
 				c.values[1] = c.values[0]
 				continue
 			}
@@ -96,7 +97,7 @@ func (s *state) clearGradients(ctx context.Context) error {
 }
 
 // read returns the newest values. On the CPU they share the state's memory:
-// they are good until the next step but one.
+// they are good until the next step.
 func (s *state) read(ctx context.Context) (*weights.StateDict, error) {
 	all := weights.NewStateDict()
 	for _, c := range s.cells {
