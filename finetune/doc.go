@@ -17,11 +17,12 @@
 // # How a run works
 //
 // Packages autodiff and artifacts write the training step as one ONNX graph. Its
-// state (parameters, statistics, momenta) lies on the device in two sets: a step
-// reads one and writes the other, then they swap, and nothing is copied. A last
-// batch that is short has a graph of its own. Meanwhile workers decode and
-// augment the batches to come, and draw dropout's random numbers, straight into
-// memory that ONNX Runtime reads.
+// state lies on the device, and nothing is copied: parameters in two sets, of
+// which a step reads one and writes the other, then they swap; statistics and
+// momenta likewise, or on the CPU in one that a step writes over. A last batch
+// that is short has a graph of its own. Meanwhile workers decode and augment the
+// batches to come, and draw dropout's random numbers, straight into memory that
+// ONNX Runtime reads.
 //
 // # Why a resumed run ends in the same bits
 //

@@ -87,7 +87,7 @@ func (e *engine) build(ctx context.Context, sizes []int, split bool) error {
 			return err
 		}
 	}
-	if e.state, err = newState(ctx, e.train[sizes[0]].session, graphs, initial, e.options.Kernels); err != nil {
+	if e.state, err = newState(ctx, e.train[sizes[0]].session, graphs, initial); err != nil {
 		return err
 	}
 	graph, err := e.network.Eval(e.options)
@@ -193,7 +193,7 @@ type outcome struct {
 	correct int
 }
 
-// errNonFinite ends a run: the state is still that before the batch.
+// errNonFinite ends a run: what the step left of the state is of no use.
 var errNonFinite = errors.New("the loss is not finite")
 
 // share is a batch's part in a step.
@@ -202,8 +202,13 @@ type share struct {
 	part        float64 // of the step's photos
 }
 
-// step trains on a batch: a whole step, or its share of one.
+// step trains on a batch: a whole step, or its share of one. Once it began, it
+// does not heed ctx: half a step can't be resumed.
 func (e *engine) step(ctx context.Context, b *batch, rate float64, s share) (outcome, error) {
+	if err := ctx.Err(); err != nil {
+		return outcome{}, err
+	}
+	ctx = context.WithoutCancel(ctx)
 	p := e.train[len(b.items)]
 	if e.update != nil && s.first {
 		if err := e.state.clearGradients(ctx); err != nil {
@@ -212,12 +217,6 @@ func (e *engine) step(ctx context.Context, b *batch, rate float64, s share) (out
 	}
 	p.input(p.graph.LearningRate, rate)
 	p.input(p.graph.Scale, s.part)
-	if err := ctx.Err(); err != nil {
-		return outcome{}, err
-	}
-	if e.state.inPlace { // half a step can't be taken back
-		ctx = context.WithoutCancel(ctx)
-	}
 	if err := p.run(ctx, b); err != nil {
 		return outcome{}, err
 	}
@@ -230,7 +229,7 @@ func (e *engine) step(ctx context.Context, b *batch, rate float64, s share) (out
 		return o, nil
 	}
 	e.update.input(e.update.graph.LearningRate, rate)
-	if err := e.update.run(context.WithoutCancel(ctx), nil); err != nil { // short, and half a step can't be resumed
+	if err := e.update.run(ctx, nil); err != nil {
 		return o, err
 	}
 	e.update.commit()

@@ -12,12 +12,13 @@ import (
 
 // state is everything that goes from step to step: parameters, statistics, the
 // optimizer's memory. It lies on the device, whatever changes in two values: a
-// graph reads one and writes the other, and then they swap.
+// graph reads one and writes the other, and then they swap. On the CPU what may be
+// written over itself is (Slot.InPlace), which halves the memory; a run that began
+// must then come to its end, or the state is lost.
 type state struct {
 	cells   []*cell
 	byName  map[string]*cell
 	session *ort.Session // whose device it lies on
-	inPlace bool         // a step writes over what it reads, where it can: none must stop half-way
 }
 
 type cell struct {
@@ -26,17 +27,16 @@ type cell struct {
 	current int           // which of them is the newest
 }
 
-// newState puts initial values on the device of the session. A slot that any of
-// the graphs changes has two values, or one where it is changed in place.
-func newState(ctx context.Context, session *ort.Session, graphs []*artifacts.Graph, initial *weights.StateDict, inPlace bool) (*state, error) {
-	s := &state{session: session, inPlace: inPlace, byName: map[string]*cell{}}
+// newState puts initial values on the device of the session.
+func newState(ctx context.Context, session *ort.Session, graphs []*artifacts.Graph, initial *weights.StateDict) (*state, error) {
+	s := &state{session: session, byName: map[string]*cell{}}
 	for _, slot := range artifacts.Slots(graphs...) {
 		c := &cell{Slot: slot}
 		s.byName[slot.Name], s.cells = c, append(s.cells, c)
 	}
 	for _, c := range s.cells {
 		for i := range c.values {
-			if i == 1 && (c.Next == "" || inPlace && c.InPlace) {
+			if i == 1 && (c.Next == "" || c.InPlace && session.Device() == ort.CPU) {
 				c.values[1] = c.values[0]
 				continue
 			}
@@ -89,7 +89,7 @@ func (s *state) clearGradients(ctx context.Context) error {
 }
 
 // read returns the newest values. On the CPU they share the state's memory:
-// they are good until the next step but one.
+// they are good until the next step.
 func (s *state) read(ctx context.Context) (*weights.StateDict, error) {
 	all := weights.NewStateDict()
 	for _, c := range s.cells {

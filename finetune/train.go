@@ -200,8 +200,8 @@ func (r *run) valPhase(ctx context.Context, l *loader, epoch int) (tally, error)
 	return t, nil
 }
 
-// interrupted saves where the run stands when it was asked to end. A step that
-// was stopped on its way has not changed the state.
+// interrupted saves where the run stands when it was asked to end, which is
+// between two steps.
 func (r *run) interrupted(ctx context.Context, s *saved, err error) error {
 	if ctx.Err() == nil || !errors.Is(err, ctx.Err()) || s.Position == (position{}) {
 		return err
