@@ -14,6 +14,7 @@ import (
 	"fx/head"
 	"fx/internal/durable"
 	"fx/internal/fail"
+	"fx/internal/kernels"
 	"fx/internal/ort"
 	"fx/internal/progress"
 )
@@ -248,7 +249,7 @@ func (r *run) begin(ctx context.Context, earlier record, found bool) error {
 	r.record.Weights, r.record.Data, r.record.Classes = r.opened.Weights, absolute(r.options.Data), r.photos.Classes
 	r.record.Rejected = append([]extract.BadPhoto{}, r.photos.rejected...)
 	r.record.Notes = notes(r.opened.Notes, r.network.Notes)
-	r.record.Versions = map[string]string{"fx": r.options.FxVersion, "go": runtime.Version(), "onnxruntime": r.runtime.Library().Version}
+	r.record.Versions = map[string]string{"fx": r.options.FxVersion, "go": runtime.Version(), "onnxruntime": r.runtime.Library().Version, "kernels": kernels.InstructionSet()}
 	return r.write(nil)
 }
 
