@@ -4,8 +4,8 @@
 //	o.Network.Backbone, o.Data, o.Out = "resnet18", "hymenoptera_data", "run"
 //	result, err := finetune.Run(ctx, o, progress.Discard)
 //
-// The RUN folder is a MODEL afterwards, for packages classify and modeldir, and
-// holds besides:
+// Network.Backbone may also be an ONNX file of the user's own. The RUN folder is a
+// MODEL afterwards, for packages classify and modeldir, and holds besides:
 //
 //	run.json                   settings, what learned, versions, the result
 //	metrics.csv                loss, accuracy and speed of each epoch
@@ -13,6 +13,8 @@
 //	                           torchvision's load_state_dict(strict=True);
 //	                           training.state, the optimizer's memory (safetensors
 //	                           too); state.json, where the run stood
+//	network.onnx               a network of the user's own, without weights: those
+//	                           are in checkpoint/best
 //
 // # How a run works
 //
@@ -30,5 +32,6 @@
 // position alone (internal/random). A checkpoint is a folder that takes the old
 // one's place in one step, and holds the state, the position and the sums of
 // the epoch under way. What else the numbers depend on, run.json records, and
-// Run refuses to go on where any of it has changed.
+// Run refuses to go on where any of it has changed, but for the number of CPUs:
+// the threads that compute a step together stay as many as they were.
 package finetune

@@ -289,7 +289,8 @@ func (r *run) announce() {
 	for _, p := range r.record.Parameters {
 		r.report.Note(fmt.Sprintf("  %s %v", p.Name, p.Shape))
 	}
-	r.report.Note(fmt.Sprintf("%d values in %d parameters learn, on %s (%s)", r.parameters(), len(r.record.Parameters), r.provider, r.engine.session().Why()))
+	r.report.Note(fmt.Sprintf("%d values in %d parameters learn", r.parameters(), len(r.record.Parameters)))
+	r.report.Note(r.network.Name + " runs on " + r.engine.session().Why())
 }
 
 // notes joins lists of notes, each note once.

@@ -52,6 +52,10 @@ func FromFile(path string, options backbones.FileOptions) (*Network, error) {
 			n.Classes = p.Shape[n.classAxis(p.Name)]
 		}
 	}
+	dropout := func(node *pb.NodeProto) bool { return node.OpType == "Dropout" }
+	if b.Head.Dropout > 0 && !slices.ContainsFunc(graph.Graph.Node, dropout) {
+		n.Notes = append(n.Notes, fmt.Sprintf("%s was written for evaluation: it trains without the dropout that the network has", n.Name))
+	}
 	return n, nil
 }
 

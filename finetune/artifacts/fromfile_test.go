@@ -206,6 +206,21 @@ func TestAFreshClassifierOnTheFeatures(t *testing.T) {
 	}
 }
 
+func TestAFileThatHasLostItsDropoutIsNoted(t *testing.T) {
+	const note = "without the dropout"
+	if n := fromFile(t, tinyFile, backbones.FileOptions{}); strings.Contains(strings.Join(n.Notes, "\n"), note) {
+		t.Errorf("notes %q", n.Notes)
+	}
+	path := edited(t, func(m *pb.ModelProto) {
+		if err := onnx.Bypass(m.Graph, func(n *pb.NodeProto) bool { return n.OpType == "Dropout" }); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if n := fromFile(t, path, backbones.FileOptions{}); !strings.Contains(strings.Join(n.Notes, "\n"), note) {
+		t.Errorf("notes %q", n.Notes)
+	}
+}
+
 // An op that can't be differentiated is named, with its node and the file to edit.
 func TestAFileWithAnUnknownOp(t *testing.T) {
 	path := edited(t, func(m *pb.ModelProto) {

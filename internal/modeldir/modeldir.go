@@ -144,7 +144,7 @@ func (m Model) weightShape() []int {
 }
 
 // retrain is the hint for a MODEL that can't be used.
-const retrain = "Train it again with `fx fit-head`."
+const retrain = "Train it again with `fx fit-head` or `fx finetune`."
 
 // Load reads the MODEL folder dir. Its errors are of kind fail.Model, or
 // fail.Usage where dir is no MODEL at all.
@@ -153,9 +153,9 @@ func Load(dir string) (Model, Params, error) {
 	path := filepath.Join(dir, modelFile)
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrInvalid) {
-		return m, Params{}, fail.New(fail.Usage, "A model is a folder that `fx fit-head --out` wrote.", "%s is no model: it has no %s", dir, modelFile)
+		return m, Params{}, fail.New(fail.Usage, "A model is a folder that `fx fit-head` or `fx finetune` wrote.", "%s is no model: it has no %s", dir, modelFile)
 	} else if err != nil {
-		return m, Params{}, fail.Wrap(fail.Usage, err, "A model is a folder that `fx fit-head --out` wrote.", "model %s", dir)
+		return m, Params{}, fail.Wrap(fail.Usage, err, "A model is a folder that `fx fit-head` or `fx finetune` wrote.", "model %s", dir)
 	}
 	var version struct {
 		FormatVersion int `json:"format_version"`
