@@ -3,6 +3,9 @@ package finetune
 import (
 	"context"
 	"errors"
+	"fmt"
+	"maps"
+	"slices"
 
 	"fx/finetune/artifacts"
 	"fx/finetune/autodiff"
@@ -22,13 +25,14 @@ type engine struct {
 	train   map[int]*program // by batch size: the whole step, or its gradients where they are added up
 	update  *program         // by added gradients, or nil
 	eval    *program
+	told    map[string]bool // by news
 }
 
 // newEngine makes the sessions for training batches of these sizes and for
 // evaluation, and puts the network's initial state on the device. split makes
 // the form of a step that adds up the gradients of several batches.
 func newEngine(ctx context.Context, rt *ort.Runtime, device ort.Device, n *artifacts.Network, o artifacts.Options, sizes []int, split bool) (*engine, error) {
-	e := &engine{runtime: rt, device: device, network: n, options: o, train: map[int]*program{}}
+	e := &engine{runtime: rt, device: device, network: n, options: o, train: map[int]*program{}, told: map[string]bool{}}
 	e.options.Probe = ortprobe.New(rt)
 	if err := e.build(ctx, sizes, split); err != nil {
 		e.close()
@@ -122,8 +126,8 @@ func (e *engine) fix(ctx context.Context) error {
 
 func (e *engine) programs() []*program {
 	var all []*program
-	for _, p := range e.train {
-		all = append(all, p)
+	for _, size := range slices.Sorted(maps.Keys(e.train)) {
+		all = append(all, e.train[size])
 	}
 	for _, p := range []*program{e.update, e.eval} {
 		if p != nil {
@@ -143,6 +147,26 @@ func (e *engine) close() {
 	for _, p := range e.programs() { // after the values on their device
 		p.close()
 	}
+}
+
+// news are what a user should know of where and how the graphs run, and was not
+// told yet: whether CUDA graphs are recorded shows in their first runs.
+func (e *engine) news() []string {
+	var notes []string
+	for _, p := range e.programs() {
+		title, device := p.graph.Title, p.session.Device().String()
+		all := []string{p.report(title, device)}
+		if problem := p.session.CaptureProblem(); problem != "" {
+			all = append(all, fmt.Sprintf("%s: runs without CUDA graphs, kernel by kernel: %s", title, problem))
+		}
+		for _, note := range all {
+			if note != "" && !e.told[note] {
+				e.told[note] = true
+				notes = append(notes, note)
+			}
+		}
+	}
+	return notes
 }
 
 // noise lists the random inputs of the steps by batch size.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	"fx/extract"
@@ -245,6 +246,16 @@ func (r *run) startEngine(ctx context.Context) error {
 	return nil
 }
 
+// tell passes on the engine's news, and keeps them.
+func (r *run) tell() {
+	for _, note := range r.engine.news() {
+		r.report.Note(note)
+		if !slices.Contains(r.record.Notes, note) {
+			r.record.Notes = append(r.record.Notes, note)
+		}
+	}
+}
+
 // parameters counts the values that learn.
 func (r *run) parameters() int {
 	n := 0
@@ -261,6 +272,7 @@ func (r *run) announce() {
 		r.report.Note(fmt.Sprintf("  %s %v", p.Name, p.Shape))
 	}
 	r.report.Note(fmt.Sprintf("%d values in %d parameters learn, on %s (%s)", r.parameters(), len(r.record.Parameters), r.provider, r.engine.session().Why()))
+	r.tell()
 }
 
 func absolute(path string) string {

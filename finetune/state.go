@@ -82,17 +82,13 @@ func (s *state) set(ctx context.Context, from *weights.StateDict) error {
 
 // clearGradients forgets what was added up.
 func (s *state) clearGradients(ctx context.Context) error {
+	var sums []*ort.Value
 	for _, c := range s.cells {
-		if c.Kind != artifacts.GradientState {
-			continue
-		}
-		if v := c.values[c.current]; v.OnHost() {
-			clear(ort.Data[float32](v.Tensor()))
-		} else if err := s.session.Upload(ctx, v, ort.NewTensor(make([]float32, elements(c.Shape)), c.Shape...)); err != nil {
-			return err
+		if c.Kind == artifacts.GradientState {
+			sums = append(sums, c.values[c.current])
 		}
 	}
-	return nil
+	return s.session.Clear(ctx, sums...)
 }
 
 // read returns the newest values. On the CPU they share the state's memory:

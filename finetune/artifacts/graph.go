@@ -64,6 +64,7 @@ type Slot struct {
 // model is the session's to tell: go by name.
 type Graph struct {
 	Model *pb.ModelProto `json:"-"`
+	Title string         `json:"-"` // what it is for, such as "resnet18 training step"
 
 	Batch        int     `json:"batch"` // 0 where it is free
 	Image        string  `json:"image,omitempty"`

@@ -259,6 +259,7 @@ func nameOutputs(g *pb.GraphProto) error {
 
 func label(m *pb.ModelProto, title string, g *Graph) error {
 	m.Graph.Name, m.Graph.DocString = title, ""
+	g.Title = title
 	m.ProducerName, m.ProducerVersion, m.DocString = "fx", "", ""
 	m.MetadataProps = nil
 	text, err := json.Marshal(g)

@@ -18,12 +18,14 @@ const batchHint = "Try a smaller --batch-size, or free memory on the device."
 
 var (
 	errorPrefix = regexp.MustCompile(`^.*\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : `)
+	sourcePlace = regexp.MustCompile(`/onnxruntime_src/\S+:\d+ .*?\)(?: const)?(?: \[with [^\]]*\])? `) // file, line and function
 	cudaTail    = regexp.MustCompile(` ; GPU=-?\d+ ; hostname=.*?(; expr=|$)`)
 )
 
 // plain drops from ONNX Runtime's words the places in its source and the name of the machine.
 func plain(err error) error {
 	text := errorPrefix.ReplaceAllString(strings.Join(strings.Fields(err.Error()), " "), "")
+	text = sourcePlace.ReplaceAllString(text, "")
 	return errors.New(cudaTail.ReplaceAllString(text, " in "))
 }
 

@@ -1,6 +1,7 @@
 package ort
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"os"
@@ -97,6 +98,9 @@ func CUDADefaults() map[string]string {
 // appendCUDA adds the provider to the session's options and records what it reads back.
 func (rt *Runtime) appendCUDA(native *onnxruntime.SessionOptions, options SessionOptions, settings map[string]string) *obstacle {
 	wanted := CUDADefaults()
+	if options.Capture {
+		wanted[captureOption] = "1"
+	}
 	maps.Copy(wanted, options.CUDA)
 	maps.Copy(wanted, splitOptions(os.Getenv(CUDAVariable)))
 	wanted["device_id"] = strconv.Itoa(options.Device.ID)
@@ -124,6 +128,7 @@ func (rt *Runtime) appendCUDA(native *onnxruntime.SessionOptions, options Sessio
 		for key, value := range actual {
 			settings["cuda."+key] = value
 		}
+		settings["cuda."+captureOption] = cmp.Or(wanted[captureOption], "0") // which ONNX Runtime does not read back
 	})
 	return problem
 }
