@@ -47,7 +47,7 @@ type saved struct {
 // save writes the checkpoint of that name as one: a kill at any moment leaves
 // the old one or the new one.
 func (r *run) save(name string, values *weights.StateDict, s saved) error {
-	if bad := firstNonFinite(values); bad != "" {
+	if bad := r.firstNonFinite(values); bad != "" {
 		return fail.New(fail.NonFinite, lowerRate, "%s is not finite after epoch %d, step %d; the checkpoint before it stays", bad, s.Position.Epoch+1, s.Position.Step)
 	}
 	dir := filepath.Join(r.options.Out, checkpointDir)

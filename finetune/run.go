@@ -195,6 +195,9 @@ func (r *run) begin(ctx context.Context, earlier record, found bool) error {
 	if r.runtime, err = ort.Load(library); err != nil {
 		return err
 	}
+	if err := r.canCompute(); err != nil {
+		return err
+	}
 	r.fingerprint = r.photos.fingerprint()
 	if found {
 		r.photos.rejected = earlier.Rejected
@@ -231,6 +234,8 @@ func (r *run) begin(ctx context.Context, earlier record, found bool) error {
 	r.record.Rejected = append([]extract.BadPhoto{}, r.photos.rejected...)
 	r.record.Notes = append(append([]string{}, r.opened.Notes...), r.network.Notes...)
 	r.record.Versions = map[string]string{"fx": r.options.FxVersion, "go": runtime.Version(), "onnxruntime": r.runtime.Library().Version}
+	r.record.Session = r.engine.session().ProviderOptions()
+	r.record.Session["device"] = r.engine.session().Why()
 	return r.write(nil)
 }
 

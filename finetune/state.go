@@ -3,6 +3,7 @@ package finetune
 import (
 	"context"
 	"math"
+	"strings"
 
 	"fx/finetune/artifacts"
 	"fx/internal/fail"
@@ -135,8 +136,12 @@ func elements(shape []int64) int {
 }
 
 // firstNonFinite names a tensor that holds a value that is not finite, or "".
-func firstNonFinite(all *weights.StateDict) string {
+// Gradients under a loss scale may be: their update will be left out.
+func (r *run) firstNonFinite(all *weights.StateDict) string {
 	for _, name := range all.Names() {
+		if r.options.Precision == artifacts.Float16 && strings.HasSuffix(name, artifacts.GradientSuffix) {
+			continue
+		}
 		t, _ := all.Get(name)
 		values, err := t.Float32s()
 		if err != nil {

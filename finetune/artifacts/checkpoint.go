@@ -79,8 +79,10 @@ func (n *Network) Pack(state map[string]weights.Tensor, steps int64, own json.Ra
 			}
 		}
 	}
-	if t, ok := state[StepName]; ok {
-		c.Optimizer.Set(StepName, t)
+	for _, name := range []string{StepName, LossScaleName, GoodStepsName} {
+		if t, ok := state[name]; ok {
+			c.Optimizer.Set(name, t)
+		}
 	}
 	return c
 }
@@ -93,7 +95,7 @@ func (c *Checkpoint) Unpack(slots []Slot) (map[string]weights.Tensor, error) {
 	for _, s := range slots {
 		from, name := c.Model, s.Of
 		switch s.Kind {
-		case OptimizerState:
+		case OptimizerState, LossScaleState:
 			from, name = c.Optimizer, s.Name
 		case AverageState:
 			from = c.Average

@@ -42,6 +42,7 @@ const (
 	OptimizerState Kind = "optimizer" // momentum, moments, step count: zeros at the start
 	AverageState   Kind = "average"   // moving average: starts as what it averages
 	GradientState  Kind = "gradient"  // accumulated gradient: zeros before the first batch
+	LossScaleState Kind = "loss_scale"
 )
 
 // Slot is a piece of state: an input of a graph and, where the graph changes

@@ -69,6 +69,7 @@ type gradientCase struct {
 	tolerance float64                      // relative, of the inner product; 2e-4 where 0
 	frozen    bool                         // batch normalization
 	wrong     float64                      // multiplies the gradients, to test the checker
+	low       pb.TensorProto_DataType      // of mixed precision
 }
 
 func (g gradientCase) model() (*pb.ModelProto, string) {
@@ -102,7 +103,7 @@ func (g gradientCase) check(rt *ort.Runtime) error {
 	for _, v := range g.variables {
 		names = append(names, v.name)
 	}
-	graph, err := autodiff.New(m, autodiff.Options{Trainable: names, Probe: ortprobe.New(rt), FrozenBatchNorm: g.frozen})
+	graph, err := autodiff.New(m, autodiff.Options{Trainable: names, Probe: ortprobe.New(rt), FrozenBatchNorm: g.frozen, Low: g.low})
 	if err != nil {
 		return err
 	}

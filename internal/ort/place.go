@@ -51,6 +51,26 @@ func (rt *Runtime) place(native *onnxruntime.SessionOptions, options SessionOpti
 	return placement{}, fail.New(fail.Usage, "Devices are auto, cpu, cuda and cuda:N.", "unknown device %q", options.Device.Kind)
 }
 
+// Resolve says on which device a session would be opened, and why. gpu is what
+// it is on CUDA. The error is that of NewSession.
+func (rt *Runtime) Resolve(d Device) (resolved Device, gpu GPU, why string, err error) {
+	id := d.ID
+	if d.Kind != "cuda" {
+		id = 0
+	}
+	if d.Kind == "cpu" {
+		return CPU, GPU{}, "asked for", nil
+	}
+	gpu, obstacle := rt.cudaReady(id)
+	switch {
+	case obstacle == nil:
+		return Device{Kind: "cuda", ID: id}, gpu, gpu.String(), nil
+	case d.Kind == "cuda":
+		return d, GPU{}, "", obstacle.asError(d)
+	}
+	return CPU, GPU{}, obstacle.what, nil
+}
+
 func onGPU(id int, gpu GPU) placement {
 	device := Device{Kind: "cuda", ID: id}
 	return placement{device: device, provider: cudaProvider, cuda: true, why: fmt.Sprintf("%s: %s", device, gpu)}
