@@ -7,6 +7,7 @@ import (
 	"fx/extract"
 	"fx/internal/fail"
 	"fx/internal/modeldir"
+	"fx/internal/ort"
 	"fx/internal/weights"
 )
 
@@ -33,7 +34,7 @@ func (r *run) writeModel(ctx context.Context, result Result) error {
 	spec := r.network.Preprocess
 	e, err := extract.NewEmbedder(ctx, extract.EmbedderOptions{
 		Network: extract.NetworkOptions{Backbone: r.network.Name, Weights: path, Resize: spec.Resize, Crop: spec.Crop},
-		Library: r.options.Library,
+		Library: r.options.Library, Device: ort.CPU, // the GPU's memory is the training's still
 	}, r.report)
 	if err != nil {
 		return err

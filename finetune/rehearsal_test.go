@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -138,5 +139,41 @@ func TestRehearsedInterrupt(t *testing.T) {
 	text, _ := rehearse(t)
 	if !strings.Contains(text, "canceled: true kind 130") || !strings.Contains(text, "--resume goes on from there") {
 		t.Error(text)
+	}
+}
+
+// Where recording fails, training goes on kernel by kernel, and says so.
+func TestRehearsedTrainingWithoutGraphs(t *testing.T) {
+	if isChild() {
+		result, err := Run(t.Context(), rehearsed(t), printer{progress.Discard})
+		fmt.Println(err, result.Notes)
+		return
+	}
+	text, events := rehearse(t, "FAKECUDA_CAPTURE=refuse")
+	if n := strings.Count(text, "note: squeezenet1_1 training step: runs without CUDA graphs, kernel by kernel: "); n != 1 || !strings.Contains(text, "<nil> [") {
+		t.Errorf("%d notes: %s", n, text)
+	}
+	if n := happened(events, "replay"); n != 0 {
+		t.Errorf("%d replays", n)
+	}
+}
+
+// Too large a batch is answered with one that fits.
+func TestRehearsedOutOfMemory(t *testing.T) {
+	if isChild() {
+		o := rehearsed(t)
+		o.BatchSize = 8
+		_, err := Run(t.Context(), o, printer{progress.Discard})
+		fmt.Printf("kind %d: %v; %s\n", fail.KindOf(err), err, fail.HintOf(err))
+		return
+	}
+	for memory, want := range map[int]*regexp.Regexp{
+		24 << 20: regexp.MustCompile(`kind 7: a batch of 8 photos: out of memory: .*; --batch-size [421] fits: .* With --accumulate [248] `),
+		8 << 20:  regexp.MustCompile("kind 7: .*Not even a batch of one fits"),
+	} {
+		text, _ := rehearse(t, "FAKECUDA_MEMORY="+fmt.Sprint(memory))
+		if !want.MatchString(text) {
+			t.Errorf("%d bytes: %s", memory, text)
+		}
 	}
 }

@@ -110,13 +110,14 @@ func Run(ctx context.Context, o Options, report progress.Reporter) (Result, erro
 		defer r.engine.close()
 	}
 	if err != nil {
-		return Result{}, err
+		return Result{}, r.shortOfMemory(ctx, err)
 	}
 	if r.record.Result != nil {
 		report.Note("the run is finished already")
 		return *r.record.Result, nil
 	}
-	return r.train(ctx)
+	result, err := r.train(ctx)
+	return result, r.shortOfMemory(ctx, err)
 }
 
 // prepare opens the network with a classifier for the photos' classes and

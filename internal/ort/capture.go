@@ -7,8 +7,6 @@ import (
 	"strings"
 	"sync"
 	"unsafe"
-
-	"fx/internal/fail"
 )
 
 // A CUDA graph is a run of a session that the driver has recorded, to be
@@ -98,7 +96,7 @@ func (s *Session) runBinding(ctx context.Context, b *Binding) error {
 		return s.call(ctx, withoutAnnotation, false, run)
 	}
 	err := s.call(ctx, strconv.Itoa(b.number), !b.ran, run)
-	if err == nil || b.ran || ctx.Err() != nil || fail.HintOf(err) == batchHint {
+	if err == nil || b.ran || ctx.Err() != nil || IsOutOfMemory(err) {
 		return err
 	}
 	s.capture.problem = strings.TrimSpace(err.Error())

@@ -227,7 +227,7 @@ func TestRehearsedOutOfMemory(t *testing.T) {
 			t.Errorf("%d of %d bytes free, %v", free, total, err)
 		}
 		_, err = s.NewValue(Float32T, 32<<20)
-		fmt.Println("kind", fail.KindOf(err), fail.HintOf(err) == batchHint, err)
+		fmt.Println("kind", fail.KindOf(err), fail.HintOf(err) == MemoryHint, err)
 		return
 	}
 	text, events := rehearse(t, "FAKECUDA_MEMORY="+fmt.Sprint(64<<20))

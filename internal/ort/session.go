@@ -103,7 +103,7 @@ func (rt *Runtime) newSession(options SessionOptions, what string, open opener) 
 			s.capture.problem = reason.Error()
 		}
 	}
-	if err != nil && s != nil && s.placed.cuda && (options.Device.Kind == "" || options.Device.Kind == "auto") && fail.HintOf(err) != batchHint {
+	if err != nil && s != nil && s.placed.cuda && (options.Device.Kind == "" || options.Device.Kind == "auto") && !IsOutOfMemory(err) {
 		// The provider was there, and CUDA failed as it started: automatic means the CPU then.
 		reason := err
 		options.Device = CPU
