@@ -241,11 +241,16 @@ func (l *loader) fill(ctx context.Context, b *batch, image *imaging.Image) error
 		labels[i] = int64(photo.Label)
 	}
 	if b.train {
-		for i, noise := range l.noise[len(b.items)] {
-			draw(noise, random.New(l.seed, "noise/"+noise.Name, uint64(b.epoch), uint64(b.index)), ort.Data[float32](b.noise[i].Tensor()))
-		}
+		l.drawNoise(b)
 	}
 	return nil
+}
+
+// drawNoise draws the random numbers of a training batch.
+func (l *loader) drawNoise(b *batch) {
+	for i, noise := range l.noise[len(b.items)] {
+		draw(noise, random.New(l.seed, "noise/"+noise.Name, uint64(b.epoch), uint64(b.index)), ort.Data[float32](b.noise[i].Tensor()))
+	}
 }
 
 // draw fills values with the random numbers that a graph asks for.

@@ -233,25 +233,6 @@ func TestCUDAWithoutAGPU(t *testing.T) {
 	}
 }
 
-func TestCUDAComputes(t *testing.T) {
-	rt := testRuntime(t)
-	if _, problem := rt.cudaReady(0); problem != nil {
-		t.Skipf("no CUDA here: %s", problem.what)
-	}
-	s, err := rt.selfTest(t.Context(), CUDA)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for key, value := range CUDADefaults() {
-		if got := s.ProviderOptions()["cuda."+key]; got != value {
-			t.Errorf("option %s is %q, want %q", key, got, value)
-		}
-	}
-	if err := s.Close(); err != nil {
-		t.Error(err)
-	}
-}
-
 func TestMemoryErrorsHintAtTheBatchSize(t *testing.T) {
 	s := &Session{placed: placement{cuda: true, device: CUDA}}
 	for text, want := range map[string]string{

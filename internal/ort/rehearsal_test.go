@@ -182,41 +182,46 @@ func TestRehearsedNodeOnTheCPU(t *testing.T) {
 // each of these steps.
 func TestRehearsedSignals(t *testing.T) {
 	if isChild() {
-		interrupted := make(chan os.Signal, 8)
-		signal.Notify(interrupted, os.Interrupt)
-		press := func(after string) {
-			if err := syscall.Kill(os.Getpid(), syscall.SIGINT); err != nil {
-				t.Fatal(err)
-			}
-			select {
-			case <-interrupted:
-			case <-time.After(5 * time.Second):
-				t.Fatal("no signal after " + after)
-			}
-		}
-		s, b := capturing(t)
-		press("opening a session")
-		host, err := s.NewHostValue(Float32T, 6)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := s.Copy(t.Context(), Transfer{b.state[0], host}); err != nil {
-			t.Fatal(err)
-		}
-		press("the first copy")
-		for i := range 2 {
-			if err := b.bindings[i].Run(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-			press("recording")
-		}
-		host.Close()
-		fmt.Println("every signal arrived")
+		pressAfterEachStep(t)
 		return
 	}
 	if text, _ := rehearse(t); !strings.Contains(text, "every signal arrived") {
 		t.Error(text)
 	}
+}
+
+// pressAfterEachStep starts CUDA bit by bit and presses Ctrl+C after each.
+func pressAfterEachStep(t *testing.T) {
+	interrupted := make(chan os.Signal, 8)
+	signal.Notify(interrupted, os.Interrupt)
+	press := func(after string) {
+		if err := syscall.Kill(os.Getpid(), syscall.SIGINT); err != nil {
+			t.Fatal(err)
+		}
+		select {
+		case <-interrupted:
+		case <-time.After(5 * time.Second):
+			t.Fatal("no signal after " + after)
+		}
+	}
+	s, b := capturing(t)
+	press("opening a session")
+	host, err := s.NewHostValue(Float32T, 2, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer host.Close()
+	if err := s.Copy(t.Context(), Transfer{b.state[0], host}); err != nil {
+		t.Fatal(err)
+	}
+	press("the first copy")
+	for i := range 2 {
+		if err := b.bindings[i].Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		press("recording")
+	}
+	fmt.Println("every signal arrived")
 }
 
 func TestRehearsedOutOfMemory(t *testing.T) {
