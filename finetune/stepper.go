@@ -25,7 +25,7 @@ type Stepper struct {
 // value trains every parameter with plain SGD, one photo at a time.
 type StepperOptions struct {
 	Backbone string
-	Seed     uint64 // of the weights, as seed:N gives them, the classifier and dropout
+	Seed     uint64 // of the weights, drawn as Options.Scratch does, and of dropout
 	Classes  int    // 2 where 0
 	Graph    artifacts.Options
 	Device   ort.Device
@@ -46,7 +46,7 @@ func NewStepper(ctx context.Context, o StepperOptions) (*Stepper, error) {
 	if err != nil {
 		return nil, err
 	}
-	values, err := backbones.SeedWeights(b, o.Seed)
+	values, err := backbones.InitialWeights(b, o.Seed)
 	if err != nil {
 		return nil, err
 	}
