@@ -20,8 +20,15 @@
 // state (parameters, statistics, momenta) lies on the device in two sets: a step
 // reads one and writes the other, then they swap, and nothing is copied. A last
 // batch that is short has a graph of its own. Meanwhile workers decode and
-// augment the batches to come, and draw dropout's random numbers, straight into
-// memory that ONNX Runtime reads.
+// augment the batches to come, draw dropout's random numbers, and copy both to
+// the device.
+//
+// On CUDA each step is recorded as a CUDA graph when it first runs, and replayed
+// from then on. What keeps it from that, and which nodes run on the CPU, the
+// notes tell. Stepper does the same steps one at a time, for measurements.
+//
+// Options.Precision computes products in bfloat16 or float16 and all else in
+// float32, see package autodiff; float16's loss scale is part of the state.
 //
 // # Why a resumed run ends in the same bits
 //

@@ -130,6 +130,15 @@ func parse(args []string, stderr io.Writer) (options, error) {
 			return o, err
 		}
 	}
+	if library := os.Getenv("FX_ORT_LIB"); library != "" { // what is run works in folders of its own
+		absolute, err := filepath.Abs(library)
+		if err == nil {
+			err = os.Setenv("FX_ORT_LIB", absolute)
+		}
+		if err != nil {
+			return o, err
+		}
+	}
 	fx, err := filepath.Abs(o.fx)
 	o.fx = fx
 	return o, err

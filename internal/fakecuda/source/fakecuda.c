@@ -237,6 +237,7 @@ int cudaStreamBeginCapture(void *stream, int mode) {
   if (how && !strcmp(how, "refuse")) return CaptureUnsupported;
   event("record");
   capturing = 1, spoiled = 0, captured = 0;
+  usleep(20000); // so that whoever does not wait for the end of a recording is caught
   return Ok;
 }
 int cudaStreamEndCapture(void *stream, void **graph) {
