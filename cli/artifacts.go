@@ -43,6 +43,7 @@ func artifactsGenerateCommand(out *output) *urfave.Command {
 			&urfave.Float64Flag{Name: "ema", Usage: "`DECAY` of a moving average of the weights"},
 			&urfave.Float64Flag{Name: "head-lr-multiplier", Value: 1, Usage: "of the learning rate, for the classifier"},
 			&urfave.BoolFlag{Name: "frozen-bn", Usage: "batch normalization keeps its running statistics"},
+			precisionFlag(),
 			&urfave.IntFlag{Name: "resize", Usage: "pixels of the shorter side after resizing (default: the network's)"},
 			&urfave.IntFlag{Name: "crop", Usage: "pixels of the network's input (default: the network's own)"},
 			&urfave.StringFlag{Name: "feature-tensor", Usage: "of an ONNX file: the `NAME` of the tensor that its classifier takes, where it does not say so"},
@@ -63,6 +64,7 @@ func artifactsGenerateCommand(out *output) *urfave.Command {
 					Trainable: patterns(c.String("trainable")), Optimizer: optimizer(c), Batch: c.Int("batch-size"),
 					FrozenBatchNorm: c.Bool("frozen-bn"), LabelSmoothing: c.Float64("label-smoothing"),
 					ClipGradNorm: c.Float64("clip-grad-norm"), EMA: c.Float64("ema"), HeadMultiplier: c.Float64("head-lr-multiplier"),
+					Precision: c.String("precision"),
 				},
 			}, out.progress())
 			if err != nil {

@@ -49,6 +49,7 @@ func finetuneCommand(out *output) *urfave.Command {
 			&urfave.Float64Flag{Name: "clip-grad-norm", Usage: "bound on the norm of all gradients together, 0 for none"},
 			&urfave.Float64Flag{Name: "ema", Usage: "`DECAY` of a moving average of the weights, which is judged and kept in their place, 0 for none"},
 			&urfave.BoolFlag{Name: "frozen-bn", Usage: "batch normalization keeps its running statistics"},
+			precisionFlag(),
 			&urfave.Uint64Flag{Name: "seed", Usage: "of the new classifier, the order of the photos, augmentation and dropout"},
 			&urfave.BoolFlag{Name: "resume", Usage: "go on where the run in RUN ended, to the same bits"},
 			&urfave.IntFlag{Name: "checkpoint-steps", Usage: "save after so many steps within an epoch too", DefaultText: "every few minutes"},
@@ -77,6 +78,11 @@ func finetuneCommand(out *output) *urfave.Command {
 	}
 }
 
+func precisionFlag() urfave.Flag {
+	return &urfave.StringFlag{Name: "precision", Value: artifacts.Float32,
+		Usage: "of products: float32, or bfloat16 (on a GPU) or float16 (with a loss scale) around float32 parameters, sums and statistics"}
+}
+
 // finetuneDeviceFlags are deviceFlags in the words of training.
 func finetuneDeviceFlags() []urfave.Flag {
 	return []urfave.Flag{
@@ -101,7 +107,7 @@ func finetuneOptions(c *urfave.Context) (finetune.Options, error) {
 		Epochs: c.Int("epochs"), BatchSize: c.Int("batch-size"), Accumulate: c.Int("accumulate"), LR: c.Float64("lr"),
 		Optimizer: optimizer(c), Schedule: c.String("schedule"), StepEpochs: c.Int("step-epochs"), WarmupEpochs: c.Float64("warmup-epochs"),
 		LabelSmoothing: c.Float64("label-smoothing"), ClassWeights: c.String("class-weights"), ClipGradNorm: c.Float64("clip-grad-norm"),
-		EMA: c.Float64("ema"), HeadMultiplier: c.Float64("head-lr-multiplier"), FrozenBN: c.Bool("frozen-bn"),
+		EMA: c.Float64("ema"), HeadMultiplier: c.Float64("head-lr-multiplier"), FrozenBN: c.Bool("frozen-bn"), Precision: c.String("precision"),
 		Seed: c.Uint64("seed"), Device: device, Workers: c.Int("workers"), Library: c.String("ort-lib"), Decoder: c.String("decoder"),
 		EXIF: c.String("exif"), OnBadImage: c.String("on-bad-image"), TrainSplit: c.String("train-split"), ValSplit: c.String("val-split"),
 		CheckpointSteps: c.Int("checkpoint-steps"), FxVersion: version(),

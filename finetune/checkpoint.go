@@ -41,7 +41,7 @@ func (r *run) checkpoint(name string) string {
 
 // save writes the checkpoint of that name. best/ holds what was judged.
 func (r *run) save(name string, values *weights.StateDict, s saved) error {
-	if bad := firstNonFinite(values); bad != "" {
+	if bad := r.firstNonFinite(values); bad != "" {
 		return fail.New(fail.NonFinite, lowerRate, "%s is not finite after %s; %s", bad, s.Position, r.stays())
 	}
 	c := r.network.Pack(r.engine.state.slots(), values, r.plan.batches(s.Position), name == bestName)

@@ -19,12 +19,18 @@
 // # How a run works
 //
 // Packages autodiff and artifacts write the training step as one ONNX graph. Its
-// state lies on the device, and nothing is copied: parameters in two sets, of
-// which a step reads one and writes the other, then they swap; statistics and
-// momenta likewise, or on the CPU in one that a step writes over. A last batch
-// that is short has a graph of its own. Meanwhile workers decode and augment the
-// batches to come, and draw dropout's random numbers, straight into memory that
-// ONNX Runtime reads.
+// state lies on the device, and nothing is copied: parameters, statistics and
+// momenta in two sets, of which a step reads one and writes the other, then they
+// swap; or on the CPU in one that a step writes over. A last batch that is short
+// has a graph of its own. Meanwhile workers decode and augment the batches to come,
+// draw dropout's random numbers, and copy both to the device.
+//
+// On CUDA each step is recorded as a CUDA graph when it first runs, and replayed
+// from then on. What keeps it from that, and which nodes run on the CPU, the
+// notes tell. Stepper does the same steps one at a time, for measurements.
+//
+// Options.Precision computes products in bfloat16 or float16 and all else in
+// float32, see package autodiff; float16's loss scale is part of the state.
 //
 // # Why a resumed run ends in the same bits
 //

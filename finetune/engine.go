@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"runtime/debug"
+	"slices"
 
 	"fx/finetune/artifacts"
 	"fx/finetune/autodiff"
@@ -24,16 +26,21 @@ type engine struct {
 	train    map[int]*program // by batch size: the whole step, or its gradients where they are added up
 	update   *program         // by added gradients, or nil
 	eval     *program
+	told     map[string]bool // by news
 }
 
 // newEngine makes the sessions for training batches of these sizes and for
 // evaluation, and moves the network's initial state to the device. split makes
 // the form of a step that adds up the gradients of several batches.
 func newEngine(ctx context.Context, rt *ort.Runtime, sessions ort.SessionOptions, n *artifacts.Network, o artifacts.Options, sizes []int, split bool) (*engine, error) {
-	e := &engine{runtime: rt, sessions: sessions, network: n, options: o, train: map[int]*program{}}
+	e := &engine{runtime: rt, sessions: sessions, network: n, options: o, train: map[int]*program{}, told: map[string]bool{}}
 	e.options.Probe = ortprobe.New(rt)
-	e.options.Kernels = rt.Resolve(sessions.Device) == ort.CPU
-	e.sessions.Lean = e.options.Kernels
+	device, _, _, err := rt.Resolve(sessions.Device)
+	if err != nil {
+		return nil, err
+	}
+	e.sessions.Lean = device == ort.CPU
+	e.options.Kernels = device == ort.CPU && (o.Precision == "" || o.Precision == artifacts.Float32)
 	if err := e.build(ctx, sizes, split); err != nil {
 		e.close()
 		return nil, err
@@ -151,8 +158,8 @@ func (e *engine) fix(ctx context.Context) error {
 
 func (e *engine) programs() []*program {
 	var all []*program
-	for _, p := range e.train {
-		all = append(all, p)
+	for _, size := range slices.Sorted(maps.Keys(e.train)) {
+		all = append(all, e.train[size])
 	}
 	for _, p := range []*program{e.update, e.eval} {
 		if p != nil {
@@ -172,6 +179,26 @@ func (e *engine) close() {
 	for _, p := range e.programs() { // after the values on their device
 		p.close()
 	}
+}
+
+// news are what a user should know of where and how the graphs run, and was not
+// told yet: whether CUDA graphs are recorded shows in their first runs.
+func (e *engine) news() []string {
+	var notes []string
+	for _, p := range e.programs() {
+		title, device := p.graph.Title, p.session.Device().String()
+		all := []string{p.report(title, device)}
+		if problem := p.session.CaptureProblem(); problem != "" {
+			all = append(all, fmt.Sprintf("%s: runs without CUDA graphs, kernel by kernel: %s", title, problem))
+		}
+		for _, note := range all {
+			if note != "" && !e.told[note] {
+				e.told[note] = true
+				notes = append(notes, note)
+			}
+		}
+	}
+	return notes
 }
 
 // noise lists the random inputs of the steps by batch size.

@@ -28,10 +28,10 @@ func take(dir string) (*hold, error) {
 	_, err := os.Stat(dir)
 	h := &hold{dir: dir, made: errors.Is(err, fs.ErrNotExist)}
 	if err := os.MkdirAll(filepath.Join(dir, checkpointDir), 0o755); err != nil {
-		return nil, fail.Wrap(fail.Usage, err, elsewhere, "run %s", dir)
+		return nil, fail.Wrap(fail.Usage, err, otherFolder, "run %s", dir)
 	}
 	if h.file, err = os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE, 0o644); err != nil {
-		return nil, fail.Wrap(fail.Usage, err, elsewhere, "run %s", dir)
+		return nil, fail.Wrap(fail.Usage, err, otherFolder, "run %s", dir)
 	}
 	for {
 		err = unix.Flock(int(h.file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
@@ -49,8 +49,8 @@ func take(dir string) (*hold, error) {
 	return nil, fail.Wrap(fail.Other, err, "Choose a folder whose disk has locks.", "lock %s", dir)
 }
 
-// elsewhere is the hint for a RUN that can't be written.
-const elsewhere = "Choose a folder that fx may write with --out."
+// otherFolder is the hint for a RUN that can't be written.
+const otherFolder = "Choose a folder that fx may write with --out."
 
 // release frees the RUN. A folder that was made for a run that did not come
 // about is taken away again.

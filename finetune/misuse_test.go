@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"fx/finetune/artifacts"
 	"fx/internal/fail"
 	"fx/internal/progress"
 )
@@ -37,6 +38,8 @@ func TestWhatGoesWrongIsNamed(t *testing.T) {
 		{"an out that is a file", func(o *Options) { o.Out = file }, fail.Usage, file},
 		{"a rate of 0", func(o *Options) { o.LR = 0 }, fail.Usage, "--lr"},
 		{"an unknown optimizer", func(o *Options) { o.Optimizer.Name = "lion" }, fail.Usage, "lion"},
+		{"an unknown precision", func(o *Options) { o.Precision = "float8" }, fail.Usage, "float8"},
+		{"bfloat16 on the CPU", func(o *Options) { o.Precision = artifacts.BFloat16 }, fail.Device, "needs a GPU"},
 		{"a rate that diverges", func(o *Options) { o.LR, o.Epochs = 1e30, 4 }, fail.NonFinite, "step"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

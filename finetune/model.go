@@ -9,6 +9,7 @@ import (
 	"fx/internal/fail"
 	"fx/internal/modeldir"
 	"fx/internal/onnx"
+	"fx/internal/ort"
 	"fx/internal/weights"
 )
 
@@ -44,7 +45,7 @@ func (r *run) writeModel(ctx context.Context, result Result) error {
 	if trained.File != "" {
 		network.Backbone = filepath.Join(r.options.Out, trained.File)
 	}
-	e, err := extract.NewEmbedder(ctx, extract.EmbedderOptions{Network: network, Library: r.options.Library}, r.report)
+	e, err := extract.NewEmbedder(ctx, extract.EmbedderOptions{Network: network, Library: r.options.Library, Device: ort.CPU}, r.report) // the GPU's memory is the training's still
 	if err != nil {
 		return err
 	}

@@ -19,6 +19,7 @@ import (
 	"fx/finetune/artifacts"
 	"fx/internal/durable"
 	"fx/internal/fail"
+	"fx/internal/ort"
 	"fx/internal/preprocess"
 )
 
@@ -42,6 +43,7 @@ type record struct {
 	Parameters    []artifacts.Parameter `json:"parameters"` // that learn
 	Rejected      []extract.BadPhoto    `json:"rejected"`
 	Versions      map[string]string     `json:"versions"`
+	Session       map[string]string     `json:"session"` // options that ONNX Runtime ran with, and which device
 	Notes         []string              `json:"notes"`
 	Result        *Result               `json:"result,omitempty"`
 }
@@ -79,10 +81,12 @@ type settings struct {
 	EMA            float64         `json:"ema"`
 	HeadMultiplier float64         `json:"head-lr-multiplier"`
 	FrozenBN       bool            `json:"frozen-bn"`
+	Precision      string          `json:"precision"`
 	Seed           uint64          `json:"seed"`
 	Provider       string          `json:"device"`
 	Threads        int             `json:"threads"`
 	Runtime        string          `json:"ONNX Runtime"`
+	TF32           string          `json:"TensorFloat-32"` // "" on the CPU, which has none
 }
 
 func (r *run) settings() settings {
@@ -102,9 +106,23 @@ func (r *run) settings() settings {
 		Optimizer: o.Optimizer.Name, Momentum: o.Optimizer.Momentum, Nesterov: o.Optimizer.Nesterov, WeightDecay: o.Optimizer.WeightDecay,
 		Schedule: def(o.Schedule, constantSchedule), StepEpochs: o.StepEpochs, WarmupEpochs: o.WarmupEpochs,
 		LabelSmoothing: o.LabelSmoothing, ClassWeights: def(o.ClassWeights, "none"), ClipGradNorm: o.ClipGradNorm, EMA: o.EMA,
-		HeadMultiplier: o.HeadMultiplier, FrozenBN: o.FrozenBN, Seed: o.Seed,
-		Provider: r.provider, Threads: r.threads, Runtime: r.runtime.Library().Version,
+		HeadMultiplier: o.HeadMultiplier, FrozenBN: o.FrozenBN, Precision: def(o.Precision, artifacts.Float32), Seed: o.Seed,
+		TF32: r.tf32, Provider: r.provider, Threads: r.threads, Runtime: r.runtime.Library().Version,
 	}
+}
+
+// tf32 says whether products of float32 may be rounded to TensorFloat-32, 10 bits.
+// ONNX Runtime has one switch for all of them. PyTorch allows it for convolutions
+// and not for matrix products; fx's gradients of convolutions are matrix
+// products, so its default is on.
+func tf32(s *ort.Session) string {
+	switch s.ProviderOptions()["cuda.use_tf32"] {
+	case "1":
+		return "convolutions and matrix products"
+	case "0":
+		return "off"
+	}
+	return ""
 }
 
 // id names a run by its settings.
@@ -167,7 +185,7 @@ func (r *run) write(epochs []Epoch) error {
 	if err == nil {
 		err = durable.WriteBytes(filepath.Join(r.options.Out, metricsName), metrics(epochs))
 	}
-	return fail.Wrap(fail.KindOf(err), err, elsewhere, "run %s", r.options.Out)
+	return fail.Wrap(fail.KindOf(err), err, otherFolder, "run %s", r.options.Out)
 }
 
 // metrics is the table of epochs as CSV.

@@ -44,6 +44,7 @@ func TestAStoppedRunGoesOnToTheSameBits(t *testing.T) {
 		change func(*Options)
 	}{
 		{"sgd", func(*Options) {}},
+		{"float16", func(o *Options) { o.Precision, o.Accumulate = artifacts.Float16, 2 }}, // whose scale falls at first
 		{"everything", func(o *Options) {
 			o.Optimizer = artifacts.Optimizer{Name: artifacts.AdamW, WeightDecay: 0.01}
 			o.Accumulate, o.EMA, o.ClipGradNorm, o.LabelSmoothing, o.ClassWeights = 2, 0.9, 1, 0.1, "auto"

@@ -62,7 +62,8 @@ type run struct {
 	graph       artifacts.Options
 	runtime     *ort.Runtime
 	provider    string
-	threads     int // that compute a step together: another number makes other bits
+	tf32        string // see the function
+	threads     int    // that compute a step together: another number makes other bits
 	plan        plan
 	engine      *engine
 	record      record
@@ -113,13 +114,14 @@ func Run(ctx context.Context, o Options, report progress.Reporter) (Result, erro
 		defer r.engine.close()
 	}
 	if err != nil {
-		return Result{}, err
+		return Result{}, r.shortOfMemory(ctx, err)
 	}
 	if r.record.Result != nil {
 		report.Note("the run is finished already")
 		return *r.record.Result, nil
 	}
-	return r.train(ctx)
+	result, err := r.train(ctx)
+	return result, r.shortOfMemory(ctx, err)
 }
 
 // earlier reads the record of the run to go on with. found is false where there
@@ -206,6 +208,9 @@ func (r *run) begin(ctx context.Context, earlier record, found bool) error {
 	if r.runtime, err = ort.Load(library); err != nil {
 		return err
 	}
+	if err := r.canCompute(); err != nil {
+		return err
+	}
 	r.fingerprint = r.photos.fingerprint()
 	if found {
 		r.photos.rejected = earlier.Rejected
@@ -232,7 +237,7 @@ func (r *run) begin(ctx context.Context, earlier record, found bool) error {
 			r.report.Note(fmt.Sprintf("the run began with %d threads and goes on with them, on %d CPUs", began, r.threads))
 			r.threads = began
 		}
-		r.provider = earlier.Settings.Provider
+		r.provider, r.tf32 = earlier.Settings.Provider, earlier.Settings.TF32
 		if err := r.unchanged(earlier); err != nil {
 			return err
 		}
@@ -250,6 +255,8 @@ func (r *run) begin(ctx context.Context, earlier record, found bool) error {
 	r.record.Rejected = append([]extract.BadPhoto{}, r.photos.rejected...)
 	r.record.Notes = notes(r.opened.Notes, r.network.Notes)
 	r.record.Versions = map[string]string{"fx": r.options.FxVersion, "go": runtime.Version(), "onnxruntime": r.runtime.Library().Version, "kernels": kernels.InstructionSet()}
+	r.record.Session = r.engine.session().ProviderOptions()
+	r.record.Session["device"] = r.engine.session().Why()
 	return r.write(nil)
 }
 
@@ -270,8 +277,18 @@ func (r *run) startEngine(ctx context.Context) error {
 	if r.engine, err = newEngine(ctx, r.runtime, ort.SessionOptions{Device: r.options.Device, Threads: r.threads, ProfilePrefix: r.options.ProfilePrefix}, r.network, r.graph, r.plan.sizes(), r.plan.accumulate > 1); err != nil {
 		return err
 	}
-	r.provider = r.engine.session().Provider()
+	r.provider, r.tf32 = r.engine.session().Provider(), tf32(r.engine.session())
 	return nil
+}
+
+// tell passes on the engine's news, and keeps them.
+func (r *run) tell() {
+	for _, note := range r.engine.news() {
+		r.report.Note(note)
+		if !slices.Contains(r.record.Notes, note) {
+			r.record.Notes = append(r.record.Notes, note)
+		}
+	}
 }
 
 // parameters counts the values that learn.
@@ -291,6 +308,7 @@ func (r *run) announce() {
 	}
 	r.report.Note(fmt.Sprintf("%d values in %d parameters learn", r.parameters(), len(r.record.Parameters)))
 	r.report.Note(r.network.Name + " runs on " + r.engine.session().Why())
+	r.tell()
 }
 
 // notes joins lists of notes, each note once.

@@ -3,6 +3,7 @@ package finetune
 import (
 	"context"
 	"math"
+	"strings"
 
 	"fx/finetune/artifacts"
 	"fx/internal/fail"
@@ -75,17 +76,13 @@ func (s *state) set(ctx context.Context, from *weights.StateDict) error {
 
 // clearGradients forgets what was added up.
 func (s *state) clearGradients(ctx context.Context) error {
+	var sums []*ort.Value
 	for _, c := range s.cells {
-		if c.Kind != artifacts.GradientState {
-			continue
-		}
-		if v := c.values[c.current]; v.OnHost() {
-			clear(ort.Data[float32](v.Tensor()))
-		} else if err := s.session.Upload(ctx, v, ort.NewTensor(make([]float32, elements(c.Shape)), c.Shape...)); err != nil {
-			return err
+		if c.Kind == artifacts.GradientState {
+			sums = append(sums, c.values[c.current])
 		}
 	}
-	return nil
+	return s.session.Clear(ctx, sums...)
 }
 
 // read returns the newest values. On the CPU they share the state's memory:
@@ -141,8 +138,12 @@ func elements(shape []int64) int {
 }
 
 // firstNonFinite names a tensor that holds a value that is not finite, or "".
-func firstNonFinite(all *weights.StateDict) string {
+// Gradients under a loss scale may be: their update will be left out.
+func (r *run) firstNonFinite(all *weights.StateDict) string {
 	for _, name := range all.Names() {
+		if r.options.Precision == artifacts.Float16 && strings.HasSuffix(name, artifacts.GradientSuffix) {
+			continue
+		}
 		t, _ := all.Get(name)
 		values, err := t.Float32s()
 		if err != nil {

@@ -84,7 +84,7 @@ func trainedState(t *testing.T, change func(*artifacts.Options), inPlace bool) (
 	}
 	defer p.state.close()
 	defer p.closeBindings()
-	l := &loader{spec: n.Preprocess, runtime: rt}
+	l := &loader{spec: n.Preprocess, session: p.session}
 	b, err := l.take(job{train: true, items: make([]int, 4)})
 	if err != nil {
 		t.Fatal(err)

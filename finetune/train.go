@@ -46,7 +46,7 @@ func (r *run) train(ctx context.Context) (Result, error) {
 		return Result{}, err
 	}
 	r.announce()
-	l := &loader{photos: r.photos, spec: r.network.Preprocess, seed: r.options.Seed, runtime: r.runtime, noise: r.engine.noise()}
+	l := &loader{photos: r.photos, spec: r.network.Preprocess, seed: r.options.Seed, session: r.engine.session(), noise: r.engine.noise()}
 	var kinds []kind
 	for _, size := range r.plan.sizes() {
 		kinds = append(kinds, kind{size, true})
@@ -138,6 +138,7 @@ func (r *run) trainPhase(ctx context.Context, l *loader, s *saved) error {
 		o, err := r.engine.step(ctx, b, rate, r.plan.share(s.Position.Step))
 		photos := len(b.items)
 		l.release(b)
+		r.tell()
 		if err != nil {
 			if errors.Is(err, errNonFinite) {
 				return fail.New(fail.NonFinite, lowerRate, "the loss is %v in step %d, batch %d of epoch %d; %s",
@@ -190,6 +191,7 @@ func (r *run) valPhase(ctx context.Context, l *loader, epoch int) (tally, error)
 		o, err := r.engine.judge(ctx, b)
 		photos := len(b.items)
 		l.release(b)
+		r.tell()
 		if err != nil {
 			return t, err
 		}

@@ -136,7 +136,7 @@ func ReadGraph(path string) (*Graph, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &Graph{Model: m}
+	g := &Graph{Model: m, Title: m.Graph.GetName()}
 	text, ok := onnx.Metadata(m, MetaGraph)
 	if !ok {
 		return nil, fail.New(fail.Model, "`fx artifacts generate` makes such files.", "%s is no training graph: it has no metadata %s", path, MetaGraph)

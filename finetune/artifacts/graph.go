@@ -42,6 +42,7 @@ const (
 	OptimizerState Kind = "optimizer" // momentum, moments, step count: zeros at the start
 	AverageState   Kind = "average"   // moving average: starts as what it averages
 	GradientState  Kind = "gradient"  // accumulated gradient: zeros before the first batch
+	LossScaleState Kind = "loss_scale"
 )
 
 // Slot is a piece of state: an input of a graph and, where the graph changes
@@ -65,6 +66,7 @@ type Slot struct {
 // model is the session's to tell: go by name.
 type Graph struct {
 	Model *pb.ModelProto `json:"-"`
+	Title string         `json:"-"` // what it is for, such as "resnet18 training step"
 
 	Batch        int     `json:"batch"` // 0 where it is free
 	Image        string  `json:"image,omitempty"`

@@ -50,6 +50,16 @@ type Network struct {
 	counted map[string]uint64  // batches that the statistics have seen, by layer
 }
 
+// Blank returns the network with zeros for values, to try how it runs.
+func (n *Network) Blank() *Network {
+	blank := *n
+	blank.Values = weights.NewStateDict()
+	for _, p := range n.Parameters {
+		blank.Values.Set(p.Name, filled(p.Shape, 0))
+	}
+	return &blank
+}
+
 // FromBackbone returns the registered network b with the weights sd, whose names
 // and shapes are checked as backbones.Assemble does. An auxiliary classifier
 // that sd leaves out starts at random from seed.

@@ -16,6 +16,7 @@ type updater struct {
 	state   []Slot
 	outputs []*pb.ValueInfoProto
 	scalars map[string]string // what all parameters share
+	finite  string            // whether the step counts, "" where it always does
 }
 
 // input declares a piece of state and returns its name.
@@ -37,11 +38,7 @@ func (u *updater) next(name, value string) {
 // clip bounds the norm of all gradients together, as
 // torch.nn.utils.clip_grad_norm_ does: factor min(1, bound / (norm + 1e-6)).
 func (u *updater) clip(gradients map[string]string, order []string) (norm string) {
-	var squares []string
-	for _, name := range order {
-		squares = append(squares, u.With("ReduceSumSquare", []string{gradients[name]}, onnx.Int("keepdims", 0)))
-	}
-	norm = u.Op("Sqrt", u.Op("Sum", squares...))
+	norm = u.Op("Sqrt", u.squares(gradients, order))
 	factor := u.Op("Min", u.Scalar(1), u.Op("Div", u.Scalar(u.options.ClipGradNorm), u.Op("Add", norm, u.Scalar(1e-6))))
 	for _, name := range order {
 		gradients[name] = u.Op("Mul", gradients[name], factor)
@@ -76,6 +73,7 @@ func (u *updater) update(p Parameter, gradient, rate string) {
 	} else {
 		value = u.sgd(p, gradient, rate)
 	}
+	value = u.unless(p.Name, value)
 	u.next(p.Name, value)
 	u.average(p, value)
 }
@@ -89,7 +87,7 @@ func (u *updater) sgd(p Parameter, gradient, rate string) string {
 	}
 	if o.Momentum != 0 {
 		v := u.input(Slot{Name: p.Name + MomentumSuffix, Kind: OptimizerState, Of: p.Name, Shape: dims(p.Shape)})
-		next := u.momentum(v, gradient)
+		next := u.unless(v, u.momentum(v, gradient))
 		u.next(v, next)
 		if o.Nesterov {
 			gradient = u.Op("Add", gradient, u.Op("Mul", next, u.Scalar(o.Momentum)))
@@ -165,7 +163,7 @@ func (u *updater) adamw(p Parameter, gradient, rate string) string {
 	o := u.options.Optimizer
 	moment := func(suffix string, beta float64, fresh string) string {
 		m := u.input(Slot{Name: p.Name + suffix, Kind: OptimizerState, Of: p.Name, Shape: dims(p.Shape)})
-		next := u.Op("Add", u.Op("Mul", m, u.Scalar(beta)), u.Op("Mul", fresh, u.Scalar(1-beta)))
+		next := u.unless(m, u.Op("Add", u.Op("Mul", m, u.Scalar(beta)), u.Op("Mul", fresh, u.Scalar(1-beta))))
 		u.next(m, next)
 		return next
 	}
@@ -186,7 +184,8 @@ func (u *updater) adamw(p Parameter, gradient, rate string) string {
 func (u *updater) corrections() (first, second string) {
 	if u.scalars == nil {
 		defer u.Scope(u.Scope("optimizer/"))
-		t := u.Op("Add", u.input(Slot{Name: StepName, Kind: OptimizerState}), u.Scalar(1))
+		before := u.input(Slot{Name: StepName, Kind: OptimizerState})
+		t := u.unless(before, u.Op("Add", before, u.Scalar(1)))
 		u.next(StepName, t)
 		t = u.Cast(t, pb.TensorProto_DOUBLE)
 		u.DType = pb.TensorProto_DOUBLE

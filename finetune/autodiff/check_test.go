@@ -70,6 +70,7 @@ type gradientCase struct {
 	frozen    bool                         // batch normalization
 	kernels   bool                         // by the ops of package kernels
 	wrong     float64                      // multiplies the gradients, to test the checker
+	low       pb.TensorProto_DataType      // of mixed precision
 }
 
 func (g gradientCase) model() (*pb.ModelProto, string) {
@@ -103,7 +104,7 @@ func (g gradientCase) check(rt *ort.Runtime) error {
 	for _, v := range g.variables {
 		names = append(names, v.name)
 	}
-	graph, err := autodiff.New(m, autodiff.Options{Trainable: names, Probe: ortprobe.New(rt), FrozenBatchNorm: g.frozen, Kernels: g.kernels})
+	graph, err := autodiff.New(m, autodiff.Options{Trainable: names, Probe: ortprobe.New(rt), FrozenBatchNorm: g.frozen, Kernels: g.kernels, Low: g.low})
 	if err != nil {
 		return err
 	}

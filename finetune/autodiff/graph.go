@@ -34,6 +34,11 @@ type Options struct {
 	// the CPU that knows them; without it every op is ONNX's own.
 	Kernels bool
 
+	// Low computes products in this type, FLOAT16 or BFLOAT16, and sums,
+	// statistics and parameters in FLOAT, as torch.autocast does. The values
+	// and gradients at the graph's border stay FLOAT. 0 leaves all types alone.
+	Low pb.TensorProto_DataType
+
 	// Probe tells the types and shapes of a model's outputs without running it.
 	Probe Probe
 }
@@ -81,6 +86,7 @@ type Graph struct {
 	fold            folder
 	trainable       []string
 	frozenBatchNorm bool
+	low             pb.TensorProto_DataType
 	needs           map[string]bool // values that a trainable one flows into
 	arrived         map[string][]string
 	saved           map[savedKey]string
@@ -102,8 +108,15 @@ func New(m *pb.ModelProto, options Options) (*Graph, error) {
 	if err != nil {
 		return nil, fail.Wrap(fail.Model, err, "", "the shapes in %q at batch size %d", m.Graph.Name, options.Batch)
 	}
+	if options.Low != 0 {
+		lower(m.Graph, values, options.Low)
+	}
+	if options.Low == pb.TensorProto_BFLOAT16 {
+		onnx.SetOpset(m, "", max(onnx.Opset(m, ""), bfloat16Opset))
+		m.IrVersion = max(m.IrVersion, 10) // the one of opset 22
+	}
 	g := &Graph{
-		model: m, nodes: m.Graph.Node, values: values, trainable: options.Trainable, frozenBatchNorm: options.FrozenBatchNorm,
+		model: m, low: options.Low, nodes: m.Graph.Node, values: values, trainable: options.Trainable, frozenBatchNorm: options.FrozenBatchNorm,
 		fold:    folder{onnx.NewIndex(m.Graph), values, map[string][]int64{}},
 		arrived: map[string][]string{}, saved: map[savedKey]string{},
 		kernels: options.Kernels, absorbed: map[*pb.NodeProto]absorption{},
@@ -214,7 +227,14 @@ func (g *Graph) nodeError(n *pb.NodeProto, err error) error {
 func (g *Graph) noise(name string, n Noise) string {
 	n.Name = g.Build.Fresh(name)
 	g.Noise = append(g.Noise, n)
-	g.Build.Graph.Input = append(g.Build.Graph.Input, tensorInfo(n.Name, g.DType, n.Shape))
+	dtype := g.DType
+	if dtype == g.low { // what comes from outside is float32
+		dtype = pb.TensorProto_FLOAT
+	}
+	g.Build.Graph.Input = append(g.Build.Graph.Input, tensorInfo(n.Name, dtype, n.Shape))
+	if dtype != g.DType {
+		return g.Cast(n.Name, g.DType)
+	}
 	return n.Name
 }
 

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"fx/internal/onnx"
+	"fx/internal/onnx/pb"
 )
 
 // Pooling over windows, and over everything.
@@ -17,6 +18,10 @@ var poolingRules = map[string]rule{
 	"GlobalMaxPool": {
 		forward: func(c *context) { // a MaxPool over the whole map
 			shape := c.shape(c.in(0))
+			if c.graph.low == pb.TensorProto_BFLOAT16 {
+				c.maxPoolByTaps(wholeMap(shape))
+				return
+			}
 			indices := c.Build.Fresh(c.scope + "indices")
 			c.replace("MaxPool", []string{c.in(0)}, onnx.Ints("kernel_shape", shape[2:]...))
 			last := c.Build.Graph.Node[len(c.Build.Graph.Node)-1]
@@ -30,6 +35,10 @@ var poolingRules = map[string]rule{
 func maxPoolForward(c *context) {
 	if c.integer("storage_order", 0) != 0 {
 		c.fail("storage_order 1 has no rule: extend maxPoolForward in finetune/autodiff/rules_pooling.go")
+		return
+	}
+	if c.graph.low == pb.TensorProto_BFLOAT16 {
+		c.maxPoolByTaps(c.window(nil))
 		return
 	}
 	c.save("indices", c.keep(2)[1])

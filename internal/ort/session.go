@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"unsafe"
 
@@ -38,6 +39,13 @@ type SessionOptions struct {
 	// every node to PREFIX_TIME.json when the session closes.
 	ProfilePrefix string
 
+	// Capture records the runs of each Binding as a CUDA graph, where the
+	// session runs on CUDA and all shapes are fixed; see CaptureProblem.
+	Capture bool
+
+	// Nodes has the session remember which provider runs each node.
+	Nodes bool
+
 	// CUDA overrides CUDADefaults by key, as the CUDA provider of ONNX Runtime
 	// names its options; the environment variable CUDAVariable overrides both.
 	CUDA map[string]string
@@ -63,6 +71,7 @@ type Session struct {
 	placed   placement
 	settings map[string]string
 	metadata map[string]string
+	capture  capture
 
 	open     sync.RWMutex // held for reading by Run, for writing by Close
 	closed   bool
@@ -93,7 +102,14 @@ type opener func(*onnxruntime.SessionOptions) (*onnxruntime.DynamicAdvancedSessi
 
 func (rt *Runtime) newSession(options SessionOptions, what string, open opener) (*Session, error) {
 	s, err := rt.openOn(options, what, open)
-	if err != nil && s != nil && s.placed.cuda && (options.Device.Kind == "" || options.Device.Kind == "auto") && fail.HintOf(err) != batchHint {
+	if err != nil && options.Capture && strings.Contains(err.Error(), captureRefused) {
+		reason := err
+		options.Capture = false
+		if s, err = rt.openOn(options, what, open); err == nil {
+			s.capture.problem = reason.Error()
+		}
+	}
+	if err != nil && s != nil && s.placed.cuda && (options.Device.Kind == "" || options.Device.Kind == "auto") && !IsOutOfMemory(err) {
 		// The provider was there, and CUDA failed as it started: automatic means the CPU then.
 		reason := err
 		options.Device = CPU
@@ -126,9 +142,17 @@ func (rt *Runtime) openOn(options SessionOptions, what string, open opener) (*Se
 	if s.placed, err = rt.place(native, options, s.settings); err != nil {
 		return nil, err
 	}
-	keepSignals(s.placed.cuda, func() { s.handle, err = open(native) })
+	start := func() { keepSignals(s.placed.cuda, func() { s.handle, err = open(native) }) }
+	if s.placed.cuda {
+		besideCaptures(start)
+	} else {
+		start()
+	}
 	if err != nil {
 		return s, s.explain(err, "ONNX Runtime %s refuses %s", rt.library.Version, what)
+	}
+	if options.Capture && s.placed.cuda {
+		s.capture.begin(s.settings["cuda."+captureOption] == "1")
 	}
 	return s, nil
 }
@@ -163,6 +187,9 @@ func (s *Session) configure(native *onnxruntime.SessionOptions, options SessionO
 	}
 	if options.Lean {
 		steps = append(steps, native.SetMemPattern(false))
+	}
+	if options.Nodes {
+		steps = append(steps, native.AddSessionConfigEntry(recordNodes, "1"))
 	}
 	if options.ProfilePrefix != "" {
 		steps = append(steps, native.EnableProfiling(options.ProfilePrefix))
@@ -261,5 +288,12 @@ func (s *Session) Close() error {
 	s.closed = true
 	s.inNames.free()
 	s.outNames.free()
-	return s.handle.Destroy()
+	thread := s.capture.thread
+	if thread == nil {
+		return s.handle.Destroy()
+	}
+	defer close(thread.work)
+	var err error
+	besideCaptures(func() { thread.do(func() { err = s.handle.Destroy() }) }) // its recordings belong to the thread
+	return err
 }

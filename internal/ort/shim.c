@@ -41,10 +41,17 @@ enum {
   ReleaseIoBinding = 135,
   BindInput = 136,
   BindOutput = 137,
+  AddRunConfigEntry = 165,
   GetCUDAProviderOptionsAsString = 207,
+  Session_GetEpGraphAssignmentInfo = 407, // from here on since API version 24
+  EpAssignedSubgraph_GetEpName = 408,
+  EpAssignedSubgraph_GetNodes = 409,
+  EpAssignedNode_GetName = 410,
+  EpAssignedNode_GetDomain = 411,
+  EpAssignedNode_GetOperatorType = 412,
 };
 
-enum { DeviceAllocator = 0, ArenaAllocator = 1, MemTypeDefault = 0 };
+enum { DeviceAllocator = 0, ArenaAllocator = 1, MemTypeDefault = 0, MemTypeCPU = -1 };
 
 typedef void *status;
 
@@ -241,13 +248,15 @@ char *fx_value(fx_api api, void *value, int32_t *dtype, size_t *rank, int64_t *s
 
 void fx_release_value(fx_api api, void *value) { ((void (*)(void *))api[ReleaseValue])(value); }
 
-// gpu_allocator makes the session's allocator of a GPU's memory.
-static char *gpu_allocator(fx_api api, const void *session, int gpu, void **allocator, int *code) {
+// gpu_allocator makes the session's allocator of a GPU's memory, or of pinned memory.
+static char *gpu_allocator(fx_api api, const void *session, int gpu, int pinned, void **allocator,
+                           int *code) {
   void *memory = NULL;
   char *message =
       take(api,
            ((status(*)(const char *, int, int, int, void **))api[CreateMemoryInfo])(
-               "Cuda", DeviceAllocator, gpu, MemTypeDefault, &memory),
+               pinned ? "CudaPinned" : "Cuda", DeviceAllocator, gpu,
+               pinned ? MemTypeCPU : MemTypeDefault, &memory),
            code);
   if (message) return message;
   message = take(api,
@@ -258,11 +267,12 @@ static char *gpu_allocator(fx_api api, const void *session, int gpu, void **allo
   return message;
 }
 
-char *fx_new_value(fx_api api, const void *session, int gpu, const int64_t *shape, size_t rank,
-                   int32_t dtype, void **allocator, void **value, void **data, int *code) {
+char *fx_new_value(fx_api api, const void *session, int gpu, int pinned, const int64_t *shape,
+                   size_t rank, int32_t dtype, void **allocator, void **value, void **data,
+                   int *code) {
   void *from = NULL; // the default allocator is ONNX Runtime's own: it is not released
   char *message = gpu < 0 ? default_allocator(api, &from, code)
-                          : gpu_allocator(api, session, gpu, &from, code);
+                          : gpu_allocator(api, session, gpu, pinned, &from, code);
   if (message) return message;
   if (gpu >= 0) *allocator = from;
   message = take(api,
@@ -275,6 +285,65 @@ char *fx_new_value(fx_api api, const void *session, int gpu, const int64_t *shap
 
 void fx_release_allocator(fx_api api, void *allocator) {
   ((void (*)(void *))api[ReleaseAllocator])(allocator);
+}
+
+char *fx_configure_run(fx_api api, void *run_options, const char *key, const char *value,
+                       int *code) {
+  return take(api,
+              ((status(*)(void *, const char *, const char *))api[AddRunConfigEntry])(
+                  run_options, key, value),
+              code);
+}
+
+// text_of calls a function that tells a property of an assigned node or subgraph.
+static char *text_of(fx_api api, int position, const void *of, const char **text, int *code) {
+  return take(api, ((status(*)(const void *, const char **))api[position])(of, text), code);
+}
+
+char *fx_assignment(fx_api api, const void *session, char **lines, int *code) {
+  const void *const *parts = NULL;
+  size_t part_count = 0;
+  char *message =
+      take(api,
+           ((status(*)(const void *, const void *const **, size_t *))
+                api[Session_GetEpGraphAssignmentInfo])(session, &parts, &part_count),
+           code);
+  size_t room = 1, used = 0;
+  *lines = calloc(1, room);
+  for (size_t i = 0; !message && *lines && i < part_count; i++) {
+    const char *text[4] = {0}; // provider, domain, op, name
+    const void *const *nodes = NULL;
+    size_t node_count = 0;
+    message = text_of(api, EpAssignedSubgraph_GetEpName, parts[i], &text[0], code);
+    if (!message)
+      message = take(api,
+                     ((status(*)(const void *, const void *const **, size_t *))
+                          api[EpAssignedSubgraph_GetNodes])(parts[i], &nodes, &node_count),
+                     code);
+    for (size_t j = 0; !message && j < node_count; j++) {
+      message = text_of(api, EpAssignedNode_GetDomain, nodes[j], &text[1], code);
+      if (!message)
+        message = text_of(api, EpAssignedNode_GetOperatorType, nodes[j], &text[2], code);
+      if (!message) message = text_of(api, EpAssignedNode_GetName, nodes[j], &text[3], code);
+      if (message) break;
+      size_t length = 4;
+      for (int k = 0; k < 4; k++) length += strlen(text[k]);
+      if (used + length + 1 > room) {
+        room = 2 * (used + length + 1);
+        char *longer = realloc(*lines, room);
+        if (!longer) return strdup("out of memory");
+        *lines = longer;
+      }
+      for (int k = 0; k < 4; k++) {
+        size_t n = strlen(text[k]);
+        memcpy(*lines + used, text[k], n);
+        used += n;
+        (*lines)[used++] = k < 3 ? '\t' : '\n';
+      }
+      (*lines)[used] = 0;
+    }
+  }
+  return message;
 }
 
 char *fx_new_binding(fx_api api, void *session, void **binding, int *code) {
