@@ -4,8 +4,6 @@ import (
 	"strings"
 	"testing"
 
-	"fx/finetune/artifacts"
-	"fx/internal/fail"
 	"fx/internal/onnx"
 	"fx/internal/onnx/pb"
 	"fx/internal/ort"
@@ -52,23 +50,5 @@ func TestNodesOnTheCPUAreToldApart(t *testing.T) {
 	}
 	if report := sortOut(many, cuda, g).report("the step", "cuda"); !strings.Contains(report, "and 15 more") {
 		t.Errorf("%q", report)
-	}
-}
-
-func TestBFloat16NeedsAGPUThatHasIt(t *testing.T) {
-	old, new := ort.GPU{Name: "NVIDIA T4", Capability: "7.5"}, ort.GPU{Name: "NVIDIA H100", Capability: "9.0"}
-	for _, c := range []struct {
-		device    ort.Device
-		gpu       ort.GPU
-		precision string
-		says      string
-	}{
-		{ort.CPU, ort.GPU{}, artifacts.BFloat16, "needs a GPU"}, {ort.CPU, ort.GPU{}, artifacts.Float16, ""},
-		{ort.CUDA, old, artifacts.BFloat16, "compute capability 7.5"}, {ort.CUDA, old, artifacts.Float16, ""}, {ort.CUDA, new, artifacts.BFloat16, ""},
-	} {
-		err := refuses(c.device, c.gpu, "asked for", c.precision)
-		if (err == nil) != (c.says == "") || err != nil && (!strings.Contains(err.Error(), c.says) || fail.KindOf(err) != fail.Device || fail.HintOf(err) == "") {
-			t.Errorf("%s on %s %s: %v", c.precision, c.device, c.gpu, err)
-		}
 	}
 }

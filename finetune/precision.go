@@ -1,12 +1,14 @@
 package finetune
 
 import (
+	"fmt"
 	"strconv"
 	"strings"
 
 	"fx/finetune/artifacts"
 	"fx/internal/fail"
 	"fx/internal/ort"
+	"fx/internal/weights"
 )
 
 // canCompute refuses a precision that the device has no kernels for, before
@@ -49,4 +51,16 @@ func refuses(device ort.Device, gpu ort.GPU, why, precision string) error {
 			"%s has the compute capability %s, and bfloat16 needs %d.0", gpu, gpu.Capability, oldestBFloat16)
 	}
 	return nil
+}
+
+// watchLossScale tells when float16's loss scale has fallen so far that gradients
+// overflow without it: every step is left out then, and nothing else says so.
+func (r *run) watchLossScale(state *weights.StateDict) {
+	t, ok := state.Get(artifacts.LossScaleName)
+	if !ok {
+		return
+	}
+	if scale, err := t.Float32s(); err == nil && scale[0] < 1 {
+		r.report.Note(fmt.Sprintf("the loss scale has fallen to %g: gradients are not finite in float16, and steps with such are left out. %s", scale[0], lowerRate))
+	}
 }

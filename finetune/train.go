@@ -111,6 +111,7 @@ func (r *run) saveEpoch(ctx context.Context, s *saved, e Epoch) error {
 	if err != nil {
 		return err
 	}
+	r.watchLossScale(values)
 	if s.BestEpoch == 0 || e.ValAccuracy > s.BestAccuracy {
 		s.BestEpoch, s.BestAccuracy = e.Epoch, e.ValAccuracy
 		if err := r.save(bestName, values, *s); err != nil {

@@ -4,7 +4,7 @@ package ort
 #include <stddef.h>
 #include <stdint.h>
 
-// Functions of the CUDA driver's C API that move memory. The context is the
+// Functions of the CUDA driver's C API for memory. The context is the
 // one that ONNX Runtime works in, the device's primary one.
 typedef struct {
   int (*retain)(void **context, int device);
@@ -16,6 +16,10 @@ typedef struct {
   int (*within)(uint64_t to, uint64_t from, size_t bytes, void *stream);
   int (*fill)(uint64_t to, unsigned char value, size_t bytes, void *stream);
   int (*memory)(size_t *free, size_t *total);
+  int (*allocate)(uint64_t *p, size_t bytes);
+  int (*release)(uint64_t p);
+  int (*allocate_host)(void **p, size_t bytes);
+  int (*release_host)(void *p);
 } fx_copier;
 
 enum { ToDevice, ToHost, Within, Zeros };
@@ -51,6 +55,22 @@ static int fx_copier_memory(const fx_copier *c, void *context, size_t *free, siz
   int error = c->set_current(context);
   return error ? error : c->memory(free, total);
 }
+
+static int fx_copier_allocate(const fx_copier *c, void *context, int host, size_t bytes, void **p) {
+  int error = c->set_current(context);
+  if (error) return error;
+  if (host) return c->allocate_host(p, bytes);
+  uint64_t at = 0;
+  error = c->allocate(&at, bytes);
+  *p = (void *)(uintptr_t)at;
+  return error;
+}
+
+static int fx_copier_release(const fx_copier *c, void *context, int host, void *p) {
+  int error = c->set_current(context);
+  if (error) return error;
+  return host ? c->release_host(p) : c->release((uintptr_t)p);
+}
 */
 import "C"
 
@@ -68,7 +88,7 @@ import (
 // waited for its own stream when a run returns, and a copy is waited for before
 // it counts as done, so that neither sees the other half done.
 
-// copier copies to and from one GPU.
+// copier copies to and from one GPU, and takes its memory.
 type copier struct {
 	api     C.fx_copier
 	context unsafe.Pointer // CUcontext
@@ -98,7 +118,8 @@ func copierOf(gpu int) (*copier, error) {
 		"cuStreamCreate": unsafe.Pointer(&c.api.new_stream), "cuStreamSynchronize": unsafe.Pointer(&c.api.synchronize),
 		"cuMemcpyHtoDAsync_v2": unsafe.Pointer(&c.api.to_device), "cuMemcpyDtoHAsync_v2": unsafe.Pointer(&c.api.to_host),
 		"cuMemcpyDtoDAsync_v2": unsafe.Pointer(&c.api.within), "cuMemGetInfo_v2": unsafe.Pointer(&c.api.memory),
-		"cuMemsetD8Async": unsafe.Pointer(&c.api.fill),
+		"cuMemsetD8Async": unsafe.Pointer(&c.api.fill), "cuMemAlloc_v2": unsafe.Pointer(&c.api.allocate), "cuMemFree_v2": unsafe.Pointer(&c.api.release),
+		"cuMemAllocHost_v2": unsafe.Pointer(&c.api.allocate_host), "cuMemFreeHost": unsafe.Pointer(&c.api.release_host),
 	} {
 		at := driver.symbol(name)
 		if at == nil {
@@ -116,6 +137,22 @@ func copierOf(gpu int) (*copier, error) {
 	}
 	copiers.byGPU[gpu] = c
 	return c, nil
+}
+
+// allocate takes memory on the GPU, or page-locked memory of the host's, and
+// returns what frees it.
+func (c *copier) allocate(host bool, bytes int) (at unsafe.Pointer, free func(), err error) {
+	var where C.int
+	if host {
+		where = 1
+	}
+	besideCaptures(func() {
+		err = driverError(C.fx_copier_allocate(&c.api, c.context, where, C.size_t(max(bytes, 1)), &at))
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return at, func() { besideCaptures(func() { C.fx_copier_release(&c.api, c.context, where, at) }) }, nil
 }
 
 // stream hands out a stream that nobody else uses until it is given back.

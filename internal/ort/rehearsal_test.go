@@ -117,6 +117,15 @@ func TestRehearsedCapture(t *testing.T) {
 	if count(events, "pin") == 0 {
 		t.Error("host values are not pinned")
 	}
+	own := 0 // allocations of the goroutine beside
+	for _, e := range events {
+		if e.What == "allocate" && e.Rest == "4096" {
+			own++
+		}
+	}
+	if own < 3 {
+		t.Errorf("%d allocations: values lie in the arena that recorded runs use", own)
+	}
 	thread := ""
 	for _, e := range events {
 		if e.What != "record" && e.What != "replay" {

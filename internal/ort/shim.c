@@ -34,8 +34,6 @@ enum {
   ReleaseTensorTypeAndShapeInfo = 99,
   GetAvailableProviders = 125,
   ReleaseAvailableProviders = 126,
-  CreateAllocator = 131,
-  ReleaseAllocator = 132,
   RunWithBinding = 133,
   CreateIoBinding = 134,
   ReleaseIoBinding = 135,
@@ -51,7 +49,7 @@ enum {
   EpAssignedNode_GetOperatorType = 412,
 };
 
-enum { DeviceAllocator = 0, ArenaAllocator = 1, MemTypeDefault = 0, MemTypeCPU = -1 };
+enum { DeviceAllocator = 0, ArenaAllocator = 1, MemTypeDefault = 0 };
 
 typedef void *status;
 
@@ -248,43 +246,39 @@ char *fx_value(fx_api api, void *value, int32_t *dtype, size_t *rank, int64_t *s
 
 void fx_release_value(fx_api api, void *value) { ((void (*)(void *))api[ReleaseValue])(value); }
 
-// gpu_allocator makes the session's allocator of a GPU's memory, or of pinned memory.
-static char *gpu_allocator(fx_api api, const void *session, int gpu, int pinned, void **allocator,
-                           int *code) {
-  void *memory = NULL;
-  char *message =
-      take(api,
-           ((status(*)(const char *, int, int, int, void **))api[CreateMemoryInfo])(
-               pinned ? "CudaPinned" : "Cuda", DeviceAllocator, gpu,
-               pinned ? MemTypeCPU : MemTypeDefault, &memory),
-           code);
+char *fx_new_value(fx_api api, const int64_t *shape, size_t rank, int32_t dtype, void **value,
+                   void **data, int *code) {
+  void *allocator = NULL; // ONNX Runtime's own: it is not released
+  char *message = default_allocator(api, &allocator, code);
   if (message) return message;
-  message = take(api,
-                 ((status(*)(const void *, const void *, void **))api[CreateAllocator])(
-                     session, memory, allocator),
-                 code);
-  ((void (*)(void *))api[ReleaseMemoryInfo])(memory);
-  return message;
-}
-
-char *fx_new_value(fx_api api, const void *session, int gpu, int pinned, const int64_t *shape,
-                   size_t rank, int32_t dtype, void **allocator, void **value, void **data,
-                   int *code) {
-  void *from = NULL; // the default allocator is ONNX Runtime's own: it is not released
-  char *message = gpu < 0 ? default_allocator(api, &from, code)
-                          : gpu_allocator(api, session, gpu, pinned, &from, code);
-  if (message) return message;
-  if (gpu >= 0) *allocator = from;
-  message = take(api,
-                 ((status(*)(void *, const int64_t *, size_t, int32_t,
-                             void **))api[CreateTensorAsOrtValue])(from, shape, rank, dtype, value),
-                 code);
+  message = take(
+      api,
+      ((status(*)(void *, const int64_t *, size_t, int32_t, void **))api[CreateTensorAsOrtValue])(
+          allocator, shape, rank, dtype, value),
+      code);
   if (message) return message;
   return take(api, ((status(*)(void *, void **))api[GetTensorMutableData])(*value, data), code);
 }
 
-void fx_release_allocator(fx_api api, void *allocator) {
-  ((void (*)(void *))api[ReleaseAllocator])(allocator);
+char *fx_wrap_value(fx_api api, int gpu, void *data, size_t bytes, const int64_t *shape,
+                    size_t rank, int32_t dtype, void **value, int *code) {
+  void *memory = NULL;
+  char *message;
+  if (gpu < 0)
+    message = take(api,
+                   ((status(*)(int, int, void **))api[CreateCpuMemoryInfo])(
+                       DeviceAllocator, MemTypeDefault, &memory),
+                   code);
+  else
+    message = take(api,
+                   ((status(*)(const char *, int, int, int, void **))api[CreateMemoryInfo])(
+                       "Cuda", DeviceAllocator, gpu, MemTypeDefault, &memory),
+                   code);
+  if (message) return message;
+  fx_tensor t = {data, bytes, (int64_t *)shape, rank, dtype, NULL};
+  message = wrap(api, memory, &t, value, code);
+  ((void (*)(void *))api[ReleaseMemoryInfo])(memory);
+  return message;
 }
 
 char *fx_configure_run(fx_api api, void *run_options, const char *key, const char *value,

@@ -207,28 +207,28 @@ func (a api) copyValue(value unsafe.Pointer) (Tensor, error) {
 	return t, nil
 }
 
-// newValue makes a value without content, in host memory where gpu < 0. On a
-// GPU, or pinned for it, it comes with an allocator that is freed after it.
-func (a api) newValue(session unsafe.Pointer, gpu int, pinned bool, dtype DType, shape []int64) (value, allocator, data unsafe.Pointer, err error) {
-	var which, code C.int
-	if pinned {
-		which = 1
-	}
-	message := C.fx_new_value(a.table, session, C.int(gpu), which, (*C.int64_t)(unsafe.SliceData(shape)), C.size_t(len(shape)),
-		C.int32_t(dtype), &allocator, &value, &data, &code)
+// newValue makes a value without content in host memory.
+func (a api) newValue(dtype DType, shape []int64) (value, data unsafe.Pointer, err error) {
+	var code C.int
+	message := C.fx_new_value(a.table, (*C.int64_t)(unsafe.SliceData(shape)), C.size_t(len(shape)), C.int32_t(dtype), &value, &data, &code)
 	if err = take(message, code); err != nil {
-		a.freeValue(value, allocator)
-		return nil, nil, nil, err
+		a.freeValue(value)
+		return nil, nil, err
 	}
-	return value, allocator, data, nil
+	return value, data, nil
 }
 
-func (a api) freeValue(value, allocator unsafe.Pointer) {
+// wrapValue makes a value over memory of a GPU, or of the host where gpu < 0.
+func (a api) wrapValue(gpu int, data unsafe.Pointer, bytes int, dtype DType, shape []int64) (value unsafe.Pointer, err error) {
+	var code C.int
+	message := C.fx_wrap_value(a.table, C.int(gpu), data, C.size_t(bytes), (*C.int64_t)(unsafe.SliceData(shape)), C.size_t(len(shape)),
+		C.int32_t(dtype), &value, &code)
+	return value, take(message, code)
+}
+
+func (a api) freeValue(value unsafe.Pointer) {
 	if value != nil {
 		C.fx_release_value(a.table, value)
-	}
-	if allocator != nil {
-		C.fx_release_allocator(a.table, allocator)
 	}
 }
 

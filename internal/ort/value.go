@@ -8,39 +8,56 @@ import (
 	"fx/internal/fail"
 )
 
-// Value is a tensor in ONNX Runtime's memory, in the host's or on a GPU, for
+// Value is a tensor that stays where it is, in the host's memory or a GPU's, for
 // use with a Binding: nothing is copied when it is bound on its own device.
 type Value struct {
-	api       api
-	value     unsafe.Pointer
-	allocator unsafe.Pointer // of a GPU or its pinned memory, freed after the value
-	tensor    Tensor         // type, shape and address, which the host can read where host is set
-	host      bool
+	api    api
+	value  unsafe.Pointer
+	free   func() // frees memory that is not ONNX Runtime's, after the value; or nil
+	tensor Tensor // type, shape and address, which the host can read where host is set
+	host   bool
 }
 
 // NewValue returns a tensor in host memory whose content is not set.
 func (rt *Runtime) NewValue(dtype DType, shape ...int64) (*Value, error) {
-	return rt.api.allocate(nil, -1, false, dtype, shape)
+	v, err := newValue(rt.api, true, dtype, shape)
+	if err != nil {
+		return nil, err
+	}
+	if v.value, v.tensor.data, err = rt.api.newValue(dtype, v.tensor.shape); err != nil {
+		return nil, err
+	}
+	return v, nil
 }
 
 // NewValue returns a tensor on the session's device whose content is not set.
-// It is to be closed before the session.
 func (s *Session) NewValue(dtype DType, shape ...int64) (*Value, error) {
 	return s.allocate(false, dtype, shape)
 }
 
 // NewHostValue returns a tensor in host memory whose content is not set. For a
 // session on a GPU it is page-locked, so that a Copy runs at the full speed of
-// the bus. It is to be closed before the session.
+// the bus.
 func (s *Session) NewHostValue(dtype DType, shape ...int64) (*Value, error) {
 	return s.allocate(true, dtype, shape)
 }
 
+func newValue(a api, host bool, dtype DType, shape []int64) (*Value, error) {
+	count, err := elements(shape)
+	if err != nil {
+		return nil, fail.Wrap(fail.Model, err, "", "a tensor")
+	}
+	return &Value{api: a, host: host, tensor: Tensor{dtype: dtype, shape: slices.Clone(shape), count: count}}, nil
+}
+
+// allocate takes a GPU's memory from the driver, never from the session: what a
+// recorded run used in between, ONNX Runtime's arena counts as free, and would
+// give out under the values of the replays.
 func (s *Session) allocate(host bool, dtype DType, shape []int64) (v *Value, err error) {
-	if !s.placed.cuda {
-		v, err = s.runtime.api.allocate(nil, -1, false, dtype, shape)
+	if s.placed.cuda {
+		v, err = s.onGPU(host, dtype, shape)
 	} else {
-		besideCaptures(func() { v, err = s.runtime.api.allocate(s.session, s.placed.device.ID, host, dtype, shape) })
+		v, err = s.runtime.NewValue(dtype, shape...)
 	}
 	if err != nil {
 		return nil, s.explain(err, "a tensor of shape %v on %s", shape, s.placed.device)
@@ -48,13 +65,24 @@ func (s *Session) allocate(host bool, dtype DType, shape []int64) (v *Value, err
 	return v, nil
 }
 
-func (a api) allocate(session unsafe.Pointer, gpu int, pinned bool, dtype DType, shape []int64) (*Value, error) {
-	count, err := elements(shape)
+func (s *Session) onGPU(host bool, dtype DType, shape []int64) (*Value, error) {
+	v, err := newValue(s.runtime.api, host, dtype, shape)
 	if err != nil {
-		return nil, fail.Wrap(fail.Model, err, "", "a tensor")
+		return nil, err
 	}
-	v := &Value{api: a, host: gpu < 0 || pinned, tensor: Tensor{dtype: dtype, shape: slices.Clone(shape), count: count}}
-	if v.value, v.allocator, v.tensor.data, err = a.newValue(session, gpu, pinned, dtype, v.tensor.shape); err != nil {
+	c, err := copierOf(s.placed.device.ID)
+	if err != nil {
+		return nil, err
+	}
+	if v.tensor.data, v.free, err = c.allocate(host, v.tensor.size()); err != nil {
+		return nil, err
+	}
+	gpu := s.placed.device.ID
+	if host {
+		gpu = -1
+	}
+	if v.value, err = v.api.wrapValue(gpu, v.tensor.data, v.tensor.size(), dtype, v.tensor.shape); err != nil {
+		v.Close()
 		return nil, err
 	}
 	return v, nil
@@ -80,16 +108,11 @@ func (v *Value) Shape() []int64 { return v.tensor.shape }
 
 // Close frees the memory. Closing twice does nothing.
 func (v *Value) Close() {
-	if v.value == nil {
-		return
+	v.api.freeValue(v.value)
+	if v.free != nil {
+		v.free()
 	}
-	release := func() { v.api.freeValue(v.value, v.allocator) }
-	if v.allocator == nil {
-		release()
-	} else {
-		besideCaptures(release)
-	}
-	v.value, v.allocator, v.tensor.data = nil, nil, nil
+	v.value, v.free, v.tensor.data = nil, nil, nil
 }
 
 // fits reports a tensor of another type or size than v.

@@ -113,6 +113,10 @@ int cudaHostAlloc(void **p, size_t bytes, unsigned flags) {
 }
 int cudaMallocHost(void **p, size_t bytes) { return cudaHostAlloc(p, bytes, 0); }
 int cudaFreeHost(void *p) { return free(p), Ok; }
+int cuMemAlloc_v2(uint64_t *p, size_t bytes) { return cudaMalloc((void **)p, bytes); }
+int cuMemFree_v2(uint64_t p) { return cudaFree((void *)p); }
+int cuMemAllocHost_v2(void **p, size_t bytes) { return cudaHostAlloc(p, bytes, 0); }
+int cuMemFreeHost(void *p) { return cudaFreeHost(p); }
 int cudaMemGetInfo(size_t *left, size_t *total) {
   *total = memory();
   *left = *total - used;
