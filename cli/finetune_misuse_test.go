@@ -63,6 +63,20 @@ func TestTenWrongUsesOfFinetune(t *testing.T) {
 		t.Fatal(err)
 	}
 
+	model, bare := filepath.Join(dir, "model"), filepath.Join(dir, "bare")
+	if err := os.CopyFS(bare, os.DirFS(good)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(bare, "run.json")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.CopyFS(model, os.DirFS(bare)); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.RemoveAll(filepath.Join(model, "checkpoint")); err != nil {
+		t.Fatal(err)
+	}
+
 	fresh := filepath.Join(dir, "fresh")
 	headOnly := slices.DeleteFunc(training(data, fresh), func(a string) bool { return a == "--all-params" })
 	const resume = "--resume"
@@ -82,6 +96,8 @@ func TestTenWrongUsesOfFinetune(t *testing.T) {
 		{"an unsupported op", with(training(data, fresh), "--backbone", unsupported), 4, `node "/squeeze/HardSigmoid" is of op Sin, which has no gradient rule`, "finetune/autodiff/rules_"},
 		{"a batch larger than the data set", with(training(data, fresh), "--batch-size", "13"), 2, "a batch of 13 photos, and 12 to learn from", "--batch-size 12 or less"},
 		{"changed settings", append(with(with(training(data, good), "--lr", "0.1"), "--seed", "3"), resume), 2, "lr was 0.05 and is 0.1; seed was 0 and is 3", "Give the flags that the run began with"},
+		{"a run where a model of another kind is", training(data, model), 2, model + " holds a model of `fx fit-head`", "another --out"},
+		{"a run where checkpoints are", training(data, bare), 2, bare + " holds a checkpoint, and no run.json", "another --out"},
 		{"a run where one is", training(data, good), 2, good + " holds a run already", "--resume"},
 		{"a file in the place of the output", training(data, filepath.Join(good, "run.json")), 2, "not a directory", "another --out"},
 	} {

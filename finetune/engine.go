@@ -43,7 +43,7 @@ func newEngine(ctx context.Context, rt *ort.Runtime, sessions ort.SessionOptions
 	e.options.Kernels = device == ort.CPU && (o.Precision == "" || o.Precision == artifacts.Float32)
 	if err := e.build(ctx, sizes, split); err != nil {
 		e.close()
-		return nil, err
+		return nil, e.explain(err)
 	}
 	return e, nil
 }
@@ -245,7 +245,7 @@ func (e *engine) step(ctx context.Context, b *batch, rate float64, s share) (out
 	p.input(p.graph.LearningRate, rate)
 	p.input(p.graph.Scale, s.part)
 	if err := p.run(ctx, b); err != nil {
-		return outcome{}, err
+		return outcome{}, e.explain(err)
 	}
 	o := p.outcome(len(b.items))
 	if !finite(o.loss) {
@@ -261,6 +261,15 @@ func (e *engine) step(ctx context.Context, b *batch, rate float64, s share) (out
 	}
 	e.update.commit()
 	return o, nil
+}
+
+// explain adds a hint where ONNX Runtime refuses a graph or its run: what it can't
+// tell from the graph alone, such as a batch size in its middle, shows only then.
+func (e *engine) explain(err error) error {
+	if fail.HintOf(err) != "" || errors.Is(err, context.Canceled) || fail.KindOf(err) == fail.Device {
+		return err
+	}
+	return fail.Wrap(fail.KindOf(err), err, autodiff.FixedSizes, "the training step of %s", e.network.Name)
 }
 
 // judge evaluates a batch by the newest state.

@@ -140,6 +140,40 @@ func TestARunOfAFileGoesOnToTheSameBits(t *testing.T) {
 	}
 }
 
+// A graph that holds a batch size in its middle takes no other, which shows when
+// the shapes are told, when the session is made, or when it runs.
+func TestAFileThatHoldsABatchSize(t *testing.T) {
+	needRuntime(t)
+	data := drawPhotos(t, t.TempDir(), 2, 1)
+	m, err := onnx.Load(tinyFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	features := "/ReduceMean_output_0"
+	for _, n := range m.Graph.Node {
+		if n.Output[0] == features {
+			n.Output[0] = features + "/free"
+		}
+	}
+	b := onnx.NewBuilder(m.Graph, "")
+	b.OpTo(features, "Reshape", []string{features + "/free", b.Int64s("fixed", 2, 16)})
+	if err := onnx.Sort(m.Graph); err != nil {
+		t.Fatal(err)
+	}
+	o := tiny(data, filepath.Join(t.TempDir(), "run"))
+	o.Network.Backbone, o.Epochs = filepath.Join(t.TempDir(), "fixed.onnx"), 1
+	if err := onnx.Save(o.Network.Backbone, m); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Run(t.Context(), o, progress.Discard); fail.KindOf(err) != fail.Model || !strings.Contains(fail.HintOf(err), "free batch size") {
+		t.Errorf("kind %d, hint %q: %v", fail.KindOf(err), fail.HintOf(err), err)
+	}
+	o.BatchSize = 2
+	if _, err := Run(t.Context(), o, progress.Discard); err != nil {
+		t.Errorf("the batch size that it holds: %v", err)
+	}
+}
+
 func TestWhatAFileCannotBeAskedFor(t *testing.T) {
 	needRuntime(t)
 	data := drawPhotos(t, t.TempDir(), 2, 1)

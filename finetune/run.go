@@ -134,8 +134,17 @@ func (o Options) earlier() (rec record, found bool, err error) {
 	if found && !o.Resume {
 		return rec, found, fail.New(fail.Usage, "Give --resume to go on with it, or another --out.", "%s holds a run already", o.Out)
 	}
-	if last := filepath.Join(o.Out, checkpointDir, lastName); !found && exists(last) {
-		return rec, found, fail.New(fail.Usage, "Put it back, or choose another --out.", "%s holds a checkpoint, and no %s", o.Out, recordName)
+	if found {
+		return rec, found, nil
+	}
+	for _, other := range []struct{ file, what string }{
+		{filepath.Join(checkpointDir, lastName), "a checkpoint, and no " + recordName},
+		{"model.json", "a model of `fx fit-head`"},
+		{"manifest.json", "an embedding store"},
+	} {
+		if exists(filepath.Join(o.Out, other.file)) {
+			return rec, found, fail.New(fail.Usage, "Choose another --out.", "%s holds %s", o.Out, other.what)
+		}
 	}
 	return rec, found, nil
 }
