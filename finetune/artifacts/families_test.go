@@ -38,6 +38,7 @@ func TestOtherFamilies(t *testing.T) {
 				t.Fatal(err)
 			}
 			o := tutorial(t)
+			o.FloatInput = true
 			g, err := n.Gradients(o)
 			if err != nil {
 				t.Fatal(err)
