@@ -32,7 +32,7 @@ func TestOtherFamilies(t *testing.T) {
 		for _, by := range []string{"onnx", "kernels"} {
 			t.Run(name+"/"+by, func(t *testing.T) {
 				o := tutorial(t)
-				o.Kernels = by == "kernels"
+				o.FloatInput, o.Kernels = true, by == "kernels"
 				compareFamily(t, name, o, golden)
 			})
 		}
