@@ -1,7 +1,8 @@
 // The product of matrices that all convolutions come down to. ROWS rows by STRIPS
 // vectors of columns fill the registers: their sums, a strip of columns and a number.
 
-#if LANES == 16
+#if LANES == 16 || defined(__aarch64__)
+#define FOUR_STRIPS
 enum { ROWS = 6, STRIPS = 4 }; // 24 + 4 + 1 of 32 registers
 #else
 enum { ROWS = 4, STRIPS = 3 }; // 12 + 3 + 1 of 16
@@ -42,7 +43,7 @@ typedef struct {
 PRODUCT(1)
 PRODUCT(2)
 PRODUCT(3)
-#if LANES == 16
+#ifdef FOUR_STRIPS
 PRODUCT(4)
 #endif
 
@@ -55,7 +56,7 @@ static void multiply_matrices(const product *p, int64_t columns) {
       case 1: product_1(p, at * LANES); break;
       case 2: product_2(p, at * LANES); break;
       case 3: product_3(p, at * LANES); break;
-#if LANES == 16
+#ifdef FOUR_STRIPS
       case 4: product_4(p, at * LANES); break;
 #endif
     }

@@ -34,7 +34,7 @@ INLINE int64_t element_pitch(const fx_window *w, const tiling *t) {
 
 static int64_t winograd_rows(const fx_window *w) {
   tiling t = winograd_tiling(w, 1);
-  int64_t rows = SPECTRA / (ELEMENTS * w->channels * t.across), all = w->batch * t.down;
+  int64_t rows = SPECTRA / (ELEMENTS * w->channels * t.across);
   const int64_t most = (128 + t.across - 1) / t.across;
   if (rows > most) rows = most;
   return rows < 1 ? 1 : rows;
