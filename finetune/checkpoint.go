@@ -68,7 +68,7 @@ func (r *run) load() (values *weights.StateDict, s saved, found bool, err error)
 	const startAgain = "Start the run again with another --out."
 	c, err := artifacts.ReadCheckpoint(dir)
 	if err != nil {
-		return nil, s, false, fail.Wrap(fail.Model, err, startAgain, "%s can't go on", r.options.Out)
+		return nil, s, false, fail.Wrap(fail.Model, err, "", "%s can't go on", r.options.Out)
 	}
 	if err := json.Unmarshal(c.Caller, &s); err != nil {
 		return nil, s, false, fail.Wrap(fail.Model, err, startAgain, "the checkpoint %s is damaged", dir)

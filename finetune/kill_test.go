@@ -107,7 +107,7 @@ func TestKilledRunsEndInTheSameBits(t *testing.T) {
 	needRuntime(t)
 	often := *kills
 	if testing.Short() {
-		often = min(often, 6)
+		often = min(often, 2)
 	}
 	data := drawPhotos(t, t.TempDir(), 10, 2) // ten batches in an epoch
 	var killed, saving, finished atomic.Int64

@@ -1,6 +1,9 @@
 package finetune
 
 import (
+	"bytes"
+	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -85,6 +88,33 @@ func TestARunIsNotOverwrittenNorMixed(t *testing.T) {
 	defer held.release()
 	if _, err := Run(t.Context(), o, progress.Discard); fail.KindOf(err) != fail.Locked {
 		t.Errorf("a run that another process writes: %v", err)
+	}
+}
+
+// A RUN of an older fx is refused with the versions, at both places that have one.
+func TestARunOfAnotherVersionIsRefused(t *testing.T) {
+	needRuntime(t)
+	o := tiny(drawPhotos(t, t.TempDir(), 4, 2), filepath.Join(t.TempDir(), "run"))
+	ctx, cancel := context.WithCancel(t.Context())
+	watch := &stopper{Reporter: progress.Discard, cancel: cancel}
+	watch.left.Store(4)
+	if _, err := Run(ctx, o, watch); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	o.Resume = true
+	for _, file := range []string{filepath.Join(checkpointDir, lastName, "state.json"), recordName} {
+		path := filepath.Join(o.Out, file)
+		text, err := os.ReadFile(path)
+		if err == nil {
+			err = os.WriteFile(path, bytes.Replace(text, []byte(`"format_version": 2`), []byte(`"format_version": 1`), 1), 0o644)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = Run(t.Context(), o, progress.Discard)
+		if want := path + " has format version 1; this fx reads version 2"; fail.KindOf(err) != fail.Model || !strings.Contains(err.Error(), want) || fail.HintOf(err) == "" {
+			t.Errorf("%s: kind %d, hint %q: %v", file, fail.KindOf(err), fail.HintOf(err), err)
+		}
 	}
 }
 

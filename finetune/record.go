@@ -29,7 +29,9 @@ const (
 	metricsName = "metrics.csv"
 )
 
-const recordVersion = 1
+// recordVersion is the version of run.json that this package writes and reads.
+// Version 1 did not name the feature tensor.
+const recordVersion = 2
 
 // record is the content of run.json.
 type record struct {
@@ -174,6 +176,45 @@ func readRecord(dir string) (rec record, found bool, err error) {
 		return rec, false, fail.New(fail.Model, "Use the fx that wrote it.", "%s has format version %d; this fx reads version %d", path, rec.FormatVersion, recordVersion)
 	}
 	return rec, true, nil
+}
+
+// earlier reads the record of the run to go on with. found is false where there
+// is none.
+func (o Options) earlier() (rec record, found bool, err error) {
+	rec, found, err = readRecord(o.Out)
+	if err != nil {
+		return rec, found, err
+	}
+	if found && !o.Resume {
+		return rec, found, fail.New(fail.Usage, "Give --resume to go on with it, or another --out.", "%s holds a run already", o.Out)
+	}
+	if found {
+		return rec, found, nil
+	}
+	for _, other := range []struct{ file, what string }{
+		{filepath.Join(checkpointDir, lastName), "a checkpoint, and no " + recordName},
+		{"model.json", "a model of `fx fit-head`"},
+		{"manifest.json", "an embedding store"},
+	} {
+		if exists(filepath.Join(o.Out, other.file)) {
+			return rec, found, fail.New(fail.Usage, "Choose another --out.", "%s holds %s", o.Out, other.what)
+		}
+	}
+	return rec, found, nil
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
+// unchanged refuses to go on with a run under other settings.
+func (r *run) unchanged(earlier record) error {
+	if differ := earlier.Settings.diff(r.settings()); len(differ) > 0 {
+		return fail.New(fail.Usage, "Give the flags that the run began with, or another --out.",
+			"%s can't go on with other settings: %s", r.options.Out, strings.Join(differ, "; "))
+	}
+	return nil
 }
 
 // write writes run.json and metrics.csv.

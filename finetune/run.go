@@ -3,11 +3,9 @@ package finetune
 import (
 	"context"
 	"fmt"
-	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
-	"strings"
 
 	"fx/extract"
 	"fx/finetune/artifacts"
@@ -124,36 +122,6 @@ func Run(ctx context.Context, o Options, report progress.Reporter) (Result, erro
 	return result, r.shortOfMemory(ctx, err)
 }
 
-// earlier reads the record of the run to go on with. found is false where there
-// is none.
-func (o Options) earlier() (rec record, found bool, err error) {
-	rec, found, err = readRecord(o.Out)
-	if err != nil {
-		return rec, found, err
-	}
-	if found && !o.Resume {
-		return rec, found, fail.New(fail.Usage, "Give --resume to go on with it, or another --out.", "%s holds a run already", o.Out)
-	}
-	if found {
-		return rec, found, nil
-	}
-	for _, other := range []struct{ file, what string }{
-		{filepath.Join(checkpointDir, lastName), "a checkpoint, and no " + recordName},
-		{"model.json", "a model of `fx fit-head`"},
-		{"manifest.json", "an embedding store"},
-	} {
-		if exists(filepath.Join(o.Out, other.file)) {
-			return rec, found, fail.New(fail.Usage, "Choose another --out.", "%s holds %s", o.Out, other.what)
-		}
-	}
-	return rec, found, nil
-}
-
-func exists(path string) bool {
-	_, err := os.Lstat(path)
-	return err == nil
-}
-
 // prepare opens the network with a classifier for the photos' classes and
 // decides what learns.
 func (r *run) prepare(ctx context.Context) error {
@@ -267,15 +235,6 @@ func (r *run) begin(ctx context.Context, earlier record, found bool) error {
 	r.record.Session = r.engine.session().ProviderOptions()
 	r.record.Session["device"] = r.engine.session().Why()
 	return r.write(nil)
-}
-
-// unchanged refuses to go on with a run under other settings.
-func (r *run) unchanged(earlier record) error {
-	if differ := earlier.Settings.diff(r.settings()); len(differ) > 0 {
-		return fail.New(fail.Usage, "Give the flags that the run began with, or another --out.",
-			"%s can't go on with other settings: %s", r.options.Out, strings.Join(differ, "; "))
-	}
-	return nil
 }
 
 // startEngine makes the training graphs and says where they run.

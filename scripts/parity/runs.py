@@ -4,7 +4,7 @@
     python scripts/parity/runs.py --fx bin/fx --data hymenoptera_data --scratch out/runs
 
 Of a few photos of each class it makes a data set. Then, for the six families
-from seeded weights, and for networks of torchvision and timm as ONNX files of
+from scratch, and for networks of torchvision and timm as ONNX files of
 scripts/export_onnx with seeded weights:
 
 - for a file, three SGD steps and all gradients are compared with PyTorch's, in float32 and float64;
@@ -53,7 +53,7 @@ EXPORTER = pathlib.Path(__file__).parent.parent / "export_onnx" / "export.py"
 # features, and ReLUs at zero, make much of rounding.
 ALLOWED = {"first loss": 1e-5, "losses": 1e-3, "gradient": 1e-3}
 ROUNDING = 3
-PROBABILITY = 1e-4
+PROBABILITY = 1e-3  # as a share of how far the photos' probabilities lie apart
 
 
 class Network:
@@ -62,7 +62,7 @@ class Network:
     def __init__(self, origin, name, scratch):
         self.label, self.origin, self.name = f"{origin} {name}", origin, name
         if origin == "fx":
-            self.flags = ["--backbone", name, "--weights", "seed:0"]
+            self.flags = ["--backbone", name, "--scratch"]
             self.preprocess = Preprocess(299, 299) if name == "inception_v3" else Preprocess(224, 224)
             return
         self.file = scratch / f"{origin}-{name}.onnx"
@@ -128,7 +128,7 @@ def check(fx, network, data, scratch):
             if ours > max(ALLOWED[what], ROUNDING * theirs):
                 yield f"the {what} is not PyTorch's"
     run, killed = scratch / "run", scratch / "killed"
-    flags = ["--data", data, "--all-params", "--epochs", 2, "--device", "cpu", "--checkpoint-steps", 1, *network.flags]
+    flags = ["--data", data, "--all-params", "--epochs", 2, "--lr", 0.01, "--device", "cpu", "--checkpoint-steps", 1, *network.flags]
     for folder in (run, killed):
         shutil.rmtree(folder, ignore_errors=True)
     began = time.time()
@@ -157,9 +157,11 @@ def check(fx, network, data, scratch):
     exported = ort.InferenceSession(str(scratch / "classifier.onnx"), providers=["CPUExecutionProvider"]).run(["probabilities"], {"images": pixels})[0]
     norms = sum(n.op_type == "BatchNormalization" for n in onnx.load(scratch / "classifier.onnx").graph.node)
     told = f", but for {len(kept)} buffers" if kept else ""
-    print(f"  {seconds:.0f} s; killed {at}: the same bytes; loads strictly in torch{told}; probabilities differ by {np.abs(ours - theirs).max():.1e} "
-          f"from torch's, {np.abs(exported - ours).max():.1e} exported, with {norms} BatchNormalization; accuracy {accuracy:.3f}", flush=True)  # fmt: skip
-    if np.abs(ours - theirs).max() > PROBABILITY or np.abs(exported - ours).max() > PROBABILITY:
+    apart = np.ptp(theirs[:, 0])
+    torchs, exports = np.abs(ours - theirs).max() / apart, np.abs(exported - ours).max() / apart
+    print(f"  {seconds:.0f} s; killed {at}: the same bytes; loads strictly in torch{told}; probabilities lie {apart:.1e} apart and differ by "
+          f"{torchs:.1e} of it from torch's, by {exports:.1e} exported with {norms} BatchNormalization; accuracy {accuracy:.3f}", flush=True)  # fmt: skip
+    if not (torchs <= PROBABILITY and exports <= PROBABILITY):
         yield "probabilities differ"
     if accuracy != result["best_val_accuracy"]:
         yield f"accuracy {accuracy} in eval, {result['best_val_accuracy']} in training"
