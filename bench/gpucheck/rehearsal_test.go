@@ -56,6 +56,15 @@ func TestRehearsedSteps(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v: %s", err, text)
 	}
+	events, err := fakecuda.Events(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range events {
+		if e.What == "stale" || e.What == "unsafe" { // a replay would read what is no more, or a recording was spoiled
+			t.Errorf("%+v", e)
+		}
+	}
 	for _, name := range families {
 		for _, precision := range precisions {
 			if want := fmt.Sprintf("%s %s: notes []\n", name, precision); !strings.Contains(string(text), want) {

@@ -12,7 +12,8 @@
 //
 // The fakes are as strict as CUDA where a program can go wrong: allocating, or
 // waiting for the device, while a graph is recorded fails and spoils the
-// recording, and starting takes the handlers of SIGINT and SIGTERM.
+// recording, host memory that a recorded copy reads must keep its content ("stale"
+// in the log), and starting takes the handlers of SIGINT and SIGTERM.
 //
 // Environment variables steer the fakes: FAKECUDA_LOG names a file to which they
 // append a line for each event, FAKECUDA_MEMORY gives the bytes of the GPU's

@@ -143,6 +143,24 @@ func TestCaptureAndNodesOnTheCPU(t *testing.T) {
 	}
 }
 
+func TestWhatKeepsASessionFromRecording(t *testing.T) {
+	on, off := map[string]string{"cuda.enable_cuda_graph": "1"}, map[string]string{"cuda.enable_cuda_graph": "0"}
+	for _, c := range []struct {
+		version  string
+		settings map[string]string
+		problem  string
+	}{{"1.31.1", on, ""}, {"1.40.0", on, ""}, {"1.31.1", off, "enable_cuda_graph is off"}, {"1.30.2", on, "ONNX Runtime 1.30.2 is older than 1.31"}} {
+		var got capture
+		got.begin(c.version, c.settings)
+		if got.problem != c.problem || (got.thread != nil) != (c.problem == "") {
+			t.Errorf("%s, %v: problem %q, thread %v", c.version, c.settings, got.problem, got.thread != nil)
+		}
+		if got.thread != nil {
+			close(got.thread.work)
+		}
+	}
+}
+
 func TestBindingRefusesWhatDoesNotFit(t *testing.T) {
 	s := newSession(t, counter(), SessionOptions{Device: CPU, Threads: 1})
 	b, err := s.NewBinding()

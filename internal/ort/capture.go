@@ -2,6 +2,7 @@ package ort
 
 import (
 	"context"
+	"fmt"
 	"runtime"
 	"strconv"
 	"strings"
@@ -62,13 +63,21 @@ type capture struct {
 	problem string         // why recording was given up, or ""
 }
 
-// begin makes ready to record, unless the user's options turn that off.
-func (c *capture) begin(on bool) {
-	if !on {
+// oldestCapture is the first ONNX Runtime that was seen to keep the host memory
+// that recorded copies read (those of a Concat of many parts, for one).
+const oldestCapture = "1.31"
+
+// begin makes ready to record, unless the version or the user's options are
+// against it.
+func (c *capture) begin(version string, settings map[string]string) {
+	switch {
+	case compareVersions(version, oldestCapture) < 0:
+		c.problem = fmt.Sprintf("ONNX Runtime %s is older than %s", version, oldestCapture)
+	case settings["cuda."+captureOption] != "1":
 		c.problem = captureOption + " is off"
-		return
+	default:
+		c.thread = newCaptureThread()
 	}
-	c.thread = newCaptureThread()
 }
 
 const (

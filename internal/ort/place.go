@@ -118,7 +118,7 @@ func CUDADefaults() map[string]string {
 // appendCUDA adds the provider to the session's options and records what it reads back.
 func (rt *Runtime) appendCUDA(native *onnxruntime.SessionOptions, options SessionOptions, settings map[string]string) *obstacle {
 	wanted := CUDADefaults()
-	if options.Capture {
+	if options.Capture && compareVersions(rt.library.Version, oldestCapture) >= 0 {
 		wanted[captureOption] = "1"
 	}
 	maps.Copy(wanted, options.CUDA)

@@ -152,7 +152,7 @@ func (rt *Runtime) openOn(options SessionOptions, what string, open opener) (*Se
 		return s, s.explain(err, "ONNX Runtime %s refuses %s", rt.library.Version, what)
 	}
 	if options.Capture && s.placed.cuda {
-		s.capture.begin(s.settings["cuda."+captureOption] == "1")
+		s.capture.begin(rt.library.Version, s.settings)
 	}
 	return s, nil
 }

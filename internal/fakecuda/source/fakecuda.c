@@ -133,8 +133,31 @@ static void read_back(void *to, size_t bytes) {
 
 enum { HostToHost, HostToDevice, DeviceToHost, DeviceToDevice };
 
+// A recorded copy from the host reads its source anew in every replay, so that
+// must keep its content.
+struct source {
+  const void *from;
+  void *content;
+  size_t bytes;
+  struct source *next;
+};
+static struct source *sources; // of the recording under way
+
+static void remember(const void *from, size_t bytes) {
+  struct source *s = malloc(sizeof *s);
+  s->from = from, s->bytes = bytes, s->content = malloc(bytes), s->next = sources;
+  memcpy(s->content, from, bytes);
+  sources = s;
+}
+
+static void check_sources(const struct source *s) {
+  for (; s; s = s->next)
+    if (memcmp(s->from, s->content, s->bytes)) event("stale %zu", s->bytes);
+}
+
 int cudaMemcpyAsync(void *to, const void *from, size_t bytes, int kind, void *stream) {
   event("copy %d %zu%s", kind, bytes, capturing ? " recorded" : "");
+  if (capturing && kind == HostToDevice) remember(from, bytes);
   memmove(to, from, bytes);
   if (kind == DeviceToHost) read_back(to, bytes);
   return Ok;
@@ -240,7 +263,7 @@ int cudaStreamBeginCapture(void *stream, int mode) {
   const char *how = getenv("FAKECUDA_CAPTURE");
   if (how && !strcmp(how, "refuse")) return CaptureUnsupported;
   event("record");
-  capturing = 1, spoiled = 0, captured = 0;
+  capturing = 1, spoiled = 0, captured = 0, sources = NULL;
   usleep(20000); // so that whoever does not wait for the end of a recording is caught
   return Ok;
 }
@@ -250,17 +273,20 @@ int cudaStreamEndCapture(void *stream, void **graph) {
   *graph = NULL;
   if (!was || spoiled) return CaptureInvalidated;
   event("recorded %ld", captured);
-  *graph = handle();
+  struct source **recording = malloc(sizeof *recording);
+  *recording = sources;
+  *graph = recording; // instantiated as it is
   return Ok;
 }
 int cudaStreamIsCapturing(void *stream, int *status) { return *status = capturing, Ok; }
 int cudaGraphInstantiate(void **executable, void *graph, unsigned long long flags) {
   steal_signals();
-  *executable = handle();
+  *executable = graph;
   return Ok;
 }
 int cudaGraphLaunch(void *executable, void *stream) {
   event("replay %p", executable);
+  check_sources(*(struct source **)executable);
   return Ok;
 }
 
