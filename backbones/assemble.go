@@ -31,6 +31,7 @@ const (
 	MetaHead       = "fx.head"       // JSON of Head
 	MetaWeights    = "fx.weights"    // where the weights come from: file name, "seed:0"
 	MetaClasses    = "fx.classes"    // JSON list of class names, in the order of the logits
+	MetaBuffers    = "fx.buffers"    // JSON list of the initializers that are no parameters, as torch's buffers
 )
 
 // Assemble puts the weights sd into the graph of the registered network b and
@@ -55,7 +56,7 @@ func Assemble(b Backbone, sd *weights.StateDict) (*pb.ModelProto, error) {
 		return nil, err
 	}
 	given := canonicalNames(sd)
-	if err := matchNames(b, parameters, given, sd); err != nil {
+	if err := matchNames(b.Name, registeredHint(b), parameters, given, sd); err != nil {
 		return nil, err
 	}
 	g := m.Graph
@@ -122,7 +123,14 @@ func canonicalNames(sd *weights.StateDict) map[string]string {
 	return names
 }
 
-func matchNames(b Backbone, parameters []Parameter, given map[string]string, sd *weights.StateDict) error {
+// registeredHint tells where the right weights of a registered network are.
+func registeredHint(b Backbone) string {
+	return "Give the weights of this very network: `fx backbones show " + b.Name + " --json` lists its parameters, `fx backbones pull " + b.Name + "` fetches the official ones."
+}
+
+// matchNames compares the tensors of sd, whose names given maps from the
+// network's, with the parameters of a network.
+func matchNames(network, hint string, parameters []Parameter, given map[string]string, sd *weights.StateDict) error {
 	known := map[string]bool{}
 	var missing, shapes, extra []string
 	for _, p := range parameters {
@@ -155,8 +163,7 @@ func matchNames(b Backbone, parameters []Parameter, given map[string]string, sd 
 	if len(faults) == 0 {
 		return nil
 	}
-	return fail.New(fail.Model, "Give the weights of this very network: `fx backbones show "+b.Name+" --json` lists its parameters, `fx backbones pull "+b.Name+"` fetches the official ones.",
-		"the weights do not fit %s: %s", b.Name, strings.Join(faults, "; "))
+	return fail.New(fail.Model, hint, "the weights do not fit %s: %s", network, strings.Join(faults, "; "))
 }
 
 func sameShape(p Parameter, shape []int) bool {

@@ -24,8 +24,9 @@ type ClassifierOptions struct {
 // Classifier grafts a trained head on a feature model (Features): outputs
 // "logits" and "probabilities", float32 [batch, classes], their softmax. weight
 // is [classes, head.In] row by row and bias [classes], as torch has them. The
-// class names go into the metadata in their order. features is unchanged; tensor
-// data is shared with it.
+// class names go into the metadata in their order. Batch normalizations that follow
+// a convolution are taken into its weights. features is unchanged; tensor data is
+// shared with it.
 func Classifier(features *pb.ModelProto, head Head, classes []string, weight, bias []float32, options ClassifierOptions) (*pb.ModelProto, error) {
 	if len(classes) < 1 || len(weight) != len(classes)*head.In || len(bias) != len(classes) {
 		return nil, fail.New(fail.Model, "Train the head again with `fx fit-head`.",
@@ -37,6 +38,9 @@ func Classifier(features *pb.ModelProto, head Head, classes []string, weight, bi
 		return nil, fail.New(fail.Model, "", "the feature model %q does not say how its photos are prepared", features.Graph.Name)
 	}
 	m := onnx.Clone(features)
+	if err := foldBatchNorm(m.Graph); err != nil {
+		return nil, fail.Wrap(fail.Model, err, "", "the network %s", m.Graph.Name)
+	}
 	batch, err := addHead(m, head, weight, bias, len(classes))
 	if err != nil {
 		return nil, err

@@ -11,13 +11,15 @@ import (
 	"fx/internal/onnx"
 	"fx/internal/onnx/pb"
 	"fx/internal/preprocess"
+	"fx/internal/weights"
 )
 
 // FileOptions answers what an ONNX file does not say of itself; what is set
 // wins over what the file says.
 type FileOptions struct {
-	Resize, Crop  int    // pixels, see preprocess.Spec; 0 leaves it to the file
-	FeatureTensor string // "" leaves it to the file
+	Resize, Crop  int                // pixels, see preprocess.Spec; 0 leaves it to the file
+	FeatureTensor string             // "" leaves it to the file
+	Weights       *weights.StateDict // in the place of the file's own, see LoadFile; nil leaves them
 }
 
 const exporterHint = "scripts/export_onnx writes files that say all of this themselves."
@@ -34,7 +36,7 @@ const exporterHint = "scripts/export_onnx writes files that say all of this them
 // for --resize, --crop or --feature-tensor. A file that is no sound model is
 // fail.Model.
 func FromFile(path string, options FileOptions) (Backbone, *pb.ModelProto, error) {
-	m, err := onnx.Load(path)
+	m, err := LoadFile(path, options.Weights)
 	if err != nil {
 		return Backbone{}, nil, err
 	}
@@ -46,7 +48,6 @@ func FromFile(path string, options FileOptions) (Backbone, *pb.ModelProto, error
 	if len(m.Graph.Output) == 0 {
 		return b, nil, fail.New(fail.Model, exporterHint, "ONNX file %s has no output", path)
 	}
-	onnx.FixInitializers(m)
 	if err := toInference(m.Graph); err != nil {
 		return b, nil, fail.Wrap(fail.Model, err, "Export the network in evaluation mode.", "ONNX file %s", path)
 	}

@@ -41,7 +41,7 @@ func canonicalWeights(b Backbone, sd *weights.StateDict) (*weights.StateDict, er
 		return nil, err
 	}
 	given := canonicalNames(sd)
-	if err := matchNames(b, parameters, given, sd); err != nil {
+	if err := matchNames(b.Name, registeredHint(b), parameters, given, sd); err != nil {
 		return nil, err
 	}
 	out := weights.NewStateDict()

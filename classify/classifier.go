@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -55,9 +56,14 @@ func open(ctx context.Context, o Options, photos int, report progress.Reporter) 
 
 // embedderOf finds the backbone that the MODEL was trained on. It is not open yet.
 func embedderOf(ctx context.Context, m modeldir.Model, o extract.EmbedderOptions, report progress.Reporter) (*extract.Embedder, error) {
-	weights := o.Network.Weights
-	if weights == "" && m.Backbone.File == "" {
-		weights = m.Backbone.Weights
+	file, weights := m.Backbone.File, o.Network.Weights
+	switch own := m.Backbone.Weights; {
+	case file != "" && strings.EqualFold(filepath.Ext(weights), ".onnx"):
+		file, weights = weights, "" // the file moved
+	case file != "" && weights == "" && own != file:
+		weights = own
+	case file == "" && weights == "":
+		weights = own
 		if _, err := os.Stat(weights); errors.Is(err, fs.ErrNotExist) && !strings.HasPrefix(weights, "seed:") {
 			report.Note(fmt.Sprintf("the backbone's weights are no longer at %s; looking for others with the same SHA-256", weights))
 			weights = ""
@@ -67,8 +73,8 @@ func embedderOf(ctx context.Context, m modeldir.Model, o extract.EmbedderOptions
 		Backbone: m.Backbone.Name, Weights: weights, FeatureTensor: m.Backbone.FeatureTensor,
 		Resize: m.Preprocess.Resize, Crop: m.Preprocess.Crop, SHA256: m.Backbone.WeightsSHA256,
 	}
-	if m.Backbone.File != "" {
-		o.Network.Backbone = m.Backbone.File
+	if file != "" {
+		o.Network.Backbone = file
 	}
 	e, err := extract.NewEmbedder(ctx, o, report)
 	if err != nil && ctx.Err() == nil {

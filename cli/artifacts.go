@@ -43,8 +43,10 @@ func artifactsGenerateCommand(out *output) *urfave.Command {
 			&urfave.Float64Flag{Name: "ema", Usage: "`DECAY` of a moving average of the weights"},
 			&urfave.Float64Flag{Name: "head-lr-multiplier", Value: 1, Usage: "of the learning rate, for the classifier"},
 			&urfave.BoolFlag{Name: "frozen-bn", Usage: "batch normalization keeps its running statistics"},
+			precisionFlag(),
 			&urfave.IntFlag{Name: "resize", Usage: "pixels of the shorter side after resizing (default: the network's)"},
 			&urfave.IntFlag{Name: "crop", Usage: "pixels of the network's input (default: the network's own)"},
+			&urfave.StringFlag{Name: "feature-tensor", Usage: "of an ONNX file: the `NAME` of the tensor that its classifier takes, where it does not say so"},
 			&urfave.Uint64Flag{Name: "seed", Usage: "of the new classifier"},
 			&urfave.StringFlag{Name: "ort-lib", Usage: "`FILE` of libonnxruntime to use (default: look for it)"},
 		},
@@ -55,12 +57,14 @@ func artifactsGenerateCommand(out *output) *urfave.Command {
 			info, err := finetune.Generate(c.Context, finetune.GenerateOptions{
 				Network: extract.NetworkOptions{
 					Backbone: c.String("backbone"), Weights: c.String("weights"), Resize: c.Int("resize"), Crop: c.Int("crop"),
+					FeatureTensor: c.String("feature-tensor"),
 				},
 				Classes: c.Int("classes"), HeadOnly: c.Bool("head-only"), Seed: c.Uint64("seed"), Out: c.String("out"), Library: c.String("ort-lib"),
 				Graph: artifacts.Options{
 					Trainable: patterns(c.String("trainable")), Optimizer: optimizer(c), Batch: c.Int("batch-size"),
 					FrozenBatchNorm: c.Bool("frozen-bn"), LabelSmoothing: c.Float64("label-smoothing"),
 					ClipGradNorm: c.Float64("clip-grad-norm"), EMA: c.Float64("ema"), HeadMultiplier: c.Float64("head-lr-multiplier"),
+					Precision: c.String("precision"),
 				},
 			}, out.progress())
 			if err != nil {

@@ -20,38 +20,42 @@ func finetuneCommand(out *output) *urfave.Command {
 		Name:  "finetune",
 		Usage: "train any part or all of a network on a folder of photos",
 		Description: "DIR holds train/ and val/ with a folder a class. The defaults are those of PyTorch's tutorial.\n" +
-			"A finished RUN is a MODEL for fx eval, predict and export; a killed one goes on with --resume.",
+			"A finished RUN is a MODEL for fx eval, predict and export; one that was stopped or killed goes on with --resume:\n\n" +
+			"   fx finetune --backbone resnet18 --data photos --all-params --out run\n" +
+			"   fx finetune --backbone net.onnx --data photos --trainable 'head.*' --optimizer adamw --schedule cosine --out run2",
 		Flags: append([]urfave.Flag{
-			&urfave.StringFlag{Name: "backbone", Required: true, Usage: "a `NAME` of `fx backbones list`"},
+			&urfave.StringFlag{Name: "backbone", Required: true, Usage: "a `NAME` of `fx backbones list`, or an ONNX file"},
 			&urfave.StringFlag{Name: "data", Required: true, Usage: "`DIR` of photos"},
 			&urfave.StringFlag{Name: "out", Required: true, Usage: "`RUN` folder to write"},
-			&urfave.StringFlag{Name: "weights", Usage: "weights `FILE` (.safetensors, .pth) to start from, or seed:N; default: look for the official ones"},
-			&urfave.BoolFlag{Name: "scratch", Usage: "start from random weights, drawn by --seed as torchvision's constructors draw them"},
+			&urfave.StringFlag{Name: "weights", Usage: "weights `FILE` (.safetensors, .pth) to start from, under the network's names, or seed:N; default: look for the official ones, or those in the ONNX file"},
+			&urfave.BoolFlag{Name: "scratch", Usage: "start a registered network from random weights, drawn by --seed as torchvision's constructors draw them"},
 			&urfave.BoolFlag{Name: "all-params", Usage: "train every parameter"},
 			&urfave.BoolFlag{Name: "head-only", Usage: "train the classifier alone"},
 			&urfave.StringFlag{Name: "trainable", Usage: "train the parameters that match one of the `PATTERNS`, such as 'layer4.*,fc.*'"},
 			&urfave.IntFlag{Name: "epochs", Value: d.Epochs, Usage: "passes over the training photos"},
-			&urfave.IntFlag{Name: "batch-size", Value: d.BatchSize, Usage: "photos a step"},
+			&urfave.IntFlag{Name: "batch-size", Value: d.BatchSize, Usage: "photos a batch"},
 			&urfave.IntFlag{Name: "accumulate", Value: 1, Usage: "batches whose gradients make one update"},
 			&urfave.StringFlag{Name: "optimizer", Value: d.Optimizer.Name, Usage: "sgd or adamw"},
 			&urfave.Float64Flag{Name: "lr", Value: d.LR, Usage: "learning rate"},
 			&urfave.Float64Flag{Name: "momentum", Value: d.Optimizer.Momentum, Usage: "sgd: momentum"},
 			&urfave.BoolFlag{Name: "nesterov", Usage: "sgd: Nesterov's momentum"},
-			&urfave.Float64Flag{Name: "weight-decay", Usage: "sgd: added to the gradient, times the parameter; adamw: decoupled"},
+			&urfave.Float64Flag{Name: "weight-decay", Usage: "sgd: added to the gradient, times the parameter; adamw: decoupled, 0.01 unless given"},
 			&urfave.Float64Flag{Name: "head-lr-multiplier", Value: 1, Usage: "of the learning rate, for the classifier"},
 			&urfave.StringFlag{Name: "schedule", Value: "constant", Usage: "of the learning rate: constant, step or cosine"},
 			&urfave.IntFlag{Name: "step-epochs", Value: 7, Usage: "schedule step: a tenth of the rate after every so many epochs"},
 			&urfave.Float64Flag{Name: "warmup-epochs", Usage: "over which the learning rate rises from 0"},
 			&urfave.Float64Flag{Name: "label-smoothing", Usage: "share of the target that is spread over all classes"},
 			&urfave.StringFlag{Name: "class-weights", Value: "none", Usage: "none, or auto: rare classes count more"},
-			&urfave.Float64Flag{Name: "clip-grad-norm", Usage: "bound on the norm of all gradients together"},
-			&urfave.Float64Flag{Name: "ema", Usage: "`DECAY` of a moving average of the weights, which is judged and kept in their place"},
+			&urfave.Float64Flag{Name: "clip-grad-norm", Usage: "bound on the norm of all gradients together, 0 for none"},
+			&urfave.Float64Flag{Name: "ema", Usage: "`DECAY` of a moving average of the weights, which is judged and kept in their place, 0 for none"},
 			&urfave.BoolFlag{Name: "frozen-bn", Usage: "batch normalization keeps its running statistics"},
+			precisionFlag(),
 			&urfave.Uint64Flag{Name: "seed", Usage: "of the new classifier, the order of the photos, augmentation and dropout"},
 			&urfave.BoolFlag{Name: "resume", Usage: "go on where the run in RUN ended, to the same bits"},
-			&urfave.IntFlag{Name: "checkpoint-steps", Usage: "save after so many steps within an epoch too (default: every few minutes)"},
-			&urfave.IntFlag{Name: "resize", Usage: "pixels of the shorter side of a val photo (default: the network's)"},
-			&urfave.IntFlag{Name: "crop", Usage: "pixels of the network's input (default: the network's own)"},
+			&urfave.IntFlag{Name: "checkpoint-steps", Usage: "save after so many steps within an epoch too", DefaultText: "every few minutes"},
+			&urfave.IntFlag{Name: "resize", Usage: "pixels of the shorter side of a val photo", DefaultText: "the network's own"},
+			&urfave.IntFlag{Name: "crop", Usage: "pixels of the network's input", DefaultText: "the network's own"},
+			&urfave.StringFlag{Name: "feature-tensor", Usage: "of an ONNX file: the `NAME` of the tensor that its classifier takes, where it does not say so"},
 			&urfave.StringFlag{Name: "train-split", Usage: "name of the split to learn from (default: train)"},
 			&urfave.StringFlag{Name: "val-split", Usage: "name of the split to judge by (default: val)"},
 			&urfave.StringFlag{Name: "exif", Value: "ignore", Usage: "orientation tag: ignore (as torchvision does) or apply"},
@@ -74,11 +78,16 @@ func finetuneCommand(out *output) *urfave.Command {
 	}
 }
 
+func precisionFlag() urfave.Flag {
+	return &urfave.StringFlag{Name: "precision", Value: artifacts.Float32,
+		Usage: "of products: float32, or bfloat16 (on a GPU) or float16 (with a loss scale) around float32 parameters, sums and statistics"}
+}
+
 // finetuneDeviceFlags are deviceFlags in the words of training.
 func finetuneDeviceFlags() []urfave.Flag {
 	return []urfave.Flag{
 		&urfave.StringFlag{Name: "device", Value: "auto", Usage: "auto, cpu, cuda or cuda:N"},
-		&urfave.IntFlag{Name: "workers", Usage: "goroutines that decode (default: one for each CPU)"},
+		&urfave.IntFlag{Name: "workers", Usage: "goroutines that decode", DefaultText: "one for each CPU"},
 		&urfave.StringFlag{Name: "ort-lib", Usage: "`FILE` of libonnxruntime to use (default: look for it)"},
 		&urfave.StringFlag{Name: "decoder", Value: "auto", Usage: "JPEG decoder: auto, turbojpeg or go"},
 	}
@@ -92,12 +101,13 @@ func finetuneOptions(c *urfave.Context) (finetune.Options, error) {
 	o := finetune.Options{
 		Network: extract.NetworkOptions{
 			Backbone: c.String("backbone"), Weights: c.String("weights"), Resize: c.Int("resize"), Crop: c.Int("crop"),
+			FeatureTensor: c.String("feature-tensor"),
 		},
 		Data: c.String("data"), Out: c.String("out"), Resume: c.Bool("resume"), Scratch: c.Bool("scratch"), HeadOnly: c.Bool("head-only"),
 		Epochs: c.Int("epochs"), BatchSize: c.Int("batch-size"), Accumulate: c.Int("accumulate"), LR: c.Float64("lr"),
 		Optimizer: optimizer(c), Schedule: c.String("schedule"), StepEpochs: c.Int("step-epochs"), WarmupEpochs: c.Float64("warmup-epochs"),
 		LabelSmoothing: c.Float64("label-smoothing"), ClassWeights: c.String("class-weights"), ClipGradNorm: c.Float64("clip-grad-norm"),
-		EMA: c.Float64("ema"), HeadMultiplier: c.Float64("head-lr-multiplier"), FrozenBN: c.Bool("frozen-bn"),
+		EMA: c.Float64("ema"), HeadMultiplier: c.Float64("head-lr-multiplier"), FrozenBN: c.Bool("frozen-bn"), Precision: c.String("precision"),
 		Seed: c.Uint64("seed"), Device: device, Workers: c.Int("workers"), Library: c.String("ort-lib"), Decoder: c.String("decoder"),
 		EXIF: c.String("exif"), OnBadImage: c.String("on-bad-image"), TrainSplit: c.String("train-split"), ValSplit: c.String("val-split"),
 		CheckpointSteps: c.Int("checkpoint-steps"), FxVersion: version(),

@@ -8,6 +8,7 @@ import (
 
 	"fx/internal/fail"
 	"fx/internal/imaging"
+	"fx/internal/kernels"
 	"fx/internal/ort"
 )
 
@@ -48,6 +49,7 @@ type diagnosis struct {
 	Decoder      string `json:"decoder"`
 	ExactDecoder bool   `json:"exact_decoder"`
 	DecoderHint  string `json:"decoder_hint,omitempty"`
+	Kernels      string `json:"kernels"` // instructions of fx's own training kernels
 }
 
 func runtimeDoctorCommand(out *output) *urfave.Command {
@@ -64,6 +66,7 @@ func runtimeDoctorCommand(out *output) *urfave.Command {
 			if err != nil {
 				return err
 			}
+			d.Kernels = kernels.InstructionSet()
 			d.Decoder, d.ExactDecoder = decoder.Name(), decoder.Exact()
 			if !d.ExactDecoder {
 				_, missing := imaging.NewDecoder(imaging.Options{Decoder: "turbojpeg"})
@@ -101,6 +104,7 @@ func printDiagnosis(w io.Writer, d diagnosis) {
 	if !d.ExactDecoder {
 		exact = "pixels within a level or two of Pillow's"
 	}
+	fmt.Fprintf(w, "kernels       %s (fx's own, for training on the CPU)\n", d.Kernels)
 	fmt.Fprintf(w, "JPEG decoder  %s (%s)\n", d.Decoder, exact)
 	if d.DecoderHint != "" {
 		fmt.Fprintf(w, "  %s\n", d.DecoderHint)

@@ -120,7 +120,7 @@ func (e *Embedder) Open() error {
 		}
 	}
 	e.session = session
-	e.features, e.Network.state = nil, nil // the session holds the weights now: a second copy would stay for the whole run
+	e.features, e.Network.state, e.Network.model, e.Network.file.Weights = nil, nil, nil, nil // the session holds the weights now: a second copy would stay for the whole run
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -22,7 +23,7 @@ import (
 // NetworkOptions names a network and its weights.
 type NetworkOptions struct {
 	Backbone      string // a registered name, or the path of an ONNX file
-	Weights       string // a file, "seed:N", or "" to look for the official ones
+	Weights       string // a file, "seed:N", or "" to look for the official ones; of an ONNX file "" for its own
 	Resize, Crop  int    // pixels, 0 for the network's own
 	FeatureTensor string // of a user's ONNX file, "" for what the file says
 	SHA256        string // that the weights must have, "" for any
@@ -36,8 +37,9 @@ type Network struct {
 	WeightsSHA256 string
 	Notes         []string // that belong wherever results are shown
 
-	model *pb.ModelProto     // of a user's ONNX file
-	state *weights.StateDict // of a registered network, once read
+	model *pb.ModelProto        // of a user's ONNX file
+	file  backbones.FileOptions // with which it was opened
+	state *weights.StateDict    // of a registered network, once read
 }
 
 // seedPrefix starts a --weights value that asks for random weights.
@@ -62,24 +64,37 @@ func OpenNetwork(ctx context.Context, o NetworkOptions, report progress.Reporter
 	return n, nil
 }
 
-// openFile takes a user's ONNX file: graph, weights and, as far as it says so, preprocessing.
+// openFile takes a user's ONNX file: graph, weights unless others are named,
+// and, as far as it says so, preprocessing.
 func (n *Network) openFile(o NetworkOptions) error {
-	if o.Weights != "" {
-		return fail.New(fail.Usage, "Leave --weights out: the ONNX file holds its weights.", "--weights %s with the file %s", o.Weights, o.Backbone)
+	if strings.HasPrefix(o.Weights, seedPrefix) {
+		return fail.New(fail.Usage, "Export the network with random weights instead: scripts/export_onnx does so unless told otherwise.",
+			"--weights %s with the file %s: fx draws weights for registered networks only", o.Weights, o.Backbone)
 	}
 	path := absolute(o.Backbone)
+	n.Weights, n.WeightsOrigin = path, "the ONNX file"
+	n.file = backbones.FileOptions{Resize: o.Resize, Crop: o.Crop, FeatureTensor: o.FeatureTensor}
+	made := ""
+	if o.Weights != "" {
+		values, _, err := weights.Read(o.Weights)
+		if err != nil {
+			return err
+		}
+		n.Weights, n.WeightsOrigin = absolute(o.Weights), source.FromFlag
+		n.file.Weights, made = values, values.Metadata[backbones.MetaWeights]
+	}
 	var err error
-	n.Backbone, n.model, err = backbones.FromFile(path, backbones.FileOptions{Resize: o.Resize, Crop: o.Crop, FeatureTensor: o.FeatureTensor})
-	if err != nil {
+	if n.Backbone, n.model, err = backbones.FromFile(path, n.file); err != nil {
 		return err
 	}
-	n.Notes = n.Backbone.Notes
-	n.Weights, n.WeightsOrigin = path, "the ONNX file"
-	made, _ := onnx.Metadata(n.model, backbones.MetaWeights)
+	if o.Weights == "" {
+		made, _ = onnx.Metadata(n.model, backbones.MetaWeights)
+	}
+	n.Notes = slices.Clone(n.Backbone.Notes)
 	n.noteRandom(made)
 	n.WeightsSHA256, err = modelSHA256(n.model)
 	if err == nil && o.SHA256 != "" && n.WeightsSHA256 != o.SHA256 {
-		return otherWeights(path, n.WeightsSHA256, o.SHA256)
+		return otherWeights(n.Weights, n.WeightsSHA256, o.SHA256)
 	}
 	return err
 }
@@ -182,10 +197,13 @@ func (n *Network) State() (*weights.StateDict, error) {
 	return n.state, nil
 }
 
+// FileOptions are those with which a user's ONNX file was opened.
+func (n *Network) FileOptions() backbones.FileOptions { return n.file }
+
 // Description returns what n says of itself without its weights, which are
 // often the largest thing in memory. It can't be assembled.
 func (n *Network) Description() *Network {
-	return &Network{Backbone: n.Backbone, Weights: n.Weights, WeightsOrigin: n.WeightsOrigin, WeightsSHA256: n.WeightsSHA256, Notes: n.Notes}
+	return &Network{Backbone: n.Backbone, file: n.file, Weights: n.Weights, WeightsOrigin: n.WeightsOrigin, WeightsSHA256: n.WeightsSHA256, Notes: n.Notes}
 }
 
 // Preprocess is what the network expects of a photo.

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"runtime/debug"
+	"slices"
 
 	"fx/finetune/artifacts"
 	"fx/finetune/autodiff"
@@ -16,27 +18,32 @@ import (
 
 // engine trains and judges batches over the state.
 type engine struct {
-	runtime *ort.Runtime
-	device  ort.Device
-	profile string // prefix of ONNX Runtime's profiles of the training steps, "" for none
-	network *artifacts.Network
-	options artifacts.Options
-	state   *state
-	train   map[int]*program // by batch size: the whole step, or its gradients where they are added up
-	update  *program         // by added gradients, or nil
-	eval    *program
+	runtime  *ort.Runtime
+	sessions ort.SessionOptions // of all programs
+	network  *artifacts.Network
+	options  artifacts.Options
+	state    *state
+	train    map[int]*program // by batch size: the whole step, or its gradients where they are added up
+	update   *program         // by added gradients, or nil
+	eval     *program
+	told     map[string]bool // by news
 }
 
 // newEngine makes the sessions for training batches of these sizes and for
-// evaluation, where and as the options say, and moves the network's initial
-// state to the device. split makes the form of a step that adds up the gradients
-// of several batches.
-func newEngine(ctx context.Context, rt *ort.Runtime, o Options, n *artifacts.Network, graph artifacts.Options, sizes []int, split bool) (*engine, error) {
-	e := &engine{runtime: rt, device: o.Device, profile: o.ProfilePrefix, network: n, options: graph, train: map[int]*program{}}
+// evaluation, and moves the network's initial state to the device. split makes
+// the form of a step that adds up the gradients of several batches.
+func newEngine(ctx context.Context, rt *ort.Runtime, sessions ort.SessionOptions, n *artifacts.Network, o artifacts.Options, sizes []int, split bool) (*engine, error) {
+	e := &engine{runtime: rt, sessions: sessions, network: n, options: o, train: map[int]*program{}, told: map[string]bool{}}
 	e.options.Probe = ortprobe.New(rt)
+	device, _, _, err := rt.Resolve(sessions.Device)
+	if err != nil {
+		return nil, err
+	}
+	e.sessions.Lean = device == ort.CPU
+	e.options.Kernels = device == ort.CPU && (o.Precision == "" || o.Precision == artifacts.Float32)
 	if err := e.build(ctx, sizes, split); err != nil {
 		e.close()
-		return nil, err
+		return nil, e.explain(err)
 	}
 	return e, nil
 }
@@ -61,7 +68,9 @@ func (e *engine) build(ctx context.Context, sizes []int, split bool) error {
 			initial.Set(name, t)
 		}
 		graphs = append(graphs, g)
-		return newProgram(e.runtime, ort.SessionOptions{Device: e.device, ProfilePrefix: profile}, g)
+		options := e.sessions
+		options.ProfilePrefix = profile
+		return newProgram(e.runtime, options, g)
 	}
 	form := e.network.Step
 	if split {
@@ -71,7 +80,7 @@ func (e *engine) build(ctx context.Context, sizes []int, split bool) error {
 	for _, size := range sizes {
 		o := e.options
 		o.Batch = size
-		profile := e.profile
+		profile := e.sessions.ProfilePrefix
 		if profile != "" {
 			profile = fmt.Sprintf("%s-batch%d", profile, size)
 		}
@@ -92,7 +101,9 @@ func (e *engine) build(ctx context.Context, sizes []int, split bool) error {
 	if err != nil {
 		return err
 	}
-	if e.eval, err = newProgram(e.runtime, ort.SessionOptions{Device: e.device}, graph); err != nil {
+	sessions := e.sessions
+	sessions.ProfilePrefix = "" // of the training steps alone
+	if e.eval, err = newProgram(e.runtime, sessions, graph); err != nil {
 		return err
 	}
 	e.eval.judges = true
@@ -147,8 +158,8 @@ func (e *engine) fix(ctx context.Context) error {
 
 func (e *engine) programs() []*program {
 	var all []*program
-	for _, p := range e.train {
-		all = append(all, p)
+	for _, size := range slices.Sorted(maps.Keys(e.train)) {
+		all = append(all, e.train[size])
 	}
 	for _, p := range []*program{e.update, e.eval} {
 		if p != nil {
@@ -170,6 +181,26 @@ func (e *engine) close() {
 	}
 }
 
+// news are what a user should know of where and how the graphs run, and was not
+// told yet: whether CUDA graphs are recorded shows in their first runs.
+func (e *engine) news() []string {
+	var notes []string
+	for _, p := range e.programs() {
+		title, device := p.graph.Title, p.session.Device().String()
+		all := []string{p.report(title, device)}
+		if problem := p.session.CaptureProblem(); problem != "" {
+			all = append(all, fmt.Sprintf("%s: runs without CUDA graphs, kernel by kernel: %s", title, problem))
+		}
+		for _, note := range all {
+			if note != "" && !e.told[note] {
+				e.told[note] = true
+				notes = append(notes, note)
+			}
+		}
+	}
+	return notes
+}
+
 // noise lists the random inputs of the steps by batch size.
 func (e *engine) noise() map[int][]autodiff.Noise {
 	all := map[int][]autodiff.Noise{}
@@ -189,7 +220,7 @@ type outcome struct {
 	correct int
 }
 
-// errNonFinite ends a run: the parameters are still those before the batch.
+// errNonFinite ends a run: what the step left of the state is of no use.
 var errNonFinite = errors.New("the loss is not finite")
 
 // share is a batch's part in a step.
@@ -214,7 +245,7 @@ func (e *engine) step(ctx context.Context, b *batch, rate float64, s share) (out
 	p.input(p.graph.LearningRate, rate)
 	p.input(p.graph.Scale, s.part)
 	if err := p.run(ctx, b); err != nil {
-		return outcome{}, err
+		return outcome{}, e.explain(err)
 	}
 	o := p.outcome(len(b.items))
 	if !finite(o.loss) {
@@ -230,6 +261,15 @@ func (e *engine) step(ctx context.Context, b *batch, rate float64, s share) (out
 	}
 	e.update.commit()
 	return o, nil
+}
+
+// explain adds a hint where ONNX Runtime refuses a graph or its run: what it can't
+// tell from the graph alone, such as a batch size in its middle, shows only then.
+func (e *engine) explain(err error) error {
+	if fail.HintOf(err) != "" || errors.Is(err, context.Canceled) || fail.KindOf(err) == fail.Device {
+		return err
+	}
+	return fail.Wrap(fail.KindOf(err), err, autodiff.FixedSizes, "the training step of %s", e.network.Name)
 }
 
 // judge evaluates a batch by the newest state.

@@ -16,27 +16,42 @@ import (
 // batch is a batch that is ready for the network, in ONNX Runtime's memory.
 type batch struct {
 	job
-	images *ort.Value   // uint8 [photos, crop, crop, 3]
-	labels *ort.Value   // int64 [photos]
-	noise  []*ort.Value // of a training batch, in the order of its graph
+	images   *ort.Value   // uint8 [photos, crop, crop, 3]
+	labels   *ort.Value   // int64 [photos]
+	noise    []*ort.Value // of a training batch, in the order of its graph
+	onDevice []*ort.Value // the same, where the device's memory is not the host's
+}
+
+// values are images, labels and noise where the device reads them fastest.
+func (b *batch) values() []*ort.Value {
+	if b.onDevice != nil {
+		return b.onDevice
+	}
+	return b.onHost()
+}
+
+func (b *batch) onHost() []*ort.Value {
+	return append([]*ort.Value{b.images, b.labels}, b.noise...)
 }
 
 func (b *batch) close() {
-	for _, v := range append(b.noise, b.images, b.labels) {
+	for _, v := range append(b.onHost(), b.onDevice...) {
 		if v != nil {
 			v.Close()
 		}
 	}
 }
 
-// loader makes batches ready while the network works on earlier ones. Each
-// worker takes a whole batch; at most workers+1 are ready or under way, which
-// bounds the memory. Batches come out in the order of the jobs.
+// loader makes batches ready while the network works on earlier ones, up to
+// their copy on the device. Each worker takes a whole batch; at most workers+3
+// are ready or under way, which bounds the memory and keeps every worker busy
+// while the network waits for a slow one. Batches come out in the order of the
+// jobs.
 type loader struct {
 	photos  *photos
 	spec    preprocess.Spec
 	seed    uint64
-	runtime *ort.Runtime
+	session *ort.Session             // for whose device they are
 	noise   map[int][]autodiff.Noise // by size of a training batch
 	queue   chan chan loaded
 	free    map[kind]chan *batch // batches to use again
@@ -62,10 +77,10 @@ func (l *loader) start(ctx context.Context, jobs iter.Seq[job], workers int, kin
 		job
 		promise chan loaded
 	}
-	l.queue = make(chan chan loaded, workers)
+	l.queue = make(chan chan loaded, workers+2)
 	l.free = map[kind]chan *batch{}
 	for _, k := range kinds {
-		l.free[k] = make(chan *batch, workers+2) // those ready, one under way and one in use
+		l.free[k] = make(chan *batch, workers+4) // those ready or under way, and one in use
 	}
 	work := make(chan task)
 	l.group.Go(func() {
@@ -148,6 +163,10 @@ func (l *loader) load(ctx context.Context, j job, image *imaging.Image) (*batch,
 		b.close()
 		return nil, err
 	}
+	if err := l.upload(ctx, b); err != nil {
+		b.close()
+		return nil, err
+	}
 	return b, nil
 }
 
@@ -162,16 +181,16 @@ func (l *loader) take(j job) (*batch, error) {
 	b := &batch{job: j}
 	var err error
 	n, crop := int64(len(j.items)), int64(l.spec.Crop)
-	if b.images, err = l.runtime.NewValue(ort.Uint8T, n, crop, crop, 3); err != nil {
+	if b.images, err = l.session.NewHostValue(ort.Uint8T, n, crop, crop, 3); err != nil {
 		return nil, err
 	}
-	if b.labels, err = l.runtime.NewValue(ort.Int64T, n); err != nil {
+	if b.labels, err = l.session.NewHostValue(ort.Int64T, n); err != nil {
 		b.close()
 		return nil, err
 	}
 	if j.train {
 		for _, noise := range l.noise[len(j.items)] {
-			v, err := l.runtime.NewValue(ort.Float32T, noise.Shape...)
+			v, err := l.session.NewHostValue(ort.Float32T, noise.Shape...)
 			if err != nil {
 				b.close()
 				return nil, err
@@ -180,6 +199,26 @@ func (l *loader) take(j job) (*batch, error) {
 		}
 	}
 	return b, nil
+}
+
+// upload copies a batch to the device, which computes meanwhile.
+func (l *loader) upload(ctx context.Context, b *batch) error {
+	host := b.onHost()
+	if l.session.Device().Kind == ort.CPU.Kind {
+		return nil
+	}
+	var transfers []ort.Transfer
+	for i, v := range host {
+		if i == len(b.onDevice) { // a batch that is used for the first time
+			to, err := l.session.NewValue(v.DType(), v.Shape()...)
+			if err != nil {
+				return err
+			}
+			b.onDevice = append(b.onDevice, to)
+		}
+		transfers = append(transfers, ort.Transfer{To: b.onDevice[i], From: v})
+	}
+	return l.session.Copy(ctx, transfers...)
 }
 
 func (l *loader) fill(ctx context.Context, b *batch, image *imaging.Image) error {
@@ -201,15 +240,14 @@ func (l *loader) fill(ctx context.Context, b *batch, image *imaging.Image) error
 		}
 		labels[i] = int64(photo.Label)
 	}
-	l.drawNoise(b)
+	if b.train {
+		l.drawNoise(b)
+	}
 	return nil
 }
 
-// drawNoise draws the random inputs of a training batch.
+// drawNoise draws the random numbers of a training batch.
 func (l *loader) drawNoise(b *batch) {
-	if !b.train {
-		return
-	}
 	for i, noise := range l.noise[len(b.items)] {
 		draw(noise, random.New(l.seed, "noise/"+noise.Name, uint64(b.epoch), uint64(b.index)), ort.Data[float32](b.noise[i].Tensor()))
 	}

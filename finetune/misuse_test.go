@@ -1,12 +1,12 @@
 package finetune
 
 import (
-	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
+	"fx/finetune/artifacts"
 	"fx/internal/fail"
 	"fx/internal/progress"
 )
@@ -38,6 +38,8 @@ func TestWhatGoesWrongIsNamed(t *testing.T) {
 		{"an out that is a file", func(o *Options) { o.Out = file }, fail.Usage, file},
 		{"a rate of 0", func(o *Options) { o.LR = 0 }, fail.Usage, "--lr"},
 		{"an unknown optimizer", func(o *Options) { o.Optimizer.Name = "lion" }, fail.Usage, "lion"},
+		{"an unknown precision", func(o *Options) { o.Precision = "float8" }, fail.Usage, "float8"},
+		{"bfloat16 on the CPU", func(o *Options) { o.Precision = artifacts.BFloat16 }, fail.Device, "needs a GPU"},
 		{"a rate that diverges", func(o *Options) { o.LR, o.Epochs = 1e30, 4 }, fail.NonFinite, "step"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -76,11 +78,11 @@ func TestARunIsNotOverwrittenNorMixed(t *testing.T) {
 	if fail.KindOf(err) != fail.Usage || !strings.Contains(err.Error(), "lr was 0.01 and is 0.5") || !strings.Contains(err.Error(), "seed was 0 and is 3") {
 		t.Errorf("other settings: %v", err)
 	}
-	held, err := lock(o.Out)
+	held, err := take(o.Out)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer held.Close()
+	defer held.release()
 	if _, err := Run(t.Context(), o, progress.Discard); fail.KindOf(err) != fail.Locked {
 		t.Errorf("a run that another process writes: %v", err)
 	}
@@ -119,52 +121,5 @@ func TestPhotosThatCantBeUsed(t *testing.T) {
 	o.Out, o.OnBadImage = filepath.Join(t.TempDir(), "strict"), "fail"
 	if _, err := Run(t.Context(), o, progress.Discard); fail.KindOf(err) != fail.Rejected {
 		t.Errorf("error %v", err)
-	}
-}
-
-func TestAFolderIsReplacedWholeOrNotAtAll(t *testing.T) {
-	state := func(dir string, folders ...string) {
-		for _, f := range folders {
-			if err := os.MkdirAll(filepath.Join(dir, f), 0o755); err != nil {
-				t.Fatal(err)
-			}
-			if err := os.WriteFile(filepath.Join(dir, f, "content"), []byte(f), 0o644); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	for _, c := range []struct {
-		killed  string
-		folders []string
-		want    string // content of d
-	}{
-		{"while the first was written", []string{"d" + freshSuffix}, ""},
-		{"while another was written", []string{"d", "d" + freshSuffix}, "d"},
-		{"between two renamings", []string{"d" + staleSuffix, "d" + freshSuffix}, "d" + freshSuffix},
-		{"before the old one was removed", []string{"d", "d" + staleSuffix}, "d"},
-		{"before anything", nil, ""},
-	} {
-		dir := t.TempDir()
-		state(dir, c.folders...)
-		if err := recoverDir(filepath.Join(dir, "d")); err != nil {
-			t.Fatal(err)
-		}
-		got, err := os.ReadFile(filepath.Join(dir, "d", "content"))
-		if err != nil && !errors.Is(err, os.ErrNotExist) || string(got) != c.want {
-			t.Errorf("killed %s: %q, %v", c.killed, got, err)
-		}
-		if left, _ := filepath.Glob(filepath.Join(dir, "*.fx-tmp-*")); len(left) > 0 {
-			t.Errorf("killed %s: %v stay behind", c.killed, left)
-		}
-	}
-	dir := t.TempDir()
-	for range 2 {
-		state(dir, "d"+freshSuffix)
-		if err := replaceDir(filepath.Join(dir, "d")); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if all, _ := os.ReadDir(dir); len(all) != 1 || all[0].Name() != "d" {
-		t.Errorf("left: %v", all)
 	}
 }

@@ -5,10 +5,17 @@ import (
 	"path/filepath"
 
 	"fx/extract"
+	"fx/finetune/artifacts"
 	"fx/internal/fail"
 	"fx/internal/modeldir"
+	"fx/internal/onnx"
+	"fx/internal/ort"
 	"fx/internal/weights"
 )
+
+// skeletonName is the file of a RUN that holds the graph of a network of the
+// user's own, without weights.
+const skeletonName = "network.onnx"
 
 // finish makes the RUN a MODEL of its best epoch and closes its books.
 func (r *run) finish(ctx context.Context, s saved) (Result, error) {
@@ -28,13 +35,17 @@ func (r *run) finish(ctx context.Context, s saved) (Result, error) {
 // writeModel writes what eval, predict and export read: the trained backbone
 // is named by path and hash, and the head lies beside it.
 func (r *run) writeModel(ctx context.Context, result Result) error {
-	inside := filepath.Join(checkpointDir, bestName, modelName)
-	path := filepath.Join(r.options.Out, inside)
+	trained, err := r.trained()
+	if err != nil {
+		return err
+	}
+	path := filepath.Join(r.options.Out, trained.Weights)
 	spec := r.network.Preprocess
-	e, err := extract.NewEmbedder(ctx, extract.EmbedderOptions{
-		Network: extract.NetworkOptions{Backbone: r.network.Name, Weights: path, Resize: spec.Resize, Crop: spec.Crop},
-		Library: r.options.Library,
-	}, r.report)
+	network := extract.NetworkOptions{Backbone: trained.Name, Weights: path, Resize: spec.Resize, Crop: spec.Crop}
+	if trained.File != "" {
+		network.Backbone = filepath.Join(r.options.Out, trained.File)
+	}
+	e, err := extract.NewEmbedder(ctx, extract.EmbedderOptions{Network: network, Library: r.options.Library, Device: ort.CPU}, r.report) // the GPU's memory is the training's still
 	if err != nil {
 		return err
 	}
@@ -54,16 +65,19 @@ func (r *run) writeModel(ctx context.Context, result Result) error {
 		name string
 		to   *[]float32
 	}{{b.Head.Weight, &params.Weight}, {b.Head.Bias, &params.Bias}} {
-		t, _ := state.Get(part.name) // there: NewEmbedder checked the names
+		t, ok := state.Get(part.name)
+		if !ok { // a classifier without a bias: NewEmbedder checked the names
+			*part.to = make([]float32, len(r.photos.Classes))
+			continue
+		}
 		if *part.to, err = t.Float32s(); err != nil {
 			return err
 		}
 	}
+	trained.Weights = filepath.ToSlash(trained.Weights)
+	trained.GraphSHA256, trained.WeightsSHA256 = e.GraphSHA256, e.Network.WeightsSHA256
 	m := modeldir.Model{
-		Backbone: modeldir.Backbone{
-			Name: b.Name, Weights: filepath.ToSlash(inside), WeightsOrigin: "fx finetune",
-			GraphSHA256: e.GraphSHA256, WeightsSHA256: e.Network.WeightsSHA256,
-		},
+		Backbone:   trained,
 		Preprocess: spec, EXIF: r.record.Settings.EXIF, Classes: r.photos.Classes,
 		Head: modeldir.Head{
 			Kind: string(b.Head.Kind), Features: b.Head.In, Positions: b.Head.Positions(), Dropout: b.Head.Dropout,
@@ -82,4 +96,19 @@ func (r *run) writeModel(ctx context.Context, result Result) error {
 		})
 	}
 	return modeldir.Save(r.options.Out, m, params)
+}
+
+// trained names the network of the best epoch by files in the RUN. The graph of
+// a network of the user's own is written there: the RUN does not need its file.
+func (r *run) trained() (modeldir.Backbone, error) {
+	b := modeldir.Backbone{Name: r.network.Name, Weights: filepath.Join(checkpointDir, bestName, artifacts.ModelFile), WeightsOrigin: "fx finetune"}
+	if r.opened.Backbone.File == "" {
+		return b, nil
+	}
+	b.File = skeletonName
+	skeleton, err := r.network.Skeleton()
+	if err != nil {
+		return b, err
+	}
+	return b, onnx.Save(filepath.Join(r.options.Out, b.File), skeleton)
 }

@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"path/filepath"
+	"strings"
 
 	"fx/backbones"
 	"fx/extract"
@@ -23,7 +25,7 @@ func openNetwork(ctx context.Context, o extract.NetworkOptions, classes int, see
 	}
 	var n *artifacts.Network
 	if file := opened.Backbone.File; file != "" {
-		n, err = artifacts.FromFile(file, backbones.FileOptions{Resize: o.Resize, Crop: o.Crop, FeatureTensor: o.FeatureTensor})
+		n, err = artifacts.FromFile(file, opened.FileOptions())
 	} else {
 		state, stateErr := opened.State()
 		if stateErr != nil {
@@ -40,6 +42,10 @@ func openNetwork(ctx context.Context, o extract.NetworkOptions, classes int, see
 // openScratch is openNetwork for weights at random: those that the network's
 // constructor would draw, and a fresh classifier as every other start has.
 func openScratch(o extract.NetworkOptions, classes int, seed uint64) (*extract.Network, *artifacts.Network, error) {
+	if isFile(o.Backbone) {
+		return nil, nil, fail.New(fail.Usage, "Leave --scratch out, and export the network with random weights: scripts/export_onnx does so unless told otherwise.",
+			"--scratch draws weights as the constructor of a registered network does, and can't tell how those of %s are drawn", o.Backbone)
+	}
 	b, err := backbones.Lookup(o.Backbone)
 	if err != nil {
 		return nil, nil, err
@@ -67,6 +73,9 @@ func openScratch(o extract.NetworkOptions, classes int, seed uint64) (*extract.N
 	}
 	return opened, n, n.SetClasses(classes, seed)
 }
+
+// isFile tells an ONNX file of the user's own from a registered network's name.
+func isFile(backbone string) bool { return strings.EqualFold(filepath.Ext(backbone), ".onnx") }
 
 // fingerprint is the hash of weights that are in no file.
 func fingerprint(values *weights.StateDict) string {

@@ -50,6 +50,10 @@ type Options struct {
 	HeadMultiplier float64 // of the learning rate for the classifier, 1 where 0
 	FrozenBN       bool    // batch normalization uses its running statistics and leaves them alone
 
+	// Precision of products in training: artifacts.Float32 (or ""), BFloat16,
+	// which asks for a GPU, or Float16.
+	Precision string
+
 	Seed       uint64
 	Device     ort.Device
 	Workers    int    // goroutines that decode; 0 means one for each CPU
@@ -103,6 +107,7 @@ func (o Options) check() error {
 		positive("step-epochs", o.StepEpochs >= 0, o.StepEpochs),
 		positive("warmup-epochs", o.WarmupEpochs >= 0 && o.WarmupEpochs <= float64(o.Epochs), o.WarmupEpochs),
 		positive("checkpoint-steps", o.CheckpointSteps >= 0, o.CheckpointSteps),
+		choice("precision", o.Precision, artifacts.Float32, artifacts.BFloat16, artifacts.Float16),
 		choice("schedule", o.Schedule, constantSchedule, stepSchedule, cosineSchedule),
 		choice("class-weights", o.ClassWeights, "none", "auto"),
 		choice("on-bad-image", o.OnBadImage, "skip", "fail"),
@@ -129,6 +134,6 @@ func (o Options) graph(n *artifacts.Network, classWeights []float64) artifacts.O
 	return artifacts.Options{
 		Trainable: trainable, Optimizer: o.Optimizer, Batch: o.BatchSize,
 		FrozenBatchNorm: o.FrozenBN, LabelSmoothing: o.LabelSmoothing, ClassWeights: classWeights,
-		ClipGradNorm: o.ClipGradNorm, EMA: o.EMA, HeadMultiplier: o.HeadMultiplier,
+		ClipGradNorm: o.ClipGradNorm, EMA: o.EMA, HeadMultiplier: o.HeadMultiplier, Precision: o.Precision,
 	}
 }

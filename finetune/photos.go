@@ -76,7 +76,15 @@ func openPhotos(ctx context.Context, o Options) (*photos, error) {
 	if len(found.Classes) < 2 {
 		return nil, fail.New(fail.Usage, "Give photos of at least two classes.", "%s has one class, %s", o.Data, found.Classes[0])
 	}
-	return p, nil
+	return p, p.fill(o.BatchSize)
+}
+
+// fill checks that the photos to learn from fill a batch.
+func (p *photos) fill(batch int) error {
+	if n := len(p.train); batch > n {
+		return fail.New(fail.Usage, fmt.Sprintf("Give --batch-size %d or less.", n), "a batch of %d photos, and %d to learn from", batch, n)
+	}
+	return nil
 }
 
 // fingerprint tells whether the photos are the same: names, labels and sizes.

@@ -1,6 +1,7 @@
 package finetune
 
 import (
+	"fmt"
 	"iter"
 
 	"fx/internal/random"
@@ -23,6 +24,13 @@ type position struct {
 	Step  int `json:"step"`  // steps done in the epoch that follows them
 }
 
+func (p position) String() string {
+	if p.Step == 0 {
+		return fmt.Sprintf("epoch %d", p.Epoch)
+	}
+	return fmt.Sprintf("step %d of epoch %d", p.Step, p.Epoch+1)
+}
+
 // job is one batch to make ready.
 type job struct {
 	train bool
@@ -33,6 +41,9 @@ type job struct {
 
 // steps is the number of training steps in an epoch. The last may be short.
 func (p plan) steps() int { return (len(p.train) + p.batch - 1) / p.batch }
+
+// batches is the number of training batches before the position.
+func (p plan) batches(at position) int { return at.Epoch*p.steps() + at.Step }
 
 // share is the part of batch i in the update that it belongs to. The last
 // update of an epoch may have fewer batches.

@@ -11,7 +11,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,6 +19,7 @@ import (
 	"fx/finetune/artifacts"
 	"fx/internal/durable"
 	"fx/internal/fail"
+	"fx/internal/ort"
 	"fx/internal/preprocess"
 )
 
@@ -43,6 +43,7 @@ type record struct {
 	Parameters    []artifacts.Parameter `json:"parameters"` // that learn
 	Rejected      []extract.BadPhoto    `json:"rejected"`
 	Versions      map[string]string     `json:"versions"`
+	Session       map[string]string     `json:"session"` // options that ONNX Runtime ran with, and which device
 	Notes         []string              `json:"notes"`
 	Result        *Result               `json:"result,omitempty"`
 }
@@ -51,6 +52,7 @@ type record struct {
 // same. The names are those of the flags, as far as there are any.
 type settings struct {
 	Backbone       string          `json:"backbone"`
+	FeatureTensor  string          `json:"feature-tensor"`
 	Weights        string          `json:"weights (SHA-256)"`
 	Preprocess     preprocess.Spec `json:"preprocessing"`
 	EXIF           string          `json:"exif"`
@@ -79,10 +81,12 @@ type settings struct {
 	EMA            float64         `json:"ema"`
 	HeadMultiplier float64         `json:"head-lr-multiplier"`
 	FrozenBN       bool            `json:"frozen-bn"`
+	Precision      string          `json:"precision"`
 	Seed           uint64          `json:"seed"`
 	Provider       string          `json:"device"`
 	Threads        int             `json:"threads"`
 	Runtime        string          `json:"ONNX Runtime"`
+	TF32           string          `json:"TensorFloat-32"` // "" on the CPU, which has none
 }
 
 func (r *run) settings() settings {
@@ -94,7 +98,7 @@ func (r *run) settings() settings {
 		return value
 	}
 	return settings{
-		Backbone: r.opened.Backbone.Name, Weights: r.opened.WeightsSHA256, Preprocess: r.network.Preprocess,
+		Backbone: r.opened.Backbone.Name, FeatureTensor: r.opened.Backbone.FeatureTensor, Weights: r.opened.WeightsSHA256, Preprocess: r.network.Preprocess,
 		EXIF: def(o.EXIF, "ignore"), Decoder: r.photos.decoder.Name(),
 		Data: r.fingerprint, Classes: strings.Join(r.photos.Classes, ","), TrainSplit: r.photos.trainSplit, ValSplit: r.photos.valSplit,
 		Trainable: o.Trainable, HeadOnly: o.HeadOnly, Scratch: o.Scratch,
@@ -102,9 +106,23 @@ func (r *run) settings() settings {
 		Optimizer: o.Optimizer.Name, Momentum: o.Optimizer.Momentum, Nesterov: o.Optimizer.Nesterov, WeightDecay: o.Optimizer.WeightDecay,
 		Schedule: def(o.Schedule, constantSchedule), StepEpochs: o.StepEpochs, WarmupEpochs: o.WarmupEpochs,
 		LabelSmoothing: o.LabelSmoothing, ClassWeights: def(o.ClassWeights, "none"), ClipGradNorm: o.ClipGradNorm, EMA: o.EMA,
-		HeadMultiplier: o.HeadMultiplier, FrozenBN: o.FrozenBN, Seed: o.Seed,
-		Provider: r.provider, Threads: runtime.GOMAXPROCS(0), Runtime: r.runtime.Library().Version,
+		HeadMultiplier: o.HeadMultiplier, FrozenBN: o.FrozenBN, Precision: def(o.Precision, artifacts.Float32), Seed: o.Seed,
+		TF32: r.tf32, Provider: r.provider, Threads: r.threads, Runtime: r.runtime.Library().Version,
 	}
+}
+
+// tf32 says whether products of float32 may be rounded to TensorFloat-32, 10 bits.
+// ONNX Runtime has one switch for all of them. PyTorch allows it for convolutions
+// and not for matrix products; fx's gradients of convolutions are matrix
+// products, so its default is on.
+func tf32(s *ort.Session) string {
+	switch s.ProviderOptions()["cuda.use_tf32"] {
+	case "1":
+		return "convolutions and matrix products"
+	case "0":
+		return "off"
+	}
+	return ""
 }
 
 // id names a run by its settings.
@@ -167,7 +185,7 @@ func (r *run) write(epochs []Epoch) error {
 	if err == nil {
 		err = durable.WriteBytes(filepath.Join(r.options.Out, metricsName), metrics(epochs))
 	}
-	return fail.Wrap(fail.KindOf(err), err, "Choose a folder that fx may write with --out.", "run %s", r.options.Out)
+	return fail.Wrap(fail.KindOf(err), err, otherFolder, "run %s", r.options.Out)
 }
 
 // metrics is the table of epochs as CSV.

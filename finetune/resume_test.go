@@ -3,22 +3,15 @@ package finetune
 import (
 	"context"
 	"errors"
-	"flag"
 	"math"
-	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
-	"time"
 
 	"fx/finetune/artifacts"
 	"fx/internal/progress"
-	"fx/internal/random"
 )
-
-var kills = flag.Int("kills", 4, "how often TestKilledRun kills")
 
 // stopper cancels after so many photos.
 type stopper struct {
@@ -51,6 +44,7 @@ func TestAStoppedRunGoesOnToTheSameBits(t *testing.T) {
 		change func(*Options)
 	}{
 		{"sgd", func(*Options) {}},
+		{"float16", func(o *Options) { o.Precision, o.Accumulate = artifacts.Float16, 2 }}, // whose scale falls at first
 		{"everything", func(o *Options) {
 			o.Optimizer = artifacts.Optimizer{Name: artifacts.AdamW, WeightDecay: 0.01}
 			o.Accumulate, o.EMA, o.ClipGradNorm, o.LabelSmoothing, o.ClassWeights = 2, 0.9, 1, 0.1, "auto"
@@ -118,71 +112,4 @@ func TestAccumulatedGradientsAreThoseOfOneBatch(t *testing.T) {
 	if w, a := whole.Epochs[1].ValLoss, apart.Epochs[1].ValLoss; math.Abs(a-w) < 1e-4*w {
 		t.Errorf("small batches without accumulation give the same loss, %g: the comparison shows nothing", w)
 	}
-}
-
-// TestMain runs a training instead of the tests where TestKilledRun asks for one.
-func TestMain(m *testing.M) {
-	if out := os.Getenv("FX_FINETUNE_TEST_OUT"); out != "" {
-		o := killable(os.Getenv("FX_FINETUNE_TEST_DATA"), out)
-		if _, err := Run(context.Background(), o, progress.Discard); err != nil {
-			_, _ = os.Stderr.WriteString(err.Error() + "\n")
-			os.Exit(1)
-		}
-		os.Exit(0)
-	}
-	os.Exit(m.Run())
-}
-
-func killable(data, out string) Options {
-	o := small(data, out)
-	o.Resume, o.Epochs, o.CheckpointSteps = true, 3, 1 // most of the time goes into saving
-	return o
-}
-
-func TestKilledRun(t *testing.T) {
-	needRuntime(t)
-	data := drawPhotos(t, t.TempDir(), 5, 2)
-	undisturbed := filepath.Join(t.TempDir(), "undisturbed")
-	if _, err := Run(t.Context(), killable(data, undisturbed), progress.Discard); err != nil {
-		t.Fatal(err)
-	}
-	out := filepath.Join(t.TempDir(), "killed")
-	s := random.New(0, "kill")
-	start := func() *exec.Cmd {
-		c := exec.Command(os.Args[0])
-		c.Env = append(os.Environ(), "FX_FINETUNE_TEST_OUT="+out, "FX_FINETUNE_TEST_DATA="+data)
-		c.Stderr = os.Stderr
-		if err := c.Start(); err != nil {
-			t.Fatal(err)
-		}
-		return c
-	}
-	survived := 0
-	for n := 0; n < *kills; n++ {
-		c := start()
-		// Wait for the first sign of life of this run, then kill at some moment.
-		time.Sleep(time.Duration(200+s.IntN(1200)) * time.Millisecond)
-		_ = c.Process.Kill()
-		if err := c.Wait(); err == nil { // it was done: begin again
-			survived++
-			same(t, undisturbed, out)
-			if err := os.RemoveAll(out); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
-	if c := start(); c.Wait() != nil {
-		t.Fatal("the last run failed")
-	}
-	same(t, undisturbed, out)
-	err := filepath.WalkDir(out, func(path string, _ os.DirEntry, err error) error {
-		if strings.Contains(path, ".fx-tmp-") {
-			t.Errorf("left behind: %s", path)
-		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Logf("%d kills, %d runs ended before theirs", *kills, survived)
 }

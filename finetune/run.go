@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 
 	"fx/extract"
@@ -13,6 +14,7 @@ import (
 	"fx/head"
 	"fx/internal/durable"
 	"fx/internal/fail"
+	"fx/internal/kernels"
 	"fx/internal/ort"
 	"fx/internal/progress"
 )
@@ -56,14 +58,16 @@ type run struct {
 	opened      *extract.Network
 	network     *artifacts.Network
 	photos      *photos
-	fingerprint string            // of the photos, rejected ones included
-	counted     map[string]uint64 // batches that the initial weights' statistics have seen, by layer
+	fingerprint string // of the photos, rejected ones included
 	graph       artifacts.Options
 	runtime     *ort.Runtime
 	provider    string
+	tf32        string // see the function
+	threads     int    // that compute a step together: another number makes other bits
 	plan        plan
 	engine      *engine
 	record      record
+	newest      position // of the checkpoint last/
 }
 
 // Run trains a network on photos and leaves a MODEL in o.Out. It can be killed
@@ -80,12 +84,9 @@ func Run(ctx context.Context, o Options, report progress.Reporter) (Result, erro
 		o.Workers = runtime.GOMAXPROCS(0)
 	}
 	r := &run{options: o, report: report}
-	earlier, found, err := readRecord(o.Out)
+	_, _, err := o.earlier() // before any work
 	if err != nil {
 		return Result{}, err
-	}
-	if found && !o.Resume {
-		return Result{}, fail.New(fail.Usage, "Give --resume to go on with it, or another --out.", "%s holds a run already", o.Out)
 	}
 	if r.photos, err = openPhotos(ctx, o); err != nil {
 		return Result{}, err
@@ -93,14 +94,18 @@ func Run(ctx context.Context, o Options, report progress.Reporter) (Result, erro
 	if err := r.prepare(ctx); err != nil {
 		return Result{}, err
 	}
-	if err := os.MkdirAll(filepath.Join(o.Out, checkpointDir), 0o755); err != nil {
-		return Result{}, fail.Wrap(fail.Usage, err, "Choose a folder that fx may write with --out.", "run %s", o.Out)
-	}
-	held, err := lock(o.Out)
+	held, err := take(o.Out)
 	if err != nil {
 		return Result{}, err
 	}
-	defer func() { _ = held.Close() }() // nothing is written through it
+	defer held.release()
+	earlier, found, err := o.earlier() // nobody else writes it from here on
+	if err != nil {
+		return Result{}, err
+	}
+	if o.Resume && !found {
+		report.Note(fmt.Sprintf("there is no run in %s to go on with: a new one begins", o.Out))
+	}
 	if err := r.tidy(); err != nil {
 		return Result{}, fail.Wrap(fail.KindOf(err), err, "", "run %s", o.Out)
 	}
@@ -109,13 +114,44 @@ func Run(ctx context.Context, o Options, report progress.Reporter) (Result, erro
 		defer r.engine.close()
 	}
 	if err != nil {
-		return Result{}, err
+		return Result{}, r.shortOfMemory(ctx, err)
 	}
 	if r.record.Result != nil {
 		report.Note("the run is finished already")
 		return *r.record.Result, nil
 	}
-	return r.train(ctx)
+	result, err := r.train(ctx)
+	return result, r.shortOfMemory(ctx, err)
+}
+
+// earlier reads the record of the run to go on with. found is false where there
+// is none.
+func (o Options) earlier() (rec record, found bool, err error) {
+	rec, found, err = readRecord(o.Out)
+	if err != nil {
+		return rec, found, err
+	}
+	if found && !o.Resume {
+		return rec, found, fail.New(fail.Usage, "Give --resume to go on with it, or another --out.", "%s holds a run already", o.Out)
+	}
+	if found {
+		return rec, found, nil
+	}
+	for _, other := range []struct{ file, what string }{
+		{filepath.Join(checkpointDir, lastName), "a checkpoint, and no " + recordName},
+		{"model.json", "a model of `fx fit-head`"},
+		{"manifest.json", "an embedding store"},
+	} {
+		if exists(filepath.Join(o.Out, other.file)) {
+			return rec, found, fail.New(fail.Usage, "Choose another --out.", "%s holds %s", o.Out, other.what)
+		}
+	}
+	return rec, found, nil
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
 }
 
 // prepare opens the network with a classifier for the photos' classes and
@@ -147,30 +183,16 @@ func (r *run) prepare(ctx context.Context) error {
 }
 
 // open finds the network and what it starts from.
-func (r *run) open(ctx context.Context) error {
-	o := r.options
-	notAFile := func(file string) error {
-		return fail.New(fail.Usage, "Give a name of `fx backbones list`; `fx artifacts generate` writes the training graphs of a file.", "fx finetune trains registered networks, not %s", file)
-	}
-	if strings.HasSuffix(strings.ToLower(o.Network.Backbone), ".onnx") {
-		return notAFile(o.Network.Backbone)
-	}
-	var err error
+func (r *run) open(ctx context.Context) (err error) {
+	o, classes := r.options, len(r.photos.Classes)
 	if o.Scratch {
-		r.opened, r.network, err = openScratch(o.Network, len(r.photos.Classes), o.Seed)
-		return err
+		r.opened, r.network, err = openScratch(o.Network, classes, o.Seed)
+	} else {
+		r.opened, r.network, err = openNetwork(ctx, o.Network, classes, o.Seed, r.report)
 	}
-	if r.opened, r.network, err = openNetwork(ctx, o.Network, len(r.photos.Classes), o.Seed, r.report); err != nil {
-		return err
-	}
-	if file := r.opened.Backbone.File; file != "" { // the weights were found as an ONNX file
-		return notAFile(file)
-	}
-	initial, err := r.opened.State()
 	if err != nil {
 		return err
 	}
-	r.counted = counted(r.network, initial)
 	r.opened = r.opened.Description() // the weights lie in the network
 	return nil
 }
@@ -178,7 +200,7 @@ func (r *run) open(ctx context.Context) error {
 // tidy finishes or takes away what a killed process left half done.
 func (r *run) tidy() error {
 	for _, name := range []string{lastName, bestName} {
-		if err := recoverDir(filepath.Join(r.options.Out, checkpointDir, name)); err != nil {
+		if err := durable.RecoverDir(r.checkpoint(name)); err != nil {
 			return err
 		}
 	}
@@ -193,6 +215,9 @@ func (r *run) begin(ctx context.Context, earlier record, found bool) error {
 		return err
 	}
 	if r.runtime, err = ort.Load(library); err != nil {
+		return err
+	}
+	if err := r.canCompute(); err != nil {
 		return err
 	}
 	r.fingerprint = r.photos.fingerprint()
@@ -212,26 +237,45 @@ func (r *run) begin(ctx context.Context, earlier record, found bool) error {
 		return fail.New(fail.Rejected, "Mend or remove them, or leave --on-bad-image fail out.", "%d photos can't be used", len(r.photos.rejected))
 	}
 	r.plan = plan{seed: r.options.Seed, train: r.photos.train, val: r.photos.val, batch: r.options.BatchSize, epochs: r.options.Epochs, accumulate: max(r.options.Accumulate, 1)}
-	if n := len(r.plan.train); r.options.BatchSize > n {
-		return fail.New(fail.Usage, fmt.Sprintf("Give --batch-size %d or less.", n), "a batch of %d photos, and %d to learn from", r.options.BatchSize, n)
+	if err := r.photos.fill(r.options.BatchSize); err != nil { // some may have been left out
+		return err
+	}
+	r.threads = runtime.GOMAXPROCS(0)
+	if found { // before the engine, which takes its time and knows the device alone
+		if began := earlier.Settings.Threads; began > 0 && began != r.threads {
+			r.report.Note(fmt.Sprintf("the run began with %d threads and goes on with them, on %d CPUs", began, r.threads))
+			r.threads = began
+		}
+		r.provider, r.tf32 = earlier.Settings.Provider, earlier.Settings.TF32
+		if err := r.unchanged(earlier); err != nil {
+			return err
+		}
 	}
 	if err := r.startEngine(ctx); err != nil {
 		return err
 	}
-	now := r.settings()
 	if found {
-		if differ := earlier.Settings.diff(now); len(differ) > 0 {
-			return fail.New(fail.Usage, "Give the flags that the run began with, or another --out.", "%s can't go on with other settings: %s", r.options.Out, strings.Join(differ, "; "))
-		}
 		r.record = earlier
-		return nil
+		return r.unchanged(earlier)
 	}
+	now := r.settings()
 	r.record.FormatVersion, r.record.ID, r.record.Status, r.record.Settings = recordVersion, now.id(), "training", now
 	r.record.Weights, r.record.Data, r.record.Classes = r.opened.Weights, absolute(r.options.Data), r.photos.Classes
 	r.record.Rejected = append([]extract.BadPhoto{}, r.photos.rejected...)
-	r.record.Notes = append(append([]string{}, r.opened.Notes...), r.network.Notes...)
-	r.record.Versions = map[string]string{"fx": r.options.FxVersion, "go": runtime.Version(), "onnxruntime": r.runtime.Library().Version}
+	r.record.Notes = notes(r.opened.Notes, r.network.Notes)
+	r.record.Versions = map[string]string{"fx": r.options.FxVersion, "go": runtime.Version(), "onnxruntime": r.runtime.Library().Version, "kernels": kernels.InstructionSet()}
+	r.record.Session = r.engine.session().ProviderOptions()
+	r.record.Session["device"] = r.engine.session().Why()
 	return r.write(nil)
+}
+
+// unchanged refuses to go on with a run under other settings.
+func (r *run) unchanged(earlier record) error {
+	if differ := earlier.Settings.diff(r.settings()); len(differ) > 0 {
+		return fail.New(fail.Usage, "Give the flags that the run began with, or another --out.",
+			"%s can't go on with other settings: %s", r.options.Out, strings.Join(differ, "; "))
+	}
+	return nil
 }
 
 // startEngine makes the training graphs and says where they run.
@@ -239,11 +283,21 @@ func (r *run) startEngine(ctx context.Context) error {
 	task := r.report.Begin("prepare", 0, "graphs")
 	defer task.End()
 	var err error
-	if r.engine, err = newEngine(ctx, r.runtime, r.options, r.network, r.graph, r.plan.sizes(), r.plan.accumulate > 1); err != nil {
+	if r.engine, err = newEngine(ctx, r.runtime, ort.SessionOptions{Device: r.options.Device, Threads: r.threads, ProfilePrefix: r.options.ProfilePrefix}, r.network, r.graph, r.plan.sizes(), r.plan.accumulate > 1); err != nil {
 		return err
 	}
-	r.provider = r.engine.session().Provider()
+	r.provider, r.tf32 = r.engine.session().Provider(), tf32(r.engine.session())
 	return nil
+}
+
+// tell passes on the engine's news, and keeps them.
+func (r *run) tell() {
+	for _, note := range r.engine.news() {
+		r.report.Note(note)
+		if !slices.Contains(r.record.Notes, note) {
+			r.record.Notes = append(r.record.Notes, note)
+		}
+	}
 }
 
 // parameters counts the values that learn.
@@ -261,7 +315,20 @@ func (r *run) announce() {
 	for _, p := range r.record.Parameters {
 		r.report.Note(fmt.Sprintf("  %s %v", p.Name, p.Shape))
 	}
-	r.report.Note(fmt.Sprintf("%d values in %d parameters learn, on %s (%s)", r.parameters(), len(r.record.Parameters), r.provider, r.engine.session().Why()))
+	r.report.Note(fmt.Sprintf("%d values in %d parameters learn", r.parameters(), len(r.record.Parameters)))
+	r.report.Note(r.network.Name + " runs on " + r.engine.session().Why())
+	r.tell()
+}
+
+// notes joins lists of notes, each note once.
+func notes(lists ...[]string) []string {
+	all := []string{}
+	for _, note := range slices.Concat(lists...) {
+		if !slices.Contains(all, note) {
+			all = append(all, note)
+		}
+	}
+	return all
 }
 
 func absolute(path string) string {

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"fx/backbones"
+	"fx/finetune/artifacts"
 	"fx/internal/fail"
 	"fx/internal/progress"
 	"fx/internal/weights"
@@ -28,7 +29,7 @@ func TestScratch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got, _, err := weights.Read(filepath.Join(o.Out, checkpointDir, lastName, modelName))
+	got, _, err := weights.Read(filepath.Join(o.Out, checkpointDir, lastName, artifacts.ModelFile))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -56,7 +57,7 @@ func TestScratchRefusesWhatItCannotStart(t *testing.T) {
 	needRuntime(t)
 	data := drawPhotos(t, t.TempDir(), 2, 1)
 	for says, change := range map[string]func(*Options){
-		"registered networks":   func(o *Options) { o.Network.Backbone = "own.onnx" },
+		"can't tell how those":  func(o *Options) { o.Network.Backbone = "own.onnx" },
 		"resnet19":              func(o *Options) { o.Network.Backbone = "resnet19" },
 		"--resize and --crop":   func(o *Options) { o.Network.Crop = -1 },
 		"--scratch starts from": func(o *Options) { o.Network.Weights = "seed:0" },

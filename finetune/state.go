@@ -3,6 +3,7 @@ package finetune
 import (
 	"context"
 	"math"
+	"strings"
 
 	"fx/finetune/artifacts"
 	"fx/internal/fail"
@@ -11,10 +12,10 @@ import (
 )
 
 // state is everything that goes from step to step: parameters, statistics, the
-// optimizer's memory. It lies on the device. Parameters have two values: a graph
-// reads one and writes the other, and then they swap. On the CPU the rest is
-// written over itself, so that it takes half the memory; a run that began must
-// then come to its end, or the state is lost.
+// optimizer's memory. It lies on the device, whatever changes in two values: a
+// graph reads one and writes the other, and then they swap. On the CPU what may be
+// written over itself is (Slot.InPlace), which halves the memory; a run that began
+// must then come to its end, or the state is lost.
 type state struct {
 	cells   []*cell
 	byName  map[string]*cell
@@ -30,17 +31,9 @@ type cell struct {
 // newState puts initial values on the device of the session.
 func newState(ctx context.Context, session *ort.Session, graphs []*artifacts.Graph, initial *weights.StateDict) (*state, error) {
 	s := &state{session: session, byName: map[string]*cell{}}
-	for _, g := range graphs {
-		for _, slot := range g.State {
-			c := s.byName[slot.Name]
-			if c == nil {
-				c = &cell{Slot: slot}
-				s.byName[slot.Name], s.cells = c, append(s.cells, c)
-			}
-			if c.Next == "" {
-				c.Next, c.InPlace = slot.Next, slot.InPlace
-			}
-		}
+	for _, slot := range artifacts.Slots(graphs...) {
+		c := &cell{Slot: slot}
+		s.byName[slot.Name], s.cells = c, append(s.cells, c)
 	}
 	for _, c := range s.cells {
 		for i := range c.values {
@@ -83,17 +76,13 @@ func (s *state) set(ctx context.Context, from *weights.StateDict) error {
 
 // clearGradients forgets what was added up.
 func (s *state) clearGradients(ctx context.Context) error {
+	var sums []*ort.Value
 	for _, c := range s.cells {
-		if c.Kind != artifacts.GradientState {
-			continue
-		}
-		if v := c.values[c.current]; v.OnHost() {
-			clear(ort.Data[float32](v.Tensor()))
-		} else if err := s.session.Upload(ctx, v, ort.NewTensor(make([]float32, elements(c.Shape)), c.Shape...)); err != nil {
-			return err
+		if c.Kind == artifacts.GradientState {
+			sums = append(sums, c.values[c.current])
 		}
 	}
-	return nil
+	return s.session.Clear(ctx, sums...)
 }
 
 // read returns the newest values. On the CPU they share the state's memory:
@@ -121,6 +110,15 @@ func (s *state) read(ctx context.Context) (*weights.StateDict, error) {
 	return all, nil
 }
 
+// slots lists what lies in the state.
+func (s *state) slots() []artifacts.Slot {
+	all := make([]artifacts.Slot, len(s.cells))
+	for i, c := range s.cells {
+		all[i] = c.Slot
+	}
+	return all
+}
+
 func (s *state) close() {
 	for _, c := range s.cells {
 		for i, v := range c.values {
@@ -140,8 +138,12 @@ func elements(shape []int64) int {
 }
 
 // firstNonFinite names a tensor that holds a value that is not finite, or "".
-func firstNonFinite(all *weights.StateDict) string {
+// Gradients under a loss scale may be: their update will be left out.
+func (r *run) firstNonFinite(all *weights.StateDict) string {
 	for _, name := range all.Names() {
+		if r.options.Precision == artifacts.Float16 && strings.HasSuffix(name, artifacts.GradientSuffix) {
+			continue
+		}
 		t, _ := all.Get(name)
 		values, err := t.Float32s()
 		if err != nil {

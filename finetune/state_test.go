@@ -23,6 +23,7 @@ func TestStateInPlace(t *testing.T) {
 		{"Nesterov", func(o *artifacts.Options) {
 			o.Optimizer.Momentum, o.Optimizer.Nesterov, o.Optimizer.WeightDecay, o.ClipGradNorm = 0.9, true, 0.01, 1
 		}},
+		{"kernels", func(o *artifacts.Options) { o.Optimizer.Momentum, o.EMA, o.Kernels = 0.9, 0.9, true }},
 		{"AdamW and EMA", func(o *artifacts.Options) { o.Optimizer.Name, o.EMA = artifacts.AdamW, 0.9 }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -83,7 +84,7 @@ func trainedState(t *testing.T, change func(*artifacts.Options), inPlace bool) (
 	}
 	defer p.state.close()
 	defer p.closeBindings()
-	l := &loader{spec: n.Preprocess, runtime: rt}
+	l := &loader{spec: n.Preprocess, session: p.session}
 	b, err := l.take(job{train: true, items: make([]int, 4)})
 	if err != nil {
 		t.Fatal(err)

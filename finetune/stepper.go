@@ -2,36 +2,37 @@ package finetune
 
 import (
 	"context"
+	"errors"
 
 	"fx/extract"
 	"fx/finetune/artifacts"
 	"fx/internal/fail"
 	"fx/internal/ort"
 	"fx/internal/progress"
+	"fx/internal/weights"
 )
 
-// Stepper does the training steps of Run one at a time, on photos that the
-// caller puts into its memory, and leaves no folder. It serves to measure them.
-// One goroutine at a time may use it.
+// Stepper does the training steps of Run one at a time, on batches of the
+// caller's, and leaves no folder: for measurements, and to compare devices. It is
+// for one goroutine at a time.
 type Stepper struct {
 	network *artifacts.Network
 	engine  *engine
-	loader  *loader // draws dropout's random numbers; loads nothing
-	batch   *batch
-	rate    float64
+	size    int
+	seed    uint64
+	steps   int
 }
 
 // Outcome is what a batch gave.
 type Outcome struct {
-	Loss    float64 // mean over the batch
+	Loss    float64 // mean over the batch, before the update
 	Correct int     // right predictions in the batch
 }
 
-// NewStepper opens a network, gives it a fresh classifier for so many classes,
-// and makes the training step for batches of o.BatchSize photos at the rate
-// o.LR. What o says of photos, epochs, schedules, accumulation and checkpoints
-// has no part in it, nor have class weights, which follow from a run's photos.
-// The errors are those of Run.
+// NewStepper opens a network, gives it a fresh classifier for so many classes, and
+// makes the training step for batches of o.BatchSize photos. What o says of
+// photos, epochs, rates, accumulation and checkpoints has no part in it, nor have
+// class weights, which follow from a run's photos. The errors are those of Run.
 func NewStepper(ctx context.Context, o Options, classes int, report progress.Reporter) (*Stepper, error) {
 	if err := o.check(); err != nil {
 		return nil, err
@@ -44,20 +45,14 @@ func NewStepper(ctx context.Context, o Options, classes int, report progress.Rep
 	if err != nil {
 		return nil, err
 	}
-	s := &Stepper{rate: o.LR}
+	s := &Stepper{size: o.BatchSize, seed: o.Seed}
 	if s.network, err = startingPoint(ctx, o, classes, report); err != nil {
 		return nil, err
 	}
-	if s.engine, err = newEngine(ctx, rt, o, s.network, o.graph(s.network, nil), []int{o.BatchSize}, false); err != nil {
+	sessions := ort.SessionOptions{Device: o.Device, ProfilePrefix: o.ProfilePrefix}
+	if s.engine, err = newEngine(ctx, rt, sessions, s.network, o.graph(s.network, nil), []int{s.size}, false); err != nil {
 		return nil, err
 	}
-	s.loader = &loader{spec: s.network.Preprocess, seed: o.Seed, runtime: rt, noise: s.engine.noise()}
-	if s.batch, err = s.loader.take(job{train: true, items: make([]int, o.BatchSize)}); err != nil {
-		s.Close()
-		return nil, err
-	}
-	clear(s.Images())
-	clear(s.Labels())
 	return s, nil
 }
 
@@ -78,15 +73,8 @@ func startingPoint(ctx context.Context, o Options, classes int, report progress.
 	return n, nil
 }
 
-// Images is the memory of the photos, [batch, Crop, Crop, 3] in RGB, which
-// starts black.
-func (s *Stepper) Images() []uint8 { return ort.Data[uint8](s.batch.images.Tensor()) }
-
-// Labels is the memory of the photos' classes, [batch], which start at 0.
-func (s *Stepper) Labels() []int64 { return ort.Data[int64](s.batch.labels.Tensor()) }
-
-// Crop is the number of pixels of a photo's side.
-func (s *Stepper) Crop() int { return s.network.Preprocess.Crop }
+// ImageSize is the number of pixels of a photo's side.
+func (s *Stepper) ImageSize() int { return s.network.Preprocess.Crop }
 
 // Runtime is the ONNX Runtime that does the steps.
 func (s *Stepper) Runtime() ort.Library { return s.engine.runtime.Library() }
@@ -94,23 +82,63 @@ func (s *Stepper) Runtime() ort.Library { return s.engine.runtime.Library() }
 // Where says where the steps run and why, such as "cpu: asked for".
 func (s *Stepper) Where() string { return s.engine.session().Why() }
 
-// Step draws dropout's random numbers and trains on the photos that lie in the
-// memory. Errors: fail.NonFinite where the loss is no number any more, and what
-// ONNX Runtime reports.
-func (s *Stepper) Step(ctx context.Context) (Outcome, error) {
-	s.loader.drawNoise(s.batch)
-	o, err := s.engine.step(ctx, s.batch, s.rate, share{first: true, last: true, part: 1})
-	if err == errNonFinite {
-		err = fail.New(fail.NonFinite, lowerRate, "the loss is %v in step %d", o.loss, s.batch.index+1)
+// News are notes about where and how the steps run that were not given yet.
+func (s *Stepper) News() []string { return s.engine.news() }
+
+// StepperBatch is a batch on the device.
+type StepperBatch struct{ batch *batch }
+
+// Close frees the batch's memory.
+func (b *StepperBatch) Close() { b.batch.close() }
+
+// Batch brings photos, uint8 [batch, size, size, 3], and their labels to the
+// device. index decides dropout's random numbers.
+func (s *Stepper) Batch(ctx context.Context, images []uint8, labels []int64, index int) (*StepperBatch, error) {
+	l := &loader{spec: s.network.Preprocess, seed: s.seed, session: s.engine.session(), noise: s.engine.noise()}
+	b, err := l.take(job{train: true, index: index, items: make([]int, s.size)})
+	if err != nil {
+		return nil, err
 	}
-	s.batch.index++
+	if len(images) != len(ort.Data[uint8](b.images.Tensor())) || len(labels) != s.size {
+		b.close()
+		return nil, fail.New(fail.Usage, "", "%d bytes of photos and %d labels for %d photos of %d×%d pixels", len(images), len(labels), s.size, s.ImageSize(), s.ImageSize())
+	}
+	copy(ort.Data[uint8](b.images.Tensor()), images)
+	copy(ort.Data[int64](b.labels.Tensor()), labels)
+	l.drawNoise(b)
+	if err := l.upload(ctx, b); err != nil {
+		b.close()
+		return nil, err
+	}
+	return &StepperBatch{b}, nil
+}
+
+// Step trains on a batch. Errors: fail.NonFinite where the loss is no number any
+// more, and what ONNX Runtime reports.
+func (s *Stepper) Step(ctx context.Context, b *StepperBatch, rate float64) (Outcome, error) {
+	s.steps++
+	o, err := s.engine.step(ctx, b.batch, rate, share{first: true, last: true, part: 1})
+	if errors.Is(err, errNonFinite) {
+		err = fail.New(fail.NonFinite, lowerRate, "the loss is %v in step %d", o.loss, s.steps)
+	}
 	return Outcome{Loss: o.loss, Correct: o.correct}, err
 }
 
-// Close frees everything, and has a profile written where one was asked for.
-func (s *Stepper) Close() {
-	if s.batch != nil {
-		s.batch.close()
+// State returns parameters, statistics and the optimizer's memory as they are
+// now, under the names of artifacts.
+func (s *Stepper) State(ctx context.Context) (*weights.StateDict, error) {
+	state, err := s.engine.state.read(ctx)
+	if err != nil {
+		return nil, err
 	}
-	s.engine.close()
+	whole := weights.NewStateDict() // apart from the memory that steps write to
+	for _, name := range state.Names() {
+		t, _ := state.Get(name)
+		t.Data = append([]byte(nil), t.Data...)
+		whole.Set(name, t)
+	}
+	return whole, nil
 }
+
+// Close frees the device, and has a profile written where one was asked for.
+func (s *Stepper) Close() { s.engine.close() }

@@ -20,12 +20,10 @@ func losses(t *testing.T, o Options, steps int) []float64 {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	if len(s.Images()) != o.BatchSize*s.Crop()*s.Crop()*3 || len(s.Labels()) != o.BatchSize {
-		t.Fatalf("memory for %d bytes and %d labels", len(s.Images()), len(s.Labels()))
-	}
+	images, labels := make([]uint8, o.BatchSize*s.ImageSize()*s.ImageSize()*3), make([]int64, o.BatchSize)
 	noise := random.New(7, "photos")
-	for i := range s.Images() {
-		s.Images()[i] = uint8(noise.Uint32())
+	for i := range images {
+		images[i] = uint8(noise.Uint32())
 	}
 	for _, name := range s.network.Values.Names() {
 		if s.engine.state.byName[name] != nil {
@@ -33,12 +31,17 @@ func losses(t *testing.T, o Options, steps int) []float64 {
 		}
 	}
 	var all []float64
-	for range steps {
-		o, err := s.Step(t.Context())
+	for i := range steps {
+		b, err := s.Batch(t.Context(), images, labels, i)
 		if err != nil {
 			t.Fatal(err)
 		}
-		all = append(all, o.Loss)
+		got, err := s.Step(t.Context(), b, o.LR)
+		b.Close()
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, got.Loss)
 	}
 	return all
 }
@@ -76,8 +79,13 @@ func TestStepperThatDiverges(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
+	b, err := s.Batch(t.Context(), make([]uint8, o.BatchSize*s.ImageSize()*s.ImageSize()*3), make([]int64, o.BatchSize), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Close()
 	for range 5 {
-		if _, err = s.Step(t.Context()); err != nil {
+		if _, err = s.Step(t.Context(), b, o.LR); err != nil {
 			break
 		}
 	}

@@ -46,7 +46,7 @@ func (r *run) train(ctx context.Context) (Result, error) {
 		return Result{}, err
 	}
 	r.announce()
-	l := &loader{photos: r.photos, spec: r.network.Preprocess, seed: r.options.Seed, runtime: r.runtime, noise: r.engine.noise()}
+	l := &loader{photos: r.photos, spec: r.network.Preprocess, seed: r.options.Seed, session: r.engine.session(), noise: r.engine.noise()}
 	var kinds []kind
 	for _, size := range r.plan.sizes() {
 		kinds = append(kinds, kind{size, true})
@@ -69,11 +69,12 @@ func (r *run) resume(ctx context.Context) (saved, error) {
 		return s, err
 	}
 	if !found {
-		s = saved{FormatVersion: checkpointVersion, Run: r.record.ID, Epochs: []Epoch{}}
+		s = saved{Run: r.record.ID, Epochs: []Epoch{}}
 		s.Random.Generator, s.Random.Seed = "Philox4x32-10", r.options.Seed
 		return s, nil
 	}
-	r.report.Note(fmt.Sprintf("going on after epoch %d, step %d of %d", s.Position.Epoch, s.Position.Step, r.plan.steps()))
+	r.report.Note(fmt.Sprintf("going on after %s", s.Position))
+	r.newest = s.Position
 	return s, r.engine.state.set(ctx, values)
 }
 
@@ -99,7 +100,7 @@ func (r *run) epoch(ctx context.Context, l *loader, s *saved) error {
 	s.Seconds += e.Seconds
 	s.Position, s.Running = position{Epoch: e.Epoch}, tally{}
 	if !finite(e.ValLoss) {
-		return fail.New(fail.NonFinite, lowerRate, "the val loss of epoch %d is %v; the checkpoint before it stays", e.Epoch, e.ValLoss)
+		return fail.New(fail.NonFinite, lowerRate, "the val loss of epoch %d is %v; %s", e.Epoch, e.ValLoss, r.stays())
 	}
 	return r.saveEpoch(ctx, s, e)
 }
@@ -110,6 +111,7 @@ func (r *run) saveEpoch(ctx context.Context, s *saved, e Epoch) error {
 	if err != nil {
 		return err
 	}
+	r.watchLossScale(values)
 	if s.BestEpoch == 0 || e.ValAccuracy > s.BestAccuracy {
 		s.BestEpoch, s.BestAccuracy = e.Epoch, e.ValAccuracy
 		if err := r.save(bestName, values, *s); err != nil {
@@ -137,10 +139,11 @@ func (r *run) trainPhase(ctx context.Context, l *loader, s *saved) error {
 		o, err := r.engine.step(ctx, b, rate, r.plan.share(s.Position.Step))
 		photos := len(b.items)
 		l.release(b)
+		r.tell()
 		if err != nil {
 			if errors.Is(err, errNonFinite) {
-				return fail.New(fail.NonFinite, lowerRate, "the loss is %v in step %d of epoch %d (batch %d); the last checkpoint stays",
-					o.loss, s.Position.Epoch*steps+s.Position.Step+1, s.Position.Epoch+1, s.Position.Step+1)
+				return fail.New(fail.NonFinite, lowerRate, "the loss is %v in step %d, batch %d of epoch %d; %s",
+					o.loss, s.Position.Epoch*steps+s.Position.Step+1, s.Position.Step+1, s.Position.Epoch+1, r.stays())
 			}
 			return err
 		}
@@ -157,6 +160,14 @@ func (r *run) trainPhase(ctx context.Context, l *loader, s *saved) error {
 		}
 	}
 	return nil
+}
+
+// stays tells which checkpoint an error leaves behind.
+func (r *run) stays() string {
+	if r.newest == (position{}) {
+		return "no checkpoint was saved yet"
+	}
+	return fmt.Sprintf("the checkpoint after %s stays", r.newest)
 }
 
 func (r *run) saveLast(ctx context.Context, s *saved) error {
@@ -181,6 +192,7 @@ func (r *run) valPhase(ctx context.Context, l *loader, epoch int) (tally, error)
 		o, err := r.engine.judge(ctx, b)
 		photos := len(b.items)
 		l.release(b)
+		r.tell()
 		if err != nil {
 			return t, err
 		}
@@ -200,6 +212,6 @@ func (r *run) interrupted(ctx context.Context, s *saved, err error) error {
 	if saveErr := r.saveLast(context.WithoutCancel(ctx), s); saveErr != nil {
 		return errors.Join(saveErr, err)
 	}
-	r.report.Note(fmt.Sprintf("stopped in epoch %d after step %d of %d; --resume goes on from there", s.Position.Epoch+1, s.Position.Step, r.plan.steps()))
+	r.report.Note(fmt.Sprintf("stopped after %s; --resume goes on from there", s.Position))
 	return err
 }

@@ -13,8 +13,11 @@ import (
 
 // drawPhotos writes pictures of two classes, waves and rings, for a machine
 // without photos: enough structure for features to differ, and work for the decoder.
-func drawPhotos(dir string) (string, error) {
-	const each, width, height = 48, 500, 375
+func drawPhotos(dir string) (string, error) { return drawPhotosOf(dir, 48) }
+
+// drawPhotosOf draws so many pictures of each class.
+func drawPhotosOf(dir string, each int) (string, error) {
+	const width, height = 500, 375
 	for class, wave := range map[string]func(x, y, k float64) float64{
 		"waves": func(x, y, k float64) float64 { return math.Sin(x*(0.02+k/300) + y*k/200) },
 		"rings": func(x, y, k float64) float64 { return math.Sin(math.Hypot(x-250, y-180) * (0.03 + k/200)) },

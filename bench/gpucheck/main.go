@@ -1,14 +1,20 @@
-// Gpucheck proves on a machine with an NVIDIA GPU that extraction on CUDA gives
-// the features of the CPU, and times it. It installs nothing:
+// Gpucheck proves on a machine with an NVIDIA GPU that fx computes there what it
+// computes on the CPU, and times it:
 //
-//	bin/fx runtime install --gpu
-//	go run ./bench/gpucheck --fx bin/fx --out out/gpu-check.md
+//	task gpu-check
 //
-// For each registered backbone with the weights seed:0 it runs `fx extract` on
-// the CPU, on CUDA with fx's own options (TF32 allowed, as in PyTorch), and on
-// CUDA without TF32; then the network alone, without photos. It writes a table
-// and exits with 1 where features differ by more than the tolerance, and with 7
-// where there is no GPU to check.
+// It runs the CUDA tests; twenty training steps of each network on CUDA beside the
+// same steps on the CPU, in every precision; times training steps beside
+// PyTorch's, where a Python with torch is there; and compares and times `fx
+// extract`. It writes a table, section by section, so that a run that is cut
+// short leaves what it had, and exits with 1 where something differs by more than
+// it may, and with 7 where there is no GPU to check.
+//
+// It installs nothing and needs no network: what it runs lies beside it (fx and
+// the test binaries, which `task gpu-check-build` makes), photos are drawn where
+// there are none, weights come from a seed, and FX_ORT_LIB may name an ONNX
+// Runtime. NVIDIA's libraries are also taken from the Python that has torch.
+// --device cpu rehearses it all without a GPU.
 package main
 
 import (
@@ -20,10 +26,13 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 
 	"fx/backbones"
-	"fx/internal/durable"
+	"fx/finetune/artifacts"
 	"fx/internal/fail"
 )
 
@@ -42,87 +51,170 @@ func main() {
 	os.Exit(int(fail.KindOf(err)))
 }
 
+// sections are what is checked, in this order.
+var sections = []section{
+	{"tests", checkTests},
+	{"parity", checkParity},
+	{"speed", checkSpeed},
+	{"extract", checkExtract},
+}
+
+// section is a part of the check. It writes into the report and returns what
+// failed, in words; an error keeps it from going on.
+type section struct {
+	name string
+	run  func(ctx context.Context, o options, r *report) (failed []string, err error)
+}
+
+// families are the networks whose training is checked where none are named.
+var families = []string{"resnet18", "alexnet", "vgg11_bn", "squeezenet1_0", "densenet121", "inception_v3"}
+
 // options are the flags.
 type options struct {
-	fx, data, out, device string
-	backbones             []string
-	batch                 int
-	tolerance             float64
+	fx, tests, python, data, out, device string
+	only                                 []string
+	backbones                            []string // nil: each section's own
+	batch                                int
+	tolerance                            float64
+	steps                                int
+	batches                              []int
+	precisions                           []string
+	seconds                              float64
+	scratch                              string    // folder of this run
+	log                                  io.Writer // progress
 }
 
 func parse(args []string, stderr io.Writer) (options, error) {
-	o := options{data: os.Getenv("FX_DATA_DIR")}
+	o := options{data: os.Getenv("FX_DATA_DIR"), log: stderr}
+	beside := "."
+	if executable, err := os.Executable(); err == nil {
+		beside = filepath.Dir(executable)
+	}
 	flags := flag.NewFlagSet("gpucheck", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	flags.StringVar(&o.fx, "fx", "bin/fx", "the fx to check")
+	flags.StringVar(&o.fx, "fx", filepath.Join(beside, "fx"), "the fx to check")
+	flags.StringVar(&o.tests, "tests", beside, "folder of test binaries, *.test")
+	flags.StringVar(&o.python, "python", "python3", "a Python with torch and torchvision, to compare speed with")
 	flags.StringVar(&o.data, "data", o.data, "folder of photos (default: $FX_DATA_DIR, else pictures drawn here)")
-	flags.StringVar(&o.out, "out", "out/gpu-check.md", "file for the table")
+	flags.StringVar(&o.out, "out", "", "file for the table (default: out/gpu-check-GPU.md)")
 	flags.StringVar(&o.device, "device", "cuda", "device to check; cpu rehearses the check without a GPU")
-	names := flags.String("backbones", "", "comma-separated names (default: all)")
-	flags.IntVar(&o.batch, "batch-size", 32, "photos in one run of the network")
-	flags.Float64Var(&o.tolerance, "tolerance", 1e-3, "largest relative L2 distance of a photo's features")
+	only := flags.String("only", "", "comma-separated sections of tests, parity, speed and extract (default: all)")
+	names := flags.String("backbones", "", "comma-separated networks (default: all for extract, the six of training else)")
+	flags.IntVar(&o.batch, "batch-size", 32, "extract: photos in one run of the network")
+	flags.Float64Var(&o.tolerance, "tolerance", 1e-3, "extract: largest relative L2 distance of a photo's features")
+	flags.IntVar(&o.steps, "steps", 20, "parity: training steps")
+	batches := flags.String("batches", "8,64", "speed: photos a step")
+	precisions := flags.String("precisions", artifacts.Float32+","+artifacts.BFloat16, "speed: precisions")
+	flags.Float64Var(&o.seconds, "seconds", 2, "speed: how long each is timed")
 	if err := flags.Parse(args); err != nil {
 		return o, fail.Wrap(fail.Usage, err, "", "flags")
 	}
 	if flags.NArg() > 0 {
 		return o, fail.New(fail.Usage, "", "unknown argument %q", flags.Arg(0))
 	}
-	for _, b := range backbones.All() {
-		o.backbones = append(o.backbones, b.Name)
+	o.only, o.backbones, o.precisions = split(*only), split(*names), split(*precisions)
+	for _, text := range split(*batches) {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 {
+			return o, fail.New(fail.Usage, "Give numbers such as 8,64.", "--batches %s", *batches)
+		}
+		o.batches = append(o.batches, n)
 	}
-	if *names != "" {
-		o.backbones = strings.Split(*names, ",")
+	for _, name := range o.only {
+		if !slices.ContainsFunc(sections, func(s section) bool { return s.name == name }) {
+			return o, fail.New(fail.Usage, "They are tests, parity, speed and extract.", "unknown section %q", name)
+		}
+	}
+	for _, name := range o.backbones {
+		if _, err := backbones.Lookup(name); err != nil {
+			return o, err
+		}
+	}
+	if library := os.Getenv("FX_ORT_LIB"); library != "" { // what is run works in folders of its own
+		absolute, err := filepath.Abs(library)
+		if err == nil {
+			err = os.Setenv("FX_ORT_LIB", absolute)
+		}
+		if err != nil {
+			return o, err
+		}
 	}
 	fx, err := filepath.Abs(o.fx)
 	o.fx = fx
 	return o, err
 }
 
+func split(list string) []string {
+	if list == "" {
+		return nil
+	}
+	return strings.Split(list, ",")
+}
+
+// networks are those of the training sections.
+func (o options) networks() []string {
+	if o.backbones != nil {
+		return o.backbones
+	}
+	return families
+}
+
+func (o options) rehearsal() bool { return o.device == "cpu" }
+
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	o, err := parse(args, stderr)
 	if err != nil {
 		return err
 	}
+	if !o.rehearsal() {
+		o.lendLibraries(ctx)
+	}
 	machine, err := examine(ctx, o)
 	if err != nil {
 		return err
 	}
-	scratch, err := os.MkdirTemp("", "gpucheck-")
+	if o.scratch, err = os.MkdirTemp("", "gpucheck-"); err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(o.scratch) }() // stores and scripts of this run only
+	if o.out == "" {
+		o.out = filepath.Join("out", "gpu-check-"+slug(machine.gpu)+".md")
+	}
+	report, err := newReport(o.out, machine)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = os.RemoveAll(scratch) }() // stores of this run only
-	photos := o.data
-	if photos == "" {
-		if photos, err = drawPhotos(filepath.Join(scratch, "photos")); err != nil {
-			return err
-		}
-	}
-	table := newTable(machine, o)
 	var failed []string
-	for _, name := range o.backbones {
-		fmt.Fprintf(stderr, "gpucheck: %s\n", name)
-		r, err := check(ctx, o, name, photos, filepath.Join(scratch, name))
-		if err != nil {
-			return fmt.Errorf("%s: %w", name, err)
+	for _, s := range sections {
+		if o.only != nil && !slices.Contains(o.only, s.name) {
+			continue
 		}
-		if !r.within(o.tolerance) {
-			failed = append(failed, name)
+		fmt.Fprintf(stderr, "gpucheck: %s\n", s.name)
+		wrong, err := s.run(ctx, o, report)
+		if ctx.Err() != nil {
+			return ctx.Err()
 		}
-		table.add(r)
-		if err := os.RemoveAll(filepath.Join(scratch, name)); err != nil {
-			return err
+		if err != nil { // what one section meets must not cost the others
+			wrong = append(wrong, err.Error())
+			if err := report.add("**%s ended early**: %s\n\n", s.name, err); err != nil {
+				return err
+			}
+		}
+		for _, what := range wrong {
+			failed = append(failed, s.name+": "+what)
 		}
 	}
-	if err := os.MkdirAll(filepath.Dir(o.out), 0o755); err != nil {
-		return err
-	}
-	if err := durable.WriteBytes(o.out, []byte(table.text())); err != nil {
-		return err
-	}
-	fmt.Fprint(stdout, table.text())
+	fmt.Fprint(stdout, report.text())
+	fmt.Fprintf(stderr, "gpucheck: the table is in %s\n", o.out)
 	if len(failed) > 0 {
-		return errors.New("features differ from the CPU's by more than the tolerance: " + strings.Join(failed, ", "))
+		return errors.New("not all is as it should be:\n  " + strings.Join(failed, "\n  "))
 	}
 	return nil
+}
+
+var unfit = regexp.MustCompile(`[^a-z0-9]+`)
+
+// slug is a machine's name as part of a file's.
+func slug(name string) string {
+	return strings.Trim(unfit.ReplaceAllString(strings.ToLower(name), "-"), "-")
 }

@@ -114,10 +114,15 @@ func train(ctx context.Context, o stepOptions, profilePrefix string) (measuremen
 	if err != nil {
 		return m, nil, err
 	}
-	fill(stepper, o.classes)
+	batch, err := noise(ctx, stepper, o)
+	if err != nil {
+		stepper.Close()
+		return m, nil, err
+	}
+	defer batch.Close()
 	for i := range o.warmup + o.steps {
 		start := time.Now()
-		outcome, err := stepper.Step(ctx)
+		outcome, err := stepper.Step(ctx, batch, options.LR)
 		if err != nil {
 			stepper.Close()
 			return m, nil, err
@@ -132,15 +137,16 @@ func train(ctx context.Context, o stepOptions, profilePrefix string) (measuremen
 	return m, stepper.Close, nil
 }
 
-// fill makes photos of noise and deals out the classes.
-func fill(s *finetune.Stepper, classes int) {
-	noise := random.New(0, "photos")
-	pixels := s.Images()
+// noise makes a batch of photos of noise and deals out the classes.
+func noise(ctx context.Context, s *finetune.Stepper, o stepOptions) (*finetune.StepperBatch, error) {
+	stream := random.New(0, "photos")
+	pixels := make([]uint8, o.batch*s.ImageSize()*s.ImageSize()*3)
 	for i := range pixels {
-		pixels[i] = uint8(noise.Uint32())
+		pixels[i] = uint8(stream.Uint32())
 	}
-	labels := s.Labels()
+	labels := make([]int64, o.batch)
 	for i := range labels {
-		labels[i] = int64(i % classes)
+		labels[i] = int64(i % o.classes)
 	}
+	return s.Batch(ctx, pixels, labels, 0)
 }

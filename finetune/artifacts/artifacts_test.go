@@ -2,7 +2,6 @@ package artifacts_test
 
 import (
 	"context"
-	"encoding/json"
 	"math"
 	"os"
 	"path/filepath"
@@ -47,11 +46,7 @@ func TestGenerateAndRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	sd := weights.NewStateDict()
-	for name, v := range state {
-		sd.Set(name, v)
-	}
-	r := newRunner(t, set.Step, sd)
+	r := newRunner(t, set.Step, state)
 	var losses []float64
 	for range 10 {
 		out, err := r.run(smallFeeds(0, 0.01))
@@ -252,7 +247,7 @@ func TestFromBackbone(t *testing.T) {
 	if len(step.Noise) != 1 || step.Noise[0].Drop != 0.5 {
 		t.Errorf("noise: %v", step.Noise)
 	}
-	c := n.Pack(nil, 7, nil)
+	c := n.Pack(nil, weights.NewStateDict(), 7, false)
 	b, err := backbones.Lookup("inception_v3")
 	if err != nil {
 		t.Fatal(err)
@@ -262,83 +257,5 @@ func TestFromBackbone(t *testing.T) {
 	}
 	if c.Model.Len() != 484+96 { // with num_batches_tracked, for load_state_dict(strict=True)
 		t.Errorf("%d tensors in the state dict", c.Model.Len())
-	}
-}
-
-func TestCheckpointSurvivesAKill(t *testing.T) {
-	n := small(t)
-	dir := filepath.Join(t.TempDir(), "last")
-	write := func(epoch int) {
-		t.Helper()
-		own, _ := json.Marshal(epoch)
-		if err := artifacts.WriteCheckpoint(dir, n.Pack(nil, 0, own)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	read := func() string {
-		t.Helper()
-		c, err := artifacts.ReadCheckpoint(dir)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return strings.TrimSpace(string(c.State))
-	}
-	write(1)
-	write(2)
-	if got := read(); got != "2" {
-		t.Errorf("read epoch %s", got)
-	}
-	// A kill while the next one was written, and one between the two renamings.
-	if err := os.Mkdir(dir+".fx-tmp", 0o755); err != nil {
-		t.Fatal(err)
-	}
-	if got := read(); got != "2" {
-		t.Errorf("read epoch %s beside an unfinished one", got)
-	}
-	if err := os.Rename(dir, dir+".fx-old"); err != nil {
-		t.Fatal(err)
-	}
-	if got := read(); got != "2" {
-		t.Errorf("read epoch %s while it was aside", got)
-	}
-	write(3)
-	if got := read(); got != "3" {
-		t.Errorf("read epoch %s", got)
-	}
-	entries, err := os.ReadDir(filepath.Dir(dir))
-	if err != nil || len(entries) != 1 {
-		t.Errorf("left behind: %v %v", entries, err)
-	}
-	_, err = artifacts.ReadCheckpoint(dir + "x")
-	if fail.KindOf(err) != fail.Usage {
-		t.Errorf("a missing checkpoint: %v", err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "model.safetensors"), []byte("torn"), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := artifacts.ReadCheckpoint(dir); fail.KindOf(err) != fail.Model {
-		t.Errorf("a damaged checkpoint: %v", err)
-	}
-}
-
-func TestUnpackRefusesOtherSettings(t *testing.T) {
-	n := small(t)
-	step, err := n.Step(smallOptions(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	bare := n.Pack(nil, 0, nil)
-	if _, err := bare.Unpack(step.State); fail.KindOf(err) != fail.Model || fail.HintOf(err) == "" {
-		t.Errorf("a checkpoint without moments: %v", err)
-	}
-	if err := n.SetClasses(7, 0); err != nil {
-		t.Fatal(err)
-	}
-	other, err := n.Eval(smallOptions(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := bare.Unpack(other.State); fail.KindOf(err) != fail.Model || !strings.Contains(err.Error(), "shape") {
-		t.Errorf("a checkpoint of 3 classes for 7: %v", err)
 	}
 }

@@ -1,119 +1,120 @@
 package artifacts
 
 import (
-	"encoding/binary"
 	"encoding/json"
 	"errors"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 
+	"fx/backbones"
 	"fx/internal/durable"
 	"fx/internal/fail"
 	"fx/internal/weights"
 )
 
-// The files of a checkpoint folder.
+// The files of a checkpoint folder. Only the state dict ends in .safetensors,
+// so that a pattern such as *.safetensors finds what torchvision loads.
 const (
-	modelFile     = "model.safetensors"     // torchvision's state_dict
-	averageFile   = "average.safetensors"   // its moving average, where there is one
-	optimizerFile = "optimizer.safetensors" // momenta and moments
-	stateFile     = "state.json"            // what the caller keeps beside them
+	ModelFile    = "model.safetensors" // Checkpoint.Model
+	trainingFile = "training.state"    // Checkpoint.Training, safetensors too
+	stateFile    = "state.json"        // all else
 )
 
-// Checkpoint is the state of a training run.
+// checkpointVersion is the version of checkpoints that this package writes and
+// reads. Version 1 was written in two forms before fx had one writer: RUNs with
+// other fields in state.json, and artifacts with other files and no version.
+const checkpointVersion = 2
+
+// Checkpoint is the state of a training at one moment.
 type Checkpoint struct {
-	// Model holds parameters and statistics under torchvision's names, ready
-	// for load_state_dict(strict=True).
+	// Network is the name of the network.
+	Network string
+
+	// Model holds parameters, statistics and their counters under the
+	// network's own names, ready for torch's load_state_dict(strict=True).
 	Model *weights.StateDict
 
-	// Average is the moving average of the model, or nil; Optimizer the
-	// optimizer's state by slot name.
-	Average, Optimizer *weights.StateDict
+	// Training holds, by slot name, what a training that goes on needs besides:
+	// the optimizer's memory, moving averages, gradients that were added up.
+	Training *weights.StateDict
 
-	// State is whatever JSON the caller keeps beside them: epoch, position,
-	// random state.
-	State json.RawMessage
+	// Caller is whatever JSON the caller keeps beside them, such as the
+	// position in the data; nil for nothing.
+	Caller json.RawMessage
 }
 
-// Pack sorts state by slot name into a Checkpoint. steps is the number of
-// batches seen, which torch counts in num_batches_tracked. Parameters that no
-// slot holds come from the network.
-func (n *Network) Pack(state map[string]weights.Tensor, steps int64, own json.RawMessage) *Checkpoint {
-	c := &Checkpoint{Model: weights.NewStateDict(), Optimizer: weights.NewStateDict(), State: own}
-	c.Model.Metadata = map[string]string{"fx.backbone": n.Name}
-	add := func(to *weights.StateDict, p Parameter, t weights.Tensor) {
-		to.Set(p.Name, t)
-		layer, statistic := strings.CutSuffix(p.Name, ".running_var")
-		if n.counters && statistic {
-			to.Set(layer+".num_batches_tracked", weights.Tensor{DType: weights.I64, Shape: []int{}, Data: binary.LittleEndian.AppendUint64(nil, uint64(steps))})
+// stateJSON is the content of state.json.
+type stateJSON struct {
+	FormatVersion int             `json:"format_version"`
+	Network       string          `json:"network"`
+	Caller        json.RawMessage `json:"training,omitempty"`
+}
+
+// Pack makes a checkpoint of the values of slots, by slot name, after so many
+// training batches. Parameters that no slot holds are those of the network.
+// judged puts moving averages, where there are any, in the place of what they
+// average: the model that evaluation sees. Tensor data is shared with values.
+func (n *Network) Pack(slots []Slot, values *weights.StateDict, batches int, judged bool) *Checkpoint {
+	c := &Checkpoint{Network: n.Name, Model: weights.NewStateDict(), Training: weights.NewStateDict()}
+	c.Model.Metadata[backbones.MetaBackbone] = n.Name
+	followed := map[string]bool{} // statistics that the batches change
+	for _, s := range slots {
+		t, ok := values.Get(s.Name)
+		switch {
+		case s.Kind == StatisticState:
+			followed[s.Name] = followed[s.Name] || s.Next != ""
+		case s.Kind != ParameterState && ok:
+			c.Training.Set(s.Name, t)
 		}
 	}
-	averaged := false
 	for _, p := range n.Parameters {
-		t, ok := state[p.Name]
+		t, ok := values.Get(p.Name)
+		if average, has := values.Get(p.Name + AverageSuffix); has && judged {
+			t, ok = average, true
+		}
 		if !ok {
 			t, _ = n.Values.Get(p.Name)
 		}
-		add(c.Model, p, t)
-		_, has := state[p.Name+AverageSuffix]
-		averaged = averaged || has
-	}
-	if averaged {
-		c.Average = weights.NewStateDict()
-		c.Average.Metadata = c.Model.Metadata
-		for _, p := range n.Parameters {
-			t, ok := state[p.Name+AverageSuffix]
-			if !ok { // never changed
-				t, _ = c.Model.Get(p.Name)
+		c.Model.Set(p.Name, t)
+		if layer, ok := countedLayer(p.Name); ok {
+			count := n.counted[layer]
+			if followed[p.Name] {
+				count += uint64(batches)
 			}
-			add(c.Average, p, t)
+			c.Model.Set(layer+counterSuffix, counter(count))
 		}
-	}
-	for _, p := range n.Parameters {
-		for _, suffix := range []string{MomentumSuffix, FirstSuffix, SecondSuffix} {
-			if t, ok := state[p.Name+suffix]; ok {
-				c.Optimizer.Set(p.Name+suffix, t)
-			}
-		}
-	}
-	if t, ok := state[StepName]; ok {
-		c.Optimizer.Set(StepName, t)
 	}
 	return c
 }
 
-// Unpack returns the checkpoint's value for every slot of a graph. A value that
-// is missing or has another shape is an error of kind fail.Model: the checkpoint
-// is of another network or of other options.
-func (c *Checkpoint) Unpack(slots []Slot) (map[string]weights.Tensor, error) {
-	state := map[string]weights.Tensor{}
+// Unpack returns the checkpoint's value of every slot, by slot name. Gradients
+// that it leaves out are zeros. Any other value that is missing or has another
+// shape is an error of kind fail.Model: the checkpoint is of another network or
+// of other options.
+func (c *Checkpoint) Unpack(slots []Slot) (*weights.StateDict, error) {
+	all := weights.NewStateDict()
 	for _, s := range slots {
-		from, name := c.Model, s.Of
-		switch s.Kind {
-		case OptimizerState:
-			from, name = c.Optimizer, s.Name
-		case AverageState:
-			from = c.Average
-		case GradientState:
-			continue
+		from := c.Training
+		if s.Kind == ParameterState || s.Kind == StatisticState {
+			from = c.Model
 		}
-		if from == nil {
-			return nil, fail.New(fail.Model, "Resume with the settings that the run was started with.", "the checkpoint keeps no %s", s.Name)
+		t, ok := from.Get(s.Name)
+		switch {
+		case !ok && s.Kind == GradientState:
+			t = filled(sizes(s.Shape), 0)
+		case !ok:
+			return nil, fail.New(fail.Model, otherNetwork, "the checkpoint of %s has no %s", c.Network, s.Name)
+		case !equalShape(t.Shape, s.Shape):
+			return nil, fail.New(fail.Model, otherNetwork, "the checkpoint of %s has %s of shape %v instead of %v", c.Network, s.Name, t.Shape, s.Shape)
 		}
-		t, ok := from.Get(name)
-		if !ok {
-			return nil, fail.New(fail.Model, "Resume with the settings that the run was started with.", "the checkpoint has no %s", s.Name)
-		}
-		if !equalShape(t.Shape, s.Shape) {
-			return nil, fail.New(fail.Model, "Take the checkpoint of this very network.", "%s has shape %v in the checkpoint instead of %v", s.Name, t.Shape, s.Shape)
-		}
-		state[s.Name] = t
+		all.Set(s.Name, t)
 	}
-	return state, nil
+	return all, nil
 }
+
+// otherNetwork is the hint where a checkpoint does not fit.
+const otherNetwork = "Take the checkpoint of this very network, with the options that its training began with."
 
 func equalShape(shape []int, want []int64) bool {
 	if len(shape) != len(want) {
@@ -127,114 +128,52 @@ func equalShape(shape []int, want []int64) bool {
 	return true
 }
 
-const (
-	incomplete = ".fx-tmp" // a checkpoint that is being written
-	previous   = ".fx-old" // the one before, for a moment
-)
-
-// WriteCheckpoint replaces the folder dir by the checkpoint. At any moment, also
-// after a kill, ReadCheckpoint finds the old one or the new one, whole. One
-// process at a time writes to dir.
+// WriteCheckpoint replaces the folder dir by the checkpoint, as durable.WriteDir
+// does: a kill at any moment leaves the old one or the new one, whole.
 func WriteCheckpoint(dir string, c *Checkpoint) error {
-	if err := settle(dir); err != nil {
-		return err
-	}
-	fresh := dir + incomplete
-	err := func() error {
-		if err := os.Mkdir(fresh, 0o755); err != nil {
-			return err
-		}
-		if err := weights.WriteSafetensors(filepath.Join(fresh, modelFile), c.Model); err != nil {
-			return err
-		}
-		if c.Average != nil {
-			if err := weights.WriteSafetensors(filepath.Join(fresh, averageFile), c.Average); err != nil {
+	text, err := json.MarshalIndent(stateJSON{checkpointVersion, c.Network, c.Caller}, "", "  ")
+	if err == nil {
+		err = durable.WriteDir(dir, func(fresh string) error {
+			if err := weights.WriteSafetensors(filepath.Join(fresh, ModelFile), c.Model); err != nil {
 				return err
 			}
-		}
-		if c.Optimizer != nil {
-			if err := weights.WriteSafetensors(filepath.Join(fresh, optimizerFile), c.Optimizer); err != nil {
+			if err := weights.WriteSafetensors(filepath.Join(fresh, trainingFile), c.Training); err != nil {
 				return err
 			}
-		}
-		own := c.State
-		if own == nil {
-			own = json.RawMessage("{}")
-		}
-		return durable.WriteFile(filepath.Join(fresh, stateFile), func(w io.Writer) error {
-			_, err := w.Write(append(own, '\n'))
-			return err
+			return durable.WriteBytes(filepath.Join(fresh, stateFile), append(text, '\n'))
 		})
-	}()
-	if err != nil {
-		_ = os.RemoveAll(fresh)
-		return fail.Wrap(fail.Other, err, "Free some space or choose another --out.", "write checkpoint %s", dir)
 	}
-	err = os.Rename(dir, dir+previous)
-	if err == nil || errors.Is(err, fs.ErrNotExist) {
-		err = os.Rename(fresh, dir)
-	}
-	if err == nil {
-		err = durable.SyncDir(filepath.Dir(dir))
-	}
-	if err == nil {
-		err = os.RemoveAll(dir + previous)
-	}
-	return fail.Wrap(fail.Other, err, "", "put checkpoint %s in place", dir)
+	return fail.Wrap(fail.KindOf(err), err, "Make room or choose another --out; what was there before stays.", "save the checkpoint %s", dir)
 }
 
-// settle cleans up after a writer that was killed: an unfinished checkpoint goes,
-// and one that was moved aside comes back where no new one took its place.
-func settle(dir string) error {
-	err := os.RemoveAll(dir + incomplete)
-	if err == nil {
-		_, missing := os.Stat(dir)
-		_, aside := os.Stat(dir + previous)
-		switch {
-		case aside != nil:
-		case errors.Is(missing, fs.ErrNotExist):
-			err = os.Rename(dir+previous, dir)
-		default:
-			err = os.RemoveAll(dir + previous)
-		}
-	}
-	return fail.Wrap(fail.Other, err, "Check that the folder may be written.", "clean up beside checkpoint %s", dir)
-}
-
-// ReadCheckpoint reads what WriteCheckpoint wrote, also where a kill fell between
-// its two renamings. Errors: fail.Usage where there is none, fail.Model where it
-// is damaged.
+// ReadCheckpoint reads what WriteCheckpoint wrote; durable.RecoverDir comes
+// before it where the writer may have been killed. Errors: fail.Usage where
+// there is none, fail.Model where it is damaged or of another version.
 func ReadCheckpoint(dir string) (*Checkpoint, error) {
-	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
-		if _, err := os.Stat(dir + previous); err == nil {
-			dir += previous
-		} else {
-			return nil, fail.New(fail.Usage, "Give the folder of a run.", "there is no checkpoint %s", dir)
-		}
+	path := filepath.Join(dir, stateFile)
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fail.New(fail.Usage, "Give the folder of a checkpoint.", "there is no checkpoint %s", dir)
+	} else if err != nil {
+		return nil, fail.Wrap(fail.Model, err, "Check that fx may read it.", "the checkpoint %s", dir)
 	}
-	c := &Checkpoint{}
+	const lost = "This checkpoint is lost: start the training again in another folder."
+	var state stateJSON
+	if err := json.Unmarshal(text, &state); err != nil {
+		return nil, fail.Wrap(fail.Model, err, lost, "%s is damaged", path)
+	}
+	if state.FormatVersion != checkpointVersion {
+		return nil, fail.New(fail.Model, "Go on with the fx that wrote it, or start the training again in another folder.",
+			"%s has format version %d; this fx reads version %d", path, state.FormatVersion, checkpointVersion)
+	}
+	c := &Checkpoint{Network: state.Network, Caller: state.Caller}
 	for _, f := range []struct {
-		name     string
-		to       **weights.StateDict
-		optional bool
-	}{{modelFile, &c.Model, false}, {averageFile, &c.Average, true}, {optimizerFile, &c.Optimizer, true}} {
-		path := filepath.Join(dir, f.name)
-		if _, err := os.Stat(path); f.optional && errors.Is(err, fs.ErrNotExist) {
-			continue
+		name string
+		to   **weights.StateDict
+	}{{ModelFile, &c.Model}, {trainingFile, &c.Training}} {
+		if *f.to, _, err = weights.Read(filepath.Join(dir, f.name)); err != nil {
+			return nil, fail.Wrap(fail.Model, err, lost, "the checkpoint %s", dir)
 		}
-		sd, _, err := weights.Read(path)
-		if err != nil {
-			return nil, fail.Wrap(fail.Model, err, "The other checkpoint of the run (last/ or best/) may serve.", "checkpoint %s", dir)
-		}
-		*f.to = sd
 	}
-	own, err := os.ReadFile(filepath.Join(dir, stateFile))
-	if err == nil && !json.Valid(own) {
-		err = errors.New("is no JSON")
-	}
-	if err != nil {
-		return nil, fail.Wrap(fail.Model, err, "The other checkpoint of the run (last/ or best/) may serve.", "checkpoint %s, %s", dir, stateFile)
-	}
-	c.State = own
 	return c, nil
 }

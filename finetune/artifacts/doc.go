@@ -19,6 +19,9 @@
 // Update; Eval judges. All are ordinary ONNX, any ONNX Runtime from 1.24 on loads
 // them. Generate writes them with a checkpoint into a folder, Read reads it back.
 //
+// Options.Precision makes steps of mixed precision. Their inputs and outputs stay
+// float32; the loss scale of float16 is a Slot as momenta are.
+//
 // Optimizers, losses, clipping and running statistics are torch's, to float32
 // rounding; testdata holds the goldens.
 package artifacts

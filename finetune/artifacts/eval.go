@@ -10,7 +10,7 @@ import (
 	"fx/internal/weights"
 )
 
-// Eval returns the graph that judges a batch of any size: dropout is gone, batch
+// Eval returns the graph that judges a batch of any size, in float32: dropout is gone, batch
 // normalization uses its running statistics, auxiliary heads take no part. Its
 // outputs are logits, mean loss, its weight in a mean over batches, and right
 // predictions.
@@ -116,17 +116,17 @@ func (g *Graph) Embed(values *weights.StateDict) (*pb.ModelProto, error) {
 }
 
 // Initial returns the state a training run starts from: the network's values,
-// zeros for the optimizer and for gradients, copies for averages.
+// zeros for the optimizer and for gradients, copies for averages, GradScaler's
+// first loss scale.
 func (n *Network) Initial(g *Graph) (*weights.StateDict, error) {
 	state := weights.NewStateDict()
 	for _, s := range g.State {
-		shape := make([]int, len(s.Shape))
-		for i, d := range s.Shape {
-			shape[i] = int(d)
-		}
+		shape := sizes(s.Shape)
 		switch s.Kind {
 		case OptimizerState, GradientState:
 			state.Set(s.Name, filled(shape, 0))
+		case LossScaleState:
+			state.Set(s.Name, filled(shape, firstLossScale))
 		default:
 			t, ok := n.Values.Get(s.Of)
 			if !ok || !slices.Equal(t.Shape, shape) {

@@ -24,54 +24,63 @@ func TestOtherFamilies(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var goldens map[string]struct {
-		Loss      float64              `json:"loss"`
-		Gradients map[string][]float64 `json:"gradients"`
-	}
+	var goldens map[string]familyGolden
 	if err := json.Unmarshal(text, &goldens); err != nil {
 		t.Fatal(err)
 	}
 	for name, golden := range goldens {
-		t.Run(name, func(t *testing.T) {
-			n, err := artifacts.FromFile(unpacked(t, name), backbones.FileOptions{Resize: 32, Crop: 32})
-			if err != nil {
-				t.Fatal(err)
+		for _, by := range []string{"onnx", "kernels"} {
+			t.Run(name+"/"+by, func(t *testing.T) {
+				o := tutorial(t)
+				o.FloatInput, o.Kernels = true, by == "kernels"
+				compareFamily(t, name, o, golden)
+			})
+		}
+	}
+}
+
+type familyGolden struct {
+	Loss      float64              `json:"loss"`
+	Gradients map[string][]float64 `json:"gradients"`
+}
+
+func compareFamily(t *testing.T, name string, o artifacts.Options, golden familyGolden) {
+	n, err := artifacts.FromFile(unpacked(t, name), backbones.FileOptions{Resize: 32, Crop: 32})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := n.Gradients(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	initial, err := n.Initial(g)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := newRunner(t, g, initial)
+	out, err := r.run(familyFeeds(g))
+	if err != nil {
+		t.Fatal(err)
+	}
+	near(t, "loss", float64(ort.Data[float32](out[g.Loss])[0]), golden.Loss, 1e-5*golden.Loss)
+	worst := 0.0
+	for parameter, want := range golden.Gradients {
+		slot := parameter + artifacts.GradientSuffix
+		if _, ok := r.state[slot]; !ok {
+			t.Errorf("%s is not trained", parameter)
+			continue
+		}
+		got := project(ort.Data[float32](r.state[slot]))
+		for i := range want {
+			if want[0] > 1e-6 {
+				worst = max(worst, math.Abs(got[i]-want[i])/want[0])
 			}
-			o := tutorial(t)
-			g, err := n.Gradients(o)
-			if err != nil {
-				t.Fatal(err)
-			}
-			initial, err := n.Initial(g)
-			if err != nil {
-				t.Fatal(err)
-			}
-			r := newRunner(t, g, initial)
-			out, err := r.run(familyFeeds(g))
-			if err != nil {
-				t.Fatal(err)
-			}
-			near(t, "loss", float64(ort.Data[float32](out[g.Loss])[0]), golden.Loss, 1e-5*golden.Loss)
-			worst := 0.0
-			for parameter, want := range golden.Gradients {
-				slot := parameter + artifacts.GradientSuffix
-				if _, ok := r.state[slot]; !ok {
-					t.Errorf("%s is not trained", parameter)
-					continue
-				}
-				got := project(ort.Data[float32](r.state[slot]))
-				for i := range want {
-					if want[0] > 1e-6 {
-						worst = max(worst, math.Abs(got[i]-want[i])/want[0])
-					}
-					near(t, parameter, got[i], want[i], 1e-4*want[0]+1e-6)
-				}
-			}
-			t.Logf("%d gradients, worst difference %.2g", len(golden.Gradients), worst)
-			if _, err := n.Step(o); err != nil {
-				t.Error(err)
-			}
-		})
+			near(t, parameter, got[i], want[i], 1e-4*want[0]+1e-6)
+		}
+	}
+	t.Logf("%d gradients, worst difference %.2g", len(golden.Gradients), worst)
+	if _, err := n.Step(o); err != nil {
+		t.Error(err)
 	}
 }
 

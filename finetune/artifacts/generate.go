@@ -36,7 +36,8 @@ type Info struct {
 	Notes         []string        `json:"notes,omitempty"`
 }
 
-const formatVersion = 1
+// formatVersion is the version of the folder. Version 1 had checkpoints of their own form.
+const formatVersion = 2
 
 // Set are artifacts read back from a folder.
 type Set struct {
@@ -63,7 +64,8 @@ func Generate(ctx context.Context, dir string, n *Network, o Options) (Info, err
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return info, fail.Wrap(fail.Usage, err, "Choose another --out.", "make folder %s", dir)
 	}
-	state := map[string]weights.Tensor{}
+	state := weights.NewStateDict()
+	var slots []Slot
 	for _, part := range []struct {
 		file  string
 		build func(Options) (*Graph, error)
@@ -82,11 +84,15 @@ func Generate(ctx context.Context, dir string, n *Network, o Options) (Info, err
 		if err != nil {
 			return info, err
 		}
-		for _, name := range initial.Names() {
-			state[name], _ = initial.Get(name)
+		for _, s := range graph.State {
+			if s.Kind != GradientState { // zeros, which every update begins with
+				slots = append(slots, s)
+				t, _ := initial.Get(s.Name)
+				state.Set(s.Name, t)
+			}
 		}
 	}
-	if err := WriteCheckpoint(filepath.Join(dir, CheckpointDir), n.Pack(state, 0, nil)); err != nil {
+	if err := WriteCheckpoint(filepath.Join(dir, CheckpointDir), n.Pack(slots, state, 0, false)); err != nil {
 		return info, err
 	}
 	text, err := json.MarshalIndent(info, "", "  ")
@@ -130,7 +136,7 @@ func ReadGraph(path string) (*Graph, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &Graph{Model: m}
+	g := &Graph{Model: m, Title: m.Graph.GetName()}
 	text, ok := onnx.Metadata(m, MetaGraph)
 	if !ok {
 		return nil, fail.New(fail.Model, "`fx artifacts generate` makes such files.", "%s is no training graph: it has no metadata %s", path, MetaGraph)

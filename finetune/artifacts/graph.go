@@ -42,6 +42,7 @@ const (
 	OptimizerState Kind = "optimizer" // momentum, moments, step count: zeros at the start
 	AverageState   Kind = "average"   // moving average: starts as what it averages
 	GradientState  Kind = "gradient"  // accumulated gradient: zeros before the first batch
+	LossScaleState Kind = "loss_scale"
 )
 
 // Slot is a piece of state: an input of a graph and, where the graph changes
@@ -54,7 +55,8 @@ type Slot struct {
 	Shape []int64 `json:"shape"`        // of float32
 
 	// InPlace allows Next to be written over Name's memory: nothing else in the
-	// graph reads it. Parameters are read until the end of the backward pass.
+	// graph reads it afterwards. Parameters are read until the end of the backward
+	// pass: only a kernel that waits for that may write over them.
 	InPlace bool `json:"in_place,omitempty"`
 }
 
@@ -64,6 +66,7 @@ type Slot struct {
 // model is the session's to tell: go by name.
 type Graph struct {
 	Model *pb.ModelProto `json:"-"`
+	Title string         `json:"-"` // what it is for, such as "resnet18 training step"
 
 	Batch        int     `json:"batch"` // 0 where it is free
 	Image        string  `json:"image,omitempty"`
@@ -80,6 +83,24 @@ type Graph struct {
 	Correct    string `json:"correct,omitempty"`
 	GradNorm   string `json:"grad_norm,omitempty"`
 	Logits     string `json:"logits,omitempty"`
+}
+
+// Slots lists the state of several graphs over the same network, each piece
+// once, with its Next where any of them changes it.
+func Slots(graphs ...*Graph) []Slot {
+	var all []Slot
+	place := map[string]int{}
+	for _, g := range graphs {
+		for _, s := range g.State {
+			i, known := place[s.Name]
+			if !known {
+				place[s.Name], all = len(all), append(all, s)
+			} else if all[i].Next == "" {
+				all[i].Next, all[i].InPlace = s.Next, s.InPlace
+			}
+		}
+	}
+	return all
 }
 
 // MetaGraph is the metadata key under which a file keeps its Graph as JSON.

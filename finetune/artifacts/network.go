@@ -1,7 +1,6 @@
 package artifacts
 
 import (
-	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -46,8 +45,19 @@ type Network struct {
 	// Notes tell what had to be assumed or made up.
 	Notes []string
 
-	graph    *pb.ModelProto // outputs: logits, then those of auxiliary heads
-	counters bool           // torch keeps num_batches_tracked beside the statistics
+	graph   *pb.ModelProto     // outputs: logits, then those of auxiliary heads
+	file    backbones.Backbone // what the user's own ONNX file says, where the network is from one
+	counted map[string]uint64  // batches that the statistics have seen, by layer
+}
+
+// Blank returns the network with zeros for values, to try how it runs.
+func (n *Network) Blank() *Network {
+	blank := *n
+	blank.Values = weights.NewStateDict()
+	for _, p := range n.Parameters {
+		blank.Values.Set(p.Name, filled(p.Shape, 0))
+	}
+	return &blank
 }
 
 // FromBackbone returns the registered network b with the weights sd, whose names
@@ -66,7 +76,7 @@ func FromBackbone(b backbones.Backbone, sd *weights.StateDict, seed uint64) (*Ne
 	if err != nil {
 		return nil, err
 	}
-	n := &Network{Name: b.Name, Preprocess: b.Preprocess, graph: graph, Values: weights.NewStateDict(), counters: true}
+	n := &Network{Name: b.Name, Preprocess: b.Preprocess, graph: graph, Values: weights.NewStateDict()}
 	values := onnx.NewIndex(assembled.Graph)
 	for _, p := range parameters {
 		var t weights.Tensor
@@ -81,6 +91,7 @@ func FromBackbone(b backbones.Backbone, sd *weights.StateDict, seed uint64) (*Ne
 		n.Values.Set(p.Name, t)
 		n.Parameters = append(n.Parameters, Parameter{Name: p.Name, Shape: t.Shape, Statistic: !p.Kind.Trained(), Head: p.Head})
 	}
+	n.readCounters(sd)
 	return n, n.resizeInitializers()
 }
 
@@ -105,68 +116,6 @@ func (n *Network) auxiliary(p backbones.Parameter, sd *weights.StateDict, seed u
 		return filled(p.Shape, 1), nil
 	}
 	return filled(p.Shape, 0), nil
-}
-
-// FromFile returns the network in an ONNX file of the user's own, with the
-// weights it holds.
-func FromFile(path string, options backbones.FileOptions) (*Network, error) {
-	b, _, err := backbones.FromFile(path, options)
-	if err != nil {
-		return nil, err
-	}
-	graph, err := onnx.Load(path) // as it was exported: Dropout is still there
-	if err != nil {
-		return nil, err
-	}
-	n := &Network{Name: b.Name, Preprocess: b.Preprocess, graph: graph, Values: weights.NewStateDict(), Notes: b.Notes}
-	index := onnx.NewIndex(graph.Graph)
-	for _, t := range graph.Graph.Initializer {
-		statistic, trained := role(index, t)
-		if !statistic && !trained {
-			continue
-		}
-		value, err := fromONNX(t)
-		if err != nil {
-			return nil, fail.Wrap(fail.Model, err, "", "ONNX file %s, %s", path, t.Name)
-		}
-		n.Values.Set(t.Name, value)
-		n.Parameters = append(n.Parameters, Parameter{
-			Name: t.Name, Shape: value.Shape, Statistic: statistic,
-			Head: t.Name == b.Head.Weight || t.Name == b.Head.Bias,
-		})
-	}
-	if len(n.Parameters) == 0 {
-		return nil, fail.New(fail.Model, "Export the network with its weights as initializers: scripts/export_onnx does.", "ONNX file %s holds no parameters", path)
-	}
-	if len(graph.Graph.Output) > 1 { // which of them are auxiliary heads, nobody says
-		n.Notes = append(n.Notes, fmt.Sprintf("%s has %d outputs: the first, %q, is taken for the logits", path, len(graph.Graph.Output), graph.Graph.Output[0].Name))
-		if err := onnx.Cut(graph.Graph, graph.Graph.Output[0]); err != nil {
-			return nil, err
-		}
-	}
-	for _, p := range n.Parameters {
-		if p.Head {
-			n.Classes = p.Shape[n.classAxis(p.Name)]
-		}
-	}
-	return n, nil
-}
-
-// role tells parameters from constants: a parameter is a float tensor with axes
-// that a layer uses; fx's own constants (normalisation) are none.
-func role(index *onnx.Index, t *pb.TensorProto) (statistic, trained bool) {
-	if t.DataType != pb.TensorProto_FLOAT || len(t.Dims) == 0 || strings.HasPrefix(t.Name, "fx/") {
-		return false, false
-	}
-	for _, n := range index.Consumers(t.Name) {
-		switch i := slices.Index(n.Input, t.Name); {
-		case n.OpType == "BatchNormalization" && i >= 3:
-			return true, false
-		case i >= 0:
-			trained = true
-		}
-	}
-	return false, trained
 }
 
 // classAxis is the axis of a head's parameter that counts the classes.
@@ -197,7 +146,7 @@ func (n *Network) SetClasses(classes int, seed uint64) error {
 		}
 	}
 	if !found {
-		return fail.New(fail.Model, "Export it with scripts/export_onnx, or with its classifier at the end.", "the classifier of %s is not known", n.Name)
+		return fail.New(fail.Model, "", "the classifier of %s is not known", n.Name)
 	}
 	for i, p := range n.Parameters {
 		if !p.Head {
@@ -257,11 +206,15 @@ func fromONNX(t *pb.TensorProto) (weights.Tensor, error) {
 	if err != nil {
 		return weights.Tensor{}, err
 	}
-	shape := make([]int, len(t.Dims))
-	for i, d := range t.Dims {
+	return weights.FromFloat32(sizes(t.Dims), values), nil
+}
+
+func sizes(dims []int64) []int {
+	shape := make([]int, len(dims))
+	for i, d := range dims {
 		shape[i] = int(d)
 	}
-	return weights.FromFloat32(shape, values), nil
+	return shape
 }
 
 func dims(shape []int) []int64 {

@@ -2,6 +2,7 @@ package artifacts
 
 import (
 	"math"
+	"slices"
 
 	"fx/finetune/autodiff"
 	"fx/internal/onnx"
@@ -15,6 +16,7 @@ type updater struct {
 	state   []Slot
 	outputs []*pb.ValueInfoProto
 	scalars map[string]string // what all parameters share
+	finite  string            // whether the step counts, "" where it always does
 }
 
 // input declares a piece of state and returns its name.
@@ -36,17 +38,28 @@ func (u *updater) next(name, value string) {
 // clip bounds the norm of all gradients together, as
 // torch.nn.utils.clip_grad_norm_ does: factor min(1, bound / (norm + 1e-6)).
 func (u *updater) clip(gradients map[string]string, order []string) (norm string) {
-	var squares []string
-	for _, name := range order {
-		squares = append(squares, u.With("ReduceSumSquare", []string{gradients[name]}, onnx.Int("keepdims", 0)))
-	}
-	norm = u.Op("Sqrt", u.Op("Sum", squares...))
+	norm = u.Op("Sqrt", u.squares(gradients, order))
 	factor := u.Op("Min", u.Scalar(1), u.Op("Div", u.Scalar(u.options.ClipGradNorm), u.Op("Add", norm, u.Scalar(1e-6))))
 	for _, name := range order {
 		gradients[name] = u.Op("Mul", gradients[name], factor)
 	}
 	return norm
 }
+
+// updateAll emits the new values of the parameters that have a gradient.
+func (u *updater) updateAll(parameters []Parameter, gradients map[string]string, rate string) {
+	trained := slices.DeleteFunc(slices.Clone(parameters), func(p Parameter) bool { return gradients[p.Name] == "" })
+	if u.kernelUpdates() {
+		u.sgdKernel(trained, gradients, rate)
+		return
+	}
+	for _, p := range trained {
+		u.update(p, gradients[p.Name], rate)
+	}
+}
+
+// kernelUpdates reports whether one kernel updates all parameters.
+func (u *updater) kernelUpdates() bool { return u.options.Kernels && u.options.Optimizer.Name == SGD }
 
 // update emits the new value of one parameter. rate is the learning rate.
 func (u *updater) update(p Parameter, gradient, rate string) {
@@ -60,6 +73,7 @@ func (u *updater) update(p Parameter, gradient, rate string) {
 	} else {
 		value = u.sgd(p, gradient, rate)
 	}
+	value = u.unless(p.Name, value)
 	u.next(p.Name, value)
 	u.average(p, value)
 }
@@ -73,7 +87,7 @@ func (u *updater) sgd(p Parameter, gradient, rate string) string {
 	}
 	if o.Momentum != 0 {
 		v := u.input(Slot{Name: p.Name + MomentumSuffix, Kind: OptimizerState, Of: p.Name, Shape: dims(p.Shape)})
-		next := u.momentum(v, gradient)
+		next := u.unless(v, u.momentum(v, gradient))
 		u.next(v, next)
 		if o.Nesterov {
 			gradient = u.Op("Add", gradient, u.Op("Mul", next, u.Scalar(o.Momentum)))
@@ -82,6 +96,48 @@ func (u *updater) sgd(p Parameter, gradient, rate string) string {
 		}
 	}
 	return u.Op("Sub", p.Name, u.Op("Mul", gradient, rate))
+}
+
+// sgdKernel is sgd for all parameters at once, by one node that waits for every
+// gradient: whatever reads a parameter has run by then.
+func (u *updater) sgdKernel(parameters []Parameter, gradients map[string]string, rate string) {
+	o := u.options.Optimizer
+	nesterov := int64(0)
+	if o.Nesterov {
+		nesterov = 1
+	}
+	var values, given, momenta []string
+	var shapes []autodiff.Tensor
+	var multipliers []float32
+	for _, p := range parameters {
+		values, given = append(values, p.Name), append(given, gradients[p.Name])
+		shapes = append(shapes, autodiff.Tensor{DType: pb.TensorProto_FLOAT, Shape: dims(p.Shape)})
+		multipliers = append(multipliers, 1)
+		if p.Head {
+			multipliers[len(multipliers)-1] = float32(u.options.HeadMultiplier)
+		}
+		if o.Momentum != 0 {
+			momenta = append(momenta, u.input(Slot{Name: p.Name + MomentumSuffix, Kind: OptimizerState, Of: p.Name, Shape: dims(p.Shape)}))
+		}
+	}
+	attributes := []*pb.AttributeProto{
+		onnx.Int("count", int64(len(parameters))), onnx.Float("momentum", float32(o.Momentum)),
+		onnx.Float("weight_decay", float32(o.WeightDecay)), onnx.Int("nesterov", nesterov),
+	}
+	if u.options.HeadMultiplier != 1 {
+		attributes = append(attributes, onnx.Floats("rate_multipliers", multipliers...))
+	}
+	if len(momenta) > 0 {
+		shapes = slices.Concat(shapes, shapes)
+	}
+	made := u.Kernel("SGD", slices.Concat([]string{rate}, values, given, momenta), shapes, attributes...)
+	for i, v := range momenta {
+		u.next(v, made[len(parameters)+i])
+	}
+	for i, p := range parameters {
+		u.next(p.Name, made[i])
+		u.average(p, made[i])
+	}
 }
 
 // momentum emits μv + gradient. Where the gradient is a product made just for this,
@@ -107,7 +163,7 @@ func (u *updater) adamw(p Parameter, gradient, rate string) string {
 	o := u.options.Optimizer
 	moment := func(suffix string, beta float64, fresh string) string {
 		m := u.input(Slot{Name: p.Name + suffix, Kind: OptimizerState, Of: p.Name, Shape: dims(p.Shape)})
-		next := u.Op("Add", u.Op("Mul", m, u.Scalar(beta)), u.Op("Mul", fresh, u.Scalar(1-beta)))
+		next := u.unless(m, u.Op("Add", u.Op("Mul", m, u.Scalar(beta)), u.Op("Mul", fresh, u.Scalar(1-beta))))
 		u.next(m, next)
 		return next
 	}
@@ -128,7 +184,8 @@ func (u *updater) adamw(p Parameter, gradient, rate string) string {
 func (u *updater) corrections() (first, second string) {
 	if u.scalars == nil {
 		defer u.Scope(u.Scope("optimizer/"))
-		t := u.Op("Add", u.input(Slot{Name: StepName, Kind: OptimizerState}), u.Scalar(1))
+		before := u.input(Slot{Name: StepName, Kind: OptimizerState})
+		t := u.unless(before, u.Op("Add", before, u.Scalar(1)))
 		u.next(StepName, t)
 		t = u.Cast(t, pb.TensorProto_DOUBLE)
 		u.DType = pb.TensorProto_DOUBLE

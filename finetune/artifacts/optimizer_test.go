@@ -39,30 +39,32 @@ const lossTolerance, stateTolerance = 1e-5, 2e-5
 
 func TestStepEqualsTorch(t *testing.T) {
 	for name, c := range optimizerGoldens(t) {
-		t.Run(name, func(t *testing.T) {
-			n := small(t)
-			c.Batch, c.FloatInput, c.Probe = 4, true, probe(t)
-			step, err := n.Step(c.Options)
-			if err != nil {
-				t.Fatal(err)
-			}
-			initial, err := n.Initial(step)
-			if err != nil {
-				t.Fatal(err)
-			}
-			r := newRunner(t, step, initial)
-			for i := range c.Losses {
-				out, err := r.run(smallFeeds(i, c.LR))
+		for _, by := range []string{"onnx", "kernels"} {
+			t.Run(name+"/"+by, func(t *testing.T) {
+				n := small(t)
+				c.Batch, c.FloatInput, c.Probe, c.Kernels = 4, true, probe(t), by == "kernels"
+				step, err := n.Step(c.Options)
 				if err != nil {
 					t.Fatal(err)
 				}
-				near(t, "loss", float64(ort.Data[float32](out[step.Loss])[0]), c.Losses[i], lossTolerance*c.Losses[i])
-				if c.Norms != nil {
-					near(t, "norm of the gradients", float64(ort.Data[float32](out[step.GradNorm])[0]), c.Norms[i], lossTolerance*c.Norms[i])
+				initial, err := n.Initial(step)
+				if err != nil {
+					t.Fatal(err)
 				}
-			}
-			compareState(t, r, c)
-		})
+				r := newRunner(t, step, initial)
+				for i := range c.Losses {
+					out, err := r.run(smallFeeds(i, c.LR))
+					if err != nil {
+						t.Fatal(err)
+					}
+					near(t, "loss", float64(ort.Data[float32](out[step.Loss])[0]), c.Losses[i], lossTolerance*c.Losses[i])
+					if c.Norms != nil {
+						near(t, "norm of the gradients", float64(ort.Data[float32](out[step.GradNorm])[0]), c.Norms[i], lossTolerance*c.Norms[i])
+					}
+				}
+				compareState(t, r, c)
+			})
+		}
 	}
 }
 

@@ -39,6 +39,10 @@ type Options struct {
 	// Batch is the number of photos of a step, 1 where 0.
 	Batch int `json:"batch"`
 
+	// Precision is Float32 (or ""), BFloat16 or Float16. Only steps are mixed:
+	// Eval is always float32.
+	Precision string `json:"precision"`
+
 	FrozenBatchNorm bool      `json:"frozen_batch_norm"` // use running statistics and leave them alone
 	LabelSmoothing  float64   `json:"label_smoothing"`
 	ClassWeights    []float64 `json:"class_weights,omitempty"`  // one for each class, or nil
@@ -50,6 +54,10 @@ type Options struct {
 	// FloatInput takes normalised floats [batch, 3, height, width] instead of
 	// photos, uint8 [batch, height, width, 3].
 	FloatInput bool `json:"float_input,omitempty"`
+
+	// Kernels takes the ops of package kernels, which are faster on the CPU and
+	// known to fx alone.
+	Kernels bool `json:"kernels,omitempty"`
 
 	// Probe tells shapes, see autodiff.
 	Probe autodiff.Probe `json:"-"`
@@ -66,6 +74,9 @@ func (o Options) resolved() (Options, error) {
 	}
 	if o.Batch == 0 {
 		o.Batch = 1
+	}
+	if o.Precision == "" {
+		o.Precision = Float32
 	}
 	set(&o.Optimizer.Beta1, 0.9)
 	set(&o.Optimizer.Beta2, 0.999)
@@ -102,6 +113,8 @@ func (o Options) check() error {
 	switch {
 	case o.Optimizer.Name != SGD && o.Optimizer.Name != AdamW:
 		return fail.New(fail.Usage, "The optimizers are sgd and adamw.", "unknown optimizer %q", o.Optimizer.Name)
+	case o.Precision != Float32 && o.low() == 0:
+		return fail.New(fail.Usage, "The precisions are float32, bfloat16 and float16.", "unknown precision %q", o.Precision)
 	case o.Optimizer.Nesterov && (o.Optimizer.Name != SGD || o.Optimizer.Momentum == 0):
 		return fail.New(fail.Usage, "Give --optimizer sgd and a --momentum above 0 with --nesterov.", "Nesterov momentum needs a momentum")
 	}

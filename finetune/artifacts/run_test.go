@@ -6,6 +6,7 @@ import (
 	"sync"
 	"testing"
 
+	"fx/backbones"
 	"fx/finetune/artifacts"
 	"fx/finetune/autodiff"
 	"fx/finetune/autodiff/ortprobe"
@@ -32,6 +33,24 @@ func needRuntime(t testing.TB) *ort.Runtime {
 }
 
 func probe(t testing.TB) autodiff.Probe { return ortprobe.New(needRuntime(t)) }
+
+// seeded returns a registered network with the weights of seed 0.
+func seeded(t testing.TB, name string) *artifacts.Network {
+	t.Helper()
+	b, err := backbones.Lookup(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sd, err := backbones.SeedWeights(b, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := artifacts.FromBackbone(b, sd, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
 
 // runner runs a graph over and over, its state going round.
 type runner struct {

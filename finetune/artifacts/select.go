@@ -13,15 +13,10 @@ import (
 // Running statistics are never selected. A pattern that matches nothing is an
 // error of kind fail.Usage.
 func (n *Network) Select(patterns []string) ([]string, error) {
-	var names, layers []string
+	var names []string
 	for _, p := range n.Parameters {
-		if p.Statistic {
-			continue
-		}
-		names = append(names, p.Name)
-		layer, _, _ := strings.Cut(p.Name, ".")
-		if !slices.Contains(layers, layer) {
-			layers = append(layers, layer)
+		if !p.Statistic {
+			names = append(names, p.Name)
 		}
 	}
 	if len(patterns) == 0 {
@@ -37,14 +32,30 @@ func (n *Network) Select(patterns []string) ([]string, error) {
 			}
 		}
 		if !matched {
-			for i := range layers {
-				layers[i] += ".*"
-			}
-			return nil, fail.New(fail.Usage, "Patterns that match: "+strings.Join(layers, ", ")+".",
+			return nil, fail.New(fail.Usage, "Patterns that match: "+examples(names)+".",
 				"the pattern %q matches no parameter of %s", pattern, n.Name)
 		}
 	}
 	return slices.DeleteFunc(names, func(name string) bool { return !chosen[name] }), nil
+}
+
+// examples lists patterns that match, one for each of the first layers.
+func examples(names []string) string {
+	const most = 12
+	var patterns []string
+	for _, name := range names {
+		pattern := name
+		if layer, _, inside := strings.Cut(name, "."); inside {
+			pattern = layer + ".*"
+		}
+		if !slices.Contains(patterns, pattern) {
+			patterns = append(patterns, pattern)
+		}
+	}
+	if len(patterns) > most {
+		patterns = append(patterns[:most], "…")
+	}
+	return strings.Join(patterns, ", ")
 }
 
 // Head returns patterns that match the classifier alone.

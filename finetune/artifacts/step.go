@@ -18,20 +18,18 @@ func (n *Network) Step(o Options) (*Graph, error) {
 	if err != nil {
 		return nil, err
 	}
-	gradients, err := t.backward("")
+	scale := t.u.scaled()
+	gradients, err := t.backward(scale)
 	if err != nil {
 		return nil, err
 	}
+	t.u.unscale(gradients, t.trained, scale)
 	rate := t.u.Build.Input(scalar(LearningRateName, pb.TensorProto_FLOAT))
 	t.graph.LearningRate = rate
 	if t.u.options.ClipGradNorm > 0 {
 		t.result(&t.graph.GradNorm, GradNormName, t.u.clip(gradients, t.trained), pb.TensorProto_FLOAT)
 	}
-	for _, p := range n.Parameters {
-		if gradient, ok := gradients[p.Name]; ok {
-			t.u.update(p, gradient, rate)
-		}
-	}
+	t.u.updateAll(n.Parameters, gradients, rate)
 	for _, p := range n.Parameters {
 		if s := t.statistics[p.Name]; s != "" {
 			t.u.average(p, s)
@@ -49,7 +47,7 @@ func (n *Network) Gradients(o Options) (*Graph, error) {
 	}
 	scale := t.u.Build.Input(scalar(ScaleName, pb.TensorProto_FLOAT))
 	t.graph.Scale = scale
-	gradients, err := t.backward(scale)
+	gradients, err := t.backward(scale, t.u.scaled())
 	if err != nil {
 		return nil, err
 	}
@@ -85,18 +83,18 @@ func (n *Network) Update(o Options) (*Graph, error) {
 			gradients[p.Name] = u.input(Slot{Name: p.Name + GradientSuffix, Kind: GradientState, Of: p.Name, Shape: dims(p.Shape)})
 		}
 	}
+	u.unscale(gradients, names, u.scaled())
 	if o.ClipGradNorm > 0 {
 		t.result(&t.graph.GradNorm, GradNormName, u.clip(gradients, names), pb.TensorProto_FLOAT)
 	}
+	u.updateAll(n.Parameters, gradients, rate)
 	for _, p := range n.Parameters {
-		switch {
-		case gradients[p.Name] != "":
-			u.update(p, gradients[p.Name], rate)
-		case p.Statistic && o.EMA != 0 && !o.FrozenBatchNorm:
+		if p.Statistic && o.EMA != 0 && !o.FrozenBatchNorm {
 			u.average(p, u.input(Slot{Name: p.Name, Kind: StatisticState, Of: p.Name, Shape: dims(p.Shape)}))
 		}
 	}
 	m.Graph.Output = append(t.outputs, u.outputs...)
+	autodiff.UseKernels(m)
 	return t.describe(m, n.Name+" optimizer")
 }
 
@@ -135,7 +133,7 @@ func (n *Network) train(o Options) (*trainer, error) {
 		all = append(all, p.Name)
 	}
 	forward, err := autodiff.New(m, autodiff.Options{
-		Trainable: names, Inputs: all, Batch: o.Batch, FrozenBatchNorm: o.FrozenBatchNorm, Probe: o.Probe,
+		Trainable: names, Inputs: all, Batch: o.Batch, FrozenBatchNorm: o.FrozenBatchNorm, Kernels: o.Kernels, Low: o.low(), Probe: o.Probe,
 	})
 	if err != nil {
 		return nil, err
@@ -186,14 +184,16 @@ func (t *trainer) addLoss() error {
 	return nil
 }
 
-// backward returns the gradients of the trained parameters, times scale where
-// it is not empty.
-func (t *trainer) backward(scale string) (map[string]string, error) {
+// backward returns the gradients of the trained parameters, times the scales
+// that are not empty.
+func (t *trainer) backward(scales ...string) (map[string]string, error) {
 	seeds := map[string]string{}
 	for i, logits := range t.forward.Outputs {
 		seeds[logits] = t.loss[i].Seed
-		if scale != "" {
-			seeds[logits] = t.u.Op("Mul", seeds[logits], scale)
+		for _, scale := range scales {
+			if scale != "" {
+				seeds[logits] = t.u.Op("Mul", seeds[logits], scale)
+			}
 		}
 	}
 	gradients, err := t.forward.Backward(seeds)
@@ -207,7 +207,7 @@ func (t *trainer) backward(scale string) (map[string]string, error) {
 		}
 	}
 	if len(unreached) > 0 {
-		return nil, fail.New(fail.Model, "Leave them out of --trainable.", "the loss of %s does not depend on %s", t.net.Name, strings.Join(unreached, ", "))
+		return nil, fail.New(fail.Model, "Name with --trainable those that learn, and leave these out.", "the loss of %s does not depend on %s", t.net.Name, strings.Join(unreached, ", "))
 	}
 	return gradients, nil
 }
@@ -233,7 +233,7 @@ func (t *trainer) describe(m *pb.ModelProto, title string) (*Graph, error) {
 		return nil, fail.Wrap(fail.Model, err, "", "%s", title)
 	}
 	for i, s := range t.u.state {
-		t.u.state[i].InPlace = s.Next != "" && s.Kind != ParameterState
+		t.u.state[i].InPlace = s.Next != "" && s.Kind != LossScaleState && (s.Kind != ParameterState || t.u.kernelUpdates())
 	}
 	index := onnx.NewIndex(m.Graph)
 	t.graph.State = slices.DeleteFunc(t.u.state, func(s Slot) bool { return index.Input(s.Name) == nil })
@@ -259,6 +259,7 @@ func nameOutputs(g *pb.GraphProto) error {
 
 func label(m *pb.ModelProto, title string, g *Graph) error {
 	m.Graph.Name, m.Graph.DocString = title, ""
+	g.Title = title
 	m.ProducerName, m.ProducerVersion, m.DocString = "fx", "", ""
 	m.MetadataProps = nil
 	text, err := json.Marshal(g)

@@ -47,8 +47,8 @@ func (g *Graph) differentiate(n *pb.NodeProto) error {
 	if !wanted {
 		return nil
 	}
-	r, ok := rules[n.OpType]
-	if !ok || n.Domain != "" {
+	r, ok := g.rule(n)
+	if !ok {
 		return missingRule(n)
 	}
 	c := g.context(n)

@@ -68,7 +68,9 @@ type gradientCase struct {
 	step      float64                      // of the finite difference, 1/128 where 0; bilinear ops take 1
 	tolerance float64                      // relative, of the inner product; 2e-4 where 0
 	frozen    bool                         // batch normalization
+	kernels   bool                         // by the ops of package kernels
 	wrong     float64                      // multiplies the gradients, to test the checker
+	low       pb.TensorProto_DataType      // of mixed precision
 }
 
 func (g gradientCase) model() (*pb.ModelProto, string) {
@@ -102,7 +104,7 @@ func (g gradientCase) check(rt *ort.Runtime) error {
 	for _, v := range g.variables {
 		names = append(names, v.name)
 	}
-	graph, err := autodiff.New(m, autodiff.Options{Trainable: names, Probe: ortprobe.New(rt), FrozenBatchNorm: g.frozen})
+	graph, err := autodiff.New(m, autodiff.Options{Trainable: names, Probe: ortprobe.New(rt), FrozenBatchNorm: g.frozen, Kernels: g.kernels, Low: g.low})
 	if err != nil {
 		return err
 	}
@@ -146,6 +148,11 @@ func (g gradientCase) check(rt *ort.Runtime) error {
 			}
 			return 0
 		})
+	}
+	for _, info := range session.Inputs() { // running statistics that a kernel carries on, and nothing here reads
+		if values[info.Name] == nil {
+			values[info.Name] = slices.Repeat([]float64{1}, int(product(info.Shape)))
+		}
 	}
 	values["seed"] = make([]float64, product(out.Shape))
 	run := func() ([][]float64, error) {

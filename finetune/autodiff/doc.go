@@ -20,14 +20,20 @@
 // nodes; the walker adds up what arrives at a value from several sides, undoes
 // broadcasting, and leaves out whatever no trainable parameter needs.
 //
+// Options.Low makes it a mixed-precision graph: Casts are put between the nodes of
+// the forward pass before anything else, so that products are computed in 16
+// bits, and the gradient of a Cast is a Cast. Parameters and gradients at the
+// border stay float32.
+//
 // # Adding an op
 //
 // The rules lie in one table, in the files rules_*.go, from simple to tricky. A
 // new op is an entry there and a case in rules_test.go, which compares its
 // gradients with finite differences; a rule without a case fails the tests. An
-// op through which nothing flows back belongs into withoutGradient. A rule may
-// emit whatever computes the gradient fastest: a kernel made for it, where a
-// provider has one, goes behind the same entry.
+// op through which nothing flows back belongs into withoutGradient. In mixed
+// precision an op that no list of precision.go names is computed in float32. A
+// rule may emit whatever computes the gradient fastest: a kernel made for it,
+// where a provider has one, goes behind the same entry.
 //
 // All shapes are fixed when the graph is made: Probe tells them, and the batch
 // size is one of the Options. The package itself runs nothing.

@@ -35,6 +35,7 @@ type Emitter struct {
 
 	scope     string
 	constants map[string]string
+	described []*pb.ValueInfoProto // outputs of kernels
 }
 
 // NewEmitter returns an Emitter for a graph, with constants of type FLOAT.
@@ -52,6 +53,9 @@ func (e *Emitter) With(op string, inputs []string, attributes ...*pb.AttributePr
 
 // Outputs adds a node with n outputs and attributes.
 func (e *Emitter) Outputs(op string, n int, inputs []string, attributes ...*pb.AttributeProto) []string {
+	if output, done := e.detour(op, inputs, attributes); done {
+		return []string{output}
+	}
 	node := &pb.NodeProto{OpType: op, Input: slices.Clone(inputs), Attribute: attributes}
 	for range n {
 		node.Output = append(node.Output, e.Build.Fresh(e.scope+op))

@@ -30,6 +30,15 @@ type Options struct {
 	// leave them as they are, as in a module that is in eval mode.
 	FrozenBatchNorm bool
 
+	// Kernels lets the graph use the ops of package kernels, for a session on
+	// the CPU that knows them; without it every op is ONNX's own.
+	Kernels bool
+
+	// Low computes products in this type, FLOAT16 or BFLOAT16, and sums,
+	// statistics and parameters in FLOAT, as torch.autocast does. The values
+	// and gradients at the graph's border stay FLOAT. 0 leaves all types alone.
+	Low pb.TensorProto_DataType
+
 	// Probe tells the types and shapes of a model's outputs without running it.
 	Probe Probe
 }
@@ -77,9 +86,13 @@ type Graph struct {
 	fold            folder
 	trainable       []string
 	frozenBatchNorm bool
+	low             pb.TensorProto_DataType
 	needs           map[string]bool // values that a trainable one flows into
 	arrived         map[string][]string
 	saved           map[savedKey]string
+
+	kernels  bool
+	absorbed map[*pb.NodeProto]absorption // Relus, by kernels before them
 }
 
 // New writes the forward pass of m as training needs it: batch normalization by
@@ -93,12 +106,20 @@ func New(m *pb.ModelProto, options Options) (*Graph, error) {
 	}
 	values, err := probe(m, options.Probe)
 	if err != nil {
-		return nil, fail.Wrap(fail.Model, err, "", "the shapes in %q at batch size %d", m.Graph.Name, options.Batch)
+		return nil, fail.Wrap(fail.Model, err, FixedSizes, "the shapes in %q at batch size %d", m.Graph.Name, options.Batch)
+	}
+	if options.Low != 0 {
+		lower(m.Graph, values, options.Low)
+	}
+	if options.Low == pb.TensorProto_BFLOAT16 {
+		onnx.SetOpset(m, "", max(onnx.Opset(m, ""), bfloat16Opset))
+		m.IrVersion = max(m.IrVersion, 10) // the one of opset 22
 	}
 	g := &Graph{
-		model: m, nodes: m.Graph.Node, values: values, trainable: options.Trainable, frozenBatchNorm: options.FrozenBatchNorm,
+		model: m, low: options.Low, nodes: m.Graph.Node, values: values, trainable: options.Trainable, frozenBatchNorm: options.FrozenBatchNorm,
 		fold:    folder{onnx.NewIndex(m.Graph), values, map[string][]int64{}},
 		arrived: map[string][]string{}, saved: map[savedKey]string{},
+		kernels: options.Kernels, absorbed: map[*pb.NodeProto]absorption{},
 	}
 	for _, out := range m.Graph.Output {
 		g.Outputs = append(g.Outputs, out.Name)
@@ -115,6 +136,9 @@ func New(m *pb.ModelProto, options Options) (*Graph, error) {
 	g.DType = pb.TensorProto_FLOAT
 	return g, nil
 }
+
+// FixedSizes is the hint for a graph that does not take a batch.
+const FixedSizes = "The graph may hold sizes of its own: export it with a free batch size, as scripts/export_onnx does, or change --batch-size or --crop."
 
 // Value returns type and shape of a value of the original graph.
 func (g *Graph) Value(name string) (Tensor, bool) {
@@ -133,8 +157,12 @@ func (g *Graph) Finish(outputs ...*pb.ValueInfoProto) (*pb.ModelProto, error) {
 	if err := onnx.Cut(g.model.Graph, outputs...); err != nil {
 		return nil, fail.Wrap(fail.Model, err, "", "the training graph of %q", g.model.Graph.Name)
 	}
-	g.model.Graph.ValueInfo = nil
-	left := func(n Noise) bool { return onnx.NewIndex(g.model.Graph).Input(n.Name) == nil }
+	index := onnx.NewIndex(g.model.Graph)
+	g.model.Graph.ValueInfo = slices.DeleteFunc(g.described, func(info *pb.ValueInfoProto) bool {
+		return index.Producer(info.Name) == nil || index.Output(info.Name) != nil
+	})
+	UseKernels(g.model)
+	left := func(n Noise) bool { return index.Input(n.Name) == nil }
 	g.Noise = slices.DeleteFunc(g.Noise, left)
 	return g.model, nil
 }
@@ -161,7 +189,7 @@ func (g *Graph) spread() {
 func (g *Graph) forward(n *pb.NodeProto) error {
 	c := g.context(n)
 	write := forwardOnly[n.OpType]
-	if r := rules[n.OpType]; r.forward != nil {
+	if r, _ := g.rule(n); r.forward != nil {
 		write = r.forward
 	}
 	if write != nil && n.Domain == "" {
@@ -170,6 +198,15 @@ func (g *Graph) forward(n *pb.NodeProto) error {
 		c.Build.Graph.Node = append(c.Build.Graph.Node, n)
 	}
 	return g.nodeError(n, c.err)
+}
+
+// onlyReader returns the one node that reads a value of the original graph, or nil.
+func (g *Graph) onlyReader(value string) *pb.NodeProto {
+	readers := g.fold.index.Consumers(value)
+	if len(readers) != 1 || slices.Contains(g.Outputs, value) {
+		return nil
+	}
+	return readers[0]
 }
 
 func (g *Graph) context(n *pb.NodeProto) *context {
@@ -193,7 +230,14 @@ func (g *Graph) nodeError(n *pb.NodeProto, err error) error {
 func (g *Graph) noise(name string, n Noise) string {
 	n.Name = g.Build.Fresh(name)
 	g.Noise = append(g.Noise, n)
-	g.Build.Graph.Input = append(g.Build.Graph.Input, tensorInfo(n.Name, g.DType, n.Shape))
+	dtype := g.DType
+	if dtype == g.low { // what comes from outside is float32
+		dtype = pb.TensorProto_FLOAT
+	}
+	g.Build.Graph.Input = append(g.Build.Graph.Input, tensorInfo(n.Name, dtype, n.Shape))
+	if dtype != g.DType {
+		return g.Cast(n.Name, g.DType)
+	}
 	return n.Name
 }
 

@@ -126,19 +126,11 @@ func openInitializers(g *pb.GraphProto, options Options) error {
 	}
 	g.Input = slices.DeleteFunc(g.Input, func(in *pb.ValueInfoProto) bool { return index.Initializer(in.Name) != nil })
 	g.Initializer = slices.DeleteFunc(g.Initializer, func(t *pb.TensorProto) bool {
-		if !open[t.Name] && !weightless(t) {
+		if !open[t.Name] && !onnx.Weightless(t) {
 			return false
 		}
 		g.Input = append(g.Input, tensorInfo(t.Name, t.DataType, t.Dims))
 		return true
 	})
 	return nil
-}
-
-// weightless reports whether t is a parameter of a skeleton: type and
-// dimensions without data.
-func weightless(t *pb.TensorProto) bool {
-	n, err := onnx.Elements(t.Dims)
-	return err == nil && n > 0 && len(t.RawData) == 0 && len(t.FloatData) == 0 && len(t.Int32Data) == 0 &&
-		len(t.Int64Data) == 0 && len(t.DoubleData) == 0 && len(t.Uint64Data) == 0 && len(t.StringData) == 0
 }

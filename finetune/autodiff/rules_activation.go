@@ -89,11 +89,15 @@ func logSoftmaxGradient(c *context) {
 	c.give(0, c.Op("Sub", c.dy, c.Op("Mul", c.Op("Exp", y), c.sum(c.dy, true, axis))))
 }
 
-// positive is 1 where x is above zero, else 0. On ONNX Runtime's CPU this is four
-// times as fast as a comparison and a Where: a steep HardSigmoid. Half
-// precision has no number steep enough.
+// positive is 1 where x, which is nowhere below zero, is above it, else 0. On ONNX
+// Runtime's CPU this is four times as fast as a comparison and a Where: a steep
+// HardSigmoid. Half precision has no number steep enough.
 func (c *context) positive(x string) string {
-	if c.DType != pb.TensorProto_FLOAT {
+	switch c.DType {
+	case pb.TensorProto_FLOAT16, pb.TensorProto_BFLOAT16:
+		return c.Op("Sign", x)
+	case pb.TensorProto_FLOAT:
+	default:
 		return c.Op("Where", c.Op("Greater", x, c.Scalar(0)), c.Scalar(1), c.Scalar(0))
 	}
 	return c.With("HardSigmoid", []string{x}, onnx.Float("alpha", math.MaxFloat32), onnx.Float("beta", 0))

@@ -17,18 +17,24 @@ type conv struct {
 	batch, inputs, outputs, groups int64
 }
 
-func convGradient(c *context) {
+// conv reads the node; ok is false where it failed.
+func (c *context) conv() (v conv, ok bool) {
 	x, weight := c.shape(c.in(0)), c.shape(c.in(1))
 	if c.err != nil || len(weight) != len(x) {
 		c.fail("input %v and weight %v do not go together", x, weight)
-		return
+		return v, false
 	}
-	v := conv{c.window(weight[2:]), x[0], x[1], weight[0], c.integer("group", 1)}
-	if c.err != nil {
+	v = conv{c.window(weight[2:]), x[0], x[1], weight[0], c.integer("group", 1)}
+	return v, c.err == nil
+}
+
+func convGradient(c *context) {
+	v, ok := c.conv()
+	if !ok {
 		return
 	}
 	if c.needs(2) {
-		c.give(2, c.sum(c.dy, false, statisticAxes(x)...))
+		c.give(2, c.sum(c.dy, false, statisticAxes(c.shape(c.in(0)))...))
 	}
 	if c.needs(1) {
 		c.give(1, c.convWeightGradient(v))

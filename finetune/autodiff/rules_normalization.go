@@ -46,21 +46,18 @@ func batchNormForward(c *context) {
 	if len(rest) > 0 {
 		squares = c.sum(squares, true, rest...)
 	}
-	batchVariance := c.Op("Mul", squares, c.Scalar(1/count))
-	flatVariance := c.reshape(batchVariance, channels)
-	c.replace("BatchNormalization", []string{centred, scale, bias, c.Filled([]int64{channels}, 0), flatVariance}, epsilon)
+	batchVariance := c.Op("Div", squares, c.Scalar(count)) // a quotient is exact, 1/count as a float is not
+	c.replace("BatchNormalization", []string{centred, scale, bias, c.Filled([]int64{channels}, 0), c.reshape(batchVariance, channels)}, epsilon)
 	c.save("centred", centred)
 	c.save("variance", batchVariance)
 
 	momentum := c.float("momentum", 0.9) // of the old value: torch's is 1 - momentum
-	update := func(old, fresh string, share float64) string {
-		return c.Op("Add", c.Op("Mul", old, c.Scalar(momentum)), c.Op("Mul", fresh, c.Scalar(share)))
+	update := func(old, fresh string) string {
+		return c.Op("Add", c.Op("Mul", old, c.Scalar(momentum)), c.Op("Mul", c.reshape(fresh, channels), c.Scalar(1-momentum)))
 	}
-	c.graph.statistic(mean, func(old string) string {
-		return update(old, c.reshape(batchMean, channels), 1-momentum)
-	})
+	c.graph.statistic(mean, func(old string) string { return update(old, batchMean) })
 	c.graph.statistic(variance, func(old string) string { // the unbiased variance, as torch keeps it
-		return update(old, flatVariance, (1-momentum)*count/(count-1))
+		return update(old, c.Op("Div", squares, c.Scalar(count-1)))
 	})
 }
 
@@ -112,7 +109,7 @@ func batchNormGradient(c *context) {
 	a := c.Op("Mul", wide(c.in(1)), inverse)
 	dx := c.Op("Mul", c.dy, a)
 	if !frozen {
-		share := c.Op("Mul", a, c.Scalar(-1/count))
+		share := c.Op("Div", a, c.Scalar(-count))
 		k1 := c.Op("Mul", share, c.Op("Mul", inverse, dscale))
 		k0 := c.Op("Mul", share, dbias)
 		dx = c.Op("Add", dx, c.Op("Add", c.Op("Mul", x, k1), k0))

@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"fx/internal/onnx"
+	"fx/internal/onnx/pb"
 )
 
 // Pooling over windows, and over everything.
@@ -12,11 +13,15 @@ var poolingRules = map[string]rule{
 	"AveragePool": {backward: averagePoolGradient},
 	"GlobalAveragePool": {backward: func(c *context) {
 		shape := c.shape(c.in(0))
-		c.give(0, c.Op("Expand", c.Op("Mul", c.dy, c.Scalar(1/float64(product(shape[2:])))), c.Ints(shape...)))
+		c.give(0, c.Op("Expand", c.Op("Div", c.dy, c.Scalar(float64(product(shape[2:])))), c.Ints(shape...)))
 	}},
 	"GlobalMaxPool": {
 		forward: func(c *context) { // a MaxPool over the whole map
 			shape := c.shape(c.in(0))
+			if c.graph.low == pb.TensorProto_BFLOAT16 {
+				c.maxPoolByTaps(wholeMap(shape))
+				return
+			}
 			indices := c.Build.Fresh(c.scope + "indices")
 			c.replace("MaxPool", []string{c.in(0)}, onnx.Ints("kernel_shape", shape[2:]...))
 			last := c.Build.Graph.Node[len(c.Build.Graph.Node)-1]
@@ -30,6 +35,10 @@ var poolingRules = map[string]rule{
 func maxPoolForward(c *context) {
 	if c.integer("storage_order", 0) != 0 {
 		c.fail("storage_order 1 has no rule: extend maxPoolForward in finetune/autodiff/rules_pooling.go")
+		return
+	}
+	if c.graph.low == pb.TensorProto_BFLOAT16 {
+		c.maxPoolByTaps(c.window(nil))
 		return
 	}
 	c.save("indices", c.keep(2)[1])
@@ -65,7 +74,7 @@ func averagePoolGradient(c *context) {
 		c.give(0, c.dy)
 		return
 	}
-	share := c.Op("Mul", c.dy, c.windowShares(w))
+	share := c.Op("Div", c.dy, c.windowCounts(w))
 	maps := []int64{shape[0], shape[1]}
 	var dx string
 	switch {
@@ -79,41 +88,35 @@ func averagePoolGradient(c *context) {
 	c.give(0, dx)
 }
 
-// windowShares is 1/count for each window: all its places where
+// windowCounts says how many places each window counts: all where
 // count_include_pad is set, those inside the input where it is not. What
 // ceil_mode adds beyond the padding never counts.
-func (c *context) windowShares(w window) string {
+func (c *context) windowCounts(w window) string {
 	includePad := c.integer("count_include_pad", 0) == 1
-	perAxis := make([][]int64, len(w.in))
+	counts := []float64{1}
 	for i := range w.in {
 		low, high := int64(0), w.in[i]
 		if includePad {
 			low, high = -w.before[i], w.in[i]+w.after[i]
 		}
-		for o := range w.out[i] {
-			count := int64(0)
-			for k := range w.kernel[i] {
-				if at := o*w.stride[i] - w.before[i] + k*w.dilation[i]; at >= low && at < high {
-					count++
-				}
-			}
-			perAxis[i] = append(perAxis[i], count)
-		}
-	}
-	shares := []float64{1}
-	for _, counts := range perAxis {
 		var next []float64
-		for _, s := range shares {
-			for _, n := range counts {
-				next = append(next, s/float64(n))
+		for _, before := range counts {
+			for o := range w.out[i] {
+				count := 0.0
+				for k := range w.kernel[i] {
+					if at := o*w.stride[i] - w.before[i] + k*w.dilation[i]; at >= low && at < high {
+						count++
+					}
+				}
+				next = append(next, before*count)
 			}
 		}
-		shares = next
+		counts = next
 	}
-	if slices.Min(shares) == slices.Max(shares) {
-		return c.Scalar(shares[0])
+	if slices.Min(counts) == slices.Max(counts) {
+		return c.Scalar(counts[0])
 	}
-	return c.Tensor(slices.Concat([]int64{1, 1}, w.out), shares...)
+	return c.Tensor(slices.Concat([]int64{1, 1}, w.out), counts...)
 }
 
 // fits reports whether a stride-1 window gives back the input's size when it

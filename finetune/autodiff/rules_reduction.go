@@ -9,7 +9,7 @@ var reductionRules = map[string]rule{
 	}},
 	"ReduceMean": {backward: func(c *context) {
 		in, out := c.shape(c.in(0)), c.shape(c.out(0))
-		share := c.Op("Mul", c.kept(c.dy), c.Scalar(float64(product(out))/float64(product(in))))
+		share := c.Op("Div", c.kept(c.dy), c.Scalar(float64(product(in)/product(out))))
 		c.give(0, c.Op("Expand", share, c.Ints(in...)))
 	}},
 	"ReduceSumSquare": {backward: func(c *context) { // 2 x dy

@@ -21,6 +21,13 @@ func TestRulesAgainstFiniteDifferences(t *testing.T) {
 			if err := c.check(rt); err != nil {
 				t.Error(err)
 			}
+			if !autodiff.HasKernel(c.op) {
+				return
+			}
+			c.kernels = true
+			if err := c.check(rt); err != nil {
+				t.Errorf("by kernels: %v", err)
+			}
 		})
 	}
 }

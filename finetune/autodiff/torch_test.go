@@ -44,8 +44,14 @@ func TestRulesAgainstTorch(t *testing.T) {
 	for i, c := range cases {
 		seen[c.Op] = true
 		t.Run(fmt.Sprint(c.Op, "/", i), func(t *testing.T) {
-			if err := c.check(rt); err != nil {
+			if err := c.check(rt, false); err != nil {
 				t.Errorf("shapes %v, attributes %s: %v", c.Shapes, c.Attributes, err)
+			}
+			if !autodiff.HasKernel(c.Op) {
+				return
+			}
+			if err := c.check(rt, true); err != nil {
+				t.Errorf("by kernels, shapes %v, attributes %s: %v", c.Shapes, c.Attributes, err)
 			}
 		})
 	}
@@ -60,7 +66,7 @@ func TestRulesAgainstTorch(t *testing.T) {
 	}
 }
 
-func (c torchCase) check(rt *ort.Runtime) error {
+func (c torchCase) check(rt *ort.Runtime, kernels bool) error {
 	g := &pb.GraphProto{Name: c.Op}
 	b := onnx.NewBuilder(g, "")
 	inputs := make([]string, len(c.Shapes)+len(c.Constants))
@@ -90,7 +96,7 @@ func (c torchCase) check(rt *ort.Runtime) error {
 	g.Output = []*pb.ValueInfoProto{{Name: y}}
 	m := &pb.ModelProto{IrVersion: 9, Graph: g}
 	onnx.SetOpset(m, "", 20)
-	graph, err := autodiff.New(m, autodiff.Options{Trainable: names, FrozenBatchNorm: frozen, Probe: ortprobe.New(rt)})
+	graph, err := autodiff.New(m, autodiff.Options{Trainable: names, FrozenBatchNorm: frozen, Kernels: kernels, Probe: ortprobe.New(rt)})
 	if err != nil {
 		return err
 	}

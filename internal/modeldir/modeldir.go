@@ -27,9 +27,9 @@ const (
 // Backbone says which frozen network made the features that the head reads.
 type Backbone struct {
 	Name          string `json:"name"`           // a registered name, or the file name of a user's ONNX file
-	File          string `json:"file,omitempty"` // absolute path of a user's ONNX file
+	File          string `json:"file,omitempty"` // path of a user's ONNX file; in model.json relative to the folder where it lies inside
 	FeatureTensor string `json:"feature_tensor,omitempty"`
-	Weights       string `json:"weights"`        // path of the weights file, or "seed:N"; in model.json relative to the folder where it lies inside
+	Weights       string `json:"weights"`        // path of the weights file, File itself where that holds them, or "seed:N"; relative likewise
 	WeightsOrigin string `json:"weights_origin"` // where the file was found
 	GraphSHA256   string `json:"graph_sha256"`
 	WeightsSHA256 string `json:"weights_sha256"`
@@ -144,7 +144,7 @@ func (m Model) weightShape() []int {
 }
 
 // retrain is the hint for a MODEL that can't be used.
-const retrain = "Train it again with `fx fit-head`."
+const retrain = "Train it again with `fx fit-head` or `fx finetune`."
 
 // Load reads the MODEL folder dir. Its errors are of kind fail.Model, or
 // fail.Usage where dir is no MODEL at all.
@@ -153,9 +153,9 @@ func Load(dir string) (Model, Params, error) {
 	path := filepath.Join(dir, modelFile)
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrInvalid) {
-		return m, Params{}, fail.New(fail.Usage, "A model is a folder that `fx fit-head --out` wrote.", "%s is no model: it has no %s", dir, modelFile)
+		return m, Params{}, fail.New(fail.Usage, "A model is a folder that `fx fit-head` or `fx finetune` wrote.", "%s is no model: it has no %s", dir, modelFile)
 	} else if err != nil {
-		return m, Params{}, fail.Wrap(fail.Usage, err, "A model is a folder that `fx fit-head --out` wrote.", "model %s", dir)
+		return m, Params{}, fail.Wrap(fail.Usage, err, "A model is a folder that `fx fit-head` or `fx finetune` wrote.", "model %s", dir)
 	}
 	var version struct {
 		FormatVersion int `json:"format_version"`
@@ -173,8 +173,10 @@ func Load(dir string) (Model, Params, error) {
 	if err := m.check(); err != nil {
 		return m, Params{}, fail.Wrap(fail.Model, err, retrain, "%s is damaged", path)
 	}
-	if w := m.Backbone.Weights; w != "" && !filepath.IsAbs(w) && !strings.HasPrefix(w, "seed:") {
-		m.Backbone.Weights = filepath.Join(dir, filepath.FromSlash(w)) // a trained backbone moves with its model
+	for _, path := range []*string{&m.Backbone.File, &m.Backbone.Weights} {
+		if p := *path; p != "" && !filepath.IsAbs(p) && !strings.HasPrefix(p, "seed:") {
+			*path = filepath.Join(dir, filepath.FromSlash(p)) // a trained backbone moves with its model
+		}
 	}
 	p, err := m.loadHead(filepath.Join(dir, headFile))
 	return m, p, err

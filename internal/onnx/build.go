@@ -122,6 +122,11 @@ func Float(name string, v float32) *pb.AttributeProto {
 	return &pb.AttributeProto{Name: name, Type: pb.AttributeProto_FLOAT, F: v}
 }
 
+// Floats is an attribute that lists numbers.
+func Floats(name string, v ...float32) *pb.AttributeProto {
+	return &pb.AttributeProto{Name: name, Type: pb.AttributeProto_FLOATS, Floats: v}
+}
+
 // String is a string attribute.
 func String(name, v string) *pb.AttributeProto {
 	return &pb.AttributeProto{Name: name, Type: pb.AttributeProto_STRING, S: []byte(v)}

@@ -101,6 +101,13 @@ func hasData(t *pb.TensorProto) bool {
 		len(t.DoubleData) > 0 || len(t.Uint64Data) > 0 || len(t.StringData) > 0
 }
 
+// Weightless reports whether t is a parameter of a skeleton: type and
+// dimensions without data.
+func Weightless(t *pb.TensorProto) bool {
+	n, err := Elements(t.Dims)
+	return err == nil && n > 0 && !hasData(t)
+}
+
 // vetTensor checks that the data is as long as type and dimensions say.
 func vetTensor(t *pb.TensorProto, weightless bool) error {
 	if t.DataLocation != pb.TensorProto_DEFAULT || len(t.ExternalData) > 0 {

@@ -12,9 +12,12 @@ import (
 // Values on the session's device are used where they lie, so that state which
 // goes from run to run is never copied. A value may be replaced between runs.
 // A Binding is for one goroutine at a time, and is to be closed before its
-// session and its values.
+// session and its values. In a session that records CUDA graphs, all of its
+// values must lie on the device, and none can be replaced after the first run.
 type Binding struct {
 	session *Session
+	number  int            // from 1, of the session's recordings
+	ran     bool           // so that it is recorded, where the session records
 	handle  unsafe.Pointer // OrtIoBinding
 	inputs  []*Value       // bound, by the session's order
 	outputs []*Value
@@ -26,7 +29,11 @@ func (s *Session) NewBinding() (*Binding, error) {
 	if err != nil {
 		return nil, s.explain(err, "an IO binding")
 	}
-	return &Binding{session: s, handle: handle, inputs: make([]*Value, len(s.inputs)), outputs: make([]*Value, len(s.outputs))}, nil
+	s.capture.last++
+	return &Binding{
+		session: s, number: s.capture.last, handle: handle,
+		inputs: make([]*Value, len(s.inputs)), outputs: make([]*Value, len(s.outputs)),
+	}, nil
 }
 
 // Input has the runs that follow read v as the input of that name. A value in
@@ -42,6 +49,9 @@ func (b *Binding) Output(name string, v *Value) error {
 
 func (b *Binding) bind(name string, v *Value, output bool) error {
 	s := b.session
+	if b.ran && s.Captures() {
+		return fail.New(fail.Other, "", "binding %q anew after a run that was recorded", name)
+	}
 	kind, infos, all, bound := "input", s.inputs, s.inNames, b.inputs
 	if output {
 		kind, infos, all, bound = "output", s.outputs, s.outNames, b.outputs
@@ -75,9 +85,9 @@ func (b *Binding) Run(ctx context.Context) error {
 			return fail.New(fail.Model, "", "nothing is bound to the %s %q", side.kind, side.infos[i].Name)
 		}
 	}
-	return b.session.call(ctx, func(options unsafe.Pointer) error {
-		return b.session.runtime.api.runBinding(b.session.session, options, b.handle)
-	})
+	err := b.session.runBinding(ctx, b)
+	b.ran = b.ran || err == nil
+	return err
 }
 
 // Close frees the binding, not its values. Closing twice does nothing.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	"fx/internal/fail"
@@ -84,15 +85,15 @@ func TestStateStaysInPlaceBetweenRuns(t *testing.T) {
 	}
 }
 
-func TestTransferCopiesAnyShape(t *testing.T) {
+func TestCopyMovesAnyShape(t *testing.T) {
 	s := newSession(t, counter(), SessionOptions{Device: CPU, Threads: 1})
 	for _, shape := range [][]int64{{}, {4}, {2, 1, 3}} {
-		from, err := s.NewValue(Float32T, shape...)
+		from, err := s.NewHostValue(Float32T, shape...)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer from.Close()
-		to, err := s.runtime.NewValue(Float32T, shape...)
+		to, err := s.NewValue(Float32T, shape...)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -101,12 +102,44 @@ func TestTransferCopiesAnyShape(t *testing.T) {
 			Data[float32](from.Tensor())[i] = float32(i + 1)
 			Data[float32](to.Tensor())[i] = -1
 		}
-		if err := s.transfer(t.Context(), from, to); err != nil {
+		if err := s.Copy(t.Context(), Transfer{to, from}); err != nil {
 			t.Fatal(err)
 		}
 		if !slices.Equal(Data[float32](from.Tensor()), Data[float32](to.Tensor())) {
 			t.Errorf("shape %v: %v became %v", shape, Data[float32](from.Tensor()), Data[float32](to.Tensor()))
 		}
+	}
+}
+
+// What a session on the CPU is asked for CUDA's sake changes nothing there.
+func TestCaptureAndNodesOnTheCPU(t *testing.T) {
+	s := newSession(t, counter(), SessionOptions{Device: CPU, Threads: 1, Capture: true, Nodes: true})
+	if s.Captures() || s.CaptureProblem() != "" {
+		t.Errorf("captures %v, problem %q", s.Captures(), s.CaptureProblem())
+	}
+	nodes, err := s.Nodes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.SortFunc(nodes, func(a, b Node) int { return strings.Compare(a.Op, b.Op) })
+	want := []Node{{Provider: "CPUExecutionProvider", Op: "Add"}, {Provider: "CPUExecutionProvider", Op: "ReduceSum"}}
+	if !slices.Equal(nodes, want) {
+		t.Errorf("nodes %+v", nodes)
+	}
+	if _, err := newSession(t, counter(), SessionOptions{Device: CPU, Threads: 1}).Nodes(); fail.KindOf(err) != fail.Model {
+		t.Errorf("nodes that were not recorded: %v", err)
+	}
+	b := newBound(t, s)
+	for i := range 3 { // binding anew after a run is fine where nothing is recorded
+		if err := b.bindings[0].Run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := b.bindings[0].Input("by", b.by); err != nil {
+			t.Fatal(i, err)
+		}
+	}
+	if _, _, err := s.DeviceMemory(); fail.KindOf(err) != fail.Device {
+		t.Errorf("the memory of no GPU: %v", err)
 	}
 }
 

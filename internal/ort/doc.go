@@ -21,8 +21,9 @@
 // ONNX Runtime's table of functions for what that binding lacks: a run over the
 // caller's memory in one call, the names and symbolic sizes of inputs and
 // outputs, the list of providers, the provider's options read back, and values
-// that stay where they are between runs (Value, Binding: training). No C type
-// leaves this package.
+// that stay where they are between runs (Value, Binding: training), recording runs
+// as CUDA graphs (SessionOptions.Capture) and which provider runs which node. Values
+// are copied by NVIDIA's driver (copy.go). No C type leaves this package.
 //
 // # Systems
 //
@@ -36,5 +37,6 @@
 // NVIDIA's libraries replace signal handlers as they start, and a Go program
 // then dies at Ctrl+C, or never sees it. Whatever starts them here runs inside
 // keepSignals, which puts Go's handlers back: asking the driver, opening the
-// libraries, appending the provider, opening a session and its first run.
+// libraries, appending the provider, opening a session, its first run, every run
+// that is recorded, and the first copy.
 package ort

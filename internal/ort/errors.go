@@ -14,16 +14,23 @@ var outOfMemory = []string{
 	"bfcarena", "available memory of", "bad_alloc", "bad allocation",
 }
 
-const batchHint = "Try a smaller --batch-size, or free memory on the device."
+// MemoryHint is the hint of an error about memory that is short.
+const MemoryHint = "Try a smaller --batch-size, or free memory on the device."
+
+// IsOutOfMemory reports whether err is about memory that is short, the host's or
+// a GPU's.
+func IsOutOfMemory(err error) bool { return err != nil && fail.HintOf(err) == MemoryHint }
 
 var (
 	errorPrefix = regexp.MustCompile(`^.*\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : `)
+	sourcePlace = regexp.MustCompile(`/onnxruntime_src/\S+:\d+ .*?\)(?: const)?(?: \[with [^\]]*\])? `) // file, line and function
 	cudaTail    = regexp.MustCompile(` ; GPU=-?\d+ ; hostname=.*?(; expr=|$)`)
 )
 
 // plain drops from ONNX Runtime's words the places in its source and the name of the machine.
 func plain(err error) error {
 	text := errorPrefix.ReplaceAllString(strings.Join(strings.Fields(err.Error()), " "), "")
+	text = sourcePlace.ReplaceAllString(text, "")
 	return errors.New(cudaTail.ReplaceAllString(text, " in "))
 }
 
@@ -33,7 +40,7 @@ func (s *Session) explain(err error, format string, args ...any) error {
 	text := strings.ToLower(err.Error())
 	for _, words := range outOfMemory {
 		if strings.Contains(text, words) {
-			return fail.Wrap(fail.Device, err, batchHint, "out of memory: "+format, args...)
+			return fail.Wrap(fail.Device, err, MemoryHint, "out of memory: "+format, args...)
 		}
 	}
 	for _, words := range []string{"cuda", "cudnn", "cublas"} {

@@ -1,6 +1,7 @@
 package ort
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"os"
@@ -50,6 +51,26 @@ func (rt *Runtime) place(native *onnxruntime.SessionOptions, options SessionOpti
 	return placement{}, fail.New(fail.Usage, "Devices are auto, cpu, cuda and cuda:N.", "unknown device %q", options.Device.Kind)
 }
 
+// Resolve says on which device a session would be opened, and why. gpu is what
+// it is on CUDA. The error is that of NewSession.
+func (rt *Runtime) Resolve(d Device) (resolved Device, gpu GPU, why string, err error) {
+	id := d.ID
+	if d.Kind != "cuda" {
+		id = 0
+	}
+	if d.Kind == "cpu" {
+		return CPU, GPU{}, "asked for", nil
+	}
+	gpu, obstacle := rt.cudaReady(id)
+	switch {
+	case obstacle == nil:
+		return Device{Kind: "cuda", ID: id}, gpu, gpu.String(), nil
+	case d.Kind == "cuda":
+		return d, GPU{}, "", obstacle.asError(d)
+	}
+	return CPU, GPU{}, obstacle.what, nil
+}
+
 func onGPU(id int, gpu GPU) placement {
 	device := Device{Kind: "cuda", ID: id}
 	return placement{device: device, provider: cudaProvider, cuda: true, why: fmt.Sprintf("%s: %s", device, gpu)}
@@ -97,6 +118,9 @@ func CUDADefaults() map[string]string {
 // appendCUDA adds the provider to the session's options and records what it reads back.
 func (rt *Runtime) appendCUDA(native *onnxruntime.SessionOptions, options SessionOptions, settings map[string]string) *obstacle {
 	wanted := CUDADefaults()
+	if options.Capture {
+		wanted[captureOption] = "1"
+	}
 	maps.Copy(wanted, options.CUDA)
 	maps.Copy(wanted, splitOptions(os.Getenv(CUDAVariable)))
 	wanted["device_id"] = strconv.Itoa(options.Device.ID)
@@ -124,6 +148,7 @@ func (rt *Runtime) appendCUDA(native *onnxruntime.SessionOptions, options Sessio
 		for key, value := range actual {
 			settings["cuda."+key] = value
 		}
+		settings["cuda."+captureOption] = cmp.Or(wanted[captureOption], "0") // which ONNX Runtime does not read back
 	})
 	return problem
 }

@@ -24,13 +24,14 @@ func (s *Session) Run(ctx context.Context, inputs, outputs []Tensor) error {
 	if err := s.checkTensors(inputs, outputs); err != nil {
 		return err
 	}
-	return s.call(ctx, func(options unsafe.Pointer) error {
+	return s.call(ctx, "", false, func(options unsafe.Pointer) error {
 		return s.runtime.api.run(s.session, options, s.inNames, s.outNames, inputs, outputs)
 	})
 }
 
-// call makes one run of the session with run options that end it when ctx does.
-func (s *Session) call(ctx context.Context, run func(options unsafe.Pointer) error) error {
+// call makes one run of the session with run options that end it when ctx does
+// and, where not empty, annotation. record tells that it is to be recorded.
+func (s *Session) call(ctx context.Context, annotation string, record bool, run func(options unsafe.Pointer) error) error {
 	s.open.RLock()
 	defer s.open.RUnlock()
 	if s.closed {
@@ -41,12 +42,18 @@ func (s *Session) call(ctx context.Context, run func(options unsafe.Pointer) err
 		return fail.Wrap(fail.Device, err, "", "run options")
 	}
 	defer func() { _ = options.Destroy() }() // fails only where destroyed before
+	native := pointerField(options, "o")
+	if annotation != "" {
+		if err := s.runtime.api.configureRun(native, annotationKey, annotation); err != nil {
+			return s.explain(err, "run options")
+		}
+	}
 	terminated := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		_ = options.Terminate() // the run then ends by itself
 		close(terminated)
 	})
-	err = s.runGuarded(func() error { return run(pointerField(options, "o")) })
+	err = s.runGuarded(record, func() error { return run(native) })
 	if !stop() {
 		<-terminated // options must outlive Terminate
 	}
@@ -59,20 +66,31 @@ func (s *Session) call(ctx context.Context, run func(options unsafe.Pointer) err
 	return s.explain(err, "running the network on %s", s.placed.device)
 }
 
-// runGuarded runs f. NVIDIA's libraries start lazily, so the first run on CUDA
+// runGuarded runs f where and when the session's device wants it. NVIDIA's
+// libraries start lazily, so the first run on CUDA, and one that is recorded,
 // may take Go's signal handlers as well, and the others wait for it.
-func (s *Session) runGuarded(f func() error) error {
-	var err error
-	first := false
-	if s.placed.cuda {
-		s.firstRun.Do(func() {
-			first = true
-			keepSignals(true, func() { err = f() })
-		})
+func (s *Session) runGuarded(record bool, f func() error) (err error) {
+	if !s.placed.cuda {
+		return f()
 	}
-	if !first {
-		err = f()
+	run := func() { err = f() }
+	if thread := s.capture.thread; thread != nil {
+		run = func() { thread.do(func() { err = f() }) }
 	}
+	guarded := func() { keepSignals(true, run) }
+	if record {
+		captures.Lock()
+		defer captures.Unlock()
+		guarded()
+		return err
+	}
+	besideCaptures(func() {
+		first := false
+		s.firstRun.Do(func() { first = true; guarded() })
+		if !first {
+			run()
+		}
+	})
 	return err
 }
 

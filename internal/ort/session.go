@@ -7,12 +7,14 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"unsafe"
 
 	onnxruntime "github.com/yalue/onnxruntime_go"
 
 	"fx/internal/fail"
+	"fx/internal/kernels"
 )
 
 // SessionOptions say how a session runs. The zero value: the best device there
@@ -25,12 +27,24 @@ type SessionOptions struct {
 	// many goroutines as there are cores. They never spin while they wait.
 	Threads int
 
+	// Lean takes memory for each node as it runs, instead of one block that is
+	// planned for all of them: a training step, whose values live from the forward
+	// to the backward pass, needs half the memory then, and no more time.
+	Lean bool
+
 	// Optimization of the graph: "all" (or ""), "extended", "basic" or "none".
 	Optimization string
 
 	// ProfilePrefix, where not empty, has ONNX Runtime write a profile of
 	// every node to PREFIX_TIME.json when the session closes.
 	ProfilePrefix string
+
+	// Capture records the runs of each Binding as a CUDA graph, where the
+	// session runs on CUDA and all shapes are fixed; see CaptureProblem.
+	Capture bool
+
+	// Nodes has the session remember which provider runs each node.
+	Nodes bool
 
 	// CUDA overrides CUDADefaults by key, as the CUDA provider of ONNX Runtime
 	// names its options; the environment variable CUDAVariable overrides both.
@@ -57,6 +71,7 @@ type Session struct {
 	placed   placement
 	settings map[string]string
 	metadata map[string]string
+	capture  capture
 
 	open     sync.RWMutex // held for reading by Run, for writing by Close
 	closed   bool
@@ -87,7 +102,14 @@ type opener func(*onnxruntime.SessionOptions) (*onnxruntime.DynamicAdvancedSessi
 
 func (rt *Runtime) newSession(options SessionOptions, what string, open opener) (*Session, error) {
 	s, err := rt.openOn(options, what, open)
-	if err != nil && s != nil && s.placed.cuda && (options.Device.Kind == "" || options.Device.Kind == "auto") && fail.HintOf(err) != batchHint {
+	if err != nil && options.Capture && strings.Contains(err.Error(), captureRefused) {
+		reason := err
+		options.Capture = false
+		if s, err = rt.openOn(options, what, open); err == nil {
+			s.capture.problem = reason.Error()
+		}
+	}
+	if err != nil && s != nil && s.placed.cuda && (options.Device.Kind == "" || options.Device.Kind == "auto") && !IsOutOfMemory(err) {
 		// The provider was there, and CUDA failed as it started: automatic means the CPU then.
 		reason := err
 		options.Device = CPU
@@ -120,9 +142,17 @@ func (rt *Runtime) openOn(options SessionOptions, what string, open opener) (*Se
 	if s.placed, err = rt.place(native, options, s.settings); err != nil {
 		return nil, err
 	}
-	keepSignals(s.placed.cuda, func() { s.handle, err = open(native) })
+	start := func() { keepSignals(s.placed.cuda, func() { s.handle, err = open(native) }) }
+	if s.placed.cuda {
+		besideCaptures(start)
+	} else {
+		start()
+	}
 	if err != nil {
 		return s, s.explain(err, "ONNX Runtime %s refuses %s", rt.library.Version, what)
+	}
+	if options.Capture && s.placed.cuda {
+		s.capture.begin(s.settings["cuda."+captureOption] == "1")
 	}
 	return s, nil
 }
@@ -155,9 +185,16 @@ func (s *Session) configure(native *onnxruntime.SessionOptions, options SessionO
 		native.AddSessionConfigEntry("session.intra_op.allow_spinning", "0"),
 		native.AddSessionConfigEntry("session.inter_op.allow_spinning", "0"),
 	}
+	if options.Lean {
+		steps = append(steps, native.SetMemPattern(false))
+	}
+	if options.Nodes {
+		steps = append(steps, native.AddSessionConfigEntry(recordNodes, "1"))
+	}
 	if options.ProfilePrefix != "" {
 		steps = append(steps, native.EnableProfiling(options.ProfilePrefix))
 	}
+	steps = append(steps, kernels.Register(unsafe.Pointer(s.runtime.api.table), pointerField(native, "o")))
 	for _, err := range steps {
 		if err != nil {
 			return fail.Wrap(fail.Device, err, installHint, "session options")
@@ -251,5 +288,12 @@ func (s *Session) Close() error {
 	s.closed = true
 	s.inNames.free()
 	s.outNames.free()
-	return s.handle.Destroy()
+	thread := s.capture.thread
+	if thread == nil {
+		return s.handle.Destroy()
+	}
+	defer close(thread.work)
+	var err error
+	besideCaptures(func() { thread.do(func() { err = s.handle.Destroy() }) }) // its recordings belong to the thread
+	return err
 }

@@ -34,14 +34,19 @@ enum {
   ReleaseTensorTypeAndShapeInfo = 99,
   GetAvailableProviders = 125,
   ReleaseAvailableProviders = 126,
-  CreateAllocator = 131,
-  ReleaseAllocator = 132,
   RunWithBinding = 133,
   CreateIoBinding = 134,
   ReleaseIoBinding = 135,
   BindInput = 136,
   BindOutput = 137,
+  AddRunConfigEntry = 165,
   GetCUDAProviderOptionsAsString = 207,
+  Session_GetEpGraphAssignmentInfo = 407, // from here on since API version 24
+  EpAssignedSubgraph_GetEpName = 408,
+  EpAssignedSubgraph_GetNodes = 409,
+  EpAssignedNode_GetName = 410,
+  EpAssignedNode_GetDomain = 411,
+  EpAssignedNode_GetOperatorType = 412,
 };
 
 enum { DeviceAllocator = 0, ArenaAllocator = 1, MemTypeDefault = 0 };
@@ -241,40 +246,98 @@ char *fx_value(fx_api api, void *value, int32_t *dtype, size_t *rank, int64_t *s
 
 void fx_release_value(fx_api api, void *value) { ((void (*)(void *))api[ReleaseValue])(value); }
 
-// gpu_allocator makes the session's allocator of a GPU's memory.
-static char *gpu_allocator(fx_api api, const void *session, int gpu, void **allocator, int *code) {
-  void *memory = NULL;
-  char *message =
-      take(api,
-           ((status(*)(const char *, int, int, int, void **))api[CreateMemoryInfo])(
-               "Cuda", DeviceAllocator, gpu, MemTypeDefault, &memory),
-           code);
+char *fx_new_value(fx_api api, const int64_t *shape, size_t rank, int32_t dtype, void **value,
+                   void **data, int *code) {
+  void *allocator = NULL; // ONNX Runtime's own: it is not released
+  char *message = default_allocator(api, &allocator, code);
   if (message) return message;
-  message = take(api,
-                 ((status(*)(const void *, const void *, void **))api[CreateAllocator])(
-                     session, memory, allocator),
-                 code);
-  ((void (*)(void *))api[ReleaseMemoryInfo])(memory);
-  return message;
-}
-
-char *fx_new_value(fx_api api, const void *session, int gpu, const int64_t *shape, size_t rank,
-                   int32_t dtype, void **allocator, void **value, void **data, int *code) {
-  void *from = NULL; // the default allocator is ONNX Runtime's own: it is not released
-  char *message = gpu < 0 ? default_allocator(api, &from, code)
-                          : gpu_allocator(api, session, gpu, &from, code);
-  if (message) return message;
-  if (gpu >= 0) *allocator = from;
-  message = take(api,
-                 ((status(*)(void *, const int64_t *, size_t, int32_t,
-                             void **))api[CreateTensorAsOrtValue])(from, shape, rank, dtype, value),
-                 code);
+  message = take(
+      api,
+      ((status(*)(void *, const int64_t *, size_t, int32_t, void **))api[CreateTensorAsOrtValue])(
+          allocator, shape, rank, dtype, value),
+      code);
   if (message) return message;
   return take(api, ((status(*)(void *, void **))api[GetTensorMutableData])(*value, data), code);
 }
 
-void fx_release_allocator(fx_api api, void *allocator) {
-  ((void (*)(void *))api[ReleaseAllocator])(allocator);
+char *fx_wrap_value(fx_api api, int gpu, void *data, size_t bytes, const int64_t *shape,
+                    size_t rank, int32_t dtype, void **value, int *code) {
+  void *memory = NULL;
+  char *message;
+  if (gpu < 0)
+    message = take(api,
+                   ((status(*)(int, int, void **))api[CreateCpuMemoryInfo])(
+                       DeviceAllocator, MemTypeDefault, &memory),
+                   code);
+  else
+    message = take(api,
+                   ((status(*)(const char *, int, int, int, void **))api[CreateMemoryInfo])(
+                       "Cuda", DeviceAllocator, gpu, MemTypeDefault, &memory),
+                   code);
+  if (message) return message;
+  fx_tensor t = {data, bytes, (int64_t *)shape, rank, dtype, NULL};
+  message = wrap(api, memory, &t, value, code);
+  ((void (*)(void *))api[ReleaseMemoryInfo])(memory);
+  return message;
+}
+
+char *fx_configure_run(fx_api api, void *run_options, const char *key, const char *value,
+                       int *code) {
+  return take(api,
+              ((status(*)(void *, const char *, const char *))api[AddRunConfigEntry])(
+                  run_options, key, value),
+              code);
+}
+
+// text_of calls a function that tells a property of an assigned node or subgraph.
+static char *text_of(fx_api api, int position, const void *of, const char **text, int *code) {
+  return take(api, ((status(*)(const void *, const char **))api[position])(of, text), code);
+}
+
+char *fx_assignment(fx_api api, const void *session, char **lines, int *code) {
+  const void *const *parts = NULL;
+  size_t part_count = 0;
+  char *message =
+      take(api,
+           ((status(*)(const void *, const void *const **, size_t *))
+                api[Session_GetEpGraphAssignmentInfo])(session, &parts, &part_count),
+           code);
+  size_t room = 1, used = 0;
+  *lines = calloc(1, room);
+  for (size_t i = 0; !message && *lines && i < part_count; i++) {
+    const char *text[4] = {0}; // provider, domain, op, name
+    const void *const *nodes = NULL;
+    size_t node_count = 0;
+    message = text_of(api, EpAssignedSubgraph_GetEpName, parts[i], &text[0], code);
+    if (!message)
+      message = take(api,
+                     ((status(*)(const void *, const void *const **, size_t *))
+                          api[EpAssignedSubgraph_GetNodes])(parts[i], &nodes, &node_count),
+                     code);
+    for (size_t j = 0; !message && j < node_count; j++) {
+      message = text_of(api, EpAssignedNode_GetDomain, nodes[j], &text[1], code);
+      if (!message)
+        message = text_of(api, EpAssignedNode_GetOperatorType, nodes[j], &text[2], code);
+      if (!message) message = text_of(api, EpAssignedNode_GetName, nodes[j], &text[3], code);
+      if (message) break;
+      size_t length = 4;
+      for (int k = 0; k < 4; k++) length += strlen(text[k]);
+      if (used + length + 1 > room) {
+        room = 2 * (used + length + 1);
+        char *longer = realloc(*lines, room);
+        if (!longer) return strdup("out of memory");
+        *lines = longer;
+      }
+      for (int k = 0; k < 4; k++) {
+        size_t n = strlen(text[k]);
+        memcpy(*lines + used, text[k], n);
+        used += n;
+        (*lines)[used++] = k < 3 ? '\t' : '\n';
+      }
+      (*lines)[used] = 0;
+    }
+  }
+  return message;
 }
 
 char *fx_new_binding(fx_api api, void *session, void **binding, int *code) {

@@ -207,26 +207,56 @@ func (a api) copyValue(value unsafe.Pointer) (Tensor, error) {
 	return t, nil
 }
 
-// newValue makes a value without content, in host memory where gpu < 0. On a
-// GPU it comes with an allocator that is freed after it.
-func (a api) newValue(session unsafe.Pointer, gpu int, dtype DType, shape []int64) (value, allocator, data unsafe.Pointer, err error) {
+// newValue makes a value without content in host memory.
+func (a api) newValue(dtype DType, shape []int64) (value, data unsafe.Pointer, err error) {
 	var code C.int
-	message := C.fx_new_value(a.table, session, C.int(gpu), (*C.int64_t)(unsafe.SliceData(shape)), C.size_t(len(shape)),
-		C.int32_t(dtype), &allocator, &value, &data, &code)
+	message := C.fx_new_value(a.table, (*C.int64_t)(unsafe.SliceData(shape)), C.size_t(len(shape)), C.int32_t(dtype), &value, &data, &code)
 	if err = take(message, code); err != nil {
-		a.freeValue(value, allocator)
-		return nil, nil, nil, err
+		a.freeValue(value)
+		return nil, nil, err
 	}
-	return value, allocator, data, nil
+	return value, data, nil
 }
 
-func (a api) freeValue(value, allocator unsafe.Pointer) {
+// wrapValue makes a value over memory of a GPU, or of the host where gpu < 0.
+func (a api) wrapValue(gpu int, data unsafe.Pointer, bytes int, dtype DType, shape []int64) (value unsafe.Pointer, err error) {
+	var code C.int
+	message := C.fx_wrap_value(a.table, C.int(gpu), data, C.size_t(bytes), (*C.int64_t)(unsafe.SliceData(shape)), C.size_t(len(shape)),
+		C.int32_t(dtype), &value, &code)
+	return value, take(message, code)
+}
+
+func (a api) freeValue(value unsafe.Pointer) {
 	if value != nil {
 		C.fx_release_value(a.table, value)
 	}
-	if allocator != nil {
-		C.fx_release_allocator(a.table, allocator)
+}
+
+// configureRun sets an entry of run options.
+func (a api) configureRun(options unsafe.Pointer, key, value string) error {
+	k, v := C.CString(key), C.CString(value)
+	defer C.free(unsafe.Pointer(k))
+	defer C.free(unsafe.Pointer(v))
+	var code C.int
+	return take(C.fx_configure_run(a.table, options, k, v, &code), code)
+}
+
+// assignment lists the nodes of a session that records them.
+func (a api) assignment(session unsafe.Pointer) ([]Node, error) {
+	var lines *C.char
+	var code C.int
+	message := C.fx_assignment(a.table, session, &lines, &code)
+	text := takeString(lines)
+	if err := take(message, code); err != nil {
+		return nil, err
 	}
+	var nodes []Node
+	for line := range strings.Lines(text) {
+		if f := strings.Split(strings.TrimSuffix(line, "\n"), "\t"); len(f) == 4 {
+			nodes = append(nodes, Node{Provider: f[0], Domain: f[1], Op: f[2], Name: f[3]})
+		}
+	}
+	return nodes, nil
 }
 
 func (a api) newBinding(session unsafe.Pointer) (unsafe.Pointer, error) {

@@ -55,12 +55,20 @@ char *fx_value(fx_api api, void *value, int32_t *dtype, size_t *rank, int64_t *s
 // fx_release_value frees a value that fx_run or fx_new_value allocated.
 void fx_release_value(fx_api api, void *value);
 
-// fx_new_value makes a value without content: in host memory where gpu < 0,
-// else in the memory of that GPU, through the session's allocator, which the
-// caller frees with fx_release_allocator after the value.
-char *fx_new_value(fx_api api, const void *session, int gpu, const int64_t *shape, size_t rank,
-                   int32_t dtype, void **allocator, void **value, void **data, int *code);
-void fx_release_allocator(fx_api api, void *allocator);
+// fx_new_value makes a value without content in ordinary host memory.
+char *fx_new_value(fx_api api, const int64_t *shape, size_t rank, int32_t dtype, void **value,
+                   void **data, int *code);
+
+// fx_wrap_value makes a value over memory that the caller frees after it: on that
+// GPU, or the host's where gpu < 0.
+char *fx_wrap_value(fx_api api, int gpu, void *data, size_t bytes, const int64_t *shape,
+                    size_t rank, int32_t dtype, void **value, int *code);
+
+// fx_configure_run sets an entry of run options.
+char *fx_configure_run(fx_api api, void *run_options, const char *key, const char *value, int *code);
+
+// fx_assignment lists the session's nodes as lines "provider\tdomain\top\tname".
+char *fx_assignment(fx_api api, const void *session, char **lines, int *code);
 
 // fx_new_binding makes a list of the values that a run reads and writes; the
 // caller frees it with fx_release_binding before the session.

@@ -133,7 +133,10 @@ func Data[T Element](t Tensor) []T {
 	return unsafe.Slice((*T)(t.data), t.count)
 }
 
-func (t Tensor) bytes() []byte { return unsafe.Slice((*byte)(t.data), t.count*t.dtype.size()) }
+// size is the number of bytes.
+func (t Tensor) size() int { return t.count * t.dtype.size() }
+
+func (t Tensor) bytes() []byte { return unsafe.Slice((*byte)(t.data), t.size()) }
 
 // check reports a shape that does not fit the data.
 func (t Tensor) check() error {

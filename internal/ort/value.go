@@ -3,55 +3,93 @@ package ort
 import (
 	"context"
 	"slices"
-	"sync"
 	"unsafe"
 
 	"fx/internal/fail"
 )
 
-// Value is a tensor in ONNX Runtime's memory, in the host's or on a GPU, for
+// Value is a tensor that stays where it is, in the host's memory or a GPU's, for
 // use with a Binding: nothing is copied when it is bound on its own device.
 type Value struct {
-	api       api
-	value     unsafe.Pointer
-	allocator unsafe.Pointer // of a GPU, freed after the value
-	tensor    Tensor         // type and shape; its data are readable in host memory alone
-	host      bool
+	api    api
+	value  unsafe.Pointer
+	free   func() // frees memory that is not ONNX Runtime's, after the value; or nil
+	tensor Tensor // type, shape and address, which the host can read where host is set
+	host   bool
 }
 
 // NewValue returns a tensor in host memory whose content is not set.
 func (rt *Runtime) NewValue(dtype DType, shape ...int64) (*Value, error) {
-	return rt.api.allocate(nil, -1, dtype, shape)
+	v, err := newValue(rt.api, true, dtype, shape)
+	if err != nil {
+		return nil, err
+	}
+	if v.value, v.tensor.data, err = rt.api.newValue(dtype, v.tensor.shape); err != nil {
+		return nil, err
+	}
+	return v, nil
 }
 
 // NewValue returns a tensor on the session's device whose content is not set.
-// It is to be closed before the session.
 func (s *Session) NewValue(dtype DType, shape ...int64) (*Value, error) {
-	gpu := -1
-	if s.placed.cuda {
-		gpu = s.placed.device.ID
+	return s.allocate(false, dtype, shape)
+}
+
+// NewHostValue returns a tensor in host memory whose content is not set. For a
+// session on a GPU it is page-locked, so that a Copy runs at the full speed of
+// the bus.
+func (s *Session) NewHostValue(dtype DType, shape ...int64) (*Value, error) {
+	return s.allocate(true, dtype, shape)
+}
+
+func newValue(a api, host bool, dtype DType, shape []int64) (*Value, error) {
+	count, err := elements(shape)
+	if err != nil {
+		return nil, fail.Wrap(fail.Model, err, "", "a tensor")
 	}
-	v, err := s.runtime.api.allocate(s.session, gpu, dtype, shape)
+	return &Value{api: a, host: host, tensor: Tensor{dtype: dtype, shape: slices.Clone(shape), count: count}}, nil
+}
+
+// allocate takes a GPU's memory from the driver, never from the session: what a
+// recorded run used in between, ONNX Runtime's arena counts as free, and would
+// give out under the values of the replays.
+func (s *Session) allocate(host bool, dtype DType, shape []int64) (v *Value, err error) {
+	if s.placed.cuda {
+		v, err = s.onGPU(host, dtype, shape)
+	} else {
+		v, err = s.runtime.NewValue(dtype, shape...)
+	}
 	if err != nil {
 		return nil, s.explain(err, "a tensor of shape %v on %s", shape, s.placed.device)
 	}
 	return v, nil
 }
 
-func (a api) allocate(session unsafe.Pointer, gpu int, dtype DType, shape []int64) (*Value, error) {
-	count, err := elements(shape)
+func (s *Session) onGPU(host bool, dtype DType, shape []int64) (*Value, error) {
+	v, err := newValue(s.runtime.api, host, dtype, shape)
 	if err != nil {
-		return nil, fail.Wrap(fail.Model, err, "", "a tensor")
+		return nil, err
 	}
-	v := &Value{api: a, host: gpu < 0, tensor: Tensor{dtype: dtype, shape: slices.Clone(shape), count: count}}
-	if v.value, v.allocator, v.tensor.data, err = a.newValue(session, gpu, dtype, v.tensor.shape); err != nil {
+	c, err := copierOf(s.placed.device.ID)
+	if err != nil {
+		return nil, err
+	}
+	if v.tensor.data, v.free, err = c.allocate(host, v.tensor.size()); err != nil {
+		return nil, err
+	}
+	gpu := s.placed.device.ID
+	if host {
+		gpu = -1
+	}
+	if v.value, err = v.api.wrapValue(gpu, v.tensor.data, v.tensor.size(), dtype, v.tensor.shape); err != nil {
+		v.Close()
 		return nil, err
 	}
 	return v, nil
 }
 
 // Tensor is a view of the value's memory, valid until Close. It panics for a
-// value on a GPU, which Upload and Download reach.
+// value on a GPU, which Copy, Upload and Download reach.
 func (v *Value) Tensor() Tensor {
 	if !v.host {
 		panic("ort: Tensor of a value on a GPU")
@@ -70,8 +108,11 @@ func (v *Value) Shape() []int64 { return v.tensor.shape }
 
 // Close frees the memory. Closing twice does nothing.
 func (v *Value) Close() {
-	v.api.freeValue(v.value, v.allocator)
-	v.value, v.allocator, v.tensor.data = nil, nil, nil
+	v.api.freeValue(v.value)
+	if v.free != nil {
+		v.free()
+	}
+	v.value, v.free, v.tensor.data = nil, nil, nil
 }
 
 // fits reports a tensor of another type or size than v.
@@ -82,8 +123,50 @@ func (v *Value) fits(t Tensor) error {
 	return nil
 }
 
+// Transfer is a value and where its content is to go, a value that is like it.
+type Transfer struct{ To, From *Value }
+
+// Copy makes transfers between host and device, or within either, at once. It
+// returns when all of them are done.
+func (s *Session) Copy(ctx context.Context, transfers ...Transfer) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	var device []span
+	for _, t := range transfers {
+		if err := t.To.fits(t.From.tensor); err != nil {
+			return err
+		}
+		if t.To.host && t.From.host {
+			copy(t.To.tensor.bytes(), t.From.tensor.bytes())
+			continue
+		}
+		device = append(device, span{t.To.tensor.data, t.From.tensor.data, t.To.tensor.size(), direction(t.To.host, t.From.host)})
+	}
+	return s.copySpans(device)
+}
+
+// Clear sets values to zero.
+func (s *Session) Clear(ctx context.Context, values ...*Value) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	var device []span
+	for _, v := range values {
+		if v.host {
+			clear(v.tensor.bytes())
+		} else {
+			device = append(device, span{to: v.tensor.data, bytes: v.tensor.size(), direction: zeros})
+		}
+	}
+	return s.copySpans(device)
+}
+
 // Upload copies t, which is like to, into to.
 func (s *Session) Upload(ctx context.Context, to *Value, t Tensor) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	if err := to.fits(t); err != nil {
 		return err
 	}
@@ -91,17 +174,14 @@ func (s *Session) Upload(ctx context.Context, to *Value, t Tensor) error {
 		copy(to.tensor.bytes(), t.bytes())
 		return nil
 	}
-	from, err := s.runtime.NewValue(to.tensor.dtype, to.tensor.shape...)
-	if err != nil {
-		return err
-	}
-	defer from.Close()
-	copy(from.tensor.bytes(), t.bytes())
-	return s.transfer(ctx, from, to)
+	return s.copySpans([]span{{to.tensor.data, t.data, t.size(), direction(false, true)}})
 }
 
 // Download copies from into t, which is like it.
 func (s *Session) Download(ctx context.Context, t Tensor, from *Value) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	if err := from.fits(t); err != nil {
 		return err
 	}
@@ -109,70 +189,5 @@ func (s *Session) Download(ctx context.Context, t Tensor, from *Value) error {
 		copy(t.bytes(), from.tensor.bytes())
 		return nil
 	}
-	to, err := s.runtime.NewValue(from.tensor.dtype, from.tensor.shape...)
-	if err != nil {
-		return err
-	}
-	defer to.Close()
-	if err := s.transfer(ctx, from, to); err != nil {
-		return err
-	}
-	copy(t.bytes(), to.tensor.bytes())
-	return nil
-}
-
-// couriers are sessions that do nothing but hand a tensor on, one for each
-// device and element type: ONNX Runtime's C API copies between devices only as
-// part of a run.
-var couriers struct {
-	sync.Mutex
-	sessions map[courier]*Session
-}
-
-type courier struct {
-	device Device
-	dtype  DType
-}
-
-// transfer copies between host and device, or within either.
-func (s *Session) transfer(ctx context.Context, from, to *Value) error {
-	couriers.Lock()
-	defer couriers.Unlock()
-	key := courier{s.placed.device, from.tensor.dtype}
-	session := couriers.sessions[key]
-	if session == nil {
-		var err error
-		if session, err = s.runtime.NewSession(identityModel(key.dtype), SessionOptions{Device: key.device, Threads: 1}); err != nil {
-			return err
-		}
-		if couriers.sessions == nil {
-			couriers.sessions = map[courier]*Session{}
-		}
-		couriers.sessions[key] = session // for the life of the process, as its device is
-	}
-	b, err := session.NewBinding()
-	if err != nil {
-		return err
-	}
-	defer b.Close()
-	api := s.runtime.api // the network takes any shape, which Binding would have to know
-	if err := api.bind(b.handle, false, session.inNames[0], from.value); err != nil {
-		return s.explain(err, "copying to %s", s.placed.device)
-	}
-	if err := api.bind(b.handle, true, session.outNames[0], to.value); err != nil {
-		return s.explain(err, "copying from %s", s.placed.device)
-	}
-	b.inputs[0], b.outputs[0] = from, to
-	return b.Run(ctx)
-}
-
-// identityModel hands on one tensor of any shape.
-func identityModel(dtype DType) []byte {
-	value := func(name string) message { // without a shape
-		return message{}.text(1, name).bytes(2, message{}.bytes(1, message{}.number(1, int64(dtype))))
-	}
-	return onnxModel(onnxGraph(
-		[]message{onnxNode("Identity", []string{"from"}, []string{"to"})},
-		nil, []message{value("from")}, []message{value("to")},
-	))
+	return s.copySpans([]span{{t.data, from.tensor.data, t.size(), direction(true, false)}})
 }

@@ -124,6 +124,11 @@ func sniff(head []byte, size int64) (string, error) {
 	if size == 0 {
 		return "", fmt.Errorf("an empty file")
 	}
+	// The first bytes of a safetensors file are a length, and look like any other
+	// format's for some: 0x480 begins like a pickle.
+	if len(head) > 8 && head[8] == '{' && binary.LittleEndian.Uint64(head) <= maxHeader {
+		return Safetensors, nil
+	}
 	if bytes.HasPrefix(head, []byte("PK\x03\x04")) {
 		return TorchZip, nil
 	}
@@ -141,9 +146,6 @@ func sniff(head []byte, size int64) (string, error) {
 	text := bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\xef\xbb\xbf")), " \t\r\n")
 	if bytes.HasPrefix(text, []byte("<")) {
 		return "", fmt.Errorf("an HTML page, not weights: the download gave an error page or a log-in form")
-	}
-	if len(head) > 8 && head[8] == '{' && binary.LittleEndian.Uint64(head) <= maxHeader {
-		return Safetensors, nil
 	}
 	if isText(head) {
 		return "", fmt.Errorf("a text file, not weights: it begins with %.40q", text)

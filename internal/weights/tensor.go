@@ -39,6 +39,9 @@ func (d DType) Size() int {
 	return 0
 }
 
+// Float tells whether the elements are floating-point numbers.
+func (d DType) Float() bool { return d == F64 || d == F32 || d == F16 || d == BF16 }
+
 // Tensor is an array of numbers. The tensors of one file may share its memory,
 // so neither Data nor what Float32s returns is to be written to.
 type Tensor struct {

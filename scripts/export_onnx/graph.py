@@ -106,6 +106,13 @@ def fill(traced, model, data=True):
     return traced
 
 
+def buffers(filled, model):
+    """The initializers that no optimizer would update, running statistics apart: fx leaves them alone."""
+    names = {name for name, _ in model.named_buffers(remove_duplicate=False)}
+    statistics = {name for node in filled.graph.node if node.op_type == "BatchNormalization" for name in node.input[3:5]}
+    return [t.name for t in filled.graph.initializer if t.name in names - statistics]
+
+
 def set_metadata(model, entries):
     del model.metadata_props[:]
     helper.set_model_props(model, dict(sorted(entries.items())))

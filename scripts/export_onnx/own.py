@@ -51,6 +51,8 @@ def export(source, spec, out, features=None):
     }
     if head is not None:
         metadata["fx.head"] = compact(head)
+    if buffers := graph.buffers(traced, model):
+        metadata["fx.buffers"] = compact(buffers)
     graph.set_metadata(traced, metadata)
     traced.graph.value_info.append(helper.make_tensor_value_info(tensor, TensorProto.FLOAT, ["batch", *shape]))
     write(traced, out)

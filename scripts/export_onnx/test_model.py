@@ -60,6 +60,17 @@ class Noisy(nn.Module):
 def noisy():
     return Noisy()
 
+class Buffered(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.body, self.fc = nn.Sequential(*stem(), nn.AdaptiveAvgPool2d(1), nn.Flatten()), nn.Linear(8, 5)
+        self.register_buffer("gain", torch.ones(8))
+    def forward(self, x):
+        return self.fc(self.body(x) * self.gain)
+
+def buffered():
+    return Buffered()
+
 def number():
     return 3
 """
@@ -162,6 +173,12 @@ def test_module_without_bias_and_weights_from_safetensors(own, tmp_path, capsys)
     images = np.random.default_rng(0).normal(size=(2, 3, 32, 32)).astype(np.float32)
     with torch.no_grad():
         np.testing.assert_allclose(infer(out, images), model(torch.from_numpy(images)).numpy(), rtol=1e-4, atol=1e-6)
+
+
+def test_buffers_are_named(own, tmp_path, capsys):
+    code, _, err = run(capsys, "--module", f"{own}:buffered", "--size", 32, "--out", tmp_path / "m.onnx")
+    assert code == 0, err
+    assert metadata(tmp_path / "m.onnx")["fx.buffers"] == '["gain"]'  # not the running statistics
 
 
 def test_features_can_be_named(own, tmp_path, capsys):

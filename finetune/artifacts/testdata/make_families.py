@@ -24,7 +24,7 @@ import torch
 import torchvision
 from torchvision.models import convnext, efficientnet, mobilenetv3, shufflenetv2, vision_transformer
 
-from compare import mask, mix, signs
+from formulas import mask, mix, signs
 
 warnings.filterwarnings("ignore")
 SIZE, CLASSES, BATCH = 32, 5, 4

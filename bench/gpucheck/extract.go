@@ -1,98 +1,58 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"math"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
-	"strings"
 	"time"
 
 	"fx/backbones"
-	"fx/internal/fail"
 	"fx/internal/onnx"
 	"fx/internal/ort"
 	"fx/internal/store"
 )
 
-// machine is what the table says of where it was made.
-type machine struct {
-	gpu, driver, cpu, library string
-}
-
-// examine asks `fx runtime doctor`. Without a GPU that computes it is an error of kind fail.Device.
-func examine(ctx context.Context, o options) (machine, error) {
-	var report ort.Report
-	if err := call(ctx, o, nil, &report, "runtime", "doctor"); err != nil {
-		return machine{}, err
-	}
-	m := machine{cpu: cpuName() + fmt.Sprintf(", %d cores", runtime.NumCPU()), driver: report.CUDA.Driver}
-	if report.Library != nil {
-		m.library = "ONNX Runtime " + report.Library.Version
-	}
-	if o.device == "cpu" {
-		m.gpu = "none: rehearsed on the CPU"
-		return m, nil
-	}
-	if !report.CUDA.Works {
-		return m, fail.New(fail.Device, report.CUDA.Mend, "no GPU to check here: %s", report.CUDA.Problem)
-	}
-	device, err := ort.ParseDevice(o.device)
-	if err != nil {
-		return m, err
-	}
-	for _, gpu := range report.CUDA.GPUs {
-		if gpu.ID == device.ID {
-			m.gpu = gpu.String()
+// checkExtract extracts features on the CPU, on the device and on the device
+// without TensorFloat-32, and times the network alone.
+func checkExtract(ctx context.Context, o options, r *report) (failed []string, err error) {
+	photos := o.data
+	if photos == "" {
+		if photos, err = drawPhotos(filepath.Join(o.scratch, "photos")); err != nil {
+			return nil, err
 		}
 	}
-	return m, nil
-}
-
-// cpuName is the processor's name, where the system says it.
-func cpuName() string {
-	text, err := os.ReadFile("/proc/cpuinfo")
-	if err != nil {
-		return runtime.GOARCH
-	}
-	for line := range strings.Lines(string(text)) {
-		if key, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(key) == "model name" {
-			return strings.TrimSpace(value)
+	if o.backbones == nil {
+		for _, b := range backbones.All() {
+			o.backbones = append(o.backbones, b.Name)
 		}
 	}
-	return runtime.GOARCH
-}
-
-// call runs fx with --json and reads its answer.
-func call(ctx context.Context, o options, environment []string, answer any, args ...string) error {
-	command := exec.CommandContext(ctx, o.fx, append(args, "--json")...)
-	command.Env = append(os.Environ(), environment...)
-	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
-	command.WaitDelay = 10 * time.Second
-	var stdout, stderr bytes.Buffer
-	command.Stdout, command.Stderr = &stdout, &stderr
-	err := command.Run()
-	if ctx.Err() != nil {
-		return ctx.Err()
+	if err := r.add("## Features\n\nWeights seed:0, batch %d. Images/s of `fx extract` (decoding included) on the device and on the CPU, and of the network alone on the device. "+
+		"Distance: relative L2 of a photo's features to the CPU's.\n\n"+
+		"| backbone | extract, %s | extract, cpu | network alone, %s | mean distance | worst | worst without TF32 | within %.0e |\n|---|---:|---:|---:|---:|---:|---:|---|\n",
+		o.batch, o.device, o.device, o.tolerance); err != nil {
+		return nil, err
 	}
-	if parseErr := json.Unmarshal(stdout.Bytes(), answer); parseErr == nil && err == nil {
-		return nil
-	} else if err == nil {
-		return fmt.Errorf("fx %s: its JSON: %w", strings.Join(args, " "), parseErr)
+	for _, name := range o.backbones {
+		fmt.Fprintf(o.log, "gpucheck: extract %s\n", name)
+		scratch := filepath.Join(o.scratch, name)
+		result, err := check(ctx, o, name, photos, scratch)
+		if err != nil {
+			return failed, fmt.Errorf("%s: %w", name, err)
+		}
+		if !result.within(o.tolerance) {
+			failed = append(failed, name+"'s features differ from the CPU's by more than the tolerance")
+		}
+		if err := r.add("%s", result.row(o.tolerance)); err != nil {
+			return failed, err
+		}
+		if err := os.RemoveAll(scratch); err != nil {
+			return failed, err
+		}
 	}
-	said := strings.TrimSpace(stderr.String())
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
-		return fail.New(fail.Kind(exit.ExitCode()), "", "fx %s: %s", strings.Join(args, " "), said)
-	}
-	return fmt.Errorf("fx %s: %w %s", strings.Join(args, " "), err, said)
+	return failed, r.add("\n")
 }
 
 // result is a row of the table.
@@ -103,6 +63,18 @@ type result struct {
 	alone           float64 // images/s of the network without photos
 	distance, exact distance
 	provider        string
+}
+
+func (r result) row(tolerance float64) string {
+	return fmt.Sprintf("| %s | %.0f | %.0f | %.0f | %.1e | %.1e | %.1e | %s |\n", r.name, r.onDevice, r.onCPU, r.alone,
+		r.distance.mean, r.distance.worst, r.exact.worst, verdict(r.within(tolerance)))
+}
+
+func verdict(good bool) string {
+	if good {
+		return "yes"
+	}
+	return "**no**"
 }
 
 // within tells whether every photo's features agree; NaN does not.

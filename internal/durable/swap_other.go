@@ -1,6 +1,6 @@
 //go:build !linux
 
-package finetune
+package durable
 
 import "errors"
 

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"fx/backbones"
+	"fx/finetune/artifacts"
 	"fx/internal/progress"
 	"fx/internal/weights"
 )
@@ -62,7 +63,7 @@ func TestACheckpointIsTorchsStateDict(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, name := range []string{lastName, bestName} {
-				got, _, err := weights.Read(filepath.Join(o.Out, checkpointDir, name, modelName))
+				got, _, err := weights.Read(filepath.Join(o.Out, checkpointDir, name, artifacts.ModelFile))
 				if err != nil {
 					t.Fatal(err)
 				}

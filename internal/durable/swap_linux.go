@@ -1,4 +1,4 @@
-package finetune
+package durable
 
 import "golang.org/x/sys/unix"
 

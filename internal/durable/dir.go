@@ -1,20 +1,42 @@
-package finetune
+package durable
 
 import (
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
-
-	"fx/internal/durable"
 )
 
 // While a folder is replaced, its successor has the first suffix and, where the
 // system can't swap two names at once, its predecessor for a moment the second.
 const (
-	freshSuffix = ".fx-tmp-new"
-	staleSuffix = ".fx-tmp-old"
+	freshSuffix = tempMark + "new"
+	staleSuffix = tempMark + "old"
 )
+
+// WriteDir replaces the folder dir, or makes it, by what write puts into an
+// empty one through WriteFile. On any error the folder that was there before
+// is untouched and nothing is left beside it. After a kill RecoverDir finishes
+// what was begun; on Linux dir is the old one or the new one, whole, even
+// before. One process at a time writes dir.
+func WriteDir(dir string, write func(fresh string) error) (err error) {
+	if err := RecoverDir(dir); err != nil {
+		return err
+	}
+	fresh := dir + freshSuffix
+	defer func() {
+		if err != nil {
+			_ = os.RemoveAll(fresh) // the first error is the one to report
+		}
+	}()
+	if err := os.Mkdir(fresh, 0o755); err != nil {
+		return err
+	}
+	if err := write(fresh); err != nil {
+		return err
+	}
+	return replaceDir(dir)
+}
 
 // replaceDir puts the folder dir+freshSuffix, which is whole and synced, in
 // the place of dir.
@@ -34,16 +56,16 @@ func replaceDir(dir string) error {
 	if err != nil {
 		return err
 	}
-	if err := durable.SyncDir(filepath.Dir(dir)); err != nil {
+	if err := SyncDir(filepath.Dir(dir)); err != nil {
 		return err
 	}
 	return os.RemoveAll(stale)
 }
 
-// recoverDir finishes what a kill interrupted in replaceDir or while its
-// successor was written: dir is whole afterwards, or absent if it never was,
-// and nothing else is left.
-func recoverDir(dir string) error {
+// RecoverDir finishes what a kill interrupted in WriteDir: dir is whole
+// afterwards, or absent if it never was, and nothing else is left. Call it
+// only while holding the lock under which dir is written.
+func RecoverDir(dir string) error {
 	fresh, stale := dir+freshSuffix, dir+staleSuffix
 	if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) {
 		// A predecessor was moved away: by then the successor was whole.

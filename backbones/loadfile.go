@@ -1,0 +1,143 @@
+package backbones
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"fx/internal/fail"
+	"fx/internal/onnx"
+	"fx/internal/onnx/pb"
+	"fx/internal/weights"
+)
+
+// LoadFile reads an ONNX file of the user's own as it was exported, dropout and
+// all. values, where not nil, take the place of those in the file, which may be a
+// skeleton then: initializers with dimensions and no data. They must be the
+// file's parameters, by name and shape; beside them counters of batches and what
+// the file has as buffers may be there. Errors are of kind fail.Model, or
+// fail.Usage where there is no such file.
+func LoadFile(path string, values *weights.StateDict) (*pb.ModelProto, error) {
+	m, err := onnx.LoadWith(path, onnx.Options{Weightless: true})
+	if err != nil {
+		return nil, err
+	}
+	onnx.FixInitializers(m)
+	if values != nil {
+		if err := fill(m, values, path); err != nil {
+			return nil, err
+		}
+	}
+	for _, t := range m.Graph.Initializer {
+		if onnx.Weightless(t) {
+			return nil, fail.New(fail.Model, "Name the file of its weights with --weights.",
+				"ONNX file %s is a graph without weights: %q has no values", path, t.Name)
+		}
+	}
+	return m, nil
+}
+
+// fill replaces the values of m's parameters.
+func fill(m *pb.ModelProto, values *weights.StateDict, path string) error {
+	parameters := FileParameters(m)
+	given := canonicalNames(values)
+	own := onnx.NewIndex(m.Graph)
+	isParameter := map[string]bool{}
+	for _, p := range parameters {
+		isParameter[p.Name] = true
+	}
+	for name, original := range given { // buffers keep the file's values
+		t, _ := values.Get(original)
+		if !isParameter[name] && (own.Initializer(name) != nil || !t.DType.Float()) {
+			delete(given, name)
+		}
+	}
+	hint := fmt.Sprintf("Give a state dict under the names of its parameters, such as %s.", strings.Join(firstNames(parameters, 3), ", "))
+	if err := matchNames(path, hint, parameters, given, values); err != nil {
+		return err
+	}
+	for i, t := range m.Graph.Initializer {
+		if !isParameter[t.Name] {
+			continue
+		}
+		source, _ := values.Get(given[t.Name])
+		filled, err := float32Tensor(t.Name, source)
+		if err != nil {
+			return fail.Wrap(fail.Model, err, "", "weights for %s", path)
+		}
+		m.Graph.Initializer[i] = filled
+	}
+	return nil
+}
+
+func firstNames(parameters []Parameter, n int) []string {
+	var names []string
+	for _, p := range parameters[:min(n, len(parameters))] {
+		names = append(names, p.Name)
+	}
+	return names
+}
+
+// FileParameters lists the parameters of a network from a file, in the order
+// of its initializers: float tensors with axes that a layer uses. Those that the
+// file calls buffers are none, nor those that only prepare the pixels on their
+// way to the first layer. Kind tells running statistics and the parameters of batch
+// normalizations; all others are a Weight. FanIn and Head are not told.
+func FileParameters(m *pb.ModelProto) []Parameter {
+	index := onnx.NewIndex(m.Graph)
+	pixels := pixelConstants(m.Graph, index)
+	var buffers []string
+	if text, ok := onnx.Metadata(m, MetaBuffers); ok {
+		_ = json.Unmarshal([]byte(text), &buffers) // a list that can't be read names none
+	}
+	var list []Parameter
+	for _, t := range m.Graph.Initializer {
+		users := index.Consumers(t.Name)
+		if t.DataType != pb.TensorProto_FLOAT || len(t.Dims) == 0 || len(users) == 0 ||
+			pixels[t.Name] || strings.HasPrefix(t.Name, ownPrefix) || slices.Contains(buffers, t.Name) {
+			continue
+		}
+		p := Parameter{Name: t.Name, Kind: Weight}
+		for _, d := range t.Dims {
+			p.Shape = append(p.Shape, int(d))
+		}
+		for _, n := range users {
+			if i := slices.Index(n.Input, t.Name); n.OpType == "BatchNormalization" && i >= 1 && i <= 4 {
+				p.Kind = []ParameterKind{Scale, Shift, RunningMean, RunningVariance}[i-1]
+			}
+		}
+		list = append(list, p)
+	}
+	return list
+}
+
+// pixelOps lead from an image to the image that the first layer takes.
+var pixelOps = []string{"Cast", "Transpose", "Identity", "Sub", "Add", "Mul", "Div", "Reshape", "Unsqueeze", "Squeeze", "Slice", "Split", "Gather", "Concat", "Clip"}
+
+// pixelConstants finds the initializers that take part before the first layer,
+// such as mean and deviation of the pixels.
+func pixelConstants(g *pb.GraphProto, index *onnx.Index) map[string]bool {
+	pixels, constants := map[string]bool{}, map[string]bool{}
+	for _, in := range g.Input {
+		pixels[in.Name] = index.Initializer(in.Name) == nil
+	}
+	for _, n := range g.Node {
+		if n.Domain != "" || !slices.Contains(pixelOps, n.OpType) || !slices.ContainsFunc(n.Input, func(in string) bool { return pixels[in] }) {
+			continue
+		}
+		// A sum with anything else than a constant is a layer's business.
+		if slices.ContainsFunc(n.Input, func(in string) bool { return in != "" && !pixels[in] && index.Constant(in) == nil }) {
+			continue
+		}
+		for _, in := range n.Input {
+			if !pixels[in] {
+				constants[in] = true
+			}
+		}
+		for _, out := range n.Output {
+			pixels[out] = true
+		}
+	}
+	return constants
+}

@@ -1,0 +1,66 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"fx/finetune/artifacts"
+	"fx/internal/fakecuda"
+	"fx/internal/ort"
+)
+
+// Every network steps on CUDA in every precision, with CUDA graphs and without a
+// node on the CPU: all of ONNX Runtime's CUDA provider but the kernels' arithmetic.
+// See package fakecuda.
+func TestRehearsedSteps(t *testing.T) {
+	const child = "FX_GPUCHECK_REHEARSAL"
+	precisions := []string{artifacts.Float32, artifacts.BFloat16, artifacts.Float16}
+	if os.Getenv(child) != "" {
+		for _, name := range families {
+			for _, precision := range precisions {
+				s, err := open(t.Context(), name, 2, precision, ort.CUDA)
+				if err != nil {
+					t.Fatal(name, precision, err)
+				}
+				images, labels := photos(2, s.ImageSize(), 0)
+				batch, err := s.Batch(t.Context(), images, labels, 0)
+				if err != nil {
+					t.Fatal(err)
+				}
+				for range 3 { // recorded, recorded, replayed
+					if o, err := s.Step(t.Context(), batch, 1e-3); err != nil || o.Loss != 0.5 {
+						t.Fatal(name, precision, o, err)
+					}
+				}
+				fmt.Printf("%s %s: notes %v\n", name, precision, s.News())
+				batch.Close()
+				s.Close()
+			}
+		}
+		return
+	}
+	dir := t.TempDir()
+	variables, ok, err := fakecuda.Environment(dir)
+	if !ok && err == nil {
+		t.Skipf("no ONNX Runtime with a CUDA provider to rehearse with: set %s", fakecuda.Variable)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
+	c.Env = append(append(os.Environ(), child+"=1"), variables...)
+	text, err := c.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, text)
+	}
+	for _, name := range families {
+		for _, precision := range precisions {
+			if want := fmt.Sprintf("%s %s: notes []\n", name, precision); !strings.Contains(string(text), want) {
+				t.Errorf("%q is not in %s", want, text)
+			}
+		}
+	}
+}

@@ -1,0 +1,231 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	_ "embed"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"fx/internal/ort"
+)
+
+//go:embed torch_step.py
+var torchScript []byte
+
+// combination is a row of the table of speeds.
+type combination struct {
+	Network   string `json:"network"`
+	Batch     int    `json:"batch"`
+	Precision string `json:"precision"`
+}
+
+// timing is the median of a step, or why there is none.
+type timing struct {
+	MS      float64 `json:"ms"`
+	Problem string  `json:"problem"`
+}
+
+// checkSpeed times a training step of fx and of PyTorch.
+func checkSpeed(ctx context.Context, o options, r *report) (failed []string, err error) {
+	var all []combination
+	for _, name := range o.networks() {
+		for _, batch := range o.batches {
+			for _, precision := range o.precisions {
+				all = append(all, combination{name, batch, precision})
+			}
+		}
+	}
+	own := map[combination]timing{}
+	for _, c := range all {
+		fmt.Fprintf(o.log, "gpucheck: speed of %s, batch %d, %s\n", c.Network, c.Batch, c.Precision)
+		ms, err := timeStep(ctx, o, c)
+		if ctx.Err() != nil {
+			return failed, ctx.Err()
+		}
+		own[c] = timing{MS: ms}
+		if err != nil {
+			own[c] = timing{Problem: oneLine(err)}
+			failed = append(failed, fmt.Sprintf("%s, batch %d, %s: %v", c.Network, c.Batch, c.Precision, err))
+		}
+	}
+	if err := r.add("## Speed of a training step\n\n%s\n\n", speedLegend); err != nil {
+		return failed, err
+	}
+	if err := r.add("%s\n", speedTable(all, own, nil)); err != nil {
+		return failed, err
+	}
+	theirs, about, err := timeTorch(ctx, o)
+	if ctx.Err() != nil {
+		return failed, ctx.Err()
+	}
+	if err != nil {
+		return failed, r.add("PyTorch: skipped, %s.\n\n", oneLine(err))
+	}
+	return failed, r.add("Beside PyTorch %s:\n\n%s\n", about, speedTable(all, own, theirs))
+}
+
+const speedLegend = "Median milliseconds of a step whose batch is on the device already: normalisation, forward, loss, backward, SGD with momentum, and the loss read back. " +
+	"float32 may use TensorFloat-32. Eager is the faster of both memory layouts, compile is torch.compile(mode=\"reduce-overhead\"); ratios above 1 mean that fx is faster."
+
+// speedTable sets the timings side by side; theirs is nil before PyTorch ran.
+func speedTable(all []combination, own map[combination]timing, theirs map[string]map[combination]timing) string {
+	var b strings.Builder
+	b.WriteString("| network | batch | precision | fx, ms | fx, images/s |")
+	line := "|---|---:|---|---:|---:|"
+	if theirs != nil {
+		b.WriteString(" eager, ms | compile, ms | eager / fx | compile / fx |")
+		line += "---:|---:|---:|---:|"
+	}
+	b.WriteString("\n" + line + "\n")
+	for _, c := range all {
+		fx := own[c]
+		rate := ""
+		if fx.MS > 0 {
+			rate = fmt.Sprintf("%.0f", 1000*float64(c.Batch)/fx.MS)
+		}
+		fmt.Fprintf(&b, "| %s | %d | %s | %s | %s |", c.Network, c.Batch, c.Precision, fx, rate)
+		if theirs != nil {
+			eager, compiled := theirs["eager"][c], theirs["compile"][c]
+			fmt.Fprintf(&b, " %s | %s | %s | %s |", eager, compiled, ratio(eager, fx), ratio(compiled, fx))
+		}
+		b.WriteString("\n")
+	}
+	return b.String()
+}
+
+func (t timing) String() string {
+	switch {
+	case t.Problem != "":
+		return t.Problem
+	case t.MS == 0:
+		return "–"
+	}
+	return fmt.Sprintf("%.2f", t.MS)
+}
+
+func ratio(other, fx timing) string {
+	if other.MS == 0 || fx.MS == 0 {
+		return "–"
+	}
+	return fmt.Sprintf("%.2f", other.MS/fx.MS)
+}
+
+// warmUp is the number of steps before the clock: those that are recorded, and some.
+const warmUp = 6
+
+// timeStep returns the median milliseconds of fx's step.
+func timeStep(ctx context.Context, o options, c combination) (float64, error) {
+	device, err := ort.ParseDevice(o.device)
+	if err != nil {
+		return 0, err
+	}
+	s, err := open(ctx, c.Network, c.Batch, c.Precision, device)
+	if err != nil {
+		return 0, err
+	}
+	defer s.Close()
+	images, labels := photos(c.Batch, s.ImageSize(), 0)
+	batch, err := s.Batch(ctx, images, labels, 0)
+	if err != nil {
+		return 0, err
+	}
+	defer batch.Close()
+	var times []float64
+	begin := time.Now()
+	for i := 0; ; i++ {
+		start := time.Now()
+		if i == warmUp {
+			begin, times = start, nil
+		}
+		if _, err := s.Step(ctx, batch, 1e-5); err != nil {
+			return 0, err
+		}
+		times = append(times, float64(time.Since(start).Microseconds())/1000)
+		if i >= warmUp+5 && time.Since(begin).Seconds() > o.seconds {
+			slices.Sort(times)
+			return times[len(times)/2], nil
+		}
+	}
+}
+
+// timeTorch runs the script and returns its timings by mode.
+func timeTorch(ctx context.Context, o options) (timings map[string]map[combination]timing, about string, err error) {
+	if o.python == "" {
+		return nil, "", fmt.Errorf("no Python was named")
+	}
+	script := filepath.Join(o.scratch, "torch_step.py")
+	if err := os.WriteFile(script, torchScript, 0o644); err != nil {
+		return nil, "", err
+	}
+	var batches []string
+	for _, n := range o.batches {
+		batches = append(batches, strconv.Itoa(n))
+	}
+	device, _, _ := strings.Cut(o.device, ":")
+	command := exec.CommandContext(ctx, o.python, script, "--device", device, "--networks", strings.Join(o.networks(), ","),
+		"--batches", strings.Join(batches, ","), "--precisions", strings.Join(o.precisions, ","), "--seconds", fmt.Sprint(o.seconds))
+	var stderr bytes.Buffer
+	command.Stderr = &stderr
+	stdout, err := command.StdoutPipe()
+	if err == nil {
+		err = command.Start()
+	}
+	if err != nil {
+		return nil, "", fmt.Errorf("%s does not start: %w", o.python, err)
+	}
+	timings = map[string]map[combination]timing{"eager": {}, "compile": {}}
+	problem := ""
+	for lines := bufio.NewScanner(stdout); lines.Scan(); {
+		var line struct {
+			combination
+			timing
+			Mode        string `json:"mode"`
+			Torch       string `json:"torch"`
+			Torchvision string `json:"torchvision"`
+		}
+		if json.Unmarshal(lines.Bytes(), &line) != nil {
+			continue // whatever else a library prints
+		}
+		switch {
+		case line.Torch != "":
+			about = fmt.Sprintf("%s, torchvision %s", line.Torch, line.Torchvision)
+		case line.Mode == "":
+			problem = line.Problem
+		default:
+			fmt.Fprintf(o.log, "gpucheck: PyTorch's speed of %s, batch %d, %s, %s: %s\n", line.Network, line.Batch, line.Precision, line.Mode, line.timing)
+			if timings[line.Mode] != nil {
+				timings[line.Mode][line.combination] = line.timing
+			}
+		}
+	}
+	waited := command.Wait()
+	switch {
+	case problem != "":
+		return nil, "", fmt.Errorf("%s", problem)
+	case about == "":
+		said := strings.TrimSpace(stderr.String())
+		return nil, "", fmt.Errorf("%s has no torch with torchvision (%v: %s)", o.python, waited, said[strings.LastIndexByte(said, '\n')+1:])
+	}
+	return timings, about, nil
+}
+
+// lendLibraries lets fx take NVIDIA's libraries from the Python that has torch,
+// where no environment is active: on many machines they are nowhere else.
+func (o options) lendLibraries(ctx context.Context) {
+	if o.python == "" || os.Getenv("VIRTUAL_ENV") != "" || os.Getenv("CONDA_PREFIX") != "" {
+		return
+	}
+	prefix, err := exec.CommandContext(ctx, o.python, "-c", "import sys, torch; print(sys.prefix)").Output()
+	if err == nil {
+		_ = os.Setenv("VIRTUAL_ENV", strings.TrimSpace(string(prefix))) // it holds no NUL
+	}
+}

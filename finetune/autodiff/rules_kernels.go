@@ -1,0 +1,178 @@
+package autodiff
+
+import (
+	"slices"
+
+	"fx/internal/onnx"
+	"fx/internal/onnx/pb"
+)
+
+// kernelRules are the rules that package kernels makes faster on the CPU.
+var kernelRules map[string]kernelRule
+
+func init() { // refers to itself by way of the walker
+	kernelRules = map[string]kernelRule{
+		"Relu": {
+			fits: func(c *context) bool { return true },
+			rule: rule{forward: kernelReluForward, backward: kernelReluGradient},
+		},
+		"MaxPool": {
+			fits: func(c *context) bool {
+				w := c.window(nil)
+				return len(w.in) == 2 && product(w.kernel) <= 256 && c.integer("storage_order", 0) == 0
+			},
+			rule: rule{forward: kernelMaxPoolForward, backward: kernelMaxPoolGradient},
+		},
+		"AveragePool": {
+			fits: func(c *context) bool { w := c.window(nil); return len(w.in) == 2 && !w.plain() },
+			rule: rule{backward: kernelAveragePoolGradient},
+		},
+		"BatchNormalization": {
+			fits: func(c *context) bool { return !c.graph.frozenBatchNorm },
+			rule: rule{forward: kernelBatchNormForward, backward: kernelBatchNormGradient},
+		},
+		"Conv": {
+			fits: func(c *context) bool { return len(c.shape(c.in(0))) == 4 },
+			rule: rule{forward: kernelConvForward, backward: kernelConvGradient},
+		},
+	}
+}
+
+// kernelReluForward writes nothing where the kernel before has done the Relu as well.
+func kernelReluForward(c *context) {
+	if c.graph.absorbed[c.node] == notAbsorbed {
+		c.Build.Graph.Node = append(c.Build.Graph.Node, c.node)
+	}
+}
+
+func kernelReluGradient(c *context) {
+	if c.graph.absorbed[c.node] == absorbedWithGradient {
+		c.give(0, c.dy)
+		return
+	}
+	c.give(0, c.Kernel("ReluGrad", []string{c.dy, c.out(0)}, []Tensor{floats(c.shape(c.out(0))...)})[0])
+}
+
+// windowAttributes are those of a kernel over a window.
+func (c *context) windowAttributes(w window) []*attribute {
+	return []*attribute{
+		onnx.Ints("kernel_shape", w.kernel...), onnx.Ints("strides", w.stride...), onnx.Ints("dilations", w.dilation...),
+		onnx.Ints("pads", slices.Concat(w.before, w.after)...),
+	}
+}
+
+func kernelMaxPoolForward(c *context) {
+	w, shape := c.window(nil), c.shape(c.out(0))
+	outputs := c.Kernel("MaxPool", []string{c.in(0)}, []Tensor{floats(shape...), {pb.TensorProto_UINT8, shape}},
+		append(c.windowAttributes(w), onnx.Ints("output_shape", w.out...))...)
+	c.rename(outputs[0], c.out(0))
+	c.save("taps", outputs[1])
+}
+
+func kernelMaxPoolGradient(c *context) {
+	w := c.window(nil)
+	c.give(0, c.Kernel("MaxPoolGrad", []string{c.dy, c.load("taps")}, []Tensor{floats(c.shape(c.in(0))...)},
+		append(c.windowAttributes(w), onnx.Ints("input_shape", w.in...))...)[0])
+}
+
+func kernelAveragePoolGradient(c *context) {
+	w := c.window(nil)
+	share := c.Op("Div", c.dy, c.windowCounts(w))
+	c.give(0, c.Kernel("SumPoolGrad", []string{share}, []Tensor{floats(c.shape(c.in(0))...)},
+		append(c.windowAttributes(w), onnx.Ints("input_shape", w.in...))...)[0])
+}
+
+// kernelBatchNormForward does the Relu that follows as well, where nothing else
+// reads what lies between.
+func kernelBatchNormForward(c *context) {
+	shape := c.shape(c.in(0))
+	if product(shape)/shape[1] < 2 {
+		batchNormForward(c) // says why not
+		return
+	}
+	result, relu := c.absorbRelu(absorbedWithGradient)
+	if relu == 1 {
+		c.save("result", result)
+	}
+	channels := floats(shape[1])
+	momentum := c.float("momentum", 0.9)
+	outputs := c.Kernel("BatchNorm", c.node.Input, []Tensor{floats(shape...), channels, channels, channels, channels},
+		onnx.Float("epsilon", float32(c.float("epsilon", 1e-5))), onnx.Float("momentum", float32(momentum)), onnx.Int("relu", relu))
+	node := c.Build.Graph.Node[len(c.Build.Graph.Node)-1]
+	c.rename(outputs[0], result)
+	c.save("mean", outputs[1])
+	c.save("inverse", outputs[2])
+	for i := range 2 { // a layer that is used twice goes on from what its first use left
+		c.graph.statistic(c.in(3+i), func(old string) string {
+			node.Input[3+i] = old
+			return outputs[3+i]
+		})
+	}
+}
+
+func kernelBatchNormGradient(c *context) {
+	inputs := []string{c.dy, c.in(0), c.in(1), c.load("mean"), c.load("inverse")}
+	if result, ok := c.graph.saved[savedKey{c.node, "result"}]; ok {
+		inputs = append(inputs, result)
+	}
+	shape := c.shape(c.in(0))
+	outputs := []Tensor{{}, floats(shape[1]), floats(shape[1])}
+	if c.needs(0) {
+		outputs[0] = floats(shape...)
+	}
+	given := c.Kernel("BatchNormGrad", inputs, outputs)
+	for i, gradient := range given {
+		if c.needs(i) {
+			c.give(i, gradient)
+		}
+	}
+}
+
+// kernelConvForward takes Winograd's way where there is one, and the Relu along.
+func kernelConvForward(c *context) {
+	v, ok := c.conv()
+	if !ok || !v.winograd() {
+		c.Build.Graph.Node = append(c.Build.Graph.Node, c.node)
+		return
+	}
+	result, relu := c.absorbRelu(absorbed)
+	made := c.Kernel("Conv3x3", c.node.Input, []Tensor{floats(c.shape(c.out(0))...)},
+		onnx.Ints("pads", v.before...), onnx.Ints("output_shape", v.out...), onnx.Int("relu", relu))
+	c.rename(made[0], result)
+}
+
+// winograd reports whether the kernel Conv3x3 does this convolution.
+func (v conv) winograd() bool {
+	simple := v.groups == 1 && slices.Equal(v.kernel, []int64{3, 3}) && product(v.stride) == 1 && product(v.dilation) == 1
+	for i := range v.in {
+		simple = simple && v.before[i] <= 2 && v.out[i] == v.in[i]+v.before[i]+v.after[i]-2
+	}
+	return simple
+}
+
+func kernelConvGradient(c *context) {
+	v, ok := c.conv()
+	if !ok {
+		return
+	}
+	if c.needs(1) {
+		outputs := []Tensor{floats(c.shape(c.in(1))...), {}}
+		if c.needs(2) {
+			outputs[1] = floats(v.outputs)
+		}
+		given := c.Kernel("ConvWeightGrad", []string{c.dy, c.in(0)}, outputs,
+			append(c.windowAttributes(v.window), onnx.Int("group", v.groups))...)
+		c.give(1, given[0])
+		c.give(2, given[1])
+	} else if c.needs(2) {
+		c.give(2, c.sum(c.dy, false, statisticAxes(c.shape(c.in(0)))...))
+	}
+	switch {
+	case !c.needs(0):
+	case v.winograd():
+		c.give(0, c.Kernel("Conv3x3", []string{c.dy, c.in(1)}, []Tensor{floats(c.shape(c.in(0))...)},
+			onnx.Ints("pads", 2-v.before[0], 2-v.before[1]), onnx.Ints("output_shape", v.in...), onnx.Int("transposed", 1))[0])
+	default:
+		c.give(0, c.convDataGradient(v))
+	}
+}

@@ -1,0 +1,66 @@
+package finetune
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"fx/finetune/artifacts"
+	"fx/internal/fail"
+	"fx/internal/ort"
+	"fx/internal/weights"
+)
+
+// canCompute refuses a precision that the device has no kernels for, before
+// anything else begins.
+func (r *run) canCompute() error {
+	precision := r.options.Precision
+	if precision == "" || precision == artifacts.Float32 {
+		return nil
+	}
+	device, gpu, why, err := r.runtime.Resolve(r.options.Device)
+	if err != nil {
+		return err
+	}
+	if problem := refuses(device, gpu, why, precision); problem != nil {
+		return problem
+	}
+	if device == ort.CPU {
+		r.report.Note("float16 on the CPU is computed in float32 between casts: it saves nothing there")
+	}
+	return nil
+}
+
+// oldestBFloat16 is the compute capability from which GPUs multiply bfloat16
+// (Ampere).
+const oldestBFloat16 = 8
+
+// refuses is the error of a precision that a device lacks. ONNX Runtime puts
+// float16 on the CPU between casts where it has no kernel, bfloat16 it does not.
+func refuses(device ort.Device, gpu ort.GPU, why, precision string) error {
+	if precision != artifacts.BFloat16 {
+		return nil
+	}
+	if device == ort.CPU {
+		return fail.New(fail.Device, "Take --precision float32, or a machine with an NVIDIA GPU and `fx runtime install --gpu`.",
+			"--precision bfloat16 needs a GPU: on the CPU, ONNX Runtime has no bfloat16 convolutions and matrix products (the CPU was taken: %s)", why)
+	}
+	text, _, _ := strings.Cut(gpu.Capability, ".")
+	if major, err := strconv.Atoi(text); err == nil && major < oldestBFloat16 {
+		return fail.New(fail.Device, "Take --precision float16 or float32.",
+			"%s has the compute capability %s, and bfloat16 needs %d.0", gpu, gpu.Capability, oldestBFloat16)
+	}
+	return nil
+}
+
+// watchLossScale tells when float16's loss scale has fallen so far that gradients
+// overflow without it: every step is left out then, and nothing else says so.
+func (r *run) watchLossScale(state *weights.StateDict) {
+	t, ok := state.Get(artifacts.LossScaleName)
+	if !ok {
+		return
+	}
+	if scale, err := t.Float32s(); err == nil && scale[0] < 1 {
+		r.report.Note(fmt.Sprintf("the loss scale has fallen to %g: gradients are not finite in float16, and steps with such are left out. %s", scale[0], lowerRate))
+	}
+}

@@ -1,0 +1,187 @@
+package finetune
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"fx/finetune/artifacts"
+	"fx/internal/fail"
+	"fx/internal/fakecuda"
+	"fx/internal/ort"
+	"fx/internal/progress"
+)
+
+const rehearsalData = "FX_FINETUNE_REHEARSAL_DATA" // set in the child of rehearse
+
+// rehearse runs the test's child branch on a CUDA without a GPU, in which Run
+// trains on photos of two classes, and returns what it printed and what happened
+// on the device. See package fakecuda.
+func rehearse(t *testing.T, environment ...string) (string, []fakecuda.Event) {
+	t.Helper()
+	dir := t.TempDir()
+	variables, ok, err := fakecuda.Environment(dir)
+	if !ok && err == nil {
+		t.Skipf("no ONNX Runtime with a CUDA provider to rehearse with: set %s", fakecuda.Variable)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
+	c.Env = append(append(append(os.Environ(), rehearsalData+"="+drawPhotos(t, t.TempDir(), 5, 3)), variables...), environment...)
+	text, err := c.CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v: %s", err, text)
+	}
+	events, err := fakecuda.Events(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text), events
+}
+
+func happened(events []fakecuda.Event, what string) int {
+	n := 0
+	for _, e := range events {
+		if e.What == what {
+			n++
+		}
+	}
+	return n
+}
+
+// rehearsed are the options of a child: 10 photos, in batches of 4, 4 and 2, and
+// 6 to judge by, in batches of 4 and 2; two epochs.
+func rehearsed(t *testing.T) Options {
+	o := small(os.Getenv(rehearsalData), filepath.Join(t.TempDir(), "run"))
+	o.Device = ort.CUDA
+	return o
+}
+
+func isChild() bool { return os.Getenv(rehearsalData) != "" }
+
+// printer shows notes.
+type printer struct{ progress.Reporter }
+
+func (printer) Note(text string) { fmt.Println("note:", text) }
+
+// presser presses Ctrl+C after the first epoch.
+type presser struct{ printer }
+
+func (p presser) Note(text string) {
+	p.printer.Note(text)
+	if strings.HasPrefix(text, "epoch 1 of") {
+		_ = syscall.Kill(os.Getpid(), syscall.SIGINT) // whether it came the test sees
+	}
+}
+
+// Each graph is recorded once for each batch size and each way in which the state
+// goes, then replayed; between replays nothing but the batch and the result is
+// copied. In every precision, and where gradients are added up.
+func TestRehearsedTraining(t *testing.T) {
+	const variable = "FX_FINETUNE_REHEARSAL_CASE"
+	if isChild() {
+		o := rehearsed(t)
+		precision, accumulate, _ := strings.Cut(os.Getenv(variable), " ")
+		o.Precision = precision
+		o.Accumulate, _ = strconv.Atoi(accumulate)
+		result, err := Run(t.Context(), o, printer{progress.Discard})
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Printf("%s, train loss %.2f\n", result.Provider, result.Epochs[1].TrainLoss)
+		return
+	}
+	for _, c := range []struct {
+		precision  string
+		accumulate int
+		recordings int // training: batches of 4 and 2, two ways each; judging: the same
+		runs       int
+	}{
+		{artifacts.Float32, 1, 8, 10},
+		{artifacts.Float16, 1, 8, 10},
+		{artifacts.BFloat16, 1, 8, 10},
+		{artifacts.Float32, 2, 9, 14}, // 6 batches, 4 updates, 4 judged
+	} {
+		text, events := rehearse(t, variable+"="+fmt.Sprint(c.precision, " ", c.accumulate))
+		if !strings.Contains(text, "CUDAExecutionProvider, train loss 0.50") {
+			t.Errorf("%v: %s", c, text)
+		}
+		for _, problem := range []string{"run on the CPU", "without CUDA graphs"} {
+			if strings.Contains(text, problem) {
+				t.Errorf("%v: %s", c, text)
+			}
+		}
+		if n := happened(events, "record"); n != happened(events, "recorded") || n < c.recordings {
+			t.Errorf("%v: %d recordings begun, %d done, %d expected", c, n, happened(events, "recorded"), c.recordings)
+		}
+		if n := happened(events, "replay"); n != c.runs {
+			t.Errorf("%v: %d replays, and %d runs", c, n, c.runs)
+		}
+		if n := happened(events, "unsafe"); n != 0 {
+			t.Errorf("%v: %d calls that spoil a recording", c, n)
+		}
+	}
+}
+
+// Ctrl+C ends a training on CUDA as on the CPU, whatever handlers CUDA took.
+func TestRehearsedInterrupt(t *testing.T) {
+	if isChild() {
+		o := rehearsed(t)
+		o.Epochs = 1000
+		ctx, stop := signal.NotifyContext(t.Context(), os.Interrupt)
+		defer stop()
+		_, err := Run(ctx, o, presser{printer{progress.Discard}})
+		fmt.Println("canceled:", errors.Is(err, context.Canceled), "kind", fail.KindOf(err))
+		return
+	}
+	text, _ := rehearse(t)
+	if !strings.Contains(text, "canceled: true kind 130") || !strings.Contains(text, "--resume goes on from there") {
+		t.Error(text)
+	}
+}
+
+// Where recording fails, training goes on kernel by kernel, and says so.
+func TestRehearsedTrainingWithoutGraphs(t *testing.T) {
+	if isChild() {
+		result, err := Run(t.Context(), rehearsed(t), printer{progress.Discard})
+		fmt.Println(err, result.Notes)
+		return
+	}
+	text, events := rehearse(t, "FAKECUDA_CAPTURE=refuse")
+	if n := strings.Count(text, "note: squeezenet1_1 training step: runs without CUDA graphs, kernel by kernel: "); n != 1 || !strings.Contains(text, "<nil> [") {
+		t.Errorf("%d notes: %s", n, text)
+	}
+	if n := happened(events, "replay"); n != 0 {
+		t.Errorf("%d replays", n)
+	}
+}
+
+// Too large a batch is answered with one that fits.
+func TestRehearsedOutOfMemory(t *testing.T) {
+	if isChild() {
+		o := rehearsed(t)
+		o.BatchSize = 8
+		_, err := Run(t.Context(), o, printer{progress.Discard})
+		fmt.Printf("kind %d: %v; %s\n", fail.KindOf(err), err, fail.HintOf(err))
+		return
+	}
+	for memory, want := range map[int]*regexp.Regexp{
+		24 << 20: regexp.MustCompile(`kind 7: a batch of 8 photos: out of memory: .*; --batch-size [421] fits: .* With --accumulate [248] `),
+		8 << 20:  regexp.MustCompile("kind 7: .*Not even a batch of one fits"),
+	} {
+		text, _ := rehearse(t, "FAKECUDA_MEMORY="+fmt.Sprint(memory))
+		if !want.MatchString(text) {
+			t.Errorf("%d bytes: %s", memory, text)
+		}
+	}
+}

@@ -1,0 +1,20 @@
+// Package kernels holds a few ops for training on the CPU, written in C, which
+// ONNX Runtime lacks or has in slow pieces:
+//
+//	fx.ConvWeightGrad              the gradient of a convolution's weight and bias
+//	fx.Conv3x3                     convolution by 3×3 after Winograd, with the Relu after it, and its gradient
+//	fx.BatchNorm, fx.BatchNormGrad batch normalization by the batch's statistics, with the Relu after it
+//	fx.MaxPool, fx.MaxPoolGrad     max pooling that remembers in a byte where its maxima were
+//	fx.SumPoolGrad                 average pooling's gradient
+//	fx.ReluGrad, fx.SGD            one pass over memory each
+//
+// [Register] makes them known to a session, as ops of the domain "fx"; they run
+// in ONNX Runtime, on its threads and in its memory. Package autodiff writes them
+// into training graphs where it is told to; every graph can be written without
+// them, and artifacts for other runtimes are.
+//
+// The kernels are templates over the width of a vector (*.inc.h), compiled for
+// AVX-512, AVX2 and whatever the compiler's target has, and chosen when the process
+// starts; the environment variable FX_KERNELS_ISA (avx2, generic) takes a narrower
+// one. Their results do not depend on the number of threads.
+package kernels

@@ -1,0 +1,36 @@
+// All kernels for the instruction set that the including file names.
+#include "kernels.h"
+#include "vector.h"
+
+#include "matrices.inc.h"
+
+#include "batch_norm.inc.h"
+#include "conv_weight.inc.h"
+#include "elementwise.inc.h"
+#include "max_pool.inc.h"
+#include "winograd.inc.h"
+#include "winograd_weight.inc.h"
+
+const fx_isa ISA = {
+    .name = ISA_NAME,
+    .rows = ROWS,
+    .block = BLOCK,
+    .conv_weight_scratch = conv_weight_scratch,
+    .conv_weight = conv_weight,
+    .winograd_rows = winograd_rows,
+    .winograd_spectra = winograd_spectra,
+    .winograd_scratch = winograd_scratch,
+    .winograd_weights = winograd_weights,
+    .winograd_lay = winograd_lay,
+    .winograd_apply = winograd_apply,
+    .winograd_weight_scratch = winograd_weight_scratch,
+    .winograd_weight = winograd_weight,
+    .winograd_weight_finish = winograd_weight_finish,
+    .max_pool = max_pool,
+    .norm_moments = norm_moments,
+    .norm_apply = norm_apply,
+    .norm_sums = norm_sums,
+    .norm_gradient = norm_gradient,
+    .relu_gradient = relu_gradient,
+    .sgd = sgd,
+};

@@ -1,0 +1,34 @@
+package kernels
+
+/*
+#cgo CFLAGS: -O3
+#cgo !windows LDFLAGS: -lm -lpthread
+#include <stdlib.h>
+#include "ort.h"
+*/
+import "C"
+
+import (
+	"errors"
+	"unsafe"
+)
+
+// Domain is the domain of the ops in ONNX graphs, Version its version.
+const (
+	Domain  = "fx"
+	Version = 1
+)
+
+// Register adds the ops to session options: api is ONNX Runtime's OrtApi of
+// version 24 or later, options its OrtSessionOptions.
+func Register(api, options unsafe.Pointer) error {
+	message := C.fx_register((C.fx_table)(api), options)
+	if message == nil {
+		return nil
+	}
+	defer C.free(unsafe.Pointer(message))
+	return errors.New(C.GoString(message))
+}
+
+// InstructionSet names the instructions that the kernels use here, such as "avx512".
+func InstructionSet() string { return C.GoString(C.fx_best_isa().name) }

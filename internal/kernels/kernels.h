@@ -1,0 +1,100 @@
+// The kernels' interfaces: plain functions over pieces of a job, which know
+// nothing of ONNX Runtime. The files op_*.c divide a job among threads.
+#ifndef FX_KERNELS_H
+#define FX_KERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+// A window over images: convolution or pooling. Sizes are in places.
+typedef struct {
+  int64_t batch, channels, outputs, groups; // outputs: channels of the result
+  int64_t height, width, out_height, out_width;
+  int64_t kernel_h, kernel_w, stride_h, stride_w, dilation_h, dilation_w, top, left; // top, left: padding
+} fx_window;
+
+// A part of the gradient of a convolution's weight, see conv_weight.inc.h.
+typedef struct {
+  fx_window window;
+  const float *dy, *x;
+  float *to;            // [outputs of a group, rounded up to rows][block]
+  int64_t group;        // whose outputs it covers
+  int64_t first, count; // of the columns, block at most: channels/groups · kernel_h · kernel_w taps, and one for the bias
+  int64_t line, lines;  // of the batch · out_height lines of places
+  float *scratch;       // fx_conv_weight_scratch floats
+} fx_conv_weight_part;
+
+// Some rows of tiles of a convolution by 3×3, see winograd.inc.h.
+typedef struct {
+  fx_window window; // stride, dilation and groups of 1
+  const float *x, *bias; // bias may be NULL
+  float *y;
+  int relu;
+  int64_t row, rows; // of the batch · ⌈out_height / 2⌉ rows of tiles
+  float *spectra;    // winograd_spectra floats, on a boundary of 64 bytes
+  float *scratch;    // winograd_scratch floats, a thread's own
+} fx_winograd_part;
+
+// Some rows of tiles of the gradient of a 3×3 convolution's weight, for a block of
+// channels, see winograd_weight.inc.h.
+typedef struct {
+  fx_window window;
+  const float *x, *dy;
+  float *to;                 // [16][outputs, rounded up to rows][block]
+  float *bias;               // [outputs]: Σ dY over the rows
+  int64_t channel, channels; // of the block
+  int64_t row, rows;
+  float *scratch;            // winograd_weight_scratch floats
+} fx_winograd_weight_part;
+
+typedef struct {
+  const float *x;      // [batch, channels, places]
+  const float *y;      // the output, where a Relu is part of the job; else NULL
+  const float *dy;
+  float *out;          // y of the forward pass, dx of the backward pass
+  int64_t batch, channels, places;
+  float scale, bias, mean, inverse; // of the channel; inverse = 1/√(variance + ε)
+} fx_norm_channel;
+
+typedef struct {
+  const char *name;
+  int64_t rows, block; // the rows that a product of matrices does together; the columns of a weight's gradient
+
+  int64_t (*conv_weight_scratch)(const fx_window *w);
+  void (*conv_weight)(const fx_conv_weight_part *part);
+
+  int64_t (*winograd_rows)(const fx_window *w); // of tiles, that a part should have
+  int64_t (*winograd_spectra)(const fx_window *w, int64_t rows);
+  int64_t (*winograd_scratch)(const fx_window *w, int64_t rows);
+  // winograd_weights lays rows filters out, in rows · 16 · channels floats.
+  void (*winograd_weights)(const float *w, float *to, int64_t filters, int64_t channels, int64_t first, int transposed);
+  void (*winograd_lay)(const fx_winograd_part *part, int64_t first, int64_t count);           // channels
+  void (*winograd_apply)(const fx_winograd_part *part, const float *weights, int64_t first); // to rows filters
+
+  int64_t (*winograd_weight_scratch)(const fx_window *w);
+  void (*winograd_weight)(const fx_winograd_weight_part *part);
+  void (*winograd_weight_finish)(const float *sums, int64_t shares, int64_t share_pitch, int64_t outputs, int64_t output,
+                                 int64_t channels, float *dw);
+
+  // max_pool does planes [first, first + count) of the batch · channels; taps
+  // receives the number of the window's element that was largest.
+  void (*max_pool)(const fx_window *w, const float *x, float *y, uint8_t *taps, int64_t first, int64_t count);
+
+  // norm_moments gives mean and variance (biased) of channel c.
+  void (*norm_moments)(const fx_norm_channel *n, int64_t c, double *mean, double *variance);
+  void (*norm_apply)(const fx_norm_channel *n, int64_t c, int relu);
+  // norm_sums gives Σ dy and Σ dy·(x - mean) of channel c.
+  void (*norm_sums)(const fx_norm_channel *n, int64_t c, double *dy, double *along);
+  // norm_gradient writes dx = a·dy + k1·(x - mean) + k0 of channel c.
+  void (*norm_gradient)(const fx_norm_channel *n, int64_t c, float a, float k1, float k0);
+
+  void (*relu_gradient)(const float *dy, const float *y, float *dx, int64_t count);
+  void (*sgd)(const float *p, const float *g, const float *m, float *next_p, float *next_m, int64_t count,
+              float rate, float momentum, float decay, int nesterov);
+} fx_isa;
+
+// The widest instruction set that this processor has; FX_KERNELS_ISA names another.
+const fx_isa *fx_best_isa(void);
+extern const fx_isa fx_isa_generic, fx_isa_avx2, fx_isa_avx512;
+
+#endif

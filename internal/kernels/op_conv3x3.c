@@ -1,0 +1,130 @@
+#include "window.h"
+
+// Conv3x3(X [N, I, H, W], weight [O, I, 3, 3], bias [O] or nothing) → Y: Conv with
+// stride 1, see winograd.inc.h. Attributes: pads [top, left], output_shape [H', W'],
+// relu (1: Y = max(Y, 0)).
+//
+// With transposed = 1 it is that convolution's gradient: X is dY, Y is dX, the
+// weight is [I, O, 3, 3], and pads are 2 less the convolution's.
+typedef struct {
+  fx_kernel base;
+  int64_t pads[2], size[2], relu, transposed;
+} kernel;
+
+typedef struct {
+  const fx_isa *isa;
+  fx_winograd_part all;
+  const float *weight;
+  float *laid;
+  int transposed;
+  int64_t rows; // of tiles, in a part
+} job;
+
+static void lay_group(const job *j, int64_t first, float *to) {
+  const fx_window *w = &j->all.window;
+  j->isa->winograd_weights(j->weight, to, w->outputs, w->channels, first, j->transposed);
+}
+
+static int64_t group_floats(const job *j) { return j->isa->rows * 16 * j->all.window.channels; }
+
+static float *aligned(void *memory) { return (float *)(((uintptr_t)memory + 63) / 64 * 64); }
+
+static float *scratch(const fx_isa *isa, const fx_winograd_part *part, int64_t more) {
+  return aligned(fx_scratch((size_t)(isa->winograd_scratch(&part->window, part->rows) + more + 16) * sizeof(float)));
+}
+
+// Where tiles are many, a part is some rows of them, whose spectra stay in the core's cache.
+static void lay_weights(void *data, size_t index) {
+  const job *j = data;
+  lay_group(j, (int64_t)index * j->isa->rows, j->laid + (int64_t)index * group_floats(j));
+}
+
+static void some_rows(void *data, size_t index) {
+  const job *j = data;
+  fx_winograd_part part = j->all;
+  const fx_window *w = &part.window;
+  part.row = (int64_t)index * j->rows;
+  part.rows = j->all.rows - part.row < j->rows ? j->all.rows - part.row : j->rows;
+  const int64_t spectra = (j->isa->winograd_spectra(w, part.rows) + 15) / 16 * 16;
+  part.spectra = scratch(j->isa, &part, spectra), part.scratch = part.spectra + spectra;
+  j->isa->winograd_lay(&part, 0, w->channels);
+  for (int64_t f = 0; f < w->outputs; f += j->isa->rows)
+    j->isa->winograd_apply(&part, j->laid + f / j->isa->rows * group_floats(j), f);
+}
+
+static fx_status by_rows(fx_table api, void *context, job *j) {
+  const fx_window *w = &j->all.window;
+  int64_t groups = (w->outputs + j->isa->rows - 1) / j->isa->rows;
+  j->laid = fx_take_memory((size_t)(groups * group_floats(j)) * sizeof(float));
+  if (!j->laid) return fx_error(api, "out of memory for the weights of a convolution");
+  fx_status s = fx_parallel(api, context, lay_weights, (size_t)groups, j);
+  if (!s) s = fx_parallel(api, context, some_rows, (size_t)((j->all.rows + j->rows - 1) / j->rows), j);
+  fx_give_memory(j->laid);
+  return s;
+}
+
+// Where tiles are few and kernels many, a part is some kernels, and the spectra of
+// all tiles are shared.
+enum { FEW = 1 << 21, CHANNELS = 16 }; // floats of spectra; channels of a part that lays them
+
+static void some_channels(void *data, size_t index) {
+  const job *j = data;
+  fx_winograd_part part = j->all;
+  int64_t first = (int64_t)index * CHANNELS, left = part.window.channels - first;
+  part.scratch = scratch(j->isa, &part, 0);
+  j->isa->winograd_lay(&part, first, left < CHANNELS ? left : CHANNELS);
+}
+
+static void some_filters(void *data, size_t index) {
+  const job *j = data;
+  fx_winograd_part part = j->all;
+  float *weights = scratch(j->isa, &part, group_floats(j));
+  part.scratch = weights + group_floats(j);
+  lay_group(j, (int64_t)index * j->isa->rows, weights);
+  j->isa->winograd_apply(&part, weights, (int64_t)index * j->isa->rows);
+}
+
+static fx_status by_filters(fx_table api, void *context, job *j) {
+  const fx_window *w = &j->all.window;
+  void *memory = fx_take_memory((size_t)(j->isa->winograd_spectra(w, j->all.rows) + 16) * sizeof(float));
+  if (!memory) return fx_error(api, "out of memory for a convolution");
+  j->all.spectra = aligned(memory);
+  fx_status s = fx_parallel(api, context, some_channels, (size_t)((w->channels + CHANNELS - 1) / CHANNELS), j);
+  if (!s) s = fx_parallel(api, context, some_filters, (size_t)((w->outputs + j->isa->rows - 1) / j->isa->rows), j);
+  fx_give_memory(memory);
+  return s;
+}
+
+static fx_status compute(void *data, void *context) {
+  const kernel *k = data;
+  fx_table api = k->base.api;
+  fx_tensor_view x, weight, bias, y;
+  FX_TRY(fx_input(api, context, 0, &x));
+  FX_TRY(fx_input(api, context, 1, &weight));
+  FX_TRY(fx_input(api, context, 2, &bias));
+  int64_t shape[4] = {x.dims[0], weight.dims[k->transposed ? 1 : 0], k->size[0], k->size[1]};
+  FX_TRY(fx_output(api, context, 0, shape, 4, &y));
+  job j = {.isa = k->base.isa, .weight = weight.data, .transposed = (int)k->transposed};
+  j.all = (fx_winograd_part){.x = x.data, .y = y.data, .bias = bias.data, .relu = (int)k->relu};
+  fx_window *w = &j.all.window;
+  fx_set_input(w, x.dims);
+  fx_set_output(w, shape);
+  w->top = k->pads[0], w->left = k->pads[1];
+  j.all.rows = w->batch * ((w->out_height + 1) / 2);
+  j.rows = j.isa->winograd_rows(w);
+  const int few = w->outputs > w->channels / 8 && j.isa->winograd_spectra(w, j.all.rows) <= FEW;
+  return few ? by_filters(api, context, &j) : by_rows(api, context, &j);
+}
+
+static fx_status create(const fx_op *op, fx_table api, const void *info, void **made) {
+  kernel *k = fx_new_kernel(api, sizeof *k);
+  if (!k) return fx_error(api, "out of memory");
+  fx_ints(api, info, "pads", k->pads, 2);
+  fx_ints(api, info, "output_shape", k->size, 2);
+  fx_int(api, info, "relu", &k->relu);
+  fx_int(api, info, "transposed", &k->transposed);
+  *made = k;
+  return NULL;
+}
+
+void fx_op_conv3x3(fx_op *op) { fx_define(op, "Conv3x3", "ffF", "f", create, compute); }

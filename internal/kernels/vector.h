@@ -1,0 +1,79 @@
+// Vectors of floats for the templates *.inc.h, which are compiled once for each
+// instruction set: the including file sets LANES to 4, 8 or 16.
+#include <math.h>
+#include <stdint.h>
+#include <string.h>
+
+#define BYTES (LANES * 4)
+
+// A loop over an array of vectors is unrolled, so that they stay in registers.
+#define UNROLL _Pragma("GCC unroll 32")
+
+// vec may lie anywhere; ivec has one integer for each lane, and is what
+// comparisons of vec give: -1 where true.
+typedef float vec __attribute__((vector_size(BYTES), aligned(4), may_alias));
+typedef int32_t ivec __attribute__((vector_size(BYTES), aligned(4), may_alias));
+
+#define INLINE static inline __attribute__((always_inline))
+
+INLINE vec load(const float *p) { return *(const vec *)p; }
+INLINE void store(float *p, vec v) { *(vec *)p = v; }
+INLINE vec splat(float x) { return x - (vec){0}; }
+
+// SHUFFLE picks lanes of a, and of b from LANES on.
+#if defined(__clang__)
+#define SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (ivec){__VA_ARGS__})
+#endif
+
+INLINE int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
+
+// choose takes a where the mask is -1, b where it is 0.
+INLINE vec choose(ivec mask, vec a, vec b) { return (vec)((mask & (ivec)a) | (~mask & (ivec)b)); }
+
+// take_even and take_odd pick every second lane of a and b, one after the other;
+// low_pairs and high_pairs are the halves of a[0] b[0] a[1] b[1] …
+#if LANES == 16
+INLINE vec take_even(vec a, vec b) { return SHUFFLE(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30); }
+INLINE vec take_odd(vec a, vec b) { return SHUFFLE(a, b, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31); }
+INLINE vec low_pairs(vec a, vec b) { return SHUFFLE(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23); }
+INLINE vec high_pairs(vec a, vec b) { return SHUFFLE(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31); }
+#elif LANES == 8
+INLINE vec take_even(vec a, vec b) { return SHUFFLE(a, b, 0, 2, 4, 6, 8, 10, 12, 14); }
+INLINE vec take_odd(vec a, vec b) { return SHUFFLE(a, b, 1, 3, 5, 7, 9, 11, 13, 15); }
+INLINE vec low_pairs(vec a, vec b) { return SHUFFLE(a, b, 0, 8, 1, 9, 2, 10, 3, 11); }
+INLINE vec high_pairs(vec a, vec b) { return SHUFFLE(a, b, 4, 12, 5, 13, 6, 14, 7, 15); }
+#else
+INLINE vec take_even(vec a, vec b) { return SHUFFLE(a, b, 0, 2, 4, 6); }
+INLINE vec take_odd(vec a, vec b) { return SHUFFLE(a, b, 1, 3, 5, 7); }
+INLINE vec low_pairs(vec a, vec b) { return SHUFFLE(a, b, 0, 4, 1, 5); }
+INLINE vec high_pairs(vec a, vec b) { return SHUFFLE(a, b, 2, 6, 3, 7); }
+#endif
+
+INLINE void store_pairs(float *to, vec a, vec b) {
+  store(to, low_pairs(a, b));
+  store(to + LANES, high_pairs(a, b));
+}
+
+// load_part reads count < LANES floats, and zeros for the rest.
+INLINE vec load_part(const float *p, int64_t count) {
+  vec v = {0};
+  memcpy(&v, p, (size_t)count * 4);
+  return v;
+}
+INLINE void store_part(float *p, vec v, int64_t count) { memcpy(p, &v, (size_t)count * 4); }
+
+// lanes_sum adds the lanes up in double precision, in their order.
+INLINE double lanes_sum(vec v) {
+  double sum = 0;
+  for (int i = 0; i < LANES; i++) sum += v[i];
+  return sum;
+}
+
+// copy_run copies a short row; memcpy's call would cost more than the copying.
+INLINE void copy_run(float *to, const float *from, int64_t count) {
+  int64_t i = 0;
+  for (; i + LANES <= count; i += LANES) store(to + i, load(from + i));
+  for (; i < count; i++) to[i] = from[i];
+}

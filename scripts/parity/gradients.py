@@ -1,0 +1,97 @@
+"""Compares fx's training with PyTorch's: losses, gradients, statistics, curves.
+
+    pip install -r scripts/parity/requirements.txt
+    python scripts/parity/gradients.py --fx bin/fx --data hymenoptera_data --scratch out/training --out out/training.md [NAME ...]
+
+For each of the six families at its own input size: batches of 4 real photos in
+an order that nobody chose, the weights seed:0, two classes, dropout on with the
+same masks in both, and the tutorial's SGD (learning rate 0.001, momentum 0.9). With
+FX_WEIGHTS_DIR also the networks whose real weights are there.
+
+1. In float64: the graphs that `fx artifacts generate` writes, evaluated node by
+   node, against PyTorch's autograd and SGD on torchvision's module. Nothing is
+   left to rounding, so all must agree to 1e-9.
+2. In float32, one step on each of several batches: fx's graph on ONNX Runtime
+   against PyTorch, and both against PyTorch in float64, the truth. Then again
+   with the decisions of Relu and max pooling (decisions.py) made alike.
+3. In float32, the loss of 20 steps on 20 batches, likewise.
+
+A network's measurements are kept in the scratch folder as NAME.json when they are
+done, and not made again unless --again says so. Exit code 0 where all holds, 1 where not.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import shutil
+import sys
+import time
+
+import torch
+
+from families import FAMILIES, Family
+from fxrun import FX
+from trainingreport import faults, report
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="networks (default: the six families)")
+    parser.add_argument("--fx", default="bin/fx", help="the program")
+    parser.add_argument("--data", required=True, help="folder with train/ and val/")
+    parser.add_argument("--scratch", required=True, help="folder for results, and for graphs on the way")
+    parser.add_argument("--out", required=True, help="file for the tables, Markdown")
+    parser.add_argument("--batches", type=int, default=3, help="batches for single steps in float32")
+    parser.add_argument("--steps", type=int, default=20, help="steps of the curves")
+    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of torch and ONNX Runtime")
+    parser.add_argument("--again", action="store_true", help="measure what there are results of too")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    results = [measure(*job, options) for job in jobs(options.names)]
+    text, wrong = report(results), faults(results)
+    pathlib.Path(options.out).write_text(text)
+    print(text)
+    for fault in wrong:
+        print("FAULT: " + fault)
+    return 1 if wrong else 0
+
+
+def jobs(names):
+    """Networks and the weights they start from."""
+    for name in names or FAMILIES:
+        yield name, "seed:0"
+    folder = pathlib.Path(os.environ.get("FX_WEIGHTS_DIR", "/nonexistent"))
+    for file in sorted(folder.glob("*.safetensors")):
+        if not names or file.stem in names:
+            yield file.stem, str(file)
+
+
+def measure(name, weights, options):
+    """What there is to know of one network, from its file where it was measured before."""
+    label = name if weights == "seed:0" else f"{name}, real weights"
+    path = pathlib.Path(options.scratch) / f"{label.replace(', ', '-').replace(' ', '-')}.json"
+    if path.exists() and not options.again:
+        return json.loads(path.read_text())
+    graphs = pathlib.Path(options.scratch) / "graphs"
+    shutil.rmtree(graphs, ignore_errors=True)
+    graphs.mkdir(parents=True)
+    start = time.perf_counter()
+    family = Family(FX(options.fx), name, weights, pathlib.Path(options.data) / "train", graphs)
+    result = {"network": label, "parameters": len(family.artifacts.info["trained"])}
+    for what, make in (
+        ("exact", lambda: family.exact(options.steps)),
+        ("single", lambda: [family.single(number) for number in range(options.batches)]),
+        ("curves", lambda: family.curves(options.steps)),
+    ):
+        result[what] = make()
+        print(f"{label}: {what} measured after {time.perf_counter() - start:.0f} s", flush=True)
+    shutil.rmtree(graphs)  # vgg11_bn's weigh 1 GB
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(result, indent=1) + "\n")
+    os.replace(part, path)
+    return result
+
+
+if __name__ == "__main__":
+    sys.exit(main())
