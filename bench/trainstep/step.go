@@ -114,15 +114,17 @@ func train(ctx context.Context, o stepOptions, profilePrefix string) (measuremen
 	if err != nil {
 		return m, nil, err
 	}
-	batch, err := noise(ctx, stepper, o)
-	if err != nil {
-		stepper.Close()
-		return m, nil, err
-	}
-	defer batch.Close()
+	photos, labels := noise(stepper.ImageSize(), o)
 	for i := range o.warmup + o.steps {
 		start := time.Now()
+		// Drawing dropout's random numbers is a part of PyTorch's step too.
+		batch, err := stepper.Batch(ctx, photos, labels, i)
+		if err != nil {
+			stepper.Close()
+			return m, nil, err
+		}
 		outcome, err := stepper.Step(ctx, batch, options.LR)
+		batch.Close()
 		if err != nil {
 			stepper.Close()
 			return m, nil, err
@@ -137,16 +139,17 @@ func train(ctx context.Context, o stepOptions, profilePrefix string) (measuremen
 	return m, stepper.Close, nil
 }
 
-// noise makes a batch of photos of noise and deals out the classes.
-func noise(ctx context.Context, s *finetune.Stepper, o stepOptions) (*finetune.StepperBatch, error) {
+// noise makes photos of noise, uint8 [batch, size, size, 3], and deals out the
+// classes.
+func noise(size int, o stepOptions) (photos []uint8, labels []int64) {
 	stream := random.New(0, "photos")
-	pixels := make([]uint8, o.batch*s.ImageSize()*s.ImageSize()*3)
-	for i := range pixels {
-		pixels[i] = uint8(stream.Uint32())
+	photos = make([]uint8, o.batch*size*size*3)
+	for i := range photos {
+		photos[i] = uint8(stream.Uint32())
 	}
-	labels := make([]int64, o.batch)
+	labels = make([]int64, o.batch)
 	for i := range labels {
 		labels[i] = int64(i % o.classes)
 	}
-	return s.Batch(ctx, pixels, labels, 0)
+	return photos, labels
 }

@@ -67,7 +67,9 @@ def main():
         simplify(written.graph)
         written = onnx.shape_inference.infer_shapes(written)
     onnx.checker.check_model(written)
-    onnx.helper.set_model_props(written, {"parameters": "\n".join(name for name, _ in model.named_parameters())})
+    there = {i.name for i in written.graph.initializer}  # inception_v3's auxiliary head is not, as in inference
+    learned = [name for name, _ in model.named_parameters() if name in there]
+    onnx.helper.set_model_props(written, {"parameters": "\n".join(learned)})
     onnx.save(written, o.out)
 
 
