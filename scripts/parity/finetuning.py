@@ -21,6 +21,7 @@ Exit code 0 where all holds or results are still missing, 1 where not.
 import argparse
 import dataclasses
 import json
+import math
 import os
 import pathlib
 import shutil
@@ -120,7 +121,7 @@ class Runs:
 
 def report(results, options):
     """The Markdown table, and what does not hold."""
-    rows, means = [], {}
+    rows, means, errors = [], {}, {}
     for start in options.starts:
         for side in SIDES:
             runs = results[side, start]
@@ -128,6 +129,7 @@ def report(results, options):
                 continue
             best = [r["best_val_accuracy"] for r in runs]
             means[side, start] = statistics.mean(best)
+            errors[side, start] = statistics.stdev(best) / len(best) ** 0.5 if len(best) > 1 else math.inf
             rows.append([
                 start, side, str(len(runs)), " ".join(f"{b:.4f}" for b in best), f"{means[side, start]:.4f}",
                 f"{statistics.mean(r['seconds'] for r in runs):.0f}",
@@ -139,7 +141,8 @@ def report(results, options):
     for start in options.starts:
         if ("fx", start) in means and ("PyTorch", start) in means:
             difference = means["fx", start] - means["PyTorch", start]
-            text += f"\nfx's mean less PyTorch's, {start}: {difference:+.4f}.\n"
+            error = math.hypot(errors["fx", start], errors["PyTorch", start])
+            text += f"\nfx's mean less PyTorch's, {start}: {difference:+.4f}, standard error {error:.4f}.\n"
             if start == "pretrained" and difference < -BELOW:
                 faults.append(f"fx's mean lies {-difference:.4f} under PyTorch's, more than {BELOW}")
     for side in SIDES:

@@ -16,7 +16,7 @@ from safetensors.numpy import load_file
 from decisions import Decisions
 from evaluator import Evaluator
 
-GRADIENT, MOMENTUM, NEXT = "#grad", "#momentum", "#next"
+GRADIENT, MOMENTUM = "#grad", "#momentum"
 
 
 class Artifacts:

@@ -71,14 +71,17 @@ def measure(name, weights, options):
     """What there is to know of one network, from its file where it was measured before."""
     label = name if weights == "seed:0" else f"{name}, real weights"
     path = pathlib.Path(options.scratch) / f"{label.replace(', ', '-').replace(' ', '-')}.json"
+    settings = {"steps": options.steps, "batches": options.batches}
     if path.exists() and not options.again:
-        return json.loads(path.read_text())
+        result = json.loads(path.read_text())
+        if result["settings"] == settings:
+            return result
     graphs = pathlib.Path(options.scratch) / "graphs"
     shutil.rmtree(graphs, ignore_errors=True)
     graphs.mkdir(parents=True)
     start = time.perf_counter()
     family = Family(FX(options.fx), name, weights, pathlib.Path(options.data) / "train", graphs)
-    result = {"network": label, "parameters": len(family.artifacts.info["trained"])}
+    result = {"network": label, "settings": settings, "parameters": len(family.artifacts.info["trained"])}
     for what, make in (
         ("exact", lambda: family.exact(options.steps)),
         ("single", lambda: [family.single(number) for number in range(options.batches)]),

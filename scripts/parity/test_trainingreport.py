@@ -17,7 +17,7 @@ def measured():
     single = {name: pair for name in ("fx-torch", "fx-truth", "torch-truth")} | {"only Relus alike": gradients}
     losses = [1.0, 0.9]
     return json.loads(json.dumps({
-        "network": "net", "parameters": 2,
+        "network": "net", "settings": {"steps": 2, "batches": 2}, "parameters": 2,
         "exact": {"decisions": 9, "decided differently": 0, "vanishing": ["conv.bias"], "step": exact, "split": exact,
                   "losses": [[v, v] for v in losses], "values at the end": (1e-16, "fc.weight")},
         "single": [single, single], "curves": {side: losses for side in ("fx", "alike", "torch", "truth")},
@@ -70,3 +70,9 @@ def test_vanishing_gradients_are_measured_by_their_layer():
 def test_steps_within():
     assert closeness.steps_within([1, 2, 3.1], [1, 2, 3], 0.01) == 2
     assert closeness.steps_within([1, 2], [1, 2], 0) == 2
+
+
+def test_what_is_no_number_is_the_worst():
+    want = {"a.weight": torch.ones(2), "b.weight": torch.ones(2)}
+    got = {"a.weight": torch.tensor([1.0, float("nan")]), "b.weight": torch.full((2,), 1.1)}
+    assert closeness.worst(got, want, set())["gradient"] == (float("inf"), "a.weight")

@@ -36,13 +36,16 @@ class Training:
         self.net = getattr(torchvision.models, name)(weights=None, num_classes=classes, **options)
         self.net.load_state_dict(state, strict=True)
         self.net = self.net.to(dtype).train()
-        self.dtype, self.constant = dtype, (lambda v: float(np.float32(v))) if rounded else float
+        self.dtype, self.rounded = dtype, rounded
         self.masks = put_masks(self.net)
         if rounded:
-            self.round()
+            self.round_constants()
         self.optimizer = torch.optim.SGD(self.net.parameters(), lr=lr, momentum=self.constant(momentum))
 
-    def round(self):
+    def constant(self, value):
+        return float(np.float32(value)) if self.rounded else value
+
+    def round_constants(self):
         for module in self.net.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.eps = self.constant(module.eps)
@@ -52,20 +55,19 @@ class Training:
 
     def transform_input(self, x):
         """As torchvision.models.Inception3 does."""
-        channels = [
-            x[:, c : c + 1] * self.constant(STD[c] / 0.5) + self.constant((MEAN[c] - 0.5) / 0.5) for c in range(3)
-        ]
-        return torch.cat(channels, 1)
+        return x * self.column(s / 0.5 for s in STD) + self.column((m - 0.5) / 0.5 for m in MEAN)
 
     def normalise(self, images):
         """[batch, 3, height, width] of photos, uint8 [batch, height, width, 3]."""
         x = torch.from_numpy(images).permute(0, 3, 1, 2).to(self.dtype)
-        column = lambda values: torch.tensor(values, dtype=self.dtype).reshape(3, 1, 1)
+        if not self.rounded:
+            return (x / 255 - self.column(MEAN)) / self.column(STD)
         mean, std = ([self.constant(v) for v in values] for values in (MEAN, STD))
-        if self.constant is float:
-            return (x / 255 - column(mean)) / column(std)
-        scale, shift = [1 / (255 * s) for s in std], [-m / s for m, s in zip(mean, std)]
-        return x * column([self.constant(v) for v in scale]) + column([self.constant(v) for v in shift])
+        return x * self.column(1 / (255 * s) for s in std) + self.column(-m / s for m, s in zip(mean, std))
+
+    def column(self, values):
+        """A constant for each channel."""
+        return torch.tensor([self.constant(v) for v in values], dtype=self.dtype).reshape(3, 1, 1)
 
     def step(self, images, labels, masks):
         """One step of SGD; returns the loss before it."""
@@ -85,9 +87,6 @@ class Training:
     def gradients(self):
         """Of the last step."""
         return {name: p.grad for name, p in self.net.named_parameters()}
-
-    def momenta(self):
-        return {name: self.optimizer.state[p]["momentum_buffer"] for name, p in self.net.named_parameters()}
 
     def values(self):
         """Parameters and running statistics now, without torch's count of batches."""
