@@ -140,7 +140,8 @@ func addUp(text []byte, warmup int) (breakdown, error) {
 // kernelSuffix ends the name of a node's own time in a profile.
 const kernelSuffix = "_kernel_time"
 
-// shapes describes a node's tensors, such as "8×3×224×224, 64×3×3×3 → 8×64×111×111".
+// shapes describes a node's tensors, such as "8×3×224×224, 64×3×3×3 → 8×64×111×111";
+// of many, as the update of all parameters has them, the first.
 func (e event) shapes() string {
 	list := func(tensors []map[string][]int64) string {
 		var all []string
@@ -152,6 +153,10 @@ func (e event) shapes() string {
 				}
 				all = append(all, text)
 			}
+		}
+		const shown = 4
+		if len(all) > shown {
+			all = append(all[:shown-1], fmt.Sprintf("… %d in all", len(all)))
 		}
 		return strings.Join(all, ", ")
 	}
