@@ -16,8 +16,8 @@ FX_WEIGHTS_DIR also the networks whose real weights are there.
    with the decisions of Relu and max pooling (decisions.py) made alike.
 3. In float32, the loss of 20 steps on 20 batches, likewise.
 
-A network's measurements are kept in the scratch folder as NAME.json when they are
-done, and not made again unless --again says so. Exit code 0 where all holds, 1 where not.
+Each measurement is kept in the scratch folder, in NAME.json, when it is done, and
+not made again unless --again says so. Exit code 0 where all holds, 1 where not.
 """
 
 import argparse
@@ -68,32 +68,39 @@ def jobs(names):
 
 
 def measure(name, weights, options):
-    """What there is to know of one network, from its file where it was measured before."""
+    """What there is to know of one network; what its file holds already is not measured again."""
     label = name if weights == "seed:0" else f"{name}, real weights"
     path = pathlib.Path(options.scratch) / f"{label.replace(', ', '-').replace(' ', '-')}.json"
-    settings = {"steps": options.steps, "batches": options.batches}
+    result = {"network": label, "settings": {"steps": options.steps, "batches": options.batches}}
     if path.exists() and not options.again:
-        result = json.loads(path.read_text())
-        if result["settings"] == settings:
-            return result
+        before = json.loads(path.read_text())
+        result = before if before["settings"] == result["settings"] else result
+    parts = {
+        "parameters": lambda family: len(family.artifacts.info["trained"]),
+        "exact": lambda family: family.exact(options.steps),
+        "single": lambda family: [family.single(number) for number in range(options.batches)],
+        "curves": lambda family: family.curves(options.steps),
+    }
+    missing = [part for part in parts if part not in result]
+    if not missing:
+        return result
     graphs = pathlib.Path(options.scratch) / "graphs"
     shutil.rmtree(graphs, ignore_errors=True)
     graphs.mkdir(parents=True)
-    start = time.perf_counter()
     family = Family(FX(options.fx), name, weights, pathlib.Path(options.data) / "train", graphs)
-    result = {"network": label, "settings": settings, "parameters": len(family.artifacts.info["trained"])}
-    for what, make in (
-        ("exact", lambda: family.exact(options.steps)),
-        ("single", lambda: [family.single(number) for number in range(options.batches)]),
-        ("curves", lambda: family.curves(options.steps)),
-    ):
-        result[what] = make()
-        print(f"{label}: {what} measured after {time.perf_counter() - start:.0f} s", flush=True)
+    for part in missing:
+        start = time.perf_counter()
+        result[part] = parts[part](family)
+        write(path, result)
+        print(f"{label}: {part} in {time.perf_counter() - start:.0f} s", flush=True)
     shutil.rmtree(graphs)  # vgg11_bn's weigh 1 GB
+    return result
+
+
+def write(path, result):
     part = path.with_suffix(".part")
     part.write_text(json.dumps(result, indent=1) + "\n")
     os.replace(part, path)
-    return result
 
 
 if __name__ == "__main__":
