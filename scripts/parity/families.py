@@ -9,6 +9,7 @@ from fxgraphs import Artifacts, GraphTraining, OnRuntime, described, exactly, no
 from training import Training
 
 CLASSES, BATCH, LR, MOMENTUM = 2, 4, 0.001, 0.9
+DISTURBANCE = 1e-15  # relative, of each weight: a few times float64's rounding
 FAMILIES = ("squeezenet1_0", "resnet18", "alexnet", "vgg11_bn", "densenet121", "inception_v3")
 DTYPES = {"torch": torch.float32, "truth": torch.float64}  # of PyTorch; fx is in float32
 PAIRS = (("fx", "torch"), ("fx", "truth"), ("torch", "truth"))
@@ -35,7 +36,7 @@ class Family:
         return GraphTraining(self.artifacts, engine, LR, deciding)
 
     def exact(self, steps):
-        """fx's graphs in float64 against PyTorch in float64, with the same rounded constants."""
+        """fx's graphs in float64 against PyTorch in float64, with the same rounded constants. Each step starts from PyTorch's state."""
         ours, theirs = self.graphs(exactly, deciding=True), self.pytorch(torch.float64, rounded=True)
         batch = self.batch(0)
         first = ours.step(*batch)
@@ -49,10 +50,31 @@ class Family:
         _, gradients, values = split_step(self.artifacts, exactly, LR, *batch)
         found["split"] = worst(gradients, theirs.gradients(), apart) | {"values": furthest(values, theirs.values())}
         del gradients, values
+        found["later"] = []
         for number in range(1, steps):
             batch = self.batch(number)
-            losses.append((ours.step(*batch), theirs.step(*batch)))
-        return found | {"losses": losses, "values at the end": furthest(ours.values(), theirs.values())}
+            ours.adopt(theirs.values(), theirs.momenta())
+            loss = ours.step(*batch)
+            losses.append((loss, theirs.step(*batch)))
+            found["later"].append(
+                worst(ours.momenta(), theirs.momenta(), vanishing(theirs.momenta())) | {"values": furthest(ours.values(), theirs.values())}
+            )
+        return found | {"losses": losses}
+
+    def free(self, steps):
+        """Losses in float64 of so many steps without a look at each other: fx's, PyTorch's, and PyTorch's once more from weights off by DISTURBANCE."""
+        losses = {}
+        for side, start in (
+            ("fx", lambda: self.graphs(exactly)),
+            ("truth", lambda: self.pytorch(torch.float64, rounded=True)),
+            ("disturbed", lambda: self.pytorch(torch.float64, rounded=True)),
+        ):
+            training = start()
+            if side == "disturbed":
+                training.disturb(DISTURBANCE)
+            losses[side] = [training.step(*self.batch(number)) for number in range(steps)]
+            del training
+        return losses
 
     def single(self, number):
         """The first step on one batch in float32, by fx and by PyTorch, and the truth; compared pair by pair."""

@@ -59,6 +59,11 @@ class GraphTraining:
         """torch's momentum_buffer of each parameter: after the first step, its gradient."""
         return {s["of"]: as_tensor(self.state[s["name"]]) for s in self.described["state"] if s["name"].endswith(MOMENTUM)}
 
+    def adopt(self, values, momenta):
+        """Goes on from another training's state."""
+        for s in self.described["state"]:
+            self.state[s["name"]] = (momenta if s["name"].endswith(MOMENTUM) else values)[s["of"]].detach().clone()
+
     def feeds(self, images, labels, masks):
         g = self.described
         noise = {n["name"]: mask for n, mask in zip(g.get("noise") or [], masks, strict=True)}

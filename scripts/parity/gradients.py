@@ -78,6 +78,7 @@ def measure(name, weights, options):
     parts = {
         "parameters": lambda family: len(family.artifacts.info["trained"]),
         "exact": lambda family: family.exact(options.steps),
+        "free": lambda family: family.free(options.steps),
         "single": lambda family: [family.single(number) for number in range(options.batches)],
         "curves": lambda family: family.curves(options.steps),
     }

@@ -19,8 +19,8 @@ def measured():
     return json.loads(json.dumps({
         "network": "net", "settings": {"steps": 2, "batches": 2}, "parameters": 2,
         "exact": {"decisions": 9, "decided differently": 0, "vanishing": ["conv.bias"], "step": exact, "split": exact,
-                  "losses": [[v, v] for v in losses], "values at the end": (1e-16, "fc.weight")},
-        "single": [single, single], "curves": {side: losses for side in ("fx", "alike", "torch", "truth")},
+                  "losses": [[v, v] for v in losses], "later": [exact]},
+        "free": {side: losses for side in ("fx", "truth", "disturbed")}, "single": [single, single], "curves": {side: losses for side in ("fx", "alike", "torch", "truth")},
     }))  # fmt: skip
 
 
@@ -32,7 +32,8 @@ def test_what_holds_has_no_faults():
 @pytest.mark.parametrize("path, value, word", [
     (("exact", "step", "gradient"), (1e-8, "fc.weight"), "fc.weight"),
     (("exact", "split", "values"), (1e-8, "bn.weight"), "split form"),
-    (("exact", "losses", 1), [0.9, 0.9000001], "losses in float64"),
+    (("exact", "losses", 1), [0.9, 0.9000001], "step 2 in float64, loss"),
+    (("exact", "later", 0, "gradient"), (1e-8, "fc.bias"), "step 2 in float64, gradient fc.bias"),
     (("single", 1, "fx-torch", "loss"), 2e-5, "batch 1: the loss"),
     (("single", 0, "fx-torch", "alike", "gradient"), (2e-3, "fc.bias"), "fc.bias"),
     (("single", 1, "fx-truth", "alike", "gradient"), (5e-5, "fc.bias"), "its own decisions the worst gradient"),

@@ -88,6 +88,17 @@ class Training:
         """Of the last step."""
         return {name: p.grad for name, p in self.net.named_parameters()}
 
+    def momenta(self):
+        """Of each parameter that has had a step."""
+        return {name: self.optimizer.state[p]["momentum_buffer"] for name, p in self.net.named_parameters()}
+
+    def disturb(self, share):
+        """Multiplies each parameter by 1 + share·x, x normal."""
+        generator = torch.Generator().manual_seed(0)
+        with torch.no_grad():
+            for p in self.net.parameters():
+                p.mul_(1 + share * torch.randn(p.shape, generator=generator, dtype=p.dtype))
+
     def values(self):
         """Parameters and running statistics now, without torch's count of batches."""
         return {k: v for k, v in self.net.state_dict().items() if not k.endswith("num_batches_tracked")}
