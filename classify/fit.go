@@ -91,12 +91,13 @@ func Fit(ctx context.Context, o FitOptions, epoch func(head.Epoch), watch progre
 			Weights: m.Made.WeightsFile, WeightsOrigin: m.Made.WeightsOrigin,
 			GraphSHA256: m.GraphSHA256, WeightsSHA256: m.WeightsSHA256,
 		},
-		Preprocess: m.Preprocess, EXIF: m.EXIF, Head: described, Classes: m.Classes,
+		Preprocess: m.Preprocess, EXIF: m.EXIF, Mode: modeldir.FeatureExtraction, Seed: o.Head.Seed, Head: described, Classes: m.Classes,
 		Features: absolute(o.Features), Options: optionsMap(o), Versions: versions(o.Versions, m), Notes: notes,
 		Metrics: modeldir.Metrics{
 			BestValAccuracy: result.BestValAccuracy, BestEpoch: result.BestEpoch, Epochs: epochs(result.Epochs),
-			Seconds: result.Seconds, ParametersTrained: result.ParametersTrained,
-			TrainSplit: splits[0], ValSplit: splits[1], TrainPhotos: len(train.Photos), ValPhotos: len(val.Photos),
+			Seconds: result.Seconds, ImagesPerSecond: float64(len(train.Photos)*len(result.Epochs)) / max(result.Seconds, 1e-6),
+			ParametersTrained: result.ParametersTrained,
+			TrainSplit:        splits[0], ValSplit: splits[1], TrainPhotos: len(train.Photos), ValPhotos: len(val.Photos),
 			ValFraction: o.ValFraction, SplitSeed: o.Head.Seed,
 		},
 	}

@@ -79,6 +79,7 @@ func (r *run) writeModel(ctx context.Context, result Result) error {
 	m := modeldir.Model{
 		Backbone:   trained,
 		Preprocess: spec, EXIF: r.record.Settings.EXIF, Classes: r.photos.Classes,
+		Mode: r.options.mode(), Seed: r.options.Seed,
 		Head: modeldir.Head{
 			Kind: string(b.Head.Kind), Features: b.Head.In, Positions: b.Head.Positions(), Dropout: b.Head.Dropout,
 			WeightName: b.Head.Weight, BiasName: b.Head.Bias, FeatureShape: b.FeatureShape,
@@ -91,6 +92,7 @@ func (r *run) writeModel(ctx context.Context, result Result) error {
 		},
 	}
 	for _, e := range result.Epochs {
+		m.Metrics.ImagesPerSecond += e.TrainImagesPerSecond / float64(len(result.Epochs))
 		m.Metrics.Epochs = append(m.Metrics.Epochs, modeldir.Epoch{
 			Epoch: e.Epoch, TrainLoss: e.TrainLoss, TrainAccuracy: e.TrainAccuracy, ValLoss: e.ValLoss, ValAccuracy: e.ValAccuracy,
 		})
@@ -111,4 +113,15 @@ func (r *run) trained() (modeldir.Backbone, error) {
 		return b, err
 	}
 	return b, onnx.Save(filepath.Join(r.options.Out, b.File), skeleton)
+}
+
+// mode names the way of training as the MODEL does.
+func (o Options) mode() string {
+	switch {
+	case o.Scratch:
+		return modeldir.Scratch
+	case o.HeadOnly:
+		return modeldir.FeatureExtraction
+	}
+	return modeldir.Finetune
 }

@@ -35,6 +35,13 @@ type Backbone struct {
 	WeightsSHA256 string `json:"weights_sha256"`
 }
 
+// Ways to train a network, as Model.Mode names them: those of PyTorch's tutorial.
+const (
+	FeatureExtraction = "feature-extraction" // the classifier alone, on a pretrained network
+	Finetune          = "finetune"           // more than the classifier, from pretrained weights
+	Scratch           = "scratch"            // from random weights
+)
+
 // Head says how the classifier on top is made.
 type Head struct {
 	Kind         string  `json:"kind"`      // "linear" or "conv1x1"
@@ -60,7 +67,8 @@ type Metrics struct {
 	BestValAccuracy   float64 `json:"best_val_accuracy"`
 	BestEpoch         int     `json:"best_epoch"`
 	Epochs            []Epoch `json:"epochs"`
-	Seconds           float64 `json:"seconds"`
+	Seconds           float64 `json:"seconds"`                     // of the training alone
+	ImagesPerSecond   float64 `json:"images_per_second,omitempty"` // training photos, or rows of features, per second of training
 	ParametersTrained int     `json:"parameters_trained"`
 	TrainSplit        string  `json:"train_split"`
 	ValSplit          string  `json:"val_split"`
@@ -77,7 +85,9 @@ type Model struct {
 	FormatVersion int               `json:"format_version"`
 	Backbone      Backbone          `json:"backbone"`
 	Preprocess    preprocess.Spec   `json:"preprocess"`
-	EXIF          string            `json:"exif"` // "ignore" or "apply"
+	EXIF          string            `json:"exif"`           // "ignore" or "apply"
+	Mode          string            `json:"mode,omitempty"` // FeatureExtraction, Finetune or Scratch; "" in models of an older fx
+	Seed          uint64            `json:"seed"`           // of the training
 	Head          Head              `json:"head"`
 	HeadSHA256    string            `json:"head_sha256"` // of head.safetensors, set by Save
 	Classes       []string          `json:"classes"`
