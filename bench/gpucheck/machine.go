@@ -8,11 +8,11 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"runtime"
 	"strings"
 	"time"
 
 	"fx/internal/fail"
+	fxmachine "fx/internal/machine"
 	"fx/internal/ort"
 )
 
@@ -27,7 +27,7 @@ func examine(ctx context.Context, o options) (machine, error) {
 	if err := call(ctx, o, nil, &report, "runtime", "doctor"); err != nil {
 		return machine{}, err
 	}
-	m := machine{cpu: cpuName() + fmt.Sprintf(", %d cores", runtime.NumCPU()), driver: report.CUDA.Driver}
+	m := machine{cpu: fxmachine.CPU(), driver: report.CUDA.Driver}
 	if report.Library != nil {
 		m.library = "ONNX Runtime " + report.Library.Version
 	}
@@ -48,20 +48,6 @@ func examine(ctx context.Context, o options) (machine, error) {
 		}
 	}
 	return m, nil
-}
-
-// cpuName is the processor's name, where the system says it.
-func cpuName() string {
-	text, err := os.ReadFile("/proc/cpuinfo")
-	if err != nil {
-		return runtime.GOARCH
-	}
-	for line := range strings.Lines(string(text)) {
-		if key, value, ok := strings.Cut(line, ":"); ok && strings.TrimSpace(key) == "model name" {
-			return strings.TrimSpace(value)
-		}
-	}
-	return runtime.GOARCH
 }
 
 // call runs fx with --json and reads its answer.

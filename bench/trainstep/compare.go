@@ -12,6 +12,7 @@ import (
 
 	"fx/internal/durable"
 	"fx/internal/fail"
+	"fx/internal/machine"
 )
 
 // comparison measures peers side by side.
@@ -45,7 +46,7 @@ func (c *comparison) run(ctx context.Context) ([]result, error) {
 	for _, network := range c.networks {
 		results := make([]result, len(c.peers))
 		for i, p := range c.peers {
-			results[i] = result{Network: network, Peer: p.name, Title: p.title, Setting: c.options.setting(), CPU: cpuName()}
+			results[i] = result{Network: network, Peer: p.name, Title: p.title, Setting: c.options.setting(), CPU: machine.CPU()}
 			if p.prepare == nil {
 				continue
 			}

@@ -1,0 +1,2 @@
+// Package machine names the computer that a measurement was made on.
+package machine
