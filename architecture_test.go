@@ -14,15 +14,16 @@ import (
 // mayImport says which of fx's own rooms each room may import, beside
 // internal/*, which is open to all. docs/architecture.md says why.
 var mayImport = map[string][]string{
-	"":          {"cli"},
-	"cli":       {"backbones", "classify", "extract", "finetune", "head"},
-	"classify":  {"backbones", "extract", "head"},
-	"finetune":  {"backbones", "extract", "head"},
-	"extract":   {"backbones"},
-	"backbones": {},
-	"head":      {},
-	"internal":  {},
-	"bench":     {"backbones", "classify", "extract", "finetune", "head"},
+	"":            {"cli"},
+	"cli":         {"backbones", "classify", "experiments", "extract", "finetune", "head"},
+	"experiments": {"classify", "extract", "finetune", "head"},
+	"classify":    {"backbones", "extract", "head"},
+	"finetune":    {"backbones", "extract", "head"},
+	"extract":     {"backbones"},
+	"backbones":   {},
+	"head":        {},
+	"internal":    {},
+	"bench":       {"backbones", "classify", "extract", "finetune", "head"},
 }
 
 // leaves are the packages of internal that import no other package of fx but the ones named.

@@ -5,20 +5,19 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 
-	"golang.org/x/sys/unix"
-
+	"fx/internal/durable"
 	"fx/internal/fail"
 )
 
-// lockName is the file that a run holds while it writes its folder. The kernel
-// frees it when the process ends, however it ends.
+// lockName is the file that a run holds while it writes its folder.
 const lockName = "lock"
 
 // hold is a RUN that this process alone may write.
 type hold struct {
 	dir  string
-	file *os.File
+	free func()
 	made bool // the folder was not there before
 }
 
@@ -30,23 +29,16 @@ func take(dir string) (*hold, error) {
 	if err := os.MkdirAll(filepath.Join(dir, checkpointDir), 0o755); err != nil {
 		return nil, fail.Wrap(fail.Usage, err, otherFolder, "run %s", dir)
 	}
-	if h.file, err = os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE, 0o644); err != nil {
-		return nil, fail.Wrap(fail.Usage, err, otherFolder, "run %s", dir)
-	}
-	for {
-		err = unix.Flock(int(h.file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
-		if !errors.Is(err, unix.EINTR) {
-			break
-		}
-	}
-	if err == nil {
+	h.free, err = durable.Lock(filepath.Join(dir, lockName))
+	switch {
+	case err == nil:
 		return h, nil
-	}
-	_ = h.file.Close() // nothing was written
-	if errors.Is(err, unix.EWOULDBLOCK) {
+	case errors.Is(err, durable.ErrLocked):
 		return nil, fail.New(fail.Locked, "Wait until it has ended, or choose another --out.", "%s is being written by another fx finetune", dir)
+	case errors.Is(err, syscall.ENOLCK):
+		return nil, fail.Wrap(fail.Other, err, "Choose a folder whose disk has locks.", "lock %s", dir)
 	}
-	return nil, fail.Wrap(fail.Other, err, "Choose a folder whose disk has locks.", "lock %s", dir)
+	return nil, fail.Wrap(fail.Usage, err, otherFolder, "run %s", dir)
 }
 
 // otherFolder is the hint for a RUN that can't be written.
@@ -61,5 +53,5 @@ func (h *hold) release() {
 			_ = os.Remove(filepath.Join(h.dir, name)) // unless something else lies there by now
 		}
 	}
-	_ = h.file.Close() // nothing is written through it
+	h.free()
 }

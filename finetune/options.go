@@ -72,6 +72,9 @@ type Options struct {
 	// does so every few minutes.
 	CheckpointSteps int
 
+	// Terse leaves out the list of parameters that learn.
+	Terse bool
+
 	FxVersion string // for run.json
 }
 

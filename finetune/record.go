@@ -178,6 +178,18 @@ func readRecord(dir string) (rec record, found bool, err error) {
 	return rec, true, nil
 }
 
+// Finished tells whether dir holds a RUN that came to its end.
+func Finished(dir string) bool {
+	rec, found, err := readRecord(dir)
+	return err == nil && found && rec.Result != nil
+}
+
+// Begun tells whether dir holds a RUN to go on with.
+func Begun(dir string) bool {
+	rec, found, err := readRecord(dir)
+	return err == nil && found && rec.Result == nil
+}
+
 // earlier reads the record of the run to go on with. found is false where there
 // is none.
 func (o Options) earlier() (rec record, found bool, err error) {

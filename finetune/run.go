@@ -270,9 +270,11 @@ func (r *run) parameters() int {
 
 // announce tells what learns, as the tutorial does.
 func (r *run) announce() {
-	r.report.Note("parameters to learn:")
-	for _, p := range r.record.Parameters {
-		r.report.Note(fmt.Sprintf("  %s %v", p.Name, p.Shape))
+	if !r.options.Terse {
+		r.report.Note("parameters to learn:")
+		for _, p := range r.record.Parameters {
+			r.report.Note(fmt.Sprintf("  %s %v", p.Name, p.Shape))
+		}
 	}
 	r.report.Note(fmt.Sprintf("%d values in %d parameters learn", r.parameters(), len(r.record.Parameters)))
 	r.report.Note(r.network.Name + " runs on " + r.engine.session().Why())

@@ -23,6 +23,7 @@ const (
 	Pending  = "pending"
 	Started  = "started"
 	Finished = "finished"
+	Failed   = "failed" // Run.Error says why; the experiment tries it again
 )
 
 // Experiment is the content of experiment.json.
@@ -33,6 +34,7 @@ type Experiment struct {
 	Data          Data              `json:"data"`
 	Settings      map[string]any    `json:"settings"` // that all runs share
 	Runs          []Run             `json:"runs"`     // in the order of the file: backbones, modes, seeds
+	Stores        []Store           `json:"stores"`
 	References    []Reference       `json:"references"`
 	Versions      map[string]string `json:"versions"`
 	Machine       string            `json:"machine"` // processor and number of threads
@@ -60,6 +62,16 @@ type Run struct {
 	Store    string  `json:"store,omitempty"`   // of a feature extraction, relative like Dir
 	Seconds  float64 `json:"seconds,omitempty"` // from photos to MODEL, what runs share counted in each
 	Result   *Result `json:"result,omitempty"`  // of a finished run
+	Error    string  `json:"error,omitempty"`   // of a failed one
+}
+
+// Store says what it took to fill an embedding store, over all parts of an
+// interrupted extraction.
+type Store struct {
+	Dir             string  `json:"dir"` // as Run.Store
+	Seconds         float64 `json:"seconds"`
+	Rows            int     `json:"rows"` // computed in that time
+	ImagesPerSecond float64 `json:"images_per_second"`
 }
 
 // Result is what a finished run came to.
@@ -83,6 +95,27 @@ type Reference struct {
 	Seconds         float64 `json:"seconds,omitempty"` // of one run
 }
 
+// Store returns what is known of the store in dir.
+func (e *Experiment) Store(dir string) Store {
+	for _, s := range e.Stores {
+		if s.Dir == dir {
+			return s
+		}
+	}
+	return Store{Dir: dir}
+}
+
+// SetStore replaces what is known of the store in s.Dir.
+func (e *Experiment) SetStore(s Store) {
+	for i := range e.Stores {
+		if e.Stores[i].Dir == s.Dir {
+			e.Stores[i] = s
+			return
+		}
+	}
+	e.Stores = append(e.Stores, s)
+}
+
 // Is tells whether dir is the folder of an experiment.
 func Is(dir string) bool {
 	_, err := os.Stat(filepath.Join(dir, FileName))
@@ -103,8 +136,9 @@ func Save(dir string, e Experiment) error {
 	return nil
 }
 
-// Load reads the experiment in dir. The folders of its runs are absolute or
-// relative to the working directory, as dir is. Errors are of kind fail.Usage
+// Load reads the experiment in dir. Its folders are then absolute or
+// relative to the working directory, as dir is; in the file they are relative to
+// dir. Errors are of kind fail.Usage
 // where dir is no experiment, and fail.Model where its file can't be used.
 func Load(dir string) (Experiment, error) {
 	var e Experiment
@@ -127,12 +161,17 @@ func Load(dir string) (Experiment, error) {
 	if err := json.Unmarshal(text, &e); err != nil {
 		return e, fail.Wrap(fail.Model, err, again, "%s is damaged", path)
 	}
-	for i := range e.Runs {
-		for _, folder := range []*string{&e.Runs[i].Dir, &e.Runs[i].Store} {
-			if *folder != "" {
-				*folder = filepath.Join(dir, filepath.FromSlash(*folder))
-			}
+	place := func(folder *string) {
+		if *folder != "" {
+			*folder = filepath.Join(dir, filepath.FromSlash(*folder))
 		}
+	}
+	for i := range e.Runs {
+		place(&e.Runs[i].Dir)
+		place(&e.Runs[i].Store)
+	}
+	for i := range e.Stores {
+		place(&e.Stores[i].Dir)
 	}
 	return e, nil
 }

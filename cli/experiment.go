@@ -1,0 +1,181 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	urfave "github.com/urfave/cli/v2"
+
+	"fx/experiments"
+	"fx/internal/experimentdir"
+	"fx/internal/ort"
+)
+
+func experimentCommand(out *output) *urfave.Command {
+	return &urfave.Command{
+		Name:  "experiment",
+		Usage: "a matrix of trainings from a YAML file: backbones × ways of training × seeds",
+		Subcommands: []*urfave.Command{
+			{
+				Name:      "run",
+				Usage:     "do the runs of FILE that are not done yet",
+				ArgsUsage: "FILE",
+				Description: "FILE is a YAML file, or the name of one that fx has built in: " + strings.Join(experiments.Names(), ", ") + ".\n" +
+					"Interrupt it at will: the same command goes on where it stopped, and does nothing twice.",
+				Flags: experimentFlags(),
+				Action: func(c *urfave.Context) error {
+					file, options, err := experimentOf(c)
+					if err != nil {
+						return err
+					}
+					e, err := experiments.Run(c.Context, file, options, out.progress())
+					if err != nil {
+						return err
+					}
+					return out.result(e, func(w io.Writer) { printExperiment(w, e, options.Out) })
+				},
+			},
+			{
+				Name:      "plan",
+				Usage:     "what would run, and how long it would take by a short trial",
+				ArgsUsage: "FILE",
+				Flags:     experimentFlags(),
+				Action: func(c *urfave.Context) error {
+					file, options, err := experimentOf(c)
+					if err != nil {
+						return err
+					}
+					plan, err := experiments.Foresee(c.Context, file, options, out.progress())
+					if err != nil {
+						return err
+					}
+					return out.result(plan, func(w io.Writer) { printPlan(w, plan) })
+				},
+			},
+		},
+	}
+}
+
+func experimentFlags() []urfave.Flag {
+	return []urfave.Flag{
+		&urfave.StringFlag{Name: "out", Usage: "`DIR` of the results", DefaultText: "runs/ and the file's name"},
+		&urfave.StringFlag{Name: "data", Usage: "`DIR` of photos in place of the file's"},
+		&urfave.StringFlag{Name: "only", Usage: "the runs whose names match the `PATTERN`, such as '*-finetune-*'"},
+		&urfave.StringSliceFlag{Name: "set", Usage: "a setting of all runs, as in `epochs=2`; may be given again"},
+		&urfave.StringFlag{Name: "weights-if-missing", Usage: "`seed:N`: random weights where the pretrained ones can't be had; their results are marked"},
+		&urfave.StringFlag{Name: "device", Value: "auto", Usage: "auto, cpu, cuda or cuda:N"},
+		&urfave.IntFlag{Name: "workers", Usage: "goroutines that decode", DefaultText: "one for each CPU"},
+		&urfave.StringFlag{Name: "ort-lib", Usage: "`FILE` of libonnxruntime to use (default: look for it)"},
+		&urfave.StringFlag{Name: "decoder", Value: "auto", Usage: "JPEG decoder: auto, turbojpeg or go"},
+	}
+}
+
+// experimentOf reads the file and the flags that change it.
+func experimentOf(c *urfave.Context) (*experiments.File, experiments.Options, error) {
+	path, err := oneArgument(c, "FILE")
+	if err != nil {
+		return nil, experiments.Options{}, err
+	}
+	file, err := experiments.Open(path)
+	if err != nil {
+		return nil, experiments.Options{}, err
+	}
+	for _, assignment := range c.StringSlice("set") {
+		if err := file.Set(assignment); err != nil {
+			return nil, experiments.Options{}, err
+		}
+	}
+	if seed := c.String("weights-if-missing"); seed != "" {
+		if err := file.SetWeightsIfMissing(seed); err != nil {
+			return nil, experiments.Options{}, err
+		}
+	}
+	device, err := ort.ParseDevice(c.String("device"))
+	out := c.String("out")
+	if out == "" {
+		out = file.DefaultOut()
+	}
+	return file, experiments.Options{
+		Out: out, Data: c.String("data"), Only: c.String("only"), Device: device, Workers: c.Int("workers"),
+		Library: c.String("ort-lib"), Decoder: c.String("decoder"), FxVersion: version(),
+	}, err
+}
+
+func printPlan(w io.Writer, p experiments.Plan) {
+	fmt.Fprintf(w, "%s\nphotos: %s (%s)\nresults: %s\n\n", p.Title, p.Data.Dir, p.Data.Origin, p.Out)
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "run\tweights\tstatus\ttakes about")
+	todo := 0
+	for _, run := range p.Runs {
+		takes := ""
+		if run.Status != experimentdir.Finished {
+			takes, todo = "?", todo+1
+			if run.Estimate > 0 {
+				takes = experiments.Rough(seconds(run.Estimate))
+			}
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", run.Name, weightsOf(run.Run), run.Status, takes)
+	}
+	_ = table.Flush() // w remembers its errors
+	if todo == 0 {
+		fmt.Fprintln(w, "\nall runs are done")
+	} else {
+		fmt.Fprintf(w, "\n%d of %d runs to do, about %s\n", todo, len(p.Runs), experiments.Rough(seconds(p.Estimate)))
+	}
+	printNotes(w, p.Notes)
+}
+
+func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
+
+// weightsOf says what a run starts from, never without a word where that is not trained.
+func weightsOf(run experimentdir.Run) string {
+	if run.Seeded {
+		return run.Weights + " (random, not trained)"
+	}
+	return run.Weights
+}
+
+func printExperiment(w io.Writer, e experimentdir.Experiment, out string) {
+	fmt.Fprintf(w, "%s\n\n", e.Title)
+	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	heads := []string{"backbone", "mode", "weights", "best val accuracy", "seconds a run", "images/s", "parameters trained"}
+	names := e.ReferenceNames()
+	fmt.Fprintln(table, strings.Join(append(heads, names...), "\t"))
+	for _, cell := range e.Cells() {
+		accuracy := fmt.Sprintf("%.4f", cell.Mean)
+		if cell.Runs > 1 {
+			accuracy += fmt.Sprintf(" ± %.4f (%d seeds)", cell.SD, cell.Runs)
+		}
+		if cell.Runs == 0 {
+			accuracy = "–"
+		}
+		row := []string{cell.Backbone, cell.Mode, cell.Weights, accuracy, fmt.Sprintf("%.0f", cell.Seconds), fmt.Sprintf("%.0f", cell.ImagesPerSecond), fmt.Sprint(cell.ParametersTrained)}
+		for _, name := range names {
+			row = append(row, besideOf(e, cell, name))
+		}
+		fmt.Fprintln(table, strings.Join(row, "\t"))
+	}
+	_ = table.Flush() // w remembers its errors
+	fmt.Fprintln(w)
+	printNotes(w, e.Notes)
+	fmt.Fprintf(w, "results: %s\n", out)
+}
+
+// besideOf is the reference figure for a cell, "" where there is none.
+func besideOf(e experimentdir.Experiment, cell experimentdir.Cell, name string) string {
+	r, found := e.Reference(cell, name)
+	if !found {
+		return ""
+	}
+	text := fmt.Sprintf("%.4f", r.BestValAccuracy)
+	if r.SD > 0 {
+		text += fmt.Sprintf(" ± %.4f", r.SD)
+	}
+	if r.Backbone != cell.Backbone {
+		text += " (" + r.Backbone + ")"
+	}
+	return text
+}

@@ -1,0 +1,258 @@
+package experiments
+
+import (
+	"bytes"
+	"embed"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+
+	"fx/internal/fail"
+	"fx/internal/modeldir"
+)
+
+// Format is the version of experiment files that this package reads.
+const Format = 1
+
+// Tutorial is the Data of a file on the photos of PyTorch's tutorial, wherever
+// they are found.
+const Tutorial = "hymenoptera_data"
+
+//go:embed *.yaml
+var builtIn embed.FS
+
+// File is an experiment file. Its field names in YAML are in the tags.
+type File struct {
+	Format     int         `yaml:"format"`
+	Name       string      `yaml:"name"`  // as in folder names: small letters, digits, hyphens
+	Title      string      `yaml:"title"` // for people
+	Data       string      `yaml:"data"`  // a folder of photos, relative to the file, or Tutorial
+	Backbones  []Network   `yaml:"backbones"`
+	Modes      []string    `yaml:"modes"` // modeldir.FeatureExtraction, Finetune, Scratch
+	Seeds      []uint64    `yaml:"seeds"`
+	Settings   Settings    `yaml:"settings"`
+	Overrides  []Override  `yaml:"overrides"`
+	References []Reference `yaml:"references"`
+
+	// WeightsIfMissing is "seed:N", random weights in the place of pretrained
+	// ones that are not to be had, or "" for an error. Their results are marked.
+	WeightsIfMissing string `yaml:"weights-if-missing"`
+
+	dir string // that Data is relative to
+}
+
+// Network is one of the backbones: in YAML a name, or a mapping.
+type Network struct {
+	Name    string `yaml:"name"`    // as of fx backbones list, or an ONNX file, relative to the experiment file
+	Weights string `yaml:"weights"` // a file, likewise, or "seed:N"; "" looks for the official ones
+}
+
+// Override changes settings of the runs of a backbone, of a mode, or of both.
+type Override struct {
+	Backbone string `yaml:"backbone"` // "" means all
+	Mode     string `yaml:"mode"`     // likewise
+	Settings patch  `yaml:"settings"`
+}
+
+// Reference is a figure of somebody else's, shown beside the runs.
+type Reference struct {
+	Name    string   `yaml:"name"`   // short: the head of a column
+	Source  string   `yaml:"source"` // where it stands, or how it was measured
+	Figures []Figure `yaml:"figures"`
+}
+
+// Figure is one cell of a Reference.
+type Figure struct {
+	Backbone        string  `yaml:"backbone"`
+	Beside          string  `yaml:"beside"` // the backbone of the runs, where it is another one
+	Mode            string  `yaml:"mode"`
+	BestValAccuracy float64 `yaml:"best-val-accuracy"`
+	SD              float64 `yaml:"sd"`      // over runs
+	Runs            int     `yaml:"runs"`    // whose mean it is
+	Seconds         float64 `yaml:"seconds"` // of one run
+}
+
+// UnmarshalYAML reads a name or a mapping.
+func (n *Network) UnmarshalYAML(text []byte) error {
+	if err := yaml.Unmarshal(text, &n.Name); err == nil {
+		return nil
+	}
+	type plain Network // without this method
+	return yaml.UnmarshalWithOptions(text, (*plain)(n), yaml.Strict())
+}
+
+// patch is YAML that is decoded over settings.
+type patch []byte
+
+func (p *patch) UnmarshalYAML(text []byte) error {
+	*p = bytes.Clone(text)
+	return nil
+}
+
+// Names lists the files that are built into the program.
+func Names() []string {
+	found, err := fs.Glob(builtIn, "*.yaml")
+	if err != nil {
+		panic(err) // our own pattern
+	}
+	for i, name := range found {
+		found[i] = strings.TrimSuffix(name, ".yaml")
+	}
+	return found
+}
+
+// Open reads an experiment file, or the one built into the program that has the
+// name. Errors are of kind fail.Usage and name the line.
+func Open(path string) (*File, error) {
+	text, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) && slices.Contains(Names(), path) {
+		text, err = builtIn.ReadFile(path + ".yaml")
+	}
+	if err != nil {
+		return nil, fail.Wrap(fail.Usage, err, fmt.Sprintf("Name a YAML file, or one that fx has built in: %s.", strings.Join(Names(), ", ")), "experiment file")
+	}
+	file, err := parse(text)
+	if err != nil {
+		return nil, fail.Wrap(fail.Usage, err, "experiments/README.md describes the file.", "%s", path)
+	}
+	file.dir = filepath.Dir(path)
+	return file, nil
+}
+
+func parse(text []byte) (*File, error) {
+	file := &File{Settings: defaultSettings()}
+	var version struct {
+		Format int `yaml:"format"`
+	}
+	if err := yaml.Unmarshal(text, &version); err != nil {
+		return nil, plainly(err)
+	}
+	if version.Format != Format {
+		return nil, fmt.Errorf("it has format %d; this fx reads format %d", version.Format, Format)
+	}
+	if err := yaml.UnmarshalWithOptions(text, file, yaml.Strict()); err != nil {
+		return nil, plainly(err)
+	}
+	return file, file.check()
+}
+
+// plainly is the parser's message with the line, without its colours.
+func plainly(err error) error {
+	return errors.New(strings.TrimSpace(yaml.FormatError(err, false, true)))
+}
+
+var folderName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]*$`)
+
+func (f *File) check() error {
+	modes := []string{modeldir.FeatureExtraction, modeldir.Finetune, modeldir.Scratch}
+	switch {
+	case !folderName.MatchString(f.Name):
+		return fmt.Errorf("name %q must be of small letters, digits and hyphens", f.Name)
+	case f.Data == "":
+		return fmt.Errorf("data is missing: a folder of photos, or %s", Tutorial)
+	case len(f.Backbones) == 0 || len(f.Modes) == 0 || len(f.Seeds) == 0:
+		return errors.New("backbones, modes and seeds need at least one entry each")
+	case f.WeightsIfMissing != "" && !strings.HasPrefix(f.WeightsIfMissing, seedPrefix):
+		return fmt.Errorf("weights-if-missing %q must be seed:N", f.WeightsIfMissing)
+	}
+	if f.Title == "" {
+		f.Title = f.Name
+	}
+	seen := map[string]bool{}
+	for _, b := range f.Backbones {
+		if b.Name == "" || seen[b.Name] {
+			return fmt.Errorf("backbones: %q stands there twice, or is empty", b.Name)
+		}
+		seen[b.Name] = true
+	}
+	for i, mode := range f.Modes {
+		if !slices.Contains(modes, mode) || slices.Contains(f.Modes[:i], mode) {
+			return fmt.Errorf("modes: %q is none of %s, or stands there twice", mode, strings.Join(modes, ", "))
+		}
+	}
+	for i, seed := range f.Seeds {
+		if slices.Contains(f.Seeds[:i], seed) {
+			return fmt.Errorf("seeds: %d stands there twice", seed)
+		}
+	}
+	for _, o := range f.Overrides {
+		if o.Backbone != "" && !seen[o.Backbone] || o.Mode != "" && !slices.Contains(f.Modes, o.Mode) {
+			return fmt.Errorf("overrides: no run has backbone %q and mode %q", o.Backbone, o.Mode)
+		}
+	}
+	for _, r := range f.References {
+		for _, figure := range r.Figures {
+			if r.Name == "" || figure.Backbone == "" || !slices.Contains(modes, figure.Mode) || !(figure.BestValAccuracy > 0 && figure.BestValAccuracy <= 1) {
+				return fmt.Errorf("references: %q: a figure needs backbone, mode and best-val-accuracy in (0, 1]", r.Name)
+			}
+		}
+	}
+	return f.eachSettings(func(Settings) error { return nil })
+}
+
+// eachSettings calls do with the settings of each backbone and mode.
+func (f *File) eachSettings(do func(Settings) error) error {
+	for _, b := range f.Backbones {
+		for _, mode := range f.Modes {
+			s, err := f.settings(b.Name, mode)
+			if err == nil {
+				err = do(s)
+			}
+			if err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// settings are those of the runs of a backbone and a mode.
+func (f *File) settings(backbone, mode string) (Settings, error) {
+	s := f.Settings
+	for _, o := range f.Overrides {
+		if o.Backbone != "" && o.Backbone != backbone || o.Mode != "" && o.Mode != mode {
+			continue
+		}
+		if err := yaml.UnmarshalWithOptions(o.Settings, &s, yaml.Strict()); err != nil {
+			return s, fmt.Errorf("overrides: %w", plainly(err))
+		}
+	}
+	if err := s.check(mode); err != nil {
+		return s, err
+	}
+	return s, nil
+}
+
+// Set changes a setting of all runs, as in "epochs=2".
+func (f *File) Set(assignment string) error {
+	name, value, found := strings.Cut(assignment, "=")
+	if !found {
+		return fail.New(fail.Usage, "Write it as in --set epochs=2.", "--set %s has no =", assignment)
+	}
+	text := patch(name + ": " + value + "\n")
+	f.Overrides = append(f.Overrides, Override{Settings: text})
+	if err := f.eachSettings(func(Settings) error { return nil }); err != nil {
+		return fail.Wrap(fail.Usage, err, "The names are those of `fx finetune`'s flags: epochs, batch-size, lr and so on.", "--set %s", assignment)
+	}
+	// What all runs share is shown as such.
+	if err := yaml.UnmarshalWithOptions(text, &f.Settings, yaml.Strict()); err != nil {
+		return fail.Wrap(fail.Usage, plainly(err), "", "--set %s", assignment)
+	}
+	return nil
+}
+
+// SetWeightsIfMissing changes the field of the name: "seed:N".
+func (f *File) SetWeightsIfMissing(seed string) error {
+	f.WeightsIfMissing = seed
+	return fail.Wrap(fail.Usage, f.check(), "Write it as in --weights-if-missing seed:0.", "--weights-if-missing")
+}
+
+// DefaultOut is the folder of the results where nobody names another.
+func (f *File) DefaultOut() string { return filepath.Join("runs", f.Name) }

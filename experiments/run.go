@@ -1,0 +1,186 @@
+package experiments
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"fx/classify"
+	"fx/extract"
+	"fx/finetune"
+	"fx/internal/durable"
+	"fx/internal/experimentdir"
+	"fx/internal/fail"
+	"fx/internal/modeldir"
+	"fx/internal/progress"
+)
+
+// lockName is the file that the process which runs an experiment holds.
+const lockName = "experiment.lock"
+
+// Run does the runs of an experiment that are not done yet, and keeps
+// experiment.json and results.csv up to date. It can be killed at any moment: the
+// same call goes on from there. A run that fails does not stop the others; the
+// error then tells of all that failed. Errors besides: fail.Usage for files,
+// photos and weights that can't serve, fail.Locked where another process runs it.
+func Run(ctx context.Context, file *File, o Options, report progress.Reporter) (experimentdir.Experiment, error) {
+	m, err := prepare(ctx, file, o, report)
+	if err != nil {
+		return experimentdir.Experiment{}, err
+	}
+	out := m.options.Out
+	if err := os.MkdirAll(out, 0o755); err != nil {
+		return m.record, fail.Wrap(fail.Usage, err, "Choose a folder that fx may write with --out.", "experiment %s", out)
+	}
+	release, err := durable.Lock(filepath.Join(out, lockName))
+	if errors.Is(err, durable.ErrLocked) {
+		return m.record, fail.New(fail.Locked, "Wait until it has ended, or choose another --out.", "another fx experiment run is at work in %s", out)
+	} else if err != nil {
+		return m.record, fail.Wrap(fail.Usage, err, "Choose a folder that fx may write with --out.", "experiment %s", out)
+	}
+	defer release()
+	if err := durable.RemoveStale(out); err != nil {
+		return m.record, fail.Wrap(fail.Other, err, "", "experiment %s", out)
+	}
+	m.look()
+	if err := m.save(); err != nil {
+		return m.record, err
+	}
+	var todo []int
+	for i, run := range m.record.Runs {
+		if run.Status != experimentdir.Finished {
+			todo = append(todo, i)
+		}
+	}
+	if done := len(m.runs) - len(todo); done > 0 {
+		report.Note(fmt.Sprintf("%d of %d runs are done already", done, len(m.runs)))
+	}
+	if len(todo) == 0 {
+		return m.placed(), nil
+	}
+	estimates, err := m.estimate(ctx, todo, report)
+	if err != nil {
+		return m.record, err
+	}
+	err = m.runAll(ctx, todo, newWatch(report, estimates, len(m.runs)))
+	return m.placed(), err
+}
+
+// runAll does the runs, one after the other.
+func (m *matrix) runAll(ctx context.Context, todo []int, w *watch) error {
+	var failed []error
+	for number, i := range todo {
+		run := &m.record.Runs[i]
+		run.Status, run.Error = experimentdir.Started, ""
+		if err := m.save(); err != nil {
+			return err
+		}
+		w.begin(number, len(m.runs)-len(todo)+number+1, run.Name)
+		err := m.run(ctx, i, w)
+		w.end(number)
+		if err == nil {
+			if err := m.save(); err != nil {
+				return err
+			}
+			w.Note(fmt.Sprintf("best val accuracy %.4f in epoch %d, %.0f s", run.Result.BestValAccuracy, run.Result.BestEpoch, run.Seconds))
+			continue
+		}
+		err = fail.Wrap(fail.KindOf(err), err, "", "run %s", run.Name)
+		if ctx.Err() != nil || fail.KindOf(err) == fail.DiskFull {
+			return errors.Join(err, m.save())
+		}
+		run.Status, run.Error = experimentdir.Failed, err.Error()
+		if err := m.save(); err != nil {
+			return err
+		}
+		w.Note("failed: " + err.Error())
+		failed = append(failed, err)
+	}
+	if len(failed) == 0 {
+		return nil
+	}
+	return fail.Wrap(fail.KindOf(failed[0]), failed[0], hintOf(failed[0]), "%d of %d runs failed, the first one", len(failed), len(todo))
+}
+
+func hintOf(err error) string {
+	const again = "The same command tries the failed runs again."
+	if hint := fail.HintOf(err); hint != "" {
+		return hint + " " + again
+	}
+	return again
+}
+
+// run does one run and notes its result.
+func (m *matrix) run(ctx context.Context, i int, report progress.Reporter) error {
+	run := m.record.Runs[i]
+	if run.Mode == modeldir.FeatureExtraction {
+		if err := m.extract(ctx, i, report); err != nil {
+			return err
+		}
+	} else if err := m.train(ctx, i, report); err != nil {
+		return err
+	}
+	model, _, err := modeldir.Load(m.dir(i))
+	if err != nil { // it was whole once: somebody has changed it since
+		return fail.Wrap(fail.KindOf(err), err, fmt.Sprintf("Remove %s to begin this run anew.", m.dir(i)), "")
+	}
+	m.finish(i, model)
+	return nil
+}
+
+// extract fills the store that runs of all seeds share, and trains a head on it.
+func (m *matrix) extract(ctx context.Context, i int, report progress.Reporter) error {
+	run, p, o := m.record.Runs[i], m.runs[i], m.options
+	filling := p.settings.extraction()
+	filling.Embedder = extract.EmbedderOptions{Network: p.network, Device: o.Device, Workers: o.Workers, Library: o.Library}
+	filling.Data, filling.Store, filling.Decoder, filling.FxVersion = m.record.Data.Dir, m.store(i), o.Decoder, o.FxVersion
+	summary, err := extract.Run(ctx, filling, report)
+	if err != nil {
+		return err
+	}
+	if summary.Computed > 0 {
+		s := m.record.Store(run.Store)
+		s.Seconds += summary.Seconds
+		s.Rows += summary.Computed
+		s.ImagesPerSecond = float64(s.Rows) / s.Seconds
+		m.record.SetStore(s)
+	}
+	_, err = classify.Fit(ctx, classify.FitOptions{
+		Features: m.store(i), Out: m.dir(i), TrainSplit: p.settings.TrainSplit, ValSplit: p.settings.ValSplit,
+		ClassWeights: p.settings.ClassWeights, Head: p.settings.head(run.Seed), Versions: map[string]string{"fx": o.FxVersion},
+	}, nil, report)
+	return err
+}
+
+// train trains the network, or goes on with it.
+func (m *matrix) train(ctx context.Context, i int, report progress.Reporter) error {
+	run, p, o := m.record.Runs[i], m.runs[i], m.options
+	training := p.settings.training(run.Mode, run.Seed)
+	training.Network, training.Data, training.Out, training.Resume = p.network, m.record.Data.Dir, m.dir(i), finetune.Begun(m.dir(i)) || finetune.Finished(m.dir(i))
+	training.Device, training.Workers, training.Library, training.Decoder = o.Device, o.Workers, o.Library, o.Decoder
+	training.Terse, training.FxVersion = true, o.FxVersion
+	_, err := finetune.Run(ctx, training, report)
+	if err != nil && training.Resume && fail.KindOf(err) == fail.Usage {
+		err = fail.Wrap(fail.Usage, err, fmt.Sprintf("Remove %s to begin this run anew.", m.dir(i)), "")
+	}
+	return err
+}
+
+// save writes experiment.json and results.csv.
+func (m *matrix) save() error {
+	if err := experimentdir.Save(m.options.Out, m.record); err != nil {
+		return err
+	}
+	return experimentdir.WriteCSV(m.options.Out, m.record)
+}
+
+// placed is the record with its folders as experimentdir.Load gives them.
+func (m *matrix) placed() experimentdir.Experiment {
+	e, err := experimentdir.Load(m.options.Out)
+	if err != nil {
+		return m.record // somebody took it away this moment: the figures still hold
+	}
+	return e
+}

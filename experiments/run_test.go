@@ -1,0 +1,275 @@
+package experiments
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"image"
+	"image/color"
+	"image/jpeg"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"fx/internal/experimentdir"
+	"fx/internal/fail"
+	"fx/internal/ort"
+	"fx/internal/progress"
+	"fx/internal/random"
+)
+
+// quick is a matrix of six runs that takes seconds.
+const quick = `
+format: 1
+name: quick
+data: photos
+backbones: [{name: squeezenet1_1, weights: seed:0}]
+modes: [feature-extraction, finetune, scratch]
+seeds: [0, 1]
+settings: {epochs: 2, batch-size: 4, resize: 48, crop: 48, views: 1}
+`
+
+// scene is a folder with photos and an experiment file.
+type scene struct {
+	t   *testing.T
+	dir string
+}
+
+func newScene(t *testing.T, text string) scene {
+	t.Helper()
+	if _, err := ort.Find(""); err != nil {
+		t.Skipf("no ONNX Runtime here: %v", err)
+	}
+	s := scene{t, t.TempDir()}
+	for _, folder := range []string{"train/blue", "train/red", "val/blue", "val/red"} {
+		for n := range 4 {
+			s.photo(filepath.Join(folder, fmt.Sprintf("%d.jpg", n)), n)
+		}
+	}
+	s.write(text)
+	return s
+}
+
+func (s scene) write(text string) {
+	s.t.Helper()
+	if err := os.WriteFile(filepath.Join(s.dir, "quick.yaml"), []byte(text), 0o644); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// photo draws noise, reddish in a folder called red.
+func (s scene) photo(name string, seed int) {
+	s.t.Helper()
+	path := filepath.Join(s.dir, "photos", name)
+	stream := random.New(uint64(seed), filepath.Dir(name))
+	picture := image.NewRGBA(image.Rect(0, 0, 50, 48))
+	for i := range 50 * 48 {
+		c := color.RGBA{uint8(stream.IntN(100)), uint8(stream.IntN(200)), uint8(100 + stream.IntN(150)), 255}
+		if strings.Contains(name, "red") {
+			c.R, c.B = c.B, c.R
+		}
+		picture.Set(i%50, i/50, c)
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		s.t.Fatal(err)
+	}
+	f, err := os.Create(path)
+	if err == nil {
+		err = errors.Join(jpeg.Encode(f, picture, nil), f.Close())
+	}
+	if err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s scene) options() Options {
+	return Options{Out: filepath.Join(s.dir, "out"), Device: ort.CPU, FxVersion: "test"}
+}
+
+func (s scene) open() *File {
+	s.t.Helper()
+	file, err := Open(filepath.Join(s.dir, "quick.yaml"))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return file
+}
+
+// run runs the experiment and returns which runs it worked on.
+func (s scene) run() (experimentdir.Experiment, []string) {
+	s.t.Helper()
+	var at worked
+	e, err := Run(context.Background(), s.open(), s.options(), &at)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return e, at.runs
+}
+
+// worked notes the runs that stages belong to.
+type worked struct {
+	mu   sync.Mutex
+	runs []string
+}
+
+func (w *worked) Begin(stage string, _ int64, _ string) progress.Task {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if _, rest, found := strings.Cut(stage, "/"); found {
+		_, name, _ := strings.Cut(rest, " ")
+		name, _, _ = strings.Cut(name, " ")
+		if len(w.runs) == 0 || w.runs[len(w.runs)-1] != name {
+			w.runs = append(w.runs, name)
+		}
+	}
+	return progress.Discard.Begin("", 0, "")
+}
+
+func (*worked) Note(string) {}
+
+func TestNothingIsDoneTwice(t *testing.T) {
+	s := newScene(t, quick)
+	e, at := s.run()
+	if len(at) != 6 || len(e.Runs) != 6 {
+		t.Fatalf("the first time worked on %v", at)
+	}
+	for _, run := range e.Runs {
+		if run.Status != experimentdir.Finished || run.Result == nil || run.Seconds <= 0 || run.Result.ParametersTrained == 0 || run.Result.ImagesPerSecond <= 0 {
+			t.Errorf("%s: %+v", run.Name, run)
+		}
+		if seeded := run.Mode != "scratch"; run.Seeded != seeded {
+			t.Errorf("%s is seeded: %v", run.Name, run.Seeded)
+		}
+	}
+	if e.Runs[0].Store != e.Runs[1].Store {
+		t.Error("two seeds do not share their embeddings")
+	}
+	before := e
+	if e, at = s.run(); len(at) != 0 {
+		t.Errorf("the second time worked on %v", at)
+	}
+	for i, run := range e.Runs {
+		if *run.Result != *before.Runs[i].Result || run.Seconds != before.Runs[i].Seconds {
+			t.Errorf("%s: %+v, and %+v before", run.Name, run, before.Runs[i])
+		}
+	}
+
+	// Another setting of one mode makes its runs anew, and the old ones stay.
+	s.write(quick + "overrides: [{mode: scratch, settings: {lr: 0.01}}]\n")
+	if _, at = s.run(); strings.Join(at, " ") != "squeezenet1_1-scratch-seed0 squeezenet1_1-scratch-seed1" {
+		t.Errorf("after a change of scratch's rate it worked on %v", at)
+	}
+	s.write(quick)
+	if _, at = s.run(); len(at) != 0 {
+		t.Errorf("the old setting again, and it worked on %v", at)
+	}
+
+	// Another photo makes all of them anew, but embeds only that photo.
+	rows := e.Stores[0].Rows
+	s.photo("train/red/0.jpg", 99)
+	if e, at = s.run(); len(at) != 6 {
+		t.Errorf("with another photo it worked on %v", at)
+	}
+	if got := e.Stores[0].Rows - rows; got != 2 { // its centre view, and one at random
+		t.Errorf("with another photo it embedded %d rows", got)
+	}
+}
+
+func TestOneFailureDoesNotStopTheOthers(t *testing.T) {
+	tiny, err := filepath.Abs("../finetune/artifacts/testdata/tiny.onnx")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// Nobody but its exporter can draw the first weights of a file.
+	s := newScene(t, strings.NewReplacer(
+		"{name: squeezenet1_1, weights: seed:0}", tiny, "[feature-extraction, finetune, scratch]", "[scratch, finetune]", "resize: 48, crop: 48, ", "",
+	).Replace(quick))
+	e, err := Run(context.Background(), s.open(), s.options(), progress.Discard)
+	if err == nil || fail.KindOf(err) != fail.Usage || !strings.Contains(err.Error(), "2 of 4 runs failed") {
+		t.Fatalf("the error is %v", err)
+	}
+	for i, want := range []string{experimentdir.Failed, experimentdir.Failed, experimentdir.Finished, experimentdir.Finished} {
+		if run := e.Runs[i]; run.Status != want || (run.Error != "") != (want == experimentdir.Failed) {
+			t.Errorf("%s is %s: %s", run.Name, run.Status, run.Error)
+		}
+	}
+}
+
+func TestForesee(t *testing.T) {
+	s := newScene(t, quick)
+	p, err := Foresee(context.Background(), s.open(), s.options(), progress.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(s.options().Out); err == nil {
+		t.Error("a plan has left something behind")
+	}
+	sum := 0.0
+	for i, run := range p.Runs {
+		if run.Estimate <= 0 || run.Status != experimentdir.Pending {
+			t.Errorf("%s: %+v", run.Name, run)
+		}
+		if i == 1 && run.Estimate >= p.Runs[0].Estimate {
+			t.Errorf("the second seed of a feature extraction costs %g s, the first %g s", run.Estimate, p.Runs[0].Estimate)
+		}
+		sum += run.Estimate
+	}
+	if sum != p.Estimate {
+		t.Errorf("the estimates add up to %g, not %g", sum, p.Estimate)
+	}
+	o := s.options()
+	o.Only = "*-scratch-seed1"
+	if p, err = Foresee(context.Background(), s.open(), o, progress.Discard); err != nil || len(p.Runs) != 1 {
+		t.Errorf("--only leaves %d runs, %v", len(p.Runs), err)
+	}
+	o.Only = "*-none-*"
+	if _, err = Foresee(context.Background(), s.open(), o, progress.Discard); fail.KindOf(err) != fail.Usage {
+		t.Errorf("--only of nothing: %v", err)
+	}
+}
+
+func TestAnotherExperimentsFolderIsRefused(t *testing.T) {
+	s := newScene(t, quick)
+	if err := os.MkdirAll(s.options().Out, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := experimentdir.Save(s.options().Out, experimentdir.Experiment{Name: "other"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := Run(context.Background(), s.open(), s.options(), progress.Discard); fail.KindOf(err) != fail.Usage || !strings.Contains(err.Error(), "other") {
+		t.Errorf("the error is %v", err)
+	}
+}
+
+func TestMissingWeightsAreReplacedAndSaid(t *testing.T) {
+	s := newScene(t, strings.Replace(quick, "{name: squeezenet1_1, weights: seed:0}", "squeezenet1_1", 1))
+	for _, name := range []string{"FX_WEIGHTS_DIR", "FX_CACHE_DIR", "TORCH_HOME", "HOME"} {
+		t.Setenv(name, t.TempDir())
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	t.Setenv("HTTPS_PROXY", "http://127.0.0.1:1") // so that nothing is fetched
+	file := s.open()
+	if _, err := prepare(ctx, file, s.options(), progress.Discard); err == nil {
+		t.Fatal("without weights it goes on")
+	}
+	if err := file.SetWeightsIfMissing("seed:5"); err != nil {
+		t.Fatal(err)
+	}
+	m, err := prepare(ctx, file, s.options(), progress.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if run := m.record.Runs[0]; !run.Seeded || run.Weights != "seed:5" || len(m.record.Notes) == 0 {
+		t.Errorf("the run says %+v, the notes %q", run, m.record.Notes)
+	}
+}
+
+func Example() {
+	file, err := Open("hymenoptera-quick")
+	fmt.Println(file.Title, len(file.Backbones)*len(file.Modes)*len(file.Seeds), err)
+	// Output: Finetuning Torchvision Models: SqueezeNet on ants and bees 9 <nil>
+}

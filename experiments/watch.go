@@ -1,0 +1,87 @@
+package experiments
+
+import (
+	"fmt"
+	"sync"
+	"time"
+
+	"fx/internal/progress"
+)
+
+// watch tells of each stage which run it belongs to, and how long all take yet.
+type watch struct {
+	progress.Reporter
+	estimates []float64 // seconds of each run to do, by the trial
+	runs      int       // of the whole matrix
+	now       func() time.Time
+
+	mu        sync.Mutex
+	current   int // index into estimates
+	label     string
+	began     time.Time // the current run
+	took      float64   // of the runs that ended
+	estimated float64   // likewise
+}
+
+func newWatch(report progress.Reporter, estimates []float64, runs int) *watch {
+	return &watch{Reporter: report, estimates: estimates, runs: runs, now: time.Now}
+}
+
+// begin says that a run begins: its index into the estimates, its number in the
+// matrix, its name.
+func (w *watch) begin(index, number int, name string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.current, w.began = index, w.now()
+	w.label = fmt.Sprintf("%d/%d %s", number, w.runs, name)
+}
+
+// end says that it ended.
+func (w *watch) end(index int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.took += w.now().Sub(w.began).Seconds()
+	w.estimated += w.estimates[index]
+	w.current, w.began = index+1, w.now()
+}
+
+// left is how long all runs take yet: the estimates, as far off as they were so far.
+func (w *watch) left() time.Duration {
+	off := 1.0
+	if w.estimated > 0 {
+		off = w.took / w.estimated
+	}
+	seconds := 0.0
+	for i := w.current; i < len(w.estimates); i++ {
+		seconds += off * w.estimates[i]
+	}
+	if w.current < len(w.estimates) {
+		seconds -= min(w.now().Sub(w.began).Seconds(), off*w.estimates[w.current])
+	}
+	return time.Duration(seconds * float64(time.Second))
+}
+
+func (w *watch) Begin(stage string, total int64, unit string) progress.Task {
+	return w.Reporter.Begin(w.prefix()+stage, total, unit)
+}
+
+func (w *watch) Note(line string) { w.Reporter.Note(w.prefix() + line) }
+
+func (w *watch) prefix() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return fmt.Sprintf("%s (%s left): ", w.label, Rough(w.left()))
+}
+
+// Rough is a time in words, as exact as an estimate deserves.
+func Rough(d time.Duration) string {
+	switch {
+	case d < 5*time.Second:
+		return "seconds"
+	case d < 90*time.Second:
+		return fmt.Sprintf("%d s", int(d.Round(5*time.Second).Seconds()))
+	case d < 90*time.Minute:
+		return fmt.Sprintf("%d min", int(d.Round(time.Minute).Minutes()))
+	}
+	return fmt.Sprintf("%.1f h", d.Hours())
+}
