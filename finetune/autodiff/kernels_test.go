@@ -51,6 +51,11 @@ var layers = []struct {
 	{"padded max pool", [][]int64{{3, 5, 54, 57}}, "MaxPool MaxPoolGrad", pooling(3, 2, 1, 0)},
 	{"dense max pool", [][]int64{{2, 5, 23, 57}}, "MaxPool MaxPoolGrad", pooling(5, 1, 2, 0)},
 	{"sparse max pool", [][]int64{{2, 5, 53, 57}}, "MaxPool MaxPoolGrad", pooling(2, 5, 0, 0)},
+	{"max pool whose indices are read", [][]int64{{2, 5, 23, 57}}, "", func(b *onnx.Builder) string {
+		pooled := b.Add("", "MaxPool", []string{"x0"}, 2, onnx.Ints("kernel_shape", 2, 2))
+		places := b.Op("Cast", []string{pooled[1]}, onnx.Int("to", int64(pb.TensorProto_FLOAT)))
+		return b.Op("Mul", []string{pooled[0], b.Op("Cos", []string{places})})
+	}},
 	{"relu", [][]int64{{3, 5, 55, 57}}, "ReluGrad", func(b *onnx.Builder) string { return b.Op("Relu", []string{"x0"}) }},
 }
 

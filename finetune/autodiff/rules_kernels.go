@@ -19,7 +19,8 @@ func init() { // refers to itself by way of the walker
 		"MaxPool": {
 			fits: func(c *context) bool {
 				w := c.window(nil)
-				return len(w.in) == 2 && product(w.kernel) <= 256 && c.integer("storage_order", 0) == 0
+				indices := c.out(1) // the kernel gives none
+				return len(w.in) == 2 && product(w.kernel) <= 256 && indices == ""
 			},
 			rule: rule{forward: kernelMaxPoolForward, backward: kernelMaxPoolGradient},
 		},
