@@ -34,6 +34,11 @@ def test_scratch_too_good():
     assert len(faults) == 1 and faults[0].startswith("fx: from scratch")
 
 
+def test_an_extractions_rate_is_its_own():
+    changed = {"fx_pretrained": [{"best_val_accuracy": 0.95, "seconds": 8.0, "images_per_second": 90.0, "epochs": [{}]}]}
+    assert "| 8 | 90.0 |" in report(results(**changed), OPTIONS)[0]
+
+
 def test_missing_runs_are_no_fault():
     text, faults = report(results(fx_pretrained=[], fx_scratch=[]), OPTIONS)
     assert faults == [] and "| fx |" not in text

@@ -26,17 +26,17 @@ class Protocol:
     momentum: float = 0.9
 
 
-def finetune(data, weights, seed, protocol=Protocol()):
-    """Train every parameter, from the weights in the file, or from the constructor's where it is None.
+def train(data, weights, seed, protocol=Protocol(), head_only=False):
+    """Train every parameter or the classifier alone, from the weights in the file, or from the constructor's where it is None.
 
     Returns the best val accuracy with its epoch, the curve, and times in
     seconds, as `fx finetune --json` has them.
     """
     torch.manual_seed(seed)
     loaders = photos(data, protocol.batch_size)
-    model = network(weights, classes=len(loaders["train"].dataset.classes))
+    model = network(weights, len(loaders["train"].dataset.classes), head_only)
     criterion = nn.CrossEntropyLoss()
-    optimizer = torch.optim.SGD(model.parameters(), lr=protocol.lr, momentum=protocol.momentum)
+    optimizer = torch.optim.SGD([p for p in model.parameters() if p.requires_grad], lr=protocol.lr, momentum=protocol.momentum)
     best, best_weights, epochs = (-1.0, 0), None, []
     for epoch in range(1, protocol.epochs + 1):
         row = {"epoch": epoch}
@@ -57,10 +57,11 @@ def finetune(data, weights, seed, protocol=Protocol()):
     }  # fmt: skip
 
 
-def network(weights, classes):
+def network(weights, classes, head_only):
     model = torchvision.models.squeezenet1_1(weights=None)
     if weights:
         model.load_state_dict(load_file(weights), strict=True)
+    model.requires_grad_(not head_only)  # the new classifier below learns in either case
     model.classifier[1] = nn.Conv2d(512, classes, kernel_size=(1, 1), stride=(1, 1))
     model.num_classes = classes
     return model
