@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"regexp"
@@ -23,40 +22,10 @@ import (
 
 const rehearsalData = "FX_FINETUNE_REHEARSAL_DATA" // set in the child of rehearse
 
-// rehearse runs the test's child branch on a CUDA without a GPU, in which Run
-// trains on photos of two classes, and returns what it printed and what happened
-// on the device. See package fakecuda.
+// rehearse is fakecuda.Rehearse for a child that trains on photos of two classes.
 func rehearse(t *testing.T, environment ...string) (string, []fakecuda.Event) {
 	t.Helper()
-	dir := t.TempDir()
-	variables, ok, err := fakecuda.Environment(dir)
-	if !ok && err == nil {
-		t.Skipf("no ONNX Runtime with a CUDA provider to rehearse with: set %s", fakecuda.Variable)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
-	c.Env = append(append(append(os.Environ(), rehearsalData+"="+drawPhotos(t, t.TempDir(), 5, 3)), variables...), environment...)
-	text, err := c.CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v: %s", err, text)
-	}
-	events, err := fakecuda.Events(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text), events
-}
-
-func happened(events []fakecuda.Event, what string) int {
-	n := 0
-	for _, e := range events {
-		if e.What == what {
-			n++
-		}
-	}
-	return n
+	return fakecuda.Rehearse(t, append(environment, rehearsalData+"="+drawPhotos(t, t.TempDir(), 5, 3))...)
 }
 
 // rehearsed are the options of a child: 10 photos, in batches of 4, 4 and 2, and
@@ -66,8 +35,6 @@ func rehearsed(t *testing.T) Options {
 	o.Device = ort.CUDA
 	return o
 }
-
-func isChild() bool { return os.Getenv(rehearsalData) != "" }
 
 // printer shows notes.
 type printer struct{ progress.Reporter }
@@ -89,7 +56,7 @@ func (p presser) Note(text string) {
 // copied. In every precision, and where gradients are added up.
 func TestRehearsedTraining(t *testing.T) {
 	const variable = "FX_FINETUNE_REHEARSAL_CASE"
-	if isChild() {
+	if fakecuda.Rehearsing() {
 		o := rehearsed(t)
 		precision, accumulate, _ := strings.Cut(os.Getenv(variable), " ")
 		o.Precision = precision
@@ -121,13 +88,13 @@ func TestRehearsedTraining(t *testing.T) {
 				t.Errorf("%v: %s", c, text)
 			}
 		}
-		if n := happened(events, "record"); n != happened(events, "recorded") || n < c.recordings {
-			t.Errorf("%v: %d recordings begun, %d done, %d expected", c, n, happened(events, "recorded"), c.recordings)
+		if n := fakecuda.Count(events, "record"); n != fakecuda.Count(events, "recorded") || n < c.recordings {
+			t.Errorf("%v: %d recordings begun, %d done, %d expected", c, n, fakecuda.Count(events, "recorded"), c.recordings)
 		}
-		if n := happened(events, "replay"); n != c.runs {
+		if n := fakecuda.Count(events, "replay"); n != c.runs {
 			t.Errorf("%v: %d replays, and %d runs", c, n, c.runs)
 		}
-		if n := happened(events, "unsafe"); n != 0 {
+		if n := fakecuda.Count(events, "unsafe"); n != 0 {
 			t.Errorf("%v: %d calls that spoil a recording", c, n)
 		}
 	}
@@ -135,7 +102,7 @@ func TestRehearsedTraining(t *testing.T) {
 
 // Ctrl+C ends a training on CUDA as on the CPU, whatever handlers CUDA took.
 func TestRehearsedInterrupt(t *testing.T) {
-	if isChild() {
+	if fakecuda.Rehearsing() {
 		o := rehearsed(t)
 		o.Epochs = 1000
 		ctx, stop := signal.NotifyContext(t.Context(), os.Interrupt)
@@ -152,7 +119,7 @@ func TestRehearsedInterrupt(t *testing.T) {
 
 // Where recording fails, training goes on kernel by kernel, and says so.
 func TestRehearsedTrainingWithoutGraphs(t *testing.T) {
-	if isChild() {
+	if fakecuda.Rehearsing() {
 		result, err := Run(t.Context(), rehearsed(t), printer{progress.Discard})
 		fmt.Println(err, result.Notes)
 		return
@@ -161,14 +128,14 @@ func TestRehearsedTrainingWithoutGraphs(t *testing.T) {
 	if n := strings.Count(text, "note: squeezenet1_1 training step: runs without CUDA graphs, kernel by kernel: "); n != 1 || !strings.Contains(text, "<nil> [") {
 		t.Errorf("%d notes: %s", n, text)
 	}
-	if n := happened(events, "replay"); n != 0 {
+	if n := fakecuda.Count(events, "replay"); n != 0 {
 		t.Errorf("%d replays", n)
 	}
 }
 
 // Too large a batch is answered with one that fits.
 func TestRehearsedOutOfMemory(t *testing.T) {
-	if isChild() {
+	if fakecuda.Rehearsing() {
 		o := rehearsed(t)
 		o.BatchSize = 8
 		_, err := Run(t.Context(), o, printer{progress.Discard})

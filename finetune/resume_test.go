@@ -113,3 +113,37 @@ func TestAccumulatedGradientsAreThoseOfOneBatch(t *testing.T) {
 		t.Errorf("small batches without accumulation give the same loss, %g: the comparison shows nothing", w)
 	}
 }
+
+// atNote calls do when a note begins with the words, and keeps all notes.
+type atNote struct {
+	progress.Reporter
+	words string
+	do    func()
+	notes []string
+}
+
+func (a *atNote) Note(line string) {
+	a.notes = append(a.notes, line)
+	if strings.HasPrefix(line, a.words) {
+		a.do()
+	}
+}
+
+// Ctrl+C between the end of an epoch and its checkpoint loses nothing of it.
+func TestAnEpochThatEndedIsKept(t *testing.T) {
+	needRuntime(t)
+	o := small(drawPhotos(t, t.TempDir(), 5, 3), filepath.Join(t.TempDir(), "run"))
+	ctx, cancel := context.WithCancel(t.Context())
+	first := &atNote{Reporter: progress.Discard, words: "epoch 1 of", do: cancel}
+	if _, err := Run(ctx, o, first); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	o.Resume = true
+	second := &atNote{Reporter: progress.Discard, words: "epoch 1 of", do: func() { t.Error("epoch 1 is trained again") }}
+	if _, err := Run(t.Context(), o, second); err != nil {
+		t.Fatal(err)
+	}
+	if last := first.notes[len(first.notes)-1]; last != "stopped after epoch 1; --resume goes on from there" {
+		t.Errorf("it said %q", last)
+	}
+}

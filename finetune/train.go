@@ -102,7 +102,7 @@ func (r *run) epoch(ctx context.Context, l *loader, s *saved) error {
 	if !finite(e.ValLoss) {
 		return fail.New(fail.NonFinite, lowerRate, "the val loss of epoch %d is %v; %s", e.Epoch, e.ValLoss, r.stays())
 	}
-	return r.saveEpoch(ctx, s, e)
+	return r.saveEpoch(context.WithoutCancel(ctx), s, e) // Ctrl+C now must not lose the epoch
 }
 
 // saveEpoch keeps the best val epoch, and the newest.

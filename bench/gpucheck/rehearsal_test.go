@@ -2,8 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
-	"os/exec"
 	"strings"
 	"testing"
 
@@ -16,9 +14,8 @@ import (
 // node on the CPU: all of ONNX Runtime's CUDA provider but the kernels' arithmetic.
 // See package fakecuda.
 func TestRehearsedSteps(t *testing.T) {
-	const child = "FX_GPUCHECK_REHEARSAL"
 	precisions := []string{artifacts.Float32, artifacts.BFloat16, artifacts.Float16}
-	if os.Getenv(child) != "" {
+	if fakecuda.Rehearsing() {
 		for _, name := range families {
 			for _, precision := range precisions {
 				s, err := open(t.Context(), name, 2, precision, ort.CUDA)
@@ -42,24 +39,7 @@ func TestRehearsedSteps(t *testing.T) {
 		}
 		return
 	}
-	dir := t.TempDir()
-	variables, ok, err := fakecuda.Environment(dir)
-	if !ok && err == nil {
-		t.Skipf("no ONNX Runtime with a CUDA provider to rehearse with: set %s", fakecuda.Variable)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
-	c.Env = append(append(os.Environ(), child+"=1"), variables...)
-	text, err := c.CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v: %s", err, text)
-	}
-	events, err := fakecuda.Events(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
+	text, events := fakecuda.Rehearse(t)
 	for _, e := range events {
 		if e.What == "stale" || e.What == "unsafe" { // a replay would read what is no more, or a recording was spoiled
 			t.Errorf("%+v", e)
@@ -67,7 +47,7 @@ func TestRehearsedSteps(t *testing.T) {
 	}
 	for _, name := range families {
 		for _, precision := range precisions {
-			if want := fmt.Sprintf("%s %s: notes []\n", name, precision); !strings.Contains(string(text), want) {
+			if want := fmt.Sprintf("%s %s: notes []\n", name, precision); !strings.Contains(text, want) {
 				t.Errorf("%q is not in %s", want, text)
 			}
 		}

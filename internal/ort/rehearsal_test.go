@@ -14,39 +14,6 @@ import (
 	"fx/internal/fakecuda"
 )
 
-// rehearse runs the test's child branch on a CUDA without a GPU and returns
-// what it printed and what happened there. See package fakecuda.
-func rehearse(t *testing.T, environment ...string) (string, []fakecuda.Event) {
-	t.Helper()
-	dir := t.TempDir()
-	variables, ok, err := fakecuda.Environment(dir)
-	if !ok && err == nil {
-		t.Skipf("no ONNX Runtime with a CUDA provider to rehearse with: set %s", fakecuda.Variable)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := rerun(t, append(variables, environment...)...)
-	if err != nil {
-		t.Fatalf("%v: %s", err, text)
-	}
-	events, err := fakecuda.Events(dir)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return text, events
-}
-
-func count(events []fakecuda.Event, what string) int {
-	n := 0
-	for _, e := range events {
-		if e.What == what {
-			n++
-		}
-	}
-	return n
-}
-
 // capturing is a session on CUDA whose state goes back and forth.
 func capturing(t *testing.T) (*Session, *bound) {
 	rt := testRuntime(t)
@@ -62,7 +29,7 @@ func capturing(t *testing.T) (*Session, *bound) {
 // Each binding is recorded once, on the thread on which it is replayed, while
 // other goroutines copy and allocate.
 func TestRehearsedCapture(t *testing.T) {
-	if isChild() {
+	if fakecuda.Rehearsing() {
 		s, b := capturing(t)
 		stop := make(chan struct{})
 		busy := make(chan error, 1)
@@ -107,14 +74,14 @@ func TestRehearsedCapture(t *testing.T) {
 		fmt.Println("captures", s.Captures(), "problem", s.CaptureProblem(), nodes, err)
 		return
 	}
-	text, events := rehearse(t)
+	text, events := fakecuda.Rehearse(t)
 	if want := "captures true problem  [{CUDAExecutionProvider  Add } {CUDAExecutionProvider  ReduceSum }] <nil>"; !strings.Contains(text, want) {
 		t.Errorf("%q is not in %s", want, text)
 	}
-	if count(events, "record") != 2 || count(events, "recorded") != 2 || count(events, "replay") != 10 || count(events, "unsafe") != 0 {
-		t.Errorf("%d recordings begun, %d done, %d replays, %d unsafe calls", count(events, "record"), count(events, "recorded"), count(events, "replay"), count(events, "unsafe"))
+	if fakecuda.Count(events, "record") != 2 || fakecuda.Count(events, "recorded") != 2 || fakecuda.Count(events, "replay") != 10 || fakecuda.Count(events, "unsafe") != 0 {
+		t.Errorf("%d recordings begun, %d done, %d replays, %d unsafe calls", fakecuda.Count(events, "record"), fakecuda.Count(events, "recorded"), fakecuda.Count(events, "replay"), fakecuda.Count(events, "unsafe"))
 	}
-	if count(events, "pin") == 0 {
+	if fakecuda.Count(events, "pin") == 0 {
 		t.Error("host values are not pinned")
 	}
 	own := 0 // allocations of the goroutine beside
@@ -140,7 +107,7 @@ func TestRehearsedCapture(t *testing.T) {
 
 // Where recording fails the run is done plainly, and those that follow too.
 func TestRehearsedCaptureThatFails(t *testing.T) {
-	if isChild() {
+	if fakecuda.Rehearsing() {
 		s, b := capturing(t)
 		for i := range 4 {
 			if err := b.bindings[i%2].Run(t.Context()); err != nil {
@@ -150,18 +117,18 @@ func TestRehearsedCaptureThatFails(t *testing.T) {
 		fmt.Println("captures", s.Captures(), "problem", s.CaptureProblem())
 		return
 	}
-	text, events := rehearse(t, "FAKECUDA_CAPTURE=refuse")
+	text, events := fakecuda.Rehearse(t, "FAKECUDA_CAPTURE=refuse")
 	if !strings.Contains(text, "captures false problem running the network on cuda: ") || !strings.Contains(text, "operation not permitted when stream is capturing") {
 		t.Errorf("%s", text)
 	}
-	if n := count(events, "replay"); n != 0 {
+	if n := fakecuda.Count(events, "replay"); n != 0 {
 		t.Errorf("%d replays", n)
 	}
 }
 
 // A session that ONNX Runtime does not record opens all the same.
 func TestRehearsedNodeOnTheCPU(t *testing.T) {
-	if isChild() {
+	if fakecuda.Rehearsing() {
 		// Det has a kernel on the CPU alone.
 		model := onnxModel(onnxGraph(
 			[]message{
@@ -179,7 +146,7 @@ func TestRehearsedNodeOnTheCPU(t *testing.T) {
 		fmt.Println("captures", s.Captures(), "problem", s.CaptureProblem(), nodes, err)
 		return
 	}
-	text, _ := rehearse(t)
+	text, _ := fakecuda.Rehearse(t)
 	for _, want := range []string{"captures false", "all compute graph nodes have not been partitioned", "{CPUExecutionProvider  Det }"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is not in %s", want, text)
@@ -190,11 +157,11 @@ func TestRehearsedNodeOnTheCPU(t *testing.T) {
 // Ctrl+C arrives whatever of CUDA has started: the fakes take its handler in
 // each of these steps.
 func TestRehearsedSignals(t *testing.T) {
-	if isChild() {
+	if fakecuda.Rehearsing() {
 		pressAfterEachStep(t)
 		return
 	}
-	if text, _ := rehearse(t); !strings.Contains(text, "every signal arrived") {
+	if text, _ := fakecuda.Rehearse(t); !strings.Contains(text, "every signal arrived") {
 		t.Error(text)
 	}
 }
@@ -234,7 +201,7 @@ func pressAfterEachStep(t *testing.T) {
 }
 
 func TestRehearsedOutOfMemory(t *testing.T) {
-	if isChild() {
+	if fakecuda.Rehearsing() {
 		s, _ := capturing(t)
 		free, total, err := s.DeviceMemory()
 		if err != nil || total != 64<<20 || free <= 0 || free > total {
@@ -244,7 +211,7 @@ func TestRehearsedOutOfMemory(t *testing.T) {
 		fmt.Println("kind", fail.KindOf(err), fail.HintOf(err) == MemoryHint, err)
 		return
 	}
-	text, events := rehearse(t, "FAKECUDA_MEMORY="+fmt.Sprint(64<<20))
+	text, events := fakecuda.Rehearse(t, "FAKECUDA_MEMORY="+fmt.Sprint(64<<20))
 	if !strings.Contains(text, "kind 7 true out of memory: a tensor of shape [33554432] on cuda") {
 		t.Error(text)
 	}
