@@ -124,12 +124,20 @@ func (t *lineTask) tell(now time.Time, tail string) {
 		line = fmt.Sprintf("fx: %s: %s of %s", t.stage, t.amount(t.done), t.amount(t.total))
 	}
 	if rate := float64(t.done) / elapsed; elapsed > 0.05 {
-		line += fmt.Sprintf(", %s/s", t.amount(int64(rate)))
+		line += fmt.Sprintf(", %s/s", t.rate(rate))
 		if t.total > t.done && rate > 0 && tail == "" {
 			line += fmt.Sprintf(", %s left", time.Duration(float64(t.total-t.done)/rate*float64(time.Second)).Round(time.Second))
 		}
 	}
 	fmt.Fprintln(t.reporter.w, line+tail)
+}
+
+// rate keeps a digit of what takes seconds each.
+func (t *lineTask) rate(each float64) string {
+	if t.unit != "bytes" && each < 10 {
+		return fmt.Sprintf("%.1f %s", each, t.unit)
+	}
+	return t.amount(int64(each))
 }
 
 func (t *lineTask) amount(n int64) string {

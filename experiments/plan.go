@@ -53,6 +53,7 @@ type matrix struct {
 	decoder *imaging.Decoder
 	record  experimentdir.Experiment
 	runs    []planned // one for each of record.Runs
+	missing []string  // backbones whose pretrained weights can't be had
 }
 
 // planned is a run with what it takes to do it.
@@ -97,6 +98,10 @@ func prepare(ctx context.Context, file *File, o Options, report progress.Reporte
 		if err := m.add(ctx, backbone, report); err != nil {
 			return nil, err
 		}
+	}
+	if len(m.missing) > 0 {
+		m.record.Notes = append(m.record.Notes, fmt.Sprintf("pretrained weights can't be had of %s: their runs start from random ones, %s, and say nothing of the pretrained networks",
+			strings.Join(m.missing, ", "), file.WeightsIfMissing))
 	}
 	if len(m.runs) == 0 {
 		return nil, fail.New(fail.Usage, "`fx experiment plan` lists the runs' names.", "--only %s: no run is called so", o.Only)
@@ -210,9 +215,8 @@ func (m *matrix) findWeights(ctx context.Context, backbone Network, o extract.Ne
 	}
 	opened, err := extract.OpenNetwork(ctx, o, report)
 	if err != nil && o.Weights == "" && !isFile(backbone.Name) && m.file.WeightsIfMissing != "" && ctx.Err() == nil {
-		note := fmt.Sprintf("the weights of %s can't be had: its runs take random ones, %s, and say nothing of the pretrained network", backbone.Name, m.file.WeightsIfMissing)
-		report.Note(note)
-		m.record.Notes = append(m.record.Notes, note)
+		report.Note(fmt.Sprintf("the weights of %s can't be had: its runs take random ones, %s", backbone.Name, m.file.WeightsIfMissing))
+		m.missing = append(m.missing, backbone.Name)
 		o.Weights = m.file.WeightsIfMissing
 		opened, err = extract.OpenNetwork(ctx, o, report)
 	}
