@@ -105,9 +105,11 @@ func TestFilesOfTheProgram(t *testing.T) {
 		if f.Name != name {
 			t.Errorf("the file %s.yaml calls itself %s", name, f.Name)
 		}
-		for _, b := range f.Backbones { // no network's settings may differ from the tutorial's
+		tutorial := defaultSettings()
+		tutorial.Views = tutorial.Epochs - 1 // and the centre view
+		for _, b := range f.Backbones {      // no network's settings may differ from the tutorial's
 			for _, mode := range f.Modes {
-				if s, err := f.settings(b.Name, mode); err != nil || s != defaultSettings() {
+				if s, err := f.settings(b.Name, mode); err != nil || s != tutorial {
 					t.Errorf("%s: %s %s: %+v, %v", name, b.Name, mode, s, err)
 				}
 			}

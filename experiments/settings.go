@@ -48,9 +48,10 @@ type Settings struct {
 	Precision      string  `yaml:"precision" json:"precision"`
 }
 
-// defaultSettings are those of the tutorial. Four random views of each training
-// photo, drawn from in every epoch, serve as well there as one of its own for
-// each epoch: 0.939 and 0.938 best val accuracy over three seeds, squeezenet1_1.
+// defaultSettings are those of the tutorial, but for the views: it draws a new one
+// of each photo in every epoch. Measured with squeezenet1_1 over ten seeds, 4, 8
+// and 14 cached views give a best val accuracy of 0.941, 0.940 and 0.943 (each
+// ± 0.003), and a val loss of 0.343, 0.340 and 0.319 over the last ten epochs.
 func defaultSettings() Settings {
 	d := finetune.Defaults()
 	return Settings{

@@ -7,7 +7,7 @@
 Both follow the same protocol (tutorial.py), each with several seeds: every
 parameter from the pretrained weights, every parameter from scratch, and the
 classifier alone (feature extraction). For that PyTorch runs the network over new
-random views in every epoch; fx does so once, over each photo's centre and four
+random views in every epoch; fx does so once, over each photo's centre and 14
 random views, and trains on what it cached (`fx extract`, `fx fit-head`).
 
 A seed decides other random numbers in either, so single runs differ; the means
@@ -37,7 +37,7 @@ from markdown import table
 
 SIDES, STARTS = ("PyTorch", "fx"), ("pretrained", "scratch", "feature-extraction")
 JUDGED = ("pretrained", "feature-extraction")  # by BELOW; from scratch the spread is too wide
-VIEWS = 4  # of each training photo that fx caches, besides its centre
+VIEWS = 14  # of each training photo that fx caches, besides its centre
 BELOW = 0.01  # fx's mean may lie so much under PyTorch's
 APART = 0.1  # from scratch stays at least so far below pretrained
 
