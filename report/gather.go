@@ -57,6 +57,10 @@ func Gather(ctx context.Context, o Options, watch progress.Reporter) (pictures.P
 	}
 	p.Notes = append(p.Notes, album.notes(left, missing)...)
 	p.Shared, p.Differ = compare(runs)
+	if len(runs) > 1 {
+		p.Differ = inTables(p.Differ)
+	}
+	byGroup(p.Differ, p.Groups, runs)
 	describe(&p, o, f, runs)
 	return p, nil
 }
@@ -76,16 +80,35 @@ func describe(p *pictures.Page, o Options, f finding, runs []*run) {
 		}
 		p.Notes = append(p.Notes, e.Notes...)
 	}
-	for _, r := range runs {
-		for _, note := range r.model.Notes {
-			if !slices.Contains(p.Notes, note) {
-				p.Notes = append(p.Notes, note)
-			}
-		}
-	}
+	p.Notes = append(p.Notes, trainingNotes(runs)...)
 	if o.FxVersion != "" {
 		p.Versions = append(p.Versions, pictures.Setting{Name: "fx of this report", Value: o.FxVersion})
 	}
+}
+
+// trainingNotes are what the runs noted, each once, with the networks that it
+// is about unless it is about all.
+func trainingNotes(runs []*run) []string {
+	var notes []string
+	about := map[string][]string{}
+	count := map[string]int{}
+	for _, r := range runs {
+		for _, note := range r.model.Notes {
+			if count[note] == 0 {
+				notes = append(notes, note)
+			}
+			count[note]++
+			if name := how(r); !slices.Contains(about[note], name) {
+				about[note] = append(about[note], name)
+			}
+		}
+	}
+	for i, note := range notes {
+		if count[note] < len(runs) {
+			notes[i] = enumerate(about[note], 3) + ": " + note
+		}
+	}
+	return notes
 }
 
 func title(f finding, runs []*run) string {

@@ -46,7 +46,7 @@ func newGroup(runs []*run, members []int) pictures.Group {
 	first := runs[members[0]]
 	g := pictures.Group{
 		Network: first.shown.Network, Mode: first.shown.Mode, Weights: first.shown.Weights, Seeded: first.shown.Seeded,
-		Runs: members, Parameters: first.model.Metrics.ParametersTrained,
+		Runs: members, Parameters: first.model.Metrics.ParametersTrained, Stored: first.model.Features != "",
 	}
 	n := float64(len(members))
 	var best []float64

@@ -85,7 +85,7 @@ func (r *run) weights() (name string, seeded bool) {
 	for _, note := range r.model.Notes { // of files whose metadata says so
 		seeded = seeded || strings.Contains(note, "not trained")
 	}
-	name = filepath.Base(name)
+	name = strings.TrimSuffix(filepath.Base(name), filepath.Ext(name))
 	if seeded {
 		name += ", not trained"
 	}

@@ -32,6 +32,9 @@ func (r *run) readSettings() settings {
 		for name, value := range m.Options {
 			options[strings.ReplaceAll(name, "_", "-")] = value
 		}
+		if options["class-weights"] == nil {
+			options["class-weights"] = "none"
+		}
 		options[weightsSetting] = m.Backbone.WeightsSHA256
 		options["exif"] = m.EXIF
 		options["train-split"], options["val-split"] = m.Metrics.TrainSplit, m.Metrics.ValSplit
@@ -41,6 +44,9 @@ func (r *run) readSettings() settings {
 		if text := inWords(value); text != "" {
 			s[name] = text
 		}
+	}
+	if r.shown.Mode == modeldir.Scratch {
+		s[weightsSetting] = "drawn from the seed"
 	}
 	s["backbone"] = r.shown.Network
 	s["mode"] = pictures.ModeName(r.shown.Mode)
@@ -94,10 +100,7 @@ func (r *run) group() string {
 	s := r.settings
 	var lines []string
 	for _, name := range s.names() {
-		switch {
-		case name == seedSetting, name == "threads":
-		case name == weightsSetting && r.shown.Mode == modeldir.Scratch: // drawn from the seed
-		default:
+		if name != seedSetting && name != "threads" {
 			lines = append(lines, name+"="+s[name])
 		}
 	}
@@ -113,7 +116,12 @@ func (s settings) names() []string {
 	return names
 }
 
-// compare parts the settings that all runs share from those in which they differ.
+// shownElsewhere are settings that stand in the tables of runs.
+var shownElsewhere = []string{"backbone", "mode", "weights", seedSetting, "trained", "scratch", "head-only"}
+
+// compare parts the settings that all runs share from those in which they
+// differ. A setting that one kind of training alone has, and all its runs
+// alike, is shared too and says so.
 func compare(runs []*run) (shared []pictures.Setting, differ []pictures.Difference) {
 	all := settings{}
 	for _, r := range runs {
@@ -122,14 +130,88 @@ func compare(runs []*run) (shared []pictures.Setting, differ []pictures.Differen
 		}
 	}
 	for _, name := range all.names() {
-		variants := variantsOf(runs, func(r *run) string { return r.settings[name] })
-		if len(variants) == 1 {
-			shared = append(shared, pictures.Setting{Name: name, Value: variants[0].Value})
-			continue
+		var having []*run
+		for _, r := range runs {
+			if r.settings[name] != "" {
+				having = append(having, r)
+			}
 		}
-		differ = append(differ, pictures.Difference{Name: name, Values: variants})
+		variants := variantsOf(having, func(r *run) string { return r.settings[name] })
+		switch {
+		case len(variants) == 1 && len(having) == len(runs):
+			shared = append(shared, pictures.Setting{Name: name, Value: variants[0].Value})
+		case len(variants) == 1 && sameKind(having, runs):
+			shared = append(shared, pictures.Setting{Name: name, Value: variants[0].Value, Of: having[0].kind()})
+		default:
+			if len(having) < len(runs) && !sameKind(having, runs) {
+				variants = variantsOf(runs, func(r *run) string { return r.settings[name] })
+			}
+			differ = append(differ, pictures.Difference{Name: name, Values: variants})
+		}
 	}
 	return shared, differ
+}
+
+// kind says what trained the run.
+func (r *run) kind() string {
+	if _, finetuned := r.model.Options["finetune"]; finetuned {
+		return "training of the network"
+	}
+	return "training of heads"
+}
+
+// sameKind tells whether some of all the runs are those of one kind, no more and no less.
+func sameKind(some, all []*run) bool {
+	count := 0
+	for _, r := range all {
+		if r.kind() == some[0].kind() {
+			count++
+		}
+	}
+	for _, r := range some {
+		if r.kind() != some[0].kind() {
+			return false
+		}
+	}
+	return count == len(some)
+}
+
+// inTables leaves out what the tables of runs show.
+func inTables(all []pictures.Difference) []pictures.Difference {
+	return slices.DeleteFunc(all, func(d pictures.Difference) bool { return slices.Contains(shownElsewhere, d.Name) })
+}
+
+// byGroup puts the group's name in the place of its runs where it is all of one value.
+func byGroup(differ []pictures.Difference, groups []pictures.Group, runs []*run) {
+	for i := range differ {
+		for k := range differ[i].Values {
+			v := &differ[i].Values[k]
+			for _, g := range groups {
+				if len(g.Runs) < 2 {
+					continue
+				}
+				var names []string
+				for _, r := range g.Runs {
+					names = append(names, runs[r].name)
+				}
+				inside := func(name string) bool { return slices.Contains(names, name) }
+				if at := slices.IndexFunc(v.Runs, inside); at >= 0 && countOf(v.Runs, inside) == len(names) {
+					v.Runs[at] = g.Network + " " + g.Label()
+					v.Runs = slices.DeleteFunc(v.Runs, inside)
+				}
+			}
+		}
+	}
+}
+
+func countOf(names []string, is func(string) bool) int {
+	n := 0
+	for _, name := range names {
+		if is(name) {
+			n++
+		}
+	}
+	return n
 }
 
 // variantsOf lists the values of runs in the order in which they first appear.

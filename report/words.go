@@ -14,18 +14,18 @@ func summary(p pictures.Page, runs []*run) string {
 	best := runs[p.Best]
 	m := best.model.Metrics
 	var s []string
+	task := classesInWords(best.model.Classes)
 	if len(runs) == 1 {
-		s = append(s, fmt.Sprintf("%s learned to tell %s from %d photos.", how(best), classesInWords(best.model.Classes), m.TrainPhotos))
+		s = append(s, learned(best)+" to tell "+task+", with "+trainPhotos(runs)+".")
 	} else {
-		s = append(s, fmt.Sprintf("%s, which learned to tell %s from %s.", plural(len(runs), "training")+" of "+plural(len(networksOf(runs)), "network"),
-			classesInWords(best.model.Classes), trainPhotos(runs)))
+		s = append(s, fmt.Sprintf("%d trainings of %s to tell %s, with %s each.", len(runs), plural(len(networksOf(runs)), "network"), task, trainPhotos(runs)))
 	}
-	right := fmt.Sprintf("%s of the %d photos that it had not learned from", percent(m.BestValAccuracy), m.ValPhotos)
 	which := "It"
 	if len(runs) > 1 {
 		which = "The best, " + how(best) + ","
 	}
-	s = append(s, fmt.Sprintf("%s names %s right, after %s of %d.", which, right, stepNumber(best, m.BestEpoch), len(m.Epochs)))
+	s = append(s, fmt.Sprintf("%s is right on %d of %d photos that it had not learned from (%s), after %s of %d.",
+		which, right(best), m.ValPhotos, percent(m.BestValAccuracy), stepNumber(best, m.BestEpoch), len(m.Epochs)))
 	if note := pretrainedAgainstScratch(p); note != "" {
 		s = append(s, note)
 	}
@@ -47,6 +47,17 @@ func how(r *run) string {
 	return r.shown.Network + " by " + pictures.ModeName(r.shown.Mode)
 }
 
+// learned begins the sentence of a run alone.
+func learned(r *run) string {
+	switch r.shown.Mode {
+	case modeldir.Scratch:
+		return r.shown.Network + " learned from scratch"
+	case modeldir.Finetune:
+		return r.shown.Network + " was finetuned"
+	}
+	return "A classifier on the features of " + r.shown.Network + " learned"
+}
+
 func stepNumber(r *run, n int) string {
 	step := r.shown.Step
 	if step == "" {
@@ -58,7 +69,7 @@ func stepNumber(r *run, n int) string {
 // classesInWords names few classes and counts many.
 func classesInWords(classes []string) string {
 	if len(classes) > 4 {
-		return fmt.Sprintf("%d classes", len(classes))
+		return fmt.Sprintf("%d classes apart", len(classes))
 	}
 	last := len(classes) - 1
 	return strings.Join(classes[:last], ", ") + " from " + classes[last]
@@ -170,9 +181,9 @@ func footnotes(p pictures.Page, runs []*run) []string {
 	for _, r := range runs {
 		if r.shown.Mode == modeldir.FeatureExtraction && r.model.Features != "" {
 			if r.member != nil && r.member.Seconds > 0 {
-				notes = append(notes, "Seconds reach from photos to model. Images per second are those of training; a head that reads stored features does thousands.")
+				notes = append(notes, "Time reaches from photos to model. Images per second are those of training; a head reads stored features, thousands in a second.")
 			} else {
-				notes = append(notes, "Seconds and images per second are those of training; a head on stored features leaves out the photos' way through the network.")
+				notes = append(notes, "Time and images per second are those of training; a head on stored features leaves out the photos' way through the network.")
 			}
 			break
 		}

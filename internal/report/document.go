@@ -2,6 +2,7 @@ package report
 
 import (
 	"math"
+	"strings"
 
 	"fx/internal/modeldir"
 )
@@ -87,12 +88,9 @@ func newDocument(p Page) document {
 	return d
 }
 
-// referenceName says whose figure it is and of what: "published (squeezenet1_0, from scratch)".
+// referenceName says whose figure it is and of what: "published squeezenet1_0, from scratch".
 func referenceName(g Group, r Reference) string {
-	if r.Network != "" {
-		return r.Name + " (" + r.Network + ", " + ModeName(g.Mode) + ")"
-	}
-	return r.Name + " (" + ModeName(g.Mode) + ")"
+	return strings.TrimSpace(r.Name+" "+r.Network) + ", " + ModeName(g.Mode)
 }
 
 // coloursOf gives each mode its colour, and to what else there is one of the others.

@@ -62,6 +62,12 @@ func drawDots(c draw.Canvas, p Page) {
 func drawDotRow(c draw.Canvas, p Page, g Group, of colour, x func(float64) vg.Length, y vg.Length) {
 	name := letters(11, ink)
 	c.FillText(aligned(name, draw.XLeft, draw.YCenter), vg.Point{X: c.Min.X + 10, Y: y}, fit(name, g.Label(), dotNames-24))
+	text := percent(g.Accuracy.Mean)
+	if g.Accuracy.N > 1 {
+		text += fmt.Sprintf(" ± %s, %d runs", points(g.Accuracy.SD), g.Accuracy.N)
+	}
+	c.FillText(aligned(letters(11, ink), draw.XLeft, draw.YCenter), vg.Point{X: c.Max.X - dotNumber + 18, Y: y}, text+", "+Duration(g.Seconds))
+	y -= 1.5 // the middle of small letters
 	c.StrokeLine2(draw.LineStyle{Color: of, Width: 1}, x(g.Accuracy.Low), y, x(g.Accuracy.High), y)
 	for _, i := range g.Runs {
 		at := vg.Point{X: x(p.Runs[i].BestValAccuracy), Y: y}
@@ -73,12 +79,6 @@ func drawDotRow(c draw.Canvas, p Page, g Group, of colour, x func(float64) vg.Le
 	for _, r := range g.References {
 		at, s := vg.Point{X: x(r.BestValAccuracy), Y: y}, vg.Length(4.6)
 		diamond := []vg.Point{{X: at.X - s, Y: y}, {X: at.X, Y: y + s}, {X: at.X + s, Y: y}, {X: at.X, Y: y - s}, {X: at.X - s, Y: y}}
-		c.FillPolygon(paper, diamond)
 		c.StrokeLines(draw.LineStyle{Color: ink, Width: 1.2}, diamond)
 	}
-	text := percent(g.Accuracy.Mean)
-	if g.Accuracy.N > 1 {
-		text += fmt.Sprintf(" ± %s, %d runs", points(g.Accuracy.SD), g.Accuracy.N)
-	}
-	c.FillText(aligned(letters(11, ink), draw.XLeft, draw.YCenter), vg.Point{X: c.Max.X - dotNumber + 18, Y: y}, text+", "+Duration(g.Seconds))
 }

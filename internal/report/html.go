@@ -80,7 +80,7 @@ func paletteCSS() template.CSS {
 	return template.CSS(day + "}\n@media screen and (prefers-color-scheme:dark){" + night + "}}\n")
 }
 
-func percent(share float64) string { return fmt.Sprintf("%.1f %%", 100*share) }
+func percent(share float64) string { return fmt.Sprintf("%.1f\u00a0%%", 100*share) }
 
 // points are percentage points: 0.7.
 func points(share float64) string { return fmt.Sprintf("%.1f", 100*share) }
@@ -90,15 +90,15 @@ func Duration(seconds float64) string {
 	d := time.Duration(seconds * float64(time.Second))
 	switch {
 	case d < 10*time.Second:
-		return fmt.Sprintf("%.1f s", seconds)
+		return fmt.Sprintf("%.1f\u00a0s", seconds)
 	case d < time.Minute:
-		return fmt.Sprintf("%.0f s", seconds)
+		return fmt.Sprintf("%.0f\u00a0s", seconds)
 	case d < time.Hour:
 		d = d.Round(time.Second)
-		return fmt.Sprintf("%d min %d s", int(d.Minutes()), int(d.Seconds())%60)
+		return fmt.Sprintf("%d\u00a0min %d\u00a0s", int(d.Minutes()), int(d.Seconds())%60)
 	}
 	d = d.Round(time.Minute)
-	return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
+	return fmt.Sprintf("%d\u00a0h %d\u00a0min", int(d.Hours()), int(d.Minutes())%60)
 }
 
 // Count groups the digits of a whole number: 723 522.

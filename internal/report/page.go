@@ -36,6 +36,7 @@ type Group struct {
 	Accuracy        Spread  // of the runs' best val accuracies
 	Seconds         float64 // mean
 	ImagesPerSecond float64 // mean; 0 where no run tells
+	Stored          bool    // the images are features in a store
 	Parameters      int     // trained
 	References      []Reference
 	Curve           []Band // over the epochs that every run has
@@ -130,7 +131,10 @@ type Photo struct {
 const ThumbnailSide = 96
 
 // Setting is a name and a value.
-type Setting struct{ Name, Value string }
+type Setting struct {
+	Name, Value string
+	Of          string // what alone has it; "" for all runs
+}
 
 // Difference is a setting in which runs differ.
 type Difference struct {

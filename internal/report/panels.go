@@ -3,6 +3,7 @@ package report
 import (
 	"fmt"
 	"image/color"
+	"strings"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/plotter"
@@ -196,9 +197,12 @@ func (n networkPanel) entries(network string) []legendEntry {
 	}
 	if n.share {
 		for i, g := range groups {
+			var texts []string
 			for _, r := range g.References {
-				all = append(all, legendEntry{referenceName(g, r) + ": " + percent(r.BestValAccuracy),
-					draw.LineStyle{Color: paint(colours[i]), Width: 1, Dashes: referenceDashes}})
+				texts = append(texts, strings.TrimSpace(r.Name+" "+r.Network)+" "+percent(r.BestValAccuracy))
+			}
+			if len(texts) > 0 {
+				all = append(all, legendEntry{strings.Join(texts, ", "), draw.LineStyle{Color: paint(colours[i]), Width: 1, Dashes: referenceDashes}})
 			}
 		}
 	}

@@ -5,7 +5,7 @@
   const tip = document.getElementById('tip');
   document.documentElement.classList.add('js');
 
-  const percent = (v) => (100 * v).toFixed(1) + ' %';
+  const percent = (v) => (100 * v).toFixed(1) + '\u00a0%';
   const clamp = (v, low, high) => Math.min(Math.max(v, low), high);
 
   // svg makes an SVG element, html an HTML one.
@@ -69,12 +69,15 @@
   }
   const line = (i, style) => [svg('line', { class: 'curve ' + style, x1: 1, x2: 21, y1: 6, y2: 6, stroke: colour(i) })];
 
+  const plain = (style) => [svg('line', { class: 'curve ' + style, x1: 1, x2: 21, y1: 6, y2: 6, stroke: 'var(--soft)' })];
+
   // diagram draws curves over epochs. Its lines are {name, colour, style, x, y, low, high}.
   function diagram(parent, panel, lines, references, isShare) {
     const figure = html('figure', { class: 'panel' }, html('figcaption', {}, panel.network));
     figure.append(legend([
       ...lines.filter((l) => l.listed).map((l) => ({ name: l.listed, mark: line(l.colour, '') })),
-      ...references.map((r) => ({ name: `${r.name} ${percent(r.value)}`, mark: line(r.colour, 'limit') }))]));
+      ...references.map((r) => ({ name: `${r.name} ${percent(r.value)}`, mark: line(r.colour, 'limit') })),
+      ...(isShare ? [] : [{ name: 'val', mark: plain('') }, { name: 'train', mark: plain('dashed') }])]));
     const holder = html('div');
     figure.append(holder);
     parent.append(figure);
