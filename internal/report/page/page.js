@@ -196,7 +196,7 @@
       const [x0, x1] = bounds(m.x), [y0, y1] = bounds(m.y);
       const scale = Math.min((width - 2 * margin) / Math.max(x1 - x0, 1), (height - 2 * margin) / Math.max(y1 - y0, 1));
       const x = (i) => width / 2 + (m.x[i] - (x0 + x1) / 2) * scale;
-      const tall = Math.min(height, (y1 - y0) * scale + 2 * margin);
+      const tall = clamp((y1 - y0) * scale + 2 * margin, 160, height);
       const y = (i) => tall / 2 - (m.y[i] - (y0 + y1) / 2) * scale;
       const chart = svg('svg', { class: 'chart', width, height: tall, viewBox: `0 0 ${width} ${tall}`, tabindex: 0, role: 'img',
         'aria-label': `Map of ${m.x.length} photos by what the network sees in them. Arrow keys go from photo to photo.` },
