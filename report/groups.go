@@ -1,7 +1,6 @@
 package report
 
 import (
-	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -180,6 +179,3 @@ func bestRun(runs []*run) int {
 	}
 	return best
 }
-
-// percent writes a share as in the page: 95.4 %.
-func percent(share float64) string { return fmt.Sprintf("%.1f %%", 100*share) }

@@ -25,7 +25,7 @@ func summary(p pictures.Page, runs []*run) string {
 		which = "The best, " + how(best) + ","
 	}
 	s = append(s, fmt.Sprintf("%s is right on %d of %d photos that it had not learned from (%s), after %s of %d.",
-		which, right(best), m.ValPhotos, percent(m.BestValAccuracy), stepNumber(best, m.BestEpoch), len(m.Epochs)))
+		which, right(best), m.ValPhotos, pictures.Percent(m.BestValAccuracy), stepNumber(best, m.BestEpoch), len(m.Epochs)))
 	if note := pretrainedAgainstScratch(p); note != "" {
 		s = append(s, note)
 	}
@@ -144,7 +144,7 @@ func pretrainedAgainstScratch(p pictures.Page) string {
 		return ""
 	}
 	return fmt.Sprintf("Started from pretrained weights, %s reaches %s; from random ones, %s.",
-		best.pretrained.Network, percent(best.pretrained.Accuracy.Mean), percent(best.scratch.Accuracy.Mean))
+		best.pretrained.Network, pictures.Percent(best.pretrained.Accuracy.Mean), pictures.Percent(best.scratch.Accuracy.Mean))
 }
 
 // figures are the numbers at the top of the page.
@@ -152,7 +152,7 @@ func figures(p pictures.Page, runs []*run) []pictures.Figure {
 	best := runs[p.Best]
 	m := best.model.Metrics
 	all := []pictures.Figure{
-		{Value: percent(m.BestValAccuracy), Name: "best val accuracy"},
+		{Value: pictures.Percent(m.BestValAccuracy), Name: "best val accuracy"},
 		{Value: fmt.Sprintf("%d of %d", right(best), m.ValPhotos), Name: "val photos right"},
 	}
 	if len(runs) > 1 {

@@ -62,7 +62,7 @@ func drawDots(c draw.Canvas, p Page) {
 func drawDotRow(c draw.Canvas, p Page, g Group, of colour, x func(float64) vg.Length, y vg.Length) {
 	name := letters(11, ink)
 	c.FillText(aligned(name, draw.XLeft, draw.YCenter), vg.Point{X: c.Min.X + 10, Y: y}, fit(name, g.Label(), dotNames-24))
-	text := percent(g.Accuracy.Mean)
+	text := Percent(g.Accuracy.Mean)
 	if g.Accuracy.N > 1 {
 		text += fmt.Sprintf(" ± %s, %d runs", points(g.Accuracy.SD), g.Accuracy.N)
 	}

@@ -26,7 +26,7 @@ var (
 )
 
 var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
-	"percent": percent, "points": points, "duration": Duration, "count": Count, "rate": rate, "mode": ModeName,
+	"percent": Percent, "points": points, "duration": Duration, "count": Count, "rate": rate, "mode": ModeName,
 	"confusion": newConfusionTable, "worst": worstClasses, "pairs": confusedPairs, "names": runNames, "add": func(a, b int) int { return a + b },
 }).Parse(pageHTML))
 
@@ -80,21 +80,21 @@ func paletteCSS() template.CSS {
 	return template.CSS(day + "}\n@media screen and (prefers-color-scheme:dark){" + night + "}}\n")
 }
 
-func percent(share float64) string { return fmt.Sprintf("%.1f\u00a0%%", 100*share) }
+// Percent writes a share: 95.4 %.
+func Percent(share float64) string { return fmt.Sprintf("%.1f\u00a0%%", 100*share) }
 
 // points are percentage points: 0.7.
 func points(share float64) string { return fmt.Sprintf("%.1f", 100*share) }
 
 // Duration writes seconds as people read them: 0.6 s, 35 s, 2 min 35 s, 1 h 12 min.
 func Duration(seconds float64) string {
-	d := time.Duration(seconds * float64(time.Second))
+	d := time.Duration(seconds * float64(time.Second)).Round(time.Second)
 	switch {
-	case d < 10*time.Second:
+	case seconds < 9.95:
 		return fmt.Sprintf("%.1f\u00a0s", seconds)
 	case d < time.Minute:
-		return fmt.Sprintf("%.0f\u00a0s", seconds)
+		return fmt.Sprintf("%d\u00a0s", int(d.Seconds()))
 	case d < time.Hour:
-		d = d.Round(time.Second)
 		return fmt.Sprintf("%d\u00a0min %d\u00a0s", int(d.Minutes()), int(d.Seconds())%60)
 	}
 	d = d.Round(time.Minute)

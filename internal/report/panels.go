@@ -188,7 +188,7 @@ func (n networkPanel) entries(network string) []legendEntry {
 	for i, g := range groups {
 		text := g.Label()
 		if n.share {
-			text += fmt.Sprintf(": best %s", percent(g.Accuracy.Mean))
+			text += fmt.Sprintf(": best %s", Percent(g.Accuracy.Mean))
 			if g.Accuracy.N > 1 {
 				text += fmt.Sprintf(" ± %s, %d runs", points(g.Accuracy.SD), g.Accuracy.N)
 			}
@@ -199,7 +199,7 @@ func (n networkPanel) entries(network string) []legendEntry {
 		for i, g := range groups {
 			var texts []string
 			for _, r := range g.References {
-				texts = append(texts, strings.TrimSpace(r.Name+" "+r.Network)+" "+percent(r.BestValAccuracy))
+				texts = append(texts, strings.TrimSpace(r.Name+" "+r.Network)+" "+Percent(r.BestValAccuracy))
 			}
 			if len(texts) > 0 {
 				all = append(all, legendEntry{strings.Join(texts, ", "), draw.LineStyle{Color: paint(colours[i]), Width: 1, Dashes: referenceDashes}})
