@@ -28,7 +28,6 @@ type album struct {
 	photos []photo
 	byHash map[store.SHA256]int
 	roots  map[string]map[string]string // data → relative path → path to open
-	calls  int
 }
 
 type photo struct {

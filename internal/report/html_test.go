@@ -20,14 +20,14 @@ import (
 
 var screenshots = flag.String("screenshots", "", "folder for screenshots of the pages that the tests open")
 
-// noisyPhoto is a thumbnail as large as thumbnails of real photos get.
+// noisyPhoto is a thumbnail of some 3.7 KB; those of the tutorial's photos take 3.1.
 func noisyPhoto(n uint64) []byte {
 	picture := image.NewRGBA(image.Rect(0, 0, ThumbnailSide, ThumbnailSide))
 	s := random.New(n, "thumbnail")
 	for y := range ThumbnailSide {
 		for x := range ThumbnailSide {
-			v := uint8(128 + 70*math.Sin(float64(x*y)/300+float64(n)) + 24*s.Float64())
-			picture.Set(x, y, color.RGBA{v, uint8(n * 40), 255 - v, 255})
+			v := uint8(96 + 50*math.Sin(float64(x*y)/300+float64(n)) + 105*s.Float64())
+			picture.Set(x, y, color.RGBA{v, v/2 + uint8(n*40)/2, v, 255})
 		}
 	}
 	var b bytes.Buffer
@@ -131,6 +131,10 @@ func TestPageOfTwentyRunsStandsAlone(t *testing.T) {
 	p := examplePage(7, 1, 600, 2)
 	p.Runs, p.Groups = p.Runs[:20], p.Groups[:20]
 	_, text := writtenPage(t, p)
+	if size := len(p.Photos[0].JPEG); size < 3100 {
+		t.Errorf("a thumbnail of %d bytes is smaller than those of photos", size)
+	}
+	t.Logf("%.1f MB", float64(len(text))/1e6)
 	if len(text) > 5_000_000 {
 		t.Errorf("%d bytes", len(text))
 	}

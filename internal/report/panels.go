@@ -15,10 +15,10 @@ import (
 // panel for each network, a line for each way of training, the mean over its
 // runs, in a band from the lowest to the highest of them.
 func AccuracyByEpoch(path string, p Page) error {
-	subtitle := "Best epoch's weights are kept."
+	subtitle := "Figures are those of the best epoch, whose weights are kept."
 	for _, g := range p.Groups {
 		if len(g.Runs) > 1 {
-			subtitle = "Lines are means over runs that differ by their seed, bands reach from the lowest to the highest run."
+			subtitle = "Lines are means over runs that differ by their seed, bands reach from the lowest to the highest run; figures are means of the best epochs ± standard deviation."
 		}
 	}
 	return drawPanels(path, p, "Val accuracy by epoch", subtitle, networkPanel{page: p, share: true})
@@ -31,11 +31,13 @@ func LossByEpoch(path string, p Page) error {
 
 // Sizes of a panel of a network, in points.
 const (
-	panelWidth, panelHeight = 330, 215
+	panelWidth, panelHeight = 350, 190
 	lonePanelWidth          = 620
 	lonePanelHeight         = 330
 	panelColumns            = 3
 	legendLine              = 14
+	panelGap                = 28
+	rowGap                  = 14
 )
 
 // networkPanel draws the groups of a network.
@@ -58,32 +60,35 @@ func drawPanels(path string, p Page, title, subtitle string, panel networkPanel)
 	if len(networks) == 1 {
 		w, h = lonePanelWidth, lonePanelHeight
 	}
-	entries := 0 // of the longest legend
-	for _, network := range networks {
-		entries = max(entries, len(panel.entries(network)))
-	}
-	head := heading + vg.Length(entries)*legendLine
-	plots := make([][]*plot.Plot, rows)
+	plots, heads := make([][]*plot.Plot, rows), make([]vg.Length, rows)
+	legends := make([]int, rows) // lines of the longest in the row
+	height := vg.Length(48 + 2*margin)
 	for i := range plots {
 		plots[i] = make([]*plot.Plot, columns)
 		for k := range plots[i] {
 			if n := i*columns + k; n < len(networks) {
 				plots[i][k] = panel.plot(networks[n])
+				legends[i] = max(legends[i], len(panel.entries(networks[n])))
 			}
 		}
+		heads[i] = heading + vg.Length(legends[i])*legendLine
+		if i > 0 {
+			heads[i] += rowGap
+		}
+		height += heads[i] + h
 	}
-	const padX = 28
-	width := vg.Length(columns)*w + vg.Length(columns-1)*padX + 2*margin
-	height := vg.Length(rows)*(h+head) + 48 + 2*margin
+	width := vg.Length(columns)*w + vg.Length(columns-1)*panelGap + 2*margin
 	return writePNG(path, Report{Title: title, Subtitle: subtitle}, width, height, func(c draw.Canvas) {
-		tiles := draw.Tiles{Rows: rows, Cols: columns, PadTop: head, PadX: padX, PadY: head + 8}
-		for i, row := range plot.Align(plots, tiles, c) {
-			for k, tile := range row {
+		for i := range plots {
+			row := draw.Crop(c, 0, 0, c.Max.Y-c.Min.Y-heads[i]-h, 0)
+			tiles := plot.Align(plots[i:i+1], draw.Tiles{Rows: 1, Cols: columns, PadTop: heads[i], PadX: panelGap}, row)[0]
+			for k, tile := range tiles {
 				if n := i*columns + k; n < len(networks) {
 					plots[i][k].Draw(tile)
-					panel.drawLegend(tile, plots[i][k], networks[n], head)
+					panel.drawLegend(tile, plots[i][k], networks[n], legends[i])
 				}
 			}
+			c = draw.Crop(c, 0, 0, 0, -heads[i]-h)
 		}
 	})
 }
@@ -188,7 +193,7 @@ func (n networkPanel) entries(network string) []legendEntry {
 	for i, g := range groups {
 		text := g.Label()
 		if n.share {
-			text += fmt.Sprintf(": best %s", Percent(g.Accuracy.Mean))
+			text += " " + Percent(g.Accuracy.Mean)
 			if g.Accuracy.N > 1 {
 				text += fmt.Sprintf(" ± %s, %d runs", points(g.Accuracy.SD), g.Accuracy.N)
 			}
@@ -209,14 +214,15 @@ func (n networkPanel) entries(network string) []legendEntry {
 	return all
 }
 
-// drawLegend writes the network's name and what its lines are above the data.
-func (n networkPanel) drawLegend(c draw.Canvas, d *plot.Plot, network string, head vg.Length) {
+// drawLegend writes the network's name and what its lines are above the data,
+// in the room of so many lines.
+func (n networkPanel) drawLegend(c draw.Canvas, d *plot.Plot, network string, lines int) {
 	data := d.DataCanvas(c)
-	y := c.Max.Y + head - heading + 6
+	y := c.Max.Y + heading - 16 + vg.Length(lines)*legendLine
 	room := data.Max.X - data.Min.X
 	name := bold(letters(12, ink))
 	c.FillText(name, vg.Point{X: data.Min.X, Y: y}, fit(name, network, room))
-	style := letters(10, faintInk)
+	style := letters(9.5, faintInk)
 	for _, entry := range n.entries(network) {
 		y -= legendLine
 		middle := y + style.Height("x")/2 - 1
