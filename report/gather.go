@@ -18,10 +18,6 @@ func Gather(ctx context.Context, o Options, watch progress.Reporter) (pictures.P
 	if err != nil {
 		return pictures.Page{}, err
 	}
-	decoder, err := imaging.NewDecoder(imaging.Options{Decoder: o.Decoder})
-	if err != nil {
-		return pictures.Page{}, err
-	}
 	runs := make([]*run, len(f.runs))
 	for i, found := range f.runs {
 		if runs[i], err = open(found); err != nil {
@@ -30,6 +26,11 @@ func Gather(ctx context.Context, o Options, watch progress.Reporter) (pictures.P
 		if len(runs[i].shown.Epochs) == 0 {
 			return pictures.Page{}, fail.New(fail.Model, "Train it again with `fx fit-head` or `fx finetune`.", "the run %s tells of no epoch", found.dir)
 		}
+	}
+	// Thumbnails stand as the network saw the photos.
+	decoder, err := imaging.NewDecoder(imaging.Options{Decoder: o.Decoder, EXIF: runs[0].model.EXIF})
+	if err != nil {
+		return pictures.Page{}, err
 	}
 	album := newAlbum()
 	task := watch.Begin("judge", int64(len(runs)), "runs")

@@ -152,7 +152,11 @@ func TestGatherMovedAndChangedPhotos(t *testing.T) {
 	if p.Runs[0].Judged == nil || thumbnails(p) != 0 || !strings.Contains(strings.Join(p.Notes, "\n"), "8 photos have no thumbnail") {
 		t.Errorf("%d thumbnails of photos that are gone; notes %q", thumbnails(p), p.Notes)
 	}
-	if err := os.WriteFile(filepath.Join(moved, "val", "ants", "2.png"), []byte("no photo"), 0o644); err != nil {
+	other, err := os.ReadFile(filepath.Join(moved, "train", "ants", "0.png"))
+	if err == nil {
+		err = os.WriteFile(filepath.Join(moved, "val", "ants", "2.png"), other, 0o644)
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	p = gathered(t, Options{Runs: []string{w.a}, Data: moved})

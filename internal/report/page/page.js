@@ -185,7 +185,7 @@
     const present = [...new Set(m.label)].sort((a, b) => a - b);
     const entries = present.slice(0, listed).map((label) => ({ name: run.classes[label], mark: [svg('path', { d: shape(label)(11, 6, 4.5), fill: colour(label) })] }));
     if (present.length > listed) entries.push({ name: `and ${present.length - listed} more`, mark: [] });
-    entries.push({ name: 'mistake', mark: [svg('circle', { class: 'mistake', cx: 11, cy: 6, r: 5 })] });
+    if (m.label.some((label, i) => label !== m.class[i])) entries.push({ name: 'mistake', mark: [svg('circle', { class: 'mistake', cx: 11, cy: 6, r: 5 })] });
     const holder = html('div');
     parent.append(legend(entries), holder);
     const order = m.x.map((_, i) => i).sort((a, b) => m.x[a] - m.x[b]);
