@@ -15,7 +15,8 @@ import (
 // internal/*, which is open to all. docs/architecture.md says why.
 var mayImport = map[string][]string{
 	"":            {"cli"},
-	"cli":         {"backbones", "classify", "experiments", "extract", "finetune", "head"},
+	"cli":         {"backbones", "classify", "experiments", "extract", "finetune", "head", "report"},
+	"report":      {"backbones", "classify", "extract", "finetune", "head"},
 	"experiments": {"classify", "extract", "finetune", "head"},
 	"classify":    {"backbones", "extract", "head"},
 	"finetune":    {"backbones", "extract", "head"},

@@ -56,26 +56,7 @@ func open(ctx context.Context, o Options, photos int, report progress.Reporter) 
 
 // embedderOf finds the backbone that the MODEL was trained on. It is not open yet.
 func embedderOf(ctx context.Context, m modeldir.Model, o extract.EmbedderOptions, report progress.Reporter) (*extract.Embedder, error) {
-	file, weights := m.Backbone.File, o.Network.Weights
-	switch own := m.Backbone.Weights; {
-	case file != "" && strings.EqualFold(filepath.Ext(weights), ".onnx"):
-		file, weights = weights, "" // the file moved
-	case file != "" && weights == "" && own != file:
-		weights = own
-	case file == "" && weights == "":
-		weights = own
-		if _, err := os.Stat(weights); errors.Is(err, fs.ErrNotExist) && !strings.HasPrefix(weights, "seed:") {
-			report.Note(fmt.Sprintf("the backbone's weights are no longer at %s; looking for others with the same SHA-256", weights))
-			weights = ""
-		}
-	}
-	o.Network = extract.NetworkOptions{
-		Backbone: m.Backbone.Name, Weights: weights, FeatureTensor: m.Backbone.FeatureTensor,
-		Resize: m.Preprocess.Resize, Crop: m.Preprocess.Crop, SHA256: m.Backbone.WeightsSHA256,
-	}
-	if file != "" {
-		o.Network.Backbone = file
-	}
+	o.Network = networkOf(m, o.Network.Weights, report)
 	e, err := extract.NewEmbedder(ctx, o, report)
 	if err != nil && ctx.Err() == nil {
 		return nil, fail.Wrap(fail.Model, err, fmt.Sprintf("The model was trained on %s (SHA-256 %.12s…); name where it lies now with --weights.",
@@ -92,6 +73,32 @@ func embedderOf(ctx context.Context, m modeldir.Model, o extract.EmbedderOptions
 		return nil, fail.New(fail.Model, "Train the head again with `fx fit-head`.", "the network gives features %v, the head takes %v", shape, m.Head.FeatureShape)
 	}
 	return e, nil
+}
+
+// networkOf names the backbone that the MODEL was trained on, by its hash.
+// weights, where not "", is where they lie now.
+func networkOf(m modeldir.Model, weights string, report progress.Reporter) extract.NetworkOptions {
+	file := m.Backbone.File
+	switch own := m.Backbone.Weights; {
+	case file != "" && strings.EqualFold(filepath.Ext(weights), ".onnx"):
+		file, weights = weights, "" // the file moved
+	case file != "" && weights == "" && own != file:
+		weights = own
+	case file == "" && weights == "":
+		weights = own
+		if _, err := os.Stat(weights); errors.Is(err, fs.ErrNotExist) && !strings.HasPrefix(weights, "seed:") {
+			report.Note(fmt.Sprintf("the backbone's weights are no longer at %s; looking for others with the same SHA-256", weights))
+			weights = ""
+		}
+	}
+	o := extract.NetworkOptions{
+		Backbone: m.Backbone.Name, Weights: weights, FeatureTensor: m.Backbone.FeatureTensor,
+		Resize: m.Preprocess.Resize, Crop: m.Preprocess.Crop, SHA256: m.Backbone.WeightsSHA256,
+	}
+	if file != "" {
+		o.Backbone = file
+	}
+	return o
 }
 
 func (c *classifier) close() { _ = c.embedder.Close() } // nothing is written through it

@@ -112,6 +112,38 @@ func TestFitAndEvaluate(t *testing.T) {
 	}
 }
 
+// Every photo's prediction, and the features of those that are chosen.
+func TestJudgeStore(t *testing.T) {
+	features, model := newStore(t, manifest(), "train", "val"), filepath.Join(t.TempDir(), "model")
+	if _, err := Fit(t.Context(), fitOptions(features, model), nil, progress.Discard); err != nil {
+		t.Fatal(err)
+	}
+	j, err := JudgeStore(t.Context(), model, features, func(all []Judgement) []int { return []int{3, len(all) - 1} })
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(j.Predictions) != 20 || j.Accuracy != 1 || j.Split != "val" {
+		t.Errorf("%d predictions, %+v", len(j.Predictions), j.Report)
+	}
+	for i, p := range j.Predictions {
+		if p.Class != p.Label || p.Label != i/10 || p.Probability <= 0.5 || !strings.HasPrefix(p.Path, filepath.Join("val", manifest().Classes[p.Label])) {
+			t.Errorf("prediction %d: %+v", i, p)
+		}
+		if want := i == 3 || i == 19; (p.Features != nil) != want {
+			t.Errorf("prediction %d has features %v", i, p.Features)
+		}
+	}
+	if f := j.Predictions[3].Features; len(f) != 2 || f[0] != -1 || f[1] != 3 {
+		t.Errorf("the features %v", f)
+	}
+}
+
+func TestMapsAreAveraged(t *testing.T) {
+	if got := averaged([]float32{1, 2, 3, 10, 20, 30}, 2, 3); got[0] != 2 || got[1] != 20 {
+		t.Errorf("%v", got)
+	}
+}
+
 func TestClassesAreMatchedByName(t *testing.T) {
 	model := filepath.Join(t.TempDir(), "model")
 	if _, err := Fit(t.Context(), fitOptions(newStore(t, manifest(), "train", "val"), model), nil, progress.Discard); err != nil {

@@ -48,35 +48,8 @@ type Mistake struct {
 // EvaluateStore judges the MODEL by the embeddings of a store. split "" takes
 // the val split that the MODEL was judged by in training, else the only one.
 func EvaluateStore(ctx context.Context, model, features, split string) (Report, error) {
-	m, p, err := modeldir.Load(model)
-	if err != nil {
-		return Report{}, err
-	}
-	s, err := store.Open(features)
-	if err != nil {
-		return Report{}, err
-	}
-	defer func() { _ = s.Close() }() // only read
-	if err := sameFeatures(m, s.Manifest, features); err != nil {
-		return Report{}, err
-	}
-	data, split, notes, err := judgedBy(s, m, split, features)
-	if err != nil {
-		return Report{}, err
-	}
-	m.Notes = append(slices.Clone(m.Notes), notes...)
-	var paths []string // of the photos, in the order of data.Photos
-	for _, photo := range data.Photos {
-		paths = append(paths, s.Rows()[photo.Rows[0]].Path)
-	}
-	if err := relabel(data.Photos, s.Manifest.Classes, m.Classes); err != nil {
-		return Report{}, err
-	}
-	metrics, err := head.Evaluate(ctx, layoutOf(m.Head, len(m.Classes)), head.Params(p), data)
-	if err != nil {
-		return Report{}, err
-	}
-	return newReport(m, metrics, paths, split), nil
+	j, err := judgeStore(ctx, model, features, split, nil)
+	return j.Report, err
 }
 
 // sameFeatures refuses a store that another network or preprocessing made.

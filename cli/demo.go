@@ -3,10 +3,12 @@ package cli
 import (
 	"fmt"
 	"io"
+	"path/filepath"
 
 	urfave "github.com/urfave/cli/v2"
 
 	"fx/classify"
+	"fx/report"
 )
 
 func demoCommand(out *output) *urfave.Command {
@@ -35,12 +37,25 @@ func demoCommand(out *output) *urfave.Command {
 			if err != nil {
 				return err
 			}
-			return out.result(d, func(w io.Writer) { printDemo(w, d) })
+			made, err := report.Write(c.Context, report.Options{
+				Runs: []string{d.Model}, Out: filepath.Join(c.String("out"), "report.html"), Embedder: embedder,
+				Decoder: c.String("decoder"), FxVersion: version(),
+			}, out.progress())
+			if err != nil {
+				return err
+			}
+			return out.result(demoResult{d, made.HTML}, func(w io.Writer) { printDemo(w, d, made.HTML) })
 		},
 	}
 }
 
-func printDemo(w io.Writer, d classify.DemoResult) {
+// demoResult is what --json prints.
+type demoResult struct {
+	classify.DemoResult
+	HTML string `json:"html"`
+}
+
+func printDemo(w io.Writer, d classify.DemoResult, html string) {
 	printReport(w, d.Eval)
 	e := d.Extract
 	fmt.Fprintf(w, "\nfeatures: %d photos, %d computed", e.Images, e.Computed)
@@ -51,7 +66,7 @@ func printDemo(w io.Writer, d classify.DemoResult) {
 	for _, line := range [][2]string{
 		{"photos", d.Photos.Dir + " (" + d.Photos.Origin + ")"},
 		{"network", d.Backbone + ", weights " + d.Weights + " (" + d.WeightsOrigin + ")"},
-		{"features", d.Store}, {"model", d.Model}, {"report", d.Picture},
+		{"features", d.Store}, {"model", d.Model}, {"picture", d.Picture}, {"report", html},
 	} {
 		fmt.Fprintf(w, "%-9s %s\n", line[0], line[1])
 	}

@@ -7,6 +7,7 @@ type Options struct {
 	Embedder   EmbedderOptions
 	Data       string   // folder of photos, or a .csv list
 	Extensions []string // that count as photos besides torchvision's
+	Splits     []string // names of those to extract; nil for all
 	Store      string   // folder to fill
 
 	DType      string // of the cached values: "float32" (also "") or "float16"

@@ -48,6 +48,11 @@ func Run(ctx context.Context, o Options, report progress.Reporter) (Summary, err
 	if err != nil {
 		return Summary{}, err
 	}
+	if o.Splits != nil {
+		if err := keepSplits(photos, o.Splits); err != nil {
+			return Summary{}, err
+		}
+	}
 	if o.Views > 0 && o.TrainSplit != "" && !slices.Contains(photos.Splits, o.TrainSplit) && !slices.Equal(photos.Splits, []string{""}) {
 		return Summary{}, fail.New(fail.Usage, "Name one with --train-split: "+strings.Join(photos.Splits, ", ")+".", "%s has no split %q for --views to augment", o.Data, o.TrainSplit)
 	}
@@ -79,6 +84,18 @@ func Run(ctx context.Context, o Options, report progress.Reporter) (Summary, err
 		return s, fail.New(fail.Rejected, "The reasons are listed above.", "none of the %d photos of %s can be used", s.Images, o.Data)
 	}
 	return s, nil
+}
+
+// keepSplits leaves the photos of the named splits, and the classes as they were.
+func keepSplits(photos *dataset.Dataset, names []string) error {
+	for _, name := range names {
+		if !slices.Contains(photos.Splits, name) {
+			return fail.New(fail.Usage, "It has "+strings.Join(photos.Splits, ", ")+".", "%s has no split %q", photos.Root, name)
+		}
+	}
+	photos.Splits = names
+	photos.Items = slices.DeleteFunc(photos.Items, func(item dataset.Item) bool { return !slices.Contains(names, item.Split) })
+	return nil
 }
 
 // maxViews bounds what a slip of the keyboard can ask for.
@@ -130,6 +147,7 @@ func (r *run) open(ctx context.Context, shard store.Shard) error {
 	}
 	r.manifest = r.newManifest(provider)
 	if exists && r.embedder.session == nil {
+		stored.Made.Data = r.manifest.Made.Data
 		r.manifest.Made = stored.Made
 	}
 	r.writer, err = store.OpenForWriting(ctx, r.options.Store, r.manifest,
@@ -182,7 +200,7 @@ func (r *run) newManifest(provider string) store.Manifest {
 		Preprocess: n.Backbone.Preprocess, EXIF: o.EXIF, Decoder: decoderFamily(r.decoder), Provider: provider,
 		DType: store.DType(o.DType), FeatureShape: n.Backbone.FeatureShape,
 		Seed: o.Seed, Views: o.Views, Classes: r.photos.Classes,
-		Made: store.Provenance{FX: o.FxVersion, WeightsOrigin: n.WeightsOrigin, WeightsFile: n.Weights, BackboneFile: n.Backbone.File, Notes: n.Notes},
+		Made: store.Provenance{FX: o.FxVersion, WeightsOrigin: n.WeightsOrigin, WeightsFile: n.Weights, BackboneFile: n.Backbone.File, Data: absolute(o.Data), Notes: n.Notes},
 	}
 	if n.Backbone.File != "" {
 		m.Made.FeatureTensor = o.Embedder.Network.FeatureTensor

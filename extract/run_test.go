@@ -165,6 +165,46 @@ func TestOnlyWhatChangedIsComputed(t *testing.T) {
 	sameContent(t, "a store that went through changes", content(t, out), content(t, fresh.Store))
 }
 
+// One split alone keeps the labels of all classes, and the store knows where the
+// photos lay, also when they moved and nothing was computed.
+func TestOneSplitAlone(t *testing.T) {
+	needRuntime(t)
+	data, out := photos(t, 2), filepath.Join(t.TempDir(), "store")
+	ants := filepath.Join(data, "val/ants") // the class stays, without a photo
+	for _, err := range []error{os.RemoveAll(ants), os.Mkdir(ants, 0o755)} {
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	o := options(data, out)
+	o.Splits = []string{"val"}
+	mustRun(t, o, 2, 0, 0)
+	s, err := store.Open(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range s.Rows() {
+		if row.Split != "val" || row.Class != "bees" || row.Label != 1 {
+			t.Errorf("row %+v", row)
+		}
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	o.Data = filepath.Join(t.TempDir(), "moved")
+	if err := os.Rename(data, o.Data); err != nil {
+		t.Fatal(err)
+	}
+	mustRun(t, o, 0, 2, 0)
+	if m, err := store.ReadManifest(out); err != nil || m.Made.Data != o.Data {
+		t.Errorf("the photos lie in %q, %v; want %q", m.Made.Data, err, o.Data)
+	}
+	o.Splits = []string{"test"}
+	if _, err := Run(t.Context(), o, progress.Discard); fail.KindOf(err) != fail.Usage || !strings.Contains(err.Error(), `no split "test"`) {
+		t.Errorf("an unknown split: %v", err)
+	}
+}
+
 func TestEveryDifferenceIsNamed(t *testing.T) {
 	needRuntime(t)
 	data, out := photos(t, 1), filepath.Join(t.TempDir(), "store")

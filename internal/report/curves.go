@@ -71,17 +71,7 @@ func (r Report) best() (Epoch, bool) {
 }
 
 func (p panel) plot(r Report) *plot.Plot {
-	d := plot.New()
-	small := letters(10.5, faintInk)
-	for _, axis := range []*plot.Axis{&d.X, &d.Y} {
-		axis.Tick.Label.Font, axis.Tick.Label.Color = small.Font, small.Color
-		axis.Label.TextStyle.Font, axis.Label.TextStyle.Color = small.Font, small.Color
-		axis.LineStyle.Color, axis.Tick.LineStyle.Color = mark, mark
-		axis.Padding = 0
-	}
-	d.X.Label.Padding = 2
-	d.X.Tick.Length = 4
-	d.Y.LineStyle.Width, d.Y.Tick.Length = 0, 0
+	d := newPlot()
 	first, last := r.Epochs[0].Epoch, r.Epochs[len(r.Epochs)-1].Epoch
 	side := 0.02*float64(last-first) + 0.15
 	d.X.Min, d.X.Max = float64(first)-side, float64(last)+side
@@ -94,10 +84,7 @@ func (p panel) plot(r Report) *plot.Plot {
 	d.Y.Min, d.Y.Max = d.Y.Min-room, d.Y.Max+room
 	d.Y.Tick.Marker = constantTicks(ticks)
 
-	lines := plotter.NewGrid()
-	lines.Vertical.Width = 0
-	lines.Horizontal.Color = grid
-	d.Add(lines)
+	d.Add(gridLines())
 	if best, marked := r.best(); marked {
 		x := float64(best.Epoch)
 		d.Add(&plotter.Line{XYs: plotter.XYs{{X: x, Y: d.Y.Min}, {X: x, Y: d.Y.Max}},
@@ -110,6 +97,30 @@ func (p panel) plot(r Report) *plot.Plot {
 	d.Y.Min, d.Y.Max = low, high // Add widens the axes to the data
 	d.X.Min, d.X.Max = float64(first)-side, float64(last)+side
 	return d
+}
+
+// newPlot is a diagram with quiet axes.
+func newPlot() *plot.Plot {
+	d := plot.New()
+	small := letters(10.5, faintInk)
+	for _, axis := range []*plot.Axis{&d.X, &d.Y} {
+		axis.Tick.Label.Font, axis.Tick.Label.Color = small.Font, small.Color
+		axis.Label.TextStyle.Font, axis.Label.TextStyle.Color = small.Font, small.Color
+		axis.LineStyle.Color, axis.Tick.LineStyle.Color = mark, mark
+		axis.Padding = 0
+	}
+	d.X.Label.Padding = 2
+	d.X.Tick.Length = 4
+	d.Y.LineStyle.Width, d.Y.Tick.Length = 0, 0
+	return d
+}
+
+// gridLines run from the ticks of the values.
+func gridLines() *plotter.Grid {
+	lines := plotter.NewGrid()
+	lines.Vertical.Width = 0
+	lines.Horizontal.Color = grid
+	return lines
 }
 
 // manyEpochs is where the points of a curve begin to touch each other.

@@ -1,4 +1,5 @@
-// Package report draws a training as PNG pictures and writes it as CSV. The common case:
+// Package report draws trainings: one as PNG pictures and CSV, or many side by
+// side as one HTML page with pictures beside it. The common case of one:
 //
 //	err := report.Picture("out/report.png", report.Report{
 //		Title: "squeezenet1_1 on hymenoptera_data", Epochs: epochs, BestEpoch: 7,
@@ -7,6 +8,12 @@
 //
 // Picture shows the curves of accuracy and loss beside the confusion matrix;
 // Curves and Confusion show one of them alone; CSV writes the epochs as a table.
+//
+// HTML writes a Page, which package fx/report gathers from runs, as one file
+// that needs no network: tables that are there without JavaScript, diagrams that
+// page/page.js draws as SVG from a document in the page, and every thumbnail
+// once. AccuracyByEpoch, LossByEpoch and Table draw the same as pictures.
+//
 // Every file appears whole or not at all (internal/durable). The same report
 // gives the same bytes.
 //

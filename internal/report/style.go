@@ -2,6 +2,7 @@ package report
 
 import (
 	"image/color"
+	"strconv"
 
 	xfont "golang.org/x/image/font"
 	"gonum.org/v1/plot"
@@ -71,4 +72,27 @@ func mix(a, b colour, t float64) colour {
 
 func rectangle(x0, y0, x1, y1 vg.Length) []vg.Point {
 	return []vg.Point{{X: x0, Y: y0}, {X: x1, Y: y0}, {X: x1, Y: y1}, {X: x0, Y: y1}}
+}
+
+// palette are the colours of curves and classes on white and on black paper:
+// Okabe and Ito's, their yellow darkened and lightened to be seen on both. The
+// first three are those of the modes.
+var palette = []struct{ day, night string }{
+	{"#0072b2", "#4ba9e6"}, // blue
+	{"#d55e00", "#ff8a3d"}, // vermilion
+	{"#009e73", "#2bc79a"}, // bluish green
+	{"#b5588f", "#e29cc6"}, // reddish purple
+	{"#a67c00", "#e5c04b"}, // yellow
+	{"#4aa3d8", "#9fd4f5"}, // sky blue
+	{"#e69f00", "#ffc04d"}, // orange
+	{"#555555", "#bbbbbb"}, // grey
+}
+
+// paint is the colour i of the palette on paper.
+func paint(i int) colour {
+	rgb, err := strconv.ParseUint(palette[i%len(palette)].day[1:], 16, 32)
+	if err != nil {
+		panic(err) // our own constants
+	}
+	return hex(uint32(rgb))
 }

@@ -60,6 +60,7 @@ func (w *Writer) Finish(ctx context.Context) (Summary, error) {
 func (w *Writer) finalManifest() Manifest {
 	m := w.manifest
 	m.Made = w.stored.Made
+	m.Made.Data = w.manifest.Made.Data // the photos may have moved since the rows were computed
 	return m
 }
 

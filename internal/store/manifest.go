@@ -66,6 +66,7 @@ type Provenance struct {
 	FX              string            `json:"fx,omitempty"`               // version
 	ONNXRuntime     string            `json:"onnxruntime,omitempty"`      // version
 	Device          string            `json:"device,omitempty"`           // such as the name of the GPU
+	Data            string            `json:"data,omitempty"`             // absolute path of the photos' folder or list, as of the last run; "" in stores of an older fx
 	ProviderOptions map[string]string `json:"provider_options,omitempty"` // of ONNX Runtime
 	WeightsOrigin   string            `json:"weights_origin,omitempty"`   // where they were found
 	WeightsFile     string            `json:"weights_file,omitempty"`     // absolute path, or seed:0

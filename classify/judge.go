@@ -1,0 +1,121 @@
+package classify
+
+import (
+	"context"
+	"slices"
+
+	"fx/extract"
+	"fx/head"
+	"fx/internal/fail"
+	"fx/internal/modeldir"
+	"fx/internal/progress"
+	"fx/internal/store"
+)
+
+// Judged is a Report with what it was counted from.
+type Judged struct {
+	Report
+	Predictions []Judgement // one for each photo, in the order of the store
+}
+
+// Judgement is a MODEL's word on one photo of known class.
+type Judgement struct {
+	Path        string       // relative to the data, as in store.Row
+	SHA256      store.SHA256 // of the photo
+	Label       int          // index into the MODEL's classes, as Class
+	Class       int          // the most probable
+	Probability float64      // of Class
+	Features    []float32    // [Head.Features]: a map is averaged over its positions; nil unless chosen
+}
+
+// JudgeStore is EvaluateStore with every prediction, by the split that the
+// MODEL was judged by in training. choose returns the indexes of the photos
+// whose features are wanted too.
+func JudgeStore(ctx context.Context, model, features string, choose func([]Judgement) []int) (Judged, error) {
+	return judgeStore(ctx, model, features, "", choose)
+}
+
+func judgeStore(ctx context.Context, model, features, split string, choose func([]Judgement) []int) (Judged, error) {
+	m, p, err := modeldir.Load(model)
+	if err != nil {
+		return Judged{}, err
+	}
+	s, err := store.Open(features)
+	if err != nil {
+		return Judged{}, err
+	}
+	defer func() { _ = s.Close() }() // only read
+	if err := sameFeatures(m, s.Manifest, features); err != nil {
+		return Judged{}, err
+	}
+	data, split, notes, err := judgedBy(s, m, split, features)
+	if err != nil {
+		return Judged{}, err
+	}
+	m.Notes = append(slices.Clone(m.Notes), notes...)
+	if err := relabel(data.Photos, s.Manifest.Classes, m.Classes); err != nil {
+		return Judged{}, err
+	}
+	metrics, err := head.Evaluate(ctx, layoutOf(m.Head, len(m.Classes)), head.Params(p), data)
+	if err != nil {
+		return Judged{}, err
+	}
+	var paths []string // of the photos, in the order of data.Photos
+	j := Judged{}
+	for i, photo := range data.Photos {
+		row, said := s.Rows()[photo.Rows[0]], metrics.Predictions[i]
+		paths = append(paths, row.Path)
+		j.Predictions = append(j.Predictions, Judgement{Path: row.Path, SHA256: row.SHA256, Label: said.Label, Class: said.Class, Probability: said.Probability})
+	}
+	j.Report = newReport(m, metrics, paths, split)
+	if choose != nil {
+		buffer := make([]float32, s.Manifest.Values())
+		for _, i := range choose(j.Predictions) {
+			j.Predictions[i].Features = averaged(data.Row(data.Photos[i].Rows[0], buffer), m.Head.Features, m.Head.Positions)
+		}
+	}
+	return j, nil
+}
+
+// averaged returns the mean over the positions of a map [channels, positions].
+func averaged(row []float32, channels, positions int) []float32 {
+	mean := make([]float32, channels)
+	for c := range mean {
+		sum := 0.0
+		for _, v := range row[c*positions : (c+1)*positions] {
+			sum += float64(v)
+		}
+		mean[c] = float32(sum / float64(positions))
+	}
+	return mean
+}
+
+// ExtractFor brings a store to what the MODEL's backbone sees of the photos
+// that the training judged by, for JudgeStore: of a finetuned network there is
+// no other store. data is the folder or list of the photos.
+func ExtractFor(ctx context.Context, o Options, data, storeDir, fxVersion string, report progress.Reporter) error {
+	m, _, err := modeldir.Load(o.Model)
+	if err != nil {
+		return err
+	}
+	splits := []string{m.Metrics.ValSplit}
+	if m.Metrics.ValFraction > 0 { // the photos are drawn from those of training
+		splits = []string{m.Metrics.TrainSplit}
+	}
+	o.Embedder.Network = networkOf(m, o.Embedder.Network.Weights, report)
+	_, err = extract.Run(ctx, extract.Options{
+		Embedder: o.Embedder, Data: data, Store: storeDir, Splits: splits, EXIF: m.EXIF, Decoder: o.Decoder,
+		FxVersion: fxVersion,
+	}, report)
+	return fail.Wrap(fail.KindOf(err), err, "", "features of the photos in %s", data)
+}
+
+// FitsStore tells why the MODEL can't be judged by a store: there is none, or
+// another network or preprocessing made it.
+func FitsStore(m modeldir.Model, dir string) error {
+	manifest, err := store.ReadManifest(dir)
+	if err != nil {
+		return err
+	}
+	return sameFeatures(m, manifest, dir)
+}

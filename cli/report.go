@@ -1,0 +1,71 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+
+	urfave "github.com/urfave/cli/v2"
+
+	pictures "fx/internal/report"
+	"fx/report"
+)
+
+func reportCommand(out *output) *urfave.Command {
+	return &urfave.Command{
+		Name:      "report",
+		Usage:     "trainings side by side, as one HTML file and pictures",
+		ArgsUsage: "RUN...",
+		Description: "A RUN is a MODEL of fx fit-head, a RUN of fx finetune or the folder of an experiment. The HTML file\n" +
+			"needs no network. What a run says of its val photos is computed again from its features; where there are\n" +
+			"none, as of a finetuned network, they are extracted once into RUN/report-features.",
+		Flags: append([]urfave.Flag{
+			&urfave.StringFlag{Name: "out", Usage: "`FILE.html` to write, pictures beside it (default: report.html in the one RUN, else fx-report.html)"},
+			&urfave.StringFlag{Name: "title", Usage: "of the report"},
+			&urfave.StringFlag{Name: "data", Usage: "`DIR` where the photos lie now (default: where the runs found them)"},
+		}, deviceFlags()...),
+		Action: func(c *urfave.Context) error {
+			embedder, err := embedderOptions(c)
+			if err != nil {
+				return err
+			}
+			made, err := report.Write(c.Context, report.Options{
+				Runs: c.Args().Slice(), Out: c.String("out"), Title: c.String("title"), Data: c.String("data"),
+				Embedder: embedder, Decoder: c.String("decoder"), FxVersion: version(),
+			}, out.progress())
+			if err != nil {
+				return err
+			}
+			return out.result(made, func(w io.Writer) { printReportMade(w, made) })
+		},
+	}
+}
+
+func printReportMade(w io.Writer, r report.Result) {
+	network, training, weights := 7, 8, 7
+	names := make([]string, len(r.Table))
+	for i, row := range r.Table {
+		names[i] = pictures.ModeName(row.Mode)
+		if row.Detail != "" {
+			names[i] += ", " + row.Detail
+		}
+		network, training, weights = max(network, len(row.Network)), max(training, len(names[i])), max(weights, len(row.Weights))
+	}
+	fmt.Fprintf(w, "%-*s  %-*s  %-*s  runs  best val accuracy       time  images/s\n", network, "network", training, "training", weights, "weights")
+	for i, row := range r.Table {
+		accuracy := fmt.Sprintf("%.4f", row.BestValAccuracy)
+		if row.Runs > 1 {
+			accuracy += fmt.Sprintf(" ± %.4f", row.SD)
+		}
+		fmt.Fprintf(w, "%-*s  %-*s  %-*s  %4d  %-17s  %9s  %8.0f\n", network, row.Network, training, names[i], weights, row.Weights,
+			row.Runs, accuracy, pictures.Duration(row.Seconds), row.ImagesPerSecond)
+		for _, of := range row.References {
+			fmt.Fprintf(w, "%-*s  %-*s  %-*s        %.4f\n", network, "", training, "  "+of.Name, weights, of.Network, of.BestValAccuracy)
+		}
+	}
+	fmt.Fprintln(w)
+	printNotes(w, r.Notes)
+	fmt.Fprintf(w, "report: %s (%.1f MB)\n", r.HTML, float64(r.Bytes)/1e6)
+	for _, path := range r.Pictures {
+		fmt.Fprintf(w, "picture: %s\n", path)
+	}
+}

@@ -1,0 +1,106 @@
+package report
+
+import (
+	"fmt"
+	"math"
+	"slices"
+)
+
+// Sizes of tables of a run's classes.
+const (
+	matrixClasses = 20 // above, the page lists what is confused instead of a matrix
+	worstRows     = 40 // classes in the table of precision and recall
+	pairRows      = 20
+)
+
+// confusionTable is a confusion matrix as the page shows it.
+type confusionTable struct {
+	Classes []string
+	Rows    []confusionRow
+	Upright bool // the names of the columns are too wide to lie side by side
+}
+
+type confusionRow struct {
+	Name  string
+	Cells []confusionCell
+}
+
+type confusionCell struct {
+	Photos    int
+	Share     string // of the row
+	Shade     string // 0 to 1, for CSS
+	Dark      bool   // the shade asks for light letters
+	Right     bool
+	Truth, As string
+}
+
+// newConfusionTable returns nil where there are too many classes.
+func newConfusionTable(r Run) *confusionTable {
+	if r.Judged == nil || len(r.Classes) > matrixClasses {
+		return nil
+	}
+	t := &confusionTable{Classes: r.Classes}
+	letters := 0
+	for _, name := range r.Classes {
+		letters += max(4, len(name))
+	}
+	t.Upright = letters > 36
+	for i, counts := range r.Judged.Confusion {
+		total := 0
+		for _, n := range counts {
+			total += n
+		}
+		row := confusionRow{Name: r.Classes[i]}
+		for k, n := range counts {
+			share := 0.0
+			if total > 0 {
+				share = float64(n) / float64(total)
+			}
+			row.Cells = append(row.Cells, confusionCell{
+				Photos: n, Share: fmt.Sprintf("%.0f %%", 100*share), Shade: fmt.Sprintf("%.3f", 0.92*math.Sqrt(share)),
+				Dark: share > 0.3, Right: i == k, Truth: r.Classes[i], As: r.Classes[k],
+			})
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	return t
+}
+
+// worstClasses returns the classes for the table of precision and recall: all in
+// their order, or the worst by F1 where they are many.
+func worstClasses(all []Class) []Class {
+	if len(all) <= worstRows {
+		return all
+	}
+	sorted := slices.Clone(all)
+	slices.SortStableFunc(sorted, func(a, b Class) int {
+		switch {
+		case a.F1 < b.F1:
+			return -1
+		case a.F1 > b.F1:
+			return 1
+		}
+		return 0
+	})
+	return sorted[:worstRows]
+}
+
+// confusedPair is a class taken for another.
+type confusedPair struct {
+	Truth, As string
+	Photos    int
+}
+
+// confusedPairs lists what is confused most, for runs of more classes than a matrix can show.
+func confusedPairs(r Run) []confusedPair {
+	var pairs []confusedPair
+	for i, row := range r.Judged.Confusion {
+		for k, n := range row {
+			if i != k && n > 0 {
+				pairs = append(pairs, confusedPair{r.Classes[i], r.Classes[k], n})
+			}
+		}
+	}
+	slices.SortStableFunc(pairs, func(a, b confusedPair) int { return b.Photos - a.Photos })
+	return pairs[:min(len(pairs), pairRows)]
+}

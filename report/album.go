@@ -1,0 +1,193 @@
+package report
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"image"
+	"image/jpeg"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+
+	"fx/internal/dataset"
+	"fx/internal/imaging"
+	"fx/internal/preprocess"
+	"fx/internal/progress"
+	pictures "fx/internal/report"
+	"fx/internal/store"
+)
+
+// thumbnailQuality is JPEG's: about 3 KB a thumbnail.
+const thumbnailQuality = 70
+
+// album holds each photo of the page once, whatever the number of runs.
+type album struct {
+	photos []photo
+	byHash map[store.SHA256]int
+	roots  map[string]map[string]string // data → relative path → path to open
+}
+
+type photo struct {
+	pictures.Photo
+	data   string
+	sha256 store.SHA256
+	shown  bool // gets a thumbnail
+}
+
+func newAlbum() *album {
+	return &album{byHash: map[store.SHA256]int{}, roots: map[string]map[string]string{}}
+}
+
+// add returns the number of the photo called rel in data.
+func (a *album) add(data, rel string, hash store.SHA256) int {
+	if at, known := a.byHash[hash]; known {
+		return at
+	}
+	a.byHash[hash] = len(a.photos)
+	a.photos = append(a.photos, photo{Photo: pictures.Photo{Name: rel}, data: data, sha256: hash})
+	return len(a.photos) - 1
+}
+
+// choose picks the photos that get thumbnails, at most limit: those that runs
+// list as mistakes, then an even sample of those on maps. It returns how many
+// have none.
+func (a *album) choose(runs []*run, limit int) (left int) {
+	count := 0
+	show := func(i int) {
+		if !a.photos[i].shown && count < limit {
+			a.photos[i].shown = true
+			count++
+		}
+	}
+	for rank := range maxMistakes {
+		for _, r := range runs {
+			if j := r.shown.Judged; j != nil && rank < len(j.Mistakes) {
+				show(j.Mistakes[rank].Photo)
+			}
+		}
+	}
+	var rest []int
+	for i, p := range a.photos {
+		if !p.shown {
+			rest = append(rest, i)
+		}
+	}
+	room := limit - count
+	for k := range min(room, len(rest)) {
+		show(rest[k*len(rest)/min(room, len(rest))])
+	}
+	return len(a.photos) - count
+}
+
+// draw makes the thumbnails of the chosen photos. It returns how many can't be
+// made, since the photo is gone, changed or damaged.
+func (a *album) draw(ctx context.Context, decoder *imaging.Decoder, watch progress.Reporter) (missing int, err error) {
+	var wanted []int
+	for i, p := range a.photos {
+		if p.shown {
+			wanted = append(wanted, i)
+			if err := a.scan(ctx, p.data); err != nil {
+				return 0, err
+			}
+		}
+	}
+	task := watch.Begin("thumbnails", int64(len(wanted)), "photos")
+	defer task.End()
+	next := make(chan int)
+	var group sync.WaitGroup
+	for range min(runtime.GOMAXPROCS(0), len(wanted)) {
+		group.Go(func() {
+			for i := range next {
+				p := &a.photos[i]
+				p.JPEG = thumbnail(decoder, a.roots[p.data][p.Name], p.sha256) // nil is counted below
+				task.Add(1)
+			}
+		})
+	}
+	for _, i := range wanted {
+		if ctx.Err() != nil {
+			break
+		}
+		next <- i
+	}
+	close(next)
+	group.Wait()
+	for _, i := range wanted {
+		if a.photos[i].JPEG == nil {
+			missing++
+		}
+	}
+	return missing, ctx.Err()
+}
+
+// scan finds the photos of data, once. A folder that is gone holds none.
+func (a *album) scan(ctx context.Context, data string) error {
+	if _, known := a.roots[data]; known {
+		return nil
+	}
+	paths := map[string]string{}
+	a.roots[data] = paths
+	if data == "" {
+		return nil
+	}
+	found, err := dataset.Scan(ctx, data, dataset.Options{Extensions: []string{filepath.Ext(data)}})
+	if err != nil {
+		return ctx.Err()
+	}
+	for _, item := range found.Items {
+		paths[item.Rel] = item.Path
+	}
+	return nil
+}
+
+// thumbnail returns the photo at path as a small square JPEG, or nil where it
+// is not the one of the hash or can't be decoded.
+func thumbnail(decoder *imaging.Decoder, path string, hash store.SHA256) []byte {
+	data, err := os.ReadFile(path)
+	if err != nil || store.SHA256(sha256.Sum256(data)) != hash {
+		return nil
+	}
+	photo, err := decoder.Decode(data)
+	if err != nil {
+		return nil
+	}
+	const side = pictures.ThumbnailSide
+	pixels := make([]uint8, 3*side*side)
+	if err := photo.CenterView(preprocess.ImageNet(side, side), pixels); err != nil {
+		return nil
+	}
+	square := image.NewRGBA(image.Rect(0, 0, side, side))
+	for i := range side * side {
+		copy(square.Pix[4*i:], pixels[3*i:3*i+3])
+		square.Pix[4*i+3] = 0xff
+	}
+	var b bytes.Buffer
+	if err := jpeg.Encode(&b, square, &jpeg.Options{Quality: thumbnailQuality}); err != nil {
+		return nil
+	}
+	return b.Bytes()
+}
+
+// shown are the photos as the page takes them.
+func (a *album) shown() []pictures.Photo {
+	all := make([]pictures.Photo, len(a.photos))
+	for i, p := range a.photos {
+		all[i] = p.Photo
+	}
+	return all
+}
+
+// notes say what of the photos is not in the page.
+func (a *album) notes(left, missing int) []string {
+	var notes []string
+	if left > 0 {
+		notes = append(notes, fmt.Sprintf("%d of the %d photos shown have thumbnails: the mistakes listed, and an even sample of the others", len(a.photos)-left, len(a.photos)))
+	}
+	if missing > 0 {
+		notes = append(notes, fmt.Sprintf("%d photos have no thumbnail: they are gone or have changed since the runs saw them (--data names their folder)", missing))
+	}
+	return notes
+}

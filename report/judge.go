@@ -1,0 +1,158 @@
+package report
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"fx/classify"
+	"fx/internal/fail"
+	"fx/internal/progress"
+	pictures "fx/internal/report"
+	"fx/internal/store"
+)
+
+// What goes into a page.
+const (
+	maxPoints   = 600 // of a map
+	maxMistakes = 24  // of a run
+	maxPhotos   = 400 // that have thumbnails
+)
+
+// featuresFolder is the store that a report fills inside a run whose features are in no other.
+const featuresFolder = "report-features"
+
+// judge fills r.shown.Judged, or says in r.shown.Missing why it can't. Only an
+// interrupt is an error.
+func (r *run) judge(ctx context.Context, o Options, album *album, watch progress.Reporter) error {
+	features, err := r.features(ctx, o, watch)
+	if err == nil {
+		err = r.judgeBy(ctx, features, o, album)
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil {
+		r.shown.Missing = err.Error()
+		watch.Note(fmt.Sprintf("%s is not judged again: %v", r.name, err))
+	}
+	return nil
+}
+
+// features returns the store to judge by: that of the training, an earlier
+// report's, or a new one.
+func (r *run) features(ctx context.Context, o Options, watch progress.Reporter) (string, error) {
+	own := filepath.Join(r.dir, featuresFolder)
+	candidates := []string{r.model.Features}
+	if r.member != nil {
+		candidates = append(candidates, r.member.Store)
+	}
+	for _, dir := range candidates {
+		if dir != "" && classify.FitsStore(r.model, dir) == nil {
+			return dir, nil
+		}
+	}
+	data := r.data(o)
+	if _, err := os.Stat(own); err == nil && classify.FitsStore(r.model, own) != nil {
+		if err := os.RemoveAll(own); err != nil { // of an earlier training into this folder
+			return "", fail.Wrap(fail.KindOf(err), err, "", "remove %s", own)
+		}
+	} else if err == nil && data == "" {
+		return own, nil
+	}
+	if data == "" {
+		return "", errors.New("neither its features nor its photos are to be found (--data names the photos)")
+	}
+	if _, err := os.Stat(data); err != nil {
+		if classify.FitsStore(r.model, own) == nil {
+			return own, nil
+		}
+		return "", fmt.Errorf("its photos are no longer at %s (--data names them)", data)
+	}
+	err := classify.ExtractFor(ctx, classify.Options{Model: r.dir, Embedder: o.Embedder, Decoder: o.Decoder}, data, own, o.FxVersion, watch)
+	return own, err
+}
+
+// data is the folder or list of the run's photos, or "".
+func (r *run) data(o Options) string {
+	for _, data := range []string{o.Data, r.found.data, r.origin.Data} {
+		if data != "" {
+			return data
+		}
+	}
+	if m, err := store.ReadManifest(r.model.Features); err == nil {
+		return m.Made.Data
+	}
+	return ""
+}
+
+func (r *run) judgeBy(ctx context.Context, features string, o Options, album *album) error {
+	judged, err := classify.JudgeStore(ctx, r.dir, features, chosen)
+	if err != nil {
+		return err
+	}
+	data := r.data(o)
+	if data == "" {
+		if m, err := store.ReadManifest(features); err == nil {
+			data = m.Made.Data
+		}
+	}
+	j := &pictures.Judged{
+		Split: judged.Split, Photos: judged.Photos, Accuracy: judged.Accuracy, Loss: judged.Loss, Confusion: judged.Confusion,
+	}
+	for _, c := range judged.Classes {
+		j.Classes = append(j.Classes, pictures.Class{Name: c.Name, Precision: c.Precision, Recall: c.Recall, F1: c.F1, Photos: c.Support})
+	}
+	point := func(p classify.Judgement) pictures.Point {
+		return pictures.Point{Photo: album.add(data, p.Path, p.SHA256), Label: p.Label, Class: p.Class, Probability: p.Probability}
+	}
+	for _, i := range mistakes(judged.Predictions, maxMistakes) {
+		j.Mistakes = append(j.Mistakes, point(judged.Predictions[i]))
+	}
+	var shown []pictures.Point
+	var rows [][]float32
+	for _, p := range judged.Predictions {
+		if p.Class != p.Label {
+			j.Wrong++
+		}
+		if p.Features != nil {
+			shown, rows = append(shown, point(p)), append(rows, p.Features)
+		}
+	}
+	if plane, ok := project(rows); ok {
+		for i := range shown {
+			shown[i].X, shown[i].Y = plane.x[i], plane.y[i]
+		}
+		j.Map = &pictures.Map{Points: shown, Explained: plane.explained, Of: len(judged.Predictions)}
+	}
+	r.shown.Judged = j
+	return nil
+}
+
+// chosen are the photos that go onto the map: all, or an even sample and the
+// most confident mistakes.
+func chosen(all []classify.Judgement) []int {
+	var picked []int
+	if len(all) <= maxPoints {
+		for i := range all {
+			picked = append(picked, i)
+		}
+		return picked
+	}
+	wanted := map[int]bool{}
+	for _, i := range mistakes(all, maxMistakes) {
+		wanted[i] = true
+	}
+	room := maxPoints - len(wanted)
+	for k := range room {
+		wanted[k*len(all)/room] = true
+	}
+	for i := range all {
+		if wanted[i] {
+			picked = append(picked, i)
+		}
+	}
+	return picked
+}

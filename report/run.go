@@ -1,0 +1,107 @@
+package report
+
+import (
+	"path/filepath"
+	"strings"
+
+	"fx/finetune"
+	"fx/internal/modeldir"
+	pictures "fx/internal/report"
+)
+
+// maxEpochs is how many points of a curve a page takes: L-BFGS may have thousands.
+const maxEpochs = 200
+
+// run is one training under way into the report.
+type run struct {
+	found
+	model    modeldir.Model
+	origin   finetune.Origin // zero for the MODEL of `fx fit-head`
+	settings settings
+	shown    pictures.Run
+}
+
+// open reads what the run says of itself.
+func open(f found) (*run, error) {
+	m, _, err := modeldir.Load(f.dir)
+	if err != nil {
+		return nil, err
+	}
+	origin, _, err := finetune.ReadOrigin(f.dir)
+	if err != nil {
+		return nil, err
+	}
+	r := &run{found: f, model: m, origin: origin}
+	r.shown = pictures.Run{
+		Name: f.name, Network: m.Backbone.Name, Mode: r.mode(), Seed: m.Seed, Folder: f.dir, Classes: m.Classes,
+		BestEpoch: m.Metrics.BestEpoch, BestValAccuracy: m.Metrics.BestValAccuracy, Seconds: m.Metrics.Seconds, Notes: m.Notes,
+	}
+	if f.member != nil {
+		r.shown.Network = f.member.Backbone
+		if f.member.Seconds > 0 {
+			r.shown.Seconds = f.member.Seconds
+		}
+	}
+	if m.Options["solver"] == "lbfgs" {
+		r.shown.Step = "iteration"
+	}
+	r.shown.Weights, r.shown.Seeded = r.weights()
+	r.shown.Epochs = r.epochs()
+	r.settings = r.readSettings()
+	return r, nil
+}
+
+// mode is how the network was trained. A MODEL of an older fx does not say.
+func (r *run) mode() string {
+	if r.model.Mode != "" {
+		return r.model.Mode
+	}
+	options, finetuned := r.model.Options["finetune"].(map[string]any)
+	switch {
+	case finetuned && options["scratch"] == true:
+		return modeldir.Scratch
+	case finetuned && options["head-only"] != true:
+		return modeldir.Finetune
+	}
+	return modeldir.FeatureExtraction
+}
+
+// weights names what the training started from, and tells whether these are
+// random although the mode asks for a pretrained network.
+func (r *run) weights() (name string, seeded bool) {
+	if r.shown.Mode == modeldir.Scratch {
+		return "random", false
+	}
+	name = r.origin.Weights
+	if name == "" {
+		name = r.model.Backbone.Weights
+	}
+	if r.member != nil && r.member.Weights != "" {
+		name, seeded = r.member.Weights, r.member.Seeded
+	}
+	if strings.HasPrefix(name, "seed:") {
+		return name + ", not trained", true
+	}
+	for _, note := range r.model.Notes { // of files whose metadata says so
+		seeded = seeded || strings.Contains(note, "not trained")
+	}
+	name = strings.TrimSuffix(filepath.Base(name), filepath.Ext(name))
+	if seeded {
+		name += ", not trained"
+	}
+	return name, seeded
+}
+
+// epochs are the points of the curves, thinned evenly where there are very
+// many; the first, the best and the last stay.
+func (r *run) epochs() []pictures.Epoch {
+	all := r.model.Metrics.Epochs
+	every := (len(all) + maxEpochs - 1) / maxEpochs
+	var kept []pictures.Epoch
+	for i, e := range all {
+		if every <= 1 || i%every == 0 || e.Epoch == r.model.Metrics.BestEpoch || i == len(all)-1 {
+			kept = append(kept, pictures.Epoch(e))
+		}
+	}
+	return kept
+}

@@ -1,0 +1,147 @@
+package report
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"fx/extract"
+	"fx/internal/fail"
+	"fx/internal/modeldir"
+	"fx/internal/progress"
+	pictures "fx/internal/report"
+)
+
+// Options of Write and Gather. Only Runs is needed.
+type Options struct {
+	Runs      []string // MODEL folders and experiments
+	Out       string   // HTML file; "" for report.html in the only one of Runs, else fx-report.html here
+	Title     string   // "" for one made of the runs
+	Data      string   // photos, "" for where the runs found them
+	Embedder  extract.EmbedderOptions
+	Decoder   string // of JPEG: "auto" (also ""), "turbojpeg" or "go"
+	FxVersion string
+}
+
+// Result is what Write wrote, and the table in it.
+type Result struct {
+	HTML     string   `json:"html"`
+	Pictures []string `json:"pictures"`
+	Table    []Row    `json:"table"`
+	Best     string   `json:"best"` // folder of the run that is shown first
+	Bytes    int64    `json:"bytes"`
+	Notes    []string `json:"notes"`
+}
+
+// Row is one line of the table: the runs of a network and a mode.
+type Row struct {
+	Network           string      `json:"network"`
+	Mode              string      `json:"mode"`
+	Detail            string      `json:"detail,omitempty"` // what tells it from others of the network and mode
+	Weights           string      `json:"weights"`
+	Seeded            bool        `json:"seeded"` // the weights of a pretrained mode are random
+	Runs              int         `json:"runs"`
+	BestValAccuracy   float64     `json:"best_val_accuracy"` // mean
+	SD                float64     `json:"sd"`                // of the sample; 0 for one run
+	Low               float64     `json:"low"`
+	High              float64     `json:"high"`
+	Seconds           float64     `json:"seconds"`           // mean
+	ImagesPerSecond   float64     `json:"images_per_second"` // mean
+	ParametersTrained int         `json:"parameters_trained"`
+	References        []Reference `json:"references"`
+}
+
+// Reference is a figure of somebody else's beside a Row.
+type Reference struct {
+	Name            string  `json:"name"`
+	Network         string  `json:"network,omitempty"` // where it is not the row's own
+	Source          string  `json:"source"`
+	BestValAccuracy float64 `json:"best_val_accuracy"`
+	SD              float64 `json:"sd,omitempty"`
+	Runs            int     `json:"runs,omitempty"`
+	Seconds         float64 `json:"seconds,omitempty"`
+}
+
+// Write gathers the runs and writes the report: one HTML file that needs no
+// network, and PNG pictures beside it.
+func Write(ctx context.Context, o Options, watch progress.Reporter) (Result, error) {
+	out, err := o.file()
+	if err != nil {
+		return Result{}, err
+	}
+	page, err := Gather(ctx, o, watch)
+	if err != nil {
+		return Result{}, err
+	}
+	made := Result{HTML: out, Table: table(page), Best: page.Runs[page.Best].Folder, Notes: append([]string{}, page.Notes...)}
+	written := func(path string, err error) error {
+		return fail.Wrap(fail.KindOf(err), err, "Choose a file in a folder that fx may write with --out.", "write %s", path)
+	}
+	stem := strings.TrimSuffix(out, filepath.Ext(out))
+	for _, picture := range []struct {
+		name string
+		draw func(string, pictures.Page) error
+	}{{"-accuracy.png", pictures.AccuracyByEpoch}, {"-loss.png", pictures.LossByEpoch}, {"-table.png", pictures.Table}} {
+		path := stem + picture.name
+		if err := written(path, picture.draw(path, page)); err != nil {
+			return Result{}, err
+		}
+		made.Pictures = append(made.Pictures, path)
+	}
+	if err := written(out, pictures.HTML(out, page)); err != nil {
+		return Result{}, err
+	}
+	info, err := os.Stat(out)
+	if err != nil {
+		return Result{}, written(out, err)
+	}
+	made.Bytes = info.Size()
+	return made, nil
+}
+
+// file is where the HTML goes. It is checked before the work begins.
+func (o Options) file() (string, error) {
+	out := o.Out
+	switch {
+	case out == "" && len(o.Runs) == 1:
+		out = filepath.Join(o.Runs[0], "report.html")
+	case out == "":
+		out = "fx-report.html"
+	}
+	if ext := strings.ToLower(filepath.Ext(out)); ext != ".html" && ext != ".htm" {
+		return "", fail.New(fail.Usage, "Name a file such as report.html; the pictures go beside it.", "--out %s is no .html file", out)
+	}
+	if o.Out != "" {
+		if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil {
+			return "", fail.Wrap(fail.Usage, err, "Choose a file in a folder that fx may write with --out.", "the folder of %s", out)
+		}
+	}
+	return out, nil
+}
+
+func table(p pictures.Page) []Row {
+	rows := make([]Row, len(p.Groups))
+	for i, g := range p.Groups {
+		rows[i] = Row{
+			Network: g.Network, Mode: g.Mode, Detail: g.Detail, Weights: g.Weights, Seeded: g.Seeded, Runs: g.Accuracy.N,
+			BestValAccuracy: g.Accuracy.Mean, SD: g.Accuracy.SD, Low: g.Accuracy.Low, High: g.Accuracy.High,
+			Seconds: g.Seconds, ImagesPerSecond: g.ImagesPerSecond, ParametersTrained: g.Parameters, References: []Reference{},
+		}
+		for _, r := range g.References {
+			rows[i].References = append(rows[i].References, Reference(r))
+		}
+	}
+	return rows
+}
+
+// ModeRank orders modes as the tutorial does.
+func modeRank(mode string) int {
+	switch mode {
+	case modeldir.FeatureExtraction:
+		return 0
+	case modeldir.Finetune:
+		return 1
+	}
+	return 2
+}
