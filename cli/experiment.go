@@ -10,8 +10,12 @@ import (
 	urfave "github.com/urfave/cli/v2"
 
 	"fx/experiments"
+	"fx/extract"
 	"fx/internal/experimentdir"
+	"fx/internal/fail"
 	"fx/internal/ort"
+	"fx/internal/progress"
+	"fx/report"
 )
 
 func experimentCommand(out *output) *urfave.Command {
@@ -25,17 +29,22 @@ func experimentCommand(out *output) *urfave.Command {
 				ArgsUsage: "FILE",
 				Description: "FILE is a YAML file, or the name of one that fx has built in: " + strings.Join(experiments.Names(), ", ") + ".\n" +
 					"Interrupt it at will: the same command goes on where it stopped, and does nothing twice.",
-				Flags: experimentFlags(),
+				Flags: append(experimentFlags(), &urfave.BoolFlag{Name: "no-report", Usage: "leave out the report at the end"}),
 				Action: func(c *urfave.Context) error {
 					file, options, err := experimentOf(c)
 					if err != nil {
 						return err
 					}
-					e, err := experiments.Run(c.Context, file, options, out.progress())
+					watch := out.progress()
+					e, err := experiments.Run(c.Context, file, options, watch)
 					if err != nil {
 						return err
 					}
-					return out.result(e, func(w io.Writer) { printExperiment(w, e, options.Out) })
+					done := experimentDone{Experiment: e, Out: options.Out}
+					if done.Report, err = experimentReport(c, options, watch); err != nil {
+						return err
+					}
+					return out.result(done, func(w io.Writer) { printExperiment(w, done) })
 				},
 			},
 			{
@@ -104,6 +113,28 @@ func experimentOf(c *urfave.Context) (*experiments.File, experiments.Options, er
 	}, err
 }
 
+// experimentDone is what `fx experiment run` prints.
+type experimentDone struct {
+	experimentdir.Experiment
+	Out    string `json:"out"`
+	Report string `json:"report,omitempty"` // the HTML file
+}
+
+// experimentReport writes the report of all runs into the experiment's folder.
+func experimentReport(c *urfave.Context, o experiments.Options, watch progress.Reporter) (string, error) {
+	if c.Bool("no-report") {
+		return "", nil
+	}
+	made, err := report.Write(c.Context, report.Options{
+		Runs: []string{o.Out}, Data: o.Data, Decoder: o.Decoder, FxVersion: o.FxVersion,
+		Embedder: extract.EmbedderOptions{Device: o.Device, Workers: o.Workers, Library: o.Library},
+	}, watch)
+	if err != nil {
+		return "", fail.Wrap(fail.KindOf(err), err, fmt.Sprintf("The runs are done; `fx report %s` tries the report again.", o.Out), "the report")
+	}
+	return made.HTML, nil
+}
+
 func printPlan(w io.Writer, p experiments.Plan) {
 	fmt.Fprintf(w, "%s\nphotos: %s (%s)\nresults: %s\n\n", p.Title, p.Data.Dir, p.Data.Origin, p.Out)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
@@ -138,7 +169,8 @@ func weightsOf(run experimentdir.Run) string {
 	return run.Weights
 }
 
-func printExperiment(w io.Writer, e experimentdir.Experiment, out string) {
+func printExperiment(w io.Writer, done experimentDone) {
+	e := done.Experiment
 	fmt.Fprintf(w, "%s\n\n", e.Title)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	heads := []string{"backbone", "mode", "weights", "best val accuracy", "seconds a run", "images/s", "parameters trained"}
@@ -161,7 +193,10 @@ func printExperiment(w io.Writer, e experimentdir.Experiment, out string) {
 	_ = table.Flush() // w remembers its errors
 	fmt.Fprintln(w)
 	printNotes(w, e.Notes)
-	fmt.Fprintf(w, "results: %s\n", out)
+	fmt.Fprintf(w, "results: %s\n", done.Out)
+	if done.Report != "" {
+		fmt.Fprintf(w, "report: %s\n", done.Report)
+	}
 }
 
 // besideOf is the reference figure for a cell, "" where there is none.
