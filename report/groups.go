@@ -46,6 +46,7 @@ func newGroup(runs []*run, members []int) pictures.Group {
 	g := pictures.Group{
 		Network: first.shown.Network, Mode: first.shown.Mode, Weights: first.shown.Weights, Seeded: first.shown.Seeded,
 		Runs: members, Parameters: first.model.Metrics.ParametersTrained, Stored: first.model.Features != "",
+		Extracted: first.model.Features != "" && first.member != nil,
 	}
 	n := float64(len(members))
 	var best []float64

@@ -181,7 +181,7 @@ func footnotes(p pictures.Page, runs []*run) []string {
 	for _, r := range runs {
 		if r.shown.Mode == modeldir.FeatureExtraction && r.model.Features != "" {
 			if r.member != nil && r.member.Seconds > 0 {
-				notes = append(notes, "Time reaches from photos to model. Images per second are those of training; a head reads stored features, thousands in a second.")
+				notes = append(notes, "Time reaches from photos to model. Images per second are those of training; of feature extraction those of the one way of all photos and views through the network.")
 			} else {
 				notes = append(notes, "Time and images per second are those of training; a head on stored features leaves out the photos' way through the network.")
 			}

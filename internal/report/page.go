@@ -37,6 +37,7 @@ type Group struct {
 	Seconds         float64 // mean
 	ImagesPerSecond float64 // mean; 0 where no run tells
 	Stored          bool    // the images are features in a store
+	Extracted       bool    // the rate is that of filling the store
 	Parameters      int     // trained
 	References      []Reference
 	Curve           []Band // over the epochs that every run has

@@ -18,7 +18,7 @@ func AccuracyByEpoch(path string, p Page) error {
 	subtitle := "Figures are those of the best epoch, whose weights are kept."
 	for _, g := range p.Groups {
 		if len(g.Runs) > 1 {
-			subtitle = "Lines are means over runs that differ by their seed, bands reach from the lowest to the highest run; figures are means of the best epochs ± standard deviation."
+			subtitle = "Lines: means over seeds. Bands: lowest to highest run. Figures: best epochs, mean ± standard deviation."
 		}
 	}
 	return drawPanels(path, p, "Val accuracy by epoch", subtitle, networkPanel{page: p, share: true})
