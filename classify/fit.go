@@ -81,7 +81,8 @@ func Fit(ctx context.Context, o FitOptions, epoch func(head.Epoch), watch progre
 	default:
 		return FitResult{}, fail.New(fail.Usage, "It is none or auto.", "--class-weights %s", o.ClassWeights)
 	}
-	result, err := head.Fit(ctx, layout, train, val, o.Head, epoch)
+	clock := newStopwatch(epoch)
+	result, err := head.Fit(ctx, layout, train, val, o.Head, clock.epoch)
 	if err != nil {
 		return FitResult{}, err
 	}
@@ -101,7 +102,7 @@ func Fit(ctx context.Context, o FitOptions, epoch func(head.Epoch), watch progre
 			ValFraction: o.ValFraction, SplitSeed: o.Head.Seed,
 		},
 	}
-	if err := modeldir.Save(o.Out, model, modeldir.Params(result.Params)); err != nil {
+	if err := saveWithLog(o.Out, model, modeldir.Params(result.Params), fitLog(o, m.Backbone, clock, result)); err != nil {
 		return FitResult{}, err
 	}
 	return FitResult{

@@ -28,7 +28,7 @@ func (r *run) finish(ctx context.Context, s saved) (Result, error) {
 	if err := r.writeModel(ctx, result); err != nil {
 		return Result{}, fail.Wrap(fail.KindOf(err), err, "", "the model of the run %s", r.options.Out)
 	}
-	r.record.Status, r.record.Result = "finished", &result
+	r.record.Status, r.record.Result = finished, &result
 	return result, r.write(s.Epochs)
 }
 

@@ -45,6 +45,10 @@ func (r *run) train(ctx context.Context) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
+	if r.record.Started.IsZero() { // of an older fx
+		done := time.Duration((s.Seconds + s.Running.Seconds) * float64(time.Second))
+		r.record.Started = time.Now().Add(-done).UTC().Truncate(time.Second)
+	}
 	r.announce()
 	l := &loader{photos: r.photos, spec: r.network.Preprocess, seed: r.options.Seed, session: r.engine.session(), noise: r.engine.noise()}
 	var kinds []kind
