@@ -48,35 +48,75 @@ type Mistake struct {
 // EvaluateStore judges the MODEL by the embeddings of a store. split "" takes
 // the val split that the MODEL was judged by in training, else the only one.
 func EvaluateStore(ctx context.Context, model, features, split string) (Report, error) {
-	m, p, err := modeldir.Load(model)
+	j, err := judgeStore(ctx, model, features, split)
 	if err != nil {
 		return Report{}, err
+	}
+	return newReport(j.model, j.metrics, j.paths, j.split), nil
+}
+
+// Verdict is whether a MODEL is right about a photo.
+type Verdict struct {
+	Photo Photo
+	Right bool
+}
+
+// Photo tells one photo from another, copies of it under other names included.
+type Photo struct {
+	Path   string // within the data
+	SHA256 store.SHA256
+}
+
+// Verdicts are those on each photo that EvaluateStore judges by, in its order.
+func Verdicts(ctx context.Context, model, features, split string) ([]Verdict, error) {
+	j, err := judgeStore(ctx, model, features, split)
+	if err != nil {
+		return nil, err
+	}
+	all := make([]Verdict, len(j.metrics.Predictions))
+	for i, p := range j.metrics.Predictions {
+		all[i] = Verdict{Photo: Photo{j.paths[i], j.hashes[i]}, Right: p.Class == p.Label}
+	}
+	return all, nil
+}
+
+// judged is a MODEL judged by a store.
+type judged struct {
+	model   modeldir.Model
+	metrics head.Metrics
+	split   string
+	paths   []string // of the photos, in the order of metrics.Predictions
+	hashes  []store.SHA256
+}
+
+func judgeStore(ctx context.Context, model, features, split string) (judged, error) {
+	m, p, err := modeldir.Load(model)
+	if err != nil {
+		return judged{}, err
 	}
 	s, err := store.Open(features)
 	if err != nil {
-		return Report{}, err
+		return judged{}, err
 	}
 	defer func() { _ = s.Close() }() // only read
 	if err := sameFeatures(m, s.Manifest, features); err != nil {
-		return Report{}, err
+		return judged{}, err
 	}
 	data, split, notes, err := judgedBy(s, m, split, features)
 	if err != nil {
-		return Report{}, err
+		return judged{}, err
 	}
 	m.Notes = append(slices.Clone(m.Notes), notes...)
-	var paths []string // of the photos, in the order of data.Photos
+	j := judged{model: m, split: split}
 	for _, photo := range data.Photos {
-		paths = append(paths, s.Rows()[photo.Rows[0]].Path)
+		row := s.Rows()[photo.Rows[0]]
+		j.paths, j.hashes = append(j.paths, row.Path), append(j.hashes, row.SHA256)
 	}
 	if err := relabel(data.Photos, s.Manifest.Classes, m.Classes); err != nil {
-		return Report{}, err
+		return judged{}, err
 	}
-	metrics, err := head.Evaluate(ctx, layoutOf(m.Head, len(m.Classes)), head.Params(p), data)
-	if err != nil {
-		return Report{}, err
-	}
-	return newReport(m, metrics, paths, split), nil
+	j.metrics, err = head.Evaluate(ctx, layoutOf(m.Head, len(m.Classes)), head.Params(p), data)
+	return j, err
 }
 
 // sameFeatures refuses a store that another network or preprocessing made.
@@ -229,11 +269,11 @@ func EvaluateData(ctx context.Context, o Options, data, split string, report pro
 	if len(kept) == 0 {
 		return Report{}, fail.New(fail.Rejected, "See the reasons above.", "no photo of %s can be used", data)
 	}
-	judged := head.Data{Photos: head.SingleViews(keptLabels), Row: head.Matrix(features, c.embedder.FeatureLen())}
-	if err := relabel(judged.Photos, photos.Classes, m.Classes); err != nil {
+	labelled := head.Data{Photos: head.SingleViews(keptLabels), Row: head.Matrix(features, c.embedder.FeatureLen())}
+	if err := relabel(labelled.Photos, photos.Classes, m.Classes); err != nil {
 		return Report{}, err
 	}
-	metrics, err := head.Evaluate(ctx, c.layout(), c.params, judged)
+	metrics, err := head.Evaluate(ctx, c.layout(), c.params, labelled)
 	if err != nil {
 		return Report{}, err
 	}

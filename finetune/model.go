@@ -84,7 +84,7 @@ func (r *run) writeModel(ctx context.Context, result Result) error {
 			Kind: string(b.Head.Kind), Features: b.Head.In, Positions: b.Head.Positions(), Dropout: b.Head.Dropout,
 			WeightName: b.Head.Weight, BiasName: b.Head.Bias, FeatureShape: b.FeatureShape,
 		},
-		Options: map[string]any{"finetune": r.record.Settings}, Versions: r.record.Versions, Notes: r.record.Notes,
+		Options: map[string]any{"finetune": r.record.Settings, "weights": r.record.Weights}, Versions: r.record.Versions, Notes: r.record.Notes,
 		Metrics: modeldir.Metrics{
 			BestValAccuracy: result.BestValAccuracy, BestEpoch: result.BestEpoch, Seconds: result.Seconds,
 			ParametersTrained: result.ParametersTrained, TrainSplit: r.photos.trainSplit, ValSplit: r.photos.valSplit,

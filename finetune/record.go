@@ -164,8 +164,9 @@ func (s settings) flags() map[string]any {
 		}
 		delete(all, name) // hashes, versions, preprocessing
 	}
-	delete(all, "classes")
-	delete(all, "head-only")
+	for _, name := range []string{"classes", "feature-tensor", "decoder", "head-only"} {
+		delete(all, name)
+	}
 	switch {
 	case s.HeadOnly:
 		all["trainable"] = "head"
