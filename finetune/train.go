@@ -50,13 +50,7 @@ func (r *run) train(ctx context.Context) (Result, error) {
 		r.record.Started = time.Now().Add(-done).UTC().Truncate(time.Second)
 	}
 	r.announce()
-	l := &loader{photos: r.photos, spec: r.network.Preprocess, seed: r.options.Seed, session: r.engine.session(), noise: r.engine.noise()}
-	var kinds []kind
-	for _, size := range r.plan.sizes() {
-		kinds = append(kinds, kind{size, true})
-	}
-	kinds = append(kinds, kind{min(r.plan.batch, len(r.plan.val)), false}, kind{len(r.plan.val) % r.plan.batch, false})
-	l.start(ctx, r.plan.from(s.Position), r.options.Workers, kinds)
+	l := r.startLoader(ctx, s.Position)
 	defer l.stop()
 	for s.Position.Epoch < r.plan.epochs {
 		if err := r.epoch(ctx, l, &s); err != nil {
@@ -64,6 +58,18 @@ func (r *run) train(ctx context.Context) (Result, error) {
 		}
 	}
 	return r.finish(ctx, s)
+}
+
+// startLoader begins to make ready what follows the position.
+func (r *run) startLoader(ctx context.Context, from position) *loader {
+	l := &loader{photos: r.photos, spec: r.network.Preprocess, seed: r.options.Seed, session: r.engine.session(), noise: r.engine.noise()}
+	var kinds []kind
+	for _, size := range r.plan.sizes() {
+		kinds = append(kinds, kind{size, true})
+	}
+	kinds = append(kinds, kind{min(r.plan.batch, len(r.plan.val)), false}, kind{len(r.plan.val) % r.plan.batch, false})
+	l.start(ctx, r.plan.from(from), r.options.Workers, kinds)
+	return l
 }
 
 // resume puts the newest checkpoint's state into the engine, where there is one.
