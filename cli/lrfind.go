@@ -157,11 +157,11 @@ func (r lrFindResult) draw() error {
 	for _, s := range r.Steps {
 		f.Points = append(f.Points, report.LRPoint{LR: s.LR, Loss: s.Loss, Smoothed: s.Smoothed})
 	}
-	if err := report.LRTable(r.Table, f.Points); err != nil {
-		return fail.Wrap(fail.KindOf(err), err, "Choose another --out.", "write %s", r.Table)
-	}
 	if len(f.Points) < 2 {
 		return fail.New(fail.NonFinite, "Give a smaller --min-lr.", "the test ended before there was a curve: %s", r.Stopped)
+	}
+	if err := report.LRTable(r.Table, f.Points); err != nil {
+		return fail.Wrap(fail.Other, err, "Choose another --out.", "write %s", r.Table)
 	}
 	return fail.Wrap(fail.Other, report.LRCurve(r.Plot, f), "Choose another --out.", "write %s", r.Plot)
 }

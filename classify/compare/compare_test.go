@@ -59,6 +59,9 @@ func TestEqualModels(t *testing.T) {
 	if len(c.Results) != 1 || c.Results[0].Name != "best val accuracy" || c.Equal != 8 {
 		t.Errorf("results %+v and %d equal ones", c.Results, c.Equal)
 	}
+	if got := c.Accuracy.Sentence(); got != "The accuracies on 40 val photos are equal." {
+		t.Error(got)
+	}
 	if !c.Accuracy.WithinChance || c.Accuracy.Difference != 0 || c.A.Title != "resnet18, finetune" || c.A.Notes[0] != "a note" {
 		t.Errorf("%+v, %+v", c.Accuracy, c.A)
 	}

@@ -97,7 +97,12 @@ func (a Accuracy) Sentence() string {
 	if a.PhotosA != a.PhotosB {
 		photos = fmt.Sprintf("on %d and %d val photos", a.PhotosA, a.PhotosB)
 	}
-	if a.Method == mcNemar {
+	switch {
+	case a.Difference == 0 && a.Method == mcNemar:
+		return fmt.Sprintf("The accuracies %s are equal: A alone is right on %d, B alone on %d.", photos, a.OnlyA, a.OnlyB)
+	case a.Difference == 0:
+		return fmt.Sprintf("The accuracies %s are equal.", photos)
+	case a.Method == mcNemar:
 		p := fmt.Sprintf("p = %.3f", a.P)
 		if a.P < 0.0005 {
 			p = "p < 0.0005"

@@ -86,7 +86,7 @@ const Rule = "where the smoothed loss falls most steeply: Smith's range test, by
 // Run makes the test. begin starts a training anew, from 0. A repeat ends where its
 // loss is not finite, or its smoothed loss above four times its minimum, and the
 // curve ends with the first repeat that does. Errors are those of begin and of its
-// Update, which end the test.
+// Update, which end the test, and ctx's own.
 func Run(ctx context.Context, o Options, begin func(ctx context.Context, repeat int) (Update, error)) (Result, error) {
 	if err := o.Check(); err != nil {
 		return Result{}, err
@@ -125,6 +125,9 @@ func (o Options) repeat(ctx context.Context, steps int, update Update) (losses [
 	var s smoothing
 	lowest := math.Inf(1)
 	for i := range steps {
+		if err := ctx.Err(); err != nil {
+			return nil, "", err
+		}
 		rate := o.Rate(i)
 		loss, err := update(ctx, rate)
 		if err != nil {

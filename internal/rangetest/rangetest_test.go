@@ -166,6 +166,11 @@ func TestErrors(t *testing.T) {
 	}); !errors.Is(err, broken) {
 		t.Error(err)
 	}
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := Run(cancelled, Defaults(), quadratic(1)); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
 	atOnce := run(t, Defaults(), func(context.Context, int) (Update, error) {
 		return func(context.Context, float64) (float64, error) { return math.Inf(1), nil }, nil
 	})
