@@ -86,3 +86,21 @@ func TestAResumedRunHasOneLog(t *testing.T) {
 		}
 	}
 }
+
+func TestStart(t *testing.T) {
+	now := time.Date(2026, 1, 1, 12, 0, 0, 5e8, time.FixedZone("", 3600))
+	s := saved{Seconds: 60, Running: tally{Seconds: 30.25}}
+	if got, want := s.start(now), time.Date(2026, 1, 1, 10, 58, 30, 0, time.UTC); got != want {
+		t.Errorf("%v, not %v", got, want)
+	}
+}
+
+func TestFlagsOfWhatLearns(t *testing.T) {
+	for want, s := range map[string]settings{
+		"all": {}, "head": {HeadOnly: true}, "layer4.*,fc.*": {Trainable: []string{"layer4.*", "fc.*"}},
+	} {
+		if got := s.flags()["trainable"]; got != want {
+			t.Errorf("trainable is %v, not %s", got, want)
+		}
+	}
+}

@@ -220,7 +220,7 @@ func (r *run) begin(ctx context.Context, earlier record, found bool) error {
 	}
 	now := r.settings()
 	r.record.FormatVersion, r.record.ID, r.record.Status, r.record.Settings = recordVersion, now.id(), training, now
-	r.record.Started = time.Now().UTC().Truncate(time.Second)
+	r.record.Started = saved{}.start(time.Now())
 	r.record.Weights, r.record.Data, r.record.Classes = r.opened.Weights, absolute(r.options.Data), r.photos.Classes
 	r.record.Rejected = append([]extract.BadPhoto{}, r.photos.rejected...)
 	r.record.Notes = notes(r.opened.Notes, r.network.Notes)

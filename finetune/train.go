@@ -46,8 +46,7 @@ func (r *run) train(ctx context.Context) (Result, error) {
 		return Result{}, err
 	}
 	if r.record.Started.IsZero() { // of an older fx
-		done := time.Duration((s.Seconds + s.Running.Seconds) * float64(time.Second))
-		r.record.Started = time.Now().Add(-done).UTC().Truncate(time.Second)
+		r.record.Started = s.start(time.Now())
 	}
 	r.announce()
 	l := r.startLoader(ctx, s.Position)

@@ -71,6 +71,13 @@ func TestRangeTestIsDeterministic(t *testing.T) {
 		t.Errorf("another seed: %+v, %v", other.Steps[0], err)
 	}
 
+	o.Seed = 0
+	once := test
+	once.Repeats = 1
+	if other, err := RangeTest(t.Context(), l, data, o, once); err != nil || other.Steps[0].Loss == first.Steps[0].Loss {
+		t.Errorf("a second repeat is the first: %+v, %v", other.Steps[0], err)
+	}
+
 	// At rates that hardly differ an epoch of the test is the first epoch of Fit.
 	o.BatchSize, o.LR, o.Epochs = 2, 0.01, 1
 	flat := rangetest.Options{MinLR: 0.01, MaxLR: 0.01 * (1 + 1e-9), Steps: 25, Repeats: 1}

@@ -195,6 +195,17 @@ func TestHeadsOfOneStoreArePaired(t *testing.T) {
 	if want := "A difference of -0.2500 on 8 val photos is within what chance gives: A alone is right on 2, B alone on 0 (McNemar's exact test, p = 0.500)."; c.Accuracy.Sentence() != want {
 		t.Error(c.Accuracy.Sentence())
 	}
+	m, p, err := modeldir.Load(good)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.Metrics.BestValAccuracy = 0.75 // as if the store had changed since
+	if err := modeldir.Save(good, m, p); err != nil {
+		t.Fatal(err)
+	}
+	if c, err := Folders(t.Context(), good, bad); err != nil || c.Accuracy.Method != agrestiCaffo {
+		t.Errorf("on another store: %+v, %v", c.Accuracy, err)
+	}
 	if err := os.RemoveAll(features); err != nil {
 		t.Fatal(err)
 	}
@@ -242,7 +253,8 @@ func experiment(t *testing.T, settings map[string]any, runs ...experimentdir.Run
 }
 
 func TestExperiments(t *testing.T) {
-	pending := experimentdir.Run{Backbone: "vgg11_bn", Mode: "scratch", Status: experimentdir.Pending, Weights: "seed:0", Seeded: true}
+	pending := experimentdir.Run{Backbone: "vgg11_bn", Mode: "scratch", Status: experimentdir.Pending, Weights: "seed:0", Seeded: true,
+		Result: &experimentdir.Result{BestValAccuracy: 1}} // of an earlier key
 	a := experiment(t, map[string]any{"epochs": 15, "finetune": map[string]any{"lr": 0.001}},
 		run("resnet18", "finetune", 0.93), run("resnet18", "finetune", 0.94), run("resnet18", "finetune", 0.95), run("alexnet", "scratch", 0.6), pending)
 	b := experiment(t, map[string]any{"epochs": 15, "finetune": map[string]any{"lr": 0.01}},
