@@ -202,11 +202,11 @@ func EvaluateData(ctx context.Context, o Options, data, split string, report pro
 	if len(kept) == 0 {
 		return Report{}, fail.New(fail.Rejected, "See the reasons above.", "no photo of %s can be used", data)
 	}
-	judged := head.Data{Photos: head.SingleViews(keptLabels), Row: head.Matrix(features, c.embedder.FeatureLen())}
-	if err := relabel(judged.Photos, photos.Classes, m.Classes); err != nil {
+	labelled := head.Data{Photos: head.SingleViews(keptLabels), Row: head.Matrix(features, c.embedder.FeatureLen())}
+	if err := relabel(labelled.Photos, photos.Classes, m.Classes); err != nil {
 		return Report{}, err
 	}
-	metrics, err := head.Evaluate(ctx, c.layout(), c.params, judged)
+	metrics, err := head.Evaluate(ctx, c.layout(), c.params, labelled)
 	if err != nil {
 		return Report{}, err
 	}

@@ -46,19 +46,12 @@ type FitResult struct {
 // Fit trains a head on the embeddings of a store, whose checksums it compares
 // first, and writes the MODEL. epoch, where not nil, is called after each.
 func Fit(ctx context.Context, o FitOptions, epoch func(head.Epoch), watch progress.Reporter) (FitResult, error) {
-	// Training on a flipped bit would go unnoticed: read the checksums first.
-	if _, err := store.Verify(ctx, o.Features, watch); err != nil {
-		return FitResult{}, err
-	}
-	features, err := store.Open(o.Features)
+	features, err := openVerified(ctx, o.Features, watch)
 	if err != nil {
 		return FitResult{}, err
 	}
 	defer func() { _ = features.Close() }() // only read
 	m := features.Manifest
-	if len(m.Classes) < 2 {
-		return FitResult{}, fail.New(fail.Usage, "Extract photos of at least two classes.", "the store %s has %d classes", o.Features, len(m.Classes))
-	}
 	described, layout, err := headOf(m)
 	if err != nil {
 		return FitResult{}, err
@@ -74,14 +67,11 @@ func Fit(ctx context.Context, o FitOptions, epoch func(head.Epoch), watch progre
 	if splits[1] == "test" && o.ValSplit == "" {
 		notes = append(notes, `there is no split "val": the best epoch was chosen by "test"`)
 	}
-	switch o.ClassWeights {
-	case "", "none":
-	case "auto":
-		o.Head.ClassWeights = head.Balanced(train, len(m.Classes))
-	default:
-		return FitResult{}, fail.New(fail.Usage, "It is none or auto.", "--class-weights %s", o.ClassWeights)
+	if o.Head.ClassWeights, err = o.classWeights(train, len(m.Classes)); err != nil {
+		return FitResult{}, err
 	}
-	result, err := head.Fit(ctx, layout, train, val, o.Head, epoch)
+	clock := newStopwatch(epoch)
+	result, err := head.Fit(ctx, layout, train, val, o.Head, clock.epoch)
 	if err != nil {
 		return FitResult{}, err
 	}
@@ -101,7 +91,7 @@ func Fit(ctx context.Context, o FitOptions, epoch func(head.Epoch), watch progre
 			ValFraction: o.ValFraction, SplitSeed: o.Head.Seed,
 		},
 	}
-	if err := modeldir.Save(o.Out, model, modeldir.Params(result.Params)); err != nil {
+	if err := saveWithLog(o.Out, model, modeldir.Params(result.Params), fitLog(o, m.Backbone, clock, result)); err != nil {
 		return FitResult{}, err
 	}
 	return FitResult{
@@ -110,6 +100,34 @@ func Fit(ctx context.Context, o FitOptions, epoch func(head.Epoch), watch progre
 		TrainPhotos: len(train.Photos), ValPhotos: len(val.Photos),
 		Classes: m.Classes, Backbone: m.Backbone, Model: o.Out, ValSplit: splits[1], Notes: notes,
 	}, nil
+}
+
+// openVerified opens a store to train on. Training on a flipped bit would go
+// unnoticed: the checksums are read first.
+func openVerified(ctx context.Context, dir string, watch progress.Reporter) (*store.Store, error) {
+	if _, err := store.Verify(ctx, dir, watch); err != nil {
+		return nil, err
+	}
+	features, err := store.Open(dir)
+	if err != nil {
+		return nil, err
+	}
+	if n := len(features.Manifest.Classes); n < 2 {
+		_ = features.Close() // only read
+		return nil, fail.New(fail.Usage, "Extract photos of at least two classes.", "the store %s has %d classes", dir, n)
+	}
+	return features, nil
+}
+
+// classWeights are those that o asks for, nil for none.
+func (o FitOptions) classWeights(train head.Data, classes int) ([]float64, error) {
+	switch o.ClassWeights {
+	case "", "none":
+		return nil, nil
+	case "auto":
+		return head.Balanced(train, classes), nil
+	}
+	return nil, fail.New(fail.Usage, "It is none or auto.", "--class-weights %s", o.ClassWeights)
 }
 
 // headOf returns the head that fits a store's features: a registered network's
@@ -138,13 +156,7 @@ func layoutOf(h modeldir.Head, classes int) head.Layout {
 // trainAndVal picks the photos to learn from and to judge by.
 func trainAndVal(features *store.Store, o FitOptions) (train, val head.Data, splits [2]string, err error) {
 	have := features.Splits()
-	splits = [2]string{o.TrainSplit, o.ValSplit}
-	if splits[0] == "" {
-		splits[0] = "train"
-		if len(have) == 1 {
-			splits[0] = have[0]
-		}
-	}
+	splits = [2]string{o.trainSplit(have), o.ValSplit}
 	if splits[1] == "" && o.ValFraction == 0 {
 		splits[1] = "val"
 		if !slices.Contains(have, "val") && slices.Contains(have, "test") && splits[0] != "test" {
@@ -175,6 +187,17 @@ func trainAndVal(features *store.Store, o FitOptions) (train, val head.Data, spl
 	}
 	val, err = dataOf(features, splits[1])
 	return train, val, splits, err
+}
+
+// trainSplit is the split to learn from, of those that a store has.
+func (o FitOptions) trainSplit(have []string) string {
+	switch {
+	case o.TrainSplit != "":
+		return o.TrainSplit
+	case len(have) == 1:
+		return have[0]
+	}
+	return "train"
 }
 
 func quoted(names []string) string {

@@ -51,7 +51,7 @@ func newApp(out *output) *urfave.App {
 		ExitErrHandler:  func(*urfave.Context, error) {}, // Run maps errors to exit codes
 		Commands: []*urfave.Command{
 			demoCommand(out), extractCommand(out), fitHeadCommand(out), finetuneCommand(out), experimentCommand(out), evalCommand(out), predictCommand(out),
-			exportCommand(out), reportCommand(out), featuresCommand(out), artifactsCommand(out), backbonesCommand(out), runtimeCommand(out),
+			exportCommand(out), reportCommand(out), compareCommand(out), lrFindCommand(out), featuresCommand(out), artifactsCommand(out), backbonesCommand(out), runtimeCommand(out),
 		},
 		Action: func(c *urfave.Context) error {
 			if c.Args().Present() {

@@ -15,7 +15,6 @@ import (
 )
 
 func finetuneCommand(out *output) *urfave.Command {
-	d := finetune.Defaults()
 	return &urfave.Command{
 		Name:  "finetune",
 		Usage: "train any part or all of a network on a folder of photos",
@@ -23,44 +22,7 @@ func finetuneCommand(out *output) *urfave.Command {
 			"A finished RUN is a MODEL for fx eval, predict and export; one that was stopped or killed goes on with --resume:\n\n" +
 			"   fx finetune --backbone resnet18 --data photos --all-params --out run\n" +
 			"   fx finetune --backbone net.onnx --data photos --trainable 'head.*' --optimizer adamw --schedule cosine --out run2",
-		Flags: append([]urfave.Flag{
-			&urfave.StringFlag{Name: "backbone", Required: true, Usage: "a `NAME` of `fx backbones list`, or an ONNX file"},
-			&urfave.StringFlag{Name: "data", Required: true, Usage: "`DIR` of photos"},
-			&urfave.StringFlag{Name: "out", Required: true, Usage: "`RUN` folder to write"},
-			&urfave.StringFlag{Name: "weights", Usage: "weights `FILE` (.safetensors, .pth) to start from, under the network's names, or seed:N; default: look for the official ones, or those in the ONNX file"},
-			&urfave.BoolFlag{Name: "scratch", Usage: "start a registered network from random weights, drawn by --seed as torchvision's constructors draw them"},
-			&urfave.BoolFlag{Name: "all-params", Usage: "train every parameter"},
-			&urfave.BoolFlag{Name: "head-only", Usage: "train the classifier alone"},
-			&urfave.StringFlag{Name: "trainable", Usage: "train the parameters that match one of the `PATTERNS`, such as 'layer4.*,fc.*'"},
-			&urfave.IntFlag{Name: "epochs", Value: d.Epochs, Usage: "passes over the training photos"},
-			&urfave.IntFlag{Name: "batch-size", Value: d.BatchSize, Usage: "photos a batch"},
-			&urfave.IntFlag{Name: "accumulate", Value: 1, Usage: "batches whose gradients make one update"},
-			&urfave.StringFlag{Name: "optimizer", Value: d.Optimizer.Name, Usage: "sgd or adamw"},
-			&urfave.Float64Flag{Name: "lr", Value: d.LR, Usage: "learning rate"},
-			&urfave.Float64Flag{Name: "momentum", Value: d.Optimizer.Momentum, Usage: "sgd: momentum"},
-			&urfave.BoolFlag{Name: "nesterov", Usage: "sgd: Nesterov's momentum"},
-			&urfave.Float64Flag{Name: "weight-decay", Usage: "sgd: added to the gradient, times the parameter; adamw: decoupled, 0.01 unless given"},
-			&urfave.Float64Flag{Name: "head-lr-multiplier", Value: 1, Usage: "of the learning rate, for the classifier"},
-			&urfave.StringFlag{Name: "schedule", Value: "constant", Usage: "of the learning rate: constant, step or cosine"},
-			&urfave.IntFlag{Name: "step-epochs", Value: 7, Usage: "schedule step: a tenth of the rate after every so many epochs"},
-			&urfave.Float64Flag{Name: "warmup-epochs", Usage: "over which the learning rate rises from 0"},
-			&urfave.Float64Flag{Name: "label-smoothing", Usage: "share of the target that is spread over all classes"},
-			&urfave.StringFlag{Name: "class-weights", Value: "none", Usage: "none, or auto: rare classes count more"},
-			&urfave.Float64Flag{Name: "clip-grad-norm", Usage: "bound on the norm of all gradients together, 0 for none"},
-			&urfave.Float64Flag{Name: "ema", Usage: "`DECAY` of a moving average of the weights, which is judged and kept in their place, 0 for none"},
-			&urfave.BoolFlag{Name: "frozen-bn", Usage: "batch normalization keeps its running statistics"},
-			precisionFlag(),
-			&urfave.Uint64Flag{Name: "seed", Usage: "of the new classifier, the order of the photos, augmentation and dropout"},
-			&urfave.BoolFlag{Name: "resume", Usage: "go on where the run in RUN ended, to the same bits"},
-			&urfave.IntFlag{Name: "checkpoint-steps", Usage: "save after so many steps within an epoch too", DefaultText: "every few minutes"},
-			&urfave.IntFlag{Name: "resize", Usage: "pixels of the shorter side of a val photo", DefaultText: "the network's own"},
-			&urfave.IntFlag{Name: "crop", Usage: "pixels of the network's input", DefaultText: "the network's own"},
-			&urfave.StringFlag{Name: "feature-tensor", Usage: "of an ONNX file: the `NAME` of the tensor that its classifier takes, where it does not say so"},
-			&urfave.StringFlag{Name: "train-split", Usage: "name of the split to learn from (default: train)"},
-			&urfave.StringFlag{Name: "val-split", Usage: "name of the split to judge by (default: val)"},
-			&urfave.StringFlag{Name: "exif", Value: "ignore", Usage: "orientation tag: ignore (as torchvision does) or apply"},
-			&urfave.StringFlag{Name: "on-bad-image", Value: "skip", Usage: "skip or fail"},
-		}, finetuneDeviceFlags()...),
+		Flags: finetuneFlags(),
 		Action: func(c *urfave.Context) error {
 			if err := noArguments(c); err != nil {
 				return err
@@ -76,6 +38,49 @@ func finetuneCommand(out *output) *urfave.Command {
 			return out.result(result, func(w io.Writer) { printFinetune(w, result) })
 		},
 	}
+}
+
+// finetuneFlags are what finetuneOptions reads.
+func finetuneFlags() []urfave.Flag {
+	d := finetune.Defaults()
+	return append([]urfave.Flag{
+		&urfave.StringFlag{Name: "backbone", Required: true, Usage: "a `NAME` of `fx backbones list`, or an ONNX file"},
+		&urfave.StringFlag{Name: "data", Required: true, Usage: "`DIR` of photos"},
+		&urfave.StringFlag{Name: "out", Required: true, Usage: "`RUN` folder to write"},
+		&urfave.StringFlag{Name: "weights", Usage: "weights `FILE` (.safetensors, .pth) to start from, under the network's names, or seed:N; default: look for the official ones, or those in the ONNX file"},
+		&urfave.BoolFlag{Name: "scratch", Usage: "start a registered network from random weights, drawn by --seed as torchvision's constructors draw them"},
+		&urfave.BoolFlag{Name: "all-params", Usage: "train every parameter"},
+		&urfave.BoolFlag{Name: "head-only", Usage: "train the classifier alone"},
+		&urfave.StringFlag{Name: "trainable", Usage: "train the parameters that match one of the `PATTERNS`, such as 'layer4.*,fc.*'"},
+		&urfave.IntFlag{Name: "epochs", Value: d.Epochs, Usage: "passes over the training photos"},
+		&urfave.IntFlag{Name: "batch-size", Value: d.BatchSize, Usage: "photos a batch"},
+		&urfave.IntFlag{Name: "accumulate", Value: 1, Usage: "batches whose gradients make one update"},
+		&urfave.StringFlag{Name: "optimizer", Value: d.Optimizer.Name, Usage: "sgd or adamw"},
+		&urfave.Float64Flag{Name: "lr", Value: d.LR, Usage: "learning rate"},
+		&urfave.Float64Flag{Name: "momentum", Value: d.Optimizer.Momentum, Usage: "sgd: momentum"},
+		&urfave.BoolFlag{Name: "nesterov", Usage: "sgd: Nesterov's momentum"},
+		&urfave.Float64Flag{Name: "weight-decay", Usage: "sgd: added to the gradient, times the parameter; adamw: decoupled, 0.01 unless given"},
+		&urfave.Float64Flag{Name: "head-lr-multiplier", Value: 1, Usage: "of the learning rate, for the classifier"},
+		&urfave.StringFlag{Name: "schedule", Value: "constant", Usage: "of the learning rate: constant, step or cosine"},
+		&urfave.IntFlag{Name: "step-epochs", Value: 7, Usage: "schedule step: a tenth of the rate after every so many epochs"},
+		&urfave.Float64Flag{Name: "warmup-epochs", Usage: "over which the learning rate rises from 0"},
+		&urfave.Float64Flag{Name: "label-smoothing", Usage: "share of the target that is spread over all classes"},
+		&urfave.StringFlag{Name: "class-weights", Value: "none", Usage: "none, or auto: rare classes count more"},
+		&urfave.Float64Flag{Name: "clip-grad-norm", Usage: "bound on the norm of all gradients together, 0 for none"},
+		&urfave.Float64Flag{Name: "ema", Usage: "`DECAY` of a moving average of the weights, which is judged and kept in their place, 0 for none"},
+		&urfave.BoolFlag{Name: "frozen-bn", Usage: "batch normalization keeps its running statistics"},
+		precisionFlag(),
+		&urfave.Uint64Flag{Name: "seed", Usage: "of the new classifier, the order of the photos, augmentation and dropout"},
+		&urfave.BoolFlag{Name: "resume", Usage: "go on where the run in RUN ended, to the same bits"},
+		&urfave.IntFlag{Name: "checkpoint-steps", Usage: "save after so many steps within an epoch too", DefaultText: "every few minutes"},
+		&urfave.IntFlag{Name: "resize", Usage: "pixels of the shorter side of a val photo", DefaultText: "the network's own"},
+		&urfave.IntFlag{Name: "crop", Usage: "pixels of the network's input", DefaultText: "the network's own"},
+		&urfave.StringFlag{Name: "feature-tensor", Usage: "of an ONNX file: the `NAME` of the tensor that its classifier takes, where it does not say so"},
+		&urfave.StringFlag{Name: "train-split", Usage: "name of the split to learn from (default: train)"},
+		&urfave.StringFlag{Name: "val-split", Usage: "name of the split to judge by (default: val)"},
+		&urfave.StringFlag{Name: "exif", Value: "ignore", Usage: "orientation tag: ignore (as torchvision does) or apply"},
+		&urfave.StringFlag{Name: "on-bad-image", Value: "skip", Usage: "skip or fail"},
+	}, finetuneDeviceFlags()...)
 }
 
 func precisionFlag() urfave.Flag {
@@ -142,7 +147,7 @@ func trainable(c *urfave.Context) ([]string, error) {
 		}
 	}
 	if given != 1 {
-		return nil, fail.New(fail.Usage, "Give one of --all-params, --head-only and --trainable 'PATTERN,…'.", "fx finetune must be told which parameters learn")
+		return nil, fail.New(fail.Usage, "Give one of --all-params, --head-only and --trainable 'PATTERN,…'.", "%s must be told which parameters learn", c.Command.HelpName)
 	}
 	return patterns(c.String("trainable")), nil
 }

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"fx/finetune/artifacts"
 	"fx/internal/fail"
@@ -32,6 +33,12 @@ type saved struct {
 		Generator string `json:"generator"`
 		Seed      uint64 `json:"seed"`
 	} `json:"random"`
+}
+
+// start is when a run would have begun that came as far by now without a stop.
+func (s saved) start(now time.Time) time.Time {
+	done := time.Duration((s.Seconds + s.Running.Seconds) * float64(time.Second))
+	return now.Add(-done).UTC().Truncate(time.Second)
 }
 
 // checkpoint is the folder of the checkpoint of that name.

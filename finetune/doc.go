@@ -9,6 +9,7 @@
 //
 //	run.json                   settings, what learned, versions, the result
 //	metrics.csv                loss, accuracy and speed of each epoch
+//	events.out.tfevents.…      the same for TensorBoard
 //	checkpoint/best, last      artifacts.Checkpoint: model.safetensors, for
 //	                           torchvision's load_state_dict(strict=True);
 //	                           training.state, the optimizer's memory (safetensors

@@ -59,7 +59,7 @@ func memoryHint(batch, fits int, tryErr error, accumulate int) string {
 }
 
 // try does what a run with batches of the size would do, on blank photos: a step
-// of each of its sizes, and an evaluation.
+// of each of its sizes, and an evaluation where it judges.
 func (r *run) try(ctx context.Context, size int) error {
 	o, p := r.graph, r.plan
 	o.Batch, p.batch = size, size
@@ -73,6 +73,9 @@ func (r *run) try(ctx context.Context, size int) error {
 		if err := e.once(ctx, l, job{train: true, items: make([]int, size)}); err != nil {
 			return err
 		}
+	}
+	if len(p.val) == 0 { // a range test
+		return nil
 	}
 	return e.once(ctx, l, job{items: make([]int, min(size, len(p.val)))})
 }

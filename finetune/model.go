@@ -28,7 +28,7 @@ func (r *run) finish(ctx context.Context, s saved) (Result, error) {
 	if err := r.writeModel(ctx, result); err != nil {
 		return Result{}, fail.Wrap(fail.KindOf(err), err, "", "the model of the run %s", r.options.Out)
 	}
-	r.record.Status, r.record.Result = "finished", &result
+	r.record.Status, r.record.Result = finished, &result
 	return result, r.write(s.Epochs)
 }
 
@@ -84,7 +84,7 @@ func (r *run) writeModel(ctx context.Context, result Result) error {
 			Kind: string(b.Head.Kind), Features: b.Head.In, Positions: b.Head.Positions(), Dropout: b.Head.Dropout,
 			WeightName: b.Head.Weight, BiasName: b.Head.Bias, FeatureShape: b.FeatureShape,
 		},
-		Options: map[string]any{"finetune": r.record.Settings}, Versions: r.record.Versions, Notes: r.record.Notes,
+		Options: map[string]any{"finetune": r.record.Settings, "weights": r.record.Weights}, Versions: r.record.Versions, Notes: r.record.Notes,
 		Metrics: modeldir.Metrics{
 			BestValAccuracy: result.BestValAccuracy, BestEpoch: result.BestEpoch, Seconds: result.Seconds,
 			ParametersTrained: result.ParametersTrained, TrainSplit: r.photos.trainSplit, ValSplit: r.photos.valSplit,

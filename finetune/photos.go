@@ -155,8 +155,9 @@ func (p *photos) leaveOut() error {
 		bad[r.Path] = true
 	}
 	rejected := func(i int) bool { return bad[p.Items[i].Rel] }
+	judges := len(p.val) > 0 // a range test doesn't
 	p.train, p.val = slices.DeleteFunc(p.train, rejected), slices.DeleteFunc(p.val, rejected)
-	if len(p.train) == 0 || len(p.val) == 0 {
+	if len(p.train) == 0 || judges && len(p.val) == 0 {
 		return fail.New(fail.Rejected, "See the reasons above.", "no photo of a split of %s can be used", p.Root)
 	}
 	return nil

@@ -1,9 +1,7 @@
 package finetune
 
 import (
-	"bytes"
 	"crypto/sha256"
-	"encoding/csv"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -12,8 +10,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
+	"time"
 
 	"fx/extract"
 	"fx/finetune/artifacts"
@@ -21,23 +19,28 @@ import (
 	"fx/internal/fail"
 	"fx/internal/ort"
 	"fx/internal/preprocess"
+	"fx/internal/trainlog"
 )
 
-// Files of a RUN, beside the checkpoints and what makes it a MODEL.
-const (
-	recordName  = "run.json"
-	metricsName = "metrics.csv"
-)
+// recordName is the file of a RUN that says how it is made and where it stands.
+const recordName = "run.json"
 
 // recordVersion is the version of run.json that this package writes and reads.
 // Version 1 did not name the feature tensor.
 const recordVersion = 2
 
+// What a record's Status is.
+const (
+	training = "training"
+	finished = "finished"
+)
+
 // record is the content of run.json.
 type record struct {
 	FormatVersion int                   `json:"format_version"`
 	ID            string                `json:"id"`
-	Status        string                `json:"status"` // "training" or "finished"
+	Status        string                `json:"status"`           // training or finished
+	Started       time.Time             `json:"started,omitzero"` // zero in runs of an older fx, until they go on
 	Settings      settings              `json:"settings"`
 	Weights       string                `json:"weights"` // where the run started from: a path, "seed:N" or what --scratch drew
 	Data          string                `json:"data"`
@@ -137,19 +140,47 @@ func (s settings) id() string {
 	return hex.EncodeToString(sum[:8])
 }
 
+// fields are the settings by name, as JSON has them.
+func (s settings) fields() (all map[string]any) {
+	text, err := json.Marshal(s)
+	if err == nil {
+		err = json.Unmarshal(text, &all)
+	}
+	if err != nil {
+		panic(err) // our own plain struct
+	}
+	return all
+}
+
+// flags are the settings that the user chooses: numbers, truth values and text.
+func (s settings) flags() map[string]any {
+	all := s.fields()
+	for name, value := range all {
+		switch value.(type) {
+		case float64, bool, string:
+			if !strings.Contains(name, " ") && value != "" {
+				continue
+			}
+		}
+		delete(all, name) // hashes, versions, preprocessing
+	}
+	for _, name := range []string{"classes", "feature-tensor", "decoder", "head-only"} {
+		delete(all, name)
+	}
+	switch {
+	case s.HeadOnly:
+		all["trainable"] = "head"
+	case s.Trainable == nil:
+		all["trainable"] = "all"
+	default:
+		all["trainable"] = strings.Join(s.Trainable, ",")
+	}
+	return all
+}
+
 // diff says in what two runs' settings differ, by the names of the flags.
 func (s settings) diff(now settings) []string {
-	fields := func(s settings) (all map[string]any) {
-		text, err := json.Marshal(s)
-		if err == nil {
-			err = json.Unmarshal(text, &all)
-		}
-		if err != nil {
-			panic(err) // our own plain struct
-		}
-		return all
-	}
-	before, after := fields(s), fields(now)
+	before, after := s.fields(), now.fields()
 	var differ []string
 	for name, was := range before {
 		if is := after[name]; fmt.Sprint(is) != fmt.Sprint(was) {
@@ -229,30 +260,23 @@ func (r *run) unchanged(earlier record) error {
 	return nil
 }
 
-// write writes run.json and metrics.csv.
+// write writes run.json, and the epochs where people look.
 func (r *run) write(epochs []Epoch) error {
 	text, err := json.MarshalIndent(r.record, "", "  ")
 	if err == nil {
 		err = durable.WriteBytes(filepath.Join(r.options.Out, recordName), append(text, '\n'))
 	}
 	if err == nil {
-		err = durable.WriteBytes(filepath.Join(r.options.Out, metricsName), metrics(epochs))
+		err = trainlog.Write(r.options.Out, r.log(epochs))
 	}
 	return fail.Wrap(fail.KindOf(err), err, otherFolder, "run %s", r.options.Out)
 }
 
-// metrics is the table of epochs as CSV.
-func metrics(epochs []Epoch) []byte {
-	var b bytes.Buffer
-	w := csv.NewWriter(&b)
-	number := func(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
-	rows := [][]string{{"epoch", "lr", "train_loss", "train_accuracy", "train_images_per_second", "val_loss", "val_accuracy", "val_images_per_second", "seconds"}}
+// log is the run as trainlog writes it.
+func (r *run) log(epochs []Epoch) trainlog.Log {
+	l := trainlog.Log{Start: r.record.Started, Settings: r.record.Settings.flags(), Finished: r.record.Status == finished}
 	for _, e := range epochs {
-		rows = append(rows, []string{
-			strconv.Itoa(e.Epoch), number(e.LR), number(e.TrainLoss), number(e.TrainAccuracy), number(e.TrainImagesPerSecond),
-			number(e.ValLoss), number(e.ValAccuracy), number(e.ValImagesPerSecond), number(e.Seconds),
-		})
+		l.Epochs = append(l.Epochs, trainlog.Epoch(e))
 	}
-	_ = w.WriteAll(rows) // a buffer takes everything
-	return b.Bytes()
+	return l
 }

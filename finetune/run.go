@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
+	"time"
 
 	"fx/extract"
 	"fx/finetune/artifacts"
@@ -178,17 +179,11 @@ func (r *run) tidy() error {
 // begin opens ONNX Runtime and writes run.json, or compares it with that of
 // the run to go on with.
 func (r *run) begin(ctx context.Context, earlier record, found bool) error {
-	library, err := ort.Find(r.options.Library)
-	if err != nil {
-		return err
-	}
-	if r.runtime, err = ort.Load(library); err != nil {
-		return err
-	}
-	if err := r.canCompute(); err != nil {
+	if err := r.openRuntime(); err != nil {
 		return err
 	}
 	r.fingerprint = r.photos.fingerprint()
+	var err error
 	if found {
 		r.photos.rejected = earlier.Rejected
 		err = r.photos.leaveOut()
@@ -198,11 +193,8 @@ func (r *run) begin(ctx context.Context, earlier record, found bool) error {
 	if err != nil {
 		return err
 	}
-	for _, bad := range r.photos.rejected {
-		r.report.Note(fmt.Sprintf("%s can't be used: %s", bad.Path, bad.Reason))
-	}
-	if len(r.photos.rejected) > 0 && r.options.OnBadImage == "fail" {
-		return fail.New(fail.Rejected, "Mend or remove them, or leave --on-bad-image fail out.", "%d photos can't be used", len(r.photos.rejected))
+	if err := r.tellRejected(); err != nil {
+		return err
 	}
 	r.plan = plan{seed: r.options.Seed, train: r.photos.train, val: r.photos.val, batch: r.options.BatchSize, epochs: r.options.Epochs, accumulate: max(r.options.Accumulate, 1)}
 	if err := r.photos.fill(r.options.BatchSize); err != nil { // some may have been left out
@@ -227,7 +219,8 @@ func (r *run) begin(ctx context.Context, earlier record, found bool) error {
 		return r.unchanged(earlier)
 	}
 	now := r.settings()
-	r.record.FormatVersion, r.record.ID, r.record.Status, r.record.Settings = recordVersion, now.id(), "training", now
+	r.record.FormatVersion, r.record.ID, r.record.Status, r.record.Settings = recordVersion, now.id(), training, now
+	r.record.Started = saved{}.start(time.Now())
 	r.record.Weights, r.record.Data, r.record.Classes = r.opened.Weights, absolute(r.options.Data), r.photos.Classes
 	r.record.Rejected = append([]extract.BadPhoto{}, r.photos.rejected...)
 	r.record.Notes = notes(r.opened.Notes, r.network.Notes)
@@ -235,6 +228,30 @@ func (r *run) begin(ctx context.Context, earlier record, found bool) error {
 	r.record.Session = r.engine.session().ProviderOptions()
 	r.record.Session["device"] = r.engine.session().Why()
 	return r.write(nil)
+}
+
+// openRuntime loads ONNX Runtime and checks that it can do what is asked for.
+func (r *run) openRuntime() error {
+	library, err := ort.Find(r.options.Library)
+	if err != nil {
+		return err
+	}
+	if r.runtime, err = ort.Load(library); err != nil {
+		return err
+	}
+	return r.canCompute()
+}
+
+// tellRejected tells which photos can't be used, which is an error where the
+// user wants none.
+func (r *run) tellRejected() error {
+	for _, bad := range r.photos.rejected {
+		r.report.Note(fmt.Sprintf("%s can't be used: %s", bad.Path, bad.Reason))
+	}
+	if len(r.photos.rejected) > 0 && r.options.OnBadImage == "fail" {
+		return fail.New(fail.Rejected, "Mend or remove them, or leave --on-bad-image fail out.", "%d photos can't be used", len(r.photos.rejected))
+	}
+	return nil
 }
 
 // startEngine makes the training graphs and says where they run.

@@ -110,6 +110,21 @@ func (s *state) read(ctx context.Context) (*weights.StateDict, error) {
 	return all, nil
 }
 
+// copy is read, apart from the memory that steps write to.
+func (s *state) copy(ctx context.Context) (*weights.StateDict, error) {
+	shared, err := s.read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	own := weights.NewStateDict()
+	for _, name := range shared.Names() {
+		t, _ := shared.Get(name)
+		t.Data = append([]byte(nil), t.Data...)
+		own.Set(name, t)
+	}
+	return own, nil
+}
+
 // slots lists what lies in the state.
 func (s *state) slots() []artifacts.Slot {
 	all := make([]artifacts.Slot, len(s.cells))

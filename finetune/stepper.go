@@ -127,17 +127,7 @@ func (s *Stepper) Step(ctx context.Context, b *StepperBatch, rate float64) (Outc
 // State returns parameters, statistics and the optimizer's memory as they are
 // now, under the names of artifacts.
 func (s *Stepper) State(ctx context.Context) (*weights.StateDict, error) {
-	state, err := s.engine.state.read(ctx)
-	if err != nil {
-		return nil, err
-	}
-	whole := weights.NewStateDict() // apart from the memory that steps write to
-	for _, name := range state.Names() {
-		t, _ := state.Get(name)
-		t.Data = append([]byte(nil), t.Data...)
-		whole.Set(name, t)
-	}
-	return whole, nil
+	return s.engine.state.copy(ctx)
 }
 
 // Close frees the device, and has a profile written where one was asked for.

@@ -45,14 +45,11 @@ func (r *run) train(ctx context.Context) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	r.announce()
-	l := &loader{photos: r.photos, spec: r.network.Preprocess, seed: r.options.Seed, session: r.engine.session(), noise: r.engine.noise()}
-	var kinds []kind
-	for _, size := range r.plan.sizes() {
-		kinds = append(kinds, kind{size, true})
+	if r.record.Started.IsZero() { // of an older fx
+		r.record.Started = s.start(time.Now())
 	}
-	kinds = append(kinds, kind{min(r.plan.batch, len(r.plan.val)), false}, kind{len(r.plan.val) % r.plan.batch, false})
-	l.start(ctx, r.plan.from(s.Position), r.options.Workers, kinds)
+	r.announce()
+	l := r.startLoader(ctx, s.Position)
 	defer l.stop()
 	for s.Position.Epoch < r.plan.epochs {
 		if err := r.epoch(ctx, l, &s); err != nil {
@@ -60,6 +57,18 @@ func (r *run) train(ctx context.Context) (Result, error) {
 		}
 	}
 	return r.finish(ctx, s)
+}
+
+// startLoader begins to make ready what follows the position.
+func (r *run) startLoader(ctx context.Context, from position) *loader {
+	l := &loader{photos: r.photos, spec: r.network.Preprocess, seed: r.options.Seed, session: r.engine.session(), noise: r.engine.noise()}
+	var kinds []kind
+	for _, size := range r.plan.sizes() {
+		kinds = append(kinds, kind{size, true})
+	}
+	kinds = append(kinds, kind{min(r.plan.batch, len(r.plan.val)), false}, kind{len(r.plan.val) % r.plan.batch, false})
+	l.start(ctx, r.plan.from(from), r.options.Workers, kinds)
+	return l
 }
 
 // resume puts the newest checkpoint's state into the engine, where there is one.

@@ -103,6 +103,12 @@ type Params struct {
 	Weight, Bias []float32
 }
 
+// Is tells whether dir is the folder of a MODEL.
+func Is(dir string) bool {
+	_, err := os.Stat(filepath.Join(dir, modelFile))
+	return err == nil
+}
+
 // Save writes the MODEL folder dir. An earlier MODEL there is replaced file by
 // file, model.json last: a kill in between leaves a folder that Load refuses or
 // one of the two models, never a mixture that goes unnoticed.

@@ -1,0 +1,104 @@
+package compare
+
+import (
+	"context"
+	"math"
+
+	"gonum.org/v1/gonum/stat/distuv"
+
+	"fx/classify"
+	"fx/internal/modeldir"
+	"fx/internal/store"
+)
+
+// Ways to judge a difference of accuracies.
+const (
+	mcNemar      = "McNemar's exact test"
+	agrestiCaffo = "95 % interval of Agresti and Caffo"
+)
+
+// exactMcNemar is the two-sided p-value of the test whether two classifiers err
+// equally often, from the photos that one of them alone is right about: each of
+// those is a toss of a fair coin if they do. Source: McNemar, Psychometrika 12 (1947),
+// in the exact form; scipy.stats.binomtest(b, b+c).
+func exactMcNemar(onlyA, onlyB int) float64 {
+	n := onlyA + onlyB
+	if n == 0 {
+		return 1
+	}
+	return min(1, 2*distuv.Binomial{N: float64(n), P: 0.5}.CDF(float64(min(onlyA, onlyB))))
+}
+
+// intervalOfDifference is the 95 % interval of the difference of two proportions,
+// b − a, of independent samples: Wald's after a success and a failure are added
+// to each, which holds for few photos and for accuracies of 0 and 1 too.
+// Source: Agresti and Caffo, The American Statistician 54 (2000).
+func intervalOfDifference(rightA, photosA, rightB, photosB int) (low, high float64) {
+	share := func(right, photos int) (p, variance float64) {
+		n := float64(photos + 2)
+		p = float64(right+1) / n
+		return p, p * (1 - p) / n
+	}
+	pa, va := share(rightA, photosA)
+	pb, vb := share(rightB, photosB)
+	half := distuv.UnitNormal.Quantile(0.975) * math.Sqrt(va+vb)
+	return pb - pa - half, pb - pa + half
+}
+
+// pairs counts the val photos that one of two MODELs alone is right about. found is
+// false where a MODEL's store is not at hand or no longer gives its accuracy, or
+// they were judged by different photos.
+func pairs(ctx context.Context, a, b string, ma, mb modeldir.Model) (onlyA, onlyB int, found bool, err error) {
+	va, err := verdicts(ctx, a, ma)
+	if va == nil || err != nil {
+		return 0, 0, false, err
+	}
+	vb, err := verdicts(ctx, b, mb)
+	if vb == nil || len(va) != len(vb) || err != nil {
+		return 0, 0, false, err
+	}
+	for photo, rightA := range va {
+		rightB, both := vb[photo]
+		switch {
+		case !both:
+			return 0, 0, false, nil
+		case rightA && !rightB:
+			onlyA++
+		case rightB && !rightA:
+			onlyB++
+		}
+	}
+	return onlyA, onlyB, true, nil
+}
+
+// photo tells one photo from another, copies of it under other names included.
+type photo struct {
+	path   string // within the data
+	sha256 store.SHA256
+}
+
+// verdicts asks a MODEL of fit-head about its val photos, by the store that it was
+// trained on. nil where that can't be done: a store that is gone is no fault. err is
+// ctx's.
+func verdicts(ctx context.Context, dir string, m modeldir.Model) (map[photo]bool, error) {
+	if m.Features == "" {
+		return nil, nil
+	}
+	judged, err := classify.JudgeStore(ctx, dir, m.Features, nil)
+	if err != nil {
+		return nil, ctx.Err()
+	}
+	byPhoto, right := map[photo]bool{}, 0
+	all := judged.Predictions
+	for _, p := range all {
+		byPhoto[photo{p.Path, p.SHA256}] = p.Class == p.Label
+		if p.Class == p.Label {
+			right++
+		}
+	}
+	same := math.Abs(float64(right)/float64(len(all))-m.Metrics.BestValAccuracy) < 1e-9
+	if !same || len(all) != m.Metrics.ValPhotos { // the store has changed
+		return nil, nil
+	}
+	return byPhoto, nil
+}

@@ -1,0 +1,111 @@
+package compare
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+
+	"fx/internal/experimentdir"
+	"fx/internal/fail"
+	"fx/internal/modeldir"
+)
+
+// What Folders compares.
+const (
+	Models      = "models"
+	Experiments = "experiments"
+)
+
+// Comparison is in what B differs from A.
+type Comparison struct {
+	Kind     string      `json:"kind"` // Models or Experiments
+	A        Side        `json:"a"`
+	B        Side        `json:"b"`
+	Settings Differences `json:"settings"`
+
+	// Of two MODELs.
+	Results  []Result  `json:"results,omitempty"` // what is the same is left out, but for the accuracy
+	Equal    int       `json:"equal_results,omitempty"`
+	Accuracy *Accuracy `json:"accuracy,omitempty"`
+
+	// Of two experiments: each backbone × mode that either has.
+	Means []Mean `json:"means,omitempty"`
+}
+
+// Side is one of the two folders.
+type Side struct {
+	Folder string   `json:"folder"`
+	Title  string   `json:"title"`
+	Notes  []string `json:"notes"` // such as weights that a seed made
+}
+
+// Differences are the settings that differ, by the names of the flags as far as
+// there are any.
+type Differences struct {
+	Differ []Difference   `json:"differ"`
+	OnlyA  map[string]any `json:"only_a"` // settings that the other side does not know
+	OnlyB  map[string]any `json:"only_b"`
+	Equal  int            `json:"equal"`
+}
+
+// Difference is a setting that has two values.
+type Difference struct {
+	Name string `json:"name"`
+	A    any    `json:"a"`
+	B    any    `json:"b"`
+}
+
+// Result is a number that a training came to.
+type Result struct {
+	Name       string  `json:"name"`
+	A          float64 `json:"a"`
+	B          float64 `json:"b"`
+	Difference float64 `json:"difference"` // B − A
+}
+
+// Folders compares two MODELs, or two experiments. Errors are of kind fail.Usage
+// where a folder is neither or the two are not of a kind, and those of
+// modeldir.Load and experimentdir.Load.
+func Folders(ctx context.Context, a, b string) (Comparison, error) {
+	kindA, err := kindOf(a)
+	if err != nil {
+		return Comparison{}, err
+	}
+	kindB, err := kindOf(b)
+	if err != nil {
+		return Comparison{}, err
+	}
+	if kindA != kindB {
+		experiment := a
+		if kindB == Experiments {
+			experiment = b
+		}
+		return Comparison{}, fail.New(fail.Usage, "Name two MODELs, such as one of those in "+filepath.Join(experiment, "runs")+", or two experiments.",
+			"%s is an experiment, and the other is a MODEL", experiment)
+	}
+	if kindA == Experiments {
+		return experiments(a, b)
+	}
+	return models(ctx, a, b)
+}
+
+// kindOf tells what lies in a folder.
+func kindOf(dir string) (string, error) {
+	switch {
+	case experimentdir.Is(dir):
+		return Experiments, nil
+	case modeldir.Is(dir):
+		return Models, nil
+	case exists(filepath.Join(dir, "run.json")):
+		return "", fail.New(fail.Usage, "Go on with it: `fx finetune … --out "+dir+" --resume`.", "the run %s is not finished: it has no model yet", dir)
+	case !exists(dir):
+		return "", fail.New(fail.Usage, "Name the folders of two MODELs, or of two experiments.", "there is no folder %s", dir)
+	}
+	return "", fail.New(fail.Usage, "Name folders that `fx fit-head`, `fx finetune` or `fx experiment run` wrote.",
+		"%s is neither a MODEL nor an experiment: it has no model.json and no %s", dir, experimentdir.FileName)
+}
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}

@@ -1,0 +1,72 @@
+package classify
+
+import (
+	"math"
+	"strings"
+	"time"
+
+	"fx/head"
+	"fx/internal/fail"
+	"fx/internal/modeldir"
+	"fx/internal/trainlog"
+)
+
+// stopwatch measures the epochs of a training on their way to the caller.
+type stopwatch struct {
+	start   time.Time
+	lap     time.Time
+	seconds []float64 // that each epoch took
+	pass    func(head.Epoch)
+}
+
+func newStopwatch(pass func(head.Epoch)) *stopwatch {
+	now := time.Now()
+	return &stopwatch{start: now, lap: now, pass: pass}
+}
+
+func (s *stopwatch) epoch(e head.Epoch) {
+	now := time.Now()
+	s.seconds = append(s.seconds, now.Sub(s.lap).Seconds())
+	if s.pass != nil {
+		s.pass(e)
+	}
+	s.lap = time.Now()
+}
+
+// fitLog is the training of a head as trainlog writes it.
+func fitLog(o FitOptions, backbone string, s *stopwatch, r head.Result) trainlog.Log {
+	l := trainlog.Log{Start: s.start, Settings: map[string]any{"backbone": backbone, "trainable": "head"}, Finished: true}
+	for name, value := range optionsMap(o) {
+		l.Settings[strings.ReplaceAll(name, "_", "-")] = value // the flag's name
+	}
+	l.Settings["class-weights"] = "none"
+	if o.ClassWeights != "" {
+		l.Settings["class-weights"] = o.ClassWeights
+	}
+	rate := o.Head.LR
+	if o.Head.Solver == head.LBFGS { // which looks for its steps itself
+		rate = math.NaN()
+	}
+	for i, e := range r.Epochs {
+		l.Epochs = append(l.Epochs, trainlog.Epoch{
+			Epoch: e.Epoch, LR: rate, TrainLoss: e.TrainLoss, TrainAccuracy: e.TrainAccuracy, ValLoss: e.ValLoss, ValAccuracy: e.ValAccuracy,
+			TrainImagesPerSecond: math.NaN(), ValImagesPerSecond: math.NaN(), // judging is not timed apart
+			Seconds: s.seconds[i],
+		})
+	}
+	return l
+}
+
+// saveWithLog writes the MODEL and its log. A kill in between may leave a MODEL
+// without a log, never one with the log of the MODEL that it replaced.
+func saveWithLog(dir string, m modeldir.Model, p modeldir.Params, l trainlog.Log) error {
+	if modeldir.Is(dir) {
+		if err := trainlog.Remove(dir); err != nil {
+			return fail.Wrap(fail.KindOf(err), err, "", "replace the model %s", dir)
+		}
+	}
+	if err := modeldir.Save(dir, m, p); err != nil {
+		return err
+	}
+	return fail.Wrap(fail.Other, trainlog.Write(dir, l), "", "the log of the model %s", dir)
+}

@@ -1,0 +1,53 @@
+package classify
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"fx/head"
+	"fx/internal/fail"
+	"fx/internal/progress"
+	"fx/internal/rangetest"
+)
+
+// RangeTestResult is a range test on a store, and what it was made of.
+type RangeTestResult struct {
+	rangetest.Result
+	Backbone string   `json:"backbone"`
+	Photos   int      `json:"photos"` // that were learned from
+	Notes    []string `json:"notes"`
+}
+
+// RangeTest looks for the learning rate of Fit with the same options, and writes
+// nothing. Of o it takes what says which photos to learn from, and how by SGD.
+func RangeTest(ctx context.Context, o FitOptions, test rangetest.Options, watch progress.Reporter) (RangeTestResult, error) {
+	if err := test.Check(); err != nil {
+		return RangeTestResult{}, err
+	}
+	features, err := openVerified(ctx, o.Features, watch)
+	if err != nil {
+		return RangeTestResult{}, err
+	}
+	defer func() { _ = features.Close() }() // only read
+	m := features.Manifest
+	_, layout, err := headOf(m)
+	if err != nil {
+		return RangeTestResult{}, err
+	}
+	have := features.Splits()
+	split := o.trainSplit(have)
+	if !slices.Contains(have, split) {
+		return RangeTestResult{}, fail.New(fail.Usage, fmt.Sprintf("The store has %s; name another with --train-split.", quoted(have)),
+			"the store %s has no photos of the split %q to learn from", o.Features, split)
+	}
+	train, err := dataOf(features, split)
+	if err != nil {
+		return RangeTestResult{}, err
+	}
+	if o.Head.ClassWeights, err = o.classWeights(train, len(m.Classes)); err != nil {
+		return RangeTestResult{}, err
+	}
+	found, err := head.RangeTest(ctx, layout, train, o.Head, test)
+	return RangeTestResult{Result: found, Backbone: m.Backbone, Photos: len(train.Photos), Notes: append([]string{}, m.Made.Notes...)}, err
+}

@@ -1,0 +1,83 @@
+package classify
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"fx/extract"
+	"fx/head"
+	"fx/internal/fail"
+	"fx/internal/ort"
+	"fx/internal/progress"
+	"fx/internal/rangetest"
+)
+
+func TestRangeTestOfAStore(t *testing.T) {
+	features := newStore(t, manifest(), "train") // nothing is judged
+	test := rangetest.Options{MinLR: 1e-4, MaxLR: 10, Steps: 60, Repeats: 2}
+	r, err := RangeTest(t.Context(), FitOptions{Features: features, Head: head.Defaults()}, test, progress.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Photos != 20 || r.Backbone != "none" || len(r.Notes) != 1 || r.Suggestion == 0 || !(r.LowestLR > r.Suggestion) {
+		t.Errorf("%+v", r)
+	}
+	weighted, err := RangeTest(t.Context(), FitOptions{Features: features, Head: head.Defaults(), ClassWeights: "auto"}, test, progress.Discard)
+	if err != nil || weighted.Steps[0] != r.Steps[0] { // as many photos of each class
+		t.Errorf("%+v, %v", weighted.Steps[0], err)
+	}
+	for says, o := range map[string]FitOptions{
+		`no photos of the split "val"`: {Features: features, Head: head.Defaults(), TrainSplit: "val"},
+		"--class-weights some":         {Features: features, Head: head.Defaults(), ClassWeights: "some"},
+	} {
+		if _, err := RangeTest(t.Context(), o, test, progress.Discard); fail.KindOf(err) != fail.Usage || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: %v", says, err)
+		}
+	}
+}
+
+// The tutorial's learning rate, 0.001, lies where the loss of its own task falls: on ants
+// and bees with the real weights of squeezenet1_1.
+func TestRangeTestOfTheTutorial(t *testing.T) {
+	data, weights := os.Getenv("FX_DATA_DIR"), filepath.Join(os.Getenv("FX_WEIGHTS_DIR"), "squeezenet1_1.safetensors")
+	for _, path := range []string{weights, filepath.Join(data, "train", "ants")} {
+		if _, err := os.Stat(path); err != nil || testing.Short() {
+			t.Skip("needs FX_DATA_DIR with ants and bees, FX_WEIGHTS_DIR with squeezenet1_1.safetensors, and no -short")
+		}
+	}
+	if _, err := ort.Find(""); err != nil {
+		t.Skipf("no ONNX Runtime here: %v", err)
+	}
+	features := filepath.Join(t.TempDir(), "features")
+	if _, err := extract.Run(t.Context(), extract.Options{
+		Embedder: extract.EmbedderOptions{Network: extract.NetworkOptions{Backbone: "squeezenet1_1", Weights: weights}, Device: ort.CPU}, Data: data, Store: features,
+	}, progress.Discard); err != nil {
+		t.Fatal(err)
+	}
+	test := rangetest.Defaults()
+	test.Repeats = 16
+	r, err := RangeTest(t.Context(), FitOptions{Features: features, Head: head.Defaults()}, test, progress.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const tutorial = 0.001
+	var before, at, after rangetest.Step // a third of a power of ten apart
+	for _, s := range r.Steps {
+		switch {
+		case s.LR < tutorial/2:
+			before, at, after = s, s, s
+		case s.LR < tutorial:
+			at, after = s, s
+		case s.LR < tutorial*2:
+			after = s
+		}
+	}
+	if !(before.Smoothed > at.Smoothed && at.Smoothed > after.Smoothed && r.LowestLR > tutorial) {
+		t.Errorf("smoothed loss %+v, %+v, %+v; lowest at %g", before, at, after, r.LowestLR)
+	}
+	if !(r.Suggestion > tutorial/5 && r.Suggestion < tutorial*5) {
+		t.Errorf("suggestion %g", r.Suggestion)
+	}
+}

@@ -1,0 +1,190 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	urfave "github.com/urfave/cli/v2"
+
+	"fx/classify"
+	"fx/finetune"
+	"fx/head"
+	"fx/internal/fail"
+	"fx/internal/rangetest"
+	"fx/internal/report"
+)
+
+// How often a range test is repeated unless told otherwise. A head costs nothing.
+const (
+	headRepeats    = 16
+	networkRepeats = 3
+)
+
+// lrFindResult is what fx lr-find prints.
+type lrFindResult struct {
+	rangetest.Result
+	Rule     string   `json:"rule"`
+	Backbone string   `json:"backbone"`
+	Trained  string   `json:"trained"` // "head" or what finetune trains
+	Photos   int      `json:"photos"`  // that were learned from
+	Plot     string   `json:"plot"`
+	Table    string   `json:"table"`
+	Notes    []string `json:"notes"`
+}
+
+func lrFindCommand(out *output) *urfave.Command {
+	d := rangetest.Defaults()
+	flags := []urfave.Flag{
+		&urfave.StringFlag{Name: "features", Usage: "`STORE` that fx extract filled: test the training of a head on it"},
+		&urfave.StringFlag{Name: "out", Value: "lr-find.png", Usage: "`FILE` for the plot; the table goes beside it as .csv"},
+		&urfave.Float64Flag{Name: "min-lr", Value: d.MinLR, Usage: "rate of the first step"},
+		&urfave.Float64Flag{Name: "max-lr", Value: d.MaxLR, Usage: "rate of the last step"},
+		&urfave.IntFlag{Name: "steps", Value: d.Steps, Usage: "updates, while the rate rises by the same factor each time"},
+		&urfave.IntFlag{Name: "repeats", Usage: "trainings from the start whose losses are averaged", DefaultText: fmt.Sprintf("%d for a head, %d for a network", headRepeats, networkRepeats)},
+	}
+	// What decides a run's updates decides the test's; the rate's course and what a run saves have no part in it.
+	apart := []string{"out", "epochs", "lr", "schedule", "step-epochs", "warmup-epochs", "ema", "resume", "checkpoint-steps", "val-split"}
+	for _, f := range finetuneFlags() {
+		if slices.Contains(apart, f.Names()[0]) {
+			continue
+		}
+		if s, ok := f.(*urfave.StringFlag); ok {
+			s.Required = false // --features stands in for --backbone and --data
+		}
+		flags = append(flags, f)
+	}
+	return &urfave.Command{
+		Name:  "lr-find",
+		Usage: "look for a learning rate by the range test",
+		Description: "It trains a little while the rate rises, plots the loss, and suggests the rate where the smoothed loss\n" +
+			"falls most steeply (L. N. Smith, \"Cyclical Learning Rates for Training Neural Networks\", 2015; fastai's rule\n" +
+			"\"steep\"). Of a head on a store, or of a network on photos by what fx finetune would train:\n\n" +
+			"   fx lr-find --features features\n" +
+			"   fx lr-find --backbone resnet18 --data photos --all-params",
+		Flags: flags,
+		Action: func(c *urfave.Context) error {
+			if err := noArguments(c); err != nil {
+				return err
+			}
+			if err := checkPlot(c.String("out")); err != nil {
+				return err
+			}
+			r, err := lrFind(c, out)
+			if err != nil {
+				return err
+			}
+			if err := r.draw(); err != nil {
+				return err
+			}
+			return out.result(r, func(w io.Writer) { printLRFind(w, r) })
+		},
+	}
+}
+
+// checkPlot refuses a place for the plot before any work.
+func checkPlot(path string) error {
+	if !strings.EqualFold(filepath.Ext(path), ".png") {
+		return fail.New(fail.Usage, "Name a file such as lr-find.png.", "--out %s is no .png file", path)
+	}
+	if info, err := os.Stat(filepath.Dir(path)); err != nil || !info.IsDir() {
+		return fail.New(fail.Usage, "Make it first, or choose another --out.", "there is no folder %s", filepath.Dir(path))
+	}
+	return nil
+}
+
+// lrFind tests a head or a network.
+func lrFind(c *urfave.Context, out *output) (lrFindResult, error) {
+	test := rangetest.Options{MinLR: c.Float64("min-lr"), MaxLR: c.Float64("max-lr"), Steps: c.Int("steps"), Repeats: c.Int("repeats")}
+	repeats := func(fallback int) rangetest.Options {
+		if !c.IsSet("repeats") {
+			test.Repeats = fallback
+		}
+		return test
+	}
+	features, photos := c.String("features") != "", c.String("backbone") != "" || c.String("data") != ""
+	switch {
+	case features == photos:
+		return lrFindResult{}, fail.New(fail.Usage, "Give --features STORE for a head, or --backbone NAME --data DIR for a network.", "fx lr-find must be told what to train")
+	case features:
+		return lrFindHead(c, out, repeats(headRepeats))
+	case c.String("backbone") == "" || c.String("data") == "":
+		return lrFindResult{}, fail.New(fail.Usage, "Give --backbone NAME and --data DIR.", "the test of a network needs both --backbone and --data")
+	}
+	o, err := finetuneOptions(c)
+	if err != nil {
+		return lrFindResult{}, err
+	}
+	found, err := finetune.RangeTest(c.Context, o, repeats(networkRepeats), out.progress())
+	return lrFindResult{
+		Result: found.Result, Backbone: found.Backbone, Trained: fmt.Sprintf("%d parameters", found.ParametersTrained),
+		Photos: found.Photos, Notes: found.Notes,
+	}.at(c), err
+}
+
+// lrFindHead tests a head, by those flags that fx fit-head has too.
+func lrFindHead(c *urfave.Context, out *output, test rangetest.Options) (lrFindResult, error) {
+	own := []string{"features", "out", "min-lr", "max-lr", "steps", "repeats", "batch-size", "momentum", "weight-decay", "class-weights", "train-split", "seed", "json", "quiet"}
+	for _, name := range c.LocalFlagNames() {
+		if !slices.Contains(own, name) {
+			return lrFindResult{}, fail.New(fail.Usage, "Leave it out: with --features the head of `fx fit-head` is trained.", "--%s with --features", name)
+		}
+	}
+	found, err := classify.RangeTest(c.Context, classify.FitOptions{
+		Features: c.String("features"), TrainSplit: c.String("train-split"), ClassWeights: c.String("class-weights"),
+		Head: head.Options{Seed: c.Uint64("seed"), BatchSize: c.Int("batch-size"), Momentum: c.Float64("momentum"), WeightDecay: c.Float64("weight-decay")},
+	}, test, out.progress())
+	return lrFindResult{Result: found.Result, Backbone: found.Backbone, Trained: "head", Photos: found.Photos, Notes: found.Notes}.at(c), err
+}
+
+// at says where the pictures go.
+func (r lrFindResult) at(c *urfave.Context) lrFindResult {
+	r.Rule, r.Plot = rangetest.Rule, c.String("out")
+	r.Table = strings.TrimSuffix(r.Plot, filepath.Ext(r.Plot)) + ".csv"
+	return r
+}
+
+// draw writes the plot and the table.
+func (r lrFindResult) draw() error {
+	f := report.LRFind{
+		Title:      fmt.Sprintf("Learning-rate range test: %s, %s", r.Backbone, r.Trained),
+		Subtitle:   strings.Join(append([]string{r.conditions()}, r.Notes...), "; "), // such as weights that are not trained: never shown without
+		Suggestion: r.Suggestion, TenthOfLowest: r.TenthOfLowestLR,
+	}
+	for _, s := range r.Steps {
+		f.Points = append(f.Points, report.LRPoint{LR: s.LR, Loss: s.Loss, Smoothed: s.Smoothed})
+	}
+	if len(f.Points) < 2 {
+		return fail.New(fail.NonFinite, "Give a smaller --min-lr.", "the test ended before there was a curve: %s", r.Stopped)
+	}
+	if err := report.LRTable(r.Table, f.Points); err != nil {
+		return fail.Wrap(fail.Other, err, "Choose another --out.", "write %s", r.Table)
+	}
+	return fail.Wrap(fail.Other, report.LRCurve(r.Plot, f), "Choose another --out.", "write %s", r.Plot)
+}
+
+func (r lrFindResult) conditions() string {
+	times := ""
+	if r.Repeats > 1 {
+		times = fmt.Sprintf(", mean of %d trainings", r.Repeats)
+	}
+	return fmt.Sprintf("%d steps on %d photos%s", len(r.Steps), r.Photos, times)
+}
+
+func printLRFind(w io.Writer, r lrFindResult) {
+	if r.Suggestion == 0 {
+		fmt.Fprintln(w, "no learning rate to suggest: the loss falls nowhere; give another --min-lr or --max-lr")
+	} else {
+		fmt.Fprintf(w, "suggested learning rate %.2g: %s\n", r.Suggestion, r.Rule)
+	}
+	fmt.Fprintf(w, "a tenth of the rate with the least smoothed loss: %.2g\n", r.TenthOfLowestLR)
+	fmt.Fprintln(w, r.conditions())
+	if r.Stopped != "" {
+		fmt.Fprintf(w, "ended early: %s\n", r.Stopped)
+	}
+	printNotes(w, r.Notes)
+	fmt.Fprintf(w, "plot: %s, table: %s\n", r.Plot, r.Table)
+}

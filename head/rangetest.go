@@ -1,0 +1,59 @@
+package head
+
+import (
+	"context"
+
+	"fx/internal/rangetest"
+)
+
+// RangeTest looks for a learning rate for SGD: it trains fresh heads of layout l on
+// train, with seeds from o.Seed on, as Fit would but for the rate, which rises with
+// every batch, and throws them away. o.LR, o.Epochs and o.Solver have no part in it.
+// Errors are those of Fit and of rangetest.Run.
+func RangeTest(ctx context.Context, l Layout, train Data, o Options, test rangetest.Options) (rangetest.Result, error) {
+	if err := test.Check(); err != nil {
+		return rangetest.Result{}, err
+	}
+	o.Solver, o.Epochs, o.LR = SGD, 1, test.MinLR
+	if err := checkFit(l, train, train, o); err != nil {
+		return rangetest.Result{}, err
+	}
+	n, gradient := newNetwork[float32](l, train.Row), newParams[float32](l)
+	return rangetest.Run(ctx, test, func(_ context.Context, repeat int) (rangetest.Update, error) {
+		of := o
+		of.Seed += uint64(repeat)
+		n.params = params[float32](Initial(l, of.Seed))
+		t := &tried{network: n, gradient: gradient, velocity: newParams[float32](l), options: of, plan: newSchedule(l, train, of)}
+		return t.update, nil
+	})
+}
+
+// tried is one training of a RangeTest.
+type tried struct {
+	network            *network[float32]
+	gradient, velocity params[float32]
+	options            Options
+	plan               schedule
+	epoch              int
+	order              []sample // what is left of the epoch
+	drop               *dropout
+}
+
+// update does the next step at a rate and returns the loss before it. A loss that is
+// not finite changes nothing.
+func (t *tried) update(ctx context.Context, rate float64) (float64, error) {
+	if len(t.order) == 0 {
+		t.epoch++
+		t.order, t.drop = t.plan.order(t.epoch), t.plan.drop(t.epoch)
+	}
+	batch := t.order[:min(t.options.BatchSize, len(t.order))]
+	t.order = t.order[len(batch):]
+	out, err := t.network.gradient(ctx, objective{batch, t.options.ClassWeights, t.drop}, t.gradient)
+	if err != nil || !finite(out.loss) {
+		return out.loss, err
+	}
+	t.options.LR = rate
+	t.options.step(t.network.params.Weight, t.gradient.Weight, t.velocity.Weight)
+	t.options.step(t.network.params.Bias, t.gradient.Bias, t.velocity.Bias)
+	return out.loss, nil
+}

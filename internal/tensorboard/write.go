@@ -1,0 +1,120 @@
+package tensorboard
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"fx/internal/durable"
+)
+
+// Log is what an event file tells of a training.
+type Log struct {
+	Start    time.Time
+	Settings map[string]any // numbers, truth values and text; anything else as fmt prints it
+	Points   []Point        // in the order of time
+	End      time.Time      // zero while the training goes on
+}
+
+// Point is what was measured at one moment.
+type Point struct {
+	Step    int64
+	Time    time.Time
+	Scalars []Scalar
+}
+
+// Scalar is one number, which TensorBoard keeps as float32. Tags with a slash are
+// grouped by what stands before it.
+type Scalar struct {
+	Tag   string
+	Value float64
+}
+
+// Encode returns the log as the content of an event file. The same log gives
+// the same bytes, and a log with more points begins with those of the shorter one.
+func Encode(l Log) []byte {
+	file := appendRecord(nil, versionEvent(l.Start))
+	if len(l.Settings) > 0 {
+		file = appendRecord(file, startEvent(l.Start, l.Settings))
+	}
+	for _, p := range l.Points {
+		file = appendRecord(file, scalarsEvent(p))
+	}
+	if !l.End.IsZero() {
+		file = appendRecord(file, endEvent(l.End))
+	}
+	return file
+}
+
+// FileName is the name of the event file of a log that starts then. Where other
+// writers name the machine it says "fx", by which Write knows its own files.
+func FileName(start time.Time) string {
+	return fmt.Sprintf("events.out.tfevents.%010d.fx", start.Unix())
+}
+
+// Write makes dir hold the event file of the log, and no other that Write made.
+//
+// What is new is appended where the file's bytes are those that the log begins
+// with, since a TensorBoard that watches holds the file open and would not see
+// another in its place. What a kill leaves of an appended record TensorBoard
+// takes for one that is still being written, and the next Write completes it.
+func Write(dir string, l Log) error {
+	path, content := filepath.Join(dir, FileName(l.Start)), Encode(l)
+	if err := remove(dir, filepath.Base(path)); err != nil {
+		return err
+	}
+	had, err := os.ReadFile(path)
+	switch {
+	case err == nil && len(had) > 0 && bytes.HasPrefix(content, had):
+		return appendFile(path, content[len(had):])
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return err
+	}
+	return durable.WriteBytes(path, content)
+}
+
+// Remove removes what Write put into dir.
+func Remove(dir string) error { return remove(dir, "") }
+
+// own are the files of this package: event files, and what a kill left while one was written.
+var own = []string{"events.out.tfevents.*.fx", "events.out.tfevents.*.fx.fx-tmp-*"}
+
+// remove removes the files of this package but one.
+func remove(dir, keep string) error {
+	files, err := os.ReadDir(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	for _, f := range files {
+		ours := slices.ContainsFunc(own, func(pattern string) bool {
+			matches, _ := filepath.Match(pattern, f.Name()) // the patterns are right
+			return matches
+		})
+		if !ours || f.Name() == keep {
+			continue
+		}
+		if err := os.Remove(filepath.Join(dir, f.Name())); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func appendFile(path string, rest []byte) error {
+	if len(rest) == 0 {
+		return nil
+	}
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(rest)
+	return errors.Join(err, f.Sync(), f.Close())
+}

@@ -1,0 +1,132 @@
+package trainlog
+
+import (
+	"bytes"
+	"encoding/csv"
+	"errors"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"fx/internal/durable"
+	"fx/internal/tensorboard"
+)
+
+// MetricsFile is the name of the table of epochs.
+const MetricsFile = "metrics.csv"
+
+// Epoch is one row of the table. What is not known is NaN. Losses are means over
+// the photos, accuracies 0 to 1.
+type Epoch struct {
+	Epoch                int     // from 1
+	LR                   float64 // learning rate of the last step
+	TrainLoss            float64
+	TrainAccuracy        float64
+	TrainImagesPerSecond float64
+	ValLoss              float64
+	ValAccuracy          float64
+	ValImagesPerSecond   float64
+	Seconds              float64 // that the epoch took
+}
+
+// Log is a training, as far as it is.
+type Log struct {
+	Start    time.Time
+	Settings map[string]any // by the names of the flags
+	Epochs   []Epoch
+	Finished bool
+}
+
+// column is one of metrics.csv.
+type column struct {
+	name  string
+	tag   string // in TensorBoard; "" for what is not shown there
+	value func(Epoch) float64
+}
+
+var columns = []column{
+	{"epoch", "", func(e Epoch) float64 { return float64(e.Epoch) }},
+	{"lr", "learning_rate", func(e Epoch) float64 { return e.LR }},
+	{"train_loss", "loss/train", func(e Epoch) float64 { return e.TrainLoss }},
+	{"train_accuracy", "accuracy/train", func(e Epoch) float64 { return e.TrainAccuracy }},
+	{"train_images_per_second", "images_per_second", func(e Epoch) float64 { return e.TrainImagesPerSecond }},
+	{"val_loss", "loss/val", func(e Epoch) float64 { return e.ValLoss }},
+	{"val_accuracy", "accuracy/val", func(e Epoch) float64 { return e.ValAccuracy }},
+	{"val_images_per_second", "", func(e Epoch) float64 { return e.ValImagesPerSecond }},
+	{"seconds", "", func(e Epoch) float64 { return e.Seconds }},
+}
+
+// Write makes dir hold the log as metrics.csv and as an event file, in the place of
+// those of an earlier training.
+func Write(dir string, l Log) error {
+	if err := durable.WriteBytes(filepath.Join(dir, MetricsFile), table(l.Epochs)); err != nil {
+		return err
+	}
+	return tensorboard.Write(dir, l.events())
+}
+
+// Remove removes what Write put into dir.
+func Remove(dir string) error {
+	if err := os.Remove(filepath.Join(dir, MetricsFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return tensorboard.Remove(dir)
+}
+
+// table is the content of metrics.csv, with as many digits as it takes to read the
+// same numbers back. A column that no epoch knows is left out.
+func table(epochs []Epoch) []byte {
+	var shown []column
+	for _, c := range columns {
+		known := len(epochs) == 0
+		for _, e := range epochs {
+			known = known || !math.IsNaN(c.value(e))
+		}
+		if known {
+			shown = append(shown, c)
+		}
+	}
+	rows := [][]string{nil}
+	for _, c := range shown {
+		rows[0] = append(rows[0], c.name)
+	}
+	for _, e := range epochs {
+		var row []string
+		for _, c := range shown {
+			cell := "" // not known
+			if v := c.value(e); !math.IsNaN(v) {
+				cell = strconv.FormatFloat(v, 'g', -1, 64)
+			}
+			row = append(row, cell)
+		}
+		rows = append(rows, row)
+	}
+	var b bytes.Buffer
+	_ = csv.NewWriter(&b).WriteAll(rows) // a buffer takes everything
+	return b.Bytes()
+}
+
+// events is the log as TensorBoard's. An epoch's moment is the start and the
+// seconds of training up to its end, so that a run that was stopped and resumed
+// reads as one that never was.
+func (l Log) events() tensorboard.Log {
+	to := tensorboard.Log{Start: l.Start, Settings: l.Settings}
+	at := l.Start
+	for _, e := range l.Epochs {
+		at = at.Add(time.Duration(e.Seconds * float64(time.Second)))
+		p := tensorboard.Point{Step: int64(e.Epoch), Time: at}
+		for _, c := range columns {
+			if v := c.value(e); c.tag != "" && !math.IsNaN(v) {
+				p.Scalars = append(p.Scalars, tensorboard.Scalar{Tag: c.tag, Value: v})
+			}
+		}
+		to.Points = append(to.Points, p)
+	}
+	if l.Finished {
+		to.End = at
+	}
+	return to
+}
