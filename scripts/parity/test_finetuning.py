@@ -2,13 +2,13 @@
 
 import argparse
 
-from finetuning import report
+from finetuning import late, report
 
 OPTIONS = argparse.Namespace(starts=["pretrained", "scratch"])
 
 
 def runs(*best):
-    epochs = [{"train_images_per_second": rate} for rate in (10.0, 30.0)]
+    epochs = [{"train_images_per_second": rate, "val_accuracy": rate / 100, "val_loss": 1 / rate} for rate in (10.0, 30.0)]
     return [{"best_val_accuracy": b, "seconds": 100.0, "epochs": epochs} for b in best]
 
 
@@ -20,8 +20,12 @@ def results(**changed):
 def test_what_holds():
     text, faults = report(results(), OPTIONS)
     assert faults == []
-    assert "| pretrained | fx | 2 | 0.9500 0.9300 | 0.9400 | 100 | 15.0 |" in text, "two epochs at 10 and 30 images/s make 15"
+    assert "| pretrained | fx | 2 | 0.9500 0.9300 | 0.9400 | 0.2000 | 0.067 | 100 | 15.0 |" in text, "two epochs at 10 and 30 images/s make 15"
     assert "pretrained: +0.0100, standard error 0.0100." in text
+
+
+def test_late_is_the_last_two_thirds():
+    assert late({"epochs": [{"x": v} for v in (9.0, 1.0, 2.0)]}, "x") == 1.5
 
 
 def test_fx_too_far_below():
@@ -35,7 +39,7 @@ def test_scratch_too_good():
 
 
 def test_an_extractions_rate_is_its_own():
-    changed = {"fx_pretrained": [{"best_val_accuracy": 0.95, "seconds": 8.0, "images_per_second": 90.0, "epochs": [{}]}]}
+    changed = {"fx_pretrained": [{"best_val_accuracy": 0.95, "seconds": 8.0, "images_per_second": 90.0, "epochs": [{"val_accuracy": 0.9, "val_loss": 0.3}]}]}
     assert "| 8 | 90.0 |" in report(results(**changed), OPTIONS)[0]
 
 
