@@ -46,7 +46,8 @@ type Mistake struct {
 }
 
 // EvaluateStore judges the MODEL by the embeddings of a store. split "" takes
-// the val split that the MODEL was judged by in training, else the only one.
+// the val split that the MODEL was judged by in training, else the only one. A
+// MODEL that cross-validation judged is judged so again, on the same folds.
 func EvaluateStore(ctx context.Context, model, features, split string) (Report, error) {
 	m, p, err := modeldir.Load(model)
 	if err != nil {
@@ -60,15 +61,15 @@ func EvaluateStore(ctx context.Context, model, features, split string) (Report, 
 	if err := sameFeatures(m, s.Manifest, features); err != nil {
 		return Report{}, err
 	}
+	if split == "" && m.Metrics.Folds > 0 && slices.Contains(s.Splits(), m.Metrics.TrainSplit) && slices.Equal(s.Manifest.Classes, m.Classes) {
+		return evaluateHeldOut(ctx, m, s, features)
+	}
 	data, split, notes, err := judgedBy(s, m, split, features)
 	if err != nil {
 		return Report{}, err
 	}
 	m.Notes = append(slices.Clone(m.Notes), notes...)
-	var paths []string // of the photos, in the order of data.Photos
-	for _, photo := range data.Photos {
-		paths = append(paths, s.Rows()[photo.Rows[0]].Path)
-	}
+	paths := pathsOf(s, data)
 	if err := relabel(data.Photos, s.Manifest.Classes, m.Classes); err != nil {
 		return Report{}, err
 	}
@@ -77,6 +78,55 @@ func EvaluateStore(ctx context.Context, model, features, split string) (Report, 
 		return Report{}, err
 	}
 	return newReport(m, metrics, paths, split), nil
+}
+
+// pathsOf names the photos of data, whose rows are the store's.
+func pathsOf(s *store.Store, data head.Data) []string {
+	paths := make([]string, len(data.Photos))
+	for i, photo := range data.Photos {
+		paths[i] = s.Rows()[photo.Rows[0]].Path
+	}
+	return paths
+}
+
+// evaluateHeldOut judges the kind of head that m is by cross-validation.
+func evaluateHeldOut(ctx context.Context, m modeldir.Model, s *store.Store, where string) (Report, error) {
+	l2, ok := m.Options["l2"].(float64)
+	if !ok {
+		return Report{}, fail.New(fail.Model, "Train it again.", "the model was judged by cross-validation, but does not say with which penalty")
+	}
+	data, err := dataOf(s, m.Metrics.TrainSplit)
+	if err != nil {
+		return Report{}, err
+	}
+	c, err := head.CrossValidate(ctx, layoutOf(m.Head, len(m.Classes)), data, head.CrossValidationOptions{
+		Folds: m.Metrics.Folds, Seed: m.Metrics.SplitSeed, L2: []float64{l2}, Groups: copiesOf(s, data),
+	}, progress.Discard)
+	if err != nil {
+		return Report{}, err
+	}
+	m.Notes = slices.Clone(m.Notes)
+	if lacking := s.Incomplete(); lacking != "" {
+		m.Notes = append(m.Notes, fmt.Sprintf("the store %s may lack rows: %s", where, lacking))
+	}
+	if len(data.Photos) != m.Metrics.TrainPhotos {
+		m.Notes = append(m.Notes, "the store has changed since the training")
+	}
+	return newReport(m, c.Metrics, pathsOf(s, data), m.Metrics.ValSplit), nil
+}
+
+// copiesOf numbers the photos of data so that files of the same content share a number.
+func copiesOf(s *store.Store, data head.Data) []int {
+	known := map[store.SHA256]int{}
+	groups := make([]int, len(data.Photos))
+	for i, photo := range data.Photos {
+		sha := s.Rows()[photo.Rows[0]].SHA256
+		if _, ok := known[sha]; !ok {
+			known[sha] = i
+		}
+		groups[i] = known[sha]
+	}
+	return groups
 }
 
 // sameFeatures refuses a store that another network or preprocessing made.
