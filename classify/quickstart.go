@@ -31,13 +31,14 @@ var quickstartBackbones = []string{"efficientnet_lite0", "resnet18"}
 
 // QuickstartOptions of Quickstart. Only Data is needed.
 type QuickstartOptions struct {
-	Data      string // folder of photos, a folder a class, with or without train/ and val/; or a .csv list
-	Out       string // folder for all that it makes; "" is Data with -fx added
-	Embedder  extract.EmbedderOptions
-	Decoder   string
-	Folds     int    // of the cross-validation, 0 for head's choice
-	Seed      uint64 // of the folds
-	FxVersion string
+	Data       string   // folder of photos, a folder a class, with or without train/ and val/; or a .csv list
+	Extensions []string // that count as photos besides torchvision's
+	Out        string   // folder for all that it makes; "" is Data with -fx added
+	Embedder   extract.EmbedderOptions
+	Decoder    string
+	Folds      int    // of the cross-validation, 0 for head's choice
+	Seed       uint64 // of the folds
+	FxVersion  string
 }
 
 // Quickstart goes the whole way from somebody's own photos to a classifier, and
@@ -56,7 +57,7 @@ func Quickstart(ctx context.Context, o QuickstartOptions, watch progress.Reporte
 	if err := checkQuickstart(o); err != nil {
 		return QuickstartSummary{}, err
 	}
-	photos, err := dataset.Scan(ctx, o.Data, dataset.Options{})
+	photos, err := dataset.Scan(ctx, o.Data, dataset.Options{Extensions: o.Extensions})
 	if err != nil {
 		return QuickstartSummary{}, err
 	}
@@ -231,7 +232,7 @@ func (q *quickstart) extract(ctx context.Context) error {
 	s.Backbone, s.Weights, s.WeightsOrigin, s.Notes = opened.Backbone.Name, opened.Weights, opened.WeightsOrigin, append(s.Notes, notes...)
 	o.Embedder.Network, q.weights = network, network.Weights
 	s.Extract, err = extract.Run(ctx, extract.Options{
-		Embedder: o.Embedder, Data: o.Data, Store: s.Files.Features, Decoder: o.Decoder, EXIF: "apply", FxVersion: o.FxVersion,
+		Embedder: o.Embedder, Data: o.Data, Extensions: o.Extensions, Store: s.Files.Features, Decoder: o.Decoder, EXIF: "apply", FxVersion: o.FxVersion,
 	}, q.watch)
 	if err != nil && fail.KindOf(err) == fail.Usage {
 		return fail.Wrap(fail.Usage, err, "Name another folder with --out, or remove "+s.Files.Features+".", "the features of an earlier run")

@@ -37,29 +37,43 @@ func (p *page) line(format string, args ...any) {
 func (s QuickstartSummary) tellResult(p *page) {
 	j := s.Judged
 	fmt.Fprintf(p.w, "A classifier for %s: right for %s of the photos that it had not seen.\n", s.classNames(), percent(j.Right, j.Photos))
-	for _, note := range s.Notes {
-		fmt.Fprintf(p.w, "note: %s\n", note)
+	if untrained, _ := s.notes(); len(untrained) > 0 {
+		fmt.Fprintf(p.w, "But its network has learned nothing: %s. All figures are of such a network.\n", strings.Join(untrained, "; "))
 	}
 	p.heading("How good it is")
 	if j.Folds > 0 {
-		p.line("There is no val/ folder, so your %s served twice: in %d rounds it learned from all but one", plural(j.Photos, "photo"), j.Folds)
-		p.line("part of them and was tried on that part. It was right for %d and wrong for %d.", j.Right, j.Photos-j.Right)
-		p.line("The classifier that you have now learned from all of them.")
+		p.line("No photos are kept apart to try it on (in a folder val/), so it was tried on the %s that it", plural(j.Photos, "photo"))
+		p.line("learns from, in %d rounds: each round learned from the photos of all other rounds and was", j.Folds)
+		p.line("tried on its own. Right for %d, wrong for %d. The classifier here learned from all of them.", j.Right, j.Photos-j.Right)
 	} else {
 		p.line("It learned from the %s in %s/ and was tried on the %d in %s/: right for %d, wrong for %d.",
 			plural(s.trainPhotos(), "photo"), s.TrainSplit, j.Photos, j.Split, j.Right, j.Photos-j.Right)
 	}
-	p.line("By so many photos that figure is known to lie between %.0f %% and %.0f %% (19 times of 20), for new", 100*j.Low, 100*j.High)
-	p.line("photos of the same kind. Always answering \"%s\" would be right for %.0f %%.", j.Commonest, 100*j.Baseline)
+	p.line("For new photos of the same kind, expect it to be right for %.0f %% to %.0f %% of them: trying it on %d", 100*j.Low, 100*j.High, j.Photos)
+	p.line("photos tells no more than that (and 1 time in 20 the truth lies outside).")
+	p.line("For comparison: always answering \"%s\" would be right for %.0f %%.", j.Commonest, 100*j.Baseline)
 	switch {
+	case j.Low <= j.Baseline:
+		p.line("So it may be no better than that: add photos, or try another network with --backbone.")
 	case j.High-j.Low > 0.2:
 		p.line("That is a wide range: so few photos say little. Add more, to learn from and to try it on.")
-	case j.Low <= j.Baseline:
-		p.line("So it may be no better than that answer: add photos, or try another network with --backbone.")
 	}
 	if few := s.fewest(); few.Train < 20 {
-		p.line("%s has only %s to learn from; twenty or more of each class usually make it better.", few.Name, plural(few.Train, "photo"))
+		p.line("The class %s has only %s to learn from; twenty or more usually make a classifier better.", few.Name, plural(few.Train, "photo"))
 	}
+}
+
+// notes divides the notes into those that say that nobody trained the network,
+// which stand beside every figure, and the rest.
+func (s QuickstartSummary) notes() (untrained, rest []string) {
+	for _, note := range s.Notes {
+		if strings.Contains(note, "not trained") {
+			untrained = append(untrained, note)
+		} else {
+			rest = append(rest, note)
+		}
+	}
+	return untrained, rest
 }
 
 func (s QuickstartSummary) tellConfusions(p *page) {
@@ -156,8 +170,16 @@ func (s QuickstartSummary) tellFiles(p *page) {
 		p.line("%s  %s", f[0], f[1])
 	}
 	p.heading("What to do next")
-	p.line("fx predict --model %s PHOTO...    ask it about other photos, or folders of them", quoteShell(s.Files.Model))
-	p.line("fx quickstart %s    again, after adding photos: only they are new work", quoteShell(s.Data))
+	p.line("Ask it about other photos, or folders of them:")
+	p.line("    fx predict --model %s PHOTO...", quoteShell(s.Files.Model))
+	p.line("Add photos and run the same command again: only the new ones are new work.")
+	p.heading("How it was made")
+	p.line("network %s, weights %s (%s)", s.Backbone, s.Weights, s.WeightsOrigin)
+	p.line("a linear head, by L-BFGS with the L2 penalty %.3g, chosen by cross-validation in %d folds", s.L2, s.CrossValidation.Folds)
+	_, rest := s.notes()
+	for _, note := range rest {
+		p.line("note: %s", note)
+	}
 }
 
 // classNames lists the classes.

@@ -3,7 +3,6 @@ package cli
 import (
 	"fmt"
 	"io"
-	"path/filepath"
 
 	urfave "github.com/urfave/cli/v2"
 
@@ -21,6 +20,7 @@ func quickstartCommand(out *output) *urfave.Command {
 			&urfave.StringFlag{Name: "out", Usage: "`DIR` for all that it makes (default: that of the photos with -fx added)"},
 			&urfave.StringFlag{Name: "backbone", Usage: "`NAME` of another network, or an ONNX file (default: efficientnet_lite0, else resnet18)"},
 			&urfave.StringFlag{Name: "weights", Usage: "weights `FILE` (.safetensors, .pth), or seed:N for random ones; default: look for the official ones"},
+			&urfave.StringSliceFlag{Name: "extensions", Usage: "take files with these endings too, such as .gif"},
 			&urfave.IntFlag{Name: "folds", Usage: "of the cross-validation (default: 5)"},
 			&urfave.Uint64Flag{Name: "seed", Usage: "of the folds"},
 		}, deviceFlags()...),
@@ -34,7 +34,7 @@ func quickstartCommand(out *output) *urfave.Command {
 				return err
 			}
 			s, err := classify.Quickstart(c.Context, classify.QuickstartOptions{
-				Data: data, Out: c.String("out"), Embedder: embedder, Decoder: c.String("decoder"),
+				Data: data, Extensions: c.StringSlice("extensions"), Out: c.String("out"), Embedder: embedder, Decoder: c.String("decoder"),
 				Folds: c.Int("folds"), Seed: c.Uint64("seed"), FxVersion: version(),
 			}, out.progress())
 			if err != nil {
@@ -43,7 +43,7 @@ func quickstartCommand(out *output) *urfave.Command {
 			return out.result(s, func(w io.Writer) {
 				s.Text(w)
 				if s.Unchanged {
-					fmt.Fprintf(w, "\nNothing has changed since %s was made.\n", filepath.Base(s.Files.Model))
+					fmt.Fprintln(w, "\nNothing has changed since the last run: this is its result.")
 				}
 			})
 		},

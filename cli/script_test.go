@@ -7,6 +7,7 @@ import (
 	"image/jpeg"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -48,7 +49,8 @@ func TestScripts(t *testing.T) {
 }
 
 // drawPhotos is the scripts' command `photos DIR...`: six little photos in each
-// folder, red ones in folders called red, else blue.
+// folder, red ones in folders called red, else blue. Those below val are not
+// the same as those below train.
 func drawPhotos(dirs []string) {
 	for _, dir := range dirs {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -58,6 +60,9 @@ func drawPhotos(dirs []string) {
 			picture := image.NewRGBA(image.Rect(0, 0, 48, 40))
 			for i := range 48 * 40 {
 				c := color.RGBA{uint8(40 + n), uint8(i % 50), uint8(180 + 10*n), 255}
+				if strings.Contains(filepath.ToSlash(dir), "val/") {
+					c.G += 10
+				}
 				if filepath.Base(dir) == "red" {
 					c.R, c.B = c.B, c.R
 				}
