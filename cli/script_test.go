@@ -21,7 +21,18 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"fx":     func() { os.Exit(Main(os.Args)) },
 		"photos": func() { drawPhotos(os.Args[1:]) },
+		// For the guides.
+		"sbatch":  func() { standIn(sbatch(os.Args[1:])) },
+		"kubectl": func() { standIn(kubectl(os.Args[1:])) },
 	})
+}
+
+// standIn ends a stand-in for another program.
+func standIn(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 }
 
 func TestScripts(t *testing.T) {
