@@ -118,7 +118,7 @@ func TestJudgeStore(t *testing.T) {
 	if _, err := Fit(t.Context(), fitOptions(features, model), nil, progress.Discard); err != nil {
 		t.Fatal(err)
 	}
-	j, err := JudgeStore(t.Context(), model, features, func(all []Judgement) []int { return []int{3, len(all) - 1} })
+	j, err := JudgeStore(t.Context(), model, features, func(all []Verdict) []int { return []int{3, len(all) - 1} })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -9,7 +9,6 @@ import (
 
 	"fx/extract"
 	"fx/head"
-	"fx/internal/fail"
 	"fx/internal/modeldir"
 	"fx/internal/progress"
 	"fx/internal/report"
@@ -107,28 +106,12 @@ func oneSplit(dir string) (bool, error) {
 // chooseNetwork takes the user's network, else the tutorial's where its weights
 // are to be had, else the fall-back.
 func (d *DemoResult) chooseNetwork(ctx context.Context, o extract.NetworkOptions, watch progress.Reporter) (extract.NetworkOptions, error) {
-	chosen := o.Backbone != ""
-	if !chosen {
-		o.Backbone = demoBackbone
-	}
-	network, err := extract.OpenNetwork(ctx, o, watch)
-	if err != nil && !chosen && o.Weights == "" && ctx.Err() == nil {
-		// Why is told by the notes of the search before.
-		note := fmt.Sprintf("the weights of %s can't be had; taking %s, whose weights a Python package ships", o.Backbone, fallbackBackbone)
-		watch.Note(note)
-		d.Notes = append(d.Notes, note)
-		o.Backbone = fallbackBackbone
-		network, err = extract.OpenNetwork(ctx, o, watch)
-	}
+	o, network, notes, err := openFirst(ctx, o, []string{demoBackbone, fallbackBackbone}, watch)
 	if err != nil {
-		return o, fail.Wrap(fail.KindOf(err), err, "Name weights that you have with --backbone and --weights; --weights seed:0 makes random ones.", "the demo's network")
+		return o, err
 	}
 	d.Backbone, d.Weights, d.WeightsOrigin = network.Backbone.Name, network.Weights, network.WeightsOrigin
-	d.Notes = append(d.Notes, network.Notes...)
-	o.Weights = network.Weights // so that nothing is looked for twice
-	if network.Backbone.File != "" {
-		o.Weights = ""
-	}
+	d.Notes = append(d.Notes, notes...)
 	return o, nil
 }
 

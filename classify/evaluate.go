@@ -46,10 +46,86 @@ type Mistake struct {
 }
 
 // EvaluateStore judges the MODEL by the embeddings of a store. split "" takes
-// the val split that the MODEL was judged by in training, else the only one.
+// the val split that the MODEL was judged by in training, else the only one. A
+// MODEL that cross-validation judged is judged so again, on the same folds.
 func EvaluateStore(ctx context.Context, model, features, split string) (Report, error) {
 	j, err := judgeStore(ctx, model, features, split, nil)
 	return j.Report, err
+}
+
+// pathsOf names the photos of data, whose rows are the store's.
+func pathsOf(s *store.Store, data head.Data) []string {
+	paths := make([]string, len(data.Photos))
+	for i, photo := range data.Photos {
+		paths[i] = s.Rows()[photo.Rows[0]].Path
+	}
+	return paths
+}
+
+// judged is what a MODEL says of the photos of a store that it is judged by.
+type judged struct {
+	data    head.Data
+	metrics head.Metrics // one prediction for each of data's photos
+	split   string
+	notes   []string
+}
+
+// judgeBy judges the MODEL (m, p) by a split of the store in the folder where,
+// as EvaluateStore chooses it.
+func judgeBy(ctx context.Context, m modeldir.Model, p modeldir.Params, s *store.Store, split, where string) (judged, error) {
+	if split == "" && m.Metrics.Folds > 0 && slices.Contains(s.Splits(), m.Metrics.TrainSplit) && slices.Equal(s.Manifest.Classes, m.Classes) {
+		return judgeHeldOut(ctx, m, s, where)
+	}
+	var j judged
+	var err error
+	if j.data, j.split, j.notes, err = judgedBy(s, m, split, where); err != nil {
+		return j, err
+	}
+	if err := relabel(j.data.Photos, s.Manifest.Classes, m.Classes); err != nil {
+		return j, err
+	}
+	j.metrics, err = head.Evaluate(ctx, layoutOf(m.Head, len(m.Classes)), head.Params(p), j.data)
+	return j, err
+}
+
+// judgeHeldOut judges the kind of head that m is by cross-validation.
+func judgeHeldOut(ctx context.Context, m modeldir.Model, s *store.Store, where string) (judged, error) {
+	l2, ok := m.Options["l2"].(float64)
+	if !ok {
+		return judged{}, fail.New(fail.Model, "Train it again.", "the model was judged by cross-validation, but does not say with which penalty")
+	}
+	data, err := dataOf(s, m.Metrics.TrainSplit)
+	if err != nil {
+		return judged{}, err
+	}
+	c, err := head.CrossValidate(ctx, layoutOf(m.Head, len(m.Classes)), data, head.CrossValidationOptions{
+		Folds: m.Metrics.Folds, Seed: m.Metrics.SplitSeed, L2: []float64{l2}, Groups: copiesOf(s, data),
+	}, progress.Discard)
+	if err != nil {
+		return judged{}, err
+	}
+	j := judged{data: data, metrics: c.Metrics, split: m.Metrics.ValSplit}
+	if lacking := s.Incomplete(); lacking != "" {
+		j.notes = append(j.notes, fmt.Sprintf("the store %s may lack rows: %s", where, lacking))
+	}
+	if len(data.Photos) != m.Metrics.TrainPhotos {
+		j.notes = append(j.notes, "the store has changed since the training")
+	}
+	return j, nil
+}
+
+// copiesOf numbers the photos of data so that files of the same content share a number.
+func copiesOf(s *store.Store, data head.Data) []int {
+	known := map[store.SHA256]int{}
+	groups := make([]int, len(data.Photos))
+	for i, photo := range data.Photos {
+		sha := s.Rows()[photo.Rows[0]].SHA256
+		if _, ok := known[sha]; !ok {
+			known[sha] = i
+		}
+		groups[i] = known[sha]
+	}
+	return groups
 }
 
 // sameFeatures refuses a store that another network or preprocessing made.

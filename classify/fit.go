@@ -75,22 +75,9 @@ func Fit(ctx context.Context, o FitOptions, epoch func(head.Epoch), watch progre
 	if err != nil {
 		return FitResult{}, err
 	}
-	model := modeldir.Model{
-		Backbone: modeldir.Backbone{
-			Name: m.Backbone, File: m.Made.BackboneFile, FeatureTensor: m.Made.FeatureTensor,
-			Weights: m.Made.WeightsFile, WeightsOrigin: m.Made.WeightsOrigin,
-			GraphSHA256: m.GraphSHA256, WeightsSHA256: m.WeightsSHA256,
-		},
-		Preprocess: m.Preprocess, EXIF: m.EXIF, Mode: modeldir.FeatureExtraction, Seed: o.Head.Seed, Head: described, Classes: m.Classes,
-		Features: absolute(o.Features), Options: optionsMap(o), Versions: versions(o.Versions, m), Notes: notes,
-		Metrics: modeldir.Metrics{
-			BestValAccuracy: result.BestValAccuracy, BestEpoch: result.BestEpoch, Epochs: epochs(result.Epochs),
-			Seconds: result.Seconds, ImagesPerSecond: float64(len(train.Photos)*len(result.Epochs)) / max(result.Seconds, 1e-6),
-			ParametersTrained: result.ParametersTrained,
-			TrainSplit:        splits[0], ValSplit: splits[1], TrainPhotos: len(train.Photos), ValPhotos: len(val.Photos),
-			ValFraction: o.ValFraction, SplitSeed: o.Head.Seed,
-		},
-	}
+	model := newModel(m, described, o, notes)
+	model.Metrics = newMetrics(result, train, o)
+	model.Metrics.TrainSplit, model.Metrics.ValSplit, model.Metrics.ValPhotos = splits[0], splits[1], len(val.Photos)
 	if err := saveWithLog(o.Out, model, modeldir.Params(result.Params), fitLog(o, m.Backbone, clock, result)); err != nil {
 		return FitResult{}, err
 	}
@@ -128,6 +115,29 @@ func (o FitOptions) classWeights(train head.Data, classes int) ([]float64, error
 		return head.Balanced(train, classes), nil
 	}
 	return nil, fail.New(fail.Usage, "It is none or auto.", "--class-weights %s", o.ClassWeights)
+}
+
+// newModel describes a head on the features of the store m, without Metrics.
+func newModel(m store.Manifest, h modeldir.Head, o FitOptions, notes []string) modeldir.Model {
+	return modeldir.Model{
+		Backbone: modeldir.Backbone{
+			Name: m.Backbone, File: m.Made.BackboneFile, FeatureTensor: m.Made.FeatureTensor,
+			Weights: m.Made.WeightsFile, WeightsOrigin: m.Made.WeightsOrigin,
+			GraphSHA256: m.GraphSHA256, WeightsSHA256: m.WeightsSHA256,
+		},
+		Preprocess: m.Preprocess, EXIF: m.EXIF, Mode: modeldir.FeatureExtraction, Seed: o.Head.Seed, Head: h, Classes: m.Classes,
+		Features: absolute(o.Features), Options: optionsMap(o), Versions: versions(o.Versions, m), Notes: notes,
+	}
+}
+
+// newMetrics tells how the training on train went.
+func newMetrics(r head.Result, train head.Data, o FitOptions) modeldir.Metrics {
+	return modeldir.Metrics{
+		BestValAccuracy: r.BestValAccuracy, BestEpoch: r.BestEpoch, Epochs: epochs(r.Epochs),
+		Seconds: r.Seconds, ImagesPerSecond: float64(len(train.Photos)*len(r.Epochs)) / max(r.Seconds, 1e-6),
+		ParametersTrained: r.ParametersTrained, TrainPhotos: len(train.Photos),
+		ValFraction: o.ValFraction, SplitSeed: o.Head.Seed,
+	}
 }
 
 // headOf returns the head that fits a store's features: a registered network's

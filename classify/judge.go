@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"fx/extract"
-	"fx/head"
 	"fx/internal/fail"
 	"fx/internal/modeldir"
 	"fx/internal/progress"
@@ -15,11 +14,11 @@ import (
 // Judged is a Report with what it was counted from.
 type Judged struct {
 	Report
-	Predictions []Judgement // one for each photo, in the order of the store
+	Predictions []Verdict // one for each photo, in the order of the store
 }
 
-// Judgement is a MODEL's word on one photo of known class.
-type Judgement struct {
+// Verdict is a MODEL's word on one photo of known class.
+type Verdict struct {
 	Path        string       // relative to the data, as in store.Row
 	SHA256      store.SHA256 // of the photo
 	Label       int          // index into the MODEL's classes, as Class
@@ -31,11 +30,11 @@ type Judgement struct {
 // JudgeStore is EvaluateStore with every prediction, by the split that the
 // MODEL was judged by in training. choose returns the indexes of the photos
 // whose features are wanted too.
-func JudgeStore(ctx context.Context, model, features string, choose func([]Judgement) []int) (Judged, error) {
+func JudgeStore(ctx context.Context, model, features string, choose func([]Verdict) []int) (Judged, error) {
 	return judgeStore(ctx, model, features, "", choose)
 }
 
-func judgeStore(ctx context.Context, model, features, split string, choose func([]Judgement) []int) (Judged, error) {
+func judgeStore(ctx context.Context, model, features, split string, choose func([]Verdict) []int) (Judged, error) {
 	m, p, err := modeldir.Load(model)
 	if err != nil {
 		return Judged{}, err
@@ -48,30 +47,20 @@ func judgeStore(ctx context.Context, model, features, split string, choose func(
 	if err := sameFeatures(m, s.Manifest, features); err != nil {
 		return Judged{}, err
 	}
-	data, split, notes, err := judgedBy(s, m, split, features)
+	found, err := judgeBy(ctx, m, p, s, split, features)
 	if err != nil {
 		return Judged{}, err
 	}
-	m.Notes = append(slices.Clone(m.Notes), notes...)
-	if err := relabel(data.Photos, s.Manifest.Classes, m.Classes); err != nil {
-		return Judged{}, err
+	m.Notes = append(slices.Clone(m.Notes), found.notes...)
+	j := Judged{Report: newReport(m, found.metrics, pathsOf(s, found.data), found.split)}
+	for i, photo := range found.data.Photos {
+		row, said := s.Rows()[photo.Rows[0]], found.metrics.Predictions[i]
+		j.Predictions = append(j.Predictions, Verdict{Path: row.Path, SHA256: row.SHA256, Label: said.Label, Class: said.Class, Probability: said.Probability})
 	}
-	metrics, err := head.Evaluate(ctx, layoutOf(m.Head, len(m.Classes)), head.Params(p), data)
-	if err != nil {
-		return Judged{}, err
-	}
-	var paths []string // of the photos, in the order of data.Photos
-	j := Judged{}
-	for i, photo := range data.Photos {
-		row, said := s.Rows()[photo.Rows[0]], metrics.Predictions[i]
-		paths = append(paths, row.Path)
-		j.Predictions = append(j.Predictions, Judgement{Path: row.Path, SHA256: row.SHA256, Label: said.Label, Class: said.Class, Probability: said.Probability})
-	}
-	j.Report = newReport(m, metrics, paths, split)
 	if choose != nil {
 		buffer := make([]float32, s.Manifest.Values())
 		for _, i := range choose(j.Predictions) {
-			j.Predictions[i].Features = averaged(data.Row(data.Photos[i].Rows[0], buffer), m.Head.Features, m.Head.Positions)
+			j.Predictions[i].Features = averaged(found.data.Row(found.data.Photos[i].Rows[0], buffer), m.Head.Features, m.Head.Positions)
 		}
 	}
 	return j, nil

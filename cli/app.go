@@ -50,7 +50,7 @@ func newApp(out *output) *urfave.App {
 		ErrWriter:       out.stderr,
 		ExitErrHandler:  func(*urfave.Context, error) {}, // Run maps errors to exit codes
 		Commands: []*urfave.Command{
-			demoCommand(out), extractCommand(out), fitHeadCommand(out), finetuneCommand(out), experimentCommand(out), evalCommand(out), predictCommand(out),
+			demoCommand(out), quickstartCommand(out), extractCommand(out), fitHeadCommand(out), finetuneCommand(out), experimentCommand(out), evalCommand(out), predictCommand(out),
 			exportCommand(out), reportCommand(out), compareCommand(out), lrFindCommand(out), featuresCommand(out), artifactsCommand(out), backbonesCommand(out), runtimeCommand(out),
 		},
 		Action: func(c *urfave.Context) error {

@@ -7,6 +7,7 @@ import (
 	"image/jpeg"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -20,7 +21,18 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){
 		"fx":     func() { os.Exit(Main(os.Args)) },
 		"photos": func() { drawPhotos(os.Args[1:]) },
+		// For the guides.
+		"sbatch":  func() { standIn(sbatch(os.Args[1:])) },
+		"kubectl": func() { standIn(kubectl(os.Args[1:])) },
 	})
+}
+
+// standIn ends a stand-in for another program.
+func standIn(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 }
 
 func TestScripts(t *testing.T) {
@@ -48,7 +60,8 @@ func TestScripts(t *testing.T) {
 }
 
 // drawPhotos is the scripts' command `photos DIR...`: six little photos in each
-// folder, red ones in folders called red, else blue.
+// folder, red ones in folders called red, else blue. Those below val are not
+// the same as those below train.
 func drawPhotos(dirs []string) {
 	for _, dir := range dirs {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
@@ -58,6 +71,9 @@ func drawPhotos(dirs []string) {
 			picture := image.NewRGBA(image.Rect(0, 0, 48, 40))
 			for i := range 48 * 40 {
 				c := color.RGBA{uint8(40 + n), uint8(i % 50), uint8(180 + 10*n), 255}
+				if strings.Contains(filepath.ToSlash(dir), "val/") {
+					c.G += 10
+				}
 				if filepath.Base(dir) == "red" {
 					c.R, c.B = c.B, c.R
 				}

@@ -11,6 +11,10 @@
 // with the best val accuracy; L-BFGS finds, in float64, the optimum that
 // scikit-learn's LogisticRegression finds.
 //
+// CrossValidate chooses the penalty of L-BFGS and judges each photo by heads
+// that had not seen it; LabelIssues finds by such probabilities the photos whose
+// label looks wrong.
+//
 // All randomness is keyed by seed, epoch and photo, and sums have a fixed
 // order: a training gives the same bits whatever the number of processors.
 //

@@ -47,26 +47,33 @@ func Evaluate(ctx context.Context, l Layout, p Params, d Data) (Metrics, error) 
 		return Metrics{}, err
 	}
 	samples := d.centreViews()
-	results, err := n.judge(ctx, samples)
+	results, err := n.judge(ctx, samples, false)
 	if err != nil {
 		return Metrics{}, err
 	}
-	m := Metrics{Confusion: make([][]int, l.Classes), Predictions: make([]Prediction, len(samples))}
+	for i, r := range results {
+		if !finite(r.loss) {
+			return Metrics{}, fail.New(fail.NonFinite, verifyHint, "the loss of photo %d is %g", i, r.loss)
+		}
+	}
+	return newMetrics(l.Classes, samples, results), nil
+}
+
+// newMetrics sums up what was said of samples, one for each photo.
+func newMetrics(classes int, samples []sample, results []judged) Metrics {
+	m := Metrics{Confusion: make([][]int, classes), Predictions: make([]Prediction, len(samples))}
 	for c := range m.Confusion {
-		m.Confusion[c] = make([]int, l.Classes)
+		m.Confusion[c] = make([]int, classes)
 	}
 	for i, r := range results {
 		label := samples[i].label
-		if !finite(r.loss) {
-			return Metrics{}, fail.New(fail.NonFinite, "`fx features verify` tells whether the features are finite.", "the loss of photo %d is %g", i, r.loss)
-		}
 		m.Loss += r.loss
 		m.Confusion[label][r.class]++
 		m.Predictions[i] = Prediction{Photo: i, Label: label, Class: r.class, Probability: r.probability}
 	}
 	m.Loss /= float64(len(samples))
 	m.count()
-	return m, nil
+	return m
 }
 
 // count derives accuracy and classes from the confusion matrix.

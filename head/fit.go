@@ -21,7 +21,7 @@ type Epoch struct {
 
 	// ValLoss is the mean cross entropy, never weighted; ValAccuracy the share
 	// of val photos whose most probable class is theirs. Both are of the
-	// centre views at the end of the epoch, without dropout.
+	// centre views at the end of the epoch, without dropout. 0 without val photos.
 	ValLoss     float64 `json:"val_loss"`
 	ValAccuracy float64 `json:"val_accuracy"`
 }
@@ -42,7 +42,8 @@ type Result struct {
 // epoch; record, where not nil, is called with each finished epoch.
 //
 // SGD visits each photo once an epoch, in an order drawn anew, and shows one of
-// its views, drawn anew too. LBFGS uses every view of every photo at once. Val
+// its views, drawn anew too. LBFGS uses every view of every photo at once, and
+// may go without val photos, since it has no epoch to choose by them. Val
 // photos are judged by their centre view.
 //
 // The result depends on the data, the options and the machine's arithmetic
@@ -80,7 +81,7 @@ func checkFit(l Layout, train, val Data, o Options) error {
 	if len(train.Photos) == 0 {
 		return fail.New(fail.Usage, "Extract features of photos in a train folder, or let --val-fraction divide what is there.", "no training photos")
 	}
-	if len(val.Photos) == 0 {
+	if len(val.Photos) == 0 && o.Solver != LBFGS {
 		return fail.New(fail.Usage, "Extract features of photos in a val folder too, or give --val-fraction 0.2.", "no validation photos")
 	}
 	if err := train.check(l, "training"); err != nil {
@@ -113,7 +114,7 @@ type fitting struct {
 // finish judges the val photos with n, completes e, records it, and tells
 // whether its val accuracy is above every earlier one.
 func (f *fitting) finish(ctx context.Context, n *network[float32], samples []sample, e Epoch) (best bool, err error) {
-	results, err := n.judge(ctx, samples)
+	results, err := n.judge(ctx, samples, false)
 	if err != nil {
 		return false, err
 	}
@@ -124,8 +125,10 @@ func (f *fitting) finish(ctx context.Context, n *network[float32], samples []sam
 			correct++
 		}
 	}
-	e.ValLoss /= float64(len(samples))
-	e.ValAccuracy = float64(correct) / float64(len(samples))
+	if n := float64(len(samples)); n > 0 {
+		e.ValLoss /= n
+		e.ValAccuracy = float64(correct) / n
+	}
 	if !finite(e.ValLoss) {
 		return false, fail.New(fail.NonFinite, nonFiniteHint, "the validation loss is %g in epoch %d", e.ValLoss, e.Epoch)
 	}
@@ -140,4 +143,7 @@ func (f *fitting) finish(ctx context.Context, n *network[float32], samples []sam
 	return best, nil
 }
 
-const nonFiniteHint = "Lower --lr; where that does not help, `fx features verify` tells whether the features are finite."
+const (
+	nonFiniteHint = "Lower --lr; where that does not help, `fx features verify` tells whether the features are finite."
+	verifyHint    = "`fx features verify` tells whether the features are finite."
+)

@@ -15,6 +15,10 @@ import (
 const (
 	defaultTolerance  = 1e-7
 	defaultIterations = 1000
+	// maxSearch is how many points one line search looks at. Where rounding
+	// hides the slope, gonum's MoreThuente goes round for ever: its nextStep
+	// forgets that the minimum was bracketed, which MINPACK-2's dcstep never does.
+	maxSearch = 50
 )
 
 // lbfgs trains by L-BFGS in float64 on every view of every training photo,
@@ -22,35 +26,15 @@ const (
 // start decides nothing. Nocedal and Wright, Numerical Optimization, chapter 7; the
 // line search of Moré and Thuente 1994.
 func (f *fitting) lbfgs(ctx context.Context) error {
-	q := newRegularised(ctx, f)
+	q := newRegularised(ctx, f.layout, f.train, f.options)
 	val := newNetwork[float32](f.layout, f.val.Row)
 	recorder := &lbfgsRecorder{ctx: ctx, fitting: f, objective: q, network: val, samples: f.val.centreViews()}
-	o := f.options
-	settings := &optimize.Settings{
-		GradientThreshold: o.Tolerance,
-		MajorIterations:   o.Iterations,
-		Converger:         optimize.NeverTerminate{},
-		Recorder:          recorder,
-	}
-	if settings.GradientThreshold == 0 {
-		settings.GradientThreshold = defaultTolerance
-	}
-	if settings.MajorIterations == 0 {
-		settings.MajorIterations = defaultIterations
-	}
-	problem := optimize.Problem{Func: q.value, Grad: q.gradient, Status: q.status}
-	result, err := optimize.Minimize(problem, make([]float64, f.layout.ParameterCount()), settings, &optimize.LBFGS{
-		Linesearcher:      &optimize.MoreThuente{DecreaseFactor: 1e-4},
-		GradStopThreshold: math.NaN(), // GradientThreshold decides
-	})
-	if q.err != nil {
-		return q.err
-	}
+	result, err := q.minimise(make([]float64, f.layout.ParameterCount()), f.options, recorder)
 	if recorder.err != nil {
 		return recorder.err
 	}
-	if result == nil {
-		return fail.Wrap(fail.Other, err, "Use --solver sgd.", "L-BFGS could not start")
+	if err != nil {
+		return err
 	}
 	if len(f.result.Epochs) == 0 { // the start is the optimum
 		if err := recorder.add(result.X); err != nil {
@@ -60,7 +44,7 @@ func (f *fitting) lbfgs(ctx context.Context) error {
 	// Other ends are no errors: rounding stops the line search a little above
 	// the tolerance, or the iterations are spent. The point reached is kept.
 	f.result.Converged = result.Status == optimize.GradientThreshold
-	f.result.Params = Params{Weight: narrow(result.X[:q.weights()]), Bias: narrow(result.X[q.weights():])}
+	f.result.Params = Params(q.paramsAt(result.X))
 	last := f.result.Epochs[len(f.result.Epochs)-1]
 	f.result.BestEpoch, f.result.BestValAccuracy = last.Epoch, last.ValAccuracy
 	return nil
@@ -79,19 +63,56 @@ type regularised struct {
 	out     outcome
 	loss    float64
 	err     error
+
+	searched int // evaluations since the last iteration
 }
 
-func newRegularised(ctx context.Context, f *fitting) *regularised {
-	o := objective{samples: f.train.allViews(), classWeights: f.options.ClassWeights}
+func newRegularised(ctx context.Context, l Layout, train Data, o Options) *regularised {
 	q := &regularised{
-		ctx: ctx, network: newNetwork[float64](f.layout, f.train.Row), objective: o,
-		l2:   f.options.L2,
-		grad: make([]float64, f.layout.ParameterCount()),
+		ctx: ctx, network: newNetwork[float64](l, train.Row),
+		objective: objective{samples: train.allViews(), classWeights: o.ClassWeights},
+		l2:        o.L2,
+		grad:      make([]float64, l.ParameterCount()),
 	}
 	if q.l2 == 0 {
-		q.l2 = 1 / float64(len(o.samples))
+		q.l2 = 1 / float64(len(q.objective.samples))
 	}
 	return q
+}
+
+// minimise goes from start to the optimum. Spent iterations and a line search
+// that rounding stops are no errors: the point reached is returned.
+func (q *regularised) minimise(start []float64, o Options, recorder optimize.Recorder) (*optimize.Result, error) {
+	settings := &optimize.Settings{
+		GradientThreshold: o.Tolerance,
+		MajorIterations:   o.Iterations,
+		Converger:         optimize.NeverTerminate{},
+		Recorder:          &searchCounter{problem: q, next: recorder},
+	}
+	if settings.GradientThreshold == 0 {
+		settings.GradientThreshold = defaultTolerance
+	}
+	if settings.MajorIterations == 0 {
+		settings.MajorIterations = defaultIterations
+	}
+	q.x, q.searched = nil, 0 // the penalty may have changed since
+	problem := optimize.Problem{Func: q.value, Grad: q.gradient, Status: q.status}
+	result, err := optimize.Minimize(problem, start, settings, &optimize.LBFGS{
+		Linesearcher:      &optimize.MoreThuente{DecreaseFactor: 1e-4},
+		GradStopThreshold: math.NaN(), // GradientThreshold decides
+	})
+	if q.err != nil {
+		return nil, q.err
+	}
+	if result == nil {
+		return nil, fail.Wrap(fail.Other, err, "Use --solver sgd.", "L-BFGS could not start")
+	}
+	return result, nil
+}
+
+// paramsAt returns the parameters of the point x.
+func (q *regularised) paramsAt(x []float64) params[float32] {
+	return params[float32]{Weight: narrow(x[:q.weights()]), Bias: narrow(x[q.weights():])}
 }
 
 func (q *regularised) weights() int { return q.network.layout.Classes * q.network.layout.Features }
@@ -106,7 +127,7 @@ func (q *regularised) at(x []float64) {
 	q.network.params = params[float64]{Weight: q.x[:w], Bias: q.x[w:]}
 	out, err := q.network.gradient(q.ctx, q.objective, params[float64]{Weight: q.grad[:w], Bias: q.grad[w:]})
 	if err == nil && !finite(out.loss) {
-		err = fail.New(fail.NonFinite, "`fx features verify` tells whether the features are finite.", "the training loss is %g in L-BFGS", out.loss)
+		err = fail.New(fail.NonFinite, verifyHint, "the training loss is %g in L-BFGS", out.loss)
 	}
 	if err != nil {
 		q.err = err
@@ -118,6 +139,7 @@ func (q *regularised) at(x []float64) {
 }
 
 func (q *regularised) value(x []float64) float64 {
+	q.searched++
 	q.at(x)
 	return q.loss
 }
@@ -131,7 +153,28 @@ func (q *regularised) status() (optimize.Status, error) {
 	if q.err != nil {
 		return optimize.Failure, q.err
 	}
+	if q.searched > maxSearch {
+		return optimize.StepConvergence, nil
+	}
 	return optimize.NotTerminated, nil
+}
+
+// searchCounter starts the count of a line search anew at each iteration.
+type searchCounter struct {
+	problem *regularised
+	next    optimize.Recorder // nil: nobody else listens
+}
+
+func (c *searchCounter) Init() error { return nil }
+
+func (c *searchCounter) Record(at *optimize.Location, op optimize.Operation, stats *optimize.Stats) error {
+	if op == optimize.MajorIteration {
+		c.problem.searched = 0
+	}
+	if c.next == nil {
+		return nil
+	}
+	return c.next.Record(at, op, stats)
 }
 
 // lbfgsRecorder turns iterations into epochs.
@@ -166,8 +209,7 @@ func (r *lbfgsRecorder) add(x []float64) error {
 	if q.err != nil {
 		return q.err
 	}
-	w := q.weights()
-	r.network.params = params[float32]{Weight: narrow(x[:w]), Bias: narrow(x[w:])}
+	r.network.params = q.paramsAt(x)
 	_, err := r.fitting.finish(r.ctx, r.network, r.samples, Epoch{
 		Epoch:         len(r.fitting.result.Epochs) + 1,
 		TrainLoss:     q.out.loss,

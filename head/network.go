@@ -2,6 +2,7 @@ package head
 
 import (
 	"context"
+	"slices"
 
 	"fx/internal/fail"
 )
@@ -230,10 +231,13 @@ type judged struct {
 	class       int     // the most probable
 	probability float64 // of that class
 	loss        float64 // cross entropy of the true class
+
+	probabilities []float64 // of all classes, where asked for
 }
 
-// judge runs the samples through the network without dropout.
-func (n *network[T]) judge(ctx context.Context, samples []sample) ([]judged, error) {
+// judge runs the samples through the network without dropout. all asks for the
+// probabilities of all classes.
+func (n *network[T]) judge(ctx context.Context, samples []sample, all bool) ([]judged, error) {
 	batch, classes := n.kernel.batch(), n.layout.Classes
 	batches := (len(samples) + batch - 1) / batch
 	workers := workersFor(batches)
@@ -253,7 +257,11 @@ func (n *network[T]) judge(ctx context.Context, samples []sample) ([]judged, err
 			logits := s.logits[i*classes : (i+1)*classes]
 			logSumExp := softmax(logits, s.probabilities)
 			class := argmax(logits)
-			results[b*batch+i] = judged{class, s.probabilities[class], logSumExp - float64(logits[sample.label])}
+			r := judged{class: class, probability: s.probabilities[class], loss: logSumExp - float64(logits[sample.label])}
+			if all {
+				r.probabilities = slices.Clone(s.probabilities)
+			}
+			results[b*batch+i] = r
 		}
 	})
 	for _, err := range errs {

@@ -1,6 +1,7 @@
 package head
 
 import (
+	"context"
 	"sort"
 
 	"fx/internal/fail"
@@ -38,6 +39,30 @@ func (p *Predictor) Probabilities(features []float32) ([]float64, error) {
 	probabilities := make([]float64, p.network.layout.Classes)
 	if sum := softmax(p.scratch.logits[:len(probabilities)], probabilities); !finite(sum) {
 		return nil, fail.New(fail.NonFinite, "Neither the photo's features nor the head's weights may hold NaN or infinity.", "the head gives no finite result")
+	}
+	return probabilities, nil
+}
+
+// Probabilities returns those of the classes for the centre view of each photo
+// of d: [photo][class]. Its errors are those of Evaluate.
+func Probabilities(ctx context.Context, l Layout, p Params, d Data) ([][]float64, error) {
+	n, err := inference(l, p, d.Row)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.check(l, "classified"); err != nil {
+		return nil, err
+	}
+	results, err := n.judge(ctx, d.centreViews(), true)
+	if err != nil {
+		return nil, err
+	}
+	probabilities := make([][]float64, len(results))
+	for i, r := range results {
+		if !finite(r.loss) {
+			return nil, fail.New(fail.NonFinite, verifyHint, "the loss of photo %d is %g", i, r.loss)
+		}
+		probabilities[i] = r.probabilities
 	}
 	return probabilities, nil
 }

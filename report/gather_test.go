@@ -290,7 +290,7 @@ func TestLongCurvesAreThinned(t *testing.T) {
 
 // Of many photos an even sample goes onto the map, with the mistakes that are listed.
 func TestChosenPhotos(t *testing.T) {
-	all := make([]classify.Judgement, 5000)
+	all := make([]classify.Verdict, 5000)
 	for i := 4000; i < 4100; i++ {
 		all[i].Class, all[i].Probability = 1, float64(i)/5000
 	}

@@ -105,7 +105,7 @@ func (r *run) judgeBy(ctx context.Context, features string, o Options, album *al
 	for _, c := range judged.Classes {
 		j.Classes = append(j.Classes, pictures.Class{Name: c.Name, Precision: c.Precision, Recall: c.Recall, F1: c.F1, Photos: c.Support})
 	}
-	point := func(p classify.Judgement) pictures.Point {
+	point := func(p classify.Verdict) pictures.Point {
 		return pictures.Point{Photo: album.add(data, p.Path, p.SHA256), Label: p.Label, Class: p.Class, Probability: p.Probability}
 	}
 	for _, i := range mistakes(judged.Predictions, maxMistakes) {
@@ -133,7 +133,7 @@ func (r *run) judgeBy(ctx context.Context, features string, o Options, album *al
 
 // chosen are the photos that go onto the map: all, or an even sample and the
 // most confident mistakes.
-func chosen(all []classify.Judgement) []int {
+func chosen(all []classify.Verdict) []int {
 	var picked []int
 	if len(all) <= maxPoints {
 		for i := range all {

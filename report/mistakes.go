@@ -7,7 +7,7 @@ import (
 )
 
 // mistakes returns the indexes of wrong predictions, the most confident first, at most limit.
-func mistakes(all []classify.Judgement, limit int) []int {
+func mistakes(all []classify.Verdict, limit int) []int {
 	var wrong []int
 	for i, p := range all {
 		if p.Class != p.Label {

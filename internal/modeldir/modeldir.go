@@ -78,6 +78,10 @@ type Metrics struct {
 	// drew to judge by, since there was no split for it.
 	ValFraction float64 `json:"val_fraction,omitempty"`
 	SplitSeed   uint64  `json:"split_seed,omitempty"`
+	// Folds, where above 0, says that no photo was kept to judge by: ValLoss and
+	// ValAccuracy are of TrainSplit's photos, each judged by a head that had not
+	// seen it, in a cross-validation of so many folds that SplitSeed drew.
+	Folds int `json:"folds,omitempty"`
 }
 
 // Model is the content of model.json.

@@ -1,0 +1,86 @@
+package classify
+
+import (
+	"sort"
+
+	"fx/head"
+)
+
+// Judgement is how a classifier did on photos that it had not seen.
+type Judgement struct {
+	Split string `json:"split,omitempty"` // whose photos they were, of a cross-validation ""
+	Folds int    `json:"folds,omitempty"` // of the cross-validation, 0 where there was none
+
+	Photos   int     `json:"photos"`
+	Right    int     `json:"right"`
+	Accuracy float64 `json:"accuracy"`
+	Low      float64 `json:"low"` // 95 % interval of the accuracy, see head.Wilson
+	High     float64 `json:"high"`
+	Loss     float64 `json:"loss"` // mean cross entropy
+	// Always answering Commonest, the class with most of the photos, would be
+	// right for the share Baseline of them.
+	Commonest string  `json:"commonest"`
+	Baseline  float64 `json:"baseline"`
+
+	PerClass   []ClassReport `json:"per_class"`
+	Confusion  [][]int       `json:"confusion"`  // [true class][predicted class], photos
+	Confused   []Confused    `json:"confused"`   // the most frequent first
+	Confidence []Confidence  `json:"confidence"` // from the surest on
+	Stated     float64       `json:"stated"`     // mean probability of the class predicted: the accuracy that it claims
+}
+
+// Confused counts the photos of Class that were taken for Predicted.
+type Confused struct {
+	Class     string `json:"class"`
+	Predicted string `json:"predicted"`
+	Photos    int    `json:"photos"`
+	Of        int    `json:"of"` // photos of Class
+}
+
+// Confidence counts the photos whose predicted class had a probability of at
+// least From and, but for the surest, below To.
+type Confidence struct {
+	From   float64 `json:"from"`
+	To     float64 `json:"to"`
+	Photos int     `json:"photos"`
+	Right  int     `json:"right"`
+}
+
+// confidences are the bounds of Judgement.Confidence. Two classes are never
+// less than 0.5 sure.
+var confidences = []float64{0.9, 0.7, 0}
+
+func newJudgement(m head.Metrics, classes []string) Judgement {
+	j := Judgement{
+		Photos: len(m.Predictions), Accuracy: m.Accuracy, Loss: m.Loss, Confusion: m.Confusion, Confused: []Confused{},
+	}
+	for class, of := range m.Classes {
+		j.PerClass = append(j.PerClass, ClassReport{classes[class], of})
+		if share := float64(of.Support) / float64(j.Photos); share > j.Baseline {
+			j.Commonest, j.Baseline = classes[class], share
+		}
+		for predicted, photos := range m.Confusion[class] {
+			if predicted == class {
+				j.Right += photos
+			} else if photos > 0 {
+				j.Confused = append(j.Confused, Confused{Class: classes[class], Predicted: classes[predicted], Photos: photos, Of: of.Support})
+			}
+		}
+	}
+	sort.SliceStable(j.Confused, func(a, b int) bool { return j.Confused[a].Photos > j.Confused[b].Photos })
+	j.Low, j.High = head.Wilson(j.Right, j.Photos)
+	to := 1.0
+	for _, from := range confidences {
+		j.Confidence = append(j.Confidence, Confidence{From: from, To: to})
+		to = from
+	}
+	for _, p := range m.Predictions {
+		j.Stated += p.Probability / float64(j.Photos)
+		at := sort.Search(len(confidences)-1, func(i int) bool { return p.Probability >= confidences[i] })
+		j.Confidence[at].Photos++
+		if p.Class == p.Label {
+			j.Confidence[at].Right++
+		}
+	}
+	return j
+}

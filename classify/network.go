@@ -1,0 +1,42 @@
+package classify
+
+import (
+	"context"
+	"fmt"
+
+	"fx/extract"
+	"fx/internal/fail"
+	"fx/internal/progress"
+)
+
+// openFirst opens the network that o names, else the first of candidates whose
+// weights can be had. It returns o completed, so that nothing is looked for
+// twice, and what the user should know of the choice.
+func openFirst(ctx context.Context, o extract.NetworkOptions, candidates []string, watch progress.Reporter) (extract.NetworkOptions, *extract.Network, []string, error) {
+	const hint = "Name weights that you have with --backbone and --weights; --weights seed:0 makes random ones."
+	if o.Backbone != "" {
+		candidates = []string{o.Backbone}
+	} else if o.Weights != "" {
+		candidates = candidates[:1]
+	}
+	var notes []string
+	for i, name := range candidates {
+		o.Backbone = name
+		network, err := extract.OpenNetwork(ctx, o, watch)
+		if err == nil {
+			o.Weights = network.Weights
+			if network.Backbone.File != "" {
+				o.Weights = ""
+			}
+			return o, network, append(notes, network.Notes...), nil
+		}
+		if i == len(candidates)-1 || ctx.Err() != nil {
+			return o, nil, notes, fail.Wrap(fail.KindOf(err), err, hint, "the network")
+		}
+		// Why is told by the notes of the search before.
+		note := fmt.Sprintf("the weights of %s can't be had; trying %s", name, candidates[i+1])
+		watch.Note(note)
+		notes = append(notes, note)
+	}
+	return o, nil, notes, fail.New(fail.Other, hint, "no network to choose from")
+}

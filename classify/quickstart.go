@@ -1,0 +1,196 @@
+package classify
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"os"
+	"strings"
+
+	"fx/extract"
+	"fx/head"
+	"fx/internal/dataset"
+	"fx/internal/fail"
+	"fx/internal/progress"
+	"fx/internal/report"
+	"fx/internal/store"
+)
+
+// The networks that Quickstart tries in turn: both have linear heads, and the
+// first's weights can be had as a Python package where torchvision's address
+// can't be reached.
+var quickstartBackbones = []string{"efficientnet_lite0", "resnet18"}
+
+// QuickstartOptions of Quickstart. Only Data is needed.
+type QuickstartOptions struct {
+	Data       string   // folder of photos, a folder a class, with or without train/ and val/; or a .csv list
+	Extensions []string // that count as photos besides torchvision's
+	Out        string   // folder for all that it makes; "" is Data with -fx added
+	Embedder   extract.EmbedderOptions
+	Decoder    string
+	Folds      int    // of the cross-validation, 0 for head's choice
+	Seed       uint64 // of the folds
+	FxVersion  string
+}
+
+// Quickstart goes the whole way from somebody's own photos to a classifier, and
+// says in plain words how good it is: it extracts features, chooses the penalty
+// of a linear head by cross-validation, trains it by L-BFGS on all training
+// photos, judges it by photos that it has not seen, looks for labels that look
+// wrong, and exports it.
+//
+// It can be interrupted at any moment and run again, also after photos came or
+// went: only what is missing is extracted, and nothing is done where nothing
+// has changed. EXIF's orientation is applied, since phones store photos lying.
+func Quickstart(ctx context.Context, o QuickstartOptions, watch progress.Reporter) (QuickstartSummary, error) {
+	if o.Out == "" {
+		o.Out = quickstartOut(o.Data)
+	}
+	if err := checkQuickstart(o); err != nil {
+		return QuickstartSummary{}, err
+	}
+	photos, err := dataset.Scan(ctx, o.Data, dataset.Options{Extensions: o.Extensions})
+	if err != nil {
+		return QuickstartSummary{}, err
+	}
+	splits, err := quickstartSplitsOf(photos.Splits, o.Data)
+	if err != nil {
+		return QuickstartSummary{}, err
+	}
+	// What is too little before the photos were read is so after, too.
+	if err := enoughPhotos(photos, splits); err != nil {
+		return QuickstartSummary{}, err
+	}
+	q := &quickstart{options: o, splits: splits, watch: watch}
+	q.summary = QuickstartSummary{FormatVersion: QuickstartVersion, Data: o.Data, Out: o.Out, TrainSplit: splits.train, Files: quickstartFilesIn(o.Out), Notes: []string{}}
+	if err := q.extract(ctx); err != nil {
+		return q.summary, err
+	}
+	return q.finish(ctx)
+}
+
+// quickstart is one Quickstart under way.
+type quickstart struct {
+	options QuickstartOptions
+	splits  quickstartSplits
+	watch   progress.Reporter
+	summary QuickstartSummary
+
+	weights  string // of the network, for the export
+	features *store.Store
+	train    head.Data
+	val      head.Data // to judge by; without what is in train too
+}
+
+// extract brings the features to what the photos are now.
+func (q *quickstart) extract(ctx context.Context) error {
+	o, s := q.options, &q.summary
+	candidates := quickstartBackbones
+	if earlier, err := store.ReadManifest(s.Files.Features); err == nil && o.Embedder.Network.Backbone == "" {
+		// Go on with the network that the features are of, whatever can be had now.
+		candidates = []string{earlier.Backbone}
+		if earlier.Made.BackboneFile != "" {
+			candidates[0] = earlier.Made.BackboneFile
+		}
+		if o.Embedder.Network.Weights == "" && strings.HasPrefix(earlier.Weights, "seed:") {
+			o.Embedder.Network.Weights = earlier.Weights
+		}
+	}
+	network, opened, notes, err := openFirst(ctx, o.Embedder.Network, candidates, q.watch)
+	if err != nil {
+		return err
+	}
+	if shape := opened.Backbone.FeatureShape; shape != nil {
+		if err := linearOnly(opened.Backbone.Name, string(opened.Backbone.Head.Kind)); err != nil {
+			return err
+		}
+	}
+	s.Backbone, s.Weights, s.WeightsOrigin, s.Notes = opened.Backbone.Name, opened.Weights, opened.WeightsOrigin, append(s.Notes, notes...)
+	o.Embedder.Network, q.weights = network, network.Weights
+	s.Extract, err = extract.Run(ctx, extract.Options{
+		Embedder: o.Embedder, Data: o.Data, Extensions: o.Extensions, Store: s.Files.Features, Decoder: o.Decoder, EXIF: "apply", FxVersion: o.FxVersion,
+	}, q.watch)
+	if err != nil && fail.KindOf(err) == fail.Usage {
+		return fail.Wrap(fail.Usage, err, "Name another folder with --out, or remove "+s.Files.Features+".", "the features of an earlier run")
+	}
+	return err
+}
+
+// finish makes of the features whatever is not there yet.
+func (q *quickstart) finish(ctx context.Context) (QuickstartSummary, error) {
+	s := &q.summary
+	if _, err := store.Verify(ctx, s.Files.Features, q.watch); err != nil { // nothing is trained on unread checksums
+		return *s, err
+	}
+	var err error
+	if q.features, err = store.Open(s.Files.Features); err != nil {
+		return *s, err
+	}
+	defer func() { _ = q.features.Close() }() // only read
+	if err := q.choosePhotos(); err != nil {
+		return *s, err
+	}
+	if s.InputsSHA256, err = q.inputs(); err != nil {
+		return *s, err
+	}
+	if earlier, ok := readQuickstart(s.Files); ok && earlier.InputsSHA256 == s.InputsSHA256 {
+		earlier.Data, earlier.Out, earlier.Files, earlier.Extract, earlier.Unchanged = s.Data, s.Out, s.Files, s.Extract, true
+		*s = earlier
+		return *s, s.save()
+	}
+	// From here on the summary and what it speaks of may not fit each other.
+	if err := os.Remove(s.Files.JSON); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return *s, fail.Wrap(fail.Usage, err, "Choose a folder that fx may write with --out.", "replace %s", s.Files.JSON)
+	}
+	if err := q.fit(ctx); err != nil {
+		return *s, err
+	}
+	if err := q.picture(); err != nil {
+		return *s, err
+	}
+	exported, err := Export(ctx, Options{
+		Model: s.Files.Model, Embedder: extract.EmbedderOptions{Network: extract.NetworkOptions{Weights: q.weights}},
+	}, s.Files.Classifier, true, q.watch)
+	if err != nil {
+		return *s, err
+	}
+	s.ClassifierBytes = exported.Bytes
+	return *s, s.save()
+}
+
+// inputs identifies all that the result depends on but the features'
+// embeddings, which are a function of it.
+func (q *quickstart) inputs() (string, error) {
+	m := q.features.Manifest
+	m.Made = store.Provenance{}
+	h := sha256.New()
+	encoder := json.NewEncoder(h)
+	err := encoder.Encode(struct {
+		Version  int
+		FX       string
+		Manifest store.Manifest
+		Splits   []string
+		Folds    int
+		Seed     uint64
+		Rejected []extract.BadPhoto
+	}{QuickstartVersion, q.options.FxVersion, m, append([]string{q.splits.train, q.splits.val}, q.splits.unused...), q.options.Folds, q.options.Seed, q.summary.Extract.Rejected})
+	for _, r := range q.features.Rows() {
+		if err == nil {
+			err = encoder.Encode([]any{r.Path, hex.EncodeToString(r.SHA256[:]), r.Split, r.Class, r.View})
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)), err
+}
+
+// picture draws the confusion matrix.
+func (q *quickstart) picture() error {
+	s := &q.summary
+	untrained, _ := s.notes()
+	return report.Confusion(s.Files.Picture, report.Report{
+		Title: "fx quickstart: " + s.Backbone, Subtitle: strings.Join(untrained, "; "),
+		Confusion: s.Judged.Confusion, Classes: q.features.Manifest.Classes, Photos: "unseen photos",
+	})
+}

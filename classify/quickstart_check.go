@@ -1,0 +1,64 @@
+package classify
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+
+	"fx/backbones"
+	"fx/internal/fail"
+)
+
+// quickstartOut is the folder beside the photos' own.
+func quickstartOut(data string) string {
+	if filepath.Base(data) == "." || filepath.Base(data) == ".." {
+		data = absolute(data) // so that it has a name
+	}
+	data = filepath.Clean(data)
+	if strings.EqualFold(filepath.Ext(data), ".csv") {
+		data = strings.TrimSuffix(data, filepath.Ext(data))
+	}
+	return data + "-fx"
+}
+
+// checkQuickstart refuses folders that are not what they should be.
+func checkQuickstart(o QuickstartOptions) error {
+	const photos = "Give the folder of your photos: one folder a class, with or without train/ and val/."
+	for _, c := range []struct{ dir, file, hint, what string }{
+		{o.Data, "manifest.json", photos, "an embedding store"},
+		{o.Data, "model.json", photos, "a MODEL"},
+		{o.Data, "experiment.json", photos, "an experiment"},
+		{o.Data, quickstartJSON, photos, "what an earlier quickstart made"},
+		{o.Out, "manifest.json", "Name another folder with --out.", "an embedding store"},
+		{o.Out, "model.json", "Name another folder with --out.", "a MODEL"},
+	} {
+		if _, err := os.Stat(filepath.Join(c.dir, c.file)); err == nil {
+			return fail.New(fail.Usage, c.hint, "%s is %s (it holds %s), not a folder for this", c.dir, c.what, c.file)
+		}
+	}
+	inside, err := filepath.Rel(absolute(o.Data), absolute(o.Out))
+	if info, statErr := os.Stat(o.Data); err == nil && statErr == nil && info.IsDir() && inside != ".." && !strings.HasPrefix(inside, ".."+string(filepath.Separator)) {
+		return fail.New(fail.Usage, "Name a folder beside it with --out.", "--out %s lies inside the photos' folder %s, where it would be taken for a class", o.Out, o.Data)
+	}
+	if o.Embedder.Network.Backbone != "" {
+		if b, err := backbones.Lookup(o.Embedder.Network.Backbone); err == nil {
+			return linearOnly(b.Name, string(b.Head.Kind))
+		}
+	}
+	return nil
+}
+
+// linearOnly refuses heads that L-BFGS has no single optimum for.
+func linearOnly(name, kind string) error {
+	if kind == string(backbones.Linear) {
+		return nil
+	}
+	var names []string
+	for _, b := range backbones.All() {
+		if b.Head.Kind == backbones.Linear {
+			names = append(names, b.Name)
+		}
+	}
+	return fail.New(fail.Usage, "Take one of "+strings.Join(names, ", ")+"; or train its head by SGD with `fx extract` and `fx fit-head`.",
+		"quickstart chooses the settings of linear heads, and the head of %s is a convolution", name)
+}

@@ -1,0 +1,95 @@
+package classify
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"fx/head"
+	"fx/internal/modeldir"
+)
+
+// fit chooses the penalty, trains the head and judges it.
+func (q *quickstart) fit(ctx context.Context) error {
+	s, m := &q.summary, q.features.Manifest
+	described, layout, err := headOf(m)
+	if err != nil {
+		return err
+	}
+	if err := linearOnly(m.Backbone, described.Kind); err != nil {
+		return err
+	}
+	found, err := head.CrossValidate(ctx, layout, q.train, head.CrossValidationOptions{
+		Folds: q.options.Folds, Seed: q.options.Seed, Groups: copiesOf(q.features, q.train),
+	}, q.watch)
+	if err != nil {
+		return err
+	}
+	s.CrossValidation, s.L2 = found, found.L2()
+	fit := FitOptions{
+		Features: s.Files.Features, Out: s.Files.Model, Versions: map[string]string{"fx": q.options.FxVersion},
+		Head: head.Options{Solver: head.LBFGS, Seed: q.options.Seed, L2: found.L2()},
+	}
+	trained, err := head.Fit(ctx, layout, q.train, q.val, fit.Head, nil)
+	if err != nil {
+		return err
+	}
+	probabilities, err := head.Probabilities(ctx, layout, trained.Params, q.val)
+	if err != nil {
+		return err
+	}
+	model := newModel(m, described, fit, slices.Clone(s.Notes))
+	model.Metrics = newMetrics(trained, q.train, fit)
+	model.Metrics.TrainSplit, model.Metrics.ValSplit, model.Metrics.ValPhotos = q.splits.train, q.splits.val, len(q.val.Photos)
+	if len(q.val.Photos) > 0 {
+		metrics, err := head.Evaluate(ctx, layout, trained.Params, q.val)
+		if err != nil {
+			return err
+		}
+		s.Judged = newJudgement(metrics, m.Classes)
+		s.Judged.Split = q.splits.val
+	} else {
+		s.Judged = newJudgement(found.Metrics, m.Classes)
+		s.Judged.Folds = found.Folds
+		judgedByFolds(&model.Metrics, found)
+	}
+	if err := q.labels(found.Probabilities, probabilities); err != nil {
+		return err
+	}
+	return modeldir.Save(s.Files.Model, model, modeldir.Params(trained.Params))
+}
+
+// judgedByFolds replaces the iterations of a fit that no photo judged by their
+// end, judged by cross-validation.
+func judgedByFolds(m *modeldir.Metrics, c head.CrossValidation) {
+	last := m.Epochs[len(m.Epochs)-1]
+	m.Epochs = []modeldir.Epoch{{
+		Epoch: 1, TrainLoss: last.TrainLoss, TrainAccuracy: last.TrainAccuracy, ValLoss: c.Metrics.Loss, ValAccuracy: c.Metrics.Accuracy,
+	}}
+	m.BestEpoch, m.BestValAccuracy, m.ValPhotos, m.Folds = 1, c.Metrics.Accuracy, m.TrainPhotos, c.Folds
+	m.ValSplit = fmt.Sprintf("cross-validation in %d folds", c.Folds)
+}
+
+// labels lists the photos whose labels look wrong, among those to learn from
+// and those to judge by: of both there are probabilities by heads that had not
+// seen them.
+func (q *quickstart) labels(train, val [][]float64) error {
+	var labels []int
+	for _, photo := range slices.Concat(q.train.Photos, q.val.Photos) {
+		labels = append(labels, photo.Label)
+	}
+	issues, err := head.LabelIssues(slices.Concat(train, val), labels)
+	if err != nil {
+		return err
+	}
+	paths, classes := append(pathsOf(q.features, q.train), pathsOf(q.features, q.val)...), q.features.Manifest.Classes
+	s := &q.summary
+	s.Mislabelled, s.MislabelledInAll = []Mislabelled{}, len(issues)
+	for _, issue := range issues[:min(len(issues), maxMislabelled)] {
+		s.Mislabelled = append(s.Mislabelled, Mislabelled{
+			Path: paths[issue.Photo], Class: classes[issue.Label], Suggested: classes[issue.Suggested],
+			Probability: issue.Likely, ProbabilityOfClass: issue.Given,
+		})
+	}
+	return nil
+}

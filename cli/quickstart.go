@@ -1,0 +1,51 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+
+	urfave "github.com/urfave/cli/v2"
+
+	"fx/classify"
+)
+
+func quickstartCommand(out *output) *urfave.Command {
+	return &urfave.Command{
+		Name:  "quickstart",
+		Usage: "your own photos in, a classifier and a plain account of how good it is out",
+		Description: "DIR holds a folder of photos for each class, with or without train/ and val/ above them. Run it\n" +
+			"again after adding photos, or after Ctrl+C: only what is missing is done.",
+		ArgsUsage: "DIR",
+		Flags: append([]urfave.Flag{
+			&urfave.StringFlag{Name: "out", Usage: "`DIR` for all that it makes (default: that of the photos with -fx added)"},
+			&urfave.StringFlag{Name: "backbone", Usage: "`NAME` of another network, or an ONNX file (default: efficientnet_lite0, else resnet18)"},
+			&urfave.StringFlag{Name: "weights", Usage: "weights `FILE` (.safetensors, .pth), or seed:N for random ones; default: look for the official ones"},
+			&urfave.StringSliceFlag{Name: "extensions", Usage: "take files with these endings too, such as .gif"},
+			&urfave.IntFlag{Name: "folds", Usage: "of the cross-validation (default: 5)"},
+			&urfave.Uint64Flag{Name: "seed", Usage: "of the folds"},
+		}, deviceFlags()...),
+		Action: func(c *urfave.Context) error {
+			data, err := oneArgument(c, "DIR")
+			if err != nil {
+				return err
+			}
+			embedder, err := embedderOptions(c)
+			if err != nil {
+				return err
+			}
+			s, err := classify.Quickstart(c.Context, classify.QuickstartOptions{
+				Data: data, Extensions: c.StringSlice("extensions"), Out: c.String("out"), Embedder: embedder, Decoder: c.String("decoder"),
+				Folds: c.Int("folds"), Seed: c.Uint64("seed"), FxVersion: version(),
+			}, out.progress())
+			if err != nil {
+				return err
+			}
+			return out.result(s, func(w io.Writer) {
+				s.Text(w)
+				if s.Unchanged {
+					fmt.Fprintln(w, "\nNothing has changed since the last run: this is its result.")
+				}
+			})
+		},
+	}
+}

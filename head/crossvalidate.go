@@ -1,0 +1,236 @@
+package head
+
+import (
+	"context"
+	"math"
+	"slices"
+
+	"fx/internal/fail"
+	"fx/internal/progress"
+)
+
+// CrossValidationOptions of CrossValidate. The zero value is ready to use.
+type CrossValidationOptions struct {
+	Folds int // 0 stands for 5; fewer where there are fewer photos
+	Seed  uint64
+	// L2 are the penalties to try, see Options.L2; nil stands for Penalties of the data.
+	L2 []float64
+	// Groups holds a number for each photo: photos with the same number share a
+	// fold, so that a head is never judged by a copy of what it learned. nil
+	// makes each photo a group.
+	Groups []int
+	// Tolerance is the largest absolute derivative at which a fit stops; 0
+	// stands for 1e-5, with which held-out losses have four digits (scikit-learn
+	// stops at 1e-4).
+	Tolerance float64
+}
+
+// CrossValidation is what CrossValidate found.
+type CrossValidation struct {
+	Folds int       `json:"folds"`
+	Path  []Penalty `json:"path"` // the penalties tried, from the strongest on
+	Best  int       `json:"best"` // index in Path of the one chosen
+	// Of the penalty chosen: how well the photos were classified by heads that
+	// had not seen them, and the probabilities [photo][class] they were given.
+	Metrics       Metrics     `json:"-"`
+	Probabilities [][]float64 `json:"-"`
+}
+
+// L2 is the penalty chosen.
+func (c CrossValidation) L2() float64 { return c.Path[c.Best].L2 }
+
+// Penalty is a strength λ of the L2 penalty and how well heads trained with it
+// classified photos that they had not seen.
+type Penalty struct {
+	L2        float64 `json:"l2"`
+	Loss      float64 `json:"loss"`       // mean cross entropy over all photos
+	LossError float64 `json:"loss_error"` // standard error of that mean, photos taken as independent
+	Accuracy  float64 `json:"accuracy"`
+}
+
+const (
+	defaultFolds         = 5
+	crossValidationLimit = 1e-5 // what Tolerance's zero stands for
+	// patience is how many penalties in a row may do worse than the best before
+	// the rest, weaker and slower to fit, is left out.
+	patience = 4
+)
+
+// Penalties is the grid of CrossValidate: from 1 down to 1e-6, two a decade,
+// times the mean squared distance of the photos' features from their mean. That
+// is the scale of λ: features twice as large have the same optimum at a λ four
+// times as large.
+func Penalties(l Layout, d Data) []float64 {
+	scale := spread(l, d)
+	grid := make([]float64, 13)
+	for i := range grid {
+		grid[i] = scale * math.Pow(10, -float64(i)/2)
+	}
+	return grid
+}
+
+// spread is the mean squared distance of the centre views from their mean (the
+// trace of their covariance), 1 where all are the same.
+func spread(l Layout, d Data) float64 {
+	mean, buffer := make([]float64, l.width()), make([]float32, l.width())
+	var squares float64 // Welford 1962, summed over the features
+	for i, s := range d.centreViews() {
+		for k, v := range d.Row(s.row, buffer) {
+			delta := float64(v) - mean[k]
+			mean[k] += delta / float64(i+1)
+			squares += delta * (float64(v) - mean[k])
+		}
+	}
+	if squares == 0 {
+		return 1
+	}
+	return squares / float64(len(d.Photos))
+}
+
+// CrossValidate chooses the L2 penalty of an LBFGS head by stratified k-fold
+// cross-validation: each photo is judged by a head that learned from the other
+// folds alone, with each penalty. All views of a photo are learned from, the
+// centre view is judged.
+//
+// The penalty with the least mean held-out cross entropy is chosen. Accuracy
+// would be the wrong judge: it counts whole photos, so that on few of them most
+// penalties tie, and it does not see whether probabilities are right (log loss
+// is a strictly proper score: Gneiting and Raftery 2007; Hastie, Tibshirani and
+// Friedman, The Elements of Statistical Learning, 7.10). Their rule of one
+// standard error is not applied: a stronger penalty than the best makes
+// probabilities that are too timid, and those are what users see.
+//
+// Penalties are tried from the strongest on; the weakest, which take longest to
+// fit, are left out once the loss keeps rising. Each fit starts from 0, so that
+// what is found of a penalty does not depend on which others are tried (starting
+// where the last fit ended would save a fifth of the time).
+//
+// Errors: kind fail.Usage for a layout that is not linear, and for options or
+// photos that can't serve (each class needs two groups); fail.NonFinite; ctx's own.
+func CrossValidate(ctx context.Context, l Layout, d Data, o CrossValidationOptions, report progress.Reporter) (CrossValidation, error) {
+	if err := checkFit(l, d, d, Options{Solver: LBFGS, Tolerance: o.Tolerance}); err != nil {
+		return CrossValidation{}, err
+	}
+	fold, folds, err := stratify(l, d, o)
+	if err != nil {
+		return CrossValidation{}, err
+	}
+	return crossValidate(ctx, l, d, fold, folds, o, report)
+}
+
+// crossValidate is CrossValidate with the fold of each photo given.
+func crossValidate(ctx context.Context, l Layout, d Data, fold []int, folds int, o CrossValidationOptions, report progress.Reporter) (CrossValidation, error) {
+	grid := slices.Clone(o.L2)
+	if grid == nil {
+		if grid = Penalties(l, d); !finite(grid[0]) {
+			return CrossValidation{}, fail.New(fail.NonFinite, verifyHint, "the features have the variance %g", grid[0])
+		}
+	}
+	slices.SortFunc(grid, func(a, b float64) int { return int(math.Copysign(1, b-a)) })
+	for _, l2 := range grid {
+		if !(l2 > 0 && finite(l2)) {
+			return CrossValidation{}, fail.New(fail.Usage, "Give penalties above 0.", "L2 penalty %g", l2)
+		}
+	}
+	fits := make([]*foldFit, folds)
+	for k := range fits {
+		fits[k] = newFoldFit(ctx, l, d, fold, k, o)
+	}
+	task := report.Begin("cross-validate", int64(len(grid)*folds), "fits")
+	defer task.End()
+
+	c := CrossValidation{Folds: folds}
+	for i, l2 := range grid {
+		results := make([]judged, len(d.Photos))
+		for _, f := range fits {
+			if err := f.judge(ctx, l2, results); err != nil {
+				return CrossValidation{}, err
+			}
+			task.Add(1)
+		}
+		p, err := newPenalty(l2, results, d)
+		if err != nil {
+			return CrossValidation{}, err
+		}
+		c.Path = append(c.Path, p)
+		if i == 0 || p.Loss < c.Path[c.Best].Loss {
+			c.Best = i
+			c.Metrics = newMetrics(l.Classes, d.centreViews(), results)
+			c.Probabilities = make([][]float64, len(results))
+			for k, r := range results {
+				c.Probabilities[k] = r.probabilities
+			}
+		}
+		if i-c.Best >= patience {
+			task.Add(int64((len(grid) - i - 1) * folds)) // not needed, so done
+			break
+		}
+	}
+	return c, nil
+}
+
+func newPenalty(l2 float64, results []judged, d Data) (Penalty, error) {
+	p := Penalty{L2: l2}
+	n := float64(len(results))
+	var correct int
+	for i, r := range results {
+		p.Loss += r.loss / n
+		if r.class == d.Photos[i].Label {
+			correct++
+		}
+	}
+	if !finite(p.Loss) {
+		return p, fail.New(fail.NonFinite, verifyHint, "the held-out loss is %g at the penalty %g", p.Loss, l2)
+	}
+	var squares float64
+	for _, r := range results {
+		squares += (r.loss - p.Loss) * (r.loss - p.Loss)
+	}
+	p.Accuracy, p.LossError = float64(correct)/n, math.Sqrt(squares/(n-1)/n)
+	return p, nil
+}
+
+// foldFit fits the photos outside one fold, with one penalty after the other.
+type foldFit struct {
+	problem *regularised
+	options Options
+	network *network[float32]
+	held    []sample // the photos of the fold
+}
+
+func newFoldFit(ctx context.Context, l Layout, d Data, fold []int, k int, o CrossValidationOptions) *foldFit {
+	learned := Data{Row: d.Row}
+	if o.Tolerance == 0 {
+		o.Tolerance = crossValidationLimit
+	}
+	f := &foldFit{
+		options: Options{Solver: LBFGS, Tolerance: o.Tolerance},
+		network: newNetwork[float32](l, d.Row),
+	}
+	for i, s := range d.centreViews() {
+		if fold[i] == k {
+			f.held = append(f.held, s)
+		} else {
+			learned.Photos = append(learned.Photos, d.Photos[i])
+		}
+	}
+	f.problem = newRegularised(ctx, l, learned, f.options)
+	return f
+}
+
+// judge fits with the penalty l2 and fills in the results of the fold's photos.
+func (f *foldFit) judge(ctx context.Context, l2 float64, results []judged) error {
+	f.problem.l2 = l2
+	result, err := f.problem.minimise(make([]float64, len(f.problem.grad)), f.options, nil)
+	if err != nil {
+		return err
+	}
+	f.network.params = params[float32](f.problem.paramsAt(result.X))
+	judged, err := f.network.judge(ctx, f.held, true)
+	for i, s := range f.held {
+		if err == nil {
+			results[s.photo] = judged[i]
+		}
+	}
+	return err
+}
