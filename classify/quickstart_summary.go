@@ -78,6 +78,7 @@ type QuickstartFiles struct {
 	Features   string `json:"features"`
 	Model      string `json:"model"`
 	Classifier string `json:"classifier"`
+	Report     string `json:"report"` // HTML, which the caller makes of Model: reports see all rooms
 	Picture    string `json:"picture"`
 	Text       string `json:"text"`
 	JSON       string `json:"json"`
@@ -86,7 +87,7 @@ type QuickstartFiles struct {
 func quickstartFilesIn(out string) QuickstartFiles {
 	in := func(name string) string { return filepath.Join(out, name) }
 	return QuickstartFiles{
-		Features: in("features"), Model: in("model"), Classifier: in("classifier.onnx"), Picture: in("confusion.png"),
+		Features: in("features"), Model: in("model"), Classifier: in("classifier.onnx"), Report: in("report.html"), Picture: in("confusion.png"),
 		Text: in("summary.txt"), JSON: in(quickstartJSON),
 	}
 }

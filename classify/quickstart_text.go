@@ -162,6 +162,7 @@ func (s QuickstartSummary) tellFiles(p *page) {
 	for _, f := range [][2]string{
 		{s.Files.Model, "the classifier, for fx"},
 		{s.Files.Classifier, fmt.Sprintf("the same for other programs: one file, %.0f MB", float64(s.ClassifierBytes)/1e6)},
+		{s.Files.Report, "all of this with its photos, for a browser"},
 		{s.Files.Picture, "a picture of what is taken for what"},
 		{s.Files.Text, "this text"},
 		{s.Files.JSON, "the same and more, for programs"},

@@ -3,10 +3,13 @@ package cli
 import (
 	"fmt"
 	"io"
+	"os"
 
 	urfave "github.com/urfave/cli/v2"
 
 	"fx/classify"
+	"fx/internal/fail"
+	"fx/report"
 )
 
 func quickstartCommand(out *output) *urfave.Command {
@@ -33,12 +36,20 @@ func quickstartCommand(out *output) *urfave.Command {
 			if err != nil {
 				return err
 			}
+			watch := out.progress()
 			s, err := classify.Quickstart(c.Context, classify.QuickstartOptions{
 				Data: data, Extensions: c.StringSlice("extensions"), Out: c.String("out"), Embedder: embedder, Decoder: c.String("decoder"),
 				Folds: c.Int("folds"), Seed: c.Uint64("seed"), FxVersion: version(),
-			}, out.progress())
+			}, watch)
 			if err != nil {
 				return err
+			}
+			if _, err := os.Stat(s.Files.Report); !s.Unchanged || err != nil {
+				if _, err := report.Write(c.Context, report.Options{
+					Runs: []string{s.Files.Model}, Out: s.Files.Report, Embedder: embedder, Decoder: c.String("decoder"), FxVersion: version(),
+				}, watch); err != nil {
+					return fail.Wrap(fail.KindOf(err), err, "The classifier is done; the same command tries the report again.", "the report")
+				}
 			}
 			return out.result(s, func(w io.Writer) {
 				s.Text(w)

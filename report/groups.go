@@ -64,6 +64,9 @@ func (r *run) imagesPerSecond() float64 {
 	if r.member != nil && r.member.Result != nil && r.member.Result.ImagesPerSecond > 0 {
 		return r.member.Result.ImagesPerSecond
 	}
+	if r.model.Features != "" {
+		return 0 // rows of features are no images
+	}
 	return r.model.Metrics.ImagesPerSecond
 }
 

@@ -24,8 +24,14 @@ func summary(p pictures.Page, runs []*run) string {
 	if len(runs) > 1 {
 		which = "The best, " + how(best) + ","
 	}
-	s = append(s, fmt.Sprintf("%s is right on %d of %d photos that it had not learned from (%s), after %s of %d.",
-		which, right(best), m.ValPhotos, pictures.Percent(m.BestValAccuracy), stepNumber(best, m.BestEpoch), len(m.Epochs)))
+	when := ""
+	switch {
+	case m.Folds > 0:
+		when = ", by " + m.ValSplit
+	case len(m.Epochs) > 1:
+		when = fmt.Sprintf(", after %s of %d", stepNumber(best, m.BestEpoch), len(m.Epochs))
+	}
+	s = append(s, fmt.Sprintf("%s is right on %d of %d photos that it had not learned from (%s)%s.", which, right(best), m.ValPhotos, pictures.Percent(m.BestValAccuracy), when))
 	if note := pretrainedAgainstScratch(p); note != "" {
 		s = append(s, note)
 	}
@@ -151,9 +157,13 @@ func pretrainedAgainstScratch(p pictures.Page) string {
 func figures(p pictures.Page, runs []*run) []pictures.Figure {
 	best := runs[p.Best]
 	m := best.model.Metrics
+	accuracy, photos := "best val accuracy", "val photos right"
+	if m.Folds > 0 {
+		accuracy, photos = "accuracy, cross-validated", "photos right"
+	}
 	all := []pictures.Figure{
-		{Value: pictures.Percent(m.BestValAccuracy), Name: "best val accuracy"},
-		{Value: fmt.Sprintf("%d of %d", right(best), m.ValPhotos), Name: "val photos right"},
+		{Value: pictures.Percent(m.BestValAccuracy), Name: accuracy},
+		{Value: fmt.Sprintf("%d of %d", right(best), m.ValPhotos), Name: photos},
 	}
 	if len(runs) > 1 {
 		return append(all, pictures.Figure{Value: fmt.Sprint(len(runs)), Name: "trainings"},
@@ -171,6 +181,9 @@ func right(r *run) int {
 // footnotes explain the table's figures.
 func footnotes(p pictures.Page, runs []*run) []string {
 	notes := []string{"Best val accuracy is that of the best epoch, which is kept."}
+	if !p.HasCurves() {
+		notes = nil
+	}
 	several := false
 	for _, g := range p.Groups {
 		several = several || g.Accuracy.N > 1

@@ -80,9 +80,13 @@ func Write(ctx context.Context, o Options, watch progress.Reporter) (Result, err
 	}
 	stem := strings.TrimSuffix(out, filepath.Ext(out))
 	for _, picture := range []struct {
-		name string
-		draw func(string, pictures.Page) error
-	}{{"-accuracy.png", pictures.AccuracyByEpoch}, {"-loss.png", pictures.LossByEpoch}, {"-table.png", pictures.Table}} {
+		name   string
+		draw   func(string, pictures.Page) error
+		curves bool
+	}{{"-accuracy.png", pictures.AccuracyByEpoch, true}, {"-loss.png", pictures.LossByEpoch, true}, {"-table.png", pictures.Table, false}} {
+		if picture.curves && !page.HasCurves() {
+			continue
+		}
 		path := stem + picture.name
 		if err := written(path, picture.draw(path, page)); err != nil {
 			return Result{}, err

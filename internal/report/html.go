@@ -90,6 +90,8 @@ func points(share float64) string { return fmt.Sprintf("%.1f", 100*share) }
 func Duration(seconds float64) string {
 	d := time.Duration(seconds * float64(time.Second)).Round(time.Second)
 	switch {
+	case seconds < 0.05:
+		return "under\u00a00.1\u00a0s"
 	case seconds < 9.95:
 		return fmt.Sprintf("%.1f\u00a0s", seconds)
 	case d < time.Minute:

@@ -43,6 +43,17 @@ type Group struct {
 	Curve           []Band // over the epochs that every run has
 }
 
+// HasCurves tells whether any training has epochs to draw a line through: a
+// head that cross-validation judged has a single point.
+func (p Page) HasCurves() bool {
+	for _, g := range p.Groups {
+		if len(g.Curve) > 1 {
+			return true
+		}
+	}
+	return false
+}
+
 // Spread summarises a value over runs.
 type Spread struct {
 	Mean, SD  float64 // SD is the sample's, of N-1; 0 where N is 1
