@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"fx/extract"
@@ -27,7 +28,7 @@ import (
 type Options struct {
 	Out     string     // EXPERIMENT folder; "" stands for File.DefaultOut
 	Data    string     // photos in place of the file's
-	Only    string     // pattern of run names, such as "*-finetune-*"; "" means all
+	Only    string     // pattern of the names of the runs to do, such as "*-finetune-*"; "" means all
 	Device  ort.Device // of all runs
 	Workers int        // goroutines that decode; 0 means one for each CPU
 	Library string     // path of libonnxruntime, "" to look for it
@@ -58,6 +59,7 @@ type matrix struct {
 
 // planned is a run with what it takes to do it.
 type planned struct {
+	selected bool // by Options.Only
 	settings Settings
 	network  extract.NetworkOptions
 }
@@ -103,7 +105,7 @@ func prepare(ctx context.Context, file *File, o Options, report progress.Reporte
 		m.record.Notes = append(m.record.Notes, fmt.Sprintf("pretrained weights can't be had of %s: their runs start from random ones, %s, and say nothing of the pretrained networks",
 			strings.Join(m.missing, ", "), file.WeightsIfMissing))
 	}
-	if len(m.runs) == 0 {
+	if !slices.ContainsFunc(m.runs, func(p planned) bool { return p.selected }) {
 		return nil, fail.New(fail.Usage, "`fx experiment plan` lists the runs' names.", "--only %s: no run is called so", o.Only)
 	}
 	return m, nil
@@ -156,14 +158,12 @@ func (m *matrix) add(ctx context.Context, backbone Network, report progress.Repo
 				Name: fmt.Sprintf("%s-%s-seed%d", shortName(backbone.Name), mode, seed), Backbone: shortName(backbone.Name),
 				Mode: mode, Seed: seed, Status: experimentdir.Pending,
 			}
+			p := planned{selected: true, settings: settings, network: extract.NetworkOptions{Backbone: m.file.network(backbone.Name), Resize: settings.Resize, Crop: settings.Crop}}
 			if only := m.options.Only; only != "" {
-				if match, err := path.Match(only, run.Name); err != nil {
+				if p.selected, err = path.Match(only, run.Name); err != nil {
 					return fail.Wrap(fail.Usage, err, "", "--only %s", only)
-				} else if !match {
-					continue
 				}
 			}
-			p := planned{settings: settings, network: extract.NetworkOptions{Backbone: m.file.network(backbone.Name), Resize: settings.Resize, Crop: settings.Crop}}
 			if mode == modeldir.Scratch {
 				run.Weights = fmt.Sprintf("random, seed %d", seed)
 			} else {
@@ -271,8 +271,9 @@ func (m *matrix) store(i int) string {
 	return filepath.Join(m.options.Out, filepath.FromSlash(m.record.Runs[i].Store))
 }
 
-// look finds out how far each run is.
-func (m *matrix) look() {
+// look finds out how far each run is, and returns the indexes of those to do
+// among the selected ones, and how many are selected.
+func (m *matrix) look() (todo []int, selected int) {
 	for i := range m.record.Runs {
 		run := &m.record.Runs[i]
 		switch model, _, err := modeldir.Load(m.dir(i)); {
@@ -281,7 +282,14 @@ func (m *matrix) look() {
 		case finetune.Begun(m.dir(i)):
 			run.Status = experimentdir.Started
 		}
+		if m.runs[i].selected {
+			selected++
+			if run.Status != experimentdir.Finished {
+				todo = append(todo, i)
+			}
+		}
 	}
+	return todo, selected
 }
 
 // finish notes the result of a run from its MODEL.

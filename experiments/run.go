@@ -44,18 +44,12 @@ func Run(ctx context.Context, file *File, o Options, report progress.Reporter) (
 	if err := durable.RemoveStale(out); err != nil {
 		return m.record, fail.Wrap(fail.Other, err, "", "experiment %s", out)
 	}
-	m.look()
+	todo, selected := m.look()
 	if err := m.save(); err != nil {
 		return m.record, err
 	}
-	var todo []int
-	for i, run := range m.record.Runs {
-		if run.Status != experimentdir.Finished {
-			todo = append(todo, i)
-		}
-	}
-	if done := len(m.runs) - len(todo); done > 0 {
-		report.Note(fmt.Sprintf("%d of %d runs are done already", done, len(m.runs)))
+	if done := selected - len(todo); done > 0 {
+		report.Note(fmt.Sprintf("%d of %d runs are done already", done, selected))
 	}
 	if len(todo) == 0 {
 		return m.placed(), nil
@@ -64,7 +58,7 @@ func Run(ctx context.Context, file *File, o Options, report progress.Reporter) (
 	if err != nil {
 		return m.record, err
 	}
-	err = m.runAll(ctx, todo, newWatch(report, estimates, len(m.runs)))
+	err = m.runAll(ctx, todo, newWatch(report, estimates, selected))
 	return m.placed(), err
 }
 
@@ -77,7 +71,7 @@ func (m *matrix) runAll(ctx context.Context, todo []int, w *watch) error {
 		if err := m.save(); err != nil {
 			return err
 		}
-		w.begin(number, len(m.runs)-len(todo)+number+1, run.Name)
+		w.begin(number, w.runs-len(todo)+number+1, run.Name)
 		err := m.run(ctx, i, w)
 		w.end(number)
 		if err == nil {

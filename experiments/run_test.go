@@ -231,6 +231,36 @@ func TestForesee(t *testing.T) {
 	}
 }
 
+// What --only leaves out stays in the record, and what is done stays done.
+func TestOnlySomeRuns(t *testing.T) {
+	s := newScene(t, quick)
+	o := s.options()
+	states := func(want string) {
+		t.Helper()
+		e, err := experimentdir.Load(o.Out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, run := range e.Runs {
+			got = append(got, run.Status)
+		}
+		if strings.Join(got, " ") != want {
+			t.Errorf("the runs are %v, want %s", got, want)
+		}
+	}
+	o.Only = "*-feature-extraction-seed1"
+	if _, err := Run(context.Background(), s.open(), o, progress.Discard); err != nil {
+		t.Fatal(err)
+	}
+	states("pending finished pending pending pending pending")
+	o.Only = "*-scratch-seed0"
+	if _, err := Run(context.Background(), s.open(), o, progress.Discard); err != nil {
+		t.Fatal(err)
+	}
+	states("pending finished pending pending finished pending")
+}
+
 func TestAnotherExperimentsFolderIsRefused(t *testing.T) {
 	s := newScene(t, quick)
 	if err := os.MkdirAll(s.options().Out, 0o755); err != nil {

@@ -50,24 +50,22 @@ func Foresee(ctx context.Context, file *File, o Options, report progress.Reporte
 	if err != nil {
 		return Plan{}, err
 	}
-	m.look()
-	var todo []int
-	for i, run := range m.record.Runs {
-		if run.Status != experimentdir.Finished {
-			todo = append(todo, i)
-		}
-	}
+	todo, _ := m.look()
 	estimates, err := m.estimate(ctx, todo, report)
 	if err != nil {
 		return Plan{}, err
 	}
 	p := Plan{Name: file.Name, Title: file.Title, Out: m.options.Out, Data: m.record.Data, Notes: append([]string{}, m.record.Notes...)}
-	for _, run := range m.record.Runs {
-		p.Runs = append(p.Runs, Planned{Run: run})
-	}
-	for k, i := range todo {
-		p.Runs[i].Estimate = estimates[k]
-		p.Estimate += estimates[k]
+	for i, run := range m.record.Runs {
+		if !m.runs[i].selected {
+			continue
+		}
+		planned := Planned{Run: run}
+		if k := slices.Index(todo, i); k >= 0 {
+			planned.Estimate = estimates[k]
+			p.Estimate += estimates[k]
+		}
+		p.Runs = append(p.Runs, planned)
 	}
 	return p, nil
 }

@@ -12,7 +12,7 @@ import (
 type watch struct {
 	progress.Reporter
 	estimates []float64 // seconds of each run to do, by the trial
-	runs      int       // of the whole matrix
+	runs      int       // that are selected, done ones included
 	now       func() time.Time
 
 	mu        sync.Mutex
