@@ -48,13 +48,14 @@ const seedPrefix = "seed:"
 
 // matrix is an experiment whose photos and weights are found.
 type matrix struct {
-	options Options
-	file    *File
-	photos  *dataset.Dataset
-	decoder *imaging.Decoder
-	record  experimentdir.Experiment
-	runs    []planned // one for each of record.Runs
-	missing []string  // backbones whose pretrained weights can't be had
+	options  Options
+	file     *File
+	foresees bool
+	photos   *dataset.Dataset
+	decoder  *imaging.Decoder
+	record   experimentdir.Experiment
+	runs     []planned // one for each of record.Runs
+	missing  []string  // backbones whose pretrained weights can't be had
 }
 
 // planned is a run with what it takes to do it.
@@ -64,12 +65,13 @@ type planned struct {
 	network  extract.NetworkOptions
 }
 
-// prepare finds photos and weights, and gives each run its key.
-func prepare(ctx context.Context, file *File, o Options, report progress.Reporter) (*matrix, error) {
+// prepare finds photos and weights, and gives each run its key. Where it only
+// foresees, it takes stand-ins for photos and weights that can't be had, and says so.
+func prepare(ctx context.Context, file *File, o Options, foresees bool, report progress.Reporter) (*matrix, error) {
 	if o.Out == "" {
 		o.Out = file.DefaultOut()
 	}
-	m := &matrix{options: o, file: file, record: experimentdir.Experiment{
+	m := &matrix{options: o, file: file, foresees: foresees, record: experimentdir.Experiment{
 		Name: file.Name, Title: file.Title, Settings: file.Settings.shared(), References: file.references(), Machine: machine.CPU(),
 		Versions: map[string]string{"fx": o.FxVersion},
 	}}
@@ -102,7 +104,7 @@ func prepare(ctx context.Context, file *File, o Options, report progress.Reporte
 		}
 	}
 	if len(m.missing) > 0 {
-		m.record.Notes = append(m.record.Notes, fmt.Sprintf("pretrained weights can't be had of %s: their runs start from random ones, %s, and say nothing of the pretrained networks",
+		m.note(fmt.Sprintf("pretrained weights can't be had of %s: their runs start from random ones, %s, and say nothing of the pretrained networks",
 			strings.Join(m.missing, ", "), file.WeightsIfMissing))
 	}
 	if !slices.ContainsFunc(m.runs, func(p planned) bool { return p.selected }) {
@@ -122,7 +124,9 @@ func (m *matrix) findPhotos(ctx context.Context, report progress.Reporter) error
 		if err != nil {
 			return err
 		}
-		if found.Origin == sample.DrawnName {
+		if found.Origin == sample.DrawnName && m.foresees {
+			m.note("the tutorial's photos can't be had here: the estimate is one for a few drawn pictures; a run needs --data or FX_DATA_DIR")
+		} else if found.Origin == sample.DrawnName {
 			return fail.New(fail.Usage, "Name the folder with --data, or set FX_DATA_DIR.", "the tutorial's photos, which %s is about, can't be had", m.file.Name)
 		}
 		*data = experimentdir.Data{Dir: found.Dir, Origin: found.Origin}
@@ -136,6 +140,9 @@ func (m *matrix) findPhotos(ctx context.Context, report progress.Reporter) error
 	data.SHA256, err = contentSHA256(ctx, m.photos, report)
 	return err
 }
+
+// note keeps what must stand beside the results.
+func (m *matrix) note(line string) { m.record.Notes = append(m.record.Notes, line) }
 
 // relative is a path of the file, which is relative to where the file lies.
 func (f *File) relative(p string) string {
@@ -219,6 +226,13 @@ func (m *matrix) findWeights(ctx context.Context, backbone Network, o extract.Ne
 		m.missing = append(m.missing, backbone.Name)
 		o.Weights = m.file.WeightsIfMissing
 		opened, err = extract.OpenNetwork(ctx, o, report)
+	}
+	if err != nil && fail.KindOf(err) == fail.Model && m.foresees && o.Weights == "" && !isFile(backbone.Name) && ctx.Err() == nil {
+		m.note(fmt.Sprintf("the weights of %s can't be had here: a run needs FX_WEIGHTS_DIR, or --weights-if-missing seed:0", backbone.Name))
+		o.Weights = seedPrefix + "0" // takes as long
+		if opened, err = extract.OpenNetwork(ctx, o, report); err == nil {
+			return weightsFound{weights: o.Weights, label: "not at hand", sha256: opened.WeightsSHA256}, nil
+		}
 	}
 	if err != nil {
 		return weightsFound{}, fail.Wrap(fail.KindOf(err), err, "", "the backbone %s", backbone.Name)

@@ -26,7 +26,7 @@ const lockName = "experiment.lock"
 // error then tells of all that failed. Errors besides: fail.Usage for files,
 // photos and weights that can't serve, fail.Locked where another process runs it.
 func Run(ctx context.Context, file *File, o Options, report progress.Reporter) (experimentdir.Experiment, error) {
-	m, err := prepare(ctx, file, o, report)
+	m, err := prepare(ctx, file, o, false, report)
 	if err != nil {
 		return experimentdir.Experiment{}, err
 	}

@@ -279,17 +279,21 @@ func TestMissingWeightsAreReplacedAndSaid(t *testing.T) {
 	for _, name := range []string{"FX_WEIGHTS_DIR", "FX_CACHE_DIR", "TORCH_HOME", "HOME"} {
 		t.Setenv(name, t.TempDir())
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	t.Setenv("HTTPS_PROXY", "http://127.0.0.1:1") // so that nothing is fetched
 	file := s.open()
-	if _, err := prepare(ctx, file, s.options(), progress.Discard); err == nil {
-		t.Fatal("without weights it goes on")
+	if _, err := prepare(ctx, file, s.options(), false, progress.Discard); fail.KindOf(err) != fail.Model {
+		t.Fatalf("without weights it goes on: %v", err)
+	}
+	// A plan goes on, and says what a run needs.
+	if m, err := prepare(ctx, file, s.options(), true, progress.Discard); err != nil || m.record.Runs[0].Weights != "not at hand" || len(m.record.Notes) != 1 {
+		t.Errorf("the plan: %+v, %v", m, err)
 	}
 	if err := file.SetWeightsIfMissing("seed:5"); err != nil {
 		t.Fatal(err)
 	}
-	m, err := prepare(ctx, file, s.options(), progress.Discard)
+	m, err := prepare(ctx, file, s.options(), false, progress.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -302,4 +306,22 @@ func Example() {
 	file, err := Open("hymenoptera-quick")
 	fmt.Println(file.Title, len(file.Backbones)*len(file.Modes)*len(file.Seeds), err)
 	// Output: Finetuning Torchvision Models: SqueezeNet on ants and bees 9 <nil>
+}
+
+// The tutorial's photos are not what fx draws in their place elsewhere: no run
+// may pass for the tutorial on those. A plan may.
+func TestMissingPhotosStopARun(t *testing.T) {
+	s := newScene(t, strings.Replace(quick, "data: photos", "data: "+Tutorial, 1))
+	file := s.open()
+	t.Setenv("FX_DATA_DIR", "")
+	t.Setenv("FX_CACHE_DIR", t.TempDir())
+	t.Setenv("HTTPS_PROXY", "http://127.0.0.1:1") // so that nothing is fetched
+	t.Chdir(t.TempDir())
+	if _, err := prepare(t.Context(), file, s.options(), false, progress.Discard); fail.KindOf(err) != fail.Usage || !strings.Contains(fail.HintOf(err), "--data") {
+		t.Errorf("a run: %v", err)
+	}
+	m, err := prepare(t.Context(), file, s.options(), true, progress.Discard)
+	if err != nil || len(m.record.Notes) != 1 || len(m.runs) != 6 {
+		t.Errorf("a plan: %v, %v", m, err)
+	}
 }

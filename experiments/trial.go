@@ -46,7 +46,7 @@ type Plan struct {
 // Foresee finds out what Run would do, and by a short trial of each network how
 // long it would take. It writes nothing.
 func Foresee(ctx context.Context, file *File, o Options, report progress.Reporter) (Plan, error) {
-	m, err := prepare(ctx, file, o, report)
+	m, err := prepare(ctx, file, o, true, report)
 	if err != nil {
 		return Plan{}, err
 	}
