@@ -151,7 +151,7 @@ func (r lrFindResult) at(c *urfave.Context) lrFindResult {
 func (r lrFindResult) draw() error {
 	f := report.LRFind{
 		Title:      fmt.Sprintf("Learning-rate range test: %s, %s", r.Backbone, r.Trained),
-		Subtitle:   strings.Join(append([]string{r.conditions()}, r.Notes...), "; "), // such as weights that are not trained: never shown without
+		Subtitle:   strings.Join(append([]string{r.conditions()}, r.untrained()...), "; "),
 		Suggestion: r.Suggestion, TenthOfLowest: r.TenthOfLowestLR,
 	}
 	for _, s := range r.Steps {
@@ -172,6 +172,11 @@ func (r lrFindResult) conditions() string {
 		times = fmt.Sprintf(", mean of %d trainings", r.Repeats)
 	}
 	return fmt.Sprintf("%d steps on %d photos%s", len(r.Steps), r.Photos, times)
+}
+
+// untrained are the notes that no figure may be shown without.
+func (r lrFindResult) untrained() []string {
+	return slices.DeleteFunc(slices.Clone(r.Notes), func(note string) bool { return !strings.Contains(note, "not trained") })
 }
 
 func printLRFind(w io.Writer, r lrFindResult) {
