@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -111,7 +112,7 @@ func (d *DemoResult) chooseNetwork(ctx context.Context, o extract.NetworkOptions
 		return o, err
 	}
 	d.Backbone, d.Weights, d.WeightsOrigin = network.Backbone.Name, network.Weights, network.WeightsOrigin
-	d.Notes = append(d.Notes, notes...)
+	d.Notes = slices.Concat(d.Notes, network.Found, notes)
 	return o, nil
 }
 

@@ -31,6 +31,9 @@ func openFirst(ctx context.Context, o extract.NetworkOptions, candidates []strin
 			return o, network, append(notes, network.Notes...), nil
 		}
 		if i == len(candidates)-1 || ctx.Err() != nil {
+			if fail.KindOf(err) == fail.Usage { // a slip of the keyboard: its own hint is the better one
+				return o, nil, notes, err
+			}
 			return o, nil, notes, fail.Wrap(fail.KindOf(err), err, hint, "the network")
 		}
 		// Why is told by the notes of the search before.

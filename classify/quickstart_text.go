@@ -36,7 +36,7 @@ func (p *page) line(format string, args ...any) {
 
 func (s QuickstartSummary) tellResult(p *page) {
 	j := s.Judged
-	fmt.Fprintf(p.w, "A classifier for %s: right for %s of the photos that it had not seen.\n", s.classNames(), percent(j.Right, j.Photos))
+	fmt.Fprintf(p.w, "A classifier for %s: right for %s of the photos that it had not seen.\n", s.ClassNames(), percent(j.Right, j.Photos))
 	if untrained, _ := s.notes(); len(untrained) > 0 {
 		fmt.Fprintf(p.w, "But its network has learned nothing: %s. All figures are of such a network.\n", strings.Join(untrained, "; "))
 	}
@@ -162,7 +162,7 @@ func (s QuickstartSummary) tellFiles(p *page) {
 	for _, f := range [][2]string{
 		{s.Files.Model, "the classifier, for fx"},
 		{s.Files.Classifier, fmt.Sprintf("the same for other programs: one file, %.0f MB", float64(s.ClassifierBytes)/1e6)},
-		{s.Files.Report, "all of this with its photos, for a browser"},
+		{s.Files.Report, "its photos, its mistakes and a map of them all, for a browser"},
 		{s.Files.Picture, "a picture of what is taken for what"},
 		{s.Files.Text, "this text"},
 		{s.Files.JSON, "the same and more, for programs"},
@@ -183,8 +183,8 @@ func (s QuickstartSummary) tellFiles(p *page) {
 	}
 }
 
-// classNames lists the classes.
-func (s QuickstartSummary) classNames() string {
+// ClassNames lists the classes.
+func (s QuickstartSummary) ClassNames() string {
 	var names []string
 	for _, c := range s.Classes {
 		names = append(names, c.Name)

@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	urfave "github.com/urfave/cli/v2"
@@ -115,7 +116,7 @@ func backbonesPullCommand(out *output) *urfave.Command {
 				SHA256 string   `json:"sha256"`
 				Origin string   `json:"origin"`
 				Notes  []string `json:"notes"`
-			}{name, n.Weights, n.WeightsSHA256, n.WeightsOrigin, n.Notes}
+			}{name, n.Weights, n.WeightsSHA256, n.WeightsOrigin, slices.Concat([]string{}, n.Found, n.Notes)}
 			return out.result(pulled, func(w io.Writer) {
 				fmt.Fprintf(w, "%s\n  from %s, SHA-256 %s\n", pulled.Path, pulled.Origin, pulled.SHA256)
 			})
@@ -154,7 +155,7 @@ func backbonesSaveCommand(out *output) *urfave.Command {
 				Weights       string   `json:"weights"`
 				WeightsSHA256 string   `json:"weights_sha256"`
 				Notes         []string `json:"notes"`
-			}{path, n.Weights, n.WeightsSHA256, n.Notes}
+			}{path, n.Weights, n.WeightsSHA256, slices.Concat([]string{}, n.Found, n.Notes)}
 			return out.result(saved, func(w io.Writer) {
 				fmt.Fprintf(w, "%s: %s with the weights of %s\n", path, name, n.Weights)
 				for _, note := range n.Notes {

@@ -20,6 +20,7 @@ import (
 
 // How often a range test is repeated unless told otherwise. A head costs nothing.
 const (
+	fewSteps       = 50 // below which a test says so
 	headRepeats    = 16
 	networkRepeats = 3
 )
@@ -118,6 +119,7 @@ func lrFind(c *urfave.Context, out *output) (lrFindResult, error) {
 	if err != nil {
 		return lrFindResult{}, err
 	}
+	o.Terse = true
 	found, err := finetune.RangeTest(c.Context, o, repeats(networkRepeats), out.progress())
 	return lrFindResult{
 		Result: found.Result, Backbone: found.Backbone, Trained: fmt.Sprintf("%d parameters", found.ParametersTrained),
@@ -187,6 +189,9 @@ func printLRFind(w io.Writer, r lrFindResult) {
 	}
 	fmt.Fprintf(w, "a tenth of the rate with the least smoothed loss: %.2g\n", r.TenthOfLowestLR)
 	fmt.Fprintln(w, r.conditions())
+	if len(r.Steps) < fewSteps {
+		fmt.Fprintf(w, "so few steps say little: with more of them (--steps, --repeats) the suggestion may be ten times smaller\n")
+	}
 	if r.Stopped != "" {
 		fmt.Fprintf(w, "ended early: %s\n", r.Stopped)
 	}

@@ -24,7 +24,7 @@ func quickstartCommand(out *output) *urfave.Command {
 			&urfave.StringFlag{Name: "backbone", Usage: "`NAME` of another network, or an ONNX file (default: efficientnet_lite0, else resnet18)"},
 			&urfave.StringFlag{Name: "weights", Usage: "weights `FILE` (.safetensors, .pth), or seed:N for random ones; default: look for the official ones"},
 			&urfave.StringSliceFlag{Name: "extensions", Usage: "take files with these endings too, such as .gif"},
-			&urfave.IntFlag{Name: "folds", Usage: "of the cross-validation (default: 5)"},
+			&urfave.IntFlag{Name: "folds", Usage: "of the cross-validation", DefaultText: "5"},
 			&urfave.Uint64Flag{Name: "seed", Usage: "of the folds"},
 		}, deviceFlags()...),
 		Action: func(c *urfave.Context) error {
@@ -46,7 +46,7 @@ func quickstartCommand(out *output) *urfave.Command {
 			}
 			if _, err := os.Stat(s.Files.Report); !s.Unchanged || err != nil {
 				if _, err := report.Write(c.Context, report.Options{
-					Runs: []string{s.Files.Model}, Out: s.Files.Report, Embedder: embedder, Decoder: c.String("decoder"), FxVersion: version(),
+					Runs: []string{s.Files.Model}, Out: s.Files.Report, Title: "A classifier for " + s.ClassNames(), Embedder: embedder, Decoder: c.String("decoder"), FxVersion: version(),
 				}, watch); err != nil {
 					return fail.Wrap(fail.KindOf(err), err, "The classifier is done; the same command tries the report again.", "the report")
 				}

@@ -134,6 +134,9 @@ func parse(text []byte) (*File, error) {
 	if err := yaml.Unmarshal(text, &version); err != nil {
 		return nil, plainly(err)
 	}
+	if version.Format == 0 {
+		return nil, fmt.Errorf("it has no format: an experiment file begins with \"format: %d\"", Format)
+	}
 	if version.Format != Format {
 		return nil, fmt.Errorf("it has format %d; this fx reads format %d", version.Format, Format)
 	}
@@ -143,10 +146,18 @@ func parse(text []byte) (*File, error) {
 	return file, file.check()
 }
 
-// plainly is the parser's message with the line, without its colours.
+// plainly is the parser's message with the line, without its colours and without
+// the names of Go's types.
 func plainly(err error) error {
-	return errors.New(strings.TrimSpace(yaml.FormatError(err, false, true)))
+	text := goTypes.ReplaceAllStringFunc(yaml.FormatError(err, false, true), func(found string) string {
+		what := strings.Fields(found)
+		return "this is no " + map[string]string{"int": "whole number", "uint64": "whole number from 0 on", "float64": "number", "string": "text", "bool": "true or false"}[what[len(what)-1]]
+	})
+	text = strings.ReplaceAll(text, "was used where sequence is expected", "stands where a list in [brackets] is expected")
+	return errors.New(strings.TrimSpace(text))
 }
+
+var goTypes = regexp.MustCompile(`cannot unmarshal \S+ into Go (?:struct field \S+ of type|value of type) (?:int|uint64|float64|string|bool)\b`)
 
 var folderName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]*$`)
 
@@ -173,8 +184,11 @@ func (f *File) check() error {
 		seen[b.Name] = true
 	}
 	for i, mode := range f.Modes {
-		if !slices.Contains(modes, mode) || slices.Contains(f.Modes[:i], mode) {
-			return fmt.Errorf("modes: %q is none of %s, or stands there twice", mode, strings.Join(modes, ", "))
+		if !slices.Contains(modes, mode) {
+			return fmt.Errorf("modes: %q is none of %s", mode, strings.Join(modes, ", "))
+		}
+		if slices.Contains(f.Modes[:i], mode) {
+			return fmt.Errorf("modes: %s stands there twice", mode)
 		}
 	}
 	for i, seed := range f.Seeds {

@@ -58,12 +58,13 @@ func TestSettingsComeFromFileAndOverrides(t *testing.T) {
 func TestParseRefuses(t *testing.T) {
 	for name, c := range map[string]struct{ old, new, says string }{
 		"another format":       {"format: 1", "format: 2", "format 2"},
-		"no format":            {"format: 1", "", "format 0"},
+		"no format":            {"format: 1", "", "no format"},
 		"no YAML":              {"modes: [", "modes: [[", "modes"},
+		"no list of seeds":     {"[0, 7]", "3", "list in [brackets]"},
 		"an unknown field":     {"seeds:", "sedes:", "sedes"},
 		"an unknown setting":   {"epochs: 2", "epoch: 2", "epoch"},
 		"an unknown override":  {"epochs: 5", "epoch: 5", "epoch"},
-		"a word for a number":  {"epochs: 2", "epochs: two", "epochs"},
+		"a word for a number":  {"epochs: 2", "epochs: two", "no whole number"},
 		"a mode":               {"modes: [finetune", "modes: [fine", "fine"},
 		"a mode twice":         {"modes: [finetune", "modes: [finetune, finetune", "twice"},
 		"a backbone twice":     {"[alexnet", "[alexnet, alexnet", "twice"},

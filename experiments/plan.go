@@ -12,7 +12,6 @@ import (
 	"strings"
 
 	"fx/extract"
-	"fx/finetune"
 	"fx/internal/dataset"
 	"fx/internal/experimentdir"
 	"fx/internal/fail"
@@ -54,8 +53,9 @@ type matrix struct {
 	photos   *dataset.Dataset
 	decoder  *imaging.Decoder
 	record   experimentdir.Experiment
-	runs     []planned // one for each of record.Runs
-	missing  []string  // backbones whose pretrained weights can't be had
+	runs     []planned                    // one for each of record.Runs
+	missing  []string                     // backbones whose pretrained weights can't be had
+	earlier  map[string]experimentdir.Run // of the record so far, by name
 }
 
 // planned is a run with what it takes to do it.
@@ -83,12 +83,8 @@ func prepare(ctx context.Context, file *File, o Options, foresees bool, report p
 		if earlier.Name != file.Name {
 			return nil, fail.New(fail.Usage, "Choose another --out.", "%s holds the experiment %s, not %s", o.Out, earlier.Name, file.Name)
 		}
-		for _, s := range earlier.Stores {
-			if s.Dir, err = filepath.Rel(o.Out, s.Dir); err != nil {
-				return nil, fail.Wrap(fail.Other, err, "", "experiment %s", o.Out)
-			}
-			s.Dir = filepath.ToSlash(s.Dir)
-			m.record.SetStore(s)
+		if err := m.remember(earlier); err != nil {
+			return nil, fail.Wrap(fail.Other, err, "", "experiment %s", o.Out)
 		}
 	}
 	var err error
@@ -137,8 +133,25 @@ func (m *matrix) findPhotos(ctx context.Context, report progress.Reporter) error
 	if m.photos, err = dataset.Scan(ctx, data.Dir, dataset.Options{}); err != nil {
 		return err
 	}
+	if err := m.checkSplits(); err != nil {
+		return err
+	}
 	data.SHA256, err = contentSHA256(ctx, m.photos, report)
 	return err
+}
+
+// checkSplits finds out before any work whether there are photos to learn from and to judge by.
+func (m *matrix) checkSplits() error {
+	train, val := m.splits()
+	what := "learn from"
+	if len(train) > 0 && len(val) == 0 {
+		what = "judge by"
+	}
+	if len(train) > 0 && len(val) > 0 {
+		return nil
+	}
+	return fail.New(fail.Usage, "Make folders train/ and val/ with a folder a class in each, or name the splits in the file's settings: train-split, val-split.",
+		"the photos in %s have no split to %s", m.record.Data.Dir, what)
 }
 
 // note keeps what must stand beside the results.
@@ -155,6 +168,10 @@ func (f *File) relative(p string) string {
 // add finds a backbone's weights and adds its runs.
 func (m *matrix) add(ctx context.Context, backbone Network, report progress.Reporter) error {
 	var network weightsFound
+	wanted, err := m.wants(backbone)
+	if err != nil {
+		return err
+	}
 	for _, mode := range m.file.Modes {
 		settings, err := m.file.settings(backbone.Name, mode)
 		if err != nil {
@@ -162,14 +179,19 @@ func (m *matrix) add(ctx context.Context, backbone Network, report progress.Repo
 		}
 		for _, seed := range m.file.Seeds {
 			run := experimentdir.Run{
-				Name: fmt.Sprintf("%s-%s-seed%d", shortName(backbone.Name), mode, seed), Backbone: shortName(backbone.Name),
+				Name: runName(backbone, mode, seed), Backbone: shortName(backbone.Name),
 				Mode: mode, Seed: seed, Status: experimentdir.Pending,
 			}
 			p := planned{selected: true, settings: settings, network: extract.NetworkOptions{Backbone: m.file.network(backbone.Name), Resize: settings.Resize, Crop: settings.Crop}}
-			if only := m.options.Only; only != "" {
-				if p.selected, err = path.Match(only, run.Name); err != nil {
-					return fail.Wrap(fail.Usage, err, "", "--only %s", only)
+			p.selected = m.selects(run.Name)
+			if !wanted && mode != modeldir.Scratch {
+				if earlier, known := m.earlier[run.Name]; known {
+					run = earlier
+				} else {
+					run.Weights = "not looked for"
 				}
+				m.record.Runs, m.runs = append(m.record.Runs, run), append(m.runs, p)
+				continue
 			}
 			if mode == modeldir.Scratch {
 				run.Weights = fmt.Sprintf("random, seed %d", seed)
@@ -188,6 +210,32 @@ func (m *matrix) add(ctx context.Context, backbone Network, report progress.Repo
 	return nil
 }
 
+func runName(backbone Network, mode string, seed uint64) string {
+	return fmt.Sprintf("%s-%s-seed%d", shortName(backbone.Name), mode, seed)
+}
+
+// selects tells whether Options.Only, which wants has checked, names a run.
+func (m *matrix) selects(name string) bool {
+	match, _ := path.Match(m.options.Only, name)
+	return match || m.options.Only == ""
+}
+
+// wants tells whether any run of a backbone that starts from pretrained weights is
+// selected: else nobody need look for them.
+func (m *matrix) wants(backbone Network) (bool, error) {
+	if _, err := path.Match(m.options.Only, ""); err != nil {
+		return false, fail.Wrap(fail.Usage, err, "Write it as in --only '*-finetune-*'.", "--only %s", m.options.Only)
+	}
+	for _, mode := range m.file.Modes {
+		for _, seed := range m.file.Seeds {
+			if mode != modeldir.Scratch && m.selects(runName(backbone, mode, seed)) {
+				return true, nil
+			}
+		}
+	}
+	return false, nil
+}
+
 // network is the name of a registered network, or the path of an ONNX file.
 func (f *File) network(name string) string {
 	if isFile(name) {
@@ -204,47 +252,6 @@ func shortName(backbone string) string {
 		return strings.TrimSuffix(filepath.Base(backbone), filepath.Ext(backbone))
 	}
 	return backbone
-}
-
-// weightsFound is what a pretrained network starts from.
-type weightsFound struct {
-	weights string // for extract.NetworkOptions
-	label   string // for people
-	sha256  string
-	seeded  bool // random, so that no result says anything of the network
-}
-
-// findWeights finds a backbone's weights, or those that take their place.
-func (m *matrix) findWeights(ctx context.Context, backbone Network, o extract.NetworkOptions, report progress.Reporter) (weightsFound, error) {
-	o.Weights = backbone.Weights
-	if o.Weights != "" && !strings.HasPrefix(o.Weights, seedPrefix) {
-		o.Weights = m.file.relative(o.Weights)
-	}
-	opened, err := extract.OpenNetwork(ctx, o, report)
-	if err != nil && o.Weights == "" && !isFile(backbone.Name) && m.file.WeightsIfMissing != "" && ctx.Err() == nil {
-		report.Note(fmt.Sprintf("the weights of %s can't be had: its runs take random ones, %s", backbone.Name, m.file.WeightsIfMissing))
-		m.missing = append(m.missing, backbone.Name)
-		o.Weights = m.file.WeightsIfMissing
-		opened, err = extract.OpenNetwork(ctx, o, report)
-	}
-	if err != nil && fail.KindOf(err) == fail.Model && m.foresees && o.Weights == "" && !isFile(backbone.Name) && ctx.Err() == nil {
-		m.note(fmt.Sprintf("the weights of %s can't be had here: a run needs FX_WEIGHTS_DIR, or --weights-if-missing seed:0", backbone.Name))
-		o.Weights = seedPrefix + "0" // takes as long
-		if opened, err = extract.OpenNetwork(ctx, o, report); err == nil {
-			return weightsFound{weights: o.Weights, label: "not at hand", sha256: opened.WeightsSHA256}, nil
-		}
-	}
-	if err != nil {
-		return weightsFound{}, fail.Wrap(fail.KindOf(err), err, "", "the backbone %s", backbone.Name)
-	}
-	found := weightsFound{weights: opened.Weights, label: filepath.Base(opened.Weights), sha256: opened.WeightsSHA256}
-	if strings.HasPrefix(opened.Weights, seedPrefix) {
-		found.label, found.seeded = opened.Weights, true
-	}
-	if opened.Backbone.File != "" {
-		found.weights = o.Weights // its own, or the file that the experiment names
-	}
-	return found, nil
 }
 
 // place gives a run its key, and the folders that follow from it.
@@ -283,63 +290,4 @@ func (m *matrix) dir(i int) string {
 }
 func (m *matrix) store(i int) string {
 	return filepath.Join(m.options.Out, filepath.FromSlash(m.record.Runs[i].Store))
-}
-
-// look finds out how far each run is, and returns the indexes of those to do
-// among the selected ones, and how many are selected.
-func (m *matrix) look() (todo []int, selected int) {
-	for i := range m.record.Runs {
-		run := &m.record.Runs[i]
-		switch model, _, err := modeldir.Load(m.dir(i)); {
-		case err == nil && (run.Mode == modeldir.FeatureExtraction || finetune.Finished(m.dir(i))):
-			m.finish(i, model)
-		case finetune.Begun(m.dir(i)):
-			run.Status = experimentdir.Started
-		}
-		if m.runs[i].selected {
-			selected++
-			if run.Status != experimentdir.Finished {
-				todo = append(todo, i)
-			}
-		}
-	}
-	return todo, selected
-}
-
-// finish notes the result of a run from its MODEL.
-func (m *matrix) finish(i int, model modeldir.Model) {
-	run, metrics := &m.record.Runs[i], model.Metrics
-	run.Status, run.Error = experimentdir.Finished, ""
-	run.Result = &experimentdir.Result{
-		BestValAccuracy: metrics.BestValAccuracy, BestEpoch: metrics.BestEpoch,
-		ImagesPerSecond: metrics.ImagesPerSecond, ParametersTrained: metrics.ParametersTrained,
-	}
-	run.Seconds = metrics.Seconds
-	if run.Store != "" {
-		s := m.record.Store(run.Store)
-		run.Seconds += s.Seconds
-		run.Result.ImagesPerSecond = s.ImagesPerSecond
-	}
-	for what, version := range model.Versions {
-		if what != "fx" {
-			m.record.Versions[what] = version
-		}
-	}
-}
-
-func (f *File) references() []experimentdir.Reference {
-	all := []experimentdir.Reference{}
-	for _, r := range f.References {
-		for _, figure := range r.Figures {
-			beside := figure.Beside
-			if beside == "" {
-				beside = figure.Backbone
-			}
-			all = append(all, experimentdir.Reference{
-				Name: r.Name, Source: r.Source, Backbone: figure.Backbone, Beside: beside, Mode: figure.Mode,
-				BestValAccuracy: figure.BestValAccuracy, SD: figure.SD, Runs: figure.Runs, Seconds: figure.Seconds,
-			})
-		}
-	}
-	return all
 }

@@ -82,7 +82,10 @@ func (m *matrix) runAll(ctx context.Context, todo []int, w *watch) error {
 			continue
 		}
 		err = fail.Wrap(fail.KindOf(err), err, "", "run %s", run.Name)
-		if ctx.Err() != nil || fail.KindOf(err) == fail.DiskFull {
+		if ctx.Err() != nil {
+			return errors.Join(fail.Wrap(fail.Interrupted, err, "What was finished is kept; the same command goes on from there.", ""), m.save())
+		}
+		if fail.KindOf(err) == fail.DiskFull {
 			return errors.Join(err, m.save())
 		}
 		run.Status, run.Error = experimentdir.Failed, err.Error()

@@ -259,6 +259,29 @@ func TestOnlySomeRuns(t *testing.T) {
 		t.Fatal(err)
 	}
 	states("pending finished pending pending finished pending")
+	o.Only = "["
+	if _, err := Run(context.Background(), s.open(), o, progress.Discard); fail.KindOf(err) != fail.Usage {
+		t.Errorf("a pattern that is none: %v", err)
+	}
+}
+
+// Nobody looks for the weights of a network that --only leaves out.
+func TestOnlyNeedsTheWeightsOfItsRuns(t *testing.T) {
+	s := newScene(t, strings.Replace(quick, "[{name", "[{name: alexnet, weights: gone.pth}, {name", 1))
+	o := s.options()
+	if _, err := Run(context.Background(), s.open(), o, progress.Discard); err == nil {
+		t.Fatal("the weights of alexnet are there")
+	}
+	o.Only = "squeezenet1_1-feature-extraction-*"
+	for range 2 { // the second time by the record of the first
+		e, err := Run(context.Background(), s.open(), o, progress.Discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(e.Runs) != 12 || e.Runs[0].Status != experimentdir.Pending || e.Runs[6].Status != experimentdir.Finished {
+			t.Errorf("the runs are %+v", e.Runs)
+		}
+	}
 }
 
 func TestAnotherExperimentsFolderIsRefused(t *testing.T) {

@@ -80,7 +80,7 @@ func (s Settings) check(mode string) error {
 		{mode == modeldir.Scratch && s.FrozenBN, "frozen-bn from scratch", s.FrozenBN},
 	} {
 		if c.wrong {
-			return fmt.Errorf("settings: %s: %v can't be", c.what, c.value)
+			return fmt.Errorf("settings: %s can't be %v", c.what, c.value)
 		}
 	}
 	return nil

@@ -88,6 +88,9 @@ func (m *matrix) estimate(ctx context.Context, todo []int, report progress.Repor
 	train, val := m.splits()
 	decode := m.decodeSeconds(train)
 	tried, stores := map[string]rates{}, map[string]bool{}
+	for _, s := range m.record.Stores {
+		stores[s.Dir] = s.Rows > 0 // filled, or begun: what is left is little
+	}
 	estimates := make([]float64, len(todo))
 	for k, i := range todo {
 		run, s := m.record.Runs[i], m.runs[i].settings

@@ -45,11 +45,17 @@ func (w *watch) end(index int) {
 	w.current, w.began = index+1, w.now()
 }
 
-// left is how long all runs take yet: the estimates, as far off as they were so far.
+// left is how long all runs take yet: the estimates, as far off as they were so
+// far. A tenth of all counts as having been right, so that the first, short runs
+// do not decide alone.
 func (w *watch) left() time.Duration {
+	trusted := 0.0
+	for _, estimate := range w.estimates {
+		trusted += estimate / 10
+	}
 	off := 1.0
-	if w.estimated > 0 {
-		off = w.took / w.estimated
+	if trusted > 0 {
+		off = (w.took + trusted) / (w.estimated + trusted)
 	}
 	seconds := 0.0
 	for i := w.current; i < len(w.estimates); i++ {

@@ -1,6 +1,7 @@
 package experiments
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -9,7 +10,7 @@ import (
 
 func TestTimeLeftFollowsTheRunsThatEnded(t *testing.T) {
 	now := time.Unix(1000, 0)
-	w := newWatch(progress.Discard, []float64{100, 100, 200}, 5)
+	w := newWatch(progress.Discard, []float64{100, 100, 200}, 5) // 40 s of it are trusted
 	w.now = func() time.Time { return now }
 	left := func(want time.Duration) {
 		t.Helper()
@@ -23,12 +24,19 @@ func TestTimeLeftFollowsTheRunsThatEnded(t *testing.T) {
 	left(360 * time.Second)
 	now = now.Add(10 * time.Second) // it took half of what was foreseen
 	w.end(0)
-	left(150 * time.Second)
+	nearly := func(want float64) {
+		t.Helper()
+		if got := w.left().Seconds(); math.Abs(got-want) > 1e-6 {
+			t.Errorf("%g s left, want %g", got, want)
+		}
+	}
+	off := (50.0 + 40) / (100 + 40)
+	nearly(300 * off)
 	w.begin(1, 4, "b")
 	now = now.Add(70 * time.Second) // longer than foreseen: the next one's time stays
-	left(100 * time.Second)
+	nearly(200 * off)
 	w.end(1) // 120 s in place of 200
-	left(120 * time.Second)
+	nearly(200 * (120.0 + 40) / (200 + 40))
 	w.begin(2, 5, "c")
 	if got := w.prefix(); got != "5/5 c (2 min left): " {
 		t.Errorf("it says %q", got)

@@ -35,6 +35,7 @@ type Network struct {
 	Weights       string // absolute path of the file, or "seed:N"
 	WeightsOrigin string // where the file was found
 	WeightsSHA256 string
+	Found         []string // places that did not serve, and what was taken in the end
 	Notes         []string // that belong wherever results are shown
 
 	model *pb.ModelProto        // of a user's ONNX file
@@ -141,7 +142,7 @@ func (n *Network) openRegistered(ctx context.Context, o NetworkOptions, report p
 		o.Weights, o.Backbone = "", found.Path
 		return n.openFile(o)
 	}
-	n.Weights, n.WeightsOrigin, n.Notes = absolute(found.Path), found.Origin, found.Notes
+	n.Weights, n.WeightsOrigin, n.Found = absolute(found.Path), found.Origin, found.Notes
 	var info weights.Info
 	if n.state, info, err = weights.Read(found.Path); err != nil {
 		return err
@@ -203,7 +204,7 @@ func (n *Network) FileOptions() backbones.FileOptions { return n.file }
 // Description returns what n says of itself without its weights, which are
 // often the largest thing in memory. It can't be assembled.
 func (n *Network) Description() *Network {
-	return &Network{Backbone: n.Backbone, file: n.file, Weights: n.Weights, WeightsOrigin: n.WeightsOrigin, WeightsSHA256: n.WeightsSHA256, Notes: n.Notes}
+	return &Network{Backbone: n.Backbone, file: n.file, Weights: n.Weights, WeightsOrigin: n.WeightsOrigin, WeightsSHA256: n.WeightsSHA256, Found: n.Found, Notes: n.Notes}
 }
 
 // Preprocess is what the network expects of a photo.

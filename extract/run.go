@@ -347,7 +347,7 @@ func (r *run) summary() Summary {
 		Seconds: time.Since(r.start).Seconds(), LoadSeconds: r.loaded.Seconds(),
 		FeatureShape: n.Backbone.FeatureShape, Provider: r.manifest.Provider, Decoder: r.decoder.Name(),
 		Backbone: n.Backbone.Name, Weights: n.Weights, WeightsSHA256: n.WeightsSHA256,
-		Classes: r.photos.Classes, Store: r.options.Store, Notes: n.Notes,
+		Classes: r.photos.Classes, Store: r.options.Store, Notes: slices.Concat(n.Found, n.Notes),
 	}
 	if s.Rejected == nil {
 		s.Rejected = []BadPhoto{}

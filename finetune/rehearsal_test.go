@@ -112,7 +112,7 @@ func TestRehearsedInterrupt(t *testing.T) {
 		return
 	}
 	text, _ := rehearse(t)
-	if !strings.Contains(text, "canceled: true kind 130") || !strings.Contains(text, "--resume goes on from there") {
+	if !strings.Contains(text, "canceled: true kind 130") || !strings.Contains(text, "which is saved") {
 		t.Error(text)
 	}
 }

@@ -143,7 +143,7 @@ func TestAnEpochThatEndedIsKept(t *testing.T) {
 	if _, err := Run(t.Context(), o, second); err != nil {
 		t.Fatal(err)
 	}
-	if last := first.notes[len(first.notes)-1]; last != "stopped after epoch 1; --resume goes on from there" {
+	if last := first.notes[len(first.notes)-1]; last != "stopped after epoch 1, which is saved" {
 		t.Errorf("it said %q", last)
 	}
 }

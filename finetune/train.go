@@ -221,6 +221,6 @@ func (r *run) interrupted(ctx context.Context, s *saved, err error) error {
 	if saveErr := r.saveLast(context.WithoutCancel(ctx), s); saveErr != nil {
 		return errors.Join(saveErr, err)
 	}
-	r.report.Note(fmt.Sprintf("stopped after %s; --resume goes on from there", s.Position))
-	return err
+	r.report.Note(fmt.Sprintf("stopped after %s, which is saved", s.Position))
+	return fail.Wrap(fail.Interrupted, err, "--resume goes on from there.", "")
 }

@@ -25,6 +25,9 @@ func models(ctx context.Context, a, b string) (Comparison, error) {
 	fb := figures(mb)
 	for i, fa := range figures(ma) {
 		r := Result{fa.name, fa.value, fb[i].value, fb[i].value - fa.value}
+		if math.IsNaN(r.Difference) {
+			continue
+		}
 		if r.Difference == 0 && i > 0 { // the first is the accuracy
 			c.Equal++
 			continue
@@ -48,9 +51,14 @@ type figure struct {
 	value float64
 }
 
-// figures are a MODEL's results, the same ones in the same order for each.
+// figures are a MODEL's results, the same ones in the same order for each. The
+// images/s of a head on stored features are NaN: rows are no images.
 func figures(m modeldir.Model) []figure {
 	t := m.Metrics
+	rate := t.ImagesPerSecond
+	if m.Features != "" {
+		rate = math.NaN()
+	}
 	var best modeldir.Epoch
 	for _, e := range t.Epochs {
 		if e.Epoch == t.BestEpoch {
@@ -65,7 +73,7 @@ func figures(m modeldir.Model) []figure {
 		{"train loss at best epoch", best.TrainLoss},
 		{"train accuracy at best epoch", best.TrainAccuracy},
 		{"seconds", t.Seconds},
-		{"images/s", t.ImagesPerSecond},
+		{"images/s", rate},
 		{"parameters trained", float64(t.ParametersTrained)},
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"fx/internal/durable"
 	"fx/internal/fail"
@@ -172,8 +173,15 @@ func Load(dir string) (Model, Params, error) {
 	var m Model
 	path := filepath.Join(dir, modelFile)
 	text, err := os.ReadFile(path)
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrInvalid) {
-		return m, Params{}, fail.New(fail.Usage, "A model is a folder that `fx fit-head` or `fx finetune` wrote.", "%s is no model: it has no %s", dir, modelFile)
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrInvalid) || errors.Is(err, syscall.ENOTDIR) {
+		hint := "A model is a folder that `fx fit-head`, `fx finetune` or `fx quickstart` wrote."
+		for _, inside := range []string{filepath.Join(dir, "model"), filepath.Join(filepath.Dir(dir), "model")} { // as of quickstart and demo
+			if Is(inside) {
+				hint = fmt.Sprintf("Did you mean %s?", inside)
+				break
+			}
+		}
+		return m, Params{}, fail.New(fail.Usage, hint, "%s is no model: it has no %s", dir, modelFile)
 	} else if err != nil {
 		return m, Params{}, fail.Wrap(fail.Usage, err, "A model is a folder that `fx fit-head` or `fx finetune` wrote.", "model %s", dir)
 	}

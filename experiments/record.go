@@ -1,0 +1,98 @@
+package experiments
+
+import (
+	"errors"
+	"path/filepath"
+
+	"fx/finetune"
+	"fx/internal/experimentdir"
+	"fx/internal/modeldir"
+)
+
+// remember takes what an earlier record knows, its folders relative as the file has them.
+func (m *matrix) remember(earlier experimentdir.Experiment) error {
+	relative := func(dir *string) error {
+		if *dir == "" {
+			return nil
+		}
+		found, err := filepath.Rel(m.options.Out, *dir)
+		*dir = filepath.ToSlash(found)
+		return err
+	}
+	m.earlier = map[string]experimentdir.Run{}
+	for _, run := range earlier.Runs {
+		if err := errors.Join(relative(&run.Dir), relative(&run.Store)); err != nil {
+			return err
+		}
+		m.earlier[run.Name] = run
+	}
+	for _, s := range earlier.Stores {
+		if err := relative(&s.Dir); err != nil {
+			return err
+		}
+		m.record.SetStore(s)
+	}
+	return nil
+}
+
+// look finds out how far each run is, and returns the indexes of those to do
+// among the selected ones, and how many are selected.
+func (m *matrix) look() (todo []int, selected int) {
+	for i := range m.record.Runs {
+		run := &m.record.Runs[i]
+		if run.Dir == "" { // not selected, and never was
+			continue
+		}
+		switch model, _, err := modeldir.Load(m.dir(i)); {
+		case err == nil && (run.Mode == modeldir.FeatureExtraction || finetune.Finished(m.dir(i))):
+			m.finish(i, model)
+		case finetune.Begun(m.dir(i)):
+			run.Status = experimentdir.Started
+		}
+		if m.runs[i].selected {
+			selected++
+			if run.Status != experimentdir.Finished {
+				todo = append(todo, i)
+			}
+		}
+	}
+	return todo, selected
+}
+
+// finish notes the result of a run from its MODEL.
+func (m *matrix) finish(i int, model modeldir.Model) {
+	run, metrics := &m.record.Runs[i], model.Metrics
+	run.Status, run.Error = experimentdir.Finished, ""
+	run.Result = &experimentdir.Result{
+		BestValAccuracy: metrics.BestValAccuracy, BestEpoch: metrics.BestEpoch,
+		ImagesPerSecond: metrics.ImagesPerSecond, ParametersTrained: metrics.ParametersTrained,
+	}
+	run.Seconds = metrics.Seconds
+	if run.Store != "" {
+		s := m.record.Store(run.Store)
+		run.Seconds += s.Seconds
+		run.Result.ImagesPerSecond = s.ImagesPerSecond
+	}
+	for what, version := range model.Versions {
+		if what != "fx" {
+			m.record.Versions[what] = version
+		}
+	}
+}
+
+func (f *File) references() []experimentdir.Reference {
+	all := []experimentdir.Reference{}
+	for _, r := range f.References {
+		for _, figure := range r.Figures {
+			beside := figure.Beside
+			if beside == "" {
+				beside = figure.Backbone
+			}
+			all = append(all, experimentdir.Reference{
+				Name: r.Name, Source: r.Source, Backbone: figure.Backbone, Beside: beside, Mode: figure.Mode,
+				BestValAccuracy: figure.BestValAccuracy, SD: figure.SD, Runs: figure.Runs, Seconds: figure.Seconds,
+			})
+		}
+	}
+	return all
+}
