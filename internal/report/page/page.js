@@ -71,8 +71,22 @@
 
   const plain = (style) => [svg('line', { class: 'curve ' + style, x1: 1, x2: 21, y1: 6, y2: 6, stroke: 'var(--soft)' })];
 
+  // range is that of what lines {y, low, high} and references show.
+  function range(lines, references) {
+    const values = lines.flatMap((l) => [...l.y, ...(l.low || []), ...(l.high || [])]).concat(references.map((r) => r.value));
+    return [Math.min(...values), Math.max(...values)];
+  }
+
+  // diagrams draws a diagram for each panel, all on one scale, so that they compare.
+  function diagrams(parent, linesOf, referencesOf, isShare) {
+    const all = doc.panels.map((panel) => [panel, linesOf(panel), referencesOf(panel)]);
+    const ranges = all.map(([, lines, references]) => range(lines, references));
+    const scale = [Math.min(...ranges.map((r) => r[0])), Math.max(...ranges.map((r) => r[1]))];
+    for (const [panel, lines, references] of all) diagram(parent, panel, lines, references, isShare, scale);
+  }
+
   // diagram draws curves over epochs. Its lines are {name, colour, style, x, y, low, high}.
-  function diagram(parent, panel, lines, references, isShare) {
+  function diagram(parent, panel, lines, references, isShare, [lowest, highest]) {
     const figure = html('figure', { class: 'panel' }, html('figcaption', {}, panel.network));
     figure.append(legend([
       ...lines.filter((l) => l.listed).map((l) => ({ name: l.listed, mark: line(l.colour, '') })),
@@ -82,8 +96,6 @@
     figure.append(holder);
     parent.append(figure);
     const epochs = [...new Set(lines.flatMap((l) => l.x))].sort((a, b) => a - b);
-    const values = lines.flatMap((l) => [...l.y, ...(l.low || []), ...(l.high || [])]).concat(references.map((r) => r.value));
-    const lowest = Math.min(...values), highest = Math.max(...values);
     let at = -1; // index into epochs of the cursor
 
     redraw(holder, (width) => {
@@ -157,17 +169,13 @@
   }
 
   for (const parent of document.querySelectorAll('[data-chart=accuracy]')) {
-    for (const panel of doc.panels) {
-      diagram(parent, panel, panel.series.map((s) => ({ name: s.name, listed: s.runs > 1 ? `${s.name}, ${s.runs} runs` : s.name,
-        colour: s.colour, style: '', x: s.epochs, y: s.accuracy, low: s.low, high: s.high })), panel.references, true);
-    }
+    diagrams(parent, (panel) => panel.series.map((s) => ({ name: s.name, listed: s.runs > 1 ? `${s.name}, ${s.runs} runs` : s.name,
+      colour: s.colour, style: '', x: s.epochs, y: s.accuracy, low: s.low, high: s.high })), (panel) => panel.references, true);
   }
   for (const parent of document.querySelectorAll('[data-chart=loss]')) {
-    for (const panel of doc.panels) {
-      diagram(parent, panel, panel.series.flatMap((s) => [
-        { name: `${s.name}: val`, listed: s.name, colour: s.colour, style: '', x: s.epochs, y: s.valLoss },
-        { name: `${s.name}: train`, colour: s.colour, style: 'dashed', x: s.epochs, y: s.trainLoss }]), [], false);
-    }
+    diagrams(parent, (panel) => panel.series.flatMap((s) => [
+      { name: `${s.name}: val`, listed: s.name, colour: s.colour, style: '', x: s.epochs, y: s.valLoss },
+      { name: `${s.name}: train`, colour: s.colour, style: 'dashed', x: s.epochs, y: s.trainLoss }]), () => [], false);
   }
 
   // Shapes tell classes apart where colours repeat.
