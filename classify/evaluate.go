@@ -78,7 +78,7 @@ func judgeBy(ctx context.Context, m modeldir.Model, p modeldir.Params, s *store.
 	}
 	var j judged
 	var err error
-	if j.data, j.split, j.notes, err = judgedBy(s, m, split, where); err != nil {
+	if j.data, j.split, j.notes, err = photosJudgedBy(s, m, split, where); err != nil {
 		return j, err
 	}
 	if err := relabel(j.data.Photos, s.Manifest.Classes, m.Classes); err != nil {
@@ -151,10 +151,10 @@ func sameFeatures(m modeldir.Model, s store.Manifest, features string) error {
 		"the store %s does not fit the model: %s", features, strings.Join(differ, "; "))
 }
 
-// judgedBy returns the photos of s to judge m by, what they are called, and
+// photosJudgedBy returns the photos of s to judge m by, what they are called, and
 // what the user should know of them. Without a split they are those that the
 // training judged by: held-out ones are drawn again.
-func judgedBy(s *store.Store, m modeldir.Model, split, where string) (data head.Data, name string, notes []string, err error) {
+func photosJudgedBy(s *store.Store, m modeldir.Model, split, where string) (data head.Data, name string, notes []string, err error) {
 	if lacking := s.Incomplete(); lacking != "" {
 		notes = append(notes, fmt.Sprintf("the store %s may lack rows: %s", where, lacking))
 	}

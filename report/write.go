@@ -139,7 +139,7 @@ func table(p pictures.Page) []Row {
 	return rows
 }
 
-// ModeRank orders modes as the tutorial does.
+// modeRank orders modes as the tutorial does.
 func modeRank(mode string) int {
 	switch mode {
 	case modeldir.FeatureExtraction:

@@ -4,6 +4,8 @@ import (
 	"slices"
 
 	"gonum.org/v1/gonum/stat"
+
+	"fx/internal/modeldir"
 )
 
 // Cell sums up the runs of a backbone and a mode.
@@ -56,7 +58,7 @@ func (e Experiment) Cells() []Cell {
 // startOf says what the runs of a cell start from, whatever their seed.
 func startOf(run Run) string {
 	switch {
-	case run.Mode == "scratch":
+	case run.Mode == modeldir.Scratch:
 		return "random"
 	case run.Seeded:
 		return run.Weights + " (random, not trained)"

@@ -158,22 +158,36 @@ func (p panel) valueTicks(low, high float64) []plot.Tick {
 	return tickRange(0, high, 6, number)
 }
 
+// legend writes entries from right to left, each with an icon before its text.
+type legend struct {
+	canvas       draw.Canvas
+	style        draw.TextStyle
+	right        vg.Length // where the next entry ends
+	line, middle vg.Length // heights of the text and of the icons
+}
+
+func newLegend(c draw.Canvas, right, line vg.Length) *legend {
+	style := letters(11, ink)
+	return &legend{canvas: c, style: style, right: right, line: line, middle: line + style.Height("x")/2 - 1}
+}
+
+// add writes an entry; icon draws what ends at right.
+func (l *legend) add(text string, icon func(right vg.Length)) {
+	l.right -= l.style.Width(text)
+	l.canvas.FillText(l.style, vg.Point{X: l.right, Y: l.line}, text)
+	l.right -= 5
+	icon(l.right)
+	l.right -= 20 + 14
+}
+
 // drawHeading writes what the panel and its curves are above the data area.
 func (p panel) drawHeading(c draw.Canvas, d *plot.Plot, r Report) {
 	data := d.DataCanvas(c)
 	y := c.Max.Y + 8
 	name := bold(letters(12, ink))
 	c.FillText(name, vg.Point{X: data.Min.X, Y: y}, p.heading)
-	style := letters(11, ink)
-	middle := y + style.Height("x")/2 - 1
-	x := data.Max.X
-	entry := func(text string, icon func(right vg.Length)) {
-		x -= style.Width(text)
-		c.FillText(style, vg.Point{X: x, Y: y}, text)
-		x -= 5
-		icon(x)
-		x -= 20 + 14
-	}
+	l := newLegend(c, data.Max.X, y)
+	entry, middle := l.add, l.middle
 	if best, marked := r.best(); marked {
 		text := fmt.Sprintf("best: %s %d", r.step(), best.Epoch)
 		if p.percent {
@@ -181,7 +195,7 @@ func (p panel) drawHeading(c draw.Canvas, d *plot.Plot, r Report) {
 		}
 		entry(text, func(right vg.Length) {
 			c.StrokeLine2(draw.LineStyle{Color: mark, Width: 1, Dashes: []vg.Length{3, 3}}, right-5, middle-6.5, right-5, middle+6.5)
-			x += 11
+			l.right += 11
 		})
 	}
 	for i := len(p.curves) - 1; i >= 0; i-- {

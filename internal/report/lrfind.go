@@ -80,16 +80,8 @@ func (f LRFind) top() float64 {
 }
 
 func (f LRFind) plot() *plot.Plot {
-	d := plot.New()
-	small := letters(10.5, faintInk)
-	for _, axis := range []*plot.Axis{&d.X, &d.Y} {
-		axis.Tick.Label.Font, axis.Tick.Label.Color = small.Font, small.Color
-		axis.Label.TextStyle.Font, axis.Label.TextStyle.Color = small.Font, small.Color
-		axis.LineStyle.Color, axis.Tick.LineStyle.Color = mark, mark
-		axis.Padding = 0
-	}
-	d.X.Label.Text, d.X.Label.Padding, d.X.Tick.Length = "learning rate", 2, 4
-	d.Y.LineStyle.Width, d.Y.Tick.Length = 0, 0
+	d := newPlot()
+	d.X.Label.Text = "learning rate"
 	d.X.Scale = plot.LogScale{}
 	low, high := f.Points[0].LR, f.Points[len(f.Points)-1].LR
 	rates := decades(low, high)
@@ -143,7 +135,7 @@ func (f LRFind) marks() []lrMark {
 	return all
 }
 
-// rate writes a learning rate with two digits.
+// learningRate writes one with two digits.
 func learningRate(v float64) string { return strconv.FormatFloat(v, 'g', 2, 64) }
 
 // drawHeading says above the data area what is what.
@@ -151,22 +143,14 @@ func (f LRFind) drawHeading(c draw.Canvas, d *plot.Plot) {
 	data := d.DataCanvas(c)
 	y := c.Max.Y + 8
 	c.FillText(bold(letters(12, ink)), vg.Point{X: data.Min.X, Y: y}, "Loss")
-	style := letters(11, ink)
-	middle := y + style.Height("x")/2 - 1
-	x := data.Max.X
-	entry := func(text string, icon func(right vg.Length)) {
-		x -= style.Width(text)
-		c.FillText(style, vg.Point{X: x, Y: y}, text)
-		x -= 5
-		icon(x)
-		x -= 20 + 14
-	}
+	l := newLegend(c, data.Max.X, y)
+	entry, middle := l.add, l.middle
 	marks := f.marks()
 	for i := len(marks) - 1; i >= 0; i-- {
 		m := marks[i]
 		entry(m.text, func(right vg.Length) {
 			c.StrokeLine2(m.line(), right-5, middle-6.5, right-5, middle+6.5)
-			x += 11
+			l.right += 11
 		})
 	}
 	entry("smoothed", func(right vg.Length) {
@@ -174,7 +158,7 @@ func (f LRFind) drawHeading(c draw.Canvas, d *plot.Plot) {
 	})
 	entry("of a step", func(right vg.Length) {
 		c.DrawGlyphNoClip(draw.GlyphStyle{Color: mix(blue, paper, 0.55), Radius: 1.8, Shape: draw.CircleGlyph{}}, vg.Point{X: right - 4, Y: middle})
-		x += 11
+		l.right += 11
 	})
 }
 
