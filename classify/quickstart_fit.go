@@ -3,6 +3,7 @@ package classify
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 
 	"fx/head"
@@ -30,7 +31,8 @@ func (q *quickstart) fit(ctx context.Context) error {
 		Features: s.Files.Features, Out: s.Files.Model, Versions: map[string]string{"fx": q.options.FxVersion},
 		Head: head.Options{Solver: head.LBFGS, Seed: q.options.Seed, L2: found.L2()},
 	}
-	trained, err := head.Fit(ctx, layout, q.train, q.val, fit.Head, nil)
+	clock := newStopwatch(nil)
+	trained, err := head.Fit(ctx, layout, q.train, q.val, fit.Head, clock.epoch)
 	if err != nil {
 		return err
 	}
@@ -38,6 +40,7 @@ func (q *quickstart) fit(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	log := fitLog(fit, m.Backbone, clock, trained)
 	model := newModel(m, described, fit, slices.Clone(s.Notes))
 	model.Metrics = newMetrics(trained, q.train, fit)
 	model.Metrics.TrainSplit, model.Metrics.ValSplit, model.Metrics.ValPhotos = q.splits.train, q.splits.val, len(q.val.Photos)
@@ -52,11 +55,14 @@ func (q *quickstart) fit(ctx context.Context) error {
 		s.Judged = newJudgement(found.Metrics, m.Classes)
 		s.Judged.Folds = found.Folds
 		judgedByFolds(&model.Metrics, found)
+		for i := range log.Epochs { // which nobody judged
+			log.Epochs[i].ValLoss, log.Epochs[i].ValAccuracy = math.NaN(), math.NaN()
+		}
 	}
 	if err := q.labels(found.Probabilities, probabilities); err != nil {
 		return err
 	}
-	return modeldir.Save(s.Files.Model, model, modeldir.Params(trained.Params))
+	return saveWithLog(s.Files.Model, model, modeldir.Params(trained.Params), log)
 }
 
 // judgedByFolds replaces the iterations of a fit that no photo judged by their
