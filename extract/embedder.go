@@ -8,7 +8,7 @@ import (
 
 	"fx/backbones"
 	"fx/internal/fail"
-	"fx/internal/onnx"
+	"fx/internal/frozen"
 	"fx/internal/onnx/pb"
 	"fx/internal/ort"
 	"fx/internal/preprocess"
@@ -91,11 +91,7 @@ func (e *Embedder) Open() error {
 	if err != nil {
 		return err
 	}
-	graph, err := onnx.Marshal(e.features)
-	if err != nil {
-		return fail.Wrap(fail.Model, err, "", "network %s", e.Network.Backbone.Name)
-	}
-	session, err := rt.NewSession(graph, ort.SessionOptions{Device: e.options.Device, Threads: max(e.options.Threads, 1)})
+	session, err := frozen.NewSession(rt, e.features, ort.SessionOptions{Device: e.options.Device, Threads: max(e.options.Threads, 1)})
 	if err != nil {
 		return err
 	}
