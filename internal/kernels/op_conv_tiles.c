@@ -57,16 +57,13 @@ static void some_tiles(void *data, size_t index) {
   j->isa->convolve_tiles(&part);
 }
 
-// Tiles of a part: many share what is read of the weights, few keep what is made of
-// them in the cache.
-enum { SPECTRA = 1 << 20, FEWEST = 48, MOST = 192 }; // floats of a part's spectra, about
+// Tiles of a part: what is made of them stays in the core's cache, and what is read of
+// the weights serves all of them.
+enum { TILES = 48 };
 
-static int64_t tiles_of_part(const job *j) {
-  int64_t tiles = SPECTRA / (j->isa->spectrum * j->all.window.channels);
-  if (tiles < FEWEST) tiles = FEWEST;
-  if (tiles > MOST) tiles = MOST;
-  const int64_t parts = (j->all.tiles + tiles - 1) / tiles;
-  return (j->all.tiles + parts - 1) / parts; // even shares
+static int64_t tiles_of_part(int64_t tiles) {
+  const int64_t parts = (tiles + TILES - 1) / TILES;
+  return (tiles + parts - 1) / parts; // even shares
 }
 
 static fx_status compute(void *data, void *context) {
@@ -95,7 +92,7 @@ static fx_status compute(void *data, void *context) {
   j.all.weights = k->weights;
   const int64_t edge = 7 - size;
   j.all.tiles = w->batch * ((w->out_height + edge - 1) / edge) * ((w->out_width + edge - 1) / edge);
-  j.tiles = tiles_of_part(&j);
+  j.tiles = tiles_of_part(j.all.tiles);
   return fx_parallel(api, context, some_tiles, (size_t)((j.all.tiles + j.tiles - 1) / j.tiles), &j);
 }
 

@@ -11,7 +11,9 @@
 // "Error Analysis and Improving the Accuracy of Winograd Convolution for Deep Neural
 // Networks", 2020, on how points matter).
 
-enum { EDGE = 6, SPECTRUM = EDGE * EDGE, PANEL = STRIPS * LANES }; // places read by a tile; outputs multiplied together
+// Places along a tile's edge, places from there to what is fetched ahead, outputs
+// multiplied together.
+enum { EDGE = 6, SPECTRUM = EDGE * EDGE, AHEAD = 4, PANEL = STRIPS * LANES };
 
 #define POINT_A 0.75
 #define POINT_B 1.5
@@ -80,6 +82,14 @@ INLINE tile_place place_of(const fx_window *w, int64_t tile) {
   return (tile_place){tile / (down * across), tile / across % down * edge, tile % across * edge};
 }
 
+INLINE tile_place next_place(const fx_window *w, tile_place at) {
+  const int64_t edge = tile_results(w);
+  at.column += edge;
+  if (at.column >= w->out_width) at.column = 0, at.row += edge;
+  if (at.row >= w->out_height) at.row = 0, at.image++;
+  return at;
+}
+
 // lay_tile writes Bᵀ d B of one tile's vectors of channels: element e to to[e·pitch].
 static void lay_tile(float *to, int64_t pitch, const fx_window *w, const float *x, tile_place at) {
   static const float outside[EDGE * LANES]; // zeros
@@ -94,6 +104,7 @@ static void lay_tile(float *to, int64_t pitch, const fx_window *w, const float *
     const float *line = outside;
     if (y >= 0 && y < w->height) {
       line = x + (y * w->width + left) * LANES;
+      UNROLL for (int j = 0; j < 4; j++) __builtin_prefetch(line + (EDGE + AHEAD + j) * LANES);
       if (!inside) {
         memset(edge, 0, sizeof edge);
         for (int64_t j = from; j < end; j++) store(edge + j * LANES, load(line + j * LANES));
@@ -156,11 +167,11 @@ static void convolve_tiles(const fx_tiles_part *part) {
   const int64_t pitch = tile_pitch(part->tiles, w->channels), panel_pitch = tile_pitch(part->tiles, PANEL);
   const int64_t results = tile_results(w), places = w->height * w->width * LANES, out_places = w->out_height * w->out_width * LANES;
   float *spectra = part->scratch, *panel = spectra + SPECTRUM * pitch;
-  for (int64_t t = 0; t < part->tiles; t++) {
-    const tile_place at = place_of(w, part->first + t);
-    const float *x = part->x + at.image * w->channels / LANES * places;
-    for (int64_t c = 0; c < w->channels / LANES; c++)
-      lay_tile(spectra + t * w->channels + c * LANES, pitch, w, x + c * places, at);
+  const tile_place begin = place_of(w, part->first);
+  for (int64_t c = 0; c < w->channels; c += LANES) { // neighbours in turn: they share places
+    tile_place at = begin;
+    for (int64_t t = 0; t < part->tiles; t++, at = next_place(w, at))
+      lay_tile(spectra + t * w->channels + c, pitch, w, part->x + (at.image * w->channels + c) / LANES * places, at);
   }
   for (int64_t o = 0; o < w->outputs; o += PANEL) {
     const int64_t width = panel_width(w->outputs, o);
@@ -173,11 +184,11 @@ static void convolve_tiles(const fx_tiles_part *part) {
         };
         multiply_matrices(&p, width);
       }
-    for (int64_t t = 0; t < part->tiles; t++) {
-      const tile_place at = place_of(w, part->first + t);
-      for (int64_t l = 0; l < width; l += LANES) {
+    for (int64_t l = 0; l < width; l += LANES) {
+      const vec bias = part->bias ? load(part->bias + o + l) : (vec){0};
+      tile_place at = begin;
+      for (int64_t t = 0; t < part->tiles; t++, at = next_place(w, at)) {
         const int64_t offset = (at.image * w->outputs + o + l) / LANES * out_places;
-        const vec bias = part->bias ? load(part->bias + o + l) : (vec){0};
         const float *sum = part->sum ? part->sum + offset : NULL;
         const float *m = panel + t * width + l;
         if (results == 4)
