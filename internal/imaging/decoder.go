@@ -23,6 +23,12 @@ type Options struct {
 	EXIF string
 	// MaxPixels bounds the size that a file may declare, in pixels; 0 means DefaultMaxPixels.
 	MaxPixels int64
+	// ScaledTo is 0, which decodes every pixel, or the side in pixels that a
+	// photo will be resized to: a larger JPEG is then decoded at the smallest of
+	// 1/2, 1/4 and 1/8 that leaves both its sides at least so long, as Pillow's
+	// Image.draft does. It needs TurboJPEG. The pixels are not those of a photo
+	// decoded whole.
+	ScaledTo int
 }
 
 // Decoder decodes photos. It is safe for concurrent use.
@@ -31,12 +37,13 @@ type Decoder struct {
 	why       string     // turbo is nil
 	apply     bool       // honour the EXIF orientation
 	maxPixels int64
+	scaledTo  int
 }
 
 // NewDecoder returns a Decoder. The error is a fail.Usage where an option has
 // no such value, and a fail.Device where the decoder asked for is not there.
 func NewDecoder(o Options) (*Decoder, error) {
-	d := &Decoder{maxPixels: o.MaxPixels}
+	d := &Decoder{maxPixels: o.MaxPixels, scaledTo: o.ScaledTo}
 	if d.maxPixels == 0 {
 		d.maxPixels = DefaultMaxPixels
 	}
@@ -49,6 +56,12 @@ func NewDecoder(o Options) (*Decoder, error) {
 		d.apply = true
 	default:
 		return nil, fail.New(fail.Usage, "Take ignore or apply.", "unknown EXIF handling %q", o.EXIF)
+	}
+	if o.ScaledTo < 0 {
+		return nil, fail.New(fail.Usage, "Give a number of pixels, or 0 to decode every pixel.", "scaled decoding to %d pixels", o.ScaledTo)
+	}
+	if o.ScaledTo > 0 && o.Decoder == "go" {
+		return nil, fail.New(fail.Usage, "Leave one of the two out: only TurboJPEG decodes at a smaller scale.", "--fast-decode with --decoder go")
 	}
 	switch o.Decoder {
 	case "go":
@@ -67,6 +80,9 @@ func NewDecoder(o Options) (*Decoder, error) {
 	// only where it was asked for.
 	if o.Decoder == "turbojpeg" || !errors.Is(err, errNoTurboJPEG) {
 		return nil, err
+	}
+	if o.ScaledTo > 0 {
+		return nil, fail.Wrap(fail.Device, err, "Run `fx runtime install`, or leave --fast-decode out: Go's decoder knows no smaller scale.", "--fast-decode")
 	}
 	d.why = err.Error()
 	return d, nil

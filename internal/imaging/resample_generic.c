@@ -1,0 +1,7 @@
+//go:build cgo
+
+// Vectors of 16 bytes, which every processor has: SSE2, NEON.
+#define LANES 4
+#define ISA_NAME "generic"
+#define RESAMPLER fx_resampler_generic
+#include "resample.inc.h"
