@@ -27,7 +27,7 @@ func newScratch() *scratch { return scratches.Get().(*scratch) }
 const maxPooled = 8 << 20
 
 func (s *scratch) free() {
-	if cap(s.between) <= maxPooled {
+	if cap(s.between)+cap(s.strips) <= maxPooled {
 		scratches.Put(s)
 	}
 }

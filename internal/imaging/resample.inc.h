@@ -15,33 +15,81 @@
 #define UNROLL _Pragma("GCC unroll 16")
 
 typedef uint32_t sums __attribute__((vector_size(LANES * 4)));
-typedef int32_t ints __attribute__((vector_size(LANES * 4)));
-typedef uint8_t bytes __attribute__((vector_size(LANES), aligned(1), may_alias));
 typedef uint8_t strip __attribute__((vector_size(FX_STRIP), aligned(1), may_alias));
 
 // coefficients.go, precision
 #define PRECISION 22
 #define HALF (1u << (PRECISION - 1))
 
-INLINE sums widen(const uint8_t *p) { return __builtin_convertvector(*(const bytes *)p, sums); }
+INLINE uint8_t limit(uint32_t sum) {
+  int32_t v = (int32_t)sum >> PRECISION;
+  return v < 0 ? 0 : v > 255 ? 255 : (uint8_t)v;
+}
 
-// narrow rounds sums down and limits them to 8 bits.
-INLINE void narrow(uint8_t *to, sums s) {
+// SHUFFLE picks bytes of a, and of b from 16 on.
+#if defined(__clang__)
+#define SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (strip){__VA_ARGS__})
+#endif
+
+INLINE strip low_pairs(strip a, strip b) {
+  return SHUFFLE(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
+}
+INLINE strip high_pairs(strip a, strip b) {
+  return SHUFFLE(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+}
+
+// widen reads LANES values, times multiplies them by a coefficient, and narrow
+// rounds sums down and limits them to 8 bits. (Compilers take
+// __builtin_convertvector apart byte by byte.)
 #if LANES == 16
+INLINE sums widen(const uint8_t *p) { return (sums)_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p)); }
+INLINE sums times(sums v, int32_t c) { return v * (uint32_t)c; }
+INLINE void narrow(uint8_t *to, sums s) {
   __m512i v = _mm512_max_epi32(_mm512_srai_epi32((__m512i)s, PRECISION), _mm512_setzero_si512());
   _mm_storeu_si128((__m128i *)to, _mm512_cvtusepi32_epi8(v));
+}
 #elif LANES == 8
+INLINE sums widen(const uint8_t *p) { return (sums)_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p)); }
+INLINE sums times(sums v, int32_t c) { return v * (uint32_t)c; }
+INLINE void narrow(uint8_t *to, sums s) {
   __m256i v = _mm256_srai_epi32((__m256i)s, PRECISION);
   __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
   _mm_storel_epi64((__m128i *)to, _mm_packus_epi16(words, words));
+}
 #else
-  ints v = (ints)s >> PRECISION;
-  v &= v >= 0;
-  ints over = v > 255;
-  v = (v & ~over) | (255 & over);
-  *(bytes *)to = __builtin_convertvector(v, bytes);
+INLINE sums widen(const uint8_t *p) {
+#if defined(__SSE2__)
+  int32_t four;
+  memcpy(&four, p, LANES);
+  strip zero = {0}, v = low_pairs(low_pairs((strip)_mm_cvtsi32_si128(four), zero), zero);
+#else
+  sums v = {p[0], p[1], p[2], p[3]};
+#endif
+  return (sums)v;
+}
+#if defined(__SSE2__)
+// SSE2 multiplies 16-bit integers alone: the coefficient is taken apart into
+// its lower 15 bits and those above, and a value lies in a lane's lower half.
+INLINE sums times(sums v, int32_t c) {
+  sums low = (sums)_mm_madd_epi16((__m128i)v, _mm_set1_epi32(c & 0x7fff));
+  return low + ((sums)_mm_madd_epi16((__m128i)v, _mm_set1_epi32((c >> 15) & 0xffff)) << 15);
+}
+#else
+INLINE sums times(sums v, int32_t c) { return v * (uint32_t)c; }
+#endif
+INLINE void narrow(uint8_t *to, sums s) {
+#if defined(__SSE2__)
+  __m128i v = _mm_srai_epi32((__m128i)s, PRECISION);
+  v = _mm_packs_epi32(v, v);
+  int32_t four = _mm_cvtsi128_si32(_mm_packus_epi16(v, v));
+  memcpy(to, &four, LANES);
+#else
+  for (int i = 0; i < LANES; i++) to[i] = limit(s[i]);
 #endif
 }
+#endif
 
 // BLOCK values are summed up together: the three channels of a strip.
 #define BLOCK (3 * FX_STRIP)
@@ -51,23 +99,21 @@ INLINE void sum_block(uint8_t *to, const uint8_t *from, int64_t stride, const in
   sums s[VECTORS];
   UNROLL for (int v = 0; v < VECTORS; v++) s[v] = HALF - (sums){0};
   for (int64_t t = 0; t < taps; t++, from += stride) {
-    uint32_t c = (uint32_t)coef[t];
-    UNROLL for (int v = 0; v < VECTORS; v++) s[v] += widen(from + v * LANES) * c;
+    UNROLL for (int v = 0; v < VECTORS; v++) s[v] += times(widen(from + v * LANES), coef[t]);
   }
   UNROLL for (int v = 0; v < VECTORS; v++) narrow(to + v * LANES, s[v]);
 }
 
 INLINE void sum_vector(uint8_t *to, const uint8_t *from, int64_t stride, const int32_t *coef, int64_t taps) {
   sums s = HALF - (sums){0};
-  for (int64_t t = 0; t < taps; t++, from += stride) s += widen(from) * (uint32_t)coef[t];
+  for (int64_t t = 0; t < taps; t++, from += stride) s += times(widen(from), coef[t]);
   narrow(to, s);
 }
 
 INLINE uint8_t sum_one(const uint8_t *from, int64_t stride, const int32_t *coef, int64_t taps) {
   uint32_t s = HALF;
   for (int64_t t = 0; t < taps; t++, from += stride) s += *from * (uint32_t)coef[t];
-  int32_t v = (int32_t)s >> PRECISION;
-  return v < 0 ? 0 : v > 255 ? 255 : (uint8_t)v;
+  return limit(s);
 }
 
 static void columns(uint8_t *dst, int64_t stride, int64_t width, const uint8_t *src, int64_t src_stride, int64_t first,
@@ -81,19 +127,6 @@ static void columns(uint8_t *dst, int64_t stride, int64_t width, const uint8_t *
     for (; x + LANES <= width; x += LANES) sum_vector(to + x, from + x, src_stride, coef, k->taps);
     for (; x < width; x++) to[x] = sum_one(from + x, src_stride, coef, k->taps);
   }
-}
-
-#if defined(__clang__)
-#define SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
-#else
-#define SHUFFLE(a, b, ...) __builtin_shuffle(a, b, (strip){__VA_ARGS__})
-#endif
-
-INLINE strip low_pairs(strip a, strip b) {
-  return SHUFFLE(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23);
-}
-INLINE strip high_pairs(strip a, strip b) {
-  return SHUFFLE(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
 }
 
 // transpose turns 16×16 bytes: four times the riffle of the upper and the lower half.

@@ -1,6 +1,9 @@
 //go:build cgo
 
 // Vectors of 16 bytes, which every processor has: SSE2, NEON.
+#if defined(__SSE2__)
+#include <emmintrin.h>
+#endif
 #define LANES 4
 #define ISA_NAME "generic"
 #define RESAMPLER fx_resampler_generic
