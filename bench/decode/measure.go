@@ -41,9 +41,10 @@ func measure(o options) (measurement, error) {
 	}
 	var fast *imaging.Decoder
 	if whole.Exact() {
-		if fast, err = imaging.NewDecoder(imaging.Options{ScaledTo: o.size}); err != nil {
+		if fast, err = imaging.NewDecoder(imaging.Options{FastDecode: true}); err != nil {
 			return measurement{}, err
 		}
+		fast = fast.For(o.size)
 	}
 	files, err := readPhotos(o.data, o.photos)
 	if err != nil {

@@ -28,14 +28,13 @@ func (d *Decoder) decodeJPEG(im *Image, data []byte, orientation *int) error {
 }
 
 // denominator returns the 8, 4, 2 or 1 by which a w×h JPEG's sides are divided
-// while it is decoded. The rule is that of Pillow's JpegImageFile.draft for a
-// square of scaledTo pixels.
+// while it is decoded.
 func (d *Decoder) denominator(w, h int) int {
-	if d.scaledTo == 0 {
+	if d.side == 0 {
 		return 1
 	}
 	// TurboJPEG is given the size, not the scale: sides of eight pixels and more tell all scales apart.
-	side := max(d.scaledTo, 8)
+	side := max(d.side, 8)
 	for _, n := range []int{8, 4, 2} {
 		if min(w, h)/side >= n {
 			return n
