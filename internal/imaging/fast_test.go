@@ -26,7 +26,9 @@ func TestFastDecodeEqualsDraft(t *testing.T) {
 	if err != nil {
 		t.Skip(err)
 	}
-	var goldens struct{ Zoo, Photos map[string]map[string]fastGolden }
+	var goldens struct {
+		Zoo, Photos map[string]map[string]fastGolden
+	}
 	readJSON(t, "testdata/fast.json", &goldens)
 	if len(goldens.Zoo) < 20 || len(goldens.Photos) < 5 {
 		t.Fatalf("%d and %d goldens", len(goldens.Zoo), len(goldens.Photos))
