@@ -58,36 +58,42 @@ INLINE void narrow(uint8_t *to, sums s) {
   __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
   _mm_storel_epi64((__m128i *)to, _mm_packus_epi16(words, words));
 }
-#else
+#elif defined(__SSE2__)
 INLINE sums widen(const uint8_t *p) {
-#if defined(__SSE2__)
   int32_t four;
   memcpy(&four, p, LANES);
   strip zero = {0}, v = low_pairs(low_pairs((strip)_mm_cvtsi32_si128(four), zero), zero);
-#else
-  sums v = {p[0], p[1], p[2], p[3]};
-#endif
   return (sums)v;
 }
-#if defined(__SSE2__)
 // SSE2 multiplies 16-bit integers alone: the coefficient is taken apart into
 // its lower 15 bits and those above, and a value lies in a lane's lower half.
 INLINE sums times(sums v, int32_t c) {
   sums low = (sums)_mm_madd_epi16((__m128i)v, _mm_set1_epi32(c & 0x7fff));
   return low + ((sums)_mm_madd_epi16((__m128i)v, _mm_set1_epi32((c >> 15) & 0xffff)) << 15);
 }
-#else
-INLINE sums times(sums v, int32_t c) { return v * (uint32_t)c; }
-#endif
 INLINE void narrow(uint8_t *to, sums s) {
-#if defined(__SSE2__)
   __m128i v = _mm_srai_epi32((__m128i)s, PRECISION);
   v = _mm_packs_epi32(v, v);
   int32_t four = _mm_cvtsi128_si32(_mm_packus_epi16(v, v));
   memcpy(to, &four, LANES);
+}
+#elif defined(NEON)
+INLINE sums widen(const uint8_t *p) {
+  uint32_t four;
+  memcpy(&four, p, LANES);
+  return (sums)vmovl_u16(vget_low_u16(vmovl_u8(vreinterpret_u8_u32(vdup_n_u32(four)))));
+}
+INLINE sums times(sums v, int32_t c) { return v * (uint32_t)c; }
+INLINE void narrow(uint8_t *to, sums s) {
+  uint16x4_t words = vqmovun_s32(vshrq_n_s32((int32x4_t)s, PRECISION));
+  uint32_t four = vget_lane_u32(vreinterpret_u32_u8(vqmovn_u16(vcombine_u16(words, words))), 0);
+  memcpy(to, &four, LANES);
+}
 #else
+INLINE sums widen(const uint8_t *p) { return (sums){p[0], p[1], p[2], p[3]}; }
+INLINE sums times(sums v, int32_t c) { return v * (uint32_t)c; }
+INLINE void narrow(uint8_t *to, sums s) {
   for (int i = 0; i < LANES; i++) to[i] = limit(s[i]);
-#endif
 }
 #endif
 
