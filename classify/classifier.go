@@ -41,9 +41,10 @@ func open(ctx context.Context, o Options, photos int, report progress.Reporter) 
 		return nil, err
 	}
 	c := &classifier{model: m, params: head.Params(p)}
-	if c.decoder, err = imaging.NewDecoder(imaging.Options{Decoder: o.Decoder, EXIF: m.EXIF}); err != nil {
+	if c.decoder, err = imaging.NewDecoder(imaging.Options{Decoder: o.Decoder, EXIF: m.EXIF, FastDecode: m.FastDecode}); err != nil {
 		return nil, err
 	}
+	c.decoder = c.decoder.For(m.Preprocess.Resize)
 	o.Embedder = o.Embedder.ForFew(photos)
 	if c.embedder, err = embedderOf(ctx, m, o.Embedder, report); err != nil {
 		return nil, err

@@ -141,6 +141,9 @@ func sameFeatures(m modeldir.Model, s store.Manifest, features string) error {
 	if m.Preprocess != s.Preprocess {
 		differ = append(differ, fmt.Sprintf("preprocessing %+v in the store, %+v in the model", s.Preprocess, m.Preprocess))
 	}
+	if m.FastDecode != s.FastDecode {
+		differ = append(differ, fmt.Sprintf("fast decode: %v in the store, %v in the model", s.FastDecode, m.FastDecode))
+	}
 	if !slices.Equal(m.Head.FeatureShape, s.FeatureShape) {
 		differ = append(differ, fmt.Sprintf("features %v in the store, %v in the model", s.FeatureShape, m.Head.FeatureShape))
 	}

@@ -125,7 +125,7 @@ func newModel(m store.Manifest, h modeldir.Head, o FitOptions, notes []string) m
 			Weights: m.Made.WeightsFile, WeightsOrigin: m.Made.WeightsOrigin,
 			GraphSHA256: m.GraphSHA256, WeightsSHA256: m.WeightsSHA256,
 		},
-		Preprocess: m.Preprocess, EXIF: m.EXIF, Mode: modeldir.FeatureExtraction, Seed: o.Head.Seed, Head: h, Classes: m.Classes,
+		Preprocess: m.Preprocess, EXIF: m.EXIF, FastDecode: m.FastDecode, Mode: modeldir.FeatureExtraction, Seed: o.Head.Seed, Head: h, Classes: m.Classes,
 		Features: absolute(o.Features), Options: optionsMap(o), Versions: versions(o.Versions, m), Notes: notes,
 	}
 }

@@ -31,6 +31,7 @@ type QuickstartOptions struct {
 	Out        string   // folder for all that it makes; "" is Data with -fx added
 	Embedder   extract.EmbedderOptions
 	Decoder    string
+	FastDecode bool   // as in extract.Options
 	Folds      int    // of the cross-validation, 0 for head's choice
 	Seed       uint64 // of the folds
 	FxVersion  string
@@ -111,7 +112,7 @@ func (q *quickstart) extract(ctx context.Context) error {
 	s.Backbone, s.Weights, s.WeightsOrigin, s.Notes = opened.Backbone.Name, opened.Weights, opened.WeightsOrigin, append(s.Notes, notes...)
 	o.Embedder.Network, q.weights = network, network.Weights
 	s.Extract, err = extract.Run(ctx, extract.Options{
-		Embedder: o.Embedder, Data: o.Data, Extensions: o.Extensions, Store: s.Files.Features, Decoder: o.Decoder, EXIF: "apply", FxVersion: o.FxVersion,
+		Embedder: o.Embedder, Data: o.Data, Extensions: o.Extensions, Store: s.Files.Features, Decoder: o.Decoder, EXIF: "apply", FastDecode: o.FastDecode, FxVersion: o.FxVersion,
 	}, q.watch)
 	if err != nil && fail.KindOf(err) == fail.Usage {
 		return fail.Wrap(fail.Usage, err, "Name another folder with --out, or remove "+s.Files.Features+".", "the features of an earlier run")

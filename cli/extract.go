@@ -29,6 +29,11 @@ func deviceFlags() []urfave.Flag {
 	}
 }
 
+// fastDecodeFlag is for commands that make features; a MODEL remembers it.
+func fastDecodeFlag() urfave.Flag {
+	return &urfave.BoolFlag{Name: "fast-decode", Usage: "decode large JPEGs at 1/2, 1/4 or 1/8 of their size where that is enough: faster, other pixels"}
+}
+
 // embedderOptions reads networkFlags and deviceFlags.
 func embedderOptions(c *urfave.Context) (extract.EmbedderOptions, error) {
 	device, err := ort.ParseDevice(c.String("device"))
@@ -59,6 +64,7 @@ func extractCommand(out *output) *urfave.Command {
 			&urfave.Uint64Flag{Name: "seed", Usage: "of the augmentations"},
 			&urfave.StringFlag{Name: "train-split", Value: "train", Usage: "the split that --views augments"},
 			&urfave.StringFlag{Name: "exif", Value: "ignore", Usage: "orientation tag: ignore (as torchvision does) or apply"},
+			fastDecodeFlag(),
 			&urfave.StringFlag{Name: "on-bad-image", Value: "skip", Usage: "skip or fail"},
 			&urfave.StringSliceFlag{Name: "extensions", Usage: "take files with these endings too, such as .gif"},
 			&urfave.StringFlag{Name: "shard", Usage: "i/n: compute only this part, 0 ≤ i < n; auto or auto/n reads the array task of Slurm or Kubernetes"},
@@ -76,7 +82,7 @@ func extractCommand(out *output) *urfave.Command {
 			summary, err := extract.Run(c.Context, extract.Options{
 				Embedder: embedder, Data: c.String("data"), Store: c.String("out"), DType: c.String("dtype"),
 				Views: c.Int("views"), Seed: c.Uint64("seed"), TrainSplit: c.String("train-split"),
-				EXIF: c.String("exif"), Decoder: c.String("decoder"), OnBadImage: c.String("on-bad-image"),
+				EXIF: c.String("exif"), Decoder: c.String("decoder"), FastDecode: c.Bool("fast-decode"), OnBadImage: c.String("on-bad-image"),
 				Extensions: c.StringSlice("extensions"), Shard: c.String("shard"), Wait: c.Duration("wait"),
 				VerifyContent: c.Bool("verify-content"), FxVersion: version(),
 			}, out.progress())

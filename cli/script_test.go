@@ -12,6 +12,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"fx/internal/imaging"
 	"fx/internal/ort"
 )
 
@@ -49,6 +50,9 @@ func TestScripts(t *testing.T) {
 		Condition: func(name string) (bool, error) {
 			switch name {
 			case "runtime":
+				return err == nil, nil
+			case "turbojpeg":
+				_, err := imaging.NewDecoder(imaging.Options{Decoder: "turbojpeg"})
 				return err == nil, nil
 			case "gpu":
 				_, err := os.Stat("/dev/nvidiactl")

@@ -17,6 +17,7 @@ type Options struct {
 
 	Decoder    string // of JPEG: "auto" (also ""), "turbojpeg" or "go"
 	EXIF       string // "ignore" (also "") or "apply"
+	FastDecode bool   // JPEGs at a fraction of their size where that is enough, see imaging.Decoder.For
 	OnBadImage string // "skip" (also "") or "fail"
 
 	Shard         string        // "i/n", "auto", "auto/n", or "" for all photos

@@ -40,7 +40,7 @@ func Run(ctx context.Context, o Options, report progress.Reporter) (Summary, err
 	if o.OnBadImage != "" && o.OnBadImage != "skip" && o.OnBadImage != "fail" {
 		return Summary{}, fail.New(fail.Usage, "It is skip or fail.", "--on-bad-image %s", o.OnBadImage)
 	}
-	decoder, err := imaging.NewDecoder(imaging.Options{Decoder: o.Decoder, EXIF: o.EXIF})
+	decoder, err := imaging.NewDecoder(imaging.Options{Decoder: o.Decoder, EXIF: o.EXIF, FastDecode: o.FastDecode})
 	if err != nil {
 		return Summary{}, err
 	}
@@ -61,7 +61,7 @@ func Run(ctx context.Context, o Options, report progress.Reporter) (Summary, err
 		return Summary{}, err
 	}
 	defer func() { _ = e.Close() }() // nothing is written through it
-	r := &run{options: o, embedder: e, decoder: decoder, photos: photos, report: report, start: start}
+	r := &run{options: o, embedder: e, decoder: decoder.For(e.Preprocess().Resize), photos: photos, report: report, start: start}
 	if err := r.open(ctx, shard); err != nil {
 		return Summary{}, err
 	}
@@ -197,7 +197,7 @@ func (r *run) newManifest(provider string) store.Manifest {
 	m := store.Manifest{
 		Backbone: n.Backbone.Name, GraphSHA256: r.embedder.GraphSHA256,
 		Weights: weightsName(n.Weights), WeightsSHA256: n.WeightsSHA256,
-		Preprocess: n.Backbone.Preprocess, EXIF: o.EXIF, Decoder: decoderFamily(r.decoder), Provider: provider,
+		Preprocess: n.Backbone.Preprocess, EXIF: o.EXIF, Decoder: decoderFamily(r.decoder), FastDecode: o.FastDecode, Provider: provider,
 		DType: store.DType(o.DType), FeatureShape: n.Backbone.FeatureShape,
 		Seed: o.Seed, Views: o.Views, Classes: r.photos.Classes,
 		Made: store.Provenance{FX: o.FxVersion, WeightsOrigin: n.WeightsOrigin, WeightsFile: n.Weights, BackboneFile: n.Backbone.File, Data: absolute(o.Data), Notes: n.Notes},

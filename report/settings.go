@@ -37,6 +37,9 @@ func (r *run) readSettings() settings {
 		}
 		options[weightsSetting] = m.Backbone.WeightsSHA256
 		options["exif"] = m.EXIF
+		if m.FastDecode {
+			options["fast-decode"] = true
+		}
 		options["train-split"], options["val-split"] = m.Metrics.TrainSplit, m.Metrics.ValSplit
 	}
 	s := settings{}

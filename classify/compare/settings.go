@@ -37,7 +37,7 @@ func differences(a, b map[string]any) Differences {
 // modelSettings are what the numbers of a MODEL depend on.
 func modelSettings(m modeldir.Model) map[string]any {
 	all := map[string]any{
-		"backbone": m.Backbone.Name, "mode": m.Mode, "seed": m.Seed, "exif": m.EXIF, "classes": strings.Join(m.Classes, ", "),
+		"backbone": m.Backbone.Name, "mode": m.Mode, "seed": m.Seed, "exif": m.EXIF, "fast-decode": m.FastDecode, "classes": strings.Join(m.Classes, ", "),
 		"trained by": "fx fit-head", "weights": weightsName(m.Backbone.Weights), "weights (SHA-256)": m.Backbone.WeightsSHA256,
 		"feature-tensor": m.Backbone.FeatureTensor, "head": fmt.Sprintf("%s of %d features", m.Head.Kind, m.Head.Features), "dropout": m.Head.Dropout,
 		"train-split": m.Metrics.TrainSplit, "val-split": m.Metrics.ValSplit, "val-fraction": m.Metrics.ValFraction,

@@ -16,6 +16,7 @@ import (
 
 	"fx/internal/durable"
 	"fx/internal/fail"
+	"fx/internal/filehash"
 	"fx/internal/progress"
 )
 
@@ -160,20 +161,30 @@ func (f File) byHand() string {
 	return fmt.Sprintf("On a machine with a network, download %s and put it here as %s.", f.URL, f.Path)
 }
 
-// Sum returns the SHA-256 of a file, in lower-case hex, and its length.
+// Sum returns the SHA-256 of a file, in lower-case hex, and its length. Of a
+// large file that has not changed since it was last hashed, it is remembered.
 func Sum(ctx context.Context, path string) (string, int64, error) {
 	file, err := os.Open(path)
 	if err != nil {
 		return "", 0, err
 	}
 	defer func() { _ = file.Close() }() // only read from
+	if sum, known := filehash.Known(file); known {
+		info, err := file.Stat()
+		if err != nil {
+			return "", 0, err
+		}
+		return sum, info.Size(), nil
+	}
 	hash, block, total := sha256.New(), make([]byte, 1<<20), int64(0)
 	for ctx.Err() == nil {
 		n, err := file.Read(block)
 		hash.Write(block[:n])
 		total += int64(n)
 		if err == io.EOF {
-			return hex.EncodeToString(hash.Sum(nil)), total, nil
+			sum := hex.EncodeToString(hash.Sum(nil))
+			filehash.Remember(file, sum)
+			return sum, total, nil
 		}
 		if err != nil {
 			return "", 0, err

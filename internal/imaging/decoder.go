@@ -23,6 +23,10 @@ type Options struct {
 	EXIF string
 	// MaxPixels bounds the size that a file may declare, in pixels; 0 means DefaultMaxPixels.
 	MaxPixels int64
+	// FastDecode decodes a JPEG that is far larger than what it will be resized
+	// to at a fraction of its size, see Decoder.For. It needs TurboJPEG. The pixels are
+	// not those of a photo decoded whole.
+	FastDecode bool
 }
 
 // Decoder decodes photos. It is safe for concurrent use.
@@ -31,12 +35,14 @@ type Decoder struct {
 	why       string     // turbo is nil
 	apply     bool       // honour the EXIF orientation
 	maxPixels int64
+	fast      bool
+	side      int // fast: what photos will be resized to, 0 where unknown
 }
 
 // NewDecoder returns a Decoder. The error is a fail.Usage where an option has
 // no such value, and a fail.Device where the decoder asked for is not there.
 func NewDecoder(o Options) (*Decoder, error) {
-	d := &Decoder{maxPixels: o.MaxPixels}
+	d := &Decoder{maxPixels: o.MaxPixels, fast: o.FastDecode}
 	if d.maxPixels == 0 {
 		d.maxPixels = DefaultMaxPixels
 	}
@@ -49,6 +55,9 @@ func NewDecoder(o Options) (*Decoder, error) {
 		d.apply = true
 	default:
 		return nil, fail.New(fail.Usage, "Take ignore or apply.", "unknown EXIF handling %q", o.EXIF)
+	}
+	if o.FastDecode && o.Decoder == "go" {
+		return nil, fail.New(fail.Usage, fastHint, "fast decoding with --decoder go, which knows no smaller scale")
 	}
 	switch o.Decoder {
 	case "go":
@@ -68,8 +77,28 @@ func NewDecoder(o Options) (*Decoder, error) {
 	if o.Decoder == "turbojpeg" || !errors.Is(err, errNoTurboJPEG) {
 		return nil, err
 	}
+	if o.FastDecode {
+		return nil, fail.Wrap(fail.Device, err, "Run `fx runtime install`. "+fastHint, "fast decoding")
+	}
 	d.why = err.Error()
 	return d, nil
+}
+
+// fastHint follows errors about fast decoding. A MODEL may ask for it as well as the flag.
+const fastHint = "Only TurboJPEG decodes at a smaller scale: features extracted with --fast-decode, and models trained on them, need it."
+
+// For returns the decoder for photos that will be resized until their shorter
+// side has so many pixels. It is d itself unless d decodes fast: then a JPEG
+// is decoded at the smallest of 1/2, 1/4 and 1/8 that leaves both its sides at
+// least so long, or whole. That is the rule of Pillow's Image.draft((side, side)),
+// and the pixels are those that Pillow gives then.
+func (d *Decoder) For(side int) *Decoder {
+	if !d.fast {
+		return d
+	}
+	scaled := *d
+	scaled.side = side
+	return &scaled
 }
 
 // Why says why Go's decoder is used instead of TurboJPEG, or "".

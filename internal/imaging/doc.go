@@ -22,5 +22,13 @@
 // two or three, and it refuses damaged files that libjpeg covers up.
 // Decoder.Name says which it is, Decoder.Why why it is not TurboJPEG.
 //
+// Options.FastDecode trades pixels for speed: large JPEGs are decoded at a
+// fraction of their size, as Pillow's draft mode does.
+//
+// Resizing is done by vectors in C (resample.inc.h), compiled for AVX-512, AVX2
+// and whatever the compiler's target has, and chosen when the process starts; the
+// environment variable FX_KERNELS_ISA (avx2, generic, go) takes a narrower one. Without
+// C the Go code of resample_pure.go does it. All give the same values.
+//
 // The reference is Pillow 13; testdata/README.md says what was measured.
 package imaging

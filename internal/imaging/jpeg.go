@@ -22,9 +22,25 @@ func (d *Decoder) decodeJPEG(im *Image, data []byte, orientation *int) error {
 	}
 	*orientation = orientationOf(h.exif)
 	if d.turbo != nil {
-		return d.turbo.decode(im, data, h)
+		return d.turbo.decode(im, data, h, d.denominator(h.w, h.h))
 	}
 	return decodeGoJPEG(im, data, h, hasEOI)
+}
+
+// denominator returns the 8, 4, 2 or 1 by which a w×h JPEG's sides are divided
+// while it is decoded.
+func (d *Decoder) denominator(w, h int) int {
+	if d.side == 0 {
+		return 1
+	}
+	// TurboJPEG is given the size, not the scale: sides of eight pixels and more tell all scales apart.
+	side := max(d.side, 8)
+	for _, n := range []int{8, 4, 2} {
+		if min(w, h)/side >= n {
+			return n
+		}
+	}
+	return 1
 }
 
 // decodeGoJPEG decodes by image/jpeg up to the planes, and makes RGB of them

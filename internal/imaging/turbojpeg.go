@@ -116,14 +116,15 @@ func turboName(file string) string {
 	return fmt.Sprintf("libjpeg-turbo%s (%s)", version, filepath.Base(file))
 }
 
-// decode writes the picture in data, whose header h was read, into im.
-func (l *turboJPEG) decode(im *Image, data []byte, h *jpegHeader) error {
-	im.reset(h.w, h.h)
+// decode writes the picture in data, whose header h was read, into im. Its
+// sides are divided by the denominator, 1, 2, 4 or 8, and rounded up.
+func (l *turboJPEG) decode(im *Image, data []byte, h *jpegHeader, denominator int) error {
+	im.reset((h.w+denominator-1)/denominator, (h.h+denominator-1)/denominator)
 	if len(h.components) != 4 {
-		return l.decompress(data, im.Pix, h.w, h.h, false)
+		return l.decompress(data, im.Pix, im.W, im.H, false)
 	}
-	cmyk := make([]uint8, 4*h.w*h.h)
-	if err := l.decompress(data, cmyk, h.w, h.h, true); err != nil {
+	cmyk := make([]uint8, 4*im.W*im.H)
+	if err := l.decompress(data, cmyk, im.W, im.H, true); err != nil {
 		return err
 	}
 	invertedCMYK(im.Pix, cmyk)

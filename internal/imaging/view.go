@@ -37,7 +37,7 @@ func (im *Image) CenterView(spec preprocess.Spec, dst []uint8) error {
 	source.resample(dst[3*(y.at*spec.Crop+x.at):], 3*spec.Crop,
 		axis{size: w, first: x.first, count: x.count},
 		axis{size: h, first: y.first, count: y.count},
-		filterOf(spec.Interpolation), s)
+		filterOf(spec.Interpolation), s, best())
 	return nil
 }
 
@@ -122,7 +122,7 @@ func (im *Image) RegionView(spec preprocess.Spec, r Region, dst []uint8) error {
 	defer s.free()
 	source := view{pix: im.Pix[3*(r.Top*im.W+r.Left):], w: r.Width, h: r.Height, stride: 3 * im.W}
 	whole := axis{size: spec.Crop, count: spec.Crop}
-	source.resample(dst, 3*spec.Crop, whole, whole, filterOf(spec.Interpolation), s)
+	source.resample(dst, 3*spec.Crop, whole, whole, filterOf(spec.Interpolation), s, best())
 	if r.Flip {
 		for y := range spec.Crop {
 			flip(dst[3*y*spec.Crop:][:3*spec.Crop])

@@ -90,9 +90,10 @@ type Model struct {
 	FormatVersion int               `json:"format_version"`
 	Backbone      Backbone          `json:"backbone"`
 	Preprocess    preprocess.Spec   `json:"preprocess"`
-	EXIF          string            `json:"exif"`           // "ignore" or "apply"
-	Mode          string            `json:"mode,omitempty"` // FeatureExtraction, Finetune or Scratch; "" in models of an older fx
-	Seed          uint64            `json:"seed"`           // of the training
+	EXIF          string            `json:"exif"`                  // "ignore" or "apply"
+	FastDecode    bool              `json:"fast_decode,omitempty"` // as in store.Manifest
+	Mode          string            `json:"mode,omitempty"`        // FeatureExtraction, Finetune or Scratch; "" in models of an older fx
+	Seed          uint64            `json:"seed"`                  // of the training
 	Head          Head              `json:"head"`
 	HeadSHA256    string            `json:"head_sha256"` // of head.safetensors, set by Save
 	Classes       []string          `json:"classes"`

@@ -49,14 +49,15 @@ type Manifest struct {
 	Weights       string          `json:"weights"`        // how people call them: file name or seed:0
 	WeightsSHA256 string          `json:"weights_sha256"`
 	Preprocess    preprocess.Spec `json:"preprocess"`
-	EXIF          string          `json:"exif"`          // ignore or apply
-	Decoder       string          `json:"decoder"`       // pixels differ a little between decoders
-	Provider      string          `json:"provider"`      // features differ a little between CPU and CUDA
-	DType         DType           `json:"dtype"`         // of the stored embeddings
-	FeatureShape  []int           `json:"feature_shape"` // of one embedding, row-major: [512 13 13] or [1024]
-	Seed          uint64          `json:"seed"`          // of the random views; part of the identity where both have some
-	Views         int             `json:"views"`         // most random views of a photo, besides the centre view
-	Classes       []string        `json:"classes"`       // a label is an index into it
+	EXIF          string          `json:"exif"`                  // ignore or apply
+	Decoder       string          `json:"decoder"`               // pixels differ a little between decoders
+	FastDecode    bool            `json:"fast_decode,omitempty"` // JPEGs at a fraction of their size
+	Provider      string          `json:"provider"`              // features differ a little between CPU and CUDA
+	DType         DType           `json:"dtype"`                 // of the stored embeddings
+	FeatureShape  []int           `json:"feature_shape"`         // of one embedding, row-major: [512 13 13] or [1024]
+	Seed          uint64          `json:"seed"`                  // of the random views; part of the identity where both have some
+	Views         int             `json:"views"`                 // most random views of a photo, besides the centre view
+	Classes       []string        `json:"classes"`               // a label is an index into it
 	Made          Provenance      `json:"made"`
 }
 
@@ -140,6 +141,7 @@ func (m Manifest) Diff(now Manifest) []string {
 	differ("std", a.Std, b.Std)
 	differ("EXIF orientation", m.EXIF, now.EXIF)
 	differ("decoder", m.Decoder, now.Decoder)
+	differ("fast decode", m.FastDecode, now.FastDecode)
 	differ("provider", m.Provider, now.Provider)
 	differ("dtype", m.DType, now.DType)
 	if !slices.Equal(m.FeatureShape, now.FeatureShape) {
@@ -157,6 +159,9 @@ func (m Manifest) identity() string {
 	p := m.Preprocess
 	text := fmt.Sprintf("graph %s\nweights %s\nresize %d crop %d %s\nmean %v std %v\nexif %s\ndecoder %s\nprovider %s\ndtype %s\nshape %v\n",
 		m.GraphSHA256, m.WeightsSHA256, p.Resize, p.Crop, p.Interpolation, p.Mean, p.Std, m.EXIF, m.Decoder, m.Provider, m.DType, m.FeatureShape)
+	if m.FastDecode { // absent otherwise: older stores keep their identity
+		text += "fast decode\n"
+	}
 	sum := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(sum[:])
 }

@@ -26,6 +26,8 @@ func TestDiffNamesEveryFieldOfTheIdentity(t *testing.T) {
 			v.SetString("other")
 		case reflect.Int:
 			v.SetInt(7)
+		case reflect.Bool:
+			v.SetBool(!v.Bool())
 		case reflect.Uint64:
 			v.SetUint(7)
 		case reflect.Slice:

@@ -11,6 +11,7 @@ import (
 	"unicode/utf8"
 
 	"fx/internal/fail"
+	"fx/internal/filehash"
 )
 
 // The formats that Read knows, as Info names them.
@@ -33,7 +34,8 @@ type Info struct {
 }
 
 // Read returns the tensors of a file, whose content decides its format. The
-// file is read once, into memory that the tensors share, and hashed on the way.
+// file is read once, into memory that the tensors share, and hashed on the way
+// unless its hash is remembered (package filehash).
 // A checkpoint is opened: {"state_dict": …}, {"model": …} and the like.
 //
 // Errors are of kind fail.Model and name the file; of kind fail.Usage where
@@ -83,16 +85,25 @@ func readAll(path string, info *Info) ([]byte, error) {
 	if _, err := sniff(head, info.Bytes); err != nil {
 		return nil, fail.Wrap(fail.Model, err, damagedHint, "%s", path)
 	}
+	sum, known := filehash.Known(f)
 	file, hash := make([]byte, info.Bytes), sha256.New()
 	for rest := file; len(rest) > 0; {
 		n := min(len(rest), 1<<20)
 		if _, err := io.ReadFull(f, rest[:n]); err != nil {
 			return nil, fail.Wrap(fail.Model, err, "Was it written to meanwhile? Run it again.", "reading %s", path)
 		}
-		hash.Write(rest[:n])
+		if !known {
+			hash.Write(rest[:n])
+		}
 		rest = rest[n:]
 	}
-	info.SHA256 = hex.EncodeToString(hash.Sum(nil))
+	if !known {
+		sum = hex.EncodeToString(hash.Sum(nil))
+		filehash.Remember(f, sum)
+	} else if again, still := filehash.Known(f); !still || again != sum {
+		return nil, fail.New(fail.Model, "Run it again.", "%s was written to while fx read it", path)
+	}
+	info.SHA256 = sum
 	return file, nil
 }
 
