@@ -81,7 +81,7 @@ func fit(ctx context.Context, o fitOptions) (measurement, error) {
 	sorted := slices.Sorted(slices.Values(m.AllSeconds))
 	m.Seconds = sorted[len(sorted)/2]
 	m.PeakRSSBytes = peakRSS()
-	m.Iterations, m.Converged = len(result.Epochs), result.Converged
+	m.Iterations, m.Evaluations, m.Converged = len(result.Epochs), result.Evaluations, result.Converged
 	metrics, err := head.Evaluate(ctx, layout, result.Params, val)
 	if err != nil {
 		return measurement{}, err
