@@ -48,7 +48,7 @@ func metricPays(l Layout, samples int) bool {
 // newMetric factorises M; nil where the features are not finite.
 func newMetric(ctx context.Context, l Layout, spread *spreadOf, l2 float64) (*metric, error) {
 	n, k := l.Features, float64(l.Classes)
-	curvature := (1 - 1/k) / k
+	curvature := 1 / k // on weights that sum to 0 over the classes, as all that L-BFGS sees do
 	var trace float64
 	for i := range n {
 		trace += curvature * float64(spread.lower[i*n+i])
