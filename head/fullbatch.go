@@ -40,7 +40,7 @@ const (
 	blockRows = 1536    // their logits and residuals stay in the last cache
 	taskRows  = 96      // rows of a block that one goroutine takes at a time
 	fewLogits = 16      // classes up to which packing weights costs more than it saves
-	worthTwo  = 1 << 19 // multiplications from which a second goroutine pays
+	worthTwo  = 1 << 18 // multiplications from which a second goroutine pays
 )
 
 func newFullBatch[T number](l Layout, d Data, samples []sample, classWeights []float64) *fullBatch[T] {

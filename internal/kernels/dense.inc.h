@@ -29,6 +29,11 @@ INLINE REAL SUM_LANES(rvec v) {
 static void NAME(pack)(REAL *to, const REAL *b, int64_t pitch, int64_t k, int64_t columns) {
   for (; columns > 0; columns -= PANEL, b += PANEL) {
     const int64_t width = columns < PANEL ? columns : PANEL;
+    if (width == PANEL) {
+      for (int64_t i = 0; i < k; i++, to += PANEL)
+        UNROLL for (int n = 0; n < STRIPS; n++) *(rvec *)(to + n * WIDE) = *(const rvec *)(b + i * pitch + n * WIDE);
+      continue;
+    }
     for (int64_t i = 0; i < k; i++, to += PANEL) {
       memcpy(to, b + i * pitch, (size_t)width * sizeof(REAL));
       for (int64_t j = width; j < PANEL; j++) to[j] = 0;

@@ -25,23 +25,28 @@ INLINE vec exponential(vec x) {
 // weight · (probabilities - 1 at the label), and returns the cross entropy; hit tells
 // whether the label has the largest logit, the first of the largest.
 INLINE double softmax_row(float *z, int64_t classes, int64_t label, float weight, int *hit) {
-  const int64_t whole = round_up(classes, LANES);
+  const int64_t whole = round_up(classes, LANES), last = whole - LANES, lanes = classes < LANES ? classes : LANES;
   const float of_label = z[label];
-  float largest = z[0];
-  for (int64_t c = classes; c < whole; c++) z[c] = -INFINITY;
-  vec most = load(z);
-  for (int64_t c = LANES; c < whole; c += LANES) most = choose((ivec)(load(z + c) > most), load(z + c), most);
-  for (int i = 0; i < LANES; i++) largest = most[i] > largest ? most[i] : largest;
+  ivec places;
+  UNROLL for (int i = 0; i < LANES; i++) places[i] = i;
+  // Behind the classes there is e^-∞, as far as one can tell.
+  const vec tail = choose(places < (int32_t)(classes - last), load(z + last), splat(-INFINITY));
+  vec most = tail;
+  for (int64_t c = 0; c < last; c += LANES) most = choose((ivec)(load(z + c) > most), load(z + c), most);
+  float largest = most[0];
+  for (int64_t i = 1; i < lanes; i++) largest = most[i] > largest ? most[i] : largest;
   *hit = of_label == largest;
   for (int64_t c = 0; *hit && c < label; c++) *hit = z[c] < largest;
 
-  vec sum = {0};
-  for (int64_t c = 0; c < whole; c += LANES) {
+  vec sum = exponential(tail - largest);
+  store(z + last, sum);
+  for (int64_t c = 0; c < last; c += LANES) {
     vec e = exponential(load(z + c) - largest);
     sum += e;
     store(z + c, e);
   }
-  const double total = lanes_sum(sum);
+  double total = 0;
+  for (int64_t i = 0; i < lanes; i++) total += sum[i];
   const float scale = weight / (float)total;
   for (int64_t c = 0; c < whole; c += LANES) store(z + c, load(z + c) * scale);
   z[label] -= weight;
