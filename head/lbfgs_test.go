@@ -102,10 +102,13 @@ func TestLBFGSKeepsItsToleranceInFloat64(t *testing.T) {
 
 func TestSinglePrecisionGradientIsWithinItsResolution(t *testing.T) {
 	for _, l := range []Layout{manyBlocks, {Kind: Linear, Features: 300, Positions: 1, Classes: 2}, {Kind: Linear, Features: 9, Positions: 1, Classes: 150}} {
-		for _, scale := range []float64{0.1, 1} {
-			d := correlatedData(l, 1700)
+		for _, c := range []struct {
+			rows  int
+			scale float64
+		}{{1700, 0.1}, {1700, 1}, {30, 1}} {
+			d := correlatedData(l, c.rows)
 			x := make([]float64, l.ParameterCount())
-			convert(x, uniform(weight, len(x), scale))
+			convert(x, uniform(weight, len(x), c.scale))
 			single, double := make([]float64, len(x)), make([]float64, len(x))
 			quick := newFullBatch[float32](l, d, d.allViews(), nil)
 			a, err := quick.at(context.Background(), x, single)
@@ -234,6 +237,34 @@ func TestDegenerateFeaturesHaveAnOptimum(t *testing.T) {
 		if got := largestDerivative(t, l, r.Params, d, 1.0/2000); !(r.Converged && got < 2e-4) {
 			t.Errorf("%s: converged %t after %d iterations with a derivative of %g", name, r.Converged, len(r.Epochs), got)
 		}
+	}
+}
+
+// Without a penalty to speak of, rounding alone keeps the covariance of copies from
+// having a factor.
+func TestMetricOfCopiesIsPositiveDefinite(t *testing.T) {
+	l := Layout{Kind: Linear, Features: 130, Positions: 1, Classes: 3}
+	d := correlatedData(l, 600)
+	copies := Data{Photos: d.Photos, Row: func(i int, buffer []float32) []float32 {
+		for j := range buffer {
+			buffer[j] = d.Row(i, nil)[j%5]
+		}
+		return buffer
+	}}
+	spread, err := spreadOfSamples(context.Background(), l, copies, copies.allViews())
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, err := newMetric(context.Background(), l, spread, 1e-12)
+	if err != nil || m == nil {
+		t.Fatalf("metric %v, %v", m, err)
+	}
+	v := make([]float64, l.ParameterCount())
+	convert(v, uniform(weight, len(v), 1))
+	w := slices.Clone(v)
+	m.apply(w)
+	if along := dot(v, w); !(along > 0 && finite(along)) {
+		t.Errorf("vᵀ·M⁻¹·v is %g", along)
 	}
 }
 
