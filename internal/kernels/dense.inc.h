@@ -151,11 +151,11 @@ static void NAME(multiply)(REAL *c, int64_t c_pitch, const REAL *a, int64_t a_pi
   }
 #if LANES == 16 || defined(__aarch64__)
 enum { NAME(dot_rows) = 4, NAME(dot_columns) = 4 };
-DOTS(4, 4) DOTS(4, 1) DOTS(1, 4) DOTS(1, 1) DOTS(4, 2)
+DOTS(4, 4) DOTS(4, 2) DOTS(4, 1) DOTS(1, 1)
 #define DOTS_ALL NAME(dots_4_4)
 #else
 enum { NAME(dot_rows) = 4, NAME(dot_columns) = 2 };
-DOTS(4, 1) DOTS(1, 2) DOTS(1, 1) DOTS(4, 2)
+DOTS(4, 2) DOTS(4, 1) DOTS(1, 1)
 #define DOTS_ALL NAME(dots_4_2)
 #endif
 
