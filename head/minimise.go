@@ -35,6 +35,7 @@ type minimiser struct {
 
 	x, grad []float64
 	value   float64
+	length  float64 // of the last step, in directions; 0 before the first
 
 	steps, changes [][]float64 // the oldest first
 	inverse        []float64   // 1 / (step · change)
@@ -67,7 +68,7 @@ func (m *minimiser) run(ctx context.Context, tolerance float64, iterations int, 
 			return false, err
 		}
 		if !moved && len(m.steps) > 0 { // what was learned may mislead: once more without
-			m.steps, m.changes, m.inverse = nil, nil, nil
+			m.steps, m.changes, m.inverse, m.length = nil, nil, nil, 0
 			moved, err = m.step(ctx)
 			if err != nil {
 				return false, err
@@ -101,8 +102,10 @@ func (m *minimiser) step(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
-// aim sets the direction, by the two-loop recursion, and returns the first step
-// to try along it.
+// aim sets the direction, by the two-loop recursion, and returns the first step to
+// try along it: 1, but twice the last where that had to be short. Far from the
+// optimum the preconditioner is wrong by the same factor for a while, and each step
+// that is too long costs an evaluation.
 func (m *minimiser) aim() float64 {
 	d := m.direction
 	each(len(d), func(from, to int) {
@@ -116,20 +119,32 @@ func (m *minimiser) aim() float64 {
 		alpha[i] = m.inverse[i] * dot(m.steps[i], d)
 		addScaled(d, -alpha[i], m.changes[i])
 	}
-	length := 1.0
-	if !m.of.precondition(d) {
-		if last >= 0 {
-			scale := 1 / (m.inverse[last] * dot(m.changes[last], m.changes[last]))
-			each(len(d), func(from, to int) { floats.Scale(scale, d[from:to]) })
-		} else {
-			length = 1 / max(1, floats.Norm(m.grad, 1)) // of the order of scipy's first step
-		}
+	conditioned := m.of.precondition(d)
+	if last >= 0 {
+		scale := m.scale()
+		each(len(d), func(from, to int) { floats.Scale(scale, d[from:to]) })
 	}
 	for i := range alpha {
 		beta := m.inverse[i] * dot(m.changes[i], d)
 		addScaled(d, alpha[i]-beta, m.steps[i])
 	}
-	return length
+	switch {
+	case conditioned && m.length > 0:
+		return min(1, 2*m.length)
+	case conditioned || last >= 0:
+		return 1
+	}
+	return 1 / max(1, floats.Norm(m.grad, 1)) // of the order of scipy's first step
+}
+
+// scale is what makes the first matrix agree with the last change of the gradient
+// (Nocedal and Wright, 7.20, with the preconditioner as the unit of length).
+func (m *minimiser) scale() float64 {
+	last := len(m.steps) - 1
+	y := m.grad2 // free between searches
+	copy(y, m.changes[last])
+	m.of.precondition(y)
+	return 1 / (m.inverse[last] * dot(m.changes[last], y))
 }
 
 // remember keeps the step to x2 and the change of the gradient.
@@ -170,6 +185,7 @@ func (m *minimiser) search(ctx context.Context, length, slope float64) (value fl
 		lowEnough := value <= m.value+decrease*length*slope+m.of.noise()
 		switch {
 		case lowEnough && here >= steepness*slope && here <= -steepness*slope || norm(m.grad2) <= m.tolerance:
+			m.length = length
 			return value, true, nil
 		case here < 0 && lowEnough:
 			low, lowSlope = length, here
