@@ -134,7 +134,7 @@ func crossValidate(ctx context.Context, l Layout, d Data, fold []int, folds int,
 	}
 	fits := make([]*foldFit, folds)
 	for k := range fits {
-		fits[k] = newFoldFit(ctx, l, d, fold, k, o)
+		fits[k] = newFoldFit(l, d, fold, k, o)
 	}
 	task := report.Begin("cross-validate", int64(len(grid)*folds), "fits")
 	defer task.End()
@@ -198,7 +198,7 @@ type foldFit struct {
 	held    []sample // the photos of the fold
 }
 
-func newFoldFit(ctx context.Context, l Layout, d Data, fold []int, k int, o CrossValidationOptions) *foldFit {
+func newFoldFit(l Layout, d Data, fold []int, k int, o CrossValidationOptions) *foldFit {
 	learned := Data{Row: d.Row}
 	if o.Tolerance == 0 {
 		o.Tolerance = crossValidationLimit
@@ -214,18 +214,18 @@ func newFoldFit(ctx context.Context, l Layout, d Data, fold []int, k int, o Cros
 			learned.Photos = append(learned.Photos, d.Photos[i])
 		}
 	}
-	f.problem = newRegularised(ctx, l, learned, f.options)
+	f.problem = newRegularised(l, learned, f.options)
 	return f
 }
 
 // judge fits with the penalty l2 and fills in the results of the fold's photos.
 func (f *foldFit) judge(ctx context.Context, l2 float64, results []judged) error {
 	f.problem.l2 = l2
-	result, err := f.problem.minimise(make([]float64, len(f.problem.grad)), f.options, nil)
+	x, _, err := f.problem.minimise(ctx, f.options, nil)
 	if err != nil {
 		return err
 	}
-	f.network.params = params[float32](f.problem.paramsAt(result.X))
+	f.network.params = params[float32](f.problem.paramsAt(x))
 	judged, err := f.network.judge(ctx, f.held, true)
 	for i, s := range f.held {
 		if err == nil {

@@ -8,8 +8,8 @@
 //
 // There are two heads, linear and SqueezeNet's 1×1 convolution (Kind), and two
 // solvers (Solver): SGD follows torch.optim.SGD in float32 and keeps the epoch
-// with the best val accuracy; L-BFGS finds, in float64, the optimum that
-// scikit-learn's LogisticRegression finds.
+// with the best val accuracy; L-BFGS finds the optimum that scikit-learn's
+// LogisticRegression finds.
 //
 // CrossValidate chooses the penalty of L-BFGS and judges each photo by heads
 // that had not seen it; LabelIssues finds by such probabilities the photos whose

@@ -36,6 +36,8 @@ type Result struct {
 	ParametersTrained int
 	// Converged tells that LBFGS reached the tolerance; SGD has none and leaves it false.
 	Converged bool
+	// Evaluations is how often LBFGS computed the gradient of all photos.
+	Evaluations int
 }
 
 // Fit trains a head of layout l on train and judges it on val after each

@@ -1,6 +1,10 @@
 package head
 
-import "gonum.org/v1/gonum/blas"
+import (
+	"gonum.org/v1/gonum/blas"
+
+	"fx/internal/kernels"
+)
 
 // linear is logits = x·Wᵀ + b.
 type linear[T number] struct{ layout Layout }
@@ -10,10 +14,12 @@ func (k linear[T]) batch() int { return 64 }
 func (k linear[T]) forward(p params[T], s *scratch[T], count int, scale T) {
 	l := k.layout
 	logits := s.logits[:count*l.Classes]
+	kernels.MultiplyTransposed(logits, l.Classes, s.input, l.Features, count, l.Features, p.Weight, l.Features, l.Classes)
 	for i := range count {
-		copy(logits[i*l.Classes:], p.Bias)
+		for c, b := range p.Bias {
+			logits[i*l.Classes+c] = b + scale*logits[i*l.Classes+c]
+		}
 	}
-	gemm(blas.NoTrans, blas.Trans, count, l.Classes, l.Features, scale, s.input, p.Weight, logits)
 }
 
 func (k linear[T]) backward(g params[T], s *scratch[T], count int, scale T) {

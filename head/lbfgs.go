@@ -2,11 +2,6 @@ package head
 
 import (
 	"context"
-	"math"
-	"slices"
-
-	"gonum.org/v1/gonum/floats"
-	"gonum.org/v1/gonum/optimize"
 
 	"fx/internal/fail"
 )
@@ -15,99 +10,111 @@ import (
 const (
 	defaultTolerance  = 1e-7
 	defaultIterations = 1000
-	// maxSearch is how many points one line search looks at. Where rounding
-	// hides the slope, gonum's MoreThuente goes round for ever: its nextStep
-	// forgets that the minimum was bracketed, which MINPACK-2's dcstep never does.
-	maxSearch = 50
 )
 
-// lbfgs trains by L-BFGS in float64 on every view of every training photo,
-// without dropout, from 0: the problem is strictly convex but for the biases, so the
-// start decides nothing. Nocedal and Wright, Numerical Optimization, chapter 7; the
-// line search of Moré and Thuente 1994.
+// lbfgs trains by L-BFGS on every view of every training photo, without dropout,
+// from 0: the problem is strictly convex but for the biases, so the start decides
+// nothing.
 func (f *fitting) lbfgs(ctx context.Context) error {
-	q := newRegularised(ctx, f.layout, f.train, f.options)
+	q := newRegularised(f.layout, f.train, f.options)
 	val := newNetwork[float32](f.layout, f.val.Row)
 	recorder := &lbfgsRecorder{ctx: ctx, fitting: f, objective: q, network: val, samples: f.val.centreViews()}
-	result, err := q.minimise(make([]float64, f.layout.ParameterCount()), f.options, recorder)
-	if recorder.err != nil {
-		return recorder.err
-	}
+	x, converged, err := q.minimise(ctx, f.options, recorder.add)
 	if err != nil {
 		return err
 	}
 	if len(f.result.Epochs) == 0 { // the start is the optimum
-		if err := recorder.add(result.X); err != nil {
+		if err := recorder.add(x); err != nil {
 			return err
 		}
 	}
 	// Other ends are no errors: rounding stops the line search a little above
 	// the tolerance, or the iterations are spent. The point reached is kept.
-	f.result.Converged = result.Status == optimize.GradientThreshold
-	f.result.Params = Params(q.paramsAt(result.X))
+	f.result.Converged, f.result.Evaluations = converged, q.evaluations
+	f.result.Params = Params(q.paramsAt(x))
 	last := f.result.Epochs[len(f.result.Epochs)-1]
 	f.result.BestEpoch, f.result.BestValAccuracy = last.Epoch, last.ValAccuracy
 	return nil
 }
 
 // regularised is mean cross entropy + λ/2·Σ weight² of the parameters x =
-// (weight, bias). It keeps the value and gradient of the point it saw last,
-// since the optimiser asks for them in two calls.
+// (weight, bias). Its products are float32's, as are the features; where the
+// tolerance asks for more than they can tell, the last iterations' are float64's.
+// Parameters, sums over the parameters and L-BFGS's memory are always float64.
 type regularised struct {
-	ctx       context.Context
-	network   *network[float64]
-	objective objective
-	l2        float64
+	layout  Layout
+	data    Data
+	samples []sample
+	options Options
+	l2      float64
 
-	x, grad []float64 // the last point and the gradient there
-	out     outcome
-	loss    float64
-	err     error
+	quick  *fullBatch[float32]
+	slow   *fullBatch[float64] // nil until it is needed
+	exact  bool                // slow is in use
+	spread *spreadOf           // nil where a metric does not pay
+	metric *metric
 
-	searched int // evaluations since the last iteration
+	out         outcome // of the last point
+	value       float64
+	evaluations int
 }
 
-func newRegularised(ctx context.Context, l Layout, train Data, o Options) *regularised {
-	q := &regularised{
-		ctx: ctx, network: newNetwork[float64](l, train.Row),
-		objective: objective{samples: train.allViews(), classWeights: o.ClassWeights},
-		l2:        o.L2,
-		grad:      make([]float64, l.ParameterCount()),
-	}
+func newRegularised(l Layout, train Data, o Options) *regularised {
+	q := &regularised{layout: l, data: train, samples: train.allViews(), options: o, l2: o.L2}
 	if q.l2 == 0 {
-		q.l2 = 1 / float64(len(q.objective.samples))
+		q.l2 = 1 / float64(len(q.samples))
 	}
+	q.quick = newFullBatch[float32](l, train, q.samples, o.ClassWeights)
 	return q
 }
 
-// minimise goes from start to the optimum. Spent iterations and a line search
-// that rounding stops are no errors: the point reached is returned.
-func (q *regularised) minimise(start []float64, o Options, recorder optimize.Recorder) (*optimize.Result, error) {
-	settings := &optimize.Settings{
-		GradientThreshold: o.Tolerance,
-		MajorIterations:   o.Iterations,
-		Converger:         optimize.NeverTerminate{},
-		Recorder:          &searchCounter{problem: q, next: recorder},
+// minimise goes from 0 to the optimum. Spent iterations and a line search that
+// rounding stops are no errors: the point reached is returned. after, where not
+// nil, is called with the point that each iteration reaches.
+func (q *regularised) minimise(ctx context.Context, o Options, after func(x []float64) error) (x []float64, converged bool, err error) {
+	tolerance, iterations := o.Tolerance, o.Iterations
+	if tolerance == 0 {
+		tolerance = defaultTolerance
 	}
-	if settings.GradientThreshold == 0 {
-		settings.GradientThreshold = defaultTolerance
+	if iterations == 0 {
+		iterations = defaultIterations
 	}
-	if settings.MajorIterations == 0 {
-		settings.MajorIterations = defaultIterations
+	if err := q.prepare(ctx); err != nil {
+		return nil, false, err
 	}
-	q.x, q.searched = nil, 0 // the penalty may have changed since
-	problem := optimize.Problem{Func: q.value, Grad: q.gradient, Status: q.status}
-	result, err := optimize.Minimize(problem, start, settings, &optimize.LBFGS{
-		Linesearcher:      &optimize.MoreThuente{DecreaseFactor: 1e-4},
-		GradStopThreshold: math.NaN(), // GradientThreshold decides
-	})
-	if q.err != nil {
-		return nil, q.err
+	resolution, err := q.quick.resolution(ctx)
+	if err != nil {
+		return nil, false, err
 	}
-	if result == nil {
-		return nil, fail.Wrap(fail.Other, err, "Use --solver sgd.", "L-BFGS could not start")
+	m := newMinimiser(q, make([]float64, q.layout.ParameterCount()))
+	done := func() error {
+		iterations--
+		if after == nil {
+			return nil
+		}
+		return after(m.x)
 	}
-	return result, nil
+	q.exact = false
+	converged, err = m.run(ctx, max(tolerance, resolution), iterations, done)
+	if err == nil && (tolerance < resolution || !converged) && iterations > 0 {
+		q.exact = true
+		converged, err = m.run(ctx, tolerance, iterations, done)
+	}
+	return m.x, converged, err
+}
+
+// prepare makes the metric for the penalty, where that pays.
+func (q *regularised) prepare(ctx context.Context) (err error) {
+	if !metricPays(q.layout, len(q.samples)) {
+		return nil
+	}
+	if q.spread == nil { // the same for every penalty
+		if q.spread, err = spreadOfSamples(ctx, q.layout, q.data, q.samples); err != nil {
+			return err
+		}
+	}
+	q.metric, err = newMetric(ctx, q.layout, q.spread, q.l2)
+	return err
 }
 
 // paramsAt returns the parameters of the point x.
@@ -115,66 +122,45 @@ func (q *regularised) paramsAt(x []float64) params[float32] {
 	return params[float32]{Weight: narrow(x[:q.weights()]), Bias: narrow(x[q.weights():])}
 }
 
-func (q *regularised) weights() int { return q.network.layout.Classes * q.network.layout.Features }
+func (q *regularised) weights() int { return q.layout.Classes * q.layout.Features }
 
-// at makes x the last point seen.
-func (q *regularised) at(x []float64) {
-	if q.x != nil && slices.Equal(x, q.x) {
-		return
+func (q *regularised) at(ctx context.Context, x, grad []float64) (float64, error) {
+	q.evaluations++
+	var err error
+	if q.exact {
+		if q.slow == nil {
+			q.slow = newFullBatch[float64](q.layout, q.data, q.samples, q.options.ClassWeights)
+		}
+		q.out, err = q.slow.at(ctx, x, grad)
+	} else {
+		q.out, err = q.quick.at(ctx, x, grad)
 	}
-	q.x = append(q.x[:0], x...)
-	w := q.weights()
-	q.network.params = params[float64]{Weight: q.x[:w], Bias: q.x[w:]}
-	out, err := q.network.gradient(q.ctx, q.objective, params[float64]{Weight: q.grad[:w], Bias: q.grad[w:]})
-	if err == nil && !finite(out.loss) {
-		err = fail.New(fail.NonFinite, verifyHint, "the training loss is %g in L-BFGS", out.loss)
+	if err == nil && !finite(q.out.loss) {
+		err = fail.New(fail.NonFinite, verifyHint, "the training loss is %g in L-BFGS", q.out.loss)
 	}
 	if err != nil {
-		q.err = err
-		return
+		return 0, err
 	}
-	q.out = out
-	q.loss = out.loss + q.l2/2*floats.Dot(q.x[:w], q.x[:w])
-	floats.AddScaled(q.grad[:w], q.l2, q.x[:w])
+	w := q.weights()
+	addScaled(grad[:w], q.l2, x[:w])
+	q.value = q.out.loss + q.l2/2*dot(x[:w], x[:w])
+	return q.value, nil
 }
 
-func (q *regularised) value(x []float64) float64 {
-	q.searched++
-	q.at(x)
-	return q.loss
+func (q *regularised) precondition(v []float64) bool {
+	if q.metric == nil {
+		return false
+	}
+	q.metric.apply(v)
+	return true
 }
 
-func (q *regularised) gradient(grad, x []float64) {
-	q.at(x)
-	copy(grad, q.grad)
-}
-
-func (q *regularised) status() (optimize.Status, error) {
-	if q.err != nil {
-		return optimize.Failure, q.err
+// noise is a few units of the last place of the losses summed up in value.
+func (q *regularised) noise() float64 {
+	if q.exact {
+		return 0x1p-48 * q.value
 	}
-	if q.searched > maxSearch {
-		return optimize.StepConvergence, nil
-	}
-	return optimize.NotTerminated, nil
-}
-
-// searchCounter starts the count of a line search anew at each iteration.
-type searchCounter struct {
-	problem *regularised
-	next    optimize.Recorder // nil: nobody else listens
-}
-
-func (c *searchCounter) Init() error { return nil }
-
-func (c *searchCounter) Record(at *optimize.Location, op optimize.Operation, stats *optimize.Stats) error {
-	if op == optimize.MajorIteration {
-		c.problem.searched = 0
-	}
-	if c.next == nil {
-		return nil
-	}
-	return c.next.Record(at, op, stats)
+	return 0x1p-20 * q.value
 }
 
 // lbfgsRecorder turns iterations into epochs.
@@ -184,36 +170,16 @@ type lbfgsRecorder struct {
 	objective *regularised
 	network   *network[float32]
 	samples   []sample
-	started   bool
-	err       error
-}
-
-func (r *lbfgsRecorder) Init() error { return nil }
-
-func (r *lbfgsRecorder) Record(at *optimize.Location, op optimize.Operation, _ *optimize.Stats) error {
-	if op != optimize.MajorIteration {
-		return nil
-	}
-	if !r.started { // gonum tells the start too
-		r.started = true
-		return nil
-	}
-	r.err = r.add(at.X)
-	return r.err
 }
 
 // add records the point x as an epoch.
 func (r *lbfgsRecorder) add(x []float64) error {
 	q := r.objective
-	q.at(x)
-	if q.err != nil {
-		return q.err
-	}
 	r.network.params = q.paramsAt(x)
 	_, err := r.fitting.finish(r.ctx, r.network, r.samples, Epoch{
 		Epoch:         len(r.fitting.result.Epochs) + 1,
 		TrainLoss:     q.out.loss,
-		TrainAccuracy: float64(q.out.correct) / float64(len(q.objective.samples)),
+		TrainAccuracy: float64(q.out.correct) / float64(len(q.samples)),
 	})
 	return err
 }

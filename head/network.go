@@ -87,15 +87,9 @@ func (n *network[T]) grow(workers, parts int) {
 func (n *network[T]) load(s *scratch[T], samples []sample, drop *dropout) error {
 	width := n.layout.width()
 	for i, sample := range samples {
-		row := n.row(sample.row, s.buffer)
-		if len(row) != width {
-			return fail.New(fail.Usage, "The features must come from the backbone that the head is made for.",
-				"row %d has %d values, the head reads %d", sample.row, len(row), width)
-		}
-		if drop != nil {
-			drop.fill(sample, s.bits)
-			applyMask(s.masked, row, s.bits)
-			row = s.masked
+		row, err := n.features(s, sample, drop)
+		if err != nil {
+			return err
 		}
 		if whole, ok := any(row).([]T); ok && len(samples) == 1 {
 			s.input = whole
@@ -105,6 +99,22 @@ func (n *network[T]) load(s *scratch[T], samples []sample, drop *dropout) error 
 	}
 	s.input = s.own
 	return nil
+}
+
+// features returns the features of a sample, without those that dropout drops. They
+// may lie in s until the next call.
+func (n *network[T]) features(s *scratch[T], of sample, drop *dropout) ([]float32, error) {
+	row := n.row(of.row, s.buffer)
+	if width := n.layout.width(); len(row) != width {
+		return nil, fail.New(fail.Usage, "The features must come from the backbone that the head is made for.",
+			"row %d has %d values, the head reads %d", of.row, len(row), width)
+	}
+	if drop == nil {
+		return row, nil
+	}
+	drop.fill(of, s.bits)
+	applyMask(s.masked, row, s.bits)
+	return s.masked, nil
 }
 
 // widen converts src to the arithmetic of dst.

@@ -45,7 +45,9 @@ type Options struct {
 	// same optimum at C = 1/(λ·rows), for two classes at C = 2/(λ·rows) since
 	// it penalises their difference alone. 0 stands for 1/rows.
 	L2 float64
-	// Tolerance is the largest absolute derivative at which LBFGS stops; 0 stands for 1e-7.
+	// Tolerance is the largest absolute derivative at which LBFGS stops; 0 stands for
+	// 1e-7. Products are in float32 until derivatives are as small as those can tell,
+	// about 1e-7 times the features' size, then in float64, which takes twice as long.
 	Tolerance float64
 	// Iterations is how many LBFGS takes at most; 0 stands for 1000.
 	Iterations int

@@ -18,25 +18,24 @@ func RangeTest(ctx context.Context, l Layout, train Data, o Options, test ranget
 	if err := checkFit(l, train, train, o); err != nil {
 		return rangetest.Result{}, err
 	}
-	n, gradient := newNetwork[float32](l, train.Row), newParams[float32](l)
+	n := newNetwork[float32](l, train.Row)
 	return rangetest.Run(ctx, test, func(_ context.Context, repeat int) (rangetest.Update, error) {
 		of := o
 		of.Seed += uint64(repeat)
 		n.params = params[float32](Initial(l, of.Seed))
-		t := &tried{network: n, gradient: gradient, velocity: newParams[float32](l), options: of, plan: newSchedule(l, train, of)}
+		t := &tried{stepper: newStepper(n, min(of.BatchSize, len(train.Photos))), options: of, plan: newSchedule(l, train, of)}
 		return t.update, nil
 	})
 }
 
 // tried is one training of a RangeTest.
 type tried struct {
-	network            *network[float32]
-	gradient, velocity params[float32]
-	options            Options
-	plan               schedule
-	epoch              int
-	order              []sample // what is left of the epoch
-	drop               *dropout
+	stepper stepper
+	options Options
+	plan    schedule
+	epoch   int
+	order   []sample // what is left of the epoch
+	drop    *dropout
 }
 
 // update does the next step at a rate and returns the loss before it. A loss that is
@@ -48,12 +47,7 @@ func (t *tried) update(ctx context.Context, rate float64) (float64, error) {
 	}
 	batch := t.order[:min(t.options.BatchSize, len(t.order))]
 	t.order = t.order[len(batch):]
-	out, err := t.network.gradient(ctx, objective{batch, t.options.ClassWeights, t.drop}, t.gradient)
-	if err != nil || !finite(out.loss) {
-		return out.loss, err
-	}
 	t.options.LR = rate
-	t.options.step(t.network.params.Weight, t.gradient.Weight, t.velocity.Weight)
-	t.options.step(t.network.params.Bias, t.gradient.Bias, t.velocity.Bias)
-	return out.loss, nil
+	out, err := t.stepper.step(ctx, objective{batch, t.options.ClassWeights, t.drop}, t.options)
+	return out.loss, err
 }

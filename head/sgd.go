@@ -42,14 +42,14 @@ func (f *fitting) sgd(ctx context.Context, initial Params, plan schedule) error 
 	val := newNetwork[float32](f.layout, f.val.Row)
 	val.params = train.params
 	valSamples := f.val.centreViews()
-	gradient, velocity := newParams[float32](f.layout), newParams[float32](f.layout)
+	stepper := newStepper(train, min(o.BatchSize, len(f.train.Photos)))
 	for epoch := 1; epoch <= o.Epochs; epoch++ {
 		e := Epoch{Epoch: epoch}
 		order, drop := plan.order(epoch), plan.drop(epoch)
 		correct := 0
 		for batch := 0; batch*o.BatchSize < len(order); batch++ {
 			samples := order[batch*o.BatchSize : min((batch+1)*o.BatchSize, len(order))]
-			out, err := train.gradient(ctx, objective{samples, o.ClassWeights, drop}, gradient)
+			out, err := stepper.step(ctx, objective{samples, o.ClassWeights, drop}, o)
 			if err != nil {
 				return err
 			}
@@ -58,8 +58,6 @@ func (f *fitting) sgd(ctx context.Context, initial Params, plan schedule) error 
 			}
 			e.TrainLoss += out.loss * float64(len(samples))
 			correct += out.correct
-			o.step(train.params.Weight, gradient.Weight, velocity.Weight)
-			o.step(train.params.Bias, gradient.Bias, velocity.Bias)
 		}
 		e.TrainLoss /= float64(len(order))
 		e.TrainAccuracy = float64(correct) / float64(len(order))

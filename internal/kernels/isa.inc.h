@@ -4,9 +4,21 @@
 
 #include "matrices.inc.h"
 
+#define REAL float
+#define NAME(x) x##_f32
+#include "dense.inc.h"
+#undef REAL
+#undef NAME
+#define REAL double
+#define NAME(x) x##_f64
+#include "dense.inc.h"
+#undef REAL
+#undef NAME
+
 #include "batch_norm.inc.h"
 #include "conv_weight.inc.h"
 #include "elementwise.inc.h"
+#include "head.inc.h"
 #include "max_pool.inc.h"
 #include "tiles.inc.h"
 #include "winograd.inc.h"
@@ -40,4 +52,16 @@ const fx_isa ISA = {
     .norm_gradient = norm_gradient,
     .relu_gradient = relu_gradient,
     .sgd = sgd,
+    .panel_f32 = panel_f32,
+    .pack_f32 = pack_f32,
+    .pack_transposed_f32 = pack_transposed_f32,
+    .multiply_f32 = multiply_f32,
+    .dots_f32 = dots_f32,
+    .panel_f64 = panel_f64,
+    .pack_f64 = pack_f64,
+    .pack_transposed_f64 = pack_transposed_f64,
+    .multiply_f64 = multiply_f64,
+    .dots_f64 = dots_f64,
+    .softmax = softmax,
+    .head_step = head_step,
 };

@@ -108,6 +108,28 @@ typedef struct {
   void (*relu_gradient)(const float *dy, const float *y, float *dx, int64_t count);
   void (*sgd)(const float *p, const float *g, const float *m, float *next_p, float *next_m, int64_t count,
               float rate, float momentum, float decay, int nesterov);
+
+  // Products of dense matrices, see dense.inc.h. A panel is so many columns of a
+  // packed matrix.
+  int64_t panel_f32, panel_f64;
+  void (*pack_f32)(float *to, const float *b, int64_t pitch, int64_t k, int64_t columns);
+  void (*pack_transposed_f32)(float *to, const float *b, int64_t pitch, int64_t k, int64_t columns);
+  void (*multiply_f32)(float *c, int64_t c_pitch, const float *a, int64_t a_pitch, int64_t rows, int64_t k,
+                       const float *b, int64_t columns, int add);
+  void (*dots_f32)(float *c, int64_t c_pitch, const float *a, int64_t a_pitch, int64_t rows, int64_t k,
+                   const float *b, int64_t b_pitch, int64_t columns);
+  void (*pack_f64)(double *to, const double *b, int64_t pitch, int64_t k, int64_t columns);
+  void (*pack_transposed_f64)(double *to, const double *b, int64_t pitch, int64_t k, int64_t columns);
+  void (*multiply_f64)(double *c, int64_t c_pitch, const double *a, int64_t a_pitch, int64_t rows, int64_t k,
+                       const double *b, int64_t columns, int add);
+  void (*dots_f64)(double *c, int64_t c_pitch, const double *a, int64_t a_pitch, int64_t rows, int64_t k,
+                   const double *b, int64_t b_pitch, int64_t columns);
+
+  // Of a classifier's head, see head.inc.h.
+  int64_t (*softmax)(float *z, int64_t pitch, int64_t rows, int64_t classes, const int32_t *labels,
+                     const float *weights, double *losses);
+  void (*head_step)(float *w, float *v, int64_t rows, const float *a, int64_t a_pitch, int64_t k, const float *b,
+                    int64_t columns, float rate, float momentum, float decay);
 } fx_isa;
 
 // The widest instruction set that this processor has; FX_KERNELS_ISA names another.

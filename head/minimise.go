@@ -1,0 +1,235 @@
+package head
+
+import (
+	"context"
+
+	"gonum.org/v1/gonum/floats"
+)
+
+// smooth is a convex function that minimise looks for the least value of.
+type smooth interface {
+	// at returns the value at x and writes the gradient to grad.
+	at(ctx context.Context, x, grad []float64) (float64, error)
+	// precondition replaces a gradient by an approximation of H⁻¹·gradient, H being
+	// the second derivatives, and tells whether it did.
+	precondition(v []float64) bool
+	// noise is the part of the value that rounding may change.
+	noise() float64
+}
+
+const (
+	memory = 10 // pairs of steps and changes of the gradient that L-BFGS keeps, as scikit-learn's
+	// A line search accepts a slope between steepness and -steepness times the first
+	// one's, and a value that keeps to Armijo's rule with decrease (Nocedal and
+	// Wright, Numerical Optimization, 3.1).
+	steepness = 0.9
+	decrease  = 1e-4
+	maxSearch = 20 // points that a line search looks at
+)
+
+// minimiser is L-BFGS (Nocedal and Wright, algorithm 7.4), whose first matrix may be
+// a preconditioner instead of a multiple of I.
+type minimiser struct {
+	of        smooth
+	tolerance float64 // run's
+
+	x, grad []float64
+	value   float64
+	length  float64 // of the last step, in directions; 0 before the first
+
+	steps, changes [][]float64 // the oldest first
+	inverse        []float64   // 1 / (step · change)
+	direction      []float64
+	x2, grad2      []float64 // the point that a line search looks at
+}
+
+func newMinimiser(of smooth, start []float64) *minimiser {
+	n := len(start)
+	return &minimiser{
+		of: of, x: start, grad: make([]float64, n),
+		direction: make([]float64, n), x2: make([]float64, n), grad2: make([]float64, n),
+	}
+}
+
+// run iterates until no derivative is above the tolerance, a line search finds
+// nothing better, or the iterations are spent. after is called behind each. A second
+// run goes on with what the first one learned.
+func (m *minimiser) run(ctx context.Context, tolerance float64, iterations int, after func() error) (converged bool, err error) {
+	m.tolerance = tolerance
+	if m.value, err = m.of.at(ctx, m.x, m.grad); err != nil {
+		return false, err
+	}
+	for range iterations {
+		if norm(m.grad) <= m.tolerance {
+			return true, nil
+		}
+		moved, err := m.step(ctx)
+		if err != nil {
+			return false, err
+		}
+		if !moved && len(m.steps) > 0 { // what was learned may mislead: once more without
+			m.steps, m.changes, m.inverse, m.length = nil, nil, nil, 0
+			moved, err = m.step(ctx)
+			if err != nil {
+				return false, err
+			}
+		}
+		if !moved {
+			return false, nil
+		}
+		if err := after(); err != nil {
+			return false, err
+		}
+	}
+	return norm(m.grad) <= m.tolerance, nil
+}
+
+// step goes along L-BFGS's direction and tells whether it found a better point.
+func (m *minimiser) step(ctx context.Context) (bool, error) {
+	length := m.aim()
+	slope := dot(m.direction, m.grad)
+	if !(slope < 0) {
+		return false, nil
+	}
+	value, found, err := m.search(ctx, length, slope)
+	if err != nil || !found {
+		return false, err
+	}
+	m.remember()
+	m.x, m.x2 = m.x2, m.x
+	m.grad, m.grad2 = m.grad2, m.grad
+	m.value = value
+	return true, nil
+}
+
+// aim sets the direction, by the two-loop recursion, and returns the first step to
+// try along it: 1, but twice the last where that had to be short. Far from the
+// optimum the preconditioner is wrong by the same factor for a while, and each step
+// that is too long costs an evaluation.
+func (m *minimiser) aim() float64 {
+	d := m.direction
+	each(len(d), func(from, to int) {
+		for i := from; i < to; i++ {
+			d[i] = -m.grad[i]
+		}
+	})
+	last := len(m.steps) - 1
+	alpha := make([]float64, last+1)
+	for i := last; i >= 0; i-- {
+		alpha[i] = m.inverse[i] * dot(m.steps[i], d)
+		addScaled(d, -alpha[i], m.changes[i])
+	}
+	conditioned := m.of.precondition(d)
+	if last >= 0 {
+		scale := m.scale()
+		each(len(d), func(from, to int) { floats.Scale(scale, d[from:to]) })
+	}
+	for i := range alpha {
+		beta := m.inverse[i] * dot(m.changes[i], d)
+		addScaled(d, alpha[i]-beta, m.steps[i])
+	}
+	switch {
+	case conditioned && m.length > 0:
+		return min(1, 2*m.length)
+	case conditioned || last >= 0:
+		return 1
+	}
+	return 1 / max(1, floats.Norm(m.grad, 1)) // of the order of scipy's first step
+}
+
+// scale is what makes the first matrix agree with the last change of the gradient
+// (Nocedal and Wright, 7.20, with the preconditioner as the unit of length).
+func (m *minimiser) scale() float64 {
+	last := len(m.steps) - 1
+	y := m.grad2 // free between searches
+	copy(y, m.changes[last])
+	m.of.precondition(y)
+	return 1 / (m.inverse[last] * dot(m.changes[last], y))
+}
+
+// remember keeps the step to x2 and the change of the gradient.
+func (m *minimiser) remember() {
+	var s, y []float64
+	if len(m.steps) == memory { // take the oldest pair's place
+		s, y = m.steps[0], m.changes[0]
+		m.steps, m.changes, m.inverse = m.steps[1:], m.changes[1:], m.inverse[1:]
+	} else {
+		s, y = make([]float64, len(m.x)), make([]float64, len(m.x))
+	}
+	each(len(s), func(from, to int) {
+		for i := from; i < to; i++ {
+			s[i], y[i] = m.x2[i]-m.x[i], m.grad2[i]-m.grad[i]
+		}
+	})
+	if along := dot(s, y); along > 0 { // always, but for rounding: the function is convex
+		m.steps, m.changes, m.inverse = append(m.steps, s), append(m.changes, y), append(m.inverse, 1/along)
+	}
+}
+
+// search looks along the direction for a point that is low and flat enough and
+// leaves it in x2, grad2. The slope of a convex function only rises along a line,
+// so that a secant between two slopes finds its zero.
+func (m *minimiser) search(ctx context.Context, length, slope float64) (value float64, found bool, err error) {
+	low, lowSlope := 0.0, slope // the farthest point known to lie before the least value
+	high, highSlope := 0.0, 0.0 // the nearest behind, 0 for none
+	for range maxSearch {
+		each(len(m.x), func(from, to int) {
+			for i := from; i < to; i++ {
+				m.x2[i] = m.x[i] + length*m.direction[i]
+			}
+		})
+		if value, err = m.of.at(ctx, m.x2, m.grad2); err != nil {
+			return 0, false, err
+		}
+		here := dot(m.direction, m.grad2)
+		lowEnough := value <= m.value+decrease*length*slope+m.of.noise()
+		switch {
+		case lowEnough && here >= steepness*slope && here <= -steepness*slope || norm(m.grad2) <= m.tolerance:
+			m.length = length
+			return value, true, nil
+		case here < 0 && lowEnough:
+			low, lowSlope = length, here
+		default:
+			high, highSlope = length, here
+		}
+		length = between(low, lowSlope, high, highSlope)
+		if high > 0 && high-low <= 1e-12*high {
+			break
+		}
+	}
+	return 0, false, nil
+}
+
+// between is the next point to look at: the zero of the secant, kept from the ends,
+// or, where nothing lies behind yet, as far as the secant from 0 says, within tenfold.
+func between(low, lowSlope, high, highSlope float64) float64 {
+	if high == 0 {
+		return 4 * low
+	}
+	at := low + (high-low)/2
+	if highSlope > 0 {
+		at = low - lowSlope*(high-low)/(highSlope-lowSlope)
+	}
+	return min(max(at, low+(high-low)/10), high-(high-low)/10)
+}
+
+// piece is how many values of a vector one goroutine takes at a time.
+const piece = 1 << 15
+
+// each calls do for all pieces of a vector.
+func each(n int, do func(from, to int)) {
+	pieces := (n + piece - 1) / piece
+	parallel(workersFor(pieces), pieces, func(_, i int) { do(i*piece, min((i+1)*piece, n)) })
+}
+
+// dot is the inner product, piece by piece.
+func dot(a, b []float64) float64 {
+	sums := make([]float64, (len(a)+piece-1)/piece)
+	each(len(a), func(from, to int) { sums[from/piece] = floats.Dot(a[from:to], b[from:to]) })
+	return floats.Sum(sums)
+}
+
+// addScaled adds alpha·v to sum.
+func addScaled(sum []float64, alpha float64, v []float64) {
+	each(len(sum), func(from, to int) { floats.AddScaled(sum[from:to], alpha, v[from:to]) })
+}

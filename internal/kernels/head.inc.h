@@ -1,0 +1,88 @@
+// What training a classifier's head does beside products: softmax with its loss and
+// gradient, and the step of SGD that never writes the gradient down.
+
+// exponential is e^x in single precision, for x up to 88: the method and polynomial of
+// Cephes' expf, two units of the last place at most. Below -87 it is that of -87; NaN stays.
+INLINE vec exponential(vec x) {
+  x = choose((ivec)(x < -87.0f), splat(-87.0f), x);
+  const vec magic = splat(12582912.0f); // 1.5·2²³: adding it rounds to an integer
+  vec rounded = x * 1.44269504088896341f + magic;
+  const ivec shift = (ivec)rounded << 23;
+  rounded -= magic;
+  x -= rounded * 0.693359375f;
+  x -= rounded * -2.12194440e-4f;
+  vec y = splat(1.9875691500e-4f);
+  y = y * x + 1.3981999507e-3f;
+  y = y * x + 8.3334519073e-3f;
+  y = y * x + 4.1665795894e-2f;
+  y = y * x + 1.6666665459e-1f;
+  y = y * x + 5.0000001201e-1f;
+  y = y * x * x + x + 1.0f;
+  return (vec)((ivec)y + shift);
+}
+
+// softmax turns a row of logits, z[0 … classes) with room to whole vectors behind, into
+// weight · (probabilities - 1 at the label), and returns the cross entropy; hit tells
+// whether the label has the largest logit, the first of the largest.
+INLINE double softmax_row(float *z, int64_t classes, int64_t label, float weight, int *hit) {
+  const int64_t whole = round_up(classes, LANES), last = whole - LANES, lanes = classes < LANES ? classes : LANES;
+  const float of_label = z[label];
+  ivec places;
+  UNROLL for (int i = 0; i < LANES; i++) places[i] = i;
+  // Behind the classes there is e^-∞, as far as one can tell.
+  const vec tail = choose(places < (int32_t)(classes - last), load(z + last), splat(-INFINITY));
+  vec most = tail;
+  for (int64_t c = 0; c < last; c += LANES) most = choose((ivec)(load(z + c) > most), load(z + c), most);
+  float largest = most[0];
+  for (int64_t i = 1; i < lanes; i++) largest = most[i] > largest ? most[i] : largest;
+  *hit = of_label == largest;
+  for (int64_t c = 0; *hit && c < label; c++) *hit = z[c] < largest;
+
+  vec sum = exponential(tail - largest);
+  store(z + last, sum);
+  for (int64_t c = 0; c < last; c += LANES) {
+    vec e = exponential(load(z + c) - largest);
+    sum += e;
+    store(z + c, e);
+  }
+  double total = 0;
+  for (int64_t i = 0; i < lanes; i++) total += sum[i];
+  const float scale = weight / (float)total;
+  for (int64_t c = 0; c < whole; c += LANES) store(z + c, load(z + c) * scale);
+  z[label] -= weight;
+  return log(total) + (double)largest - of_label;
+}
+
+static int64_t softmax(float *z, int64_t pitch, int64_t rows, int64_t classes, const int32_t *labels, const float *weights,
+                       double *losses) {
+  int64_t hits = 0;
+  for (int64_t i = 0; i < rows; i++) {
+    int hit;
+    losses[i] = softmax_row(z + i * pitch, classes, labels[i], weights[i], &hit);
+    hits += hit;
+  }
+  return hits;
+}
+
+// head_step is torch.optim.SGD's step on rows of weights w and momenta v [rows][columns],
+// whose gradient is a·b, a [rows][k], b packed [k][columns]: one pass over memory.
+static void head_step(float *w, float *v, int64_t rows, const float *a, int64_t a_pitch, int64_t k, const float *b,
+                      int64_t columns, float rate, float momentum, float decay) {
+  for (int64_t row = 0; row < rows; row += ROWS) {
+    const int64_t high = rows - row < ROWS ? rows - row : ROWS;
+    for (int64_t at = 0; at < columns; at += panel_f32) {
+      const int64_t width = columns - at < panel_f32 ? columns - at : panel_f32, strips = (width + LANES - 1) / LANES;
+      float gradient[ROWS * panel_f32];
+      tiles_f32[high - 1][strips - 1](gradient, panel_f32, a + row * a_pitch, a_pitch, k, b + at * k, 0);
+      for (int64_t i = 0; i < high; i++) {
+        float *weight = w + (row + i) * columns + at, *moved = v + (row + i) * columns + at;
+        const float *g = gradient + i * panel_f32;
+        for (int64_t j = 0; j < width; j++) {
+          const float m = momentum * moved[j] + (g[j] + decay * weight[j]);
+          moved[j] = m;
+          weight[j] -= rate * m;
+        }
+      }
+    }
+  }
+}
