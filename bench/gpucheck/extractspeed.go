@@ -5,6 +5,7 @@ import (
 	_ "embed"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -208,6 +209,9 @@ func (s *speeds) compare(ctx context.Context) (about installed, err error) {
 		Mode      string `json:"mode"`
 		File      string `json:"file"`
 		Problem   string `json:"problem"`
+	}
+	if len(s.peers) == 0 {
+		return about, errors.New("none was asked for")
 	}
 	var all []theirs
 	modes := slices.DeleteFunc(slices.Clone(s.peers), func(mode string) bool { return mode == "compile" }) // the same network as eager

@@ -39,15 +39,18 @@ DTYPES = {"float32": torch.float32, "float16": torch.float16}
 
 
 def read_safetensors(path):
-    """The tensors of a .safetensors file of float32 (the package may not be there)."""
+    """The tensors of a .safetensors file (the package may not be there)."""
     with open(path, "rb") as f:
         header = json.loads(f.read(int.from_bytes(f.read(8), "little")))
         data = f.read()
     header.pop("__metadata__", None)
-    return {
-        name: torch.frombuffer(bytearray(data[t["data_offsets"][0] : t["data_offsets"][1]]), dtype={"F32": torch.float32, "I64": torch.int64}[t["dtype"]]).reshape(t["shape"])
-        for name, t in header.items()
-    }
+    types = {"F32": torch.float32, "F16": torch.float16, "I64": torch.int64}
+
+    def tensor(t):
+        first, end = t["data_offsets"]
+        return torch.frombuffer(bytearray(data[first:end]), dtype=types[t["dtype"]]).reshape(t["shape"])
+
+    return {name: tensor(t) for name, t in header.items()}
 
 
 def torchvision_features(name, state):
