@@ -68,6 +68,11 @@ func checkHalf(t *testing.T, b Backbone, sd *weights.StateDict) {
 	if casts > 3 { // of the pixels, before the first product, to the features
 		t.Errorf("%d casts: values go back and forth", casts)
 	}
+	for _, name := range []string{ownPrefix + "scale", ownPrefix + "shift"} { // normalisation rounds once, after it
+		if p := index.Initializer(name); p == nil || p.DataType != full {
+			t.Errorf("%s is no float32", name)
+		}
+	}
 	size := b.Preprocess.Crop
 	pixels := pattern(size, size)[:size*size*3]
 	want, got := run(t, session(t, f), pixels, 1, size), run(t, session(t, h), pixels, 1, size)
@@ -132,7 +137,7 @@ func TestFloat16OfAnyOps(t *testing.T) {
 		"a variance beyond float16": {func(b *onnx.Builder, x string) string {
 			x = b.Op("Relu", []string{b.Op("Mul", []string{x, b.Float32("k", 300)})}) // so that nothing folds
 			return b.Op("BatchNormalization", []string{x, channels(b, "scale", 100, 1, 2), channels(b, "shift", 0.5, 0, 1),
-				channels(b, "mean", 20, 1, 0), channels(b, "variance", 1e6, 2, 3)}, onnx.Float("epsilon", 1e-3))
+				channels(b, "mean", 20, 1, 0), channels(b, "variance", 1e6, 2, 3)}, onnx.Float("epsilon", 0.1))
 		}, 0},
 		"squares that overflow": {func(b *onnx.Builder, x string) string {
 			x = b.Op("Mul", []string{x, b.Float32("k", 1000)})
@@ -171,6 +176,34 @@ func TestFloat16OfAnyOps(t *testing.T) {
 				t.Errorf("%d casts were added, want %d", got, c.casts+2)
 			}
 		})
+	}
+}
+
+// A network that normalises by itself does so in float32, whatever ops it takes.
+func TestFloat16KeepsPixels(t *testing.T) {
+	g := &pb.GraphProto{Name: "case"}
+	b := onnx.NewBuilder(g, "")
+	b.Input(onnx.TensorInfo(ImagesName, pb.TensorProto_UINT8, "batch", 4, 4, 3))
+	x := b.Op("Cast", []string{b.Op("Transpose", []string{ImagesName}, onnx.Ints("perm", 0, 3, 1, 2))}, onnx.Int("to", int64(full)))
+	x = b.Op("Div", []string{x, b.Float32("std", 58.395)})
+	x = b.Op("Conv", []string{x, b.Constant(onnx.NewFloat32("w", []int64{1, 3, 1, 1}, []float32{1, 2, 3}))})
+	b.OpTo(FeaturesName, "Div", []string{x, b.Float32("scale", 3)})
+	g.Output = []*pb.ValueInfoProto{onnx.TensorInfo(FeaturesName, full, "batch", 1, 4, 4)}
+	m := &pb.ModelProto{IrVersion: 10, Graph: g}
+	onnx.SetOpset(m, "", 20)
+	h, err := Float16(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	index := onnx.NewIndex(h.Graph)
+	var types []pb.TensorProto_DataType // of the divisors, before and after the product
+	for _, n := range h.Graph.Node {
+		if n.OpType == "Div" {
+			types = append(types, index.Initializer(n.Input[1]).GetDataType())
+		}
+	}
+	if !slices.Equal(types, []pb.TensorProto_DataType{full, half}) {
+		t.Errorf("the divisors are %v", types)
 	}
 }
 

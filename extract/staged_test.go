@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -98,17 +97,22 @@ func TestStagedWorkersFillOneBatchTogether(t *testing.T) {
 	paths := grays(t, 5*size, nil)
 	n := &stagedMean{meanNetwork: meanNetwork{batch: size}}
 	p := stagedPipeline(t, n, paths, size)
-	var reading sync.WaitGroup
-	reading.Add(size)
+	all := make(chan struct{}) // closed once as many photos are being read as a batch has
 	var begun atomic.Int32
 	plain := p.path
 	p.path = func(i int) string {
-		if begun.Add(1) <= size {
+		if n := begun.Add(1); n <= size {
 			if i >= size {
 				t.Errorf("photo %d is read while the first batch is not", i)
 			}
-			reading.Done()
-			reading.Wait() // for as many workers as the batch has photos
+			if n == size {
+				close(all)
+			}
+			select {
+			case <-all:
+			case <-time.After(10 * time.Second):
+				t.Errorf("photo %d waits for others to be read beside it", i)
+			}
 		}
 		return plain(i)
 	}
@@ -167,7 +171,7 @@ func TestStagedCancelEndsTheRun(t *testing.T) {
 	p := stagedPipeline(t, n, paths, 3)
 	plain := p.path
 	p.path = func(i int) string {
-		if i == 9 {
+		if i == 2*(gpuRuns+stagesBeside)-1 { // the last that finds a stage while none comes free
 			cancel()
 		}
 		return plain(i)
