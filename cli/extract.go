@@ -22,6 +22,7 @@ func networkFlags() []urfave.Flag {
 func deviceFlags() []urfave.Flag {
 	return []urfave.Flag{
 		&urfave.StringFlag{Name: "device", Value: "auto", Usage: "auto, cpu, cuda or cuda:N"},
+		&urfave.StringFlag{Name: "precision", Usage: "of weights and activations: float32, or float16 for a GPU", DefaultText: "float32, or as the store began"},
 		&urfave.IntFlag{Name: "batch-size", Usage: "photos in one run of the network", DefaultText: "8 on a CPU, 64 on a GPU"},
 		&urfave.IntFlag{Name: "workers", Usage: "goroutines that decode and run", DefaultText: "one for each CPU"},
 		&urfave.StringFlag{Name: "ort-lib", Usage: "`FILE` of libonnxruntime to use (default: look for it)", EnvVars: []string{}},
@@ -42,7 +43,7 @@ func embedderOptions(c *urfave.Context) (extract.EmbedderOptions, error) {
 			Backbone: c.String("backbone"), Weights: c.String("weights"), FeatureTensor: c.String("feature-tensor"),
 			Resize: c.Int("resize"), Crop: c.Int("crop"),
 		},
-		Device: device, BatchSize: c.Int("batch-size"), Workers: c.Int("workers"), Library: c.String("ort-lib"),
+		Device: device, Precision: c.String("precision"), BatchSize: c.Int("batch-size"), Workers: c.Int("workers"), Library: c.String("ort-lib"),
 	}, err
 }
 

@@ -7,5 +7,5 @@
 // An Embedder is a network with its weights on a device: pixels in, features
 // out. Run asks the store what is missing, computes just that, and can be killed
 // at any moment: the same call goes on where it stopped. Memory is bounded by
-// workers × batch size, whatever the number of photos.
+// workers × batch size, on a GPU by a few batches, whatever the number of photos.
 package extract

@@ -9,6 +9,7 @@ import (
 	"fx/backbones"
 	"fx/internal/fail"
 	"fx/internal/frozen"
+	"fx/internal/imaging"
 	"fx/internal/onnx/pb"
 	"fx/internal/ort"
 	"fx/internal/preprocess"
@@ -20,6 +21,7 @@ import (
 type EmbedderOptions struct {
 	Network   NetworkOptions
 	Device    ort.Device
+	Precision string // of weights and activations: Float32 (also "") or Float16; "" goes on as a store began
 	BatchSize int    // 0 means 8 on a CPU, 64 on a GPU
 	Workers   int    // goroutines that decode and run; 0 means one for each CPU
 	Threads   int    // of one run of the network; 0 means 1, since the workers fill the cores
@@ -50,6 +52,7 @@ type Embedder struct {
 	GraphSHA256 string // of the network cut at its features, without weights
 
 	options  EmbedderOptions
+	report   progress.Reporter
 	features *pb.ModelProto // until it is open
 	opening  sync.Mutex
 	session  *ort.Session
@@ -64,6 +67,9 @@ func NewEmbedder(ctx context.Context, o EmbedderOptions, report progress.Reporte
 		return nil, fail.New(fail.Usage, "Leave --batch-size and --workers out for the defaults.",
 			"batch size %d and workers %d must lie in 0–%d and 0–%d", o.BatchSize, o.Workers, maxBatch, maxWorkers)
 	}
+	if err := checkPrecision(o.Precision); err != nil {
+		return nil, err
+	}
 	if o.Workers == 0 {
 		o.Workers = runtime.GOMAXPROCS(0)
 	}
@@ -71,7 +77,7 @@ func NewEmbedder(ctx context.Context, o EmbedderOptions, report progress.Reporte
 	if err != nil {
 		return nil, err
 	}
-	e := &Embedder{Network: network, options: o}
+	e := &Embedder{Network: network, options: o, report: report}
 	if e.features, err = network.Features(); err != nil {
 		return nil, err
 	}
@@ -95,9 +101,20 @@ func (e *Embedder) Open() error {
 	if err != nil {
 		return err
 	}
-	session, err := frozen.NewSession(rt, e.features, ort.SessionOptions{Device: e.options.Device, Threads: max(e.options.Threads, 1), ProfilePrefix: e.options.ProfilePrefix})
+	features := e.features
+	if e.options.Precision == Float16 {
+		if features, err = backbones.Float16(features); err != nil {
+			return err
+		}
+	}
+	session, err := frozen.NewSession(rt, features, ort.SessionOptions{
+		Device: e.options.Device, Threads: max(e.options.Threads, 1), Capture: true, ProfilePrefix: e.options.ProfilePrefix,
+	})
 	if err != nil {
 		return err
+	}
+	if e.options.Precision == Float16 && session.Device() == ort.CPU {
+		e.report.Note(slowFloat16)
 	}
 	e.version, e.batch = library.Version, e.options.BatchSize
 	if e.batch == 0 {
@@ -170,28 +187,40 @@ func (e *Embedder) FeatureLen() int {
 	return n
 }
 
-// runs is how many batches the device works on at once.
-func (e *Embedder) runs() int {
-	if e.session.Device().Kind == ort.CUDA.Kind {
-		return gpuRuns
+// pipeline runs photos through the embedder, which is open unless there are none.
+func (e *Embedder) pipeline(decoder *imaging.Decoder, seed uint64, path func(item int) string) *pipeline {
+	p := &pipeline{network: e, decoder: decoder, path: path, workers: e.options.Workers, runs: e.options.Workers, seed: seed}
+	if e.session != nil && e.session.Device().Kind == ort.CUDA.Kind {
+		p.runs, p.staged = gpuRuns, true
 	}
-	return e.options.Workers
+	return p
 }
 
 // Embed runs the network on pixels, uint8 [BatchSize, crop, crop, 3], and fills
 // features, float32 [BatchSize, FeatureLen]. The embedder is open.
 func (e *Embedder) Embed(ctx context.Context, pixels []uint8, features []float32) error {
-	batch, crop := int64(e.batch), int64(e.Preprocess().Crop)
-	shape := []int64{batch}
+	return e.session.Run(ctx,
+		[]ort.Tensor{ort.NewTensor(pixels, e.pixelShape()...)},
+		[]ort.Tensor{ort.NewTensor(features, e.featureShape()...)})
+}
+
+// pixelShape is that of a batch of views.
+func (e *Embedder) pixelShape() []int64 {
+	crop := int64(e.Preprocess().Crop)
+	return []int64{int64(e.batch), crop, crop, 3}
+}
+
+// featureShape is that of a batch's features.
+func (e *Embedder) featureShape() []int64 {
+	shape := []int64{int64(e.batch)}
 	for _, d := range e.Network.Backbone.FeatureShape {
 		shape = append(shape, int64(d))
 	}
-	return e.session.Run(ctx,
-		[]ort.Tensor{ort.NewTensor(pixels, batch, crop, crop, 3)},
-		[]ort.Tensor{ort.NewTensor(features, shape...)})
+	return shape
 }
 
 var _ network = (*Embedder)(nil)
+var _ stagedNetwork = (*Embedder)(nil)
 
 func absolute(path string) string {
 	abs, err := filepath.Abs(path)

@@ -38,10 +38,7 @@ func Photos(ctx context.Context, e *Embedder, decoder *imaging.Decoder, paths []
 		last := &batches[len(batches)-1]
 		*last = append(*last, rowRef{item: i})
 	}
-	p := &pipeline{
-		network: e, decoder: decoder, workers: e.options.Workers, runs: e.runs(),
-		path: func(item int) string { return paths[item] },
-	}
+	p := e.pipeline(decoder, 0, func(item int) string { return paths[item] })
 	return p.run(ctx, batches, func(batch int, r result) error {
 		features, reasons := map[int][]float32{}, map[int]string{}
 		for _, row := range r.rows {

@@ -51,13 +51,16 @@ type network interface {
 }
 
 // pipeline turns rowRefs into rows. Each worker takes a whole batch: it reads
-// and decodes the photos, fills the pixels and runs the network.
+// and decodes the photos, fills the pixels and runs the network. On a GPU, which
+// takes larger batches, the workers fill one batch after the other together: see
+// runStaged.
 type pipeline struct {
 	network network
 	decoder *imaging.Decoder
 	path    func(item int) string // of the photo's file
 	workers int
-	runs    int // networks running at once: the workers on a CPU, fewer on a GPU
+	runs    int  // networks running at once: the workers on a CPU, fewer on a GPU
+	staged  bool // the network is a stagedNetwork and to be used as one
 	seed    uint64
 }
 
@@ -66,11 +69,10 @@ type pipeline struct {
 // it is busy at most 2 × workers batches wait. The first error, of a batch or
 // of emit, ends the run.
 func (p *pipeline) run(ctx context.Context, batches [][]rowRef, emit func(batch int, r result) error) error {
-	ctx, cancel := context.WithCancel(ctx)
-	type numbered struct {
-		index int
-		result
+	if p.staged {
+		return p.runStaged(ctx, batches, emit)
 	}
+	ctx, cancel := context.WithCancel(ctx)
 	jobs := make(chan int)
 	done := make(chan numbered, 2*p.workers)  // room for all that are begun: workers never wait for emit
 	slots := make(chan struct{}, 2*p.workers) // batches begun and not yet emitted
@@ -108,11 +110,23 @@ func (p *pipeline) run(ctx context.Context, batches [][]rowRef, emit func(batch 
 		})
 	}
 
+	return inOrder(ctx, len(batches), done, slots, emit)
+}
+
+// numbered is the result of a batch with its index.
+type numbered struct {
+	index int
+	result
+}
+
+// inOrder hands the results of n batches to emit by index, and takes one out of
+// slots after each.
+func inOrder(ctx context.Context, n int, done <-chan numbered, slots <-chan struct{}, emit func(batch int, r result) error) error {
 	waiting := map[int]result{}
-	for next := 0; next < len(batches); {
+	for next := 0; next < n; {
 		select {
-		case n := <-done:
-			waiting[n.index] = n.result
+		case d := <-done:
+			waiting[d.index] = d.result
 		case <-ctx.Done():
 			return ctx.Err()
 		}

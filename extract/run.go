@@ -14,7 +14,6 @@ import (
 	"fx/internal/dataset"
 	"fx/internal/fail"
 	"fx/internal/imaging"
-	"fx/internal/ort"
 	"fx/internal/progress"
 	"fx/internal/store"
 )
@@ -128,8 +127,12 @@ func (r *run) open(ctx context.Context, shard store.Shard) error {
 	if !exists && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	kind := r.embedder.options.Device.Kind
-	provider := stored.Provider
+	var provider string
+	if exists && r.embedder.options.Precision == "" {
+		if r.embedder.options.Precision = precisionOf(stored.Provider); r.embedder.options.Precision == Float16 {
+			r.report.Note("the store's features were computed in float16; so are those that are missing")
+		}
+	}
 	if exists && r.options.Views == 0 && stored.Views > 0 {
 		r.options.Views = stored.Views
 		r.report.Note(fmt.Sprintf("the store has %d random views of each training photo, seed %d; keeping them", stored.Views, stored.Seed))
@@ -139,11 +142,9 @@ func (r *run) open(ctx context.Context, shard store.Shard) error {
 		if err := r.openEmbedder(); err != nil {
 			return err
 		}
-		provider = providerName(r.embedder.Session())
-	} else if strings.HasPrefix(stored.Provider, providerOf(kind)) {
-		provider = stored.Provider // with or without TF32: that shows when rows are missing
-	} else if kind != "" && kind != ort.Auto.Kind {
-		provider = providerOf(kind)
+		provider = r.provider()
+	} else {
+		provider = expectedProvider(stored.Provider, r.embedder.options.Device.Kind, r.embedder.options.Precision)
 	}
 	r.manifest = r.newManifest(provider)
 	if exists && r.embedder.session == nil {
@@ -162,21 +163,9 @@ func (r *run) open(ctx context.Context, shard store.Shard) error {
 	return err
 }
 
-// providerName names what computes. TF32 rounds the factors of convolutions to
-// 10 bits, so features with and without it do not share a store.
-func providerName(s *ort.Session) string {
-	if s.ProviderOptions()["cuda.use_tf32"] == "0" {
-		return s.Provider() + " without TF32"
-	}
-	return s.Provider()
-}
-
-// providerOf names the execution provider of a device kind.
-func providerOf(kind string) string {
-	if kind == ort.CUDA.Kind {
-		return "CUDAExecutionProvider"
-	}
-	return "CPUExecutionProvider"
+// provider names what computes. The embedder is open.
+func (r *run) provider() string {
+	return providerName(r.embedder.Session(), r.embedder.options.Precision)
 }
 
 func (r *run) openEmbedder() error {
@@ -254,7 +243,7 @@ func (r *run) fill(ctx context.Context) error {
 		if err := r.openEmbedder(); err != nil {
 			return err
 		}
-		if got := providerName(r.embedder.Session()); got != r.manifest.Provider {
+		if got := r.provider(); got != r.manifest.Provider {
 			return fail.New(fail.Usage, "Extract into another store, or on the device that made this one.",
 				"the store %s was made by %s, and here the network runs by %s (%s)",
 				r.options.Store, r.manifest.Provider, got, r.embedder.Session().Why())
@@ -266,17 +255,11 @@ func (r *run) fill(ctx context.Context) error {
 	defer task.End()
 
 	batches, ends := r.batches()
-	p := &pipeline{
-		network: r.embedder, decoder: r.decoder, workers: r.embedder.options.Workers, seed: r.options.Seed,
-		path: func(item int) string { return r.photos.Items[item].Path },
-	}
-	if len(batches) > 0 {
-		p.runs = r.embedder.runs()
-	}
+	p := r.embedder.pipeline(r.decoder, r.options.Seed, func(item int) string { return r.photos.Items[item].Path })
 	var rows []store.Computed
-	chunk := 0
-	finish := func(batch int) error { // writes the chunks that are complete once batch is
-		for ; chunk < len(ends) && ends[chunk] <= batch; chunk++ {
+	chunk, done := 0, 0
+	finish := func() error { // writes the chunks whose rows are done
+		for ; chunk < len(ends) && ends[chunk] == done; chunk++ {
 			if err := r.writer.WriteChunk(r.plan.Chunks[chunk], rows); err != nil {
 				return err
 			}
@@ -285,7 +268,7 @@ func (r *run) fill(ctx context.Context) error {
 		}
 		return nil
 	}
-	if err := finish(0); err != nil {
+	if err := finish(); err != nil {
 		return err
 	}
 	err := p.run(ctx, batches, func(batch int, result result) error {
@@ -294,34 +277,41 @@ func (r *run) fill(ctx context.Context) error {
 				return err
 			}
 		}
-		for _, row := range result.rows {
-			rows = append(rows, store.Computed{Entry: row.item, View: row.view, Content: row.content, Embedding: row.embedding})
+		computed := result.rows
+		for _, ref := range batches[batch] {
+			if len(computed) > 0 && computed[0].rowRef == ref { // else its photo is rejected
+				row := computed[0]
+				computed = computed[1:]
+				rows = append(rows, store.Computed{Entry: row.item, View: row.view, Content: row.content, Embedding: row.embedding})
+			}
+			done++
+			if err := finish(); err != nil {
+				return err
+			}
 		}
 		task.Add(int64(len(result.rows)))
-		return finish(batch + 1)
+		return nil
 	})
 	r.filled = time.Since(r.filling)
 	return err
 }
 
-// batches divides the plan into batches, none of which crosses a chunk.
-// ends[k] is how many batches are done when chunk k is.
+// batches divides the rows of the plan into batches, the last of which alone may
+// be short. ends[k] is how many rows are done when chunk k is.
 func (r *run) batches() (batches [][]rowRef, ends []int) {
+	var refs []rowRef
 	for _, chunk := range r.plan.Chunks {
-		var refs []rowRef
 		for _, job := range chunk.Jobs {
 			for _, view := range job.Views {
 				refs = append(refs, rowRef{job.Entry, view})
 			}
 		}
-		for len(refs) > 0 {
-			n := min(len(refs), r.embedder.BatchSize())
-			batches = append(batches, refs[:n])
-			refs = refs[n:]
-		}
-		ends = append(ends, len(batches))
+		ends = append(ends, len(refs))
 	}
-	return batches, ends
+	if len(refs) == 0 {
+		return nil, ends // the embedder may not be open
+	}
+	return slices.Collect(slices.Chunk(refs, r.embedder.BatchSize())), ends
 }
 
 func (r *run) reject(bad rejection) error {

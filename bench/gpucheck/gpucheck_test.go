@@ -145,6 +145,13 @@ func TestTorchIsReadLineByLine(t *testing.T) {
 	}
 }
 
+func build(t *testing.T, args ...string) {
+	t.Helper()
+	if text, err := exec.Command("go", args...).CombinedOutput(); err != nil {
+		t.Fatalf("go %v: %v: %s", args, err, text)
+	}
+}
+
 // The whole check, rehearsed on the CPU with one small network.
 func TestRehearsal(t *testing.T) {
 	if testing.Short() {
@@ -154,11 +161,8 @@ func TestRehearsal(t *testing.T) {
 		t.Skipf("no ONNX Runtime here: %v", err)
 	}
 	dir := t.TempDir()
-	for _, args := range [][]string{{"build", "-o", filepath.Join(dir, "fx"), "fx"}, {"test", "-c", "-o", filepath.Join(dir, "ort.test"), "fx/internal/ort"}} {
-		if text, err := exec.Command("go", args...).CombinedOutput(); err != nil {
-			t.Fatalf("go %v: %v: %s", args, err, text)
-		}
-	}
+	build(t, "build", "-o", filepath.Join(dir, "fx"), "fx")
+	build(t, "test", "-c", "-o", filepath.Join(dir, "ort.test"), "fx/internal/ort")
 	python := fakeFx(t, `{"torch": "2.11.0", "torchvision": "0.26.0"}
 {"network": "squeezenet1_1", "batch": 2, "precision": "float32", "mode": "eager", "ms": 100}`)
 	photos, err := drawPhotosOf(filepath.Join(dir, "photos"), 3)
@@ -170,6 +174,7 @@ func TestRehearsal(t *testing.T) {
 	err = run(t.Context(), []string{
 		"--device", "cpu", "--fx", filepath.Join(dir, "fx"), "--tests", dir, "--python", python, "--data", photos, "--out", out,
 		"--backbones", "squeezenet1_1", "--batches", "2", "--precisions", "float32", "--steps", "2", "--seconds", "0.1",
+		"--peers", "", "--photos", "7", "--extract-batches", "2",
 	}, &stdout, &stderr)
 	if err != nil {
 		t.Fatalf("%v\n%s", err, stderr.String())
@@ -181,6 +186,7 @@ func TestRehearsal(t *testing.T) {
 	for _, want := range []string{
 		"GPU: none: rehearsed on the CPU", "| squeezenet1_1 | float32 | 0.0e+00 | 0.0e+00 | 0.0e+00 `` | 0.0e+00 | yes |",
 		"| squeezenet1_1 | float16 |", "| squeezenet1_1 | 2 | float32 | ", " | 100.00 | – | ", "Beside PyTorch 2.11.0, torchvision 0.26.0",
+		"PyTorch: skipped, none was asked for", "End to end, photos/s",
 		"within 1e-03", "| 0.0e+00 | 0.0e+00 | 0.0e+00 | yes |",
 	} {
 		if !strings.Contains(string(text), want) {

@@ -5,8 +5,8 @@
 //
 // It runs the CUDA tests; twenty training steps of each network on CUDA beside the
 // same steps on the CPU, in every precision; times training steps beside
-// PyTorch's, where a Python with torch is there; and compares and times `fx
-// extract`. It writes a table, section by section, so that a run that is cut
+// PyTorch's, where a Python with torch is there; compares and times `fx extract`;
+// and times extraction, in float32 and float16, beside PyTorch and timm. It writes a table, section by section, so that a run that is cut
 // short leaves what it had, and exits with 1 where something differs by more than
 // it may, and with 7 where there is no GPU to check.
 //
@@ -32,6 +32,7 @@ import (
 	"strings"
 
 	"fx/backbones"
+	"fx/extract"
 	"fx/finetune/artifacts"
 	"fx/internal/fail"
 )
@@ -57,6 +58,7 @@ var sections = []section{
 	{"parity", checkParity},
 	{"speed", checkSpeed},
 	{"extract", checkExtract},
+	{"extract-speed", checkExtractSpeed},
 }
 
 // section is a part of the check. It writes into the report and returns what
@@ -80,6 +82,10 @@ type options struct {
 	batches                              []int
 	precisions                           []string
 	seconds                              float64
+	extractBatches                       []int // of extract-speed, as what follows
+	extractPrecisions, peers             []string
+	photos                               int
+	minutes                              float64
 	scratch                              string    // folder of this run
 	log                                  io.Writer // progress
 }
@@ -98,14 +104,19 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	flags.StringVar(&o.data, "data", o.data, "folder of photos (default: $FX_DATA_DIR, else pictures drawn here)")
 	flags.StringVar(&o.out, "out", "", "file for the table (default: out/gpu-check-GPU.md)")
 	flags.StringVar(&o.device, "device", "cuda", "device to check; cpu rehearses the check without a GPU")
-	only := flags.String("only", "", "comma-separated sections of tests, parity, speed and extract (default: all)")
+	only := flags.String("only", "", "comma-separated sections of "+sectionNames()+" (default: all)")
 	names := flags.String("backbones", "", "comma-separated networks (default: all for extract, the six of training else)")
 	flags.IntVar(&o.batch, "batch-size", 32, "extract: photos in one run of the network")
 	flags.Float64Var(&o.tolerance, "tolerance", 1e-3, "extract: largest relative L2 distance of a photo's features")
 	flags.IntVar(&o.steps, "steps", 20, "parity: training steps")
 	batches := flags.String("batches", "8,64", "speed: photos a step")
 	precisions := flags.String("precisions", artifacts.Float32+","+artifacts.BFloat16, "speed: precisions")
-	flags.Float64Var(&o.seconds, "seconds", 2, "speed: how long each is timed")
+	flags.Float64Var(&o.seconds, "seconds", 2, "speed, extract-speed: how long each is timed")
+	extractBatches := flags.String("extract-batches", "64,256", "extract-speed: photos in one run of the network")
+	extractPrecisions := flags.String("extract-precisions", extract.Float32+","+extract.Float16, "extract-speed: precisions")
+	peers := flags.String("peers", "eager,timm,compile", "extract-speed: of PyTorch, what to time beside fx")
+	flags.IntVar(&o.photos, "photos", 2000, "extract-speed: photos to extract, repeated under new names where there are fewer")
+	flags.Float64Var(&o.minutes, "minutes", 8, "extract-speed: time after which nothing new is begun; fx takes half of it at most")
 	if err := flags.Parse(args); err != nil {
 		return o, fail.Wrap(fail.Usage, err, "", "flags")
 	}
@@ -113,16 +124,30 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		return o, fail.New(fail.Usage, "", "unknown argument %q", flags.Arg(0))
 	}
 	o.only, o.backbones, o.precisions = split(*only), split(*names), split(*precisions)
-	for _, text := range split(*batches) {
-		n, err := strconv.Atoi(text)
-		if err != nil || n < 1 {
-			return o, fail.New(fail.Usage, "Give numbers such as 8,64.", "--batches %s", *batches)
+	o.extractPrecisions, o.peers = split(*extractPrecisions), split(*peers)
+	var err error
+	if o.batches, err = sizes("--batches", *batches); err != nil {
+		return o, err
+	}
+	if o.extractBatches, err = sizes("--extract-batches", *extractBatches); err != nil {
+		return o, err
+	}
+	if o.photos < 1 || o.minutes <= 0 {
+		return o, fail.New(fail.Usage, "Leave them out for 2000 photos and 8 minutes.", "--photos %d, --minutes %g", o.photos, o.minutes)
+	}
+	for _, peer := range o.peers {
+		if !slices.Contains([]string{"eager", "timm", "compile"}, peer) {
+			return o, fail.New(fail.Usage, "They are eager, timm and compile.", "--peers %s", *peers)
 		}
-		o.batches = append(o.batches, n)
+	}
+	for _, precision := range o.extractPrecisions {
+		if bars[precision] == 0 {
+			return o, fail.New(fail.Usage, "They are float32 and float16.", "--extract-precisions %s", *extractPrecisions)
+		}
 	}
 	for _, name := range o.only {
 		if !slices.ContainsFunc(sections, func(s section) bool { return s.name == name }) {
-			return o, fail.New(fail.Usage, "They are tests, parity, speed and extract.", "unknown section %q", name)
+			return o, fail.New(fail.Usage, "They are "+sectionNames()+".", "unknown section %q", name)
 		}
 	}
 	for _, name := range o.backbones {
@@ -142,6 +167,26 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	fx, err := filepath.Abs(o.fx)
 	o.fx = fx
 	return o, err
+}
+
+// sizes reads a list of batch sizes.
+func sizes(name, list string) (all []int, err error) {
+	for _, text := range split(list) {
+		n, err := strconv.Atoi(text)
+		if err != nil || n < 1 {
+			return nil, fail.New(fail.Usage, "Give numbers such as 8,64.", "%s %s", name, list)
+		}
+		all = append(all, n)
+	}
+	return all, nil
+}
+
+func sectionNames() string {
+	var names []string
+	for _, s := range sections {
+		names = append(names, s.name)
+	}
+	return strings.Join(names, ", ")
 }
 
 func split(list string) []string {

@@ -1,15 +1,12 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	_ "embed"
 	"encoding/json"
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -159,63 +156,31 @@ func timeStep(ctx context.Context, o options, c combination) (float64, error) {
 
 // timeTorch runs the script and returns its timings by mode.
 func timeTorch(ctx context.Context, o options) (timings map[string]map[combination]timing, about string, err error) {
-	if o.python == "" {
-		return nil, "", fmt.Errorf("no Python was named")
-	}
-	script := filepath.Join(o.scratch, "torch_step.py")
-	if err := os.WriteFile(script, torchScript, 0o644); err != nil {
-		return nil, "", err
-	}
-	var batches []string
-	for _, n := range o.batches {
-		batches = append(batches, strconv.Itoa(n))
-	}
 	device, _, _ := strings.Cut(o.device, ":")
-	command := exec.CommandContext(ctx, o.python, script, "--device", device, "--networks", strings.Join(o.networks(), ","),
-		"--batches", strings.Join(batches, ","), "--precisions", strings.Join(o.precisions, ","), "--seconds", fmt.Sprint(o.seconds))
-	var stderr bytes.Buffer
-	command.Stderr = &stderr
-	stdout, err := command.StdoutPipe()
-	if err == nil {
-		err = command.Start()
-	}
-	if err != nil {
-		return nil, "", fmt.Errorf("%s does not start: %w", o.python, err)
-	}
+	args := []string{"--device", device, "--networks", strings.Join(o.networks(), ","), "--batches", joinInts(o.batches),
+		"--precisions", strings.Join(o.precisions, ","), "--seconds", fmt.Sprint(o.seconds)}
 	timings = map[string]map[combination]timing{"eager": {}, "compile": {}}
-	problem := ""
-	for lines := bufio.NewScanner(stdout); lines.Scan(); {
+	found, err := o.runPython(ctx, "torch_step.py", torchScript, args, func(text []byte) {
 		var line struct {
 			combination
 			timing
-			Mode        string `json:"mode"`
-			Torch       string `json:"torch"`
-			Torchvision string `json:"torchvision"`
+			Mode string `json:"mode"`
 		}
-		if json.Unmarshal(lines.Bytes(), &line) != nil {
-			continue // whatever else a library prints
+		if json.Unmarshal(text, &line) != nil || timings[line.Mode] == nil {
+			return
 		}
-		switch {
-		case line.Torch != "":
-			about = fmt.Sprintf("%s, torchvision %s", line.Torch, line.Torchvision)
-		case line.Mode == "":
-			problem = line.Problem
-		default:
-			fmt.Fprintf(o.log, "gpucheck: PyTorch's speed of %s, batch %d, %s, %s: %s\n", line.Network, line.Batch, line.Precision, line.Mode, line.timing)
-			if timings[line.Mode] != nil {
-				timings[line.Mode][line.combination] = line.timing
-			}
-		}
+		fmt.Fprintf(o.log, "gpucheck: PyTorch's speed of %s, batch %d, %s, %s: %s\n", line.Network, line.Batch, line.Precision, line.Mode, line.timing)
+		timings[line.Mode][line.combination] = line.timing
+	})
+	return timings, found.String(), err
+}
+
+func joinInts(numbers []int) string {
+	var texts []string
+	for _, n := range numbers {
+		texts = append(texts, strconv.Itoa(n))
 	}
-	waited := command.Wait()
-	switch {
-	case problem != "":
-		return nil, "", fmt.Errorf("%s", problem)
-	case about == "":
-		said := strings.TrimSpace(stderr.String())
-		return nil, "", fmt.Errorf("%s has no torch with torchvision (%v: %s)", o.python, waited, said[strings.LastIndexByte(said, '\n')+1:])
-	}
-	return timings, about, nil
+	return strings.Join(texts, ",")
 }
 
 // lendLibraries lets fx take NVIDIA's libraries from the Python that has torch,

@@ -35,7 +35,7 @@ func replaceConvolutions(m *pb.ModelProto) int {
 // asTiles returns the attributes of the ConvTiles that does what n does. Whatever it
 // does not know of n makes it refuse.
 func asTiles(n *pb.NodeProto, weight *pb.TensorProto) (attributes []*pb.AttributeProto, ok bool) {
-	lanes := int64(kernels.Lanes())
+	lanes := int64(kernels.VectorLength())
 	if weight == nil || len(weight.Dims) != 4 || weight.Dims[0]%lanes != 0 || weight.Dims[1]%lanes != 0 {
 		return nil, false // of fewer channels than a block, ONNX Runtime lays weights out otherwise
 	}

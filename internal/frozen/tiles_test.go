@@ -114,7 +114,7 @@ func blockedWeight(v []float32, outputs, channels, places, lanes int) []float32 
 // tiles runs the kernel itself on threads threads; the result is not blocked.
 func (c convolution) tiles(t *testing.T, rt *ort.Runtime, threads int, x, weight, bias, sum []float32) []float32 {
 	t.Helper()
-	lanes := kernels.Lanes()
+	lanes := kernels.VectorLength()
 	height, width := c.out()
 	g := &pb.GraphProto{Name: "tiles"}
 	b := onnx.NewBuilder(g, "")

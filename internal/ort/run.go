@@ -24,7 +24,11 @@ func (s *Session) Run(ctx context.Context, inputs, outputs []Tensor) error {
 	if err := s.checkTensors(inputs, outputs); err != nil {
 		return err
 	}
-	return s.call(ctx, "", false, func(options unsafe.Pointer) error {
+	annotation := ""
+	if s.capture.thread != nil {
+		annotation = withoutAnnotation // the caller's memory is elsewhere in each run: nothing to record
+	}
+	return s.call(ctx, annotation, false, func(options unsafe.Pointer) error {
 		return s.runtime.api.run(s.session, options, s.inNames, s.outNames, inputs, outputs)
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"sort"
 
 	"fx/internal/fail"
+	"fx/internal/float16"
 )
 
 // Computed is one row that was computed.
@@ -101,9 +102,9 @@ func (w *Writer) checkFinite(r *batchRow) error {
 			return fail.New(fail.NonFinite, "The model gives no usable features for this photo: check the weights, and the photo if it is the only one.",
 				"value %d of the embedding of %s (view %d) is %v", k, w.entries[r.entry].Rel, r.view, v)
 		}
-		if w.layout.dtype == Float16 && math.Abs(float64(v)) > halfMax {
+		if w.layout.dtype == Float16 && math.Abs(float64(v)) > float16.Max {
 			return fail.New(fail.NonFinite, "Store float32: --dtype float32.",
-				"value %d of the embedding of %s (view %d) is %v, above float16's %d", k, w.entries[r.entry].Rel, r.view, v, halfMax)
+				"value %d of the embedding of %s (view %d) is %v, above float16's %d", k, w.entries[r.entry].Rel, r.view, v, float16.Max)
 		}
 	}
 	return nil
@@ -123,7 +124,7 @@ func (w *Writer) writeBatch(batch []batchRow) error {
 			embeddings = append(embeddings, asBytes(r.computed)...)
 		default:
 			for _, v := range r.computed {
-				h := toHalf(v)
+				h := float16.Bits(v)
 				embeddings = append(embeddings, byte(h), byte(h>>8))
 			}
 		}

@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"fx/internal/fail"
+	"fx/internal/float16"
 	"fx/internal/progress"
 	"fx/internal/random"
 )
@@ -29,7 +30,7 @@ func sample(t testing.TB, dtype DType) (layout, []byte) {
 	embeddings := make([]byte, len(rows)*l.rowBytes)
 	for i := range len(embeddings) / dtype.bytes() {
 		if dtype == Float16 {
-			binary.LittleEndian.PutUint16(embeddings[2*i:], toHalf(float32(i)/8))
+			binary.LittleEndian.PutUint16(embeddings[2*i:], float16.Bits(float32(i)/8))
 		} else {
 			copy(embeddings[4*i:], asBytes([]float32{float32(i) / 8}))
 		}

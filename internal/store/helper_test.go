@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"fx/internal/dataset"
+	"fx/internal/float16"
 	"fx/internal/preprocess"
 	"fx/internal/progress"
 	"fx/internal/random"
@@ -230,7 +231,7 @@ func (r run) check(t testing.TB, p photos) {
 			got, expected := s.Embedding(i, nil), embed(want.SHA256, v, r.manifest.Values())
 			for k := range expected {
 				if w := expected[k]; r.manifest.DType == Float16 {
-					expected[k] = fromHalf(toHalf(w))
+					expected[k] = float16.Float32(float16.Bits(w))
 				}
 			}
 			if !slices.Equal(got, expected) {

@@ -7,6 +7,7 @@ import (
 	"unsafe"
 
 	"fx/internal/fail"
+	"fx/internal/float16"
 )
 
 // Row is one embedding's description. Its strings live on after Close.
@@ -176,7 +177,7 @@ func (s *Store) Embedding(i int, buffer []float32) []float32 {
 	}
 	buffer = buffer[:s.layout.values]
 	for k := range buffer {
-		buffer[k] = fromHalf(uint16(raw[2*k]) | uint16(raw[2*k+1])<<8)
+		buffer[k] = float16.Float32(uint16(raw[2*k]) | uint16(raw[2*k+1])<<8)
 	}
 	return buffer
 }

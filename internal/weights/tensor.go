@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"unsafe"
+
+	"fx/internal/float16"
 )
 
 // DType is the type of a tensor's elements, under its name in safetensors.
@@ -105,7 +107,7 @@ func (t Tensor) Float32s() ([]float32, error) {
 		}), nil
 	case F16:
 		return convert(t.Data, n, 2, func(b []byte) float32 {
-			return fromHalf(binary.LittleEndian.Uint16(b))
+			return float16.Float32(binary.LittleEndian.Uint16(b))
 		}), nil
 	case BF16:
 		return convert(t.Data, n, 2, func(b []byte) float32 {
@@ -140,19 +142,6 @@ func convert(data []byte, n, size int, one func([]byte) float32) []float32 {
 		out[i] = one(data[i*size : (i+1)*size])
 	}
 	return out
-}
-
-// fromHalf widens an IEEE 754 binary16; every value of it is a float32.
-func fromHalf(h uint16) float32 {
-	sign := uint32(h&0x8000) << 16
-	exponent, fraction := uint32(h>>10)&0x1f, uint32(h)&0x3ff
-	switch exponent {
-	case 0: // zero or subnormal: fraction · 2^-24
-		return math.Float32frombits(math.Float32bits(float32(fraction)*0x1p-24) | sign)
-	case 0x1f: // infinity or NaN
-		return math.Float32frombits(sign | 0x7f800000 | fraction<<13)
-	}
-	return math.Float32frombits(sign | (exponent+127-15)<<23 | fraction<<13)
 }
 
 // elements returns the product of shape, and whether it is a size that can be.

@@ -1,14 +1,14 @@
-package store
+package float16
 
 import "math"
 
-// halfMax is the largest finite float16.
-const halfMax = 65504
+// Max is the largest finite float16.
+const Max = 65504
 
-// toHalf rounds v to the nearest IEEE 754 binary16, ties to even, as numpy and
+// Bits rounds v to the nearest IEEE 754 binary16, ties to even, as numpy and
 // torch do; values too large become infinite. arrow-go's own conversion cuts
 // the low bits off and flushes subnormals, so it is not used.
-func toHalf(v float32) uint16 {
+func Bits(v float32) uint16 {
 	b := math.Float32bits(v)
 	sign := uint16(b >> 16 & 0x8000)
 	b &= 0x7fffffff
@@ -25,8 +25,8 @@ func toHalf(v float32) uint16 {
 	return sign | uint16(b>>13-(127-15)<<10)
 }
 
-// fromHalf widens a binary16; every one has an exact float32.
-func fromHalf(h uint16) float32 {
+// Float32 widens a binary16; every one has an exact float32.
+func Float32(h uint16) float32 {
 	sign := uint32(h&0x8000) << 16
 	exponent, fraction := uint32(h>>10&0x1f), uint32(h&0x3ff)
 	switch exponent {

@@ -1,4 +1,4 @@
-package store
+package float16
 
 import (
 	"math"
@@ -9,12 +9,12 @@ import (
 
 func TestHalfRoundTripsEveryValue(t *testing.T) {
 	for h := range 1 << 16 {
-		v := fromHalf(uint16(h))
+		v := Float32(uint16(h))
 		if v != v {
-			if back := toHalf(v); back&0x7c00 != 0x7c00 || back&0x3ff == 0 {
+			if back := Bits(v); back&0x7c00 != 0x7c00 || back&0x3ff == 0 {
 				t.Fatalf("%#04x is NaN and came back as %#04x", h, back)
 			}
-		} else if back := toHalf(v); back != uint16(h) {
+		} else if back := Bits(v); back != uint16(h) {
 			t.Fatalf("%#04x is %v and came back as %#04x", h, v, back)
 		}
 	}
@@ -32,8 +32,8 @@ func TestHalfIsTheNearest(t *testing.T) {
 		if s.IntN(4) == 0 { // on a tie, or next to one
 			v = math.Float32frombits(math.Float32bits(v)&^0x1fff + 0x1000 + uint32(s.IntN(3)) - 1)
 		}
-		h := toHalf(v)
-		got := float64(fromHalf(h))
+		h := Bits(v)
+		got := float64(Float32(h))
 		switch {
 		case v != v:
 			continue
@@ -48,9 +48,9 @@ func TestHalfIsTheNearest(t *testing.T) {
 			if other&0x7fff >= 0x7c00 || (other^h)&0x8000 != 0 {
 				continue
 			}
-			d := math.Abs(float64(fromHalf(other)) - float64(v))
+			d := math.Abs(float64(Float32(other)) - float64(v))
 			if d < distance || d == distance && h&1 == 1 {
-				t.Fatalf("%v (%#08x) became %#04x = %v, but %#04x = %v", v, math.Float32bits(v), h, got, other, fromHalf(other))
+				t.Fatalf("%v (%#08x) became %#04x = %v, but %#04x = %v", v, math.Float32bits(v), h, got, other, Float32(other))
 			}
 		}
 	}

@@ -1,0 +1,438 @@
+package main
+
+import (
+	"context"
+	_ "embed"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"fx/extract"
+	"fx/internal/ort"
+	"fx/internal/progress"
+	"fx/internal/store"
+)
+
+//go:embed torch_extract.py
+var torchExtractScript []byte
+
+// bars are how far a photo's features may lie from PyTorch's in the same
+// precision, relatively (L2). Either side rounds factors to TensorFloat-32's 11
+// bits, or all values to float16's, in places of its own. Rounding so after every
+// layer moves the trained squeezenet1_1's features by 1.8e-3 on average, up to
+// 3e-3, in either precision, and those of random weights by 3e-4.
+var bars = map[string]float64{extract.Float32: 5e-3, extract.Float16: 1e-2}
+
+// comparedPhotos is how many photos features are compared on.
+const comparedPhotos = 64
+
+// rate is photos a second, or why there is none.
+type rate struct {
+	Rate    float64 `json:"rate"`
+	Problem string  `json:"problem"`
+}
+
+func (r rate) String() string {
+	switch {
+	case r.Problem != "":
+		return r.Problem
+	case r.Rate == 0:
+		return "–"
+	}
+	return fmt.Sprintf("%.0f", r.Rate)
+}
+
+// times is how many times as fast fx is.
+func (r rate) times(peer rate) string {
+	if r.Rate == 0 || peer.Rate == 0 {
+		return "–"
+	}
+	return fmt.Sprintf("%.2f", r.Rate/peer.Rate)
+}
+
+// timed are the rates of all combinations, by who was timed.
+type timed map[string]map[combination]rate
+
+func (r timed) set(who string, c combination, to rate) {
+	if r[who] == nil {
+		r[who] = map[combination]rate{}
+	}
+	r[who][c] = to
+}
+
+// speeds is checkExtractSpeed under way.
+type speeds struct {
+	options
+	*report
+	end       time.Time
+	weights   map[string]string // file by network, the same for all
+	origin    map[string]string // what the file holds
+	all       []combination     // to be timed
+	few, many photoSet
+	forward   timed
+	whole     timed // end to end
+	failed    []string
+}
+
+// checkExtractSpeed compares features with PyTorch's, then times the network
+// alone and the whole way from photos to features, beside PyTorch and timm.
+func checkExtractSpeed(ctx context.Context, o options, r *report) ([]string, error) {
+	s := &speeds{options: o, report: r, end: time.Now().Add(time.Duration(o.minutes * float64(time.Minute))), forward: timed{}, whole: timed{}}
+	if err := s.prepare(ctx); err != nil {
+		return nil, err
+	}
+	if err := r.add("## Speed of extraction\n\n%s\n\n", s.legend()); err != nil {
+		return nil, err
+	}
+	about, torchErr := s.compare(ctx)
+	if ctx.Err() != nil {
+		return s.failed, ctx.Err()
+	}
+	if torchErr != nil {
+		if err := r.add("PyTorch: skipped, %s.\n\n", oneLine(torchErr)); err != nil {
+			return s.failed, err
+		}
+	}
+	if err := s.timeOwn(ctx); err != nil {
+		return s.failed, err
+	}
+	if torchErr == nil {
+		if err := s.timePeers(ctx); err != nil {
+			return s.failed, err
+		}
+	}
+	return s.failed, r.add("%s", s.tables(about))
+}
+
+func (s *speeds) legend() string {
+	var weights []string
+	for _, name := range s.networks() {
+		weights = append(weights, name+" "+s.origin[name])
+	}
+	return fmt.Sprintf("The same photos and the same weights on both sides (%s). float32 may use TensorFloat-32. "+
+		"Forward: uint8 batches lie ready in page-locked memory, features come back to it, copies run beside compute. "+
+		"End to end: %d photos (%s) from files to features on disk, loading of the network left out; fx decodes by %d workers, PyTorch by a DataLoader's. "+
+		"Ratios above 1 mean that fx is faster; what shows a dash was not measured.", strings.Join(weights, ", "), len(s.many.paths), s.photosAre(), runtime.GOMAXPROCS(0))
+}
+
+func (s *speeds) photosAre() string {
+	if s.data == "" {
+		return "drawn ones, repeated under new names"
+	}
+	return "those of the data set, repeated under new names where it has fewer"
+}
+
+// prepare copies photos and weights to where both sides find them.
+func (s *speeds) prepare(ctx context.Context) (err error) {
+	photos := s.data
+	if photos == "" {
+		if photos, err = drawPhotos(filepath.Join(s.scratch, "photos")); err != nil {
+			return err
+		}
+	}
+	if s.few, err = copyPhotos(ctx, photos, filepath.Join(s.scratch, "few"), min(comparedPhotos, s.photos)); err != nil {
+		return err
+	}
+	if s.many, err = copyPhotos(ctx, photos, filepath.Join(s.scratch, "many"), s.photos); err != nil {
+		return err
+	}
+	s.weights, s.origin = map[string]string{}, map[string]string{}
+	for _, name := range s.networks() {
+		if err := s.saveWeights(ctx, name); err != nil {
+			return err
+		}
+		for _, precision := range s.extractPrecisions {
+			for _, batch := range s.extractBatches {
+				s.all = append(s.all, combination{name, batch, precision})
+			}
+		}
+	}
+	return nil
+}
+
+// saveWeights takes the official weights where FX_WEIGHTS_DIR has them, else those of seed 0.
+func (s *speeds) saveWeights(ctx context.Context, name string) error {
+	own := filepath.Join(os.Getenv("FX_WEIGHTS_DIR"), name+".safetensors")
+	if _, err := os.Stat(own); err == nil && os.Getenv("FX_WEIGHTS_DIR") != "" {
+		s.weights[name], s.origin[name] = own, "official"
+		return nil
+	}
+	s.weights[name], s.origin[name] = filepath.Join(s.scratch, name+".safetensors"), "seed:0"
+	var saved json.RawMessage
+	return call(ctx, s.options, nil, &saved, "backbones", "save", name, "--weights", "seed:0", "--out", s.weights[name])
+}
+
+// extract runs `fx extract` on a set of photos.
+func (s *speeds) extract(ctx context.Context, photos photoSet, to string, c combination) (extractSummary, error) {
+	var summary extractSummary
+	err := call(ctx, s.options, nil, &summary, "extract", "--backbone", c.Network, "--weights", s.weights[c.Network], "--data", photos.dir,
+		"--out", to, "--device", s.device, "--precision", c.Precision, "--batch-size", strconv.Itoa(c.Batch))
+	if err == nil && summary.Computed != len(photos.paths) {
+		err = fmt.Errorf("fx extract computed %d of %d photos", summary.Computed, len(photos.paths))
+	}
+	if err == nil && !s.rehearsal() && !strings.HasPrefix(summary.Provider, "CUDAExecutionProvider") {
+		err = fmt.Errorf("fx extract --device %s ran on %s", s.device, summary.Provider)
+	}
+	return summary, err
+}
+
+// script runs torch_extract.py on a set of photos.
+func (s *speeds) script(ctx context.Context, what string, photos photoSet, line func([]byte), more ...string) (installed, error) {
+	var networks []string
+	for _, name := range s.networks() {
+		if slices.ContainsFunc(s.all, func(c combination) bool { return c.Network == name }) {
+			networks = append(networks, name+"="+s.weights[name])
+		}
+	}
+	list := filepath.Join(s.scratch, what+".txt")
+	if err := writeList(list, photos.paths); err != nil {
+		return installed{}, err
+	}
+	device, _, _ := strings.Cut(s.device, ":")
+	return s.runPython(ctx, "torch_extract.py", torchExtractScript, append([]string{what, "--device", device, "--networks", strings.Join(networks, ","),
+		"--photos", list, "--out", s.scratch, "--precisions", strings.Join(s.extractPrecisions, ",")}, more...), line)
+}
+
+// compare holds fx's features against those of PyTorch and timm, and takes what
+// differs out of what is timed. An error says that there is no PyTorch.
+func (s *speeds) compare(ctx context.Context) (about installed, err error) {
+	type theirs struct {
+		Network   string `json:"network"`
+		Precision string `json:"precision"`
+		Mode      string `json:"mode"`
+		File      string `json:"file"`
+		Problem   string `json:"problem"`
+	}
+	if len(s.peers) == 0 {
+		return about, errors.New("none was asked for")
+	}
+	var all []theirs
+	modes := slices.DeleteFunc(slices.Clone(s.peers), func(mode string) bool { return mode == "compile" }) // the same network as eager
+	about, err = s.script(ctx, "compare", s.few, func(text []byte) {
+		var t theirs
+		if json.Unmarshal(text, &t) == nil {
+			all = append(all, t)
+		}
+	}, "--modes", strings.Join(modes, ","))
+	if err != nil {
+		return about, err
+	}
+	if err := s.add("Features of %d photos beside those of PyTorch %s:\n\n| network | precision | beside | mean distance | worst | at most | |\n|---|---|---|---:|---:|---:|---|\n", len(s.few.paths), about); err != nil {
+		return about, err
+	}
+	stores := map[combination]string{}
+	for _, t := range all {
+		if t.Problem != "" {
+			if t.Mode == "eager" {
+				s.failed = append(s.failed, fmt.Sprintf("PyTorch's %s, %s: %s", t.Network, t.Precision, t.Problem))
+			}
+			continue // its column says the same
+		}
+		c := combination{t.Network, 32, t.Precision}
+		if stores[c] == "" {
+			stores[c] = filepath.Join(s.scratch, "features-"+t.Network+"-"+t.Precision)
+			if _, err := s.extract(ctx, s.few, stores[c], c); err != nil {
+				s.drop(c, err.Error())
+				continue
+			}
+		}
+		d, err := besideFile(stores[c], t.File, s.few)
+		if err != nil {
+			s.drop(c, err.Error())
+			continue
+		}
+		bar := bars[t.Precision]
+		good := d.worst <= bar // NaN is not
+		if !good {
+			s.drop(c, fmt.Sprintf("features are %.1e from %s's", d.worst, t.Mode))
+		}
+		if err := s.add("| %s | %s | %s | %.1e | %.1e | %.0e | %s |\n", t.Network, t.Precision, t.Mode, d.mean, d.worst, bar, verdict(good)); err != nil {
+			return about, err
+		}
+	}
+	return about, s.add("\n")
+}
+
+// drop takes a network in a precision out of what is timed: it computes something else.
+func (s *speeds) drop(c combination, why string) {
+	s.failed = append(s.failed, fmt.Sprintf("%s, %s: %s", c.Network, c.Precision, why))
+	s.all = slices.DeleteFunc(s.all, func(other combination) bool { return other.Network == c.Network && other.Precision == c.Precision })
+}
+
+// besideFile compares a store with features in a file, float32 in the order of the photos.
+func besideFile(path, file string, photos photoSet) (distance, error) {
+	st, err := store.Open(path)
+	if err != nil {
+		return distance{}, err
+	}
+	defer func() { _ = st.Close() }() // only read
+	raw, err := os.ReadFile(file)
+	if err != nil {
+		return distance{}, err
+	}
+	n := len(photos.paths)
+	if len(st.Rows()) != n || len(raw)%(4*n) != 0 {
+		return distance{}, fmt.Errorf("%d rows, and %d bytes for %d photos", len(st.Rows()), len(raw), n)
+	}
+	theirs := map[string][]float32{}
+	size := len(raw) / n
+	for i, photo := range photos.paths {
+		values := make([]float32, size/4)
+		for k := range values {
+			values[k] = math.Float32frombits(binary.LittleEndian.Uint32(raw[i*size+4*k:]))
+		}
+		relative, err := filepath.Rel(photos.dir, photo)
+		if err != nil {
+			return distance{}, err
+		}
+		theirs[filepath.ToSlash(relative)] = values
+	}
+	var d distance
+	for i, row := range st.Rows() {
+		one := relative(st.Embedding(i, nil), theirs[row.Path])
+		d.mean += one / float64(n)
+		d.worst = max(d.worst, one) // NaN stays NaN
+	}
+	return d, nil
+}
+
+const noTimeLeft = "no time left"
+
+// timeOwn times fx, in at most half of the time where there are peers to time.
+func (s *speeds) timeOwn(ctx context.Context) error {
+	end := s.end
+	if len(s.peers) > 0 {
+		end = time.Now().Add(time.Until(s.end) / 2)
+	}
+	for _, c := range s.all {
+		if time.Now().After(end) {
+			s.forward.set("fx", c, rate{Problem: noTimeLeft})
+			s.whole.set("fx", c, rate{Problem: noTimeLeft})
+			continue
+		}
+		fmt.Fprintf(s.log, "gpucheck: extraction by %s, batch %d, %s\n", c.Network, c.Batch, c.Precision)
+		for _, one := range []struct {
+			of     timed
+			timing func(context.Context, combination) (float64, error)
+		}{{s.forward, s.forwardRate}, {s.whole, s.endToEndRate}} {
+			photosPerSecond, err := one.timing(ctx, c)
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			result := rate{Rate: photosPerSecond}
+			if err != nil {
+				result = rate{Problem: oneLine(err)}
+				s.failed = append(s.failed, fmt.Sprintf("%s, batch %d, %s: %v", c.Network, c.Batch, c.Precision, err))
+			}
+			one.of.set("fx", c, result)
+		}
+	}
+	return nil
+}
+
+func (s *speeds) forwardRate(ctx context.Context, c combination) (float64, error) {
+	device, err := ort.ParseDevice(s.device)
+	if err != nil {
+		return 0, err
+	}
+	e, err := extract.NewEmbedder(ctx, extract.EmbedderOptions{
+		Network: extract.NetworkOptions{Backbone: c.Network, Weights: s.weights[c.Network]}, Device: device, Precision: c.Precision, BatchSize: c.Batch,
+	}, progress.Discard)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = e.Close() }() // nothing is written through it
+	if err := e.Open(); err != nil {
+		return 0, err
+	}
+	if problem := e.Session().CaptureProblem(); problem != "" {
+		return 0, fmt.Errorf("no CUDA graphs: %s", problem)
+	}
+	return extract.Forward(ctx, e, time.Duration(s.seconds*float64(time.Second)))
+}
+
+func (s *speeds) endToEndRate(ctx context.Context, c combination) (float64, error) {
+	to := filepath.Join(s.scratch, "store")
+	summary, err := s.extract(ctx, s.many, to, c)
+	if removed := os.RemoveAll(to); err == nil {
+		err = removed
+	}
+	return summary.ImagesPerSecond, err
+}
+
+// timePeers times PyTorch and timm in what is left of the time.
+func (s *speeds) timePeers(ctx context.Context) error {
+	if len(s.peers) == 0 || len(s.all) == 0 {
+		return nil
+	}
+	wanted := map[combination]bool{}
+	for _, c := range s.all {
+		wanted[c] = true
+	}
+	_, err := s.script(ctx, "time", s.many, func(text []byte) {
+		var line struct {
+			combination
+			rate
+			Mode string `json:"mode"`
+			What string `json:"what"`
+		}
+		if json.Unmarshal(text, &line) != nil || !wanted[line.combination] {
+			return
+		}
+		fmt.Fprintf(s.log, "gpucheck: %s by %s, batch %d, %s, %s: %s\n", line.What, line.Network, line.Batch, line.Precision, line.Mode, line.rate)
+		to := s.forward
+		if line.What == "end to end" {
+			to = s.whole
+		}
+		to.set(line.Mode, line.combination, line.rate)
+	}, "--batches", joinInts(s.extractBatches), "--modes", strings.Join(s.peers, ","), "--seconds", fmt.Sprint(s.seconds),
+		"--budget", fmt.Sprintf("%.0f", max(time.Until(s.end).Seconds(), 0)))
+	return err
+}
+
+// tables sets the rates side by side.
+func (s *speeds) tables(about installed) string {
+	var b strings.Builder
+	workers := "–"
+	if about.Workers > 0 {
+		workers = strconv.Itoa(about.Workers)
+	}
+	fmt.Fprintf(&b, "Forward, photos/s:\n\n| network | batch | precision | fx |")
+	line := "|---|---:|---|---:|"
+	for _, peer := range s.peers {
+		fmt.Fprintf(&b, " %s |", peer)
+		line += "---:|"
+	}
+	for _, peer := range s.peers {
+		fmt.Fprintf(&b, " fx / %s |", peer)
+		line += "---:|"
+	}
+	fmt.Fprintf(&b, "\n%s\n", line)
+	for _, c := range s.all {
+		fx := s.forward["fx"][c]
+		fmt.Fprintf(&b, "| %s | %d | %s | %s |", c.Network, c.Batch, c.Precision, fx)
+		for _, peer := range s.peers {
+			fmt.Fprintf(&b, " %s |", s.forward[peer][c])
+		}
+		for _, peer := range s.peers {
+			fmt.Fprintf(&b, " %s |", fx.times(s.forward[peer][c]))
+		}
+		b.WriteString("\n")
+	}
+	fmt.Fprintf(&b, "\nEnd to end, photos/s (%d workers of fx, %s of PyTorch's DataLoader):\n\n| network | batch | precision | fx | eager | fx / eager |\n|---|---:|---|---:|---:|---:|\n", runtime.GOMAXPROCS(0), workers)
+	for _, c := range s.all {
+		fx, eager := s.whole["fx"][c], s.whole["eager"][c]
+		fmt.Fprintf(&b, "| %s | %d | %s | %s | %s | %s |\n", c.Network, c.Batch, c.Precision, fx, eager, fx.times(eager))
+	}
+	b.WriteString("\n")
+	return b.String()
+}

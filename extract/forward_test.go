@@ -1,0 +1,32 @@
+package extract
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"fx/internal/progress"
+)
+
+func TestForward(t *testing.T) {
+	needRuntime(t)
+	o := options("", "").Embedder
+	o.BatchSize, o.Workers = 2, 2
+	e, err := NewEmbedder(t.Context(), o, progress.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Open(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = e.Close() }()
+	if rate, err := Forward(t.Context(), e, 20*time.Millisecond); err != nil || rate <= 0 {
+		t.Errorf("%v photos/s, %v", rate, err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if rate, err := Forward(ctx, e, time.Minute); !errors.Is(err, context.Canceled) || rate != 0 {
+		t.Errorf("stopped: %v photos/s, %v", rate, err)
+	}
+}

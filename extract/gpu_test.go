@@ -1,0 +1,100 @@
+package extract
+
+import (
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"fx/internal/ort"
+	"fx/internal/progress"
+)
+
+// needGPU skips where CUDA does not work, and fails instead where FX_REQUIRE_GPU
+// is set, as bench/gpucheck does.
+func needGPU(t *testing.T) {
+	t.Helper()
+	problem := func() error {
+		library, err := ort.Find("")
+		if err != nil {
+			return err
+		}
+		rt, err := ort.Load(library)
+		if err != nil {
+			return err
+		}
+		_, _, _, err = rt.Resolve(ort.CUDA)
+		return err
+	}()
+	if problem != nil && os.Getenv("FX_REQUIRE_GPU") != "" {
+		t.Fatal(problem)
+	} else if problem != nil {
+		t.Skip("no CUDA here: ", problem)
+	}
+}
+
+// What graphs, stages and page-locked memory give is what plain runs give, and
+// near what the CPU gives; a photo's features do not depend on its batch.
+func TestCUDAStagesGiveTheFeatures(t *testing.T) {
+	needGPU(t)
+	dir := t.TempDir()
+	var paths []string
+	for i := range 27 {
+		paths = append(paths, filepath.Join(dir, fmt.Sprintf("%02d.png", i)))
+		noise(t, paths[i], uint64(i))
+	}
+	if err := os.WriteFile(paths[5], []byte("no photo"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	features := func(device ort.Device, precision string, staged bool) map[int][]float32 {
+		e, err := NewEmbedder(t.Context(), EmbedderOptions{
+			Network: NetworkOptions{Backbone: "resnet18", Weights: "seed:0"}, Device: device, Precision: precision, BatchSize: 4, Workers: 3,
+		}, progress.Discard)
+		if err == nil {
+			err = e.Open()
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() { _ = e.Close() }()
+		p := newPipeline(t, e, paths, 3, gpuRuns)
+		p.staged = staged
+		all := map[int][]float32{}
+		if err := p.run(t.Context(), batchesOf(len(paths), 4), func(_ int, r result) error {
+			for _, row := range r.rows {
+				all[row.item] = row.embedding
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if s := e.Session(); staged && !s.Captures() {
+			t.Errorf("%s: it ran without CUDA graphs: %s", precision, s.CaptureProblem())
+		}
+		return all
+	}
+	cpu := features(ort.CPU, Float32, false)
+	for precision, most := range map[string]float64{Float32: 1e-3, Float16: 5e-3} {
+		staged, plain := features(ort.CUDA, precision, true), features(ort.CUDA, precision, false)
+		for _, c := range []struct {
+			what      string
+			got, want map[int][]float32
+			most      float64
+		}{{"plain runs", staged, plain, 1e-5}, {"the CPU", staged, cpu, most}} {
+			if len(c.got) != 26 || len(c.want) != 26 {
+				t.Fatalf("%d and %d rows", len(c.got), len(c.want))
+			}
+			for item, want := range c.want {
+				var difference, norm float64
+				for k, v := range want {
+					difference += math.Pow(float64(c.got[item][k])-float64(v), 2)
+					norm += math.Pow(float64(v), 2)
+				}
+				if d := math.Sqrt(difference / norm); !(d <= c.most) {
+					t.Errorf("%s: photo %d is %.1e away from %s, %.0e may be", precision, item, d, c.what, c.most)
+				}
+			}
+		}
+	}
+}

@@ -1,0 +1,199 @@
+package extract
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"sync/atomic"
+)
+
+// stagedNetwork is a network on a device with a memory of its own, which takes
+// batches from stages.
+type stagedNetwork interface {
+	network
+	newStage() (stage, error)
+}
+
+// stage is the memory of one batch on its way to the device and back. It is for
+// one batch at a time.
+type stage interface {
+	// pixels is where the batch is decoded to, uint8 [batch, crop, crop, 3].
+	// Goroutines may write to different views at once.
+	pixels() []uint8
+	// embed runs the network on the pixels and fills features, float32
+	// [n, FeatureLen], with those of the first n views. Other stages may embed
+	// at the same time.
+	embed(ctx context.Context, features []float32) error
+	close()
+}
+
+// stagesBeside is how many batches have a stage beside those that the device
+// works on: one is ready when it asks for more, and one is being filled.
+const stagesBeside = 2
+
+// filling is a batch that is being decoded into its stage.
+type filling struct {
+	index   int
+	refs    []rowRef
+	photos  []photo // by position in refs: what was read
+	stage   stage
+	left    atomic.Int32 // positions not yet decided
+	problem atomic.Pointer[error]
+}
+
+// task is one photo of a batch: the positions from first up to end are its views.
+type task struct {
+	*filling
+	first, end int
+}
+
+// runStaged is run where a batch is too large to be one worker's: all workers
+// decode photos of the same batch, in order, straight into its stage, and go on
+// with the next as soon as it has one. So the first batch is ready after
+// batch/workers photos, not after a whole batch, and memory is bounded by the
+// stages, whatever the number of workers. The device takes a batch when its last
+// photo is there; p.runs of them at once, so that one is copied while another is
+// computed.
+func (p *pipeline) runStaged(ctx context.Context, batches [][]rowRef, emit func(batch int, r result) error) error {
+	var all []stage
+	defer func() {
+		for _, s := range all {
+			s.close()
+		}
+	}()
+	for range min(p.runs+stagesBeside, len(batches)) {
+		s, err := p.network.(stagedNetwork).newStage()
+		if err != nil {
+			return err
+		}
+		all = append(all, s)
+	}
+	return p.fillAndRun(ctx, batches, all, emit)
+}
+
+// fillAndRun returns when nobody uses the stages any more.
+func (p *pipeline) fillAndRun(ctx context.Context, batches [][]rowRef, stages []stage, emit func(batch int, r result) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	begun := len(stages) + p.runs // batches that have a stage, or features that wait for emit
+	free := make(chan stage, len(stages))
+	for _, s := range stages {
+		free <- s
+	}
+	slots := make(chan struct{}, begun)
+	tasks := make(chan task, p.workers)
+	ready := make(chan *filling, begun)
+	done := make(chan numbered, begun) // room for all that are begun: nobody waits for emit
+	var decoding, running sync.WaitGroup
+	defer running.Wait()
+	defer cancel() // runs before Wait: what is under way ends soon
+
+	running.Go(func() {
+		defer close(tasks)
+		for i, refs := range batches {
+			select {
+			case slots <- struct{}{}:
+			case <-ctx.Done():
+				return
+			}
+			f := &filling{index: i, refs: refs, photos: make([]photo, len(refs))}
+			select {
+			case f.stage = <-free:
+			case <-ctx.Done():
+				return
+			}
+			f.left.Store(int32(len(refs)))
+			if !f.divide(ctx, tasks) {
+				return
+			}
+		}
+	})
+	for range p.workers {
+		decoding.Go(func() {
+			w := &worker{pipeline: p, spec: p.network.Preprocess(), photo: photo{item: -1}}
+			for t := range tasks {
+				if ctx.Err() == nil && w.fill(t) {
+					ready <- t.filling
+				}
+			}
+		})
+	}
+	running.Go(func() { decoding.Wait(); close(ready) })
+	for range p.runs {
+		running.Go(func() {
+			for f := range ready {
+				r := p.embed(ctx, f)
+				free <- f.stage
+				done <- numbered{f.index, r}
+			}
+		})
+	}
+	return inOrder(ctx, len(batches), done, slots, emit)
+}
+
+// divide hands out the photos of a batch. It is false where ctx ended before that.
+func (f *filling) divide(ctx context.Context, tasks chan<- task) bool {
+	for first := 0; first < len(f.refs); {
+		end := first + 1
+		for end < len(f.refs) && f.refs[end].item == f.refs[first].item {
+			end++
+		}
+		select {
+		case tasks <- task{f, first, end}:
+		case <-ctx.Done():
+			return false
+		}
+		first = end
+	}
+	return true
+}
+
+// fill decodes a photo into the stage, and reports whether it was the batch's last.
+func (w *worker) fill(t task) (complete bool) {
+	if item := t.refs[t.first].item; item != w.photo.item {
+		w.photo = w.read(item)
+	}
+	pixels, size := t.stage.pixels(), viewLen(w.spec)
+	for i := t.first; i < t.end; i++ {
+		t.photos[i] = w.photo
+		if w.photo.reason != "" {
+			continue
+		}
+		if err := w.view(t.refs[i].view, pixels[i*size:(i+1)*size]); err != nil {
+			err = fmt.Errorf("%s: %w", w.path(t.refs[i].item), err)
+			t.problem.Store(&err)
+		}
+	}
+	return t.left.Add(int32(t.first-t.end)) == 0
+}
+
+// embed runs the network on a batch that is complete. Views of photos that were
+// rejected hold whatever was there before; their features are dropped.
+func (p *pipeline) embed(ctx context.Context, f *filling) result {
+	if problem := f.problem.Load(); problem != nil {
+		return result{err: *problem}
+	}
+	var r result
+	for i, photo := range f.photos {
+		if photo.reason == "" {
+			r.rows = append(r.rows, row{rowRef: f.refs[i], content: photo.content})
+		} else if i == 0 || f.refs[i-1].item != photo.item {
+			r.rejected = append(r.rejected, rejection{photo.item, photo.reason})
+		}
+	}
+	if len(r.rows) == 0 {
+		return r
+	}
+	length := p.network.FeatureLen()
+	features := make([]float32, len(f.refs)*length)
+	if err := f.stage.embed(ctx, features); err != nil {
+		return result{err: err}
+	}
+	next := 0
+	for i, photo := range f.photos {
+		if photo.reason == "" {
+			r.rows[next].embedding = features[i*length : (i+1)*length]
+			next++
+		}
+	}
+	return r
+}

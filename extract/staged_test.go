@@ -1,0 +1,229 @@
+package extract
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"fx/internal/progress"
+)
+
+// meanNetwork on a device of its own.
+type stagedMean struct {
+	meanNetwork
+	made, closed atomic.Int32
+	failsAt      int32 // the number of the stage that can't be had; 0 for none
+}
+
+type meanStage struct {
+	network *stagedMean
+	memory  []uint8
+}
+
+func (n *stagedMean) newStage() (stage, error) {
+	if made := n.made.Add(1); made == n.failsAt {
+		n.made.Add(-1)
+		return nil, errors.New("out of memory")
+	}
+	return &meanStage{n, make([]uint8, n.batch*viewLen(n.Preprocess()))}, nil
+}
+
+func (s *meanStage) pixels() []uint8 { return s.memory }
+func (s *meanStage) close()          { s.network.closed.Add(1) }
+func (s *meanStage) embed(ctx context.Context, features []float32) error {
+	return s.network.Embed(ctx, s.memory, features)
+}
+
+func stagedPipeline(t testing.TB, n *stagedMean, paths []string, workers int) *pipeline {
+	t.Helper()
+	p := newPipeline(t, n, paths, workers, gpuRuns)
+	p.staged = true
+	t.Cleanup(func() {
+		if made, closed := n.made.Load(), n.closed.Load(); made != closed {
+			t.Errorf("%d stages were made and %d closed", made, closed)
+		}
+	})
+	return p
+}
+
+// Rows, rejections and their order are those of the workers that do whole batches.
+func TestStagedRowsAreThoseOfWholeBatches(t *testing.T) {
+	bad := map[int]bool{0: true, 7: true, 8: true, 9: true, 10: true, 11: true, 49: true}
+	paths := grays(t, 50, bad)
+	batches := batchesOf(50, 4)
+	batches[3] = []rowRef{{12, 0}, {12, 1}, {12, 2}, {13, 0}} // views of a photo
+	batches[4] = []rowRef{{49, 0}, {49, 1}, {13, 1}, {14, 0}} // views of one that is rejected
+	collect := func(p *pipeline) (text string) {
+		next := 0
+		if err := p.run(t.Context(), batches, func(batch int, r result) error {
+			if batch != next {
+				t.Errorf("batch %d came when %d was due", batch, next)
+			}
+			next++
+			for _, row := range r.rows {
+				text += fmt.Sprint(batch, row.rowRef, row.content.SHA256, row.embedding, "\n")
+			}
+			for _, b := range r.rejected {
+				text += fmt.Sprint(batch, b, "\n")
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	want := collect(newPipeline(t, &meanNetwork{batch: 4}, paths, 1, 1))
+	for _, workers := range []int{1, 3, 16} {
+		n := &stagedMean{meanNetwork: meanNetwork{batch: 4}}
+		if got := collect(stagedPipeline(t, n, paths, workers)); got != want {
+			t.Errorf("%d workers:\n%s\nwant\n%s", workers, got, want)
+		}
+		if made, most := n.made.Load(), n.most.Load(); made != gpuRuns+stagesBeside || most > gpuRuns {
+			t.Errorf("%d workers: %d stages and %d runs at once", workers, made, most)
+		}
+	}
+}
+
+// The first photos that are read are those of the first batch, all at once: no
+// worker has begun another while it is not full.
+func TestStagedWorkersFillOneBatchTogether(t *testing.T) {
+	const size = 8
+	paths := grays(t, 5*size, nil)
+	n := &stagedMean{meanNetwork: meanNetwork{batch: size}}
+	p := stagedPipeline(t, n, paths, size)
+	all := make(chan struct{}) // closed once as many photos are being read as a batch has
+	var begun atomic.Int32
+	plain := p.path
+	p.path = func(i int) string {
+		if n := begun.Add(1); n <= size {
+			if i >= size {
+				t.Errorf("photo %d is read while the first batch is not", i)
+			}
+			if n == size {
+				close(all)
+			}
+			select {
+			case <-all:
+			case <-time.After(10 * time.Second):
+				t.Errorf("photo %d waits for others to be read beside it", i)
+			}
+		}
+		return plain(i)
+	}
+	if err := p.run(t.Context(), batchesOf(5*size, size), func(int, result) error { return nil }); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestStagedMemoryIsBounded(t *testing.T) {
+	const size = 4
+	paths := grays(t, 50*size, nil)
+	n := &stagedMean{meanNetwork: meanNetwork{batch: size}}
+	p := stagedPipeline(t, n, paths, 16)
+	var begun, emitted atomic.Int32
+	plain := p.path
+	p.path = func(i int) string {
+		const most = (2*gpuRuns + stagesBeside) * size
+		if ahead := begun.Add(1) - emitted.Load(); ahead > most {
+			t.Errorf("%d photos are ahead of the writer, %d may be", ahead, most)
+		}
+		return plain(i)
+	}
+	err := p.run(t.Context(), batchesOf(50*size, size), func(_ int, r result) error {
+		time.Sleep(time.Millisecond)
+		emitted.Add(int32(len(r.rows)))
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestStagedErrorEndsTheRun(t *testing.T) {
+	paths := grays(t, 40, nil)
+	broken := errors.New("broken")
+	for name, c := range map[string]struct {
+		network *stagedMean
+		emit    error
+		want    string
+	}{
+		"of the network": {&stagedMean{meanNetwork: meanNetwork{batch: 2, fails: broken}}, nil, "broken"},
+		"of emit":        {&stagedMean{meanNetwork: meanNetwork{batch: 2}}, broken, "broken"},
+		"of the device":  {&stagedMean{meanNetwork: meanNetwork{batch: 2}, failsAt: 3}, nil, "out of memory"},
+	} {
+		err := stagedPipeline(t, c.network, paths, 4).run(t.Context(), batchesOf(40, 2), func(int, result) error { return c.emit })
+		if err == nil || err.Error() != c.want {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestStagedCancelEndsTheRun(t *testing.T) {
+	paths := grays(t, 40, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	n := &stagedMean{meanNetwork: meanNetwork{batch: 2, pause: time.Minute}} // ends only with ctx
+	p := stagedPipeline(t, n, paths, 3)
+	plain := p.path
+	p.path = func(i int) string {
+		if i == 2*(gpuRuns+stagesBeside)-1 { // the last that finds a stage while none comes free
+			cancel()
+		}
+		return plain(i)
+	}
+	if err := p.run(ctx, batchesOf(40, 2), func(int, result) error { return nil }); !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+}
+
+// A real network gives the same bits through stages, on the CPU, as without.
+func TestStagedBitsAreThoseOfTheCPU(t *testing.T) {
+	needRuntime(t)
+	dir := t.TempDir()
+	var paths []string
+	for i := range 21 {
+		paths = append(paths, filepath.Join(dir, fmt.Sprintf("%02d.png", i)))
+		noise(t, paths[i], uint64(i))
+	}
+	if err := os.WriteFile(paths[5], []byte("no photo"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	o := options("", "").Embedder
+	o.BatchSize, o.Workers = 4, 3
+	e, err := NewEmbedder(t.Context(), o, progress.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := e.Open(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = e.Close() }()
+	rows := func(staged bool) map[int][]float32 {
+		p := newPipeline(t, e, paths, 3, gpuRuns)
+		p.staged = staged
+		all := map[int][]float32{}
+		if err := p.run(t.Context(), batchesOf(len(paths), 4), func(_ int, r result) error {
+			for _, row := range r.rows {
+				all[row.item] = row.embedding
+			}
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return all
+	}
+	want, got := rows(false), rows(true)
+	if len(got) != 20 || len(want) != 20 {
+		t.Fatalf("%d rows through stages, %d without", len(got), len(want))
+	}
+	for item, embedding := range want {
+		if !slices.Equal(got[item], embedding) {
+			t.Errorf("photo %d has other features", item)
+		}
+	}
+}
