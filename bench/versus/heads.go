@@ -48,6 +48,7 @@ func headContests(w *workshop) []contest {
 			w.headContest(fmt.Sprintf("%d-sgd", i+1), size, "sgd", fmt.Sprintf("SGD, batch %d, %d epochs", size.batch, size.epochs), torchSide, "torch_sgd.py", sgd, rounds),
 		)
 	}
+	all[len(all)-1].cleanup = func() error { return w.clear("heads") }
 	return all
 }
 

@@ -15,7 +15,16 @@ import (
 )
 
 // page is docs/benchmarks.md in the making.
-type page struct{ strings.Builder }
+type page struct {
+	strings.Builder
+	aims []aim // in the order of the page
+}
+
+// aim notes an aim for the summary, and returns it for a table.
+func (p *page) aim(a aim) string {
+	p.aims = append(p.aims, a)
+	return a.String()
+}
 
 func (p *page) text(format string, args ...any) { fmt.Fprintf(&p.Builder, format, args...) }
 
@@ -68,24 +77,39 @@ func pageText(measured map[string][]outcome, notes map[string]string) string {
 	}
 	p.setting(common)
 	p.WriteString(method)
-	p.note(notes, "overview")
+	body := page{}
 	for _, s := range sections {
 		all := measured[s.name]
 		if len(all) == 0 {
 			continue
 		}
-		p.text("\n## %s\n\n", s.title)
+		body.text("\n## %s\n\n", s.title)
 		if reason := all[0].Setting.differs(common); reason != "" {
-			p.text("This section was measured apart from the first; %s changed in between.\n\n", reason)
-			p.setting(all[0].Setting)
-			p.WriteString("\n")
+			body.text("This section was measured apart from the first; %s changed in between.\n\n", reason)
+			body.setting(all[0].Setting)
+			body.WriteString("\n")
 		}
-		s.write(&p, all)
-		p.commands(all[0])
-		p.failures(all)
-		p.note(notes, s.name)
+		s.write(&body, all)
+		body.commands(all[0])
+		body.failures(all)
+		body.note(notes, s.name)
 	}
+	p.summary(body.aims)
+	p.note(notes, "overview")
+	p.WriteString(body.String())
 	return p.tidy()
+}
+
+// summary lists the aims.
+func (p *page) summary(aims []aim) {
+	if len(aims) == 0 {
+		return
+	}
+	var rows [][]string
+	for _, a := range aims {
+		rows = append(rows, []string{a.what, a.goal, a.median, a.verdict()})
+	}
+	p.table([]string{"", "aim", "measured", ""}, rows)
 }
 
 // method says how all numbers came about.

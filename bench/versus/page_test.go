@@ -18,7 +18,7 @@ import (
 var update = flag.Bool("update", false, "write the golden page anew")
 
 func TestFigures(t *testing.T) {
-	for x, want := range map[float64]string{0: "0", 0.00123: "0.0012", 0.1234: "0.123", 0.99996: "1.00", 1.2345: "1.23", 9.996: "10.0", 12.34: "12.3", 99.96: "100", 1234.5: "1234", -2: "-2.00"} {
+	for x, want := range map[float64]string{0: "0", 0.00123: "0.00123", 0.01: "0.0100", 0.1234: "0.123", 0.99996: "1.00", 1.2345: "1.23", 9.996: "10.0", 12.34: "12.3", 99.96: "100", 1234.5: "1234", -2: "-2.00"} {
 		if got := figure(x); got != want {
 			t.Errorf("%v: %s, want %s", x, got, want)
 		}
@@ -62,8 +62,20 @@ func TestRatiosAreOfRounds(t *testing.T) {
 	if got := timesCell(&o, "torch", printed("seconds"), lower); got != failed {
 		t.Errorf("a failed side: %s", got)
 	}
-	if met, missed := aimed([]float64{1, 2, 9}, 2), aimed([]float64{1.99}, 2); met != "× 2.0, met" || missed != "× 2.0, **missed**" {
-		t.Errorf("%s; %s", met, missed)
+}
+
+func TestAims(t *testing.T) {
+	quick, slow := sideOf("fx", "fx", -0.98, -0.5, -0.98), sideOf("fx", "fx", 0)
+	for want, a := range map[string]aim{
+		"× 2, met": atLeast("", []float64{1, 2, 9}, 2), "× 1.5, **missed**": atLeast("", []float64{1.49}, 1.5), "× 2, not measured": atLeast("", nil, 2),
+		"< 30 ms, met": under("", &quick, 30, "ms", 1e3), "< 1 s, **missed**": under("", &slow, 1, "s", 1), "< 1 s, not measured": under("", nil, 1, "s", 1),
+	} {
+		if a.String() != want {
+			t.Errorf("%s, want %s", a, want)
+		}
+	}
+	if a := under("", &quick, 30, "ms", 1e3); a.median != "20.0 ms" {
+		t.Errorf("median %s", a.median)
 	}
 }
 
@@ -103,7 +115,7 @@ func everySection(t *testing.T) map[string][]outcome {
 		"agreement": map[string]agreement{"torch": {Worst: 2e-7}}, "tuned": setup{Workers: 1, BatchSize: 8, Threads: 2, Rate: 50},
 		"limit": limit{Operations: 4e9, Rate: 200e9, Decoding: 0.01},
 	})
-	tutorial := of("tutorial", "feature-extraction", "squeezenet1_1", printing(sideOf("fx", "fx", 2, 2), `{"best_val_accuracy": 0.95}`), sideOf("fx-views", "fx, --views 4", 9), printing(sideOf("torch", "PyTorch", 150, 160), `{"best_val_accuracy": 0.94}`))
+	tutorial := of("tutorial", "feature-extraction", "squeezenet1_1", printing(sideOf("fx", "fx", 2, 2), `{"best_val_accuracy": 0.95}`), printing(sideOf("fx-views", "fx, --views 4", 3, 3), `{"best_val_accuracy": 0.925}`), printing(sideOf("torch", "PyTorch", 150, 160), `{"best_val_accuracy": 0.94}`))
 	tutorial.Terms = "15 epochs"
 	lbfgs := `{"seconds": 0.25, "iterations": 12, "evaluations": 15, "objective": 0.123456789, "gradient_max": 0.00009, "val_accuracy": 0.9}`
 	head := of("heads", "1-lbfgs", "400 × 512 × 2, L-BFGS", printing(sideOf("fx", "fx", 1), lbfgs), printing(sideOf("scikit-learn", "scikit-learn", 2), strings.Replace(lbfgs, "0.25", "0.5", 1)))

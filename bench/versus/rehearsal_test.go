@@ -31,6 +31,7 @@ extract)
 	echo "{\"images\": $n, \"computed\": $computed, \"cached\": $((n - computed)), \"images_per_second\": 80}";;
 fit-head) mkdir -p "$out"; echo '{"classes": ["ants", "bees"]}' > "$out/model.json"; echo '{"best_val_accuracy": 0.95}';;
 backbones) [ -z "$out" ] || echo weights > "$out";;
+runtime) echo '{"library": {"version": "1.31.1"}}';;
 predict) echo '[{"path": "x", "top": [{"class": "bees", "probability": 0.75}]}]';;
 esac
 `
@@ -118,7 +119,7 @@ func TestRehearsal(t *testing.T) {
 	}
 	for _, want := range []string{
 		"| inception_v3 | 80.0 (80.0–80.0) | 40.0 (40.0–40.0) | 40.0 (40.0–40.0) | 40.0 (40.0–40.0) |",
-		"| squeezenet1_1 | × 2.00 (2.00–2.00) | × 2.0, met | — | × 2.00 (2.00–2.00) |",
+		"| squeezenet1_1 | × 2.00 (2.00–2.00) | × 2, met | — | × 2.00 (2.00–2.00) |",
 		"| squeezenet1_1 | 1.0e-06 | 1.0e-06 | workers 2, batch 32, threads 1 |",
 		"| 0.9500 0.9500 | 0.9500 |", "| 100 photos have a new time |", "| fx --help | 30 |", "| 10 | ", "random (`--weights seed:0`)",
 	} {
@@ -139,7 +140,7 @@ func TestRehearsal(t *testing.T) {
 	if again, _ := os.ReadFile(o.page); !bytes.Equal(again, text) {
 		t.Error("a second run writes another page")
 	}
-	if asked, _ := os.ReadFile(calls); strings.TrimSpace(string(asked)) != "peers/versions.py" {
+	if asked, _ := os.ReadFile(calls); strings.TrimSpace(string(asked)) != "peers/versions.py\nruntime doctor --json" {
 		t.Errorf("a second run asked for\n%s", asked)
 	}
 	if err := run(t.Context(), []string{"write", "--out", o.out, "--page", o.page + "2", "--notes", o.notes}, new(bytes.Buffer)); err != nil {

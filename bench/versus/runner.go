@@ -111,7 +111,7 @@ func (r *runner) contest(ctx context.Context, c contest, o *outcome) error {
 		} else {
 			s.Runs = append(s.Runs, t)
 			r.clock.took(c, s.Name, t.WallSeconds)
-			r.log("%s, %s, %s: %.3g s (%s)", c.section, c.title, s.Title, t.WallSeconds, r.clock.standing())
+			r.log("%s, %s, %s, %d of %d: %.3g s (%s)", c.section, c.title, s.Title, next.round, c.rounds, t.WallSeconds, r.clock.standing())
 		}
 		if err := o.save(r.folder); err != nil {
 			return err

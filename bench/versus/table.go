@@ -3,8 +3,8 @@ package main
 import (
 	"fmt"
 	"maps"
-	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"fx/bench/internal/stats"
@@ -53,17 +53,12 @@ func spread(values []float64) string {
 
 // figure has three significant digits, as many as such measurements bear.
 func figure(x float64) string {
-	switch size := math.Abs(x); {
-	case size >= 99.95 || size == 0:
-		return fmt.Sprintf("%.0f", x)
-	case size >= 9.995:
-		return fmt.Sprintf("%.1f", x)
-	case size >= 0.9995:
-		return fmt.Sprintf("%.2f", x)
-	case size >= 0.0995:
-		return fmt.Sprintf("%.3f", x)
+	if x == 0 {
+		return "0"
 	}
-	return fmt.Sprintf("%.2g", x)
+	_, exponent, _ := strings.Cut(strconv.FormatFloat(x, 'e', 2, 64), "e") // of the rounded number
+	magnitude, _ := strconv.Atoi(exponent)
+	return strconv.FormatFloat(x, 'f', max(0, 2-magnitude), 64)
 }
 
 // better says which of two numbers is the good one.
@@ -100,14 +95,44 @@ func timesCell(o *outcome, peer string, m metric, b better) string {
 	return "× " + spread(values)
 }
 
-// aimed says whether the median reaches an aim.
-func aimed(values []float64, aim float64) string {
-	text := fmt.Sprintf("× %.1f", aim)
-	switch {
-	case len(values) == 0:
-		return text
-	case stats.Median(values) >= aim:
-		return text + ", met"
-	}
-	return text + ", **missed**"
+// aim is a number that the page promises to reach, and how it stands.
+type aim struct {
+	what   string
+	goal   string
+	median string // "" where nothing was measured
+	met    bool
 }
+
+// atLeast is an aim for a ratio.
+func atLeast(what string, ratios []float64, goal float64) aim {
+	a := aim{what: what, goal: fmt.Sprintf("× %g", goal)}
+	if len(ratios) > 0 {
+		median := stats.Median(ratios)
+		a.median, a.met = "× "+figure(median), median >= goal
+	}
+	return a
+}
+
+// under is an aim for a time, with its unit and how many of them a second has.
+func under(what string, s *sideOutcome, goal float64, unit string, perSecond float64) aim {
+	a := aim{what: what, goal: fmt.Sprintf("< %g %s", goal, unit)}
+	if values := slices.Collect(maps.Values(s.values(wall))); len(values) > 0 {
+		median := stats.Median(values) * perSecond
+		a.median, a.met = figure(median)+" "+unit, median < goal
+	}
+	return a
+}
+
+// verdict is the last word on an aim.
+func (a aim) verdict() string {
+	switch {
+	case a.median == "":
+		return "not measured"
+	case a.met:
+		return "met"
+	}
+	return "**missed**"
+}
+
+// String is the aim as a column of a table has it.
+func (a aim) String() string { return a.goal + ", " + a.verdict() }

@@ -60,6 +60,11 @@ func (w *workshop) open(ctx context.Context) error {
 	if err := json.Unmarshal(text, &w.setting.Versions); err != nil {
 		return err
 	}
+	var doctor struct{ Library struct{ Version string } }
+	if err := needJSON(ctx, []string{w.fx, "runtime", "doctor", "--json"}, &doctor); err != nil {
+		return fail.Wrap(fail.Device, err, "fx runtime install fetches it.", "fx has no ONNX Runtime")
+	}
+	w.setting.Versions["ONNX Runtime of fx"] = doctor.Library.Version
 	w.setting.Versions["Go"] = strings.TrimPrefix(runtime.Version(), "go")
 	return nil
 }
