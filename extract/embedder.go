@@ -8,7 +8,7 @@ import (
 
 	"fx/backbones"
 	"fx/internal/fail"
-	"fx/internal/onnx"
+	"fx/internal/frozen"
 	"fx/internal/onnx/pb"
 	"fx/internal/ort"
 	"fx/internal/preprocess"
@@ -24,6 +24,10 @@ type EmbedderOptions struct {
 	Workers   int    // goroutines that decode and run; 0 means one for each CPU
 	Threads   int    // of one run of the network; 0 means 1, since the workers fill the cores
 	Library   string // path of libonnxruntime, "" to look for it
+
+	// ProfilePrefix, where not empty, has ONNX Runtime write a profile to
+	// PREFIX_TIME.json when the embedder closes.
+	ProfilePrefix string
 }
 
 // Default batch sizes. On a CPU eight photos suffice to read the weights of a
@@ -91,11 +95,7 @@ func (e *Embedder) Open() error {
 	if err != nil {
 		return err
 	}
-	graph, err := onnx.Marshal(e.features)
-	if err != nil {
-		return fail.Wrap(fail.Model, err, "", "network %s", e.Network.Backbone.Name)
-	}
-	session, err := rt.NewSession(graph, ort.SessionOptions{Device: e.options.Device, Threads: max(e.options.Threads, 1)})
+	session, err := frozen.NewSession(rt, e.features, ort.SessionOptions{Device: e.options.Device, Threads: max(e.options.Threads, 1), ProfilePrefix: e.options.ProfilePrefix})
 	if err != nil {
 		return err
 	}

@@ -79,11 +79,11 @@ func profileCommand(ctx context.Context, args []string, stdout, stderr io.Writer
 	if err := parse(flags, args); err != nil {
 		return err
 	}
-	p, err := profile(ctx, o)
+	p, err := profileSteps(ctx, o)
 	if err != nil {
 		return err
 	}
-	_, err = io.WriteString(stdout, p.text(o.nodes))
+	_, err = io.WriteString(stdout, p.Text(o.nodes))
 	return err
 }
 

@@ -1,5 +1,5 @@
-// Package kernels holds a few ops for training on the CPU, written in C, which
-// ONNX Runtime lacks or has in slow pieces:
+// Package kernels holds a few ops for the CPU, written in C, which ONNX Runtime
+// lacks or has in slower pieces. For training:
 //
 //	fx.ConvWeightGrad              the gradient of a convolution's weight and bias
 //	fx.Conv3x3                     convolution by 3×3 after Winograd, with the Relu after it, and its gradient
@@ -8,10 +8,15 @@
 //	fx.SumPoolGrad                 average pooling's gradient
 //	fx.ReluGrad, fx.SGD            one pass over memory each
 //
+// and for networks that are trained:
+//
+//	fx.ConvTiles                   convolution by 3×3 and 5×5 after Winograd, in ONNX Runtime's blocks of channels
+//
 // [Register] makes them known to a session, as ops of the domain "fx"; they run
 // in ONNX Runtime, on its threads and in its memory. Package autodiff writes them
-// into training graphs where it is told to; every graph can be written without
-// them, and artifacts for other runtimes are.
+// into training graphs where it is told to, package frozen into what ONNX Runtime
+// makes of a network; every graph can be written without them, and artifacts for
+// other runtimes are.
 //
 // The kernels are templates over the width of a vector (*.inc.h), compiled for
 // AVX-512, AVX2 and whatever the compiler's target has, and chosen when the process

@@ -8,6 +8,7 @@
 #include "conv_weight.inc.h"
 #include "elementwise.inc.h"
 #include "max_pool.inc.h"
+#include "tiles.inc.h"
 #include "winograd.inc.h"
 #include "winograd_weight.inc.h"
 
@@ -26,6 +27,12 @@ const fx_isa ISA = {
     .winograd_weight_scratch = winograd_weight_scratch,
     .winograd_weight = winograd_weight,
     .winograd_weight_finish = winograd_weight_finish,
+    .lanes = LANES,
+    .panel = PANEL,
+    .spectrum = SPECTRUM,
+    .tiles_scratch = tiles_scratch,
+    .tiles_weights = tiles_weights,
+    .convolve_tiles = convolve_tiles,
     .max_pool = max_pool,
     .norm_moments = norm_moments,
     .norm_apply = norm_apply,

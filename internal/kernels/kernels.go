@@ -30,5 +30,8 @@ func Register(api, options unsafe.Pointer) error {
 	return errors.New(C.GoString(message))
 }
 
+// Lanes is the number of floats in a vector of the kernels here.
+func Lanes() int { return int(C.fx_best_isa().lanes) }
+
 // InstructionSet names the instructions that the kernels use here, such as "avx512".
 func InstructionSet() string { return C.GoString(C.fx_best_isa().name) }

@@ -47,6 +47,18 @@ typedef struct {
   float *scratch;            // winograd_weight_scratch floats
 } fx_winograd_weight_part;
 
+// Some tiles of a convolution of a frozen network in blocked layout, see tiles.inc.h.
+typedef struct {
+  fx_window window;    // kernel_h = kernel_w, 3 or 5; stride, dilation and groups of 1
+  const float *x;
+  const float *weights; // of all panels of outputs, laid out by tiles_weights
+  const float *bias, *sum; // may be NULL
+  float *y;
+  int relu;
+  int64_t first, tiles; // of all images' tiles
+  float *scratch;      // tiles_scratch floats, a thread's own
+} fx_tiles_part;
+
 typedef struct {
   const float *x;      // [batch, channels, places]
   const float *y;      // the output, where a Relu is part of the job; else NULL
@@ -75,6 +87,11 @@ typedef struct {
   void (*winograd_weight)(const fx_winograd_weight_part *part);
   void (*winograd_weight_finish)(const float *sums, int64_t shares, int64_t share_pitch, int64_t outputs, int64_t output,
                                  int64_t channels, float *dw);
+
+  int64_t lanes, panel, spectrum; // of a vector; outputs that a panel of tiles' weights has; elements of a tile
+  int64_t (*tiles_scratch)(const fx_window *w, int64_t tiles);
+  void (*tiles_weights)(const float *w, float *to, int64_t outputs, int64_t channels, int64_t size, int64_t first);
+  void (*convolve_tiles)(const fx_tiles_part *part);
 
   // max_pool does planes [first, first + count) of the batch · channels; taps
   // receives the number of the window's element that was largest.

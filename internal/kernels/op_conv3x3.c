@@ -27,10 +27,8 @@ static void lay_group(const job *j, int64_t first, float *to) {
 
 static int64_t group_floats(const job *j) { return j->isa->rows * 16 * j->all.window.channels; }
 
-static float *aligned(void *memory) { return (float *)(((uintptr_t)memory + 63) / 64 * 64); }
-
 static float *scratch(const fx_isa *isa, const fx_winograd_part *part, int64_t more) {
-  return aligned(fx_scratch((size_t)(isa->winograd_scratch(&part->window, part->rows) + more + 16) * sizeof(float)));
+  return fx_aligned(fx_scratch((size_t)(isa->winograd_scratch(&part->window, part->rows) + more + 16) * sizeof(float)));
 }
 
 // Where tiles are many, a part is some rows of them, whose spectra stay in the core's cache.
@@ -88,7 +86,7 @@ static fx_status by_filters(fx_table api, void *context, job *j) {
   const fx_window *w = &j->all.window;
   void *memory = fx_take_memory((size_t)(j->isa->winograd_spectra(w, j->all.rows) + 16) * sizeof(float));
   if (!memory) return fx_error(api, "out of memory for a convolution");
-  j->all.spectra = aligned(memory);
+  j->all.spectra = fx_aligned(memory);
   fx_status s = fx_parallel(api, context, some_channels, (size_t)((w->channels + CHANNELS - 1) / CHANNELS), j);
   if (!s) s = fx_parallel(api, context, some_filters, (size_t)((w->outputs + j->isa->rows - 1) / j->isa->rows), j);
   fx_give_memory(memory);

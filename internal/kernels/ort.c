@@ -236,12 +236,12 @@ void fx_give_memory(void *memory) {
 static struct {
   pthread_mutex_t lock;
   void *domain;
-  fx_op ops[9];
+  fx_op ops[10];
 } registry = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static fx_status make_domain(fx_table api) {
   static void (*const define[])(fx_op *) = {
-      fx_op_conv_weight_grad, fx_op_conv3x3, fx_op_max_pool, fx_op_max_pool_grad, fx_op_sum_pool_grad, fx_op_batch_norm, fx_op_batch_norm_grad,
+      fx_op_conv_weight_grad, fx_op_conv3x3, fx_op_conv_tiles, fx_op_max_pool, fx_op_max_pool_grad, fx_op_sum_pool_grad, fx_op_batch_norm, fx_op_batch_norm_grad,
       fx_op_relu_grad,        fx_op_sgd,
   };
   void *domain = NULL;

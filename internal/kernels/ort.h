@@ -88,6 +88,9 @@ fx_status fx_parallel(fx_table api, void *context, void (*job)(void *, size_t), 
 // fx_scratch returns memory of the calling thread, good until its next call.
 void *fx_scratch(size_t bytes);
 
+// fx_aligned returns the first boundary of 64 bytes in memory with 64 bytes to spare.
+static inline float *fx_aligned(void *memory) { return (float *)(((uintptr_t)memory + 63) / 64 * 64); }
+
 // fx_take_memory returns memory for a job, or NULL; fx_give_memory takes it back,
 // and keeps one piece for the next job: fresh pages would cost more than the work.
 void *fx_take_memory(size_t bytes);
@@ -102,6 +105,7 @@ void fx_give_memory(void *memory);
 // The ops, one for each op_*.c; fx_register adds them all to session options.
 void fx_op_conv_weight_grad(fx_op *op);
 void fx_op_conv3x3(fx_op *op);
+void fx_op_conv_tiles(fx_op *op);
 void fx_op_max_pool(fx_op *op);
 void fx_op_max_pool_grad(fx_op *op);
 void fx_op_sum_pool_grad(fx_op *op);

@@ -35,6 +35,10 @@ type SessionOptions struct {
 	// Optimization of the graph: "all" (or ""), "extended", "basic" or "none".
 	Optimization string
 
+	// OptimizedFile, where not empty, is a file that ONNX Runtime writes the graph to
+	// as it is after optimization.
+	OptimizedFile string
+
 	// ProfilePrefix, where not empty, has ONNX Runtime write a profile of
 	// every node to PREFIX_TIME.json when the session closes.
 	ProfilePrefix string
@@ -191,6 +195,9 @@ func (s *Session) configure(native *onnxruntime.SessionOptions, options SessionO
 	if options.Nodes {
 		steps = append(steps, native.AddSessionConfigEntry(recordNodes, "1"))
 	}
+	if options.OptimizedFile != "" {
+		steps = append(steps, native.SetOptimizedModelFilePath(options.OptimizedFile))
+	}
 	if options.ProfilePrefix != "" {
 		steps = append(steps, native.EnableProfiling(options.ProfilePrefix))
 	}
@@ -268,6 +275,10 @@ func (s *Session) Why() string { return s.placed.why }
 // optimization, and on CUDA every option as ONNX Runtime reads it back, with
 // the prefix "cuda.".
 func (s *Session) ProviderOptions() map[string]string { return maps.Clone(s.settings) }
+
+// Note adds a setting to ProviderOptions: what its opener knows of how it runs. It
+// must not be called while others use the session.
+func (s *Session) Note(key, value string) { s.settings[key] = value }
 
 // Inputs describes what Run takes, in its order.
 func (s *Session) Inputs() []Info { return slices.Clone(s.inputs) }

@@ -1,4 +1,4 @@
-package main
+package profile
 
 import (
 	"strings"
@@ -20,12 +20,12 @@ const trace = `[
 ]`
 
 func TestWarmUpStaysOutOfABreakdown(t *testing.T) {
-	b, err := addUp([]byte(trace), 1)
+	b, err := Parse([]byte(trace), 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	b.title, b.step = "resnet18", 20
-	text := b.text(2)
+	b.Title, b.Unit, b.Step = "resnet18", "step", 20
+	text := b.Text(2)
 	for _, want := range []string{
 		"## resnet18\n", "A step takes 20.0 ms",
 		"| Conv | 2 | 8.00 | 40.0 % |", "| Mul | 1 | 1.00 | 5.0 % |", "| the other operators | 1 | 0.01 | 0.1 % |",
@@ -42,21 +42,21 @@ func TestWarmUpStaysOutOfABreakdown(t *testing.T) {
 }
 
 func TestNodesAreMeansOverRuns(t *testing.T) {
-	b, err := addUp([]byte(trace), 0)
+	b, err := Parse([]byte(trace), 0)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := b.nodes[0]; got.name != "a" || got.milliseconds != 253 || got.calls != 1 || b.run != 305 {
-		t.Errorf("node %+v, runs of %g ms", got, b.run)
+	if got := b.Nodes[0]; got.Name != "a" || got.Milliseconds != 253 || got.Calls != 1 || b.Run != 305 {
+		t.Errorf("node %+v, runs of %g ms", got, b.Run)
 	}
-	if got := b.ops[1]; got.op != "Mul" || got.calls != 0.5 || got.shapes != "" {
+	if got := b.Ops[1]; got.Op != "Mul" || got.Calls != 0.5 || got.Shapes != "" {
 		t.Errorf("operator %+v", got)
 	}
 }
 
 func TestProfileWithoutMeasuredRuns(t *testing.T) {
 	for _, text := range []string{trace, `[`} {
-		if _, err := addUp([]byte(text), 2); err == nil {
+		if _, err := Parse([]byte(text), 2); err == nil {
 			t.Errorf("%.3s… passes", text)
 		}
 	}

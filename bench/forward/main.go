@@ -1,0 +1,178 @@
+// Forward measures the frozen network of `fx extract` alone, on photos made of
+// noise, and says what it spends its time on:
+//
+//	go run ./bench/forward --backbone resnet18
+//	go run ./bench/forward --backbone resnet18 --profile
+//
+// As fx extract does on a CPU, it runs one batch on each core, each on one thread.
+// It prints JSON: milliseconds a photo of each measured round, lowest first, and
+// what does the convolutions; with --profile, where one batch on one thread spends
+// its time, as Markdown.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"sync"
+	"time"
+
+	"fx/bench/internal/profile"
+	"fx/extract"
+	"fx/internal/fail"
+	"fx/internal/frozen"
+	"fx/internal/ort"
+	"fx/internal/progress"
+	"fx/internal/random"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	if err == nil || errors.Is(err, flag.ErrHelp) {
+		return
+	}
+	fmt.Fprintln(os.Stderr, "forward:", err)
+	if hint := fail.HintOf(err); hint != "" {
+		fmt.Fprintln(os.Stderr, "  "+hint)
+	}
+	stop()
+	os.Exit(int(fail.KindOf(err)))
+}
+
+type options struct {
+	backbone, weights string
+	batch, workers    int
+	warmup, rounds    int
+	profile           bool
+	nodes             int
+}
+
+// measurement is what run prints.
+type measurement struct {
+	Backbone             string    `json:"backbone"`
+	Batch                int       `json:"batch"`
+	Workers              int       `json:"workers"`
+	MillisecondsAPhoto   []float64 `json:"milliseconds_a_photo"` // of each round, lowest first
+	Convolutions         string    `json:"convolutions"`
+	ONNXRuntime          string    `json:"onnxruntime"`
+	OpenedInMilliseconds float64   `json:"opened_in_milliseconds"`
+}
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	var o options
+	flags := flag.NewFlagSet("forward", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.StringVar(&o.backbone, "backbone", "", "a registered `NAME` or an ONNX file")
+	flags.StringVar(&o.weights, "weights", "seed:0", "`FILE` or seed:N")
+	flags.IntVar(&o.batch, "batch-size", 0, "photos of a batch (default: that of fx extract)")
+	flags.IntVar(&o.workers, "workers", runtime.GOMAXPROCS(0), "batches at once, each on a thread")
+	flags.IntVar(&o.warmup, "warmup", 2, "rounds before the measured ones")
+	flags.IntVar(&o.rounds, "rounds", 10, "measured rounds")
+	flags.BoolVar(&o.profile, "profile", false, "say where the time goes instead")
+	flags.IntVar(&o.nodes, "nodes", 10, "how many of the slowest nodes a profile lists")
+	if err := flags.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return err
+		}
+		return fail.Wrap(fail.Usage, err, "", "")
+	}
+	if flags.NArg() > 0 || o.workers < 1 || o.warmup < 1 || o.rounds < 1 {
+		return fail.New(fail.Usage, "--help says what they mean.", "a number below 1, or an argument too many")
+	}
+	if o.profile {
+		return o.profileRounds(ctx, stdout)
+	}
+	m, err := o.measure(ctx, "")
+	if err != nil {
+		return err
+	}
+	return json.NewEncoder(stdout).Encode(m)
+}
+
+// measure runs the rounds, with a profile of ONNX Runtime where the prefix for its name is not empty.
+func (o options) measure(ctx context.Context, profilePrefix string) (m measurement, err error) {
+	e, err := extract.NewEmbedder(ctx, extract.EmbedderOptions{
+		Network: extract.NetworkOptions{Backbone: o.backbone, Weights: o.weights},
+		Device:  ort.CPU, BatchSize: o.batch, Workers: o.workers, ProfilePrefix: profilePrefix,
+	}, progress.Discard)
+	if err != nil {
+		return m, err
+	}
+	start := time.Now()
+	if err := e.Open(); err != nil {
+		return m, err
+	}
+	defer func() { err = errors.Join(err, e.Close()) }()
+	m = measurement{
+		Backbone: e.Network.Backbone.Name, Batch: e.BatchSize(), Workers: o.workers, ONNXRuntime: e.RuntimeVersion(),
+		Convolutions: e.Session().ProviderOptions()[frozen.Setting], OpenedInMilliseconds: milliseconds(time.Since(start)),
+	}
+	pixels := noise(m.Batch * e.Preprocess().Crop * e.Preprocess().Crop * 3)
+	features := make([][]float32, o.workers)
+	for i := range features {
+		features[i] = make([]float32, m.Batch*e.FeatureLen())
+	}
+	for round := range o.warmup + o.rounds {
+		start, errs := time.Now(), make([]error, o.workers)
+		var group sync.WaitGroup
+		for i := range o.workers {
+			group.Go(func() { errs[i] = e.Embed(ctx, pixels, features[i]) })
+		}
+		group.Wait()
+		if err := errors.Join(errs...); err != nil {
+			return m, err
+		}
+		if round >= o.warmup {
+			m.MillisecondsAPhoto = append(m.MillisecondsAPhoto, milliseconds(time.Since(start))/float64(m.Batch*o.workers))
+		}
+	}
+	slices.Sort(m.MillisecondsAPhoto)
+	return m, nil
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e6 }
+
+// noise is photos' bytes that no weight can take for black.
+func noise(n int) []uint8 {
+	numbers, pixels := random.New(0, "noise"), make([]uint8, n)
+	for i := range pixels {
+		pixels[i] = uint8(numbers.Uniform(0, 256))
+	}
+	return pixels
+}
+
+// profileRounds prints where a batch on one thread spends its time.
+func (o options) profileRounds(ctx context.Context, stdout io.Writer) error {
+	dir, err := os.MkdirTemp("", "forward-")
+	if err != nil {
+		return err
+	}
+	defer func() { _ = os.RemoveAll(dir) }() // the profile of this run only
+	o.workers = 1
+	prefix := filepath.Join(dir, "forward")
+	m, err := o.measure(ctx, prefix)
+	if err != nil {
+		return err
+	}
+	b, _, err := profile.Read(prefix, o.warmup)
+	if err != nil {
+		return err
+	}
+	b.Unit = "batch"
+	b.Title = fmt.Sprintf("%s, batch %d, one thread, ONNX Runtime %s, convolutions by %s", m.Backbone, m.Batch, m.ONNXRuntime, m.Convolutions)
+	for _, ms := range m.MillisecondsAPhoto {
+		b.Step += ms * float64(m.Batch) / float64(len(m.MillisecondsAPhoto))
+	}
+	_, err = io.WriteString(stdout, b.Text(o.nodes))
+	return err
+}

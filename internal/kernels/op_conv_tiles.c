@@ -1,0 +1,122 @@
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "window.h"
+
+// ConvTiles(X, weight, bias or nothing, sum or nothing) → Y: what ONNX Runtime's
+// com.microsoft.nchwc.Conv does of 3×3 or 5×5 kernels with stride 1, in its blocked layout,
+// see tiles.inc.h. Y = convolution + bias + sum. The weight is constant. Attributes: pads
+// [top, left, bottom, right], relu (1: Y = max(Y, 0)).
+typedef struct {
+  fx_kernel base;
+  int64_t pads[4], relu;
+  pthread_mutex_t lock;
+  float *weights; // as the tiles read them, laid out by the first run
+} kernel;
+
+typedef struct {
+  const fx_isa *isa;
+  fx_tiles_part all;
+  const float *weight;
+  float *laid;
+  int64_t tiles; // of a part
+} job;
+
+static void lay_panel(void *data, size_t index) {
+  const job *j = data;
+  const fx_window *w = &j->all.window;
+  const int64_t first = (int64_t)index * j->isa->panel;
+  j->isa->tiles_weights(j->weight, j->laid + first * j->isa->spectrum * w->channels, w->outputs, w->channels, w->kernel_h, first);
+}
+
+static fx_status lay_weights(kernel *k, fx_table api, void *context, job *j) {
+  const fx_window *w = &j->all.window;
+  fx_status s = NULL;
+  pthread_mutex_lock(&k->lock);
+  if (!k->weights) {
+    j->laid = malloc((size_t)(w->outputs * w->channels * k->base.isa->spectrum) * sizeof(float));
+    if (j->laid)
+      s = fx_parallel(api, context, lay_panel, (size_t)((w->outputs + k->base.isa->panel - 1) / k->base.isa->panel), j);
+    else
+      s = fx_error(api, "out of memory for the weights of a convolution");
+    if (s)
+      free(j->laid);
+    else
+      k->weights = j->laid;
+  }
+  pthread_mutex_unlock(&k->lock);
+  return s;
+}
+
+static void some_tiles(void *data, size_t index) {
+  const job *j = data;
+  fx_tiles_part part = j->all;
+  part.first = (int64_t)index * j->tiles;
+  part.tiles = j->all.tiles - part.first < j->tiles ? j->all.tiles - part.first : j->tiles;
+  part.scratch = fx_aligned(fx_scratch((size_t)(j->isa->tiles_scratch(&part.window, part.tiles) + 16) * sizeof(float)));
+  j->isa->convolve_tiles(&part);
+}
+
+// Tiles of a part: many share what is read of the weights, few keep what is made of
+// them in the cache.
+enum { SPECTRA = 1 << 20, FEWEST = 48, MOST = 192 }; // floats of a part's spectra, about
+
+static int64_t tiles_of_part(const job *j) {
+  int64_t tiles = SPECTRA / (j->isa->spectrum * j->all.window.channels);
+  if (tiles < FEWEST) tiles = FEWEST;
+  if (tiles > MOST) tiles = MOST;
+  const int64_t parts = (j->all.tiles + tiles - 1) / tiles;
+  return (j->all.tiles + parts - 1) / parts; // even shares
+}
+
+static fx_status compute(void *data, void *context) {
+  kernel *k = data;
+  fx_table api = k->base.api;
+  fx_tensor_view x, weight, bias, sum, y;
+  FX_TRY(fx_input(api, context, 0, &x));
+  FX_TRY(fx_input(api, context, 1, &weight));
+  FX_TRY(fx_input(api, context, 2, &bias));
+  FX_TRY(fx_input(api, context, 3, &sum));
+  const int64_t size = weight.dims[2], *pads = k->pads;
+  if ((size != 3 && size != 5) || weight.dims[3] != size || x.dims[1] != weight.dims[1] || weight.dims[0] % k->base.isa->lanes ||
+      weight.dims[1] % k->base.isa->lanes || (bias.data && bias.count != weight.dims[0]))
+    return fx_error(api, "a convolution that ConvTiles does not do");
+  const int64_t shape[4] = {x.dims[0], weight.dims[0], x.dims[2] + pads[0] + pads[2] + 1 - size, x.dims[3] + pads[1] + pads[3] + 1 - size};
+  if (shape[2] < 1 || shape[3] < 1) return fx_error(api, "an image smaller than the kernel of a convolution");
+  FX_TRY(fx_output(api, context, 0, shape, 4, &y));
+  if (sum.data && sum.count != y.count) return fx_error(api, "ConvTiles can't add tensors of two shapes");
+  job j = {.isa = k->base.isa, .weight = weight.data};
+  j.all = (fx_tiles_part){.x = x.data, .y = y.data, .bias = bias.data, .sum = sum.data, .relu = (int)k->relu};
+  fx_window *w = &j.all.window;
+  fx_set_input(w, x.dims);
+  fx_set_output(w, shape);
+  w->top = pads[0], w->left = pads[1], w->kernel_h = w->kernel_w = size;
+  FX_TRY(lay_weights(k, api, context, &j));
+  j.all.weights = k->weights;
+  const int64_t edge = 7 - size;
+  j.all.tiles = w->batch * ((w->out_height + edge - 1) / edge) * ((w->out_width + edge - 1) / edge);
+  j.tiles = tiles_of_part(&j);
+  return fx_parallel(api, context, some_tiles, (size_t)((j.all.tiles + j.tiles - 1) / j.tiles), &j);
+}
+
+static void destroy(void *data) {
+  kernel *k = data;
+  pthread_mutex_destroy(&k->lock);
+  free(k->weights);
+  free(k);
+}
+
+static fx_status create(const fx_op *op, fx_table api, const void *info, void **made) {
+  kernel *k = fx_new_kernel(api, sizeof *k);
+  if (!k) return fx_error(api, "out of memory");
+  pthread_mutex_init(&k->lock, NULL);
+  fx_ints(api, info, "pads", k->pads, 4);
+  fx_int(api, info, "relu", &k->relu);
+  *made = k;
+  return NULL;
+}
+
+void fx_op_conv_tiles(fx_op *op) {
+  fx_define(op, "ConvTiles", "ffFF", "f", create, compute);
+  op->destroy_kernel = destroy;
+}
