@@ -19,7 +19,7 @@ func decodeContests(w *workshop) []contest {
 	return []contest{{
 		section: "decode", name: "one-core", title: "one core, photos in memory", sides: []side{fxSide, pillowSide, torchvisionSide}, rounds: w.rounds,
 		prepare: func(ctx context.Context, o *outcome) (map[string]job, error) {
-			program, err := w.goProgram(ctx, "decode", "./"+decodePackage)
+			program, err := w.goProgram(ctx, "decode", decodePackage)
 			if err != nil {
 				return nil, err
 			}

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"slices"
 	"strconv"
+	"strings"
 
 	"fx/bench/internal/command"
 	"fx/internal/fail"
@@ -35,7 +37,8 @@ const farthest = 1e-4
 
 func embeddingContests(w *workshop) []contest {
 	var all []contest
-	for _, f := range families {
+	chosen, _ := w.families() // checked before
+	for _, f := range chosen {
 		c := contest{section: "embeddings", name: f.name, title: f.name, rounds: w.rounds, sides: []side{fxSide, torchSide}}
 		if f.timm {
 			c.sides = append(c.sides, timmSide)
@@ -46,6 +49,26 @@ func embeddingContests(w *workshop) []contest {
 		all = append(all, c)
 	}
 	return all
+}
+
+// families are those that --networks names.
+func (o *options) families() ([]family, error) {
+	if o.networks == "" {
+		return families, nil
+	}
+	var chosen []family
+	var known []string
+	for _, f := range families {
+		known = append(known, f.name)
+	}
+	for name := range strings.SplitSeq(o.networks, ",") {
+		i := slices.Index(known, name)
+		if i < 0 {
+			return nil, fail.New(fail.Usage, "The networks are "+strings.Join(known, ", ")+".", "unknown network %q", name)
+		}
+		chosen = append(chosen, families[i])
+	}
+	return chosen, nil
 }
 
 // prepareEmbeddings tunes PyTorch's script, has every side run once, and
@@ -66,7 +89,7 @@ func (w *workshop) prepareEmbeddings(ctx context.Context, f family, o *outcome) 
 	if err != nil {
 		return nil, err
 	}
-	if err := w.limits(ctx, f.name, weights, o); err != nil {
+	if err := w.limits(ctx, f.name, weights, tuned, o); err != nil {
 		return nil, err
 	}
 	store, err := w.scratch("embeddings", "store")
@@ -132,31 +155,6 @@ func (w *workshop) tune(ctx context.Context, network, weights string, o *outcome
 		return best, err
 	}
 	return best, o.know("tuned", best)
-}
-
-// limit is what bounds the rate of an extraction.
-type limit struct {
-	Operations float64 `json:"flops"`                 // a photo
-	Rate       float64 `json:"gemm_flops_per_second"` // of a large matrix product, on all threads
-	Decoding   float64 `json:"decode_seconds"`        // a photo, on one core
-}
-
-// imagesPerSecond is the rate where all cores multiply as they do in a large
-// product, and decode as fast as Pillow, and never wait.
-func (l limit) imagesPerSecond(threads int) float64 {
-	return 1 / (l.Operations/l.Rate + l.Decoding/float64(threads))
-}
-
-func (w *workshop) limits(ctx context.Context, network, weights string, o *outcome) error {
-	var l limit
-	if o.fact("limit", &l) {
-		return nil
-	}
-	argv := w.peer("limits.py", "--backbone", network, "--weights", weights, "--data", w.photos.dir, "--threads", strconv.Itoa(w.threads))
-	if err := needJSON(ctx, argv, &l); err != nil {
-		return err
-	}
-	return o.know("limit", l)
 }
 
 // agreement says how far a peer's embeddings lie from fx's.

@@ -57,7 +57,7 @@ func (w *workshop) headContest(name string, size headSize, solver, title string,
 	return contest{
 		section: "heads", name: name, title: size.String() + ", " + title, sides: []side{fxSide, peer}, rounds: rounds,
 		prepare: func(ctx context.Context, o *outcome) (map[string]job, error) {
-			program, err := w.goProgram(ctx, "headfit", "./"+headsPackage)
+			program, err := w.goProgram(ctx, "headfit", headsPackage)
 			if err != nil {
 				return nil, err
 			}

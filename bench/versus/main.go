@@ -49,12 +49,13 @@ func main() {
 type options struct {
 	data, out, cache, scripts, notes, page string
 	fx, python                             string // ready ones, "" to build and to install
-	only                                   string
+	only, networks                         string
 	rounds, roundsLarge                    int
 	threads, photos, epochs, again         int
 	scale                                  string
 	timeout                                time.Duration
-	discard                                bool // what was measured before
+	discard                                bool              // what was measured before
+	programs                               map[string]string // that are built already, by name; for tests
 }
 
 func (o *options) flags(stderr io.Writer) *flag.FlagSet {
@@ -62,6 +63,7 @@ func (o *options) flags(stderr io.Writer) *flag.FlagSet {
 	flags.SetOutput(stderr)
 	flags.StringVar(&o.data, "data", os.Getenv("FX_DATA_DIR"), "`FOLDER` of photos, with train/ and val/; $FX_DATA_DIR where it is left out")
 	flags.StringVar(&o.only, "only", "", "comma-separated `SECTIONS`: "+strings.Join(sectionNames(), ", ")+" (default: all)")
+	flags.StringVar(&o.networks, "networks", "", "comma-separated `NETWORKS` of the section embeddings (default: all)")
 	flags.IntVar(&o.rounds, "rounds", 5, "turns of each side")
 	flags.IntVar(&o.roundsLarge, "rounds-large", 1, "turns of each side where one takes minutes")
 	flags.IntVar(&o.threads, "threads", runtime.NumCPU(), "threads of every side")
@@ -155,6 +157,9 @@ func (o *options) sections() ([]section, error) {
 		}
 	}
 	if _, err := o.scales(); err != nil {
+		return nil, err
+	}
+	if _, err := o.families(); err != nil {
 		return nil, err
 	}
 	if o.data == "" {

@@ -4,8 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-
-	"fx/bench/internal/stats"
 )
 
 // writeEmbeddings writes rates, ratios, memory, the check of the outputs, and
@@ -88,44 +86,6 @@ func (p *page) rates(all []outcome, m metric) {
 		rows = append(rows, row)
 	}
 	p.table([]string{"network", "fx", "PyTorch", "timm", "ONNX Runtime, Python"}, rows)
-}
-
-// limits sets the rates beside what the processor could do.
-func (p *page) limits(all []outcome) {
-	steady := printed("images_per_second")
-	var rows [][]string
-	for i := range all {
-		var l limit
-		if !all[i].fact("limit", &l) {
-			continue
-		}
-		bound := l.imagesPerSecond(all[i].Setting.Threads)
-		row := []string{all[i].Title, figure(l.Operations / 1e9), figure(l.Rate / 1e9), figure(l.Decoding * 1e3), figure(bound)}
-		for _, name := range embeddingSides {
-			row = append(row, share(all[i].side(name), steady, bound))
-		}
-		rows = append(rows, row)
-	}
-	if len(rows) == 0 {
-		return
-	}
-	p.text("### The limit\n\n")
-	p.text("A network's operations (of convolutions and dense layers; a multiplication and an addition are two) at the rate of a\n")
-	p.text("2048×2048 float32 matrix product by PyTorch's BLAS on all threads, and a photo's decoding and resizing by Pillow on one core,\n")
-	p.text("spread over the cores: images a second where nothing ever waits. The other columns say how much of it each side reaches. Algorithms that\n")
-	p.text("need fewer multiplications (Winograd's) and a faster decoder can exceed it.\n")
-	p.table([]string{"network", "GFLOP a photo", "GFLOP/s", "decoding, ms", "limit, images/s", "fx", "PyTorch", "timm", "ONNX Runtime"}, rows)
-}
-
-func share(s *sideOutcome, m metric, bound float64) string {
-	var rates []float64
-	for _, rate := range s.values(m) {
-		rates = append(rates, rate)
-	}
-	if len(rates) == 0 {
-		return cell(s, m)
-	}
-	return fmt.Sprintf("%.0f %%", 100*stats.Median(rates)/bound)
 }
 
 func aimOf(network string) float64 {

@@ -113,7 +113,8 @@ func everySection(t *testing.T) map[string][]outcome {
 	squeezenet := of("embeddings", "squeezenet1_1", "squeezenet1_1", sideOf("fx", "fx", 1, 1.1, 0.9), sideOf("torch", "PyTorch", 2, 2.2, 2.8), sideOutcome{Name: "onnxruntime", Title: "ONNX Runtime, Python", Failure: "ValueError: no"})
 	know(t, &squeezenet, map[string]any{
 		"agreement": map[string]agreement{"torch": {Worst: 2e-7}}, "tuned": setup{Workers: 1, BatchSize: 8, Threads: 2, Rate: 50},
-		"limit": limit{Operations: 4e9, Rate: 200e9, Decoding: 0.01},
+		"limit":   limit{Operations: 4e9, Rate: 200e9, Decoding: 0.01, TorchForward: 0.019, FXForward: 0.008},
+		"profile": "## squeezenet1_1, batch 8\n\nA batch takes 1 ms.\n",
 	})
 	tutorial := of("tutorial", "feature-extraction", "squeezenet1_1", printing(sideOf("fx", "fx", 2, 2), `{"best_val_accuracy": 0.95}`), printing(sideOf("fx-views", "fx, --views 4", 3, 3), `{"best_val_accuracy": 0.925}`), printing(sideOf("torch", "PyTorch", 150, 160), `{"best_val_accuracy": 0.94}`))
 	tutorial.Terms = "15 epochs"

@@ -52,9 +52,12 @@ if [ "$script" = ort_embed.py ] && [ -n "$model" ]; then
 fi
 case $script in
 versions.py) echo '{"torch": "2.15.0"}';;
-limits.py) echo '{"flops": 1e9, "gemm_flops_per_second": 1e11, "decode_seconds": 0.002}';;
+limits.py) echo '{"flops": 1e9, "gemm_flops_per_second": 1e11, "decode_seconds": 0.002, "forward_seconds": 0.011}';;
 agreement.py) echo '{"worst": DISTANCE, "median": 0, "photos": 4}';;
 torch_tutorial.py) echo '{"best_val_accuracy": 0.94}';;
+sklearn_fit.py) echo '{"seconds": 1.5, "iterations": 12, "evaluations": 15, "objective": 0.25}';;
+torch_sgd.py) echo '{"seconds": 1.0, "iterations": 5}';;
+decode_peers.py) echo '{"images_per_second": {"decode": 200, "resize": 500, "both": 180, "fast_decode": 300, "fast_both": 250}}';;
 torch_predict.py) echo '[{"path": "x", "top": [{"class": "bees", "probability": 0.7502}]}]';;
 *_embed.py)
 	if [ -n "$sweep" ]; then
@@ -64,6 +67,20 @@ torch_predict.py) echo '[{"path": "x", "top": [{"class": "bees", "probability": 
 	fi;;
 esac
 `
+
+// The programs that are built from this repository, for a run of every section.
+const (
+	stubForward = `#!/bin/sh
+for argument in "$@"; do if [ "$argument" = --profile ]; then echo "## by operator"; exit; fi; done
+echo '{"milliseconds_a_photo": [7, 8, 12]}'
+`
+	stubHeadfit = `#!/bin/sh
+if [ "$1" = make ]; then for last in "$@"; do :; done; mkdir -p "$last"; else echo '{"seconds": 0.5, "iterations": 12, "objective": 0.25}'; fi
+`
+	stubDecode = `#!/bin/sh
+echo '{"images_per_second": {"decode": 400, "resize": 5000, "both": 380, "fast_decode": null, "fast_both": null}}'
+`
+)
 
 // stage makes stubs and four photos, and returns the options of a run with them.
 func stage(t *testing.T, distance string) options {
@@ -94,7 +111,8 @@ func stage(t *testing.T, distance string) options {
 		data: filepath.Join(dir, "data"), out: filepath.Join(dir, "out"), cache: filepath.Join(dir, "cache"), scripts: "peers",
 		notes: "notes.md", page: filepath.Join(dir, "docs", "page.md"),
 		fx: write("stubs/fx", stubFX), python: write("stubs/python", strings.Replace(stubPython, "DISTANCE", distance, 1)),
-		only: "embeddings,tutorial,again,startup,scale", rounds: 2, roundsLarge: 1, threads: 1, epochs: 15, again: touched, scale: "10",
+		programs: map[string]string{"forward": write("stubs/forward", stubForward), "headfit": write("stubs/headfit", stubHeadfit), "decode": write("stubs/decode", stubDecode)},
+		rounds:   2, roundsLarge: 1, threads: 1, epochs: 15, again: touched, scale: "10",
 		timeout: time.Minute,
 	}
 }
@@ -121,6 +139,10 @@ func TestRehearsal(t *testing.T) {
 		"| inception_v3 | 80.0 (80.0–80.0) | 40.0 (40.0–40.0) | 40.0 (40.0–40.0) | 40.0 (40.0–40.0) |",
 		"| squeezenet1_1 | × 2.00 (2.00–2.00) | × 2, met | — | × 2.00 (2.00–2.00) |",
 		"| squeezenet1_1 | 1.0e-06 | 1.0e-06 | workers 2, batch 32, threads 1 |",
+		"| inception_v3 | 10.0 | 8.00 | 11.0 | 2.00 | 12.5 | 25.0 |", "#### by operator",
+		"| 400 × 512 × 2, L-BFGS | scikit-learn | 0.500 (0.500–0.500) | 1.50 (1.50–1.50) | × 3.00 (3.00–3.00) | × 1, met |",
+		"| 50,000 × 2,048 × 1,000, L-BFGS | scikit-learn | 0.500 | 1.50 | × 3.00 | × 1, met |",
+		"| fast decode | — | 300 (300–300) | 300 (300–300) | — | — |",
 		"| 0.9500 0.9500 | 0.9500 |", "| 100 photos have a new time |", "| fx --help | 30 |", "| 10 | ", "random (`--weights seed:0`)",
 	} {
 		if !strings.Contains(string(text), want) {
@@ -175,7 +197,7 @@ func TestDisagreementVoids(t *testing.T) {
 // A section whose program isn't there is said to fail; the others are measured.
 func TestAMissingProgram(t *testing.T) {
 	o := stage(t, "0")
-	o.only, o.rounds = "decode,scale", 1
+	o.only, o.rounds, o.programs = "decode,scale", 1, nil
 	err := rehearse(t.Context(), t, o)
 	if err == nil || !strings.Contains(err.Error(), "decode one-core") {
 		t.Errorf("%v", err)
@@ -192,6 +214,7 @@ func TestWrongOptions(t *testing.T) {
 		"--rounds 0":         func(o *options) { o.rounds = 0 },
 		"--again-photos 99":  func(o *options) { o.again = 99 },
 		"--scale 1000,x":     func(o *options) { o.scale = "1000,x" },
+		"unknown network":    func(o *options) { o.networks = "resnet18,resnet19" },
 		"no photos":          func(o *options) { o.data = "" },
 		"the peers' scripts": func(o *options) { o.scripts = "nowhere" },
 	} {

@@ -2,8 +2,6 @@ package main
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -37,7 +35,7 @@ func cell(s *sideOutcome, m metric) string {
 	case s.Failure != "":
 		return failed
 	}
-	return spread(slices.Collect(maps.Values(s.values(m))))
+	return spread(inRounds(s.values(m)))
 }
 
 func spread(values []float64) string {
@@ -116,7 +114,7 @@ func atLeast(what string, ratios []float64, goal float64) aim {
 // under is an aim for a time, with its unit and how many of them a second has.
 func under(what string, s *sideOutcome, goal float64, unit string, perSecond float64) aim {
 	a := aim{what: what, goal: fmt.Sprintf("< %g %s", goal, unit)}
-	if values := slices.Collect(maps.Values(s.values(wall))); len(values) > 0 {
+	if values := inRounds(s.values(wall)); len(values) > 0 {
 		median := stats.Median(values) * perSecond
 		a.median, a.met = figure(median)+" "+unit, median < goal
 	}

@@ -72,11 +72,14 @@ func (w *workshop) open(ctx context.Context) error {
 // goProgram builds a package of this repository. The bits depend on the code
 // alone, so that a commit of something else does not void measurements.
 func (w *workshop) goProgram(ctx context.Context, name, pkg string) (string, error) {
+	if ready := w.programs[name]; ready != "" {
+		return ready, nil
+	}
 	if _, err := os.Stat(pkg); err != nil {
 		return "", fail.Wrap(fail.Usage, err, "Run it in the root of the repository.", "no package to build")
 	}
 	path := filepath.Join(w.cache, name)
-	_, err := command.Output(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-o", path, pkg)
+	_, err := command.Output(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-o", path, "./"+pkg)
 	return path, err
 }
 
