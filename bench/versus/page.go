@@ -92,6 +92,7 @@ func pageText(measured map[string][]outcome, notes map[string]string) string {
 		s.write(&body, all)
 		body.commands(all[0])
 		body.failures(all)
+		body.disturbance(all)
 		body.note(notes, s.name)
 	}
 	p.summary(body.aims)
@@ -183,6 +184,21 @@ func (p *page) failures(all []outcome) {
 				title = ""
 			}
 		}
+	}
+}
+
+// disturbance says how much of the processors' time others took.
+func (p *page) disturbance(all []outcome) {
+	wall, others := 0.0, 0.0
+	for _, o := range all {
+		for _, s := range o.Sides {
+			for _, t := range s.Runs {
+				wall, others = wall+t.WallSeconds, others+t.OthersSeconds
+			}
+		}
+	}
+	if others > 0 {
+		p.text("\nWhile these were measured other programs had %.1f %% of the time of as many processors.\n", 100*others/(wall*float64(all[0].Setting.Threads)))
 	}
 }
 

@@ -36,7 +36,7 @@ func sideOf(name, title string, seconds ...float64) sideOutcome {
 	s := sideOutcome{Name: name, Title: title, Commands: [][]string{{"/somewhere/" + name, "--data", "out/bench/photos/data"}}}
 	for i, second := range seconds {
 		t := turn{Round: i + 1, When: time.Date(2026, 1, 2, 0, i, 0, 0, time.UTC)}
-		t.WallSeconds, t.CPUSeconds, t.PeakMB = second+1, 2*second, 100*second
+		t.WallSeconds, t.CPUSeconds, t.PeakMB, t.OthersSeconds = second+1, 2*second, 100*second, (second+1)/10
 		t.Printed = []json.RawMessage{[]byte(fmt.Sprintf(`{"images_per_second": %g, "seconds": %g}`, 100/second, second))}
 		s.Runs = append(s.Runs, t)
 	}

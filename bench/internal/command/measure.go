@@ -13,6 +13,10 @@ type Usage struct {
 	// in 10⁶ bytes; 0 where the system does not say. Pages that several of
 	// them share count once.
 	PeakMB float64 `json:"peak_mb"`
+	// OthersSeconds of processor time went to other programs meanwhile, and to
+	// other machines on the same hardware: what makes a wall time doubtful. 0
+	// where the system does not say.
+	OthersSeconds float64 `json:"others_seconds"`
 }
 
 // Measure runs commands one after another as one job. It returns what each
@@ -20,7 +24,7 @@ type Usage struct {
 func Measure(ctx context.Context, commands ...[]string) (printed [][]byte, u Usage, err error) {
 	for _, argv := range commands {
 		var tree *memoryWatch
-		start := time.Now()
+		start, busy := time.Now(), busySeconds()
 		text, state, err := run(ctx, argv, func(pid int) { tree = watchMemory(pid) })
 		wall := time.Since(start).Seconds()
 		treePeak := 0.0
@@ -30,8 +34,10 @@ func Measure(ctx context.Context, commands ...[]string) (printed [][]byte, u Usa
 		if err != nil {
 			return nil, Usage{}, err
 		}
+		cpu := (state.UserTime() + state.SystemTime()).Seconds()
 		u.WallSeconds += wall
-		u.CPUSeconds += (state.UserTime() + state.SystemTime()).Seconds()
+		u.CPUSeconds += cpu
+		u.OthersSeconds += max(0, busySeconds()-busy-cpu)
 		u.PeakMB = max(u.PeakMB, treePeak, largestMB(state))
 		printed = append(printed, text)
 	}

@@ -15,18 +15,24 @@ import (
 type memoryWatch struct {
 	done chan struct{}
 	wait sync.WaitGroup
+	mu   sync.Mutex
 	peak float64
 }
 
 // watchShare is the part of one core that watching may take: reading the
 // memory of a process of 1 GB takes the kernel some 17 ms, in which the process
-// can't get new pages.
-const watchShare = 0.01
+// can't get new pages. On a busy machine a look may seem long only because it
+// waited, hence longestPause.
+const (
+	watchShare    = 0.01
+	shortestPause = 50 * time.Millisecond
+	longestPause  = 2 * time.Second
+)
 
 func watchMemory(pid int) *memoryWatch {
 	w := &memoryWatch{done: make(chan struct{})}
 	w.wait.Go(func() {
-		pause := 50 * time.Millisecond
+		pause := shortestPause
 		for {
 			select {
 			case <-w.done:
@@ -39,12 +45,21 @@ func watchMemory(pid int) *memoryWatch {
 				for _, member := range members {
 					sum += proportionalMB(member)
 				}
+				w.mu.Lock()
 				w.peak = max(w.peak, sum)
+				w.mu.Unlock()
 			}
-			pause = max(pause, time.Duration(float64(time.Since(start))/watchShare))
+			pause = min(max(pause, time.Duration(float64(time.Since(start))/watchShare)), longestPause)
 		}
 	})
 	return w
+}
+
+// seen is the peak so far.
+func (w *memoryWatch) seen() float64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.peak
 }
 
 // stop ends the watch and returns the peak, 0 where there was never more than
@@ -52,7 +67,7 @@ func watchMemory(pid int) *memoryWatch {
 func (w *memoryWatch) stop() float64 {
 	close(w.done)
 	w.wait.Wait()
-	return w.peak
+	return w.seen()
 }
 
 // group lists the processes of a process group.

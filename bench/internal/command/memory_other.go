@@ -11,4 +11,6 @@ func watchMemory(int) *memoryWatch { return nil }
 
 func (*memoryWatch) stop() float64 { return 0 }
 
+func busySeconds() float64 { return 0 }
+
 func largestMB(*os.ProcessState) float64 { return 0 }
