@@ -131,6 +131,24 @@ func everySection(t *testing.T) map[string][]outcome {
 	}
 }
 
+// A fit that ends at a higher loss is not ahead, however short it was.
+func TestLossesMustAgree(t *testing.T) {
+	fit := func(side, title, objective string) sideOutcome {
+		s := sideOf(side, title, 1)
+		s.Runs[0].Printed = []json.RawMessage{[]byte(`{"seconds": 1, "objective": ` + objective + `}`)}
+		return s
+	}
+	for objective, want := range map[string]string{"0.5": "met", "0.50049": "met", "0.4": "met", "0.501": "**missed**"} {
+		var p page
+		peer := fit("scikit-learn", "scikit-learn", "0.5")
+		peer.Runs[0].Printed[0] = []byte(`{"seconds": 2, "objective": 0.5}`)
+		writeHeads(&p, []outcome{{Title: "small", Sides: []sideOutcome{fit("fx", "fx", objective), peer}}})
+		if p.aims[0].verdict() != want {
+			t.Errorf("a loss of %s beside 0.5: %+v", objective, p.aims[0])
+		}
+	}
+}
+
 // The page is held as a whole: run the test with -update and read the difference.
 func TestPage(t *testing.T) {
 	got := pageText(everySection(t), map[string]string{"overview": "In short.", "heads": "What holds it back."})
