@@ -10,6 +10,8 @@ import (
 	"slices"
 	"time"
 
+	"fx/bench/internal/command"
+	"fx/bench/internal/stats"
 	"fx/internal/durable"
 	"fx/internal/fail"
 	"fx/internal/machine"
@@ -81,8 +83,8 @@ func (c *comparison) measure(ctx context.Context, p peer, r *result) error {
 	}
 	limited, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	command := append(p.command(r.Network), c.options.arguments(r.Network)...)
-	text, err := output(limited, command[0], command[1:]...)
+	argv := append(p.command(r.Network), c.options.arguments(r.Network)...)
+	text, err := command.Output(limited, argv[0], argv[1:]...)
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
@@ -102,7 +104,7 @@ func (c *comparison) measure(ctx context.Context, p peer, r *result) error {
 		c.log("%s, %s: %s", r.Network, p.name, r.Failure)
 		return nil
 	}
-	c.log("%s, %s: %.0f ms, %.0f MB", r.Network, p.name, median(m.Milliseconds), m.PeakMB)
+	c.log("%s, %s: %.0f ms, %.0f MB", r.Network, p.name, stats.Median(m.Milliseconds), m.PeakMB)
 	r.Measurements = append(r.Measurements, m)
 	return nil
 }
@@ -113,8 +115,8 @@ func (c *comparison) addProfile(ctx context.Context, results []result) error {
 		if !c.profile || p.profile == nil || results[i].Failure != "" {
 			continue
 		}
-		command := append(p.profile(results[i].Network), c.options.arguments(results[i].Network)...)
-		text, err := output(ctx, command[0], command[1:]...)
+		argv := append(p.profile(results[i].Network), c.options.arguments(results[i].Network)...)
+		text, err := command.Output(ctx, argv[0], argv[1:]...)
 		if err != nil {
 			return fmt.Errorf("the profile of %s: %w", results[i].Network, err)
 		}
@@ -160,11 +162,4 @@ func writeResults(path string, all []result) error {
 		return err
 	}
 	return durable.WriteBytes(path, append(text, '\n'))
-}
-
-// median of values, of which there is one at least.
-func median(values []float64) float64 {
-	sorted := slices.Sorted(slices.Values(values))
-	n := len(sorted)
-	return (sorted[(n-1)/2] + sorted[n/2]) / 2
 }

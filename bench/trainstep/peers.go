@@ -1,15 +1,14 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 
-	"fx/internal/durable"
+	"fx/bench/internal/command"
+	"fx/bench/internal/pyenv"
 	"fx/internal/fail"
 )
 
@@ -93,23 +92,9 @@ func (w *workshop) environment(ctx context.Context, name string) error {
 		return nil
 	}
 	requirements := filepath.Join(w.scripts, "requirements-"+name+".txt")
-	wanted, err := os.ReadFile(requirements)
+	python, err := pyenv.Python(ctx, filepath.Join(w.cache, name), requirements, w.log)
 	if err != nil {
 		return err
-	}
-	dir := filepath.Join(w.cache, name)
-	python, stamp := filepath.Join(dir, "bin", "python"), filepath.Join(dir, "installed.txt")
-	if installed, err := os.ReadFile(stamp); err != nil || !bytes.Equal(installed, wanted) {
-		w.log("installing %s", name)
-		if err := w.run(ctx, "python3", "-m", "venv", "--clear", dir); err != nil {
-			return err
-		}
-		if err := w.run(ctx, python, "-m", "pip", "install", "--quiet", "-r", requirements); err != nil {
-			return err
-		}
-		if err := durable.WriteBytes(stamp, wanted); err != nil { // last: the environment is whole
-			return err
-		}
 	}
 	w.ready[name] = python
 	return nil
@@ -171,35 +156,6 @@ func (w *workshop) generate(ctx context.Context, network string) error {
 
 // run runs a program for what it makes.
 func (w *workshop) run(ctx context.Context, program string, args ...string) error {
-	_, err := output(ctx, program, args...)
+	_, err := command.Output(ctx, program, args...)
 	return err
-}
-
-// output runs a program and returns what it prints; the error ends in the last
-// line that it wrote to stderr.
-func output(ctx context.Context, program string, args ...string) ([]byte, error) {
-	command := exec.CommandContext(ctx, program, args...)
-	command.Env = append(os.Environ(), "PYTHONDONTWRITEBYTECODE=1")
-	var stdout, stderr bytes.Buffer
-	command.Stdout, command.Stderr = &stdout, &stderr
-	if err := command.Run(); err != nil {
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		if line := lastLine(stderr.String()); line != "" {
-			return nil, fmt.Errorf("%s (%w)", line, err)
-		}
-		return nil, fmt.Errorf("%s: %w", program, err)
-	}
-	return stdout.Bytes(), nil
-}
-
-// lastLine is the last line that holds anything, where Python names an error.
-func lastLine(text string) string {
-	lines := strings.Split(strings.TrimSpace(text), "\n")
-	line := []rune(strings.TrimSpace(lines[len(lines)-1]))
-	if len(line) > 200 {
-		line = append(line[:200], '…')
-	}
-	return string(line)
 }

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"fx/bench/internal/stats"
 )
 
 // tables writes results, of which there is one at least, as Markdown.
@@ -71,9 +73,9 @@ func (t table) each(yield func(result) bool) {
 func (r result) times() (low, middle, high float64) {
 	var medians []float64
 	for _, m := range r.Measurements {
-		medians = append(medians, median(m.Milliseconds))
+		medians = append(medians, stats.Median(m.Milliseconds))
 	}
-	return slices.Min(medians), median(medians), slices.Max(medians)
+	return slices.Min(medians), stats.Median(medians), slices.Max(medians)
 }
 
 // peak is the largest resident memory of the processes, in MB.

@@ -1,0 +1,36 @@
+package command
+
+import (
+	"os"
+	"strconv"
+	"strings"
+)
+
+// ticksPerSecond is USER_HZ, which is 100 wherever Go runs on Linux.
+const ticksPerSecond = 100
+
+// busySeconds is the time that all processors have worked since the system
+// started, stolen time included.
+func busySeconds() float64 {
+	text, _ := os.ReadFile("/proc/stat") // unreadable it counts as 0
+	return busyOf(string(text))
+}
+
+// busyOf adds up the first line of /proc/stat: user, nice, system, idle, iowait,
+// irq, softirq, steal, … (proc_stat(5)).
+func busyOf(stat string) float64 {
+	line, _, _ := strings.Cut(stat, "\n")
+	fields := strings.Fields(line)
+	if len(fields) < 9 || fields[0] != "cpu" {
+		return 0
+	}
+	ticks := 0.0
+	for i, field := range fields[1:9] {
+		if i == 3 || i == 4 { // idle, iowait
+			continue
+		}
+		n, _ := strconv.ParseFloat(field, 64)
+		ticks += n
+	}
+	return ticks / ticksPerSecond
+}

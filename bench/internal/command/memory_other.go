@@ -1,0 +1,16 @@
+//go:build !linux
+
+package command
+
+import "os"
+
+// memoryWatch knows nothing where there is no /proc.
+type memoryWatch struct{}
+
+func watchMemory(int) *memoryWatch { return nil }
+
+func (*memoryWatch) stop() float64 { return 0 }
+
+func busySeconds() float64 { return 0 }
+
+func largestMB(*os.ProcessState) float64 { return 0 }

@@ -1,0 +1,211 @@
+// Versus measures fx beside what its users would run instead (PyTorch, timm,
+// ONNX Runtime from Python, scikit-learn) and writes docs/benchmarks.md:
+//
+//	go run ./bench/versus                                  # everything; goes on where it stopped
+//	go run ./bench/versus --only embeddings,startup --rounds 3
+//	go run ./bench/versus write                            # the page again, from what was measured
+//
+// It builds fx, installs the peers into .cache, makes photos, weights and ONNX
+// files that all sides read, has each side run once where its results can be
+// compared, and then lets the sides take turns, each time in a fresh process.
+// Every measurement is kept in out/bench/raw as soon as it is taken.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"time"
+
+	"fx/internal/fail"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err := run(ctx, os.Args[1:], os.Stderr)
+	if err == nil || errors.Is(err, flag.ErrHelp) {
+		return
+	}
+	fmt.Fprintln(os.Stderr, "versus:", err)
+	if hint := fail.HintOf(err); hint != "" {
+		fmt.Fprintln(os.Stderr, "  "+hint)
+	}
+	stop()
+	os.Exit(int(fail.KindOf(err)))
+}
+
+// options are the command line.
+type options struct {
+	data, out, cache, scripts, notes, page string
+	fx, python                             string // ready ones, "" to build and to install
+	only, networks                         string
+	rounds, roundsLarge                    int
+	threads, photos, epochs, again         int
+	scale                                  string
+	timeout                                time.Duration
+	discard                                bool              // what was measured before
+	programs                               map[string]string // that are built already, by name; for tests
+}
+
+func (o *options) flags(stderr io.Writer) *flag.FlagSet {
+	flags := flag.NewFlagSet("versus", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.StringVar(&o.data, "data", os.Getenv("FX_DATA_DIR"), "`FOLDER` of photos, with train/ and val/; $FX_DATA_DIR where it is left out")
+	flags.StringVar(&o.only, "only", "", "comma-separated `SECTIONS`: "+strings.Join(sectionNames(), ", ")+" (default: all)")
+	flags.StringVar(&o.networks, "networks", "", "comma-separated `NETWORKS` of the section embeddings (default: all)")
+	flags.IntVar(&o.rounds, "rounds", 5, "turns of each side")
+	flags.IntVar(&o.roundsLarge, "rounds-large", 1, "turns of each side where one takes minutes")
+	flags.IntVar(&o.threads, "threads", runtime.NumCPU(), "threads of every side")
+	flags.IntVar(&o.photos, "photos", 0, "how many photos to take; 0 for all")
+	flags.IntVar(&o.epochs, "epochs", 15, "epochs of the tutorial")
+	flags.IntVar(&o.again, "again-photos", 10_000, "photos of the second run")
+	flags.StringVar(&o.scale, "scale", "1000,10000", "comma-separated `COUNTS` of photos; 100000 take long")
+	flags.DurationVar(&o.timeout, "timeout", time.Hour, "for one turn of a side")
+	flags.BoolVar(&o.discard, "again", false, "discard what was measured of these sections before")
+	flags.StringVar(&o.fx, "fx", "", "an fx `PROGRAM`, instead of building it")
+	flags.StringVar(&o.python, "python", "", "a `PYTHON` that has the peers, instead of installing them")
+	flags.StringVar(&o.out, "out", "out/bench", "`FOLDER` for what is measured, and for photos, weights and networks")
+	flags.StringVar(&o.cache, "cache", ".cache/versus", "`FOLDER` for the peers and programs")
+	flags.StringVar(&o.scripts, "scripts", "bench/versus/peers", "`FOLDER` of the peers' scripts")
+	flags.StringVar(&o.notes, "notes", "bench/versus/notes.md", "`FILE` of what the page says besides numbers")
+	flags.StringVar(&o.page, "page", "docs/benchmarks.md", "`FILE` for the page")
+	return flags
+}
+
+func run(ctx context.Context, args []string, stderr io.Writer) error {
+	log := func(format string, args ...any) { fmt.Fprintf(stderr, "versus: "+format+"\n", args...) }
+	var o options
+	write := len(args) > 0 && args[0] == "write"
+	if write {
+		args = args[1:]
+	}
+	flags := o.flags(stderr)
+	if err := flags.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return err
+		}
+		return fail.Wrap(fail.Usage, err, "--help lists the flags.", "command line")
+	}
+	if flags.NArg() > 0 {
+		return fail.New(fail.Usage, "There is one command, write; --help lists the flags.", "unknown argument %q", flags.Arg(0))
+	}
+	if write {
+		return writePage(o, log)
+	}
+	chosen, err := o.sections()
+	if err != nil {
+		return err
+	}
+	if err := measure(ctx, o, chosen, log); err != nil {
+		if ctx.Err() != nil {
+			return fail.Wrap(fail.Interrupted, ctx.Err(), "The same command goes on from here.", "stopped; what was measured is in %s", o.raw())
+		}
+		return err
+	}
+	return nil
+}
+
+// measure does all that a run does, and writes the page at its end.
+func measure(ctx context.Context, o options, chosen []section, log func(string, ...any)) error {
+	release, err := o.lock()
+	if err != nil {
+		return err
+	}
+	defer release()
+	limitThreads(o.threads)
+	w := &workshop{options: o, log: log}
+	if err := w.open(ctx); err != nil {
+		return err
+	}
+	var contests []contest
+	for _, s := range chosen {
+		contests = append(contests, s.contests(w)...)
+	}
+	r := runner{folder: o.raw(), setting: w.setting, timeout: o.timeout, discard: o.discard, log: log}
+	failed, err := r.run(ctx, contests)
+	if err != nil {
+		return err
+	}
+	if err := writePage(o, log); err != nil {
+		return err
+	}
+	if len(failed) > 0 {
+		return fail.New(fail.Other, "The same command tries these again.", "not everything could be measured:\n  %s", strings.Join(failed, "\n  "))
+	}
+	return nil
+}
+
+// sections checks the options and returns those that --only names.
+func (o *options) sections() ([]section, error) {
+	for _, number := range []struct {
+		flag         string
+		value, least int
+	}{{"rounds", o.rounds, 1}, {"rounds-large", o.roundsLarge, 1}, {"threads", o.threads, 1}, {"photos", o.photos, 0}, {"epochs", o.epochs, 1}, {"again-photos", o.again, touched}} {
+		if number.value < number.least {
+			return nil, fail.New(fail.Usage, fmt.Sprintf("It is %d or more.", number.least), "--%s %d", number.flag, number.value)
+		}
+	}
+	if _, err := o.scales(); err != nil {
+		return nil, err
+	}
+	if _, err := o.families(); err != nil {
+		return nil, err
+	}
+	if o.data == "" {
+		return nil, fail.New(fail.Usage, "Give --data FOLDER, or set FX_DATA_DIR.", "no photos to measure with")
+	}
+	if _, err := os.Stat(filepath.Join(o.scripts, "requirements.txt")); err != nil {
+		return nil, fail.Wrap(fail.Usage, err, "Run it in the root of the repository, or say where the scripts are with --scripts.", "the peers' scripts")
+	}
+	if o.only == "" {
+		return sections, nil
+	}
+	var chosen []section
+	for name := range strings.SplitSeq(o.only, ",") {
+		i := slices.IndexFunc(sections, func(s section) bool { return s.name == name })
+		if i < 0 {
+			return nil, fail.New(fail.Usage, "The sections are "+strings.Join(sectionNames(), ", ")+".", "unknown section %q", name)
+		}
+		chosen = append(chosen, sections[i])
+	}
+	return chosen, nil
+}
+
+// scales are the counts of --scale.
+func (o *options) scales() ([]int, error) {
+	var counts []int
+	for part := range strings.SplitSeq(o.scale, ",") {
+		n, err := strconv.Atoi(part)
+		if err != nil || n < 1 {
+			return nil, fail.New(fail.Usage, "Give counts such as 1000,10000.", "--scale %s", o.scale)
+		}
+		counts = append(counts, n)
+	}
+	return counts, nil
+}
+
+// raw is the folder of the measurements.
+func (o *options) raw() string { return filepath.Join(o.out, "raw") }
+
+// limitThreads makes Go programs and the peers' libraries use fewer threads
+// than there are processors. Where that is not asked for each keeps its own
+// choice.
+func limitThreads(threads int) {
+	if threads >= runtime.NumCPU() {
+		return
+	}
+	for _, name := range []string{"GOMAXPROCS", "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"} {
+		os.Setenv(name, strconv.Itoa(threads))
+	}
+}

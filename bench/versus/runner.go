@@ -1,0 +1,183 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"fx/bench/internal/command"
+	"fx/internal/fail"
+)
+
+// runner lets the sides of contests take turns, and keeps what it measures.
+type runner struct {
+	folder  string // of the outcomes
+	setting setting
+	timeout time.Duration // of one turn
+	discard bool          // outcomes of earlier runs
+	log     func(format string, args ...any)
+
+	clock clock
+}
+
+// run measures what is missing of the contests and says what could not be
+// measured. Its error is of a run that can't go on.
+func (r *runner) run(ctx context.Context, contests []contest) (failed []string, err error) {
+	outcomes := make([]outcome, len(contests))
+	for i, c := range contests {
+		if outcomes[i], err = r.open(c); err != nil {
+			return nil, err
+		}
+		r.clock.add(c, outcomes[i])
+	}
+	for i, c := range contests {
+		if err := r.contest(ctx, c, &outcomes[i]); err != nil {
+			return failed, err
+		}
+		for _, s := range outcomes[i].Sides {
+			if s.Failure != "" {
+				failed = append(failed, fmt.Sprintf("%s %s, %s: %s", c.section, c.name, s.Title, s.Failure))
+			}
+		}
+	}
+	return failed, nil
+}
+
+// open reads what an earlier run left of a contest. Sides that failed then have
+// another chance.
+func (r *runner) open(c contest) (outcome, error) {
+	fresh := outcome{Section: c.section, Contest: c.name, Title: c.title, Terms: c.terms, Setting: r.setting}
+	for _, s := range c.sides {
+		fresh.Sides = append(fresh.Sides, sideOutcome{Name: s.name, Title: s.title})
+	}
+	if r.discard {
+		return fresh, nil
+	}
+	path := outcomePath(r.folder, c.section, c.name)
+	old, ok, err := readOutcome(path)
+	if err != nil || !ok {
+		return fresh, err
+	}
+	reason := old.Setting.differs(r.setting)
+	if reason == "" && old.Terms != c.terms {
+		reason = fmt.Sprintf("what is measured (%s, now %s)", old.Terms, c.terms)
+	}
+	if reason != "" {
+		return fresh, fail.New(fail.Usage, "Add --again to measure anew, or name another --out.", "%s was measured with other conditions: %s changed", path, reason)
+	}
+	fresh.Facts = old.Facts
+	for i := range fresh.Sides {
+		if s := old.side(fresh.Sides[i].Name); s != nil {
+			fresh.Sides[i].Runs, fresh.Sides[i].Commands = s.Runs, s.Commands
+		}
+	}
+	return fresh, nil
+}
+
+// contest takes the turns that a contest lacks, round by round.
+func (r *runner) contest(ctx context.Context, c contest, o *outcome) error {
+	if len(missing(c, *o)) == 0 {
+		return nil
+	}
+	r.log("%s: %s", c.section, c.title)
+	jobs, err := c.prepare(ctx, o)
+	if ctx.Err() != nil {
+		return errors.Join(ctx.Err(), o.save(r.folder))
+	}
+	if err != nil {
+		r.log("%s, %s: %v", c.section, c.title, err)
+		for i := range o.Sides {
+			o.Sides[i].Failure = err.Error()
+		}
+		r.clock.drop(c, "")
+		return o.save(r.folder)
+	}
+	for _, next := range missing(c, *o) {
+		s := o.side(next.side)
+		if s.Failure != "" {
+			continue
+		}
+		t, err := r.turn(ctx, jobs[next.side], next.round, s)
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil {
+			s.Failure = err.Error()
+			r.clock.drop(c, s.Name)
+			r.log("%s, %s, %s: %s", c.section, c.title, s.Title, s.Failure)
+		} else {
+			s.Runs = append(s.Runs, t)
+			r.clock.took(c, s.Name, t.WallSeconds)
+			r.log("%s, %s, %s, %d of %d: %.3g s (%s)", c.section, c.title, s.Title, next.round, c.rounds, t.WallSeconds, r.clock.standing())
+		}
+		if err := o.save(r.folder); err != nil {
+			return err
+		}
+	}
+	if c.cleanup != nil {
+		return c.cleanup()
+	}
+	return nil
+}
+
+// turn has a side do its job once.
+func (r *runner) turn(ctx context.Context, j job, round int, s *sideOutcome) (turn, error) {
+	if j.commands == nil {
+		return turn{}, errors.New("can't do this job")
+	}
+	if j.before != nil {
+		if err := j.before(); err != nil {
+			return turn{}, err
+		}
+	}
+	limited, cancel := context.WithTimeout(ctx, r.timeout)
+	defer cancel()
+	t := turn{Round: round, When: time.Now().UTC().Truncate(time.Second)}
+	s.Commands = j.commands(round)
+	texts, usage, err := command.Measure(limited, s.Commands...)
+	if errors.Is(err, context.DeadlineExceeded) {
+		return t, fmt.Errorf("took longer than %s", r.timeout)
+	} else if err != nil {
+		return t, err
+	}
+	t.Usage = usage
+	for _, text := range texts {
+		t.Printed = append(t.Printed, document(text))
+	}
+	if j.check != nil {
+		return t, j.check(t.Printed)
+	}
+	return t, nil
+}
+
+// document is what a command printed, where it is JSON.
+func document(text []byte) json.RawMessage {
+	var compact bytes.Buffer
+	if json.Compact(&compact, text) != nil {
+		return json.RawMessage("null")
+	}
+	return compact.Bytes()
+}
+
+// missed is a turn that is yet to take.
+type missed struct {
+	side  string
+	round int
+}
+
+// missing lists the turns to take: A B A B, in each round the sides in their
+// order.
+func missing(c contest, o outcome) []missed {
+	var all []missed
+	for round := 1; round <= c.rounds; round++ {
+		for _, s := range c.sides {
+			if !o.side(s.name).has(round) {
+				all = append(all, missed{s.name, round})
+			}
+		}
+	}
+	return all
+}

@@ -1,0 +1,56 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+)
+
+// views is a second way of fx through the tutorial: it caches random views of
+// the training photos besides their centres, as the tutorial draws in each epoch.
+const views = 4
+
+var fxViewsSide = side{"fx-views", fmt.Sprintf("fx, --views %d", views)}
+
+func tutorialContests(w *workshop) []contest {
+	c := contest{
+		section: "tutorial", name: "feature-extraction", title: "squeezenet1_1, feature extraction", terms: fmt.Sprintf("%d epochs", w.epochs),
+		sides: []side{fxSide, fxViewsSide, torchSide}, rounds: min(w.rounds, max(w.roundsLarge, 3)),
+		cleanup: func() error { return w.clear("tutorial") },
+	}
+	c.prepare = func(ctx context.Context, o *outcome) (map[string]job, error) {
+		weights, trained, err := w.weights(ctx, "squeezenet1_1")
+		if err != nil {
+			return nil, err
+		}
+		if err := o.know("trained", trained); err != nil {
+			return nil, err
+		}
+		work, err := w.scratch("tutorial", "work")
+		if err != nil {
+			return nil, err
+		}
+		fx := func(more ...string) job {
+			return job{
+				before: func() error { return os.RemoveAll(work) },
+				commands: func(round int) [][]string {
+					return w.tutorial(weights, work+"/store", work+"/model", round-1, more...)
+				},
+			}
+		}
+		torch := func(round int) [][]string {
+			return [][]string{w.peer("torch_tutorial.py", "--data", w.photos.dir, "--weights", weights, "--epochs", strconv.Itoa(w.epochs), "--threads", strconv.Itoa(w.threads), "--seed", strconv.Itoa(round-1))}
+		}
+		return map[string]job{"fx": fx(), "fx-views": fx("--views", strconv.Itoa(views)), "torch": {commands: torch}}, nil
+	}
+	return []contest{c}
+}
+
+// tutorial is fx's way from photos to a head: two commands.
+func (w *workshop) tutorial(weights, store, model string, seed int, more ...string) [][]string {
+	return [][]string{
+		w.extract("squeezenet1_1", weights, w.photos.dir, store, append(more, "--seed", strconv.Itoa(seed))...),
+		w.fxCommand("fit-head", "--features", store, "--out", model, "--epochs", strconv.Itoa(w.epochs), "--seed", strconv.Itoa(seed)),
+	}
+}

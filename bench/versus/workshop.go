@@ -1,0 +1,251 @@
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strconv"
+	"strings"
+
+	"fx/bench/internal/command"
+	"fx/bench/internal/pyenv"
+	"fx/internal/durable"
+	"fx/internal/fail"
+	"fx/internal/machine"
+)
+
+// workshop makes what the sides read and run: programs, the peers'
+// environment, photos, weights, networks. What is there is not made again.
+type workshop struct {
+	options
+	log     func(format string, args ...any)
+	setting setting
+	photos  photoTree
+}
+
+// open makes what all contests need.
+func (w *workshop) open(ctx context.Context) error {
+	if w.fx == "" {
+		var err error
+		if w.fx, err = w.goProgram(ctx, "fx", "."); err != nil {
+			return err
+		}
+	}
+	if w.python == "" {
+		var err error
+		if w.python, err = pyenv.Python(ctx, filepath.Join(w.cache, "peers"), filepath.Join(w.scripts, "requirements.txt"), w.log); err != nil {
+			return fail.Wrap(fail.Other, err, "--python takes an environment that is ready.", "the peers can't be installed")
+		}
+	}
+	var err error
+	if w.photos, err = copyPhotos(ctx, w.data, filepath.Join(w.out, "photos"), w.options.photos, w.log); err != nil {
+		return err
+	}
+	sum, err := fileSHA256(w.fx)
+	if err != nil {
+		return err
+	}
+	w.setting = setting{Hardware: machine.Describe(), Threads: w.threads, Photos: len(w.photos.rel), Data: w.photos.sha256, FX: sum, Commit: commit(ctx)}
+	text, err := command.Output(ctx, w.python, w.script("versions.py"))
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(text, &w.setting.Versions); err != nil {
+		return err
+	}
+	var doctor struct{ Library struct{ Version string } }
+	if err := needJSON(ctx, []string{w.fx, "runtime", "doctor", "--json"}, &doctor); err != nil {
+		return fail.Wrap(fail.Device, err, "fx runtime install fetches it.", "fx has no ONNX Runtime")
+	}
+	w.setting.Versions["ONNX Runtime of fx"] = doctor.Library.Version
+	w.setting.Versions["Go"] = strings.TrimPrefix(runtime.Version(), "go")
+	return nil
+}
+
+// goProgram builds a package of this repository. The bits depend on the code
+// alone, so that a commit of something else does not void measurements.
+func (w *workshop) goProgram(ctx context.Context, name, pkg string) (string, error) {
+	if ready := w.programs[name]; ready != "" {
+		return ready, nil
+	}
+	if _, err := os.Stat(pkg); err != nil {
+		return "", fail.Wrap(fail.Usage, err, "Run it in the root of the repository.", "no package to build")
+	}
+	path := filepath.Join(w.cache, name)
+	_, err := command.Output(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-o", path, "./"+pkg)
+	return path, err
+}
+
+// script is the path of a peer's script.
+func (w *workshop) script(name string) string { return filepath.Join(w.scripts, name) }
+
+// peer is the command that runs a peer's script.
+func (w *workshop) peer(script string, args ...string) []string {
+	return append([]string{w.python, w.script(script)}, args...)
+}
+
+// fxCommand is a command of fx that prints JSON.
+func (w *workshop) fxCommand(args ...string) []string {
+	return append(append([]string{w.fx}, args...), "--json", "--quiet")
+}
+
+// extract is the command of an extraction; fx chooses the number of workers
+// itself where no other was asked for.
+func (w *workshop) extract(backbone, weights, data, store string, more ...string) []string {
+	args := append([]string{"extract", "--backbone", backbone, "--weights", weights, "--data", data, "--out", store}, more...)
+	if w.threads != runtime.NumCPU() {
+		args = append(args, "--workers", strconv.Itoa(w.threads))
+	}
+	return w.fxCommand(args...)
+}
+
+// scratch is a path for what a contest writes; its folder is there.
+func (w *workshop) scratch(elem ...string) (string, error) {
+	path := filepath.Join(append([]string{w.out, "scratch"}, elem...)...)
+	return path, os.MkdirAll(filepath.Dir(path), 0o755)
+}
+
+// clear removes what a section wrote to scratch.
+func (w *workshop) clear(section string) error {
+	return os.RemoveAll(filepath.Join(w.out, "scratch", section))
+}
+
+// weights is a file with a network's weights, and whether they are trained.
+// squeezenet1_1's real ones are taken where FX_WEIGHTS_DIR has them; all
+// others are the seeded ones of fx, which PyTorch loads too.
+func (w *workshop) weights(ctx context.Context, network string) (path string, trained bool, err error) {
+	dir := filepath.Join(w.out, "weights")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", false, err
+	}
+	if network == "squeezenet1_1" {
+		path = filepath.Join(dir, network+".safetensors")
+		err := copyFile(filepath.Join(os.Getenv("FX_WEIGHTS_DIR"), network+".safetensors"), path)
+		if err == nil || !errors.Is(err, os.ErrNotExist) {
+			return path, true, err
+		}
+	}
+	path = filepath.Join(dir, network+"-seed0.safetensors")
+	return path, false, w.make(path, func(partial string) error {
+		_, err := command.Output(ctx, w.fx, "backbones", "save", "--weights", "seed:0", "--out", partial, "--quiet", network)
+		return err
+	})
+}
+
+// network is an ONNX file of a network up to what fx caches: fx's own file, cut.
+func (w *workshop) network(ctx context.Context, network, weights string) (string, error) {
+	base := strings.TrimSuffix(filepath.Base(weights), ".safetensors")
+	path := filepath.Join(w.out, "weights", base+"-features.onnx")
+	return path, w.make(path, func(partial string) error {
+		whole := strings.TrimSuffix(partial, ".onnx") + "-whole.onnx"
+		defer func() { _ = os.Remove(whole) }() // only on the way
+		if _, err := command.Output(ctx, w.fx, "backbones", "save", "--weights", weights, "--out", whole, "--quiet", network); err != nil {
+			return err
+		}
+		argv := w.peer("ort_embed.py", "--cut", whole, "--model", partial)
+		_, err := command.Output(ctx, argv[0], argv[1:]...)
+		return err
+	})
+}
+
+// make makes a file under a name that ends like its own, and gives it its name
+// when it is whole.
+func (w *workshop) make(path string, write func(partial string) error) error {
+	if _, err := os.Stat(path); err == nil {
+		return nil
+	}
+	w.log("making %s", path)
+	partial := filepath.Join(filepath.Dir(path), "partial-"+filepath.Base(path))
+	if err := write(partial); err != nil {
+		return err
+	}
+	return os.Rename(partial, path)
+}
+
+// lock keeps a second run out of the same folder: each would disturb the
+// other's times.
+func (o *options) lock() (release func(), err error) {
+	if err := os.MkdirAll(o.out, 0o755); err != nil {
+		return nil, err
+	}
+	release, err = durable.Lock(filepath.Join(o.out, "lock"))
+	if errors.Is(err, durable.ErrLocked) {
+		return nil, fail.Wrap(fail.Locked, err, "Wait for it, or name another --out.", "another run measures in %s", o.out)
+	}
+	return release, err
+}
+
+// commit names what the programs are built from, "" outside of a repository.
+func commit(ctx context.Context) string {
+	text, err := command.Output(ctx, "git", "rev-parse", "--short=12", "HEAD")
+	if err != nil {
+		return ""
+	}
+	name := strings.TrimSpace(string(text))
+	changed, err := command.Output(ctx, "git", "status", "--porcelain", "--untracked-files=no")
+	if err == nil && len(changed) > 0 {
+		name += " with changes"
+	}
+	return name
+}
+
+func fileSHA256(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
+}
+
+// copyFile copies a file whole, unless to has the same size and is not older.
+func copyFile(from, to string) error {
+	source, err := os.Stat(from)
+	if err != nil {
+		return err
+	}
+	if there, err := os.Stat(to); err == nil && there.Size() == source.Size() && !there.ModTime().Before(source.ModTime()) {
+		return nil
+	}
+	f, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return durable.WriteFile(to, func(out io.Writer) error {
+		_, err := io.Copy(out, f)
+		return err
+	})
+}
+
+// count is a number of photos as tables have it: 10,000.
+func count(n int) string {
+	text := strconv.Itoa(n)
+	for i := len(text) - 3; i > 0; i -= 3 {
+		text = text[:i] + "," + text[i:]
+	}
+	return text
+}
+
+// needJSON runs a command now for what it prints.
+func needJSON(ctx context.Context, argv []string, into any) error {
+	text, err := command.Output(ctx, argv[0], argv[1:]...)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(text, into); err != nil {
+		return fmt.Errorf("%s printed no JSON: %w", filepath.Base(argv[0]), err)
+	}
+	return nil
+}
