@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"fmt"
@@ -100,7 +101,7 @@ func BenchmarkWriteChunk(b *testing.B) {
 	dir := b.TempDir()
 	b.SetBytes(int64(len(values)))
 	for b.Loop() {
-		must(b, writeShard(dir, "shard-00000.arrow", l, rows, values))
+		must(b, writeShard(dir, "shard-00000.arrow", l, rows, values, new(bytes.Buffer)))
 	}
 }
 

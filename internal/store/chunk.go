@@ -1,9 +1,11 @@
 package store
 
 import (
+	"bytes"
 	"fmt"
 	"math"
 	"path/filepath"
+	"slices"
 	"sort"
 
 	"fx/internal/fail"
@@ -113,7 +115,7 @@ func (w *Writer) checkFinite(r *batchRow) error {
 func (w *Writer) writeBatch(batch []batchRow) error {
 	l := w.layout
 	rows := make([]record, len(batch))
-	embeddings := make([]byte, 0, len(rows)*l.rowBytes)
+	embeddings := slices.Grow(w.embeddings[:0], len(rows)*l.rowBytes)
 	for i, r := range batch {
 		e := &w.entries[r.entry]
 		rows[i] = record{path: e.Rel, split: e.Split, class: e.Class, sha: r.sha, label: int32(e.Label), view: int32(r.view)}
@@ -129,11 +131,12 @@ func (w *Writer) writeBatch(batch []batchRow) error {
 			}
 		}
 	}
+	w.embeddings = embeddings
 	number := 0
 	for w.numbers[number] {
 		number++
 	}
-	if err := writeShard(w.dir, shardName{w.options.Shard, number}.String(), l, rows, embeddings); err != nil {
+	if err := writeShard(w.dir, shardName{w.options.Shard, number}.String(), l, rows, embeddings, &w.file); err != nil {
 		return err
 	}
 	w.numbers[number] = true
@@ -141,12 +144,11 @@ func (w *Writer) writeBatch(batch []batchRow) error {
 	return nil
 }
 
-// writeShard writes a shard durably.
-func writeShard(dir, name string, l layout, rows []record, embeddings []byte) error {
-	file, err := encodeShard(l, rows, embeddings)
-	if err != nil {
+// writeShard writes a shard durably. file is memory to make it in.
+func writeShard(dir, name string, l layout, rows []record, embeddings []byte, file *bytes.Buffer) error {
+	if err := encodeShard(l, rows, embeddings, file); err != nil {
 		return fmt.Errorf("store: %s: %w", name, err)
 	}
 	path := filepath.Join(dir, name)
-	return writeFailed(writeFile(path, file), path, len(file))
+	return writeFailed(writeFile(path, file.Bytes()), path, file.Len())
 }

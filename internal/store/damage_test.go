@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -35,7 +36,9 @@ func sample(t testing.TB, dtype DType) (layout, []byte) {
 			copy(embeddings[4*i:], asBytes([]float32{float32(i) / 8}))
 		}
 	}
-	file, err := encodeShard(l, rows, embeddings)
+	var made bytes.Buffer
+	err := encodeShard(l, rows, embeddings, &made)
+	file := made.Bytes()
 	must(t, err)
 	return l, file
 }
@@ -207,7 +210,7 @@ func TestVerifyFindsWhatChecksumsDoNot(t *testing.T) {
 			defer s.close()
 			values := append([]byte(nil), s.values...)
 			copy(values[4*7:], asBytes([]float32{nan()}))
-			return writeShard(r.dir, "shard-00000.arrow", l, s.rows, values)
+			return writeShard(r.dir, "shard-00000.arrow", l, s.rows, values, new(bytes.Buffer))
 		}, "the embedding of train/ants/001.jpg (view 0) has NaN"},
 	} {
 		r := newRun(t, p)

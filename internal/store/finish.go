@@ -113,7 +113,7 @@ func (w *Writer) rewrite(f *shardFile, keep []keptRow) (indexedShard, error) {
 		embeddings = append(embeddings, f.embedding(k.row, w.layout.rowBytes)...)
 	}
 	w.done.Rewritten++
-	if err := writeShard(w.dir, f.name, w.layout, rows, embeddings); err != nil {
+	if err := writeShard(w.dir, f.name, w.layout, rows, embeddings, &w.file); err != nil {
 		return indexedShard{}, err
 	}
 	again, err := openShardFile(w.dir, f.name, w.layout)

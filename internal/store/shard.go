@@ -63,30 +63,30 @@ func (l layout) schema() *arrow.Schema {
 	}, &metadata)
 }
 
-// encodeShard returns the bytes of a shard: the same for the same rows, wherever
+// encodeShard makes file the bytes of a shard: the same for the same rows, wherever
 // and whenever they are written. Embeddings are the stored values of all rows, one after the other.
-func encodeShard(l layout, rows []record, embeddings []byte) ([]byte, error) {
+func encodeShard(l layout, rows []record, embeddings []byte, file *bytes.Buffer) error {
 	if len(rows) == 0 || len(embeddings) != len(rows)*l.rowBytes {
-		return nil, fmt.Errorf("%d rows of %d bytes with %d bytes of embeddings", len(rows), l.rowBytes, len(embeddings))
+		return fmt.Errorf("%d rows of %d bytes with %d bytes of embeddings", len(rows), l.rowBytes, len(embeddings))
 	}
 	schema := l.schema()
-	var file bytes.Buffer
+	file.Reset()
 	file.Grow(len(embeddings) + len(rows)*512 + 8192)
-	w, err := ipc.NewFileWriter(&file, ipc.WithSchema(schema))
+	w, err := ipc.NewFileWriter(file, ipc.WithSchema(schema))
 	if err != nil {
-		return nil, err
+		return err
 	}
 	if err := w.Write(array.NewRecordBatch(schema, l.columns(rows, embeddings), int64(len(rows)))); err != nil {
-		return nil, err
+		return err
 	}
 	if err := w.Close(); err != nil {
-		return nil, err
+		return err
 	}
 	_, at, err := decodeShard(l, file.Bytes())
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return file.Bytes(), stamp(file.Bytes(), at, uint64(len(embeddings)))
+	return stamp(file.Bytes(), at, uint64(len(embeddings)))
 }
 
 // columns makes the columns of layout.schema.

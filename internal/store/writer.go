@@ -47,6 +47,9 @@ type Writer struct {
 	written int // chunks
 	numbers map[int]bool
 	done    Summary
+
+	embeddings []byte       // of the file being written
+	file       bytes.Buffer // the file being written: fresh memory for each costs more than the copying
 }
 
 // known is the content of an entry, where it is known.
