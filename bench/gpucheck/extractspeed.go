@@ -29,7 +29,8 @@ var torchExtractScript []byte
 // precision, relatively (L2). Either side rounds factors to TensorFloat-32's 11
 // bits, or all values to float16's, in places of its own. Rounding so after every
 // layer moves the trained squeezenet1_1's features by 1.8e-3 on average, up to
-// 3e-3, in either precision, and those of random weights by 3e-4.
+// 2.5e-3, in either precision, and those of random weights by 3e-4; two sides may
+// each be off by so much.
 var bars = map[string]float64{extract.Float32: 5e-3, extract.Float16: 1e-2}
 
 // comparedPhotos is how many photos features are compared on.
