@@ -54,6 +54,7 @@ EXPORTER = pathlib.Path(__file__).parent.parent / "export_onnx" / "export.py"
 ALLOWED = {"first loss": 1e-5, "losses": 1e-3, "gradient": 1e-3}
 ROUNDING = 3
 PROBABILITY = 1e-3  # as a share of how far the photos' probabilities lie apart
+RESOLUTION = 2.5e-7  # four steps of float32 near 1/2: some networks from scratch find all photos alike
 
 
 class Network:
@@ -158,11 +159,10 @@ def check(fx, network, data, scratch):
     norms = sum(n.op_type == "BatchNormalization" for n in onnx.load(scratch / "classifier.onnx").graph.node)
     told = f", but for {len(kept)} buffers" if kept else ""
     apart = np.ptp(theirs[:, 0])
-    scale = apart or 1  # a network whose last Relu gives nothing but zeros finds every photo alike
-    torchs, exports = np.abs(ours - theirs).max() / scale, np.abs(exported - ours).max() / scale
-    print(f"  {seconds:.0f} s; killed {at}: the same bytes; loads strictly in torch{told}; probabilities lie {apart:.1e} apart and differ by "
-          f"{torchs:.1e} of it from torch's, by {exports:.1e} exported with {norms} BatchNormalization; accuracy {accuracy:.3f}", flush=True)  # fmt: skip
-    if not (torchs <= PROBABILITY and exports <= PROBABILITY):
+    torchs, exports = np.abs(ours - theirs).max(), np.abs(exported - ours).max()
+    print(f"  {seconds:.0f} s; killed {at}: the same bytes; loads strictly in torch{told}; photos' probabilities lie {apart:.1e} apart and differ by "
+          f"{torchs:.1e} from torch's, by {exports:.1e} exported with {norms} BatchNormalization; accuracy {accuracy:.3f}", flush=True)  # fmt: skip
+    if not max(torchs, exports) <= max(PROBABILITY * apart, RESOLUTION):
         yield "probabilities differ"
     if accuracy != result["best_val_accuracy"]:
         yield f"accuracy {accuracy} in eval, {result['best_val_accuracy']} in training"
