@@ -20,28 +20,21 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"flag"
-	"fmt"
 	"io"
 	"os"
 	"runtime"
 
+	"fx/bench/internal/program"
 	"fx/internal/fail"
 )
 
 func main() {
 	runtime.GOMAXPROCS(1) // one core, garbage collection included
-	err := run(os.Args[1:], os.Stdout, os.Stderr)
-	if err == nil || errors.Is(err, flag.ErrHelp) {
-		return
-	}
-	fmt.Fprintln(os.Stderr, "decode:", err)
-	if hint := fail.HintOf(err); hint != "" {
-		fmt.Fprintln(os.Stderr, "  "+hint)
-	}
-	os.Exit(int(fail.KindOf(err)))
+	program.Main("decode", run)
 }
 
 // options are the command line.
@@ -50,7 +43,7 @@ type options struct {
 	size, rounds, photos int
 }
 
-func run(args []string, stdout, stderr io.Writer) error {
+func run(_ context.Context, args []string, stdout, stderr io.Writer) error {
 	var o options
 	flags := flag.NewFlagSet("decode", flag.ContinueOnError)
 	flags.SetOutput(stderr)

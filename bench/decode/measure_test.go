@@ -29,7 +29,7 @@ func TestMeasurement(t *testing.T) {
 		}
 	}
 	var out bytes.Buffer
-	if err := run([]string{"--data", dir, "--rounds", "2", "--size", "32"}, &out, &out); err != nil {
+	if err := run(t.Context(), []string{"--data", dir, "--rounds", "2", "--size", "32"}, &out, &out); err != nil {
 		t.Fatal(err)
 	}
 	var m measurement
@@ -46,7 +46,7 @@ func TestMeasurement(t *testing.T) {
 
 func TestMisuse(t *testing.T) {
 	for _, args := range [][]string{{"--data", t.TempDir()}, {"--data", "no such folder"}, {"--data", ".", "--rounds", "0"}, {"--size"}, {"x"}} {
-		if err := run(args, new(bytes.Buffer), new(bytes.Buffer)); fail.KindOf(err) != fail.Usage || fail.HintOf(err) == "" {
+		if err := run(t.Context(), args, new(bytes.Buffer), new(bytes.Buffer)); fail.KindOf(err) != fail.Usage || fail.HintOf(err) == "" {
 			t.Errorf("%v: %v", args, err)
 		}
 	}

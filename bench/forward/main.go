@@ -18,7 +18,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -26,6 +25,7 @@ import (
 	"time"
 
 	"fx/bench/internal/profile"
+	"fx/bench/internal/program"
 	"fx/extract"
 	"fx/internal/fail"
 	"fx/internal/frozen"
@@ -34,20 +34,7 @@ import (
 	"fx/internal/random"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	if err == nil || errors.Is(err, flag.ErrHelp) {
-		return
-	}
-	fmt.Fprintln(os.Stderr, "forward:", err)
-	if hint := fail.HintOf(err); hint != "" {
-		fmt.Fprintln(os.Stderr, "  "+hint)
-	}
-	stop()
-	os.Exit(int(fail.KindOf(err)))
-}
+func main() { program.Main("forward", run) }
 
 type options struct {
 	backbone, weights string

@@ -24,7 +24,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -32,25 +31,13 @@ import (
 	"strings"
 
 	"fx/backbones"
+	"fx/bench/internal/program"
 	"fx/extract"
 	"fx/finetune/artifacts"
 	"fx/internal/fail"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	if err == nil {
-		return
-	}
-	fmt.Fprintln(os.Stderr, "gpucheck:", err)
-	if hint := fail.HintOf(err); hint != "" {
-		fmt.Fprintln(os.Stderr, "  "+hint)
-	}
-	stop()
-	os.Exit(int(fail.KindOf(err)))
-}
+func main() { program.Main("gpucheck", run) }
 
 // sections are what is checked, in this order.
 var sections = []section{

@@ -14,34 +14,20 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"strings"
 	"time"
 
+	"fx/bench/internal/program"
 	"fx/internal/durable"
 	"fx/internal/fail"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	if err == nil || errors.Is(err, flag.ErrHelp) {
-		return
-	}
-	fmt.Fprintln(os.Stderr, "trainstep:", err)
-	if hint := fail.HintOf(err); hint != "" {
-		fmt.Fprintln(os.Stderr, "  "+hint)
-	}
-	stop()
-	os.Exit(int(fail.KindOf(err)))
-}
+func main() { program.Main("trainstep", run) }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	name := ""

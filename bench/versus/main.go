@@ -18,32 +18,18 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strconv"
 	"strings"
-	"syscall"
 	"time"
 
+	"fx/bench/internal/program"
 	"fx/internal/fail"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	err := run(ctx, os.Args[1:], os.Stderr)
-	if err == nil || errors.Is(err, flag.ErrHelp) {
-		return
-	}
-	fmt.Fprintln(os.Stderr, "versus:", err)
-	if hint := fail.HintOf(err); hint != "" {
-		fmt.Fprintln(os.Stderr, "  "+hint)
-	}
-	stop()
-	os.Exit(int(fail.KindOf(err)))
-}
+func main() { program.Main("versus", run) }
 
 // options are the command line.
 type options struct {
@@ -83,7 +69,7 @@ func (o *options) flags(stderr io.Writer) *flag.FlagSet {
 	return flags
 }
 
-func run(ctx context.Context, args []string, stderr io.Writer) error {
+func run(ctx context.Context, args []string, _, stderr io.Writer) error {
 	log := func(format string, args ...any) { fmt.Fprintf(stderr, "versus: "+format+"\n", args...) }
 	var o options
 	write := len(args) > 0 && args[0] == "write"

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"image"
 	"image/jpeg"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -165,7 +166,7 @@ func TestRehearsal(t *testing.T) {
 	if asked, _ := os.ReadFile(calls); strings.TrimSpace(string(asked)) != "peers/versions.py\nruntime doctor --json" {
 		t.Errorf("a second run asked for\n%s", asked)
 	}
-	if err := run(t.Context(), []string{"write", "--out", o.out, "--page", o.page + "2", "--notes", o.notes}, new(bytes.Buffer)); err != nil {
+	if err := run(t.Context(), []string{"write", "--out", o.out, "--page", o.page + "2", "--notes", o.notes}, io.Discard, new(bytes.Buffer)); err != nil {
 		t.Fatal(err)
 	}
 	if again, _ := os.ReadFile(o.page + "2"); !bytes.Equal(again, text) {
@@ -224,10 +225,10 @@ func TestWrongOptions(t *testing.T) {
 			t.Errorf("%s: %v", want, err)
 		}
 	}
-	if err := run(t.Context(), []string{"wirte"}, new(bytes.Buffer)); fail.KindOf(err) != fail.Usage {
+	if err := run(t.Context(), []string{"wirte"}, io.Discard, new(bytes.Buffer)); fail.KindOf(err) != fail.Usage {
 		t.Errorf("unknown command: %v", err)
 	}
-	if err := run(t.Context(), []string{"write", "--out", t.TempDir()}, new(bytes.Buffer)); fail.KindOf(err) != fail.Usage {
+	if err := run(t.Context(), []string{"write", "--out", t.TempDir()}, io.Discard, new(bytes.Buffer)); fail.KindOf(err) != fail.Usage {
 		t.Errorf("nothing measured: %v", err)
 	}
 }

@@ -1,0 +1,2 @@
+// Package program is the main function that the benchmark programs share.
+package program

@@ -1,0 +1,38 @@
+package program
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"fx/internal/fail"
+)
+
+// Main runs a program to its end and exits with the code of its error's kind.
+// Ctrl+C and SIGTERM end ctx. args are the command line without the program's name.
+func Main(name string, run func(ctx context.Context, args []string, stdout, stderr io.Writer) error) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	if code := Report(name, err, os.Stderr); code != 0 {
+		os.Exit(code)
+	}
+}
+
+// Report writes err, with its hint, and returns the exit code: 0 where there is no
+// error, or only --help was asked for.
+func Report(name string, err error, stderr io.Writer) int {
+	if err == nil || errors.Is(err, flag.ErrHelp) {
+		return 0
+	}
+	fmt.Fprintf(stderr, "%s: %v\n", name, err)
+	if hint := fail.HintOf(err); hint != "" {
+		fmt.Fprintln(stderr, "  "+hint)
+	}
+	return int(fail.KindOf(err))
+}
