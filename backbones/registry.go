@@ -49,9 +49,10 @@ type Backbone struct {
 	Head          Head            `json:"head"`
 	Auxiliary     *Head           `json:"auxiliary,omitempty"` // a second classifier, which only training uses
 	Weights       source.Official `json:"weights"`
-	File          string          `json:"file,omitempty"`  // the ONNX file it came from, "" for a registered network
-	Batch         int             `json:"batch,omitempty"` // the only batch size that its file takes, 0 for any
-	Notes         []string        `json:"notes,omitempty"` // what FromFile had to assume
+	File          string          `json:"file,omitempty"`      // the ONNX file it came from, "" for a registered network
+	Batch         int             `json:"batch,omitempty"`     // the only batch size that its file takes, 0 for any
+	CPUBatch      int             `json:"cpu_batch,omitempty"` // photos that go best through it together on a CPU, 0 for whoever runs it to choose
+	Notes         []string        `json:"notes,omitempty"`     // what FromFile had to assume
 }
 
 const torchvisionLicence = "BSD-3-Clause (torchvision); the weights were trained on ImageNet, whose terms of access are for research"
@@ -85,8 +86,9 @@ var registry = []Backbone{
 		Name: "alexnet", Title: "AlexNet", Licence: torchvisionLicence,
 		Preprocess:    preprocess.ImageNet(224, 224),
 		FeatureTensor: "/classifier/classifier.5/Relu_output_0", FeatureShape: []int{4096},
-		Head:    linear(4096, "classifier.6", 0),
-		Weights: torchvision("alexnet-owt-7be5be79.pth", "7be5be79"),
+		CPUBatch: 32, // its tensors are small, and a batch reads 218 MB of fully connected layers
+		Head:     linear(4096, "classifier.6", 0),
+		Weights:  torchvision("alexnet-owt-7be5be79.pth", "7be5be79"),
 	},
 	{
 		Name: "vgg11_bn", Title: "VGG-11 with batch normalisation", Licence: torchvisionLicence,

@@ -23,7 +23,7 @@ func deviceFlags() []urfave.Flag {
 	return []urfave.Flag{
 		&urfave.StringFlag{Name: "device", Value: "auto", Usage: "auto, cpu, cuda or cuda:N"},
 		&urfave.StringFlag{Name: "precision", Usage: "of weights and activations: float32, or float16 for a GPU", DefaultText: "float32, or as the store began"},
-		&urfave.IntFlag{Name: "batch-size", Usage: "photos in one run of the network", DefaultText: "8 on a CPU, 64 on a GPU"},
+		&urfave.IntFlag{Name: "batch-size", Usage: "photos in one run of the network", DefaultText: "8 on a CPU, 32 for alexnet, 64 on a GPU"},
 		&urfave.IntFlag{Name: "workers", Usage: "goroutines that decode and run", DefaultText: "one for each CPU"},
 		&urfave.StringFlag{Name: "ort-lib", Usage: "`FILE` of libonnxruntime to use (default: look for it)", EnvVars: []string{}},
 		&urfave.StringFlag{Name: "decoder", Value: "auto", Usage: "JPEG decoder: auto, turbojpeg or go"},

@@ -1,6 +1,7 @@
 package extract
 
 import (
+	"cmp"
 	"context"
 	"path/filepath"
 	"runtime"
@@ -22,7 +23,7 @@ type EmbedderOptions struct {
 	Network   NetworkOptions
 	Device    ort.Device
 	Precision string // of weights and activations: Float32 (also "") or Float16; "" goes on as a store began
-	BatchSize int    // 0 means 8 on a CPU, 64 on a GPU
+	BatchSize int    // 0 means 8 on a CPU, or the network's own CPUBatch, and 64 on a GPU
 	Workers   int    // goroutines that decode and run; 0 means one for each CPU
 	Threads   int    // of one run of the network; 0 means 1, since the workers fill the cores
 	Library   string // path of libonnxruntime, "" to look for it
@@ -118,7 +119,7 @@ func (e *Embedder) Open() error {
 	}
 	e.version, e.batch = library.Version, e.options.BatchSize
 	if e.batch == 0 {
-		e.batch = cpuBatch
+		e.batch = cmp.Or(e.Network.Backbone.CPUBatch, cpuBatch)
 		if session.Device().Kind == ort.CUDA.Kind {
 			e.batch = gpuBatch
 		}
