@@ -33,6 +33,7 @@ var leaves = map[string][]string{
 	"internal/durable":    {},
 	"internal/random":     {},
 	"internal/progress":   {},
+	"internal/relative":   {},
 	"internal/preprocess": {},
 	"internal/float16":    {},
 	"internal/paths":      {"internal/fail"},

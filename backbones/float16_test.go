@@ -1,7 +1,6 @@
 package backbones
 
 import (
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,6 +11,7 @@ import (
 	"fx/internal/onnx"
 	"fx/internal/onnx/pb"
 	"fx/internal/preprocess"
+	"fx/internal/relative"
 	"fx/internal/weights"
 )
 
@@ -20,16 +20,6 @@ import (
 // leaves out, little but the weights is rounded, to 11 bits: 3e-4 is the most that
 // was seen. On a GPU, where every op rounds, trained weights give 2e-3 to 3e-3.
 const halfTolerance = 2e-3
-
-// apart returns ‖a−b‖₂/‖b‖₂.
-func apart(a, b []float32) float64 {
-	var difference, norm float64
-	for i := range b {
-		difference += math.Pow(float64(a[i])-float64(b[i]), 2)
-		norm += math.Pow(float64(b[i]), 2)
-	}
-	return math.Sqrt(difference / norm)
-}
 
 func checkHalf(t *testing.T, b Backbone, sd *weights.StateDict) {
 	t.Helper()
@@ -76,7 +66,7 @@ func checkHalf(t *testing.T, b Backbone, sd *weights.StateDict) {
 	size := b.Preprocess.Crop
 	pixels := pattern(size, size)[:size*size*3]
 	want, got := run(t, session(t, f), pixels, 1, size), run(t, session(t, h), pixels, 1, size)
-	d := apart(got, want)
+	d := relative.L2(got, want)
 	t.Logf("%s: %.1e", b.Name, d)
 	if !(d <= halfTolerance) || d == 0 {
 		t.Errorf("features in float16 are %.1e away", d)
@@ -169,7 +159,7 @@ func TestFloat16OfAnyOps(t *testing.T) {
 				t.Fatal(err)
 			}
 			pixels := pattern(4, 4)
-			if d := apart(run(t, session(t, h), pixels, 2, 4), run(t, session(t, m), pixels, 2, 4)); !(d <= halfTolerance) {
+			if d := relative.L2(run(t, session(t, h), pixels, 2, 4), run(t, session(t, m), pixels, 2, 4)); !(d <= halfTolerance) {
 				t.Errorf("%.1e away", d)
 			}
 			if got := countOps(h.Graph, "Cast") - countOps(m.Graph, "Cast"); got != c.casts+2 {

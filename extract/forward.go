@@ -7,6 +7,10 @@ import (
 	"time"
 )
 
+// ForwardWarmUp is how many batches each of Forward's runs begins with that do not
+// count: something is recorded or allocated at first.
+const ForwardWarmUp = 3
+
 // Forward runs an open embedder on batches that lie ready in memory, in as many
 // runs at once as Run has, for about d, and returns the photos a second: what
 // Run could do if photos were decoded in no time. Copies to the device and of the
@@ -23,8 +27,7 @@ func Forward(ctx context.Context, e *Embedder, d time.Duration) (photosPerSecond
 		all.Go(func() {
 			embed, closeLane, err := e.lane()
 			defer closeLane()
-			const warmUp = 3 // what is recorded, and what is allocated at first
-			for i := 0; i < warmUp && err == nil; i++ {
+			for i := 0; i < ForwardWarmUp && err == nil; i++ {
 				err = embed(ctx)
 			}
 			warm.Done()

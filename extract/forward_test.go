@@ -5,22 +5,13 @@ import (
 	"errors"
 	"testing"
 	"time"
-
-	"fx/internal/progress"
 )
 
 func TestForward(t *testing.T) {
 	needRuntime(t)
 	o := options("", "").Embedder
 	o.BatchSize, o.Workers = 2, 2
-	e, err := NewEmbedder(t.Context(), o, progress.Discard)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := e.Open(); err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = e.Close() }()
+	e := opened(t, o)
 	if rate, err := Forward(t.Context(), e, 20*time.Millisecond); err != nil || rate <= 0 {
 		t.Errorf("%v photos/s, %v", rate, err)
 	}

@@ -1,14 +1,11 @@
 package extract
 
 import (
-	"fmt"
-	"math"
 	"os"
-	"path/filepath"
 	"testing"
 
 	"fx/internal/ort"
-	"fx/internal/progress"
+	"fx/internal/relative"
 )
 
 // needGPU skips where CUDA does not work, and fails instead where FX_REQUIRE_GPU
@@ -38,37 +35,12 @@ func needGPU(t *testing.T) {
 // near what the CPU gives; a photo's features do not depend on its batch.
 func TestCUDAStagesGiveTheFeatures(t *testing.T) {
 	needGPU(t)
-	dir := t.TempDir()
-	var paths []string
-	for i := range 27 {
-		paths = append(paths, filepath.Join(dir, fmt.Sprintf("%02d.png", i)))
-		noise(t, paths[i], uint64(i))
-	}
-	if err := os.WriteFile(paths[5], []byte("no photo"), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	paths := noisePhotos(t, 27)
 	features := func(device ort.Device, precision string, staged bool) map[int][]float32 {
-		e, err := NewEmbedder(t.Context(), EmbedderOptions{
+		e := opened(t, EmbedderOptions{
 			Network: NetworkOptions{Backbone: "resnet18", Weights: "seed:0"}, Device: device, Precision: precision, BatchSize: 4, Workers: 3,
-		}, progress.Discard)
-		if err == nil {
-			err = e.Open()
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer func() { _ = e.Close() }()
-		p := newPipeline(t, e, paths, 3, gpuRuns)
-		p.staged = staged
-		all := map[int][]float32{}
-		if err := p.run(t.Context(), batchesOf(len(paths), 4), func(_ int, r result) error {
-			for _, row := range r.rows {
-				all[row.item] = row.embedding
-			}
-			return nil
-		}); err != nil {
-			t.Fatal(err)
-		}
+		})
+		all := embedAll(t, e, paths, staged)
 		if s := e.Session(); staged && !s.Captures() {
 			t.Errorf("%s: it ran without CUDA graphs: %s", precision, s.CaptureProblem())
 		}
@@ -86,12 +58,7 @@ func TestCUDAStagesGiveTheFeatures(t *testing.T) {
 				t.Fatalf("%d and %d rows", len(c.got), len(c.want))
 			}
 			for item, want := range c.want {
-				var difference, norm float64
-				for k, v := range want {
-					difference += math.Pow(float64(c.got[item][k])-float64(v), 2)
-					norm += math.Pow(float64(v), 2)
-				}
-				if d := math.Sqrt(difference / norm); !(d <= c.most) {
+				if d := relative.L2(c.got[item], want); !(d <= c.most) {
 					t.Errorf("%s: photo %d is %.1e away from %s, %.0e may be", precision, item, d, c.what, c.most)
 				}
 			}

@@ -1,7 +1,6 @@
 package extract
 
 import (
-	"math"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -11,6 +10,7 @@ import (
 
 	"fx/internal/fail"
 	"fx/internal/progress"
+	"fx/internal/relative"
 	"fx/internal/store"
 )
 
@@ -94,13 +94,7 @@ func TestFloat16OnPhotos(t *testing.T) {
 	const most = 2e-3
 	worst, sum := 0.0, 0.0
 	for i := range features[Float32].Rows() {
-		a, b := features[Float16].Embedding(i, nil), features[Float32].Embedding(i, nil)
-		var difference, norm float64
-		for k := range b {
-			difference += math.Pow(float64(a[k])-float64(b[k]), 2)
-			norm += math.Pow(float64(b[k]), 2)
-		}
-		d := math.Sqrt(difference / norm)
+		d := relative.L2(features[Float16].Embedding(i, nil), features[Float32].Embedding(i, nil))
 		worst, sum = max(worst, d), sum+d
 	}
 	t.Logf("mean distance %.1e, worst %.1e", sum/float64(len(features[Float32].Rows())), worst)

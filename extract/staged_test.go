@@ -181,43 +181,59 @@ func TestStagedCancelEndsTheRun(t *testing.T) {
 	}
 }
 
-// A real network gives the same bits through stages, on the CPU, as without.
-func TestStagedBitsAreThoseOfTheCPU(t *testing.T) {
-	needRuntime(t)
+// noisePhotos are n files of noise, the sixth of which is no photo.
+func noisePhotos(t *testing.T, n int) (paths []string) {
+	t.Helper()
 	dir := t.TempDir()
-	var paths []string
-	for i := range 21 {
+	for i := range n {
 		paths = append(paths, filepath.Join(dir, fmt.Sprintf("%02d.png", i)))
 		noise(t, paths[i], uint64(i))
 	}
 	if err := os.WriteFile(paths[5], []byte("no photo"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	o := options("", "").Embedder
-	o.BatchSize, o.Workers = 4, 3
+	return paths
+}
+
+// opened is an embedder until the test ends.
+func opened(t *testing.T, o EmbedderOptions) *Embedder {
+	t.Helper()
 	e, err := NewEmbedder(t.Context(), o, progress.Discard)
+	if err == nil {
+		err = e.Open()
+	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := e.Open(); err != nil {
+	t.Cleanup(func() { _ = e.Close() })
+	return e
+}
+
+// embedAll returns the features of the paths that are photos, by their index.
+func embedAll(t *testing.T, e *Embedder, paths []string, staged bool) map[int][]float32 {
+	t.Helper()
+	p := newPipeline(t, e, paths, 3, gpuRuns)
+	p.staged = staged
+	all := map[int][]float32{}
+	if err := p.run(t.Context(), batchesOf(len(paths), e.BatchSize()), func(_ int, r result) error {
+		for _, row := range r.rows {
+			all[row.item] = row.embedding
+		}
+		return nil
+	}); err != nil {
 		t.Fatal(err)
 	}
-	defer func() { _ = e.Close() }()
-	rows := func(staged bool) map[int][]float32 {
-		p := newPipeline(t, e, paths, 3, gpuRuns)
-		p.staged = staged
-		all := map[int][]float32{}
-		if err := p.run(t.Context(), batchesOf(len(paths), 4), func(_ int, r result) error {
-			for _, row := range r.rows {
-				all[row.item] = row.embedding
-			}
-			return nil
-		}); err != nil {
-			t.Fatal(err)
-		}
-		return all
-	}
-	want, got := rows(false), rows(true)
+	return all
+}
+
+// A real network gives the same bits through stages, on the CPU, as without.
+func TestStagedBitsAreThoseOfTheCPU(t *testing.T) {
+	needRuntime(t)
+	paths := noisePhotos(t, 21)
+	o := options("", "").Embedder
+	o.BatchSize, o.Workers = 4, 3
+	e := opened(t, o)
+	want, got := embedAll(t, e, paths, false), embedAll(t, e, paths, true)
 	if len(got) != 20 || len(want) != 20 {
 		t.Fatalf("%d rows through stages, %d without", len(got), len(want))
 	}

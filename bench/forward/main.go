@@ -5,8 +5,8 @@
 //	go run ./bench/forward --backbone resnet18 --profile
 //
 // As fx extract does on a CPU, it runs one batch on each core, each on one thread.
-// It prints JSON: milliseconds a photo of each measured round, lowest first, and
-// what does the convolutions; with --profile, where one batch on one thread spends
+// It prints JSON: milliseconds a photo of each round, lowest first, and what does
+// the convolutions; with --profile, where one batch on one thread spends
 // its time, as Markdown.
 package main
 
@@ -21,7 +21,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"slices"
-	"sync"
 	"time"
 
 	"fx/bench/internal/profile"
@@ -31,7 +30,6 @@ import (
 	"fx/internal/frozen"
 	"fx/internal/ort"
 	"fx/internal/progress"
-	"fx/internal/random"
 )
 
 func main() { program.Main("forward", run) }
@@ -39,7 +37,8 @@ func main() { program.Main("forward", run) }
 type options struct {
 	backbone, weights string
 	batch, workers    int
-	warmup, rounds    int
+	rounds            int
+	time              time.Duration // of a round
 	profile           bool
 	nodes             int
 }
@@ -63,8 +62,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags.StringVar(&o.weights, "weights", "seed:0", "`FILE` or seed:N")
 	flags.IntVar(&o.batch, "batch-size", 0, "photos of a batch (default: that of fx extract)")
 	flags.IntVar(&o.workers, "workers", runtime.GOMAXPROCS(0), "batches at once, each on a thread")
-	flags.IntVar(&o.warmup, "warmup", 2, "rounds before the measured ones")
-	flags.IntVar(&o.rounds, "rounds", 10, "measured rounds")
+	flags.IntVar(&o.rounds, "rounds", 5, "how often to measure")
+	flags.DurationVar(&o.time, "time", time.Second, "of a round")
 	flags.BoolVar(&o.profile, "profile", false, "say where the time goes instead")
 	flags.IntVar(&o.nodes, "nodes", 10, "how many of the slowest nodes a profile lists")
 	if err := flags.Parse(args); err != nil {
@@ -73,11 +72,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		}
 		return fail.Wrap(fail.Usage, err, "", "")
 	}
-	if flags.NArg() > 0 || o.workers < 1 || o.warmup < 1 || o.rounds < 1 {
-		return fail.New(fail.Usage, "--help says what they mean.", "a number below 1, or an argument too many")
+	if flags.NArg() > 0 || o.workers < 1 || o.rounds < 1 || o.time <= 0 {
+		return fail.New(fail.Usage, "--help says what they mean.", "a number or time below 1, or an argument too many")
 	}
 	if o.profile {
-		return o.profileRounds(ctx, stdout)
+		return o.profileRound(ctx, stdout)
 	}
 	m, err := o.measure(ctx, "")
 	if err != nil {
@@ -102,64 +101,39 @@ func (o options) measure(ctx context.Context, profilePrefix string) (m measureme
 	defer func() { err = errors.Join(err, e.Close()) }()
 	m = measurement{
 		Backbone: e.Network.Backbone.Name, Batch: e.BatchSize(), Workers: o.workers, ONNXRuntime: e.RuntimeVersion(),
-		Convolutions: e.Session().ProviderOptions()[frozen.Setting], OpenedInMilliseconds: milliseconds(time.Since(start)),
+		Convolutions: e.Session().ProviderOptions()[frozen.Setting], OpenedInMilliseconds: float64(time.Since(start).Nanoseconds()) / 1e6,
 	}
-	pixels := noise(m.Batch * e.Preprocess().Crop * e.Preprocess().Crop * 3)
-	features := make([][]float32, o.workers)
-	for i := range features {
-		features[i] = make([]float32, m.Batch*e.FeatureLen())
-	}
-	for round := range o.warmup + o.rounds {
-		start, errs := time.Now(), make([]error, o.workers)
-		var group sync.WaitGroup
-		for i := range o.workers {
-			group.Go(func() { errs[i] = e.Embed(ctx, pixels, features[i]) })
-		}
-		group.Wait()
-		if err := errors.Join(errs...); err != nil {
+	for range o.rounds {
+		photosPerSecond, err := extract.Forward(ctx, e, o.time)
+		if err != nil {
 			return m, err
 		}
-		if round >= o.warmup {
-			m.MillisecondsAPhoto = append(m.MillisecondsAPhoto, milliseconds(time.Since(start))/float64(m.Batch*o.workers))
-		}
+		m.MillisecondsAPhoto = append(m.MillisecondsAPhoto, 1e3/photosPerSecond)
 	}
 	slices.Sort(m.MillisecondsAPhoto)
 	return m, nil
 }
 
-func milliseconds(d time.Duration) float64 { return float64(d.Nanoseconds()) / 1e6 }
-
-// noise is photos' bytes that no weight can take for black.
-func noise(n int) []uint8 {
-	numbers, pixels := random.New(0, "noise"), make([]uint8, n)
-	for i := range pixels {
-		pixels[i] = uint8(numbers.Uniform(0, 256))
-	}
-	return pixels
-}
-
-// profileRounds prints where a batch on one thread spends its time.
-func (o options) profileRounds(ctx context.Context, stdout io.Writer) error {
+// profileRound prints where a batch on one thread spends its time.
+func (o options) profileRound(ctx context.Context, stdout io.Writer) error {
 	dir, err := os.MkdirTemp("", "forward-")
 	if err != nil {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }() // the profile of this run only
-	o.workers = 1
+	o.workers, o.rounds = 1, 1
 	prefix := filepath.Join(dir, "forward")
 	m, err := o.measure(ctx, prefix)
 	if err != nil {
 		return err
 	}
-	b, _, err := profile.Read(prefix, o.warmup)
+	b, _, err := profile.Read(prefix, extract.ForwardWarmUp)
 	if err != nil {
 		return err
 	}
 	b.Unit = "batch"
 	b.Title = fmt.Sprintf("%s, batch %d, one thread, ONNX Runtime %s, convolutions by %s", m.Backbone, m.Batch, m.ONNXRuntime, m.Convolutions)
-	for _, ms := range m.MillisecondsAPhoto {
-		b.Step += ms * float64(m.Batch) / float64(len(m.MillisecondsAPhoto))
-	}
+	b.Step = m.MillisecondsAPhoto[0] * float64(m.Batch)
 	_, err = io.WriteString(stdout, b.Text(o.nodes))
 	return err
 }

@@ -14,7 +14,7 @@ func TestForward(t *testing.T) {
 	if _, err := ort.Find(""); err != nil {
 		t.Skipf("no ONNX Runtime here, `fx runtime install` fetches it: %v", err)
 	}
-	args := []string{"--backbone", "squeezenet1_1", "--batch-size", "1", "--workers", "2", "--warmup", "1", "--rounds", "3"}
+	args := []string{"--backbone", "squeezenet1_1", "--batch-size", "1", "--workers", "2", "--time", "10ms", "--rounds", "3"}
 	var out, log bytes.Buffer
 	if err := run(t.Context(), args, &out, &log); err != nil {
 		t.Fatal(err)

@@ -3,15 +3,16 @@ package main
 import (
 	"context"
 	"fmt"
-	"math"
 	"os"
 	"path/filepath"
 	"strconv"
 	"time"
 
 	"fx/backbones"
-	"fx/internal/onnx"
+	"fx/extract"
 	"fx/internal/ort"
+	"fx/internal/progress"
+	"fx/internal/relative"
 	"fx/internal/store"
 )
 
@@ -147,91 +148,35 @@ func compare(path, reference string) (distance, error) {
 		if other := b.Rows()[i]; row.Path != other.Path || row.View != other.View {
 			return d, fmt.Errorf("row %d is %s in %s and %s in %s", i, row.Path, path, other.Path, reference)
 		}
-		one := relative(a.Embedding(i, nil), b.Embedding(i, nil))
+		one := relative.L2(a.Embedding(i, nil), b.Embedding(i, nil))
 		d.mean += one / float64(len(a.Rows()))
 		d.worst = max(d.worst, one) // NaN stays NaN
 	}
 	return d, nil
 }
 
-func relative(a, b []float32) float64 {
-	if len(a) != len(b) {
-		return math.NaN()
-	}
-	var difference, norm float64
-	for i := range a {
-		d := float64(a[i]) - float64(b[i])
-		difference += d * d
-		norm += float64(b[i]) * float64(b[i])
-	}
-	if difference == 0 {
-		return 0
-	}
-	return math.Sqrt(difference / norm)
-}
-
-// timeAlone runs the network on one batch of noise for about two seconds: what
-// the device could do if photos were decoded in no time.
+// timeAlone runs the network alone for about two seconds: what the device could do
+// if photos were decoded in no time.
 func timeAlone(ctx context.Context, o options, name string) (float64, error) {
-	session, backbone, err := openAlone(o, name)
+	e, err := openEmbedder(ctx, o.device, extract.EmbedderOptions{
+		Network: extract.NetworkOptions{Backbone: name, Weights: "seed:0"}, BatchSize: o.batch,
+	})
 	if err != nil {
 		return 0, err
 	}
-	defer func() { _ = session.Close() }() // nothing depends on it
-	batch, crop := int64(o.batch), int64(backbone.Preprocess.Crop)
-	pixels := make([]uint8, batch*crop*crop*3)
-	for i := range pixels {
-		pixels[i] = uint8(i * 2654435761 >> 16)
-	}
-	inputs, outputs := []ort.Tensor{ort.NewTensor(pixels, batch, crop, crop, 3)}, make([]ort.Tensor, 1)
-	const warmUp = 3
-	var start time.Time
-	for runs := -warmUp; ; runs++ {
-		if runs == 0 {
-			start = time.Now()
-		}
-		if elapsed := time.Since(start); runs > 0 && elapsed > 2*time.Second {
-			return float64(runs*o.batch) / elapsed.Seconds(), nil
-		}
-		if err := session.Run(ctx, inputs, outputs); err != nil {
-			return 0, err
-		}
-	}
+	defer func() { _ = e.Close() }() // nothing is written through it
+	return extract.Forward(ctx, e, 2*time.Second)
 }
 
-func openAlone(o options, name string) (*ort.Session, backbones.Backbone, error) {
-	b, err := backbones.Lookup(name)
-	if err != nil {
-		return nil, b, err
+// openEmbedder puts a network on a device, such as "cuda".
+func openEmbedder(ctx context.Context, device string, o extract.EmbedderOptions) (*extract.Embedder, error) {
+	var err error
+	if o.Device, err = ort.ParseDevice(device); err != nil {
+		return nil, err
 	}
-	weights, err := backbones.SeedWeights(b, 0)
+	e, err := extract.NewEmbedder(ctx, o, progress.Discard)
 	if err != nil {
-		return nil, b, err
+		return nil, err
 	}
-	whole, err := backbones.Assemble(b, weights)
-	if err != nil {
-		return nil, b, err
-	}
-	features, err := backbones.Features(whole, b)
-	if err != nil {
-		return nil, b, err
-	}
-	model, err := onnx.Marshal(features)
-	if err != nil {
-		return nil, b, err
-	}
-	library, err := ort.Find("")
-	if err != nil {
-		return nil, b, err
-	}
-	rt, err := ort.Load(library)
-	if err != nil {
-		return nil, b, err
-	}
-	device, err := ort.ParseDevice(o.device)
-	if err != nil {
-		return nil, b, err
-	}
-	session, err := rt.NewSession(model, ort.SessionOptions{Device: device})
-	return session, b, err
+	return e, e.Open()
 }

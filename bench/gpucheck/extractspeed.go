@@ -17,8 +17,7 @@ import (
 	"time"
 
 	"fx/extract"
-	"fx/internal/ort"
-	"fx/internal/progress"
+	"fx/internal/relative"
 	"fx/internal/store"
 )
 
@@ -299,7 +298,7 @@ func besideFile(path, file string, photos photoSet) (distance, error) {
 	}
 	var d distance
 	for i, row := range st.Rows() {
-		one := relative(st.Embedding(i, nil), theirs[row.Path])
+		one := relative.L2(st.Embedding(i, nil), theirs[row.Path])
 		d.mean += one / float64(n)
 		d.worst = max(d.worst, one) // NaN stays NaN
 	}
@@ -341,20 +340,13 @@ func (s *speeds) timeOwn(ctx context.Context) error {
 }
 
 func (s *speeds) forwardRate(ctx context.Context, c combination) (float64, error) {
-	device, err := ort.ParseDevice(s.device)
-	if err != nil {
-		return 0, err
-	}
-	e, err := extract.NewEmbedder(ctx, extract.EmbedderOptions{
-		Network: extract.NetworkOptions{Backbone: c.Network, Weights: s.weights[c.Network]}, Device: device, Precision: c.Precision, BatchSize: c.Batch,
-	}, progress.Discard)
+	e, err := openEmbedder(ctx, s.device, extract.EmbedderOptions{
+		Network: extract.NetworkOptions{Backbone: c.Network, Weights: s.weights[c.Network]}, Precision: c.Precision, BatchSize: c.Batch,
+	})
 	if err != nil {
 		return 0, err
 	}
 	defer func() { _ = e.Close() }() // nothing is written through it
-	if err := e.Open(); err != nil {
-		return 0, err
-	}
 	if problem := e.Session().CaptureProblem(); problem != "" {
 		return 0, fmt.Errorf("no CUDA graphs: %s", problem)
 	}

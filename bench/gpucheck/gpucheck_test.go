@@ -43,23 +43,6 @@ func TestWithoutAGPUTheExitCodeIsSeven(t *testing.T) {
 	}
 }
 
-func TestRelative(t *testing.T) {
-	for _, c := range []struct {
-		a, b []float32
-		want float64
-	}{
-		{[]float32{3, 4}, []float32{3, 4}, 0}, {[]float32{0, 0}, []float32{0, 0}, 0},
-		{[]float32{3, 4.5}, []float32{3, 4}, 0.1}, {[]float32{1}, []float32{0}, math.Inf(1)},
-	} {
-		if got := relative(c.a, c.b); got != c.want {
-			t.Errorf("relative(%v, %v) = %v, want %v", c.a, c.b, got, c.want)
-		}
-	}
-	if !math.IsNaN(relative([]float32{1}, []float32{1, 2})) || !math.IsNaN(relative([]float32{float32(math.NaN())}, []float32{1})) {
-		t.Error("other lengths, or NaN, are no distance")
-	}
-}
-
 func TestNaNIsNotWithin(t *testing.T) {
 	good := result{name: "good", photos: 2, distance: distance{1e-4, 2e-4}}
 	bad := result{name: "bad", distance: distance{math.NaN(), math.NaN()}}

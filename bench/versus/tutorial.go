@@ -27,15 +27,15 @@ func tutorialContests(w *workshop) []contest {
 		if err := o.know("trained", trained); err != nil {
 			return nil, err
 		}
-		work, err := w.scratch("tutorial", "work")
+		run, err := w.scratch("tutorial", "run")
 		if err != nil {
 			return nil, err
 		}
 		fx := func(more ...string) job {
 			return job{
-				before: func() error { return os.RemoveAll(work) },
+				before: func() error { return os.RemoveAll(run) },
 				commands: func(round int) [][]string {
-					return w.tutorial(weights, work+"/store", work+"/model", round-1, more...)
+					return w.tutorial(weights, run+"/store", run+"/model", round-1, more...)
 				},
 			}
 		}

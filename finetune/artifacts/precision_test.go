@@ -11,6 +11,7 @@ import (
 	"fx/internal/onnx"
 	"fx/internal/onnx/pb"
 	"fx/internal/ort"
+	"fx/internal/relative"
 )
 
 // gradientsOf runs the gradients of one batch and returns them without the loss
@@ -41,15 +42,6 @@ func gradientsOf(t *testing.T, n *artifacts.Network, g *artifacts.Graph, feeds m
 		}
 	}
 	return gradients, float64(ort.Data[float32](out[g.Loss])[0])
-}
-
-func distance(a, b []float32) float64 {
-	var d, n float64
-	for i := range a {
-		d += math.Pow(float64(a[i])-float64(b[i]), 2)
-		n += math.Pow(float64(b[i]), 2)
-	}
-	return math.Sqrt(d / n)
 }
 
 // The gradients of mixed precision are float32's but for rounding: of 11 bits in
@@ -88,7 +80,7 @@ func TestMixedPrecisionRoundsAndNothingElse(t *testing.T) {
 				if name == "conv.weight" {
 					allowed = 64 * rounding // max pooling chooses among rounded values, and may choose another
 				}
-				d := distance(got[name], want[name])
+				d := relative.L2(got[name], want[name])
 				if d > allowed || d == 0 {
 					t.Errorf("the gradient of %s is off by %.2g, and one rounding is %.2g", name, d, rounding)
 				}
@@ -297,7 +289,7 @@ func TestAccumulatedGradientsAreScaledOnce(t *testing.T) {
 	}
 	for _, p := range n.Parameters {
 		if v, ok := second.state[p.Name]; ok && !p.Statistic {
-			if d := distance(ort.Data[float32](v), ort.Data[float32](one.state[p.Name])); d > 1e-6 {
+			if d := relative.L2(ort.Data[float32](v), ort.Data[float32](one.state[p.Name])); d > 1e-6 {
 				t.Errorf("%s after the split form is off by %.2g", p.Name, d)
 			}
 		}

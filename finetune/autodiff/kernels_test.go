@@ -2,7 +2,6 @@ package autodiff_test
 
 import (
 	"context"
-	"math"
 	"slices"
 	"strings"
 	"testing"
@@ -14,6 +13,7 @@ import (
 	"fx/internal/onnx/pb"
 	"fx/internal/ort"
 	"fx/internal/random"
+	"fx/internal/relative"
 )
 
 // layers are as large as in a network, with sizes that no vector divides: what
@@ -177,7 +177,7 @@ func TestKernels(t *testing.T) {
 				t.Setenv("FX_KERNELS_ISA", isa)
 				got := layer(t, rt, i, 2, true)
 				for k := range want {
-					if d := distance(got[k], want[k]); !(d <= 1e-5) {
+					if d := relative.L2(got[k], want[k]); !(d <= 1e-5) {
 						t.Errorf("%s: result %d differs by %.2g of its norm", kernels.InstructionSet(), k, d)
 					}
 				}
@@ -189,15 +189,4 @@ func TestKernels(t *testing.T) {
 			}
 		})
 	}
-}
-
-// distance is |a - b| / |b|.
-func distance(a, b []float32) float64 {
-	var difference, norm float64
-	for i := range b {
-		d := float64(a[i]) - float64(b[i])
-		difference += d * d
-		norm += float64(b[i]) * float64(b[i])
-	}
-	return math.Sqrt(difference / max(norm, 1e-30))
 }

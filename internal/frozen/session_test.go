@@ -9,6 +9,7 @@ import (
 	"fx/internal/onnx"
 	"fx/internal/onnx/pb"
 	"fx/internal/ort"
+	"fx/internal/relative"
 )
 
 // network is a convolution of each kind that networks have, and a fully connected layer.
@@ -90,12 +91,7 @@ func TestSessionGivesONNXRuntimesResults(t *testing.T) {
 		t.Fatalf("switched off, convolutions by %q", got)
 	}
 	got, want := run(t, fast), run(t, plain)
-	var apart, size float64
-	for i, v := range want {
-		apart += math.Pow(float64(got[i]-v), 2)
-		size += math.Pow(float64(v), 2)
-	}
-	if off := math.Sqrt(apart / size); !(off < 1e-6) || size == 0 {
+	if off := relative.L2(got, want); !(off < 1e-6) {
 		t.Errorf("relative L2 distance %.1e of %v and %v", off, got, want)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"fx/internal/onnx/pb"
 	"fx/internal/ort"
 	"fx/internal/random"
+	"fx/internal/relative"
 )
 
 func runtimeOf(t testing.TB) *ort.Runtime {
@@ -183,12 +184,7 @@ func TestConvTiles(t *testing.T) {
 				x, weight := noise(1, c.batch*c.channels*c.height*c.width), noise(2, c.outputs*c.channels*c.size*c.size)
 				bias, sum := noise(3, c.outputs), noise(4, c.batch*c.outputs*height*width)
 				want, got := c.plain(x, weight, bias, sum), c.tiles(t, rt, 1, x, weight, bias, sum)
-				var apart, size float64
-				for i, v := range want {
-					apart += math.Pow(float64(got[i])-v, 2)
-					size += math.Pow(v, 2)
-				}
-				if off := math.Sqrt(apart / size); !(off < 5e-6) {
+				if off := relative.L2(got, want); !(off < 5e-6) {
 					t.Errorf("relative L2 distance from the definition %.1e", off)
 				}
 			})

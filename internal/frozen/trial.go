@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"sync"
 
 	"fx/internal/onnx"
 	"fx/internal/onnx/pb"
 	"fx/internal/ort"
 	"fx/internal/random"
+	"fx/internal/relative"
 )
 
 // trial reports once for each runtime whether the way with tiles gives ONNX Runtime's
@@ -65,7 +65,7 @@ func compare(rt *ort.Runtime, m *pb.ModelProto) error {
 	if err != nil {
 		return err
 	}
-	theirs, err := runTrial(tiles)
+	got, err := runTrial(tiles)
 	if err != nil {
 		return err
 	}
@@ -77,16 +77,11 @@ func compare(rt *ort.Runtime, m *pb.ModelProto) error {
 	if err != nil {
 		return err
 	}
-	ours, err := runTrial(plain)
+	want, err := runTrial(plain)
 	if err != nil {
 		return err
 	}
-	var apart, size float64
-	for i, v := range ours {
-		apart += math.Pow(float64(v-theirs[i]), 2)
-		size += math.Pow(float64(v), 2)
-	}
-	if off := math.Sqrt(apart / size); !(off < 1e-5) {
+	if off := relative.L2(got, want); !(off < 1e-5) {
 		return fmt.Errorf("ONNX Runtime's blocks are laid out otherwise (off by %.1e)", off)
 	}
 	return nil

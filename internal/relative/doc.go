@@ -1,0 +1,2 @@
+// Package relative says how far results lie from those they should be.
+package relative
