@@ -177,6 +177,9 @@ func TestConvTiles(t *testing.T) {
 			"sum without bias":          {batch: 1, channels: 16, outputs: 16, height: 6, width: 6, size: 3, pads: [4]int{1, 1, 1, 1}, sum: true},
 			"5×5":                       {batch: 2, channels: 48, outputs: 64, height: 9, width: 11, size: 5, pads: [4]int{2, 2, 2, 2}, bias: true, relu: true},
 			"5×5 without padding":       {batch: 1, channels: 16, outputs: 16, height: 6, width: 5, size: 5, sum: true},
+			"5×5 padded on one side":    {batch: 1, channels: 16, outputs: 32, height: 4, width: 9, size: 5, pads: [4]int{0, 4, 3, 1}, bias: true},
+			"5×5, one result":           {batch: 3, channels: 16, outputs: 16, height: 5, width: 5, size: 5},
+			"5×5 of many tiles":         {batch: 2, channels: 64, outputs: 96, height: 35, width: 29, size: 5, pads: [4]int{2, 2, 2, 2}, bias: true, sum: true, relu: true},
 			"more channels than a part": {batch: 1, channels: 608, outputs: 16, height: 29, width: 27, size: 3, pads: [4]int{1, 1, 1, 1}, bias: true},
 		} {
 			t.Run(isa+"/"+name, func(t *testing.T) {

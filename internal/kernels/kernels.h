@@ -88,7 +88,7 @@ typedef struct {
   void (*winograd_weight_finish)(const float *sums, int64_t shares, int64_t share_pitch, int64_t outputs, int64_t output,
                                  int64_t channels, float *dw);
 
-  int64_t lanes, panel, spectrum; // of a vector; outputs that a panel of tiles' weights has; elements of a tile
+  int64_t lanes, panel, tile_results; // of a vector; outputs that a panel of tiles' weights has; along a tile's edge
   int64_t (*tiles_scratch)(const fx_window *w, int64_t tiles);
   void (*tiles_weights)(const float *w, float *to, int64_t outputs, int64_t channels, int64_t size, int64_t first);
   void (*convolve_tiles)(const fx_tiles_part *part);

@@ -1,75 +1,93 @@
 // Convolution with stride 1 of a frozen network after Winograd, in ONNX Runtime's
 // blocked layout: [batch, channels / LANES, height, width, LANES], where a place is
-// a vector of channels. Kernels of 3×3 are F(4×4, 3×3), those of 5×5 F(2×2, 5×5): a tile
-// of 4×4 results takes 36 products where the plain sum takes 144, one of 2×2 results 36
-// where that takes 100. Both read 6×6 places and share Bᵀ:
+// a vector of channels. Kernels of 3×3 are F(4×4, 3×3), those of 5×5 F(4×4, 5×5): a tile
+// of 4×4 results takes 36 and 64 products where the plain sum takes 144 and 400.
 //
 //   Y = Aᵀ [ Σ over channels (G g Gᵀ) ⊙ (Bᵀ d B) ] A
 //
-// The points are 0, ±3/4, ±3/2 and ∞, with which rounding costs about twice what it
-// costs the plain sum; 0, ±1, ±2, ∞ cost four times as much (B. Barabasz and others,
-// "Error Analysis and Improving the Accuracy of Winograd Convolution for Deep Neural
-// Networks", 2020, on how points matter).
+// The points are 0, ±3/4, ±3/2 and ∞ for 3×3, with which rounding costs about twice what
+// it costs the plain sum, and 0, ±1/2, ±1, ±2 and ∞ for 5×5, with which it costs about
+// five times as much; 0, ±1, ±2, ∞ would cost 3×3 four times as much (B. Barabasz and
+// others, "Error Analysis and Improving the Accuracy of Winograd Convolution for Deep
+// Neural Networks", 2020, on how points matter).
 
-// Places along a tile's edge, places from there to what is fetched ahead, outputs
+// Results along a tile's edge, places along the longest edge, points besides 0 and ∞ that
+// are there with either sign, places from a tile's edge to what is fetched ahead, outputs
 // multiplied together.
-enum { EDGE = 6, SPECTRUM = EDGE * EDGE, AHEAD = 4, PANEL = STRIPS * LANES };
+enum { RESULTS = 4, LONGEST = RESULTS + 4, PAIRS = LONGEST / 2 - 1, AHEAD = 4, PANEL = STRIPS * LANES };
 
-#define POINT_A 0.75
-#define POINT_B 1.5
+// The points of tiles with an edge of 2·pairs + 2, and coefficients of polynomials in
+// the square of a place's number: all is Π (z - point²), others[i] leaves point[i] out.
+typedef struct {
+  int pairs;
+  float point[PAIRS], others[PAIRS][PAIRS], all[PAIRS + 1];
+} tile_points;
 
-// The results along one edge of a tile.
-INLINE int64_t tile_results(const fx_window *w) { return EDGE + 1 - w->kernel_h; }
+#define SQUARE_A (0.75f * 0.75f)
+#define SQUARE_B (1.5f * 1.5f)
+static const tile_points points_3x3 = {2, {0.75f, 1.5f}, {{-SQUARE_B, 1}, {-SQUARE_A, 1}}, {SQUARE_A * SQUARE_B, -SQUARE_A - SQUARE_B, 1}};
+static const tile_points points_5x5 = {3, {0.5f, 1, 2}, {{4, -5, 1}, {1, -4.25f, 1}, {0.25f, -1.25f, 1}}, {-1, 5.25f, -5.25f, 1}};
+
+// The places along an edge of a tile, those that it reads and the elements that they become.
+INLINE int64_t tile_edge(const fx_window *w) { return RESULTS + w->kernel_h - 1; }
+INLINE int64_t tile_spectrum(const fx_window *w) { return tile_edge(w) * tile_edge(w); }
 
 // panel_width is the number of outputs of the panel that begins with output first.
 INLINE int64_t panel_width(int64_t outputs, int64_t first) { return outputs - first < PANEL ? outputs - first : PANEL; }
 
-// The floats of one element's spectra: a padding keeps the 36 from competing for
+// The floats of one element's spectra: a padding keeps the elements from competing for
 // one set of the cache.
 INLINE int64_t tile_pitch(int64_t tiles, int64_t values) { return round_up(tiles, ROWS) * values + 5 * 16; }
 
 static int64_t tiles_scratch(const fx_window *w, int64_t tiles) {
-  return SPECTRUM * (tile_pitch(tiles, w->channels) + tile_pitch(tiles, PANEL));
+  return tile_spectrum(w) * (tile_pitch(tiles, w->channels) + tile_pitch(tiles, PANEL));
 }
 
 // through_kernel is G of one column of a kernel of size numbers, g step apart.
 INLINE void through_kernel(double *to, int64_t to_step, const double *g, int64_t step, int64_t size) {
-  const double a = POINT_A, b = POINT_B, points[5] = {0, a, -a, b, -b};
-  const double at_a = 1 / (2 * a * a * (a * a - b * b)), at_b = 1 / (2 * b * b * (b * b - a * a));
-  const double scales[5] = {1 / (a * a * b * b), at_a, at_a, at_b, at_b};
-  for (int i = 0; i < 5; i++) {
-    double sum = 0, power = 1;
-    for (int64_t k = 0; k < size; k++) sum += power * g[k * step], power *= points[i];
-    to[i * to_step] = scales[i] * sum;
+  const tile_points *points = size == 3 ? &points_3x3 : &points_5x5;
+  const int finite = 2 * points->pairs + 1;
+  double at[2 * PAIRS + 1] = {0};
+  for (int i = 0; i < points->pairs; i++) at[2 * i + 1] = points->point[i], at[2 * i + 2] = -points->point[i];
+  for (int i = 0; i < finite; i++) {
+    double sum = 0, power = 1, scale = 1;
+    for (int64_t k = 0; k < size; k++) sum += power * g[k * step], power *= at[i];
+    for (int j = 0; j < finite; j++)
+      if (j != i) scale *= at[i] - at[j];
+    to[i * to_step] = sum / scale;
   }
-  to[5 * to_step] = g[(size - 1) * step];
+  to[finite * to_step] = g[(size - 1) * step];
 }
 
 // tiles_weights lays out G g Gᵀ of the panel of outputs that begins with first, as
 // [element][channel][output]. w is [outputs / LANES][channels / LANES][size · size][channel
 // of LANES][output of LANES], as ONNX Runtime has it.
 static void tiles_weights(const float *w, float *to, int64_t outputs, int64_t channels, int64_t size, int64_t first) {
-  const int64_t width = panel_width(outputs, first);
+  const int64_t width = panel_width(outputs, first), edge = RESULTS + size - 1;
   for (int64_t o = 0; o < width; o++)
     for (int64_t c = 0; c < channels; c++) {
-      double g[25], half[EDGE * 5], u[SPECTRUM];
+      double g[25], half[LONGEST * 5], u[LONGEST * LONGEST];
       const int64_t block = (first + o) / LANES * (channels / LANES) + c / LANES;
       for (int64_t k = 0; k < size * size; k++) g[k] = w[((block * size * size + k) * LANES + c % LANES) * LANES + (first + o) % LANES];
       for (int64_t j = 0; j < size; j++) through_kernel(half + j, size, g + j, size, size);
-      for (int i = 0; i < EDGE; i++) through_kernel(u + i * EDGE, 1, half + i * size, 1, size);
-      for (int e = 0; e < SPECTRUM; e++) to[(e * channels + c) * width + o] = (float)u[e];
+      for (int64_t i = 0; i < edge; i++) through_kernel(u + i * edge, 1, half + i * size, 1, size);
+      for (int64_t e = 0; e < edge * edge; e++) to[(e * channels + c) * width + o] = (float)u[e];
     }
 }
 
-// through_input is Bᵀ of six vectors.
-INLINE void through_input(vec *to, int step, vec d0, vec d1, vec d2, vec d3, vec d4, vec d5) {
-  const float a = POINT_A, b = POINT_B;
-  vec even_a = d4 - (b * b) * d2, odd_a = a * d3 - (a * b * b) * d1;
-  vec even_b = d4 - (a * a) * d2, odd_b = b * d3 - (a * a * b) * d1;
-  to[0] = (a * a * b * b) * d0 - (a * a + b * b) * d2 + d4;
-  to[step] = even_a + odd_a, to[2 * step] = even_a - odd_a;
-  to[3 * step] = even_b + odd_b, to[4 * step] = even_b - odd_b;
-  to[5 * step] = (a * a * b * b) * d1 - (a * a + b * b) * d3 + d5;
+// through_input is Bᵀ of an edge's vectors, step apart.
+INLINE void through_input(vec *to, const vec *d, int step, const tile_points *points) {
+  const int pairs = points->pairs, last = 2 * pairs + 1;
+  vec zero = d[last * step - step], infinity = d[last * step];
+  UNROLL for (int k = 0; k < pairs; k++) zero += points->all[k] * d[2 * k * step], infinity += points->all[k] * d[(2 * k + 1) * step];
+  to[0] = zero, to[last * step] = infinity;
+  UNROLL for (int i = 0; i < pairs; i++) {
+    vec even = d[2 * pairs * step], odd = d[(2 * pairs - 1) * step];
+    UNROLL for (int k = 0; k < pairs - 1; k++)
+      even += points->others[i][k] * d[(2 * k + 2) * step], odd += points->others[i][k] * d[(2 * k + 1) * step];
+    odd *= points->point[i];
+    to[(2 * i + 1) * step] = even + odd, to[(2 * i + 2) * step] = even - odd;
+  }
 }
 
 // A tile's place: its image, and where its results begin.
@@ -78,80 +96,80 @@ typedef struct {
 } tile_place;
 
 INLINE tile_place place_of(const fx_window *w, int64_t tile) {
-  const int64_t edge = tile_results(w), down = (w->out_height + edge - 1) / edge, across = (w->out_width + edge - 1) / edge;
-  return (tile_place){tile / (down * across), tile / across % down * edge, tile % across * edge};
+  const int64_t down = (w->out_height + RESULTS - 1) / RESULTS, across = (w->out_width + RESULTS - 1) / RESULTS;
+  return (tile_place){tile / (down * across), tile / across % down * RESULTS, tile % across * RESULTS};
 }
 
 INLINE tile_place next_place(const fx_window *w, tile_place at) {
-  const int64_t edge = tile_results(w);
-  at.column += edge;
-  if (at.column >= w->out_width) at.column = 0, at.row += edge;
+  at.column += RESULTS;
+  if (at.column >= w->out_width) at.column = 0, at.row += RESULTS;
   if (at.row >= w->out_height) at.row = 0, at.image++;
   return at;
 }
 
 // lay_tile writes Bᵀ d B of one tile's vectors of channels: element e to to[e·pitch].
-static void lay_tile(float *to, int64_t pitch, const fx_window *w, const float *x, tile_place at) {
-  static const float outside[EDGE * LANES]; // zeros
-  float edge[EDGE * LANES];
-  vec half[EDGE * EDGE], whole[EDGE];
+INLINE void lay_tile(float *to, int64_t pitch, const fx_window *w, const float *x, tile_place at, const tile_points *points) {
+  static const float outside[LONGEST * LANES]; // zeros
+  const int edge = 2 * points->pairs + 2;
+  float line_of[LONGEST * LANES];
+  vec d[LONGEST * LONGEST], half[LONGEST * LONGEST];
   const int64_t top = at.row - w->top, left = at.column - w->left;
-  const int inside = left >= 0 && left + EDGE <= w->width;
-  const int64_t from = left < 0 ? -left : 0, end = left + EDGE > w->width ? w->width - left : EDGE;
-  vec d[EDGE][EDGE];
-  for (int i = 0; i < EDGE; i++) {
+  const int inside = left >= 0 && left + edge <= w->width;
+  const int64_t from = left < 0 ? -left : 0, end = left + edge > w->width ? w->width - left : edge;
+  for (int i = 0; i < edge; i++) {
     const int64_t y = top + i;
     const float *line = outside;
     if (y >= 0 && y < w->height) {
       line = x + (y * w->width + left) * LANES;
-      UNROLL for (int j = 0; j < 4; j++) __builtin_prefetch(line + (EDGE + AHEAD + j) * LANES);
+      UNROLL for (int j = 0; j < RESULTS; j++) __builtin_prefetch(line + (edge + AHEAD + j) * LANES);
       if (!inside) {
-        memset(edge, 0, sizeof edge);
-        for (int64_t j = from; j < end; j++) store(edge + j * LANES, load(line + j * LANES));
-        line = edge;
+        memset(line_of, 0, sizeof line_of);
+        for (int64_t j = from; j < end; j++) store(line_of + j * LANES, load(line + j * LANES));
+        line = line_of;
       }
     }
-    UNROLL for (int j = 0; j < EDGE; j++) d[i][j] = load(line + j * LANES);
+    UNROLL for (int j = 0; j < edge; j++) d[i * edge + j] = load(line + j * LANES);
   }
-  UNROLL for (int j = 0; j < EDGE; j++) through_input(half + j, EDGE, d[0][j], d[1][j], d[2][j], d[3][j], d[4][j], d[5][j]);
-  UNROLL for (int i = 0; i < EDGE; i++) {
-    const vec *h = half + i * EDGE;
-    through_input(whole, 1, h[0], h[1], h[2], h[3], h[4], h[5]);
-    UNROLL for (int j = 0; j < EDGE; j++) store(to + (i * EDGE + j) * pitch, whole[j]);
+  UNROLL for (int j = 0; j < edge; j++) through_input(half + j, d + j, edge, points);
+  UNROLL for (int i = 0; i < edge; i++) {
+    vec whole[LONGEST];
+    through_input(whole, half + i * edge, 1, points);
+    UNROLL for (int j = 0; j < edge; j++) store(to + (i * edge + j) * pitch, whole[j]);
   }
 }
 
-// through_results is Aᵀ of six vectors: results of them, 4 or 2.
-INLINE void through_results(vec *to, int step, int results, vec m0, vec m1, vec m2, vec m3, vec m4, vec m5) {
-  const float a = POINT_A, b = POINT_B;
-  vec even_a = m1 + m2, odd_a = m1 - m2, even_b = m3 + m4, odd_b = m3 - m4;
-  to[0] = m0 + even_a + even_b;
-  if (results == 2) {
-    to[step] = a * odd_a + b * odd_b + m5;
-    return;
+static void lay_tile_3x3(float *to, int64_t pitch, const fx_window *w, const float *x, tile_place at) { lay_tile(to, pitch, w, x, at, &points_3x3); }
+static void lay_tile_5x5(float *to, int64_t pitch, const fx_window *w, const float *x, tile_place at) { lay_tile(to, pitch, w, x, at, &points_5x5); }
+
+// through_results is Aᵀ of an edge's vectors, step apart.
+INLINE void through_results(vec *to, int to_step, const vec *m, int step, const tile_points *points) {
+  vec sums[RESULTS] = {m[0], {0}, {0}, m[(2 * points->pairs + 1) * step]};
+  UNROLL for (int i = 0; i < points->pairs; i++) {
+    const vec even = m[(2 * i + 1) * step] + m[(2 * i + 2) * step], odd = m[(2 * i + 1) * step] - m[(2 * i + 2) * step];
+    const float p = points->point[i];
+    sums[0] += even, sums[1] += p * odd, sums[2] += (p * p) * even, sums[3] += (p * p * p) * odd;
   }
-  to[step] = a * odd_a + b * odd_b;
-  to[2 * step] = (a * a) * even_a + (b * b) * even_b;
-  to[3 * step] = (a * a * a) * odd_a + (b * b * b) * odd_b + m5;
+  UNROLL for (int k = 0; k < RESULTS; k++) to[k * to_step] = sums[k];
 }
 
 // put_tile writes Aᵀ M A of one tile's vectors of outputs, with what is added; element e
 // is m[e·pitch].
-INLINE void put_tile(const float *m, int64_t pitch, const fx_tiles_part *part, vec bias, const float *sum, float *y, tile_place at, int results) {
+INLINE void put_tile(const float *m, int64_t pitch, const fx_tiles_part *part, vec bias, const float *sum, float *y, tile_place at, const tile_points *points) {
   const fx_window *w = &part->window;
-  vec half[4 * EDGE], line[4];
-  UNROLL for (int j = 0; j < EDGE; j++)
-    through_results(half + j, EDGE, results, load(m + j * pitch), load(m + (6 + j) * pitch), load(m + (12 + j) * pitch),
-                    load(m + (18 + j) * pitch), load(m + (24 + j) * pitch), load(m + (30 + j) * pitch));
+  const int edge = 2 * points->pairs + 2;
+  vec half[RESULTS * LONGEST], column[LONGEST], line[RESULTS];
+  UNROLL for (int j = 0; j < edge; j++) {
+    UNROLL for (int i = 0; i < edge; i++) column[i] = load(m + (i * edge + j) * pitch);
+    through_results(half + j, edge, column, 1, points);
+  }
   const vec zero = {0};
-  const int64_t rows = w->out_height - at.row < results ? w->out_height - at.row : results;
-  const int64_t columns = w->out_width - at.column < results ? w->out_width - at.column : results;
-  UNROLL for (int i = 0; i < results; i++) {
+  const int64_t rows = w->out_height - at.row < RESULTS ? w->out_height - at.row : RESULTS;
+  const int64_t columns = w->out_width - at.column < RESULTS ? w->out_width - at.column : RESULTS;
+  UNROLL for (int i = 0; i < RESULTS; i++) {
     if (i >= rows) return;
-    const vec *h = half + i * EDGE;
-    through_results(line, 1, results, h[0], h[1], h[2], h[3], h[4], h[5]);
+    through_results(line, 1, half + i * edge, 1, points);
     const int64_t place = ((at.row + i) * w->out_width + at.column) * LANES;
-    UNROLL for (int j = 0; j < results; j++) {
+    UNROLL for (int j = 0; j < RESULTS; j++) {
       if (j >= columns) break;
       vec v = line[j] + bias;
       if (sum) v += load(sum + place + j * LANES);
@@ -165,18 +183,19 @@ INLINE void put_tile(const float *m, int64_t pitch, const fx_tiles_part *part, v
 static void convolve_tiles(const fx_tiles_part *part) {
   const fx_window *w = &part->window;
   const int64_t pitch = tile_pitch(part->tiles, w->channels), panel_pitch = tile_pitch(part->tiles, PANEL);
-  const int64_t results = tile_results(w), places = w->height * w->width * LANES, out_places = w->out_height * w->out_width * LANES;
-  float *spectra = part->scratch, *panel = spectra + SPECTRUM * pitch;
+  const int64_t spectrum = tile_spectrum(w), places = w->height * w->width * LANES, out_places = w->out_height * w->out_width * LANES;
+  float *spectra = part->scratch, *panel = spectra + spectrum * pitch;
   const tile_place begin = place_of(w, part->first);
+  void (*const lay)(float *, int64_t, const fx_window *, const float *, tile_place) = w->kernel_h == 3 ? lay_tile_3x3 : lay_tile_5x5;
   for (int64_t c = 0; c < w->channels; c += LANES) { // neighbours in turn: they share places
     tile_place at = begin;
     for (int64_t t = 0; t < part->tiles; t++, at = next_place(w, at))
-      lay_tile(spectra + t * w->channels + c, pitch, w, part->x + (at.image * w->channels + c) / LANES * places, at);
+      lay(spectra + t * w->channels + c, pitch, w, part->x + (at.image * w->channels + c) / LANES * places, at);
   }
   for (int64_t o = 0; o < w->outputs; o += PANEL) {
     const int64_t width = panel_width(w->outputs, o);
-    const float *weights = part->weights + o * SPECTRUM * w->channels;
-    for (int e = 0; e < SPECTRUM; e++)
+    const float *weights = part->weights + o * spectrum * w->channels;
+    for (int64_t e = 0; e < spectrum; e++)
       for (int64_t t = 0; t < part->tiles; t += ROWS) {
         product p = {
             .rows = spectra + e * pitch + t * w->channels, .columns = weights + e * w->channels * width, .to = panel + e * panel_pitch + t * width,
@@ -191,10 +210,10 @@ static void convolve_tiles(const fx_tiles_part *part) {
         const int64_t offset = (at.image * w->outputs + o + l) / LANES * out_places;
         const float *sum = part->sum ? part->sum + offset : NULL;
         const float *m = panel + t * width + l;
-        if (results == 4)
-          put_tile(m, panel_pitch, part, bias, sum, part->y + offset, at, 4);
+        if (w->kernel_h == 3)
+          put_tile(m, panel_pitch, part, bias, sum, part->y + offset, at, &points_3x3);
         else
-          put_tile(m, panel_pitch, part, bias, sum, part->y + offset, at, 2);
+          put_tile(m, panel_pitch, part, bias, sum, part->y + offset, at, &points_5x5);
       }
     }
   }
