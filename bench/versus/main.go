@@ -36,7 +36,7 @@ type options struct {
 	data, out, cache, scripts, notes, page string
 	fx, python                             string // ready ones, "" to build and to install
 	only, networks                         string
-	rounds, roundsLarge                    int
+	rounds, roundsLarge, seeds             int
 	threads, photos, epochs, again         int
 	scale                                  string
 	timeout                                time.Duration
@@ -50,8 +50,9 @@ func (o *options) flags(stderr io.Writer) *flag.FlagSet {
 	flags.StringVar(&o.data, "data", os.Getenv("FX_DATA_DIR"), "`FOLDER` of photos, with train/ and val/; $FX_DATA_DIR where it is left out")
 	flags.StringVar(&o.only, "only", "", "comma-separated `SECTIONS`: "+strings.Join(sectionNames(), ", ")+" (default: all)")
 	flags.StringVar(&o.networks, "networks", "", "comma-separated `NETWORKS` of the section embeddings (default: all)")
-	flags.IntVar(&o.rounds, "rounds", 5, "turns of each side")
+	flags.IntVar(&o.rounds, "rounds", 3, "turns of each side")
 	flags.IntVar(&o.roundsLarge, "rounds-large", 1, "turns of each side where one takes minutes")
+	flags.IntVar(&o.seeds, "seeds", 10, "turns of each side through the tutorial, each with another seed")
 	flags.IntVar(&o.threads, "threads", runtime.NumCPU(), "threads of every side")
 	flags.IntVar(&o.photos, "photos", 0, "how many photos to take; 0 for all")
 	flags.IntVar(&o.epochs, "epochs", 15, "epochs of the tutorial")
@@ -137,7 +138,7 @@ func (o *options) sections() ([]section, error) {
 	for _, number := range []struct {
 		flag         string
 		value, least int
-	}{{"rounds", o.rounds, 1}, {"rounds-large", o.roundsLarge, 1}, {"threads", o.threads, 1}, {"photos", o.photos, 0}, {"epochs", o.epochs, 1}, {"again-photos", o.again, touched}} {
+	}{{"rounds", o.rounds, 1}, {"rounds-large", o.roundsLarge, 1}, {"seeds", o.seeds, 1}, {"threads", o.threads, 1}, {"photos", o.photos, 0}, {"epochs", o.epochs, 1}, {"again-photos", o.again, touched}} {
 		if number.value < number.least {
 			return nil, fail.New(fail.Usage, fmt.Sprintf("It is %d or more.", number.least), "--%s %d", number.flag, number.value)
 		}

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 
@@ -39,27 +40,39 @@ func writeTutorial(p *page, all []outcome) {
 			if len(values) > 0 {
 				mean = fmt.Sprintf("%.4f", average(accuracies))
 			}
+			if len(values) > 1 {
+				mean += fmt.Sprintf(" ± %.4f", standardError(accuracies))
+			}
 			ratio, goal := "", ""
-			if s.Name != torchSide.name {
-				values := timesOver(o, s.Name, torchSide.name)
-				reached := atLeast("the tutorial, "+s.Title+", beside PyTorch", values, tutorialAim)
+			times := timesOver(o, s.Name, torchSide.name)
+			if s.Name != torchSide.name && len(times) > 0 {
+				ratio = "× " + spread(times)
+			}
+			if s.Name == fxSide.name {
+				reached := atLeast("the tutorial, "+s.Title+", beside PyTorch", times, tutorialAim)
 				if lower := average(o.side(torchSide.name).values(best)) - average(accuracies); lower > lessAccurate {
 					reached.median, reached.met = fmt.Sprintf("%s, but val accuracy is %.3f lower", reached.median, lower), false
 				}
 				goal = p.aim(reached)
-				if len(values) > 0 {
-					ratio = "× " + spread(values)
-				}
 			}
 			rows = append(rows, []string{s.Title, cell(&s, wall), cell(&s, cpu), cell(&s, peak), ratio, goal, strings.Join(values, " "), mean})
 		}
-		p.table([]string{"side", "seconds", "processor seconds", "peak MB", "as fast as PyTorch", "aim", "best val accuracy, by seed", "mean"}, rows)
+		p.table([]string{"side", "seconds", "processor seconds", "peak MB", "as fast as PyTorch", "aim", "best val accuracy, by seed", "mean, its standard error"}, rows)
 	}
 }
 
 // timesOver is how many times as fast as a peer a side was, by its commands' time.
 func timesOver(o *outcome, name, peer string) []float64 {
 	return stats.Ratios(o.side(peer).values(wall), o.side(name).values(wall))
+}
+
+// standardError of the mean of two values or more, by their own spread.
+func standardError(values map[int]float64) float64 {
+	mean, squares, n := average(values), 0.0, float64(len(values))
+	for _, v := range values {
+		squares += (v - mean) * (v - mean)
+	}
+	return math.Sqrt(squares / (n - 1) / n)
 }
 
 // average of values, NaN where there are none.

@@ -8,7 +8,8 @@ import (
 )
 
 // views is a second way of fx through the tutorial: it caches random views of
-// the training photos besides their centres, as the tutorial draws in each epoch.
+// the training photos besides their centres, as the tutorial draws in each epoch. The
+// section has no aim for it: what it adds is looked at by the accuracies.
 const views = 4
 
 var fxViewsSide = side{"fx-views", fmt.Sprintf("fx, --views %d", views)}
@@ -16,7 +17,7 @@ var fxViewsSide = side{"fx-views", fmt.Sprintf("fx, --views %d", views)}
 func tutorialContests(w *workshop) []contest {
 	c := contest{
 		section: "tutorial", name: "feature-extraction", title: "squeezenet1_1, feature extraction", terms: fmt.Sprintf("%d epochs", w.epochs),
-		sides: []side{fxSide, fxViewsSide, torchSide}, rounds: min(w.rounds, max(w.roundsLarge, 3)),
+		sides: []side{fxSide, fxViewsSide, torchSide}, rounds: w.seeds,
 		cleanup: func() error { return w.clear("tutorial") },
 	}
 	c.prepare = func(ctx context.Context, o *outcome) (map[string]job, error) {
