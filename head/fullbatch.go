@@ -25,7 +25,8 @@ type fullBatch[T number] struct {
 	direct    []T                 // weight as it is, where they are few
 	bias      []T                 // [classes]
 	gradient  []T                 // [classes, features]
-	logits    []T                 // [block, pitch], then the gradient of the logits
+	shares    []T                 // [tasks, classes, features] of the gradient, where classes are few
+	logits    []T                 // [block, pitch], then the gradient of the logits where classes are many
 	residuals []T                 // [classes, block], its transpose
 	losses    []float64           // [block]
 	gathered  []T                 // [block, features], where the rows of a block don't lie together
@@ -40,7 +41,7 @@ const (
 	blockRows = 1536    // their logits and residuals stay in the last cache
 	taskRows  = 96      // rows of a block that one goroutine takes at a time
 	fewLogits = 16      // classes up to which packing weights costs more than it saves
-	worthTwo  = 1 << 18 // multiplications from which a second goroutine pays
+	worthTwo  = 1 << 19 // multiplications from which a second goroutine pays
 )
 
 func newFullBatch[T number](l Layout, d Data, samples []sample, classWeights []float64) *fullBatch[T] {
@@ -95,7 +96,7 @@ func (f *fullBatch[T]) at(ctx context.Context, x, grad []float64) (outcome, erro
 // resolution is the smallest derivative that f's arithmetic tells from 0, about: it
 // rounds each product of a residual and a feature, and the logits before them.
 func (f *fullBatch[T]) resolution(ctx context.Context) (float64, error) {
-	const sampled = 1024
+	const sampled = 256
 	f.roomFor(1)
 	n := min(sampled, len(f.samples))
 	sizes := make([]float64, f.layout.Features)
@@ -108,10 +109,10 @@ func (f *fullBatch[T]) resolution(ctx context.Context) (float64, error) {
 			return 0, err
 		}
 		for j, v := range row {
-			sizes[j] += math.Abs(float64(v)) / float64(n)
+			sizes[j] += math.Abs(float64(v))
 		}
 	}
-	return 0x1p-22 * (1 + norm(sizes)), nil
+	return 0x1p-22 * (1 + norm(sizes)/float64(n)), nil
 }
 
 // block adds what count samples contribute.
@@ -129,6 +130,11 @@ func (f *fullBatch[T]) block(ctx context.Context, from, count int, gradBias []fl
 	}
 	tasks := (count + taskRows - 1) / taskRows
 	workers := f.workers(tasks, work)
+	share := 0 // values that each task has in f.shares
+	if l.Classes <= fewLogits {
+		share = l.Classes * l.Features
+		f.shares = resized(f.shares, tasks*share)
+	}
 	hits, errs := make([]int, tasks), make([]error, tasks)
 	parallel(workers, tasks, func(worker, i int) {
 		first := i * taskRows
@@ -142,6 +148,11 @@ func (f *fullBatch[T]) block(ctx context.Context, from, count int, gradBias []fl
 			}
 		}
 		hits[i] = f.judge(from+first, first, rows, count, features[first*l.Features:])
+		if share > 0 { // at once, while the rows are in a near cache
+			to := f.shares[i*share : (i+1)*share]
+			clear(to)
+			kernels.AddProduct(to, l.Features, f.residuals[first:], count, l.Classes, rows, features[first*l.Features:], l.Features, l.Features)
+		}
 	})
 	for i := range tasks {
 		if errs[i] != nil {
@@ -152,11 +163,35 @@ func (f *fullBatch[T]) block(ctx context.Context, from, count int, gradBias []fl
 	for i := range count {
 		out.loss += f.losses[i] * float64(f.weights[from+i])
 	}
+	if share > 0 {
+		f.addShares(tasks)
+	} else {
+		f.addProduct(ctx, features, count)
+	}
+	kernels.MultiplyTransposed(f.sums, 1, f.residuals, count, l.Classes, count, f.ones, count, 1)
+	for c, sum := range f.sums {
+		gradBias[c] += float64(sum)
+	}
+	return ctx.Err()
+}
 
+// addShares adds the shares of all tasks to the gradient, in their order.
+func (f *fullBatch[T]) addShares(tasks int) {
+	size := len(f.gradient)
+	each(size, func(from, to int) {
+		for i := range tasks {
+			addTo(f.gradient[from:to], f.shares[i*size+from:i*size+to])
+		}
+	})
+}
+
+// addProduct adds the product of a block's residuals and features to the gradient.
+func (f *fullBatch[T]) addProduct(ctx context.Context, features []T, count int) {
 	const panels = 2 // of columns that a goroutine takes at a time
+	l := f.layout
 	width := panels * kernels.Panel[T]()
-	tasks = (l.Features + width - 1) / width
-	parallel(f.workers(tasks, work), tasks, func(worker, i int) {
+	tasks := (l.Features + width - 1) / width
+	parallel(f.workers(tasks, count*l.Features*l.Classes), tasks, func(worker, i int) {
 		if ctx.Err() != nil { // the next block tells
 			return
 		}
@@ -165,11 +200,6 @@ func (f *fullBatch[T]) block(ctx context.Context, from, count int, gradBias []fl
 		p.Pack(features[column:], l.Features, count, min(width, l.Features-column))
 		kernels.Multiply(f.gradient[column:], l.Features, f.residuals, count, l.Classes, *p, true)
 	})
-	kernels.MultiplyTransposed(f.sums, 1, f.residuals, count, l.Classes, count, f.ones, count, 1)
-	for c, sum := range f.sums {
-		gradBias[c] += float64(sum)
-	}
-	return ctx.Err()
 }
 
 // judge turns the features of rows samples into residuals, losses and the
@@ -191,13 +221,19 @@ func (f *fullBatch[T]) judge(sample, first, rows, count int, features []T) (hits
 		}
 	}
 	labels, weights, losses := f.labels[sample:sample+rows], f.weights[sample:sample+rows], f.losses[first:first+rows]
-	switch z := any(logits).(type) {
-	case []float32:
+	residuals := f.residuals[first:]
+	z, single := any(logits).([]float32)
+	switch {
+	case !single:
+		hits = softmaxRows(any(logits).([]float64), pitch, l.Classes, labels, any(weights).([]float64), losses)
+		kernels.Transpose(residuals, count, logits, pitch, rows, l.Classes)
+	case l.Classes > fewLogits:
 		hits = kernels.Softmax(z, pitch, l.Classes, labels, any(weights).([]float32), losses)
-	case []float64:
-		hits = softmaxRows(z, pitch, l.Classes, labels, any(weights).([]float64), losses)
+		kernels.Transpose(residuals, count, logits, pitch, rows, l.Classes)
+	default:
+		kernels.Transpose(residuals, count, logits, pitch, rows, l.Classes)
+		hits = kernels.SoftmaxColumns(any(residuals).([]float32), count, l.Classes, labels, any(weights).([]float32), losses)
 	}
-	kernels.Transpose(f.residuals[first:], count, logits, pitch, rows, l.Classes)
 	return hits
 }
 

@@ -224,6 +224,9 @@ func each(n int, do func(from, to int)) {
 
 // dot is the inner product, piece by piece.
 func dot(a, b []float64) float64 {
+	if len(a) <= piece { // without the allocations, which take longer for small heads
+		return floats.Dot(a, b)
+	}
 	sums := make([]float64, (len(a)+piece-1)/piece)
 	each(len(a), func(from, to int) { sums[from/piece] = floats.Dot(a[from:to], b[from:to]) })
 	return floats.Sum(sums)
@@ -231,5 +234,9 @@ func dot(a, b []float64) float64 {
 
 // addScaled adds alpha·v to sum.
 func addScaled(sum []float64, alpha float64, v []float64) {
+	if len(sum) <= piece {
+		floats.AddScaled(sum, alpha, v)
+		return
+	}
 	each(len(sum), func(from, to int) { floats.AddScaled(sum[from:to], alpha, v[from:to]) })
 }

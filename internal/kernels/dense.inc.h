@@ -56,13 +56,13 @@ static void NAME(pack_transposed)(REAL *to, const REAL *b, int64_t pitch, int64_
   }
 }
 
-// The sums of rows × strips vectors: a [rows][k], b a packed panel.
+// The sums of rows × strips vectors: a [rows][k], b [k][strips].
 #define TILE_SUMS(rows, strips)                                                                    \
   rvec sum[(rows) * (strips)];                                                                     \
   UNROLL for (int i = 0; i < (rows) * (strips); i++) sum[i] = (rvec){0};                           \
   for (int64_t c = 0; c < k; c++) {                                                                \
     rvec strip[strips];                                                                            \
-    UNROLL for (int n = 0; n < (strips); n++) strip[n] = *(const rvec *)(b + c * PANEL + n * WIDE); \
+    UNROLL for (int n = 0; n < (strips); n++) strip[n] = *(const rvec *)(b + c * b_pitch + n * WIDE); \
     UNROLL for (int f = 0; f < (rows); f++) {                                                      \
       rvec number = a[f * a_pitch + c] - (rvec){0};                                                \
       UNROLL for (int n = 0; n < (strips); n++) sum[f * (strips) + n] += number * strip[n];        \
@@ -72,7 +72,7 @@ static void NAME(pack_transposed)(REAL *to, const REAL *b, int64_t pitch, int64_
 // A tile of a product: c = or += a·b.
 #define TILE(rows, strips)                                                                                        \
   static void NAME(tile_##rows##_##strips)(REAL *c, int64_t c_pitch, const REAL *a, int64_t a_pitch, int64_t k,    \
-                                           const REAL *b, int add) {                                              \
+                                           const REAL *b, int64_t b_pitch, int add) {                             \
     TILE_SUMS(rows, strips)                                                                                       \
     UNROLL for (int f = 0; f < (rows); f++) UNROLL for (int n = 0; n < (strips); n++) {                           \
       rvec *to = (rvec *)(c + f * c_pitch + n * WIDE), before = {0};                                              \
@@ -90,7 +90,8 @@ TILE_ROW(1) TILE_ROW(2) TILE_ROW(3) TILE_ROW(4) TILE_ROW(5) TILE_ROW(6)
 TILE_ROW(1) TILE_ROW(2) TILE_ROW(3) TILE_ROW(4)
 #endif
 
-typedef void (*NAME(tile))(REAL *c, int64_t c_pitch, const REAL *a, int64_t a_pitch, int64_t k, const REAL *b, int add);
+typedef void (*NAME(tile))(REAL *c, int64_t c_pitch, const REAL *a, int64_t a_pitch, int64_t k, const REAL *b,
+                           int64_t b_pitch, int add);
 
 static const NAME(tile) NAME(tiles)[ROWS][STRIPS] = {
     TILE_NAMES(1), TILE_NAMES(2), TILE_NAMES(3), TILE_NAMES(4),
@@ -113,16 +114,36 @@ static void NAME(multiply)(REAL *c, int64_t c_pitch, const REAL *a, int64_t a_pi
         const REAL *from = a + row * a_pitch + depth;
         REAL *to = c + row * c_pitch;
         if (!ragged) {
-          tile(to, c_pitch, from, a_pitch, deep, b + depth * PANEL, add || depth > 0);
+          tile(to, c_pitch, from, a_pitch, deep, b + depth * PANEL, PANEL, add || depth > 0);
           continue;
         }
         REAL edge[ROWS * PANEL];
-        tile(edge, PANEL, from, a_pitch, deep, b + depth * PANEL, 0);
+        tile(edge, PANEL, from, a_pitch, deep, b + depth * PANEL, PANEL, 0);
         for (int64_t i = 0; i < high; i++)
           for (int64_t j = 0; j < width; j++)
             to[i * c_pitch + j] = add || depth > 0 ? to[i * c_pitch + j] + edge[i * PANEL + j] : edge[i * PANEL + j];
       }
     }
+  }
+}
+
+// add_product is c += a·b, a [rows][k], b [k][columns], whole panels of it as they are:
+// packing takes longer than the product where a has few rows.
+static void NAME(add_product)(REAL *c, int64_t c_pitch, const REAL *a, int64_t a_pitch, int64_t rows, int64_t k,
+                              const REAL *b, int64_t b_pitch, int64_t columns) {
+  const int64_t whole = columns - columns % PANEL;
+  REAL edge[DEPTH * PANEL];
+  for (int64_t depth = 0; depth < k; depth += DEPTH) {
+    const int64_t deep = k - depth < DEPTH ? k - depth : DEPTH;
+    for (int64_t column = 0; column < whole; column += PANEL)
+      for (int64_t row = 0; row < rows; row += ROWS) {
+        const int64_t high = rows - row < ROWS ? rows - row : ROWS;
+        NAME(tiles)[high - 1][STRIPS - 1](c + row * c_pitch + column, c_pitch, a + row * a_pitch + depth, a_pitch, deep,
+                                          b + depth * b_pitch + column, b_pitch, 1);
+      }
+    if (whole == columns) continue;
+    NAME(pack)(edge, b + depth * b_pitch + whole, b_pitch, deep, columns - whole);
+    NAME(multiply)(c + whole, c_pitch, a + depth, a_pitch, rows, deep, edge, columns - whole, 1);
   }
 }
 

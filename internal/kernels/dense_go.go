@@ -45,6 +45,10 @@ func dots[T Real](c []T, cPitch int, a []T, aPitch, rows, k int, b []T, bPitch, 
 	gemm(blas.Trans, rows, columns, k, a, aPitch, b, bPitch, c, cPitch, false)
 }
 
+func addProduct[T Real](c []T, cPitch int, a []T, aPitch, rows, k int, b []T, bPitch, columns int) {
+	gemm(blas.NoTrans, rows, columns, k, a, aPitch, b, bPitch, c, cPitch, true)
+}
+
 func gemm[T Real](transposeB blas.Transpose, m, n, k int, a []T, aPitch int, b []T, bPitch int, c []T, cPitch int, add bool) {
 	var beta T
 	if add {
@@ -83,6 +87,16 @@ func softmax(z []float32, pitch, classes int, labels []int32, weights []float32,
 		}
 		row[label] -= weights[i]
 		losses[i] = math.Log(sum) + float64(largest) - float64(own)
+	}
+	return hits
+}
+
+func softmaxColumns(z []float32, pitch, classes int, labels []int32, weights []float32, losses []float64) (hits int) {
+	row := make([]float32, classes)
+	for i := range labels {
+		Transpose(row, classes, z[i:], pitch, classes, 1)
+		hits += softmax(row, classes, classes, labels[i:i+1], weights[i:], losses[i:])
+		Transpose(z[i:], pitch, row, classes, 1, classes)
 	}
 	return hits
 }

@@ -118,16 +118,22 @@ typedef struct {
                        const float *b, int64_t columns, int add);
   void (*dots_f32)(float *c, int64_t c_pitch, const float *a, int64_t a_pitch, int64_t rows, int64_t k,
                    const float *b, int64_t b_pitch, int64_t columns);
+  void (*add_product_f32)(float *c, int64_t c_pitch, const float *a, int64_t a_pitch, int64_t rows, int64_t k,
+                          const float *b, int64_t b_pitch, int64_t columns);
   void (*pack_f64)(double *to, const double *b, int64_t pitch, int64_t k, int64_t columns);
   void (*pack_transposed_f64)(double *to, const double *b, int64_t pitch, int64_t k, int64_t columns);
   void (*multiply_f64)(double *c, int64_t c_pitch, const double *a, int64_t a_pitch, int64_t rows, int64_t k,
                        const double *b, int64_t columns, int add);
   void (*dots_f64)(double *c, int64_t c_pitch, const double *a, int64_t a_pitch, int64_t rows, int64_t k,
                    const double *b, int64_t b_pitch, int64_t columns);
+  void (*add_product_f64)(double *c, int64_t c_pitch, const double *a, int64_t a_pitch, int64_t rows, int64_t k,
+                          const double *b, int64_t b_pitch, int64_t columns);
 
   // Of a classifier's head, see head.inc.h.
   int64_t (*softmax)(float *z, int64_t pitch, int64_t rows, int64_t classes, const int32_t *labels,
                      const float *weights, double *losses);
+  int64_t (*softmax_columns)(float *z, int64_t pitch, int64_t rows, int64_t classes, const int32_t *labels,
+                             const float *weights, double *losses);
   void (*head_step)(float *w, float *v, int64_t rows, const float *a, int64_t a_pitch, int64_t k, const float *b,
                     int64_t columns, float rate, float momentum, float decay);
 } fx_isa;

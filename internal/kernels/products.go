@@ -75,6 +75,16 @@ func MultiplyTransposed[T Real](c []T, cPitch int, a []T, aPitch, rows, k int, b
 	dots(c, cPitch, a, aPitch, rows, k, b, bPitch, columns)
 }
 
+// AddProduct computes c += a·b for a [rows, k], b [k, columns], c [rows, columns]
+// without packing: for products with few rows.
+func AddProduct[T Real](c []T, cPitch int, a []T, aPitch, rows, k int, b []T, bPitch, columns int) {
+	if rows == 0 || columns == 0 || k == 0 {
+		return
+	}
+	_, _, _ = c[(rows-1)*cPitch+columns-1], a[(rows-1)*aPitch+k-1], b[(k-1)*bPitch+columns-1]
+	addProduct(c, cPitch, a, aPitch, rows, k, b, bPitch, columns)
+}
+
 // Lanes is the multiple of values that a row of logits has room for.
 const Lanes = 16
 
@@ -91,6 +101,16 @@ func Softmax(z []float32, pitch, classes int, labels []int32, weights []float32,
 		_ = z[:classes][label]
 	}
 	return softmax(z, pitch, classes, labels, weights, losses)
+}
+
+// SoftmaxColumns is Softmax of logits z [classes, len(labels)], which have a row for
+// each class: the faster one where classes are few.
+func SoftmaxColumns(z []float32, pitch, classes int, labels []int32, weights []float32, losses []float64) (hits int) {
+	if len(labels) == 0 {
+		return 0
+	}
+	_, _, _ = z[(classes-1)*pitch+len(labels)-1], weights[:len(labels)], losses[:len(labels)]
+	return softmaxColumns(z, pitch, classes, labels, weights, losses)
 }
 
 // HeadStep is one step of torch.optim.SGD (dampening 0) on weights w and momenta v

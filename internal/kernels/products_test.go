@@ -3,6 +3,7 @@ package kernels
 import (
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 
 	"fx/internal/random"
@@ -73,6 +74,14 @@ func testProducts[T Real](t *testing.T, epsilon float64) {
 				}
 				compare(t, what+" twice", c, pitch, want, rows, columns, 2*tolerance)
 
+				once := fresh()
+				Multiply(once, pitch, a, k+3, rows, packed, false)
+				AddProduct(once, pitch, a, k+3, rows, k, b, columns+1, columns)
+				compare(t, what+" added", once, pitch, want, rows, columns, 2*tolerance)
+				if native && !slices.Equal(once, c) {
+					t.Fatalf("%s: a product has other bits where it is not packed", what)
+				}
+
 				want = productOf(a, k+3, rows, k, func(i, j int) T { return b[j*(k+1)+i] }, columns)
 				packed.PackTransposed(b, k+1, k, columns)
 				c = fresh()
@@ -104,14 +113,14 @@ func TestProducts(t *testing.T) {
 func TestSoftmaxIsThatOfTheFormula(t *testing.T) {
 	eachInstructionSet(t, func(t *testing.T) {
 		for _, classes := range []int{2, 3, 16, 17, 100} {
-			const rows = 9
+			const rows = 37 // some vectors of samples, and a part of one
 			pitch := (classes + Lanes - 1) / Lanes * Lanes
 			z := make([]float32, rows*pitch)
 			labels, weights, losses := make([]int32, rows), make([]float32, rows), make([]float64, rows)
 			want, wantLoss, wantHits := make([]float64, rows*classes), make([]float64, rows), 0
 			for i := range rows {
 				logits := drawn[float32](fmt.Sprint("logits", i), classes)
-				labels[i], weights[i] = int32((i*5)%classes), float32(i)/4
+				labels[i], weights[i] = int32((i*5)%classes), float32(i%9)/4
 				if i == 3 { // far apart: most underflow
 					logits[0], logits[1] = -1e6, 500
 				}
@@ -137,18 +146,37 @@ func TestSoftmaxIsThatOfTheFormula(t *testing.T) {
 					wantHits++
 				}
 			}
-			if hits := Softmax(z, pitch, classes, labels, weights, losses); hits != wantHits {
-				t.Errorf("%d classes: %d hits, want %d", classes, hits, wantHits)
+			columns := make([]float32, classes*(rows+2))
+			for i := range columns {
+				columns[i] = 7
 			}
-			for i := range rows {
-				for c := range classes {
-					if got := float64(z[i*pitch+c]); !(math.Abs(got-want[i*classes+c]) < 4e-7) {
-						t.Fatalf("%d classes, row %d: gradient %d is %g, want %g", classes, i, c, got, want[i*classes+c])
+			Transpose(columns, rows+2, z, pitch, rows, classes)
+			check := func(what string, hits int, gradient func(i, c int) float32) {
+				if hits != wantHits {
+					t.Errorf("%s of %d classes: %d hits, want %d", what, classes, hits, wantHits)
+				}
+				for i := range rows {
+					for c := range classes {
+						if got := float64(gradient(i, c)); !(math.Abs(got-want[i*classes+c]) < 4e-7) {
+							t.Fatalf("%s of %d classes, row %d: gradient %d is %g, want %g", what, classes, i, c, got, want[i*classes+c])
+						}
+					}
+					if got := losses[i]; !(math.Abs(got-wantLoss[i]) <= 2e-7*(2+math.Abs(wantLoss[i]))) {
+						t.Errorf("%s of %d classes, row %d: loss %g, want %g", what, classes, i, got, wantLoss[i])
 					}
 				}
-				if got := losses[i]; !(math.Abs(got-wantLoss[i]) <= 2e-7*(2+math.Abs(wantLoss[i]))) {
-					t.Errorf("%d classes, row %d: loss %g, want %g", classes, i, got, wantLoss[i])
+			}
+			check("rows", Softmax(z, pitch, classes, labels, weights, losses), func(i, c int) float32 { return z[i*pitch+c] })
+			clear(losses)
+			check("columns", SoftmaxColumns(columns, rows+2, classes, labels, weights, losses), func(i, c int) float32 { return columns[c*(rows+2)+i] })
+			for c := range classes {
+				if behind := columns[c*(rows+2)+rows:][:2]; behind[0] != 7 || behind[1] != 7 {
+					t.Fatalf("%d classes: wrote behind column %d", classes, c)
 				}
+			}
+			columns[rows+2+1] = float32(math.NaN())
+			if SoftmaxColumns(columns, rows+2, classes, labels, weights, losses); losses[1] == losses[1] || losses[0] != losses[0] {
+				t.Errorf("%d classes: a logit of NaN in column 1 gives the losses %g", classes, losses[:2])
 			}
 			z[1] = float32(math.NaN())
 			Softmax(z, pitch, classes, labels[:1], weights, losses)
