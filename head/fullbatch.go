@@ -5,12 +5,15 @@ import (
 	"math"
 	"unsafe"
 
+	"gonum.org/v1/gonum/floats"
+
 	"fx/internal/fail"
 	"fx/internal/kernels"
 )
 
 // fullBatch computes the loss of a linear head on many samples and its gradient,
-// block by block: the logits of a block, then its share of the gradient. Neither
+// block by block: the logits of a block, then its share of the gradient, or, where
+// classes are few, both for some rows at a time, so that memory is read once. Neither
 // all logits nor copies of the features are ever in memory. Rows and columns are
 // divided among goroutines and every sum has one order, so that the result has
 // the same bits whatever their number.
@@ -40,7 +43,7 @@ type fullBatch[T number] struct {
 const (
 	blockRows = 1536    // their logits and residuals stay in the last cache
 	taskRows  = 96      // rows of a block that one goroutine takes at a time
-	fewLogits = 16      // classes up to which packing weights costs more than it saves
+	fewLogits = 16      // classes up to which packing weights or features costs more than it saves
 	worthTwo  = 1 << 19 // multiplications from which a second goroutine pays
 )
 
@@ -93,26 +96,29 @@ func (f *fullBatch[T]) at(ctx context.Context, x, grad []float64) (outcome, erro
 	return out, nil
 }
 
-// resolution is the smallest derivative that f's arithmetic tells from 0, about: it
-// rounds each product of a residual and a feature, and the logits before them.
-func (f *fullBatch[T]) resolution(ctx context.Context) (float64, error) {
-	const sampled = 256
+// survey reads some of the samples, evenly spaced, for the mean of each feature and the
+// smallest derivative that f's arithmetic tells from 0, about: it rounds each product
+// of a residual and a feature, and the logits before them.
+func (f *fullBatch[T]) survey(ctx context.Context) (mean []float64, resolution float64, err error) {
+	const surveyed = 256
 	f.roomFor(1)
-	n := min(sampled, len(f.samples))
-	sizes := make([]float64, f.layout.Features)
+	n := min(surveyed, len(f.samples))
+	mean, sizes := make([]float64, f.layout.Features), make([]float64, f.layout.Features)
 	for i := range n {
 		if err := ctx.Err(); err != nil {
-			return 0, err
+			return nil, 0, err
 		}
 		row, err := f.rowOf(i*len(f.samples)/n, f.scratch[0])
 		if err != nil {
-			return 0, err
+			return nil, 0, err
 		}
 		for j, v := range row {
+			mean[j] += float64(v)
 			sizes[j] += math.Abs(float64(v))
 		}
 	}
-	return 0x1p-22 * (1 + norm(sizes)/float64(n)), nil
+	floats.Scale(1/float64(n), mean)
+	return mean, 0x1p-22 * (1 + norm(sizes)/float64(n)), nil
 }
 
 // block adds what count samples contribute.

@@ -54,6 +54,9 @@ type regularised struct {
 	spread *spreadOf           // nil where a metric does not pay
 	metric *metric
 
+	centring   centring // in the metric's place where there is none
+	resolution float64  // of quick's derivatives
+
 	out         outcome // of the last point
 	value       float64
 	evaluations int
@@ -82,10 +85,6 @@ func (q *regularised) minimise(ctx context.Context, o Options, after func(x []fl
 	if err := q.prepare(ctx); err != nil {
 		return nil, false, err
 	}
-	resolution, err := q.quick.resolution(ctx)
-	if err != nil {
-		return nil, false, err
-	}
 	m := newMinimiser(q, make([]float64, q.layout.ParameterCount()))
 	done := func() error {
 		iterations--
@@ -95,20 +94,26 @@ func (q *regularised) minimise(ctx context.Context, o Options, after func(x []fl
 		return after(m.x)
 	}
 	q.exact = false
-	converged, err = m.run(ctx, max(tolerance, resolution), iterations, done)
-	if err == nil && (tolerance < resolution || !converged) && iterations > 0 {
+	converged, err = m.run(ctx, max(tolerance, q.resolution), iterations, done)
+	if err == nil && (tolerance < q.resolution || !converged) && iterations > 0 {
 		q.exact = true
 		converged, err = m.run(ctx, tolerance, iterations, done)
 	}
 	return m.x, converged, err
 }
 
-// prepare makes the metric for the penalty, where that pays.
+// prepare surveys the features and makes the metric for the penalty, where that pays.
 func (q *regularised) prepare(ctx context.Context) (err error) {
+	if q.centring.mean == nil { // the same for every penalty
+		q.centring.layout = q.layout
+		if q.centring.mean, q.resolution, err = q.quick.survey(ctx); err != nil {
+			return err
+		}
+	}
 	if !metricPays(q.layout, len(q.samples)) {
 		return nil
 	}
-	if q.spread == nil { // the same for every penalty
+	if q.spread == nil { // likewise
 		if q.spread, err = spreadOfSamples(ctx, q.layout, q.data, q.samples); err != nil {
 			return err
 		}
@@ -149,6 +154,7 @@ func (q *regularised) at(ctx context.Context, x, grad []float64) (float64, error
 
 func (q *regularised) precondition(v []float64) bool {
 	if q.metric == nil {
+		q.centring.apply(v)
 		return false
 	}
 	q.metric.apply(v)

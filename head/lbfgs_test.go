@@ -52,22 +52,27 @@ func fitted(t *testing.T, l Layout, d Data, o Options) Result {
 // goroutines, packed weights.
 var manyBlocks = Layout{Kind: Linear, Features: 70, Positions: 1, Classes: 20}
 
+// withoutMetric takes the other paths: centring, and products that pack nothing.
+var withoutMetric = Layout{Kind: Linear, Features: 1100, Positions: 1, Classes: 3}
+
 func TestLargeFitHasTheSameBitsWhateverTheProcessors(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
-	d := correlatedData(manyBlocks, 2*blockRows+100)
-	if !metricPays(manyBlocks, len(d.Photos)) {
-		t.Fatal("no metric to test")
-	}
-	var first Result
-	for i, processors := range []int{1, 2, 7} {
-		runtime.GOMAXPROCS(processors)
-		for _, d := range []Data{d, gathered(d)} {
-			r := fitted(t, manyBlocks, d, Options{Iterations: 5})
-			r.Seconds = 0
-			if i == 0 && first.Epochs == nil {
-				first = r
-			} else if !reflect.DeepEqual(r, first) {
-				t.Errorf("%d processors give other bits than 1", processors)
+	for _, l := range []Layout{manyBlocks, withoutMetric} {
+		d := correlatedData(l, 2*blockRows+100)
+		if metricPays(l, len(d.Photos)) != (l == manyBlocks) {
+			t.Fatal("the metric is not where it is to be tested")
+		}
+		var first Result
+		for i, processors := range []int{1, 2, 7} {
+			runtime.GOMAXPROCS(processors)
+			for _, d := range []Data{d, gathered(d)} {
+				r := fitted(t, l, d, Options{Iterations: 5})
+				r.Seconds = 0
+				if i == 0 && first.Epochs == nil {
+					first = r
+				} else if !reflect.DeepEqual(r, first) {
+					t.Errorf("%d classes: %d processors give other bits than 1", l.Classes, processors)
+				}
 			}
 		}
 	}
@@ -119,7 +124,7 @@ func TestSinglePrecisionGradientIsWithinItsResolution(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			resolution, err := quick.resolution(context.Background())
+			_, resolution, err := quick.survey(context.Background())
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -179,33 +184,62 @@ func TestMetricInvertsTheHessianAtZero(t *testing.T) {
 	nearAll(t, "M⁻¹·H·v", after, v, 1e-3)
 }
 
-func TestMetricSavesIterations(t *testing.T) {
-	l := Layout{Kind: Linear, Features: 64, Positions: 1, Classes: 10}
-	d := correlatedData(l, 3000)
-	o := Options{Solver: LBFGS, Tolerance: 1e-3}
-	iterations := func(layout Layout) (count int, value float64) {
-		q := newRegularised(layout, d, o)
-		_, converged, err := q.minimise(context.Background(), o, func([]float64) error { count++; return nil })
-		if err != nil || !converged {
-			t.Fatal(converged, err)
-		}
-		return count, q.value
-	}
-	with, value := iterations(l)
-	q := newRegularised(l, d, o)
-	m := newMinimiser(plain{q}, make([]float64, l.ParameterCount()))
-	without := 0
-	if converged, err := m.run(context.Background(), o.Tolerance, 1000, func() error { without++; return nil }); err != nil || !converged {
+// iterationsOf counts those of a fit in single precision.
+func iterationsOf(t *testing.T, of smooth, l Layout, tolerance float64) (count int, value float64) {
+	t.Helper()
+	m := newMinimiser(of, make([]float64, l.ParameterCount()))
+	if converged, err := m.run(context.Background(), tolerance, 1000, func() error { count++; return nil }); err != nil || !converged {
 		t.Fatal(converged, err)
 	}
+	return count, m.value
+}
+
+func prepared(t *testing.T, l Layout, d Data, l2 float64) *regularised {
+	t.Helper()
+	q := newRegularised(l, d, Options{L2: l2})
+	if err := q.prepare(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	return q
+}
+
+func TestMetricSavesIterations(t *testing.T) {
+	l := Layout{Kind: Linear, Features: 64, Positions: 1, Classes: 10}
+	q := prepared(t, l, correlatedData(l, 3000), 0)
+	with, value := iterationsOf(t, q, l, 1e-3)
+	without, valueWithout := iterationsOf(t, plain{q}, l, 1e-3)
 	t.Logf("%d iterations, without the metric %d", with, without)
 	if 2*with > without {
 		t.Errorf("%d iterations, without the metric %d", with, without)
 	}
-	near(t, "the value reached", value, m.value, 0.02*m.value)
+	near(t, "the value reached", value, valueWithout, 0.02*valueWithout)
 }
 
-// plain is an objective without its metric.
+// The optimum is the same wherever features lie.
+func TestCentringSavesIterations(t *testing.T) {
+	l := Layout{Kind: Linear, Features: 200, Positions: 1, Classes: 4}
+	near0 := correlatedData(l, 150)
+	if metricPays(l, len(near0.Photos)) {
+		t.Fatal("there is a metric in the place of centring")
+	}
+	moved := Data{Photos: near0.Photos, Row: func(i int, buffer []float32) []float32 {
+		for j, v := range near0.Row(i, nil) {
+			buffer[j] = v + float32(j%5)
+		}
+		return buffer
+	}}
+	q, far := prepared(t, l, near0, 1e-3), prepared(t, l, moved, 1e-3)
+	_, value := iterationsOf(t, q, l, 1e-4)
+	with, valueFar := iterationsOf(t, far, l, 1e-4)
+	without, _ := iterationsOf(t, plain{far}, l, 1e-4)
+	t.Logf("%d iterations, without centring %d", with, without)
+	if 2*with > without {
+		t.Errorf("%d iterations, without centring %d", with, without)
+	}
+	near(t, "the value reached far from 0", valueFar, value, 1e-3*value)
+}
+
+// plain is an objective without metric and centring.
 type plain struct{ *regularised }
 
 func (plain) precondition([]float64) bool { return false }

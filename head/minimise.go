@@ -10,9 +10,10 @@ import (
 type smooth interface {
 	// at returns the value at x and writes the gradient to grad.
 	at(ctx context.Context, x, grad []float64) (float64, error)
-	// precondition replaces a gradient by an approximation of H⁻¹·gradient, H being
-	// the second derivatives, and tells whether it did.
-	precondition(v []float64) bool
+	// precondition replaces a gradient by its product with a fixed positive definite
+	// matrix that comes near a multiple of H⁻¹, H being the second derivatives, and
+	// tells whether that multiple is about 1.
+	precondition(v []float64) (scaled bool)
 	// noise is the part of the value that rounding may change.
 	noise() float64
 }
@@ -119,7 +120,7 @@ func (m *minimiser) aim() float64 {
 		alpha[i] = m.inverse[i] * dot(m.steps[i], d)
 		addScaled(d, -alpha[i], m.changes[i])
 	}
-	conditioned := m.of.precondition(d)
+	scaled := m.of.precondition(d)
 	if last >= 0 {
 		scale := m.scale()
 		each(len(d), func(from, to int) { floats.Scale(scale, d[from:to]) })
@@ -129,12 +130,12 @@ func (m *minimiser) aim() float64 {
 		addScaled(d, alpha[i]-beta, m.steps[i])
 	}
 	switch {
-	case conditioned && m.length > 0:
+	case scaled && m.length > 0:
 		return min(1, 2*m.length)
-	case conditioned || last >= 0:
+	case scaled || last >= 0:
 		return 1
 	}
-	return 1 / max(1, floats.Norm(m.grad, 1)) // of the order of scipy's first step
+	return 1 / max(1, floats.Norm(d, 1)) // of the order of scipy's first step
 }
 
 // scale is what makes the first matrix agree with the last change of the gradient
