@@ -95,7 +95,7 @@ INLINE int64_t softmax_lanes(float *z, int64_t pitch, int64_t count, int64_t cla
   return hits;
 }
 
-// softmax_columns is softmax of the transpose: z [classes][rows], for classes fewer than lanes.
+// softmax_columns is softmax of the transpose, z [classes][rows]: faster where classes are few.
 static int64_t softmax_columns(float *z, int64_t pitch, int64_t rows, int64_t classes, const int32_t *labels,
                                const float *weights, double *losses) {
   int64_t hits = 0, i = 0;
