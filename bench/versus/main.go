@@ -57,7 +57,7 @@ func (o *options) flags(stderr io.Writer) *flag.FlagSet {
 	flags.IntVar(&o.photos, "photos", 0, "how many photos to take; 0 for all")
 	flags.IntVar(&o.epochs, "epochs", 15, "epochs of the tutorial")
 	flags.IntVar(&o.again, "again-photos", 10_000, "photos of the second run")
-	flags.StringVar(&o.scale, "scale", "1000,10000", "comma-separated `COUNTS` of photos; 100000 take long")
+	flags.StringVar(&o.scale, "scale", "1000,10000,100000", "comma-separated `COUNTS` of photos; 100000 need 20 GB of disk")
 	flags.DurationVar(&o.timeout, "timeout", time.Hour, "for one turn of a side")
 	flags.BoolVar(&o.discard, "again", false, "discard what was measured of these sections before")
 	flags.StringVar(&o.fx, "fx", "", "an fx `PROGRAM`, instead of building it")
