@@ -14,8 +14,8 @@ func writeHeads(p *page, all []outcome) {
 	seconds := printed("seconds")
 	p.text("Drawn features (rows × features × classes), float32. L-BFGS has the same L2 penalty on both sides and ends where no derivative of the\n")
 	p.text("mean loss is above %s; at the largest size scikit-learn ends at its default, %s, since it takes minutes as it is. fx, which searches in other\n", fxBound, sklearnDefault)
-	p.text("coordinates, may come to a bound at a higher loss, so its time counts only if its loss is no higher. SGD does the steps of torch.optim.SGD.\n")
-	p.text("Seconds of the fit alone, in memory; the aim is to be ahead at every size.\n")
+	p.text("coordinates, may come to a bound at a higher loss, so its time counts only if its loss is at most %g %% higher. SGD does the steps of\n", 100*worseLoss)
+	p.text("torch.optim.SGD. Seconds of the fit alone, in memory; the aim is to be ahead at every size.\n")
 	var rows, optima [][]string
 	for i := range all {
 		o := &all[i]
