@@ -228,18 +228,17 @@ func (f *fullBatch[T]) judge(sample, first, rows, count int, features []T) (hits
 	}
 	labels, weights, losses := f.labels[sample:sample+rows], f.weights[sample:sample+rows], f.losses[first:first+rows]
 	residuals := f.residuals[first:]
-	z, single := any(logits).([]float32)
-	switch {
-	case !single:
-		hits = softmaxRows(any(logits).([]float64), pitch, l.Classes, labels, any(weights).([]float64), losses)
+	if z, single := any(residuals).([]float32); single && l.Classes <= fewLogits {
 		kernels.Transpose(residuals, count, logits, pitch, rows, l.Classes)
-	case l.Classes > fewLogits:
-		hits = kernels.Softmax(z, pitch, l.Classes, labels, any(weights).([]float32), losses)
-		kernels.Transpose(residuals, count, logits, pitch, rows, l.Classes)
-	default:
-		kernels.Transpose(residuals, count, logits, pitch, rows, l.Classes)
-		hits = kernels.SoftmaxColumns(any(residuals).([]float32), count, l.Classes, labels, any(weights).([]float32), losses)
+		return kernels.SoftmaxColumns(z, count, l.Classes, labels, any(weights).([]float32), losses)
 	}
+	switch z := any(logits).(type) {
+	case []float32:
+		hits = kernels.Softmax(z, pitch, l.Classes, labels, any(weights).([]float32), losses)
+	case []float64:
+		hits = softmaxRows(z, pitch, l.Classes, labels, any(weights).([]float64), losses)
+	}
+	kernels.Transpose(residuals, count, logits, pitch, rows, l.Classes)
 	return hits
 }
 

@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 
+	"gonum.org/v1/gonum/stat"
+
 	"fx/bench/internal/stats"
 )
 
@@ -29,10 +31,11 @@ func writeTutorial(p *page, all []outcome) {
 		p.text("`fx fit-head`; each turn has another seed. fx caches each photo once (its centre; with `--views %d` also %d random views of each\n", views, views)
 		p.text("training photo), where the tutorial's loop runs the network on new random views in every epoch. Seconds of whole commands.\n")
 		p.weights(all[i : i+1])
-		peer := o.side(torchSide.name).values(best)
+		peer := inRounds(o.side(torchSide.name).values(best))
 		var rows, accurate [][]string
 		for _, s := range o.Sides {
-			accuracies, times := s.values(best), timesOver(o, s.Name, torchSide.name)
+			bySeed, times := s.values(best), timesOver(o, s.Name, torchSide.name)
+			accuracies := inRounds(bySeed)
 			ratio, goal, above := "", "", ""
 			if s.Name != torchSide.name && len(times) > 0 {
 				ratio, above = "× "+spread(times), aboveCell(accuracies, peer)
@@ -42,11 +45,11 @@ func writeTutorial(p *page, all []outcome) {
 				if above != "" {
 					reached.median += ", val accuracy " + above
 				}
-				reached.met = reached.met && !(average(accuracies) < average(peer)-lessAccurate)
+				reached.met = reached.met && !(stat.Mean(accuracies, nil) < stat.Mean(peer, nil)-lessAccurate)
 				goal = p.aim(reached)
 			}
 			rows = append(rows, []string{s.Title, cell(&s, wall), cell(&s, cpu), cell(&s, peak), ratio, goal})
-			accurate = append(accurate, []string{s.Title, meanCell(accuracies), above, byRound(accuracies)})
+			accurate = append(accurate, []string{s.Title, meanCell(accuracies), above, byRound(bySeed)})
 		}
 		p.table([]string{"side", "seconds", "processor seconds", "peak MB", "as fast as PyTorch", "aim"}, rows)
 		p.text("The best val accuracy of the epochs, and how far its mean lies above PyTorch's; ± are standard errors.\n")
@@ -70,19 +73,19 @@ func byRound(values map[int]float64) string {
 }
 
 // meanCell writes a mean with its standard error.
-func meanCell(values map[int]float64) string {
+func meanCell(values []float64) string {
 	switch len(values) {
 	case 0:
 		return ""
 	case 1:
-		return fmt.Sprintf("%.4f", average(values))
+		return fmt.Sprintf("%.4f", values[0])
 	}
-	return fmt.Sprintf("%.4f ± %.4f", average(values), standardError(values))
+	return fmt.Sprintf("%.4f ± %.4f", stat.Mean(values, nil), standardError(values))
 }
 
 // aboveCell writes how far the mean of values lies above a peer's, with the standard error.
-func aboveCell(values, peer map[int]float64) string {
-	above := average(values) - average(peer)
+func aboveCell(values, peer []float64) string {
+	above := stat.Mean(values, nil) - stat.Mean(peer, nil)
 	switch min(len(values), len(peer)) {
 	case 0:
 		return ""
@@ -92,22 +95,9 @@ func aboveCell(values, peer map[int]float64) string {
 	return fmt.Sprintf("%+.4f ± %.4f", above, math.Hypot(standardError(values), standardError(peer)))
 }
 
-// standardError of the mean of two values or more, by their own spread.
-func standardError(values map[int]float64) float64 {
-	mean, squares, n := average(values), 0.0, float64(len(values))
-	for _, v := range values {
-		squares += (v - mean) * (v - mean)
-	}
-	return math.Sqrt(squares / (n - 1) / n)
-}
-
-// average of values, NaN where there are none.
-func average(values map[int]float64) float64 {
-	sum := 0.0
-	for _, v := range values {
-		sum += v
-	}
-	return sum / float64(len(values))
+// standardError of the mean of two values or more.
+func standardError(values []float64) float64 {
+	return stat.StdErr(stat.StdDev(values, nil), float64(len(values)))
 }
 
 // writeAgain writes the times of extractions that have nothing to compute.

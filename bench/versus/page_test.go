@@ -132,7 +132,7 @@ func everySection(t *testing.T) map[string][]outcome {
 }
 
 func TestStandardError(t *testing.T) {
-	if got := standardError(map[int]float64{1: 0.9, 2: 0.94, 3: 0.92, 4: 0.96}); math.Abs(got-0.0129099) > 1e-6 { // numpy's std(ddof=1) / 2
+	if got := standardError([]float64{0.9, 0.94, 0.92, 0.96}); math.Abs(got-0.0129099) > 1e-6 { // numpy's std(ddof=1) / 2
 		t.Errorf("%v", got)
 	}
 }

@@ -41,7 +41,6 @@ const fx_isa ISA = {
     .winograd_weight_finish = winograd_weight_finish,
     .lanes = LANES,
     .panel = PANEL,
-    .tile_results = RESULTS,
     .tiles_scratch = tiles_scratch,
     .tiles_weights = tiles_weights,
     .convolve_tiles = convolve_tiles,

@@ -47,6 +47,15 @@ typedef struct {
   float *scratch;            // winograd_weight_scratch floats
 } fx_winograd_weight_part;
 
+// Results along the edge of a tile of a convolution of a frozen network.
+enum { FX_TILE_RESULTS = 4 };
+
+// fx_tile_spectrum is the number of elements that a tile, and a kernel for it, become.
+static inline int64_t fx_tile_spectrum(const fx_window *w) {
+  const int64_t edge = FX_TILE_RESULTS + w->kernel_h - 1;
+  return edge * edge;
+}
+
 // Some tiles of a convolution of a frozen network in blocked layout, see tiles.inc.h.
 typedef struct {
   fx_window window;    // kernel_h = kernel_w, 3 or 5; stride, dilation and groups of 1
@@ -88,7 +97,7 @@ typedef struct {
   void (*winograd_weight_finish)(const float *sums, int64_t shares, int64_t share_pitch, int64_t outputs, int64_t output,
                                  int64_t channels, float *dw);
 
-  int64_t lanes, panel, tile_results; // of a vector; outputs that a panel of tiles' weights has; along a tile's edge
+  int64_t lanes, panel; // of a vector; outputs that a panel of tiles' weights has
   int64_t (*tiles_scratch)(const fx_window *w, int64_t tiles);
   void (*tiles_weights)(const float *w, float *to, int64_t outputs, int64_t channels, int64_t size, int64_t first);
   void (*convolve_tiles)(const fx_tiles_part *part);

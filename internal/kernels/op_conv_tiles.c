@@ -22,16 +22,11 @@ typedef struct {
   int64_t tiles; // of a part
 } job;
 
-static int64_t spectrum(const job *j) {
-  const int64_t edge = j->isa->tile_results + j->all.window.kernel_h - 1;
-  return edge * edge; // floats of a tile, and of a kernel's weights
-}
-
 static void lay_panel(void *data, size_t index) {
   const job *j = data;
   const fx_window *w = &j->all.window;
   const int64_t first = (int64_t)index * j->isa->panel;
-  j->isa->tiles_weights(j->weight, j->laid + first * spectrum(j) * w->channels, w->outputs, w->channels, w->kernel_h, first);
+  j->isa->tiles_weights(j->weight, j->laid + first * fx_tile_spectrum(w) * w->channels, w->outputs, w->channels, w->kernel_h, first);
 }
 
 static fx_status lay_weights(kernel *k, fx_table api, void *context, job *j) {
@@ -39,7 +34,7 @@ static fx_status lay_weights(kernel *k, fx_table api, void *context, job *j) {
   fx_status s = NULL;
   pthread_mutex_lock(&k->lock);
   if (!k->weights) {
-    j->laid = malloc((size_t)(w->outputs * w->channels * spectrum(j)) * sizeof(float));
+    j->laid = malloc((size_t)(w->outputs * w->channels * fx_tile_spectrum(w)) * sizeof(float));
     if (j->laid)
       s = fx_parallel(api, context, lay_panel, (size_t)((w->outputs + k->base.isa->panel - 1) / k->base.isa->panel), j);
     else
@@ -95,8 +90,7 @@ static fx_status compute(void *data, void *context) {
   w->top = pads[0], w->left = pads[1], w->kernel_h = w->kernel_w = size;
   FX_TRY(lay_weights(k, api, context, &j));
   j.all.weights = k->weights;
-  const int64_t edge = k->base.isa->tile_results;
-  j.all.tiles = w->batch * ((w->out_height + edge - 1) / edge) * ((w->out_width + edge - 1) / edge);
+  j.all.tiles = w->batch * ((w->out_height + FX_TILE_RESULTS - 1) / FX_TILE_RESULTS) * ((w->out_width + FX_TILE_RESULTS - 1) / FX_TILE_RESULTS);
   j.tiles = tiles_of_part(j.all.tiles);
   return fx_parallel(api, context, some_tiles, (size_t)((j.all.tiles + j.tiles - 1) / j.tiles), &j);
 }

@@ -14,7 +14,7 @@
 // Results along a tile's edge, places along the longest edge, points besides 0 and ∞ that
 // are there with either sign, places from a tile's edge to what is fetched ahead, outputs
 // multiplied together.
-enum { RESULTS = 4, LONGEST = RESULTS + 4, PAIRS = LONGEST / 2 - 1, AHEAD = 4, PANEL = STRIPS * LANES };
+enum { RESULTS = FX_TILE_RESULTS, LONGEST = RESULTS + 4, PAIRS = LONGEST / 2 - 1, AHEAD = 4, PANEL = STRIPS * LANES };
 
 // The points of tiles with an edge of 2·pairs + 2, and coefficients of polynomials in
 // the square of a place's number: all is Π (z - point²), others[i] leaves point[i] out.
@@ -28,10 +28,6 @@ typedef struct {
 static const tile_points points_3x3 = {2, {0.75f, 1.5f}, {{-SQUARE_B, 1}, {-SQUARE_A, 1}}, {SQUARE_A * SQUARE_B, -SQUARE_A - SQUARE_B, 1}};
 static const tile_points points_5x5 = {3, {0.5f, 1, 2}, {{4, -5, 1}, {1, -4.25f, 1}, {0.25f, -1.25f, 1}}, {-1, 5.25f, -5.25f, 1}};
 
-// The places along an edge of a tile, those that it reads and the elements that they become.
-INLINE int64_t tile_edge(const fx_window *w) { return RESULTS + w->kernel_h - 1; }
-INLINE int64_t tile_spectrum(const fx_window *w) { return tile_edge(w) * tile_edge(w); }
-
 // panel_width is the number of outputs of the panel that begins with output first.
 INLINE int64_t panel_width(int64_t outputs, int64_t first) { return outputs - first < PANEL ? outputs - first : PANEL; }
 
@@ -40,7 +36,7 @@ INLINE int64_t panel_width(int64_t outputs, int64_t first) { return outputs - fi
 INLINE int64_t tile_pitch(int64_t tiles, int64_t values) { return round_up(tiles, ROWS) * values + 5 * 16; }
 
 static int64_t tiles_scratch(const fx_window *w, int64_t tiles) {
-  return tile_spectrum(w) * (tile_pitch(tiles, w->channels) + tile_pitch(tiles, PANEL));
+  return fx_tile_spectrum(w) * (tile_pitch(tiles, w->channels) + tile_pitch(tiles, PANEL));
 }
 
 // through_kernel is G of one column of a kernel of size numbers, g step apart.
@@ -183,7 +179,7 @@ INLINE void put_tile(const float *m, int64_t pitch, const fx_tiles_part *part, v
 static void convolve_tiles(const fx_tiles_part *part) {
   const fx_window *w = &part->window;
   const int64_t pitch = tile_pitch(part->tiles, w->channels), panel_pitch = tile_pitch(part->tiles, PANEL);
-  const int64_t spectrum = tile_spectrum(w), places = w->height * w->width * LANES, out_places = w->out_height * w->out_width * LANES;
+  const int64_t spectrum = fx_tile_spectrum(w), places = w->height * w->width * LANES, out_places = w->out_height * w->out_width * LANES;
   float *spectra = part->scratch, *panel = spectra + spectrum * pitch;
   const tile_place begin = place_of(w, part->first);
   void (*const lay)(float *, int64_t, const fx_window *, const float *, tile_place) = w->kernel_h == 3 ? lay_tile_3x3 : lay_tile_5x5;
