@@ -112,6 +112,15 @@ func (d *Decoder) Name() string {
 	return "go image/jpeg"
 }
 
+// Library returns what TurboJPEG was loaded from, a path or a name that the
+// system's loader knows, as TurboJPEGVariable takes it; "" where Go decodes.
+func (d *Decoder) Library() string {
+	if d.turbo == nil {
+		return ""
+	}
+	return d.turbo.file
+}
+
 // Exact reports whether JPEG pixels equal Pillow's value for value.
 func (d *Decoder) Exact() bool { return d.turbo != nil }
 
