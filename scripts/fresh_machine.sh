@@ -47,7 +47,7 @@ done
 for name in GOPROXY GOSUMDB GONOSUMDB GOFLAGS GOTOOLCHAIN; do
 	set -- "$@" "$name=$(go env $name)"
 done
-in_root() { env -i "$@" chroot "$root" /bin/sh -euc "cd /root/fx; $commands"; }
+in_root() { chroot "$root" /usr/bin/env -i "$@" /bin/sh -euc "cd /root/fx; $commands"; }
 
 commands='command -v gcc python3 go git; python3 -c "import sys; print(sys.version)"; go version
 for word in $(ldconfig -p | grep -o "libturbojpeg[^ ]*\|libonnxruntime[^ ]*"); do echo "not fresh: $word"; exit 1; done'
