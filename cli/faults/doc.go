@@ -1,0 +1,9 @@
+// Package faults sweeps fx's commands for faults of the system.
+//
+// Its test runs a command under strace, lets one system call of it fail or
+// kills it there, and looks at what is left: nothing that was there before may
+// be lost, success may only be told of what was done, and the same command, run
+// again, has to come to what it comes to without a fault.
+//
+//	go test ./cli/faults -v -faults 1000
+package faults

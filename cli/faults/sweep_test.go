@@ -1,0 +1,226 @@
+package faults
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"fx/cli"
+	"fx/internal/ort"
+)
+
+var (
+	count = flag.Int("faults", 96, "how many faults are tried over all commands")
+	seed  = flag.Uint64("seed", 0, "of the choice of faults")
+	only  = flag.String("only", "", "the one scenario to try")
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"fx": func() { os.Exit(cli.Main(os.Args)) }})
+}
+
+// TestFaults lets calls of the system fail in every command that writes.
+func TestFaults(t *testing.T) {
+	if testing.Short() {
+		t.Skip("-short: starts hundreds of processes")
+	}
+	if out, err := exec.Command("strace", "-f", "--seccomp-bpf", "-o", "/dev/null", "true").CombinedOutput(); err != nil {
+		t.Skipf("needs strace 5.3 or later, and leave to trace: %v %s", err, out)
+	}
+	library, err := ort.Find("")
+	if err != nil {
+		t.Skipf("no ONNX Runtime here: %v", err)
+	}
+	t.Setenv("FX_ORT_LIB", library.Path)
+	for i, s := range scenarios {
+		if *only != "" && *only != s.name {
+			continue
+		}
+		t.Run(strings.ReplaceAll(s.name, " ", "_"), func(t *testing.T) {
+			share := *count / len(scenarios)
+			if *only != "" {
+				share = *count
+			}
+			sweep(t, s, share, *seed+uint64(i))
+		})
+	}
+}
+
+// sweep tries n faults of the scenario.
+func sweep(t *testing.T, s scenario, n int, seed uint64) {
+	before, dir := t.TempDir(), filepath.Join(t.TempDir(), "w")
+	// What fx remembers of files lies outside of dir, so that it shows every read.
+	t.Setenv("HOME", t.TempDir())
+	t.Setenv("XDG_CACHE_HOME", "")
+	t.Setenv("FX_CACHE_DIR", t.TempDir())
+	renew := func(from string) files {
+		if err := errors.Join(os.RemoveAll(dir), copyFolder(dir, from)); err != nil {
+			t.Fatal(err)
+		}
+		return read(t, dir)
+	}
+	renew(before)
+	s.prepare(t, dir)
+	if err := errors.Join(os.RemoveAll(before), copyFolder(before, dir)); err != nil {
+		t.Fatal(err)
+	}
+	old := read(t, dir)
+	wanted := reference(t, s, dir, func() { renew(before) })
+
+	renew(before)
+	all := possible(t, s, dir)
+	outcomes := map[string]int{}
+	for _, f := range sample(all, n, seed) {
+		renew(before)
+		code, said := fx(dir, f.strace(), s.command)
+		problems := afterFault(f, code, old, wanted, read(t, dir))
+		again := s.again
+		if again == "" || code == 0 {
+			again = s.command
+		}
+		if code == 0 && s.again != "" {
+			again = "" // it is finished
+		}
+		if again != "" {
+			if code, said := fx(dir, nil, again); code != 0 {
+				problems = append(problems, fmt.Sprintf("the next run ends with exit code %d: %s", code, said))
+			} else {
+				problems = append(problems, afterSuccess("after the next run ", wanted, read(t, dir))...)
+			}
+		}
+		if len(problems) > 0 {
+			t.Errorf("%v (exit code %d):\n\t%s\n%s", f, code, strings.Join(problems, "\n\t"), said)
+		}
+		outcomes[fmt.Sprint(code)]++
+	}
+	t.Logf("%d of %d possible faults; exit codes (-1: killed): %v", min(n, len(all)), len(all), outcomes)
+}
+
+// files maps every file of a folder to the SHA-256 of its content.
+type files map[string]string
+
+// volatile is the content of a file that is another one after each run, as one
+// that holds a time is.
+const volatile = "volatile"
+
+// reference runs the command twice, without a fault, and returns what it leaves.
+func reference(t *testing.T, s scenario, dir string, renew func()) files {
+	t.Helper()
+	var runs [2]files
+	for i := range runs {
+		renew()
+		if code, said := fx(dir, nil, s.command); code != 0 {
+			t.Fatalf("fx %s: exit code %d\n%s", s.command, code, said)
+		}
+		runs[i] = read(t, dir)
+	}
+	for _, r := range runs {
+		maps.DeleteFunc(r, func(name, _ string) bool { return passing(name) })
+	}
+	if a, b := slices.Sorted(maps.Keys(runs[0])), slices.Sorted(maps.Keys(runs[1])); !slices.Equal(a, b) {
+		t.Fatalf("two runs leave other files:\n%v\n%v", a, b)
+	}
+	for name, sum := range runs[0] {
+		if runs[1][name] != sum {
+			runs[0][name] = volatile
+		}
+	}
+	return runs[0]
+}
+
+// afterFault returns what is wrong with the files that a command left which met a fault.
+func afterFault(f fault, code int, old, wanted, found files) (problems []string) {
+	if code == 0 {
+		problems = afterSuccess("exit code 0, but ", wanted, found)
+	}
+	if f.what == "EINTR" && code != 0 {
+		problems = append(problems, "a call that was interrupted is not made again")
+	}
+	for name, sum := range old {
+		switch now, ok := found[name]; {
+		case passing(name):
+		case !ok:
+			if _, kept := wanted[name]; kept {
+				problems = append(problems, "lost: "+name)
+			}
+		case now != sum && now != wanted[name] && wanted[name] != volatile:
+			problems = append(problems, "damaged: "+name)
+		}
+	}
+	return problems
+}
+
+// afterSuccess returns where the files found differ from those wanted.
+func afterSuccess(when string, wanted, found files) (problems []string) {
+	for name, sum := range wanted {
+		switch now, ok := found[name]; {
+		case passing(name):
+		case !ok:
+			problems = append(problems, when+"missing: "+name)
+		case now != sum && sum != volatile:
+			problems = append(problems, when+"other content: "+name)
+		}
+	}
+	for name := range found {
+		if _, ok := wanted[name]; !ok && !passing(name) {
+			problems = append(problems, when+"left over: "+name)
+		}
+	}
+	slices.Sort(problems)
+	return problems
+}
+
+// passing reports whether a file is one whose content no command relies on:
+// locks, and what saves another look at files that have not changed.
+func passing(name string) bool {
+	base := filepath.Base(name)
+	return base == "lock" || base == "statcache"
+}
+
+// eventFile is the name of a TensorBoard log, which holds the time.
+var eventFile = regexp.MustCompile(`(events\.out\.tfevents\.)\d+\.fx$`)
+
+// read returns the files of dir.
+func read(t *testing.T, dir string) files {
+	t.Helper()
+	all := files{}
+	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		sum := sha256.Sum256(content)
+		name, err := filepath.Rel(dir, path)
+		name = eventFile.ReplaceAllString(name, "${1}fx")
+		all[name] = hex.EncodeToString(sum[:])
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+// copyFolder copies a folder with the times of its files, which fx compares.
+func copyFolder(to, from string) error {
+	if out, err := exec.Command("cp", "-a", from, to).CombinedOutput(); err != nil {
+		return fmt.Errorf("%w: %s", err, out)
+	}
+	return nil
+}
