@@ -24,12 +24,16 @@ type fault struct {
 func (f fault) String() string { return fmt.Sprintf("%s at %s number %d", f.what, f.call, f.nth) }
 
 // strace returns the command that runs another one and lets the fault happen.
-func (f fault) strace() []string {
+func (f fault) strace() []string { return f.straceTo(os.DevNull) }
+
+// straceTo is strace with a log and further options.
+func (f fault) straceTo(log string, options ...string) []string {
 	inject := fmt.Sprintf("inject=%s:error=%s:when=%d", f.call, f.what, f.nth)
 	if f.what == "kill" {
 		inject = fmt.Sprintf("inject=%s:signal=SIGKILL:when=%d", f.call, f.nth)
 	}
-	return []string{"strace", "-f", "--seccomp-bpf", "-qqq", "-o", "/dev/null", "-e", "trace=" + f.call, "-e", inject}
+	words := []string{"strace", "-f", "--seccomp-bpf", "-qqq", "-o", log, "-e", "trace=" + f.call, "-e", inject}
+	return append(words, options...)
 }
 
 // faultsOf are the faults that a call may meet.

@@ -22,20 +22,17 @@ type scenario struct {
 	before  []string // commands, their arguments separated by blanks
 	command string
 	again   string // finishes what command left unfinished; "": command itself
-	outputs []string
 }
 
 var scenarios = []scenario{
 	{
 		name:    "extract",
 		command: "extract --backbone tiny.onnx --data photos --out store --workers 1 --device cpu",
-		outputs: []string{"store"},
 	},
 	{
 		name:    "extract more",
 		before:  []string{"extract --backbone tiny.onnx --data photos/train --out store --workers 1 --device cpu"},
 		command: "extract --backbone tiny.onnx --data photos --out store --workers 1 --device cpu",
-		outputs: []string{"store"},
 	},
 	{
 		name: "fit-head",
@@ -44,13 +41,11 @@ var scenarios = []scenario{
 			"fit-head --features store --out model --solver lbfgs --l2 1",
 		},
 		command: "fit-head --features store --out model --solver lbfgs --l2 0.01",
-		outputs: []string{"model"},
 	},
 	{
 		name:    "finetune",
 		command: "finetune --backbone tiny.onnx --data photos --all-params --epochs 2 --out run --workers 1 --device cpu",
 		again:   "finetune --backbone tiny.onnx --data photos --all-params --epochs 2 --out run --workers 1 --device cpu --resume",
-		outputs: []string{"run"},
 	},
 	{
 		name: "export",
@@ -61,7 +56,6 @@ var scenarios = []scenario{
 			"fit-head --features store --out model --solver lbfgs --l2 0.01",
 		},
 		command: "export --model model --out net.onnx",
-		outputs: []string{"net.onnx"},
 	},
 	{
 		name: "features export",
@@ -71,13 +65,11 @@ var scenarios = []scenario{
 			"extract --backbone tiny.onnx --data photos --out store --workers 1 --device cpu",
 		},
 		command: "features export store --format npy --out table",
-		outputs: []string{"table"},
 	},
 	{
 		name:    "quickstart",
 		before:  []string{"quickstart photos/train --out quick --backbone tiny.onnx --workers 1 --device cpu"},
 		command: "quickstart photos --out quick --backbone tiny.onnx --workers 1 --device cpu",
-		outputs: []string{"quick"},
 	},
 	{
 		name: "report",
@@ -88,7 +80,6 @@ var scenarios = []scenario{
 			"fit-head --features store --out b --solver lbfgs --l2 0.01",
 		},
 		command: "report a b --out page.html",
-		outputs: []string{"page.html"},
 	},
 }
 

@@ -34,17 +34,7 @@ func TestMain(m *testing.M) {
 
 // TestFaults lets calls of the system fail in every command that writes.
 func TestFaults(t *testing.T) {
-	if testing.Short() {
-		t.Skip("-short: starts hundreds of processes")
-	}
-	if out, err := exec.Command("strace", "-f", "--seccomp-bpf", "-o", "/dev/null", "true").CombinedOutput(); err != nil {
-		t.Skipf("needs strace 5.3 or later, and leave to trace: %v %s", err, out)
-	}
-	library, err := ort.Find("")
-	if err != nil {
-		t.Skipf("no ONNX Runtime here: %v", err)
-	}
-	t.Setenv("FX_ORT_LIB", library.Path)
+	needStrace(t)
 	for i, s := range scenarios {
 		if *only != "" && *only != s.name {
 			continue
@@ -59,32 +49,65 @@ func TestFaults(t *testing.T) {
 	}
 }
 
-// sweep tries n faults of the scenario.
-func sweep(t *testing.T, s scenario, n int, seed uint64) {
-	before, dir := t.TempDir(), filepath.Join(t.TempDir(), "w")
-	// What fx remembers of files lies outside of dir, so that it shows every read.
+// needStrace skips a test where strace can't let calls fail.
+func needStrace(t *testing.T) {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("-short: starts hundreds of processes")
+	}
+	if out, err := exec.Command("strace", "-f", "--seccomp-bpf", "-o", "/dev/null", "true").CombinedOutput(); err != nil {
+		t.Skipf("needs strace 5.3 or later, and leave to trace: %v %s", err, out)
+	}
+	library, err := ort.Find("")
+	if err != nil {
+		t.Skipf("no ONNX Runtime here: %v", err)
+	}
+	t.Setenv("FX_ORT_LIB", library.Path)
+}
+
+// A bench is a folder in which a scenario's command runs again and again.
+type bench struct {
+	t      *testing.T
+	before string // a copy of what is there before
+	dir    string
+}
+
+func newBench(t *testing.T, s scenario) bench {
+	t.Helper()
+	b := bench{t, filepath.Join(t.TempDir(), "before"), filepath.Join(t.TempDir(), "w")}
+	// What fx remembers of files lies outside of dir.
 	t.Setenv("HOME", t.TempDir())
 	t.Setenv("XDG_CACHE_HOME", "")
 	t.Setenv("FX_CACHE_DIR", t.TempDir())
-	renew := func(from string) files {
-		if err := errors.Join(os.RemoveAll(dir), copyFolder(dir, from)); err != nil {
-			t.Fatal(err)
-		}
-		return read(t, dir)
-	}
-	renew(before)
-	s.prepare(t, dir)
-	if err := errors.Join(os.RemoveAll(before), copyFolder(before, dir)); err != nil {
+	if err := os.Mkdir(b.dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	old := read(t, dir)
-	wanted := reference(t, s, dir, func() { renew(before) })
+	s.prepare(t, b.dir)
+	if err := copyFolder(b.before, b.dir); err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
 
-	renew(before)
+// renew fills the folder with what is there before.
+func (b bench) renew() {
+	b.t.Helper()
+	if err := errors.Join(os.RemoveAll(b.dir), copyFolder(b.dir, b.before)); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// sweep tries n faults of the scenario.
+func sweep(t *testing.T, s scenario, n int, seed uint64) {
+	b := newBench(t, s)
+	dir, old := b.dir, read(t, b.dir)
+	wanted := reference(t, s, b)
+
+	b.renew()
 	all := possible(t, s, dir)
 	outcomes := map[string]int{}
 	for _, f := range sample(all, n, seed) {
-		renew(before)
+		b.renew()
 		code, said := fx(dir, f.strace(), s.command)
 		problems := afterFault(f, code, old, wanted, read(t, dir))
 		again := s.again
@@ -117,15 +140,15 @@ type files map[string]string
 const volatile = "volatile"
 
 // reference runs the command twice, without a fault, and returns what it leaves.
-func reference(t *testing.T, s scenario, dir string, renew func()) files {
+func reference(t *testing.T, s scenario, b bench) files {
 	t.Helper()
 	var runs [2]files
 	for i := range runs {
-		renew()
-		if code, said := fx(dir, nil, s.command); code != 0 {
+		b.renew()
+		if code, said := fx(b.dir, nil, s.command); code != 0 {
 			t.Fatalf("fx %s: exit code %d\n%s", s.command, code, said)
 		}
-		runs[i] = read(t, dir)
+		runs[i] = read(t, b.dir)
 	}
 	for _, r := range runs {
 		maps.DeleteFunc(r, func(name, _ string) bool { return passing(name) })
