@@ -111,7 +111,7 @@ func TestPowerCut(t *testing.T) {
 	met := map[string]int{}
 	for _, s := range scenarios {
 		t.Run(strings.ReplaceAll(s.name, " ", "_"), func(t *testing.T) {
-			b := newBench(t, s)
+			b := newSandbox(t, s)
 			b.renew()
 			events := traced(t, s, b.dir)
 			if !slices.ContainsFunc(events, func(e event) bool { return e.to != "" }) {
@@ -134,7 +134,7 @@ func TestPowerCut(t *testing.T) {
 
 // lateErrors lets the call fail on files that are being written, demands that
 // fx says so, and returns how often that came about.
-func lateErrors(t *testing.T, b bench, s scenario, call string, events []event) (met int) {
+func lateErrors(t *testing.T, b sandbox, s scenario, call string, events []event) (met int) {
 	t.Helper()
 	log := filepath.Join(t.TempDir(), "strace.log")
 	tries := 0

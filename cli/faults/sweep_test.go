@@ -65,16 +65,16 @@ func needStrace(t *testing.T) {
 	t.Setenv("FX_ORT_LIB", library.Path)
 }
 
-// A bench is a folder in which a scenario's command runs again and again.
-type bench struct {
+// A sandbox is a folder in which a scenario's command runs again and again.
+type sandbox struct {
 	t      *testing.T
 	before string // a copy of what is there before
 	dir    string
 }
 
-func newBench(t *testing.T, s scenario) bench {
+func newSandbox(t *testing.T, s scenario) sandbox {
 	t.Helper()
-	b := bench{t, filepath.Join(t.TempDir(), "before"), filepath.Join(t.TempDir(), "w")}
+	b := sandbox{t, filepath.Join(t.TempDir(), "before"), filepath.Join(t.TempDir(), "w")}
 	// What fx remembers of files lies outside of dir.
 	t.Setenv("HOME", t.TempDir())
 	t.Setenv("XDG_CACHE_HOME", "")
@@ -90,7 +90,7 @@ func newBench(t *testing.T, s scenario) bench {
 }
 
 // renew fills the folder with what is there before.
-func (b bench) renew() {
+func (b sandbox) renew() {
 	b.t.Helper()
 	if err := errors.Join(os.RemoveAll(b.dir), copyFolder(b.dir, b.before)); err != nil {
 		b.t.Fatal(err)
@@ -99,7 +99,7 @@ func (b bench) renew() {
 
 // sweep tries n faults of the scenario.
 func sweep(t *testing.T, s scenario, n int, seed uint64) {
-	b := newBench(t, s)
+	b := newSandbox(t, s)
 	dir, old := b.dir, read(t, b.dir)
 	wanted := reference(t, s, b)
 
@@ -140,7 +140,7 @@ type files map[string]string
 const volatile = "volatile"
 
 // reference runs the command twice, without a fault, and returns what it leaves.
-func reference(t *testing.T, s scenario, b bench) files {
+func reference(t *testing.T, s scenario, b sandbox) files {
 	t.Helper()
 	var runs [2]files
 	for i := range runs {
