@@ -139,7 +139,7 @@ func (s *search) official(ctx context.Context, path, origin string) (Found, erro
 		return Found{}, fail.Wrap(fail.Model, fetch.ErrDigest, "Delete it, or name another file with --weights.",
 			"%s is damaged or not the official file: its SHA-256 is %s and must begin with %s", path, sum, s.Official.SHA256Prefix)
 	}
-	err = fetch.Record(fetch.Entry{Name: s.Official.File, SHA256: sum, Bytes: size, From: path})
+	_, err = fetch.Record(fetch.Entry{Name: s.Official.File, SHA256: sum, Bytes: size, From: path})
 	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) { // a cache that may not be written to is no reason to refuse good weights
 		s.note("the SHA-256 of %s can't be recorded: %v", s.Official.File, err)
 		err = nil
