@@ -86,7 +86,11 @@ func printBackbone(w io.Writer, s shownBackbone) {
 	fmt.Fprintf(w, "  input        shorter side to %d (%s), centre crop of %d, mean %v, std %v\n", p.Resize, p.Interpolation, p.Crop, p.Mean, p.Std)
 	fmt.Fprintf(w, "  features     %s (tensor %s)\n", shapeText(s.FeatureShape), s.FeatureTensor)
 	fmt.Fprintf(w, "  head         %s, %s and %s, dropout %g\n", s.Head.Kind, s.Head.Weight, s.Head.Bias, s.Head.Dropout)
-	fmt.Fprintf(w, "  weights      %s, SHA-256 begins with %s\n", s.Weights.File, s.Weights.SHA256Prefix)
+	known := s.Weights.SHA256
+	if known == "" {
+		known = "begins with " + s.Weights.SHA256Prefix + "; all of it is recorded at first use"
+	}
+	fmt.Fprintf(w, "  weights      %s, SHA-256 %s\n", s.Weights.File, known)
 	if s.Weights.URL != "" {
 		fmt.Fprintf(w, "               %s\n", s.Weights.URL)
 	}

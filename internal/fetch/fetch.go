@@ -80,7 +80,7 @@ func (c *Client) Get(ctx context.Context, f File, report progress.Reporter) (Res
 	if result, err := f.cached(ctx); !errors.Is(err, fs.ErrNotExist) {
 		return result, err
 	}
-	unlock, err := lock(ctx, f.Path+".lock", func() {
+	unlock, err := durable.LockWait(ctx, f.Path+".lock", func() {
 		report.Note(fmt.Sprintf("waiting: another process downloads %s", filepath.Base(f.Path)))
 	})
 	if err != nil {
@@ -124,7 +124,7 @@ func (f File) cached(ctx context.Context) (Result, error) {
 	}
 	if !strings.HasPrefix(sum, f.SHA256Prefix) {
 		return Result{}, fail.Wrap(fail.Other, ErrDigest, fmt.Sprintf("Delete %s; the next run downloads it again.", f.Path),
-			"%s was damaged or changed: its SHA-256 is %s and must begin with %s", f.Path, sum, f.SHA256Prefix)
+			"%s was damaged or changed: its SHA-256 is %s and must %s", f.Path, sum, Demand(f.SHA256Prefix))
 	}
 	seen, err := Record(Entry{Name: filepath.Base(f.Path), SHA256: sum, Bytes: size, From: f.URL})
 	if err != nil {
@@ -173,7 +173,7 @@ func (c *Client) download(ctx context.Context, f File, report progress.Reporter)
 func (f File) verify(part string, r Result) (Seen, error) {
 	if !strings.HasPrefix(r.SHA256, f.SHA256Prefix) {
 		return Seen{}, fail.Wrap(fail.Other, ErrDigest, "Something between here and the server changes files: a proxy, or a page that wants a log-in. "+f.byHand(),
-			"%s gave %d bytes with SHA-256 %s, which must begin with %s", f.URL, r.Bytes, r.SHA256, f.SHA256Prefix)
+			"%s gave %d bytes with SHA-256 %s, which must %s", f.URL, r.Bytes, r.SHA256, Demand(f.SHA256Prefix))
 	}
 	if f.Check != nil {
 		if err := f.Check(part); err != nil {
@@ -181,6 +181,14 @@ func (f File) verify(part string, r Result) (Seen, error) {
 		}
 	}
 	return Record(Entry{Name: filepath.Base(f.Path), SHA256: r.SHA256, Bytes: r.Bytes, From: f.URL})
+}
+
+// Demand puts a prefix of a SHA-256 into words, as in "it must be 57934424…".
+func Demand(prefix string) string {
+	if isSHA256(prefix) {
+		return "be " + prefix
+	}
+	return "begin with " + prefix
 }
 
 // byHand is the hint for whoever has no network here.

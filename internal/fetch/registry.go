@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"fx/internal/durable"
@@ -34,10 +35,19 @@ type Seen struct {
 
 // Say puts into words what is known of a file with that SHA-256.
 func (s Seen) Say(sha256 string) string {
-	if s.Here || s.Since.IsZero() {
+	switch {
+	case s.Here:
 		return "first seen here: SHA-256 " + sha256
+	case s.Since.IsZero(): // where nothing can be recorded
+		return "SHA-256 " + sha256
 	}
 	return fmt.Sprintf("SHA-256 %s, as first seen on %s", sha256, s.Since.Local().Format(time.DateOnly))
+}
+
+// Unwritable tells whether Record failed since the cache may not be written to,
+// which is no reason to refuse a file.
+func Unwritable(err error) bool {
+	return errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)
 }
 
 const entryVersion = 1
@@ -55,7 +65,7 @@ func Record(e Entry) (Seen, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return Seen{}, fail.Wrap(fail.Other, err, "Set FX_CACHE_DIR to a folder that fx may write.", "recording the SHA-256 of %s", e.Name)
 	}
-	unlock, err := lock(context.Background(), filepath.Join(filepath.Dir(path), ".lock"), func() {})
+	unlock, err := durable.LockWait(context.Background(), filepath.Join(filepath.Dir(path), ".lock"), func() {})
 	if err != nil {
 		return Seen{}, fail.Wrap(fail.Other, err, "Set FX_CACHE_DIR to a folder that fx may write.", "recording the SHA-256 of %s", e.Name)
 	}
