@@ -10,6 +10,7 @@ import (
 
 	"fx/backbones"
 	"fx/extract"
+	"fx/internal/lockfile"
 )
 
 func backbonesCommand(out *output) *urfave.Command {
@@ -105,13 +106,18 @@ func backbonesPullCommand(out *output) *urfave.Command {
 		Name:      "pull",
 		Usage:     "fetch a network's official weights into fx's cache",
 		ArgsUsage: "NAME",
+		Flags:     []urfave.Flag{lockFlag()},
 		Action: func(c *urfave.Context) error {
 			name, err := oneArgument(c, "NAME")
 			if err != nil {
 				return err
 			}
-			n, err := extract.OpenNetwork(c.Context, extract.NetworkOptions{Backbone: name}, out.progress())
+			lock := lockfile.At(c.String("lock"))
+			n, err := extract.OpenNetwork(c.Context, extract.NetworkOptions{Backbone: name, Lock: lock}, out.progress())
 			if err != nil {
+				return err
+			}
+			if err := lock.Hold(c.Context, n.Inputs...); err != nil {
 				return err
 			}
 			pulled := struct {

@@ -149,7 +149,7 @@ func TestPhotosLooksInOrder(t *testing.T) {
 	served := zipOf(t, map[string]string{"hymenoptera_data/train/ants/a.jpg": "ant"}, nil)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, served) }))
 	defer server.Close()
-	o := Options{url: server.URL + "/hymenoptera_data.zip"}
+	o := Options{archive: &archive{url: server.URL + "/hymenoptera_data.zip"}}
 	expect := func(what, origin, dir string) {
 		t.Helper()
 		f, err := Photos(t.Context(), o, progress.Discard)
@@ -201,7 +201,7 @@ func TestABrokenZipFallsBackToPictures(t *testing.T) {
 	var served []byte
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(served) }))
 	defer server.Close()
-	o := Options{url: server.URL + "/x.zip", draw: few}
+	o := Options{archive: &archive{url: server.URL + "/x.zip"}, draw: few}
 	for _, served = range [][]byte{[]byte("<html>"), damaged} {
 		f, err := Photos(t.Context(), o, progress.Discard)
 		if err != nil || f.Origin != DrawnName {
