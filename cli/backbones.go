@@ -129,6 +129,7 @@ func backbonesPullCommand(out *output) *urfave.Command {
 			}{name, n.Weights, n.WeightsSHA256, n.WeightsOrigin, slices.Concat([]string{}, n.Found, n.Notes)}
 			return out.result(pulled, func(w io.Writer) {
 				fmt.Fprintf(w, "%s\n  from %s, SHA-256 %s\n", pulled.Path, pulled.Origin, pulled.SHA256)
+				printNotes(w, pulled.Notes)
 			})
 		},
 	}
