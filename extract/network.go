@@ -148,7 +148,11 @@ func (n *Network) openRegistered(ctx context.Context, o NetworkOptions, report p
 	}
 	if strings.HasSuffix(found.Path, ".onnx") {
 		o.Weights, o.Backbone = "", found.Path
-		return n.openFile(o)
+		if err := n.openFile(o); err != nil || len(n.Inputs) == 0 {
+			return err
+		}
+		n.Inputs[0].SHA256 = n.WeightsSHA256 // of external data too, which the file's own does not cover
+		return o.Lock.Check(n.Inputs[0])
 	}
 	n.Weights, n.WeightsOrigin, n.Found = absolute(found.Path), found.Origin, found.Notes
 	var info weights.Info
@@ -156,6 +160,9 @@ func (n *Network) openRegistered(ctx context.Context, o NetworkOptions, report p
 		return err
 	}
 	n.WeightsSHA256 = info.SHA256
+	if info.SHA256 != found.SHA256 {
+		return fail.New(fail.Model, "Run it again.", "%s was written to while fx read it", found.Path)
+	}
 	if o.LookedFor {
 		n.Inputs = []lockfile.Input{source.InputOf(b.Name, found.Path, info.SHA256, info.Bytes)}
 		if err := o.Lock.Check(n.Inputs[0]); err != nil {

@@ -57,21 +57,30 @@ func (o Options) wanted() (a archive, locked bool, err error) {
 	return a, true, nil
 }
 
-// know demands that the folder which was unpacked into fx's cache is still what
-// it was at its first use and what the lock names, and adds it to the inputs,
-// with the archive that it came from.
-func (f *Found) know(ctx context.Context, lock lockfile.Lock, dir string, report progress.Reporter) error {
-	sum, size, err := folderSHA256(ctx, dir)
+// know demands that a folder in fx's cache is still what it was at its first use.
+func (f *Found) know(ctx context.Context, dir string, report progress.Reporter) (sum string, bytes int64, err error) {
+	sum, bytes, err = folderSHA256(ctx, dir)
 	var seen fetch.Seen
 	if err == nil {
-		seen, err = fetch.Record(fetch.Entry{Name: officialName, SHA256: sum, Bytes: size, From: dir})
+		seen, err = fetch.Record(fetch.Entry{Name: filepath.Base(dir), SHA256: sum, Bytes: bytes, From: dir})
 	}
 	if ctx.Err() != nil {
-		return ctx.Err()
+		return "", 0, ctx.Err()
 	}
 	if err != nil && !fetch.Unwritable(err) {
-		return fail.Wrap(fail.Model, err, fmt.Sprintf("Remove %s: the next run fetches the photos again. Photos of your own are named with --data.", dir),
+		return "", 0, fail.Wrap(fail.Model, err, fmt.Sprintf("Remove %s: the next run makes it again. Photos of your own are named with --data.", dir),
 			"the photos in fx's cache are not as they were")
+	}
+	f.note(report, fmt.Sprintf("the photos in %s: %s", dir, seen.Say(sum)))
+	return sum, bytes, nil
+}
+
+// hold demands that the folder which was unpacked into fx's cache is known and
+// what the lock names, and adds it to the inputs, with the archive that it came from.
+func (f *Found) hold(ctx context.Context, lock lockfile.Lock, dir string, report progress.Reporter) error {
+	sum, size, err := f.know(ctx, dir, report)
+	if err != nil {
+		return err
 	}
 	inputs := []lockfile.Input{{Name: folderInput, File: officialName, SHA256: sum, Bytes: size, Path: dir}}
 	if zip, err := fetch.Lookup(officialName + ".zip"); err == nil {
@@ -85,7 +94,6 @@ func (f *Found) know(ctx context.Context, lock lockfile.Lock, dir string, report
 		}
 	}
 	f.Inputs = inputs
-	f.note(report, fmt.Sprintf("the photos in %s: %s", dir, seen.Say(sum)))
 	return nil
 }
 

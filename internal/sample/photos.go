@@ -99,6 +99,9 @@ func Photos(ctx context.Context, o Options, report progress.Reporter) (Found, er
 			return f, fail.Wrap(fail.KindOf(err), err, "Set FX_CACHE_DIR to a folder that fx may write.", "draw pictures in %s", drawn)
 		}
 	}
+	if _, _, err := f.know(ctx, drawn, report); err != nil {
+		return f, err
+	}
 	return f.take(drawn, DrawnName)
 }
 
@@ -112,7 +115,7 @@ func (f Found) take(dir, origin string) (Found, error) {
 
 // takeKnown takes the folder in fx's cache where it is what it should be.
 func (f Found) takeKnown(ctx context.Context, lock lockfile.Lock, dir, origin string, report progress.Reporter) (Found, error) {
-	if err := f.know(ctx, lock, dir, report); err != nil {
+	if err := f.hold(ctx, lock, dir, report); err != nil {
 		return f, err
 	}
 	return f.take(dir, origin)

@@ -181,11 +181,18 @@ func TestPhotosLooksInOrder(t *testing.T) {
 func TestWithoutANetworkPicturesAreDrawn(t *testing.T) {
 	alone(t)
 	f, err := Photos(t.Context(), Options{Offline: true, draw: few}, progress.Discard)
-	if err != nil || f.Origin != DrawnName || len(f.Notes) == 0 || !strings.Contains(f.Notes[len(f.Notes)-1], DrawnName) {
+	if err != nil || f.Origin != DrawnName || !strings.Contains(strings.Join(f.Notes, "\n"), DrawnName) || len(f.Inputs) > 0 {
 		t.Fatalf("%+v, %v", f, err)
 	}
-	if n := len(files(t, f.Dir)); n != len(shapes)*3 {
-		t.Errorf("%d pictures", n)
+	drawn := files(t, f.Dir)
+	if len(drawn) != len(shapes)*3 {
+		t.Errorf("%d pictures", len(drawn))
+	}
+	if err := os.Remove(filepath.Join(f.Dir, drawn[0])); err != nil {
+		t.Fatal(err)
+	}
+	if f, err := Photos(t.Context(), Options{Offline: true, draw: few}, progress.Discard); fail.KindOf(err) != fail.Model || !strings.Contains(fail.HintOf(err), "Remove ") {
+		t.Errorf("with a picture less: %+v, %v", f, err)
 	}
 }
 

@@ -57,7 +57,7 @@ type Found struct {
 	Origin string   `json:"origin"`
 	Notes  []string `json:"notes"` // every place that did not serve, and why, and what was taken
 
-	Input lockfile.Input `json:"-"` // what a lock is to name; zero where the user named the file
+	Input lockfile.Input `json:"-"` // what a lock is to name, for an ONNX file by the hash of its content; zero where the user named the file
 }
 
 // InputOf is how a lock names the weights of a network that lie at path.
@@ -177,6 +177,10 @@ func (s *search) dir(ctx context.Context) (Found, error) {
 		}
 		if err != nil {
 			return Found{}, fail.Wrap(fail.Usage, err, "Make the file readable, or unset FX_WEIGHTS_DIR.", "FX_WEIGHTS_DIR")
+		}
+		if ending == ".onnx" { // a lock is to hold what it computes with: whoever opens it checks
+			s.note("taking %s, from FX_WEIGHTS_DIR; SHA-256 of the file %s", path, sum)
+			return Found{Path: path, SHA256: sum, Origin: FromDir, Input: InputOf(s.Name, path, sum, size)}, nil
 		}
 		if err := s.Lock.Check(InputOf(s.Name, path, sum, size)); err != nil {
 			return Found{}, err
