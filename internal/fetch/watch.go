@@ -46,18 +46,18 @@ func (l limits) watch(cancel context.CancelCauseFunc) *watch {
 
 // body returns r, watched from now on.
 func (w *watch) body(r io.Reader) io.Reader {
-	var closeWindow func()
-	closeWindow = func() {
-		if n := w.gained.Swap(0); n < w.quota {
-			w.cancel(fmt.Errorf("%w: %d bytes in %v, and fx waits for no less than %d", ErrTooSlow, n, w.window, w.quota))
-			return
-		}
-		w.slow.Reset(w.window)
-	}
-	ready := make(chan struct{})
-	w.slow = time.AfterFunc(w.window, func() { <-ready; closeWindow() })
-	close(ready) // w.slow is set
+	w.slow = time.AfterFunc(time.Hour, w.closeWindow)
+	w.slow.Reset(w.window) // from here on closeWindow may run, and it reads w.slow
 	return &watched{r, w}
+}
+
+// closeWindow judges the window that ends, and begins the next.
+func (w *watch) closeWindow() {
+	if n := w.gained.Swap(0); n < w.quota {
+		w.cancel(fmt.Errorf("%w: %d bytes in %v, and fx waits for no less than %d", ErrTooSlow, n, w.window, w.quota))
+		return
+	}
+	w.slow.Reset(w.window)
 }
 
 func (w *watch) stop() {
