@@ -167,3 +167,13 @@ func TestLinksThatAreNoneOfAHubCacheAreRefused(t *testing.T) {
 		})
 	}
 }
+
+// A pipe without a writer must not keep fx waiting.
+func TestAPipeIsNoONNXFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pipe.onnx")
+	if err := syscall.Mkfifo(path, 0o644); err != nil {
+		t.Skip(err)
+	}
+	_, err := Load(path)
+	checkRefused(t, err, path, "not a regular file")
+}

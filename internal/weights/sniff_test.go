@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"fx/internal/weights"
@@ -75,5 +76,16 @@ func TestHeadersAreReadAsThePythonPackageReadsThem(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A pipe without a writer must not keep fx waiting.
+func TestAPipeIsNoWeightsFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pipe.pth")
+	if err := syscall.Mkfifo(path, 0o644); err != nil {
+		t.Skip(err)
+	}
+	if _, _, err := weights.Read(path); err == nil || !strings.Contains(err.Error(), "is not a file") {
+		t.Errorf("%v", err)
 	}
 }
