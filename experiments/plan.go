@@ -158,8 +158,14 @@ func (m *matrix) checkSplits() error {
 		"the photos in %s have no split to %s", m.record.Data.Dir, what)
 }
 
-// lock is what the photos and weights that fx finds are held to.
-func (m *matrix) lock() lockfile.Lock { return m.options.Lock.In(m.options.Out) }
+// lock is what the photos and weights that fx finds are held to. In a folder
+// that is no experiment yet, lock.json is somebody else's.
+func (m *matrix) lock() lockfile.Lock {
+	if experimentdir.Is(m.options.Out) {
+		return m.options.Lock.In(m.options.Out)
+	}
+	return m.options.Lock
+}
 
 // note keeps what must stand beside the results.
 func (m *matrix) note(line string) { m.record.Notes = append(m.record.Notes, line) }
