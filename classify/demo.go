@@ -56,7 +56,7 @@ type DemoResult struct {
 // how it went. Whatever it can't find it replaces, and says so.
 func Demo(ctx context.Context, o DemoOptions, watch progress.Reporter) (DemoResult, error) {
 	start := time.Now()
-	photos, err := sample.Photos(ctx, sample.Options{Dir: o.Data}, watch)
+	photos, err := sample.Photos(ctx, sample.Options{Dir: o.Data, Lock: o.Embedder.Network.Lock}, watch)
 	if err != nil {
 		return DemoResult{}, err
 	}
@@ -68,7 +68,7 @@ func Demo(ctx context.Context, o DemoOptions, watch progress.Reporter) (DemoResu
 	o.Embedder.Network = network
 	d.Store = filepath.Join(o.Out, "features-"+network.Backbone)
 	if d.Extract, err = extract.Run(ctx, extract.Options{
-		Embedder: o.Embedder, Data: photos.Dir, Store: d.Store, Decoder: o.Decoder, FxVersion: o.FxVersion,
+		Embedder: o.Embedder, Data: photos.Dir, Store: d.Store, Decoder: o.Decoder, FxVersion: o.FxVersion, Inputs: photos.Inputs,
 	}, watch); err != nil {
 		return d, err
 	}

@@ -2,11 +2,14 @@ package classify
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"fx/extract"
 	"fx/internal/fail"
+	"fx/internal/lockfile"
 	"fx/internal/progress"
+	"fx/internal/source"
 )
 
 // openFirst opens the network that o names, else the first of candidates whose
@@ -19,18 +22,23 @@ func openFirst(ctx context.Context, o extract.NetworkOptions, candidates []strin
 	} else if o.Weights != "" {
 		candidates = candidates[:1]
 	}
+	candidates, err := lockedIn(o.Lock, candidates)
+	if err != nil {
+		return o, nil, nil, err
+	}
 	var notes []string
 	for i, name := range candidates {
 		o.Backbone = name
 		network, err := extract.OpenNetwork(ctx, o, watch)
 		if err == nil {
+			o.LookedFor = o.LookedFor || o.Weights == "" // extract opens it again, by its path
 			o.Weights = network.Weights
 			if network.Backbone.File != "" {
 				o.Weights = ""
 			}
 			return o, network, append(notes, network.Notes...), nil
 		}
-		if i == len(candidates)-1 || ctx.Err() != nil {
+		if i == len(candidates)-1 || ctx.Err() != nil || errors.Is(err, lockfile.ErrHeld) {
 			if fail.KindOf(err) == fail.Usage { // a slip of the keyboard: its own hint is the better one
 				return o, nil, notes, err
 			}
@@ -42,4 +50,21 @@ func openFirst(ctx context.Context, o extract.NetworkOptions, candidates []strin
 		notes = append(notes, note)
 	}
 	return o, nil, notes, fail.New(fail.Other, hint, "no network to choose from")
+}
+
+// lockedIn leaves those candidates whose weights a lock names, where it names
+// any: another machine takes no other network than the one that wrote the lock.
+func lockedIn(lock lockfile.Lock, candidates []string) ([]string, error) {
+	var named []string
+	for _, name := range candidates {
+		if _, found, err := lock.Want(source.InputOf(name, "", "", 0).Name); err != nil {
+			return nil, err
+		} else if found {
+			named = append(named, name)
+		}
+	}
+	if len(named) > 0 {
+		return named, nil
+	}
+	return candidates, nil
 }

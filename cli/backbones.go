@@ -10,6 +10,7 @@ import (
 
 	"fx/backbones"
 	"fx/extract"
+	"fx/internal/lockfile"
 )
 
 func backbonesCommand(out *output) *urfave.Command {
@@ -86,7 +87,11 @@ func printBackbone(w io.Writer, s shownBackbone) {
 	fmt.Fprintf(w, "  input        shorter side to %d (%s), centre crop of %d, mean %v, std %v\n", p.Resize, p.Interpolation, p.Crop, p.Mean, p.Std)
 	fmt.Fprintf(w, "  features     %s (tensor %s)\n", shapeText(s.FeatureShape), s.FeatureTensor)
 	fmt.Fprintf(w, "  head         %s, %s and %s, dropout %g\n", s.Head.Kind, s.Head.Weight, s.Head.Bias, s.Head.Dropout)
-	fmt.Fprintf(w, "  weights      %s, SHA-256 begins with %s\n", s.Weights.File, s.Weights.SHA256Prefix)
+	known := s.Weights.SHA256
+	if known == "" {
+		known = "begins with " + s.Weights.SHA256Prefix + "; all of it is recorded at first use"
+	}
+	fmt.Fprintf(w, "  weights      %s, SHA-256 %s\n", s.Weights.File, known)
 	if s.Weights.URL != "" {
 		fmt.Fprintf(w, "               %s\n", s.Weights.URL)
 	}
@@ -101,13 +106,18 @@ func backbonesPullCommand(out *output) *urfave.Command {
 		Name:      "pull",
 		Usage:     "fetch a network's official weights into fx's cache",
 		ArgsUsage: "NAME",
+		Flags:     []urfave.Flag{lockFlag()},
 		Action: func(c *urfave.Context) error {
 			name, err := oneArgument(c, "NAME")
 			if err != nil {
 				return err
 			}
-			n, err := extract.OpenNetwork(c.Context, extract.NetworkOptions{Backbone: name}, out.progress())
+			lock := lockfile.At(c.String("lock"))
+			n, err := extract.OpenNetwork(c.Context, extract.NetworkOptions{Backbone: name, Lock: lock}, out.progress())
 			if err != nil {
+				return err
+			}
+			if err := lock.Hold(c.Context, n.Inputs...); err != nil {
 				return err
 			}
 			pulled := struct {
@@ -119,6 +129,7 @@ func backbonesPullCommand(out *output) *urfave.Command {
 			}{name, n.Weights, n.WeightsSHA256, n.WeightsOrigin, slices.Concat([]string{}, n.Found, n.Notes)}
 			return out.result(pulled, func(w io.Writer) {
 				fmt.Fprintf(w, "%s\n  from %s, SHA-256 %s\n", pulled.Path, pulled.Origin, pulled.SHA256)
+				printNotes(w, pulled.Notes)
 			})
 		},
 	}

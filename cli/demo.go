@@ -22,6 +22,7 @@ func demoCommand(out *output) *urfave.Command {
 			&urfave.StringFlag{Name: "data", Usage: "`DIR` of photos"},
 			&urfave.StringFlag{Name: "backbone", Usage: "`NAME` of another network"},
 			&urfave.StringFlag{Name: "weights", Usage: "weights `FILE`, or seed:N for random ones"},
+			lockFlag(),
 		}, deviceFlags()...),
 		Action: func(c *urfave.Context) error {
 			if err := noArguments(c); err != nil {

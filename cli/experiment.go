@@ -13,6 +13,7 @@ import (
 	"fx/extract"
 	"fx/internal/experimentdir"
 	"fx/internal/fail"
+	"fx/internal/lockfile"
 	"fx/internal/ort"
 	"fx/internal/progress"
 	"fx/report"
@@ -29,7 +30,7 @@ func experimentCommand(out *output) *urfave.Command {
 				ArgsUsage: "FILE",
 				Description: "FILE is a YAML file, or the name of one that fx has built in: " + strings.Join(experiments.Names(), ", ") + ".\n" +
 					"Interrupt it at will: the same command goes on where it stopped, and does nothing twice.",
-				Flags: append(experimentFlags(), &urfave.BoolFlag{Name: "no-report", Usage: "leave out the report at the end"}),
+				Flags: append(experimentFlags(), lockFlag(), &urfave.BoolFlag{Name: "no-report", Usage: "leave out the report at the end"}),
 				Action: func(c *urfave.Context) error {
 					file, options, err := experimentOf(c)
 					if err != nil {
@@ -109,7 +110,7 @@ func experimentOf(c *urfave.Context) (*experiments.File, experiments.Options, er
 	}
 	return file, experiments.Options{
 		Out: out, Data: c.String("data"), Only: c.String("only"), Device: device, Workers: c.Int("workers"),
-		Library: c.String("ort-lib"), Decoder: c.String("decoder"), FxVersion: version(),
+		Library: c.String("ort-lib"), Decoder: c.String("decoder"), Lock: lockfile.At(c.String("lock")), FxVersion: version(),
 	}, err
 }
 

@@ -7,6 +7,7 @@ import (
 	urfave "github.com/urfave/cli/v2"
 
 	"fx/extract"
+	"fx/internal/lockfile"
 	"fx/internal/ort"
 )
 
@@ -16,6 +17,11 @@ func networkFlags() []urfave.Flag {
 		&urfave.StringFlag{Name: "weights", Usage: "weights `FILE` (.safetensors, .pth), or seed:N for random ones; default: look for the official ones"},
 		&urfave.StringFlag{Name: "feature-tensor", Usage: "`NAME` of the tensor to cache, for an ONNX file that does not say"},
 	}
+}
+
+// lockFlag is for commands that fetch or look for weights and photos.
+func lockFlag() urfave.Flag {
+	return &urfave.StringFlag{Name: "lock", Usage: "`FILE` that names by SHA-256 what fx fetches and finds; obeyed where it is there, extended by what it lacks"}
 }
 
 // deviceFlags choose where and how a network runs.
@@ -41,7 +47,7 @@ func embedderOptions(c *urfave.Context) (extract.EmbedderOptions, error) {
 	return extract.EmbedderOptions{
 		Network: extract.NetworkOptions{
 			Backbone: c.String("backbone"), Weights: c.String("weights"), FeatureTensor: c.String("feature-tensor"),
-			Resize: c.Int("resize"), Crop: c.Int("crop"),
+			Resize: c.Int("resize"), Crop: c.Int("crop"), Lock: lockfile.At(c.String("lock")),
 		},
 		Device: device, Precision: c.String("precision"), BatchSize: c.Int("batch-size"), Workers: c.Int("workers"), Library: c.String("ort-lib"),
 	}, err
@@ -66,6 +72,7 @@ func extractCommand(out *output) *urfave.Command {
 			&urfave.StringFlag{Name: "train-split", Value: "train", Usage: "the split that --views augments"},
 			&urfave.StringFlag{Name: "exif", Value: "ignore", Usage: "orientation tag: ignore (as torchvision does) or apply"},
 			fastDecodeFlag(),
+			lockFlag(),
 			&urfave.StringFlag{Name: "on-bad-image", Value: "skip", Usage: "skip or fail"},
 			&urfave.StringSliceFlag{Name: "extensions", Usage: "take files with these endings too, such as .gif"},
 			&urfave.StringFlag{Name: "shard", Usage: "i/n: compute only this part, 0 ≤ i < n; auto or auto/n reads the array task of Slurm or Kubernetes"},

@@ -11,6 +11,7 @@ import (
 	"fx/finetune"
 	"fx/finetune/artifacts"
 	"fx/internal/fail"
+	"fx/internal/lockfile"
 	"fx/internal/ort"
 )
 
@@ -48,6 +49,7 @@ func finetuneFlags() []urfave.Flag {
 		&urfave.StringFlag{Name: "data", Required: true, Usage: "`DIR` of photos"},
 		&urfave.StringFlag{Name: "out", Required: true, Usage: "`RUN` folder to write"},
 		&urfave.StringFlag{Name: "weights", Usage: "weights `FILE` (.safetensors, .pth) to start from, under the network's names, or seed:N; default: look for the official ones, or those in the ONNX file"},
+		lockFlag(),
 		&urfave.BoolFlag{Name: "scratch", Usage: "start a registered network from random weights, drawn by --seed as torchvision's constructors draw them"},
 		&urfave.BoolFlag{Name: "all-params", Usage: "train every parameter"},
 		&urfave.BoolFlag{Name: "head-only", Usage: "train the classifier alone"},
@@ -106,7 +108,7 @@ func finetuneOptions(c *urfave.Context) (finetune.Options, error) {
 	o := finetune.Options{
 		Network: extract.NetworkOptions{
 			Backbone: c.String("backbone"), Weights: c.String("weights"), Resize: c.Int("resize"), Crop: c.Int("crop"),
-			FeatureTensor: c.String("feature-tensor"),
+			FeatureTensor: c.String("feature-tensor"), Lock: lockfile.At(c.String("lock")),
 		},
 		Data: c.String("data"), Out: c.String("out"), Resume: c.Bool("resume"), Scratch: c.Bool("scratch"), HeadOnly: c.Bool("head-only"),
 		Epochs: c.Int("epochs"), BatchSize: c.Int("batch-size"), Accumulate: c.Int("accumulate"), LR: c.Float64("lr"),

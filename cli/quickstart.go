@@ -25,6 +25,7 @@ func quickstartCommand(out *output) *urfave.Command {
 			&urfave.StringFlag{Name: "weights", Usage: "weights `FILE` (.safetensors, .pth), or seed:N for random ones; default: look for the official ones"},
 			&urfave.StringSliceFlag{Name: "extensions", Usage: "take files with these endings too, such as .gif"},
 			fastDecodeFlag(),
+			lockFlag(),
 			&urfave.IntFlag{Name: "folds", Usage: "of the cross-validation", DefaultText: "5"},
 			&urfave.Uint64Flag{Name: "seed", Usage: "of the folds"},
 		}, deviceFlags()...),

@@ -16,6 +16,7 @@ import (
 	"fx/internal/experimentdir"
 	"fx/internal/fail"
 	"fx/internal/imaging"
+	"fx/internal/lockfile"
 	"fx/internal/machine"
 	"fx/internal/modeldir"
 	"fx/internal/ort"
@@ -25,13 +26,14 @@ import (
 
 // Options say where an experiment runs. The zero value serves.
 type Options struct {
-	Out     string     // EXPERIMENT folder; "" stands for File.DefaultOut
-	Data    string     // photos in place of the file's
-	Only    string     // pattern of the names of the runs to do, such as "*-finetune-*"; "" means all
-	Device  ort.Device // of all runs
-	Workers int        // goroutines that decode; 0 means one for each CPU
-	Library string     // path of libonnxruntime, "" to look for it
-	Decoder string     // of JPEG: "auto" (also ""), "turbojpeg" or "go"
+	Out     string        // EXPERIMENT folder; "" stands for File.DefaultOut
+	Data    string        // photos in place of the file's
+	Only    string        // pattern of the names of the runs to do, such as "*-finetune-*"; "" means all
+	Device  ort.Device    // of all runs
+	Workers int           // goroutines that decode; 0 means one for each CPU
+	Library string        // path of libonnxruntime, "" to look for it
+	Decoder string        // of JPEG: "auto" (also ""), "turbojpeg" or "go"
+	Lock    lockfile.Lock // obeyed and extended beside Out's own
 
 	FxVersion string // for the records
 }
@@ -55,6 +57,7 @@ type matrix struct {
 	record   experimentdir.Experiment
 	runs     []planned                    // one for each of record.Runs
 	missing  []string                     // backbones whose pretrained weights can't be had
+	inputs   []lockfile.Input             // what was fetched or found
 	earlier  map[string]experimentdir.Run // of the record so far, by name
 }
 
@@ -116,10 +119,11 @@ func (m *matrix) findPhotos(ctx context.Context, report progress.Reporter) error
 	case dir != "":
 		*data = experimentdir.Data{Dir: dir, Origin: "--data"}
 	case m.file.Data == Tutorial:
-		found, err := sample.Photos(ctx, sample.Options{}, report)
+		found, err := sample.Photos(ctx, sample.Options{Lock: m.lock()}, report)
 		if err != nil {
 			return err
 		}
+		m.inputs = append(m.inputs, found.Inputs...)
 		if found.Origin == sample.DrawnName && m.foresees {
 			m.note("the tutorial's photos can't be had here: the estimate is one for a few drawn pictures; a run needs --data or FX_DATA_DIR")
 		} else if found.Origin == sample.DrawnName {
@@ -152,6 +156,15 @@ func (m *matrix) checkSplits() error {
 	}
 	return fail.New(fail.Usage, "Make folders train/ and val/ with a folder a class in each, or name the splits in the file's settings: train-split, val-split.",
 		"the photos in %s have no split to %s", m.record.Data.Dir, what)
+}
+
+// lock is what the photos and weights that fx finds are held to. In a folder
+// that is no experiment yet, lock.json is somebody else's.
+func (m *matrix) lock() lockfile.Lock {
+	if experimentdir.Is(m.options.Out) {
+		return m.options.Lock.In(m.options.Out)
+	}
+	return m.options.Lock
 }
 
 // note keeps what must stand beside the results.
@@ -202,6 +215,7 @@ func (m *matrix) add(ctx context.Context, backbone Network, report progress.Repo
 					}
 				}
 				p.network.Weights, run.Weights, run.Seeded = network.weights, network.label, network.seeded
+				p.network.LookedFor = network.lookedFor
 			}
 			m.place(&run, settings, network.sha256)
 			m.record.Runs, m.runs = append(m.record.Runs, run), append(m.runs, p)

@@ -48,6 +48,9 @@ func Run(ctx context.Context, file *File, o Options, report progress.Reporter) (
 	if err := m.save(); err != nil {
 		return m.record, err
 	}
+	if err := m.lock().Hold(ctx, m.inputs...); err != nil {
+		return m.record, err
+	}
 	if done := selected - len(todo); done > 0 {
 		report.Note(fmt.Sprintf("%d of %d runs are done already", done, selected))
 	}

@@ -2,12 +2,14 @@ package experiments
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
 
 	"fx/extract"
 	"fx/internal/fail"
+	"fx/internal/lockfile"
 	"fx/internal/progress"
 )
 
@@ -17,16 +19,18 @@ type weightsFound struct {
 	label   string // for people
 	sha256  string
 	seeded  bool // random, so that no result says anything of the network
+
+	lookedFor bool // as of extract.NetworkOptions
 }
 
 // findWeights finds a backbone's weights, or those that take their place.
 func (m *matrix) findWeights(ctx context.Context, backbone Network, o extract.NetworkOptions, report progress.Reporter) (weightsFound, error) {
-	o.Weights = backbone.Weights
+	o.Weights, o.Lock = backbone.Weights, m.lock()
 	if o.Weights != "" && !strings.HasPrefix(o.Weights, seedPrefix) {
 		o.Weights = m.file.relative(o.Weights)
 	}
 	opened, err := extract.OpenNetwork(ctx, o, report)
-	if err != nil && o.Weights == "" && !isFile(backbone.Name) && m.file.WeightsIfMissing != "" && ctx.Err() == nil {
+	if err != nil && o.Weights == "" && !isFile(backbone.Name) && m.file.WeightsIfMissing != "" && ctx.Err() == nil && !errors.Is(err, lockfile.ErrHeld) {
 		report.Note(fmt.Sprintf("the weights of %s can't be had: its runs take random ones, %s", backbone.Name, m.file.WeightsIfMissing))
 		m.missing = append(m.missing, backbone.Name)
 		o.Weights = m.file.WeightsIfMissing
@@ -41,12 +45,13 @@ func (m *matrix) findWeights(ctx context.Context, backbone Network, o extract.Ne
 	}
 	if err != nil {
 		hint := ""
-		if fail.KindOf(err) == fail.Model && o.Weights == "" && !isFile(backbone.Name) {
+		if !errors.Is(err, lockfile.ErrHeld) && fail.KindOf(err) == fail.Model && o.Weights == "" && !isFile(backbone.Name) {
 			hint = fmt.Sprintf("Put them into FX_WEIGHTS_DIR, name a file in the experiment ({name: %s, weights: FILE}), or give --weights-if-missing seed:0 for random ones.", backbone.Name)
 		}
 		return weightsFound{}, fail.Wrap(fail.KindOf(err), err, hint, "the backbone %s", backbone.Name)
 	}
-	found := weightsFound{weights: opened.Weights, label: filepath.Base(opened.Weights), sha256: opened.WeightsSHA256}
+	m.inputs = append(m.inputs, opened.Inputs...)
+	found := weightsFound{weights: opened.Weights, label: filepath.Base(opened.Weights), sha256: opened.WeightsSHA256, lookedFor: len(opened.Inputs) > 0}
 	if strings.HasPrefix(opened.Weights, seedPrefix) {
 		found.label, found.seeded = opened.Weights, true
 	}

@@ -12,6 +12,7 @@ import (
 
 	"fx/backbones"
 	"fx/internal/fail"
+	"fx/internal/lockfile"
 	"fx/internal/onnx"
 	"fx/internal/onnx/pb"
 	"fx/internal/preprocess"
@@ -27,6 +28,9 @@ type NetworkOptions struct {
 	Resize, Crop  int    // pixels, 0 for the network's own
 	FeatureTensor string // of a user's ONNX file, "" for what the file says
 	SHA256        string // that the weights must have, "" for any
+
+	Lock      lockfile.Lock // obeyed where weights are looked for; Network.Inputs are what it is to hold
+	LookedFor bool          // Weights is a file that was looked for before, not one that the user named
 }
 
 // Network is a network whose weights are known by hash, not yet on a device.
@@ -35,8 +39,9 @@ type Network struct {
 	Weights       string // absolute path of the file, or "seed:N"
 	WeightsOrigin string // where the file was found
 	WeightsSHA256 string
-	Found         []string // places that did not serve, and what was taken in the end
-	Notes         []string // that belong wherever results are shown
+	Found         []string         // places that did not serve, and what was taken in the end
+	Notes         []string         // that belong wherever results are shown
+	Inputs        []lockfile.Input // the weights, where fx found or fetched them
 
 	model *pb.ModelProto        // of a user's ONNX file
 	file  backbones.FileOptions // with which it was opened
@@ -134,13 +139,20 @@ func (n *Network) openRegistered(ctx context.Context, o NetworkOptions, report p
 	if text, ok := strings.CutPrefix(o.Weights, seedPrefix); ok {
 		return n.seedWeights(text, o)
 	}
-	found, err := source.Find(ctx, source.Request{Name: b.Name, Official: b.Weights, Explicit: o.Weights}, report)
+	found, err := source.Find(ctx, source.Request{Name: b.Name, Official: b.Weights, Explicit: o.Weights, Lock: o.Lock}, report)
 	if err != nil {
 		return err
 	}
+	if found.Input.Name != "" {
+		n.Inputs = []lockfile.Input{found.Input}
+	}
 	if strings.HasSuffix(found.Path, ".onnx") {
 		o.Weights, o.Backbone = "", found.Path
-		return n.openFile(o)
+		if err := n.openFile(o); err != nil || len(n.Inputs) == 0 {
+			return err
+		}
+		n.Inputs[0].SHA256 = n.WeightsSHA256 // of external data too, which the file's own does not cover
+		return o.Lock.Check(n.Inputs[0])
 	}
 	n.Weights, n.WeightsOrigin, n.Found = absolute(found.Path), found.Origin, found.Notes
 	var info weights.Info
@@ -148,6 +160,15 @@ func (n *Network) openRegistered(ctx context.Context, o NetworkOptions, report p
 		return err
 	}
 	n.WeightsSHA256 = info.SHA256
+	if info.SHA256 != found.SHA256 {
+		return fail.New(fail.Model, "Run it again.", "%s was written to while fx read it", found.Path)
+	}
+	if o.LookedFor {
+		n.Inputs = []lockfile.Input{source.InputOf(b.Name, found.Path, info.SHA256, info.Bytes)}
+		if err := o.Lock.Check(n.Inputs[0]); err != nil {
+			return err
+		}
+	}
 	n.noteRandom(n.state.Metadata[backbones.MetaWeights])
 	if o.SHA256 != "" && info.SHA256 != o.SHA256 {
 		return otherWeights(n.Weights, info.SHA256, o.SHA256)
@@ -204,7 +225,7 @@ func (n *Network) FileOptions() backbones.FileOptions { return n.file }
 // Description returns what n says of itself without its weights, which are
 // often the largest thing in memory. It can't be assembled.
 func (n *Network) Description() *Network {
-	return &Network{Backbone: n.Backbone, file: n.file, Weights: n.Weights, WeightsOrigin: n.WeightsOrigin, WeightsSHA256: n.WeightsSHA256, Found: n.Found, Notes: n.Notes}
+	return &Network{Backbone: n.Backbone, file: n.file, Weights: n.Weights, WeightsOrigin: n.WeightsOrigin, WeightsSHA256: n.WeightsSHA256, Found: n.Found, Notes: n.Notes, Inputs: n.Inputs}
 }
 
 // Preprocess is what the network expects of a photo.

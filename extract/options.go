@@ -1,6 +1,10 @@
 package extract
 
-import "time"
+import (
+	"time"
+
+	"fx/internal/lockfile"
+)
 
 // Options says what to extract, and where to.
 type Options struct {
@@ -24,7 +28,9 @@ type Options struct {
 	Wait          time.Duration // for a store that another process holds
 	VerifyContent bool          // hash every photo, not only those whose size or time changed
 	RowsPerShard  int           // of the store's files; 0 for store's choice
-	FxVersion     string        // for the manifest
+
+	Inputs    []lockfile.Input // besides the weights, such as photos that fx fetched: for the store's lock.json and Embedder.Network.Lock
+	FxVersion string           // for the manifest
 }
 
 // BadPhoto is a file that gave no row, and why.

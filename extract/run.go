@@ -55,6 +55,10 @@ func Run(ctx context.Context, o Options, report progress.Reporter) (Summary, err
 	if o.Views > 0 && o.TrainSplit != "" && !slices.Contains(photos.Splits, o.TrainSplit) && !slices.Equal(photos.Splits, []string{""}) {
 		return Summary{}, fail.New(fail.Usage, "Name one with --train-split: "+strings.Join(photos.Splits, ", ")+".", "%s has no split %q for --views to augment", o.Data, o.TrainSplit)
 	}
+	lock := o.Embedder.Network.Lock.In(o.Store)
+	if _, err := store.ReadManifest(o.Store); err == nil { // in a folder that is no store yet, lock.json is somebody else's
+		o.Embedder.Network.Lock = lock
+	}
 	e, err := NewEmbedder(ctx, o.Embedder, report)
 	if err != nil {
 		return Summary{}, err
@@ -65,6 +69,9 @@ func Run(ctx context.Context, o Options, report progress.Reporter) (Summary, err
 		return Summary{}, err
 	}
 	defer r.writer.Close()
+	if err := lock.Hold(ctx, slices.Concat(e.Network.Inputs, o.Inputs)...); err != nil {
+		return Summary{}, err
+	}
 	if err := r.fill(ctx); err != nil {
 		if ctx.Err() != nil {
 			err = fail.Wrap(fail.Interrupted, err, "What was finished is kept; the same command goes on from there.", "")

@@ -105,6 +105,9 @@ func Run(ctx context.Context, o Options, report progress.Reporter) (Result, erro
 	if o.Resume && !found {
 		report.Note(fmt.Sprintf("there is no run in %s to go on with: a new one begins", o.Out))
 	}
+	if err := o.Network.Lock.Hold(ctx, r.opened.Inputs...); err != nil {
+		return Result{}, err
+	}
 	if err := r.tidy(); err != nil {
 		return Result{}, fail.Wrap(fail.KindOf(err), err, "", "run %s", o.Out)
 	}

@@ -1,6 +1,7 @@
 package durable
 
 import (
+	"context"
 	"errors"
 	"path/filepath"
 	"testing"
@@ -23,4 +24,22 @@ func TestOneHoldsALock(t *testing.T) {
 	if _, err := Lock(filepath.Join(path, "inside a file")); err == nil || errors.Is(err, ErrLocked) {
 		t.Errorf("a path that can't be: %v", err)
 	}
+}
+
+func TestLockWait(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "lock")
+	release, err := Lock(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	if _, err := LockWait(ctx, path, cancel); !errors.Is(err, context.Canceled) {
+		t.Errorf("the wait did not end with its context: %v", err)
+	}
+	told := 0
+	again, err := LockWait(t.Context(), path, func() { told++; release() })
+	if err != nil || told != 1 {
+		t.Fatalf("%v, told %d times", err, told)
+	}
+	again()
 }

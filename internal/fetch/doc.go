@@ -13,6 +13,10 @@
 // in fx's cache ([Record]); a file that differs from its entry is refused. Two
 // processes that want the same file wait for each other.
 //
+// Every download ends, whatever the server does: it must send 1 KB/s over each
+// minute, a few tries in a row that gain less than that are the last ones, and no
+// more bytes are read than the file is known or said to have.
+//
 // Where there is no network the error is [ErrUnreachable], and its hint says
 // how to supply the file by hand.
 package fetch

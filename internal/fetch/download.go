@@ -14,26 +14,29 @@ import (
 	"strings"
 	"time"
 
+	"fx/internal/fail"
 	"fx/internal/progress"
 )
 
-// complete tries until the part holds the whole file.
+// complete tries until the part holds the whole file. Tries that gain less than
+// limits.quota count as failed; after limits.attempts of them in a row, or as
+// many starts from the first byte, it gives up. So it ends, whatever the server does.
 func (c *Client) complete(ctx context.Context, f File, p *part, report progress.Reporter) error {
-	attempts, pause := orDefault(c.Attempts, 4), orDefault(c.Backoff, 500*time.Millisecond)
+	l := c.limits()
 	meter := &meter{report: report, stage: "download " + filepath.Base(f.Path)}
 	defer meter.end()
-	for failed := 0; ; {
+	for failed, pause := 0, l.backoff; ; {
 		before := p.size
-		err := c.attempt(ctx, f, p, meter)
+		err := c.attempt(ctx, f, p, l, meter)
 		if err == nil {
 			return nil
 		}
-		if p.size > before {
-			failed, pause = 0, orDefault(c.Backoff, 500*time.Millisecond)
+		if p.size-before >= l.quota {
+			failed, pause = 0, l.backoff
 		}
 		failed++
 		var retry *retryError
-		if !errors.As(err, &retry) || failed >= attempts {
+		if !errors.As(err, &retry) || failed >= l.attempts || p.emptied >= l.attempts {
 			return err
 		}
 		wait := max(pause, min(retry.after, time.Minute))
@@ -57,7 +60,7 @@ func (e *retryError) Error() string { return e.err.Error() }
 func (e *retryError) Unwrap() error { return e.err }
 
 // attempt makes one request for what is missing, and appends it to the part.
-func (c *Client) attempt(ctx context.Context, f File, p *part, meter *meter) error {
+func (c *Client) attempt(ctx context.Context, f File, p *part, l limits, meter *meter) error {
 	if p.size > 0 && (p.state.validator() == "" || p.state.Length < 0) { // nothing tells whether the rest is of the same file
 		if err := p.truncate(); err != nil {
 			return err
@@ -77,30 +80,34 @@ func (c *Client) attempt(ctx context.Context, f File, p *part, meter *meter) err
 	if c.Transport == nil {
 		client.Transport = transport
 	}
-	stall := orDefault(c.Stall, 30*time.Second)
-	watchdog := time.AfterFunc(stall, func() { cancel(fmt.Errorf("%w: no byte for %v", ErrUnreachable, stall)) })
-	defer watchdog.Stop()
+	watch := l.watch(cancel)
+	defer watch.stop()
 	response, err := client.Do(request)
 	if err != nil {
 		return noAnswer(ctx, inner, err, p.size > 0)
 	}
 	defer func() { _ = response.Body.Close() }() // only read from
-	if done, err := f.accept(response, p); done || err != nil {
+	rest, err := f.accept(response, p)
+	if rest == 0 || err != nil {
 		return err
 	}
 	meter.begin(p)
-	body := &alive{response.Body, watchdog, stall}
-	writeErr, err := p.append(io.LimitReader(body, f.MaxBytes-p.size+1), meter)
+	end := p.size + rest
+	writeErr, err := p.append(io.LimitReader(watch.body(response.Body), rest+1), meter)
 	switch {
 	case writeErr != nil:
 		return writeErr // a full disk does not pass by waiting
-	case p.size > f.MaxBytes:
+	case p.size > end && p.state.Length < 0:
 		p.discard()
-		return fmt.Errorf("%w: more than %d bytes", ErrTooBig, f.MaxBytes)
+		return f.tooLong(end)
+	case p.size > end:
+		p.discard()
+		return &retryError{err: fmt.Errorf("%w: it announced %d bytes, and sends more", ErrInconsistent, rest)}
+	case err != nil && ctx.Err() != nil:
+		return ctx.Err()
+	case err != nil && context.Cause(inner) != nil: // the watch
+		return &retryError{err: context.Cause(inner)}
 	case err != nil:
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
 		return &retryError{err: fmt.Errorf("%w, after %d bytes: %w", ErrIncomplete, p.size, err)}
 	case p.state.Length >= 0 && p.size != p.state.Length:
 		return &retryError{err: fmt.Errorf("%w: %d bytes of %d", ErrIncomplete, p.size, p.state.Length)}
@@ -108,32 +115,73 @@ func (c *Client) attempt(ctx context.Context, f File, p *part, meter *meter) err
 	return nil
 }
 
-// accept readies the part for the body of the response. Done means that the part is whole already.
-func (f File) accept(r *http.Response, p *part) (done bool, err error) {
+// accept readies the part for the body of the response, and returns how many
+// bytes that may have; 0 where the part is whole already.
+func (f File) accept(r *http.Response, p *part) (rest int64, err error) {
 	switch {
 	case r.StatusCode == http.StatusPartialContent && p.size > 0:
-		start, total, ok := contentRange(r.Header.Get("Content-Range"))
-		if !ok || start != p.size || total != p.state.Length {
+		start, end, total, ok := contentRange(r.Header.Get("Content-Range"))
+		rest = end - start + 1
+		if !ok || start != p.size || total != p.state.Length || end < start || end >= total || r.ContentLength >= 0 && r.ContentLength != rest {
 			p.discard()
-			return false, &retryError{err: errors.New("the server gave another part than it was asked for")}
+			return 0, &retryError{err: fmt.Errorf("%w: it gave another part of the file than it was asked for", ErrInconsistent)}
 		}
-		return false, nil
+		return rest, nil
 	case r.StatusCode == http.StatusOK:
-		if r.ContentLength > f.MaxBytes {
-			return false, fmt.Errorf("%w: %d bytes, and the limit is %d", ErrTooBig, r.ContentLength, f.MaxBytes)
-		}
-		return false, p.restart(partState{URL: f.URL, ETag: r.Header.Get("ETag"), Modified: r.Header.Get("Last-Modified"), Length: r.ContentLength})
+		return f.acceptWhole(r, p)
 	case r.StatusCode == http.StatusRequestedRangeNotSatisfiable && p.size > 0:
 		if p.size == p.state.Length && r.Header.Get("Content-Range") == fmt.Sprintf("bytes */%d", p.size) {
-			return true, nil
+			return 0, nil
 		}
 		p.discard()
-		return false, &retryError{err: errors.New("the server has another file than before")}
+		return 0, &retryError{err: fmt.Errorf("%w: it has another file than before", ErrInconsistent)}
 	case r.StatusCode >= 500 || r.StatusCode == http.StatusRequestTimeout || r.StatusCode == http.StatusTooManyRequests:
 		seconds, _ := strconv.Atoi(r.Header.Get("Retry-After")) // a date counts as none
-		return false, &retryError{fmt.Errorf("%w: it answers %s", ErrUnreachable, r.Status), time.Duration(max(0, min(seconds, 60))) * time.Second}
+		return 0, &retryError{fmt.Errorf("%w: it answers %s", ErrUnreachable, r.Status), time.Duration(max(0, min(seconds, 60))) * time.Second}
 	}
-	return false, fmt.Errorf("%w: it answers %s", ErrRefused, r.Status)
+	return 0, fmt.Errorf("%w: it answers %s", ErrRefused, r.Status)
+}
+
+// acceptWhole is accept for the whole file.
+func (f File) acceptWhole(r *http.Response, p *part) (rest int64, err error) {
+	length := r.ContentLength
+	switch {
+	case length >= 0 && f.Bytes > 0 && length != f.Bytes:
+		return 0, f.otherLength(fmt.Sprintf("announces %d bytes", length))
+	case length > f.MaxBytes:
+		return 0, f.tooLong(length)
+	case length == 0:
+		return 0, fmt.Errorf("%w: it gives an empty file", ErrRefused)
+	}
+	err = p.restart(partState{URL: f.URL, ETag: r.Header.Get("ETag"), Modified: r.Header.Get("Last-Modified"), Length: length})
+	if length < 0 {
+		return f.MaxBytes, err
+	}
+	return length, err
+}
+
+// tooLong is the error for a body of n bytes or more.
+func (f File) tooLong(n int64) error {
+	switch {
+	case f.Bytes > 0:
+		return f.otherLength(fmt.Sprintf("sends more than %d bytes", f.Bytes))
+	case n > f.MaxBytes:
+		return fmt.Errorf("%w: %d bytes, and the limit is %d", ErrTooBig, n, f.MaxBytes)
+	}
+	return fmt.Errorf("%w: more than %d bytes", ErrTooBig, f.MaxBytes)
+}
+
+// otherLength is the error for a server that has another file than the known one.
+func (f File) otherLength(does string) error {
+	if f.seen.Bytes != f.Bytes {
+		return fmt.Errorf("%w: the server %s, and the file has %d", ErrDigest, does, f.Bytes)
+	}
+	hint := "The server's file has changed, or something between here and there changes files."
+	if path, err := entryPath(f.seen.Name); err == nil {
+		hint += fmt.Sprintf(" If you trust it, delete %s.", path)
+	}
+	return fail.Wrap(fail.Other, ErrDigest, hint, "the server %s, and at its first use (from %s) the file had %d and SHA-256 %s",
+		does, f.seen.From, f.seen.Bytes, f.seen.SHA256)
 }
 
 // noAnswer sorts the errors of the connection. Where not even a connection came
@@ -142,7 +190,7 @@ func noAnswer(ctx, inner context.Context, err error, before bool) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if cause := context.Cause(inner); cause != nil { // the watchdog
+	if cause := context.Cause(inner); cause != nil { // the watch
 		return &retryError{err: cause}
 	}
 	var certificate *tls.CertificateVerificationError
@@ -187,29 +235,15 @@ func stayEncrypted(request *http.Request, via []*http.Request) error {
 	return nil
 }
 
-// contentRange reads "bytes 5-9/10" as 5 and 10.
-func contentRange(header string) (start, total int64, ok bool) {
+// contentRange reads "bytes 5-9/10" as 5, 9 and 10.
+func contentRange(header string) (start, end, total int64, ok bool) {
 	rest, isBytes := strings.CutPrefix(header, "bytes ")
 	window, size, hasSize := strings.Cut(rest, "/")
-	first, _, hasFirst := strings.Cut(window, "-")
+	first, last, hasLast := strings.Cut(window, "-")
 	start, err := strconv.ParseInt(first, 10, 64)
-	total, err2 := strconv.ParseInt(size, 10, 64)
-	return start, total, isBytes && hasSize && hasFirst && err == nil && err2 == nil
-}
-
-// alive puts the watchdog off with every read that gives bytes.
-type alive struct {
-	io.Reader
-	watchdog *time.Timer
-	stall    time.Duration
-}
-
-func (a *alive) Read(b []byte) (int, error) {
-	n, err := a.Reader.Read(b)
-	if n > 0 {
-		a.watchdog.Reset(a.stall)
-	}
-	return n, err
+	end, err2 := strconv.ParseInt(last, 10, 64)
+	total, err3 := strconv.ParseInt(size, 10, 64)
+	return start, end, total, isBytes && hasSize && hasLast && errors.Join(err, err2, err3) == nil
 }
 
 // meter reports the bytes of one download, over all its tries.
@@ -242,7 +276,7 @@ func (m *meter) end() {
 	}
 }
 
-func orDefault[T int | time.Duration](v, standard T) T {
+func orDefault[T int | int64 | time.Duration](v, standard T) T {
 	if v == 0 {
 		return standard
 	}

@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -22,11 +23,13 @@ import (
 
 // What went wrong, for errors.Is. All are of kind fail.Other with a hint.
 var (
-	ErrUnreachable = errors.New("the server cannot be reached")                   // no network, or no answer in time
-	ErrRefused     = errors.New("the server refuses the file")                    // 404 and the like
-	ErrDigest      = errors.New("the file is not the one that it should be")      // wrong SHA-256
-	ErrTooBig      = errors.New("the file is bigger than fx takes")               // more than MaxBytes
-	ErrIncomplete  = errors.New("the connection ended before the file was whole") // over and over
+	ErrUnreachable  = errors.New("the server cannot be reached")                   // no network, or no answer in time
+	ErrRefused      = errors.New("the server refuses the file")                    // 404 and the like
+	ErrDigest       = errors.New("the file is not the one that it should be")      // wrong SHA-256 or length
+	ErrTooBig       = errors.New("the file is bigger than fx takes")               // more than MaxBytes
+	ErrIncomplete   = errors.New("the connection ended before the file was whole") // over and over
+	ErrTooSlow      = errors.New("the server sends too little")                    // less than Client.MinRate, over and over
+	ErrInconsistent = errors.New("the server contradicts itself")                  // in what it says of ranges and lengths, over and over
 )
 
 // File is what to fetch.
@@ -34,8 +37,11 @@ type File struct {
 	URL          string
 	Path         string                  // where to keep it; its folder is made
 	SHA256Prefix string                  // lower-case hex that its SHA-256 begins with, up to all 64 digits, or ""
+	Bytes        int64                   // its length where that is known: no other is taken; 0 is what the registry has, or unknown
 	MaxBytes     int64                   // refuse more; 0 is 4 GiB
 	Check        func(path string) error // looks at the content before it counts, or nil
+
+	seen Entry // what the registry has of it, zero before its first use
 }
 
 // Result is the file, whole and checked.
@@ -43,6 +49,7 @@ type Result struct {
 	Path       string
 	SHA256     string // in lower-case hex
 	Bytes      int64
+	Seen       Seen  // since when this machine knows it
 	Downloaded bool  // false where Path was there already
 	Resumed    int64 // bytes that an earlier try had left
 }
@@ -50,9 +57,11 @@ type Result struct {
 // Client says how patient to be. The zero value is ready for use.
 type Client struct {
 	Transport http.RoundTripper // nil: proxies from the environment, 10 s to connect
-	Attempts  int               // tries in a row without a new byte; 0 is 4
+	Attempts  int               // tries in a row that gain less than MinRate × Window bytes, and starts from the first byte; 0 is 4
 	Backoff   time.Duration     // pause after the first failed try, doubled after each; 0 is 500 ms
 	Stall     time.Duration     // how long no byte may come before a try counts as failed; 0 is 30 s
+	MinRate   int64             // bytes a second, over each Window, below which a try counts as failed; 0 is 1024
+	Window    time.Duration     // 0 is one minute
 }
 
 // Get fetches f with the zero Client.
@@ -64,16 +73,14 @@ func Get(ctx context.Context, f File, report progress.Reporter) (Result, error) 
 // recorded, and downloads it otherwise. Cancelling ctx keeps what has come.
 func (c *Client) Get(ctx context.Context, f File, report progress.Reporter) (Result, error) {
 	f.SHA256Prefix = strings.ToLower(f.SHA256Prefix)
-	if f.MaxBytes == 0 {
-		f.MaxBytes = 4 << 30
-	}
+	f.bound()
 	if err := os.MkdirAll(filepath.Dir(f.Path), 0o755); err != nil {
 		return Result{}, fail.Wrap(fail.Other, err, "Set FX_CACHE_DIR to a folder that fx may write.", "no folder to download into")
 	}
 	if result, err := f.cached(ctx); !errors.Is(err, fs.ErrNotExist) {
 		return result, err
 	}
-	unlock, err := lock(ctx, f.Path+".lock", func() {
+	unlock, err := durable.LockWait(ctx, f.Path+".lock", func() {
 		report.Note(fmt.Sprintf("waiting: another process downloads %s", filepath.Base(f.Path)))
 	})
 	if err != nil {
@@ -94,6 +101,21 @@ func (c *Client) Get(ctx context.Context, f File, report progress.Reporter) (Res
 	return result, err
 }
 
+// bound fills in what the file may have at most. A file that was seen before has
+// the length that it had then.
+func (f *File) bound() {
+	if f.MaxBytes == 0 {
+		f.MaxBytes = 4 << 30
+	}
+	if seen, err := Lookup(filepath.Base(f.Path)); err == nil { // of an unreadable entry Record will tell
+		f.seen = seen
+		f.Bytes = cmp.Or(f.Bytes, seen.Bytes)
+	}
+	if f.Bytes > 0 {
+		f.MaxBytes = min(f.MaxBytes, f.Bytes)
+	}
+}
+
 // cached checks the file that is there.
 func (f File) cached(ctx context.Context) (Result, error) {
 	sum, size, err := Sum(ctx, f.Path)
@@ -102,12 +124,13 @@ func (f File) cached(ctx context.Context) (Result, error) {
 	}
 	if !strings.HasPrefix(sum, f.SHA256Prefix) {
 		return Result{}, fail.Wrap(fail.Other, ErrDigest, fmt.Sprintf("Delete %s; the next run downloads it again.", f.Path),
-			"%s was damaged or changed: its SHA-256 is %s and must begin with %s", f.Path, sum, f.SHA256Prefix)
+			"%s was damaged or changed: its SHA-256 is %s and must %s", f.Path, sum, Demand(f.SHA256Prefix))
 	}
-	if err := Record(Entry{Name: filepath.Base(f.Path), SHA256: sum, Bytes: size, From: f.URL}); err != nil {
+	seen, err := Record(Entry{Name: filepath.Base(f.Path), SHA256: sum, Bytes: size, From: f.URL})
+	if err != nil {
 		return Result{}, err
 	}
-	return Result{Path: f.Path, SHA256: sum, Bytes: size}, nil
+	return Result{Path: f.Path, SHA256: sum, Bytes: size, Seen: seen}, nil
 }
 
 // download completes the part, checks it and gives it its name.
@@ -121,7 +144,11 @@ func (c *Client) download(ctx context.Context, f File, report progress.Reporter)
 	err = c.complete(ctx, f, p, report)
 	result.Resumed = p.resumed
 	if err != nil {
-		return result, fail.Wrap(fail.Other, err, f.byHand(), "downloading %s", f.URL)
+		hint := f.byHand()
+		if fail.HintOf(err) != "" { // a better one
+			hint = ""
+		}
+		return result, fail.Wrap(fail.Other, err, hint, "downloading %s", f.URL)
 	}
 	if err := p.sync(); err != nil {
 		return result, fail.Wrap(fail.Other, err, "", "downloading %s", f.URL)
@@ -129,7 +156,7 @@ func (c *Client) download(ctx context.Context, f File, report progress.Reporter)
 	if result.SHA256, result.Bytes, err = Sum(ctx, p.path); err != nil {
 		return result, fail.Wrap(fail.Other, err, "", "downloading %s", f.URL)
 	}
-	if err := f.verify(p.path, result); err != nil {
+	if result.Seen, err = f.verify(p.path, result); err != nil {
 		if errors.Is(err, ErrDigest) {
 			p.discard()
 		}
@@ -143,17 +170,25 @@ func (c *Client) download(ctx context.Context, f File, report progress.Reporter)
 }
 
 // verify decides whether the downloaded bytes count.
-func (f File) verify(part string, r Result) error {
+func (f File) verify(part string, r Result) (Seen, error) {
 	if !strings.HasPrefix(r.SHA256, f.SHA256Prefix) {
-		return fail.Wrap(fail.Other, ErrDigest, "Something between here and the server changes files: a proxy, or a page that wants a log-in. "+f.byHand(),
-			"%s gave %d bytes with SHA-256 %s, which must begin with %s", f.URL, r.Bytes, r.SHA256, f.SHA256Prefix)
+		return Seen{}, fail.Wrap(fail.Other, ErrDigest, "Something between here and the server changes files: a proxy, or a page that wants a log-in. "+f.byHand(),
+			"%s gave %d bytes with SHA-256 %s, which must %s", f.URL, r.Bytes, r.SHA256, Demand(f.SHA256Prefix))
 	}
 	if f.Check != nil {
 		if err := f.Check(part); err != nil {
-			return fail.Wrap(fail.Other, fmt.Errorf("%w: %w", ErrDigest, err), f.byHand(), "what %s gave", f.URL)
+			return Seen{}, fail.Wrap(fail.Other, fmt.Errorf("%w: %w", ErrDigest, err), f.byHand(), "what %s gave", f.URL)
 		}
 	}
 	return Record(Entry{Name: filepath.Base(f.Path), SHA256: r.SHA256, Bytes: r.Bytes, From: f.URL})
+}
+
+// Demand puts a prefix of a SHA-256 into words, as in "it must be 57934424…".
+func Demand(prefix string) string {
+	if isSHA256(prefix) {
+		return "be " + prefix
+	}
+	return "begin with " + prefix
 }
 
 // byHand is the hint for whoever has no network here.
@@ -163,7 +198,13 @@ func (f File) byHand() string {
 
 // Sum returns the SHA-256 of a file, in lower-case hex, and its length. Of a
 // large file that has not changed since it was last hashed, it is remembered.
+// A pipe or a device, which might never end, is not opened.
 func Sum(ctx context.Context, path string) (string, int64, error) {
+	if info, err := os.Stat(path); err != nil {
+		return "", 0, err
+	} else if !info.Mode().IsRegular() {
+		return "", 0, fmt.Errorf("%s is not a file", path)
+	}
 	file, err := os.Open(path)
 	if err != nil {
 		return "", 0, err

@@ -29,19 +29,19 @@ func TestDownloadThenCache(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := fetch.Result{Path: f.Path, SHA256: sum(text), Bytes: int64(len(text)), Downloaded: true}
-	if got != want {
-		t.Errorf("%+v, want %+v", got, want)
+	want := fetch.Result{Path: f.Path, SHA256: sum(text), Bytes: int64(len(text)), Downloaded: true, Seen: got.Seen}
+	if got != want || !got.Seen.Here {
+		t.Errorf("%+v, want %+v, first seen here", got, want)
 	}
 	wantFile(t, f, text)
 	if fmt.Sprint(w.begun) != "[download net.pth 160000 bytes]" || w.bytes != 160_000 || w.ended != 1 {
 		t.Errorf("reported %v, %d bytes, %d ends", w.begun, w.bytes, w.ended)
 	}
 	entry, err := fetch.Lookup("net.pth")
-	if err != nil || entry != (fetch.Entry{Version: 1, Name: "net.pth", SHA256: sum(text), Bytes: 160_000, From: f.URL}) {
+	if err != nil || entry != (fetch.Entry{Version: 1, Name: "net.pth", SHA256: sum(text), Bytes: 160_000, From: f.URL, FirstSeen: got.Seen.Since}) {
 		t.Errorf("entry %+v (%v)", entry, err)
 	}
-	want.Downloaded = false
+	want.Downloaded, want.Seen.Here = false, false
 	if again, err := fast.Get(t.Context(), f, w); err != nil || again != want || len(s.ranges) != 1 {
 		t.Errorf("the second time: %+v (%v) after %d requests", again, err, len(s.ranges))
 	}
@@ -303,7 +303,7 @@ func TestEntries(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 2 {
-		if err := fetch.Record(e); err != nil {
+		if _, err := fetch.Record(e); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -320,13 +320,13 @@ func TestEntries(t *testing.T) {
 		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		err := fetch.Record(e)
+		_, err := fetch.Record(e)
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), path) || fail.HintOf(err) == "" {
 			t.Errorf("%q: %v", content, err)
 		}
 	}
 	for _, name := range []string{"", ".", "..", "a/b", "../a"} {
-		if err := fetch.Record(fetch.Entry{Name: name}); err == nil {
+		if _, err := fetch.Record(fetch.Entry{Name: name}); err == nil {
 			t.Errorf("an entry for %q was written", name)
 		}
 	}

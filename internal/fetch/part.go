@@ -17,6 +17,7 @@ type part struct {
 	file    *os.File
 	size    int64
 	resumed int64 // how much of it an earlier run left
+	emptied int   // how often bytes were thrown away
 	state   partState
 }
 
@@ -82,6 +83,9 @@ func (p *part) restart(state partState) error {
 }
 
 func (p *part) truncate() error {
+	if p.size > 0 {
+		p.emptied++
+	}
 	p.size, p.resumed = 0, 0
 	if err := p.file.Truncate(0); err != nil {
 		return err

@@ -12,8 +12,9 @@
 //
 // Load vets a file before anything else sees it: sizes, counts, the length of
 // every tensor's data, names and the order of nodes. External data is read from
-// the model's own folder only, never through a link, and ends up in the model,
-// so that what was vetted is what runs. Every error is of kind [fail.Model] and
+// the model's own folder only, never through a link but for those of a Hugging
+// Face hub cache to its blobs, and ends up in the model, so that what was vetted
+// is what runs. Every error is of kind [fail.Model] and
 // names the file.
 //
 // # Editing

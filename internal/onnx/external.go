@@ -93,7 +93,8 @@ func (e *externalReader) inline(t *pb.TensorProto) error {
 }
 
 // open opens a file below the model's folder: a relative path without "..",
-// no component of it a link, its end a regular file.
+// no component of it a link, its end a regular file. In a Hugging Face hub cache
+// it may be a link to a blob.
 func (e *externalReader) open(location string) (*os.File, int64, error) {
 	if f := e.files[location]; f != nil {
 		info, err := f.Stat()
@@ -125,25 +126,46 @@ func (e *externalReader) open(location string) (*os.File, int64, error) {
 			return nil, 0, err
 		}
 		if info.Mode()&os.ModeSymlink != 0 {
+			if f, err := e.openBlob(location); i == len(location) && !errors.Is(err, errNoHub) {
+				return e.keep(location, f, err)
+			}
 			return nil, 0, fmt.Errorf("location %q goes through the link %s", location, location[:i])
 		}
 		last = info
 	}
-	if !last.Mode().IsRegular() { // checked before opening: a named pipe would block
-		return nil, 0, fmt.Errorf("location %q is not a regular file", location)
+	f, err := openRegular(e.root, location, last)
+	return e.keep(location, f, err)
+}
+
+// keep remembers an open file, and returns its size.
+func (e *externalReader) keep(location string, f *os.File, err error) (*os.File, int64, error) {
+	if err != nil {
+		return nil, 0, fmt.Errorf("location %q: %w", location, err)
 	}
-	f, err := e.root.Open(location)
+	e.files[location] = f
+	info, err := f.Stat()
 	if err != nil {
 		return nil, 0, err
 	}
+	return f, info.Size(), nil
+}
+
+// openRegular opens the regular file that Lstat described.
+func openRegular(root *os.Root, name string, described os.FileInfo) (*os.File, error) {
+	if !described.Mode().IsRegular() { // checked before opening: a named pipe would block
+		return nil, errors.New("not a regular file")
+	}
+	f, err := root.Open(name)
+	if err != nil {
+		return nil, err
+	}
 	info, err := f.Stat()
-	if err == nil && !os.SameFile(info, last) {
-		err = fmt.Errorf("location %q changed while it was opened", location)
+	if err == nil && !os.SameFile(info, described) {
+		err = errors.New("it changed while it was opened")
 	}
 	if err != nil {
 		f.Close()
-		return nil, 0, err
+		return nil, err
 	}
-	e.files[location] = f
-	return f, info.Size(), nil
+	return f, nil
 }

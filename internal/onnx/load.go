@@ -108,7 +108,14 @@ func ParseWith(data []byte, name string, options Options) (*pb.ModelProto, error
 }
 
 func readBounded(path string, limit int64) ([]byte, error) {
-	f, err := os.Open(path)
+	info, err := os.Stat(path)
+	if err == nil && !info.Mode().IsRegular() { // opening a pipe would wait for its writer
+		return nil, fail.New(fail.Model, "Give the path of the .onnx file itself.", "ONNX file %s is not a regular file", path)
+	}
+	var f *os.File
+	if err == nil {
+		f, err = os.Open(path)
+	}
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, fail.Wrap(fail.Usage, err, "Check the path.", "ONNX file")
 	}
@@ -116,12 +123,8 @@ func readBounded(path string, limit int64) ([]byte, error) {
 		return nil, fail.Wrap(fail.Model, err, "Check the path and its permissions.", "ONNX file")
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
+	if info, err = f.Stat(); err != nil {
 		return nil, fail.Wrap(fail.Model, err, "", "ONNX file %s", path)
-	}
-	if !info.Mode().IsRegular() {
-		return nil, fail.New(fail.Model, "Give the path of the .onnx file itself.", "ONNX file %s is not a regular file", path)
 	}
 	if info.Size() > limit {
 		return nil, fail.New(fail.Model, "Export the network with its weights as external data in the same folder, or take a smaller one.",

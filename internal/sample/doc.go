@@ -6,4 +6,7 @@
 // called hymenoptera_data nearby, fx's cache, and the address of PyTorch's
 // tutorial; without a network it draws a small set of pictures and says so.
 // Every step that did not serve is told, with the reason.
+//
+// Photos in fx's cache are held to their first use: the archive by its SHA-256,
+// which its publisher pins, the folder by that of all its files.
 package sample

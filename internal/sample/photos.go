@@ -10,39 +10,40 @@ import (
 
 	"fx/internal/fail"
 	"fx/internal/fetch"
+	"fx/internal/lockfile"
 	"fx/internal/paths"
 	"fx/internal/progress"
 )
 
-// The tutorial's photos: ants and bees, 244 for training and 153 for validation.
-const (
-	officialURL  = "https://download.pytorch.org/tutorial/hymenoptera_data.zip"
-	officialName = "hymenoptera_data"
-	officialSize = 47286322 // bytes of the zip
-)
+// officialName is what the tutorial's photos are called wherever they lie.
+const officialName = "hymenoptera_data"
 
 // DrawnName is what pictures drawn by fx are called wherever they are used.
 const DrawnName = "drawn pictures"
 
 // Options of Photos. The zero value looks everywhere.
 type Options struct {
-	Dir     string // the user's folder; nothing else is looked at
-	Offline bool   // nothing is downloaded
+	Dir     string        // the user's folder; nothing else is looked at
+	Offline bool          // nothing is downloaded
+	Lock    lockfile.Lock // that names the photos, unless the user does
 
-	url    string // of the zip, for tests
-	client fetch.Client
-	draw   func(ctx context.Context, dir string) error // nil is Draw
+	archive *archive // nil is official
+	client  fetch.Client
+	draw    func(ctx context.Context, dir string) error // nil is Draw
 }
 
 // Found is a folder of photos, with a folder a split and a folder a class in each.
 type Found struct {
 	Dir    string   `json:"dir"`
 	Origin string   `json:"origin"` // "--data", "FX_DATA_DIR", "a folder here", "fx's cache", "download" or DrawnName
-	Notes  []string `json:"notes"`  // every place that did not serve, and why
+	Notes  []string `json:"notes"`  // every place that did not serve, and why, and how well the photos are known
+
+	Inputs []lockfile.Input `json:"inputs,omitempty"` // what fx fetched, for a lock
 }
 
 // Photos finds photos. It fails only where the user named a folder that does
-// not exist, where ctx ends, or where not even the cache can be written.
+// not exist, where ctx ends, where not even the cache can be written, and, as
+// fail.Model, where the photos are not those of their first use or of the lock.
 func Photos(ctx context.Context, o Options, report progress.Reporter) (Found, error) {
 	f := Found{Notes: []string{}}
 	if o.Dir != "" {
@@ -61,12 +62,20 @@ func Photos(ctx context.Context, o Options, report progress.Reporter) (Found, er
 		return f, err
 	}
 	if isFolder(cached) {
-		return f.take(cached, "fx's cache")
+		return f.takeKnown(ctx, o.Lock, cached, "fx's cache", report)
 	}
-	if err := f.download(ctx, o, cached, report); err == nil {
-		return f.take(cached, "download")
+	wanted, locked, err := o.wanted()
+	if err != nil {
+		return f, err
+	}
+	if err := f.download(ctx, o, wanted, cached, report); err == nil {
+		return f.takeKnown(ctx, o.Lock, cached, "download", report)
 	} else if ctx.Err() != nil {
 		return f, ctx.Err()
+	} else if locked {
+		return f, fail.Wrap(fail.Model, fmt.Errorf("%w: %w", lockfile.ErrHeld, err),
+			"Take the photos from the machine that wrote the lock, and name their folder with --data or FX_DATA_DIR.",
+			"the lock names %s with SHA-256 %s, which can't be had", officialName+".zip", wanted.sha256)
 	} else {
 		if errors.Is(err, fetch.ErrUnreachable) {
 			err = fetch.ErrUnreachable // the address stands in the line before
@@ -90,6 +99,9 @@ func Photos(ctx context.Context, o Options, report progress.Reporter) (Found, er
 			return f, fail.Wrap(fail.KindOf(err), err, "Set FX_CACHE_DIR to a folder that fx may write.", "draw pictures in %s", drawn)
 		}
 	}
+	if _, _, err := f.know(ctx, drawn, report); err != nil {
+		return f, err
+	}
 	return f.take(drawn, DrawnName)
 }
 
@@ -101,28 +113,34 @@ func (f Found) take(dir, origin string) (Found, error) {
 	return f, nil
 }
 
+// takeKnown takes the folder in fx's cache where it is what it should be.
+func (f Found) takeKnown(ctx context.Context, lock lockfile.Lock, dir, origin string, report progress.Reporter) (Found, error) {
+	if err := f.hold(ctx, lock, dir, report); err != nil {
+		return f, err
+	}
+	return f.take(dir, origin)
+}
+
 func (f *Found) note(report progress.Reporter, line string) {
 	f.Notes = append(f.Notes, line)
 	report.Note(line)
 }
 
-func (f *Found) download(ctx context.Context, o Options, dir string, report progress.Reporter) error {
+func (f *Found) download(ctx context.Context, o Options, wanted archive, dir string, report progress.Reporter) error {
 	if o.Offline {
 		return fail.New(fail.Other, "", "downloading is switched off")
 	}
-	url := o.url
-	if url == "" {
-		url = officialURL
-	}
-	f.note(report, "no photos here; fetching the tutorial's ants and bees (47 MB) from "+url)
+	f.note(report, "no photos here; fetching the tutorial's ants and bees (47 MB) from "+wanted.url)
 	zipped := dir + ".zip"
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return err
 	}
-	if _, err := o.client.Get(ctx, fetch.File{URL: url, Path: zipped, MaxBytes: 10 * officialSize,
-		Check: func(part string) error { return checkZip(ctx, part) }}, report); err != nil {
+	got, err := o.client.Get(ctx, fetch.File{URL: wanted.url, Path: zipped, SHA256Prefix: wanted.sha256, Bytes: wanted.bytes, MaxBytes: maxArchiveBytes,
+		Check: func(part string) error { return checkZip(ctx, part) }}, report)
+	if err != nil {
 		return err
 	}
+	f.note(report, "the tutorial's photos: "+got.Seen.Say(got.SHA256))
 	if err := whole(dir, func(temporary string) error { return unzip(ctx, zipped, temporary) }); err != nil {
 		return err
 	}

@@ -149,7 +149,7 @@ func TestPhotosLooksInOrder(t *testing.T) {
 	served := zipOf(t, map[string]string{"hymenoptera_data/train/ants/a.jpg": "ant"}, nil)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, served) }))
 	defer server.Close()
-	o := Options{url: server.URL + "/hymenoptera_data.zip"}
+	o := Options{archive: &archive{url: server.URL + "/hymenoptera_data.zip"}}
 	expect := func(what, origin, dir string) {
 		t.Helper()
 		f, err := Photos(t.Context(), o, progress.Discard)
@@ -181,11 +181,18 @@ func TestPhotosLooksInOrder(t *testing.T) {
 func TestWithoutANetworkPicturesAreDrawn(t *testing.T) {
 	alone(t)
 	f, err := Photos(t.Context(), Options{Offline: true, draw: few}, progress.Discard)
-	if err != nil || f.Origin != DrawnName || len(f.Notes) == 0 || !strings.Contains(f.Notes[len(f.Notes)-1], DrawnName) {
+	if err != nil || f.Origin != DrawnName || !strings.Contains(strings.Join(f.Notes, "\n"), DrawnName) || len(f.Inputs) > 0 {
 		t.Fatalf("%+v, %v", f, err)
 	}
-	if n := len(files(t, f.Dir)); n != len(shapes)*3 {
-		t.Errorf("%d pictures", n)
+	drawn := files(t, f.Dir)
+	if len(drawn) != len(shapes)*3 {
+		t.Errorf("%d pictures", len(drawn))
+	}
+	if err := os.Remove(filepath.Join(f.Dir, drawn[0])); err != nil {
+		t.Fatal(err)
+	}
+	if f, err := Photos(t.Context(), Options{Offline: true, draw: few}, progress.Discard); fail.KindOf(err) != fail.Model || !strings.Contains(fail.HintOf(err), "Remove ") {
+		t.Errorf("with a picture less: %+v, %v", f, err)
 	}
 }
 
@@ -201,7 +208,7 @@ func TestABrokenZipFallsBackToPictures(t *testing.T) {
 	var served []byte
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(served) }))
 	defer server.Close()
-	o := Options{url: server.URL + "/x.zip", draw: few}
+	o := Options{archive: &archive{url: server.URL + "/x.zip"}, draw: few}
 	for _, served = range [][]byte{[]byte("<html>"), damaged} {
 		f, err := Photos(t.Context(), o, progress.Discard)
 		if err != nil || f.Origin != DrawnName {

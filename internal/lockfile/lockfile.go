@@ -1,0 +1,130 @@
+package lockfile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"fx/internal/durable"
+	"fx/internal/fail"
+)
+
+// Name is that of the lock in a STORE and in an EXPERIMENT.
+const Name = "lock.json"
+
+// ErrHeld tells that a lock names another file than the one at hand, or one that can't be had.
+var ErrHeld = errors.New("a lock file holds fx to another file")
+
+// Input is a file that fx fetched or found, or a folder of them.
+type Input struct {
+	Name   string `json:"name"` // what it serves as, the same on all machines: weights/resnet18, photos/hymenoptera_data.zip
+	File   string `json:"file"` // its own name, without folders
+	SHA256 string `json:"sha256"`
+	Bytes  int64  `json:"bytes"`
+
+	Path string `json:"-"` // where it lies on this machine, for messages
+}
+
+// Lock is the lock files that a command obeys, all of them. The zero value obeys none.
+type Lock []string
+
+// At returns the lock in the file that a user named, "" for none. Where the
+// path is a link, what it leads to is the lock.
+func At(path string) Lock {
+	if path == "" {
+		return nil
+	}
+	if real, err := filepath.EvalSymlinks(path); err == nil {
+		path = real
+	}
+	return Lock{path}
+}
+
+// In returns l together with the lock of a STORE or an EXPERIMENT.
+func (l Lock) In(folder string) Lock {
+	return append(Lock{filepath.Join(folder, Name)}, l...)
+}
+
+// Want returns the entry of the first lock that names the input. Errors are of
+// kind fail.Model where a lock is damaged or of an unknown version.
+func (l Lock) Want(name string) (Input, bool, error) {
+	for _, path := range l {
+		c, err := read(path)
+		if err != nil {
+			return Input{}, false, err
+		}
+		if wanted, found := c.find(name); found {
+			return wanted, true, nil
+		}
+	}
+	return Input{}, false, nil
+}
+
+// Check demands that every lock that names the input names this one: else the
+// error is ErrHeld, of kind fail.Model, with both SHA-256.
+func (l Lock) Check(in Input) error {
+	for _, path := range l {
+		c, err := read(path)
+		if err != nil {
+			return err
+		}
+		if err := c.check(in, path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Hold checks the inputs and adds those that a lock does not name. Each file is
+// whole at any time, and left as it is where nothing is to be added.
+func (l Lock) Hold(ctx context.Context, inputs ...Input) error {
+	for _, in := range inputs {
+		if err := in.check(); err != nil {
+			return fmt.Errorf("lock entry %q: %w", in.Name, err)
+		}
+		if err := l.Check(in); err != nil {
+			return err
+		}
+	}
+	for _, path := range l {
+		if err := extend(ctx, path, inputs); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// extend adds to one file what it lacks.
+func extend(ctx context.Context, path string, inputs []Input) error {
+	c, err := read(path)
+	if err != nil {
+		return err
+	}
+	if !c.lacks(inputs) {
+		return nil
+	}
+	const hint = "Name a file with --lock that fx may write, in a folder that is there."
+	release, err := durable.LockWait(ctx, filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".lock"), func() {})
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if err != nil {
+		return fail.Wrap(fail.Usage, err, hint, "the lock %s", path)
+	}
+	defer release()
+	if c, err = read(path); err != nil { // another process may have been faster
+		return err
+	}
+	for _, in := range inputs {
+		if err := c.check(in, path); err != nil {
+			return err
+		}
+		c.add(in)
+	}
+	text, err := c.encode()
+	if err != nil {
+		return err
+	}
+	return fail.Wrap(fail.Usage, durable.WriteBytes(path, text), hint, "the lock %s", path)
+}
