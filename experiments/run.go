@@ -31,7 +31,7 @@ func Run(ctx context.Context, file *File, o Options, report progress.Reporter) (
 		return experimentdir.Experiment{}, err
 	}
 	out := m.options.Out
-	if err := os.MkdirAll(out, 0o755); err != nil {
+	if err := os.MkdirAll(out, 0o777); err != nil {
 		return m.record, fail.Wrap(fail.Usage, err, "Choose a folder that fx may write with --out.", "experiment %s", out)
 	}
 	release, err := durable.Lock(filepath.Join(out, lockName))

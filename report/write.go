@@ -117,7 +117,7 @@ func (o Options) file() (string, error) {
 		return "", fail.New(fail.Usage, "Name a file such as report.html; the pictures go beside it.", "--out %s is no .html file", out)
 	}
 	if o.Out != "" {
-		if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil {
+		if err := os.MkdirAll(filepath.Dir(out), 0o777); err != nil {
 			return "", fail.Wrap(fail.Usage, err, "Choose a file in a folder that fx may write with --out.", "the folder of %s", out)
 		}
 	}

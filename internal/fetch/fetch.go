@@ -67,13 +67,13 @@ func (c *Client) Get(ctx context.Context, f File, report progress.Reporter) (Res
 	if f.MaxBytes == 0 {
 		f.MaxBytes = 4 << 30
 	}
-	if err := os.MkdirAll(filepath.Dir(f.Path), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(f.Path), 0o777); err != nil {
 		return Result{}, fail.Wrap(fail.Other, err, "Set FX_CACHE_DIR to a folder that fx may write.", "no folder to download into")
 	}
 	if result, err := f.cached(ctx); !errors.Is(err, fs.ErrNotExist) {
 		return result, err
 	}
-	unlock, err := lock(ctx, f.Path+".lock", func() {
+	unlock, err := durable.WaitLock(ctx, f.Path+".lock", func() {
 		report.Note(fmt.Sprintf("waiting: another process downloads %s", filepath.Base(f.Path)))
 	})
 	if err != nil {

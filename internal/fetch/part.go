@@ -44,7 +44,7 @@ func (s partState) validator() string {
 func openPart(target, url string) (*part, error) {
 	p := &part{path: target + ".part"}
 	var err error
-	if p.file, err = os.OpenFile(p.path, os.O_RDWR|os.O_CREATE, 0o644); err != nil {
+	if p.file, err = durable.Open(p.path, os.O_RDWR|os.O_CREATE); err != nil {
 		return nil, err
 	}
 	if p.size, err = p.file.Seek(0, io.SeekEnd); err != nil {

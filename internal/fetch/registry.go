@@ -35,10 +35,10 @@ func Record(e Entry) error {
 	if known, err := Lookup(e.Name); !errors.Is(err, fs.ErrNotExist) {
 		return known.compare(e, path, err)
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 		return fail.Wrap(fail.Other, err, "Set FX_CACHE_DIR to a folder that fx may write.", "recording the SHA-256 of %s", e.Name)
 	}
-	unlock, err := lock(context.Background(), filepath.Join(filepath.Dir(path), ".lock"), func() {})
+	unlock, err := durable.WaitLock(context.Background(), filepath.Join(filepath.Dir(path), ".lock"), func() {})
 	if err != nil {
 		return fail.Wrap(fail.Other, err, "Set FX_CACHE_DIR to a folder that fx may write.", "recording the SHA-256 of %s", e.Name)
 	}

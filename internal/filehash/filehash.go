@@ -57,7 +57,7 @@ func Remember(file *os.File, sum string) {
 	}
 	path, err := id.path()
 	if err == nil {
-		err = os.MkdirAll(filepath.Dir(path), 0o755)
+		err = os.MkdirAll(filepath.Dir(path), 0o777)
 	}
 	if err == nil {
 		_ = durable.WriteBytes(path, []byte(id.line(sum))) // a cache that may not be written to remembers nothing

@@ -123,7 +123,7 @@ func Save(dir string, m Model, p Params) error {
 	if _, err := os.Stat(filepath.Join(dir, "manifest.json")); err == nil {
 		return fail.New(fail.Usage, "Name another folder with --out.", "%s is an embedding store, not a place for a model", dir)
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return fail.Wrap(fail.Usage, err, "Choose a folder that fx may write with --out.", "model folder %s", dir)
 	}
 	path := filepath.Join(dir, modelFile)

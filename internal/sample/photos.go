@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"fx/internal/durable"
 	"fx/internal/fail"
 	"fx/internal/fetch"
 	"fx/internal/paths"
@@ -116,7 +117,7 @@ func (f *Found) download(ctx context.Context, o Options, dir string, report prog
 	}
 	f.note(report, "no photos here; fetching the tutorial's ants and bees (47 MB) from "+url)
 	zipped := dir + ".zip"
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(dir), 0o777); err != nil {
 		return err
 	}
 	if _, err := o.client.Get(ctx, fetch.File{URL: url, Path: zipped, MaxBytes: 10 * officialSize,
@@ -131,13 +132,13 @@ func (f *Found) download(ctx context.Context, o Options, dir string, report prog
 
 // whole makes dir appear with everything that fill writes, or not at all.
 func whole(dir string, fill func(temporary string) error) (err error) {
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(dir), 0o777); err != nil {
 		return err
 	}
 	if err := sweep(dir); err != nil {
 		return err
 	}
-	temporary, err := os.MkdirTemp(filepath.Dir(dir), filepath.Base(dir)+".tmp-*")
+	temporary, err := durable.MakeTempDir(filepath.Dir(dir), filepath.Base(dir)+".tmp-")
 	if err != nil {
 		return err
 	}
@@ -147,9 +148,6 @@ func whole(dir string, fill func(temporary string) error) (err error) {
 		}
 	}()
 	if err := fill(temporary); err != nil {
-		return err
-	}
-	if err := os.Chmod(temporary, 0o755); err != nil {
 		return err
 	}
 	if err := os.Rename(temporary, dir); err != nil && !isFolder(dir) { // another fx may have been faster

@@ -40,7 +40,7 @@ func (s *search) pythonPackage(ctx context.Context) (Found, error) {
 	if err != nil {
 		return Found{}, err
 	}
-	if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(target), 0o777); err != nil {
 		return Found{}, fail.Wrap(fail.Other, err, "Set FX_CACHE_DIR to a folder that fx may write.", "no cache for weights")
 	}
 	temporary, err := os.MkdirTemp("", "fx-package-")

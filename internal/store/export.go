@@ -138,7 +138,7 @@ func (x *export) file(path string, write func(w io.Writer) error) error {
 
 // exportNPY writes a folder of numpy files.
 func exportNPY(x *export, out string) ([]string, error) {
-	if err := os.MkdirAll(out, 0o755); err != nil {
+	if err := os.MkdirAll(out, 0o777); err != nil {
 		return nil, fail.Wrap(fail.Usage, err, "Name a folder that fx may make.", "cannot make the folder %s", out)
 	}
 	type part struct {

@@ -90,7 +90,7 @@ func OpenForWriting(ctx context.Context, dir string, manifest Manifest, options 
 func prepare(dir string) error {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return writeFailed(os.MkdirAll(dir, 0o755), dir, 0)
+		return writeFailed(os.MkdirAll(dir, 0o777), dir, 0)
 	}
 	if err != nil {
 		return fail.Wrap(fail.Usage, err, "Name a folder for the store.", "cannot use %s as a store", dir)
