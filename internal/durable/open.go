@@ -25,7 +25,7 @@ var ErrNotRegular = errors.New("it is not a regular file; remove it")
 // among the folders above it are followed.
 func Open(path string, flags int) (*os.File, error) {
 	refused := func(err error) error { return &fs.PathError{Op: "open", Path: path, Err: err} }
-	f, err := os.OpenFile(path, flags&^os.O_TRUNC|openFlags, fileMode) // nothing is emptied before it is known
+	f, err := os.OpenFile(path, flags&^os.O_TRUNC|writeFlags, fileMode) // nothing is emptied before it is known
 	if isLink(err) {
 		return nil, refused(ErrNotRegular)
 	}
@@ -39,7 +39,7 @@ func Open(path string, flags int) (*os.File, error) {
 	if err == nil && !info.Mode().IsRegular() {
 		err = refused(ErrNotRegular)
 	}
-	if err == nil && openFlags == 0 { // the system can't refuse a link itself
+	if err == nil && writeFlags == 0 { // the system can't refuse a link itself
 		if name, statErr := os.Lstat(path); statErr == nil && name.Mode()&fs.ModeSymlink != 0 {
 			err = refused(ErrNotRegular)
 		}
@@ -49,6 +49,24 @@ func Open(path string, flags int) (*os.File, error) {
 	}
 	if err != nil {
 		_ = f.Close() // the first error is the one to report
+		return nil, err
+	}
+	return f, nil
+}
+
+// OpenToRead opens the file path to read it. Links are followed, but a pipe or a
+// device is ErrNotRegular: nobody waits for its other end.
+func OpenToRead(path string) (*os.File, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|readFlags, 0)
+	if err != nil {
+		return nil, err
+	}
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = &fs.PathError{Op: "open", Path: path, Err: ErrNotRegular}
+	}
+	if err != nil {
+		_ = f.Close() // only read
 		return nil, err
 	}
 	return f, nil

@@ -4,7 +4,7 @@ package durable
 
 import "io/fs"
 
-const openFlags = 0
+const readFlags, writeFlags = 0, 0
 
 func isLink(error) bool { return false }
 

@@ -10,11 +10,14 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openFlags keep an open from following a link in the last component, and from
-// waiting for the other end of a pipe.
-const openFlags = unix.O_NOFOLLOW | unix.O_NONBLOCK
+// readFlags keep an open from waiting for the other end of a pipe, writeFlags from
+// following a link in the last component too.
+const (
+	readFlags  = unix.O_NONBLOCK
+	writeFlags = unix.O_NONBLOCK | unix.O_NOFOLLOW
+)
 
-// isLink tells the error of an open that openFlags kept from following a link.
+// isLink tells the error of an open that writeFlags kept from following a link.
 func isLink(err error) bool { return errors.Is(err, unix.ELOOP) }
 
 // links is how many names the file has, 1 where that is not known.
