@@ -1,6 +1,7 @@
 package outpath
 
 import (
+	"errors"
 	"io/fs"
 	"os"
 	"path"
@@ -8,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"fx/internal/durable"
 	"fx/internal/fail"
 )
 
@@ -20,6 +22,7 @@ type Folder struct {
 	names    []string  // patterns of what the command makes before its format file is there
 	parts    []string  // patterns of files that later commands read, and that no other output may replace
 	contains []*Folder // kinds whose format files belong to this kind too
+	locked   bool      // the command clears up itself, once it has the folder's lock
 }
 
 // In tells whether dir is a folder of this kind.
@@ -123,4 +126,12 @@ func matches(patterns []string, name string) bool {
 	})
 }
 
-func (f *Folder) tidy(t Target) error { return removeOrphansIn(t.Path) }
+func (f *Folder) tidy(t Target) error {
+	if f.locked {
+		return nil
+	}
+	if err := durable.RemoveStale(t.Path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}

@@ -12,7 +12,7 @@ var (
 	Store = &Folder{
 		what:  "an embedding store",
 		marks: []mark{{"manifest.json", storeKeys}},
-		names: storeNames,
+		names: storeNames, locked: true,
 	}
 	// Model is what fx fit-head writes.
 	Model = &Folder{
@@ -27,14 +27,14 @@ var (
 		marks:    []mark{{"run.json", []string{"format_version", "id", "status", "settings"}}},
 		names:    []string{"lock", "checkpoint"},
 		parts:    []string{"head.safetensors", "network.onnx"},
-		contains: []*Folder{Model},
+		contains: []*Folder{Model}, locked: true,
 	}
 	// Experiment is what fx experiment run fills.
 	Experiment = &Folder{
 		what:  "an experiment",
 		marks: []mark{{"experiment.json", []string{"format_version", "name", "runs"}}},
 		names: []string{"experiment.lock", "lock.json", "results.csv"},
-		parts: []string{"results.csv"},
+		parts: []string{"results.csv"}, locked: true,
 	}
 	// Artifacts is what fx artifacts generate writes.
 	Artifacts = &Folder{

@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 
-	"fx/internal/durable"
 	"fx/internal/fail"
 )
 
@@ -174,11 +173,4 @@ func first(dir string, n int) []fs.DirEntry {
 	defer func() { _ = d.Close() }() // only read
 	list, _ := d.ReadDir(n)          // likewise
 	return list
-}
-
-func removeOrphansIn(dir string) error {
-	if err := durable.RemoveStale(dir); !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	return nil
 }
