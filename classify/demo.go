@@ -74,7 +74,7 @@ func Demo(ctx context.Context, o DemoOptions, watch progress.Reporter) (DemoResu
 		return d, err
 	}
 	o.Embedder.Network = network
-	d.Store = filepath.Join(o.Out, "features-"+network.Backbone)
+	d.Store = filepath.Join(o.Out, "features-"+d.Backbone) // an ONNX file counts by its name
 	if err := outpath.Prepare(o.Force, outpath.Target{Kind: outpath.Store, Path: d.Store, Nested: true}); err != nil {
 		return d, err
 	}

@@ -194,7 +194,7 @@ func (s settings) diff(now settings) []string {
 // readRecord reads run.json. found is false where there is none.
 func readRecord(dir string) (rec record, found bool, err error) {
 	path := filepath.Join(dir, recordName)
-	text, err := os.ReadFile(path)
+	text, err := durable.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return rec, false, nil
 	} else if err != nil {

@@ -17,7 +17,7 @@ const (
 
 // ErrNotRegular tells that a name which is to be written is a link, a folder, a
 // pipe or a device.
-var ErrNotRegular = errors.New("it is not a regular file; remove it")
+var ErrNotRegular = errors.New("it is not a regular file")
 
 // Open opens the file path, with the flags of os.OpenFile and the mode 0666
 // less the umask where os.O_CREATE makes it. A link in the last component is
@@ -72,6 +72,16 @@ func OpenToRead(path string) (*os.File, error) {
 	return f, nil
 }
 
+// ReadFile is os.ReadFile through OpenToRead.
+func ReadFile(path string) ([]byte, error) {
+	f, err := OpenToRead(path)
+	if err != nil {
+		return nil, err
+	}
+	content, err := io.ReadAll(f)
+	return content, errors.Join(err, f.Close())
+}
+
 // OpenAppend opens the file path as Open does, and makes it where it is not
 // there, to write at its end. A file that has other names too, as in a copy made
 // of hard links, keeps its content under those.
@@ -111,7 +121,7 @@ func MakeDir(path string) error {
 	}
 	info, err := os.Lstat(path)
 	if err == nil && !info.IsDir() {
-		err = &fs.PathError{Op: "mkdir", Path: path, Err: errors.New("it is not a folder, or a link to one; remove it")}
+		err = &fs.PathError{Op: "mkdir", Path: path, Err: errors.New("it is not a folder of its own")}
 	}
 	return err
 }

@@ -173,7 +173,7 @@ const retrain = "Train it again with `fx fit-head` or `fx finetune`."
 func Load(dir string) (Model, Params, error) {
 	var m Model
 	path := filepath.Join(dir, modelFile)
-	text, err := os.ReadFile(path)
+	text, err := durable.ReadFile(path) // a pipe in its place must not block
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrInvalid) || errors.Is(err, syscall.ENOTDIR) {
 		hint := "A model is a folder that `fx fit-head`, `fx finetune` or `fx quickstart` wrote."
 		for _, inside := range []string{filepath.Join(dir, "model"), filepath.Join(filepath.Dir(dir), "model")} { // as of quickstart and demo

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"syscall"
 	"unicode/utf8"
 
 	"fx/internal/fail"
@@ -62,7 +63,7 @@ const damagedHint = "Get the file again: it is damaged, or not what its name say
 
 // readAll reads and hashes the file in one go, once its beginning shows that it can be weights.
 func readAll(path string, info *Info) ([]byte, error) {
-	f, err := os.Open(path)
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe must not block here
 	if err != nil {
 		return nil, fail.Wrap(fail.Usage, err, "Check the path of the weights file.", "weights")
 	}
