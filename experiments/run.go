@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -51,8 +52,8 @@ func Run(ctx context.Context, file *File, o Options, report progress.Reporter) (
 		return m.record, fail.Wrap(fail.Usage, err, "Choose a folder that fx may write with --out.", "experiment %s", out)
 	}
 	defer release()
-	if err := durable.RemoveStale(out); err != nil {
-		return m.record, fail.Wrap(fail.Other, err, "", "experiment %s", out)
+	if err := m.tidy(); err != nil {
+		return m.record, fail.Wrap(fail.KindOf(err), err, "", "experiment %s", out)
 	}
 	todo, selected := m.look()
 	if err := m.save(); err != nil {
@@ -70,6 +71,21 @@ func Run(ctx context.Context, file *File, o Options, report progress.Reporter) (
 	}
 	err = m.runAll(ctx, todo, newWatch(report, estimates, selected))
 	return m.placed(), err
+}
+
+// tidy removes the temporary files that killed processes left, also of runs that
+// are done and are not opened again.
+func (m *matrix) tidy() error {
+	dirs := []string{m.options.Out}
+	for i := range m.record.Runs {
+		dirs = append(dirs, m.dir(i), m.store(i))
+	}
+	for _, dir := range dirs {
+		if err := durable.RemoveStale(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
 }
 
 // runAll does the runs, one after the other.
