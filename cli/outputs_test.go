@@ -207,3 +207,26 @@ func TestForce(t *testing.T) {
 		})
 	}
 }
+
+// A report makes RUN/report-features anew where they are of an earlier training,
+// and leaves alone what somebody else keeps there.
+func TestAReportRemovesNoFolderOfOthers(t *testing.T) {
+	needRuntime(t)
+	dir := t.TempDir()
+	data, run := twoClasses(filepath.Join(dir, "photos")), filepath.Join(dir, "run")
+	succeed(t, training(data, run)...)
+	mine := filepath.Join(run, "report-features", "mine.txt")
+	if err := os.MkdirAll(filepath.Dir(mine), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(mine, []byte("mine"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	a := succeed(t, "report", run, "--device", "cpu")
+	if text, err := os.ReadFile(mine); err != nil || string(text) != "mine" {
+		t.Errorf("mine.txt: %q, %v", text, err)
+	}
+	if !strings.Contains(a.stderr, "report-features is not an embedding store") {
+		t.Errorf("it says %s", a.stderr)
+	}
+}

@@ -51,7 +51,7 @@ func openPart(target, url string) (*part, error) {
 		p.close()
 		return nil, err
 	}
-	text, err := os.ReadFile(p.path + ".json")
+	text, err := durable.ReadFile(p.path + ".json")
 	if err == nil {
 		err = json.Unmarshal(text, &p.state)
 	}
@@ -76,6 +76,9 @@ func (p *part) restart(state partState) error {
 	p.state = state
 	text, err := json.Marshal(state)
 	if err != nil {
+		return err
+	}
+	if err := durable.RemoveStaleOf(p.path + ".json"); err != nil {
 		return err
 	}
 	return durable.WriteBytes(p.path+".json", text)

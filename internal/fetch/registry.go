@@ -46,6 +46,9 @@ func Record(e Entry) error {
 	if known, err := Lookup(e.Name); !errors.Is(err, fs.ErrNotExist) { // another process was faster
 		return known.compare(e, path, err)
 	}
+	if err := durable.RemoveStaleOf(path); err != nil {
+		return fail.Wrap(fail.Other, err, "Set FX_CACHE_DIR to a folder that fx may write.", "recording the SHA-256 of %s", e.Name)
+	}
 	e.Version = entryVersion
 	text, err := json.MarshalIndent(e, "", "  ")
 	if err != nil {

@@ -159,6 +159,9 @@ func (s *search) unpack(ctx context.Context, dir, target string) error {
 		}
 	}
 	defer func() { _ = content.Close() }() // only read from
+	if err := durable.RemoveStaleOf(target); err != nil {
+		return err
+	}
 	return durable.WriteFile(target, func(w io.Writer) error {
 		hash := sha256.New()
 		n, err := io.Copy(io.MultiWriter(w, hash), io.LimitReader(untilDone{ctx, content}, maxPackaged+1))
