@@ -30,6 +30,13 @@ func TestNothingIsWrittenThroughAName(t *testing.T) {
 				}
 				return err
 			},
+			"Open to write alone": func(path string) error {
+				f, err := Open(path, os.O_WRONLY|os.O_CREATE)
+				if err == nil {
+					err = f.Close()
+				}
+				return err
+			},
 			"OpenAppend": func(path string) error {
 				f, err := OpenAppend(path)
 				if err == nil {
@@ -66,6 +73,33 @@ func TestNothingIsWrittenThroughAName(t *testing.T) {
 			if _, err := os.Stat(victim + "-missing"); err == nil {
 				t.Errorf("%s of %s made the file that the link names", what, name)
 			}
+		}
+	}
+}
+
+// A reader follows links, and waits for nobody.
+func TestReadFile(t *testing.T) {
+	dir := t.TempDir()
+	in := func(name string) string { return filepath.Join(dir, name) }
+	if err := errors.Join(os.WriteFile(in("file"), []byte("text"), 0o600), os.Symlink("file", in("link")), syscall.Mkfifo(in("pipe"), 0o600), os.Symlink("pipe", in("to pipe"))); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]error{"file": nil, "link": nil, "pipe": ErrNotRegular, "to pipe": ErrNotRegular, "missing": fs.ErrNotExist} {
+		ended := make(chan error, 1)
+		go func() {
+			text, err := ReadFile(in(name))
+			if err == nil && string(text) != "text" {
+				t.Errorf("%s holds %q", name, text)
+			}
+			ended <- err
+		}()
+		select {
+		case err := <-ended:
+			if !errors.Is(err, want) || (err == nil) != (want == nil) {
+				t.Errorf("%s: %v", name, err)
+			}
+		case <-time.After(10 * time.Second):
+			t.Fatalf("reading %s blocks", name)
 		}
 	}
 }
