@@ -21,6 +21,7 @@ type Folder struct {
 	begun    []mark    // format files of parts, which are there before the folder's own
 	names    []string  // patterns of what the command makes before its format file is there
 	parts    []string  // patterns of files that later commands read, and that no other output may replace
+	replaced []string  // folders in it that are replaced whole, with all that lies in them
 	contains []*Folder // kinds whose format files belong to this kind too
 	locked   bool      // the command clears up itself, once it has the folder's lock
 }
@@ -87,10 +88,26 @@ func (f *Folder) allow(t Target) error {
 		}
 	}
 	if own || marked(f.begun, t.Path, list) {
-		return nil
+		return f.keepsAll(t)
 	}
 	if foreign := f.foreign(t.Path, "", list); foreign != "" {
 		return fail.New(fail.Usage, orForce, "%s is not %s: it holds %s", t.Path, f.what, foreign)
+	}
+	return nil
+}
+
+// keepsAll refuses a folder of the kind in which something of others' would go
+// with what is replaced whole.
+func (f *Folder) keepsAll(t Target) error {
+	for _, name := range f.replaced {
+		list, err := os.ReadDir(filepath.Join(t.Path, name))
+		if err != nil {
+			continue // what is not there is not lost
+		}
+		if foreign := f.foreign(t.Path, name, list); foreign != "" {
+			return fail.New(fail.Usage, "Move it away, or remove it with --force.", "%s would be lost: %s is replaced whole",
+				filepath.Join(t.Path, filepath.FromSlash(foreign)), filepath.Join(t.Path, name))
+		}
 	}
 	return nil
 }

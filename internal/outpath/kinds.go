@@ -41,7 +41,7 @@ var (
 		what:  "the training graphs of `fx artifacts generate`",
 		marks: []mark{{"artifacts.json", []string{"format_version", "network", "classes", "parameters"}}},
 		names: slices.Concat([]string{"*_model.onnx", "checkpoint"}, within("checkpoint", checkpointNames)),
-		parts: []string{"*_model.onnx"},
+		parts: []string{"*_model.onnx"}, replaced: []string{"checkpoint"},
 	}
 	// Quickstart is what fx quickstart fills. Its summary is written last, and
 	// taken away while the rest is made anew.

@@ -90,6 +90,7 @@ func TestFolders(t *testing.T) {
 		{"a checkpoint for artifacts", outpath.Artifacts, []string{"state.json=" + checkpointMark, "model.safetensors"}, "holds a checkpoint"},
 		{"checkpoints without their run", outpath.Run, []string{"checkpoint/last/state.json=" + checkpointMark}, "it holds checkpoint/last"},
 		{"another training's checkpoints", outpath.Artifacts, []string{"checkpoint/epoch1.pt"}, "it holds checkpoint/epoch1.pt"},
+		{"artifacts whose checkpoint holds more", outpath.Artifacts, []string{"artifacts.json=" + artifactsMark, "checkpoint/state.json=" + checkpointMark, "checkpoint/epoch5.pt"}, "epoch5.pt would be lost"},
 		{"an experiment for a quickstart", outpath.Quickstart, []string{"experiment.json=" + experimentMark}, "holds an experiment"},
 		{"a model folder beside others", outpath.Demo, []string{"features-tiny/lock", "thesis.tex"}, "it holds thesis.tex"},
 		{"a model for exported features", outpath.NPY, []string{"model.json=" + modelMark}, "holds a model"},
