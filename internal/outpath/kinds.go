@@ -16,7 +16,7 @@ var (
 	}
 	// Model is what fx fit-head writes.
 	Model = &Folder{
-		what:  "a model of `fx fit-head`",
+		what:  "a model",
 		marks: []mark{{"model.json", []string{"format_version", "backbone", "head"}}},
 		names: modelNames,
 		parts: []string{"head.safetensors"},
