@@ -32,7 +32,7 @@ type Kind interface {
 const (
 	another   = "Choose another --out."
 	orForce   = "Choose another --out, or write there all the same with --force."
-	beside    = "Name a place beside the photos' folder with --out."
+	beside    = "Name a place beside the photos' folder with --out; --force writes there all the same."
 	removeIt  = "Remove it, or choose another --out."
 	otherFile = "Choose another --out, or replace the file with --force."
 )
