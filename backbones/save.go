@@ -6,6 +6,7 @@ import (
 
 	"fx/internal/fail"
 	"fx/internal/onnx"
+	"fx/internal/outpath"
 	"fx/internal/weights"
 )
 
@@ -16,21 +17,33 @@ import (
 //     load_state_dict(strict=True);
 //   - .onnx: the model of Assemble, with what FromFile needs in its metadata.
 func Save(path string, b Backbone, sd *weights.StateDict) error {
-	switch strings.ToLower(filepath.Ext(path)) {
-	case ".safetensors":
-		out, err := canonicalWeights(b, sd)
-		if err != nil {
-			return err
-		}
-		return weights.WriteSafetensors(path, out)
-	case ".onnx":
+	format, err := FormatOf(path)
+	if err != nil {
+		return err
+	}
+	if format == outpath.ONNX {
 		m, err := Assemble(b, sd)
 		if err != nil {
 			return err
 		}
 		return onnx.Save(path, m)
 	}
-	return fail.New(fail.Usage, "End the name of the file in .safetensors or .onnx.", "cannot tell the format of %s", path)
+	out, err := canonicalWeights(b, sd)
+	if err != nil {
+		return err
+	}
+	return weights.WriteSafetensors(path, out)
+}
+
+// FormatOf returns the kind of file that Save writes to path.
+func FormatOf(path string) (*outpath.File, error) {
+	switch strings.ToLower(filepath.Ext(path)) {
+	case ".safetensors":
+		return outpath.Safetensors, nil
+	case ".onnx":
+		return outpath.ONNX, nil
+	}
+	return nil, fail.New(fail.Usage, "End the name of the file in .safetensors or .onnx.", "cannot tell the format of %s", path)
 }
 
 // canonicalWeights returns sd under the names of the network, in the order of

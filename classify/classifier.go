@@ -23,6 +23,7 @@ type Options struct {
 	Model    string                  // MODEL folder
 	Embedder extract.EmbedderOptions // device and sizes; its Network.Weights overrides where the weights lie
 	Decoder  string                  // of JPEG: "auto" (also ""), "turbojpeg" or "go"
+	Force    bool                    // Export replaces whatever lies at its out, see outpath.Prepare
 }
 
 // classifier is a MODEL that is ready for photos.

@@ -11,6 +11,7 @@ import (
 	"fx/extract"
 	"fx/head"
 	"fx/internal/modeldir"
+	"fx/internal/outpath"
 	"fx/internal/progress"
 	"fx/internal/report"
 	"fx/internal/sample"
@@ -28,6 +29,7 @@ const (
 // DemoOptions of Demo. Only Out is needed.
 type DemoOptions struct {
 	Out       string // folder for everything that the demo makes
+	Force     bool   // even where it holds something else or lies inside the photos' folder, see outpath.Prepare
 	Data      string // photos; "" finds some, see sample.Photos
 	Embedder  extract.EmbedderOptions
 	Decoder   string
@@ -56,8 +58,14 @@ type DemoResult struct {
 // how it went. Whatever it can't find it replaces, and says so.
 func Demo(ctx context.Context, o DemoOptions, watch progress.Reporter) (DemoResult, error) {
 	start := time.Now()
+	if err := prepareDemo(o, o.Data); err != nil { // before anything is fetched
+		return DemoResult{}, err
+	}
 	photos, err := sample.Photos(ctx, sample.Options{Dir: o.Data, Lock: o.Embedder.Network.Lock}, watch)
 	if err != nil {
+		return DemoResult{}, err
+	}
+	if err := prepareDemo(o, photos.Dir); err != nil {
 		return DemoResult{}, err
 	}
 	d := DemoResult{Photos: photos, Model: filepath.Join(o.Out, "model"), Picture: filepath.Join(o.Out, "report.png"), Notes: photos.Notes}
@@ -66,13 +74,16 @@ func Demo(ctx context.Context, o DemoOptions, watch progress.Reporter) (DemoResu
 		return d, err
 	}
 	o.Embedder.Network = network
-	d.Store = filepath.Join(o.Out, "features-"+network.Backbone)
+	d.Store = filepath.Join(o.Out, "features-"+d.Backbone) // an ONNX file counts by its name
+	if err := outpath.Prepare(o.Force, outpath.Target{Kind: outpath.Store, Path: d.Store, Nested: true}); err != nil {
+		return d, err
+	}
 	if d.Extract, err = extract.Run(ctx, extract.Options{
-		Embedder: o.Embedder, Data: photos.Dir, Store: d.Store, Decoder: o.Decoder, FxVersion: o.FxVersion, Inputs: photos.Inputs,
+		Embedder: o.Embedder, Data: photos.Dir, Store: d.Store, Force: o.Force, Decoder: o.Decoder, FxVersion: o.FxVersion, Inputs: photos.Inputs,
 	}, watch); err != nil {
 		return d, err
 	}
-	fit := FitOptions{Features: d.Store, Out: d.Model, Head: head.Defaults(), Versions: map[string]string{"fx": o.FxVersion}}
+	fit := FitOptions{Features: d.Store, Out: d.Model, Force: o.Force, Head: head.Defaults(), Versions: map[string]string{"fx": o.FxVersion}}
 	if only, err := oneSplit(d.Store); err != nil {
 		return d, err
 	} else if only {
@@ -92,6 +103,13 @@ func Demo(ctx context.Context, o DemoOptions, watch progress.Reporter) (DemoResu
 	}
 	d.Seconds = time.Since(start).Seconds()
 	return d, nil
+}
+
+// prepareDemo refuses an o.Out that holds something else.
+func prepareDemo(o DemoOptions, photos string) error {
+	return outpath.Prepare(o.Force,
+		outpath.Target{Kind: outpath.Demo, Path: o.Out, Photos: photos},
+		outpath.Target{Kind: outpath.Model, Path: filepath.Join(o.Out, "model"), Nested: true})
 }
 
 // oneSplit tells whether the store has no second split to judge by.

@@ -11,6 +11,7 @@ import (
 	"fx/internal/fail"
 	"fx/internal/modeldir"
 	"fx/internal/onnx"
+	"fx/internal/outpath"
 	"fx/internal/progress"
 )
 
@@ -31,6 +32,10 @@ type ExportResult struct {
 func Export(ctx context.Context, o Options, out string, withPreprocessing bool, report progress.Reporter) (ExportResult, error) {
 	m, p, err := modeldir.Load(o.Model)
 	if err != nil {
+		return ExportResult{}, err
+	}
+	target := outpath.Target{Kind: outpath.ONNX, Path: out, Inputs: []string{m.Backbone.File, m.Backbone.Weights}}
+	if err := outpath.Prepare(o.Force, target); err != nil {
 		return ExportResult{}, err
 	}
 	e, err := embedderOf(ctx, m, extract.EmbedderOptions{Network: o.Embedder.Network}, report)

@@ -12,6 +12,7 @@ import (
 	"fx/head"
 	"fx/internal/fail"
 	"fx/internal/modeldir"
+	"fx/internal/outpath"
 	"fx/internal/progress"
 	"fx/internal/store"
 )
@@ -20,6 +21,7 @@ import (
 type FitOptions struct {
 	Features             string  // store folder
 	Out                  string  // MODEL folder to write
+	Force                bool    // even where it holds something else or lies inside the photos' folder, see outpath.Prepare
 	TrainSplit, ValSplit string  // names; "" means train and val, or what the store has
 	ValFraction          float64 // of the training photos to judge by, where the store has no val split
 	ClassWeights         string  // "none" (also "") or "auto": n/(classes·count), as scikit-learn's "balanced"
@@ -46,6 +48,13 @@ type FitResult struct {
 // Fit trains a head on the embeddings of a store, whose checksums it compares
 // first, and writes the MODEL. epoch, where not nil, is called after each.
 func Fit(ctx context.Context, o FitOptions, epoch func(head.Epoch), watch progress.Reporter) (FitResult, error) {
+	made, err := store.ReadManifest(o.Features)
+	if err != nil {
+		return FitResult{}, err
+	}
+	if err := outpath.Prepare(o.Force, outpath.Target{Kind: outpath.Model, Path: o.Out, Photos: made.Made.Data}); err != nil {
+		return FitResult{}, err
+	}
 	features, err := openVerified(ctx, o.Features, watch)
 	if err != nil {
 		return FitResult{}, err

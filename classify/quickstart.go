@@ -29,6 +29,7 @@ type QuickstartOptions struct {
 	Data       string   // folder of photos, a folder a class, with or without train/ and val/; or a .csv list
 	Extensions []string // that count as photos besides torchvision's
 	Out        string   // folder for all that it makes; "" is Data with -fx added
+	Force      bool     // even where Out holds something else or lies inside Data, see outpath.Prepare
 	Embedder   extract.EmbedderOptions
 	Decoder    string
 	FastDecode bool   // as in extract.Options
@@ -112,7 +113,7 @@ func (q *quickstart) extract(ctx context.Context) error {
 	s.Backbone, s.Weights, s.WeightsOrigin, s.Notes = opened.Backbone.Name, opened.Weights, opened.WeightsOrigin, append(s.Notes, notes...)
 	o.Embedder.Network, q.weights = network, network.Weights
 	s.Extract, err = extract.Run(ctx, extract.Options{
-		Embedder: o.Embedder, Data: o.Data, Extensions: o.Extensions, Store: s.Files.Features, Decoder: o.Decoder, EXIF: "apply", FastDecode: o.FastDecode, FxVersion: o.FxVersion,
+		Embedder: o.Embedder, Data: o.Data, Extensions: o.Extensions, Store: s.Files.Features, Force: o.Force, Decoder: o.Decoder, EXIF: "apply", FastDecode: o.FastDecode, FxVersion: o.FxVersion,
 	}, q.watch)
 	if err != nil && fail.KindOf(err) == fail.Usage {
 		return fail.Wrap(fail.Usage, err, "Name another folder with --out, or remove "+s.Files.Features+".", "the features of an earlier run")
@@ -153,7 +154,7 @@ func (q *quickstart) finish(ctx context.Context) (QuickstartSummary, error) {
 		return *s, err
 	}
 	exported, err := Export(ctx, Options{
-		Model: s.Files.Model, Embedder: extract.EmbedderOptions{Network: extract.NetworkOptions{Weights: q.weights}},
+		Model: s.Files.Model, Embedder: extract.EmbedderOptions{Network: extract.NetworkOptions{Weights: q.weights}}, Force: q.options.Force,
 	}, s.Files.Classifier, true, q.watch)
 	if err != nil {
 		return *s, err

@@ -7,6 +7,7 @@ import (
 
 	"fx/backbones"
 	"fx/internal/fail"
+	"fx/internal/outpath"
 )
 
 // quickstartOut is the folder beside the photos' own.
@@ -29,16 +30,19 @@ func checkQuickstart(o QuickstartOptions) error {
 		{o.Data, "model.json", photos, "a MODEL"},
 		{o.Data, "experiment.json", photos, "an experiment"},
 		{o.Data, quickstartJSON, photos, "what an earlier quickstart made"},
-		{o.Out, "manifest.json", "Name another folder with --out.", "an embedding store"},
-		{o.Out, "model.json", "Name another folder with --out.", "a MODEL"},
 	} {
 		if _, err := os.Stat(filepath.Join(c.dir, c.file)); err == nil {
 			return fail.New(fail.Usage, c.hint, "%s is %s (it holds %s), not a folder for this", c.dir, c.what, c.file)
 		}
 	}
-	inside, err := filepath.Rel(absolute(o.Data), absolute(o.Out))
-	if info, statErr := os.Stat(o.Data); err == nil && statErr == nil && info.IsDir() && inside != ".." && !strings.HasPrefix(inside, ".."+string(filepath.Separator)) {
-		return fail.New(fail.Usage, "Name a folder beside it with --out.", "--out %s lies inside the photos' folder %s, where it would be taken for a class", o.Out, o.Data)
+	files := quickstartFilesIn(o.Out)
+	if err := outpath.Prepare(o.Force,
+		outpath.Target{Kind: outpath.Quickstart, Path: o.Out, Photos: o.Data},
+		outpath.Target{Kind: outpath.Store, Path: files.Features, Nested: true},
+		outpath.Target{Kind: outpath.Model, Path: files.Model, Nested: true},
+		outpath.Target{Kind: outpath.ONNX, Path: files.Classifier},
+		outpath.Target{Kind: outpath.PNG, Path: files.Picture}); err != nil {
+		return err
 	}
 	if o.Embedder.Network.Backbone != "" {
 		if b, err := backbones.Lookup(o.Embedder.Network.Backbone); err == nil {

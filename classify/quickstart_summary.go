@@ -95,7 +95,7 @@ func quickstartFilesIn(out string) QuickstartFiles {
 // readQuickstart returns the summary of an earlier run whose files are all there.
 func readQuickstart(files QuickstartFiles) (QuickstartSummary, bool) {
 	var s QuickstartSummary
-	text, err := os.ReadFile(files.JSON)
+	text, err := durable.ReadFile(files.JSON)
 	if err != nil || json.Unmarshal(text, &s) != nil || s.FormatVersion != QuickstartVersion {
 		return s, false
 	}

@@ -28,7 +28,7 @@ func artifactsGenerateCommand(out *output) *urfave.Command {
 			"training_model.onnx and optimizer_model.onnx, eval_model.onnx and checkpoint/.",
 		Flags: []urfave.Flag{
 			&urfave.StringFlag{Name: "backbone", Required: true, Usage: "a `NAME` of `fx backbones list`, or an ONNX file"},
-			&urfave.StringFlag{Name: "out", Required: true, Usage: "`DIR` to write"},
+			&urfave.StringFlag{Name: "out", Required: true, Usage: "`DIR` to write"}, forceFlag(),
 			&urfave.IntFlag{Name: "classes", Usage: "of the classifier"},
 			&urfave.StringFlag{Name: "weights", Usage: "weights `FILE` (.safetensors, .pth), or seed:N; default: look for the official ones"},
 			&urfave.BoolFlag{Name: "head-only", Usage: "train the classifier alone (default: every parameter)"},
@@ -59,7 +59,7 @@ func artifactsGenerateCommand(out *output) *urfave.Command {
 					Backbone: c.String("backbone"), Weights: c.String("weights"), Resize: c.Int("resize"), Crop: c.Int("crop"),
 					FeatureTensor: c.String("feature-tensor"),
 				},
-				Classes: c.Int("classes"), HeadOnly: c.Bool("head-only"), Seed: c.Uint64("seed"), Out: c.String("out"), Library: c.String("ort-lib"),
+				Classes: c.Int("classes"), HeadOnly: c.Bool("head-only"), Seed: c.Uint64("seed"), Out: c.String("out"), Force: c.Bool("force"), Library: c.String("ort-lib"),
 				Graph: artifacts.Options{
 					Trainable: patterns(c.String("trainable")), Optimizer: optimizer(c), Batch: c.Int("batch-size"),
 					FrozenBatchNorm: c.Bool("frozen-bn"), LabelSmoothing: c.Float64("label-smoothing"),

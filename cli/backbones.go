@@ -11,6 +11,7 @@ import (
 	"fx/backbones"
 	"fx/extract"
 	"fx/internal/lockfile"
+	"fx/internal/outpath"
 )
 
 func backbonesCommand(out *output) *urfave.Command {
@@ -143,9 +144,14 @@ func backbonesSaveCommand(out *output) *urfave.Command {
 			"the .onnx file is the whole network, and `fx extract --backbone FILE.onnx` takes it too.",
 		ArgsUsage: "NAME",
 		Flags: append(networkFlags(),
-			&urfave.StringFlag{Name: "out", Required: true, Usage: "`FILE`.safetensors or FILE.onnx"}),
+			&urfave.StringFlag{Name: "out", Required: true, Usage: "`FILE`.safetensors or FILE.onnx"}, forceFlag()),
 		Action: func(c *urfave.Context) error {
 			name, err := oneArgument(c, "NAME")
+			if err != nil {
+				return err
+			}
+			path := c.String("out")
+			format, err := backbones.FormatOf(path)
 			if err != nil {
 				return err
 			}
@@ -153,7 +159,9 @@ func backbonesSaveCommand(out *output) *urfave.Command {
 			if err != nil {
 				return err
 			}
-			path := c.String("out")
+			if err := outpath.Prepare(c.Bool("force"), outpath.Target{Kind: format, Path: path, Inputs: []string{n.Weights}}); err != nil {
+				return err
+			}
 			state, err := n.State()
 			if err != nil {
 				return err

@@ -18,7 +18,7 @@ func demoCommand(out *output) *urfave.Command {
 		Description: "Photos: --data, FX_DATA_DIR, ./hymenoptera_data, fx's cache, the tutorial's ants and bees, else drawn\n" +
 			"pictures. Network: squeezenet1_1 where its weights are to be had, else one whose weights a Python package ships.",
 		Flags: append([]urfave.Flag{
-			&urfave.StringFlag{Name: "out", Value: "fx-demo", Usage: "`DIR` for all that it makes"},
+			&urfave.StringFlag{Name: "out", Value: "fx-demo", Usage: "`DIR` for all that it makes"}, forceFlag(),
 			&urfave.StringFlag{Name: "data", Usage: "`DIR` of photos"},
 			&urfave.StringFlag{Name: "backbone", Usage: "`NAME` of another network"},
 			&urfave.StringFlag{Name: "weights", Usage: "weights `FILE`, or seed:N for random ones"},
@@ -33,14 +33,14 @@ func demoCommand(out *output) *urfave.Command {
 				return err
 			}
 			d, err := classify.Demo(c.Context, classify.DemoOptions{
-				Out: c.String("out"), Data: c.String("data"), Embedder: embedder, Decoder: c.String("decoder"), FxVersion: version(),
+				Out: c.String("out"), Force: c.Bool("force"), Data: c.String("data"), Embedder: embedder, Decoder: c.String("decoder"), FxVersion: version(),
 			}, out.progress())
 			if err != nil {
 				return err
 			}
 			made, err := report.Write(c.Context, report.Options{
 				Runs: []string{d.Model}, Out: filepath.Join(c.String("out"), "report.html"), Embedder: embedder,
-				Decoder: c.String("decoder"), FxVersion: version(),
+				Force: c.Bool("force"), Decoder: c.String("decoder"), FxVersion: version(),
 			}, out.progress())
 			if err != nil {
 				return err

@@ -30,7 +30,7 @@ func experimentCommand(out *output) *urfave.Command {
 				ArgsUsage: "FILE",
 				Description: "FILE is a YAML file, or the name of one that fx has built in: " + strings.Join(experiments.Names(), ", ") + ".\n" +
 					"Interrupt it at will: the same command goes on where it stopped, and does nothing twice.",
-				Flags: append(experimentFlags(), lockFlag(), &urfave.BoolFlag{Name: "no-report", Usage: "leave out the report at the end"}),
+				Flags: append(experimentFlags(), lockFlag(), forceFlag(), &urfave.BoolFlag{Name: "no-report", Usage: "leave out the report at the end"}),
 				Action: func(c *urfave.Context) error {
 					file, options, err := experimentOf(c)
 					if err != nil {
@@ -109,7 +109,7 @@ func experimentOf(c *urfave.Context) (*experiments.File, experiments.Options, er
 		out = file.DefaultOut()
 	}
 	return file, experiments.Options{
-		Out: out, Data: c.String("data"), Only: c.String("only"), Device: device, Workers: c.Int("workers"),
+		Out: out, Force: c.Bool("force"), Data: c.String("data"), Only: c.String("only"), Device: device, Workers: c.Int("workers"),
 		Library: c.String("ort-lib"), Decoder: c.String("decoder"), Lock: lockfile.At(c.String("lock")), FxVersion: version(),
 	}, err
 }
@@ -127,7 +127,7 @@ func experimentReport(c *urfave.Context, o experiments.Options, watch progress.R
 		return "", nil
 	}
 	made, err := report.Write(c.Context, report.Options{
-		Runs: []string{o.Out}, Data: o.Data, Decoder: o.Decoder, FxVersion: o.FxVersion,
+		Runs: []string{o.Out}, Force: o.Force, Data: o.Data, Decoder: o.Decoder, FxVersion: o.FxVersion,
 		Embedder: extract.EmbedderOptions{Device: o.Device, Workers: o.Workers, Library: o.Library},
 	}, watch)
 	if err != nil {

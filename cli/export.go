@@ -17,7 +17,7 @@ func exportCommand(out *output) *urfave.Command {
 		Usage: "write backbone and head as one ONNX file for any ONNX Runtime",
 		Flags: []urfave.Flag{
 			&urfave.StringFlag{Name: "model", Required: true, Usage: "`MODEL` folder"},
-			&urfave.StringFlag{Name: "out", Required: true, Usage: "`FILE`.onnx to write"},
+			&urfave.StringFlag{Name: "out", Required: true, Usage: "`FILE`.onnx to write"}, forceFlag(),
 			&urfave.BoolFlag{Name: "with-preprocessing", Usage: "take one uint8 photo of any size, and resize and crop in the graph"},
 			&urfave.StringFlag{Name: "weights", Usage: "where the backbone's weights `FILE` lies now"},
 		},
@@ -28,6 +28,7 @@ func exportCommand(out *output) *urfave.Command {
 			options := classify.Options{
 				Model:    c.String("model"),
 				Embedder: extract.EmbedderOptions{Network: extract.NetworkOptions{Weights: c.String("weights")}},
+				Force:    c.Bool("force"),
 			}
 			r, err := classify.Export(c.Context, options, c.String("out"), c.Bool("with-preprocessing"), out.progress())
 			if err != nil {

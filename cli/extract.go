@@ -41,6 +41,11 @@ func fastDecodeFlag() urfave.Flag {
 	return &urfave.BoolFlag{Name: "fast-decode", Usage: "decode large JPEGs at 1/2, 1/4 or 1/8 of their size where that is enough: faster, other pixels"}
 }
 
+// forceFlag is for commands that write where --out tells them.
+func forceFlag() urfave.Flag {
+	return &urfave.BoolFlag{Name: "force", Usage: "write to --out whatever lies there; files with the names of the results are replaced"}
+}
+
 // embedderOptions reads networkFlags and deviceFlags.
 func embedderOptions(c *urfave.Context) (extract.EmbedderOptions, error) {
 	device, err := ort.ParseDevice(c.String("device"))
@@ -63,7 +68,7 @@ func extractCommand(out *output) *urfave.Command {
 		Flags: append([]urfave.Flag{
 			&urfave.StringFlag{Name: "backbone", Required: true, Usage: "a `NAME` of `fx backbones list`, or an ONNX file"},
 			&urfave.StringFlag{Name: "data", Required: true, Usage: "`DIR` of photos"},
-			&urfave.StringFlag{Name: "out", Required: true, Usage: "`STORE` folder to fill"},
+			&urfave.StringFlag{Name: "out", Required: true, Usage: "`STORE` folder to fill"}, forceFlag(),
 			&urfave.StringFlag{Name: "dtype", Value: "float32", Usage: "float32 or float16, of the cached values"},
 			&urfave.IntFlag{Name: "resize", Usage: "pixels of the shorter side after resizing (default: the network's)"},
 			&urfave.IntFlag{Name: "crop", Usage: "pixels of the centre crop (default: the network's input size)"},
@@ -88,7 +93,7 @@ func extractCommand(out *output) *urfave.Command {
 				return err
 			}
 			summary, err := extract.Run(c.Context, extract.Options{
-				Embedder: embedder, Data: c.String("data"), Store: c.String("out"), DType: c.String("dtype"),
+				Embedder: embedder, Data: c.String("data"), Store: c.String("out"), Force: c.Bool("force"), DType: c.String("dtype"),
 				Views: c.Int("views"), Seed: c.Uint64("seed"), TrainSplit: c.String("train-split"),
 				EXIF: c.String("exif"), Decoder: c.String("decoder"), FastDecode: c.Bool("fast-decode"), OnBadImage: c.String("on-bad-image"),
 				Extensions: c.StringSlice("extensions"), Shard: c.String("shard"), Wait: c.Duration("wait"),

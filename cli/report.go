@@ -19,7 +19,7 @@ func reportCommand(out *output) *urfave.Command {
 			"needs no network. What a run says of its val photos is computed again from its features; where there are\n" +
 			"none, as of a finetuned network, they are extracted once into RUN/report-features.",
 		Flags: append([]urfave.Flag{
-			&urfave.StringFlag{Name: "out", Usage: "`FILE.html` to write, pictures beside it (default: report.html in the one RUN, else fx-report.html)"},
+			&urfave.StringFlag{Name: "out", Usage: "`FILE.html` to write, pictures beside it (default: report.html in the one RUN, else fx-report.html)"}, forceFlag(),
 			&urfave.StringFlag{Name: "title", Usage: "of the report"},
 			&urfave.StringFlag{Name: "data", Usage: "`DIR` where the photos lie now (default: where the runs found them)"},
 		}, deviceFlags()...),
@@ -29,7 +29,7 @@ func reportCommand(out *output) *urfave.Command {
 				return err
 			}
 			made, err := report.Write(c.Context, report.Options{
-				Runs: c.Args().Slice(), Out: c.String("out"), Title: c.String("title"), Data: c.String("data"),
+				Runs: c.Args().Slice(), Out: c.String("out"), Force: c.Bool("force"), Title: c.String("title"), Data: c.String("data"),
 				Embedder: embedder, Decoder: c.String("decoder"), FxVersion: version(),
 			}, out.progress())
 			if err != nil {

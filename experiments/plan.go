@@ -27,6 +27,7 @@ import (
 // Options say where an experiment runs. The zero value serves.
 type Options struct {
 	Out     string        // EXPERIMENT folder; "" stands for File.DefaultOut
+	Force   bool          // even where Out holds something else or lies inside the photos' folder, see outpath.Prepare
 	Data    string        // photos in place of the file's
 	Only    string        // pattern of the names of the runs to do, such as "*-finetune-*"; "" means all
 	Device  ort.Device    // of all runs

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -14,6 +15,7 @@ import (
 	"fx/internal/experimentdir"
 	"fx/internal/fail"
 	"fx/internal/modeldir"
+	"fx/internal/outpath"
 	"fx/internal/progress"
 )
 
@@ -26,12 +28,21 @@ const lockName = "experiment.lock"
 // error then tells of all that failed. Errors besides: fail.Usage for files,
 // photos and weights that can't serve, fail.Locked where another process runs it.
 func Run(ctx context.Context, file *File, o Options, report progress.Reporter) (experimentdir.Experiment, error) {
+	if o.Out == "" {
+		o.Out = file.DefaultOut()
+	}
+	if err := outpath.Prepare(o.Force, outpath.Target{Kind: outpath.Experiment, Path: o.Out}); err != nil {
+		return experimentdir.Experiment{}, err
+	}
 	m, err := prepare(ctx, file, o, false, report)
 	if err != nil {
 		return experimentdir.Experiment{}, err
 	}
 	out := m.options.Out
-	if err := os.MkdirAll(out, 0o755); err != nil {
+	if err := outpath.Prepare(o.Force, outpath.Target{Kind: outpath.Experiment, Path: out, Photos: m.record.Data.Dir}); err != nil {
+		return m.record, err
+	}
+	if err := os.MkdirAll(out, 0o777); err != nil {
 		return m.record, fail.Wrap(fail.Usage, err, "Choose a folder that fx may write with --out.", "experiment %s", out)
 	}
 	release, err := durable.Lock(filepath.Join(out, lockName))
@@ -41,8 +52,8 @@ func Run(ctx context.Context, file *File, o Options, report progress.Reporter) (
 		return m.record, fail.Wrap(fail.Usage, err, "Choose a folder that fx may write with --out.", "experiment %s", out)
 	}
 	defer release()
-	if err := durable.RemoveStale(out); err != nil {
-		return m.record, fail.Wrap(fail.Other, err, "", "experiment %s", out)
+	if err := m.tidy(); err != nil {
+		return m.record, fail.Wrap(fail.KindOf(err), err, "", "experiment %s", out)
 	}
 	todo, selected := m.look()
 	if err := m.save(); err != nil {
@@ -63,6 +74,21 @@ func Run(ctx context.Context, file *File, o Options, report progress.Reporter) (
 	}
 	err = m.runAll(ctx, todo, newWatch(report, estimates, selected))
 	return m.placed(), err
+}
+
+// tidy removes the temporary files that killed processes left, also of runs that
+// are done and are not opened again.
+func (m *matrix) tidy() error {
+	dirs := []string{m.options.Out}
+	for i := range m.record.Runs {
+		dirs = append(dirs, m.dir(i), m.store(i))
+	}
+	for _, dir := range dirs {
+		if err := durable.RemoveStale(dir); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
 }
 
 // runAll does the runs, one after the other.
@@ -133,9 +159,14 @@ func (m *matrix) run(ctx context.Context, i int, report progress.Reporter) error
 // extract fills the store that runs of all seeds share, and trains a head on it.
 func (m *matrix) extract(ctx context.Context, i int, report progress.Reporter) error {
 	run, p, o := m.record.Runs[i], m.runs[i], m.options
+	if err := outpath.Prepare(o.Force,
+		outpath.Target{Kind: outpath.Store, Path: m.store(i), Nested: true},
+		outpath.Target{Kind: outpath.Model, Path: m.dir(i), Nested: true}); err != nil {
+		return err
+	}
 	filling := p.settings.extraction()
 	filling.Embedder = extract.EmbedderOptions{Network: p.network, Device: o.Device, Workers: o.Workers, Library: o.Library}
-	filling.Data, filling.Store, filling.Decoder, filling.FxVersion = m.record.Data.Dir, m.store(i), o.Decoder, o.FxVersion
+	filling.Data, filling.Store, filling.Force, filling.Decoder, filling.FxVersion = m.record.Data.Dir, m.store(i), o.Force, o.Decoder, o.FxVersion
 	summary, err := extract.Run(ctx, filling, report)
 	if err != nil {
 		return err
@@ -148,7 +179,7 @@ func (m *matrix) extract(ctx context.Context, i int, report progress.Reporter) e
 		m.record.SetStore(s)
 	}
 	_, err = classify.Fit(ctx, classify.FitOptions{
-		Features: m.store(i), Out: m.dir(i), TrainSplit: p.settings.TrainSplit, ValSplit: p.settings.ValSplit,
+		Features: m.store(i), Out: m.dir(i), Force: o.Force, TrainSplit: p.settings.TrainSplit, ValSplit: p.settings.ValSplit,
 		ClassWeights: p.settings.ClassWeights, Head: p.settings.head(run.Seed), Versions: map[string]string{"fx": o.FxVersion},
 	}, nil, report)
 	return err
@@ -157,10 +188,13 @@ func (m *matrix) extract(ctx context.Context, i int, report progress.Reporter) e
 // train trains the network, or goes on with it.
 func (m *matrix) train(ctx context.Context, i int, report progress.Reporter) error {
 	run, p, o := m.record.Runs[i], m.runs[i], m.options
+	if err := outpath.Prepare(o.Force, outpath.Target{Kind: outpath.Run, Path: m.dir(i), Nested: true}); err != nil {
+		return err
+	}
 	training := p.settings.training(run.Mode, run.Seed)
 	training.Network, training.Data, training.Out, training.Resume = p.network, m.record.Data.Dir, m.dir(i), finetune.Begun(m.dir(i)) || finetune.Finished(m.dir(i))
 	training.Device, training.Workers, training.Library, training.Decoder = o.Device, o.Workers, o.Library, o.Decoder
-	training.Terse, training.FxVersion = true, o.FxVersion
+	training.Terse, training.Force, training.FxVersion = true, o.Force, o.FxVersion
 	_, err := finetune.Run(ctx, training, report)
 	if err != nil && training.Resume && fail.KindOf(err) == fail.Usage {
 		err = fail.Wrap(fail.Usage, err, fmt.Sprintf("Remove %s to begin this run anew.", m.dir(i)), "")

@@ -13,6 +13,7 @@ type Options struct {
 	Extensions []string // that count as photos besides torchvision's
 	Splits     []string // names of those to extract; nil for all
 	Store      string   // folder to fill
+	Force      bool     // even where it holds something else or lies inside Data, see outpath.Prepare
 
 	DType      string // of the cached values: "float32" (also "") or "float16"
 	Views      int    // random augmentations of each photo of TrainSplit, besides the centre view

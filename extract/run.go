@@ -14,6 +14,7 @@ import (
 	"fx/internal/dataset"
 	"fx/internal/fail"
 	"fx/internal/imaging"
+	"fx/internal/outpath"
 	"fx/internal/progress"
 	"fx/internal/store"
 )
@@ -38,6 +39,9 @@ func Run(ctx context.Context, o Options, report progress.Reporter) (Summary, err
 	}
 	if o.OnBadImage != "" && o.OnBadImage != "skip" && o.OnBadImage != "fail" {
 		return Summary{}, fail.New(fail.Usage, "It is skip or fail.", "--on-bad-image %s", o.OnBadImage)
+	}
+	if err := outpath.Prepare(o.Force, outpath.Target{Kind: outpath.Store, Path: o.Store, Photos: o.Data}); err != nil {
+		return Summary{}, err
 	}
 	decoder, err := imaging.NewDecoder(imaging.Options{Decoder: o.Decoder, EXIF: o.EXIF, FastDecode: o.FastDecode})
 	if err != nil {
@@ -159,7 +163,7 @@ func (r *run) open(ctx context.Context, shard store.Shard) error {
 		r.manifest.Made = stored.Made
 	}
 	r.writer, err = store.OpenForWriting(ctx, r.options.Store, r.manifest,
-		store.WriteOptions{Shard: shard, Wait: r.options.Wait, Progress: r.report, RowsPerShard: r.options.RowsPerShard})
+		store.WriteOptions{Shard: shard, Wait: r.options.Wait, Progress: r.report, RowsPerShard: r.options.RowsPerShard, Force: r.options.Force})
 	if err != nil {
 		return err
 	}

@@ -52,13 +52,13 @@ func Example() {
 		return
 	}
 	defer os.RemoveAll(dir)
-	if err := photos(dir); err != nil {
+	if err := photos(filepath.Join(dir, "photos")); err != nil {
 		fmt.Println(err)
 		return
 	}
 	o := finetune.Defaults()
 	o.Network = extract.NetworkOptions{Backbone: "squeezenet1_1", Weights: "seed:0", Resize: 48, Crop: 48}
-	o.Data, o.Out = dir, filepath.Join(dir, "run")
+	o.Data, o.Out = filepath.Join(dir, "photos"), filepath.Join(dir, "run")
 	o.Epochs, o.BatchSize, o.HeadOnly, o.Device = 1, 2, true, ort.CPU
 	result, err := finetune.Run(context.Background(), o, progress.Discard)
 	if fail.KindOf(err) == fail.Device {

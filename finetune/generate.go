@@ -7,6 +7,7 @@ import (
 	"fx/finetune/artifacts"
 	"fx/finetune/autodiff/ortprobe"
 	"fx/internal/ort"
+	"fx/internal/outpath"
 	"fx/internal/progress"
 )
 
@@ -18,12 +19,16 @@ type GenerateOptions struct {
 	Graph    artifacts.Options
 	Seed     uint64 // of the fresh classifier
 	Out      string // folder to write
+	Force    bool   // even where it holds something else, see outpath.Prepare
 	Library  string // path of libonnxruntime, "" to look for it
 }
 
 // Generate writes a network's training graphs and the state they start from
 // into a folder, for training loops elsewhere. See artifacts.Read.
 func Generate(ctx context.Context, o GenerateOptions, report progress.Reporter) (artifacts.Info, error) {
+	if err := outpath.Prepare(o.Force, outpath.Target{Kind: outpath.Artifacts, Path: o.Out}); err != nil {
+		return artifacts.Info{}, err
+	}
 	library, err := ort.Find(o.Library)
 	if err != nil {
 		return artifacts.Info{}, err

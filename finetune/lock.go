@@ -26,7 +26,7 @@ type hold struct {
 func take(dir string) (*hold, error) {
 	_, err := os.Stat(dir)
 	h := &hold{dir: dir, made: errors.Is(err, fs.ErrNotExist)}
-	if err := os.MkdirAll(filepath.Join(dir, checkpointDir), 0o755); err != nil {
+	if err := durable.MakeDir(filepath.Join(dir, checkpointDir)); err != nil {
 		return nil, fail.Wrap(fail.Usage, err, otherFolder, "run %s", dir)
 	}
 	h.free, err = durable.Lock(filepath.Join(dir, lockName))

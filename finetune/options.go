@@ -17,6 +17,7 @@ type Options struct {
 	Data    string                 // folder with a train and a val split
 	Out     string                 // RUN folder
 	Resume  bool                   // go on where the run in Out ended
+	Force   bool                   // even where Out holds something else or lies inside Data, see outpath.Prepare
 
 	// Trainable are patterns of parameter names, such as "layer4.*", where *
 	// stands for any text; nil trains every parameter. HeadOnly trains the

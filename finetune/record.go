@@ -194,7 +194,7 @@ func (s settings) diff(now settings) []string {
 // readRecord reads run.json. found is false where there is none.
 func readRecord(dir string) (rec record, found bool, err error) {
 	path := filepath.Join(dir, recordName)
-	text, err := os.ReadFile(path)
+	text, err := durable.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return rec, false, nil
 	} else if err != nil {
@@ -234,14 +234,8 @@ func (o Options) earlier() (rec record, found bool, err error) {
 	if found {
 		return rec, found, nil
 	}
-	for _, other := range []struct{ file, what string }{
-		{filepath.Join(checkpointDir, lastName), "a checkpoint, and no " + recordName},
-		{"model.json", "a model of `fx fit-head`"},
-		{"manifest.json", "an embedding store"},
-	} {
-		if exists(filepath.Join(o.Out, other.file)) {
-			return rec, found, fail.New(fail.Usage, "Choose another --out.", "%s holds %s", o.Out, other.what)
-		}
+	if exists(filepath.Join(o.Out, checkpointDir, lastName)) {
+		return rec, found, fail.New(fail.Usage, "Choose another --out.", "%s holds a checkpoint, and no %s", o.Out, recordName)
 	}
 	return rec, found, nil
 }

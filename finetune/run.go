@@ -15,6 +15,7 @@ import (
 	"fx/internal/fail"
 	"fx/internal/kernels"
 	"fx/internal/ort"
+	"fx/internal/outpath"
 	"fx/internal/progress"
 )
 
@@ -83,6 +84,9 @@ func Run(ctx context.Context, o Options, report progress.Reporter) (Result, erro
 		o.Workers = runtime.GOMAXPROCS(0)
 	}
 	r := &run{options: o, report: report}
+	if err := outpath.Prepare(o.Force, outpath.Target{Kind: outpath.Run, Path: o.Out, Photos: o.Data}); err != nil {
+		return Result{}, err
+	}
 	_, _, err := o.earlier() // before any work
 	if err != nil {
 		return Result{}, err

@@ -9,6 +9,7 @@ import (
 
 	"fx/classify"
 	"fx/internal/fail"
+	"fx/internal/outpath"
 	"fx/internal/progress"
 	pictures "fx/internal/report"
 	"fx/internal/store"
@@ -55,6 +56,9 @@ func (r *run) features(ctx context.Context, o Options, watch progress.Reporter) 
 		}
 	}
 	data := r.data(o)
+	if err := outpath.Prepare(o.Force, outpath.Target{Kind: outpath.Store, Path: own, Nested: true}); err != nil {
+		return "", err // not what an earlier report left
+	}
 	if _, err := os.Stat(own); err == nil && classify.FitsStore(r.model, own) != nil {
 		if err := os.RemoveAll(own); err != nil { // of an earlier training into this folder
 			return "", fail.Wrap(fail.KindOf(err), err, "", "remove %s", own)

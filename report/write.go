@@ -9,6 +9,7 @@ import (
 	"fx/extract"
 	"fx/internal/fail"
 	"fx/internal/modeldir"
+	"fx/internal/outpath"
 	"fx/internal/progress"
 	pictures "fx/internal/report"
 )
@@ -17,6 +18,7 @@ import (
 type Options struct {
 	Runs      []string // MODEL folders and experiments
 	Out       string   // HTML file; "" for report.html in the only one of Runs, else fx-report.html here
+	Force     bool     // replace whatever lies at Out and beside it, see outpath.Prepare
 	Title     string   // "" for one made of the runs
 	Data      string   // photos, "" for where the runs found them
 	Embedder  extract.EmbedderOptions
@@ -63,6 +65,22 @@ type Reference struct {
 	Seconds         float64 `json:"seconds,omitempty"`
 }
 
+// drawing is a picture beside the HTML file.
+type drawing struct {
+	ending string
+	draw   func(string, pictures.Page) error
+	curves bool // it shows epochs
+}
+
+var drawings = []drawing{
+	{"-accuracy.png", pictures.AccuracyByEpoch, true}, {"-loss.png", pictures.LossByEpoch, true}, {"-table.png", pictures.Table, false},
+}
+
+// beside is where the picture lies for the HTML file.
+func (d drawing) beside(html string) string {
+	return strings.TrimSuffix(html, filepath.Ext(html)) + d.ending
+}
+
 // Write gathers the runs and writes the report: one HTML file that needs no
 // network, and PNG pictures beside it.
 func Write(ctx context.Context, o Options, watch progress.Reporter) (Result, error) {
@@ -78,16 +96,11 @@ func Write(ctx context.Context, o Options, watch progress.Reporter) (Result, err
 	written := func(path string, err error) error {
 		return fail.Wrap(fail.KindOf(err), err, "Choose a file in a folder that fx may write with --out.", "write %s", path)
 	}
-	stem := strings.TrimSuffix(out, filepath.Ext(out))
-	for _, picture := range []struct {
-		name   string
-		draw   func(string, pictures.Page) error
-		curves bool
-	}{{"-accuracy.png", pictures.AccuracyByEpoch, true}, {"-loss.png", pictures.LossByEpoch, true}, {"-table.png", pictures.Table, false}} {
+	for _, picture := range drawings {
 		if picture.curves && !page.HasCurves() {
 			continue
 		}
-		path := stem + picture.name
+		path := picture.beside(out)
 		if err := written(path, picture.draw(path, page)); err != nil {
 			return Result{}, err
 		}
@@ -116,8 +129,15 @@ func (o Options) file() (string, error) {
 	if ext := strings.ToLower(filepath.Ext(out)); ext != ".html" && ext != ".htm" {
 		return "", fail.New(fail.Usage, "Name a file such as report.html; the pictures go beside it.", "--out %s is no .html file", out)
 	}
+	targets := []outpath.Target{{Kind: outpath.HTML, Path: out, Photos: o.Data}}
+	for _, picture := range drawings {
+		targets = append(targets, outpath.Target{Kind: outpath.PNG, Path: picture.beside(out)})
+	}
+	if err := outpath.Prepare(o.Force, targets...); err != nil {
+		return "", err
+	}
 	if o.Out != "" {
-		if err := os.MkdirAll(filepath.Dir(out), 0o755); err != nil {
+		if err := os.MkdirAll(filepath.Dir(out), 0o777); err != nil {
 			return "", fail.Wrap(fail.Usage, err, "Choose a file in a folder that fx may write with --out.", "the folder of %s", out)
 		}
 	}

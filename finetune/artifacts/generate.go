@@ -61,7 +61,7 @@ func Generate(ctx context.Context, dir string, n *Network, o Options) (Info, err
 		FormatVersion: formatVersion, Network: n.Name, Classes: n.Classes, Preprocess: n.Preprocess,
 		Options: resolved, Parameters: n.Parameters, Trained: trained, Notes: n.Notes,
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return info, fail.Wrap(fail.Usage, err, "Choose another --out.", "make folder %s", dir)
 	}
 	state := weights.NewStateDict()

@@ -29,7 +29,7 @@ func WriteDir(dir string, write func(fresh string) error) (err error) {
 			_ = os.RemoveAll(fresh) // the first error is the one to report
 		}
 	}()
-	if err := os.Mkdir(fresh, 0o755); err != nil {
+	if err := os.Mkdir(fresh, folderMode); err != nil {
 		return err
 	}
 	if err := write(fresh); err != nil {
@@ -70,7 +70,11 @@ func RecoverDir(dir string) error {
 	if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) {
 		// A predecessor was moved away: by then the successor was whole.
 		if _, err := os.Lstat(stale); err == nil {
-			if err := os.Rename(fresh, dir); err != nil {
+			whole := fresh
+			if info, err := os.Lstat(fresh); err != nil || !info.IsDir() { // removed, or a link put there
+				whole = stale
+			}
+			if err := os.Rename(whole, dir); err != nil {
 				return err
 			}
 		}

@@ -5,4 +5,9 @@
 // to a temporary file beside the target, fsynced, renamed over it, and the
 // directory is fsynced, so that neither a kill nor a power cut leaves half a
 // file. WriteDir does the same for files that belong together.
+//
+// Nothing is written through a link: Open, OpenAppend and Lock refuse one in the
+// last component of a name, WriteFile and WriteDir replace it. A temporary file
+// is locked while it is written, so that RemoveStale takes away those of ended
+// processes and no others.
 package durable

@@ -8,25 +8,24 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 )
-
-// tempMark is part of the name of every temporary file, so that RemoveStale finds them.
-const tempMark = ".fx-tmp-"
 
 // WriteFile writes path through write. The file appears, with its whole
 // content, only after write and every sync have succeeded; on any error the
-// file that was there before is untouched and no temporary file is left.
+// file that was there before is untouched and no temporary file is left. Its mode
+// is 0666 less the umask. A link in the place of path is replaced, not followed.
 func WriteFile(path string, write func(w io.Writer) error) (err error) {
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+tempMark+"*")
+	f, err := createTemp(path)
 	if err != nil {
 		return err
 	}
+	unlock := func() {}
 	defer func() {
 		if err != nil {
 			_ = f.Close() // the first error is the one to report
 			_ = os.Remove(f.Name())
 		}
+		unlock()
 	}()
 	buffered := bufio.NewWriterSize(f, 1<<20)
 	if err = write(buffered); err != nil {
@@ -35,10 +34,10 @@ func WriteFile(path string, write func(w io.Writer) error) (err error) {
 	if err = buffered.Flush(); err != nil {
 		return err
 	}
-	if err = f.Chmod(0o644); err != nil {
+	if err = f.Sync(); err != nil {
 		return err
 	}
-	if err = f.Sync(); err != nil {
+	if unlock, err = keepLock(f); err != nil { // until it has its name
 		return err
 	}
 	if err = f.Close(); err != nil {
@@ -70,23 +69,6 @@ func SyncDir(dir string) error {
 	}
 	if syncErr != nil && !errors.Is(syncErr, errors.ErrUnsupported) && !errors.Is(syncErr, fs.ErrInvalid) {
 		return fmt.Errorf("fsync %s: %w", dir, syncErr)
-	}
-	return nil
-}
-
-// RemoveStale removes the temporary files that killed processes left in dir.
-// Call it only while holding the lock under which dir is written.
-func RemoveStale(dir string) error {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return err
-	}
-	for _, e := range entries {
-		if !e.IsDir() && strings.Contains(e.Name(), tempMark) {
-			if err := os.Remove(filepath.Join(dir, e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				return err
-			}
-		}
 	}
 	return nil
 }

@@ -26,18 +26,18 @@ func TestOneHoldsALock(t *testing.T) {
 	}
 }
 
-func TestLockWait(t *testing.T) {
+func TestWaitLock(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lock")
 	release, err := Lock(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	if _, err := LockWait(ctx, path, cancel); !errors.Is(err, context.Canceled) {
+	if _, err := WaitLock(ctx, path, cancel); !errors.Is(err, context.Canceled) {
 		t.Errorf("the wait did not end with its context: %v", err)
 	}
 	told := 0
-	again, err := LockWait(t.Context(), path, func() { told++; release() })
+	again, err := WaitLock(t.Context(), path, func() { told++; release() })
 	if err != nil || told != 1 {
 		t.Fatalf("%v, told %d times", err, told)
 	}

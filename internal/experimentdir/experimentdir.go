@@ -143,7 +143,7 @@ func Save(dir string, e Experiment) error {
 func Load(dir string) (Experiment, error) {
 	var e Experiment
 	path := filepath.Join(dir, FileName)
-	text, err := os.ReadFile(path)
+	text, err := durable.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return e, fail.New(fail.Usage, "An experiment is a folder that `fx experiment run` wrote.", "%s is no experiment: it has no %s", dir, FileName)
 	} else if err != nil {

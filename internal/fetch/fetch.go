@@ -74,13 +74,13 @@ func Get(ctx context.Context, f File, report progress.Reporter) (Result, error) 
 func (c *Client) Get(ctx context.Context, f File, report progress.Reporter) (Result, error) {
 	f.SHA256Prefix = strings.ToLower(f.SHA256Prefix)
 	f.bound()
-	if err := os.MkdirAll(filepath.Dir(f.Path), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(f.Path), 0o777); err != nil {
 		return Result{}, fail.Wrap(fail.Other, err, "Set FX_CACHE_DIR to a folder that fx may write.", "no folder to download into")
 	}
 	if result, err := f.cached(ctx); !errors.Is(err, fs.ErrNotExist) {
 		return result, err
 	}
-	unlock, err := durable.LockWait(ctx, f.Path+".lock", func() {
+	unlock, err := durable.WaitLock(ctx, f.Path+".lock", func() {
 		report.Note(fmt.Sprintf("waiting: another process downloads %s", filepath.Base(f.Path)))
 	})
 	if err != nil {

@@ -45,14 +45,14 @@ func (s partState) validator() string {
 func openPart(target, url string) (*part, error) {
 	p := &part{path: target + ".part"}
 	var err error
-	if p.file, err = os.OpenFile(p.path, os.O_RDWR|os.O_CREATE, 0o644); err != nil {
+	if p.file, err = durable.Open(p.path, os.O_RDWR|os.O_CREATE); err != nil {
 		return nil, err
 	}
 	if p.size, err = p.file.Seek(0, io.SeekEnd); err != nil {
 		p.close()
 		return nil, err
 	}
-	text, err := os.ReadFile(p.path + ".json")
+	text, err := durable.ReadFile(p.path + ".json")
 	if err == nil {
 		err = json.Unmarshal(text, &p.state)
 	}
@@ -77,6 +77,9 @@ func (p *part) restart(state partState) error {
 	p.state = state
 	text, err := json.Marshal(state)
 	if err != nil {
+		return err
+	}
+	if err := durable.RemoveStaleOf(p.path + ".json"); err != nil {
 		return err
 	}
 	return durable.WriteBytes(p.path+".json", text)

@@ -62,16 +62,19 @@ func Record(e Entry) (Seen, error) {
 	if known, err := Lookup(e.Name); !errors.Is(err, fs.ErrNotExist) {
 		return known.compare(e, path, err)
 	}
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 		return Seen{}, fail.Wrap(fail.Other, err, "Set FX_CACHE_DIR to a folder that fx may write.", "recording the SHA-256 of %s", e.Name)
 	}
-	unlock, err := durable.LockWait(context.Background(), filepath.Join(filepath.Dir(path), ".lock"), func() {})
+	unlock, err := durable.WaitLock(context.Background(), filepath.Join(filepath.Dir(path), ".lock"), func() {})
 	if err != nil {
 		return Seen{}, fail.Wrap(fail.Other, err, "Set FX_CACHE_DIR to a folder that fx may write.", "recording the SHA-256 of %s", e.Name)
 	}
 	defer unlock()
 	if known, err := Lookup(e.Name); !errors.Is(err, fs.ErrNotExist) { // another process was faster
 		return known.compare(e, path, err)
+	}
+	if err := durable.RemoveStaleOf(path); err != nil {
+		return Seen{}, fail.Wrap(fail.Other, err, "Set FX_CACHE_DIR to a folder that fx may write.", "recording the SHA-256 of %s", e.Name)
 	}
 	e.Version, e.FirstSeen = entryVersion, time.Now().UTC().Truncate(time.Second)
 	text, err := json.MarshalIndent(e, "", "  ")

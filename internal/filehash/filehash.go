@@ -57,10 +57,12 @@ func Remember(file *os.File, sum string) {
 	}
 	path, err := id.path()
 	if err == nil {
-		err = os.MkdirAll(filepath.Dir(path), 0o755)
+		err = os.MkdirAll(filepath.Dir(path), 0o777)
 	}
 	if err == nil {
-		_ = durable.WriteBytes(path, []byte(id.line(sum))) // a cache that may not be written to remembers nothing
+		// A cache that may not be written to remembers nothing.
+		_ = durable.RemoveStaleOf(path)
+		_ = durable.WriteBytes(path, []byte(id.line(sum)))
 	}
 }
 

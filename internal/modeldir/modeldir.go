@@ -123,7 +123,7 @@ func Save(dir string, m Model, p Params) error {
 	if _, err := os.Stat(filepath.Join(dir, "manifest.json")); err == nil {
 		return fail.New(fail.Usage, "Name another folder with --out.", "%s is an embedding store, not a place for a model", dir)
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return fail.Wrap(fail.Usage, err, "Choose a folder that fx may write with --out.", "model folder %s", dir)
 	}
 	path := filepath.Join(dir, modelFile)
@@ -173,7 +173,7 @@ const retrain = "Train it again with `fx fit-head` or `fx finetune`."
 func Load(dir string) (Model, Params, error) {
 	var m Model
 	path := filepath.Join(dir, modelFile)
-	text, err := os.ReadFile(path)
+	text, err := durable.ReadFile(path) // a pipe in its place must not block
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrInvalid) || errors.Is(err, syscall.ENOTDIR) {
 		hint := "A model is a folder that `fx fit-head`, `fx finetune` or `fx quickstart` wrote."
 		for _, inside := range []string{filepath.Join(dir, "model"), filepath.Join(filepath.Dir(dir), "model")} { // as of quickstart and demo

@@ -20,7 +20,7 @@ import (
 // fetch gets the packages of a build into fetched and unpacks their libraries into unpacked.
 func fetch(ctx context.Context, build flavour, fetched, unpacked string, report progress.Reporter) (record, error) {
 	for _, dir := range []string{fetched, unpacked} {
-		if err := os.MkdirAll(dir, 0o755); err != nil {
+		if err := os.MkdirAll(dir, 0o777); err != nil {
 			return record{}, fail.Wrap(fail.Device, err, "", "%s", dir)
 		}
 	}
@@ -167,7 +167,7 @@ func clearDir(dir string) error {
 	if err := os.RemoveAll(dir); err != nil {
 		return err
 	}
-	return os.MkdirAll(dir, 0o755)
+	return os.MkdirAll(dir, 0o777)
 }
 
 // fetchError is what pip or uv said as it failed.

@@ -65,16 +65,16 @@ func Install(ctx context.Context, options InstallOptions, report progress.Report
 	if err != nil {
 		return Library{}, err
 	}
-	if err := os.MkdirAll(root, 0o755); err != nil {
+	if err := os.MkdirAll(root, 0o777); err != nil {
 		return Library{}, fail.Wrap(fail.Device, err, "Set FX_CACHE_DIR to a folder that fx may write.", "fx's cache")
 	}
-	lock, err := lockFile(ctx, filepath.Join(root, "lock"), func() {
+	unlock, err := lockFile(ctx, filepath.Join(root, "lock"), func() {
 		report.Note("another fx is installing into " + root + "; waiting for it")
 	})
 	if err != nil {
 		return Library{}, err
 	}
-	defer lock.release()
+	defer unlock()
 	if err := removeLeftovers(root); err != nil {
 		return Library{}, fail.Wrap(fail.Device, err, "Remove it by hand.", "what a killed installation left")
 	}

@@ -99,10 +99,10 @@ func unpackFile(ctx context.Context, f *zip.File, target string) (err error) {
 
 // writeNew writes a file that must not exist, of exactly size bytes, and syncs it.
 func writeNew(ctx context.Context, target string, from io.Reader, size int64) (err error) {
-	if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(target), 0o777); err != nil {
 		return err
 	}
-	to, err := os.OpenFile(target, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o755)
+	to, err := os.OpenFile(target, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o777)
 	if err != nil {
 		return err
 	}

@@ -50,7 +50,7 @@ func drawSet(ctx context.Context, dir string, train, val int) error {
 			count int
 		}{{"train", train}, {"val", val}} {
 			folder := filepath.Join(dir, split.name, shape.name)
-			if err := os.MkdirAll(folder, 0o755); err != nil {
+			if err := os.MkdirAll(folder, 0o777); err != nil {
 				return err
 			}
 			for n := range split.count {
@@ -62,7 +62,7 @@ func drawSet(ctx context.Context, dir string, train, val int) error {
 				if err := jpeg.Encode(&b, draw(shape.ink, s), &jpeg.Options{Quality: 90}); err != nil {
 					return err
 				}
-				if err := os.WriteFile(filepath.Join(folder, fmt.Sprintf("%03d.jpg", n)), b.Bytes(), 0o644); err != nil {
+				if err := os.WriteFile(filepath.Join(folder, fmt.Sprintf("%03d.jpg", n)), b.Bytes(), 0o666); err != nil {
 					return err
 				}
 			}

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"fx/internal/durable"
 	"fx/internal/fail"
 	"fx/internal/fetch"
 	"fx/internal/lockfile"
@@ -132,7 +133,7 @@ func (f *Found) download(ctx context.Context, o Options, wanted archive, dir str
 	}
 	f.note(report, "no photos here; fetching the tutorial's ants and bees (47 MB) from "+wanted.url)
 	zipped := dir + ".zip"
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(dir), 0o777); err != nil {
 		return err
 	}
 	got, err := o.client.Get(ctx, fetch.File{URL: wanted.url, Path: zipped, SHA256Prefix: wanted.sha256, Bytes: wanted.bytes, MaxBytes: maxArchiveBytes,
@@ -149,13 +150,13 @@ func (f *Found) download(ctx context.Context, o Options, wanted archive, dir str
 
 // whole makes dir appear with everything that fill writes, or not at all.
 func whole(dir string, fill func(temporary string) error) (err error) {
-	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(dir), 0o777); err != nil {
 		return err
 	}
 	if err := sweep(dir); err != nil {
 		return err
 	}
-	temporary, err := os.MkdirTemp(filepath.Dir(dir), filepath.Base(dir)+".tmp-*")
+	temporary, err := durable.MakeTempDir(filepath.Dir(dir), filepath.Base(dir)+".tmp-")
 	if err != nil {
 		return err
 	}
@@ -165,9 +166,6 @@ func whole(dir string, fill func(temporary string) error) (err error) {
 		}
 	}()
 	if err := fill(temporary); err != nil {
-		return err
-	}
-	if err := os.Chmod(temporary, 0o755); err != nil {
 		return err
 	}
 	if err := os.Rename(temporary, dir); err != nil && !isFolder(dir) { // another fx may have been faster

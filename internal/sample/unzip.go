@@ -24,10 +24,10 @@ const (
 func unzip(ctx context.Context, zipped, dir string) error {
 	return eachPhoto(ctx, zipped, func(inner string, content io.Reader, size int64) error {
 		target := filepath.Join(dir, filepath.FromSlash(inner))
-		if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
+		if err := os.MkdirAll(filepath.Dir(target), 0o777); err != nil {
 			return err
 		}
-		f, err := os.OpenFile(target, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o644)
+		f, err := os.OpenFile(target, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666)
 		if err != nil {
 			return err
 		}

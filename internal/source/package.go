@@ -41,7 +41,7 @@ func (s *search) pythonPackage(ctx context.Context) (Found, error) {
 	if err != nil {
 		return Found{}, err
 	}
-	if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
+	if err := os.MkdirAll(filepath.Dir(target), 0o777); err != nil {
 		return Found{}, fail.Wrap(fail.Other, err, "Set FX_CACHE_DIR to a folder that fx may write.", "no cache for weights")
 	}
 	temporary, err := os.MkdirTemp("", "fx-package-")
@@ -163,6 +163,9 @@ func (s *search) unpack(ctx context.Context, dir, target string) error {
 		}
 	}
 	defer func() { _ = content.Close() }() // only read from
+	if err := durable.RemoveStaleOf(target); err != nil {
+		return err
+	}
 	return durable.WriteFile(target, func(w io.Writer) error {
 		hash := sha256.New()
 		n, err := io.Copy(io.MultiWriter(w, hash), io.LimitReader(untilDone{ctx, content}, maxWeights+1))

@@ -14,21 +14,36 @@ import (
 
 	"fx/internal/durable"
 	"fx/internal/fail"
+	"fx/internal/outpath"
 	"fx/internal/progress"
 )
 
 // ExportOptions of Export. The zero value exports every row.
 type ExportOptions struct {
 	Split    *string           // only this split; nil is all
+	Force    bool              // replace whatever lies there, see outpath.Prepare
 	Progress progress.Reporter // nil is progress.Discard
 }
 
-// exporters write rows to the path out and return the files they made.
-var exporters = map[string]func(x *export, out string) ([]string, error){
-	"npy":         exportNPY,
-	"csv":         exportCSV,
-	"parquet":     exportParquet,
-	"safetensors": exportSafetensors,
+// exporters write rows to the path out, which is of the kind, and return the
+// files they made.
+var exporters = map[string]struct {
+	kind  outpath.Kind
+	write func(x *export, out string) ([]string, error)
+}{
+	"npy":         {outpath.NPY, exportNPY},
+	"csv":         {outpath.FeaturesTable, exportCSV},
+	"parquet":     {outpath.Parquet, exportParquet},
+	"safetensors": {outpath.Safetensors, exportSafetensors},
+}
+
+// PrepareExport finds out, before any work, whether Export may write to out.
+func PrepareExport(format, out string, options ExportOptions) error {
+	exporter, known := exporters[strings.ToLower(format)]
+	if !known {
+		return fail.New(fail.Usage, "Choose one of "+strings.Join(Formats(), ", ")+".", "unknown export format %q", format)
+	}
+	return outpath.Prepare(options.Force, outpath.Target{Kind: exporter.kind, Path: out})
 }
 
 // Formats returns the names that Export takes.
@@ -50,9 +65,8 @@ func Formats() []string {
 //     (int32) and rows.json (classes, and path, split and sha256 of every row)
 //   - safetensors: a file with features, labels and views, and the names as JSON in its metadata
 func (s *Store) Export(ctx context.Context, format, out string, options ExportOptions) ([]string, error) {
-	write, known := exporters[strings.ToLower(format)]
-	if !known {
-		return nil, fail.New(fail.Usage, "Choose one of "+strings.Join(Formats(), ", ")+".", "unknown export format %q", format)
+	if err := PrepareExport(format, out, options); err != nil {
+		return nil, err
 	}
 	if options.Progress == nil {
 		options.Progress = progress.Discard
@@ -68,7 +82,7 @@ func (s *Store) Export(ctx context.Context, format, out string, options ExportOp
 	}
 	x.task = options.Progress.Begin("export", int64(len(x.rows)), "rows")
 	defer x.task.End()
-	return write(x, out)
+	return exporters[strings.ToLower(format)].write(x, out)
 }
 
 // export is one export under way.
@@ -138,7 +152,7 @@ func (x *export) file(path string, write func(w io.Writer) error) error {
 
 // exportNPY writes a folder of numpy files.
 func exportNPY(x *export, out string) ([]string, error) {
-	if err := os.MkdirAll(out, 0o755); err != nil {
+	if err := os.MkdirAll(out, 0o777); err != nil {
 		return nil, fail.Wrap(fail.Usage, err, "Name a folder that fx may make.", "cannot make the folder %s", out)
 	}
 	type part struct {

@@ -130,7 +130,7 @@ func (l *locks) try(ctx context.Context) ([]holder, error) {
 
 func (l *locks) open(name string) (*os.File, error) {
 	path := filepath.Join(l.dir, name)
-	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o644)
+	f, err := durable.Open(path, os.O_RDWR|os.O_CREATE)
 	if err != nil {
 		return nil, writeFailed(err, path, 0)
 	}
@@ -239,7 +239,7 @@ func (l *locks) holders(ctx context.Context, all *os.File) []holder {
 		if !strings.HasPrefix(e.Name(), "shard-") || !strings.HasSuffix(e.Name(), ".lock") {
 			continue
 		}
-		f, err := os.Open(filepath.Join(l.dir, e.Name()))
+		f, err := durable.Open(filepath.Join(l.dir, e.Name()), os.O_RDONLY)
 		if err != nil {
 			continue
 		}

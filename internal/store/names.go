@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"os"
 	"regexp"
@@ -173,6 +174,9 @@ func writeFailed(err error, path string, size int) error {
 		return nil
 	}
 	kind := fail.KindOf(err)
+	if errors.Is(err, durable.ErrNotRegular) {
+		return fail.Wrap(fail.Usage, err, "Remove it, and run the same command again.", "cannot write %s", path)
+	}
 	if kind == fail.DiskFull {
 		return fail.Wrap(kind, err, fmt.Sprintf("Free some space (this file takes %d KiB) and run the same command again: what is finished is kept.", size/1024+1), "cannot write %s", path)
 	}

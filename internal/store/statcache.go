@@ -53,7 +53,7 @@ func openStatCache(dir string, shard Shard) (*statCache, error) {
 	}
 	for _, e := range entries {
 		log := filepath.Join(dir, e.Name())
-		if !strings.HasPrefix(e.Name(), statCacheFile) {
+		if !strings.HasPrefix(e.Name(), statCacheFile) || !e.Type().IsRegular() {
 			continue
 		}
 		text, err := os.ReadFile(log)
@@ -134,7 +134,7 @@ func (c *statCache) add(entries []statEntry) error {
 	if b.Len() == 0 {
 		return nil
 	}
-	f, err := os.OpenFile(c.path, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o644)
+	f, err := durable.OpenAppend(c.path)
 	if err != nil {
 		return err
 	}

@@ -13,6 +13,7 @@ import (
 
 	"fx/internal/durable"
 	"fx/internal/fail"
+	"fx/internal/outpath"
 	"fx/internal/progress"
 )
 
@@ -21,6 +22,8 @@ type WriteOptions struct {
 	Shard    Shard             // the part of the photos that this process does
 	Wait     time.Duration     // how long to wait for another writer to end
 	Progress progress.Reporter // nil is progress.Discard
+
+	Force bool // into a folder that holds something else too
 
 	// RowsPerShard overrides how many rows go into a file; 0 chooses
 	// 16 MiB worth, between 32 and 128. A resumed run must use the same number.
@@ -70,7 +73,7 @@ func OpenForWriting(ctx context.Context, dir string, manifest Manifest, options 
 	if err := errors.Join(manifest.Check(), options.Shard.check()); err != nil {
 		return nil, fail.Wrap(fail.Usage, err, "", "cannot make the store %s", dir)
 	}
-	if err := prepare(dir); err != nil {
+	if err := prepare(dir, options.Force); err != nil {
 		return nil, err
 	}
 	w := &Writer{dir: dir, manifest: manifest, options: options, layout: manifest.layout()}
@@ -87,35 +90,11 @@ func OpenForWriting(ctx context.Context, dir string, manifest Manifest, options 
 }
 
 // prepare makes dir, and refuses a folder that holds something else.
-func prepare(dir string) error {
-	entries, err := os.ReadDir(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return writeFailed(os.MkdirAll(dir, 0o755), dir, 0)
+func prepare(dir string, force bool) error {
+	if err := outpath.Prepare(force, outpath.Target{Kind: outpath.Store, Path: dir}); err != nil {
+		return err
 	}
-	if err != nil {
-		return fail.Wrap(fail.Usage, err, "Name a folder for the store.", "cannot use %s as a store", dir)
-	}
-	foreign := ""
-	for _, e := range entries {
-		name := e.Name()
-		_, shard := parseShardName(name)
-		if name == manifestFile || shard {
-			return nil
-		}
-		if foreign == "" && !madeByUs(name) && !strings.HasPrefix(name, ".") {
-			foreign = name
-		}
-	}
-	if foreign != "" {
-		return fail.New(fail.Usage, "Name a new folder for the store.", "%s is no embedding store: it holds %s", dir, foreign)
-	}
-	return nil
-}
-
-// madeByUs tells the files that a run leaves where it is killed before its first row.
-func madeByUs(name string) bool {
-	return name == lockFile || strings.HasSuffix(name, ".lock") || name == indexFile ||
-		strings.HasPrefix(name, manifestFile) || strings.HasPrefix(name, statCacheFile)
+	return writeFailed(os.MkdirAll(dir, 0o777), dir, 0)
 }
 
 // open reads what is there; the locks are held.

@@ -68,6 +68,9 @@ func Write(dir string, l Log) error {
 	if err := remove(dir, filepath.Base(path)); err != nil {
 		return err
 	}
+	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
+		return durable.WriteBytes(path, content) // in the place of a link or a pipe
+	}
 	had, err := os.ReadFile(path)
 	switch {
 	case err == nil && len(had) > 0 && bytes.HasPrefix(content, had):
@@ -111,7 +114,7 @@ func appendFile(path string, rest []byte) error {
 	if len(rest) == 0 {
 		return nil
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND, 0)
+	f, err := durable.OpenAppend(path)
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"syscall"
 	"unicode/utf8"
 
 	"fx/internal/fail"
@@ -62,20 +63,17 @@ const damagedHint = "Get the file again: it is damaged, or not what its name say
 
 // readAll reads and hashes the file in one go, once its beginning shows that it can be weights.
 func readAll(path string, info *Info) ([]byte, error) {
-	stat, err := os.Stat(path)
-	if err == nil && !stat.Mode().IsRegular() { // opening a pipe would wait for its writer
-		return nil, fail.New(fail.Usage, "Name the weights file itself.", "%s is not a file", path)
-	}
-	var f *os.File
-	if err == nil {
-		f, err = os.Open(path)
-	}
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe must not block here
 	if err != nil {
 		return nil, fail.Wrap(fail.Usage, err, "Check the path of the weights file.", "weights")
 	}
 	defer func() { _ = f.Close() }() // only read from
-	if stat, err = f.Stat(); err != nil {
+	stat, err := f.Stat()
+	if err != nil {
 		return nil, fail.Wrap(fail.Usage, err, "Check the path of the weights file.", "weights")
+	}
+	if !stat.Mode().IsRegular() {
+		return nil, fail.New(fail.Usage, "Name the weights file itself.", "%s is not a file", path)
 	}
 	info.Bytes = stat.Size()
 	if info.Bytes > maxFile {

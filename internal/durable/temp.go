@@ -1,0 +1,126 @@
+package durable
+
+import (
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"time"
+)
+
+// A temporary file is called NAME.fx-tmp-HOST-ID. The process that writes it
+// holds a lock on it, which the system frees however the process ends: a file
+// that another process can lock belongs to nobody. On disks that have no locks,
+// or none that other hosts see, only its age tells.
+const tempMark = ".fx-tmp-"
+
+// orphanAge is when a temporary file counts as left behind where locks do not tell.
+const orphanAge = 24 * time.Hour
+
+// thisHost stands for the host in names of temporary files.
+var thisHost = sync.OnceValue(func() string {
+	name, err := os.Hostname()
+	if err != nil {
+		return "unknown" // which no host is called in hexadecimal: only the age tells
+	}
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(name)) // a hash takes everything
+	return fmt.Sprintf("%08x", h.Sum32())
+})
+
+// lockOf is tryLock; a test replaces it by that of a disk without locks.
+var lockOf = tryLock
+
+func randomID() uint32 { return rand.Uint32() }
+
+// createTemp makes the temporary file of path and locks it.
+func createTemp(path string) (*os.File, error) {
+	for {
+		name := fmt.Sprintf("%s%s%s-%08x", path, tempMark, thisHost(), randomID())
+		f, err := Open(name, os.O_RDWR|os.O_CREATE|os.O_EXCL)
+		if errors.Is(err, fs.ErrExist) || errors.Is(err, ErrNotRegular) {
+			continue
+		} else if err != nil {
+			return nil, err
+		}
+		free, err := lockOf(f)
+		if err != nil || free {
+			// Before it was locked another process may have taken it for an orphan.
+			if _, err := os.Lstat(name); err == nil {
+				return f, nil
+			}
+		}
+		_ = f.Close() // nothing was written
+		_ = os.Remove(name)
+	}
+}
+
+// RemoveStale removes the temporary files that ended processes left in dir.
+// Those of a process that lives stay.
+func RemoveStale(dir string) error {
+	return removeStale(dir, func(string) bool { return true })
+}
+
+// RemoveStaleOf removes the temporary files that ended processes left of the
+// file path. It is no error if its folder is not there.
+func RemoveStaleOf(path string) error {
+	own := filepath.Base(path) + tempMark
+	err := removeStale(filepath.Dir(path), func(name string) bool { return strings.HasPrefix(name, own) })
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+func removeStale(dir string, ours func(name string) bool) error {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.Type().IsRegular() && strings.Contains(e.Name(), tempMark) && ours(e.Name()) {
+			if err := removeOrphan(filepath.Join(dir, e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// removeOrphan removes a temporary file unless a process may be writing it.
+func removeOrphan(path string) error {
+	f, err := Open(path, os.O_RDWR)
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, ErrNotRegular) {
+		return nil // somebody else's
+	} else if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }() // nothing is written through it
+	free, lockErr := lockOf(f)
+	if lockErr == nil && !free {
+		return nil
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	if (lockErr != nil || fromElsewhere(path)) && time.Since(info.ModTime()) < orphanAge {
+		return nil
+	}
+	return os.Remove(path) // no other file ever has this name
+}
+
+var hostPattern = regexp.MustCompile(regexp.QuoteMeta(tempMark) + `([0-9a-z]+)-[0-9a-f]{8}$`)
+
+// fromElsewhere tells whether another host made the temporary file. Those of an
+// older fx do not say.
+func fromElsewhere(path string) bool {
+	m := hostPattern.FindStringSubmatch(path)
+	return m != nil && (m[1] != thisHost() || m[1] == "unknown")
+}

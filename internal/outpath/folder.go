@@ -1,0 +1,154 @@
+package outpath
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"fx/internal/durable"
+	"fx/internal/fail"
+)
+
+// Folder is a kind of folder that fx makes. Its format file tells it from
+// others; see kinds.go.
+type Folder struct {
+	what     string    // such as "an embedding store"
+	marks    []mark    // format files: any one of them tells the kind
+	begun    []mark    // format files of parts, which are there before the folder's own
+	names    []string  // patterns of what the command makes before its format file is there
+	parts    []string  // patterns of files that later commands read, and that no other output may replace
+	replaced []string  // folders in it that are replaced whole, with all that lies in them
+	contains []*Folder // kinds whose format files belong to this kind too
+	locked   bool      // the command clears up itself, once it has the folder's lock
+}
+
+// In tells whether dir is a folder of this kind.
+func (f *Folder) In(dir string) bool {
+	entries, err := os.ReadDir(dir)
+	return err == nil && marked(f.marks, dir, entries)
+}
+
+func marked(by []mark, dir string, entries []fs.DirEntry) bool {
+	return slices.ContainsFunc(by, func(m mark) bool { return m.in(dir, entries) })
+}
+
+// entries lists the folder; there is false where there is none.
+func (f *Folder) entries(t Target) (list []fs.DirEntry, there bool, err error) {
+	info, there, err := stat(t.Path)
+	if err != nil || !there {
+		return nil, false, err
+	}
+	if !info.IsDir() {
+		return nil, false, fail.New(fail.Usage, another, "--out %s is not a directory", t.Path)
+	}
+	list, err = os.ReadDir(t.Path)
+	return list, err == nil, fail.Wrap(fail.Usage, err, "Choose a folder that fx may read and write with --out.", "--out")
+}
+
+func (f *Folder) check(t Target) error {
+	if t.Nested {
+		if err := notALink(t.Path); err != nil {
+			return err
+		}
+	}
+	list, _, err := f.entries(t)
+	if err != nil {
+		return err
+	}
+	for _, e := range list {
+		const regular = fs.ModeDir | fs.ModeSymlink
+		if e.Type()&^regular != 0 && f.knows(e.Name()) { // a pipe would block
+			return fail.New(fail.Usage, removeIt, "%s is neither a file nor a folder", filepath.Join(t.Path, e.Name()))
+		}
+	}
+	return nil
+}
+
+// knows tells whether a file of that name is the kind's own.
+func (f *Folder) knows(name string) bool {
+	return slices.ContainsFunc(f.marks, func(m mark) bool { return m.path == name }) || matches(f.names, name)
+}
+
+func (f *Folder) allow(t Target) error {
+	if inPhotos(t.Path, t.Photos) {
+		return fail.New(fail.Usage, beside, "--out %s lies inside the photos' folder %s, where it would be taken for a class", t.Path, t.Photos)
+	}
+	list, there, err := f.entries(t)
+	if err != nil || !there {
+		return err
+	}
+	own := marked(f.marks, t.Path, list)
+	for _, other := range folders {
+		if other != f && !(own && slices.Contains(f.contains, other)) && marked(other.marks, t.Path, list) {
+			return fail.New(fail.Usage, orForce, "%s holds %s", t.Path, other.what)
+		}
+	}
+	if own || marked(f.begun, t.Path, list) {
+		return f.keepsAll(t)
+	}
+	if foreign := f.foreign(t.Path, "", list); foreign != "" {
+		return fail.New(fail.Usage, orForce, "%s is not %s: it holds %s", t.Path, f.what, foreign)
+	}
+	return nil
+}
+
+// keepsAll refuses a folder of the kind in which something of others' would go
+// with what is replaced whole.
+func (f *Folder) keepsAll(t Target) error {
+	for _, name := range f.replaced {
+		list, err := os.ReadDir(filepath.Join(t.Path, name))
+		if err != nil {
+			continue // what is not there is not lost
+		}
+		if foreign := f.foreign(t.Path, name, list); foreign != "" {
+			return fail.New(fail.Usage, "Move it away, or remove it with --force.", "%s would be lost: %s is replaced whole",
+				filepath.Join(t.Path, filepath.FromSlash(foreign)), filepath.Join(t.Path, name))
+		}
+	}
+	return nil
+}
+
+// foreign returns the first entry that the command did not leave, or "". below is
+// where the entries lie in dir.
+func (f *Folder) foreign(dir, below string, entries []fs.DirEntry) string {
+	for _, e := range entries {
+		name := path.Join(below, e.Name())
+		if strings.HasPrefix(e.Name(), ".") || e.Name() == "lost+found" || strings.Contains(e.Name(), temporary) {
+			continue
+		}
+		if !matches(f.names, name) {
+			return name
+		}
+		if e.IsDir() {
+			inner, err := os.ReadDir(filepath.Join(dir, filepath.FromSlash(name)))
+			if err != nil {
+				return name
+			}
+			if foreign := f.foreign(dir, name, inner); foreign != "" {
+				return foreign
+			}
+		}
+	}
+	return ""
+}
+
+func matches(patterns []string, name string) bool {
+	return slices.ContainsFunc(patterns, func(pattern string) bool {
+		ok, _ := path.Match(pattern, name) // the patterns are right
+		return ok
+	})
+}
+
+func (f *Folder) tidy(t Target) error {
+	if f.locked {
+		return nil
+	}
+	if err := durable.RemoveStale(t.Path); !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	return nil
+}
