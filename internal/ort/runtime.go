@@ -65,7 +65,9 @@ func load(library Library) (*Runtime, error) {
 		opened.close()
 		return nil, fail.Wrap(fail.Device, err, installHint, "%s", library.Path)
 	}
-	_ = onnxruntime.DisableTelemetry() // a build without telemetry may refuse; nothing is sent either way
+	// On Windows, where telemetryVariable has no effect, this ends the events that ONNX Runtime hands to the
+	// system's tracing; the one of its start has gone by then. A build without telemetry may refuse.
+	_ = onnxruntime.DisableTelemetry()
 	providers, err := table.providers()
 	if err != nil {
 		return nil, fail.Wrap(fail.Device, err, installHint, "%s: its list of providers", library.Path)
