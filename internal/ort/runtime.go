@@ -47,7 +47,11 @@ func Load(library Library) (*Runtime, error) {
 func load(library Library) (*Runtime, error) {
 	c := probe(Candidate{Path: library.Path, Source: library.Source})
 	if c.Problem != "" {
-		return nil, fail.New(fail.Device, installHint, "%s: %s", library.Path, c.Problem)
+		hint := installHint
+		if c.altered {
+			hint = "Run `" + installerOf(library.Path) + "`, which fetches it anew."
+		}
+		return nil, fail.New(fail.Device, hint, "%s: %s", library.Path, c.Problem)
 	}
 	library.Version = c.Version
 	opened, err := openShared(library.Path, false) // stays open: its table is in use from now on
