@@ -1,7 +1,6 @@
 package ort
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -237,7 +236,7 @@ func installerOf(path string) string {
 // of fx's cache it compares with what was installed before it opens it.
 func probe(c Candidate) Candidate {
 	if c.Source == FromCache {
-		if _, err := checkInstalled(context.Background(), filepath.Dir(c.Path), c.Path); err != nil {
+		if err := checkOnce(c.Path); err != nil {
 			c.Problem, c.altered = err.Error(), true
 			return c
 		}

@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 
 	"fx/internal/fail"
 	"fx/internal/fetch"
@@ -57,6 +59,30 @@ func checkInstalled(ctx context.Context, dir, path string) (Trust, error) {
 		return "", err
 	}
 	return r.trust(filepath.Base(dir), filepath.ToSlash(rel), sum)
+}
+
+// compared holds what checkOnce found right, by path.
+var compared sync.Map
+
+// checkOnce is checkInstalled for a main library, once in a process while the
+// file stays as it is: Load follows Find, and where fx's cache can't be written
+// to no hash is remembered.
+func checkOnce(path string) error {
+	now, err := os.Stat(path)
+	if err != nil {
+		return errors.New(plainReason(err))
+	}
+	if was, ok := compared.Load(path); ok {
+		was := was.(fs.FileInfo)
+		if os.SameFile(was, now) && was.Size() == now.Size() && was.ModTime().Equal(now.ModTime()) {
+			return nil
+		}
+	}
+	if _, err := checkInstalled(context.Background(), filepath.Dir(path), path); err != nil {
+		return err
+	}
+	compared.Store(path, now)
+	return nil
 }
 
 // trust says what a library, which has its recorded hash, is held to beside.
