@@ -21,14 +21,17 @@ import (
 
 // fetchPackages gets the packages of a build into fetched and unpacks their libraries
 // into unpacked, all the same ones as at their first use.
-func fetchPackages(ctx context.Context, build flavour, fetched, unpacked string, report progress.Reporter) (record, error) {
+func fetchPackages(
+	ctx context.Context, build flavour, fetched, unpacked string, report progress.Reporter,
+) (record, error) {
 	for _, dir := range []string{fetched, unpacked} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			return record{}, fail.Wrap(fail.Device, err, "", "%s", dir)
 		}
 	}
 	task := report.Begin("fetching "+build.requirement(), 0, "packages")
-	got, err := wheel.Fetch(ctx, wheel.Request{Requirement: build.requirement(), Dependencies: build == gpuBuild, Target: target(build)}, fetched)
+	request := wheel.Request{Requirement: build.requirement(), Dependencies: build == gpuBuild, Target: target(build)}
+	got, err := wheel.Fetch(ctx, request, fetched)
 	task.End()
 	if err != nil {
 		return record{}, explainFetch(err)
@@ -141,10 +144,12 @@ func explainFetch(err error) error {
 	}
 	switch e.Reason {
 	case wheel.NoTool:
-		return fail.Wrap(fail.Device, err, "Install Python 3 with pip (Debian, Ubuntu: apt-get install python3-pip), or uv. "+byHand,
+		return fail.Wrap(fail.Device, err,
+			"Install Python 3 with pip (Debian, Ubuntu: apt-get install python3-pip), or uv. "+byHand,
 			"one of pip and uv fetches ONNX Runtime")
 	case wheel.NoAnswer:
-		return fail.Wrap(fail.Device, err, "Check the network, or have pip use a mirror (PIP_INDEX_URL; for uv UV_DEFAULT_INDEX). "+byHand, "")
+		return fail.Wrap(fail.Device, err,
+			"Check the network, or have pip use a mirror (PIP_INDEX_URL; for uv UV_DEFAULT_INDEX). "+byHand, "")
 	case wheel.DiskFull:
 		return fail.Wrap(fail.DiskFull, err, "Free some space, or set FX_CACHE_DIR and TMPDIR to a larger disk.", "")
 	}

@@ -157,7 +157,8 @@ func newExpectation(build flavour, given string) (expectation, error) {
 	e := expectation{build, strings.ToLower(strings.TrimSpace(given))}
 	if given != "" {
 		if digits, err := hex.DecodeString(e.given); err != nil || len(digits) != 32 {
-			return e, fail.New(fail.Usage, "`sha256sum FILE` prints it.", "--sha256 %q is no SHA-256 of 64 hexadecimal digits", given)
+			return e, fail.New(fail.Usage, "`sha256sum FILE` prints it.",
+				"--sha256 %q is no SHA-256 of 64 hexadecimal digits", given)
 		}
 		return e, nil
 	}

@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"strings"
 	"testing"
 
@@ -128,14 +127,16 @@ func TestAnAlteredLibraryIsNotOpened(t *testing.T) {
 	}
 	flip(t, path)
 	_, err := Find("")
-	if fail.KindOf(err) != fail.Device || !strings.Contains(err.Error(), path+" is not what was installed: its SHA-256 is ") ||
+	const what = " is not what was installed: its SHA-256 is "
+	if fail.KindOf(err) != fail.Device || !strings.Contains(err.Error(), path+what) ||
 		!strings.Contains(fail.HintOf(err), "`fx runtime install`") {
 		t.Errorf("found: %v; %s", err, fail.HintOf(err))
 	}
-	if _, err := load(Library{Path: path, Source: FromCache}); fail.KindOf(err) != fail.Device || !strings.Contains(err.Error(), "is not what was installed") {
+	_, err = load(Library{Path: path, Source: FromCache})
+	if fail.KindOf(err) != fail.Device || !strings.Contains(err.Error(), what) {
 		t.Errorf("loaded: %v", err)
 	}
-	if r := Diagnose(t.Context(), ""); r.Library != nil || !strings.Contains(r.CPU.Problem, "is not what was installed") ||
+	if r := Diagnose(t.Context(), ""); r.Library != nil || !strings.Contains(r.CPU.Problem, what) ||
 		!strings.Contains(r.CPU.Mend, "fx runtime install") || len(r.Installed) != 1 || r.Installed[0].Works {
 		t.Errorf("diagnosed: %+v", r)
 	}
@@ -150,17 +151,19 @@ func TestWhatALibraryIsHeldTo(t *testing.T) {
 	}
 	other := strings.Repeat("0", 64)
 	name := "libonnxruntime.so." + Version
+	pin := pins[system()][cpuBuild].sha256[name]
+	one := func(name, sum string) []recordedFile { return []recordedFile{{Name: name, SHA256: sum}} }
 	for title, c := range map[string]struct {
 		record *record
 		trust  Trust
 		want   string // in the error
 	}{
 		"no record, as in early versions":      {nil, TrustUnchecked, ""},
-		"a record without hashes":              {&record{Files: []recordedFile{{Name: name}}}, TrustUnchecked, ""},
+		"a record without hashes":              {&record{Files: one(name, "")}, TrustUnchecked, ""},
 		"a record that tells nothing of trust": {&record{}, TrustRecorded, ""},
-		"said to be pinned, and it is not":     {&record{HeldTo: TrustPinned}, "", "is not the pinned one, " + pins[system()][cpuBuild].sha256[name]},
-		"another hash than the record's":       {&record{Files: []recordedFile{{Name: name, SHA256: other}}}, "", "and it was " + other},
-		"a library beside the recorded ones":   {&record{Files: []recordedFile{{Name: "libonnxruntime.so.1.0", SHA256: other}}}, "", "is not among what was installed"},
+		"said to be pinned, and it is not":     {&record{HeldTo: TrustPinned}, "", "is not the pinned one, " + pin},
+		"another hash than the record's":       {&record{Files: one(name, other)}, "", "and it was " + other},
+		"a library beside the recorded ones":   {&record{Files: one("libother.so", other)}, "", "is not among what was installed"},
 	} {
 		path, opened := installed(t, c.record)
 		library, err := Find("")
@@ -309,82 +312,6 @@ func TestInstallHoldsEveryLibraryToItsPin(t *testing.T) {
 	}
 }
 
-// NVIDIA's packages are recorded at their first use, and the same ever after.
-func TestNVIDIAsPackagesStayTheSame(t *testing.T) {
-	if runtime.GOOS == "windows" {
-		t.Skip("needs a shell")
-	}
-	const package1, package2 = "nvidia_cudnn_cu13-9.0-py3-none-linux_x86_64.whl", "nvidia_cudnn_cu13-9.1-py3-none-linux_x86_64.whl"
-	isolate(t)
-	wheels, options := cpuWheel(t)
-	options.GPU, options.Force = true, true
-	lay := func(name, content string) {
-		writeWheel(t, filepath.Join(wheels, name), entry{"nvidia/cudnn/lib/libcudnn.so.9", []byte(content), 0o755})
-	}
-	fakePip(t, wheels)
-	lay(package1, "cudnn")
-	for range 2 {
-		library, err := Install(t.Context(), options, &notes{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if r, err := readRecord(filepath.Dir(library.Path)); err != nil || len(r.Packages) != 2 || r.Packages[0].Name != package1 {
-			t.Errorf("record %+v, %v", r, err)
-		}
-	}
-	lay(package1, "not cudnn")
-	if _, err := Install(t.Context(), options, &notes{}); err == nil || !strings.Contains(err.Error(), package1) ||
-		!strings.Contains(err.Error(), "at its first use") || fail.HintOf(err) == "" {
-		t.Errorf("another content: %v; %s", err, fail.HintOf(err))
-	}
-	if err := os.Remove(filepath.Join(wheels, package1)); err != nil {
-		t.Fatal(err)
-	}
-	lay(package2, "a newer cudnn")
-	if _, err := Install(t.Context(), options, &notes{}); err != nil {
-		t.Errorf("a newer version: %v", err)
-	}
-}
-
-// uv leaves no wheels; its unpacked packages are held to the same.
-func TestPackagesThatUVUnpacked(t *testing.T) {
-	cache, site := isolate(t), t.TempDir()
-	lay := func(content string) {
-		for name, text := range map[string]string{
-			"nvidia/cudnn/lib/libcudnn.so.9":            content,
-			"nvidia/cudnn/include/cudnn.h":              "header",
-			"nvidia_cudnn_cu13-9.0.dist-info/RECORD":    "nvidia/cudnn/lib/libcudnn.so.9,sha256=x,1\nnvidia/cudnn/include/cudnn.h,,\n",
-			"numpy-2.0.dist-info/RECORD":                "numpy/core.so,,\n",
-			"onnxruntime/capi/libonnxruntime.so.1.31.1": "library",
-			"onnxruntime_gpu-1.31.1.dist-info/RECORD":   "onnxruntime/capi/libonnxruntime.so.1.31.1,,\n",
-		} {
-			path := filepath.Join(site, filepath.FromSlash(name))
-			if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-				t.Fatal(err)
-			}
-			write(t, path, []byte(text))
-		}
-	}
-	lay("cudnn")
-	for range 2 {
-		r := record{FetchedBy: "uv"}
-		if err := r.takeSite(t.Context(), site, t.TempDir()); err != nil {
-			t.Fatal(err)
-		}
-		if len(r.Packages) != 2 || r.Packages[0].Name != "nvidia_cudnn_cu13-9.0" || r.Packages[1].Name != "onnxruntime_gpu-1.31.1" {
-			t.Errorf("packages %+v", r.Packages)
-		}
-	}
-	lay("not cudnn")
-	r := record{FetchedBy: "uv"}
-	if err := r.takeSite(t.Context(), site, t.TempDir()); err == nil || !strings.Contains(err.Error(), "nvidia_cudnn_cu13-9.0 (from uv)") {
-		t.Errorf("another content: %v", err)
-	}
-	if _, err := os.Stat(filepath.Join(cache, "registry", "nvidia_cudnn_cu13-9.0.json")); err != nil {
-		t.Error(err)
-	}
-}
-
 // The CUDA provider and NVIDIA's libraries are compared before they are opened too.
 func TestAlteredLibrariesOfCUDAAreNotOpened(t *testing.T) {
 	dir := filepath.Join(isolate(t), "runtime", gpuBuild.folder())
@@ -402,7 +329,8 @@ func TestAlteredLibrariesOfCUDAAreNotOpened(t *testing.T) {
 	for path, opened := range opened {
 		flip(t, path)
 		problem := library.openNVIDIA()
-		if problem == nil || !strings.Contains(problem.what, path+" is not what was installed") || problem.mend != "Run `fx runtime install --gpu`, which fetches it anew." {
+		if problem == nil || !strings.Contains(problem.what, path+" is not what was installed") ||
+			problem.mend != "Run `fx runtime install --gpu`, which fetches it anew." {
 			t.Errorf("%s: %+v", path, problem)
 		}
 		if opened() {

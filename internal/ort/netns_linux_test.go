@@ -131,10 +131,11 @@ func answerEverywhere() error {
 	if err := addLocalRoute(unix.AF_INET); err != nil {
 		return err
 	}
-	if err := addLocalRoute(unix.AF_INET6); err != nil && !errors.Is(err, unix.EAFNOSUPPORT) && !errors.Is(err, unix.EOPNOTSUPP) {
-		return err
+	err = addLocalRoute(unix.AF_INET6)
+	if errors.Is(err, unix.EAFNOSUPPORT) || errors.Is(err, unix.EOPNOTSUPP) {
+		return nil // a kernel without IPv6 sends nothing by it
 	}
-	return nil
+	return err
 }
 
 // addLocalRoute is `ip route add local default dev lo`.

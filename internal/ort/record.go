@@ -27,12 +27,13 @@ const recordFormat = 1
 // folder with a record is whole.
 type record struct {
 	FormatVersion int            `json:"format_version"`
-	Requirement   string         `json:"requirement"`            // what was asked for, as pip takes it
-	FetchedBy     string         `json:"fetched_by"`             // "pip", "uv", "apt-get"
-	Packages      []recordedFile `json:"packages"`               // what was fetched
-	Files         []recordedFile `json:"files"`                  // what was unpacked, by slash path
-	HeldTo        Trust          `json:"held_to,omitempty"`      // what ONNX Runtime's libraries were compared with, "" in earlier versions
-	Given         string         `json:"given_sha256,omitempty"` // the main library's, where the user gave it
+	Requirement   string         `json:"requirement"` // what was asked for, as pip takes it
+	FetchedBy     string         `json:"fetched_by"`  // "pip", "uv", "apt-get"
+	Packages      []recordedFile `json:"packages"`    // what was fetched
+	Files         []recordedFile `json:"files"`       // what was unpacked, by slash path
+	// HeldTo is what ONNX Runtime's libraries were compared with, "" in records of earlier versions.
+	HeldTo Trust  `json:"held_to,omitempty"`
+	Given  string `json:"given_sha256,omitempty"` // the main library's, where the user gave it
 }
 
 type recordedFile struct {

@@ -55,7 +55,8 @@ func (t tool) arguments(r Request, target string) []string {
 		}
 		return append(args, r.Requirement)
 	}
-	args := []string{"download", "--disable-pip-version-check", "--no-input", "--progress-bar", "off", "--only-binary=:all:", "--dest", target}
+	args := []string{"download", "--disable-pip-version-check", "--no-input", "--progress-bar", "off",
+		"--only-binary=:all:", "--dest", target}
 	if !r.Dependencies {
 		args = append(args, "--no-deps")
 	}
