@@ -114,6 +114,23 @@ func TestImportsPointOneWay(t *testing.T) {
 	}
 }
 
+// ONNX Runtime is opened in one place, which switches its telemetry off before.
+func TestOnlyOneRoomOpensONNXRuntime(t *testing.T) {
+	const binding = "github.com/yalue/onnxruntime_go"
+	found := false
+	for _, p := range packages(t) {
+		path, _ := inside(p.ImportPath)
+		uses := contains(p.Imports, binding)
+		found = found || uses
+		if uses && path != "internal/ort" {
+			t.Errorf("%s opens ONNX Runtime: that is for internal/ort alone", path)
+		}
+	}
+	if !found {
+		t.Errorf("nothing imports %s", binding)
+	}
+}
+
 func TestEveryPackageHasDocAndExample(t *testing.T) {
 	for _, p := range packages(t) {
 		path, _ := inside(p.ImportPath)

@@ -27,12 +27,14 @@ func runtimeInstallCommand(out *output) *urfave.Command {
 		Flags: []urfave.Flag{
 			&urfave.BoolFlag{Name: "gpu", Usage: "with the CUDA provider and NVIDIA's libraries, several GB"},
 			&urfave.BoolFlag{Name: "force", Usage: "fetch again what is there already"},
+			&urfave.StringFlag{Name: "sha256", Usage: "the main library's `HASH`, where it is another build than the one that fx pins (from a mirror)"},
 		},
 		Action: func(c *urfave.Context) error {
 			if err := noArguments(c); err != nil {
 				return err
 			}
-			library, err := ort.Install(c.Context, ort.InstallOptions{GPU: c.Bool("gpu"), Force: c.Bool("force")}, out.progress())
+			library, err := ort.Install(c.Context,
+				ort.InstallOptions{GPU: c.Bool("gpu"), Force: c.Bool("force"), SHA256: c.String("sha256")}, out.progress())
 			if err != nil {
 				return err
 			}
@@ -87,6 +89,7 @@ func printDiagnosis(w io.Writer, d diagnosis) {
 	fmt.Fprintf(w, "system        %s\n", d.System)
 	if d.Library != nil {
 		fmt.Fprintf(w, "ONNX Runtime  %s, %s (%s)\n", d.Library.Version, d.Library.Path, d.Library.Source)
+		fmt.Fprintf(w, "  SHA-256     %s (%s)\n", d.SHA256, trustText(d.Trust, d.Library.Source))
 	} else {
 		fmt.Fprintln(w, "ONNX Runtime  none that fx can use; run `fx runtime install`")
 	}
@@ -109,6 +112,25 @@ func printDiagnosis(w io.Writer, d diagnosis) {
 	if d.DecoderHint != "" {
 		fmt.Fprintf(w, "  %s\n", d.DecoderHint)
 	}
+}
+
+// trustText says what the library's SHA-256 was compared with.
+func trustText(trust ort.Trust, source string) string {
+	switch trust {
+	case ort.TrustPinned:
+		return "the one that fx pins"
+	case ort.TrustGiven:
+		return "the one given with --sha256"
+	case ort.TrustRecorded:
+		return "as it was installed; not the one that fx pins"
+	}
+	switch source {
+	case ort.FromFlag, ort.FromEnvironment:
+		return "not checked: your own library, named by " + source
+	case ort.FromCache:
+		return "not checked: its installation has no record of it"
+	}
+	return "not checked: fx did not install it"
 }
 
 func printCheck(w io.Writer, name string, c ort.Check) {

@@ -189,7 +189,8 @@ func (o options) lendLibraries(ctx context.Context) {
 	if o.python == "" || os.Getenv("VIRTUAL_ENV") != "" || os.Getenv("CONDA_PREFIX") != "" {
 		return
 	}
-	prefix, err := exec.CommandContext(ctx, o.python, "-c", "import sys, torch; print(sys.prefix)").Output()
+	// Without the empty entry, which is the current folder and might hold a torch.py.
+	prefix, err := exec.CommandContext(ctx, o.python, "-c", "import sys; sys.path = [p for p in sys.path if p]; import torch; print(sys.prefix)").Output()
 	if err == nil {
 		_ = os.Setenv("VIRTUAL_ENV", strings.TrimSpace(string(prefix))) // it holds no NUL
 	}

@@ -3,7 +3,6 @@ package ort
 import (
 	"context"
 	"path/filepath"
-	"runtime"
 
 	"fx/internal/fail"
 	"fx/internal/paths"
@@ -13,7 +12,8 @@ import (
 type Report struct {
 	System     string      `json:"system"` // such as "linux/amd64"
 	Library    *Library    `json:"library,omitempty"`
-	SHA256     string      `json:"sha256,omitempty"` // of the library, as recorded when fx installed it
+	SHA256     string      `json:"sha256,omitempty"` // of the library
+	Trust      Trust       `json:"trust,omitempty"`  // what its SHA-256 was compared with
 	Candidates []Candidate `json:"candidates"`       // every place looked at, in order
 	Providers  []string    `json:"providers,omitempty"`
 	CPU        Check       `json:"cpu"`
@@ -50,7 +50,7 @@ type Installed struct {
 // the CUDA provider really compute, which GPU and driver there are. It loads
 // the library, so it belongs into a process of its own. Explicit is --ort-lib.
 func Diagnose(ctx context.Context, explicit string) Report {
-	r := Report{System: runtime.GOOS + "/" + runtime.GOARCH}
+	r := Report{System: system()}
 	library, candidates, err := find(explicit, true)
 	r.Candidates = candidates
 	r.Installed = installedIn(ctx)
@@ -71,9 +71,7 @@ func Diagnose(ctx context.Context, explicit string) Report {
 		return r
 	}
 	r.Library = &library
-	if record, err := readRecord(filepath.Dir(library.Path)); err == nil {
-		r.SHA256 = record.sha256Of(filepath.Dir(library.Path), library.Path)
-	}
+	r.SHA256, r.Trust = library.integrity(ctx)
 	rt, err := Load(library)
 	if err != nil {
 		r.CPU = checkOf(err)
@@ -122,11 +120,7 @@ func installedIn(ctx context.Context) []Installed {
 		}
 		one := Installed{Folder: dir, Requirement: record.Requirement, Check: Check{Works: true}}
 		if err := record.verify(ctx, dir); err != nil {
-			again := "fx runtime install"
-			if build == gpuBuild {
-				again += " --gpu"
-			}
-			one.Check = Check{Problem: err.Error(), Mend: "Run `" + again + "`."}
+			one.Check = Check{Problem: err.Error(), Mend: "Run `" + build.installCommand() + "`."}
 		}
 		all = append(all, one)
 	}

@@ -41,8 +41,9 @@ func TestDiagnoseProvesTheCPU(t *testing.T) {
 
 func TestDiagnoseSeesADamagedInstallation(t *testing.T) {
 	cache := isolate(t)
-	fakePip(t, cpuWheel(t))
-	if _, err := Install(t.Context(), InstallOptions{}, &notes{}); err != nil {
+	wheels, options := cpuWheel(t)
+	fakePip(t, wheels)
+	if _, err := Install(t.Context(), options, &notes{}); err != nil {
 		t.Fatal(err)
 	}
 	if all := installedIn(t.Context()); len(all) != 1 || !all[0].Works {

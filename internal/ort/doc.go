@@ -25,6 +25,14 @@
 // as CUDA graphs (SessionOptions.Capture) and which provider runs which node. Values
 // are copied by NVIDIA's driver (copy.go). No C type leaves this package.
 //
+// # Trust
+//
+// Install holds ONNX Runtime's libraries to the SHA-256 in pin.go, or to one that
+// the user gives, before it opens any, and what lies in fx's cache is compared
+// with its record whenever it is opened (integrity.go). Libraries that the user
+// names and those of the system are theirs. ONNX Runtime's telemetry is off
+// (telemetry.go).
+//
 // # Systems
 //
 // Linux on amd64 and arm64: everything; the package with the CUDA provider

@@ -28,6 +28,7 @@ type Candidate struct {
 	Path    string `json:"path"`
 	Version string `json:"version,omitempty"`
 	Problem string `json:"problem,omitempty"` // why it does not serve, "" where it does
+	altered bool   // it is not what fx installed
 }
 
 // Where a library was found, in the order in which Find looks.
@@ -44,8 +45,9 @@ const installHint = "Run `fx runtime install`, or name a libonnxruntime of versi
 // Find returns the first usable libonnxruntime of: explicit (the flag
 // --ort-lib: a file, or a folder that holds one), $FX_ORT_LIB, fx's cache, the
 // active virtual environment, the system's loader. One that the user named and
-// that does not serve is an error; elsewhere the next place is tried. The error
-// is of kind fail.Device and says what to do.
+// that does not serve is an error, and so is one in fx's cache that is not what
+// was installed there; elsewhere the next place is tried. The error is of kind
+// fail.Device and says what to do.
 func Find(explicit string) (Library, error) {
 	library, _, err := find(explicit, false)
 	return library, err
@@ -67,6 +69,8 @@ func find(explicit string, all bool) (Library, []Candidate, error) {
 			found = Library{Path: c.Path, Version: c.Version, Source: c.Source}
 		case c.Problem != "" && named && found.Path == "" && failure == nil:
 			failure = fail.New(fail.Device, fmt.Sprintf("Correct %s, or leave it out: fx then looks elsewhere, first where `fx runtime install` puts one.", c.Source), "%s names %s: %s", c.Source, c.Path, c.Problem)
+		case c.altered && found.Path == "" && failure == nil:
+			failure = fail.New(fail.Device, "Run `"+installerOf(c.Path)+"`, which fetches it anew.", "%s %s", c.Path, c.Problem)
 		}
 		if !all && (found.Path != "" || failure != nil) {
 			break
@@ -220,8 +224,23 @@ func compareVersions(a, b string) int {
 
 var minimumVersion = fmt.Sprintf("1.%d", apiVersion)
 
-// probe opens the library of c, asks for its version and closes it again.
+// installerOf is the command that installs what lies at a path of fx's cache.
+func installerOf(path string) string {
+	if filepath.Base(filepath.Dir(path)) == gpuBuild.folder() {
+		return gpuBuild.installCommand()
+	}
+	return cpuBuild.installCommand()
+}
+
+// probe opens the library of c, asks for its version and closes it again. One
+// of fx's cache it compares with what was installed before it opens it.
 func probe(c Candidate) Candidate {
+	if c.Source == FromCache {
+		if err := checkOnce(c.Path); err != nil {
+			c.Problem, c.altered = err.Error(), true
+			return c
+		}
+	}
 	opened, err := openShared(c.Path, false)
 	if err != nil {
 		c.Problem = strings.TrimPrefix(err.Error(), c.Path+": ")

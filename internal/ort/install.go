@@ -13,9 +13,6 @@ import (
 	"fx/internal/progress"
 )
 
-// Version is the ONNX Runtime that Install fetches.
-const Version = "1.31.1"
-
 // InstallOptions say what Install fetches.
 type InstallOptions struct {
 	// GPU takes the build with the CUDA provider and NVIDIA's libraries
@@ -23,6 +20,9 @@ type InstallOptions struct {
 	GPU bool
 	// Force fetches again what is there already.
 	Force bool
+	// SHA256, in hexadecimal digits, is what the main library must have instead
+	// of the hash that fx pins: for a build of somebody else's, from a mirror.
+	SHA256 string
 }
 
 // flavour is a build of ONNX Runtime.
@@ -57,10 +57,20 @@ const byHand = "By hand: get a libonnxruntime of version 1.24 or newer and name 
 
 // Install fetches ONNX Runtime as a Python package, with pip or uv, and unpacks
 // its libraries, and nothing else of it, into fx's cache; then it looks after
-// TurboJPEG. What is there and whole (by its recorded SHA-256) stays. A killed
+// TurboJPEG. The libraries must have the SHA-256 that fx pins, or that the
+// options give, before any is opened; packages of NVIDIA's must be those of their
+// first use. What is there and whole (by its recorded SHA-256) stays. A killed
 // Install leaves nothing that is used, two at once wait for each other. Errors
 // are of kind fail.Device, with what to do by hand.
 func Install(ctx context.Context, options InstallOptions, report progress.Reporter) (Library, error) {
+	build := cpuBuild
+	if options.GPU {
+		build = gpuBuild
+	}
+	expected, err := newExpectation(build, options.SHA256)
+	if err != nil {
+		return Library{}, err
+	}
 	root, err := paths.Cache("runtime")
 	if err != nil {
 		return Library{}, err
@@ -79,11 +89,7 @@ func Install(ctx context.Context, options InstallOptions, report progress.Report
 		return Library{}, fail.Wrap(fail.Device, err, "Remove it by hand.", "what a killed installation left")
 	}
 
-	build := cpuBuild
-	if options.GPU {
-		build = gpuBuild
-	}
-	library, err := installRuntime(ctx, root, build, options.Force, report)
+	library, err := installRuntime(ctx, root, expected, options.Force, report)
 	if err != nil {
 		return Library{}, err
 	}
@@ -113,10 +119,11 @@ func removeLeftovers(root string) error {
 	return nil
 }
 
-func installRuntime(ctx context.Context, root string, build flavour, force bool, report progress.Reporter) (Library, error) {
+func installRuntime(ctx context.Context, root string, expected expectation, force bool, report progress.Reporter) (Library, error) {
+	build := expected.build
 	target := filepath.Join(root, build.folder())
 	if !force {
-		library, why := usable(ctx, target)
+		library, why := usable(ctx, target, expected.given)
 		if why == "" {
 			report.Note("ONNX Runtime " + library.Version + " (" + string(build) + ") is there already: " + library.Path)
 			return library, nil
@@ -125,7 +132,7 @@ func installRuntime(ctx context.Context, root string, build flavour, force bool,
 			return Library{}, ctx.Err()
 		}
 		if _, err := os.Stat(target); err == nil {
-			report.Note(target + " is damaged (" + why + "); fetching it anew")
+			report.Note(target + " does not serve (" + why + "); fetching it anew")
 		}
 	}
 	if build == gpuBuild && runtime.GOOS == "darwin" {
@@ -137,14 +144,20 @@ func installRuntime(ctx context.Context, root string, build flavour, force bool,
 	}
 	defer func() { _ = os.RemoveAll(staging) }() // what stays is removed by the next Install
 	unpacked := filepath.Join(staging, "unpacked")
-	r, err := fetch(ctx, build, filepath.Join(staging, "fetched"), unpacked, report)
+	r, err := fetchPackages(ctx, build, filepath.Join(staging, "fetched"), unpacked, report)
 	if err != nil {
+		return Library{}, err
+	}
+	if err := r.hash(ctx, unpacked); err != nil {
+		return Library{}, fail.Wrap(fail.Device, err, "", "%s", unpacked)
+	}
+	if err := expected.hold(&r, mainLibrary(unpacked)); err != nil {
 		return Library{}, err
 	}
 	if _, why := libraryOf(unpacked); why != "" {
 		return Library{}, fail.New(fail.Device, byHand, "the package %s does not serve this system: %s", build.requirement(), why)
 	}
-	if err := r.write(ctx, unpacked); err != nil {
+	if err := r.write(unpacked); err != nil {
 		return Library{}, fail.Wrap(fail.Device, err, "", "%s", unpacked)
 	}
 	if err := swap(unpacked, target); err != nil {
@@ -157,8 +170,9 @@ func installRuntime(ctx context.Context, root string, build flavour, force bool,
 	return library, nil
 }
 
-// usable returns the library of a finished installation, or why it cannot be used.
-func usable(ctx context.Context, dir string) (Library, string) {
+// usable returns the library of a finished installation, or why it cannot be
+// used. Its main library must have the SHA-256 that the user gave, if any.
+func usable(ctx context.Context, dir, given string) (Library, string) {
 	r, err := readRecord(dir)
 	if err != nil {
 		return Library{}, err.Error()
@@ -166,16 +180,28 @@ func usable(ctx context.Context, dir string) (Library, string) {
 	if err := r.verify(ctx, dir); err != nil {
 		return Library{}, err.Error()
 	}
+	if sum := r.sums()[mainLibrary(dir)]; given != "" && sum != given {
+		return Library{}, "its library has SHA-256 " + sum
+	}
 	return libraryOf(dir)
+}
+
+// mainLibrary is the name of the library of a folder that fx opens, "" where there is none.
+func mainLibrary(dir string) string {
+	files := librariesIn(dir)
+	if len(files) == 0 {
+		return ""
+	}
+	return filepath.Base(files[0])
 }
 
 // libraryOf opens the main library of a folder, or says why it cannot.
 func libraryOf(dir string) (Library, string) {
-	files := librariesIn(dir)
-	if len(files) == 0 {
+	name := mainLibrary(dir)
+	if name == "" {
 		return Library{}, "it holds no " + libraryPattern()
 	}
-	c := probe(Candidate{Source: FromCache, Path: files[0]})
+	c := probe(Candidate{Source: FromCache, Path: filepath.Join(dir, name)})
 	return Library{Path: c.Path, Version: c.Version, Source: FromCache}, c.Problem
 }
 

@@ -2,7 +2,9 @@ package ort
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -29,7 +31,7 @@ func fakePip(t *testing.T, wheels string) (calls func() []string) {
 			case "$*" in *"pip --version"*) exit 0;; esac
 			echo "$@" >> "$FX_FAKE_LOG"
 			if [ -n "$FX_FAKE_SLEEP" ]; then : > "$FX_FAKE_SLEEP"; exec sleep 20; fi
-			case "$*" in *--platform*) ;; *) if [ -n "$FX_FAKE_FAIL" ]; then echo "$FX_FAKE_FAIL" >&2; exit 1; fi;; esac
+			if [ -n "$FX_FAKE_FAIL" ]; then echo "$FX_FAKE_FAIL" >&2; exit 1; fi
 			previous=; for a; do if [ "$previous" = --dest ]; then dest=$a; fi; previous=$a; done
 			cp "$FX_FAKE_WHEELS"/*.whl "$dest"`,
 		"apt-get": `
@@ -51,8 +53,8 @@ func fakePip(t *testing.T, wheels string) (calls func() []string) {
 	}
 }
 
-// cpuWheel makes a wheel like onnxruntime's, around a stand-in.
-func cpuWheel(t *testing.T) (folder string) {
+// cpuWheel makes a wheel like onnxruntime's, around a stand-in, and returns the options that install it.
+func cpuWheel(t *testing.T) (folder string, options InstallOptions) {
 	t.Helper()
 	folder = t.TempDir()
 	library, err := os.ReadFile(fakeRuntime(t, filepath.Join(t.TempDir(), "lib.so"), Version))
@@ -64,8 +66,10 @@ func cpuWheel(t *testing.T) (folder string) {
 		entry{"onnxruntime/capi/libonnxruntime.so." + Version, library, 0o755},
 		entry{"onnxruntime/capi/onnxruntime_pybind11_state.so", []byte("python's"), 0o755},
 		entry{"onnxruntime/capi/libonnxruntime_providers_shared.so", []byte("shared"), 0o755})
-	return folder
+	return folder, InstallOptions{SHA256: sha256Hex(library)}
 }
+
+func sha256Hex(data []byte) string { return fmt.Sprintf("%x", sha256.Sum256(data)) }
 
 func contents(t *testing.T, dir string) string {
 	t.Helper()
@@ -82,8 +86,9 @@ func contents(t *testing.T, dir string) string {
 
 func TestInstallTakesOnlyTheLibrariesAndIsIdempotent(t *testing.T) {
 	cache := isolate(t)
-	calls := fakePip(t, cpuWheel(t))
-	library, err := Install(t.Context(), InstallOptions{}, &notes{})
+	wheels, options := cpuWheel(t)
+	calls := fakePip(t, wheels)
+	library, err := Install(t.Context(), options, &notes{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -108,7 +113,7 @@ func TestInstallTakesOnlyTheLibrariesAndIsIdempotent(t *testing.T) {
 	}
 
 	said := &notes{}
-	if again, err := Install(t.Context(), InstallOptions{}, said); err != nil || again != library {
+	if again, err := Install(t.Context(), options, said); err != nil || again != library {
 		t.Errorf("again: %+v, %v", again, err)
 	}
 	if len(calls()) != 1 || !strings.Contains(said.text(), "is there already") {
@@ -119,7 +124,7 @@ func TestInstallTakesOnlyTheLibrariesAndIsIdempotent(t *testing.T) {
 		t.Fatal(err)
 	}
 	said = &notes{}
-	if _, err := Install(t.Context(), InstallOptions{}, said); err != nil {
+	if _, err := Install(t.Context(), options, said); err != nil {
 		t.Error(err)
 	}
 	if len(calls()) != 2 || !strings.Contains(said.text(), "libonnxruntime_providers_shared.so is not what was installed") {
@@ -128,7 +133,7 @@ func TestInstallTakesOnlyTheLibrariesAndIsIdempotent(t *testing.T) {
 	if text, _ := os.ReadFile(filepath.Join(folder, "libonnxruntime_providers_shared.so")); string(text) != "shared" {
 		t.Errorf("not mended: %q", text)
 	}
-	if _, err := Install(t.Context(), InstallOptions{Force: true}, &notes{}); err != nil || len(calls()) != 3 {
+	if _, err := Install(t.Context(), InstallOptions{Force: true, SHA256: options.SHA256}, &notes{}); err != nil || len(calls()) != 3 {
 		t.Errorf("with force: %d calls of pip, %v", len(calls()), err)
 	}
 	if got := contents(t, filepath.Dir(folder)); strings.Contains(got, stagingPrefix) || strings.Contains(got, oldPrefix) {
@@ -138,12 +143,13 @@ func TestInstallTakesOnlyTheLibrariesAndIsIdempotent(t *testing.T) {
 
 func TestInstallOfTheGPUBuildKeepsNVIDIAsLayout(t *testing.T) {
 	cache := isolate(t)
-	wheels := cpuWheel(t)
+	wheels, options := cpuWheel(t)
+	options.GPU = true
 	writeWheel(t, filepath.Join(wheels, "nvidia_cudnn_cu13-9.0-py3-none-linux_x86_64.whl"),
 		entry{"nvidia/cudnn/lib/libcudnn.so.9", []byte("cudnn"), 0o755}, entry{"nvidia/cudnn/include/cudnn.h", []byte("header"), 0o644})
 	writeWheel(t, filepath.Join(wheels, "numpy-2.0-cp311-cp311-linux_x86_64.whl"), entry{"numpy/core.so", []byte("numpy"), 0o755})
 	calls := fakePip(t, wheels)
-	if _, err := Install(t.Context(), InstallOptions{GPU: true}, &notes{}); err != nil {
+	if _, err := Install(t.Context(), options, &notes{}); err != nil {
 		t.Fatal(err)
 	}
 	folder := filepath.Join(cache, "runtime", gpuBuild.folder())
@@ -190,10 +196,10 @@ func TestInstallErrorsSayWhatToDo(t *testing.T) {
 		}
 	})
 	t.Run("a library that does not load", func(t *testing.T) {
-		cache, wheels := isolate(t), t.TempDir()
-		writeWheel(t, filepath.Join(wheels, "onnxruntime-1-any.whl"), entry{"onnxruntime/capi/libonnxruntime.so.1", []byte("of another machine"), 0o755})
+		cache, wheels, library := isolate(t), t.TempDir(), []byte("of another machine")
+		writeWheel(t, filepath.Join(wheels, "onnxruntime-1-any.whl"), entry{"onnxruntime/capi/libonnxruntime.so.1", library, 0o755})
 		fakePip(t, wheels)
-		_, err := Install(t.Context(), InstallOptions{}, &notes{})
+		_, err := Install(t.Context(), InstallOptions{SHA256: sha256Hex(library)}, &notes{})
 		if err == nil || !strings.Contains(err.Error(), "does not serve this system") {
 			t.Errorf("error %v", err)
 		}
@@ -203,25 +209,33 @@ func TestInstallErrorsSayWhatToDo(t *testing.T) {
 	})
 }
 
-// A Python too old for the package gets the wheel of a newer one.
-func TestInstallDoesNotDependOnThePythonAtHand(t *testing.T) {
-	isolate(t)
-	if wheelPlatforms() == nil {
-		t.Skip("no platform tags are known for this system")
-	}
-	calls := fakePip(t, cpuWheel(t))
-	t.Setenv("FX_FAKE_FAIL", "ERROR: Could not find a version that satisfies the requirement (from versions: 1.19.2)\nERROR: No matching distribution found")
-	if _, err := Install(t.Context(), InstallOptions{}, &notes{}); err != nil {
-		t.Fatal(err)
-	}
-	if len(calls()) != 2 || !strings.Contains(calls()[1], "--python-version 3.12") {
-		t.Errorf("calls %q", calls())
+// The wheel is that of one Python, whichever is there, so that its library has one hash.
+func TestInstallTakesTheSameWheelForEveryPython(t *testing.T) {
+	for build, want := range map[flavour]string{
+		cpuBuild: "--python-version 3.12 --implementation cp --abi cp312 --platform PLATFORM onnxruntime==1.31.1",
+		gpuBuild: "--python-version 3.12 --implementation cp --abi cp312 --abi abi3 --abi none --platform PLATFORM",
+	} {
+		p, known := pinned(build)
+		if !known {
+			continue // no such package for this system
+		}
+		isolate(t)
+		wheels, options := cpuWheel(t)
+		options.GPU = build == gpuBuild
+		calls := fakePip(t, wheels)
+		if _, err := Install(t.Context(), options, &notes{}); err != nil {
+			t.Fatal(err)
+		}
+		if want = strings.ReplaceAll(want, "PLATFORM", p.platform); !strings.Contains(calls()[0], want) {
+			t.Errorf("pip was called with %s, without %s", calls()[0], want)
+		}
 	}
 }
 
 func TestInstallStopsWithItsContext(t *testing.T) {
 	cache := isolate(t)
-	fakePip(t, cpuWheel(t))
+	wheels, options := cpuWheel(t)
+	fakePip(t, wheels)
 	started := filepath.Join(t.TempDir(), "started")
 	t.Setenv("FX_FAKE_SLEEP", started)
 	ctx, cancel := context.WithCancel(t.Context())
@@ -230,7 +244,7 @@ func TestInstallStopsWithItsContext(t *testing.T) {
 		cancel()
 	}()
 	start := time.Now()
-	if _, err := Install(ctx, InstallOptions{}, &notes{}); !errors.Is(err, context.Canceled) {
+	if _, err := Install(ctx, options, &notes{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v", err)
 	}
 	if took := time.Since(start); took > 10*time.Second {
@@ -259,7 +273,8 @@ func TestAKilledInstallLeavesNothingHalf(t *testing.T) {
 		return
 	}
 	cache := isolate(t)
-	fakePip(t, cpuWheel(t))
+	wheels, options := cpuWheel(t)
+	fakePip(t, wheels)
 	started := filepath.Join(t.TempDir(), "started")
 	child := exec.Command(os.Args[0], "-test.run=^"+t.Name()+"$")
 	child.Env = append(os.Environ(), "FX_ORT_TEST_CHILD=1", "FX_FAKE_SLEEP="+started)
@@ -271,7 +286,7 @@ func TestAKilledInstallLeavesNothingHalf(t *testing.T) {
 	said := &notes{}
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
-	if _, err := Install(ctx, InstallOptions{}, said); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(said.text(), "another fx is installing") {
+	if _, err := Install(ctx, options, said); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(said.text(), "another fx is installing") {
 		t.Errorf("beside another: %v, said %q", err, said.text())
 	}
 	if err := child.Process.Signal(syscall.SIGKILL); err != nil {
@@ -282,7 +297,7 @@ func TestAKilledInstallLeavesNothingHalf(t *testing.T) {
 	if got := contents(t, root); !strings.Contains(got, stagingPrefix) || strings.Contains(got, "onnxruntime-") {
 		t.Fatalf("after the kill there is %s", got)
 	}
-	if _, err := Install(t.Context(), InstallOptions{}, &notes{}); err != nil {
+	if _, err := Install(t.Context(), options, &notes{}); err != nil {
 		t.Fatal(err)
 	}
 	if got := contents(t, root); got != "lock "+cpuBuild.folder() && !strings.HasPrefix(got, "lock "+cpuBuild.folder()+" turbojpeg") {

@@ -156,6 +156,12 @@ func (l Library) openNVIDIA() *obstacle {
 	folders := l.nvidiaFolders()
 	needed := neededBy(provider)
 	order, absent := provide(append(needed, l.lateNames(folders)...), folders)
+	shared := filepath.Join(filepath.Dir(provider), strings.Replace(filepath.Base(provider), "_cuda", "_shared", 1))
+	for _, path := range append([]string{provider, shared}, order...) { // the first two ONNX Runtime opens itself
+		if err := checkBeforeOpening(path); err != nil {
+			return &obstacle{path + " " + err.Error(), "Run `" + gpuBuild.installCommand() + "`, which fetches it anew."}
+		}
+	}
 	for _, path := range order {
 		if _, err := openShared(path, true); err != nil {
 			return &obstacle{"a library of NVIDIA's does not load: " + err.Error(), nvidiaAdvice}

@@ -31,6 +31,9 @@ type record struct {
 	FetchedBy     string         `json:"fetched_by"`  // "pip", "uv", "apt-get"
 	Packages      []recordedFile `json:"packages"`    // what was fetched
 	Files         []recordedFile `json:"files"`       // what was unpacked, by slash path
+	// HeldTo is what ONNX Runtime's libraries were compared with, "" in records of earlier versions.
+	HeldTo Trust  `json:"held_to,omitempty"`
+	Given  string `json:"given_sha256,omitempty"` // the main library's, where the user gave it
 }
 
 type recordedFile struct {
@@ -43,7 +46,7 @@ func readRecord(dir string) (record, error) {
 	var r record
 	text, err := os.ReadFile(filepath.Join(dir, recordName))
 	if errors.Is(err, fs.ErrNotExist) {
-		return r, errors.New("there is no " + recordName)
+		return r, fmt.Errorf("there is no %s: %w", recordName, fs.ErrNotExist)
 	}
 	if err != nil {
 		return r, err
@@ -57,11 +60,10 @@ func readRecord(dir string) (record, error) {
 	return r, nil
 }
 
-// write hashes what lies in dir, makes it durable and writes the record.
-func (r *record) write(ctx context.Context, dir string) error {
-	r.FormatVersion = recordFormat
+// hash lists what lies in dir with its hashes, and makes it durable.
+func (r *record) hash(ctx context.Context, dir string) error {
 	r.Files = nil
-	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
+	return filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -79,9 +81,11 @@ func (r *record) write(ctx context.Context, dir string) error {
 		r.Files = append(r.Files, recordedFile{Name: filepath.ToSlash(rel), Bytes: size, SHA256: sum})
 		return nil
 	})
-	if err != nil {
-		return err
-	}
+}
+
+// write writes the record of what hash listed.
+func (r *record) write(dir string) error {
+	r.FormatVersion = recordFormat
 	text, err := json.MarshalIndent(r, "", "  ")
 	if err != nil {
 		return err
@@ -103,22 +107,31 @@ func (r *record) verify(ctx context.Context, dir string) error {
 		if err != nil {
 			return fmt.Errorf("%s: %s", f.Name, plainReason(err))
 		}
-		if size != f.Bytes || sum != f.SHA256 {
+		if size != f.Bytes || f.SHA256 != "" && sum != f.SHA256 {
 			return fmt.Errorf("%s is not what was installed", f.Name)
 		}
 	}
 	return nil
 }
 
-// sha256Of returns the recorded hash of a file, "" where the record does not name it.
-func (r *record) sha256Of(dir, path string) string {
+// sha256Of returns the recorded hash of a file, which may be "", and whether the record names the file.
+func (r *record) sha256Of(dir, path string) (sum string, known bool) {
 	i := slices.IndexFunc(r.Files, func(f recordedFile) bool {
 		return strings.EqualFold(filepath.Join(dir, filepath.FromSlash(f.Name)), path)
 	})
 	if i < 0 {
-		return ""
+		return "", false
 	}
-	return r.Files[i].SHA256
+	return r.Files[i].SHA256, true
+}
+
+// sums are the recorded hashes by the files' slash paths.
+func (r *record) sums() map[string]string {
+	all := make(map[string]string, len(r.Files))
+	for _, f := range r.Files {
+		all[f.Name] = f.SHA256
+	}
+	return all
 }
 
 func hashFile(ctx context.Context, path string) (string, int64, error) {

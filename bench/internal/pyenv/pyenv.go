@@ -28,10 +28,10 @@ func Python(ctx context.Context, dir, requirements string, log func(format strin
 		return python, nil
 	}
 	log("installing %s", filepath.Base(dir))
-	if _, err := command.Output(ctx, "python3", "-m", "venv", "--clear", dir); err != nil {
+	if _, err := command.Output(ctx, "python3", "-I", "-m", "venv", "--clear", dir); err != nil {
 		return "", err
 	}
-	if _, err := command.Output(ctx, python, "-m", "pip", "install", "--quiet", "-r", requirements); err != nil {
+	if _, err := command.Output(ctx, python, "-I", "-m", "pip", "install", "--quiet", "-r", requirements); err != nil {
 		return "", err
 	}
 	return python, durable.WriteBytes(filepath.Join(dir, stamp), wanted) // last: the environment is whole
