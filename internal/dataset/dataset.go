@@ -40,12 +40,19 @@ type Dataset struct {
 	Splits  []string // sorted; [""] where the root holds classes alone
 	Items   []Item   // sorted by split, class, folder and name
 	Skipped []Skipped
+	Notes   []string // sentences on what else the user should know, such as photos outside of Root
 }
 
 // Options of Scan. The zero value is ready to use.
 type Options struct {
 	// Extensions are taken besides DefaultExtensions, such as "gif" or ".heic".
 	Extensions []string
+	// NoFollowLinks leaves out what lies behind links below the root, for trees
+	// of strangers. The root itself may be a link.
+	NoFollowLinks bool
+	// ByName is for photos whose classes are compared by name with those of a
+	// MODEL: one class is enough, and splits may have different ones.
+	ByName bool
 }
 
 // DefaultExtensions are those of torchvision's ImageFolder
@@ -66,9 +73,9 @@ func Scan(ctx context.Context, root string, options Options) (*Dataset, error) {
 	var d *Dataset
 	switch {
 	case info.IsDir():
-		d, err = scanFolder(ctx, root, extensionSet(options.Extensions))
+		d, err = scanFolder(ctx, root, info, options)
 	case strings.EqualFold(filepath.Ext(root), ".csv"):
-		d, err = readList(ctx, root)
+		d, err = readList(ctx, root, options)
 	default:
 		return nil, fail.New(fail.Usage, layouts+" A list of photos ends in .csv.", "%s is a file, not a folder", root)
 	}
