@@ -23,6 +23,9 @@ type Options struct {
 	Model    string                  // MODEL folder
 	Embedder extract.EmbedderOptions // device and sizes; its Network.Weights overrides where the weights lie
 	Decoder  string                  // of JPEG: "auto" (also ""), "turbojpeg" or "go"
+
+	Extensions    []string // that count as photos besides torchvision's
+	NoFollowLinks bool     // leaves out photos behind links, see dataset.Options
 }
 
 // classifier is a MODEL that is ready for photos.

@@ -43,12 +43,12 @@ func Run(ctx context.Context, o Options, report progress.Reporter) (Summary, err
 	if err != nil {
 		return Summary{}, err
 	}
-	photos, err := dataset.Scan(ctx, o.Data, dataset.Options{Extensions: o.Extensions})
+	photos, err := dataset.Scan(ctx, o.Data, dataset.Options{Extensions: o.Extensions, NoFollowLinks: o.NoFollowLinks})
 	if err != nil {
 		return Summary{}, err
 	}
 	if o.Splits != nil {
-		if err := keepSplits(photos, o.Splits); err != nil {
+		if err := photos.Keep(o.Splits); err != nil {
 			return Summary{}, err
 		}
 	}
@@ -83,18 +83,6 @@ func Run(ctx context.Context, o Options, report progress.Reporter) (Summary, err
 		return s, fail.New(fail.Rejected, "The reasons are listed above.", "none of the %d photos of %s can be used", s.Images, o.Data)
 	}
 	return s, nil
-}
-
-// keepSplits leaves the photos of the named splits, and the classes as they were.
-func keepSplits(photos *dataset.Dataset, names []string) error {
-	for _, name := range names {
-		if !slices.Contains(photos.Splits, name) {
-			return fail.New(fail.Usage, "It has "+strings.Join(photos.Splits, ", ")+".", "%s has no split %q", photos.Root, name)
-		}
-	}
-	photos.Splits = names
-	photos.Items = slices.DeleteFunc(photos.Items, func(item dataset.Item) bool { return !slices.Contains(names, item.Split) })
-	return nil
 }
 
 // maxViews bounds what a slip of the keyboard can ask for.
@@ -337,7 +325,7 @@ func (r *run) summary() Summary {
 		Seconds: time.Since(r.start).Seconds(), LoadSeconds: r.loaded.Seconds(),
 		FeatureShape: n.Backbone.FeatureShape, Provider: r.manifest.Provider, Decoder: r.decoder.Name(),
 		Backbone: n.Backbone.Name, Weights: n.Weights, WeightsSHA256: n.WeightsSHA256,
-		Classes: r.photos.Classes, Store: r.options.Store, Notes: slices.Concat(n.Found, n.Notes),
+		Classes: r.photos.Classes, Store: r.options.Store, Notes: slices.Concat(n.Found, n.Notes, r.photos.Notes),
 	}
 	if s.Rejected == nil {
 		s.Rejected = []BadPhoto{}

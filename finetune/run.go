@@ -45,7 +45,8 @@ type Result struct {
 	Provider          string             `json:"provider"`
 	Why               string             `json:"why,omitempty"`
 	Decoder           string             `json:"decoder"`
-	Rejected          []extract.BadPhoto `json:"rejected"` // photos that can't be used
+	Rejected          []extract.BadPhoto `json:"rejected"`          // photos that can't be used
+	Skipped           []extract.BadPhoto `json:"skipped,omitempty"` // files that are no photos
 	Run               string             `json:"run"`
 	Notes             []string           `json:"notes"`
 }
@@ -89,6 +90,9 @@ func Run(ctx context.Context, o Options, report progress.Reporter) (Result, erro
 	}
 	if r.photos, err = openPhotos(ctx, o); err != nil {
 		return Result{}, err
+	}
+	for _, note := range r.photos.Notes {
+		report.Note(note)
 	}
 	if err := r.prepare(ctx); err != nil {
 		return Result{}, err
@@ -194,6 +198,9 @@ func (r *run) begin(ctx context.Context, earlier record, found bool) error {
 		return err
 	}
 	if err := r.tellRejected(); err != nil {
+		return err
+	}
+	if err := r.photos.learnable(); err != nil { // all photos of a class may have been left out
 		return err
 	}
 	r.plan = plan{seed: r.options.Seed, train: r.photos.train, val: r.photos.val, batch: r.options.BatchSize, epochs: r.options.Epochs, accumulate: max(r.options.Accumulate, 1)}

@@ -163,7 +163,7 @@ func TestCheckLearnable(t *testing.T) {
 		{[]int{3, 1, 2}, 2, "the class train/bees has 1 photo to learn from"},
 		{[]int{3, 1, 2}, 1, ""},
 	} {
-		err := dataset.CheckLearnable(classes, c.counts, c.least, "train")
+		err := dataset.CheckLearnable(classes, c.counts, c.least, "train", "photo")
 		if c.says == "" && err != nil || c.says != "" && (fail.KindOf(err) != fail.Usage || !strings.Contains(err.Error(), c.says) || fail.HintOf(err) == "") {
 			t.Errorf("%v, %d: %v", c.counts, c.least, err)
 		}

@@ -157,7 +157,7 @@ func TestFilesOfNoBytesAreLeftOut(t *testing.T) {
 	if items != "a/1.jpg=0 b/2.jpg=1" || fmt.Sprint(d.Classes) != "[a b c]" || !strings.Contains(skipped, "3.jpg: "+dataset.EmptyFile) {
 		t.Errorf("items %s, classes %v, skipped %s", items, d.Classes, skipped)
 	}
-	if err := dataset.CheckLearnable(d.Classes, d.Count(""), 1, ""); fail.KindOf(err) != fail.Usage || !strings.Contains(err.Error(), "no usable photo of c to learn from") {
+	if err := dataset.CheckLearnable(d.Classes, d.Count(""), 1, "", "photo"); fail.KindOf(err) != fail.Usage || !strings.Contains(err.Error(), "no usable photo of c to learn from") {
 		t.Errorf("error %v", err)
 	}
 	list := writeList(t, root, "path,label\na/1.jpg,a\nb/2.jpg,b\nc/3.jpg,c\n")

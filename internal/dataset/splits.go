@@ -1,8 +1,11 @@
 package dataset
 
 import (
+	"path/filepath"
 	"slices"
 	"strings"
+
+	"fx/internal/fail"
 )
 
 // Names that people give to splits, and hardly ever to classes; the most usual first.
@@ -76,4 +79,37 @@ func ValSplit(have []string, train string) (name string, test bool) {
 	}
 	name = named(others, testNames)
 	return name, name != ""
+}
+
+// Count returns the number of items of each class in a split.
+func (d *Dataset) Count(split string) []int {
+	counts := make([]int, len(d.Classes))
+	for i := range d.Items {
+		if d.Items[i].Split == split {
+			counts[d.Items[i].Label]++
+		}
+	}
+	return counts
+}
+
+// SkippedIn is Skipped without what lies in splits other than those named.
+func (d *Dataset) SkippedIn(splits ...string) []Skipped {
+	return slices.DeleteFunc(slices.Clone(d.Skipped), func(s Skipped) bool {
+		rel, err := filepath.Rel(d.Root, s.Path)
+		first, _, below := strings.Cut(filepath.ToSlash(rel), "/")
+		return err == nil && below && slices.Contains(d.Splits, first) && !slices.Contains(splits, first)
+	})
+}
+
+// Keep leaves the items of the named splits, and the classes as they were. A
+// name that no split has is an error of kind fail.Usage.
+func (d *Dataset) Keep(splits []string) error {
+	for _, name := range splits {
+		if !slices.Contains(d.Splits, name) {
+			return fail.New(fail.Usage, "It has "+enumerate(d.Splits, "")+".", "%s has no split %q", d.Root, name)
+		}
+	}
+	d.Splits = splits
+	d.Items = slices.DeleteFunc(d.Items, func(item Item) bool { return !slices.Contains(splits, item.Split) })
+	return nil
 }
