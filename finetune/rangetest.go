@@ -42,6 +42,7 @@ func RangeTest(ctx context.Context, o Options, test rangetest.Options, report pr
 	if r.photos, err = openPhotos(ctx, o); err != nil {
 		return RangeTestResult{}, err
 	}
+	r.tellPhotos()
 	if err := r.prepare(ctx); err != nil {
 		return RangeTestResult{}, err
 	}

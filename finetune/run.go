@@ -91,9 +91,7 @@ func Run(ctx context.Context, o Options, report progress.Reporter) (Result, erro
 	if r.photos, err = openPhotos(ctx, o); err != nil {
 		return Result{}, err
 	}
-	for _, note := range r.photos.Notes {
-		report.Note(note)
-	}
+	r.tellPhotos()
 	if err := r.prepare(ctx); err != nil {
 		return Result{}, err
 	}
@@ -247,6 +245,16 @@ func (r *run) openRuntime() error {
 		return err
 	}
 	return r.canCompute()
+}
+
+// tellPhotos tells what was found wrong with the photos' folder.
+func (r *run) tellPhotos() {
+	for _, note := range r.photos.Notes {
+		r.report.Note(note)
+	}
+	if skipped := r.photos.skipped(); len(skipped) > 0 {
+		r.report.Note(fmt.Sprintf("%d files are skipped, such as %s: %s", len(skipped), skipped[0].Path, skipped[0].Reason))
+	}
 }
 
 // tellRejected tells which photos can't be used, which is an error where the

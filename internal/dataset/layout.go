@@ -203,7 +203,7 @@ func (w *walker) outside(photos int) []string {
 	if w.beyond == 0 {
 		return nil
 	}
-	return []string{fmt.Sprintf("%d of the %d photos lie outside of %s, behind links (--no-follow-links leaves them out)", w.beyond, photos, w.root)}
+	return []string{fmt.Sprintf("%d of the %d photos lie%s outside of %s, behind links (--no-follow-links leaves them out)", w.beyond, photos, verbEnding(w.beyond), w.root)}
 }
 
 func withPhotos(nodes []*node) []*node {

@@ -127,6 +127,11 @@ func TestPhotosOutsideOfTheFolderAreCounted(t *testing.T) {
 	if items != "a/4.jpg=0 b/5.jpg=1 hub/6.jpg=2" || len(again.Notes) != 0 || strings.Count(skipped, "a link, and --no-follow-links was given") != 5 {
 		t.Errorf("items %s, skipped %s, notes %q", items, skipped, again.Notes)
 	}
+	if err := os.Mkdir(filepath.Join(root, "bad\xff"), 0o755); err == nil { // some file systems refuse it
+		if d, err := dataset.Scan(t.Context(), root, dataset.Options{NoFollowLinks: true}); err != nil || len(d.Items) != 3 {
+			t.Errorf("a folder whose name is not UTF-8: %v", err)
+		}
+	}
 	// The root itself is the user's own word.
 	through := filepath.Join(t.TempDir(), "photos")
 	link(t, filepath.Dir(through), root, "photos")

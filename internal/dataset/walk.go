@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -154,7 +155,14 @@ func (w *walker) entries(f *folder, rel string) ([]fs.DirEntry, error) {
 	if rel == "" {
 		rel = "."
 	}
-	return fs.ReadDir(w.inside.FS(), rel)
+	d, err := w.inside.Open(filepath.FromSlash(rel))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = d.Close() }() // only read
+	entries, err := d.ReadDir(-1)
+	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+	return entries, err
 }
 
 // info describes the entry of the folder at parent, links not followed.
