@@ -261,6 +261,11 @@ func EvaluateData(ctx context.Context, o Options, data, split string, report pro
 	}
 	defer c.close()
 	rejected := []extract.BadPhoto{}
+	for _, refused := range photos.Refused {
+		if refused.Split == split {
+			rejected = append(rejected, extract.BadPhoto{Path: refused.Rel, Reason: refused.Reason})
+		}
+	}
 	var kept []string
 	var keptLabels []int
 	var features []float32

@@ -61,6 +61,9 @@ func Run(ctx context.Context, o Options, report progress.Reporter) (Summary, err
 	}
 	defer func() { _ = e.Close() }() // nothing is written through it
 	r := &run{options: o, embedder: e, decoder: decoder.For(e.Preprocess().Resize), photos: photos, report: report, start: start}
+	if err := r.refuse(shard); err != nil {
+		return Summary{}, err
+	}
 	if err := r.open(ctx, shard); err != nil {
 		return Summary{}, err
 	}
@@ -99,6 +102,7 @@ type run struct {
 	writer   *store.Writer
 	plan     *store.Plan
 	rejected []BadPhoto
+	refused  int          // of rejected, without being opened
 	bad      map[int]bool // items in rejected
 
 	start, filling time.Time
@@ -302,16 +306,34 @@ func (r *run) batches() (batches [][]rowRef, ends []int) {
 	return slices.Collect(slices.Chunk(refs, r.embedder.BatchSize())), ends
 }
 
+// refuse rejects the photos that must not be opened. Of shards, the first tells.
+func (r *run) refuse(shard store.Shard) error {
+	if shard.Index > 0 {
+		return nil
+	}
+	for _, refused := range r.photos.Refused {
+		if err := r.rejectItem(refused.Item, refused.Reason); err != nil {
+			return err
+		}
+	}
+	r.refused = len(r.photos.Refused)
+	return nil
+}
+
 func (r *run) reject(bad rejection) error {
 	if r.bad[bad.item] { // its views may lie in two batches
 		return nil
 	}
 	r.bad[bad.item] = true
-	photo := BadPhoto{r.photos.Items[bad.item].Rel, bad.reason}
+	return r.rejectItem(r.photos.Items[bad.item], bad.reason)
+}
+
+func (r *run) rejectItem(item dataset.Item, reason string) error {
 	if r.options.OnBadImage == "fail" {
 		return fail.New(fail.Rejected, "Mend or remove it, or leave --on-bad-image at skip; what was finished is kept.",
-			"%s: %s", r.photos.Items[bad.item].Path, bad.reason)
+			"%s: %s", item.Path, reason)
 	}
+	photo := BadPhoto{item.Rel, reason}
 	r.rejected = append(r.rejected, photo)
 	r.report.Note("rejected " + photo.Path + ": " + photo.Reason)
 	return nil
@@ -320,7 +342,7 @@ func (r *run) reject(bad rejection) error {
 func (r *run) summary() Summary {
 	n := r.embedder.Network
 	s := Summary{
-		Images: r.plan.Photos, Computed: r.computed, Cached: r.plan.CachedRows,
+		Images: r.plan.Photos + r.refused, Computed: r.computed, Cached: r.plan.CachedRows,
 		Rejected: r.rejected, Skipped: []BadPhoto{},
 		Seconds: time.Since(r.start).Seconds(), LoadSeconds: r.loaded.Seconds(),
 		FeatureShape: n.Backbone.FeatureShape, Provider: r.manifest.Provider, Decoder: r.decoder.Name(),

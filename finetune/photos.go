@@ -103,9 +103,12 @@ func (p *photos) skipped() []extract.BadPhoto {
 // fingerprint tells whether the photos are the same: names, labels and sizes.
 func (p *photos) fingerprint() string {
 	h := sha256.New()
-	for _, i := range slices.Concat(p.train, p.val) {
-		item := p.Items[i]
-		fmt.Fprintf(h, "%s\x00%d\x00%d\n", item.Rel, item.Label, item.Size)
+	for _, split := range []string{p.trainSplit, p.valSplit} {
+		for _, item := range p.Found() { // also those that an older fx opened
+			if item.Split == split {
+				fmt.Fprintf(h, "%s\x00%d\x00%d\n", item.Rel, item.Label, item.Size)
+			}
+		}
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }
@@ -152,6 +155,11 @@ func (p *photos) vet(ctx context.Context, workers int, report progress.Reporter)
 	group.Wait()
 	if err := ctx.Err(); err != nil {
 		return err
+	}
+	for _, refused := range p.Refused {
+		if refused.Split == p.trainSplit || refused.Split == p.valSplit {
+			p.rejected = append(p.rejected, extract.BadPhoto{Path: refused.Rel, Reason: refused.Reason})
+		}
 	}
 	for _, i := range all {
 		if reason := reasons[i]; reason != "" {

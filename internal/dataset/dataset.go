@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 	"syscall"
@@ -27,6 +28,12 @@ type Item struct {
 	Inode   uint64    // of the file behind any link, 0 where unknown
 }
 
+// Refused is a photo that can't be used whatever it holds: it must not be opened.
+type Refused struct {
+	Item
+	Reason string
+}
+
 // Skipped is a file or folder that is no item, and why.
 type Skipped struct {
 	Path   string `json:"path"`
@@ -39,6 +46,7 @@ type Dataset struct {
 	Classes []string // sorted; a label is an index into it
 	Splits  []string // sorted; [""] where the root holds classes alone
 	Items   []Item   // sorted by split, class, folder and name
+	Refused []Refused
 	Skipped []Skipped
 	Notes   []string // sentences on what else the user should know, such as photos outside of Root
 }
@@ -83,6 +91,7 @@ func Scan(ctx context.Context, root string, options Options) (*Dataset, error) {
 		return nil, err
 	}
 	sort.SliceStable(d.Items, func(i, j int) bool { return before(&d.Items[i], &d.Items[j]) })
+	sort.SliceStable(d.Refused, func(i, j int) bool { return before(&d.Refused[i].Item, &d.Refused[j].Item) })
 	sort.SliceStable(d.Skipped, func(i, j int) bool { return d.Skipped[i].Path < d.Skipped[j].Path })
 	return d, nil
 }
@@ -102,6 +111,19 @@ func before(a, b *Item) bool {
 		return aDir < bDir
 	}
 	return aName < bName
+}
+
+// Found returns the items and the refused photos, in the order of Items.
+func (d *Dataset) Found() []Item {
+	if len(d.Refused) == 0 {
+		return d.Items
+	}
+	all := slices.Clone(d.Items)
+	for _, r := range d.Refused {
+		all = append(all, r.Item)
+	}
+	sort.SliceStable(all, func(i, j int) bool { return before(&all[i], &all[j]) })
+	return all
 }
 
 func splitRel(rel string) (dir, name string) {

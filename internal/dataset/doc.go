@@ -34,8 +34,9 @@
 // items are the same: the i-th item of a split is ImageFolder's i-th sample.
 // Unlike ImageFolder, Scan leaves out hidden files and folders (.DS_Store,
 // ._photo.jpg, .ipynb_checkpoints) and __MACOSX, names that are not valid UTF-8,
-// links to nothing, files of 0 bytes and what is no regular file; a class folder
-// without a photo is left out where ImageFolder raises. All of them are in Skipped.
+// links to nothing and what is no regular file; a class folder without a photo is
+// left out where ImageFolder raises. All of them are in Skipped. Files of 0 bytes
+// are in Refused: special files of the system are among them, and none is opened.
 //
 // # Links
 //
@@ -49,5 +50,5 @@
 // A path ending in .csv is a list with the header path,label or path,label,split,
 // the paths relative to the list's own folder. Every listed file is an item,
 // also one that does not exist or has a foreign extension: whoever reads it
-// reports it. Only what must not be opened, such as a file of 0 bytes, is skipped.
+// reports it. What must not be opened is in Refused here too.
 package dataset

@@ -38,7 +38,7 @@ func scanFolder(ctx context.Context, root string, info fs.FileInfo, o Options) (
 		}
 	}
 	d := &Dataset{Root: root, Notes: level.notes}
-	for _, p := range folder.photos {
+	for _, p := range slices.Concat(folder.photos, folder.empty) {
 		w.skip(filepath.Join(root, p.name), "lies beside the class folders, so it has no class")
 	}
 	if level.splits {
@@ -183,15 +183,20 @@ func (d *Dataset) addClasses(w *walker, split string, folders []*node, keep map[
 }
 
 func (d *Dataset) addPhotos(w *walker, n *node, split, class string, label int) {
-	for i := range n.of.photos {
-		p := &n.of.photos[i]
-		d.Items = append(d.Items, Item{
+	item := func(p photo) Item {
+		return Item{
 			Path: filepath.Join(n.path, p.name), Rel: joinRel(n.rel, p.name), Split: split, Class: class, Label: label,
 			Size: p.size, ModTime: p.time, Inode: p.inode,
-		})
+		}
+	}
+	for _, p := range n.of.photos {
+		d.Items = append(d.Items, item(p))
 		if p.outside {
 			w.beyond++
 		}
+	}
+	for _, p := range n.of.empty {
+		d.Refused = append(d.Refused, Refused{item(p), EmptyFile})
 	}
 	for _, sub := range n.dirs {
 		d.addPhotos(w, sub, split, class, label)

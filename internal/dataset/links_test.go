@@ -158,17 +158,26 @@ func TestFilesOfNoBytesAreLeftOut(t *testing.T) {
 		link(t, root, special, "b/kmsg.jpg")
 	}
 	d := scan(t, root)
-	items, skipped := brief(d)
-	if items != "a/1.jpg=0 b/2.jpg=1" || fmt.Sprint(d.Classes) != "[a b c]" || !strings.Contains(skipped, "3.jpg: "+dataset.EmptyFile) {
-		t.Errorf("items %s, classes %v, skipped %s", items, d.Classes, skipped)
+	items, _ := brief(d)
+	refused := d.Refused[len(d.Refused)-1]
+	if items != "a/1.jpg=0 b/2.jpg=1" || fmt.Sprint(d.Classes) != "[a b c]" || refused.Rel != "c/3.jpg" || refused.Label != 2 || refused.Reason != dataset.EmptyFile {
+		t.Errorf("items %s, classes %v, refused %+v", items, d.Classes, d.Refused)
+	}
+	if all := d.Found(); len(all) != len(d.Items)+len(d.Refused) || all[0].Rel != "a/1.jpg" || all[len(all)-1].Rel != "c/3.jpg" {
+		t.Errorf("found %v", all)
 	}
 	if err := dataset.CheckLearnable(d.Classes, d.Count(""), 1, "", "photo"); fail.KindOf(err) != fail.Usage || !strings.Contains(err.Error(), "no usable photo of c to learn from") {
 		t.Errorf("error %v", err)
 	}
 	list := writeList(t, root, "path,label\na/1.jpg,a\nb/2.jpg,b\nc/3.jpg,c\n")
 	d = scan(t, list)
-	if items, skipped = brief(d); items != "a/1.jpg=0 b/2.jpg=1" || skipped != "3.jpg: "+dataset.EmptyFile || len(d.Classes) != 3 {
-		t.Errorf("items %s, classes %v, skipped %s", items, d.Classes, skipped)
+	if items, _ = brief(d); items != "a/1.jpg=0 b/2.jpg=1" || len(d.Refused) != 1 || d.Refused[0].Label != 2 || len(d.Classes) != 3 {
+		t.Errorf("items %s, classes %v, refused %+v", items, d.Classes, d.Refused)
+	}
+	for _, bad := range []string{filepath.Join(root, "c"), writeList(t, root, "path,label\nc/3.jpg,c\n")} {
+		if _, err := dataset.Scan(t.Context(), bad, dataset.Options{}); fail.KindOf(err) != fail.Rejected || !strings.Contains(err.Error(), dataset.EmptyFile) {
+			t.Errorf("nothing but empty files: %v", err)
+		}
 	}
 }
 

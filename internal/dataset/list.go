@@ -96,6 +96,7 @@ type list struct {
 	options         Options
 	inside          *os.Root // folder, where no link is to be followed, else nil
 	items           []Item
+	refused         []Refused
 	skipped         []Skipped
 	seen            map[string]int // path → line
 	files           map[fileID]listed
@@ -129,17 +130,25 @@ func (l *list) add(record []string, line int) error {
 		item.Split = strings.TrimSpace(record[l.columns.split])
 	}
 	l.classes[class], l.splits[item.Split] = true, true
-	info, reason := l.examine(item)
-	if reason != "" {
-		l.skipped = append(l.skipped, Skipped{Path: item.Path, Reason: reason})
+	info, outside := l.examine(item)
+	switch {
+	case outside != "":
+		l.skipped = append(l.skipped, Skipped{Path: item.Path, Reason: outside})
 		return nil
-	}
-	if info == nil {
+	case info == nil:
 		l.absent++
 		l.items = append(l.items, item)
 		return nil
+	case !info.Mode().IsRegular():
+		item.Size = 0
+		l.refused = append(l.refused, Refused{item, "no regular file"})
+		return nil
 	}
 	item.Size, item.ModTime, item.Inode = info.Size(), info.ModTime(), idOf(info).inode
+	if item.Size == 0 {
+		l.refused = append(l.refused, Refused{item, EmptyFile})
+		return nil
+	}
 	if id := idOf(info); id != (fileID{}) {
 		if before, twice := l.files[id]; twice && before.class != class {
 			return fail.New(fail.Usage, "Decide which label is right, and list the photo once.",
@@ -172,31 +181,27 @@ func (l *list) open(path string) string {
 }
 
 // examine describes an item's file: nil where it can't be examined, so that
-// whoever reads it tells. reason is not "" where it must not be opened at all.
-func (l *list) examine(item Item) (info fs.FileInfo, reason string) {
-	var err error
+// whoever reads it tells. outside is the reason why it is left out without links.
+func (l *list) examine(item Item) (info fs.FileInfo, outside string) {
 	if l.inside == nil {
-		info, err = os.Stat(item.Path)
-	} else {
-		name, relErr := filepath.Rel(l.folder, item.Path)
-		if relErr != nil || !filepath.IsLocal(name) {
-			return nil, "outside of the list's folder, and --no-follow-links was given"
+		info, err := os.Stat(item.Path)
+		if err != nil {
+			return nil, ""
 		}
-		info, err = l.inside.Lstat(name)
-		switch {
-		case err == nil && info.Mode()&fs.ModeSymlink != 0:
-			return nil, "a link, and --no-follow-links was given"
-		case err != nil && !errors.Is(err, fs.ErrNotExist):
-			return nil, "not below the list's folder: " + cause(err)
-		}
+		return info, ""
 	}
+	name, err := filepath.Rel(l.folder, item.Path)
+	if err != nil || !filepath.IsLocal(name) {
+		return nil, "outside of the list's folder, and --no-follow-links was given"
+	}
+	info, err = l.inside.Lstat(name)
 	switch {
-	case err != nil:
+	case errors.Is(err, fs.ErrNotExist):
 		return nil, ""
-	case !info.Mode().IsRegular():
-		return nil, "no regular file"
-	case info.Size() == 0:
-		return nil, EmptyFile
+	case err != nil:
+		return nil, "not below the list's folder: " + cause(err)
+	case info.Mode()&fs.ModeSymlink != 0:
+		return nil, "a link, and --no-follow-links was given"
 	}
 	return info, ""
 }
@@ -205,8 +210,11 @@ func (l *list) dataset() (*Dataset, error) {
 	switch {
 	case l.rows == 0:
 		return nil, fail.New(fail.Usage, listHint, "the list %s names no photo", l.file)
+	case len(l.items) == 0 && len(l.refused) > 0:
+		return nil, fail.New(fail.Rejected, "Copy the photos again.", "none of the %d photos listed in %s can be used: %s: %s",
+			l.rows, l.file, l.refused[0].Path, l.refused[0].Reason)
 	case len(l.items) == 0:
-		return nil, fail.New(fail.Usage, listHint, "none of the %d photos listed in %s can be used: the first, %s, is left out (%s)",
+		return nil, fail.New(fail.Usage, listHint, "all of the %d photos listed in %s are left out: %s: %s",
 			l.rows, l.file, l.skipped[0].Path, l.skipped[0].Reason)
 	case l.absent == len(l.items):
 		return nil, fail.New(fail.Usage, listHint, "none of the %d photos listed in %s exists: the first should be %s",
@@ -214,7 +222,7 @@ func (l *list) dataset() (*Dataset, error) {
 	case len(l.classes) == 1 && !l.options.ByName:
 		return nil, fail.New(fail.Usage, "List photos of at least two classes.", "only one class in %s: %s", l.file, l.items[0].Class)
 	}
-	d := &Dataset{Root: l.folder, Classes: sortedKeys(l.classes), Splits: sortedKeys(l.splits), Items: l.items, Skipped: l.skipped}
+	d := &Dataset{Root: l.folder, Classes: sortedKeys(l.classes), Splits: sortedKeys(l.splits), Items: l.items, Refused: l.refused, Skipped: l.skipped}
 	if err := checkSpelling(d.Classes, l.file); err != nil {
 		return nil, err
 	}
@@ -225,6 +233,9 @@ func (l *list) dataset() (*Dataset, error) {
 	}
 	for i := range d.Items {
 		d.Items[i].Label = label[d.Items[i].Class]
+	}
+	for i := range d.Refused {
+		d.Refused[i].Label = label[d.Refused[i].Class]
 	}
 	return d, nil
 }

@@ -45,6 +45,9 @@ func empty(n *node) string {
 }
 
 func noPhotos(top *node, skipped []Skipped) error {
+	if empty := top.firstEmpty(); empty != "" {
+		return fail.New(fail.Rejected, "Copy the photos again.", "no photo in %s can be used: %s is of %s", top.path, empty, EmptyFile)
+	}
 	if top.files() == 0 {
 		return fail.New(fail.Usage, layouts, "%s is empty: no photo in it or in its folders", top.path)
 	}
@@ -65,6 +68,19 @@ func noPhotos(top *node, skipped []Skipped) error {
 	}
 	return fail.New(fail.Usage, adviceFor(extensions),
 		"no photo in %s: %d other file%s%s", top.path, top.files(), plural(top.files()), found)
+}
+
+// firstEmpty returns the path of a photo of 0 bytes at any depth, or "".
+func (n *node) firstEmpty() string {
+	if len(n.of.empty) > 0 {
+		return filepath.Join(n.path, n.of.empty[0].name)
+	}
+	for _, child := range n.dirs {
+		if path := child.firstEmpty(); path != "" {
+			return path
+		}
+	}
+	return ""
 }
 
 func photosInRoot(top *node) error {

@@ -111,5 +111,6 @@ func (d *Dataset) Keep(splits []string) error {
 	}
 	d.Splits = splits
 	d.Items = slices.DeleteFunc(d.Items, func(item Item) bool { return !slices.Contains(splits, item.Split) })
+	d.Refused = slices.DeleteFunc(d.Refused, func(r Refused) bool { return !slices.Contains(splits, r.Split) })
 	return nil
 }

@@ -27,9 +27,10 @@ type folder struct {
 	resolved string // its path without links
 	outside  bool   // not at or below the root
 	photos   []photo
+	empty    []photo // photos of 0 bytes
 	links    []entry // folders in it, behind links
 	folders  []entry // the others in it
-	unusable int     // files directly in it that have a photo's extension and can't be a photo
+	unusable int     // files directly in it that have a photo's extension and can't be a photo, those of 0 bytes among them
 	others   int     // files directly in it that have another extension
 }
 
@@ -217,13 +218,15 @@ func (w *walker) add(f *folder, parent string, e fs.DirEntry) error {
 		return leaveOut(fmt.Sprintf("the name %s is not valid UTF-8: rename it", strconv.Quote(name)))
 	case !info.Mode().IsRegular():
 		return leaveOut("no regular file")
-	case info.Size() == 0:
-		return leaveOut(EmptyFile)
 	}
-	f.photos = append(f.photos, photo{
-		name: name, size: info.Size(), time: info.ModTime(), inode: idOf(info).inode,
-		outside: f.outside && !isLink || isLink && w.leadsOut(f, name),
-	})
+	p := photo{name: name, size: info.Size(), time: info.ModTime(), inode: idOf(info).inode}
+	if p.size == 0 {
+		f.empty = append(f.empty, p)
+		f.unusable++
+		return nil
+	}
+	p.outside = f.outside && !isLink || isLink && w.leadsOut(f, name)
+	f.photos = append(f.photos, p)
 	return nil
 }
 
