@@ -138,7 +138,7 @@ func (w *walker) list(rel, resolved string, info fs.FileInfo) (*folder, error) {
 	entries, err := w.entries(f, rel)
 	if err != nil {
 		// Going on without it would look like a folder whose photos are gone.
-		return nil, unlistable(w.path(rel), err)
+		return nil, unreadable("list", w.path(rel), err)
 	}
 	for _, e := range entries {
 		if err := w.add(f, rel, e); err != nil {
@@ -202,7 +202,7 @@ func (w *walker) add(f *folder, parent string, e fs.DirEntry) error {
 	case errors.Is(err, syscall.ENOTDIR) || errors.Is(err, fs.ErrPermission):
 		return leaveOut("can't be examined: " + cause(err))
 	case err != nil:
-		return unlistable(w.path(rel()), err)
+		return unreadable("examine", w.path(rel()), err)
 	case info.IsDir() && isLink:
 		w.pending = append(w.pending, linked{f, name, rel(), info})
 		return nil
@@ -275,12 +275,13 @@ func within(root, path string) bool {
 	return below && (rest == "" || rest[0] == filepath.Separator)
 }
 
-// unlistable is the error for a folder, or what lies in it, that can't be examined.
-func unlistable(path string, err error) error {
+// unreadable is the error for a folder that fx can't list, or for what lies in
+// it that fx can't examine.
+func unreadable(verb, path string, err error) error {
 	if errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
-		return fail.Wrap(fail.Usage, err, "Make the folder readable, or move it out of the data.", "cannot list %s", path)
+		return fail.Wrap(fail.Usage, err, "Make the folder readable, or move it out of the data.", "cannot %s %s", verb, path)
 	}
-	return fail.Wrap(fail.System, err, "Try again; if it happens again, look at the disk or the network that holds the photos.", "cannot list %s", path)
+	return fail.Wrap(fail.System, err, "Try again; if it happens again, look at the disk or the network that holds the photos.", "cannot %s %s", verb, path)
 }
 
 // cause is an error without the path, which its reader knows.
