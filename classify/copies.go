@@ -53,8 +53,8 @@ func copyNotes(s *store.Store, train, val head.Data) []string {
 	}
 	if between > 0 {
 		paths := pathsOf(s, all)
-		notes = append(notes, fmt.Sprintf("copies lie in different classes, such as %s and %s: one of the labels is wrong (%d photos in all)",
-			paths[first], paths[second], between))
+		notes = append(notes, fmt.Sprintf("copies lie in different classes, such as %s and %s: one of the labels is wrong "+
+			"(%d photos in all)", paths[first], paths[second], between))
 	}
 	return notes
 }
@@ -74,5 +74,6 @@ func leakNotes(s *store.Store, train, val head.Data) []string {
 	if n == 0 {
 		return nil
 	}
-	return []string{fmt.Sprintf("%d of the %d val photos are copies of photos learned from: of new photos fewer may be right", n, len(val.Photos))}
+	return []string{fmt.Sprintf("%d of the %d val photos are copies of photos learned from: of new photos fewer may be right",
+		n, len(val.Photos))}
 }

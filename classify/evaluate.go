@@ -210,7 +210,8 @@ func relabel(photos []head.Photo, theirs, ours []string) error {
 		if label[old] < 0 {
 			for _, class := range ours {
 				if differ := dataset.LookAlike(theirs[old], class); differ != "" {
-					return fail.New(fail.Usage, "Rename the folder or the label as the model writes it.", "the model does not know the class %s: %s", theirs[old], differ)
+					return fail.New(fail.Usage, "Rename the folder or the label as the model writes it.",
+						"the model does not know the class %s: %s", theirs[old], differ)
 				}
 			}
 			return fail.New(fail.Usage, fmt.Sprintf("The model knows %s.", strings.Join(ours, ", ")), "the model does not know the class %q", theirs[old])
@@ -237,7 +238,9 @@ func newReport(m modeldir.Model, metrics head.Metrics, paths []string, split str
 // EvaluateData judges the MODEL by a folder of labelled photos, whose classes
 // are the model's; not all of them need be there. split is as for EvaluateStore.
 func EvaluateData(ctx context.Context, o Options, data, split string, report progress.Reporter) (Report, error) {
-	photos, err := dataset.Scan(ctx, data, dataset.Options{Extensions: o.Extensions, NoFollowLinks: o.NoFollowLinks, ByName: true})
+	photos, err := dataset.Scan(ctx, data, dataset.Options{
+		Extensions: o.Extensions, NoFollowLinks: o.NoFollowLinks, ByName: true,
+	})
 	if err != nil {
 		return Report{}, err
 	}

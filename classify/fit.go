@@ -87,7 +87,8 @@ func Fit(ctx context.Context, o FitOptions, epoch func(head.Epoch), watch progre
 		BestValAccuracy: result.BestValAccuracy, BestEpoch: result.BestEpoch, Epochs: result.Epochs,
 		Seconds: result.Seconds, ParametersTrained: result.ParametersTrained,
 		TrainPhotos: len(train.Photos), ValPhotos: len(val.Photos),
-		Classes: m.Classes, Backbone: m.Backbone, Model: o.Out, ValSplit: splits.Val, Notes: append(notes, copyNotes(features, train, val)...),
+		Classes: m.Classes, Backbone: m.Backbone, Model: o.Out, ValSplit: splits.Val,
+		Notes: append(notes, copyNotes(features, train, val)...),
 	}, nil
 }
 
@@ -175,9 +176,11 @@ func trainAndVal(features *store.Store, o FitOptions) (train, val head.Data, spl
 	if splits.Val == "" {
 		splits.Val = "val" // which is missing
 	}
-	hint := fmt.Sprintf("The store has %s; name others with --train-split and --val-split, or take a part of the training photos with --val-fraction 0.2.", quoted(have))
+	hint := fmt.Sprintf("The store has %s; name others with --train-split and --val-split, "+
+		"or take a part of the training photos with --val-fraction 0.2.", quoted(have))
 	if splits.Train == splits.Val && o.ValFraction == 0 {
-		return train, val, splits, fail.New(fail.Usage, hint, "%s can't be both learned from and judged by", quoted([]string{splits.Train}))
+		return train, val, splits, fail.New(fail.Usage, hint,
+			"%s can't be both learned from and judged by", quoted([]string{splits.Train}))
 	}
 	if train, err = learnable(features, splits.Train, hint, o.Features); err != nil {
 		return train, val, splits, err
@@ -188,7 +191,8 @@ func trainAndVal(features *store.Store, o FitOptions) (train, val head.Data, spl
 		return train, val, splits, err
 	}
 	if !slices.Contains(have, splits.Val) {
-		return train, val, splits, fail.New(fail.Usage, hint, "the store %s has no photos of the split %q to judge by", o.Features, splits.Val)
+		return train, val, splits, fail.New(fail.Usage, hint,
+			"the store %s has no photos of the split %q to judge by", o.Features, splits.Val)
 	}
 	val, err = dataOf(features, splits.Val)
 	return train, val, splits, err
@@ -198,7 +202,8 @@ func trainAndVal(features *store.Store, o FitOptions) (train, val head.Data, spl
 // the store in the folder where lacks, and one without a photo of some class.
 func learnable(features *store.Store, split, hint, where string) (head.Data, error) {
 	if !slices.Contains(features.Splits(), split) {
-		return head.Data{}, fail.New(fail.Usage, hint, "the store %s has no photos of the split %q to learn from", where, split)
+		return head.Data{}, fail.New(fail.Usage, hint,
+			"the store %s has no photos of the split %q to learn from", where, split)
 	}
 	train, err := dataOf(features, split)
 	if err != nil {

@@ -94,8 +94,8 @@ func ExtractFor(ctx context.Context, o Options, data, storeDir, fxVersion string
 	}
 	o.Embedder.Network = networkOf(m, o.Embedder.Network.Weights, report)
 	_, err = extract.Run(ctx, extract.Options{
-		Embedder: o.Embedder, Data: data, Extensions: extensionsOf(m), Store: storeDir, Splits: splits, EXIF: m.EXIF, Decoder: o.Decoder, FastDecode: m.FastDecode,
-		FxVersion: fxVersion,
+		Embedder: o.Embedder, Data: data, Extensions: extensionsOf(m), Store: storeDir, Splits: splits,
+		EXIF: m.EXIF, Decoder: o.Decoder, FastDecode: m.FastDecode, FxVersion: fxVersion,
 	}, report)
 	return fail.Wrap(fail.KindOf(err), err, "", "features of the photos in %s", data)
 }

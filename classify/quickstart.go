@@ -66,12 +66,15 @@ func Quickstart(ctx context.Context, o QuickstartOptions, watch progress.Reporte
 		return QuickstartSummary{}, err
 	}
 	// What is too little before the photos were read is so after, too.
-	if err := dataset.CheckLearnable(photos.Classes, photos.Count(splits.Train), leastPhotos, splits.Train, "photo"); err != nil {
+	err = dataset.CheckLearnable(photos.Classes, photos.Count(splits.Train), leastPhotos, splits.Train, "photo")
+	if err != nil {
 		return QuickstartSummary{}, err
 	}
 	q := &quickstart{options: o, splits: splits, watch: watch}
-	q.summary = QuickstartSummary{FormatVersion: QuickstartVersion, Data: o.Data, Out: o.Out, TrainSplit: splits.Train, Files: quickstartFilesIn(o.Out), Notes: []string{}}
-	q.summary.PhotoNotes = photos.Notes
+	q.summary = QuickstartSummary{
+		FormatVersion: QuickstartVersion, Data: o.Data, Out: o.Out, TrainSplit: splits.Train, Files: quickstartFilesIn(o.Out),
+		Notes: []string{}, PhotoNotes: photos.Notes,
+	}
 	if err := q.extract(ctx); err != nil {
 		return q.summary, err
 	}
@@ -144,7 +147,8 @@ func (q *quickstart) finish(ctx context.Context) (QuickstartSummary, error) {
 		return *s, err
 	}
 	if earlier, ok := readQuickstart(s.Files); ok && earlier.InputsSHA256 == s.InputsSHA256 {
-		earlier.Data, earlier.Out, earlier.Files, earlier.Extract, earlier.PhotoNotes, earlier.Unchanged = s.Data, s.Out, s.Files, s.Extract, s.PhotoNotes, true
+		earlier.Data, earlier.Out, earlier.Files, earlier.Extract, earlier.Unchanged = s.Data, s.Out, s.Files, s.Extract, true
+		earlier.PhotoNotes = s.PhotoNotes
 		*s = earlier
 		return *s, s.save()
 	}
@@ -189,7 +193,10 @@ func (q *quickstart) inputs() (string, error) {
 		Seed     uint64
 		Rejected []extract.BadPhoto
 		Distinct int `json:",omitempty"` // where there are copies: an older fx counted them in the interval
-	}{QuickstartVersion, q.options.FxVersion, m, append([]string{q.splits.Train, q.splits.Val}, q.splits.Unused...), q.options.Folds, q.options.Seed, q.summary.Extract.Rejected, differ})
+	}{
+		QuickstartVersion, q.options.FxVersion, m, append([]string{q.splits.Train, q.splits.Val}, q.splits.Unused...),
+		q.options.Folds, q.options.Seed, q.summary.Extract.Rejected, differ,
+	})
 	for _, r := range q.features.Rows() {
 		if err == nil {
 			err = encoder.Encode([]any{r.Path, hex.EncodeToString(r.SHA256[:]), r.Split, r.Class, r.View})

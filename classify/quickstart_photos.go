@@ -66,7 +66,8 @@ func (q *quickstart) choosePhotos() error {
 	}
 	s.Twins = twins(rows)
 	for _, split := range q.splits.Unused {
-		s.Notes = append(s.Notes, fmt.Sprintf("the photos in %s/ were not used: fx learns from %s/ and judges by %s/", split, q.splits.Train, q.splits.Val))
+		s.Notes = append(s.Notes, fmt.Sprintf("the photos in %s/ were not used: fx learns from %s/ and judges by %s/",
+			split, q.splits.Train, q.splits.Val))
 	}
 	return nil
 }

@@ -51,9 +51,11 @@ func (s QuickstartSummary) tellResult(p *page) {
 			plural(s.trainPhotos(), "photo"), s.TrainSplit, j.Photos, j.Split, j.Right, j.Photos-j.Right)
 	}
 	if copies := j.copies(); copies > 0 {
-		p.line("%d of these %d photos are copies: %d differ, and it was right for %d of them.", copies, j.Photos, j.Distinct, j.DistinctRight)
+		p.line("%d of these %d photos are copies: %d differ, and it was right for %d of them.",
+			copies, j.Photos, j.Distinct, j.DistinctRight)
 	}
-	p.line("For new photos of the same kind, expect it to be right for %.0f %% to %.0f %% of them: trying it on %d", 100*j.Low, 100*j.High, j.Photos-j.copies())
+	p.line("For new photos of the same kind, expect it to be right for %.0f %% to %.0f %% of them: trying it on %d",
+		100*j.Low, 100*j.High, j.Photos-j.copies())
 	p.line("photos tells no more than that (and 1 time in 20 the truth lies outside).")
 	p.line("For comparison: always answering \"%s\" would be right for %.0f %%.", j.Commonest, 100*j.Baseline)
 	switch {

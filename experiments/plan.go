@@ -140,7 +140,8 @@ func (m *matrix) findPhotos(ctx context.Context, report progress.Reporter) error
 		report.Note(note)
 	}
 	if left := len(m.photos.Skipped); left > 0 {
-		report.Note(fmt.Sprintf("%d files and folders of %s are left out, such as %s: %s", left, data.Dir, m.photos.Skipped[0].Path, m.photos.Skipped[0].Reason))
+		first := m.photos.Skipped[0]
+		report.Note(fmt.Sprintf("%d files and folders of %s are left out, such as %s: %s", left, data.Dir, first.Path, first.Reason))
 	}
 	data.SHA256, err = contentSHA256(ctx, m.photos, report)
 	return err

@@ -24,7 +24,8 @@ func Split(d Data, fraction float64, seed uint64, groups []int) (train, val Data
 		return Data{}, Data{}, fail.New(fail.Usage, "Give --val-fraction a number such as 0.2.", "val fraction %g is not between 0 and 1", fraction)
 	}
 	if groups != nil && len(groups) != len(d.Photos) {
-		return Data{}, Data{}, fail.New(fail.Usage, "Give one group for each photo.", "%d groups for %d photos", len(groups), len(d.Photos))
+		return Data{}, Data{}, fail.New(fail.Usage, "Give one group for each photo.",
+			"%d groups for %d photos", len(groups), len(d.Photos))
 	}
 	inVal := make([]bool, len(d.Photos))
 	for label, copies := range d.copiesByClass(groups) {

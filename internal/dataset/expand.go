@@ -115,7 +115,8 @@ func (x *expansion) add(w *walker, b branch) error {
 		x.again += 1 + len(e.to.photos)
 		if x.again > maxAgain {
 			return fail.New(fail.Usage, "Remove links to folders, or leave all links out with --no-follow-links.",
-				"links in %s lead to more than %d folders and photos a second time, such as %s/ and %s/", w.root, maxAgain, first, child.rel)
+				"links in %s lead to more than %d folders and photos a second time, such as %s/ and %s/",
+				w.root, maxAgain, first, child.rel)
 		}
 		if len(e.to.photos) > 0 {
 			x.share(first, child)
@@ -141,7 +142,8 @@ func (n *node) count() error {
 			return err
 		}
 		if !utf8.ValidString(child.name) && child.photos > 0 {
-			return fail.New(fail.Usage, "Rename the folder.", "the name of folder %s is not valid UTF-8", strconv.Quote(child.path))
+			return fail.New(fail.Usage, "Rename the folder.",
+				"the name of folder %s is not valid UTF-8", strconv.Quote(child.path))
 		}
 		n.photos += child.photos
 		n.unusable += child.unusable
@@ -164,7 +166,8 @@ func (x *expansion) share(first string, n *node) {
 	const most = 3
 	if x.sharing++; x.sharing <= most {
 		photos := len(n.of.photos)
-		x.shared = append(x.shared, fmt.Sprintf("%s/ and %s/ are the same folder: its %d photo%s count%s in both", first, n.rel, photos, plural(photos), verbEnding(photos)))
+		x.shared = append(x.shared, fmt.Sprintf("%s/ and %s/ are the same folder: its %d photo%s count%s in both",
+			first, n.rel, photos, plural(photos), verbEnding(photos)))
 	}
 }
 

@@ -6,39 +6,43 @@ import (
 )
 
 // readable are formats that fx reads, by endings that DefaultExtensions lacks.
-var readable = map[string]bool{
-	".gif": true, ".jpe": true, ".jfif": true, ".jfi": true, ".jif": true,
-	".pbm": true, ".pnm": true, ".dib": true, ".apng": true,
-}
+var readable = set(".gif .jpe .jfif .jfi .jif .pbm .pnm .dib .apng")
 
 // unread are kinds of pictures that fx does not read, by ending. Naming them
 // with --extensions would only turn a file that is left out into one that is rejected.
-var unread = map[string]string{
-	".heic": "HEIC", ".heif": "HEIF", ".hif": "HEIF", ".avif": "AVIF", ".jxl": "JPEG XL",
-	".jp2": "JPEG 2000", ".j2k": "JPEG 2000", ".jpx": "JPEG 2000", ".jpf": "JPEG 2000", ".jxr": "JPEG XR",
-	".svg": "SVG", ".svgz": "SVG", ".eps": "EPS", ".ai": "Illustrator", ".pdf": "PDF",
-	".tga": "TGA", ".psd": "Photoshop", ".xcf": "GIMP", ".ico": "an icon", ".cur": "an icon", ".icns": "an icon",
-	".exr": "OpenEXR", ".hdr": "Radiance HDR", ".pfm": "PFM", ".dds": "DDS", ".pcx": "PCX", ".sgi": "SGI", ".ras": "Sun raster", ".xbm": "XBM",
-	".dcm": "DICOM", ".nii": "NIfTI",
-	".dng": "a camera's raw format", ".cr2": "a camera's raw format", ".cr3": "a camera's raw format", ".nef": "a camera's raw format",
-	".arw": "a camera's raw format", ".orf": "a camera's raw format", ".rw2": "a camera's raw format", ".raf": "a camera's raw format",
-	".pef": "a camera's raw format", ".srw": "a camera's raw format",
-}
+var unread = kinds(map[string]string{
+	"HEIC": ".heic", "HEIF": ".heif .hif", "AVIF": ".avif", "JPEG XL": ".jxl", "JPEG XR": ".jxr", "JPEG 2000": ".jp2 .j2k .jpx .jpf",
+	"SVG": ".svg .svgz", "EPS": ".eps", "Illustrator": ".ai", "PDF": ".pdf", "TGA": ".tga", "Photoshop": ".psd", "GIMP": ".xcf",
+	"an icon": ".ico .cur .icns", "OpenEXR": ".exr", "Radiance HDR": ".hdr", "PFM": ".pfm", "DDS": ".dds", "PCX": ".pcx",
+	"SGI": ".sgi", "Sun raster": ".ras", "XBM": ".xbm", "DICOM": ".dcm", "NIfTI": ".nii",
+	"a camera's raw format": ".dng .cr2 .cr3 .nef .arw .orf .rw2 .raf .pef .srw",
+})
 
 // films are endings of videos.
-var films = map[string]bool{
-	".mp4": true, ".m4v": true, ".mov": true, ".avi": true, ".mkv": true, ".webm": true, ".mpg": true, ".mpeg": true, ".wmv": true, ".flv": true, ".3gp": true,
-}
+var films = set(".mp4 .m4v .mov .avi .mkv .webm .mpg .mpeg .wmv .flv .3gp")
 
 // companions are endings of files that people keep beside photos.
-var companions = map[string]bool{
-	".txt": true, ".md": true, ".rst": true, ".csv": true, ".tsv": true, ".json": true, ".jsonl": true, ".xml": true, ".yaml": true, ".yml": true,
-	".html": true, ".htm": true, ".ini": true, ".cfg": true, ".log": true, ".db": true, ".sqlite": true, ".xmp": true, ".aae": true, ".thm": true,
-	".py": true, ".ipynb": true, ".sh": true, ".js": true, ".url": true, ".lnk": true,
-	".zip": true, ".tar": true, ".gz": true, ".tgz": true, ".bz2": true, ".xz": true, ".zst": true, ".7z": true, ".rar": true,
-	".npy": true, ".npz": true, ".mat": true, ".h5": true, ".hdf5": true, ".pkl": true, ".pt": true, ".pth": true, ".safetensors": true, ".onnx": true,
-	".parquet": true, ".arrow": true, ".tfrecord": true, ".doc": true, ".docx": true, ".xls": true, ".xlsx": true, ".ppt": true, ".pptx": true,
-	".mp3": true, ".wav": true, ".m4a": true,
+var companions = set(".txt .md .rst .csv .tsv .json .jsonl .xml .yaml .yml .html .htm .ini .cfg .log .db .sqlite .xmp .aae .thm " +
+	".py .ipynb .sh .js .url .lnk .zip .tar .gz .tgz .bz2 .xz .zst .7z .rar .npy .npz .mat .h5 .hdf5 .pkl .pt .pth " +
+	".safetensors .onnx .parquet .arrow .tfrecord .doc .docx .xls .xlsx .ppt .pptx .mp3 .wav .m4a")
+
+// kinds turns lists of endings by kind into kinds by ending.
+func kinds(endings map[string]string) map[string]string {
+	byEnding := map[string]string{}
+	for kind, list := range endings {
+		for _, e := range strings.Fields(list) {
+			byEnding[e] = kind
+		}
+	}
+	return byEnding
+}
+
+func set(list string) map[string]bool {
+	all := map[string]bool{}
+	for _, e := range strings.Fields(list) {
+		all[e] = true
+	}
+	return all
 }
 
 // foreign is the reason why a file is left out whose name has none of the

@@ -90,20 +90,23 @@ func levelOf(root string, folders []*node) (level, error) {
 	case len(direct) == 0:
 		return level{splits: true}, nil
 	case len(onlyDeep) == 0 && all(direct, customary):
-		return level{}, fail.New(fail.Usage, layouts, "the photos in %s lie in no class folders: %s/1.jpg would have to be %s/CLASS/1.jpg",
+		return level{}, fail.New(fail.Usage, layouts,
+			"the photos in %s lie in no class folders: %s/1.jpg would have to be %s/CLASS/1.jpg",
 			enumerate(direct, "/"), direct[0], direct[0])
 	case len(onlyDeep) == 0:
 		l := level{}
 		for _, name := range direct {
 			if heldOut(name) {
-				l.notes = append(l.notes, fmt.Sprintf("%s/ counts as a class, since it lies beside class folders: move it away if it is none", name))
+				l.notes = append(l.notes, fmt.Sprintf(
+					"%s/ counts as a class, since it lies beside class folders: move it away if it is none", name))
 			}
 		}
 		return l, nil
 	case slices.ContainsFunc(onlyDeep, customary) && all(direct, heldOut):
 		return level{splits: true, flat: direct}, nil
 	case all(direct, unusual) && all(onlyDeep, unusual):
-		return level{notes: []string{fmt.Sprintf("each of %s counts as one class with all that is in it, though its photos lie in folders of their own",
+		return level{notes: []string{fmt.Sprintf(
+			"each of %s counts as one class with all that is in it, though its photos lie in folders of their own",
 			enumerate(onlyDeep, "/"))}}, nil
 	}
 	return level{}, fail.New(fail.Usage, layouts,
@@ -116,7 +119,8 @@ func (w *walker) leaveOutFlat(n *node, flat []string) bool {
 	if !slices.Contains(flat, n.name) {
 		return false
 	}
-	w.skip(n.path, fmt.Sprintf("its %d photo%s lie%s in no class folders; `fx predict --model MODEL %s` classifies them", n.photos, plural(n.photos), verbEnding(n.photos), n.path))
+	w.skip(n.path, fmt.Sprintf("its %d photo%s lie%s in no class folders; `fx predict --model MODEL %s` classifies them",
+		n.photos, plural(n.photos), verbEnding(n.photos), n.path))
 	return true
 }
 
@@ -208,7 +212,8 @@ func (w *walker) outside(photos int) []string {
 	if w.beyond == 0 {
 		return nil
 	}
-	return []string{fmt.Sprintf("%d of the %d photos lie%s outside of %s, behind links (--no-follow-links leaves them out)", w.beyond, photos, verbEnding(w.beyond), w.root)}
+	return []string{fmt.Sprintf("%d of the %d photos lie%s outside of %s, behind links (--no-follow-links leaves them out)",
+		w.beyond, photos, verbEnding(w.beyond), w.root)}
 }
 
 func withPhotos(nodes []*node) []*node {

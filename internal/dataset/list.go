@@ -152,7 +152,8 @@ func (l *list) add(record []string, line int) error {
 	if id := idOf(info); id != (fileID{}) {
 		if before, twice := l.files[id]; twice && before.class != class {
 			return fail.New(fail.Usage, "Decide which label is right, and list the photo once.",
-				"%s line %d: %s is the same file as %s on line %d, but with the label %q, not %q", l.file, line, rel, before.rel, before.line, class, before.class)
+				"%s line %d: %s is the same file as %s on line %d, but with the label %q, not %q",
+				l.file, line, rel, before.rel, before.line, class, before.class)
 		}
 		l.files[id] = listed{line, rel, class}
 	}
@@ -211,7 +212,8 @@ func (l *list) dataset() (*Dataset, error) {
 	case l.rows == 0:
 		return nil, fail.New(fail.Usage, listHint, "the list %s names no photo", l.file)
 	case len(l.items) == 0 && len(l.refused) > 0:
-		return nil, fail.New(fail.Rejected, "Copy the photos again.", "none of the %d photos listed in %s can be used: %s: %s",
+		return nil, fail.New(fail.Rejected, "Copy the photos again.",
+			"none of the %d photos listed in %s can be used: %s: %s",
 			l.rows, l.file, l.refused[0].Path, l.refused[0].Reason)
 	case len(l.items) == 0:
 		return nil, fail.New(fail.Usage, listHint, "all of the %d photos listed in %s are left out: %s: %s",
@@ -222,7 +224,10 @@ func (l *list) dataset() (*Dataset, error) {
 	case len(l.classes) == 1 && !l.options.ByName:
 		return nil, fail.New(fail.Usage, "List photos of at least two classes.", "only one class in %s: %s", l.file, l.items[0].Class)
 	}
-	d := &Dataset{Root: l.folder, Classes: sortedKeys(l.classes), Splits: sortedKeys(l.splits), Items: l.items, Refused: l.refused, Skipped: l.skipped}
+	d := &Dataset{
+		Root: l.folder, Classes: sortedKeys(l.classes), Splits: sortedKeys(l.splits),
+		Items: l.items, Refused: l.refused, Skipped: l.skipped,
+	}
 	if err := checkSpelling(d.Classes, l.file); err != nil {
 		return nil, err
 	}

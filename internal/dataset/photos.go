@@ -10,7 +10,7 @@ import (
 
 // Unlabelled are photos without a class.
 type Unlabelled struct {
-	Items   []Item // Split, Class and Label are not set; a file of 0 bytes, which must not be opened, has the Size 0
+	Items   []Item // Split, Class and Label are not set; one of the Size 0 must not be opened
 	Skipped []Skipped
 	Notes   []string // as those of Dataset
 }
@@ -56,7 +56,8 @@ func (u *Unlabelled) addFolder(ctx context.Context, path string, info os.FileInf
 	slices.SortFunc(items, func(a, b Item) int { return byComponents(a.Rel, b.Rel) })
 	skipped := append(w.skipped, x.skipped...)
 	slices.SortFunc(skipped, func(a, b Skipped) int { return strings.Compare(a.Path, b.Path) })
-	u.Items, u.Skipped, u.Notes = append(u.Items, items...), append(u.Skipped, skipped...), append(u.Notes, w.outside(len(d.Items))...)
+	u.Items, u.Skipped = append(u.Items, items...), append(u.Skipped, skipped...)
+	u.Notes = append(u.Notes, w.outside(len(d.Items))...)
 	return nil
 }
 

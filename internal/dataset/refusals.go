@@ -30,7 +30,8 @@ func (d *Dataset) checkClasses(top *node, splits bool, o Options) error {
 	if len(left) > 0 {
 		also = "; left out: " + enumerate(left, "")
 	}
-	return fail.New(fail.Usage, layouts+classesInFolders(d.Splits, splits), "only one class in %s: %s%s%s", d.Root, d.Classes[0], where, also)
+	return fail.New(fail.Usage, layouts+classesInFolders(d.Splits, splits),
+		"only one class in %s: %s%s%s", d.Root, d.Classes[0], where, also)
 }
 
 // empty is the reason for a folder without photos.
@@ -46,7 +47,8 @@ func empty(n *node) string {
 
 func noPhotos(top *node, skipped []Skipped) error {
 	if empty := top.firstEmpty(); empty != "" {
-		return fail.New(fail.Rejected, "Copy the photos again.", "no photo in %s can be used: %s is of %s", top.path, empty, EmptyFile)
+		return fail.New(fail.Rejected, "Copy the photos again.",
+			"no photo in %s can be used: %s is of %s", top.path, empty, EmptyFile)
 	}
 	if top.files() == 0 {
 		return fail.New(fail.Usage, layouts, "%s is empty: no photo in it or in its folders", top.path)
@@ -112,11 +114,13 @@ func lackingClasses(root, split string, lacking, found []string, called bool) er
 			}
 		}
 	}
-	hint := "Give every split the same class folders, or move the split away; a class without photos in a split keeps an empty folder there."
+	hint := "Give every split the same class folders, or move the split away; " +
+		"a class without photos in a split keeps an empty folder there."
 	if !called {
 		hint += classesInFolders([]string{split}, true)
 	}
-	return fail.New(fail.Usage, hint, "split %s/ in %s has no folder %s, which another split has", split, root, enumerate(lacking, "/"))
+	return fail.New(fail.Usage, hint,
+		"split %s/ in %s has no folder %s, which another split has", split, root, enumerate(lacking, "/"))
 }
 
 // classesInFolders goes on a hint where folders were taken for splits that may be classes.

@@ -17,7 +17,7 @@ var (
 
 // customary tells whether people call splits so.
 func customary(name string) bool {
-	return named([]string{name}, trainNames) != "" || named([]string{name}, valNames) != "" || named([]string{name}, testNames) != ""
+	return named([]string{name}, slices.Concat(trainNames, valNames, testNames)) != ""
 }
 
 // named returns the first of the splits that is called by one of the names, in

@@ -30,7 +30,7 @@ type folder struct {
 	empty    []photo // photos of 0 bytes
 	links    []entry // folders in it, behind links
 	folders  []entry // the others in it
-	unusable int     // files directly in it that have a photo's extension and can't be a photo, those of 0 bytes among them
+	unusable int     // files directly in it that have a photo's extension and can't be a photo, empty ones included
 	others   int     // files directly in it that have another extension
 }
 
@@ -79,7 +79,10 @@ type walker struct {
 
 // walk lists the tree under root, which is a folder.
 func walk(ctx context.Context, root string, info fs.FileInfo, o Options) (*walker, *folder, error) {
-	w := &walker{ctx: ctx, extensions: extensionSet(o.Extensions), root: root, known: map[fileID]*folder{}, resolve: map[string]string{}}
+	w := &walker{
+		ctx: ctx, extensions: extensionSet(o.Extensions), root: root,
+		known: map[fileID]*folder{}, resolve: map[string]string{},
+	}
 	var err error
 	if w.resolved, err = filepath.EvalSymlinks(root); err != nil {
 		return nil, nil, missing(root, err)
@@ -171,7 +174,8 @@ func (w *walker) info(parent string, e fs.DirEntry) (fs.FileInfo, error) {
 	if w.inside == nil {
 		return e.Info()
 	}
-	return w.inside.Lstat(filepath.FromSlash(joinRel(parent, e.Name()))) // e.Info would look the path up outside of the os.Root
+	// e.Info would look the path up outside of the os.Root.
+	return w.inside.Lstat(filepath.FromSlash(joinRel(parent, e.Name())))
 }
 
 // add puts an entry of the folder at parent into f.
@@ -281,7 +285,8 @@ func unreadable(verb, path string, err error) error {
 	if errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
 		return fail.Wrap(fail.Usage, err, "Make the folder readable, or move it out of the data.", "cannot %s %s", verb, path)
 	}
-	return fail.Wrap(fail.System, err, "Try again; if it happens again, look at the disk or the network that holds the photos.", "cannot %s %s", verb, path)
+	return fail.Wrap(fail.System, err, "Try again; if it happens again, look at the disk or the network that holds the photos.",
+		"cannot %s %s", verb, path)
 }
 
 // cause is an error without the path, which its reader knows.
