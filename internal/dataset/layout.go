@@ -42,7 +42,8 @@ func scanFolder(ctx context.Context, root string, info fs.FileInfo, o Options) (
 		w.skip(filepath.Join(root, p.name), "lies beside the class folders, so it has no class")
 	}
 	if level.splits {
-		err = d.addSplits(w, slices.DeleteFunc(x.root.dirs, func(n *node) bool { return w.leaveOutFlat(n, level.flat) }), o)
+		x.root.dirs = slices.DeleteFunc(x.root.dirs, func(n *node) bool { return w.leaveOutFlat(n, level.flat) })
+		err = d.addSplits(w, x.root.dirs, o)
 	} else {
 		d.Splits = []string{""}
 		d.Classes = d.addClasses(w, "", x.root.dirs, nil)
@@ -105,13 +106,17 @@ func levelOf(root string, folders []*node) (level, error) {
 	case slices.ContainsFunc(onlyDeep, customary) && all(direct, heldOut):
 		return level{splits: true, flat: direct}, nil
 	case all(direct, unusual) && all(onlyDeep, unusual):
-		return level{notes: []string{fmt.Sprintf(
-			"each of %s counts as one class with all that is in it, though its photos lie in folders of their own",
-			enumerate(onlyDeep, "/"))}}, nil
+		return level{notes: []string{inFolders(onlyDeep)}}, nil
 	}
 	return level{}, fail.New(fail.Usage, layouts,
 		"cannot tell splits from classes in %s: %s with photos directly inside, but %s with folders of photos",
 		root, enumerate(direct, "/"), enumerate(onlyDeep, "/"))
+}
+
+// inFolders is the note on classes whose photos lie in folders only.
+func inFolders(classes []string) string {
+	return fmt.Sprintf("each of %s counts as one class with all that is in it, though its photos lie in folders of their own",
+		enumerate(classes, "/"))
 }
 
 // leaveOutFlat skips n where its photos lie in no class.
@@ -143,6 +148,9 @@ func (d *Dataset) addSplits(w *walker, folders []*node, o Options) error {
 		return tooHigh(d.Root, withPhotos(folders))
 	}
 	d.Classes = sortedKeys(present)
+	if !directly {
+		d.Notes = append(d.Notes, inFolders(d.Classes))
+	}
 	for _, s := range folders {
 		if s.photos == 0 {
 			w.skip(s.path, empty(s))

@@ -28,7 +28,7 @@ func TestOrdinaryLayouts(t *testing.T) {
 		{"a class with folders of photos beside one without", []string{"cats/1.jpg", "cats/more/2.jpg", "dogs/x/3.jpg", "dogs/y/4.jpg"}, []string{"cats", "dogs"},
 			[]string{""}, 4, "", "each of dogs/ counts as one class"},
 		{"classes with folders alone, in splits", []string{"train/cats/x/1.jpg", "train/dogs/y/2.jpg", "val/cats/z/3.jpg", "val/dogs/x/4.jpg"}, []string{"cats", "dogs"},
-			[]string{"train", "val"}, 4, "", ""},
+			[]string{"train", "val"}, 4, "", "each of cats/, dogs/ counts as one class"},
 		{"a class that is called as a split", []string{"car/1.jpg", "plane/2.jpg", "train/3.jpg"}, []string{"car", "plane", "train"}, []string{""}, 3, "", ""},
 		{"a test set beside classes", []string{"car/1.jpg", "plane/2.jpg", "test/3.jpg"}, []string{"car", "plane", "test"}, []string{""}, 3, "",
 			"test/ counts as a class, since it lies beside class folders"},
