@@ -40,6 +40,9 @@ func openPhotos(ctx context.Context, o Options) (*photos, error) {
 		return nil, err
 	}
 	splits := dataset.ChooseSplits(found.Splits, o.TrainSplit, o.ValSplit)
+	if splits.Train == "" {
+		splits.Train = "train" // a training needs two splits, and there are none
+	}
 	if splits.Val == "" {
 		splits.Val = "val" // which is missing
 	}
