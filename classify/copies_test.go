@@ -55,9 +55,9 @@ func TestHeldOutPhotosAreNoCopiesOfThoseLearnedFrom(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, _, _, err := photosJudgedBy(s, m, "", features)
-	if err != nil || fmt.Sprint(again.Photos) != fmt.Sprint(val.Photos) {
-		t.Errorf("drawn again: %d photos, %v", len(again.Photos), err)
+	again, _, notes, err := photosJudgedBy(s, m, "", features)
+	if err != nil || fmt.Sprint(again.Photos) != fmt.Sprint(val.Photos) || len(notes) != 0 {
+		t.Errorf("drawn again: %d photos, notes %q, %v", len(again.Photos), notes, err)
 	}
 	all, err := dataOf(s, "train")
 	if err != nil {
@@ -68,8 +68,9 @@ func TestHeldOutPhotosAreNoCopiesOfThoseLearnedFrom(t *testing.T) {
 		t.Fatal(err)
 	}
 	m.Metrics.CopiesTogether = false
-	if again, _, _, err = photosJudgedBy(s, m, "", features); err != nil || fmt.Sprint(again.Photos) != fmt.Sprint(before.Photos) {
-		t.Errorf("drawn again as by an older fx: %d photos, %v", len(again.Photos), err)
+	again, _, notes, err = photosJudgedBy(s, m, "", features)
+	if err != nil || fmt.Sprint(again.Photos) != fmt.Sprint(before.Photos) || !strings.Contains(fmt.Sprint(notes), "are copies of photos learned from") {
+		t.Errorf("drawn again as by an older fx: %d photos, notes %q, %v", len(again.Photos), notes, err)
 	}
 }
 

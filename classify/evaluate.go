@@ -158,7 +158,8 @@ func photosJudgedBy(s *store.Store, m modeldir.Model, split, where string) (data
 		if t.CopiesTogether {
 			copies = copiesOf(s, all)
 		}
-		_, data, err = head.Split(all, t.ValFraction, t.SplitSeed, copies)
+		train, data, err := head.Split(all, t.ValFraction, t.SplitSeed, copies)
+		notes = append(notes, leakNotes(s, train, data)...) // of a MODEL of an older fx
 		if len(all.Photos) != t.TrainPhotos+t.ValPhotos {
 			notes = append(notes, "the store has changed since the training: some of these photos may have been trained on")
 		}
