@@ -24,6 +24,9 @@ type Options struct {
 	Embedder extract.EmbedderOptions // device and sizes; its Network.Weights overrides where the weights lie
 	Decoder  string                  // of JPEG: "auto" (also ""), "turbojpeg" or "go"
 	Force    bool                    // Export replaces whatever lies at its out, see outpath.Prepare
+
+	Extensions    []string // that count as photos besides torchvision's
+	NoFollowLinks bool     // leaves out photos behind links, see dataset.Options
 }
 
 // classifier is a MODEL that is ready for photos.

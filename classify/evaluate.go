@@ -28,6 +28,7 @@ type Report struct {
 	Confusion [][]int            `json:"confusion"` // [true class][predicted class], photos
 	Mistakes  []Mistake          `json:"mistakes"`  // the most confident first
 	Rejected  []extract.BadPhoto `json:"rejected"`
+	Skipped   []extract.BadPhoto `json:"skipped,omitempty"` // files that are no photos
 	Notes     []string           `json:"notes"`
 }
 
@@ -114,20 +115,6 @@ func judgeHeldOut(ctx context.Context, m modeldir.Model, s *store.Store, where s
 	return j, nil
 }
 
-// copiesOf numbers the photos of data so that files of the same content share a number.
-func copiesOf(s *store.Store, data head.Data) []int {
-	known := map[store.SHA256]int{}
-	groups := make([]int, len(data.Photos))
-	for i, photo := range data.Photos {
-		sha := s.Rows()[photo.Rows[0]].SHA256
-		if _, ok := known[sha]; !ok {
-			known[sha] = i
-		}
-		groups[i] = known[sha]
-	}
-	return groups
-}
-
 // sameFeatures refuses a store that another network or preprocessing made.
 func sameFeatures(m modeldir.Model, s store.Manifest, features string) error {
 	var differ []string
@@ -167,7 +154,12 @@ func photosJudgedBy(s *store.Store, m modeldir.Model, split, where string) (data
 		if err != nil {
 			return data, "", nil, err
 		}
-		_, data, err = head.Split(all, t.ValFraction, t.SplitSeed)
+		var copies []int
+		if t.CopiesTogether {
+			copies = copiesOf(s, all)
+		}
+		train, data, err := head.Split(all, t.ValFraction, t.SplitSeed, copies)
+		notes = append(notes, leakNotes(s, train, data)...) // of a MODEL of an older fx
 		if len(all.Photos) != t.TrainPhotos+t.ValPhotos {
 			notes = append(notes, "the store has changed since the training: some of these photos may have been trained on")
 		}
@@ -196,10 +188,11 @@ func chooseSplit(asked string, m modeldir.Model, have []string, where string) (s
 		}
 		return asked, nil
 	}
-	for _, name := range []string{m.Metrics.ValSplit, "val", "test"} {
-		if name != "" && slices.Contains(have, name) {
-			return name, nil
-		}
+	if own := m.Metrics.ValSplit; own != "" && slices.Contains(have, own) {
+		return own, nil
+	}
+	if name, _ := dataset.ValSplit(have, ""); name != "" {
+		return name, nil
 	}
 	if len(have) == 1 {
 		return have[0], nil
@@ -216,6 +209,12 @@ func relabel(photos []head.Photo, theirs, ours []string) error {
 	for i := range photos {
 		old := photos[i].Label
 		if label[old] < 0 {
+			for _, class := range ours {
+				if differ := dataset.LookAlike(theirs[old], class); differ != "" {
+					return fail.New(fail.Usage, "Rename the folder or the label as the model writes it.",
+						"the model does not know the class %s: %s", theirs[old], differ)
+				}
+			}
 			return fail.New(fail.Usage, fmt.Sprintf("The model knows %s.", strings.Join(ours, ", ")), "the model does not know the class %q", theirs[old])
 		}
 		photos[i].Label = label[old]
@@ -238,9 +237,11 @@ func newReport(m modeldir.Model, metrics head.Metrics, paths []string, split str
 }
 
 // EvaluateData judges the MODEL by a folder of labelled photos, whose classes
-// are the model's. split is as for EvaluateStore.
+// are the model's; not all of them need be there. split is as for EvaluateStore.
 func EvaluateData(ctx context.Context, o Options, data, split string, report progress.Reporter) (Report, error) {
-	photos, err := dataset.Scan(ctx, data, dataset.Options{})
+	photos, err := dataset.Scan(ctx, data, dataset.Options{
+		Extensions: o.Extensions, NoFollowLinks: o.NoFollowLinks, ByName: true,
+	})
 	if err != nil {
 		return Report{}, err
 	}
@@ -264,6 +265,11 @@ func EvaluateData(ctx context.Context, o Options, data, split string, report pro
 	}
 	defer c.close()
 	rejected := []extract.BadPhoto{}
+	for _, refused := range photos.Refused {
+		if refused.Split == split {
+			rejected = append(rejected, extract.BadPhoto{Path: refused.Rel, Reason: refused.Reason})
+		}
+	}
 	var kept []string
 	var keptLabels []int
 	var features []float32
@@ -289,8 +295,11 @@ func EvaluateData(ctx context.Context, o Options, data, split string, report pro
 	if err != nil {
 		return Report{}, err
 	}
-	m.Notes = append(slices.Clone(m.Notes), trainedOn(m, split)...)
+	m.Notes = slices.Concat(m.Notes, trainedOn(m, split), photos.Notes)
 	r := newReport(m, metrics, kept, split)
 	r.Rejected = rejected
+	for _, skipped := range photos.SkippedIn(split) {
+		r.Skipped = append(r.Skipped, extract.BadPhoto(skipped))
+	}
 	return r, nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"fx/backbones"
 	"fx/head"
+	"fx/internal/dataset"
 	"fx/internal/fail"
 	"fx/internal/modeldir"
 	"fx/internal/outpath"
@@ -73,9 +74,10 @@ func Fit(ctx context.Context, o FitOptions, epoch func(head.Epoch), watch progre
 	if lacking := features.Incomplete(); lacking != "" {
 		notes = append(notes, fmt.Sprintf("the store %s may lack rows: %s", o.Features, lacking))
 	}
-	if splits[1] == "test" && o.ValSplit == "" {
-		notes = append(notes, `there is no split "val": the best epoch was chosen by "test"`)
+	if splits.TestForVal {
+		notes = append(notes, fmt.Sprintf("there is no split \"val\": the best epoch was chosen by %q", splits.Val))
 	}
+	notes = append(notes, leakNotes(features, train, val)...)
 	if o.Head.ClassWeights, err = o.classWeights(train, len(m.Classes)); err != nil {
 		return FitResult{}, err
 	}
@@ -86,7 +88,7 @@ func Fit(ctx context.Context, o FitOptions, epoch func(head.Epoch), watch progre
 	}
 	model := newModel(m, described, o, notes)
 	model.Metrics = newMetrics(result, train, o)
-	model.Metrics.TrainSplit, model.Metrics.ValSplit, model.Metrics.ValPhotos = splits[0], splits[1], len(val.Photos)
+	model.Metrics.TrainSplit, model.Metrics.ValSplit, model.Metrics.ValPhotos = splits.Train, splits.Val, len(val.Photos)
 	if err := saveWithLog(o.Out, model, modeldir.Params(result.Params), fitLog(o, m.Backbone, clock, result)); err != nil {
 		return FitResult{}, err
 	}
@@ -94,7 +96,8 @@ func Fit(ctx context.Context, o FitOptions, epoch func(head.Epoch), watch progre
 		BestValAccuracy: result.BestValAccuracy, BestEpoch: result.BestEpoch, Epochs: result.Epochs,
 		Seconds: result.Seconds, ParametersTrained: result.ParametersTrained,
 		TrainPhotos: len(train.Photos), ValPhotos: len(val.Photos),
-		Classes: m.Classes, Backbone: m.Backbone, Model: o.Out, ValSplit: splits[1], Notes: notes,
+		Classes: m.Classes, Backbone: m.Backbone, Model: o.Out, ValSplit: splits.Val,
+		Notes: append(notes, copyNotes(features, train, val)...),
 	}, nil
 }
 
@@ -145,7 +148,7 @@ func newMetrics(r head.Result, train head.Data, o FitOptions) modeldir.Metrics {
 		BestValAccuracy: r.BestValAccuracy, BestEpoch: r.BestEpoch, Epochs: epochs(r.Epochs),
 		Seconds: r.Seconds, ImagesPerSecond: float64(len(train.Photos)*len(r.Epochs)) / max(r.Seconds, 1e-6),
 		ParametersTrained: r.ParametersTrained, TrainPhotos: len(train.Photos),
-		ValFraction: o.ValFraction, SplitSeed: o.Head.Seed,
+		ValFraction: o.ValFraction, SplitSeed: o.Head.Seed, CopiesTogether: o.ValFraction > 0,
 	}
 }
 
@@ -173,50 +176,61 @@ func layoutOf(h modeldir.Head, classes int) head.Layout {
 }
 
 // trainAndVal picks the photos to learn from and to judge by.
-func trainAndVal(features *store.Store, o FitOptions) (train, val head.Data, splits [2]string, err error) {
+func trainAndVal(features *store.Store, o FitOptions) (train, val head.Data, splits dataset.Splits, err error) {
 	have := features.Splits()
-	splits = [2]string{o.trainSplit(have), o.ValSplit}
-	if splits[1] == "" && o.ValFraction == 0 {
-		splits[1] = "val"
-		if !slices.Contains(have, "val") && slices.Contains(have, "test") && splits[0] != "test" {
-			splits[1] = "test"
-		}
+	splits = dataset.ChooseSplits(have, o.TrainSplit, o.ValSplit)
+	if o.ValFraction != 0 && o.ValSplit != "" {
+		return train, val, splits, fail.New(fail.Usage, "Give one of them.", "--val-fraction and --val-split together")
 	}
-	hint := fmt.Sprintf("The store has %s; name others with --train-split and --val-split, or take a part of the training photos with --val-fraction 0.2.", quoted(have))
-	if !slices.Contains(have, splits[0]) {
-		return train, val, splits, fail.New(fail.Usage, hint, "the store %s has no photos of the split %q to learn from", o.Features, splits[0])
+	if splits.Val == "" {
+		splits.Val = "val" // which is missing
 	}
-	if splits[0] == splits[1] && o.ValFraction == 0 {
-		return train, val, splits, fail.New(fail.Usage, hint, "%s can't be both learned from and judged by", quoted(splits[:1]))
+	hint := fmt.Sprintf("The store has %s; name others with --train-split and --val-split, "+
+		"or take a part of the training photos with --val-fraction 0.2.", quoted(have))
+	if splits.Train == splits.Val && o.ValFraction == 0 {
+		return train, val, splits, fail.New(fail.Usage, hint,
+			"%s can't be both learned from and judged by", quoted([]string{splits.Train}))
 	}
-	train, err = dataOf(features, splits[0])
-	if err != nil {
+	if train, err = learnable(features, splits.Train, hint, o.Features); err != nil {
 		return train, val, splits, err
 	}
 	if o.ValFraction != 0 {
-		if o.ValSplit != "" {
-			return train, val, splits, fail.New(fail.Usage, "Give one of them.", "--val-fraction and --val-split together")
-		}
-		splits[1] = fmt.Sprintf("%g of %s", o.ValFraction, splits[0])
-		train, val, err = head.Split(train, o.ValFraction, o.Head.Seed)
+		splits.Val, splits.TestForVal = fmt.Sprintf("%g of %s", o.ValFraction, splits.Train), false
+		train, val, err = head.Split(train, o.ValFraction, o.Head.Seed, copiesOf(features, train))
 		return train, val, splits, err
 	}
-	if !slices.Contains(have, splits[1]) {
-		return train, val, splits, fail.New(fail.Usage, hint, "the store %s has no photos of the split %q to judge by", o.Features, splits[1])
+	if !slices.Contains(have, splits.Val) {
+		return train, val, splits, fail.New(fail.Usage, hint,
+			"the store %s has no photos of the split %q to judge by", o.Features, splits.Val)
 	}
-	val, err = dataOf(features, splits[1])
+	val, err = dataOf(features, splits.Val)
 	return train, val, splits, err
 }
 
-// trainSplit is the split to learn from, of those that a store has.
-func (o FitOptions) trainSplit(have []string) string {
-	switch {
-	case o.TrainSplit != "":
-		return o.TrainSplit
-	case len(have) == 1:
-		return have[0]
+// learnable returns the photos of a split to learn from. It refuses a split that
+// the store in the folder where lacks, and one without a photo of some class.
+func learnable(features *store.Store, split, hint, where string) (head.Data, error) {
+	if !slices.Contains(features.Splits(), split) {
+		return head.Data{}, fail.New(fail.Usage, hint,
+			"the store %s has no photos of the split %q to learn from", where, split)
 	}
-	return "train"
+	train, err := dataOf(features, split)
+	if err != nil {
+		return head.Data{}, err
+	}
+	classes := features.Manifest.Classes
+	return train, dataset.CheckLearnable(classes, countLabels(train.Photos, len(classes)), 1, split, "usable photo")
+}
+
+// countLabels returns the number of photos of each class.
+func countLabels(photos []head.Photo, classes int) []int {
+	counts := make([]int, classes)
+	for _, photo := range photos {
+		if photo.Label >= 0 && photo.Label < classes { // head refuses others
+			counts[photo.Label]++
+		}
+	}
+	return counts
 }
 
 func quoted(names []string) string {

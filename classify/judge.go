@@ -3,6 +3,7 @@ package classify
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"fx/extract"
 	"fx/internal/fail"
@@ -93,10 +94,19 @@ func ExtractFor(ctx context.Context, o Options, data, storeDir, fxVersion string
 	}
 	o.Embedder.Network = networkOf(m, o.Embedder.Network.Weights, report)
 	_, err = extract.Run(ctx, extract.Options{
-		Embedder: o.Embedder, Data: data, Store: storeDir, Splits: splits, EXIF: m.EXIF, Decoder: o.Decoder, FastDecode: m.FastDecode,
-		FxVersion: fxVersion,
+		Embedder: o.Embedder, Data: data, Extensions: extensionsOf(m), Store: storeDir, Splits: splits,
+		EXIF: m.EXIF, Decoder: o.Decoder, FastDecode: m.FastDecode, FxVersion: fxVersion,
 	}, report)
 	return fail.Wrap(fail.KindOf(err), err, "", "features of the photos in %s", data)
+}
+
+// extensionsOf are the extensions that a finetuned MODEL's photos had besides torchvision's.
+func extensionsOf(m modeldir.Model) []string {
+	settings, _ := m.Options["finetune"].(map[string]any)
+	if extensions, _ := settings["extensions"].(string); extensions != "" {
+		return strings.Split(extensions, ",")
+	}
+	return nil
 }
 
 // FitsStore tells why the MODEL can't be judged by a store: there is none, or

@@ -14,9 +14,13 @@ type Judgement struct {
 	Photos   int     `json:"photos"`
 	Right    int     `json:"right"`
 	Accuracy float64 `json:"accuracy"`
-	Low      float64 `json:"low"` // 95 % interval of the accuracy, see head.Wilson
-	High     float64 `json:"high"`
-	Loss     float64 `json:"loss"` // mean cross entropy
+	// Distinct counts photos of different content, DistinctRight those that were
+	// answered right; copies say nothing that their photo has not said.
+	Distinct      int     `json:"distinct"`
+	DistinctRight int     `json:"distinct_right"`
+	Low           float64 `json:"low"` // 95 % interval of the accuracy on distinct photos, see head.Wilson
+	High          float64 `json:"high"`
+	Loss          float64 `json:"loss"` // mean cross entropy
 	// Always answering Commonest, the class with most of the photos, would be
 	// right for the share Baseline of them.
 	Commonest string  `json:"commonest"`
@@ -27,6 +31,15 @@ type Judgement struct {
 	Confused   []Confused    `json:"confused"`   // the most frequent first
 	Confidence []Confidence  `json:"confidence"` // from the surest on
 	Stated     float64       `json:"stated"`     // mean probability of the class predicted: the accuracy that it claims
+}
+
+// copies counts the photos whose content another one has. A summary of an older
+// fx does not tell.
+func (j Judgement) copies() int {
+	if j.Distinct == 0 {
+		return 0
+	}
+	return j.Photos - j.Distinct
 }
 
 // Confused counts the photos of Class that were taken for Predicted.
@@ -50,7 +63,8 @@ type Confidence struct {
 // less than 0.5 sure.
 var confidences = []float64{0.9, 0.7, 0}
 
-func newJudgement(m head.Metrics, classes []string) Judgement {
+// newJudgement sums up predictions. copies numbers their photos as copiesOf does.
+func newJudgement(m head.Metrics, classes []string, copies []int) Judgement {
 	j := Judgement{
 		Photos: len(m.Predictions), Accuracy: m.Accuracy, Loss: m.Loss, Confusion: m.Confusion, Confused: []Confused{},
 	}
@@ -68,7 +82,8 @@ func newJudgement(m head.Metrics, classes []string) Judgement {
 		}
 	}
 	sort.SliceStable(j.Confused, func(a, b int) bool { return j.Confused[a].Photos > j.Confused[b].Photos })
-	j.Low, j.High = head.Wilson(j.Right, j.Photos)
+	j.Distinct, j.DistinctRight = distinctRight(m.Predictions, copies)
+	j.Low, j.High = head.Wilson(j.DistinctRight, j.Distinct)
 	to := 1.0
 	for _, from := range confidences {
 		j.Confidence = append(j.Confidence, Confidence{From: from, To: to})
@@ -83,4 +98,23 @@ func newJudgement(m head.Metrics, classes []string) Judgement {
 		}
 	}
 	return j
+}
+
+// distinctRight counts the photos of different content, and those answered
+// right. Copies with different labels can't all be right: together they count as
+// right where at least half of them are.
+func distinctRight(predictions []head.Prediction, copies []int) (distinct, right int) {
+	photos, hits := map[int]int{}, map[int]int{}
+	for i, p := range predictions {
+		photos[copies[i]]++
+		if p.Class == p.Label {
+			hits[copies[i]]++
+		}
+	}
+	for group, n := range photos {
+		if 2*hits[group] >= n {
+			right++
+		}
+	}
+	return len(photos), right
 }

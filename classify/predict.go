@@ -2,10 +2,6 @@ package classify
 
 import (
 	"context"
-	"io/fs"
-	"os"
-	"path/filepath"
-	"slices"
 	"strings"
 
 	"fx/extract"
@@ -30,75 +26,66 @@ type Choice struct {
 	Probability float64 `json:"probability"`
 }
 
+// Predictions are what Predict found.
+type Predictions struct {
+	Photos  []Prediction
+	Skipped []extract.BadPhoto // files in the folders that are no photos
+	Notes   []string           // such as photos outside of a folder, behind links
+}
+
 // Predict applies the MODEL to photos: files, or folders with every photo in
 // them at any depth. A file that can't be used is reported in its place; top is
 // how many classes each Prediction holds.
-func Predict(ctx context.Context, o Options, paths []string, top int, report progress.Reporter) ([]Prediction, error) {
+func Predict(ctx context.Context, o Options, paths []string, top int, report progress.Reporter) (Predictions, error) {
 	if top < 1 {
-		return nil, fail.New(fail.Usage, "Give --top 1 or more.", "--top %d", top)
+		return Predictions{}, fail.New(fail.Usage, "Give --top 1 or more.", "--top %d", top)
 	}
-	files, err := expand(paths)
+	if len(paths) == 0 {
+		return Predictions{}, fail.New(fail.Usage, "Name photos, or folders of photos.", "no photo to classify")
+	}
+	found, err := dataset.Photos(ctx, paths, dataset.Options{Extensions: o.Extensions, NoFollowLinks: o.NoFollowLinks})
 	if err != nil {
-		return nil, err
+		return Predictions{}, err
+	}
+	all := Predictions{Photos: make([]Prediction, len(found.Items)), Notes: found.Notes}
+	for _, skipped := range found.Skipped {
+		all.Skipped = append(all.Skipped, extract.BadPhoto(skipped))
+	}
+	var files []string
+	var places []int // of files in all.Photos
+	for i, item := range found.Items {
+		if all.Photos[i].Path = item.Path; item.Size == 0 {
+			all.Photos[i].Err = dataset.EmptyFile
+			continue
+		}
+		files, places = append(files, item.Path), append(places, i)
+	}
+	if len(files) == 0 {
+		return all, nil
 	}
 	c, err := open(ctx, o, len(files), report)
 	if err != nil {
-		return nil, err
+		return Predictions{}, err
 	}
 	defer c.close()
 	predictor, err := head.NewPredictor(c.layout(), c.params)
 	if err != nil {
-		return nil, err
+		return Predictions{}, err
 	}
-	predictions := make([]Prediction, 0, len(files))
+	note := strings.Join(c.model.Notes, "; ")
 	err = extract.Photos(ctx, c.embedder, c.decoder, files, report, func(i int, features []float32, reason string) error {
-		p := Prediction{Path: files[i], Err: reason, Note: strings.Join(c.model.Notes, "; ")}
-		if reason == "" {
-			probabilities, err := predictor.Probabilities(features)
-			if err != nil {
-				return fail.Wrap(fail.KindOf(err), err, "", "%s", files[i])
-			}
-			for _, choice := range head.Top(probabilities, top) {
-				p.Top = append(p.Top, Choice{c.model.Classes[choice.Class], choice.Probability})
-			}
+		p := &all.Photos[places[i]]
+		if p.Err, p.Note = reason, note; reason != "" {
+			return nil
 		}
-		predictions = append(predictions, p)
+		probabilities, err := predictor.Probabilities(features)
+		if err != nil {
+			return fail.Wrap(fail.KindOf(err), err, "", "%s", p.Path)
+		}
+		for _, choice := range head.Top(probabilities, top) {
+			p.Top = append(p.Top, Choice{c.model.Classes[choice.Class], choice.Probability})
+		}
 		return nil
 	})
-	return predictions, err
-}
-
-// expand replaces folders by the photos in them. A file is taken whatever its
-// name; one that does not exist is left for the pipeline to report.
-func expand(paths []string) ([]string, error) {
-	if len(paths) == 0 {
-		return nil, fail.New(fail.Usage, "Name photos, or folders of photos.", "no photo to classify")
-	}
-	var files []string
-	for _, path := range paths {
-		info, err := os.Stat(path)
-		if err != nil || !info.IsDir() {
-			files = append(files, path)
-			continue
-		}
-		before := len(files)
-		err = filepath.WalkDir(path, func(name string, entry fs.DirEntry, err error) error {
-			if err != nil {
-				return err
-			}
-			if hidden := strings.HasPrefix(entry.Name(), ".") && name != path; hidden && entry.IsDir() {
-				return fs.SkipDir
-			} else if !hidden && !entry.IsDir() && slices.Contains(dataset.DefaultExtensions, strings.ToLower(filepath.Ext(name))) {
-				files = append(files, name)
-			}
-			return nil
-		})
-		if err != nil {
-			return nil, fail.Wrap(fail.Usage, err, "Check that fx may read the folder.", "folder %s", path)
-		}
-		if len(files) == before {
-			return nil, fail.New(fail.Usage, "Photos end in "+strings.Join(dataset.DefaultExtensions, " ")+".", "no photo in the folder %s", path)
-		}
-	}
-	return files, nil
+	return all, err
 }

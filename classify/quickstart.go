@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"slices"
 	"strings"
 
 	"fx/extract"
@@ -28,8 +29,11 @@ var quickstartBackbones = []string{"efficientnet_lite0", "resnet18"}
 type QuickstartOptions struct {
 	Data       string   // folder of photos, a folder a class, with or without train/ and val/; or a .csv list
 	Extensions []string // that count as photos besides torchvision's
-	Out        string   // folder for all that it makes; "" is Data with -fx added
-	Force      bool     // even where Out holds something else or lies inside Data, see outpath.Prepare
+	// NoFollowLinks leaves out photos behind links, see dataset.Options.
+	NoFollowLinks bool
+
+	Out        string // folder for all that it makes; "" is Data with -fx added
+	Force      bool   // even where Out holds something else or lies inside Data, see outpath.Prepare
 	Embedder   extract.EmbedderOptions
 	Decoder    string
 	FastDecode bool   // as in extract.Options
@@ -54,7 +58,7 @@ func Quickstart(ctx context.Context, o QuickstartOptions, watch progress.Reporte
 	if err := checkQuickstart(o); err != nil {
 		return QuickstartSummary{}, err
 	}
-	photos, err := dataset.Scan(ctx, o.Data, dataset.Options{Extensions: o.Extensions})
+	photos, err := dataset.Scan(ctx, o.Data, dataset.Options{Extensions: o.Extensions, NoFollowLinks: o.NoFollowLinks})
 	if err != nil {
 		return QuickstartSummary{}, err
 	}
@@ -63,11 +67,15 @@ func Quickstart(ctx context.Context, o QuickstartOptions, watch progress.Reporte
 		return QuickstartSummary{}, err
 	}
 	// What is too little before the photos were read is so after, too.
-	if err := enoughPhotos(photos, splits); err != nil {
+	err = dataset.CheckLearnable(photos.Classes, photos.Count(splits.Train), leastPhotos, splits.Train, "photo")
+	if err != nil {
 		return QuickstartSummary{}, err
 	}
 	q := &quickstart{options: o, splits: splits, watch: watch}
-	q.summary = QuickstartSummary{FormatVersion: QuickstartVersion, Data: o.Data, Out: o.Out, TrainSplit: splits.train, Files: quickstartFilesIn(o.Out), Notes: []string{}}
+	q.summary = QuickstartSummary{
+		FormatVersion: QuickstartVersion, Data: o.Data, Out: o.Out, TrainSplit: splits.Train, Files: quickstartFilesIn(o.Out),
+		Notes: []string{}, PhotoNotes: photos.Notes,
+	}
 	if err := q.extract(ctx); err != nil {
 		return q.summary, err
 	}
@@ -77,7 +85,7 @@ func Quickstart(ctx context.Context, o QuickstartOptions, watch progress.Reporte
 // quickstart is one Quickstart under way.
 type quickstart struct {
 	options QuickstartOptions
-	splits  quickstartSplits
+	splits  dataset.Splits
 	watch   progress.Reporter
 	summary QuickstartSummary
 
@@ -113,7 +121,8 @@ func (q *quickstart) extract(ctx context.Context) error {
 	s.Backbone, s.Weights, s.WeightsOrigin, s.Notes = opened.Backbone.Name, opened.Weights, opened.WeightsOrigin, append(s.Notes, notes...)
 	o.Embedder.Network, q.weights = network, network.Weights
 	s.Extract, err = extract.Run(ctx, extract.Options{
-		Embedder: o.Embedder, Data: o.Data, Extensions: o.Extensions, Store: s.Files.Features, Force: o.Force, Decoder: o.Decoder, EXIF: "apply", FastDecode: o.FastDecode, FxVersion: o.FxVersion,
+		Embedder: o.Embedder, Data: o.Data, Extensions: o.Extensions, NoFollowLinks: o.NoFollowLinks, Store: s.Files.Features, Force: o.Force,
+		Decoder: o.Decoder, EXIF: "apply", FastDecode: o.FastDecode, FxVersion: o.FxVersion,
 	}, q.watch)
 	if err != nil && fail.KindOf(err) == fail.Usage {
 		return fail.Wrap(fail.Usage, err, "Name another folder with --out, or remove "+s.Files.Features+".", "the features of an earlier run")
@@ -140,6 +149,7 @@ func (q *quickstart) finish(ctx context.Context) (QuickstartSummary, error) {
 	}
 	if earlier, ok := readQuickstart(s.Files); ok && earlier.InputsSHA256 == s.InputsSHA256 {
 		earlier.Data, earlier.Out, earlier.Files, earlier.Extract, earlier.Unchanged = s.Data, s.Out, s.Files, s.Extract, true
+		earlier.PhotoNotes = s.PhotoNotes
 		*s = earlier
 		return *s, s.save()
 	}
@@ -168,6 +178,11 @@ func (q *quickstart) finish(ctx context.Context) (QuickstartSummary, error) {
 func (q *quickstart) inputs() (string, error) {
 	m := q.features.Manifest
 	m.Made = store.Provenance{}
+	differ := 0
+	groups := copiesOf(q.features, head.Data{Photos: slices.Concat(q.train.Photos, q.val.Photos)})
+	if n := distinct(groups); n < len(groups) {
+		differ = n
+	}
 	h := sha256.New()
 	encoder := json.NewEncoder(h)
 	err := encoder.Encode(struct {
@@ -178,7 +193,11 @@ func (q *quickstart) inputs() (string, error) {
 		Folds    int
 		Seed     uint64
 		Rejected []extract.BadPhoto
-	}{QuickstartVersion, q.options.FxVersion, m, append([]string{q.splits.train, q.splits.val}, q.splits.unused...), q.options.Folds, q.options.Seed, q.summary.Extract.Rejected})
+		Distinct int `json:",omitempty"` // where there are copies: an older fx counted them in the interval
+	}{
+		QuickstartVersion, q.options.FxVersion, m, append([]string{q.splits.Train, q.splits.Val}, q.splits.Unused...),
+		q.options.Folds, q.options.Seed, q.summary.Extract.Rejected, differ,
+	})
 	for _, r := range q.features.Rows() {
 		if err == nil {
 			err = encoder.Encode([]any{r.Path, hex.EncodeToString(r.SHA256[:]), r.Split, r.Class, r.View})

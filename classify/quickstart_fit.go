@@ -20,8 +20,9 @@ func (q *quickstart) fit(ctx context.Context) error {
 	if err := linearOnly(m.Backbone, described.Kind); err != nil {
 		return err
 	}
+	copies := copiesOf(q.features, q.train)
 	found, err := head.CrossValidate(ctx, layout, q.train, head.CrossValidationOptions{
-		Folds: q.options.Folds, Seed: q.options.Seed, Groups: copiesOf(q.features, q.train),
+		Folds: q.options.Folds, Seed: q.options.Seed, Groups: copies,
 	}, q.watch)
 	if err != nil {
 		return err
@@ -43,16 +44,16 @@ func (q *quickstart) fit(ctx context.Context) error {
 	log := fitLog(fit, m.Backbone, clock, trained)
 	model := newModel(m, described, fit, slices.Clone(s.Notes))
 	model.Metrics = newMetrics(trained, q.train, fit)
-	model.Metrics.TrainSplit, model.Metrics.ValSplit, model.Metrics.ValPhotos = q.splits.train, q.splits.val, len(q.val.Photos)
+	model.Metrics.TrainSplit, model.Metrics.ValSplit, model.Metrics.ValPhotos = q.splits.Train, q.splits.Val, len(q.val.Photos)
 	if len(q.val.Photos) > 0 {
 		metrics, err := head.Evaluate(ctx, layout, trained.Params, q.val)
 		if err != nil {
 			return err
 		}
-		s.Judged = newJudgement(metrics, m.Classes)
-		s.Judged.Split = q.splits.val
+		s.Judged = newJudgement(metrics, m.Classes, copiesOf(q.features, q.val))
+		s.Judged.Split = q.splits.Val
 	} else {
-		s.Judged = newJudgement(found.Metrics, m.Classes)
+		s.Judged = newJudgement(found.Metrics, m.Classes, copies)
 		s.Judged.Folds = found.Folds
 		judgedByFolds(&model.Metrics, found)
 		for i := range log.Epochs { // which nobody judged

@@ -72,7 +72,7 @@ func storeOf(t *testing.T, photos []photo) string {
 }
 
 // fitted goes from a store as far as Quickstart does without a network.
-func fitted(t *testing.T, features string, splits quickstartSplits) (*quickstart, error) {
+func fitted(t *testing.T, features string, splits dataset.Splits) (*quickstart, error) {
 	t.Helper()
 	q := &quickstart{splits: splits, watch: progress.Discard}
 	q.summary.Files = quickstartFilesIn(t.TempDir())
@@ -107,7 +107,7 @@ func TestQuickstartFindsWrongLabels(t *testing.T) {
 		photos[i].kind = 1 - photos[i].kind
 		want = append(want, photos[i].path(i))
 	}
-	q, err := fitted(t, storeOf(t, photos), quickstartSplits{train: "train", val: "val"})
+	q, err := fitted(t, storeOf(t, photos), dataset.Splits{Train: "train", Val: "val"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,7 +133,7 @@ func TestQuickstartWithoutVal(t *testing.T) {
 	photos := some("", 30)
 	photos[7].kind = 1 // a wrong label can't be right unseen
 	features := storeOf(t, photos)
-	q, err := fitted(t, features, quickstartSplits{})
+	q, err := fitted(t, features, dataset.Splits{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -156,7 +156,7 @@ func TestQuickstartKnowsCopies(t *testing.T) {
 	photos := append(some("train", 10), some("val", 5)...)
 	photos[0].content, photos[20].content = "leak", "leak"                 // in train and val
 	photos[5].content, photos[15].content = "both classes", "both classes" // ants and bees
-	q, err := fitted(t, storeOf(t, photos), quickstartSplits{train: "train", val: "val"})
+	q, err := fitted(t, storeOf(t, photos), dataset.Splits{Train: "train", Val: "val"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -171,7 +171,7 @@ func TestQuickstartKnowsCopies(t *testing.T) {
 	for i := range 10 {
 		copies[i].content = "one photo"
 	}
-	if _, err := fitted(t, storeOf(t, copies), quickstartSplits{}); fail.KindOf(err) != fail.Usage || !strings.Contains(err.Error(), "ants has 1 usable photo") {
+	if _, err := fitted(t, storeOf(t, copies), dataset.Splits{}); fail.KindOf(err) != fail.Usage || !strings.Contains(err.Error(), "ants has 1 usable photo") {
 		t.Errorf("a class of copies: %v", err)
 	}
 }
@@ -187,7 +187,7 @@ func TestJudgement(t *testing.T) {
 	}{{0, 0, 0.9}, {0, 0, 0.95}, {0, 1, 0.7}, {1, 0, 0.69}, {1, 1, 1}} {
 		m.Predictions = append(m.Predictions, head.Prediction{Label: p.label, Class: p.class, Probability: p.probability})
 	}
-	j := newJudgement(m, []string{"ants", "bees"})
+	j := newJudgement(m, []string{"ants", "bees"}, []int{0, 1, 2, 3, 4})
 	if got := fmt.Sprint(j.Confidence); got != "[{0.9 1 3 3} {0.7 0.9 1 0} {0 0.7 1 0}]" {
 		t.Errorf("confidence %s", got)
 	}
@@ -197,20 +197,28 @@ func TestJudgement(t *testing.T) {
 	if got := fmt.Sprintf("%.3f", j.Stated); got != "0.848" {
 		t.Errorf("stated %s", got)
 	}
+	if low, high := head.Wilson(3, 5); j.Distinct != 5 || j.DistinctRight != 3 || j.Low != low || j.High != high {
+		t.Errorf("without copies %+v", j)
+	}
+	// The first two are copies; so are the last two, of which one label is wrong.
+	j = newJudgement(m, []string{"ants", "bees"}, []int{0, 0, 2, 3, 3})
+	if low, high := head.Wilson(2, 3); j.Photos != 5 || j.Right != 3 || j.Distinct != 3 || j.DistinctRight != 2 || j.Low != low || j.High != high {
+		t.Errorf("with copies %+v", j)
+	}
 }
 
 func TestQuickstartSplitsByName(t *testing.T) {
 	for have, want := range map[string]string{
-		"":                    `{"" "" []}`,
-		"photos":              `{"photos" "" []}`,
-		"train val":           `{"train" "val" []}`,
-		"test train":          `{"train" "test" []}`,
-		"test train val":      `{"train" "val" ["test"]}`,
-		"Training Validation": `{"Training" "Validation" []}`,
-		"extra train":         `{"train" "" ["extra"]}`,
+		"":                    `"" "" []`,
+		"photos":              `"photos" "" []`,
+		"train val":           `"train" "val" []`,
+		"test train":          `"train" "test" []`,
+		"test train val":      `"train" "val" ["test"]`,
+		"Training Validation": `"Training" "Validation" []`,
+		"extra train":         `"train" "" ["extra"]`,
 	} {
 		s, err := quickstartSplitsOf(strings.Split(have, " "), "data")
-		if got := fmt.Sprintf("%q", s); err != nil || got != want {
+		if got := fmt.Sprintf("%q %q %q", s.Train, s.Val, s.Unused); err != nil || got != want {
 			t.Errorf("%s: %s, %v", have, got, err)
 		}
 	}
@@ -260,17 +268,20 @@ func TestQuickstartText(t *testing.T) {
 		"A classifier for ants and bees: right for 96 % of the photos":                                    func(*QuickstartSummary) {},
 		"learned from the 60 photos in train/ and was tried on the 50 in val/: right for 48, wrong for 2": func(*QuickstartSummary) {},
 		"right for 86 % to 99 % of them":                                                                  func(s *QuickstartSummary) { s.Judged.Low = 0.864 },
-		"bees taken for ants: 2 of 25":                                                                    func(*QuickstartSummary) {},
-		"90 % or more:   right in 44 of 45":                                                               func(*QuickstartSummary) {},
-		"70 to 90 %:     right in 4 of 5":                                                                 func(*QuickstartSummary) {},
-		"less than 70 %: it said so of no photo":                                                          func(*QuickstartSummary) {},
-		"claims 95 %, which fits":                                                                         func(*QuickstartSummary) {},
-		"surer of itself than it should be: it claims 100 %":                                              func(s *QuickstartSummary) { s.Judged.Stated = 0.999 },
-		"better than it says: it claims 70 %":                                                             func(s *QuickstartSummary) { s.Judged.Stated = 0.7 },
-		"tried on the 50 photos that it\n  learns from, in 5 rounds":                                      func(s *QuickstartSummary) { s.Judged.Folds = 5 },
-		"so few photos say little":                                                                        func(s *QuickstartSummary) { s.Judged.Low = 0.7 },
-		"it may be no better than that":                                                                   func(s *QuickstartSummary) { s.Judged.Baseline = 0.9 },
-		"The class bees has only 5 photos":                                                                func(s *QuickstartSummary) { s.Classes[1].Train = 5 },
+		"80 of these 100 photos are copies: 20 differ, and it was right for 4 of them.": func(s *QuickstartSummary) {
+			s.Judged.Photos, s.Judged.Distinct, s.Judged.DistinctRight = 100, 20, 4
+		},
+		"bees taken for ants: 2 of 25":                               func(*QuickstartSummary) {},
+		"90 % or more:   right in 44 of 45":                          func(*QuickstartSummary) {},
+		"70 to 90 %:     right in 4 of 5":                            func(*QuickstartSummary) {},
+		"less than 70 %: it said so of no photo":                     func(*QuickstartSummary) {},
+		"claims 95 %, which fits":                                    func(*QuickstartSummary) {},
+		"surer of itself than it should be: it claims 100 %":         func(s *QuickstartSummary) { s.Judged.Stated = 0.999 },
+		"better than it says: it claims 70 %":                        func(s *QuickstartSummary) { s.Judged.Stated = 0.7 },
+		"tried on the 50 photos that it\n  learns from, in 5 rounds": func(s *QuickstartSummary) { s.Judged.Folds = 5 },
+		"so few photos say little":                                   func(s *QuickstartSummary) { s.Judged.Low = 0.7 },
+		"it may be no better than that":                              func(s *QuickstartSummary) { s.Judged.Baseline = 0.9 },
+		"The class bees has only 5 photos":                           func(s *QuickstartSummary) { s.Classes[1].Train = 5 },
 		"has learned nothing: the weights are random numbers of seed 0, not trained": func(s *QuickstartSummary) {
 			s.Notes = []string{"the weights are random numbers of seed 0, not trained"}
 		},

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 	"strings"
 )
 
@@ -49,7 +50,12 @@ func (s QuickstartSummary) tellResult(p *page) {
 		p.line("It learned from the %s in %s/ and was tried on the %d in %s/: right for %d, wrong for %d.",
 			plural(s.trainPhotos(), "photo"), s.TrainSplit, j.Photos, j.Split, j.Right, j.Photos-j.Right)
 	}
-	p.line("For new photos of the same kind, expect it to be right for %.0f %% to %.0f %% of them: trying it on %d", 100*j.Low, 100*j.High, j.Photos)
+	if copies := j.copies(); copies > 0 {
+		p.line("%d of these %d photos are copies: %d differ, and it was right for %d of them.",
+			copies, j.Photos, j.Distinct, j.DistinctRight)
+	}
+	p.line("For new photos of the same kind, expect it to be right for %.0f %% to %.0f %% of them: trying it on %d",
+		100*j.Low, 100*j.High, j.Photos-j.copies())
 	p.line("photos tells no more than that (and 1 time in 20 the truth lies outside).")
 	p.line("For comparison: always answering \"%s\" would be right for %.0f %%.", j.Commonest, 100*j.Baseline)
 	switch {
@@ -178,7 +184,7 @@ func (s QuickstartSummary) tellFiles(p *page) {
 	p.line("network %s, weights %s (%s)", s.Backbone, s.Weights, s.WeightsOrigin)
 	p.line("a linear head, by L-BFGS with the L2 penalty %.3g, chosen by cross-validation in %d folds", s.L2, s.CrossValidation.Folds)
 	_, rest := s.notes()
-	for _, note := range rest {
+	for _, note := range slices.Concat(rest, s.PhotoNotes) {
 		p.line("note: %s", note)
 	}
 }

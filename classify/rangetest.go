@@ -3,10 +3,9 @@ package classify
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"fx/head"
-	"fx/internal/fail"
+	"fx/internal/dataset"
 	"fx/internal/progress"
 	"fx/internal/rangetest"
 )
@@ -36,12 +35,8 @@ func RangeTest(ctx context.Context, o FitOptions, test rangetest.Options, watch 
 		return RangeTestResult{}, err
 	}
 	have := features.Splits()
-	split := o.trainSplit(have)
-	if !slices.Contains(have, split) {
-		return RangeTestResult{}, fail.New(fail.Usage, fmt.Sprintf("The store has %s; name another with --train-split.", quoted(have)),
-			"the store %s has no photos of the split %q to learn from", o.Features, split)
-	}
-	train, err := dataOf(features, split)
+	train, err := learnable(features, dataset.ChooseSplits(have, o.TrainSplit, "").Train,
+		fmt.Sprintf("The store has %s; name another with --train-split.", quoted(have)), o.Features)
 	if err != nil {
 		return RangeTestResult{}, err
 	}

@@ -21,7 +21,7 @@ func evalCommand(out *output) *urfave.Command {
 			&urfave.StringFlag{Name: "data", Usage: "`DIR` of labelled photos to judge by"},
 			&urfave.StringFlag{Name: "split", Usage: "which split (default: the one that training judged by)"},
 			&urfave.StringFlag{Name: "weights", Usage: "where the backbone's weights `FILE` lies now"},
-		}, deviceFlags()...),
+		}, append(photoFlags(), deviceFlags()...)...),
 		Action: func(c *urfave.Context) error {
 			if err := noArguments(c); err != nil {
 				return err
@@ -50,10 +50,38 @@ func evaluate(c *urfave.Context, out *output) (classify.Report, error) {
 	return classify.EvaluateData(c.Context, options, data, c.String("split"), out.progress())
 }
 
-// modelOptions reads --model, --weights and deviceFlags.
+// modelOptions reads --model, --weights, deviceFlags and photoFlags.
 func modelOptions(c *urfave.Context) (classify.Options, error) {
 	embedder, err := embedderOptions(c)
-	return classify.Options{Model: c.String("model"), Embedder: embedder, Decoder: c.String("decoder")}, err
+	return classify.Options{
+		Model: c.String("model"), Embedder: embedder, Decoder: c.String("decoder"),
+		Extensions: c.StringSlice("extensions"), NoFollowLinks: c.Bool("no-follow-links"),
+	}, err
+}
+
+// predictedAs counts the photos taken for a class.
+func predictedAs(confusion [][]int, class int) int {
+	n := 0
+	for _, row := range confusion {
+		n += row[class]
+	}
+	return n
+}
+
+// none stands for a ratio of nothing.
+const none = "–"
+
+// ratios are a class's precision, recall and F1 as text. A class without photos
+// has none; precision needs photos that were taken for the class.
+func ratios(c classify.ClassReport, predicted int) (precision, recall, f1 string) {
+	if c.Support == 0 {
+		return none, none, none
+	}
+	precision = none
+	if predicted > 0 {
+		precision = fmt.Sprintf("%.4f", c.Precision)
+	}
+	return precision, fmt.Sprintf("%.4f", c.Recall), fmt.Sprintf("%.4f", c.F1)
 }
 
 func printReport(w io.Writer, r classify.Report) {
@@ -67,8 +95,9 @@ func printReport(w io.Writer, r classify.Report) {
 		width = max(width, len(c.Name))
 	}
 	fmt.Fprintf(w, "%-*s  precision  recall      f1  photos\n", width, "class")
-	for _, c := range r.Classes {
-		fmt.Fprintf(w, "%-*s  %9.4f  %6.4f  %6.4f  %6d\n", width, c.Name, c.Precision, c.Recall, c.F1, c.Support)
+	for i, c := range r.Classes {
+		precision, recall, f1 := ratios(c, predictedAs(r.Confusion, i))
+		fmt.Fprintf(w, "%-*s  %9s  %6s  %6s  %6d\n", width, c.Name, precision, recall, f1, c.Support)
 	}
 	if len(r.Classes) <= 20 { // wider tables are for --json and the picture
 		fmt.Fprintf(w, "\n%-*s  predicted\n", width, "true")
@@ -82,8 +111,10 @@ func printReport(w io.Writer, r classify.Report) {
 			fmt.Fprintf(w, "  %.4f %s, is %s: %s\n", m.Probability, m.Predicted, m.Class, m.Path)
 		}
 	}
-	for _, bad := range r.Rejected {
-		fmt.Fprintf(w, "rejected %s: %s\n", bad.Path, bad.Reason)
+	if len(r.Rejected)+len(r.Skipped) > 0 {
+		fmt.Fprintln(w)
+		printLeftOut(w, "", r.Rejected, r.Skipped)
+		fmt.Fprintf(w, "%d photos rejected, %d files skipped\n", len(r.Rejected), len(r.Skipped))
 	}
 	printNotes(w, r.Notes)
 }

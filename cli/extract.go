@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"slices"
 
 	urfave "github.com/urfave/cli/v2"
 
@@ -59,7 +60,7 @@ func embedderOptions(c *urfave.Context) (extract.EmbedderOptions, error) {
 }
 
 func extractCommand(out *output) *urfave.Command {
-	flags := append(networkFlags(), deviceFlags()...)
+	flags := slices.Concat(photoFlags(), networkFlags(), deviceFlags())
 	return &urfave.Command{
 		Name:  "extract",
 		Usage: "run a frozen backbone over a folder of photos and cache the embeddings",
@@ -79,7 +80,6 @@ func extractCommand(out *output) *urfave.Command {
 			fastDecodeFlag(),
 			lockFlag(),
 			&urfave.StringFlag{Name: "on-bad-image", Value: "skip", Usage: "skip or fail"},
-			&urfave.StringSliceFlag{Name: "extensions", Usage: "take files with these endings too, such as .gif"},
 			&urfave.StringFlag{Name: "shard", Usage: "i/n: compute only this part, 0 ≤ i < n; auto or auto/n reads the array task of Slurm or Kubernetes"},
 			&urfave.DurationFlag{Name: "wait", Usage: "wait this long for a store that another process holds"},
 			&urfave.BoolFlag{Name: "verify-content", Usage: "hash every photo, not only those whose size or time changed"},
@@ -96,8 +96,8 @@ func extractCommand(out *output) *urfave.Command {
 				Embedder: embedder, Data: c.String("data"), Store: c.String("out"), Force: c.Bool("force"), DType: c.String("dtype"),
 				Views: c.Int("views"), Seed: c.Uint64("seed"), TrainSplit: c.String("train-split"),
 				EXIF: c.String("exif"), Decoder: c.String("decoder"), FastDecode: c.Bool("fast-decode"), OnBadImage: c.String("on-bad-image"),
-				Extensions: c.StringSlice("extensions"), Shard: c.String("shard"), Wait: c.Duration("wait"),
-				VerifyContent: c.Bool("verify-content"), FxVersion: version(),
+				Extensions: c.StringSlice("extensions"), NoFollowLinks: c.Bool("no-follow-links"),
+				Shard: c.String("shard"), Wait: c.Duration("wait"), VerifyContent: c.Bool("verify-content"), FxVersion: version(),
 			}, out.progress())
 			if err != nil {
 				return err
@@ -108,12 +108,7 @@ func extractCommand(out *output) *urfave.Command {
 }
 
 func printExtract(w io.Writer, s extract.Summary) {
-	for _, r := range s.Rejected {
-		fmt.Fprintf(w, "rejected  %s: %s\n", r.Path, r.Reason)
-	}
-	for _, r := range s.Skipped {
-		fmt.Fprintf(w, "skipped   %s: %s\n", r.Path, r.Reason)
-	}
+	printLeftOut(w, "", s.Rejected, s.Skipped)
 	fmt.Fprintf(w, "%d photos: %d rows computed, %d cached, %d photos rejected, %d files skipped\n",
 		s.Images, s.Computed, s.Cached, len(s.Rejected), len(s.Skipped))
 	if s.Computed > 0 {

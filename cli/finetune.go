@@ -82,7 +82,7 @@ func finetuneFlags() []urfave.Flag {
 		&urfave.StringFlag{Name: "val-split", Usage: "name of the split to judge by (default: val)"},
 		&urfave.StringFlag{Name: "exif", Value: "ignore", Usage: "orientation tag: ignore (as torchvision does) or apply"},
 		&urfave.StringFlag{Name: "on-bad-image", Value: "skip", Usage: "skip or fail"},
-	}, finetuneDeviceFlags()...)
+	}, append(photoFlags(), finetuneDeviceFlags()...)...)
 }
 
 func precisionFlag() urfave.Flag {
@@ -117,6 +117,7 @@ func finetuneOptions(c *urfave.Context) (finetune.Options, error) {
 		EMA: c.Float64("ema"), HeadMultiplier: c.Float64("head-lr-multiplier"), FrozenBN: c.Bool("frozen-bn"), Precision: c.String("precision"),
 		Seed: c.Uint64("seed"), Device: device, Workers: c.Int("workers"), Library: c.String("ort-lib"), Decoder: c.String("decoder"),
 		EXIF: c.String("exif"), OnBadImage: c.String("on-bad-image"), TrainSplit: c.String("train-split"), ValSplit: c.String("val-split"),
+		Extensions: c.StringSlice("extensions"), NoFollowLinks: c.Bool("no-follow-links"),
 		CheckpointSteps: c.Int("checkpoint-steps"), FxVersion: version(),
 	}
 	o.Trainable, err = trainable(c)
@@ -167,15 +168,16 @@ func patterns(text string) []string {
 }
 
 func printFinetune(w io.Writer, r finetune.Result) {
-	for _, bad := range r.Rejected {
-		fmt.Fprintf(w, "rejected  %s: %s\n", bad.Path, bad.Reason)
-	}
+	printLeftOut(w, "", r.Rejected, r.Skipped)
 	for _, e := range r.Epochs {
 		fmt.Fprintf(w, "epoch %3d  train loss %.4f acc %.4f %7.1f images/s   val loss %.4f acc %.4f %7.1f images/s\n",
 			e.Epoch, e.TrainLoss, e.TrainAccuracy, e.TrainImagesPerSecond, e.ValLoss, e.ValAccuracy, e.ValImagesPerSecond)
 	}
 	fmt.Fprintf(w, "best val accuracy %.4f in epoch %d of %d; %d parameters trained on %d photos in %.1f s on %s\n",
 		r.BestValAccuracy, r.BestEpoch, len(r.Epochs), r.ParametersTrained, r.TrainPhotos, r.Seconds, r.Provider)
+	if len(r.Rejected)+len(r.Skipped) > 0 {
+		fmt.Fprintf(w, "%d photos rejected, %d files skipped\n", len(r.Rejected), len(r.Skipped))
+	}
 	printNotes(w, r.Notes)
 	fmt.Fprintf(w, "model: %s\n", r.Run)
 }

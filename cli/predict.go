@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"slices"
 
 	urfave "github.com/urfave/cli/v2"
 
@@ -20,27 +21,18 @@ func predictCommand(out *output) *urfave.Command {
 			&urfave.StringFlag{Name: "model", Required: true, Usage: "`MODEL` folder"},
 			&urfave.IntFlag{Name: "top", Value: 1, Usage: "how many classes to name for each photo"},
 			&urfave.StringFlag{Name: "weights", Usage: "where the backbone's weights `FILE` lies now"},
-		}, deviceFlags()...),
+		}, append(photoFlags(), deviceFlags()...)...),
 		Action: func(c *urfave.Context) error {
 			options, err := modelOptions(c)
 			if err != nil {
 				return err
 			}
-			predictions, err := classify.Predict(c.Context, options, c.Args().Slice(), c.Int("top"), out.progress())
+			found, err := classify.Predict(c.Context, options, c.Args().Slice(), c.Int("top"), out.progress())
 			if err != nil {
 				return err
 			}
-			if len(predictions) > 0 && predictions[0].Note != "" {
-				fmt.Fprintf(out.stderr, "fx: note: %s\n", predictions[0].Note)
-			}
-			used := 0
-			for _, p := range predictions {
-				if p.Err == "" {
-					used++
-				} else if !out.json {
-					fmt.Fprintf(out.stderr, "fx: %s: %s\n", p.Path, p.Err)
-				}
-			}
+			predictions := found.Photos
+			used := tellPredict(out, found)
 			if err := out.result(predictions, func(w io.Writer) { printPredictions(w, predictions) }); err != nil {
 				return err
 			}
@@ -50,6 +42,30 @@ func predictCommand(out *output) *urfave.Command {
 			return nil
 		},
 	}
+}
+
+// tellPredict says on stderr what must stand beside the predictions and what was
+// left out, and returns how many photos could be used. The result is a list of
+// photos, whether as JSON or not.
+func tellPredict(out *output, found classify.Predictions) (used int) {
+	if i := slices.IndexFunc(found.Photos, func(p classify.Prediction) bool { return p.Note != "" }); i >= 0 {
+		fmt.Fprintf(out.stderr, "fx: note: %s\n", found.Photos[i].Note)
+	}
+	for _, note := range found.Notes {
+		fmt.Fprintf(out.stderr, "fx: note: %s\n", note)
+	}
+	for _, p := range found.Photos {
+		if p.Err == "" {
+			used++
+		} else if !out.json {
+			fmt.Fprintf(out.stderr, "fx: %s: %s\n", p.Path, p.Err)
+		}
+	}
+	printLeftOut(out.stderr, "fx: ", nil, found.Skipped)
+	if rejected := len(found.Photos) - used; rejected+len(found.Skipped) > 0 {
+		fmt.Fprintf(out.stderr, "fx: %d photos classified, %d rejected, %d files skipped\n", used, rejected, len(found.Skipped))
+	}
+	return used
 }
 
 func printPredictions(w io.Writer, predictions []classify.Prediction) {

@@ -23,12 +23,11 @@ func quickstartCommand(out *output) *urfave.Command {
 			&urfave.StringFlag{Name: "out", Usage: "`DIR` for all that it makes (default: that of the photos with -fx added)"}, forceFlag(),
 			&urfave.StringFlag{Name: "backbone", Usage: "`NAME` of another network, or an ONNX file (default: efficientnet_lite0, else resnet18)"},
 			&urfave.StringFlag{Name: "weights", Usage: "weights `FILE` (.safetensors, .pth), or seed:N for random ones; default: look for the official ones"},
-			&urfave.StringSliceFlag{Name: "extensions", Usage: "take files with these endings too, such as .gif"},
 			fastDecodeFlag(),
 			lockFlag(),
 			&urfave.IntFlag{Name: "folds", Usage: "of the cross-validation", DefaultText: "5"},
 			&urfave.Uint64Flag{Name: "seed", Usage: "of the folds"},
-		}, deviceFlags()...),
+		}, append(photoFlags(), deviceFlags()...)...),
 		Action: func(c *urfave.Context) error {
 			data, err := oneArgument(c, "DIR")
 			if err != nil {
@@ -40,7 +39,8 @@ func quickstartCommand(out *output) *urfave.Command {
 			}
 			watch := out.progress()
 			s, err := classify.Quickstart(c.Context, classify.QuickstartOptions{
-				Data: data, Extensions: c.StringSlice("extensions"), Out: c.String("out"), Force: c.Bool("force"), Embedder: embedder, Decoder: c.String("decoder"), FastDecode: c.Bool("fast-decode"),
+				Data: data, Extensions: c.StringSlice("extensions"), NoFollowLinks: c.Bool("no-follow-links"), Out: c.String("out"), Force: c.Bool("force"),
+				Embedder: embedder, Decoder: c.String("decoder"), FastDecode: c.Bool("fast-decode"),
 				Folds: c.Int("folds"), Seed: c.Uint64("seed"), FxVersion: version(),
 			}, watch)
 			if err != nil {

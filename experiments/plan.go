@@ -141,19 +141,26 @@ func (m *matrix) findPhotos(ctx context.Context, report progress.Reporter) error
 	if err := m.checkSplits(); err != nil {
 		return err
 	}
+	for _, note := range m.photos.Notes {
+		report.Note(note)
+	}
+	if left := len(m.photos.Skipped); left > 0 {
+		first := m.photos.Skipped[0]
+		report.Note(fmt.Sprintf("%d files and folders of %s are left out, such as %s: %s", left, data.Dir, first.Path, first.Reason))
+	}
 	data.SHA256, err = contentSHA256(ctx, m.photos, report)
 	return err
 }
 
 // checkSplits finds out before any work whether there are photos to learn from and to judge by.
 func (m *matrix) checkSplits() error {
-	train, val := m.splits()
+	train, val := m.paths()
 	what := "learn from"
 	if len(train) > 0 && len(val) == 0 {
 		what = "judge by"
 	}
-	if len(train) > 0 && len(val) > 0 {
-		return nil
+	if split := m.splits().Train; len(train) > 0 && len(val) > 0 {
+		return dataset.CheckLearnable(m.photos.Classes, m.photos.Count(split), 1, split, "photo")
 	}
 	return fail.New(fail.Usage, "Make folders train/ and val/ with a folder a class in each, or name the splits in the file's settings: train-split, val-split.",
 		"the photos in %s have no split to %s", m.record.Data.Dir, what)

@@ -10,6 +10,7 @@ import (
 
 	"fx/extract"
 	"fx/finetune"
+	"fx/internal/dataset"
 	"fx/internal/experimentdir"
 	"fx/internal/imaging"
 	"fx/internal/modeldir"
@@ -85,7 +86,7 @@ type rates struct {
 func (m *matrix) estimate(ctx context.Context, todo []int, report progress.Reporter) ([]float64, error) {
 	task := report.Begin("trial", int64(len(todo)), "runs")
 	defer task.End()
-	train, val := m.splits()
+	train, val := m.paths()
 	decode := m.decodeSeconds(train)
 	tried, stores := map[string]rates{}, map[string]bool{}
 	for _, s := range m.record.Stores {
@@ -126,18 +127,27 @@ func (m *matrix) estimate(ctx context.Context, todo []int, report progress.Repor
 	return estimates, nil
 }
 
-// splits are the paths of the photos to learn from and to judge by.
-func (m *matrix) splits() (train, val []string) {
-	s := m.file.Settings
+// paths are those of the photos to learn from and to judge by.
+func (m *matrix) paths() (train, val []string) {
+	splits := m.splits()
 	for _, item := range m.photos.Items {
-		switch {
-		case item.Split == orTrain(s.TrainSplit):
+		switch item.Split {
+		case splits.Train:
 			train = append(train, item.Path)
-		case s.ValSplit == "" && (item.Split == "val" || item.Split == "test") || s.ValSplit != "" && item.Split == s.ValSplit:
+		case splits.Val:
 			val = append(val, item.Path)
 		}
 	}
 	return train, val
+}
+
+// splits are those that every run learns from and is judged by.
+func (m *matrix) splits() dataset.Splits {
+	splits := dataset.ChooseSplits(m.photos.Splits, m.file.Settings.TrainSplit, m.file.Settings.ValSplit)
+	if splits.Val == "" {
+		splits.Val = "val" // which is missing
+	}
+	return splits
 }
 
 // decodeSeconds is the time to read and decode a photo, shared among the cores.

@@ -12,8 +12,11 @@ type Options struct {
 	Data       string   // folder of photos, or a .csv list
 	Extensions []string // that count as photos besides torchvision's
 	Splits     []string // names of those to extract; nil for all
-	Store      string   // folder to fill
-	Force      bool     // even where it holds something else or lies inside Data, see outpath.Prepare
+	// NoFollowLinks leaves out photos behind links, see dataset.Options.
+	NoFollowLinks bool
+
+	Store string // folder to fill
+	Force bool   // even where it holds something else or lies inside Data, see outpath.Prepare
 
 	DType      string // of the cached values: "float32" (also "") or "float16"
 	Views      int    // random augmentations of each photo of TrainSplit, besides the centre view

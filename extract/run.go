@@ -47,12 +47,12 @@ func Run(ctx context.Context, o Options, report progress.Reporter) (Summary, err
 	if err != nil {
 		return Summary{}, err
 	}
-	photos, err := dataset.Scan(ctx, o.Data, dataset.Options{Extensions: o.Extensions})
+	photos, err := dataset.Scan(ctx, o.Data, dataset.Options{Extensions: o.Extensions, NoFollowLinks: o.NoFollowLinks})
 	if err != nil {
 		return Summary{}, err
 	}
 	if o.Splits != nil {
-		if err := keepSplits(photos, o.Splits); err != nil {
+		if err := photos.Keep(o.Splits); err != nil {
 			return Summary{}, err
 		}
 	}
@@ -69,6 +69,9 @@ func Run(ctx context.Context, o Options, report progress.Reporter) (Summary, err
 	}
 	defer func() { _ = e.Close() }() // nothing is written through it
 	r := &run{options: o, embedder: e, decoder: decoder.For(e.Preprocess().Resize), photos: photos, report: report, start: start}
+	if err := r.refuse(shard); err != nil {
+		return Summary{}, err
+	}
 	if err := r.open(ctx, shard); err != nil {
 		return Summary{}, err
 	}
@@ -96,18 +99,6 @@ func Run(ctx context.Context, o Options, report progress.Reporter) (Summary, err
 	return s, nil
 }
 
-// keepSplits leaves the photos of the named splits, and the classes as they were.
-func keepSplits(photos *dataset.Dataset, names []string) error {
-	for _, name := range names {
-		if !slices.Contains(photos.Splits, name) {
-			return fail.New(fail.Usage, "It has "+strings.Join(photos.Splits, ", ")+".", "%s has no split %q", photos.Root, name)
-		}
-	}
-	photos.Splits = names
-	photos.Items = slices.DeleteFunc(photos.Items, func(item dataset.Item) bool { return !slices.Contains(names, item.Split) })
-	return nil
-}
-
 // maxViews bounds what a slip of the keyboard can ask for.
 const maxViews = 1000
 
@@ -122,6 +113,7 @@ type run struct {
 	writer   *store.Writer
 	plan     *store.Plan
 	rejected []BadPhoto
+	refused  int          // of rejected, without being opened
 	bad      map[int]bool // items in rejected
 
 	start, filling time.Time
@@ -325,16 +317,34 @@ func (r *run) batches() (batches [][]rowRef, ends []int) {
 	return slices.Collect(slices.Chunk(refs, r.embedder.BatchSize())), ends
 }
 
+// refuse rejects the photos that must not be opened. Of shards, the first tells.
+func (r *run) refuse(shard store.Shard) error {
+	if shard.Index > 0 {
+		return nil
+	}
+	for _, refused := range r.photos.Refused {
+		if err := r.rejectItem(refused.Item, refused.Reason); err != nil {
+			return err
+		}
+	}
+	r.refused = len(r.photos.Refused)
+	return nil
+}
+
 func (r *run) reject(bad rejection) error {
 	if r.bad[bad.item] { // its views may lie in two batches
 		return nil
 	}
 	r.bad[bad.item] = true
-	photo := BadPhoto{r.photos.Items[bad.item].Rel, bad.reason}
+	return r.rejectItem(r.photos.Items[bad.item], bad.reason)
+}
+
+func (r *run) rejectItem(item dataset.Item, reason string) error {
 	if r.options.OnBadImage == "fail" {
 		return fail.New(fail.Rejected, "Mend or remove it, or leave --on-bad-image at skip; what was finished is kept.",
-			"%s: %s", r.photos.Items[bad.item].Path, bad.reason)
+			"%s: %s", item.Path, reason)
 	}
+	photo := BadPhoto{item.Rel, reason}
 	r.rejected = append(r.rejected, photo)
 	r.report.Note("rejected " + photo.Path + ": " + photo.Reason)
 	return nil
@@ -343,12 +353,12 @@ func (r *run) reject(bad rejection) error {
 func (r *run) summary() Summary {
 	n := r.embedder.Network
 	s := Summary{
-		Images: r.plan.Photos, Computed: r.computed, Cached: r.plan.CachedRows,
+		Images: r.plan.Photos + r.refused, Computed: r.computed, Cached: r.plan.CachedRows,
 		Rejected: r.rejected, Skipped: []BadPhoto{},
 		Seconds: time.Since(r.start).Seconds(), LoadSeconds: r.loaded.Seconds(),
 		FeatureShape: n.Backbone.FeatureShape, Provider: r.manifest.Provider, Decoder: r.decoder.Name(),
 		Backbone: n.Backbone.Name, Weights: n.Weights, WeightsSHA256: n.WeightsSHA256,
-		Classes: r.photos.Classes, Store: r.options.Store, Notes: slices.Concat(n.Found, n.Notes),
+		Classes: r.photos.Classes, Store: r.options.Store, Notes: slices.Concat(n.Found, n.Notes, r.photos.Notes),
 	}
 	if s.Rejected == nil {
 		s.Rejected = []BadPhoto{}

@@ -23,7 +23,8 @@ func (r *run) finish(ctx context.Context, s saved) (Result, error) {
 		BestValAccuracy: s.BestAccuracy, BestEpoch: s.BestEpoch, Epochs: s.Epochs, Seconds: s.Seconds,
 		ParametersTrained: r.parameters(), TrainPhotos: len(r.plan.train), ValPhotos: len(r.plan.val),
 		Classes: r.photos.Classes, Backbone: r.network.Name, Provider: r.provider, Why: r.engine.session().Why(),
-		Decoder: r.photos.decoder.Name(), Rejected: r.record.Rejected, Run: r.options.Out, Notes: r.record.Notes,
+		Decoder: r.photos.decoder.Name(), Rejected: r.record.Rejected, Skipped: r.photos.skipped(),
+		Run: r.options.Out, Notes: r.record.Notes,
 	}
 	if err := r.writeModel(ctx, result); err != nil {
 		return Result{}, fail.Wrap(fail.KindOf(err), err, "", "the model of the run %s", r.options.Out)

@@ -15,9 +15,14 @@ import (
 type Options struct {
 	Network extract.NetworkOptions // the pretrained network
 	Data    string                 // folder with a train and a val split
-	Out     string                 // RUN folder
-	Resume  bool                   // go on where the run in Out ended
-	Force   bool                   // even where Out holds something else or lies inside Data, see outpath.Prepare
+	// Extensions are taken besides torchvision's, and NoFollowLinks leaves out
+	// photos behind links, see dataset.Options.
+	Extensions    []string
+	NoFollowLinks bool
+
+	Out    string // RUN folder
+	Resume bool   // go on where the run in Out ended
+	Force  bool   // even where Out holds something else or lies inside Data, see outpath.Prepare
 
 	// Trainable are patterns of parameter names, such as "layer4.*", where *
 	// stands for any text; nil trains every parameter. HeadOnly trains the
@@ -63,7 +68,7 @@ type Options struct {
 	EXIF       string // "ignore" (also "") or "apply"
 	OnBadImage string // "skip" (also "") or "fail"
 
-	TrainSplit, ValSplit string // names; "" means train, and val or test
+	TrainSplit, ValSplit string // names; "" means those that dataset.ChooseSplits finds
 
 	// ProfilePrefix, where not empty, has ONNX Runtime write what each node of
 	// the training steps took to PREFIX-batchN_TIME.json when the run ends.

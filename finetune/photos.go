@@ -35,20 +35,18 @@ func openPhotos(ctx context.Context, o Options) (*photos, error) {
 	if err != nil {
 		return nil, err
 	}
-	found, err := dataset.Scan(ctx, o.Data, dataset.Options{})
+	found, err := dataset.Scan(ctx, o.Data, dataset.Options{Extensions: o.Extensions, NoFollowLinks: o.NoFollowLinks})
 	if err != nil {
 		return nil, err
 	}
-	p := &photos{Dataset: found, decoder: decoder, trainSplit: o.TrainSplit, valSplit: o.ValSplit}
-	if p.trainSplit == "" {
-		p.trainSplit = "train"
+	splits := dataset.ChooseSplits(found.Splits, o.TrainSplit, o.ValSplit)
+	if splits.Train == "" {
+		splits.Train = "train" // a training needs two splits, and there are none
 	}
-	if p.valSplit == "" {
-		p.valSplit = "val"
-		if !slices.Contains(found.Splits, "val") && slices.Contains(found.Splits, "test") {
-			p.valSplit = "test"
-		}
+	if splits.Val == "" {
+		splits.Val = "val" // which is missing
 	}
+	p := &photos{Dataset: found, decoder: decoder, trainSplit: splits.Train, valSplit: splits.Val}
 	for i, item := range found.Items {
 		switch item.Split {
 		case p.trainSplit:
@@ -73,10 +71,19 @@ func openPhotos(ctx context.Context, o Options) (*photos, error) {
 	if p.trainSplit == p.valSplit {
 		return nil, fail.New(fail.Usage, "Name two splits.", "--train-split and --val-split are both %q", p.trainSplit)
 	}
-	if len(found.Classes) < 2 {
-		return nil, fail.New(fail.Usage, "Give photos of at least two classes.", "%s has one class, %s", o.Data, found.Classes[0])
+	if err := p.learnable(); err != nil {
+		return nil, err
 	}
 	return p, p.fill(o.BatchSize)
+}
+
+// learnable checks that there are photos of each class to learn from.
+func (p *photos) learnable() error {
+	counts := make([]int, len(p.Classes))
+	for _, i := range p.train {
+		counts[p.Items[i].Label]++
+	}
+	return dataset.CheckLearnable(p.Classes, counts, 1, p.trainSplit, "usable photo")
 }
 
 // fill checks that the photos to learn from fill a batch.
@@ -87,12 +94,24 @@ func (p *photos) fill(batch int) error {
 	return nil
 }
 
+// skipped are the files that are no photos, in the two splits or outside of all.
+func (p *photos) skipped() []extract.BadPhoto {
+	var all []extract.BadPhoto
+	for _, s := range p.SkippedIn(p.trainSplit, p.valSplit) {
+		all = append(all, extract.BadPhoto(s))
+	}
+	return all
+}
+
 // fingerprint tells whether the photos are the same: names, labels and sizes.
 func (p *photos) fingerprint() string {
 	h := sha256.New()
-	for _, i := range slices.Concat(p.train, p.val) {
-		item := p.Items[i]
-		fmt.Fprintf(h, "%s\x00%d\x00%d\n", item.Rel, item.Label, item.Size)
+	for _, split := range []string{p.trainSplit, p.valSplit} {
+		for _, item := range p.Found() { // also those that an older fx opened
+			if item.Split == split {
+				fmt.Fprintf(h, "%s\x00%d\x00%d\n", item.Rel, item.Label, item.Size)
+			}
+		}
 	}
 	return hex.EncodeToString(h.Sum(nil))
 }
@@ -139,6 +158,11 @@ func (p *photos) vet(ctx context.Context, workers int, report progress.Reporter)
 	group.Wait()
 	if err := ctx.Err(); err != nil {
 		return err
+	}
+	for _, refused := range p.Refused {
+		if refused.Split == p.trainSplit || refused.Split == p.valSplit {
+			p.rejected = append(p.rejected, extract.BadPhoto{Path: refused.Rel, Reason: refused.Reason})
+		}
 	}
 	for _, i := range all {
 		if reason := reasons[i]; reason != "" {

@@ -42,6 +42,7 @@ func RangeTest(ctx context.Context, o Options, test rangetest.Options, report pr
 	if r.photos, err = openPhotos(ctx, o); err != nil {
 		return RangeTestResult{}, err
 	}
+	r.tellPhotos()
 	if err := r.prepare(ctx); err != nil {
 		return RangeTestResult{}, err
 	}
@@ -58,14 +59,20 @@ func RangeTest(ctx context.Context, o Options, test rangetest.Options, report pr
 func (r *run) rangeTest(ctx context.Context, test rangetest.Options) (RangeTestResult, error) {
 	r.plan = plan{seed: r.options.Seed, train: r.photos.train, batch: r.options.BatchSize, accumulate: max(r.options.Accumulate, 1)}
 	r.photos.val = nil // nothing is judged
+	whole := true
 	if need := test.Steps * test.Repeats * r.plan.accumulate * r.plan.batch; need < len(r.plan.train) {
-		r.photos.train = r.plan.order(0)[:need] // no others will be learned from
+		r.photos.train, whole = r.plan.order(0)[:need], false // no others will be learned from
 	}
 	if err := r.photos.vet(ctx, r.options.Workers, r.report); err != nil {
 		return RangeTestResult{}, err
 	}
 	if err := r.tellRejected(); err != nil {
 		return RangeTestResult{}, err
+	}
+	if whole {
+		if err := r.photos.learnable(); err != nil {
+			return RangeTestResult{}, err
+		}
 	}
 	if err := r.photos.fill(r.options.BatchSize); err != nil {
 		return RangeTestResult{}, err

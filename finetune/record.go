@@ -64,6 +64,7 @@ type settings struct {
 	Decoder        string          `json:"decoder"`
 	Data           string          `json:"data (names and sizes of the photos)"`
 	Classes        string          `json:"classes"`
+	Extensions     string          `json:"extensions,omitempty"` // that were taken besides torchvision's, with commas
 	TrainSplit     string          `json:"train-split"`
 	ValSplit       string          `json:"val-split"`
 	Trainable      []string        `json:"trainable"`
@@ -105,7 +106,8 @@ func (r *run) settings() settings {
 	return settings{
 		Backbone: r.opened.Backbone.Name, FeatureTensor: r.opened.Backbone.FeatureTensor, Weights: r.opened.WeightsSHA256, Preprocess: r.network.Preprocess,
 		EXIF: def(o.EXIF, "ignore"), Decoder: r.photos.decoder.Name(),
-		Data: r.fingerprint, Classes: strings.Join(r.photos.Classes, ","), TrainSplit: r.photos.trainSplit, ValSplit: r.photos.valSplit,
+		Data: r.fingerprint, Classes: strings.Join(r.photos.Classes, ","), Extensions: strings.Join(o.Extensions, ","),
+		TrainSplit: r.photos.trainSplit, ValSplit: r.photos.valSplit,
 		Trainable: o.Trainable, HeadOnly: o.HeadOnly, Scratch: o.Scratch,
 		Epochs: o.Epochs, BatchSize: o.BatchSize, Accumulate: r.plan.accumulate, LR: o.LR,
 		Optimizer: o.Optimizer.Name, Momentum: o.Optimizer.Momentum, Nesterov: o.Optimizer.Nesterov, WeightDecay: o.Optimizer.WeightDecay,

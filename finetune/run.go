@@ -46,7 +46,8 @@ type Result struct {
 	Provider          string             `json:"provider"`
 	Why               string             `json:"why,omitempty"`
 	Decoder           string             `json:"decoder"`
-	Rejected          []extract.BadPhoto `json:"rejected"` // photos that can't be used
+	Rejected          []extract.BadPhoto `json:"rejected"`          // photos that can't be used
+	Skipped           []extract.BadPhoto `json:"skipped,omitempty"` // files that are no photos
 	Run               string             `json:"run"`
 	Notes             []string           `json:"notes"`
 }
@@ -94,6 +95,7 @@ func Run(ctx context.Context, o Options, report progress.Reporter) (Result, erro
 	if r.photos, err = openPhotos(ctx, o); err != nil {
 		return Result{}, err
 	}
+	r.tellPhotos()
 	if err := r.prepare(ctx); err != nil {
 		return Result{}, err
 	}
@@ -203,6 +205,9 @@ func (r *run) begin(ctx context.Context, earlier record, found bool) error {
 	if err := r.tellRejected(); err != nil {
 		return err
 	}
+	if err := r.photos.learnable(); err != nil { // all photos of a class may have been left out
+		return err
+	}
 	r.plan = plan{seed: r.options.Seed, train: r.photos.train, val: r.photos.val, batch: r.options.BatchSize, epochs: r.options.Epochs, accumulate: max(r.options.Accumulate, 1)}
 	if err := r.photos.fill(r.options.BatchSize); err != nil { // some may have been left out
 		return err
@@ -247,6 +252,16 @@ func (r *run) openRuntime() error {
 		return err
 	}
 	return r.canCompute()
+}
+
+// tellPhotos tells what was found wrong with the photos' folder.
+func (r *run) tellPhotos() {
+	for _, note := range r.photos.Notes {
+		r.report.Note(note)
+	}
+	if skipped := r.photos.skipped(); len(skipped) > 0 {
+		r.report.Note(fmt.Sprintf("%d files are skipped, such as %s: %s", len(skipped), skipped[0].Path, skipped[0].Reason))
+	}
 }
 
 // tellRejected tells which photos can't be used, which is an error where the

@@ -31,7 +31,7 @@ func TestSplitIsStratifiedAndWhole(t *testing.T) {
 			d.Photos = append(d.Photos, Photo{Label: label, Rows: []int{row, row + 1}})
 		}
 	}
-	train, val, err := Split(d, 0.2, 7)
+	train, val, err := Split(d, 0.2, 7, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,21 +58,60 @@ func TestSplitIsStratifiedAndWhole(t *testing.T) {
 	if len(seen) != len(d.Photos) {
 		t.Errorf("%d photos of %d are left", len(seen), len(d.Photos))
 	}
-	again, _, _ := Split(d, 0.2, 7)
-	other, _, _ := Split(d, 0.2, 8)
+	again, _, _ := Split(d, 0.2, 7, nil)
+	other, _, _ := Split(d, 0.2, 8, nil)
 	if !reflect.DeepEqual(train.Photos, again.Photos) || reflect.DeepEqual(train.Photos, other.Photos) {
 		t.Error("the split must depend on the seed, and on nothing else")
+	}
+}
+
+// Copies go together, and where there are none the cut is the one without groups.
+func TestSplitKeepsCopiesTogether(t *testing.T) {
+	var labels, alone, copies []int
+	for i := range 100 { // five copies of each of twenty photos, two classes
+		labels, alone, copies = append(labels, i/50), append(alone, i), append(copies, i%10+i/50*10)
+	}
+	labels, alone, copies = append(labels, 0, 1, 1), append(alone, 100, 101, 102), append(copies, 20, 20, 21) // 20 has two labels
+	d := Data{Photos: SingleViews(labels)}
+	train, val, err := Split(d, 0.2, 3, copies)
+	if err != nil {
+		t.Fatal(err)
+	}
+	side := map[int]string{}
+	for name, part := range map[string]Data{"train": train, "val": val} {
+		for _, p := range part.Photos {
+			group := copies[p.Rows[0]]
+			if other, known := side[group]; known && other != name {
+				t.Errorf("copies of photo %d are on both sides", group)
+			}
+			side[group] = name
+		}
+	}
+	if got := fmt.Sprint(val.classCounts(2)); got != "[10 10]" && got != "[10 6]" || side[20] != "train" {
+		t.Errorf("val has %s photos, the one with two labels is in %s", got, side[20])
+	}
+	without, _, _ := Split(d, 0.2, 3, nil)
+	if same, _, _ := Split(d, 0.2, 3, alone); !reflect.DeepEqual(same.Photos, without.Photos) {
+		t.Error("groups of one photo change the cut")
+	}
+	one := Data{Photos: SingleViews([]int{0, 0, 0, 1, 1})} // one photo of class 0, three times
+	train, _, err = Split(one, 0.5, 0, []int{0, 0, 0, 1, 2})
+	if err != nil || fmt.Sprint(train.classCounts(2)) != "[3 1]" {
+		t.Errorf("train has %v, %v", train.classCounts(2), err)
+	}
+	if _, _, err := Split(one, 0.5, 0, []int{0}); fail.KindOf(err) != fail.Usage {
+		t.Errorf("too few groups: %v", err)
 	}
 }
 
 func TestSplitRefuses(t *testing.T) {
 	d := Data{Photos: SingleViews([]int{0, 0, 1, 1})}
 	for _, fraction := range []float64{-1, 0, 1, 2} {
-		if _, _, err := Split(d, fraction, 0); fail.KindOf(err) != fail.Usage {
+		if _, _, err := Split(d, fraction, 0, nil); fail.KindOf(err) != fail.Usage {
 			t.Errorf("fraction %g: %v", fraction, err)
 		}
 	}
-	if _, _, err := Split(Data{Photos: SingleViews([]int{0, 1})}, 0.5, 0); fail.KindOf(err) != fail.Usage {
+	if _, _, err := Split(Data{Photos: SingleViews([]int{0, 1})}, 0.5, 0, nil); fail.KindOf(err) != fail.Usage {
 		t.Errorf("one photo of each class: %v", err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"sync"
 
 	"fx/internal/dataset"
@@ -133,7 +134,13 @@ func (a *album) scan(ctx context.Context, data string) error {
 	if data == "" {
 		return nil
 	}
-	found, err := dataset.Scan(ctx, data, dataset.Options{Extensions: []string{filepath.Ext(data)}})
+	var extensions []string // of photos that runs were told to take
+	for _, p := range a.photos {
+		if e := filepath.Ext(p.Name); p.data == data && !slices.Contains(extensions, e) {
+			extensions = append(extensions, e)
+		}
+	}
+	found, err := dataset.Scan(ctx, data, dataset.Options{Extensions: extensions, ByName: true})
 	if err != nil {
 		return ctx.Err()
 	}

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 	"syscall"
@@ -27,6 +28,12 @@ type Item struct {
 	Inode   uint64    // of the file behind any link, 0 where unknown
 }
 
+// Refused is a photo that can't be used whatever it holds: it must not be opened.
+type Refused struct {
+	Item
+	Reason string
+}
+
 // Skipped is a file or folder that is no item, and why.
 type Skipped struct {
 	Path   string `json:"path"`
@@ -39,13 +46,21 @@ type Dataset struct {
 	Classes []string // sorted; a label is an index into it
 	Splits  []string // sorted; [""] where the root holds classes alone
 	Items   []Item   // sorted by split, class, folder and name
+	Refused []Refused
 	Skipped []Skipped
+	Notes   []string // sentences on what else the user should know, such as photos outside of Root
 }
 
 // Options of Scan. The zero value is ready to use.
 type Options struct {
 	// Extensions are taken besides DefaultExtensions, such as "gif" or ".heic".
 	Extensions []string
+	// NoFollowLinks leaves out what lies behind links below the root, for trees
+	// of strangers. The root itself may be a link.
+	NoFollowLinks bool
+	// ByName is for photos whose classes are compared by name with those of a
+	// MODEL: one class is enough, and splits may have different ones.
+	ByName bool
 }
 
 // DefaultExtensions are those of torchvision's ImageFolder
@@ -66,9 +81,9 @@ func Scan(ctx context.Context, root string, options Options) (*Dataset, error) {
 	var d *Dataset
 	switch {
 	case info.IsDir():
-		d, err = scanFolder(ctx, root, extensionSet(options.Extensions))
+		d, err = scanFolder(ctx, root, info, options)
 	case strings.EqualFold(filepath.Ext(root), ".csv"):
-		d, err = readList(ctx, root)
+		d, err = readList(ctx, root, options)
 	default:
 		return nil, fail.New(fail.Usage, layouts+" A list of photos ends in .csv.", "%s is a file, not a folder", root)
 	}
@@ -76,6 +91,7 @@ func Scan(ctx context.Context, root string, options Options) (*Dataset, error) {
 		return nil, err
 	}
 	sort.SliceStable(d.Items, func(i, j int) bool { return before(&d.Items[i], &d.Items[j]) })
+	sort.SliceStable(d.Refused, func(i, j int) bool { return before(&d.Refused[i].Item, &d.Refused[j].Item) })
 	sort.SliceStable(d.Skipped, func(i, j int) bool { return d.Skipped[i].Path < d.Skipped[j].Path })
 	return d, nil
 }
@@ -95,6 +111,19 @@ func before(a, b *Item) bool {
 		return aDir < bDir
 	}
 	return aName < bName
+}
+
+// Found returns the items and the refused photos, in the order of Items.
+func (d *Dataset) Found() []Item {
+	if len(d.Refused) == 0 {
+		return d.Items
+	}
+	all := slices.Clone(d.Items)
+	for _, r := range d.Refused {
+		all = append(all, r.Item)
+	}
+	sort.SliceStable(all, func(i, j int) bool { return before(&all[i], &all[j]) })
+	return all
 }
 
 func splitRel(rel string) (dir, name string) {

@@ -18,7 +18,7 @@ import (
 	"fx/internal/fail"
 )
 
-// plant makes empty files; a name ending in / is an empty folder.
+// plant makes files of one byte; a name ending in / is an empty folder.
 func plant(t testing.TB, root string, names ...string) string {
 	t.Helper()
 	for _, name := range names {
@@ -33,7 +33,7 @@ func plant(t testing.TB, root string, names ...string) string {
 		if dir == path {
 			continue
 		}
-		if err := os.WriteFile(path, nil, 0o644); err != nil {
+		if err := os.WriteFile(path, []byte{0}, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -171,7 +171,7 @@ func TestSkippedWithReasons(t *testing.T) {
 	want := `.git: hidden; __MACOSX: hidden; up: a link to a folder above it; .DS_Store: hidden; ._2.jpg: hidden; ` +
 		`3.gif: extension .gif (--extensions .gif adds it); bad` + "\xff" + `.jpg: the name "bad\xff.jpg" is not valid UTF-8: rename it; ` +
 		`broken.jpg: a link that leads to nothing; pipe.jpg: no regular file; docs: no photo in it: 1 other file; ` +
-		`readme.txt: extension .txt (--extensions .txt adds it); none: no photo in it; ` +
+		`readme.txt: .txt is no photo's extension; none: no photo in it; ` +
 		`stray.jpg: lies beside the class folders, so it has no class`
 	if skipped != want {
 		t.Errorf("skipped %s\n   want %s", skipped, want)
@@ -219,9 +219,12 @@ func TestLayoutErrorsSayWhatWasFound(t *testing.T) {
 		{"photos directly", []string{"d/1.jpg", "d/2.jpg"}, "d", []string{"2 photos directly in", "the folder above it"}},
 		{"one class", []string{"a/1.jpg", "b/1.heic"}, "", []string{"only one class", ": a", "b/: no photo in it: 1 other file"}},
 		{"one class in splits", []string{"train/a/1.jpg", "val/a/2.jpg"}, "", []string{"only one class", "splits train/, val/"}},
+		{"one class beside a flat test set", []string{"train/a/1.jpg", "test/2.jpg"}, "", []string{"only one class", "split train/"}},
+		{"splits without classes", []string{"train/1.jpg", "val/2.jpg"}, "", []string{"train/, val/ lie in no class folders"}},
+		{"classes of folders alone", []string{"cats/x/1.jpg", "dogs/y/2.jpg"}, "", []string{"split cats/", "has no folder y/", "If cats/ is itself a class"}},
 		{"classes differ", []string{"train/a/1.jpg", "train/b/1.jpg", "val/a/1.jpg", "val/b/1.jpg", "val/c/1.jpg"}, "",
 			[]string{"split train/", "has no folder c/"}},
-		{"mixed", []string{"train/a/1.jpg", "train/b/1.jpg", "test/1.jpg"}, "", []string{"cannot tell splits from classes", "test/ with photos directly", "train/ with folders"}},
+		{"mixed", []string{"train/a/1.jpg", "train/b/1.jpg", "extra/1.jpg"}, "", []string{"cannot tell splits from classes", "extra/ with photos directly", "train/ with folders"}},
 		{"strays in a split", []string{"train/a/1.jpg", "train/s.jpg", "val/a/1.jpg", "val/s.jpg"}, "", []string{"train/", "neither a split nor a class"}},
 		{"too high", []string{"data/train/a/1.jpg", "data/train/b/1.jpg", "data/val/a/1.jpg"}, "", []string{"a level too deep", "Perhaps you mean", "/data."}},
 	} {

@@ -20,7 +20,7 @@ func Example() {
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			panic(err)
 		}
-		if err := os.WriteFile(path, nil, 0o644); err != nil {
+		if err := os.WriteFile(path, []byte{0}, 0o644); err != nil {
 			panic(err)
 		}
 	}

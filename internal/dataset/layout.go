@@ -3,110 +3,162 @@ package dataset
 import (
 	"context"
 	"fmt"
-	"os"
+	"io/fs"
 	"path/filepath"
+	"slices"
 	"sort"
-	"strings"
 
 	"fx/internal/fail"
 )
 
-// customary are names that people give to splits and hardly ever to classes.
-var customary = map[string]bool{
-	"train": true, "training": true, "val": true, "valid": true, "validation": true,
-	"test": true, "testing": true, "eval": true,
-}
-
 // scanFolder reads the tree under root and decides which folders are splits and which are classes.
-func scanFolder(ctx context.Context, root string, extensions map[string]bool) (*Dataset, error) {
-	w := &walker{ctx: ctx, extensions: extensions}
-	info, err := os.Stat(root)
+func scanFolder(ctx context.Context, root string, info fs.FileInfo, o Options) (*Dataset, error) {
+	w, folder, err := walk(ctx, root, info, o)
 	if err != nil {
-		return nil, missing(root, err)
-	}
-	top := &node{path: root}
-	if err := w.walk(top, []fileID{idOf(info)}); err != nil {
 		return nil, err
 	}
-	if top.total == 0 {
-		return nil, noPhotos(top, w.skipped)
+	x, err := w.expand(folder, 1)
+	if err != nil {
+		return nil, err
 	}
-	folders := withPhotos(top.dirs)
+	if x.root.photos == 0 {
+		return nil, noPhotos(x.root, w.skipped)
+	}
+	folders := withPhotos(x.root.dirs)
 	if len(folders) == 0 {
-		return nil, photosInRoot(top)
+		return nil, photosInRoot(x.root)
 	}
-	for _, p := range top.photos {
-		w.skip(p.Path, "lies beside the class folders, so it has no class")
-	}
-	splits, err := splitLevel(root, folders)
+	level, err := levelOf(root, folders)
 	if err != nil {
 		return nil, err
 	}
-	d := &Dataset{Root: root}
-	if splits {
-		err = d.addSplits(w, top.dirs)
+	if level.splits && x.pruned { // the classes lie a level deeper, and each takes a folder once
+		if x, err = w.expand(folder, 2); err != nil {
+			return nil, err
+		}
+	}
+	d := &Dataset{Root: root, Notes: level.notes}
+	for _, p := range slices.Concat(folder.photos, folder.empty) {
+		w.skip(filepath.Join(root, p.name), "lies beside the class folders, so it has no class")
+	}
+	if level.splits {
+		x.root.dirs = slices.DeleteFunc(x.root.dirs, func(n *node) bool { return w.leaveOutFlat(n, level.flat) })
+		err = d.addSplits(w, x.root.dirs, o)
 	} else {
 		d.Splits = []string{""}
-		d.Classes = d.addClasses(w, "", top.dirs, nil)
+		d.Classes = d.addClasses(w, "", x.root.dirs, nil)
 	}
 	if err != nil {
 		return nil, err
 	}
-	d.Skipped = w.skipped
-	return d, d.checkClasses(top, splits)
+	if err := d.checkClasses(x.root, level.splits, o); err != nil {
+		return nil, err
+	}
+	d.Skipped = append(w.skipped, x.skipped...)
+	d.Notes = append(append(d.Notes, x.notes()...), w.outside(len(d.Items))...)
+	return d, nil
 }
 
-// splitLevel tells whether the folders are splits (true) or classes (false).
-func splitLevel(root string, folders []*node) (bool, error) {
+// level is what the folders below the root are.
+type level struct {
+	splits bool     // else they are classes
+	flat   []string // names of folders beside the splits whose photos lie in no class
+	notes  []string
+}
+
+// levelOf decides what the folders that hold photos are.
+func levelOf(root string, folders []*node) (level, error) {
 	var direct, onlyDeep, both []string
 	for _, f := range folders {
 		switch {
 		case !f.direct():
 			onlyDeep = append(onlyDeep, f.name)
-		case f.deep() && customary[strings.ToLower(f.name)]:
+		case f.deep() && customary(f.name):
 			both = append(both, f.name)
 		default:
 			direct = append(direct, f.name)
 		}
 	}
+	all := func(names []string, test func(string) bool) bool {
+		return !slices.ContainsFunc(names, func(name string) bool { return !test(name) })
+	}
+	unusual := func(name string) bool { return !customary(name) }
+	heldOut := func(name string) bool { return customary(name) && named([]string{name}, trainNames) == "" }
 	switch {
 	case len(both) > 0:
-		return false, fail.New(fail.Usage, "Move the photos that lie directly in it into its class folders.",
+		return level{}, fail.New(fail.Usage, "Move the photos that lie directly in it into its class folders.",
 			"%s/ in %s holds photos beside folders of photos: it is neither a split nor a class", both[0], root)
-	case len(direct) > 0 && len(onlyDeep) > 0:
-		return false, fail.New(fail.Usage, layouts,
-			"cannot tell splits from classes in %s: %s with photos directly inside, but %s with folders of photos",
-			root, enumerate(direct, "/"), enumerate(onlyDeep, "/"))
+	case len(direct) == 0:
+		return level{splits: true}, nil
+	case len(onlyDeep) == 0 && all(direct, customary):
+		return level{}, fail.New(fail.Usage, layouts,
+			"the photos in %s lie in no class folders: %s/1.jpg would have to be %s/CLASS/1.jpg",
+			enumerate(direct, "/"), direct[0], direct[0])
+	case len(onlyDeep) == 0:
+		l := level{}
+		for _, name := range direct {
+			if heldOut(name) {
+				l.notes = append(l.notes, fmt.Sprintf(
+					"%s/ counts as a class, since it lies beside class folders: move it away if it is none", name))
+			}
+		}
+		return l, nil
+	case slices.ContainsFunc(onlyDeep, customary) && all(direct, heldOut):
+		return level{splits: true, flat: direct}, nil
+	case all(direct, unusual) && all(onlyDeep, unusual):
+		return level{notes: []string{inFolders(onlyDeep)}}, nil
 	}
-	return len(onlyDeep) > 0, nil
+	return level{}, fail.New(fail.Usage, layouts,
+		"cannot tell splits from classes in %s: %s with photos directly inside, but %s with folders of photos",
+		root, enumerate(direct, "/"), enumerate(onlyDeep, "/"))
+}
+
+// inFolders is the note on classes whose photos lie in folders only.
+func inFolders(classes []string) string {
+	return fmt.Sprintf("each of %s counts as one class with all that is in it, though its photos lie in folders of their own",
+		enumerate(classes, "/"))
+}
+
+// leaveOutFlat skips n where its photos lie in no class.
+func (w *walker) leaveOutFlat(n *node, flat []string) bool {
+	if !slices.Contains(flat, n.name) {
+		return false
+	}
+	w.skip(n.path, fmt.Sprintf("its %d photo%s lie%s in no class folders; `fx predict --model MODEL %s` classifies them",
+		n.photos, plural(n.photos), verbEnding(n.photos), n.path))
+	return true
 }
 
 // addSplits takes every folder as a split. Splits must agree on the classes:
 // torchvision numbers the classes of each split for itself, so a class that is
 // missing in one of them would shift the labels of that split alone.
-func (d *Dataset) addSplits(w *walker, folders []*node) error {
-	named := map[string]bool{} // classes with a photo in any split
-	directly := false
-	for _, s := range folders {
-		for _, c := range withPhotos(s.dirs) {
-			named[c.name] = true
+func (d *Dataset) addSplits(w *walker, folders []*node, o Options) error {
+	present := map[string]bool{} // classes with a photo in any split, usable or not
+	directly, called := false, true
+	for _, s := range withPhotos(folders) {
+		called = called && customary(s.name)
+		for _, c := range s.dirs {
+			if c.holdsPhotos() {
+				present[c.name] = true
+			}
 			directly = directly || c.direct()
 		}
 	}
-	if !directly {
+	if !directly && !called {
 		return tooHigh(d.Root, withPhotos(folders))
 	}
-	d.Classes = sortedKeys(named)
+	d.Classes = sortedKeys(present)
+	if !directly {
+		d.Notes = append(d.Notes, inFolders(d.Classes))
+	}
 	for _, s := range folders {
-		if s.total == 0 {
-			w.skip(s.path, "%s", empty(s))
+		if s.photos == 0 {
+			w.skip(s.path, empty(s))
 			continue
 		}
-		found := d.addClasses(w, s.name, s.dirs, named)
-		if lacking := without(d.Classes, found); len(lacking) > 0 {
-			return fail.New(fail.Usage,
-				"Give every split the same class folders, or move the split away; a class without photos in a split keeps an empty folder there.",
-				"split %s/ in %s has no folder %s, which another split has", s.name, d.Root, enumerate(lacking, "/"))
+		found := d.addClasses(w, s.name, s.dirs, present)
+		if lacking := without(d.Classes, found); len(lacking) > 0 && !o.ByName {
+			return lackingClasses(d.Root, s.name, lacking, found, called)
 		}
 		d.Splits = append(d.Splits, s.name)
 	}
@@ -120,10 +172,10 @@ func (d *Dataset) addSplits(w *walker, folders []*node) error {
 func (d *Dataset) addClasses(w *walker, split string, folders []*node, keep map[string]bool) []string {
 	var names []string
 	for _, c := range folders {
-		if c.total == 0 {
-			w.skip(c.path, "%s", empty(c))
+		if c.photos == 0 {
+			w.skip(c.path, empty(c))
 		}
-		if c.total > 0 || keep[c.name] {
+		if c.holdsPhotos() || keep[c.name] {
 			names = append(names, c.name)
 		}
 	}
@@ -137,95 +189,45 @@ func (d *Dataset) addClasses(w *walker, split string, folders []*node, keep map[
 		number[n] = i
 	}
 	for _, c := range folders {
-		d.addPhotos(c, split, c.name, number[c.name])
+		d.addPhotos(w, c, split, c.name, number[c.name])
 	}
 	return names
 }
 
-func (d *Dataset) addPhotos(n *node, split, class string, label int) {
-	for _, p := range n.photos {
-		p.Split, p.Class, p.Label = split, class, label
-		d.Items = append(d.Items, p)
+func (d *Dataset) addPhotos(w *walker, n *node, split, class string, label int) {
+	item := func(p photo) Item {
+		return Item{
+			Path: filepath.Join(n.path, p.name), Rel: joinRel(n.rel, p.name), Split: split, Class: class, Label: label,
+			Size: p.size, ModTime: p.time, Inode: p.inode,
+		}
+	}
+	for _, p := range n.of.photos {
+		d.Items = append(d.Items, item(p))
+		if p.outside {
+			w.beyond++
+		}
+	}
+	for _, p := range n.of.empty {
+		d.Refused = append(d.Refused, Refused{item(p), EmptyFile})
 	}
 	for _, sub := range n.dirs {
-		d.addPhotos(sub, split, class, label)
+		d.addPhotos(w, sub, split, class, label)
 	}
 }
 
-// checkClasses refuses fewer than two classes.
-func (d *Dataset) checkClasses(top *node, splits bool) error {
-	if len(d.Classes) > 1 {
+// outside tells of photos, of so many, that lie outside of the root.
+func (w *walker) outside(photos int) []string {
+	if w.beyond == 0 {
 		return nil
 	}
-	where := ""
-	if splits {
-		where = fmt.Sprintf(" (read as the split%s %s)", plural(len(d.Splits)), enumerate(d.Splits, "/"))
-	}
-	var left []string
-	for _, n := range top.dirs {
-		if n.total == 0 {
-			left = append(left, n.name+"/: "+empty(n))
-		}
-	}
-	also := ""
-	if len(left) > 0 {
-		also = "; left out: " + enumerate(left, "")
-	}
-	return fail.New(fail.Usage, layouts, "only one class in %s: %s%s%s", d.Root, d.Classes[0], where, also)
-}
-
-// empty is the reason for a folder without photos.
-func empty(n *node) string {
-	if n.files == 0 {
-		return "no photo in it"
-	}
-	return fmt.Sprintf("no photo in it: %d other file%s", n.files, plural(n.files))
-}
-
-func noPhotos(top *node, skipped []Skipped) error {
-	if top.files == 0 {
-		return fail.New(fail.Usage, layouts, "%s is empty: no photo in it or in its folders", top.path)
-	}
-	count := map[string]int{}
-	for _, s := range skipped {
-		if e := strings.ToLower(filepath.Ext(s.Path)); e != "" && !strings.HasPrefix(filepath.Base(s.Path), ".") {
-			count[e]++
-		}
-	}
-	var kinds []string
-	for _, e := range sortedKeys(count) {
-		kinds = append(kinds, fmt.Sprintf("%d × %s", count[e], e))
-	}
-	found := ""
-	if len(kinds) > 0 {
-		found = " (" + enumerate(kinds, "") + ")"
-	}
-	return fail.New(fail.Usage, "Photos end in "+strings.Join(DefaultExtensions, " ")+"; --extensions adds more.",
-		"no photo in %s: %d other file%s%s", top.path, top.files, plural(top.files), found)
-}
-
-func photosInRoot(top *node) error {
-	hint := layouts
-	if parent := filepath.Dir(filepath.Clean(top.path)); parent != filepath.Clean(top.path) && parent != "." {
-		hint = fmt.Sprintf("If %s is itself one class, give the folder above it: %s. %s", filepath.Base(top.path), parent, layouts)
-	}
-	return fail.New(fail.Usage, hint, "%d photo%s directly in %s, so there is no class to learn",
-		len(top.photos), plural(len(top.photos)), top.path)
-}
-
-func tooHigh(root string, folders []*node) error {
-	hint := layouts
-	if len(folders) == 1 {
-		hint = fmt.Sprintf("Perhaps you mean %s. %s", folders[0].path, layouts)
-	}
-	return fail.New(fail.Usage, hint, "the photos in %s lie a level too deep: %s/… holds folders of folders of photos",
-		root, folders[0].name)
+	return []string{fmt.Sprintf("%d of the %d photos lie%s outside of %s, behind links (--no-follow-links leaves them out)",
+		w.beyond, photos, verbEnding(w.beyond), w.root)}
 }
 
 func withPhotos(nodes []*node) []*node {
 	var some []*node
 	for _, n := range nodes {
-		if n.total > 0 {
+		if n.photos > 0 {
 			some = append(some, n)
 		}
 	}
@@ -261,4 +263,12 @@ func plural(n int) string {
 		return ""
 	}
 	return "s"
+}
+
+// verbEnding is the ending of a verb whose subject are n things.
+func verbEnding(n int) string {
+	if n == 1 {
+		return "s"
+	}
+	return ""
 }

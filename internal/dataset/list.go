@@ -6,6 +6,7 @@ import (
 	"encoding/csv"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sort"
@@ -19,7 +20,7 @@ import (
 const listHint = "A list is comma-separated UTF-8 with the header path,label or path,label,split; paths are relative to its own folder."
 
 // readList reads a CSV list of photos.
-func readList(ctx context.Context, file string) (*Dataset, error) {
+func readList(ctx context.Context, file string, o Options) (*Dataset, error) {
 	content, err := os.ReadFile(file)
 	if err != nil {
 		return nil, fail.Wrap(fail.Usage, err, listHint, "cannot read the list %s", file)
@@ -32,7 +33,16 @@ func readList(ctx context.Context, file string) (*Dataset, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &list{file: file, folder: filepath.Dir(file), columns: columns, seen: map[string]int{}, classes: map[string]bool{}, splits: map[string]bool{}}
+	l := &list{
+		file: file, folder: filepath.Dir(file), columns: columns, options: o,
+		seen: map[string]int{}, files: map[fileID]listed{}, classes: map[string]bool{}, splits: map[string]bool{},
+	}
+	if o.NoFollowLinks {
+		if l.inside, err = os.OpenRoot(l.folder); err != nil {
+			return nil, fail.Wrap(fail.Usage, err, listHint, "cannot open the folder of the list %s", file)
+		}
+		defer func() { _ = l.inside.Close() }() // only read
+	}
 	for {
 		record, err := r.Read()
 		if errors.Is(err, io.EOF) {
@@ -83,14 +93,26 @@ func header(r *csv.Reader, file string) (columns, error) {
 type list struct {
 	file, folder    string
 	columns         columns
+	options         Options
+	inside          *os.Root // folder, where no link is to be followed, else nil
 	items           []Item
+	refused         []Refused
+	skipped         []Skipped
 	seen            map[string]int // path → line
+	files           map[fileID]listed
 	classes, splits map[string]bool
-	absent          int
+	rows, absent    int
+}
+
+// listed is a photo of the list.
+type listed struct {
+	line  int
+	rel   string
+	class string
 }
 
 func (l *list) add(record []string, line int) error {
-	path, class := record[l.columns.path], strings.TrimSpace(record[l.columns.label])
+	path, class := l.path(record[l.columns.path]), strings.TrimSpace(record[l.columns.label])
 	if path == "" || class == "" {
 		return fail.New(fail.Usage, listHint, "%s line %d: path %q and label %q must both be there", l.file, line, path, class)
 	}
@@ -102,34 +124,113 @@ func (l *list) add(record []string, line int) error {
 		return fail.New(fail.Usage, "List every photo once.", "%s line %d: %s is listed already on line %d", l.file, line, rel, before)
 	}
 	l.seen[rel] = line
-	item := Item{Path: filepath.Clean(path), Rel: rel, Class: class, Size: -1}
-	if !filepath.IsAbs(item.Path) {
-		item.Path = filepath.Join(l.folder, item.Path)
-	}
+	l.rows++
+	item := Item{Path: l.open(path), Rel: rel, Class: class, Size: -1}
 	if l.columns.split >= 0 {
 		item.Split = strings.TrimSpace(record[l.columns.split])
 	}
-	if info, err := os.Stat(item.Path); err != nil || !info.Mode().IsRegular() {
-		l.absent++
-	} else {
-		item.Size, item.ModTime, item.Inode = info.Size(), info.ModTime(), idOf(info).inode
-	}
 	l.classes[class], l.splits[item.Split] = true, true
+	info, outside := l.examine(item)
+	switch {
+	case outside != "":
+		l.skipped = append(l.skipped, Skipped{Path: item.Path, Reason: outside})
+		return nil
+	case info == nil:
+		l.absent++
+		l.items = append(l.items, item)
+		return nil
+	case !info.Mode().IsRegular():
+		item.Size = 0
+		l.refused = append(l.refused, Refused{item, "no regular file"})
+		return nil
+	}
+	item.Size, item.ModTime, item.Inode = info.Size(), info.ModTime(), idOf(info).inode
+	if item.Size == 0 {
+		l.refused = append(l.refused, Refused{item, EmptyFile})
+		return nil
+	}
+	if id := idOf(info); id != (fileID{}) {
+		if before, twice := l.files[id]; twice && before.class != class {
+			return fail.New(fail.Usage, "Decide which label is right, and list the photo once.",
+				"%s line %d: %s is the same file as %s on line %d, but with the label %q, not %q",
+				l.file, line, rel, before.rel, before.line, class, before.class)
+		}
+		l.files[id] = listed{line, rel, class}
+	}
 	l.items = append(l.items, item)
 	return nil
 }
 
+// path is a listed path. Blanks around it count only where a file is called so.
+func (l *list) path(field string) string {
+	trimmed := strings.TrimSpace(field)
+	if trimmed == field {
+		return field
+	}
+	if _, err := os.Lstat(l.open(field)); err == nil {
+		return field
+	}
+	return trimmed
+}
+
+// open is where to open a listed path.
+func (l *list) open(path string) string {
+	if path = filepath.Clean(path); filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(l.folder, path)
+}
+
+// examine describes an item's file: nil where it can't be examined, so that
+// whoever reads it tells. outside is the reason why it is left out without links.
+func (l *list) examine(item Item) (info fs.FileInfo, outside string) {
+	if l.inside == nil {
+		info, err := os.Stat(item.Path)
+		if err != nil {
+			return nil, ""
+		}
+		return info, ""
+	}
+	name, err := filepath.Rel(l.folder, item.Path)
+	if err != nil || !filepath.IsLocal(name) {
+		return nil, "outside of the list's folder, and --no-follow-links was given"
+	}
+	info, err = l.inside.Lstat(name)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, ""
+	case err != nil:
+		return nil, "not below the list's folder: " + cause(err)
+	case info.Mode()&fs.ModeSymlink != 0:
+		return nil, "a link, and --no-follow-links was given"
+	}
+	return info, ""
+}
+
 func (l *list) dataset() (*Dataset, error) {
 	switch {
-	case len(l.items) == 0:
+	case l.rows == 0:
 		return nil, fail.New(fail.Usage, listHint, "the list %s names no photo", l.file)
+	case len(l.items) == 0 && len(l.refused) > 0:
+		return nil, fail.New(fail.Rejected, "Copy the photos again.",
+			"none of the %d photos listed in %s can be used: %s: %s",
+			l.rows, l.file, l.refused[0].Path, l.refused[0].Reason)
+	case len(l.items) == 0:
+		return nil, fail.New(fail.Usage, listHint, "all of the %d photos listed in %s are left out: %s: %s",
+			l.rows, l.file, l.skipped[0].Path, l.skipped[0].Reason)
 	case l.absent == len(l.items):
 		return nil, fail.New(fail.Usage, listHint, "none of the %d photos listed in %s exists: the first should be %s",
 			l.absent, l.file, l.items[0].Path)
-	case len(l.classes) == 1:
+	case len(l.classes) == 1 && !l.options.ByName:
 		return nil, fail.New(fail.Usage, "List photos of at least two classes.", "only one class in %s: %s", l.file, l.items[0].Class)
 	}
-	d := &Dataset{Root: l.folder, Classes: sortedKeys(l.classes), Splits: sortedKeys(l.splits), Items: l.items}
+	d := &Dataset{
+		Root: l.folder, Classes: sortedKeys(l.classes), Splits: sortedKeys(l.splits),
+		Items: l.items, Refused: l.refused, Skipped: l.skipped,
+	}
+	if err := checkSpelling(d.Classes, l.file); err != nil {
+		return nil, err
+	}
 	sortNumbers(d.Classes)
 	label := map[string]int{}
 	for i, c := range d.Classes {
@@ -137,6 +238,9 @@ func (l *list) dataset() (*Dataset, error) {
 	}
 	for i := range d.Items {
 		d.Items[i].Label = label[d.Items[i].Class]
+	}
+	for i := range d.Refused {
+		d.Refused[i].Label = label[d.Refused[i].Class]
 	}
 	return d, nil
 }

@@ -48,6 +48,39 @@ func TestListOfNumbersIsInNumericOrder(t *testing.T) {
 	}
 }
 
+// Blanks after a comma are no part of a path, unless a file is called so.
+func TestListWithBlanks(t *testing.T) {
+	root := plant(t, t.TempDir(), "x/1.jpg", "x/2.jpg", " y.jpg")
+	d := scan(t, writeList(t, root, "label, path\na, x/1.jpg\nb, x/2.jpg \nb, y.jpg\n"))
+	if items, _ := brief(d); items != "x/1.jpg=0  y.jpg=1 x/2.jpg=1" && items != " y.jpg=1" {
+		t.Errorf("items %q", items)
+	}
+	for _, i := range d.Items {
+		if i.Size < 0 {
+			t.Errorf("%s does not exist", i.Path)
+		}
+	}
+}
+
+// One photo under two names must not have two labels.
+func TestOnePhotoWithTwoLabels(t *testing.T) {
+	root := plant(t, t.TempDir(), "x/1.jpg", "x/2.jpg")
+	link(t, root, "1.jpg", "x/link.jpg")
+	if err := os.Link(filepath.Join(root, "x/1.jpg"), filepath.Join(root, "hard.jpg")); err != nil {
+		t.Fatal(err)
+	}
+	for _, other := range []string{"x/link.jpg", "hard.jpg", root + "/x/1.jpg"} {
+		_, err := dataset.Scan(context.Background(), writeList(t, root, "path,label\nx/1.jpg,a\nx/2.jpg,b\n"+other+",b\n"), dataset.Options{})
+		want := other + ` is the same file as x/1.jpg on line 2, but with the label "b", not "a"`
+		if fail.KindOf(err) != fail.Usage || !strings.Contains(err.Error(), want) || fail.HintOf(err) == "" {
+			t.Errorf("error %v, want %s", err, want)
+		}
+		if d := scan(t, writeList(t, root, "path,label\nx/1.jpg,a\nx/2.jpg,b\n"+other+",a\n")); len(d.Items) != 3 {
+			t.Errorf("with one label: %d photos", len(d.Items))
+		}
+	}
+}
+
 func TestListErrors(t *testing.T) {
 	for _, c := range []struct{ name, text, word string }{
 		{"empty", "", "is empty"},

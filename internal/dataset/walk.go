@@ -2,132 +2,300 @@ package dataset
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
+	"time"
 	"unicode/utf8"
 
 	"fx/internal/fail"
 )
 
-// node is one folder with everything below it.
-type node struct {
-	name, path, rel string // rel is "" for the root, else slash-separated
-	photos          []Item // directly in it; only Path, Rel and the file's facts are set
-	dirs            []*node
-	total           int  // photos at any depth
-	files           int  // files at any depth that are no photos
-	badName         bool // not valid UTF-8
+// EmptyFile is the reason for a file of 0 bytes. Special files of the system,
+// such as /proc/kmsg, are among them: they claim to be regular and to hold
+// nothing, and reading them may never end. They are therefore not opened.
+const EmptyFile = "0 bytes: an empty file, or a special one of the system"
+
+// folder is a folder on disk. It is listed once, whatever number of paths lead to it.
+type folder struct {
+	resolved string // its path without links
+	outside  bool   // not at or below the root
+	photos   []photo
+	empty    []photo // photos of 0 bytes
+	links    []entry // folders in it, behind links
+	folders  []entry // the others in it
+	unusable int     // files directly in it that have a photo's extension and can't be a photo, empty ones included
+	others   int     // files directly in it that have another extension
 }
 
-// direct tells whether photos lie directly in the folder.
-func (n *node) direct() bool { return len(n.photos) > 0 }
+// entry is a folder by its name in another one.
+type entry struct {
+	name string
+	to   *folder
+}
 
-// deep tells whether photos lie in folders below the folder.
-func (n *node) deep() bool { return n.total > len(n.photos) }
+// photo is a file that may be a photo.
+type photo struct {
+	name    string
+	size    int64
+	time    time.Time
+	inode   uint64
+	outside bool // behind a link that leads out of the root
+}
 
-// walker reads a tree of folders, following links to folders.
+// fileID names a file or folder whatever path leads to it.
+type fileID struct {
+	device, inode uint64
+	path          string // without links, where there are no inode numbers
+}
+
+// linked is a link to a folder that is not listed yet.
+type linked struct {
+	from *folder
+	name string
+	rel  string
+	info fs.FileInfo // of the folder
+}
+
+// walker lists a tree of folders.
 type walker struct {
 	ctx        context.Context
 	extensions map[string]bool
+	root       string   // as given
+	resolved   string   // root without links
+	inside     *os.Root // root, where no link is to be followed, else nil
+	known      map[fileID]*folder
+	resolve    map[string]string // folders that links name → their paths without links
+	pending    []linked
 	skipped    []Skipped
+	beyond     int // photos taken that lie outside of the root
 }
 
-func (w *walker) skip(path, reason string, args ...any) {
-	w.skipped = append(w.skipped, Skipped{Path: path, Reason: fmt.Sprintf(reason, args...)})
-}
-
-// fileID names a folder whatever path leads to it.
-type fileID struct{ device, inode uint64 }
-
-func idOf(info fs.FileInfo) fileID {
-	if s, ok := info.Sys().(*syscall.Stat_t); ok {
-		return fileID{uint64(s.Dev), uint64(s.Ino)}
+// walk lists the tree under root, which is a folder.
+func walk(ctx context.Context, root string, info fs.FileInfo, o Options) (*walker, *folder, error) {
+	w := &walker{
+		ctx: ctx, extensions: extensionSet(o.Extensions), root: root,
+		known: map[fileID]*folder{}, resolve: map[string]string{},
 	}
-	return fileID{}
+	var err error
+	if w.resolved, err = filepath.EvalSymlinks(root); err != nil {
+		return nil, nil, missing(root, err)
+	}
+	if o.NoFollowLinks {
+		if w.inside, err = os.OpenRoot(root); err != nil {
+			return nil, nil, missing(root, err)
+		}
+		defer func() { _ = w.inside.Close() }() // only read
+	}
+	top, err := w.list("", w.resolved, info)
+	// Links come after all folders, and the nearest first, so that a folder is
+	// called by its own name, or else by the shortest way to it: the system
+	// follows only some 40 links in a path.
+	for len(w.pending) > 0 && err == nil {
+		next := w.pending[0]
+		w.pending = w.pending[1:]
+		err = w.follow(next)
+	}
+	return w, top, err
 }
 
-// walk fills n from its folder. Parents are the folders above it, by which a
-// link that leads back up is known.
-func (w *walker) walk(n *node, parents []fileID) error {
+// follow lists the folder behind a link.
+func (w *walker) follow(l linked) error {
+	resolved, err := filepath.EvalSymlinks(filepath.Join(l.from.resolved, l.name))
+	if err != nil { // it could be examined a moment ago
+		w.skip(w.path(l.rel), "gone while the folder was read")
+		return nil
+	}
+	to, err := w.list(l.rel, resolved, l.info)
+	l.from.links = append(l.from.links, entry{l.name, to})
+	return err
+}
+
+func (w *walker) skip(path, reason string) {
+	w.skipped = append(w.skipped, Skipped{Path: path, Reason: reason})
+}
+
+// path is where to open what lies at rel, slash-separated and relative to the root.
+func (w *walker) path(rel string) string { return filepath.Join(w.root, filepath.FromSlash(rel)) }
+
+// list returns the folder at rel, whose path without links is resolved.
+func (w *walker) list(rel, resolved string, info fs.FileInfo) (*folder, error) {
+	id := idOf(info)
+	if id == (fileID{}) {
+		id.path = resolved
+	}
+	if f, ok := w.known[id]; ok {
+		return f, nil
+	}
+	f := &folder{resolved: resolved, outside: !within(w.resolved, resolved)}
+	w.known[id] = f // before its content: links may lead back to it
 	if err := w.ctx.Err(); err != nil {
-		return err
+		return nil, err
 	}
-	entries, err := os.ReadDir(n.path)
+	entries, err := w.entries(f, rel)
 	if err != nil {
 		// Going on without it would look like a folder whose photos are gone.
-		return fail.Wrap(fail.Usage, err, "Make the folder readable, or move it out of the data.", "cannot list %s", n.path)
+		return nil, unreadable("list", w.path(rel), err)
 	}
 	for _, e := range entries {
-		if err := w.entry(n, e, parents); err != nil {
-			return err
+		if err := w.add(f, rel, e); err != nil {
+			return nil, err
 		}
 	}
-	return nil
+	return f, nil
 }
 
-func (w *walker) entry(n *node, e fs.DirEntry, parents []fileID) error {
+// entries lists the folder f at rel, sorted by name.
+func (w *walker) entries(f *folder, rel string) ([]fs.DirEntry, error) {
+	if w.inside == nil {
+		return os.ReadDir(f.resolved)
+	}
+	if rel == "" {
+		rel = "."
+	}
+	d, err := w.inside.Open(filepath.FromSlash(rel))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = d.Close() }() // only read
+	entries, err := d.ReadDir(-1)
+	slices.SortFunc(entries, func(a, b fs.DirEntry) int { return strings.Compare(a.Name(), b.Name()) })
+	return entries, err
+}
+
+// info describes the entry of the folder at parent, links not followed.
+func (w *walker) info(parent string, e fs.DirEntry) (fs.FileInfo, error) {
+	if w.inside == nil {
+		return e.Info()
+	}
+	// e.Info would look the path up outside of the os.Root.
+	return w.inside.Lstat(filepath.FromSlash(joinRel(parent, e.Name())))
+}
+
+// add puts an entry of the folder at parent into f.
+func (w *walker) add(f *folder, parent string, e fs.DirEntry) error {
 	name := e.Name()
-	path := filepath.Join(n.path, name)
+	rel := func() string { return joinRel(parent, name) } // most entries need none
+	leaveOut := func(reason string) error { w.leaveOut(f, w.path(rel()), reason); return nil }
 	if hidden(name) {
-		w.skip(path, "hidden")
+		w.skip(w.path(rel()), "hidden")
 		return nil
 	}
-	info, err := e.Info()
-	if err == nil && info.Mode()&fs.ModeSymlink != 0 {
-		if info, err = os.Stat(path); err != nil {
-			w.skip(path, "a link that leads to nothing")
-			return nil
+	info, err := w.info(parent, e)
+	isLink := err == nil && info.Mode()&fs.ModeSymlink != 0
+	if isLink {
+		if w.inside != nil {
+			return leaveOut("a link, and --no-follow-links was given")
 		}
+		info, err = os.Stat(filepath.Join(f.resolved, name))
 	}
-	if err != nil { // removed since it was listed
-		w.skip(path, "gone while the folder was read")
+	switch {
+	case errors.Is(err, fs.ErrNotExist) && isLink:
+		return leaveOut("a link that leads to nothing")
+	case errors.Is(err, fs.ErrNotExist): // removed since it was listed
+		w.skip(w.path(rel()), "gone while the folder was read")
 		return nil
-	}
-	if info.IsDir() {
-		return w.folder(n, name, path, info, parents)
-	}
-	n.files++
-	if !w.extensions[strings.ToLower(filepath.Ext(name))] {
-		w.skip(path, "%s", foreign(filepath.Ext(name)))
-	} else if !utf8.ValidString(name) {
-		w.skip(path, "the name %s is not valid UTF-8: rename it", strconv.Quote(name))
-	} else if !info.Mode().IsRegular() {
-		w.skip(path, "no regular file")
-	} else {
-		n.files--
-		n.total++
-		n.photos = append(n.photos, Item{
-			Path: path, Rel: joinRel(n.rel, name),
-			Size: info.Size(), ModTime: info.ModTime(), Inode: idOf(info).inode,
-		})
-	}
-	return nil
-}
-
-func (w *walker) folder(n *node, name, path string, info fs.FileInfo, parents []fileID) error {
-	id := idOf(info)
-	for _, p := range parents {
-		if p == id {
-			w.skip(path, "a link to a folder above it")
-			return nil
-		}
-	}
-	child := &node{name: name, path: path, rel: joinRel(n.rel, name), badName: !utf8.ValidString(name)}
-	if err := w.walk(child, append(parents[:len(parents):len(parents)], id)); err != nil {
+	case errors.Is(err, syscall.ELOOP):
+		return leaveOut("a link that leads to itself")
+	case errors.Is(err, syscall.ENOTDIR) || errors.Is(err, fs.ErrPermission):
+		return leaveOut("can't be examined: " + cause(err))
+	case err != nil:
+		return unreadable("examine", w.path(rel()), err)
+	case info.IsDir() && isLink:
+		w.pending = append(w.pending, linked{f, name, rel(), info})
+		return nil
+	case info.IsDir():
+		to, err := w.list(rel(), filepath.Join(f.resolved, name), info)
+		f.folders = append(f.folders, entry{name, to})
 		return err
 	}
-	if child.badName && child.total > 0 {
-		return fail.New(fail.Usage, "Rename the folder.", "the name of folder %s is not valid UTF-8", strconv.Quote(path))
+	switch extension := filepath.Ext(name); {
+	case !w.takes(extension):
+		return leaveOut(foreign(extension))
+	case !utf8.ValidString(name):
+		return leaveOut(fmt.Sprintf("the name %s is not valid UTF-8: rename it", strconv.Quote(name)))
+	case !info.Mode().IsRegular():
+		return leaveOut("no regular file")
 	}
-	n.dirs = append(n.dirs, child)
-	n.total += child.total
-	n.files += child.files
+	p := photo{name: name, size: info.Size(), time: info.ModTime(), inode: idOf(info).inode}
+	if p.size == 0 {
+		f.empty = append(f.empty, p)
+		f.unusable++
+		return nil
+	}
+	p.outside = f.outside && !isLink || isLink && w.leadsOut(f, name)
+	f.photos = append(f.photos, p)
 	return nil
+}
+
+func (w *walker) takes(extension string) bool { return w.extensions[strings.ToLower(extension)] }
+
+// leaveOut skips a file in f that can't be a photo, whatever its content.
+func (w *walker) leaveOut(f *folder, path, reason string) {
+	if w.takes(filepath.Ext(path)) {
+		f.unusable++
+	} else {
+		f.others++
+	}
+	w.skip(path, reason)
+}
+
+// leadsOut tells whether the link to a file in f leads out of the root.
+func (w *walker) leadsOut(f *folder, name string) bool {
+	path := filepath.Join(f.resolved, name)
+	target, err := os.Readlink(path)
+	if err != nil {
+		return false // gone since: reading it will tell
+	}
+	dir, base := filepath.Split(target)
+	if !filepath.IsAbs(dir) { // not joined: that would drop a .. behind a link
+		dir = f.resolved + string(filepath.Separator) + dir
+	}
+	resolved, ok := w.resolve[dir]
+	if !ok { // links often lead to the same few folders
+		if resolved, err = filepath.EvalSymlinks(dir); err != nil {
+			return false
+		}
+		w.resolve[dir] = resolved
+	}
+	file := filepath.Join(resolved, base)
+	if info, err := os.Lstat(file); err == nil && info.Mode()&fs.ModeSymlink != 0 { // a link to a link
+		if file, err = filepath.EvalSymlinks(file); err != nil {
+			return false
+		}
+	}
+	return !within(w.resolved, file)
+}
+
+// within tells whether path is root or lies below it; both are without links.
+func within(root, path string) bool {
+	rest, below := strings.CutPrefix(path, strings.TrimSuffix(root, string(filepath.Separator)))
+	return below && (rest == "" || rest[0] == filepath.Separator)
+}
+
+// unreadable is the error for a folder that fx can't list, or for what lies in
+// it that fx can't examine.
+func unreadable(verb, path string, err error) error {
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+		return fail.Wrap(fail.Usage, err, "Make the folder readable, or move it out of the data.", "cannot %s %s", verb, path)
+	}
+	return fail.Wrap(fail.System, err, "Try again; if it happens again, look at the disk or the network that holds the photos.",
+		"cannot %s %s", verb, path)
+}
+
+// cause is an error without the path, which its reader knows.
+func cause(err error) string {
+	var e *fs.PathError
+	if errors.As(err, &e) {
+		return e.Err.Error()
+	}
+	return err.Error()
 }
 
 func joinRel(dir, name string) string {
@@ -139,11 +307,3 @@ func joinRel(dir, name string) string {
 
 // hidden tells names that no one means as data.
 func hidden(name string) bool { return strings.HasPrefix(name, ".") || name == "__MACOSX" }
-
-// foreign is the reason for a name without one of the extensions.
-func foreign(extension string) string {
-	if extension == "" {
-		return "the name has no extension"
-	}
-	return fmt.Sprintf("extension %s (--extensions %[1]s adds it)", extension)
-}

@@ -72,7 +72,7 @@ func worstClasses(all []Class) []Class {
 	if len(all) <= worstRows {
 		return all
 	}
-	sorted := slices.Clone(all)
+	sorted := slices.DeleteFunc(slices.Clone(all), func(c Class) bool { return c.Photos == 0 }) // which have no F1
 	slices.SortStableFunc(sorted, func(a, b Class) int {
 		switch {
 		case a.F1 < b.F1:
@@ -82,7 +82,7 @@ func worstClasses(all []Class) []Class {
 		}
 		return 0
 	})
-	return sorted[:worstRows]
+	return sorted[:min(len(sorted), worstRows)]
 }
 
 // confusedPair is a class taken for another.

@@ -1,0 +1,79 @@
+package classify
+
+import (
+	"fmt"
+
+	"fx/head"
+	"fx/internal/store"
+)
+
+// copiesOf numbers the photos of data so that files of the same content share a number.
+func copiesOf(s *store.Store, data head.Data) []int {
+	known := map[store.SHA256]int{}
+	groups := make([]int, len(data.Photos))
+	for i, photo := range data.Photos {
+		sha := s.Rows()[photo.Rows[0]].SHA256
+		if _, ok := known[sha]; !ok {
+			known[sha] = i
+		}
+		groups[i] = known[sha]
+	}
+	return groups
+}
+
+// distinct counts the groups that copiesOf numbered.
+func distinct(groups []int) int {
+	n := 0
+	for i, g := range groups {
+		if g == i { // the first of its group
+			n++
+		}
+	}
+	return n
+}
+
+// copyNotes says how many of the photos of a training are copies of others.
+func copyNotes(s *store.Store, train, val head.Data) []string {
+	all := head.Data{Photos: append(append([]head.Photo{}, train.Photos...), val.Photos...)}
+	groups := copiesOf(s, all)
+	n := len(groups) - distinct(groups)
+	if n == 0 {
+		return nil
+	}
+	notes := []string{fmt.Sprintf("%d of the %d photos are copies of others", n, len(groups))}
+	between, first, second := 0, 0, 0
+	for i, g := range groups {
+		if all.Photos[i].Label == all.Photos[g].Label {
+			continue
+		}
+		if between == 0 {
+			first, second = g, i
+		}
+		between++
+	}
+	if between > 0 {
+		paths := pathsOf(s, all)
+		notes = append(notes, fmt.Sprintf("copies lie in different classes, such as %s and %s: one of the labels is wrong "+
+			"(%d photos in all)", paths[first], paths[second], between))
+	}
+	return notes
+}
+
+// leakNotes warns of photos to evaluate on that are also there to learn from.
+func leakNotes(s *store.Store, train, val head.Data) []string {
+	learned := map[store.SHA256]bool{}
+	for _, photo := range train.Photos {
+		learned[s.Rows()[photo.Rows[0]].SHA256] = true
+	}
+	n := 0
+	for _, photo := range val.Photos {
+		if learned[s.Rows()[photo.Rows[0]].SHA256] {
+			n++
+		}
+	}
+	if n == 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("%d of the %d val photos are copies of photos learned from: of new photos fewer may be right",
+		n, len(val.Photos))}
+}

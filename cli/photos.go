@@ -1,0 +1,28 @@
+package cli
+
+import (
+	"fmt"
+	"io"
+
+	urfave "github.com/urfave/cli/v2"
+
+	"fx/extract"
+)
+
+// photoFlags choose which files of a folder are photos, for every command that reads folders.
+func photoFlags() []urfave.Flag {
+	return []urfave.Flag{
+		&urfave.StringSliceFlag{Name: "extensions", Usage: "take files with these endings too, such as .gif"},
+		&urfave.BoolFlag{Name: "no-follow-links", Usage: "leave out what lies behind links in the folder, which may be somebody else's"},
+	}
+}
+
+// printLeftOut names the photos that can't be used and the files that are none.
+func printLeftOut(w io.Writer, prefix string, rejected, skipped []extract.BadPhoto) {
+	for _, r := range rejected {
+		fmt.Fprintf(w, "%srejected  %s: %s\n", prefix, r.Path, r.Reason)
+	}
+	for _, r := range skipped {
+		fmt.Fprintf(w, "%sskipped   %s: %s\n", prefix, r.Path, r.Reason)
+	}
+}

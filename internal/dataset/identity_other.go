@@ -1,0 +1,7 @@
+//go:build !unix
+
+package dataset
+
+import "io/fs"
+
+func idOf(fs.FileInfo) fileID { return fileID{} }

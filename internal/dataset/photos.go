@@ -1,0 +1,78 @@
+package dataset
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Unlabelled are photos without a class.
+type Unlabelled struct {
+	Items   []Item // Split, Class and Label are not set; one of the Size 0 must not be opened
+	Skipped []Skipped
+	Notes   []string // as those of Dataset
+}
+
+// Photos finds the photos that paths name: files, and folders with every photo
+// in them at any depth, in the order of the names. A file that is named is taken
+// whatever its extension, also one that does not exist: whoever reads it reports
+// it. A folder without a photo is an error of kind fail.Usage.
+func Photos(ctx context.Context, paths []string, o Options) (Unlabelled, error) {
+	var found Unlabelled
+	for _, path := range paths {
+		info, err := os.Stat(path)
+		if err == nil && info.IsDir() {
+			if err := found.addFolder(ctx, path, info, o); err != nil {
+				return Unlabelled{}, err
+			}
+			continue
+		}
+		item := Item{Path: path, Rel: filepath.ToSlash(path), Size: -1}
+		if err == nil && info.Mode().IsRegular() {
+			item.Size, item.ModTime, item.Inode = info.Size(), info.ModTime(), idOf(info).inode
+		}
+		found.Items = append(found.Items, item)
+	}
+	return found, nil
+}
+
+func (u *Unlabelled) addFolder(ctx context.Context, path string, info os.FileInfo, o Options) error {
+	w, folder, err := walk(ctx, path, info, o)
+	if err != nil {
+		return err
+	}
+	x, err := w.expand(folder, 0)
+	if err != nil {
+		return err
+	}
+	if x.root.photos == 0 {
+		return noPhotos(x.root, w.skipped)
+	}
+	d := &Dataset{}
+	d.addPhotos(w, x.root, "", "", 0)
+	items := d.Found()
+	slices.SortFunc(items, func(a, b Item) int { return byComponents(a.Rel, b.Rel) })
+	skipped := append(w.skipped, x.skipped...)
+	slices.SortFunc(skipped, func(a, b Skipped) int { return strings.Compare(a.Path, b.Path) })
+	u.Items, u.Skipped = append(u.Items, items...), append(u.Skipped, skipped...)
+	u.Notes = append(u.Notes, w.outside(len(d.Items))...)
+	return nil
+}
+
+// byComponents compares slash-separated paths as filepath.WalkDir visits them.
+func byComponents(a, b string) int {
+	for i := range min(len(a), len(b)) {
+		switch {
+		case a[i] == b[i]:
+		case a[i] == '/':
+			return -1
+		case b[i] == '/':
+			return 1
+		default:
+			return int(a[i]) - int(b[i])
+		}
+	}
+	return len(a) - len(b)
+}
