@@ -33,6 +33,8 @@ type Options struct {
 	Library string     // path of libonnxruntime, "" to look for it
 	Decoder string     // of JPEG: "auto" (also ""), "turbojpeg" or "go"
 
+	DecodeMemory int64 // bounds the bytes that all photos take while they are decoded; 0 means photoio's choice
+
 	FxVersion string // for the records
 }
 

@@ -6,8 +6,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"slices"
 	"strings"
 	"sync"
@@ -16,6 +14,7 @@ import (
 	"fx/internal/dataset"
 	"fx/internal/fail"
 	"fx/internal/imaging"
+	"fx/internal/photoio"
 	"fx/internal/progress"
 )
 
@@ -23,6 +22,7 @@ import (
 type photos struct {
 	*dataset.Dataset
 	decoder    *imaging.Decoder
+	reader     *photoio.Reader
 	trainSplit string
 	valSplit   string
 	train, val []int // indexes into Items, photos that can't be used left out
@@ -39,7 +39,7 @@ func openPhotos(ctx context.Context, o Options) (*photos, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &photos{Dataset: found, decoder: decoder, trainSplit: o.TrainSplit, valSplit: o.ValSplit}
+	p := &photos{Dataset: found, decoder: decoder, reader: photoio.NewReader(decoder, photoio.Options{Memory: o.DecodeMemory}), trainSplit: o.TrainSplit, valSplit: o.ValSplit}
 	if p.trainSplit == "" {
 		p.trainSplit = "train"
 	}
@@ -116,14 +116,22 @@ func (p *photos) vet(ctx context.Context, workers int, report progress.Reporter)
 	var mu sync.Mutex
 	var group sync.WaitGroup
 	next := make(chan int)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
 	for range min(workers, len(all)) {
 		group.Go(func() {
-			var image imaging.Image
 			for i := range next {
-				if err := p.read(i, &image); err != nil {
+				photo, err := p.reader.Read(ctx, p.Items[i].Path)
+				var bad *photoio.Unusable
+				switch {
+				case err == nil:
+					photo.Release()
+				case errors.As(err, &bad):
 					mu.Lock()
-					reasons[i] = err.Error()
+					reasons[i] = bad.Error()
 					mu.Unlock()
+				default:
+					cancel(err)
 				}
 				task.Add(1)
 			}
@@ -137,7 +145,7 @@ func (p *photos) vet(ctx context.Context, workers int, report progress.Reporter)
 	}
 	close(next)
 	group.Wait()
-	if err := ctx.Err(); err != nil {
+	if err := context.Cause(ctx); err != nil {
 		return err
 	}
 	for _, i := range all {
@@ -161,17 +169,4 @@ func (p *photos) leaveOut() error {
 		return fail.New(fail.Rejected, "See the reasons above.", "no photo of a split of %s can be used", p.Root)
 	}
 	return nil
-}
-
-// read decodes photo i into image. The error is a reason without the photo's name.
-func (p *photos) read(i int, image *imaging.Image) error {
-	data, err := os.ReadFile(p.Items[i].Path)
-	if err != nil {
-		var e *fs.PathError
-		if errors.As(err, &e) {
-			err = e.Err // the name is known
-		}
-		return fmt.Errorf("can't be read: %w", err)
-	}
-	return p.decoder.DecodeInto(image, data)
 }

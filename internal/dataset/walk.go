@@ -79,10 +79,13 @@ func (w *walker) entry(n *node, e fs.DirEntry, parents []fileID) error {
 	}
 	info, err := e.Info()
 	if err == nil && info.Mode()&fs.ModeSymlink != 0 {
-		if info, err = os.Stat(path); err != nil {
+		if info, err = os.Stat(path); err != nil && fail.AboutFile(err) {
 			w.skip(path, "a link that leads to nothing")
 			return nil
 		}
+	}
+	if err != nil && !fail.AboutFile(err) {
+		return fail.Wrap(fail.System, err, "", "cannot examine %s", path)
 	}
 	if err != nil { // removed since it was listed
 		w.skip(path, "gone while the folder was read")

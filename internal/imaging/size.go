@@ -47,7 +47,7 @@ const rowWork = 256
 func MaxFileSize(head []byte) (int64, error) {
 	f := sniff(head)
 	if f == nil {
-		return 0, unknownFormat(head)
+		return maxPacked, unknownFormat(head)
 	}
 	if f.packed {
 		return maxPacked, nil

@@ -9,16 +9,15 @@ import (
 	"image/gif"
 	"image/jpeg"
 	"image/png"
-	"os"
 	"runtime"
 	"runtime/debug"
-	"strconv"
-	"strings"
 	"syscall"
 	"testing"
 
 	"golang.org/x/image/bmp"
 	"golang.org/x/image/tiff"
+
+	"fx/internal/machine/machinetest"
 )
 
 // progressiveJPEG draws a gray w×h picture in three components, in one scan of DC values and as
@@ -64,31 +63,6 @@ func progressiveJPEG(w, h, scans int, subsampled bool) []byte {
 	}
 	b.Write([]byte{0xFF, markEOI})
 	return b.Bytes()
-}
-
-// peak returns how much more memory the process holds at most while f runs than before, in bytes.
-func peak(t *testing.T, f func()) int64 {
-	t.Helper()
-	resident := func(field string) int64 {
-		status, err := os.ReadFile("/proc/self/status")
-		if err != nil {
-			t.Skip("the system does not tell the memory of a process")
-		}
-		_, after, _ := strings.Cut(string(status), field+":")
-		kib, err := strconv.ParseInt(strings.Fields(after)[0], 10, 64)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return kib << 10
-	}
-	debug.FreeOSMemory()
-	const resetPeak = "5" // proc_pid_clear_refs(5)
-	if err := os.WriteFile("/proc/self/clear_refs", []byte(resetPeak), 0); err != nil {
-		t.Skip(err)
-	}
-	before := resident("VmRSS")
-	f()
-	return resident("VmHWM") - before
 }
 
 // sixteenBits is a picture of so many bits a channel that no decoder may shorten it.
@@ -150,7 +124,7 @@ func TestMemoryIsWhatDecodingTakes(t *testing.T) {
 				t.Errorf("%s by %s: %+v", name, d.Name(), m)
 			}
 			said := m.Pixels + m.Work
-			took := peak(t, func() {
+			took := machinetest.Peak(t, func() {
 				if _, err := d.Decode(data); err != nil {
 					t.Errorf("%s by %s: %v", name, d.Name(), err)
 				}
