@@ -237,8 +237,10 @@ func (l *loader) fill(ctx context.Context, b *batch) error {
 			return ctx.Err()
 		case errors.As(err, &bad):
 			return fail.Wrap(fail.Rejected, err, "It could be used when the run began: put it back and go on with --resume.", "%s", photo.Path)
+		case fail.KindOf(err) == fail.System:
+			return fail.Wrap(fail.System, err, "Go on with --resume once the photo can be read again.", "")
 		case err != nil:
-			return fail.Wrap(fail.KindOf(err), err, "Go on with --resume once the photo can be read again.", "")
+			return err
 		}
 		labels[i] = int64(photo.Label)
 	}
