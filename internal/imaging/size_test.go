@@ -17,7 +17,7 @@ import (
 	"golang.org/x/image/bmp"
 	"golang.org/x/image/tiff"
 
-	"fx/internal/machine/machinetest"
+	"fx/internal/machine"
 )
 
 // progressiveJPEG draws a gray w×h picture in three components, in one scan of DC values and as
@@ -124,11 +124,14 @@ func TestMemoryIsWhatDecodingTakes(t *testing.T) {
 				t.Errorf("%s by %s: %+v", name, d.Name(), m)
 			}
 			said := m.Pixels + m.Work
-			took := machinetest.Peak(t, func() {
+			took, ok := machine.PeakDuring(func() {
 				if _, err := d.Decode(data); err != nil {
 					t.Errorf("%s by %s: %v", name, d.Name(), err)
 				}
 			})
+			if !ok {
+				t.Skip("the system does not tell")
+			}
 			t.Logf("%s by %s: said %d MB, took %d MB", name, d.Name(), said>>20, took>>20)
 			if took > said+said/20+(4<<20) {
 				t.Errorf("%s by %s: took %d MB where %d MB were said", name, d.Name(), took>>20, said>>20)

@@ -52,3 +52,19 @@ func TestMemory(t *testing.T) {
 		t.Errorf("of nothing: %d bytes", got)
 	}
 }
+
+func TestPeakDuring(t *testing.T) {
+	const size = 64 << 20
+	peak, ok := PeakDuring(func() {
+		memory := make([]byte, size)
+		for i := 0; i < size; i += 4096 {
+			memory[i] = 1
+		}
+	})
+	if !ok {
+		t.Skip("the system does not tell")
+	}
+	if peak < size*9/10 || peak > size*2 {
+		t.Errorf("%d bytes, and %d were written to", peak, size)
+	}
+}

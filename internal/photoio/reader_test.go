@@ -17,7 +17,7 @@ import (
 
 	"fx/internal/fail"
 	"fx/internal/imaging"
-	"fx/internal/machine/machinetest"
+	"fx/internal/machine"
 )
 
 func newReader(t testing.TB, o Options) *Reader {
@@ -105,7 +105,7 @@ func TestManyBombsAtOnceStayWithinTheBudget(t *testing.T) {
 	one := int64(11 * side * side)
 	read := func(memory int64) int64 {
 		r := newReader(t, Options{Memory: memory})
-		return machinetest.Peak(t, func() {
+		took, ok := machine.PeakDuring(func() {
 			next := make(chan bool, photos)
 			for range photos {
 				next <- true
@@ -126,6 +126,10 @@ func TestManyBombsAtOnceStayWithinTheBudget(t *testing.T) {
 			}
 			group.Wait()
 		})
+		if !ok {
+			t.Skip("the system does not tell")
+		}
+		return took
 	}
 	if took := read(one + one/4); took > one*3/2 {
 		t.Errorf("%d bytes were held at once within a budget of %d", took, one+one/4)
