@@ -43,8 +43,9 @@ type Photo struct {
 
 // Release gives the pixels back. The photo must not be used any more.
 func (p *Photo) Release() {
-	p.lease.release(p.Pix)
-	p.Pix = nil
+	pixels := p.Pix
+	p.Pix = nil // nothing but the budget holds them now
+	p.lease.release(pixels)
 }
 
 // Read reads the photo at path. It waits until there is memory for it. The caller releases the
