@@ -1,6 +1,7 @@
 package finetune
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -9,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"golang.org/x/sync/errgroup"
 
 	"fx/extract"
 	"fx/internal/dataset"
@@ -113,39 +116,30 @@ func (p *photos) vet(ctx context.Context, workers int, report progress.Reporter)
 	task := report.Begin("check photos", int64(len(all)), "photos")
 	defer task.End()
 	reasons := make(map[int]string)
-	var mu sync.Mutex
-	var group sync.WaitGroup
-	next := make(chan int)
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	for range min(workers, len(all)) {
-		group.Go(func() {
-			for i := range next {
-				photo, err := p.reader.Read(ctx, p.Items[i].Path)
-				var bad *photoio.Unusable
-				switch {
-				case err == nil:
-					photo.Release()
-				case errors.As(err, &bad):
-					mu.Lock()
-					reasons[i] = bad.Error()
-					mu.Unlock()
-				default:
-					cancel(err)
-				}
-				task.Add(1)
-			}
-		})
-	}
+	var mutex sync.Mutex
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.SetLimit(workers)
 	for _, i := range all {
-		if ctx.Err() != nil {
+		group.Go(func() error {
+			photo, err := p.reader.Read(groupCtx, p.Items[i].Path)
+			task.Add(1)
+			var bad *photoio.Unusable
+			if errors.As(err, &bad) {
+				mutex.Lock()
+				defer mutex.Unlock()
+				reasons[i] = bad.Error()
+				return nil
+			} else if err != nil {
+				return err
+			}
+			photo.Release()
+			return nil
+		})
+		if groupCtx.Err() != nil {
 			break
 		}
-		next <- i
 	}
-	close(next)
-	group.Wait()
-	if err := context.Cause(ctx); err != nil {
+	if err := cmp.Or(group.Wait(), ctx.Err()); err != nil {
 		return err
 	}
 	for _, i := range all {

@@ -2,6 +2,7 @@ package report
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -9,7 +10,8 @@ import (
 	"image/jpeg"
 	"path/filepath"
 	"runtime"
-	"sync"
+
+	"golang.org/x/sync/errgroup"
 
 	"fx/internal/dataset"
 	"fx/internal/fail"
@@ -96,36 +98,28 @@ func (a *album) draw(ctx context.Context, reader *photoio.Reader, watch progress
 	}
 	task := watch.Begin("thumbnails", int64(len(wanted)), "photos")
 	defer task.End()
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	next := make(chan int)
-	var group sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), len(wanted)) {
-		group.Go(func() {
-			for i := range next {
-				p := &a.photos[i]
-				var err error
-				if p.JPEG, err = thumbnail(ctx, reader, a.roots[p.data][p.Name], p.sha256); err != nil { // nil is counted below
-					cancel(err)
-				}
-				task.Add(1)
-			}
-		})
-	}
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.SetLimit(runtime.GOMAXPROCS(0))
 	for _, i := range wanted {
-		if ctx.Err() != nil {
+		group.Go(func() (err error) {
+			p := &a.photos[i]
+			p.JPEG, err = thumbnail(groupCtx, reader, a.roots[p.data][p.Name], p.sha256) // nil is counted below
+			task.Add(1)
+			return err
+		})
+		if groupCtx.Err() != nil {
 			break
 		}
-		next <- i
 	}
-	close(next)
-	group.Wait()
+	if err := cmp.Or(group.Wait(), ctx.Err()); err != nil {
+		return 0, err
+	}
 	for _, i := range wanted {
 		if a.photos[i].JPEG == nil {
 			missing++
 		}
 	}
-	return missing, context.Cause(ctx)
+	return missing, nil
 }
 
 // scan finds the photos of data, once. A folder that is gone holds none.

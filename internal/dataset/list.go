@@ -109,7 +109,11 @@ func (l *list) add(record []string, line int) error {
 	if l.columns.split >= 0 {
 		item.Split = strings.TrimSpace(record[l.columns.split])
 	}
-	if info, err := os.Stat(item.Path); err != nil || !info.Mode().IsRegular() {
+	info, err := os.Stat(item.Path)
+	if err != nil && !fail.AboutFile(err) {
+		return fail.Wrap(fail.System, err, "", "%s line %d: cannot examine %s", l.file, line, path)
+	}
+	if err != nil || !info.Mode().IsRegular() {
 		l.absent++
 	} else {
 		item.Size, item.ModTime, item.Inode = info.Size(), info.ModTime(), idOf(info).inode

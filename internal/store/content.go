@@ -1,12 +1,15 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io/fs"
 	"runtime"
 	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"fx/internal/dataset"
 	"fx/internal/photoio"
@@ -49,42 +52,32 @@ type hashes struct {
 func hashAll(ctx context.Context, items []Entry, which []int, report progress.Reporter) (hashes, error) {
 	task := report.Begin("hash photos", int64(len(which)), "photos")
 	defer task.End()
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
-	var (
-		mutex sync.Mutex
-		all   = hashes{found: make(map[int]Content, len(which)), denied: map[int]bool{}}
-		next  = make(chan int)
-		group sync.WaitGroup
-	)
-	for range max(2, runtime.GOMAXPROCS(0)) {
-		group.Go(func() {
-			for i := range next {
-				file, err := hashFile(ctx, items[i].Path)
-				var unusable *photoio.Unusable
-				mutex.Lock()
-				switch {
-				case err == nil:
-					all.found[i] = ContentOf(file)
-				case errors.Is(err, fs.ErrPermission):
-					all.denied[i] = true
-				case !errors.As(err, &unusable):
-					cancel(err)
-				}
-				mutex.Unlock()
-				task.Add(1)
-			}
-		})
-	}
+	all := hashes{found: make(map[int]Content, len(which)), denied: map[int]bool{}}
+	var mutex sync.Mutex
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.SetLimit(max(2, runtime.GOMAXPROCS(0)))
 	for _, i := range which {
-		if ctx.Err() != nil {
+		group.Go(func() error {
+			file, err := hashFile(groupCtx, items[i].Path)
+			task.Add(1)
+			mutex.Lock()
+			defer mutex.Unlock()
+			var unusable *photoio.Unusable
+			switch {
+			case err == nil:
+				all.found[i] = ContentOf(file)
+			case errors.Is(err, fs.ErrPermission):
+				all.denied[i] = true
+			case !errors.As(err, &unusable):
+				return err
+			}
+			return nil
+		})
+		if groupCtx.Err() != nil {
 			break
 		}
-		next <- i
 	}
-	close(next)
-	group.Wait()
-	return all, context.Cause(ctx)
+	return all, cmp.Or(group.Wait(), ctx.Err())
 }
 
 // Entry is a photo to be in the store.
