@@ -232,3 +232,24 @@ func TestMaxFileSize(t *testing.T) {
 		t.Error("zeros are taken for a photo")
 	}
 }
+
+// Whatever is decoded was foreseen.
+func FuzzMemory(f *testing.F) {
+	_, files := readZoo(f)
+	for _, data := range files {
+		if len(data) < 4096 {
+			f.Add(data)
+		}
+	}
+	f.Add(progressiveJPEG(40, 24, 3, true))
+	d, err := NewDecoder(Options{MaxPixels: 1 << 16})
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		m := d.Memory(data)
+		if im, err := d.Decode(data); err == nil && m.Pixels != int64(len(im.Pix)) {
+			t.Errorf("%+v, and it has %d×%d pixels", m, im.W, im.H)
+		}
+	})
+}
