@@ -80,6 +80,7 @@ func experimentFlags() []urfave.Flag {
 		&urfave.IntFlag{Name: "workers", Usage: "goroutines that decode", DefaultText: "one for each CPU"},
 		&urfave.StringFlag{Name: "ort-lib", Usage: "`FILE` of libonnxruntime to use (default: look for it)"},
 		&urfave.StringFlag{Name: "decoder", Value: "auto", Usage: "JPEG decoder: auto, turbojpeg or go"},
+		decodeMemoryFlag(),
 	}
 }
 
@@ -110,7 +111,8 @@ func experimentOf(c *urfave.Context) (*experiments.File, experiments.Options, er
 	}
 	return file, experiments.Options{
 		Out: out, Force: c.Bool("force"), Data: c.String("data"), Only: c.String("only"), Device: device, Workers: c.Int("workers"),
-		Library: c.String("ort-lib"), Decoder: c.String("decoder"), Lock: lockfile.At(c.String("lock")), FxVersion: version(),
+		Library: c.String("ort-lib"), Decoder: c.String("decoder"), DecodeMemory: decodeMemory(c),
+		Lock: lockfile.At(c.String("lock")), FxVersion: version(),
 	}, err
 }
 
@@ -128,7 +130,7 @@ func experimentReport(c *urfave.Context, o experiments.Options, watch progress.R
 	}
 	made, err := report.Write(c.Context, report.Options{
 		Runs: []string{o.Out}, Force: o.Force, Data: o.Data, Decoder: o.Decoder, FxVersion: o.FxVersion,
-		Embedder: extract.EmbedderOptions{Device: o.Device, Workers: o.Workers, Library: o.Library},
+		Embedder: extract.EmbedderOptions{Device: o.Device, Workers: o.Workers, Library: o.Library, DecodeMemory: o.DecodeMemory},
 	}, watch)
 	if err != nil {
 		return "", fail.Wrap(fail.KindOf(err), err, fmt.Sprintf("The runs are done; `fx report %s` tries the report again.", o.Out), "the report")

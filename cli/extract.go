@@ -34,6 +34,7 @@ func deviceFlags() []urfave.Flag {
 		&urfave.IntFlag{Name: "workers", Usage: "goroutines that decode and run", DefaultText: "one for each CPU"},
 		&urfave.StringFlag{Name: "ort-lib", Usage: "`FILE` of libonnxruntime to use (default: look for it)", EnvVars: []string{}},
 		&urfave.StringFlag{Name: "decoder", Value: "auto", Usage: "JPEG decoder: auto, turbojpeg or go"},
+		decodeMemoryFlag(),
 	}
 }
 
@@ -51,6 +52,7 @@ func forceFlag() urfave.Flag {
 func embedderOptions(c *urfave.Context) (extract.EmbedderOptions, error) {
 	device, err := ort.ParseDevice(c.String("device"))
 	return extract.EmbedderOptions{
+		DecodeMemory: decodeMemory(c),
 		Network: extract.NetworkOptions{
 			Backbone: c.String("backbone"), Weights: c.String("weights"), FeatureTensor: c.String("feature-tensor"),
 			Resize: c.Int("resize"), Crop: c.Int("crop"), Lock: lockfile.At(c.String("lock")),

@@ -97,6 +97,7 @@ func finetuneDeviceFlags() []urfave.Flag {
 		&urfave.IntFlag{Name: "workers", Usage: "goroutines that decode", DefaultText: "one for each CPU"},
 		&urfave.StringFlag{Name: "ort-lib", Usage: "`FILE` of libonnxruntime to use (default: look for it)"},
 		&urfave.StringFlag{Name: "decoder", Value: "auto", Usage: "JPEG decoder: auto, turbojpeg or go"},
+		decodeMemoryFlag(),
 	}
 }
 
@@ -117,7 +118,7 @@ func finetuneOptions(c *urfave.Context) (finetune.Options, error) {
 		EMA: c.Float64("ema"), HeadMultiplier: c.Float64("head-lr-multiplier"), FrozenBN: c.Bool("frozen-bn"), Precision: c.String("precision"),
 		Seed: c.Uint64("seed"), Device: device, Workers: c.Int("workers"), Library: c.String("ort-lib"), Decoder: c.String("decoder"),
 		EXIF: c.String("exif"), OnBadImage: c.String("on-bad-image"), TrainSplit: c.String("train-split"), ValSplit: c.String("val-split"),
-		Extensions: c.StringSlice("extensions"), NoFollowLinks: c.Bool("no-follow-links"),
+		Extensions: c.StringSlice("extensions"), NoFollowLinks: c.Bool("no-follow-links"), DecodeMemory: decodeMemory(c),
 		CheckpointSteps: c.Int("checkpoint-steps"), FxVersion: version(),
 	}
 	o.Trainable, err = trainable(c)

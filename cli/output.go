@@ -59,6 +59,9 @@ func (o *output) failure(err error) int {
 	if hint == "" && code == int(fail.DiskFull) {
 		hint = "Free some space, or write to another disk; what was finished is kept, and the same command goes on from there."
 	}
+	if hint == "" && code == int(fail.System) {
+		hint = "The system failed, not what it was asked for: what was finished is kept, and the same command goes on once it works again."
+	}
 	fmt.Fprintf(o.stderr, "fx: error: %v\n", err)
 	if hint != "" {
 		fmt.Fprintf(o.stderr, "fx: %s\n", hint)

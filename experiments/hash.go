@@ -1,49 +1,53 @@
 package experiments
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
-	"io"
-	"os"
 	"runtime"
-	"sync"
+
+	"golang.org/x/sync/errgroup"
 
 	"fx/internal/dataset"
+	"fx/internal/photoio"
 	"fx/internal/progress"
 )
 
 // contentSHA256 is a hash of all photos: names, splits, classes and contents.
-// One that can't be read counts as empty: each run tells why it leaves it out.
+// One that can't be used counts as zeros: each run tells why it leaves it out.
 func contentSHA256(ctx context.Context, photos *dataset.Dataset, report progress.Reporter) (string, error) {
 	items := photos.Found() // those that must not be opened among them, whose content counts as empty
 	task := report.Begin("hash photos", int64(len(items)), "photos")
 	defer task.End()
 	sums := make([][sha256.Size]byte, len(items))
-	var group sync.WaitGroup
-	next := make(chan int)
-	for range runtime.GOMAXPROCS(0) {
-		group.Go(func() {
-			for i := range next {
-				if items[i].Size == 0 {
-					sums[i] = sha256.Sum256(nil)
-				} else {
-					sums[i] = fileSHA256(items[i].Path)
-				}
-				task.Add(1)
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.SetLimit(runtime.GOMAXPROCS(0))
+	for i, item := range items {
+		if item.Size == 0 {
+			sums[i] = sha256.Sum256(nil)
+			task.Add(1)
+			continue
+		}
+		group.Go(func() error {
+			file, err := photoio.Hash(groupCtx, item.Path)
+			task.Add(1)
+			var bad *photoio.Unusable
+			switch {
+			case err == nil:
+				sums[i] = file.SHA256
+			case !errors.As(err, &bad):
+				return err
 			}
+			return nil
 		})
-	}
-	for i := range items {
-		if ctx.Err() != nil {
+		if groupCtx.Err() != nil {
 			break
 		}
-		next <- i
 	}
-	close(next)
-	group.Wait()
-	if err := ctx.Err(); err != nil {
+	if err := cmp.Or(group.Wait(), ctx.Err()); err != nil {
 		return "", err
 	}
 	h := sha256.New()
@@ -51,17 +55,4 @@ func contentSHA256(ctx context.Context, photos *dataset.Dataset, report progress
 		fmt.Fprintf(h, "%s\x00%s\x00%s\x00%x\n", item.Rel, item.Split, item.Class, sums[i])
 	}
 	return hex.EncodeToString(h.Sum(nil)), nil
-}
-
-func fileSHA256(path string) (sum [sha256.Size]byte) {
-	f, err := os.Open(path)
-	if err != nil {
-		return sum
-	}
-	defer func() { _ = f.Close() }() // only read
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return sum
-	}
-	return [sha256.Size]byte(h.Sum(nil))
 }

@@ -36,6 +36,8 @@ type Options struct {
 	Decoder string        // of JPEG: "auto" (also ""), "turbojpeg" or "go"
 	Lock    lockfile.Lock // obeyed and extended beside Out's own
 
+	DecodeMemory int64 // bounds the bytes that all photos take while they are decoded; 0 means photoio's choice
+
 	FxVersion string // for the records
 }
 

@@ -165,7 +165,7 @@ func (m *matrix) extract(ctx context.Context, i int, report progress.Reporter) e
 		return err
 	}
 	filling := p.settings.extraction()
-	filling.Embedder = extract.EmbedderOptions{Network: p.network, Device: o.Device, Workers: o.Workers, Library: o.Library}
+	filling.Embedder = extract.EmbedderOptions{Network: p.network, Device: o.Device, Workers: o.Workers, Library: o.Library, DecodeMemory: o.DecodeMemory}
 	filling.Data, filling.Store, filling.Force, filling.Decoder, filling.FxVersion = m.record.Data.Dir, m.store(i), o.Force, o.Decoder, o.FxVersion
 	summary, err := extract.Run(ctx, filling, report)
 	if err != nil {
@@ -194,6 +194,7 @@ func (m *matrix) train(ctx context.Context, i int, report progress.Reporter) err
 	training := p.settings.training(run.Mode, run.Seed)
 	training.Network, training.Data, training.Out, training.Resume = p.network, m.record.Data.Dir, m.dir(i), finetune.Begun(m.dir(i)) || finetune.Finished(m.dir(i))
 	training.Device, training.Workers, training.Library, training.Decoder = o.Device, o.Workers, o.Library, o.Decoder
+	training.DecodeMemory = o.DecodeMemory
 	training.Terse, training.Force, training.FxVersion = true, o.Force, o.FxVersion
 	_, err := finetune.Run(ctx, training, report)
 	if err != nil && training.Resume && fail.KindOf(err) == fail.Usage {

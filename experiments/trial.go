@@ -3,7 +3,6 @@ package experiments
 import (
 	"context"
 	"fmt"
-	"os"
 	"runtime"
 	"slices"
 	"time"
@@ -12,8 +11,8 @@ import (
 	"fx/finetune"
 	"fx/internal/dataset"
 	"fx/internal/experimentdir"
-	"fx/internal/imaging"
 	"fx/internal/modeldir"
+	"fx/internal/photoio"
 	"fx/internal/progress"
 )
 
@@ -87,7 +86,7 @@ func (m *matrix) estimate(ctx context.Context, todo []int, report progress.Repor
 	task := report.Begin("trial", int64(len(todo)), "runs")
 	defer task.End()
 	train, val := m.paths()
-	decode := m.decodeSeconds(train)
+	decode := m.decodeSeconds(ctx, train)
 	tried, stores := map[string]rates{}, map[string]bool{}
 	for _, s := range m.record.Stores {
 		stores[s.Dir] = s.Rows > 0 // filled, or begun: what is left is little
@@ -151,11 +150,12 @@ func (m *matrix) splits() dataset.Splits {
 }
 
 // decodeSeconds is the time to read and decode a photo, shared among the cores.
-func (m *matrix) decodeSeconds(paths []string) float64 {
-	var image imaging.Image
+func (m *matrix) decodeSeconds(ctx context.Context, paths []string) float64 {
+	reader := photoio.NewReader(m.decoder, photoio.Options{Memory: m.options.DecodeMemory})
 	start, n := time.Now(), 0
 	for _, path := range sampleOf(paths, 8) {
-		if data, err := os.ReadFile(path); err == nil && m.decoder.DecodeInto(&image, data) == nil {
+		if photo, err := reader.Read(ctx, path); err == nil { // else the run itself will say why
+			photo.Release()
 			n++
 		}
 	}
@@ -182,7 +182,7 @@ func (m *matrix) try(ctx context.Context, i int, training bool, paths []string) 
 		network.Weights = seedPrefix + "0"
 	}
 	start := time.Now()
-	e, err := extract.NewEmbedder(ctx, extract.EmbedderOptions{Network: network, Device: m.options.Device, Workers: m.options.Workers, Library: m.options.Library}, progress.Discard)
+	e, err := extract.NewEmbedder(ctx, extract.EmbedderOptions{Network: network, Device: m.options.Device, Workers: m.options.Workers, Library: m.options.Library, DecodeMemory: m.options.DecodeMemory}, progress.Discard)
 	if err != nil {
 		return r, err
 	}

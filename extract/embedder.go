@@ -13,6 +13,7 @@ import (
 	"fx/internal/imaging"
 	"fx/internal/onnx/pb"
 	"fx/internal/ort"
+	"fx/internal/photoio"
 	"fx/internal/preprocess"
 	"fx/internal/progress"
 )
@@ -27,6 +28,10 @@ type EmbedderOptions struct {
 	Workers   int    // goroutines that decode and run; 0 means one for each CPU
 	Threads   int    // of one run of the network; 0 means 1, since the workers fill the cores
 	Library   string // path of libonnxruntime, "" to look for it
+
+	// DecodeMemory bounds the bytes that all photos take while they are decoded; 0 means
+	// photoio's choice.
+	DecodeMemory int64
 
 	// ProfilePrefix, where not empty, has ONNX Runtime write a profile to
 	// PREFIX_TIME.json when the embedder closes.
@@ -190,7 +195,8 @@ func (e *Embedder) FeatureLen() int {
 
 // pipeline runs photos through the embedder, which is open unless there are none.
 func (e *Embedder) pipeline(decoder *imaging.Decoder, seed uint64, path func(item int) string) *pipeline {
-	p := &pipeline{network: e, decoder: decoder, path: path, workers: e.options.Workers, runs: e.options.Workers, seed: seed}
+	reader := photoio.NewReader(decoder, photoio.Options{Memory: e.options.DecodeMemory, Hash: true})
+	p := &pipeline{network: e, reader: reader, path: path, workers: e.options.Workers, runs: e.options.Workers, seed: seed}
 	if e.session != nil && e.session.Device().Kind == ort.CUDA.Kind {
 		p.runs, p.staged = gpuRuns, true
 	}

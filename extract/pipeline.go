@@ -5,10 +5,9 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io/fs"
 	"sync"
 
-	"fx/internal/imaging"
+	"fx/internal/photoio"
 	"fx/internal/preprocess"
 	"fx/internal/random"
 	"fx/internal/store"
@@ -56,7 +55,7 @@ type network interface {
 // runStaged.
 type pipeline struct {
 	network network
-	decoder *imaging.Decoder
+	reader  *photoio.Reader       // with hashes
 	path    func(item int) string // of the photo's file
 	workers int
 	runs    int  // networks running at once: the workers on a CPU, fewer on a GPU
@@ -152,13 +151,13 @@ type worker struct {
 	spec   preprocess.Spec
 	pixels []uint8
 	photo  photo // the last one read: the views of one photo follow each other
-	image  imaging.Image
 }
 
 type photo struct {
 	item    int
 	content store.Content
-	reason  string // why it is rejected, or empty
+	reason  string         // why it is rejected, or empty
+	read    *photoio.Photo // nil where it is rejected or released
 }
 
 func newWorker(p *pipeline, gate chan struct{}) *worker {
@@ -175,27 +174,8 @@ func viewLen(spec preprocess.Spec) int { return spec.Crop * spec.Crop * 3 }
 // batch computes at most BatchSize rows. The network always sees a full batch:
 // slots without a photo keep whatever pixels they held, and their features are dropped.
 func (w *worker) batch(ctx context.Context, refs []rowRef) result {
-	var r result
-	for _, ref := range refs {
-		if err := ctx.Err(); err != nil {
-			return result{err: err}
-		}
-		if ref.item != w.photo.item {
-			w.photo = w.read(ref.item)
-			if w.photo.reason != "" {
-				r.rejected = append(r.rejected, rejection{ref.item, w.photo.reason})
-			}
-		}
-		if w.photo.reason != "" {
-			continue
-		}
-		slot := len(r.rows)
-		if err := w.view(ref.view, w.pixels[slot*viewLen(w.spec):(slot+1)*viewLen(w.spec)]); err != nil {
-			return result{err: fmt.Errorf("%s: %w", w.path(ref.item), err)}
-		}
-		r.rows = append(r.rows, row{rowRef: ref, content: w.photo.content})
-	}
-	if len(r.rows) == 0 {
+	r := w.fillPixels(ctx, refs)
+	if r.err != nil || len(r.rows) == 0 {
 		return r
 	}
 	select {
@@ -215,33 +195,60 @@ func (w *worker) batch(ctx context.Context, refs []rowRef) result {
 	return r
 }
 
-// read loads and decodes a photo; a photo that can't be used has a reason.
-func (w *worker) read(item int) photo {
-	data, content, err := store.Load(w.path(item))
-	if err != nil {
-		return photo{item: item, reason: "can't be read: " + withoutPath(err).Error()}
+// fillPixels makes the views of refs, and the rows that they will be.
+func (w *worker) fillPixels(ctx context.Context, refs []rowRef) (r result) {
+	defer w.release() // nobody may wait with a photo in hand
+	for _, ref := range refs {
+		if ref.item != w.photo.item {
+			if err := w.read(ctx, ref.item); err != nil {
+				return result{err: err}
+			}
+			if w.photo.reason != "" {
+				r.rejected = append(r.rejected, rejection{ref.item, w.photo.reason})
+			}
+		}
+		if w.photo.reason != "" {
+			continue
+		}
+		slot := len(r.rows)
+		if err := w.view(ref.view, w.pixels[slot*viewLen(w.spec):(slot+1)*viewLen(w.spec)]); err != nil {
+			return result{err: fmt.Errorf("%s: %w", w.path(ref.item), err)}
+		}
+		r.rows = append(r.rows, row{rowRef: ref, content: w.photo.content})
 	}
-	p := photo{item: item, content: content}
-	if err := w.decoder.DecodeInto(&w.image, data); err != nil {
-		p.reason = err.Error()
+	return r
+}
+
+// read reads and decodes a photo in place of the last one; a photo that can't be used has a
+// reason. The error is not about the photo.
+func (w *worker) read(ctx context.Context, item int) error {
+	w.release()
+	read, err := w.reader.Read(ctx, w.path(item))
+	var bad *photoio.Unusable
+	switch {
+	case err == nil:
+		w.photo = photo{item: item, content: store.ContentOf(read.File), read: read}
+	case errors.As(err, &bad):
+		w.photo = photo{item: item, reason: bad.Error()}
+	default:
+		return err
 	}
-	return p
+	return nil
+}
+
+// release gives back the last photo read.
+func (w *worker) release() {
+	if w.photo.read != nil {
+		w.photo.read.Release()
+	}
+	w.photo = photo{item: -1}
 }
 
 func (w *worker) view(view int, pixels []uint8) error {
 	if view == 0 {
-		return w.image.CenterView(w.spec, pixels)
+		return w.photo.read.CenterView(w.spec, pixels)
 	}
 	// Keyed by what the photo shows, not by its name: a renamed photo keeps its views.
 	key := binary.LittleEndian.Uint64(w.photo.content.SHA256[:])
-	return w.image.RandomView(w.spec, random.New(w.seed, "view", key, uint64(view)), pixels)
-}
-
-// withoutPath drops the path from a file's error: the list of rejections names it already.
-func withoutPath(err error) error {
-	var e *fs.PathError
-	if errors.As(err, &e) {
-		return e.Err
-	}
-	return err
+	return w.photo.read.RandomView(w.spec, random.New(w.seed, "view", key, uint64(view)), pixels)
 }

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"fx/internal/imaging"
+	"fx/internal/photoio"
 	"fx/internal/preprocess"
 )
 
@@ -81,7 +82,7 @@ func newPipeline(t testing.TB, n network, paths []string, workers, runs int) *pi
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &pipeline{network: n, decoder: decoder, workers: workers, runs: runs, path: func(i int) string { return paths[i] }}
+	return &pipeline{network: n, reader: photoio.NewReader(decoder, photoio.Options{Hash: true}), workers: workers, runs: runs, path: func(i int) string { return paths[i] }}
 }
 
 func batchesOf(n, size int) [][]rowRef {

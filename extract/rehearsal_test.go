@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"fx/internal/fakecuda"
+	"fx/internal/imaging"
 	"fx/internal/ort"
 	"fx/internal/progress"
 )
@@ -77,7 +78,10 @@ func rehearse(t *testing.T, o EmbedderOptions, paths []string) {
 		t.Fatal(o.Network.Backbone, o.Precision, err)
 	}
 	defer func() { _ = e.Close() }()
-	decoder := newPipeline(t, e, paths, 1, 1).decoder
+	decoder, err := imaging.NewDecoder(imaging.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
 	rows := 0
 	if err := Photos(t.Context(), e, decoder, paths, progress.Discard, func(_ int, features []float32, reason string) error {
 		if len(features) == e.FeatureLen() && reason == "" {

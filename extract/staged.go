@@ -111,7 +111,7 @@ func (p *pipeline) fillAndRun(ctx context.Context, batches [][]rowRef, stages []
 		decoding.Go(func() {
 			w := &worker{pipeline: p, spec: p.network.Preprocess(), photo: photo{item: -1}}
 			for t := range tasks {
-				if ctx.Err() == nil && w.fill(t) {
+				if ctx.Err() == nil && w.fill(ctx, t) {
 					ready <- t.filling
 				}
 			}
@@ -148,9 +148,19 @@ func (f *filling) divide(ctx context.Context, tasks chan<- task) bool {
 }
 
 // fill decodes a photo into the stage, and reports whether it was the batch's last.
-func (w *worker) fill(t task) (complete bool) {
-	if item := t.refs[t.first].item; item != w.photo.item {
-		w.photo = w.read(item)
+func (w *worker) fill(ctx context.Context, t task) (complete bool) {
+	if err := w.fillViews(ctx, t); err != nil {
+		t.problem.Store(&err)
+	}
+	return t.left.Add(int32(t.first-t.end)) == 0
+}
+
+// fillViews makes the views of one photo.
+func (w *worker) fillViews(ctx context.Context, t task) error {
+	defer w.release() // nobody may wait with a photo in hand
+	item := t.refs[t.first].item
+	if err := w.read(ctx, item); err != nil {
+		return err
 	}
 	pixels, size := t.stage.pixels(), viewLen(w.spec)
 	for i := t.first; i < t.end; i++ {
@@ -159,11 +169,10 @@ func (w *worker) fill(t task) (complete bool) {
 			continue
 		}
 		if err := w.view(t.refs[i].view, pixels[i*size:(i+1)*size]); err != nil {
-			err = fmt.Errorf("%s: %w", w.path(t.refs[i].item), err)
-			t.problem.Store(&err)
+			return fmt.Errorf("%s: %w", w.path(item), err)
 		}
 	}
-	return t.left.Add(int32(t.first-t.end)) == 0
+	return nil
 }
 
 // embed runs the network on a batch that is complete. Views of photos that were

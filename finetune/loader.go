@@ -2,13 +2,15 @@ package finetune
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"sync"
 
 	"fx/finetune/autodiff"
+	"fx/internal/dataset"
 	"fx/internal/fail"
-	"fx/internal/imaging"
 	"fx/internal/ort"
+	"fx/internal/photoio"
 	"fx/internal/preprocess"
 	"fx/internal/random"
 )
@@ -102,9 +104,8 @@ func (l *loader) start(ctx context.Context, jobs iter.Seq[job], workers int, kin
 	})
 	for range workers {
 		l.group.Go(func() {
-			var image imaging.Image
 			for t := range work {
-				b, err := l.load(ctx, t.job, &image)
+				b, err := l.load(ctx, t.job)
 				t.promise <- loaded{b, err}
 			}
 		})
@@ -154,12 +155,12 @@ func (l *loader) stop() {
 	}
 }
 
-func (l *loader) load(ctx context.Context, j job, image *imaging.Image) (*batch, error) {
+func (l *loader) load(ctx context.Context, j job) (*batch, error) {
 	b, err := l.take(j)
 	if err != nil {
 		return nil, err
 	}
-	if err := l.fill(ctx, b, image); err != nil {
+	if err := l.fill(ctx, b); err != nil {
 		b.close()
 		return nil, err
 	}
@@ -221,7 +222,7 @@ func (l *loader) upload(ctx context.Context, b *batch) error {
 	return l.session.Copy(ctx, transfers...)
 }
 
-func (l *loader) fill(ctx context.Context, b *batch, image *imaging.Image) error {
+func (l *loader) fill(ctx context.Context, b *batch) error {
 	pixels, labels := ort.Data[uint8](b.images.Tensor()), ort.Data[int64](b.labels.Tensor())
 	size := 3 * l.spec.Crop * l.spec.Crop
 	for i, item := range b.items {
@@ -229,14 +230,17 @@ func (l *loader) fill(ctx context.Context, b *batch, image *imaging.Image) error
 			return err
 		}
 		photo := l.photos.Items[item]
-		err := l.photos.read(item, image)
-		if view := pixels[i*size : (i+1)*size]; err == nil && b.train {
-			err = image.RandomView(l.spec, random.New(l.seed, "view/"+photo.Rel, uint64(b.epoch)), view)
-		} else if err == nil {
-			err = image.CenterView(l.spec, view)
-		}
-		if err != nil {
+		err := l.view(ctx, b, photo, pixels[i*size:(i+1)*size])
+		var bad *photoio.Unusable
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case errors.As(err, &bad):
 			return fail.Wrap(fail.Rejected, err, "It could be used when the run began: put it back and go on with --resume.", "%s", photo.Path)
+		case fail.KindOf(err) == fail.System:
+			return fail.Wrap(fail.System, err, "Go on with --resume once the photo can be read again.", "")
+		case err != nil:
+			return err
 		}
 		labels[i] = int64(photo.Label)
 	}
@@ -244,6 +248,21 @@ func (l *loader) fill(ctx context.Context, b *batch, image *imaging.Image) error
 		l.drawNoise(b)
 	}
 	return nil
+}
+
+// view writes the view of a photo that the batch asks for.
+func (l *loader) view(ctx context.Context, b *batch, item dataset.Item, pixels []uint8) error {
+	photo, err := l.photos.reader.Read(ctx, item.Path)
+	if err != nil {
+		return err
+	}
+	defer photo.Release()
+	if b.train {
+		err = photo.RandomView(l.spec, random.New(l.seed, "view/"+item.Rel, uint64(b.epoch)), pixels)
+	} else {
+		err = photo.CenterView(l.spec, pixels)
+	}
+	return fail.Wrap(fail.KindOf(err), err, "", "%s", item.Path)
 }
 
 // drawNoise draws the random numbers of a training batch.

@@ -68,6 +68,8 @@ type Options struct {
 	EXIF       string // "ignore" (also "") or "apply"
 	OnBadImage string // "skip" (also "") or "fail"
 
+	DecodeMemory int64 // bounds the bytes that all photos take while they are decoded; 0 means photoio's choice
+
 	TrainSplit, ValSplit string // names; "" means those that dataset.ChooseSplits finds
 
 	// ProfilePrefix, where not empty, has ONNX Runtime write what each node of

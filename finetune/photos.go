@@ -1,21 +1,23 @@
 package finetune
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"slices"
 	"strings"
 	"sync"
+
+	"golang.org/x/sync/errgroup"
 
 	"fx/extract"
 	"fx/internal/dataset"
 	"fx/internal/fail"
 	"fx/internal/imaging"
+	"fx/internal/photoio"
 	"fx/internal/progress"
 )
 
@@ -23,6 +25,7 @@ import (
 type photos struct {
 	*dataset.Dataset
 	decoder    *imaging.Decoder
+	reader     *photoio.Reader
 	trainSplit string
 	valSplit   string
 	train, val []int // indexes into Items, photos that can't be used left out
@@ -46,7 +49,10 @@ func openPhotos(ctx context.Context, o Options) (*photos, error) {
 	if splits.Val == "" {
 		splits.Val = "val" // which is missing
 	}
-	p := &photos{Dataset: found, decoder: decoder, trainSplit: splits.Train, valSplit: splits.Val}
+	p := &photos{
+		Dataset: found, decoder: decoder, reader: photoio.NewReader(decoder, photoio.Options{Memory: o.DecodeMemory}),
+		trainSplit: splits.Train, valSplit: splits.Val,
+	}
 	for i, item := range found.Items {
 		switch item.Split {
 		case p.trainSplit:
@@ -132,31 +138,30 @@ func (p *photos) vet(ctx context.Context, workers int, report progress.Reporter)
 	task := report.Begin("check photos", int64(len(all)), "photos")
 	defer task.End()
 	reasons := make(map[int]string)
-	var mu sync.Mutex
-	var group sync.WaitGroup
-	next := make(chan int)
-	for range min(workers, len(all)) {
-		group.Go(func() {
-			var image imaging.Image
-			for i := range next {
-				if err := p.read(i, &image); err != nil {
-					mu.Lock()
-					reasons[i] = err.Error()
-					mu.Unlock()
-				}
-				task.Add(1)
-			}
-		})
-	}
+	var mutex sync.Mutex
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.SetLimit(workers)
 	for _, i := range all {
-		if ctx.Err() != nil {
+		group.Go(func() error {
+			photo, err := p.reader.Read(groupCtx, p.Items[i].Path)
+			task.Add(1)
+			var bad *photoio.Unusable
+			if errors.As(err, &bad) {
+				mutex.Lock()
+				defer mutex.Unlock()
+				reasons[i] = bad.Error()
+				return nil
+			} else if err != nil {
+				return err
+			}
+			photo.Release()
+			return nil
+		})
+		if groupCtx.Err() != nil {
 			break
 		}
-		next <- i
 	}
-	close(next)
-	group.Wait()
-	if err := ctx.Err(); err != nil {
+	if err := cmp.Or(group.Wait(), ctx.Err()); err != nil {
 		return err
 	}
 	for _, refused := range p.Refused {
@@ -185,17 +190,4 @@ func (p *photos) leaveOut() error {
 		return fail.New(fail.Rejected, "See the reasons above.", "no photo of a split of %s can be used", p.Root)
 	}
 	return nil
-}
-
-// read decodes photo i into image. The error is a reason without the photo's name.
-func (p *photos) read(i int, image *imaging.Image) error {
-	data, err := os.ReadFile(p.Items[i].Path)
-	if err != nil {
-		var e *fs.PathError
-		if errors.As(err, &e) {
-			err = e.Err // the name is known
-		}
-		return fmt.Errorf("can't be read: %w", err)
-	}
-	return p.decoder.DecodeInto(image, data)
 }

@@ -2,19 +2,21 @@ package report
 
 import (
 	"bytes"
+	"cmp"
 	"context"
-	"crypto/sha256"
+	"errors"
 	"fmt"
 	"image"
 	"image/jpeg"
-	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
-	"sync"
+
+	"golang.org/x/sync/errgroup"
 
 	"fx/internal/dataset"
-	"fx/internal/imaging"
+	"fx/internal/fail"
+	"fx/internal/photoio"
 	"fx/internal/preprocess"
 	"fx/internal/progress"
 	pictures "fx/internal/report"
@@ -84,8 +86,8 @@ func (a *album) choose(runs []*run, limit int) (left int) {
 }
 
 // draw makes the thumbnails of the chosen photos. It returns how many can't be
-// made, since the photo is gone, changed or damaged.
-func (a *album) draw(ctx context.Context, decoder *imaging.Decoder, watch progress.Reporter) (missing int, err error) {
+// made, since the photo is gone, changed or damaged. The error is not about a photo.
+func (a *album) draw(ctx context.Context, reader *photoio.Reader, watch progress.Reporter) (missing int, err error) {
 	var wanted []int
 	for i, p := range a.photos {
 		if p.shown {
@@ -97,31 +99,28 @@ func (a *album) draw(ctx context.Context, decoder *imaging.Decoder, watch progre
 	}
 	task := watch.Begin("thumbnails", int64(len(wanted)), "photos")
 	defer task.End()
-	next := make(chan int)
-	var group sync.WaitGroup
-	for range min(runtime.GOMAXPROCS(0), len(wanted)) {
-		group.Go(func() {
-			for i := range next {
-				p := &a.photos[i]
-				p.JPEG = thumbnail(decoder, a.roots[p.data][p.Name], p.sha256) // nil is counted below
-				task.Add(1)
-			}
-		})
-	}
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.SetLimit(runtime.GOMAXPROCS(0))
 	for _, i := range wanted {
-		if ctx.Err() != nil {
+		group.Go(func() (err error) {
+			p := &a.photos[i]
+			p.JPEG, err = thumbnail(groupCtx, reader, a.roots[p.data][p.Name], p.sha256) // nil is counted below
+			task.Add(1)
+			return err
+		})
+		if groupCtx.Err() != nil {
 			break
 		}
-		next <- i
 	}
-	close(next)
-	group.Wait()
+	if err := cmp.Or(group.Wait(), ctx.Err()); err != nil {
+		return 0, err
+	}
 	for _, i := range wanted {
 		if a.photos[i].JPEG == nil {
 			missing++
 		}
 	}
-	return missing, ctx.Err()
+	return missing, nil
 }
 
 // scan finds the photos of data, once. A folder that is gone holds none.
@@ -151,20 +150,23 @@ func (a *album) scan(ctx context.Context, data string) error {
 }
 
 // thumbnail returns the photo at path as a small square JPEG, or nil where it
-// is not the one of the hash or can't be decoded.
-func thumbnail(decoder *imaging.Decoder, path string, hash store.SHA256) []byte {
-	data, err := os.ReadFile(path)
-	if err != nil || store.SHA256(sha256.Sum256(data)) != hash {
-		return nil
+// is not the one of the hash or can't be used. The error is not about the photo.
+func thumbnail(ctx context.Context, reader *photoio.Reader, path string, hash store.SHA256) ([]byte, error) {
+	photo, err := reader.Read(ctx, path)
+	var bad *photoio.Unusable
+	if errors.As(err, &bad) || err != nil && fail.KindOf(err) == fail.Rejected { // too large to decode here
+		return nil, nil
+	} else if err != nil {
+		return nil, err
 	}
-	photo, err := decoder.Decode(data)
-	if err != nil {
-		return nil
+	defer photo.Release()
+	if store.SHA256(photo.SHA256) != hash {
+		return nil, nil
 	}
 	const side = pictures.ThumbnailSide
 	pixels := make([]uint8, 3*side*side)
 	if err := photo.CenterView(preprocess.ImageNet(side, side), pixels); err != nil {
-		return nil
+		return nil, err
 	}
 	square := image.NewRGBA(image.Rect(0, 0, side, side))
 	for i := range side * side {
@@ -173,9 +175,9 @@ func thumbnail(decoder *imaging.Decoder, path string, hash store.SHA256) []byte 
 	}
 	var b bytes.Buffer
 	if err := jpeg.Encode(&b, square, &jpeg.Options{Quality: thumbnailQuality}); err != nil {
-		return nil
+		return nil, err
 	}
-	return b.Bytes()
+	return b.Bytes(), nil
 }
 
 // shown are the photos as the page takes them.

@@ -7,6 +7,7 @@ import (
 
 	"fx/internal/fail"
 	"fx/internal/imaging"
+	"fx/internal/photoio"
 	"fx/internal/progress"
 	pictures "fx/internal/report"
 )
@@ -43,7 +44,7 @@ func Gather(ctx context.Context, o Options, watch progress.Reporter) (pictures.P
 	}
 	task.End()
 	left := album.choose(runs, maxPhotos)
-	missing, err := album.draw(ctx, decoder, watch)
+	missing, err := album.draw(ctx, photoio.NewReader(decoder, photoio.Options{Memory: o.Embedder.DecodeMemory, Hash: true}), watch)
 	if err != nil {
 		return pictures.Page{}, err
 	}

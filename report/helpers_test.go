@@ -82,7 +82,7 @@ func makeStore(dir, data, weights string) error {
 		var rows []store.Computed
 		for _, job := range chunk.Jobs {
 			e := entries[job.Entry]
-			_, content, err := store.Load(e.Path)
+			_, content, err := store.Load(ctx, e.Path)
 			if err != nil {
 				return err
 			}

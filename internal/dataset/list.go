@@ -12,6 +12,7 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"syscall"
 	"unicode/utf8"
 
 	"fx/internal/fail"
@@ -130,8 +131,10 @@ func (l *list) add(record []string, line int) error {
 		item.Split = strings.TrimSpace(record[l.columns.split])
 	}
 	l.classes[class], l.splits[item.Split] = true, true
-	info, outside := l.examine(item)
+	info, outside, err := l.examine(item)
 	switch {
+	case err != nil:
+		return err
 	case outside != "":
 		l.skipped = append(l.skipped, Skipped{Path: item.Path, Reason: outside})
 		return nil
@@ -183,28 +186,37 @@ func (l *list) open(path string) string {
 
 // examine describes an item's file: nil where it can't be examined, so that
 // whoever reads it tells. outside is the reason why it is left out without links.
-func (l *list) examine(item Item) (info fs.FileInfo, outside string) {
+func (l *list) examine(item Item) (info fs.FileInfo, outside string, err error) {
 	if l.inside == nil {
-		info, err := os.Stat(item.Path)
-		if err != nil {
-			return nil, ""
+		if info, err = os.Stat(item.Path); err != nil {
+			return nil, "", unlessAboutFile(err, item.Path)
 		}
-		return info, ""
+		return info, "", nil
 	}
 	name, err := filepath.Rel(l.folder, item.Path)
 	if err != nil || !filepath.IsLocal(name) {
-		return nil, "outside of the list's folder, and --no-follow-links was given"
+		return nil, "outside of the list's folder, and --no-follow-links was given", nil
 	}
 	info, err = l.inside.Lstat(name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return nil, ""
+		return nil, "", nil
 	case err != nil:
-		return nil, "not below the list's folder: " + cause(err)
+		return nil, "not below the list's folder: " + cause(err), unlessAboutFile(err, item.Path)
 	case info.Mode()&fs.ModeSymlink != 0:
-		return nil, "a link, and --no-follow-links was given"
+		return nil, "a link, and --no-follow-links was given", nil
 	}
-	return info, ""
+	return info, "", nil
+}
+
+// unlessAboutFile is nil where err is about the file at path, which is then
+// left out; a list must not lose rows because the system failed.
+func unlessAboutFile(err error, path string) error {
+	var number syscall.Errno
+	if fail.AboutFile(err) || !errors.As(err, &number) {
+		return nil // os.Root has errors without a number for paths that lead out of it
+	}
+	return unreadable("examine", path, err)
 }
 
 func (l *list) dataset() (*Dataset, error) {

@@ -60,15 +60,19 @@ func Wrap(kind Kind, err error, hint, format string, args ...any) error {
 	return &Error{Kind: kind, Hint: hint, Msg: fmt.Sprintf(format, args...), Err: err}
 }
 
-// KindOf returns the kind that decides the exit code: DiskFull and Interrupted
-// where the chain ends in ENOSPC, EDQUOT or context.Canceled, whoever wrapped
-// it; else the kind of the outermost Error in the chain; else Other.
+// KindOf returns the kind that decides the exit code: DiskFull, Interrupted and
+// System where the chain ends in ENOSPC, EDQUOT, context.Canceled or an error
+// number of bySystem, whoever wrapped it; else the kind of the outermost Error
+// in the chain; else Other.
 func KindOf(err error) Kind {
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
 		return DiskFull
 	}
 	if errors.Is(err, context.Canceled) {
 		return Interrupted
+	}
+	if systemFailed(err) {
+		return System
 	}
 	var e *Error
 	if errors.As(err, &e) {

@@ -23,10 +23,24 @@ func TestKindOf(t *testing.T) {
 		{"kind under a wrapper", fmt.Errorf("y: %w", fail.New(fail.Device, "", "x")), fail.Device},
 		{"outermost kind wins", fail.Wrap(fail.Model, fail.New(fail.Usage, "", "x"), "", "y"), fail.Model},
 		{"a full disk whoever wrapped it", fail.Wrap(fail.Store, full, "", "y"), fail.DiskFull},
+		{"a disk's error whoever wrapped it", fail.Wrap(fail.Store, &fs.PathError{Op: "read", Path: "shard", Err: syscall.EIO}, "", "y"), fail.System},
+		{"no descriptors", &fs.PathError{Op: "open", Path: "photo", Err: syscall.EMFILE}, fail.System},
+		{"a file that is not there", fail.Wrap(fail.Usage, fs.ErrNotExist, "", "y"), fail.Usage},
 		{"Ctrl+C whoever wrapped it", fail.Wrap(fail.Model, context.Canceled, "", "y"), fail.Interrupted},
 	} {
 		if got := fail.KindOf(c.err); got != c.want {
 			t.Errorf("%s: kind %d, want %d", c.name, got, c.want)
+		}
+	}
+}
+
+func TestAboutFile(t *testing.T) {
+	for err, want := range map[error]bool{
+		syscall.ENOENT: true, syscall.EACCES: true, syscall.ELOOP: true,
+		syscall.EIO: false, syscall.EMFILE: false, syscall.EINVAL: false, syscall.ENOSPC: false, errors.New("x"): false,
+	} {
+		if got := fail.AboutFile(&fs.PathError{Op: "open", Path: "photo", Err: err}); got != want {
+			t.Errorf("%v: %v", err, got)
 		}
 	}
 }

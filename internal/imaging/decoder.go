@@ -180,17 +180,19 @@ type format struct {
 	name    string
 	match   func(data []byte) bool
 	decode  func(d *Decoder, im *Image, data []byte, orientation *int) error
-	orients bool // Pillow applies the orientation by itself
+	size    func(d *Decoder, data []byte) (w, h int, work int64) // what the file declares, and the bytes that decode takes beside the pixels
+	orients bool                                                 // Pillow applies the orientation by itself
+	packed  bool                                                 // always compressed
 }
 
 var formats = []format{
-	{name: "JPEG", match: prefix("\xff\xd8\xff"), decode: (*Decoder).decodeJPEG},
-	{name: "PNG", match: prefix("\x89PNG\r\n\x1a\n"), decode: (*Decoder).decodePNG},
-	{name: "WebP", match: isWebP, decode: (*Decoder).decodeWebP},
-	{name: "GIF", match: prefix("GIF87a", "GIF89a"), decode: (*Decoder).decodeGIF},
-	{name: "BMP", match: prefix("BM"), decode: (*Decoder).decodeBMP},
-	{name: "TIFF", match: prefix("II*\x00", "MM\x00*"), decode: (*Decoder).decodeTIFF, orients: true},
-	{name: "PNM", match: isPNM, decode: (*Decoder).decodePNM},
+	{name: "JPEG", match: prefix("\xff\xd8\xff"), decode: (*Decoder).decodeJPEG, size: (*Decoder).sizeJPEG, packed: true},
+	{name: "PNG", match: prefix("\x89PNG\r\n\x1a\n"), decode: (*Decoder).decodePNG, size: (*Decoder).sizePNG},
+	{name: "WebP", match: isWebP, decode: (*Decoder).decodeWebP, size: (*Decoder).sizeWebP, packed: true},
+	{name: "GIF", match: prefix("GIF87a", "GIF89a"), decode: (*Decoder).decodeGIF, size: (*Decoder).sizeGIF, packed: true},
+	{name: "BMP", match: prefix("BM"), decode: (*Decoder).decodeBMP, size: (*Decoder).sizeBMP},
+	{name: "TIFF", match: prefix("II*\x00", "MM\x00*"), decode: (*Decoder).decodeTIFF, size: (*Decoder).sizeTIFF, orients: true},
+	{name: "PNM", match: isPNM, decode: (*Decoder).decodePNM, size: (*Decoder).sizePNM},
 }
 
 func prefix(any ...string) func([]byte) bool {

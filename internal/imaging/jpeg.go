@@ -46,6 +46,9 @@ func (d *Decoder) denominator(w, h int) int {
 // decodeGoJPEG decodes by image/jpeg up to the planes, and makes RGB of them
 // as libjpeg does.
 func decodeGoJPEG(im *Image, data []byte, h *jpegHeader, hasEOI bool) error {
+	if err := h.checkScans(data); err != nil {
+		return err
+	}
 	for _, c := range h.components {
 		// Later scans may bring tables of their own; image/jpeg takes a missing one for zeros.
 		if !h.manyScans() && (c.quant > 3 || !h.tables[c.quant]) {

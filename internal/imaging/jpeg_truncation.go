@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"iter"
 )
 
 // When a JPEG file counts as truncated.
@@ -34,8 +35,10 @@ import (
 
 var errTruncated = errors.New("truncated JPEG: its data ends before its last row")
 
-// maxScans bounds the work that a small progressive file can demand. Encoders write about ten.
-const maxScans = 1000
+// maxScans bounds the work that a small file can demand: each scan goes over the whole picture,
+// and may have but a few bytes for it. libjpeg's own script for progressive files has 10 scans,
+// optimizers such as mozjpeg's write about 20.
+const maxScans = 100
 
 // checkComplete returns errTruncated where Pillow would say "image file is
 // truncated". hasEOI tells whether the end marker is there, which Go's decoder insists on.
@@ -63,23 +66,7 @@ func (h *jpegHeader) checkComplete(data []byte) (hasEOI bool, err error) {
 // reports whether a marker stops the first scan, and whether EOI is there.
 func (h *jpegHeader) walkScans(data []byte) (stop, end bool, err error) {
 	scans := 1
-	for at := h.body; ; {
-		i := bytes.IndexByte(data[at:], 0xFF)
-		if i < 0 {
-			return stop, false, nil
-		}
-		at += i + 1
-		for at < len(data) && data[at] == 0xFF {
-			at++
-		}
-		if at >= len(data) {
-			return stop, false, nil
-		}
-		mark := data[at]
-		at++
-		if mark < markSOF0 || markRST0 <= mark && mark <= markRST7 {
-			continue
-		}
+	for mark, at := range h.markers(data) {
 		stop = true
 		if mark == markEOI {
 			return true, true, nil
@@ -90,17 +77,64 @@ func (h *jpegHeader) walkScans(data []byte) (stop, end bool, err error) {
 		}
 		if mark == markSOS {
 			if scans++; scans > maxScans {
-				return false, false, fmt.Errorf("JPEG of more than %d scans", maxScans)
+				return false, false, errManyScans
 			}
 		}
-		if mark == markSOI {
-			continue
+	}
+	return stop, false, nil
+}
+
+var errManyScans = fmt.Errorf("JPEG of more than %d scans: save it again", maxScans)
+
+// checkScans is for image/jpeg, which decodes each scan up to EOI, whatever the frame.
+func (h *jpegHeader) checkScans(data []byte) error {
+	scans := 1
+	for mark := range h.markers(data) {
+		if mark == markEOI {
+			return nil
 		}
-		if at+2 > len(data) {
-			return stop, false, nil
+		if mark == markSOS {
+			if scans++; scans > maxScans {
+				return errManyScans
+			}
 		}
-		if at += max(2, int(binary.BigEndian.Uint16(data[at:]))); at > len(data) {
-			return stop, false, nil
+	}
+	return nil
+}
+
+// markers yields the markers behind the first SOS segment, restarts left out, and the offset
+// behind each. It ends where a segment is cut off.
+func (h *jpegHeader) markers(data []byte) iter.Seq2[byte, int] {
+	return func(yield func(mark byte, at int) bool) {
+		for at := h.body; ; {
+			i := bytes.IndexByte(data[at:], 0xFF)
+			if i < 0 {
+				return
+			}
+			at += i + 1
+			for at < len(data) && data[at] == 0xFF {
+				at++
+			}
+			if at >= len(data) {
+				return
+			}
+			mark := data[at]
+			at++
+			if mark < markSOF0 || markRST0 <= mark && mark <= markRST7 {
+				continue
+			}
+			if !yield(mark, at) {
+				return
+			}
+			if mark == markSOI || mark == markEOI {
+				continue
+			}
+			if at+2 > len(data) {
+				return
+			}
+			if at += max(2, int(binary.BigEndian.Uint16(data[at:]))); at > len(data) {
+				return
+			}
 		}
 	}
 }

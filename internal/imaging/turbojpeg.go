@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 
 	"fx/internal/fail"
 	"fx/internal/paths"
@@ -129,6 +130,20 @@ func (l *turboJPEG) decode(im *Image, data []byte, h *jpegHeader, denominator in
 	}
 	invertedCMYK(im.Pix, cmyk)
 	return nil
+}
+
+// turboError makes an error of what the library said, or nil where that is a warning. It wraps
+// syscall.ENOMEM where the library got no memory, which says nothing about the file.
+func turboError(message string) error {
+	if isWarning(message) {
+		return nil
+	}
+	for _, part := range []string{"Insufficient memory", "Memory allocation failure", "Backing store not supported", "Memory limit exceeded"} {
+		if strings.Contains(message, part) { // jerror.h, turbojpeg.c
+			return fmt.Errorf("libjpeg-turbo: %s: %w", message, syscall.ENOMEM)
+		}
+	}
+	return fmt.Errorf("damaged JPEG: %s", message)
 }
 
 // isWarning tells libjpeg's warnings, after which the picture is there as far

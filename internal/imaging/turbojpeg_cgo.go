@@ -46,7 +46,7 @@ static int fx_turbo_decompress(const fx_turbo *t, const unsigned char *data, siz
                                unsigned char *out, int w, int h, int format, char *why, size_t room) {
 	void *handle = t->init();
 	if (!handle) {
-		strncpy(why, "no memory for a decompressor", room - 1);
+		strncpy(why, "Insufficient memory for a decompressor", room - 1);
 		return 1;
 	}
 	int failed = t->decompress(handle, data, (unsigned long)size, out, w, 0, h, format, 0) != 0;
@@ -101,8 +101,8 @@ func (l *turboJPEG) decompress(data []byte, out []uint8, w, h int, inks bool) er
 		(*C.uchar)(unsafe.SliceData(data)), C.size_t(len(data)),
 		(*C.uchar)(unsafe.SliceData(out)), C.int(w), C.int(h), C.int(format),
 		&why[0], C.size_t(len(why)))
-	if message := C.GoString(&why[0]); failed != 0 && !isWarning(message) {
-		return fmt.Errorf("damaged JPEG: %s", message)
+	if failed == 0 {
+		return nil
 	}
-	return nil
+	return turboError(C.GoString(&why[0]))
 }

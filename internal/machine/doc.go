@@ -1,2 +1,3 @@
-// Package machine names the computer that a measurement was made on.
+// Package machine tells what the computer is that a measurement was made on, and what a process
+// may take of it.
 package machine

@@ -7,6 +7,7 @@ import (
 	onnxruntime "github.com/yalue/onnxruntime_go"
 
 	"fx/internal/fail"
+	"fx/internal/machine"
 )
 
 // Runtime is a loaded ONNX Runtime. There is one in a process.
@@ -44,7 +45,14 @@ func Load(library Library) (*Runtime, error) {
 	return runtime, nil
 }
 
+// descriptors is how many files must be left to open for ONNX Runtime, its libraries and whoever
+// uses it: ONNX Runtime crashes where it can't open one.
+const descriptors = 32
+
 func load(library Library) (*Runtime, error) {
+	if err := machine.NeedDescriptors(descriptors); err != nil {
+		return nil, err
+	}
 	c := probe(Candidate{Path: library.Path, Source: library.Source})
 	if c.Problem != "" {
 		hint := installHint

@@ -45,6 +45,7 @@ func (w *Writer) WriteChunk(c Chunk, rows []Computed) error {
 	for i := range rows {
 		e := w.own[rows[i].Entry]
 		w.content[e] = known{rows[i].Content.SHA256, true}
+		delete(w.denied, e)
 		log = append(log, statEntry{w.entries[e].Rel, rows[i].Content})
 	}
 	w.note(w.stats.add(log))

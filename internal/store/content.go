@@ -1,19 +1,18 @@
 package store
 
 import (
+	"cmp"
 	"context"
-	"crypto/sha256"
 	"errors"
-	"fmt"
-	"hash"
-	"io"
-	"os"
+	"io/fs"
 	"runtime"
 	"sync"
-	"syscall"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"fx/internal/dataset"
+	"fx/internal/photoio"
 	"fx/internal/progress"
 )
 
@@ -25,115 +24,60 @@ type Content struct {
 	Inode   uint64
 }
 
-// maxPhoto bounds the memory that one file can ask for.
-const maxPhoto = 1 << 30
+// ContentOf is what was read of a photo, with its SHA-256.
+func ContentOf(f photoio.File) Content {
+	return Content{SHA256: SHA256(f.SHA256), Size: f.Size, ModTime: f.ModTime, Inode: f.Inode}
+}
 
-// Load reads the photo at path and says what it read, so that a pipeline that
-// needs the bytes anyway hashes them on the way. A file that is no regular
-// file is an error, and never blocks.
-func Load(path string) ([]byte, Content, error) {
-	var data []byte
-	c, err := read(path, func(f io.Reader, size int64) (hash.Hash, int64, error) {
-		// One byte more than the size, so that the end is seen without growing.
-		data = make([]byte, size+1)
-		n, err := io.ReadFull(f, data)
-		if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
-			err = nil
-		} else if err == nil { // it grew
-			var rest []byte
-			rest, err = io.ReadAll(f)
-			data = append(data, rest...)
-			n = len(data)
-		}
-		data = data[:n]
-		h := sha256.New()
-		h.Write(data)
-		return h, int64(n), err
-	})
+// Load reads the photo at path and says what it read. Errors are those of photoio.ReadFile.
+func Load(ctx context.Context, path string) ([]byte, Content, error) {
+	data, file, err := photoio.ReadFile(ctx, path)
 	if err != nil {
 		return nil, Content{}, err
 	}
-	return data, c, nil
+	return data, ContentOf(file), nil
 }
 
-// hashFile is Load without keeping the bytes.
-func hashFile(path string) (Content, error) {
-	return read(path, func(f io.Reader, _ int64) (hash.Hash, int64, error) {
-		h := sha256.New()
-		n, err := io.Copy(h, f)
-		return h, n, err
-	})
+// hashFile is a variable for tests.
+var hashFile = photoio.Hash
+
+// hashes is what hashAll finds, by index into its items.
+type hashes struct {
+	found  map[int]Content
+	denied map[int]bool // the rights to read it are lacking, so that nobody knows what it holds
 }
 
-func read(path string, consume func(f io.Reader, size int64) (hash.Hash, int64, error)) (Content, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe must not block here
-	if err != nil {
-		return Content{}, err
-	}
-	defer func() { _ = f.Close() }() // only read
-	before, err := f.Stat()
-	if err != nil {
-		return Content{}, err
-	}
-	if !before.Mode().IsRegular() {
-		return Content{}, &os.PathError{Op: "read", Path: path, Err: errors.New("no regular file")}
-	}
-	if before.Size() > maxPhoto {
-		return Content{}, &os.PathError{Op: "read", Path: path, Err: fmt.Errorf("%d bytes are too many for a photo", before.Size())}
-	}
-	h, n, err := consume(io.LimitReader(f, maxPhoto), before.Size())
-	if err != nil {
-		return Content{}, err
-	}
-	c := Content{Size: n, ModTime: before.ModTime(), Inode: inode(before)}
-	h.Sum(c.SHA256[:0])
-	if after, err := f.Stat(); err != nil || n != before.Size() || after.Size() != n || !after.ModTime().Equal(c.ModTime) {
-		c.ModTime = time.Time{}
-	}
-	return c, nil
-}
-
-func inode(info os.FileInfo) uint64 {
-	if s, ok := info.Sys().(*syscall.Stat_t); ok {
-		return s.Ino
-	}
-	return 0
-}
-
-// hashAll hashes the photos of items[i] for every i of which, on all cores. A
-// photo that cannot be read has no entry in the result: whoever decodes it says why.
-func hashAll(ctx context.Context, items []Entry, which []int, report progress.Reporter) (map[int]Content, error) {
+// hashAll hashes the photos of items[i] for every i of which, on all cores. A photo that can't
+// be used is not found: whoever decodes it says why. The first error of the system ends it.
+func hashAll(ctx context.Context, items []Entry, which []int, report progress.Reporter) (hashes, error) {
 	task := report.Begin("hash photos", int64(len(which)), "photos")
 	defer task.End()
-	var (
-		mutex sync.Mutex
-		found = make(map[int]Content, len(which))
-		next  = make(chan int)
-		group sync.WaitGroup
-	)
-	for range max(2, runtime.GOMAXPROCS(0)) {
-		group.Go(func() {
-			for i := range next {
-				c, err := hashFile(items[i].Path)
-				if err == nil {
-					mutex.Lock()
-					found[i] = c
-					mutex.Unlock()
-				}
-				task.Add(1)
-			}
-		})
-	}
-	var err error
+	all := hashes{found: make(map[int]Content, len(which)), denied: map[int]bool{}}
+	var mutex sync.Mutex
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.SetLimit(max(2, runtime.GOMAXPROCS(0)))
 	for _, i := range which {
-		if err = ctx.Err(); err != nil {
+		group.Go(func() error {
+			file, err := hashFile(groupCtx, items[i].Path)
+			task.Add(1)
+			mutex.Lock()
+			defer mutex.Unlock()
+			var unusable *photoio.Unusable
+			switch {
+			case err == nil:
+				all.found[i] = ContentOf(file)
+			case errors.Is(err, fs.ErrPermission):
+				all.denied[i] = true
+			case !errors.As(err, &unusable):
+				return err
+			}
+			return nil
+		})
+		if groupCtx.Err() != nil {
 			break
 		}
-		next <- i
 	}
-	close(next)
-	group.Wait()
-	return found, err
+	return all, cmp.Or(group.Wait(), ctx.Err())
 }
 
 // Entry is a photo to be in the store.

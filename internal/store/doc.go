@@ -15,7 +15,7 @@
 //	plan, err := w.Plan(ctx, entries)
 //	for _, chunk := range plan.Chunks {
 //		for _, job := range chunk.Jobs {
-//			data, content, err := store.Load(entries[job.Entry].Path)
+//			data, content, err := store.Load(ctx, entries[job.Entry].Path)
 //			// decode data; for every view of job.Views one store.Computed,
 //			// none where the photo cannot be decoded
 //		}

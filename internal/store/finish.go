@@ -13,6 +13,7 @@ type Summary struct {
 	Added     int // rows computed and written
 	Copied    int // rows written from a photo's embedding under another path
 	Relabeled int // rows whose class or split changed
+	Unread    int // rows kept of photos that may not be read, whatever those hold now
 	Dropped   int // rows of photos that are gone or changed, of views no longer asked for, or there twice
 	Files     int // new files
 	Rewritten int // files that lost or changed rows
@@ -51,6 +52,9 @@ func (w *Writer) Finish(ctx context.Context) (Summary, error) {
 	}
 	if w.done.Dropped > 0 {
 		w.options.Progress.Note(fmt.Sprintf("dropped %d rows of photos or views that are no longer asked for", w.done.Dropped))
+	}
+	if w.done.Unread > 0 {
+		w.options.Progress.Note(fmt.Sprintf("kept %d rows of photos that may not be read, as they were", w.done.Unread))
 	}
 	w.note(w.stats.compact(w.entries))
 	return w.done, nil
@@ -155,10 +159,14 @@ func (l *liveRows) review(f *shardFile, done *Summary) (keep []keptRow, changed 
 		}
 		e, known := l.byRel[r.path]
 		key := pathKey{r.path, r.sha, r.view}
-		if !known || !l.w.content[e].ok || l.w.content[e].sha != r.sha || int(r.view) > l.w.entries[e].Views || l.seen[key] {
+		unchanged := known && (l.w.denied[e] || l.w.content[e].ok && l.w.content[e].sha == r.sha)
+		if !unchanged || int(r.view) > l.w.entries[e].Views || l.seen[key] {
 			done.Dropped++
 			changed = true
 			continue
+		}
+		if l.w.denied[e] {
+			done.Unread++
 		}
 		l.seen[key] = true
 		now := record{path: r.path, split: l.w.entries[e].Split, class: l.w.entries[e].Class, sha: r.sha, label: int32(l.w.entries[e].Label), view: r.view}

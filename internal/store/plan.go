@@ -192,13 +192,14 @@ func (w *Writer) identify(ctx context.Context, rows *rowIndex) error {
 	if len(unknown) == 0 {
 		return nil
 	}
-	found, err := hashAll(ctx, w.entries, unknown, w.options.Progress)
+	hashed, err := hashAll(ctx, w.entries, unknown, w.options.Progress)
 	if err != nil {
 		return err
 	}
+	w.denied = hashed.denied
 	var log []statEntry
 	for _, i := range unknown {
-		if c, ok := found[i]; ok {
+		if c, ok := hashed.found[i]; ok {
 			w.content[i] = known{c.SHA256, true}
 			log = append(log, statEntry{w.entries[i].Rel, c})
 		}

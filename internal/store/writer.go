@@ -43,9 +43,10 @@ type Writer struct {
 	folder   *folder
 	stats    *statCache
 
-	entries []Entry     // of this process
-	own     map[int]int // index into the entries given to Plan → into entries
-	content []known     // of entries
+	entries []Entry      // of this process
+	own     map[int]int  // index into the entries given to Plan → into entries
+	content []known      // of entries
+	denied  map[int]bool // of entries: may not be read, so that nobody knows whether their rows are still right
 	plan    *Plan
 	written int // chunks
 	numbers map[int]bool

@@ -1,0 +1,32 @@
+package fail
+
+import (
+	"errors"
+	"slices"
+	"syscall"
+)
+
+// bySystem are the error numbers with which a system says that it failed, whatever file it
+// was asked for: a disk's error, no descriptors or no memory left, a network drive that is gone.
+var bySystem = append([]syscall.Errno{
+	syscall.EIO, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ESTALE,
+}, bySystemHere...)
+
+// aboutFile are the error numbers that are about the name or the rights of the file asked for.
+var aboutFile = []syscall.Errno{
+	syscall.ENOENT, syscall.ENOTDIR, syscall.EISDIR, syscall.ELOOP, syscall.ENAMETOOLONG, syscall.EACCES, syscall.EPERM,
+}
+
+// AboutFile reports whether err, of opening or reading a file, is about that file's name or
+// rights: it comes again until somebody changes the file. Of any other error number the file is
+// not the cause.
+func AboutFile(err error) bool {
+	var number syscall.Errno
+	return errors.As(err, &number) && slices.Contains(aboutFile, number)
+}
+
+// systemFailed reports whether the chain of err ends in one of bySystem.
+func systemFailed(err error) bool {
+	var number syscall.Errno
+	return errors.As(err, &number) && slices.Contains(bySystem, number)
+}

@@ -1,0 +1,7 @@
+//go:build !linux
+
+package fail
+
+import "syscall"
+
+var bySystemHere []syscall.Errno

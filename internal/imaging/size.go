@@ -1,0 +1,243 @@
+package imaging
+
+import (
+	"bytes"
+	"encoding/binary"
+	"image/gif"
+	"image/png"
+)
+
+// Memory is what decoding a photo takes, in bytes, beside the file's own. It is told from
+// headers, before anything is decoded.
+type Memory struct {
+	W, H   int   // pixels that the file declares
+	Pixels int64 // of the Image
+	Work   int64 // of the decoder, at its peak
+}
+
+// Memory tells what Decode of data takes. It is zero for a file that Decode refuses by its
+// header. Garbage that a decoder leaves while it works is not in it: Go's heap may double for it.
+func (d *Decoder) Memory(data []byte) (m Memory) {
+	f := sniff(data)
+	if f == nil {
+		return Memory{}
+	}
+	defer func() {
+		if recover() != nil { // so does DecodeInto, which says so
+			m = Memory{}
+		}
+	}()
+	w, h, work := f.size(d, data)
+	if d.checkSize(w, h) != nil {
+		return Memory{}
+	}
+	m = Memory{W: w, H: h, Pixels: 3 * int64(w) * int64(h), Work: work + rowWork*(int64(w)+int64(h))}
+	if f.orients || d.apply {
+		m.Work += m.Pixels // to turn the picture, where its orientation asks for that
+	}
+	return m
+}
+
+// rowWork is what decoders and resizing take for each column and row, in bytes: a few rows of
+// each component while chroma is upsampled, and coefficients.
+const rowWork = 256
+
+// MaxFileSize is how long a file may be whose first bytes are head. A longer one is refused
+// unread. The error is that of Decode for a file that is no photo.
+func MaxFileSize(head []byte) (int64, error) {
+	f := sniff(head)
+	if f == nil {
+		return maxPacked, unknownFormat(head)
+	}
+	if f.packed {
+		return maxPacked, nil
+	}
+	return MaxFile, nil
+}
+
+const (
+	// MaxFile is how long a photo's file may be in bytes, whatever its format.
+	MaxFile = 1 << 30
+	// maxPacked is how long it may be in a format that always compresses: one and a half bytes
+	// for each pixel of the largest image that is decoded. JPEGs of the best quality have about one.
+	maxPacked = 256 << 20
+)
+
+// sizeJPEG counts what libjpeg-turbo or image/jpeg allocates.
+func (d *Decoder) sizeJPEG(data []byte) (w, h int, work int64) {
+	head, err := readJPEGHeader(data)
+	if err != nil {
+		return 0, 0, 0
+	}
+	pixels := int64(head.w) * int64(head.h)
+	blocks := head.blocks()
+	if d.turbo != nil {
+		if head.manyScans() {
+			work = blocks * 64 * 2 // a coefficient is an int16
+		}
+		if len(head.components) == 4 {
+			work += 4 * pixels // inks
+		}
+		return head.w, head.h, work
+	}
+	work = blocks * 64 // the planes
+	if head.sof == markSOF2 {
+		work += blocks * 64 * 4 // a coefficient is an int32
+	}
+	if len(head.components) > 1 {
+		work += 4 * pixels // inks, or RGB where the components are not YCbCr
+	}
+	return head.w, head.h, work
+}
+
+// blocks is the number of 8×8 blocks of all components, in whole MCUs.
+func (h *jpegHeader) blocks() (n int64) {
+	maxH, maxV := int64(1), int64(1)
+	for _, c := range h.components {
+		maxH, maxV = max(maxH, int64(c.hv>>4)), max(maxV, int64(c.hv&15))
+	}
+	mcus := ((int64(h.w) + 8*maxH - 1) / (8 * maxH)) * ((int64(h.h) + 8*maxV - 1) / (8 * maxV))
+	for _, c := range h.components {
+		n += mcus * int64(c.hv>>4) * int64(c.hv&15)
+	}
+	return n
+}
+
+// sizePNG counts the image that image/png makes, and that of an interlaced file's passes.
+func (d *Decoder) sizePNG(data []byte) (w, h int, work int64) {
+	c, err := png.DecodeConfig(bytes.NewReader(data))
+	if err != nil {
+		return 0, 0, 0
+	}
+	const ihdr = 8 + 8
+	depth, colour, interlaced := data[ihdr+8], data[ihdr+9], data[ihdr+12] != 0
+	bytesPerPixel := int64(4)
+	if gray := colour == 0 && pngChunk(data, "tRNS") == nil; gray || colour == 3 {
+		bytesPerPixel = 1
+	}
+	if depth == 16 {
+		bytesPerPixel *= 2
+	}
+	work = bytesPerPixel * int64(c.Width) * int64(c.Height)
+	if interlaced {
+		work *= 2
+	}
+	return c.Width, c.Height, work
+}
+
+// sizeGIF counts the indices of a frame, and their copy where its rows are interlaced.
+func (d *Decoder) sizeGIF(data []byte) (w, h int, work int64) {
+	c, err := gif.DecodeConfig(bytes.NewReader(data))
+	if err != nil {
+		return 0, 0, 0
+	}
+	return c.Width, c.Height, 2 * int64(c.Width) * int64(c.Height)
+}
+
+// sizeBMP counts an image of four bytes a pixel, the most that x/image/bmp makes.
+func (d *Decoder) sizeBMP(data []byte) (w, h int, work int64) {
+	if len(data) < 26 {
+		return 0, 0, 0
+	}
+	if binary.LittleEndian.Uint32(data[14:]) == 12 { // BITMAPCOREHEADER
+		w, h = int(binary.LittleEndian.Uint16(data[18:])), int(binary.LittleEndian.Uint16(data[20:]))
+	} else {
+		w, h = int(int32(binary.LittleEndian.Uint32(data[18:]))), int(int32(binary.LittleEndian.Uint32(data[22:])))
+	}
+	h = max(h, -h) // negative: rows from top to bottom
+	return w, h, 4 * int64(max(w, 0)) * int64(h)
+}
+
+// sizeTIFF counts the file's copy with another directory, the image, and one strip or tile
+// unpacked, which grows while it is.
+func (d *Decoder) sizeTIFF(data []byte) (w, h int, work int64) {
+	const (
+		tagWidth, tagHeight         = 256, 257
+		tagSamples, tagRows         = 277, 278
+		tagTileWidth, tagTileHeight = 322, 323
+	)
+	t, err := readTIFF(data)
+	if err != nil {
+		return 0, 0, 0
+	}
+	w, h = t.number(tagWidth), t.number(tagHeight)
+	samples, depth := max(int64(t.number(tagSamples)), int64(t.count(tagBitsPerSample)), 1), max(int64(t.first(data, tagBitsPerSample)), 1)
+	bytesPerPixel := int64(1)
+	if samples > 1 {
+		bytesPerPixel = 4
+	}
+	if depth > 8 {
+		bytesPerPixel *= 2
+	}
+	pixels := int64(w) * int64(h)
+	strip := pixels
+	if rows := t.number(tagRows); rows > 0 && rows < h {
+		strip = int64(w) * int64(rows)
+	}
+	if tw, th := int64(t.number(tagTileWidth)), int64(t.number(tagTileHeight)); tw > 0 && th > 0 {
+		strip = tw * min(th, 1<<31/tw)
+	}
+	return w, h, 2*int64(len(data)) + bytesPerPixel*pixels + 3*((min(strip, d.maxPixels)*min(samples, 5)*min(depth, 64)+7)/8)
+}
+
+// number returns a tag's value where it is a single SHORT or LONG, else 0.
+func (t *tiffDirectory) number(tag uint16) int {
+	const typeLong = 4
+	e := t.entry(tag)
+	if e == nil || t.order.Uint32(e[4:]) != 1 || t.order.Uint16(e[2:]) != typeLong {
+		return int(t.value(tag))
+	}
+	return int(t.order.Uint32(e[8:]))
+}
+
+// sizePNM counts the table of values: pixels are written at their place.
+func (d *Decoder) sizePNM(data []byte) (w, h int, work int64) {
+	r := pnmReader{rest: data[2:]}
+	w, err := r.number()
+	if err != nil {
+		return 0, 0, 0
+	}
+	if h, err = r.number(); err != nil {
+		return 0, 0, 0
+	}
+	return w, h, 1 << 16
+}
+
+// sizeWebP counts the planes of a lossy picture. A lossless one takes its pixels twice, since a
+// palette unpacks into others, and its Huffman tables; of an animation the frame is apart from its canvas.
+func (d *Decoder) sizeWebP(data []byte) (w, h int, work int64) {
+	animated := false
+	for chunks := (riff{rest: data[12:]}); ; {
+		name, content, ok := chunks.next()
+		if !ok {
+			return 0, 0, 0
+		}
+		switch {
+		case name == "VP8X" && len(content) >= 10:
+			w, h = uint24(content[4:])+1, uint24(content[7:])+1
+		case name == "ANMF" && len(content) >= 16:
+			animated = true
+			chunks = riff{rest: content[16:]}
+		case name == "VP8 " && len(content) >= 10 && w == 0: // RFC 6386, section 9.1
+			w, h = int(binary.LittleEndian.Uint16(content[6:])&0x3fff), int(binary.LittleEndian.Uint16(content[8:])&0x3fff)
+		case name == "VP8L" && len(content) >= 5 && w == 0: // RFC 9649, section 3.4
+			bits := binary.LittleEndian.Uint32(content[1:])
+			w, h = int(bits&0x3fff)+1, int(bits>>14&0x3fff)+1
+		}
+		if name != "VP8 " && name != "VP8L" {
+			continue
+		}
+		pixels := int64(w) * int64(h)
+		if animated {
+			work = 3 * pixels
+		}
+		if name == "VP8L" {
+			// x/image/vp8l takes at most 2600 groups of tables, each of 53 KB where all its codes
+			// are used, which takes more of the file than a 256th of that.
+			return w, h, work + 8*pixels + min(2600*53<<10, 256*int64(len(content)))
+		}
+		const macroblock = 16
+		across, down := int64(w+macroblock-1)/macroblock, int64(h+macroblock-1)/macroblock
+		return w, h, work + across*down*(macroblock*macroblock*3/2+16) + int64(len(content))
+	}
+}

@@ -1,0 +1,254 @@
+package photoio
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"time"
+
+	"fx/internal/fail"
+	"fx/internal/imaging"
+)
+
+// File is a photo's file as it was read.
+type File struct {
+	SHA256  [sha256.Size]byte // zero where it was not asked for
+	Size    int64
+	ModTime time.Time // zero where the file changed while it was read
+	Inode   uint64    // zero where the system has none
+}
+
+// Unusable says that a photo can't be used, and why. Trying again does not help until somebody
+// changes the photo.
+type Unusable struct{ Err error }
+
+// Error is the reason, without the photo's name.
+func (u *Unusable) Error() string { return u.Err.Error() }
+
+// Unwrap returns the cause.
+func (u *Unusable) Unwrap() error { return u.Err }
+
+// ReadFile reads the file at path whole, with its SHA-256. It need not hold a photo. Errors:
+// Unusable, fail.System, the context's.
+func ReadFile(ctx context.Context, path string) ([]byte, File, error) {
+	if _, err := size(ctx, path); err != nil {
+		return nil, File{}, err
+	}
+	return content(ctx, path, request{limit: imaging.MaxFile, hash: true})
+}
+
+// Hash is ReadFile for the SHA-256 alone.
+func Hash(ctx context.Context, path string) (File, error) {
+	if _, err := size(ctx, path); err != nil {
+		return File{}, err
+	}
+	return retry(ctx, path, func() (File, error) {
+		f, err := open(path, request{limit: imaging.MaxFile})
+		if err != nil {
+			return File{}, err
+		}
+		defer f.close()
+		h := sha256.New()
+		n, err := io.Copy(h, f)
+		if err != nil {
+			return File{}, err
+		}
+		file := f.facts(n)
+		h.Sum(file.SHA256[:0])
+		return file, nil
+	})
+}
+
+// size returns the length of the photo at path, which it does not open: opening a device may
+// do something. A file of no bytes is Unusable; those of /proc, which may never end, say they are.
+func size(ctx context.Context, path string) (int64, error) {
+	return retry(ctx, path, func() (int64, error) {
+		info, err := os.Stat(path)
+		if err != nil {
+			return 0, err
+		}
+		return info.Size(), vet(info)
+	})
+}
+
+// vet refuses a file that can't be a photo by what its folder says of it.
+func vet(info fs.FileInfo) error {
+	switch {
+	case !info.Mode().IsRegular():
+		return &Unusable{errors.New("can't be read: no regular file")}
+	case info.Size() == 0:
+		return &Unusable{errors.New("empty file")}
+	case info.Size() > imaging.MaxFile:
+		return tooLong(info.Size(), imaging.MaxFile)
+	}
+	return nil
+}
+
+func tooLong(size, most int64) error {
+	return &Unusable{fmt.Errorf("a file of %d bytes, which is too long for a photo of its kind: at most %d are read", size, most)}
+}
+
+// request says how a file is to be read.
+type request struct {
+	limit int64 // bytes that there is memory for
+	photo bool  // whatever does not begin as a photo is Unusable
+	hash  bool  // SHA256 is wanted
+}
+
+// content reads the file at path.
+func content(ctx context.Context, path string, ask request) ([]byte, File, error) {
+	type read struct {
+		data []byte
+		file File
+	}
+	r, err := retry(ctx, path, func() (r read, err error) {
+		f, err := open(path, ask)
+		if err != nil {
+			return r, err
+		}
+		defer f.close()
+		r.data = make([]byte, f.info.Size())
+		n, err := io.ReadFull(f, r.data)
+		if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) { // it has become shorter
+			return r, err
+		}
+		r.data = r.data[:n]
+		r.file = f.facts(int64(n))
+		if ask.hash {
+			r.file.SHA256 = sha256.Sum256(r.data)
+		}
+		return r, nil
+	})
+	return r.data, r.file, err
+}
+
+// longer says that a file has grown beyond the bytes that there is memory for.
+type longer struct{ size int64 }
+
+func (l *longer) Error() string { return fmt.Sprintf("the file has grown to %d bytes", l.size) }
+
+// sniffed is how many bytes of a file tell its format.
+const sniffed = 64
+
+// opened is a photo's file that may be read up to the size that it had when it was opened.
+type opened struct {
+	io.Reader
+	file *os.File
+	info fs.FileInfo
+}
+
+// open opens the file at path. It reads the beginning, and refuses what is too long for a photo
+// of its kind, and what ask refuses.
+func open(path string, ask request) (f *opened, err error) {
+	file, err := openFile(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			_ = file.Close() // it was only read
+		}
+	}()
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	if err := vet(info); err != nil {
+		return nil, err
+	}
+	head := make([]byte, min(sniffed, info.Size()))
+	n, err := file.ReadAt(head, 0)
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, err
+	}
+	most, err := imaging.MaxFileSize(head[:n])
+	if err != nil && ask.photo {
+		return nil, &Unusable{err}
+	}
+	if info.Size() > most {
+		return nil, tooLong(info.Size(), most)
+	}
+	if info.Size() > ask.limit {
+		return nil, &longer{info.Size()}
+	}
+	return &opened{Reader: io.LimitReader(file, info.Size()), file: file, info: info}, nil
+}
+
+func (f *opened) close() { _ = f.file.Close() } // it was only read
+
+// facts are those of the file, of which n bytes were read.
+func (f *opened) facts(n int64) File {
+	r := File{Size: n, ModTime: f.info.ModTime(), Inode: inode(f.info)}
+	if after, err := f.file.Stat(); err != nil || n != f.info.Size() || after.Size() != n || !after.ModTime().Equal(r.ModTime) {
+		r.ModTime = time.Time{}
+	}
+	return r
+}
+
+// pauses are those before a system that failed is asked again.
+var pauses = []time.Duration{50 * time.Millisecond, 250 * time.Millisecond, time.Second}
+
+// retry calls f until it succeeds, or fails for a reason that is the photo's, or has failed
+// after every pause. It returns soon after ctx ends and leaves f alone then, which may wait for
+// a system that never answers.
+func retry[T any](ctx context.Context, path string, f func() (T, error)) (T, error) {
+	type outcome struct {
+		value T
+		err   error
+	}
+	var none T
+	for attempt := 0; ; attempt++ {
+		if err := ctx.Err(); err != nil {
+			return none, err
+		}
+		done := make(chan outcome, 1)
+		go func() {
+			value, err := f()
+			done <- outcome{value, err}
+		}()
+		var got outcome
+		select {
+		case got = <-done:
+		case <-ctx.Done():
+			return none, ctx.Err()
+		}
+		var bad *Unusable
+		var grown *longer
+		switch {
+		case got.err == nil || errors.As(got.err, &bad) || errors.As(got.err, &grown):
+			return got.value, got.err
+		case fail.AboutFile(got.err):
+			return none, &Unusable{fmt.Errorf("can't be read: %w", withoutPath(got.err))}
+		case attempt == len(pauses):
+			return none, systemError(path, got.err)
+		}
+		select {
+		case <-time.After(pauses[attempt]):
+		case <-ctx.Done():
+			return none, ctx.Err()
+		}
+	}
+}
+
+// systemError is for a photo that the system failed to read.
+func systemError(path string, err error) error {
+	hint := "The disk or the network drive failed, not fx: what was finished is kept, and the same command goes on once the photo can be read again. " +
+		"If it can't, restore the photo or take it out."
+	if outOfDescriptors(err) {
+		hint = "Too many files are open at once: raise the limit, as by `ulimit -n 4096`, or take fewer --workers."
+	}
+	return fail.Wrap(fail.System, withoutPath(err), hint, "cannot read %s", path)
+}
+
+// withoutPath drops the path from a file's error: whoever tells it names the photo.
+func withoutPath(err error) error {
+	var e *fs.PathError
+	if errors.As(err, &e) {
+		return e.Err
+	}
+	return err
+}
