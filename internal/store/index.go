@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"fx/internal/checksum"
 	"fx/internal/durable"
 )
 
@@ -44,7 +45,7 @@ func (x index) names() map[string]bool {
 func readIndex(dir string) index {
 	text, err := os.ReadFile(filepath.Join(dir, indexFile))
 	var x index
-	if err != nil || json.Unmarshal(text, &x) != nil || x.FormatVersion != FormatVersion {
+	if err != nil || checksum.Verify(indexFile, text) != nil || json.Unmarshal(text, &x) != nil || x.FormatVersion != FormatVersion {
 		return index{}
 	}
 	return x
@@ -53,11 +54,10 @@ func readIndex(dir string) index {
 // writeIndex writes x unless it stands there already.
 func writeIndex(dir string, x index) error {
 	x.FormatVersion = FormatVersion
-	text, err := json.MarshalIndent(x, "", "  ")
+	text, err := checksum.Marshal(x)
 	if err != nil {
 		return err
 	}
-	text = append(text, '\n')
 	path := filepath.Join(dir, indexFile)
 	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, text) {
 		return nil
