@@ -211,7 +211,7 @@ func same(t testing.TB, what string, got, want map[string]string) {
 // check opens the store and demands exactly the rows that p asks for.
 func (r run) check(t testing.TB, p photos) {
 	t.Helper()
-	s, err := Open(r.dir)
+	s, err := Open(context.Background(), r.dir, progress.Discard)
 	must(t, err)
 	defer func() { must(t, s.Close()) }()
 	i := 0

@@ -40,15 +40,23 @@ func (x index) names() map[string]bool {
 	return set
 }
 
-// readIndex returns the zero index where there is none that can be read:
-// the store is then taken as unfinished.
-func readIndex(dir string) index {
+// readIndex returns the zero index where there is none: the store is then taken as
+// unfinished. damage says why one that is there can't be trusted.
+func readIndex(dir string) (x index, damage error) {
 	text, err := os.ReadFile(filepath.Join(dir, indexFile))
-	var x index
-	if err != nil || checksum.Verify(indexFile, text) != nil || json.Unmarshal(text, &x) != nil || x.FormatVersion != FormatVersion {
-		return index{}
+	if errors.Is(err, fs.ErrNotExist) {
+		return index{}, nil
 	}
-	return x
+	if err == nil {
+		err = checksum.Verify(indexFile, text)
+	}
+	if err == nil {
+		err = json.Unmarshal(text, &x)
+	}
+	if err != nil || x.FormatVersion != FormatVersion {
+		return index{}, err
+	}
+	return x, nil
 }
 
 // writeIndex writes x unless it stands there already.
