@@ -96,12 +96,8 @@ func Demo(ctx context.Context, o DemoOptions, watch progress.Reporter) (DemoResu
 
 // oneSplit tells whether the store has no second split to judge by.
 func oneSplit(dir string) (bool, error) {
-	s, err := store.Open(dir)
-	if err != nil {
-		return false, err
-	}
-	defer func() { _ = s.Close() }() // only read
-	return len(s.Splits()) == 1, nil
+	info, err := store.ReadInfo(dir)
+	return len(info.Splits) == 1, err
 }
 
 // chooseNetwork takes the user's network, else the tutorial's where its weights

@@ -123,11 +123,8 @@ func (q *quickstart) extract(ctx context.Context) error {
 // finish makes of the features whatever is not there yet.
 func (q *quickstart) finish(ctx context.Context) (QuickstartSummary, error) {
 	s := &q.summary
-	if _, err := store.Verify(ctx, s.Files.Features, q.watch); err != nil { // nothing is trained on unread checksums
-		return *s, err
-	}
 	var err error
-	if q.features, err = store.Open(s.Files.Features); err != nil {
+	if q.features, err = store.Open(ctx, s.Files.Features, q.watch); err != nil {
 		return *s, err
 	}
 	defer func() { _ = q.features.Close() }() // only read

@@ -44,7 +44,7 @@ func Run(ctx context.Context, file *File, o Options, report progress.Reporter) (
 	if err := durable.RemoveStale(out); err != nil {
 		return m.record, fail.Wrap(fail.Other, err, "", "experiment %s", out)
 	}
-	todo, selected := m.look()
+	todo, selected := m.look(report)
 	if err := m.save(); err != nil {
 		return m.record, err
 	}
