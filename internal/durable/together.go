@@ -32,9 +32,9 @@ type Replacement struct {
 	release   func()
 }
 
-// Suffixes of a member that waits: a file to take the member's name, or an empty
-// one by which the member is to be removed. Of a root that is not written yet they
-// stand alone, else "-" and the root's id follow.
+// What stands before the name of a member that waits: a file to take the member's
+// name, or an empty one by which the member is to be removed. Once the root is known
+// "-" and its id follow, and a dot before the name: its ending stays as it is.
 const (
 	newMark  = ".fx-new"
 	goneMark = ".fx-gone"
@@ -83,16 +83,18 @@ func lockWithin(path string, wait time.Duration) (release func(), err error) {
 // must write durably to the path it is given.
 func (r *Replacement) Write(name string, write func(path string) error) error {
 	r.members[name] = newMark
-	return write(filepath.Join(r.dir, name+newMark))
+	return write(r.Path(name))
 }
 
 // Path is where a member lies that was written and not committed yet.
-func (r *Replacement) Path(name string) string { return filepath.Join(r.dir, name+newMark) }
+func (r *Replacement) Path(name string) string {
+	return filepath.Join(r.dir, waiting(newMark, "", name))
+}
 
 // Remove removes the member of that name, once the root is replaced.
 func (r *Replacement) Remove(name string) error {
 	r.members[name] = goneMark
-	return WriteBytes(filepath.Join(r.dir, name+goneMark), nil)
+	return WriteBytes(filepath.Join(r.dir, waiting(goneMark, "", name)), nil)
 }
 
 // Commit replaces the root, and thereby all members. After an error the folder
@@ -100,8 +102,7 @@ func (r *Replacement) Remove(name string) error {
 func (r *Replacement) Commit(content []byte) error {
 	id := rootID(content)
 	for name, mark := range r.members {
-		path := filepath.Join(r.dir, name+mark)
-		if err := rename(path, path+"-"+id); err != nil {
+		if err := rename(filepath.Join(r.dir, waiting(mark, "", name)), filepath.Join(r.dir, waiting(mark, id, name))); err != nil {
 			return err
 		}
 	}
@@ -144,11 +145,11 @@ func (r *Replacement) recover() error {
 	if err != nil {
 		return err
 	}
-	id, waiting, stale := rootID(content), false, false
+	id, left, stale := rootID(content), false, false
 	for _, e := range entries {
-		switch _, of, waits := parseWaiting(e.Name()); {
+		switch _, _, of, waits := parseWaiting(e.Name()); {
 		case waits && of == id:
-			waiting = true
+			left = true
 		case waits || r.torn(e.Name()):
 			stale = true
 			if err := removeAll(filepath.Join(r.dir, e.Name())); err != nil {
@@ -156,7 +157,7 @@ func (r *Replacement) recover() error {
 			}
 		}
 	}
-	if waiting {
+	if left {
 		return r.complete(id)
 	}
 	if stale {
@@ -169,7 +170,8 @@ func (r *Replacement) recover() error {
 // them are written under the lock.
 func (r *Replacement) torn(file string) bool {
 	before, _, temporary := strings.Cut(file, tempMark)
-	return temporary && (before == r.root || strings.HasSuffix(before, newMark) || strings.HasSuffix(before, goneMark))
+	_, _, _, waits := parseWaiting(before)
+	return temporary && (waits || before == r.root)
 }
 
 // complete gives the members of the root with that id their final names.
@@ -179,12 +181,12 @@ func (r *Replacement) complete(id string) error {
 		return err
 	}
 	for _, e := range entries {
-		name, of, waits := parseWaiting(e.Name())
+		mark, name, of, waits := parseWaiting(e.Name())
 		if !waits || of != id {
 			continue
 		}
 		from, to := filepath.Join(r.dir, e.Name()), filepath.Join(r.dir, name)
-		if strings.HasSuffix(e.Name(), goneMark+"-"+id) {
+		if mark == goneMark {
 			err = errors.Join(removeAll(to), removeAll(from))
 		} else {
 			err = takePlace(from, to)
@@ -201,7 +203,7 @@ func takePlace(from, to string) error {
 	if info, err := os.Lstat(to); err != nil || !info.IsDir() {
 		return rename(from, to)
 	}
-	old := to + goneMark
+	old := filepath.Join(filepath.Dir(to), waiting(goneMark, "", filepath.Base(to)))
 	if err := removeAll(old); err != nil {
 		return err
 	}
@@ -247,9 +249,9 @@ func ReadTogether(dir, root string, read func(content []byte, path func(member s
 // replacement was not completed under the one that it waits with.
 func locate(dir string, root []byte, member string) string {
 	path := filepath.Join(dir, member)
-	waiting := path + newMark + "-" + rootID(root)
-	if _, err := os.Lstat(waiting); err == nil {
-		return waiting
+	fresh := filepath.Join(dir, waiting(newMark, rootID(root), member))
+	if _, err := os.Lstat(fresh); err == nil {
+		return fresh
 	}
 	return path
 }
@@ -260,23 +262,27 @@ func rootID(content []byte) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// parseWaiting returns of a member that waits its name and the id of its root, ""
-// before the root is known.
-func parseWaiting(file string) (name, id string, ok bool) {
+// waiting is the file name of a member that waits for the root of that id, "" where
+// the root is not known yet.
+func waiting(mark, id, name string) string {
+	if id != "" {
+		mark += "-" + id
+	}
+	return mark + "." + name
+}
+
+// parseWaiting takes apart what waiting puts together.
+func parseWaiting(file string) (mark, name, id string, ok bool) {
 	for _, mark := range []string{newMark, goneMark} {
-		at := strings.LastIndex(file, mark)
-		if at <= 0 {
+		rest, found := strings.CutPrefix(file, mark)
+		if !found {
 			continue
 		}
-		name, id = file[:at], file[at+len(mark):]
-		if id == "" {
-			return name, "", true
-		}
-		if digits, err := hex.DecodeString(strings.TrimPrefix(id, "-")); err == nil && id[0] == '-' && len(digits) == 8 {
-			return name, id[1:], true
+		if id, name, found := strings.Cut(rest, "."); found && name != "" && file == waiting(mark, strings.TrimPrefix(id, "-"), name) {
+			return mark, name, strings.TrimPrefix(id, "-"), true
 		}
 	}
-	return "", "", false
+	return "", "", "", false
 }
 
 func rename(from, to string) error {

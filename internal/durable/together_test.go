@@ -60,7 +60,7 @@ func readAll(dir string) (version string, err error) {
 }
 
 // foreign are files of others, which must survive everything.
-var foreign = map[string]string{"report.html": "<p>", ".hidden": "x", "lost+found/a": "y", "notes.fx-news": "z"}
+var foreign = map[string]string{"report.html": "<p>", ".hidden": "x", "lost+found/a": "y", ".fx-news": "z"}
 
 func plantForeign(t *testing.T, dir string) {
 	t.Helper()
@@ -144,7 +144,7 @@ func TestAFaultAtEveryStepLeavesTheOldFilesOrTheNewOnes(t *testing.T) {
 				t.Errorf("step %d, kill %v: then %q, %v", k, kill, version, err)
 			}
 			checkForeign(t, dir)
-			if got, want := names(t, dir), ".fx-lock .hidden file folder lost+found notes.fx-news report.html root"; got != want {
+			if got, want := names(t, dir), ".fx-lock .fx-news .hidden file folder lost+found report.html root"; got != want {
 				t.Errorf("step %d, kill %v: then the folder holds %s", k, kill, got)
 			}
 			if *reached < k {
@@ -174,7 +174,7 @@ func TestAFirstReplacementThatIsKilledLeavesNone(t *testing.T) {
 func TestTornFilesOfAReplacementAreRemoved(t *testing.T) {
 	dir := t.TempDir()
 	plantForeign(t, dir)
-	for _, torn := range []string{"file.fx-new.fx-tmp-1", "root.fx-tmp-2", "log.old.fx-gone.fx-tmp-3"} {
+	for _, torn := range []string{".fx-new.file.fx-tmp-1", "root.fx-tmp-2", ".fx-gone.log.old.fx-tmp-3"} {
 		if err := os.WriteFile(filepath.Join(dir, torn), nil, 0o644); err != nil {
 			t.Fatal(err)
 		}
