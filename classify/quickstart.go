@@ -5,14 +5,13 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
-	"io/fs"
-	"os"
+	"path/filepath"
 	"strings"
 
 	"fx/extract"
 	"fx/head"
 	"fx/internal/dataset"
+	"fx/internal/durable"
 	"fx/internal/fail"
 	"fx/internal/progress"
 	"fx/internal/report"
@@ -137,26 +136,24 @@ func (q *quickstart) finish(ctx context.Context) (QuickstartSummary, error) {
 	if earlier, ok := readQuickstart(s.Files); ok && earlier.InputsSHA256 == s.InputsSHA256 {
 		earlier.Data, earlier.Out, earlier.Files, earlier.Extract, earlier.Unchanged = s.Data, s.Out, s.Files, s.Extract, true
 		*s = earlier
-		return *s, s.save()
+		return *s, s.save(nil)
 	}
-	// From here on the summary and what it speaks of may not fit each other.
-	if err := os.Remove(s.Files.JSON); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return *s, fail.Wrap(fail.Usage, err, "Choose a folder that fx may write with --out.", "replace %s", s.Files.JSON)
-	}
+	// Until the end the earlier summary may not fit the MODEL: the next run sees that.
 	if err := q.fit(ctx); err != nil {
 		return *s, err
 	}
-	if err := q.picture(); err != nil {
-		return *s, err
-	}
-	exported, err := Export(ctx, Options{
-		Model: s.Files.Model, Embedder: extract.EmbedderOptions{Network: extract.NetworkOptions{Weights: q.weights}},
-	}, s.Files.Classifier, true, q.watch)
-	if err != nil {
-		return *s, err
-	}
-	s.ClassifierBytes = exported.Bytes
-	return *s, s.save()
+	return *s, s.save(func(r *durable.Replacement) error {
+		if err := r.Write(filepath.Base(s.Files.Picture), q.picture); err != nil {
+			return err
+		}
+		return r.Write(filepath.Base(s.Files.Classifier), func(path string) error {
+			exported, err := Export(ctx, Options{
+				Model: s.Files.Model, Embedder: extract.EmbedderOptions{Network: extract.NetworkOptions{Weights: q.weights}},
+			}, path, true, q.watch)
+			s.ClassifierBytes = exported.Bytes
+			return err
+		})
+	})
 }
 
 // inputs identifies all that the result depends on but the features'
@@ -184,10 +181,10 @@ func (q *quickstart) inputs() (string, error) {
 }
 
 // picture draws the confusion matrix.
-func (q *quickstart) picture() error {
+func (q *quickstart) picture(path string) error {
 	s := &q.summary
 	untrained, _ := s.notes()
-	return report.Confusion(s.Files.Picture, report.Report{
+	return report.Confusion(path, report.Report{
 		Title: "fx quickstart: " + s.Backbone, Subtitle: strings.Join(untrained, "; "),
 		Confusion: s.Judged.Confusion, Classes: q.features.Manifest.Classes, Photos: "unseen photos",
 	})

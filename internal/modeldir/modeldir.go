@@ -110,6 +110,10 @@ type Params struct {
 	Weight, Bias []float32
 }
 
+// Root is the path of the model.json of the MODEL in dir: whatever the MODEL holds is
+// named there by its hash.
+func Root(dir string) string { return filepath.Join(dir, modelFile) }
+
 // Is tells whether dir is the folder of a MODEL.
 func Is(dir string) bool {
 	_, err := os.Stat(filepath.Join(dir, modelFile))

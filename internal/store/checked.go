@@ -100,9 +100,9 @@ func (w *Writer) checkShards(ctx context.Context) error {
 		known = readChecked(w.dir, w.options.Shard)
 	}
 	for _, f := range w.folder.files {
-		f.checked = known[f.checkedShard()]
+		f.known = known[f.checkedShard()]
 	}
-	which := func(f *shardFile) bool { return !f.checked && w.mine(f) }
+	which := func(f *shardFile) bool { return !f.known && w.mine(f) }
 	if err := w.folder.checkContent(ctx, w.dir, which, nil, w.options.Progress); err != nil {
 		return err
 	}
@@ -141,7 +141,7 @@ func (w *Writer) noteChecks(files []*shardFile, known map[checkedShard]bool) {
 	all := checkedJSON{FormatVersion: FormatVersion, Shards: []checkedShard{}}
 	now, news := time.Now(), false
 	for _, f := range files {
-		if s := f.checkedShard(); f.checked && w.mine(f) && s.Stat.settled(now) {
+		if s := f.checkedShard(); (f.checked || f.known) && w.mine(f) && s.Stat.settled(now) {
 			all.Shards = append(all.Shards, s)
 			news = news || !known[s]
 		}
@@ -170,8 +170,9 @@ func (w *Writer) wrote(name string) {
 	}
 }
 
-// ensure refuses to take rows from a file that is damaged: they would get a new
-// seal, and the damage would be lost sight of. The next run drops the file.
+// ensure refuses to take rows from a file that is damaged, though it may have been
+// checked once: they would get a new seal, and the damage would be lost sight of. The
+// next run drops the file.
 func (w *Writer) ensure(ctx context.Context, f *shardFile) error {
 	if f.checked {
 		return nil

@@ -42,12 +42,12 @@ func (w *Writer) Finish(ctx context.Context) (Summary, error) {
 		return w.done, folder.damaged[0].report()
 	}
 	known := readChecked(w.dir, w.options.Shard)
-	checked := map[checkedShard]bool{}
+	before := map[checkedShard]bool{}
 	for _, f := range w.folder.files {
-		checked[f.checkedShard()] = f.checked
+		before[f.checkedShard()] = f.checked || f.known
 	}
 	for _, f := range folder.files {
-		f.checked = checked[f.checkedShard()] || w.finished[f.name] == f.stat
+		f.known = before[f.checkedShard()] || w.finished[f.name] == f.stat
 	}
 	left, err := w.rewriteAll(ctx, folder)
 	if err != nil {
@@ -137,7 +137,7 @@ func (w *Writer) rewrite(ctx context.Context, f *shardFile, keep []keptRow) (*sh
 		return nil, fail.Wrap(fail.Store, err, "", "cannot read back %s", filepath.Join(w.dir, f.name))
 	}
 	again.close()
-	again.checked = true
+	again.known = true
 	return again, nil
 }
 

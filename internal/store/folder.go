@@ -22,7 +22,8 @@ type shardFile struct {
 	seal    seal
 	stat    fileStat
 	indexed bool // listed by the last run that finished
-	checked bool // its content fits the seal, see checkContent
+	checked bool // this process found its content to fit the seal, see checkContent
+	known   bool // a writer did before, or wrote it
 }
 
 // embedding returns the stored bytes of row i.

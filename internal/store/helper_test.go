@@ -179,14 +179,15 @@ func newRun(t testing.TB, p photos) run {
 	return r
 }
 
-// files returns the bytes of what a store promises to be equal: all but locks and statcache.
+// files returns the bytes of what a store promises to be equal: all but locks, and
+// what is remembered of files by their times.
 func files(t testing.TB, dir string) map[string]string {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
 	must(t, err)
 	all := map[string]string{}
 	for _, e := range entries {
-		if name := e.Name(); !strings.HasSuffix(name, "lock") && !strings.HasPrefix(name, statCacheFile) {
+		if name := e.Name(); !strings.HasSuffix(name, "lock") && !strings.HasPrefix(name, statCacheFile) && !strings.HasPrefix(name, checkedFile) {
 			text, err := os.ReadFile(filepath.Join(dir, name))
 			must(t, err)
 			all[name] = string(text)
