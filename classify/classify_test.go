@@ -242,7 +242,7 @@ func TestADamagedStoreIsNotTrainedOn(t *testing.T) {
 	if err := os.Remove(shard); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := store.Open(features); fail.KindOf(err) != fail.Store || !strings.Contains(err.Error(), "shard-00000.arrow") {
+	if _, err := store.Open(t.Context(), features, progress.Discard); fail.KindOf(err) != fail.Store || !strings.Contains(err.Error(), "shard-00000.arrow") {
 		t.Errorf("a lost shard: %v", err)
 	}
 }

@@ -38,7 +38,7 @@ func TestHeldOutPhotosAreNoCopiesOfThoseLearnedFrom(t *testing.T) {
 	if fitted.TrainPhotos != 160 || fitted.ValPhotos != 40 || !strings.Contains(strings.Join(fitted.Notes, "; "), "160 of the 200 photos are copies of others") {
 		t.Errorf("%d photos to learn from, %d to evaluate on, notes %q", fitted.TrainPhotos, fitted.ValPhotos, fitted.Notes)
 	}
-	s, err := store.Open(features)
+	s, err := store.Open(t.Context(), features, progress.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -114,12 +114,8 @@ func prepareDemo(o DemoOptions, photos string) error {
 
 // oneSplit tells whether the store has no second split to judge by.
 func oneSplit(dir string) (bool, error) {
-	s, err := store.Open(dir)
-	if err != nil {
-		return false, err
-	}
-	defer func() { _ = s.Close() }() // only read
-	return len(s.Splits()) == 1, nil
+	info, err := store.ReadInfo(dir)
+	return len(info.Splits) == 1, err
 }
 
 // chooseNetwork takes the user's network, else the tutorial's where its weights

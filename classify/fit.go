@@ -56,7 +56,7 @@ func Fit(ctx context.Context, o FitOptions, epoch func(head.Epoch), watch progre
 	if err := outpath.Prepare(o.Force, outpath.Target{Kind: outpath.Model, Path: o.Out, Photos: made.Made.Data}); err != nil {
 		return FitResult{}, err
 	}
-	features, err := openVerified(ctx, o.Features, watch)
+	features, err := openLabelled(ctx, o.Features, watch)
 	if err != nil {
 		return FitResult{}, err
 	}
@@ -101,13 +101,9 @@ func Fit(ctx context.Context, o FitOptions, epoch func(head.Epoch), watch progre
 	}, nil
 }
 
-// openVerified opens a store to train on. Training on a flipped bit would go
-// unnoticed: the checksums are read first.
-func openVerified(ctx context.Context, dir string, watch progress.Reporter) (*store.Store, error) {
-	if _, err := store.Verify(ctx, dir, watch); err != nil {
-		return nil, err
-	}
-	features, err := store.Open(dir)
+// openLabelled opens a store to train on.
+func openLabelled(ctx context.Context, dir string, watch progress.Reporter) (*store.Store, error) {
+	features, err := store.Open(ctx, dir, watch)
 	if err != nil {
 		return nil, err
 	}

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"fx/head"
-	"fx/internal/fail"
+	"fx/internal/durable"
 	"fx/internal/modeldir"
 	"fx/internal/trainlog"
 )
@@ -57,16 +57,7 @@ func fitLog(o FitOptions, backbone string, s *stopwatch, r head.Result) trainlog
 	return l
 }
 
-// saveWithLog writes the MODEL and its log. A kill in between may leave a MODEL
-// without a log, never one with the log of the MODEL that it replaced.
+// saveWithLog writes the MODEL and its log, in the place of those before.
 func saveWithLog(dir string, m modeldir.Model, p modeldir.Params, l trainlog.Log) error {
-	if modeldir.Is(dir) {
-		if err := trainlog.Remove(dir); err != nil {
-			return fail.Wrap(fail.KindOf(err), err, "", "replace the model %s", dir)
-		}
-	}
-	if err := modeldir.Save(dir, m, p); err != nil {
-		return err
-	}
-	return fail.Wrap(fail.Other, trainlog.Write(dir, l), "", "the log of the model %s", dir)
+	return modeldir.SaveWith(dir, m, p, func(r *durable.Replacement) error { return trainlog.Replace(r, dir, l) })
 }

@@ -40,7 +40,7 @@ func judgeStore(ctx context.Context, model, features, split string, choose func(
 	if err != nil {
 		return Judged{}, err
 	}
-	s, err := store.Open(features)
+	s, err := store.Open(ctx, features, progress.Discard)
 	if err != nil {
 		return Judged{}, err
 	}

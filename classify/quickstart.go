@@ -5,15 +5,14 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
-	"errors"
-	"io/fs"
-	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
 	"fx/extract"
 	"fx/head"
 	"fx/internal/dataset"
+	"fx/internal/durable"
 	"fx/internal/fail"
 	"fx/internal/progress"
 	"fx/internal/report"
@@ -133,11 +132,8 @@ func (q *quickstart) extract(ctx context.Context) error {
 // finish makes of the features whatever is not there yet.
 func (q *quickstart) finish(ctx context.Context) (QuickstartSummary, error) {
 	s := &q.summary
-	if _, err := store.Verify(ctx, s.Files.Features, q.watch); err != nil { // nothing is trained on unread checksums
-		return *s, err
-	}
 	var err error
-	if q.features, err = store.Open(s.Files.Features); err != nil {
+	if q.features, err = store.Open(ctx, s.Files.Features, q.watch); err != nil {
 		return *s, err
 	}
 	defer func() { _ = q.features.Close() }() // only read
@@ -151,26 +147,25 @@ func (q *quickstart) finish(ctx context.Context) (QuickstartSummary, error) {
 		earlier.Data, earlier.Out, earlier.Files, earlier.Extract, earlier.Unchanged = s.Data, s.Out, s.Files, s.Extract, true
 		earlier.PhotoNotes = s.PhotoNotes
 		*s = earlier
-		return *s, s.save()
+		return *s, s.save(nil)
 	}
-	// From here on the summary and what it speaks of may not fit each other.
-	if err := os.Remove(s.Files.JSON); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return *s, fail.Wrap(fail.Usage, err, "Choose a folder that fx may write with --out.", "replace %s", s.Files.JSON)
-	}
+	// Until the end the earlier summary may not fit the MODEL: the next run sees that.
 	if err := q.fit(ctx); err != nil {
 		return *s, err
 	}
-	if err := q.picture(); err != nil {
-		return *s, err
-	}
-	exported, err := Export(ctx, Options{
-		Model: s.Files.Model, Embedder: extract.EmbedderOptions{Network: extract.NetworkOptions{Weights: q.weights}}, Force: q.options.Force,
-	}, s.Files.Classifier, true, q.watch)
-	if err != nil {
-		return *s, err
-	}
-	s.ClassifierBytes = exported.Bytes
-	return *s, s.save()
+	return *s, s.save(func(r *durable.Replacement) error {
+		if err := r.Write(filepath.Base(s.Files.Picture), q.picture); err != nil {
+			return err
+		}
+		return r.Write(filepath.Base(s.Files.Classifier), func(path string) error {
+			exported, err := Export(ctx, Options{
+				Model: s.Files.Model, Force: q.options.Force,
+				Embedder: extract.EmbedderOptions{Network: extract.NetworkOptions{Weights: q.weights}},
+			}, path, true, q.watch)
+			s.ClassifierBytes = exported.Bytes
+			return err
+		})
+	})
 }
 
 // inputs identifies all that the result depends on but the features'
@@ -207,10 +202,10 @@ func (q *quickstart) inputs() (string, error) {
 }
 
 // picture draws the confusion matrix.
-func (q *quickstart) picture() error {
+func (q *quickstart) picture(path string) error {
 	s := &q.summary
 	untrained, _ := s.notes()
-	return report.Confusion(s.Files.Picture, report.Report{
+	return report.Confusion(path, report.Report{
 		Title: "fx quickstart: " + s.Backbone, Subtitle: strings.Join(untrained, "; "),
 		Confusion: s.Judged.Confusion, Classes: q.features.Manifest.Classes, Photos: "unseen photos",
 	})

@@ -1,13 +1,17 @@
 package classify
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"fx/extract"
 	"fx/head"
+	"fx/internal/checksum"
 	"fx/internal/durable"
 	"fx/internal/fail"
 	"fx/internal/modeldir"
@@ -27,6 +31,7 @@ const maxMislabelled = 20
 type QuickstartSummary struct {
 	FormatVersion int             `json:"format_version"`
 	InputsSHA256  string          `json:"inputs_sha256"` // of all that the result depends on
+	ModelSHA256   string          `json:"model_sha256"`  // of the model.json that the rest was made with; "" in summaries of an older fx
 	Unchanged     bool            `json:"unchanged"`     // an earlier run had made all this
 	Data          string          `json:"data"`
 	Out           string          `json:"out"`
@@ -97,7 +102,10 @@ func quickstartFilesIn(out string) QuickstartFiles {
 func readQuickstart(files QuickstartFiles) (QuickstartSummary, bool) {
 	var s QuickstartSummary
 	text, err := durable.ReadFile(files.JSON)
-	if err != nil || json.Unmarshal(text, &s) != nil || s.FormatVersion != QuickstartVersion {
+	if err != nil || checksum.Verify(files.JSON, text) != nil || json.Unmarshal(text, &s) != nil || s.FormatVersion != QuickstartVersion {
+		return s, false
+	}
+	if s.ModelSHA256 != "" && s.ModelSHA256 != modelSHA256(files.Model) {
 		return s, false
 	}
 	if _, _, err := modeldir.Load(files.Model); err != nil {
@@ -110,17 +118,51 @@ func readQuickstart(files QuickstartFiles) (QuickstartSummary, bool) {
 	return s, err == nil
 }
 
-// save writes the summary in both forms, the one that speaks for all last.
-func (s QuickstartSummary) save() error {
-	var text strings.Builder
-	s.Text(&text)
-	err := durable.WriteBytes(s.Files.Text, []byte(text.String()))
+// modelSHA256 identifies the MODEL in dir, "" where there is none.
+func modelSHA256(dir string) string {
+	text, err := durable.ReadFile(modeldir.Root(dir))
+	if err != nil {
+		return ""
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
+}
+
+// save writes the summary in both forms, and in the same step what with replaces, nil
+// for nothing.
+func (s *QuickstartSummary) save(with func(*durable.Replacement) error) error {
+	r, err := durable.Replace(s.Out, quickstartJSON)
+	if errors.Is(err, durable.ErrLocked) {
+		return fail.Wrap(fail.Locked, err, "Wait until it has ended, or choose another --out.", "another fx quickstart writes %s", s.Out)
+	}
 	if err == nil {
-		s.Unchanged = false // what was made, not what this run did
-		var document []byte
-		if document, err = json.MarshalIndent(s, "", "  "); err == nil {
-			err = durable.WriteBytes(s.Files.JSON, append(document, '\n'))
+		defer r.Close()
+		err = s.replace(r, with)
+	}
+	if err != nil && fail.HintOf(err) == "" {
+		return fail.Wrap(fail.KindOf(err), err, "Choose a folder that fx may write with --out.", "write the summary in %s", s.Out)
+	}
+	return err
+}
+
+func (s *QuickstartSummary) replace(r *durable.Replacement, with func(*durable.Replacement) error) error {
+	if with != nil {
+		if err := with(r); err != nil {
+			return err
 		}
 	}
-	return fail.Wrap(fail.KindOf(err), err, "Choose a folder that fx may write with --out.", "write the summary in %s", s.Out)
+	var text strings.Builder
+	s.Text(&text)
+	err := r.Write(filepath.Base(s.Files.Text), func(path string) error { return durable.WriteBytes(path, []byte(text.String())) })
+	if err != nil {
+		return err
+	}
+	made := *s
+	made.Unchanged = false // what was made, not what this run did
+	made.ModelSHA256 = modelSHA256(s.Files.Model)
+	document, err := checksum.Marshal(made)
+	if err != nil {
+		return err
+	}
+	return r.Commit(document)
 }

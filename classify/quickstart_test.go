@@ -78,7 +78,7 @@ func fitted(t *testing.T, features string, splits dataset.Splits) (*quickstart, 
 	q.summary.Files = quickstartFilesIn(t.TempDir())
 	q.summary.Files.Features = features
 	var err error
-	if q.features, err = store.Open(features); err != nil {
+	if q.features, err = store.Open(t.Context(), features, progress.Discard); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = q.features.Close() })

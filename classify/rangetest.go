@@ -24,7 +24,7 @@ func RangeTest(ctx context.Context, o FitOptions, test rangetest.Options, watch 
 	if err := test.Check(); err != nil {
 		return RangeTestResult{}, err
 	}
-	features, err := openVerified(ctx, o.Features, watch)
+	features, err := openLabelled(ctx, o.Features, watch)
 	if err != nil {
 		return RangeTestResult{}, err
 	}

@@ -84,7 +84,7 @@ func extractCommand(out *output) *urfave.Command {
 			&urfave.StringFlag{Name: "on-bad-image", Value: "skip", Usage: "skip or fail"},
 			&urfave.StringFlag{Name: "shard", Usage: "i/n: compute only this part, 0 ≤ i < n; auto or auto/n reads the array task of Slurm or Kubernetes"},
 			&urfave.DurationFlag{Name: "wait", Usage: "wait this long for a store that another process holds"},
-			&urfave.BoolFlag{Name: "verify-content", Usage: "hash every photo, not only those whose size or time changed"},
+			&urfave.BoolFlag{Name: "verify-content", Usage: "hash every photo and every stored row, not only the files whose size or time changed"},
 		}, flags...),
 		Action: func(c *urfave.Context) error {
 			if err := noArguments(c); err != nil {
@@ -113,6 +113,9 @@ func printExtract(w io.Writer, s extract.Summary) {
 	printLeftOut(w, "", s.Rejected, s.Skipped)
 	fmt.Fprintf(w, "%d photos: %d rows computed, %d cached, %d photos rejected, %d files skipped\n",
 		s.Images, s.Computed, s.Cached, len(s.Rejected), len(s.Skipped))
+	if s.Damaged > 0 {
+		fmt.Fprintf(w, "%d damaged rows computed anew\n", s.Damaged)
+	}
 	if s.Computed > 0 {
 		fmt.Fprintf(w, "%.1f s, %.0f images/s on %s; decoder: %s\n", s.Seconds, s.ImagesPerSecond, s.Provider, s.Decoder)
 	}

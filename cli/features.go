@@ -29,12 +29,10 @@ func featuresInfoCommand(out *output) *urfave.Command {
 			if err != nil {
 				return err
 			}
-			s, err := store.Open(dir)
+			info, err := store.ReadInfo(dir)
 			if err != nil {
 				return err
 			}
-			defer func() { _ = s.Close() }() // only read
-			info := s.Info()
 			return out.result(info, func(w io.Writer) { printInfo(w, dir, info) })
 		},
 	}
@@ -114,7 +112,7 @@ func featuresExportCommand(out *output) *urfave.Command {
 			if err != nil {
 				return err
 			}
-			s, err := store.Open(dir)
+			s, err := store.Open(c.Context, dir, out.progress())
 			if err != nil {
 				return err
 			}
@@ -125,9 +123,6 @@ func featuresExportCommand(out *output) *urfave.Command {
 			}
 			if lacking := s.Incomplete(); lacking != "" {
 				out.progress().Note("the store may lack rows: " + lacking)
-			}
-			if _, err := store.Verify(c.Context, dir, out.progress()); err != nil {
-				return err
 			}
 			written, err := s.Export(c.Context, exportFormat(c), c.String("out"), options)
 			if err != nil {

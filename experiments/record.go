@@ -2,11 +2,14 @@ package experiments
 
 import (
 	"errors"
+	"fmt"
 	"path/filepath"
 
 	"fx/finetune"
 	"fx/internal/experimentdir"
+	"fx/internal/fail"
 	"fx/internal/modeldir"
+	"fx/internal/progress"
 )
 
 // remember takes what an earlier record knows, its folders relative as the file has them.
@@ -36,8 +39,9 @@ func (m *matrix) remember(earlier experimentdir.Experiment) error {
 }
 
 // look finds out how far each run is, and returns the indexes of those to do
-// among the selected ones, and how many are selected.
-func (m *matrix) look() (todo []int, selected int) {
+// among the selected ones, and how many are selected. It tells of MODELs that are
+// damaged, which are made again.
+func (m *matrix) look(report progress.Reporter) (todo []int, selected int) {
 	for i := range m.record.Runs {
 		run := &m.record.Runs[i]
 		if run.Dir == "" { // not selected, and never was
@@ -48,6 +52,8 @@ func (m *matrix) look() (todo []int, selected int) {
 			m.finish(i, model)
 		case finetune.Begun(m.dir(i)):
 			run.Status = experimentdir.Started
+		case fail.KindOf(err) == fail.Model && run.Mode == modeldir.FeatureExtraction:
+			report.Note(fmt.Sprintf("%s is trained again: %v", run.Name, err))
 		}
 		if m.runs[i].selected {
 			selected++

@@ -55,7 +55,7 @@ func Run(ctx context.Context, file *File, o Options, report progress.Reporter) (
 	if err := m.tidy(); err != nil {
 		return m.record, fail.Wrap(fail.KindOf(err), err, "", "experiment %s", out)
 	}
-	todo, selected := m.look()
+	todo, selected := m.look(report)
 	if err := m.save(); err != nil {
 		return m.record, err
 	}

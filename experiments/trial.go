@@ -50,7 +50,7 @@ func Foresee(ctx context.Context, file *File, o Options, report progress.Reporte
 	if err != nil {
 		return Plan{}, err
 	}
-	todo, _ := m.look()
+	todo, _ := m.look(report)
 	estimates, err := m.estimate(ctx, todo, report)
 	if err != nil {
 		return Plan{}, err

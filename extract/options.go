@@ -30,7 +30,7 @@ type Options struct {
 
 	Shard         string        // "i/n", "auto", "auto/n", or "" for all photos
 	Wait          time.Duration // for a store that another process holds
-	VerifyContent bool          // hash every photo, not only those whose size or time changed
+	VerifyContent bool          // hash every photo and every stored row, not only the files whose size or time changed
 	RowsPerShard  int           // of the store's files; 0 for store's choice
 
 	Inputs    []lockfile.Input // besides the weights, such as photos that fx fetched: for the store's lock.json and Embedder.Network.Lock
@@ -49,6 +49,7 @@ type Summary struct {
 	Computed        int        `json:"computed"` // embeddings computed by this run
 	Cached          int        `json:"cached"`   // embeddings that the store had
 	Dropped         int        `json:"dropped"`  // rows of photos or views that are gone or changed
+	Damaged         int        `json:"damaged"`  // rows that the store had in damaged files: those of photos that are still there are among Computed
 	Rejected        []BadPhoto `json:"rejected"` // photos that can't be used
 	Skipped         []BadPhoto `json:"skipped"`  // files that are no photos
 	Seconds         float64    `json:"seconds"`  // of the whole run

@@ -84,7 +84,7 @@ func TestFloat16OnPhotos(t *testing.T) {
 		if _, err := Run(t.Context(), o, progress.Discard); err != nil {
 			t.Fatal(err)
 		}
-		s, err := store.Open(o.Store)
+		s, err := store.Open(t.Context(), o.Store, progress.Discard)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -155,7 +155,10 @@ func (r *run) open(ctx context.Context, shard store.Shard) error {
 		r.manifest.Made = stored.Made
 	}
 	r.writer, err = store.OpenForWriting(ctx, r.options.Store, r.manifest,
-		store.WriteOptions{Shard: shard, Wait: r.options.Wait, Progress: r.report, RowsPerShard: r.options.RowsPerShard, Force: r.options.Force})
+		store.WriteOptions{
+			Shard: shard, Wait: r.options.Wait, Progress: r.report, RowsPerShard: r.options.RowsPerShard,
+			Force: r.options.Force, VerifyContent: r.options.VerifyContent,
+		})
 	if err != nil {
 		return err
 	}
@@ -353,7 +356,7 @@ func (r *run) rejectItem(item dataset.Item, reason string) error {
 func (r *run) summary() Summary {
 	n := r.embedder.Network
 	s := Summary{
-		Images: r.plan.Photos + r.refused, Computed: r.computed, Cached: r.plan.CachedRows,
+		Images: r.plan.Photos + r.refused, Computed: r.computed, Cached: r.plan.CachedRows, Damaged: r.plan.DamagedRows,
 		Rejected: r.rejected, Skipped: []BadPhoto{},
 		Seconds: time.Since(r.start).Seconds(), LoadSeconds: r.loaded.Seconds(),
 		FeatureShape: n.Backbone.FeatureShape, Provider: r.manifest.Provider, Decoder: r.decoder.Name(),

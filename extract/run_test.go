@@ -108,7 +108,7 @@ func mustRun(t *testing.T, o Options, computed, cached, rejected int) Summary {
 // content is every row of a store by path and view.
 func content(t *testing.T, dir string) map[string]string {
 	t.Helper()
-	s, err := store.Open(dir)
+	s, err := store.Open(t.Context(), dir, progress.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,7 +179,7 @@ func TestOneSplitAlone(t *testing.T) {
 	o := options(data, out)
 	o.Splits = []string{"val"}
 	mustRun(t, o, 2, 0, 0)
-	s, err := store.Open(out)
+	s, err := store.Open(t.Context(), out, progress.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}

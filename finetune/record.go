@@ -15,6 +15,7 @@ import (
 
 	"fx/extract"
 	"fx/finetune/artifacts"
+	"fx/internal/checksum"
 	"fx/internal/durable"
 	"fx/internal/fail"
 	"fx/internal/ort"
@@ -208,6 +209,9 @@ func readRecord(dir string) (rec record, found bool, err error) {
 	if rec.FormatVersion != recordVersion {
 		return rec, false, fail.New(fail.Model, "Use the fx that wrote it.", "%s has format version %d; this fx reads version %d", path, rec.FormatVersion, recordVersion)
 	}
+	if err := checksum.Verify(path, text); err != nil {
+		return rec, false, fail.Wrap(fail.Model, err, checksum.Hint, "")
+	}
 	return rec, true, nil
 }
 
@@ -258,9 +262,9 @@ func (r *run) unchanged(earlier record) error {
 
 // write writes run.json, and the epochs where people look.
 func (r *run) write(epochs []Epoch) error {
-	text, err := json.MarshalIndent(r.record, "", "  ")
+	text, err := checksum.Marshal(r.record)
 	if err == nil {
-		err = durable.WriteBytes(filepath.Join(r.options.Out, recordName), append(text, '\n'))
+		err = durable.WriteBytes(filepath.Join(r.options.Out, recordName), text)
 	}
 	if err == nil {
 		err = trainlog.Write(r.options.Out, r.log(epochs))

@@ -26,7 +26,7 @@ const (
 const featuresFolder = "report-features"
 
 // judge fills r.shown.Judged, or says in r.shown.Missing why it can't. Only an
-// interrupt is an error.
+// interrupt and damaged features are errors.
 func (r *run) judge(ctx context.Context, o Options, album *album, watch progress.Reporter) error {
 	features, err := r.features(ctx, o, watch)
 	if err == nil {
@@ -34,6 +34,9 @@ func (r *run) judge(ctx context.Context, o Options, album *album, watch progress
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()
+	}
+	if fail.KindOf(err) == fail.Store {
+		return fail.Wrap(fail.Store, err, "", "the features of the run %s", r.name)
 	}
 	if err != nil {
 		r.shown.Missing = err.Error()

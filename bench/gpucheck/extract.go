@@ -130,12 +130,12 @@ type distance struct{ mean, worst float64 }
 
 // compare reads two stores of the same photos.
 func compare(path, reference string) (distance, error) {
-	a, err := store.Open(path)
+	a, err := store.Open(context.Background(), path, progress.Discard)
 	if err != nil {
 		return distance{}, err
 	}
 	defer func() { _ = a.Close() }() // only read
-	b, err := store.Open(reference)
+	b, err := store.Open(context.Background(), reference, progress.Discard)
 	if err != nil {
 		return distance{}, err
 	}

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"fx/extract"
+	"fx/internal/progress"
 	"fx/internal/relative"
 	"fx/internal/store"
 )
@@ -270,7 +271,7 @@ func (s *speeds) drop(c combination, why string) {
 
 // besideFile compares a store with features in a file, float32 in the order of the photos.
 func besideFile(path, file string, photos photoSet) (distance, error) {
-	st, err := store.Open(path)
+	st, err := store.Open(context.Background(), path, progress.Discard)
 	if err != nil {
 		return distance{}, err
 	}

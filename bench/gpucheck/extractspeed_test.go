@@ -156,7 +156,7 @@ func features(t *testing.T, data string) (all []float32) {
 	}, progress.Discard); err != nil {
 		t.Fatal(err)
 	}
-	s, err := store.Open(to)
+	s, err := store.Open(t.Context(), to, progress.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,6 +7,7 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 
 	"fx/classify"
+	"fx/internal/fail"
 	"fx/internal/modeldir"
 	"fx/internal/store"
 )
@@ -78,15 +79,18 @@ type photo struct {
 }
 
 // verdicts asks a MODEL of fit-head about its val photos, by the store that it was
-// trained on. nil where that can't be done: a store that is gone is no fault. err is
-// ctx's.
+// trained on. nil where that can't be done: a store that is gone, or another one by
+// now, is no fault. A damaged one is.
 func verdicts(ctx context.Context, dir string, m modeldir.Model) (map[photo]bool, error) {
 	if m.Features == "" {
 		return nil, nil
 	}
 	judged, err := classify.JudgeStore(ctx, dir, m.Features, nil)
+	if fail.KindOf(err) == fail.Usage {
+		return nil, nil
+	}
 	if err != nil {
-		return nil, ctx.Err()
+		return nil, err
 	}
 	byPhoto, right := map[photo]bool{}, 0
 	all := judged.Predictions

@@ -4,10 +4,10 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
-	"os"
 	"path/filepath"
 
 	"fx/backbones"
+	"fx/internal/checksum"
 	"fx/internal/durable"
 	"fx/internal/fail"
 	"fx/internal/weights"
@@ -46,9 +46,10 @@ type Checkpoint struct {
 
 // stateJSON is the content of state.json.
 type stateJSON struct {
-	FormatVersion int             `json:"format_version"`
-	Network       string          `json:"network"`
-	Caller        json.RawMessage `json:"training,omitempty"`
+	FormatVersion int               `json:"format_version"`
+	Network       string            `json:"network"`
+	Files         map[string]string `json:"files_sha256"` // name → SHA-256; nil in checkpoints of an older fx
+	Caller        json.RawMessage   `json:"training,omitempty"`
 }
 
 // Pack makes a checkpoint of the values of slots, by slot name, after so many
@@ -131,18 +132,22 @@ func equalShape(shape []int, want []int64) bool {
 // WriteCheckpoint replaces the folder dir by the checkpoint, as durable.WriteDir
 // does: a kill at any moment leaves the old one or the new one, whole.
 func WriteCheckpoint(dir string, c *Checkpoint) error {
-	text, err := json.MarshalIndent(stateJSON{checkpointVersion, c.Network, c.Caller}, "", "  ")
-	if err == nil {
-		err = durable.WriteDir(dir, func(fresh string) error {
-			if err := weights.WriteSafetensors(filepath.Join(fresh, ModelFile), c.Model); err != nil {
+	err := durable.WriteDir(dir, func(fresh string) (err error) {
+		state := stateJSON{FormatVersion: checkpointVersion, Network: c.Network, Files: map[string]string{}, Caller: c.Caller}
+		for _, f := range []struct {
+			name    string
+			tensors *weights.StateDict
+		}{{ModelFile, c.Model}, {trainingFile, c.Training}} {
+			if state.Files[f.name], err = weights.WriteSafetensorsSum(filepath.Join(fresh, f.name), f.tensors); err != nil {
 				return err
 			}
-			if err := weights.WriteSafetensors(filepath.Join(fresh, trainingFile), c.Training); err != nil {
-				return err
-			}
-			return durable.WriteBytes(filepath.Join(fresh, stateFile), append(text, '\n'))
-		})
-	}
+		}
+		text, err := checksum.Marshal(state)
+		if err != nil {
+			return err
+		}
+		return durable.WriteBytes(filepath.Join(fresh, stateFile), text)
+	})
 	return fail.Wrap(fail.KindOf(err), err, "Make room or choose another --out; what was there before stays.", "save the checkpoint %s", dir)
 }
 
@@ -151,7 +156,7 @@ func WriteCheckpoint(dir string, c *Checkpoint) error {
 // there is none, fail.Model where it is damaged or of another version.
 func ReadCheckpoint(dir string) (*Checkpoint, error) {
 	path := filepath.Join(dir, stateFile)
-	text, err := os.ReadFile(path)
+	text, err := durable.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fail.New(fail.Usage, "Give the folder of a checkpoint.", "there is no checkpoint %s", dir)
 	} else if err != nil {
@@ -166,13 +171,20 @@ func ReadCheckpoint(dir string) (*Checkpoint, error) {
 		return nil, fail.New(fail.Model, "Go on with the fx that wrote it, or start the training again in another folder.",
 			"%s has format version %d; this fx reads version %d", path, state.FormatVersion, checkpointVersion)
 	}
+	if err := checksum.Verify(path, text); err != nil {
+		return nil, fail.Wrap(fail.Model, err, checksum.Hint, "")
+	}
 	c := &Checkpoint{Network: state.Network, Caller: state.Caller}
 	for _, f := range []struct {
 		name string
 		to   **weights.StateDict
 	}{{ModelFile, &c.Model}, {trainingFile, &c.Training}} {
-		if *f.to, _, err = weights.Read(filepath.Join(dir, f.name)); err != nil {
+		var info weights.Info
+		if *f.to, info, err = weights.Read(filepath.Join(dir, f.name)); err != nil {
 			return nil, fail.Wrap(fail.Model, err, lost, "the checkpoint %s", dir)
+		}
+		if state.Files != nil && state.Files[f.name] != info.SHA256 {
+			return nil, fail.New(fail.Model, lost, "%s is not the file that %s was written with: it changed or belongs to another checkpoint", info.Path, stateFile)
 		}
 	}
 	return c, nil

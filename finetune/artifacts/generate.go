@@ -2,10 +2,15 @@ package artifacts
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
+	"errors"
+	"io"
 	"os"
 	"path/filepath"
 
+	"fx/internal/checksum"
 	"fx/internal/durable"
 	"fx/internal/fail"
 	"fx/internal/onnx"
@@ -34,6 +39,10 @@ type Info struct {
 	Parameters    []Parameter     `json:"parameters"`
 	Trained       []string        `json:"trained"` // names of the parameters that learn
 	Notes         []string        `json:"notes,omitempty"`
+
+	// Files has the SHA-256 of each of the folder's graphs, and of its checkpoint's
+	// state.json; nil in artifacts of an older fx.
+	Files map[string]string `json:"files_sha256,omitempty"`
 }
 
 // formatVersion is the version of the folder. Version 1 had checkpoints of their own form.
@@ -47,7 +56,7 @@ type Set struct {
 }
 
 // Generate writes the artifacts of n into the folder dir, which it makes where
-// it is not there.
+// it is not there. Earlier artifacts there are replaced in one step, other files stay.
 func Generate(ctx context.Context, dir string, n *Network, o Options) (Info, error) {
 	resolved, err := o.resolved()
 	if err != nil {
@@ -59,11 +68,18 @@ func Generate(ctx context.Context, dir string, n *Network, o Options) (Info, err
 	}
 	info := Info{
 		FormatVersion: formatVersion, Network: n.Name, Classes: n.Classes, Preprocess: n.Preprocess,
-		Options: resolved, Parameters: n.Parameters, Trained: trained, Notes: n.Notes,
+		Options: resolved, Parameters: n.Parameters, Trained: trained, Notes: n.Notes, Files: map[string]string{},
 	}
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return info, fail.Wrap(fail.Usage, err, "Choose another --out.", "make folder %s", dir)
 	}
+	r, err := durable.Replace(dir, InfoFile)
+	if errors.Is(err, durable.ErrLocked) {
+		return info, fail.Wrap(fail.Locked, err, "Wait until it has ended, or choose another --out.", "artifacts are being written to %s", dir)
+	} else if err != nil {
+		return info, fail.Wrap(fail.KindOf(err), err, "Choose another --out.", "artifacts in %s", dir)
+	}
+	defer r.Close()
 	state := weights.NewStateDict()
 	var slots []Slot
 	for _, part := range []struct {
@@ -77,7 +93,10 @@ func Generate(ctx context.Context, dir string, n *Network, o Options) (Info, err
 		if err != nil {
 			return info, err
 		}
-		if err := onnx.Save(filepath.Join(dir, part.file), graph.Model); err != nil {
+		if err := r.Write(part.file, func(path string) error { return onnx.Save(path, graph.Model) }); err != nil {
+			return info, err
+		}
+		if info.Files[part.file], err = fileSHA256(r.Path(part.file)); err != nil {
 			return info, err
 		}
 		initial, err := n.Initial(graph)
@@ -92,41 +111,88 @@ func Generate(ctx context.Context, dir string, n *Network, o Options) (Info, err
 			}
 		}
 	}
-	if err := WriteCheckpoint(filepath.Join(dir, CheckpointDir), n.Pack(slots, state, 0, false)); err != nil {
+	initial := n.Pack(slots, state, 0, false)
+	if err := r.Write(CheckpointDir, func(path string) error { return WriteCheckpoint(path, initial) }); err != nil {
 		return info, err
 	}
-	text, err := json.MarshalIndent(info, "", "  ")
+	if info.Files[checkpointRoot], err = fileSHA256(filepath.Join(r.Path(CheckpointDir), stateFile)); err != nil {
+		return info, err
+	}
+	text, err := checksum.Marshal(info)
+	if err == nil {
+		err = r.Commit(text)
+	}
+	return info, fail.Wrap(fail.KindOf(err), err, "", "write the artifacts in %s", dir)
+}
+
+// checkpointRoot is the file of the checkpoint that has the SHA-256 of the others.
+const checkpointRoot = CheckpointDir + "/" + stateFile
+
+func fileSHA256(path string) (string, error) {
+	f, err := os.Open(path)
 	if err != nil {
-		return info, err
+		return "", err
 	}
-	err = durable.WriteBytes(filepath.Join(dir, InfoFile), append(text, '\n'))
-	return info, fail.Wrap(fail.Other, err, "", "write %s in %s", InfoFile, dir)
+	defer func() { _ = f.Close() }() // only read
+	h := sha256.New()
+	_, err = io.Copy(h, f)
+	return hex.EncodeToString(h.Sum(nil)), err
 }
 
 // Read reads back what Generate wrote. Errors are of kind fail.Model, or
 // fail.Usage where dir is no such folder.
-func Read(dir string) (*Set, error) {
-	s := &Set{}
-	path := filepath.Join(dir, InfoFile)
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fail.Wrap(fail.Usage, err, "`fx artifacts generate` makes such a folder.", "no artifacts in %s", dir)
+func Read(dir string) (s *Set, err error) {
+	decoding := false
+	err = durable.ReadTogether(dir, InfoFile, func(text []byte, path func(string) string) (err error) {
+		decoding = true
+		s, err = read(filepath.Join(dir, InfoFile), text, path)
+		return err
+	})
+	if err != nil && !decoding {
+		err = fail.Wrap(fail.Usage, err, "`fx artifacts generate` makes such a folder.", "no artifacts in %s", dir)
 	}
+	return s, err
+}
+
+// read reads the artifacts whose artifacts.json is text.
+func read(root string, text []byte, path func(string) string) (s *Set, err error) {
+	const again = "Generate the artifacts again."
+	s = &Set{}
 	if err := json.Unmarshal(text, &s.Info); err != nil {
-		return nil, fail.Wrap(fail.Model, err, "Generate the artifacts again.", "%s", path)
+		return nil, fail.Wrap(fail.Model, err, again, "%s", root)
 	}
 	if s.FormatVersion != formatVersion {
-		return nil, fail.New(fail.Model, "Generate the artifacts again with this fx.", "%s has format version %d, and this fx knows %d", path, s.FormatVersion, formatVersion)
+		return nil, fail.New(fail.Model, "Generate the artifacts again with this fx.", "%s has format version %d, and this fx knows %d", root, s.FormatVersion, formatVersion)
+	}
+	if err := checksum.Verify(root, text); err != nil {
+		return nil, fail.Wrap(fail.Model, err, checksum.Hint, "")
+	}
+	compare := func(name, file string) error {
+		if s.Files == nil {
+			return nil
+		}
+		sum, err := fileSHA256(file)
+		if err == nil && sum != s.Files[name] {
+			err = fail.New(fail.Model, again, "%s is not the file that %s was written with", file, InfoFile)
+		}
+		return fail.Wrap(fail.Model, err, again, "artifacts")
 	}
 	for _, part := range []struct {
 		file string
 		to   **Graph
 	}{{StepFile, &s.Step}, {TrainingFile, &s.Training}, {OptimizerFile, &s.Optimizer}, {EvalFile, &s.Eval}} {
-		if *part.to, err = ReadGraph(filepath.Join(dir, part.file)); err != nil {
+		if err := compare(part.file, path(part.file)); err != nil {
+			return nil, err
+		}
+		if *part.to, err = ReadGraph(path(part.file)); err != nil {
 			return nil, err
 		}
 	}
-	s.Checkpoint, err = ReadCheckpoint(filepath.Join(dir, CheckpointDir))
+	checkpoint := path(CheckpointDir)
+	if err := compare(checkpointRoot, filepath.Join(checkpoint, stateFile)); err != nil {
+		return nil, err
+	}
+	s.Checkpoint, err = ReadCheckpoint(checkpoint)
 	return s, err
 }
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"fx/internal/checksum"
 	"fx/internal/durable"
 	"fx/internal/fail"
 )
@@ -125,12 +126,12 @@ func Is(dir string) bool {
 // Save writes dir's experiment.json, whole or not at all.
 func Save(dir string, e Experiment) error {
 	e.FormatVersion = FormatVersion
-	text, err := json.MarshalIndent(e, "", "  ")
+	text, err := checksum.Marshal(e)
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", FileName, err)
 	}
 	path := filepath.Join(dir, FileName)
-	if err := durable.WriteBytes(path, append(text, '\n')); err != nil {
+	if err := durable.WriteBytes(path, text); err != nil {
 		return fail.Wrap(fail.KindOf(err), err, "", "write %s", path)
 	}
 	return nil
@@ -157,6 +158,9 @@ func Load(dir string) (Experiment, error) {
 	}
 	if e.FormatVersion != FormatVersion {
 		return e, fail.New(fail.Model, "Use the fx that wrote it, or another --out.", "%s has format version %d; this fx reads version %d", path, e.FormatVersion, FormatVersion)
+	}
+	if err := checksum.Verify(path, text); err != nil {
+		return e, fail.Wrap(fail.Model, err, checksum.Hint, "")
 	}
 	if err := json.Unmarshal(text, &e); err != nil {
 		return e, fail.Wrap(fail.Model, err, again, "%s is damaged", path)

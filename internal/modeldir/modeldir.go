@@ -10,6 +10,7 @@ import (
 	"strings"
 	"syscall"
 
+	"fx/internal/checksum"
 	"fx/internal/durable"
 	"fx/internal/fail"
 	"fx/internal/preprocess"
@@ -112,16 +113,25 @@ type Params struct {
 	Weight, Bias []float32
 }
 
+// Root is the path of the model.json of the MODEL in dir: whatever the MODEL holds is
+// named there by its hash.
+func Root(dir string) string { return filepath.Join(dir, modelFile) }
+
 // Is tells whether dir is the folder of a MODEL.
 func Is(dir string) bool {
 	_, err := os.Stat(filepath.Join(dir, modelFile))
 	return err == nil
 }
 
-// Save writes the MODEL folder dir. An earlier MODEL there is replaced file by
-// file, model.json last: a kill in between leaves a folder that Load refuses or
-// one of the two models, never a mixture that goes unnoticed.
-func Save(dir string, m Model, p Params) error {
+// Save writes the MODEL folder dir. An earlier MODEL there is replaced in one
+// step: an error or a kill at any moment leaves one of the two, whole, and no
+// reader sees a mixture. Other files of the folder stay. Errors: fail.Usage
+// where dir can't be a MODEL, fail.Locked where another process writes it.
+func Save(dir string, m Model, p Params) error { return SaveWith(dir, m, p, nil) }
+
+// SaveWith is Save where more files belong to the MODEL, such as its log: with
+// replaces them in the same step.
+func SaveWith(dir string, m Model, p Params, with func(*durable.Replacement) error) error {
 	m.FormatVersion = FormatVersion
 	if _, err := os.Stat(filepath.Join(dir, "manifest.json")); err == nil {
 		return fail.New(fail.Usage, "Name another folder with --out.", "%s is an embedding store, not a place for a model", dir)
@@ -129,33 +139,43 @@ func Save(dir string, m Model, p Params) error {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return fail.Wrap(fail.Usage, err, "Choose a folder that fx may write with --out.", "model folder %s", dir)
 	}
-	path := filepath.Join(dir, modelFile)
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return fail.Wrap(fail.Other, err, "", "replace %s", path)
+	r, err := durable.Replace(dir, modelFile)
+	switch {
+	case errors.Is(err, durable.ErrLocked):
+		return fail.Wrap(fail.Locked, err, "Wait until it has ended, or choose another --out.", "the model %s is being written", dir)
+	case err != nil:
+		return fail.Wrap(fail.KindOf(err), err, "Choose a folder that fx may write with --out, on a disk that has locks.", "model folder %s", dir)
 	}
-	if err := durable.SyncDir(dir); err != nil {
-		return fail.Wrap(fail.Other, err, "", "model folder %s", dir)
+	defer r.Close()
+	if err := m.replace(r, p, with); err != nil {
+		return fail.Wrap(fail.KindOf(err), err, "", "write the model %s", dir)
 	}
+	return nil
+}
+
+// replace puts the MODEL in the place of the one before.
+func (m Model) replace(r *durable.Replacement, p Params, with func(*durable.Replacement) error) error {
 	sd := weights.NewStateDict()
 	sd.Set(m.Head.WeightName, weights.FromFloat32(m.weightShape(), p.Weight))
 	sd.Set(m.Head.BiasName, weights.FromFloat32([]int{len(m.Classes)}, p.Bias))
-	head := filepath.Join(dir, headFile)
-	if err := weights.WriteSafetensors(head, sd); err != nil {
-		return fail.Wrap(fail.Other, err, "", "write %s", head)
+	if err := r.Write(headFile, func(path string) error { return weights.WriteSafetensors(path, sd) }); err != nil {
+		return err
 	}
-	_, info, err := weights.Read(head)
+	_, info, err := weights.Read(r.Path(headFile))
 	if err != nil {
-		return fail.Wrap(fail.Other, err, "", "read back %s", head)
+		return err
 	}
 	m.HeadSHA256 = info.SHA256
-	text, err := json.MarshalIndent(m, "", "  ")
+	if with != nil {
+		if err := with(r); err != nil {
+			return err
+		}
+	}
+	text, err := checksum.Marshal(m)
 	if err != nil {
-		return fmt.Errorf("encode %s: %w", path, err)
+		return err
 	}
-	if err := durable.WriteBytes(path, append(text, '\n')); err != nil {
-		return fail.Wrap(fail.Other, err, "", "write %s", path)
-	}
-	return nil
+	return r.Commit(text)
 }
 
 // weightShape is torchvision's: [classes, features] of a linear layer,
@@ -175,43 +195,63 @@ const retrain = "Train it again with `fx fit-head` or `fx finetune`."
 // fail.Usage where dir is no MODEL at all.
 func Load(dir string) (Model, Params, error) {
 	var m Model
-	path := filepath.Join(dir, modelFile)
-	text, err := durable.ReadFile(path) // a pipe in its place must not block
-	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrInvalid) || errors.Is(err, syscall.ENOTDIR) {
-		hint := "A model is a folder that `fx fit-head`, `fx finetune` or `fx quickstart` wrote."
-		for _, inside := range []string{filepath.Join(dir, "model"), filepath.Join(filepath.Dir(dir), "model")} { // as of quickstart and demo
-			if Is(inside) {
-				hint = fmt.Sprintf("Did you mean %s?", inside)
-				break
-			}
+	var p Params
+	decoding := false
+	err := durable.ReadTogether(dir, modelFile, func(text []byte, path func(string) string) (err error) {
+		decoding = true
+		if m, err = decode(filepath.Join(dir, modelFile), text); err == nil {
+			p, err = m.loadHead(path(headFile))
 		}
-		return m, Params{}, fail.New(fail.Usage, hint, "%s is no model: it has no %s", dir, modelFile)
-	} else if err != nil {
-		return m, Params{}, fail.Wrap(fail.Usage, err, "A model is a folder that `fx fit-head` or `fx finetune` wrote.", "model %s", dir)
-	}
-	var version struct {
-		FormatVersion int `json:"format_version"`
-	}
-	if err := json.Unmarshal(text, &version); err != nil {
-		return m, Params{}, fail.Wrap(fail.Model, err, retrain, "%s is damaged", path)
-	}
-	if version.FormatVersion != FormatVersion {
-		return m, Params{}, fail.New(fail.Model, "Use the fx that wrote it, or train it again with this one.",
-			"%s has format version %d; this fx reads version %d", path, version.FormatVersion, FormatVersion)
-	}
-	if err := json.Unmarshal(text, &m); err != nil {
-		return m, Params{}, fail.Wrap(fail.Model, err, retrain, "%s is damaged", path)
-	}
-	if err := m.check(); err != nil {
-		return m, Params{}, fail.Wrap(fail.Model, err, retrain, "%s is damaged", path)
+		return err
+	})
+	if err != nil && !decoding {
+		err = noModel(dir, err)
 	}
 	for _, path := range []*string{&m.Backbone.File, &m.Backbone.Weights} {
 		if p := *path; p != "" && !filepath.IsAbs(p) && !strings.HasPrefix(p, "seed:") {
 			*path = filepath.Join(dir, filepath.FromSlash(p)) // a trained backbone moves with its model
 		}
 	}
-	p, err := m.loadHead(filepath.Join(dir, headFile))
 	return m, p, err
+}
+
+// noModel says why the model.json of dir can't be read.
+func noModel(dir string, err error) error {
+	hint := "A model is a folder that `fx fit-head`, `fx finetune` or `fx quickstart` wrote."
+	if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrInvalid) && !errors.Is(err, syscall.ENOTDIR) {
+		return fail.Wrap(fail.Usage, err, hint, "model %s", dir)
+	}
+	for _, inside := range []string{filepath.Join(dir, "model"), filepath.Join(filepath.Dir(dir), "model")} { // as of quickstart and demo
+		if Is(inside) {
+			hint = fmt.Sprintf("Did you mean %s?", inside)
+			break
+		}
+	}
+	return fail.New(fail.Usage, hint, "%s is no model: it has no %s", dir, modelFile)
+}
+
+// decode returns the content of the model.json at path.
+func decode(path string, text []byte) (m Model, err error) {
+	var version struct {
+		FormatVersion int `json:"format_version"`
+	}
+	if err := json.Unmarshal(text, &version); err != nil {
+		return m, fail.Wrap(fail.Model, err, retrain, "%s is damaged", path)
+	}
+	if version.FormatVersion != FormatVersion {
+		return m, fail.New(fail.Model, "Use the fx that wrote it, or train it again with this one.",
+			"%s has format version %d; this fx reads version %d", path, version.FormatVersion, FormatVersion)
+	}
+	if err := checksum.Verify(path, text); err != nil {
+		return m, fail.Wrap(fail.Model, err, checksum.Hint, "")
+	}
+	if err := json.Unmarshal(text, &m); err != nil {
+		return m, fail.Wrap(fail.Model, err, retrain, "%s is damaged", path)
+	}
+	if err := m.check(); err != nil {
+		return m, fail.Wrap(fail.Model, err, retrain, "%s is damaged", path)
+	}
+	return m, nil
 }
 
 func (m Model) check() error {

@@ -1,6 +1,7 @@
 package modeldir_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"fx/internal/checksum"
 	"fx/internal/fail"
 	"fx/internal/modeldir"
 	"fx/internal/preprocess"
@@ -70,6 +72,7 @@ func TestLoadRefuses(t *testing.T) {
 				return err
 			}
 			change(m)
+			delete(m, checksum.Field) // of an older fx
 			if text, err = json.Marshal(m); err != nil {
 				return err
 			}
@@ -92,6 +95,14 @@ func TestLoadRefuses(t *testing.T) {
 			}
 			return os.Rename(filepath.Join(other, "head.safetensors"), filepath.Join(dir, "head.safetensors"))
 		}, fail.Model, "belongs to another model"},
+		"edited by hand": {func(dir string) error {
+			path := filepath.Join(dir, "model.json")
+			text, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			return os.WriteFile(path, bytes.Replace(text, []byte(`"bees"`), []byte(`"wasps"`), 1), 0o644)
+		}, fail.Model, "model.json was changed after fx wrote it"},
 		"half a file":    {func(dir string) error { return os.Truncate(filepath.Join(dir, "model.json"), 40) }, fail.Model, "damaged"},
 		"a newer format": {edit(func(m map[string]any) { m["format_version"] = 99 }), fail.Model, "format version 99"},
 		"one class":      {edit(func(m map[string]any) { m["classes"] = []string{"ants"} }), fail.Model, "1 classes"},

@@ -43,8 +43,7 @@ var (
 		names: slices.Concat([]string{"*_model.onnx", "checkpoint"}, within("checkpoint", checkpointNames)),
 		parts: []string{"*_model.onnx"}, replaced: []string{"checkpoint"},
 	}
-	// Quickstart is what fx quickstart fills. Its summary is written last, and
-	// taken away while the rest is made anew.
+	// Quickstart is what fx quickstart fills. Its summary is written last.
 	Quickstart = &Folder{
 		what:  "what `fx quickstart` made",
 		marks: []mark{{"summary.json", []string{"format_version", "inputs_sha256", "files"}}},
@@ -77,7 +76,7 @@ var folders = []*Folder{Run, Store, Model, Experiment, Artifacts, Quickstart, De
 
 var (
 	storeKeys       = []string{"format_version", "backbone", "graph_sha256"}
-	storeNames      = []string{"index.json", "lock", "lock.json", "*.lock", "statcache*", "shard-*.arrow"}
+	storeNames      = []string{"index.json", "lock", "lock.json", "*.lock", "statcache*", "checked*", "shard-*.arrow"}
 	modelNames      = []string{"head.safetensors", "metrics.csv", "events.out.tfevents.*.fx"}
 	checkpointNames = []string{"state.json", "model.safetensors", "training.state"}
 	reportNames     = []string{"report.html", "report-*.png"}

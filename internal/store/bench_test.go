@@ -74,7 +74,7 @@ func BenchmarkSecondRun10000(b *testing.B) {
 func BenchmarkOpen10000(b *testing.B) {
 	dir, _, _ := filled(b, 10000, 512)
 	for b.Loop() {
-		s, err := Open(dir)
+		s, err := Open(context.Background(), dir, progress.Discard)
 		must(b, err)
 		must(b, s.Close())
 	}
@@ -115,7 +115,7 @@ func TestMemoryDoesNotGrowWithTheEmbeddings(t *testing.T) {
 		return m.HeapAlloc
 	}
 	before := heap()
-	s, err := Open(dir)
+	s, err := Open(context.Background(), dir, progress.Discard)
 	must(t, err)
 	defer func() { must(t, s.Close()) }()
 	var sum float32

@@ -2,6 +2,7 @@ package store
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"math"
 	"path/filepath"
@@ -84,6 +85,9 @@ func (w *Writer) batch(c Chunk, rows []Computed) ([]batchRow, error) {
 	}
 	for _, k := range c.copies {
 		f := w.folder.files[k.file]
+		if err := w.ensure(context.Background(), f); err != nil { // a file of a few MiB
+			return nil, err
+		}
 		batch = append(batch, batchRow{entry: k.entry, view: k.view, sha: f.rows[k.row].sha, stored: f.embedding(k.row, w.layout.rowBytes)})
 	}
 	sort.Slice(batch, func(i, j int) bool {
@@ -137,9 +141,11 @@ func (w *Writer) writeBatch(batch []batchRow) error {
 	for w.numbers[number] {
 		number++
 	}
-	if err := writeShard(w.dir, shardName{w.options.Shard, number}.String(), l, rows, embeddings, &w.file); err != nil {
+	name := shardName{w.options.Shard, number}.String()
+	if err := writeShard(w.dir, name, l, rows, embeddings, &w.file); err != nil {
 		return err
 	}
+	w.wrote(name)
 	w.numbers[number] = true
 	w.done.Files++
 	return nil

@@ -99,7 +99,7 @@ func TestKilledAtAnyMoment(t *testing.T) {
 				continue
 			}
 			kills++
-			store, err := Open(killed.dir)
+			store, err := Open(context.Background(), killed.dir, progress.Discard)
 			if err == nil {
 				if !store.Finished() {
 					halves++

@@ -117,7 +117,7 @@ func TestEveryCutIsFound(t *testing.T) {
 		}
 	}
 	dir := storeOf(t, Float16, file[:len(file)/2])
-	if _, err := Open(dir); fail.KindOf(err) != fail.Store || !strings.Contains(err.Error(), "shard-00000.arrow") || fail.HintOf(err) == "" {
+	if _, err := Open(context.Background(), dir, progress.Discard); fail.KindOf(err) != fail.Store || !strings.Contains(err.Error(), "shard-00000.arrow") || fail.HintOf(err) == "" {
 		t.Errorf("open: %v", err)
 	}
 }
@@ -231,7 +231,7 @@ func TestVerifyOfAnUnfinishedRunIsANote(t *testing.T) {
 	if err != nil || report.Rows != 8 || len(report.Notes) != 1 || !strings.Contains(report.Notes[0], "has not finished (2 files") {
 		t.Errorf("%+v, %v", report, err)
 	}
-	s, err := Open(r.dir)
+	s, err := Open(context.Background(), r.dir, progress.Discard)
 	must(t, err)
 	if s.Finished() || len(s.Rows()) != 8 {
 		t.Errorf("finished %v with %d rows", s.Finished(), len(s.Rows()))

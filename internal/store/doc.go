@@ -3,7 +3,7 @@
 //
 // Reading:
 //
-//	s, err := store.Open("features")
+//	s, err := store.Open(ctx, "features", report) // compares every byte with its checksum
 //	for _, i := range s.Select("train", 0) { // centre views
 //		label, embedding := s.Rows()[i].Label, s.Embedding(i, nil)
 //	}
@@ -39,6 +39,7 @@
 //	index.json                   the shards as the last finished run left them
 //	lock, *.lock                 who writes, for as long as the process lives
 //	statcache*                   hashes of photo files by size, time and inode; may be deleted
+//	checked*.json                the shards whose every byte was compared, likewise
 //
 // A shard has the columns path, sha256 (of the photo, hex), class, split, label,
 // view and embedding (a list of fixed size, flattened row-major; the schema's
@@ -61,10 +62,12 @@
 // in place: a reader keeps what it has mapped.
 //
 // Every shard carries a seal: checksums of itself, in the metadata of its
-// schema. Open checks all but the embeddings by it, which reads a few kilobytes
-// of each file; Verify checks every byte. Names of missing files are known from
-// the index, which is removed before Finish touches a shard and written after.
-// OpenForWriting drops a shard that Open would refuse: its rows are computed again.
+// schema. Open checks every byte by it before it gives a row away, and so does Verify;
+// ReadInfo checks all but the embeddings, which reads a few kilobytes of each file.
+// OpenForWriting checks every byte of those files that are new or have changed since a
+// writer checked them, and drops what is damaged: its rows are computed again. Names of
+// missing files are known from the index, which is removed before Finish touches a shard
+// and written after. Manifest and index have checksums of themselves.
 //
 // # Hashes
 //

@@ -9,6 +9,8 @@ import (
 	"fx/internal/dataset"
 	"fx/internal/preprocess"
 	"fx/internal/store"
+
+	"fx/internal/progress"
 )
 
 // extract brings the store up to date with the photos and returns how many
@@ -83,7 +85,7 @@ func Example() {
 	put("bees/2.jpg", "DDDDD")
 	run()
 
-	s, err := store.Open(dir)
+	s, err := store.Open(context.Background(), dir, progress.Discard)
 	if err != nil {
 		panic(err)
 	}

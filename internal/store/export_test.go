@@ -15,6 +15,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/ipc"
 
 	"fx/internal/fail"
+	"fx/internal/progress"
 	"fx/internal/weights"
 )
 
@@ -26,7 +27,7 @@ func exported(t *testing.T, dtype DType) (run, string, *Store) {
 	r := newRun(t, p)
 	r.manifest.DType, r.views = dtype, 1
 	r.mustDo(t)
-	s, err := Open(r.dir)
+	s, err := Open(context.Background(), r.dir, progress.Discard)
 	must(t, err)
 	t.Cleanup(func() { must(t, s.Close()) })
 	out := t.TempDir()
@@ -146,7 +147,7 @@ func contents(t *testing.T, path string) string {
 func TestExportErrors(t *testing.T) {
 	r := newRun(t, somePhotos(2))
 	r.mustDo(t)
-	s, err := Open(r.dir)
+	s, err := Open(context.Background(), r.dir, progress.Discard)
 	must(t, err)
 	defer func() { must(t, s.Close()) }()
 	ctx := context.Background()
@@ -190,7 +191,7 @@ func TestInfo(t *testing.T) {
 	r := newRun(t, p)
 	r.views = 2
 	r.mustDo(t)
-	s, err := Open(r.dir)
+	s, err := Open(context.Background(), r.dir, progress.Discard)
 	must(t, err)
 	defer func() { must(t, s.Close()) }()
 	text, err := json.Marshal(s.Info())

@@ -42,9 +42,19 @@ func (w *Writer) Finish(ctx context.Context) (Summary, error) {
 	if len(folder.damaged) > 0 {
 		return w.done, folder.damaged[0].report()
 	}
-	if err := w.rewriteAll(ctx, folder); err != nil {
+	known := readChecked(w.dir, w.options.Shard)
+	before := map[checkedShard]bool{}
+	for _, f := range w.folder.files {
+		before[f.checkedShard()] = f.checked || f.known
+	}
+	for _, f := range folder.files {
+		f.known = before[f.checkedShard()] || w.finished[f.name] == f.stat
+	}
+	left, err := w.rewriteAll(ctx, folder)
+	if err != nil {
 		return w.done, err
 	}
+	w.noteChecks(left, known)
 	if w.options.Shard.whole() {
 		if err := w.putManifest(w.finalManifest()); err != nil {
 			return w.done, err
@@ -69,46 +79,52 @@ func (w *Writer) finalManifest() Manifest {
 }
 
 // rewriteAll rewrites the files that need it, and then the index, which is gone
-// in between.
-func (w *Writer) rewriteAll(ctx context.Context, folder *folder) error {
+// in between. It returns the files that are left.
+func (w *Writer) rewriteAll(ctx context.Context, folder *folder) (left []*shardFile, err error) {
 	live := w.newLiveRows()
 	indexed := folder.index.names()
 	next := index{Shards: []indexedShard{}}
 	touched := false
 	for _, f := range folder.files {
 		if err := ctx.Err(); err != nil {
-			return err
+			return nil, err
 		}
 		keep, changed := live.review(f, &w.done)
-		entry := f.entry()
 		if changed {
 			if !touched {
 				if err := removeIndex(w.dir); err != nil {
-					return err
+					return nil, err
 				}
 				touched = true
 			}
-			var err error
-			if entry, err = w.rewrite(f, keep); err != nil {
-				return err
+			if f, err = w.rewrite(ctx, f, keep); err != nil {
+				return nil, err
 			}
 		}
+		if f == nil { // no row was left
+			continue
+		}
+		left = append(left, f)
 		// Files of a shard that is still at work are not listed: that shard will do so.
 		n, _ := parseShardName(f.name)
 		mine := w.options.Shard.whole() || n.shard == w.options.Shard || indexed[f.name]
-		if mine && entry.Rows > 0 {
-			next.Shards = append(next.Shards, entry)
+		if mine {
+			next.Shards = append(next.Shards, f.entry())
 		}
 	}
 	w.done.Rows = len(live.seen)
-	return writeIndex(w.dir, next)
+	return left, writeIndex(w.dir, next)
 }
 
-// rewrite writes f again with the kept rows alone, or removes it where none is left.
-func (w *Writer) rewrite(f *shardFile, keep []keptRow) (indexedShard, error) {
+// rewrite writes f again with the kept rows alone and returns it, no longer open. It
+// removes it where no row is left, and returns nil.
+func (w *Writer) rewrite(ctx context.Context, f *shardFile, keep []keptRow) (*shardFile, error) {
 	if len(keep) == 0 {
 		w.done.Removed++
-		return indexedShard{}, remove(w.dir, f.name)
+		return nil, remove(w.dir, f.name)
+	}
+	if err := w.ensure(ctx, f); err != nil {
+		return nil, err
 	}
 	rows := make([]record, len(keep))
 	embeddings := make([]byte, 0, len(keep)*w.layout.rowBytes)
@@ -118,14 +134,15 @@ func (w *Writer) rewrite(f *shardFile, keep []keptRow) (indexedShard, error) {
 	}
 	w.done.Rewritten++
 	if err := writeShard(w.dir, f.name, w.layout, rows, embeddings, &w.file); err != nil {
-		return indexedShard{}, err
+		return nil, err
 	}
 	again, err := openShardFile(w.dir, f.name, w.layout)
 	if err != nil {
-		return indexedShard{}, fail.Wrap(fail.Store, err, "", "cannot read back %s", filepath.Join(w.dir, f.name))
+		return nil, fail.Wrap(fail.Store, err, "", "cannot read back %s", filepath.Join(w.dir, f.name))
 	}
-	defer again.close()
-	return again.entry(), nil
+	again.close()
+	again.known = true
+	return again, nil
 }
 
 // liveRows decides row by row what stays.

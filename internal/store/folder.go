@@ -21,7 +21,10 @@ type shardFile struct {
 	rows    []record
 	values  []byte // the embeddings of all rows, in data
 	seal    seal
+	stat    fileStat
 	indexed bool // listed by the last run that finished
+	checked bool // this process found its content to fit the seal, see checkContent
+	known   bool // a writer did before, or wrote it
 }
 
 // embedding returns the stored bytes of row i.
@@ -33,36 +36,48 @@ func (f *shardFile) embedding(i, rowBytes int) []byte {
 type damagedError struct {
 	path string
 	err  error
+	rows int   // that it held, as far as that is known
+	size int64 // of the file
 }
+
+// foreign tells that the shard is whole, and of another store.
+func (e *damagedError) foreign() bool { return errors.Is(e.err, errForeign) }
 
 func (e *damagedError) Error() string { return fmt.Sprintf("%s is damaged: %v", e.path, e.err) }
 func (e *damagedError) Unwrap() error { return e.err }
 
 // report gives the error its kind and what to do.
 func (e *damagedError) report() error {
-	return fail.Wrap(fail.Store, e, "Run the same fx extract again: it drops the damaged file and computes its rows anew.", "")
+	if e.foreign() {
+		return fail.Wrap(fail.Store, e.err, "Move the file away, and run fx extract again.", "%s", e.path)
+	}
+	return fail.Wrap(fail.Store, e, fixShard, "")
 }
 
-// openShardFile maps a shard. Damage is a *damagedError; any other error says
-// that the file could not be read, or belongs to another store.
+// openShardFile maps a shard and checks all of it but the embeddings. Damage, and
+// a shard of another store, is a *damagedError; any other error says that the file
+// could not be read.
 func openShardFile(dir, name string, l layout) (*shardFile, error) {
 	path := filepath.Join(dir, name)
-	data, err := mapFile(path)
+	data, stat, err := mapFile(path)
 	if err != nil {
 		return nil, err
 	}
-	f := &shardFile{name: name, data: data}
+	f := &shardFile{name: name, data: data, stat: stat}
 	if err := f.parse(l); err != nil {
 		f.close()
-		if errors.Is(err, errForeign) {
-			return nil, fail.Wrap(fail.Store, err, "Move the file away, and run fx extract again.", "%s", path)
-		}
-		return nil, &damagedError{path, err}
+		return nil, &damagedError{path: path, err: err, size: stat.Size}
 	}
-	if len(data) > 0 { // what was read stays in the page cache, not in this process: its memory must not grow with the store
-		_ = unix.Madvise(data, unix.MADV_DONTNEED) // advice only
-	}
+	f.releaseMemory()
 	return f, nil
+}
+
+// releaseMemory leaves what was read in the page cache and not in this process,
+// whose memory must not grow with the store.
+func (f *shardFile) releaseMemory() {
+	if len(f.data) > 0 {
+		_ = unix.Madvise(f.data, unix.MADV_DONTNEED) // advice only
+	}
 }
 
 func (f *shardFile) parse(l layout) error {
@@ -82,21 +97,21 @@ func (f *shardFile) parse(l layout) error {
 }
 
 // mapFile maps a file for reading. An empty file gives no bytes.
-func mapFile(path string) ([]byte, error) {
+func mapFile(path string) ([]byte, fileStat, error) {
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, err
+		return nil, fileStat{}, err
 	}
 	defer func() { _ = f.Close() }() // the mapping stays
-	info, err := f.Stat()
-	if err != nil || info.Size() == 0 {
-		return nil, err
+	stat, err := fileStatOf(f)
+	if err != nil || stat.Size == 0 {
+		return nil, stat, err
 	}
-	data, err := unix.Mmap(int(f.Fd()), 0, int(info.Size()), unix.PROT_READ, unix.MAP_SHARED)
+	data, err := unix.Mmap(int(f.Fd()), 0, int(stat.Size), unix.PROT_READ, unix.MAP_SHARED)
 	if err != nil {
-		return nil, &os.PathError{Op: "mmap", Path: path, Err: err}
+		return nil, fileStat{}, &os.PathError{Op: "mmap", Path: path, Err: err}
 	}
-	return data, nil
+	return data, stat, nil
 }
 
 func (f *shardFile) close() {
@@ -111,6 +126,7 @@ type folder struct {
 	files   []*shardFile
 	damaged []*damagedError
 	index   index // zero where no run has finished
+	lost    error // why the index that is there can't be trusted, or nil
 }
 
 func (f *folder) close() {
@@ -172,7 +188,8 @@ func openListed(dir string, l layout) (*folder, error) {
 		return nil, err
 	}
 	listed()
-	f := &folder{index: readIndex(dir)}
+	f := &folder{}
+	f.index, f.lost = readIndex(dir)
 	indexed := f.index.names()
 	for _, n := range names {
 		s, err := openShardFile(dir, n, l)

@@ -179,14 +179,15 @@ func newRun(t testing.TB, p photos) run {
 	return r
 }
 
-// files returns the bytes of what a store promises to be equal: all but locks and statcache.
+// files returns the bytes of what a store promises to be equal: all but locks, and
+// what is remembered of files by their times.
 func files(t testing.TB, dir string) map[string]string {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
 	must(t, err)
 	all := map[string]string{}
 	for _, e := range entries {
-		if name := e.Name(); !strings.HasSuffix(name, "lock") && !strings.HasPrefix(name, statCacheFile) {
+		if name := e.Name(); !strings.HasSuffix(name, "lock") && !strings.HasPrefix(name, statCacheFile) && !strings.HasPrefix(name, checkedFile) {
 			text, err := os.ReadFile(filepath.Join(dir, name))
 			must(t, err)
 			all[name] = string(text)
@@ -211,7 +212,7 @@ func same(t testing.TB, what string, got, want map[string]string) {
 // check opens the store and demands exactly the rows that p asks for.
 func (r run) check(t testing.TB, p photos) {
 	t.Helper()
-	s, err := Open(r.dir)
+	s, err := Open(context.Background(), r.dir, progress.Discard)
 	must(t, err)
 	defer func() { must(t, s.Close()) }()
 	i := 0

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"fx/internal/checksum"
 	"fx/internal/durable"
 )
 
@@ -39,27 +40,34 @@ func (x index) names() map[string]bool {
 	return set
 }
 
-// readIndex returns the zero index where there is none that can be read:
-// the store is then taken as unfinished.
-func readIndex(dir string) index {
-	text, err := os.ReadFile(filepath.Join(dir, indexFile))
-	var x index
-	if err != nil || json.Unmarshal(text, &x) != nil || x.FormatVersion != FormatVersion {
-		return index{}
+// readIndex returns the zero index where there is none: the store is then taken as
+// unfinished. damage says why one that is there can't be trusted.
+func readIndex(dir string) (x index, damage error) {
+	text, err := durable.ReadFile(filepath.Join(dir, indexFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return index{}, nil
 	}
-	return x
+	if err == nil {
+		err = checksum.Verify(indexFile, text)
+	}
+	if err == nil {
+		err = json.Unmarshal(text, &x)
+	}
+	if err != nil || x.FormatVersion != FormatVersion {
+		return index{}, err
+	}
+	return x, nil
 }
 
 // writeIndex writes x unless it stands there already.
 func writeIndex(dir string, x index) error {
 	x.FormatVersion = FormatVersion
-	text, err := json.MarshalIndent(x, "", "  ")
+	text, err := checksum.Marshal(x)
 	if err != nil {
 		return err
 	}
-	text = append(text, '\n')
 	path := filepath.Join(dir, indexFile)
-	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, text) {
+	if old, err := durable.ReadFile(path); err == nil && bytes.Equal(old, text) {
 		return nil
 	}
 	return writeFailed(writeFile(path, text), path, len(text))

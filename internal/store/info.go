@@ -21,6 +21,18 @@ type ClassCount struct {
 	Photos int    `json:"photos"`
 }
 
+// ReadInfo counts what the store in dir holds, by the descriptions of its rows:
+// the embeddings are not read. Errors as of Open.
+func ReadInfo(dir string) (Info, error) {
+	s, err := openUnchecked(dir)
+	if err != nil {
+		return Info{}, err
+	}
+	defer func() { _ = s.Close() }() // only read
+	s.collect()
+	return s.Info(), nil
+}
+
 // Info counts the rows of the open store.
 func (s *Store) Info() Info {
 	info := Info{Manifest: s.Manifest, Rows: len(s.rows), Shards: len(s.folder.files), Finished: s.Finished(), Lacking: s.Incomplete(),

@@ -1,18 +1,18 @@
 package store
 
 import (
-	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"reflect"
 	"slices"
 
+	"fx/internal/checksum"
+	"fx/internal/durable"
 	"fx/internal/fail"
 	"fx/internal/preprocess"
 )
@@ -168,18 +168,13 @@ func (m Manifest) identity() string {
 
 func (m Manifest) encode() ([]byte, error) {
 	m.FormatVersion = FormatVersion
-	var b bytes.Buffer
-	e := json.NewEncoder(&b)
-	e.SetEscapeHTML(false)
-	e.SetIndent("", "  ")
-	err := e.Encode(m)
-	return b.Bytes(), err
+	return checksum.Marshal(m)
 }
 
 // ReadManifest reads the manifest of the store in dir.
 func ReadManifest(dir string) (Manifest, error) {
 	path := filepath.Join(dir, manifestFile)
-	text, err := os.ReadFile(path)
+	text, err := durable.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Manifest{}, noManifest(dir, err)
 	}
@@ -211,6 +206,9 @@ func decodeManifest(path string, text []byte) (Manifest, error) {
 	}
 	if version.FormatVersion < 1 {
 		return Manifest{}, fail.New(fail.Store, again, "%s is damaged: format_version %d", path, version.FormatVersion)
+	}
+	if err := checksum.Verify(path, text); err != nil {
+		return Manifest{}, fail.Wrap(fail.Store, err, checksum.Hint, "")
 	}
 	var m Manifest
 	if err := json.Unmarshal(text, &m); err != nil {

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"io/fs"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"testing"
 
 	"fx/internal/fail"
+	"fx/internal/progress"
 )
 
 // TestDiffNamesEveryFieldOfTheIdentity changes each field of Manifest: all but
@@ -88,7 +90,8 @@ func TestManifestRoundTrip(t *testing.T) {
 func TestManifestsThatCannotBeRead(t *testing.T) {
 	good, err := testManifest().encode()
 	must(t, err)
-	edit := func(old, new string) string { return strings.Replace(string(good), old, new, 1) }
+	older := string(good[:strings.LastIndex(string(good), ",")]) + "\n}\n" // without a checksum
+	edit := func(old, new string) string { return strings.Replace(older, old, new, 1) }
 	for _, c := range []struct {
 		name, text, word string
 		kind             fail.Kind
@@ -97,6 +100,7 @@ func TestManifestsThatCannotBeRead(t *testing.T) {
 		{"no version", edit(`"format_version": 1,`, ""), "format_version 0", fail.Store},
 		{"cut", string(good[:100]), "is damaged", fail.Store},
 		{"empty", "", "is damaged", fail.Store},
+		{"edited by hand", strings.Replace(string(good), `"bees"`, `"wasps"`, 1), "manifest.json was changed after fx wrote it", fail.Store},
 		{"dtype", edit(`"float32"`, `"float8"`), `dtype "float8"`, fail.Store},
 		{"shape", edit("2,\n", "1000000000000,\n"), "feature shape", fail.Store},
 		{"class twice", edit(`"bees"`, `"ants"`), `class "ants"`, fail.Store},
@@ -105,7 +109,7 @@ func TestManifestsThatCannotBeRead(t *testing.T) {
 		must(t, os.WriteFile(filepath.Join(dir, manifestFile), []byte(c.text), 0o644))
 		for _, open := range []func() error{
 			func() error { _, err := ReadManifest(dir); return err },
-			func() error { _, err := Open(dir); return err },
+			func() error { _, err := Open(context.Background(), dir, progress.Discard); return err },
 		} {
 			if err := open(); fail.KindOf(err) != c.kind || !strings.Contains(err.Error(), c.word) || fail.HintOf(err) == "" {
 				t.Errorf("%s: %v of kind %d", c.name, err, fail.KindOf(err))

@@ -15,6 +15,7 @@ type Plan struct {
 	Rows         int // photos times their views
 	CachedRows   int // in the store already, under the photo's path or as a copy of the same photo
 	MissingRows  int // to compute
+	DamagedRows  int // that were in the store in files which OpenForWriting dropped: part of MissingRows
 
 	// Chunks to be passed to WriteChunk in this order. A run that was killed
 	// and is started again gets those not yet written, each with the same jobs.
@@ -68,7 +69,7 @@ func (w *Writer) Plan(ctx context.Context, entries []Entry) (*Plan, error) {
 	if err := w.identify(ctx, rows); err != nil {
 		return nil, err
 	}
-	p := &Plan{Photos: len(w.entries)}
+	p := &Plan{Photos: len(w.entries), DamagedRows: w.damaged}
 	for i := range w.entries {
 		w.planEntry(p, i, original[i], rows)
 	}

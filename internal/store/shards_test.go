@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"maps"
 	"os"
 	"path/filepath"
@@ -9,6 +10,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"fx/internal/progress"
 )
 
 // doShards extracts in n processes at once.
@@ -128,7 +131,7 @@ func TestShardAtWorkIsNotFinished(t *testing.T) {
 	r.options.Shard, r.stop = Shard{0, 2}, nil
 	r.mustDo(t)
 	finished := func() bool {
-		s, err := Open(r.dir)
+		s, err := Open(context.Background(), r.dir, progress.Discard)
 		must(t, err)
 		defer func() { must(t, s.Close()) }()
 		return s.Finished()
@@ -160,7 +163,7 @@ func TestReaderLooksAgain(t *testing.T) {
 		moved.write(t, r.root)
 		r.mustDo(t)
 	}
-	s, err := Open(r.dir)
+	s, err := Open(context.Background(), r.dir, progress.Discard)
 	must(t, err)
 	defer func() { must(t, s.Close()) }()
 	if len(s.Rows()) != 16 {
@@ -184,7 +187,7 @@ func TestReadersNeverSeeLess(t *testing.T) {
 				return
 			default:
 			}
-			s, err := Open(r.dir)
+			s, err := Open(context.Background(), r.dir, progress.Discard)
 			if err != nil {
 				t.Error(err)
 				return

@@ -56,7 +56,7 @@ func openStatCache(dir string, shard Shard) (*statCache, error) {
 		if !strings.HasPrefix(e.Name(), statCacheFile) || !e.Type().IsRegular() {
 			continue
 		}
-		text, err := os.ReadFile(log)
+		text, err := durable.ReadFile(log)
 		if err != nil {
 			continue // as good as none
 		}

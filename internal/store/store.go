@@ -1,13 +1,17 @@
 package store
 
 import (
+	"context"
 	"fmt"
+	"path/filepath"
+	"reflect"
 	"sort"
 	"strings"
 	"unsafe"
 
 	"fx/internal/fail"
 	"fx/internal/float16"
+	"fx/internal/progress"
 )
 
 // Row is one embedding's description. Its strings live on after Close.
@@ -32,11 +36,33 @@ type Store struct {
 	rows   []Row
 }
 
-// Open maps the store in dir into memory. It takes no lock and never waits: a
-// run that writes meanwhile does not disturb it. The format and every row's
-// description are checked against their checksums, the embeddings are not:
-// Verify does that. A damaged shard is a fail.Store error.
-func Open(dir string) (*Store, error) {
+// Open maps the store in dir into memory, once it has compared every byte with
+// the checksums written with it: no row that it returns was damaged on the disk. It
+// takes no lock: a run that writes meanwhile does not disturb it. Errors are of kind
+// fail.Store where bytes, labels or files are not what was written, fail.Usage
+// where dir holds no store. ReadInfo looks at a store without reading all of it.
+func Open(ctx context.Context, dir string, report progress.Reporter) (*Store, error) {
+	for tries := 1; ; tries++ {
+		s, err := openUnchecked(dir)
+		if err != nil {
+			return nil, err
+		}
+		if err = s.check(ctx, report); err == nil {
+			s.collect()
+			return s, nil
+		}
+		s.folder.close()
+		// A run that asks for more views or classes changes the manifest before it writes rows.
+		now, readErr := ReadManifest(dir)
+		if tries == 20 || ctx.Err() != nil || readErr != nil || reflect.DeepEqual(now, s.Manifest) {
+			return nil, err
+		}
+	}
+}
+
+// openUnchecked maps a store whose structure and row descriptions fit their
+// checksums; of the embeddings it knows nothing, and its rows are not collected.
+func openUnchecked(dir string) (*Store, error) {
 	m, err := ReadManifest(dir)
 	if err != nil {
 		return nil, err
@@ -46,28 +72,50 @@ func Open(dir string) (*Store, error) {
 	if err != nil {
 		return nil, fail.Wrap(fail.KindOf(err), err, "", "cannot open the store %s", dir)
 	}
+	s := &Store{Dir: dir, Manifest: m, folder: f, layout: l}
 	if len(f.damaged) > 0 {
-		f.close()
-		return nil, f.damaged[0].report()
+		err = f.damaged[0].report()
+	} else {
+		err = f.checkIndex(dir)
 	}
-	if err := f.checkIndex(dir); err != nil {
+	if err != nil {
 		f.close()
 		return nil, err
 	}
-	s := &Store{Dir: dir, Manifest: m, folder: f, layout: l}
-	s.collect()
 	return s, nil
+}
+
+// check reads every byte of the open store.
+func (s *Store) check(ctx context.Context, report progress.Reporter) error {
+	if err := s.folder.checkContent(ctx, s.Dir, everyFile, s.Manifest.checkRows, report); err != nil {
+		return err
+	}
+	if len(s.folder.damaged) > 0 {
+		forgetChecks(s.Dir)
+		return s.folder.damaged[0].report()
+	}
+	if r := s.folder.report(s.Manifest); len(r.Problems) > 0 {
+		p := r.Problems[0]
+		return fail.New(fail.Store, p.Fix, "%s: %s", filepath.Join(s.Dir, p.File), p.What)
+	}
+	return nil
 }
 
 // checkIndex refuses a folder that lacks a shard which its index lists: a run
 // that changes files takes the index away first, so that shard was lost.
 func (f *folder) checkIndex(dir string) error {
+	if f.lost != nil {
+		return fail.Wrap(fail.Store, f.lost, fixFinish, "the store %s", dir)
+	}
 	there := make(map[string]bool, len(f.files))
 	for _, file := range f.files {
 		there[file.name] = true
 	}
 	for _, listed := range f.index.Shards {
-		if !there[listed.Name] && readIndex(dir).names()[listed.Name] { // unless a run that finishes just now removed it
+		if there[listed.Name] {
+			continue
+		}
+		if now, _ := readIndex(dir); now.names()[listed.Name] { // else a run that finishes just now removed it
 			return fail.New(fail.Store, "Run the same fx extract again: it computes the missing rows.",
 				"the store %s lacks %s, with %d rows", dir, listed.Name, listed.Rows)
 		}

@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"runtime"
-	"slices"
+	"runtime/debug"
 	"sync"
 
 	"fx/internal/fail"
@@ -32,7 +30,7 @@ type Report struct {
 }
 
 const (
-	fixShard  = "Delete this file and run the same fx extract again: only its rows are computed anew."
+	fixShard  = "Run the same fx extract again with --verify-content: it drops the damaged file and computes its rows anew."
 	fixFinish = "Run the same fx extract again."
 )
 
@@ -47,118 +45,118 @@ func Verify(ctx context.Context, dir string, report progress.Reporter) (Report, 
 	if err != nil {
 		return r, err
 	}
-	before := readIndex(dir)
-	names, err := listShards(dir)
+	f, err := openFolder(dir, m.layout())
 	if err != nil {
-		return r, fail.Wrap(fail.KindOf(err), err, "", "cannot list %s", dir)
+		return r, fail.Wrap(fail.KindOf(err), err, "", "cannot open the store %s", dir)
 	}
-	v := &verifier{ctx: ctx, dir: dir, manifest: m, layout: m.layout(), results: make([]shardResult, len(names))}
-	if err := v.all(names, report); err != nil {
+	defer f.close()
+	if err := f.checkContent(ctx, dir, everyFile, m.checkRows, report); err != nil {
 		return r, err
 	}
-	v.sum(&r, names, before)
-	if !slices.Equal(before.Shards, readIndex(dir).Shards) {
-		r.Problems = []Problem{}
-		r.Notes = []string{"an extract finished while the store was read, so that nothing is certain: verify it again"}
-		return r, nil
-	}
+	r = f.report(m)
 	if n := len(r.Problems); n > 0 {
+		forgetChecks(dir)
 		return r, fail.New(fail.Store, r.Problems[0].Fix, "%s: %d problem%s: %s: %s", dir, n, plural(n), r.Problems[0].File, r.Problems[0].What)
 	}
 	return r, nil
 }
 
-type verifier struct {
-	ctx      context.Context
-	dir      string
-	manifest Manifest
-	layout   layout
-	results  []shardResult
-}
+// everyFile says to check each of a folder's files.
+func everyFile(*shardFile) bool { return true }
 
-// shardResult is what one shard holds, or what is wrong with it.
-type shardResult struct {
-	gone    bool // replaced or removed by a run while Verify read it
-	size    int64
-	entry   indexedShard
-	rows    []record
-	problem error
-}
-
-// all checks the shards on all cores.
-func (v *verifier) all(names []string, report progress.Reporter) error {
+// checkContent compares every byte of those files that which tells with their
+// seals, on all cores, and asks also, where it is not nil, about their rows. Damaged
+// files go from f.files to f.damaged. An error says that a file can't be read, or is
+// that of ctx.
+func (f *folder) checkContent(ctx context.Context, dir string, which func(*shardFile) bool, also func(*shardFile) error, report progress.Reporter) error {
 	var total int64
-	for _, n := range names {
-		if info, err := os.Stat(filepath.Join(v.dir, n)); err == nil {
-			total += info.Size()
+	for _, s := range f.files {
+		if which(s) {
+			total += s.stat.Size
 		}
+	}
+	if total == 0 {
+		return nil
 	}
 	task := report.Begin("verify", total, "bytes")
 	defer task.End()
+	results := make([]error, len(f.files))
 	next := make(chan int)
 	var group sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
 		group.Go(func() {
 			for i := range next {
-				v.results[i] = v.shard(names[i], task)
+				results[i] = f.files[i].checkContent(ctx, dir, also, task.Add)
 			}
 		})
 	}
-	for i := range names {
-		next <- i
+	for i, s := range f.files {
+		if which(s) {
+			next <- i
+		}
 	}
 	close(next)
 	group.Wait()
-	return v.ctx.Err()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return f.setApart(results)
 }
 
-func (v *verifier) shard(name string, task progress.Task) (r shardResult) {
-	f, err := os.Open(filepath.Join(v.dir, name))
-	if errors.Is(err, fs.ErrNotExist) {
-		return shardResult{gone: true}
-	}
-	if err != nil {
-		return shardResult{problem: err}
-	}
-	defer func() { _ = f.Close() }() // only read
-	info, err := f.Stat()
-	if err != nil {
-		return shardResult{problem: err}
-	}
-	r.size = info.Size()
-	s, err := openShardFile(v.dir, name, v.layout)
-	if err != nil {
+// setApart takes the damaged ones of the files away, and returns any other error.
+func (f *folder) setApart(results []error) error {
+	var whole []*shardFile
+	var unread error
+	for i, s := range f.files {
 		var damage *damagedError
-		if errors.As(err, &damage) {
-			err = damage.err
+		switch err := results[i]; {
+		case err == nil:
+			whole = append(whole, s)
+		case errors.As(err, &damage):
+			f.damaged = append(f.damaged, damage)
+			s.close()
+		default:
+			whole = append(whole, s)
+			unread = err
 		}
-		r.problem = err
-		return r
 	}
-	defer s.close()
-	first, second, err := findSeals(s.data)
-	if err == nil {
-		counted := int64(0)
-		err = checkWhole(v.ctx, f, r.size, s.seal, first, second, func(n int64) {
-			counted += n
-			task.Add(n)
-		})
-		task.Add(max(r.size-counted, 0)) // the seals are in the file but not in its hash
-	}
-	if err == nil {
-		err = v.values(s)
-	}
-	r.entry, r.rows, r.problem = s.entry(), s.rows, err
-	return r
+	f.files = whole
+	return unread
 }
 
-// values looks at the rows themselves.
-func (v *verifier) values(s *shardFile) error {
+// checkContent compares every byte of the mapped file with its seal. Damage is a
+// *damagedError.
+func (f *shardFile) checkContent(ctx context.Context, dir string, also func(*shardFile) error, seen func(int64)) (err error) {
+	path := filepath.Join(dir, f.name)
+	// A disk that fails under a mapping is a fault of memory, here an error.
+	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
+	defer func() {
+		if p := recover(); p != nil {
+			if _, isFault := p.(interface{ Addr() uintptr }); !isFault {
+				panic(p)
+			}
+			err = fail.New(fail.System, "Run it again; if it stays, check the disk.", "cannot read %s: the disk failed, or the file was cut", path)
+		}
+	}()
+	defer f.releaseMemory()
+	if err = checkWhole(ctx, f.data, f.seal, seen); err == nil && also != nil {
+		err = also(f)
+	}
+	if err == nil || ctx.Err() != nil {
+		f.checked = err == nil
+		return err
+	}
+	return &damagedError{path: path, err: err, rows: len(f.rows), size: f.stat.Size}
+}
+
+// checkRows looks for values and views that a whole file can't have.
+func (m Manifest) checkRows(s *shardFile) error {
+	l := m.layout()
 	for i := range s.rows {
 		rec := &s.rows[i]
-		raw := s.embedding(i, v.layout.rowBytes)
+		raw := s.embedding(i, l.rowBytes)
 		finite := true
-		if v.layout.dtype == Float32 {
+		if l.dtype == Float32 {
 			for _, x := range asFloat32(raw) {
 				finite = finite && x-x == 0
 			}
@@ -170,11 +168,55 @@ func (v *verifier) values(s *shardFile) error {
 		if !finite {
 			return fmt.Errorf("the embedding of %s (view %d) has NaN or infinite values", rec.path, rec.view)
 		}
-		if int(rec.view) > v.manifest.Views {
-			return fmt.Errorf("%s has view %d, and the manifest knows %d", rec.path, rec.view, v.manifest.Views)
+		if int(rec.view) > m.Views {
+			return fmt.Errorf("%s has view %d, and the manifest knows %d", rec.path, rec.view, m.Views)
 		}
 	}
 	return nil
+}
+
+// report compares the files, whose content was checked, with the index.
+func (f *folder) report(m Manifest) Report {
+	r := Report{Problems: []Problem{}, Notes: []string{}}
+	listed := make(map[string]indexedShard, len(f.index.Shards))
+	for _, s := range f.index.Shards {
+		listed[s.Name] = s
+	}
+	if f.lost != nil {
+		r.Problems = append(r.Problems, Problem{indexFile, f.lost.Error(), fixFinish})
+	}
+	for _, d := range f.damaged {
+		name := filepath.Base(d.path)
+		delete(listed, name)
+		r.Shards, r.Bytes, r.Rows = r.Shards+1, r.Bytes+d.size, r.Rows+d.rows
+		r.Problems = append(r.Problems, Problem{name, d.err.Error(), fixShard})
+	}
+	unfinished := 0
+	seen := map[rowKey]bool{}
+	for _, s := range f.files {
+		entry, known := listed[s.name]
+		delete(listed, s.name)
+		r.Shards, r.Bytes, r.Rows = r.Shards+1, r.Bytes+s.stat.Size, r.Rows+len(s.rows)
+		switch {
+		case !known:
+			unfinished++
+		case entry != s.entry():
+			r.Problems = append(r.Problems, Problem{s.name, fmt.Sprintf("not the file that the last run left: %d rows, %d when it finished", len(s.rows), entry.Rows), fixFinish})
+		default: // a run under way may leave rows twice or with an old label
+			if what := m.conflict(s.rows, seen); what != "" {
+				r.Problems = append(r.Problems, Problem{s.name, what, fixFinish})
+			}
+		}
+	}
+	for _, s := range f.index.Shards {
+		if _, missing := listed[s.Name]; missing {
+			r.Problems = append(r.Problems, Problem{s.Name, fmt.Sprintf("missing, with %d rows", s.Rows), fixFinish})
+		}
+	}
+	if unfinished > 0 || f.index.FormatVersion == 0 {
+		r.Notes = append(r.Notes, fmt.Sprintf("the last extract has not finished (%d files are not in %s yet): its rows count, but run it again for the rest", unfinished, indexFile))
+	}
+	return r
 }
 
 // rowKey is what a finished store holds once.
@@ -183,51 +225,10 @@ type rowKey struct {
 	view        int32
 }
 
-// sum puts the results together and compares them with the index.
-func (v *verifier) sum(r *Report, names []string, x index) {
-	listed := make(map[string]indexedShard, len(x.Shards))
-	for _, s := range x.Shards {
-		listed[s.Name] = s
-	}
-	unfinished := 0
-	seen := map[rowKey]bool{}
-	for i, name := range names {
-		got := &v.results[i]
-		entry, known := listed[name]
-		delete(listed, name)
-		if got.gone {
-			continue
-		}
-		r.Shards++
-		r.Bytes += got.size
-		r.Rows += len(got.rows)
-		switch {
-		case got.problem != nil:
-			r.Problems = append(r.Problems, Problem{name, got.problem.Error(), fixShard})
-		case !known:
-			unfinished++
-		case entry != got.entry:
-			r.Problems = append(r.Problems, Problem{name, fmt.Sprintf("not the file that the last run left: %d rows, %d when it finished", got.entry.Rows, entry.Rows), fixShard})
-		default: // a run under way may leave rows twice or with an old label
-			if what := v.rows(got.rows, seen); what != "" {
-				r.Problems = append(r.Problems, Problem{name, what, fixFinish})
-			}
-		}
-	}
-	for _, s := range x.Shards {
-		if _, missing := listed[s.Name]; missing {
-			r.Problems = append(r.Problems, Problem{s.Name, fmt.Sprintf("missing, with %d rows", s.Rows), fixFinish})
-		}
-	}
-	if unfinished > 0 || x.FormatVersion == 0 {
-		r.Notes = append(r.Notes, fmt.Sprintf("the last extract has not finished (%d files are not in %s yet): its rows count, but run it again for the rest", unfinished, indexFile))
-	}
-}
-
-// rows returns what a finished run cannot have left, or "".
-func (v *verifier) rows(rows []record, seen map[rowKey]bool) string {
+// conflict returns what a finished run cannot have left among the rows, or "".
+func (m Manifest) conflict(rows []record, seen map[rowKey]bool) string {
 	class := map[string]int32{"": -1}
-	for i, c := range v.manifest.Classes {
+	for i, c := range m.Classes {
 		class[c] = int32(i)
 	}
 	for i := range rows {

@@ -25,6 +25,10 @@ type WriteOptions struct {
 
 	Force bool // into a folder that holds something else too
 
+	// VerifyContent compares all stored rows with their checksums. Otherwise those
+	// of files are compared that are new or have changed since that was done last.
+	VerifyContent bool
+
 	// RowsPerShard overrides how many rows go into a file; 0 chooses
 	// 16 MiB worth, between 32 and 128. A resumed run must use the same number.
 	RowsPerShard int
@@ -51,9 +55,11 @@ type Writer struct {
 	written int // chunks
 	numbers map[int]bool
 	done    Summary
+	damaged int // rows of files that were dropped
 
-	embeddings []byte       // of the file being written
-	file       bytes.Buffer // the file being written: fresh memory for each costs more than the copying
+	finished   map[string]fileStat // shards that this process wrote, as it left them
+	embeddings []byte              // of the file being written
+	file       bytes.Buffer        // the file being written: fresh memory for each costs more than the copying
 }
 
 // known is the content of an entry, where it is known.
@@ -63,8 +69,9 @@ type known struct {
 }
 
 // OpenForWriting locks the store in dir for this process, or makes it. It
-// removes what killed processes left half written, drops damaged shards (their
-// rows are computed again), and compares the manifest: rows made differently
+// removes what killed processes left half written, checks the shards that are new or
+// changed since that was done last, drops damaged ones (their rows are computed again,
+// see Plan.DamagedRows), and compares the manifest: rows made differently
 // are a fail.Usage error that names each difference. A store that another
 // process writes is a fail.Locked error naming it, after options.Wait.
 func OpenForWriting(ctx context.Context, dir string, manifest Manifest, options WriteOptions) (*Writer, error) {
@@ -77,13 +84,13 @@ func OpenForWriting(ctx context.Context, dir string, manifest Manifest, options 
 	if err := prepare(dir, options.Force); err != nil {
 		return nil, err
 	}
-	w := &Writer{dir: dir, manifest: manifest, options: options, layout: manifest.layout()}
+	w := &Writer{dir: dir, manifest: manifest, options: options, layout: manifest.layout(), finished: map[string]fileStat{}}
 	var err error
 	if w.locks, err = acquire(ctx, dir, options.Shard, options.Wait, options.Progress); err != nil {
 		return nil, err
 	}
 	defer w.locks.endMaintenance()
-	if err := w.open(); err != nil {
+	if err := w.open(ctx); err != nil {
 		w.Close()
 		return nil, err
 	}
@@ -99,7 +106,7 @@ func prepare(dir string, force bool) error {
 }
 
 // open reads what is there; the locks are held.
-func (w *Writer) open() error {
+func (w *Writer) open(ctx context.Context) error {
 	if w.options.Shard.whole() {
 		if err := durable.RemoveStale(w.dir); err != nil {
 			return fail.Wrap(fail.KindOf(err), err, "", "cannot clear up in %s", w.dir)
@@ -112,11 +119,8 @@ func (w *Writer) open() error {
 	if w.folder, err = openFolder(w.dir, w.layout); err != nil {
 		return fail.Wrap(fail.KindOf(err), err, "", "cannot open the store %s", w.dir)
 	}
-	for _, d := range w.folder.damaged {
-		w.options.Progress.Note(fmt.Sprintf("%v: the file is dropped and its photos are computed again", d))
-		if err := remove(w.dir, filepath.Base(d.path)); err != nil {
-			return err
-		}
+	if err := w.checkShards(ctx); err != nil {
+		return err
 	}
 	w.numbers = map[int]bool{}
 	for _, f := range w.folder.files {

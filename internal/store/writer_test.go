@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"fx/internal/fail"
+	"fx/internal/progress"
 )
 
 func TestFirstRunAndSecondRun(t *testing.T) {
@@ -190,7 +191,7 @@ func TestReadersOfAnUnfinishedRunSeeTheNewRow(t *testing.T) {
 	if o := r.mustDo(t); len(o.plan.Chunks) != 2 {
 		t.Fatalf("%d chunks", len(o.plan.Chunks))
 	}
-	s, err := Open(r.dir)
+	s, err := Open(context.Background(), r.dir, progress.Discard)
 	must(t, err)
 	defer func() { must(t, s.Close()) }()
 	if len(s.Rows()) != 16 || s.Finished() {
@@ -236,7 +237,7 @@ func TestRowsThatAreThereTwiceAreDropped(t *testing.T) {
 	r.mustDo(t)
 	want := files(t, r.dir)
 	must(t, os.WriteFile(filepath.Join(r.dir, "shard-00009.arrow"), []byte(want["shard-00002.arrow"]), 0o644))
-	s, err := Open(r.dir)
+	s, err := Open(context.Background(), r.dir, progress.Discard)
 	must(t, err)
 	if len(s.Rows()) != 16 {
 		t.Errorf("a reader sees %d rows", len(s.Rows()))

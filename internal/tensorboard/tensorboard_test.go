@@ -3,6 +3,7 @@ package tensorboard
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"maps"
 	"math"
 	"os"
@@ -12,6 +13,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"fx/internal/durable"
 )
 
 // golden is the log of testdata/golden.py.
@@ -107,14 +110,20 @@ func TestWrite(t *testing.T) {
 	if got := files(t, dir); !slices.Equal(got, want) {
 		t.Errorf("the folder holds %v, not %v", got, want)
 	}
-	if err := Remove(dir); err != nil {
+	r, err := durable.Replace(dir, "root")
+	if err != nil {
 		t.Fatal(err)
 	}
-	if got := files(t, dir); !slices.Equal(got, []string{want[0], want[2]}) {
-		t.Errorf("after Remove the folder holds %v", got)
+	defer r.Close()
+	if err := errors.Join(Replace(r, dir, whole), r.Commit(nil)); err != nil {
+		t.Fatal(err)
 	}
-	if err := Remove(filepath.Join(dir, "absent")); err != nil {
-		t.Error(err)
+	want = []string{".fx-lock", want[0], FileName(whole.Start), want[2], "root"}
+	if got := files(t, dir); !slices.Equal(got, want) {
+		t.Errorf("after Replace the folder holds %v, not %v", got, want)
+	}
+	if got, err := os.ReadFile(path); err != nil || !bytes.Equal(got, Encode(whole)) {
+		t.Errorf("after Replace the log is of %d bytes, %v", len(got), err)
 	}
 }
 

@@ -81,33 +81,54 @@ func Write(dir string, l Log) error {
 	return durable.WriteBytes(path, content)
 }
 
-// Remove removes what Write put into dir.
-func Remove(dir string) error { return remove(dir, "") }
+// Replace is Write as a part of replacing files of dir that belong together. The
+// event file is a new one: it tells of another training than the one before.
+func Replace(r *durable.Replacement, dir string, l Log) error {
+	name := FileName(l.Start)
+	earlier, err := ownFiles(dir, name)
+	if err != nil {
+		return err
+	}
+	for _, file := range earlier {
+		if err := r.Remove(file); err != nil {
+			return err
+		}
+	}
+	return r.Write(name, func(path string) error { return durable.WriteBytes(path, Encode(l)) })
+}
 
 // own are the files of this package: event files, and what a kill left while one was written.
 var own = []string{"events.out.tfevents.*.fx", "events.out.tfevents.*.fx.fx-tmp-*"}
 
 // remove removes the files of this package but one.
 func remove(dir, keep string) error {
+	files, err := ownFiles(dir, keep)
+	for _, name := range files {
+		if err := os.Remove(filepath.Join(dir, name)); err != nil {
+			return err
+		}
+	}
+	return err
+}
+
+// ownFiles lists the files of this package but one.
+func ownFiles(dir, but string) (names []string, err error) {
 	files, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil
+		return nil, nil
 	} else if err != nil {
-		return err
+		return nil, err
 	}
 	for _, f := range files {
 		ours := slices.ContainsFunc(own, func(pattern string) bool {
 			matches, _ := filepath.Match(pattern, f.Name()) // the patterns are right
 			return matches
 		})
-		if !ours || f.Name() == keep {
-			continue
-		}
-		if err := os.Remove(filepath.Join(dir, f.Name())); err != nil {
-			return err
+		if ours && f.Name() != but {
+			names = append(names, f.Name())
 		}
 	}
-	return nil
+	return names, nil
 }
 
 func appendFile(path string, rest []byte) error {

@@ -3,10 +3,7 @@ package trainlog
 import (
 	"bytes"
 	"encoding/csv"
-	"errors"
-	"io/fs"
 	"math"
-	"os"
 	"path/filepath"
 	"strconv"
 	"time"
@@ -68,12 +65,13 @@ func Write(dir string, l Log) error {
 	return tensorboard.Write(dir, l.events())
 }
 
-// Remove removes what Write put into dir.
-func Remove(dir string) error {
-	if err := os.Remove(filepath.Join(dir, MetricsFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+// Replace is Write as a part of replacing files of dir that belong together.
+func Replace(r *durable.Replacement, dir string, l Log) error {
+	write := func(path string) error { return durable.WriteBytes(path, table(l.Epochs)) }
+	if err := r.Write(MetricsFile, write); err != nil {
 		return err
 	}
-	return tensorboard.Remove(dir)
+	return tensorboard.Replace(r, dir, l.events())
 }
 
 // table is the content of metrics.csv, with as many digits as it takes to read the

@@ -2,6 +2,7 @@ package trainlog
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -9,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"fx/internal/durable"
 	"fx/internal/tensorboard"
 )
 
@@ -59,26 +61,30 @@ func TestEvents(t *testing.T) {
 	}
 }
 
-// A folder holds the log of one training, and nothing of it after Remove.
-func TestWriteAndRemove(t *testing.T) {
+// A folder holds the log of one training.
+func TestWriteAndReplace(t *testing.T) {
 	dir := t.TempDir()
-	for _, l := range []Log{{Start: start, Epochs: epochs()}, {Start: start.Add(time.Hour), Epochs: epochs()[:1], Finished: true}} {
-		if err := Write(dir, l); err != nil {
+	replace := func(dir string, l Log) error {
+		r, err := durable.Replace(dir, "root")
+		if err != nil {
+			return err
+		}
+		defer r.Close()
+		return errors.Join(Replace(r, dir, l), r.Commit(nil))
+	}
+	for i, write := range []func(string, Log) error{Write, Write, replace, replace, Write} {
+		l := Log{Start: start.Add(time.Duration(i) * time.Hour), Epochs: epochs()[:1+i%2], Finished: true}
+		if err := write(dir, l); err != nil {
 			t.Fatal(err)
 		}
-		files, err := filepath.Glob(filepath.Join(dir, "*"))
+		files, err := filepath.Glob(filepath.Join(dir, "[em]*"))
 		want := fmt.Sprint([]string{filepath.Join(dir, tensorboard.FileName(l.Start)), filepath.Join(dir, MetricsFile)})
 		if err != nil || fmt.Sprint(files) != want {
-			t.Errorf("%v, not %v, %v", files, want, err)
+			t.Errorf("log %d: %v, not %v, %v", i, files, want, err)
 		}
-	}
-	for range 2 {
-		if err := Remove(dir); err != nil {
-			t.Fatal(err)
+		if got, err := os.ReadFile(filepath.Join(dir, MetricsFile)); err != nil || !bytes.Equal(got, table(l.Epochs)) {
+			t.Errorf("log %d: the table is %q, %v", i, got, err)
 		}
-	}
-	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
-		t.Errorf("%v, %v", left, err)
 	}
 }
 

@@ -3,9 +3,12 @@ package weights
 import (
 	"bytes"
 	"cmp"
+	"crypto/sha256"
 	"encoding/binary"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"hash"
 	"io"
 	"maps"
 	"slices"
@@ -19,6 +22,18 @@ import (
 // tensors and metadata give the same bytes, whatever order they were set in, and
 // the very bytes that the Python package writes.
 func WriteSafetensors(path string, state *StateDict) error {
+	_, err := writeSafetensors(path, state, nil)
+	return err
+}
+
+// WriteSafetensorsSum is WriteSafetensors that tells the SHA-256 of the file, in
+// lower-case hex. The bytes are hashed while they are written.
+func WriteSafetensorsSum(path string, state *StateDict) (sum string, err error) {
+	return writeSafetensors(path, state, sha256.New())
+}
+
+// writeSafetensors writes the file, through hash where it is not nil.
+func writeSafetensors(path string, state *StateDict, hash hash.Hash) (sum string, err error) {
 	names := state.Names()
 	slices.SortFunc(names, func(a, b string) int {
 		x, y := slices.Index(writeOrder, state.tensors[a].DType), slices.Index(writeOrder, state.tensors[b].DType)
@@ -26,9 +41,12 @@ func WriteSafetensors(path string, state *StateDict) error {
 	})
 	header, err := encodeHeader(state, names)
 	if err != nil {
-		return fail.Wrap(fail.Model, err, "", "%s cannot be written", path)
+		return "", fail.Wrap(fail.Model, err, "", "%s cannot be written", path)
 	}
 	err = durable.WriteFile(path, func(w io.Writer) error {
+		if hash != nil {
+			w = io.MultiWriter(w, hash)
+		}
 		if err := binary.Write(w, binary.LittleEndian, uint64(len(header))); err != nil {
 			return err
 		}
@@ -42,7 +60,10 @@ func WriteSafetensors(path string, state *StateDict) error {
 		}
 		return nil
 	})
-	return fail.Wrap(fail.Other, err, "Check that the folder exists and may be written to.", "writing %s", path)
+	if err == nil && hash != nil {
+		sum = hex.EncodeToString(hash.Sum(nil))
+	}
+	return sum, fail.Wrap(fail.Other, err, "Check that the folder exists and may be written to.", "writing %s", path)
 }
 
 // writeOrder is how the Python package sorts tensors before it sorts their

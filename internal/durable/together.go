@@ -1,0 +1,307 @@
+package durable
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+)
+
+// A Replacement replaces files of a folder which belong together, in one step,
+// and leaves all other files of the folder alone. One of them, the root, decides:
+//
+//	r, err := durable.Replace("model", "model.json")
+//	defer r.Close()
+//	err = r.Write("head.safetensors", func(path string) error { … })
+//	err = r.Remove("metrics.csv")
+//	err = r.Commit(text) // of model.json
+//
+// Members are first written beside the old ones, under names that hold the hash of
+// the new root. Renaming the root is the step: before it the old files count, from
+// then on the new ones, which readers find by ReadTogether even where a kill
+// keeps them from getting their final names. The next Replacement completes that.
+type Replacement struct {
+	dir, root string
+	members   map[string]string // name → mark, newMark or goneMark
+	committed bool
+	release   func()
+}
+
+// What stands before the name of a member that waits: a file to take the member's
+// name, or an empty one by which the member is to be removed. Once the root is known
+// "-" and its id follow, and a dot before the name: its ending stays as it is.
+const (
+	newMark  = ".fx-new"
+	goneMark = ".fx-gone"
+)
+
+// replaceLock is the lock of a folder whose files are replaced together.
+const replaceLock = ".fx-lock"
+
+// replaceWait is how long a Replacement waits for another process's, which takes moments.
+var replaceWait = 20 * time.Second
+
+// step is called before each change of the folder; a test replaces it by one that fails.
+var step = func(what, path string) error { return nil }
+
+// Replace begins a replacement of files in dir, which must exist, and completes or
+// takes away what a killed process left of an earlier one. Another process's is
+// waited for; ErrLocked where it does not end.
+func Replace(dir, root string) (*Replacement, error) {
+	release, err := lockWithin(filepath.Join(dir, replaceLock), replaceWait)
+	if err != nil {
+		return nil, err
+	}
+	begun := false
+	defer func() {
+		if !begun {
+			release()
+		}
+	}()
+	r := &Replacement{dir: dir, root: root, members: map[string]string{}, release: release}
+	if err := r.recover(); err != nil {
+		return nil, err
+	}
+	begun = true
+	return r, nil
+}
+
+func lockWithin(path string, wait time.Duration) (release func(), err error) {
+	for deadline := time.Now().Add(wait); ; time.Sleep(20 * time.Millisecond) {
+		if release, err = Lock(path); !errors.Is(err, ErrLocked) || time.Now().After(deadline) {
+			return release, err
+		}
+	}
+}
+
+// Write writes the member of that name, a file or a folder, through write, which
+// must write durably to the path it is given.
+func (r *Replacement) Write(name string, write func(path string) error) error {
+	r.members[name] = newMark
+	return write(r.Path(name))
+}
+
+// Path is where a member lies that was written and not committed yet.
+func (r *Replacement) Path(name string) string {
+	return filepath.Join(r.dir, waiting(newMark, "", name))
+}
+
+// Remove removes the member of that name, once the root is replaced.
+func (r *Replacement) Remove(name string) error {
+	r.members[name] = goneMark
+	return WriteBytes(filepath.Join(r.dir, waiting(goneMark, "", name)), nil)
+}
+
+// Commit replaces the root, and thereby all members. After an error the folder
+// holds all old files or, where the error came late, counts as all new ones.
+func (r *Replacement) Commit(content []byte) error {
+	id := rootID(content)
+	for name, mark := range r.members {
+		if err := rename(filepath.Join(r.dir, waiting(mark, "", name)), filepath.Join(r.dir, waiting(mark, id, name))); err != nil {
+			return err
+		}
+	}
+	if err := syncDir(r.dir); err != nil {
+		return err
+	}
+	path := filepath.Join(r.dir, r.root)
+	err := step("write", path)
+	if err == nil {
+		err = WriteBytes(path, content)
+	}
+	if err == nil {
+		err = step("written", path)
+	}
+	if err != nil { // the error may have come after the renaming
+		now, readErr := ReadFile(path)
+		r.committed = readErr != nil && !errors.Is(readErr, fs.ErrNotExist) || bytes.Equal(now, content)
+		return err
+	}
+	r.committed = true
+	return r.complete(id)
+}
+
+// Close frees the folder, and takes away what was written and not committed.
+func (r *Replacement) Close() {
+	if !r.committed {
+		_ = r.recover() // the next Replacement tries it again
+	}
+	r.release()
+}
+
+// recover completes the replacement that the root is of, and takes away what
+// waits for another root.
+func (r *Replacement) recover() error {
+	content, err := ReadFile(filepath.Join(r.dir, r.root))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	entries, err := os.ReadDir(r.dir)
+	if err != nil {
+		return err
+	}
+	id, left, stale := rootID(content), false, false
+	for _, e := range entries {
+		switch _, _, of, waits := parseWaiting(e.Name()); {
+		case waits && of == id:
+			left = true
+		case waits || r.torn(e.Name()):
+			stale = true
+			if err := removeAll(filepath.Join(r.dir, e.Name())); err != nil {
+				return err
+			}
+		}
+	}
+	if left {
+		return r.complete(id)
+	}
+	if stale {
+		return syncDir(r.dir)
+	}
+	return nil
+}
+
+// torn tells a temporary file of a replacement whose process was killed: all of
+// them are written under the lock.
+func (r *Replacement) torn(file string) bool {
+	before, _, temporary := strings.Cut(file, tempMark)
+	_, _, _, waits := parseWaiting(before)
+	return temporary && (waits || before == r.root)
+}
+
+// complete gives the members of the root with that id their final names.
+func (r *Replacement) complete(id string) error {
+	entries, err := os.ReadDir(r.dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		mark, name, of, waits := parseWaiting(e.Name())
+		if !waits || of != id {
+			continue
+		}
+		from, to := filepath.Join(r.dir, e.Name()), filepath.Join(r.dir, name)
+		if mark == goneMark {
+			err = errors.Join(removeAll(to), removeAll(from))
+		} else {
+			err = takePlace(from, to)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return syncDir(r.dir)
+}
+
+// takePlace renames from to to, which may be a folder with files in it.
+func takePlace(from, to string) error {
+	if info, err := os.Lstat(to); err != nil || !info.IsDir() {
+		return rename(from, to)
+	}
+	old := filepath.Join(filepath.Dir(to), waiting(goneMark, "", filepath.Base(to)))
+	if err := removeAll(old); err != nil {
+		return err
+	}
+	if err := rename(to, old); err != nil {
+		return err
+	}
+	if err := rename(from, to); err != nil {
+		return err
+	}
+	return removeAll(old)
+}
+
+// ReadTogether reads files of dir that belong together, while others may replace
+// them. read gets the root's content, and path to find its members by; it is called
+// again where its error may come of a replacement. An error of reading the root is
+// returned as it is.
+func ReadTogether(dir, root string, read func(content []byte, path func(member string) string) error) error {
+	for try := 0; ; try++ {
+		content, err := ReadFile(filepath.Join(dir, root))
+		if err != nil {
+			return err
+		}
+		found := map[string]string{}
+		err = read(content, func(member string) string {
+			found[member] = locate(dir, content, member)
+			return found[member]
+		})
+		if err == nil || try == 100 {
+			return err
+		}
+		now, readErr := ReadFile(filepath.Join(dir, root))
+		moved := readErr == nil && !bytes.Equal(now, content)
+		for member, path := range found {
+			moved = moved || locate(dir, content, member) != path
+		}
+		if !moved {
+			return err
+		}
+	}
+}
+
+// locate returns where a member of the root lies: under its name, or where a
+// replacement was not completed under the one that it waits with.
+func locate(dir string, root []byte, member string) string {
+	path := filepath.Join(dir, member)
+	fresh := filepath.Join(dir, waiting(newMark, rootID(root), member))
+	if _, err := os.Lstat(fresh); err == nil {
+		return fresh
+	}
+	return path
+}
+
+// rootID tells roots apart.
+func rootID(content []byte) string {
+	sum := sha256.Sum256(content)
+	return hex.EncodeToString(sum[:8])
+}
+
+// waiting is the file name of a member that waits for the root of that id, "" where
+// the root is not known yet.
+func waiting(mark, id, name string) string {
+	if id != "" {
+		mark += "-" + id
+	}
+	return mark + "." + name
+}
+
+// parseWaiting takes apart what waiting puts together.
+func parseWaiting(file string) (mark, name, id string, ok bool) {
+	for _, mark := range []string{newMark, goneMark} {
+		rest, found := strings.CutPrefix(file, mark)
+		if !found {
+			continue
+		}
+		if id, name, found := strings.Cut(rest, "."); found && name != "" && file == waiting(mark, strings.TrimPrefix(id, "-"), name) {
+			return mark, name, strings.TrimPrefix(id, "-"), true
+		}
+	}
+	return "", "", "", false
+}
+
+func rename(from, to string) error {
+	if err := step("rename", to); err != nil {
+		return err
+	}
+	return os.Rename(from, to)
+}
+
+func removeAll(path string) error {
+	if err := step("remove", path); err != nil {
+		return err
+	}
+	return os.RemoveAll(path)
+}
+
+func syncDir(dir string) error {
+	if err := step("sync", dir); err != nil {
+		return err
+	}
+	return SyncDir(dir)
+}

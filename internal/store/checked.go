@@ -1,0 +1,186 @@
+package store
+
+import (
+	"context"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"fx/internal/checksum"
+	"fx/internal/durable"
+)
+
+// checkedFile is the file that names the shards whose content a writer has compared
+// with their seals, so that the next one compares only what is new or has changed.
+// It may be deleted at any time.
+const checkedFile = "checked"
+
+// fileStat is by what a file is known to be the one that was checked. Whatever
+// writes to a file, or copies it to another disk, changes the time of change.
+type fileStat struct {
+	Size     int64  `json:"size"`
+	Inode    uint64 `json:"inode"`
+	Modified int64  `json:"modified"` // nanoseconds since 1970
+	Changed  int64  `json:"changed"`  // likewise, of content or name
+}
+
+func fileStatOf(f *os.File) (fileStat, error) {
+	var s unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &s); err != nil {
+		return fileStat{}, &os.PathError{Op: "stat", Path: f.Name(), Err: err}
+	}
+	return fileStat{s.Size, s.Ino, s.Mtim.Nano(), s.Ctim.Nano()}, nil
+}
+
+// settled tells whether the file was left alone for long enough: a second write
+// within the clock's grain would leave its times as they are.
+func (s fileStat) settled(now time.Time) bool {
+	return now.Sub(time.Unix(0, max(s.Modified, s.Changed))) >= racy
+}
+
+// checkedShard is a line of the file.
+type checkedShard struct {
+	Name   string   `json:"name"`
+	SHA256 string   `json:"sha256"` // that its seal says, and its content has
+	Stat   fileStat `json:"stat"`
+}
+
+type checkedJSON struct {
+	FormatVersion int            `json:"format_version"`
+	Shards        []checkedShard `json:"shards"`
+}
+
+func checkedName(shard Shard) string { return checkedFile + shard.suffix() + ".json" }
+
+// readChecked returns the shards that the file lists; none where there is no file
+// that can be trusted.
+func readChecked(dir string, shard Shard) map[checkedShard]bool {
+	text, err := durable.ReadFile(filepath.Join(dir, checkedName(shard)))
+	var all checkedJSON
+	if err != nil || checksum.Verify(checkedFile, text) != nil || json.Unmarshal(text, &all) != nil || all.FormatVersion != FormatVersion {
+		return nil
+	}
+	known := make(map[checkedShard]bool, len(all.Shards))
+	for _, s := range all.Shards {
+		known[s] = true
+	}
+	return known
+}
+
+func (f *shardFile) checkedShard() checkedShard {
+	return checkedShard{f.name, hex.EncodeToString(f.seal.whole[:]), f.stat}
+}
+
+// forgetChecks makes the next writer compare everything. It is the best that a
+// reader who found damage can do, and no reader's duty.
+func forgetChecks(dir string) {
+	names, _ := filepath.Glob(filepath.Join(dir, checkedFile+"*.json"))
+	for _, name := range names {
+		_ = os.Remove(name)
+	}
+}
+
+// mine tells whether this process drops the file where it is damaged. The parts of a
+// sharded job leave each other's files alone: only their own rows would be computed.
+func (w *Writer) mine(f *shardFile) bool {
+	n, _ := parseShardName(f.name)
+	return w.options.Shard.whole() || n.shard == w.options.Shard
+}
+
+// checkShards compares the content of those of this process's files that were not
+// checked before, or of all, and drops what is damaged.
+func (w *Writer) checkShards(ctx context.Context) error {
+	var known map[checkedShard]bool
+	if !w.options.VerifyContent {
+		known = readChecked(w.dir, w.options.Shard)
+	}
+	for _, f := range w.folder.files {
+		f.known = known[f.checkedShard()]
+	}
+	which := func(f *shardFile) bool { return !f.known && w.mine(f) }
+	if err := w.folder.checkContent(ctx, w.dir, which, nil, w.options.Progress); err != nil {
+		return err
+	}
+	w.noteChecks(w.folder.files, known)
+	return w.dropDamaged()
+}
+
+// dropDamaged removes the damaged files, whose rows the plan then lacks.
+func (w *Writer) dropDamaged() error {
+	for _, d := range w.folder.damaged {
+		if d.foreign() {
+			return d.report()
+		}
+		name := filepath.Base(d.path)
+		for _, listed := range w.folder.index.Shards {
+			if listed.Name == name && d.rows == 0 {
+				d.rows = listed.Rows
+			}
+		}
+		w.damaged += d.rows
+		rows := "its rows" // nobody knows how many
+		if d.rows > 0 {
+			rows = fmt.Sprintf("its %d rows", d.rows)
+		}
+		w.options.Progress.Note(fmt.Sprintf("%v: the file is dropped and %s are computed again", d, rows))
+		if err := remove(w.dir, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// noteChecks notes the files whose content was checked or written by this process,
+// unless these are the ones known already.
+func (w *Writer) noteChecks(files []*shardFile, known map[checkedShard]bool) {
+	all := checkedJSON{FormatVersion: FormatVersion, Shards: []checkedShard{}}
+	now, news := time.Now(), false
+	for _, f := range files {
+		if s := f.checkedShard(); (f.checked || f.known) && w.mine(f) && s.Stat.settled(now) {
+			all.Shards = append(all.Shards, s)
+			news = news || !known[s]
+		}
+	}
+	if !news && len(all.Shards) == len(known) {
+		return
+	}
+	text, err := checksum.Marshal(all)
+	if err == nil {
+		err = durable.WriteBytes(filepath.Join(w.dir, checkedName(w.options.Shard)), text)
+	}
+	if err != nil {
+		w.options.Progress.Note(fmt.Sprintf("cannot note which files were checked, so that the next run checks them again: %v", err))
+	}
+}
+
+// wrote remembers the file of that name as this process left it.
+func (w *Writer) wrote(name string) {
+	f, err := os.Open(filepath.Join(w.dir, name))
+	if err != nil {
+		return // it will be checked
+	}
+	defer func() { _ = f.Close() }() // only looked at
+	if stat, err := fileStatOf(f); err == nil {
+		w.finished[name] = stat
+	}
+}
+
+// ensure refuses to take rows from a file that is damaged, though it may have been
+// checked once: they would get a new seal, and the damage would be lost sight of. The
+// next run drops the file.
+func (w *Writer) ensure(ctx context.Context, f *shardFile) error {
+	if f.checked {
+		return nil
+	}
+	err := f.checkContent(ctx, w.dir, nil, func(int64) {})
+	if damage, ok := err.(*damagedError); ok {
+		forgetChecks(w.dir)
+		return damage.report()
+	}
+	return err
+}
