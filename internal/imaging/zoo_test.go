@@ -85,7 +85,6 @@ func compare(a, b []uint8) (differing, most int) {
 
 // refusedAlone lists what fx refuses although Pillow reads it, and a part of the reason it gives.
 var refusedAlone = map[string]string{
-	"bmp-16.bmp":           "unsupported BMP",
 	"png-bad-crc.png":      "checksum",   // damaged
 	"png-no-iend.png":      "EOF",        // truncated
 	"png-too-few-rows.png": "not enough", // truncated: Pillow leaves the rest black
