@@ -180,7 +180,7 @@ var formats = []format{
 	{name: "WebP", match: isWebP, decode: (*Decoder).decodeWebP},
 	{name: "GIF", match: prefix("GIF87a", "GIF89a"), decode: (*Decoder).decodeGIF},
 	{name: "BMP", match: prefix("BM"), decode: (*Decoder).decodeBMP},
-	{name: "TIFF", match: prefix("II*\x00", "MM\x00*"), decode: (*Decoder).decodeTIFF, orients: true},
+	{name: "TIFF", match: isTIFF, decode: (*Decoder).decodeTIFF, orients: true},
 	{name: "PNM", match: isPNM, decode: (*Decoder).decodePNM},
 }
 
@@ -210,8 +210,8 @@ func unknownFormat(data []byte) error {
 	switch {
 	case len(data) == 0:
 		return errors.New("empty file")
-	case prefix("II+\x00", "MM\x00+")(data):
-		return errors.New("BigTIFF is not read: save it as a plain TIFF or PNG")
+	case prefix("MM\x00+")(data):
+		return errors.New("big-endian BigTIFF is not read: save it as a plain TIFF or PNG")
 	case len(data) >= 12 && string(data[4:8]) == "ftyp":
 		return errors.New("HEIF, AVIF or video is not read: convert it to JPEG or PNG")
 	}

@@ -89,12 +89,8 @@ var refusedAlone = map[string]string{
 	"png-no-iend.png":      "EOF",        // truncated
 	"png-too-few-rows.png": "not enough", // truncated: Pillow leaves the rest black
 	"pnm-pf.pfm":           "only P1 to P6",
-	"tiff-f.tif":           "sample format",
-	"tiff-jpeg.tif":        "compression",
-	"tiff-l4.tif":          "BitsPerSample",
-	"tiff-la.tif":          "extra samples",
-	"tiff-lab.tif":         "color model",
-	"tiff-planar.tif":      "separate planes",
+	"tiff-planar.tif":      "fewer strips",
+	"tiff-lab.tif":         "CIE L*a*b*",
 }
 
 // goRefuses lists what only TurboJPEG reads.

@@ -1,0 +1,161 @@
+package imaging
+
+import (
+	"bytes"
+	"compress/zlib"
+	"io"
+	"math/bits"
+
+	"github.com/klauspost/compress/zstd"
+	"golang.org/x/image/ccitt"
+)
+
+// tiffUnpacker opens segments one after the other, and keeps what the next one can use.
+type tiffUnpacker struct {
+	deflate io.ReadCloser
+	zstd    *zstd.Decoder
+}
+
+// maxZstdWindow bounds what a Zstandard frame may have its decoder allocate, in bytes.
+const maxZstdWindow = 32 << 20
+
+// open returns a reader of a segment's rows. Of a strip no more than so many rows are wanted.
+func (u *tiffUnpacker) open(d *Decoder, p *tiffPicture, packed []byte, rows int) (io.Reader, error) {
+	if p.compression == tiffJPEG { // whose bits have no fill order
+		samples, err := d.tiffJPEG(p, packed, rows)
+		return bytes.NewReader(samples), err
+	}
+	var r io.Reader = bytes.NewReader(packed)
+	if p.fillOrder == 2 {
+		r = reversedBits{r}
+	}
+	var err error
+	switch p.compression {
+	case tiffLZW:
+		return newLZWReader(r), nil
+	case tiffDeflate, tiffDeflateOlder:
+		if u.deflate == nil {
+			u.deflate, err = zlib.NewReader(r)
+		} else {
+			err = u.deflate.(zlib.Resetter).Reset(r, nil)
+		}
+		return u.deflate, p.damaged(err)
+	case tiffZstandard:
+		if u.zstd == nil {
+			u.zstd, err = zstd.NewReader(r, zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true),
+				zstd.WithDecoderMaxWindow(maxZstdWindow))
+		} else {
+			err = u.zstd.Reset(r)
+		}
+		return u.zstd, p.damaged(err)
+	case tiffPackBits:
+		return &packBitsReader{source: byteReader{r: r}}, nil
+	case tiffG3:
+		return ccitt.NewReader(r, ccitt.MSB, ccitt.Group3, p.segW, rows, &ccitt.Options{Invert: true}), nil
+	case tiffG4:
+		return ccitt.NewReader(r, ccitt.MSB, ccitt.Group4, p.segW, rows, &ccitt.Options{Invert: true}), nil
+	}
+	return r, nil
+}
+
+// reversedBits reads bytes with their bits in reverse.
+type reversedBits struct{ io.Reader }
+
+func (r reversedBits) Read(b []byte) (int, error) {
+	n, err := r.Reader.Read(b)
+	for i, v := range b[:n] {
+		b[i] = bits.Reverse8(v)
+	}
+	return n, err
+}
+
+// byteReader reads single bytes through a buffer.
+type byteReader struct {
+	r      io.Reader
+	buffer [512]byte
+	rest   []byte
+}
+
+func (b *byteReader) ReadByte() (byte, error) {
+	for len(b.rest) == 0 {
+		n, err := b.r.Read(b.buffer[:])
+		if n == 0 && err != nil {
+			return 0, err
+		}
+		b.rest = b.buffer[:n]
+	}
+	v := b.rest[0]
+	b.rest = b.rest[1:]
+	return v, nil
+}
+
+// packBitsReader unpacks runs of bytes (TIFF 6.0, section 9).
+type packBitsReader struct {
+	source byteReader
+	n      int  // bytes left of the run
+	run    bool // all of them are value
+	value  byte
+}
+
+func (r *packBitsReader) Read(out []byte) (n int, err error) {
+	for n < len(out) {
+		if r.n == 0 {
+			code, err := r.source.ReadByte()
+			if err != nil {
+				return n, err
+			}
+			switch {
+			case code < 128:
+				r.n, r.run = int(code)+1, false
+			case code > 128:
+				r.n, r.run = 257-int(code), true
+				if r.value, err = r.source.ReadByte(); err != nil {
+					return n, err
+				}
+			}
+			continue
+		}
+		if !r.run {
+			if r.value, err = r.source.ReadByte(); err != nil {
+				return n, err
+			}
+		}
+		out[n] = r.value
+		n++
+		r.n--
+	}
+	return n, nil
+}
+
+// undo reverses what the predictor did to a row (TIFF 6.0, section 14; Adobe's technical note 3 for floats).
+func (p *tiffPicture) undo(row []byte) {
+	stride := p.samples
+	if p.planes > 1 {
+		stride = 1
+	}
+	switch {
+	case p.predictor == 2 && p.bits == 8:
+		for i := stride; i < len(row); i++ {
+			row[i] += row[i-stride]
+		}
+	case p.predictor == 2 && p.bits == 16:
+		for i := 2 * stride; i+1 < len(row); i += 2 {
+			p.order.PutUint16(row[i:], p.order.Uint16(row[i:])+p.order.Uint16(row[i-2*stride:]))
+		}
+	case p.predictor == 2 && p.bits == 32:
+		for i := 4 * stride; i+3 < len(row); i += 4 {
+			p.order.PutUint32(row[i:], p.order.Uint32(row[i:])+p.order.Uint32(row[i-4*stride:]))
+		}
+	case p.predictor == 3:
+		for i := stride; i < len(row); i++ {
+			row[i] += row[i-stride]
+		}
+		// The bytes of equal weight lie together, the upper ones first.
+		apart, n := bytes.Clone(row), len(row)/4
+		for i := range n {
+			for b := range 4 {
+				row[4*i+b] = apart[(3-b)*n+i]
+			}
+		}
+	}
+}
