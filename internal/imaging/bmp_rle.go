@@ -1,12 +1,12 @@
 package imaging
 
-import "fmt"
-
 // decodeRuns unpacks run-length coded pixels by the very steps of Pillow's BmpRleDecoder. A file
 // whose codes end before its last pixel is refused, even by an end-of-bitmap mark.
 func (h *bmpHeader) decodeRuns(im *Image, data []byte) error {
 	if h.gray && h.colours <= 2 {
-		return fmt.Errorf("BMP of run lengths in black and white is not read: save it as PNG")
+		for i := range h.palette[1:] { // to Pillow all is white that is not 0
+			h.palette[1+i] = [3]uint8{255, 255, 255}
+		}
 	}
 	im.reset(h.w, h.h)
 	out := &bmpRuns{h: h, im: im, total: h.w * h.h}

@@ -115,7 +115,11 @@ func (p *tiffPicture) readSamples() error {
 	for i := range min(p.count(tagExtraSamples), maxTIFFSamples+1) {
 		p.extra = append(p.extra, p.int(tagExtraSamples, i, 0))
 	}
-	separate := p.int(tagPlanarConfig, 0, 1) == 2
+	planar := p.int(tagPlanarConfig, 0, 1)
+	if planar != 1 && planar != 2 && p.compression != tiffPlain {
+		return fmt.Errorf("damaged TIFF: planar configuration %d", planar)
+	}
+	separate := planar == 2
 	if separate && len(p.extra) > 0 && slices.Max(p.extra) == 0 {
 		// Planes of no meaning at the end may be left out.
 		n, p.samples = n-len(p.extra), p.samples-len(p.extra)

@@ -30,6 +30,9 @@ func (p *tiffPicture) chooseYCbCr() error {
 		if h != 1 && h != 2 && h != 4 || v != 1 && v != 2 && v != 4 || h == 1 && v == 4 || h == 2 && v == 4 || p.planes > 1 && h*v > 1 {
 			return p.unread("YCbCr with a colour for %d×%d pixels", h, v)
 		}
+		if !p.tiled && ((p.w+h-1)/h*(h*v+2))%v != 0 {
+			return p.unread("YCbCr with a colour for %d×%d pixels in such a width, whose last bytes libtiff loses,", h, v)
+		}
 		if p.predictor != 1 && h*v > 1 {
 			return p.unread("YCbCr with a colour for %d×%d pixels and a predictor", h, v)
 		}
