@@ -1,5 +1,9 @@
 package imaging
 
+import "errors"
+
+var errBMPRuns = errors.New("truncated BMP: its run-length codes end before its last pixel")
+
 // decodeRuns unpacks run-length coded pixels by the very steps of Pillow's BmpRleDecoder. A file
 // whose codes end before its last pixel is refused, even by an end-of-bitmap mark.
 func (h *bmpHeader) decodeRuns(im *Image, data []byte) error {
@@ -14,7 +18,7 @@ func (h *bmpHeader) decodeRuns(im *Image, data []byte) error {
 		return err
 	}
 	if out.at < out.total {
-		return errBMPTruncated
+		return errBMPRuns
 	}
 	return nil
 }
@@ -46,7 +50,7 @@ func (r *bmpRuns) decode(data []byte, at int) error {
 	x, w := 0, r.h.w // x is Pillow's notion of the column, which literal runs may carry beyond the row
 	for r.at < r.total {
 		if at < 0 || len(data)-at < 2 {
-			return errBMPTruncated
+			return errBMPRuns
 		}
 		n, value := int(data[at]), data[at+1]
 		at += 2
@@ -70,7 +74,7 @@ func (r *bmpRuns) decode(data []byte, at int) error {
 			return nil
 		case value == 2: // to the right and up
 			if len(data)-at < 2 {
-				return errBMPTruncated
+				return errBMPRuns
 			}
 			r.put(0, int(data[at])+int(data[at+1])*w)
 			at += 2
@@ -82,7 +86,7 @@ func (r *bmpRuns) decode(data []byte, at int) error {
 				size = (count + 1) / 2
 			}
 			if len(data)-at < size {
-				return errBMPTruncated
+				return errBMPRuns
 			}
 			for i := range count {
 				if nibbles {

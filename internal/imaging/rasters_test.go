@@ -50,7 +50,7 @@ var rasterRefusedAlone = map[string]string{
 	"tiff-pillow-tiff_ccitt-inverted.tif": "CCITT run lengths",
 	"tiff-pillow-lzma.tif":                "LZMA",
 	"tiff-pillow-lzma-gray.tif":           "LZMA",
-	"tiff-ycbcr-sub44-lzw.tif":            "whose last bytes libtiff loses",
+	"tiff-ycbcr-sub44-lzw.tif":            "of which libtiff loses the end",
 }
 
 // rasterReadAlone lists what fx reads although Pillow refuses it, and a file of the same pixels that Pillow reads.

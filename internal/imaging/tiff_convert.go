@@ -9,10 +9,10 @@ import (
 // Pillow does not know (OPEN_INFO of its TiffImagePlugin) or that fx leaves out.
 func (p *tiffPicture) chooseConverter() error {
 	if p.fillOrder != 1 && (p.fillOrder != 2 || !p.reversible()) {
-		return p.unread("fill order %d for such samples", p.fillOrder)
+		return p.unread("fill order %d and %s", p.fillOrder, p.sampleList())
 	}
 	if p.samples > 1 && p.format != tiffUnsigned {
-		return p.unread("colours that have a sign or a fraction")
+		return p.unread("colours of %s", p.sampleList())
 	}
 	switch p.photometric {
 	case tiffWhiteIsZero, tiffBlackIsZero:
@@ -53,7 +53,7 @@ func (p *tiffPicture) chooseGray() error {
 	case p.samples == 2 && slices.Equal(p.extra, []int{1}):
 		return p.unread("gray that is multiplied with its alpha")
 	case p.samples > 1 || len(p.extra) > 0:
-		return p.unread("gray of %d samples a pixel and %d extra ones %v", p.samples, len(p.extra), p.extra)
+		return p.unread("gray of %s", p.sampleList())
 	case p.format == tiffUnsigned && slices.Contains([]int{1, 2, 4, 8}, p.bits),
 		p.format == tiffSigned && p.bits == 8 && !inverted:
 		p.convert = indexed(p.bits, grayRamp(p.bits, inverted))
@@ -64,7 +64,7 @@ func (p *tiffPicture) chooseGray() error {
 	}
 	value := p.grayValue()
 	if value == nil {
-		return p.unread("gray of %d bits (sample format %d)", p.bits, p.format)
+		return p.unread("gray of %s", p.sampleList())
 	}
 	size := p.bits / 8
 	p.convert = func(rgb, stored []byte) {
@@ -137,7 +137,7 @@ func (p *tiffPicture) choosePalette() error {
 	withMore := p.samples == 2 && p.bits == 8 && p.extraUnused()
 	alone := p.samples == 1 && slices.Contains([]int{1, 2, 4, 8}, p.bits) && len(p.extra) == 0 && p.format == tiffUnsigned
 	if !withMore && !alone {
-		return p.unread("a palette for %d samples of %d bits", p.samples, p.bits)
+		return p.unread("a palette and %s", p.sampleList())
 	}
 	n := p.count(tagColorMap) / 3
 	if n < 1 || n > 256 {
@@ -166,7 +166,7 @@ func (p *tiffPicture) chooseRGB() error {
 		ok = ok && (e == 0 || i == 0 && (e == 1 || e == 2 || e == 999 && p.samples == 4 && p.bits == 8))
 	}
 	if !ok || p.bits != 8 && p.bits != 16 || p.bits == 16 && p.samples > 4 {
-		return p.unread("%d samples of %d bits and extra ones %v", p.samples, p.bits, p.extra)
+		return p.unread("RGB of %s", p.sampleList())
 	}
 	step, at := p.sampleStep()
 	size := step * p.stored()
@@ -204,7 +204,7 @@ func (p *tiffPicture) chooseInks() error {
 		ok = ok && e == 0
 	}
 	if !ok {
-		return p.unread("%d inks of %d bits and extra samples %v", p.samples, p.bits, p.extra)
+		return p.unread("inks of %s", p.sampleList())
 	}
 	step, at := p.sampleStep()
 	size := step * p.stored()

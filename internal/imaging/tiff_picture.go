@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Values of the tag Compression.
@@ -105,6 +106,38 @@ func (p *tiffPicture) unread(what string, values ...any) error {
 	return fmt.Errorf("TIFF with "+what+" is not read: save it as PNG", values...)
 }
 
+// sampleList says what a pixel consists of, such as "4 samples of 16 bits (big-endian, extra [2])".
+func (p *tiffPicture) sampleList() string {
+	plural := "s"
+	if p.samples == 1 {
+		plural = ""
+	}
+	text := fmt.Sprintf("%d sample%s of %d bits", p.samples, plural, p.bits)
+	var more []string
+	switch p.format {
+	case tiffUnsigned:
+	case tiffSigned:
+		more = append(more, "signed")
+	case tiffFloat:
+		more = append(more, "float")
+	default:
+		more = append(more, fmt.Sprint("format ", p.format))
+	}
+	if p.photometric == tiffWhiteIsZero {
+		more = append(more, "white is zero")
+	}
+	if p.order == binary.BigEndian && p.bits > 8 {
+		more = append(more, "big-endian")
+	}
+	if len(p.extra) > 0 {
+		more = append(more, fmt.Sprint("extra ", p.extra))
+	}
+	if len(more) == 0 {
+		return text
+	}
+	return text + " (" + strings.Join(more, ", ") + ")"
+}
+
 // maxTIFFSamples is the largest number of samples a pixel that Pillow reads.
 const maxTIFFSamples = 6
 
@@ -182,7 +215,7 @@ func (p *tiffPicture) checkCompression() error {
 		return p.unread("%s compression", name)
 	}
 	if p.predictor == 2 && p.bits != 8 && p.bits != 16 && p.bits != 32 || p.predictor == 3 && p.format != tiffFloat || p.predictor > 3 {
-		return fmt.Errorf("damaged TIFF: predictor %d for samples of %d bits", p.predictor, p.bits)
+		return fmt.Errorf("damaged TIFF: predictor %d for %s", p.predictor, p.sampleList())
 	}
 	if p.order == binary.BigEndian && (p.format == tiffFloat || p.format == tiffSigned && p.bits > 8) {
 		return p.unread("compressed big-endian values with a sign, whose bytes Pillow swaps,")

@@ -10,11 +10,11 @@ func (p *tiffPicture) chooseYCbCr() error {
 	plain := p.compression == tiffPlain
 	switch {
 	case p.bits != 8 || len(p.extra) > 0:
-		return p.unread("YCbCr of %d bits a sample and %d extra ones", p.bits, len(p.extra))
+		return p.unread("YCbCr of %s", p.sampleList())
 	case p.samples == 1 && plain:
 		p.convert = indexed(8, grayRamp(8, false))
 	case p.samples != 3:
-		return p.unread("YCbCr of %d samples a pixel", p.samples)
+		return p.unread("YCbCr of %s", p.sampleList())
 	case plain && p.planes == 1:
 		p.convert = func(rgb, stored []byte) {
 			for ; len(rgb) >= 3; rgb, stored = rgb[3:], stored[3:] {
@@ -28,13 +28,13 @@ func (p *tiffPicture) chooseYCbCr() error {
 	default:
 		h, v := p.subsampling()
 		if h != 1 && h != 2 && h != 4 || v != 1 && v != 2 && v != 4 || h == 1 && v == 4 || h == 2 && v == 4 || p.planes > 1 && h*v > 1 {
-			return p.unread("YCbCr with a colour for %d×%d pixels", h, v)
+			return p.unread("YCbCr whose colours %d×%d pixels share", h, v)
 		}
 		if !p.tiled && ((p.w+h-1)/h*(h*v+2))%v != 0 {
-			return p.unread("YCbCr with a colour for %d×%d pixels in such a width, whose last bytes libtiff loses,", h, v)
+			return p.unread("YCbCr whose colours %d×%d pixels share, in a width of which libtiff loses the end,", h, v)
 		}
 		if p.predictor != 1 && h*v > 1 {
-			return p.unread("YCbCr with a colour for %d×%d pixels and a predictor", h, v)
+			return p.unread("a predictor and YCbCr whose colours %d×%d pixels share", h, v)
 		}
 		c := p.newYCbCr()
 		p.convert = func(rgb, stored []byte) {
