@@ -87,6 +87,9 @@ func readBMPHeader(data []byte) (*bmpHeader, error) {
 			at += int64(entry * h.colours)
 		}
 		n := min(entry*h.colours, len(rest))
+		if n/entry > 256 {
+			return nil, fmt.Errorf("damaged BMP: a palette of %d colours", h.colours)
+		}
 		h.readPalette(rest[:n], entry)
 		rest = rest[n:]
 	}
@@ -148,7 +151,7 @@ func (h *bmpHeader) checkLayout() error {
 	if !slices.Contains([]int{1, 4, 8, 16, 24, 32}, h.bits) {
 		return fmt.Errorf("BMP of %d bits a pixel is not read (1, 4, 8, 16, 24 and 32 are): save it as PNG", h.bits)
 	}
-	if h.bits <= 8 && (h.colours < 1 || h.colours > 256) {
+	if h.bits <= 8 && (h.colours < 1 || h.colours > 1<<16) {
 		return fmt.Errorf("damaged BMP: a palette of %d colours", h.colours)
 	}
 	if h.compression != bmpBitfields {

@@ -94,6 +94,20 @@ func (p *tiffPicture) segments(d *Decoder, plane int, put func(y, x, n int, row 
 			p.undo(row)
 			put(y+j, x, min(p.segW, p.w-x), row)
 		}
+		if err := p.checkEnd(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkEnd has Deflate compare its checksum, where a segment holds no more than its rows.
+func (p *tiffPicture) checkEnd(r io.Reader) error {
+	if p.compression != tiffDeflate && p.compression != tiffDeflateOlder {
+		return nil
+	}
+	if _, err := io.ReadFull(r, make([]byte, 1)); err != nil && err != io.EOF {
+		return p.damaged(err)
 	}
 	return nil
 }
@@ -117,6 +131,9 @@ func (p *tiffPicture) segment(i int) ([]byte, error) {
 	}
 	if i >= p.count(offsets) {
 		return nil, fmt.Errorf("damaged TIFF: it lists fewer strips or tiles (%d) than its picture needs", p.count(offsets))
+	}
+	if p.compression == tiffPlain && p.planes*p.across*p.down == 1 {
+		i = p.count(offsets) - 1 // of several that each cover the picture Pillow reads the last
 	}
 	length := uint64(len(p.data))
 	at := p.uint(offsets, i, length)

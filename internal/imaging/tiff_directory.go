@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"regexp"
+	"slices"
 )
 
 // Tags of TIFF 6.0, appendix A, and of its technical notes and successors.
@@ -58,7 +59,8 @@ var isTIFF = prefix("II*\x00", "MM\x00*", "MM*\x00", "II\x00*", "II+\x00")
 var errTIFFDirectory = errors.New("truncated TIFF: it ends before or within its directory")
 
 // readTIFF reads the first directory of a file that isTIFF. Of a tag that is there twice the first
-// counts; a tag of unknown type, or whose values lie outside the file, is left out.
+// counts; a tag of unknown type, or whose values lie outside the file, is left out. Where that is so
+// of plain data, Pillow, which then reads it without libtiff, looks at no further tag.
 func readTIFF(data []byte) (*tiffDirectory, error) {
 	t := &tiffDirectory{order: binary.LittleEndian, entries: map[uint16]tiffEntry{}}
 	if data[0] == 'M' {
@@ -82,6 +84,8 @@ func readTIFF(data []byte) (*tiffDirectory, error) {
 	if big {
 		n, rest = t.order.Uint64(data[at:]), data[at+8:]
 	}
+	var late []uint16 // tags behind one whose values lie outside
+	outside := false
 	for ; n > 0; n-- {
 		if uint64(len(rest)) < 4+2*word {
 			return nil, errTIFFDirectory
@@ -96,12 +100,21 @@ func readTIFF(data []byte) (*tiffDirectory, error) {
 		if size > word {
 			from := number(value)
 			if from > length || size > length-from {
+				outside = true
 				continue
 			}
 			value = data[from:]
 		}
 		e.bytes = value[:size]
 		t.entries[tag] = e
+		if outside {
+			late = append(late, tag)
+		}
+	}
+	if slices.Contains(late, tagCompression) || t.int(tagCompression, 0, tiffPlain) == tiffPlain {
+		for _, tag := range late {
+			delete(t.entries, tag)
+		}
 	}
 	return t, nil
 }
@@ -112,7 +125,7 @@ func (t *tiffDirectory) has(tag uint16) bool { return t.entries[tag].count > 0 }
 // count returns how many values a tag has, 0 where it is missing.
 func (t *tiffDirectory) count(tag uint16) int { return int(t.entries[tag].count) }
 
-// uint returns a tag's value number i, or otherwise where it has none that is a number without sign.
+// uint returns a tag's value number i, or otherwise where it has none that is a whole number.
 func (t *tiffDirectory) uint(tag uint16, i int, otherwise uint64) uint64 {
 	e := t.entries[tag]
 	if uint64(i) >= e.count {
@@ -129,6 +142,12 @@ func (t *tiffDirectory) uint(tag uint16, i int, otherwise uint64) uint64 {
 		return uint64(t.order.Uint32(b))
 	case 16:
 		return t.order.Uint64(b)
+	case 6: // numbers with a sign; below 0 they are out of every range
+		return uint64(int8(b[0]))
+	case 8:
+		return uint64(int16(t.order.Uint16(b)))
+	case 9:
+		return uint64(int32(t.order.Uint32(b)))
 	}
 	return otherwise
 }
