@@ -11,6 +11,10 @@ func FuzzDecode(f *testing.F) {
 	for _, data := range files {
 		f.Add(data)
 	}
+	_, files = readRasters(f)
+	for _, data := range files {
+		f.Add(data)
+	}
 	var decoders []*Decoder
 	for _, kind := range []string{"auto", "go"} {
 		d, err := NewDecoder(Options{Decoder: kind, EXIF: "apply", MaxPixels: 1 << 16})

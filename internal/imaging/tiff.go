@@ -123,6 +123,9 @@ func (p *tiffPicture) damaged(err error) error {
 	return fmt.Errorf("damaged TIFF (%s): %w", tiffCompressions[p.compression], err)
 }
 
+// maxSharing bounds how many times the size of a file and its unpacked picture all segments may have.
+const maxSharing = 16
+
 // segment returns the packed bytes of strip or tile i.
 func (p *tiffPicture) segment(i int) ([]byte, error) {
 	offsets, counts := uint16(tagStripOffsets), uint16(tagStripByteCounts)
@@ -142,11 +145,18 @@ func (p *tiffPicture) segment(i int) ([]byte, error) {
 	}
 	// Pillow reads plain data as far as it needs, whatever its length is said to be.
 	n := p.uint(counts, i, 0)
-	if n == 0 || p.compression == tiffPlain {
+	if p.compression == tiffPlain {
 		return p.data[at:], nil
+	}
+	if n == 0 {
+		n = length - at
 	}
 	if n > length-at {
 		return nil, errTIFFTruncated
+	}
+	// Segments that share bytes would have a small file demand any amount of work.
+	if p.packed += n; p.packed > maxSharing*(length+uint64(p.planes*p.across*p.down*p.segH*p.rowBytes())) {
+		return nil, errors.New("damaged TIFF: its strips or tiles overlap")
 	}
 	return p.data[at : at+n], nil
 }

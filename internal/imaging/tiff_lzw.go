@@ -1,7 +1,6 @@
 package imaging
 
 import (
-	"bufio"
 	"errors"
 	"io"
 )
@@ -20,7 +19,7 @@ var errLZW = errors.New("a code that stands for nothing")
 // early. Files of before TIFF 6.0 begin with the lowest bit, and become wider in time; their first
 // code, which clears the table, tells them.
 type lzwReader struct {
-	source io.ByteReader
+	source byteReader
 	old    bool
 	begun  bool
 
@@ -36,10 +35,11 @@ type lzwReader struct {
 	rest   []byte // of the string of the last code
 }
 
-func newLZWReader(r io.Reader) *lzwReader {
-	l := &lzwReader{source: bufio.NewReader(r)}
+// reset has l read another stream.
+func (l *lzwReader) reset(r io.Reader) {
+	l.source.Reader, l.source.rest = r, nil
+	l.old, l.begun, l.hold, l.held, l.rest = false, false, 0, 0, nil
 	l.clear()
-	return l
 }
 
 func (l *lzwReader) clear() { l.width, l.next, l.last = 9, lzwFirst, -1 }

@@ -69,6 +69,7 @@ type tiffPicture struct {
 	predictor   int
 
 	convert rowConverter
+	packed  uint64 // bytes of the segments that were read
 }
 
 // newTIFFPicture refuses what fx does not read, by its reason. It follows Pillow's TiffImagePlugin,

@@ -14,6 +14,7 @@ import (
 type tiffUnpacker struct {
 	deflate io.ReadCloser
 	zstd    *zstd.Decoder
+	lzw     *lzwReader
 }
 
 // maxZstdWindow bounds what a Zstandard frame may have its decoder allocate, in bytes.
@@ -32,7 +33,11 @@ func (u *tiffUnpacker) open(d *Decoder, p *tiffPicture, packed []byte, rows int)
 	var err error
 	switch p.compression {
 	case tiffLZW:
-		return newLZWReader(r), nil
+		if u.lzw == nil {
+			u.lzw = new(lzwReader)
+		}
+		u.lzw.reset(r)
+		return u.lzw, nil
 	case tiffDeflate, tiffDeflateOlder:
 		if u.deflate == nil {
 			u.deflate, err = zlib.NewReader(r)
@@ -49,7 +54,7 @@ func (u *tiffUnpacker) open(d *Decoder, p *tiffPicture, packed []byte, rows int)
 		}
 		return u.zstd, p.damaged(err)
 	case tiffPackBits:
-		return &packBitsReader{source: byteReader{r: r}}, nil
+		return &packBitsReader{source: byteReader{Reader: r}}, nil
 	case tiffG3:
 		return ccitt.NewReader(r, ccitt.MSB, ccitt.Group3, p.segW, rows, &ccitt.Options{Invert: true}), nil
 	case tiffG4:
@@ -71,14 +76,14 @@ func (r reversedBits) Read(b []byte) (int, error) {
 
 // byteReader reads single bytes through a buffer.
 type byteReader struct {
-	r      io.Reader
+	io.Reader
 	buffer [512]byte
 	rest   []byte
 }
 
 func (b *byteReader) ReadByte() (byte, error) {
 	for len(b.rest) == 0 {
-		n, err := b.r.Read(b.buffer[:])
+		n, err := b.Read(b.buffer[:])
 		if n == 0 && err != nil {
 			return 0, err
 		}
