@@ -90,6 +90,15 @@ func pick(rgb, stored []byte, size, r, g, b int) {
 
 // indexed looks colours up by 1, 2, 4 or 8 bits each, the highest bits of a byte first.
 func indexed(bits int, palette *[256][3]uint8) rowConverter {
+	if bits == 8 {
+		return func(rgb, stored []byte) {
+			for _, v := range stored[:len(rgb)/3] {
+				c := &palette[v]
+				rgb[0], rgb[1], rgb[2] = c[0], c[1], c[2]
+				rgb = rgb[3:]
+			}
+		}
+	}
 	return func(rgb, stored []byte) {
 		mask := byte(1<<bits - 1)
 		shift := 8

@@ -1,6 +1,7 @@
 package imaging
 
 import (
+	"encoding/binary"
 	"errors"
 	"io"
 )
@@ -19,38 +20,72 @@ var errLZW = errors.New("a code that stands for nothing")
 // early. Files of before TIFF 6.0 begin with the lowest bit, and become wider in time; their first
 // code, which clears the table, tells them.
 type lzwReader struct {
-	source byteReader
+	packed []byte
 	old    bool
-	begun  bool
 
-	hold  uint32 // bits read and not used yet
+	hold  uint64 // bits read and not used yet
 	held  int
 	width int // of a code
 
-	next   int // code that the next string gets
-	last   int // code before, or -1
-	prefix [1 << lzwMaxBits]uint16
-	suffix [1 << lzwMaxBits]byte
-	buffer [1 << lzwMaxBits]byte
-	rest   []byte // of the string of the last code
+	next   int                     // code that the next string gets
+	last   int                     // code before, or -1
+	prefix [1 << lzwMaxBits]uint16 // of a code's string: the code of all but its last byte
+	suffix [1 << lzwMaxBits]byte   // its last byte
+	first  [1 << lzwMaxBits]byte   // its first byte
+	length [1 << lzwMaxBits]uint16 // its length
+	rest   []byte                  // what did not fit into the last Read
+	buffer [1<<lzwMaxBits + 1]byte // holds rest
 }
 
 // reset has l read another stream.
-func (l *lzwReader) reset(r io.Reader) {
-	l.source.Reader, l.source.rest = r, nil
-	l.old, l.begun, l.hold, l.held, l.rest = false, false, 0, 0, nil
+func (l *lzwReader) reset(packed []byte) {
+	if l.length[0] == 0 {
+		for i := range lzwClear {
+			l.suffix[i], l.first[i], l.length[i] = byte(i), byte(i), 1
+		}
+	}
+	l.packed, l.hold, l.held, l.rest = packed, 0, 0, nil
+	// A 256 of nine bits is 0x80, 0x00 with the highest bit first, else 0x00, 0x01.
+	l.old = len(packed) >= 2 && packed[0] == 0 && packed[1]&1 == 1
 	l.clear()
 }
 
 func (l *lzwReader) clear() { l.width, l.next, l.last = 9, lzwFirst, -1 }
 
 func (l *lzwReader) Read(out []byte) (n int, err error) {
+	n = copy(out, l.rest)
+	l.rest = l.rest[n:]
 	for n < len(out) {
-		if len(l.rest) == 0 {
-			if err := l.decode(); err != nil {
-				return n, err
-			}
+		code, err := l.code()
+		switch {
+		case err != nil:
+			return n, err
+		case code == lzwClear:
+			l.clear()
+			continue
+		case code == lzwEnd:
+			return n, io.EOF
+		case code > l.next || code >= lzwFirst && (l.last < 0 || code == l.next && l.next == len(l.prefix)):
+			return n, errLZW
 		}
+		// The code that is next stands for the last string and its first byte.
+		first := l.first[code]
+		if code == l.next {
+			first = l.first[l.last]
+		}
+		if l.last >= 0 && l.next < len(l.prefix) {
+			l.prefix[l.next], l.suffix[l.next], l.first[l.next] = uint16(l.last), first, l.first[l.last]
+			l.length[l.next] = l.length[l.last] + 1
+			l.widen()
+		}
+		l.last = code
+		if k := int(l.length[code]); k <= len(out)-n {
+			l.write(out[n:n+k], code)
+			n += k
+			continue
+		}
+		l.rest = l.buffer[:l.length[code]]
+		l.write(l.rest, code)
 		k := copy(out[n:], l.rest)
 		n, l.rest = n+k, l.rest[k:]
 	}
@@ -60,26 +95,24 @@ func (l *lzwReader) Read(out []byte) (n int, err error) {
 // code reads the next code.
 func (l *lzwReader) code() (int, error) {
 	for l.held < l.width {
-		b, err := l.source.ReadByte()
-		if err != nil {
-			return 0, err
+		if len(l.packed) >= 4 && !l.old {
+			l.hold = l.hold<<32 | uint64(binary.BigEndian.Uint32(l.packed))
+			l.packed, l.held = l.packed[4:], l.held+32
+			break
 		}
+		if len(l.packed) == 0 {
+			return 0, io.EOF
+		}
+		b := uint64(l.packed[0])
+		l.packed = l.packed[1:]
 		if l.old {
-			l.hold |= uint32(b) << l.held
+			l.hold |= b << l.held
 		} else {
-			l.hold = l.hold<<8 | uint32(b)
+			l.hold = l.hold<<8 | b
 		}
 		l.held += 8
-		if !l.begun && l.held == 16 {
-			// 256 in nine bits is 0x80, 0x00 with the highest bit first, else 0x00, 0x01.
-			l.begun = true
-			if l.hold>>8 == 0 && l.hold&1 == 1 {
-				l.old = true
-				l.hold = l.hold>>8 | l.hold&0xFF<<8
-			}
-		}
 	}
-	mask := uint32(1)<<l.width - 1
+	mask := uint64(1)<<l.width - 1
 	l.held -= l.width
 	if l.old {
 		code := l.hold & mask
@@ -89,54 +122,24 @@ func (l *lzwReader) code() (int, error) {
 	return int(l.hold >> l.held & mask), nil
 }
 
-// decode reads codes until one stands for bytes, which it leaves in rest.
-func (l *lzwReader) decode() error {
-	code, err := l.code()
-	if err != nil {
-		return err
+// widen counts a new code, and makes codes wider where it is time.
+func (l *lzwReader) widen() {
+	l.next++
+	early := 1
+	if l.old {
+		early = 0
 	}
-	for code == lzwClear {
-		l.clear()
-		if code, err = l.code(); err != nil {
-			return err
-		}
+	if l.next+early >= 1<<l.width && l.width < lzwMaxBits {
+		l.width++
 	}
-	if code == lzwEnd {
-		return io.EOF
+}
+
+// write writes a code's string from its last byte to its first.
+func (l *lzwReader) write(out []byte, code int) {
+	c := uint16(code)
+	for i := len(out) - 1; i >= 0; i-- {
+		c &= 1<<lzwMaxBits - 1 // needs no check of its bounds
+		out[i] = l.suffix[c]
+		c = l.prefix[c]
 	}
-	if code > l.next || code >= lzwFirst && l.last < 0 || code == l.next && l.next == len(l.prefix) {
-		return errLZW
-	}
-	// The string's bytes are found from the last to the first. The code that is next stands for the
-	// last string and its first byte.
-	at, c := len(l.buffer), code
-	if code == l.next {
-		at--
-		c = l.last
-	}
-	for c >= lzwFirst {
-		at--
-		l.buffer[at] = l.suffix[c]
-		c = int(l.prefix[c])
-	}
-	at--
-	first := byte(c)
-	l.buffer[at] = first
-	if code == l.next {
-		l.buffer[len(l.buffer)-1] = first
-	}
-	l.rest = l.buffer[at:]
-	if l.last >= 0 && l.next < len(l.prefix) {
-		l.prefix[l.next], l.suffix[l.next] = uint16(l.last), first
-		l.next++
-		early := 1
-		if l.old {
-			early = 0
-		}
-		if l.next+early >= 1<<l.width && l.width < lzwMaxBits {
-			l.width++
-		}
-	}
-	l.last = code
-	return nil
 }

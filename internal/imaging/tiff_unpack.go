@@ -2,10 +2,10 @@ package imaging
 
 import (
 	"bytes"
-	"compress/zlib"
 	"io"
 	"math/bits"
 
+	"github.com/klauspost/compress/zlib"
 	"github.com/klauspost/compress/zstd"
 	"golang.org/x/image/ccitt"
 )
@@ -26,17 +26,17 @@ func (u *tiffUnpacker) open(d *Decoder, p *tiffPicture, packed []byte, rows int)
 		samples, err := d.tiffJPEG(p, packed, rows)
 		return bytes.NewReader(samples), err
 	}
-	var r io.Reader = bytes.NewReader(packed)
 	if p.fillOrder == 2 {
-		r = reversedBits{r}
+		packed = reverseBits(packed)
 	}
+	r := bytes.NewReader(packed)
 	var err error
 	switch p.compression {
 	case tiffLZW:
 		if u.lzw == nil {
 			u.lzw = new(lzwReader)
 		}
-		u.lzw.reset(r)
+		u.lzw.reset(packed)
 		return u.lzw, nil
 	case tiffDeflate, tiffDeflateOlder:
 		if u.deflate == nil {
@@ -54,7 +54,7 @@ func (u *tiffUnpacker) open(d *Decoder, p *tiffPicture, packed []byte, rows int)
 		}
 		return u.zstd, p.damaged(err)
 	case tiffPackBits:
-		return &packBitsReader{source: byteReader{Reader: r}}, nil
+		return &packBitsReader{packed: packed}, nil
 	case tiffG3:
 		return ccitt.NewReader(r, ccitt.MSB, ccitt.Group3, p.segW, rows, &ccitt.Options{Invert: true}), nil
 	case tiffG4:
@@ -63,40 +63,18 @@ func (u *tiffUnpacker) open(d *Decoder, p *tiffPicture, packed []byte, rows int)
 	return r, nil
 }
 
-// reversedBits reads bytes with their bits in reverse.
-type reversedBits struct{ io.Reader }
-
-func (r reversedBits) Read(b []byte) (int, error) {
-	n, err := r.Reader.Read(b)
-	for i, v := range b[:n] {
-		b[i] = bits.Reverse8(v)
+// reverseBits returns a copy with the bits of each byte in reverse.
+func reverseBits(packed []byte) []byte {
+	out := make([]byte, len(packed))
+	for i, b := range packed {
+		out[i] = bits.Reverse8(b)
 	}
-	return n, err
-}
-
-// byteReader reads single bytes through a buffer.
-type byteReader struct {
-	io.Reader
-	buffer [512]byte
-	rest   []byte
-}
-
-func (b *byteReader) ReadByte() (byte, error) {
-	for len(b.rest) == 0 {
-		n, err := b.Read(b.buffer[:])
-		if n == 0 && err != nil {
-			return 0, err
-		}
-		b.rest = b.buffer[:n]
-	}
-	v := b.rest[0]
-	b.rest = b.rest[1:]
-	return v, nil
+	return out
 }
 
 // packBitsReader unpacks runs of bytes (TIFF 6.0, section 9).
 type packBitsReader struct {
-	source byteReader
+	packed []byte
 	n      int  // bytes left of the run
 	run    bool // all of them are value
 	value  byte
@@ -105,29 +83,32 @@ type packBitsReader struct {
 func (r *packBitsReader) Read(out []byte) (n int, err error) {
 	for n < len(out) {
 		if r.n == 0 {
-			code, err := r.source.ReadByte()
-			if err != nil {
-				return n, err
+			if len(r.packed) < 2 {
+				return n, io.EOF
 			}
+			code := int(r.packed[0])
+			r.packed = r.packed[1:]
 			switch {
 			case code < 128:
-				r.n, r.run = int(code)+1, false
+				r.n, r.run = code+1, false
 			case code > 128:
-				r.n, r.run = 257-int(code), true
-				if r.value, err = r.source.ReadByte(); err != nil {
-					return n, err
-				}
+				r.n, r.run, r.value = 257-code, true, r.packed[0]
+				r.packed = r.packed[1:]
 			}
 			continue
 		}
-		if !r.run {
-			if r.value, err = r.source.ReadByte(); err != nil {
-				return n, err
+		k := min(r.n, len(out)-n)
+		if r.run {
+			for i := range k {
+				out[n+i] = r.value
 			}
+		} else {
+			if k = copy(out[n:n+k], r.packed); k == 0 {
+				return n, io.EOF
+			}
+			r.packed = r.packed[k:]
 		}
-		out[n] = r.value
-		n++
-		r.n--
+		n, r.n = n+k, r.n-k
 	}
 	return n, nil
 }
