@@ -30,8 +30,8 @@ func (d *Decoder) decodeBMP(im *Image, data []byte, _ *int) error {
 	// The last row needs no padding behind it.
 	row, stride := (h.w*bits+7)/8, (h.w*h.bits+31)/32*4
 	if row > stride {
-		return fmt.Errorf("BMP of %d bits a pixel with the grays 0 to %d as palette is not read (Pillow takes it for 8 bits): save it as PNG",
-			h.bits, h.colours-1)
+		return fmt.Errorf("BMP of %d bits with the grays 0 to %d as palette is not read (Pillow takes it for 8 bits): "+
+			"save it as PNG", h.bits, h.colours-1)
 	}
 	if at := h.pixels; at > len(data) || len(data)-at < row || (len(data)-at-row)/stride < h.h-1 {
 		return errBMPTruncated

@@ -60,7 +60,8 @@ func readBMPHeader(data []byte) (*bmpHeader, error) {
 	}
 	size := int64(binary.LittleEndian.Uint32(data[bmpFileHeader:]))
 	if !slices.Contains([]int64{12, 40, 52, 56, 64, 108, 124}, size) {
-		return nil, fmt.Errorf("BMP with a header of %d bytes is not read (12, 40, 52, 56, 64, 108 and 124 are): save it as PNG", size)
+		return nil, fmt.Errorf("BMP with a header of %d bytes is not read (12, 40, 52, 56, 64, 108 and 124 are): "+
+			"save it as PNG", size)
 	}
 	if int64(len(data)) < bmpFileHeader+size {
 		return nil, errBMPHeader
@@ -146,7 +147,8 @@ func (h *bmpHeader) checkLayout() error {
 	case 4, 5:
 		return errors.New("BMP that wraps a JPEG or PNG is not read: save it as PNG")
 	default:
-		return fmt.Errorf("BMP of compression %d is not read (none, run lengths and masks are): save it as PNG", h.compression)
+		return fmt.Errorf("BMP of compression %d is not read (none, run lengths and masks are): save it as PNG",
+			h.compression)
 	}
 	if !slices.Contains([]int{1, 4, 8, 16, 24, 32}, h.bits) {
 		return fmt.Errorf("BMP of %d bits a pixel is not read (1, 4, 8, 16, 24 and 32 are): save it as PNG", h.bits)

@@ -56,7 +56,7 @@ func fuzzFormat(f *testing.F, extension string, match func([]byte) bool,
 					return
 				}
 				if im.check() != nil || im.W*im.H > fuzzPixels || orientation < 0 || orientation > 8 {
-					t.Errorf("%s: %d×%d with %d values, orientation %d", d.Name(), im.W, im.H, len(im.Pix), orientation)
+					t.Errorf("%s: %d×%d, %d values, orientation %d", d.Name(), im.W, im.H, len(im.Pix), orientation)
 				}
 			})
 		}

@@ -3,6 +3,9 @@ package imaging
 import (
 	"archive/zip"
 	"io"
+	"maps"
+	"os"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -104,5 +107,24 @@ func TestRasters(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestRefusalsAreDocumented finds the reasons for what fx refuses alone on the page that promises to list them.
+func TestRefusalsAreDocumented(t *testing.T) {
+	page, err := os.ReadFile("../../docs/image-formats.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	reasons := slices.Collect(maps.Values(rasterRefusedAlone))
+	for name, reason := range refusedAlone {
+		if !strings.HasPrefix(name, "png") { // Go's own words for damage
+			reasons = append(reasons, reason)
+		}
+	}
+	for _, reason := range reasons {
+		if !strings.Contains(string(page), reason) {
+			t.Errorf("docs/image-formats.md does not say %q", reason)
+		}
 	}
 }

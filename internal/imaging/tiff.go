@@ -120,6 +120,9 @@ func (p *tiffPicture) damaged(err error) error {
 	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 		return errTIFFTruncated
 	}
+	if p.compression == tiffG3 || p.compression == tiffG4 {
+		return p.unread("fax codes (%s) that are damaged or not known here (%w)", tiffCompressions[p.compression], err)
+	}
 	return fmt.Errorf("damaged TIFF (%s): %w", tiffCompressions[p.compression], err)
 }
 
@@ -133,7 +136,8 @@ func (p *tiffPicture) segment(i int) ([]byte, error) {
 		offsets, counts = tagTileOffsets, tagTileByteCounts
 	}
 	if i >= p.count(offsets) {
-		return nil, fmt.Errorf("damaged TIFF: it lists fewer strips or tiles (%d) than its picture needs", p.count(offsets))
+		return nil, fmt.Errorf("damaged TIFF: it lists fewer strips or tiles (%d) than its picture needs",
+			p.count(offsets))
 	}
 	if p.compression == tiffPlain && p.planes*p.across*p.down == 1 {
 		i = p.count(offsets) - 1 // of several that each cover the picture Pillow reads the last

@@ -89,7 +89,8 @@ func (p *tiffPicture) grayValue() func(stored []byte) uint8 {
 		return func(b []byte) uint8 { return uint8(min(p.order.Uint16(b), 255)) }
 	case p.format == tiffSigned && p.bits == 16 && black:
 		return func(b []byte) uint8 { return uint8(max(0, min(int16(p.order.Uint16(b)), 255))) }
-	case p.format == tiffSigned && p.bits == 32 && black, p.format == tiffUnsigned && p.bits == 32 && black && p.upper == 1:
+	case p.format == tiffSigned && p.bits == 32 && black,
+		p.format == tiffUnsigned && p.bits == 32 && black && p.upper == 1: // Pillow reads these as signed too
 		return func(b []byte) uint8 { return uint8(max(0, min(int32(p.order.Uint32(b)), 255))) }
 	case p.format == tiffFloat && p.bits == 32:
 		return func(b []byte) uint8 {
@@ -135,7 +136,8 @@ func gray12(rgb, stored []byte) {
 
 func (p *tiffPicture) choosePalette() error {
 	withMore := p.samples == 2 && p.bits == 8 && p.extraUnused()
-	alone := p.samples == 1 && slices.Contains([]int{1, 2, 4, 8}, p.bits) && len(p.extra) == 0 && p.format == tiffUnsigned
+	alone := p.samples == 1 && len(p.extra) == 0 &&
+		slices.Contains([]int{1, 2, 4, 8}, p.bits) && p.format == tiffUnsigned
 	if !withMore && !alone {
 		return p.unread("a palette and %s", p.sampleList())
 	}

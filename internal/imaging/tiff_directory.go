@@ -38,7 +38,9 @@ const (
 )
 
 // tiffTypeSizes are the sizes in bytes of a value, by type; 0 where a type is unknown.
-var tiffTypeSizes = [...]uint64{1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8}
+var tiffTypeSizes = [17]uint64{
+	1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8,
+}
 
 // tiffDirectory is the first directory of a TIFF or BigTIFF file. Its values are views of the file.
 type tiffDirectory struct {
@@ -93,7 +95,7 @@ func readTIFF(data []byte) (*tiffDirectory, error) {
 		tag, e := t.order.Uint16(rest), tiffEntry{kind: t.order.Uint16(rest[2:]), count: number(rest[4:])}
 		value := rest[4+word : 4+2*word]
 		rest = rest[4+2*word:]
-		if _, twice := t.entries[tag]; twice || int(e.kind) >= len(tiffTypeSizes) || tiffTypeSizes[e.kind] == 0 || e.count > length {
+		if _, twice := t.entries[tag]; twice || e.kind >= 17 || tiffTypeSizes[e.kind] == 0 || e.count > length {
 			continue
 		}
 		size := e.count * tiffTypeSizes[e.kind]

@@ -215,7 +215,8 @@ func (p *tiffPicture) checkCompression() error {
 	default:
 		return p.unread("%s compression", name)
 	}
-	if p.predictor == 2 && p.bits != 8 && p.bits != 16 && p.bits != 32 || p.predictor == 3 && p.format != tiffFloat || p.predictor > 3 {
+	if p.predictor == 2 && !slices.Contains([]int{8, 16, 32}, p.bits) ||
+		p.predictor == 3 && (p.format != tiffFloat || p.bits != 32) || p.predictor > 3 {
 		return fmt.Errorf("damaged TIFF: predictor %d for %s", p.predictor, p.sampleList())
 	}
 	if p.order == binary.BigEndian && (p.format == tiffFloat || p.format == tiffSigned && p.bits > 8) {

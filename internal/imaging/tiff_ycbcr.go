@@ -2,6 +2,7 @@ package imaging
 
 import (
 	"io"
+	"slices"
 )
 
 // chooseYCbCr sets the conversion of YCbCr. Pillow has three: JPEG's by its decoder, its own for plain
@@ -27,7 +28,8 @@ func (p *tiffPicture) chooseYCbCr() error {
 		return p.unread("YCbCr in separate planes (%s)", tiffCompressions[p.compression])
 	default:
 		h, v := p.subsampling()
-		if h != 1 && h != 2 && h != 4 || v != 1 && v != 2 && v != 4 || h == 1 && v == 4 || h == 2 && v == 4 || p.planes > 1 && h*v > 1 {
+		if !slices.Contains([]int{1, 2, 4}, h) || !slices.Contains([]int{1, 2, 4}, v) || h < 4 && v == 4 ||
+			p.planes > 1 && h*v > 1 {
 			return p.unread("YCbCr whose colours %d×%d pixels share", h, v)
 		}
 		if !p.tiled && ((p.w+h-1)/h*(h*v+2))%v != 0 {
@@ -54,10 +56,12 @@ func (p *tiffPicture) subsampling() (h, v int) {
 // subsampled reports whether pixels share colours in another way than JPEG's.
 func (p *tiffPicture) subsampled() bool {
 	h, v := p.subsampling()
-	return p.photometric == tiffYCbCr && p.samples == 3 && p.compression != tiffPlain && p.compression != tiffJPEG && h*v > 1
+	return p.photometric == tiffYCbCr && p.samples == 3 && h*v > 1 &&
+		p.compression != tiffPlain && p.compression != tiffJPEG
 }
 
-// decodeSubsampled reads units of h×v luma values and two of chroma (TIFF 6.0, section 21), which all pixels of the unit get.
+// decodeSubsampled reads units of h×v luma values and two of chroma (TIFF 6.0, section 21), which
+// all pixels of the unit get.
 func (p *tiffPicture) decodeSubsampled(im *Image) error {
 	h, v := p.subsampling()
 	size := h*v + 2

@@ -27,8 +27,14 @@ def pillow(path):
             rgb = im.convert("RGB")
     except Exception as e:
         return {"Refused": f"{type(e).__name__}: {e}"[:100]}
-    return {"Mode": mode, "Kind": kind, "Tags": str(tags), "Width": rgb.width, "Height": rgb.height,
-            "SHA256": hashlib.sha256(rgb.tobytes()).hexdigest()}
+    return {
+        "Mode": mode,
+        "Kind": kind,
+        "Tags": str(tags),
+        "Width": rgb.width,
+        "Height": rgb.height,
+        "SHA256": hashlib.sha256(rgb.tobytes()).hexdigest(),
+    }
 
 
 def main():
