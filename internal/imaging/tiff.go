@@ -27,6 +27,9 @@ func (d *Decoder) decodeTIFF(im *Image, data []byte, orientation *int) error {
 	if err := d.checkSize(p.across*p.segW, p.down*p.segH); err != nil {
 		return fmt.Errorf("TIFF with tiles of %d×%d: %w", p.segW, p.segH, err)
 	}
+	if err := p.checkData(); err != nil {
+		return err
+	}
 	*orientation = t.orientation()
 	im.reset(p.w, p.h)
 	switch {
@@ -38,6 +41,26 @@ func (d *Decoder) decodeTIFF(im *Image, data []byte, orientation *int) error {
 	return p.segments(d, 0, func(y, x, n int, row []byte) {
 		p.convert(im.Pix[3*(y*p.w+x):][:3*n], row)
 	})
+}
+
+// checkData refuses what lacks strips, tiles or bytes before anything is allocated for the picture.
+func (p *tiffPicture) checkData() error {
+	offsets, _ := p.segmentTags()
+	if n := p.count(offsets); n < p.planes*p.across*p.down {
+		return fmt.Errorf("damaged TIFF: it lists %d strips or tiles, and its picture needs %d", n, p.planes*p.across*p.down)
+	}
+	if p.compression == tiffPlain && min(p.segH, p.h)*p.rowBytes() > len(p.data) {
+		return errTIFFTruncated
+	}
+	return nil
+}
+
+// segmentTags returns the tags of the segments' offsets and lengths.
+func (p *tiffPicture) segmentTags() (offsets, counts uint16) {
+	if p.tiled {
+		return tagTileOffsets, tagTileByteCounts
+	}
+	return tagStripOffsets, tagStripByteCounts
 }
 
 // decodePlanes gathers the planes' 8 bits or upper 8 of 16 in one array of pixels, which then is
@@ -131,14 +154,7 @@ const maxSharing = 16
 
 // segment returns the packed bytes of strip or tile i.
 func (p *tiffPicture) segment(i int) ([]byte, error) {
-	offsets, counts := uint16(tagStripOffsets), uint16(tagStripByteCounts)
-	if p.tiled {
-		offsets, counts = tagTileOffsets, tagTileByteCounts
-	}
-	if i >= p.count(offsets) {
-		return nil, fmt.Errorf("damaged TIFF: it lists fewer strips or tiles (%d) than its picture needs",
-			p.count(offsets))
-	}
+	offsets, counts := p.segmentTags()
 	if p.compression == tiffPlain && p.planes*p.across*p.down == 1 {
 		i = p.count(offsets) - 1 // of several that each cover the picture Pillow reads the last
 	}
