@@ -2,9 +2,11 @@ package imaging
 
 import (
 	"archive/zip"
+	"encoding/binary"
 	"io"
 	"maps"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -125,6 +127,41 @@ func TestRefusalsAreDocumented(t *testing.T) {
 	for _, reason := range reasons {
 		if !strings.Contains(string(page), reason) {
 			t.Errorf("docs/image-formats.md does not say %q", reason)
+		}
+	}
+}
+
+// TestNoMemoryForAbsentPixels declares a picture of 169 megapixels in small files: nothing may be allocated for it.
+func TestNoMemoryForAbsentPixels(t *testing.T) {
+	_, files := readRasters(t)
+	d, err := NewDecoder(Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const side = 13000
+	for name, place := range map[string]struct {
+		width, height int
+		order         binary.ByteOrder
+	}{
+		"bmp-24-header40.bmp":  {18, 22, binary.LittleEndian},
+		"bmp-16.bmp":           {18, 22, binary.LittleEndian},
+		"tiff-rgb-le.tif":      {18, 30, binary.LittleEndian},
+		"tiff-rgb16-be.tif":    {18, 30, binary.BigEndian},
+		"tiff-rgb-planes.tif":  {18, 30, binary.LittleEndian},
+		"tiff-rgb-lzw.tif":     {18, 30, binary.LittleEndian},
+		"tiff-inks-tiles.tif":  {18, 30, binary.LittleEndian},
+		"tiff-jpeg-inks.tif":   {18, 30, binary.LittleEndian},
+		"tiff-gray-planes.tif": {18, 30, binary.LittleEndian},
+	} {
+		data := slices.Clone(files[name])
+		place.order.PutUint16(data[place.width:], side)
+		place.order.PutUint16(data[place.height:], side)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		_, err := d.Decode(data)
+		runtime.ReadMemStats(&after)
+		if n := after.TotalAlloc - before.TotalAlloc; err == nil || n > 1<<20 {
+			t.Errorf("%s: %d bytes allocated, %v", name, n, err)
 		}
 	}
 }

@@ -89,7 +89,7 @@ var refusedAlone = map[string]string{
 	"png-no-iend.png":      "EOF",        // truncated
 	"png-too-few-rows.png": "not enough", // truncated: Pillow leaves the rest black
 	"pnm-pf.pfm":           "only P1 to P6",
-	"tiff-planar.tif":      "lists 1 strips",
+	"tiff-planar.tif":      "lists 1 of the 3 strips",
 	"tiff-lab.tif":         "CIE L*a*b*",
 }
 
