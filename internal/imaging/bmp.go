@@ -7,8 +7,8 @@ import (
 
 var errBMPTruncated = errors.New("truncated BMP: its data ends before its last row")
 
-// decodeBMP reads Windows' and OS/2's bitmaps as Pillow's BmpImagePlugin does: 1, 4, 8, 16, 24 and
-// 32 bits a pixel, plain, run-length coded or with masks, bottom-up or top-down. Alpha is dropped.
+// decodeBMP reads Windows' and OS/2's bitmaps as Pillow's BmpImagePlugin does, and of 2 bits a pixel
+// too: 1, 2, 4, 8, 16, 24 and 32 bits, plain, run-length coded or with masks, bottom-up or top-down. Alpha is dropped.
 func (d *Decoder) decodeBMP(im *Image, data []byte, _ *int) error {
 	h, err := readBMPHeader(data)
 	if err != nil {
@@ -29,9 +29,8 @@ func (d *Decoder) decodeBMP(im *Image, data []byte, _ *int) error {
 	}
 	// The last row needs no padding behind it.
 	row, stride := (h.w*bits+7)/8, (h.w*h.bits+31)/32*4
-	if row > stride {
-		return fmt.Errorf("BMP of %d bits with the grays 0 to %d as palette is not read (Pillow takes it for 8 bits): "+
-			"save it as PNG", h.bits, h.colours-1)
+	if row > stride { // a gray palette of fewer than 8 bits, where Pillow fails
+		convert, row = indexed(h.bits, &h.palette), (h.w*h.bits+7)/8
 	}
 	if at := h.pixels; at > len(data) || len(data)-at < row || (len(data)-at-row)/stride < h.h-1 {
 		return errBMPTruncated

@@ -21,7 +21,7 @@ const bmpFileHeader = 14
 type bmpHeader struct {
 	w, h        int
 	topDown     bool
-	bits        int // of a pixel: 1, 4, 8, 16, 24 or 32
+	bits        int // of a pixel: 1, 2, 4, 8, 16, 24 or 32
 	compression uint32
 	masks       [4]uint32 // red, green, blue, alpha, where compression is bmpBitfields
 	order       [3]int    // of 32 bits: which byte of a pixel is red, green, blue
@@ -150,8 +150,8 @@ func (h *bmpHeader) checkLayout() error {
 		return fmt.Errorf("BMP of compression %d is not read (none, run lengths and masks are): save it as PNG",
 			h.compression)
 	}
-	if !slices.Contains([]int{1, 4, 8, 16, 24, 32}, h.bits) {
-		return fmt.Errorf("BMP of %d bits a pixel is not read (1, 4, 8, 16, 24 and 32 are): save it as PNG", h.bits)
+	if !slices.Contains([]int{1, 2, 4, 8, 16, 24, 32}, h.bits) {
+		return fmt.Errorf("BMP of %d bits a pixel is not read (1, 2, 4, 8, 16, 24 and 32 are): save it as PNG", h.bits)
 	}
 	if h.bits <= 8 && (h.colours < 1 || h.colours > 1<<16) {
 		return fmt.Errorf("damaged BMP: a palette of %d colours", h.colours)

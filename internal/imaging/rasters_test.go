@@ -60,6 +60,9 @@ var rasterRefusedAlone = map[string]string{
 
 // rasterReadAlone lists what fx reads although Pillow refuses it, and a file of the same pixels that Pillow reads.
 var rasterReadAlone = map[string]string{
+	"bmp-p2.bmp":                        "bmp-p2-as-p8.bmp",
+	"bmp-p4-gray-of-16.bmp":             "bmp-p4-gray-of-16-as-p8.bmp",
+	"tiff-gray16-inverted-be.tif":       "tiff-gray16-inverted-le.tif",
 	"tiff-gray-alpha-planes.tif":        "tiff-gray-alpha-planes-tiles-lzw.tif",
 	"tiff-gray-x-planes.tif":            "tiff-gray-x-planes-tiles-lzw.tif",
 	"tiff-p-alpha-planes.tif":           "tiff-p-alpha-planes-tiles-lzw.tif",

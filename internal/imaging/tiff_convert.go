@@ -85,7 +85,7 @@ func (p *tiffPicture) extraUnused() bool {
 func (p *tiffPicture) grayValue() func(stored []byte) uint8 {
 	black := p.photometric == tiffBlackIsZero
 	switch {
-	case p.format == tiffUnsigned && p.bits == 16 && (black || p.upper == 1): // Pillow does not invert 16 bits
+	case p.format == tiffUnsigned && p.bits == 16: // Pillow does not invert 16 bits
 		return func(b []byte) uint8 { return uint8(min(p.order.Uint16(b), 255)) }
 	case p.format == tiffSigned && p.bits == 16 && black:
 		return func(b []byte) uint8 { return uint8(max(0, min(int16(p.order.Uint16(b)), 255))) }
