@@ -41,6 +41,7 @@ func readRasters(t testing.TB) (goldens map[string]golden, files map[string][]by
 
 // rasterRefusedAlone lists what fx refuses although Pillow reads it, and a part of the reason it gives.
 var rasterRefusedAlone = map[string]string{
+	"tiff-float-packbits-be.tif":          "whose bytes Pillow swaps",
 	"tiff-float-predictor-be.tif":         "whose bytes Pillow swaps",
 	"tiff-inks16-planes.tif":              "uncompressed separate planes, which Pillow takes to be of 8 bits",
 	"tiff-rgb16-planes.tif":               "uncompressed separate planes, which Pillow takes to be of 8 bits",

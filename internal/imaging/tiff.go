@@ -99,19 +99,18 @@ func (p *tiffPicture) segments(d *Decoder, plane int, put func(y, x, n int, row 
 			return err
 		}
 		rows := min(p.segH, p.h-y)
+		if p.tiled && p.compression != tiffPlain {
+			rows = p.segH // libtiff wants tiles whole
+		}
 		r, err := unpack.open(d, p, packed, rows)
 		if err != nil {
 			return err
 		}
-		unpacked := rows
-		if p.tiled && p.compression != tiffPlain {
-			unpacked = p.segH // libtiff wants tiles whole
-		}
-		for j := range unpacked {
+		for j := range rows {
 			if _, err := io.ReadFull(r, row); err != nil {
 				return p.damaged(err)
 			}
-			if j >= rows {
+			if y+j >= p.h {
 				continue
 			}
 			p.undo(row)

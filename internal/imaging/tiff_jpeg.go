@@ -55,12 +55,8 @@ func (p *tiffPicture) checkJPEG(h *jpegHeader, rows int) error {
 		return fmt.Errorf("damaged TIFF: a JPEG of %d components for %d samples a pixel", len(h.components), want)
 	}
 	// The last strip may be as high as the others.
-	high := rows
-	if p.tiled {
-		high = p.segH
-	}
-	if h.w != p.segW || h.h != high && (p.tiled || h.h < rows || h.h > p.segH) {
-		return fmt.Errorf("damaged TIFF: a JPEG of %d×%d pixels in a segment of %d×%d", h.w, h.h, p.segW, high)
+	if h.w != p.segW || h.h < rows || h.h > p.segH {
+		return fmt.Errorf("damaged TIFF: a JPEG of %d×%d pixels in a segment of %d×%d", h.w, h.h, p.segW, rows)
 	}
 	const one = 0x11 // a sampling factor of 1 in both directions
 	for i, c := range h.components {

@@ -20,7 +20,7 @@ type tiffUnpacker struct {
 // maxZstdWindow bounds what a Zstandard frame may have its decoder allocate, in bytes.
 const maxZstdWindow = 32 << 20
 
-// open returns a reader of a segment's rows. Of a strip no more than so many rows are wanted.
+// open returns a reader of a segment's rows. Of its rows so many are wanted.
 func (u *tiffUnpacker) open(d *Decoder, p *tiffPicture, packed []byte, rows int) (io.Reader, error) {
 	if p.compression == tiffJPEG { // whose bits have no fill order
 		samples, err := d.tiffJPEG(p, packed, rows)

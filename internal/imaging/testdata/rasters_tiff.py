@@ -364,6 +364,9 @@ def tiffs():
     files["float-predictor"] = raster("<", *KINDS["float"], compression=8, predictor=3)
     files["float-predictor-be"] = raster(">", *KINDS["float"], compression=8, predictor=3)
     files["bits-predictor"] = raster("<", *KINDS["bits"], compression=5, more={317: [2]})
+    files["float-packbits-be"] = raster(">", *KINDS["float"], compression=32773)
+    files["gray16-packbits-be"] = raster(">", *KINDS["gray16"], compression=32773)
+    files["rgb16-packbits-be"] = raster(">", *KINDS["rgb16"], compression=32773)
     files["rgb-old-lzw"] = raster("<", *KINDS["rgb"], compression="old lzw", strip=H)
     files["gray-old-lzw"] = raster("<", *KINDS["gray"], compression="old lzw")
     for word in ("rgb", "gray16", "p"):
@@ -495,9 +498,22 @@ def tiffs():
         whole = files[f"pillow-{word}"]
         at = whole.index(struct.pack("<HHIHH", 262, 3, 1, 1, 0))
         files[f"pillow-{word}-inverted"] = whole[: at + 8] + b"\0" + whole[at + 9 :]
+    files["group4-tiles"] = fax_tiles(bits)
     save("pillow-group3-2d", bits, compression="group3", tiffinfo={292: 1})
     save("pillow-group4-reversed", bits, compression="group4", tiffinfo={266: 2})
     return {f"tiff-{name}.tif": data for name, data in files.items()}
+
+
+def fax_tiles(im):
+    """A TIFF of tiles of 16×8 pixels, each packed as a fax of Group 4, which Pillow writes as a single strip."""
+    a, segments = np.asarray(im).astype(np.uint8)[..., None], []
+    for part in cut(a, (16, 8), 0):
+        b = io.BytesIO()
+        Image.fromarray((part[..., 0] > 0).astype(np.uint8) * 255).convert("1").save(b, "TIFF", compression="group4")
+        tags = Image.open(io.BytesIO(b.getvalue())).tag_v2
+        segments.append(b.getvalue()[tags[273][0] : tags[273][0] + tags[279][0]])
+    tags = {256: [W], 257: [H], 258: [1], 259: [4], 262: [1], 277: [1], 322: [16], 323: [8]}
+    return tiff("<", tags, segments, True)
 
 
 def subsampled(h, v, compression, order="<", tile=None, more={}, types={}):
