@@ -45,6 +45,7 @@ var rasterRefusedAlone = map[string]string{
 	"tiff-float-predictor-be.tif":         "whose bytes Pillow swaps",
 	"tiff-inks16-planes.tif":              "uncompressed separate planes, which Pillow takes to be of 8 bits",
 	"tiff-rgb16-planes.tif":               "uncompressed separate planes, which Pillow takes to be of 8 bits",
+	"tiff-rgb16-unsaid-planes.tif":        "uncompressed separate planes, which Pillow takes to be of 8 bits",
 	"tiff-rgba16-planes.tif":              "uncompressed separate planes, which Pillow takes to be of 8 bits",
 	"tiff-jpeg-ycbcr-planes.tif":          "YCbCr in separate planes",
 	"tiff-lab-be.tif":                     "CIE L*a*b*",

@@ -174,7 +174,10 @@ func (p *tiffPicture) chooseRGB() error {
 	size := step * p.stored()
 	r, g, b, a := at, at+step, at+2*step, at+3*step
 	p.convert = func(rgb, stored []byte) { pick(rgb, stored, size, r, g, b) }
-	if len(p.extra) > 0 && p.extra[0] == 1 {
+	// libtiff takes a fourth plane of which nothing is said to mean nothing, and Pillow that to be alpha
+	// which the colours were multiplied with.
+	unsaid := p.planes == 4 && len(p.extra) == 0 && p.compression != tiffPlain
+	if unsaid || len(p.extra) > 0 && p.extra[0] == 1 {
 		p.convert = func(rgb, stored []byte) {
 			for ; len(rgb) >= 3; rgb, stored = rgb[3:], stored[size:] {
 				separate(rgb, stored[r], stored[g], stored[b], stored[a])
