@@ -126,7 +126,7 @@ func (d *Decoder) Exact() bool { return d.turbo != nil }
 
 // Decode returns the picture that data holds, in the values of Pillow's
 // convert("RGB"): alpha is dropped, not blended. A file that Pillow refuses is
-// refused. The error is a plain reason without the file's name, which the
+// refused, but for a few BMPs and TIFFs whose pixels are beyond doubt. The error is a plain reason without the file's name, which the
 // caller knows.
 func (d *Decoder) Decode(data []byte) (*Image, error) {
 	im := new(Image)
@@ -191,7 +191,7 @@ var formats = []format{
 	{name: "WebP", match: isWebP, decode: (*Decoder).decodeWebP, size: (*Decoder).sizeWebP, packed: true},
 	{name: "GIF", match: prefix("GIF87a", "GIF89a"), decode: (*Decoder).decodeGIF, size: (*Decoder).sizeGIF, packed: true},
 	{name: "BMP", match: prefix("BM"), decode: (*Decoder).decodeBMP, size: (*Decoder).sizeBMP},
-	{name: "TIFF", match: prefix("II*\x00", "MM\x00*"), decode: (*Decoder).decodeTIFF, size: (*Decoder).sizeTIFF, orients: true},
+	{name: "TIFF", match: isTIFF, decode: (*Decoder).decodeTIFF, size: (*Decoder).sizeTIFF, orients: true},
 	{name: "PNM", match: isPNM, decode: (*Decoder).decodePNM, size: (*Decoder).sizePNM},
 }
 
@@ -221,8 +221,8 @@ func unknownFormat(data []byte) error {
 	switch {
 	case len(data) == 0:
 		return errors.New("empty file")
-	case prefix("II+\x00", "MM\x00+")(data):
-		return errors.New("BigTIFF is not read: save it as a plain TIFF or PNG")
+	case prefix("MM\x00+")(data):
+		return errors.New("big-endian BigTIFF is not read: save it as a plain TIFF or PNG")
 	case len(data) >= 12 && string(data[4:8]) == "ftyp":
 		return errors.New("HEIF, AVIF or video is not read: convert it to JPEG or PNG")
 	}

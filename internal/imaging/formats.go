@@ -3,12 +3,9 @@ package imaging
 import (
 	"bytes"
 	"encoding/binary"
-	"fmt"
 	"image"
 	"image/color"
 	"image/png"
-
-	"golang.org/x/image/bmp"
 )
 
 // colourOf returns a palette's colour without its alpha.
@@ -59,27 +56,4 @@ func pngChunk(data []byte, kind string) []byte {
 		data = data[12+n:]
 	}
 	return nil
-}
-
-func (d *Decoder) decodeBMP(im *Image, data []byte, _ *int) error {
-	c, err := bmp.DecodeConfig(bytes.NewReader(data))
-	if err != nil {
-		return bmpError(err)
-	}
-	if err := d.checkSize(c.Width, c.Height); err != nil {
-		return err
-	}
-	p, err := bmp.Decode(bytes.NewReader(data))
-	if err != nil {
-		return bmpError(err)
-	}
-	im.reset(c.Width, c.Height)
-	return im.from(p)
-}
-
-func bmpError(err error) error {
-	if err == bmp.ErrUnsupported {
-		return fmt.Errorf("%w (16-bit and run-length coded ones are not read: save it as PNG)", err)
-	}
-	return err
 }

@@ -46,28 +46,9 @@ func (d *Decoder) denominator(w, h int) int {
 // decodeGoJPEG decodes by image/jpeg up to the planes, and makes RGB of them
 // as libjpeg does.
 func decodeGoJPEG(im *Image, data []byte, h *jpegHeader, hasEOI bool) error {
-	if err := h.checkScans(data); err != nil {
-		return err
-	}
-	for _, c := range h.components {
-		// Later scans may bring tables of their own; image/jpeg takes a missing one for zeros.
-		if !h.manyScans() && (c.quant > 3 || !h.tables[c.quant]) {
-			return fmt.Errorf("%w: no quantisation table %d", errJPEGHeader, c.quant)
-		}
-	}
-	parts := []io.Reader{bytes.NewReader(data)}
-	if len(h.components) == 4 && !h.adobe {
-		// libjpeg takes four components to be plain inks where nothing says
-		// otherwise; image/jpeg wants that to be said.
-		inks := "\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00\x00"
-		parts = []io.Reader{bytes.NewReader(data[:2]), bytes.NewReader([]byte(inks)), bytes.NewReader(data[2:])}
-	}
-	if !hasEOI {
-		parts = append(parts, bytes.NewReader([]byte{0xFF, markEOI}))
-	}
-	picture, err := jpeg.Decode(io.MultiReader(parts...))
+	picture, err := goJPEG(data, h, hasEOI)
 	if err != nil {
-		return fmt.Errorf("decoder go image/jpeg: %w (libjpeg-turbo reads more files: `fx runtime doctor` says how to get it)", err)
+		return err
 	}
 	im.reset(h.w, h.h)
 	if b := picture.Bounds(); b.Dx() != h.w || b.Dy() != h.h {
@@ -84,6 +65,34 @@ func decodeGoJPEG(im *Image, data []byte, h *jpegHeader, hasEOI bool) error {
 		return nil
 	}
 	return im.from(picture)
+}
+
+// goJPEG decodes by image/jpeg.
+func goJPEG(data []byte, h *jpegHeader, hasEOI bool) (image.Image, error) {
+	if err := h.checkScans(data); err != nil {
+		return nil, err
+	}
+	for _, c := range h.components {
+		// Later scans may bring tables of their own; image/jpeg takes a missing one for zeros.
+		if !h.manyScans() && (c.quant > 3 || !h.tables[c.quant]) {
+			return nil, fmt.Errorf("%w: no quantisation table %d", errJPEGHeader, c.quant)
+		}
+	}
+	parts := []io.Reader{bytes.NewReader(data)}
+	if len(h.components) == 4 && !h.adobe {
+		// libjpeg takes four components to be plain inks where nothing says
+		// otherwise; image/jpeg wants that to be said.
+		inks := "\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00\x00"
+		parts = []io.Reader{bytes.NewReader(data[:2]), bytes.NewReader([]byte(inks)), bytes.NewReader(data[2:])}
+	}
+	if !hasEOI {
+		parts = append(parts, bytes.NewReader([]byte{0xFF, markEOI}))
+	}
+	picture, err := jpeg.Decode(io.MultiReader(parts...))
+	if err != nil {
+		return nil, fmt.Errorf("decoder go image/jpeg: %w (libjpeg-turbo reads more files: `fx runtime doctor` says how to get it)", err)
+	}
+	return picture, nil
 }
 
 // invertedCMYK makes RGB of inks that are stored inverted, as Adobe's programs

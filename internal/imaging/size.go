@@ -134,60 +134,42 @@ func (d *Decoder) sizeGIF(data []byte) (w, h int, work int64) {
 	return c.Width, c.Height, 2 * int64(c.Width) * int64(c.Height)
 }
 
-// sizeBMP counts an image of four bytes a pixel, the most that x/image/bmp makes.
+// sizeBMP counts nothing: rows are converted where they lie in the file, and runs written at their place.
 func (d *Decoder) sizeBMP(data []byte) (w, h int, work int64) {
-	if len(data) < 26 {
+	header, err := readBMPHeader(data)
+	if err != nil {
 		return 0, 0, 0
 	}
-	if binary.LittleEndian.Uint32(data[14:]) == 12 { // BITMAPCOREHEADER
-		w, h = int(binary.LittleEndian.Uint16(data[18:])), int(binary.LittleEndian.Uint16(data[20:]))
-	} else {
-		w, h = int(int32(binary.LittleEndian.Uint32(data[18:]))), int(int32(binary.LittleEndian.Uint32(data[22:])))
-	}
-	h = max(h, -h) // negative: rows from top to bottom
-	return w, h, 4 * int64(max(w, 0)) * int64(h)
+	return header.w, header.h, 0
 }
 
-// sizeTIFF counts the file's copy with another directory, the image, and one strip or tile
-// unpacked, which grows while it is.
+// sizeTIFF counts a few rows, of JPEG a strip or tile, and of separate planes their pixels.
 func (d *Decoder) sizeTIFF(data []byte) (w, h int, work int64) {
-	const (
-		tagWidth, tagHeight         = 256, 257
-		tagSamples, tagRows         = 277, 278
-		tagTileWidth, tagTileHeight = 322, 323
-	)
 	t, err := readTIFF(data)
 	if err != nil {
 		return 0, 0, 0
 	}
-	w, h = t.number(tagWidth), t.number(tagHeight)
-	samples, depth := max(int64(t.number(tagSamples)), int64(t.count(tagBitsPerSample)), 1), max(int64(t.first(data, tagBitsPerSample)), 1)
-	bytesPerPixel := int64(1)
-	if samples > 1 {
-		bytesPerPixel = 4
+	p, err := newTIFFPicture(t, data)
+	if err != nil {
+		return 0, 0, 0
 	}
-	if depth > 8 {
-		bytesPerPixel *= 2
+	work = 4*int64(p.rowBytes()) + 1<<20 // a decompressor's tables
+	switch p.compression {
+	case tiffJPEG:
+		// The stream with its tables, its pixels, and what they are decoded through: at most
+		// a coefficient of 4 bytes and a sample in each of four components.
+		segment := int64(p.segW) * int64(p.segH)
+		work += int64(len(data)) + 3*segment + 4*(4+1)*segment
+	case tiffZstandard:
+		work += 2 * maxZstdWindow
 	}
-	pixels := int64(w) * int64(h)
-	strip := pixels
-	if rows := t.number(tagRows); rows > 0 && rows < h {
-		strip = int64(w) * int64(rows)
+	if p.fillOrder == 2 {
+		work += int64(len(data))
 	}
-	if tw, th := int64(t.number(tagTileWidth)), int64(t.number(tagTileHeight)); tw > 0 && th > 0 {
-		strip = tw * min(th, 1<<31/tw)
+	if p.planes > 1 {
+		work += int64(p.planes) * int64(p.w) * int64(p.h)
 	}
-	return w, h, 2*int64(len(data)) + bytesPerPixel*pixels + 3*((min(strip, d.maxPixels)*min(samples, 5)*min(depth, 64)+7)/8)
-}
-
-// number returns a tag's value where it is a single SHORT or LONG, else 0.
-func (t *tiffDirectory) number(tag uint16) int {
-	const typeLong = 4
-	e := t.entry(tag)
-	if e == nil || t.order.Uint32(e[4:]) != 1 || t.order.Uint16(e[2:]) != typeLong {
-		return int(t.value(tag))
-	}
-	return int(t.order.Uint32(e[8:]))
+	return p.w, p.h, work
 }
 
 // sizePNM counts the table of values: pixels are written at their place.

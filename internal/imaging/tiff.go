@@ -1,231 +1,181 @@
 package imaging
 
 import (
-	"bytes"
-	"encoding/binary"
 	"errors"
 	"fmt"
-	"image"
-	"slices"
-
-	"golang.org/x/image/tiff"
+	"io"
 )
 
-// Tags of TIFF 6.0, section 8 and appendix A.
-const (
-	tagBitsPerSample = 258
-	tagCompression   = 259
-	tagPhotometric   = 262
-	tagPlanar        = 284
-	tagExtraSamples  = 338
+var errTIFFTruncated = errors.New("truncated TIFF: its data ends before its last row")
 
-	photometricWhiteIsZero = 0
-	photometricBlackIsZero = 1
-	photometricRGB         = 2
-	photometricInks        = 5
-
-	typeShort = 3
-)
-
-// decodeTIFF reads the first picture of a TIFF file by x/image/tiff. What that
-// package refuses or changes although it can unpack it (inks, a fourth channel
-// of no meaning, inverted 16-bit gray) is declared to be plain RGBA or gray
-// before, and the values are converted as Pillow does.
+// decodeTIFF reads the first picture of a TIFF file into the values that Pillow gives it, which takes
+// plain data itself and the rest from libtiff. A segment (strip or tile) is unpacked row by row, so
+// that besides the picture only a row is in memory, of JPEG a segment, of separate planes the planes.
 func (d *Decoder) decodeTIFF(im *Image, data []byte, orientation *int) error {
 	t, err := readTIFF(data)
 	if err != nil {
 		return err
 	}
-	channels := t.count(tagBitsPerSample)
-	if channels > 1 && t.value(tagPlanar) == 2 {
-		return errors.New("TIFF with its colours in separate planes is not read: save it as PNG")
+	p, err := newTIFFPicture(t, data)
+	if err != nil {
+		return err
 	}
-	photometric, depth, compression := t.value(tagPhotometric), t.first(data, tagBitsPerSample), t.value(tagCompression)
-	inks := photometric == photometricInks && channels == 4
-	faxed := photometric == photometricBlackIsZero && compression >= 2 && compression <= 4
-	associated := photometric == photometricRGB && channels == 4 && t.value(tagExtraSamples) == 1
+	if err := d.checkSize(p.w, p.h); err != nil {
+		return err
+	}
+	// What lies outside of the picture is unpacked too.
+	if err := d.checkSize(p.across*p.segW, p.down*p.segH); err != nil {
+		return fmt.Errorf("TIFF with tiles of %d×%d: %w", p.segW, p.segH, err)
+	}
+	if err := p.checkData(); err != nil {
+		return err
+	}
+	*orientation = t.orientation()
+	im.reset(p.w, p.h)
 	switch {
-	case inks:
-		t.set(tagPhotometric, photometricRGB)
-		t.set(tagExtraSamples, 2)
-		data = t.rewrite(data)
-	case photometric == photometricRGB && channels == 4 && !associated:
-		t.set(tagExtraSamples, 2)
-		data = t.rewrite(data)
-	case photometric == photometricWhiteIsZero && depth == 16:
-		t.set(tagPhotometric, photometricBlackIsZero) // Pillow does not invert 16 bits
-		data = t.rewrite(data)
+	case p.subsampled():
+		return p.decodeSubsampled(im)
+	case p.planes > 1:
+		return p.decodePlanes(d, im)
 	}
-
-	c, err := tiff.DecodeConfig(bytes.NewReader(data))
-	if err != nil {
-		return tiffError(err)
-	}
-	if err := d.checkSize(c.Width, c.Height); err != nil {
-		return err
-	}
-	p, err := tiff.Decode(bytes.NewReader(data))
-	if err != nil {
-		return tiffError(err)
-	}
-	*orientation = orientationOf(data)
-	im.reset(c.Width, c.Height)
-	switch n := p.(type) {
-	case *image.NRGBA:
-		if inks {
-			im.fill(n.Pix, n.Stride, 4, func(q, v []uint8) { plainCMYK(q, v[:4]) })
-			return nil
-		}
-	case *image.NRGBA64:
-		if inks {
-			im.fill(n.Pix, n.Stride, 8, func(q, v []uint8) { plainCMYK(q, []uint8{v[0], v[2], v[4], v[6]}) })
-			return nil
-		}
-	case *image.RGBA:
-		if associated {
-			im.fill(n.Pix, n.Stride, 4, func(q, v []uint8) { separate(q, v[0], v[1], v[2], v[3]) })
-			return nil
-		}
-	case *image.RGBA64:
-		if associated {
-			im.fill(n.Pix, n.Stride, 8, func(q, v []uint8) { separate(q, v[0], v[2], v[4], v[6]) })
-			return nil
-		}
-	}
-	if err := im.from(p); err != nil {
-		return err
-	}
-	if faxed {
-		// The fax codes stand for runs of 0 and 1 bits, whatever colour those
-		// mean; the ccitt package takes them for white and black.
-		for i := range im.Pix {
-			im.Pix[i] = ^im.Pix[i]
-		}
-	}
-	return nil
-}
-
-// separate undoes the multiplication with alpha as Pillow does.
-func separate(q []uint8, r, g, b, a uint8) {
-	if a == 0 {
-		q[0], q[1], q[2] = 0, 0, 0
-		return
-	}
-	q[0], q[1], q[2] = r, g, b
-	for i := range q {
-		q[i] = uint8(min(255, 255*int(q[i])/int(a)))
-	}
-}
-
-func tiffError(err error) error {
-	var u tiff.UnsupportedError
-	if errors.As(err, &u) {
-		return fmt.Errorf("%w: save it as PNG", err)
-	}
-	return err
-}
-
-// tiffDirectory is the first directory of a TIFF file.
-type tiffDirectory struct {
-	order   binary.ByteOrder
-	entries [][]byte // 12 bytes each: tag, type, count, value or offset
-}
-
-func readTIFF(data []byte) (*tiffDirectory, error) {
-	t := &tiffDirectory{order: binary.LittleEndian}
-	if data[0] == 'M' {
-		t.order = binary.BigEndian
-	}
-	if len(data) < 8 {
-		return nil, errors.New("truncated TIFF: it ends within its header")
-	}
-	at := uint64(t.order.Uint32(data[4:]))
-	if at+2 > uint64(len(data)) {
-		return nil, errors.New("truncated TIFF: it ends before its directory")
-	}
-	rest := data[at+2:]
-	for range t.order.Uint16(data[at:]) {
-		if len(rest) < 12 {
-			return nil, errors.New("truncated TIFF: it ends within its directory")
-		}
-		t.entries = append(t.entries, rest[:12])
-		rest = rest[12:]
-	}
-	return t, nil
-}
-
-func (t *tiffDirectory) entry(tag uint16) []byte {
-	for _, e := range t.entries {
-		if t.order.Uint16(e) == tag {
-			return e
-		}
-	}
-	return nil
-}
-
-// value returns a tag's value where it is a single SHORT, else 0.
-func (t *tiffDirectory) value(tag uint16) uint16 {
-	e := t.entry(tag)
-	if e == nil || t.order.Uint16(e[2:]) != typeShort || t.order.Uint32(e[4:]) != 1 {
-		return 0
-	}
-	return t.order.Uint16(e[8:])
-}
-
-// first returns the first of a tag's SHORTs, which lie elsewhere where there
-// are more than two, or 0.
-func (t *tiffDirectory) first(data []byte, tag uint16) uint16 {
-	e := t.entry(tag)
-	if e == nil || t.order.Uint16(e[2:]) != typeShort {
-		return 0
-	}
-	if t.order.Uint32(e[4:]) <= 2 {
-		return t.order.Uint16(e[8:])
-	}
-	at := uint64(t.order.Uint32(e[8:]))
-	if at+2 > uint64(len(data)) {
-		return 0
-	}
-	return t.order.Uint16(data[at:])
-}
-
-// count returns how many values a tag has.
-func (t *tiffDirectory) count(tag uint16) uint32 {
-	e := t.entry(tag)
-	if e == nil {
-		return 0
-	}
-	return t.order.Uint32(e[4:])
-}
-
-// set gives a tag a single SHORT.
-func (t *tiffDirectory) set(tag, value uint16) {
-	e := make([]byte, 12)
-	t.order.PutUint16(e, tag)
-	t.order.PutUint16(e[2:], typeShort)
-	t.order.PutUint32(e[4:], 1)
-	t.order.PutUint16(e[8:], value)
-	at, found := slices.BinarySearchFunc(t.entries, tag, func(e []byte, tag uint16) int {
-		return int(t.order.Uint16(e)) - int(tag)
+	return p.segments(d, 0, func(y, x, n int, row []byte) {
+		p.convert(im.Pix[3*(y*p.w+x):][:3*n], row)
 	})
-	if found {
-		t.entries[at] = e
-		return
-	}
-	t.entries = slices.Insert(t.entries, at, e)
 }
 
-// rewrite returns a copy of data that begins with t instead of its own directory.
-func (t *tiffDirectory) rewrite(data []byte) []byte {
-	out := slices.Clone(data)
-	if len(out)%2 == 1 {
-		out = append(out, 0)
+// checkData refuses what lacks strips, tiles or bytes before anything is allocated for the picture.
+func (p *tiffPicture) checkData() error {
+	offsets, _ := p.segmentTags()
+	if n := p.count(offsets); n < p.planes*p.across*p.down {
+		return fmt.Errorf("damaged TIFF: it lists %d of the %d strips or tiles of its picture", n, p.planes*p.across*p.down)
 	}
-	t.order.PutUint32(out[4:], uint32(len(out)))
-	out = append(out, 0, 0)
-	t.order.PutUint16(out[len(out)-2:], uint16(len(t.entries)))
-	for _, e := range t.entries {
-		out = append(out, e...)
+	if p.compression == tiffPlain && min(p.segH, p.h)*p.rowBytes() > len(p.data) {
+		return errTIFFTruncated
 	}
-	return append(out, 0, 0, 0, 0)
+	return nil
+}
+
+// segmentTags returns the tags of the segments' offsets and lengths.
+func (p *tiffPicture) segmentTags() (offsets, counts uint16) {
+	if p.tiled {
+		return tagTileOffsets, tagTileByteCounts
+	}
+	return tagStripOffsets, tagStripByteCounts
+}
+
+// decodePlanes gathers the planes' 8 bits or upper 8 of 16 in one array of pixels, which then is
+// converted like one that is stored so.
+func (p *tiffPicture) decodePlanes(d *Decoder, im *Image) error {
+	pixels := make([]byte, p.planes*p.w*p.h)
+	size, upper := 1, 0
+	if p.bits == 16 {
+		size, upper = 2, p.upper
+	}
+	for plane := range p.planes {
+		err := p.segments(d, plane, func(y, x, n int, row []byte) {
+			to := pixels[p.planes*(y*p.w+x)+plane:]
+			for i := range n {
+				to[p.planes*i] = row[size*i+upper]
+			}
+		})
+		if err != nil {
+			return err
+		}
+	}
+	for y := range p.h {
+		p.convert(im.Pix[3*y*p.w:][:3*p.w], pixels[p.planes*y*p.w:])
+	}
+	return nil
+}
+
+// segments unpacks the segments of a plane, and gives put each row's n values from column x on.
+func (p *tiffPicture) segments(d *Decoder, plane int, put func(y, x, n int, row []byte)) error {
+	row := make([]byte, p.rowBytes())
+	var unpack tiffUnpacker
+	for i := range p.across * p.down {
+		x, y := i%p.across*p.segW, i/p.across*p.segH
+		packed, err := p.segment(plane*p.across*p.down + i)
+		if err != nil {
+			return err
+		}
+		rows := min(p.segH, p.h-y)
+		if p.tiled && p.compression != tiffPlain {
+			rows = p.segH // libtiff wants tiles whole
+		}
+		r, err := unpack.open(d, p, packed, rows)
+		if err != nil {
+			return err
+		}
+		for j := range rows {
+			if _, err := io.ReadFull(r, row); err != nil {
+				return p.damaged(err)
+			}
+			if y+j >= p.h {
+				continue
+			}
+			p.undo(row)
+			put(y+j, x, min(p.segW, p.w-x), row)
+		}
+		if err := p.checkEnd(r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkEnd has Deflate compare its checksum, where a segment holds no more than its rows.
+func (p *tiffPicture) checkEnd(r io.Reader) error {
+	if p.compression != tiffDeflate && p.compression != tiffDeflateOlder {
+		return nil
+	}
+	if _, err := io.ReadFull(r, make([]byte, 1)); err != nil && err != io.EOF {
+		return p.damaged(err)
+	}
+	return nil
+}
+
+// damaged says what a segment's reader found, nil if nothing.
+func (p *tiffPicture) damaged(err error) error {
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return errTIFFTruncated
+	}
+	if p.compression == tiffG3 || p.compression == tiffG4 {
+		return p.unread("fax codes (%s) that are damaged or not known here (%w)", tiffCompressions[p.compression], err)
+	}
+	return fmt.Errorf("damaged TIFF (%s): %w", tiffCompressions[p.compression], err)
+}
+
+// maxSharing bounds how many times the size of a file and its unpacked picture all segments may have.
+const maxSharing = 16
+
+// segment returns the packed bytes of strip or tile i.
+func (p *tiffPicture) segment(i int) ([]byte, error) {
+	offsets, counts := p.segmentTags()
+	if p.compression == tiffPlain && p.planes*p.across*p.down == 1 {
+		i = p.count(offsets) - 1 // of several that each cover the picture Pillow reads the last
+	}
+	length := uint64(len(p.data))
+	at := p.uint(offsets, i, length)
+	if at >= length {
+		return nil, errTIFFTruncated
+	}
+	// Pillow reads plain data as far as it needs, whatever its length is said to be.
+	n := p.uint(counts, i, 0)
+	if p.compression == tiffPlain {
+		return p.data[at:], nil
+	}
+	if n == 0 {
+		n = length - at
+	}
+	if n > length-at {
+		return nil, errTIFFTruncated
+	}
+	// Segments that share bytes would have a small file demand any amount of work.
+	if p.packed += n; p.packed > maxSharing*(length+uint64(p.planes*p.across*p.down*p.segH*p.rowBytes())) {
+		return nil, errors.New("damaged TIFF: its strips or tiles overlap")
+	}
+	return p.data[at : at+n], nil
 }

@@ -407,7 +407,7 @@ def pillow(data):
     """What Pillow makes of a file."""
     try:
         im = Image.open(io.BytesIO(data))
-        mode, kind = im.mode, im.format
+        mode, kind, compression = im.mode, im.format, im.info.get("compression")
         im = im.convert("RGB")
     except Exception as e:
         return {"refused": f"{type(e).__name__}: {e}".split(" <_io")[0][:100]}
@@ -416,7 +416,7 @@ def pillow(data):
     upright = ImageOps.exif_transpose(Image.open(io.BytesIO(data))).convert("RGB")
     if upright.size != im.size or upright.tobytes() != raw:
         golden["upright"] = hashlib.sha256(upright.tobytes()).hexdigest()
-    if kind == "JPEG":
+    if kind == "JPEG" or compression == "jpeg":
         golden["rgb"] = base64.b64encode(zlib.compress(raw, 9)).decode()
     return golden
 
