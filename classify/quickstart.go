@@ -154,7 +154,8 @@ func (q *quickstart) finish(ctx context.Context) (QuickstartSummary, error) {
 		return *s, err
 	}
 	exported, err := Export(ctx, Options{
-		Model: s.Files.Model, Embedder: extract.EmbedderOptions{Network: extract.NetworkOptions{Weights: q.weights}}, Force: q.options.Force,
+		Model: s.Files.Model, Force: q.options.Force,
+		Embedder: extract.EmbedderOptions{Network: extract.NetworkOptions{Weights: q.weights}},
 	}, s.Files.Classifier, true, q.watch)
 	if err != nil {
 		return *s, err

@@ -156,7 +156,8 @@ func (r *run) open(ctx context.Context, shard store.Shard) error {
 		r.manifest.Made = stored.Made
 	}
 	r.writer, err = store.OpenForWriting(ctx, r.options.Store, r.manifest,
-		store.WriteOptions{Shard: shard, Wait: r.options.Wait, Progress: r.report, RowsPerShard: r.options.RowsPerShard, Force: r.options.Force})
+		store.WriteOptions{Shard: shard, Wait: r.options.Wait, Progress: r.report, RowsPerShard: r.options.RowsPerShard,
+			Force: r.options.Force})
 	if err != nil {
 		return err
 	}

@@ -47,7 +47,7 @@ func Record(e Entry) error {
 		return known.compare(e, path, err)
 	}
 	if err := durable.RemoveStaleOf(path); err != nil {
-		return fail.Wrap(fail.Other, err, "Set FX_CACHE_DIR to a folder that fx may write.", "recording the SHA-256 of %s", e.Name)
+		return fail.Wrap(fail.Other, err, "", "recording the SHA-256 of %s", e.Name)
 	}
 	e.Version = entryVersion
 	text, err := json.MarshalIndent(e, "", "  ")
