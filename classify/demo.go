@@ -83,7 +83,9 @@ func Demo(ctx context.Context, o DemoOptions, watch progress.Reporter) (DemoResu
 	}, watch); err != nil {
 		return d, err
 	}
-	fit := FitOptions{Features: d.Store, Out: d.Model, Force: o.Force, Head: head.Defaults(), Versions: map[string]string{"fx": o.FxVersion}}
+	fit := FitOptions{
+		Features: d.Store, Out: d.Model, Force: o.Force, Head: head.Defaults(), Versions: map[string]string{"fx": o.FxVersion},
+	}
 	if only, err := oneSplit(d.Store); err != nil {
 		return d, err
 	} else if only {

@@ -22,7 +22,7 @@ import (
 type FitOptions struct {
 	Features             string  // store folder
 	Out                  string  // MODEL folder to write
-	Force                bool    // even where it holds something else or lies inside the photos' folder, see outpath.Prepare
+	Force                bool    // even where it holds something else or lies among the photos, see outpath.Prepare
 	TrainSplit, ValSplit string  // names; "" means train and val, or what the store has
 	ValFraction          float64 // of the training photos to judge by, where the store has no val split
 	ClassWeights         string  // "none" (also "") or "auto": n/(classes·count), as scikit-learn's "balanced"
@@ -53,7 +53,8 @@ func Fit(ctx context.Context, o FitOptions, epoch func(head.Epoch), watch progre
 	if err != nil {
 		return FitResult{}, err
 	}
-	if err := outpath.Prepare(o.Force, outpath.Target{Kind: outpath.Model, Path: o.Out, Photos: made.Made.Data}); err != nil {
+	target := outpath.Target{Kind: outpath.Model, Path: o.Out, Photos: made.Made.Data}
+	if err := outpath.Prepare(o.Force, target); err != nil {
 		return FitResult{}, err
 	}
 	features, err := openLabelled(ctx, o.Features, watch)

@@ -159,7 +159,8 @@ func backbonesSaveCommand(out *output) *urfave.Command {
 			if err != nil {
 				return err
 			}
-			if err := outpath.Prepare(c.Bool("force"), outpath.Target{Kind: format, Path: path, Inputs: []string{n.Weights}}); err != nil {
+			target := outpath.Target{Kind: format, Path: path, Inputs: []string{n.Weights}}
+			if err := outpath.Prepare(c.Bool("force"), target); err != nil {
 				return err
 			}
 			state, err := n.State()

@@ -45,7 +45,8 @@ func fastDecodeFlag() urfave.Flag {
 
 // forceFlag is for commands that write where --out tells them.
 func forceFlag() urfave.Flag {
-	return &urfave.BoolFlag{Name: "force", Usage: "write to --out whatever lies there; files with the names of the results are replaced"}
+	return &urfave.BoolFlag{Name: "force",
+		Usage: "write to --out whatever lies there; files with the names of the results are replaced"}
 }
 
 // embedderOptions reads networkFlags and deviceFlags.

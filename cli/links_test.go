@@ -175,8 +175,9 @@ func TestOutputsObeyTheUmask(t *testing.T) {
 			t.Run(umask+" "+command, func(t *testing.T) {
 				t.Parallel()
 				parent := t.TempDir()
-				shell := exec.Command("sh", append([]string{"-c", `umask "$0" && exec fx "$@"`, umask}, append(slices.Clone(w.args), "--out", filepath.Join(parent, "out"+w.ending))...)...)
-				if a := run(t, shell); a.code != 0 {
+				shell := append([]string{"-c", `umask "$0" && exec fx "$@"`, umask}, w.args...)
+				shell = append(shell, "--out", filepath.Join(parent, "out"+w.ending))
+				if a := run(t, exec.Command("sh", shell...)); a.code != 0 {
 					t.Fatalf("exit code %d\n%s", a.code, a.stderr)
 				}
 				for _, name := range written(t, parent) {

@@ -25,18 +25,22 @@ type writer struct {
 func writers(dir string) map[string]writer {
 	in := func(name string) string { return filepath.Join(dir, name) }
 	cpu := func(args ...string) []string { return append(args, "--device", "cpu") }
+	train := cpu("finetune", "--backbone", tinyNetwork, "--data", in("photos"), "--all-params", "--epochs", "1", "--batch-size", "4")
+	generate := []string{"artifacts", "generate", "--backbone", tinyNetwork, "--classes", "2"}
+	test := []string{"lr-find", "--features", in("store"), "--steps", "20", "--repeats", "1"}
+	save := []string{"backbones", "save", "squeezenet1_1", "--weights", "seed:1"}
 	return map[string]writer{
 		"fx extract":            {args: cpu("extract", "--backbone", tinyNetwork, "--data", in("photos")), folder: true},
 		"fx fit-head":           {args: []string{"fit-head", "--features", in("store"), "--epochs", "2"}, folder: true},
-		"fx finetune":           {args: cpu("finetune", "--backbone", tinyNetwork, "--data", in("photos"), "--all-params", "--epochs", "1", "--batch-size", "4"), folder: true, again: []string{"--resume"}},
-		"fx artifacts generate": {args: []string{"artifacts", "generate", "--backbone", tinyNetwork, "--classes", "2"}, folder: true},
+		"fx finetune":           {args: train, folder: true, again: []string{"--resume"}},
+		"fx artifacts generate": {args: generate, folder: true},
 		"fx experiment run":     {args: cpu("experiment", "run", in("little.yaml")), folder: true},
 		"fx quickstart":         {args: cpu("quickstart", in("photos"), "--backbone", tinyNetwork), folder: true},
 		"fx demo":               {args: cpu("demo", "--data", in("photos"), "--backbone", tinyNetwork), folder: true},
 		"fx export":             {args: []string{"export", "--model", in("model")}, ending: ".onnx"},
 		"fx report":             {args: cpu("report", in("model")), ending: ".html"},
-		"fx lr-find":            {args: []string{"lr-find", "--features", in("store"), "--steps", "20", "--repeats", "1"}, ending: ".png"},
-		"fx backbones save":     {args: []string{"backbones", "save", "squeezenet1_1", "--weights", "seed:1"}, ending: ".safetensors"},
+		"fx lr-find":            {args: test, ending: ".png"},
+		"fx backbones save":     {args: save, ending: ".safetensors"},
 		"fx features export":    {args: []string{"features", "export", in("store"), "--format", "csv"}, ending: ".csv"},
 		// Its second kind of output.
 		"fx features export npy": {args: []string{"features", "export", in("store"), "--format", "npy"}, folder: true},
@@ -53,13 +57,15 @@ func outputsDir(t *testing.T) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	little := "format: 1\nname: little\ntitle: A little matrix\ndata: photos\nbackbones: [{name: squeezenet1_1, weights: \"seed:0\"}]\n" +
+	little := "format: 1\nname: little\ntitle: A little matrix\ndata: photos\n" +
+		"backbones: [{name: squeezenet1_1, weights: \"seed:0\"}]\n" +
 		"modes: [feature-extraction]\nseeds: [4]\nsettings: {epochs: 1, batch-size: 4, resize: 48, crop: 48, views: 0}\n"
 	if err := os.WriteFile(filepath.Join(dir, "little.yaml"), []byte(little), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	succeed(t, "extract", "--backbone", network, "--data", filepath.Join(dir, "photos"), "--out", filepath.Join(dir, "store"), "--device", "cpu")
-	succeed(t, "fit-head", "--features", filepath.Join(dir, "store"), "--out", filepath.Join(dir, "model"), "--epochs", "2")
+	photos, store := filepath.Join(dir, "photos"), filepath.Join(dir, "store")
+	succeed(t, "extract", "--backbone", network, "--data", photos, "--out", store, "--device", "cpu")
+	succeed(t, "fit-head", "--features", store, "--out", filepath.Join(dir, "model"), "--epochs", "2")
 	return dir
 }
 
@@ -110,9 +116,9 @@ func TestNoCommandWritesOverWhatIsNotItsOwn(t *testing.T) {
 	succeed(t, append(all["fx experiment run"].args, "--out", in("experiment"), "--no-report")...)
 	succeed(t, append(all["fx features export npy"].args, "--out", in("npy"))...)
 	for name, text := range map[string]string{
-		"thesis/thesis.tex": `\documentclass{article}`, "web/manifest.json": `{"name": "An app"}`, "web/model.json": `{"format": "layers-model"}`,
-		"web/run.json": `{"steps": []}`, "web/experiment.json": `{}`, "web/artifacts.json": `{}`, "web/summary.json": `{}`, "web/rows.json": `[]`,
-		"notes.txt": "remember",
+		"thesis/thesis.tex": `\documentclass{article}`, "notes.txt": "remember",
+		"web/manifest.json": `{"name": "An app"}`, "web/model.json": `{"format": "layers-model"}`, "web/run.json": `{"steps": []}`,
+		"web/experiment.json": `{}`, "web/artifacts.json": `{}`, "web/summary.json": `{}`, "web/rows.json": `[]`,
 	} {
 		if err := os.MkdirAll(filepath.Dir(in(name)), 0o700); err != nil {
 			t.Fatal(err)
@@ -122,13 +128,16 @@ func TestNoCommandWritesOverWhatIsNotItsOwn(t *testing.T) {
 		}
 	}
 	own := map[string]string{
-		"fx extract": "store", "fx fit-head": "model", "fx finetune": "run", "fx artifacts generate": "artifacts", "fx experiment run": "experiment",
-		"fx quickstart": "quick", "fx demo": "demo", "fx features export npy": "npy",
+		"fx extract": "store", "fx fit-head": "model", "fx finetune": "run", "fx artifacts generate": "artifacts",
+		"fx experiment run": "experiment", "fx quickstart": "quick", "fx demo": "demo", "fx features export npy": "npy",
 	}
-	folders := []string{"photos", "photos/train/red", "store", "model", "run", "artifacts", "experiment", "quick", "demo", "npy", "thesis", "web"}
+	folders := []string{
+		"photos", "photos/train/red", "store", "model", "run", "artifacts", "experiment", "quick", "demo", "npy", "thesis", "web",
+	}
 	files := []string{
-		"notes.txt", "photos/train/red/0.jpg", "model/head.safetensors", "model/metrics.csv", "run/checkpoint/best/model.safetensors", "run/network.onnx",
-		"artifacts/step_model.onnx", "experiment/results.csv", "store/shard-00000.arrow", "run/run.json",
+		"notes.txt", "photos/train/red/0.jpg", "model/head.safetensors", "model/metrics.csv",
+		"run/checkpoint/best/model.safetensors", "run/network.onnx", "run/run.json",
+		"artifacts/step_model.onnx", "experiment/results.csv", "store/shard-00000.arrow",
 	}
 	before := content(t, dir)
 	refused := func(command string, out string) {

@@ -39,7 +39,8 @@ func Run(ctx context.Context, file *File, o Options, report progress.Reporter) (
 		return experimentdir.Experiment{}, err
 	}
 	out := m.options.Out
-	if err := outpath.Prepare(o.Force, outpath.Target{Kind: outpath.Experiment, Path: out, Photos: m.record.Data.Dir}); err != nil {
+	beside := outpath.Target{Kind: outpath.Experiment, Path: out, Photos: m.record.Data.Dir}
+	if err := outpath.Prepare(o.Force, beside); err != nil {
 		return m.record, err
 	}
 	if err := os.MkdirAll(out, 0o777); err != nil {
@@ -165,8 +166,11 @@ func (m *matrix) extract(ctx context.Context, i int, report progress.Reporter) e
 		return err
 	}
 	filling := p.settings.extraction()
-	filling.Embedder = extract.EmbedderOptions{Network: p.network, Device: o.Device, Workers: o.Workers, Library: o.Library, DecodeMemory: o.DecodeMemory}
-	filling.Data, filling.Store, filling.Force, filling.Decoder, filling.FxVersion = m.record.Data.Dir, m.store(i), o.Force, o.Decoder, o.FxVersion
+	filling.Embedder = extract.EmbedderOptions{
+		Network: p.network, Device: o.Device, Workers: o.Workers, Library: o.Library, DecodeMemory: o.DecodeMemory,
+	}
+	filling.Data, filling.Store, filling.Force = m.record.Data.Dir, m.store(i), o.Force
+	filling.Decoder, filling.FxVersion = o.Decoder, o.FxVersion
 	summary, err := extract.Run(ctx, filling, report)
 	if err != nil {
 		return err

@@ -73,7 +73,9 @@ type drawing struct {
 }
 
 var drawings = []drawing{
-	{"-accuracy.png", pictures.AccuracyByEpoch, true}, {"-loss.png", pictures.LossByEpoch, true}, {"-table.png", pictures.Table, false},
+	{"-accuracy.png", pictures.AccuracyByEpoch, true},
+	{"-loss.png", pictures.LossByEpoch, true},
+	{"-table.png", pictures.Table, false},
 }
 
 // beside is where the picture lies for the HTML file.

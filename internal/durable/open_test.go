@@ -81,10 +81,15 @@ func TestNothingIsWrittenThroughAName(t *testing.T) {
 func TestReadFile(t *testing.T) {
 	dir := t.TempDir()
 	in := func(name string) string { return filepath.Join(dir, name) }
-	if err := errors.Join(os.WriteFile(in("file"), []byte("text"), 0o600), os.Symlink("file", in("link")), syscall.Mkfifo(in("pipe"), 0o600), os.Symlink("pipe", in("to pipe"))); err != nil {
+	if err := errors.Join(
+		os.WriteFile(in("file"), []byte("text"), 0o600), os.Symlink("file", in("link")),
+		syscall.Mkfifo(in("pipe"), 0o600), os.Symlink("pipe", in("to pipe")),
+	); err != nil {
 		t.Fatal(err)
 	}
-	for name, want := range map[string]error{"file": nil, "link": nil, "pipe": ErrNotRegular, "to pipe": ErrNotRegular, "missing": fs.ErrNotExist} {
+	for name, want := range map[string]error{
+		"file": nil, "link": nil, "pipe": ErrNotRegular, "to pipe": ErrNotRegular, "missing": fs.ErrNotExist,
+	} {
 		ended := make(chan error, 1)
 		go func() {
 			text, err := ReadFile(in(name))
@@ -107,7 +112,9 @@ func TestReadFile(t *testing.T) {
 func TestWriteFileReplacesALink(t *testing.T) {
 	dir := t.TempDir()
 	path, victim := filepath.Join(dir, "name"), filepath.Join(dir, "victim")
-	if err := errors.Join(os.WriteFile(victim, []byte("kept"), 0o600), os.Symlink(victim, path), WriteBytes(path, []byte("new"))); err != nil {
+	if err := errors.Join(
+		os.WriteFile(victim, []byte("kept"), 0o600), os.Symlink(victim, path), WriteBytes(path, []byte("new")),
+	); err != nil {
 		t.Fatal(err)
 	}
 	kept, _ := os.ReadFile(victim)

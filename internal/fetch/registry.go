@@ -74,7 +74,7 @@ func Record(e Entry) (Seen, error) {
 		return known.compare(e, path, err)
 	}
 	if err := durable.RemoveStaleOf(path); err != nil {
-		return Seen{}, fail.Wrap(fail.Other, err, "Set FX_CACHE_DIR to a folder that fx may write.", "recording the SHA-256 of %s", e.Name)
+		return Seen{}, fail.Wrap(fail.Other, err, "", "recording the SHA-256 of %s", e.Name)
 	}
 	e.Version, e.FirstSeen = entryVersion, time.Now().UTC().Truncate(time.Second)
 	text, err := json.MarshalIndent(e, "", "  ")

@@ -12,7 +12,8 @@ import (
 func lockFile(ctx context.Context, path string, waiting func()) (release func(), err error) {
 	release, err = durable.WaitLock(ctx, path, waiting)
 	if err != nil && ctx.Err() == nil {
-		return nil, fail.Wrap(fail.Device, err, "Set FX_CACHE_DIR to a folder that fx may write and whose disk has locks.", "the lock of fx's cache")
+		const hint = "Set FX_CACHE_DIR to a folder that fx may write and whose disk has locks."
+		return nil, fail.Wrap(fail.Device, err, hint, "the lock of fx's cache")
 	}
 	return release, err
 }

@@ -17,7 +17,8 @@ func TestTheLockOfTheCacheFollowsNoLink(t *testing.T) {
 	if err := os.Symlink(victim, path); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := lockFile(context.Background(), path, func() {}); fail.KindOf(err) != fail.Device || !errors.Is(err, durable.ErrNotRegular) {
+	_, err := lockFile(context.Background(), path, func() {})
+	if fail.KindOf(err) != fail.Device || !errors.Is(err, durable.ErrNotRegular) {
 		t.Errorf("error %v", err)
 	}
 	if _, err := os.Lstat(victim); err == nil {

@@ -41,7 +41,8 @@ func beginsWith(magic string) func([]byte) bool {
 // isSafetensors: the length of the header in 8 bytes, and a JSON object.
 func isSafetensors(head []byte) bool {
 	const largest = 100 << 20 // as the format's own reader allows
-	return len(head) > 8 && binary.LittleEndian.Uint64(head) <= largest && bytes.HasPrefix(bytes.TrimLeft(head[8:], " "), []byte("{"))
+	return len(head) > 8 && binary.LittleEndian.Uint64(head) <= largest &&
+		bytes.HasPrefix(bytes.TrimLeft(head[8:], " "), []byte("{"))
 }
 
 func isHTML(head []byte) bool {
@@ -66,7 +67,8 @@ func (f *File) check(t Target) error {
 
 func (f *File) allow(t Target) error {
 	if t.Photos != "" && !inside(t.Photos, filepath.Dir(t.Path)) && inPhotos(filepath.Dir(t.Path), t.Photos) {
-		return fail.New(fail.Usage, beside, "--out %s lies inside the photos' folder %s, where it would be taken for a photo", t.Path, t.Photos)
+		return fail.New(fail.Usage, beside, "--out %s lies inside the photos' folder %s, where it would be taken for a photo",
+			t.Path, t.Photos)
 	}
 	head, err := headOf(t.Path)
 	if errors.Is(err, fs.ErrNotExist) {

@@ -55,7 +55,8 @@ var (
 	Demo = &Folder{
 		what:  "what `fx demo` made",
 		begun: []mark{{"features-*/manifest.json", storeKeys}}, // it has no format file of its own
-		names: slices.Concat(reportNames, []string{"features-*", "model", "report.png"}, within("features-*", storeNames), within("model", modelNames)),
+		names: slices.Concat(reportNames, []string{"features-*", "model", "report.png"},
+			within("features-*", storeNames), within("model", modelNames)),
 	}
 	// NPY is what fx features export writes as numpy's files.
 	NPY = &Folder{

@@ -61,37 +61,60 @@ func TestFolders(t *testing.T) {
 		{"what an ended process left", outpath.Run, []string{"run.json.fx-tmp-12345"}, ""},
 
 		{"a store", outpath.Store, []string{"manifest.json=" + storeMark, "shard-00000.arrow", "notes.txt"}, ""},
-		{"an unfinished store", outpath.Store, []string{"lock", "shard-0-of-4.lock", "maintenance.lock", "statcache-0-of-4"}, ""},
-		{"a store whose manifest is torn", outpath.Store, []string{"manifest.json=" + storeMark[:30], "shard-00000.arrow"}, ""},
-		{"a model with reports, exports and logs", outpath.Model, []string{"model.json=" + modelMark, "head.safetensors", "report.html", "net.onnx", "events.out.tfevents.0000000001.fx"}, ""},
+		{"an unfinished store", outpath.Store,
+			[]string{"lock", "shard-0-of-4.lock", "maintenance.lock", "statcache-0-of-4"}, ""},
+		{"a store whose manifest is torn", outpath.Store,
+			[]string{"manifest.json=" + storeMark[:30], "shard-00000.arrow"}, ""},
+		{"a model with reports, exports and logs", outpath.Model,
+			[]string{"model.json=" + modelMark, "head.safetensors", "report.html", "net.onnx",
+				"events.out.tfevents.0000000001.fx"}, ""},
 		{"what a killed fit-head left", outpath.Model, []string{"head.safetensors", "metrics.csv"}, ""},
-		{"a finished run", outpath.Run, []string{"run.json=" + runMark, "model.json=" + modelMark, "checkpoint/best/state.json=" + checkpointMark}, ""},
+		{"a finished run", outpath.Run,
+			[]string{"run.json=" + runMark, "model.json=" + modelMark, "checkpoint/best/state.json=" + checkpointMark}, ""},
 		{"an unfinished run", outpath.Run, []string{"lock", "checkpoint/"}, ""},
 		{"an experiment", outpath.Experiment, []string{"experiment.json=" + experimentMark, "results.csv", "runs/x/"}, ""},
 		{"artifacts", outpath.Artifacts, []string{"artifacts.json=" + artifactsMark, "notes.txt"}, ""},
-		{"unfinished artifacts", outpath.Artifacts, []string{"step_model.onnx", "checkpoint/state.json=" + checkpointMark}, ""},
-		{"a quickstart's", outpath.Quickstart, []string{"summary.json=" + summaryMark, "features/manifest.json=" + storeMark, "notes.txt"}, ""},
-		{"an interrupted quickstart's", outpath.Quickstart, []string{"features/manifest.json=" + storeMark, "model/model.json=" + modelMark, "notes.txt"}, ""},
+		{"unfinished artifacts", outpath.Artifacts,
+			[]string{"step_model.onnx", "checkpoint/state.json=" + checkpointMark}, ""},
+		{"a quickstart's", outpath.Quickstart,
+			[]string{"summary.json=" + summaryMark, "features/manifest.json=" + storeMark, "notes.txt"}, ""},
+		{"an interrupted quickstart's", outpath.Quickstart,
+			[]string{"features/manifest.json=" + storeMark, "model/model.json=" + modelMark, "notes.txt"}, ""},
 		{"a quickstart's that just began", outpath.Quickstart, []string{"features/lock"}, ""},
-		{"a demo's", outpath.Demo, []string{"features-tiny/manifest.json=" + storeMark, "model/model.json=" + modelMark, "report.png", "notes.txt"}, ""},
+		{"a demo's", outpath.Demo,
+			[]string{"features-tiny/manifest.json=" + storeMark, "model/model.json=" + modelMark, "report.png",
+				"notes.txt"}, ""},
 		{"exported features", outpath.NPY, []string{"rows.json=" + rowsMark, "features.npy", "notes.txt"}, ""},
 		{"unfinished exported features", outpath.NPY, []string{"features.npy"}, ""},
 
 		{"photos", outpath.Store, []string{"train/red/0.jpg"}, "is not an embedding store: it holds train"},
-		{"another program's manifest", outpath.Store, []string{`manifest.json={"name": "An app", "manifest_version": 3}`}, "holds manifest.json"},
-		{"another program's model", outpath.Model, []string{`model.json={"format": "layers-model", "modelTopology": {}}`, "group1-shard1of1.bin"}, "is not a model"},
+		{"another program's manifest", outpath.Store,
+			[]string{`manifest.json={"name": "An app", "manifest_version": 3}`}, "holds manifest.json"},
+		{"another program's model", outpath.Model,
+			[]string{`model.json={"format": "layers-model", "modelTopology": {}}`, "group1-shard1of1.bin"}, "is not a model"},
 		{"a list", outpath.Model, []string{`model.json=["format_version", "backbone", "head"]`}, "is not a model"},
-		{"a run for a model", outpath.Model, []string{"run.json=" + runMark, "model.json=" + modelMark}, "holds a run of `fx finetune`"},
-		{"a run for artifacts", outpath.Artifacts, []string{"run.json=" + runMark, "checkpoint/best/state.json=" + checkpointMark}, "holds a run"},
-		{"a run into which artifacts were written once", outpath.Artifacts, []string{"run.json=" + runMark, "artifacts.json=" + artifactsMark}, "holds a run"},
+		{"a run for a model", outpath.Model,
+			[]string{"run.json=" + runMark, "model.json=" + modelMark}, "holds a run of `fx finetune`"},
+		{"a run for artifacts", outpath.Artifacts,
+			[]string{"run.json=" + runMark, "checkpoint/best/state.json=" + checkpointMark}, "holds a run"},
+		{"a run into which artifacts were written once", outpath.Artifacts,
+			[]string{"run.json=" + runMark, "artifacts.json=" + artifactsMark}, "holds a run"},
 		{"a model for a run", outpath.Run, []string{"model.json=" + modelMark, "head.safetensors"}, "holds a model"},
-		{"artifacts for a run", outpath.Run, []string{"artifacts.json=" + artifactsMark, "checkpoint/state.json=" + checkpointMark}, "holds the training graphs"},
+		{"artifacts for a run", outpath.Run,
+
+			[]string{"artifacts.json=" + artifactsMark, "checkpoint/state.json=" + checkpointMark}, "holds the training graphs"},
 		{"a store for a run", outpath.Run, []string{"manifest.json=" + storeMark}, "holds an embedding store"},
-		{"a checkpoint for artifacts", outpath.Artifacts, []string{"state.json=" + checkpointMark, "model.safetensors"}, "holds a checkpoint"},
-		{"checkpoints without their run", outpath.Run, []string{"checkpoint/last/state.json=" + checkpointMark}, "it holds checkpoint/last"},
-		{"another training's checkpoints", outpath.Artifacts, []string{"checkpoint/epoch1.pt"}, "it holds checkpoint/epoch1.pt"},
-		{"artifacts whose checkpoint holds more", outpath.Artifacts, []string{"artifacts.json=" + artifactsMark, "checkpoint/state.json=" + checkpointMark, "checkpoint/epoch5.pt"}, "epoch5.pt would be lost"},
-		{"an experiment for a quickstart", outpath.Quickstart, []string{"experiment.json=" + experimentMark}, "holds an experiment"},
+		{"a checkpoint for artifacts", outpath.Artifacts,
+			[]string{"state.json=" + checkpointMark, "model.safetensors"}, "holds a checkpoint"},
+		{"checkpoints without their run", outpath.Run,
+			[]string{"checkpoint/last/state.json=" + checkpointMark}, "it holds checkpoint/last"},
+		{"another training's checkpoints", outpath.Artifacts,
+			[]string{"checkpoint/epoch1.pt"}, "it holds checkpoint/epoch1.pt"},
+		{"artifacts whose checkpoint holds more", outpath.Artifacts,
+
+			[]string{"artifacts.json=" + artifactsMark, "checkpoint/state.json=" + checkpointMark, "checkpoint/epoch5.pt"}, "epoch5.pt would be lost"},
+		{"an experiment for a quickstart", outpath.Quickstart,
+			[]string{"experiment.json=" + experimentMark}, "holds an experiment"},
 		{"a model folder beside others", outpath.Demo, []string{"features-tiny/lock", "thesis.tex"}, "it holds thesis.tex"},
 		{"a model for exported features", outpath.NPY, []string{"model.json=" + modelMark}, "holds a model"},
 	} {
@@ -174,14 +197,15 @@ func TestPartsOfFoldersStay(t *testing.T) {
 	}
 	dir := write(t, t.TempDir(), "net.onnx="+onnx, "other->net.onnx")
 	net := filepath.Join(dir, "net.onnx")
-	if err := outpath.Prepare(false, outpath.Target{Kind: outpath.ONNX, Path: filepath.Join(dir, "other"), Inputs: []string{net}}); fail.KindOf(err) != fail.Usage {
+	over := outpath.Target{Kind: outpath.ONNX, Path: filepath.Join(dir, "other"), Inputs: []string{net}}
+	if err := outpath.Prepare(false, over); fail.KindOf(err) != fail.Usage {
 		t.Errorf("what the command reads: %v", err)
 	}
 }
 
 func TestNothingIsWrittenAmongPhotos(t *testing.T) {
-	dir := write(t, t.TempDir(), "photos/train/red/0.jpg", "disk/blue/0.jpg", "photos/train/blue->../../disk/blue", "elsewhere/", "photos/green->../disk/blue",
-		"same->photos", "list.csv")
+	dir := write(t, t.TempDir(), "photos/train/red/0.jpg", "disk/blue/0.jpg", "photos/train/blue->../../disk/blue",
+		"elsewhere/", "photos/green->../disk/blue", "same->photos", "list.csv")
 	in := func(name string) string { return filepath.Join(dir, name) }
 	for _, c := range []struct {
 		out, photos string
@@ -202,14 +226,15 @@ func TestNothingIsWrittenAmongPhotos(t *testing.T) {
 		{"run", "missing", false, false},
 	} {
 		folder := outpath.Prepare(false, outpath.Target{Kind: outpath.Model, Path: in(c.out), Photos: in(c.photos)})
+		picture := outpath.Target{Kind: outpath.PNG, Path: in(c.out + ".png"), Photos: in(c.photos)}
 		if (folder != nil) != c.folder {
 			t.Errorf("a folder %s beside %s: %v", c.out, c.photos, folder)
 		}
-		file := outpath.Prepare(false, outpath.Target{Kind: outpath.PNG, Path: in(c.out + ".png"), Photos: in(c.photos)})
+		file := outpath.Prepare(false, picture)
 		if (file != nil) != c.file {
 			t.Errorf("a file %s.png beside %s: %v", c.out, c.photos, file)
 		}
-		if err := outpath.Prepare(true, outpath.Target{Kind: outpath.PNG, Path: in(c.out + ".png"), Photos: in(c.photos)}); err != nil {
+		if err := outpath.Prepare(true, picture); err != nil {
 			t.Errorf("%s with --force: %v", c.out, err)
 		}
 	}
@@ -244,12 +269,16 @@ func TestWhatIsNoPlaceForAnOutput(t *testing.T) {
 }
 
 func TestPrepareRemovesWhatEndedProcessesLeft(t *testing.T) {
-	dir := write(t, t.TempDir(), "net.onnx.fx-tmp-1", "other.onnx.fx-tmp-1", "model/model.json="+modelMark, "model/report.html.fx-tmp-1")
+	dir := write(t, t.TempDir(), "net.onnx.fx-tmp-1", "other.onnx.fx-tmp-1",
+		"model/model.json="+modelMark, "model/report.html.fx-tmp-1")
 	in := func(name string) string { return filepath.Join(dir, name) }
-	if err := outpath.Prepare(false, outpath.Target{Kind: outpath.ONNX, Path: in("net.onnx")}, outpath.Target{Kind: outpath.Model, Path: in("model")}); err != nil {
+	file, folder := outpath.Target{Kind: outpath.ONNX, Path: in("net.onnx")}, outpath.Target{Kind: outpath.Model, Path: in("model")}
+	if err := outpath.Prepare(false, file, folder); err != nil {
 		t.Fatal(err)
 	}
-	for name, stays := range map[string]bool{"net.onnx.fx-tmp-1": false, "other.onnx.fx-tmp-1": true, "model/report.html.fx-tmp-1": false} {
+	for name, stays := range map[string]bool{
+		"net.onnx.fx-tmp-1": false, "other.onnx.fx-tmp-1": true, "model/report.html.fx-tmp-1": false,
+	} {
 		if _, err := os.Lstat(in(name)); (err == nil) != stays {
 			t.Errorf("%s: %v", name, err)
 		}
