@@ -131,7 +131,9 @@ func (m *matrix) run(ctx context.Context, i int, report progress.Reporter) error
 func (m *matrix) extract(ctx context.Context, i int, report progress.Reporter) error {
 	run, p, o := m.record.Runs[i], m.runs[i], m.options
 	filling := p.settings.extraction()
-	filling.Embedder = extract.EmbedderOptions{Network: p.network, Device: o.Device, Workers: o.Workers, Library: o.Library, DecodeMemory: o.DecodeMemory}
+	filling.Embedder = extract.EmbedderOptions{
+		Network: p.network, Device: o.Device, Workers: o.Workers, Library: o.Library, DecodeMemory: o.DecodeMemory,
+	}
 	filling.Data, filling.Store, filling.Decoder, filling.FxVersion = m.record.Data.Dir, m.store(i), o.Decoder, o.FxVersion
 	summary, err := extract.Run(ctx, filling, report)
 	if err != nil {

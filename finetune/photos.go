@@ -42,7 +42,8 @@ func openPhotos(ctx context.Context, o Options) (*photos, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &photos{Dataset: found, decoder: decoder, reader: photoio.NewReader(decoder, photoio.Options{Memory: o.DecodeMemory}), trainSplit: o.TrainSplit, valSplit: o.ValSplit}
+	reader := photoio.NewReader(decoder, photoio.Options{Memory: o.DecodeMemory})
+	p := &photos{Dataset: found, decoder: decoder, reader: reader, trainSplit: o.TrainSplit, valSplit: o.ValSplit}
 	if p.trainSplit == "" {
 		p.trainSplit = "train"
 	}

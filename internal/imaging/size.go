@@ -161,7 +161,8 @@ func (d *Decoder) sizeTIFF(data []byte) (w, h int, work int64) {
 		return 0, 0, 0
 	}
 	w, h = t.number(tagWidth), t.number(tagHeight)
-	samples, depth := max(int64(t.number(tagSamples)), int64(t.count(tagBitsPerSample)), 1), max(int64(t.first(data, tagBitsPerSample)), 1)
+	samples := max(int64(t.number(tagSamples)), int64(t.count(tagBitsPerSample)), 1)
+	depth := max(int64(t.first(data, tagBitsPerSample)), 1)
 	bytesPerPixel := int64(1)
 	if samples > 1 {
 		bytesPerPixel = 4
@@ -177,7 +178,8 @@ func (d *Decoder) sizeTIFF(data []byte) (w, h int, work int64) {
 	if tw, th := int64(t.number(tagTileWidth)), int64(t.number(tagTileHeight)); tw > 0 && th > 0 {
 		strip = tw * min(th, 1<<31/tw)
 	}
-	return w, h, 2*int64(len(data)) + bytesPerPixel*pixels + 3*((min(strip, d.maxPixels)*min(samples, 5)*min(depth, 64)+7)/8)
+	unpacked := (min(strip, d.maxPixels)*min(samples, 5)*min(depth, 64) + 7) / 8
+	return w, h, 2*int64(len(data)) + bytesPerPixel*pixels + 3*unpacked
 }
 
 // number returns a tag's value where it is a single SHORT or LONG, else 0.
