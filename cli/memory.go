@@ -12,8 +12,9 @@ import (
 // decodeMemoryFlag is for commands that decode photos.
 func decodeMemoryFlag() urfave.Flag {
 	return &urfave.GenericFlag{
-		Name: "decode-memory", Value: new(byteSize), DefaultText: "a quarter of the memory, and three quarters for a photo alone",
-		Usage: "`SIZE` of the memory for photos while they are decoded, such as 2GiB",
+		Name: "decode-memory", Value: new(byteSize),
+		Usage:       "`SIZE` of the memory for photos while they are decoded, such as 2GiB",
+		DefaultText: "a quarter of the memory, and three quarters for a photo alone",
 	}
 }
 

@@ -60,7 +60,8 @@ func (o *output) failure(err error) int {
 		hint = "Free some space, or write to another disk; what was finished is kept, and the same command goes on from there."
 	}
 	if hint == "" && code == int(fail.System) {
-		hint = "The system failed, not what it was asked for: what was finished is kept, and the same command goes on once it works again."
+		hint = "The system failed, not what it was asked for. " +
+			"What was finished is kept, and the same command goes on once it works again."
 	}
 	fmt.Fprintf(o.stderr, "fx: error: %v\n", err)
 	if hint != "" {

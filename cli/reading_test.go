@@ -23,7 +23,8 @@ func failing(t *testing.T, file, call, errno string, args ...string) answer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := append([]string{"-f", "-qq", "-o", os.DevNull, "-P", file, "-e", "trace=" + call, "-e", "inject=" + call + ":error=" + errno, program}, args...)
+	inject := []string{"-f", "-qq", "-o", os.DevNull, "-P", file, "-e", "trace=" + call, "-e", "inject=" + call + ":error=" + errno}
+	all := append(append(inject, program), args...)
 	return run(t, exec.Command(strace, all...))
 }
 
@@ -55,11 +56,12 @@ func TestAReadThatFailsRemovesNoRow(t *testing.T) {
 		call, errno string
 		code        int
 	}{
-		{"read", "EIO", 10}, {"pread64", "EIO", 10}, {"openat", "EMFILE", 10}, {"read", "ENOMEM", 10}, {"newfstatat", "EIO", 10}, {"read", "ENOSPC", 6},
+		{"read", "EIO", 10}, {"pread64", "EIO", 10}, {"openat", "EMFILE", 10}, {"read", "ENOMEM", 10},
+		{"newfstatat", "EIO", 10}, {"read", "ENOSPC", 6},
 	} {
 		t.Run(c.call+" "+c.errno, func(t *testing.T) {
-			later := time.Now().Add(-time.Hour)
-			if err := os.Chtimes(photo, later, later.Add(-time.Duration(len(t.Name()))*time.Second)); err != nil { // so that it is read again
+			another := time.Now().Add(-time.Hour - time.Duration(len(t.Name()))*time.Second) // so that it is read again
+			if err := os.Chtimes(photo, another, another); err != nil {
 				t.Fatal(err)
 			}
 			for name, args := range map[string][]string{
@@ -69,7 +71,7 @@ func TestAReadThatFailsRemovesNoRow(t *testing.T) {
 				"eval":     {"eval", "--model", model, "--data", data, "--split", "train", "--quiet"},
 			} {
 				a := failing(t, photo, c.call, c.errno, args...)
-				if a.code != c.code || !strings.Contains(a.stderr, photo) && !strings.Contains(a.stderr, filepath.Join(data, "train", "red", "3.jpg")) {
+				if a.code != c.code || !strings.Contains(a.stderr, filepath.Join(data, "train", "red", "3.jpg")) {
 					t.Errorf("%s: exit code %d: %s", name, a.code, a.stderr)
 				}
 			}
@@ -105,7 +107,8 @@ func TestWhatIsNoFileIsNotRead(t *testing.T) {
 	data, store := twoClasses(filepath.Join(dir, "data")), filepath.Join(dir, "store")
 	class := filepath.Join(data, "train", "red")
 	if err := errors.Join(
-		os.Symlink("/proc/kmsg", filepath.Join(class, "kmsg.jpg")), os.WriteFile(filepath.Join(class, "empty.jpg"), nil, 0o644),
+		os.Symlink("/proc/kmsg", filepath.Join(class, "kmsg.jpg")),
+		os.WriteFile(filepath.Join(class, "empty.jpg"), nil, 0o644),
 		syscall.Mkfifo(filepath.Join(class, "pipe.jpg"), 0o644),
 	); err != nil {
 		t.Fatal(err)
@@ -126,7 +129,8 @@ func TestTooFewDescriptors(t *testing.T) {
 	needRuntime(t)
 	dir := t.TempDir()
 	data := twoClasses(filepath.Join(dir, "data"))
-	a := run(t, exec.Command("sh", "-c", "ulimit -n 24; exec fx extract --backbone "+tinyNetwork+" --data "+data+" --out "+filepath.Join(dir, "store")+" --quiet"))
+	script := `ulimit -n 24; exec fx extract --backbone "$0" --data "$1" --out "$2" --quiet`
+	a := run(t, exec.Command("sh", "-c", script, tinyNetwork, data, filepath.Join(dir, "store")))
 	if a.code != 10 || !strings.Contains(a.stderr, "ulimit -n") {
 		t.Errorf("exit code %d: %s", a.code, a.stderr)
 	}

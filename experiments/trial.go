@@ -182,7 +182,10 @@ func (m *matrix) try(ctx context.Context, i int, training bool, paths []string) 
 		network.Weights = seedPrefix + "0"
 	}
 	start := time.Now()
-	e, err := extract.NewEmbedder(ctx, extract.EmbedderOptions{Network: network, Device: m.options.Device, Workers: m.options.Workers, Library: m.options.Library, DecodeMemory: m.options.DecodeMemory}, progress.Discard)
+	e, err := extract.NewEmbedder(ctx, extract.EmbedderOptions{
+		Network: network, Device: m.options.Device, Workers: m.options.Workers, Library: m.options.Library,
+		DecodeMemory: m.options.DecodeMemory,
+	}, progress.Discard)
 	if err != nil {
 		return r, err
 	}

@@ -82,7 +82,8 @@ func newPipeline(t testing.TB, n network, paths []string, workers, runs int) *pi
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &pipeline{network: n, reader: photoio.NewReader(decoder, photoio.Options{Hash: true}), workers: workers, runs: runs, path: func(i int) string { return paths[i] }}
+	reader := photoio.NewReader(decoder, photoio.Options{Hash: true})
+	return &pipeline{network: n, reader: reader, workers: workers, runs: runs, path: func(i int) string { return paths[i] }}
 }
 
 func batchesOf(n, size int) [][]rowRef {

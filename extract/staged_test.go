@@ -11,6 +11,9 @@ import (
 	"testing"
 	"time"
 
+	"fx/internal/fail"
+	"fx/internal/imaging"
+	"fx/internal/photoio"
 	"fx/internal/progress"
 )
 
@@ -240,6 +243,30 @@ func TestStagedBitsAreThoseOfTheCPU(t *testing.T) {
 	for item, embedding := range want {
 		if !slices.Equal(got[item], embedding) {
 			t.Errorf("photo %d has other features", item)
+		}
+	}
+}
+
+// What is not a photo's fault ends the run, and no photo is rejected for it.
+func TestAnErrorThatIsNotThePhotosEndsTheRun(t *testing.T) {
+	paths := grays(t, 10, nil)
+	decoder, err := imaging.NewDecoder(imaging.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, p := range map[string]*pipeline{
+		"whole batches": newPipeline(t, &meanNetwork{batch: 4}, paths, 3, 3),
+		"staged":        stagedPipeline(t, &stagedMean{meanNetwork: meanNetwork{batch: 4}}, paths, 3),
+	} {
+		p.reader = photoio.NewReader(decoder, photoio.Options{Memory: 1}) // no photo is so small
+		err := p.run(t.Context(), batchesOf(10, 4), func(_ int, r result) error {
+			if len(r.rejected) > 0 {
+				t.Errorf("%s: rejected %v", name, r.rejected)
+			}
+			return nil
+		})
+		if fail.KindOf(err) != fail.Rejected {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }

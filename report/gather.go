@@ -44,7 +44,8 @@ func Gather(ctx context.Context, o Options, watch progress.Reporter) (pictures.P
 	}
 	task.End()
 	left := album.choose(runs, maxPhotos)
-	missing, err := album.draw(ctx, photoio.NewReader(decoder, photoio.Options{Memory: o.Embedder.DecodeMemory, Hash: true}), watch)
+	reader := photoio.NewReader(decoder, photoio.Options{Memory: o.Embedder.DecodeMemory, Hash: true})
+	missing, err := album.draw(ctx, reader, watch)
 	if err != nil {
 		return pictures.Page{}, err
 	}

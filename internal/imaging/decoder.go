@@ -177,12 +177,13 @@ func (d *Decoder) checkSize(w, h int) error {
 // function checks the declared size, fills im, and notes the EXIF orientation
 // where there is one.
 type format struct {
-	name    string
-	match   func(data []byte) bool
-	decode  func(d *Decoder, im *Image, data []byte, orientation *int) error
-	size    func(d *Decoder, data []byte) (w, h int, work int64) // what the file declares, and the bytes that decode takes beside the pixels
-	orients bool                                                 // Pillow applies the orientation by itself
-	packed  bool                                                 // always compressed
+	name   string
+	match  func(data []byte) bool
+	decode func(d *Decoder, im *Image, data []byte, orientation *int) error
+	// size returns what the file declares, and the bytes that decode takes beside the pixels.
+	size    func(d *Decoder, data []byte) (w, h int, work int64)
+	orients bool // Pillow applies the orientation by itself
+	packed  bool // always compressed
 }
 
 var formats = []format{

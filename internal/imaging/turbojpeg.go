@@ -138,7 +138,9 @@ func turboError(message string) error {
 	if isWarning(message) {
 		return nil
 	}
-	for _, part := range []string{"Insufficient memory", "Memory allocation failure", "Backing store not supported", "Memory limit exceeded"} {
+	for _, part := range []string{
+		"Insufficient memory", "Memory allocation failure", "Backing store not supported", "Memory limit exceeded",
+	} {
 		if strings.Contains(message, part) { // jerror.h, turbojpeg.c
 			return fmt.Errorf("libjpeg-turbo: %s: %w", message, syscall.ENOMEM)
 		}

@@ -89,7 +89,7 @@ func vet(info fs.FileInfo) error {
 }
 
 func tooLong(size, most int64) error {
-	return &Unusable{fmt.Errorf("a file of %d bytes, which is too long for a photo of its kind: at most %d are read", size, most)}
+	return &Unusable{fmt.Errorf("a file of %d bytes is too long for a photo of its kind: at most %d are read", size, most)}
 }
 
 // request says how a file is to be read.
@@ -183,7 +183,8 @@ func (f *opened) close() { _ = f.file.Close() } // it was only read
 // facts are those of the file, of which n bytes were read.
 func (f *opened) facts(n int64) File {
 	r := File{Size: n, ModTime: f.info.ModTime(), Inode: inode(f.info)}
-	if after, err := f.file.Stat(); err != nil || n != f.info.Size() || after.Size() != n || !after.ModTime().Equal(r.ModTime) {
+	after, err := f.file.Stat()
+	if err != nil || n != f.info.Size() || after.Size() != n || !after.ModTime().Equal(r.ModTime) {
 		r.ModTime = time.Time{}
 	}
 	return r
@@ -236,8 +237,8 @@ func retry[T any](ctx context.Context, path string, f func() (T, error)) (T, err
 
 // systemError is for a photo that the system failed to read.
 func systemError(path string, err error) error {
-	hint := "The disk or the network drive failed, not fx: what was finished is kept, and the same command goes on once the photo can be read again. " +
-		"If it can't, restore the photo or take it out."
+	hint := "The disk or the network drive failed, not fx. What was finished is kept, and the same command goes on " +
+		"once the photo can be read again. If it can't, restore the photo or take it out."
 	if outOfDescriptors(err) {
 		hint = "Too many files are open at once: raise the limit, as by `ulimit -n 4096`, or take fewer --workers."
 	}

@@ -111,6 +111,7 @@ func (r *Reader) read(ctx context.Context, path string, l *lease) (p *Photo, mor
 // tooLarge is for a photo that nobody but the machine is to blame for.
 func (r *Reader) tooLarge(path, what string, bytes int64) error {
 	const mib = 1 << 20
-	return fail.New(fail.Rejected, fmt.Sprintf("Allow it with --decode-memory %dMiB on a machine that has so much, or take the photo out.", bytes/mib+1),
+	hint := fmt.Sprintf("Allow it with --decode-memory %dMiB on a machine that has so much, or take the photo out.", bytes/mib+1)
+	return fail.New(fail.Rejected, hint,
 		"%s, a photo %s, takes %d MiB of memory to be decoded, and %d are allowed", path, what, bytes/mib+1, r.budget.most/mib)
 }
