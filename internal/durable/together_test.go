@@ -270,3 +270,22 @@ func names(t *testing.T, dir string) string {
 	}
 	return strings.Join(all, " ")
 }
+
+// Names are on the disk before the root that counts on them, and in the end: a power
+// cut can't be tried here, the order of calls can.
+func TestTheFolderIsSyncedBeforeTheRootIsReplacedAndInTheEnd(t *testing.T) {
+	dir := t.TempDir()
+	var calls []string
+	step = func(what, path string) error {
+		calls = append(calls, what)
+		return nil
+	}
+	t.Cleanup(func() { step = func(string, string) error { return nil } })
+	if err := replaceAll(dir, "old"); err != nil {
+		t.Fatal(err)
+	}
+	want := "rename rename rename sync write written rename rename rename sync" // file, folder and log.old, before and after
+	if got := strings.Join(calls, " "); got != want {
+		t.Errorf("%s\nnot\n%s", got, want)
+	}
+}
