@@ -91,7 +91,7 @@ func (s scene) options() Options {
 
 func (s scene) open() *File {
 	s.t.Helper()
-	file, err := Open(filepath.Join(s.dir, "quick.yaml"))
+	file, err := Open(s.t.Context(), filepath.Join(s.dir, "quick.yaml"))
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -326,7 +326,7 @@ func TestMissingWeightsAreReplacedAndSaid(t *testing.T) {
 }
 
 func Example() {
-	file, err := Open("hymenoptera-quick")
+	file, err := Open(context.Background(), "hymenoptera-quick")
 	fmt.Println(file.Title, len(file.Backbones)*len(file.Modes)*len(file.Seeds), err)
 	// Output: Finetuning Torchvision Models: SqueezeNet on ants and bees 9 <nil>
 }
