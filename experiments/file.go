@@ -116,6 +116,9 @@ func Open(ctx context.Context, path string) (*File, error) {
 	if errors.Is(err, fs.ErrNotExist) && slices.Contains(Names(), path) {
 		text, err = builtIn.ReadFile(path + ".yaml")
 	}
+	if errors.Is(err, userfile.ErrTooLarge) {
+		return nil, fail.Wrap(fail.Usage, err, "experiments/README.md describes the file.", "experiment file")
+	}
 	if err != nil {
 		return nil, fail.Wrap(fail.Usage, err, fmt.Sprintf("Name a YAML file, or one that fx has built in: %s.", strings.Join(Names(), ", ")), "experiment file")
 	}

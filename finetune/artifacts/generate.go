@@ -10,6 +10,7 @@ import (
 	"fx/internal/fail"
 	"fx/internal/onnx"
 	"fx/internal/preprocess"
+	"fx/internal/userfile"
 	"fx/internal/weights"
 )
 
@@ -108,7 +109,7 @@ func Generate(ctx context.Context, dir string, n *Network, o Options) (Info, err
 func Read(dir string) (*Set, error) {
 	s := &Set{}
 	path := filepath.Join(dir, InfoFile)
-	text, err := os.ReadFile(path)
+	text, err := userfile.ReadJSON(path)
 	if err != nil {
 		return nil, fail.Wrap(fail.Usage, err, "`fx artifacts generate` makes such a folder.", "no artifacts in %s", dir)
 	}

@@ -13,6 +13,7 @@ import (
 	"fx/internal/durable"
 	"fx/internal/fail"
 	"fx/internal/preprocess"
+	"fx/internal/userfile"
 	"fx/internal/weights"
 )
 
@@ -173,7 +174,7 @@ const retrain = "Train it again with `fx fit-head` or `fx finetune`."
 func Load(dir string) (Model, Params, error) {
 	var m Model
 	path := filepath.Join(dir, modelFile)
-	text, err := os.ReadFile(path)
+	text, err := userfile.ReadJSON(path)
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrInvalid) || errors.Is(err, syscall.ENOTDIR) {
 		hint := "A model is a folder that `fx fit-head`, `fx finetune` or `fx quickstart` wrote."
 		for _, inside := range []string{filepath.Join(dir, "model"), filepath.Join(filepath.Dir(dir), "model")} { // as of quickstart and demo
@@ -183,6 +184,8 @@ func Load(dir string) (Model, Params, error) {
 			}
 		}
 		return m, Params{}, fail.New(fail.Usage, hint, "%s is no model: it has no %s", dir, modelFile)
+	} else if errors.Is(err, userfile.ErrTooLarge) {
+		return m, Params{}, fail.Wrap(fail.Model, err, retrain, "%s is damaged", path)
 	} else if err != nil {
 		return m, Params{}, fail.Wrap(fail.Usage, err, "A model is a folder that `fx fit-head` or `fx finetune` wrote.", "model %s", dir)
 	}

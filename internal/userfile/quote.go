@@ -18,6 +18,15 @@ func Quote(text string) string {
 	return strconv.Quote(short) + "…"
 }
 
+// Short returns text, cut after about 120 bytes with an ellipsis: a path or a
+// name that a message mentions without quotes.
+func Short(text string) string {
+	if short := Cut(text, maxQuoted); len(short) < len(text) {
+		return short + "…"
+	}
+	return text
+}
+
 // Cut returns the beginning of text, at most n bytes, without half a rune at its end.
 func Cut(text string, n int) string {
 	if len(text) <= n {
