@@ -91,7 +91,7 @@ func FuzzUnpickle(f *testing.F) {
 	f.Add([]byte(stateWith(rebuilt(floatStorage(4), 1, "(K\x02K\x01t", "(K\x01K\x00t"))))
 	f.Fuzz(func(t *testing.T, pickle []byte) {
 		table := &storageTable{byKey: map[string]*storage{}}
-		root, n, err := unpickle(pickle, table.persistent)
+		root, n, err := unpickle(pickle, table.persistent, newBudget(len(pickle)))
 		if err != nil {
 			return
 		}
