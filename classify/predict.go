@@ -13,15 +13,17 @@ import (
 	"fx/internal/dataset"
 	"fx/internal/fail"
 	"fx/internal/progress"
+	"fx/internal/userfile"
 )
 
 // Prediction is what a MODEL says of one photo: its most probable classes, or
 // the reason why the photo can't be used.
 type Prediction struct {
-	Path string   `json:"path"`
-	Top  []Choice `json:"top,omitempty"`
-	Err  string   `json:"error,omitempty"`
-	Note string   `json:"note,omitempty"` // such as weights that nobody trained
+	Path      string   `json:"path"`
+	PathBytes string   `json:"path_bytes,omitempty"` // Path in base64 where it is not UTF-8
+	Top       []Choice `json:"top,omitempty"`
+	Err       string   `json:"error,omitempty"`
+	Note      string   `json:"note,omitempty"` // such as weights that nobody trained
 }
 
 // Choice is a class and its probability.
@@ -52,7 +54,7 @@ func Predict(ctx context.Context, o Options, paths []string, top int, report pro
 	}
 	predictions := make([]Prediction, 0, len(files))
 	err = extract.Photos(ctx, c.embedder, c.decoder, files, report, func(i int, features []float32, reason string) error {
-		p := Prediction{Path: files[i], Err: reason, Note: strings.Join(c.model.Notes, "; ")}
+		p := Prediction{Path: files[i], PathBytes: userfile.PathBytes(files[i]), Err: reason, Note: strings.Join(c.model.Notes, "; ")}
 		if reason == "" {
 			probabilities, err := predictor.Probabilities(features)
 			if err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"fx/classify"
 	"fx/extract"
+	"fx/internal/printable"
 )
 
 func exportCommand(out *output) *urfave.Command {
@@ -34,7 +35,7 @@ func exportCommand(out *output) *urfave.Command {
 				return err
 			}
 			return out.result(r, func(w io.Writer) {
-				fmt.Fprintf(w, "%s: %.1f MB, classes %s\n", r.Path, float64(r.Bytes)/1e6, strings.Join(r.Classes, ", "))
+				fmt.Fprintf(w, "%s: %.1f MB, classes %s\n", r.Path, float64(r.Bytes)/1e6, strings.Join(printable.Names(r.Classes), ", "))
 				fmt.Fprintf(w, "input: %s; outputs: logits and probabilities\n", r.Input)
 				printNotes(w, r.Notes)
 			})

@@ -8,6 +8,7 @@ import (
 
 	"fx/extract"
 	"fx/internal/ort"
+	"fx/internal/printable"
 )
 
 // networkFlags choose a network and the device that runs it.
@@ -97,10 +98,10 @@ func extractCommand(out *output) *urfave.Command {
 
 func printExtract(w io.Writer, s extract.Summary) {
 	for _, r := range s.Rejected {
-		fmt.Fprintf(w, "rejected  %s: %s\n", r.Path, r.Reason)
+		fmt.Fprintf(w, "rejected  %s: %s\n", printable.Name(r.Path), printable.Name(r.Reason))
 	}
 	for _, r := range s.Skipped {
-		fmt.Fprintf(w, "skipped   %s: %s\n", r.Path, r.Reason)
+		fmt.Fprintf(w, "skipped   %s: %s\n", printable.Name(r.Path), printable.Name(r.Reason))
 	}
 	fmt.Fprintf(w, "%d photos: %d rows computed, %d cached, %d photos rejected, %d files skipped\n",
 		s.Images, s.Computed, s.Cached, len(s.Rejected), len(s.Skipped))

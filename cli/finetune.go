@@ -12,6 +12,7 @@ import (
 	"fx/finetune/artifacts"
 	"fx/internal/fail"
 	"fx/internal/ort"
+	"fx/internal/printable"
 )
 
 func finetuneCommand(out *output) *urfave.Command {
@@ -166,7 +167,7 @@ func patterns(text string) []string {
 
 func printFinetune(w io.Writer, r finetune.Result) {
 	for _, bad := range r.Rejected {
-		fmt.Fprintf(w, "rejected  %s: %s\n", bad.Path, bad.Reason)
+		fmt.Fprintf(w, "rejected  %s: %s\n", printable.Name(bad.Path), printable.Name(bad.Reason))
 	}
 	for _, e := range r.Epochs {
 		fmt.Fprintf(w, "epoch %3d  train loss %.4f acc %.4f %7.1f images/s   val loss %.4f acc %.4f %7.1f images/s\n",

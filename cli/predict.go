@@ -8,6 +8,7 @@ import (
 
 	"fx/classify"
 	"fx/internal/fail"
+	"fx/internal/printable"
 )
 
 func predictCommand(out *output) *urfave.Command {
@@ -31,14 +32,14 @@ func predictCommand(out *output) *urfave.Command {
 				return err
 			}
 			if len(predictions) > 0 && predictions[0].Note != "" {
-				fmt.Fprintf(out.stderr, "fx: note: %s\n", predictions[0].Note)
+				fmt.Fprintf(out.stderr, "fx: note: %s\n", printable.Message(predictions[0].Note))
 			}
 			used := 0
 			for _, p := range predictions {
 				if p.Err == "" {
 					used++
 				} else if !out.json {
-					fmt.Fprintf(out.stderr, "fx: %s: %s\n", p.Path, p.Err)
+					fmt.Fprintf(out.stderr, "fx: %s: %s\n", printable.Name(p.Path), printable.Message(p.Err))
 				}
 			}
 			if err := out.result(predictions, func(w io.Writer) { printPredictions(w, predictions) }); err != nil {
@@ -57,9 +58,9 @@ func printPredictions(w io.Writer, predictions []classify.Prediction) {
 		if p.Err != "" {
 			continue
 		}
-		fmt.Fprint(w, p.Path)
+		fmt.Fprint(w, printable.Name(p.Path))
 		for _, choice := range p.Top {
-			fmt.Fprintf(w, "\t%s %.4f", choice.Class, choice.Probability)
+			fmt.Fprintf(w, "\t%s %.4f", printable.Name(choice.Class), choice.Probability)
 		}
 		fmt.Fprintln(w)
 	}

@@ -29,8 +29,9 @@ type Options struct {
 
 // BadPhoto is a file that gave no row, and why.
 type BadPhoto struct {
-	Path   string `json:"path"`
-	Reason string `json:"reason"`
+	Path      string `json:"path"`
+	PathBytes string `json:"path_bytes,omitempty"` // Path in base64 where it is not UTF-8
+	Reason    string `json:"reason"`
 }
 
 // Summary is what Run did. Without Views, Computed + Cached + rejected = Images.

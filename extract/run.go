@@ -14,8 +14,10 @@ import (
 	"fx/internal/dataset"
 	"fx/internal/fail"
 	"fx/internal/imaging"
+	"fx/internal/printable"
 	"fx/internal/progress"
 	"fx/internal/store"
+	"fx/internal/userfile"
 )
 
 // Run brings the store to what the photos are now: it computes the embeddings
@@ -319,13 +321,13 @@ func (r *run) reject(bad rejection) error {
 		return nil
 	}
 	r.bad[bad.item] = true
-	photo := BadPhoto{r.photos.Items[bad.item].Rel, bad.reason}
+	photo := BadPhoto{Path: r.photos.Items[bad.item].Rel, Reason: bad.reason}
 	if r.options.OnBadImage == "fail" {
 		return fail.New(fail.Rejected, "Mend or remove it, or leave --on-bad-image at skip; what was finished is kept.",
 			"%s: %s", r.photos.Items[bad.item].Path, bad.reason)
 	}
 	r.rejected = append(r.rejected, photo)
-	r.report.Note("rejected " + photo.Path + ": " + photo.Reason)
+	r.report.Note("rejected " + printable.Name(photo.Path) + ": " + printable.Name(photo.Reason))
 	return nil
 }
 
@@ -346,7 +348,7 @@ func (r *run) summary() Summary {
 		s.Notes = []string{}
 	}
 	for _, skipped := range r.photos.Skipped {
-		s.Skipped = append(s.Skipped, BadPhoto(skipped))
+		s.Skipped = append(s.Skipped, BadPhoto{Path: skipped.Path, PathBytes: userfile.PathBytes(skipped.Path), Reason: skipped.Reason})
 	}
 	if session := r.embedder.session; session != nil {
 		s.Why = session.Why()

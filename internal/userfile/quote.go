@@ -1,9 +1,20 @@
 package userfile
 
 import (
+	"encoding/base64"
 	"strconv"
 	"unicode/utf8"
 )
+
+// PathBytes returns path in base64 where it is not UTF-8, else "". JSON has no
+// place for other bytes: in it all of them become U+FFFD, so that two paths may
+// look the same.
+func PathBytes(path string) string {
+	if utf8.ValidString(path) {
+		return ""
+	}
+	return base64.StdEncoding.EncodeToString([]byte(path))
+}
 
 // maxQuoted is how many bytes of a user's data a message quotes.
 const maxQuoted = 120
