@@ -46,6 +46,9 @@ type Network struct {
 // seedPrefix starts a --weights value that asks for random weights.
 const seedPrefix = "seed:"
 
+// seedOrigin is the WeightsOrigin of weights that a seed made.
+const seedOrigin = "a seed"
+
 // OpenNetwork finds the weights of a network. The weights are hashed here and
 // assembled into the graph by Features.
 func OpenNetwork(ctx context.Context, o NetworkOptions, report progress.Reporter) (*Network, error) {
@@ -58,6 +61,9 @@ func OpenNetwork(ctx context.Context, o NetworkOptions, report progress.Reporter
 		err = n.openFile(o)
 	} else {
 		err = n.openRegistered(ctx, o, report)
+	}
+	if err == nil {
+		err = n.checkFinite()
 	}
 	if err != nil {
 		return nil, err
@@ -160,7 +166,7 @@ func (n *Network) seedWeights(text string, o NetworkOptions) error {
 	if err != nil {
 		return fail.New(fail.Usage, "Write a whole number, such as --weights seed:0.", "%q is no seed", o.Weights)
 	}
-	n.Weights, n.WeightsOrigin = o.Weights, "a seed"
+	n.Weights, n.WeightsOrigin = o.Weights, seedOrigin
 	n.Notes = append(n.Notes, fmt.Sprintf("the weights are random numbers of seed %d, not trained", seed))
 	if n.state, err = backbones.SeedWeights(n.Backbone, seed); err != nil {
 		return err
