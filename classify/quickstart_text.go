@@ -163,7 +163,7 @@ func (s QuickstartSummary) tellFiles(p *page) {
 	p.heading("What is where")
 	for _, f := range [][2]string{
 		{s.Files.Model, "the classifier, for fx"},
-		{s.Files.Classifier, fmt.Sprintf("the same for other programs: one file, %.0f MB", float64(s.ClassifierBytes)/1e6)},
+		{s.Files.Classifier, fmt.Sprintf("the same for other programs, which set photos upright first (EXIF): one file, %.0f MB", float64(s.ClassifierBytes)/1e6)},
 		{s.Files.Report, "its photos, its mistakes and a map of them all, for a browser"},
 		{s.Files.Picture, "a picture of what is taken for what"},
 		{s.Files.Text, "this text"},

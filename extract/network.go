@@ -17,6 +17,7 @@ import (
 	"fx/internal/preprocess"
 	"fx/internal/progress"
 	"fx/internal/source"
+	"fx/internal/userfile"
 	"fx/internal/weights"
 )
 
@@ -58,7 +59,7 @@ func OpenNetwork(ctx context.Context, o NetworkOptions, report progress.Reporter
 	n := &Network{}
 	var err error
 	if strings.HasSuffix(strings.ToLower(o.Backbone), ".onnx") {
-		err = n.openFile(o)
+		err = n.openFile(ctx, o)
 	} else {
 		err = n.openRegistered(ctx, o, report)
 	}
@@ -73,7 +74,7 @@ func OpenNetwork(ctx context.Context, o NetworkOptions, report progress.Reporter
 
 // openFile takes a user's ONNX file: graph, weights unless others are named,
 // and, as far as it says so, preprocessing.
-func (n *Network) openFile(o NetworkOptions) error {
+func (n *Network) openFile(ctx context.Context, o NetworkOptions) error {
 	if strings.HasPrefix(o.Weights, seedPrefix) {
 		return fail.New(fail.Usage, "Export the network with random weights instead: scripts/export_onnx does so unless told otherwise.",
 			"--weights %s with the file %s: fx draws weights for registered networks only", o.Weights, o.Backbone)
@@ -83,17 +84,26 @@ func (n *Network) openFile(o NetworkOptions) error {
 	n.file = backbones.FileOptions{Resize: o.Resize, Crop: o.Crop, FeatureTensor: o.FeatureTensor}
 	made := ""
 	if o.Weights != "" {
-		values, _, err := weights.Read(o.Weights)
+		values, _, err := readWeights(ctx, o.Weights)
 		if err != nil {
 			return err
 		}
 		n.Weights, n.WeightsOrigin = absolute(o.Weights), source.FromFlag
 		n.file.Weights, made = values, values.Metadata[backbones.MetaWeights]
 	}
-	var err error
-	if n.Backbone, n.model, err = backbones.FromFile(path, n.file); err != nil {
+	type network struct {
+		backbone backbones.Backbone
+		model    *pb.ModelProto
+	}
+	file := n.file
+	read, err := userfile.Abandon(ctx, func() (network, error) {
+		b, m, err := backbones.FromFile(path, file)
+		return network{b, m}, err
+	})
+	if err != nil {
 		return err
 	}
+	n.Backbone, n.model = read.backbone, read.model
 	if o.Weights == "" {
 		made, _ = onnx.Metadata(n.model, backbones.MetaWeights)
 	}
@@ -104,6 +114,19 @@ func (n *Network) openFile(o NetworkOptions) error {
 		return otherWeights(n.Weights, n.WeightsSHA256, o.SHA256)
 	}
 	return err
+}
+
+// readWeights is weights.Read until ctx ends: a large file takes seconds.
+func readWeights(ctx context.Context, path string) (*weights.StateDict, weights.Info, error) {
+	type content struct {
+		state *weights.StateDict
+		info  weights.Info
+	}
+	read, err := userfile.Abandon(ctx, func() (content, error) {
+		state, info, err := weights.Read(path)
+		return content{state, info}, err
+	})
+	return read.state, read.info, err
 }
 
 // noteRandom tells of weights whose file says that nobody trained them.
@@ -146,11 +169,11 @@ func (n *Network) openRegistered(ctx context.Context, o NetworkOptions, report p
 	}
 	if strings.HasSuffix(found.Path, ".onnx") {
 		o.Weights, o.Backbone = "", found.Path
-		return n.openFile(o)
+		return n.openFile(ctx, o)
 	}
 	n.Weights, n.WeightsOrigin, n.Found = absolute(found.Path), found.Origin, found.Notes
 	var info weights.Info
-	if n.state, info, err = weights.Read(found.Path); err != nil {
+	if n.state, info, err = readWeights(ctx, found.Path); err != nil {
 		return err
 	}
 	n.WeightsSHA256 = info.SHA256
