@@ -66,12 +66,19 @@ func (r *run) train(ctx context.Context) (Result, error) {
 }
 
 // converged returns an error where the last epoch shows that the training
-// diverged without a loss that is not finite. The checkpoints stay.
+// diverged without a loss that is not finite. The checkpoints stay. A network
+// from scratch whose logits were about 0 all the time has learned nothing, but
+// not because of the rate.
 func (r *run) converged(s saved) error {
 	if len(s.Epochs) == 0 {
 		return nil
 	}
-	return head.Diverged(len(r.photos.Classes), s.Epochs[len(s.Epochs)-1].TrainLoss, s.SameLogits, r.options.LR, lowerRate, r.stays())
+	classes, rose := len(r.photos.Classes), false
+	for _, e := range s.Epochs {
+		rose = rose || e.TrainLoss > 2*math.Log(float64(classes))
+	}
+	dead := s.SameLogits && (rose || !s.Guessed)
+	return head.Diverged(classes, s.Epochs[len(s.Epochs)-1].TrainLoss, dead, r.options.LR, lowerRate, r.stays())
 }
 
 // startLoader begins to make ready what follows the position.
@@ -170,6 +177,10 @@ func (r *run) trainPhase(ctx context.Context, l *loader, s *saved) error {
 					o.loss, s.Position.Epoch*steps+s.Position.Step+1, s.Position.Step+1, s.Position.Epoch+1, r.stays())
 			}
 			return err
+		}
+		if s.Position == (position{}) {
+			guess := math.Log(float64(len(r.photos.Classes)))
+			s.Guessed = math.Abs(o.loss-guess) < 0.02*guess
 		}
 		s.Running.add(o, photos)
 		s.Position.Step++

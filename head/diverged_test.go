@@ -58,3 +58,38 @@ func TestFitThatDivergesIsNoSuccess(t *testing.T) {
 		}
 	}
 }
+
+// A convolution with a ReLU behind it dies where the rate is too high: all its
+// logits are 0, and the loss is that of guessing. Where it was dead before, as
+// on features that are all negative for it, the rate is not at fault.
+func TestAHeadWhoseUnitsDieIsNoSuccess(t *testing.T) {
+	l := head.Layout{Kind: head.Conv1x1, Features: 2, Positions: 1, Classes: 2}
+	fit := func(features []float32, lr float64) error {
+		data := head.Data{Photos: head.SingleViews([]int{0, 1, 0, 1}), Row: head.Matrix(features, 2)}
+		o := head.Options{Solver: head.SGD, Epochs: 20, BatchSize: 1, LR: lr, Seed: 1}
+		_, err := head.Fit(t.Context(), l, data, data, o, nil)
+		return err
+	}
+	features := []float32{3, 1, 2, 4, 3, 1.5, 2.5, 4}
+	if err := fit(features, 0.001); err != nil {
+		t.Errorf("a training that works: %v", err)
+	}
+	died := 0
+	for _, lr := range []float64{1, 3, 10, 30, 100} {
+		if err := fit(features, lr); fail.KindOf(err) == fail.NonFinite && strings.Contains(err.Error(), "the same logits") {
+			died++
+		}
+	}
+	if died == 0 {
+		t.Error("no rate was found that kills all units")
+	}
+	for _, sign := range [][2]float32{{1, 1}, {-1, 1}, {1, -1}, {-1, -1}} {
+		signed := make([]float32, len(features))
+		for i, v := range features {
+			signed[i] = v * sign[i%2]
+		}
+		if err := fit(signed, 1e-9); err != nil {
+			t.Errorf("signs %v: %v", sign, err)
+		}
+	}
+}

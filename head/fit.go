@@ -67,7 +67,7 @@ func Fit(ctx context.Context, l Layout, train, val Data, o Options, record func(
 	} else {
 		err = f.sgd(ctx, Initial(l, o.Seed), newSchedule(l, train, o))
 		if err == nil {
-			err = Diverged(l.Classes, f.result.Epochs[len(f.result.Epochs)-1].TrainLoss, f.sameLogits, o.LR, divergedHint, "")
+			err = f.diverged(ctx)
 		}
 	}
 	if err != nil {
@@ -107,6 +107,24 @@ func checkFit(l Layout, train, val Data, o Options) error {
 		return fail.New(fail.Usage, "Give photos of at least two classes.", "all %d training photos are of one class", len(train.Photos))
 	}
 	return nil
+}
+
+// diverged judges SGD by its last epoch. Features of a network that nobody
+// trained can leave a head's units dead from the start: that is no rate's fault.
+func (f *fitting) diverged(ctx context.Context) error {
+	same := f.sameLogits
+	if same {
+		start := newNetwork[float32](f.layout, f.val.Row)
+		start.params = params[float32](Initial(f.layout, f.options.Seed))
+		samples := f.val.centreViews()
+		results, err := start.judge(ctx, samples, false)
+		if err != nil {
+			return err
+		}
+		same = !sameLogits(f.layout, f.val.Row, samples, results)
+	}
+	last := f.result.Epochs[len(f.result.Epochs)-1]
+	return Diverged(f.layout.Classes, last.TrainLoss, same, f.options.LR, divergedHint, "")
 }
 
 // fitting is one call of Fit under way.
