@@ -67,8 +67,8 @@ func (r *run) train(ctx context.Context) (Result, error) {
 
 // converged returns an error where the last epoch shows that the training
 // diverged without a loss that is not finite. The checkpoints stay. A network
-// from scratch whose logits were about 0 all the time has learned nothing, but
-// not because of the rate.
+// from scratch may have no live unit before its first step, as SqueezeNet's
+// classifier behind its ReLU: the rate is at fault only where the loss rose.
 func (r *run) converged(s saved) error {
 	if len(s.Epochs) == 0 {
 		return nil
@@ -77,7 +77,7 @@ func (r *run) converged(s saved) error {
 	for _, e := range s.Epochs {
 		rose = rose || e.TrainLoss > 2*math.Log(float64(classes))
 	}
-	dead := s.SameLogits && (rose || !s.Guessed)
+	dead := s.SameLogits && (rose || !r.options.Scratch)
 	return head.Diverged(classes, s.Epochs[len(s.Epochs)-1].TrainLoss, dead, r.options.LR, lowerRate, r.stays())
 }
 
@@ -177,10 +177,6 @@ func (r *run) trainPhase(ctx context.Context, l *loader, s *saved) error {
 					o.loss, s.Position.Epoch*steps+s.Position.Step+1, s.Position.Step+1, s.Position.Epoch+1, r.stays())
 			}
 			return err
-		}
-		if s.Position == (position{}) {
-			guess := math.Log(float64(len(r.photos.Classes)))
-			s.Guessed = math.Abs(o.loss-guess) < 0.02*guess
 		}
 		s.Running.add(o, photos)
 		s.Position.Step++
