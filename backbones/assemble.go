@@ -25,13 +25,15 @@ const (
 
 // The keys of metadata_props by which an ONNX file says what it is.
 const (
-	MetaBackbone   = "fx.backbone"   // name of the network
-	MetaPreprocess = "fx.preprocess" // JSON of preprocess.Spec
-	MetaFeatures   = "fx.features"   // name of the feature tensor
-	MetaHead       = "fx.head"       // JSON of Head
-	MetaWeights    = "fx.weights"    // where the weights come from: file name, "seed:0"
-	MetaClasses    = "fx.classes"    // JSON list of class names, in the order of the logits
-	MetaBuffers    = "fx.buffers"    // JSON list of the initializers that are no parameters, as torch's buffers
+	MetaBackbone   = "fx.backbone"    // name of the network
+	MetaPreprocess = "fx.preprocess"  // JSON of preprocess.Spec
+	MetaFeatures   = "fx.features"    // name of the feature tensor
+	MetaHead       = "fx.head"        // JSON of Head
+	MetaWeights    = "fx.weights"     // where the weights come from: file name, "seed:0"
+	MetaClasses    = "fx.classes"     // JSON list of class names, in the order of the logits
+	MetaEXIF       = "fx.exif"        // of a classifier: "apply" where photos are set upright by their EXIF orientation, else "ignore"
+	MetaFastDecode = "fx.fast_decode" // of a classifier: "true" where its photos were decoded at a fraction of their size
+	MetaBuffers    = "fx.buffers"     // JSON list of the initializers that are no parameters, as torch's buffers
 )
 
 // Assemble puts the weights sd into the graph of the registered network b and

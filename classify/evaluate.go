@@ -299,7 +299,7 @@ func EvaluateData(ctx context.Context, o Options, data, split string, report pro
 	r := newReport(m, metrics, kept, split)
 	r.Rejected = rejected
 	for _, skipped := range photos.SkippedIn(split) {
-		r.Skipped = append(r.Skipped, extract.BadPhoto(skipped))
+		r.Skipped = append(r.Skipped, extract.SkippedFile(skipped))
 	}
 	return r, nil
 }

@@ -21,14 +21,17 @@ type ExportResult struct {
 	Bytes             int64    `json:"bytes"`
 	Classes           []string `json:"classes"`
 	WithPreprocessing bool     `json:"with_preprocessing"`
-	Input             string   `json:"input"` // name, type and shape
+	Input             string   `json:"input"`                 // name, type and shape
+	EXIF              string   `json:"exif"`                  // "apply" where photos must be set upright by their EXIF orientation, else "ignore"
+	FastDecode        bool     `json:"fast_decode,omitempty"` // the MODEL's photos were decoded at a fraction of their size
 	Notes             []string `json:"notes"`
 }
 
 // Export writes the MODEL as one ONNX file, backbone and head, that plain ONNX
 // Runtime runs. withPreprocessing makes it take a uint8 photo [height, width, 3]
 // of any size; else it takes photos resized and cropped already, uint8 [batch,
-// crop, crop, 3]. Classes, preprocessing and provenance are in its metadata.
+// crop, crop, 3]. Classes, preprocessing, what to do about EXIF's orientation
+// (backbones.MetaEXIF) and provenance are in its metadata.
 func Export(ctx context.Context, o Options, out string, withPreprocessing bool, report progress.Reporter) (ExportResult, error) {
 	m, p, err := modeldir.Load(o.Model)
 	if err != nil {
@@ -55,9 +58,13 @@ func Export(ctx context.Context, o Options, out string, withPreprocessing bool, 
 	if err != nil {
 		return ExportResult{}, err
 	}
+	metadata := map[string]string{"fx.provenance": string(provenance), backbones.MetaEXIF: exifOf(m)}
+	if m.FastDecode {
+		metadata[backbones.MetaFastDecode] = "true"
+	}
 	classifier, err := backbones.Classifier(features, headFor(m), m.Classes, p.Weight, p.Bias, backbones.ClassifierOptions{
 		WithPreprocessing: withPreprocessing,
-		Metadata:          map[string]string{"fx.provenance": string(provenance)},
+		Metadata:          metadata,
 	})
 	if err != nil {
 		return ExportResult{}, err
@@ -65,7 +72,7 @@ func Export(ctx context.Context, o Options, out string, withPreprocessing bool, 
 	if err := onnx.Save(out, classifier); err != nil {
 		return ExportResult{}, fail.Wrap(fail.KindOf(err), err, "Choose another place with --out.", "write %s", out)
 	}
-	result := ExportResult{Path: out, Classes: m.Classes, WithPreprocessing: withPreprocessing, Notes: append([]string{}, m.Notes...)}
+	result := ExportResult{Path: out, Classes: m.Classes, WithPreprocessing: withPreprocessing, EXIF: exifOf(m), FastDecode: m.FastDecode, Notes: append([]string{}, m.Notes...)}
 	if info, err := os.Stat(out); err == nil {
 		result.Bytes = info.Size()
 	}
@@ -74,6 +81,14 @@ func Export(ctx context.Context, o Options, out string, withPreprocessing bool, 
 		result.Input = "image, uint8 [height, width, 3], RGB, any size"
 	}
 	return result, nil
+}
+
+// exifOf is the MODEL's EXIF, with its default.
+func exifOf(m modeldir.Model) string {
+	if m.EXIF == "" {
+		return "ignore"
+	}
+	return m.EXIF
 }
 
 // headFor is the MODEL's head as the backbones know it.

@@ -9,15 +9,17 @@ import (
 	"fx/internal/dataset"
 	"fx/internal/fail"
 	"fx/internal/progress"
+	"fx/internal/userfile"
 )
 
 // Prediction is what a MODEL says of one photo: its most probable classes, or
 // the reason why the photo can't be used.
 type Prediction struct {
-	Path string   `json:"path"`
-	Top  []Choice `json:"top,omitempty"`
-	Err  string   `json:"error,omitempty"`
-	Note string   `json:"note,omitempty"` // such as weights that nobody trained
+	Path      string   `json:"path"`
+	PathBytes string   `json:"path_bytes,omitempty"` // Path in base64 where it is not UTF-8
+	Top       []Choice `json:"top,omitempty"`
+	Err       string   `json:"error,omitempty"`
+	Note      string   `json:"note,omitempty"` // such as weights that nobody trained
 }
 
 // Choice is a class and its probability.
@@ -49,12 +51,13 @@ func Predict(ctx context.Context, o Options, paths []string, top int, report pro
 	}
 	all := Predictions{Photos: make([]Prediction, len(found.Items)), Notes: found.Notes}
 	for _, skipped := range found.Skipped {
-		all.Skipped = append(all.Skipped, extract.BadPhoto(skipped))
+		all.Skipped = append(all.Skipped, extract.SkippedFile(skipped))
 	}
 	var files []string
 	var places []int // of files in all.Photos
 	for i, item := range found.Items {
-		if all.Photos[i].Path = item.Path; item.Size == 0 {
+		all.Photos[i].Path, all.Photos[i].PathBytes = item.Path, userfile.PathBytes(item.Path)
+		if item.Size == 0 {
 			all.Photos[i].Err = dataset.EmptyFile
 			continue
 		}

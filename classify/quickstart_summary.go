@@ -15,6 +15,7 @@ import (
 	"fx/internal/durable"
 	"fx/internal/fail"
 	"fx/internal/modeldir"
+	"fx/internal/userfile"
 )
 
 // QuickstartVersion is the version of summary.json that this package writes and reads.
@@ -101,7 +102,7 @@ func quickstartFilesIn(out string) QuickstartFiles {
 // readQuickstart returns the summary of an earlier run whose files are all there.
 func readQuickstart(files QuickstartFiles) (QuickstartSummary, bool) {
 	var s QuickstartSummary
-	text, err := durable.ReadFile(files.JSON)
+	text, err := userfile.ReadJSON(files.JSON)
 	if err != nil || checksum.Verify(files.JSON, text) != nil || json.Unmarshal(text, &s) != nil || s.FormatVersion != QuickstartVersion {
 		return s, false
 	}

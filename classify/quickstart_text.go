@@ -6,6 +6,8 @@ import (
 	"math"
 	"slices"
 	"strings"
+
+	"fx/internal/printable"
 )
 
 // Limits of the text: more is in summary.json.
@@ -57,7 +59,7 @@ func (s QuickstartSummary) tellResult(p *page) {
 	p.line("For new photos of the same kind, expect it to be right for %.0f %% to %.0f %% of them: trying it on %d",
 		100*j.Low, 100*j.High, j.Photos-j.copies())
 	p.line("photos tells no more than that (and 1 time in 20 the truth lies outside).")
-	p.line("For comparison: always answering \"%s\" would be right for %.0f %%.", j.Commonest, 100*j.Baseline)
+	p.line("For comparison: always answering \"%s\" would be right for %.0f %%.", printable.Name(j.Commonest), 100*j.Baseline)
 	switch {
 	case j.Low <= j.Baseline:
 		p.line("So it may be no better than that: add photos, or try another network with --backbone.")
@@ -65,7 +67,7 @@ func (s QuickstartSummary) tellResult(p *page) {
 		p.line("That is a wide range: so few photos say little. Add more, to learn from and to try it on.")
 	}
 	if few := s.fewest(); few.Train < 20 {
-		p.line("The class %s has only %s to learn from; twenty or more usually make a classifier better.", few.Name, plural(few.Train, "photo"))
+		p.line("The class %s has only %s to learn from; twenty or more usually make a classifier better.", printable.Name(few.Name), plural(few.Train, "photo"))
 	}
 }
 
@@ -92,7 +94,7 @@ func (s QuickstartSummary) tellConfusions(p *page) {
 			p.line("… and %d rarer pairs; see %s", len(s.Judged.Confused)-i, s.Files.Picture)
 			break
 		}
-		p.line("%s taken for %s: %d of %d", c.Class, c.Predicted, c.Photos, c.Of)
+		p.line("%s taken for %s: %d of %d", printable.Name(c.Class), printable.Name(c.Predicted), c.Photos, c.Of)
 	}
 }
 
@@ -135,11 +137,11 @@ func (s QuickstartSummary) tellLabels(p *page) {
 			p.line("The %d most likely of %d:", len(s.Mislabelled), n)
 		}
 		for _, m := range s.Mislabelled {
-			p.line("%s  looks like %s (%.0f %%)", m.Path, m.Suggested, 100*m.Probability)
+			p.line("%s  looks like %s (%.0f %%)", printable.Name(m.Path), printable.Name(m.Suggested), 100*m.Probability)
 		}
 	}
 	for _, t := range s.Twins[:min(len(s.Twins), maxBadLines)] {
-		p.line("%s and %s are the same photo", t.Paths[0], t.Paths[1])
+		p.line("%s and %s are the same photo", printable.Name(t.Paths[0]), printable.Name(t.Paths[1]))
 	}
 	p.line("Look at them: some are only hard to tell. Move or remove what is wrong and run the same command again.")
 }
@@ -156,7 +158,7 @@ func (s QuickstartSummary) tellUnused(p *page) {
 			p.line("… and %d more; see %s", len(rejected)+len(skipped)-i, s.Files.JSON)
 			break
 		}
-		p.line("%s: %s", bad.Path, bad.Reason)
+		p.line("%s: %s", printable.Name(bad.Path), printable.Name(bad.Reason))
 	}
 	if s.Leaked > 0 {
 		p.line("%s to try it on: the same photo is among those that it learned from", plural(s.Leaked, "photo"))
@@ -167,7 +169,7 @@ func (s QuickstartSummary) tellFiles(p *page) {
 	p.heading("What is where")
 	for _, f := range [][2]string{
 		{s.Files.Model, "the classifier, for fx"},
-		{s.Files.Classifier, fmt.Sprintf("the same for other programs: one file, %.0f MB", float64(s.ClassifierBytes)/1e6)},
+		{s.Files.Classifier, fmt.Sprintf("the same for other programs, which set photos upright first (EXIF): one file, %.0f MB", float64(s.ClassifierBytes)/1e6)},
 		{s.Files.Report, "its photos, its mistakes and a map of them all, for a browser"},
 		{s.Files.Picture, "a picture of what is taken for what"},
 		{s.Files.Text, "this text"},
@@ -193,7 +195,7 @@ func (s QuickstartSummary) tellFiles(p *page) {
 func (s QuickstartSummary) ClassNames() string {
 	var names []string
 	for _, c := range s.Classes {
-		names = append(names, c.Name)
+		names = append(names, printable.Name(c.Name))
 	}
 	if len(names) > maxClassNames {
 		return fmt.Sprintf("%d classes", len(names))

@@ -28,7 +28,7 @@ func Main(args []string) int {
 
 // Run is Main with its surroundings given, for tests.
 func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	out := &output{stdout: stdout, stderr: stderr}
+	out := newOutput(stdout, stderr)
 	app := newApp(out)
 	err := app.RunContext(ctx, flagsFirst(app, args))
 	if err == nil {

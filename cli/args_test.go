@@ -7,7 +7,7 @@ import (
 )
 
 func TestFlagsMayFollowArguments(t *testing.T) {
-	app := newApp(&output{stdout: io.Discard, stderr: io.Discard})
+	app := newApp(newOutput(io.Discard, io.Discard))
 	for given, want := range map[string]string{
 		"fx predict --model m a.jpg":               "fx predict --model m -- a.jpg",
 		"fx predict a.jpg --top 2 b.jpg --model m": "fx predict --top 2 --model m -- a.jpg b.jpg",

@@ -9,6 +9,7 @@ import (
 
 	"fx/classify"
 	"fx/internal/fail"
+	"fx/internal/printable"
 )
 
 func evalCommand(out *output) *urfave.Command {
@@ -89,26 +90,27 @@ func printReport(w io.Writer, r classify.Report) {
 	if split == "" {
 		split = "all"
 	}
-	fmt.Fprintf(w, "accuracy %.4f, loss %.4f on %d photos (%s)\n\n", r.Accuracy, r.Loss, r.Photos, split)
-	width := 9
-	for _, c := range r.Classes {
-		width = max(width, len(c.Name))
+	fmt.Fprintf(w, "accuracy %.4f, loss %.4f on %d photos (%s)\n\n", r.Accuracy, r.Loss, r.Photos, printable.Name(split))
+	width, names := 9, make([]string, len(r.Classes))
+	for i, c := range r.Classes {
+		names[i] = printable.Name(c.Name)
+		width = max(width, len(names[i]))
 	}
 	fmt.Fprintf(w, "%-*s  precision  recall      f1  photos\n", width, "class")
 	for i, c := range r.Classes {
 		precision, recall, f1 := ratios(c, predictedAs(r.Confusion, i))
-		fmt.Fprintf(w, "%-*s  %9s  %6s  %6s  %6d\n", width, c.Name, precision, recall, f1, c.Support)
+		fmt.Fprintf(w, "%-*s  %9s  %6s  %6s  %6d\n", width, names[i], precision, recall, f1, c.Support)
 	}
 	if len(r.Classes) <= 20 { // wider tables are for --json and the picture
 		fmt.Fprintf(w, "\n%-*s  predicted\n", width, "true")
 		for i, row := range r.Confusion {
-			fmt.Fprintf(w, "%-*s %s\n", width, r.Classes[i].Name, strings.Trim(fmt.Sprintf("%6d", row), "[]"))
+			fmt.Fprintf(w, "%-*s %s\n", width, names[i], strings.Trim(fmt.Sprintf("%6d", row), "[]"))
 		}
 	}
 	if len(r.Mistakes) > 0 {
 		fmt.Fprintln(w, "\nmost confident mistakes")
 		for _, m := range r.Mistakes {
-			fmt.Fprintf(w, "  %.4f %s, is %s: %s\n", m.Probability, m.Predicted, m.Class, m.Path)
+			fmt.Fprintf(w, "  %.4f %s, is %s: %s\n", m.Probability, printable.Name(m.Predicted), printable.Name(m.Class), printable.Name(m.Path))
 		}
 	}
 	if len(r.Rejected)+len(r.Skipped) > 0 {

@@ -90,7 +90,7 @@ func experimentOf(c *urfave.Context) (*experiments.File, experiments.Options, er
 	if err != nil {
 		return nil, experiments.Options{}, err
 	}
-	file, err := experiments.Open(path)
+	file, err := experiments.Open(c.Context, path)
 	if err != nil {
 		return nil, experiments.Options{}, err
 	}

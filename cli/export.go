@@ -9,6 +9,7 @@ import (
 
 	"fx/classify"
 	"fx/extract"
+	"fx/internal/printable"
 )
 
 func exportCommand(out *output) *urfave.Command {
@@ -35,8 +36,16 @@ func exportCommand(out *output) *urfave.Command {
 				return err
 			}
 			return out.result(r, func(w io.Writer) {
-				fmt.Fprintf(w, "%s: %.1f MB, classes %s\n", r.Path, float64(r.Bytes)/1e6, strings.Join(r.Classes, ", "))
+				fmt.Fprintf(w, "%s: %.1f MB, classes %s\n", r.Path, float64(r.Bytes)/1e6, strings.Join(printable.Names(r.Classes), ", "))
 				fmt.Fprintf(w, "input: %s; outputs: logits and probabilities\n", r.Input)
+				if r.EXIF == "apply" {
+					fmt.Fprintln(w, "photos: turn them upright by their EXIF orientation first, as Pillow's ImageOps.exif_transpose does (metadata fx.exif: apply)")
+				} else {
+					fmt.Fprintln(w, "photos: as they are stored, without regard to EXIF's orientation (metadata fx.exif: ignore)")
+				}
+				if r.FastDecode {
+					fmt.Fprintln(w, "note: trained on photos that --fast-decode read; photos decoded at their full size differ a little")
+				}
 				printNotes(w, r.Notes)
 			})
 		},

@@ -8,6 +8,7 @@ import (
 
 	urfave "github.com/urfave/cli/v2"
 
+	"fx/internal/printable"
 	"fx/internal/store"
 )
 
@@ -48,7 +49,7 @@ func printInfo(w io.Writer, dir string, i store.Info) {
 		if split != "" {
 			split += "/"
 		}
-		fmt.Fprintf(w, "              %5d  %s%s\n", c.Photos, split, c.Class)
+		fmt.Fprintf(w, "              %5d  %s%s\n", c.Photos, printable.Name(split), printable.Name(c.Class))
 	}
 	fmt.Fprintf(w, "  embedding   %s of %s\n", shapeText(m.FeatureShape), m.DType)
 	decoder := m.Decoder

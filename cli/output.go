@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"fx/internal/fail"
+	"fx/internal/printable"
 	"fx/internal/progress"
 )
 
@@ -26,9 +27,15 @@ func (c *checked) Write(p []byte) (int, error) {
 
 // output is where a command's words go, and how.
 type output struct {
-	stdout, stderr io.Writer
+	stdout, stderr io.Writer // both escape control characters
+	bars           io.Writer // stderr itself, for progress bars
 	json, quiet    bool
 	reported       bool // a result was printed: a later failure must not print a second document
+}
+
+// newOutput returns the output that writes to stdout and stderr.
+func newOutput(stdout, stderr io.Writer) *output {
+	return &output{stdout: printable.Writer{W: stdout}, stderr: printable.Writer{W: stderr}, bars: stderr}
 }
 
 // result prints v as JSON where --json is given, else calls text.
@@ -50,7 +57,7 @@ func (o *output) progress() progress.Reporter {
 	if o.quiet {
 		return progress.Discard
 	}
-	return newReporter(o.stderr)
+	return newReporter(o.bars)
 }
 
 // failure tells err on stderr, with --json also on stdout, and returns its exit code.
@@ -63,9 +70,9 @@ func (o *output) failure(err error) int {
 		hint = "The system failed, not what it was asked for. " +
 			"What was finished is kept, and the same command goes on once it works again."
 	}
-	fmt.Fprintf(o.stderr, "fx: error: %v\n", err)
+	fmt.Fprintf(o.stderr, "fx: error: %s\n", printable.Message(err.Error()))
 	if hint != "" {
-		fmt.Fprintf(o.stderr, "fx: %s\n", hint)
+		fmt.Fprintf(o.stderr, "fx: %s\n", printable.Message(hint))
 	}
 	if o.json && !o.reported {
 		// The exit code already tells of the failure; a broken stdout can't be told anywhere.

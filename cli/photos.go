@@ -7,6 +7,7 @@ import (
 	urfave "github.com/urfave/cli/v2"
 
 	"fx/extract"
+	"fx/internal/printable"
 )
 
 // photoFlags choose which files of a folder are photos, for every command that reads folders.
@@ -20,9 +21,9 @@ func photoFlags() []urfave.Flag {
 // printLeftOut names the photos that can't be used and the files that are none.
 func printLeftOut(w io.Writer, prefix string, rejected, skipped []extract.BadPhoto) {
 	for _, r := range rejected {
-		fmt.Fprintf(w, "%srejected  %s: %s\n", prefix, r.Path, r.Reason)
+		fmt.Fprintf(w, "%srejected  %s: %s\n", prefix, printable.Name(r.Path), printable.Name(r.Reason))
 	}
 	for _, r := range skipped {
-		fmt.Fprintf(w, "%sskipped   %s: %s\n", prefix, r.Path, r.Reason)
+		fmt.Fprintf(w, "%sskipped   %s: %s\n", prefix, printable.Name(r.Path), printable.Name(r.Reason))
 	}
 }

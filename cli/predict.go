@@ -9,6 +9,7 @@ import (
 
 	"fx/classify"
 	"fx/internal/fail"
+	"fx/internal/printable"
 )
 
 func predictCommand(out *output) *urfave.Command {
@@ -49,16 +50,16 @@ func predictCommand(out *output) *urfave.Command {
 // photos, whether as JSON or not.
 func tellPredict(out *output, found classify.Predictions) (used int) {
 	if i := slices.IndexFunc(found.Photos, func(p classify.Prediction) bool { return p.Note != "" }); i >= 0 {
-		fmt.Fprintf(out.stderr, "fx: note: %s\n", found.Photos[i].Note)
+		fmt.Fprintf(out.stderr, "fx: note: %s\n", printable.Message(found.Photos[i].Note))
 	}
 	for _, note := range found.Notes {
-		fmt.Fprintf(out.stderr, "fx: note: %s\n", note)
+		fmt.Fprintf(out.stderr, "fx: note: %s\n", printable.Message(note))
 	}
 	for _, p := range found.Photos {
 		if p.Err == "" {
 			used++
 		} else if !out.json {
-			fmt.Fprintf(out.stderr, "fx: %s: %s\n", p.Path, p.Err)
+			fmt.Fprintf(out.stderr, "fx: %s: %s\n", printable.Name(p.Path), printable.Message(p.Err))
 		}
 	}
 	printLeftOut(out.stderr, "fx: ", nil, found.Skipped)
@@ -73,9 +74,9 @@ func printPredictions(w io.Writer, predictions []classify.Prediction) {
 		if p.Err != "" {
 			continue
 		}
-		fmt.Fprint(w, p.Path)
+		fmt.Fprint(w, printable.Name(p.Path))
 		for _, choice := range p.Top {
-			fmt.Fprintf(w, "\t%s %.4f", choice.Class, choice.Probability)
+			fmt.Fprintf(w, "\t%s %.4f", printable.Name(choice.Class), choice.Probability)
 		}
 		fmt.Fprintln(w)
 	}

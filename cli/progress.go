@@ -10,6 +10,7 @@ import (
 	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
 
+	"fx/internal/printable"
 	"fx/internal/progress"
 )
 
@@ -35,10 +36,11 @@ func (r *reporter) Note(line string) {
 	if r.bar != nil {
 		_ = r.bar.bar.Clear() // drawing may fail; the job must not
 	}
-	fmt.Fprintln(r.w, "fx: "+line)
+	fmt.Fprintln(r.w, "fx: "+printable.Message(line))
 }
 
 func (r *reporter) Begin(stage string, total int64, unit string) progress.Task {
+	stage = printable.Name(stage)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !r.bars {

@@ -2,7 +2,7 @@
 // backbones × ways of training × seeds on one set of photos, everything else
 // fixed in the file. The common case:
 //
-//	file, err := experiments.Open("experiments/hymenoptera-quick.yaml")
+//	file, err := experiments.Open(ctx, "experiments/hymenoptera-quick.yaml")
 //	e, err := experiments.Run(ctx, file, experiments.Options{Out: "runs/quick"}, report)
 //
 // A file names the settings as the flags of `fx finetune` do; see README.md in

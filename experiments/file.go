@@ -2,11 +2,11 @@ package experiments
 
 import (
 	"bytes"
+	"context"
 	"embed"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -16,6 +16,7 @@ import (
 
 	"fx/internal/fail"
 	"fx/internal/modeldir"
+	"fx/internal/userfile"
 )
 
 // Format is the version of experiment files that this package reads.
@@ -85,7 +86,7 @@ func (n *Network) UnmarshalYAML(text []byte) error {
 		return nil
 	}
 	type plain Network // without this method
-	return yaml.UnmarshalWithOptions(text, (*plain)(n), yaml.Strict())
+	return unmarshal(text, (*plain)(n))
 }
 
 // patch is YAML that is decoded over settings.
@@ -109,16 +110,19 @@ func Names() []string {
 }
 
 // Open reads an experiment file, or the one built into the program that has the
-// name. Errors are of kind fail.Usage and name the line.
-func Open(path string) (*File, error) {
-	text, err := os.ReadFile(path)
+// name. Errors are of kind fail.Usage and name the line, or ctx's when it ends.
+func Open(ctx context.Context, path string) (*File, error) {
+	text, err := userfile.ReadText(ctx, path, maxFileBytes)
 	if errors.Is(err, fs.ErrNotExist) && slices.Contains(Names(), path) {
 		text, err = builtIn.ReadFile(path + ".yaml")
+	}
+	if errors.Is(err, userfile.ErrTooLarge) {
+		return nil, fail.Wrap(fail.Usage, err, "experiments/README.md describes the file.", "experiment file")
 	}
 	if err != nil {
 		return nil, fail.Wrap(fail.Usage, err, fmt.Sprintf("Name a YAML file, or one that fx has built in: %s.", strings.Join(Names(), ", ")), "experiment file")
 	}
-	file, err := parse(text)
+	file, err := userfile.Abandon(ctx, func() (*File, error) { return parse(text) })
 	if err != nil {
 		return nil, fail.Wrap(fail.Usage, err, "experiments/README.md describes the file.", "%s", path)
 	}
@@ -131,6 +135,9 @@ func parse(text []byte) (*File, error) {
 	var version struct {
 		Format int `yaml:"format"`
 	}
+	if err := vetYAML(text); err != nil {
+		return nil, plainly(err)
+	}
 	if err := yaml.Unmarshal(text, &version); err != nil {
 		return nil, plainly(err)
 	}
@@ -140,24 +147,14 @@ func parse(text []byte) (*File, error) {
 	if version.Format != Format {
 		return nil, fmt.Errorf("it has format %d; this fx reads format %d", version.Format, Format)
 	}
-	if err := yaml.UnmarshalWithOptions(text, file, yaml.Strict()); err != nil {
+	if err := unmarshal(text, file); err != nil {
 		return nil, plainly(err)
 	}
 	return file, file.check()
 }
 
-// plainly is the parser's message with the line, without its colours and without
-// the names of Go's types.
-func plainly(err error) error {
-	text := goTypes.ReplaceAllStringFunc(yaml.FormatError(err, false, true), func(found string) string {
-		what := strings.Fields(found)
-		return "this is no " + map[string]string{"int": "whole number", "uint64": "whole number from 0 on", "float64": "number", "string": "text", "bool": "true or false"}[what[len(what)-1]]
-	})
-	text = strings.ReplaceAll(text, "was used where sequence is expected", "stands where a list in [brackets] is expected")
-	return errors.New(strings.TrimSpace(text))
-}
-
-var goTypes = regexp.MustCompile(`cannot unmarshal \S+ into Go (?:struct field \S+ of type|value of type) (?:int|uint64|float64|string|bool)\b`)
+// maxEntries bounds backbones and overrides, which are decoded for each other.
+const maxEntries = 200
 
 var folderName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]*$`)
 
@@ -175,6 +172,9 @@ func (f *File) check() error {
 	}
 	if f.Title == "" {
 		f.Title = f.Name
+	}
+	if n := max(len(f.Backbones), len(f.Overrides)); n > maxEntries {
+		return fmt.Errorf("%d entries of backbones or overrides, more than the %d accepted", n, maxEntries)
 	}
 	seen := map[string]bool{}
 	for _, b := range f.Backbones {
@@ -234,7 +234,7 @@ func (f *File) settings(backbone, mode string) (Settings, error) {
 		if o.Backbone != "" && o.Backbone != backbone || o.Mode != "" && o.Mode != mode {
 			continue
 		}
-		if err := yaml.UnmarshalWithOptions(o.Settings, &s, yaml.Strict()); err != nil {
+		if err := unmarshal(o.Settings, &s); err != nil {
 			return s, fmt.Errorf("overrides: %w", plainly(err))
 		}
 	}
@@ -256,7 +256,7 @@ func (f *File) Set(assignment string) error {
 		return fail.Wrap(fail.Usage, err, "The names are those of `fx finetune`'s flags: epochs, batch-size, lr and so on.", "--set %s", assignment)
 	}
 	// What all runs share is shown as such.
-	if err := yaml.UnmarshalWithOptions(text, &f.Settings, yaml.Strict()); err != nil {
+	if err := unmarshal(text, &f.Settings); err != nil {
 		return fail.Wrap(fail.Usage, plainly(err), "", "--set %s", assignment)
 	}
 	return nil

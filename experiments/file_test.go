@@ -55,31 +55,34 @@ func TestSettingsComeFromFileAndOverrides(t *testing.T) {
 	}
 }
 
+// refused are changes of small that are refused, and what the message says.
+var refused = map[string]struct{ old, new, says string }{
+	"another format":       {"format: 1", "format: 2", "format 2"},
+	"no format":            {"format: 1", "", "no format"},
+	"no YAML":              {"modes: [", "modes: [[", "modes"},
+	"no list of seeds":     {"[0, 7]", "3", "list in [brackets]"},
+	"an unknown field":     {"seeds:", "sedes:", "sedes"},
+	"an unknown setting":   {"epochs: 2", "epoch: 2", "epoch"},
+	"an unknown override":  {"epochs: 5", "epoch: 5", "epoch"},
+	"a word for a number":  {"epochs: 2", "epochs: two", "no whole number"},
+	"a mode":               {"modes: [finetune", "modes: [fine", "fine"},
+	"a mode twice":         {"modes: [finetune", "modes: [finetune, finetune", "twice"},
+	"a backbone twice":     {"[alexnet", "[alexnet, alexnet", "twice"},
+	"a seed twice":         {"[0, 7]", "[7, 7]", "twice"},
+	"a seed below zero":    {"[0, 7]", "[-1]", "-1"},
+	"no seeds":             {"[0, 7]", "[]", "seeds"},
+	"no data":              {"data: photos", "", "data"},
+	"a name with a slash":  {"name: small", "name: a/b", "a/b"},
+	"an override of none":  {"{backbone: alexnet", "{backbone: resnet18", "resnet18"},
+	"epochs of no number":  {"epochs: 2", "epochs: 0", "epochs"},
+	"missing weights":      {"data: photos", "data: photos\nweights-if-missing: none", "seed:N"},
+	"an optimizer":         {"epochs: 2", "optimizer: adam", "adam"},
+	"a network's field":    {"weights: seed:3", "weight: seed:3", "weight"},
+	"a reference's figure": {"data: photos", "data: photos\nreferences: [{name: x, figures: [{backbone: alexnet, mode: finetune, best-val-accuracy: 93}]}]", "(0, 1]"},
+}
+
 func TestParseRefuses(t *testing.T) {
-	for name, c := range map[string]struct{ old, new, says string }{
-		"another format":       {"format: 1", "format: 2", "format 2"},
-		"no format":            {"format: 1", "", "no format"},
-		"no YAML":              {"modes: [", "modes: [[", "modes"},
-		"no list of seeds":     {"[0, 7]", "3", "list in [brackets]"},
-		"an unknown field":     {"seeds:", "sedes:", "sedes"},
-		"an unknown setting":   {"epochs: 2", "epoch: 2", "epoch"},
-		"an unknown override":  {"epochs: 5", "epoch: 5", "epoch"},
-		"a word for a number":  {"epochs: 2", "epochs: two", "no whole number"},
-		"a mode":               {"modes: [finetune", "modes: [fine", "fine"},
-		"a mode twice":         {"modes: [finetune", "modes: [finetune, finetune", "twice"},
-		"a backbone twice":     {"[alexnet", "[alexnet, alexnet", "twice"},
-		"a seed twice":         {"[0, 7]", "[7, 7]", "twice"},
-		"a seed below zero":    {"[0, 7]", "[-1]", "-1"},
-		"no seeds":             {"[0, 7]", "[]", "seeds"},
-		"no data":              {"data: photos", "", "data"},
-		"a name with a slash":  {"name: small", "name: a/b", "a/b"},
-		"an override of none":  {"{backbone: alexnet", "{backbone: resnet18", "resnet18"},
-		"epochs of no number":  {"epochs: 2", "epochs: 0", "epochs"},
-		"missing weights":      {"data: photos", "data: photos\nweights-if-missing: none", "seed:N"},
-		"an optimizer":         {"epochs: 2", "optimizer: adam", "adam"},
-		"a network's field":    {"weights: seed:3", "weight: seed:3", "weight"},
-		"a reference's figure": {"data: photos", "data: photos\nreferences: [{name: x, figures: [{backbone: alexnet, mode: finetune, best-val-accuracy: 93}]}]", "(0, 1]"},
-	} {
+	for name, c := range refused {
 		if !strings.Contains(small, c.old) {
 			t.Fatalf("%s: the file has no %q", name, c.old)
 		}
@@ -87,7 +90,7 @@ func TestParseRefuses(t *testing.T) {
 		if err := os.WriteFile(path, []byte(strings.Replace(small, c.old, c.new, 1)), 0o644); err != nil {
 			t.Fatal(err)
 		}
-		_, err := Open(path)
+		_, err := Open(t.Context(), path)
 		if err == nil || fail.KindOf(err) != fail.Usage || !strings.Contains(err.Error(), c.says) || !strings.Contains(err.Error(), path) || fail.HintOf(err) == "" {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -99,7 +102,7 @@ func TestFilesOfTheProgram(t *testing.T) {
 		t.Fatalf("built in: %v", Names())
 	}
 	for _, name := range Names() {
-		f, err := Open(name)
+		f, err := Open(t.Context(), name)
 		if err != nil {
 			t.Fatal(err)
 		}

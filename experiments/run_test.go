@@ -16,6 +16,7 @@ import (
 
 	"fx/internal/experimentdir"
 	"fx/internal/fail"
+	"fx/internal/modeldir"
 	"fx/internal/ort"
 	"fx/internal/progress"
 	"fx/internal/random"
@@ -91,7 +92,7 @@ func (s scene) options() Options {
 
 func (s scene) open() *File {
 	s.t.Helper()
-	file, err := Open(filepath.Join(s.dir, "quick.yaml"))
+	file, err := Open(s.t.Context(), filepath.Join(s.dir, "quick.yaml"))
 	if err != nil {
 		s.t.Fatal(err)
 	}
@@ -193,6 +194,27 @@ func TestOneFailureDoesNotStopTheOthers(t *testing.T) {
 	}
 	for i, want := range []string{experimentdir.Failed, experimentdir.Failed, experimentdir.Finished, experimentdir.Finished} {
 		if run := e.Runs[i]; run.Status != want || (run.Error != "") != (want == experimentdir.Failed) {
+			t.Errorf("%s is %s: %s", run.Name, run.Status, run.Error)
+		}
+	}
+}
+
+// A training that diverged is a failed run, however it was trained; the others go on.
+func TestADivergedTrainingIsAFailedRun(t *testing.T) {
+	tiny, err := filepath.Abs("../finetune/artifacts/testdata/tiny.onnx")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newScene(t, strings.NewReplacer(
+		"{name: squeezenet1_1, weights: seed:0}", tiny, "[feature-extraction, finetune, scratch]", "[feature-extraction, finetune]", "resize: 48, crop: 48, ", "",
+	).Replace(quick)+"overrides: [{mode: finetune, settings: {lr: 3}}, {mode: feature-extraction, settings: {lr: 10000}}]\n")
+	e, err := Run(context.Background(), s.open(), s.options(), progress.Discard)
+	if fail.KindOf(err) != fail.NonFinite || !strings.Contains(err.Error(), "4 of 4 runs failed") {
+		t.Fatalf("the error is of kind %d: %v", fail.KindOf(err), err)
+	}
+	for _, run := range e.Runs {
+		finite := run.Mode == modeldir.FeatureExtraction // the loss of the others may be NaN
+		if run.Status != experimentdir.Failed || finite && !strings.Contains(run.Error, "diverged at --lr") {
 			t.Errorf("%s is %s: %s", run.Name, run.Status, run.Error)
 		}
 	}
@@ -326,7 +348,7 @@ func TestMissingWeightsAreReplacedAndSaid(t *testing.T) {
 }
 
 func Example() {
-	file, err := Open("hymenoptera-quick")
+	file, err := Open(context.Background(), "hymenoptera-quick")
 	fmt.Println(file.Title, len(file.Backbones)*len(file.Modes)*len(file.Seeds), err)
 	// Output: Finetuning Torchvision Models: SqueezeNet on ants and bees 9 <nil>
 }

@@ -18,6 +18,7 @@ import (
 	"fx/internal/preprocess"
 	"fx/internal/progress"
 	"fx/internal/source"
+	"fx/internal/userfile"
 	"fx/internal/weights"
 )
 
@@ -51,6 +52,9 @@ type Network struct {
 // seedPrefix starts a --weights value that asks for random weights.
 const seedPrefix = "seed:"
 
+// seedOrigin is the WeightsOrigin of weights that a seed made.
+const seedOrigin = "a seed"
+
 // OpenNetwork finds the weights of a network. The weights are hashed here and
 // assembled into the graph by Features.
 func OpenNetwork(ctx context.Context, o NetworkOptions, report progress.Reporter) (*Network, error) {
@@ -60,9 +64,12 @@ func OpenNetwork(ctx context.Context, o NetworkOptions, report progress.Reporter
 	n := &Network{}
 	var err error
 	if strings.HasSuffix(strings.ToLower(o.Backbone), ".onnx") {
-		err = n.openFile(o)
+		err = n.openFile(ctx, o)
 	} else {
 		err = n.openRegistered(ctx, o, report)
+	}
+	if err == nil {
+		err = n.checkFinite()
 	}
 	if err != nil {
 		return nil, err
@@ -72,7 +79,7 @@ func OpenNetwork(ctx context.Context, o NetworkOptions, report progress.Reporter
 
 // openFile takes a user's ONNX file: graph, weights unless others are named,
 // and, as far as it says so, preprocessing.
-func (n *Network) openFile(o NetworkOptions) error {
+func (n *Network) openFile(ctx context.Context, o NetworkOptions) error {
 	if strings.HasPrefix(o.Weights, seedPrefix) {
 		return fail.New(fail.Usage, "Export the network with random weights instead: scripts/export_onnx does so unless told otherwise.",
 			"--weights %s with the file %s: fx draws weights for registered networks only", o.Weights, o.Backbone)
@@ -82,17 +89,26 @@ func (n *Network) openFile(o NetworkOptions) error {
 	n.file = backbones.FileOptions{Resize: o.Resize, Crop: o.Crop, FeatureTensor: o.FeatureTensor}
 	made := ""
 	if o.Weights != "" {
-		values, _, err := weights.Read(o.Weights)
+		values, _, err := readWeights(ctx, o.Weights)
 		if err != nil {
 			return err
 		}
 		n.Weights, n.WeightsOrigin = absolute(o.Weights), source.FromFlag
 		n.file.Weights, made = values, values.Metadata[backbones.MetaWeights]
 	}
-	var err error
-	if n.Backbone, n.model, err = backbones.FromFile(path, n.file); err != nil {
+	type network struct {
+		backbone backbones.Backbone
+		model    *pb.ModelProto
+	}
+	file := n.file
+	read, err := userfile.Abandon(ctx, func() (network, error) {
+		b, m, err := backbones.FromFile(path, file)
+		return network{b, m}, err
+	})
+	if err != nil {
 		return err
 	}
+	n.Backbone, n.model = read.backbone, read.model
 	if o.Weights == "" {
 		made, _ = onnx.Metadata(n.model, backbones.MetaWeights)
 	}
@@ -103,6 +119,19 @@ func (n *Network) openFile(o NetworkOptions) error {
 		return otherWeights(n.Weights, n.WeightsSHA256, o.SHA256)
 	}
 	return err
+}
+
+// readWeights is weights.Read until ctx ends: a large file takes seconds.
+func readWeights(ctx context.Context, path string) (*weights.StateDict, weights.Info, error) {
+	type content struct {
+		state *weights.StateDict
+		info  weights.Info
+	}
+	read, err := userfile.Abandon(ctx, func() (content, error) {
+		state, info, err := weights.Read(path)
+		return content{state, info}, err
+	})
+	return read.state, read.info, err
 }
 
 // noteRandom tells of weights whose file says that nobody trained them.
@@ -148,7 +177,7 @@ func (n *Network) openRegistered(ctx context.Context, o NetworkOptions, report p
 	}
 	if strings.HasSuffix(found.Path, ".onnx") {
 		o.Weights, o.Backbone = "", found.Path
-		if err := n.openFile(o); err != nil || len(n.Inputs) == 0 {
+		if err := n.openFile(ctx, o); err != nil || len(n.Inputs) == 0 {
 			return err
 		}
 		n.Inputs[0].SHA256 = n.WeightsSHA256 // of external data too, which the file's own does not cover
@@ -156,7 +185,7 @@ func (n *Network) openRegistered(ctx context.Context, o NetworkOptions, report p
 	}
 	n.Weights, n.WeightsOrigin, n.Found = absolute(found.Path), found.Origin, found.Notes
 	var info weights.Info
-	if n.state, info, err = weights.Read(found.Path); err != nil {
+	if n.state, info, err = readWeights(ctx, found.Path); err != nil {
 		return err
 	}
 	n.WeightsSHA256 = info.SHA256
@@ -181,7 +210,7 @@ func (n *Network) seedWeights(text string, o NetworkOptions) error {
 	if err != nil {
 		return fail.New(fail.Usage, "Write a whole number, such as --weights seed:0.", "%q is no seed", o.Weights)
 	}
-	n.Weights, n.WeightsOrigin = o.Weights, "a seed"
+	n.Weights, n.WeightsOrigin = o.Weights, seedOrigin
 	n.Notes = append(n.Notes, fmt.Sprintf("the weights are random numbers of seed %d, not trained", seed))
 	if n.state, err = backbones.SeedWeights(n.Backbone, seed); err != nil {
 		return err

@@ -3,7 +3,9 @@ package extract
 import (
 	"time"
 
+	"fx/internal/dataset"
 	"fx/internal/lockfile"
+	"fx/internal/userfile"
 )
 
 // Options says what to extract, and where to.
@@ -39,8 +41,14 @@ type Options struct {
 
 // BadPhoto is a file that gave no row, and why.
 type BadPhoto struct {
-	Path   string `json:"path"`
-	Reason string `json:"reason"`
+	Path      string `json:"path"`
+	PathBytes string `json:"path_bytes,omitempty"` // Path in base64 where it is not UTF-8
+	Reason    string `json:"reason"`
+}
+
+// SkippedFile describes a file that is no photo.
+func SkippedFile(s dataset.Skipped) BadPhoto {
+	return BadPhoto{Path: s.Path, PathBytes: userfile.PathBytes(s.Path), Reason: s.Reason}
 }
 
 // Summary is what Run did. Without Views, Computed + Cached + rejected = Images.

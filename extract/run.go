@@ -15,6 +15,7 @@ import (
 	"fx/internal/fail"
 	"fx/internal/imaging"
 	"fx/internal/outpath"
+	"fx/internal/printable"
 	"fx/internal/progress"
 	"fx/internal/store"
 )
@@ -347,9 +348,9 @@ func (r *run) rejectItem(item dataset.Item, reason string) error {
 		return fail.New(fail.Rejected, "Mend or remove it, or leave --on-bad-image at skip; what was finished is kept.",
 			"%s: %s", item.Path, reason)
 	}
-	photo := BadPhoto{item.Rel, reason}
+	photo := BadPhoto{Path: item.Rel, Reason: reason}
 	r.rejected = append(r.rejected, photo)
-	r.report.Note("rejected " + photo.Path + ": " + photo.Reason)
+	r.report.Note("rejected " + printable.Name(photo.Path) + ": " + printable.Name(photo.Reason))
 	return nil
 }
 
@@ -370,7 +371,7 @@ func (r *run) summary() Summary {
 		s.Notes = []string{}
 	}
 	for _, skipped := range r.photos.Skipped {
-		s.Skipped = append(s.Skipped, BadPhoto(skipped))
+		s.Skipped = append(s.Skipped, SkippedFile(skipped))
 	}
 	if session := r.embedder.session; session != nil {
 		s.Why = session.Why()

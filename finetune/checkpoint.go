@@ -28,7 +28,8 @@ type saved struct {
 	Epochs       []Epoch  `json:"epochs"`
 	BestEpoch    int      `json:"best_epoch"` // from 1, 0 before the first
 	BestAccuracy float64  `json:"best_val_accuracy"`
-	Seconds      float64  `json:"seconds"` // of training so far
+	Seconds      float64  `json:"seconds"`                        // of training so far
+	SameLogits   bool     `json:"val_logits_all_equal,omitempty"` // of the last epoch, for head.Diverged
 	Random       struct { // every random number depends on these and its position alone
 		Generator string `json:"generator"`
 		Seed      uint64 `json:"seed"`

@@ -104,7 +104,7 @@ func (p *photos) fill(batch int) error {
 func (p *photos) skipped() []extract.BadPhoto {
 	var all []extract.BadPhoto
 	for _, s := range p.SkippedIn(p.trainSplit, p.valSplit) {
-		all = append(all, extract.BadPhoto(s))
+		all = append(all, extract.SkippedFile(s))
 	}
 	return all
 }

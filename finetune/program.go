@@ -31,7 +31,7 @@ type number struct{ host, device *ort.Value }
 // feed is where a program reads batches of one size, and leaves their logits.
 type feed struct {
 	inputs []*ort.Value // as batch.values
-	logits *ort.Value   // of no use here, but every output has to lie somewhere; nil where there is none
+	logits *ort.Value   // nil where the graph makes none
 }
 
 // newProgram puts a graph on a device. The graph's model is let go: the session

@@ -21,6 +21,7 @@ import (
 	"fx/internal/ort"
 	"fx/internal/preprocess"
 	"fx/internal/trainlog"
+	"fx/internal/userfile"
 )
 
 // recordName is the file of a RUN that says how it is made and where it stands.
@@ -197,9 +198,11 @@ func (s settings) diff(now settings) []string {
 // readRecord reads run.json. found is false where there is none.
 func readRecord(dir string) (rec record, found bool, err error) {
 	path := filepath.Join(dir, recordName)
-	text, err := durable.ReadFile(path)
+	text, err := userfile.ReadJSON(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return rec, false, nil
+	} else if errors.Is(err, userfile.ErrTooLarge) {
+		return rec, false, fail.Wrap(fail.Model, err, "Start again with another --out.", "%s is damaged", path)
 	} else if err != nil {
 		return rec, false, fail.Wrap(fail.Usage, err, "Choose another --out.", "run")
 	}

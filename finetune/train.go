@@ -7,11 +7,12 @@ import (
 	"math"
 	"time"
 
+	"fx/head"
 	"fx/internal/fail"
 )
 
 // lowerRate is the hint for a training that blew up.
-const lowerRate = "Take a smaller --lr, or bound the gradients with --clip-grad-norm 1."
+const lowerRate = "Take a smaller --lr (`fx lr-find` suggests one), or bound the gradients with --clip-grad-norm 1."
 
 // saveInterval is the time after which a long epoch saves last/ in its middle.
 const saveInterval = 5 * time.Minute
@@ -24,6 +25,8 @@ type tally struct {
 	Correct int     `json:"correct"`
 	Photos  int     `json:"photos"`
 	Seconds float64 `json:"seconds"`
+
+	logits sameLogits // of the last epoch's val photos
 }
 
 func (t *tally) add(o outcome, photos int) {
@@ -56,7 +59,26 @@ func (r *run) train(ctx context.Context) (Result, error) {
 			return Result{}, err
 		}
 	}
+	if err := r.converged(s); err != nil {
+		return Result{}, err
+	}
 	return r.finish(ctx, s)
+}
+
+// converged returns an error where the last epoch shows that the training
+// diverged without a loss that is not finite. The checkpoints stay. A network
+// from scratch may have no live unit before its first step, as SqueezeNet's
+// classifier behind its ReLU: the rate is at fault only where the loss rose.
+func (r *run) converged(s saved) error {
+	if len(s.Epochs) == 0 {
+		return nil
+	}
+	classes, rose := len(r.photos.Classes), false
+	for _, e := range s.Epochs {
+		rose = rose || e.TrainLoss > 2*math.Log(float64(classes))
+	}
+	dead := s.SameLogits && (rose || !r.options.Scratch)
+	return head.Diverged(classes, s.Epochs[len(s.Epochs)-1].TrainLoss, dead, r.options.LR, lowerRate, r.stays())
 }
 
 // startLoader begins to make ready what follows the position.
@@ -107,7 +129,7 @@ func (r *run) epoch(ctx context.Context, l *loader, s *saved) error {
 		e.Epoch, r.plan.epochs, e.TrainLoss, e.TrainAccuracy, e.TrainImagesPerSecond, e.ValLoss, e.ValAccuracy, e.ValImagesPerSecond))
 	s.Epochs = append(s.Epochs, e)
 	s.Seconds += e.Seconds
-	s.Position, s.Running = position{Epoch: e.Epoch}, tally{}
+	s.Position, s.Running, s.SameLogits = position{Epoch: e.Epoch}, tally{}, val.logits.all()
 	if !finite(e.ValLoss) {
 		return fail.New(fail.NonFinite, lowerRate, "the val loss of epoch %d is %v; %s", e.Epoch, e.ValLoss, r.stays())
 	}
@@ -200,6 +222,9 @@ func (r *run) valPhase(ctx context.Context, l *loader, epoch int) (tally, error)
 		}
 		o, err := r.engine.judge(ctx, b)
 		photos := len(b.items)
+		if err == nil && epoch == r.plan.epochs-1 {
+			err = t.logits.add(ctx, r.engine.eval, b)
+		}
 		l.release(b)
 		r.tell()
 		if err != nil {

@@ -2,6 +2,7 @@ package head
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"fx/internal/fail"
@@ -52,7 +53,8 @@ type Result struct {
 // alone, to the last bit: not on GOMAXPROCS or time.
 //
 // Errors: kind fail.Usage for layouts, options or photos that can't serve,
-// fail.NonFinite where the loss is NaN or infinite, and ctx's own.
+// fail.NonFinite where the loss is NaN or infinite or SGD ends as Diverged tells, and
+// ctx's own.
 func Fit(ctx context.Context, l Layout, train, val Data, o Options, record func(Epoch)) (Result, error) {
 	if err := checkFit(l, train, val, o); err != nil {
 		return Result{}, err
@@ -64,6 +66,9 @@ func Fit(ctx context.Context, l Layout, train, val Data, o Options, record func(
 		err = f.lbfgs(ctx)
 	} else {
 		err = f.sgd(ctx, Initial(l, o.Seed), newSchedule(l, train, o))
+		if err == nil {
+			err = f.diverged(ctx)
+		}
 	}
 	if err != nil {
 		return Result{}, err
@@ -104,6 +109,24 @@ func checkFit(l Layout, train, val Data, o Options) error {
 	return nil
 }
 
+// diverged judges SGD by its last epoch. Features of a network that nobody
+// trained can leave a head's units dead from the start: that is no rate's fault.
+func (f *fitting) diverged(ctx context.Context) error {
+	same := f.sameLogits
+	if same {
+		start := newNetwork[float32](f.layout, f.val.Row)
+		start.params = params[float32](Initial(f.layout, f.options.Seed))
+		samples := f.val.centreViews()
+		results, err := start.judge(ctx, samples, false)
+		if err != nil {
+			return err
+		}
+		same = !sameLogits(f.layout, f.val.Row, samples, results)
+	}
+	last := f.result.Epochs[len(f.result.Epochs)-1]
+	return Diverged(f.layout.Classes, last.TrainLoss, same, f.options.LR, divergedHint, "")
+}
+
 // fitting is one call of Fit under way.
 type fitting struct {
 	layout     Layout
@@ -111,6 +134,7 @@ type fitting struct {
 	options    Options
 	record     func(Epoch)
 	result     Result
+	sameLogits bool // of all val photos in the last epoch
 }
 
 // finish judges the val photos with n, completes e, records it, and tells
@@ -121,6 +145,7 @@ func (f *fitting) finish(ctx context.Context, n *network[float32], samples []sam
 		return false, err
 	}
 	correct := 0
+	f.sameLogits = f.options.Solver != LBFGS && e.Epoch == f.options.Epochs && sameLogits(f.layout, f.val.Row, samples, results)
 	for i, r := range results {
 		e.ValLoss += r.loss
 		if r.class == samples[i].label {
@@ -145,7 +170,29 @@ func (f *fitting) finish(ctx context.Context, n *network[float32], samples []sam
 	return best, nil
 }
 
+// sameLogits tells whether all of several photos that are not the same to the
+// head have the same logits.
+func sameLogits(l Layout, row func(int, []float32) []float32, samples []sample, results []judged) bool {
+	for _, r := range results {
+		if first := results[0]; r.class != first.class || r.probability != first.probability || r.logSumExp != first.logSumExp {
+			return false
+		}
+	}
+	if len(results) < 2 {
+		return false
+	}
+	first := slices.Clone(row(samples[0].row, make([]float32, l.Features*l.Positions)))
+	buffer := make([]float32, len(first))
+	for _, s := range samples[1:] {
+		if !slices.Equal(row(s.row, buffer), first) {
+			return true
+		}
+	}
+	return false
+}
+
 const (
+	divergedHint  = "Take a smaller --lr, a tenth for a start; `fx lr-find` suggests one."
 	nonFiniteHint = "Lower --lr; where that does not help, `fx features verify` tells whether the features are finite."
 	verifyHint    = "`fx features verify` tells whether the features are finite."
 )

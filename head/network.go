@@ -241,6 +241,7 @@ type judged struct {
 	class       int     // the most probable
 	probability float64 // of that class
 	loss        float64 // cross entropy of the true class
+	logSumExp   float64 // of the logits
 
 	probabilities []float64 // of all classes, where asked for
 }
@@ -267,7 +268,7 @@ func (n *network[T]) judge(ctx context.Context, samples []sample, all bool) ([]j
 			logits := s.logits[i*classes : (i+1)*classes]
 			logSumExp := softmax(logits, s.probabilities)
 			class := argmax(logits)
-			r := judged{class: class, probability: s.probabilities[class], loss: logSumExp - float64(logits[sample.label])}
+			r := judged{class: class, probability: s.probabilities[class], loss: logSumExp - float64(logits[sample.label]), logSumExp: logSumExp}
 			if all {
 				r.probabilities = slices.Clone(s.probabilities)
 			}

@@ -10,6 +10,7 @@ import (
 	"fx/internal/checksum"
 	"fx/internal/durable"
 	"fx/internal/fail"
+	"fx/internal/userfile"
 	"fx/internal/weights"
 )
 
@@ -156,7 +157,7 @@ func WriteCheckpoint(dir string, c *Checkpoint) error {
 // there is none, fail.Model where it is damaged or of another version.
 func ReadCheckpoint(dir string) (*Checkpoint, error) {
 	path := filepath.Join(dir, stateFile)
-	text, err := durable.ReadFile(path)
+	text, err := userfile.ReadJSON(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, fail.New(fail.Usage, "Give the folder of a checkpoint.", "there is no checkpoint %s", dir)
 	} else if err != nil {

@@ -15,6 +15,7 @@ import (
 	"fx/internal/fail"
 	"fx/internal/onnx"
 	"fx/internal/preprocess"
+	"fx/internal/userfile"
 	"fx/internal/weights"
 )
 
@@ -143,7 +144,7 @@ func fileSHA256(path string) (string, error) {
 // fail.Usage where dir is no such folder.
 func Read(dir string) (s *Set, err error) {
 	decoding := false
-	err = durable.ReadTogether(dir, InfoFile, func(text []byte, path func(string) string) (err error) {
+	err = durable.ReadTogether(dir, InfoFile, userfile.ReadJSON, func(text []byte, path func(string) string) (err error) {
 		decoding = true
 		s, err = read(filepath.Join(dir, InfoFile), text, path)
 		return err

@@ -16,20 +16,28 @@ import (
 	"unicode/utf8"
 
 	"fx/internal/fail"
+	"fx/internal/userfile"
 )
 
 const listHint = "A list is comma-separated UTF-8 with the header path,label or path,label,split; paths are relative to its own folder."
 
-// readList reads a CSV list of photos.
+// maxList bounds the bytes of a list: ten million photos and more.
+const maxList = 1 << 30
+
+// readList reads a CSV list of photos, until ctx ends.
 func readList(ctx context.Context, file string, o Options) (*Dataset, error) {
-	content, err := os.ReadFile(file)
+	content, err := userfile.ReadText(ctx, file, maxList)
 	if err != nil {
 		return nil, fail.Wrap(fail.Usage, err, listHint, "cannot read the list %s", file)
 	}
+	return userfile.Abandon(ctx, func() (*Dataset, error) { return parseList(ctx, file, content, o) })
+}
+
+func parseList(ctx context.Context, file string, content []byte, o Options) (*Dataset, error) {
 	if !utf8.Valid(content) {
 		return nil, fail.New(fail.Usage, listHint, "the list %s is not valid UTF-8", file)
 	}
-	r := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(content, []byte("\ufeff"))))
+	r := csv.NewReader(bytes.NewReader(withLineFeeds(bytes.TrimPrefix(content, []byte("\ufeff")))))
 	columns, err := header(r, file)
 	if err != nil {
 		return nil, err
@@ -63,6 +71,15 @@ func readList(ctx context.Context, file string, o Options) (*Dataset, error) {
 	return l.dataset()
 }
 
+// withLineFeeds returns text with line feeds in the place of carriage returns
+// where those alone end its lines, as in "CSV (Macintosh)" of Excel.
+func withLineFeeds(text []byte) []byte {
+	if bytes.IndexByte(text, '\n') >= 0 {
+		return text
+	}
+	return bytes.ReplaceAll(text, []byte("\r"), []byte("\n"))
+}
+
 // columns are the positions of the fields; split is -1 where there is none.
 type columns struct{ path, label, split int }
 
@@ -86,7 +103,7 @@ func header(r *csv.Reader, file string) (columns, error) {
 		}
 	}
 	if c.path < 0 || c.label < 0 {
-		return columns{}, fail.New(fail.Usage, listHint, "the first line of %s is %q, not a header with path and label", file, strings.Join(names, ","))
+		return columns{}, fail.New(fail.Usage, listHint, "the first line of %s is %s, not a header with path and label", file, userfile.Quote(strings.Join(names, ",")))
 	}
 	return c, nil
 }
@@ -115,14 +132,14 @@ type listed struct {
 func (l *list) add(record []string, line int) error {
 	path, class := l.path(record[l.columns.path]), strings.TrimSpace(record[l.columns.label])
 	if path == "" || class == "" {
-		return fail.New(fail.Usage, listHint, "%s line %d: path %q and label %q must both be there", l.file, line, path, class)
+		return fail.New(fail.Usage, listHint, "%s line %d: path %s and label %s must both be there", l.file, line, userfile.Quote(path), userfile.Quote(class))
 	}
 	if strings.ContainsRune(path, 0) {
-		return fail.New(fail.Usage, listHint, "%s line %d: a zero byte in path %q", l.file, line, path)
+		return fail.New(fail.Usage, listHint, "%s line %d: a zero byte in path %s", l.file, line, userfile.Quote(path))
 	}
 	rel := filepath.ToSlash(filepath.Clean(path))
 	if before, twice := l.seen[rel]; twice {
-		return fail.New(fail.Usage, "List every photo once.", "%s line %d: %s is listed already on line %d", l.file, line, rel, before)
+		return fail.New(fail.Usage, "List every photo once.", "%s line %d: %s is listed already on line %d", l.file, line, userfile.Short(rel), before)
 	}
 	l.seen[rel] = line
 	l.rows++
@@ -232,9 +249,9 @@ func (l *list) dataset() (*Dataset, error) {
 			l.rows, l.file, l.skipped[0].Path, l.skipped[0].Reason)
 	case l.absent == len(l.items):
 		return nil, fail.New(fail.Usage, listHint, "none of the %d photos listed in %s exists: the first should be %s",
-			l.absent, l.file, l.items[0].Path)
+			l.absent, l.file, userfile.Short(l.items[0].Path))
 	case len(l.classes) == 1 && !l.options.ByName:
-		return nil, fail.New(fail.Usage, "List photos of at least two classes.", "only one class in %s: %s", l.file, l.items[0].Class)
+		return nil, fail.New(fail.Usage, "List photos of at least two classes.", "only one class in %s: %s", l.file, userfile.Short(l.items[0].Class))
 	}
 	d := &Dataset{
 		Root: l.folder, Classes: sortedKeys(l.classes), Splits: sortedKeys(l.splits),

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -81,7 +82,19 @@ func TestOnePhotoWithTwoLabels(t *testing.T) {
 	}
 }
 
+// Excel's "CSV (Macintosh)" ends its lines in carriage returns, Windows' in both.
+func TestListWithOtherLineEnds(t *testing.T) {
+	root := plant(t, t.TempDir(), "1", "2")
+	for _, end := range []string{"\r", "\r\n"} {
+		d := scan(t, writeList(t, root, strings.ReplaceAll("path,label\n1,a\n\"2\",b\n", "\n", end)))
+		if items, _ := brief(d); items != "1=0 2=1" {
+			t.Errorf("lines that end in %q: %s", end, items)
+		}
+	}
+}
+
 func TestListErrors(t *testing.T) {
+	long := strings.Repeat("é/", 100_000)
 	for _, c := range []struct{ name, text, word string }{
 		{"empty", "", "is empty"},
 		{"no header", "x/1.jpg,ants\n", `"x/1.jpg,ants", not a header`},
@@ -94,6 +107,13 @@ func TestListErrors(t *testing.T) {
 		{"one class", "path,label\n1,a\n2,a\n", "only one class"},
 		{"not UTF-8", "path,label\n\xff,a\n", "not valid UTF-8"},
 		{"zero byte", "path,label\n1,a\n2\x00,b\n", "zero byte"},
+		{"a long header", "path;" + long, "not a header"},
+		{"a long path", "path,label\n" + long + ",\n", "line 2"},
+		{"a long path twice", "path,label\n" + long + ",a\n" + long + ",b\n", "listed already on line 2"},
+		{"long paths that do not exist", "path,label\n" + long + ",a\n", "none of the 1 photos"},
+		{"a long class", "path,label\n1," + long + "\n", "only one class"},
+		{"a long line with a stray quote", "path,label\n" + long + "\",a\n", "line 2"},
+		{"an endless quote", "path,label\n\"" + long + "\n" + long, "line"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			root := plant(t, t.TempDir(), "1", "2")
@@ -101,19 +121,34 @@ func TestListErrors(t *testing.T) {
 			if fail.KindOf(err) != fail.Usage || fail.HintOf(err) == "" || !strings.Contains(err.Error(), c.word) {
 				t.Errorf("error %v of kind %d lacks %q", err, fail.KindOf(err), c.word)
 			}
+			if err != nil && len(err.Error()) > 1_000 {
+				t.Errorf("a message of %d bytes", len(err.Error()))
+			}
 		})
 	}
 }
 
-// FuzzList demands that a list of any content is read or refused, never a panic.
+// FuzzList demands that a list of any content is read or refused, in memory in
+// proportion to its size and a message of bounded length.
 func FuzzList(f *testing.F) {
-	for _, s := range []string{"path,label\n1,a\n2,b\n", "path,label,split\n1,a,\"x\ny\"\n", "\ufeffLABEL,path\nb,2\n", "path,label\n\"", "path,path,label\n1,2,3\n"} {
+	for _, s := range []string{"path,label\n1,a\n2,b\n", "path,label,split\n1,a,\"x\ny\"\n", "\ufeffLABEL,path\nb,2\n", "path,label\n\"", "path,path,label\n1,2,3\n", "path,label\r1,a\r2,b\r",
+		"path;label\n1;a\n", "path,label\n2,\n", "path,label\n1,a\n2,b\n./1,b\n", "path,label\n\xff,a\n", "path,label\n1,a\n2\x00,b\n"} {
 		f.Add(s)
 	}
 	root := plant(f, f.TempDir(), "1", "2")
 	f.Fuzz(func(t *testing.T, text string) {
-		d, err := dataset.Scan(context.Background(), writeList(t, root, text), dataset.Options{})
+		path := writeList(t, root, text)
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		d, err := dataset.Scan(context.Background(), path, dataset.Options{})
+		runtime.ReadMemStats(&after)
+		if took, limit := after.TotalAlloc-before.TotalAlloc, uint64(4<<20+500*len(text)); took > limit {
+			t.Errorf("a list of %d bytes made fx allocate %d, more than %d", len(text), took, limit)
+		}
 		if err != nil {
+			if len(err.Error()) > 1_000 {
+				t.Errorf("a message of %d bytes", len(err.Error()))
+			}
 			if fail.KindOf(err) != fail.Usage {
 				t.Errorf("kind %d: %v", fail.KindOf(err), err)
 			}

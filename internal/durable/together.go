@@ -217,12 +217,15 @@ func takePlace(from, to string) error {
 }
 
 // ReadTogether reads files of dir that belong together, while others may replace
-// them. read gets the root's content, and path to find its members by; it is called
-// again where its error may come of a replacement. An error of reading the root is
-// returned as it is.
-func ReadTogether(dir, root string, read func(content []byte, path func(member string) string) error) error {
+// them. readRoot is ReadFile or one with bounds. read gets the root's content, and path
+// to find its members by; it is called again where its error may come of a replacement.
+// An error of reading the root is returned as it is.
+func ReadTogether(
+	dir, root string, readRoot func(path string) ([]byte, error),
+	read func(content []byte, path func(member string) string) error,
+) error {
 	for try := 0; ; try++ {
-		content, err := ReadFile(filepath.Join(dir, root))
+		content, err := readRoot(filepath.Join(dir, root))
 		if err != nil {
 			return err
 		}
@@ -234,7 +237,7 @@ func ReadTogether(dir, root string, read func(content []byte, path func(member s
 		if err == nil || try == 100 {
 			return err
 		}
-		now, readErr := ReadFile(filepath.Join(dir, root))
+		now, readErr := readRoot(filepath.Join(dir, root))
 		moved := readErr == nil && !bytes.Equal(now, content)
 		for member, path := range found {
 			moved = moved || locate(dir, content, member) != path

@@ -47,7 +47,7 @@ func replaceAll(dir, version string) error {
 
 // readAll returns the version that dir holds, or an error where its files are of two.
 func readAll(dir string) (version string, err error) {
-	err = ReadTogether(dir, "root", func(root []byte, path func(string) string) error {
+	err = ReadTogether(dir, "root", ReadFile, func(root []byte, path func(string) string) error {
 		version = string(root)
 		for _, member := range []string{path("file"), filepath.Join(path("folder"), "inside")} {
 			if text, err := os.ReadFile(member); err != nil || !bytes.Equal(text, root) {

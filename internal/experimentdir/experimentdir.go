@@ -11,6 +11,7 @@ import (
 	"fx/internal/checksum"
 	"fx/internal/durable"
 	"fx/internal/fail"
+	"fx/internal/userfile"
 )
 
 // FormatVersion is the version of experiment.json that this package writes and reads.
@@ -144,13 +145,15 @@ func Save(dir string, e Experiment) error {
 func Load(dir string) (Experiment, error) {
 	var e Experiment
 	path := filepath.Join(dir, FileName)
-	text, err := durable.ReadFile(path)
+	const again = "Remove it and run the experiment again: finished runs are found by their folders."
+	text, err := userfile.ReadJSON(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return e, fail.New(fail.Usage, "An experiment is a folder that `fx experiment run` wrote.", "%s is no experiment: it has no %s", dir, FileName)
+	} else if errors.Is(err, userfile.ErrTooLarge) {
+		return e, fail.Wrap(fail.Model, err, again, "%s is damaged", path)
 	} else if err != nil {
 		return e, fail.Wrap(fail.Usage, err, "An experiment is a folder that `fx experiment run` wrote.", "experiment %s", dir)
 	}
-	const again = "Remove it and run the experiment again: finished runs are found by their folders."
 	if err := json.Unmarshal(text, &struct {
 		FormatVersion *int `json:"format_version"`
 	}{&e.FormatVersion}); err != nil {

@@ -47,8 +47,11 @@ func TestLoadRefuses(t *testing.T) {
 		kind  fail.Kind
 		says  string
 	}{
-		"no experiment":  {os.Remove, fail.Usage, "no experiment"},
-		"half a file":    {func(path string) error { return os.Truncate(path, 30) }, fail.Model, "damaged"},
+		"no experiment": {os.Remove, fail.Usage, "no experiment"},
+		"half a file":   {func(path string) error { return os.Truncate(path, 30) }, fail.Model, "damaged"},
+		"lists without end": {func(path string) error {
+			return os.WriteFile(path, []byte(`{"format_version": 1, "settings": {"a": `+strings.Repeat("[", 9_000)), 0o644)
+		}, fail.Model, "nested more than 100 deep"},
 		"a newer format": {func(path string) error { return os.WriteFile(path, []byte(`{"format_version": 99}`), 0o644) }, fail.Model, "format version 99"},
 	} {
 		dir := t.TempDir()

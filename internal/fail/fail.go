@@ -19,7 +19,7 @@ const (
 	Store       Kind = 5   // the embedding store is damaged
 	DiskFull    Kind = 6   // no space left where fx writes
 	Device      Kind = 7   // ONNX Runtime or the device asked for is not available
-	NonFinite   Kind = 8   // a loss or an embedding is NaN or infinite
+	NonFinite   Kind = 8   // a loss or an embedding is NaN or infinite, or a training diverged
 	Locked      Kind = 9   // another process holds the lock
 	System      Kind = 10  // the system failed to read or write (a disk's error, no descriptors left): trying again may help
 	Interrupted Kind = 130 // Ctrl+C

@@ -14,6 +14,7 @@ import (
 	"fx/internal/durable"
 	"fx/internal/fail"
 	"fx/internal/preprocess"
+	"fx/internal/userfile"
 	"fx/internal/weights"
 )
 
@@ -197,7 +198,7 @@ func Load(dir string) (Model, Params, error) {
 	var m Model
 	var p Params
 	decoding := false
-	err := durable.ReadTogether(dir, modelFile, func(text []byte, path func(string) string) (err error) {
+	err := durable.ReadTogether(dir, modelFile, userfile.ReadJSON, func(text []byte, path func(string) string) (err error) {
 		decoding = true
 		if m, err = decode(filepath.Join(dir, modelFile), text); err == nil {
 			p, err = m.loadHead(path(headFile))
@@ -217,6 +218,9 @@ func Load(dir string) (Model, Params, error) {
 
 // noModel says why the model.json of dir can't be read.
 func noModel(dir string, err error) error {
+	if errors.Is(err, userfile.ErrTooLarge) {
+		return fail.Wrap(fail.Model, err, retrain, "%s is damaged", filepath.Join(dir, modelFile))
+	}
 	hint := "A model is a folder that `fx fit-head`, `fx finetune` or `fx quickstart` wrote."
 	if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrInvalid) && !errors.Is(err, syscall.ENOTDIR) {
 		return fail.Wrap(fail.Usage, err, hint, "model %s", dir)

@@ -103,11 +103,15 @@ func TestLoadRefuses(t *testing.T) {
 			}
 			return os.WriteFile(path, bytes.Replace(text, []byte(`"bees"`), []byte(`"wasps"`), 1), 0o644)
 		}, fail.Model, "model.json was changed after fx wrote it"},
-		"half a file":    {func(dir string) error { return os.Truncate(filepath.Join(dir, "model.json"), 40) }, fail.Model, "damaged"},
-		"a newer format": {edit(func(m map[string]any) { m["format_version"] = 99 }), fail.Model, "format version 99"},
-		"one class":      {edit(func(m map[string]any) { m["classes"] = []string{"ants"} }), fail.Model, "1 classes"},
-		"a class more":   {edit(func(m map[string]any) { m["classes"] = []string{"a", "b", "c"} }), fail.Model, "fc.weight"},
-		"another head":   {edit(func(m map[string]any) { m["head"].(map[string]any)["weight_name"] = "fc2.weight" }), fail.Model, "fc2.weight"},
+		"half a file": {func(dir string) error { return os.Truncate(filepath.Join(dir, "model.json"), 40) }, fail.Model, "damaged"},
+		"lists without end": {func(dir string) error {
+			return os.WriteFile(filepath.Join(dir, "model.json"), []byte(`{"format_version": 1, "options": {"a": `+strings.Repeat("[", 9_000)), 0o644)
+		}, fail.Model, "nested more than 100 deep"},
+		"a file of a TiB": {func(dir string) error { return os.Truncate(filepath.Join(dir, "model.json"), 1<<40) }, fail.Model, "too large"},
+		"a newer format":  {edit(func(m map[string]any) { m["format_version"] = 99 }), fail.Model, "format version 99"},
+		"one class":       {edit(func(m map[string]any) { m["classes"] = []string{"ants"} }), fail.Model, "1 classes"},
+		"a class more":    {edit(func(m map[string]any) { m["classes"] = []string{"a", "b", "c"} }), fail.Model, "fc.weight"},
+		"another head":    {edit(func(m map[string]any) { m["head"].(map[string]any)["weight_name"] = "fc2.weight" }), fail.Model, "fc2.weight"},
 	} {
 		dir := t.TempDir()
 		m, p := example("linear")

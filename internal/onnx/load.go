@@ -23,7 +23,8 @@ type Options struct {
 	// ONNX Runtime is handed one message that holds everything.
 	TotalBytes int64
 	// Memory bounds an estimate of the memory that the decoded messages take;
-	// 0 means 6 GiB. A small file can hold very many empty messages.
+	// 0 means 64 MiB and 20 times the file, at most 6 GiB. A small file can hold
+	// very many empty messages.
 	Memory int64
 	// Nodes bounds the nodes of all graphs and functions, 0 means 1,000,000.
 	Nodes int
@@ -46,7 +47,6 @@ func (o Options) resolved() Options {
 	}
 	set(&o.FileBytes, protobufEnd)
 	set(&o.TotalBytes, protobufEnd)
-	set(&o.Memory, 6<<30)
 	if o.Nodes == 0 {
 		o.Nodes = 1_000_000
 	}
@@ -143,6 +143,9 @@ func decode(data []byte, options Options) (*pb.ModelProto, error) {
 	}
 	if int64(len(data)) > options.FileBytes {
 		return nil, fmt.Errorf("has %d bytes, more than the %d accepted", len(data), options.FileBytes)
+	}
+	if options.Memory == 0 {
+		options.Memory = min(6<<30, 64<<20+20*int64(len(data)))
 	}
 	m := &pb.ModelProto{}
 	if err := surveyWire(data, m.ProtoReflect().Descriptor(), options); err != nil {

@@ -244,7 +244,11 @@ func FuzzParse(f *testing.F) {
 		add(m)
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		m, err := ParseWith(data, "fuzz", Options{Memory: 16 << 20})
+		var m *pb.ModelProto
+		var err error
+		if took := allocated(func() { m, err = Parse(data, "fuzz") }); took > allowed(len(data)) {
+			t.Errorf("a file of %d bytes made fx allocate %d (%v)", len(data), took, err)
+		}
 		if err != nil {
 			if fail.KindOf(err) != fail.Model {
 				t.Fatalf("kind %v for %v", fail.KindOf(err), err)

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"fx/internal/durable"
+	"fx/internal/printable"
 )
 
 // The page's parts. The script draws the diagrams from the document that the
@@ -42,7 +43,9 @@ func HTML(path string, p Page) error {
 		JS                       template.JS
 		Document                 document
 	}{p, template.CSS(pageCSS), paletteCSS(), thumbnailCSS(p.Photos), template.JS(pageJS), newDocument(p)}
-	return durable.WriteFile(path, func(w io.Writer) error { return pageTemplate.Execute(w, content) })
+	// The template escapes what HTML would take for markup. Control characters and
+	// bidirectional overrides in the names of strangers are the writer's.
+	return durable.WriteFile(path, func(w io.Writer) error { return pageTemplate.Execute(printable.Writer{W: w}, content) })
 }
 
 // check refuses pages that can't be drawn.

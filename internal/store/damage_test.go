@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -187,8 +188,14 @@ func FuzzOpenShard(f *testing.F) {
 		f.Add(mutate(s, file))
 	}
 	f.Fuzz(func(t *testing.T, content []byte) {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
 		_, _ = checkHead(content)
 		tryDecode(t, l, content)
+		runtime.ReadMemStats(&after)
+		if took, limit := after.TotalAlloc-before.TotalAlloc, uint64(1<<20+100*len(content)); took > limit {
+			t.Errorf("a shard of %d bytes made fx allocate %d, more than %d", len(content), took, limit)
+		}
 	})
 }
 

@@ -12,9 +12,9 @@ import (
 	"slices"
 
 	"fx/internal/checksum"
-	"fx/internal/durable"
 	"fx/internal/fail"
 	"fx/internal/preprocess"
+	"fx/internal/userfile"
 )
 
 // FormatVersion is the version of the store that this package writes and reads.
@@ -174,9 +174,12 @@ func (m Manifest) encode() ([]byte, error) {
 // ReadManifest reads the manifest of the store in dir.
 func ReadManifest(dir string) (Manifest, error) {
 	path := filepath.Join(dir, manifestFile)
-	text, err := durable.ReadFile(path)
+	text, err := userfile.ReadJSON(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return Manifest{}, noManifest(dir, err)
+	}
+	if errors.Is(err, userfile.ErrTooLarge) {
+		return Manifest{}, fail.Wrap(fail.Store, err, makeAgain, "%s is damaged", path)
 	}
 	if err != nil {
 		return Manifest{}, fail.Wrap(fail.Usage, err, "Name the folder that `fx extract --out` wrote.", "cannot read %s", path)
@@ -192,30 +195,32 @@ func noManifest(dir string, err error) error {
 	return fail.Wrap(fail.Usage, err, "Name the folder that `fx extract --out` wrote.", "no embedding store in %s", dir)
 }
 
+// makeAgain is the hint for a manifest that can't be used.
+const makeAgain = "Delete the store's folder and run fx extract again."
+
 func decodeManifest(path string, text []byte) (Manifest, error) {
-	const again = "Delete the store's folder and run fx extract again."
 	var version struct {
 		FormatVersion int `json:"format_version"`
 	}
 	if err := json.Unmarshal(text, &version); err != nil {
-		return Manifest{}, fail.Wrap(fail.Store, err, again, "%s is damaged", path)
+		return Manifest{}, fail.Wrap(fail.Store, err, makeAgain, "%s is damaged", path)
 	}
 	if version.FormatVersion > FormatVersion {
 		return Manifest{}, fail.New(fail.Usage, "Use that fx, or extract into another folder.",
 			"%s is of a newer fx: format %d, and this fx knows formats up to %d", path, version.FormatVersion, FormatVersion)
 	}
 	if version.FormatVersion < 1 {
-		return Manifest{}, fail.New(fail.Store, again, "%s is damaged: format_version %d", path, version.FormatVersion)
+		return Manifest{}, fail.New(fail.Store, makeAgain, "%s is damaged: format_version %d", path, version.FormatVersion)
 	}
 	if err := checksum.Verify(path, text); err != nil {
 		return Manifest{}, fail.Wrap(fail.Store, err, checksum.Hint, "")
 	}
 	var m Manifest
 	if err := json.Unmarshal(text, &m); err != nil {
-		return Manifest{}, fail.Wrap(fail.Store, err, again, "%s is damaged", path)
+		return Manifest{}, fail.Wrap(fail.Store, err, makeAgain, "%s is damaged", path)
 	}
 	if err := m.Check(); err != nil {
-		return Manifest{}, fail.Wrap(fail.Store, err, again, "%s is damaged", path)
+		return Manifest{}, fail.Wrap(fail.Store, err, makeAgain, "%s is damaged", path)
 	}
 	return m, nil
 }

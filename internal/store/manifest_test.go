@@ -103,6 +103,7 @@ func TestManifestsThatCannotBeRead(t *testing.T) {
 		{"edited by hand", strings.Replace(string(good), `"bees"`, `"wasps"`, 1), "manifest.json was changed after fx wrote it", fail.Store},
 		{"dtype", edit(`"float32"`, `"float8"`), `dtype "float8"`, fail.Store},
 		{"shape", edit("2,\n", "1000000000000,\n"), "feature shape", fail.Store},
+		{"lists without end", edit(`"views"`, `"x": `+strings.Repeat("[", 9_000)+`"views"`), "nested more than 100 deep", fail.Store},
 		{"class twice", edit(`"bees"`, `"ants"`), `class "ants"`, fail.Store},
 	} {
 		dir := t.TempDir()

@@ -74,7 +74,11 @@ func FuzzDecode(f *testing.F) {
 		f.Add(file)
 	}
 	f.Fuzz(func(t *testing.T, file []byte) {
-		state, err := decode(file, &Info{})
+		var state *StateDict
+		var err error
+		if took := allocated(func() { state, err = decode(file, &Info{}) }); took > allowed(len(file)) {
+			t.Errorf("a file of %d bytes made fx allocate %d (%v)", len(file), took, err)
+		}
 		if err != nil {
 			return
 		}
@@ -89,9 +93,18 @@ func FuzzDecode(f *testing.F) {
 
 func FuzzUnpickle(f *testing.F) {
 	f.Add([]byte(stateWith(rebuilt(floatStorage(4), 1, "(K\x02K\x01t", "(K\x01K\x00t"))))
+	for _, c := range hostilePickles {
+		f.Add([]byte(c.pickle))
+	}
 	f.Fuzz(func(t *testing.T, pickle []byte) {
 		table := &storageTable{byKey: map[string]*storage{}}
-		root, n, err := unpickle(pickle, table.persistent)
+		var root any
+		var n int
+		var err error
+		took := allocated(func() { root, n, err = unpickle(pickle, table.persistent, newBudget(len(pickle))) })
+		if took > allowed(len(pickle)) {
+			t.Errorf("a pickle of %d bytes made fx allocate %d (%v)", len(pickle), took, err)
+		}
 		if err != nil {
 			return
 		}

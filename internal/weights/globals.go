@@ -67,7 +67,7 @@ func (u *unpickler) global(op byte) error {
 	if _, ok := knownGlobals[name]; !ok || strings.ContainsRune(names[1], '.') {
 		return refuse(names[0], names[1])
 	}
-	return u.push(name, nil)
+	return u.pushObject(name, nil, objectCost+len(name))
 }
 
 // call is REDUCE and NEWOBJ: both apply a callable to a tuple.
@@ -89,7 +89,11 @@ func (u *unpickler) call() error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", name, err)
 	}
-	return u.push(v, nil)
+	size := tensorCost
+	if d, ok := v.(*dict); ok {
+		size = dictCost + itemCost*len(d.keys) // an OrderedDict of a list that other calls may share
+	}
+	return u.pushObject(v, nil, size)
 }
 
 // build is BUILD, which gives an object its attributes. State dicts carry

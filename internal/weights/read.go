@@ -123,7 +123,7 @@ func decode(file []byte, info *Info) (*StateDict, error) {
 	if format == TorchZip {
 		found, info.Inside, err = decodeZip(file, spare)
 	} else {
-		found, info.Inside, err = decodeLegacy(file)
+		found, info.Inside, err = decodeLegacy(file, spare)
 	}
 	if err != nil {
 		return nil, err
@@ -145,7 +145,7 @@ func sniff(head []byte, size int64) (string, error) {
 		return TorchZip, nil
 	}
 	if head[0] == opProto && len(head) > 1 && head[1] >= 2 && head[1] <= 5 {
-		if first, _, err := unpickle(head, nil); err == nil && isLegacyMagic(first) {
+		if first, _, err := unpickle(head, nil, newBudget(len(head))); err == nil && isLegacyMagic(first) {
 			return TorchLegacy, nil
 		}
 		return "", fmt.Errorf("a Python pickle, and not one that torch.save wrote")

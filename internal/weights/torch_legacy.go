@@ -12,7 +12,7 @@ import (
 // its storages), then each storage as its number of elements, eight bytes, and
 // its elements. All numbers are little endian, whatever machine wrote them.
 // Source: torch/serialization.py, _legacy_save and _legacy_load.
-func decodeLegacy(file []byte) (*dict, string, error) {
+func decodeLegacy(file []byte, b *budget) (*dict, string, error) {
 	storages := &storageTable{byKey: map[string]*storage{}, legacy: true}
 	at := 0
 	var values [5]any // magic number, version, machine, object, keys
@@ -21,7 +21,7 @@ func decodeLegacy(file []byte) (*dict, string, error) {
 		if i != 3 {
 			persistent = nil
 		}
-		v, n, err := unpickle(file[at:], persistent)
+		v, n, err := unpickle(file[at:], persistent, b)
 		if err != nil {
 			return nil, "", err
 		}

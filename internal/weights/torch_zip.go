@@ -38,7 +38,7 @@ func decodeZip(file []byte, b *budget) (*dict, string, error) {
 		return nil, "", err
 	}
 	storages := &storageTable{byKey: map[string]*storage{}}
-	root, n, err := unpickle(pickle, storages.persistent)
+	root, n, err := unpickle(pickle, storages.persistent, b)
 	if err != nil {
 		return nil, "", err
 	}

@@ -30,12 +30,24 @@ type unpickler struct {
 	marks      []int // where in stack each mark lies
 	memo       map[uint32]any
 	persistent func(id tuple) (any, error) // what a persistent id stands for, or nil
+	budget     *budget
 }
 
+// Bytes of memory that values take, their share of growing slices and maps
+// included. One byte of a pickle can ask for the largest of them.
+const (
+	slotBytes  = 40  // of a value on the stack, with its number, and then in a list or a tuple
+	objectCost = 64  // of a list's, a string's or a tuple's own
+	dictCost   = 400 // of a dict with one item
+	itemCost   = 150 // of a further item
+	memoCost   = 90
+	tensorCost = 400 // of a tensor or storage
+)
+
 // unpickle runs the pickle at the beginning of in and returns its value and how
-// many bytes it took.
-func unpickle(in []byte, persistent func(tuple) (any, error)) (any, int, error) {
-	u := &unpickler{in: in, memo: map[uint32]any{}, persistent: persistent}
+// many bytes it took. The values' memory is taken from b.
+func unpickle(in []byte, persistent func(tuple) (any, error), b *budget) (any, int, error) {
+	u := &unpickler{in: in, memo: map[uint32]any{}, persistent: persistent, budget: b}
 	for range maxPickleSteps {
 		at := u.at
 		op, err := u.byte()
@@ -100,21 +112,21 @@ func (u *unpickler) step(op byte) error {
 		return u.push(v, err)
 	case opBinString, opShortBinString, opBinUnicode, opShortBinUnicode, opBinUnicode8,
 		opBinBytes, opShortBinBytes, opBinBytes8:
-		v, err := u.text(op)
-		return u.push(v, err)
+		v, size, err := u.text(op)
+		return u.pushObject(v, err, objectCost+size)
 	case opEmptyTuple:
-		return u.push(tuple{}, nil)
+		return u.pushObject(tuple{}, nil, objectCost)
 	case opTuple, opTuple1, opTuple2, opTup3:
 		return u.tuple(op)
 	case opEmptyList:
-		return u.push(&list{}, nil)
+		return u.pushObject(&list{}, nil, objectCost)
 	case opList:
 		items, err := u.popMark()
-		return u.push(&list{items}, err)
+		return u.pushObject(&list{items}, err, objectCost)
 	case opAppend, opAppends:
 		return u.appendItems(op)
 	case opEmptyDict:
-		return u.push(newDict(), nil)
+		return u.pushObject(newDict(), nil, dictCost)
 	case opDict, opSetItem, opSetItems:
 		return u.setItems(op)
 	case opGet1, opGet4, opPut1, opPut4, opMemoize:
@@ -190,7 +202,8 @@ func (u *unpickler) number(op byte) (any, error) {
 	return int64(n<<unused) >> unused, nil // shifts by 64 give 0
 }
 
-func (u *unpickler) text(op byte) (any, error) {
+// text returns a string or bytes, and how many.
+func (u *unpickler) text(op byte) (any, int, error) {
 	width := 4
 	switch op {
 	case opShortBinString, opShortBinUnicode, opShortBinBytes:
@@ -200,23 +213,23 @@ func (u *unpickler) text(op byte) (any, error) {
 	}
 	size, err := u.uint(width)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	if size > uint64(len(u.in)-u.at) {
-		return nil, errTruncated
+		return nil, 0, errTruncated
 	}
 	b, err := u.take(int(size))
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	switch op {
 	case opBinBytes, opShortBinBytes, opBinBytes8:
-		return rawBytes(b), nil
+		return rawBytes(b), 0, nil // the file's own memory
 	}
 	if !utf8.Valid(b) {
-		return nil, errors.New("a string that is not UTF-8")
+		return nil, 0, errors.New("a string that is not UTF-8")
 	}
-	return string(b), nil
+	return string(b), len(b), nil
 }
 
 // remember moves values between the stack and the memo.
@@ -240,7 +253,12 @@ func (u *unpickler) remember(op byte) error {
 		return u.push(v, nil)
 	}
 	v, err := u.top()
-	u.memo[uint32(key)] = v
+	if err == nil {
+		err = u.budget.take(memoCost)
+	}
+	if err == nil {
+		u.memo[uint32(key)] = v
+	}
 	return err
 }
 
@@ -254,7 +272,7 @@ func (u *unpickler) persist() error {
 		return fmt.Errorf("a persistent id that is %s", kindOf(v))
 	}
 	v, err = u.persistent(id)
-	return u.push(v, err)
+	return u.pushObject(v, err, tensorCost)
 }
 
 var errTruncated = errors.New("it ends in the middle: truncated?")

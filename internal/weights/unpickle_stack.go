@@ -7,7 +7,13 @@ import (
 
 var errStack = errors.New("a value is missing")
 
-func (u *unpickler) push(v any, err error) error {
+func (u *unpickler) push(v any, err error) error { return u.pushObject(v, err, 0) }
+
+// pushObject is push of a new value that takes so many bytes besides its slot.
+func (u *unpickler) pushObject(v any, err error, size int) error {
+	if err == nil {
+		err = u.budget.take(slotBytes + size)
+	}
 	if err == nil {
 		u.stack = append(u.stack, v)
 	}
@@ -83,7 +89,7 @@ func (u *unpickler) tuple(op byte) error {
 	case opTup3:
 		items, err = u.popN(3)
 	}
-	return u.push(tuple(items), err)
+	return u.pushObject(tuple(items), err, objectCost)
 }
 
 func (u *unpickler) appendItems(op byte) error {
@@ -121,7 +127,9 @@ func (u *unpickler) setItems(op byte) error {
 		return err
 	}
 	if op == opDict {
-		u.stack = append(u.stack, newDict())
+		if err := u.pushObject(newDict(), nil, dictCost); err != nil {
+			return err
+		}
 	}
 	v, err := u.top()
 	if err != nil {
@@ -133,6 +141,9 @@ func (u *unpickler) setItems(op byte) error {
 	}
 	if len(items)%2 != 0 {
 		return errStack
+	}
+	if err := u.budget.take(itemCost * len(items) / 2); err != nil {
+		return err
 	}
 	for i := 0; i < len(items); i += 2 {
 		if err := d.set(items[i], items[i+1]); err != nil {

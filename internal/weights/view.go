@@ -7,7 +7,8 @@ import (
 )
 
 // budget is how many bytes a file may still make fx allocate beyond itself: by
-// inflating entries, swapping bytes and laying out strided views.
+// the values of its pickle, inflating entries, swapping bytes and laying out
+// strided views.
 type budget struct{ left int }
 
 func newBudget(file int) *budget { return &budget{left: 4*file + 64<<20} }

@@ -1,0 +1,54 @@
+package finetune
+
+import (
+	"context"
+	"slices"
+
+	"fx/internal/ort"
+)
+
+// sameLogits finds out whether a network gives photos that differ the same
+// logits. The zero value has seen none.
+type sameLogits struct {
+	logits []float32 // of the first photo
+	pixels []uint8   // of the first photo
+	differ struct{ logits, pixels bool }
+}
+
+// add looks at the logits of the batch that p ran last.
+func (s *sameLogits) add(ctx context.Context, p *program, b *batch) error {
+	if s.differ.logits {
+		return nil
+	}
+	logits, err := p.logits(ctx, len(b.items))
+	if err != nil {
+		return err
+	}
+	pixels := ort.Data[uint8](b.images.Tensor())
+	classes, size := len(logits)/len(b.items), len(pixels)/len(b.items)
+	if s.logits == nil {
+		s.logits, s.pixels = slices.Clone(logits[:classes]), slices.Clone(pixels[:size])
+	}
+	for i := range b.items {
+		s.differ.logits = s.differ.logits || !slices.Equal(logits[i*classes:(i+1)*classes], s.logits)
+		s.differ.pixels = s.differ.pixels || !slices.Equal(pixels[i*size:(i+1)*size], s.pixels)
+	}
+	return nil
+}
+
+// all tells whether photos that differ were seen, all with the same logits.
+func (s *sameLogits) all() bool { return s.differ.pixels && !s.differ.logits }
+
+// logits returns those of the batch of so many photos that p ran last, row by
+// row. On the CPU they are good until the next run.
+func (p *program) logits(ctx context.Context, photos int) ([]float32, error) {
+	v := p.feeds[photos].logits
+	if v.OnHost() {
+		return ort.Data[float32](v.Tensor()), nil
+	}
+	t := ort.NewTensor(make([]float32, elements(v.Shape())), v.Shape()...)
+	if err := p.session.Download(ctx, t, v); err != nil {
+		return nil, err
+	}
+	return ort.Data[float32](t), nil
+}

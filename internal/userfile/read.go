@@ -1,0 +1,83 @@
+package userfile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+
+	"fx/internal/durable"
+)
+
+// ErrTooLarge is what a file wraps that has more bytes or parts than accepted.
+var ErrTooLarge = errors.New("too large")
+
+// Read returns the content of the regular file at path. Errors are those of
+// os.ReadFile; of a file that is not a regular one; and ErrTooLarge where it has
+// more than limit bytes. It never blocks on a pipe.
+func Read(path string, limit int64) ([]byte, error) {
+	f, err := durable.OpenToRead(path)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = f.Close() }() // only read from
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	return readBounded(f, path, info.Size(), limit)
+}
+
+// ReadText is Read for what people write by hand or pipe into fx, as in
+// /dev/stdin: path may also be a pipe. It returns ctx's error when ctx ends.
+func ReadText(ctx context.Context, path string, limit int64) ([]byte, error) {
+	return Abandon(ctx, func() ([]byte, error) {
+		f, err := os.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		defer func() { _ = f.Close() }() // only read from
+		info, err := f.Stat()
+		if err != nil {
+			return nil, err
+		}
+		return readBounded(f, path, info.Size(), limit)
+	})
+}
+
+func readBounded(f io.Reader, path string, size, limit int64) ([]byte, error) {
+	text, err := []byte(nil), error(nil)
+	if size <= limit {
+		text, err = io.ReadAll(io.LimitReader(f, limit+1)) // files of /proc say 0 bytes, and a file may grow
+	}
+	if err != nil {
+		return nil, err
+	}
+	if size > limit || int64(len(text)) > limit {
+		return nil, &os.PathError{Op: "read", Path: path, Err: fmt.Errorf("%w: more than %d bytes", ErrTooLarge, limit)}
+	}
+	return text, nil
+}
+
+// Abandon returns what f returns, or ctx's error as soon as ctx ends. f then
+// goes on by itself: this is for work without side effects, such as parsing, in
+// a process that is about to end.
+func Abandon[T any](ctx context.Context, f func() (T, error)) (T, error) {
+	type outcome struct {
+		value T
+		err   error
+	}
+	done := make(chan outcome, 1)
+	go func() {
+		value, err := f()
+		done <- outcome{value, err}
+	}()
+	select {
+	case o := <-done:
+		return o.value, o.err
+	case <-ctx.Done():
+		var zero T
+		return zero, ctx.Err()
+	}
+}
