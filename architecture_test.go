@@ -37,7 +37,7 @@ var leaves = map[string][]string{
 	"internal/preprocess": {},
 	"internal/float16":    {},
 	"internal/paths":      {"internal/fail"},
-	"internal/userfile":   {},
+	"internal/userfile":   {"internal/durable"},
 }
 
 type goPackage struct {

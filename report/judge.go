@@ -25,8 +25,8 @@ const (
 // featuresFolder is the store that a report fills inside a run whose features are in no other.
 const featuresFolder = "report-features"
 
-// judge fills r.shown.Judged, or says in r.shown.Missing why it can't. Only an
-// interrupt and damaged features are errors.
+// judge fills r.shown.Judged, or says in r.shown.Missing why it can't. Damaged
+// features and what is not the run's fault are errors.
 func (r *run) judge(ctx context.Context, o Options, album *album, watch progress.Reporter) error {
 	features, err := r.features(ctx, o, watch)
 	if err == nil {
@@ -35,8 +35,8 @@ func (r *run) judge(ctx context.Context, o Options, album *album, watch progress
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
-	if fail.KindOf(err) == fail.Store {
-		return fail.Wrap(fail.Store, err, "", "the features of the run %s", r.name)
+	if fail.KindOf(err) == fail.Store || fail.BySystem(err) {
+		return fail.Wrap(fail.KindOf(err), err, "", "the features of the run %s", r.name)
 	}
 	if err != nil {
 		r.shown.Missing = err.Error()
@@ -54,15 +54,22 @@ func (r *run) features(ctx context.Context, o Options, watch progress.Reporter) 
 		candidates = append(candidates, r.member.Store)
 	}
 	for _, dir := range candidates {
-		if dir != "" && classify.FitsStore(r.model, dir) == nil {
-			return dir, nil
+		if dir == "" {
+			continue
+		}
+		if err := classify.FitsStore(r.model, dir); err == nil || fail.BySystem(err) {
+			return dir, err
 		}
 	}
 	data := r.data(o)
 	if err := outpath.Prepare(o.Force, outpath.Target{Kind: outpath.Store, Path: own, Nested: true}); err != nil {
 		return "", err // not what an earlier report left
 	}
-	if _, err := os.Stat(own); err == nil && classify.FitsStore(r.model, own) != nil {
+	fits := classify.FitsStore(r.model, own)
+	if fail.BySystem(fits) {
+		return "", fits
+	}
+	if _, err := os.Stat(own); err == nil && fits != nil {
 		if err := os.RemoveAll(own); err != nil { // of an earlier training into this folder
 			return "", fail.Wrap(fail.KindOf(err), err, "", "remove %s", own)
 		}
@@ -73,7 +80,7 @@ func (r *run) features(ctx context.Context, o Options, watch progress.Reporter) 
 		return "", errors.New("neither its features nor its photos are to be found (--data names the photos)")
 	}
 	if _, err := os.Stat(data); err != nil {
-		if classify.FitsStore(r.model, own) == nil {
+		if fits == nil {
 			return own, nil
 		}
 		return "", fmt.Errorf("its photos are no longer at %s (--data names them)", data)

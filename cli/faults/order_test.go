@@ -164,7 +164,10 @@ func lateErrors(t *testing.T, b sandbox, s scenario, call string, events []event
 	return met
 }
 
-func isTemporary(path string) bool { return strings.Contains(path, ".fx-tmp-") }
+// isTemporary tells a file that is being written; a folder is not written to.
+func isTemporary(path string) bool {
+	return strings.Contains(path, ".fx-tmp-") && !strings.HasSuffix(path, ".fx-tmp-new") && !strings.Contains(path, ".fx-tmp-new>")
+}
 
 func TestTornByPowerCut(t *testing.T) {
 	ok := func(call, path, to string) event { return event{call: call, path: path, to: to, successful: true} }

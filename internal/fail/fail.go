@@ -81,6 +81,17 @@ func KindOf(err error) Kind {
 	return Other
 }
 
+// BySystem reports whether err is none of the inputs' fault: the system failed,
+// the disk is full, or the user ended it. What is otherwise left out with a note
+// must not be left out because of such an error.
+func BySystem(err error) bool {
+	switch KindOf(err) {
+	case System, DiskFull, Interrupted:
+		return err != nil
+	}
+	return false
+}
+
 // HintOf returns the first hint in the chain of err, or "".
 func HintOf(err error) string {
 	for err != nil {

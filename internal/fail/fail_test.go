@@ -45,6 +45,21 @@ func TestAboutFile(t *testing.T) {
 	}
 }
 
+func TestBySystem(t *testing.T) {
+	for err, want := range map[error]bool{
+		nil:                           false,
+		fail.New(fail.Usage, "", "x"): false,
+		fail.Wrap(fail.Usage, syscall.EMFILE, "", "x"):       true,
+		fail.Wrap(fail.Store, syscall.ENOSPC, "", "x"):       true,
+		fail.Wrap(fail.Usage, context.Canceled, "", "x"):     true,
+		fail.Wrap(fail.Usage, fs.ErrNotExist, "", "missing"): false,
+	} {
+		if got := fail.BySystem(err); got != want {
+			t.Errorf("%v: %v", err, got)
+		}
+	}
+}
+
 func TestHintOfFindsTheInnerHint(t *testing.T) {
 	err := fail.Wrap(fail.Model, fail.New(fail.Usage, "do this", "x"), "", "y")
 	if got := fail.HintOf(fmt.Errorf("z: %w", err)); got != "do this" {

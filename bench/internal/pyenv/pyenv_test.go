@@ -34,7 +34,7 @@ func stub(t *testing.T) (calls string) {
 	t.Helper()
 	dir := t.TempDir()
 	calls = filepath.Join(dir, "calls")
-	script := "#!/bin/sh\necho \"$@\" >> " + calls + "\nif [ \"$2\" = venv ]; then mkdir -p \"$4/bin\" && cp \"$0\" \"$4/bin/python\"; fi\nif [ -e " + dir + "/broken ]; then exit 1; fi\n"
+	script := "#!/bin/sh\necho \"$@\" >> " + calls + "\nif [ \"$3\" = venv ]; then mkdir -p \"$5/bin\" && cp \"$0\" \"$5/bin/python\"; fi\nif [ -e " + dir + "/broken ]; then exit 1; fi\n"
 	if err := os.WriteFile(filepath.Join(dir, "python3"), []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +69,7 @@ func TestAnEnvironmentIsMadeOnce(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	venv, pip := "-m venv --clear "+dir+"\n", "-m pip install --quiet -r "+requirements+"\n"
+	venv, pip := "-I -m venv --clear "+dir+"\n", "-I -m pip install --quiet -r "+requirements+"\n"
 	if want := venv + venv + pip + venv + pip; string(text) != want {
 		t.Errorf("calls\n%swant\n%s", text, want)
 	}
