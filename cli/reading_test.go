@@ -117,7 +117,7 @@ func TestWhatIsNoFileIsNotRead(t *testing.T) {
 	ended := time.AfterFunc(2*time.Minute, func() { _ = c.Process.Kill() }) // it hangs: the test fails
 	defer ended.Stop()
 	a := run(t, c)
-	for _, want := range []string{"kmsg.jpg: empty file", "empty.jpg: empty file", "pipe.jpg: no regular file"} {
+	for _, want := range []string{"kmsg.jpg: 0 bytes", "empty.jpg: 0 bytes", "pipe.jpg: no regular file"} {
 		if a.code != 0 || !strings.Contains(a.stdout, want) {
 			t.Errorf("exit code %d, want %q in: %s%s", a.code, want, a.stdout, a.stderr)
 		}

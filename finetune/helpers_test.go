@@ -87,7 +87,7 @@ func drawPhoto(t testing.TB, path string, class int, s *random.Stream) {
 func small(data, out string) Options {
 	o := Defaults()
 	o.Network = extract.NetworkOptions{Backbone: "squeezenet1_1", Weights: "seed:0", Resize: 48, Crop: 48}
-	o.Data, o.Out, o.Epochs, o.BatchSize, o.Device, o.LR = data, out, 2, 4, ort.CPU, 0.01
+	o.Data, o.Out, o.Epochs, o.BatchSize, o.Device, o.LR = data, out, 2, 4, ort.CPU, 0.001
 	return o
 }
 

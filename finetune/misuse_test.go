@@ -78,7 +78,7 @@ func TestARunIsNotOverwrittenNorMixed(t *testing.T) {
 	changed := o
 	changed.LR, changed.Seed = 0.5, 3
 	_, err = Run(t.Context(), changed, progress.Discard)
-	if fail.KindOf(err) != fail.Usage || !strings.Contains(err.Error(), "lr was 0.01 and is 0.5") || !strings.Contains(err.Error(), "seed was 0 and is 3") {
+	if fail.KindOf(err) != fail.Usage || !strings.Contains(err.Error(), "lr was 0.001 and is 0.5") || !strings.Contains(err.Error(), "seed was 0 and is 3") {
 		t.Errorf("other settings: %v", err)
 	}
 	held, err := take(o.Out)

@@ -21,7 +21,7 @@ func TestRangeTestDoesTheUpdatesOfARun(t *testing.T) {
 	needRuntime(t)
 	data := drawPhotos(t, t.TempDir(), 20, 2) // 40 photos
 	o := small(data, filepath.Join(t.TempDir(), "run"))
-	o.Epochs, o.BatchSize, o.LR = 1, 2, 0.01
+	o.Epochs, o.BatchSize, o.LR = 1, 2, 0.001
 	for _, accumulate := range []int{0, 3} { // 20 updates an epoch, and 7, the last of which is short
 		o.Accumulate = accumulate
 		test := rangetest.Options{MinLR: o.LR, MaxLR: o.LR * (1 + 1e-9), Steps: 20, Repeats: 1}

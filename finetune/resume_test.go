@@ -46,6 +46,7 @@ func TestAStoppedRunGoesOnToTheSameBits(t *testing.T) {
 		{"sgd", func(*Options) {}},
 		{"float16", func(o *Options) { o.Precision, o.Accumulate = artifacts.Float16, 2 }}, // whose scale falls at first
 		{"everything", func(o *Options) {
+			o.LR = 1e-4 // more kills the ReLU before the logits
 			o.Optimizer = artifacts.Optimizer{Name: artifacts.AdamW, WeightDecay: 0.01}
 			o.Accumulate, o.EMA, o.ClipGradNorm, o.LabelSmoothing, o.ClassWeights = 2, 0.9, 1, 0.1, "auto"
 			o.Schedule, o.WarmupEpochs, o.HeadMultiplier, o.Trainable = cosineSchedule, 0.5, 10, []string{"features.12.*", "classifier.*"}

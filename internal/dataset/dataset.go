@@ -61,6 +61,9 @@ type Options struct {
 	// ByName is for photos whose classes are compared by name with those of a
 	// MODEL: one class is enough, and splits may have different ones.
 	ByName bool
+
+	// anyName takes names that are not UTF-8 too, which no store can hold.
+	anyName bool
 }
 
 // DefaultExtensions are those of torchvision's ImageFolder

@@ -39,6 +39,7 @@ func Photos(ctx context.Context, paths []string, o Options) (Unlabelled, error) 
 }
 
 func (u *Unlabelled) addFolder(ctx context.Context, path string, info os.FileInfo, o Options) error {
+	o.anyName = true // whoever asks has them in answers alone
 	w, folder, err := walk(ctx, path, info, o)
 	if err != nil {
 		return err

@@ -67,6 +67,7 @@ type linked struct {
 type walker struct {
 	ctx        context.Context
 	extensions map[string]bool
+	anyName    bool     // see Options
 	root       string   // as given
 	resolved   string   // root without links
 	inside     *os.Root // root, where no link is to be followed, else nil
@@ -80,7 +81,7 @@ type walker struct {
 // walk lists the tree under root, which is a folder.
 func walk(ctx context.Context, root string, info fs.FileInfo, o Options) (*walker, *folder, error) {
 	w := &walker{
-		ctx: ctx, extensions: extensionSet(o.Extensions), root: root,
+		ctx: ctx, extensions: extensionSet(o.Extensions), anyName: o.anyName, root: root,
 		known: map[fileID]*folder{}, resolve: map[string]string{},
 	}
 	var err error
@@ -218,7 +219,7 @@ func (w *walker) add(f *folder, parent string, e fs.DirEntry) error {
 	switch extension := filepath.Ext(name); {
 	case !w.takes(extension):
 		return leaveOut(foreign(extension))
-	case !utf8.ValidString(name):
+	case !utf8.ValidString(name) && !w.anyName:
 		return leaveOut(fmt.Sprintf("the name %s is not valid UTF-8: rename it", strconv.Quote(name)))
 	case !info.Mode().IsRegular():
 		return leaveOut("no regular file")

@@ -33,7 +33,7 @@ var (
 	Experiment = &Folder{
 		what:  "an experiment",
 		marks: []mark{{"experiment.json", []string{"format_version", "name", "runs"}}},
-		names: []string{"experiment.lock", "lock.json", "results.csv"},
+		names: []string{"experiment.lock", "results.csv"},
 		parts: []string{"results.csv"}, locked: true,
 	}
 	// Artifacts is what fx artifacts generate writes.
@@ -77,7 +77,7 @@ var folders = []*Folder{Run, Store, Model, Experiment, Artifacts, Quickstart, De
 
 var (
 	storeKeys       = []string{"format_version", "backbone", "graph_sha256"}
-	storeNames      = []string{"index.json", "lock", "lock.json", "*.lock", "statcache*", "checked*", "shard-*.arrow"}
+	storeNames      = []string{"index.json", "lock", "*.lock", "statcache*", "checked*", "shard-*.arrow"}
 	modelNames      = []string{"head.safetensors", "metrics.csv", "events.out.tfevents.*.fx"}
 	checkpointNames = []string{"state.json", "model.safetensors", "training.state"}
 	reportNames     = []string{"report.html", "report-*.png"}

@@ -15,6 +15,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"fx/internal/durable"
 	"fx/internal/userfile"
 )
 
@@ -59,7 +60,7 @@ func TestReadIsBounded(t *testing.T) {
 	if _, err := userfile.Read(path+"x", 8); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("no file: %v", err)
 	}
-	if _, err := userfile.Read(filepath.Dir(path), 8); !errors.Is(err, syscall.EISDIR) {
+	if _, err := userfile.Read(filepath.Dir(path), 8); !errors.Is(err, durable.ErrNotRegular) {
 		t.Errorf("a folder: %v", err)
 	}
 	if _, err := userfile.ReadText(t.Context(), "/dev/zero", 1<<20); !errors.Is(err, userfile.ErrTooLarge) {
