@@ -45,7 +45,7 @@ class Outcomes:
         said = [
             re.sub(r"^\s*(\S+\.(go|txt):\d+: )?", "", line).strip()
             for line in self.output[test]
-            if not re.match(r"\s*(===|---|PASS|ok)\b", line) and line.strip()
+            if not re.match(r"\s*(===|---|PASS$|ok\s)", line) and line.strip()
         ]
         return said[-1] if said else "no reason given"
 
