@@ -1,0 +1,248 @@
+//go:build planted
+
+package faults
+
+// plants are faults that people have put into programs like this one. Where the
+// code of a plant is written anew, the plant moves with it.
+var plants = []plant{
+	// What reaches the disk, and when.
+	{
+		name:    "a file gets its name before it is synced",
+		file:    "internal/durable/durable.go",
+		code:    "if err = f.Sync(); err != nil {\n\t\treturn err\n\t}\n",
+		changed: "",
+		pkg:     "internal/durable", test: "TestWriteFileIsDurableOrSaysWhyNot",
+	},
+	{
+		name:    "the folder is not synced",
+		file:    "internal/durable/durable.go",
+		code:    "syncErr := d.Sync()",
+		changed: "var syncErr error",
+		pkg:     "internal/durable", test: "TestWriteFileIsDurableOrSaysWhyNot",
+	},
+	{
+		name:    "the error of closing a written file is ignored",
+		file:    "internal/durable/durable.go",
+		code:    "if err = f.Close(); err != nil {\n\t\treturn err\n\t}\n\tif err = os.Rename",
+		changed: "_ = f.Close()\n\tif err = os.Rename",
+		pkg:     "internal/durable", test: "TestWriteFileIsDurableOrSaysWhyNot",
+	},
+	{
+		name:    "the root is replaced before the names of its members are synced",
+		file:    "internal/durable/together.go",
+		code:    "if err := syncDir(r.dir); err != nil {\n\t\treturn err\n\t}\n\tpath := ",
+		changed: "path := ",
+		pkg:     "internal/durable", test: "TestTheFolderIsSyncedBeforeTheRootIsReplacedAndInTheEnd",
+	},
+	{
+		name:    "members take their places before the root does",
+		file:    "internal/durable/together.go",
+		code:    "path := filepath.Join(r.dir, r.root)\n",
+		changed: "if err := r.complete(id); err != nil {\n\t\treturn err\n\t}\n\tpath := filepath.Join(r.dir, r.root)\n",
+		pkg:     "internal/durable", test: "TestAFaultAtEveryStepLeavesTheOldFilesOrTheNewOnes",
+	},
+	{
+		name:    "a folder is removed before its successor takes its place",
+		file:    "internal/durable/dir.go",
+		code:    "case err == nil && swapNames(fresh, dir) == nil:\n\t\tstale = fresh\n",
+		changed: "case err == nil && os.RemoveAll(dir) == nil && os.Rename(fresh, dir) == nil:\n",
+		pkg:     "internal/durable", test: "TestTheOldFolderStaysWhereTheNewOneCantTakeItsPlace",
+	},
+
+	// Who may write, and where.
+	{
+		name:    "a replacement takes no lock",
+		file:    "internal/durable/together.go",
+		code:    "release, err := lockWithin(filepath.Join(dir, replaceLock), replaceWait)",
+		changed: "release, err := func() {}, error(nil)",
+		pkg:     "internal/durable", test: "TestReplaceWaitsAndGivesUp",
+	},
+	{
+		name:    "a lock that another holds is taken",
+		file:    "internal/durable/lock.go",
+		code:    "if err == nil && free {",
+		changed: "if err == nil && (free || true) {",
+		pkg:     "internal/durable", test: "TestOneHoldsALock",
+	},
+	{
+		name:    "a link in the place of an output is followed",
+		file:    "internal/durable/open_unix.go",
+		code:    "unix.O_NONBLOCK | unix.O_NOFOLLOW",
+		changed: "unix.O_NONBLOCK",
+		pkg:     "internal/durable", test: "TestNothingIsWrittenThroughAName",
+	},
+	{
+		name:    "orphans stay",
+		file:    "internal/durable/temp.go",
+		code:    "return os.Remove(path) // no other file ever has this name",
+		changed: "return nil",
+		pkg:     "internal/durable", test: "TestOnlyTheTemporaryFilesOfTheDeadAreRemoved",
+	},
+	{
+		name:    "a temporary file goes while its process writes it",
+		file:    "internal/durable/temp.go",
+		code:    "if lockErr == nil && !free {",
+		changed: "if lockErr == nil && !free && false {",
+		pkg:     "internal/durable", test: "TestOnlyTheTemporaryFilesOfTheDeadAreRemoved",
+	},
+	{
+		name:    "a folder of another kind may be written without --force",
+		file:    "internal/outpath/prepare.go",
+		code:    "if force {",
+		changed: "if force || true {",
+		pkg:     "internal/outpath", test: "TestFolders",
+	},
+
+	// What is compared with its checksum.
+	{
+		name:    "the embeddings of a store are not compared",
+		file:    "internal/store/seal.go",
+		code:    "if !bytes.Equal(h.Sum(nil), s.whole[:]) {",
+		changed: "if !bytes.Equal(h.Sum(nil), s.whole[:]) && false {",
+		pkg:     "internal/store", test: "TestEveryFlippedBitIsFound",
+	},
+	{
+		name:    "the rows of a store are not compared",
+		file:    "internal/store/seal.go",
+		code:    "if sum != s.head {",
+		changed: "if sum != s.head && false {",
+		pkg:     "internal/store", test: "TestEveryFlippedBitIsFound",
+	},
+	{
+		name:    "extract takes every file for checked",
+		file:    "internal/store/checked.go",
+		code:    "f.known = known[f.checkedShard()]",
+		changed: "f.known = true",
+		pkg:     "internal/store", test: "TestDamagedRowsAreComputedAnew",
+	},
+	{
+		name:    "a photo's hash is remembered though its file may still change",
+		file:    "internal/store/statcache.go",
+		code:    "mtime.IsZero() || c.now().Sub(mtime) < racy",
+		changed: "mtime.IsZero()",
+		pkg:     "internal/store", test: "TestStatCacheDistrustsFreshFiles",
+	},
+	{
+		name:    "content_sha256 is not compared",
+		file:    "internal/checksum/checksum.go",
+		code:    "if stored != sum {",
+		changed: "if stored != sum && false {",
+		pkg:     "internal/checksum", test: "TestVerify",
+	},
+	{
+		name:    "the head of a model is not compared",
+		file:    "internal/modeldir/modeldir.go",
+		code:    `if m.HeadSHA256 != "" && info.SHA256 != m.HeadSHA256 {`,
+		changed: `if m.HeadSHA256 != "" && info.SHA256 != m.HeadSHA256 && false {`,
+		pkg:     "internal/modeldir", test: "TestNoFlippedBitMakesAnotherModel",
+	},
+	{
+		name:    "the files of a checkpoint are not compared",
+		file:    "finetune/artifacts/checkpoint.go",
+		code:    "if state.Files != nil && state.Files[f.name] != info.SHA256 {",
+		changed: "if state.Files != nil && state.Files[f.name] != info.SHA256 && false {",
+		pkg:     "finetune/artifacts", test: "TestAFileOfAnotherCheckpointIsRefused",
+	},
+	{
+		name:    "a library of the cache is not compared",
+		file:    "internal/ort/integrity.go",
+		code:    "if sum != want {\n\t\treturn \"\", fmt.Errorf(\"is not what was installed",
+		changed: "if sum != want && false {\n\t\treturn \"\", fmt.Errorf(\"is not what was installed",
+		pkg:     "internal/ort", test: "TestAnAlteredLibraryIsNotOpened",
+	},
+	{
+		name:    "a lock.json holds nobody",
+		file:    "internal/lockfile/content.go",
+		code:    "if !found || wanted.SHA256 == in.SHA256 {",
+		changed: "if !found || wanted.SHA256 == in.SHA256 || true {",
+		pkg:     "internal/lockfile", test: "TestALockIsWrittenObeyedAndExtended",
+	},
+	{
+		name:    "a download is not compared with its hash",
+		file:    "internal/fetch/fetch.go",
+		code:    "if !strings.HasPrefix(r.SHA256, f.SHA256Prefix) {",
+		changed: "if !strings.HasPrefix(r.SHA256, f.SHA256Prefix) && false {",
+		pkg:     "internal/fetch", test: "TestRefusals",
+	},
+
+	// Whose fault it is.
+	{
+		name:    "EIO is about the file",
+		file:    "internal/fail/errno.go",
+		code:    "aboutFile = []syscall.Errno{\n",
+		changed: "aboutFile = []syscall.Errno{\n\tsyscall.EIO,\n",
+		pkg:     "internal/fail", test: "TestAboutFile",
+	},
+	{
+		name:    "a photo is bad where the system fails",
+		file:    "internal/photoio/file.go",
+		code:    "return none, systemError(path, got.err)",
+		changed: "return none, &Unusable{got.err}",
+		pkg:     "internal/photoio", test: "TestASystemThatFailsIsAskedAgain",
+	},
+	{
+		name:    "a class without photos is trained",
+		file:    "internal/dataset/learnable.go",
+		code:    "if counts[i] == 0 {",
+		changed: "if counts[i] < 0 {",
+		pkg:     "internal/dataset", test: "TestCheckLearnable",
+	},
+	{
+		name:    "copies of a photo are put on both sides of the split",
+		file:    "head/split.go",
+		code:    "if groups != nil {\n\t\t\tif copies",
+		changed: "if false {\n\t\t\tif copies",
+		pkg:     "head", test: "TestSplitKeepsCopiesTogether",
+	},
+	{
+		name:    "a network of dead units is a success",
+		file:    "head/diverged.go",
+		code:    "case sameLogits:",
+		changed: "case sameLogits && false:",
+		pkg:     "head", test: "TestAHeadWhoseUnitsDieIsNoSuccess",
+	},
+
+	// Bounds and leaks.
+	{
+		name:    "photos are decoded without asking for memory",
+		file:    "internal/photoio/budget.go",
+		code:    "return b.used == 0 || b.used+n <= b.size",
+		changed: "return true",
+		pkg:     "internal/photoio", test: "TestManyBombsAtOnceStayWithinTheBudget",
+	},
+	{
+		name:    "a body may be longer than announced",
+		file:    "internal/fetch/download.go",
+		code:    "io.LimitReader(watch.body(response.Body), rest+1)",
+		changed: "io.LimitReader(watch.body(response.Body), 2*rest)",
+		pkg:     "internal/fetch", test: "TestAnEndlessBodyIsReadUpToItsBound",
+	},
+	{
+		name:    "JSON may be nested without end",
+		file:    "internal/userfile/json.go",
+		code:    "case depth > maxJSONDepth:",
+		changed: "case depth > maxJSONDepth && false:",
+		pkg:     "internal/userfile", test: "TestJSONIsRefusedBeforeItIsDecoded",
+	},
+	{
+		name:    "telemetry stays on",
+		file:    "internal/ort/telemetry.go",
+		code:    `_ = os.Setenv(telemetryVariable, "1")`,
+		changed: `_ = os.Setenv(telemetryVariable, "")`,
+		pkg:     "internal/ort", test: "TestLibrariesFindTelemetrySwitchedOff",
+	},
+	{
+		name:    "pip of the current folder runs",
+		file:    "internal/wheel/tool.go",
+		code:    "cmd.Dir, cmd.Env = work, environment(os.Environ())",
+		changed: "cmd.Env = environment(os.Environ())",
+		pkg:     "internal/wheel", test: "TestHowAToolIsStarted",
+	},
+	{
+		name:    "a terminal gets control characters",
+		file:    "internal/printable/printable.go",
+		code:    "return r < ' ' || r >= 0x7f",
+		changed: "return r >= 0x7f",
+		pkg:     "internal/printable", test: "TestNames",
+	},
+}
