@@ -103,7 +103,8 @@ func (p plant) run(t *testing.T, root string, flags ...string) outcome {
 	for name := range strings.SplitSeq(p.test, "/") {
 		names = append(names, "^("+name+")$")
 	}
-	arguments := append([]string{"test", "-json", "-count=1", "-vet=off", "-timeout=3m", "-run", strings.Join(names, "/")}, flags...)
+	arguments := []string{"test", "-json", "-count=1", "-vet=off", "-timeout=3m", "-run", strings.Join(names, "/")}
+	arguments = append(arguments, flags...)
 	c := exec.CommandContext(t.Context(), "go", append(arguments, "./"+p.pkg)...)
 	c.Dir = root
 	text, err := c.CombinedOutput()

@@ -83,7 +83,9 @@ func TestWriteFileIsDurableOrSaysWhyNot(t *testing.T) {
 		t.Fatalf("%v %s", err, said)
 	}
 	at := func(name, of string) int {
-		return slices.IndexFunc(calls, func(c call) bool { return strings.HasPrefix(c.name, name) && strings.HasPrefix(c.of, of) })
+		return slices.IndexFunc(calls, func(c call) bool {
+			return strings.HasPrefix(c.name, name) && strings.HasPrefix(c.of, of)
+		})
 	}
 	folder := slices.IndexFunc(calls, func(c call) bool { return c.name == "fsync" && c.of == dir })
 	order := []int{at("write", path), at("fsync", path), at("close", path), at("rename", path), folder}
