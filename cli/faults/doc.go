@@ -6,4 +6,9 @@
 // again, has to come to what it comes to without a fault.
 //
 //	go test ./cli/faults -v -faults 1000
+//
+// Another test looks at fx's tests: it puts faults into the code, such as a
+// checksum that is not compared, and demands that a test fails for each of them.
+//
+//	go test -tags planted ./cli/faults -v -run TestPlantedFaults
 package faults

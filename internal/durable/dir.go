@@ -50,7 +50,9 @@ func replaceDir(dir string) error {
 		stale = fresh
 	case err == nil:
 		if err = os.Rename(dir, stale); err == nil {
-			err = os.Rename(fresh, dir)
+			if err = os.Rename(fresh, dir); err != nil {
+				_ = os.Rename(stale, dir) // where it fails too, RecoverDir does it
+			}
 		}
 	}
 	if err != nil {

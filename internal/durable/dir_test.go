@@ -75,6 +75,26 @@ func TestWriteDir(t *testing.T) {
 	}
 }
 
+// A successor that is gone when it is to take the place stands for a renaming that fails.
+func TestTheOldFolderStaysWhereTheNewOneCantTakeItsPlace(t *testing.T) {
+	parent := t.TempDir()
+	dir := filepath.Join(parent, "d")
+	if err := durable.WriteDir(dir, func(fresh string) error {
+		return durable.WriteBytes(filepath.Join(fresh, "a"), nil)
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if err := durable.WriteDir(dir, os.Remove); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("error %v", err)
+	}
+	if got := names(t, parent); got != "d" {
+		t.Fatalf("there is %s", got)
+	}
+	if got := names(t, dir); got != "a" {
+		t.Errorf("the old folder holds %q", got)
+	}
+}
+
 func TestALinkNeverBecomesTheFolder(t *testing.T) {
 	dir := t.TempDir()
 	victim, d := filepath.Join(dir, "victim"), filepath.Join(dir, "d")

@@ -151,6 +151,24 @@ func TestWhatIsReadTakesBoundedMemory(t *testing.T) {
 	}
 }
 
+// Each bound is kept before a parser sees the text, and the text at the bound is read.
+func TestJSONIsRefusedBeforeItIsDecoded(t *testing.T) {
+	nested := func(n int) string { return strings.Repeat("[", n) + strings.Repeat("]", n) }
+	list := func(of string, n int) string { return "[" + strings.Repeat(of+",", n-1) + of + "]" }
+	for name, c := range map[string]struct{ most, more string }{
+		"depth":   {nested(100), nested(101)},
+		"objects": {list("{}", 500_000), list("{}", 500_001)},
+		"values":  {list("1", 4_000_000), list("1", 4_000_001)},
+	} {
+		if _, err := userfile.ReadJSON(write(t, c.most)); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, err := userfile.ReadJSON(write(t, c.more)); !errors.Is(err, userfile.ErrTooLarge) {
+			t.Errorf("one more of %s: %v", name, err)
+		}
+	}
+}
+
 func FuzzJSON(f *testing.F) {
 	for _, text := range jsons(20) {
 		f.Add([]byte(text))
