@@ -135,7 +135,7 @@ func newModel(m store.Manifest, h modeldir.Head, o FitOptions, notes []string) m
 			GraphSHA256: m.GraphSHA256, WeightsSHA256: m.WeightsSHA256,
 		},
 		Preprocess: m.Preprocess, EXIF: m.EXIF, FastDecode: m.FastDecode, Mode: modeldir.FeatureExtraction, Seed: o.Head.Seed, Head: h, Classes: m.Classes,
-		Features: paths.Absolute(o.Features), Options: optionsMap(o), Versions: versions(o.Versions, m), Notes: notes,
+		Features: paths.Absolute(o.Features), Data: m.Made.Data, Options: optionsMap(o), Versions: versions(o.Versions, m), Notes: notes,
 	}
 }
 

@@ -37,7 +37,7 @@ func read(path string) (content, error) {
 	case errors.Is(err, durable.ErrNotRegular):
 		return c, fail.New(fail.Usage, "Name a file such as lock.json with --lock.", "the lock %s is not a file", path)
 	case errors.Is(err, userfile.ErrTooLarge):
-		return c, damaged(path, err)
+		return c, damaged(path, fmt.Errorf("more than %d bytes, where a lock has a few hundred", maxBytes))
 	case fail.AboutFile(err):
 		return c, fail.Wrap(fail.Usage, err, "Name a lock file that fx may read.", "the lock %s", path)
 	case err != nil:

@@ -50,7 +50,7 @@ func ReadText(ctx context.Context, path string, limit int64) ([]byte, error) {
 func readBounded(f io.Reader, path string, size, limit int64) ([]byte, error) {
 	var text bytes.Buffer
 	if size <= limit {
-		text.Grow(int(size) + bytes.MinRead) // so that a large file is never copied
+		text.Grow(int(size) + bytes.MinRead)                // so that a large file is never copied
 		_, err := text.ReadFrom(io.LimitReader(f, limit+1)) // files of /proc say 0 bytes, and a file may grow
 		if err != nil {
 			return nil, err
