@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// readers are commands that read a folder of fx's own, which stands for FOLDER. The
-// folder is dir/store, dir/model, dir/run or dir/artifacts.
+// readers are commands that read a folder of fx's own, by the name that stands for
+// FOLDER in them.
 var readers = map[string][]string{
 	"store": {
 		"features info FOLDER", "features verify FOLDER", "features export FOLDER --format csv --out OUT.csv",
@@ -56,7 +56,8 @@ func TestNoCommandWaitsForAPipe(t *testing.T) {
 					}
 				}
 				path := filepath.Join(base, folder, name)
-				if err := errors.Join(os.Symlink(in("photos"), filepath.Join(base, "photos")), os.Remove(path), syscall.Mkfifo(path, 0o600)); err != nil {
+				photos := os.Symlink(in("photos"), filepath.Join(base, "photos"))
+				if err := errors.Join(photos, os.Remove(path), syscall.Mkfifo(path, 0o600)); err != nil {
 					t.Fatal(err)
 				}
 				for _, command := range commands {
