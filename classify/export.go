@@ -13,6 +13,7 @@ import (
 	"fx/internal/onnx"
 	"fx/internal/outpath"
 	"fx/internal/progress"
+	"fx/internal/store"
 )
 
 // ExportResult describes the file that Export wrote.
@@ -37,7 +38,7 @@ func Export(ctx context.Context, o Options, out string, withPreprocessing bool, 
 	if err != nil {
 		return ExportResult{}, err
 	}
-	target := outpath.Target{Kind: outpath.ONNX, Path: out, Inputs: []string{m.Backbone.File, m.Backbone.Weights}}
+	target := outpath.Target{Kind: outpath.ONNX, Path: out, Photos: photosOf(m), Inputs: []string{m.Backbone.File, m.Backbone.Weights}}
 	if err := outpath.Prepare(o.Force, target); err != nil {
 		return ExportResult{}, err
 	}
@@ -81,6 +82,19 @@ func Export(ctx context.Context, o Options, out string, withPreprocessing bool, 
 		result.Input = "image, uint8 [height, width, 3], RGB, any size"
 	}
 	return result, nil
+}
+
+// photosOf is the folder or list of the photos that the MODEL was trained on, ""
+// where that is not known.
+func photosOf(m modeldir.Model) string {
+	if m.Data != "" || m.Features == "" {
+		return m.Data
+	}
+	made, err := store.ReadManifest(m.Features) // of a MODEL of an older fx
+	if err != nil {
+		return ""
+	}
+	return made.Made.Data
 }
 
 // exifOf is the MODEL's EXIF, with its default.

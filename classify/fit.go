@@ -3,7 +3,6 @@ package classify
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"fx/internal/fail"
 	"fx/internal/modeldir"
 	"fx/internal/outpath"
+	"fx/internal/paths"
 	"fx/internal/progress"
 	"fx/internal/store"
 )
@@ -135,7 +135,7 @@ func newModel(m store.Manifest, h modeldir.Head, o FitOptions, notes []string) m
 			GraphSHA256: m.GraphSHA256, WeightsSHA256: m.WeightsSHA256,
 		},
 		Preprocess: m.Preprocess, EXIF: m.EXIF, FastDecode: m.FastDecode, Mode: modeldir.FeatureExtraction, Seed: o.Head.Seed, Head: h, Classes: m.Classes,
-		Features: absolute(o.Features), Options: optionsMap(o), Versions: versions(o.Versions, m), Notes: notes,
+		Features: paths.Absolute(o.Features), Data: m.Made.Data, Options: optionsMap(o), Versions: versions(o.Versions, m), Notes: notes,
 	}
 }
 
@@ -287,12 +287,4 @@ func epochs(list []head.Epoch) []modeldir.Epoch {
 		out[i] = modeldir.Epoch(e)
 	}
 	return out
-}
-
-func absolute(path string) string {
-	abs, err := filepath.Abs(path)
-	if err != nil {
-		return path // only without a working directory: the relative path is the best name then
-	}
-	return abs
 }

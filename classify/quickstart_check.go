@@ -8,12 +8,13 @@ import (
 	"fx/backbones"
 	"fx/internal/fail"
 	"fx/internal/outpath"
+	"fx/internal/paths"
 )
 
 // quickstartOut is the folder beside the photos' own.
 func quickstartOut(data string) string {
 	if filepath.Base(data) == "." || filepath.Base(data) == ".." {
-		data = absolute(data) // so that it has a name
+		data = paths.Absolute(data) // so that it has a name
 	}
 	data = filepath.Clean(data)
 	if strings.EqualFold(filepath.Ext(data), ".csv") {

@@ -13,6 +13,7 @@ import (
 
 	"fx/classify/compare"
 	"fx/internal/fail"
+	"fx/internal/filehash"
 )
 
 func compareCommand(out *output) *urfave.Command {
@@ -245,7 +246,7 @@ func abbreviate(a, b string) (string, string) {
 	if len(x) <= widest && len(y) <= widest {
 		return a, b
 	}
-	if isHash(a) && (isHash(b) || b == "") {
+	if filehash.IsSHA256(a) && (filehash.IsSHA256(b) || b == "") {
 		return a[:hashLetters], b[:min(hashLetters, len(b))]
 	}
 	start := 0
@@ -266,9 +267,4 @@ func abbreviate(a, b string) (string, string) {
 		return head + string(s)
 	}
 	return cut(x), cut(y)
-}
-
-// isHash tells a SHA-256 in hexadecimal.
-func isHash(s string) bool {
-	return len(s) == 64 && strings.Trim(s, "0123456789abcdef") == ""
 }

@@ -113,15 +113,15 @@ func featuresExportCommand(out *output) *urfave.Command {
 			if err != nil {
 				return err
 			}
+			options := store.ExportOptions{Force: c.Bool("force"), Progress: out.progress()}
+			if err := store.PrepareExport(dir, exportFormat(c), c.String("out"), options); err != nil {
+				return err
+			}
 			s, err := store.Open(c.Context, dir, out.progress())
 			if err != nil {
 				return err
 			}
 			defer func() { _ = s.Close() }() // only read
-			options := store.ExportOptions{Force: c.Bool("force"), Progress: out.progress()}
-			if err := store.PrepareExport(exportFormat(c), c.String("out"), options); err != nil {
-				return err
-			}
 			if lacking := s.Incomplete(); lacking != "" {
 				out.progress().Note("the store may lack rows: " + lacking)
 			}

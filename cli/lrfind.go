@@ -17,6 +17,7 @@ import (
 	"fx/internal/outpath"
 	"fx/internal/rangetest"
 	"fx/internal/report"
+	"fx/internal/store"
 )
 
 // How often a range test is repeated unless told otherwise. A head costs nothing.
@@ -96,9 +97,13 @@ func checkPlot(c *urfave.Context) error {
 	if info, err := os.Stat(filepath.Dir(path)); err != nil || !info.IsDir() {
 		return fail.New(fail.Usage, "Make it first, or choose another --out.", "there is no folder %s", filepath.Dir(path))
 	}
+	photos := c.String("data")
+	if m, err := store.ReadManifest(c.String("features")); err == nil && photos == "" { // the test tells what is wrong with the store
+		photos = m.Made.Data
+	}
 	return outpath.Prepare(c.Bool("force"),
-		outpath.Target{Kind: outpath.PNG, Path: path, Photos: c.String("data")},
-		outpath.Target{Kind: outpath.LRTable, Path: tableBeside(path), Photos: c.String("data")})
+		outpath.Target{Kind: outpath.PNG, Path: path, Photos: photos},
+		outpath.Target{Kind: outpath.LRTable, Path: tableBeside(path), Photos: photos})
 }
 
 // lrFind tests a head or a network.

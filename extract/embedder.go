@@ -3,7 +3,6 @@ package extract
 import (
 	"cmp"
 	"context"
-	"path/filepath"
 	"runtime"
 	"sync"
 
@@ -228,11 +227,3 @@ func (e *Embedder) featureShape() []int64 {
 
 var _ network = (*Embedder)(nil)
 var _ stagedNetwork = (*Embedder)(nil)
-
-func absolute(path string) string {
-	abs, err := filepath.Abs(path)
-	if err != nil {
-		return path // only without a working directory: the relative path is the best name then
-	}
-	return abs
-}

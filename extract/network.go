@@ -15,6 +15,7 @@ import (
 	"fx/internal/lockfile"
 	"fx/internal/onnx"
 	"fx/internal/onnx/pb"
+	"fx/internal/paths"
 	"fx/internal/preprocess"
 	"fx/internal/progress"
 	"fx/internal/source"
@@ -84,7 +85,7 @@ func (n *Network) openFile(ctx context.Context, o NetworkOptions) error {
 		return fail.New(fail.Usage, "Export the network with random weights instead: scripts/export_onnx does so unless told otherwise.",
 			"--weights %s with the file %s: fx draws weights for registered networks only", o.Weights, o.Backbone)
 	}
-	path := absolute(o.Backbone)
+	path := paths.Absolute(o.Backbone)
 	n.Weights, n.WeightsOrigin = path, "the ONNX file"
 	n.file = backbones.FileOptions{Resize: o.Resize, Crop: o.Crop, FeatureTensor: o.FeatureTensor}
 	made := ""
@@ -93,7 +94,7 @@ func (n *Network) openFile(ctx context.Context, o NetworkOptions) error {
 		if err != nil {
 			return err
 		}
-		n.Weights, n.WeightsOrigin = absolute(o.Weights), source.FromFlag
+		n.Weights, n.WeightsOrigin = paths.Absolute(o.Weights), source.FromFlag
 		n.file.Weights, made = values, values.Metadata[backbones.MetaWeights]
 	}
 	type network struct {
@@ -183,7 +184,7 @@ func (n *Network) openRegistered(ctx context.Context, o NetworkOptions, report p
 		n.Inputs[0].SHA256 = n.WeightsSHA256 // of external data too, which the file's own does not cover
 		return o.Lock.Check(n.Inputs[0])
 	}
-	n.Weights, n.WeightsOrigin, n.Found = absolute(found.Path), found.Origin, found.Notes
+	n.Weights, n.WeightsOrigin, n.Found = paths.Absolute(found.Path), found.Origin, found.Notes
 	var info weights.Info
 	if n.state, info, err = readWeights(ctx, found.Path); err != nil {
 		return err

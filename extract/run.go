@@ -15,6 +15,7 @@ import (
 	"fx/internal/fail"
 	"fx/internal/imaging"
 	"fx/internal/outpath"
+	"fx/internal/paths"
 	"fx/internal/printable"
 	"fx/internal/progress"
 	"fx/internal/store"
@@ -196,7 +197,7 @@ func (r *run) newManifest(provider string) store.Manifest {
 		Preprocess: n.Backbone.Preprocess, EXIF: o.EXIF, Decoder: decoderFamily(r.decoder), FastDecode: o.FastDecode, Provider: provider,
 		DType: store.DType(o.DType), FeatureShape: n.Backbone.FeatureShape,
 		Seed: o.Seed, Views: o.Views, Classes: r.photos.Classes,
-		Made: store.Provenance{FX: o.FxVersion, WeightsOrigin: n.WeightsOrigin, WeightsFile: n.Weights, BackboneFile: n.Backbone.File, Data: absolute(o.Data), Notes: n.Notes},
+		Made: store.Provenance{FX: o.FxVersion, WeightsOrigin: n.WeightsOrigin, WeightsFile: n.Weights, BackboneFile: n.Backbone.File, Data: paths.Absolute(o.Data), Notes: n.Notes},
 	}
 	if n.Backbone.File != "" {
 		m.Made.FeatureTensor = o.Embedder.Network.FeatureTensor

@@ -3,7 +3,6 @@ package finetune
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"runtime"
 	"slices"
 	"time"
@@ -16,6 +15,7 @@ import (
 	"fx/internal/kernels"
 	"fx/internal/ort"
 	"fx/internal/outpath"
+	"fx/internal/paths"
 	"fx/internal/progress"
 )
 
@@ -233,7 +233,7 @@ func (r *run) begin(ctx context.Context, earlier record, found bool) error {
 	now := r.settings()
 	r.record.FormatVersion, r.record.ID, r.record.Status, r.record.Settings = recordVersion, now.id(), training, now
 	r.record.Started = saved{}.start(time.Now())
-	r.record.Weights, r.record.Data, r.record.Classes = r.opened.Weights, absolute(r.options.Data), r.photos.Classes
+	r.record.Weights, r.record.Data, r.record.Classes = r.opened.Weights, paths.Absolute(r.options.Data), r.photos.Classes
 	r.record.Rejected = append([]extract.BadPhoto{}, r.photos.rejected...)
 	r.record.Notes = notes(r.opened.Notes, r.network.Notes)
 	r.record.Versions = map[string]string{"fx": r.options.FxVersion, "go": runtime.Version(), "onnxruntime": r.runtime.Library().Version, "kernels": kernels.InstructionSet()}
@@ -329,12 +329,4 @@ func notes(lists ...[]string) []string {
 		}
 	}
 	return all
-}
-
-func absolute(path string) string {
-	abs, err := filepath.Abs(path)
-	if err != nil {
-		return path // only without a working directory: the relative path is the best name then
-	}
-	return abs
 }

@@ -8,6 +8,7 @@ import (
 
 	"fx/internal/experimentdir"
 	"fx/internal/fail"
+	"fx/internal/paths"
 )
 
 // found is a run's folder and what an experiment says of it.
@@ -33,7 +34,7 @@ func find(folders []string) (finding, error) {
 	}
 	seen := map[string]bool{}
 	add := func(r found) {
-		if key := absolute(r.dir); !seen[key] {
+		if key := paths.Absolute(r.dir); !seen[key] {
 			seen[key] = true
 			f.runs = append(f.runs, r)
 		}
@@ -43,7 +44,7 @@ func find(folders []string) (finding, error) {
 			if err := finished(dir); err != nil {
 				return f, err
 			}
-			add(found{name: filepath.Base(absolute(dir)), dir: dir})
+			add(found{name: filepath.Base(paths.Absolute(dir)), dir: dir})
 			continue
 		}
 		e, err := experimentdir.Load(dir)
@@ -111,12 +112,4 @@ func enumerate(names []string, most int) string {
 		return strings.Join(names, ", ")
 	}
 	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
-}
-
-func absolute(path string) string {
-	abs, err := filepath.Abs(path)
-	if err != nil {
-		return path // only without a working directory: the relative path is the best name then
-	}
-	return abs
 }

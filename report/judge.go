@@ -91,7 +91,7 @@ func (r *run) features(ctx context.Context, o Options, watch progress.Reporter) 
 
 // data is the folder or list of the run's photos, or "".
 func (r *run) data(o Options) string {
-	for _, data := range []string{o.Data, r.found.data, r.origin.Data} {
+	for _, data := range []string{o.Data, r.found.data, r.origin.Data, r.model.Data} {
 		if data != "" {
 			return data
 		}

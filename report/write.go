@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"fx/extract"
@@ -131,9 +132,12 @@ func (o Options) file() (string, error) {
 	if ext := strings.ToLower(filepath.Ext(out)); ext != ".html" && ext != ".htm" {
 		return "", fail.New(fail.Usage, "Name a file such as report.html; the pictures go beside it.", "--out %s is no .html file", out)
 	}
-	targets := []outpath.Target{{Kind: outpath.HTML, Path: out, Photos: o.Data}}
-	for _, picture := range drawings {
-		targets = append(targets, outpath.Target{Kind: outpath.PNG, Path: picture.beside(out)})
+	var targets []outpath.Target
+	for _, folder := range o.photos() {
+		targets = append(targets, outpath.Target{Kind: outpath.HTML, Path: out, Photos: folder})
+		for _, picture := range drawings {
+			targets = append(targets, outpath.Target{Kind: outpath.PNG, Path: picture.beside(out), Photos: folder})
+		}
 	}
 	if err := outpath.Prepare(o.Force, targets...); err != nil {
 		return "", err
@@ -144,6 +148,24 @@ func (o Options) file() (string, error) {
 		}
 	}
 	return out, nil
+}
+
+// photos are the folders and lists of the runs' photos, each once. There is at
+// least one, "" where none is known. Gather tells of runs that can't be read.
+func (o Options) photos() []string {
+	photos := []string{o.Data}
+	f, _ := find(o.Runs)
+	for _, found := range f.runs {
+		if r, err := open(found); err == nil {
+			photos = append(photos, r.data(Options{}))
+		}
+	}
+	slices.Sort(photos)
+	photos = slices.Compact(photos)
+	if len(photos) > 1 && photos[0] == "" {
+		photos = photos[1:]
+	}
+	return photos
 }
 
 func table(p pictures.Page) []Row {

@@ -2,17 +2,15 @@ package artifacts
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
-	"io"
 	"os"
 	"path/filepath"
 
 	"fx/internal/checksum"
 	"fx/internal/durable"
 	"fx/internal/fail"
+	"fx/internal/filehash"
 	"fx/internal/onnx"
 	"fx/internal/preprocess"
 	"fx/internal/userfile"
@@ -130,14 +128,8 @@ func Generate(ctx context.Context, dir string, n *Network, o Options) (Info, err
 const checkpointRoot = CheckpointDir + "/" + stateFile
 
 func fileSHA256(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer func() { _ = f.Close() }() // only read
-	h := sha256.New()
-	_, err = io.Copy(h, f)
-	return hex.EncodeToString(h.Sum(nil)), err
+	sum, _, err := filehash.Sum(context.Background(), path)
+	return sum, err
 }
 
 // Read reads back what Generate wrote. Errors are of kind fail.Model, or

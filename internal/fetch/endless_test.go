@@ -10,7 +10,6 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -271,15 +270,4 @@ func TestASlowDownloadIsNotEnded(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantFile(t, f, big)
-}
-
-// A pipe without a writer must not keep fx waiting.
-func TestAPipeIsNoFile(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "pipe")
-	if err := syscall.Mkfifo(path, 0o644); err != nil {
-		t.Skip(err)
-	}
-	if _, _, err := fetch.Sum(t.Context(), path); err == nil || !strings.Contains(err.Error(), "is not a file") {
-		t.Errorf("%v", err)
-	}
 }

@@ -3,11 +3,8 @@ package fetch
 import (
 	"cmp"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"net/http"
 	"os"
@@ -118,7 +115,7 @@ func (f *File) bound() {
 
 // cached checks the file that is there.
 func (f File) cached(ctx context.Context) (Result, error) {
-	sum, size, err := Sum(ctx, f.Path)
+	sum, size, err := filehash.RememberedSum(ctx, f.Path)
 	if err != nil {
 		return Result{}, err
 	}
@@ -153,7 +150,7 @@ func (c *Client) download(ctx context.Context, f File, report progress.Reporter)
 	if err := p.sync(); err != nil {
 		return result, fail.Wrap(fail.Other, err, "", "downloading %s", f.URL)
 	}
-	if result.SHA256, result.Bytes, err = Sum(ctx, p.path); err != nil {
+	if result.SHA256, result.Bytes, err = filehash.RememberedSum(ctx, p.path); err != nil {
 		return result, fail.Wrap(fail.Other, err, "", "downloading %s", f.URL)
 	}
 	if result.Seen, err = f.verify(p.path, result); err != nil {
@@ -185,7 +182,7 @@ func (f File) verify(part string, r Result) (Seen, error) {
 
 // Demand puts a prefix of a SHA-256 into words, as in "it must be 57934424…".
 func Demand(prefix string) string {
-	if isSHA256(prefix) {
+	if filehash.IsSHA256(prefix) {
 		return "be " + prefix
 	}
 	return "begin with " + prefix
@@ -194,42 +191,4 @@ func Demand(prefix string) string {
 // byHand is the hint for whoever has no network here.
 func (f File) byHand() string {
 	return fmt.Sprintf("On a machine with a network, download %s and put it here as %s.", f.URL, f.Path)
-}
-
-// Sum returns the SHA-256 of a file, in lower-case hex, and its length. Of a
-// large file that has not changed since it was last hashed, it is remembered.
-// A pipe or a device, which might never end, is not opened.
-func Sum(ctx context.Context, path string) (string, int64, error) {
-	if info, err := os.Stat(path); err != nil {
-		return "", 0, err
-	} else if !info.Mode().IsRegular() {
-		return "", 0, fmt.Errorf("%s is not a file", path)
-	}
-	file, err := os.Open(path)
-	if err != nil {
-		return "", 0, err
-	}
-	defer func() { _ = file.Close() }() // only read from
-	if sum, known := filehash.Known(file); known {
-		info, err := file.Stat()
-		if err != nil {
-			return "", 0, err
-		}
-		return sum, info.Size(), nil
-	}
-	hash, block, total := sha256.New(), make([]byte, 1<<20), int64(0)
-	for ctx.Err() == nil {
-		n, err := file.Read(block)
-		hash.Write(block[:n])
-		total += int64(n)
-		if err == io.EOF {
-			sum := hex.EncodeToString(hash.Sum(nil))
-			filehash.Remember(file, sum)
-			return sum, total, nil
-		}
-		if err != nil {
-			return "", 0, err
-		}
-	}
-	return "", 0, ctx.Err()
 }

@@ -8,13 +8,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
 	"time"
 
 	"fx/internal/durable"
 	"fx/internal/fail"
+	"fx/internal/filehash"
 	"fx/internal/paths"
+	"fx/internal/userfile"
 )
 
 // Entry is what the registry in fx's cache knows of a file since its first use.
@@ -101,7 +102,7 @@ func Lookup(name string) (Entry, error) {
 	if err != nil {
 		return Entry{}, err
 	}
-	text, err := os.ReadFile(path)
+	text, err := userfile.ReadJSON(path)
 	if err != nil {
 		return Entry{}, err
 	}
@@ -111,7 +112,7 @@ func Lookup(name string) (Entry, error) {
 			"%s has format version %d, and this fx knows version %d", path, format.Version, entryVersion)
 	}
 	var e Entry
-	if err := json.Unmarshal(text, &e); err != nil || e.Name != name || !isSHA256(e.SHA256) {
+	if err := json.Unmarshal(text, &e); err != nil || e.Name != name || !filehash.IsSHA256(e.SHA256) {
 		return Entry{}, fail.New(fail.Other, fmt.Sprintf("Delete %s: it is written anew at the next use of the file.", path), "%s is damaged", path)
 	}
 	if info, err := os.Stat(path); err == nil && e.FirstSeen.IsZero() {
@@ -125,9 +126,4 @@ func entryPath(name string) (string, error) {
 		return "", fail.New(fail.Other, "", "%q is no file name", name)
 	}
 	return paths.Cache("registry", name+".json")
-}
-
-// isSHA256 tells whether s is a SHA-256 in lower-case hex.
-func isSHA256(s string) bool {
-	return len(s) == 64 && strings.Trim(s, "0123456789abcdef") == ""
 }

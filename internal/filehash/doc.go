@@ -1,11 +1,9 @@
-// Package filehash remembers the SHA-256 of large files, so that weights of
-// hundreds of megabytes are not hashed by every command:
+// Package filehash hashes files, and remembers the SHA-256 of large ones, so that
+// weights of hundreds of megabytes are not hashed by every command:
 //
-//	sum, ok := filehash.Known(file)
-//	if !ok {
-//		... // hash it
-//		filehash.Remember(file, sum)
-//	}
+//	sum, bytes, err := filehash.RememberedSum(ctx, path)
+//
+// Known and Remember are for those who read the file anyway.
 //
 // A file is known again by device, inode, length, and the times of its last
 // change of content and of any change; whatever writes to it changes the last of

@@ -9,6 +9,7 @@ import (
 
 	"fx/internal/durable"
 	"fx/internal/paths"
+	"fx/internal/userfile"
 )
 
 // MinBytes is the length from which on files are remembered: smaller ones are
@@ -37,7 +38,7 @@ func Known(file *os.File) (sum string, ok bool) {
 	if err != nil {
 		return "", false
 	}
-	text, err := os.ReadFile(path)
+	text, err := userfile.Read(path, 256)
 	if err != nil || len(text) < 64 {
 		return "", false
 	}

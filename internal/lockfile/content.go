@@ -6,11 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"slices"
 	"strings"
 
+	"fx/internal/durable"
 	"fx/internal/fail"
+	"fx/internal/filehash"
+	"fx/internal/userfile"
 )
 
 // formatVersion of the file that this package writes and reads.
@@ -28,19 +30,17 @@ type content struct {
 // read returns the content of a lock file, the zero one where there is none.
 func read(path string) (content, error) {
 	var c content
-	info, err := os.Stat(path)
+	text, err := userfile.Read(path, maxBytes)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return c, nil
-	case err != nil:
-		return c, fail.Wrap(fail.Usage, err, "Name a lock file that fx may read.", "the lock %s", path)
-	case !info.Mode().IsRegular():
+	case errors.Is(err, durable.ErrNotRegular):
 		return c, fail.New(fail.Usage, "Name a file such as lock.json with --lock.", "the lock %s is not a file", path)
-	case info.Size() > maxBytes:
-		return c, damaged(path, fmt.Errorf("%d bytes, where a lock has a few hundred", info.Size()))
-	}
-	text, err := os.ReadFile(path)
-	if err != nil {
+	case errors.Is(err, userfile.ErrTooLarge):
+		return c, damaged(path, fmt.Errorf("more than %d bytes, where a lock has a few hundred", maxBytes))
+	case fail.AboutFile(err):
+		return c, fail.Wrap(fail.Usage, err, "Name a lock file that fx may read.", "the lock %s", path)
+	case err != nil:
 		return c, fail.Wrap(fail.System, err, "Name a lock file that fx may read.", "the lock %s", path)
 	}
 	var format struct {
@@ -83,7 +83,7 @@ func (in Input) check() error {
 	switch {
 	case in.Name == "":
 		return errors.New("no name")
-	case len(in.SHA256) != 64 || strings.Trim(in.SHA256, "0123456789abcdef") != "":
+	case !filehash.IsSHA256(in.SHA256):
 		return fmt.Errorf("%.100q is no SHA-256 in lower-case hex", in.SHA256)
 	case in.Bytes < 0:
 		return fmt.Errorf("%d bytes", in.Bytes)

@@ -3,14 +3,15 @@ package onnx
 import (
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 
 	"google.golang.org/protobuf/proto"
 
+	"fx/internal/durable"
 	"fx/internal/fail"
 	"fx/internal/onnx/pb"
+	"fx/internal/userfile"
 )
 
 // Options bounds what Load and Parse accept. The zero value is right for a
@@ -69,7 +70,7 @@ func Load(path string) (*pb.ModelProto, error) { return LoadWith(path, Options{}
 // LoadWith is Load with options.
 func LoadWith(path string, options Options) (*pb.ModelProto, error) {
 	options = options.resolved()
-	data, err := readBounded(path, options.FileBytes)
+	data, err := readFile(path, options.FileBytes)
 	if err != nil {
 		return nil, err
 	}
@@ -107,34 +108,19 @@ func ParseWith(data []byte, name string, options Options) (*pb.ModelProto, error
 	return m, nil
 }
 
-func readBounded(path string, limit int64) ([]byte, error) {
-	info, err := os.Stat(path)
-	if err == nil && !info.Mode().IsRegular() { // opening a pipe would wait for its writer
-		return nil, fail.New(fail.Model, "Give the path of the .onnx file itself.", "ONNX file %s is not a regular file", path)
-	}
-	var f *os.File
-	if err == nil {
-		f, err = os.Open(path)
-	}
-	if errors.Is(err, os.ErrNotExist) {
+// readFile returns the content of the file at path, of at most limit bytes.
+func readFile(path string, limit int64) ([]byte, error) {
+	data, err := userfile.Read(path, limit)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
 		return nil, fail.Wrap(fail.Usage, err, "Check the path.", "ONNX file")
-	}
-	if err != nil {
-		return nil, fail.Wrap(fail.Model, err, "Check the path and its permissions.", "ONNX file")
-	}
-	defer f.Close()
-	if info, err = f.Stat(); err != nil {
-		return nil, fail.Wrap(fail.Model, err, "", "ONNX file %s", path)
-	}
-	if info.Size() > limit {
+	case errors.Is(err, durable.ErrNotRegular):
+		return nil, fail.New(fail.Model, "Give the path of the .onnx file itself.", "ONNX file %s is not a regular file", path)
+	case errors.Is(err, userfile.ErrTooLarge):
 		return nil, fail.New(fail.Model, "Export the network with its weights as external data in the same folder, or take a smaller one.",
-			"ONNX file %s has %d bytes, more than the %d accepted", path, info.Size(), limit)
+			"ONNX file %s has more than the %d bytes accepted", path, limit)
 	}
-	data := make([]byte, info.Size())
-	if _, err := io.ReadFull(f, data); err != nil {
-		return nil, fail.Wrap(fail.Model, err, "Something else is writing the file: try again when it is done.", "ONNX file %s", path)
-	}
-	return data, nil
+	return data, fail.Wrap(fail.Model, err, "Check the path and its permissions.", "ONNX file")
 }
 
 func decode(data []byte, options Options) (*pb.ModelProto, error) {

@@ -15,6 +15,7 @@ import (
 
 	"fx/internal/fail"
 	"fx/internal/fetch"
+	"fx/internal/filehash"
 	"fx/internal/progress"
 	"fx/internal/wheel"
 )
@@ -54,7 +55,7 @@ func fetchPackages(
 // takeWheel unpacks a wheel and removes it: the GPU's are large, so there are never two copies of all.
 func (r *record) takeWheel(ctx context.Context, path, unpacked string, report progress.Reporter) error {
 	if ofInterest(packageOf(path)) {
-		sum, size, err := hashFile(ctx, path)
+		sum, size, err := filehash.Sum(ctx, path)
 		if err != nil {
 			return err
 		}
@@ -127,7 +128,7 @@ func hashListed(ctx context.Context, site, list string) (sum string, size int64,
 		if placeInCache(row[0]) == "" || !filepath.IsLocal(filepath.FromSlash(row[0])) {
 			continue
 		}
-		fileSum, fileSize, err := hashFile(ctx, filepath.Join(site, filepath.FromSlash(row[0])))
+		fileSum, fileSize, err := filehash.Sum(ctx, filepath.Join(site, filepath.FromSlash(row[0])))
 		if err != nil {
 			return "", 0, err
 		}

@@ -12,7 +12,7 @@ import (
 	"sync"
 
 	"fx/internal/fail"
-	"fx/internal/fetch"
+	"fx/internal/filehash"
 	"fx/internal/paths"
 )
 
@@ -47,7 +47,7 @@ func checkInstalled(ctx context.Context, dir, path string) (Trust, error) {
 	if want == "" {
 		return TrustUnchecked, nil
 	}
-	sum, _, err := fetch.Sum(ctx, path)
+	sum, _, err := filehash.RememberedSum(ctx, path)
 	if err != nil {
 		return "", errors.New(plainReason(err))
 	}
@@ -133,7 +133,7 @@ func checkBeforeOpening(path string) error {
 
 // integrity returns the library's SHA-256, "" where it can't be read, and what it is compared with.
 func (l Library) integrity(ctx context.Context) (sum string, trust Trust) {
-	sum, _, err := fetch.Sum(ctx, l.Path)
+	sum, _, err := filehash.RememberedSum(ctx, l.Path)
 	if err != nil {
 		sum = ""
 	}

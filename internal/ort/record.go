@@ -2,19 +2,18 @@ package ort
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 
 	"fx/internal/durable"
+	"fx/internal/filehash"
+	"fx/internal/userfile"
 )
 
 // recordName is the file that says what an installed folder holds.
@@ -44,7 +43,7 @@ type recordedFile struct {
 
 func readRecord(dir string) (record, error) {
 	var r record
-	text, err := os.ReadFile(filepath.Join(dir, recordName))
+	text, err := userfile.ReadJSON(filepath.Join(dir, recordName))
 	if errors.Is(err, fs.ErrNotExist) {
 		return r, fmt.Errorf("there is no %s: %w", recordName, fs.ErrNotExist)
 	}
@@ -74,7 +73,7 @@ func (r *record) hash(ctx context.Context, dir string) error {
 		if err != nil {
 			return err
 		}
-		sum, size, err := hashFile(ctx, path)
+		sum, size, err := filehash.Sum(ctx, path)
 		if err != nil {
 			return err
 		}
@@ -103,7 +102,7 @@ func (r *record) verify(ctx context.Context, dir string) error {
 		if !filepath.IsLocal(path) {
 			return fmt.Errorf("%s names %s", recordName, f.Name)
 		}
-		sum, size, err := hashFile(ctx, filepath.Join(dir, path))
+		sum, size, err := filehash.Sum(ctx, filepath.Join(dir, path))
 		if err != nil {
 			return fmt.Errorf("%s: %s", f.Name, plainReason(err))
 		}
@@ -132,17 +131,6 @@ func (r *record) sums() map[string]string {
 		all[f.Name] = f.SHA256
 	}
 	return all
-}
-
-func hashFile(ctx context.Context, path string) (string, int64, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", 0, err
-	}
-	defer func() { _ = f.Close() }() // only read
-	h := sha256.New()
-	size, err := copyContext(ctx, h, f)
-	return hex.EncodeToString(h.Sum(nil)), size, err
 }
 
 // copyContext is io.Copy that stops when ctx ends.

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"fx/internal/filehash"
 	"fx/internal/progress"
 )
 
@@ -86,7 +87,7 @@ func fetchTurboJPEG(ctx context.Context, root, target string) error {
 	if err != nil || len(debs) != 1 {
 		return fmt.Errorf("apt-get left %d packages", len(debs))
 	}
-	sum, size, err := hashFile(ctx, debs[0])
+	sum, size, err := filehash.Sum(ctx, debs[0])
 	if err != nil {
 		return err
 	}

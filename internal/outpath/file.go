@@ -66,9 +66,8 @@ func (f *File) check(t Target) error {
 }
 
 func (f *File) allow(t Target) error {
-	if t.Photos != "" && !inside(t.Photos, filepath.Dir(t.Path)) && inPhotos(filepath.Dir(t.Path), t.Photos) {
-		return fail.New(fail.Usage, beside, "--out %s lies inside the photos' folder %s, where it would be taken for a photo",
-			t.Path, t.Photos)
+	if err := t.besidePhotos(filepath.Dir(t.Path)); err != nil {
+		return err
 	}
 	head, err := headOf(t.Path)
 	if errors.Is(err, fs.ErrNotExist) {

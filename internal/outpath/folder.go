@@ -74,9 +74,8 @@ func (f *Folder) knows(name string) bool {
 }
 
 func (f *Folder) allow(t Target) error {
-	if inPhotos(t.Path, t.Photos) {
-		return fail.New(fail.Usage, beside, "--out %s lies inside the photos' folder %s, where it would be taken for a class",
-			t.Path, t.Photos)
+	if err := t.besidePhotos(t.Path); err != nil {
+		return err
 	}
 	list, there, err := f.entries(t)
 	if err != nil || !there {

@@ -205,37 +205,68 @@ func TestPartsOfFoldersStay(t *testing.T) {
 
 func TestNothingIsWrittenAmongPhotos(t *testing.T) {
 	dir := write(t, t.TempDir(), "photos/train/red/0.jpg", "disk/blue/0.jpg", "photos/train/blue->../../disk/blue",
-		"elsewhere/", "photos/green->../disk/blue", "same->photos", "list.csv")
+		"elsewhere/", "photos/green->../disk/blue", "same->photos", "bad.csv", "pictures/0.jpg", "lists/",
+		"lists/list.csv=label,path\nred,../photos/train/red/0.jpg\nblue,../pictures/0.jpg\n")
 	in := func(name string) string { return filepath.Join(dir, name) }
 	for _, c := range []struct {
 		out, photos string
-		folder      bool // refused as a folder
-		file        bool // refused as a file
+		refused     bool
 	}{
-		{"photos", "photos", true, false},
-		{"photos/run", "photos", true, false},
-		{"photos/run/deeper", "photos", true, true},
-		{"photos/train/red/run", "photos", true, true},
-		{"same/run", "photos", true, false},
-		{"photos/run", "same", true, false},
-		{"disk/blue/run", "photos", true, true}, // a class of the photos by a link
-		{"disk/run", "photos", false, false},
-		{"elsewhere/run", "photos", false, false},
-		{"photos-fx", "photos", false, false},
-		{"run", "list.csv", false, false},
-		{"run", "missing", false, false},
+		{"photos/run", "photos", true},
+		{"photos/run/deeper", "photos", true},
+		{"photos/train/red/run", "photos", true},
+		{"same/run", "photos", true},
+		{"photos/run", "same", true},
+		{"disk/blue/run", "photos", true}, // a class of the photos by a link
+		{"disk/run", "photos", false},
+		{"elsewhere/run", "photos", false},
+		{"photos-fx", "photos", false},
+		{"photos/train/red/run", "lists/list.csv", true},
+		{"same/train/red/run", "lists/list.csv", true},
+		{"pictures/run", "lists/list.csv", true},
+		{"photos/run", "lists/list.csv", false}, // nothing listed lies there
+		{"lists/run", "lists/list.csv", false},
+		{"run", "lists/list.csv", false},
+		{"run", "bad.csv", false},
+		{"run", "missing", false},
 	} {
-		folder := outpath.Prepare(false, outpath.Target{Kind: outpath.Model, Path: in(c.out), Photos: in(c.photos)})
-		picture := outpath.Target{Kind: outpath.PNG, Path: in(c.out + ".png"), Photos: in(c.photos)}
-		if (folder != nil) != c.folder {
-			t.Errorf("a folder %s beside %s: %v", c.out, c.photos, folder)
+		for kind, path := range map[outpath.Kind]string{outpath.Model: in(c.out), outpath.PNG: in(c.out + ".png")} {
+			target := outpath.Target{Kind: kind, Path: path, Photos: in(c.photos)}
+			if err := outpath.Prepare(false, target); (err != nil) != c.refused || err != nil && fail.KindOf(err) != fail.Usage {
+				t.Errorf("%s beside %s: %v", path, c.photos, err)
+			}
+			if err := outpath.Prepare(true, target); err != nil {
+				t.Errorf("%s with --force: %v", path, err)
+			}
 		}
-		file := outpath.Prepare(false, picture)
-		if (file != nil) != c.file {
-			t.Errorf("a file %s.png beside %s: %v", c.out, c.photos, file)
+	}
+	if err := outpath.Prepare(false, outpath.Target{Kind: outpath.Model, Path: in("photos"), Photos: in("photos")}); err == nil {
+		t.Error("the photos' folder itself is taken")
+	}
+}
+
+// A command that knows no photos sees them by their folders.
+func TestClassesAreSeenWithoutKnowingThem(t *testing.T) {
+	dir := write(t, t.TempDir(),
+		"splits/LICENSE", "splits/train/red/0.jpg", "splits/train/blue/0.JPG", "splits/val/red/1.png", "splits/val/blue/1.png",
+		"classes/red/0.jpg", "classes/red/.DS_Store", "classes/blue/0.jpg",
+		"home/pictures/0.jpg", "home/screenshots/0.png", "home/work/net.onnx", "home/empty/", "home/plots/loss.png",
+		"one/pictures/0.jpg")
+	for out, refused := range map[string]bool{
+		"splits/new": true, "splits/train/new": true, "splits/train/red/new": true, "splits/train/red/deeper/new": true,
+		"classes/new": true, "classes/red/new": true, "classes": true,
+		"new": false, "home/new": false, "home/pictures/new": false, "home/plots/new": false, "one/new": false, "one/pictures/new": false,
+	} {
+		target := outpath.Target{Kind: outpath.Artifacts, Path: filepath.Join(dir, out)}
+		if err := outpath.Prepare(false, target); (err != nil) != refused {
+			t.Errorf("a folder %s: %v", out, err)
 		}
-		if err := outpath.Prepare(true, picture); err != nil {
-			t.Errorf("%s with --force: %v", c.out, err)
+		target = outpath.Target{Kind: outpath.ONNX, Path: filepath.Join(dir, out+".onnx")}
+		if err := outpath.Prepare(false, target); (err != nil) != (refused && out != "classes") {
+			t.Errorf("a file %s.onnx: %v", out, err)
+		}
+		if err := outpath.Prepare(true, target); err != nil {
+			t.Errorf("%s with --force: %v", out, err)
 		}
 	}
 }

@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io/fs"
 	"os"
-	"path/filepath"
 
 	"fx/internal/fail"
 )
@@ -13,7 +12,7 @@ import (
 type Target struct {
 	Kind   Kind
 	Path   string
-	Photos string   // folder of photos that a folder must lie outside of, and a file outside of its classes; "" for none
+	Photos string   // folder or list of photos; "" for one that is not known
 	Inputs []string // files that the command reads and must not replace
 	Nested bool     // the folder lies within another Target: a link in its place would lead out of it
 }
@@ -78,99 +77,4 @@ func stat(path string) (info fs.FileInfo, there bool, err error) {
 		return nil, false, fail.New(fail.Usage, removeIt, "%s is a link to nothing", path)
 	}
 	return nil, false, nil
-}
-
-// inside tells whether path, which need not be there, lies within the folder dir
-// or is dir, whatever links lead to either.
-func inside(path, dir string) bool {
-	target, err := os.Stat(dir)
-	if err != nil || !target.IsDir() {
-		return false
-	}
-	for place := nearest(path); ; place = filepath.Dir(place) {
-		if info, err := os.Stat(place); err == nil && os.SameFile(info, target) {
-			return true
-		}
-		if place == filepath.Dir(place) {
-			return false
-		}
-	}
-}
-
-// nearest is the deepest folder above path, or path itself, that is there, as an
-// absolute path without links.
-func nearest(path string) string {
-	path, err := filepath.Abs(path)
-	if err != nil {
-		return path // only without a working directory
-	}
-	for {
-		if real, err := filepath.EvalSymlinks(path); err == nil {
-			return real
-		}
-		if path == filepath.Dir(path) {
-			return path
-		}
-		path = filepath.Dir(path)
-	}
-}
-
-// How far classes that are links are looked for: splits are few, and a class may
-// hold a million photos.
-const (
-	maxSplits  = 16
-	maxClasses = 4096
-)
-
-// inPhotos tells whether path lies within the folder of photos, or within a
-// class that is a link in it.
-func inPhotos(path, photos string) bool {
-	if photos == "" {
-		return false
-	}
-	if inside(path, photos) {
-		return true
-	}
-	below, err := os.ReadDir(photos)
-	if err != nil {
-		return false
-	}
-	folders := 0
-	for _, e := range below {
-		name := filepath.Join(photos, e.Name())
-		switch {
-		case e.Type()&fs.ModeSymlink != 0:
-			if inside(path, name) {
-				return true
-			}
-		case e.IsDir():
-			folders++
-		}
-	}
-	if folders > maxSplits {
-		return false
-	}
-	for _, e := range below {
-		if !e.IsDir() {
-			continue
-		}
-		split := filepath.Join(photos, e.Name())
-		for _, c := range first(split, maxClasses) {
-			if c.Type()&fs.ModeSymlink != 0 && inside(path, filepath.Join(split, c.Name())) {
-				return true
-			}
-		}
-	}
-	return false
-}
-
-// first returns so many of a folder's entries at most, in no order.
-func first(dir string, n int) []fs.DirEntry {
-	d, err := os.Open(dir)
-	if err != nil {
-		return nil // what can't be read is no place to write either
-	}
-	defer func() { _ = d.Close() }() // only read
-	list, _ := d.ReadDir(n)          // likewise
-	return list
 }

@@ -14,6 +14,7 @@ import (
 
 	"fx/internal/fail"
 	"fx/internal/fetch"
+	"fx/internal/filehash"
 	"fx/internal/lockfile"
 	"fx/internal/progress"
 )
@@ -122,7 +123,7 @@ func folderSHA256(ctx context.Context, dir string) (sum string, bytes int64, err
 	slices.Sort(names)
 	h := sha256.New()
 	for _, name := range names {
-		sum, size, err := fetch.Sum(ctx, filepath.Join(dir, filepath.FromSlash(name)))
+		sum, size, err := filehash.RememberedSum(ctx, filepath.Join(dir, filepath.FromSlash(name)))
 		if err != nil {
 			return "", 0, err
 		}

@@ -13,6 +13,7 @@ import (
 
 	"fx/internal/fail"
 	"fx/internal/fetch"
+	"fx/internal/filehash"
 	"fx/internal/lockfile"
 	"fx/internal/paths"
 	"fx/internal/progress"
@@ -148,7 +149,7 @@ func (s *search) flag(ctx context.Context) (Found, error) {
 	if s.Explicit == "" {
 		return Found{}, errNotHere
 	}
-	sum, _, err := fetch.Sum(ctx, s.Explicit)
+	sum, _, err := filehash.RememberedSum(ctx, s.Explicit)
 	if err != nil && ctx.Err() == nil {
 		err = fail.Wrap(fail.Usage, err, "Name a file of weights: safetensors, or what torch.save wrote.", "--weights")
 	}
@@ -171,7 +172,7 @@ func (s *search) dir(ctx context.Context) (Found, error) {
 	}
 	for _, ending := range []string{".safetensors", ".pth", ".onnx"} {
 		path := filepath.Join(dir, s.Name+ending)
-		sum, size, err := fetch.Sum(ctx, path)
+		sum, size, err := filehash.RememberedSum(ctx, path)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -193,7 +194,7 @@ func (s *search) dir(ctx context.Context) (Found, error) {
 
 // official takes a file that has the official name: it must be the official file.
 func (s *search) official(ctx context.Context, path, origin string) (Found, error) {
-	sum, size, err := fetch.Sum(ctx, path)
+	sum, size, err := filehash.RememberedSum(ctx, path)
 	if err != nil {
 		return Found{}, err
 	}

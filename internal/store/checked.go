@@ -13,6 +13,7 @@ import (
 
 	"fx/internal/checksum"
 	"fx/internal/durable"
+	"fx/internal/userfile"
 )
 
 // checkedFile is the file that names the shards whose content a writer has compared
@@ -60,7 +61,7 @@ func checkedName(shard Shard) string { return checkedFile + shard.suffix() + ".j
 // readChecked returns the shards that the file lists; none where there is no file
 // that can be trusted.
 func readChecked(dir string, shard Shard) map[checkedShard]bool {
-	text, err := durable.ReadFile(filepath.Join(dir, checkedName(shard)))
+	text, err := userfile.ReadJSON(filepath.Join(dir, checkedName(shard)))
 	var all checkedJSON
 	if err != nil || checksum.Verify(checkedFile, text) != nil || json.Unmarshal(text, &all) != nil || all.FormatVersion != FormatVersion {
 		return nil
@@ -160,7 +161,7 @@ func (w *Writer) noteChecks(files []*shardFile, known map[checkedShard]bool) {
 
 // wrote remembers the file of that name as this process left it.
 func (w *Writer) wrote(name string) {
-	f, err := os.Open(filepath.Join(w.dir, name))
+	f, err := durable.OpenToRead(filepath.Join(w.dir, name))
 	if err != nil {
 		return // it will be checked
 	}

@@ -37,13 +37,22 @@ var exporters = map[string]struct {
 	"safetensors": {outpath.Safetensors, exportSafetensors},
 }
 
-// PrepareExport finds out, before any work, whether Export may write to out.
-func PrepareExport(format, out string, options ExportOptions) error {
+// PrepareExport finds out, before any work, whether Export of the store in dir may
+// write to out.
+func PrepareExport(dir, format, out string, options ExportOptions) error {
+	m, err := ReadManifest(dir)
+	if err != nil {
+		return err
+	}
+	return m.prepareExport(format, out, options)
+}
+
+func (m Manifest) prepareExport(format, out string, options ExportOptions) error {
 	exporter, known := exporters[strings.ToLower(format)]
 	if !known {
 		return fail.New(fail.Usage, "Choose one of "+strings.Join(Formats(), ", ")+".", "unknown export format %q", format)
 	}
-	return outpath.Prepare(options.Force, outpath.Target{Kind: exporter.kind, Path: out})
+	return outpath.Prepare(options.Force, outpath.Target{Kind: exporter.kind, Path: out, Photos: m.Made.Data})
 }
 
 // Formats returns the names that Export takes.
@@ -65,7 +74,7 @@ func Formats() []string {
 //     (int32) and rows.json (classes, and path, split and sha256 of every row)
 //   - safetensors: a file with features, labels and views, and the names as JSON in its metadata
 func (s *Store) Export(ctx context.Context, format, out string, options ExportOptions) ([]string, error) {
-	if err := PrepareExport(format, out, options); err != nil {
+	if err := s.Manifest.prepareExport(format, out, options); err != nil {
 		return nil, err
 	}
 	if options.Progress == nil {

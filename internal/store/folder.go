@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"fx/internal/durable"
 	"fx/internal/fail"
 )
 
@@ -60,6 +61,9 @@ func (e *damagedError) report() error {
 func openShardFile(dir, name string, l layout) (*shardFile, error) {
 	path := filepath.Join(dir, name)
 	data, stat, err := mapFile(path)
+	if errors.Is(err, durable.ErrNotRegular) {
+		return nil, &damagedError{path: path, err: err}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +102,7 @@ func (f *shardFile) parse(l layout) error {
 
 // mapFile maps a file for reading. An empty file gives no bytes.
 func mapFile(path string) ([]byte, fileStat, error) {
-	f, err := os.Open(path)
+	f, err := durable.OpenToRead(path)
 	if err != nil {
 		return nil, fileStat{}, err
 	}

@@ -11,6 +11,7 @@ import (
 
 	"fx/internal/checksum"
 	"fx/internal/durable"
+	"fx/internal/userfile"
 )
 
 // index lists the shards as the last run left them when it finished. It is
@@ -43,7 +44,7 @@ func (x index) names() map[string]bool {
 // readIndex returns the zero index where there is none: the store is then taken as
 // unfinished. damage says why one that is there can't be trusted.
 func readIndex(dir string) (x index, damage error) {
-	text, err := durable.ReadFile(filepath.Join(dir, indexFile))
+	text, err := userfile.ReadJSON(filepath.Join(dir, indexFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return index{}, nil
 	}

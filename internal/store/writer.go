@@ -156,7 +156,7 @@ func (w *Writer) putManifest(m Manifest) error {
 		return err
 	}
 	path := filepath.Join(w.dir, manifestFile)
-	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, text) {
+	if old, err := durable.ReadFile(path); err == nil && bytes.Equal(old, text) {
 		return nil
 	}
 	w.stored = m

@@ -71,7 +71,7 @@ func Write(dir string, l Log) error {
 	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
 		return durable.WriteBytes(path, content) // in the place of a link or a pipe
 	}
-	had, err := os.ReadFile(path)
+	had, err := durable.ReadFile(path)
 	switch {
 	case err == nil && len(had) > 0 && bytes.HasPrefix(content, had):
 		return appendFile(path, content[len(had):])

@@ -1,6 +1,7 @@
 package userfile
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -47,17 +48,18 @@ func ReadText(ctx context.Context, path string, limit int64) ([]byte, error) {
 }
 
 func readBounded(f io.Reader, path string, size, limit int64) ([]byte, error) {
-	text, err := []byte(nil), error(nil)
+	var text bytes.Buffer
 	if size <= limit {
-		text, err = io.ReadAll(io.LimitReader(f, limit+1)) // files of /proc say 0 bytes, and a file may grow
+		text.Grow(int(size) + bytes.MinRead)                // so that a large file is never copied
+		_, err := text.ReadFrom(io.LimitReader(f, limit+1)) // files of /proc say 0 bytes, and a file may grow
+		if err != nil {
+			return nil, err
+		}
 	}
-	if err != nil {
-		return nil, err
-	}
-	if size > limit || int64(len(text)) > limit {
+	if size > limit || int64(text.Len()) > limit {
 		return nil, &os.PathError{Op: "read", Path: path, Err: fmt.Errorf("%w: more than %d bytes", ErrTooLarge, limit)}
 	}
-	return text, nil
+	return text.Bytes(), nil
 }
 
 // Abandon returns what f returns, or ctx's error as soon as ctx ends. f then

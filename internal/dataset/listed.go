@@ -1,0 +1,52 @@
+package dataset
+
+import (
+	"bytes"
+	"encoding/csv"
+	"errors"
+	"io"
+	"path/filepath"
+	"strings"
+
+	"fx/internal/fail"
+	"fx/internal/userfile"
+)
+
+// ListedFolders returns the folders of the photos that a list names, each once,
+// without a look at the photos. With an error it returns those before it.
+func ListedFolders(file string) ([]string, error) {
+	content, err := userfile.Read(file, maxList)
+	if err != nil {
+		return nil, fail.Wrap(fail.Usage, err, listHint, "cannot read the list %s", file)
+	}
+	r := csv.NewReader(bytes.NewReader(withLineFeeds(bytes.TrimPrefix(content, []byte("\ufeff")))))
+	r.ReuseRecord = true
+	columns, err := header(r, file)
+	if err != nil {
+		return nil, err
+	}
+	l := &list{file: file, folder: filepath.Dir(file)}
+	var folders []string
+	seen := map[string]bool{}
+	for {
+		record, err := r.Read()
+		if errors.Is(err, io.EOF) {
+			return folders, nil
+		}
+		if err != nil {
+			return folders, fail.Wrap(fail.Usage, err, listHint, "%s", file)
+		}
+		folder := filepath.Dir(l.open(strings.TrimSpace(record[columns.path])))
+		if !seen[folder] {
+			seen[folder] = true
+			folders = append(folders, folder)
+		}
+	}
+}
+
+// IsPhoto tells whether a file of that name is taken for a photo by default.
+func IsPhoto(name string) bool {
+	return defaultExtensions[strings.ToLower(filepath.Ext(name))]
+}
+
+var defaultExtensions = extensionSet(nil)
