@@ -66,7 +66,11 @@ func (f *File) check(t Target) error {
 }
 
 func (f *File) allow(t Target) error {
-	if t.Photos != "" && !inside(t.Photos, filepath.Dir(t.Path)) && inPhotos(filepath.Dir(t.Path), t.Photos) {
+	within, err := inPhotos(filepath.Dir(t.Path), t.Photos)
+	if err != nil {
+		return err
+	}
+	if within && !inside(t.Photos, filepath.Dir(t.Path)) {
 		return fail.New(fail.Usage, beside, "--out %s lies inside the photos' folder %s, where it would be taken for a photo",
 			t.Path, t.Photos)
 	}
@@ -84,7 +88,12 @@ func (f *File) allow(t Target) error {
 	}
 	dir, name := filepath.Split(filepath.Clean(t.Path))
 	for _, folder := range folders {
-		if matches(folder.parts, name) && folder.In(filepath.Clean(dir)) {
+		if !matches(folder.parts, name) {
+			continue
+		}
+		if is, err := folder.In(filepath.Clean(dir)); err != nil {
+			return err
+		} else if is {
 			return fail.New(fail.Usage, otherFile, "%s is a part of %s", t.Path, folder.what)
 		}
 	}

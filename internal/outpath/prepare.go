@@ -123,17 +123,20 @@ const (
 )
 
 // inPhotos tells whether path lies within the folder of photos, or within a
-// class that is a link in it.
-func inPhotos(path, photos string) bool {
+// class that is a link in it. The error is the system's.
+func inPhotos(path, photos string) (bool, error) {
 	if photos == "" {
-		return false
+		return false, nil
 	}
 	if inside(path, photos) {
-		return true
+		return true, nil
 	}
 	below, err := os.ReadDir(photos)
+	if fail.BySystem(err) {
+		return false, fail.Wrap(fail.KindOf(err), err, "", "look whether --out lies among the photos")
+	}
 	if err != nil {
-		return false
+		return false, nil // whoever reads the photos says so
 	}
 	folders := 0
 	for _, e := range below {
@@ -141,36 +144,39 @@ func inPhotos(path, photos string) bool {
 		switch {
 		case e.Type()&fs.ModeSymlink != 0:
 			if inside(path, name) {
-				return true
+				return true, nil
 			}
 		case e.IsDir():
 			folders++
 		}
 	}
 	if folders > maxSplits {
-		return false
+		return false, nil
 	}
 	for _, e := range below {
 		if !e.IsDir() {
 			continue
 		}
 		split := filepath.Join(photos, e.Name())
-		for _, c := range first(split, maxClasses) {
+		classes, err := first(split, maxClasses)
+		if fail.BySystem(err) {
+			return false, fail.Wrap(fail.KindOf(err), err, "", "look whether --out lies among the photos")
+		}
+		for _, c := range classes { // what can't be read is no place to write either
 			if c.Type()&fs.ModeSymlink != 0 && inside(path, filepath.Join(split, c.Name())) {
-				return true
+				return true, nil
 			}
 		}
 	}
-	return false
+	return false, nil
 }
 
 // first returns so many of a folder's entries at most, in no order.
-func first(dir string, n int) []fs.DirEntry {
+func first(dir string, n int) ([]fs.DirEntry, error) {
 	d, err := os.Open(dir)
 	if err != nil {
-		return nil // what can't be read is no place to write either
+		return nil, err
 	}
 	defer func() { _ = d.Close() }() // only read
-	list, _ := d.ReadDir(n)          // likewise
-	return list
+	return d.ReadDir(n)
 }
