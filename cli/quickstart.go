@@ -46,7 +46,7 @@ func quickstartCommand(out *output) *urfave.Command {
 			if err != nil {
 				return err
 			}
-			if !s.Unchanged || !newer(s.Files.Report, s.Files.JSON) {
+			if !s.Unchanged || !newer(s.Files.Report, s.Files.Classifier) {
 				if _, err := report.Write(c.Context, report.Options{
 					Runs: []string{s.Files.Model}, Out: s.Files.Report, Force: c.Bool("force"), Title: "A classifier for " + s.ClassNames(), Embedder: embedder, Decoder: c.String("decoder"), FxVersion: version(),
 				}, watch); err != nil {
