@@ -13,7 +13,7 @@ import (
 )
 
 // openFirst opens the network that o names, else the first of candidates whose
-// weights can be had. It returns o completed, so that nothing is looked for
+// weights can be had; where the system fails to read some, it takes no others. It returns o completed, so that nothing is looked for
 // twice, and what the user should know of the choice.
 func openFirst(ctx context.Context, o extract.NetworkOptions, candidates []string, watch progress.Reporter) (extract.NetworkOptions, *extract.Network, []string, error) {
 	const hint = "Name weights that you have with --backbone and --weights; --weights seed:0 makes random ones."
@@ -38,8 +38,8 @@ func openFirst(ctx context.Context, o extract.NetworkOptions, candidates []strin
 			}
 			return o, network, append(notes, network.Notes...), nil
 		}
-		if i == len(candidates)-1 || ctx.Err() != nil || errors.Is(err, lockfile.ErrHeld) {
-			if fail.KindOf(err) == fail.Usage { // a slip of the keyboard: its own hint is the better one
+		if i == len(candidates)-1 || fail.BySystem(err) || ctx.Err() != nil || errors.Is(err, lockfile.ErrHeld) {
+			if fail.KindOf(err) == fail.Usage || fail.BySystem(err) { // other weights don't help
 				return o, nil, notes, err
 			}
 			return o, nil, notes, fail.Wrap(fail.KindOf(err), err, hint, "the network")

@@ -98,7 +98,11 @@ type quickstart struct {
 func (q *quickstart) extract(ctx context.Context) error {
 	o, s := q.options, &q.summary
 	candidates := quickstartBackbones
-	if earlier, err := store.ReadManifest(s.Files.Features); err == nil && o.Embedder.Network.Backbone == "" {
+	earlier, err := store.ReadManifest(s.Files.Features)
+	if fail.BySystem(err) {
+		return err
+	}
+	if err == nil && o.Embedder.Network.Backbone == "" {
 		// Go on with the network that the features are of, whatever can be had now.
 		candidates = []string{earlier.Backbone}
 		if earlier.Made.BackboneFile != "" {

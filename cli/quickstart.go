@@ -46,7 +46,7 @@ func quickstartCommand(out *output) *urfave.Command {
 			if err != nil {
 				return err
 			}
-			if _, err := os.Stat(s.Files.Report); !s.Unchanged || err != nil {
+			if !s.Unchanged || !newer(s.Files.Report, s.Files.Classifier) {
 				if _, err := report.Write(c.Context, report.Options{
 					Runs: []string{s.Files.Model}, Out: s.Files.Report, Force: c.Bool("force"), Title: "A classifier for " + s.ClassNames(), Embedder: embedder, Decoder: c.String("decoder"), FxVersion: version(),
 				}, watch); err != nil {
@@ -61,4 +61,12 @@ func quickstartCommand(out *output) *urfave.Command {
 			})
 		},
 	}
+}
+
+// newer tells whether the file made was written after the file of: a run that ended between the
+// two leaves an earlier run's report.
+func newer(made, of string) bool {
+	m, errMade := os.Stat(made)
+	o, errOf := os.Stat(of)
+	return errMade == nil && errOf == nil && !m.ModTime().Before(o.ModTime())
 }

@@ -41,16 +41,24 @@ func (m *matrix) remember(earlier experimentdir.Experiment) error {
 // look finds out how far each run is, and returns the indexes of those to do
 // among the selected ones, and how many are selected. It tells of MODELs that are
 // damaged, which are made again.
-func (m *matrix) look(report progress.Reporter) (todo []int, selected int) {
+func (m *matrix) look(report progress.Reporter) (todo []int, selected int, err error) {
 	for i := range m.record.Runs {
 		run := &m.record.Runs[i]
 		if run.Dir == "" { // not selected, and never was
 			continue
 		}
-		switch model, _, err := modeldir.Load(m.dir(i)); {
-		case err == nil && (run.Mode == modeldir.FeatureExtraction || finetune.Finished(m.dir(i))):
+		model, _, err := modeldir.Load(m.dir(i))
+		if fail.BySystem(err) {
+			return nil, 0, fail.Wrap(fail.KindOf(err), err, "", "run %s", run.Name)
+		}
+		begun, finished, statusErr := finetune.Status(m.dir(i))
+		if statusErr != nil {
+			return nil, 0, fail.Wrap(fail.KindOf(statusErr), statusErr, "", "run %s", run.Name)
+		}
+		switch {
+		case err == nil && (run.Mode == modeldir.FeatureExtraction || finished):
 			m.finish(i, model)
-		case finetune.Begun(m.dir(i)):
+		case begun:
 			run.Status = experimentdir.Started
 		case fail.KindOf(err) == fail.Model && run.Mode == modeldir.FeatureExtraction:
 			report.Note(fmt.Sprintf("%s is trained again: %v", run.Name, err))
@@ -62,7 +70,7 @@ func (m *matrix) look(report progress.Reporter) (todo []int, selected int) {
 			}
 		}
 	}
-	return todo, selected
+	return todo, selected, nil
 }
 
 // finish notes the result of a run from its MODEL.

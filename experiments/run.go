@@ -24,8 +24,8 @@ const lockName = "experiment.lock"
 
 // Run does the runs of an experiment that are not done yet, and keeps
 // experiment.json and results.csv up to date. It can be killed at any moment: the
-// same call goes on from there. A run that fails does not stop the others; the
-// error then tells of all that failed. Errors besides: fail.Usage for files,
+// same call goes on from there. A run that fails does not stop the others, unless
+// the system failed or the disk is full; the error then tells of all that failed. Errors besides: fail.Usage for files,
 // photos and weights that can't serve, fail.Locked where another process runs it.
 func Run(ctx context.Context, file *File, o Options, report progress.Reporter) (experimentdir.Experiment, error) {
 	if o.Out == "" {
@@ -56,7 +56,10 @@ func Run(ctx context.Context, file *File, o Options, report progress.Reporter) (
 	if err := m.tidy(); err != nil {
 		return m.record, fail.Wrap(fail.KindOf(err), err, "", "experiment %s", out)
 	}
-	todo, selected := m.look(report)
+	todo, selected, err := m.look(report)
+	if err != nil {
+		return m.record, err
+	}
 	if err := m.save(); err != nil {
 		return m.record, err
 	}
@@ -115,7 +118,7 @@ func (m *matrix) runAll(ctx context.Context, todo []int, w *watch) error {
 		if ctx.Err() != nil {
 			return errors.Join(fail.Wrap(fail.Interrupted, err, "What was finished is kept; the same command goes on from there.", ""), m.save())
 		}
-		if fail.KindOf(err) == fail.DiskFull {
+		if fail.BySystem(err) { // the run is not to blame, and the others would meet it too
 			return errors.Join(err, m.save())
 		}
 		run.Status, run.Error = experimentdir.Failed, err.Error()
@@ -195,12 +198,16 @@ func (m *matrix) train(ctx context.Context, i int, report progress.Reporter) err
 	if err := outpath.Prepare(o.Force, outpath.Target{Kind: outpath.Run, Path: m.dir(i), Nested: true}); err != nil {
 		return err
 	}
+	begun, finished, err := finetune.Status(m.dir(i))
+	if err != nil {
+		return err
+	}
 	training := p.settings.training(run.Mode, run.Seed)
-	training.Network, training.Data, training.Out, training.Resume = p.network, m.record.Data.Dir, m.dir(i), finetune.Begun(m.dir(i)) || finetune.Finished(m.dir(i))
+	training.Network, training.Data, training.Out, training.Resume = p.network, m.record.Data.Dir, m.dir(i), begun || finished
 	training.Device, training.Workers, training.Library, training.Decoder = o.Device, o.Workers, o.Library, o.Decoder
 	training.DecodeMemory = o.DecodeMemory
 	training.Terse, training.Force, training.FxVersion = true, o.Force, o.FxVersion
-	_, err := finetune.Run(ctx, training, report)
+	_, err = finetune.Run(ctx, training, report)
 	if err != nil && training.Resume && fail.KindOf(err) == fail.Usage {
 		err = fail.Wrap(fail.Usage, err, fmt.Sprintf("Remove %s to begin this run anew.", m.dir(i)), "")
 	}

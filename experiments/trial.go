@@ -11,6 +11,7 @@ import (
 	"fx/finetune"
 	"fx/internal/dataset"
 	"fx/internal/experimentdir"
+	"fx/internal/fail"
 	"fx/internal/modeldir"
 	"fx/internal/photoio"
 	"fx/internal/progress"
@@ -50,7 +51,10 @@ func Foresee(ctx context.Context, file *File, o Options, report progress.Reporte
 	if err != nil {
 		return Plan{}, err
 	}
-	todo, _ := m.look(report)
+	todo, _, err := m.look(report)
+	if err != nil {
+		return Plan{}, err
+	}
 	estimates, err := m.estimate(ctx, todo, report)
 	if err != nil {
 		return Plan{}, err
@@ -101,6 +105,8 @@ func (m *matrix) estimate(ctx context.Context, todo []int, report progress.Repor
 			var err error
 			if r, err = m.try(ctx, i, training, slices.Concat(train, val)); ctx.Err() != nil {
 				return nil, ctx.Err()
+			} else if fail.BySystem(err) {
+				return nil, err
 			} else if err != nil { // the run itself will tell, and the others need not wait for it
 				report.Note(fmt.Sprintf("how long %s takes is not known: %v", run.Name, err))
 				r = rates{}

@@ -9,8 +9,8 @@ import (
 
 	"fx/extract"
 	"fx/internal/fail"
-	"fx/internal/lockfile"
 	"fx/internal/progress"
+	"fx/internal/source"
 )
 
 // weightsFound is what a pretrained network starts from.
@@ -23,20 +23,21 @@ type weightsFound struct {
 	lookedFor bool // as of extract.NetworkOptions
 }
 
-// findWeights finds a backbone's weights, or those that take their place.
+// findWeights finds a backbone's weights. Others take their place only where there are none
+// anywhere: a damaged file, one that can't be read and a full disk are errors.
 func (m *matrix) findWeights(ctx context.Context, backbone Network, o extract.NetworkOptions, report progress.Reporter) (weightsFound, error) {
 	o.Weights, o.Lock = backbone.Weights, m.lock()
 	if o.Weights != "" && !strings.HasPrefix(o.Weights, seedPrefix) {
 		o.Weights = m.file.relative(o.Weights)
 	}
 	opened, err := extract.OpenNetwork(ctx, o, report)
-	if err != nil && o.Weights == "" && !isFile(backbone.Name) && m.file.WeightsIfMissing != "" && ctx.Err() == nil && !errors.Is(err, lockfile.ErrHeld) {
+	if errors.Is(err, source.ErrNowhere) && m.file.WeightsIfMissing != "" && ctx.Err() == nil {
 		report.Note(fmt.Sprintf("the weights of %s can't be had: its runs take random ones, %s", backbone.Name, m.file.WeightsIfMissing))
 		m.missing = append(m.missing, backbone.Name)
 		o.Weights = m.file.WeightsIfMissing
 		opened, err = extract.OpenNetwork(ctx, o, report)
 	}
-	if err != nil && fail.KindOf(err) == fail.Model && m.foresees && o.Weights == "" && !isFile(backbone.Name) && ctx.Err() == nil {
+	if errors.Is(err, source.ErrNowhere) && m.foresees && ctx.Err() == nil {
 		m.note(fmt.Sprintf("the weights of %s can't be had here: a run needs FX_WEIGHTS_DIR, or --weights-if-missing seed:0", backbone.Name))
 		o.Weights = seedPrefix + "0" // takes as long
 		if opened, err = extract.OpenNetwork(ctx, o, report); err == nil {
@@ -45,7 +46,7 @@ func (m *matrix) findWeights(ctx context.Context, backbone Network, o extract.Ne
 	}
 	if err != nil {
 		hint := ""
-		if !errors.Is(err, lockfile.ErrHeld) && fail.KindOf(err) == fail.Model && o.Weights == "" && !isFile(backbone.Name) {
+		if errors.Is(err, source.ErrNowhere) {
 			hint = fmt.Sprintf("Put them into FX_WEIGHTS_DIR, name a file in the experiment ({name: %s, weights: FILE}), or give --weights-if-missing seed:0 for random ones.", backbone.Name)
 		}
 		return weightsFound{}, fail.Wrap(fail.KindOf(err), err, hint, "the backbone %s", backbone.Name)

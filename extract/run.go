@@ -62,7 +62,7 @@ func Run(ctx context.Context, o Options, report progress.Reporter) (Summary, err
 		return Summary{}, fail.New(fail.Usage, "Name one with --train-split: "+strings.Join(photos.Splits, ", ")+".", "%s has no split %q for --views to augment", o.Data, o.TrainSplit)
 	}
 	lock := o.Embedder.Network.Lock.In(o.Store)
-	if _, err := store.ReadManifest(o.Store); err == nil { // in a folder that is no store yet, lock.json is somebody else's
+	if _, err := store.ReadManifest(o.Store); !errors.Is(err, fs.ErrNotExist) { // in a folder that is no store yet, lock.json is somebody else's
 		o.Embedder.Network.Lock = lock
 	}
 	e, err := NewEmbedder(ctx, o.Embedder, report)

@@ -26,8 +26,11 @@ func diverged(t *testing.T, o Options, says string) {
 	if _, err := artifacts.ReadCheckpoint(filepath.Join(o.Out, checkpointDir, lastName)); err != nil {
 		t.Error(err)
 	}
-	if _, err := os.Stat(filepath.Join(o.Out, "model.json")); err == nil || Finished(o.Out) {
+	if _, err := os.Stat(filepath.Join(o.Out, "model.json")); err == nil {
 		t.Error("it left a model")
+	}
+	if _, finished, err := Status(o.Out); finished || err != nil {
+		t.Errorf("the run is finished: %v, %v", finished, err)
 	}
 }
 

@@ -47,8 +47,8 @@ func FuzzRecord(f *testing.F) {
 			t.Errorf("settings that differ from themselves: %q", differ)
 		}
 		rec.Settings.flags()
-		if Finished(dir) == Begun(dir) {
-			t.Error("the run is both finished and begun, or neither")
+		if begun, finished, err := Status(dir); begun == finished || err != nil {
+			t.Errorf("the run is both finished and begun, or neither: %v", err)
 		}
 	})
 }

@@ -218,16 +218,15 @@ func readRecord(dir string) (rec record, found bool, err error) {
 	return rec, true, nil
 }
 
-// Finished tells whether dir holds a RUN that came to its end.
-func Finished(dir string) bool {
+// Status tells whether dir holds a RUN to go on with, or one that came to its end. A record that
+// is damaged is of neither. The error is the system's, which failed to read the record.
+func Status(dir string) (begun, finished bool, err error) {
 	rec, found, err := readRecord(dir)
-	return err == nil && found && rec.Result != nil
-}
-
-// Begun tells whether dir holds a RUN to go on with.
-func Begun(dir string) bool {
-	rec, found, err := readRecord(dir)
-	return err == nil && found && rec.Result == nil
+	if fail.BySystem(err) {
+		return false, false, err
+	}
+	usable := err == nil && found
+	return usable && rec.Result == nil, usable && rec.Result != nil, nil
 }
 
 // earlier reads the record of the run to go on with. found is false where there

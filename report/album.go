@@ -38,6 +38,8 @@ type photo struct {
 	data   string
 	sha256 store.SHA256
 	shown  bool // gets a thumbnail
+
+	tooLarge bool // to be decoded within the memory that is allowed, so that it has none
 }
 
 func newAlbum() *album {
@@ -85,15 +87,15 @@ func (a *album) choose(runs []*run, limit int) (left int) {
 	return len(a.photos) - count
 }
 
-// draw makes the thumbnails of the chosen photos. It returns how many can't be
-// made, since the photo is gone, changed or damaged. The error is not about a photo.
-func (a *album) draw(ctx context.Context, reader *photoio.Reader, watch progress.Reporter) (missing int, err error) {
+// draw makes the thumbnails of the chosen photos. Those that can't be made, since the photo is
+// gone, changed, damaged or too large, stay nil. The error is not about a photo.
+func (a *album) draw(ctx context.Context, reader *photoio.Reader, watch progress.Reporter) error {
 	var wanted []int
 	for i, p := range a.photos {
 		if p.shown {
 			wanted = append(wanted, i)
 			if err := a.scan(ctx, p.data); err != nil {
-				return 0, err
+				return err
 			}
 		}
 	}
@@ -104,23 +106,18 @@ func (a *album) draw(ctx context.Context, reader *photoio.Reader, watch progress
 	for _, i := range wanted {
 		group.Go(func() (err error) {
 			p := &a.photos[i]
-			p.JPEG, err = thumbnail(groupCtx, reader, a.roots[p.data][p.Name], p.sha256) // nil is counted below
+			p.JPEG, err = thumbnail(groupCtx, reader, a.roots[p.data][p.Name], p.sha256)
 			task.Add(1)
+			if p.tooLarge = err != nil && fail.KindOf(err) == fail.Rejected; p.tooLarge {
+				return nil
+			}
 			return err
 		})
 		if groupCtx.Err() != nil {
 			break
 		}
 	}
-	if err := cmp.Or(group.Wait(), ctx.Err()); err != nil {
-		return 0, err
-	}
-	for _, i := range wanted {
-		if a.photos[i].JPEG == nil {
-			missing++
-		}
-	}
-	return missing, nil
+	return cmp.Or(group.Wait(), ctx.Err())
 }
 
 // scan finds the photos of data, once. A folder that is gone holds none.
@@ -140,8 +137,11 @@ func (a *album) scan(ctx context.Context, data string) error {
 		}
 	}
 	found, err := dataset.Scan(ctx, data, dataset.Options{Extensions: extensions, ByName: true})
+	if fail.BySystem(err) {
+		return fail.Wrap(fail.KindOf(err), err, "", "the photos of the report")
+	}
 	if err != nil {
-		return ctx.Err()
+		return nil
 	}
 	for _, item := range found.Items {
 		paths[item.Rel] = item.Path
@@ -150,11 +150,11 @@ func (a *album) scan(ctx context.Context, data string) error {
 }
 
 // thumbnail returns the photo at path as a small square JPEG, or nil where it
-// is not the one of the hash or can't be used. The error is not about the photo.
+// is not the one of the hash or can't be used. Errors: those of photoio.Reader.Read but Unusable.
 func thumbnail(ctx context.Context, reader *photoio.Reader, path string, hash store.SHA256) ([]byte, error) {
 	photo, err := reader.Read(ctx, path)
 	var bad *photoio.Unusable
-	if errors.As(err, &bad) || err != nil && fail.KindOf(err) == fail.Rejected { // too large to decode here
+	if errors.As(err, &bad) {
 		return nil, nil
 	} else if err != nil {
 		return nil, err
@@ -190,13 +190,26 @@ func (a *album) shown() []pictures.Photo {
 }
 
 // notes say what of the photos is not in the page.
-func (a *album) notes(left, missing int) []string {
+func (a *album) notes(left int) []string {
 	var notes []string
+	missing, large := 0, 0
+	for _, p := range a.photos {
+		switch {
+		case !p.shown || p.JPEG != nil:
+		case p.tooLarge:
+			large++
+		default:
+			missing++
+		}
+	}
 	if left > 0 {
 		notes = append(notes, fmt.Sprintf("%d of the %d photos shown have thumbnails: the mistakes listed, and an even sample of the others", len(a.photos)-left, len(a.photos)))
 	}
 	if missing > 0 {
 		notes = append(notes, fmt.Sprintf("%d photos have no thumbnail: they are gone or have changed since the runs saw them (--data names their folder)", missing))
+	}
+	if large > 0 {
+		notes = append(notes, fmt.Sprintf("%d photos have no thumbnail: they take more memory to be decoded than is allowed (--decode-memory)", large))
 	}
 	return notes
 }

@@ -78,13 +78,17 @@ func finished(dir string) error {
 	} else if !info.IsDir() {
 		return fail.New(fail.Usage, "Name the folder that it lies in.", "run %s is a file", dir)
 	}
+	var failed error
 	has := func(name string) bool {
 		_, err := os.Stat(filepath.Join(dir, name))
-		return err == nil
+		if fail.BySystem(err) {
+			failed = fail.Wrap(fail.KindOf(err), err, "", "run %s", dir)
+		}
+		return err == nil || failed != nil
 	}
 	switch {
 	case has("model.json"):
-		return nil
+		return failed
 	case has("run.json"):
 		return fail.New(fail.Usage, "Finish it with `fx finetune --resume`.", "the run %s is not finished: it has no model.json", dir)
 	case has("manifest.json"):

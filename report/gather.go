@@ -45,7 +45,7 @@ func Gather(ctx context.Context, o Options, watch progress.Reporter) (pictures.P
 	task.End()
 	left := album.choose(runs, maxPhotos)
 	reader := photoio.NewReader(decoder, photoio.Options{Memory: o.Embedder.DecodeMemory, Hash: true})
-	missing, err := album.draw(ctx, reader, watch)
+	err = album.draw(ctx, reader, watch)
 	if err != nil {
 		return pictures.Page{}, err
 	}
@@ -58,7 +58,7 @@ func Gather(ctx context.Context, o Options, watch progress.Reporter) (pictures.P
 			p.Notes = append(p.Notes, r.name+" is shown without its photos: "+r.shown.Missing)
 		}
 	}
-	p.Notes = append(p.Notes, album.notes(left, missing)...)
+	p.Notes = append(p.Notes, album.notes(left)...)
 	p.Shared, p.Differ = compare(runs)
 	if len(runs) > 1 {
 		p.Differ = inTables(p.Differ)

@@ -61,7 +61,10 @@ func (r *run) features(ctx context.Context, o Options, watch progress.Reporter) 
 			return dir, err
 		}
 	}
-	data := r.data(o)
+	data, err := r.data(o)
+	if err != nil {
+		return "", err
+	}
 	if err := outpath.Prepare(o.Force, outpath.Target{Kind: outpath.Store, Path: own, Nested: true}); err != nil {
 		return "", err // not what an earlier report left
 	}
@@ -69,7 +72,9 @@ func (r *run) features(ctx context.Context, o Options, watch progress.Reporter) 
 	if fail.BySystem(fits) {
 		return "", fits
 	}
-	if _, err := os.Stat(own); err == nil && fits != nil {
+	if _, err := os.Stat(own); fail.BySystem(err) {
+		return "", err
+	} else if err == nil && fits != nil {
 		if err := os.RemoveAll(own); err != nil { // of an earlier training into this folder
 			return "", fail.Wrap(fail.KindOf(err), err, "", "remove %s", own)
 		}
@@ -79,27 +84,39 @@ func (r *run) features(ctx context.Context, o Options, watch progress.Reporter) 
 	if data == "" {
 		return "", errors.New("neither its features nor its photos are to be found (--data names the photos)")
 	}
-	if _, err := os.Stat(data); err != nil {
+	if _, err := os.Stat(data); fail.BySystem(err) {
+		return "", fail.Wrap(fail.KindOf(err), err, "", "its photos")
+	} else if err != nil {
 		if fits == nil {
 			return own, nil
 		}
 		return "", fmt.Errorf("its photos are no longer at %s (--data names them)", data)
 	}
-	err := classify.ExtractFor(ctx, classify.Options{Model: r.dir, Embedder: o.Embedder, Decoder: o.Decoder}, data, own, o.FxVersion, watch)
+	err = classify.ExtractFor(ctx, classify.Options{Model: r.dir, Embedder: o.Embedder, Decoder: o.Decoder}, data, own, o.FxVersion, watch)
 	return own, err
 }
 
-// data is the folder or list of the run's photos, or "".
-func (r *run) data(o Options) string {
+// data is the folder or list of the run's photos, which the stores name too, or "". The error
+// is the system's: a store that is gone or damaged names nothing.
+func (r *run) data(o Options, stores ...string) (string, error) {
 	for _, data := range []string{o.Data, r.found.data, r.origin.Data, r.model.Data} {
 		if data != "" {
-			return data
+			return data, nil
 		}
 	}
-	if m, err := store.ReadManifest(r.model.Features); err == nil {
-		return m.Made.Data
+	for _, dir := range append([]string{r.model.Features}, stores...) {
+		if dir == "" {
+			continue
+		}
+		m, err := store.ReadManifest(dir)
+		if fail.BySystem(err) {
+			return "", err
+		}
+		if err == nil && m.Made.Data != "" {
+			return m.Made.Data, nil
+		}
 	}
-	return ""
+	return "", nil
 }
 
 func (r *run) judgeBy(ctx context.Context, features string, o Options, album *album) error {
@@ -107,11 +124,9 @@ func (r *run) judgeBy(ctx context.Context, features string, o Options, album *al
 	if err != nil {
 		return err
 	}
-	data := r.data(o)
-	if data == "" {
-		if m, err := store.ReadManifest(features); err == nil {
-			data = m.Made.Data
-		}
+	data, err := r.data(o, features)
+	if err != nil {
+		return err
 	}
 	j := &pictures.Judged{
 		Split: judged.Split, Photos: judged.Photos, Accuracy: judged.Accuracy, Loss: judged.Loss, Confusion: judged.Confusion,

@@ -132,8 +132,12 @@ func (o Options) file() (string, error) {
 	if ext := strings.ToLower(filepath.Ext(out)); ext != ".html" && ext != ".htm" {
 		return "", fail.New(fail.Usage, "Name a file such as report.html; the pictures go beside it.", "--out %s is no .html file", out)
 	}
+	photos, err := o.photos()
+	if err != nil {
+		return "", err
+	}
 	var targets []outpath.Target
-	for _, folder := range o.photos() {
+	for _, folder := range photos {
 		targets = append(targets, outpath.Target{Kind: outpath.HTML, Path: out, Photos: folder})
 		for _, picture := range drawings {
 			targets = append(targets, outpath.Target{Kind: outpath.PNG, Path: picture.beside(out), Photos: folder})
@@ -151,21 +155,28 @@ func (o Options) file() (string, error) {
 }
 
 // photos are the folders and lists of the runs' photos, each once. There is at
-// least one, "" where none is known. Gather tells of runs that can't be read.
-func (o Options) photos() []string {
+// least one, "" where none is known. Gather tells of runs that can't be read; the
+// error is the system's.
+func (o Options) photos() ([]string, error) {
 	photos := []string{o.Data}
 	f, _ := find(o.Runs)
 	for _, found := range f.runs {
-		if r, err := open(found); err == nil {
-			photos = append(photos, r.data(Options{}))
+		r, err := open(found)
+		data := ""
+		if err == nil {
+			data, err = r.data(Options{})
 		}
+		if fail.BySystem(err) {
+			return nil, err
+		}
+		photos = append(photos, data)
 	}
 	slices.Sort(photos)
 	photos = slices.Compact(photos)
 	if len(photos) > 1 && photos[0] == "" {
 		photos = photos[1:]
 	}
-	return photos
+	return photos, nil
 }
 
 func table(p pictures.Page) []Row {

@@ -16,12 +16,15 @@ import (
 const tinyNetwork = "../../finetune/artifacts/testdata/tiny.onnx"
 
 // A scenario is a command of fx and what is there before it runs. Commands run
-// in a folder of their own, which holds photos/ and tiny.onnx.
+// in a folder of their own, which holds photos/, tiny.onnx and little.yaml.
 type scenario struct {
 	name    string
 	before  []string // commands, their arguments separated by blanks
 	command string
 	again   string // finishes what command left unfinished; "": command itself
+
+	weights  bool // FX_WEIGHTS_DIR is the folder weights
+	readOnly bool // it writes no file
 }
 
 var scenarios = []scenario{
@@ -81,7 +84,43 @@ var scenarios = []scenario{
 		},
 		command: "report a b --out page.html",
 	},
+	{
+		name:    "experiment run",
+		before:  []string{"backbones save squeezenet1_1 --weights seed:0 --out weights/squeezenet1_1.safetensors"},
+		command: "experiment run little.yaml --out matrix --weights-if-missing seed:1 --no-report --workers 1 --device cpu",
+		weights: true,
+	},
+	{
+		name: "eval",
+		before: []string{
+			"extract --backbone tiny.onnx --data photos --out store --workers 1 --device cpu",
+			"fit-head --features store --out model --solver lbfgs --l2 1",
+		},
+		command:  "eval --model model --data photos --workers 1 --device cpu",
+		readOnly: true,
+	},
+	{
+		name: "predict",
+		before: []string{
+			"extract --backbone tiny.onnx --data photos --out store --workers 1 --device cpu",
+			"fit-head --features store --out model --solver lbfgs --l2 1",
+		},
+		command:  "predict --model model photos/val --workers 1 --device cpu",
+		readOnly: true,
+	},
 }
+
+// littleMatrix is the experiment little.yaml.
+const littleMatrix = `
+format: 1
+name: little
+title: A little matrix
+data: photos
+backbones: [squeezenet1_1]
+modes: [feature-extraction]
+seeds: [4]
+settings: {epochs: 1, batch-size: 4, resize: 48, crop: 48, views: 0}
+`
 
 // prepare fills dir with the scenario's inputs and with what is there before its command.
 func (s scenario) prepare(t *testing.T, dir string) {
@@ -99,6 +138,16 @@ func (s scenario) prepare(t *testing.T, dir string) {
 	}
 	if err := os.WriteFile(filepath.Join(dir, "tiny.onnx"), network, 0o644); err != nil {
 		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "little.yaml"), []byte(littleMatrix), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if s.weights {
+		weights := filepath.Join(dir, "weights")
+		if err := os.Mkdir(weights, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		t.Setenv("FX_WEIGHTS_DIR", weights)
 	}
 	for _, command := range s.before {
 		if code, said := fx(dir, nil, command); code != 0 {
@@ -133,13 +182,19 @@ func drawPhoto(t *testing.T, path string, tint color.RGBA, shade int) {
 // fx runs fx in dir, behind the words of prefix, and returns its exit code (-1
 // after a signal) and what it said.
 func fx(dir string, prefix []string, command string) (code int, said string) {
+	code, stdout, stderr := fxApart(dir, prefix, command)
+	return code, stdout + stderr
+}
+
+// fxApart is fx with standard output and standard error apart.
+func fxApart(dir string, prefix []string, command string) (code int, stdout, stderr string) {
 	words := append(append([]string{}, prefix...), append([]string{"fx"}, strings.Fields(command)...)...)
 	c := exec.Command(words[0], words[1:]...)
 	c.Dir = dir
-	out := &strings.Builder{}
-	c.Stdout, c.Stderr = out, out
+	var out, errors strings.Builder
+	c.Stdout, c.Stderr = &out, &errors
 	if err := start(c); err != nil {
-		return -1, err.Error()
+		return -1, "", err.Error()
 	}
-	return c.ProcessState.ExitCode(), out.String()
+	return c.ProcessState.ExitCode(), out.String(), errors.String()
 }

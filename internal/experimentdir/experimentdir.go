@@ -118,10 +118,11 @@ func (e *Experiment) SetStore(s Store) {
 	e.Stores = append(e.Stores, s)
 }
 
-// Is tells whether dir is the folder of an experiment.
+// Is tells whether dir is the folder of an experiment. Where the system fails to
+// tell, it may be one: Load says so.
 func Is(dir string) bool {
 	_, err := os.Stat(filepath.Join(dir, FileName))
-	return err == nil
+	return err == nil || fail.BySystem(err)
 }
 
 // Save writes dir's experiment.json, whole or not at all.

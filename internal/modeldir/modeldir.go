@@ -119,10 +119,11 @@ type Params struct {
 // named there by its hash.
 func Root(dir string) string { return filepath.Join(dir, modelFile) }
 
-// Is tells whether dir is the folder of a MODEL.
+// Is tells whether dir is the folder of a MODEL. Where the system fails to tell,
+// it may be one: Load says so.
 func Is(dir string) bool {
 	_, err := os.Stat(filepath.Join(dir, modelFile))
-	return err == nil
+	return err == nil || fail.BySystem(err)
 }
 
 // Save writes the MODEL folder dir. An earlier MODEL there is replaced in one

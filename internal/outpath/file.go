@@ -83,7 +83,12 @@ func (f *File) allow(t Target) error {
 	}
 	dir, name := filepath.Split(filepath.Clean(t.Path))
 	for _, folder := range folders {
-		if matches(folder.parts, name) && folder.In(filepath.Clean(dir)) {
+		if !matches(folder.parts, name) {
+			continue
+		}
+		if is, err := folder.In(filepath.Clean(dir)); err != nil {
+			return err
+		} else if is {
 			return fail.New(fail.Usage, otherFile, "%s is a part of %s", t.Path, folder.what)
 		}
 	}

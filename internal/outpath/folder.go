@@ -26,14 +26,27 @@ type Folder struct {
 	locked   bool      // the command clears up itself, once it has the folder's lock
 }
 
-// In tells whether dir is a folder of this kind.
-func (f *Folder) In(dir string) bool {
+// In tells whether dir is a folder of this kind. The error is the system's: a folder
+// that is not there is of no kind.
+func (f *Folder) In(dir string) (bool, error) {
 	entries, err := os.ReadDir(dir)
-	return err == nil && marked(f.marks, dir, entries)
+	if fail.BySystem(err) {
+		return false, fail.Wrap(fail.KindOf(err), err, "", "look at what --out would replace")
+	}
+	if err != nil {
+		return false, nil
+	}
+	return marked(f.marks, dir, entries)
 }
 
-func marked(by []mark, dir string, entries []fs.DirEntry) bool {
-	return slices.ContainsFunc(by, func(m mark) bool { return m.in(dir, entries) })
+// marked tells whether dir, which holds the entries, has one of the marks.
+func marked(by []mark, dir string, entries []fs.DirEntry) (bool, error) {
+	for _, m := range by {
+		if has, err := m.in(dir, entries); has || err != nil {
+			return has, err
+		}
+	}
+	return false, nil
 }
 
 // entries lists the folder; there is false where there is none.
@@ -81,16 +94,30 @@ func (f *Folder) allow(t Target) error {
 	if err != nil || !there {
 		return err
 	}
-	own := marked(f.marks, t.Path, list)
+	own, err := marked(f.marks, t.Path, list)
+	if err != nil {
+		return err
+	}
 	for _, other := range folders {
-		if other != f && !(own && slices.Contains(f.contains, other)) && marked(other.marks, t.Path, list) {
+		if other == f || own && slices.Contains(f.contains, other) {
+			continue
+		}
+		if is, err := marked(other.marks, t.Path, list); err != nil {
+			return err
+		} else if is {
 			return fail.New(fail.Usage, orForce, "%s holds %s", t.Path, other.what)
 		}
 	}
-	if own || marked(f.begun, t.Path, list) {
+	begun, err := marked(f.begun, t.Path, list)
+	if err != nil {
+		return err
+	}
+	if own || begun {
 		return f.keepsAll(t)
 	}
-	if foreign := f.foreign(t.Path, "", list); foreign != "" {
+	if foreign, err := f.foreign(t.Path, "", list); err != nil {
+		return err
+	} else if foreign != "" {
 		return fail.New(fail.Usage, orForce, "%s is not %s: it holds %s", t.Path, f.what, foreign)
 	}
 	return nil
@@ -101,10 +128,15 @@ func (f *Folder) allow(t Target) error {
 func (f *Folder) keepsAll(t Target) error {
 	for _, name := range f.replaced {
 		list, err := os.ReadDir(filepath.Join(t.Path, name))
+		if fail.BySystem(err) {
+			return fail.Wrap(fail.KindOf(err), err, "", "look at what --out would replace")
+		}
 		if err != nil {
 			continue // what is not there is not lost
 		}
-		if foreign := f.foreign(t.Path, name, list); foreign != "" {
+		if foreign, err := f.foreign(t.Path, name, list); err != nil {
+			return err
+		} else if foreign != "" {
 			return fail.New(fail.Usage, "Move it away, or remove it with --force.", "%s would be lost: %s is replaced whole",
 				filepath.Join(t.Path, filepath.FromSlash(foreign)), filepath.Join(t.Path, name))
 		}
@@ -113,27 +145,30 @@ func (f *Folder) keepsAll(t Target) error {
 }
 
 // foreign returns the first entry that the command did not leave, or "". below is
-// where the entries lie in dir.
-func (f *Folder) foreign(dir, below string, entries []fs.DirEntry) string {
+// where the entries lie in dir. The error is the system's.
+func (f *Folder) foreign(dir, below string, entries []fs.DirEntry) (string, error) {
 	for _, e := range entries {
 		name := path.Join(below, e.Name())
 		if strings.HasPrefix(e.Name(), ".") || e.Name() == "lost+found" || strings.Contains(e.Name(), temporary) {
 			continue
 		}
 		if !matches(f.names, name) {
-			return name
+			return name, nil
 		}
 		if e.IsDir() {
 			inner, err := os.ReadDir(filepath.Join(dir, filepath.FromSlash(name)))
-			if err != nil {
-				return name
+			if fail.BySystem(err) {
+				return "", fail.Wrap(fail.KindOf(err), err, "", "look at what --out would replace")
 			}
-			if foreign := f.foreign(dir, name, inner); foreign != "" {
-				return foreign
+			if err != nil {
+				return name, nil
+			}
+			if foreign, err := f.foreign(dir, name, inner); foreign != "" || err != nil {
+				return foreign, err
 			}
 		}
 	}
-	return ""
+	return "", nil
 }
 
 func matches(patterns []string, name string) bool {

@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 
 	"fx/internal/durable"
+	"fx/internal/fail"
 )
 
 // mark is a JSON file that tells what a folder holds. Others have a model.json
@@ -21,26 +22,33 @@ type mark struct {
 // maxMark is how much of a file is read for its keys.
 const maxMark = 16 << 20
 
-// in tells whether dir, which holds the entries, has the mark.
-func (m mark) in(dir string, entries []fs.DirEntry) bool {
+// in tells whether dir, which holds the entries, has the mark. The error is the system's.
+func (m mark) in(dir string, entries []fs.DirEntry) (bool, error) {
 	first, rest := m.path, ""
 	if folder, file := path.Split(m.path); folder != "" {
 		first, rest = path.Clean(folder), file
 	}
 	for _, e := range entries {
-		if ok, _ := path.Match(first, e.Name()); ok && m.is(filepath.Join(dir, e.Name(), rest)) { // the patterns are right
-			return true
+		if ok, _ := path.Match(first, e.Name()); !ok { // the patterns are right
+			continue
+		}
+		if has, err := m.is(filepath.Join(dir, e.Name(), rest)); has || err != nil {
+			return has, err
 		}
 	}
-	return false
+	return false, nil
 }
 
 // is tells whether the file has the keys. One that is torn or damaged before
-// them counts too: what can't be read says nothing against its name.
-func (m mark) is(file string) bool {
+// them counts too: what can't be read says nothing against its name. One that the
+// system fails to open or to read is an error.
+func (m mark) is(file string) (bool, error) {
 	f, err := durable.OpenToRead(file)
+	if fail.BySystem(err) {
+		return false, fail.Wrap(fail.KindOf(err), err, "", "look at what --out would replace")
+	}
 	if err != nil {
-		return false
+		return false, nil
 	}
 	defer func() { _ = f.Close() }() // only read
 	missing := map[string]bool{}
@@ -52,7 +60,10 @@ func (m mark) is(file string) bool {
 		delete(missing, key)
 		return len(missing) > 0
 	})
-	return len(missing) == 0 || err != nil && from.N > 0
+	if fail.BySystem(err) {
+		return false, fail.Wrap(fail.KindOf(err), err, "", "look at what --out would replace: %s", file)
+	}
+	return len(missing) == 0 || err != nil && from.N > 0, nil
 }
 
 // eachKey calls visit for the keys of a JSON object until that is false. An error

@@ -43,8 +43,8 @@ type Found struct {
 }
 
 // Photos finds photos. It fails only where the user named a folder that does
-// not exist, where ctx ends, where not even the cache can be written, and, as
-// fail.Model, where the photos are not those of their first use or of the lock.
+// not exist, where ctx ends, where not even the cache can be written, where the
+// system fails (fail.System, fail.DiskFull), and, as fail.Model, where the photos are not those of their first use or of the lock.
 func Photos(ctx context.Context, o Options, report progress.Reporter) (Found, error) {
 	f := Found{Notes: []string{}}
 	if o.Dir != "" {
@@ -54,7 +54,9 @@ func Photos(ctx context.Context, o Options, report progress.Reporter) (Found, er
 		return f.take(dir, "FX_DATA_DIR")
 	}
 	for _, dir := range []string{officialName, filepath.Join("data", officialName)} {
-		if isFolder(dir) {
+		if here, err := isFolder(dir); err != nil {
+			return f, err
+		} else if here {
 			return f.take(dir, "a folder here")
 		}
 	}
@@ -62,7 +64,9 @@ func Photos(ctx context.Context, o Options, report progress.Reporter) (Found, er
 	if err != nil {
 		return f, err
 	}
-	if isFolder(cached) {
+	if here, err := isFolder(cached); err != nil {
+		return f, err
+	} else if here {
 		return f.takeKnown(ctx, o.Lock, cached, "fx's cache", report)
 	}
 	wanted, locked, err := o.wanted()
@@ -73,6 +77,8 @@ func Photos(ctx context.Context, o Options, report progress.Reporter) (Found, er
 		return f.takeKnown(ctx, o.Lock, cached, "download", report)
 	} else if ctx.Err() != nil {
 		return f, ctx.Err()
+	} else if fail.BySystem(err) {
+		return f, fail.Wrap(fail.KindOf(err), err, "", "the tutorial's photos")
 	} else if locked {
 		return f, fail.Wrap(fail.Model, fmt.Errorf("%w: %w", lockfile.ErrHeld, err),
 			"Take the photos from the machine that wrote the lock, and name their folder with --data or FX_DATA_DIR.",
@@ -87,7 +93,9 @@ func Photos(ctx context.Context, o Options, report progress.Reporter) (Found, er
 	if err != nil {
 		return f, err
 	}
-	if !isFolder(drawn) {
+	if here, err := isFolder(drawn); err != nil {
+		return f, err
+	} else if !here {
 		draw := o.draw
 		if draw == nil {
 			draw = Draw
@@ -107,7 +115,9 @@ func Photos(ctx context.Context, o Options, report progress.Reporter) (Found, er
 }
 
 func (f Found) take(dir, origin string) (Found, error) {
-	if !isFolder(dir) {
+	if here, err := isFolder(dir); err != nil {
+		return f, fail.Wrap(fail.KindOf(err), err, "", "%s", origin)
+	} else if !here {
 		return f, fail.New(fail.Usage, "Name a folder that holds train/ and val/, each with a folder a class.", "%s: there is no folder %s", origin, dir)
 	}
 	f.Dir, f.Origin = dir, origin
@@ -168,8 +178,10 @@ func whole(dir string, fill func(temporary string) error) (err error) {
 	if err := fill(temporary); err != nil {
 		return err
 	}
-	if err := os.Rename(temporary, dir); err != nil && !isFolder(dir) { // another fx may have been faster
-		return err
+	if err := os.Rename(temporary, dir); err != nil {
+		if here, _ := isFolder(dir); !here { // another fx may have been faster
+			return err
+		}
 	}
 	return nil
 }
@@ -191,7 +203,11 @@ func sweep(dir string) error {
 	return nil
 }
 
-func isFolder(dir string) bool {
+// isFolder tells whether there is a folder dir. The error is the system's.
+func isFolder(dir string) (bool, error) {
 	info, err := os.Stat(dir)
-	return err == nil && info.IsDir()
+	if fail.BySystem(err) {
+		return false, err
+	}
+	return err == nil && info.IsDir(), nil
 }

@@ -57,6 +57,9 @@ func (s *search) pythonPackage(ctx context.Context) (Found, error) {
 		if ctx.Err() != nil {
 			return Found{}, ctx.Err()
 		}
+		if fail.BySystem(err) {
+			return Found{}, fail.Wrap(fail.KindOf(err), err, "", "fetching the Python package %s", s.Official.Package)
+		}
 		s.note("the Python package %s can't be had: %v", s.Official.Package, err)
 		return Found{}, errNotHere
 	}

@@ -70,8 +70,9 @@ func InputOf(network, path, sha256 string, bytes int64) lockfile.Input {
 //
 // Errors: fail.Usage where --weights or FX_WEIGHTS_DIR name nothing; fail.Model
 // where a file is not the official one that its name says, changed since its
-// first use, or is not the one that a lock names (lockfile.ErrHeld), and where
-// there are no weights anywhere, with what to do.
+// first use, or is not the one that a lock names (lockfile.ErrHeld), and, as
+// ErrNowhere, where there are no weights anywhere, with what to do; fail.System
+// and fail.DiskFull where a place can't be searched for such a reason.
 func Find(ctx context.Context, r Request, report progress.Reporter) (Found, error) {
 	s := &search{Request: r, report: report, notes: []string{}}
 	if r.Explicit == "" {
@@ -97,6 +98,10 @@ func Find(ctx context.Context, r Request, report progress.Reporter) (Found, erro
 // maxWeights bounds a file of weights that comes from elsewhere: the largest of
 // a registered network, vgg11_bn's, has half of it.
 const maxWeights = 1 << 30
+
+// ErrNowhere says that no place has the weights. It is not the error where some are damaged, are
+// not those that a lock names, or can't be read.
+var ErrNowhere = errors.New("no weights")
 
 // errNotHere sends the search on to the next place.
 var errNotHere = errors.New("not here")
@@ -161,7 +166,9 @@ func (s *search) dir(ctx context.Context) (Found, error) {
 	if dir == "" {
 		return Found{}, errNotHere
 	}
-	if info, err := os.Stat(dir); err != nil || !info.IsDir() {
+	if info, err := os.Stat(dir); fail.BySystem(err) {
+		return Found{}, fail.Wrap(fail.KindOf(err), err, "", "FX_WEIGHTS_DIR")
+	} else if err != nil || !info.IsDir() {
 		return Found{}, fail.New(fail.Usage, "Set FX_WEIGHTS_DIR to a folder with weights, or unset it.", "FX_WEIGHTS_DIR: there is no folder %s", dir)
 	}
 	if s.Official.File != "" {
@@ -226,7 +233,7 @@ func (s *search) torchHub(ctx context.Context) (Found, error) {
 	path := filepath.Join(dir, "checkpoints", s.Official.File)
 	found, err := s.official(ctx, path, FromTorchHub)
 	switch {
-	case err == nil || ctx.Err() != nil:
+	case err == nil || fail.BySystem(err) || ctx.Err() != nil:
 		return found, err
 	case !errors.Is(err, fs.ErrNotExist):
 		s.note("not taking the one in torch's hub cache: %v", err)
@@ -291,7 +298,7 @@ func (s *search) download(ctx context.Context) (Found, error) {
 		return s.take(got.Path, got.SHA256, got.Bytes, FromDownload, got.Seen), nil
 	}
 	err = s.held(err)
-	if ctx.Err() != nil || errors.Is(err, fetch.ErrDigest) || fail.KindOf(err) == fail.DiskFull {
+	if ctx.Err() != nil || errors.Is(err, fetch.ErrDigest) || fail.BySystem(err) {
 		return Found{}, err
 	}
 	s.note("the download failed: %v", err)
@@ -328,5 +335,5 @@ func (s *search) nowhere() error {
 		return fail.Wrap(fail.Model, lockfile.ErrHeld, fromThere,
 			"no weights for %s: %s; the lock names %s with SHA-256 %s", s.Name, reason, s.wanted.File, s.wanted.SHA256)
 	}
-	return fail.New(fail.Model, hint, "no weights for %s: %s", s.Name, reason)
+	return fail.Wrap(fail.Model, fmt.Errorf("%w for %s: %s", ErrNowhere, s.Name, reason), hint, "")
 }
