@@ -135,7 +135,7 @@ func newModel(m store.Manifest, h modeldir.Head, o FitOptions, notes []string) m
 			GraphSHA256: m.GraphSHA256, WeightsSHA256: m.WeightsSHA256,
 		},
 		Preprocess: m.Preprocess, EXIF: m.EXIF, FastDecode: m.FastDecode, Mode: modeldir.FeatureExtraction, Seed: o.Head.Seed, Head: h, Classes: m.Classes,
-		Features: absolute(o.Features), Options: optionsMap(o), Versions: versions(o.Versions, m), Notes: notes,
+		Features: absolute(o.Features), Extensions: m.Made.Extensions, NoFollowLinks: m.Made.NoFollowLinks, Options: optionsMap(o), Versions: versions(o.Versions, m), Notes: notes,
 	}
 }
 

@@ -228,6 +228,9 @@ func (r *run) begin(ctx context.Context, earlier record, found bool) error {
 	}
 	if found {
 		r.record = earlier
+		if r.options.NoFollowLinks { // an older fx did not note it
+			r.record.Settings.NoFollowLinks = true
+		}
 		return r.unchanged(earlier)
 	}
 	now := r.settings()
