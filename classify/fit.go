@@ -192,7 +192,7 @@ func trainAndVal(features *store.Store, o FitOptions) (train, val head.Data, spl
 		return train, val, splits, err
 	}
 	if o.ValFraction != 0 {
-		splits.Val, splits.TestForVal = fmt.Sprintf("%g of %s", o.ValFraction, splits.Train), false
+		splits.Val, splits.TestForVal = heldOut(o.ValFraction, splits.Train), false
 		train, val, err = head.Split(train, o.ValFraction, o.Head.Seed, copiesOf(features, train))
 		return train, val, splits, err
 	}
@@ -202,6 +202,14 @@ func trainAndVal(features *store.Store, o FitOptions) (train, val head.Data, spl
 	}
 	val, err = dataOf(features, splits.Val)
 	return train, val, splits, err
+}
+
+// heldOut names the share of a split, or of all photos, that a training kept to judge by.
+func heldOut(share float64, split string) string {
+	if split == "" {
+		split = "the photos"
+	}
+	return fmt.Sprintf("%g of %s", share, split)
 }
 
 // learnable returns the photos of a split to learn from. It refuses a split that

@@ -77,7 +77,7 @@ func TestAReportTakesThePhotosOfTheTraining(t *testing.T) {
 			if err != nil || !m.NoFollowLinks || strings.Join(m.Extensions, " ") != ".gif" {
 				t.Fatalf("the model names extensions %q, links left out: %v, %v", m.Extensions, m.NoFollowLinks, err)
 			}
-			succeed(t, "report", model, "--data", data, "--out", filepath.Join(dir, "report"), "--device", "cpu")
+			succeed(t, "report", model, "--data", data, "--out", filepath.Join(dir, "report.html"), "--device", "cpu")
 			if n := rows(t, filepath.Join(model, "report-features")); n != m.Metrics.ValPhotos || n != 12 {
 				t.Errorf("trained with %d val photos, judged by %d", m.Metrics.ValPhotos, n)
 			}
