@@ -294,10 +294,15 @@ func (r *run) startEngine(ctx context.Context) error {
 // tell passes on the engine's news, and keeps them.
 func (r *run) tell() {
 	for _, note := range r.engine.news() {
-		r.report.Note(note)
-		if !slices.Contains(r.record.Notes, note) {
-			r.record.Notes = append(r.record.Notes, note)
-		}
+		r.note(note)
+	}
+}
+
+// note tells a note, and keeps it.
+func (r *run) note(note string) {
+	r.report.Note(note)
+	if !slices.Contains(r.record.Notes, note) {
+		r.record.Notes = append(r.record.Notes, note)
 	}
 }
 
