@@ -36,7 +36,7 @@ func (m *matrix) findWeights(ctx context.Context, backbone Network, o extract.Ne
 		o.Weights = m.file.WeightsIfMissing
 		opened, err = extract.OpenNetwork(ctx, o, report)
 	}
-	if err != nil && fail.KindOf(err) == fail.Model && m.foresees && o.Weights == "" && !isFile(backbone.Name) && ctx.Err() == nil {
+	if err != nil && fail.KindOf(err) == fail.Model && !errors.Is(err, lockfile.ErrHeld) && m.foresees && o.Weights == "" && !isFile(backbone.Name) && ctx.Err() == nil {
 		m.note(fmt.Sprintf("the weights of %s can't be had here: a run needs FX_WEIGHTS_DIR, or --weights-if-missing seed:0", backbone.Name))
 		o.Weights = seedPrefix + "0" // takes as long
 		if opened, err = extract.OpenNetwork(ctx, o, report); err == nil {
