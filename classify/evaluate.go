@@ -177,6 +177,9 @@ func trainedOn(m modeldir.Model, split string) []string {
 	if split != m.Metrics.TrainSplit {
 		return nil
 	}
+	if split == "" {
+		return []string{"the model was trained on photos without splits: if they are these, the accuracy says little about new photos"}
+	}
 	return []string{fmt.Sprintf("the model was trained on photos of the split %q: the accuracy says little about new photos", split)}
 }
 

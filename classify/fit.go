@@ -135,7 +135,8 @@ func newModel(m store.Manifest, h modeldir.Head, o FitOptions, notes []string) m
 			GraphSHA256: m.GraphSHA256, WeightsSHA256: m.WeightsSHA256,
 		},
 		Preprocess: m.Preprocess, EXIF: m.EXIF, FastDecode: m.FastDecode, Mode: modeldir.FeatureExtraction, Seed: o.Head.Seed, Head: h, Classes: m.Classes,
-		Features: paths.Absolute(o.Features), Data: m.Made.Data, Options: optionsMap(o), Versions: versions(o.Versions, m), Notes: notes,
+		Features: paths.Absolute(o.Features), Data: m.Made.Data, Extensions: m.Made.Extensions, NoFollowLinks: m.Made.NoFollowLinks,
+		Options: optionsMap(o), Versions: versions(o.Versions, m), Notes: notes,
 	}
 }
 
@@ -192,7 +193,7 @@ func trainAndVal(features *store.Store, o FitOptions) (train, val head.Data, spl
 		return train, val, splits, err
 	}
 	if o.ValFraction != 0 {
-		splits.Val, splits.TestForVal = fmt.Sprintf("%g of %s", o.ValFraction, splits.Train), false
+		splits.Val, splits.TestForVal = heldOut(o.ValFraction, splits.Train), false
 		train, val, err = head.Split(train, o.ValFraction, o.Head.Seed, copiesOf(features, train))
 		return train, val, splits, err
 	}
@@ -202,6 +203,14 @@ func trainAndVal(features *store.Store, o FitOptions) (train, val head.Data, spl
 	}
 	val, err = dataOf(features, splits.Val)
 	return train, val, splits, err
+}
+
+// heldOut names the share of a split, or of all photos, that a training kept to judge by.
+func heldOut(share float64, split string) string {
+	if split == "" {
+		split = "the photos"
+	}
+	return fmt.Sprintf("%g of %s", share, split)
 }
 
 // learnable returns the photos of a split to learn from. It refuses a split that

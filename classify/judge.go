@@ -94,14 +94,18 @@ func ExtractFor(ctx context.Context, o Options, data, storeDir, fxVersion string
 	}
 	o.Embedder.Network = networkOf(m, o.Embedder.Network.Weights, report)
 	_, err = extract.Run(ctx, extract.Options{
-		Embedder: o.Embedder, Data: data, Extensions: extensionsOf(m), Store: storeDir, Splits: splits,
+		Embedder: o.Embedder, Data: data, Extensions: extensionsOf(m), NoFollowLinks: m.NoFollowLinks, Store: storeDir, Splits: splits,
 		EXIF: m.EXIF, Decoder: o.Decoder, FastDecode: m.FastDecode, FxVersion: fxVersion,
 	}, report)
 	return fail.Wrap(fail.KindOf(err), err, "", "features of the photos in %s", data)
 }
 
-// extensionsOf are the extensions that a finetuned MODEL's photos had besides torchvision's.
+// extensionsOf are those that the photos of m's training had besides torchvision's. A
+// finetuned MODEL of an older fx has them among the settings of its training.
 func extensionsOf(m modeldir.Model) []string {
+	if m.Extensions != nil {
+		return m.Extensions
+	}
 	settings, _ := m.Options["finetune"].(map[string]any)
 	if extensions, _ := settings["extensions"].(string); extensions != "" {
 		return strings.Split(extensions, ",")

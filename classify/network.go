@@ -39,7 +39,9 @@ func openFirst(ctx context.Context, o extract.NetworkOptions, candidates []strin
 			return o, network, append(notes, network.Notes...), nil
 		}
 		if i == len(candidates)-1 || fail.BySystem(err) || ctx.Err() != nil || errors.Is(err, lockfile.ErrHeld) {
-			if fail.KindOf(err) == fail.Usage || fail.BySystem(err) { // other weights don't help
+			// Of a slip of the keyboard, of a system that fails, and of a lock that allows no other weights, the own
+			// hint is the better one.
+			if fail.KindOf(err) == fail.Usage || fail.BySystem(err) || errors.Is(err, lockfile.ErrHeld) {
 				return o, nil, notes, err
 			}
 			return o, nil, notes, fail.Wrap(fail.KindOf(err), err, hint, "the network")

@@ -193,9 +193,13 @@ func (q *quickstart) inputs() (string, error) {
 		Seed     uint64
 		Rejected []extract.BadPhoto
 		Distinct int `json:",omitempty"` // where there are copies: an older fx counted them in the interval
+
+		Extensions    []string `json:",omitempty"` // which the MODEL names; likewise NoFollowLinks
+		NoFollowLinks bool     `json:",omitempty"`
 	}{
 		QuickstartVersion, q.options.FxVersion, m, append([]string{q.splits.Train, q.splits.Val}, q.splits.Unused...),
 		q.options.Folds, q.options.Seed, q.summary.Extract.Rejected, differ,
+		q.options.Extensions, q.options.NoFollowLinks,
 	})
 	for _, r := range q.features.Rows() {
 		if err == nil {

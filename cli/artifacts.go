@@ -10,6 +10,7 @@ import (
 	"fx/finetune"
 	"fx/finetune/artifacts"
 	"fx/finetune/autodiff"
+	"fx/internal/lockfile"
 )
 
 func artifactsCommand(out *output) *urfave.Command {
@@ -31,6 +32,7 @@ func artifactsGenerateCommand(out *output) *urfave.Command {
 			&urfave.StringFlag{Name: "out", Required: true, Usage: "`DIR` to write"}, forceFlag(),
 			&urfave.IntFlag{Name: "classes", Usage: "of the classifier"},
 			&urfave.StringFlag{Name: "weights", Usage: "weights `FILE` (.safetensors, .pth), or seed:N; default: look for the official ones"},
+			lockFlag(),
 			&urfave.BoolFlag{Name: "head-only", Usage: "train the classifier alone (default: every parameter)"},
 			&urfave.StringFlag{Name: "trainable", Usage: "train the parameters that match one of the `PATTERNS`, such as 'layer4.*,fc.*'"},
 			&urfave.IntFlag{Name: "batch-size", Value: 8, Usage: "photos a step: fixed in the graphs"},
@@ -57,7 +59,7 @@ func artifactsGenerateCommand(out *output) *urfave.Command {
 			info, err := finetune.Generate(c.Context, finetune.GenerateOptions{
 				Network: extract.NetworkOptions{
 					Backbone: c.String("backbone"), Weights: c.String("weights"), Resize: c.Int("resize"), Crop: c.Int("crop"),
-					FeatureTensor: c.String("feature-tensor"),
+					FeatureTensor: c.String("feature-tensor"), Lock: lockfile.At(c.String("lock")),
 				},
 				Classes: c.Int("classes"), HeadOnly: c.Bool("head-only"), Seed: c.Uint64("seed"), Out: c.String("out"), Force: c.Bool("force"), Library: c.String("ort-lib"),
 				Graph: artifacts.Options{

@@ -144,7 +144,7 @@ func backbonesSaveCommand(out *output) *urfave.Command {
 			"the .onnx file is the whole network, and `fx extract --backbone FILE.onnx` takes it too.",
 		ArgsUsage: "NAME",
 		Flags: append(networkFlags(),
-			&urfave.StringFlag{Name: "out", Required: true, Usage: "`FILE`.safetensors or FILE.onnx"}, forceFlag()),
+			&urfave.StringFlag{Name: "out", Required: true, Usage: "`FILE`.safetensors or FILE.onnx"}, forceFlag(), lockFlag()),
 		Action: func(c *urfave.Context) error {
 			name, err := oneArgument(c, "NAME")
 			if err != nil {
@@ -155,8 +155,12 @@ func backbonesSaveCommand(out *output) *urfave.Command {
 			if err != nil {
 				return err
 			}
-			n, err := extract.OpenNetwork(c.Context, extract.NetworkOptions{Backbone: name, Weights: c.String("weights")}, out.progress())
+			lock := lockfile.At(c.String("lock"))
+			n, err := extract.OpenNetwork(c.Context, extract.NetworkOptions{Backbone: name, Weights: c.String("weights"), Lock: lock}, out.progress())
 			if err != nil {
+				return err
+			}
+			if err := lock.Hold(c.Context, n.Inputs...); err != nil {
 				return err
 			}
 			target := outpath.Target{Kind: format, Path: path, Inputs: []string{n.Weights}}

@@ -30,7 +30,7 @@ func experimentCommand(out *output) *urfave.Command {
 				ArgsUsage: "FILE",
 				Description: "FILE is a YAML file, or the name of one that fx has built in: " + strings.Join(experiments.Names(), ", ") + ".\n" +
 					"Interrupt it at will: the same command goes on where it stopped, and does nothing twice.",
-				Flags: append(experimentFlags(), lockFlag(), forceFlag(), &urfave.BoolFlag{Name: "no-report", Usage: "leave out the report at the end"}),
+				Flags: append(experimentFlags(), forceFlag(), &urfave.BoolFlag{Name: "no-report", Usage: "leave out the report at the end"}),
 				Action: func(c *urfave.Context) error {
 					file, options, err := experimentOf(c)
 					if err != nil {
@@ -70,7 +70,7 @@ func experimentCommand(out *output) *urfave.Command {
 }
 
 func experimentFlags() []urfave.Flag {
-	return []urfave.Flag{
+	return append(photoFlags(),
 		&urfave.StringFlag{Name: "out", Usage: "`DIR` of the results", DefaultText: "runs/ and the file's name"},
 		&urfave.StringFlag{Name: "data", Usage: "`DIR` of photos in place of the file's"},
 		&urfave.StringFlag{Name: "only", Usage: "the runs whose names match the `PATTERN`, such as '*-finetune-*'"},
@@ -80,8 +80,8 @@ func experimentFlags() []urfave.Flag {
 		&urfave.IntFlag{Name: "workers", Usage: "goroutines that decode", DefaultText: "one for each CPU"},
 		&urfave.StringFlag{Name: "ort-lib", Usage: "`FILE` of libonnxruntime to use (default: look for it)"},
 		&urfave.StringFlag{Name: "decoder", Value: "auto", Usage: "JPEG decoder: auto, turbojpeg or go"},
-		decodeMemoryFlag(),
-	}
+		decodeMemoryFlag(), lockFlag(),
+	)
 }
 
 // experimentOf reads the file and the flags that change it.
@@ -111,7 +111,7 @@ func experimentOf(c *urfave.Context) (*experiments.File, experiments.Options, er
 	}
 	return file, experiments.Options{
 		Out: out, Force: c.Bool("force"), Data: c.String("data"), Only: c.String("only"), Device: device, Workers: c.Int("workers"),
-		Library: c.String("ort-lib"), Decoder: c.String("decoder"), DecodeMemory: decodeMemory(c),
+		Extensions: c.StringSlice("extensions"), NoFollowLinks: c.Bool("no-follow-links"), Library: c.String("ort-lib"), Decoder: c.String("decoder"), DecodeMemory: decodeMemory(c),
 		Lock: lockfile.At(c.String("lock")), FxVersion: version(),
 	}, err
 }

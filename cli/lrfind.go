@@ -50,7 +50,7 @@ func lrFindCommand(out *output) *urfave.Command {
 		&urfave.IntFlag{Name: "repeats", Usage: "trainings from the start whose losses are averaged", DefaultText: fmt.Sprintf("%d for a head, %d for a network", headRepeats, networkRepeats)},
 	}
 	// What decides a run's updates decides the test's; the rate's course and what a run saves have no part in it.
-	apart := []string{"out", "force", "epochs", "lr", "schedule", "step-epochs", "warmup-epochs", "ema", "resume", "checkpoint-steps", "val-split", "lock"}
+	apart := []string{"out", "force", "epochs", "lr", "schedule", "step-epochs", "warmup-epochs", "ema", "resume", "checkpoint-steps", "val-split"}
 	for _, f := range finetuneFlags() {
 		if slices.Contains(apart, f.Names()[0]) {
 			continue

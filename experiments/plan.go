@@ -36,6 +36,9 @@ type Options struct {
 	Decoder string        // of JPEG: "auto" (also ""), "turbojpeg" or "go"
 	Lock    lockfile.Lock // obeyed and extended beside Out's own
 
+	Extensions    []string // of photos that are taken besides torchvision's
+	NoFollowLinks bool     // leaves out photos behind links, see dataset.Options
+
 	DecodeMemory int64 // bounds the bytes that all photos take while they are decoded; 0 means photoio's choice
 
 	FxVersion string // for the records
@@ -137,7 +140,7 @@ func (m *matrix) findPhotos(ctx context.Context, report progress.Reporter) error
 		*data = experimentdir.Data{Dir: m.file.relative(m.file.Data), Origin: "the file"}
 	}
 	var err error
-	if m.photos, err = dataset.Scan(ctx, data.Dir, dataset.Options{}); err != nil {
+	if m.photos, err = dataset.Scan(ctx, data.Dir, dataset.Options{Extensions: m.options.Extensions, NoFollowLinks: m.options.NoFollowLinks}); err != nil {
 		return err
 	}
 	if err := m.checkSplits(); err != nil {

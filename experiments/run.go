@@ -173,6 +173,7 @@ func (m *matrix) extract(ctx context.Context, i int, report progress.Reporter) e
 		Network: p.network, Device: o.Device, Workers: o.Workers, Library: o.Library, DecodeMemory: o.DecodeMemory,
 	}
 	filling.Data, filling.Store, filling.Force = m.record.Data.Dir, m.store(i), o.Force
+	filling.Extensions, filling.NoFollowLinks = o.Extensions, o.NoFollowLinks
 	filling.Decoder, filling.FxVersion = o.Decoder, o.FxVersion
 	summary, err := extract.Run(ctx, filling, report)
 	if err != nil {
@@ -205,7 +206,7 @@ func (m *matrix) train(ctx context.Context, i int, report progress.Reporter) err
 	training := p.settings.training(run.Mode, run.Seed)
 	training.Network, training.Data, training.Out, training.Resume = p.network, m.record.Data.Dir, m.dir(i), begun || finished
 	training.Device, training.Workers, training.Library, training.Decoder = o.Device, o.Workers, o.Library, o.Decoder
-	training.DecodeMemory = o.DecodeMemory
+	training.Extensions, training.NoFollowLinks, training.DecodeMemory = o.Extensions, o.NoFollowLinks, o.DecodeMemory
 	training.Terse, training.Force, training.FxVersion = true, o.Force, o.FxVersion
 	_, err = finetune.Run(ctx, training, report)
 	if err != nil && training.Resume && fail.KindOf(err) == fail.Usage {

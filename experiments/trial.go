@@ -45,10 +45,13 @@ type Plan struct {
 }
 
 // Foresee finds out what Run would do, and by a short trial of each network how
-// long it would take. It writes nothing.
+// long it would take. It writes nothing but Options.Lock.
 func Foresee(ctx context.Context, file *File, o Options, report progress.Reporter) (Plan, error) {
 	m, err := prepare(ctx, file, o, true, report)
 	if err != nil {
+		return Plan{}, err
+	}
+	if err := o.Lock.Hold(ctx, m.inputs...); err != nil {
 		return Plan{}, err
 	}
 	todo, _, err := m.look(report)

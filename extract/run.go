@@ -153,8 +153,7 @@ func (r *run) open(ctx context.Context, shard store.Shard) error {
 	}
 	r.manifest = r.newManifest(provider)
 	if exists && r.embedder.session == nil {
-		stored.Made.Data = r.manifest.Made.Data
-		r.manifest.Made = stored.Made
+		r.manifest.Made = stored.Made.WithPhotosOf(r.manifest.Made)
 	}
 	r.writer, err = store.OpenForWriting(ctx, r.options.Store, r.manifest,
 		store.WriteOptions{
@@ -197,7 +196,10 @@ func (r *run) newManifest(provider string) store.Manifest {
 		Preprocess: n.Backbone.Preprocess, EXIF: o.EXIF, Decoder: decoderFamily(r.decoder), FastDecode: o.FastDecode, Provider: provider,
 		DType: store.DType(o.DType), FeatureShape: n.Backbone.FeatureShape,
 		Seed: o.Seed, Views: o.Views, Classes: r.photos.Classes,
-		Made: store.Provenance{FX: o.FxVersion, WeightsOrigin: n.WeightsOrigin, WeightsFile: n.Weights, BackboneFile: n.Backbone.File, Data: paths.Absolute(o.Data), Notes: n.Notes},
+		Made: store.Provenance{
+			FX: o.FxVersion, WeightsOrigin: n.WeightsOrigin, WeightsFile: n.Weights, BackboneFile: n.Backbone.File,
+			Data: paths.Absolute(o.Data), Extensions: o.Extensions, NoFollowLinks: o.NoFollowLinks, Notes: n.Notes,
+		},
 	}
 	if n.Backbone.File != "" {
 		m.Made.FeatureTensor = o.Embedder.Network.FeatureTensor

@@ -28,8 +28,9 @@ type saved struct {
 	Epochs       []Epoch  `json:"epochs"`
 	BestEpoch    int      `json:"best_epoch"` // from 1, 0 before the first
 	BestAccuracy float64  `json:"best_val_accuracy"`
-	Seconds      float64  `json:"seconds"`                        // of training so far
-	SameLogits   bool     `json:"val_logits_all_equal,omitempty"` // of the last epoch, for head.Diverged
+	Seconds      float64  `json:"seconds"`                                // of training so far
+	SameLogits   bool     `json:"val_logits_all_equal,omitempty"`         // of the last epoch, for head.Diverged
+	SameAtStart  bool     `json:"initial_val_logits_all_equal,omitempty"` // before the first step
 	Random       struct { // every random number depends on these and its position alone
 		Generator string `json:"generator"`
 		Seed      uint64 `json:"seed"`

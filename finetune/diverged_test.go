@@ -42,8 +42,9 @@ func TestATrainingThatDivergedIsNoSuccess(t *testing.T) {
 	diverged(t, o, "the training diverged at --lr 1: its train loss is")
 }
 
-// A network whose units are dead gives all photos the logits of its last bias.
-func TestADeadNetworkIsNoSuccess(t *testing.T) {
+// A network whose units are dead gives all photos the logits of its last bias. That is a
+// training's fault only where they lived before it.
+func TestADeadNetwork(t *testing.T) {
 	needRuntime(t)
 	o := tiny(drawPhotos(t, t.TempDir(), 6, 5), filepath.Join(t.TempDir(), "run"))
 	n, err := artifacts.FromFile(o.Network.Backbone, backbones.FileOptions{})
@@ -63,5 +64,15 @@ func TestADeadNetworkIsNoSuccess(t *testing.T) {
 		t.Fatal(err)
 	}
 	o.LR = 1e-6
+	if r, err := Run(t.Context(), o, progress.Discard); err != nil || !strings.Contains(strings.Join(r.Notes, "\n"), "it learned nothing") {
+		t.Errorf("dead from the start: %v, notes %q", err, r.Notes)
+	}
+}
+
+// A rate that kills the ReLU before the logits, without a loss that tells.
+func TestATrainingThatKillsTheNetworkIsNoSuccess(t *testing.T) {
+	needRuntime(t)
+	o := small(drawPhotos(t, t.TempDir(), 6, 5), filepath.Join(t.TempDir(), "run"))
+	o.LR, o.HeadOnly = 0.1, true
 	diverged(t, o, "the same logits: its units are dead")
 }

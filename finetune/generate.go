@@ -37,8 +37,11 @@ func Generate(ctx context.Context, o GenerateOptions, report progress.Reporter) 
 	if err != nil {
 		return artifacts.Info{}, err
 	}
-	_, n, err := openNetwork(ctx, o.Network, o.Classes, o.Seed, report)
+	opened, n, err := openNetwork(ctx, o.Network, o.Classes, o.Seed, report)
 	if err != nil {
+		return artifacts.Info{}, err
+	}
+	if err := o.Network.Lock.Hold(ctx, opened.Inputs...); err != nil {
 		return artifacts.Info{}, err
 	}
 	if o.HeadOnly {

@@ -39,6 +39,29 @@ func (s *sameLogits) add(ctx context.Context, p *program, b *batch) error {
 // all tells whether photos that differ were seen, all with the same logits.
 func (s *sameLogits) all() bool { return s.differ.pixels && !s.differ.logits }
 
+// sameLogitsNow tells whether the network, as it stands, gives all val photos the same
+// logits, of photos that differ. One batch mostly shows that it does not.
+func (r *run) sameLogitsNow(ctx context.Context) (bool, error) {
+	l := r.startLoader(ctx, position{Epoch: r.plan.epochs - 1, Step: r.plan.steps()}) // the last val phase
+	defer l.stop()
+	var seen sameLogits
+	for photos := 0; photos < len(r.plan.val) && !seen.differ.logits; {
+		b, err := l.next(ctx)
+		if err != nil {
+			return false, err
+		}
+		if _, err = r.engine.judge(ctx, b); err == nil {
+			err = seen.add(ctx, r.engine.eval, b)
+		}
+		photos += len(b.items)
+		l.release(b)
+		if err != nil {
+			return false, err
+		}
+	}
+	return seen.all(), nil
+}
+
 // logits returns those of the batch of so many photos that p ran last, row by
 // row. On the CPU they are good until the next run.
 func (p *program) logits(ctx context.Context, photos int) ([]float32, error) {

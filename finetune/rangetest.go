@@ -24,7 +24,7 @@ type RangeTestResult struct {
 
 // RangeTest looks for the learning rate of Run with the same options: it does a
 // run's updates on a run's batches, but for the rate, which rises with each, and
-// writes nothing. o.Out, Resume, the epochs, the rate and its schedule have no part
+// writes nothing but o.Network.Lock. o.Out, Resume, the epochs, the rate and its schedule have no part
 // in it. Errors are those of Run and of rangetest.Run.
 func RangeTest(ctx context.Context, o Options, test rangetest.Options, report progress.Reporter) (RangeTestResult, error) {
 	if err := test.Check(); err != nil {
@@ -44,6 +44,9 @@ func RangeTest(ctx context.Context, o Options, test rangetest.Options, report pr
 	}
 	r.tellPhotos()
 	if err := r.prepare(ctx); err != nil {
+		return RangeTestResult{}, err
+	}
+	if err := o.Network.Lock.Hold(ctx, r.opened.Inputs...); err != nil {
 		return RangeTestResult{}, err
 	}
 	if err := r.openRuntime(); err != nil {

@@ -67,6 +67,7 @@ type settings struct {
 	Data           string          `json:"data (names and sizes of the photos)"`
 	Classes        string          `json:"classes"`
 	Extensions     string          `json:"extensions,omitempty"` // that were taken besides torchvision's, with commas
+	NoFollowLinks  bool            `json:"no-follow-links,omitempty"`
 	TrainSplit     string          `json:"train-split"`
 	ValSplit       string          `json:"val-split"`
 	Trainable      []string        `json:"trainable"`
@@ -108,7 +109,7 @@ func (r *run) settings() settings {
 	return settings{
 		Backbone: r.opened.Backbone.Name, FeatureTensor: r.opened.Backbone.FeatureTensor, Weights: r.opened.WeightsSHA256, Preprocess: r.network.Preprocess,
 		EXIF: def(o.EXIF, "ignore"), Decoder: r.photos.decoder.Name(),
-		Data: r.fingerprint, Classes: strings.Join(r.photos.Classes, ","), Extensions: strings.Join(o.Extensions, ","),
+		Data: r.fingerprint, Classes: strings.Join(r.photos.Classes, ","), Extensions: strings.Join(o.Extensions, ","), NoFollowLinks: o.NoFollowLinks,
 		TrainSplit: r.photos.trainSplit, ValSplit: r.photos.valSplit,
 		Trainable: o.Trainable, HeadOnly: o.HeadOnly, Scratch: o.Scratch,
 		Epochs: o.Epochs, BatchSize: o.BatchSize, Accumulate: r.plan.accumulate, LR: o.LR,
@@ -182,12 +183,29 @@ func (s settings) flags() map[string]any {
 	return all
 }
 
-// diff says in what two runs' settings differ, by the names of the flags.
+// diff says in what two runs' settings differ, by the names of the flags. Flags that
+// choose photos make no difference where they choose the same ones.
 func (s settings) diff(now settings) []string {
+	if s.Data == now.Data {
+		now.Extensions, now.NoFollowLinks = s.Extensions, s.NoFollowLinks
+	}
 	before, after := s.fields(), now.fields()
+	names := map[string]bool{}
+	for name := range before {
+		names[name] = true
+	}
+	for name := range after {
+		names[name] = true
+	}
+	value := func(fields map[string]any, name string) any {
+		if v, set := fields[name]; set {
+			return v
+		}
+		return "not set"
+	}
 	var differ []string
-	for name, was := range before {
-		if is := after[name]; fmt.Sprint(is) != fmt.Sprint(was) {
+	for name := range names {
+		if was, is := value(before, name), value(after, name); fmt.Sprint(is) != fmt.Sprint(was) {
 			differ = append(differ, fmt.Sprintf("%s was %v and is %v", name, was, is))
 		}
 	}

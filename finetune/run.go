@@ -228,6 +228,9 @@ func (r *run) begin(ctx context.Context, earlier record, found bool) error {
 	}
 	if found {
 		r.record = earlier
+		if r.options.NoFollowLinks { // an older fx did not note it
+			r.record.Settings.NoFollowLinks = true
+		}
 		return r.unchanged(earlier)
 	}
 	now := r.settings()
@@ -291,10 +294,15 @@ func (r *run) startEngine(ctx context.Context) error {
 // tell passes on the engine's news, and keeps them.
 func (r *run) tell() {
 	for _, note := range r.engine.news() {
-		r.report.Note(note)
-		if !slices.Contains(r.record.Notes, note) {
-			r.record.Notes = append(r.record.Notes, note)
-		}
+		r.note(note)
+	}
+}
+
+// note tells a note, and keeps it.
+func (r *run) note(note string) {
+	r.report.Note(note)
+	if !slices.Contains(r.record.Notes, note) {
+		r.record.Notes = append(r.record.Notes, note)
 	}
 }
 

@@ -52,6 +52,11 @@ func (r *run) train(ctx context.Context) (Result, error) {
 		r.record.Started = s.start(time.Now())
 	}
 	r.announce()
+	if s.Position == (position{}) {
+		if s.SameAtStart, err = r.sameLogitsNow(ctx); err != nil {
+			return Result{}, err
+		}
+	}
 	l := r.startLoader(ctx, s.Position)
 	defer l.stop()
 	for s.Position.Epoch < r.plan.epochs {
@@ -62,23 +67,22 @@ func (r *run) train(ctx context.Context) (Result, error) {
 	if err := r.converged(s); err != nil {
 		return Result{}, err
 	}
+	if s.SameLogits {
+		r.note("the network gives every val photo the same logits, and did so before its first step: it learned nothing")
+	}
 	return r.finish(ctx, s)
 }
 
 // converged returns an error where the last epoch shows that the training
 // diverged without a loss that is not finite. The checkpoints stay. A network
-// from scratch may have no live unit before its first step, as SqueezeNet's
-// classifier behind its ReLU: the rate is at fault only where the loss rose.
+// may have no live unit before its first step, as SqueezeNet's classifier behind
+// its ReLU: that is not the training's fault.
 func (r *run) converged(s saved) error {
 	if len(s.Epochs) == 0 {
 		return nil
 	}
-	classes, rose := len(r.photos.Classes), false
-	for _, e := range s.Epochs {
-		rose = rose || e.TrainLoss > 2*math.Log(float64(classes))
-	}
-	dead := s.SameLogits && (rose || !r.options.Scratch)
-	return head.Diverged(classes, s.Epochs[len(s.Epochs)-1].TrainLoss, dead, r.options.LR, lowerRate, r.stays())
+	dead := s.SameLogits && !s.SameAtStart
+	return head.Diverged(len(r.photos.Classes), s.Epochs[len(s.Epochs)-1].TrainLoss, dead, r.options.LR, lowerRate, r.stays())
 }
 
 // startLoader begins to make ready what follows the position.

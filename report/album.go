@@ -30,12 +30,18 @@ const thumbnailQuality = 70
 type album struct {
 	photos []photo
 	byHash map[store.SHA256]int
-	roots  map[string]map[string]string // data → relative path → path to open
+	roots  map[source]map[string]string // source → relative path → path to open
+}
+
+// source is where a run found its photos.
+type source struct {
+	data          string // folder or list, "" where that is not known
+	noFollowLinks bool   // as the run was told
 }
 
 type photo struct {
 	pictures.Photo
-	data   string
+	source source
 	sha256 store.SHA256
 	shown  bool // gets a thumbnail
 
@@ -43,16 +49,16 @@ type photo struct {
 }
 
 func newAlbum() *album {
-	return &album{byHash: map[store.SHA256]int{}, roots: map[string]map[string]string{}}
+	return &album{byHash: map[store.SHA256]int{}, roots: map[source]map[string]string{}}
 }
 
-// add returns the number of the photo called rel in data.
-func (a *album) add(data, rel string, hash store.SHA256) int {
+// add returns the number of the photo called rel in from.
+func (a *album) add(from source, rel string, hash store.SHA256) int {
 	if at, known := a.byHash[hash]; known {
 		return at
 	}
 	a.byHash[hash] = len(a.photos)
-	a.photos = append(a.photos, photo{Photo: pictures.Photo{Name: rel}, data: data, sha256: hash})
+	a.photos = append(a.photos, photo{Photo: pictures.Photo{Name: rel}, source: from, sha256: hash})
 	return len(a.photos) - 1
 }
 
@@ -94,7 +100,7 @@ func (a *album) draw(ctx context.Context, reader *photoio.Reader, watch progress
 	for i, p := range a.photos {
 		if p.shown {
 			wanted = append(wanted, i)
-			if err := a.scan(ctx, p.data); err != nil {
+			if err := a.scan(ctx, p.source); err != nil {
 				return err
 			}
 		}
@@ -106,7 +112,7 @@ func (a *album) draw(ctx context.Context, reader *photoio.Reader, watch progress
 	for _, i := range wanted {
 		group.Go(func() (err error) {
 			p := &a.photos[i]
-			p.JPEG, err = thumbnail(groupCtx, reader, a.roots[p.data][p.Name], p.sha256)
+			p.JPEG, err = thumbnail(groupCtx, reader, a.roots[p.source][p.Name], p.sha256) // nil is counted by missing
 			task.Add(1)
 			if p.tooLarge = err != nil && fail.KindOf(err) == fail.Rejected; p.tooLarge {
 				return nil
@@ -120,23 +126,25 @@ func (a *album) draw(ctx context.Context, reader *photoio.Reader, watch progress
 	return cmp.Or(group.Wait(), ctx.Err())
 }
 
-// scan finds the photos of data, once. A folder that is gone holds none.
-func (a *album) scan(ctx context.Context, data string) error {
-	if _, known := a.roots[data]; known {
+// scan finds the photos of a source, once. A folder that is gone holds none.
+func (a *album) scan(ctx context.Context, from source) error {
+	if _, known := a.roots[from]; known {
 		return nil
 	}
 	paths := map[string]string{}
-	a.roots[data] = paths
-	if data == "" {
+	a.roots[from] = paths
+	if from.data == "" {
 		return nil
 	}
 	var extensions []string // of photos that runs were told to take
 	for _, p := range a.photos {
-		if e := filepath.Ext(p.Name); p.data == data && !slices.Contains(extensions, e) {
+		if e := filepath.Ext(p.Name); p.source == from && !slices.Contains(extensions, e) {
 			extensions = append(extensions, e)
 		}
 	}
-	found, err := dataset.Scan(ctx, data, dataset.Options{Extensions: extensions, ByName: true})
+	found, err := dataset.Scan(ctx, from.data, dataset.Options{
+		Extensions: extensions, NoFollowLinks: from.noFollowLinks, ByName: true,
+	})
 	if fail.BySystem(err) {
 		return fail.Wrap(fail.KindOf(err), err, "", "the photos of the report")
 	}

@@ -315,11 +315,11 @@ func TestChosenPhotos(t *testing.T) {
 func TestAlbumChooses(t *testing.T) {
 	a := newAlbum()
 	for i := range 100 {
-		if at := a.add("data", "name", store.SHA256{byte(i)}); at != i {
+		if at := a.add(source{data: "data"}, "name", store.SHA256{byte(i)}); at != i {
 			t.Fatalf("photo %d is number %d", i, at)
 		}
 	}
-	if at := a.add("other", "again", store.SHA256{42}); at != 42 {
+	if at := a.add(source{data: "other"}, "again", store.SHA256{42}); at != 42 {
 		t.Errorf("the same photo elsewhere is number %d", at)
 	}
 	runs := []*run{{}, {}}

@@ -128,6 +128,7 @@ func (r *run) judgeBy(ctx context.Context, features string, o Options, album *al
 	if err != nil {
 		return err
 	}
+	from := source{data, r.model.NoFollowLinks}
 	j := &pictures.Judged{
 		Split: judged.Split, Photos: judged.Photos, Accuracy: judged.Accuracy, Loss: judged.Loss, Confusion: judged.Confusion,
 	}
@@ -135,7 +136,7 @@ func (r *run) judgeBy(ctx context.Context, features string, o Options, album *al
 		j.Classes = append(j.Classes, pictures.Class{Name: c.Name, Precision: c.Precision, Recall: c.Recall, F1: c.F1, Photos: c.Support})
 	}
 	point := func(p classify.Verdict) pictures.Point {
-		return pictures.Point{Photo: album.add(data, p.Path, p.SHA256), Label: p.Label, Class: p.Class, Probability: p.Probability}
+		return pictures.Point{Photo: album.add(from, p.Path, p.SHA256), Label: p.Label, Class: p.Class, Probability: p.Probability}
 	}
 	for _, i := range mistakes(judged.Predictions, maxMistakes) {
 		j.Mistakes = append(j.Mistakes, point(judged.Predictions[i]))

@@ -182,12 +182,13 @@ type format struct {
 	decode func(d *Decoder, im *Image, data []byte, orientation *int) error
 	// size returns what the file declares, and the bytes that decode takes beside the pixels.
 	size    func(d *Decoder, data []byte) (w, h int, work int64)
-	orients bool // Pillow applies the orientation by itself
-	packed  bool // always compressed
+	vet     func(d *Decoder, data []byte) error // for Vet, nil where there is nothing to find
+	orients bool                                // Pillow applies the orientation by itself
+	packed  bool                                // always compressed
 }
 
 var formats = []format{
-	{name: "JPEG", match: prefix("\xff\xd8\xff"), decode: (*Decoder).decodeJPEG, size: (*Decoder).sizeJPEG, packed: true},
+	{name: "JPEG", match: prefix("\xff\xd8\xff"), decode: (*Decoder).decodeJPEG, size: (*Decoder).sizeJPEG, vet: (*Decoder).refuseJPEG, packed: true},
 	{name: "PNG", match: prefix("\x89PNG\r\n\x1a\n"), decode: (*Decoder).decodePNG, size: (*Decoder).sizePNG},
 	{name: "WebP", match: isWebP, decode: (*Decoder).decodeWebP, size: (*Decoder).sizeWebP, packed: true},
 	{name: "GIF", match: prefix("GIF87a", "GIF89a"), decode: (*Decoder).decodeGIF, size: (*Decoder).sizeGIF, packed: true},

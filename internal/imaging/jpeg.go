@@ -9,14 +9,7 @@ import (
 )
 
 func (d *Decoder) decodeJPEG(im *Image, data []byte, orientation *int) error {
-	h, err := readJPEGHeader(data)
-	if err != nil {
-		return err
-	}
-	if err := d.checkSize(h.w, h.h); err != nil {
-		return err
-	}
-	hasEOI, err := h.checkComplete(data)
+	h, hasEOI, err := d.vetJPEG(data)
 	if err != nil {
 		return err
 	}
@@ -25,6 +18,26 @@ func (d *Decoder) decodeJPEG(im *Image, data []byte, orientation *int) error {
 		return d.turbo.decode(im, data, h, d.denominator(h.w, h.h))
 	}
 	return decodeGoJPEG(im, data, h, hasEOI)
+}
+
+// vetJPEG finds what is wrong with a JPEG before anything is allocated for its pixels.
+func (d *Decoder) vetJPEG(data []byte) (h *jpegHeader, hasEOI bool, err error) {
+	if h, err = readJPEGHeader(data); err != nil {
+		return h, false, err
+	}
+	if err = d.checkSize(h.w, h.h); err != nil {
+		return h, false, err
+	}
+	hasEOI, err = h.checkComplete(data)
+	return h, hasEOI, err
+}
+
+func (d *Decoder) refuseJPEG(data []byte) error {
+	h, _, err := d.vetJPEG(data)
+	if err == nil && d.turbo == nil { // as goJPEG
+		err = h.checkScans(data)
+	}
+	return err
 }
 
 // denominator returns the 8, 4, 2 or 1 by which a w×h JPEG's sides are divided

@@ -3,6 +3,7 @@ package imaging
 import (
 	"bytes"
 	"encoding/binary"
+	"fmt"
 	"image/gif"
 	"image/png"
 )
@@ -36,6 +37,25 @@ func (d *Decoder) Memory(data []byte) (m Memory) {
 		m.Work += m.Pixels // to turn the picture, where its orientation asks for that
 	}
 	return m
+}
+
+// Vet returns the error of Decode for a file that it refuses before it makes any pixels, as far
+// as that can be told without the memory that decoding takes: of JPEGs by their header, their
+// number of scans and their end. Other formats pass.
+func (d *Decoder) Vet(data []byte) (err error) {
+	f := sniff(data)
+	if f == nil {
+		return unknownFormat(data)
+	}
+	if f.vet == nil {
+		return nil
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("damaged %s: %v", f.name, p)
+		}
+	}()
+	return f.vet(d, data)
 }
 
 // rowWork is what decoders and resizing take for each column and row, in bytes: a few rows of

@@ -102,9 +102,11 @@ type Model struct {
 	Head          Head              `json:"head"`
 	HeadSHA256    string            `json:"head_sha256"` // of head.safetensors, set by Save
 	Classes       []string          `json:"classes"`
-	Features      string            `json:"features"`       // the store that the head was trained on
-	Data          string            `json:"data,omitempty"` // absolute path of the photos' folder or list; "" in models of an older fx
-	Options       map[string]any    `json:"options"`        // of the training
+	Features      string            `json:"features"`                  // the store that the head was trained on
+	Data          string            `json:"data,omitempty"`            // absolute path of the photos' folder or list; "" in models of an older fx
+	Extensions    []string          `json:"extensions,omitempty"`      // of photos that were taken besides torchvision's
+	NoFollowLinks bool              `json:"no_follow_links,omitempty"` // photos behind links were left out
+	Options       map[string]any    `json:"options"`                   // of the training
 	Versions      map[string]string `json:"versions"`
 	Notes         []string          `json:"notes,omitempty"` // such as weights that a seed made
 	Metrics       Metrics           `json:"metrics"`

@@ -92,6 +92,9 @@ func (r *Reader) read(ctx context.Context, path string, l *lease) (p *Photo, mor
 	m := r.decoder.Memory(data)
 	needed := int64(len(data)) + m.Pixels + m.Work
 	if needed > r.budget.most {
+		if err := r.decoder.Vet(data); err != nil { // no memory would help
+			return nil, 0, &Unusable{err}
+		}
 		return nil, 0, r.tooLarge(path, fmt.Sprintf("of %d×%d pixels", m.W, m.H), needed)
 	}
 	if !l.grow(needed) {

@@ -73,8 +73,7 @@ func (w *Writer) Finish(ctx context.Context) (Summary, error) {
 // finalManifest is the wanted one: no row is left that needs more.
 func (w *Writer) finalManifest() Manifest {
 	m := w.manifest
-	m.Made = w.stored.Made
-	m.Made.Data = w.manifest.Made.Data // the photos may have moved since the rows were computed
+	m.Made = w.stored.Made.WithPhotosOf(w.manifest.Made)
 	return m
 }
 

@@ -68,12 +68,21 @@ type Provenance struct {
 	ONNXRuntime     string            `json:"onnxruntime,omitempty"`      // version
 	Device          string            `json:"device,omitempty"`           // such as the name of the GPU
 	Data            string            `json:"data,omitempty"`             // absolute path of the photos' folder or list, as of the last run; "" in stores of an older fx
+	Extensions      []string          `json:"extensions,omitempty"`       // of photos that were taken besides torchvision's, as of the last run
+	NoFollowLinks   bool              `json:"no_follow_links,omitempty"`  // photos behind links were left out, as of the last run
 	ProviderOptions map[string]string `json:"provider_options,omitempty"` // of ONNX Runtime
 	WeightsOrigin   string            `json:"weights_origin,omitempty"`   // where they were found
 	WeightsFile     string            `json:"weights_file,omitempty"`     // absolute path, or seed:0
 	BackboneFile    string            `json:"backbone_file,omitempty"`    // absolute path of a user's ONNX file
 	FeatureTensor   string            `json:"feature_tensor,omitempty"`   // that the user chose in it
 	Notes           []string          `json:"notes,omitempty"`            // such as "weights made by seed 0, not trained"
+}
+
+// WithPhotosOf is p with what now says of the photos: they may have moved since the
+// rows were computed, or be chosen in another way.
+func (p Provenance) WithPhotosOf(now Provenance) Provenance {
+	p.Data, p.Extensions, p.NoFollowLinks = now.Data, now.Extensions, now.NoFollowLinks
+	return p
 }
 
 // Values returns how many numbers one embedding holds: the product of FeatureShape.
