@@ -173,7 +173,7 @@ func TestSplitsAreChosen(t *testing.T) {
 	}{
 		"train and val":           {both, func(*FitOptions) {}, "val", 20, ""},
 		"test stands in for val":  {tested, func(*FitOptions) {}, "test", 20, ""},
-		"a fraction":              {plain, func(o *FitOptions) { o.ValFraction = 0.2 }, "0.2 of ", 16, ""},
+		"a fraction":              {plain, func(o *FitOptions) { o.ValFraction = 0.2 }, "0.2 of the photos", 16, ""},
 		"named the other way":     {both, func(o *FitOptions) { o.TrainSplit, o.ValSplit = "val", "train" }, "train", 20, ""},
 		"no val":                  {plain, func(*FitOptions) {}, "", 0, `no photos of the split "val"`},
 		"unknown train":           {both, func(o *FitOptions) { o.TrainSplit = "trian" }, "", 0, `no photos of the split "trian"`},

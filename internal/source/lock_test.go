@@ -153,5 +153,5 @@ func TestAPackageThatNeverComesIsGivenUp(t *testing.T) {
 func TestAPipeAmongWeightsIsNotOpened(t *testing.T) {
 	p := newPlace(t)
 	p.request.Explicit = os.DevNull
-	p.wantError(fail.Usage, "is not a file")
+	p.wantError(fail.Usage, "it is not a regular file")
 }
