@@ -64,7 +64,8 @@ func TestPeakDuring(t *testing.T) {
 	if !ok {
 		t.Skip("the system does not tell")
 	}
-	if peak < size*9/10 || peak > size*2 {
+	const shadow = 8 // what the race detector may add
+	if peak < size*9/10 || peak > size*(1+shadow) {
 		t.Errorf("%d bytes, and %d were written to", peak, size)
 	}
 }
