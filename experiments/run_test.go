@@ -159,7 +159,7 @@ func TestNothingIsDoneTwice(t *testing.T) {
 	}
 
 	// Another setting of one mode makes its runs anew, and the old ones stay.
-	s.write(quick + "overrides: [{mode: scratch, settings: {lr: 0.01}}]\n")
+	s.write(quick + "overrides: [{mode: scratch, settings: {lr: 0.0001}}]\n")
 	if _, at = s.run(); strings.Join(at, " ") != "squeezenet1_1-scratch-seed0 squeezenet1_1-scratch-seed1" {
 		t.Errorf("after a change of scratch's rate it worked on %v", at)
 	}

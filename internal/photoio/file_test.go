@@ -178,12 +178,14 @@ func TestAReadThatNeverEndsEndsWithItsContext(t *testing.T) {
 	path := write(t, []byte("photo"))
 	forever := make(chan struct{})
 	t.Cleanup(func() { close(forever) })
-	opens(t, func(string) (*os.File, error) { <-forever; return nil, os.ErrClosed })
+	begun := make(chan struct{})
+	opens(t, func(string) (*os.File, error) { close(begun); <-forever; return nil, os.ErrClosed })
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(20*time.Millisecond, cancel)
 	if _, _, err := ReadFile(ctx, path); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
 	}
+	<-begun
 	ctx, cancel = context.WithCancel(t.Context()) // while it waits to ask again
 	opens(t, func(string) (*os.File, error) { cancel(); return nil, syscall.EIO })
 	if _, _, err := ReadFile(ctx, path); !errors.Is(err, context.Canceled) {
