@@ -23,7 +23,7 @@ import (
 )
 
 var (
-	count = flag.Int("faults", 96, "how many faults are tried over all commands")
+	count = flag.Int("faults", 44, "how many faults are tried over all commands")
 	seed  = flag.Uint64("seed", 0, "of the choice of faults")
 	only  = flag.String("only", "", "the one scenario to try")
 )
