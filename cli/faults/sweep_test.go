@@ -201,6 +201,19 @@ func afterFault(f fault, code int, old, wanted, found files) (problems []string)
 	return problems
 }
 
+// waits reports whether the successor of a file is there under the name with which it
+// waits for the next run: durable.Replace has passed its step.
+func waits(found files, name string) bool {
+	dir, base := filepath.Split(name)
+	for other := range found {
+		d, b := filepath.Split(other)
+		if d == dir && strings.HasPrefix(b, ".fx-new-") && strings.HasSuffix(b, "."+base) {
+			return true
+		}
+	}
+	return false
+}
+
 // afterSuccess returns where the files found differ from those wanted.
 func afterSuccess(when string, wanted, found files) (problems []string) {
 	for name, sum := range wanted {
