@@ -48,6 +48,9 @@ func (m *matrix) look(report progress.Reporter) (todo []int, selected int, err e
 			continue
 		}
 		model, _, err := modeldir.Load(m.dir(i))
+		if err == nil && !m.foresees {
+			err = modeldir.Complete(m.dir(i))
+		}
 		if fail.BySystem(err) {
 			return nil, 0, fail.Wrap(fail.KindOf(err), err, "", "run %s", run.Name)
 		}

@@ -188,7 +188,7 @@ func afterFault(f fault, code int, old, wanted, found files) (problems []string)
 	}
 	for name, sum := range old {
 		switch now, ok := found[name]; {
-		case passing(name):
+		case passing(name), !ok && waits(found, name):
 		case !ok:
 			// A store's index is removed before shards are touched, and made from them again.
 			if _, kept := wanted[name]; kept && filepath.Base(name) != "index.json" {

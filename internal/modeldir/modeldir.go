@@ -220,6 +220,23 @@ func Load(dir string) (Model, Params, error) {
 	return m, p, err
 }
 
+// Complete gives the files of the MODEL in dir their names, where the system failed
+// after its model.json was replaced and they still wait for them.
+func Complete(dir string) error {
+	if waiting, err := filepath.Glob(filepath.Join(dir, ".fx-*-*")); err != nil || len(waiting) == 0 {
+		return nil // the pattern is right: no file waits
+	}
+	r, err := durable.Replace(dir, modelFile)
+	if errors.Is(err, durable.ErrLocked) {
+		return nil // whoever writes it does so
+	}
+	if err != nil {
+		return fail.Wrap(fail.KindOf(err), err, "", "complete the model %s", dir)
+	}
+	r.Close()
+	return nil
+}
+
 // noModel says why the model.json of dir can't be read.
 func noModel(dir string, err error) error {
 	if errors.Is(err, userfile.ErrTooLarge) {
