@@ -250,7 +250,7 @@ func TestClassesAreSeenWithoutKnowingThem(t *testing.T) {
 	dir := write(t, t.TempDir(),
 		"splits/LICENSE", "splits/train/red/0.jpg", "splits/train/blue/0.JPG", "splits/val/red/1.png", "splits/val/blue/1.png",
 		"classes/red/0.jpg", "classes/red/.DS_Store", "classes/blue/0.jpg",
-		"home/pictures/0.jpg", "home/screenshots/0.png", "home/work/net.onnx", "home/empty/", "home/plots/loss.png",
+		"home/pictures/0.jpg", "home/screenshots/0.png", "home/models/net.onnx", "home/empty/", "home/plots/loss.png",
 		"one/pictures/0.jpg")
 	for out, refused := range map[string]bool{
 		"splits/new": true, "splits/train/new": true, "splits/train/red/new": true, "splits/train/red/deeper/new": true,
