@@ -19,7 +19,7 @@ func (s *StateDict) NonFinite(onlyNaN bool) (name string, value float64) {
 
 // NonFinite is StateDict.NonFinite of one tensor. Integers and bools are finite.
 func (t Tensor) NonFinite(onlyNaN bool) (value float64, found bool) {
-	if !t.DType.Float() || t.DType == F32 && allFinite(t.Data) {
+	if f, known := floats[t.DType]; !t.DType.Float() || known && f.allFinite(t.Data) {
 		return 0, false
 	}
 	values, err := t.Float32s()
@@ -34,26 +34,33 @@ func (t Tensor) NonFinite(onlyNaN bool) (value float64, found bool) {
 	return 0, false
 }
 
-// allFinite tells whether none of the float32 in data has an exponent of ones.
-// It looks at two numbers at a time: adding 1 to such an exponent overflows into
-// the bit above it, which is cleared beforehand.
-func allFinite(data []byte) bool {
-	const (
-		exponents = 0x7f800000_7f800000
-		ones      = 0x00800000_00800000
-		carries   = 0x80000000_80000000
-	)
+// format is a floating-point format as 64 bits hold it two or four times.
+type format struct {
+	exponents uint64 // all bits of the exponents
+	ones      uint64 // their lowest bits
+	carries   uint64 // the bits above them, which are the signs
+}
+
+var floats = map[DType]format{
+	F32:  {0x7f800000_7f800000, 0x00800000_00800000, 0x80000000_80000000},
+	F16:  {0x7c00_7c00_7c00_7c00, 0x0400_0400_0400_0400, 0x8000_8000_8000_8000},
+	BF16: {0x7f80_7f80_7f80_7f80, 0x0080_0080_0080_0080, 0x8000_8000_8000_8000},
+}
+
+// allFinite tells whether none of the numbers in data has an exponent of ones: adding
+// 1 to such an exponent overflows into the sign, which is cleared beforehand.
+func (f format) allFinite(data []byte) bool {
 	for ; len(data) >= 32; data = data[32:] {
 		a, b := binary.LittleEndian.Uint64(data), binary.LittleEndian.Uint64(data[8:16])
 		c, d := binary.LittleEndian.Uint64(data[16:24]), binary.LittleEndian.Uint64(data[24:32])
-		if ((a&exponents+ones)|(b&exponents+ones)|(c&exponents+ones)|(d&exponents+ones))&carries != 0 {
+		if ((a&f.exponents+f.ones)|(b&f.exponents+f.ones)|(c&f.exponents+f.ones)|(d&f.exponents+f.ones))&f.carries != 0 {
 			return false
 		}
 	}
-	for ; len(data) >= 4; data = data[4:] {
-		if binary.LittleEndian.Uint32(data)&0x7f800000 == 0x7f800000 {
-			return false
-		}
+	if len(data) == 0 {
+		return true
 	}
-	return true
+	var rest [32]byte
+	copy(rest[:], data)
+	return f.allFinite(rest[:])
 }

@@ -49,6 +49,34 @@ func TestNonFiniteNamesTheTensor(t *testing.T) {
 	}
 }
 
+// Every value of 16 bits, at every place of a block and behind it.
+func TestNonFiniteOf16Bits(t *testing.T) {
+	for _, dtype := range []DType{F16, BF16} {
+		for n := range 40 {
+			tensor := Tensor{DType: dtype, Shape: []int{n}, Data: make([]byte, 2*n)}
+			for i := range tensor.Data {
+				tensor.Data[i] = 0x77 // a large number in either format
+			}
+			if v, found := tensor.NonFinite(false); found {
+				t.Fatalf("%d finite values of %s: %v", n, dtype, v)
+			}
+		}
+		for value := range 1 << 16 {
+			at, n := value%16, 16+value%3
+			tensor := Tensor{DType: dtype, Shape: []int{n}, Data: make([]byte, 2*n)}
+			tensor.Data[2*at], tensor.Data[2*at+1] = byte(value), byte(value>>8)
+			all, err := tensor.Float32s()
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, found := tensor.NonFinite(false)
+			if v := float64(all[at]); found != (math.IsNaN(v) || math.IsInf(v, 0)) {
+				t.Errorf("%s %#04x, which is %v: %v", dtype, value, v, found)
+			}
+		}
+	}
+}
+
 func BenchmarkNonFinite(b *testing.B) {
 	s := NewStateDict()
 	s.Set("w", FromFloat32([]int{11_700_000}, make([]float32, 11_700_000))) // resnet18
