@@ -13,7 +13,8 @@ import (
 )
 
 // openFirst opens the network that o names, else the first of candidates whose
-// weights can be had; where the system fails to read some, it takes no others. It returns o completed, so that nothing is looked for
+// weights can be had. Where the system fails to read some, that is the error, and
+// no other network is taken. It returns o completed, so that nothing is looked for
 // twice, and what the user should know of the choice.
 func openFirst(ctx context.Context, o extract.NetworkOptions, candidates []string, watch progress.Reporter) (extract.NetworkOptions, *extract.Network, []string, error) {
 	const hint = "Name weights that you have with --backbone and --weights; --weights seed:0 makes random ones."

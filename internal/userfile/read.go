@@ -22,12 +22,7 @@ func Read(path string, limit int64) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = f.Close() }() // only read from
-	info, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	return readBounded(f, path, info.Size(), limit)
+	return readBounded(f, limit)
 }
 
 // ReadText is Read for what people write by hand or pipe into fx, as in
@@ -38,16 +33,18 @@ func ReadText(ctx context.Context, path string, limit int64) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		defer func() { _ = f.Close() }() // only read from
-		info, err := f.Stat()
-		if err != nil {
-			return nil, err
-		}
-		return readBounded(f, path, info.Size(), limit)
+		return readBounded(f, limit)
 	})
 }
 
-func readBounded(f io.Reader, path string, size, limit int64) ([]byte, error) {
+// readBounded reads f to its end, and closes it.
+func readBounded(f *os.File, limit int64) ([]byte, error) {
+	defer func() { _ = f.Close() }() // only read from
+	info, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	size := info.Size()
 	var text bytes.Buffer
 	if size <= limit {
 		text.Grow(int(size) + bytes.MinRead)                // so that a large file is never copied
@@ -57,7 +54,7 @@ func readBounded(f io.Reader, path string, size, limit int64) ([]byte, error) {
 		}
 	}
 	if size > limit || int64(text.Len()) > limit {
-		return nil, &os.PathError{Op: "read", Path: path, Err: fmt.Errorf("%w: more than %d bytes", ErrTooLarge, limit)}
+		return nil, &os.PathError{Op: "read", Path: f.Name(), Err: fmt.Errorf("%w: more than %d bytes", ErrTooLarge, limit)}
 	}
 	return text.Bytes(), nil
 }
