@@ -1,7 +1,6 @@
 package classify
 
 import (
-	"os"
 	"path/filepath"
 	"strings"
 
@@ -26,14 +25,19 @@ func quickstartOut(data string) string {
 // checkQuickstart refuses folders that are not what they should be.
 func checkQuickstart(o QuickstartOptions) error {
 	const photos = "Give the folder of your photos: one folder a class, with or without train/ and val/."
-	for _, c := range []struct{ dir, file, hint, what string }{
-		{o.Data, "manifest.json", photos, "an embedding store"},
-		{o.Data, "model.json", photos, "a MODEL"},
-		{o.Data, "experiment.json", photos, "an experiment"},
-		{o.Data, quickstartJSON, photos, "what an earlier quickstart made"},
+	for _, c := range []struct {
+		kind *outpath.Folder
+		what string
+	}{
+		{outpath.Store, "an embedding store"},
+		{outpath.Model, "a MODEL"},
+		{outpath.Experiment, "an experiment"},
+		{outpath.Quickstart, "what an earlier quickstart made"},
 	} {
-		if _, err := os.Stat(filepath.Join(c.dir, c.file)); err == nil {
-			return fail.New(fail.Usage, c.hint, "%s is %s (it holds %s), not a folder for this", c.dir, c.what, c.file)
+		if is, err := c.kind.In(o.Data); err != nil {
+			return err
+		} else if is {
+			return fail.New(fail.Usage, photos, "%s is %s, not a folder of photos", o.Data, c.what)
 		}
 	}
 	files := quickstartFilesIn(o.Out)
@@ -41,8 +45,8 @@ func checkQuickstart(o QuickstartOptions) error {
 		outpath.Target{Kind: outpath.Quickstart, Path: o.Out, Photos: o.Data},
 		outpath.Target{Kind: outpath.Store, Path: files.Features, Nested: true},
 		outpath.Target{Kind: outpath.Model, Path: files.Model, Nested: true},
-		outpath.Target{Kind: outpath.ONNX, Path: files.Classifier},
-		outpath.Target{Kind: outpath.PNG, Path: files.Picture}); err != nil {
+		outpath.Target{Kind: outpath.ONNX, Path: files.Classifier, Nested: true},
+		outpath.Target{Kind: outpath.PNG, Path: files.Picture, Nested: true}); err != nil {
 		return err
 	}
 	if o.Embedder.Network.Backbone != "" {

@@ -118,13 +118,22 @@ func prepare(ctx context.Context, file *File, o Options, foresees bool, report p
 	return m, nil
 }
 
+// photos are the folder or list that --data or the file names, without a hash. The
+// tutorial's, which are looked for, have none.
+func (f *File) photos(o Options) experimentdir.Data {
+	switch {
+	case o.Data != "":
+		return experimentdir.Data{Dir: o.Data, Origin: "--data"}
+	case f.Data == Tutorial:
+		return experimentdir.Data{}
+	}
+	return experimentdir.Data{Dir: f.relative(f.Data), Origin: "the file"}
+}
+
 // findPhotos finds the photos and hashes them.
 func (m *matrix) findPhotos(ctx context.Context, report progress.Reporter) error {
 	data := &m.record.Data
-	switch dir := m.options.Data; {
-	case dir != "":
-		*data = experimentdir.Data{Dir: dir, Origin: "--data"}
-	case m.file.Data == Tutorial:
+	if *data = m.file.photos(m.options); data.Dir == "" {
 		found, err := sample.Photos(ctx, sample.Options{Lock: m.lock()}, report)
 		if err != nil {
 			return err
@@ -136,8 +145,6 @@ func (m *matrix) findPhotos(ctx context.Context, report progress.Reporter) error
 			return fail.New(fail.Usage, "Name the folder with --data, or set FX_DATA_DIR.", "the tutorial's photos, which %s is about, can't be had", m.file.Name)
 		}
 		*data = experimentdir.Data{Dir: found.Dir, Origin: found.Origin}
-	default:
-		*data = experimentdir.Data{Dir: m.file.relative(m.file.Data), Origin: "the file"}
 	}
 	var err error
 	if m.photos, err = dataset.Scan(ctx, data.Dir, dataset.Options{Extensions: m.options.Extensions, NoFollowLinks: m.options.NoFollowLinks}); err != nil {

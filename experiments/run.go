@@ -31,18 +31,21 @@ func Run(ctx context.Context, file *File, o Options, report progress.Reporter) (
 	if o.Out == "" {
 		o.Out = file.DefaultOut()
 	}
-	if err := outpath.Prepare(o.Force, outpath.Target{Kind: outpath.Experiment, Path: o.Out}); err != nil {
+	target := outpath.Target{Kind: outpath.Experiment, Path: o.Out, Photos: file.photos(o).Dir}
+	if err := outpath.Prepare(o.Force, target); err != nil {
 		return experimentdir.Experiment{}, err
 	}
 	m, err := prepare(ctx, file, o, false, report)
 	if err != nil {
 		return experimentdir.Experiment{}, err
 	}
-	out := m.options.Out
-	beside := outpath.Target{Kind: outpath.Experiment, Path: out, Photos: m.record.Data.Dir}
-	if err := outpath.Prepare(o.Force, beside); err != nil {
-		return m.record, err
+	if target.Photos == "" { // only now it is known where they lie
+		target.Photos = m.record.Data.Dir
+		if err := outpath.Prepare(o.Force, target); err != nil {
+			return m.record, err
+		}
 	}
+	out := m.options.Out
 	if err := os.MkdirAll(out, 0o777); err != nil {
 		return m.record, fail.Wrap(fail.Usage, err, "Choose a folder that fx may write with --out.", "experiment %s", out)
 	}

@@ -20,6 +20,10 @@ import (
 // or none that other hosts see, only its age tells.
 const tempMark = ".fx-tmp-"
 
+// IsTemporary tells whether a file or folder of that name is one that this package
+// writes before it has its own name.
+func IsTemporary(name string) bool { return strings.Contains(filepath.Base(name), tempMark) }
+
 // orphanAge is when a temporary file counts as left behind where locks do not tell.
 const orphanAge = 24 * time.Hour
 
@@ -84,7 +88,7 @@ func removeStale(dir string, ours func(name string) bool) error {
 		return err
 	}
 	for _, e := range entries {
-		if e.Type().IsRegular() && strings.Contains(e.Name(), tempMark) && ours(e.Name()) {
+		if e.Type().IsRegular() && IsTemporary(e.Name()) && ours(e.Name()) {
 			if err := removeOrphan(filepath.Join(dir, e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
 				return err
 			}

@@ -30,13 +30,19 @@ type Folder struct {
 // that is not there is of no kind.
 func (f *Folder) In(dir string) (bool, error) {
 	entries, err := os.ReadDir(dir)
-	if fail.BySystem(err) {
-		return false, fail.Wrap(fail.KindOf(err), err, "", "look at what --out would replace")
-	}
 	if err != nil {
-		return false, nil
+		return false, systemFailed(err)
 	}
 	return marked(f.marks, dir, entries)
+}
+
+// systemFailed returns err, with what failed, where it is the system's, else nil: a
+// folder or file that is not there or can't be read is of no kind.
+func systemFailed(err error) error {
+	if !fail.BySystem(err) {
+		return nil
+	}
+	return fail.Wrap(fail.KindOf(err), err, "", "look for what fx made")
 }
 
 // marked tells whether dir, which holds the entries, has one of the marks.
@@ -128,8 +134,8 @@ func (f *Folder) allow(t Target) error {
 func (f *Folder) keepsAll(t Target) error {
 	for _, name := range f.replaced {
 		list, err := os.ReadDir(filepath.Join(t.Path, name))
-		if fail.BySystem(err) {
-			return fail.Wrap(fail.KindOf(err), err, "", "look at what --out would replace")
+		if err := systemFailed(err); err != nil {
+			return err
 		}
 		if err != nil {
 			continue // what is not there is not lost
@@ -149,7 +155,7 @@ func (f *Folder) keepsAll(t Target) error {
 func (f *Folder) foreign(dir, below string, entries []fs.DirEntry) (string, error) {
 	for _, e := range entries {
 		name := path.Join(below, e.Name())
-		if strings.HasPrefix(e.Name(), ".") || e.Name() == "lost+found" || strings.Contains(e.Name(), temporary) {
+		if strings.HasPrefix(e.Name(), ".") || e.Name() == "lost+found" || durable.IsTemporary(e.Name()) {
 			continue
 		}
 		if !matches(f.names, name) {
@@ -157,11 +163,8 @@ func (f *Folder) foreign(dir, below string, entries []fs.DirEntry) (string, erro
 		}
 		if e.IsDir() {
 			inner, err := os.ReadDir(filepath.Join(dir, filepath.FromSlash(name)))
-			if fail.BySystem(err) {
-				return "", fail.Wrap(fail.KindOf(err), err, "", "look at what --out would replace")
-			}
 			if err != nil {
-				return name, nil
+				return name, systemFailed(err)
 			}
 			if foreign, err := f.foreign(dir, name, inner); foreign != "" || err != nil {
 				return foreign, err

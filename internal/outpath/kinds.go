@@ -2,9 +2,6 @@ package outpath
 
 import "slices"
 
-// temporary is part of the names of unfinished files and folders, see package durable.
-const temporary = ".fx-tmp-"
-
 // The kinds of folders that fx makes. "format_version" comes first in each
 // format file, and has been there from the beginning.
 var (

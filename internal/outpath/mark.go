@@ -9,7 +9,6 @@ import (
 	"path/filepath"
 
 	"fx/internal/durable"
-	"fx/internal/fail"
 )
 
 // mark is a JSON file that tells what a folder holds. Others have a model.json
@@ -44,11 +43,8 @@ func (m mark) in(dir string, entries []fs.DirEntry) (bool, error) {
 // system fails to open or to read is an error.
 func (m mark) is(file string) (bool, error) {
 	f, err := durable.OpenToRead(file)
-	if fail.BySystem(err) {
-		return false, fail.Wrap(fail.KindOf(err), err, "", "look at what --out would replace")
-	}
 	if err != nil {
-		return false, nil
+		return false, systemFailed(err)
 	}
 	defer func() { _ = f.Close() }() // only read
 	missing := map[string]bool{}
@@ -60,8 +56,8 @@ func (m mark) is(file string) (bool, error) {
 		delete(missing, key)
 		return len(missing) > 0
 	})
-	if fail.BySystem(err) {
-		return false, fail.Wrap(fail.KindOf(err), err, "", "look at what --out would replace: %s", file)
+	if err := systemFailed(err); err != nil {
+		return false, err
 	}
 	return len(missing) == 0 || err != nil && from.N > 0, nil
 }

@@ -14,7 +14,7 @@ type Target struct {
 	Path   string
 	Photos string   // folder or list of photos; "" for one that is not known
 	Inputs []string // files that the command reads and must not replace
-	Nested bool     // the folder lies within another Target: a link in its place would lead out of it
+	Nested bool     // it lies in the folder of another Target, which is asked about the photos; a link to a folder would lead out
 }
 
 // Kind is a Folder or a File.

@@ -81,7 +81,7 @@ func OpenForWriting(ctx context.Context, dir string, manifest Manifest, options 
 	if err := errors.Join(manifest.Check(), options.Shard.check()); err != nil {
 		return nil, fail.Wrap(fail.Usage, err, "", "cannot make the store %s", dir)
 	}
-	if err := prepare(dir, options.Force); err != nil {
+	if err := prepare(dir, manifest.Made.Data, options.Force); err != nil {
 		return nil, err
 	}
 	w := &Writer{dir: dir, manifest: manifest, options: options, layout: manifest.layout(), finished: map[string]fileStat{}}
@@ -97,9 +97,9 @@ func OpenForWriting(ctx context.Context, dir string, manifest Manifest, options 
 	return w, nil
 }
 
-// prepare makes dir, and refuses a folder that holds something else.
-func prepare(dir string, force bool) error {
-	if err := outpath.Prepare(force, outpath.Target{Kind: outpath.Store, Path: dir}); err != nil {
+// prepare makes dir, and refuses a folder that holds something else or lies among the photos.
+func prepare(dir, photos string, force bool) error {
+	if err := outpath.Prepare(force, outpath.Target{Kind: outpath.Store, Path: dir, Photos: photos}); err != nil {
 		return err
 	}
 	return writeFailed(os.MkdirAll(dir, 0o777), dir, 0)

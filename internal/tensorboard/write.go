@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
 	"time"
 
 	"fx/internal/durable"
@@ -97,8 +96,19 @@ func Replace(r *durable.Replacement, dir string, l Log) error {
 	return r.Write(name, func(path string) error { return durable.WriteBytes(path, Encode(l)) })
 }
 
-// own are the files of this package: event files, and what a kill left while one was written.
-var own = []string{"events.out.tfevents.*.fx", "events.out.tfevents.*.fx.fx-tmp-*"}
+// own is the pattern of the names that FileName gives.
+const own = "events.out.tfevents.*.fx"
+
+// isOwn tells whether a file is an event file of this package, or what a kill left
+// while one was written.
+func isOwn(name string) bool {
+	pattern := own
+	if durable.IsTemporary(name) {
+		pattern += ".*"
+	}
+	matches, _ := filepath.Match(pattern, name) // the pattern is right
+	return matches
+}
 
 // remove removes the files of this package but one.
 func remove(dir, keep string) error {
@@ -120,11 +130,7 @@ func ownFiles(dir, but string) (names []string, err error) {
 		return nil, err
 	}
 	for _, f := range files {
-		ours := slices.ContainsFunc(own, func(pattern string) bool {
-			matches, _ := filepath.Match(pattern, f.Name()) // the patterns are right
-			return matches
-		})
-		if ours && f.Name() != but {
+		if isOwn(f.Name()) && f.Name() != but {
 			names = append(names, f.Name())
 		}
 	}
