@@ -60,7 +60,7 @@ func openFirst(ctx context.Context, o extract.NetworkOptions, candidates []strin
 func lockedIn(lock lockfile.Lock, candidates []string) ([]string, error) {
 	var named []string
 	for _, name := range candidates {
-		if _, found, err := lock.Want(source.InputOf(name, "", "", 0).Name); err != nil {
+		if _, found, err := lock.Want(source.InputName(name)); err != nil {
 			return nil, err
 		} else if found {
 			named = append(named, name)

@@ -147,7 +147,7 @@ func parse(text []byte) (*File, error) {
 	if version.Format != Format {
 		return nil, fmt.Errorf("it has format %d; this fx reads format %d", version.Format, Format)
 	}
-	if err := unmarshal(text, file); err != nil {
+	if err := yaml.UnmarshalWithOptions(text, file, yaml.Strict()); err != nil {
 		return nil, plainly(err)
 	}
 	return file, file.check()

@@ -112,8 +112,9 @@ func (p *photos) skipped() []extract.BadPhoto {
 // fingerprint tells whether the photos are the same: names, labels and sizes.
 func (p *photos) fingerprint() string {
 	h := sha256.New()
+	found := p.Found() // also those that an older fx opened
 	for _, split := range []string{p.trainSplit, p.valSplit} {
-		for _, item := range p.Found() { // also those that an older fx opened
+		for _, item := range found {
 			if item.Split == split {
 				fmt.Fprintf(h, "%s\x00%d\x00%d\n", item.Rel, item.Label, item.Size)
 			}

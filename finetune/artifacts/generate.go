@@ -95,7 +95,7 @@ func Generate(ctx context.Context, dir string, n *Network, o Options) (Info, err
 		if err := r.Write(part.file, func(path string) error { return onnx.Save(path, graph.Model) }); err != nil {
 			return info, err
 		}
-		if info.Files[part.file], err = fileSHA256(r.Path(part.file)); err != nil {
+		if info.Files[part.file], err = fileSHA256(ctx, r.Path(part.file)); err != nil {
 			return info, err
 		}
 		initial, err := n.Initial(graph)
@@ -114,7 +114,7 @@ func Generate(ctx context.Context, dir string, n *Network, o Options) (Info, err
 	if err := r.Write(CheckpointDir, func(path string) error { return WriteCheckpoint(path, initial) }); err != nil {
 		return info, err
 	}
-	if info.Files[checkpointRoot], err = fileSHA256(filepath.Join(r.Path(CheckpointDir), stateFile)); err != nil {
+	if info.Files[checkpointRoot], err = fileSHA256(ctx, filepath.Join(r.Path(CheckpointDir), stateFile)); err != nil {
 		return info, err
 	}
 	text, err := checksum.Marshal(info)
@@ -127,8 +127,8 @@ func Generate(ctx context.Context, dir string, n *Network, o Options) (Info, err
 // checkpointRoot is the file of the checkpoint that has the SHA-256 of the others.
 const checkpointRoot = CheckpointDir + "/" + stateFile
 
-func fileSHA256(path string) (string, error) {
-	sum, _, err := filehash.Sum(context.Background(), path)
+func fileSHA256(ctx context.Context, path string) (string, error) {
+	sum, _, err := filehash.Sum(ctx, path)
 	return sum, err
 }
 
@@ -164,7 +164,7 @@ func read(root string, text []byte, path func(string) string) (s *Set, err error
 		if s.Files == nil {
 			return nil
 		}
-		sum, err := fileSHA256(file)
+		sum, err := fileSHA256(context.Background(), file)
 		if err == nil && sum != s.Files[name] {
 			err = fail.New(fail.Model, again, "%s is not the file that %s was written with", file, InfoFile)
 		}

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -124,6 +125,19 @@ func (r *Replacement) Commit(content []byte) error {
 	}
 	r.committed = true
 	return r.complete(id)
+}
+
+// Waits reports whether members of a replacement in dir wait for their names, or to be
+// taken away: the next Replace does that.
+func Waits(dir string) (bool, error) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return false, err
+	}
+	return slices.ContainsFunc(entries, func(e fs.DirEntry) bool {
+		_, _, _, waits := parseWaiting(e.Name())
+		return waits
+	}), nil
 }
 
 // Close frees the folder, and takes away what was written and not committed.

@@ -289,3 +289,22 @@ func TestTheFolderIsSyncedBeforeTheRootIsReplacedAndInTheEnd(t *testing.T) {
 		t.Errorf("%s\nnot\n%s", got, want)
 	}
 }
+
+// A folder's name may hold what a pattern of names would take for its own.
+func TestWaitsInAFolderOfAnyName(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "m[1]")
+	if err := os.Mkdir(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		file string
+		want bool
+	}{{"root", false}, {replaceLock, false}, {waiting(newMark, "0123", "head"), true}} {
+		if err := os.WriteFile(filepath.Join(dir, c.file), nil, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if waits, err := Waits(dir); err != nil || waits != c.want {
+			t.Errorf("with %s: %v, %v", c.file, waits, err)
+		}
+	}
+}

@@ -275,10 +275,3 @@ func (m *meter) end() {
 		m.task = nil
 	}
 }
-
-func orDefault[T int | int64 | time.Duration](v, standard T) T {
-	if v == 0 {
-		return standard
-	}
-	return v
-}

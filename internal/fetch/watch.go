@@ -1,6 +1,7 @@
 package fetch
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"io"
@@ -19,12 +20,12 @@ type limits struct {
 
 func (c *Client) limits() limits {
 	l := limits{
-		attempts: orDefault(c.Attempts, 4),
-		backoff:  orDefault(c.Backoff, 500*time.Millisecond),
-		stall:    orDefault(c.Stall, 30*time.Second),
-		window:   orDefault(c.Window, time.Minute),
+		attempts: cmp.Or(c.Attempts, 4),
+		backoff:  cmp.Or(c.Backoff, 500*time.Millisecond),
+		stall:    cmp.Or(c.Stall, 30*time.Second),
+		window:   cmp.Or(c.Window, time.Minute),
 	}
-	l.quota = max(1, int64(float64(orDefault(c.MinRate, 1024))*l.window.Seconds()))
+	l.quota = max(1, int64(float64(cmp.Or(c.MinRate, 1024))*l.window.Seconds()))
 	return l
 }
 
@@ -51,7 +52,7 @@ func (w *watch) body(r io.Reader) io.Reader {
 	return &watched{r, w}
 }
 
-// closeWindow judges the window that ends, and begins the next.
+// closeWindow checks what came in the window that ends, and begins the next.
 func (w *watch) closeWindow() {
 	if n := w.gained.Swap(0); n < w.quota {
 		w.cancel(fmt.Errorf("%w: %d bytes in %v, and fx waits for no less than %d", ErrTooSlow, n, w.window, w.quota))

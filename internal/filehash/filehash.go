@@ -1,7 +1,6 @@
 package filehash
 
 import (
-	"encoding/hex"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -43,7 +42,7 @@ func Known(file *os.File) (sum string, ok bool) {
 		return "", false
 	}
 	sum = string(text[:64])
-	if digits, err := hex.DecodeString(sum); err != nil || string(text) != id.line(hex.EncodeToString(digits)) {
+	if !IsSHA256(sum) || string(text) != id.line(sum) {
 		return "", false
 	}
 	return sum, true

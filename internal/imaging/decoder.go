@@ -126,8 +126,8 @@ func (d *Decoder) Exact() bool { return d.turbo != nil }
 
 // Decode returns the picture that data holds, in the values of Pillow's
 // convert("RGB"): alpha is dropped, not blended. A file that Pillow refuses is
-// refused, but for a few BMPs and TIFFs whose pixels are beyond doubt. The error is a plain reason without the file's name, which the
-// caller knows.
+// refused, but for a few BMPs and TIFFs whose pixels are beyond doubt. The error
+// is a plain reason without the file's name, which the caller knows.
 func (d *Decoder) Decode(data []byte) (*Image, error) {
 	im := new(Image)
 	if err := d.DecodeInto(im, data); err != nil {

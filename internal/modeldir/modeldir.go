@@ -163,14 +163,13 @@ func (m Model) replace(r *durable.Replacement, p Params, with func(*durable.Repl
 	sd := weights.NewStateDict()
 	sd.Set(m.Head.WeightName, weights.FromFloat32(m.weightShape(), p.Weight))
 	sd.Set(m.Head.BiasName, weights.FromFloat32([]int{len(m.Classes)}, p.Bias))
-	if err := r.Write(headFile, func(path string) error { return weights.WriteSafetensors(path, sd) }); err != nil {
+	err := r.Write(headFile, func(path string) (err error) {
+		m.HeadSHA256, err = weights.WriteSafetensorsSum(path, sd)
 		return err
-	}
-	_, info, err := weights.Read(r.Path(headFile))
+	})
 	if err != nil {
 		return err
 	}
-	m.HeadSHA256 = info.SHA256
 	if with != nil {
 		if err := with(r); err != nil {
 			return err
@@ -223,8 +222,12 @@ func Load(dir string) (Model, Params, error) {
 // Complete gives the files of the MODEL in dir their names, where the system failed
 // after its model.json was replaced and they still wait for them.
 func Complete(dir string) error {
-	if waiting, err := filepath.Glob(filepath.Join(dir, ".fx-*-*")); err != nil || len(waiting) == 0 {
-		return nil // the pattern is right: no file waits
+	waits, err := durable.Waits(dir)
+	if err != nil {
+		return fail.Wrap(fail.KindOf(err), err, "", "complete the model %s", dir)
+	}
+	if !waits {
+		return nil
 	}
 	r, err := durable.Replace(dir, modelFile)
 	if errors.Is(err, durable.ErrLocked) {

@@ -2,7 +2,6 @@ package ort
 
 import (
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -156,7 +155,7 @@ type expectation struct {
 func newExpectation(build flavour, given string) (expectation, error) {
 	e := expectation{build, strings.ToLower(strings.TrimSpace(given))}
 	if given != "" {
-		if digits, err := hex.DecodeString(e.given); err != nil || len(digits) != 32 {
+		if !filehash.IsSHA256(e.given) {
 			return e, fail.New(fail.Usage, "`sha256sum FILE` prints it.",
 				"--sha256 %q is no SHA-256 of 64 hexadecimal digits", given)
 		}

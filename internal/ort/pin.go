@@ -1,7 +1,6 @@
 package ort
 
 import (
-	"runtime"
 	"strings"
 
 	"fx/internal/wheel"
@@ -89,6 +88,6 @@ func target(build flavour) wheel.Target {
 
 // pinned returns the pin of a build for this system.
 func pinned(build flavour) (pin, bool) {
-	p, ok := pins[runtime.GOOS+"/"+runtime.GOARCH][build]
+	p, ok := pins[system()][build]
 	return p, ok
 }

@@ -12,6 +12,7 @@ import (
 
 	"fx/internal/fail"
 	"fx/internal/imaging"
+	"fx/internal/userfile"
 )
 
 // File is a photo's file as it was read.
@@ -197,35 +198,23 @@ var pauses = []time.Duration{50 * time.Millisecond, 250 * time.Millisecond, time
 // after every pause. It returns soon after ctx ends and leaves f alone then, which may wait for
 // a system that never answers.
 func retry[T any](ctx context.Context, path string, f func() (T, error)) (T, error) {
-	type outcome struct {
-		value T
-		err   error
-	}
 	var none T
 	for attempt := 0; ; attempt++ {
 		if err := ctx.Err(); err != nil {
 			return none, err
 		}
-		done := make(chan outcome, 1)
-		go func() {
-			value, err := f()
-			done <- outcome{value, err}
-		}()
-		var got outcome
-		select {
-		case got = <-done:
-		case <-ctx.Done():
-			return none, ctx.Err()
-		}
+		value, err := userfile.Abandon(ctx, f)
 		var bad *Unusable
 		var grown *longer
 		switch {
-		case got.err == nil || errors.As(got.err, &bad) || errors.As(got.err, &grown):
-			return got.value, got.err
-		case fail.AboutFile(got.err):
-			return none, &Unusable{fmt.Errorf("can't be read: %w", withoutPath(got.err))}
+		case ctx.Err() != nil:
+			return none, ctx.Err()
+		case err == nil || errors.As(err, &bad) || errors.As(err, &grown):
+			return value, err
+		case fail.AboutFile(err):
+			return none, &Unusable{fmt.Errorf("can't be read: %w", withoutPath(err))}
 		case attempt == len(pauses):
-			return none, systemError(path, got.err)
+			return none, systemError(path, err)
 		}
 		select {
 		case <-time.After(pauses[attempt]):

@@ -40,7 +40,7 @@ func Message(text string) string {
 // encoding/json do. JSON stays JSON of the same value.
 type Writer struct{ W io.Writer }
 
-// Write returns len(p) where all of p was written, escaped, and 0 elsewhere.
+// Write returns len(p) where all of p was written, escaped, and 0 otherwise.
 func (w Writer) Write(p []byte) (int, error) {
 	text := string(p)
 	if safe := escape(text, "\n\t"); safe != text {

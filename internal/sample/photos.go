@@ -44,7 +44,8 @@ type Found struct {
 
 // Photos finds photos. It fails only where the user named a folder that does
 // not exist, where ctx ends, where not even the cache can be written, where the
-// system fails (fail.System, fail.DiskFull), and, as fail.Model, where the photos are not those of their first use or of the lock.
+// system fails (fail.System, fail.DiskFull), and, as fail.Model, where the photos
+// are not those of their first use or of the lock.
 func Photos(ctx context.Context, o Options, report progress.Reporter) (Found, error) {
 	f := Found{Notes: []string{}}
 	if o.Dir != "" {

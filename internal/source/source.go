@@ -61,9 +61,12 @@ type Found struct {
 	Input lockfile.Input `json:"-"` // what a lock is to name, for an ONNX file by the hash of its content; zero where the user named the file
 }
 
+// InputName is what a lock calls the weights of a network.
+func InputName(network string) string { return "weights/" + network }
+
 // InputOf is how a lock names the weights of a network that lie at path.
 func InputOf(network, path, sha256 string, bytes int64) lockfile.Input {
-	return lockfile.Input{Name: "weights/" + network, File: filepath.Base(path), SHA256: sha256, Bytes: bytes, Path: path}
+	return lockfile.Input{Name: InputName(network), File: filepath.Base(path), SHA256: sha256, Bytes: bytes, Path: path}
 }
 
 // Find returns the first file of weights in the order of the package comment.
@@ -77,7 +80,7 @@ func Find(ctx context.Context, r Request, report progress.Reporter) (Found, erro
 	s := &search{Request: r, report: report, notes: []string{}}
 	if r.Explicit == "" {
 		var err error
-		if s.wanted, s.locked, err = r.Lock.Want(InputOf(r.Name, "", "", 0).Name); err != nil {
+		if s.wanted, s.locked, err = r.Lock.Want(InputName(r.Name)); err != nil {
 			return Found{}, err
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -80,9 +81,11 @@ func (f *shardFile) checkedShard() checkedShard {
 // forgetChecks makes the next writer compare everything. It is the best that a
 // reader who found damage can do, and no reader's duty.
 func forgetChecks(dir string) {
-	names, _ := filepath.Glob(filepath.Join(dir, checkedFile+"*.json"))
-	for _, name := range names {
-		_ = os.Remove(name)
+	entries, _ := os.ReadDir(dir) // what can't be listed can't be removed either
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), checkedFile) {
+			_ = os.Remove(filepath.Join(dir, e.Name()))
+		}
 	}
 }
 

@@ -105,9 +105,7 @@ func (w *Writer) rewriteAll(ctx context.Context, folder *folder) (left []*shardF
 		}
 		left = append(left, f)
 		// Files of a shard that is still at work are not listed: that shard will do so.
-		n, _ := parseShardName(f.name)
-		mine := w.options.Shard.whole() || n.shard == w.options.Shard || indexed[f.name]
-		if mine {
+		if w.mine(f) || indexed[f.name] {
 			next.Shards = append(next.Shards, f.entry())
 		}
 	}

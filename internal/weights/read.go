@@ -5,12 +5,12 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
-	"os"
-	"syscall"
 	"unicode/utf8"
 
+	"fx/internal/durable"
 	"fx/internal/fail"
 	"fx/internal/filehash"
 )
@@ -63,7 +63,10 @@ const damagedHint = "Get the file again: it is damaged, or not what its name say
 
 // readAll reads and hashes the file in one go, once its beginning shows that it can be weights.
 func readAll(path string, info *Info) ([]byte, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a pipe must not block here
+	f, err := durable.OpenToRead(path)
+	if errors.Is(err, durable.ErrNotRegular) {
+		return nil, fail.New(fail.Usage, "Name the weights file itself.", "%s is not a file", path)
+	}
 	if err != nil {
 		return nil, fail.Wrap(fail.Usage, err, "Check the path of the weights file.", "weights")
 	}
@@ -71,9 +74,6 @@ func readAll(path string, info *Info) ([]byte, error) {
 	stat, err := f.Stat()
 	if err != nil {
 		return nil, fail.Wrap(fail.Usage, err, "Check the path of the weights file.", "weights")
-	}
-	if !stat.Mode().IsRegular() {
-		return nil, fail.New(fail.Usage, "Name the weights file itself.", "%s is not a file", path)
 	}
 	info.Bytes = stat.Size()
 	if info.Bytes > maxFile {
