@@ -156,15 +156,20 @@ func backbonesSaveCommand(out *output) *urfave.Command {
 				return err
 			}
 			lock := lockfile.At(c.String("lock"))
-			n, err := extract.OpenNetwork(c.Context, extract.NetworkOptions{Backbone: name, Weights: c.String("weights"), Lock: lock}, out.progress())
+			weights := c.String("weights")
+			target := outpath.Target{Kind: format, Path: path, Inputs: []string{weights}}
+			if err := outpath.Prepare(c.Bool("force"), target); err != nil {
+				return err
+			}
+			n, err := extract.OpenNetwork(c.Context, extract.NetworkOptions{Backbone: name, Weights: weights, Lock: lock}, out.progress())
 			if err != nil {
 				return err
 			}
-			if err := lock.Hold(c.Context, n.Inputs...); err != nil {
+			target.Inputs = []string{n.Weights} // which may have been looked for
+			if err := outpath.Prepare(c.Bool("force"), target); err != nil {
 				return err
 			}
-			target := outpath.Target{Kind: format, Path: path, Inputs: []string{n.Weights}}
-			if err := outpath.Prepare(c.Bool("force"), target); err != nil {
+			if err := lock.Hold(c.Context, n.Inputs...); err != nil {
 				return err
 			}
 			state, err := n.State()

@@ -103,7 +103,7 @@ func checkPlot(c *urfave.Context) error {
 	}
 	return outpath.Prepare(c.Bool("force"),
 		outpath.Target{Kind: outpath.PNG, Path: path, Photos: photos},
-		outpath.Target{Kind: outpath.LRTable, Path: tableBeside(path), Photos: photos})
+		outpath.Target{Kind: outpath.LRTable, Path: tableBeside(path), Nested: true})
 }
 
 // lrFind tests a head or a network.

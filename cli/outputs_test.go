@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	urfave "github.com/urfave/cli/v2"
+
+	"fx/internal/outpath"
 )
 
 // writer is a command that writes where --out tells it.
@@ -212,6 +214,38 @@ func TestForce(t *testing.T) {
 				t.Errorf("with --force the file is not replaced: %v", err)
 			}
 			succeed(t, append(args, w.again...)...) // what it made is its own now
+		})
+	}
+}
+
+// A kill before the format file, which is written last, leaves what the command takes
+// up the next time: package outpath knows all the names that commands write.
+func TestAFolderWithoutItsFormatFileIsTakenUp(t *testing.T) {
+	dir := outputsDir(t)
+	all := writers(dir)
+	for command, c := range map[string]struct {
+		kind   *outpath.Folder
+		format string // "" for a kind without one
+	}{
+		"fx extract":             {outpath.Store, "manifest.json"},
+		"fx fit-head":            {outpath.Model, "model.json"},
+		"fx artifacts generate":  {outpath.Artifacts, "artifacts.json"},
+		"fx quickstart":          {outpath.Quickstart, "summary.json"},
+		"fx demo":                {outpath.Demo, ""},
+		"fx features export npy": {outpath.NPY, "rows.json"},
+	} {
+		t.Run(command, func(t *testing.T) {
+			t.Parallel()
+			out := filepath.Join(t.TempDir(), "out")
+			succeed(t, append(slices.Clone(all[command].args), "--out", out)...)
+			if c.format != "" {
+				if err := os.Remove(filepath.Join(out, c.format)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := outpath.Prepare(false, outpath.Target{Kind: c.kind, Path: out}); err != nil {
+				t.Error(err)
+			}
 		})
 	}
 }

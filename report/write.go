@@ -140,7 +140,7 @@ func (o Options) file() (string, error) {
 	for _, folder := range photos {
 		targets = append(targets, outpath.Target{Kind: outpath.HTML, Path: out, Photos: folder})
 		for _, picture := range drawings {
-			targets = append(targets, outpath.Target{Kind: outpath.PNG, Path: picture.beside(out), Photos: folder})
+			targets = append(targets, outpath.Target{Kind: outpath.PNG, Path: picture.beside(out), Nested: true})
 		}
 	}
 	if err := outpath.Prepare(o.Force, targets...); err != nil {

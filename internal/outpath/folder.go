@@ -65,6 +65,9 @@ func (f *Folder) entries(t Target) (list []fs.DirEntry, there bool, err error) {
 		return nil, false, fail.New(fail.Usage, another, "--out %s is not a directory", t.Path)
 	}
 	list, err = os.ReadDir(t.Path)
+	if errors.Is(err, fs.ErrNotExist) { // another process just removed it
+		return nil, false, nil
+	}
 	return list, err == nil, fail.Wrap(fail.Usage, err, "Choose a folder that fx may read and write with --out.", "--out")
 }
 

@@ -315,3 +315,27 @@ func TestPrepareRemovesWhatEndedProcessesLeft(t *testing.T) {
 		}
 	}
 }
+
+// TestAFolderMadeMeanwhileIsNoLink: another process may make or remove the folder
+// between two looks at it.
+func TestAFolderMadeMeanwhileIsNoLink(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "store")
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for range 20_000 {
+			_ = os.Mkdir(dir, 0o777) // either may be too late
+			_ = os.Remove(dir)
+		}
+	}()
+	for {
+		select {
+		case <-done:
+			return
+		default:
+			if err := outpath.Prepare(false, outpath.Target{Kind: outpath.Artifacts, Path: dir}); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+}

@@ -73,8 +73,12 @@ func stat(path string) (info fs.FileInfo, there bool, err error) {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return info, err == nil, fail.Wrap(fail.Usage, err, another, "--out")
 	}
-	if _, err := os.Lstat(path); err == nil {
-		return nil, false, fail.New(fail.Usage, removeIt, "%s is a link to nothing", path)
+	link, err := os.Lstat(path)
+	switch {
+	case err != nil:
+		return nil, false, nil
+	case link.Mode()&fs.ModeSymlink == 0: // another process just made it
+		return stat(path)
 	}
-	return nil, false, nil
+	return nil, false, fail.New(fail.Usage, removeIt, "%s is a link to nothing", path)
 }
