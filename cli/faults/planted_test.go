@@ -14,16 +14,6 @@ import (
 	"testing"
 )
 
-// A plant is a fault put into the code of fx, and the test that has to fail there.
-type plant struct {
-	name    string
-	file    string // below the root of the module
-	code    string // stands in the file once
-	changed string // stands there instead
-	pkg     string // of the test, below the root of the module
-	test    string // the test, with its subtest after a slash, as regular expressions for -run
-}
-
 // TestPlantedFaults puts one fault after the other into the code and demands that a
 // test fails which passes without it. The files stay as they are: go builds with
 // the changed one in the place of the other (-overlay).
@@ -64,16 +54,9 @@ func TestPlantedFaults(t *testing.T) {
 func (p plant) overlay(t *testing.T, root string) string {
 	t.Helper()
 	path := filepath.Join(root, filepath.FromSlash(p.file))
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatalf("move the plant: %v", err)
-	}
-	if n := bytes.Count(text, []byte(p.code)); n != 1 {
-		t.Fatalf("move the plant: its code stands in %s %d times, not once:\n%s", p.file, n, p.code)
-	}
 	dir := t.TempDir()
 	changed, overlay := filepath.Join(dir, filepath.Base(path)), filepath.Join(dir, "overlay.json")
-	if err := os.WriteFile(changed, bytes.Replace(text, []byte(p.code), []byte(p.changed), 1), 0o644); err != nil {
+	if err := os.WriteFile(changed, p.plantInto(t, root), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	list, err := json.Marshal(map[string]map[string]string{"Replace": {path: changed}})
