@@ -2,10 +2,10 @@ package head
 
 import "gonum.org/v1/gonum/floats"
 
-// centring has L-BFGS see biases as if features had a mean of 0, where no metric pays.
-// Features behind a ReLU lie far from 0: a step along their mean acts as one of the
-// bias, and the two must be told apart in iterations, half of all on features like
-// theirs (bench/headfit). What the optimum is, centring does not touch.
+// centring is the preconditioner for small sets: L-BFGS sees the gradient of centred
+// features. Features after a ReLU have a large mean, and a step along it acts like a step
+// of the bias. To separate the two takes half of all iterations on such features
+// (bench/headfit). Centring does not change the optimum.
 type centring struct {
 	layout Layout
 	mean   []float64

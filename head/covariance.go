@@ -9,21 +9,21 @@ import (
 	"fx/internal/kernels"
 )
 
-// spreadOf is where features lie: their mean and the lower triangle of their
-// covariance [features, features].
-type spreadOf struct {
+// moments are the mean of the features and the lower triangle of their covariance
+// [features, features].
+type moments struct {
 	mean  []float64
 	lower []float32
 }
 
-// spreadRows is how many rows for each feature the covariance is taken from, at
+// covarianceRows is how many rows for each feature the covariance is taken from, at
 // most: twice as many save one evaluation in fifteen, half as many cost two.
-const spreadRows = 4
+const covarianceRows = 4
 
-// spreadOfSamples estimates the spread from some of the samples, evenly spaced.
-func spreadOfSamples(ctx context.Context, l Layout, d Data, samples []sample) (*spreadOf, error) {
+// estimateMoments estimates the moments from some of the samples, evenly spaced.
+func estimateMoments(ctx context.Context, l Layout, d Data, samples []sample) (*moments, error) {
 	n := l.Features
-	count := min(spreadRows*n, len(samples))
+	count := min(covarianceRows*n, len(samples))
 	c := &covarianceOf{rows: newFullBatch[float32](l, d, samples[:1], nil), mean: make([]float64, n), lower: make([]float32, n*n)}
 	c.rows.samples = make([]sample, count)
 	for i := range c.rows.samples {
@@ -41,7 +41,7 @@ func spreadOfSamples(ctx context.Context, l Layout, d Data, samples []sample) (*
 	for i := range c.lower {
 		c.lower[i] *= scale
 	}
-	return &spreadOf{c.mean, c.lower}, nil
+	return &moments{c.mean, c.lower}, nil
 }
 
 type covarianceOf struct {

@@ -61,7 +61,7 @@ const (
 // is the scale of λ: features twice as large have the same optimum at a λ four
 // times as large.
 func Penalties(l Layout, d Data) []float64 {
-	scale := spread(l, d)
+	scale := meanSquaredDistance(l, d)
 	grid := make([]float64, 13)
 	for i := range grid {
 		grid[i] = scale * math.Pow(10, -float64(i)/2)
@@ -69,9 +69,9 @@ func Penalties(l Layout, d Data) []float64 {
 	return grid
 }
 
-// spread is the mean squared distance of the centre views from their mean (the
+// meanSquaredDistance is the mean squared distance of the centre views from their mean (the
 // trace of their covariance), 1 where all are the same.
-func spread(l Layout, d Data) float64 {
+func meanSquaredDistance(l Layout, d Data) float64 {
 	mean, buffer := make([]float64, l.width()), make([]float32, l.width())
 	var squares float64 // Welford 1962, summed over the features
 	for i, s := range d.centreViews() {

@@ -28,8 +28,8 @@ func (f *fitting) lbfgs(ctx context.Context) error {
 			return err
 		}
 	}
-	// Other ends are no errors: rounding stops the line search a little above
-	// the tolerance, or the iterations are spent. The point reached is kept.
+	// It is no error if rounding stops the line search a little above the tolerance, or
+	// if the iterations are used up. The last point is kept.
 	f.result.Converged, f.result.Evaluations = converged, q.evaluations
 	f.result.Params = Params(q.paramsAt(x))
 	last := f.result.Epochs[len(f.result.Epochs)-1]
@@ -48,13 +48,13 @@ type regularised struct {
 	options Options
 	l2      float64
 
-	quick  *fullBatch[float32]
-	slow   *fullBatch[float64] // nil until it is needed
-	exact  bool                // slow is in use
-	spread *spreadOf           // nil where a metric does not pay
-	metric *metric
+	quick          *fullBatch[float32]
+	slow           *fullBatch[float64] // nil until it is needed
+	exact          bool                // slow is in use
+	moments        *moments            // nil where a preconditioner does not pay
+	preconditioner *preconditioner
 
-	centring   centring // in the metric's place where there is none
+	centring   centring // in place of the preconditioner where there is none
 	resolution float64  // of quick's derivatives
 
 	out         outcome // of the last point
@@ -71,9 +71,9 @@ func newRegularised(l Layout, train Data, o Options) *regularised {
 	return q
 }
 
-// minimise goes from 0 to the optimum. Spent iterations and a line search that
-// rounding stops are no errors: the point reached is returned. after, where not
-// nil, is called with the point that each iteration reaches.
+// minimise goes from 0 to the optimum. It returns the last point, without an error, if the
+// iterations are used up or rounding stops the line search. after, where not nil, is
+// called with the point of each iteration.
 func (q *regularised) minimise(ctx context.Context, o Options, after func(x []float64) error) (x []float64, converged bool, err error) {
 	tolerance, iterations := o.Tolerance, o.Iterations
 	if tolerance == 0 {
@@ -102,7 +102,7 @@ func (q *regularised) minimise(ctx context.Context, o Options, after func(x []fl
 	return m.x, converged, err
 }
 
-// prepare surveys the features and makes the metric for the penalty, where that pays.
+// prepare finds the features' mean and makes the preconditioner for the penalty, if it pays.
 func (q *regularised) prepare(ctx context.Context) (err error) {
 	if q.centring.mean == nil { // the same for every penalty
 		q.centring.layout = q.layout
@@ -110,15 +110,15 @@ func (q *regularised) prepare(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	if !metricPays(q.layout, len(q.samples)) {
+	if !preconditionerPays(q.layout, len(q.samples)) {
 		return nil
 	}
-	if q.spread == nil { // likewise
-		if q.spread, err = spreadOfSamples(ctx, q.layout, q.data, q.samples); err != nil {
+	if q.moments == nil { // likewise
+		if q.moments, err = estimateMoments(ctx, q.layout, q.data, q.samples); err != nil {
 			return err
 		}
 	}
-	q.metric, err = newMetric(ctx, q.layout, q.spread, q.l2)
+	q.preconditioner, err = newPreconditioner(ctx, q.layout, q.moments, q.l2)
 	return err
 }
 
@@ -153,11 +153,11 @@ func (q *regularised) at(ctx context.Context, x, grad []float64) (float64, error
 }
 
 func (q *regularised) precondition(v []float64) bool {
-	if q.metric == nil {
+	if q.preconditioner == nil {
 		q.centring.apply(v)
 		return false
 	}
-	q.metric.apply(v)
+	q.preconditioner.apply(v)
 	return true
 }
 

@@ -48,19 +48,19 @@ func fitted(t *testing.T, l Layout, d Data, o Options) Result {
 	return r
 }
 
-// manyBlocks takes every path of a fit: the metric, more rows than a block, two
+// manyBlocks takes every path of a fit: the preconditioner, more rows than a block, two
 // goroutines, packed weights.
 var manyBlocks = Layout{Kind: Linear, Features: 70, Positions: 1, Classes: 20}
 
-// withoutMetric takes the other paths: centring, and products that pack nothing.
-var withoutMetric = Layout{Kind: Linear, Features: 1100, Positions: 1, Classes: 3}
+// withoutPreconditioner takes the other paths: centring, and products that pack nothing.
+var withoutPreconditioner = Layout{Kind: Linear, Features: 1100, Positions: 1, Classes: 3}
 
 func TestLargeFitHasTheSameBitsWhateverTheProcessors(t *testing.T) {
 	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(0))
-	for _, l := range []Layout{manyBlocks, withoutMetric} {
+	for _, l := range []Layout{manyBlocks, withoutPreconditioner} {
 		d := correlatedData(l, 2*blockRows+100)
-		if metricPays(l, len(d.Photos)) != (l == manyBlocks) {
-			t.Fatal("the metric is not where it is to be tested")
+		if preconditionerPays(l, len(d.Photos)) != (l == manyBlocks) {
+			t.Fatal("the preconditioner is not where it is to be tested")
 		}
 		var first Result
 		for i, processors := range []int{1, 2, 7} {
@@ -140,15 +140,15 @@ func TestSinglePrecisionGradientIsWithinItsResolution(t *testing.T) {
 }
 
 // Along directions in which the classes' weights sum to 0, M is the Hessian at 0.
-func TestMetricInvertsTheHessianAtZero(t *testing.T) {
+func TestPreconditionerInvertsTheHessianAtZero(t *testing.T) {
 	l := Layout{Kind: Linear, Features: 70, Positions: 1, Classes: 3}
 	d := correlatedData(l, 250) // fewer than the covariance is taken from
 	const l2 = 0.01
-	spread, err := spreadOfSamples(context.Background(), l, d, d.allViews())
+	moments, err := estimateMoments(context.Background(), l, d, d.allViews())
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := newMetric(context.Background(), l, spread, l2)
+	m, err := newPreconditioner(context.Background(), l, moments, l2)
 	if err != nil || m == nil {
 		t.Fatal(m, err)
 	}
@@ -203,14 +203,14 @@ func prepared(t *testing.T, l Layout, d Data, l2 float64) *regularised {
 	return q
 }
 
-func TestMetricSavesIterations(t *testing.T) {
+func TestPreconditionerSavesIterations(t *testing.T) {
 	l := Layout{Kind: Linear, Features: 64, Positions: 1, Classes: 10}
 	q := prepared(t, l, correlatedData(l, 3000), 0)
 	with, value := iterationsOf(t, q, l, 1e-3)
 	without, valueWithout := iterationsOf(t, plain{q}, l, 1e-3)
-	t.Logf("%d iterations, without the metric %d", with, without)
+	t.Logf("%d iterations, without the preconditioner %d", with, without)
 	if 2*with > without {
-		t.Errorf("%d iterations, without the metric %d", with, without)
+		t.Errorf("%d iterations, without the preconditioner %d", with, without)
 	}
 	near(t, "the value reached", value, valueWithout, 0.02*valueWithout)
 }
@@ -219,8 +219,8 @@ func TestMetricSavesIterations(t *testing.T) {
 func TestCentringSavesIterations(t *testing.T) {
 	l := Layout{Kind: Linear, Features: 200, Positions: 1, Classes: 4}
 	near0 := correlatedData(l, 150)
-	if metricPays(l, len(near0.Photos)) {
-		t.Fatal("there is a metric in the place of centring")
+	if preconditionerPays(l, len(near0.Photos)) {
+		t.Fatal("there is a preconditioner in the place of centring")
 	}
 	moved := Data{Photos: near0.Photos, Row: func(i int, buffer []float32) []float32 {
 		for j, v := range near0.Row(i, nil) {
@@ -239,7 +239,7 @@ func TestCentringSavesIterations(t *testing.T) {
 	near(t, "the value reached far from 0", valueFar, value, 1e-3*value)
 }
 
-// plain is an objective without metric and centring.
+// plain is an objective without preconditioner and centring.
 type plain struct{ *regularised }
 
 func (plain) precondition([]float64) bool { return false }
@@ -256,8 +256,8 @@ func TestDegenerateFeaturesHaveAnOptimum(t *testing.T) {
 			return buffer
 		}}
 	}
-	if !metricPays(l, len(d.Photos)) {
-		t.Fatal("no metric to test")
+	if !preconditionerPays(l, len(d.Photos)) {
+		t.Fatal("no preconditioner to test")
 	}
 	for name, d := range map[string]Data{
 		"all 0":         change(func(int, []float32) float32 { return 0 }),
@@ -276,7 +276,7 @@ func TestDegenerateFeaturesHaveAnOptimum(t *testing.T) {
 
 // Without a penalty to speak of, rounding alone keeps the covariance of copies from
 // having a factor.
-func TestMetricOfCopiesIsPositiveDefinite(t *testing.T) {
+func TestPreconditionerOfCopiesIsPositiveDefinite(t *testing.T) {
 	l := Layout{Kind: Linear, Features: 130, Positions: 1, Classes: 3}
 	d := correlatedData(l, 600)
 	copies := Data{Photos: d.Photos, Row: func(i int, buffer []float32) []float32 {
@@ -285,13 +285,13 @@ func TestMetricOfCopiesIsPositiveDefinite(t *testing.T) {
 		}
 		return buffer
 	}}
-	spread, err := spreadOfSamples(context.Background(), l, copies, copies.allViews())
+	moments, err := estimateMoments(context.Background(), l, copies, copies.allViews())
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := newMetric(context.Background(), l, spread, 1e-12)
+	m, err := newPreconditioner(context.Background(), l, moments, 1e-12)
 	if err != nil || m == nil {
-		t.Fatalf("metric %v, %v", m, err)
+		t.Fatalf("preconditioner %v, %v", m, err)
 	}
 	v := make([]float64, l.ParameterCount())
 	convert(v, uniform(weight, len(v), 1))

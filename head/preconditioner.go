@@ -8,17 +8,16 @@ import (
 	"fx/internal/kernels"
 )
 
-// metric is an approximation of the objective's second derivatives that L-BFGS
-// starts from, the same for every class:
+// preconditioner is the initial approximation of the Hessian for L-BFGS, the same for
+// every class:
 //
-//	M = curvature·Cov + λ·I on the weights, once the bias is moved to the features' mean
+//	M = curvature·Cov + λ·I on the weights, with the bias taken at the features' mean
 //
 // At weights of 0 the Hessian is exactly (1/K)(I - 11ᵀ/K) ⊗ Cov(x) + λ (Böhning,
 // "Multinomial logistic regression algorithm", 1992, bounds it everywhere by a
-// like product). Features of networks are strongly correlated: in the
-// coordinates that M makes round, L-BFGS needs a quarter of the iterations on features
-// like theirs (bench/headfit). What the optimum is, M does not touch.
-type metric struct {
+// similar product). Features of networks are strongly correlated, so L-BFGS with M
+// needs a quarter of the iterations (bench/headfit). M does not change the optimum.
+type preconditioner struct {
 	layout    Layout
 	mean      []float64
 	curvature float64
@@ -35,32 +34,32 @@ type triangle struct {
 	matrix    kernels.Packed[float32]
 }
 
-// metricPays tells whether the metric, which takes about as many multiplications
-// as below, is worth it: it saves most of the iterations, and those are dozens.
-func metricPays(l Layout, samples int) bool {
+// preconditionerPays reports whether the preconditioner saves more time than it costs.
+// It saves most of the iterations, which are dozens.
+func preconditionerPays(l Layout, samples int) bool {
 	n, rows := float64(l.Features), float64(samples)
-	cost := n*n*min(spreadRows*n, rows)/2 + n*n*n*2/3
-	// with few classes memory takes the time, not multiplications
+	cost := n*n*min(covarianceRows*n, rows)/2 + n*n*n*2/3
+	// with few classes, memory is the limit and not multiplications
 	evaluation := 2 * rows * n * float64(max(l.Classes, 8))
 	return samples >= l.Features && cost < 16*evaluation
 }
 
-// newMetric factorises M; nil where the features are not finite.
-func newMetric(ctx context.Context, l Layout, spread *spreadOf, l2 float64) (*metric, error) {
+// newPreconditioner factorises M. It returns nil if the features are not finite.
+func newPreconditioner(ctx context.Context, l Layout, of *moments, l2 float64) (*preconditioner, error) {
 	n, k := l.Features, float64(l.Classes)
 	curvature := 1 / k // on weights that sum to 0 over the classes, as all that L-BFGS sees do
 	var trace float64
 	for i := range n {
-		trace += curvature * float64(spread.lower[i*n+i])
+		trace += curvature * float64(of.lower[i*n+i])
 	}
 	if !finite(trace) {
 		return nil, nil // the objective says why
 	}
 	a, inverse := make([]float32, n*n), make([]float32, n*n)
-	// What single precision can tell from 0 grows with the largest eigenvalue, which
-	// the trace bounds. Too much costs iterations, too little the factorisation.
+	// The smallest eigenvalue that single precision can resolve grows with the largest one,
+	// which the trace bounds. A large jitter costs iterations; a small one breaks the factorisation.
 	for jitter := 1e-6 * trace; ; jitter *= 100 {
-		for i, v := range spread.lower {
+		for i, v := range of.lower {
 			a[i] = float32(curvature) * v
 		}
 		for i := range n {
@@ -74,12 +73,15 @@ func newMetric(ctx context.Context, l Layout, spread *spreadOf, l2 float64) (*me
 			return nil, err
 		}
 	}
-	m := &metric{layout: l, mean: spread.mean, curvature: curvature, rows: make([]float32, l.Classes*n), between: make([]float32, l.Classes*n)}
+	m := &preconditioner{
+		layout: l, mean: of.mean, curvature: curvature,
+		rows: make([]float32, l.Classes*n), between: make([]float32, l.Classes*n),
+	}
 	m.pack(inverse)
 	return m, nil
 }
 
-func (m *metric) pack(inverse []float32) {
+func (m *preconditioner) pack(inverse []float32) {
 	n := m.layout.Features
 	width := kernels.Panel[float32]()
 	for at := 0; at < n; at += width {
@@ -92,7 +94,7 @@ func (m *metric) pack(inverse []float32) {
 }
 
 // apply replaces the gradient v = (weight, bias) by M⁻¹·v.
-func (m *metric) apply(v []float64) {
+func (m *preconditioner) apply(v []float64) {
 	k, n := m.layout.Classes, m.layout.Features
 	bias := v[k*n:]
 	for c := range k {
@@ -110,7 +112,7 @@ func (m *metric) apply(v []float64) {
 	}
 }
 
-func (m *metric) multiply(to, from []float32, panels []triangle) {
+func (m *preconditioner) multiply(to, from []float32, panels []triangle) {
 	k, n := m.layout.Classes, m.layout.Features
 	workers := workersFor(len(panels))
 	if k*n*n < worthTwo {
