@@ -1,4 +1,4 @@
-//go:build cgo
+// go:build cgo
 
 #include "resample.h"
 
@@ -8,8 +8,8 @@ const fx_resampler *fx_resamplers(int i) {
 #if defined(__x86_64__)
   __builtin_cpu_init();
   if (__builtin_cpu_supports("avx2")) {
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-        __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
+    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+        __builtin_cpu_supports("avx512vl"))
       found[n++] = &fx_resampler_avx512;
     found[n++] = &fx_resampler_avx2;
   }

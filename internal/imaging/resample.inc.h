@@ -159,7 +159,7 @@ static void lay(uint8_t *to, const uint8_t *const rows[FX_STRIP], int64_t n) {
     strip r[FX_STRIP];
     UNROLL for (int i = 0; i < FX_STRIP; i++) r[i] = *(const strip *)(rows[i] + x);
     transpose(r);
-    UNROLL for (int i = 0; i < FX_STRIP; i++) *(strip *)(to + (x + i) * FX_STRIP) = r[i];
+    UNROLL for (int i = 0; i < FX_STRIP; i++) * (strip *)(to + (x + i) * FX_STRIP) = r[i];
   }
 }
 
@@ -176,7 +176,7 @@ static void lift(uint8_t *to, int64_t stride, int64_t count, const uint8_t *colu
     UNROLL for (int i = 0; i < FX_STRIP; i++) r[i] = *(const strip *)(columns + (x + i) * FX_STRIP);
     transpose(r);
     if (count == FX_STRIP) {
-      UNROLL for (int i = 0; i < FX_STRIP; i++) *(strip *)(to + i * stride + x) = r[i];
+      UNROLL for (int i = 0; i < FX_STRIP; i++) * (strip *)(to + i * stride + x) = r[i];
     } else {
       for (int64_t i = 0; i < count; i++) *(strip *)(to + i * stride + x) = r[i];
     }

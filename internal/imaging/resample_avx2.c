@@ -1,4 +1,4 @@
-//go:build cgo
+// go:build cgo
 
 #if defined(__x86_64__)
 #include <immintrin.h>

@@ -1,4 +1,4 @@
-//go:build cgo
+// go:build cgo
 
 // Vectors of 16 bytes, which every processor has: SSE2, NEON.
 #if defined(__SSE2__)

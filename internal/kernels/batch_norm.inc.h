@@ -2,20 +2,21 @@
 // core's cache, so that only the first of the passes reads memory. Sums go into
 // floats within an image and into doubles over images.
 
-enum { STRANDS = 4 }; // independent sums, which hide the latency of an addition
+enum { ACCUMULATORS = 4 }; // independent sums, which hide the latency of an addition
 
-#define FOR_IMAGES(n, c, at) for (int64_t image = 0, at = c * n->places; image < n->batch; image++, at += n->channels * n->places)
+#define FOR_IMAGES(n, c, at)                                                                                           \
+  for (int64_t image = 0, at = c * n->places; image < n->batch; image++, at += n->channels * n->places)
 
 // FOLD adds TERM(i), a vec, over a plane into the double total.
-#define FOLD(total, places, TERM, TERM_PART)                                                                \
-  do {                                                                                                      \
-    vec strand[STRANDS] = {{0}};                                                                            \
-    int64_t i = 0;                                                                                          \
-    for (; i + STRANDS * LANES <= places; i += STRANDS * LANES)                                             \
-      for (int s = 0; s < STRANDS; s++) strand[s] += TERM(i + s * LANES);                                   \
-    for (; i + LANES <= places; i += LANES) strand[0] += TERM(i);                                           \
-    if (i < places) strand[1] += TERM_PART(i, places - i);                                                  \
-    total += lanes_sum((strand[0] + strand[1]) + (strand[2] + strand[3]));                                  \
+#define FOLD(total, places, TERM, TERM_PART)                                                                           \
+  do {                                                                                                                 \
+    vec accumulator[ACCUMULATORS] = {{0}};                                                                             \
+    int64_t i = 0;                                                                                                     \
+    for (; i + ACCUMULATORS * LANES <= places; i += ACCUMULATORS * LANES)                                              \
+      for (int s = 0; s < ACCUMULATORS; s++) accumulator[s] += TERM(i + s * LANES);                                    \
+    for (; i + LANES <= places; i += LANES) accumulator[0] += TERM(i);                                                 \
+    if (i < places) accumulator[1] += TERM_PART(i, places - i);                                                        \
+    total += lanes_sum((accumulator[0] + accumulator[1]) + (accumulator[2] + accumulator[3]));                         \
   } while (0)
 
 INLINE vec first_lanes(vec v, int64_t count) {
@@ -39,7 +40,8 @@ static void norm_moments(const fx_norm_channel *n, int64_t c, double *mean, doub
   const vec centre = splat((float)*mean);
   double rest = 0; // of the mean, lost in its rounding to a float
 #define TERM(i) ((load(x + (i)) - centre) * (load(x + (i)) - centre))
-#define TERM_PART(i, count) first_lanes((load_part(x + (i), count) - centre) * (load_part(x + (i), count) - centre), count)
+#define TERM_PART(i, count)                                                                                            \
+  first_lanes((load_part(x + (i), count) - centre) * (load_part(x + (i), count) - centre), count)
   FOR_IMAGES(n, c, at) {
     const float *x = n->x + at;
     FOLD(squares, n->places, TERM, TERM_PART);
@@ -81,10 +83,10 @@ static void norm_sums(const fx_norm_channel *n, int64_t c, double *dy_sum, doubl
   double total = 0, along = 0;
   FOR_IMAGES(n, c, at) {
     const float *x = n->x + at, *dy = n->dy + at, *y = n->y ? n->y + at : NULL;
-    vec s[STRANDS] = {{0}}, a[STRANDS] = {{0}};
+    vec s[ACCUMULATORS] = {{0}}, a[ACCUMULATORS] = {{0}};
     int64_t i = 0;
-    for (; i + STRANDS * LANES <= n->places; i += STRANDS * LANES)
-      for (int k = 0; k < STRANDS; k++) {
+    for (; i + ACCUMULATORS * LANES <= n->places; i += ACCUMULATORS * LANES)
+      for (int k = 0; k < ACCUMULATORS; k++) {
         vec g = load(dy + i + k * LANES);
         if (y) g = passed(g, load(y + i + k * LANES));
         s[k] += g;

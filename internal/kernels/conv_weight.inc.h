@@ -1,7 +1,7 @@
 // The gradient of a convolution's weight, dW[o, i, tap] = Σ dY[o, p] X[i, place
 // of tap at p] over the places p of all images, is a product of two matrices: dY,
 // and for every input channel and tap what the tap reads at p ("columns", as im2col
-// has them). A piece of places of a block of columns is laid out at a time, for the
+// has them). A piece of places of a block of columns is packed at a time, for the
 // cache, and multiplied with all of dY's rows. One more column of ones gives the
 // bias's gradient.
 
@@ -18,9 +18,9 @@ static int64_t conv_weight_scratch(const fx_window *w) {
   return (BLOCK + LANES + ROWS) * (length + LANES) + LANES;
 }
 
-// lay_column writes what a tap reads along some lines of places.
-static void lay_column(float *to, const fx_window *w, const float *x, int64_t channel, int64_t kh, int64_t kw,
-                       int64_t line, int64_t lines) {
+// pack_column writes what a tap reads along some lines of places.
+static void pack_column(float *to, const fx_window *w, const float *x, int64_t channel, int64_t kh, int64_t kw,
+                        int64_t line, int64_t lines) {
   const int64_t ow = w->out_width, left = kw * w->dilation_w - w->left, stride = w->stride_w;
   int64_t from = left >= 0 ? 0 : (-left + stride - 1) / stride; // the first place inside
   int64_t end = left >= w->width ? 0 : (w->width - 1 - left) / stride + 1;
@@ -46,8 +46,8 @@ static void lay_column(float *to, const fx_window *w, const float *x, int64_t ch
   }
 }
 
-// lay_row copies dY's row of an output along some lines of places.
-static void lay_row(float *to, const fx_window *w, const float *dy, int64_t output, int64_t line, int64_t lines) {
+// pack_row copies dY's row of an output along some lines of places.
+static void pack_row(float *to, const fx_window *w, const float *dy, int64_t output, int64_t line, int64_t lines) {
   int64_t image = line / w->out_height, row = line % w->out_height;
   while (lines > 0) {
     int64_t run = w->out_height - row; // lines of one image follow one another
@@ -57,9 +57,10 @@ static void lay_row(float *to, const fx_window *w, const float *dy, int64_t outp
   }
 }
 
-// lay_block writes a block's columns, place by place: [place][BLOCK]. strip has
+// pack_block writes a block's columns, place by place: [place][BLOCK]. strip has
 // room for LANES columns. The column after the last tap is the one of ones.
-static void lay_block(float *to, float *strip, int64_t pitch, const fx_conv_weight_part *part, int64_t line, int64_t lines) {
+static void pack_block(float *to, float *strip, int64_t pitch, const fx_conv_weight_part *part, int64_t line,
+                       int64_t lines) {
   const fx_window *w = &part->window;
   const int64_t taps = w->kernel_h * w->kernel_w, per_group = w->channels / w->groups, places = lines * w->out_width;
   for (int64_t c = 0; c < part->count; c += LANES) {
@@ -69,8 +70,8 @@ static void lay_block(float *to, float *strip, int64_t pitch, const fx_conv_weig
       if (c + i >= part->count || number >= per_group * taps)
         for (int64_t j = 0; j < places; j++) column[j] = c + i < part->count;
       else
-        lay_column(column, w, part->x, part->group * per_group + number / taps, number % taps / w->kernel_w,
-                   number % w->kernel_w, line, lines);
+        pack_column(column, w, part->x, part->group * per_group + number / taps, number % taps / w->kernel_w,
+                    number % w->kernel_w, line, lines);
     }
     for (int64_t j = 0; j < places; j += LANES) transpose(strip + j, pitch, to + j * BLOCK + c, BLOCK);
   }
@@ -86,12 +87,18 @@ static void conv_weight(const fx_conv_weight_part *part) {
     int64_t line = part->line + done, lines = part->lines - done < longest ? part->lines - done : longest;
     int64_t image = line / w->out_height;
     const int within = image == (line + lines - 1) / w->out_height;
-    lay_block(block, strip, pitch, part, line, lines);
+    pack_block(block, strip, pitch, part, line, lines);
     for (int64_t o = 0; o < outputs; o += ROWS) {
       const int64_t first = part->group * outputs + o;
       product p = {
-          .rows = rows, .row_pitch = pitch, .columns = block, .column_pitch = BLOCK, .count = lines * w->out_width,
-          .to = part->to + o * BLOCK, .to_pitch = BLOCK, .add = done > 0,
+          .rows = rows,
+          .row_pitch = pitch,
+          .columns = block,
+          .column_pitch = BLOCK,
+          .count = lines * w->out_width,
+          .to = part->to + o * BLOCK,
+          .to_pitch = BLOCK,
+          .add = done > 0,
       };
       if (within && o + ROWS <= outputs) { // they lie in dY as they are wanted
         p.row_pitch = w->out_height * w->out_width;
@@ -99,7 +106,7 @@ static void conv_weight(const fx_conv_weight_part *part) {
       } else {
         for (int64_t r = 0; r < ROWS; r++) {
           if (o + r < outputs)
-            lay_row(rows + r * pitch, w, part->dy, first + r, line, lines);
+            pack_row(rows + r * pitch, w, part->dy, first + r, line, lines);
           else
             memset(rows + r * pitch, 0, (size_t)p.count * 4);
         }

@@ -8,8 +8,8 @@ static void relu_gradient(const float *dy, const float *y, float *dx, int64_t co
 
 // sgd is torch.optim.SGD's step, with the buffer of momentum that starts at zero:
 // g += decay·p; m = momentum·m + g; p -= rate·(nesterov ? g + momentum·m : m).
-static void sgd(const float *p, const float *g, const float *m, float *next_p, float *next_m, int64_t count,
-                float rate, float momentum, float decay, int nesterov) {
+static void sgd(const float *p, const float *g, const float *m, float *next_p, float *next_m, int64_t count, float rate,
+                float momentum, float decay, int nesterov) {
   for (int64_t i = 0; i < count; i++) {
     float gradient = g[i];
     if (decay != 0) gradient += decay * p[i];

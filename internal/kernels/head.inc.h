@@ -28,7 +28,8 @@ INLINE double softmax_row(float *z, int64_t classes, int64_t label, float weight
   const int64_t whole = round_up(classes, LANES), last = whole - LANES, lanes = classes < LANES ? classes : LANES;
   const float of_label = z[label];
   ivec places;
-  UNROLL for (int i = 0; i < LANES; i++) places[i] = i;
+  UNROLL
+  for (int i = 0; i < LANES; i++) places[i] = i;
   // Behind the classes there is e^-∞, as far as one can tell.
   const vec tail = choose(places < (int32_t)(classes - last), load(z + last), splat(-INFINITY));
   vec most = tail;
@@ -53,8 +54,8 @@ INLINE double softmax_row(float *z, int64_t classes, int64_t label, float weight
   return log(total) + (double)largest - of_label;
 }
 
-static int64_t softmax(float *z, int64_t pitch, int64_t rows, int64_t classes, const int32_t *labels, const float *weights,
-                       double *losses) {
+static int64_t softmax(float *z, int64_t pitch, int64_t rows, int64_t classes, const int32_t *labels,
+                       const float *weights, double *losses) {
   int64_t hits = 0;
   for (int64_t i = 0; i < rows; i++) {
     int hit;
@@ -99,7 +100,8 @@ INLINE int64_t softmax_lanes(float *z, int64_t pitch, int64_t count, int64_t cla
 static int64_t softmax_columns(float *z, int64_t pitch, int64_t rows, int64_t classes, const int32_t *labels,
                                const float *weights, double *losses) {
   int64_t hits = 0, i = 0;
-  for (; i + LANES <= rows; i += LANES) hits += softmax_lanes(z + i, pitch, LANES, classes, labels + i, weights + i, losses + i);
+  for (; i + LANES <= rows; i += LANES)
+    hits += softmax_lanes(z + i, pitch, LANES, classes, labels + i, weights + i, losses + i);
   if (i < rows) hits += softmax_lanes(z + i, pitch, rows - i, classes, labels + i, weights + i, losses + i);
   return hits;
 }

@@ -17,22 +17,23 @@ typedef struct {
 typedef struct {
   fx_window window;
   const float *dy, *x;
-  float *to;            // [outputs of a group, rounded up to rows][block]
-  int64_t group;        // whose outputs it covers
-  int64_t first, count; // of the columns, block at most: channels/groups · kernel_h · kernel_w taps, and one for the bias
-  int64_t line, lines;  // of the batch · out_height lines of places
-  float *scratch;       // fx_conv_weight_scratch floats
+  float *to;     // [outputs of a group, rounded up to rows][block]
+  int64_t group; // whose outputs it covers
+  int64_t first,
+      count; // of the columns, block at most: channels/groups · kernel_h · kernel_w taps, and one for the bias
+  int64_t line, lines; // of the batch · out_height lines of places
+  float *scratch;      // fx_conv_weight_scratch floats
 } fx_conv_weight_part;
 
 // Some rows of tiles of a convolution by 3×3, see winograd.inc.h.
 typedef struct {
-  fx_window window; // stride, dilation and groups of 1
+  fx_window window;      // stride, dilation and groups of 1
   const float *x, *bias; // bias may be NULL
   float *y;
   int relu;
-  int64_t row, rows; // of the batch · ⌈out_height / 2⌉ rows of tiles
-  float *spectra;    // winograd_spectra floats, on a boundary of 64 bytes
-  float *scratch;    // winograd_scratch floats, a thread's own
+  int64_t row, rows;  // of the batch · ⌈out_height / 2⌉ rows of tiles
+  float *transformed; // winograd_transformed_floats floats, aligned to 64 bytes
+  float *scratch;     // winograd_scratch floats, a thread's own
 } fx_winograd_part;
 
 // Some rows of tiles of the gradient of a 3×3 convolution's weight, for a block of
@@ -44,35 +45,35 @@ typedef struct {
   float *bias;               // [outputs]: Σ dY over the rows
   int64_t channel, channels; // of the block
   int64_t row, rows;
-  float *scratch;            // winograd_weight_scratch floats
+  float *scratch; // winograd_weight_scratch floats
 } fx_winograd_weight_part;
 
 // Results along the edge of a tile of a convolution of a frozen network.
 enum { FX_TILE_RESULTS = 4 };
 
-// fx_tile_spectrum is the number of elements that a tile, and a kernel for it, become.
-static inline int64_t fx_tile_spectrum(const fx_window *w) {
+// fx_tile_elements is the number of elements that a tile, and a kernel for it, become.
+static inline int64_t fx_tile_elements(const fx_window *w) {
   const int64_t edge = FX_TILE_RESULTS + w->kernel_h - 1;
   return edge * edge;
 }
 
 // Some tiles of a convolution of a frozen network in blocked layout, see tiles.inc.h.
 typedef struct {
-  fx_window window;    // kernel_h = kernel_w, 3 or 5; stride, dilation and groups of 1
+  fx_window window; // kernel_h = kernel_w, 3 or 5; stride, dilation and groups of 1
   const float *x;
-  const float *weights; // of all panels of outputs, laid out by tiles_weights
+  const float *weights;    // of all panels of outputs, computed by tile_transform_weights
   const float *bias, *sum; // may be NULL
   float *y;
   int relu;
   int64_t first, tiles; // of all images' tiles
-  float *scratch;      // tiles_scratch floats, a thread's own
+  float *scratch;       // tiles_scratch floats, a thread's own
 } fx_tiles_part;
 
 typedef struct {
-  const float *x;      // [batch, channels, places]
-  const float *y;      // the output, where a Relu is part of the job; else NULL
+  const float *x; // [batch, channels, places]
+  const float *y; // the output, where a Relu is part of the job; else NULL
   const float *dy;
-  float *out;          // y of the forward pass, dx of the backward pass
+  float *out; // y of the forward pass, dx of the backward pass
   int64_t batch, channels, places;
   float scale, bias, mean, inverse; // of the channel; inverse = 1/√(variance + ε)
 } fx_norm_channel;
@@ -85,21 +86,23 @@ typedef struct {
   void (*conv_weight)(const fx_conv_weight_part *part);
 
   int64_t (*winograd_rows)(const fx_window *w); // of tiles, that a part should have
-  int64_t (*winograd_spectra)(const fx_window *w, int64_t rows);
+  int64_t (*winograd_transformed_floats)(const fx_window *w, int64_t rows);
   int64_t (*winograd_scratch)(const fx_window *w, int64_t rows);
-  // winograd_weights lays rows filters out, in rows · 16 · channels floats.
-  void (*winograd_weights)(const float *w, float *to, int64_t filters, int64_t channels, int64_t first, int transposed);
-  void (*winograd_lay)(const fx_winograd_part *part, int64_t first, int64_t count);           // channels
-  void (*winograd_apply)(const fx_winograd_part *part, const float *weights, int64_t first); // to rows filters
+  // winograd_transform_weights transforms rows filters, in rows · 16 · channels floats.
+  void (*winograd_transform_weights)(const float *w, float *to, int64_t filters, int64_t channels, int64_t first,
+                                     int transposed);
+  void (*winograd_transform_input)(const fx_winograd_part *part, int64_t first, int64_t count); // channels
+  void (*winograd_multiply)(const fx_winograd_part *part, const float *weights, int64_t first); // to rows filters
 
   int64_t (*winograd_weight_scratch)(const fx_window *w);
   void (*winograd_weight)(const fx_winograd_weight_part *part);
-  void (*winograd_weight_finish)(const float *sums, int64_t shares, int64_t share_pitch, int64_t outputs, int64_t output,
-                                 int64_t channels, float *dw);
+  void (*winograd_weight_finish)(const float *sums, int64_t shares, int64_t share_pitch, int64_t outputs,
+                                 int64_t output, int64_t channels, float *dw);
 
   int64_t lanes, panel; // of a vector; outputs that a panel of tiles' weights has
   int64_t (*tiles_scratch)(const fx_window *w, int64_t tiles);
-  void (*tiles_weights)(const float *w, float *to, int64_t outputs, int64_t channels, int64_t size, int64_t first);
+  void (*tile_transform_weights)(const float *w, float *to, int64_t outputs, int64_t channels, int64_t size,
+                                 int64_t first);
   void (*convolve_tiles)(const fx_tiles_part *part);
 
   // max_pool does planes [first, first + count) of the batch · channels; taps
@@ -115,8 +118,8 @@ typedef struct {
   void (*norm_gradient)(const fx_norm_channel *n, int64_t c, float a, float k1, float k0);
 
   void (*relu_gradient)(const float *dy, const float *y, float *dx, int64_t count);
-  void (*sgd)(const float *p, const float *g, const float *m, float *next_p, float *next_m, int64_t count,
-              float rate, float momentum, float decay, int nesterov);
+  void (*sgd)(const float *p, const float *g, const float *m, float *next_p, float *next_m, int64_t count, float rate,
+              float momentum, float decay, int nesterov);
 
   // Products of dense matrices, see dense.inc.h. A panel is so many columns of a
   // packed matrix.
@@ -125,8 +128,8 @@ typedef struct {
   void (*pack_transposed_f32)(float *to, const float *b, int64_t pitch, int64_t k, int64_t columns);
   void (*multiply_f32)(float *c, int64_t c_pitch, const float *a, int64_t a_pitch, int64_t rows, int64_t k,
                        const float *b, int64_t columns, int add);
-  void (*dots_f32)(float *c, int64_t c_pitch, const float *a, int64_t a_pitch, int64_t rows, int64_t k,
-                   const float *b, int64_t b_pitch, int64_t columns);
+  void (*dots_f32)(float *c, int64_t c_pitch, const float *a, int64_t a_pitch, int64_t rows, int64_t k, const float *b,
+                   int64_t b_pitch, int64_t columns);
   void (*add_product_f32)(float *c, int64_t c_pitch, const float *a, int64_t a_pitch, int64_t rows, int64_t k,
                           const float *b, int64_t b_pitch, int64_t columns);
   void (*pack_f64)(double *to, const double *b, int64_t pitch, int64_t k, int64_t columns);

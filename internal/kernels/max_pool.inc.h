@@ -1,10 +1,10 @@
 // Max pooling that remembers which element of its window was the largest, the
 // first of equal ones, as PyTorch does; a value that is no number wins.
 
-// spread_row lays a row of the input out by phases: place i of phase f is place
+// split_phases splits a row of the input by phases: place i of phase f is place
 // i·stride + f of the padded row, -∞ in the padding. padded has room for
 // length·stride floats.
-static void spread_row(float *phases, float *padded, int64_t length, const fx_window *w, const float *row) {
+static void split_phases(float *phases, float *padded, int64_t length, const fx_window *w, const float *row) {
   const int64_t stride = w->stride_w;
   float *to = stride == 1 ? phases : padded;
   for (int64_t i = 0; i < w->left; i++) to[i] = -INFINITY;
@@ -13,8 +13,8 @@ static void spread_row(float *phases, float *padded, int64_t length, const fx_wi
   if (stride == 2) {
     for (int64_t i = 0; i < length; i += LANES) {
       vec a = load(padded + 2 * i), b = load(padded + 2 * i + LANES);
-      store(phases + i, take_even(a, b));
-      store(phases + length + i, take_odd(a, b));
+      store(phases + i, even_lanes(a, b));
+      store(phases + length + i, odd_lanes(a, b));
     }
   } else if (stride > 2) {
     for (int64_t f = 0; f < stride; f++)
@@ -26,7 +26,8 @@ static void max_pool(const fx_window *w, const float *x, float *y, uint8_t *taps
   const int64_t width = w->out_width;
   int64_t reach = (width - 1) * w->stride_w + (w->kernel_w - 1) * w->dilation_w + 1;
   if (reach < w->width + w->left) reach = w->width + w->left;
-  const int64_t wide = round_up(width, LANES), length = round_up((reach + w->stride_w - 1) / w->stride_w, LANES) + LANES;
+  const int64_t wide = round_up(width, LANES),
+                length = round_up((reach + w->stride_w - 1) / w->stride_w, LANES) + LANES;
   float phases[length * w->stride_w], padded[length * w->stride_w], best[wide];
   int32_t tap[wide], start[wide];
   for (int64_t j = 0; j < wide; j++) { // the first element of the window that is inside
@@ -48,7 +49,7 @@ static void max_pool(const fx_window *w, const float *x, float *y, uint8_t *taps
           }
           begun = 1;
         }
-        spread_row(phases, padded, length, w, in + at * w->width);
+        split_phases(phases, padded, length, w, in + at * w->width);
         for (int64_t kw = 0; kw < w->kernel_w; kw++) {
           int64_t place = kw * w->dilation_w;
           const float *from = phases + place % w->stride_w * length + place / w->stride_w;

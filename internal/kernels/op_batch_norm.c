@@ -52,8 +52,15 @@ static fx_status norm(void *data, void *context) {
   FX_TRY(fx_output(api, context, 0, in[0].dims, in[0].rank, &out[0]));
   for (size_t i = 1; i < 5; i++) FX_TRY(fx_output(api, context, i, &in[0].dims[1], 1, &out[i]));
   job j = {
-      .kernel = k, .scale = in[1].data, .bias = in[2].data, .old_mean = in[3].data, .old_variance = in[4].data,
-      .mean = out[1].data, .inverse = out[2].data, .next_mean = out[3].data, .next_variance = out[4].data,
+      .kernel = k,
+      .scale = in[1].data,
+      .bias = in[2].data,
+      .old_mean = in[3].data,
+      .old_variance = in[4].data,
+      .mean = out[1].data,
+      .inverse = out[2].data,
+      .next_mean = out[3].data,
+      .next_variance = out[4].data,
   };
   measure(&j, &in[0]);
   j.all.out = out[0].data;
@@ -69,7 +76,8 @@ static void grad_channel(void *data, size_t index) {
   double dscale = along * inverse, a = j->scale[index] * inverse;
   j->dscale[index] = (float)dscale, j->dbias[index] = (float)dy;
   if (n.out)
-    j->kernel->base.isa->norm_gradient(&n, (int64_t)index, (float)a, (float)(-a / count * inverse * dscale), (float)(-a / count * dy));
+    j->kernel->base.isa->norm_gradient(&n, (int64_t)index, (float)a, (float)(-a / count * inverse * dscale),
+                                       (float)(-a / count * dy));
 }
 
 static fx_status grad(void *data, void *context) {
@@ -80,8 +88,12 @@ static fx_status grad(void *data, void *context) {
   FX_TRY(fx_output(api, context, 0, in[1].dims, in[1].rank, &out[0]));
   for (size_t i = 1; i < 3; i++) FX_TRY(fx_output(api, context, i, &in[1].dims[1], 1, &out[i]));
   job j = {
-      .kernel = k, .scale = in[2].data, .mean = in[3].data, .inverse = in[4].data,
-      .dscale = out[1].data, .dbias = out[2].data,
+      .kernel = k,
+      .scale = in[2].data,
+      .mean = in[3].data,
+      .inverse = in[4].data,
+      .dscale = out[1].data,
+      .dbias = out[2].data,
   };
   measure(&j, &in[1]);
   j.all.dy = in[0].data, j.all.y = in[5].data, j.all.out = out[0].data;

@@ -15,14 +15,14 @@ typedef struct {
   const fx_isa *isa;
   fx_winograd_part all;
   const float *weight;
-  float *laid;
+  float *transformed_weights;
   int transposed;
   int64_t rows; // of tiles, in a part
 } job;
 
-static void lay_group(const job *j, int64_t first, float *to) {
+static void transform_group(const job *j, int64_t first, float *to) {
   const fx_window *w = &j->all.window;
-  j->isa->winograd_weights(j->weight, to, w->outputs, w->channels, first, j->transposed);
+  j->isa->winograd_transform_weights(j->weight, to, w->outputs, w->channels, first, j->transposed);
 }
 
 static int64_t group_floats(const job *j) { return j->isa->rows * 16 * j->all.window.channels; }
@@ -31,10 +31,10 @@ static float *scratch(const fx_isa *isa, const fx_winograd_part *part, int64_t m
   return fx_aligned(fx_scratch((size_t)(isa->winograd_scratch(&part->window, part->rows) + more + 16) * sizeof(float)));
 }
 
-// Where tiles are many, a part is some rows of them, whose spectra stay in the core's cache.
-static void lay_weights(void *data, size_t index) {
+// Where tiles are many, a part is some rows of them, whose transformed input stays in the core's cache.
+static void transform_weights(void *data, size_t index) {
   const job *j = data;
-  lay_group(j, (int64_t)index * j->isa->rows, j->laid + (int64_t)index * group_floats(j));
+  transform_group(j, (int64_t)index * j->isa->rows, j->transformed_weights + (int64_t)index * group_floats(j));
 }
 
 static void some_rows(void *data, size_t index) {
@@ -43,34 +43,34 @@ static void some_rows(void *data, size_t index) {
   const fx_window *w = &part.window;
   part.row = (int64_t)index * j->rows;
   part.rows = j->all.rows - part.row < j->rows ? j->all.rows - part.row : j->rows;
-  const int64_t spectra = (j->isa->winograd_spectra(w, part.rows) + 15) / 16 * 16;
-  part.spectra = scratch(j->isa, &part, spectra), part.scratch = part.spectra + spectra;
-  j->isa->winograd_lay(&part, 0, w->channels);
+  const int64_t transformed = (j->isa->winograd_transformed_floats(w, part.rows) + 15) / 16 * 16;
+  part.transformed = scratch(j->isa, &part, transformed), part.scratch = part.transformed + transformed;
+  j->isa->winograd_transform_input(&part, 0, w->channels);
   for (int64_t f = 0; f < w->outputs; f += j->isa->rows)
-    j->isa->winograd_apply(&part, j->laid + f / j->isa->rows * group_floats(j), f);
+    j->isa->winograd_multiply(&part, j->transformed_weights + f / j->isa->rows * group_floats(j), f);
 }
 
 static fx_status by_rows(fx_table api, void *context, job *j) {
   const fx_window *w = &j->all.window;
   int64_t groups = (w->outputs + j->isa->rows - 1) / j->isa->rows;
-  j->laid = fx_take_memory((size_t)(groups * group_floats(j)) * sizeof(float));
-  if (!j->laid) return fx_error(api, "out of memory for the weights of a convolution");
-  fx_status s = fx_parallel(api, context, lay_weights, (size_t)groups, j);
+  j->transformed_weights = fx_alloc((size_t)(groups * group_floats(j)) * sizeof(float));
+  if (!j->transformed_weights) return fx_error(api, "out of memory for the weights of a convolution");
+  fx_status s = fx_parallel(api, context, transform_weights, (size_t)groups, j);
   if (!s) s = fx_parallel(api, context, some_rows, (size_t)((j->all.rows + j->rows - 1) / j->rows), j);
-  fx_give_memory(j->laid);
+  fx_free(j->transformed_weights);
   return s;
 }
 
-// Where tiles are few and kernels many, a part is some kernels, and the spectra of
-// all tiles are shared.
-enum { FEW = 1 << 21, CHANNELS = 16 }; // floats of spectra; channels of a part that lays them
+// Where tiles are few and kernels many, a part is some kernels, and all parts share the
+// transformed input.
+enum { FEW = 1 << 21, CHANNELS = 16 }; // floats of transformed input; channels that a part transforms
 
 static void some_channels(void *data, size_t index) {
   const job *j = data;
   fx_winograd_part part = j->all;
   int64_t first = (int64_t)index * CHANNELS, left = part.window.channels - first;
   part.scratch = scratch(j->isa, &part, 0);
-  j->isa->winograd_lay(&part, first, left < CHANNELS ? left : CHANNELS);
+  j->isa->winograd_transform_input(&part, first, left < CHANNELS ? left : CHANNELS);
 }
 
 static void some_filters(void *data, size_t index) {
@@ -78,18 +78,18 @@ static void some_filters(void *data, size_t index) {
   fx_winograd_part part = j->all;
   float *weights = scratch(j->isa, &part, group_floats(j));
   part.scratch = weights + group_floats(j);
-  lay_group(j, (int64_t)index * j->isa->rows, weights);
-  j->isa->winograd_apply(&part, weights, (int64_t)index * j->isa->rows);
+  transform_group(j, (int64_t)index * j->isa->rows, weights);
+  j->isa->winograd_multiply(&part, weights, (int64_t)index * j->isa->rows);
 }
 
 static fx_status by_filters(fx_table api, void *context, job *j) {
   const fx_window *w = &j->all.window;
-  void *memory = fx_take_memory((size_t)(j->isa->winograd_spectra(w, j->all.rows) + 16) * sizeof(float));
+  void *memory = fx_alloc((size_t)(j->isa->winograd_transformed_floats(w, j->all.rows) + 16) * sizeof(float));
   if (!memory) return fx_error(api, "out of memory for a convolution");
-  j->all.spectra = fx_aligned(memory);
+  j->all.transformed = fx_aligned(memory);
   fx_status s = fx_parallel(api, context, some_channels, (size_t)((w->channels + CHANNELS - 1) / CHANNELS), j);
   if (!s) s = fx_parallel(api, context, some_filters, (size_t)((w->outputs + j->isa->rows - 1) / j->isa->rows), j);
-  fx_give_memory(memory);
+  fx_free(memory);
   return s;
 }
 
@@ -110,7 +110,7 @@ static fx_status compute(void *data, void *context) {
   w->top = k->pads[0], w->left = k->pads[1];
   j.all.rows = w->batch * ((w->out_height + 1) / 2);
   j.rows = j.isa->winograd_rows(w);
-  const int few = w->outputs > w->channels / 8 && j.isa->winograd_spectra(w, j.all.rows) <= FEW;
+  const int few = w->outputs > w->channels / 8 && j.isa->winograd_transformed_floats(w, j.all.rows) <= FEW;
   return few ? by_filters(api, context, &j) : by_rows(api, context, &j);
 }
 

@@ -11,38 +11,40 @@ typedef struct {
   fx_kernel base;
   int64_t pads[4], relu;
   pthread_mutex_t lock;
-  float *weights; // as the tiles read them, laid out by the first run
+  float *weights; // as the tiles read them, computed by the first run
 } kernel;
 
 typedef struct {
   const fx_isa *isa;
   fx_tiles_part all;
   const float *weight;
-  float *laid;
+  float *transformed_weights;
   int64_t tiles; // of a part
 } job;
 
-static void lay_panel(void *data, size_t index) {
+static void transform_panel(void *data, size_t index) {
   const job *j = data;
   const fx_window *w = &j->all.window;
   const int64_t first = (int64_t)index * j->isa->panel;
-  j->isa->tiles_weights(j->weight, j->laid + first * fx_tile_spectrum(w) * w->channels, w->outputs, w->channels, w->kernel_h, first);
+  j->isa->tile_transform_weights(j->weight, j->transformed_weights + first * fx_tile_elements(w) * w->channels,
+                                 w->outputs, w->channels, w->kernel_h, first);
 }
 
-static fx_status lay_weights(kernel *k, fx_table api, void *context, job *j) {
+static fx_status transform_weights(kernel *k, fx_table api, void *context, job *j) {
   const fx_window *w = &j->all.window;
   fx_status s = NULL;
   pthread_mutex_lock(&k->lock);
   if (!k->weights) {
-    j->laid = malloc((size_t)(w->outputs * w->channels * fx_tile_spectrum(w)) * sizeof(float));
-    if (j->laid)
-      s = fx_parallel(api, context, lay_panel, (size_t)((w->outputs + k->base.isa->panel - 1) / k->base.isa->panel), j);
+    j->transformed_weights = malloc((size_t)(w->outputs * w->channels * fx_tile_elements(w)) * sizeof(float));
+    if (j->transformed_weights)
+      s = fx_parallel(api, context, transform_panel,
+                      (size_t)((w->outputs + k->base.isa->panel - 1) / k->base.isa->panel), j);
     else
       s = fx_error(api, "out of memory for the weights of a convolution");
     if (s)
-      free(j->laid);
+      free(j->transformed_weights);
     else
-      k->weights = j->laid;
+      k->weights = j->transformed_weights;
   }
   pthread_mutex_unlock(&k->lock);
   return s;
@@ -75,10 +77,12 @@ static fx_status compute(void *data, void *context) {
   FX_TRY(fx_input(api, context, 2, &bias));
   FX_TRY(fx_input(api, context, 3, &sum));
   const int64_t size = weight.dims[2], *pads = k->pads;
-  if ((size != 3 && size != 5) || weight.dims[3] != size || x.dims[1] != weight.dims[1] || weight.dims[0] % k->base.isa->lanes ||
-      weight.dims[1] % k->base.isa->lanes || (bias.data && bias.count != weight.dims[0]))
+  if ((size != 3 && size != 5) || weight.dims[3] != size || x.dims[1] != weight.dims[1] ||
+      weight.dims[0] % k->base.isa->lanes || weight.dims[1] % k->base.isa->lanes ||
+      (bias.data && bias.count != weight.dims[0]))
     return fx_error(api, "a convolution that ConvTiles does not do");
-  const int64_t shape[4] = {x.dims[0], weight.dims[0], x.dims[2] + pads[0] + pads[2] + 1 - size, x.dims[3] + pads[1] + pads[3] + 1 - size};
+  const int64_t shape[4] = {x.dims[0], weight.dims[0], x.dims[2] + pads[0] + pads[2] + 1 - size,
+                            x.dims[3] + pads[1] + pads[3] + 1 - size};
   if (shape[2] < 1 || shape[3] < 1) return fx_error(api, "an image smaller than the kernel of a convolution");
   FX_TRY(fx_output(api, context, 0, shape, 4, &y));
   if (sum.data && sum.count != y.count) return fx_error(api, "ConvTiles can't add tensors of two shapes");
@@ -88,9 +92,10 @@ static fx_status compute(void *data, void *context) {
   fx_set_input(w, x.dims);
   fx_set_output(w, shape);
   w->top = pads[0], w->left = pads[1], w->kernel_h = w->kernel_w = size;
-  FX_TRY(lay_weights(k, api, context, &j));
+  FX_TRY(transform_weights(k, api, context, &j));
   j.all.weights = k->weights;
-  j.all.tiles = w->batch * ((w->out_height + FX_TILE_RESULTS - 1) / FX_TILE_RESULTS) * ((w->out_width + FX_TILE_RESULTS - 1) / FX_TILE_RESULTS);
+  j.all.tiles = w->batch * ((w->out_height + FX_TILE_RESULTS - 1) / FX_TILE_RESULTS) *
+                ((w->out_width + FX_TILE_RESULTS - 1) / FX_TILE_RESULTS);
   j.tiles = tiles_of_part(j.all.tiles);
   return fx_parallel(api, context, some_tiles, (size_t)((j.all.tiles + j.tiles - 1) / j.tiles), &j);
 }

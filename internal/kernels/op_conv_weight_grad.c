@@ -17,7 +17,8 @@ typedef struct {
   fx_conv_weight_part all;
   float *sums; // of each part
   float *dw, *db;
-  int64_t width, blocks, shares, lines, size; // columns; their blocks in a group; lines of a share; floats of a part's sums
+  int64_t width, blocks, shares, lines,
+      size; // columns; their blocks in a group; lines of a share; floats of a part's sums
 } job;
 
 enum { PARTS = 16, TILE_PARTS = 8 }; // enough to keep that many threads busy
@@ -66,11 +67,11 @@ static fx_status by_columns(fx_table api, void *context, job *j) {
   j->shares = (lines + j->lines - 1) / j->lines;
   j->size = (outputs + j->isa->rows - 1) / j->isa->rows * j->isa->rows * j->isa->block;
   const int64_t parts = w->groups * j->blocks * j->shares;
-  j->sums = fx_take_memory((size_t)(parts * j->size) * sizeof(float));
+  j->sums = fx_alloc((size_t)(parts * j->size) * sizeof(float));
   if (!j->sums) return fx_error(api, "out of memory for the gradient of a convolution's weight");
   fx_status s = fx_parallel(api, context, one_part, (size_t)parts, j);
   if (!s) s = fx_parallel(api, context, add_up, (size_t)w->outputs, j);
-  fx_give_memory(j->sums);
+  fx_free(j->sums);
   return s;
 }
 
@@ -95,7 +96,8 @@ static void tile_part(void *data, size_t index) {
   const tile_job *j = data;
   fx_winograd_weight_part part = j->all;
   const fx_window *w = &part.window;
-  int64_t share = (int64_t)index % j->shares, block = (int64_t)index / j->shares, all = w->batch * ((w->out_height + 1) / 2);
+  int64_t share = (int64_t)index % j->shares, block = (int64_t)index / j->shares,
+          all = w->batch * ((w->out_height + 1) / 2);
   part.channel = block * j->isa->block;
   part.channels = w->channels - part.channel < j->isa->block ? w->channels - part.channel : j->isa->block;
   part.row = share * j->rows;
@@ -113,15 +115,16 @@ static void tile_finish(void *data, size_t output) {
   for (int64_t b = 0; b < j->blocks; b++) {
     int64_t left = w->channels - b * block;
     j->isa->winograd_weight_finish(j->sums + b * j->shares * j->size, j->shares, j->size, w->outputs, (int64_t)output,
-                                   left < block ? left : block, j->dw + ((int64_t)output * w->channels + b * block) * 9);
+                                   left < block ? left : block,
+                                   j->dw + ((int64_t)output * w->channels + b * block) * 9);
   }
   float bias = 0;
   for (int64_t s = 0; s < j->shares; s++) bias += j->biases[s * w->outputs + (int64_t)output];
   if (j->db) j->db[output] = bias;
 }
 
-static fx_status by_tiles(fx_table api, void *context, const fx_isa *isa, const fx_window *w, const float *dy, const float *x,
-                          float *dw, float *db) {
+static fx_status by_tiles(fx_table api, void *context, const fx_isa *isa, const fx_window *w, const float *dy,
+                          const float *x, float *dw, float *db) {
   tile_job j = {.isa = isa, .all = {.window = *w, .x = x, .dy = dy}, .dw = dw, .db = db};
   const int64_t block = isa->block, filters = isa->rows, all = w->batch * ((w->out_height + 1) / 2);
   j.blocks = (w->channels + block - 1) / block;
@@ -131,12 +134,12 @@ static fx_status by_tiles(fx_table api, void *context, const fx_isa *isa, const 
   j.shares = (all + j.rows - 1) / j.rows;
   j.size = 16 * ((w->outputs + filters - 1) / filters * filters) * block;
   size_t parts = (size_t)(j.blocks * j.shares), floats = parts * (size_t)(j.size + w->outputs);
-  j.sums = fx_take_memory(floats * sizeof(float));
+  j.sums = fx_alloc(floats * sizeof(float));
   if (!j.sums) return fx_error(api, "out of memory for the gradient of a convolution's weight");
   j.biases = j.sums + parts * (size_t)j.size;
   fx_status s = fx_parallel(api, context, tile_part, parts, &j);
   if (!s) s = fx_parallel(api, context, tile_finish, (size_t)w->outputs, &j);
-  fx_give_memory(j.sums);
+  fx_free(j.sums);
   return s;
 }
 

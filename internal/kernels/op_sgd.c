@@ -66,7 +66,8 @@ static fx_status gather(const kernel *k, void *context, parameter *all, int64_t 
       FX_TRY(fx_input(api, context, (size_t)(1 + 2 * k->count + i), &m));
       FX_TRY(fx_output(api, context, (size_t)(k->count + i), p.dims, p.rank, &next_m));
     }
-    if (g.count != p.count || (m.data && m.count != p.count)) return fx_error(api, "a gradient of another size than its parameter");
+    if (g.count != p.count || (m.data && m.count != p.count))
+      return fx_error(api, "a gradient of another size than its parameter");
     all[i] = (parameter){p.data, g.data, m.data, next_p.data, next_m.data, p.count, *parts};
     *parts += (p.count + PIECE - 1) / PIECE;
   }

@@ -44,7 +44,8 @@ static int one(const fx_op *op) { return 1; }
 static void destroy_kernel(void *kernel) { free(kernel); }
 
 void fx_define(fx_op *op, const char *name, const char *inputs, const char *outputs,
-               fx_status (*create)(const fx_op *, fx_table, const void *, void **), fx_status (*compute)(void *, void *)) {
+               fx_status (*create)(const fx_op *, fx_table, const void *, void **),
+               fx_status (*compute)(void *, void *)) {
   *op = (fx_op){
       .version = API_VERSION,
       .get_name = get_name,
@@ -94,14 +95,16 @@ static void ignore(fx_table api, fx_status s) {
 
 void fx_int(fx_table api, const void *info, const char *name, int64_t *value) {
   int64_t found;
-  fx_status s = ((fx_status(*)(const void *, const char *, int64_t *))api[KernelInfoGetAttribute_int64])(info, name, &found);
+  fx_status s =
+      ((fx_status (*)(const void *, const char *, int64_t *))api[KernelInfoGetAttribute_int64])(info, name, &found);
   if (!s) *value = found;
   ignore(api, s);
 }
 
 void fx_float(fx_table api, const void *info, const char *name, float *value) {
   float found;
-  fx_status s = ((fx_status(*)(const void *, const char *, float *))api[KernelInfoGetAttribute_float])(info, name, &found);
+  fx_status s =
+      ((fx_status (*)(const void *, const char *, float *))api[KernelInfoGetAttribute_float])(info, name, &found);
   if (!s) *value = found;
   ignore(api, s);
 }
@@ -124,19 +127,19 @@ fx_status fx_floats(fx_table api, const void *info, const char *name, size_t cou
 void fx_ints(fx_table api, const void *info, const char *name, int64_t *values, size_t count) {
   int64_t found[FX_RANK];
   size_t size = FX_RANK;
-  fx_status s =
-      ((fx_status(*)(const void *, const char *, int64_t *, size_t *))api[KernelInfoGetAttributeArray_int64])(info, name, found, &size);
+  fx_status s = ((fx_status (*)(const void *, const char *, int64_t *,
+                                size_t *))api[KernelInfoGetAttributeArray_int64])(info, name, found, &size);
   if (!s && size >= count) memcpy(values, found, count * sizeof *values);
   ignore(api, s);
 }
 
 static fx_status view(fx_table api, void *value, fx_tensor_view *t) {
-  FX_TRY(((fx_status(*)(void *, void **))api[GetTensorMutableData])(value, &t->data));
+  FX_TRY(((fx_status (*)(void *, void **))api[GetTensorMutableData])(value, &t->data));
   void *info = NULL;
-  FX_TRY(((fx_status(*)(const void *, void **))api[GetTensorTypeAndShape])(value, &info));
-  fx_status s = ((fx_status(*)(const void *, size_t *))api[GetDimensionsCount])(info, &t->rank);
+  FX_TRY(((fx_status (*)(const void *, void **))api[GetTensorTypeAndShape])(value, &info));
+  fx_status s = ((fx_status (*)(const void *, size_t *))api[GetDimensionsCount])(info, &t->rank);
   if (!s && t->rank > FX_RANK) s = fx_error(api, "a tensor of more than 8 axes");
-  if (!s) s = ((fx_status(*)(const void *, int64_t *, size_t))api[GetDimensions])(info, t->dims, t->rank);
+  if (!s) s = ((fx_status (*)(const void *, int64_t *, size_t))api[GetDimensions])(info, t->dims, t->rank);
   ((void (*)(void *))api[ReleaseTensorTypeAndShapeInfo])(info);
   if (s) return s;
   t->count = 1;
@@ -148,24 +151,25 @@ static fx_status view(fx_table api, void *value, fx_tensor_view *t) {
 fx_status fx_input(fx_table api, void *context, size_t i, fx_tensor_view *t) {
   const void *value = NULL;
   *t = (fx_tensor_view){0};
-  FX_TRY(((fx_status(*)(const void *, size_t, const void **))api[KernelContext_GetInput])(context, i, &value));
+  FX_TRY(((fx_status (*)(const void *, size_t, const void **))api[KernelContext_GetInput])(context, i, &value));
   return value ? view(api, (void *)value, t) : NULL;
 }
 
 fx_status fx_output(fx_table api, void *context, size_t i, const int64_t *dims, size_t rank, fx_tensor_view *t) {
   void *value = NULL;
   *t = (fx_tensor_view){0};
-  FX_TRY(((fx_status(*)(void *, size_t, const int64_t *, size_t, void **))api[KernelContext_GetOutput])(context, i, dims, rank, &value));
+  FX_TRY(((fx_status (*)(void *, size_t, const int64_t *, size_t, void **))api[KernelContext_GetOutput])(
+      context, i, dims, rank, &value));
   return value ? view(api, value, t) : NULL;
 }
 
 fx_status fx_error(fx_table api, const char *text) {
-  return ((fx_status(*)(int, const char *))api[CreateStatus])(ORT_FAIL, text);
+  return ((fx_status (*)(int, const char *))api[CreateStatus])(ORT_FAIL, text);
 }
 
 fx_status fx_parallel(fx_table api, void *context, void (*job)(void *, size_t), size_t count, void *data) {
-  return ((fx_status(*)(const void *, void (*)(void *, size_t), size_t, size_t, void *))api[KernelContext_ParallelFor])(
-      context, job, count, 0, data);
+  return ((fx_status (*)(const void *, void (*)(void *, size_t), size_t, size_t,
+                         void *))api[KernelContext_ParallelFor])(context, job, count, 0, data);
 }
 
 // Each thread keeps one piece of memory, freed when the thread ends.
@@ -206,7 +210,7 @@ static struct {
   int taken;
 } kept = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
-void *fx_take_memory(size_t bytes) {
+void *fx_alloc(size_t bytes) {
   pthread_mutex_lock(&kept.lock);
   void *memory = NULL;
   if (kept.taken) {
@@ -223,7 +227,7 @@ void *fx_take_memory(size_t bytes) {
   return memory;
 }
 
-void fx_give_memory(void *memory) {
+void fx_free(void *memory) {
   pthread_mutex_lock(&kept.lock);
   if (memory == kept.memory)
     kept.taken = 0;
@@ -241,14 +245,14 @@ static struct {
 
 static fx_status make_domain(fx_table api) {
   static void (*const define[])(fx_op *) = {
-      fx_op_conv_weight_grad, fx_op_conv3x3, fx_op_conv_tiles, fx_op_max_pool, fx_op_max_pool_grad, fx_op_sum_pool_grad, fx_op_batch_norm, fx_op_batch_norm_grad,
-      fx_op_relu_grad,        fx_op_sgd,
+      fx_op_conv_weight_grad, fx_op_conv3x3,    fx_op_conv_tiles,      fx_op_max_pool,  fx_op_max_pool_grad,
+      fx_op_sum_pool_grad,    fx_op_batch_norm, fx_op_batch_norm_grad, fx_op_relu_grad, fx_op_sgd,
   };
   void *domain = NULL;
-  FX_TRY(((fx_status(*)(const char *, void **))api[CreateCustomOpDomain])("fx", &domain));
+  FX_TRY(((fx_status (*)(const char *, void **))api[CreateCustomOpDomain])("fx", &domain));
   for (size_t i = 0; i < sizeof define / sizeof *define; i++) {
     define[i](&registry.ops[i]);
-    FX_TRY(((fx_status(*)(void *, const fx_op *))api[CustomOpDomain_Add])(domain, &registry.ops[i]));
+    FX_TRY(((fx_status (*)(void *, const fx_op *))api[CustomOpDomain_Add])(domain, &registry.ops[i]));
   }
   registry.domain = domain;
   return NULL;
@@ -258,7 +262,7 @@ char *fx_register(fx_table api, void *session_options) {
   pthread_mutex_lock(&registry.lock);
   fx_status s = registry.domain ? NULL : make_domain(api);
   pthread_mutex_unlock(&registry.lock);
-  if (!s) s = ((fx_status(*)(void *, void *))api[AddCustomOpDomain])(session_options, registry.domain);
+  if (!s) s = ((fx_status (*)(void *, void *))api[AddCustomOpDomain])(session_options, registry.domain);
   if (!s) return NULL;
   char *message = strdup(((const char *(*)(fx_status))api[GetErrorMessage])(s));
   ignore(api, s);

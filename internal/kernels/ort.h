@@ -44,12 +44,14 @@ struct fx_op {
   void (*release_alias_map)(int *inputs, int *outputs);
 
   const char *name;
-  const char *inputs, *outputs; // a letter each: f float, b uint8, v any number of floats; upper case where it may be left out
+  const char *inputs,
+      *outputs; // a letter each: f float, b uint8, v any number of floats; upper case where it may be left out
 };
 
 // fx_define fills in what all ops share.
 void fx_define(fx_op *op, const char *name, const char *inputs, const char *outputs,
-               fx_status (*create)(const fx_op *, fx_table, const void *, void **), fx_status (*compute)(void *, void *));
+               fx_status (*create)(const fx_op *, fx_table, const void *, void **),
+               fx_status (*compute)(void *, void *));
 
 // fx_first_in_place lets the first output take the first input's memory.
 void fx_first_in_place(fx_op *op);
@@ -66,7 +68,8 @@ void *fx_new_kernel(fx_table api, size_t size);
 // An attribute: absent ones are left as they are.
 void fx_int(fx_table api, const void *info, const char *name, int64_t *value);
 void fx_float(fx_table api, const void *info, const char *name, float *value);
-fx_status fx_floats(fx_table api, const void *info, const char *name, size_t count, float **values); // the caller frees
+fx_status fx_floats(fx_table api, const void *info, const char *name, size_t count,
+                    float **values); // the caller frees
 void fx_ints(fx_table api, const void *info, const char *name, int64_t *values, size_t count);
 
 // A tensor of a run: data is NULL where it was left out. dims beyond rank are 1.
@@ -91,15 +94,15 @@ void *fx_scratch(size_t bytes);
 // fx_aligned returns the first boundary of 64 bytes in memory with 64 bytes to spare.
 static inline float *fx_aligned(void *memory) { return (float *)(((uintptr_t)memory + 63) / 64 * 64); }
 
-// fx_take_memory returns memory for a job, or NULL; fx_give_memory takes it back,
+// fx_alloc returns memory for a job, or NULL; fx_free returns it to the pool,
 // and keeps one piece for the next job: fresh pages would cost more than the work.
-void *fx_take_memory(size_t bytes);
-void fx_give_memory(void *memory);
+void *fx_alloc(size_t bytes);
+void fx_free(void *memory);
 
-#define FX_TRY(call)                       \
-  do {                                     \
-    fx_status try_status = (call);         \
-    if (try_status) return try_status;     \
+#define FX_TRY(call)                                                                                                   \
+  do {                                                                                                                 \
+    fx_status try_status = (call);                                                                                     \
+    if (try_status) return try_status;                                                                                 \
   } while (0)
 
 // The ops, one for each op_*.c; fx_register adds them all to session options.

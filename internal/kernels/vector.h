@@ -32,21 +32,23 @@ INLINE int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; 
 // choose takes a where the mask is -1, b where it is 0.
 INLINE vec choose(ivec mask, vec a, vec b) { return (vec)((mask & (ivec)a) | (~mask & (ivec)b)); }
 
-// take_even and take_odd pick every second lane of a and b, one after the other;
+// even_lanes and odd_lanes pick every second lane of a and b, one after the other;
 // low_pairs and high_pairs are the halves of a[0] b[0] a[1] b[1] …
 #if LANES == 16
-INLINE vec take_even(vec a, vec b) { return SHUFFLE(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30); }
-INLINE vec take_odd(vec a, vec b) { return SHUFFLE(a, b, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31); }
+INLINE vec even_lanes(vec a, vec b) { return SHUFFLE(a, b, 0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30); }
+INLINE vec odd_lanes(vec a, vec b) { return SHUFFLE(a, b, 1, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31); }
 INLINE vec low_pairs(vec a, vec b) { return SHUFFLE(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23); }
-INLINE vec high_pairs(vec a, vec b) { return SHUFFLE(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31); }
+INLINE vec high_pairs(vec a, vec b) {
+  return SHUFFLE(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
+}
 #elif LANES == 8
-INLINE vec take_even(vec a, vec b) { return SHUFFLE(a, b, 0, 2, 4, 6, 8, 10, 12, 14); }
-INLINE vec take_odd(vec a, vec b) { return SHUFFLE(a, b, 1, 3, 5, 7, 9, 11, 13, 15); }
+INLINE vec even_lanes(vec a, vec b) { return SHUFFLE(a, b, 0, 2, 4, 6, 8, 10, 12, 14); }
+INLINE vec odd_lanes(vec a, vec b) { return SHUFFLE(a, b, 1, 3, 5, 7, 9, 11, 13, 15); }
 INLINE vec low_pairs(vec a, vec b) { return SHUFFLE(a, b, 0, 8, 1, 9, 2, 10, 3, 11); }
 INLINE vec high_pairs(vec a, vec b) { return SHUFFLE(a, b, 4, 12, 5, 13, 6, 14, 7, 15); }
 #else
-INLINE vec take_even(vec a, vec b) { return SHUFFLE(a, b, 0, 2, 4, 6); }
-INLINE vec take_odd(vec a, vec b) { return SHUFFLE(a, b, 1, 3, 5, 7); }
+INLINE vec even_lanes(vec a, vec b) { return SHUFFLE(a, b, 0, 2, 4, 6); }
+INLINE vec odd_lanes(vec a, vec b) { return SHUFFLE(a, b, 1, 3, 5, 7); }
 INLINE vec low_pairs(vec a, vec b) { return SHUFFLE(a, b, 0, 4, 1, 5); }
 INLINE vec high_pairs(vec a, vec b) { return SHUFFLE(a, b, 2, 6, 3, 7); }
 #endif

@@ -4,7 +4,7 @@
 //
 // For each of the 16 elements, and here the sum runs over tiles, a product of the
 // outputs' rows with BLOCK channels' columns. A part of the job is a block of
-// channels and some rows of tiles, a piece of which is laid out at a time.
+// channels and some rows of tiles, a piece of which is packed at a time.
 
 enum { PIECE_TILES = 128 };
 
@@ -16,12 +16,13 @@ INLINE tiling piece_tiling(const fx_window *w) {
 static int64_t winograd_weight_scratch(const fx_window *w) {
   tiling t = piece_tiling(w);
   int64_t pitch = t.tiles + LANES;
-  return ELEMENTS * (t.tiles * BLOCK + 80 + LANES * pitch + 80 + ROWS * pitch) + line_floats(w, &t) + 4 * t.line + 2 * LANES;
+  return ELEMENTS * (t.tiles * BLOCK + 80 + LANES * pitch + 80 + ROWS * pitch) + line_floats(w, &t) + 4 * t.line +
+         2 * LANES;
 }
 
-// lay_deltas writes A dY Aᵀ of one output: element e of tile t to deltas[e·pitch + t].
-static void lay_deltas(float *deltas, int64_t pitch, const fx_window *w, const float *dy, int64_t row, const tiling *t,
-                       int64_t output, float *lines) {
+// transform_gradients writes A dY Aᵀ of one output: element e of tile t to gradients[e·pitch + t].
+static void transform_gradients(float *gradients, int64_t pitch, const fx_window *w, const float *dy, int64_t row,
+                                const tiling *t, int64_t output, float *lines) {
   float *padded[2] = {lines, lines + 2 * t->line};
   int64_t image = row / t->down, down = row % t->down;
   for (int64_t r = 0; r < t->rows; r++) {
@@ -33,14 +34,17 @@ static void lay_deltas(float *deltas, int64_t pitch, const fx_window *w, const f
       }
       for (; used < 2 * t->across; used++) padded[i][used] = 0;
     }
-    float *to = deltas + r * t->across;
+    float *to = gradients + r * t->across;
     for (int64_t j = 0; j < t->across; j += LANES) {
       vec h[2][4];
-      UNROLL for (int i = 0; i < 2; i++) {
-        vec a = load(padded[i] + 2 * j), b = load(padded[i] + 2 * j + LANES), even = take_even(a, b), odd = take_odd(a, b);
+      UNROLL
+      for (int i = 0; i < 2; i++) {
+        vec a = load(padded[i] + 2 * j), b = load(padded[i] + 2 * j + LANES), even = even_lanes(a, b),
+            odd = odd_lanes(a, b);
         h[i][0] = even, h[i][1] = even + odd, h[i][2] = even - odd, h[i][3] = -odd;
       }
-      UNROLL for (int k = 0; k < 4; k++) {
+      UNROLL
+      for (int k = 0; k < 4; k++) {
         store(to + (0 + k) * pitch + j, h[0][k]);
         store(to + (4 + k) * pitch + j, h[0][k] + h[1][k]);
         store(to + (8 + k) * pitch + j, h[0][k] - h[1][k]);
@@ -56,10 +60,10 @@ static void winograd_weight(const fx_winograd_weight_part *part) {
   const int64_t outputs = round_up(w->outputs, ROWS), columns = round_up(part->channels, LANES);
   const tiling whole = piece_tiling(w);
   const int64_t pitch = whole.tiles + LANES, element = whole.tiles * BLOCK + 80, narrow = LANES * pitch + 80;
-  float *spectra = (float *)round_up((int64_t)(uintptr_t)part->scratch, BYTES); // [element][tile][channel]
-  float *group = spectra + ELEMENTS * element;                                  // [element][LANES channels][tile]
-  float *deltas = group + ELEMENTS * narrow;                                    // [element][ROWS outputs][tile]
-  float *lines = deltas + ELEMENTS * ROWS * pitch, *dy_lines = lines + line_floats(w, &whole);
+  float *transformed = (float *)round_up((int64_t)(uintptr_t)part->scratch, BYTES); // [element][tile][channel]
+  float *group = transformed + ELEMENTS * element;                                  // [element][LANES channels][tile]
+  float *gradients = group + ELEMENTS * narrow;                                     // [element][ROWS outputs][tile]
+  float *lines = gradients + ELEMENTS * ROWS * pitch, *dy_lines = lines + line_floats(w, &whole);
   memset(lines, 0, (size_t)(line_floats(w, &whole) + 4 * whole.line) * 4);
   memset(part->bias, 0, (size_t)w->outputs * 4);
   for (int64_t done = 0; done < part->rows; done += whole.rows) {
@@ -68,23 +72,29 @@ static void winograd_weight(const fx_winograd_weight_part *part) {
     for (int64_t c = 0; c < columns; c += LANES) {
       if (c + LANES > part->channels) memset(group, 0, (size_t)(ELEMENTS * narrow) * 4);
       for (int64_t i = 0; i < LANES && c + i < part->channels; i++)
-        lay_spectra(group + i * pitch, narrow, w, part->x, row, &t, part->channel + c + i, lines);
+        transform_input(group + i * pitch, narrow, w, part->x, row, &t, part->channel + c + i, lines);
       for (int e = 0; e < ELEMENTS; e++)
         for (int64_t j = 0; j < t.tiles; j += LANES)
-          transpose(group + e * narrow + j, pitch, spectra + e * element + j * BLOCK + c, BLOCK);
+          transpose(group + e * narrow + j, pitch, transformed + e * element + j * BLOCK + c, BLOCK);
     }
     for (int64_t o = 0; o < outputs; o += ROWS) {
       for (int64_t f = 0; f < ROWS && o + f < w->outputs; f++) {
-        lay_deltas(deltas + f * pitch, ROWS * pitch, w, part->dy, row, &t, o + f, dy_lines);
-        const float *sums = deltas + 5 * ROWS * pitch + f * pitch; // of a tile's four dY
+        transform_gradients(gradients + f * pitch, ROWS * pitch, w, part->dy, row, &t, o + f, dy_lines);
+        const float *sums = gradients + 5 * ROWS * pitch + f * pitch; // of a tile's four dY
         float bias = 0;
         for (int64_t j = 0; j < tiles; j++) bias += sums[j];
         part->bias[o + f] += bias;
       }
       for (int e = 0; e < ELEMENTS; e++) {
         product p = {
-            .rows = deltas + e * ROWS * pitch, .columns = spectra + e * element, .to = part->to + (e * outputs + o) * BLOCK,
-            .count = tiles, .row_pitch = pitch, .column_pitch = BLOCK, .to_pitch = BLOCK, .add = done > 0,
+            .rows = gradients + e * ROWS * pitch,
+            .columns = transformed + e * element,
+            .to = part->to + (e * outputs + o) * BLOCK,
+            .count = tiles,
+            .row_pitch = pitch,
+            .column_pitch = BLOCK,
+            .to_pitch = BLOCK,
+            .add = done > 0,
         };
         multiply_matrices(&p, columns);
       }
@@ -94,8 +104,8 @@ static void winograd_weight(const fx_winograd_weight_part *part) {
 
 // winograd_weight_finish gives Gᵀ s G, s the sum of what the shares of a block gave
 // for one output, as [channel][3][3].
-static void winograd_weight_finish(const float *sums, int64_t shares, int64_t share_pitch, int64_t outputs, int64_t output,
-                                   int64_t channels, float *dw) {
+static void winograd_weight_finish(const float *sums, int64_t shares, int64_t share_pitch, int64_t outputs,
+                                   int64_t output, int64_t channels, float *dw) {
   const int64_t rows = round_up(outputs, ROWS);
   for (int64_t c = 0; c < channels; c += LANES) {
     vec s[16];
