@@ -15,9 +15,8 @@ import (
 // said maps the place of every value in the JSON that a command prints to the value.
 type said map[string]string
 
-// timed is the end of a place whose value is a time or depends on one, or names the version of a
-// library, which is read of its file.
-var timed = regexp.MustCompile(`(seconds|_per_second|_at|bytes|sha256|made|time|decoder)$`)
+// timed is the end of a place whose value is a time or depends on one.
+var timed = regexp.MustCompile(`(seconds|_per_second|_at|bytes|sha256|made|time)$`)
 
 // parseSaid returns what a command said, but for times and what depends on them.
 func parseSaid(text string) (said, error) {

@@ -3,6 +3,7 @@ package fail
 import (
 	"errors"
 	"slices"
+	"strings"
 	"syscall"
 )
 
@@ -23,6 +24,18 @@ var aboutFile = []syscall.Errno{
 func AboutFile(err error) bool {
 	var number syscall.Errno
 	return errors.As(err, &number) && slices.Contains(aboutFile, number)
+}
+
+// ErrnoIn returns the error number of a system that failed whose text ends message, such as
+// "libx.so: cannot open shared object file: Input/output error", or nil. It is for what
+// dlerror says, which tells no number.
+func ErrnoIn(message string) error {
+	for _, number := range bySystem {
+		if strings.HasSuffix(strings.ToLower(message), ": "+strings.ToLower(number.Error())) {
+			return number
+		}
+	}
+	return nil
 }
 
 // systemFailed reports whether the chain of err ends in one of bySystem.

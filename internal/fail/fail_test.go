@@ -83,3 +83,18 @@ func ExampleNew() {
 	// fx backbones list shows the names.
 	// exit code 2
 }
+
+func TestErrnoIn(t *testing.T) {
+	for message, want := range map[string]error{
+		"libx.so.0: cannot open shared object file: Input/output error":               syscall.EIO,
+		"libx.so.0: cannot open shared object file: Too many open files":              syscall.EMFILE,
+		"libx.so.0: failed to map segment from shared object: Cannot allocate memory": syscall.ENOMEM,
+		"libx.so.0: cannot open shared object file: No such file or directory":        nil,
+		"libx.so.0: file too short": nil,
+		"":                          nil,
+	} {
+		if got := fail.ErrnoIn(message); got != want {
+			t.Errorf("%q: %v", message, got)
+		}
+	}
+}

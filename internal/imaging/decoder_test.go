@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 
 	"fx/internal/fail"
@@ -251,5 +252,20 @@ func TestDecodeIntoReusesMemory(t *testing.T) {
 	}
 	if &im.Pix[0] != first || im.W != 5 || im.H != 4 || len(im.Pix) != 60 || im.Pix[3*(5+1)] != 200 || im.Pix[0] != 0 {
 		t.Errorf("%d×%d, %d values", im.W, im.H, len(im.Pix))
+	}
+}
+
+// TestASystemThatFailsChoosesNoDecoder: the photos' pixels would depend on it. Reading
+// /proc/self/mem from its beginning is an input/output error.
+func TestASystemThatFailsChoosesNoDecoder(t *testing.T) {
+	const unreadable = "/proc/self/mem"
+	if _, err := os.ReadFile(unreadable); !errors.Is(err, syscall.EIO) {
+		t.Skipf("%s does not fail here: %v", unreadable, err)
+	}
+	if _, err := firstTurboJPEG([]string{unreadable, "libfx-none.so"}); fail.KindOf(err) != fail.System {
+		t.Errorf("loading: %v", err)
+	}
+	if name, err := turboName(unreadable); fail.KindOf(err) != fail.System {
+		t.Errorf("its version: %q, %v", name, err)
 	}
 }

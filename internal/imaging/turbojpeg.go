@@ -43,16 +43,24 @@ func loadTurboJPEG() (*turboJPEG, error) {
 		return library, fail.Wrap(fail.Device, err, "Set "+TurboJPEGVariable+" to a libturbojpeg.so that this system can load, or unset it.",
 			"%s=%s", TurboJPEGVariable, path)
 	}
-	return firstTurboJPEG(turboCandidates())
+	candidates, err := turboCandidates()
+	if err != nil {
+		return nil, fail.Wrap(fail.Device, err, turboHint, "JPEG decoder")
+	}
+	return firstTurboJPEG(candidates)
 }
 
-// firstTurboJPEG loads the first of the candidates that can be loaded.
+// firstTurboJPEG loads the first of the candidates that can be loaded. A system that
+// fails is an error: another decoder would give other pixels.
 func firstTurboJPEG(candidates []string) (*turboJPEG, error) {
 	why := errNoTurboJPEG
 	for _, path := range candidates {
 		library, err := openOnce(path)
 		if err == nil {
 			return library, nil
+		}
+		if fail.BySystem(err) {
+			return nil, fail.Wrap(fail.Device, err, turboHint, "JPEG decoder")
 		}
 		// The system's loader not finding a name is what errNoTurboJPEG says;
 		// a file that is there and does not load deserves its own reason.
@@ -71,7 +79,9 @@ func openOnce(path string) (*turboJPEG, error) {
 	if err != nil {
 		return nil, err
 	}
-	l.name = turboName(l.file)
+	if l.name, err = turboName(l.file); err != nil {
+		return nil, err
+	}
 	if loaded.libraries == nil {
 		loaded.libraries = make(map[string]*turboJPEG)
 	}
@@ -80,41 +90,56 @@ func openOnce(path string) (*turboJPEG, error) {
 }
 
 // turboCandidates lists what to try: files below fx's cache, newest name
-// first, then names that the system's loader knows.
-func turboCandidates() []string {
+// first, then names that the system's loader knows. The error is the system's: a folder
+// that is missing or may not be read holds no library.
+func turboCandidates() ([]string, error) {
 	var found []string
 	if root, err := paths.Cache("runtime", "turbojpeg"); err == nil {
-		// A folder that is missing or unreadable holds no library: WalkDir's
-		// error needs no telling.
-		_ = filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
+		err := filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
+			if fail.BySystem(err) {
+				return err
+			}
 			if err == nil && !e.IsDir() && (strings.HasPrefix(e.Name(), "libturbojpeg.so") || e.Name() == "libturbojpeg.dylib") {
 				found = append(found, path)
 			}
 			return nil
 		})
+		if err != nil {
+			return nil, err
+		}
 	}
 	slices.Sort(found)
 	slices.Reverse(found)
 	return append(found, "libturbojpeg.so.0", "libturbojpeg.so", "libturbojpeg.dylib",
-		"/opt/homebrew/lib/libturbojpeg.dylib", "/opt/libjpeg-turbo/lib64/libturbojpeg.so")
+		"/opt/homebrew/lib/libturbojpeg.dylib", "/opt/libjpeg-turbo/lib64/libturbojpeg.so"), nil
 }
 
 // turboName makes a Decoder's name of the file that was loaded. The API does
-// not tell the library's version; the library says it in a text of its own.
-func turboName(file string) string {
+// not tell the library's version; the library says it in a text of its own. The error
+// is the system's: stores and runs remember the name, and refuse another.
+func turboName(file string) (string, error) {
+	data, err := readLibrary(file)
+	if fail.BySystem(err) {
+		return "", err
+	}
 	version := ""
-	if f, err := os.Open(file); err == nil {
-		// A library is a megabyte or so; a larger file is none.
-		data, err := io.ReadAll(io.LimitReader(f, 16<<20))
-		f.Close()
-		if _, after, ok := bytes.Cut(data, []byte("libjpeg-turbo version ")); err == nil && ok {
-			after = after[:min(len(after), 16)]
-			if end := bytes.IndexAny(after, " \x00("); end > 0 {
-				version = " " + string(after[:end])
-			}
+	if _, after, ok := bytes.Cut(data, []byte("libjpeg-turbo version ")); err == nil && ok {
+		after = after[:min(len(after), 16)]
+		if end := bytes.IndexAny(after, " \x00("); end > 0 {
+			version = " " + string(after[:end])
 		}
 	}
-	return fmt.Sprintf("libjpeg-turbo%s (%s)", version, filepath.Base(file))
+	return fmt.Sprintf("libjpeg-turbo%s (%s)", version, filepath.Base(file)), nil
+}
+
+// readLibrary reads a library, which is a megabyte or so; a larger file is none.
+func readLibrary(file string) ([]byte, error) {
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	data, err := io.ReadAll(io.LimitReader(f, 16<<20))
+	return data, errors.Join(err, f.Close())
 }
 
 // decode writes the picture in data, whose header h was read, into im. Its

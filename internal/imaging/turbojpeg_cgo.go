@@ -60,6 +60,8 @@ import "C"
 import (
 	"fmt"
 	"unsafe"
+
+	"fx/internal/fail"
 )
 
 // turboJPEG is the loaded library. It is safe for concurrent use.
@@ -74,7 +76,11 @@ func openTurboJPEG(path string) (*turboJPEG, error) {
 	defer C.free(unsafe.Pointer(cPath))
 	var file [4096]C.char
 	if why := C.fx_turbo_open(cPath, &l.api, &file[0], C.size_t(len(file))); why != nil {
-		return nil, fmt.Errorf("%s: %s", path, C.GoString(why))
+		message := C.GoString(why)
+		if number := fail.ErrnoIn(message); number != nil {
+			return nil, fmt.Errorf("%s: %s: %w", path, message, number)
+		}
+		return nil, fmt.Errorf("%s: %s", path, message)
 	}
 	if file[0] != 0 {
 		l.file = C.GoString(&file[0])
