@@ -1,6 +1,7 @@
 package imaging
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -88,10 +89,9 @@ func readBMPHeader(data []byte) (*bmpHeader, error) {
 			at += int64(entry * h.colours)
 		}
 		n := min(entry*h.colours, len(rest))
-		if n/entry > 256 {
-			return nil, fmt.Errorf("damaged BMP: a palette of %d colours", h.colours)
+		if err := h.readPalette(rest[:n], entry); err != nil {
+			return nil, err
 		}
-		h.readPalette(rest[:n], entry)
 		rest = rest[n:]
 	}
 	if at == 0 {
@@ -176,22 +176,40 @@ func (h *bmpHeader) checkLayout() error {
 	return nil
 }
 
-// readPalette reads colours of blue, green, red and, where an entry has four bytes, one of no meaning.
-func (h *bmpHeader) readPalette(stored []byte, entry int) {
-	h.gray = len(stored) == entry*h.colours
-	for i := 0; i < h.colours && len(stored) >= 3; i++ {
-		h.palette[i] = [3]uint8{stored[2], stored[1], stored[0]}
-		gray := uint8(i)
-		if h.colours == 2 && i == 1 {
-			gray = 255
-		}
-		h.gray = h.gray && h.palette[i] == [3]uint8{gray, gray, gray}
-		stored = stored[min(entry, len(stored)):]
-	}
-	if h.gray && h.colours > 2 {
+// readPalette reads colours of blue, green, red and, where an entry has four bytes, one of no
+// meaning. As in Pillow, a gray palette may have any length, and its last entry three bytes; of
+// other palettes the entries that are there in full count, 256 at most.
+func (h *bmpHeader) readPalette(stored []byte, entry int) error {
+	if h.gray = h.isGray(stored, entry); h.gray && h.colours > 2 {
 		// A gray picture has no palette: each value is its gray.
 		for i := range h.palette {
 			h.palette[i] = [3]uint8{uint8(i), uint8(i), uint8(i)}
 		}
+		return nil
 	}
+	entries := len(stored) / entry
+	if entries > len(h.palette) {
+		return fmt.Errorf("damaged BMP: a palette of %d colours", h.colours)
+	}
+	for i := range entries {
+		c := stored[i*entry:]
+		h.palette[i] = [3]uint8{c[2], c[1], c[0]}
+	}
+	return nil
+}
+
+// isGray reports whether every colour of the palette is the gray of its number's lowest byte; of
+// two colours they are black and white.
+func (h *bmpHeader) isGray(stored []byte, entry int) bool {
+	for i := range h.colours {
+		gray := uint8(i)
+		if h.colours == 2 && i == 1 {
+			gray = 255
+		}
+		at := i * entry
+		if len(stored) < at+3 || !bytes.Equal(stored[at:at+3], []byte{gray, gray, gray}) {
+			return false
+		}
+	}
+	return true
 }

@@ -39,11 +39,29 @@ def rows(values, bits, w=W, h=H, pad=4):
     return out
 
 
+def palettes():
+    """Palettes that are longer than a byte can tell, or cut, with pixels that begin within them."""
+    rng = np.random.default_rng(11)
+    v = rng.integers(0, 200, (H, W))
+    colour = lambda n: rng.integers(0, 256, (n, 4)).astype(np.uint8).tobytes()
+    gray = lambda n: b"".join(bytes([i % 256] * 3 + [0]) for i in range(n))
+    files = {}
+    for kind, draw in {"colours": colour, "gray": gray}.items():
+        for cut in (0, 1, 2):
+            for n, offset in ((257, 100), (4, 50)):
+                whole = draw(n)
+                files[f"bmp-p8-{n}-{kind}-cut-{cut}"] = bmp(
+                    8, b"", palette=whole[: len(whole) - cut], colours=n, w=4, h=2, offset=offset
+                )
+        files[f"bmp-p8-300-{kind}-before"] = bmp(8, rows(v, 8), palette=draw(300), colours=300)
+    return files
+
+
 def bmps():
     rng = np.random.default_rng(7)
     colour = lambda n, size=4: rng.integers(0, 256, (n, 4)).astype(np.uint8)[:, :size].tobytes()
     gray = lambda n: b"".join(bytes([v, v, v, 0]) for v in ((0, 255) if n == 2 else range(n)))
-    files = {}
+    files = palettes()
     for bits in (1, 4, 8):
         v, n = rng.integers(0, 1 << bits, (H, W)), 1 << bits
         for size in (12, 40, 64, 108, 124):
