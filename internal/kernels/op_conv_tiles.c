@@ -29,9 +29,9 @@ static void lay_panel(void *data, size_t index) {
   j->isa->tiles_weights(j->weight, j->laid + first * fx_tile_spectrum(w) * w->channels, w->outputs, w->channels, w->kernel_h, first);
 }
 
-static fx_status lay_weights(kernel *k, fx_table api, void *context, job *j) {
+static OrtStatus *lay_weights(kernel *k, const OrtApi *api, OrtKernelContext *context, job *j) {
   const fx_window *w = &j->all.window;
-  fx_status s = NULL;
+  OrtStatus *s = NULL;
   pthread_mutex_lock(&k->lock);
   if (!k->weights) {
     j->laid = malloc((size_t)(w->outputs * w->channels * fx_tile_spectrum(w)) * sizeof(float));
@@ -66,9 +66,9 @@ static int64_t tiles_of_part(int64_t tiles) {
   return (tiles + parts - 1) / parts; // even shares
 }
 
-static fx_status compute(void *data, void *context) {
+static OrtStatus *compute(void *data, OrtKernelContext *context) {
   kernel *k = data;
-  fx_table api = k->base.api;
+  const OrtApi *api = k->base.api;
   fx_tensor_view x, weight, bias, sum, y;
   FX_TRY(fx_input(api, context, 0, &x));
   FX_TRY(fx_input(api, context, 1, &weight));
@@ -102,7 +102,7 @@ static void destroy(void *data) {
   free(k);
 }
 
-static fx_status create(const fx_op *op, fx_table api, const void *info, void **made) {
+static OrtStatus *create(const OrtCustomOp *op, const OrtApi *api, const OrtKernelInfo *info, void **made) {
   kernel *k = fx_new_kernel(api, sizeof *k);
   if (!k) return fx_error(api, "out of memory");
   pthread_mutex_init(&k->lock, NULL);
@@ -114,5 +114,5 @@ static fx_status create(const fx_op *op, fx_table api, const void *info, void **
 
 void fx_op_conv_tiles(fx_op *op) {
   fx_define(op, "ConvTiles", "ffFF", "f", create, compute);
-  op->destroy_kernel = destroy;
+  op->base.KernelDestroy = destroy;
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"fx/internal/fail"
+	"fx/internal/ortapi"
 	"fx/internal/paths"
 )
 
@@ -222,7 +223,7 @@ func compareVersions(a, b string) int {
 	return 0
 }
 
-var minimumVersion = fmt.Sprintf("1.%d", apiVersion)
+var minimumVersion = fmt.Sprintf("1.%d", ortapi.Version)
 
 // installerOf is the command that installs what lies at a path of fx's cache.
 func installerOf(path string) string {
@@ -258,7 +259,7 @@ func probe(c Candidate) Candidate {
 	if file := opened.file("OrtGetApiBase"); file != "" && filepath.IsAbs(file) {
 		c.Path = file
 	}
-	c.Version = baseVersion(base)
+	c.Version = ortapi.LibraryVersion(base)
 	if compareVersions(c.Version, minimumVersion) < 0 {
 		c.Problem = fmt.Sprintf("is ONNX Runtime %s, and fx needs %s or newer", c.Version, minimumVersion)
 	}

@@ -8,6 +8,7 @@ import (
 
 	"fx/internal/fail"
 	"fx/internal/machine"
+	"fx/internal/ortapi"
 )
 
 // Runtime is a loaded ONNX Runtime. There is one in a process.
@@ -66,10 +67,10 @@ func load(library Library) (*Runtime, error) {
 	if err != nil {
 		return nil, fail.Wrap(fail.Device, err, installHint, "%s", library.Path)
 	}
-	table, ok := baseAPI(opened.symbol("OrtGetApiBase"))
-	if !ok {
+	table := newAPI(opened.symbol("OrtGetApiBase"))
+	if table.table == nil {
 		opened.close()
-		return nil, fail.New(fail.Device, installHint, "%s: ONNX Runtime %s does not serve API version %d", library.Path, library.Version, apiVersion)
+		return nil, fail.New(fail.Device, installHint, "%s: ONNX Runtime %s does not serve API version %d", library.Path, library.Version, ortapi.Version)
 	}
 	onnxruntime.SetSharedLibraryPath(library.Path)
 	// Every error comes back as a return value too, so ONNX Runtime itself writes nothing to stderr.

@@ -67,7 +67,7 @@ type Info struct {
 type Session struct {
 	runtime  *Runtime
 	handle   *onnxruntime.DynamicAdvancedSession
-	session  unsafe.Pointer // its OrtSession
+	session  *ortSession // of handle
 	inputs   []Info
 	outputs  []Info
 	inNames  names
@@ -214,7 +214,7 @@ func (s *Session) configure(native *onnxruntime.SessionOptions, options SessionO
 
 // describe reads what the session takes and gives.
 func (s *Session) describe() error {
-	s.session = pointerField(s.handle, "s", "ortSession")
+	s.session = (*ortSession)(pointerField(s.handle, "s", "ortSession"))
 	var err error
 	if s.inputs, err = s.runtime.api.describe(s.session, false); err != nil {
 		return fail.Wrap(fail.Model, err, "", "the model's inputs")

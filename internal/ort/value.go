@@ -3,7 +3,6 @@ package ort
 import (
 	"context"
 	"slices"
-	"unsafe"
 
 	"fx/internal/fail"
 )
@@ -12,7 +11,7 @@ import (
 // use with a Binding: nothing is copied when it is bound on its own device.
 type Value struct {
 	api    api
-	value  unsafe.Pointer
+	value  *ortValue
 	free   func() // frees memory that is not ONNX Runtime's, after the value; or nil
 	tensor Tensor // type, shape and address, which the host can read where host is set
 	host   bool
