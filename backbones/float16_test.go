@@ -10,6 +10,7 @@ import (
 	"fx/internal/fail"
 	"fx/internal/onnx"
 	"fx/internal/onnx/pb"
+	"fx/internal/ort/orttest"
 	"fx/internal/preprocess"
 	"fx/internal/relative"
 	"fx/internal/weights"
@@ -79,7 +80,7 @@ func TestFloat16KeepsFeatures(t *testing.T) {
 			if testing.Short() && !slices.Contains(small, b.Name) {
 				t.Skip("a large network, in -short")
 			}
-			openRuntime(t)
+			orttest.Runtime(t)
 			_, sd := mustSeed(t, b.Name, 0)
 			checkHalf(t, b, lively(sd))
 		})

@@ -10,6 +10,7 @@ import (
 	"fx/head"
 	"fx/internal/fail"
 	"fx/internal/ort"
+	"fx/internal/ort/orttest"
 	"fx/internal/progress"
 	"fx/internal/rangetest"
 )
@@ -47,9 +48,7 @@ func TestRangeTestOfTheTutorial(t *testing.T) {
 			t.Skip("needs FX_DATA_DIR with ants and bees, FX_WEIGHTS_DIR with squeezenet1_1.safetensors, and no -short")
 		}
 	}
-	if _, err := ort.Find(""); err != nil {
-		t.Skipf("no ONNX Runtime here: %v", err)
-	}
+	orttest.Library(t)
 	features := filepath.Join(t.TempDir(), "features")
 	if _, err := extract.Run(t.Context(), extract.Options{
 		Embedder: extract.EmbedderOptions{Network: extract.NetworkOptions{Backbone: "squeezenet1_1", Weights: weights}, Device: ort.CPU}, Data: data, Store: features,

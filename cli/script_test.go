@@ -13,7 +13,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"fx/internal/imaging"
-	"fx/internal/ort"
+	"fx/internal/nativelib"
 )
 
 // The scripts in testdata run the real main. Each says at its head what it guards.
@@ -37,7 +37,7 @@ func standIn(err error) {
 }
 
 func TestScripts(t *testing.T) {
-	library, err := ort.Find("")
+	library, err := nativelib.Find("")
 	decoder, noTurboJPEG := imaging.NewDecoder(imaging.Options{Decoder: "turbojpeg"})
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
