@@ -1,8 +1,6 @@
 package backbones
 
 import (
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -13,6 +11,7 @@ import (
 	"fx/internal/ort/orttest"
 	"fx/internal/preprocess"
 	"fx/internal/relative"
+	"fx/internal/testenv"
 	"fx/internal/weights"
 )
 
@@ -88,10 +87,9 @@ func TestFloat16KeepsFeatures(t *testing.T) {
 }
 
 func TestFloat16KeepsOfficialFeatures(t *testing.T) {
-	path := filepath.Join(os.Getenv("FX_WEIGHTS_DIR"), "squeezenet1_1.safetensors")
-	sd, _, err := weights.Read(path)
+	sd, _, err := weights.Read(testenv.WeightsFile(t, "squeezenet1_1.safetensors"))
 	if err != nil {
-		t.Skip("FX_WEIGHTS_DIR has no squeezenet1_1.safetensors: ", err)
+		t.Fatal(err)
 	}
 	b, err := Lookup("squeezenet1_1")
 	if err != nil {

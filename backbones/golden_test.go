@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 
@@ -17,6 +16,7 @@ import (
 	"fx/internal/ort"
 	"fx/internal/ort/orttest"
 	"fx/internal/preprocess"
+	"fx/internal/testenv"
 	"fx/internal/weights"
 )
 
@@ -139,14 +139,7 @@ func TestFeaturesAreTorchs(t *testing.T) {
 }
 
 func TestOfficialFeaturesAreTorchs(t *testing.T) {
-	folder := os.Getenv("FX_WEIGHTS_DIR")
-	if folder == "" {
-		t.Skip("FX_WEIGHTS_DIR is not set: no official weights to try")
-	}
-	path := filepath.Join(folder, "squeezenet1_1.safetensors")
-	if _, err := os.Stat(path); err != nil {
-		t.Skip("FX_WEIGHTS_DIR has no squeezenet1_1.safetensors: ", err)
-	}
+	path := testenv.WeightsFile(t, "squeezenet1_1.safetensors")
 	b, err := Lookup("squeezenet1_1")
 	if err != nil {
 		t.Fatal(err)

@@ -15,6 +15,7 @@ import (
 	"fx/internal/checksum"
 	"fx/internal/onnx"
 	"fx/internal/ort/orttest"
+	"fx/internal/testenv"
 )
 
 // training are the flags of a training of a second.
@@ -225,7 +226,7 @@ func mounted(t *testing.T, script string, environment ...string) answer {
 		c.Env = append(os.Environ(), environment...)
 		return run(t, c)
 	}
-	t.Skip("a small disk and a read-only one need root, or user namespaces (unshare -rm): neither is allowed here")
+	testenv.Lacks(t, testenv.Namespace, "a small disk and a read-only one need root, or user namespaces (unshare -rm): neither is allowed here")
 	return answer{}
 }
 

@@ -12,15 +12,13 @@ import (
 	"time"
 
 	"fx/internal/ort/orttest"
+	"fx/internal/testenv"
 )
 
 // failing is fx whose system calls on one file fail.
 func failing(t *testing.T, file, call, errno string, args ...string) answer {
 	t.Helper()
-	strace, err := exec.LookPath("strace")
-	if err != nil {
-		t.Skip("no strace here, which makes system calls fail")
-	}
+	strace := testenv.StraceProgram(t)
 	program, err := exec.LookPath("fx")
 	if err != nil {
 		t.Fatal(err)

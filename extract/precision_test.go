@@ -13,6 +13,7 @@ import (
 	"fx/internal/progress"
 	"fx/internal/relative"
 	"fx/internal/store"
+	"fx/internal/testenv"
 )
 
 // notes keeps what a run says.
@@ -73,10 +74,7 @@ func TestExpectedProvider(t *testing.T) {
 // the other families.
 func TestFloat16OnPhotos(t *testing.T) {
 	orttest.Library(t)
-	data, weights := os.Getenv("FX_DATA_DIR"), filepath.Join(os.Getenv("FX_WEIGHTS_DIR"), "squeezenet1_1.safetensors")
-	if _, err := os.Stat(weights); data == "" || err != nil {
-		t.Skip("FX_DATA_DIR or FX_WEIGHTS_DIR is not set")
-	}
+	data, weights := testenv.PhotosDir(t), testenv.WeightsFile(t, "squeezenet1_1.safetensors")
 	features := map[string]*store.Store{}
 	for _, precision := range []string{Float32, Float16} {
 		o := options(data, filepath.Join(t.TempDir(), precision))

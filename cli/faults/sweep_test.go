@@ -20,6 +20,7 @@ import (
 
 	"fx/cli"
 	"fx/internal/ort/orttest"
+	"fx/internal/testenv"
 )
 
 var (
@@ -55,9 +56,7 @@ func needStrace(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short: starts hundreds of processes")
 	}
-	if out, err := exec.Command("strace", "-f", "--seccomp-bpf", "-o", "/dev/null", "true").CombinedOutput(); err != nil {
-		t.Skipf("needs strace 5.3 or later, and leave to trace: %v %s", err, out)
-	}
+	testenv.StraceProgram(t)
 	t.Setenv("FX_ORT_LIB", orttest.Library(t).Path)
 }
 

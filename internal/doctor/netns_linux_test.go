@@ -48,13 +48,13 @@ func watched(t *testing.T, environment ...string) []string {
 	}
 	text, err := command.CombinedOutput()
 	if command.Process == nil {
-		testenv.Lacks(t, testenv.Network, "a network namespace can't be had: %v", err)
+		testenv.Lacks(t, testenv.Namespace, "a network namespace can't be had: %v", err)
 	}
 	if err != nil {
 		t.Fatalf("in the namespace: %v: %s", err, text)
 	}
 	if strings.Contains(string(text), "--- SKIP") {
-		testenv.Lacks(t, testenv.Network, "in the namespace: %s", text)
+		testenv.Lacks(t, testenv.Namespace, "in the namespace: %s", text)
 	}
 	content, err := os.ReadFile(seen)
 	if err != nil {
@@ -82,11 +82,11 @@ func inNamespace(t *testing.T, workload func(*testing.T)) bool {
 
 func watchWorkload(t *testing.T) {
 	if err := answerEverywhere(); err != nil {
-		testenv.Lacks(t, testenv.Network, "the namespace's network can't be set up: %v", err)
+		testenv.Lacks(t, testenv.Namespace, "the namespace's network can't be set up: %v", err)
 	}
 	w, err := newWatcher()
 	if err != nil {
-		testenv.Lacks(t, testenv.Network, "the namespace's network can't be watched: %v", err)
+		testenv.Lacks(t, testenv.Namespace, "the namespace's network can't be watched: %v", err)
 	}
 	// The watcher is watched first: what goes to any address must be seen.
 	connection, err := net.DialTimeout("tcp", "192.0.2.7:443", 5*time.Second)

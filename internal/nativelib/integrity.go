@@ -24,17 +24,17 @@ const (
 	TrustPinned    Trust = "pinned"    // what this fx pins for the system
 	TrustGiven     Trust = "given"     // what `fx runtime install --sha256` was given
 	TrustRecorded  Trust = "recorded"  // what was recorded when the library was installed
-	TrustUnchecked Trust = "unchecked" // nothing
+	trustUnchecked Trust = "unchecked" // nothing
 )
 
 // checkInstalled compares a file of an installation in fx's cache with what it
 // must be. It is called before the file is opened as a library; the hash of a
 // large file that has not changed is remembered. A folder without a record and
-// one whose record has no hashes, both of earlier versions, are TrustUnchecked.
+// one whose record has no hashes, both of earlier versions, are trustUnchecked.
 func checkInstalled(ctx context.Context, dir, path string) (Trust, error) {
 	r, err := readRecord(dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return TrustUnchecked, nil
+		return trustUnchecked, nil
 	}
 	if err != nil {
 		return "", err
@@ -44,7 +44,7 @@ func checkInstalled(ctx context.Context, dir, path string) (Trust, error) {
 		return "", errors.New("is not among what was installed")
 	}
 	if want == "" {
-		return TrustUnchecked, nil
+		return trustUnchecked, nil
 	}
 	sum, _, err := filehash.RememberedSum(ctx, path)
 	if err != nil {
@@ -137,10 +137,10 @@ func (l Library) Integrity(ctx context.Context) (sum string, trust Trust) {
 		sum = ""
 	}
 	if l.Source != FromCache {
-		return sum, TrustUnchecked
+		return sum, trustUnchecked
 	}
 	if trust, err = checkInstalled(ctx, filepath.Dir(l.Path), l.Path); err != nil {
-		trust = TrustUnchecked // it changed since it was found
+		trust = trustUnchecked // it changed since it was found
 	}
 	return sum, trust
 }

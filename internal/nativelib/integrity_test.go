@@ -152,8 +152,8 @@ func TestWhatALibraryIsHeldTo(t *testing.T) {
 		trust  Trust
 		want   string // in the error
 	}{
-		"no record, as in early versions":      {nil, TrustUnchecked, ""},
-		"a record without hashes":              {&record{Files: one(name, "")}, TrustUnchecked, ""},
+		"no record, as in early versions":      {nil, trustUnchecked, ""},
+		"a record without hashes":              {&record{Files: one(name, "")}, trustUnchecked, ""},
 		"a record that tells nothing of trust": {&record{}, TrustRecorded, ""},
 		"said to be pinned, and it is not":     {&record{HeldTo: TrustPinned}, "", "is not the pinned one, " + pin},
 		"another hash than the record's":       {&record{Files: one(name, other)}, "", "and it was " + other},
@@ -195,7 +195,7 @@ func TestANamedLibraryIsNotCompared(t *testing.T) {
 		t.Errorf("found %+v, %v", library, err)
 	}
 	library, _ := Find("")
-	if sum, trust := library.Integrity(t.Context()); trust != TrustUnchecked || sum != sha256Hex(read(t, path)) {
+	if sum, trust := library.Integrity(t.Context()); trust != trustUnchecked || sum != sha256Hex(read(t, path)) {
 		t.Errorf("%q is %q", sum, trust)
 	}
 }

@@ -19,14 +19,15 @@ const (
 	Runtime   Need = "runtime"   // ONNX Runtime, installed by `fx runtime install`
 	Photos    Need = "photos"    // hymenoptera_data in FX_DATA_DIR
 	Weights   Need = "weights"   // torchvision's weights in FX_WEIGHTS_DIR
+	Pulled    Need = "pulled"    // weights that `fx backbones pull` fetched into fx's cache
 	Browser   Need = "browser"   // Chromium
 	TurboJPEG Need = "turbojpeg" // libjpeg-turbo
 	Strace    Need = "strace"    // strace, and leave to trace
 	Compiler  Need = "compiler"  // a C compiler
 	Python    Need = "python"    // a Python with the packages of scripts/readers.txt
-	Network   Need = "namespace" // a network namespace of its own
-	Disk      Need = "disk"      // a small file system to fill, mounted in a namespace
+	Namespace Need = "namespace" // namespaces of its own, for networks and mounts
 	GPU       Need = "gpu"       // an NVIDIA GPU that ONNX Runtime can use
+	Rehearsal Need = "rehearsal" // an ONNX Runtime with the CUDA provider in FX_TEST_GPU_LIB, and no GPU
 )
 
 // Lacks ends a test whose need the machine does not meet: it skips it with the
@@ -34,12 +35,13 @@ const (
 func Lacks(t testing.TB, need Need, format string, args ...any) {
 	t.Helper()
 	reason := fmt.Sprintf(format, args...)
-	if required(need) {
+	if Required(need) {
 		t.Fatalf("%s (%s=%s requires %s)", reason, Variable, os.Getenv(Variable), need)
 	}
 	t.Skip(reason)
 }
 
-func required(need Need) bool {
+// Required reports whether Variable lists the need.
+func Required(need Need) bool {
 	return slices.Contains(strings.Split(os.Getenv(Variable), ","), string(need))
 }
