@@ -30,6 +30,10 @@ var mayImport = map[string][]string{
 // leaves are the packages of internal that import no other package of fx but the ones named.
 var leaves = map[string][]string{
 	"internal/fail":       {},
+	"internal/testenv":    {},
+	"internal/ortapi":     {},
+	"internal/dynlib":     {},
+	"internal/cuda":       {"internal/dynlib", "internal/fail"},
 	"internal/durable":    {},
 	"internal/random":     {},
 	"internal/progress":   {},

@@ -1,8 +1,6 @@
 package backbones
 
 import (
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -10,8 +8,10 @@ import (
 	"fx/internal/fail"
 	"fx/internal/onnx"
 	"fx/internal/onnx/pb"
+	"fx/internal/ort/orttest"
 	"fx/internal/preprocess"
 	"fx/internal/relative"
+	"fx/internal/testenv"
 	"fx/internal/weights"
 )
 
@@ -79,7 +79,7 @@ func TestFloat16KeepsFeatures(t *testing.T) {
 			if testing.Short() && !slices.Contains(small, b.Name) {
 				t.Skip("a large network, in -short")
 			}
-			openRuntime(t)
+			orttest.Runtime(t)
 			_, sd := mustSeed(t, b.Name, 0)
 			checkHalf(t, b, lively(sd))
 		})
@@ -87,10 +87,9 @@ func TestFloat16KeepsFeatures(t *testing.T) {
 }
 
 func TestFloat16KeepsOfficialFeatures(t *testing.T) {
-	path := filepath.Join(os.Getenv("FX_WEIGHTS_DIR"), "squeezenet1_1.safetensors")
-	sd, _, err := weights.Read(path)
+	sd, _, err := weights.Read(testenv.WeightsFile(t, "squeezenet1_1.safetensors"))
 	if err != nil {
-		t.Skip("FX_WEIGHTS_DIR has no squeezenet1_1.safetensors: ", err)
+		t.Fatal(err)
 	}
 	b, err := Lookup("squeezenet1_1")
 	if err != nil {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"math"
 	"os"
-	"path/filepath"
 	"slices"
 	"testing"
 
@@ -15,7 +14,9 @@ import (
 	"fx/internal/onnx"
 	"fx/internal/onnx/pb"
 	"fx/internal/ort"
+	"fx/internal/ort/orttest"
 	"fx/internal/preprocess"
+	"fx/internal/testenv"
 	"fx/internal/weights"
 )
 
@@ -57,24 +58,10 @@ func readGoldens(t *testing.T) goldens {
 	return g
 }
 
-// openRuntime returns ONNX Runtime, or skips where there is none.
-func openRuntime(t *testing.T) *ort.Runtime {
-	t.Helper()
-	library, err := ort.Find("")
-	if err != nil {
-		t.Skip("ONNX Runtime is not installed (fx runtime install): ", err)
-	}
-	rt, err := ort.Load(library)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return rt
-}
-
 // session opens m on the CPU.
 func session(t *testing.T, m *pb.ModelProto) *ort.Session {
 	t.Helper()
-	rt := openRuntime(t)
+	rt := orttest.Runtime(t)
 	data, err := onnx.Marshal(m)
 	if err != nil {
 		t.Fatal(err)
@@ -86,7 +73,7 @@ func session(t *testing.T, m *pb.ModelProto) *ort.Session {
 // frozenSession opens m on the CPU with all that makes a frozen network faster.
 func frozenSession(t *testing.T, m *pb.ModelProto) *ort.Session {
 	t.Helper()
-	s, err := frozen.NewSession(openRuntime(t), m, ort.SessionOptions{Device: ort.CPU})
+	s, err := frozen.NewSession(orttest.Runtime(t), m, ort.SessionOptions{Device: ort.CPU})
 	return untilTheEnd(t, s, err)
 }
 
@@ -141,7 +128,7 @@ func TestFeaturesAreTorchs(t *testing.T) {
 			if testing.Short() && !slices.Contains(small, b.Name) {
 				t.Skip("a large network, in -short")
 			}
-			openRuntime(t)
+			orttest.Runtime(t)
 			sd, err := SeedWeights(b, 0)
 			if err != nil {
 				t.Fatal(err)
@@ -152,14 +139,7 @@ func TestFeaturesAreTorchs(t *testing.T) {
 }
 
 func TestOfficialFeaturesAreTorchs(t *testing.T) {
-	folder := os.Getenv("FX_WEIGHTS_DIR")
-	if folder == "" {
-		t.Skip("FX_WEIGHTS_DIR is not set: no official weights to try")
-	}
-	path := filepath.Join(folder, "squeezenet1_1.safetensors")
-	if _, err := os.Stat(path); err != nil {
-		t.Skip("FX_WEIGHTS_DIR has no squeezenet1_1.safetensors: ", err)
-	}
+	path := testenv.WeightsFile(t, "squeezenet1_1.safetensors")
 	b, err := Lookup("squeezenet1_1")
 	if err != nil {
 		t.Fatal(err)

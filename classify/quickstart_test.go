@@ -14,10 +14,12 @@ import (
 	"fx/internal/dataset"
 	"fx/internal/fail"
 	"fx/internal/modeldir"
+	"fx/internal/ort/orttest"
 	"fx/internal/paths"
 	"fx/internal/progress"
 	"fx/internal/random"
 	"fx/internal/store"
+	"fx/internal/testenv"
 )
 
 // photo is one photo of a store whose features nobody extracted.
@@ -312,16 +314,17 @@ func TestQuickstartText(t *testing.T) {
 // The whole way on the tutorial's photos with trained weights, with photos put
 // into the wrong folder: most are found, and hardly any other.
 func TestQuickstartOnTheTutorialsPhotos(t *testing.T) {
-	data := os.Getenv("FX_DATA_DIR")
+	data := testenv.PhotosDir(t)
+	orttest.Library(t)
 	weights, err := paths.Cache("weights", "efficientnet-lite0-57934424.pth")
-	if _, statErr := os.Stat(weights); err != nil || statErr != nil || data == "" {
-		t.Skip("needs FX_DATA_DIR and efficientnet_lite0's weights in fx's cache (fx backbones pull efficientnet_lite0)")
+	if _, statErr := os.Stat(weights); err != nil || statErr != nil {
+		testenv.Lacks(t, testenv.Pulled, "needs efficientnet_lite0's weights in fx's cache (fx backbones pull efficientnet_lite0)")
 	}
 	photos, wrong := filepath.Join(t.TempDir(), "photos"), map[string]bool{}
 	for _, class := range []string{"ants", "bees"} {
 		names, err := filepath.Glob(filepath.Join(data, "train", class, "*.jpg"))
 		if err != nil || len(names) < 100 {
-			t.Skipf("FX_DATA_DIR does not hold the tutorial's photos: %d of %s", len(names), class)
+			t.Fatalf("FX_DATA_DIR does not hold the tutorial's photos: %d of %s", len(names), class)
 		}
 		for i, name := range names {
 			folder := class
@@ -338,9 +341,6 @@ func TestQuickstartOnTheTutorialsPhotos(t *testing.T) {
 		}
 	}
 	s, err := Quickstart(t.Context(), QuickstartOptions{Data: photos}, progress.Discard)
-	if fail.KindOf(err) == fail.Device {
-		t.Skipf("no ONNX Runtime: %v", err)
-	}
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,7 +1,6 @@
 package classify
 
 import (
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -10,8 +9,10 @@ import (
 	"fx/head"
 	"fx/internal/fail"
 	"fx/internal/ort"
+	"fx/internal/ort/orttest"
 	"fx/internal/progress"
 	"fx/internal/rangetest"
+	"fx/internal/testenv"
 )
 
 func TestRangeTestOfAStore(t *testing.T) {
@@ -41,15 +42,11 @@ func TestRangeTestOfAStore(t *testing.T) {
 // The tutorial's learning rate, 0.001, lies where the loss of its own task falls: on ants
 // and bees with the real weights of squeezenet1_1.
 func TestRangeTestOfTheTutorial(t *testing.T) {
-	data, weights := os.Getenv("FX_DATA_DIR"), filepath.Join(os.Getenv("FX_WEIGHTS_DIR"), "squeezenet1_1.safetensors")
-	for _, path := range []string{weights, filepath.Join(data, "train", "ants")} {
-		if _, err := os.Stat(path); err != nil || testing.Short() {
-			t.Skip("needs FX_DATA_DIR with ants and bees, FX_WEIGHTS_DIR with squeezenet1_1.safetensors, and no -short")
-		}
+	if testing.Short() {
+		t.Skip("-short: extracts and trains")
 	}
-	if _, err := ort.Find(""); err != nil {
-		t.Skipf("no ONNX Runtime here: %v", err)
-	}
+	data, weights := testenv.PhotosDir(t), testenv.WeightsFile(t, "squeezenet1_1.safetensors")
+	orttest.Library(t)
 	features := filepath.Join(t.TempDir(), "features")
 	if _, err := extract.Run(t.Context(), extract.Options{
 		Embedder: extract.EmbedderOptions{Network: extract.NetworkOptions{Backbone: "squeezenet1_1", Weights: weights}, Device: ort.CPU}, Data: data, Store: features,

@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"fx/internal/ort/orttest"
 )
 
 // flipRows flips a bit of each of the 24 embeddings in the store's one file, whose seal
@@ -36,7 +38,7 @@ func flipRows(t *testing.T, store string) {
 
 // Nothing is said of rows that are damaged, and extract computes them anew.
 func TestDamagedRowsAreNotComputedOn(t *testing.T) {
-	needRuntime(t)
+	orttest.Library(t)
 	dir := t.TempDir()
 	in := func(name string) string { return filepath.Join(dir, name) }
 	data := twoClasses(in("photos"))
@@ -80,7 +82,7 @@ func TestDamagedRowsAreNotComputedOn(t *testing.T) {
 // A bit flipped in any file of a RUN that was stopped makes no other network of it:
 // going on ends in the same weights, or in exit code 4 or 2.
 func TestAStoppedRunGoesOnToTheSameWeightsOrNotAtAll(t *testing.T) {
-	needRuntime(t)
+	orttest.Library(t)
 	if testing.Short() {
 		t.Skip("some dozens of trainings")
 	}

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"fx/internal/ort/orttest"
 	"fx/internal/random"
 )
 
@@ -48,7 +49,7 @@ func figures(t *testing.T, out string) (lines []string, dirs []string) {
 // An experiment that is killed at any moment and run again comes to the same
 // figures and the same weights as one that never stopped.
 func TestKilledExperimentsComeToTheSame(t *testing.T) {
-	needRuntime(t)
+	orttest.Library(t)
 	if testing.Short() {
 		t.Skip("takes half a minute")
 	}

@@ -7,12 +7,13 @@ import (
 
 	"fx/backbones"
 	"fx/internal/onnx"
+	"fx/internal/ort/orttest"
 )
 
 // An exported file says what a program must do with EXIF's orientation before it
 // hands photos over: photos that a phone stored lying look wrong else.
 func TestExportSaysWhatToDoAboutEXIF(t *testing.T) {
-	needRuntime(t)
+	orttest.Library(t)
 	dir := t.TempDir()
 	data := twoClasses(filepath.Join(dir, "data"))
 	small := []string{"--backbone", "resnet18", "--weights", "seed:0", "--resize", "32", "--crop", "32"}

@@ -14,6 +14,8 @@ import (
 	"fx/finetune/artifacts"
 	"fx/internal/checksum"
 	"fx/internal/onnx"
+	"fx/internal/ort/orttest"
+	"fx/internal/testenv"
 )
 
 // training are the flags of a training of a second.
@@ -38,7 +40,7 @@ func with(args []string, flag, value string) []string {
 // exit code, also in the JSON document, and leaves nothing new behind and nothing
 // old broken.
 func TestTenWrongUsesOfFinetune(t *testing.T) {
-	needRuntime(t)
+	orttest.Library(t)
 	dir := t.TempDir()
 	data := twoClasses(filepath.Join(dir, "data"))
 	noVal, oneClass := twoClasses(filepath.Join(dir, "noval")), twoClasses(filepath.Join(dir, "one"))
@@ -187,7 +189,7 @@ func unfinish(t *testing.T, run string) {
 // A learning rate that diverges ends the run in the step in which the loss is
 // no number any more. The checkpoint before it loads, and leads there again.
 func TestALearningRateThatDiverges(t *testing.T) {
-	needRuntime(t)
+	orttest.Library(t)
 	dir := t.TempDir()
 	data, out := twoClasses(filepath.Join(dir, "data")), filepath.Join(dir, "run")
 	// The rate rises from step to step; every one is saved.
@@ -224,7 +226,7 @@ func mounted(t *testing.T, script string, environment ...string) answer {
 		c.Env = append(os.Environ(), environment...)
 		return run(t, c)
 	}
-	t.Skip("a small disk and a read-only one need root, or user namespaces (unshare -rm): neither is allowed here")
+	testenv.Lacks(t, testenv.Namespace, "a small disk and a read-only one need root, or user namespaces (unshare -rm): neither is allowed here")
 	return answer{}
 }
 
@@ -249,7 +251,7 @@ func quoted(args []string) string {
 // A disk that is full when the second epoch is saved: exit code 6, the first
 // epoch's checkpoint stays, and with more room it goes on to the same bits.
 func TestFinetuneOnAFullDisk(t *testing.T) {
-	needRuntime(t)
+	orttest.Library(t)
 	dir := t.TempDir()
 	data := twoClasses(filepath.Join(dir, "data"))
 	undisturbed, kept, disk := filepath.Join(dir, "undisturbed"), filepath.Join(dir, "kept"), filepath.Join(dir, "disk")
@@ -277,7 +279,7 @@ func TestFinetuneOnAFullDisk(t *testing.T) {
 
 // An output that may not be written is refused before any work, and left as it is.
 func TestFinetuneIntoAReadOnlyFolder(t *testing.T) {
-	needRuntime(t)
+	orttest.Library(t)
 	dir := t.TempDir()
 	data, disk := twoClasses(filepath.Join(dir, "data")), filepath.Join(dir, "disk")
 	stopped := filepath.Join(disk, "stopped")

@@ -10,6 +10,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"fx/internal/ort/orttest"
 )
 
 // The guides of docs/guides are run as they stand: each in a folder of its own
@@ -29,7 +31,7 @@ import (
 // command is changed for them. sbatch and kubectl are stand-ins, which run the
 // array task by task.
 func TestGuides(t *testing.T) {
-	needRuntime(t)
+	orttest.Library(t)
 	guides, err := filepath.Glob("../docs/guides/*.md")
 	if err != nil || len(guides) < 5 {
 		t.Fatalf("%d guides, %v", len(guides), err)

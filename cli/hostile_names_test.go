@@ -8,12 +8,14 @@ import (
 	"strings"
 	"testing"
 	"unicode/utf8"
+
+	"fx/internal/ort/orttest"
 )
 
 // Names from a stranger's folder can neither move a terminal's cursor nor
 // imitate a line of fx's: whatever fx prints of them is escaped.
 func TestHostileNamesAreEscaped(t *testing.T) {
-	needRuntime(t)
+	orttest.Library(t)
 	dir := t.TempDir()
 	classes := []string{"\x1b[31mred\x1b[0m", "blue\nfx: error: \u009b2J\u202eeulb"}
 	var folders []string
@@ -75,7 +77,7 @@ func TestHostileNamesAreEscaped(t *testing.T) {
 
 // Two names that are not UTF-8 look the same in JSON, and are told apart by path_bytes.
 func TestJSONTellsNamesThatAreNotUTF8Apart(t *testing.T) {
-	needRuntime(t)
+	orttest.Library(t)
 	dir := t.TempDir()
 	data := twoClasses(filepath.Join(dir, "data"))
 	store, model := filepath.Join(dir, "store"), filepath.Join(dir, "model")

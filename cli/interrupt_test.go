@@ -12,13 +12,14 @@ import (
 	"time"
 
 	"fx/finetune/artifacts"
+	"fx/internal/ort/orttest"
 )
 
 // Ctrl+C and SIGTERM end a training cleanly: exit code 130, a checkpoint of where
 // it stood, nothing temporary; --resume goes on to the bits of a run that nobody
 // stopped, also where there are fewer CPUs.
 func TestAnInterruptedTrainingGoesOn(t *testing.T) {
-	needRuntime(t)
+	orttest.Library(t)
 	dir := t.TempDir()
 	data, undisturbed := twoClasses(filepath.Join(dir, "data")), filepath.Join(dir, "undisturbed")
 	long := func(out string) []string { return with(training(data, out, "--resume"), "--epochs", "30") }
@@ -69,7 +70,7 @@ func TestAnInterruptedTrainingGoesOn(t *testing.T) {
 // that the first asked for. Here it hangs where it tells of its progress, since
 // nobody reads its stderr.
 func TestASecondInterruptEndsAtOnce(t *testing.T) {
-	needRuntime(t)
+	orttest.Library(t)
 	dir := t.TempDir()
 	data, out := twoClasses(filepath.Join(dir, "data")), filepath.Join(dir, "run")
 	reader, writer, err := os.Pipe()

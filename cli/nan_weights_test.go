@@ -9,13 +9,14 @@ import (
 
 	"fx/backbones"
 	"fx/internal/onnx"
+	"fx/internal/ort/orttest"
 	"fx/internal/weights"
 )
 
 // NaN in given weights is the file's fault: every command that takes weights
 // names the file and the tensor, and none advises a smaller learning rate.
 func TestNaNInWeightsIsNamed(t *testing.T) {
-	needRuntime(t)
+	orttest.Library(t)
 	dir := t.TempDir()
 	data := twoClasses(filepath.Join(dir, "data"))
 	b, err := backbones.Lookup("resnet18")
@@ -63,7 +64,7 @@ func TestNaNInWeightsIsNamed(t *testing.T) {
 
 // The same in a network of the user's own, whose file holds its weights.
 func TestNaNInANetworkOfOnesOwn(t *testing.T) {
-	needRuntime(t)
+	orttest.Library(t)
 	dir := t.TempDir()
 	data := twoClasses(filepath.Join(dir, "data"))
 	m, err := onnx.Load(tinyNetwork)

@@ -5,6 +5,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"fx/internal/ort/orttest"
 )
 
 // olderFiles are a copy of what an fx before checksums wrote, see testdata/older/make.sh.
@@ -42,7 +44,7 @@ func TestFilesOfAnOlderFxOpen(t *testing.T) {
 		}
 	}
 	// A RUN that is not finished is known as such, and refused for its photos alone.
-	needRuntime(t)
+	orttest.Library(t)
 	data := twoClasses(in("photos"))
 	a := fx(t, append(training(data, in("unfinished")), "--resume")...)
 	if a.code != 2 || !strings.Contains(a.stderr, "can't go on with other settings") || !strings.Contains(a.stderr, "names and sizes of the photos") {

@@ -11,15 +11,14 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"fx/internal/testenv"
 )
 
 // A kill just before a file gets its name leaves a temporary file. The next run
 // of the same command takes it away, whichever file it was.
 func TestTheNextRunRemovesWhatAKillLeft(t *testing.T) {
-	strace, err := exec.LookPath("strace")
-	if err != nil {
-		t.Skip("strace is not installed")
-	}
+	strace := testenv.StraceProgram(t)
 	dir := outputsDir(t)
 	for command, w := range writers(dir) {
 		t.Run(command, func(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 
 	urfave "github.com/urfave/cli/v2"
 
+	"fx/internal/ort/orttest"
 	"fx/internal/outpath"
 )
 
@@ -52,7 +53,7 @@ func writers(dir string) map[string]writer {
 // outputsDir makes what writers read.
 func outputsDir(t *testing.T) string {
 	t.Helper()
-	needRuntime(t)
+	orttest.Library(t)
 	dir := t.TempDir()
 	twoClasses(filepath.Join(dir, "photos"))
 	network, err := filepath.Abs(tinyNetwork)
@@ -253,7 +254,7 @@ func TestAFolderWithoutItsFormatFileIsTakenUp(t *testing.T) {
 // A report makes RUN/report-features anew where they are of an earlier training,
 // and leaves alone what somebody else keeps there.
 func TestAReportRemovesNoFolderOfOthers(t *testing.T) {
-	needRuntime(t)
+	orttest.Library(t)
 	dir := t.TempDir()
 	data, run := twoClasses(filepath.Join(dir, "photos")), filepath.Join(dir, "run")
 	succeed(t, training(data, run)...)

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"fx/internal/modeldir"
+	"fx/internal/ort/orttest"
 )
 
 // chosenPhotos draws two classes of six photos a split in dir. Two more photos of a class of
@@ -44,7 +45,7 @@ func chosenPhotos(t *testing.T, dir string) (data string) {
 // TestAReportTakesThePhotosOfTheTraining has reports extract the photos again, of trainings
 // that were told which files are photos.
 func TestAReportTakesThePhotosOfTheTraining(t *testing.T) {
-	needRuntime(t)
+	orttest.Library(t)
 	flags := []string{"--extensions", ".gif", "--no-follow-links"}
 	for name, train := range map[string]func(t *testing.T, dir, data, model string){
 		"finetune": func(t *testing.T, _, data, model string) {
@@ -87,7 +88,7 @@ func TestAReportTakesThePhotosOfTheTraining(t *testing.T) {
 
 // TestExperimentsTakePhotoFlags runs and foresees a matrix with and without the flags.
 func TestExperimentsTakePhotoFlags(t *testing.T) {
-	needRuntime(t)
+	orttest.Library(t)
 	dir := t.TempDir()
 	chosenPhotos(t, dir)
 	file := filepath.Join(dir, "little.yaml")

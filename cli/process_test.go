@@ -8,19 +8,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"fx/internal/ort"
 )
 
 // tinyNetwork trains in a second, see finetune/artifacts/testdata/tiny.py.
 const tinyNetwork = "../finetune/artifacts/testdata/tiny.onnx"
-
-func needRuntime(t *testing.T) {
-	t.Helper()
-	if _, err := ort.Find(""); err != nil {
-		t.Skipf("no ONNX Runtime here: %v", err)
-	}
-}
 
 // answer is what a process of fx did.
 type answer struct {

@@ -6,11 +6,13 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"fx/internal/ort/orttest"
 )
 
 // A run that ended after its summary and before its report leaves an earlier report: the next run draws it anew.
 func TestAStaleReportIsDrawnAnew(t *testing.T) {
-	needRuntime(t)
+	orttest.Library(t)
 	dir := t.TempDir()
 	out := filepath.Join(dir, "out")
 	args := []string{"quickstart", twoClasses(filepath.Join(dir, "data")), "--backbone", tinyNetwork, "--out", out, "--quiet"}

@@ -10,15 +10,15 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"fx/internal/ort/orttest"
+	"fx/internal/testenv"
 )
 
 // failing is fx whose system calls on one file fail.
 func failing(t *testing.T, file, call, errno string, args ...string) answer {
 	t.Helper()
-	strace, err := exec.LookPath("strace")
-	if err != nil {
-		t.Skip("no strace here, which makes system calls fail")
-	}
+	strace := testenv.StraceProgram(t)
 	program, err := exec.LookPath("fx")
 	if err != nil {
 		t.Fatal(err)
@@ -41,7 +41,7 @@ func rows(t *testing.T, store string) int {
 // A disk that fails to read a photo, and a process without descriptors or memory, say nothing
 // about the photo: its row stays in a finished store, and the exit code is 10 (6 for a full disk).
 func TestAReadThatFailsRemovesNoRow(t *testing.T) {
-	needRuntime(t)
+	orttest.Library(t)
 	dir := t.TempDir()
 	data, store, model := twoClasses(filepath.Join(dir, "data")), filepath.Join(dir, "store"), filepath.Join(dir, "model")
 	photo, err := filepath.Abs(filepath.Join(data, "train", "red", "3.jpg"))
@@ -87,7 +87,7 @@ func TestAReadThatFailsRemovesNoRow(t *testing.T) {
 
 // One read that fails is tried again.
 func TestAReadThatFailsOnceIsTriedAgain(t *testing.T) {
-	needRuntime(t)
+	orttest.Library(t)
 	dir := t.TempDir()
 	data, store := twoClasses(filepath.Join(dir, "data")), filepath.Join(dir, "store")
 	photo, err := filepath.Abs(filepath.Join(data, "train", "red", "3.jpg"))
@@ -102,7 +102,7 @@ func TestAReadThatFailsOnceIsTriedAgain(t *testing.T) {
 
 // Files that never end, whatever their mode says, neither hang a run nor are opened.
 func TestWhatIsNoFileIsNotRead(t *testing.T) {
-	needRuntime(t)
+	orttest.Library(t)
 	dir := t.TempDir()
 	data, store := twoClasses(filepath.Join(dir, "data")), filepath.Join(dir, "store")
 	class := filepath.Join(data, "train", "red")
@@ -126,7 +126,7 @@ func TestWhatIsNoFileIsNotRead(t *testing.T) {
 
 // A process that may open few files says so before ONNX Runtime meets it.
 func TestTooFewDescriptors(t *testing.T) {
-	needRuntime(t)
+	orttest.Library(t)
 	dir := t.TempDir()
 	data := twoClasses(filepath.Join(dir, "data"))
 	script := `ulimit -n 24; exec fx extract --backbone "$0" --data "$1" --out "$2" --quiet`
@@ -138,7 +138,7 @@ func TestTooFewDescriptors(t *testing.T) {
 
 // A photo that takes more memory than is allowed ends the run, and is not rejected.
 func TestAPhotoLargerThanTheMemory(t *testing.T) {
-	needRuntime(t)
+	orttest.Library(t)
 	dir := t.TempDir()
 	data, store := twoClasses(filepath.Join(dir, "data")), filepath.Join(dir, "store")
 	a := fx(t, "extract", "--backbone", tinyNetwork, "--data", data, "--out", store, "--decode-memory", "1KiB", "--quiet")

@@ -6,10 +6,11 @@ import (
 
 	urfave "github.com/urfave/cli/v2"
 
+	"fx/internal/doctor"
 	"fx/internal/fail"
 	"fx/internal/imaging"
 	"fx/internal/kernels"
-	"fx/internal/ort"
+	"fx/internal/nativelib"
 )
 
 func runtimeCommand(out *output) *urfave.Command {
@@ -33,8 +34,8 @@ func runtimeInstallCommand(out *output) *urfave.Command {
 			if err := noArguments(c); err != nil {
 				return err
 			}
-			library, err := ort.Install(c.Context,
-				ort.InstallOptions{GPU: c.Bool("gpu"), Force: c.Bool("force"), SHA256: c.String("sha256")}, out.progress())
+			library, err := nativelib.Install(c.Context,
+				nativelib.InstallOptions{GPU: c.Bool("gpu"), Force: c.Bool("force"), SHA256: c.String("sha256")}, out.progress())
 			if err != nil {
 				return err
 			}
@@ -47,7 +48,7 @@ func runtimeInstallCommand(out *output) *urfave.Command {
 
 // diagnosis is what the doctor says.
 type diagnosis struct {
-	ort.Report
+	doctor.Report
 	Decoder      string `json:"decoder"`
 	ExactDecoder bool   `json:"exact_decoder"`
 	DecoderHint  string `json:"decoder_hint,omitempty"`
@@ -63,7 +64,7 @@ func runtimeDoctorCommand(out *output) *urfave.Command {
 			if err := noArguments(c); err != nil {
 				return err
 			}
-			d := diagnosis{Report: ort.Diagnose(c.Context, c.String("ort-lib"))}
+			d := diagnosis{Report: doctor.Examine(c.Context, c.String("ort-lib"))}
 			decoder, err := imaging.NewDecoder(imaging.Options{})
 			if err != nil {
 				return err
@@ -94,7 +95,7 @@ func printDiagnosis(w io.Writer, d diagnosis) {
 		fmt.Fprintln(w, "ONNX Runtime  none that fx can use; run `fx runtime install`")
 	}
 	for _, c := range d.Candidates {
-		if c.Problem != "" && c.Source != ort.FromSystem { // the loader's places are empty on most machines
+		if c.Problem != "" && c.Source != nativelib.FromSystem { // the loader's places are empty on most machines
 			fmt.Fprintf(w, "  passed over %s (%s): %s\n", c.Path, c.Source, c.Problem)
 		}
 	}
@@ -115,25 +116,25 @@ func printDiagnosis(w io.Writer, d diagnosis) {
 }
 
 // trustText says what the library's SHA-256 was compared with.
-func trustText(trust ort.Trust, source string) string {
+func trustText(trust nativelib.Trust, source string) string {
 	switch trust {
-	case ort.TrustPinned:
+	case nativelib.TrustPinned:
 		return "the one that fx pins"
-	case ort.TrustGiven:
+	case nativelib.TrustGiven:
 		return "the one given with --sha256"
-	case ort.TrustRecorded:
+	case nativelib.TrustRecorded:
 		return "as it was installed; not the one that fx pins"
 	}
 	switch source {
-	case ort.FromFlag, ort.FromEnvironment:
+	case nativelib.FromFlag, nativelib.FromEnvironment:
 		return "not checked: your own library, named by " + source
-	case ort.FromCache:
+	case nativelib.FromCache:
 		return "not checked: its installation has no record of it"
 	}
 	return "not checked: fx did not install it"
 }
 
-func printCheck(w io.Writer, name string, c ort.Check) {
+func printCheck(w io.Writer, name string, c doctor.Check) {
 	switch {
 	case c.Works:
 		fmt.Fprintf(w, "%-13s works\n", name)

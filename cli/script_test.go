@@ -13,7 +13,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"fx/internal/imaging"
-	"fx/internal/ort"
+	"fx/internal/nativelib"
+	"fx/internal/testenv"
 )
 
 // The scripts in testdata run the real main. Each says at its head what it guards.
@@ -37,7 +38,7 @@ func standIn(err error) {
 }
 
 func TestScripts(t *testing.T) {
-	library, err := ort.Find("")
+	library, err := nativelib.Find("")
 	decoder, noTurboJPEG := imaging.NewDecoder(imaging.Options{Decoder: "turbojpeg"})
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata",
@@ -54,9 +55,9 @@ func TestScripts(t *testing.T) {
 		Condition: func(name string) (bool, error) {
 			switch name {
 			case "runtime":
-				return err == nil, nil
+				return has(testenv.Runtime, err)
 			case "turbojpeg":
-				return noTurboJPEG == nil, nil
+				return has(testenv.TurboJPEG, noTurboJPEG)
 			case "gpu":
 				_, err := os.Stat("/dev/nvidiactl")
 				return err == nil, nil
@@ -64,6 +65,15 @@ func TestScripts(t *testing.T) {
 			return false, fmt.Errorf("unknown condition %q", name)
 		},
 	})
+}
+
+// has tells whether a need of a script is met. It is an error, which ends the script,
+// where it is not and this machine must meet it.
+func has(need testenv.Need, lack error) (bool, error) {
+	if lack != nil && testenv.Required(need) {
+		return false, fmt.Errorf("%s=%s: %w", testenv.Variable, os.Getenv(testenv.Variable), lack)
+	}
+	return lack == nil, nil
 }
 
 // drawPhotos is the scripts' command `photos DIR...`: six little photos in each

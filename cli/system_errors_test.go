@@ -9,13 +9,14 @@ import (
 	"strings"
 	"testing"
 
-	"fx/internal/ort"
+	"fx/internal/nativelib"
+	"fx/internal/ort/orttest"
 )
 
 // emptySurroundings is a place where fx finds neither weights nor photos, and no network.
 func emptySurroundings(t *testing.T) {
 	t.Helper()
-	if library, err := ort.Find(""); err == nil { // also where it lies in fx's cache
+	if library, err := nativelib.Find(""); err == nil { // also where it lies in fx's cache
 		t.Setenv("FX_ORT_LIB", library.Path)
 	}
 	for _, name := range []string{"FX_WEIGHTS_DIR", "FX_CACHE_DIR", "TORCH_HOME", "HOME"} {
@@ -59,7 +60,7 @@ func ended(t *testing.T, a answer, says ...string) {
 // Weights that the system fails to read are not replaced: neither by another network's, nor by
 // random ones, nor by those of the next place.
 func TestAReadOfWeightsThatFailsChangesNoNetwork(t *testing.T) {
-	needRuntime(t)
+	orttest.Library(t)
 	data := twoClasses(filepath.Join(t.TempDir(), "data"))
 	t.Run("another network", func(t *testing.T) {
 		emptySurroundings(t)
@@ -110,7 +111,7 @@ func TestADownloadOfPhotosThatFailsDrawsNone(t *testing.T) {
 
 // A report tells photos that are gone from those that the system or the memory keeps back.
 func TestAReportTellsWhyAPhotoIsMissing(t *testing.T) {
-	needRuntime(t)
+	orttest.Library(t)
 	dir := t.TempDir()
 	data, store, model := absolutePath(t, twoClasses(filepath.Join(dir, "data"))), filepath.Join(dir, "store"), filepath.Join(dir, "model")
 	large, err := os.Create(filepath.Join(data, "val", "red", "large.png"))
@@ -140,7 +141,7 @@ func TestAReportTellsWhyAPhotoIsMissing(t *testing.T) {
 
 // A format file that the system fails to open does not make the folder another's.
 func TestAFormatFileThatCannotBeOpened(t *testing.T) {
-	needRuntime(t)
+	orttest.Library(t)
 	dir := t.TempDir()
 	data, store, model := twoClasses(filepath.Join(dir, "data")), filepath.Join(dir, "store"), filepath.Join(dir, "model")
 	extract := []string{"extract", "--backbone", tinyNetwork, "--data", data, "--out", store, "--quiet"}
@@ -156,7 +157,7 @@ func TestAFormatFileThatCannotBeOpened(t *testing.T) {
 
 // A store's lock holds also where its manifest is damaged.
 func TestALockHoldsBesideADamagedManifest(t *testing.T) {
-	needRuntime(t)
+	orttest.Library(t)
 	emptySurroundings(t)
 	dir := t.TempDir()
 	data, store := twoClasses(filepath.Join(dir, "data")), filepath.Join(dir, "store")
@@ -178,7 +179,7 @@ func TestALockHoldsBesideADamagedManifest(t *testing.T) {
 
 // Where the system fails, the runs that are left are not tried, and none counts as failed.
 func TestAnExperimentEndsWhereTheSystemFails(t *testing.T) {
-	needRuntime(t)
+	orttest.Library(t)
 	dir := t.TempDir()
 	data, out := absolutePath(t, twoClasses(filepath.Join(dir, "data"))), filepath.Join(dir, "out")
 	matrix := file(t, "format: 1\nname: little\ntitle: A little matrix\ndata: "+data+"\n"+

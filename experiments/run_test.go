@@ -18,6 +18,7 @@ import (
 	"fx/internal/fail"
 	"fx/internal/modeldir"
 	"fx/internal/ort"
+	"fx/internal/ort/orttest"
 	"fx/internal/progress"
 	"fx/internal/random"
 )
@@ -41,9 +42,7 @@ type scene struct {
 
 func newScene(t *testing.T, text string) scene {
 	t.Helper()
-	if _, err := ort.Find(""); err != nil {
-		t.Skipf("no ONNX Runtime here: %v", err)
-	}
+	orttest.Library(t)
 	s := scene{t, t.TempDir()}
 	for _, folder := range []string{"train/blue", "train/red", "val/blue", "val/red"} {
 		for n := range 4 {

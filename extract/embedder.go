@@ -98,11 +98,7 @@ func (e *Embedder) Open() error {
 	if e.session != nil {
 		return nil
 	}
-	library, err := ort.Find(e.options.Library)
-	if err != nil {
-		return err
-	}
-	rt, err := ort.Load(library)
+	rt, err := ort.Load(e.options.Library)
 	if err != nil {
 		return err
 	}
@@ -121,7 +117,7 @@ func (e *Embedder) Open() error {
 	if e.options.Precision == Float16 && session.Device() == ort.CPU {
 		e.report.Note(slowFloat16)
 	}
-	e.version, e.batch = library.Version, e.options.BatchSize
+	e.version, e.batch = rt.Library().Version, e.options.BatchSize
 	if e.batch == 0 {
 		e.batch = cmp.Or(e.Network.Backbone.CPUBatch, cpuBatch)
 		if session.Device().Kind == ort.CUDA.Kind {

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"testing"
 	"time"
+
+	"fx/internal/ort/orttest"
 )
 
 func TestForward(t *testing.T) {
-	needRuntime(t)
+	orttest.Library(t)
 	o := options("", "").Embedder
 	o.BatchSize, o.Workers = 2, 2
 	e := opened(t, o)

@@ -1,40 +1,17 @@
 package extract
 
 import (
-	"os"
 	"testing"
 
 	"fx/internal/ort"
+	"fx/internal/ort/orttest"
 	"fx/internal/relative"
 )
-
-// needGPU skips where CUDA does not work, and fails instead where FX_REQUIRE_GPU
-// is set, as bench/gpucheck does.
-func needGPU(t *testing.T) {
-	t.Helper()
-	problem := func() error {
-		library, err := ort.Find("")
-		if err != nil {
-			return err
-		}
-		rt, err := ort.Load(library)
-		if err != nil {
-			return err
-		}
-		_, _, _, err = rt.Resolve(ort.CUDA)
-		return err
-	}()
-	if problem != nil && os.Getenv("FX_REQUIRE_GPU") != "" {
-		t.Fatal(problem)
-	} else if problem != nil {
-		t.Skip("no CUDA here: ", problem)
-	}
-}
 
 // What graphs, stages and page-locked memory give is what plain runs give, and
 // near what the CPU gives; a photo's features do not depend on its batch.
 func TestCUDAStagesGiveTheFeatures(t *testing.T) {
-	needGPU(t)
+	orttest.GPU(t)
 	paths := noisePhotos(t, 27)
 	features := func(device ort.Device, precision string, staged bool) map[int][]float32 {
 		e := opened(t, EmbedderOptions{

@@ -9,9 +9,11 @@ import (
 	"testing"
 
 	"fx/internal/fail"
+	"fx/internal/ort/orttest"
 	"fx/internal/progress"
 	"fx/internal/relative"
 	"fx/internal/store"
+	"fx/internal/testenv"
 )
 
 // notes keeps what a run says.
@@ -23,7 +25,7 @@ type notes struct {
 func (n *notes) Note(line string) { n.lines = append(n.lines, line) }
 
 func TestStoreKeepsItsPrecision(t *testing.T) {
-	needRuntime(t)
+	orttest.Library(t)
 	data, dir := photos(t, 2), filepath.Join(t.TempDir(), "half")
 	o := options(data, dir)
 	o.Embedder.Precision = Float16
@@ -71,11 +73,8 @@ func TestExpectedProvider(t *testing.T) {
 // Real photos through real weights: see backbones.TestFloat16KeepsFeatures for
 // the other families.
 func TestFloat16OnPhotos(t *testing.T) {
-	needRuntime(t)
-	data, weights := os.Getenv("FX_DATA_DIR"), filepath.Join(os.Getenv("FX_WEIGHTS_DIR"), "squeezenet1_1.safetensors")
-	if _, err := os.Stat(weights); data == "" || err != nil {
-		t.Skip("FX_DATA_DIR or FX_WEIGHTS_DIR is not set")
-	}
+	orttest.Library(t)
+	data, weights := testenv.PhotosDir(t), testenv.WeightsFile(t, "squeezenet1_1.safetensors")
 	features := map[string]*store.Store{}
 	for _, precision := range []string{Float32, Float16} {
 		o := options(data, filepath.Join(t.TempDir(), precision))
@@ -118,7 +117,7 @@ func TestBatchesAreFull(t *testing.T) {
 
 // Files smaller than a batch, with a rejected photo among them, hold the same rows.
 func TestFilesSmallerThanABatch(t *testing.T) {
-	needRuntime(t)
+	orttest.Library(t)
 	data := photos(t, 3)
 	if err := os.WriteFile(filepath.Join(data, "train/bees/01.png"), []byte("no photo"), 0o644); err != nil {
 		t.Fatal(err)

@@ -17,6 +17,7 @@ import (
 
 	"fx/internal/fail"
 	"fx/internal/ort"
+	"fx/internal/ort/orttest"
 	"fx/internal/progress"
 	"fx/internal/random"
 	"fx/internal/store"
@@ -38,13 +39,6 @@ func TestMain(m *testing.M) {
 		os.Exit(0)
 	}
 	os.Exit(m.Run())
-}
-
-func needRuntime(t testing.TB) {
-	t.Helper()
-	if _, err := ort.Find(""); err != nil {
-		t.Skipf("no ONNX Runtime here: %v", err)
-	}
 }
 
 // noise writes a small photo of random blocks.
@@ -133,7 +127,7 @@ func sameContent(t *testing.T, what string, got, want map[string]string) {
 }
 
 func TestOnlyWhatChangedIsComputed(t *testing.T) {
-	needRuntime(t)
+	orttest.Library(t)
 	data, out := photos(t, 3), filepath.Join(t.TempDir(), "store")
 	o := options(data, out)
 	s := mustRun(t, o, 12, 0, 0)
@@ -168,7 +162,7 @@ func TestOnlyWhatChangedIsComputed(t *testing.T) {
 // One split alone keeps the labels of all classes, and the store knows where the
 // photos lay, also when they moved and nothing was computed.
 func TestOneSplitAlone(t *testing.T) {
-	needRuntime(t)
+	orttest.Library(t)
 	data, out := photos(t, 2), filepath.Join(t.TempDir(), "store")
 	ants := filepath.Join(data, "val/ants") // the class stays, without a photo
 	for _, err := range []error{os.RemoveAll(ants), os.Mkdir(ants, 0o755)} {
@@ -206,7 +200,7 @@ func TestOneSplitAlone(t *testing.T) {
 }
 
 func TestEveryDifferenceIsNamed(t *testing.T) {
-	needRuntime(t)
+	orttest.Library(t)
 	data, out := photos(t, 1), filepath.Join(t.TempDir(), "store")
 	base := options(data, out)
 	mustRun(t, base, 4, 0, 0)
@@ -230,7 +224,7 @@ func TestEveryDifferenceIsNamed(t *testing.T) {
 }
 
 func TestBadPhotosAreRejectedWithTheirReason(t *testing.T) {
-	needRuntime(t)
+	orttest.Library(t)
 	data := photos(t, 2)
 	for name, bytes := range map[string]string{"zero.jpg": "", "text.jpg": "hello", "cut.png": "\x89PNG\r\n\x1a\n\x00\x00"} {
 		if err := os.WriteFile(filepath.Join(data, "train/ants", name), []byte(bytes), 0o644); err != nil {
@@ -260,7 +254,7 @@ func TestBadPhotosAreRejectedWithTheirReason(t *testing.T) {
 }
 
 func TestUnknownDeviceIsRefusedWithoutTouchingAnything(t *testing.T) {
-	needRuntime(t)
+	orttest.Library(t)
 	o := options(photos(t, 1), filepath.Join(t.TempDir(), "store"))
 	o.Embedder.Device = ort.CUDA
 	_, err := Run(t.Context(), o, progress.Discard)
@@ -278,7 +272,7 @@ func TestUnknownDeviceIsRefusedWithoutTouchingAnything(t *testing.T) {
 // A row's bits must not depend on its neighbours: shards and resumed runs
 // put other photos into its batch.
 func TestShardsMakeTheSameRows(t *testing.T) {
-	needRuntime(t)
+	orttest.Library(t)
 	data := photos(t, 4)
 	whole := options(data, filepath.Join(t.TempDir(), "whole"))
 	mustRun(t, whole, 16, 0, 0)
@@ -301,7 +295,7 @@ func TestShardsMakeTheSameRows(t *testing.T) {
 }
 
 func TestKilledRunGoesOnToTheSameBytes(t *testing.T) {
-	needRuntime(t)
+	orttest.Library(t)
 	data := photos(t, 40)
 	undisturbed := options(data, filepath.Join(t.TempDir(), "undisturbed"))
 	undisturbed.RowsPerShard = 20

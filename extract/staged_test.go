@@ -13,6 +13,7 @@ import (
 
 	"fx/internal/fail"
 	"fx/internal/imaging"
+	"fx/internal/ort/orttest"
 	"fx/internal/photoio"
 	"fx/internal/progress"
 )
@@ -231,7 +232,7 @@ func embedAll(t *testing.T, e *Embedder, paths []string, staged bool) map[int][]
 
 // A real network gives the same bits through stages, on the CPU, as without.
 func TestStagedBitsAreThoseOfTheCPU(t *testing.T) {
-	needRuntime(t)
+	orttest.Library(t)
 	paths := noisePhotos(t, 21)
 	o := options("", "").Embedder
 	o.BatchSize, o.Workers = 4, 3

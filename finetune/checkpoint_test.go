@@ -10,6 +10,7 @@ import (
 
 	"fx/backbones"
 	"fx/finetune/artifacts"
+	"fx/internal/ort/orttest"
 	"fx/internal/progress"
 	"fx/internal/weights"
 )
@@ -18,7 +19,7 @@ import (
 // and its counters count the batches that the statistics have seen, over a
 // stop and from a counter that has moved already.
 func TestACheckpointIsTorchsStateDict(t *testing.T) {
-	needRuntime(t)
+	orttest.Library(t)
 	data := drawPhotos(t, t.TempDir(), 3, 2) // 6 photos: batches of 4 and 2
 	b, err := backbones.Lookup("resnet18")
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"fx/backbones"
 	"fx/finetune/artifacts"
 	"fx/internal/fail"
+	"fx/internal/ort/orttest"
 	"fx/internal/progress"
 	"fx/internal/weights"
 )
@@ -36,7 +37,7 @@ func diverged(t *testing.T, o Options, says string) {
 
 // A loss may be absurd and still finite.
 func TestATrainingThatDivergedIsNoSuccess(t *testing.T) {
-	needRuntime(t)
+	orttest.Library(t)
 	o := tiny(drawPhotos(t, t.TempDir(), 6, 4), filepath.Join(t.TempDir(), "run"))
 	o.Epochs, o.LR = 2, 1
 	diverged(t, o, "the training diverged at --lr 1: its train loss is")
@@ -45,7 +46,7 @@ func TestATrainingThatDivergedIsNoSuccess(t *testing.T) {
 // A network whose units are dead gives all photos the logits of its last bias. That is a
 // training's fault only where they lived before it.
 func TestADeadNetwork(t *testing.T) {
-	needRuntime(t)
+	orttest.Library(t)
 	o := tiny(drawPhotos(t, t.TempDir(), 6, 5), filepath.Join(t.TempDir(), "run"))
 	n, err := artifacts.FromFile(o.Network.Backbone, backbones.FileOptions{})
 	if err != nil {
@@ -71,7 +72,7 @@ func TestADeadNetwork(t *testing.T) {
 
 // A rate that kills the ReLU before the logits, without a loss that tells.
 func TestATrainingThatKillsTheNetworkIsNoSuccess(t *testing.T) {
-	needRuntime(t)
+	orttest.Library(t)
 	o := small(drawPhotos(t, t.TempDir(), 6, 5), filepath.Join(t.TempDir(), "run"))
 	o.LR, o.HeadOnly = 0.1, true
 	diverged(t, o, "the same logits: its units are dead")

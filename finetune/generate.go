@@ -29,11 +29,7 @@ func Generate(ctx context.Context, o GenerateOptions, report progress.Reporter) 
 	if err := outpath.Prepare(o.Force, outpath.Target{Kind: outpath.Artifacts, Path: o.Out}); err != nil {
 		return artifacts.Info{}, err
 	}
-	library, err := ort.Find(o.Library)
-	if err != nil {
-		return artifacts.Info{}, err
-	}
-	rt, err := ort.Load(library)
+	rt, err := ort.Load(o.Library)
 	if err != nil {
 		return artifacts.Info{}, err
 	}

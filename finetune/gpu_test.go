@@ -10,13 +10,14 @@ import (
 
 	"fx/finetune/artifacts"
 	"fx/internal/ort"
+	"fx/internal/ort/orttest"
 	"fx/internal/progress"
 )
 
 // Training on a GPU follows the CPU's losses, in every precision as closely as
 // its digits allow, without a node on the CPU and with CUDA graphs.
 func TestCUDATrainsAsTheCPU(t *testing.T) {
-	needGPU(t)
+	orttest.GPU(t)
 	data := drawPhotos(t, t.TempDir(), 5, 3)
 	run := func(change func(*Options)) Result {
 		o := small(data, filepath.Join(t.TempDir(), "run"))
@@ -56,7 +57,7 @@ func TestCUDATrainsAsTheCPU(t *testing.T) {
 // A run that was stopped on a GPU goes on there as if it had not been, but for
 // the order of sums.
 func TestCUDAResumes(t *testing.T) {
-	needGPU(t)
+	orttest.GPU(t)
 	undisturbed := small(drawPhotos(t, t.TempDir(), 5, 3), filepath.Join(t.TempDir(), "undisturbed"))
 	undisturbed.Device, undisturbed.LR = ort.CUDA, 0.001
 	want, err := Run(t.Context(), undisturbed, progress.Discard)

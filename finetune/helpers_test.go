@@ -14,35 +14,6 @@ import (
 	"fx/internal/random"
 )
 
-// needRuntime skips a test where there is no ONNX Runtime.
-func needRuntime(t testing.TB) {
-	t.Helper()
-	if _, err := ort.Find(""); err != nil {
-		t.Skipf("no ONNX Runtime here: %v", err)
-	}
-}
-
-// needGPU skips a test where there is no GPU, or fails it where FX_REQUIRE_GPU is
-// set, as bench/gpucheck does.
-func needGPU(t testing.TB) {
-	t.Helper()
-	needRuntime(t)
-	library, err := ort.Find("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	rt, err := ort.Load(library)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, _, _, err := rt.Resolve(ort.CUDA); err != nil {
-		if os.Getenv("FX_REQUIRE_GPU") != "" {
-			t.Fatal(err)
-		}
-		t.Skip(err)
-	}
-}
-
 // drawPhotos makes dir/{train,val}/{blue,red} with so many photos in each class
 // folder, reddish and bluish noise.
 func drawPhotos(t testing.TB, dir string, train, val int) string {

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"fx/finetune/artifacts"
+	"fx/internal/ort/orttest"
 	"fx/internal/progress"
 	"fx/internal/random"
 )
@@ -104,7 +105,7 @@ func temporary(out string) []string {
 // on from there, leaves no temporary file and ends in the bits of a run that
 // never stopped.
 func TestKilledRunsEndInTheSameBits(t *testing.T) {
-	needRuntime(t)
+	orttest.Library(t)
 	often := *kills
 	if testing.Short() {
 		often = min(often, 2)

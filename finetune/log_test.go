@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"fx/internal/ort/orttest"
 	"fx/internal/progress"
 	"fx/internal/tensorboard"
 )
@@ -31,7 +32,7 @@ func eventFile(t *testing.T, run string) []byte {
 
 // A run that is resumed, even one that an older fx began, has one event file with each epoch once.
 func TestAResumedRunHasOneLog(t *testing.T) {
-	needRuntime(t)
+	orttest.Library(t)
 	data := drawPhotos(t, t.TempDir(), 4, 2)
 	o := small(data, filepath.Join(t.TempDir(), "run"))
 	o.Resume, o.Epochs, o.Trainable = true, 3, []string{"classifier.*"}

@@ -13,7 +13,7 @@ import (
 // would fit, found by trying: estimates of what ONNX Runtime and cuDNN take
 // besides the tensors are no help. It frees the engine first.
 func (r *run) shortOfMemory(ctx context.Context, err error) error {
-	if !ort.IsOutOfMemory(err) || r.runtime == nil || ctx.Err() != nil {
+	if !errors.Is(err, ort.ErrOutOfMemory) || r.runtime == nil || ctx.Err() != nil {
 		return err
 	}
 	if r.engine != nil {
@@ -38,7 +38,7 @@ func largestFit(batch int, try func(size int) error) (int, error) {
 		if err == nil {
 			return size, nil
 		}
-		if !ort.IsOutOfMemory(err) {
+		if !errors.Is(err, ort.ErrOutOfMemory) {
 			return 0, err
 		}
 	}

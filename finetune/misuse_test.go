@@ -11,11 +11,12 @@ import (
 
 	"fx/finetune/artifacts"
 	"fx/internal/fail"
+	"fx/internal/ort/orttest"
 	"fx/internal/progress"
 )
 
 func TestWhatGoesWrongIsNamed(t *testing.T) {
-	needRuntime(t)
+	orttest.Library(t)
 	data := drawPhotos(t, t.TempDir(), 3, 2)
 	noVal := drawPhotos(t, t.TempDir(), 2, 1)
 	oneClass := drawPhotos(t, t.TempDir(), 2, 1)
@@ -57,7 +58,7 @@ func TestWhatGoesWrongIsNamed(t *testing.T) {
 }
 
 func TestARunIsNotOverwrittenNorMixed(t *testing.T) {
-	needRuntime(t)
+	orttest.Library(t)
 	data := drawPhotos(t, t.TempDir(), 2, 1)
 	o := small(data, filepath.Join(t.TempDir(), "run"))
 	o.Epochs, o.HeadOnly = 1, true
@@ -93,7 +94,7 @@ func TestARunIsNotOverwrittenNorMixed(t *testing.T) {
 
 // A RUN of an older fx is refused with the versions, at both places that have one.
 func TestARunOfAnotherVersionIsRefused(t *testing.T) {
-	needRuntime(t)
+	orttest.Library(t)
 	o := tiny(drawPhotos(t, t.TempDir(), 4, 2), filepath.Join(t.TempDir(), "run"))
 	ctx, cancel := context.WithCancel(t.Context())
 	watch := &stopper{Reporter: progress.Discard, cancel: cancel}
@@ -119,7 +120,7 @@ func TestARunOfAnotherVersionIsRefused(t *testing.T) {
 }
 
 func TestADivergedRunKeepsItsCheckpoint(t *testing.T) {
-	needRuntime(t)
+	orttest.Library(t)
 	o := small(drawPhotos(t, t.TempDir(), 4, 2), filepath.Join(t.TempDir(), "run"))
 	// The rate rises over the steps until the loss is no number any more.
 	o.LR, o.WarmupEpochs, o.Epochs, o.CheckpointSteps, o.Optimizer.Momentum = 1e12, 1000, 1000, 1, 0
@@ -134,7 +135,7 @@ func TestADivergedRunKeepsItsCheckpoint(t *testing.T) {
 }
 
 func TestPhotosThatCantBeUsed(t *testing.T) {
-	needRuntime(t)
+	orttest.Library(t)
 	data := drawPhotos(t, t.TempDir(), 3, 2)
 	if err := os.WriteFile(filepath.Join(data, "train", "red", "0.jpg"), []byte("no photo"), 0o644); err != nil {
 		t.Fatal(err)

@@ -17,6 +17,7 @@ import (
 	"fx/internal/fail"
 	"fx/internal/onnx"
 	"fx/internal/ort"
+	"fx/internal/ort/orttest"
 	"fx/internal/progress"
 	"fx/internal/weights"
 )
@@ -34,7 +35,7 @@ func tiny(data, out string) Options {
 
 // A RUN of a user's own file is a MODEL that needs the file no more.
 func TestARunOfAFileIsAModel(t *testing.T) {
-	needRuntime(t)
+	orttest.Library(t)
 	dir := t.TempDir()
 	data := drawPhotos(t, filepath.Join(dir, "data"), 8, 4)
 	file := filepath.Join(dir, "own.onnx")
@@ -89,7 +90,7 @@ func TestARunOfAFileIsAModel(t *testing.T) {
 }
 
 func TestARunOfAFileGoesOnToTheSameBits(t *testing.T) {
-	needRuntime(t)
+	orttest.Library(t)
 	data := drawPhotos(t, t.TempDir(), 5, 3)
 	undisturbed := tiny(data, filepath.Join(t.TempDir(), "undisturbed"))
 	undisturbed.Trainable = []string{"*.weight"}
@@ -143,7 +144,7 @@ func TestARunOfAFileGoesOnToTheSameBits(t *testing.T) {
 // A graph that holds a batch size in its middle takes no other, which shows when
 // the shapes are told, when the session is made, or when it runs.
 func TestAFileThatHoldsABatchSize(t *testing.T) {
-	needRuntime(t)
+	orttest.Library(t)
 	data := drawPhotos(t, t.TempDir(), 2, 1)
 	m, err := onnx.Load(tinyFile)
 	if err != nil {
@@ -175,7 +176,7 @@ func TestAFileThatHoldsABatchSize(t *testing.T) {
 }
 
 func TestWhatAFileCannotBeAskedFor(t *testing.T) {
-	needRuntime(t)
+	orttest.Library(t)
 	data := drawPhotos(t, t.TempDir(), 2, 1)
 	b, err := backbones.Lookup("squeezenet1_1")
 	if err != nil {

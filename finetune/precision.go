@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"fx/finetune/artifacts"
+	"fx/internal/cuda"
 	"fx/internal/fail"
 	"fx/internal/ort"
 	"fx/internal/weights"
@@ -37,7 +38,7 @@ const oldestBFloat16 = 8
 
 // refuses is the error of a precision that a device lacks. ONNX Runtime puts
 // float16 on the CPU between casts where it has no kernel, bfloat16 it does not.
-func refuses(device ort.Device, gpu ort.GPU, why, precision string) error {
+func refuses(device ort.Device, gpu cuda.GPU, why, precision string) error {
 	if precision != artifacts.BFloat16 {
 		return nil
 	}

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"fx/finetune/artifacts"
+	"fx/internal/cuda"
 	"fx/internal/fail"
 	"fx/internal/ort"
 	"fx/internal/progress"
@@ -12,14 +13,14 @@ import (
 )
 
 func TestBFloat16NeedsAGPUThatHasIt(t *testing.T) {
-	old, new := ort.GPU{Name: "NVIDIA T4", Capability: "7.5"}, ort.GPU{Name: "NVIDIA H100", Capability: "9.0"}
+	old, new := cuda.GPU{Name: "NVIDIA T4", Capability: "7.5"}, cuda.GPU{Name: "NVIDIA H100", Capability: "9.0"}
 	for _, c := range []struct {
 		device    ort.Device
-		gpu       ort.GPU
+		gpu       cuda.GPU
 		precision string
 		says      string
 	}{
-		{ort.CPU, ort.GPU{}, artifacts.BFloat16, "needs a GPU"}, {ort.CPU, ort.GPU{}, artifacts.Float16, ""},
+		{ort.CPU, cuda.GPU{}, artifacts.BFloat16, "needs a GPU"}, {ort.CPU, cuda.GPU{}, artifacts.Float16, ""},
 		{ort.CUDA, old, artifacts.BFloat16, "compute capability 7.5"}, {ort.CUDA, old, artifacts.Float16, ""}, {ort.CUDA, new, artifacts.BFloat16, ""},
 	} {
 		err := refuses(c.device, c.gpu, "asked for", c.precision)

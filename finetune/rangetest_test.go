@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"fx/internal/fail"
+	"fx/internal/ort/orttest"
 	"fx/internal/progress"
 	"fx/internal/rangetest"
 )
@@ -18,7 +19,7 @@ import (
 // A range test does a run's updates: at a rate that hardly rises its losses are those
 // of the run's first epoch.
 func TestRangeTestDoesTheUpdatesOfARun(t *testing.T) {
-	needRuntime(t)
+	orttest.Library(t)
 	data := drawPhotos(t, t.TempDir(), 20, 2) // 40 photos
 	o := small(data, filepath.Join(t.TempDir(), "run"))
 	o.Epochs, o.BatchSize, o.LR = 1, 2, 0.001
@@ -50,7 +51,7 @@ func TestRangeTestDoesTheUpdatesOfARun(t *testing.T) {
 
 // Repeats start from the same network, the same call gives the same bits, and nothing is written.
 func TestRangeTest(t *testing.T) {
-	needRuntime(t)
+	orttest.Library(t)
 	data := drawPhotos(t, t.TempDir(), 5, 2)
 	bad := filepath.Join(data, "train", "red", "bad.jpg")
 	if err := os.WriteFile(bad, []byte("no photo"), 0o644); err != nil {
@@ -95,7 +96,7 @@ func TestRangeTest(t *testing.T) {
 }
 
 func TestRangeTestThatFails(t *testing.T) {
-	needRuntime(t)
+	orttest.Library(t)
 	data := drawPhotos(t, t.TempDir(), 5, 2)
 	o := small(data, "")
 	if _, err := RangeTest(t.Context(), o, rangetest.Options{}, progress.Discard); fail.KindOf(err) != fail.Usage {

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"fx/finetune/artifacts"
+	"fx/internal/ort/orttest"
 	"fx/internal/progress"
 )
 
@@ -37,7 +38,7 @@ func (t *stoppingTask) Add(n int64) {
 func (t *stoppingTask) End() {}
 
 func TestAStoppedRunGoesOnToTheSameBits(t *testing.T) {
-	needRuntime(t)
+	orttest.Library(t)
 	data := drawPhotos(t, t.TempDir(), 5, 3) // 10 photos: two batches of 4, one of 2
 	for _, c := range []struct {
 		name   string
@@ -91,7 +92,7 @@ func TestAStoppedRunGoesOnToTheSameBits(t *testing.T) {
 }
 
 func TestAccumulatedGradientsAreThoseOfOneBatch(t *testing.T) {
-	needRuntime(t)
+	orttest.Library(t)
 	data := drawPhotos(t, t.TempDir(), 5, 2) // 10 photos: updates by 4, 4 and 2
 	run := func(batch, accumulate int) Result {
 		o := small(data, filepath.Join(t.TempDir(), "run"))
@@ -132,7 +133,7 @@ func (a *atNote) Note(line string) {
 
 // Ctrl+C between the end of an epoch and its checkpoint loses nothing of it.
 func TestAnEpochThatEndedIsKept(t *testing.T) {
-	needRuntime(t)
+	orttest.Library(t)
 	o := small(drawPhotos(t, t.TempDir(), 5, 3), filepath.Join(t.TempDir(), "run"))
 	ctx, cancel := context.WithCancel(t.Context())
 	first := &atNote{Reporter: progress.Discard, words: "epoch 1 of", do: cancel}

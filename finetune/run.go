@@ -246,12 +246,8 @@ func (r *run) begin(ctx context.Context, earlier record, found bool) error {
 }
 
 // openRuntime loads ONNX Runtime and checks that it can do what is asked for.
-func (r *run) openRuntime() error {
-	library, err := ort.Find(r.options.Library)
-	if err != nil {
-		return err
-	}
-	if r.runtime, err = ort.Load(library); err != nil {
+func (r *run) openRuntime() (err error) {
+	if r.runtime, err = ort.Load(r.options.Library); err != nil {
 		return err
 	}
 	return r.canCompute()

@@ -9,6 +9,7 @@ import (
 	"fx/backbones"
 	"fx/finetune/artifacts"
 	"fx/internal/fail"
+	"fx/internal/ort/orttest"
 	"fx/internal/progress"
 	"fx/internal/weights"
 )
@@ -16,7 +17,7 @@ import (
 // A run from scratch starts from what torchvision's constructor draws, says so,
 // and goes on with --resume only by the same seed.
 func TestScratch(t *testing.T) {
-	needRuntime(t)
+	orttest.Library(t)
 	data := drawPhotos(t, t.TempDir(), 2, 1)
 	o := small(data, filepath.Join(t.TempDir(), "run"))
 	o.Network.Weights, o.Scratch, o.Seed, o.Epochs, o.HeadOnly = "", true, 3, 1, true
@@ -54,7 +55,7 @@ func TestScratch(t *testing.T) {
 }
 
 func TestScratchRefusesWhatItCannotStart(t *testing.T) {
-	needRuntime(t)
+	orttest.Library(t)
 	data := drawPhotos(t, t.TempDir(), 2, 1)
 	for says, change := range map[string]func(*Options){
 		"can't tell how those":  func(o *Options) { o.Network.Backbone = "own.onnx" },

@@ -7,6 +7,7 @@ import (
 	"fx/finetune/artifacts"
 	"fx/finetune/autodiff/ortprobe"
 	"fx/internal/ort"
+	"fx/internal/ort/orttest"
 	"fx/internal/progress"
 	"fx/internal/weights"
 )
@@ -14,7 +15,7 @@ import (
 // State that steps write over in place goes through the same bits as state in
 // two sets that swap.
 func TestStateInPlace(t *testing.T) {
-	needRuntime(t)
+	orttest.Library(t)
 	for _, c := range []struct {
 		name   string
 		change func(*artifacts.Options)
@@ -45,14 +46,7 @@ func TestStateInPlace(t *testing.T) {
 // trainedState is the state after three steps, and how many values held it.
 func trainedState(t *testing.T, change func(*artifacts.Options), inPlace bool) (*weights.StateDict, int) {
 	t.Helper()
-	library, err := ort.Find("")
-	if err != nil {
-		t.Fatal(err)
-	}
-	rt, err := ort.Load(library)
-	if err != nil {
-		t.Fatal(err)
-	}
+	rt := orttest.Runtime(t)
 	o := small("", "")
 	o.Network.Backbone = "resnet18" // has statistics, momenta and a Gemm that takes one in
 	_, n, err := openNetwork(t.Context(), o.Network, 2, 0, progress.Discard)

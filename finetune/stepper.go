@@ -7,6 +7,7 @@ import (
 	"fx/extract"
 	"fx/finetune/artifacts"
 	"fx/internal/fail"
+	"fx/internal/nativelib"
 	"fx/internal/ort"
 	"fx/internal/progress"
 	"fx/internal/weights"
@@ -37,11 +38,7 @@ func NewStepper(ctx context.Context, o Options, classes int, report progress.Rep
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	library, err := ort.Find(o.Library)
-	if err != nil {
-		return nil, err
-	}
-	rt, err := ort.Load(library)
+	rt, err := ort.Load(o.Library)
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +74,7 @@ func startingPoint(ctx context.Context, o Options, classes int, report progress.
 func (s *Stepper) ImageSize() int { return s.network.Preprocess.Crop }
 
 // Runtime is the ONNX Runtime that does the steps.
-func (s *Stepper) Runtime() ort.Library { return s.engine.runtime.Library() }
+func (s *Stepper) Runtime() nativelib.Library { return s.engine.runtime.Library() }
 
 // Where says where the steps run and why, such as "cpu: asked for".
 func (s *Stepper) Where() string { return s.engine.session().Why() }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"fx/internal/fail"
+	"fx/internal/ort/orttest"
 	"fx/internal/progress"
 	"fx/internal/random"
 )
@@ -49,7 +50,7 @@ func losses(t *testing.T, o Options, steps int) []float64 {
 // Steps learn, draw other noise each time, and give the same bits again; the
 // profile lies there when the stepper is closed.
 func TestStepper(t *testing.T) {
-	needRuntime(t)
+	orttest.Library(t)
 	o := small("", "")
 	o.LR, o.ProfilePrefix = 0.1, filepath.Join(t.TempDir(), "profile")
 	first, second := losses(t, o, 12), losses(t, o, 12)
@@ -71,7 +72,7 @@ func TestStepper(t *testing.T) {
 }
 
 func TestStepperThatDiverges(t *testing.T) {
-	needRuntime(t)
+	orttest.Library(t)
 	o := small("", "")
 	o.LR = 1e30
 	s, err := NewStepper(t.Context(), o, 2, progress.Discard)

@@ -7,13 +7,11 @@ import (
 	"testing"
 
 	"fx/internal/fail"
-	"fx/internal/ort"
+	"fx/internal/ort/orttest"
 )
 
 func TestForward(t *testing.T) {
-	if _, err := ort.Find(""); err != nil {
-		t.Skipf("no ONNX Runtime here, `fx runtime install` fetches it: %v", err)
-	}
+	orttest.Library(t)
 	args := []string{"--backbone", "squeezenet1_1", "--batch-size", "1", "--workers", "2", "--time", "10ms", "--rounds", "3"}
 	var out, log bytes.Buffer
 	if err := run(t.Context(), args, &out, &log); err != nil {

@@ -14,6 +14,7 @@ import (
 
 	"fx/extract"
 	"fx/internal/ort"
+	"fx/internal/ort/orttest"
 	"fx/internal/progress"
 	"fx/internal/store"
 )
@@ -87,9 +88,7 @@ func TestExtractSpeed(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds fx")
 	}
-	if _, err := ort.Find(""); err != nil {
-		t.Skipf("no ONNX Runtime here: %v", err)
-	}
+	orttest.Library(t)
 	dir := t.TempDir()
 	build(t, "build", "-o", filepath.Join(dir, "fx"), "fx")
 	data, err := drawPhotosOf(filepath.Join(dir, "photos"), 2)

@@ -14,7 +14,7 @@ import (
 	"testing"
 
 	"fx/internal/fail"
-	"fx/internal/ort"
+	"fx/internal/ort/orttest"
 )
 
 // fakeFx answers every command with a text.
@@ -140,9 +140,7 @@ func TestRehearsal(t *testing.T) {
 	if testing.Short() {
 		t.Skip("builds fx and trains")
 	}
-	if _, err := ort.Find(""); err != nil {
-		t.Skipf("no ONNX Runtime here: %v", err)
-	}
+	orttest.Library(t)
 	dir := t.TempDir()
 	build(t, "build", "-o", filepath.Join(dir, "fx"), "fx")
 	build(t, "test", "-c", "-o", filepath.Join(dir, "ort.test"), "fx/internal/ort")

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"fx/internal/doctor"
 	"fx/internal/fail"
 	fxmachine "fx/internal/machine"
 	"fx/internal/ort"
@@ -23,7 +24,7 @@ type machine struct {
 
 // examine asks `fx runtime doctor`. Without a GPU that computes it is an error of kind fail.Device.
 func examine(ctx context.Context, o options) (machine, error) {
-	var report ort.Report
+	var report doctor.Report
 	if err := call(ctx, o, nil, &report, "runtime", "doctor"); err != nil {
 		return machine{}, err
 	}

@@ -11,8 +11,8 @@ import (
 	"fx/internal/fail"
 )
 
-// checkTests runs the tests named TestCUDA… of the test binaries. With requireGPU
-// set they fail where there is no GPU; a rehearsal has them skip.
+// checkTests runs the tests named TestCUDA… of the test binaries. They are required to
+// find a GPU and fail where there is no GPU; a rehearsal has them skip.
 func checkTests(ctx context.Context, o options, r *report) (failed []string, err error) {
 	binaries, err := filepath.Glob(filepath.Join(o.tests, "*.test"))
 	if err != nil {
@@ -36,7 +36,7 @@ func checkTests(ctx context.Context, o options, r *report) (failed []string, err
 		command.Dir = o.scratch // they need no files
 		command.Env = os.Environ()
 		if !o.rehearsal() {
-			command.Env = append(command.Env, "FX_REQUIRE_GPU=1")
+			command.Env = append(command.Env, "FX_TEST_REQUIRE=gpu")
 		}
 		text, runErr := command.CombinedOutput()
 		passed, wrong, skipped := outcomes(string(text))

@@ -10,21 +10,14 @@ import (
 	"testing"
 
 	"fx/internal/fail"
-	"fx/internal/ort"
+	"fx/internal/ort/orttest"
 )
 
 // tiny are flags of a step that takes milliseconds.
 var tiny = []string{"--backbone", "squeezenet1_1", "--crop", "48", "--batch-size", "2", "--warmup", "1", "--steps", "2"}
 
-func needRuntime(t *testing.T) {
-	t.Helper()
-	if _, err := ort.Find(""); err != nil {
-		t.Skipf("no ONNX Runtime here: %v", err)
-	}
-}
-
 func TestStep(t *testing.T) {
-	needRuntime(t)
+	orttest.Library(t)
 	var stdout, stderr bytes.Buffer
 	if err := run(t.Context(), append([]string{"step"}, tiny...), &stdout, &stderr); err != nil {
 		t.Fatal(err)
@@ -42,7 +35,7 @@ func TestStep(t *testing.T) {
 }
 
 func TestProfile(t *testing.T) {
-	needRuntime(t)
+	orttest.Library(t)
 	kept := filepath.Join(t.TempDir(), "profile.json")
 	var stdout, stderr bytes.Buffer
 	if err := run(t.Context(), append([]string{"profile", "--nodes", "3", "--keep", kept}, tiny...), &stdout, &stderr); err != nil {

@@ -19,7 +19,8 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"fx/cli"
-	"fx/internal/ort"
+	"fx/internal/ort/orttest"
+	"fx/internal/testenv"
 )
 
 var (
@@ -55,14 +56,8 @@ func needStrace(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short: starts hundreds of processes")
 	}
-	if out, err := exec.Command("strace", "-f", "--seccomp-bpf", "-o", "/dev/null", "true").CombinedOutput(); err != nil {
-		t.Skipf("needs strace 5.3 or later, and leave to trace: %v %s", err, out)
-	}
-	library, err := ort.Find("")
-	if err != nil {
-		t.Skipf("no ONNX Runtime here: %v", err)
-	}
-	t.Setenv("FX_ORT_LIB", library.Path)
+	testenv.StraceProgram(t)
+	t.Setenv("FX_ORT_LIB", orttest.Library(t).Path)
 }
 
 // A sandbox is a folder in which a scenario's command runs again and again.

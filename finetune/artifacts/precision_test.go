@@ -11,6 +11,7 @@ import (
 	"fx/internal/onnx"
 	"fx/internal/onnx/pb"
 	"fx/internal/ort"
+	"fx/internal/ort/orttest"
 	"fx/internal/relative"
 )
 
@@ -162,7 +163,7 @@ func TestBFloat16GraphsAreWellTyped(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = needRuntime(t).NewSession(data, ort.SessionOptions{Device: ort.CPU})
+		_, err = orttest.Runtime(t).NewSession(data, ort.SessionOptions{Device: ort.CPU})
 		if err == nil || !strings.Contains(err.Error(), "mplementation") && !strings.Contains(err.Error(), "ernel") {
 			t.Errorf("%s: %v", name, err)
 		}

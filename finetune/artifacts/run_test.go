@@ -3,7 +3,6 @@ package artifacts_test
 import (
 	"context"
 	"fmt"
-	"sync"
 	"testing"
 
 	"fx/backbones"
@@ -12,27 +11,11 @@ import (
 	"fx/finetune/autodiff/ortprobe"
 	"fx/internal/onnx"
 	"fx/internal/ort"
+	"fx/internal/ort/orttest"
 	"fx/internal/weights"
 )
 
-var loaded = sync.OnceValues(func() (*ort.Runtime, error) {
-	library, err := ort.Find("")
-	if err != nil {
-		return nil, err
-	}
-	return ort.Load(library)
-})
-
-func needRuntime(t testing.TB) *ort.Runtime {
-	t.Helper()
-	rt, err := loaded()
-	if err != nil {
-		t.Skipf("no ONNX Runtime here: %v", err)
-	}
-	return rt
-}
-
-func probe(t testing.TB) autodiff.Probe { return ortprobe.New(needRuntime(t)) }
+func probe(t testing.TB) autodiff.Probe { return ortprobe.New(orttest.Runtime(t)) }
 
 // seeded returns a registered network with the weights of seed 0.
 func seeded(t testing.TB, name string) *artifacts.Network {
@@ -65,7 +48,7 @@ func newRunner(t testing.TB, g *artifacts.Graph, initial *weights.StateDict) *ru
 	if err != nil {
 		t.Fatal(err)
 	}
-	session, err := needRuntime(t).NewSession(data, ort.SessionOptions{Device: ort.CPU})
+	session, err := orttest.Runtime(t).NewSession(data, ort.SessionOptions{Device: ort.CPU})
 	if err != nil {
 		t.Fatal(err)
 	}

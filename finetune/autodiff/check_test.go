@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"sync"
-	"testing"
 
 	"fx/finetune/autodiff"
 	"fx/finetune/autodiff/ortprobe"
@@ -15,24 +13,6 @@ import (
 	"fx/internal/ort"
 	"fx/internal/random"
 )
-
-var loaded = sync.OnceValues(func() (*ort.Runtime, error) {
-	library, err := ort.Find("")
-	if err != nil {
-		return nil, err
-	}
-	return ort.Load(library)
-})
-
-// needRuntime returns ONNX Runtime, or skips the test where there is none.
-func needRuntime(t testing.TB) *ort.Runtime {
-	t.Helper()
-	rt, err := loaded()
-	if err != nil {
-		t.Skipf("no ONNX Runtime here: %v", err)
-	}
-	return rt
-}
 
 // variable is an input of a case: differentiable, with values that keep away
 // from the corners of the op under test.

@@ -12,6 +12,7 @@ import (
 	"fx/internal/onnx"
 	"fx/internal/onnx/pb"
 	"fx/internal/ort"
+	"fx/internal/ort/orttest"
 	"fx/internal/random"
 	"fx/internal/relative"
 )
@@ -169,7 +170,7 @@ func layer(t *testing.T, rt *ort.Runtime, i, threads int, useKernels bool) [][]f
 // with themselves on another number of threads, where the bits must agree. 1e-5
 // of the norm is float32's rounding over sums of tens of thousands of terms.
 func TestKernels(t *testing.T) {
-	rt := needRuntime(t)
+	rt := orttest.Runtime(t)
 	for i, l := range layers {
 		t.Run(l.name, func(t *testing.T) {
 			want := layer(t, rt, i, 2, false)

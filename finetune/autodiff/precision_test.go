@@ -11,6 +11,7 @@ import (
 	"fx/internal/onnx"
 	"fx/internal/onnx/pb"
 	"fx/internal/ort"
+	"fx/internal/ort/orttest"
 )
 
 const (
@@ -22,7 +23,7 @@ const (
 // The opset of bfloat16 has no MaxPool on CUDA. Its replacement has the same
 // gradients; here all of it is float32, since what comes in is.
 func TestMaxPoolByTaps(t *testing.T) {
-	rt := needRuntime(t)
+	rt := orttest.Runtime(t)
 	tried := 0
 	for _, c := range poolingCases() {
 		if c.op != "MaxPool" && c.op != "GlobalMaxPool" {
@@ -41,7 +42,7 @@ func TestMaxPoolByTaps(t *testing.T) {
 
 // Of equal values the first is the greatest, padding never is, as in MaxPool.
 func TestMaxPoolByTapsChoosesAsMaxPool(t *testing.T) {
-	rt := needRuntime(t)
+	rt := orttest.Runtime(t)
 	shape := dims{2, 3, 7, 6}
 	x := make([]float32, product(shape))
 	for i := range x {
@@ -97,7 +98,7 @@ func TestMaxPoolByTapsChoosesAsMaxPool(t *testing.T) {
 
 // Which type each op is computed in, and gives.
 func TestTypesOfMixedPrecision(t *testing.T) {
-	rt := needRuntime(t)
+	rt := orttest.Runtime(t)
 	for _, low := range []pb.TensorProto_DataType{float16, bfloat16} {
 		g := &pb.GraphProto{Name: "types"}
 		b := onnx.NewBuilder(g, "")

@@ -11,11 +11,12 @@ import (
 	"fx/internal/fail"
 	"fx/internal/onnx"
 	"fx/internal/onnx/pb"
+	"fx/internal/ort/orttest"
 	"fx/internal/random"
 )
 
 func TestRulesAgainstFiniteDifferences(t *testing.T) {
-	rt := needRuntime(t)
+	rt := orttest.Runtime(t)
 	for _, c := range allCases() {
 		t.Run(c.op+"/"+c.name, func(t *testing.T) {
 			if err := c.check(rt); err != nil {
@@ -50,7 +51,7 @@ func TestEveryRuleHasACase(t *testing.T) {
 
 // A rule that is wrong by 0.1 % must not pass.
 func TestCheckerFindsAWrongRule(t *testing.T) {
-	rt := needRuntime(t)
+	rt := orttest.Runtime(t)
 	passed := 0
 	for _, c := range allCases() {
 		if !slices.Contains([]string{"Conv", "Relu", "BatchNormalization", "Softmax", "MaxPool", "MatMul"}, c.op) {
@@ -70,7 +71,7 @@ func TestCheckerFindsAWrongRule(t *testing.T) {
 }
 
 func TestUnknownOp(t *testing.T) {
-	rt := needRuntime(t)
+	rt := orttest.Runtime(t)
 	c := gradientCase{name: "unknown", op: "Sin", variables: []variable{{name: "x", shape: []int64{2}}},
 		build: func(b *onnx.Builder) string { return b.Op("Relu", []string{b.Op("Sin", []string{"x"})}) }}
 	err := c.check(rt)

@@ -14,6 +14,7 @@ import (
 	"fx/internal/onnx"
 	"fx/internal/onnx/pb"
 	"fx/internal/ort"
+	"fx/internal/ort/orttest"
 )
 
 // torchCase is an entry of testdata/rules.json.
@@ -31,7 +32,7 @@ type torchCase struct {
 // projection may differ by 2e-5 of the norm: float32's rounding over a few
 // hundred terms.
 func TestRulesAgainstTorch(t *testing.T) {
-	rt := needRuntime(t)
+	rt := orttest.Runtime(t)
 	text, err := os.ReadFile("testdata/rules.json")
 	if err != nil {
 		t.Fatal(err)

@@ -16,6 +16,7 @@ import (
 
 	"fx/internal/dataset"
 	"fx/internal/fail"
+	"fx/internal/testenv"
 )
 
 // plant makes files of one byte; a name ending in / is an empty folder.
@@ -108,10 +109,7 @@ func TestSameItemsAndOrderAsTorchvision(t *testing.T) {
 }
 
 func TestHymenopteraDataAsTorchvision(t *testing.T) {
-	root := os.Getenv("FX_DATA_DIR")
-	if root == "" {
-		t.Skip("FX_DATA_DIR is not set: hymenoptera_data is not compared")
-	}
+	root := testenv.PhotosDir(t)
 	d := scan(t, root)
 	text := map[string]string{}
 	count := map[string]int{}

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"fx/internal/testenv"
 )
 
 // tracedWrite names a file for this test binary to write and then to end.
@@ -73,9 +75,7 @@ func writeTraced(t *testing.T, path string, options ...string) (calls []call, sa
 // name and the folder afterwards, and an error of any of these calls, which a disk
 // may report as late as when the file is closed, is WriteFile's.
 func TestWriteFileIsDurableOrSaysWhyNot(t *testing.T) {
-	if out, err := exec.Command("strace", "-o", os.DevNull, "true").CombinedOutput(); err != nil {
-		t.Skipf("needs strace, and leave to trace: %v %s", err, out)
-	}
+	testenv.StraceProgram(t)
 	dir := t.TempDir()
 	path := filepath.Join(dir, "f")
 	calls, said, err := writeTraced(t, path)

@@ -4,6 +4,8 @@ import (
 	"os"
 	"os/exec"
 	"testing"
+
+	"fx/internal/testenv"
 )
 
 // child is set in the environment of the process that rehearses.
@@ -23,7 +25,7 @@ func Rehearse(t *testing.T, environment ...string) (string, []Event) {
 	dir := t.TempDir()
 	variables, ok, err := Environment(dir)
 	if !ok && err == nil {
-		t.Skipf("no ONNX Runtime with a CUDA provider to rehearse with: set %s", Variable)
+		testenv.Lacks(t, testenv.Rehearsal, "no ONNX Runtime with a CUDA provider to rehearse with: set %s", Variable)
 	}
 	if err != nil {
 		t.Fatal(err)

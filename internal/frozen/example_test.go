@@ -13,14 +13,10 @@ import (
 func ExampleNewSession() {
 	os.Setenv(frozen.Variable, "off") // as a user who suspects the tiles
 	defer os.Unsetenv(frozen.Variable)
-	library, err := ort.Find("")
+	rt, err := ort.Load("")
 	if err != nil {
 		fmt.Println("ONNX Runtime: FX_CONV_TILES=off") // nothing to run it on
 		return
-	}
-	rt, err := ort.Load(library)
-	if err != nil {
-		panic(err)
 	}
 	g := &pb.GraphProto{Name: "example"}
 	b := onnx.NewBuilder(g, "")

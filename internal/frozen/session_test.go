@@ -10,6 +10,7 @@ import (
 	"fx/internal/onnx"
 	"fx/internal/onnx/pb"
 	"fx/internal/ort"
+	"fx/internal/ort/orttest"
 	"fx/internal/relative"
 )
 
@@ -80,7 +81,7 @@ func suited(t *testing.T, rt *ort.Runtime) {
 }
 
 func TestSessionGivesONNXRuntimesResults(t *testing.T) {
-	rt := runtimeOf(t)
+	rt := orttest.Runtime(t)
 	suited(t, rt)
 	fast := opened(t, rt)
 	if got := fast.ProviderOptions()[Setting]; !strings.HasPrefix(got, "ConvTiles ") {
@@ -98,7 +99,7 @@ func TestSessionGivesONNXRuntimesResults(t *testing.T) {
 }
 
 func TestReplacesWhatTilesCanDo(t *testing.T) {
-	rt := runtimeOf(t)
+	rt := orttest.Runtime(t)
 	suited(t, rt)
 	m, err := optimize(rt, network(), ort.SessionOptions{})
 	if err != nil {
@@ -114,7 +115,7 @@ func TestReplacesWhatTilesCanDo(t *testing.T) {
 }
 
 func TestLeavesTheModelAsItIs(t *testing.T) {
-	rt := runtimeOf(t)
+	rt := orttest.Runtime(t)
 	m := network()
 	before, err := onnx.Marshal(m)
 	if err != nil {
@@ -137,7 +138,7 @@ func TestLeavesTheModelAsItIs(t *testing.T) {
 // TestTrialFindsAnotherLayout gives the kernels a vector of another length than ONNX
 // Runtime's blocks have.
 func TestTrialFindsAnotherLayout(t *testing.T) {
-	rt := runtimeOf(t)
+	rt := orttest.Runtime(t)
 	suited(t, rt)
 	t.Setenv("FX_KERNELS_ISA", "generic")
 	if err := compare(rt, trialModel()); err == nil {
@@ -148,7 +149,7 @@ func TestTrialFindsAnotherLayout(t *testing.T) {
 }
 
 func TestNothingToReplace(t *testing.T) {
-	rt := runtimeOf(t)
+	rt := orttest.Runtime(t)
 	suited(t, rt)
 	g := &pb.GraphProto{Name: "plain"}
 	b := onnx.NewBuilder(g, "")

@@ -10,22 +10,10 @@ import (
 	"fx/internal/onnx"
 	"fx/internal/onnx/pb"
 	"fx/internal/ort"
+	"fx/internal/ort/orttest"
 	"fx/internal/random"
 	"fx/internal/relative"
 )
-
-func runtimeOf(t testing.TB) *ort.Runtime {
-	t.Helper()
-	library, err := ort.Find("")
-	if err != nil {
-		t.Skipf("ONNX Runtime is not installed: %v", err)
-	}
-	rt, err := ort.Load(library)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return rt
-}
 
 func noise(seed uint64, n int) []float32 {
 	numbers := random.New(seed, "noise")
@@ -164,7 +152,7 @@ func (c convolution) tiles(t *testing.T, rt *ort.Runtime, threads int, x, weight
 }
 
 func TestConvTiles(t *testing.T) {
-	rt := runtimeOf(t)
+	rt := orttest.Runtime(t)
 	for _, isa := range []string{"widest", "avx2", "generic"} {
 		t.Setenv("FX_KERNELS_ISA", isa)
 		for name, c := range map[string]convolution{
@@ -198,7 +186,7 @@ func TestConvTiles(t *testing.T) {
 // TestConvTilesBits holds results to the same bits on several threads, and whatever
 // images share the batch.
 func TestConvTilesBits(t *testing.T) {
-	rt := runtimeOf(t)
+	rt := orttest.Runtime(t)
 	c := convolution{batch: 5, channels: 64, outputs: 80, height: 31, width: 30, size: 3, pads: [4]int{1, 1, 1, 1}, bias: true, relu: true}
 	x, weight, bias := noise(1, c.batch*c.channels*c.height*c.width), noise(2, c.outputs*c.channels*9), noise(3, c.outputs)
 	together := c.tiles(t, rt, 1, x, weight, bias, nil)

@@ -11,6 +11,7 @@ import (
 
 	"fx/internal/preprocess"
 	"fx/internal/random"
+	"fx/internal/testenv"
 )
 
 // benchmarkPhotos returns the bytes of every eighth photo of FX_DATA_DIR.
@@ -63,7 +64,7 @@ func BenchmarkDecode(b *testing.B) {
 		b.Run(kind, func(b *testing.B) {
 			d, err := NewDecoder(Options{Decoder: kind})
 			if err != nil {
-				b.Skip(err)
+				testenv.Lacks(b, testenv.TurboJPEG, "%v", err)
 			}
 			files := benchmarkPhotos(b)
 			var im Image

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"fx/internal/fail"
+	"fx/internal/testenv"
 )
 
 func TestNewDecoderErrors(t *testing.T) {
@@ -60,7 +61,7 @@ func TestTurboJPEGVariable(t *testing.T) {
 func TestTurboJPEGInCache(t *testing.T) {
 	d, err := NewDecoder(Options{Decoder: "turbojpeg"})
 	if err != nil {
-		t.Skip(err)
+		testenv.Lacks(t, testenv.TurboJPEG, "%v", err)
 	}
 	cache := t.TempDir()
 	t.Setenv("FX_CACHE_DIR", cache)
@@ -71,7 +72,7 @@ func TestTurboJPEGInCache(t *testing.T) {
 	}
 	data, err := os.ReadFile(d.turbo.file)
 	if err != nil {
-		t.Skip(err)
+		t.Fatal(err)
 	}
 	path := filepath.Join(folder, "libturbojpeg.so.0.2.0")
 	if err := os.WriteFile(path, data, 0o777); err != nil {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"fx/internal/fail"
+	"fx/internal/testenv"
 )
 
 // fastGolden is what Pillow's draft mode makes of a file (testdata/make_fast.py).
@@ -24,7 +25,7 @@ var unlikeAtScale = map[string]string{
 func TestFastDecodeEqualsDraft(t *testing.T) {
 	fast, err := NewDecoder(Options{Decoder: "turbojpeg", FastDecode: true})
 	if err != nil {
-		t.Skip(err)
+		testenv.Lacks(t, testenv.TurboJPEG, "%v", err)
 	}
 	var goldens struct {
 		Zoo, Photos map[string]map[string]fastGolden
@@ -84,7 +85,7 @@ func TestFastDecodeEqualsDraft(t *testing.T) {
 func TestFastDecodeLeavesOthersWhole(t *testing.T) {
 	fast, err := NewDecoder(Options{FastDecode: true})
 	if err != nil {
-		t.Skip(err)
+		testenv.Lacks(t, testenv.TurboJPEG, "%v", err)
 	}
 	plain, err := NewDecoder(Options{})
 	if err != nil {

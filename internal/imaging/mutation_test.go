@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"fx/internal/testenv"
 )
 
 // mutated is one damaged file of testdata/mutate.py.
@@ -65,7 +67,7 @@ func TestMutations(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			d, err := NewDecoder(Options{Decoder: kind})
 			if err != nil {
-				t.Skip(err)
+				testenv.Lacks(t, testenv.TurboJPEG, "%v", err)
 			}
 			table := map[string]*tally{"total": {}}
 			for _, f := range all.Files {

@@ -12,15 +12,13 @@ import (
 
 	"fx/internal/preprocess"
 	"fx/internal/random"
+	"fx/internal/testenv"
 )
 
 // photos returns the photos below $FX_DATA_DIR, by path relative to it, or skips the test.
 func photos(t testing.TB) (root string, names []string) {
 	t.Helper()
-	root = os.Getenv("FX_DATA_DIR")
-	if root == "" {
-		t.Skip("FX_DATA_DIR is not set: the folder hymenoptera_data")
-	}
+	root = testenv.PhotosDir(t)
 	err := filepath.WalkDir(root, func(path string, e fs.DirEntry, err error) error {
 		if err == nil && slices.Contains([]string{".jpg", ".jpeg"}, strings.ToLower(filepath.Ext(path))) {
 			rel, _ := filepath.Rel(root, path)
@@ -139,7 +137,7 @@ func TestPhotos(t *testing.T) {
 	root, _ := photos(t)
 	decoder, err := NewDecoder(Options{Decoder: "turbojpeg"})
 	if err != nil {
-		t.Skip(err)
+		testenv.Lacks(t, testenv.TurboJPEG, "%v", err)
 	}
 	var goldens map[string]map[string]string
 	readJSON(t, "testdata/photos.json", &goldens)

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"fx/internal/testenv"
 )
 
 // readRasters returns the files of testdata/make_rasters.py and what Pillow makes of them.
@@ -81,7 +83,7 @@ func TestRasters(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			d, err := NewDecoder(Options{Decoder: kind})
 			if err != nil {
-				t.Skip(err)
+				testenv.Lacks(t, testenv.TurboJPEG, "%v", err)
 			}
 			for name, g := range goldens {
 				im, err := d.Decode(files[name])

@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"fx/internal/testenv"
 )
 
 // golden is what Pillow makes of a file of the zoo (testdata/make_zoo.py).
@@ -121,7 +123,7 @@ func TestZoo(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			d, err := NewDecoder(Options{Decoder: kind})
 			if err != nil {
-				t.Skip(err)
+				testenv.Lacks(t, testenv.TurboJPEG, "%v", err)
 			}
 			for name, g := range goldens {
 				im, err := d.Decode(files[name])

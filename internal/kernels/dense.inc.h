@@ -95,13 +95,15 @@ static void NAME(pack_transposed)(REAL *to, const REAL *b, int64_t pitch, int64_
 #define TILE_NAMES(rows) {NAME(tile_##rows##_1), NAME(tile_##rows##_2), NAME(tile_##rows##_3), NAME(tile_##rows##_4)}
 TILE_ROW(1)
 TILE_ROW(2)
-TILE_ROW(3) TILE_ROW(4) TILE_ROW(5) TILE_ROW(6)
+TILE_ROW(3)
+TILE_ROW(4) TILE_ROW(5) TILE_ROW(6)
 #else
 #define TILE_ROW(rows) TILE(rows, 1) TILE(rows, 2) TILE(rows, 3)
 #define TILE_NAMES(rows) {NAME(tile_##rows##_1), NAME(tile_##rows##_2), NAME(tile_##rows##_3)}
 TILE_ROW(1)
 TILE_ROW(2)
-TILE_ROW(3) TILE_ROW(4)
+TILE_ROW(3)
+TILE_ROW(4)
 #endif
 
     typedef void (*NAME(tile))(REAL *c, int64_t c_pitch, const REAL *a, int64_t a_pitch, int64_t k, const REAL *b,
@@ -193,7 +195,8 @@ static void NAME(add_product)(REAL *c, int64_t c_pitch, const REAL *a, int64_t a
 enum { NAME(dot_rows) = 4, NAME(dot_columns) = 4 };
 DOTS(4, 4)
 DOTS(4, 2)
-DOTS(4, 1) DOTS(1, 1)
+DOTS(4, 1)
+DOTS(1, 1)
 #define DOTS_ALL NAME(dots_4_4)
 #else
 enum { NAME(dot_rows) = 4, NAME(dot_columns) = 2 };

@@ -1,7 +1,7 @@
 package kernels
 
 /*
-#cgo CFLAGS: -O3
+#cgo CFLAGS: -O3 -I${SRCDIR}/../ortapi -Werror=incompatible-pointer-types
 #cgo !windows LDFLAGS: -lm -lpthread
 #include <stdlib.h>
 #include "ort.h"
@@ -22,7 +22,7 @@ const (
 // Register adds the ops to session options: api is ONNX Runtime's OrtApi of
 // version 24 or later, options its OrtSessionOptions.
 func Register(api, options unsafe.Pointer) error {
-	message := C.fx_register((C.fx_table)(api), options)
+	message := C.fx_register((*C.OrtApi)(api), (*C.OrtSessionOptions)(options))
 	if message == nil {
 		return nil
 	}

@@ -44,9 +44,9 @@ static void norm_channel(void *data, size_t index) {
   j->next_variance[index] = (float)(keep * j->old_variance[index] + (1 - keep) * variance * count / (count - 1));
 }
 
-static fx_status norm(void *data, void *context) {
+static OrtStatus *norm(void *data, OrtKernelContext *context) {
   const kernel *k = data;
-  fx_table api = k->base.api;
+  const OrtApi *api = k->base.api;
   fx_tensor_view in[5], out[5];
   for (size_t i = 0; i < 5; i++) FX_TRY(fx_input(api, context, i, &in[i]));
   FX_TRY(fx_output(api, context, 0, in[0].dims, in[0].rank, &out[0]));
@@ -80,9 +80,9 @@ static void grad_channel(void *data, size_t index) {
                                        (float)(-a / count * dy));
 }
 
-static fx_status grad(void *data, void *context) {
+static OrtStatus *grad(void *data, OrtKernelContext *context) {
   const kernel *k = data;
-  fx_table api = k->base.api;
+  const OrtApi *api = k->base.api;
   fx_tensor_view in[6], out[3];
   for (size_t i = 0; i < 6; i++) FX_TRY(fx_input(api, context, i, &in[i]));
   FX_TRY(fx_output(api, context, 0, in[1].dims, in[1].rank, &out[0]));
@@ -100,7 +100,7 @@ static fx_status grad(void *data, void *context) {
   return fx_parallel(api, context, grad_channel, (size_t)j.all.channels, &j);
 }
 
-static fx_status create(const fx_op *op, fx_table api, const void *info, void **made) {
+static OrtStatus *create(const OrtCustomOp *op, const OrtApi *api, const OrtKernelInfo *info, void **made) {
   kernel *k = fx_new_kernel(api, sizeof *k);
   if (!k) return fx_error(api, "out of memory");
   k->epsilon = 1e-5f, k->momentum = 0.9f;

@@ -50,12 +50,12 @@ static void some_rows(void *data, size_t index) {
     j->isa->winograd_multiply(&part, j->transformed_weights + f / j->isa->rows * group_floats(j), f);
 }
 
-static fx_status by_rows(fx_table api, void *context, job *j) {
+static OrtStatus *by_rows(const OrtApi *api, OrtKernelContext *context, job *j) {
   const fx_window *w = &j->all.window;
   int64_t groups = (w->outputs + j->isa->rows - 1) / j->isa->rows;
   j->transformed_weights = fx_alloc((size_t)(groups * group_floats(j)) * sizeof(float));
   if (!j->transformed_weights) return fx_error(api, "out of memory for the weights of a convolution");
-  fx_status s = fx_parallel(api, context, transform_weights, (size_t)groups, j);
+  OrtStatus *s = fx_parallel(api, context, transform_weights, (size_t)groups, j);
   if (!s) s = fx_parallel(api, context, some_rows, (size_t)((j->all.rows + j->rows - 1) / j->rows), j);
   fx_free(j->transformed_weights);
   return s;
@@ -82,20 +82,20 @@ static void some_filters(void *data, size_t index) {
   j->isa->winograd_multiply(&part, weights, (int64_t)index * j->isa->rows);
 }
 
-static fx_status by_filters(fx_table api, void *context, job *j) {
+static OrtStatus *by_filters(const OrtApi *api, OrtKernelContext *context, job *j) {
   const fx_window *w = &j->all.window;
   void *memory = fx_alloc((size_t)(j->isa->winograd_transformed_floats(w, j->all.rows) + 16) * sizeof(float));
   if (!memory) return fx_error(api, "out of memory for a convolution");
   j->all.transformed = fx_aligned(memory);
-  fx_status s = fx_parallel(api, context, some_channels, (size_t)((w->channels + CHANNELS - 1) / CHANNELS), j);
+  OrtStatus *s = fx_parallel(api, context, some_channels, (size_t)((w->channels + CHANNELS - 1) / CHANNELS), j);
   if (!s) s = fx_parallel(api, context, some_filters, (size_t)((w->outputs + j->isa->rows - 1) / j->isa->rows), j);
   fx_free(memory);
   return s;
 }
 
-static fx_status compute(void *data, void *context) {
+static OrtStatus *compute(void *data, OrtKernelContext *context) {
   const kernel *k = data;
-  fx_table api = k->base.api;
+  const OrtApi *api = k->base.api;
   fx_tensor_view x, weight, bias, y;
   FX_TRY(fx_input(api, context, 0, &x));
   FX_TRY(fx_input(api, context, 1, &weight));
@@ -114,7 +114,7 @@ static fx_status compute(void *data, void *context) {
   return few ? by_filters(api, context, &j) : by_rows(api, context, &j);
 }
 
-static fx_status create(const fx_op *op, fx_table api, const void *info, void **made) {
+static OrtStatus *create(const OrtCustomOp *op, const OrtApi *api, const OrtKernelInfo *info, void **made) {
   kernel *k = fx_new_kernel(api, sizeof *k);
   if (!k) return fx_error(api, "out of memory");
   fx_ints(api, info, "pads", k->pads, 2);

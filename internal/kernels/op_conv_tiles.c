@@ -30,9 +30,9 @@ static void transform_panel(void *data, size_t index) {
                                  w->outputs, w->channels, w->kernel_h, first);
 }
 
-static fx_status transform_weights(kernel *k, fx_table api, void *context, job *j) {
+static OrtStatus *transform_weights(kernel *k, const OrtApi *api, OrtKernelContext *context, job *j) {
   const fx_window *w = &j->all.window;
-  fx_status s = NULL;
+  OrtStatus *s = NULL;
   pthread_mutex_lock(&k->lock);
   if (!k->weights) {
     j->transformed_weights = malloc((size_t)(w->outputs * w->channels * fx_tile_elements(w)) * sizeof(float));
@@ -68,9 +68,9 @@ static int64_t tiles_of_part(int64_t tiles) {
   return (tiles + parts - 1) / parts; // even shares
 }
 
-static fx_status compute(void *data, void *context) {
+static OrtStatus *compute(void *data, OrtKernelContext *context) {
   kernel *k = data;
-  fx_table api = k->base.api;
+  const OrtApi *api = k->base.api;
   fx_tensor_view x, weight, bias, sum, y;
   FX_TRY(fx_input(api, context, 0, &x));
   FX_TRY(fx_input(api, context, 1, &weight));
@@ -107,7 +107,7 @@ static void destroy(void *data) {
   free(k);
 }
 
-static fx_status create(const fx_op *op, fx_table api, const void *info, void **made) {
+static OrtStatus *create(const OrtCustomOp *op, const OrtApi *api, const OrtKernelInfo *info, void **made) {
   kernel *k = fx_new_kernel(api, sizeof *k);
   if (!k) return fx_error(api, "out of memory");
   pthread_mutex_init(&k->lock, NULL);
@@ -119,5 +119,5 @@ static fx_status create(const fx_op *op, fx_table api, const void *info, void **
 
 void fx_op_conv_tiles(fx_op *op) {
   fx_define(op, "ConvTiles", "ffFF", "f", create, compute);
-  op->destroy_kernel = destroy;
+  op->base.KernelDestroy = destroy;
 }

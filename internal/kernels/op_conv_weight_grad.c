@@ -56,7 +56,7 @@ static void add_up(void *data, size_t output) {
   }
 }
 
-static fx_status by_columns(fx_table api, void *context, job *j) {
+static OrtStatus *by_columns(const OrtApi *api, OrtKernelContext *context, job *j) {
   const fx_window *w = &j->all.window;
   const int64_t lines = w->batch * w->out_height, outputs = w->outputs / w->groups;
   j->width = w->channels / w->groups * w->kernel_h * w->kernel_w + 1;
@@ -69,7 +69,7 @@ static fx_status by_columns(fx_table api, void *context, job *j) {
   const int64_t parts = w->groups * j->blocks * j->shares;
   j->sums = fx_alloc((size_t)(parts * j->size) * sizeof(float));
   if (!j->sums) return fx_error(api, "out of memory for the gradient of a convolution's weight");
-  fx_status s = fx_parallel(api, context, one_part, (size_t)parts, j);
+  OrtStatus *s = fx_parallel(api, context, one_part, (size_t)parts, j);
   if (!s) s = fx_parallel(api, context, add_up, (size_t)w->outputs, j);
   fx_free(j->sums);
   return s;
@@ -123,8 +123,8 @@ static void tile_finish(void *data, size_t output) {
   if (j->db) j->db[output] = bias;
 }
 
-static fx_status by_tiles(fx_table api, void *context, const fx_isa *isa, const fx_window *w, const float *dy,
-                          const float *x, float *dw, float *db) {
+static OrtStatus *by_tiles(const OrtApi *api, OrtKernelContext *context, const fx_isa *isa, const fx_window *w,
+                           const float *dy, const float *x, float *dw, float *db) {
   tile_job j = {.isa = isa, .all = {.window = *w, .x = x, .dy = dy}, .dw = dw, .db = db};
   const int64_t block = isa->block, filters = isa->rows, all = w->batch * ((w->out_height + 1) / 2);
   j.blocks = (w->channels + block - 1) / block;
@@ -137,15 +137,15 @@ static fx_status by_tiles(fx_table api, void *context, const fx_isa *isa, const 
   j.sums = fx_alloc(floats * sizeof(float));
   if (!j.sums) return fx_error(api, "out of memory for the gradient of a convolution's weight");
   j.biases = j.sums + parts * (size_t)j.size;
-  fx_status s = fx_parallel(api, context, tile_part, parts, &j);
+  OrtStatus *s = fx_parallel(api, context, tile_part, parts, &j);
   if (!s) s = fx_parallel(api, context, tile_finish, (size_t)w->outputs, &j);
   fx_free(j.sums);
   return s;
 }
 
-static fx_status compute(void *data, void *context) {
+static OrtStatus *compute(void *data, OrtKernelContext *context) {
   const kernel *k = data;
-  fx_table api = k->base.api;
+  const OrtApi *api = k->base.api;
   fx_tensor_view dy, x, dw, db;
   FX_TRY(fx_input(api, context, 0, &dy));
   FX_TRY(fx_input(api, context, 1, &x));
@@ -160,7 +160,7 @@ static fx_status compute(void *data, void *context) {
   return by_columns(api, context, &j);
 }
 
-static fx_status create(const fx_op *op, fx_table api, const void *info, void **made) {
+static OrtStatus *create(const OrtCustomOp *op, const OrtApi *api, const OrtKernelInfo *info, void **made) {
   kernel *k = fx_new_kernel(api, sizeof *k);
   if (!k) return fx_error(api, "out of memory");
   fx_read_window(api, info, &k->window);

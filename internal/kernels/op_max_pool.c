@@ -28,7 +28,7 @@ static int64_t share_of(job *j, size_t part, int64_t *first) {
   return j->planes - *first < j->share ? j->planes - *first : j->share;
 }
 
-static fx_status divide(job *j, fx_table api, void *context, void (*work)(void *, size_t)) {
+static OrtStatus *divide(job *j, const OrtApi *api, OrtKernelContext *context, void (*work)(void *, size_t)) {
   j->planes = j->window.batch * j->window.channels;
   j->share = (j->planes + PARTS - 1) / PARTS;
   return fx_parallel(api, context, work, (size_t)((j->planes + j->share - 1) / j->share), j);
@@ -40,9 +40,9 @@ static void pool_part(void *data, size_t part) {
   j->kernel->base.isa->max_pool(&j->window, j->in, j->out, j->taps, first, count);
 }
 
-static fx_status pool(void *data, void *context) {
+static OrtStatus *pool(void *data, OrtKernelContext *context) {
   const kernel *k = data;
-  fx_table api = k->base.api;
+  const OrtApi *api = k->base.api;
   fx_tensor_view x, y, taps;
   FX_TRY(fx_input(api, context, 0, &x));
   job j = {.kernel = k, .window = k->window, .in = x.data};
@@ -72,9 +72,9 @@ static void grad_part(void *data, size_t part) {
   }
 }
 
-static fx_status grad(void *data, void *context) {
+static OrtStatus *grad(void *data, OrtKernelContext *context) {
   const kernel *k = data;
-  fx_table api = k->base.api;
+  const OrtApi *api = k->base.api;
   fx_tensor_view dy, taps, dx;
   FX_TRY(fx_input(api, context, 0, &dy));
   FX_TRY(fx_input(api, context, 1, &taps));
@@ -87,7 +87,7 @@ static fx_status grad(void *data, void *context) {
   return divide(&j, api, context, grad_part);
 }
 
-static fx_status create(const fx_op *op, fx_table api, const void *info, void **made) {
+static OrtStatus *create(const OrtCustomOp *op, const OrtApi *api, const OrtKernelInfo *info, void **made) {
   kernel *k = fx_new_kernel(api, sizeof *k);
   if (!k) return fx_error(api, "out of memory");
   fx_read_window(api, info, &k->window);

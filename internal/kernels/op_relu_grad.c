@@ -16,9 +16,9 @@ static void one_part(void *data, size_t part) {
   j->isa->relu_gradient(j->dy + at, j->y + at, j->dx + at, left < PIECE ? left : PIECE);
 }
 
-static fx_status compute(void *data, void *context) {
+static OrtStatus *compute(void *data, OrtKernelContext *context) {
   const fx_kernel *k = data;
-  fx_table api = k->api;
+  const OrtApi *api = k->api;
   fx_tensor_view dy, y, dx;
   FX_TRY(fx_input(api, context, 0, &dy));
   FX_TRY(fx_input(api, context, 1, &y));
@@ -27,7 +27,7 @@ static fx_status compute(void *data, void *context) {
   return fx_parallel(api, context, one_part, (size_t)((j.count + PIECE - 1) / PIECE), &j);
 }
 
-static fx_status create(const fx_op *op, fx_table api, const void *info, void **made) {
+static OrtStatus *create(const OrtCustomOp *op, const OrtApi *api, const OrtKernelInfo *info, void **made) {
   *made = fx_new_kernel(api, sizeof(fx_kernel));
   return *made ? NULL : fx_error(api, "out of memory");
 }

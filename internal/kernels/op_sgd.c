@@ -54,8 +54,8 @@ static void one_part(void *data, size_t index) {
 }
 
 // gather reads the tensors of every parameter and divides the job.
-static fx_status gather(const kernel *k, void *context, parameter *all, int64_t *parts) {
-  fx_table api = k->base.api;
+static OrtStatus *gather(const kernel *k, OrtKernelContext *context, parameter *all, int64_t *parts) {
+  const OrtApi *api = k->base.api;
   *parts = 0;
   for (int64_t i = 0; i < k->count; i++) {
     fx_tensor_view p, g, m = {0}, next_p, next_m = {0};
@@ -74,15 +74,15 @@ static fx_status gather(const kernel *k, void *context, parameter *all, int64_t 
   return NULL;
 }
 
-static fx_status compute(void *data, void *context) {
+static OrtStatus *compute(void *data, OrtKernelContext *context) {
   const kernel *k = data;
-  fx_table api = k->base.api;
+  const OrtApi *api = k->base.api;
   fx_tensor_view rate;
   FX_TRY(fx_input(api, context, 0, &rate));
   job j = {.kernel = k, .rate = *(const float *)rate.data, .parameters = calloc((size_t)k->count, sizeof(parameter))};
   if (!j.parameters) return fx_error(api, "out of memory");
   int64_t parts;
-  fx_status s = gather(k, context, j.parameters, &parts);
+  OrtStatus *s = gather(k, context, j.parameters, &parts);
   if (!s) s = fx_parallel(api, context, one_part, (size_t)parts, &j);
   free(j.parameters);
   return s;
@@ -94,15 +94,15 @@ static void destroy(void *data) {
   free(k);
 }
 
-static fx_status create(const fx_op *op, fx_table api, const void *info, void **made) {
+static OrtStatus *create(const OrtCustomOp *op, const OrtApi *api, const OrtKernelInfo *info, void **made) {
   kernel *k = fx_new_kernel(api, sizeof *k);
   if (!k) return fx_error(api, "out of memory");
   fx_int(api, info, "count", &k->count);
   fx_float(api, info, "momentum", &k->momentum);
   fx_float(api, info, "weight_decay", &k->decay);
   fx_int(api, info, "nesterov", &k->nesterov);
-  fx_status s = k->count > 0 ? fx_floats(api, info, "rate_multipliers", (size_t)k->count, &k->multipliers)
-                             : fx_error(api, "no parameters");
+  OrtStatus *s = k->count > 0 ? fx_floats(api, info, "rate_multipliers", (size_t)k->count, &k->multipliers)
+                              : fx_error(api, "no parameters");
   if (s)
     destroy(k);
   else
@@ -112,5 +112,5 @@ static fx_status create(const fx_op *op, fx_table api, const void *info, void **
 
 void fx_op_sgd(fx_op *op) {
   fx_define(op, "SGD", "fv", "v", create, compute);
-  op->destroy_kernel = destroy;
+  op->base.KernelDestroy = destroy;
 }

@@ -43,9 +43,9 @@ static void plane(void *data, size_t index) {
   }
 }
 
-static fx_status compute(void *data, void *context) {
+static OrtStatus *compute(void *data, OrtKernelContext *context) {
   const kernel *k = data;
-  fx_table api = k->base.api;
+  const OrtApi *api = k->base.api;
   fx_tensor_view dy, dx;
   FX_TRY(fx_input(api, context, 0, &dy));
   int64_t shape[4] = {dy.dims[0], dy.dims[1], k->window.height, k->window.width};
@@ -55,7 +55,7 @@ static fx_status compute(void *data, void *context) {
   return fx_parallel(api, context, plane, (size_t)(dy.dims[0] * dy.dims[1]), &j);
 }
 
-static fx_status create(const fx_op *op, fx_table api, const void *info, void **made) {
+static OrtStatus *create(const OrtCustomOp *op, const OrtApi *api, const OrtKernelInfo *info, void **made) {
   kernel *k = fx_new_kernel(api, sizeof *k);
   if (!k) return fx_error(api, "out of memory");
   fx_read_window(api, info, &k->window);

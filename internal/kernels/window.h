@@ -5,7 +5,7 @@
 #include "ort.h"
 
 // fx_read_window reads kernel_shape, strides, dilations, pads and group.
-static inline void fx_read_window(fx_table api, const void *info, fx_window *w) {
+static inline void fx_read_window(const OrtApi *api, const OrtKernelInfo *info, fx_window *w) {
   int64_t kernel[2] = {1, 1}, stride[2] = {1, 1}, dilation[2] = {1, 1}, pads[4] = {0};
   fx_ints(api, info, "kernel_shape", kernel, 2);
   fx_ints(api, info, "strides", stride, 2);

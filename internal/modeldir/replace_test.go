@@ -6,13 +6,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
 
 	"fx/internal/fail"
 	"fx/internal/modeldir"
+	"fx/internal/testenv"
 )
 
 // version is a MODEL whose weights and model.json tell which one it is.
@@ -86,10 +86,7 @@ func TestChildThatSaves(t *testing.T) {
 // The system fails or the process dies at every write, fsync, renaming and removal
 // of Save, in another process under strace. Files of others stay.
 func TestFaultsLeaveTheOldModelOrTheNewOne(t *testing.T) {
-	strace, err := exec.LookPath("strace")
-	if err != nil {
-		t.Skip("no strace here")
-	}
+	strace := testenv.StraceProgram(t)
 	if testing.Short() {
 		t.Skip("some hundred processes")
 	}
@@ -122,9 +119,6 @@ func TestFaultsLeaveTheOldModelOrTheNewOne(t *testing.T) {
 			child.Env = append(os.Environ(), "FX_TEST_SAVE="+dir)
 			out, err := child.CombinedOutput()
 			name := fmt.Sprintf("%s %s, call %d", fault.calls, fault.inject, k)
-			if err != nil && strings.Contains(string(out), "ptrace") {
-				t.Skipf("strace may not trace here: %s", out)
-			}
 			n, loadErr := loadVersion(dir)
 			if loadErr != nil || n != 1 && n != 2 || err == nil && n != 2 {
 				t.Errorf("%s (%v): version %d, %v\n%s", name, err, n, loadErr, out)

@@ -3,7 +3,6 @@ package ort
 import (
 	"context"
 	"slices"
-	"unsafe"
 
 	"fx/internal/fail"
 )
@@ -16,10 +15,10 @@ import (
 // values must lie on the device, and none can be replaced after the first run.
 type Binding struct {
 	session *Session
-	number  int            // from 1, of the session's recordings
-	ran     bool           // so that it is recorded, where the session records
-	handle  unsafe.Pointer // OrtIoBinding
-	inputs  []*Value       // bound, by the session's order
+	number  int  // from 1, of the session's recordings
+	ran     bool // so that it is recorded, where the session records
+	handle  *ortBinding
+	inputs  []*Value // bound, by the session's order
 	outputs []*Value
 }
 

@@ -2,12 +2,14 @@ package ort
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"strconv"
 	"strings"
-	"sync"
 	"unsafe"
+
+	"fx/internal/nativelib"
 )
 
 // A CUDA graph is a run of a session that the driver has recorded, to be
@@ -20,7 +22,7 @@ import (
 //   - the addresses of inputs and outputs never change, and lie on the device.
 //     A Binding refuses to be bound anew after it ran.
 //   - no other thread may allocate, or wait for the device, while a run is
-//     recorded (cudaStreamCaptureModeGlobal). besideCaptures keeps them apart.
+//     recorded (cudaStreamCaptureModeGlobal). cuda.Record and cuda.BesideRecordings keep them apart.
 //   - no node that copies to the CPU in the middle. ONNX Runtime refuses to open
 //     such a session, which then opens without recording.
 
@@ -46,16 +48,6 @@ func (t *captureThread) do(f func()) {
 	<-done
 }
 
-// captures is held for writing while a run is recorded.
-var captures sync.RWMutex
-
-// besideCaptures runs f, which calls CUDA, while no run is recorded.
-func besideCaptures(f func()) {
-	captures.RLock()
-	defer captures.RUnlock()
-	f()
-}
-
 // capture is a session's side of CUDA graphs.
 type capture struct {
 	thread  *captureThread // nil where the session records nothing
@@ -69,10 +61,10 @@ const oldestCapture = "1.31"
 
 // begin makes ready to record, unless the version or the user's options are
 // against it.
-func (c *capture) begin(version string, settings map[string]string) {
+func (c *capture) begin(library nativelib.Library, settings map[string]string) {
 	switch {
-	case compareVersions(version, oldestCapture) < 0:
-		c.problem = fmt.Sprintf("ONNX Runtime %s is older than %s", version, oldestCapture)
+	case !library.AtLeast(oldestCapture):
+		c.problem = fmt.Sprintf("ONNX Runtime %s is older than %s", library.Version, oldestCapture)
 	case settings["cuda."+captureOption] != "1":
 		c.problem = captureOption + " is off"
 	default:
@@ -105,7 +97,7 @@ func (s *Session) runBinding(ctx context.Context, b *Binding) error {
 		return s.call(ctx, withoutAnnotation, false, run)
 	}
 	err := s.call(ctx, strconv.Itoa(b.number), !b.ran, run)
-	if err == nil || b.ran || ctx.Err() != nil || IsOutOfMemory(err) {
+	if err == nil || b.ran || ctx.Err() != nil || errors.Is(err, ErrOutOfMemory) {
 		return err
 	}
 	s.capture.problem = strings.TrimSpace(err.Error())

@@ -14,12 +14,14 @@ var outOfMemory = []string{
 	"bfcarena", "available memory of", "bad_alloc", "bad allocation",
 }
 
-// MemoryHint is the hint of an error about memory that is short.
-const MemoryHint = "Try a smaller --batch-size, or free memory on the device."
+// ErrOutOfMemory is in the chain of an error about memory that is short, the host's
+// or a GPU's.
+var ErrOutOfMemory = errors.New("out of memory")
 
-// IsOutOfMemory reports whether err is about memory that is short, the host's or
-// a GPU's.
-func IsOutOfMemory(err error) bool { return err != nil && fail.HintOf(err) == MemoryHint }
+// memoryError makes an error one of ErrOutOfMemory.
+type memoryError struct{ error }
+
+func (memoryError) Is(target error) bool { return target == ErrOutOfMemory }
 
 var (
 	errorPrefix = regexp.MustCompile(`^.*\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : `)
@@ -40,7 +42,7 @@ func (s *Session) explain(err error, format string, args ...any) error {
 	text := strings.ToLower(err.Error())
 	for _, words := range outOfMemory {
 		if strings.Contains(text, words) {
-			return fail.Wrap(fail.Device, err, MemoryHint, "out of memory: "+format, args...)
+			return fail.Wrap(fail.Device, memoryError{err}, "Try a smaller --batch-size, or free memory on the device.", "out of memory: "+format, args...)
 		}
 	}
 	for _, words := range []string{"cuda", "cudnn", "cublas"} {

@@ -1,40 +1,37 @@
 package ort
 
 import (
-	"os"
 	"slices"
 	"strings"
 	"testing"
+
+	"fx/internal/testenv"
 )
 
-// The tests named TestCUDA… need a GPU. Where requireGPU is set, as
-// bench/gpucheck does, its absence is a failure.
-const requireGPU = "FX_REQUIRE_GPU"
-
+// The tests named TestCUDA… need a GPU: bench/gpucheck requires it of them.
 func needGPU(t *testing.T) *Runtime {
 	t.Helper()
 	rt := testRuntime(t)
-	if _, problem := rt.cudaReady(0); problem != nil {
-		if os.Getenv(requireGPU) != "" {
-			t.Fatalf("no CUDA here: %s", problem.what)
-		}
-		t.Skipf("no CUDA here: %s", problem.what)
+	if _, err := rt.cudaReady(0); err != nil {
+		testenv.Lacks(t, testenv.GPU, "no CUDA here: %v", err)
 	}
 	return rt
 }
 
 func TestCUDAComputes(t *testing.T) {
-	s, err := needGPU(t).selfTest(t.Context(), CUDA)
-	if err != nil {
+	needGPU(t)
+	s := newSession(t, sums(), SessionOptions{Device: CUDA})
+	images, features := slices.Repeat([]uint8{2}, 8*8*3), make([]float32, 2*8*8)
+	if err := s.Run(t.Context(), []Tensor{NewTensor(images, 1, 8, 8, 3)}, []Tensor{NewTensor(features, 1, 2, 8, 8)}); err != nil {
 		t.Fatal(err)
 	}
-	for key, value := range CUDADefaults() {
+	if features[0] != 24 || features[1] != 36 || features[9] != 54 { // 12, 18 and 27 neighbours
+		t.Errorf("corner, edge and inside are %v, %v, %v", features[0], features[1], features[9])
+	}
+	for key, value := range cudaDefaults() {
 		if got := s.ProviderOptions()["cuda."+key]; got != value {
 			t.Errorf("option %s is %q, want %q", key, got, value)
 		}
-	}
-	if err := s.Close(); err != nil {
-		t.Error(err)
 	}
 }
 
@@ -81,9 +78,6 @@ func TestCUDACopies(t *testing.T) {
 	if err := s.Download(t.Context(), NewTensor(got, 1000), one); err != nil || !slices.Equal(got, want) {
 		t.Errorf("values of Go's memory changed, %v", err)
 	}
-	if free, total, err := s.DeviceMemory(); err != nil || free <= 0 || free >= total {
-		t.Errorf("%d of %d bytes free, %v", free, total, err)
-	}
 }
 
 // A recording reads its inputs anew in each replay, and the state goes on.
@@ -117,12 +111,12 @@ func TestCUDAGraphsComputeWhatRunsDo(t *testing.T) {
 }
 
 func TestCUDACtrlC(t *testing.T) {
-	if isChild() {
+	if testenv.IsChild() {
 		pressAfterEachStep(t)
 		return
 	}
 	needGPU(t)
-	if text, err := rerun(t); err != nil || !strings.Contains(text, "every signal arrived") {
+	if text, err := testenv.Rerun(t); err != nil || !strings.Contains(text, "every signal arrived") {
 		t.Errorf("%v: %s", err, text)
 	}
 }

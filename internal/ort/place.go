@@ -9,6 +9,7 @@ import (
 
 	onnxruntime "github.com/yalue/onnxruntime_go"
 
+	"fx/internal/cuda"
 	"fx/internal/fail"
 )
 
@@ -30,21 +31,21 @@ func (rt *Runtime) place(native *onnxruntime.SessionOptions, options SessionOpti
 	case "cpu":
 		return onCPU("asked for"), nil
 	case "cuda":
-		gpu, obstacle := rt.cudaReady(options.Device.ID)
-		if obstacle == nil {
-			obstacle = rt.appendCUDA(native, options, settings)
+		gpu, err := rt.cudaReady(options.Device.ID)
+		if err == nil {
+			err = rt.appendCUDA(native, options, settings)
 		}
-		if obstacle != nil {
-			return placement{}, obstacle.asError(options.Device)
+		if err != nil {
+			return placement{}, unusable(options.Device, err)
 		}
 		return onGPU(options.Device.ID, gpu), nil
 	case "", "auto":
-		gpu, obstacle := rt.cudaReady(0)
-		if obstacle == nil {
-			obstacle = rt.appendCUDA(native, options, settings)
+		gpu, err := rt.cudaReady(0)
+		if err == nil {
+			err = rt.appendCUDA(native, options, settings)
 		}
-		if obstacle != nil {
-			return onCPU(obstacle.what), nil
+		if err != nil {
+			return onCPU(err.Error()), nil
 		}
 		return onGPU(0, gpu), nil
 	}
@@ -53,41 +54,64 @@ func (rt *Runtime) place(native *onnxruntime.SessionOptions, options SessionOpti
 
 // Resolve says on which device a session would be opened, and why. gpu is what
 // it is on CUDA. The error is that of NewSession.
-func (rt *Runtime) Resolve(d Device) (resolved Device, gpu GPU, why string, err error) {
+func (rt *Runtime) Resolve(d Device) (resolved Device, gpu cuda.GPU, why string, err error) {
 	id := d.ID
 	if d.Kind != "cuda" {
 		id = 0
 	}
 	if d.Kind == "cpu" {
-		return CPU, GPU{}, "asked for", nil
+		return CPU, cuda.GPU{}, "asked for", nil
 	}
-	gpu, obstacle := rt.cudaReady(id)
+	gpu, err = rt.cudaReady(id)
 	switch {
-	case obstacle == nil:
+	case err == nil:
 		return Device{Kind: "cuda", ID: id}, gpu, gpu.String(), nil
 	case d.Kind == "cuda":
-		return d, GPU{}, "", obstacle.asError(d)
+		return d, cuda.GPU{}, "", unusable(d, err)
 	}
-	return CPU, GPU{}, obstacle.what, nil
+	return CPU, cuda.GPU{}, err.Error(), nil
 }
 
-func onGPU(id int, gpu GPU) placement {
+func onGPU(id int, gpu cuda.GPU) placement {
 	device := Device{Kind: "cuda", ID: id}
 	return placement{device: device, provider: cudaProvider, cuda: true, why: fmt.Sprintf("%s: %s", device, gpu)}
 }
 
-// obstacle is what keeps CUDA from working, and what mends it.
-type obstacle struct{ what, mend string }
+// unusable says that a device which was asked for cannot be had.
+func unusable(d Device, err error) error { return fail.Wrap(fail.Device, err, "", "device %s", d) }
 
-func (o *obstacle) asError(d Device) error {
-	return fail.New(fail.Device, o.mend, "device %s: %s", d, o.what)
+// cudaReady makes ready what the CUDA provider needs and returns the GPU that
+// it would use, or what keeps it from working, with a hint.
+func (rt *Runtime) cudaReady(id int) (cuda.GPU, error) {
+	if !rt.hasCUDA() {
+		return cuda.GPU{}, fail.New(fail.Device, "Run `fx runtime install --gpu`, or take --device cpu.",
+			"the library has no CUDA provider (%s)", rt.library.Path)
+	}
+	driver, err := cuda.Ask()
+	if err != nil {
+		return cuda.GPU{}, err
+	}
+	if id >= len(driver.GPUs) {
+		return cuda.GPU{}, fail.New(fail.Device, "Take a smaller number, or see CUDA_VISIBLE_DEVICES.",
+			"there is no GPU %d: the driver shows %d, counted from 0", id, len(driver.GPUs))
+	}
+	needed := rt.library.CUDAVersion()
+	if needed > driver.Major {
+		return cuda.GPU{}, fail.New(fail.Device,
+			fmt.Sprintf("Update the driver to one for CUDA %d, or name a libonnxruntime for CUDA %d with --ort-lib.", needed, driver.Major),
+			"the NVIDIA driver serves CUDA up to %s, and the library needs CUDA %d", driver.CUDA(), needed)
+	}
+	if err := rt.library.OpenCUDA(); err != nil {
+		return cuda.GPU{}, err
+	}
+	return driver.GPUs[id], nil
 }
 
 // CUDAVariable names the environment variable that overrides options of the
 // CUDA provider for every session, such as "use_tf32=0;gpu_mem_limit=4294967296".
 const CUDAVariable = "FX_CUDA_OPTIONS"
 
-// CUDADefaults are the options that a session on CUDA gets beside device_id.
+// cudaDefaults are the options that a session on CUDA gets beside device_id.
 //
 //   - cudnn_conv_algo_search=HEURISTIC: cuDNN picks an algorithm by its rules,
 //     as PyTorch does with torch.backends.cudnn.benchmark at its default of
@@ -105,7 +129,7 @@ const CUDAVariable = "FX_CUDA_OPTIONS"
 //     (kNextPowerOfTwo) could reserve twice what a large batch needs.
 //   - do_copy_in_default_stream=1: copies and kernels keep their order on one
 //     stream; separate streams can race (onnxruntime issue 4829).
-func CUDADefaults() map[string]string {
+func cudaDefaults() map[string]string {
 	return map[string]string{
 		"cudnn_conv_algo_search":       "HEURISTIC",
 		"cudnn_conv_use_max_workspace": "1",
@@ -116,44 +140,40 @@ func CUDADefaults() map[string]string {
 }
 
 // appendCUDA adds the provider to the session's options and records what it reads back.
-func (rt *Runtime) appendCUDA(native *onnxruntime.SessionOptions, options SessionOptions, settings map[string]string) *obstacle {
-	wanted := CUDADefaults()
-	if options.Capture && compareVersions(rt.library.Version, oldestCapture) >= 0 {
+func (rt *Runtime) appendCUDA(native *onnxruntime.SessionOptions, options SessionOptions, settings map[string]string) error {
+	wanted := cudaDefaults()
+	if options.Capture && rt.library.AtLeast(oldestCapture) {
 		wanted[captureOption] = "1"
 	}
 	maps.Copy(wanted, options.CUDA)
 	maps.Copy(wanted, splitOptions(os.Getenv(CUDAVariable)))
 	wanted["device_id"] = strconv.Itoa(options.Device.ID)
-	var problem *obstacle
-	keepSignals(true, func() {
-		cuda, err := onnxruntime.NewCUDAProviderOptions()
-		if err != nil {
-			problem = refused(err)
-			return
-		}
-		defer func() { _ = cuda.Destroy() }() // fails only where destroyed before
-		if err := cuda.Update(wanted); err != nil {
-			problem = refused(err)
-			return
-		}
-		actual, err := rt.api.cudaOptions(pointerField(cuda, "o"))
-		if err != nil {
-			problem = refused(err)
-			return
-		}
-		if err := native.AppendExecutionProviderCUDA(cuda); err != nil {
-			problem = refused(err)
-			return
-		}
-		for key, value := range actual {
-			settings["cuda."+key] = value
-		}
-		settings["cuda."+captureOption] = cmp.Or(wanted[captureOption], "0") // which ONNX Runtime does not read back
-	})
-	return problem
+	var actual map[string]string
+	var err error
+	cuda.KeepSignals(func() { actual, err = rt.startCUDA(native, wanted) })
+	if err != nil {
+		return fail.Wrap(fail.Device, plain(err), "See that `nvidia-smi` works and that no other program fills the GPU; --device cpu works without one.",
+			"ONNX Runtime's CUDA provider does not start")
+	}
+	for key, value := range actual {
+		settings["cuda."+key] = value
+	}
+	settings["cuda."+captureOption] = cmp.Or(wanted[captureOption], "0") // which ONNX Runtime does not read back
+	return nil
 }
 
-func refused(err error) *obstacle {
-	return &obstacle{"ONNX Runtime's CUDA provider does not start: " + plain(err).Error(),
-		"See that `nvidia-smi` works and that no other program fills the GPU; --device cpu works without one."}
+// startCUDA appends the provider with the wanted options and returns those that it has.
+func (rt *Runtime) startCUDA(native *onnxruntime.SessionOptions, wanted map[string]string) (actual map[string]string, err error) {
+	options, err := onnxruntime.NewCUDAProviderOptions()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = options.Destroy() }() // fails only where destroyed before
+	if err := options.Update(wanted); err != nil {
+		return nil, err
+	}
+	if actual, err = rt.api.cudaOptions(pointerField(options, "o")); err != nil {
+		return nil, err
+	}
+	return actual, native.AppendExecutionProviderCUDA(options)
 }

@@ -7,6 +7,7 @@ import (
 
 	onnxruntime "github.com/yalue/onnxruntime_go"
 
+	"fx/internal/cuda"
 	"fx/internal/fail"
 )
 
@@ -81,14 +82,12 @@ func (s *Session) runGuarded(record bool, f func() error) (err error) {
 	if thread := s.capture.thread; thread != nil {
 		run = func() { thread.do(func() { err = f() }) }
 	}
-	guarded := func() { keepSignals(true, run) }
+	guarded := func() { cuda.KeepSignals(run) }
 	if record {
-		captures.Lock()
-		defer captures.Unlock()
-		guarded()
+		cuda.Record(guarded)
 		return err
 	}
-	besideCaptures(func() {
+	cuda.BesideRecordings(func() {
 		first := false
 		s.firstRun.Do(func() { first = true; guarded() })
 		if !first {

@@ -1,6 +1,7 @@
 package ort
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"reflect"
@@ -13,8 +14,10 @@ import (
 
 	onnxruntime "github.com/yalue/onnxruntime_go"
 
+	"fx/internal/cuda"
 	"fx/internal/fail"
 	"fx/internal/kernels"
+	"fx/internal/nativelib"
 )
 
 // SessionOptions say how a session runs. The zero value: the best device there
@@ -50,7 +53,7 @@ type SessionOptions struct {
 	// Nodes has the session remember which provider runs each node.
 	Nodes bool
 
-	// CUDA overrides CUDADefaults by key, as the CUDA provider of ONNX Runtime
+	// CUDA overrides cudaDefaults by key, as the CUDA provider of ONNX Runtime
 	// names its options; the environment variable CUDAVariable overrides both.
 	CUDA map[string]string
 }
@@ -67,7 +70,7 @@ type Info struct {
 type Session struct {
 	runtime  *Runtime
 	handle   *onnxruntime.DynamicAdvancedSession
-	session  unsafe.Pointer // its OrtSession
+	session  *ortSession // of handle
 	inputs   []Info
 	outputs  []Info
 	inNames  names
@@ -90,34 +93,19 @@ func (rt *Runtime) NewSession(model []byte, options SessionOptions) (*Session, e
 	if len(model) == 0 {
 		return nil, fail.New(fail.Model, "", "the ONNX model is empty")
 	}
-	return rt.newSession(options, "the model", func(o *onnxruntime.SessionOptions) (*onnxruntime.DynamicAdvancedSession, error) {
-		return onnxruntime.NewDynamicAdvancedSessionWithONNXData(model, nil, nil, o)
-	})
-}
-
-// NewSessionFromFile is NewSession for a file, whose external data may lie beside it.
-func (rt *Runtime) NewSessionFromFile(path string, options SessionOptions) (*Session, error) {
-	return rt.newSession(options, path, func(o *onnxruntime.SessionOptions) (*onnxruntime.DynamicAdvancedSession, error) {
-		return onnxruntime.NewDynamicAdvancedSession(path, nil, nil, o)
-	})
-}
-
-type opener func(*onnxruntime.SessionOptions) (*onnxruntime.DynamicAdvancedSession, error)
-
-func (rt *Runtime) newSession(options SessionOptions, what string, open opener) (*Session, error) {
-	s, err := rt.openOn(options, what, open)
+	s, err := rt.openOn(model, options)
 	if err != nil && options.Capture && strings.Contains(err.Error(), captureRefused) {
 		reason := err
 		options.Capture = false
-		if s, err = rt.openOn(options, what, open); err == nil {
+		if s, err = rt.openOn(model, options); err == nil {
 			s.capture.problem = reason.Error()
 		}
 	}
-	if err != nil && s != nil && s.placed.cuda && (options.Device.Kind == "" || options.Device.Kind == "auto") && !IsOutOfMemory(err) {
+	if err != nil && s != nil && s.placed.cuda && (options.Device.Kind == "" || options.Device.Kind == "auto") && !errors.Is(err, ErrOutOfMemory) {
 		// The provider was there, and CUDA failed as it started: automatic means the CPU then.
 		reason := err
 		options.Device = CPU
-		if s, err = rt.openOn(options, what, open); err == nil {
+		if s, err = rt.openOn(model, options); err == nil {
 			s.placed.why = "cpu: " + reason.Error()
 		}
 	}
@@ -133,11 +121,11 @@ func (rt *Runtime) newSession(options SessionOptions, what string, open opener) 
 
 // openOn opens a session on the device of the options. Where opening fails, the
 // session says where it was to run.
-func (rt *Runtime) openOn(options SessionOptions, what string, open opener) (*Session, error) {
+func (rt *Runtime) openOn(model []byte, options SessionOptions) (*Session, error) {
 	s := &Session{runtime: rt, settings: map[string]string{}}
 	native, err := onnxruntime.NewSessionOptions()
 	if err != nil {
-		return nil, fail.Wrap(fail.Device, err, installHint, "session options")
+		return nil, fail.Wrap(fail.Device, err, nativelib.Hint, "session options")
 	}
 	defer func() { _ = native.Destroy() }() // fails only where destroyed before
 	if err := s.configure(native, options); err != nil {
@@ -146,17 +134,17 @@ func (rt *Runtime) openOn(options SessionOptions, what string, open opener) (*Se
 	if s.placed, err = rt.place(native, options, s.settings); err != nil {
 		return nil, err
 	}
-	start := func() { keepSignals(s.placed.cuda, func() { s.handle, err = open(native) }) }
+	start := func() { s.handle, err = onnxruntime.NewDynamicAdvancedSessionWithONNXData(model, nil, nil, native) }
 	if s.placed.cuda {
-		besideCaptures(start)
+		cuda.BesideRecordings(func() { cuda.KeepSignals(start) })
 	} else {
 		start()
 	}
 	if err != nil {
-		return s, s.explain(err, "ONNX Runtime %s refuses %s", rt.library.Version, what)
+		return s, s.explain(err, "ONNX Runtime %s refuses the model", rt.library.Version)
 	}
 	if options.Capture && s.placed.cuda {
-		s.capture.begin(rt.library.Version, s.settings)
+		s.capture.begin(rt.library, s.settings)
 	}
 	return s, nil
 }
@@ -204,7 +192,7 @@ func (s *Session) configure(native *onnxruntime.SessionOptions, options SessionO
 	steps = append(steps, kernels.Register(unsafe.Pointer(s.runtime.api.table), pointerField(native, "o")))
 	for _, err := range steps {
 		if err != nil {
-			return fail.Wrap(fail.Device, err, installHint, "session options")
+			return fail.Wrap(fail.Device, err, nativelib.Hint, "session options")
 		}
 	}
 	s.settings["intra_op_num_threads"] = strconv.Itoa(threads)
@@ -214,7 +202,7 @@ func (s *Session) configure(native *onnxruntime.SessionOptions, options SessionO
 
 // describe reads what the session takes and gives.
 func (s *Session) describe() error {
-	s.session = pointerField(s.handle, "s", "ortSession")
+	s.session = (*ortSession)(pointerField(s.handle, "s", "ortSession"))
 	var err error
 	if s.inputs, err = s.runtime.api.describe(s.session, false); err != nil {
 		return fail.Wrap(fail.Model, err, "", "the model's inputs")
@@ -305,6 +293,6 @@ func (s *Session) Close() error {
 	}
 	defer close(thread.work)
 	var err error
-	besideCaptures(func() { thread.do(func() { err = s.handle.Destroy() }) }) // its recordings belong to the thread
+	cuda.BesideRecordings(func() { thread.do(func() { err = s.handle.Destroy() }) }) // its recordings belong to the thread
 	return err
 }

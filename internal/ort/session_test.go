@@ -16,7 +16,22 @@ import (
 	onnxruntime "github.com/yalue/onnxruntime_go"
 
 	"fx/internal/fail"
+	"fx/internal/onnx"
+	"fx/internal/onnx/pb"
+	"fx/internal/testenv"
 )
+
+func TestOneLibraryAProcess(t *testing.T) {
+	rt := testRuntime(t)
+	again, err := Load(rt.Library().Path)
+	if err != nil || again != rt {
+		t.Errorf("loading again: %v, the same: %v", err, again == rt)
+	}
+	other := testenv.FakeRuntime(t, filepath.Join(t.TempDir(), "libonnxruntime.so"), "1.31.1", "")
+	if _, err := Load(other); fail.KindOf(err) != fail.Device || !strings.Contains(err.Error(), "is loaded already") {
+		t.Errorf("another library: %v", err)
+	}
+}
 
 func newSession(t testing.TB, model []byte, options SessionOptions) *Session {
 	t.Helper()
@@ -36,31 +51,32 @@ func newSession(t testing.TB, model []byte, options SessionOptions) *Session {
 // then global average and a Gemm to 10 values: every kind of work that backbones do.
 func network(depth, channels, size int) []byte {
 	r := rand.New(rand.NewSource(1))
-	random := func(name string, shape ...int64) message {
+	random := func(name string, shape ...int64) *pb.TensorProto {
 		count, _ := elements(shape)
 		values := make([]float32, count)
 		for i := range values {
 			values[i] = float32(r.NormFloat64()) * 0.1
 		}
-		return onnxFloats(name, values, shape...)
+		return onnx.NewFloat32(name, shape, values)
 	}
 	c := int64(channels)
-	var nodes, weights []message
+	var n nodes
+	var all weights
 	last := "x"
 	for i := range depth {
 		w, y, z := fmt.Sprint("w", i), fmt.Sprint("y", i), fmt.Sprint("z", i)
-		weights = append(weights, random(w, c, c, 3, 3))
-		nodes = append(nodes, onnxNode("Conv", []string{last, w}, []string{y}, onnxInts("pads", 1, 1, 1, 1)),
+		all = append(all, random(w, c, c, 3, 3))
+		n = append(n, onnxNode("Conv", []string{last, w}, []string{y}, onnx.Ints("pads", 1, 1, 1, 1)),
 			onnxNode("Relu", []string{y}, []string{z}))
 		last = z
 	}
-	nodes = append(nodes, onnxNode("GlobalAveragePool", []string{last}, []string{"pooled"}),
+	n = append(n, onnxNode("GlobalAveragePool", []string{last}, []string{"pooled"}),
 		onnxNode("Flatten", []string{"pooled"}, []string{"flat"}),
 		onnxNode("Gemm", []string{"flat", "fc"}, []string{"out"}))
-	weights = append(weights, random("fc", c, 10))
-	return onnxModel(onnxGraph(nodes, weights,
-		[]message{onnxValue("x", Float32T, "batch", channels, size, size)},
-		[]message{onnxValue("out", Float32T, "batch", 10)}))
+	all = append(all, random("fc", c, 10))
+	return onnxModel(n, all,
+		values{onnxValue("x", Float32T, "batch", channels, size, size)},
+		values{onnxValue("out", Float32T, "batch", 10)})
 }
 
 func randomFloats(n int, seed int64) []float32 {
@@ -73,7 +89,7 @@ func randomFloats(n int, seed int64) []float32 {
 }
 
 func TestSessionDescribesItself(t *testing.T) {
-	s := newSession(t, append(selfTestModel(), message{}.bytes(14, message{}.text(1, "fx.key").text(2, "value"))...), SessionOptions{Device: CPU, Threads: 1})
+	s := newSession(t, sums(), SessionOptions{Device: CPU, Threads: 1})
 	in, out := s.Inputs()[0], s.Outputs()[0]
 	if in.Name != "images" || in.DType != Uint8T || !slices.Equal(in.Shape, []int64{-1, 8, 8, 3}) || in.Symbols[0] != "batch" {
 		t.Errorf("input %+v", in)
@@ -92,23 +108,13 @@ func TestSessionDescribesItself(t *testing.T) {
 	}
 }
 
-func TestSelfTest(t *testing.T) {
-	s, err := testRuntime(t).selfTest(t.Context(), CPU)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := s.Close(); err != nil {
-		t.Error(err)
-	}
-}
-
 // Every element type that fx feeds or reads passes through unchanged, written
 // in place or into memory that ONNX Runtime allocates.
 func TestElementTypes(t *testing.T) {
 	try := func(name string, in Tensor, out Tensor, same func(Tensor) bool) {
 		t.Helper()
-		model := onnxModel(onnxGraph([]message{onnxNode("Identity", []string{"x"}, []string{"y"})}, nil,
-			[]message{onnxValue("x", in.DType(), "n", 3)}, []message{onnxValue("y", in.DType(), "n", 3)}))
+		model := onnxModel(nodes{onnxNode("Identity", []string{"x"}, []string{"y"})}, nil,
+			values{onnxValue("x", in.DType(), "n", 3)}, values{onnxValue("y", in.DType(), "n", 3)})
 		s := newSession(t, model, SessionOptions{Device: CPU, Threads: 1})
 		outputs := []Tensor{out}
 		if err := s.Run(t.Context(), []Tensor{in}, outputs); err != nil {
@@ -125,16 +131,21 @@ func TestElementTypes(t *testing.T) {
 			t.Errorf("%s: allocated %v", name, outputs[0])
 		}
 	}
+	half := func(bits []uint16) Tensor {
+		t := NewTensor(bits, 2, 3)
+		t.dtype = float16T
+		return t
+	}
 	floats, halves, whole, bytes := []float32{1, -2, 3e9, 0, 5, 6}, []uint16{0x3c00, 1, 2, 3, 4, 0x7bff}, []int64{1, -1 << 62, 3, 4, 5, 6}, []uint8{0, 255, 2, 3, 4, 5}
 	try("float32", NewTensor(floats, 2, 3), NewTensor(make([]float32, 6), 2, 3), func(o Tensor) bool { return slices.Equal(Data[float32](o), floats) })
-	try("float16", NewFloat16(halves, 2, 3), NewFloat16(make([]uint16, 6), 2, 3), func(o Tensor) bool { return slices.Equal(Data[uint16](o), halves) })
+	try("float16", half(halves), half(make([]uint16, 6)), func(o Tensor) bool { return slices.Equal(Data[uint16](o), halves) })
 	try("int64", NewTensor(whole, 2, 3), NewTensor(make([]int64, 6), 2, 3), func(o Tensor) bool { return slices.Equal(Data[int64](o), whole) })
 	try("uint8", NewTensor(bytes, 2, 3), NewTensor(make([]uint8, 6), 2, 3), func(o Tensor) bool { return slices.Equal(Data[uint8](o), bytes) })
 }
 
 func TestEmptyBatch(t *testing.T) {
-	model := onnxModel(onnxGraph([]message{onnxNode("Relu", []string{"x"}, []string{"y"})}, nil,
-		[]message{onnxValue("x", Float32T, "n", 3)}, []message{onnxValue("y", Float32T, "n", 3)}))
+	model := onnxModel(nodes{onnxNode("Relu", []string{"x"}, []string{"y"})}, nil,
+		values{onnxValue("x", Float32T, "n", 3)}, values{onnxValue("y", Float32T, "n", 3)})
 	s := newSession(t, model, SessionOptions{Device: CPU, Threads: 1})
 	outputs := make([]Tensor, 1)
 	if err := s.Run(t.Context(), []Tensor{NewTensor([]float32(nil), 0, 3)}, outputs); err != nil {
@@ -146,7 +157,7 @@ func TestEmptyBatch(t *testing.T) {
 }
 
 func TestRunRefusesWhatDoesNotFit(t *testing.T) {
-	s := newSession(t, selfTestModel(), SessionOptions{Device: CPU, Threads: 1})
+	s := newSession(t, sums(), SessionOptions{Device: CPU, Threads: 1})
 	pixels, features := make([]uint8, 192), make([]float32, 128)
 	good, out := NewTensor(pixels, 1, 8, 8, 3), NewTensor(features, 1, 2, 8, 8)
 	for name, c := range map[string]struct {
@@ -178,29 +189,22 @@ func TestRunRefusesWhatDoesNotFit(t *testing.T) {
 func TestABrokenModelIsAnErrorOfTheModel(t *testing.T) {
 	rt := testRuntime(t)
 	for name, model := range map[string][]byte{
-		"empty": nil, "text": []byte("no model"), "cut short": selfTestModel()[:100],
-		"unknown op": onnxModel(onnxGraph([]message{onnxNode("NoSuchOp", []string{"x"}, []string{"y"})}, nil,
-			[]message{onnxValue("x", Float32T, 1)}, []message{onnxValue("y", Float32T, 1)})),
+		"empty": nil, "text": []byte("no model"), "cut short": sums()[:100],
+		"unknown op": onnxModel(nodes{onnxNode("NoSuchOp", []string{"x"}, []string{"y"})}, nil,
+			values{onnxValue("x", Float32T, 1)}, values{onnxValue("y", Float32T, 1)}),
 	} {
 		if _, err := rt.NewSession(model, SessionOptions{Device: CPU}); fail.KindOf(err) != fail.Model {
 			t.Errorf("%s: kind %d of %v", name, fail.KindOf(err), err)
 		}
 	}
-	if _, err := rt.NewSessionFromFile(filepath.Join(t.TempDir(), "none.onnx"), SessionOptions{Device: CPU}); err == nil || !strings.Contains(err.Error(), "none.onnx") {
-		t.Errorf("a missing file: %v", err)
-	}
-	if _, err := rt.NewSession(selfTestModel(), SessionOptions{Optimization: "most"}); fail.KindOf(err) != fail.Usage {
+	if _, err := rt.NewSession(sums(), SessionOptions{Optimization: "most"}); fail.KindOf(err) != fail.Usage {
 		t.Errorf("unknown optimization: %v", err)
 	}
 }
 
-func TestSessionFromFileWithProfile(t *testing.T) {
+func TestSessionWithProfile(t *testing.T) {
 	dir := t.TempDir()
-	path := filepath.Join(dir, "m.onnx")
-	if err := os.WriteFile(path, selfTestModel(), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	s, err := testRuntime(t).NewSessionFromFile(path, SessionOptions{Device: CPU, Threads: 1, ProfilePrefix: filepath.Join(dir, "profile")})
+	s, err := testRuntime(t).NewSession(sums(), SessionOptions{Device: CPU, Threads: 1, ProfilePrefix: filepath.Join(dir, "profile")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -336,7 +340,7 @@ func TestCloseWaitsForRuns(t *testing.T) {
 }
 
 func BenchmarkRunOverhead(b *testing.B) {
-	s := newSession(b, selfTestModel(), SessionOptions{Device: CPU, Threads: 1})
+	s := newSession(b, sums(), SessionOptions{Device: CPU, Threads: 1})
 	in, out := []Tensor{NewTensor(make([]uint8, 192), 1, 8, 8, 3)}, []Tensor{NewTensor(make([]float32, 128), 1, 2, 8, 8)}
 	b.ReportAllocs()
 	for b.Loop() {
@@ -348,7 +352,7 @@ func BenchmarkRunOverhead(b *testing.B) {
 
 // The fields of onnxruntime_go that this package reads by name exist in the pinned version.
 func TestPointersOfTheBinding(t *testing.T) {
-	s := newSession(t, selfTestModel(), SessionOptions{Device: CPU, Threads: 1})
+	s := newSession(t, sums(), SessionOptions{Device: CPU, Threads: 1})
 	if s.session == nil {
 		t.Error("no pointer to the session")
 	}

@@ -1,6 +1,7 @@
 package ort
 
 /*
+#cgo CFLAGS: -I${SRCDIR}/../ortapi -Werror=incompatible-pointer-types
 #include <stdlib.h>
 #include "shim.h"
 */
@@ -11,14 +12,23 @@ import (
 	"slices"
 	"strings"
 	"unsafe"
+
+	"fx/internal/ortapi"
 )
 
-// apiVersion is the version of ONNX Runtime's table of functions that
-// onnxruntime_go asks for; ONNX Runtime 1.N serves it from N = 24 on.
-const apiVersion = 24
-
 // api is ONNX Runtime's table of functions.
-type api struct{ table C.fx_api }
+type api struct{ table *C.OrtApi }
+
+// newAPI returns the table of the library whose symbol OrtGetApiBase is given,
+// which is nil where the library is older.
+func newAPI(getAPIBase unsafe.Pointer) api { return api{(*C.OrtApi)(ortapi.Table(getAPIBase))} }
+
+// Objects of ONNX Runtime's.
+type (
+	ortSession = C.OrtSession
+	ortValue   = C.OrtValue
+	ortBinding = C.OrtIoBinding
+)
 
 // runtimeError is what ONNX Runtime says when a call fails.
 type runtimeError struct {
@@ -45,16 +55,6 @@ func takeString(text *C.char) string {
 	return C.GoString(text)
 }
 
-// baseVersion asks the library whose OrtGetApiBase is given for its version.
-func baseVersion(getAPIBase unsafe.Pointer) string {
-	return C.GoString(C.fx_base_version(getAPIBase))
-}
-
-func baseAPI(getAPIBase unsafe.Pointer) (api, bool) {
-	table := C.fx_base_api(getAPIBase, apiVersion)
-	return api{table}, table != nil
-}
-
 // providers names the providers that are compiled into the library.
 func (a api) providers() ([]string, error) {
 	var names *C.char
@@ -69,7 +69,7 @@ func (a api) providers() ([]string, error) {
 func (a api) cudaOptions(options unsafe.Pointer) (map[string]string, error) {
 	var text *C.char
 	var code C.int
-	if err := take(C.fx_cuda_options(a.table, options, &text, &code), code); err != nil {
+	if err := take(C.fx_cuda_options(a.table, (*C.OrtCUDAProviderOptionsV2)(options), &text, &code), code); err != nil {
 		return nil, err
 	}
 	return splitOptions(takeString(text)), nil
@@ -87,7 +87,7 @@ func splitOptions(text string) map[string]string {
 }
 
 // describe lists the inputs or the outputs of an OrtSession.
-func (a api) describe(session unsafe.Pointer, outputs bool) ([]Info, error) {
+func (a api) describe(session *ortSession, outputs bool) ([]Info, error) {
 	var which, code C.int
 	if outputs {
 		which = 1
@@ -105,7 +105,7 @@ func (a api) describe(session unsafe.Pointer, outputs bool) ([]Info, error) {
 	return all, nil
 }
 
-func (a api) describeOne(session unsafe.Pointer, which C.int, i int, info *Info) error {
+func (a api) describeOne(session *ortSession, which C.int, i int, info *Info) error {
 	var name, symbols *C.char
 	var dtype C.int32_t
 	var rank C.size_t
@@ -142,12 +142,12 @@ func (n names) free() {
 // run makes one call of the session. Nothing of the caller's memory is kept by
 // C after it returns; while it runs, every tensor is pinned, because C sees
 // them through a table of pointers.
-func (a api) run(session, options unsafe.Pointer, inputNames, outputNames names, inputs, outputs []Tensor) error {
+func (a api) run(session *ortSession, options unsafe.Pointer, inputNames, outputNames names, inputs, outputs []Tensor) error {
 	var pinner runtime.Pinner
 	defer pinner.Unpin()
 	in, out := borrow(&pinner, inputs), borrow(&pinner, outputs)
 	var code C.int
-	message := C.fx_run(a.table, session, options,
+	message := C.fx_run(a.table, session, (*C.OrtRunOptions)(options),
 		unsafe.SliceData(inputNames), unsafe.SliceData(in), C.size_t(len(in)),
 		unsafe.SliceData(outputNames), unsafe.SliceData(out), C.size_t(len(out)), &code)
 	if err := take(message, code); err != nil {
@@ -190,7 +190,7 @@ func borrow(pinner *runtime.Pinner, tensors []Tensor) []C.fx_tensor {
 const maxRank = 16
 
 // copyValue copies an output that ONNX Runtime allocated into Go's memory.
-func (a api) copyValue(value unsafe.Pointer) (Tensor, error) {
+func (a api) copyValue(value *ortValue) (Tensor, error) {
 	var dtype C.int32_t
 	var rank C.size_t
 	var shape [maxRank]C.int64_t
@@ -208,7 +208,7 @@ func (a api) copyValue(value unsafe.Pointer) (Tensor, error) {
 }
 
 // newValue makes a value without content in host memory.
-func (a api) newValue(dtype DType, shape []int64) (value, data unsafe.Pointer, err error) {
+func (a api) newValue(dtype DType, shape []int64) (value *ortValue, data unsafe.Pointer, err error) {
 	var code C.int
 	message := C.fx_new_value(a.table, (*C.int64_t)(unsafe.SliceData(shape)), C.size_t(len(shape)), C.int32_t(dtype), &value, &data, &code)
 	if err = take(message, code); err != nil {
@@ -219,14 +219,14 @@ func (a api) newValue(dtype DType, shape []int64) (value, data unsafe.Pointer, e
 }
 
 // wrapValue makes a value over memory of a GPU, or of the host where gpu < 0.
-func (a api) wrapValue(gpu int, data unsafe.Pointer, bytes int, dtype DType, shape []int64) (value unsafe.Pointer, err error) {
+func (a api) wrapValue(gpu int, data unsafe.Pointer, bytes int, dtype DType, shape []int64) (value *ortValue, err error) {
 	var code C.int
 	message := C.fx_wrap_value(a.table, C.int(gpu), data, C.size_t(bytes), (*C.int64_t)(unsafe.SliceData(shape)), C.size_t(len(shape)),
 		C.int32_t(dtype), &value, &code)
 	return value, take(message, code)
 }
 
-func (a api) freeValue(value unsafe.Pointer) {
+func (a api) freeValue(value *ortValue) {
 	if value != nil {
 		C.fx_release_value(a.table, value)
 	}
@@ -238,11 +238,11 @@ func (a api) configureRun(options unsafe.Pointer, key, value string) error {
 	defer C.free(unsafe.Pointer(k))
 	defer C.free(unsafe.Pointer(v))
 	var code C.int
-	return take(C.fx_configure_run(a.table, options, k, v, &code), code)
+	return take(C.fx_configure_run(a.table, (*C.OrtRunOptions)(options), k, v, &code), code)
 }
 
 // assignment lists the nodes of a session that records them.
-func (a api) assignment(session unsafe.Pointer) ([]Node, error) {
+func (a api) assignment(session *ortSession) ([]Node, error) {
 	var lines *C.char
 	var code C.int
 	message := C.fx_assignment(a.table, session, &lines, &code)
@@ -259,15 +259,15 @@ func (a api) assignment(session unsafe.Pointer) ([]Node, error) {
 	return nodes, nil
 }
 
-func (a api) newBinding(session unsafe.Pointer) (unsafe.Pointer, error) {
-	var binding unsafe.Pointer
+func (a api) newBinding(session *ortSession) (*ortBinding, error) {
+	var binding *ortBinding
 	var code C.int
 	err := take(C.fx_new_binding(a.table, session, &binding, &code), code)
 	return binding, err
 }
 
 // bind makes value the input or output of that name in the runs of a binding.
-func (a api) bind(binding unsafe.Pointer, output bool, name *C.char, value unsafe.Pointer) error {
+func (a api) bind(binding *ortBinding, output bool, name *C.char, value *ortValue) error {
 	var which, code C.int
 	if output {
 		which = 1
@@ -275,9 +275,9 @@ func (a api) bind(binding unsafe.Pointer, output bool, name *C.char, value unsaf
 	return take(C.fx_bind(a.table, binding, which, name, value, &code), code)
 }
 
-func (a api) runBinding(session, options, binding unsafe.Pointer) error {
+func (a api) runBinding(session *ortSession, options unsafe.Pointer, binding *ortBinding) error {
 	var code C.int
-	return take(C.fx_run_binding(a.table, session, options, binding, &code), code)
+	return take(C.fx_run_binding(a.table, session, (*C.OrtRunOptions)(options), binding, &code), code)
 }
 
-func (a api) freeBinding(binding unsafe.Pointer) { C.fx_release_binding(a.table, binding) }
+func (a api) freeBinding(binding *ortBinding) { C.fx_release_binding(a.table, binding) }

@@ -1,15 +1,11 @@
-// What yalue/onnxruntime_go lacks, in C, over ONNX Runtime's own table of
-// functions. The table only ever grows at its end (that is ONNX Runtime's
-// promise for its C API), so a function is known by its position in it.
+// What yalue/onnxruntime_go lacks, in C, over ONNX Runtime's own table of functions.
 #ifndef FX_ORT_SHIM_H
 #define FX_ORT_SHIM_H
 
-#include <stddef.h>
-#include <stdint.h>
+#include "onnxruntime_c_api.h"
 
 // Every function that can fail returns NULL or a message that the caller frees;
 // *code receives ONNX Runtime's error code.
-typedef const void *const *fx_api;
 
 // fx_tensor is a tensor at the border: the data are the caller's. An output
 // with data == NULL is allocated by ONNX Runtime, and fx_run fills value.
@@ -18,64 +14,58 @@ typedef struct {
   size_t bytes;
   int64_t *shape;
   size_t rank;
-  int32_t dtype; // ONNX's element types: 1 float, 2 uint8, …
-  void *value;   // OrtValue of an output that ONNX Runtime allocated
+  int32_t dtype;   // ONNX's element types: 1 float, 2 uint8, …
+  OrtValue *value; // OrtValue of an output that ONNX Runtime allocated
 } fx_tensor;
 
-// fx_base_version returns the version string of the library whose OrtGetApiBase is given.
-const char *fx_base_version(void *get_api_base);
-
-// fx_base_api returns the table of the API version, or NULL where the library is older.
-fx_api fx_base_api(void *get_api_base, uint32_t version);
-
 // fx_providers joins the names of the providers compiled into the library by '\n'.
-char *fx_providers(fx_api api, char **names, int *code);
+char *fx_providers(const OrtApi *api, char **names, int *code);
 
 // fx_cuda_options reads an OrtCUDAProviderOptionsV2 back as "key=value;…".
-char *fx_cuda_options(fx_api api, const void *options, char **text, int *code);
+char *fx_cuda_options(const OrtApi *api, const OrtCUDAProviderOptionsV2 *options, char **text, int *code);
 
 // fx_count counts inputs (output == 0) or outputs of a session.
-char *fx_count(fx_api api, const void *session, int output, size_t *count, int *code);
+char *fx_count(const OrtApi *api, const OrtSession *session, int output, size_t *count, int *code);
 
 // fx_describe describes one input or output: its name, element type (0 where it
 // is no tensor), rank, sizes (-1: not fixed) and, joined by '\n', the names of
 // symbolic sizes. The caller frees name, shape and symbols.
-char *fx_describe(fx_api api, const void *session, int output, size_t index, char **name,
-                  int32_t *dtype, size_t *rank, int64_t **shape, char **symbols, int *code);
+char *fx_describe(const OrtApi *api, const OrtSession *session, int output, size_t index, char **name, int32_t *dtype,
+                  size_t *rank, int64_t **shape, char **symbols, int *code);
 
 // fx_run runs the session once. Data and shapes are only used during the call.
-char *fx_run(fx_api api, void *session, const void *run_options, const char *const *input_names,
-             fx_tensor *inputs, size_t input_count, const char *const *output_names,
-             fx_tensor *outputs, size_t output_count, int *code);
+char *fx_run(const OrtApi *api, OrtSession *session, const OrtRunOptions *run_options, const char *const *input_names,
+             fx_tensor *inputs, size_t input_count, const char *const *output_names, fx_tensor *outputs,
+             size_t output_count, int *code);
 
 // fx_value reads type, shape and address of the data of a value in host memory.
-char *fx_value(fx_api api, void *value, int32_t *dtype, size_t *rank, int64_t *shape,
-               size_t max_rank, void **data, int *code);
+char *fx_value(const OrtApi *api, OrtValue *value, int32_t *dtype, size_t *rank, int64_t *shape, size_t max_rank,
+               void **data, int *code);
 
 // fx_release_value frees a value that fx_run or fx_new_value allocated.
-void fx_release_value(fx_api api, void *value);
+void fx_release_value(const OrtApi *api, OrtValue *value);
 
 // fx_new_value makes a value without content in ordinary host memory.
-char *fx_new_value(fx_api api, const int64_t *shape, size_t rank, int32_t dtype, void **value,
-                   void **data, int *code);
+char *fx_new_value(const OrtApi *api, const int64_t *shape, size_t rank, int32_t dtype, OrtValue **value, void **data,
+                   int *code);
 
 // fx_wrap_value makes a value over memory that the caller frees after it: on that
 // GPU, or the host's where gpu < 0.
-char *fx_wrap_value(fx_api api, int gpu, void *data, size_t bytes, const int64_t *shape,
-                    size_t rank, int32_t dtype, void **value, int *code);
+char *fx_wrap_value(const OrtApi *api, int gpu, void *data, size_t bytes, const int64_t *shape, size_t rank,
+                    int32_t dtype, OrtValue **value, int *code);
 
 // fx_configure_run sets an entry of run options.
-char *fx_configure_run(fx_api api, void *run_options, const char *key, const char *value, int *code);
+char *fx_configure_run(const OrtApi *api, OrtRunOptions *run_options, const char *key, const char *value, int *code);
 
 // fx_assignment lists the session's nodes as lines "provider\tdomain\top\tname".
-char *fx_assignment(fx_api api, const void *session, char **lines, int *code);
+char *fx_assignment(const OrtApi *api, const OrtSession *session, char **lines, int *code);
 
 // fx_new_binding makes a list of the values that a run reads and writes; the
 // caller frees it with fx_release_binding before the session.
-char *fx_new_binding(fx_api api, void *session, void **binding, int *code);
-char *fx_bind(fx_api api, void *binding, int output, const char *name, const void *value, int *code);
-char *fx_run_binding(fx_api api, void *session, const void *run_options, const void *binding,
-                     int *code);
-void fx_release_binding(fx_api api, void *binding);
+char *fx_new_binding(const OrtApi *api, OrtSession *session, OrtIoBinding **binding, int *code);
+char *fx_bind(const OrtApi *api, OrtIoBinding *binding, int output, const char *name, const OrtValue *value, int *code);
+char *fx_run_binding(const OrtApi *api, OrtSession *session, const OrtRunOptions *run_options,
+                     const OrtIoBinding *binding, int *code);
+void fx_release_binding(const OrtApi *api, OrtIoBinding *binding);
 
 #endif

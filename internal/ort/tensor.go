@@ -13,27 +13,27 @@ type DType int32
 const (
 	Float32T  DType = 1
 	Uint8T    DType = 2
-	Int8T     DType = 3
-	Uint16T   DType = 4
-	Int16T    DType = 5
-	Int32T    DType = 6
+	int8T     DType = 3
+	uint16T   DType = 4
+	int16T    DType = 5
+	int32T    DType = 6
 	Int64T    DType = 7
-	BoolT     DType = 9
-	Float16T  DType = 10
-	Float64T  DType = 11
-	Uint32T   DType = 12
-	Uint64T   DType = 13
-	BFloat16T DType = 16
+	boolT     DType = 9
+	float16T  DType = 10
+	float64T  DType = 11
+	uint32T   DType = 12
+	uint64T   DType = 13
+	bfloat16T DType = 16
 )
 
 var dtypes = map[DType]struct {
 	name  string
 	bytes int
 }{
-	Float32T: {"float32", 4}, Uint8T: {"uint8", 1}, Int8T: {"int8", 1}, Uint16T: {"uint16", 2},
-	Int16T: {"int16", 2}, Int32T: {"int32", 4}, Int64T: {"int64", 8}, BoolT: {"bool", 1},
-	Float16T: {"float16", 2}, Float64T: {"float64", 8}, Uint32T: {"uint32", 4}, Uint64T: {"uint64", 8},
-	BFloat16T: {"bfloat16", 2},
+	Float32T: {"float32", 4}, Uint8T: {"uint8", 1}, int8T: {"int8", 1}, uint16T: {"uint16", 2},
+	int16T: {"int16", 2}, int32T: {"int32", 4}, Int64T: {"int64", 8}, boolT: {"bool", 1},
+	float16T: {"float16", 2}, float64T: {"float64", 8}, uint32T: {"uint32", 4}, uint64T: {"uint64", 8},
+	bfloat16T: {"bfloat16", 2},
 }
 
 // String returns numpy's name of the type.
@@ -46,45 +46,35 @@ func (d DType) String() string {
 
 func (d DType) size() int { return dtypes[d].bytes }
 
-// Float16 and BFloat16 are the bits of such a number.
-type (
-	Float16  uint16
-	BFloat16 uint16
-)
-
-// Element is a type that a Tensor can hold.
-type Element interface {
-	float32 | float64 | uint8 | int8 | uint16 | int16 | uint32 | int32 | uint64 | int64 | bool | Float16 | BFloat16
+// element is a type that a Tensor can hold.
+type element interface {
+	float32 | float64 | uint8 | int8 | uint16 | int16 | uint32 | int32 | uint64 | int64 | bool
 }
 
-func dtypeOf[T Element]() DType {
+func dtypeOf[T element]() DType {
 	switch any(*new(T)).(type) {
 	case float32:
 		return Float32T
 	case float64:
-		return Float64T
+		return float64T
 	case uint8:
 		return Uint8T
 	case int8:
-		return Int8T
+		return int8T
 	case uint16:
-		return Uint16T
+		return uint16T
 	case int16:
-		return Int16T
+		return int16T
 	case uint32:
-		return Uint32T
+		return uint32T
 	case int32:
-		return Int32T
+		return int32T
 	case uint64:
-		return Uint64T
+		return uint64T
 	case int64:
 		return Int64T
-	case bool:
-		return BoolT
-	case Float16:
-		return Float16T
 	default:
-		return BFloat16T
+		return boolT
 	}
 }
 
@@ -101,18 +91,11 @@ type Tensor struct {
 
 // NewTensor returns a view of data with the shape. A shape that does not fit
 // the length of data is reported by Run.
-func NewTensor[T Element](data []T, shape ...int64) Tensor {
+func NewTensor[T element](data []T, shape ...int64) Tensor {
 	t := Tensor{dtype: dtypeOf[T](), shape: slices.Clone(shape), count: len(data), data: unsafe.Pointer(unsafe.SliceData(data))}
 	if t.data == nil {
 		t.data = unsafe.Pointer(new(T)) // an empty tensor, not an output to allocate
 	}
-	return t
-}
-
-// NewFloat16 is NewTensor for half-precision bits held as uint16.
-func NewFloat16(bits []uint16, shape ...int64) Tensor {
-	t := NewTensor(bits, shape...)
-	t.dtype = Float16T
 	return t
 }
 
@@ -124,9 +107,9 @@ func (t Tensor) Shape() []int64 { return t.shape }
 
 // Data returns the values, which t shares. It panics where T is not t's type;
 // uint16 serves for float16 and bfloat16 too.
-func Data[T Element](t Tensor) []T {
+func Data[T element](t Tensor) []T {
 	want := dtypeOf[T]()
-	half := want == Uint16T && (t.dtype == Float16T || t.dtype == BFloat16T)
+	half := want == uint16T && (t.dtype == float16T || t.dtype == bfloat16T)
 	if t.dtype != want && !half {
 		panic(fmt.Sprintf("ort.Data: a tensor of %s read as %s", t.dtype, want))
 	}

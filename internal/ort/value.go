@@ -3,8 +3,8 @@ package ort
 import (
 	"context"
 	"slices"
-	"unsafe"
 
+	"fx/internal/cuda"
 	"fx/internal/fail"
 )
 
@@ -12,7 +12,7 @@ import (
 // use with a Binding: nothing is copied when it is bound on its own device.
 type Value struct {
 	api    api
-	value  unsafe.Pointer
+	value  *ortValue
 	free   func() // frees memory that is not ONNX Runtime's, after the value; or nil
 	tensor Tensor // type, shape and address, which the host can read where host is set
 	host   bool
@@ -70,11 +70,11 @@ func (s *Session) onGPU(host bool, dtype DType, shape []int64) (*Value, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := copierOf(s.placed.device.ID)
+	memory, err := cuda.MemoryOf(s.placed.device.ID)
 	if err != nil {
 		return nil, err
 	}
-	if v.tensor.data, v.free, err = c.allocate(host, v.tensor.size()); err != nil {
+	if v.tensor.data, v.free, err = memory.Allocate(host, v.tensor.size()); err != nil {
 		return nil, err
 	}
 	gpu := s.placed.device.ID
@@ -132,7 +132,7 @@ func (s *Session) Copy(ctx context.Context, transfers ...Transfer) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	var device []span
+	var device []cuda.Span
 	for _, t := range transfers {
 		if err := t.To.fits(t.From.tensor); err != nil {
 			return err
@@ -141,7 +141,9 @@ func (s *Session) Copy(ctx context.Context, transfers ...Transfer) error {
 			copy(t.To.tensor.bytes(), t.From.tensor.bytes())
 			continue
 		}
-		device = append(device, span{t.To.tensor.data, t.From.tensor.data, t.To.tensor.size(), direction(t.To.host, t.From.host)})
+		device = append(device, cuda.Span{
+			To: t.To.tensor.data, From: t.From.tensor.data, Bytes: t.To.tensor.size(), ToHost: t.To.host, FromHost: t.From.host,
+		})
 	}
 	return s.copySpans(device)
 }
@@ -151,12 +153,12 @@ func (s *Session) Clear(ctx context.Context, values ...*Value) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	var device []span
+	var device []cuda.Span
 	for _, v := range values {
 		if v.host {
 			clear(v.tensor.bytes())
 		} else {
-			device = append(device, span{to: v.tensor.data, bytes: v.tensor.size(), direction: zeros})
+			device = append(device, cuda.Span{To: v.tensor.data, Bytes: v.tensor.size()})
 		}
 	}
 	return s.copySpans(device)
@@ -174,7 +176,7 @@ func (s *Session) Upload(ctx context.Context, to *Value, t Tensor) error {
 		copy(to.tensor.bytes(), t.bytes())
 		return nil
 	}
-	return s.copySpans([]span{{to.tensor.data, t.data, t.size(), direction(false, true)}})
+	return s.copySpans([]cuda.Span{{To: to.tensor.data, From: t.data, Bytes: t.size(), FromHost: true}})
 }
 
 // Download copies from into t, which is like it.
@@ -189,5 +191,20 @@ func (s *Session) Download(ctx context.Context, t Tensor, from *Value) error {
 		copy(t.bytes(), from.tensor.bytes())
 		return nil
 	}
-	return s.copySpans([]span{{t.data, from.tensor.data, t.size(), direction(true, false)}})
+	return s.copySpans([]cuda.Span{{To: t.data, From: from.tensor.data, Bytes: t.size(), ToHost: true}})
+}
+
+// copySpans copies between the host and the session's GPU, or within it.
+func (s *Session) copySpans(spans []cuda.Span) error {
+	if len(spans) == 0 {
+		return nil
+	}
+	memory, err := cuda.MemoryOf(s.placed.device.ID)
+	if err == nil {
+		err = memory.Copy(spans)
+	}
+	if err != nil {
+		return s.explain(err, "copying to or from %s", s.placed.device)
+	}
+	return nil
 }

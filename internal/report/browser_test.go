@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"fx/internal/testenv"
 )
 
 // browser is a headless Chromium that is driven by its DevTools protocol
@@ -41,7 +43,7 @@ func chromium(t *testing.T) string {
 			return path
 		}
 	}
-	t.Skipf("no browser here (%s): install Chromium, or name one with FX_CHROMIUM", strings.Join(names, ", "))
+	testenv.Lacks(t, testenv.Browser, "no browser here (%s): install Chromium, or name one with FX_CHROMIUM", strings.Join(names, ", "))
 	return ""
 }
 

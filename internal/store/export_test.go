@@ -16,6 +16,7 @@ import (
 
 	"fx/internal/fail"
 	"fx/internal/progress"
+	"fx/internal/testenv"
 	"fx/internal/weights"
 )
 
@@ -48,7 +49,7 @@ func exported(t *testing.T, dtype DType) (run, string, *Store) {
 func TestPythonReadsStoreAndExports(t *testing.T) {
 	python := os.Getenv("FX_PYTHON")
 	if python == "" {
-		t.Skip("FX_PYTHON names no Python with pyarrow, pandas, polars, numpy and safetensors")
+		testenv.Lacks(t, testenv.Python, "FX_PYTHON names no Python with pyarrow, pandas, polars, numpy and safetensors")
 	}
 	for _, dtype := range []DType{Float32, Float16} {
 		_, out, s := exported(t, dtype)

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"fx/internal/durable"
+	"fx/internal/testenv"
 )
 
 // golden is the log of testdata/golden.py.
@@ -135,7 +136,7 @@ func python(t *testing.T) string {
 		name = "python3"
 	}
 	if out, err := exec.Command(name, "-c", "import tensorboard").CombinedOutput(); err != nil {
-		t.Skipf("%s has no tensorboard package (pip install tensorboard, or name another Python by FX_TEST_PYTHON): %v %s", name, err, out)
+		testenv.Lacks(t, testenv.Python, "%s has no tensorboard package (pip install tensorboard, or name another Python by FX_TEST_PYTHON): %v %s", name, err, out)
 	}
 	return name
 }

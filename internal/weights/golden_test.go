@@ -12,6 +12,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"fx/internal/testenv"
 )
 
 // golden is an entry of testdata/expected.json, which testdata/make.py writes.
@@ -142,14 +144,7 @@ func TestWriteEqualsPython(t *testing.T) {
 }
 
 func TestRealWeights(t *testing.T) {
-	dir := os.Getenv("FX_WEIGHTS_DIR")
-	if dir == "" {
-		t.Skip("FX_WEIGHTS_DIR is not set: no real weights to read")
-	}
-	path := filepath.Join(dir, "squeezenet1_1.safetensors")
-	if _, err := os.Stat(path); err != nil {
-		t.Skip("FX_WEIGHTS_DIR holds no squeezenet1_1.safetensors")
-	}
+	path := testenv.WeightsFile(t, "squeezenet1_1.safetensors")
 	state, info, err := Read(path)
 	if err != nil {
 		t.Fatal(err)

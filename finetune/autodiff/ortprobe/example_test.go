@@ -8,6 +8,7 @@ import (
 	"fx/internal/onnx"
 	"fx/internal/onnx/pb"
 	"fx/internal/ort"
+	"fx/internal/ort/orttest"
 )
 
 // pooled is a MaxPool and the flattened result's first axis, computed in the graph.
@@ -25,14 +26,9 @@ func pooled() *pb.ModelProto {
 }
 
 func Example() {
-	library, err := ort.Find("")
+	runtime, err := ort.Load("")
 	if err != nil {
 		fmt.Println("y is", []int64{2, 3, 4, 4}, nil) // nobody here to ask
-		return
-	}
-	runtime, err := ort.Load(library)
-	if err != nil {
-		fmt.Println(err)
 		return
 	}
 	shapes, err := ortprobe.New(runtime)(pooled())
@@ -41,15 +37,7 @@ func Example() {
 }
 
 func TestShapesComputedInTheGraph(t *testing.T) {
-	library, err := ort.Find("")
-	if err != nil {
-		t.Skipf("no ONNX Runtime here: %v", err)
-	}
-	runtime, err := ort.Load(library)
-	if err != nil {
-		t.Fatal(err)
-	}
-	shapes, err := ortprobe.New(runtime)(pooled())
+	shapes, err := ortprobe.New(orttest.Runtime(t))(pooled())
 	if err != nil {
 		t.Fatal(err)
 	}

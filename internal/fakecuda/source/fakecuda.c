@@ -204,13 +204,20 @@ int cuDevicePrimaryCtxRetain(void **context, int device) { return steal_signals(
 
 static int attribute(int which) {
   switch (which) {
-  case 75: return 9; // compute capability, major and minor
-  case 76: return 0;
-  case 16: return 132;    // multiprocessors
-  case 1: return 1024;    // threads of a block
-  case 39: return 2048;   // threads of a multiprocessor
-  case 8: return 49152;   // shared memory of a block
-  case 97: return 232448; // and what it can ask for
+  case 75:
+    return 9; // compute capability, major and minor
+  case 76:
+    return 0;
+  case 16:
+    return 132; // multiprocessors
+  case 1:
+    return 1024; // threads of a block
+  case 39:
+    return 2048; // threads of a multiprocessor
+  case 8:
+    return 49152; // shared memory of a block
+  case 97:
+    return 232448; // and what it can ask for
   }
   return 1;
 }
@@ -221,27 +228,30 @@ int cudaGetDeviceProperties(char *p, int device) {
   memset(p, 0, 1008);
   strcpy(p, "Fake GPU");
   *(size_t *)(p + 288) = memory();
-  *(size_t *)(p + 296) = 49152;  // sharedMemPerBlock
-  *(int *)(p + 304) = 65536;     // regsPerBlock
-  *(int *)(p + 308) = 32;        // warpSize
+  *(size_t *)(p + 296) = 49152;    // sharedMemPerBlock
+  *(int *)(p + 304) = 65536;       // regsPerBlock
+  *(int *)(p + 308) = 32;          // warpSize
   int *threads = (int *)(p + 320); // maxThreadsPerBlock, maxThreadsDim, maxGridSize
   int limits[] = {1024, 1024, 1024, 64, 2147483647, 65535, 65535};
   memcpy(threads, limits, sizeof limits);
-  *(int *)(p + 360) = 9; // major; minor is 0
-  *(int *)(p + 384) = 132;         // multiProcessorCount
-  *(int *)(p + 596) = 50 << 20;    // l2CacheSize
-  *(int *)(p + 604) = 2048;        // maxThreadsPerMultiProcessor
-  *(size_t *)(p + 624) = 233472;   // sharedMemPerMultiprocessor
-  *(size_t *)(p + 672) = 232448;   // sharedMemPerBlockOptin
+  *(int *)(p + 360) = 9;         // major; minor is 0
+  *(int *)(p + 384) = 132;       // multiProcessorCount
+  *(int *)(p + 596) = 50 << 20;  // l2CacheSize
+  *(int *)(p + 604) = 2048;      // maxThreadsPerMultiProcessor
+  *(size_t *)(p + 624) = 233472; // sharedMemPerMultiprocessor
+  *(size_t *)(p + 672) = 232448; // sharedMemPerBlockOptin
   return Ok;
 }
 
 const char *cudaGetErrorName(int error) { return error == OutOfMemory ? "cudaErrorMemoryAllocation" : "cudaError"; }
 const char *cudaGetErrorString(int error) {
   switch (error) {
-  case OutOfMemory: return "out of memory";
-  case CaptureUnsupported: return "operation not permitted when stream is capturing";
-  case CaptureInvalidated: return "operation failed due to a previous error during capture";
+  case OutOfMemory:
+    return "out of memory";
+  case CaptureUnsupported:
+    return "operation not permitted when stream is capturing";
+  case CaptureInvalidated:
+    return "operation failed due to a previous error during capture";
   }
   return "an error of the fake";
 }
@@ -342,7 +352,8 @@ int cudaFuncGetAttributes(char *attributes, const void *f) {
 }
 int cudaOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(int *blocks) { return *blocks = 2, Ok; }
 static int nothing(void) { return Ok; }
-int cudaGetDriverEntryPointByVersion(const char *name, void **p, unsigned version, unsigned long long flags, int *found) {
+int cudaGetDriverEntryPointByVersion(const char *name, void **p, unsigned version, unsigned long long flags,
+                                     int *found) {
   *p = nothing;
   if (found) *found = 0;
   return Ok;

@@ -1,0 +1,274 @@
+package nativelib
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+
+	"fx/internal/dynlib"
+	"fx/internal/fail"
+	"fx/internal/ortapi"
+	"fx/internal/paths"
+)
+
+// Library is a libonnxruntime that fx can use.
+type Library struct {
+	Path    string `json:"path"`
+	Version string `json:"version"` // as the library says: "1.31.1"
+	Source  string `json:"source"`  // where it was found: "--ort-lib", "FX_ORT_LIB", "fx's cache", …
+}
+
+// Candidate is a place that Find looked at.
+type Candidate struct {
+	Source  string `json:"source"`
+	Path    string `json:"path"`
+	Version string `json:"version,omitempty"`
+	Problem string `json:"problem,omitempty"` // why it does not serve, "" where it does
+	altered bool   // it is not what fx installed
+}
+
+// Where a library was found, in the order in which Find looks.
+const (
+	FromFlag        = "--ort-lib"
+	FromEnvironment = "FX_ORT_LIB"
+	FromCache       = "fx's cache"
+	FromSystem      = "the system's loader"
+	fromVirtualEnv  = "the active virtual environment"
+)
+
+// Hint is the hint of errors about a library that is missing or does not serve.
+const Hint = "Run `fx runtime install`, or name a libonnxruntime of version 1.24 or newer with --ort-lib or FX_ORT_LIB."
+
+// Find returns the first usable libonnxruntime of: explicit (the flag
+// --ort-lib: a file, or a folder that holds one), $FX_ORT_LIB, fx's cache, the
+// active virtual environment, the system's loader. One that the user named and
+// that does not serve is an error, and so is one in fx's cache that is not what
+// was installed there; elsewhere the next place is tried. The error is of kind
+// fail.Device and says what to do.
+func Find(explicit string) (Library, error) {
+	library, _, err := find(explicit, false)
+	return library, err
+}
+
+// Survey is Find that looks at every place, and returns what it saw there.
+func Survey(explicit string) (Library, []Candidate, error) { return find(explicit, true) }
+
+func find(explicit string, all bool) (Library, []Candidate, error) {
+	var found Library
+	var looked []Candidate
+	var failure error
+	for _, c := range candidates(explicit) {
+		named := c.Source == FromFlag || c.Source == FromEnvironment
+		if c.Problem == "" {
+			c = probe(c)
+		}
+		looked = append(looked, c)
+		switch {
+		case c.Problem == "" && found.Path == "" && failure == nil:
+			found = Library{Path: c.Path, Version: c.Version, Source: c.Source}
+		case c.Problem != "" && named && found.Path == "" && failure == nil:
+			failure = fail.New(fail.Device, fmt.Sprintf("Correct %s, or leave it out: fx then looks elsewhere, first where `fx runtime install` puts one.", c.Source), "%s names %s: %s", c.Source, c.Path, c.Problem)
+		case c.altered && found.Path == "" && failure == nil:
+			failure = fail.New(fail.Device, "Run `"+installerOf(c.Path)+"`, which fetches it anew.", "%s %s", c.Path, c.Problem)
+		}
+		if !all && (found.Path != "" || failure != nil) {
+			break
+		}
+	}
+	if found.Path == "" && failure == nil {
+		failure = nothingFound(looked)
+	}
+	return found, looked, failure
+}
+
+func nothingFound(looked []Candidate) error {
+	var reasons []string
+	for _, c := range looked {
+		if filepath.IsAbs(c.Path) { // not the names that the system's loader does not know
+			reasons = append(reasons, fmt.Sprintf("%s: %s", c.Path, c.Problem))
+		}
+	}
+	if len(reasons) == 0 {
+		return fail.New(fail.Device, Hint, "no ONNX Runtime found")
+	}
+	return fail.New(fail.Device, Hint, "no usable ONNX Runtime found (%s)", strings.Join(reasons, "; "))
+}
+
+// candidates lists files in the order of preference. One with a Problem is not worth opening.
+func candidates(explicit string) []Candidate {
+	var list []Candidate
+	add := func(source string, files ...string) {
+		for _, file := range files {
+			list = append(list, Candidate{Source: source, Path: file})
+		}
+	}
+	for _, named := range []struct{ source, path string }{{FromFlag, explicit}, {FromEnvironment, os.Getenv("FX_ORT_LIB")}} {
+		if named.path == "" {
+			continue
+		}
+		list = append(list, namedCandidate(named.source, named.path))
+	}
+	if root, err := paths.Cache("runtime"); err == nil {
+		for _, flavour := range flavoursInOrder() {
+			add(FromCache, librariesIn(filepath.Join(root, flavour.folder()))...)
+		}
+	}
+	for _, site := range sitePackages() {
+		add(fromVirtualEnv, librariesIn(filepath.Join(site, "onnxruntime", "capi"))...)
+	}
+	add(FromSystem, systemNames()...)
+	return list
+}
+
+// namedCandidate resolves what the user named: a file, or a folder that holds one.
+func namedCandidate(source, path string) Candidate {
+	c := Candidate{Source: source, Path: path}
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		c.Problem = plainReason(err)
+	case info.IsDir():
+		inside := append(librariesIn(path), librariesIn(filepath.Join(path, "capi"))...)
+		inside = append(inside, librariesIn(filepath.Join(path, "lib"))...)
+		if len(inside) == 0 {
+			c.Problem = "the folder holds no " + libraryPattern()
+		} else {
+			c.Path = inside[0]
+		}
+	}
+	if absolute, err := filepath.Abs(c.Path); err == nil {
+		c.Path = absolute
+	}
+	return c
+}
+
+// plainReason drops the operation and the path of a file error.
+func plainReason(err error) string {
+	var pathError *os.PathError
+	if errors.As(err, &pathError) {
+		return pathError.Err.Error()
+	}
+	return err.Error()
+}
+
+// sitePackages lists the package folders of the active virtual environment or conda environment.
+func sitePackages() []string {
+	var all []string
+	for _, variable := range []string{"VIRTUAL_ENV", "CONDA_PREFIX"} {
+		root := os.Getenv(variable)
+		if root == "" {
+			continue
+		}
+		pattern := filepath.Join(root, "lib", "python*", "site-packages")
+		if runtime.GOOS == "windows" {
+			pattern = filepath.Join(root, "Lib", "site-packages")
+		}
+		found, _ := filepath.Glob(pattern)
+		all = append(all, found...)
+	}
+	return all
+}
+
+func libraryPattern() string {
+	switch runtime.GOOS {
+	case "windows":
+		return "onnxruntime.dll"
+	case "darwin":
+		return "libonnxruntime*.dylib"
+	}
+	return "libonnxruntime.so*"
+}
+
+func systemNames() []string {
+	switch runtime.GOOS {
+	case "windows":
+		return []string{"onnxruntime.dll"}
+	case "darwin":
+		return []string{"libonnxruntime.dylib", "/opt/homebrew/lib/libonnxruntime.dylib"}
+	}
+	return []string{"libonnxruntime.so.1", "libonnxruntime.so"}
+}
+
+// librariesIn lists the main libraries of a folder, newest version first.
+func librariesIn(dir string) []string {
+	found, _ := filepath.Glob(filepath.Join(dir, libraryPattern()))
+	found = slices.DeleteFunc(found, func(path string) bool {
+		return strings.Contains(filepath.Base(path), "_providers_")
+	})
+	slices.SortFunc(found, func(a, b string) int { return compareVersions(versionIn(b), versionIn(a)) })
+	return found
+}
+
+var versionPattern = regexp.MustCompile(`\d+(\.\d+)+`)
+
+func versionIn(path string) string { return versionPattern.FindString(filepath.Base(path)) }
+
+// compareVersions orders "1.9.0" before "1.31.1"; what is no number counts as 0.
+func compareVersions(a, b string) int {
+	as, bs := strings.Split(a, "."), strings.Split(b, ".")
+	for i := range max(len(as), len(bs)) {
+		var x, y int
+		if i < len(as) {
+			x, _ = strconv.Atoi(as[i])
+		}
+		if i < len(bs) {
+			y, _ = strconv.Atoi(bs[i])
+		}
+		if x != y {
+			return x - y
+		}
+	}
+	return 0
+}
+
+// AtLeast reports whether the library is of a version, such as "1.31", or newer.
+func (l Library) AtLeast(version string) bool { return compareVersions(l.Version, version) >= 0 }
+
+var minimumVersion = fmt.Sprintf("1.%d", ortapi.Version)
+
+// installerOf is the command that installs what lies at a path of fx's cache.
+func installerOf(path string) string {
+	if filepath.Base(filepath.Dir(path)) == gpuBuild.folder() {
+		return gpuBuild.installCommand()
+	}
+	return cpuBuild.installCommand()
+}
+
+// probe opens the library of c, asks for its version and closes it again. One
+// of fx's cache it compares with what was installed before it opens it.
+func probe(c Candidate) Candidate {
+	if c.Source == FromCache {
+		if err := checkOnce(c.Path); err != nil {
+			c.Problem, c.altered = err.Error(), true
+			return c
+		}
+	}
+	opened, err := dynlib.Open(c.Path, false)
+	if err != nil {
+		c.Problem = strings.TrimPrefix(err.Error(), c.Path+": ")
+		if !filepath.IsAbs(c.Path) {
+			c.Problem = "not found"
+		}
+		return c
+	}
+	defer opened.Close()
+	base := opened.Symbol("OrtGetApiBase")
+	if base == nil {
+		c.Problem = "is no ONNX Runtime (it has no OrtGetApiBase)"
+		return c
+	}
+	if file := opened.File("OrtGetApiBase"); file != "" && filepath.IsAbs(file) {
+		c.Path = file
+	}
+	c.Version = ortapi.LibraryVersion(base)
+	if compareVersions(c.Version, minimumVersion) < 0 {
+		c.Problem = fmt.Sprintf("is ONNX Runtime %s, and fx needs %s or newer", c.Version, minimumVersion)
+	}
+	return c
+}

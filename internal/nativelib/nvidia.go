@@ -1,0 +1,214 @@
+package nativelib
+
+import (
+	"debug/elf"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"fx/internal/cuda"
+	"fx/internal/dynlib"
+	"fx/internal/fail"
+	"fx/internal/paths"
+)
+
+// The CUDA provider needs NVIDIA's libraries. Python packages bring them, in
+// folders that the system's loader does not know; opening each by its path with
+// RTLD_GLOBAL, those it needs first, makes the loader take it for every later
+// library that asks for its name. So LD_LIBRARY_PATH is not needed.
+
+// openedByName are libraries that the provider opens by name at run time, so
+// that no header lists them: cuDNN, which opens its own parts beside it, cuFFT,
+// and NVRTC, with which cuDNN compiles kernels.
+var openedByName = []string{"libnvrtc.so.%d", "libcufft.so.%s", "libcudnn.so.9"}
+
+// cudaProviderFile is the provider's library, beside the main one.
+func (l Library) cudaProviderFile() string {
+	name := "libonnxruntime_providers_cuda.so"
+	if runtime.GOOS == "windows" {
+		name = "onnxruntime_providers_cuda.dll"
+	}
+	path, err := filepath.EvalSymlinks(l.Path)
+	if err != nil {
+		path = l.Path
+	}
+	return filepath.Join(filepath.Dir(path), name)
+}
+
+var runtimeOfCUDA = regexp.MustCompile(`^libcudart\.so\.(\d+)`)
+
+// CUDAVersion reads from the provider's header which major version of CUDA it was
+// built for, 0 where that cannot be told.
+func (l Library) CUDAVersion() int {
+	for _, name := range neededBy(l.cudaProviderFile()) {
+		if m := runtimeOfCUDA.FindStringSubmatch(name); m != nil {
+			major, _ := strconv.Atoi(m[1])
+			return major
+		}
+	}
+	return 0
+}
+
+// neededBy lists the libraries that the header of an ELF file names.
+func neededBy(path string) []string {
+	f, err := elf.Open(path)
+	if err != nil {
+		return nil // not ELF: other systems find their libraries by themselves
+	}
+	defer func() { _ = f.Close() }() // only read
+	names, err := f.ImportedLibraries()
+	if err != nil {
+		return nil
+	}
+	return names
+}
+
+// nvidiaFolders lists the folders that may hold NVIDIA's libraries: beside the
+// library (fx's cache, or a Python environment that it lies in), of the cache's
+// GPU build, and of the active virtual environment, torch's own among them.
+func (l Library) nvidiaFolders() []string {
+	roots := []string{filepath.Dir(l.Path), filepath.Join(filepath.Dir(l.Path), "..", "..")}
+	if cache, err := paths.Cache("runtime", gpuBuild.folder()); err == nil {
+		roots = append(roots, cache)
+	}
+	roots = append(roots, sitePackages()...)
+	var all []string
+	for _, root := range roots {
+		for _, pattern := range []string{"nvidia/*/lib", "nvidia/*/lib64", "torch/lib"} {
+			found, _ := filepath.Glob(filepath.Join(root, filepath.FromSlash(pattern)))
+			for _, dir := range found {
+				if dir = filepath.Clean(dir); !slices.Contains(all, dir) {
+					all = append(all, dir)
+				}
+			}
+		}
+	}
+	return all
+}
+
+// provide lists what to open for the names, each library after those that it
+// needs, and which of the names no folder holds.
+func provide(names, folders []string) (order, absent []string) {
+	seen := map[string]bool{}
+	var visit func(name string, direct bool)
+	visit = func(name string, direct bool) {
+		if seen[name] {
+			return
+		}
+		seen[name] = true
+		path := lookIn(folders, name)
+		if path == "" {
+			if direct {
+				absent = append(absent, name)
+			}
+			return
+		}
+		for _, needed := range neededBy(path) {
+			visit(needed, false)
+		}
+		order = append(order, path)
+	}
+	for _, name := range names {
+		visit(name, true)
+	}
+	return order, absent
+}
+
+func lookIn(folders []string, name string) string {
+	for _, dir := range folders {
+		path := filepath.Join(dir, name)
+		if info, err := os.Stat(path); err == nil && info.Mode().IsRegular() {
+			return path
+		}
+	}
+	return ""
+}
+
+var preloaded struct {
+	sync.Mutex
+	done bool
+}
+
+// CUDALibraries lists the files of NVIDIA's libraries that OpenCUDA opens, in order.
+func (l Library) CUDALibraries() []string {
+	folders := l.nvidiaFolders()
+	order, _ := provide(append(neededBy(l.cudaProviderFile()), l.lateNames(folders)...), folders)
+	return order
+}
+
+// OpenCUDA opens NVIDIA's libraries, once in a process, so that ONNX Runtime's CUDA
+// provider finds them. Only Linux needs that. Errors are of kind fail.Device.
+func (l Library) OpenCUDA() error {
+	preloaded.Lock()
+	defer preloaded.Unlock()
+	if preloaded.done || runtime.GOOS != "linux" {
+		return nil
+	}
+	var err error
+	cuda.KeepSignals(func() { err = l.openNVIDIA() })
+	preloaded.done = err == nil
+	return err
+}
+
+const nvidiaAdvice = "Run `fx runtime install --gpu`, which fetches them."
+
+func (l Library) openNVIDIA() error {
+	provider := l.cudaProviderFile()
+	if _, err := os.Stat(provider); errors.Is(err, fs.ErrNotExist) {
+		return fail.New(fail.Device, "Run `fx runtime install --gpu --force`, or name a whole ONNX Runtime with --ort-lib.", "%s is missing", provider)
+	}
+	folders := l.nvidiaFolders()
+	needed := neededBy(provider)
+	order, absent := provide(append(needed, l.lateNames(folders)...), folders)
+	shared := filepath.Join(filepath.Dir(provider), strings.Replace(filepath.Base(provider), "_cuda", "_shared", 1))
+	for _, path := range append([]string{provider, shared}, order...) { // the first two ONNX Runtime opens itself
+		if err := checkBeforeOpening(path); err != nil {
+			return fail.New(fail.Device, "Run `"+gpuBuild.installCommand()+"`, which fetches it anew.", "%s %s", path, err)
+		}
+	}
+	for _, path := range order {
+		if _, err := dynlib.Open(path, true); err != nil {
+			return fail.Wrap(fail.Device, err, nvidiaAdvice, "a library of NVIDIA's does not load")
+		}
+	}
+	var missing []string
+	for _, name := range absent { // the system's own libraries, or a CUDA toolkit's
+		if _, err := dynlib.Open(name, false); err != nil {
+			missing = append(missing, name)
+		}
+	}
+	if len(missing) > 0 {
+		return fail.New(fail.Device, nvidiaAdvice, "the CUDA provider lacks %s", strings.Join(missing, ", "))
+	}
+	return nil
+}
+
+// lateNames are the libraries that are opened by name at run time. cuFFT's
+// number differs from CUDA's, so the one that is there is taken.
+func (l Library) lateNames(folders []string) []string {
+	var names []string
+	for _, name := range openedByName {
+		switch {
+		case strings.Contains(name, "%d"):
+			names = append(names, fmt.Sprintf(name, l.CUDAVersion()))
+		case strings.Contains(name, "%s"):
+			for _, dir := range folders {
+				found, _ := filepath.Glob(filepath.Join(dir, fmt.Sprintf(name, "*")))
+				for _, path := range found {
+					names = append(names, filepath.Base(path))
+				}
+			}
+		default:
+			names = append(names, name)
+		}
+	}
+	return names
+}

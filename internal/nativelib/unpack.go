@@ -1,0 +1,158 @@
+package nativelib
+
+import (
+	"archive/zip"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+
+	"fx/internal/progress"
+)
+
+// Bounds of a wheel. The largest today, of cuBLAS, holds about one gigabyte.
+const (
+	maxWheelEntries = 100_000
+	maxWheelBytes   = 16 << 30
+)
+
+// placeInCache says where a file of an unpacked package goes below the
+// installation's folder, or "" where it is not wanted: of onnxruntime the
+// libraries alone, of NVIDIA's packages the libraries in their own layout,
+// because they look for each other by relative paths.
+func placeInCache(name string) string {
+	base := path.Base(name)
+	switch {
+	case path.Dir(name) == "onnxruntime/capi":
+		if strings.Contains(base, "tensorrt") {
+			return ""
+		}
+		if strings.HasPrefix(base, "libonnxruntime") || strings.HasPrefix(base, "onnxruntime") && strings.HasSuffix(base, ".dll") {
+			return base
+		}
+	case strings.HasPrefix(name, "nvidia/"):
+		if strings.Contains(base, ".so") || strings.HasSuffix(base, ".dll") {
+			return name
+		}
+	}
+	return ""
+}
+
+// unpackWheel writes the wanted files of a wheel below dir. It refuses names
+// that leave dir, anything that is no plain file, and sizes that do not agree
+// with what the wheel declares or go beyond all bounds; archive/zip checks the CRCs.
+func unpackWheel(ctx context.Context, wheel, dir string, report progress.Reporter) error {
+	archive, err := zip.OpenReader(wheel)
+	if err != nil {
+		return fmt.Errorf("%s: %w", filepath.Base(wheel), err)
+	}
+	defer func() { _ = archive.Close() }() // only read
+	if len(archive.File) > maxWheelEntries {
+		return fmt.Errorf("%s has %d entries", filepath.Base(wheel), len(archive.File))
+	}
+	var wanted []*zip.File
+	var total uint64
+	for _, f := range archive.File {
+		if f.FileInfo().IsDir() || placeInCache(f.Name) == "" {
+			continue
+		}
+		if !f.Mode().IsRegular() || !filepath.IsLocal(filepath.FromSlash(f.Name)) || path.Clean(f.Name) != f.Name || strings.Contains(f.Name, `\`) {
+			return fmt.Errorf("%s holds %q, which is no plain file inside it", filepath.Base(wheel), f.Name)
+		}
+		total += f.UncompressedSize64
+		if f.UncompressedSize64 > maxWheelBytes || total > maxWheelBytes {
+			return fmt.Errorf("%s unpacks to more than %d bytes", filepath.Base(wheel), int64(maxWheelBytes))
+		}
+		wanted = append(wanted, f)
+	}
+	if len(wanted) == 0 {
+		return nil
+	}
+	task := report.Begin("unpacking "+packageOf(wheel), int64(total), "bytes")
+	defer task.End()
+	for _, f := range wanted {
+		if err := unpackFile(ctx, f, filepath.Join(dir, filepath.FromSlash(placeInCache(f.Name)))); err != nil {
+			return fmt.Errorf("%s: %s: %w", filepath.Base(wheel), f.Name, err)
+		}
+		task.Add(int64(f.UncompressedSize64))
+	}
+	return nil
+}
+
+// packageOf returns the package's name of a wheel's file name.
+func packageOf(wheel string) string {
+	name, _, _ := strings.Cut(filepath.Base(wheel), "-")
+	return name
+}
+
+func unpackFile(ctx context.Context, f *zip.File, target string) (err error) {
+	from, err := f.Open()
+	if err != nil {
+		return err
+	}
+	defer func() { _ = from.Close() }() // only read
+	return writeNew(ctx, target, io.LimitReader(from, int64(f.UncompressedSize64)+1), int64(f.UncompressedSize64))
+}
+
+// writeNew writes a file that must not exist, of exactly size bytes, and syncs it.
+func writeNew(ctx context.Context, target string, from io.Reader, size int64) (err error) {
+	if err := os.MkdirAll(filepath.Dir(target), 0o777); err != nil {
+		return err
+	}
+	to, err := os.OpenFile(target, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o777)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if closeErr := to.Close(); err == nil {
+			err = closeErr
+		}
+	}()
+	n, err := copyContext(ctx, to, from)
+	if err != nil {
+		return err
+	}
+	if n != size {
+		return fmt.Errorf("has %d bytes, and %d were declared", n, size)
+	}
+	return to.Sync()
+}
+
+// takeUnpacked moves the wanted files of a folder of installed packages below dir.
+func takeUnpacked(ctx context.Context, site, dir string) error {
+	return filepath.WalkDir(site, func(at string, entry os.DirEntry, err error) error {
+		if err != nil || ctx.Err() != nil {
+			return firstError(err, ctx.Err())
+		}
+		rel, err := filepath.Rel(site, at)
+		if err != nil || entry.IsDir() || !entry.Type().IsRegular() {
+			return err
+		}
+		place := placeInCache(filepath.ToSlash(rel))
+		if place == "" {
+			return nil
+		}
+		from, err := os.Open(at) // copied, because uv may have linked it to its own cache
+		if err != nil {
+			return err
+		}
+		defer func() { _ = from.Close() }() // only read
+		info, err := from.Stat()
+		if err != nil {
+			return err
+		}
+		return writeNew(ctx, filepath.Join(dir, filepath.FromSlash(place)), from, info.Size())
+	})
+}
+
+func firstError(errs ...error) error {
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
