@@ -14,7 +14,7 @@ import (
 // better for training from scratch than the layers' own rule of SeedWeights.
 // Names, shapes and dependence on the seed are SeedWeights'.
 func InitialWeights(b Backbone, seed uint64) (*weights.StateDict, error) {
-	return drawWeights(b, "random", func(p Parameter) weights.Tensor {
+	return drawWeights(b, madeRandom, func(p Parameter) weights.Tensor {
 		d := initial(b, p)
 		if d.shape == layerDefault {
 			return draw(p, seed)

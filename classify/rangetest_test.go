@@ -6,12 +6,14 @@ import (
 	"strings"
 	"testing"
 
+	"fx/backbones"
 	"fx/extract"
 	"fx/head"
 	"fx/internal/fail"
 	"fx/internal/ort"
 	"fx/internal/progress"
 	"fx/internal/rangetest"
+	"fx/internal/weights"
 )
 
 func TestRangeTestOfAStore(t *testing.T) {
@@ -41,8 +43,8 @@ func TestRangeTestOfAStore(t *testing.T) {
 // The tutorial's learning rate, 0.001, lies where the loss of its own task falls: on ants
 // and bees with the real weights of squeezenet1_1.
 func TestRangeTestOfTheTutorial(t *testing.T) {
-	data, weights := os.Getenv("FX_DATA_DIR"), filepath.Join(os.Getenv("FX_WEIGHTS_DIR"), "squeezenet1_1.safetensors")
-	for _, path := range []string{weights, filepath.Join(data, "train", "ants")} {
+	data, file := os.Getenv("FX_DATA_DIR"), filepath.Join(os.Getenv("FX_WEIGHTS_DIR"), "squeezenet1_1.safetensors")
+	for _, path := range []string{file, filepath.Join(data, "train", "ants")} {
 		if _, err := os.Stat(path); err != nil || testing.Short() {
 			t.Skip("needs FX_DATA_DIR with ants and bees, FX_WEIGHTS_DIR with squeezenet1_1.safetensors, and no -short")
 		}
@@ -52,7 +54,7 @@ func TestRangeTestOfTheTutorial(t *testing.T) {
 	}
 	features := filepath.Join(t.TempDir(), "features")
 	if _, err := extract.Run(t.Context(), extract.Options{
-		Embedder: extract.EmbedderOptions{Network: extract.NetworkOptions{Backbone: "squeezenet1_1", Weights: weights}, Device: ort.CPU}, Data: data, Store: features,
+		Embedder: extract.EmbedderOptions{Network: backbones.NetworkOptions{Backbone: "squeezenet1_1", Weights: weights.File(file)}, Device: ort.CPU}, Data: data, Store: features,
 	}, progress.Discard); err != nil {
 		t.Fatal(err)
 	}

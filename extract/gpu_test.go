@@ -4,8 +4,10 @@ import (
 	"os"
 	"testing"
 
+	"fx/backbones"
 	"fx/internal/ort"
 	"fx/internal/relative"
+	"fx/internal/weights"
 )
 
 // needGPU skips where CUDA does not work, and fails instead where FX_REQUIRE_GPU
@@ -38,7 +40,7 @@ func TestCUDAStagesGiveTheFeatures(t *testing.T) {
 	paths := noisePhotos(t, 27)
 	features := func(device ort.Device, precision string, staged bool) map[int][]float32 {
 		e := opened(t, EmbedderOptions{
-			Network: NetworkOptions{Backbone: "resnet18", Weights: "seed:0"}, Device: device, Precision: precision, BatchSize: 4, Workers: 3,
+			Network: backbones.NetworkOptions{Backbone: "resnet18", Weights: weights.Seed(0)}, Device: device, Precision: precision, BatchSize: 4, Workers: 3,
 		})
 		all := embedAll(t, e, paths, staged)
 		if s := e.Session(); staged && !s.Captures() {

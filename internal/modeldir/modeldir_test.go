@@ -19,7 +19,7 @@ import (
 
 func example(kind string) (modeldir.Model, modeldir.Params) {
 	m := modeldir.Model{
-		Backbone:   modeldir.Backbone{Name: "resnet18", Weights: "seed:0"},
+		Backbone:   modeldir.Backbone{Name: "resnet18", Weights: weights.Seed(0)},
 		Preprocess: preprocess.ImageNet(224, 224),
 		Head:       modeldir.Head{Kind: kind, Features: 3, Positions: 1, WeightName: "fc.weight", BiasName: "fc.bias", FeatureShape: []int{3}},
 		Classes:    []string{"ants", "bees"},
