@@ -137,9 +137,9 @@ func (m *matrix) findPhotos(ctx context.Context, report progress.Reporter) error
 			return err
 		}
 		m.inputs = append(m.inputs, found.Inputs...)
-		if found.Origin == sample.DrawnName && m.foresees {
+		if found.Drawn && m.foresees {
 			m.note("the tutorial's photos can't be had here: the estimate is one for a few drawn pictures; a run needs --data or FX_DATA_DIR")
-		} else if found.Origin == sample.DrawnName {
+		} else if found.Drawn {
 			return fail.New(fail.Usage, "Name the folder with --data, or set FX_DATA_DIR.", "the tutorial's photos, which %s is about, can't be had", m.file.Name)
 		}
 		*data = experimentdir.Data{Dir: found.Dir, Origin: found.Origin}

