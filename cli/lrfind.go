@@ -167,11 +167,8 @@ func tableBeside(plot string) string { return strings.TrimSuffix(plot, filepath.
 func (r lrFindResult) draw() error {
 	f := report.LRFind{
 		Title:      fmt.Sprintf("Learning-rate range test: %s, %s", r.Backbone, r.Trained),
-		Subtitle:   r.conditions(),
+		Subtitle:   r.subtitle(),
 		Suggestion: r.Suggestion, TenthOfLowest: r.TenthOfLowestLR,
-	}
-	if r.untrained != "" { // no figure is shown without
-		f.Subtitle += "; " + r.untrained
 	}
 	for _, s := range r.Steps {
 		f.Points = append(f.Points, report.LRPoint{LR: s.LR, Loss: s.Loss, Smoothed: s.Smoothed})
@@ -183,6 +180,13 @@ func (r lrFindResult) draw() error {
 		return fail.Wrap(fail.Other, err, "Choose another --out.", "write %s", r.Table)
 	}
 	return fail.Wrap(fail.Other, report.LRCurve(r.Plot, f), "Choose another --out.", "write %s", r.Plot)
+}
+
+func (r lrFindResult) subtitle() string {
+	if r.untrained != "" {
+		return r.conditions() + "; " + r.untrained
+	}
+	return r.conditions()
 }
 
 func (r lrFindResult) conditions() string {
