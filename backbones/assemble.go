@@ -23,13 +23,17 @@ const (
 	ProbabilitiesName = "probabilities" // float32 [batch, classes]
 )
 
+// madeRandom is the text under MetaWeights of weights that were drawn and can't be
+// drawn again: scripts/export_onnx writes it too.
+const madeRandom = "random"
+
 // The keys of metadata_props by which an ONNX file says what it is.
 const (
 	MetaBackbone   = "fx.backbone"    // name of the network
 	MetaPreprocess = "fx.preprocess"  // JSON of preprocess.Spec
 	MetaFeatures   = "fx.features"    // name of the feature tensor
 	MetaHead       = "fx.head"        // JSON of Head
-	MetaWeights    = "fx.weights"     // where the weights come from: file name, "seed:0"
+	MetaWeights    = "fx.weights"     // where the weights come from: file name, "seed:0", madeRandom
 	MetaClasses    = "fx.classes"     // JSON list of class names, in the order of the logits
 	MetaEXIF       = "fx.exif"        // of a classifier: "apply" where photos are set upright by their EXIF orientation, else "ignore"
 	MetaFastDecode = "fx.fast_decode" // of a classifier: "true" where its photos were decoded at a fraction of their size

@@ -1,32 +1,25 @@
 package backbones_test
 
 import (
+	"context"
 	"fmt"
 
 	"fx/backbones"
+	"fx/internal/progress"
+	"fx/internal/weights"
 )
 
 func Example() {
-	b, err := backbones.Lookup("squeezenet1_1")
+	n, err := backbones.Open(context.Background(), backbones.NetworkOptions{Backbone: "squeezenet1_1", Weights: weights.Seed(0)}, progress.Discard)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	weights, err := backbones.SeedWeights(b, 0)
+	features, err := n.Features() // onnx.Marshal makes it a file for ONNX Runtime
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
-	model, err := backbones.Assemble(b, weights)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	features, err := backbones.Features(model, b)
-	if err != nil {
-		fmt.Println(err)
-		return
-	}
-	fmt.Println(features.Graph.Input[0].Name, "->", features.Graph.Output[0].Name, b.FeatureShape, b.Head.Kind)
+	fmt.Println(features.Graph.Input[0].Name, "->", features.Graph.Output[0].Name, n.Backbone.FeatureShape, n.Backbone.Head.Kind)
 	// Output: images -> features [512 13 13] conv1x1
 }

@@ -14,7 +14,7 @@ import (
 // better for training from scratch than the layers' own rule of SeedWeights.
 // Names, shapes and dependence on the seed are SeedWeights'.
 func InitialWeights(b Backbone, seed uint64) (*weights.StateDict, error) {
-	return drawWeights(b, "random", func(p Parameter) weights.Tensor {
+	return drawWeights(b, madeRandom, func(p Parameter) weights.Tensor {
 		d := initial(b, p)
 		if d.shape == layerDefault {
 			return draw(p, seed)
@@ -59,28 +59,24 @@ type initialRule struct {
 	named               map[string]func(p Parameter) distribution // before the others
 }
 
-// initialRules are those of the constructors in torchvision 0.29, files
-// resnet.py, vgg.py, squeezenet.py, densenet.py and inception.py. alexnet and
-// efficientnet_lite0 have none. Inception's standard deviation of 0.01 for
-// AuxLogits.conv1 is set beside the convolution that is drawn, and is without
-// effect there; its truncation lies at 20 standard deviations, which no number
-// here reaches.
-var initialRules = map[string]initialRule{
-	"resnet18":      {convolution: kaimingFanOut},
-	"vgg11_bn":      {convolution: kaimingFanOut, linear: normalOf(0.01), zeroBias: true},
-	"squeezenet1_0": squeezenetRule,
-	"squeezenet1_1": squeezenetRule,
-	"densenet121":   {convolution: kaimingFanIn, zeroBias: true},
-	"inception_v3": {
+// The rules of the constructors in torchvision 0.29, files resnet.py, vgg.py,
+// squeezenet.py, densenet.py and inception.py. Inception's standard deviation of
+// 0.01 for AuxLogits.conv1 is set beside the convolution that is drawn, and is
+// without effect there; its truncation lies at 20 standard deviations, which no
+// number here reaches.
+var (
+	resnetRule     = &initialRule{convolution: kaimingFanOut}
+	vggRule        = &initialRule{convolution: kaimingFanOut, linear: normalOf(0.01), zeroBias: true}
+	densenetRule   = &initialRule{convolution: kaimingFanIn, zeroBias: true}
+	squeezenetRule = &initialRule{
+		convolution: kaimingUniform, zeroBias: true,
+		named: map[string]func(Parameter) distribution{squeezenetHead.Weight: normalOf(0.01)},
+	}
+	inceptionRule = &initialRule{
 		convolution: normalOf(0.1), linear: normalOf(0.1),
 		named: map[string]func(Parameter) distribution{"AuxLogits.fc.weight": normalOf(0.001)},
-	},
-}
-
-var squeezenetRule = initialRule{
-	convolution: kaimingUniform, zeroBias: true,
-	named: map[string]func(Parameter) distribution{squeezenetHead.Weight: normalOf(0.01)},
-}
+	}
+)
 
 func normalOf(deviation float64) func(Parameter) distribution {
 	return func(Parameter) distribution { return distribution{normal, deviation} }
@@ -104,7 +100,10 @@ func kaimingUniform(p Parameter) distribution {
 
 // initial says what the parameter p of b starts from.
 func initial(b Backbone, p Parameter) distribution {
-	rule := initialRules[b.Name]
+	rule := b.initial
+	if rule == nil {
+		return distribution{}
+	}
 	draw := rule.named[p.Name]
 	switch {
 	case draw != nil:

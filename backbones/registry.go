@@ -53,6 +53,8 @@ type Backbone struct {
 	Batch         int             `json:"batch,omitempty"`     // the only batch size that its file takes, 0 for any
 	CPUBatch      int             `json:"cpu_batch,omitempty"` // photos that go best through it together on a CPU, 0 for whoever runs it to choose
 	Notes         []string        `json:"notes,omitempty"`     // what FromFile had to assume
+
+	initial *initialRule // see InitialWeights; nil where the constructor leaves the layers' own rule
 }
 
 const torchvisionLicence = "BSD-3-Clause (torchvision); the weights were trained on ImageNet, whose terms of access are for research"
@@ -69,8 +71,9 @@ func linear(in int, name string, dropout float64) Head {
 	return Head{Kind: Linear, In: in, Weight: name + ".weight", Bias: name + ".bias", Dropout: dropout, Classes: 1000}
 }
 
-// registry is the one table of networks. Where a head's dropout comes before
-// the cached tensor in the network (alexnet), the head has none.
+// registry is the one table of networks: another one is a row here and its graph
+// in graphs/. Where a head's dropout comes before the cached tensor in the network
+// (alexnet), the head has none.
 //
 // Sources: torchvision's models (files, hashes, structure); the tutorial
 // "Finetuning Torchvision Models" (resizing straight to the input's size);
@@ -85,6 +88,7 @@ var registry = []Backbone{
 		FeatureTensor: "/Flatten_output_0", FeatureShape: []int{512},
 		Head:    linear(512, "fc", 0),
 		Weights: torchvision("resnet18-f37072fd.pth", "f37072fd47e89c5e827621c5baffa7500819f7896bbacec160b1a16c560e07ec"),
+		initial: resnetRule,
 	},
 	{
 		Name: "alexnet", Title: "AlexNet", Licence: torchvisionLicence,
@@ -100,6 +104,7 @@ var registry = []Backbone{
 		FeatureTensor: "/classifier/classifier.4/Relu_output_0", FeatureShape: []int{4096},
 		Head:    linear(4096, "classifier.6", 0.5),
 		Weights: torchvision("vgg11_bn-6002323d.pth", ""),
+		initial: vggRule,
 	},
 	{
 		Name: "squeezenet1_0", Title: "SqueezeNet 1.0", Licence: torchvisionLicence,
@@ -107,6 +112,7 @@ var registry = []Backbone{
 		FeatureTensor: "/features/features.12/Concat_output_0", FeatureShape: []int{512, 13, 13},
 		Head:    squeezenetHead,
 		Weights: torchvision("squeezenet1_0-b66bff10.pth", ""),
+		initial: squeezenetRule,
 	},
 	{
 		Name: "squeezenet1_1", Title: "SqueezeNet 1.1", Licence: torchvisionLicence,
@@ -114,6 +120,7 @@ var registry = []Backbone{
 		FeatureTensor: "/features/features.12/Concat_output_0", FeatureShape: []int{512, 13, 13},
 		Head:    squeezenetHead,
 		Weights: torchvision("squeezenet1_1-b8a52dc0.pth", "b8a52dc049b60e4b6ab68ad0df457362afab8b6304b2febdc1650a5dab4d7e7b"),
+		initial: squeezenetRule,
 	},
 	{
 		Name: "densenet121", Title: "DenseNet-121", Licence: torchvisionLicence,
@@ -121,6 +128,7 @@ var registry = []Backbone{
 		FeatureTensor: "/Flatten_output_0", FeatureShape: []int{1024},
 		Head:    linear(1024, "classifier", 0),
 		Weights: torchvision("densenet121-a639ec97.pth", "a639ec97d7c33b07ae66f0b5fb7d0192f95a3b11b7576c66c0126c2a727c4395"),
+		initial: densenetRule,
 	},
 	{
 		Name: "inception_v3", Title: "Inception v3", Licence: torchvisionLicence,
@@ -131,6 +139,7 @@ var registry = []Backbone{
 			Kind: Linear, In: 768, Weight: "AuxLogits.fc.weight", Bias: "AuxLogits.fc.bias", Classes: 1000,
 		},
 		Weights: torchvision("inception_v3_google-0cc3c7bd.pth", "0cc3c7bd75056d25e46cba549dc184522069b81e9787eff6df84f397bd52a5ef"),
+		initial: inceptionRule,
 	},
 	{
 		Name: "efficientnet_lite0", Title: "EfficientNet-Lite0",

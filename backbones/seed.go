@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"math"
 	"runtime"
-	"strconv"
 	"strings"
 	"sync"
 
@@ -24,7 +23,7 @@ import (
 // counters num_batches_tracked beside them, are what torchvision's
 // load_state_dict(strict=True) expects.
 func SeedWeights(b Backbone, seed uint64) (*weights.StateDict, error) {
-	return drawWeights(b, "seed:"+strconv.FormatUint(seed, 10), func(p Parameter) weights.Tensor { return draw(p, seed) })
+	return drawWeights(b, weights.Seed(seed).String(), func(p Parameter) weights.Tensor { return draw(p, seed) })
 }
 
 // drawWeights draws every parameter of b, several at once, and says in the

@@ -6,16 +6,16 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
-	"strings"
 
+	"fx/backbones"
 	"fx/extract"
 	"fx/head"
 	"fx/internal/fail"
 	"fx/internal/imaging"
 	"fx/internal/modeldir"
 	"fx/internal/progress"
+	"fx/internal/weights"
 )
 
 // Options says how a MODEL is put to work on photos.
@@ -50,54 +50,55 @@ func open(ctx context.Context, o Options, photos int, report progress.Reporter) 
 	}
 	c.decoder = c.decoder.For(m.Preprocess.Resize)
 	o.Embedder = o.Embedder.ForFew(photos)
-	if c.embedder, err = embedderOf(ctx, m, o.Embedder, report); err != nil {
+	network, err := networkOf(ctx, m, o.Embedder, report)
+	if err != nil {
 		return nil, err
 	}
-	if err := c.embedder.Open(); err != nil {
+	if c.embedder, err = network.Embedder(); err != nil {
 		return nil, err
 	}
 	return c, nil
 }
 
-// embedderOf finds the backbone that the MODEL was trained on. It is not open yet.
-func embedderOf(ctx context.Context, m modeldir.Model, o extract.EmbedderOptions, report progress.Reporter) (*extract.Embedder, error) {
-	o.Network = networkOf(m, o.Network.Weights, report)
-	e, err := extract.NewEmbedder(ctx, o, report)
+// networkOf finds the backbone that the MODEL was trained on.
+func networkOf(ctx context.Context, m modeldir.Model, o extract.EmbedderOptions, report progress.Reporter) (*extract.FeatureNetwork, error) {
+	o.Network = networkOptions(m, o.Network.Weights, report)
+	n, err := extract.OpenNetwork(ctx, o, report)
 	if err != nil && ctx.Err() == nil {
 		return nil, fail.Wrap(fail.Model, err, fmt.Sprintf("The model was trained on %s (SHA-256 %.12s…); name where it lies now with --weights.",
 			m.Backbone.Weights, m.Backbone.WeightsSHA256), "the backbone of the model")
 	} else if err != nil {
 		return nil, err
 	}
-	if e.GraphSHA256 != m.Backbone.GraphSHA256 {
+	if n.GraphSHA256 != m.Backbone.GraphSHA256 {
 		return nil, fail.New(fail.Model, "Extract the features and train the head again with this fx.",
 			"the network %s of this fx is not the one that the model was trained on (graph %.12s…, not %.12s…)",
-			m.Backbone.Name, e.GraphSHA256, m.Backbone.GraphSHA256)
+			m.Backbone.Name, n.GraphSHA256, m.Backbone.GraphSHA256)
 	}
-	if shape := e.Network.Backbone.FeatureShape; shape != nil && !slices.Equal(shape, m.Head.FeatureShape) {
+	if shape := n.Backbone.FeatureShape; shape != nil && !slices.Equal(shape, m.Head.FeatureShape) {
 		return nil, fail.New(fail.Model, "Train the head again with `fx fit-head`.", "the network gives features %v, the head takes %v", shape, m.Head.FeatureShape)
 	}
-	return e, nil
+	return n, nil
 }
 
-// networkOf names the backbone that the MODEL was trained on, by its hash.
-// weights, where not "", is where they lie now.
-func networkOf(m modeldir.Model, weights string, report progress.Reporter) extract.NetworkOptions {
+// networkOptions names the backbone that the MODEL was trained on, by its hash.
+// at, where not zero, is where its weights lie now.
+func networkOptions(m modeldir.Model, at weights.Ref, report progress.Reporter) backbones.NetworkOptions {
 	file := m.Backbone.File
 	switch own := m.Backbone.Weights; {
-	case file != "" && strings.EqualFold(filepath.Ext(weights), ".onnx"):
-		file, weights = weights, "" // the file moved
-	case file != "" && weights == "" && own != file:
-		weights = own
-	case file == "" && weights == "":
-		weights = own
-		if _, err := os.Stat(weights); errors.Is(err, fs.ErrNotExist) && !strings.HasPrefix(weights, "seed:") {
-			report.Note(fmt.Sprintf("the backbone's weights are no longer at %s; looking for others with the same SHA-256", weights))
-			weights = ""
+	case file != "" && backbones.IsFile(at.File):
+		file, at = at.File, weights.Ref{} // the file moved
+	case file != "" && at.IsZero() && own != weights.File(file):
+		at = own
+	case file == "" && at.IsZero():
+		at = own
+		if _, err := os.Stat(own.File); errors.Is(err, fs.ErrNotExist) && !own.Random() {
+			report.Note(fmt.Sprintf("the backbone's weights are no longer at %s; looking for others with the same SHA-256", own))
+			at = weights.Ref{}
 		}
 	}
-	o := extract.NetworkOptions{
-		Backbone: m.Backbone.Name, Weights: weights, FeatureTensor: m.Backbone.FeatureTensor,
+	o := backbones.NetworkOptions{
+		Backbone: m.Backbone.Name, Weights: at, FeatureTensor: m.Backbone.FeatureTensor,
 		Resize: m.Preprocess.Resize, Crop: m.Preprocess.Crop, SHA256: m.Backbone.WeightsSHA256,
 	}
 	if file != "" {

@@ -17,13 +17,14 @@ import (
 	"fx/internal/preprocess"
 	"fx/internal/progress"
 	"fx/internal/store"
+	"fx/internal/weights"
 )
 
 // manifest describes features of two values that no network made.
 func manifest() store.Manifest {
 	return store.Manifest{
 		Backbone: "none", GraphSHA256: "g", Weights: "w", WeightsSHA256: "w", Preprocess: preprocess.ImageNet(224, 224),
-		EXIF: "ignore", Decoder: "go image/jpeg", Provider: "CPUExecutionProvider", DType: store.Float32,
+		EXIF: "ignore", Decoder: "go image/jpeg", Compute: store.Compute{Provider: "CPUExecutionProvider", Precision: store.Float32}, DType: store.Float32,
 		FeatureShape: []int{2}, Classes: []string{"ants", "bees"},
 		Made: store.Provenance{Notes: []string{"the features are made up"}},
 	}
@@ -283,7 +284,7 @@ func TestPredictNeedsPhotos(t *testing.T) {
 func TestChangedWeightsAreRefused(t *testing.T) {
 	model := filepath.Join(t.TempDir(), "model")
 	m := modeldir.Model{
-		Backbone:   modeldir.Backbone{Name: "squeezenet1_1", Weights: "seed:1", WeightsSHA256: "not that of seed 1"},
+		Backbone:   modeldir.Backbone{Name: "squeezenet1_1", Weights: weights.Seed(1), WeightsSHA256: "not that of seed 1"},
 		Preprocess: preprocess.ImageNet(224, 224), Classes: []string{"ants", "bees"},
 		Head: modeldir.Head{Kind: "linear", Features: 1, Positions: 1, WeightName: "w", BiasName: "b", FeatureShape: []int{1}},
 	}

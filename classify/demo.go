@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"fx/backbones"
 	"fx/extract"
 	"fx/head"
 	"fx/internal/modeldir"
@@ -122,12 +123,12 @@ func oneSplit(dir string) (bool, error) {
 
 // chooseNetwork takes the user's network, else the tutorial's where its weights
 // are to be had, else the fall-back.
-func (d *DemoResult) chooseNetwork(ctx context.Context, o extract.NetworkOptions, watch progress.Reporter) (extract.NetworkOptions, error) {
+func (d *DemoResult) chooseNetwork(ctx context.Context, o backbones.NetworkOptions, watch progress.Reporter) (backbones.NetworkOptions, error) {
 	o, network, notes, err := openFirst(ctx, o, []string{demoBackbone, fallbackBackbone}, watch)
 	if err != nil {
 		return o, err
 	}
-	d.Backbone, d.Weights, d.WeightsOrigin = network.Backbone.Name, network.Weights, network.WeightsOrigin
+	d.Backbone, d.Weights, d.WeightsOrigin = network.Backbone.Name, network.Weights.String(), network.WeightsOrigin
 	d.Notes = slices.Concat(d.Notes, network.Found, notes)
 	return o, nil
 }
@@ -141,7 +142,7 @@ func Picture(model string, judged Report, path string) error {
 	}
 	r := report.Report{
 		Title: "fx: " + m.Backbone.Name, BestEpoch: m.Metrics.BestEpoch,
-		Subtitle:  fmt.Sprintf("best val accuracy %.4f in epoch %d, weights %s", m.Metrics.BestValAccuracy, m.Metrics.BestEpoch, filepath.Base(m.Backbone.Weights)),
+		Subtitle:  fmt.Sprintf("best val accuracy %.4f in epoch %d, weights %s", m.Metrics.BestValAccuracy, m.Metrics.BestEpoch, m.Backbone.Weights.Name()),
 		Confusion: judged.Confusion, Classes: m.Classes, Photos: judged.Split + " photos",
 	}
 	if len(m.Notes) > 0 { // such as weights that are not trained: never shown without

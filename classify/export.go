@@ -38,15 +38,11 @@ func Export(ctx context.Context, o Options, out string, withPreprocessing bool, 
 	if err != nil {
 		return ExportResult{}, err
 	}
-	target := outpath.Target{Kind: outpath.ONNX, Path: out, Photos: photosOf(m), Inputs: []string{m.Backbone.File, m.Backbone.Weights}}
+	target := outpath.Target{Kind: outpath.ONNX, Path: out, Photos: photosOf(m), Inputs: []string{m.Backbone.File, m.Backbone.Weights.File}}
 	if err := outpath.Prepare(o.Force, target); err != nil {
 		return ExportResult{}, err
 	}
-	e, err := embedderOf(ctx, m, extract.EmbedderOptions{Network: o.Embedder.Network}, report)
-	if err != nil {
-		return ExportResult{}, err
-	}
-	features, err := e.Network.Features()
+	network, err := networkOf(ctx, m, extract.EmbedderOptions{Network: o.Embedder.Network}, report)
 	if err != nil {
 		return ExportResult{}, err
 	}
@@ -63,7 +59,7 @@ func Export(ctx context.Context, o Options, out string, withPreprocessing bool, 
 	if m.FastDecode {
 		metadata[backbones.MetaFastDecode] = "true"
 	}
-	classifier, err := backbones.Classifier(features, headFor(m), m.Classes, p.Weight, p.Bias, backbones.ClassifierOptions{
+	classifier, err := backbones.Classifier(network.Model, headFor(m), m.Classes, p.Weight, p.Bias, backbones.ClassifierOptions{
 		WithPreprocessing: withPreprocessing,
 		Metadata:          metadata,
 	})

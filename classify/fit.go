@@ -136,7 +136,7 @@ func newModel(m store.Manifest, h modeldir.Head, o FitOptions, notes []string) m
 		},
 		Preprocess: m.Preprocess, EXIF: m.EXIF, FastDecode: m.FastDecode, Mode: modeldir.FeatureExtraction, Seed: o.Head.Seed, Head: h, Classes: m.Classes,
 		Features: paths.Absolute(o.Features), Data: m.Made.Data, Extensions: m.Made.Extensions, NoFollowLinks: m.Made.NoFollowLinks,
-		Options: optionsMap(o), Versions: versions(o.Versions, m), Notes: notes,
+		Options: optionsMap(o), Versions: versions(o.Versions, m), Notes: notes, Untrained: m.Made.Untrained,
 	}
 }
 

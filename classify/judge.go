@@ -92,7 +92,7 @@ func ExtractFor(ctx context.Context, o Options, data, storeDir, fxVersion string
 	if m.Metrics.ValFraction > 0 { // the photos are drawn from those of training
 		splits = []string{m.Metrics.TrainSplit}
 	}
-	o.Embedder.Network = networkOf(m, o.Embedder.Network.Weights, report)
+	o.Embedder.Network = networkOptions(m, o.Embedder.Network.Weights, report)
 	_, err = extract.Run(ctx, extract.Options{
 		Embedder: o.Embedder, Data: data, Extensions: extensionsOf(m), NoFollowLinks: m.NoFollowLinks, Store: storeDir, Splits: splits,
 		EXIF: m.EXIF, Decoder: o.Decoder, FastDecode: m.FastDecode, FxVersion: fxVersion,

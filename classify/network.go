@@ -5,54 +5,55 @@ import (
 	"errors"
 	"fmt"
 
-	"fx/extract"
+	"fx/backbones"
 	"fx/internal/fail"
 	"fx/internal/lockfile"
 	"fx/internal/progress"
 	"fx/internal/source"
+	"fx/internal/weights"
 )
 
 // openFirst opens the network that o names, else the first of candidates whose
 // weights can be had. Where the system fails to read some, that is the error, and
 // no other network is taken. It returns o completed, so that nothing is looked for
 // twice, and what the user should know of the choice.
-func openFirst(ctx context.Context, o extract.NetworkOptions, candidates []string, watch progress.Reporter) (extract.NetworkOptions, *extract.Network, []string, error) {
+func openFirst(ctx context.Context, o backbones.NetworkOptions, candidates []string, watch progress.Reporter) (backbones.NetworkOptions, backbones.Description, []string, error) {
 	const hint = "Name weights that you have with --backbone and --weights; --weights seed:0 makes random ones."
 	if o.Backbone != "" {
 		candidates = []string{o.Backbone}
-	} else if o.Weights != "" {
+	} else if !o.Weights.IsZero() {
 		candidates = candidates[:1]
 	}
 	candidates, err := lockedIn(o.Lock, candidates)
 	if err != nil {
-		return o, nil, nil, err
+		return o, backbones.Description{}, nil, err
 	}
 	var notes []string
 	for i, name := range candidates {
 		o.Backbone = name
-		network, err := extract.OpenNetwork(ctx, o, watch)
+		network, err := backbones.Open(ctx, o, watch)
 		if err == nil {
-			o.LookedFor = o.LookedFor || o.Weights == "" // extract opens it again, by its path
+			o.LookedFor = o.LookedFor || o.Weights.IsZero() // extract opens it again, by its path
 			o.Weights = network.Weights
 			if network.Backbone.File != "" {
-				o.Weights = ""
+				o.Weights = weights.Ref{}
 			}
-			return o, network, append(notes, network.Notes...), nil
+			return o, network.Description, append(notes, network.Notes...), nil
 		}
 		if i == len(candidates)-1 || fail.BySystem(err) || ctx.Err() != nil || errors.Is(err, lockfile.ErrHeld) {
 			// Of a slip of the keyboard, of a system that fails, and of a lock that allows no other weights, the own
 			// hint is the better one.
 			if fail.KindOf(err) == fail.Usage || fail.BySystem(err) || errors.Is(err, lockfile.ErrHeld) {
-				return o, nil, notes, err
+				return o, backbones.Description{}, notes, err
 			}
-			return o, nil, notes, fail.Wrap(fail.KindOf(err), err, hint, "the network")
+			return o, backbones.Description{}, notes, fail.Wrap(fail.KindOf(err), err, hint, "the network")
 		}
 		// Why is told by the notes of the search before.
 		note := fmt.Sprintf("the weights of %s can't be had; trying %s", name, candidates[i+1])
 		watch.Note(note)
 		notes = append(notes, note)
 	}
-	return o, nil, notes, fail.New(fail.Other, hint, "no network to choose from")
+	return o, backbones.Description{}, notes, fail.New(fail.Other, hint, "no network to choose from")
 }
 
 // lockedIn leaves those candidates whose weights a lock names, where it names

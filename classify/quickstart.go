@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"fx/backbones"
 	"fx/extract"
 	"fx/head"
 	"fx/internal/dataset"
@@ -17,6 +18,7 @@ import (
 	"fx/internal/progress"
 	"fx/internal/report"
 	"fx/internal/store"
+	"fx/internal/weights"
 )
 
 // The networks that Quickstart tries in turn: both have linear heads, and the
@@ -88,7 +90,7 @@ type quickstart struct {
 	watch   progress.Reporter
 	summary QuickstartSummary
 
-	weights  string // of the network, for the export
+	weights  weights.Ref // of the network, for the export
 	features *store.Store
 	train    head.Data
 	val      head.Data // to judge by; without what is in train too
@@ -108,8 +110,8 @@ func (q *quickstart) extract(ctx context.Context) error {
 		if earlier.Made.BackboneFile != "" {
 			candidates[0] = earlier.Made.BackboneFile
 		}
-		if o.Embedder.Network.Weights == "" && strings.HasPrefix(earlier.Weights, "seed:") {
-			o.Embedder.Network.Weights = earlier.Weights
+		if ref := earlier.Made.WeightsFile; o.Embedder.Network.Weights.IsZero() && ref.Random() {
+			o.Embedder.Network.Weights = ref
 		}
 	}
 	network, opened, notes, err := openFirst(ctx, o.Embedder.Network, candidates, q.watch)
@@ -121,7 +123,8 @@ func (q *quickstart) extract(ctx context.Context) error {
 			return err
 		}
 	}
-	s.Backbone, s.Weights, s.WeightsOrigin, s.Notes = opened.Backbone.Name, opened.Weights, opened.WeightsOrigin, append(s.Notes, notes...)
+	s.Backbone, s.Weights, s.WeightsOrigin = opened.Backbone.Name, opened.Weights.String(), opened.WeightsOrigin
+	s.Notes, s.Untrained = append(s.Notes, notes...), opened.Untrained
 	o.Embedder.Network, q.weights = network, network.Weights
 	s.Extract, err = extract.Run(ctx, extract.Options{
 		Embedder: o.Embedder, Data: o.Data, Extensions: o.Extensions, NoFollowLinks: o.NoFollowLinks, Store: s.Files.Features, Force: o.Force,
@@ -149,7 +152,7 @@ func (q *quickstart) finish(ctx context.Context) (QuickstartSummary, error) {
 	}
 	if earlier, ok := readQuickstart(s.Files); ok && earlier.InputsSHA256 == s.InputsSHA256 {
 		earlier.Data, earlier.Out, earlier.Files, earlier.Extract, earlier.Unchanged = s.Data, s.Out, s.Files, s.Extract, true
-		earlier.PhotoNotes = s.PhotoNotes
+		earlier.PhotoNotes, earlier.Untrained = s.PhotoNotes, s.Untrained
 		*s = earlier
 		return *s, s.save(nil)
 	}
@@ -164,7 +167,7 @@ func (q *quickstart) finish(ctx context.Context) (QuickstartSummary, error) {
 		return r.Write(filepath.Base(s.Files.Classifier), func(path string) error {
 			exported, err := Export(ctx, Options{
 				Model: s.Files.Model, Force: q.options.Force,
-				Embedder: extract.EmbedderOptions{Network: extract.NetworkOptions{Weights: q.weights}},
+				Embedder: extract.EmbedderOptions{Network: backbones.NetworkOptions{Weights: q.weights}},
 			}, path, true, q.watch)
 			s.ClassifierBytes = exported.Bytes
 			return err
@@ -176,7 +179,7 @@ func (q *quickstart) finish(ctx context.Context) (QuickstartSummary, error) {
 // embeddings, which are a function of it.
 func (q *quickstart) inputs() (string, error) {
 	m := q.features.Manifest
-	m.Made = store.Provenance{}
+	m.Made, m.Compute = store.Provenance{}, store.Compute{} // m.Provider says the same, as it did in an older fx
 	differ := 0
 	groups := copiesOf(q.features, head.Data{Photos: slices.Concat(q.train.Photos, q.val.Photos)})
 	if n := distinct(groups); n < len(groups) {

@@ -55,6 +55,7 @@ type QuickstartSummary struct {
 	Leaked           int           `json:"leaked"` // photos to judge by that are also there to learn from: left out
 	ClassifierBytes  int64         `json:"classifier_bytes"`
 	Notes            []string      `json:"notes"`
+	Untrained        string        `json:"-"`                     // as of backbones.Description
 	PhotoNotes       []string      `json:"photo_notes,omitempty"` // on the folder, see dataset.Dataset
 }
 

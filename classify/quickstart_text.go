@@ -71,17 +71,13 @@ func (s QuickstartSummary) tellResult(p *page) {
 	}
 }
 
-// notes divides the notes into those that say that nobody trained the network,
-// which stand beside every figure, and the rest.
+// notes divides the notes into the one that says that nobody trained the network,
+// which stands beside every figure, and the rest.
 func (s QuickstartSummary) notes() (untrained, rest []string) {
-	for _, note := range s.Notes {
-		if strings.Contains(note, "not trained") {
-			untrained = append(untrained, note)
-		} else {
-			rest = append(rest, note)
-		}
+	if s.Untrained != "" {
+		untrained = []string{s.Untrained}
 	}
-	return untrained, rest
+	return untrained, slices.DeleteFunc(slices.Clone(s.Notes), func(note string) bool { return note == s.Untrained })
 }
 
 func (s QuickstartSummary) tellConfusions(p *page) {

@@ -13,9 +13,10 @@ import (
 // RangeTestResult is a range test on a store, and what it was made of.
 type RangeTestResult struct {
 	rangetest.Result
-	Backbone string   `json:"backbone"`
-	Photos   int      `json:"photos"` // that were learned from
-	Notes    []string `json:"notes"`
+	Backbone  string   `json:"backbone"`
+	Photos    int      `json:"photos"` // that were learned from
+	Notes     []string `json:"notes"`
+	Untrained string   `json:"-"` // as of backbones.Description
 }
 
 // RangeTest looks for the learning rate of Fit with the same options, and writes
@@ -44,5 +45,5 @@ func RangeTest(ctx context.Context, o FitOptions, test rangetest.Options, watch 
 		return RangeTestResult{}, err
 	}
 	found, err := head.RangeTest(ctx, layout, train, o.Head, test)
-	return RangeTestResult{Result: found, Backbone: m.Backbone, Photos: len(train.Photos), Notes: append([]string{}, m.Made.Notes...)}, err
+	return RangeTestResult{Result: found, Backbone: m.Backbone, Photos: len(train.Photos), Notes: append([]string{}, m.Made.Notes...), Untrained: m.Made.Untrained}, err
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"fx/backbones"
 	"fx/extract"
 	"fx/head"
 	"fx/internal/fail"
@@ -13,6 +14,7 @@ import (
 	"fx/internal/progress"
 	"fx/internal/rangetest"
 	"fx/internal/testenv"
+	"fx/internal/weights"
 )
 
 func TestRangeTestOfAStore(t *testing.T) {
@@ -45,11 +47,11 @@ func TestRangeTestOfTheTutorial(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short: extracts and trains")
 	}
-	data, weights := testenv.PhotosDir(t), testenv.WeightsFile(t, "squeezenet1_1.safetensors")
+	data, file := testenv.PhotosDir(t), testenv.WeightsFile(t, "squeezenet1_1.safetensors")
 	orttest.Library(t)
 	features := filepath.Join(t.TempDir(), "features")
 	if _, err := extract.Run(t.Context(), extract.Options{
-		Embedder: extract.EmbedderOptions{Network: extract.NetworkOptions{Backbone: "squeezenet1_1", Weights: weights}, Device: ort.CPU}, Data: data, Store: features,
+		Embedder: extract.EmbedderOptions{Network: backbones.NetworkOptions{Backbone: "squeezenet1_1", Weights: weights.File(file)}, Device: ort.CPU}, Data: data, Store: features,
 	}, progress.Discard); err != nil {
 		t.Fatal(err)
 	}

@@ -6,11 +6,9 @@ import (
 
 	urfave "github.com/urfave/cli/v2"
 
-	"fx/extract"
 	"fx/finetune"
 	"fx/finetune/artifacts"
 	"fx/finetune/autodiff"
-	"fx/internal/lockfile"
 )
 
 func artifactsCommand(out *output) *urfave.Command {
@@ -56,11 +54,12 @@ func artifactsGenerateCommand(out *output) *urfave.Command {
 			if err := noArguments(c); err != nil {
 				return err
 			}
+			network, err := networkOptions(c)
+			if err != nil {
+				return err
+			}
 			info, err := finetune.Generate(c.Context, finetune.GenerateOptions{
-				Network: extract.NetworkOptions{
-					Backbone: c.String("backbone"), Weights: c.String("weights"), Resize: c.Int("resize"), Crop: c.Int("crop"),
-					FeatureTensor: c.String("feature-tensor"), Lock: lockfile.At(c.String("lock")),
-				},
+				Network: network,
 				Classes: c.Int("classes"), HeadOnly: c.Bool("head-only"), Seed: c.Uint64("seed"), Out: c.String("out"), Force: c.Bool("force"), Library: c.String("ort-lib"),
 				Graph: artifacts.Options{
 					Trainable: patterns(c.String("trainable")), Optimizer: optimizer(c), Batch: c.Int("batch-size"),

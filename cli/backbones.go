@@ -9,7 +9,6 @@ import (
 	urfave "github.com/urfave/cli/v2"
 
 	"fx/backbones"
-	"fx/extract"
 	"fx/internal/lockfile"
 	"fx/internal/outpath"
 )
@@ -114,7 +113,7 @@ func backbonesPullCommand(out *output) *urfave.Command {
 				return err
 			}
 			lock := lockfile.At(c.String("lock"))
-			n, err := extract.OpenNetwork(c.Context, extract.NetworkOptions{Backbone: name, Lock: lock}, out.progress())
+			n, err := backbones.Open(c.Context, backbones.NetworkOptions{Backbone: name, Lock: lock}, out.progress())
 			if err != nil {
 				return err
 			}
@@ -127,7 +126,7 @@ func backbonesPullCommand(out *output) *urfave.Command {
 				SHA256 string   `json:"sha256"`
 				Origin string   `json:"origin"`
 				Notes  []string `json:"notes"`
-			}{name, n.Weights, n.WeightsSHA256, n.WeightsOrigin, slices.Concat([]string{}, n.Found, n.Notes)}
+			}{name, n.Weights.String(), n.WeightsSHA256, n.WeightsOrigin, slices.Concat([]string{}, n.Found, n.Notes)}
 			return out.result(pulled, func(w io.Writer) {
 				fmt.Fprintf(w, "%s\n  from %s, SHA-256 %s\n", pulled.Path, pulled.Origin, pulled.SHA256)
 				printNotes(w, pulled.Notes)
@@ -155,21 +154,24 @@ func backbonesSaveCommand(out *output) *urfave.Command {
 			if err != nil {
 				return err
 			}
-			lock := lockfile.At(c.String("lock"))
-			weights := c.String("weights")
-			target := outpath.Target{Kind: format, Path: path, Inputs: []string{weights}}
-			if err := outpath.Prepare(c.Bool("force"), target); err != nil {
-				return err
-			}
-			n, err := extract.OpenNetwork(c.Context, extract.NetworkOptions{Backbone: name, Weights: weights, Lock: lock}, out.progress())
+			network, err := networkOptions(c)
 			if err != nil {
 				return err
 			}
-			target.Inputs = []string{n.Weights} // which may have been looked for
+			network.Backbone = name
+			target := outpath.Target{Kind: format, Path: path, Inputs: []string{network.Weights.File}}
 			if err := outpath.Prepare(c.Bool("force"), target); err != nil {
 				return err
 			}
-			if err := lock.Hold(c.Context, n.Inputs...); err != nil {
+			n, err := backbones.Open(c.Context, network, out.progress())
+			if err != nil {
+				return err
+			}
+			target.Inputs = []string{n.Weights.File} // which may have been looked for
+			if err := outpath.Prepare(c.Bool("force"), target); err != nil {
+				return err
+			}
+			if err := network.Lock.Hold(c.Context, n.Inputs...); err != nil {
 				return err
 			}
 			state, err := n.State()
@@ -184,7 +186,7 @@ func backbonesSaveCommand(out *output) *urfave.Command {
 				Weights       string   `json:"weights"`
 				WeightsSHA256 string   `json:"weights_sha256"`
 				Notes         []string `json:"notes"`
-			}{path, n.Weights, n.WeightsSHA256, slices.Concat([]string{}, n.Found, n.Notes)}
+			}{path, n.Weights.String(), n.WeightsSHA256, slices.Concat([]string{}, n.Found, n.Notes)}
 			return out.result(saved, func(w io.Writer) {
 				fmt.Fprintf(w, "%s: %s with the weights of %s\n", path, name, n.Weights)
 				for _, note := range n.Notes {

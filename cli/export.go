@@ -26,9 +26,13 @@ func exportCommand(out *output) *urfave.Command {
 			if err := noArguments(c); err != nil {
 				return err
 			}
+			network, err := networkOptions(c)
+			if err != nil {
+				return err
+			}
 			options := classify.Options{
 				Model:    c.String("model"),
-				Embedder: extract.EmbedderOptions{Network: extract.NetworkOptions{Weights: c.String("weights")}},
+				Embedder: extract.EmbedderOptions{Network: network},
 				Force:    c.Bool("force"),
 			}
 			r, err := classify.Export(c.Context, options, c.String("out"), c.Bool("with-preprocessing"), out.progress())

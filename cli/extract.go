@@ -8,7 +8,6 @@ import (
 	urfave "github.com/urfave/cli/v2"
 
 	"fx/extract"
-	"fx/internal/lockfile"
 	"fx/internal/ort"
 )
 
@@ -51,14 +50,14 @@ func forceFlag() urfave.Flag {
 
 // embedderOptions reads networkFlags and deviceFlags.
 func embedderOptions(c *urfave.Context) (extract.EmbedderOptions, error) {
+	network, err := networkOptions(c)
+	if err != nil {
+		return extract.EmbedderOptions{}, err
+	}
 	device, err := ort.ParseDevice(c.String("device"))
 	return extract.EmbedderOptions{
 		DecodeMemory: decodeMemory(c),
-		Network: extract.NetworkOptions{
-			Backbone: c.String("backbone"), Weights: c.String("weights"), FeatureTensor: c.String("feature-tensor"),
-			Resize: c.Int("resize"), Crop: c.Int("crop"), Lock: lockfile.At(c.String("lock")),
-		},
-		Device: device, Precision: c.String("precision"), BatchSize: c.Int("batch-size"), Workers: c.Int("workers"), Library: c.String("ort-lib"),
+		Network:      network, Device: device, Precision: c.String("precision"), BatchSize: c.Int("batch-size"), Workers: c.Int("workers"), Library: c.String("ort-lib"),
 	}, err
 }
 

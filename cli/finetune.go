@@ -7,11 +7,9 @@ import (
 
 	urfave "github.com/urfave/cli/v2"
 
-	"fx/extract"
 	"fx/finetune"
 	"fx/finetune/artifacts"
 	"fx/internal/fail"
-	"fx/internal/lockfile"
 	"fx/internal/ort"
 )
 
@@ -106,12 +104,13 @@ func finetuneOptions(c *urfave.Context) (finetune.Options, error) {
 	if err != nil {
 		return finetune.Options{}, err
 	}
+	network, err := networkOptions(c)
+	if err != nil {
+		return finetune.Options{}, err
+	}
 	o := finetune.Options{
-		Network: extract.NetworkOptions{
-			Backbone: c.String("backbone"), Weights: c.String("weights"), Resize: c.Int("resize"), Crop: c.Int("crop"),
-			FeatureTensor: c.String("feature-tensor"), Lock: lockfile.At(c.String("lock")),
-		},
-		Data: c.String("data"), Out: c.String("out"), Force: c.Bool("force"), Resume: c.Bool("resume"), Scratch: c.Bool("scratch"), HeadOnly: c.Bool("head-only"),
+		Network: network,
+		Data:    c.String("data"), Out: c.String("out"), Force: c.Bool("force"), Resume: c.Bool("resume"), Scratch: c.Bool("scratch"), HeadOnly: c.Bool("head-only"),
 		Epochs: c.Int("epochs"), BatchSize: c.Int("batch-size"), Accumulate: c.Int("accumulate"), LR: c.Float64("lr"),
 		Optimizer: optimizer(c), Schedule: c.String("schedule"), StepEpochs: c.Int("step-epochs"), WarmupEpochs: c.Float64("warmup-epochs"),
 		LabelSmoothing: c.Float64("label-smoothing"), ClassWeights: c.String("class-weights"), ClipGradNorm: c.Float64("clip-grad-norm"),

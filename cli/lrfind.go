@@ -37,6 +37,8 @@ type lrFindResult struct {
 	Plot     string   `json:"plot"`
 	Table    string   `json:"table"`
 	Notes    []string `json:"notes"`
+
+	untrained string // the one of Notes that no figure is shown without
 }
 
 func lrFindCommand(out *output) *urfave.Command {
@@ -132,7 +134,7 @@ func lrFind(c *urfave.Context, out *output) (lrFindResult, error) {
 	found, err := finetune.RangeTest(c.Context, o, repeats(networkRepeats), out.progress())
 	return lrFindResult{
 		Result: found.Result, Backbone: found.Backbone, Trained: fmt.Sprintf("%d parameters", found.ParametersTrained),
-		Photos: found.Photos, Notes: found.Notes,
+		Photos: found.Photos, Notes: found.Notes, untrained: found.Untrained,
 	}.at(c), err
 }
 
@@ -148,7 +150,7 @@ func lrFindHead(c *urfave.Context, out *output, test rangetest.Options) (lrFindR
 		Features: c.String("features"), TrainSplit: c.String("train-split"), ClassWeights: c.String("class-weights"),
 		Head: head.Options{Seed: c.Uint64("seed"), BatchSize: c.Int("batch-size"), Momentum: c.Float64("momentum"), WeightDecay: c.Float64("weight-decay")},
 	}, test, out.progress())
-	return lrFindResult{Result: found.Result, Backbone: found.Backbone, Trained: "head", Photos: found.Photos, Notes: found.Notes}.at(c), err
+	return lrFindResult{Result: found.Result, Backbone: found.Backbone, Trained: "head", Photos: found.Photos, Notes: found.Notes, untrained: found.Untrained}.at(c), err
 }
 
 // at says where the pictures go.
@@ -165,7 +167,7 @@ func tableBeside(plot string) string { return strings.TrimSuffix(plot, filepath.
 func (r lrFindResult) draw() error {
 	f := report.LRFind{
 		Title:      fmt.Sprintf("Learning-rate range test: %s, %s", r.Backbone, r.Trained),
-		Subtitle:   strings.Join(append([]string{r.conditions()}, r.untrained()...), "; "),
+		Subtitle:   r.subtitle(),
 		Suggestion: r.Suggestion, TenthOfLowest: r.TenthOfLowestLR,
 	}
 	for _, s := range r.Steps {
@@ -180,17 +182,19 @@ func (r lrFindResult) draw() error {
 	return fail.Wrap(fail.Other, report.LRCurve(r.Plot, f), "Choose another --out.", "write %s", r.Plot)
 }
 
+func (r lrFindResult) subtitle() string {
+	if r.untrained != "" {
+		return r.conditions() + "; " + r.untrained
+	}
+	return r.conditions()
+}
+
 func (r lrFindResult) conditions() string {
 	times := ""
 	if r.Repeats > 1 {
 		times = fmt.Sprintf(", mean of %d trainings", r.Repeats)
 	}
 	return fmt.Sprintf("%d steps on %d photos%s", len(r.Steps), r.Photos, times)
-}
-
-// untrained are the notes that no figure may be shown without.
-func (r lrFindResult) untrained() []string {
-	return slices.DeleteFunc(slices.Clone(r.Notes), func(note string) bool { return !strings.Contains(note, "not trained") })
 }
 
 func printLRFind(w io.Writer, r lrFindResult) {

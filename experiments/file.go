@@ -17,6 +17,7 @@ import (
 	"fx/internal/fail"
 	"fx/internal/modeldir"
 	"fx/internal/userfile"
+	"fx/internal/weights"
 )
 
 // Format is the version of experiment files that this package reads.
@@ -42,17 +43,17 @@ type File struct {
 	Overrides  []Override  `yaml:"overrides"`
 	References []Reference `yaml:"references"`
 
-	// WeightsIfMissing is "seed:N", random weights in the place of pretrained
-	// ones that are not to be had, or "" for an error. Their results are marked.
-	WeightsIfMissing string `yaml:"weights-if-missing"`
+	// WeightsIfMissing are random weights, "seed:N", in the place of pretrained ones
+	// that are not to be had, or zero for an error. Their results are marked.
+	WeightsIfMissing weights.Ref `yaml:"weights-if-missing"`
 
 	dir string // that Data is relative to
 }
 
 // Network is one of the backbones: in YAML a name, or a mapping.
 type Network struct {
-	Name    string `yaml:"name"`    // as of fx backbones list, or an ONNX file, relative to the experiment file
-	Weights string `yaml:"weights"` // a file, likewise, or "seed:N"; "" looks for the official ones
+	Name    string      `yaml:"name"`    // as of fx backbones list, or an ONNX file, relative to the experiment file
+	Weights weights.Ref `yaml:"weights"` // a file, likewise, or "seed:N"; zero looks for the official ones
 }
 
 // Override changes settings of the runs of a backbone, of a mode, or of both.
@@ -167,7 +168,7 @@ func (f *File) check() error {
 		return fmt.Errorf("data is missing: a folder of photos, or %s", Tutorial)
 	case len(f.Backbones) == 0 || len(f.Modes) == 0 || len(f.Seeds) == 0:
 		return errors.New("backbones, modes and seeds need at least one entry each")
-	case f.WeightsIfMissing != "" && !strings.HasPrefix(f.WeightsIfMissing, seedPrefix):
+	case f.WeightsIfMissing.File != "":
 		return fmt.Errorf("weights-if-missing %q must be seed:N", f.WeightsIfMissing)
 	}
 	if f.Title == "" {
@@ -264,8 +265,11 @@ func (f *File) Set(assignment string) error {
 
 // SetWeightsIfMissing changes the field of the name: "seed:N".
 func (f *File) SetWeightsIfMissing(seed string) error {
-	f.WeightsIfMissing = seed
-	return fail.Wrap(fail.Usage, f.check(), "Write it as in --weights-if-missing seed:0.", "--weights-if-missing")
+	ref, err := weights.ParseRef(seed)
+	if f.WeightsIfMissing = ref; err == nil {
+		err = f.check()
+	}
+	return fail.Wrap(fail.Usage, err, "Write it as in --weights-if-missing seed:0.", "--weights-if-missing")
 }
 
 // DefaultOut is the folder of the results where nobody names another.

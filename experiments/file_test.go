@@ -9,6 +9,7 @@ import (
 
 	"fx/internal/fail"
 	"fx/internal/modeldir"
+	"fx/internal/weights"
 )
 
 // small is a file that parses.
@@ -30,7 +31,7 @@ func TestSettingsComeFromFileAndOverrides(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := []Network{{Name: "alexnet"}, {Name: "squeezenet1_1", Weights: "seed:3"}}; !reflect.DeepEqual(f.Backbones, want) {
+	if want := []Network{{Name: "alexnet"}, {Name: "squeezenet1_1", Weights: weights.Seed(3)}}; !reflect.DeepEqual(f.Backbones, want) {
 		t.Errorf("backbones %+v", f.Backbones)
 	}
 	for _, c := range []struct {

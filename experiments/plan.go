@@ -11,7 +11,7 @@ import (
 	"slices"
 	"strings"
 
-	"fx/extract"
+	"fx/backbones"
 	"fx/internal/dataset"
 	"fx/internal/experimentdir"
 	"fx/internal/fail"
@@ -51,8 +51,6 @@ const keyVersion = 1
 // keyDigits of a key name a folder.
 const keyDigits = 12
 
-const seedPrefix = "seed:"
-
 // matrix is an experiment whose photos and weights are found.
 type matrix struct {
 	options  Options
@@ -71,7 +69,7 @@ type matrix struct {
 type planned struct {
 	selected bool // by Options.Only
 	settings Settings
-	network  extract.NetworkOptions
+	network  backbones.NetworkOptions
 }
 
 // prepare finds photos and weights, and gives each run its key. Where it only
@@ -139,9 +137,9 @@ func (m *matrix) findPhotos(ctx context.Context, report progress.Reporter) error
 			return err
 		}
 		m.inputs = append(m.inputs, found.Inputs...)
-		if found.Origin == sample.DrawnName && m.foresees {
+		if found.Drawn && m.foresees {
 			m.note("the tutorial's photos can't be had here: the estimate is one for a few drawn pictures; a run needs --data or FX_DATA_DIR")
-		} else if found.Origin == sample.DrawnName {
+		} else if found.Drawn {
 			return fail.New(fail.Usage, "Name the folder with --data, or set FX_DATA_DIR.", "the tutorial's photos, which %s is about, can't be had", m.file.Name)
 		}
 		*data = experimentdir.Data{Dir: found.Dir, Origin: found.Origin}
@@ -215,7 +213,7 @@ func (m *matrix) add(ctx context.Context, backbone Network, report progress.Repo
 				Name: runName(backbone, mode, seed), Backbone: shortName(backbone.Name),
 				Mode: mode, Seed: seed, Status: experimentdir.Pending,
 			}
-			p := planned{selected: true, settings: settings, network: extract.NetworkOptions{Backbone: m.file.network(backbone.Name), Resize: settings.Resize, Crop: settings.Crop}}
+			p := planned{selected: true, settings: settings, network: backbones.NetworkOptions{Backbone: m.file.network(backbone.Name), Resize: settings.Resize, Crop: settings.Crop}}
 			p.selected = m.selects(run.Name)
 			if !wanted && mode != modeldir.Scratch {
 				if earlier, known := m.earlier[run.Name]; known {
@@ -272,17 +270,15 @@ func (m *matrix) wants(backbone Network) (bool, error) {
 
 // network is the name of a registered network, or the path of an ONNX file.
 func (f *File) network(name string) string {
-	if isFile(name) {
+	if backbones.IsFile(name) {
 		return f.relative(name)
 	}
 	return name
 }
 
-func isFile(name string) bool { return strings.EqualFold(filepath.Ext(name), ".onnx") }
-
 // shortName is what a backbone is called in names of runs.
 func shortName(backbone string) string {
-	if isFile(backbone) {
+	if backbones.IsFile(backbone) {
 		return strings.TrimSuffix(filepath.Base(backbone), filepath.Ext(backbone))
 	}
 	return backbone

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"fx/backbones"
 	"fx/extract"
 	"fx/finetune"
 	"fx/internal/dataset"
@@ -15,6 +16,7 @@ import (
 	"fx/internal/modeldir"
 	"fx/internal/photoio"
 	"fx/internal/progress"
+	"fx/internal/weights"
 )
 
 // What a trial does, at most.
@@ -187,11 +189,11 @@ func sampleOf(paths []string, n int) []string {
 func (m *matrix) try(ctx context.Context, i int, training bool, paths []string) (rates, error) {
 	var r rates
 	network := m.runs[i].network
-	if network.Weights == "" && !isFile(network.Backbone) { // from scratch: any weights take as long
-		network.Weights = seedPrefix + "0"
+	if network.Weights.IsZero() && !backbones.IsFile(network.Backbone) { // from scratch: any weights take as long
+		network.Weights = weights.Seed(0)
 	}
 	start := time.Now()
-	e, err := extract.NewEmbedder(ctx, extract.EmbedderOptions{
+	e, err := extract.OpenEmbedder(ctx, extract.EmbedderOptions{
 		Network: network, Device: m.options.Device, Workers: m.options.Workers, Library: m.options.Library,
 		DecodeMemory: m.options.DecodeMemory,
 	}, progress.Discard)
@@ -199,9 +201,6 @@ func (m *matrix) try(ctx context.Context, i int, training bool, paths []string) 
 		return r, err
 	}
 	defer func() { _ = e.Close() }() // nothing is written through it
-	if err := e.Open(); err != nil {
-		return r, err
-	}
 	r.open, r.width = time.Since(start).Seconds(), e.FeatureLen()
 	photos := sampleOf(paths, trialBatches*e.BatchSize()*m.workers())
 	ignore := func(int, []float32, string) error { return nil }

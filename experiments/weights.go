@@ -4,43 +4,42 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
-	"strings"
 
-	"fx/extract"
+	"fx/backbones"
 	"fx/internal/fail"
 	"fx/internal/progress"
 	"fx/internal/source"
+	"fx/internal/weights"
 )
 
 // weightsFound is what a pretrained network starts from.
 type weightsFound struct {
-	weights string // for extract.NetworkOptions
-	label   string // for people
+	weights weights.Ref // for backbones.NetworkOptions
+	label   string      // for people
 	sha256  string
 	seeded  bool // random, so that no result says anything of the network
 
-	lookedFor bool // as of extract.NetworkOptions
+	lookedFor bool // as of backbones.NetworkOptions
 }
 
 // findWeights finds a backbone's weights. Others take their place only where there are none
 // anywhere: a damaged file, one that can't be read and a full disk are errors.
-func (m *matrix) findWeights(ctx context.Context, backbone Network, o extract.NetworkOptions, report progress.Reporter) (weightsFound, error) {
+func (m *matrix) findWeights(ctx context.Context, backbone Network, o backbones.NetworkOptions, report progress.Reporter) (weightsFound, error) {
 	o.Weights, o.Lock = backbone.Weights, m.lock()
-	if o.Weights != "" && !strings.HasPrefix(o.Weights, seedPrefix) {
-		o.Weights = m.file.relative(o.Weights)
+	if file := o.Weights.File; file != "" {
+		o.Weights.File = m.file.relative(file)
 	}
-	opened, err := extract.OpenNetwork(ctx, o, report)
-	if errors.Is(err, source.ErrNowhere) && m.file.WeightsIfMissing != "" && ctx.Err() == nil {
+	opened, err := backbones.Open(ctx, o, report)
+	if errors.Is(err, source.ErrNowhere) && !m.file.WeightsIfMissing.IsZero() && ctx.Err() == nil {
 		report.Note(fmt.Sprintf("the weights of %s can't be had: its runs take random ones, %s", backbone.Name, m.file.WeightsIfMissing))
 		m.missing = append(m.missing, backbone.Name)
 		o.Weights = m.file.WeightsIfMissing
-		opened, err = extract.OpenNetwork(ctx, o, report)
+		opened, err = backbones.Open(ctx, o, report)
 	}
 	if errors.Is(err, source.ErrNowhere) && m.foresees && ctx.Err() == nil {
 		m.note(fmt.Sprintf("the weights of %s can't be had here: a run needs FX_WEIGHTS_DIR, or --weights-if-missing seed:0", backbone.Name))
-		o.Weights = seedPrefix + "0" // takes as long
-		if opened, err = extract.OpenNetwork(ctx, o, report); err == nil {
+		o.Weights = weights.Seed(0) // takes as long
+		if opened, err = backbones.Open(ctx, o, report); err == nil {
 			return weightsFound{weights: o.Weights, label: "not at hand", sha256: opened.WeightsSHA256}, nil
 		}
 	}
@@ -52,10 +51,7 @@ func (m *matrix) findWeights(ctx context.Context, backbone Network, o extract.Ne
 		return weightsFound{}, fail.Wrap(fail.KindOf(err), err, hint, "the backbone %s", backbone.Name)
 	}
 	m.inputs = append(m.inputs, opened.Inputs...)
-	found := weightsFound{weights: opened.Weights, label: filepath.Base(opened.Weights), sha256: opened.WeightsSHA256, lookedFor: len(opened.Inputs) > 0}
-	if strings.HasPrefix(opened.Weights, seedPrefix) {
-		found.label, found.seeded = opened.Weights, true
-	}
+	found := weightsFound{weights: opened.Weights, label: opened.Weights.Name(), sha256: opened.WeightsSHA256, seeded: opened.Weights.Random(), lookedFor: len(opened.Inputs) > 0}
 	if opened.Backbone.File != "" {
 		found.weights = o.Weights // its own, or the file that the experiment names
 	}

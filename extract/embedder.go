@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"runtime"
-	"sync"
 
 	"fx/backbones"
 	"fx/internal/fail"
@@ -20,7 +19,7 @@ import (
 // EmbedderOptions says which network to take, and where to run it. The zero
 // value of everything but Network serves.
 type EmbedderOptions struct {
-	Network   NetworkOptions
+	Network   backbones.NetworkOptions
 	Device    ort.Device
 	Precision string // of weights and activations: Float32 (also "") or Float16; "" goes on as a store began
 	BatchSize int    // 0 means 8 on a CPU, or the network's own CPUBatch, and 64 on a GPU
@@ -50,24 +49,20 @@ const maxBatch, maxWorkers = 4096, 1024
 // gpuRuns is how many batches a GPU works on at once: one computes while the other is copied.
 const gpuRuns = 2
 
-// Embedder is a frozen network that runs on a device. It is safe for concurrent
-// use once it is open.
-type Embedder struct {
-	Network     *Network
-	GraphSHA256 string // of the network cut at its features, without weights
+// FeatureNetwork is a network that is cut at its features and has its weights, but no
+// device yet. It needs no ONNX Runtime.
+type FeatureNetwork struct {
+	backbones.Description
+	GraphSHA256 string         // of the graph without weights
+	Model       *pb.ModelProto // see backbones.Features
 
-	options  EmbedderOptions
-	report   progress.Reporter
-	features *pb.ModelProto // until it is open
-	opening  sync.Mutex
-	session  *ort.Session
-	version  string // of ONNX Runtime
-	batch    int
+	options EmbedderOptions
+	report  progress.Reporter
 }
 
-// NewEmbedder finds the network and its weights. It does not need ONNX
-// Runtime yet: Open does. Errors: fail.Usage for a wrong name or flag, fail.Model for bad weights.
-func NewEmbedder(ctx context.Context, o EmbedderOptions, report progress.Reporter) (*Embedder, error) {
+// OpenNetwork finds the network and its weights.
+// Errors: fail.Usage for a wrong name or flag, fail.Model for bad weights.
+func OpenNetwork(ctx context.Context, o EmbedderOptions, report progress.Reporter) (*FeatureNetwork, error) {
 	if o.BatchSize < 0 || o.BatchSize > maxBatch || o.Workers < 0 || o.Workers > maxWorkers {
 		return nil, fail.New(fail.Usage, "Leave --batch-size and --workers out for the defaults.",
 			"batch size %d and workers %d must lie in 0–%d and 0–%d", o.BatchSize, o.Workers, maxBatch, maxWorkers)
@@ -78,105 +73,118 @@ func NewEmbedder(ctx context.Context, o EmbedderOptions, report progress.Reporte
 	if o.Workers == 0 {
 		o.Workers = runtime.GOMAXPROCS(0)
 	}
-	network, err := OpenNetwork(ctx, o.Network, report)
+	network, err := backbones.Open(ctx, o.Network, report)
 	if err != nil {
 		return nil, err
 	}
-	e := &Embedder{Network: network, options: o, report: report}
-	if e.features, err = network.Features(); err != nil {
+	f := &FeatureNetwork{Description: network.Description, options: o, report: report}
+	if f.Model, err = network.Features(); err != nil {
 		return nil, err
 	}
-	e.GraphSHA256, err = backbones.GraphSHA256(e.features)
-	return e, err
+	f.GraphSHA256, err = backbones.GraphSHA256(f.Model)
+	return f, err
 }
 
-// Open puts the network on its device. Opening twice does nothing. Errors:
-// fail.Device where ONNX Runtime or the device is not to be had.
-func (e *Embedder) Open() error {
-	e.opening.Lock()
-	defer e.opening.Unlock()
-	if e.session != nil {
-		return nil
-	}
-	rt, err := ort.Load(e.options.Library)
+// Embedder is a frozen network on a device: pixels in, features out. It is safe for
+// concurrent use.
+type Embedder struct {
+	Network backbones.Description // its Backbone.FeatureShape is known
+
+	session *ort.Session
+	version string // of ONNX Runtime
+	options EmbedderOptions
+	batch   int
+}
+
+// OpenEmbedder finds a network and its weights and puts it on its device.
+// Errors are those of OpenNetwork and of FeatureNetwork.Embedder.
+func OpenEmbedder(ctx context.Context, o EmbedderOptions, report progress.Reporter) (*Embedder, error) {
+	f, err := OpenNetwork(ctx, o, report)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	features := e.features
-	if e.options.Precision == Float16 {
-		if features, err = backbones.Float16(features); err != nil {
-			return err
+	return f.Embedder()
+}
+
+// Embedder puts the network on its device. The device has weights of its own then:
+// whoever needs f no more lets go of it. Errors: fail.Device where ONNX Runtime or
+// the device is not to be had.
+func (f *FeatureNetwork) Embedder() (*Embedder, error) {
+	rt, err := ort.Load(f.options.Library)
+	if err != nil {
+		return nil, err
+	}
+	model := f.Model
+	if f.options.Precision == Float16 {
+		if model, err = backbones.Float16(model); err != nil {
+			return nil, err
 		}
 	}
-	session, err := frozen.NewSession(rt, features, ort.SessionOptions{
-		Device: e.options.Device, Threads: max(e.options.Threads, 1), Capture: true, ProfilePrefix: e.options.ProfilePrefix,
+	session, err := frozen.NewSession(rt, model, ort.SessionOptions{
+		Device: f.options.Device, Threads: max(f.options.Threads, 1), Capture: true, ProfilePrefix: f.options.ProfilePrefix,
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
-	if e.options.Precision == Float16 && session.Device() == ort.CPU {
-		e.report.Note(slowFloat16)
+	if f.options.Precision == Float16 && session.Device() == ort.CPU {
+		f.report.Note(slowFloat16)
 	}
-	e.version, e.batch = rt.Library().Version, e.options.BatchSize
-	if e.batch == 0 {
-		e.batch = cmp.Or(e.Network.Backbone.CPUBatch, cpuBatch)
-		if session.Device().Kind == ort.CUDA.Kind {
-			e.batch = gpuBatch
-		}
-	}
-	if fixed := e.Network.Backbone.Batch; fixed > 0 {
-		e.batch = fixed
-	}
+	e := &Embedder{Network: f.Description, session: session, version: rt.Library().Version, options: f.options}
+	e.batch = e.chooseBatch()
 	if e.Network.Backbone.FeatureShape == nil {
-		shape, err := e.measure(session)
-		if err == nil {
-			e.Network.Backbone, err = e.Network.Backbone.WithFeatureShape(shape)
-		}
-		if err != nil {
+		if err := e.measure(); err != nil {
 			_ = session.Close() // the first error is the one to report
-			return err
+			return nil, err
 		}
 	}
-	e.session = session
-	e.features, e.Network.state, e.Network.model, e.Network.file.Weights = nil, nil, nil, nil // the session holds the weights now: a second copy would stay for the whole run
-	return nil
+	return e, nil
 }
 
+func (e *Embedder) chooseBatch() int {
+	b := e.Network.Backbone
+	switch {
+	case b.Batch > 0:
+		return b.Batch
+	case e.options.BatchSize > 0:
+		return e.options.BatchSize
+	case e.onGPU():
+		return gpuBatch
+	}
+	return cmp.Or(b.CPUBatch, cpuBatch)
+}
+
+func (e *Embedder) onGPU() bool { return e.session.Device().Kind == ort.CUDA.Kind }
+
 // measure runs one black photo to see the shape of its features.
-func (e *Embedder) measure(session *ort.Session) ([]int, error) {
-	batch, crop := int64(e.batch), int64(e.Preprocess().Crop)
+func (e *Embedder) measure() error {
+	pixels := e.pixelShape()
 	outputs := make([]ort.Tensor, 1)
-	err := session.Run(context.Background(),
-		[]ort.Tensor{ort.NewTensor(make([]uint8, batch*crop*crop*3), batch, crop, crop, 3)}, outputs)
+	err := e.session.Run(context.Background(), []ort.Tensor{ort.NewTensor(make([]uint8, e.batch*viewLen(e.Preprocess())), pixels...)}, outputs)
 	if err != nil {
-		return nil, fail.Wrap(fail.Usage, err, "Leave --crop out for the network's own size.",
-			"%s does not take photos of %d×%d pixels", e.Network.Backbone.Name, crop, crop)
+		return fail.Wrap(fail.Usage, err, "Leave --crop out for the network's own size.",
+			"%s does not take photos of %d×%d pixels", e.Network.Backbone.Name, pixels[1], pixels[2])
 	}
 	var shape []int
 	for _, d := range outputs[0].Shape()[1:] {
 		shape = append(shape, int(d))
 	}
-	return shape, nil
+	e.Network.Backbone, err = e.Network.Backbone.WithFeatureShape(shape)
+	return err
 }
 
 // Close frees the device.
-func (e *Embedder) Close() error {
-	if e.session == nil {
-		return nil
-	}
-	return e.session.Close()
-}
+func (e *Embedder) Close() error { return e.session.Close() }
 
-// Session tells where the network runs. The embedder is open.
+// Session tells where the network runs.
 func (e *Embedder) Session() *ort.Session { return e.session }
 
-// RuntimeVersion is that of ONNX Runtime. The embedder is open.
+// RuntimeVersion is that of ONNX Runtime.
 func (e *Embedder) RuntimeVersion() string { return e.version }
 
 // Preprocess is what the network expects of a photo.
 func (e *Embedder) Preprocess() preprocess.Spec { return e.Network.Backbone.Preprocess }
 
-// BatchSize is the number of views that one Embed takes. The embedder is open.
+// BatchSize is the number of views that a Stage holds.
 func (e *Embedder) BatchSize() int { return e.batch }
 
 // FeatureLen is the number of values in one embedding.
@@ -188,22 +196,27 @@ func (e *Embedder) FeatureLen() int {
 	return n
 }
 
-// pipeline runs photos through the embedder, which is open unless there are none.
-func (e *Embedder) pipeline(decoder *imaging.Decoder, seed uint64, path func(item int) string) *pipeline {
-	reader := photoio.NewReader(decoder, photoio.Options{Memory: e.options.DecodeMemory, Hash: true})
-	p := &pipeline{network: e, reader: reader, path: path, workers: e.options.Workers, runs: e.options.Workers, seed: seed}
-	if e.session != nil && e.session.Device().Kind == ort.CUDA.Kind {
-		p.runs, p.staged = gpuRuns, true
+// Runs is how many stages may embed at once: more do not make it faster.
+func (e *Embedder) Runs() int {
+	if e.onGPU() {
+		return gpuRuns
 	}
-	return p
+	return e.options.Workers
 }
 
-// Embed runs the network on pixels, uint8 [BatchSize, crop, crop, 3], and fills
-// features, float32 [BatchSize, FeatureLen]. The embedder is open.
-func (e *Embedder) Embed(ctx context.Context, pixels []uint8, features []float32) error {
-	return e.session.Run(ctx,
-		[]ort.Tensor{ort.NewTensor(pixels, e.pixelShape()...)},
-		[]ort.Tensor{ort.NewTensor(features, e.featureShape()...)})
+// NewStage makes the memory of one batch: on a GPU page-locked memory and memory of
+// the device, on a CPU plain memory.
+func (e *Embedder) NewStage() (Stage, error) {
+	if e.onGPU() {
+		return e.newDeviceStage()
+	}
+	return e.newHostStage(), nil
+}
+
+// pipeline runs photos through the embedder.
+func (e *Embedder) pipeline(decoder *imaging.Decoder, seed uint64, path func(item int) string) *pipeline {
+	reader := photoio.NewReader(decoder, photoio.Options{Memory: e.options.DecodeMemory, Hash: true})
+	return &pipeline{network: e, reader: reader, path: path, workers: e.options.Workers, runs: e.Runs(), shared: e.onGPU(), seed: seed}
 }
 
 // pixelShape is that of a batch of views.
@@ -222,4 +235,3 @@ func (e *Embedder) featureShape() []int64 {
 }
 
 var _ network = (*Embedder)(nil)
-var _ stagedNetwork = (*Embedder)(nil)

@@ -3,9 +3,11 @@ package extract
 import (
 	"testing"
 
+	"fx/backbones"
 	"fx/internal/ort"
 	"fx/internal/ort/orttest"
 	"fx/internal/relative"
+	"fx/internal/weights"
 )
 
 // What graphs, stages and page-locked memory give is what plain runs give, and
@@ -15,7 +17,7 @@ func TestCUDAStagesGiveTheFeatures(t *testing.T) {
 	paths := noisePhotos(t, 27)
 	features := func(device ort.Device, precision string, staged bool) map[int][]float32 {
 		e := opened(t, EmbedderOptions{
-			Network: NetworkOptions{Backbone: "resnet18", Weights: "seed:0"}, Device: device, Precision: precision, BatchSize: 4, Workers: 3,
+			Network: backbones.NetworkOptions{Backbone: "resnet18", Weights: weights.Seed(0)}, Device: device, Precision: precision, BatchSize: 4, Workers: 3,
 		})
 		all := embedAll(t, e, paths, staged)
 		if s := e.Session(); staged && !s.Captures() {

@@ -25,7 +25,7 @@ func (o EmbedderOptions) ForFew(n int) EmbedderOptions {
 
 // Photos embeds the centre views of the photos at paths, outside any store, and
 // calls emit for each in order: with its features, valid during the call, or
-// with the reason why it can't be used. The embedder is open.
+// with the reason why it can't be used.
 func Photos(ctx context.Context, e *Embedder, decoder *imaging.Decoder, paths []string, report progress.Reporter,
 	emit func(i int, features []float32, reason string) error) error {
 	task := report.Begin("embed", int64(len(paths)), "images")

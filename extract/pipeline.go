@@ -44,23 +44,38 @@ type network interface {
 	Preprocess() preprocess.Spec
 	BatchSize() int
 	FeatureLen() int
-	// Embed runs exactly BatchSize views of pixels [batch, crop, crop, 3] and
-	// fills features [batch, FeatureLen]. It is safe for concurrent use.
-	Embed(ctx context.Context, pixels []uint8, features []float32) error
+	NewStage() (Stage, error)
 }
 
 // pipeline turns rowRefs into rows. Each worker takes a whole batch: it reads
 // and decodes the photos, fills the pixels and runs the network. On a GPU, which
 // takes larger batches, the workers fill one batch after the other together: see
-// runStaged.
+// runShared.
 type pipeline struct {
 	network network
 	reader  *photoio.Reader       // with hashes
 	path    func(item int) string // of the photo's file
 	workers int
 	runs    int  // networks running at once: the workers on a CPU, fewer on a GPU
-	staged  bool // the network is a stagedNetwork and to be used as one
+	shared  bool // a batch is filled by all workers
 	seed    uint64
+}
+
+// stages makes n stages. Whoever gets them calls closeAll.
+func (p *pipeline) stages(n int) (all []Stage, closeAll func(), err error) {
+	closeAll = func() {
+		for _, s := range all {
+			s.Close()
+		}
+	}
+	for range n {
+		s, err := p.network.NewStage()
+		if err != nil {
+			return all, closeAll, err
+		}
+		all = append(all, s)
+	}
+	return all, closeAll, nil
 }
 
 // run computes the batches, each of at most BatchSize rows, and hands the
@@ -68,8 +83,13 @@ type pipeline struct {
 // it is busy at most 2 × workers batches wait. The first error, of a batch or
 // of emit, ends the run.
 func (p *pipeline) run(ctx context.Context, batches [][]rowRef, emit func(batch int, r result) error) error {
-	if p.staged {
-		return p.runStaged(ctx, batches, emit)
+	if p.shared {
+		return p.runShared(ctx, batches, emit)
+	}
+	stages, closeAll, err := p.stages(min(p.workers, len(batches)))
+	defer closeAll() // once all workers ended
+	if err != nil {
+		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	jobs := make(chan int)
@@ -95,9 +115,10 @@ func (p *pipeline) run(ctx context.Context, batches [][]rowRef, emit func(batch 
 			}
 		}
 	})
-	for range min(p.workers, len(batches)) {
+	for _, stage := range stages {
 		group.Go(func() {
-			w := newWorker(p, gate)
+			w := p.newWorker()
+			w.gate, w.stage = gate, stage
 			for i := range jobs {
 				r := w.batch(ctx, batches[i])
 				select {
@@ -144,13 +165,13 @@ func inOrder(ctx context.Context, n int, done <-chan numbered, slots <-chan stru
 	return nil
 }
 
-// worker owns the buffers of one goroutine.
+// worker owns what one goroutine works with.
 type worker struct {
 	*pipeline
-	gate   chan struct{}
-	spec   preprocess.Spec
-	pixels []uint8
-	photo  photo // the last one read: the views of one photo follow each other
+	spec  preprocess.Spec
+	photo photo         // the last one read: the views of one photo follow each other
+	gate  chan struct{} // of whole batches
+	stage Stage         // likewise
 }
 
 type photo struct {
@@ -160,13 +181,8 @@ type photo struct {
 	read    *photoio.Photo // nil where it is rejected or released
 }
 
-func newWorker(p *pipeline, gate chan struct{}) *worker {
-	spec := p.network.Preprocess()
-	return &worker{
-		pipeline: p, gate: gate, spec: spec,
-		pixels: make([]uint8, p.network.BatchSize()*viewLen(spec)),
-		photo:  photo{item: -1},
-	}
+func (p *pipeline) newWorker() *worker {
+	return &worker{pipeline: p, spec: p.network.Preprocess(), photo: photo{item: -1}}
 }
 
 func viewLen(spec preprocess.Spec) int { return spec.Crop * spec.Crop * 3 }
@@ -184,7 +200,7 @@ func (w *worker) batch(ctx context.Context, refs []rowRef) result {
 		return result{err: ctx.Err()}
 	}
 	features := make([]float32, w.network.BatchSize()*w.network.FeatureLen())
-	err := w.network.Embed(ctx, w.pixels, features)
+	err := w.stage.Embed(ctx, features)
 	<-w.gate
 	if err != nil {
 		return result{err: err}
@@ -198,6 +214,7 @@ func (w *worker) batch(ctx context.Context, refs []rowRef) result {
 // fillPixels makes the views of refs, and the rows that they will be.
 func (w *worker) fillPixels(ctx context.Context, refs []rowRef) (r result) {
 	defer w.release() // nobody may wait with a photo in hand
+	pixels, size := w.stage.Pixels(), viewLen(w.spec)
 	for _, ref := range refs {
 		if ref.item != w.photo.item {
 			if err := w.read(ctx, ref.item); err != nil {
@@ -211,7 +228,7 @@ func (w *worker) fillPixels(ctx context.Context, refs []rowRef) (r result) {
 			continue
 		}
 		slot := len(r.rows)
-		if err := w.view(ref.view, w.pixels[slot*viewLen(w.spec):(slot+1)*viewLen(w.spec)]); err != nil {
+		if err := w.view(ref.view, pixels[slot*size:(slot+1)*size]); err != nil {
 			return result{err: fmt.Errorf("%s: %w", w.path(ref.item), err)}
 		}
 		r.rows = append(r.rows, row{rowRef: ref, content: w.photo.content})

@@ -33,7 +33,23 @@ func (n *meanNetwork) Preprocess() preprocess.Spec { return preprocess.ImageNet(
 func (n *meanNetwork) BatchSize() int              { return n.batch }
 func (n *meanNetwork) FeatureLen() int             { return 1 }
 
-func (n *meanNetwork) Embed(ctx context.Context, pixels []uint8, features []float32) error {
+func (n *meanNetwork) NewStage() (Stage, error) {
+	return &meanStage{n, make([]uint8, n.batch*viewLen(n.Preprocess()))}, nil
+}
+
+// meanStage is a stage of meanNetwork.
+type meanStage struct {
+	network *meanNetwork
+	memory  []uint8
+}
+
+func (s *meanStage) Pixels() []uint8 { return s.memory }
+func (s *meanStage) Close()          {}
+func (s *meanStage) Embed(ctx context.Context, features []float32) error {
+	return s.network.embed(ctx, s.memory, features)
+}
+
+func (n *meanNetwork) embed(ctx context.Context, pixels []uint8, features []float32) error {
 	now := n.running.Add(1)
 	defer n.running.Add(-1)
 	for most := n.most.Load(); now > most && !n.most.CompareAndSwap(most, now); most = n.most.Load() {

@@ -8,12 +8,14 @@ import (
 	"strings"
 	"testing"
 
+	"fx/backbones"
 	"fx/internal/fail"
 	"fx/internal/ort/orttest"
 	"fx/internal/progress"
 	"fx/internal/relative"
 	"fx/internal/store"
 	"fx/internal/testenv"
+	"fx/internal/weights"
 )
 
 // notes keeps what a run says.
@@ -53,19 +55,24 @@ func TestStoreKeepsItsPrecision(t *testing.T) {
 	}
 }
 
-func TestExpectedProvider(t *testing.T) {
-	const cpu, cuda = "CPUExecutionProvider", "CUDAExecutionProvider"
-	for _, c := range []struct{ stored, kind, precision, want string }{
-		{cpu, "", Float32, cpu}, {cpu, "auto", Float16, cpu + inFloat16}, {cpu, "cuda", Float32, cuda}, {cpu, "cuda", Float16, cuda + inFloat16},
-		{cuda + " without TF32", "auto", Float32, cuda + " without TF32"}, {cuda + " without TF32", "cuda", Float32, cuda + " without TF32"},
-		{cuda + " without TF32", "cuda", Float16, cuda + inFloat16}, {cuda + " without TF32", "cpu", Float32, cpu},
-		{cuda + inFloat16, "", Float16, cuda + inFloat16}, {cuda + inFloat16, "cuda", Float32, cuda}, {cuda + inFloat16, "cpu", Float16, cpu + inFloat16},
+func TestExpectedCompute(t *testing.T) {
+	by := func(provider string, precision store.DType) store.Compute {
+		return store.Compute{Provider: provider, Precision: precision}
+	}
+	cpu, cuda := by("CPUExecutionProvider", Float32), by("CUDAExecutionProvider", Float32)
+	cpu16, cuda16 := by("CPUExecutionProvider", Float16), by("CUDAExecutionProvider", Float16)
+	exact := store.Compute{Provider: "CUDAExecutionProvider", Precision: Float32, WithoutTF32: true}
+	for _, c := range []struct {
+		stored          store.Compute
+		kind, precision string
+		want            store.Compute
+	}{
+		{cpu, "", Float32, cpu}, {cpu, "auto", Float16, cpu16}, {cpu, "cuda", Float32, cuda}, {cpu, "cuda", Float16, cuda16},
+		{exact, "auto", Float32, exact}, {exact, "cuda", "", exact}, {exact, "cuda", Float16, cuda16}, {exact, "cpu", Float32, cpu},
+		{cuda16, "", Float16, cuda16}, {cuda16, "cuda", Float32, cuda}, {cuda16, "cpu", Float16, cpu16},
 	} {
-		if got := expectedProvider(c.stored, c.kind, c.precision); got != c.want {
+		if got := expectedCompute(c.stored, c.kind, c.precision); got != c.want {
 			t.Errorf("a store by %q, on %q in %s: %q, want %q", c.stored, c.kind, c.precision, got, c.want)
-		}
-		if precisionOf(c.want) != c.precision {
-			t.Errorf("%q is not of %s", c.want, c.precision)
 		}
 	}
 }
@@ -74,11 +81,11 @@ func TestExpectedProvider(t *testing.T) {
 // the other families.
 func TestFloat16OnPhotos(t *testing.T) {
 	orttest.Library(t)
-	data, weights := testenv.PhotosDir(t), testenv.WeightsFile(t, "squeezenet1_1.safetensors")
+	data, file := testenv.PhotosDir(t), testenv.WeightsFile(t, "squeezenet1_1.safetensors")
 	features := map[string]*store.Store{}
 	for _, precision := range []string{Float32, Float16} {
 		o := options(data, filepath.Join(t.TempDir(), precision))
-		o.Embedder.Network = NetworkOptions{Backbone: "squeezenet1_1", Weights: weights}
+		o.Embedder.Network = backbones.NetworkOptions{Backbone: "squeezenet1_1", Weights: weights.File(file)}
 		o.Embedder.Precision, o.Splits = precision, []string{"val"}
 		if _, err := Run(t.Context(), o, progress.Discard); err != nil {
 			t.Fatal(err)

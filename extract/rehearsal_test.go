@@ -6,10 +6,12 @@ import (
 	"strings"
 	"testing"
 
+	"fx/backbones"
 	"fx/internal/fakecuda"
 	"fx/internal/imaging"
 	"fx/internal/ort"
 	"fx/internal/progress"
+	"fx/internal/weights"
 )
 
 // families are torchvision's six, each of which ONNX Runtime is to run on CUDA alone.
@@ -30,7 +32,7 @@ func TestRehearsedExtraction(t *testing.T) {
 		for _, name := range families {
 			for _, precision := range []string{Float32, Float16} {
 				rehearse(t, EmbedderOptions{
-					Network: NetworkOptions{Backbone: name, Weights: "seed:0"}, Device: ort.CUDA, Precision: precision, BatchSize: batch, Workers: 4,
+					Network: backbones.NetworkOptions{Backbone: name, Weights: weights.Seed(0)}, Device: ort.CUDA, Precision: precision, BatchSize: batch, Workers: 4,
 				}, paths)
 			}
 		}
@@ -70,10 +72,7 @@ func TestRehearsedExtraction(t *testing.T) {
 
 func rehearse(t *testing.T, o EmbedderOptions, paths []string) {
 	t.Helper()
-	e, err := NewEmbedder(t.Context(), o, progress.Discard)
-	if err == nil {
-		err = e.Open()
-	}
+	e, err := OpenEmbedder(t.Context(), o, progress.Discard)
 	if err != nil {
 		t.Fatal(o.Network.Backbone, o.Precision, err)
 	}

@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"time"
 
+	"fx/backbones"
 	"fx/internal/dataset"
 	"fx/internal/fail"
 	"fx/internal/imaging"
@@ -61,24 +61,42 @@ func Run(ctx context.Context, o Options, report progress.Reporter) (Summary, err
 	if o.Views > 0 && o.TrainSplit != "" && !slices.Contains(photos.Splits, o.TrainSplit) && !slices.Equal(photos.Splits, []string{""}) {
 		return Summary{}, fail.New(fail.Usage, "Name one with --train-split: "+strings.Join(photos.Splits, ", ")+".", "%s has no split %q for --views to augment", o.Data, o.TrainSplit)
 	}
-	lock := o.Embedder.Network.Lock.In(o.Store)
-	if _, err := store.ReadManifest(o.Store); !errors.Is(err, fs.ErrNotExist) { // in a folder that is no store yet, lock.json is somebody else's
-		o.Embedder.Network.Lock = lock
+	stored, err := store.ReadManifest(o.Store)
+	exists := !errors.Is(err, fs.ErrNotExist)
+	if exists && err != nil {
+		return Summary{}, err
 	}
-	e, err := NewEmbedder(ctx, o.Embedder, report)
+	lock := o.Embedder.Network.Lock.In(o.Store)
+	if exists { // in a folder that is no store yet, lock.json is somebody else's
+		o.Embedder.Network.Lock = lock
+		o.goOnAs(stored, report)
+	}
+	network, err := OpenNetwork(ctx, o.Embedder, report)
 	if err != nil {
 		return Summary{}, err
 	}
-	defer func() { _ = e.Close() }() // nothing is written through it
-	r := &run{options: o, embedder: e, decoder: decoder.For(e.Preprocess().Resize), photos: photos, report: report, start: start}
+	r := &run{
+		options: o, weighted: network, network: network.Description, graphSHA256: network.GraphSHA256,
+		decoder: decoder.For(network.Backbone.Preprocess.Resize), photos: photos, report: report, start: start,
+	}
 	if err := r.refuse(shard); err != nil {
 		return Summary{}, err
 	}
-	if err := r.open(ctx, shard); err != nil {
+	defer func() {
+		if r.embedder != nil {
+			_ = r.embedder.Close() // nothing is written through it
+		}
+	}()
+	if exists {
+		err = r.open(ctx, shard, &stored)
+	} else {
+		err = r.open(ctx, shard, nil)
+	}
+	if err != nil {
 		return Summary{}, err
 	}
 	defer r.writer.Close()
-	if err := lock.Hold(ctx, slices.Concat(e.Network.Inputs, o.Inputs)...); err != nil {
+	if err := lock.Hold(ctx, slices.Concat(r.network.Inputs, o.Inputs)...); err != nil {
 		return Summary{}, err
 	}
 	if err := r.fill(ctx); err != nil {
@@ -104,19 +122,35 @@ func Run(ctx context.Context, o Options, report progress.Reporter) (Summary, err
 // maxViews bounds what a slip of the keyboard can ask for.
 const maxViews = 1000
 
+// goOnAs sets those options that nobody chose to what the store has.
+func (o *Options) goOnAs(stored store.Manifest, report progress.Reporter) {
+	if o.Embedder.Precision == "" {
+		if o.Embedder.Precision = string(stored.Compute.Precision); o.Embedder.Precision == Float16 {
+			report.Note("the store's features were computed in float16; so are those that are missing")
+		}
+	}
+	if o.Views == 0 && stored.Views > 0 {
+		o.Views, o.Seed = stored.Views, stored.Seed
+		report.Note(fmt.Sprintf("the store has %d random views of each training photo, seed %d; keeping them", stored.Views, stored.Seed))
+	}
+}
+
 // run is one Run under way.
 type run struct {
-	options  Options
-	embedder *Embedder
-	decoder  *imaging.Decoder
-	photos   *dataset.Dataset
-	report   progress.Reporter
-	manifest store.Manifest
-	writer   *store.Writer
-	plan     *store.Plan
-	rejected []BadPhoto
-	refused  int          // of rejected, without being opened
-	bad      map[int]bool // items in rejected
+	options     Options
+	network     backbones.Description
+	graphSHA256 string
+	weighted    *FeatureNetwork // with the weights; nil once the embedder has them
+	embedder    *Embedder       // nil until rows may be missing
+	decoder     *imaging.Decoder
+	photos      *dataset.Dataset
+	report      progress.Reporter
+	manifest    store.Manifest
+	writer      *store.Writer
+	plan        *store.Plan
+	rejected    []BadPhoto
+	refused     int          // of rejected, without being opened
+	bad         map[int]bool // items in rejected
 
 	start, filling time.Time
 	filled         time.Duration
@@ -125,34 +159,20 @@ type run struct {
 }
 
 // open locks the store and plans. The network is put on its device only where
-// rows may be missing: a store that is complete is found so without it.
-func (r *run) open(ctx context.Context, shard store.Shard) error {
-	stored, err := store.ReadManifest(r.options.Store)
-	exists := err == nil
-	if !exists && !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	var provider string
-	if exists && r.embedder.options.Precision == "" {
-		if r.embedder.options.Precision = precisionOf(stored.Provider); r.embedder.options.Precision == Float16 {
-			r.report.Note("the store's features were computed in float16; so are those that are missing")
-		}
-	}
-	if exists && r.options.Views == 0 && stored.Views > 0 {
-		r.options.Views = stored.Views
-		r.report.Note(fmt.Sprintf("the store has %d random views of each training photo, seed %d; keeping them", stored.Views, stored.Seed))
-		r.options.Seed = stored.Seed
-	}
-	if !exists || r.embedder.Network.Backbone.FeatureShape == nil {
+// rows may be missing: a store that is complete is found so without it. stored is
+// the manifest of a store that exists.
+func (r *run) open(ctx context.Context, shard store.Shard, stored *store.Manifest) (err error) {
+	var compute store.Compute
+	if stored == nil || r.network.Backbone.FeatureShape == nil {
 		if err := r.openEmbedder(); err != nil {
 			return err
 		}
-		provider = r.provider()
+		compute = r.embedder.compute()
 	} else {
-		provider = expectedProvider(stored.Provider, r.embedder.options.Device.Kind, r.embedder.options.Precision)
+		compute = expectedCompute(stored.Compute, r.options.Embedder.Device.Kind, r.options.Embedder.Precision)
 	}
-	r.manifest = r.newManifest(provider)
-	if exists && r.embedder.session == nil {
+	r.manifest = r.newManifest(compute)
+	if stored != nil && r.embedder == nil {
 		r.manifest.Made = stored.Made.WithPhotosOf(r.manifest.Made)
 	}
 	r.writer, err = store.OpenForWriting(ctx, r.options.Store, r.manifest,
@@ -170,35 +190,32 @@ func (r *run) open(ctx context.Context, shard store.Shard) error {
 	return err
 }
 
-// provider names what computes. The embedder is open.
-func (r *run) provider() string {
-	return providerName(r.embedder.Session(), r.embedder.options.Precision)
-}
-
-func (r *run) openEmbedder() error {
-	if r.embedder.session != nil {
+func (r *run) openEmbedder() (err error) {
+	if r.embedder != nil {
 		return nil
 	}
 	start := time.Now()
-	err := r.embedder.Open()
+	r.embedder, err = r.weighted.Embedder()
 	r.loaded = time.Since(start)
-	if err == nil {
-		r.report.Note(r.embedder.Network.Backbone.Name + " runs on " + r.embedder.Session().Why())
+	if err != nil {
+		return err
 	}
-	return err
+	r.weighted, r.network = nil, r.embedder.Network
+	r.report.Note(r.network.Backbone.Name + " runs on " + r.embedder.Session().Why())
+	return nil
 }
 
-func (r *run) newManifest(provider string) store.Manifest {
-	n, o := r.embedder.Network, r.options
+func (r *run) newManifest(compute store.Compute) store.Manifest {
+	n, o := r.network, r.options
 	m := store.Manifest{
-		Backbone: n.Backbone.Name, GraphSHA256: r.embedder.GraphSHA256,
-		Weights: weightsName(n.Weights), WeightsSHA256: n.WeightsSHA256,
-		Preprocess: n.Backbone.Preprocess, EXIF: o.EXIF, Decoder: decoderFamily(r.decoder), FastDecode: o.FastDecode, Provider: provider,
+		Backbone: n.Backbone.Name, GraphSHA256: r.graphSHA256,
+		Weights: n.Weights.Name(), WeightsSHA256: n.WeightsSHA256,
+		Preprocess: n.Backbone.Preprocess, EXIF: o.EXIF, Decoder: decoderFamily(r.decoder), FastDecode: o.FastDecode, Compute: compute,
 		DType: store.DType(o.DType), FeatureShape: n.Backbone.FeatureShape,
 		Seed: o.Seed, Views: o.Views, Classes: r.photos.Classes,
 		Made: store.Provenance{
 			FX: o.FxVersion, WeightsOrigin: n.WeightsOrigin, WeightsFile: n.Weights, BackboneFile: n.Backbone.File,
-			Data: paths.Absolute(o.Data), Extensions: o.Extensions, NoFollowLinks: o.NoFollowLinks, Notes: n.Notes,
+			Data: paths.Absolute(o.Data), Extensions: o.Extensions, NoFollowLinks: o.NoFollowLinks, Notes: n.Notes, Untrained: n.Untrained,
 		},
 	}
 	if n.Backbone.File != "" {
@@ -210,18 +227,11 @@ func (r *run) newManifest(provider string) store.Manifest {
 	if m.DType == "" {
 		m.DType = store.Float32
 	}
-	if s := r.embedder.session; s != nil {
+	if r.embedder != nil {
+		s := r.embedder.Session()
 		m.Made.ONNXRuntime, m.Made.Device, m.Made.ProviderOptions = r.embedder.RuntimeVersion(), s.Why(), s.ProviderOptions()
 	}
 	return m
-}
-
-// weightsName is how people call the weights: the file's name, or the seed.
-func weightsName(path string) string {
-	if strings.HasPrefix(path, seedPrefix) {
-		return path
-	}
-	return filepath.Base(path)
 }
 
 // decoderFamily names decoders that give the same pixels alike, whatever their version.
@@ -253,10 +263,10 @@ func (r *run) fill(ctx context.Context) error {
 		if err := r.openEmbedder(); err != nil {
 			return err
 		}
-		if got := r.provider(); got != r.manifest.Provider {
+		if got := r.embedder.compute(); got != r.manifest.Compute {
 			return fail.New(fail.Usage, "Extract into another store, or on the device that made this one.",
 				"the store %s was made by %s, and here the network runs by %s (%s)",
-				r.options.Store, r.manifest.Provider, got, r.embedder.Session().Why())
+				r.options.Store, r.manifest.Compute, got, r.embedder.Session().Why())
 		}
 		r.filling = time.Now()
 	}
@@ -265,7 +275,6 @@ func (r *run) fill(ctx context.Context) error {
 	defer task.End()
 
 	batches, ends := r.batches()
-	p := r.embedder.pipeline(r.decoder, r.options.Seed, func(item int) string { return r.photos.Items[item].Path })
 	var rows []store.Computed
 	chunk, done := 0, 0
 	finish := func() error { // writes the chunks whose rows are done
@@ -278,9 +287,10 @@ func (r *run) fill(ctx context.Context) error {
 		}
 		return nil
 	}
-	if err := finish(); err != nil {
+	if err := finish(); err != nil || len(batches) == 0 {
 		return err
 	}
+	p := r.embedder.pipeline(r.decoder, r.options.Seed, func(item int) string { return r.photos.Items[item].Path })
 	err := p.run(ctx, batches, func(batch int, result result) error {
 		for _, bad := range result.rejected {
 			if err := r.reject(bad); err != nil {
@@ -319,7 +329,7 @@ func (r *run) batches() (batches [][]rowRef, ends []int) {
 		ends = append(ends, len(refs))
 	}
 	if len(refs) == 0 {
-		return nil, ends // the embedder may not be open
+		return nil, ends // there may be no embedder
 	}
 	return slices.Collect(slices.Chunk(refs, r.embedder.BatchSize())), ends
 }
@@ -358,13 +368,13 @@ func (r *run) rejectItem(item dataset.Item, reason string) error {
 }
 
 func (r *run) summary() Summary {
-	n := r.embedder.Network
+	n := r.network
 	s := Summary{
 		Images: r.plan.Photos + r.refused, Computed: r.computed, Cached: r.plan.CachedRows, Damaged: r.plan.DamagedRows,
 		Rejected: r.rejected, Skipped: []BadPhoto{},
 		Seconds: time.Since(r.start).Seconds(), LoadSeconds: r.loaded.Seconds(),
-		FeatureShape: n.Backbone.FeatureShape, Provider: r.manifest.Provider, Decoder: r.decoder.Name(),
-		Backbone: n.Backbone.Name, Weights: n.Weights, WeightsSHA256: n.WeightsSHA256,
+		FeatureShape: n.Backbone.FeatureShape, Provider: r.manifest.Compute.String(), Decoder: r.decoder.Name(),
+		Backbone: n.Backbone.Name, Weights: n.Weights.String(), WeightsSHA256: n.WeightsSHA256,
 		Classes: r.photos.Classes, Store: r.options.Store, Notes: slices.Concat(n.Found, n.Notes, r.photos.Notes),
 	}
 	if s.Rejected == nil {
@@ -376,8 +386,8 @@ func (r *run) summary() Summary {
 	for _, skipped := range r.photos.Skipped {
 		s.Skipped = append(s.Skipped, SkippedFile(skipped))
 	}
-	if session := r.embedder.session; session != nil {
-		s.Why = session.Why()
+	if r.embedder != nil {
+		s.Why = r.embedder.Session().Why()
 	}
 	if r.computed > 0 {
 		s.ImagesPerSecond = float64(r.computed) / r.filled.Seconds()

@@ -15,12 +15,14 @@ import (
 	"testing"
 	"time"
 
+	"fx/backbones"
 	"fx/internal/fail"
 	"fx/internal/ort"
 	"fx/internal/ort/orttest"
 	"fx/internal/progress"
 	"fx/internal/random"
 	"fx/internal/store"
+	"fx/internal/weights"
 )
 
 // childEnv makes the test binary one extract that a test can kill.
@@ -80,7 +82,7 @@ func photos(t testing.TB, n int) string {
 func options(data, out string) Options {
 	return Options{
 		Embedder: EmbedderOptions{
-			Network: NetworkOptions{Backbone: "squeezenet1_1", Weights: "seed:0", Resize: 64, Crop: 64},
+			Network: backbones.NetworkOptions{Backbone: "squeezenet1_1", Weights: weights.Seed(0), Resize: 64, Crop: 64},
 			Device:  ort.CPU,
 		},
 		Data: data, Store: out, TrainSplit: "train",
@@ -206,7 +208,7 @@ func TestEveryDifferenceIsNamed(t *testing.T) {
 	mustRun(t, base, 4, 0, 0)
 	before := content(t, out)
 	for says, change := range map[string]func(*Options){
-		"weights: seed:0":             func(o *Options) { o.Embedder.Network.Weights = "seed:1" },
+		"weights: seed:0":             func(o *Options) { o.Embedder.Network.Weights = weights.Seed(1) },
 		"resize: 64 in the store, 80": func(o *Options) { o.Embedder.Network.Resize = 80 },
 		"crop: 64 in the store, 96":   func(o *Options) { o.Embedder.Network.Crop = 96 },
 		"dtype: float32":              func(o *Options) { o.DType = "float16" },

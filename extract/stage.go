@@ -7,7 +7,39 @@ import (
 	"fx/internal/ort"
 )
 
-// deviceStage is an Embedder's stage. Its pixels and features lie twice: in
+// Stage is the memory of one batch on its way through an Embedder. It is for one
+// batch at a time; stages of one embedder may embed at the same time.
+type Stage interface {
+	// Pixels is where a batch is decoded to, uint8 [BatchSize, crop, crop, 3].
+	// Goroutines may write to different views at once.
+	Pixels() []uint8
+	// Embed runs the network on Pixels and fills features, float32
+	// [BatchSize, FeatureLen].
+	Embed(ctx context.Context, features []float32) error
+	Close()
+}
+
+// hostStage is a stage of a network that reads the host's memory.
+type hostStage struct {
+	embedder *Embedder
+	pixels   []uint8
+}
+
+func (e *Embedder) newHostStage() Stage {
+	return &hostStage{embedder: e, pixels: make([]uint8, e.batch*viewLen(e.Preprocess()))}
+}
+
+func (s *hostStage) Pixels() []uint8 { return s.pixels }
+
+func (s *hostStage) Embed(ctx context.Context, features []float32) error {
+	return s.embedder.session.Run(ctx,
+		[]ort.Tensor{ort.NewTensor(s.pixels, s.embedder.pixelShape()...)},
+		[]ort.Tensor{ort.NewTensor(features, s.embedder.featureShape()...)})
+}
+
+func (s *hostStage) Close() {}
+
+// deviceStage is a stage of a GPU. Its pixels and features lie twice: in
 // page-locked memory of the host, and on the device at fixed addresses. So a batch
 // is copied at the full speed of the bus, on a stream of its own while another is
 // computed, and the network's run is one CUDA graph that reads and writes the
@@ -19,10 +51,10 @@ type deviceStage struct {
 	hostOutput, devOutput *ort.Value // float32 [batch, FeatureShape...]
 }
 
-func (e *Embedder) newStage() (stage, error) {
+func (e *Embedder) newDeviceStage() (Stage, error) {
 	s := &deviceStage{session: e.session}
 	if err := s.open(e.pixelShape(), e.featureShape()); err != nil {
-		s.close()
+		s.Close()
 		return nil, err
 	}
 	return s, nil
@@ -51,9 +83,9 @@ func (s *deviceStage) open(pixels, features []int64) (err error) {
 	return s.binding.Output(backbones.FeaturesName, s.devOutput)
 }
 
-func (s *deviceStage) pixels() []uint8 { return ort.Data[uint8](s.hostPixels.Tensor()) }
+func (s *deviceStage) Pixels() []uint8 { return ort.Data[uint8](s.hostPixels.Tensor()) }
 
-func (s *deviceStage) embed(ctx context.Context, features []float32) error {
+func (s *deviceStage) Embed(ctx context.Context, features []float32) error {
 	if err := s.session.Copy(ctx, ort.Transfer{To: s.devPixels, From: s.hostPixels}); err != nil {
 		return err
 	}
@@ -67,7 +99,7 @@ func (s *deviceStage) embed(ctx context.Context, features []float32) error {
 	return nil
 }
 
-func (s *deviceStage) close() {
+func (s *deviceStage) Close() {
 	if s.binding != nil {
 		s.binding.Close()
 	}

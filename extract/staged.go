@@ -7,26 +7,6 @@ import (
 	"sync/atomic"
 )
 
-// stagedNetwork is a network on a device with a memory of its own, which takes
-// batches from stages.
-type stagedNetwork interface {
-	network
-	newStage() (stage, error)
-}
-
-// stage is the memory of one batch on its way to the device and back. It is for
-// one batch at a time.
-type stage interface {
-	// pixels is where the batch is decoded to, uint8 [batch, crop, crop, 3].
-	// Goroutines may write to different views at once.
-	pixels() []uint8
-	// embed runs the network on the pixels and fills features, float32
-	// [n, FeatureLen], with those of the first n views. Other stages may embed
-	// at the same time.
-	embed(ctx context.Context, features []float32) error
-	close()
-}
-
 // stagesBeside is how many batches have a stage beside those that the device
 // works on: one is ready when it asks for more, and one is being filled.
 const stagesBeside = 2
@@ -36,7 +16,7 @@ type filling struct {
 	index   int
 	refs    []rowRef
 	photos  []photo // by position in refs: what was read
-	stage   stage
+	stage   Stage
 	left    atomic.Int32 // positions not yet decided
 	problem atomic.Pointer[error]
 }
@@ -47,35 +27,27 @@ type task struct {
 	first, end int
 }
 
-// runStaged is run where a batch is too large to be one worker's: all workers
+// runShared is run where a batch is too large to be one worker's: all workers
 // decode photos of the same batch, in order, straight into its stage, and go on
 // with the next as soon as it has one. So the first batch is ready after
 // batch/workers photos, not after a whole batch, and memory is bounded by the
 // stages, whatever the number of workers. The device takes a batch when its last
 // photo is there; p.runs of them at once, so that one is copied while another is
 // computed.
-func (p *pipeline) runStaged(ctx context.Context, batches [][]rowRef, emit func(batch int, r result) error) error {
-	var all []stage
-	defer func() {
-		for _, s := range all {
-			s.close()
-		}
-	}()
-	for range min(p.runs+stagesBeside, len(batches)) {
-		s, err := p.network.(stagedNetwork).newStage()
-		if err != nil {
-			return err
-		}
-		all = append(all, s)
+func (p *pipeline) runShared(ctx context.Context, batches [][]rowRef, emit func(batch int, r result) error) error {
+	all, closeAll, err := p.stages(min(p.runs+stagesBeside, len(batches)))
+	defer closeAll()
+	if err != nil {
+		return err
 	}
 	return p.fillAndRun(ctx, batches, all, emit)
 }
 
 // fillAndRun returns when nobody uses the stages any more.
-func (p *pipeline) fillAndRun(ctx context.Context, batches [][]rowRef, stages []stage, emit func(batch int, r result) error) error {
+func (p *pipeline) fillAndRun(ctx context.Context, batches [][]rowRef, stages []Stage, emit func(batch int, r result) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	begun := len(stages) + p.runs // batches that have a stage, or features that wait for emit
-	free := make(chan stage, len(stages))
+	free := make(chan Stage, len(stages))
 	for _, s := range stages {
 		free <- s
 	}
@@ -109,7 +81,7 @@ func (p *pipeline) fillAndRun(ctx context.Context, batches [][]rowRef, stages []
 	})
 	for range p.workers {
 		decoding.Go(func() {
-			w := &worker{pipeline: p, spec: p.network.Preprocess(), photo: photo{item: -1}}
+			w := p.newWorker()
 			for t := range tasks {
 				if ctx.Err() == nil && w.fill(ctx, t) {
 					ready <- t.filling
@@ -162,7 +134,7 @@ func (w *worker) fillViews(ctx context.Context, t task) error {
 	if err := w.read(ctx, item); err != nil {
 		return err
 	}
-	pixels, size := t.stage.pixels(), viewLen(w.spec)
+	pixels, size := t.stage.Pixels(), viewLen(w.spec)
 	for i := t.first; i < t.end; i++ {
 		t.photos[i] = w.photo
 		if w.photo.reason != "" {
@@ -193,8 +165,8 @@ func (p *pipeline) embed(ctx context.Context, f *filling) result {
 		return r
 	}
 	length := p.network.FeatureLen()
-	features := make([]float32, len(f.refs)*length)
-	if err := f.stage.embed(ctx, features); err != nil {
+	features := make([]float32, p.network.BatchSize()*length)
+	if err := f.stage.Embed(ctx, features); err != nil {
 		return result{err: err}
 	}
 	next := 0

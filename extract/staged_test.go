@@ -25,29 +25,26 @@ type stagedMean struct {
 	failsAt      int32 // the number of the stage that can't be had; 0 for none
 }
 
-type meanStage struct {
+// countedStage tells its network that it is closed.
+type countedStage struct {
+	meanStage
 	network *stagedMean
-	memory  []uint8
 }
 
-func (n *stagedMean) newStage() (stage, error) {
+func (n *stagedMean) NewStage() (Stage, error) {
 	if made := n.made.Add(1); made == n.failsAt {
 		n.made.Add(-1)
 		return nil, errors.New("out of memory")
 	}
-	return &meanStage{n, make([]uint8, n.batch*viewLen(n.Preprocess()))}, nil
+	return &countedStage{meanStage{&n.meanNetwork, make([]uint8, n.batch*viewLen(n.Preprocess()))}, n}, nil
 }
 
-func (s *meanStage) pixels() []uint8 { return s.memory }
-func (s *meanStage) close()          { s.network.closed.Add(1) }
-func (s *meanStage) embed(ctx context.Context, features []float32) error {
-	return s.network.Embed(ctx, s.memory, features)
-}
+func (s *countedStage) Close() { s.network.closed.Add(1) }
 
 func stagedPipeline(t testing.TB, n *stagedMean, paths []string, workers int) *pipeline {
 	t.Helper()
 	p := newPipeline(t, n, paths, workers, gpuRuns)
-	p.staged = true
+	p.shared = true
 	t.Cleanup(func() {
 		if made, closed := n.made.Load(), n.closed.Load(); made != closed {
 			t.Errorf("%d stages were made and %d closed", made, closed)
@@ -202,10 +199,7 @@ func noisePhotos(t *testing.T, n int) (paths []string) {
 // opened is an embedder until the test ends.
 func opened(t *testing.T, o EmbedderOptions) *Embedder {
 	t.Helper()
-	e, err := NewEmbedder(t.Context(), o, progress.Discard)
-	if err == nil {
-		err = e.Open()
-	}
+	e, err := OpenEmbedder(t.Context(), o, progress.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -213,11 +207,23 @@ func opened(t *testing.T, o EmbedderOptions) *Embedder {
 	return e
 }
 
+// onDevice is an Embedder whose stages are those of a GPU wherever it runs.
+type onDevice struct{ *Embedder }
+
+func (n onDevice) NewStage() (Stage, error) { return n.newDeviceStage() }
+
+// onHost is an Embedder whose stages are those of a CPU.
+type onHost struct{ *Embedder }
+
+func (n onHost) NewStage() (Stage, error) { return n.newHostStage(), nil }
+
 // embedAll returns the features of the paths that are photos, by their index.
 func embedAll(t *testing.T, e *Embedder, paths []string, staged bool) map[int][]float32 {
 	t.Helper()
-	p := newPipeline(t, e, paths, 3, gpuRuns)
-	p.staged = staged
+	p := newPipeline(t, onHost{e}, paths, 3, gpuRuns)
+	if staged {
+		p.network, p.shared = onDevice{e}, true
+	}
 	all := map[int][]float32{}
 	if err := p.run(t.Context(), batchesOf(len(paths), e.BatchSize()), func(_ int, r result) error {
 		for _, row := range r.rows {

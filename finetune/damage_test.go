@@ -8,6 +8,7 @@ import (
 	"fx/internal/checksum"
 	"fx/internal/durable"
 	"fx/internal/flipbits"
+	"fx/internal/weights"
 )
 
 // No flipped bit of a run.json is read as another run.
@@ -15,7 +16,7 @@ func TestNoFlippedBitMakesAnotherRecord(t *testing.T) {
 	dir := t.TempDir()
 	text, err := checksum.Marshal(record{
 		FormatVersion: recordVersion, ID: "0123456789abcdef", Status: finished, Settings: settings{Backbone: "tiny", Epochs: 2, LR: 0.05, Seed: 7},
-		Weights: "seed:0", Classes: []string{"ants", "bees"}, Notes: []string{}, Result: &Result{BestValAccuracy: 0.875, BestEpoch: 2},
+		Weights: weights.Seed(0), Classes: []string{"ants", "bees"}, Notes: []string{}, Result: &Result{BestValAccuracy: 0.875, BestEpoch: 2},
 	})
 	if err == nil {
 		err = durable.WriteBytes(filepath.Join(dir, recordName), text)

@@ -1,10 +1,12 @@
 package finetune
 
+import "fx/internal/weights"
+
 // Origin is what a RUN remembers of where it came from, which its MODEL does
 // not tell: there the weights are those of the best epoch.
 type Origin struct {
 	Data    string            // absolute path of the photos
-	Weights string            // that the run started from: a path, "seed:N", or "initial weights of seed N" of a scratch run
+	Weights weights.Ref       // that the run started from
 	Session map[string]string // options that ONNX Runtime ran with, and which device
 }
 

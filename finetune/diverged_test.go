@@ -60,8 +60,8 @@ func TestADeadNetwork(t *testing.T) {
 		}
 		dead.Set(name, v)
 	}
-	o.Network.Weights = filepath.Join(t.TempDir(), "dead.safetensors")
-	if err := weights.WriteSafetensors(o.Network.Weights, dead); err != nil {
+	o.Network.Weights = weights.File(filepath.Join(t.TempDir(), "dead.safetensors"))
+	if err := weights.WriteSafetensors(o.Network.Weights.File, dead); err != nil {
 		t.Fatal(err)
 	}
 	o.LR = 1e-6

@@ -9,11 +9,12 @@ import (
 	"os"
 	"path/filepath"
 
-	"fx/extract"
+	"fx/backbones"
 	"fx/finetune"
 	"fx/internal/fail"
 	"fx/internal/ort"
 	"fx/internal/progress"
+	"fx/internal/weights"
 )
 
 // photos draws dir/{train,val}/{blue,red}/0.jpg and 1.jpg.
@@ -57,7 +58,7 @@ func Example() {
 		return
 	}
 	o := finetune.Defaults()
-	o.Network = extract.NetworkOptions{Backbone: "squeezenet1_1", Weights: "seed:0", Resize: 48, Crop: 48}
+	o.Network = backbones.NetworkOptions{Backbone: "squeezenet1_1", Weights: weights.Seed(0), Resize: 48, Crop: 48}
 	o.Data, o.Out = filepath.Join(dir, "photos"), filepath.Join(dir, "run")
 	o.Epochs, o.BatchSize, o.HeadOnly, o.Device = 1, 2, true, ort.CPU
 	result, err := finetune.Run(context.Background(), o, progress.Discard)

@@ -3,7 +3,7 @@ package finetune
 import (
 	"context"
 
-	"fx/extract"
+	"fx/backbones"
 	"fx/finetune/artifacts"
 	"fx/finetune/autodiff/ortprobe"
 	"fx/internal/ort"
@@ -13,7 +13,7 @@ import (
 
 // GenerateOptions of Generate.
 type GenerateOptions struct {
-	Network  extract.NetworkOptions // a registered network, or an ONNX file
+	Network  backbones.NetworkOptions // a registered network, or an ONNX file
 	Classes  int
 	HeadOnly bool // instead of Graph.Trainable
 	Graph    artifacts.Options
@@ -33,7 +33,7 @@ func Generate(ctx context.Context, o GenerateOptions, report progress.Reporter) 
 	if err != nil {
 		return artifacts.Info{}, err
 	}
-	opened, n, err := openNetwork(ctx, o.Network, o.Classes, o.Seed, report)
+	opened, n, err := openNetwork(ctx, o.Network, false, o.Classes, o.Seed, report)
 	if err != nil {
 		return artifacts.Info{}, err
 	}

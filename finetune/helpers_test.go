@@ -9,9 +9,10 @@ import (
 	"path/filepath"
 	"testing"
 
-	"fx/extract"
+	"fx/backbones"
 	"fx/internal/ort"
 	"fx/internal/random"
+	"fx/internal/weights"
 )
 
 // drawPhotos makes dir/{train,val}/{blue,red} with so many photos in each class
@@ -57,7 +58,7 @@ func drawPhoto(t testing.TB, path string, class int, s *random.Stream) {
 // small are options for seconds: the smallest network at the smallest size.
 func small(data, out string) Options {
 	o := Defaults()
-	o.Network = extract.NetworkOptions{Backbone: "squeezenet1_1", Weights: "seed:0", Resize: 48, Crop: 48}
+	o.Network = backbones.NetworkOptions{Backbone: "squeezenet1_1", Weights: weights.Seed(0), Resize: 48, Crop: 48}
 	o.Data, o.Out, o.Epochs, o.BatchSize, o.Device, o.LR = data, out, 2, 4, ort.CPU, 0.001
 	return o
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"path/filepath"
 
+	"fx/backbones"
 	"fx/extract"
 	"fx/finetune/artifacts"
 	"fx/internal/fail"
@@ -40,34 +41,36 @@ func (r *run) writeModel(ctx context.Context, result Result) error {
 	if err != nil {
 		return err
 	}
-	path := filepath.Join(r.options.Out, trained.Weights)
+	path := filepath.Join(r.options.Out, trained.Weights.File)
 	spec := r.network.Preprocess
-	network := extract.NetworkOptions{Backbone: trained.Name, Weights: path, Resize: spec.Resize, Crop: spec.Crop}
+	network := backbones.NetworkOptions{Backbone: trained.Name, Weights: weights.File(path), Resize: spec.Resize, Crop: spec.Crop}
 	if trained.File != "" {
 		network.Backbone = filepath.Join(r.options.Out, trained.File)
 	}
-	e, err := extract.NewEmbedder(ctx, extract.EmbedderOptions{Network: network, Library: r.options.Library, Device: ort.CPU}, r.report) // the GPU's memory is the training's still
+	n, err := extract.OpenNetwork(ctx, extract.EmbedderOptions{Network: network, Library: r.options.Library, Device: ort.CPU}, r.report) // the GPU's memory is the training's still
 	if err != nil {
 		return err
 	}
-	if e.Network.Backbone.FeatureShape == nil { // another input size: ONNX Runtime tells
-		if err := e.Open(); err != nil {
+	b := n.Backbone
+	if b.FeatureShape == nil { // another input size: ONNX Runtime tells
+		e, err := n.Embedder()
+		if err != nil {
 			return err
 		}
 		defer func() { _ = e.Close() }() // nothing is written through it
+		b = e.Network.Backbone
 	}
 	state, _, err := weights.Read(path)
 	if err != nil {
 		return err
 	}
-	b := e.Network.Backbone
 	var params modeldir.Params
 	for _, part := range []struct {
 		name string
 		to   *[]float32
 	}{{b.Head.Weight, &params.Weight}, {b.Head.Bias, &params.Bias}} {
 		t, ok := state.Get(part.name)
-		if !ok { // a classifier without a bias: NewEmbedder checked the names
+		if !ok { // a classifier without a bias: OpenNetwork checked the names
 			*part.to = make([]float32, len(r.photos.Classes))
 			continue
 		}
@@ -75,8 +78,8 @@ func (r *run) writeModel(ctx context.Context, result Result) error {
 			return err
 		}
 	}
-	trained.Weights = filepath.ToSlash(trained.Weights)
-	trained.GraphSHA256, trained.WeightsSHA256 = e.GraphSHA256, e.Network.WeightsSHA256
+	trained.Weights.File = filepath.ToSlash(trained.Weights.File)
+	trained.GraphSHA256, trained.WeightsSHA256 = n.GraphSHA256, n.WeightsSHA256
 	m := modeldir.Model{
 		Backbone:   trained,
 		Preprocess: spec, EXIF: r.record.Settings.EXIF, Classes: r.photos.Classes,
@@ -86,7 +89,7 @@ func (r *run) writeModel(ctx context.Context, result Result) error {
 			Kind: string(b.Head.Kind), Features: b.Head.In, Positions: b.Head.Positions(), Dropout: b.Head.Dropout,
 			WeightName: b.Head.Weight, BiasName: b.Head.Bias, FeatureShape: b.FeatureShape,
 		},
-		Options: map[string]any{"finetune": r.record.Settings, "weights": r.record.Weights}, Versions: r.record.Versions, Notes: r.record.Notes,
+		Options: map[string]any{"finetune": r.record.Settings, "weights": r.record.Weights.String()}, Versions: r.record.Versions, Notes: r.record.Notes, Untrained: r.opened.Untrained,
 		Metrics: modeldir.Metrics{
 			BestValAccuracy: result.BestValAccuracy, BestEpoch: result.BestEpoch, Seconds: result.Seconds,
 			ParametersTrained: result.ParametersTrained, TrainSplit: r.photos.trainSplit, ValSplit: r.photos.valSplit,
@@ -105,7 +108,7 @@ func (r *run) writeModel(ctx context.Context, result Result) error {
 // trained names the network of the best epoch by files in the RUN. The graph of
 // a network of the user's own is written there: the RUN does not need its file.
 func (r *run) trained() (modeldir.Backbone, error) {
-	b := modeldir.Backbone{Name: r.network.Name, Weights: filepath.Join(checkpointDir, bestName, artifacts.ModelFile), WeightsOrigin: "fx finetune"}
+	b := modeldir.Backbone{Name: r.network.Name, Weights: weights.File(filepath.Join(checkpointDir, bestName, artifacts.ModelFile)), WeightsOrigin: "fx finetune"}
 	if r.opened.Backbone.File == "" {
 		return b, nil
 	}

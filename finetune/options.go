@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"math"
 
-	"fx/extract"
+	"fx/backbones"
 	"fx/finetune/artifacts"
 	"fx/internal/fail"
 	"fx/internal/ort"
@@ -13,8 +13,8 @@ import (
 // Options say what to train, on what, and how. Defaults gives those of the
 // tutorial; Network.Backbone, Data and Out are needed besides.
 type Options struct {
-	Network extract.NetworkOptions // the pretrained network
-	Data    string                 // folder with a train and a val split
+	Network backbones.NetworkOptions // the pretrained network
+	Data    string                   // folder with a train and a val split
 	// Extensions are taken besides torchvision's, and NoFollowLinks leaves out
 	// photos behind links, see dataset.Options.
 	Extensions    []string
@@ -130,7 +130,7 @@ func (o Options) check() error {
 	switch {
 	case o.HeadOnly && o.Trainable != nil:
 		return fail.New(fail.Usage, "Give one of --all-params, --head-only and --trainable.", "--head-only and --trainable together")
-	case o.Scratch && o.Network.Weights != "":
+	case o.Scratch && !o.Network.Weights.IsZero():
 		return fail.New(fail.Usage, "Give one of them.", "--scratch starts from random weights, and --weights names others")
 	}
 	return nil

@@ -28,7 +28,7 @@ const tinyFile = "artifacts/testdata/tiny.onnx"
 // tiny are options for a training of a second.
 func tiny(data, out string) Options {
 	o := Defaults()
-	o.Network = extract.NetworkOptions{Backbone: tinyFile}
+	o.Network = backbones.NetworkOptions{Backbone: tinyFile}
 	o.Data, o.Out, o.Epochs, o.BatchSize, o.Device, o.LR = data, out, 2, 4, ort.CPU, 0.05
 	return o
 }
@@ -78,12 +78,12 @@ func TestARunOfAFileIsAModel(t *testing.T) {
 
 	// What was trained and what was exported can be trained further.
 	further := tiny(data, filepath.Join(dir, "further"))
-	further.Network = extract.NetworkOptions{Backbone: filepath.Join(moved, skeletonName), Weights: filepath.Join(moved, checkpointDir, bestName, artifacts.ModelFile)}
+	further.Network = backbones.NetworkOptions{Backbone: filepath.Join(moved, skeletonName), Weights: weights.File(filepath.Join(moved, checkpointDir, bestName, artifacts.ModelFile))}
 	further.HeadOnly, further.Epochs = true, 1
 	if r, err := Run(t.Context(), further, progress.Discard); err != nil || r.ParametersTrained != 2*16+2 {
 		t.Errorf("a run's network: %+v, %v", r, err)
 	}
-	further.Network, further.Out = extract.NetworkOptions{Backbone: exported}, filepath.Join(dir, "furthest")
+	further.Network, further.Out = backbones.NetworkOptions{Backbone: exported}, filepath.Join(dir, "furthest")
 	if _, err := Run(t.Context(), further, progress.Discard); err != nil {
 		t.Errorf("an exported classifier: %v", err)
 	}
@@ -196,8 +196,8 @@ func TestWhatAFileCannotBeAskedFor(t *testing.T) {
 		says   string
 	}{
 		{func(o *Options) { o.Scratch = true }, fail.Usage, "--scratch"},
-		{func(o *Options) { o.Network.Weights = "seed:0" }, fail.Usage, "--weights seed:0"},
-		{func(o *Options) { o.Network.Weights = other }, fail.Model, "missing (stem.0.weight"},
+		{func(o *Options) { o.Network.Weights = weights.Seed(0) }, fail.Usage, "--weights seed:0"},
+		{func(o *Options) { o.Network.Weights = weights.File(other) }, fail.Model, "missing (stem.0.weight"},
 		{func(o *Options) { o.Network.Backbone = "ghost.onnx" }, fail.Usage, "ghost.onnx"},
 		{func(o *Options) { o.Network.Backbone = other + ".onnx" }, fail.Usage, other},
 		{func(o *Options) { o.Network.Crop = 32 }, fail.Usage, "24×24"},

@@ -20,6 +20,7 @@ type RangeTestResult struct {
 	Provider          string             `json:"provider"`
 	Rejected          []extract.BadPhoto `json:"rejected"` // photos that can't be used
 	Notes             []string           `json:"notes"`
+	Untrained         string             `json:"-"` // as of backbones.Description
 }
 
 // RangeTest looks for the learning rate of Run with the same options: it does a
@@ -114,7 +115,7 @@ func (r *run) rangeTest(ctx context.Context, test rangetest.Options) (RangeTestR
 	})
 	return RangeTestResult{
 		Result: found, Backbone: r.network.Name, ParametersTrained: r.parameters(), Photos: len(r.plan.train), Provider: r.provider,
-		Rejected: append([]extract.BadPhoto{}, r.photos.rejected...), Notes: notes(r.opened.Notes, r.network.Notes, r.record.Notes),
+		Rejected: append([]extract.BadPhoto{}, r.photos.rejected...), Notes: notes(r.opened.Notes, r.network.Notes, r.record.Notes), Untrained: r.opened.Untrained,
 	}, err
 }
 

@@ -22,6 +22,7 @@ import (
 	"fx/internal/preprocess"
 	"fx/internal/trainlog"
 	"fx/internal/userfile"
+	"fx/internal/weights"
 )
 
 // recordName is the file of a RUN that says how it is made and where it stands.
@@ -44,7 +45,7 @@ type record struct {
 	Status        string                `json:"status"`           // training or finished
 	Started       time.Time             `json:"started,omitzero"` // zero in runs of an older fx, until they go on
 	Settings      settings              `json:"settings"`
-	Weights       string                `json:"weights"` // where the run started from: a path, "seed:N" or what --scratch drew
+	Weights       weights.Ref           `json:"weights"` // that the run started from
 	Data          string                `json:"data"`
 	Classes       []string              `json:"classes"`
 	Parameters    []artifacts.Parameter `json:"parameters"` // that learn

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"fx/backbones"
 	"fx/extract"
 	"fx/finetune/artifacts"
 	"fx/head"
@@ -56,7 +57,7 @@ type Result struct {
 type run struct {
 	options     Options
 	report      progress.Reporter
-	opened      *extract.Network
+	opened      backbones.Description
 	network     *artifacts.Network
 	photos      *photos
 	fingerprint string // of the photos, rejected ones included
@@ -162,17 +163,9 @@ func (r *run) prepare(ctx context.Context) error {
 
 // open finds the network and what it starts from.
 func (r *run) open(ctx context.Context) (err error) {
-	o, classes := r.options, len(r.photos.Classes)
-	if o.Scratch {
-		r.opened, r.network, err = openScratch(o.Network, classes, o.Seed)
-	} else {
-		r.opened, r.network, err = openNetwork(ctx, o.Network, classes, o.Seed, r.report)
-	}
-	if err != nil {
-		return err
-	}
-	r.opened = r.opened.Description() // the weights lie in the network
-	return nil
+	o := r.options
+	r.opened, r.network, err = openNetwork(ctx, o.Network, o.Scratch, len(r.photos.Classes), o.Seed, r.report)
+	return err
 }
 
 // tidy finishes or takes away what a killed process left half done.

@@ -20,7 +20,7 @@ func TestScratch(t *testing.T) {
 	orttest.Library(t)
 	data := drawPhotos(t, t.TempDir(), 2, 1)
 	o := small(data, filepath.Join(t.TempDir(), "run"))
-	o.Network.Weights, o.Scratch, o.Seed, o.Epochs, o.HeadOnly = "", true, 3, 1, true
+	o.Network.Weights, o.Scratch, o.Seed, o.Epochs, o.HeadOnly = weights.Ref{}, true, 3, 1, true
 	result, err := Run(t.Context(), o, progress.Discard)
 	if err != nil {
 		t.Fatal(err)
@@ -45,7 +45,7 @@ func TestScratch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if rec.Weights != "initial weights of seed 3" || !strings.Contains(strings.Join(result.Notes, "\n"), "random numbers of seed 3") {
+	if rec.Weights.String() != "initial weights of seed 3" || !strings.Contains(strings.Join(result.Notes, "\n"), "random numbers of seed 3") {
 		t.Errorf("weights %q, notes %q", rec.Weights, result.Notes)
 	}
 	o.Resume, o.Seed = true, 4
@@ -61,10 +61,10 @@ func TestScratchRefusesWhatItCannotStart(t *testing.T) {
 		"can't tell how those":  func(o *Options) { o.Network.Backbone = "own.onnx" },
 		"resnet19":              func(o *Options) { o.Network.Backbone = "resnet19" },
 		"--resize and --crop":   func(o *Options) { o.Network.Crop = -1 },
-		"--scratch starts from": func(o *Options) { o.Network.Weights = "seed:0" },
+		"--scratch starts from": func(o *Options) { o.Network.Weights = weights.Seed(0) },
 	} {
 		o := small(data, filepath.Join(t.TempDir(), "run"))
-		o.Network.Weights, o.Scratch = "", true
+		o.Network.Weights, o.Scratch = weights.Ref{}, true
 		change(&o)
 		if _, err := Run(t.Context(), o, progress.Discard); fail.KindOf(err) != fail.Usage || !strings.Contains(err.Error(), says) || fail.HintOf(err) == "" {
 			t.Errorf("%s: %v", says, err)

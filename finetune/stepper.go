@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 
-	"fx/extract"
 	"fx/finetune/artifacts"
 	"fx/internal/fail"
 	"fx/internal/nativelib"
@@ -43,31 +42,19 @@ func NewStepper(ctx context.Context, o Options, classes int, report progress.Rep
 		return nil, err
 	}
 	s := &Stepper{size: o.BatchSize, seed: o.Seed}
-	if s.network, err = startingPoint(ctx, o, classes, report); err != nil {
-		return nil, err
-	}
-	sessions := ort.SessionOptions{Device: o.Device, ProfilePrefix: o.ProfilePrefix}
-	if s.engine, err = newEngine(ctx, rt, sessions, s.network, o.graph(s.network, nil), []int{s.size}, false); err != nil {
-		return nil, err
-	}
-	return s, nil
-}
-
-// startingPoint opens the network that the options begin with.
-func startingPoint(ctx context.Context, o Options, classes int, report progress.Reporter) (n *artifacts.Network, err error) {
-	var opened *extract.Network
-	if o.Scratch {
-		opened, n, err = openScratch(o.Network, classes, o.Seed)
-	} else {
-		opened, n, err = openNetwork(ctx, o.Network, classes, o.Seed, report)
-	}
+	opened, network, err := openNetwork(ctx, o.Network, o.Scratch, classes, o.Seed, report)
 	if err != nil {
 		return nil, err
 	}
 	for _, note := range opened.Notes {
 		report.Note(note)
 	}
-	return n, nil
+	s.network = network
+	sessions := ort.SessionOptions{Device: o.Device, ProfilePrefix: o.ProfilePrefix}
+	if s.engine, err = newEngine(ctx, rt, sessions, s.network, o.graph(s.network, nil), []int{s.size}, false); err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 // ImageSize is the number of pixels of a photo's side.

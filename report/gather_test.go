@@ -352,3 +352,26 @@ func TestSettingsInWords(t *testing.T) {
 		t.Errorf("%d letters", len([]rune(got)))
 	}
 }
+
+// A file whose metadata says that its weights are random is marked by the MODEL's
+// field, whatever the notes say.
+func TestGatherUntrainedWeights(t *testing.T) {
+	w := newWorkshop(t)
+	tuned := map[string]any{"finetune": map[string]any{}}
+	noise, named := filepath.Join(w.dir, "noise"), filepath.Join(w.dir, "named")
+	for dir, m := range map[string]modeldir.Model{
+		noise: {Mode: modeldir.Finetune, Options: tuned, Notes: []string{"the weights are noise"}, Untrained: "the weights are noise"},
+		named: {Mode: modeldir.Finetune, Options: tuned, Notes: []string{"not trained.onnx does not say how its images are normalised"}},
+	} {
+		if err := makeRun(dir, w.data, m, "/weights/start.safetensors"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p := gathered(t, Options{Runs: []string{noise, named}})
+	if r := p.Runs[0]; !r.Seeded || r.Weights != "start, not trained" {
+		t.Errorf("random weights: %q, marked %v", r.Weights, r.Seeded)
+	}
+	if r := p.Runs[1]; r.Seeded || r.Weights != "start" {
+		t.Errorf("a file called \"not trained\": %q, marked %v", r.Weights, r.Seeded)
+	}
+}

@@ -19,6 +19,7 @@ import (
 	"fx/internal/preprocess"
 	"fx/internal/progress"
 	"fx/internal/store"
+	"fx/internal/weights"
 )
 
 // makePhotos draws n photos of each class in train and val, each of its own colour.
@@ -54,16 +55,16 @@ func makePhotos(dir string, n int) error {
 
 // makeStore fills dir with made-up features of three values of the photos: ants
 // lie around -1, bees around 1, and the first of each val class on the wrong side.
-func makeStore(dir, data, weights string) error {
+func makeStore(dir, data, file string) error {
 	ctx := context.Background()
 	photos, err := dataset.Scan(ctx, data, dataset.Options{})
 	if err != nil {
 		return err
 	}
 	m := store.Manifest{
-		Backbone: "none", GraphSHA256: "g", Weights: weights, WeightsSHA256: weights, Preprocess: preprocess.ImageNet(224, 224),
-		EXIF: "ignore", Decoder: "go image/jpeg", Provider: "CPUExecutionProvider", DType: store.Float32,
-		FeatureShape: []int{3}, Classes: photos.Classes, Made: store.Provenance{Data: data, WeightsFile: weights, ONNXRuntime: "1.31.1"},
+		Backbone: "none", GraphSHA256: "g", Weights: file, WeightsSHA256: file, Preprocess: preprocess.ImageNet(224, 224),
+		EXIF: "ignore", Decoder: "go image/jpeg", Compute: store.Compute{Provider: "CPUExecutionProvider", Precision: store.Float32}, DType: store.Float32,
+		FeatureShape: []int{3}, Classes: photos.Classes, Made: store.Provenance{Data: data, WeightsFile: weights.File(file), ONNXRuntime: "1.31.1"},
 	}
 	w, err := store.OpenForWriting(ctx, dir, m, store.WriteOptions{})
 	if err != nil {
@@ -110,9 +111,9 @@ func makeHead(dir, features string, seed uint64, lr float64) error {
 }
 
 // makeRun writes the MODEL and the run.json of a finetuned network, whose files are not there.
-func makeRun(dir, data string, m modeldir.Model, weights string) error {
+func makeRun(dir, data string, m modeldir.Model, start string) error {
 	m.Backbone.Name, m.Preprocess, m.Classes = "none", preprocess.ImageNet(224, 224), []string{"ants", "bees"}
-	m.Backbone.Weights, m.EXIF = "checkpoint/best/model.safetensors", "ignore"
+	m.Backbone.Weights, m.EXIF = weights.File("checkpoint/best/model.safetensors"), "ignore"
 	m.Head = modeldir.Head{Kind: "linear", Features: 1, Positions: 1, WeightName: "w", BiasName: "b", FeatureShape: []int{1}}
 	m.Metrics = modeldir.Metrics{
 		BestValAccuracy: 0.5, BestEpoch: 2, Seconds: 20, ImagesPerSecond: 30, ParametersTrained: 100, TrainSplit: "train", ValSplit: "val", TrainPhotos: 8, ValPhotos: 8,
@@ -121,7 +122,7 @@ func makeRun(dir, data string, m modeldir.Model, weights string) error {
 	if err := modeldir.Save(dir, m, modeldir.Params{Weight: []float32{1, 2}, Bias: []float32{0, 0}}); err != nil {
 		return err
 	}
-	text, err := json.Marshal(map[string]any{"format_version": 2, "status": "finished", "data": data, "weights": weights})
+	text, err := json.Marshal(map[string]any{"format_version": 2, "status": "finished", "data": data, "weights": start})
 	if err != nil {
 		return err
 	}

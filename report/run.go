@@ -72,21 +72,18 @@ func (r *run) weights() (name string, seeded bool) {
 	if r.shown.Mode == modeldir.Scratch {
 		return "random", false
 	}
-	name = r.origin.Weights
-	if name == "" {
-		name = r.model.Backbone.Weights
+	ref := r.origin.Weights
+	if ref.IsZero() {
+		ref = r.model.Backbone.Weights
 	}
+	name, seeded = ref.Name(), ref.Random()
 	if r.member != nil && r.member.Weights != "" {
 		name, seeded = r.member.Weights, r.member.Seeded
 	}
-	if strings.HasPrefix(name, "seed:") {
-		return name + ", not trained", true
+	if !seeded {
+		name = strings.TrimSuffix(name, filepath.Ext(name))
 	}
-	for _, note := range r.model.Notes { // of files whose metadata says so
-		seeded = seeded || strings.Contains(note, "not trained")
-	}
-	name = strings.TrimSuffix(filepath.Base(name), filepath.Ext(name))
-	if seeded {
+	if seeded = seeded || r.model.Untrained != ""; seeded { // of files whose metadata says so, too
 		name += ", not trained"
 	}
 	return name, seeded

@@ -23,6 +23,8 @@ import (
 	"slices"
 	"time"
 
+	"fx/backbones"
+	"fx/bench/internal/forward"
 	"fx/bench/internal/profile"
 	"fx/bench/internal/program"
 	"fx/extract"
@@ -30,6 +32,7 @@ import (
 	"fx/internal/frozen"
 	"fx/internal/ort"
 	"fx/internal/progress"
+	"fx/internal/weights"
 )
 
 func main() { program.Main("forward", run) }
@@ -87,15 +90,20 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 
 // measure runs the rounds, with a profile of ONNX Runtime where the prefix for its name is not empty.
 func (o options) measure(ctx context.Context, profilePrefix string) (m measurement, err error) {
-	e, err := extract.NewEmbedder(ctx, extract.EmbedderOptions{
-		Network: extract.NetworkOptions{Backbone: o.backbone, Weights: o.weights},
+	from, err := weights.ParseRef(o.weights)
+	if err != nil {
+		return m, err
+	}
+	network, err := extract.OpenNetwork(ctx, extract.EmbedderOptions{
+		Network: backbones.NetworkOptions{Backbone: o.backbone, Weights: from},
 		Device:  ort.CPU, BatchSize: o.batch, Workers: o.workers, ProfilePrefix: profilePrefix,
 	}, progress.Discard)
 	if err != nil {
 		return m, err
 	}
 	start := time.Now()
-	if err := e.Open(); err != nil {
+	e, err := network.Embedder()
+	if err != nil {
 		return m, err
 	}
 	defer func() { err = errors.Join(err, e.Close()) }()
@@ -104,7 +112,7 @@ func (o options) measure(ctx context.Context, profilePrefix string) (m measureme
 		Convolutions: e.Session().ProviderOptions()[frozen.Setting], OpenedInMilliseconds: float64(time.Since(start).Nanoseconds()) / 1e6,
 	}
 	for range o.rounds {
-		photosPerSecond, err := extract.Forward(ctx, e, o.time)
+		photosPerSecond, err := forward.Run(ctx, e, o.time)
 		if err != nil {
 			return m, err
 		}
@@ -127,7 +135,7 @@ func (o options) profileRound(ctx context.Context, stdout io.Writer) error {
 	if err != nil {
 		return err
 	}
-	b, _, err := profile.Read(prefix, extract.ForwardWarmUp)
+	b, _, err := profile.Read(prefix, forward.WarmUp)
 	if err != nil {
 		return err
 	}

@@ -9,11 +9,13 @@ import (
 	"time"
 
 	"fx/backbones"
+	"fx/bench/internal/forward"
 	"fx/extract"
 	"fx/internal/ort"
 	"fx/internal/progress"
 	"fx/internal/relative"
 	"fx/internal/store"
+	"fx/internal/weights"
 )
 
 // checkExtract extracts features on the CPU, on the device and on the device
@@ -159,13 +161,13 @@ func compare(path, reference string) (distance, error) {
 // if photos were decoded in no time.
 func timeAlone(ctx context.Context, o options, name string) (float64, error) {
 	e, err := openEmbedder(ctx, o.device, extract.EmbedderOptions{
-		Network: extract.NetworkOptions{Backbone: name, Weights: "seed:0"}, BatchSize: o.batch,
+		Network: backbones.NetworkOptions{Backbone: name, Weights: weights.Seed(0)}, BatchSize: o.batch,
 	})
 	if err != nil {
 		return 0, err
 	}
 	defer func() { _ = e.Close() }() // nothing is written through it
-	return extract.Forward(ctx, e, 2*time.Second)
+	return forward.Run(ctx, e, 2*time.Second)
 }
 
 // openEmbedder puts a network on a device, such as "cuda".
@@ -174,9 +176,5 @@ func openEmbedder(ctx context.Context, device string, o extract.EmbedderOptions)
 	if o.Device, err = ort.ParseDevice(device); err != nil {
 		return nil, err
 	}
-	e, err := extract.NewEmbedder(ctx, o, progress.Discard)
-	if err != nil {
-		return nil, err
-	}
-	return e, e.Open()
+	return extract.OpenEmbedder(ctx, o, progress.Discard)
 }

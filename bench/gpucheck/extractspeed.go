@@ -16,10 +16,13 @@ import (
 	"strings"
 	"time"
 
+	"fx/backbones"
+	"fx/bench/internal/forward"
 	"fx/extract"
 	"fx/internal/progress"
 	"fx/internal/relative"
 	"fx/internal/store"
+	"fx/internal/weights"
 )
 
 //go:embed torch_extract.py
@@ -180,8 +183,12 @@ func (s *speeds) extract(ctx context.Context, photos photoSet, to string, c comb
 	if err == nil && summary.Computed != len(photos.paths) {
 		err = fmt.Errorf("fx extract computed %d of %d photos", summary.Computed, len(photos.paths))
 	}
-	if err == nil && !s.rehearsal() && !strings.HasPrefix(summary.Provider, "CUDAExecutionProvider") {
-		err = fmt.Errorf("fx extract --device %s ran on %s", s.device, summary.Provider)
+	if err != nil || s.rehearsal() {
+		return summary, err
+	}
+	m, err := store.ReadManifest(to)
+	if err == nil && m.Compute.Provider != "CUDAExecutionProvider" {
+		err = fmt.Errorf("fx extract --device %s ran on %s", s.device, m.Compute)
 	}
 	return summary, err
 }
@@ -342,7 +349,7 @@ func (s *speeds) timeOwn(ctx context.Context) error {
 
 func (s *speeds) forwardRate(ctx context.Context, c combination) (float64, error) {
 	e, err := openEmbedder(ctx, s.device, extract.EmbedderOptions{
-		Network: extract.NetworkOptions{Backbone: c.Network, Weights: s.weights[c.Network]}, Precision: c.Precision, BatchSize: c.Batch,
+		Network: backbones.NetworkOptions{Backbone: c.Network, Weights: weights.File(s.weights[c.Network])}, Precision: c.Precision, BatchSize: c.Batch,
 	})
 	if err != nil {
 		return 0, err
@@ -351,7 +358,7 @@ func (s *speeds) forwardRate(ctx context.Context, c combination) (float64, error
 	if problem := e.Session().CaptureProblem(); problem != "" {
 		return 0, fmt.Errorf("no CUDA graphs: %s", problem)
 	}
-	return extract.Forward(ctx, e, time.Duration(s.seconds*float64(time.Second)))
+	return forward.Run(ctx, e, time.Duration(s.seconds*float64(time.Second)))
 }
 
 func (s *speeds) endToEndRate(ctx context.Context, c combination) (float64, error) {

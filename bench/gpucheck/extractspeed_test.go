@@ -12,11 +12,13 @@ import (
 	"strings"
 	"testing"
 
+	"fx/backbones"
 	"fx/extract"
 	"fx/internal/ort"
 	"fx/internal/ort/orttest"
 	"fx/internal/progress"
 	"fx/internal/store"
+	"fx/internal/weights"
 )
 
 func TestCopyPhotos(t *testing.T) {
@@ -151,7 +153,7 @@ func features(t *testing.T, data string) (all []float32) {
 	t.Helper()
 	to := filepath.Join(t.TempDir(), "store")
 	if _, err := extract.Run(t.Context(), extract.Options{
-		Embedder: extract.EmbedderOptions{Network: extract.NetworkOptions{Backbone: "squeezenet1_1", Weights: "seed:0"}, Device: ort.CPU}, Data: data, Store: to,
+		Embedder: extract.EmbedderOptions{Network: backbones.NetworkOptions{Backbone: "squeezenet1_1", Weights: weights.Seed(0)}, Device: ort.CPU}, Data: data, Store: to,
 	}, progress.Discard); err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 	"fx/internal/ort"
 	"fx/internal/progress"
 	"fx/internal/random"
+	"fx/internal/weights"
 )
 
 // stepOptions say which step to measure. They are the same for every peer.
@@ -107,7 +108,7 @@ func train(ctx context.Context, o stepOptions, profilePrefix string) (measuremen
 	}
 	runtime.GOMAXPROCS(o.threads) // which is ONNX Runtime's number of threads too
 	options := finetune.Defaults()
-	options.Network.Backbone, options.Network.Weights = o.backbone, "seed:0"
+	options.Network.Backbone, options.Network.Weights = o.backbone, weights.Seed(0)
 	options.Network.Resize, options.Network.Crop = o.crop, o.crop
 	options.BatchSize, options.Device, options.ProfilePrefix = o.batch, device, profilePrefix
 	stepper, err := finetune.NewStepper(ctx, options, o.classes, progress.Discard)

@@ -20,13 +20,14 @@ import (
 	"fx/internal/modeldir"
 	"fx/internal/preprocess"
 	"fx/internal/store"
+	"fx/internal/weights"
 )
 
 // model is a MODEL of fx finetune; change makes another of it.
 func model(t *testing.T, change func(*modeldir.Model)) string {
 	t.Helper()
 	m := modeldir.Model{
-		Backbone:   modeldir.Backbone{Name: "resnet18", Weights: "checkpoint/best/model.safetensors", WeightsSHA256: "trained"},
+		Backbone:   modeldir.Backbone{Name: "resnet18", Weights: weights.File("checkpoint/best/model.safetensors"), WeightsSHA256: "trained"},
 		Preprocess: preprocess.ImageNet(224, 224), EXIF: "ignore", Mode: modeldir.Finetune, Classes: []string{"ants", "bees"},
 		Head: modeldir.Head{Kind: "linear", Features: 1, Positions: 1, WeightName: "w", BiasName: "b", FeatureShape: []int{1}},
 		Options: map[string]any{
@@ -129,7 +130,7 @@ func stored(t *testing.T, places []float32) (features string, modelAt func(thres
 	t.Helper()
 	m := store.Manifest{
 		Backbone: "none", GraphSHA256: "g", Weights: "w", WeightsSHA256: "w", Preprocess: preprocess.ImageNet(224, 224), EXIF: "ignore",
-		Decoder: "go image/jpeg", Provider: "CPUExecutionProvider", DType: store.Float32, FeatureShape: []int{1}, Classes: []string{"ants", "bees"},
+		Decoder: "go image/jpeg", Compute: store.Compute{Provider: "CPUExecutionProvider", Precision: store.Float32}, DType: store.Float32, FeatureShape: []int{1}, Classes: []string{"ants", "bees"},
 	}
 	features = filepath.Join(t.TempDir(), "features")
 	w, err := store.OpenForWriting(t.Context(), features, m, store.WriteOptions{})
@@ -168,7 +169,7 @@ func stored(t *testing.T, places []float32) (features string, modelAt func(thres
 		}
 		dir := filepath.Join(t.TempDir(), "model")
 		err := modeldir.Save(dir, modeldir.Model{
-			Backbone:   modeldir.Backbone{Name: "none", GraphSHA256: "g", Weights: "w", WeightsSHA256: "w"},
+			Backbone:   modeldir.Backbone{Name: "none", GraphSHA256: "g", Weights: weights.File("w"), WeightsSHA256: "w"},
 			Preprocess: m.Preprocess, EXIF: "ignore", Classes: m.Classes, Features: features,
 			Head:    modeldir.Head{Kind: "linear", Features: 1, Positions: 1, WeightName: "w", BiasName: "b", FeatureShape: []int{1}},
 			Options: map[string]any{"solver": "sgd", "batch_size": 8, "class_weights": nil},

@@ -4,11 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
-	"path/filepath"
 	"slices"
 	"strings"
 
 	"fx/internal/modeldir"
+	"fx/internal/weights"
 )
 
 // differences compares settings by name. One that a side lacks is among OnlyA and
@@ -38,7 +38,7 @@ func differences(a, b map[string]any) Differences {
 func modelSettings(m modeldir.Model) map[string]any {
 	all := map[string]any{
 		"backbone": m.Backbone.Name, "mode": m.Mode, "seed": m.Seed, "exif": m.EXIF, "fast-decode": m.FastDecode, "classes": strings.Join(m.Classes, ", "),
-		"trained by": "fx fit-head", "weights": weightsName(m.Backbone.Weights), "weights (SHA-256)": m.Backbone.WeightsSHA256,
+		"trained by": "fx fit-head", "weights": m.Backbone.Weights.Name(), "weights (SHA-256)": m.Backbone.WeightsSHA256,
 		"feature-tensor": m.Backbone.FeatureTensor, "head": fmt.Sprintf("%s of %d features", m.Head.Kind, m.Head.Features), "dropout": m.Head.Dropout,
 		"train-split": m.Metrics.TrainSplit, "val-split": m.Metrics.ValSplit, "val-fraction": m.Metrics.ValFraction,
 		"train photos": m.Metrics.TrainPhotos, "val photos": m.Metrics.ValPhotos,
@@ -68,11 +68,14 @@ func modelSettings(m modeldir.Model) map[string]any {
 
 // finetuneSettings takes over what finetune says of itself. The weights in its
 // MODEL are the trained ones; what it started from its settings name.
-func finetuneSettings(all, finetune map[string]any, weights any) {
+func finetuneSettings(all, finetune map[string]any, start any) {
 	all["trained by"] = "fx finetune"
 	delete(all, "weights")
-	if w, ok := weights.(string); ok { // absent in models of an older fx
-		all["weights"] = weightsName(w)
+	if w, ok := start.(string); ok { // absent in models of an older fx
+		var ref weights.Ref
+		if all["weights"] = w; ref.UnmarshalText([]byte(w)) == nil {
+			all["weights"] = ref.Name()
+		}
 	}
 	for name, value := range finetune {
 		switch name {
@@ -89,15 +92,6 @@ func finetuneSettings(all, finetune map[string]any, weights any) {
 		}
 	}
 	delete(all, "head-only") // said by trainable
-}
-
-// weightsName is what tells weights apart for the eye: the hash does so for sure,
-// and where the file lies is of no importance.
-func weightsName(path string) string {
-	if filepath.IsAbs(path) {
-		return filepath.Base(path)
-	}
-	return path // seed:N
 }
 
 // plain is v as JSON has it.

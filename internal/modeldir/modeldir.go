@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"strings"
 	"syscall"
 
 	"fx/internal/checksum"
@@ -29,13 +28,13 @@ const (
 
 // Backbone says which frozen network made the features that the head reads.
 type Backbone struct {
-	Name          string `json:"name"`           // a registered name, or the file name of a user's ONNX file
-	File          string `json:"file,omitempty"` // path of a user's ONNX file; in model.json relative to the folder where it lies inside
-	FeatureTensor string `json:"feature_tensor,omitempty"`
-	Weights       string `json:"weights"`        // path of the weights file, File itself where that holds them, or "seed:N"; relative likewise
-	WeightsOrigin string `json:"weights_origin"` // where the file was found
-	GraphSHA256   string `json:"graph_sha256"`
-	WeightsSHA256 string `json:"weights_sha256"`
+	Name          string      `json:"name"`           // a registered name, or the file name of a user's ONNX file
+	File          string      `json:"file,omitempty"` // path of a user's ONNX file; in model.json relative to the folder where it lies inside
+	FeatureTensor string      `json:"feature_tensor,omitempty"`
+	Weights       weights.Ref `json:"weights"`        // the file is File itself where that holds them; its path is relative likewise
+	WeightsOrigin string      `json:"weights_origin"` // where the file was found
+	GraphSHA256   string      `json:"graph_sha256"`
+	WeightsSHA256 string      `json:"weights_sha256"`
 }
 
 // Ways to train a network, as Model.Mode names them: those of PyTorch's tutorial.
@@ -108,7 +107,8 @@ type Model struct {
 	NoFollowLinks bool              `json:"no_follow_links,omitempty"` // photos behind links were left out
 	Options       map[string]any    `json:"options"`                   // of the training
 	Versions      map[string]string `json:"versions"`
-	Notes         []string          `json:"notes,omitempty"` // such as weights that a seed made
+	Notes         []string          `json:"notes,omitempty"`
+	Untrained     string            `json:"untrained"` // the one of Notes that says that the backbone's weights started at random, "" where they were trained
 	Metrics       Metrics           `json:"metrics"`
 }
 
@@ -211,8 +211,8 @@ func Load(dir string) (Model, Params, error) {
 	if err != nil && !decoding {
 		err = noModel(dir, err)
 	}
-	for _, path := range []*string{&m.Backbone.File, &m.Backbone.Weights} {
-		if p := *path; p != "" && !filepath.IsAbs(p) && !strings.HasPrefix(p, "seed:") {
+	for _, path := range []*string{&m.Backbone.File, &m.Backbone.Weights.File} {
+		if p := *path; p != "" && !filepath.IsAbs(p) {
 			*path = filepath.Join(dir, filepath.FromSlash(p)) // a trained backbone moves with its model
 		}
 	}
@@ -261,7 +261,8 @@ func noModel(dir string, err error) error {
 // decode returns the content of the model.json at path.
 func decode(path string, text []byte) (m Model, err error) {
 	var version struct {
-		FormatVersion int `json:"format_version"`
+		FormatVersion int     `json:"format_version"`
+		Untrained     *string `json:"untrained"` // nil in a file of an older fx
 	}
 	if err := json.Unmarshal(text, &version); err != nil {
 		return m, fail.Wrap(fail.Model, err, retrain, "%s is damaged", path)
@@ -275,6 +276,9 @@ func decode(path string, text []byte) (m Model, err error) {
 	}
 	if err := json.Unmarshal(text, &m); err != nil {
 		return m, fail.Wrap(fail.Model, err, retrain, "%s is damaged", path)
+	}
+	if version.Untrained == nil {
+		m.Untrained = weights.OlderUntrained(m.Notes)
 	}
 	if err := m.check(); err != nil {
 		return m, fail.Wrap(fail.Model, err, retrain, "%s is damaged", path)

@@ -19,7 +19,7 @@ import (
 
 func example(kind string) (modeldir.Model, modeldir.Params) {
 	m := modeldir.Model{
-		Backbone:   modeldir.Backbone{Name: "resnet18", Weights: "seed:0"},
+		Backbone:   modeldir.Backbone{Name: "resnet18", Weights: weights.Seed(0)},
 		Preprocess: preprocess.ImageNet(224, 224),
 		Head:       modeldir.Head{Kind: kind, Features: 3, Positions: 1, WeightName: "fc.weight", BiasName: "fc.bias", FeatureShape: []int{3}},
 		Classes:    []string{"ants", "bees"},
@@ -141,4 +141,58 @@ func ExampleSave() {
 	model, params, err = modeldir.Load(dir)
 	fmt.Println(model.Backbone.Name, model.Classes, len(params.Weight), err)
 	// Output: resnet18 [ants bees] 6 <nil>
+}
+
+// Whether the weights were trained is read from a field; in a MODEL of an older fx,
+// which has none, from its notes.
+func TestUntrainedIsAField(t *testing.T) {
+	const note, name = "the weights are random numbers of seed 0, not trained", "not trained.onnx does not say how its images are normalised"
+	for what, c := range map[string]struct {
+		notes           []string
+		untrained, want string
+		older           bool
+	}{
+		"random":           {[]string{"a note", "the weights are noise"}, "the weights are noise", "the weights are noise", false},
+		"trained":          {[]string{name}, "", "", false},
+		"random and older": {[]string{"a note", note}, "", note, true},
+		"older":            {[]string{"a note"}, "", "", true},
+	} {
+		dir := filepath.Join(t.TempDir(), "model")
+		m, p := example("linear")
+		m.Notes, m.Untrained = c.notes, c.untrained
+		if err := modeldir.Save(dir, m, p); err != nil {
+			t.Fatal(err)
+		}
+		if c.older {
+			removeField(t, filepath.Join(dir, "model.json"), "untrained")
+		}
+		got, _, err := modeldir.Load(dir)
+		if err != nil || got.Untrained != c.want {
+			t.Errorf("%s: %q, want %q (%v)", what, got.Untrained, c.want, err)
+		}
+	}
+}
+
+// removeField takes a field out of a document, and its checksum with it.
+func removeField(t *testing.T, path, name string) {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(text, &fields); err != nil {
+		t.Fatal(err)
+	}
+	if _, there := fields[name]; !there {
+		t.Fatalf("%s has no %s", path, name)
+	}
+	delete(fields, name)
+	delete(fields, checksum.Field)
+	if text, err = json.Marshal(fields); err == nil {
+		err = os.WriteFile(path, text, 0o644)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 }

@@ -126,12 +126,12 @@ func TestAnotherArchiveIsNotTaken(t *testing.T) {
 		t.Fatal(err)
 	}
 	f, err := s.find(t)
-	if err != nil || f.Origin != DrawnName || !strings.Contains(strings.Join(f.Notes, "\n"), fetch.ErrDigest.Error()) {
+	if err != nil || !f.Drawn || !strings.Contains(strings.Join(f.Notes, "\n"), fetch.ErrDigest.Error()) {
 		t.Errorf("%+v, %v", f, err)
 	}
 	t.Setenv("FX_CACHE_DIR", t.TempDir()) // a machine that never saw it
 	s.options.archive.sha256 = sumOf(t, []byte("the true one"))
-	if f, err := s.find(t); err != nil || f.Origin != DrawnName || !strings.Contains(strings.Join(f.Notes, "\n"), s.options.archive.sha256) {
+	if f, err := s.find(t); err != nil || !f.Drawn || !strings.Contains(strings.Join(f.Notes, "\n"), s.options.archive.sha256) {
 		t.Errorf("pinned: %+v, %v", f, err)
 	}
 }

@@ -19,8 +19,8 @@ import (
 // officialName is what the tutorial's photos are called wherever they lie.
 const officialName = "hymenoptera_data"
 
-// DrawnName is what pictures drawn by fx are called wherever they are used.
-const DrawnName = "drawn pictures"
+// drawnName is what pictures drawn by fx are called wherever they are used.
+const drawnName = "drawn pictures"
 
 // Options of Photos. The zero value looks everywhere.
 type Options struct {
@@ -36,7 +36,8 @@ type Options struct {
 // Found is a folder of photos, with a folder a split and a folder a class in each.
 type Found struct {
 	Dir    string   `json:"dir"`
-	Origin string   `json:"origin"` // "--data", "FX_DATA_DIR", "a folder here", "fx's cache", "download" or DrawnName
+	Origin string   `json:"origin"` // for people: "--data", "FX_DATA_DIR", "a folder here", "fx's cache", "download" or drawnName
+	Drawn  bool     `json:"-"`      // there are no photos, fx drew pictures
 	Notes  []string `json:"notes"`  // every place that did not serve, and why, and how well the photos are known
 
 	Inputs []lockfile.Input `json:"inputs,omitempty"` // what fx fetched, for a lock
@@ -88,7 +89,7 @@ func Photos(ctx context.Context, o Options, report progress.Reporter) (Found, er
 		if errors.Is(err, fetch.ErrUnreachable) {
 			err = fetch.ErrUnreachable // the address stands in the line before
 		}
-		f.note(report, fmt.Sprintf("the tutorial's photos can't be had (%v); taking %s instead", err, DrawnName))
+		f.note(report, fmt.Sprintf("the tutorial's photos can't be had (%v); taking %s instead", err, drawnName))
 	}
 	drawn, err := paths.Cache("data", fmt.Sprintf("drawn-v%d", drawnVersion))
 	if err != nil {
@@ -112,7 +113,8 @@ func Photos(ctx context.Context, o Options, report progress.Reporter) (Found, er
 	if _, _, err := f.know(ctx, drawn, report); err != nil {
 		return f, err
 	}
-	return f.take(drawn, DrawnName)
+	f.Drawn = true
+	return f.take(drawn, drawnName)
 }
 
 func (f Found) take(dir, origin string) (Found, error) {

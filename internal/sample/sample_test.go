@@ -181,7 +181,7 @@ func TestPhotosLooksInOrder(t *testing.T) {
 func TestWithoutANetworkPicturesAreDrawn(t *testing.T) {
 	alone(t)
 	f, err := Photos(t.Context(), Options{Offline: true, draw: few}, progress.Discard)
-	if err != nil || f.Origin != DrawnName || !strings.Contains(strings.Join(f.Notes, "\n"), DrawnName) || len(f.Inputs) > 0 {
+	if err != nil || !f.Drawn || !strings.Contains(strings.Join(f.Notes, "\n"), drawnName) || len(f.Inputs) > 0 {
 		t.Fatalf("%+v, %v", f, err)
 	}
 	drawn := files(t, f.Dir)
@@ -211,7 +211,7 @@ func TestABrokenZipFallsBackToPictures(t *testing.T) {
 	o := Options{archive: &archive{url: server.URL + "/x.zip"}, draw: few}
 	for _, served = range [][]byte{[]byte("<html>"), damaged} {
 		f, err := Photos(t.Context(), o, progress.Discard)
-		if err != nil || f.Origin != DrawnName {
+		if err != nil || !f.Drawn {
 			t.Fatalf("%+v, %v", f, err)
 		}
 	}

@@ -113,6 +113,7 @@ type search struct {
 	Request
 	report progress.Reporter
 	notes  []string
+	last   string         // of notes, without the network's name
 	wanted lockfile.Input // by the lock
 	locked bool           // whether the lock names these weights
 }
@@ -148,7 +149,8 @@ func (s *search) take(path, sum string, size int64, origin string, seen fetch.Se
 }
 
 func (s *search) note(format string, args ...any) {
-	line := fmt.Sprintf("weights of %s: ", s.Name) + fmt.Sprintf(format, args...)
+	s.last = fmt.Sprintf(format, args...)
+	line := fmt.Sprintf("weights of %s: %s", s.Name, s.last)
 	s.notes = append(s.notes, line)
 	s.report.Note(line)
 }
@@ -330,10 +332,7 @@ func (s *search) nowhere() error {
 	if s.Official.URL != "" {
 		hint = fmt.Sprintf("On a machine with a network, download %s and put it here as %s, or name it with --weights; --weights seed:0 makes random weights.", s.Official.URL, path)
 	}
-	reason := "no place is known that has them"
-	if n := len(s.notes); n > 0 {
-		reason = strings.TrimPrefix(s.notes[n-1], fmt.Sprintf("weights of %s: ", s.Name))
-	}
+	reason := cmp.Or(s.last, "no place is known that has them")
 	if s.locked {
 		return fail.Wrap(fail.Model, lockfile.ErrHeld, fromThere,
 			"no weights for %s: %s; the lock names %s with SHA-256 %s", s.Name, reason, s.wanted.File, s.wanted.SHA256)

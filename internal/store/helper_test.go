@@ -68,7 +68,7 @@ func must(t testing.TB, err error) {
 func testManifest() Manifest {
 	return Manifest{
 		Backbone: "toy", GraphSHA256: strings.Repeat("a1", 32), Weights: "toy-0123.pth", WeightsSHA256: strings.Repeat("b2", 32),
-		Preprocess: preprocess.ImageNet(224, 224), EXIF: "ignore", Decoder: "test", Provider: "cpu",
+		Preprocess: preprocess.ImageNet(224, 224), EXIF: "ignore", Decoder: "test", Compute: Compute{Provider: "cpu", Precision: Float32},
 		DType: Float32, FeatureShape: []int{2, 3}, Classes: []string{"ants", "bees"},
 		Made: Provenance{FX: "test", ProviderOptions: map[string]string{"b": "2", "a": "1"}},
 	}

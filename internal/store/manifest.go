@@ -15,6 +15,7 @@ import (
 	"fx/internal/fail"
 	"fx/internal/preprocess"
 	"fx/internal/userfile"
+	"fx/internal/weights"
 )
 
 // FormatVersion is the version of the store that this package writes and reads.
@@ -52,12 +53,13 @@ type Manifest struct {
 	EXIF          string          `json:"exif"`                  // ignore or apply
 	Decoder       string          `json:"decoder"`               // pixels differ a little between decoders
 	FastDecode    bool            `json:"fast_decode,omitempty"` // JPEGs at a fraction of their size
-	Provider      string          `json:"provider"`              // features differ a little between CPU and CUDA
-	DType         DType           `json:"dtype"`                 // of the stored embeddings
-	FeatureShape  []int           `json:"feature_shape"`         // of one embedding, row-major: [512 13 13] or [1024]
-	Seed          uint64          `json:"seed"`                  // of the random views; part of the identity where both have some
-	Views         int             `json:"views"`                 // most random views of a photo, besides the centre view
-	Classes       []string        `json:"classes"`               // a label is an index into it
+	Compute       Compute         `json:"compute,omitzero"`
+	Provider      string          `json:"provider"`      // Compute in words, set by this package
+	DType         DType           `json:"dtype"`         // of the stored embeddings
+	FeatureShape  []int           `json:"feature_shape"` // of one embedding, row-major: [512 13 13] or [1024]
+	Seed          uint64          `json:"seed"`          // of the random views; part of the identity where both have some
+	Views         int             `json:"views"`         // most random views of a photo, besides the centre view
+	Classes       []string        `json:"classes"`       // a label is an index into it
 	Made          Provenance      `json:"made"`
 }
 
@@ -72,10 +74,11 @@ type Provenance struct {
 	NoFollowLinks   bool              `json:"no_follow_links,omitempty"`  // photos behind links were left out, as of the last run
 	ProviderOptions map[string]string `json:"provider_options,omitempty"` // of ONNX Runtime
 	WeightsOrigin   string            `json:"weights_origin,omitempty"`   // where they were found
-	WeightsFile     string            `json:"weights_file,omitempty"`     // absolute path, or seed:0
+	WeightsFile     weights.Ref       `json:"weights_file,omitzero"`      // with an absolute path
 	BackboneFile    string            `json:"backbone_file,omitempty"`    // absolute path of a user's ONNX file
 	FeatureTensor   string            `json:"feature_tensor,omitempty"`   // that the user chose in it
-	Notes           []string          `json:"notes,omitempty"`            // such as "weights made by seed 0, not trained"
+	Notes           []string          `json:"notes,omitempty"`            // of the network
+	Untrained       string            `json:"untrained,omitempty"`        // the one of Notes that says that the weights are random, "" where they are trained
 }
 
 // WithPhotosOf is p with what now says of the photos: they may have moved since the
@@ -101,6 +104,9 @@ const maxValues = 1 << 27
 func (m Manifest) Check() error {
 	if m.DType.bytes() == 0 {
 		return fmt.Errorf("dtype %q is neither %s nor %s", m.DType, Float32, Float16)
+	}
+	if p := m.Compute.Precision; p != "" && p.bytes() == 0 {
+		return fmt.Errorf("precision %q is neither %s nor %s", p, Float32, Float16)
 	}
 	if len(m.FeatureShape) == 0 || len(m.FeatureShape) > 8 {
 		return fmt.Errorf("feature shape %v has no use", m.FeatureShape)
@@ -151,7 +157,7 @@ func (m Manifest) Diff(now Manifest) []string {
 	differ("EXIF orientation", m.EXIF, now.EXIF)
 	differ("decoder", m.Decoder, now.Decoder)
 	differ("fast decode", m.FastDecode, now.FastDecode)
-	differ("provider", m.Provider, now.Provider)
+	differ("provider", m.Compute.String(), now.Compute.String())
 	differ("dtype", m.DType, now.DType)
 	if !slices.Equal(m.FeatureShape, now.FeatureShape) {
 		differ("feature shape", fmt.Sprint(m.FeatureShape), fmt.Sprint(now.FeatureShape))
@@ -167,7 +173,7 @@ func (m Manifest) Diff(now Manifest) []string {
 func (m Manifest) identity() string {
 	p := m.Preprocess
 	text := fmt.Sprintf("graph %s\nweights %s\nresize %d crop %d %s\nmean %v std %v\nexif %s\ndecoder %s\nprovider %s\ndtype %s\nshape %v\n",
-		m.GraphSHA256, m.WeightsSHA256, p.Resize, p.Crop, p.Interpolation, p.Mean, p.Std, m.EXIF, m.Decoder, m.Provider, m.DType, m.FeatureShape)
+		m.GraphSHA256, m.WeightsSHA256, p.Resize, p.Crop, p.Interpolation, p.Mean, p.Std, m.EXIF, m.Decoder, m.Compute, m.DType, m.FeatureShape)
 	if m.FastDecode { // absent otherwise: older stores keep their identity
 		text += "fast decode\n"
 	}
@@ -176,7 +182,7 @@ func (m Manifest) identity() string {
 }
 
 func (m Manifest) encode() ([]byte, error) {
-	m.FormatVersion = FormatVersion
+	m.FormatVersion, m.Provider = FormatVersion, m.Compute.String()
 	return checksum.Marshal(m)
 }
 
@@ -228,8 +234,20 @@ func decodeManifest(path string, text []byte) (Manifest, error) {
 	if err := json.Unmarshal(text, &m); err != nil {
 		return Manifest{}, fail.Wrap(fail.Store, err, makeAgain, "%s is damaged", path)
 	}
+	if m.Compute == (Compute{}) {
+		m.readOlder()
+	}
 	if err := m.Check(); err != nil {
 		return Manifest{}, fail.Wrap(fail.Store, err, makeAgain, "%s is damaged", path)
 	}
 	return m, nil
+}
+
+// readOlder sets the fields that a manifest of an older fx says in words alone.
+func (m *Manifest) readOlder() {
+	m.Compute = olderCompute(m.Provider)
+	m.Made.Untrained = weights.OlderUntrained(m.Made.Notes)
+	if ref, err := weights.ParseRef(m.Weights); err == nil && ref.Random() && m.Made.WeightsFile.IsZero() {
+		m.Made.WeightsFile = ref
+	}
 }

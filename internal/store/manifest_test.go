@@ -17,7 +17,7 @@ import (
 // TestDiffNamesEveryFieldOfTheIdentity changes each field of Manifest: all but
 // the listed ones must show in Diff and in the identity kept in the shards.
 func TestDiffNamesEveryFieldOfTheIdentity(t *testing.T) {
-	free := map[string]bool{"FormatVersion": true, "Views": true, "Classes": true, "Made": true, "Weights": true}
+	free := map[string]bool{"FormatVersion": true, "Provider": true, "Views": true, "Classes": true, "Made": true, "Weights": true}
 	onlyDiff := map[string]bool{"Backbone": true, "Seed": true}
 	base := testManifest()
 	base.Views = 1
@@ -78,7 +78,7 @@ func TestManifestRoundTrip(t *testing.T) {
 	must(t, os.WriteFile(filepath.Join(dir, manifestFile), text, 0o644))
 	got, err := ReadManifest(dir)
 	must(t, err)
-	m.FormatVersion = FormatVersion
+	m.FormatVersion, m.Provider = FormatVersion, "cpu"
 	if !reflect.DeepEqual(got, m) {
 		t.Errorf("got %+v, want %+v", got, m)
 	}
@@ -101,7 +101,8 @@ func TestManifestsThatCannotBeRead(t *testing.T) {
 		{"cut", string(good[:100]), "is damaged", fail.Store},
 		{"empty", "", "is damaged", fail.Store},
 		{"edited by hand", strings.Replace(string(good), `"bees"`, `"wasps"`, 1), "manifest.json was changed after fx wrote it", fail.Store},
-		{"dtype", edit(`"float32"`, `"float8"`), `dtype "float8"`, fail.Store},
+		{"dtype", edit(`"dtype": "float32"`, `"dtype": "float8"`), `dtype "float8"`, fail.Store},
+		{"precision", edit(`"precision": "float32"`, `"precision": "float8"`), `precision "float8"`, fail.Store},
 		{"shape", edit("2,\n", "1000000000000,\n"), "feature shape", fail.Store},
 		{"lists without end", edit(`"views"`, `"x": `+strings.Repeat("[", 9_000)+`"views"`), "nested more than 100 deep", fail.Store},
 		{"class twice", edit(`"bees"`, `"ants"`), `class "ants"`, fail.Store},

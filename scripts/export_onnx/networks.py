@@ -1,5 +1,6 @@
-"""The registered networks, built without weights: one entry each."""
+"""The registered networks, built without weights: torchvision's by their names, and what is special about some."""
 
+import pathlib
 import types
 from dataclasses import dataclass
 from typing import Callable
@@ -52,13 +53,8 @@ def efficientnet_lite0():
     return model
 
 
-NETWORKS = {
-    "resnet18": Network(_torchvision("resnet18")),
-    "alexnet": Network(_torchvision("alexnet")),
+SPECIAL = {
     "vgg11_bn": Network(_torchvision("vgg11_bn", init_weights=False)),
-    "squeezenet1_0": Network(_torchvision("squeezenet1_0")),
-    "squeezenet1_1": Network(_torchvision("squeezenet1_1")),
-    "densenet121": Network(_torchvision("densenet121")),
     # torchvision turns transform_input on for its pretrained weights.
     "inception_v3": Network(
         _torchvision("inception_v3", aux_logits=True, transform_input=True, init_weights=False),
@@ -67,3 +63,20 @@ NETWORKS = {
     ),
     "efficientnet_lite0": Network(efficientnet_lite0),
 }
+
+GRAPHS = pathlib.Path(__file__).parents[2] / "backbones" / "graphs"
+
+
+def registered():
+    """The names of the networks whose graphs are there."""
+    return sorted(path.stem for path in GRAPHS.glob("*.onnx"))
+
+
+def network(name):
+    """The network of a name, None where torchvision has none and nothing is said of it here."""
+    if name in SPECIAL:
+        return SPECIAL[name]
+    if name not in torchvision.models.list_models(module=torchvision.models):
+        return None
+    crop = list(torchvision.models.get_model_weights(name))[0].transforms().crop_size
+    return Network(_torchvision(name), size=crop[0])

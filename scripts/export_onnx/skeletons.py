@@ -4,12 +4,12 @@ import os
 
 import graph
 from failure import Failure
-from networks import NETWORKS
+import networks
 
 
 def skeleton(name):
     """Return the graph of the registered network, and the module it came from."""
-    network = NETWORKS[name]
+    network = networks.network(name)
     model = network.build()
     traced = graph.trace(model, network.size, network.outputs)
     graph.fill(traced, model, data=False)
@@ -27,12 +27,12 @@ def check_names(traced, model):
 
 
 def write(names, folder):
-    """Write NAME.onnx for each name, all where there are none; yields name, path and size."""
-    unknown = [name for name in names if name not in NETWORKS]
+    """Write NAME.onnx for each name, all registered ones where there are none; yields name, path and size."""
+    unknown = [name for name in names if networks.network(name) is None]
     if unknown:
-        raise Failure(f"no registered network {', '.join(unknown)}; there are {', '.join(NETWORKS)}")
+        raise Failure(f"torchvision has no network {', '.join(unknown)}: add what builds it to networks.py")
     os.makedirs(folder, exist_ok=True)
-    for name in names or NETWORKS:
+    for name in names or networks.registered():
         data = graph.serialize(skeleton(name)[0])
         path = os.path.join(folder, name + ".onnx")
         with open(path + ".tmp", "wb") as f:

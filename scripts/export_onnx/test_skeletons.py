@@ -16,10 +16,9 @@ import numpy as np
 
 import graph
 import skeletons
-from networks import NETWORKS
+from networks import GRAPHS, network, registered
 
 HERE = pathlib.Path(__file__).parent
-GRAPHS = HERE.parents[1] / "backbones" / "graphs"
 
 
 def pinned(package):
@@ -32,7 +31,7 @@ def skeleton(name):
     return skeletons.skeleton(name)
 
 
-@pytest.fixture(scope="module", params=NETWORKS)  # so that the tests of one network follow one another
+@pytest.fixture(scope="module", params=registered())  # so that the tests of one network follow one another
 def name(request):
     return request.param
 
@@ -76,7 +75,7 @@ def test_carries_no_weights_and_no_scopes(name):
     assert not model.producer_version and not any(n.doc_string or n.metadata_props for n in model.graph.node)
     assert len({n.name for n in model.graph.node}) == len(model.graph.node)
     assert not any(v.isdigit() for n in model.graph.node for v in n.output), "a value named by a counter alone"
-    assert [o.name for o in model.graph.output] == list(NETWORKS[name].outputs)
+    assert [o.name for o in model.graph.output] == list(network(name).outputs)
 
 
 def session(model, state):
@@ -94,7 +93,7 @@ def test_computes_what_torch_does(name):
     skeletal, module = skeleton(name)
     randomize(module)
     inference = session(graph.to_inference(skeletal), module.state_dict())
-    images = torch.rand(3, 3, NETWORKS[name].size, NETWORKS[name].size, generator=torch.Generator().manual_seed(0)) * 4 - 2
+    images = torch.rand(3, 3, network(name).size, network(name).size, generator=torch.Generator().manual_seed(0)) * 4 - 2
     with torch.no_grad():
         want = package_model(name, module)(images).numpy()
     for batch in (3, 1):  # neither is the batch of the trace
@@ -109,8 +108,8 @@ def test_training_graph_runs(name):
     assert ops.count("BatchNormalization") == sum(isinstance(m, torch.nn.BatchNorm2d) for m in module.modules())
     assert ops.count("Dropout") == sum(isinstance(m, torch.nn.Dropout) for m in module.modules())
     training = session(skeletal, module.state_dict())
-    images = np.zeros((3, 3, NETWORKS[name].size, NETWORKS[name].size), np.float32)
-    assert [o.shape for o in training.run(None, {"input": images})] == [(3, 1000)] * len(NETWORKS[name].outputs)
+    images = np.zeros((3, 3, network(name).size, network(name).size), np.float32)
+    assert [o.shape for o in training.run(None, {"input": images})] == [(3, 1000)] * len(network(name).outputs)
 
 
 def test_efficientnet_lite0_takes_the_published_weights():

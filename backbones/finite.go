@@ -1,4 +1,4 @@
-package extract
+package backbones
 
 import (
 	"fx/internal/fail"
@@ -13,7 +13,7 @@ import (
 func (n *Network) checkFinite() error {
 	name, value := "", 0.0
 	switch {
-	case n.state != nil && n.WeightsOrigin != seedOrigin:
+	case n.state != nil && !n.Weights.Random():
 		name, value = n.state.NonFinite(false)
 	case n.model != nil:
 		name, value = firstNaN(n.model.Graph)

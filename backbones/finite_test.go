@@ -1,4 +1,4 @@
-package extract
+package backbones
 
 import (
 	"math"

@@ -1,0 +1,328 @@
+package backbones
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"fx/internal/fail"
+	"fx/internal/lockfile"
+	"fx/internal/onnx"
+	"fx/internal/onnx/pb"
+	"fx/internal/paths"
+	"fx/internal/progress"
+	"fx/internal/source"
+	"fx/internal/userfile"
+	"fx/internal/weights"
+)
+
+// NetworkOptions names a network and its weights.
+type NetworkOptions struct {
+	Backbone      string      // a registered name, or the path of an ONNX file
+	Weights       weights.Ref // zero to look for the official ones; of an ONNX file for its own
+	Resize, Crop  int         // pixels, 0 for the network's own
+	FeatureTensor string      // of a user's ONNX file, "" for what the file says
+	SHA256        string      // that the weights must have, "" for any
+
+	Lock      lockfile.Lock // obeyed where weights are looked for; Description.Inputs are what it is to hold
+	LookedFor bool          // Weights is a file that was looked for before, not one that the user named
+}
+
+// Description says what a network is and where its weights come from.
+type Description struct {
+	Backbone      Backbone
+	Weights       weights.Ref // a file has an absolute path: that of an ONNX file which holds them itself
+	WeightsOrigin string      // where the file was found, for people
+	WeightsSHA256 string
+	Found         []string         // places that did not serve, and what was taken in the end
+	Notes         []string         // that belong wherever results are shown
+	Untrained     string           // the one of Notes that says that the weights are random, "" where they are trained
+	Inputs        []lockfile.Input // the weights, where fx found or fetched them
+}
+
+// Network is a network with its weights, whose hash is known, in memory and not on a device.
+type Network struct {
+	Description
+
+	model *pb.ModelProto     // of a user's ONNX file
+	file  FileOptions        // with which it was opened
+	state *weights.StateDict // of a registered network
+}
+
+// Open finds a network and its weights, and reads and hashes them.
+// Errors: fail.Usage for a wrong name or option, fail.Model for weights that do
+// not serve; source.ErrNowhere where official weights can't be had.
+func Open(ctx context.Context, o NetworkOptions, report progress.Reporter) (*Network, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	n := &Network{}
+	var err error
+	if IsFile(o.Backbone) {
+		err = n.openFile(ctx, o)
+	} else {
+		err = n.openRegistered(ctx, o, report)
+	}
+	if err == nil {
+		err = n.checkFinite()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return n, nil
+}
+
+// OpenInitial is Open with InitialWeights in the place of o.Weights: for a
+// training from scratch.
+func OpenInitial(o NetworkOptions, seed uint64) (*Network, error) {
+	if IsFile(o.Backbone) {
+		return nil, fail.New(fail.Usage, "Leave --scratch out, and export the network with random weights: scripts/export_onnx does so unless told otherwise.",
+			"--scratch draws weights as the constructor of a registered network does, and can't tell how those of %s are drawn", o.Backbone)
+	}
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	b, err := registered(o)
+	if err != nil {
+		return nil, err
+	}
+	n := &Network{Description: Description{Backbone: b}}
+	n.state, err = InitialWeights(b, seed)
+	if err != nil {
+		return nil, err
+	}
+	n.drawn(weights.Ref{Draw: weights.Constructor, Seed: seed},
+		fmt.Sprintf("the weights are random numbers of seed %d, drawn as the network's constructor in PyTorch does, not trained", seed))
+	return n, nil
+}
+
+func (o NetworkOptions) check() error {
+	if o.Resize < 0 || o.Crop < 0 {
+		return fail.New(fail.Usage, "Leave them out for the network's own.", "--resize %d and --crop %d must not be negative", o.Resize, o.Crop)
+	}
+	return nil
+}
+
+// IsFile tells the path of an ONNX file from the name of a registered network.
+func IsFile(backbone string) bool { return strings.EqualFold(filepath.Ext(backbone), ".onnx") }
+
+// openFile takes a user's ONNX file: graph, weights unless others are named,
+// and, as far as it says so, preprocessing.
+func (n *Network) openFile(ctx context.Context, o NetworkOptions) error {
+	if o.Weights.Random() {
+		return fail.New(fail.Usage, "Export the network with random weights instead: scripts/export_onnx does so unless told otherwise.",
+			"--weights %s with the file %s: fx draws weights for registered networks only", o.Weights, o.Backbone)
+	}
+	path := paths.Absolute(o.Backbone)
+	n.Weights, n.WeightsOrigin = weights.File(path), "the ONNX file"
+	n.file = FileOptions{Resize: o.Resize, Crop: o.Crop, FeatureTensor: o.FeatureTensor}
+	made := ""
+	if !o.Weights.IsZero() {
+		values, _, err := readWeights(ctx, o.Weights.File)
+		if err != nil {
+			return err
+		}
+		n.Weights, n.WeightsOrigin = o.Weights.Absolute(), source.FromFlag
+		n.file.Weights, made = values, values.Metadata[MetaWeights]
+	}
+	type network struct {
+		backbone Backbone
+		model    *pb.ModelProto
+	}
+	file := n.file
+	read, err := userfile.Abandon(ctx, func() (network, error) {
+		b, m, err := FromFile(path, file)
+		return network{b, m}, err
+	})
+	if err != nil {
+		return err
+	}
+	n.Backbone, n.model = read.backbone, read.model
+	if o.Weights.IsZero() {
+		made, _ = onnx.Metadata(n.model, MetaWeights)
+	}
+	n.Notes = slices.Clone(n.Backbone.Notes)
+	n.noteRandom(made)
+	n.WeightsSHA256, err = modelSHA256(n.model)
+	if err == nil && o.SHA256 != "" && n.WeightsSHA256 != o.SHA256 {
+		return otherWeights(n.Weights.File, n.WeightsSHA256, o.SHA256)
+	}
+	return err
+}
+
+// readWeights is weights.Read until ctx ends: a large file takes seconds.
+func readWeights(ctx context.Context, path string) (*weights.StateDict, weights.Info, error) {
+	type content struct {
+		state *weights.StateDict
+		info  weights.Info
+	}
+	read, err := userfile.Abandon(ctx, func() (content, error) {
+		state, info, err := weights.Read(path)
+		return content{state, info}, err
+	})
+	return read.state, read.info, err
+}
+
+// noteRandom tells of weights whose file says in its metadata that nobody trained them.
+func (n *Network) noteRandom(made string) {
+	if madeAtRandom(made) {
+		n.noteUntrained(fmt.Sprintf("the weights in %s are random (%s), not trained", n.Weights.Name(), made))
+	}
+}
+
+// madeAtRandom reports whether the text under MetaWeights is of random weights.
+func madeAtRandom(made string) bool {
+	ref, err := weights.ParseRef(made)
+	return made == madeRandom || err == nil && ref.Random()
+}
+
+func (n *Network) noteUntrained(note string) {
+	n.Notes, n.Untrained = append(n.Notes, note), note
+}
+
+func otherWeights(path, got, want string) error {
+	return fail.New(fail.Model, "Put the file back that the model was trained on, or train it again.",
+		"%s is not what the model was trained on: its weights have SHA-256 %.12s…, not %.12s…", path, got, want)
+}
+
+// registered looks a network up and gives it the preprocessing that o asks for.
+func registered(o NetworkOptions) (Backbone, error) {
+	b, err := Lookup(o.Backbone)
+	if err != nil {
+		return b, err
+	}
+	if o.Resize > 0 {
+		b.Preprocess.Resize = o.Resize
+	}
+	if o.Crop > 0 && o.Crop != b.Preprocess.Crop {
+		b.Preprocess.Crop = o.Crop
+		b.FeatureShape = nil // a map may have another size now: ONNX Runtime will tell
+	}
+	if err := b.Preprocess.Check(); err != nil {
+		return b, fail.Wrap(fail.Usage, err, "Leave --resize and --crop out for the network's own.", "--resize and --crop")
+	}
+	if o.FeatureTensor != "" {
+		return b, fail.New(fail.Usage, "Leave --feature-tensor out: it is for ONNX files of your own.", "--feature-tensor with the registered network %s", b.Name)
+	}
+	return b, nil
+}
+
+func (n *Network) openRegistered(ctx context.Context, o NetworkOptions, report progress.Reporter) error {
+	b, err := registered(o)
+	if err != nil {
+		return err
+	}
+	n.Backbone = b
+	if o.Weights.Random() {
+		return n.seedWeights(o)
+	}
+	found, err := source.Find(ctx, source.Request{Name: b.Name, Official: b.Weights, Explicit: o.Weights.File, Lock: o.Lock}, report)
+	if err != nil {
+		return err
+	}
+	if found.Input.Name != "" {
+		n.Inputs = []lockfile.Input{found.Input}
+	}
+	if IsFile(found.Path) {
+		o.Weights, o.Backbone = weights.Ref{}, found.Path
+		if err := n.openFile(ctx, o); err != nil || len(n.Inputs) == 0 {
+			return err
+		}
+		n.Inputs[0].SHA256 = n.WeightsSHA256 // of external data too, which the file's own does not cover
+		return o.Lock.Check(n.Inputs[0])
+	}
+	n.Weights, n.WeightsOrigin, n.Found = weights.File(found.Path).Absolute(), found.Origin, found.Notes
+	var info weights.Info
+	if n.state, info, err = readWeights(ctx, found.Path); err != nil {
+		return err
+	}
+	n.WeightsSHA256 = info.SHA256
+	if info.SHA256 != found.SHA256 {
+		return fail.New(fail.Model, "Run it again.", "%s was written to while fx read it", found.Path)
+	}
+	if o.LookedFor {
+		n.Inputs = []lockfile.Input{source.InputOf(b.Name, found.Path, info.SHA256, info.Bytes)}
+		if err := o.Lock.Check(n.Inputs[0]); err != nil {
+			return err
+		}
+	}
+	n.noteRandom(n.state.Metadata[MetaWeights])
+	if o.SHA256 != "" && info.SHA256 != o.SHA256 {
+		return otherWeights(n.Weights.File, info.SHA256, o.SHA256)
+	}
+	return nil
+}
+
+func (n *Network) seedWeights(o NetworkOptions) (err error) {
+	if n.state, err = SeedWeights(n.Backbone, o.Weights.Seed); err != nil {
+		return err
+	}
+	n.drawn(o.Weights, fmt.Sprintf("the weights are random numbers of seed %d, not trained", o.Weights.Seed))
+	if o.SHA256 != "" && n.WeightsSHA256 != o.SHA256 { // an fx that seeds otherwise
+		return otherWeights(n.Weights.String(), n.WeightsSHA256, o.SHA256)
+	}
+	return nil
+}
+
+// drawn describes the weights in n.state as those of a seed.
+func (n *Network) drawn(by weights.Ref, note string) {
+	n.Weights, n.WeightsOrigin, n.WeightsSHA256 = by, "a seed", stateSHA256(n.state)
+	n.noteUntrained(note)
+}
+
+// Features returns the network cut at its features, uint8 images in.
+func (n *Network) Features() (*pb.ModelProto, error) {
+	full, err := n.Full()
+	if err != nil {
+		return nil, err
+	}
+	return Features(full, n.Backbone)
+}
+
+// Full returns the whole network with its own head, in inference form.
+func (n *Network) Full() (*pb.ModelProto, error) {
+	if n.model != nil {
+		return n.model, nil
+	}
+	return Assemble(n.Backbone, n.state)
+}
+
+// State returns the network's weights under torchvision's names. A user's ONNX
+// file has none apart from its graph: the error says so.
+func (n *Network) State() (*weights.StateDict, error) {
+	if n.state == nil {
+		return nil, fail.New(fail.Usage, "The ONNX file holds them itself.", "%s has no weights apart from its graph", n.Backbone.File)
+	}
+	return n.state, nil
+}
+
+// FileOptions are those with which a user's ONNX file was opened.
+func (n *Network) FileOptions() FileOptions { return n.file }
+
+// stateSHA256 is the hash of weights that are in no file: names, types, shapes and data in order.
+func stateSHA256(state *weights.StateDict) string {
+	h := sha256.New()
+	for _, name := range state.Names() {
+		t, _ := state.Get(name)
+		fmt.Fprintf(h, "%s %s %v\n", name, t.DType, t.Shape)
+		_, _ = h.Write(t.Data) // a hash never fails
+	}
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// modelSHA256 is the hash of all that an ONNX file computes with: a file whose
+// metadata alone changed is the same network.
+func modelSHA256(m *pb.ModelProto) (string, error) {
+	bare := onnx.Clone(m)
+	bare.MetadataProps = nil
+	data, err := onnx.Marshal(bare)
+	if err != nil {
+		return "", err
+	}
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:]), nil
+}

@@ -1,0 +1,62 @@
+package backbones
+
+import (
+	"slices"
+	"testing"
+
+	"fx/internal/onnx"
+	"fx/internal/progress"
+	"fx/internal/weights"
+)
+
+// A row of the registry and a graph are all that a new network takes: weights,
+// initial weights, features and names follow from them.
+func TestANewNetworkIsARowAndAGraph(t *testing.T) {
+	row, err := Lookup("resnet18")
+	if err != nil {
+		t.Fatal(err)
+	}
+	graph, err := Skeleton("resnet18")
+	if err != nil {
+		t.Fatal(err)
+	}
+	row.Name, row.Title = "newnet", "A new network"
+	onnx.SetMetadata(graph, MetaBackbone, row.Name)
+	before := slices.Clone(registry)
+	registry = append(registry, row)
+	parsed.models[row.Name] = graph // as if it lay in graphs/
+	t.Cleanup(func() {
+		registry = before
+		delete(parsed.models, "newnet")
+	})
+
+	all := All()
+	if last := all[len(all)-1]; last.Name != "newnet" || !slices.Equal(nearest("newnets"), []string{"newnet"}) {
+		t.Errorf("the last network is %s, near newnets lies %q", last.Name, nearest("newnets"))
+	}
+	n, err := Open(t.Context(), NetworkOptions{Backbone: "newnet", Weights: weights.Seed(0)}, progress.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := n.Features(); err != nil {
+		t.Error(err)
+	}
+	for name, open := range map[string]func(network string) (*Network, error){
+		"seeded": func(name string) (*Network, error) {
+			return Open(t.Context(), NetworkOptions{Backbone: name, Weights: weights.Seed(0)}, progress.Discard)
+		},
+		"initial": func(name string) (*Network, error) { return OpenInitial(NetworkOptions{Backbone: name}, 0) },
+	} {
+		same, err := open("resnet18")
+		if err != nil {
+			t.Fatal(err)
+		}
+		own, err := open("newnet")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if own.WeightsSHA256 != same.WeightsSHA256 {
+			t.Errorf("%s weights are not drawn by the rules of the row", name)
+		}
+	}
+}

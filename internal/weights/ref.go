@@ -1,0 +1,103 @@
+package weights
+
+import (
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"fx/internal/fail"
+	"fx/internal/paths"
+)
+
+// Ref names weights: a file, or the seed that draws them. The zero Ref names none.
+type Ref struct {
+	File string // path; "" where a seed draws the weights
+	Draw Draw   // the rule, "" for a file
+	Seed uint64 // where Draw is set
+}
+
+// Draw is a rule by which a seed draws weights.
+type Draw string
+
+// The rules.
+const (
+	LayerDefaults Draw = "seed:"                    // of each layer on its own, see backbones.SeedWeights
+	Constructor   Draw = "initial weights of seed " // of the network's constructor, see backbones.InitialWeights
+)
+
+// File names the weights in the file at path.
+func File(path string) Ref { return Ref{File: path} }
+
+// Seed names the weights that the seed n draws by the layers' defaults.
+func Seed(n uint64) Ref { return Ref{Draw: LayerDefaults, Seed: n} }
+
+// ParseRef reads what people write: a path, "seed:N", or "" for the zero Ref.
+// A seed that is no number is an error of kind fail.Usage.
+func ParseRef(text string) (Ref, error) {
+	digits, drawn := strings.CutPrefix(text, string(LayerDefaults))
+	if !drawn {
+		return File(text), nil
+	}
+	n, err := strconv.ParseUint(digits, 10, 64)
+	if err != nil {
+		return Ref{}, fail.New(fail.Usage, "Write a whole number, such as seed:0.", "%q is no seed", text)
+	}
+	return Seed(n), nil
+}
+
+// Random reports whether a seed draws the weights.
+func (r Ref) Random() bool { return r.Draw != "" }
+
+// IsZero reports whether r names no weights.
+func (r Ref) IsZero() bool { return r == Ref{} }
+
+// Absolute is r with an absolute path.
+func (r Ref) Absolute() Ref {
+	if r.File != "" {
+		r.File = paths.Absolute(r.File)
+	}
+	return r
+}
+
+// Name is how people call the weights: the file's name without its folder, or
+// the seed.
+func (r Ref) Name() string {
+	if r.File != "" {
+		return filepath.Base(r.File)
+	}
+	return r.String()
+}
+
+// String returns the path, or the seed as ParseRef reads it.
+func (r Ref) String() string {
+	if r.Random() {
+		return string(r.Draw) + strconv.FormatUint(r.Seed, 10)
+	}
+	return r.File
+}
+
+// MarshalText is String.
+func (r Ref) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
+
+// UnmarshalText reads what MarshalText wrote.
+func (r *Ref) UnmarshalText(text []byte) (err error) {
+	if digits, drawn := strings.CutPrefix(string(text), string(Constructor)); drawn {
+		if n, err := strconv.ParseUint(digits, 10, 64); err == nil {
+			*r = Ref{Draw: Constructor, Seed: n}
+			return nil
+		}
+	}
+	*r, err = ParseRef(string(text))
+	return err
+}
+
+// OlderUntrained returns that of a file's notes which says that the weights are
+// random, or "". It is for files of an older fx, which have no field for it.
+func OlderUntrained(notes []string) string {
+	for _, note := range notes {
+		if strings.Contains(note, "not trained") {
+			return note
+		}
+	}
+	return ""
+}
