@@ -10,10 +10,10 @@ import (
 
 	"fx/extract"
 	"fx/head"
+	"fx/internal/chart"
 	"fx/internal/modeldir"
 	"fx/internal/outpath"
 	"fx/internal/progress"
-	"fx/internal/report"
 	"fx/internal/sample"
 	"fx/internal/store"
 )
@@ -46,7 +46,7 @@ type DemoResult struct {
 	BestValAccuracy float64         `json:"best_val_accuracy"`
 	BestEpoch       int             `json:"best_epoch"`
 	FitSeconds      float64         `json:"fit_seconds"`
-	Eval            Report          `json:"eval"`
+	Eval            Evaluation      `json:"eval"`
 	Store           string          `json:"store"`
 	Model           string          `json:"model"`
 	Picture         string          `json:"picture"`
@@ -134,13 +134,13 @@ func (d *DemoResult) chooseNetwork(ctx context.Context, o extract.NetworkOptions
 
 // Picture draws how a MODEL was trained and how it did: the curves of train and
 // val accuracy and the confusion matrix, as a PNG.
-func Picture(model string, judged Report, path string) error {
+func Picture(model string, judged Evaluation, path string) error {
 	m, _, err := modeldir.Load(model)
 	if err != nil {
 		return err
 	}
-	r := report.Report{
-		Title: "fx: " + m.Backbone.Name, BestEpoch: m.Metrics.BestEpoch,
+	r := chart.Training{
+		Title: "fx: " + m.Backbone.Name, Epochs: m.Metrics.Epochs, BestEpoch: m.Metrics.BestEpoch,
 		Subtitle:  fmt.Sprintf("best val accuracy %.4f in epoch %d, weights %s", m.Metrics.BestValAccuracy, m.Metrics.BestEpoch, filepath.Base(m.Backbone.Weights)),
 		Confusion: judged.Confusion, Classes: m.Classes, Photos: judged.Split + " photos",
 	}
@@ -150,8 +150,5 @@ func Picture(model string, judged Report, path string) error {
 	if solver := m.Options["solver"]; solver == string(head.LBFGS) {
 		r.Step = "iteration"
 	}
-	for _, e := range m.Metrics.Epochs {
-		r.Epochs = append(r.Epochs, report.Epoch(e))
-	}
-	return report.Picture(path, r)
+	return chart.WriteTraining(path, r)
 }

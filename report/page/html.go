@@ -1,4 +1,4 @@
-package report
+package page
 
 import (
 	_ "embed"
@@ -11,24 +11,25 @@ import (
 	"strings"
 	"time"
 
+	"fx/internal/chart"
 	"fx/internal/durable"
 	"fx/internal/printable"
 )
 
-// The page's parts. The script draws the diagrams from the document that the
-// page carries; tables are written here, so that they are there without it.
+// The page's parts. The script shows what is pointed at, from the document that the page carries.
 var (
-	//go:embed page/page.html
+	//go:embed assets/page.html
 	pageHTML string
-	//go:embed page/page.css
+	//go:embed assets/page.css
 	pageCSS string
-	//go:embed page/page.js
+	//go:embed assets/page.js
 	pageJS string
 )
 
 var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
-	"percent": Percent, "points": points, "duration": Duration, "count": Count, "rate": rate, "mode": ModeName,
-	"confusion": newConfusionTable, "worst": worstClasses, "pairs": confusedPairs, "names": runNames, "add": func(a, b int) int { return a + b },
+	"percent": Percent, "points": points, "duration": Duration, "count": Count, "rate": rate,
+	"confusion": newConfusionTable, "worst": worstClasses, "pairs": confusedPairs, "names": runNames,
+	"svg": func(d chart.Drawing) template.HTML { return template.HTML(d.Elements) }, // which escapes its texts
 }).Parse(pageHTML))
 
 // HTML writes the page as the file path: one file that needs nothing beside it
@@ -37,26 +38,78 @@ func HTML(path string, p Page) error {
 	if err := p.check(); err != nil {
 		return err
 	}
-	content := struct {
-		Page
-		CSS, Palette, Thumbnails template.CSS
-		JS                       template.JS
-		Document                 document
-	}{p, template.CSS(pageCSS), paletteCSS(), thumbnailCSS(p.Photos), template.JS(pageJS), newDocument(p)}
+	v := view{
+		Page: p, CSS: template.CSS(pageCSS), Palette: template.CSS(chart.PaletteCSS()),
+		Thumbnails: thumbnailCSS(p.Photos), JS: template.JS(pageJS),
+	}
+	if err := v.draw(); err != nil {
+		return err
+	}
 	// The template escapes what HTML would take for markup. Control characters and
 	// bidirectional overrides in the names of strangers are the writer's.
-	return durable.WriteFile(path, func(w io.Writer) error { return pageTemplate.Execute(printable.Writer{W: w}, content) })
+	return cannotWrite(path, durable.WriteFile(path, func(w io.Writer) error { return pageTemplate.Execute(printable.Writer{W: w}, v) }))
+}
+
+// view is a page with what the template shows besides.
+type view struct {
+	Page
+	CSS, Palette, Thumbnails template.CSS
+	JS                       template.JS
+	Accuracies, Losses       []figure
+	Maps                     []*figure // by run, nil for none
+	Document                 document
+}
+
+// document is what the script shows.
+type document struct {
+	Tips   []any      `json:"tips"` // by the numbers of figures
+	Photos []photoTip `json:"photos"`
+}
+
+type photoTip struct {
+	Name      string `json:"name"`
+	Thumbnail bool   `json:"thumbnail"`
+}
+
+// draw draws the charts and fills the document.
+func (v *view) draw() error {
+	v.Document = document{Tips: []any{}, Photos: []photoTip{}}
+	number := func(f *figure) {
+		f.Number = len(v.Document.Tips)
+		v.Document.Tips = append(v.Document.Tips, f.Tip)
+	}
+	if v.HasCurves() {
+		var err error
+		if v.Accuracies, err = figures(v.accuracies()); err != nil {
+			return err
+		}
+		if v.Losses, err = figures(v.losses()); err != nil {
+			return err
+		}
+	}
+	for _, all := range [][]figure{v.Accuracies, v.Losses} {
+		for i := range all {
+			number(&all[i])
+		}
+	}
+	v.Maps = make([]*figure, len(v.Runs))
+	for i, r := range v.Runs {
+		if r.Evaluation != nil && r.Evaluation.Map != nil {
+			f := mapOf(r)
+			number(&f)
+			v.Maps[i] = &f
+		}
+	}
+	for _, photo := range v.Photos {
+		v.Document.Photos = append(v.Document.Photos, photoTip{photo.Name, photo.JPEG != nil})
+	}
+	return nil
 }
 
 // check refuses pages that can't be drawn.
 func (p Page) check() error {
 	if len(p.Runs) == 0 || len(p.Groups) == 0 || p.Best < 0 || p.Best >= len(p.Runs) {
 		return fmt.Errorf("report: a page of %d runs in %d groups, the best of which is number %d", len(p.Runs), len(p.Groups), p.Best)
-	}
-	for _, r := range p.Runs {
-		if err := (Report{Epochs: r.Epochs}).checkEpochs(); err != nil {
-			return fmt.Errorf("%w (run %s)", err, r.Name)
-		}
 	}
 	return nil
 }
@@ -71,16 +124,6 @@ func thumbnailCSS(photos []Photo) template.CSS {
 		}
 	}
 	return template.CSS(b.String())
-}
-
-// paletteCSS gives the page the pictures' colours.
-func paletteCSS() template.CSS {
-	day, night := ":root{", ":root{"
-	for i, c := range palette {
-		day += fmt.Sprintf("--c%d:%s;", i, c.day)
-		night += fmt.Sprintf("--c%d:%s;", i, c.night)
-	}
-	return template.CSS(day + "}\n@media screen and (prefers-color-scheme:dark){" + night + "}}\n")
 }
 
 // Percent writes a share: 95.4 %.

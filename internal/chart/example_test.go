@@ -1,4 +1,4 @@
-package report_test
+package chart_test
 
 import (
 	"fmt"
@@ -6,20 +6,21 @@ import (
 	"os"
 	"path/filepath"
 
-	"fx/internal/report"
+	"fx/internal/chart"
+	"fx/internal/metrics"
 )
 
 func Example() {
-	dir, err := os.MkdirTemp("", "report")
+	dir, err := os.MkdirTemp("", "chart")
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	defer os.RemoveAll(dir)
 	path := filepath.Join(dir, "report.png")
-	err = report.Picture(path, report.Report{
+	err = chart.WriteTraining(path, chart.Training{
 		Title: "resnet18 on hymenoptera_data",
-		Epochs: []report.Epoch{
+		Epochs: []metrics.Epoch{
 			{Epoch: 1, TrainLoss: 0.6, TrainAccuracy: 0.7, ValLoss: 0.3, ValAccuracy: 0.9},
 			{Epoch: 2, TrainLoss: 0.3, TrainAccuracy: 0.9, ValLoss: 0.2, ValAccuracy: 0.95},
 		},

@@ -1,4 +1,4 @@
-package report
+package chart
 
 import (
 	"fmt"
@@ -16,21 +16,55 @@ const (
 	cellForName  = 8  // the names of the classes
 )
 
-// drawConfusion draws the matrix with true classes as rows, shaded by the share of the row.
-func drawConfusion(c draw.Canvas, r Report) {
-	m := newMatrix(c, r)
-	c.FillText(bold(letters(12, ink)), vg.Point{X: m.left, Y: c.Max.Y - heading + 8}, m.heading())
-	m.drawAxes(c)
-	for i, row := range r.Confusion {
+// Confusion is what the picture of a confusion matrix shows.
+type Confusion struct {
+	Title, Subtitle string   // as in Training
+	Counts          [][]int  // photos, by [true class][predicted class]
+	Classes         []string // names, in the same order
+	Photos          string   // what is counted, such as "val photos"; "" for "photos"
+}
+
+// WriteConfusion draws the matrix as the PNG file path.
+func WriteConfusion(path string, m Confusion) error {
+	if err := m.check(); err != nil {
+		return err
+	}
+	return writePNG(path, m.Title, m.Subtitle, height, height+20, m.draw)
+}
+
+func (m Confusion) check() error {
+	if len(m.Classes) == 0 || len(m.Counts) != len(m.Classes) {
+		return fmt.Errorf("chart: a confusion matrix of %d rows for %d classes", len(m.Counts), len(m.Classes))
+	}
+	for i, row := range m.Counts {
+		if len(row) != len(m.Classes) {
+			return fmt.Errorf("chart: row %d of the confusion matrix has %d columns, not %d", i, len(row), len(m.Classes))
+		}
+	}
+	return nil
+}
+
+// Shade is how dark the cell of a share of its row is, from 0 to 1, and whether the text on it is
+// light. The root shows single mistakes.
+func Shade(share float64) (shade float64, light bool) {
+	return 0.92 * math.Sqrt(share), share > 0.3
+}
+
+// draw draws the matrix with true classes as rows, shaded by the share of the row.
+func (m Confusion) draw(c draw.Canvas) {
+	at := newMatrix(c, m)
+	c.FillText(bold(letters(12, ink)), vg.Point{X: at.left, Y: c.Max.Y - heading + 8}, at.heading())
+	at.drawAxes(c)
+	for i, row := range m.Counts {
 		total := 0
 		for _, n := range row {
 			total += n
 		}
 		for j, n := range row {
-			m.drawCell(c, i, j, n, total)
+			at.drawCell(c, i, j, n, total)
 		}
 	}
-	m.drawFrame(c)
+	at.drawFrame(c)
 }
 
 // axisTitle is the room for "true class" and "predicted class".
@@ -38,7 +72,7 @@ const axisTitle = 20
 
 // matrix is the place of a confusion matrix on its canvas.
 type matrix struct {
-	report    Report
+	of        Confusion
 	names     draw.TextStyle
 	left, top vg.Length
 	cell      vg.Length
@@ -47,13 +81,13 @@ type matrix struct {
 	room      vg.Length // for a name
 }
 
-func newMatrix(c draw.Canvas, r Report) *matrix {
-	classes := vg.Length(len(r.Classes))
+func newMatrix(c draw.Canvas, of Confusion) *matrix {
+	classes := vg.Length(len(of.Classes))
 	whole := min(c.Max.X-c.Min.X, c.Max.Y-c.Min.Y-heading)
 	size := min(11, max(6, 0.75*whole/classes))
-	m := &matrix{report: r, names: letters(size, ink), room: whole / 4}
+	m := &matrix{of: of, names: letters(size, ink), room: whole / 4}
 	var widest vg.Length
-	for _, name := range r.Classes {
+	for _, name := range of.Classes {
 		widest = max(widest, m.names.Width(fit(m.names, name, m.room)))
 	}
 	rows := widest + 8 + axisTitle
@@ -80,13 +114,13 @@ func (m *matrix) named() bool { return m.cell >= cellForName }
 
 func (m *matrix) heading() string {
 	photos, right := 0, 0
-	for i, row := range m.report.Confusion {
+	for i, row := range m.of.Counts {
 		right += row[i]
 		for _, n := range row {
 			photos += n
 		}
 	}
-	what := m.report.Photos
+	what := m.of.Photos
 	if what == "" {
 		what = "photos"
 	}
@@ -107,13 +141,13 @@ func (m *matrix) drawCell(c draw.Canvas, row, column, photos, total int) {
 		return
 	}
 	x, y := m.corner(row, column)
-	fill := mix(paper, deepBlue, 0.92*math.Sqrt(share)) // the root shows single mistakes
-	c.FillPolygon(fill, rectangle(x, y, x+m.cell, y+m.cell))
+	shade, light := Shade(share)
+	c.FillPolygon(mix(paper, deepBlue, shade), rectangle(x, y, x+m.cell, y+m.cell))
 	if m.cell < cellForCount {
 		return
 	}
 	text := ink
-	if share > 0.3 {
+	if light {
 		text = paper
 	}
 	count := bold(letters(min(20, 0.34*m.cell), text))
@@ -133,9 +167,9 @@ func (m *matrix) drawCell(c draw.Canvas, row, column, photos, total int) {
 }
 
 func (m *matrix) drawAxes(c draw.Canvas) {
-	classes := len(m.report.Classes)
+	classes := len(m.of.Classes)
 	if m.named() {
-		for i, name := range m.report.Classes {
+		for i, name := range m.of.Classes {
 			name = fit(m.names, name, m.room)
 			x, y := m.corner(i, 0)
 			c.FillText(aligned(m.names, draw.XRight, draw.YCenter), vg.Point{X: x - 7, Y: y + m.cell/2}, name)
@@ -168,10 +202,10 @@ func (m *matrix) drawColumnName(c draw.Canvas, edge vg.Point, name string) {
 }
 
 func (m *matrix) drawFrame(c draw.Canvas) {
-	classes := vg.Length(len(m.report.Classes))
+	classes := vg.Length(len(m.of.Classes))
 	line := draw.LineStyle{Color: paper, Width: min(2, m.cell/12)}
 	right, bottom := m.left+classes*m.cell, m.top-classes*m.cell
-	for i := range m.report.Classes {
+	for i := range m.of.Classes {
 		if !m.named() { // cells too small to be told apart
 			break
 		}

@@ -1,6 +1,6 @@
-package report
+package page
 
-import "fx/internal/modeldir"
+import "fx/internal/metrics"
 
 // Page is what the HTML report and the pictures beside it show: trainings, side
 // by side and one by one. Everything in it is ready to be shown; nothing is
@@ -27,24 +27,31 @@ type Figure struct{ Value, Name string }
 // Group are the runs of one network, trained in one way, that differ by their seed alone.
 type Group struct {
 	Network string
-	Mode    string // as of modeldir.Model
+	Mode    Mode
+	Step    string // what an epoch is called, such as "iteration"; "" for "epoch"
 	Weights string // that the training started from
 	Seeded  bool   // the weights of a pretrained mode are random: no figure says anything of the network
 	Detail  string // what tells the group from others of the network and mode, such as "lr 0.01"; mostly ""
 	Runs    []int  // indexes into Page.Runs
 
-	Accuracy        Spread  // of the runs' best val accuracies
+	Accuracy        Stats   // of the runs' best val accuracies
 	Seconds         float64 // mean
 	ImagesPerSecond float64 // mean; 0 where no run tells
-	Stored          bool    // the images are features in a store
 	Extracted       bool    // the rate is that of filling the store
 	Parameters      int     // trained
 	References      []Reference
 	Curve           []Band // over the epochs that every run has
 }
 
+// Mode is a way to train a network.
+type Mode struct {
+	Key    string // in files, such as "feature-extraction"
+	Name   string // for people
+	Colour int    // of its curves, an index into the palette
+}
+
 // HasCurves tells whether any training has epochs to draw a line through: a
-// head that cross-validation judged has a single point.
+// head that was cross-validated has a single point.
 func (p Page) HasCurves() bool {
 	for _, g := range p.Groups {
 		if len(g.Curve) > 1 {
@@ -54,8 +61,8 @@ func (p Page) HasCurves() bool {
 	return false
 }
 
-// Spread summarises a value over runs.
-type Spread struct {
+// Stats sum up a value over runs.
+type Stats struct {
 	Mean, SD  float64 // SD is the sample's, of N-1; 0 where N is 1
 	Low, High float64
 	N         int
@@ -64,66 +71,52 @@ type Spread struct {
 // Band is one epoch over the runs of a group.
 type Band struct {
 	Epoch     int
-	Accuracy  Spread  // val
+	Accuracy  Stats   // val
 	TrainLoss float64 // mean, as ValLoss
 	ValLoss   float64
 }
 
 // Reference is somebody else's figure.
 type Reference struct {
-	Name            string // short: "published"
-	Network         string // where it is not the group's own
-	Source          string
-	BestValAccuracy float64
-	SD              float64
-	Runs            int
-	Seconds         float64
+	Name            string  `json:"name"`              // short: "published"
+	Network         string  `json:"network,omitempty"` // where it is not the group's own
+	Source          string  `json:"source"`
+	BestValAccuracy float64 `json:"best_val_accuracy"`
+	SD              float64 `json:"sd,omitempty"` // over Runs runs
+	Runs            int     `json:"runs,omitempty"`
+	Seconds         float64 `json:"seconds,omitempty"`
 }
 
 // Run is one training.
 type Run struct {
-	Name, Network, Mode, Weights string
-	Seeded                       bool
-	Seed                         uint64
-	Folder                       string
-	Classes                      []string
-	Step                         string // what an Epoch is called, such as "iteration"; "" for "epoch"
-	BestEpoch                    int
-	BestValAccuracy              float64
-	Seconds                      float64
-	Epochs                       []Epoch
-	Judged                       *Judged // nil where the photos are not at hand
-	Missing                      string  // why Judged is nil
-	Notes                        []string
+	Name, Network, Weights string
+	Mode                   Mode
+	Seeded                 bool
+	Seed                   uint64
+	Folder                 string
+	Classes                []string
+	Step                   string // as of Group
+	BestEpoch              int
+	BestValAccuracy        float64
+	Seconds                float64
+	Evaluation             *Evaluation // nil where the photos are not at hand
+	Missing                string      // why Evaluation is nil
 }
 
-// Judged is how a run does on the photos that its training judged by.
-type Judged struct {
-	Split     string // their name
-	Photos    int
-	Accuracy  float64
-	Loss      float64
-	Confusion [][]int // [true class][predicted class], photos
-	Classes   []Class // in the order of labels
-	Mistakes  []Point // the most confident first
-	Wrong     int     // mistakes in all
-	Map       *Map    // nil where the features have fewer than two directions
+// Evaluation is how a run does on the photos that its training was evaluated on.
+type Evaluation struct {
+	metrics.Evaluation
+	Split    string // their name
+	Photos   int
+	Mistakes []Point // the most confident first
+	Wrong    int     // mistakes in all
+	Map      *Map    // nil where the features have fewer than two directions
 }
 
-// Class are the metrics of one class against all others.
-type Class struct {
-	Name                  string
-	Precision, Recall, F1 float64
-	Photos                int
-}
-
-// Point is a photo, what a run says of it, and where it lies on the map.
+// Point is what a run says of a photo, an index into Page.Photos, and where it lies on the map.
 type Point struct {
-	Photo       int // index into Page.Photos
-	Label       int // index into Run.Classes, as Class
-	Class       int // the predicted one
-	Probability float64
-	X, Y        float64 // on the Map
+	metrics.Prediction
+	X, Y float64
 }
 
 // Map is the plane in which the features of the photos spread most.
@@ -136,7 +129,7 @@ type Map struct {
 // Photo is shown wherever a run says something of it.
 type Photo struct {
 	Name string // path relative to the data
-	JPEG []byte // thumbnail of thumbnailSide pixels; nil where there is none
+	JPEG []byte // thumbnail of ThumbnailSide pixels; nil where there is none
 }
 
 // ThumbnailSide is the side of the square thumbnails, in pixels.
@@ -162,7 +155,7 @@ type Variant struct {
 
 // Label names the group among those of its network. Random weights are never left out.
 func (g Group) Label() string {
-	label := ModeName(g.Mode)
+	label := g.Mode.Name
 	if g.Detail != "" {
 		label += ", " + g.Detail
 	}
@@ -170,17 +163,6 @@ func (g Group) Label() string {
 		label += " (weights " + g.Weights + ")"
 	}
 	return label
-}
-
-// ModeName is what people call a mode.
-func ModeName(mode string) string {
-	switch mode {
-	case modeldir.FeatureExtraction:
-		return "feature extraction"
-	case modeldir.Scratch:
-		return "from scratch"
-	}
-	return mode
 }
 
 // networks are the names of the groups' networks, in order.
@@ -205,14 +187,4 @@ func (p Page) of(network string) []Group {
 		}
 	}
 	return groups
-}
-
-// step is what the epochs of the group are called.
-func (p Page) step(g Group) string {
-	for _, r := range g.Runs {
-		if s := p.Runs[r].Step; s != "" {
-			return s
-		}
-	}
-	return "epoch"
 }

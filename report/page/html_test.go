@@ -1,4 +1,4 @@
-package report
+package page
 
 import (
 	"bytes"
@@ -14,7 +14,8 @@ import (
 	"strings"
 	"testing"
 
-	"fx/internal/modeldir"
+	"fx/internal/chart"
+	"fx/internal/metrics"
 	"fx/internal/random"
 )
 
@@ -37,6 +38,8 @@ func noisyPhoto(n uint64) []byte {
 	return b.Bytes()
 }
 
+var modes = []Mode{{"feature-extraction", "feature extraction", 0}, {"finetune", "finetune", 1}, {"scratch", "from scratch", 2}}
+
 // examplePage has so many networks, each trained in three ways by so many
 // seeds, judged by so many photos of so many classes.
 func examplePage(networks, seeds, photos, classes int) Page {
@@ -58,27 +61,24 @@ func examplePage(networks, seeds, photos, classes int) Page {
 	}
 	s := random.New(1, "page")
 	for n := range networks {
-		for k, mode := range []string{modeldir.FeatureExtraction, modeldir.Finetune, modeldir.Scratch} {
+		for k, mode := range modes {
 			g := Group{Network: fmt.Sprintf("network%d", n), Mode: mode, Weights: "network.safetensors", Seconds: 100, ImagesPerSecond: 30, Parameters: 1234567}
-			if n == 1 && mode != modeldir.Scratch {
+			if n == 1 && mode.Key != "scratch" {
 				g.Seeded, g.Weights = true, "seed:0, not trained"
 			}
 			for e := range 15 {
 				v := 0.9 - 0.2*float64(k) - 0.3/float64(e+1)
-				g.Curve = append(g.Curve, Band{Epoch: e + 1, Accuracy: Spread{Mean: v, SD: 0.01, Low: v - 0.02, High: v + 0.02, N: seeds}, TrainLoss: 1 - v, ValLoss: 1.2 - v})
+				g.Curve = append(g.Curve, Band{Epoch: e + 1, Accuracy: Stats{Mean: v, SD: 0.01, Low: v - 0.02, High: v + 0.02, N: seeds}, TrainLoss: 1 - v, ValLoss: 1.2 - v})
 			}
-			g.Accuracy = Spread{Mean: 0.9, SD: 0.01, Low: 0.89, High: 0.91, N: seeds}
+			g.Accuracy = Stats{Mean: 0.9, SD: 0.01, Low: 0.89, High: 0.91, N: seeds}
 			if n == 0 {
 				g.References = []Reference{{Name: "published", Network: "sister", Source: "a tutorial", BestValAccuracy: 0.8}}
 			}
 			for seed := range seeds {
 				g.Runs = append(g.Runs, len(p.Runs))
-				r := Run{Name: fmt.Sprintf("network%d-%s-seed%d", n, mode, seed), Network: g.Network, Mode: mode, Weights: g.Weights, Seeded: g.Seeded,
+				r := Run{Name: fmt.Sprintf("network%d-%s-seed%d", n, mode.Key, seed), Network: g.Network, Mode: mode, Weights: g.Weights, Seeded: g.Seeded,
 					Classes: names, BestEpoch: 15, BestValAccuracy: 0.9, Seconds: 100}
-				for _, b := range g.Curve {
-					r.Epochs = append(r.Epochs, Epoch{Epoch: b.Epoch, TrainLoss: b.TrainLoss, ValLoss: b.ValLoss, ValAccuracy: b.Accuracy.Mean})
-				}
-				r.Judged = exampleJudged(s, photos, classes)
+				r.Evaluation = exampleEvaluation(s, photos, classes)
 				p.Runs = append(p.Runs, r)
 			}
 			p.Groups = append(p.Groups, g)
@@ -87,14 +87,14 @@ func examplePage(networks, seeds, photos, classes int) Page {
 	return p
 }
 
-// exampleJudged takes every seventh photo for the next class.
-func exampleJudged(s *random.Stream, photos, classes int) *Judged {
-	j := &Judged{Split: "val", Photos: photos, Map: &Map{Explained: [2]float64{0.4, 0.2}, Of: photos}}
+// exampleEvaluation takes every seventh photo for the next class.
+func exampleEvaluation(s *random.Stream, photos, classes int) *Evaluation {
+	j := &Evaluation{Split: "val", Photos: photos, Map: &Map{Explained: [2]float64{0.4, 0.2}, Of: photos}}
 	for range classes {
 		j.Confusion = append(j.Confusion, make([]int, classes))
 	}
 	for i := range photos {
-		p := Point{Photo: i, Label: i % classes, Class: i % classes, Probability: 0.7, X: s.Float64() + float64(i%classes), Y: s.Float64()}
+		p := Point{Prediction: metrics.Prediction{Photo: i, Label: i % classes, Class: i % classes, Probability: 0.7}, X: s.Float64() + float64(i%classes), Y: s.Float64()}
 		if i%7 == 0 {
 			p.Class = (p.Label + 1) % classes
 			j.Wrong++
@@ -106,7 +106,7 @@ func exampleJudged(s *random.Stream, photos, classes int) *Judged {
 		j.Map.Points = append(j.Map.Points, p)
 	}
 	for c := range classes {
-		j.Classes = append(j.Classes, Class{Name: fmt.Sprintf("class %d", c), Precision: 0.9, Recall: 0.8, F1: 0.85, Photos: photos / classes})
+		j.Classes = append(j.Classes, metrics.Class{Name: fmt.Sprintf("class %d", c), Precision: 0.9, Recall: 0.8, F1: 0.85, Support: photos / classes})
 	}
 	j.Accuracy = 1 - float64(j.Wrong)/float64(photos)
 	return j
@@ -154,17 +154,18 @@ func TestSeededWeightsAreNamed(t *testing.T) {
 	p := examplePage(2, 2, 20, 2)
 	_, text := writtenPage(t, p)
 	const weights = "seed:0, not trained"
-	// Two groups: a row each in the table, and a curve each; four runs: a row each in
-	// the table of runs, and the head of each.
-	if n := strings.Count(text, weights); n != 2+2+4+4 {
+	// Two groups: a row each in the table, and a line each in the legends of two charts; four
+	// runs: a row each in the table of runs, and the head of each.
+	shown := regexp.MustCompile(`<script type="application/json".*|aria-label="[^"]*"`).ReplaceAllString(text, "")
+	if n := strings.Count(shown, weights); n != 2+4+4+4 {
 		t.Errorf("%q is in the page %d times", weights, n)
 	}
 	if n := strings.Count(text, "· not trained</option>"); n != 4 {
 		t.Errorf("%d options tell of weights that are not trained", n)
 	}
-	entries := networkPanel{page: p, share: true}.entries("network1")
-	if !strings.Contains(entries[0].text, weights) || strings.Contains(entries[2].text, weights) {
-		t.Errorf("the pictures' legend: %+v", entries)
+	lines := p.accuracies()[1].Lines // of the pictures' legend
+	if !strings.Contains(lines[0].Legend, weights) || strings.Contains(lines[2].Legend, weights) {
+		t.Errorf("the pictures' legend: %+v", lines)
 	}
 }
 
@@ -184,7 +185,7 @@ func TestNamesCannotBreakThePage(t *testing.T) {
 
 func TestPagesThatCannotBeDrawn(t *testing.T) {
 	endless := examplePage(1, 1, 20, 2)
-	endless.Runs[1].Epochs[3].ValLoss = math.NaN()
+	endless.Groups[1].Curve[3].ValLoss = math.NaN()
 	for name, p := range map[string]Page{"no runs": {}, "a loss that is no number": endless} {
 		path := filepath.Join(t.TempDir(), "report.html")
 		if err := HTML(path, p); err == nil {
@@ -195,6 +196,9 @@ func TestPagesThatCannotBeDrawn(t *testing.T) {
 		}
 	}
 }
+
+// rings are the mistakes on a map.
+const rings = "[stroke='var(--ink)'] > circle"
 
 // The page opens in a real browser: the diagrams draw what they should, nothing
 // is logged or asked of a network, and nothing sticks out on a phone.
@@ -224,15 +228,15 @@ func TestPageInBrowser(t *testing.T) {
 				t.Errorf("%s, %d pixels: the page is %d pixels too wide", c.name, width, over)
 			}
 			curves := len(c.page.Groups)
-			shown := c.page.Runs[c.page.Best].Judged
+			shown := c.page.Runs[c.page.Best].Evaluation
 			for selector, want := range map[string]int{
-				"[data-chart=accuracy] svg.chart":                    len(c.page.networks()),
-				"[data-chart=accuracy] polyline.curve":               curves,
-				"[data-chart=loss] polyline.curve":                   2 * curves,
-				".run:not([hidden])":                                 1,
-				".run:not([hidden]) .map .point":                     len(shown.Map.Points),
-				".run:not([hidden]) .map svg.chart > circle.mistake": shown.Wrong,
-				".run:not([hidden]) .mistakes li":                    len(shown.Mistakes),
+				".accuracy svg.chart":                                  len(c.page.networks()),
+				".accuracy svg.chart [stroke-width='2'] path":          curves,
+				".loss svg.chart [stroke-width='2'] path":              2 * curves,
+				".run:not([hidden])":                                   1,
+				".run:not([hidden]) .map svg.chart [fill-opacity] > *": len(shown.Map.Points),
+				".run:not([hidden]) .map svg.chart " + rings:           shown.Wrong,
+				".run:not([hidden]) .mistakes li":                      len(shown.Mistakes),
 			} {
 				if got := b.count(selector); got != want {
 					t.Errorf("%s, %d pixels: %d of %q, want %d", c.name, width, got, selector, want)
@@ -256,7 +260,7 @@ func TestPageAnswers(t *testing.T) {
 		b.evaluate(act+"; document.getElementById('tip').hidden ? '' : document.getElementById('tip').innerText", &text)
 		return text
 	}
-	chart := "document.querySelector('[data-chart=accuracy] svg.chart')"
+	chart := "document.querySelector('.accuracy svg.chart')"
 	key := func(of, name string) string {
 		return fmt.Sprintf("%s.dispatchEvent(new KeyboardEvent('keydown', {key: %q, bubbles: true}))", of, name)
 	}
@@ -269,7 +273,7 @@ func TestPageAnswers(t *testing.T) {
 	if said := tip(key(chart, "Escape")); said != "" {
 		t.Errorf("after Escape: %q", said)
 	}
-	point := "document.querySelector('.run:not([hidden]) .map svg.chart > circle.mistake')"
+	point := fmt.Sprintf("document.querySelector(%q)", ".run:not([hidden]) .map svg.chart "+rings)
 	said := tip(fmt.Sprintf(`{const box = %s.getBoundingClientRect();
 		%[1]s.dispatchEvent(new PointerEvent('pointerdown', {clientX: box.x + box.width / 2, clientY: box.y + box.height / 2, bubbles: true, pointerType: 'touch'}))}`, point))
 	if !strings.Contains(said, "wrong: is class 0") || !strings.Contains(said, "val/class/photo number") {
@@ -289,7 +293,7 @@ func TestPageAnswers(t *testing.T) {
 	if shown != "run-3" {
 		t.Errorf("the choice of run 3 shows %q", shown)
 	}
-	if n := b.count("#run-3 .map .point"); n != 60 {
+	if n := b.count("#run-3 .map svg.chart [fill-opacity] > *"); n != 60 {
 		t.Errorf("the map of run 3 has %d points", n)
 	}
 	if said := b.complaints(); len(said) > 0 {
@@ -297,7 +301,7 @@ func TestPageAnswers(t *testing.T) {
 	}
 }
 
-// Without JavaScript every table is there, of every run.
+// Without JavaScript every table and every chart is there, of every run.
 func TestPageWithoutScript(t *testing.T) {
 	b := newBrowser(t)
 	p := examplePage(1, 2, 40, 2)
@@ -305,13 +309,34 @@ func TestPageWithoutScript(t *testing.T) {
 	b.call("Emulation.setScriptExecutionDisabled", map[string]any{"value": true}, nil)
 	b.load(path, 1440, 900)
 	b.call("Emulation.setScriptExecutionDisabled", map[string]any{"value": false}, nil)
-	if n := b.count("svg.chart"); n != 0 {
-		t.Fatalf("%d diagrams: the script ran", n)
+	if n := b.count(".js"); n != 0 {
+		t.Fatal("the script ran")
 	}
 	if n := b.count(".run:not([hidden]) .confusion"); n != len(p.Runs) {
 		t.Errorf("%d confusion matrices of %d runs", n, len(p.Runs))
 	}
-	if n := b.count("noscript p"); n != 1 {
-		t.Errorf("%d hints to the pictures", n)
+	seen := 0
+	b.evaluate("[...document.querySelectorAll('svg.chart')].filter(chart => chart.getBoundingClientRect().height > 100 && chart.querySelector('path, circle')).length", &seen)
+	if seen != 2+len(p.Runs) {
+		t.Errorf("%d charts to be seen of two plots and %d maps", seen, len(p.Runs))
+	}
+}
+
+// The page's charts hold what the pictures beside it show: the same lines in the same places.
+func TestPageAndPicturesShowTheSame(t *testing.T) {
+	p := examplePage(1, 2, 20, 2)
+	_, text := writtenPage(t, p)
+	for _, plots := range [][]chart.Plot{p.accuracies(), p.losses()} {
+		for _, plot := range plots {
+			drawn, _, _, _, err := plot.SVG()
+			if err != nil || !strings.Contains(text, drawn.Elements) {
+				t.Errorf("the plot %s of %d lines is not in the page (%v)", plot.Name, len(plot.Lines), err)
+			}
+			for _, l := range plot.Lines {
+				if l.Legend != "" && !strings.Contains(text, ">"+l.Legend+"</li>") {
+					t.Errorf("%q is in no legend of the page", l.Legend)
+				}
+			}
+		}
 	}
 }

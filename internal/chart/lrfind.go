@@ -1,4 +1,4 @@
-package report
+package chart
 
 import (
 	"encoding/csv"
@@ -41,9 +41,9 @@ const lossRoom = 1.6
 // LRCurve writes the loss by learning rate, on a logarithmic axis, as the PNG file path.
 func LRCurve(path string, f LRFind) error {
 	if len(f.Points) < 2 {
-		return errors.New("report: a range test of fewer than two steps can't be drawn")
+		return errors.New("chart: a range test of fewer than two steps can't be drawn")
 	}
-	return writePNG(path, Report{Title: f.Title, Subtitle: f.Subtitle}, width*2/3, height*2/3, func(c draw.Canvas) {
+	return writePNG(path, f.Title, f.Subtitle, width*2/3, height*2/3, func(c draw.Canvas) {
 		c = draw.Crop(c, 0, 0, 0, -heading)
 		d := f.plot()
 		d.Draw(c)
@@ -103,8 +103,8 @@ func (f LRFind) plot() *plot.Plot {
 			smoothed = append(smoothed, plotter.XY{X: p.LR, Y: p.Smoothed})
 		}
 	}
-	d.Add(&plotter.Scatter{XYs: raw, GlyphStyle: draw.GlyphStyle{Color: mix(blue, paper, 0.55), Radius: 1.8, Shape: draw.CircleGlyph{}}})
-	d.Add(&plotter.Line{XYs: smoothed, LineStyle: draw.LineStyle{Color: blue, Width: 2}})
+	d.Add(&plotter.Scatter{XYs: raw, GlyphStyle: stepGlyph})
+	d.Add(&plotter.Line{XYs: smoothed, LineStyle: smoothedStyle})
 	d.X.Min, d.X.Max, d.Y.Min, d.Y.Max = low, high, bottom, top
 	return d
 }
@@ -143,24 +143,17 @@ func (f LRFind) drawHeading(c draw.Canvas, d *plot.Plot) {
 	data := d.DataCanvas(c)
 	y := c.Max.Y + 8
 	c.FillText(bold(letters(12, ink)), vg.Point{X: data.Min.X, Y: y}, "Loss")
-	l := newLegend(c, data.Max.X, y)
-	entry, middle := l.add, l.middle
-	marks := f.marks()
-	for i := len(marks) - 1; i >= 0; i-- {
-		m := marks[i]
-		entry(m.text, func(right vg.Length) {
-			c.StrokeLine2(m.line(), right-5, middle-6.5, right-5, middle+6.5)
-			l.right += 11
-		})
+	entries := []entry{glyphEntry("of a step", stepGlyph), lineEntry("smoothed", smoothedStyle)}
+	for _, m := range f.marks() {
+		entries = append(entries, markEntry(m.text, m.line()))
 	}
-	entry("smoothed", func(right vg.Length) {
-		c.StrokeLine2(draw.LineStyle{Color: blue, Width: 2}, right-20, middle, right, middle)
-	})
-	entry("of a step", func(right vg.Length) {
-		c.DrawGlyphNoClip(draw.GlyphStyle{Color: mix(blue, paper, 0.55), Radius: 1.8, Shape: draw.CircleGlyph{}}, vg.Point{X: right - 4, Y: middle})
-		l.right += 11
-	})
+	drawLegendRow(c, entries, data.Max.X, y)
 }
+
+var (
+	stepGlyph     = draw.GlyphStyle{Color: mix(blue, paper, 0.55), Radius: 1.8, Shape: draw.CircleGlyph{}}
+	smoothedStyle = draw.LineStyle{Color: blue, Width: 2}
+)
 
 // decades returns a tick for each power of ten in the range, and small ones between.
 func decades(low, high float64) []plot.Tick {

@@ -1,8 +1,10 @@
-package report
+package chart
 
 import (
+	"fmt"
 	"image/color"
 	"strconv"
+	"strings"
 
 	xfont "golang.org/x/image/font"
 	"gonum.org/v1/plot"
@@ -36,7 +38,7 @@ func letters(size vg.Length, c colour) draw.TextStyle {
 	return draw.TextStyle{
 		Color:   c,
 		Font:    font.From(font.Font{Typeface: "Liberation", Variant: "Sans"}, size),
-		Handler: plot.DefaultTextHandler,
+		Handler: textHandler{plot.DefaultTextHandler},
 	}
 }
 
@@ -88,6 +90,9 @@ var palette = []struct{ day, night string }{
 	{"#555555", "#bbbbbb"}, // grey
 }
 
+// Colours is how many colours of curves and classes there are; more begin anew.
+var Colours = len(palette)
+
 // paint is the colour i of the palette on paper.
 func paint(i int) colour {
 	rgb, err := strconv.ParseUint(palette[i%len(palette)].day[1:], 16, 32)
@@ -95,4 +100,34 @@ func paint(i int) colour {
 		panic(err) // our own constants
 	}
 	return hex(uint32(rgb))
+}
+
+// PaletteCSS gives a page the colours of its charts: --c0, --c1 and so on of the palette, by the
+// reader's theme. The page itself has --ink, --soft, --faint and --paper.
+func PaletteCSS() string {
+	var day, night strings.Builder
+	for i, c := range palette {
+		fmt.Fprintf(&day, "--c%d:%s;", i, c.day)
+		fmt.Fprintf(&night, "--c%d:%s;", i, c.night)
+	}
+	return ":root{" + day.String() + "}\n@media screen and (prefers-color-scheme:dark){:root{" + night.String() + "}}\n"
+}
+
+// variable is the CSS of a colour of a chart. Its opacity is not part of it.
+func variable(c colour) string {
+	c.A = 0xff
+	for i := range palette {
+		if c == paint(i) {
+			return fmt.Sprintf("var(--c%d)", i)
+		}
+	}
+	switch c {
+	case ink:
+		return "var(--ink)"
+	case grid:
+		return "var(--faint)"
+	case paper:
+		return "var(--paper)"
+	}
+	return "var(--soft)"
 }

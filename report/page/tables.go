@@ -1,9 +1,12 @@
-package report
+package page
 
 import (
+	"cmp"
 	"fmt"
-	"math"
 	"slices"
+
+	"fx/internal/chart"
+	"fx/internal/metrics"
 )
 
 // Sizes of tables of a run's classes.
@@ -36,7 +39,7 @@ type confusionCell struct {
 
 // newConfusionTable returns nil where there are too many classes.
 func newConfusionTable(r Run) *confusionTable {
-	if r.Judged == nil || len(r.Classes) > matrixClasses {
+	if r.Evaluation == nil || len(r.Classes) > matrixClasses {
 		return nil
 	}
 	t := &confusionTable{Classes: r.Classes}
@@ -45,7 +48,7 @@ func newConfusionTable(r Run) *confusionTable {
 		letters += max(4, len(name))
 	}
 	t.Upright = letters > 36
-	for i, counts := range r.Judged.Confusion {
+	for i, counts := range r.Evaluation.Confusion {
 		total := 0
 		for _, n := range counts {
 			total += n
@@ -56,9 +59,10 @@ func newConfusionTable(r Run) *confusionTable {
 			if total > 0 {
 				share = float64(n) / float64(total)
 			}
+			shade, dark := chart.Shade(share)
 			row.Cells = append(row.Cells, confusionCell{
-				Photos: n, Share: fmt.Sprintf("%.0f %%", 100*share), Shade: fmt.Sprintf("%.3f", 0.92*math.Sqrt(share)),
-				Dark: share > 0.3, Right: i == k, Truth: r.Classes[i], As: r.Classes[k],
+				Photos: n, Share: fmt.Sprintf("%.0f %%", 100*share), Shade: fmt.Sprintf("%.3f", shade),
+				Dark: dark, Right: i == k, Truth: r.Classes[i], As: r.Classes[k],
 			})
 		}
 		t.Rows = append(t.Rows, row)
@@ -68,19 +72,13 @@ func newConfusionTable(r Run) *confusionTable {
 
 // worstClasses returns the classes for the table of precision and recall: all in
 // their order, or the worst by F1 where they are many.
-func worstClasses(all []Class) []Class {
+func worstClasses(all []metrics.Class) []metrics.Class {
 	if len(all) <= worstRows {
 		return all
 	}
-	sorted := slices.DeleteFunc(slices.Clone(all), func(c Class) bool { return c.Photos == 0 }) // which have no F1
-	slices.SortStableFunc(sorted, func(a, b Class) int {
-		switch {
-		case a.F1 < b.F1:
-			return -1
-		case a.F1 > b.F1:
-			return 1
-		}
-		return 0
+	sorted := slices.DeleteFunc(slices.Clone(all), func(c metrics.Class) bool { return c.Support == 0 }) // which have no F1
+	slices.SortStableFunc(sorted, func(a, b metrics.Class) int {
+		return cmp.Compare(a.F1, b.F1)
 	})
 	return sorted[:min(len(sorted), worstRows)]
 }
@@ -94,7 +92,7 @@ type confusedPair struct {
 // confusedPairs lists what is confused most, for runs of more classes than a matrix can show.
 func confusedPairs(r Run) []confusedPair {
 	var pairs []confusedPair
-	for i, row := range r.Judged.Confusion {
+	for i, row := range r.Evaluation.Confusion {
 		for k, n := range row {
 			if i != k && n > 0 {
 				pairs = append(pairs, confusedPair{r.Classes[i], r.Classes[k], n})
