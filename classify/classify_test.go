@@ -105,7 +105,7 @@ func TestFitAndEvaluate(t *testing.T) {
 		t.Errorf("%+v, %v", r, err)
 	}
 	picture := filepath.Join(t.TempDir(), "report.png")
-	if err := Picture(model, r, picture); err != nil {
+	if err := writePicture(picture, model, r); err != nil {
 		t.Fatal(err)
 	}
 	if info, err := os.Stat(picture); err != nil || info.Size() < 10_000 {

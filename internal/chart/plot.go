@@ -116,9 +116,9 @@ func (p Plot) valueTicks() []plot.Tick {
 		low, high = p.scale[0], p.scale[1]
 	}
 	if p.Share {
-		return tickRange(max(0, min(low, 0.9)), 1, 5, func(v, _ float64) string { return fmt.Sprintf("%.0f %%", 100*v) })
+		return tickRange(max(0, min(low, 0.9)), 1, 6, func(v, _ float64) string { return fmt.Sprintf("%.0f %%", 100*v) })
 	}
-	return tickRange(0, high, 5, number)
+	return tickRange(0, high, 6, number)
 }
 
 // gonum is the plot as gonum draws it, without its legend.
@@ -175,7 +175,7 @@ func newPlot() *plot.Plot {
 func gridLines() *plotter.Grid {
 	lines := plotter.NewGrid()
 	lines.Vertical.Width = 0
-	lines.Horizontal.Color = grid
+	lines.Horizontal.Color, lines.Horizontal.Width = grid, 0.5
 	return lines
 }
 

@@ -67,7 +67,7 @@ func cannotWrite(path string, err error) error {
 // accuracies are the plots of val accuracy, one for each network that has curves.
 func (p Page) accuracies() []chart.Plot {
 	return p.plots(true, func(plot *chart.Plot, g Group, colour int) {
-		line := chart.Line{Name: g.Label(), Legend: g.Label() + " " + accuracy(g), Colour: colour}
+		line := chart.Line{Name: g.Label(), Legend: g.Label() + ": " + accuracy(g), Colour: colour}
 		for _, b := range g.Curve {
 			line.Epochs, line.Y = append(line.Epochs, b.Epoch), append(line.Y, b.Accuracy.Mean)
 			if len(g.Runs) > 1 {
@@ -77,7 +77,7 @@ func (p Page) accuracies() []chart.Plot {
 		plot.Lines = append(plot.Lines, line)
 		for _, r := range g.References {
 			name := strings.TrimSpace(r.Name + " " + r.Network)
-			plot.Limits = append(plot.Limits, chart.Limit{Legend: name + ", " + g.Mode.Name + " " + Percent(r.BestValAccuracy), Colour: colour, Y: r.BestValAccuracy})
+			plot.Limits = append(plot.Limits, chart.Limit{Legend: name + ", " + g.Mode.Name + ": " + Percent(r.BestValAccuracy), Colour: colour, Y: r.BestValAccuracy})
 		}
 	})
 }

@@ -35,10 +35,10 @@ func TestChartsShowEveryGroup(t *testing.T) {
 	if l := first.Lines[1]; l.Low == nil || l.Y[14] != p.Groups[1].Curve[14].Accuracy.Mean || l.High[0] != p.Groups[1].Curve[0].Accuracy.High {
 		t.Errorf("the line of finetuning: %+v", l)
 	}
-	if l := first.Lines[0].Legend; l != "feature extraction 90.0\u00a0% ± 1.0, 3 runs" {
+	if l := first.Lines[0].Legend; l != "feature extraction: 90.0\u00a0% ± 1.0, 3 runs" {
 		t.Errorf("its legend %q", l)
 	}
-	if len(first.Limits) != 3 || first.Limits[0].Y != 0.8 || first.Limits[0].Legend != "published sister, feature extraction 80.0\u00a0%" {
+	if len(first.Limits) != 3 || first.Limits[0].Y != 0.8 || first.Limits[0].Legend != "published sister, feature extraction: 80.0\u00a0%" {
 		t.Errorf("others' figures: %+v", first.Limits)
 	}
 	loss := p.losses()[0].Lines
