@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
@@ -256,16 +255,6 @@ func TestGatherEndsWhenInterrupted(t *testing.T) {
 	cancel()
 	if _, err := Gather(ctx, Options{Runs: []string{w.a}}, progress.Discard); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
-	}
-}
-
-func TestSpread(t *testing.T) {
-	s := spread([]float64{0.9, 0.95, 0.94})
-	if math.Abs(s.Mean-0.93) > 1e-12 || math.Abs(s.SD-math.Sqrt((0.0009+0.0004+0.0001)/2)) > 1e-12 || s.Low != 0.9 || s.High != 0.95 || s.N != 3 {
-		t.Errorf("%+v", s)
-	}
-	if s := spread([]float64{0.5}); s.SD != 0 || s.Mean != 0.5 {
-		t.Errorf("of one: %+v", s)
 	}
 }
 

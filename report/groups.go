@@ -1,7 +1,6 @@
 package report
 
 import (
-	"math"
 	"slices"
 	"strings"
 
@@ -56,7 +55,7 @@ func newGroup(runs []*run, members []int) page.Group {
 		g.Seconds += runs[i].shown.Seconds / n
 		g.ImagesPerSecond += runs[i].imagesPerSecond() / n
 	}
-	g.Accuracy = spread(best)
+	g.Accuracy = metrics.Over(best)
 	g.Curve = curve(runs, members)
 	return g
 }
@@ -91,28 +90,11 @@ func curve(runs []*run, members []int) []page.Band {
 			b.TrainLoss += e.TrainLoss / float64(len(epochs))
 			b.ValLoss += e.ValLoss / float64(len(epochs))
 		}
-		b.Accuracy = spread(accuracies)
+		b.Accuracy = metrics.Over(accuracies)
 		bands = append(bands, b)
 	}
 	slices.SortFunc(bands, func(a, b page.Band) int { return a.Epoch - b.Epoch })
 	return bands
-}
-
-// spread summarises values, of which there is at least one.
-func spread(values []float64) page.Stats {
-	s := page.Stats{Low: slices.Min(values), High: slices.Max(values), N: len(values)}
-	for _, v := range values {
-		s.Mean += v / float64(len(values))
-	}
-	for _, v := range values {
-		s.SD += (v - s.Mean) * (v - s.Mean)
-	}
-	if s.N > 1 {
-		s.SD = math.Sqrt(s.SD / float64(s.N-1))
-	} else {
-		s.SD = 0
-	}
-	return s
 }
 
 // tellApart gives groups of the same network, mode and weights the settings

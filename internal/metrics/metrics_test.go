@@ -61,6 +61,18 @@ func TestMistakesComeMostConfidentFirst(t *testing.T) {
 	}
 }
 
+func TestOver(t *testing.T) {
+	if got := metrics.Over([]float64{0.5, 0.25, 0.75}); got != (metrics.Stats{Mean: 0.5, SD: 0.25, Low: 0.25, High: 0.75, N: 3}) {
+		t.Errorf("%+v", got)
+	}
+	if got := metrics.Over([]float64{0.5}); got != (metrics.Stats{Mean: 0.5, Low: 0.5, High: 0.5, N: 1}) {
+		t.Errorf("one value: %+v", got)
+	}
+	if got := metrics.Over(nil); got != (metrics.Stats{}) {
+		t.Errorf("none: %+v", got)
+	}
+}
+
 func Example() {
 	e := metrics.New([][]int{{65, 5}, {3, 80}}, 0.21)
 	fmt.Printf("%.3f %.3f %.3f\n", e.Accuracy, e.Classes[0].Precision, e.Classes[0].Recall)

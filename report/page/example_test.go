@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"fx/internal/metrics"
 	"fx/report/page"
 )
 
@@ -17,7 +18,7 @@ func Example() {
 	}
 	defer os.RemoveAll(dir)
 	mode := page.Mode{Key: "finetune", Name: "finetune", Colour: 1}
-	accuracy := page.Stats{Mean: 0.954, Low: 0.954, High: 0.954, N: 1}
+	accuracy := metrics.Stats{Mean: 0.954, Low: 0.954, High: 0.954, N: 1}
 	p := page.Page{
 		Title:  "One training",
 		Groups: []page.Group{{Network: "resnet18", Mode: mode, Accuracy: accuracy, Runs: []int{0}}},

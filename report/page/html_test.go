@@ -68,9 +68,9 @@ func examplePage(networks, seeds, photos, classes int) Page {
 			}
 			for e := range 15 {
 				v := 0.9 - 0.2*float64(k) - 0.3/float64(e+1)
-				g.Curve = append(g.Curve, Band{Epoch: e + 1, Accuracy: Stats{Mean: v, SD: 0.01, Low: v - 0.02, High: v + 0.02, N: seeds}, TrainLoss: 1 - v, ValLoss: 1.2 - v})
+				g.Curve = append(g.Curve, Band{Epoch: e + 1, Accuracy: metrics.Stats{Mean: v, SD: 0.01, Low: v - 0.02, High: v + 0.02, N: seeds}, TrainLoss: 1 - v, ValLoss: 1.2 - v})
 			}
-			g.Accuracy = Stats{Mean: 0.9, SD: 0.01, Low: 0.89, High: 0.91, N: seeds}
+			g.Accuracy = metrics.Stats{Mean: 0.9, SD: 0.01, Low: 0.89, High: 0.91, N: seeds}
 			if n == 0 {
 				g.References = []Reference{{Name: "published", Network: "sister", Source: "a tutorial", BestValAccuracy: 0.8}}
 			}

@@ -34,11 +34,11 @@ type Group struct {
 	Detail  string // what tells the group from others of the network and mode, such as "lr 0.01"; mostly ""
 	Runs    []int  // indexes into Page.Runs
 
-	Accuracy        Stats   // of the runs' best val accuracies
-	Seconds         float64 // mean
-	ImagesPerSecond float64 // mean; 0 where no run tells
-	Extracted       bool    // the rate is that of filling the store
-	Parameters      int     // trained
+	Accuracy        metrics.Stats // of the runs' best val accuracies
+	Seconds         float64       // mean
+	ImagesPerSecond float64       // mean; 0 where no run tells
+	Extracted       bool          // the rate is that of filling the store
+	Parameters      int           // trained
 	References      []Reference
 	Curve           []Band // over the epochs that every run has
 }
@@ -61,18 +61,11 @@ func (p Page) HasCurves() bool {
 	return false
 }
 
-// Stats sum up a value over runs.
-type Stats struct {
-	Mean, SD  float64 // SD is the sample's, of N-1; 0 where N is 1
-	Low, High float64
-	N         int
-}
-
 // Band is one epoch over the runs of a group.
 type Band struct {
 	Epoch     int
-	Accuracy  Stats   // val
-	TrainLoss float64 // mean, as ValLoss
+	Accuracy  metrics.Stats // val
+	TrainLoss float64       // mean, as ValLoss
 	ValLoss   float64
 }
 
