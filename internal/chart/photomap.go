@@ -64,10 +64,10 @@ func ringStyle(radius vg.Length) draw.GlyphStyle {
 	return draw.GlyphStyle{Color: ink, Radius: radius, Shape: ringGlyph{}}
 }
 
-// SVG draws the map. at are the places of its points, from the left and from above.
-func (m Map) SVG() (drawn Drawing, at [][2]float64) {
+// SVG draws the map.
+func (m Map) SVG() Drawing {
 	if len(m.Points) == 0 {
-		return Drawing{}, nil
+		return Drawing{}
 	}
 	left, right, low, high := m.Points[0].X, m.Points[0].X, m.Points[0].Y, m.Points[0].Y
 	for _, p := range m.Points {
@@ -97,14 +97,16 @@ func (m Map) SVG() (drawn Drawing, at [][2]float64) {
 	for _, p := range byClass {
 		c.DrawGlyphNoClip(classStyle(p.Class, radius), place(p))
 	}
+	drawn := Drawing{Width: mapWidth, Height: tall}
 	for _, p := range m.Points {
 		if p.Ring {
 			c.DrawGlyphNoClip(ringStyle(radius+2.4), place(p))
 		}
-		to := place(p)
-		at = append(at, [2]float64{math.Round(float64(to.X)), math.Round(tall - float64(to.Y))})
+		at := place(p)
+		drawn.X, drawn.Y = append(drawn.X, tenths(at.X)), append(drawn.Y, tenths(vg.Length(tall)-at.Y))
 	}
-	return Drawing{s.elements(), mapWidth, tall}, at
+	drawn.Elements = s.elements()
+	return drawn
 }
 
 // Legend is that of the map: the classes that it has points of, and what rings mark.

@@ -79,7 +79,7 @@ func rectangle(x0, y0, x1, y1 vg.Length) []vg.Point {
 // palette are the colours of curves and classes on white and on black paper:
 // Okabe and Ito's, their yellow darkened and lightened to be seen on both. The
 // first three are those of the modes.
-var palette = []struct{ day, night string }{
+var palette = [Colours]struct{ day, night string }{
 	{"#0072b2", "#4ba9e6"}, // blue
 	{"#d55e00", "#ff8a3d"}, // vermilion
 	{"#009e73", "#2bc79a"}, // bluish green
@@ -90,8 +90,8 @@ var palette = []struct{ day, night string }{
 	{"#555555", "#bbbbbb"}, // grey
 }
 
-// Colours is how many colours of curves and classes there are; more begin anew.
-var Colours = len(palette)
+// Colours is how many colours there are for curves and classes; a higher number begins anew.
+const Colours = 8
 
 // paint is the colour i of the palette on paper.
 func paint(i int) colour {

@@ -57,15 +57,10 @@ func (s *svg) open(attributes string) {
 	}
 }
 
-// number writes a length to a tenth of a unit.
-func (s *svg) number(v vg.Length) string { return decimal(float64(v)) }
+func tenths(v vg.Length) float64 { return math.Round(10*float64(v)) / 10 }
 
-func decimal(v float64) string {
-	if v = math.Round(10*v) / 10; v == 0 {
-		v = 0 // not -0
-	}
-	return strconv.FormatFloat(v, 'f', -1, 64)
-}
+// units writes a length to a tenth of a unit.
+func units(v vg.Length) string { return strconv.FormatFloat(tenths(v)+0, 'f', -1, 64) } // + 0: not -0
 
 // Size is that of the viewBox.
 func (s *svg) Size() (w, h vg.Length) { return s.w, s.h }
@@ -113,11 +108,11 @@ func (s *svg) Stroke(p vg.Path) {
 	if s.now.width <= 0 {
 		return
 	}
-	attributes := fmt.Sprintf(`fill="none" stroke="%s" stroke-width="%s"`, variable(s.now.colour), s.number(s.now.width)) + s.opacity("stroke-opacity")
+	attributes := fmt.Sprintf(`fill="none" stroke="%s" stroke-width="%s"`, variable(s.now.colour), units(s.now.width)) + s.opacity("stroke-opacity")
 	if len(s.now.dashes) > 0 {
 		var dashes []string
 		for _, d := range s.now.dashes {
-			dashes = append(dashes, s.number(d))
+			dashes = append(dashes, units(d))
 		}
 		attributes += fmt.Sprintf(` stroke-dasharray="%s"`, strings.Join(dashes, " "))
 	}
@@ -130,7 +125,7 @@ func (s *svg) Stroke(p vg.Path) {
 func (s *svg) path(p vg.Path) {
 	for _, part := range p {
 		if part.Type == vg.ArcComp {
-			fmt.Fprintf(&s.out, `<circle cx="%s" cy="%s" r="%s"/>`, s.number(part.Pos.X), s.number(s.h-part.Pos.Y), s.number(part.Radius))
+			fmt.Fprintf(&s.out, `<circle cx="%s" cy="%s" r="%s"/>`, units(part.Pos.X), units(s.h-part.Pos.Y), units(part.Radius))
 			return
 		}
 	}
@@ -138,9 +133,9 @@ func (s *svg) path(p vg.Path) {
 	for _, part := range p {
 		switch part.Type {
 		case vg.MoveComp:
-			fmt.Fprintf(&d, "M%s %s", s.number(part.Pos.X), s.number(s.h-part.Pos.Y))
+			fmt.Fprintf(&d, "M%s %s", units(part.Pos.X), units(s.h-part.Pos.Y))
 		case vg.LineComp:
-			fmt.Fprintf(&d, "L%s %s", s.number(part.Pos.X), s.number(s.h-part.Pos.Y))
+			fmt.Fprintf(&d, "L%s %s", units(part.Pos.X), units(s.h-part.Pos.Y))
 		case vg.CloseComp:
 			d.WriteString("Z")
 		default:
@@ -169,9 +164,9 @@ func (h textHandler) Draw(c vg.Canvas, txt string, style text.Style, at vg.Point
 	case text.XRight:
 		anchor = "end"
 	}
-	s.open(fmt.Sprintf(`fill="%s" font-size="%s" text-anchor="%s"`, variable(s.now.colour), s.number(style.Font.Size), anchor))
+	s.open(fmt.Sprintf(`fill="%s" font-size="%s" text-anchor="%s"`, variable(s.now.colour), units(style.Font.Size), anchor))
 	baseline := at.Y + vg.Length(style.YAlign)*style.Height(txt) + style.Font.Size - style.FontExtents().Ascent
-	fmt.Fprintf(&s.out, `<text x="%s" y="%s">%s</text>`, s.number(at.X), s.number(s.h-baseline), html.EscapeString(txt))
+	fmt.Fprintf(&s.out, `<text x="%s" y="%s">%s</text>`, units(at.X), units(s.h-baseline), html.EscapeString(txt))
 }
 
 // svgUnder is what a canvas draws on in the end, or nil where that is no SVG.
@@ -193,17 +188,19 @@ func svgUnder(c vg.Canvas) *svg {
 // Size of a plot in a page, in units that are about pixels on a phone.
 const svgWidth, svgHeight = 370, 200
 
-// Drawing is a chart as the elements of an <svg>, whose viewBox is "0 0 Width Height".
+// Drawing is a chart as the elements of an <svg>, whose viewBox is "0 0 Width Height". Places are
+// in its units, from the left and from above, to a tenth.
 type Drawing struct {
 	Elements      string
 	Width, Height float64
+	X, Y          []float64 // of a plot's Epochs (X alone), or of a map's Points
+	Top, Bottom   float64   // of a plot's axis of values
 }
 
-// SVG draws the plot. x are the places of its Epochs, from the left; bottom and top are those of
-// the axis of values, from above.
-func (p Plot) SVG() (drawn Drawing, x []float64, top, bottom float64, err error) {
+// SVG draws the plot.
+func (p Plot) SVG() (Drawing, error) {
 	if err := p.check(); err != nil {
-		return Drawing{}, nil, 0, 0, err
+		return Drawing{}, err
 	}
 	s, c := newSVG(svgWidth, svgHeight)
 	d := p.gonum()
@@ -211,10 +208,11 @@ func (p Plot) SVG() (drawn Drawing, x []float64, top, bottom float64, err error)
 	d.Draw(c)
 	data := d.DataCanvas(c)
 	toX, _ := d.Transforms(&data)
+	drawn := Drawing{Elements: s.elements(), Width: svgWidth, Height: svgHeight, Top: tenths(s.h - data.Max.Y), Bottom: tenths(s.h - data.Min.Y)}
 	for _, e := range p.Epochs() {
-		x = append(x, math.Round(10*float64(toX(float64(e))))/10)
+		drawn.X = append(drawn.X, tenths(toX(float64(e))))
 	}
-	return Drawing{s.elements(), svgWidth, svgHeight}, x, float64(s.h - data.Max.Y), float64(s.h - data.Min.Y), nil
+	return drawn, nil
 }
 
 // LegendEntry is a line of a legend: an icon of 20 by 12 units, and what it stands for.
@@ -232,7 +230,7 @@ func legend(entries []entry) []LegendEntry {
 		const w, h = iconWidth, 12
 		s, c := newSVG(w, h)
 		e.icon(c, (w-e.width)/2, h/2)
-		all = append(all, LegendEntry{Drawing{s.elements(), w, h}, e.text})
+		all = append(all, LegendEntry{Drawing{Elements: s.elements(), Width: w, Height: h}, e.text})
 	}
 	return all
 }

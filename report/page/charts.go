@@ -167,8 +167,6 @@ type figure struct {
 	Drawing chart.Drawing
 	Tip     any // what the script shows: plotTip or mapTip
 	Number  int // of Tip in the document
-	Top     float64
-	Bottom  float64
 }
 
 // plotTip is what is said at the epochs of a plot, by columns of lines.
@@ -189,7 +187,7 @@ type lineTip struct {
 func figures(plots []chart.Plot) ([]figure, error) {
 	var all []figure
 	for _, p := range plots {
-		drawn, x, top, bottom, err := p.SVG()
+		drawn, err := p.SVG()
 		if err != nil {
 			return nil, err
 		}
@@ -197,7 +195,7 @@ func figures(plots []chart.Plot) ([]figure, error) {
 		if p.Share {
 			value = Percent
 		}
-		tip := plotTip{Step: p.Step, Epochs: p.Epochs(), X: x}
+		tip := plotTip{Step: p.Step, Epochs: p.Epochs(), X: drawn.X}
 		if tip.Step == "" {
 			tip.Step = "epoch"
 		}
@@ -219,7 +217,7 @@ func figures(plots []chart.Plot) ([]figure, error) {
 		}
 		all = append(all, figure{
 			Name: p.Name, Says: p.Name + ": " + strings.Join(last, "; ") + ". Arrow keys read the values.",
-			Legend: p.Legend(), Drawing: drawn, Tip: tip, Top: top, Bottom: bottom,
+			Legend: p.Legend(), Drawing: drawn, Tip: tip,
 		})
 	}
 	return all, nil
@@ -242,11 +240,10 @@ func mapOf(r Run) figure {
 	for _, p := range r.Evaluation.Map.Points {
 		of.Points = append(of.Points, chart.MapPoint{X: p.X, Y: p.Y, Class: p.Label, Ring: p.Label != p.Class})
 	}
-	drawn, at := of.SVG()
-	tip := mapTip{Classes: r.Classes}
-	for i, p := range r.Evaluation.Map.Points {
+	drawn := of.SVG()
+	tip := mapTip{Classes: r.Classes, X: drawn.X, Y: drawn.Y}
+	for _, p := range r.Evaluation.Map.Points {
 		tip.Photo, tip.Label, tip.Class = append(tip.Photo, p.Photo), append(tip.Label, p.Label), append(tip.Class, p.Class)
-		tip.X, tip.Y = append(tip.X, at[i][0]), append(tip.Y, at[i][1])
 		tip.Probability = append(tip.Probability, math.Round(1000*p.Probability)/1000)
 	}
 	return figure{

@@ -328,7 +328,7 @@ func TestPageAndPicturesShowTheSame(t *testing.T) {
 	_, text := writtenPage(t, p)
 	for _, plots := range [][]chart.Plot{p.accuracies(), p.losses()} {
 		for _, plot := range plots {
-			drawn, _, _, _, err := plot.SVG()
+			drawn, err := plot.SVG()
 			if err != nil || !strings.Contains(text, drawn.Elements) {
 				t.Errorf("the plot %s of %d lines is not in the page (%v)", plot.Name, len(plot.Lines), err)
 			}
