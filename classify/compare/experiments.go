@@ -34,7 +34,6 @@ type Group struct {
 	Seconds         float64 `json:"seconds"`           // mean
 	Seeded          bool    `json:"seeded"`            // from random weights in the place of pretrained ones
 	Weights         string  `json:"weights,omitempty"` // what they start from
-	accuracies      []float64
 }
 
 // experiments compares two experiments.
