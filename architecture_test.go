@@ -18,9 +18,10 @@ import (
 // imports something else and one that does not import what stands here fails.
 var rooms = map[string][]string{
 	"":                           {"cli"},
-	"cli":                        {"backbones", "classify", "classify/compare", "experiments", "extract", "finetune", "finetune/artifacts", "finetune/autodiff", "head", "report"},
+	"cli":                        {"backbones", "classify", "classify/compare", "experiments", "extract", "finetune", "finetune/artifacts", "finetune/autodiff", "head", "report", "report/page"},
 	"cli/faults":                 {},
-	"report":                     {"classify", "extract", "finetune"},
+	"report":                     {"classify", "extract", "finetune", "report/page"},
+	"report/page":                {},
 	"experiments":                {"backbones", "classify", "extract", "finetune", "finetune/artifacts", "head"},
 	"classify":                   {"backbones", "extract", "head"},
 	"classify/compare":           {"classify"},
@@ -39,22 +40,24 @@ var strangers = map[string][]string{
 	"extract":            {"internal/onnx"}, // knows no ops
 	"backbones":          {"internal/dataset", "internal/imaging", "internal/photoio", "internal/store", "internal/modeldir", "internal/ort"},
 	"head":               {"internal/dataset", "internal/imaging", "internal/photoio", "internal/store", "internal/modeldir", "internal/ort", "internal/onnx", "internal/weights"},
-	"experiments":        {"internal/report"},
-	"finetune":           {"internal/report"},
+	"experiments":        {"report/page"},
+	"finetune":           {"report/page"},
 	"finetune/artifacts": {"internal/dataset", "internal/imaging", "internal/photoio", "internal/ort"},
-	"finetune/autodiff":  {"internal/ort"}, // runs nothing
+	"finetune/autodiff":  {"internal/ort"},                        // runs nothing
+	"report/page":        {"internal/modeldir", "internal/store"}, // draws what it is given
 }
 
 // within says which packages of fx each package of internal imports, all of them
 // inside internal. The same faults fail.
 var within = map[string][]string{
+	"chart":         {"durable", "metrics"},
 	"checksum":      {},
 	"cuda":          {"dynlib", "fail"},
 	"dataset":       {"fail", "userfile"},
 	"doctor":        {"cuda", "fail", "nativelib", "onnx", "onnx/pb", "ort"},
 	"durable":       {},
 	"dynlib":        {},
-	"experimentdir": {"checksum", "durable", "fail", "modeldir", "userfile"},
+	"experimentdir": {"checksum", "durable", "fail", "metrics", "modeldir", "userfile"},
 	"fail":          {},
 	"fakecuda":      {"testenv"},
 	"fetch":         {"durable", "fail", "filehash", "paths", "progress", "userfile"},
@@ -66,7 +69,8 @@ var within = map[string][]string{
 	"kernels":       {},
 	"lockfile":      {"durable", "fail", "filehash", "userfile"},
 	"machine":       {"fail"},
-	"modeldir":      {"checksum", "durable", "fail", "preprocess", "userfile", "weights"},
+	"metrics":       {},
+	"modeldir":      {"checksum", "durable", "fail", "metrics", "preprocess", "userfile", "weights"},
 	"nativelib":     {"cuda", "durable", "dynlib", "fail", "fetch", "filehash", "ortapi", "paths", "progress", "userfile", "wheel"},
 	"onnx":          {"durable", "fail", "onnx/pb", "userfile"},
 	"onnx/pb":       {},
@@ -82,13 +86,12 @@ var within = map[string][]string{
 	"random":        {},
 	"rangetest":     {"fail"},
 	"relative":      {},
-	"report":        {"durable", "modeldir", "printable"},
 	"sample":        {"durable", "fail", "fetch", "filehash", "lockfile", "paths", "progress", "random"},
 	"source":        {"durable", "fail", "fetch", "filehash", "lockfile", "paths", "progress", "wheel"},
 	"store":         {"checksum", "dataset", "durable", "fail", "float16", "outpath", "photoio", "preprocess", "progress", "userfile", "weights"},
 	"tensorboard":   {"durable"},
 	"testenv":       {},
-	"trainlog":      {"durable", "tensorboard"},
+	"trainlog":      {"durable", "metrics", "tensorboard"},
 	"userfile":      {"durable"},
 	"weights":       {"durable", "fail", "filehash", "float16", "paths"},
 	"wheel":         {},

@@ -13,6 +13,7 @@ import (
 	"fx/head"
 	"fx/internal/dataset"
 	"fx/internal/fail"
+	"fx/internal/metrics"
 	"fx/internal/modeldir"
 	"fx/internal/preprocess"
 	"fx/internal/progress"
@@ -105,7 +106,7 @@ func TestFitAndEvaluate(t *testing.T) {
 		t.Errorf("%+v, %v", r, err)
 	}
 	picture := filepath.Join(t.TempDir(), "report.png")
-	if err := Picture(model, r, picture); err != nil {
+	if err := writePicture(picture, model, r); err != nil {
 		t.Fatal(err)
 	}
 	if info, err := os.Stat(picture); err != nil || info.Size() < 10_000 {
@@ -114,19 +115,19 @@ func TestFitAndEvaluate(t *testing.T) {
 }
 
 // Every photo's prediction, and the features of those that are chosen.
-func TestJudgeStore(t *testing.T) {
+func TestEvaluatePhotos(t *testing.T) {
 	features, model := newStore(t, manifest(), "train", "val"), filepath.Join(t.TempDir(), "model")
 	if _, err := Fit(t.Context(), fitOptions(features, model), nil, progress.Discard); err != nil {
 		t.Fatal(err)
 	}
-	j, err := JudgeStore(t.Context(), model, features, func(all []Verdict) []int { return []int{3, len(all) - 1} })
+	e, photos, err := EvaluatePhotos(t.Context(), model, features, func(e metrics.Evaluation) []int { return []int{3, len(e.Predictions) - 1} })
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(j.Predictions) != 20 || j.Accuracy != 1 || j.Split != "val" {
-		t.Errorf("%d predictions, %+v", len(j.Predictions), j.Report)
+	if len(photos) != 20 || e.Accuracy != 1 || e.Split != "val" {
+		t.Errorf("%d predictions, %+v", len(photos), e)
 	}
-	for i, p := range j.Predictions {
+	for i, p := range photos {
 		if p.Class != p.Label || p.Label != i/10 || p.Probability <= 0.5 || !strings.HasPrefix(p.Path, filepath.Join("val", manifest().Classes[p.Label])) {
 			t.Errorf("prediction %d: %+v", i, p)
 		}
@@ -134,7 +135,7 @@ func TestJudgeStore(t *testing.T) {
 			t.Errorf("prediction %d has features %v", i, p.Features)
 		}
 	}
-	if f := j.Predictions[3].Features; len(f) != 2 || f[0] != -1 || f[1] != 3 {
+	if f := photos[3].Features; len(f) != 2 || f[0] != -1 || f[1] != 3 {
 		t.Errorf("the features %v", f)
 	}
 }

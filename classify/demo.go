@@ -5,16 +5,12 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
-	"strings"
 	"time"
 
-	"fx/backbones"
 	"fx/extract"
 	"fx/head"
-	"fx/internal/modeldir"
 	"fx/internal/outpath"
 	"fx/internal/progress"
-	"fx/internal/report"
 	"fx/internal/sample"
 	"fx/internal/store"
 )
@@ -47,7 +43,7 @@ type DemoResult struct {
 	BestValAccuracy float64         `json:"best_val_accuracy"`
 	BestEpoch       int             `json:"best_epoch"`
 	FitSeconds      float64         `json:"fit_seconds"`
-	Eval            Report          `json:"eval"`
+	Eval            Evaluation      `json:"eval"`
 	Store           string          `json:"store"`
 	Model           string          `json:"model"`
 	Picture         string          `json:"picture"`
@@ -55,41 +51,50 @@ type DemoResult struct {
 	Notes           []string        `json:"notes"` // every fall-back taken, and why
 }
 
-// Demo goes the whole way from photos to a judged classifier and a picture of
-// how it went. Whatever it can't find it replaces, and says so.
+// Demo does what `fx extract`, `fx fit-head` and `fx eval` do, on photos and a network that it finds,
+// and draws a picture of how it went. Whatever it can't find it replaces, and says so.
 func Demo(ctx context.Context, o DemoOptions, watch progress.Reporter) (DemoResult, error) {
 	start := time.Now()
-	if err := prepareDemo(o, o.Data); err != nil { // before anything is fetched
-		return DemoResult{}, err
+	d := DemoResult{Model: filepath.Join(o.Out, "model"), Picture: filepath.Join(o.Out, "report.png")}
+	mayWrite := func(photos string) error {
+		return outpath.Prepare(o.Force,
+			outpath.Target{Kind: outpath.Demo, Path: o.Out, Photos: photos},
+			outpath.Target{Kind: outpath.Model, Path: d.Model, Nested: true})
 	}
-	photos, err := sample.Photos(ctx, sample.Options{Dir: o.Data, Lock: o.Embedder.Network.Lock}, watch)
-	if err != nil {
-		return DemoResult{}, err
-	}
-	if err := prepareDemo(o, photos.Dir); err != nil {
-		return DemoResult{}, err
-	}
-	d := DemoResult{Photos: photos, Model: filepath.Join(o.Out, "model"), Picture: filepath.Join(o.Out, "report.png"), Notes: photos.Notes}
-	network, err := d.chooseNetwork(ctx, o.Embedder.Network, watch)
+	err := mayWrite(o.Data) // before anything is fetched
 	if err != nil {
 		return d, err
 	}
+	if d.Photos, err = sample.Photos(ctx, sample.Options{Dir: o.Data, Lock: o.Embedder.Network.Lock}, watch); err != nil {
+		return d, err
+	}
+	if err := mayWrite(d.Photos.Dir); err != nil {
+		return d, err
+	}
+	network, opened, notes, err := openFirst(ctx, o.Embedder.Network, []string{demoBackbone, fallbackBackbone}, watch)
+	if err != nil {
+		return d, err
+	}
+	d.Backbone, d.Weights, d.WeightsOrigin = opened.Backbone.Name, opened.Weights.String(), opened.WeightsOrigin
+	d.Notes = slices.Concat(d.Photos.Notes, opened.Found, notes)
 	o.Embedder.Network = network
 	d.Store = filepath.Join(o.Out, "features-"+d.Backbone) // an ONNX file counts by its name
 	if err := outpath.Prepare(o.Force, outpath.Target{Kind: outpath.Store, Path: d.Store, Nested: true}); err != nil {
 		return d, err
 	}
 	if d.Extract, err = extract.Run(ctx, extract.Options{
-		Embedder: o.Embedder, Data: photos.Dir, Store: d.Store, Force: o.Force, Decoder: o.Decoder, FxVersion: o.FxVersion, Inputs: photos.Inputs,
+		Embedder: o.Embedder, Data: d.Photos.Dir, Store: d.Store, Force: o.Force, Decoder: o.Decoder, FxVersion: o.FxVersion, Inputs: d.Photos.Inputs,
 	}, watch); err != nil {
 		return d, err
 	}
 	fit := FitOptions{
 		Features: d.Store, Out: d.Model, Force: o.Force, Head: head.Defaults(), Versions: map[string]string{"fx": o.FxVersion},
 	}
-	if only, err := oneSplit(d.Store); err != nil {
+	features, err := store.ReadInfo(d.Store)
+	if err != nil {
 		return d, err
-	} else if only {
+	}
+	if len(features.Splits) == 1 {
 		fit.ValFraction = demoValFraction
 		d.Notes = append(d.Notes, fmt.Sprintf("the photos have no val split: judged by %g of them, held out", demoValFraction))
 	}
@@ -98,61 +103,9 @@ func Demo(ctx context.Context, o DemoOptions, watch progress.Reporter) (DemoResu
 		return d, err
 	}
 	d.BestValAccuracy, d.BestEpoch, d.FitSeconds = fitted.BestValAccuracy, fitted.BestEpoch, fitted.Seconds
-	if d.Eval, err = EvaluateStore(ctx, d.Model, d.Store, ""); err != nil {
-		return d, err
-	}
-	if err := Picture(d.Model, d.Eval, d.Picture); err != nil {
-		return d, err
+	if d.Eval, err = EvaluateStore(ctx, d.Model, d.Store, ""); err == nil {
+		err = writePicture(d.Picture, d.Model, d.Eval)
 	}
 	d.Seconds = time.Since(start).Seconds()
-	return d, nil
-}
-
-// prepareDemo refuses an o.Out that holds something else.
-func prepareDemo(o DemoOptions, photos string) error {
-	return outpath.Prepare(o.Force,
-		outpath.Target{Kind: outpath.Demo, Path: o.Out, Photos: photos},
-		outpath.Target{Kind: outpath.Model, Path: filepath.Join(o.Out, "model"), Nested: true})
-}
-
-// oneSplit tells whether the store has no second split to judge by.
-func oneSplit(dir string) (bool, error) {
-	info, err := store.ReadInfo(dir)
-	return len(info.Splits) == 1, err
-}
-
-// chooseNetwork takes the user's network, else the tutorial's where its weights
-// are to be had, else the fall-back.
-func (d *DemoResult) chooseNetwork(ctx context.Context, o backbones.NetworkOptions, watch progress.Reporter) (backbones.NetworkOptions, error) {
-	o, network, notes, err := openFirst(ctx, o, []string{demoBackbone, fallbackBackbone}, watch)
-	if err != nil {
-		return o, err
-	}
-	d.Backbone, d.Weights, d.WeightsOrigin = network.Backbone.Name, network.Weights.String(), network.WeightsOrigin
-	d.Notes = slices.Concat(d.Notes, network.Found, notes)
-	return o, nil
-}
-
-// Picture draws how a MODEL was trained and how it did: the curves of train and
-// val accuracy and the confusion matrix, as a PNG.
-func Picture(model string, judged Report, path string) error {
-	m, _, err := modeldir.Load(model)
-	if err != nil {
-		return err
-	}
-	r := report.Report{
-		Title: "fx: " + m.Backbone.Name, BestEpoch: m.Metrics.BestEpoch,
-		Subtitle:  fmt.Sprintf("best val accuracy %.4f in epoch %d, weights %s", m.Metrics.BestValAccuracy, m.Metrics.BestEpoch, m.Backbone.Weights.Name()),
-		Confusion: judged.Confusion, Classes: m.Classes, Photos: judged.Split + " photos",
-	}
-	if len(m.Notes) > 0 { // such as weights that are not trained: never shown without
-		r.Subtitle += "; " + strings.Join(m.Notes, "; ")
-	}
-	if solver := m.Options["solver"]; solver == string(head.LBFGS) {
-		r.Step = "iteration"
-	}
-	for _, e := range m.Metrics.Epochs {
-		r.Epochs = append(r.Epochs, report.Epoch(e))
-	}
-	return report.Picture(path, r)
+	return d, err
 }

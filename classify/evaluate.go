@@ -10,32 +10,24 @@ import (
 	"fx/head"
 	"fx/internal/dataset"
 	"fx/internal/fail"
+	"fx/internal/metrics"
 	"fx/internal/modeldir"
 	"fx/internal/progress"
 	"fx/internal/store"
 )
 
-// maxMistakes is how many mistakes a Report lists.
+// maxMistakes is how many mistakes an Evaluation lists.
 const maxMistakes = 20
 
-// Report is how well a MODEL does on labelled photos.
-type Report struct {
-	Accuracy  float64            `json:"accuracy"`
-	Loss      float64            `json:"loss"` // mean cross entropy
-	Photos    int                `json:"photos"`
-	Split     string             `json:"split"`
-	Classes   []ClassReport      `json:"classes"`
-	Confusion [][]int            `json:"confusion"` // [true class][predicted class], photos
-	Mistakes  []Mistake          `json:"mistakes"`  // the most confident first
-	Rejected  []extract.BadPhoto `json:"rejected"`
-	Skipped   []extract.BadPhoto `json:"skipped,omitempty"` // files that are no photos
-	Notes     []string           `json:"notes"`
-}
-
-// ClassReport is head.ClassMetrics with the class's name.
-type ClassReport struct {
-	Name string `json:"name"`
-	head.ClassMetrics
+// Evaluation is how well a MODEL does on labelled photos.
+type Evaluation struct {
+	metrics.Evaluation
+	Photos   int                `json:"photos"`
+	Split    string             `json:"split"`
+	Mistakes []Mistake          `json:"mistakes"` // the most confident first
+	Rejected []extract.BadPhoto `json:"rejected"`
+	Skipped  []extract.BadPhoto `json:"skipped,omitempty"` // files that are no photos
+	Notes    []string           `json:"notes"`
 }
 
 // Mistake is a wrong prediction.
@@ -49,9 +41,9 @@ type Mistake struct {
 // EvaluateStore judges the MODEL by the embeddings of a store. split "" takes
 // the val split that the MODEL was judged by in training, else the only one. A
 // MODEL that cross-validation judged is judged so again, on the same folds.
-func EvaluateStore(ctx context.Context, model, features, split string) (Report, error) {
-	j, err := judgeStore(ctx, model, features, split, nil)
-	return j.Report, err
+func EvaluateStore(ctx context.Context, model, features, split string) (Evaluation, error) {
+	e, _, err := evaluateStore(ctx, model, features, split, nil)
+	return e, err
 }
 
 // pathsOf names the photos of data, whose rows are the store's.
@@ -66,7 +58,7 @@ func pathsOf(s *store.Store, data head.Data) []string {
 // judged is what a MODEL says of the photos of a store that it is judged by.
 type judged struct {
 	data    head.Data
-	metrics head.Metrics // one prediction for each of data's photos
+	metrics metrics.Evaluation // one prediction for each of data's photos
 	split   string
 	notes   []string
 }
@@ -225,35 +217,35 @@ func relabel(photos []head.Photo, theirs, ours []string) error {
 	return nil
 }
 
-func newReport(m modeldir.Model, metrics head.Metrics, paths []string, split string) Report {
-	r := Report{
-		Accuracy: metrics.Accuracy, Loss: metrics.Loss, Photos: len(metrics.Predictions), Split: split,
-		Confusion: metrics.Confusion, Mistakes: []Mistake{}, Rejected: []extract.BadPhoto{}, Notes: append([]string{}, m.Notes...),
+func newEvaluation(m modeldir.Model, of metrics.Evaluation, paths []string, split string) Evaluation {
+	e := Evaluation{
+		Evaluation: of, Photos: len(of.Predictions), Split: split,
+		Mistakes: []Mistake{}, Rejected: []extract.BadPhoto{}, Notes: append([]string{}, m.Notes...),
 	}
-	for i, c := range metrics.Classes {
-		r.Classes = append(r.Classes, ClassReport{m.Classes[i], c})
+	for i := range e.Classes {
+		e.Classes[i].Name = m.Classes[i]
 	}
-	for _, p := range metrics.Mistakes(maxMistakes) {
-		r.Mistakes = append(r.Mistakes, Mistake{paths[p.Photo], m.Classes[p.Label], m.Classes[p.Class], p.Probability})
+	for _, p := range of.Mistakes(maxMistakes) {
+		e.Mistakes = append(e.Mistakes, Mistake{paths[p.Photo], m.Classes[p.Label], m.Classes[p.Class], p.Probability})
 	}
-	return r
+	return e
 }
 
 // EvaluateData judges the MODEL by a folder of labelled photos, whose classes
 // are the model's; not all of them need be there. split is as for EvaluateStore.
-func EvaluateData(ctx context.Context, o Options, data, split string, report progress.Reporter) (Report, error) {
+func EvaluateData(ctx context.Context, o Options, data, split string, report progress.Reporter) (Evaluation, error) {
 	photos, err := dataset.Scan(ctx, data, dataset.Options{
 		Extensions: o.Extensions, NoFollowLinks: o.NoFollowLinks, ByName: true,
 	})
 	if err != nil {
-		return Report{}, err
+		return Evaluation{}, err
 	}
 	m, _, err := modeldir.Load(o.Model)
 	if err != nil {
-		return Report{}, err
+		return Evaluation{}, err
 	}
 	if split, err = chooseSplit(split, m, photos.Splits, data); err != nil {
-		return Report{}, err
+		return Evaluation{}, err
 	}
 	var paths, names []string
 	var labels []int
@@ -264,7 +256,7 @@ func EvaluateData(ctx context.Context, o Options, data, split string, report pro
 	}
 	c, err := open(ctx, o, len(paths), report)
 	if err != nil {
-		return Report{}, err
+		return Evaluation{}, err
 	}
 	defer c.close()
 	rejected := []extract.BadPhoto{}
@@ -285,21 +277,21 @@ func EvaluateData(ctx context.Context, o Options, data, split string, report pro
 		return nil
 	})
 	if err != nil {
-		return Report{}, err
+		return Evaluation{}, err
 	}
 	if len(kept) == 0 {
-		return Report{}, fail.New(fail.Rejected, "See the reasons above.", "no photo of %s can be used", data)
+		return Evaluation{}, fail.New(fail.Rejected, "See the reasons above.", "no photo of %s can be used", data)
 	}
 	labelled := head.Data{Photos: head.SingleViews(keptLabels), Row: head.Matrix(features, c.embedder.FeatureLen())}
 	if err := relabel(labelled.Photos, photos.Classes, m.Classes); err != nil {
-		return Report{}, err
+		return Evaluation{}, err
 	}
-	metrics, err := head.Evaluate(ctx, c.layout(), c.params, labelled)
+	found, err := head.Evaluate(ctx, c.layout(), c.params, labelled)
 	if err != nil {
-		return Report{}, err
+		return Evaluation{}, err
 	}
 	m.Notes = slices.Concat(m.Notes, trainedOn(m, split), photos.Notes)
-	r := newReport(m, metrics, kept, split)
+	r := newEvaluation(m, found, kept, split)
 	r.Rejected = rejected
 	for _, skipped := range photos.SkippedIn(split) {
 		r.Skipped = append(r.Skipped, extract.SkippedFile(skipped))

@@ -11,6 +11,7 @@ import (
 	"fx/head"
 	"fx/internal/dataset"
 	"fx/internal/fail"
+	"fx/internal/metrics"
 	"fx/internal/modeldir"
 	"fx/internal/outpath"
 	"fx/internal/paths"
@@ -32,23 +33,23 @@ type FitOptions struct {
 
 // FitResult is what Fit did.
 type FitResult struct {
-	BestValAccuracy   float64      `json:"best_val_accuracy"`
-	BestEpoch         int          `json:"best_epoch"` // from 1
-	Epochs            []head.Epoch `json:"epochs"`
-	Seconds           float64      `json:"seconds"` // of the training alone
-	ParametersTrained int          `json:"parameters_trained"`
-	TrainPhotos       int          `json:"train_photos"`
-	ValPhotos         int          `json:"val_photos"`
-	ValSplit          string       `json:"val_split"`
-	Classes           []string     `json:"classes"`
-	Backbone          string       `json:"backbone"`
-	Model             string       `json:"model"`
-	Notes             []string     `json:"notes"`
+	BestValAccuracy   float64         `json:"best_val_accuracy"`
+	BestEpoch         int             `json:"best_epoch"` // from 1
+	Epochs            []metrics.Epoch `json:"epochs"`
+	Seconds           float64         `json:"seconds"` // of the training alone
+	ParametersTrained int             `json:"parameters_trained"`
+	TrainPhotos       int             `json:"train_photos"`
+	ValPhotos         int             `json:"val_photos"`
+	ValSplit          string          `json:"val_split"`
+	Classes           []string        `json:"classes"`
+	Backbone          string          `json:"backbone"`
+	Model             string          `json:"model"`
+	Notes             []string        `json:"notes"`
 }
 
 // Fit trains a head on the embeddings of a store, whose checksums it compares
 // first, and writes the MODEL. epoch, where not nil, is called after each.
-func Fit(ctx context.Context, o FitOptions, epoch func(head.Epoch), watch progress.Reporter) (FitResult, error) {
+func Fit(ctx context.Context, o FitOptions, epoch func(metrics.Epoch), watch progress.Reporter) (FitResult, error) {
 	made, err := store.ReadManifest(o.Features)
 	if err != nil {
 		return FitResult{}, err
@@ -143,7 +144,7 @@ func newModel(m store.Manifest, h modeldir.Head, o FitOptions, notes []string) m
 // newMetrics tells how the training on train went.
 func newMetrics(r head.Result, train head.Data, o FitOptions) modeldir.Metrics {
 	return modeldir.Metrics{
-		BestValAccuracy: r.BestValAccuracy, BestEpoch: r.BestEpoch, Epochs: epochs(r.Epochs),
+		BestValAccuracy: r.BestValAccuracy, BestEpoch: r.BestEpoch, Epochs: r.Epochs,
 		Seconds: r.Seconds, ImagesPerSecond: float64(len(train.Photos)*len(r.Epochs)) / max(r.Seconds, 1e-6),
 		ParametersTrained: r.ParametersTrained, TrainPhotos: len(train.Photos),
 		ValFraction: o.ValFraction, SplitSeed: o.Head.Seed, CopiesTogether: o.ValFraction > 0,
@@ -288,12 +289,4 @@ func versions(own map[string]string, m store.Manifest) map[string]string {
 		all[k] = v
 	}
 	return all
-}
-
-func epochs(list []head.Epoch) []modeldir.Epoch {
-	out := make([]modeldir.Epoch, len(list))
-	for i, e := range list {
-		out[i] = modeldir.Epoch(e)
-	}
-	return out
 }

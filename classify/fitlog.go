@@ -7,6 +7,7 @@ import (
 
 	"fx/head"
 	"fx/internal/durable"
+	"fx/internal/metrics"
 	"fx/internal/modeldir"
 	"fx/internal/trainlog"
 )
@@ -16,15 +17,15 @@ type stopwatch struct {
 	start   time.Time
 	lap     time.Time
 	seconds []float64 // that each epoch took
-	pass    func(head.Epoch)
+	pass    func(metrics.Epoch)
 }
 
-func newStopwatch(pass func(head.Epoch)) *stopwatch {
+func newStopwatch(pass func(metrics.Epoch)) *stopwatch {
 	now := time.Now()
 	return &stopwatch{start: now, lap: now, pass: pass}
 }
 
-func (s *stopwatch) epoch(e head.Epoch) {
+func (s *stopwatch) epoch(e metrics.Epoch) {
 	now := time.Now()
 	s.seconds = append(s.seconds, now.Sub(s.lap).Seconds())
 	if s.pass != nil {
@@ -48,7 +49,7 @@ func fitLog(o FitOptions, backbone string, s *stopwatch, r head.Result) trainlog
 		rate = math.NaN()
 	}
 	for i, e := range r.Epochs {
-		l.Epochs = append(l.Epochs, trainlog.Epoch{
+		l.Epochs = append(l.Epochs, metrics.Epoch{
 			Epoch: e.Epoch, LR: rate, TrainLoss: e.TrainLoss, TrainAccuracy: e.TrainAccuracy, ValLoss: e.ValLoss, ValAccuracy: e.ValAccuracy,
 			TrainImagesPerSecond: math.NaN(), ValImagesPerSecond: math.NaN(), // judging is not timed apart
 			Seconds: s.seconds[i],

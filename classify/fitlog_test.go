@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"fx/head"
+	"fx/internal/metrics"
 	"fx/internal/progress"
 )
 
@@ -35,7 +36,7 @@ func TestAModelHasItsLog(t *testing.T) {
 		o.Head = head.Defaults()
 		o.Head.Solver = solver
 		var told int
-		fitted, err := Fit(t.Context(), o, func(head.Epoch) {
+		fitted, err := Fit(t.Context(), o, func(metrics.Epoch) {
 			told++
 			time.Sleep(time.Millisecond) // a slow listener is no part of an epoch
 		}, progress.Discard)

@@ -7,64 +7,58 @@ import (
 
 	"fx/extract"
 	"fx/internal/fail"
+	"fx/internal/metrics"
 	"fx/internal/modeldir"
 	"fx/internal/progress"
 	"fx/internal/store"
 )
 
-// Judged is a Report with what it was counted from.
-type Judged struct {
-	Report
-	Predictions []Verdict // one for each photo, in the order of the store
+// EvaluatedPhoto is a MODEL's word on one photo of known class.
+type EvaluatedPhoto struct {
+	metrics.Prediction
+	Path     string       // relative to the data, as in store.Row
+	SHA256   store.SHA256 // of the photo
+	Features []float32    // [Head.Features]: a map is averaged over its positions; nil unless chosen
 }
 
-// Verdict is a MODEL's word on one photo of known class.
-type Verdict struct {
-	Path        string       // relative to the data, as in store.Row
-	SHA256      store.SHA256 // of the photo
-	Label       int          // index into the MODEL's classes, as Class
-	Class       int          // the most probable
-	Probability float64      // of Class
-	Features    []float32    // [Head.Features]: a map is averaged over its positions; nil unless chosen
+// EvaluatePhotos is EvaluateStore by the split that the MODEL was evaluated on in training, with
+// the photos in the order of the evaluation's predictions. choose, nil for none, returns the
+// indexes of those whose features are wanted too.
+func EvaluatePhotos(ctx context.Context, model, features string, choose func(metrics.Evaluation) []int) (Evaluation, []EvaluatedPhoto, error) {
+	return evaluateStore(ctx, model, features, "", choose)
 }
 
-// JudgeStore is EvaluateStore with every prediction, by the split that the
-// MODEL was judged by in training. choose returns the indexes of the photos
-// whose features are wanted too.
-func JudgeStore(ctx context.Context, model, features string, choose func([]Verdict) []int) (Judged, error) {
-	return judgeStore(ctx, model, features, "", choose)
-}
-
-func judgeStore(ctx context.Context, model, features, split string, choose func([]Verdict) []int) (Judged, error) {
+func evaluateStore(ctx context.Context, model, features, split string, choose func(metrics.Evaluation) []int) (Evaluation, []EvaluatedPhoto, error) {
 	m, p, err := modeldir.Load(model)
 	if err != nil {
-		return Judged{}, err
+		return Evaluation{}, nil, err
 	}
 	s, err := store.Open(ctx, features, progress.Discard)
 	if err != nil {
-		return Judged{}, err
+		return Evaluation{}, nil, err
 	}
 	defer func() { _ = s.Close() }() // only read
 	if err := sameFeatures(m, s.Manifest, features); err != nil {
-		return Judged{}, err
+		return Evaluation{}, nil, err
 	}
 	found, err := judgeBy(ctx, m, p, s, split, features)
 	if err != nil {
-		return Judged{}, err
+		return Evaluation{}, nil, err
 	}
 	m.Notes = append(slices.Clone(m.Notes), found.notes...)
-	j := Judged{Report: newReport(m, found.metrics, pathsOf(s, found.data), found.split)}
+	e := newEvaluation(m, found.metrics, pathsOf(s, found.data), found.split)
+	var photos []EvaluatedPhoto
 	for i, photo := range found.data.Photos {
-		row, said := s.Rows()[photo.Rows[0]], found.metrics.Predictions[i]
-		j.Predictions = append(j.Predictions, Verdict{Path: row.Path, SHA256: row.SHA256, Label: said.Label, Class: said.Class, Probability: said.Probability})
+		row := s.Rows()[photo.Rows[0]]
+		photos = append(photos, EvaluatedPhoto{Prediction: e.Predictions[i], Path: row.Path, SHA256: row.SHA256})
 	}
 	if choose != nil {
 		buffer := make([]float32, s.Manifest.Values())
-		for _, i := range choose(j.Predictions) {
-			j.Predictions[i].Features = averaged(found.data.Row(found.data.Photos[i].Rows[0], buffer), m.Head.Features, m.Head.Positions)
+		for _, i := range choose(e.Evaluation) {
+			photos[i].Features = averaged(found.data.Row(found.data.Photos[i].Rows[0], buffer), m.Head.Features, m.Head.Positions)
 		}
 	}
-	return j, nil
+	return e, photos, nil
 }
 
 // averaged returns the mean over the positions of a map [channels, positions].
@@ -81,7 +75,7 @@ func averaged(row []float32, channels, positions int) []float32 {
 }
 
 // ExtractFor brings a store to what the MODEL's backbone sees of the photos
-// that the training judged by, for JudgeStore: of a finetuned network there is
+// that the training judged by, for EvaluatePhotos: of a finetuned network there is
 // no other store. data is the folder or list of the photos.
 func ExtractFor(ctx context.Context, o Options, data, storeDir, fxVersion string, report progress.Reporter) error {
 	m, _, err := modeldir.Load(o.Model)

@@ -4,10 +4,12 @@ import (
 	"sort"
 
 	"fx/head"
+	"fx/internal/metrics"
 )
 
-// Judgement is how a classifier did on photos that it had not seen.
-type Judgement struct {
+// QuickstartEvaluation is how a classifier did on photos that it had not seen, with what there is
+// to say of it in plain words. Its keys are those of summary.json.
+type QuickstartEvaluation struct {
 	Split string `json:"split,omitempty"` // whose photos they were, of a cross-validation ""
 	Folds int    `json:"folds,omitempty"` // of the cross-validation, 0 where there was none
 
@@ -26,16 +28,16 @@ type Judgement struct {
 	Commonest string  `json:"commonest"`
 	Baseline  float64 `json:"baseline"`
 
-	PerClass   []ClassReport `json:"per_class"`
-	Confusion  [][]int       `json:"confusion"`  // [true class][predicted class], photos
-	Confused   []Confused    `json:"confused"`   // the most frequent first
-	Confidence []Confidence  `json:"confidence"` // from the surest on
-	Stated     float64       `json:"stated"`     // mean probability of the class predicted: the accuracy that it claims
+	PerClass   []metrics.Class `json:"per_class"`
+	Confusion  [][]int         `json:"confusion"`  // [true class][predicted class], photos
+	Confused   []Confused      `json:"confused"`   // the most frequent first
+	Confidence []Confidence    `json:"confidence"` // from the surest on
+	Stated     float64         `json:"stated"`     // mean probability of the class predicted: the accuracy that it claims
 }
 
 // copies counts the photos whose content another one has. A summary of an older
 // fx does not tell.
-func (j Judgement) copies() int {
+func (j QuickstartEvaluation) copies() int {
 	if j.Distinct == 0 {
 		return 0
 	}
@@ -59,17 +61,18 @@ type Confidence struct {
 	Right  int     `json:"right"`
 }
 
-// confidences are the bounds of Judgement.Confidence. Two classes are never
+// confidences are the bounds of QuickstartEvaluation.Confidence. Two classes are never
 // less than 0.5 sure.
 var confidences = []float64{0.9, 0.7, 0}
 
-// newJudgement sums up predictions. copies numbers their photos as copiesOf does.
-func newJudgement(m head.Metrics, classes []string, copies []int) Judgement {
-	j := Judgement{
+// newQuickstartEvaluation sums up predictions. copies numbers their photos as copiesOf does.
+func newQuickstartEvaluation(m metrics.Evaluation, classes []string, copies []int) QuickstartEvaluation {
+	j := QuickstartEvaluation{
 		Photos: len(m.Predictions), Accuracy: m.Accuracy, Loss: m.Loss, Confusion: m.Confusion, Confused: []Confused{},
 	}
 	for class, of := range m.Classes {
-		j.PerClass = append(j.PerClass, ClassReport{classes[class], of})
+		of.Name = classes[class]
+		j.PerClass = append(j.PerClass, of)
 		if share := float64(of.Support) / float64(j.Photos); share > j.Baseline {
 			j.Commonest, j.Baseline = classes[class], share
 		}
@@ -103,7 +106,7 @@ func newJudgement(m head.Metrics, classes []string, copies []int) Judgement {
 // distinctRight counts the photos of different content, and those answered
 // right. Copies with different labels can't all be right: together they count as
 // right where at least half of them are.
-func distinctRight(predictions []head.Prediction, copies []int) (distinct, right int) {
+func distinctRight(predictions []metrics.Prediction, copies []int) (distinct, right int) {
 	photos, hits := map[int]int{}, map[int]int{}
 	for i, p := range predictions {
 		photos[copies[i]]++

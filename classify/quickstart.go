@@ -12,11 +12,11 @@ import (
 	"fx/backbones"
 	"fx/extract"
 	"fx/head"
+	"fx/internal/chart"
 	"fx/internal/dataset"
 	"fx/internal/durable"
 	"fx/internal/fail"
 	"fx/internal/progress"
-	"fx/internal/report"
 	"fx/internal/store"
 	"fx/internal/weights"
 )
@@ -216,8 +216,8 @@ func (q *quickstart) inputs() (string, error) {
 func (q *quickstart) picture(path string) error {
 	s := &q.summary
 	untrained, _ := s.notes()
-	return report.Confusion(path, report.Report{
+	return chart.WriteConfusion(path, chart.Confusion{
 		Title: "fx quickstart: " + s.Backbone, Subtitle: strings.Join(untrained, "; "),
-		Confusion: s.Judged.Confusion, Classes: q.features.Manifest.Classes, Photos: "unseen photos",
+		Counts: s.Judged.Confusion, Classes: q.features.Manifest.Classes, Photos: "unseen photos",
 	})
 }

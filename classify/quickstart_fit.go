@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"fx/head"
+	"fx/internal/metrics"
 	"fx/internal/modeldir"
 )
 
@@ -46,14 +47,14 @@ func (q *quickstart) fit(ctx context.Context) error {
 	model.Metrics = newMetrics(trained, q.train, fit)
 	model.Metrics.TrainSplit, model.Metrics.ValSplit, model.Metrics.ValPhotos = q.splits.Train, q.splits.Val, len(q.val.Photos)
 	if len(q.val.Photos) > 0 {
-		metrics, err := head.Evaluate(ctx, layout, trained.Params, q.val)
+		unseen, err := head.Evaluate(ctx, layout, trained.Params, q.val)
 		if err != nil {
 			return err
 		}
-		s.Judged = newJudgement(metrics, m.Classes, copiesOf(q.features, q.val))
+		s.Judged = newQuickstartEvaluation(unseen, m.Classes, copiesOf(q.features, q.val))
 		s.Judged.Split = q.splits.Val
 	} else {
-		s.Judged = newJudgement(found.Metrics, m.Classes, copies)
+		s.Judged = newQuickstartEvaluation(found.Metrics, m.Classes, copies)
 		s.Judged.Folds = found.Folds
 		judgedByFolds(&model.Metrics, found)
 		for i := range log.Epochs { // which nobody judged
@@ -70,7 +71,7 @@ func (q *quickstart) fit(ctx context.Context) error {
 // end, judged by cross-validation.
 func judgedByFolds(m *modeldir.Metrics, c head.CrossValidation) {
 	last := m.Epochs[len(m.Epochs)-1]
-	m.Epochs = []modeldir.Epoch{{
+	m.Epochs = []metrics.Epoch{{
 		Epoch: 1, TrainLoss: last.TrainLoss, TrainAccuracy: last.TrainAccuracy, ValLoss: c.Metrics.Loss, ValAccuracy: c.Metrics.Accuracy,
 	}}
 	m.BestEpoch, m.BestValAccuracy, m.ValPhotos, m.Folds = 1, c.Metrics.Accuracy, m.TrainPhotos, c.Folds

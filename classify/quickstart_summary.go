@@ -47,7 +47,7 @@ type QuickstartSummary struct {
 
 	L2              float64              `json:"l2"` // the penalty chosen, see head.Options
 	CrossValidation head.CrossValidation `json:"cross_validation"`
-	Judged          Judgement            `json:"judged"`
+	Judged          QuickstartEvaluation `json:"judged"`
 
 	Mislabelled      []Mislabelled `json:"mislabelled"` // the surest first, at most 20
 	MislabelledInAll int           `json:"mislabelled_in_all"`

@@ -13,6 +13,7 @@ import (
 	"fx/head"
 	"fx/internal/dataset"
 	"fx/internal/fail"
+	"fx/internal/metrics"
 	"fx/internal/modeldir"
 	"fx/internal/ort/orttest"
 	"fx/internal/paths"
@@ -179,17 +180,17 @@ func TestQuickstartKnowsCopies(t *testing.T) {
 }
 
 func TestJudgement(t *testing.T) {
-	m := head.Metrics{
+	m := metrics.Evaluation{
 		Accuracy: 0.6, Loss: 1, Confusion: [][]int{{2, 1}, {1, 1}},
-		Classes: []head.ClassMetrics{{Support: 3}, {Support: 2}},
+		Classes: []metrics.Class{{Support: 3}, {Support: 2}},
 	}
 	for _, p := range []struct {
 		label, class int
 		probability  float64
 	}{{0, 0, 0.9}, {0, 0, 0.95}, {0, 1, 0.7}, {1, 0, 0.69}, {1, 1, 1}} {
-		m.Predictions = append(m.Predictions, head.Prediction{Label: p.label, Class: p.class, Probability: p.probability})
+		m.Predictions = append(m.Predictions, metrics.Prediction{Label: p.label, Class: p.class, Probability: p.probability})
 	}
-	j := newJudgement(m, []string{"ants", "bees"}, []int{0, 1, 2, 3, 4})
+	j := newQuickstartEvaluation(m, []string{"ants", "bees"}, []int{0, 1, 2, 3, 4})
 	if got := fmt.Sprint(j.Confidence); got != "[{0.9 1 3 3} {0.7 0.9 1 0} {0 0.7 1 0}]" {
 		t.Errorf("confidence %s", got)
 	}
@@ -203,7 +204,7 @@ func TestJudgement(t *testing.T) {
 		t.Errorf("without copies %+v", j)
 	}
 	// The first two are copies; so are the last two, of which one label is wrong.
-	j = newJudgement(m, []string{"ants", "bees"}, []int{0, 0, 2, 3, 3})
+	j = newQuickstartEvaluation(m, []string{"ants", "bees"}, []int{0, 0, 2, 3, 3})
 	if low, high := head.Wilson(2, 3); j.Photos != 5 || j.Right != 3 || j.Distinct != 3 || j.DistinctRight != 2 || j.Low != low || j.High != high {
 		t.Errorf("with copies %+v", j)
 	}
@@ -259,7 +260,7 @@ func TestQuickstartText(t *testing.T) {
 	base := func() QuickstartSummary {
 		return QuickstartSummary{
 			TrainSplit: "train", Classes: []QuickstartClass{{"ants", 30, 25}, {"bees", 30, 25}},
-			Judged: Judgement{
+			Judged: QuickstartEvaluation{
 				Split: "val", Photos: 50, Right: 48, Accuracy: 0.96, Low: 0.865, High: 0.989, Baseline: 0.5, Commonest: "ants", Stated: 0.95,
 				Confused:   []Confused{{"bees", "ants", 2, 25}},
 				Confidence: []Confidence{{0.9, 1, 45, 44}, {0.7, 0.9, 5, 4}, {0, 0.7, 0, 0}},

@@ -9,6 +9,7 @@ import (
 
 	"fx/classify"
 	"fx/internal/fail"
+	"fx/internal/metrics"
 	"fx/internal/printable"
 )
 
@@ -36,17 +37,17 @@ func evalCommand(out *output) *urfave.Command {
 	}
 }
 
-func evaluate(c *urfave.Context, out *output) (classify.Report, error) {
+func evaluate(c *urfave.Context, out *output) (classify.Evaluation, error) {
 	features, data := c.String("features"), c.String("data")
 	switch {
 	case (features == "") == (data == ""):
-		return classify.Report{}, fail.New(fail.Usage, "Give the one or the other.", "fx eval needs --features STORE or --data DIR")
+		return classify.Evaluation{}, fail.New(fail.Usage, "Give the one or the other.", "fx eval needs --features STORE or --data DIR")
 	case features != "":
 		return classify.EvaluateStore(c.Context, c.String("model"), features, c.String("split"))
 	}
 	options, err := modelOptions(c)
 	if err != nil {
-		return classify.Report{}, err
+		return classify.Evaluation{}, err
 	}
 	return classify.EvaluateData(c.Context, options, data, c.String("split"), out.progress())
 }
@@ -74,7 +75,7 @@ const none = "–"
 
 // ratios are a class's precision, recall and F1 as text. A class without photos
 // has none; precision needs photos that were taken for the class.
-func ratios(c classify.ClassReport, predicted int) (precision, recall, f1 string) {
+func ratios(c metrics.Class, predicted int) (precision, recall, f1 string) {
 	if c.Support == 0 {
 		return none, none, none
 	}
@@ -85,7 +86,7 @@ func ratios(c classify.ClassReport, predicted int) (precision, recall, f1 string
 	return precision, fmt.Sprintf("%.4f", c.Recall), fmt.Sprintf("%.4f", c.F1)
 }
 
-func printReport(w io.Writer, r classify.Report) {
+func printReport(w io.Writer, r classify.Evaluation) {
 	split := r.Split
 	if split == "" {
 		split = "all"

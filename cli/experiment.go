@@ -180,14 +180,14 @@ func printExperiment(w io.Writer, done experimentDone) {
 	names := e.ReferenceNames()
 	fmt.Fprintln(table, strings.Join(append(heads, names...), "\t"))
 	for _, cell := range e.Cells() {
-		accuracy := fmt.Sprintf("%.4f", cell.Mean)
-		if cell.Runs > 1 {
-			accuracy += fmt.Sprintf(" ± %.4f (%d seeds)", cell.SD, cell.Runs)
+		accuracy := fmt.Sprintf("%.4f", cell.Accuracy.Mean)
+		if cell.Accuracy.N > 1 {
+			accuracy += fmt.Sprintf(" ± %.4f (%d seeds)", cell.Accuracy.SD, cell.Accuracy.N)
 		}
-		if cell.Runs == 0 {
+		if cell.Accuracy.N == 0 {
 			accuracy = "–"
 		}
-		row := []string{cell.Backbone, cell.Mode, cell.Weights, accuracy, fmt.Sprintf("%.0f", cell.Seconds), fmt.Sprintf("%.0f", cell.ImagesPerSecond), fmt.Sprint(cell.ParametersTrained)}
+		row := []string{cell.Backbone, cell.Mode, cell.Start(), accuracy, fmt.Sprintf("%.0f", cell.Seconds), fmt.Sprintf("%.0f", cell.ImagesPerSecond), fmt.Sprint(cell.ParametersTrained)}
 		for _, name := range names {
 			row = append(row, besideOf(e, cell, name))
 		}

@@ -9,6 +9,7 @@ import (
 	"fx/classify"
 	"fx/head"
 	"fx/internal/fail"
+	"fx/internal/metrics"
 	"fx/internal/progress"
 )
 
@@ -72,8 +73,8 @@ func fitHeadCommand(out *output) *urfave.Command {
 
 // epochNotes tells each epoch in the tutorial's words. Of L-BFGS, whose
 // iterations are many and short, every tenth.
-func epochNotes(report progress.Reporter, o head.Options) func(head.Epoch) {
-	return func(e head.Epoch) {
+func epochNotes(report progress.Reporter, o head.Options) func(metrics.Epoch) {
+	return func(e metrics.Epoch) {
 		if o.Solver == head.LBFGS && e.Epoch%10 != 0 {
 			return
 		}

@@ -13,10 +13,10 @@ import (
 	"fx/classify"
 	"fx/finetune"
 	"fx/head"
+	"fx/internal/chart"
 	"fx/internal/fail"
 	"fx/internal/outpath"
 	"fx/internal/rangetest"
-	"fx/internal/report"
 	"fx/internal/store"
 )
 
@@ -165,21 +165,21 @@ func tableBeside(plot string) string { return strings.TrimSuffix(plot, filepath.
 
 // draw writes the plot and the table.
 func (r lrFindResult) draw() error {
-	f := report.LRFind{
+	f := chart.LRFind{
 		Title:      fmt.Sprintf("Learning-rate range test: %s, %s", r.Backbone, r.Trained),
 		Subtitle:   r.subtitle(),
 		Suggestion: r.Suggestion, TenthOfLowest: r.TenthOfLowestLR,
 	}
 	for _, s := range r.Steps {
-		f.Points = append(f.Points, report.LRPoint{LR: s.LR, Loss: s.Loss, Smoothed: s.Smoothed})
+		f.Points = append(f.Points, chart.LRPoint{LR: s.LR, Loss: s.Loss, Smoothed: s.Smoothed})
 	}
 	if len(f.Points) < 2 {
 		return fail.New(fail.NonFinite, "Give a smaller --min-lr.", "the test ended before there was a curve: %s", r.Stopped)
 	}
-	if err := report.LRTable(r.Table, f.Points); err != nil {
+	if err := chart.LRTable(r.Table, f.Points); err != nil {
 		return fail.Wrap(fail.Other, err, "Choose another --out.", "write %s", r.Table)
 	}
-	return fail.Wrap(fail.Other, report.LRCurve(r.Plot, f), "Choose another --out.", "write %s", r.Plot)
+	return fail.Wrap(fail.Other, chart.LRCurve(r.Plot, f), "Choose another --out.", "write %s", r.Plot)
 }
 
 func (r lrFindResult) subtitle() string {

@@ -6,8 +6,8 @@ import (
 
 	urfave "github.com/urfave/cli/v2"
 
-	pictures "fx/internal/report"
 	"fx/report"
+	"fx/report/page"
 )
 
 func reportCommand(out *output) *urfave.Command {
@@ -44,10 +44,7 @@ func printReportMade(w io.Writer, r report.Result) {
 	network, training, weights := 7, 8, 7
 	names := make([]string, len(r.Table))
 	for i, row := range r.Table {
-		names[i] = pictures.ModeName(row.Mode)
-		if row.Detail != "" {
-			names[i] += ", " + row.Detail
-		}
+		names[i] = row.Training()
 		network, training, weights = max(network, len(row.Network)), max(training, len(names[i])), max(weights, len(row.Weights))
 	}
 	fmt.Fprintf(w, "%-*s  %-*s  %-*s  runs  best val accuracy       time  images/s\n", network, "network", training, "training", weights, "weights")
@@ -57,7 +54,7 @@ func printReportMade(w io.Writer, r report.Result) {
 			accuracy += fmt.Sprintf(" ± %.4f", row.SD)
 		}
 		fmt.Fprintf(w, "%-*s  %-*s  %-*s  %4d  %-17s  %9s  %8.0f\n", network, row.Network, training, names[i], weights, row.Weights,
-			row.Runs, accuracy, pictures.Duration(row.Seconds), row.ImagesPerSecond)
+			row.Runs, accuracy, page.Duration(row.Seconds), row.ImagesPerSecond)
 		for _, of := range row.References {
 			fmt.Fprintf(w, "%-*s  %-*s  %-*s        %.4f\n", network, "", training, "  "+of.Name, weights, of.Network, of.BestValAccuracy)
 		}

@@ -10,6 +10,7 @@ import (
 
 	"fx/finetune/artifacts"
 	"fx/internal/fail"
+	"fx/internal/metrics"
 	"fx/internal/weights"
 )
 
@@ -22,16 +23,16 @@ const (
 
 // saved is what a checkpoint keeps beside the tensors: where the run stands.
 type saved struct {
-	Run          string   `json:"run"` // what run.json calls itself
-	Position     position `json:"position"`
-	Running      tally    `json:"running"` // of the epoch under way
-	Epochs       []Epoch  `json:"epochs"`
-	BestEpoch    int      `json:"best_epoch"` // from 1, 0 before the first
-	BestAccuracy float64  `json:"best_val_accuracy"`
-	Seconds      float64  `json:"seconds"`                                // of training so far
-	SameLogits   bool     `json:"val_logits_all_equal,omitempty"`         // of the last epoch, for head.Diverged
-	SameAtStart  bool     `json:"initial_val_logits_all_equal,omitempty"` // before the first step
-	Random       struct { // every random number depends on these and its position alone
+	Run          string          `json:"run"` // what run.json calls itself
+	Position     position        `json:"position"`
+	Running      tally           `json:"running"` // of the epoch under way
+	Epochs       []metrics.Epoch `json:"epochs"`
+	BestEpoch    int             `json:"best_epoch"` // from 1, 0 before the first
+	BestAccuracy float64         `json:"best_val_accuracy"`
+	Seconds      float64         `json:"seconds"`                                // of training so far
+	SameLogits   bool            `json:"val_logits_all_equal,omitempty"`         // of the last epoch, for head.Diverged
+	SameAtStart  bool            `json:"initial_val_logits_all_equal,omitempty"` // before the first step
+	Random       struct {        // every random number depends on these and its position alone
 		Generator string `json:"generator"`
 		Seed      uint64 `json:"seed"`
 	} `json:"random"`

@@ -8,6 +8,7 @@ import (
 	"fx/extract"
 	"fx/finetune/artifacts"
 	"fx/internal/fail"
+	"fx/internal/metrics"
 	"fx/internal/modeldir"
 	"fx/internal/onnx"
 	"fx/internal/ort"
@@ -98,7 +99,7 @@ func (r *run) writeModel(ctx context.Context, result Result) error {
 	}
 	for _, e := range result.Epochs {
 		m.Metrics.ImagesPerSecond += e.TrainImagesPerSecond / float64(len(result.Epochs))
-		m.Metrics.Epochs = append(m.Metrics.Epochs, modeldir.Epoch{
+		m.Metrics.Epochs = append(m.Metrics.Epochs, metrics.Epoch{
 			Epoch: e.Epoch, TrainLoss: e.TrainLoss, TrainAccuracy: e.TrainAccuracy, ValLoss: e.ValLoss, ValAccuracy: e.ValAccuracy,
 		})
 	}

@@ -18,6 +18,7 @@ import (
 	"fx/internal/checksum"
 	"fx/internal/durable"
 	"fx/internal/fail"
+	"fx/internal/metrics"
 	"fx/internal/ort"
 	"fx/internal/preprocess"
 	"fx/internal/trainlog"
@@ -282,7 +283,7 @@ func (r *run) unchanged(earlier record) error {
 }
 
 // write writes run.json, and the epochs where people look.
-func (r *run) write(epochs []Epoch) error {
+func (r *run) write(epochs []metrics.Epoch) error {
 	text, err := checksum.Marshal(r.record)
 	if err == nil {
 		err = durable.WriteBytes(filepath.Join(r.options.Out, recordName), text)
@@ -294,10 +295,6 @@ func (r *run) write(epochs []Epoch) error {
 }
 
 // log is the run as trainlog writes it.
-func (r *run) log(epochs []Epoch) trainlog.Log {
-	l := trainlog.Log{Start: r.record.Started, Settings: r.record.Settings.flags(), Finished: r.record.Status == finished}
-	for _, e := range epochs {
-		l.Epochs = append(l.Epochs, trainlog.Epoch(e))
-	}
-	return l
+func (r *run) log(epochs []metrics.Epoch) trainlog.Log {
+	return trainlog.Log{Start: r.record.Started, Settings: r.record.Settings.flags(), Finished: r.record.Status == finished, Epochs: epochs}
 }

@@ -14,30 +14,18 @@ import (
 	"fx/internal/durable"
 	"fx/internal/fail"
 	"fx/internal/kernels"
+	"fx/internal/metrics"
 	"fx/internal/ort"
 	"fx/internal/outpath"
 	"fx/internal/paths"
 	"fx/internal/progress"
 )
 
-// Epoch is one row of the training curve. Losses are means over the photos.
-type Epoch struct {
-	Epoch                int     `json:"epoch"` // from 1
-	LR                   float64 `json:"lr"`    // of its last step
-	TrainLoss            float64 `json:"train_loss"`
-	TrainAccuracy        float64 `json:"train_accuracy"`
-	TrainImagesPerSecond float64 `json:"train_images_per_second"`
-	ValLoss              float64 `json:"val_loss"`
-	ValAccuracy          float64 `json:"val_accuracy"`
-	ValImagesPerSecond   float64 `json:"val_images_per_second"`
-	Seconds              float64 `json:"seconds"`
-}
-
 // Result is what Run did.
 type Result struct {
 	BestValAccuracy   float64            `json:"best_val_accuracy"`
 	BestEpoch         int                `json:"best_epoch"` // from 1
-	Epochs            []Epoch            `json:"epochs"`
+	Epochs            []metrics.Epoch    `json:"epochs"`
 	Seconds           float64            `json:"seconds"` // of training and judging, over all parts of a resumed run
 	ParametersTrained int                `json:"parameters_trained"`
 	TrainPhotos       int                `json:"train_photos"`

@@ -9,6 +9,7 @@ import (
 
 	"fx/head"
 	"fx/internal/fail"
+	"fx/internal/metrics"
 )
 
 // lowerRate is the hint for a training that blew up.
@@ -104,7 +105,7 @@ func (r *run) resume(ctx context.Context) (saved, error) {
 		return s, err
 	}
 	if !found {
-		s = saved{Run: r.record.ID, Epochs: []Epoch{}}
+		s = saved{Run: r.record.ID, Epochs: []metrics.Epoch{}}
 		s.Random.Generator, s.Random.Seed = "Philox4x32-10", r.options.Seed
 		return s, nil
 	}
@@ -123,7 +124,7 @@ func (r *run) epoch(ctx context.Context, l *loader, s *saved) error {
 		return r.interrupted(ctx, s, err)
 	}
 	train := s.Running
-	e := Epoch{
+	e := metrics.Epoch{
 		Epoch: s.Position.Epoch + 1, LR: r.options.rate((s.Position.Epoch+1)*r.plan.steps()-1, r.plan.steps()),
 		TrainLoss: train.loss(), TrainAccuracy: train.accuracy(), TrainImagesPerSecond: train.rate(),
 		ValLoss: val.loss(), ValAccuracy: val.accuracy(), ValImagesPerSecond: val.rate(),
@@ -141,7 +142,7 @@ func (r *run) epoch(ctx context.Context, l *loader, s *saved) error {
 }
 
 // saveEpoch keeps the best val epoch, and the newest.
-func (r *run) saveEpoch(ctx context.Context, s *saved, e Epoch) error {
+func (r *run) saveEpoch(ctx context.Context, s *saved, e metrics.Epoch) error {
 	values, err := r.engine.state.read(ctx)
 	if err != nil {
 		return err

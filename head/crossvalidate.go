@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"fx/internal/fail"
+	"fx/internal/metrics"
 	"fx/internal/progress"
 )
 
@@ -32,8 +33,8 @@ type CrossValidation struct {
 	Best  int       `json:"best"` // index in Path of the one chosen
 	// Of the penalty chosen: how well the photos were classified by heads that
 	// had not seen them, and the probabilities [photo][class] they were given.
-	Metrics       Metrics     `json:"-"`
-	Probabilities [][]float64 `json:"-"`
+	Metrics       metrics.Evaluation `json:"-"`
+	Probabilities [][]float64        `json:"-"`
 }
 
 // L2 is the penalty chosen.
@@ -155,7 +156,7 @@ func crossValidate(ctx context.Context, l Layout, d Data, fold []int, folds int,
 		c.Path = append(c.Path, p)
 		if i == 0 || p.Loss < c.Path[c.Best].Loss {
 			c.Best = i
-			c.Metrics = newMetrics(l.Classes, d.centreViews(), results)
+			c.Metrics = sumUp(l.Classes, d.centreViews(), results)
 			c.Probabilities = make([][]float64, len(results))
 			for k, r := range results {
 				c.Probabilities[k] = r.probabilities

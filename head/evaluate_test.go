@@ -8,28 +8,6 @@ import (
 	"fx/internal/fail"
 )
 
-func TestMistakesComeMostConfidentFirst(t *testing.T) {
-	m := Metrics{Predictions: []Prediction{
-		{Photo: 0, Label: 0, Class: 1, Probability: 0.6},
-		{Photo: 1, Label: 1, Class: 1, Probability: 0.99},
-		{Photo: 2, Label: 1, Class: 0, Probability: 0.9},
-		{Photo: 3, Label: 1, Class: 0, Probability: 0.6},
-	}}
-	var photos []int
-	for _, p := range m.Mistakes(10) {
-		photos = append(photos, p.Photo)
-	}
-	if want := []int{2, 0, 3}; !reflect.DeepEqual(photos, want) {
-		t.Errorf("mistakes %v, want %v", photos, want)
-	}
-	if got := m.Mistakes(1); len(got) != 1 || got[0].Photo != 2 {
-		t.Errorf("the first mistake is %v", got)
-	}
-	if len(m.Mistakes(0)) != 0 || len(m.Mistakes(-1)) != 0 {
-		t.Error("a limit of 0 gives mistakes")
-	}
-}
-
 func TestTop(t *testing.T) {
 	got := Top([]float64{0.2, 0.3, 0.3, 0.2}, 3)
 	if want := []Choice{{1, 0.3}, {2, 0.3}, {0, 0.2}}; !reflect.DeepEqual(got, want) {

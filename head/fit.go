@@ -6,33 +6,15 @@ import (
 	"time"
 
 	"fx/internal/fail"
+	"fx/internal/metrics"
 )
-
-// Epoch is one pass over the training photos (of LBFGS, one iteration).
-type Epoch struct {
-	Epoch int `json:"epoch"` // from 1
-
-	// Of SGD, TrainLoss and TrainAccuracy are the tutorial's running averages:
-	// each batch is judged with dropout on and before its own step, so that the
-	// first epochs look worse than the network at their end. Of LBFGS they are
-	// those of all training photos at this iteration. The loss is the mean
-	// cross entropy, weighted by class where class weights are given.
-	TrainLoss     float64 `json:"train_loss"`
-	TrainAccuracy float64 `json:"train_accuracy"`
-
-	// ValLoss is the mean cross entropy, never weighted; ValAccuracy the share
-	// of val photos whose most probable class is theirs. Both are of the
-	// centre views at the end of the epoch, without dropout. 0 without val photos.
-	ValLoss     float64 `json:"val_loss"`
-	ValAccuracy float64 `json:"val_accuracy"`
-}
 
 // Result is a trained head and how it came about.
 type Result struct {
 	Params            Params  // of BestEpoch
 	BestEpoch         int     // of SGD the first with the best val accuracy; of LBFGS the last, the optimum
 	BestValAccuracy   float64 // of BestEpoch
-	Epochs            []Epoch
+	Epochs            []metrics.Epoch
 	Seconds           float64
 	ParametersTrained int
 	// Converged tells that LBFGS reached the tolerance; SGD has none and leaves it false.
@@ -55,7 +37,7 @@ type Result struct {
 // Errors: kind fail.Usage for layouts, options or photos that can't serve,
 // fail.NonFinite where the loss is NaN or infinite or SGD ends as Diverged tells, and
 // ctx's own.
-func Fit(ctx context.Context, l Layout, train, val Data, o Options, record func(Epoch)) (Result, error) {
+func Fit(ctx context.Context, l Layout, train, val Data, o Options, record func(metrics.Epoch)) (Result, error) {
 	if err := checkFit(l, train, val, o); err != nil {
 		return Result{}, err
 	}
@@ -132,14 +114,14 @@ type fitting struct {
 	layout     Layout
 	train, val Data
 	options    Options
-	record     func(Epoch)
+	record     func(metrics.Epoch)
 	result     Result
 	sameLogits bool // of all val photos in the last epoch
 }
 
 // finish judges the val photos with n, completes e, records it, and tells
 // whether its val accuracy is above every earlier one.
-func (f *fitting) finish(ctx context.Context, n *network[float32], samples []sample, e Epoch) (best bool, err error) {
+func (f *fitting) finish(ctx context.Context, n *network[float32], samples []sample, e metrics.Epoch) (best bool, err error) {
 	results, err := n.judge(ctx, samples, false)
 	if err != nil {
 		return false, err

@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"fx/internal/fail"
+	"fx/internal/metrics"
 )
 
 func TestSameBitsWhateverTheProcessors(t *testing.T) {
@@ -105,8 +106,8 @@ func TestFirstBestEpochIsKept(t *testing.T) {
 	d := Data{Row: Matrix([]float32{-1, 1}, 1), Photos: SingleViews([]int{0, 1})}
 	o := Defaults()
 	o.LR, o.Momentum, o.Epochs = 0.5, 0, 12
-	var recorded []Epoch
-	r, err := Fit(context.Background(), l, d, d, o, func(e Epoch) { recorded = append(recorded, e) })
+	var recorded []metrics.Epoch
+	r, err := Fit(context.Background(), l, d, d, o, func(e metrics.Epoch) { recorded = append(recorded, e) })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,7 +178,7 @@ func TestFitCanBeCancelled(t *testing.T) {
 		o := Defaults()
 		o.Solver = solver
 		epochs := 0
-		_, err := Fit(ctx, l, d, d, o, func(Epoch) { epochs++; cancel() })
+		_, err := Fit(ctx, l, d, d, o, func(metrics.Epoch) { epochs++; cancel() })
 		if !errors.Is(err, context.Canceled) || epochs != 1 {
 			t.Errorf("%s: %v after %d epochs", solver, err, epochs)
 		}

@@ -7,6 +7,8 @@ import (
 	"os"
 	"sort"
 	"testing"
+
+	"fx/internal/metrics"
 )
 
 // The formula of testdata/make_goldens.py.
@@ -120,7 +122,7 @@ func TestSGDEqualsTorch(t *testing.T) {
 		WeightDecay                  float64   `json:"weight_decay"`
 		ClassWeights                 []float64 `json:"class_weights"`
 		Dropout                      bool
-		Result                       []Epoch
+		Result                       []metrics.Epoch
 		Weight, Bias                 []float64
 	}
 	readGolden(t, "testdata/torch.json", &cases)

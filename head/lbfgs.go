@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"fx/internal/fail"
+	"fx/internal/metrics"
 )
 
 // What Options' zeros stand for.
@@ -182,7 +183,7 @@ type lbfgsRecorder struct {
 func (r *lbfgsRecorder) add(x []float64) error {
 	q := r.objective
 	r.network.params = q.paramsAt(x)
-	_, err := r.fitting.finish(r.ctx, r.network, r.samples, Epoch{
+	_, err := r.fitting.finish(r.ctx, r.network, r.samples, metrics.Epoch{
 		Epoch:         len(r.fitting.result.Epochs) + 1,
 		TrainLoss:     q.out.loss,
 		TrainAccuracy: float64(q.out.correct) / float64(len(q.samples)),

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"fx/internal/fail"
+	"fx/internal/metrics"
 	"fx/internal/random"
 )
 
@@ -44,7 +45,7 @@ func (f *fitting) sgd(ctx context.Context, initial Params, plan schedule) error 
 	valSamples := f.val.centreViews()
 	stepper := newStepper(train, min(o.BatchSize, len(f.train.Photos)))
 	for epoch := 1; epoch <= o.Epochs; epoch++ {
-		e := Epoch{Epoch: epoch}
+		e := metrics.Epoch{Epoch: epoch}
 		order, drop := plan.order(epoch), plan.drop(epoch)
 		correct := 0
 		for batch := 0; batch*o.BatchSize < len(order); batch++ {

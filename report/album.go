@@ -19,8 +19,8 @@ import (
 	"fx/internal/photoio"
 	"fx/internal/preprocess"
 	"fx/internal/progress"
-	pictures "fx/internal/report"
 	"fx/internal/store"
+	"fx/report/page"
 )
 
 // thumbnailQuality is JPEG's: about 3 KB a thumbnail.
@@ -40,7 +40,7 @@ type source struct {
 }
 
 type photo struct {
-	pictures.Photo
+	page.Photo
 	source source
 	sha256 store.SHA256
 	shown  bool // gets a thumbnail
@@ -58,7 +58,7 @@ func (a *album) add(from source, rel string, hash store.SHA256) int {
 		return at
 	}
 	a.byHash[hash] = len(a.photos)
-	a.photos = append(a.photos, photo{Photo: pictures.Photo{Name: rel}, source: from, sha256: hash})
+	a.photos = append(a.photos, photo{Photo: page.Photo{Name: rel}, source: from, sha256: hash})
 	return len(a.photos) - 1
 }
 
@@ -75,7 +75,7 @@ func (a *album) choose(runs []*run, limit int) (left int) {
 	}
 	for rank := range maxMistakes {
 		for _, r := range runs {
-			if j := r.shown.Judged; j != nil && rank < len(j.Mistakes) {
+			if j := r.shown.Evaluation; j != nil && rank < len(j.Mistakes) {
 				show(j.Mistakes[rank].Photo)
 			}
 		}
@@ -171,7 +171,7 @@ func thumbnail(ctx context.Context, reader *photoio.Reader, path string, hash st
 	if store.SHA256(photo.SHA256) != hash {
 		return nil, nil
 	}
-	const side = pictures.ThumbnailSide
+	const side = page.ThumbnailSide
 	pixels := make([]uint8, 3*side*side)
 	if err := photo.CenterView(preprocess.ImageNet(side, side), pixels); err != nil {
 		return nil, err
@@ -189,8 +189,8 @@ func thumbnail(ctx context.Context, reader *photoio.Reader, path string, hash st
 }
 
 // shown are the photos as the page takes them.
-func (a *album) shown() []pictures.Photo {
-	all := make([]pictures.Photo, len(a.photos))
+func (a *album) shown() []page.Photo {
+	all := make([]page.Photo, len(a.photos))
 	for i, p := range a.photos {
 		all[i] = p.Photo
 	}

@@ -1,4 +1,4 @@
-// Package report gathers trainings for the report that internal/report draws.
+// Package report gathers trainings for the report that report/page draws.
 // The common case:
 //
 //	made, err := report.Write(ctx, report.Options{Runs: []string{"model", "run"}}, watch)

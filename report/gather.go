@@ -9,36 +9,36 @@ import (
 	"fx/internal/imaging"
 	"fx/internal/photoio"
 	"fx/internal/progress"
-	pictures "fx/internal/report"
+	"fx/report/page"
 )
 
 // Gather collects what the report shows. Errors are of runs that can't be read;
 // photos and features that are gone leave their parts out, with a note.
-func Gather(ctx context.Context, o Options, watch progress.Reporter) (pictures.Page, error) {
+func Gather(ctx context.Context, o Options, watch progress.Reporter) (page.Page, error) {
 	f, err := find(o.Runs)
 	if err != nil {
-		return pictures.Page{}, err
+		return page.Page{}, err
 	}
 	runs := make([]*run, len(f.runs))
 	for i, found := range f.runs {
 		if runs[i], err = open(found); err != nil {
-			return pictures.Page{}, err
+			return page.Page{}, err
 		}
-		if len(runs[i].shown.Epochs) == 0 {
-			return pictures.Page{}, fail.New(fail.Model, "Train it again with `fx fit-head` or `fx finetune`.", "the run %s tells of no epoch", found.dir)
+		if len(runs[i].model.Metrics.Epochs) == 0 {
+			return page.Page{}, fail.New(fail.Model, "Train it again with `fx fit-head` or `fx finetune`.", "the run %s tells of no epoch", found.dir)
 		}
 	}
 	// Thumbnails stand as the network saw the photos.
 	decoder, err := imaging.NewDecoder(imaging.Options{Decoder: o.Decoder, EXIF: runs[0].model.EXIF})
 	if err != nil {
-		return pictures.Page{}, err
+		return page.Page{}, err
 	}
 	album := newAlbum()
 	task := watch.Begin("judge", int64(len(runs)), "runs")
 	for _, r := range runs {
 		if err := r.judge(ctx, o, album, watch); err != nil {
 			task.End()
-			return pictures.Page{}, err
+			return page.Page{}, err
 		}
 		task.Add(1)
 	}
@@ -47,9 +47,9 @@ func Gather(ctx context.Context, o Options, watch progress.Reporter) (pictures.P
 	reader := photoio.NewReader(decoder, photoio.Options{Memory: o.Embedder.DecodeMemory, Hash: true})
 	err = album.draw(ctx, reader, watch)
 	if err != nil {
-		return pictures.Page{}, err
+		return page.Page{}, err
 	}
-	p := pictures.Page{
+	p := page.Page{
 		Groups: groupsOf(runs, f.experiments), Photos: album.shown(), Best: bestRun(runs), Versions: versionsOf(runs), Notes: f.notes,
 	}
 	for _, r := range runs {
@@ -69,7 +69,7 @@ func Gather(ctx context.Context, o Options, watch progress.Reporter) (pictures.P
 }
 
 // describe writes the words of the page.
-func describe(p *pictures.Page, o Options, f finding, runs []*run) {
+func describe(p *page.Page, o Options, f finding, runs []*run) {
 	p.Title = o.Title
 	if p.Title == "" {
 		p.Title = title(f, runs)
@@ -79,13 +79,13 @@ func describe(p *pictures.Page, o Options, f finding, runs []*run) {
 	p.Footnotes = footnotes(*p, runs)
 	for _, e := range f.experiments {
 		if e.Machine != "" {
-			p.Versions = append(p.Versions, pictures.Setting{Name: "machine", Value: e.Machine})
+			p.Versions = append(p.Versions, page.Setting{Name: "machine", Value: e.Machine})
 		}
 		p.Notes = append(p.Notes, e.Notes...)
 	}
 	p.Notes = append(p.Notes, trainingNotes(runs)...)
 	if o.FxVersion != "" {
-		p.Versions = append(p.Versions, pictures.Setting{Name: "fx of this report", Value: o.FxVersion})
+		p.Versions = append(p.Versions, page.Setting{Name: "fx of this report", Value: o.FxVersion})
 	}
 }
 
@@ -120,7 +120,7 @@ func title(f finding, runs []*run) string {
 	}
 	if len(runs) == 1 {
 		r := runs[0].shown
-		return fmt.Sprintf("%s, %s", r.Network, pictures.ModeName(r.Mode))
+		return fmt.Sprintf("%s, %s", r.Network, r.Mode.Name)
 	}
 	return fmt.Sprintf("%d trainings, side by side", len(runs))
 }

@@ -4,22 +4,21 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"math"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
-	"fx/classify"
 	"fx/internal/fail"
+	"fx/internal/metrics"
 	"fx/internal/modeldir"
 	"fx/internal/progress"
-	pictures "fx/internal/report"
 	"fx/internal/store"
+	"fx/report/page"
 )
 
-func gathered(t *testing.T, o Options) pictures.Page {
+func gathered(t *testing.T, o Options) page.Page {
 	t.Helper()
 	p, err := Gather(t.Context(), o, progress.Discard)
 	if err != nil {
@@ -37,11 +36,11 @@ func TestGatherHeads(t *testing.T) {
 		t.Fatalf("%d runs in %d groups", len(p.Runs), len(p.Groups))
 	}
 	g := p.Groups[0]
-	if g.Mode != modeldir.FeatureExtraction || g.Accuracy.N != 2 || g.Parameters != 8 || g.Detail != "" || !g.Stored || g.Weights != "w" || g.Seeded {
+	if g.Mode.Key != modeldir.FeatureExtraction || g.Accuracy.N != 2 || g.Parameters != 8 || g.Detail != "" || g.Weights != "w" || g.Seeded {
 		t.Errorf("the group %+v", g)
 	}
 	for i, r := range p.Runs {
-		j := r.Judged
+		j := r.Evaluation
 		if j == nil {
 			t.Fatalf("run %s is not judged: %s", r.Name, r.Missing)
 		}
@@ -91,8 +90,8 @@ func TestGatherOtherSettings(t *testing.T) {
 	if len(p.Groups) != 2 || p.Groups[0].Detail != "lr 0.5" || p.Groups[1].Detail != "lr 0.25" || p.Groups[0].Accuracy.N != 2 {
 		t.Errorf("groups %+v", p.Groups)
 	}
-	want := pictures.Difference{Name: "lr", Values: []pictures.Variant{{Value: "0.5", Runs: []string{"none feature extraction, lr 0.5"}}, {Value: "0.25", Runs: []string{"other"}}}}
-	if len(p.Differ) != 1 || !slices.EqualFunc(p.Differ[0].Values, want.Values, func(a, b pictures.Variant) bool { return a.Value == b.Value && slices.Equal(a.Runs, b.Runs) }) {
+	want := page.Difference{Name: "lr", Values: []page.Variant{{Value: "0.5", Runs: []string{"none feature extraction, lr 0.5"}}, {Value: "0.25", Runs: []string{"other"}}}}
+	if len(p.Differ) != 1 || !slices.EqualFunc(p.Differ[0].Values, want.Values, func(a, b page.Variant) bool { return a.Value == b.Value && slices.Equal(a.Runs, b.Runs) }) {
 		t.Errorf("what differs: %+v", p.Differ)
 	}
 	shared := map[string]string{}
@@ -113,15 +112,15 @@ func TestGatherRunWithoutPhotos(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := gathered(t, Options{Runs: []string{scratch, w.a}})
-	if p.Groups[0].Mode != modeldir.FeatureExtraction || p.Groups[1].Mode != modeldir.Scratch || p.Groups[1].Weights != "random" || p.Groups[1].Seeded {
+	if p.Groups[0].Mode.Key != modeldir.FeatureExtraction || p.Groups[1].Mode.Key != modeldir.Scratch || p.Groups[1].Weights != "random" || p.Groups[1].Seeded {
 		t.Errorf("groups %+v", p.Groups)
 	}
 	r := p.Runs[0]
-	if r.Judged != nil || !strings.Contains(r.Missing, gone) {
-		t.Errorf("judged %+v, missing %q", r.Judged, r.Missing)
+	if r.Evaluation != nil || !strings.Contains(r.Missing, gone) {
+		t.Errorf("judged %+v, missing %q", r.Evaluation, r.Missing)
 	}
-	if p.Best != 1 || p.Runs[1].Judged == nil {
-		t.Errorf("the best is run %d, judged %+v", p.Best, p.Runs[1].Judged)
+	if p.Best != 1 || p.Runs[1].Evaluation == nil {
+		t.Errorf("the best is run %d, judged %+v", p.Best, p.Runs[1].Evaluation)
 	}
 	notes := strings.Join(p.Notes, "\n")
 	if !strings.Contains(notes, "scratch is shown without its photos") || !strings.Contains(notes, "none from scratch: the weights are random numbers of seed 0") {
@@ -139,7 +138,7 @@ func TestGatherMovedAndChangedPhotos(t *testing.T) {
 	if err := os.Rename(w.data, moved); err != nil {
 		t.Fatal(err)
 	}
-	thumbnails := func(p pictures.Page) int {
+	thumbnails := func(p page.Page) int {
 		n := 0
 		for _, photo := range p.Photos {
 			if photo.JPEG != nil {
@@ -149,7 +148,7 @@ func TestGatherMovedAndChangedPhotos(t *testing.T) {
 		return n
 	}
 	p := gathered(t, Options{Runs: []string{w.a}})
-	if p.Runs[0].Judged == nil || thumbnails(p) != 0 || !strings.Contains(strings.Join(p.Notes, "\n"), "8 photos have no thumbnail") {
+	if p.Runs[0].Evaluation == nil || thumbnails(p) != 0 || !strings.Contains(strings.Join(p.Notes, "\n"), "8 photos have no thumbnail") {
 		t.Errorf("%d thumbnails of photos that are gone; notes %q", thumbnails(p), p.Notes)
 	}
 	other, err := os.ReadFile(filepath.Join(moved, "train", "ants", "0.png"))
@@ -179,7 +178,7 @@ func TestGatherExperiment(t *testing.T) {
 	if !strings.Contains(notes, "1 of the 2 runs of quick are not finished and not shown: second") || !strings.Contains(notes, "a note of the experiment") {
 		t.Errorf("notes %s", notes)
 	}
-	if !slices.Contains(p.Versions, pictures.Setting{Name: "machine", Value: "a machine"}) || !slices.Contains(p.Versions, pictures.Setting{Name: "fx of this report", Value: "v1"}) {
+	if !slices.Contains(p.Versions, page.Setting{Name: "machine", Value: "a machine"}) || !slices.Contains(p.Versions, page.Setting{Name: "fx of this report", Value: "v1"}) {
 		t.Errorf("versions %+v", p.Versions)
 	}
 }
@@ -259,25 +258,15 @@ func TestGatherEndsWhenInterrupted(t *testing.T) {
 	}
 }
 
-func TestSpread(t *testing.T) {
-	s := spread([]float64{0.9, 0.95, 0.94})
-	if math.Abs(s.Mean-0.93) > 1e-12 || math.Abs(s.SD-math.Sqrt((0.0009+0.0004+0.0001)/2)) > 1e-12 || s.Low != 0.9 || s.High != 0.95 || s.N != 3 {
-		t.Errorf("%+v", s)
-	}
-	if s := spread([]float64{0.5}); s.SD != 0 || s.Mean != 0.5 {
-		t.Errorf("of one: %+v", s)
-	}
-}
-
 // A curve of thousands of iterations keeps its first, best and last point.
 func TestLongCurvesAreThinned(t *testing.T) {
 	m := modeldir.Model{Metrics: modeldir.Metrics{BestEpoch: 777}}
 	for e := 1; e <= 5001; e++ {
-		m.Metrics.Epochs = append(m.Metrics.Epochs, modeldir.Epoch{Epoch: e})
+		m.Metrics.Epochs = append(m.Metrics.Epochs, metrics.Epoch{Epoch: e})
 	}
 	kept := (&run{model: m}).epochs()
 	has := func(number int) bool {
-		return slices.ContainsFunc(kept, func(e pictures.Epoch) bool { return e.Epoch == number })
+		return slices.ContainsFunc(kept, func(e metrics.Epoch) bool { return e.Epoch == number })
 	}
 	if len(kept) > maxEpochs+2 || len(kept) < maxEpochs-10 || !has(1) || !has(777) || !has(5001) {
 		t.Errorf("%d points are kept", len(kept))
@@ -290,11 +279,14 @@ func TestLongCurvesAreThinned(t *testing.T) {
 
 // Of many photos an even sample goes onto the map, with the mistakes that are listed.
 func TestChosenPhotos(t *testing.T) {
-	all := make([]classify.Verdict, 5000)
-	for i := 4000; i < 4100; i++ {
-		all[i].Class, all[i].Probability = 1, float64(i)/5000
+	e := metrics.Evaluation{Predictions: make([]metrics.Prediction, 5000)}
+	for i := range e.Predictions {
+		e.Predictions[i].Photo = i
 	}
-	picked := chosen(all)
+	for i := 4000; i < 4100; i++ {
+		e.Predictions[i].Class, e.Predictions[i].Probability = 1, float64(i)/5000
+	}
+	picked := chosen(e)
 	if len(picked) > maxPoints || len(picked) < maxPoints-maxMistakes || !slices.IsSorted(picked) || !slices.Contains(picked, 4099) {
 		t.Errorf("%d picked", len(picked))
 	}
@@ -303,10 +295,8 @@ func TestChosenPhotos(t *testing.T) {
 			t.Fatalf("a gap of %d after %d", gap, picked[i-1])
 		}
 	}
-	if listed := mistakes(all, maxMistakes); listed[0] != 4099 || listed[1] != 4098 || len(listed) != maxMistakes {
-		t.Errorf("mistakes %v", listed)
-	}
-	if few := chosen(all[:10]); len(few) != 10 {
+	e.Predictions = e.Predictions[:10]
+	if few := chosen(e); len(few) != 10 {
 		t.Errorf("%d of 10 are picked", len(few))
 	}
 }
@@ -323,7 +313,7 @@ func TestAlbumChooses(t *testing.T) {
 		t.Errorf("the same photo elsewhere is number %d", at)
 	}
 	runs := []*run{{}, {}}
-	runs[1].shown.Judged = &pictures.Judged{Mistakes: []pictures.Point{{Photo: 99}, {Photo: 7}}}
+	runs[1].shown.Evaluation = &page.Evaluation{Mistakes: []page.Point{{Prediction: metrics.Prediction{Photo: 99}}, {Prediction: metrics.Prediction{Photo: 7}}}}
 	if left := a.choose(runs, 10); left != 90 {
 		t.Errorf("%d are left", left)
 	}

@@ -1,17 +1,17 @@
 package report
 
 import (
-	"math"
 	"slices"
 	"strings"
 
 	"fx/internal/experimentdir"
-	pictures "fx/internal/report"
+	"fx/internal/metrics"
+	"fx/report/page"
 )
 
 // groupsOf gathers the runs that differ by their seed alone, by network in the
 // order of the runs, then by mode in the order of the tutorial.
-func groupsOf(runs []*run, experiments []experimentdir.Experiment) []pictures.Group {
+func groupsOf(runs []*run, experiments []experimentdir.Experiment) []page.Group {
 	var keys, networks []string
 	members := map[string][]int{}
 	for i, r := range runs {
@@ -24,15 +24,15 @@ func groupsOf(runs []*run, experiments []experimentdir.Experiment) []pictures.Gr
 			networks = append(networks, r.shown.Network)
 		}
 	}
-	groups := make([]pictures.Group, 0, len(keys))
+	groups := make([]page.Group, 0, len(keys))
 	for _, key := range keys {
 		groups = append(groups, newGroup(runs, members[key]))
 	}
-	slices.SortStableFunc(groups, func(a, b pictures.Group) int {
+	slices.SortStableFunc(groups, func(a, b page.Group) int {
 		if by := slices.Index(networks, a.Network) - slices.Index(networks, b.Network); by != 0 {
 			return by
 		}
-		return modeRank(a.Mode) - modeRank(b.Mode)
+		return a.Mode.Colour - b.Mode.Colour
 	})
 	tellApart(groups, runs)
 	for i := range groups {
@@ -41,11 +41,11 @@ func groupsOf(runs []*run, experiments []experimentdir.Experiment) []pictures.Gr
 	return groups
 }
 
-func newGroup(runs []*run, members []int) pictures.Group {
+func newGroup(runs []*run, members []int) page.Group {
 	first := runs[members[0]]
-	g := pictures.Group{
-		Network: first.shown.Network, Mode: first.shown.Mode, Weights: first.shown.Weights, Seeded: first.shown.Seeded,
-		Runs: members, Parameters: first.model.Metrics.ParametersTrained, Stored: first.model.Features != "",
+	g := page.Group{
+		Network: first.shown.Network, Mode: first.shown.Mode, Step: first.shown.Step, Weights: first.shown.Weights, Seeded: first.shown.Seeded,
+		Runs: members, Parameters: first.model.Metrics.ParametersTrained,
 		Extracted: first.model.Features != "" && first.member != nil,
 	}
 	n := float64(len(members))
@@ -55,7 +55,7 @@ func newGroup(runs []*run, members []int) pictures.Group {
 		g.Seconds += runs[i].shown.Seconds / n
 		g.ImagesPerSecond += runs[i].imagesPerSecond() / n
 	}
-	g.Accuracy = spread(best)
+	g.Accuracy = metrics.Over(best)
 	g.Curve = curve(runs, members)
 	return g
 }
@@ -71,55 +71,38 @@ func (r *run) imagesPerSecond() float64 {
 }
 
 // curve is the mean over the epochs that every run has.
-func curve(runs []*run, members []int) []pictures.Band {
-	byEpoch := map[int][]pictures.Epoch{}
+func curve(runs []*run, members []int) []page.Band {
+	byEpoch := map[int][]metrics.Epoch{}
 	for _, i := range members {
-		for _, e := range runs[i].shown.Epochs {
+		for _, e := range runs[i].epochs() {
 			byEpoch[e.Epoch] = append(byEpoch[e.Epoch], e)
 		}
 	}
-	var bands []pictures.Band
+	var bands []page.Band
 	for number, epochs := range byEpoch {
 		if len(epochs) < len(members) {
 			continue
 		}
-		b := pictures.Band{Epoch: number}
+		b := page.Band{Epoch: number}
 		var accuracies []float64
 		for _, e := range epochs {
 			accuracies = append(accuracies, e.ValAccuracy)
 			b.TrainLoss += e.TrainLoss / float64(len(epochs))
 			b.ValLoss += e.ValLoss / float64(len(epochs))
 		}
-		b.Accuracy = spread(accuracies)
+		b.Accuracy = metrics.Over(accuracies)
 		bands = append(bands, b)
 	}
-	slices.SortFunc(bands, func(a, b pictures.Band) int { return a.Epoch - b.Epoch })
+	slices.SortFunc(bands, func(a, b page.Band) int { return a.Epoch - b.Epoch })
 	return bands
-}
-
-// spread summarises values, of which there is at least one.
-func spread(values []float64) pictures.Spread {
-	s := pictures.Spread{Low: slices.Min(values), High: slices.Max(values), N: len(values)}
-	for _, v := range values {
-		s.Mean += v / float64(len(values))
-	}
-	for _, v := range values {
-		s.SD += (v - s.Mean) * (v - s.Mean)
-	}
-	if s.N > 1 {
-		s.SD = math.Sqrt(s.SD / float64(s.N-1))
-	} else {
-		s.SD = 0
-	}
-	return s
 }
 
 // tellApart gives groups of the same network, mode and weights the settings
 // that part them.
-func tellApart(groups []pictures.Group, runs []*run) {
+func tellApart(groups []page.Group, runs []*run) {
 	same := map[[3]string][]int{}
 	for i, g := range groups {
-		key := [3]string{g.Network, g.Mode, g.Weights}
+		key := [3]string{g.Network, g.Mode.Key, g.Weights}
 		same[key] = append(same[key], i)
 	}
 	for _, twins := range same {
@@ -147,14 +130,14 @@ func tellApart(groups []pictures.Group, runs []*run) {
 }
 
 // referencesOf are the figures of others to set beside a group.
-func referencesOf(g pictures.Group, experiments []experimentdir.Experiment) []pictures.Reference {
-	var all []pictures.Reference
+func referencesOf(g page.Group, experiments []experimentdir.Experiment) []page.Reference {
+	var all []page.Reference
 	for _, e := range experiments {
 		for _, r := range e.References {
-			if r.Beside != g.Network || r.Mode != g.Mode {
+			if r.Beside != g.Network || r.Mode != g.Mode.Key {
 				continue
 			}
-			of := pictures.Reference{Name: r.Name, Source: r.Source, BestValAccuracy: r.BestValAccuracy, SD: r.SD, Runs: r.Runs, Seconds: r.Seconds}
+			of := page.Reference{Name: r.Name, Source: r.Source, BestValAccuracy: r.BestValAccuracy, SD: r.SD, Runs: r.Runs, Seconds: r.Seconds}
 			if r.Backbone != g.Network {
 				of.Network = r.Backbone
 			}

@@ -15,6 +15,7 @@ import (
 	"fx/head"
 	"fx/internal/dataset"
 	"fx/internal/experimentdir"
+	"fx/internal/metrics"
 	"fx/internal/modeldir"
 	"fx/internal/preprocess"
 	"fx/internal/progress"
@@ -117,7 +118,7 @@ func makeRun(dir, data string, m modeldir.Model, start string) error {
 	m.Head = modeldir.Head{Kind: "linear", Features: 1, Positions: 1, WeightName: "w", BiasName: "b", FeatureShape: []int{1}}
 	m.Metrics = modeldir.Metrics{
 		BestValAccuracy: 0.5, BestEpoch: 2, Seconds: 20, ImagesPerSecond: 30, ParametersTrained: 100, TrainSplit: "train", ValSplit: "val", TrainPhotos: 8, ValPhotos: 8,
-		Epochs: []modeldir.Epoch{{Epoch: 1, TrainLoss: 0.7, ValLoss: 0.7, ValAccuracy: 0.4}, {Epoch: 2, TrainLoss: 0.6, ValLoss: 0.7, ValAccuracy: 0.5}},
+		Epochs: []metrics.Epoch{{Epoch: 1, TrainLoss: 0.7, ValLoss: 0.7, ValAccuracy: 0.4}, {Epoch: 2, TrainLoss: 0.6, ValLoss: 0.7, ValAccuracy: 0.5}},
 	}
 	if err := modeldir.Save(dir, m, modeldir.Params{Weight: []float32{1, 2}, Bias: []float32{0, 0}}); err != nil {
 		return err

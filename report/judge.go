@@ -9,10 +9,11 @@ import (
 
 	"fx/classify"
 	"fx/internal/fail"
+	"fx/internal/metrics"
 	"fx/internal/outpath"
 	"fx/internal/progress"
-	pictures "fx/internal/report"
 	"fx/internal/store"
+	"fx/report/page"
 )
 
 // What goes into a page.
@@ -25,7 +26,7 @@ const (
 // featuresFolder is the store that a report fills inside a run whose features are in no other.
 const featuresFolder = "report-features"
 
-// judge fills r.shown.Judged, or says in r.shown.Missing why it can't. Damaged
+// judge fills r.shown.Evaluation, or says in r.shown.Missing why it can't. Damaged
 // features and what is not the run's fault are errors.
 func (r *run) judge(ctx context.Context, o Options, album *album, watch progress.Reporter) error {
 	features, err := r.features(ctx, o, watch)
@@ -120,7 +121,7 @@ func (r *run) data(o Options, stores ...string) (string, error) {
 }
 
 func (r *run) judgeBy(ctx context.Context, features string, o Options, album *album) error {
-	judged, err := classify.JudgeStore(ctx, r.dir, features, chosen)
+	found, photos, err := classify.EvaluatePhotos(ctx, r.dir, features, chosen)
 	if err != nil {
 		return err
 	}
@@ -129,24 +130,20 @@ func (r *run) judgeBy(ctx context.Context, features string, o Options, album *al
 		return err
 	}
 	from := source{data, r.model.NoFollowLinks}
-	j := &pictures.Judged{
-		Split: judged.Split, Photos: judged.Photos, Accuracy: judged.Accuracy, Loss: judged.Loss, Confusion: judged.Confusion,
+	e := &page.Evaluation{Evaluation: found.Evaluation, Split: found.Split, Photos: found.Photos}
+	point := func(p classify.EvaluatedPhoto) page.Point {
+		said := p.Prediction
+		said.Photo = album.add(from, p.Path, p.SHA256)
+		return page.Point{Prediction: said}
 	}
-	for _, c := range judged.Classes {
-		j.Classes = append(j.Classes, pictures.Class{Name: c.Name, Precision: c.Precision, Recall: c.Recall, F1: c.F1, Photos: c.Support})
+	wrong := e.Evaluation.Mistakes(len(photos))
+	e.Wrong = len(wrong)
+	for _, p := range wrong[:min(len(wrong), maxMistakes)] {
+		e.Mistakes = append(e.Mistakes, point(photos[p.Photo]))
 	}
-	point := func(p classify.Verdict) pictures.Point {
-		return pictures.Point{Photo: album.add(from, p.Path, p.SHA256), Label: p.Label, Class: p.Class, Probability: p.Probability}
-	}
-	for _, i := range mistakes(judged.Predictions, maxMistakes) {
-		j.Mistakes = append(j.Mistakes, point(judged.Predictions[i]))
-	}
-	var shown []pictures.Point
+	var shown []page.Point
 	var rows [][]float32
-	for _, p := range judged.Predictions {
-		if p.Class != p.Label {
-			j.Wrong++
-		}
+	for _, p := range photos {
 		if p.Features != nil {
 			shown, rows = append(shown, point(p)), append(rows, p.Features)
 		}
@@ -155,29 +152,30 @@ func (r *run) judgeBy(ctx context.Context, features string, o Options, album *al
 		for i := range shown {
 			shown[i].X, shown[i].Y = plane.x[i], plane.y[i]
 		}
-		j.Map = &pictures.Map{Points: shown, Explained: plane.explained, Of: len(judged.Predictions)}
+		e.Map = &page.Map{Points: shown, Explained: plane.explained, Of: len(photos)}
 	}
-	r.shown.Judged = j
+	r.shown.Evaluation = e
 	return nil
 }
 
 // chosen are the photos that go onto the map: all, or an even sample and the
 // most confident mistakes.
-func chosen(all []classify.Verdict) []int {
+func chosen(e metrics.Evaluation) []int {
+	all := len(e.Predictions)
 	var picked []int
-	if len(all) <= maxPoints {
+	if all <= maxPoints {
 		for i := range all {
 			picked = append(picked, i)
 		}
 		return picked
 	}
 	wanted := map[int]bool{}
-	for _, i := range mistakes(all, maxMistakes) {
-		wanted[i] = true
+	for _, p := range e.Mistakes(maxMistakes) {
+		wanted[p.Photo] = true
 	}
 	room := maxPoints - len(wanted)
 	for k := range room {
-		wanted[k*len(all)/room] = true
+		wanted[k*all/room] = true
 	}
 	for i := range all {
 		if wanted[i] {

@@ -5,8 +5,9 @@ import (
 	"strings"
 
 	"fx/finetune"
+	"fx/internal/metrics"
 	"fx/internal/modeldir"
-	pictures "fx/internal/report"
+	"fx/report/page"
 )
 
 // maxEpochs is how many points of a curve a page takes: L-BFGS may have thousands.
@@ -18,7 +19,7 @@ type run struct {
 	model    modeldir.Model
 	origin   finetune.Origin // zero for the MODEL of `fx fit-head`
 	settings settings
-	shown    pictures.Run
+	shown    page.Run
 }
 
 // open reads what the run says of itself.
@@ -32,9 +33,9 @@ func open(f found) (*run, error) {
 		return nil, err
 	}
 	r := &run{found: f, model: m, origin: origin}
-	r.shown = pictures.Run{
-		Name: f.name, Network: m.Backbone.Name, Mode: r.mode(), Seed: m.Seed, Folder: f.dir, Classes: m.Classes,
-		BestEpoch: m.Metrics.BestEpoch, BestValAccuracy: m.Metrics.BestValAccuracy, Seconds: m.Metrics.Seconds, Notes: m.Notes,
+	r.shown = page.Run{
+		Name: f.name, Network: m.Backbone.Name, Mode: modeOf(r.mode()), Seed: m.Seed, Folder: f.dir, Classes: m.Classes,
+		BestEpoch: m.Metrics.BestEpoch, BestValAccuracy: m.Metrics.BestValAccuracy, Seconds: m.Metrics.Seconds,
 	}
 	if f.member != nil {
 		r.shown.Network = f.member.Backbone
@@ -46,7 +47,6 @@ func open(f found) (*run, error) {
 		r.shown.Step = "iteration"
 	}
 	r.shown.Weights, r.shown.Seeded = r.weights()
-	r.shown.Epochs = r.epochs()
 	r.settings = r.readSettings()
 	return r, nil
 }
@@ -66,10 +66,23 @@ func (r *run) mode() string {
 	return modeldir.FeatureExtraction
 }
 
+// modeOf is a mode for the page, in the tutorial's order of colours.
+func modeOf(key string) page.Mode {
+	switch key {
+	case modeldir.FeatureExtraction:
+		return page.Mode{Key: key, Name: "feature extraction"}
+	case modeldir.Finetune:
+		return page.Mode{Key: key, Name: key, Colour: 1}
+	case modeldir.Scratch:
+		return page.Mode{Key: key, Name: "from scratch", Colour: 2}
+	}
+	return page.Mode{Key: key, Name: key, Colour: 2}
+}
+
 // weights names what the training started from, and tells whether these are
 // random although the mode asks for a pretrained network.
 func (r *run) weights() (name string, seeded bool) {
-	if r.shown.Mode == modeldir.Scratch {
+	if r.shown.Mode.Key == modeldir.Scratch {
 		return "random", false
 	}
 	ref := r.origin.Weights
@@ -91,13 +104,13 @@ func (r *run) weights() (name string, seeded bool) {
 
 // epochs are the points of the curves, thinned evenly where there are very
 // many; the first, the best and the last stay.
-func (r *run) epochs() []pictures.Epoch {
+func (r *run) epochs() []metrics.Epoch {
 	all := r.model.Metrics.Epochs
 	every := (len(all) + maxEpochs - 1) / maxEpochs
-	var kept []pictures.Epoch
+	var kept []metrics.Epoch
 	for i, e := range all {
 		if every <= 1 || i%every == 0 || e.Epoch == r.model.Metrics.BestEpoch || i == len(all)-1 {
-			kept = append(kept, pictures.Epoch(e))
+			kept = append(kept, e)
 		}
 	}
 	return kept

@@ -8,7 +8,7 @@ import (
 	"strings"
 
 	"fx/internal/modeldir"
-	pictures "fx/internal/report"
+	pictures "fx/report/page"
 )
 
 // settings are what a run's numbers depend on, by name.
@@ -48,11 +48,11 @@ func (r *run) readSettings() settings {
 			s[name] = text
 		}
 	}
-	if r.shown.Mode == modeldir.Scratch {
+	if r.shown.Mode.Key == modeldir.Scratch {
 		s[weightsSetting] = "drawn from the seed"
 	}
 	s["backbone"] = r.shown.Network
-	s["mode"] = pictures.ModeName(r.shown.Mode)
+	s["mode"] = r.shown.Mode.Name
 	s["weights"] = r.shown.Weights
 	s["classes"] = inWords(m.Classes)
 	s["photos"] = fmt.Sprintf("%d to learn from, %d to judge by", m.Metrics.TrainPhotos, m.Metrics.ValPhotos)

@@ -6,11 +6,11 @@ import (
 	"strings"
 
 	"fx/internal/modeldir"
-	pictures "fx/internal/report"
+	"fx/report/page"
 )
 
 // summary tells people who know nothing of the runs what came out.
-func summary(p pictures.Page, runs []*run) string {
+func summary(p page.Page, runs []*run) string {
 	best := runs[p.Best]
 	m := best.model.Metrics
 	var s []string
@@ -31,7 +31,7 @@ func summary(p pictures.Page, runs []*run) string {
 	case len(m.Epochs) > 1:
 		when = fmt.Sprintf(", after %s of %d", stepNumber(best, m.BestEpoch), len(m.Epochs))
 	}
-	s = append(s, fmt.Sprintf("%s is right on %d of %d photos that it had not learned from (%s)%s.", which, right(best), m.ValPhotos, pictures.Percent(m.BestValAccuracy), when))
+	s = append(s, fmt.Sprintf("%s is right on %d of %d photos that it had not learned from (%s)%s.", which, right(best), m.ValPhotos, page.Percent(m.BestValAccuracy), when))
 	if note := pretrainedAgainstScratch(p); note != "" {
 		s = append(s, note)
 	}
@@ -44,18 +44,18 @@ func summary(p pictures.Page, runs []*run) string {
 
 // how names a run's network and mode: "squeezenet1_1 by feature extraction".
 func how(r *run) string {
-	switch r.shown.Mode {
+	switch r.shown.Mode.Key {
 	case modeldir.Scratch:
 		return r.shown.Network + " from scratch"
 	case modeldir.Finetune:
 		return r.shown.Network + " finetuned"
 	}
-	return r.shown.Network + " by " + pictures.ModeName(r.shown.Mode)
+	return r.shown.Network + " by " + r.shown.Mode.Name
 }
 
 // learned begins the sentence of a run alone.
 func learned(r *run) string {
-	switch r.shown.Mode {
+	switch r.shown.Mode.Key {
 	case modeldir.Scratch:
 		return r.shown.Network + " learned from scratch"
 	case modeldir.Finetune:
@@ -122,8 +122,8 @@ func trainPhotos(runs []*run) string {
 
 // pretrainedAgainstScratch compares a network that was trained both ways: the
 // best such one.
-func pretrainedAgainstScratch(p pictures.Page) string {
-	type pair struct{ pretrained, scratch *pictures.Group }
+func pretrainedAgainstScratch(p page.Page) string {
+	type pair struct{ pretrained, scratch *page.Group }
 	pairs := map[string]*pair{}
 	var best *pair
 	for i := range p.Groups {
@@ -135,7 +135,7 @@ func pretrainedAgainstScratch(p pictures.Page) string {
 			pairs[g.Network] = &pair{}
 		}
 		of := pairs[g.Network]
-		if g.Mode == modeldir.Scratch {
+		if g.Mode.Key == modeldir.Scratch {
 			if of.scratch == nil || g.Accuracy.Mean > of.scratch.Accuracy.Mean {
 				of.scratch = g
 			}
@@ -150,27 +150,27 @@ func pretrainedAgainstScratch(p pictures.Page) string {
 		return ""
 	}
 	return fmt.Sprintf("Started from pretrained weights, %s reaches %s; from random ones, %s.",
-		best.pretrained.Network, pictures.Percent(best.pretrained.Accuracy.Mean), pictures.Percent(best.scratch.Accuracy.Mean))
+		best.pretrained.Network, page.Percent(best.pretrained.Accuracy.Mean), page.Percent(best.scratch.Accuracy.Mean))
 }
 
 // figures are the numbers at the top of the page.
-func figures(p pictures.Page, runs []*run) []pictures.Figure {
+func figures(p page.Page, runs []*run) []page.Figure {
 	best := runs[p.Best]
 	m := best.model.Metrics
 	accuracy, photos := "best val accuracy", "val photos right"
 	if m.Folds > 0 {
 		accuracy, photos = "accuracy, cross-validated", "photos right"
 	}
-	all := []pictures.Figure{
-		{Value: pictures.Percent(m.BestValAccuracy), Name: accuracy},
+	all := []page.Figure{
+		{Value: page.Percent(m.BestValAccuracy), Name: accuracy},
 		{Value: fmt.Sprintf("%d of %d", right(best), m.ValPhotos), Name: photos},
 	}
 	if len(runs) > 1 {
-		return append(all, pictures.Figure{Value: fmt.Sprint(len(runs)), Name: "trainings"},
-			pictures.Figure{Value: fmt.Sprint(len(networksOf(runs))), Name: map[bool]string{true: "network", false: "networks"}[len(networksOf(runs)) == 1]})
+		return append(all, page.Figure{Value: fmt.Sprint(len(runs)), Name: "trainings"},
+			page.Figure{Value: fmt.Sprint(len(networksOf(runs))), Name: map[bool]string{true: "network", false: "networks"}[len(networksOf(runs)) == 1]})
 	}
-	return append(all, pictures.Figure{Value: pictures.Duration(best.shown.Seconds), Name: "of training"},
-		pictures.Figure{Value: pictures.Count(m.ParametersTrained), Name: "parameters trained"})
+	return append(all, page.Figure{Value: page.Duration(best.shown.Seconds), Name: "of training"},
+		page.Figure{Value: page.Count(m.ParametersTrained), Name: "parameters trained"})
 }
 
 // right is how many of the photos the accuracy stands for.
@@ -179,7 +179,7 @@ func right(r *run) int {
 }
 
 // footnotes explain the table's figures.
-func footnotes(p pictures.Page, runs []*run) []string {
+func footnotes(p page.Page, runs []*run) []string {
 	notes := []string{"Best val accuracy is that of the best epoch, which is kept."}
 	if !p.HasCurves() {
 		notes = nil
@@ -192,7 +192,7 @@ func footnotes(p pictures.Page, runs []*run) []string {
 		notes = append(notes, "± is the standard deviation over the runs of a line, which differ by their seed alone; bands in the diagrams reach from the lowest to the highest run.")
 	}
 	for _, r := range runs {
-		if r.shown.Mode == modeldir.FeatureExtraction && r.model.Features != "" {
+		if r.shown.Mode.Key == modeldir.FeatureExtraction && r.model.Features != "" {
 			if r.member != nil && r.member.Seconds > 0 {
 				notes = append(notes, "Time reaches from photos to model. Images per second are those of training; of feature extraction those of the one way of all photos and views through the network.")
 			} else {

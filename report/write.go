@@ -9,10 +9,9 @@ import (
 
 	"fx/extract"
 	"fx/internal/fail"
-	"fx/internal/modeldir"
 	"fx/internal/outpath"
 	"fx/internal/progress"
-	pictures "fx/internal/report"
+	"fx/report/page"
 )
 
 // Options of Write and Gather. Only Runs is needed.
@@ -39,49 +38,20 @@ type Result struct {
 
 // Row is one line of the table: the runs of a network and a mode.
 type Row struct {
-	Network           string      `json:"network"`
-	Mode              string      `json:"mode"`
-	Detail            string      `json:"detail,omitempty"` // what tells it from others of the network and mode
-	Weights           string      `json:"weights"`
-	Seeded            bool        `json:"seeded"` // the weights of a pretrained mode are random
-	Runs              int         `json:"runs"`
-	BestValAccuracy   float64     `json:"best_val_accuracy"` // mean
-	SD                float64     `json:"sd"`                // of the sample; 0 for one run
-	Low               float64     `json:"low"`
-	High              float64     `json:"high"`
-	Seconds           float64     `json:"seconds"`           // mean
-	ImagesPerSecond   float64     `json:"images_per_second"` // mean
-	ParametersTrained int         `json:"parameters_trained"`
-	References        []Reference `json:"references"`
-}
-
-// Reference is a figure of somebody else's beside a Row.
-type Reference struct {
-	Name            string  `json:"name"`
-	Network         string  `json:"network,omitempty"` // where it is not the row's own
-	Source          string  `json:"source"`
-	BestValAccuracy float64 `json:"best_val_accuracy"`
-	SD              float64 `json:"sd,omitempty"`
-	Runs            int     `json:"runs,omitempty"`
-	Seconds         float64 `json:"seconds,omitempty"`
-}
-
-// drawing is a picture beside the HTML file.
-type drawing struct {
-	ending string
-	draw   func(string, pictures.Page) error
-	curves bool // it shows epochs
-}
-
-var drawings = []drawing{
-	{"-accuracy.png", pictures.AccuracyByEpoch, true},
-	{"-loss.png", pictures.LossByEpoch, true},
-	{"-table.png", pictures.Table, false},
-}
-
-// beside is where the picture lies for the HTML file.
-func (d drawing) beside(html string) string {
-	return strings.TrimSuffix(html, filepath.Ext(html)) + d.ending
+	Network           string           `json:"network"`
+	Mode              string           `json:"mode"`
+	Detail            string           `json:"detail,omitempty"` // what tells it from others of the network and mode
+	Weights           string           `json:"weights"`
+	Seeded            bool             `json:"seeded"` // the weights of a pretrained mode are random
+	Runs              int              `json:"runs"`
+	BestValAccuracy   float64          `json:"best_val_accuracy"` // mean
+	SD                float64          `json:"sd"`                // of the sample; 0 for one run
+	Low               float64          `json:"low"`
+	High              float64          `json:"high"`
+	Seconds           float64          `json:"seconds"`           // mean
+	ImagesPerSecond   float64          `json:"images_per_second"` // mean
+	ParametersTrained int              `json:"parameters_trained"`
+	References        []page.Reference `json:"references"`
 }
 
 // Write gathers the runs and writes the report: one HTML file that needs no
@@ -91,30 +61,20 @@ func Write(ctx context.Context, o Options, watch progress.Reporter) (Result, err
 	if err != nil {
 		return Result{}, err
 	}
-	page, err := Gather(ctx, o, watch)
+	p, err := Gather(ctx, o, watch)
 	if err != nil {
 		return Result{}, err
 	}
-	made := Result{HTML: out, Table: table(page), Best: page.Runs[page.Best].Folder, Notes: append([]string{}, page.Notes...)}
-	written := func(path string, err error) error {
-		return fail.Wrap(fail.KindOf(err), err, "Choose a file in a folder that fx may write with --out.", "write %s", path)
+	made := Result{HTML: out, Table: table(p), Best: p.Runs[p.Best].Folder, Notes: append([]string{}, p.Notes...)}
+	if made.Pictures, err = page.Pictures(out, p); err != nil {
+		return Result{}, err
 	}
-	for _, picture := range drawings {
-		if picture.curves && !page.HasCurves() {
-			continue
-		}
-		path := picture.beside(out)
-		if err := written(path, picture.draw(path, page)); err != nil {
-			return Result{}, err
-		}
-		made.Pictures = append(made.Pictures, path)
-	}
-	if err := written(out, pictures.HTML(out, page)); err != nil {
+	if err := page.HTML(out, p); err != nil {
 		return Result{}, err
 	}
 	info, err := os.Stat(out)
 	if err != nil {
-		return Result{}, written(out, err)
+		return Result{}, fail.Wrap(fail.KindOf(err), err, "", "the report %s", out)
 	}
 	made.Bytes = info.Size()
 	return made, nil
@@ -139,8 +99,8 @@ func (o Options) file() (string, error) {
 	var targets []outpath.Target
 	for _, folder := range photos {
 		targets = append(targets, outpath.Target{Kind: outpath.HTML, Path: out, Photos: folder})
-		for _, picture := range drawings {
-			targets = append(targets, outpath.Target{Kind: outpath.PNG, Path: picture.beside(out), Nested: true})
+		for _, picture := range page.PictureFiles(out) {
+			targets = append(targets, outpath.Target{Kind: outpath.PNG, Path: picture, Nested: true})
 		}
 	}
 	if err := outpath.Prepare(o.Force, targets...); err != nil {
@@ -179,28 +139,23 @@ func (o Options) photos() ([]string, error) {
 	return photos, nil
 }
 
-func table(p pictures.Page) []Row {
+func table(p page.Page) []Row {
 	rows := make([]Row, len(p.Groups))
 	for i, g := range p.Groups {
 		rows[i] = Row{
-			Network: g.Network, Mode: g.Mode, Detail: g.Detail, Weights: g.Weights, Seeded: g.Seeded, Runs: g.Accuracy.N,
+			Network: g.Network, Mode: g.Mode.Key, Detail: g.Detail, Weights: g.Weights, Seeded: g.Seeded, Runs: g.Accuracy.N,
 			BestValAccuracy: g.Accuracy.Mean, SD: g.Accuracy.SD, Low: g.Accuracy.Low, High: g.Accuracy.High,
-			Seconds: g.Seconds, ImagesPerSecond: g.ImagesPerSecond, ParametersTrained: g.Parameters, References: []Reference{},
-		}
-		for _, r := range g.References {
-			rows[i].References = append(rows[i].References, Reference(r))
+			Seconds: g.Seconds, ImagesPerSecond: g.ImagesPerSecond, ParametersTrained: g.Parameters, References: append([]page.Reference{}, g.References...),
 		}
 	}
 	return rows
 }
 
-// modeRank orders modes as the tutorial does.
-func modeRank(mode string) int {
-	switch mode {
-	case modeldir.FeatureExtraction:
-		return 0
-	case modeldir.Finetune:
-		return 1
+// Training names the row's way of training, for people.
+func (r Row) Training() string {
+	name := modeOf(r.Mode).Name
+	if r.Detail != "" {
+		name += ", " + r.Detail
 	}
-	return 2
+	return name
 }

@@ -85,7 +85,7 @@ func verdicts(ctx context.Context, dir string, m modeldir.Model) (map[photo]bool
 	if m.Features == "" {
 		return nil, nil
 	}
-	judged, err := classify.JudgeStore(ctx, dir, m.Features, nil)
+	_, all, err := classify.EvaluatePhotos(ctx, dir, m.Features, nil)
 	if fail.KindOf(err) == fail.Usage {
 		return nil, nil
 	}
@@ -93,7 +93,6 @@ func verdicts(ctx context.Context, dir string, m modeldir.Model) (map[photo]bool
 		return nil, err
 	}
 	byPhoto, right := map[photo]bool{}, 0
-	all := judged.Predictions
 	for _, p := range all {
 		byPhoto[photo{p.Path, p.SHA256}] = p.Class == p.Label
 		if p.Class == p.Label {

@@ -17,6 +17,7 @@ import (
 	"fx/internal/dataset"
 	"fx/internal/experimentdir"
 	"fx/internal/fail"
+	"fx/internal/metrics"
 	"fx/internal/modeldir"
 	"fx/internal/preprocess"
 	"fx/internal/store"
@@ -37,7 +38,7 @@ func model(t *testing.T, change func(*modeldir.Model)) string {
 		Versions: map[string]string{"fx": "v1", "onnxruntime": "1.31.1"}, Notes: []string{"a note"},
 		Metrics: modeldir.Metrics{
 			BestValAccuracy: 0.75, BestEpoch: 2, Seconds: 10, ImagesPerSecond: 20, ParametersTrained: 100, TrainPhotos: 50, ValPhotos: 40,
-			Epochs: []modeldir.Epoch{{Epoch: 1, ValLoss: 9}, {Epoch: 2, TrainLoss: 0.5, TrainAccuracy: 0.7, ValLoss: 0.6, ValAccuracy: 0.75}},
+			Epochs: []metrics.Epoch{{Epoch: 1, ValLoss: 9}, {Epoch: 2, TrainLoss: 0.5, TrainAccuracy: 0.7, ValLoss: 0.6, ValAccuracy: 0.75}},
 		},
 	}
 	change(&m)

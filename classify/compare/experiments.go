@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 
-	"gonum.org/v1/gonum/stat"
 	"gonum.org/v1/gonum/stat/distuv"
 
 	"fx/internal/experimentdir"
@@ -35,7 +34,6 @@ type Group struct {
 	Seconds         float64 `json:"seconds"`           // mean
 	Seeded          bool    `json:"seeded"`            // from random weights in the place of pretrained ones
 	Weights         string  `json:"weights,omitempty"` // what they start from
-	accuracies      []float64
 }
 
 // experiments compares two experiments.
@@ -51,7 +49,7 @@ func experiments(a, b string) (Comparison, error) {
 	return Comparison{
 		Kind: Experiments, A: experimentSide(a, ea), B: experimentSide(b, eb),
 		Settings: differences(experimentSettings(ea), experimentSettings(eb)),
-		Means:    means(ea.Runs, eb.Runs),
+		Means:    means(ea.Cells(), eb.Cells()),
 	}, nil
 }
 
@@ -74,19 +72,21 @@ func experimentSettings(e experimentdir.Experiment) map[string]any {
 	return all
 }
 
-// means pairs the groups of two experiments, in the order of A's runs and then
-// of what B alone has.
-func means(a, b []experimentdir.Run) []Mean {
+// means pairs the cells of two experiments, in the order of A's and then of what B alone has.
+func means(a, b []experimentdir.Cell) []Mean {
 	type name struct{ backbone, mode string }
 	var order []name
 	groups := map[name]*[2]Group{}
-	for side, runs := range [][]experimentdir.Run{a, b} {
-		for _, r := range runs {
-			n := name{r.Backbone, r.Mode}
+	for side, cells := range [][]experimentdir.Cell{a, b} {
+		for _, c := range cells {
+			n := name{c.Backbone, c.Mode}
 			if groups[n] == nil {
 				order, groups[n] = append(order, n), &[2]Group{}
 			}
-			groups[n][side].add(r)
+			groups[n][side] = Group{
+				Runs: c.Accuracy.N, Planned: c.Runs, BestValAccuracy: c.Accuracy.Mean, SD: c.Accuracy.SD,
+				Seconds: c.Seconds, Seeded: c.Seeded, Weights: c.Weights,
+			}
 		}
 	}
 	var all []Mean
@@ -94,20 +94,6 @@ func means(a, b []experimentdir.Run) []Mean {
 		all = append(all, newMean(n.backbone, n.mode, groups[n][0], groups[n][1]))
 	}
 	return all
-}
-
-func (g *Group) add(r experimentdir.Run) {
-	g.Planned++
-	g.Seeded, g.Weights = g.Seeded || r.Seeded, r.Weights
-	if r.Status != experimentdir.Finished || r.Result == nil {
-		return
-	}
-	g.accuracies = append(g.accuracies, r.Result.BestValAccuracy)
-	g.Seconds += (r.Seconds - g.Seconds) / float64(len(g.accuracies))
-	g.Runs, g.BestValAccuracy = len(g.accuracies), stat.Mean(g.accuracies, nil)
-	if g.Runs > 1 {
-		g.SD = stat.StdDev(g.accuracies, nil)
-	}
 }
 
 func newMean(backbone, mode string, a, b Group) Mean {

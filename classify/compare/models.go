@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 
+	"fx/internal/metrics"
 	"fx/internal/modeldir"
 )
 
@@ -59,7 +60,7 @@ func figures(m modeldir.Model) []figure {
 	if m.Features != "" {
 		rate = math.NaN()
 	}
-	var best modeldir.Epoch
+	var best metrics.Epoch
 	for _, e := range t.Epochs {
 		if e.Epoch == t.BestEpoch {
 			best = e

@@ -3,20 +3,19 @@ package experimentdir
 import (
 	"slices"
 
-	"gonum.org/v1/gonum/stat"
-
+	"fx/internal/metrics"
 	"fx/internal/modeldir"
 )
 
-// Cell sums up the runs of a backbone and a mode.
+// Cell sums up the runs of a backbone and a mode. Its figures are of finished runs, 0 without one.
 type Cell struct {
 	Backbone, Mode    string
-	Weights           string  // what they start from; "random" from scratch
-	Seeded            bool    // as of Run
-	Runs              int     // that are finished; without one the figures below are 0
-	Mean, SD          float64 // of the best val accuracies; SD is that of a sample, 0 for a single run
-	Seconds           float64 // mean
-	ImagesPerSecond   float64 // mean
+	Weights           string        // as of Run, see Start
+	Seeded            bool          // as of Run
+	Runs              int           // planned
+	Accuracy          metrics.Stats // of the best val accuracies of finished runs
+	Seconds           float64       // mean
+	ImagesPerSecond   float64       // mean
 	ParametersTrained int
 }
 
@@ -28,13 +27,14 @@ func (e Experiment) Cells() []Cell {
 		i := slices.IndexFunc(cells, func(c Cell) bool { return c.Backbone == run.Backbone && c.Mode == run.Mode })
 		if i < 0 {
 			i = len(cells)
-			cells = append(cells, Cell{Backbone: run.Backbone, Mode: run.Mode, Weights: startOf(run), Seeded: run.Seeded})
-		}
-		if run.Status != Finished || run.Result == nil {
-			continue
+			cells = append(cells, Cell{Backbone: run.Backbone, Mode: run.Mode, Weights: run.Weights})
 		}
 		c := &cells[i]
 		c.Runs++
+		c.Seeded = c.Seeded || run.Seeded
+		if run.Status != Finished || run.Result == nil {
+			continue
+		}
 		accuracies[i] = append(accuracies[i], run.Result.BestValAccuracy)
 		c.Seconds += run.Seconds
 		c.ImagesPerSecond += run.Result.ImagesPerSecond
@@ -42,28 +42,24 @@ func (e Experiment) Cells() []Cell {
 	}
 	for i := range cells {
 		c := &cells[i]
-		if c.Runs == 0 {
-			continue
+		c.Accuracy = metrics.Over(accuracies[i])
+		if n := float64(c.Accuracy.N); n > 0 {
+			c.Seconds /= n
+			c.ImagesPerSecond /= n
 		}
-		c.Mean, c.SD = stat.MeanStdDev(accuracies[i], nil)
-		if c.Runs == 1 {
-			c.SD = 0 // unknown, and no number
-		}
-		c.Seconds /= float64(c.Runs)
-		c.ImagesPerSecond /= float64(c.Runs)
 	}
 	return cells
 }
 
-// startOf says what the runs of a cell start from, whatever their seed.
-func startOf(run Run) string {
+// Start says what the runs start from, whatever their seed.
+func (c Cell) Start() string {
 	switch {
-	case run.Mode == modeldir.Scratch:
+	case c.Mode == modeldir.Scratch:
 		return "random"
-	case run.Seeded:
-		return run.Weights + " (random, not trained)"
+	case c.Seeded:
+		return c.Weights + " (random, not trained)"
 	}
-	return run.Weights
+	return c.Weights
 }
 
 // ReferenceNames lists the names of the references, each once.

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"fx/internal/experimentdir"
+	"fx/internal/metrics"
 )
 
 // matrix is an experiment of three cells, one of which has no finished run.
@@ -39,16 +40,16 @@ func TestCells(t *testing.T) {
 		t.Fatalf("%d cells", len(cells))
 	}
 	tuned, scratch, none := cells[0], cells[1], cells[2]
-	if tuned.Runs != 2 || math.Abs(tuned.Mean-0.85) > 1e-12 || math.Abs(tuned.SD-math.Sqrt(0.005)) > 1e-12 || tuned.Seconds != 3 || tuned.ImagesPerSecond != 30 {
+	if tuned.Runs != 2 || tuned.Accuracy.N != 2 || math.Abs(tuned.Accuracy.Mean-0.85) > 1e-12 || math.Abs(tuned.Accuracy.SD-math.Sqrt(0.005)) > 1e-12 || tuned.Seconds != 3 || tuned.ImagesPerSecond != 30 {
 		t.Errorf("finetune: %+v", tuned)
 	}
-	if tuned.Weights != "seed:3 (random, not trained)" || scratch.Weights != "random" {
-		t.Errorf("they start from %q and %q", tuned.Weights, scratch.Weights)
+	if tuned.Start() != "seed:3 (random, not trained)" || scratch.Start() != "random" {
+		t.Errorf("they start from %q and %q", tuned.Start(), scratch.Start())
 	}
-	if scratch.Runs != 1 || scratch.Mean != 0.5 || scratch.SD != 0 {
+	if scratch.Runs != 2 || scratch.Accuracy.N != 1 || scratch.Accuracy.Mean != 0.5 || scratch.Accuracy.SD != 0 {
 		t.Errorf("scratch: %+v", scratch)
 	}
-	if none.Runs != 0 || none.Mean != 0 || math.IsNaN(none.SD) {
+	if none.Runs != 1 || none.Accuracy != (metrics.Stats{}) {
 		t.Errorf("feature extraction: %+v", none)
 	}
 	if names := e.ReferenceNames(); len(names) != 1 {

@@ -12,6 +12,7 @@ import (
 	"fx/internal/checksum"
 	"fx/internal/durable"
 	"fx/internal/fail"
+	"fx/internal/metrics"
 	"fx/internal/preprocess"
 	"fx/internal/userfile"
 	"fx/internal/weights"
@@ -55,27 +56,18 @@ type Head struct {
 	FeatureShape []int   `json:"feature_shape"`
 }
 
-// Epoch is one row of the training curve. Loss is the mean cross entropy.
-type Epoch struct {
-	Epoch         int     `json:"epoch"` // from 1
-	TrainLoss     float64 `json:"train_loss"`
-	TrainAccuracy float64 `json:"train_accuracy"`
-	ValLoss       float64 `json:"val_loss"`
-	ValAccuracy   float64 `json:"val_accuracy"`
-}
-
 // Metrics is how the training went.
 type Metrics struct {
-	BestValAccuracy   float64 `json:"best_val_accuracy"`
-	BestEpoch         int     `json:"best_epoch"`
-	Epochs            []Epoch `json:"epochs"`
-	Seconds           float64 `json:"seconds"`                     // of the training alone
-	ImagesPerSecond   float64 `json:"images_per_second,omitempty"` // training photos, or rows of features, per second of training
-	ParametersTrained int     `json:"parameters_trained"`
-	TrainSplit        string  `json:"train_split"`
-	ValSplit          string  `json:"val_split"`
-	TrainPhotos       int     `json:"train_photos"`
-	ValPhotos         int     `json:"val_photos"`
+	BestValAccuracy   float64         `json:"best_val_accuracy"`
+	BestEpoch         int             `json:"best_epoch"`
+	Epochs            []metrics.Epoch `json:"epochs"`                      // without rates and times
+	Seconds           float64         `json:"seconds"`                     // of the training alone
+	ImagesPerSecond   float64         `json:"images_per_second,omitempty"` // training photos, or rows of features, per second of training
+	ParametersTrained int             `json:"parameters_trained"`
+	TrainSplit        string          `json:"train_split"`
+	ValSplit          string          `json:"val_split"`
+	TrainPhotos       int             `json:"train_photos"`
+	ValPhotos         int             `json:"val_photos"`
 	// ValFraction, where above 0, is the share of TrainSplit that SplitSeed
 	// drew to judge by, since there was no split for it.
 	ValFraction float64 `json:"val_fraction,omitempty"`

@@ -12,6 +12,7 @@ import (
 
 	"fx/internal/checksum"
 	"fx/internal/fail"
+	"fx/internal/metrics"
 	"fx/internal/modeldir"
 	"fx/internal/preprocess"
 	"fx/internal/weights"
@@ -23,7 +24,7 @@ func example(kind string) (modeldir.Model, modeldir.Params) {
 		Preprocess: preprocess.ImageNet(224, 224),
 		Head:       modeldir.Head{Kind: kind, Features: 3, Positions: 1, WeightName: "fc.weight", BiasName: "fc.bias", FeatureShape: []int{3}},
 		Classes:    []string{"ants", "bees"},
-		Metrics:    modeldir.Metrics{BestValAccuracy: 0.9, Epochs: []modeldir.Epoch{{Epoch: 1, ValAccuracy: 0.9}}},
+		Metrics:    modeldir.Metrics{BestValAccuracy: 0.9, Epochs: []metrics.Epoch{{Epoch: 1, ValAccuracy: 0.9}}},
 	}
 	return m, modeldir.Params{Weight: []float32{1, 2, 3, 4, 5, 6}, Bias: []float32{7, 8}}
 }

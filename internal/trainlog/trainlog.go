@@ -9,31 +9,18 @@ import (
 	"time"
 
 	"fx/internal/durable"
+	"fx/internal/metrics"
 	"fx/internal/tensorboard"
 )
 
 // MetricsFile is the name of the table of epochs.
 const MetricsFile = "metrics.csv"
 
-// Epoch is one row of the table. What is not known is NaN. Losses are means over
-// the photos, accuracies 0 to 1.
-type Epoch struct {
-	Epoch                int     // from 1
-	LR                   float64 // learning rate of the last step
-	TrainLoss            float64
-	TrainAccuracy        float64
-	TrainImagesPerSecond float64
-	ValLoss              float64
-	ValAccuracy          float64
-	ValImagesPerSecond   float64
-	Seconds              float64 // that the epoch took
-}
-
-// Log is a training, as far as it is.
+// Log is a training, as far as it is. Fields of an epoch that are not known are NaN.
 type Log struct {
 	Start    time.Time
 	Settings map[string]any // by the names of the flags
-	Epochs   []Epoch
+	Epochs   []metrics.Epoch
 	Finished bool
 }
 
@@ -41,19 +28,19 @@ type Log struct {
 type column struct {
 	name  string
 	tag   string // in TensorBoard; "" for what is not shown there
-	value func(Epoch) float64
+	value func(metrics.Epoch) float64
 }
 
 var columns = []column{
-	{"epoch", "", func(e Epoch) float64 { return float64(e.Epoch) }},
-	{"lr", "learning_rate", func(e Epoch) float64 { return e.LR }},
-	{"train_loss", "loss/train", func(e Epoch) float64 { return e.TrainLoss }},
-	{"train_accuracy", "accuracy/train", func(e Epoch) float64 { return e.TrainAccuracy }},
-	{"train_images_per_second", "images_per_second", func(e Epoch) float64 { return e.TrainImagesPerSecond }},
-	{"val_loss", "loss/val", func(e Epoch) float64 { return e.ValLoss }},
-	{"val_accuracy", "accuracy/val", func(e Epoch) float64 { return e.ValAccuracy }},
-	{"val_images_per_second", "", func(e Epoch) float64 { return e.ValImagesPerSecond }},
-	{"seconds", "", func(e Epoch) float64 { return e.Seconds }},
+	{"epoch", "", func(e metrics.Epoch) float64 { return float64(e.Epoch) }},
+	{"lr", "learning_rate", func(e metrics.Epoch) float64 { return e.LR }},
+	{"train_loss", "loss/train", func(e metrics.Epoch) float64 { return e.TrainLoss }},
+	{"train_accuracy", "accuracy/train", func(e metrics.Epoch) float64 { return e.TrainAccuracy }},
+	{"train_images_per_second", "images_per_second", func(e metrics.Epoch) float64 { return e.TrainImagesPerSecond }},
+	{"val_loss", "loss/val", func(e metrics.Epoch) float64 { return e.ValLoss }},
+	{"val_accuracy", "accuracy/val", func(e metrics.Epoch) float64 { return e.ValAccuracy }},
+	{"val_images_per_second", "", func(e metrics.Epoch) float64 { return e.ValImagesPerSecond }},
+	{"seconds", "", func(e metrics.Epoch) float64 { return e.Seconds }},
 }
 
 // Write makes dir hold the log as metrics.csv and as an event file, in the place of
@@ -76,7 +63,7 @@ func Replace(r *durable.Replacement, dir string, l Log) error {
 
 // table is the content of metrics.csv, with as many digits as it takes to read the
 // same numbers back. A column that no epoch knows is left out.
-func table(epochs []Epoch) []byte {
+func table(epochs []metrics.Epoch) []byte {
 	var shown []column
 	for _, c := range columns {
 		known := len(epochs) == 0

@@ -11,29 +11,35 @@ import (
 	"time"
 
 	"fx/internal/durable"
+	"fx/internal/metrics"
 	"fx/internal/tensorboard"
 )
 
 var start = time.Unix(1767225600, 0)
 
-func epochs() []Epoch {
-	return []Epoch{
-		{1, 0.001, 0.6, 0.75, 20, 0.5, 0.8, 40, 12.5},
-		{2, 0.0001, 1.0 / 3, 0.8, 21, 0.4, 0.85, 41, 12},
+func epochs() []metrics.Epoch {
+	return []metrics.Epoch{
+		{Epoch: 1, LR: 0.001, TrainLoss: 0.6, TrainAccuracy: 0.75, TrainImagesPerSecond: 20, ValLoss: 0.5, ValAccuracy: 0.8, ValImagesPerSecond: 40, Seconds: 12.5},
+		{Epoch: 2, LR: 0.0001, TrainLoss: 1.0 / 3, TrainAccuracy: 0.8, TrainImagesPerSecond: 21, ValLoss: 0.4, ValAccuracy: 0.85, ValImagesPerSecond: 41, Seconds: 12},
 	}
 }
 
 func TestTable(t *testing.T) {
 	nan := math.NaN()
 	for name, c := range map[string]struct {
-		epochs []Epoch
+		epochs []metrics.Epoch
 		want   string
 	}{
 		"all is known": {epochs(), "epoch,lr,train_loss,train_accuracy,train_images_per_second,val_loss,val_accuracy,val_images_per_second,seconds\n" +
 			"1,0.001,0.6,0.75,20,0.5,0.8,40,12.5\n2,0.0001,0.3333333333333333,0.8,21,0.4,0.85,41,12\n"},
 		"none yet": {nil, "epoch,lr,train_loss,train_accuracy,train_images_per_second,val_loss,val_accuracy,val_images_per_second,seconds\n"},
-		"no rates, and one loss": {[]Epoch{{1, nan, nan, 0.5, nan, 0.7, 0.5, nan, 1}, {2, nan, 0.6, 0.5, nan, 0.6, 0.5, nan, 1}},
-			"epoch,train_loss,train_accuracy,val_loss,val_accuracy,seconds\n1,,0.5,0.7,0.5,1\n2,0.6,0.5,0.6,0.5,1\n"},
+		"no rates, and one loss": {
+			[]metrics.Epoch{
+				{Epoch: 1, LR: nan, TrainLoss: nan, TrainAccuracy: 0.5, TrainImagesPerSecond: nan, ValLoss: 0.7, ValAccuracy: 0.5, ValImagesPerSecond: nan, Seconds: 1},
+				{Epoch: 2, LR: nan, TrainLoss: 0.6, TrainAccuracy: 0.5, TrainImagesPerSecond: nan, ValLoss: 0.6, ValAccuracy: 0.5, ValImagesPerSecond: nan, Seconds: 1},
+			},
+			"epoch,train_loss,train_accuracy,val_loss,val_accuracy,seconds\n1,,0.5,0.7,0.5,1\n2,0.6,0.5,0.6,0.5,1\n",
+		},
 	} {
 		if got := string(table(c.epochs)); got != c.want {
 			t.Errorf("%s:\n%s\nnot\n%s", name, got, c.want)
@@ -95,7 +101,7 @@ func ExampleWrite() {
 	}
 	defer os.RemoveAll(dir)
 	unknown := math.NaN()
-	err = Write(dir, Log{Start: time.Now(), Epochs: []Epoch{{
+	err = Write(dir, Log{Start: time.Now(), Epochs: []metrics.Epoch{{
 		Epoch: 1, LR: 0.001, TrainLoss: 0.6, TrainAccuracy: 0.75, TrainImagesPerSecond: unknown,
 		ValLoss: 0.5, ValAccuracy: 0.8, ValImagesPerSecond: unknown, Seconds: 2,
 	}}})

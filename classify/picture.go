@@ -1,0 +1,31 @@
+package classify
+
+import (
+	"fmt"
+	"strings"
+
+	"fx/head"
+	"fx/internal/chart"
+	"fx/internal/modeldir"
+)
+
+// writePicture draws how a MODEL was trained and how it did, as the PNG file path: the curves of
+// train and val accuracy and loss, and the confusion matrix.
+func writePicture(path, model string, found Evaluation) error {
+	m, _, err := modeldir.Load(model)
+	if err != nil {
+		return err
+	}
+	r := chart.Training{
+		Title: "fx: " + m.Backbone.Name, Epochs: m.Metrics.Epochs, BestEpoch: m.Metrics.BestEpoch,
+		Subtitle:  fmt.Sprintf("best val accuracy %.4f in epoch %d, weights %s", m.Metrics.BestValAccuracy, m.Metrics.BestEpoch, m.Backbone.Weights.Name()),
+		Confusion: found.Confusion, Classes: m.Classes, Photos: found.Split + " photos",
+	}
+	if len(m.Notes) > 0 { // such as weights that are not trained: never shown without
+		r.Subtitle += "; " + strings.Join(m.Notes, "; ")
+	}
+	if solver := m.Options["solver"]; solver == string(head.LBFGS) {
+		r.Step = "iteration"
+	}
+	return chart.WriteTraining(path, r)
+}

@@ -1,0 +1,175 @@
+package chart
+
+import (
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"image/color"
+	"io"
+	"math"
+	"strconv"
+
+	"gonum.org/v1/plot"
+	"gonum.org/v1/plot/plotter"
+	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
+
+	"fx/internal/durable"
+)
+
+// LRFind is what the picture of a learning-rate range test shows.
+type LRFind struct {
+	Title    string
+	Subtitle string
+	Points   []LRPoint // in the order of the rates, which rise
+	// Suggestion is the rate to mark, 0 for none; TenthOfLowest is the other one.
+	Suggestion    float64
+	TenthOfLowest float64
+}
+
+// LRPoint is one step of the test.
+type LRPoint struct {
+	LR       float64
+	Loss     float64
+	Smoothed float64
+}
+
+// lossRoom is how many times the first smoothed loss the picture shows at most:
+// where training blows up the loss has no bounds.
+const lossRoom = 1.6
+
+// LRCurve writes the loss by learning rate, on a logarithmic axis, as the PNG file path.
+func LRCurve(path string, f LRFind) error {
+	if len(f.Points) < 2 {
+		return errors.New("chart: a range test of fewer than two steps can't be drawn")
+	}
+	return writePNG(path, f.Title, f.Subtitle, width*2/3, height*2/3, func(c draw.Canvas) {
+		c = draw.Crop(c, 0, 0, 0, -heading)
+		d := f.plot()
+		d.Draw(c)
+		f.drawHeading(c, d)
+	})
+}
+
+// LRTable writes the points as the CSV file path: a header and a line for each.
+func LRTable(path string, points []LRPoint) error {
+	return durable.WriteFile(path, func(f io.Writer) error {
+		rows := [][]string{{"step", "lr", "loss", "smoothed_loss"}}
+		for i, p := range points {
+			row := []string{strconv.Itoa(i + 1)}
+			for _, v := range []float64{p.LR, p.Loss, p.Smoothed} {
+				row = append(row, strconv.FormatFloat(v, 'g', -1, 64))
+			}
+			rows = append(rows, row)
+		}
+		return csv.NewWriter(f).WriteAll(rows)
+	})
+}
+
+// top is the highest loss that is shown.
+func (f LRFind) top() float64 {
+	settled := 0.0
+	for _, p := range f.Points[:max(1, len(f.Points)/2)] {
+		settled = max(settled, p.Smoothed)
+	}
+	highest := 0.0
+	for _, p := range f.Points {
+		highest = max(highest, p.Loss)
+	}
+	return min(highest, lossRoom*settled)
+}
+
+func (f LRFind) plot() *plot.Plot {
+	d := newPlot()
+	d.X.Label.Text = "learning rate"
+	d.X.Scale = plot.LogScale{}
+	low, high := f.Points[0].LR, f.Points[len(f.Points)-1].LR
+	rates := decades(low, high)
+	losses := tickRange(0, f.top(), 6, number)
+	d.X.Tick.Marker, d.Y.Tick.Marker = constantTicks(rates), constantTicks(losses)
+	lines := plotter.NewGrid()
+	lines.Vertical.Color, lines.Horizontal.Color = grid, grid
+	d.Add(lines)
+	bottom, top := losses[0].Value, losses[len(losses)-1].Value
+	for _, m := range f.marks() {
+		d.Add(&plotter.Line{XYs: plotter.XYs{{X: m.rate, Y: bottom}, {X: m.rate, Y: top}}, LineStyle: m.line()})
+	}
+	var raw, smoothed plotter.XYs
+	for _, p := range f.Points {
+		if p.Loss <= top {
+			raw = append(raw, plotter.XY{X: p.LR, Y: p.Loss})
+		}
+		if p.Smoothed <= top {
+			smoothed = append(smoothed, plotter.XY{X: p.LR, Y: p.Smoothed})
+		}
+	}
+	d.Add(&plotter.Scatter{XYs: raw, GlyphStyle: stepGlyph})
+	d.Add(&plotter.Line{XYs: smoothed, LineStyle: smoothedStyle})
+	d.X.Min, d.X.Max, d.Y.Min, d.Y.Max = low, high, bottom, top
+	return d
+}
+
+// lrMark is a rate that is marked.
+type lrMark struct {
+	text string
+	rate float64
+	ink  colour
+	dash []vg.Length
+}
+
+func (m lrMark) line() draw.LineStyle {
+	return draw.LineStyle{Color: color.Color(m.ink), Width: 1.5, Dashes: m.dash}
+}
+
+// marks are the rates to mark, which may lie outside the curve's.
+func (f LRFind) marks() []lrMark {
+	var all []lrMark
+	for _, m := range []lrMark{
+		{"suggested " + learningRate(f.Suggestion), f.Suggestion, vermilion, nil},
+		{"lowest / 10: " + learningRate(f.TenthOfLowest), f.TenthOfLowest, mark, []vg.Length{3, 3}},
+	} {
+		if m.rate >= f.Points[0].LR && m.rate <= f.Points[len(f.Points)-1].LR {
+			all = append(all, m)
+		}
+	}
+	return all
+}
+
+// learningRate writes one with two digits.
+func learningRate(v float64) string { return strconv.FormatFloat(v, 'g', 2, 64) }
+
+// drawHeading says above the data area what is what.
+func (f LRFind) drawHeading(c draw.Canvas, d *plot.Plot) {
+	data := d.DataCanvas(c)
+	y := c.Max.Y + 8
+	c.FillText(bold(letters(12, ink)), vg.Point{X: data.Min.X, Y: y}, "Loss")
+	entries := []entry{glyphEntry("of a step", stepGlyph), lineEntry("smoothed", smoothedStyle)}
+	for _, m := range f.marks() {
+		entries = append(entries, markEntry(m.text, m.line()))
+	}
+	drawLegendRow(c, entries, data.Max.X, y)
+}
+
+var (
+	stepGlyph     = draw.GlyphStyle{Color: mix(blue, paper, 0.55), Radius: 1.8, Shape: draw.CircleGlyph{}}
+	smoothedStyle = draw.LineStyle{Color: blue, Width: 2}
+)
+
+// decades returns a tick for each power of ten in the range, and small ones between.
+func decades(low, high float64) []plot.Tick {
+	var ticks []plot.Tick
+	for e := math.Floor(math.Log10(low)); e <= math.Log10(high); e++ {
+		for multiple := 1.0; multiple < 10; multiple++ {
+			v := multiple * math.Pow(10, e)
+			if v < low*(1-1e-9) || v > high*(1+1e-9) {
+				continue
+			}
+			label := ""
+			if multiple == 1 {
+				label = fmt.Sprintf("%g", v)
+			}
+			ticks = append(ticks, plot.Tick{Value: v, Label: label})
+		}
+	}
+	return ticks
+}

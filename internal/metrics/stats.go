@@ -1,0 +1,27 @@
+package metrics
+
+import (
+	"slices"
+
+	"gonum.org/v1/gonum/stat"
+)
+
+// Stats sum up a value over runs that differ by their seed alone.
+type Stats struct {
+	Mean, SD  float64 // SD is the sample's, of N-1; 0 where N is 1
+	Low, High float64
+	N         int
+}
+
+// Over sums up values; of none it is zero.
+func Over(values []float64) Stats {
+	if len(values) == 0 {
+		return Stats{}
+	}
+	s := Stats{Low: slices.Min(values), High: slices.Max(values), N: len(values)}
+	s.Mean, s.SD = stat.MeanStdDev(values, nil)
+	if s.N == 1 {
+		s.SD = 0 // unknown, and no number
+	}
+	return s
+}
