@@ -74,7 +74,7 @@ func (r *run) train(ctx context.Context) (Result, error) {
 	return r.finish(ctx, s)
 }
 
-// converged returns an error where the last epoch shows that the training
+// converged returns an error where the epochs show that the training
 // diverged without a loss that is not finite. The checkpoints stay. A network
 // may have no live unit before its first step, as SqueezeNet's classifier behind
 // its ReLU: that is not the training's fault.
@@ -83,7 +83,7 @@ func (r *run) converged(s saved) error {
 		return nil
 	}
 	dead := s.SameLogits && !s.SameAtStart
-	return head.Diverged(len(r.photos.Classes), s.Epochs[len(s.Epochs)-1].TrainLoss, dead, r.options.LR, lowerRate, r.stays())
+	return head.Diverged(len(r.photos.Classes), s.Epochs, s.BestEpoch, dead, r.options.LR, lowerRate, r.stays())
 }
 
 // startLoader begins to make ready what follows the position.

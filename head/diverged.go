@@ -3,25 +3,37 @@ package head
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"fx/internal/fail"
+	"fx/internal/metrics"
 )
 
-// divergedAbove is how many times the loss of guessing, ln(classes), a training
-// loss may be in the last epoch of a training that worked.
-const divergedAbove = 10
+// A training that worked has, in its last epoch, a train loss of at most divergedAbove times
+// that of guessing, ln(classes). Where some epoch's was larger, the val losses must have come
+// back too, but that bound is wider: the val loss of a network that overfits may be many times
+// that of guessing, and so may the first one of batch normalization whose statistics are young.
+const (
+	divergedAbove    = 10
+	valDivergedAbove = 1000
+)
 
-// Diverged judges a training by its end: the train loss of its last epoch, in a
-// choice of so many classes, and whether the network gives every val photo the
-// same logits, as one does whose units are dead. It returns an error of kind
-// fail.NonFinite that names the learning rate, or nil; kept says what the
-// training leaves behind.
-func Diverged(classes int, trainLoss float64, sameLogits bool, lr float64, hint, kept string) error {
+// Diverged tells whether a training diverged, by its epochs, of which it keeps best (from 1), in
+// a choice of so many classes, and by whether the network gives every val photo the same logits
+// at the end, as one does whose units are dead. It returns an error of kind fail.NonFinite that
+// names the learning rate, or nil; kept says what the training leaves behind.
+func Diverged(classes int, epochs []metrics.Epoch, best int, sameLogits bool, lr float64, hint, kept string) error {
 	guess := math.Log(float64(classes))
+	last := epochs[len(epochs)-1]
+	exploded := func(e metrics.Epoch) bool { return e.TrainLoss > divergedAbove*guess }
 	what := ""
-	switch {
-	case trainLoss > divergedAbove*guess:
-		what = fmt.Sprintf("its train loss is %.3g in the last epoch, where guessing among %d classes has %.3g", trainLoss, classes, guess)
+	switch worst := worseVal(last, epochs[best-1]); {
+	case exploded(last):
+		what = fmt.Sprintf("its train loss is %.3g in the last epoch, where guessing among %d classes has %.3g",
+			last.TrainLoss, classes, guess)
+	case worst.ValLoss > valDivergedAbove*guess && slices.ContainsFunc(epochs, exploded):
+		what = fmt.Sprintf("its val loss is %.3g in epoch %d, where guessing among %d classes has %.3g",
+			worst.ValLoss, worst.Epoch, classes, guess)
 	case sameLogits:
 		what = "the network gives every val photo the same logits: its units are dead"
 	default:
@@ -31,4 +43,11 @@ func Diverged(classes int, trainLoss float64, sameLogits bool, lr float64, hint,
 		what += "; " + kept
 	}
 	return fail.New(fail.NonFinite, hint, "the training diverged at --lr %g: %s", lr, what)
+}
+
+func worseVal(a, b metrics.Epoch) metrics.Epoch {
+	if a.ValLoss > b.ValLoss {
+		return a
+	}
+	return b
 }

@@ -91,7 +91,7 @@ func checkFit(l Layout, train, val Data, o Options) error {
 	return nil
 }
 
-// diverged judges SGD by its last epoch. Features of a network that nobody
+// diverged judges SGD by its epochs. Features of a network that nobody
 // trained can leave a head's units dead from the start: that is no rate's fault.
 func (f *fitting) diverged(ctx context.Context) error {
 	same := f.sameLogits
@@ -105,8 +105,7 @@ func (f *fitting) diverged(ctx context.Context) error {
 		}
 		same = !sameLogits(f.layout, f.val.Row, samples, results)
 	}
-	last := f.result.Epochs[len(f.result.Epochs)-1]
-	return Diverged(f.layout.Classes, last.TrainLoss, same, f.options.LR, divergedHint, "")
+	return Diverged(f.layout.Classes, f.result.Epochs, f.result.BestEpoch, same, f.options.LR, divergedHint, "")
 }
 
 // fitting is one call of Fit under way.
