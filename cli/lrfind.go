@@ -3,7 +3,6 @@ package cli
 import (
 	"fmt"
 	"io"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -95,9 +94,6 @@ func checkPlot(c *urfave.Context) error {
 	path := c.String("out")
 	if !strings.EqualFold(filepath.Ext(path), ".png") {
 		return fail.New(fail.Usage, "Name a file such as lr-find.png.", "--out %s is no .png file", path)
-	}
-	if info, err := os.Stat(filepath.Dir(path)); err != nil || !info.IsDir() {
-		return fail.New(fail.Usage, "Make it first, or choose another --out.", "there is no folder %s", filepath.Dir(path))
 	}
 	photos := c.String("data")
 	if m, err := store.ReadManifest(c.String("features")); err == nil && photos == "" { // the test tells what is wrong with the store

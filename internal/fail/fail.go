@@ -63,7 +63,7 @@ func Wrap(kind Kind, err error, hint, format string, args ...any) error {
 // KindOf returns the kind that decides the exit code: DiskFull, Interrupted and
 // System where the chain ends in ENOSPC, EDQUOT, context.Canceled or an error
 // number of bySystem, whoever wrapped it; else the kind of the outermost Error
-// in the chain; else Other.
+// in the chain; else Usage where the user's rights forbid it, and Other.
 func KindOf(err error) Kind {
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
 		return DiskFull
@@ -75,10 +75,19 @@ func KindOf(err error) Kind {
 		return System
 	}
 	var e *Error
-	if errors.As(err, &e) {
+	if errors.As(err, &e) && e.Kind != Other {
 		return e.Kind
 	}
+	if Forbidden(err) {
+		return Usage
+	}
 	return Other
+}
+
+// Forbidden reports whether the chain of err ends in an error number by which a system says that
+// the user may not do it: the command must name another file or folder.
+func Forbidden(err error) bool {
+	return errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EROFS)
 }
 
 // BySystem reports whether err is none of the inputs' fault: the system failed,

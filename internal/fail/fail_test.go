@@ -25,6 +25,9 @@ func TestKindOf(t *testing.T) {
 		{"a full disk whoever wrapped it", fail.Wrap(fail.Store, full, "", "y"), fail.DiskFull},
 		{"a disk's error whoever wrapped it", fail.Wrap(fail.Store, &fs.PathError{Op: "read", Path: "shard", Err: syscall.EIO}, "", "y"), fail.System},
 		{"no descriptors", &fs.PathError{Op: "open", Path: "photo", Err: syscall.EMFILE}, fail.System},
+		{"no right to write", fail.Wrap(fail.Other, &fs.PathError{Op: "open", Path: "m", Err: syscall.EACCES}, "", "y"), fail.Usage},
+		{"no right to write, unwrapped", &fs.PathError{Op: "open", Path: "m", Err: syscall.EROFS}, fail.Usage},
+		{"no right, with a better kind", fail.Wrap(fail.Model, syscall.EACCES, "", "y"), fail.Model},
 		{"a file that is not there", fail.Wrap(fail.Usage, fs.ErrNotExist, "", "y"), fail.Usage},
 		{"Ctrl+C whoever wrapped it", fail.Wrap(fail.Model, context.Canceled, "", "y"), fail.Interrupted},
 	} {

@@ -231,7 +231,7 @@ func TestNothingIsWrittenAmongPhotos(t *testing.T) {
 		{"run", "missing", false},
 	} {
 		for kind, path := range map[outpath.Kind]string{outpath.Model: in(c.out), outpath.PNG: in(c.out + ".png")} {
-			target := outpath.Target{Kind: kind, Path: path, Photos: in(c.photos)}
+			target := outpath.Target{Kind: kind, Path: path, Photos: in(c.photos), MakesFolder: true}
 			if err := outpath.Prepare(false, target); (err != nil) != c.refused || err != nil && fail.KindOf(err) != fail.Usage {
 				t.Errorf("%s beside %s: %v", path, c.photos, err)
 			}
@@ -261,13 +261,28 @@ func TestClassesAreSeenWithoutKnowingThem(t *testing.T) {
 		if err := outpath.Prepare(false, target); (err != nil) != refused {
 			t.Errorf("a folder %s: %v", out, err)
 		}
-		target = outpath.Target{Kind: outpath.ONNX, Path: filepath.Join(dir, out+".onnx")}
+		target = outpath.Target{Kind: outpath.ONNX, Path: filepath.Join(dir, out+".onnx"), MakesFolder: true}
 		if err := outpath.Prepare(false, target); (err != nil) != (refused && out != "classes") {
 			t.Errorf("a file %s.onnx: %v", out, err)
 		}
 		if err := outpath.Prepare(true, target); err != nil {
 			t.Errorf("%s with --force: %v", out, err)
 		}
+	}
+}
+
+// A file goes into a folder that is there, unless the command makes it; --force makes none.
+func TestAFileNeedsItsFolder(t *testing.T) {
+	dir := t.TempDir()
+	target := outpath.Target{Kind: outpath.PNG, Path: filepath.Join(dir, "missing", "plot.png")}
+	for _, force := range []bool{false, true} {
+		if err := outpath.Prepare(force, target); fail.KindOf(err) != fail.Usage || !strings.Contains(fail.HintOf(err), "--out") {
+			t.Errorf("force %v: %v", force, err)
+		}
+	}
+	target.MakesFolder = true
+	if err := outpath.Prepare(false, target); err != nil {
+		t.Error(err)
 	}
 }
 

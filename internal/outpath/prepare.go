@@ -14,7 +14,9 @@ type Target struct {
 	Path   string
 	Photos string   // folder or list of photos; "" for one that is not known
 	Inputs []string // files that the command reads and must not replace
-	Nested bool     // it lies in the folder of another Target, which is asked about the photos; a link to a folder would lead out
+	// MakesFolder tells that the command makes the folder of a file where that is not there.
+	MakesFolder bool
+	Nested      bool // it lies in the folder of another Target, which is asked about the photos; a link to a folder would lead out
 }
 
 // Kind is a Folder or a File.
@@ -42,6 +44,9 @@ const (
 func Prepare(force bool, targets ...Target) error {
 	for _, t := range targets {
 		if err := t.Kind.check(t); err != nil {
+			return err
+		}
+		if err := t.writable(); err != nil {
 			return err
 		}
 		if force {
