@@ -2,6 +2,7 @@ package classify
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -12,6 +13,7 @@ import (
 	"fx/internal/fail"
 	"fx/internal/metrics"
 	"fx/internal/modeldir"
+	"fx/internal/photoio"
 	"fx/internal/progress"
 	"fx/internal/store"
 )
@@ -55,6 +57,15 @@ func pathsOf(s *store.Store, data head.Data) []string {
 	return paths
 }
 
+// sumsOf are the SHA-256 of the photos of data, whose rows are the store's.
+func sumsOf(s *store.Store, data head.Data) []store.SHA256 {
+	sums := make([]store.SHA256, len(data.Photos))
+	for i, photo := range data.Photos {
+		sums[i] = s.Rows()[photo.Rows[0]].SHA256
+	}
+	return sums
+}
+
 // judged is what a MODEL says of the photos of a store that it is judged by.
 type judged struct {
 	data    head.Data
@@ -77,6 +88,7 @@ func judgeBy(ctx context.Context, m modeldir.Model, p modeldir.Params, s *store.
 	if err := relabel(j.data.Photos, s.Manifest.Classes, m.Classes); err != nil {
 		return j, err
 	}
+	j.notes = append(j.notes, learnedNotes(m, sumsOf(s, j.data), j.split)...)
 	j.metrics, err = head.Evaluate(ctx, layoutOf(m.Head, len(m.Classes)), head.Params(p), j.data)
 	return j, err
 }
@@ -100,9 +112,6 @@ func judgeHeldOut(ctx context.Context, m modeldir.Model, s *store.Store, where s
 	j := judged{data: data, metrics: c.Metrics, split: m.Metrics.ValSplit}
 	if lacking := s.Incomplete(); lacking != "" {
 		j.notes = append(j.notes, fmt.Sprintf("the store %s may lack rows: %s", where, lacking))
-	}
-	if len(data.Photos) != m.Metrics.TrainPhotos {
-		j.notes = append(j.notes, "the store has changed since the training")
 	}
 	return j, nil
 }
@@ -152,16 +161,13 @@ func photosJudgedBy(s *store.Store, m modeldir.Model, split, where string) (data
 		}
 		train, data, err := head.Split(all, t.ValFraction, t.SplitSeed, copies)
 		notes = append(notes, leakNotes(s, train, data)...) // of a MODEL of an older fx
-		if len(all.Photos) != t.TrainPhotos+t.ValPhotos {
-			notes = append(notes, "the store has changed since the training: some of these photos may have been trained on")
-		}
 		return data, t.ValSplit, notes, err
 	}
 	if name, err = chooseSplit(split, m, s.Splits(), where); err != nil {
 		return data, "", nil, err
 	}
 	data, err = dataOf(s, name)
-	return data, name, append(notes, trainedOn(m, name)...), err
+	return data, name, notes, err
 }
 
 // trainedOn warns where a model is judged by photos that it may have seen.
@@ -217,6 +223,20 @@ func relabel(photos []head.Photo, theirs, ours []string) error {
 	return nil
 }
 
+// sumsOfFiles are the SHA-256 of photos that were read before; one that is gone by now has none.
+func sumsOfFiles(ctx context.Context, files []string) ([]store.SHA256, error) {
+	sums := make([]store.SHA256, len(files))
+	for i, path := range files {
+		file, err := photoio.Hash(ctx, path)
+		var gone *photoio.Unusable
+		if err != nil && !errors.As(err, &gone) {
+			return nil, err
+		}
+		sums[i] = file.SHA256
+	}
+	return sums, nil
+}
+
 func newEvaluation(m modeldir.Model, of metrics.Evaluation, paths []string, split string) Evaluation {
 	e := Evaluation{
 		Evaluation: of, Photos: len(of.Predictions), Split: split,
@@ -265,7 +285,7 @@ func EvaluateData(ctx context.Context, o Options, data, split string, report pro
 			rejected = append(rejected, extract.BadPhoto{Path: refused.Rel, Reason: refused.Reason})
 		}
 	}
-	var kept []string
+	var kept, files []string
 	var keptLabels []int
 	var features []float32
 	err = extract.Photos(ctx, c.embedder, c.decoder, paths, report, func(i int, row []float32, reason string) error {
@@ -273,6 +293,7 @@ func EvaluateData(ctx context.Context, o Options, data, split string, report pro
 			rejected = append(rejected, extract.BadPhoto{Path: names[i], Reason: reason})
 			return nil
 		}
+		files = append(files, paths[i])
 		kept, keptLabels, features = append(kept, names[i]), append(keptLabels, labels[i]), append(features, row...)
 		return nil
 	})
@@ -290,7 +311,13 @@ func EvaluateData(ctx context.Context, o Options, data, split string, report pro
 	if err != nil {
 		return Evaluation{}, err
 	}
-	m.Notes = slices.Concat(m.Notes, trainedOn(m, split), photos.Notes)
+	var sums []store.SHA256
+	if m.Metrics.LearnedFrom != nil {
+		if sums, err = sumsOfFiles(ctx, files); err != nil {
+			return Evaluation{}, err
+		}
+	}
+	m.Notes = slices.Concat(m.Notes, learnedNotes(m, sums, split), photos.Notes)
 	r := newEvaluation(m, found, kept, split)
 	r.Rejected = rejected
 	for _, skipped := range photos.SkippedIn(split) {

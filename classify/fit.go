@@ -91,6 +91,7 @@ func Fit(ctx context.Context, o FitOptions, epoch func(metrics.Epoch), watch pro
 	model := newModel(m, described, o, notes)
 	model.Metrics = newMetrics(result, train, o)
 	model.Metrics.TrainSplit, model.Metrics.ValSplit, model.Metrics.ValPhotos = splits.Train, splits.Val, len(val.Photos)
+	remember(&model.Metrics, features, train)
 	if err := saveWithLog(o.Out, model, modeldir.Params(result.Params), fitLog(o, m.Backbone, clock, result)); err != nil {
 		return FitResult{}, err
 	}

@@ -61,6 +61,7 @@ func (q *quickstart) fit(ctx context.Context) error {
 			log.Epochs[i].ValLoss, log.Epochs[i].ValAccuracy = math.NaN(), math.NaN()
 		}
 	}
+	remember(&model.Metrics, q.features, q.train)
 	if err := q.labels(found.Probabilities, probabilities); err != nil {
 		return err
 	}

@@ -58,6 +58,11 @@ func Gather(ctx context.Context, o Options, watch progress.Reporter) (page.Page,
 			p.Notes = append(p.Notes, r.name+" is shown without its photos: "+r.shown.Missing)
 		}
 	}
+	for _, r := range runs {
+		for _, note := range r.evaluated {
+			p.Notes = append(p.Notes, r.name+": "+note)
+		}
+	}
 	p.Notes = append(p.Notes, album.notes(left)...)
 	p.Shared, p.Differ = compare(runs)
 	if len(runs) > 1 {

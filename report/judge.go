@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"fx/classify"
 	"fx/internal/fail"
@@ -155,6 +156,7 @@ func (r *run) judgeBy(ctx context.Context, features string, o Options, album *al
 		e.Map = &page.Map{Points: shown, Explained: plane.explained, Of: len(photos)}
 	}
 	r.shown.Evaluation = e
+	r.evaluated = slices.DeleteFunc(found.Notes, func(note string) bool { return slices.Contains(r.model.Notes, note) })
 	return nil
 }
 

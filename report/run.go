@@ -19,6 +19,8 @@ type run struct {
 	model    modeldir.Model
 	origin   finetune.Origin // zero for the MODEL of `fx fit-head`
 	settings settings
+	// evaluated are notes of the evaluation of its photos by this report.
+	evaluated []string
 	shown    page.Run
 }
 

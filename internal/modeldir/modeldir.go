@@ -79,6 +79,12 @@ type Metrics struct {
 	// ValAccuracy are of TrainSplit's photos, each judged by a head that had not
 	// seen it, in a cross-validation of so many folds that SplitSeed drew.
 	Folds int `json:"folds,omitempty"`
+	// LearnedFrom holds the first 8 bytes of the SHA-256 of each training photo, sorted; nil in MODELs
+	// of finetuning, of an older fx, and of very many photos.
+	LearnedFrom []byte `json:"learned_from,omitempty"`
+	// PhotosSHA256 is of the photos of TrainSplit and ValSplit in the store, with their splits and
+	// classes; "" in MODELs of finetuning and of an older fx.
+	PhotosSHA256 string `json:"photos_sha256,omitempty"`
 }
 
 // Model is the content of model.json.

@@ -1,0 +1,66 @@
+package classify
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"fx/internal/modeldir"
+	"fx/internal/progress"
+)
+
+// Photos that moved from train to val, labels that were swapped, photos that came: each
+// evaluation says that the store is not the training's, and how many photos the head knows.
+func TestAnEvaluationTellsOfPhotosThatWereLearnedFrom(t *testing.T) {
+	const changedNote, learnedNote = "the store has changed since the training", "the model was trained on %d of these %d photos"
+	before := append(some("train", 10), some("val", 5)...)
+	for i := range before {
+		before[i].content = fmt.Sprint("photo ", i) // its place may change
+	}
+	for name, c := range map[string]struct {
+		edit    func(photos []photo) []photo
+		learned string
+	}{
+		"nothing":            {func(photos []photo) []photo { return photos }, ""},
+		"photos moved":       {func(photos []photo) []photo { photos[0].split, photos[11].split = "val", "val"; return photos }, fmt.Sprintf(learnedNote, 2, 12)},
+		"labels":             {func(photos []photo) []photo { photos[20].class = "bees"; return photos }, ""},
+		"another photo":      {func(photos []photo) []photo { return append(photos, some("val", 6)[5]) }, ""},
+		"a train photo less": {func(photos []photo) []photo { return photos[1:] }, ""},
+	} {
+		features, model := storeOf(t, before), filepath.Join(t.TempDir(), "model")
+		if _, err := Fit(t.Context(), fitOptions(features, model), nil, progress.Discard); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.RemoveAll(features); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Rename(storeOf(t, c.edit(append([]photo{}, before...))), features); err != nil {
+			t.Fatal(err)
+		}
+		check := func(changedToo bool) {
+			t.Helper()
+			e, err := EvaluateStore(t.Context(), model, features, "")
+			notes := strings.Join(e.Notes, "\n")
+			if err != nil || strings.Contains(notes, changedNote) != (name != "nothing" && changedToo) {
+				t.Errorf("%s: notes %q, %v", name, notes, err)
+			}
+			if c.learned != "" && !strings.Contains(notes, c.learned) || c.learned == "" && strings.Contains(notes, "trained on") {
+				t.Errorf("%s: notes %q", name, notes)
+			}
+		}
+		check(true)
+		// A MODEL of an older fx knows the number of its photos.
+		m, p, err := modeldir.Load(model)
+		if err != nil {
+			t.Fatal(err)
+		}
+		m.Metrics.LearnedFrom, m.Metrics.PhotosSHA256 = nil, ""
+		if err := modeldir.Save(model, m, p); err != nil {
+			t.Fatal(err)
+		}
+		c.learned = ""
+		check(name != "labels")
+	}
+}
