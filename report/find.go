@@ -8,6 +8,7 @@ import (
 
 	"fx/internal/experimentdir"
 	"fx/internal/fail"
+	"fx/internal/modeldir"
 	"fx/internal/paths"
 )
 
@@ -89,8 +90,8 @@ func finished(dir string) error {
 	switch {
 	case has("model.json"):
 		return failed
-	case has("run.json"):
-		return fail.New(fail.Usage, "Finish it with `fx finetune --resume`.", "the run %s is not finished: it has no model.json", dir)
+	case modeldir.Unfinished(dir) != nil:
+		return modeldir.Unfinished(dir)
 	case has("manifest.json"):
 		return fail.New(fail.Usage, "Train a head on it with `fx fit-head` and name the MODEL.", "%s is an embedding store, not a run", dir)
 	}

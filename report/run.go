@@ -21,7 +21,7 @@ type run struct {
 	settings settings
 	// evaluated are notes of the evaluation of its photos by this report.
 	evaluated []string
-	shown    page.Run
+	shown     page.Run
 }
 
 // open reads what the run says of itself.

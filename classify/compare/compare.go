@@ -96,8 +96,8 @@ func kindOf(dir string) (string, error) {
 		return Experiments, nil
 	case modeldir.Is(dir):
 		return Models, nil
-	case exists(filepath.Join(dir, "run.json")):
-		return "", fail.New(fail.Usage, "Go on with it: `fx finetune … --out "+dir+" --resume`.", "the run %s is not finished: it has no model yet", dir)
+	case modeldir.Unfinished(dir) != nil:
+		return "", modeldir.Unfinished(dir)
 	case !exists(dir):
 		return "", fail.New(fail.Usage, "Name the folders of two MODELs, or of two experiments.", "there is no folder %s", dir)
 	}

@@ -25,6 +25,7 @@ const FormatVersion = 1
 const (
 	modelFile = "model.json"
 	headFile  = "head.safetensors"
+	runFile   = "run.json" // of `fx finetune`, whose run becomes a MODEL at its end
 )
 
 // Backbone says which frozen network made the features that the head reads.
@@ -243,6 +244,9 @@ func noModel(dir string, err error) error {
 	if errors.Is(err, userfile.ErrTooLarge) {
 		return fail.Wrap(fail.Model, err, retrain, "%s is damaged", filepath.Join(dir, modelFile))
 	}
+	if unfinished := Unfinished(dir); unfinished != nil {
+		return unfinished
+	}
 	hint := "A model is a folder that `fx fit-head`, `fx finetune` or `fx quickstart` wrote."
 	if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrInvalid) && !errors.Is(err, syscall.ENOTDIR) {
 		return fail.Wrap(fail.Usage, err, hint, "model %s", dir)
@@ -254,6 +258,16 @@ func noModel(dir string, err error) error {
 		}
 	}
 	return fail.New(fail.Usage, hint, "%s is no model: it has no %s", dir, modelFile)
+}
+
+// Unfinished returns the error, of kind fail.Usage, that dir is a run of `fx finetune` which has
+// not left a MODEL yet; nil where it is not.
+func Unfinished(dir string) error {
+	if _, err := os.Stat(filepath.Join(dir, runFile)); err != nil || Is(dir) {
+		return nil
+	}
+	return fail.New(fail.Usage, fmt.Sprintf("Finish it: `fx finetune … --out %s --resume`.", dir),
+		"the run %s is not finished: it has no %s", dir, modelFile)
 }
 
 // decode returns the content of the model.json at path.

@@ -197,3 +197,15 @@ func removeField(t *testing.T, path, name string) {
 		t.Fatal(err)
 	}
 }
+
+// A run that was interrupted is told from a folder of something else.
+func TestAnUnfinishedRunIsNoModelYet(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "run.json"), []byte("{}"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, _, err := modeldir.Load(dir)
+	if fail.KindOf(err) != fail.Usage || !strings.Contains(err.Error(), "is not finished") || !strings.Contains(fail.HintOf(err), "--out "+dir+" --resume") {
+		t.Errorf("hint %q: %v", fail.HintOf(err), err)
+	}
+}
