@@ -67,7 +67,7 @@ func Export(ctx context.Context, o Options, out string, withPreprocessing bool, 
 		return ExportResult{}, err
 	}
 	if err := onnx.Save(out, classifier); err != nil {
-		return ExportResult{}, fail.Wrap(fail.KindOf(err), err, "Choose another place with --out.", "write %s", out)
+		return ExportResult{}, fail.Wrap(fail.Usage, err, "Choose another place with --out.", "write %s", out)
 	}
 	result := ExportResult{Path: out, Classes: m.Classes, WithPreprocessing: withPreprocessing, EXIF: exifOf(m), FastDecode: m.FastDecode, Notes: append([]string{}, m.Notes...)}
 	if info, err := os.Stat(out); err == nil {

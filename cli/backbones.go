@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -9,8 +10,10 @@ import (
 	urfave "github.com/urfave/cli/v2"
 
 	"fx/backbones"
+	"fx/internal/fail"
 	"fx/internal/lockfile"
 	"fx/internal/outpath"
+	"fx/internal/source"
 )
 
 func backbonesCommand(out *output) *urfave.Command {
@@ -114,6 +117,10 @@ func backbonesPullCommand(out *output) *urfave.Command {
 			}
 			lock := lockfile.At(c.String("lock"))
 			n, err := backbones.Open(c.Context, backbones.NetworkOptions{Backbone: name, Lock: lock}, out.progress())
+			if errors.Is(err, source.ErrNowhere) {
+				return fail.Wrap(fail.Model, err, fmt.Sprintf("`fx backbones show %s` says where the file is: "+
+					"download it on a machine with a network, and put it into a folder that FX_WEIGHTS_DIR names.", name), "")
+			}
 			if err != nil {
 				return err
 			}

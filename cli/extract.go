@@ -8,6 +8,7 @@ import (
 	urfave "github.com/urfave/cli/v2"
 
 	"fx/extract"
+	"fx/internal/fail"
 	"fx/internal/ort"
 )
 
@@ -101,6 +102,9 @@ func extractCommand(out *output) *urfave.Command {
 				Extensions: c.StringSlice("extensions"), NoFollowLinks: c.Bool("no-follow-links"),
 				Shard: c.String("shard"), Wait: c.Duration("wait"), VerifyContent: c.Bool("verify-content"), FxVersion: version(),
 			}, out.progress())
+			if fail.KindOf(err) == fail.Locked {
+				return fail.Wrap(fail.Locked, err, "Let fx wait for it, as by --wait 10m, or choose another --out.", "")
+			}
 			if err != nil {
 				return err
 			}

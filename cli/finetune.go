@@ -45,7 +45,8 @@ func finetuneFlags() []urfave.Flag {
 	return append([]urfave.Flag{
 		&urfave.StringFlag{Name: "backbone", Required: true, Usage: "a `NAME` of `fx backbones list`, or an ONNX file"},
 		&urfave.StringFlag{Name: "data", Required: true, Usage: "`DIR` of photos"},
-		&urfave.StringFlag{Name: "out", Required: true, Usage: "`RUN` folder to write"}, forceFlag(),
+		&urfave.StringFlag{Name: "out", Required: true, Usage: "`RUN` folder to write"},
+		&urfave.BoolFlag{Name: "force", Usage: "write to --out whatever lies there, but a run: files with the names of the results are replaced"},
 		&urfave.StringFlag{Name: "weights", Usage: "weights `FILE` (.safetensors, .pth) to start from, under the network's names, or seed:N; default: look for the official ones, or those in the ONNX file"},
 		lockFlag(),
 		&urfave.BoolFlag{Name: "scratch", Usage: "start a registered network from random weights, drawn by --seed as torchvision's constructors draw them"},

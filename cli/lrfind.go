@@ -173,9 +173,9 @@ func (r lrFindResult) draw() error {
 		return fail.New(fail.NonFinite, "Give a smaller --min-lr.", "the test ended before there was a curve: %s", r.Stopped)
 	}
 	if err := chart.LRTable(r.Table, f.Points); err != nil {
-		return fail.Wrap(fail.Other, err, "Choose another --out.", "write %s", r.Table)
+		return fail.Wrap(fail.Usage, err, "Choose another --out.", "write %s", r.Table)
 	}
-	return fail.Wrap(fail.Other, chart.LRCurve(r.Plot, f), "Choose another --out.", "write %s", r.Plot)
+	return fail.Wrap(fail.Usage, chart.LRCurve(r.Plot, f), "Choose another --out.", "write %s", r.Plot)
 }
 
 func (r lrFindResult) subtitle() string {

@@ -70,6 +70,9 @@ func (o *output) failure(err error) int {
 		hint = "The system failed, not what it was asked for. " +
 			"What was finished is kept, and the same command goes on once it works again."
 	}
+	if hint == "" && code == int(fail.Interrupted) {
+		hint = "Nothing is left half written: run the same command again."
+	}
 	if hint == "" && fail.Forbidden(err) {
 		hint = "Name another file or folder, or let fx read and write this one."
 	}

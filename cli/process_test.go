@@ -19,10 +19,13 @@ type answer struct {
 	stdout, stderr string
 }
 
-// fx runs the real main in a process of its own; TestMain has put it into PATH.
+// fx runs the real main in a process of its own; TestMain has put it into PATH. Hints name flags
+// that the command has.
 func fx(t *testing.T, args ...string) answer {
 	t.Helper()
-	return run(t, exec.Command("fx", args...))
+	a := run(t, exec.Command("fx", args...))
+	checkHint(t, args, a.stderr)
+	return a
 }
 
 // run runs a process to its end. A signal that ended it counts as a failure.

@@ -257,7 +257,7 @@ func (o Options) earlier() (rec record, found bool, err error) {
 		return rec, found, err
 	}
 	if found && !o.Resume {
-		return rec, found, fail.New(fail.Usage, "Give --resume to go on with it, or another --out.", "%s holds a run already", o.Out)
+		return rec, found, fail.New(fail.Usage, "Give --resume to go on with it, or another --out; --force replaces no run.", "%s holds a run already", o.Out)
 	}
 	if found {
 		return rec, found, nil
@@ -291,7 +291,7 @@ func (r *run) write(epochs []metrics.Epoch) error {
 	if err == nil {
 		err = trainlog.Write(r.options.Out, r.log(epochs))
 	}
-	return fail.Wrap(fail.KindOf(err), err, otherFolder, "run %s", r.options.Out)
+	return fail.Wrap(fail.Usage, err, otherFolder, "run %s", r.options.Out)
 }
 
 // log is the run as trainlog writes it.

@@ -76,7 +76,7 @@ func Generate(ctx context.Context, dir string, n *Network, o Options) (Info, err
 	if errors.Is(err, durable.ErrLocked) {
 		return info, fail.Wrap(fail.Locked, err, "Wait until it has ended, or choose another --out.", "artifacts are being written to %s", dir)
 	} else if err != nil {
-		return info, fail.Wrap(fail.KindOf(err), err, "Choose another --out.", "artifacts in %s", dir)
+		return info, fail.Wrap(fail.Usage, err, "Choose another --out.", "artifacts in %s", dir)
 	}
 	defer r.Close()
 	state := weights.NewStateDict()

@@ -101,14 +101,16 @@ func BySystem(err error) bool {
 	return false
 }
 
-// HintOf returns the first hint in the chain of err, or "".
+// HintOf returns the first hint in the chain of err, or "". Where the system failed, the disk is
+// full or the user ended it, only hints of that kind count: others are for what might have failed.
 func HintOf(err error) string {
+	kind, special := KindOf(err), BySystem(err)
 	for err != nil {
 		var e *Error
 		if !errors.As(err, &e) {
 			return ""
 		}
-		if e.Hint != "" {
+		if e.Hint != "" && (!special || e.Kind == kind) {
 			return e.Hint
 		}
 		err = e.Err

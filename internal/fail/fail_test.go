@@ -68,6 +68,17 @@ func TestHintOfFindsTheInnerHint(t *testing.T) {
 	if got := fail.HintOf(fmt.Errorf("z: %w", err)); got != "do this" {
 		t.Errorf("hint %q", got)
 	}
+	for err, want := range map[error]string{
+		fail.Wrap(fail.Usage, syscall.ENOSPC, "Choose another --out.", "x"):          "",
+		fail.Wrap(fail.Usage, context.Canceled, "Choose another --out.", "x"):        "",
+		fail.Wrap(fail.Usage, syscall.EACCES, "Choose another --out.", "x"):          "Choose another --out.",
+		fail.Wrap(fail.Interrupted, context.Canceled, "It goes on.", "x"):            "It goes on.",
+		fail.Wrap(fail.Usage, fail.Wrap(fail.System, syscall.EIO, "a", ""), "b", ""): "a",
+	} {
+		if got := fail.HintOf(err); got != want {
+			t.Errorf("%v: hint %q, want %q", err, got, want)
+		}
+	}
 	if got := fail.HintOf(errors.New("x")); got != "" {
 		t.Errorf("hint %q of a plain error", got)
 	}

@@ -137,9 +137,6 @@ func Save(dir string, m Model, p Params) error { return SaveWith(dir, m, p, nil)
 // replaces them in the same step.
 func SaveWith(dir string, m Model, p Params, with func(*durable.Replacement) error) error {
 	m.FormatVersion = FormatVersion
-	if _, err := os.Stat(filepath.Join(dir, "manifest.json")); err == nil {
-		return fail.New(fail.Usage, "Name another folder with --out.", "%s is an embedding store, not a place for a model", dir)
-	}
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return fail.Wrap(fail.Usage, err, "Choose a folder that fx may write with --out.", "model folder %s", dir)
 	}
@@ -148,7 +145,7 @@ func SaveWith(dir string, m Model, p Params, with func(*durable.Replacement) err
 	case errors.Is(err, durable.ErrLocked):
 		return fail.Wrap(fail.Locked, err, "Wait until it has ended, or choose another --out.", "the model %s is being written", dir)
 	case err != nil:
-		return fail.Wrap(fail.KindOf(err), err, "Choose a folder that fx may write with --out, on a disk that has locks.", "model folder %s", dir)
+		return fail.Wrap(fail.Usage, err, "Choose a folder that fx may write with --out, on a disk that has locks.", "model folder %s", dir)
 	}
 	defer r.Close()
 	if err := m.replace(r, p, with); err != nil {

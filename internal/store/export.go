@@ -152,17 +152,13 @@ func (x *export) file(path string, write func(w io.Writer) error) error {
 		}
 		return b.Flush()
 	})
-	kind := fail.KindOf(err)
-	if kind == fail.Other {
-		kind = fail.Usage
-	}
-	return fail.Wrap(kind, err, "Name a file in a folder that fx may write, with room for it.", "cannot write %s", path)
+	return fail.Wrap(fail.Usage, err, "Name a file in a folder that fx may write with --out.", "cannot write %s", path)
 }
 
 // exportNPY writes a folder of numpy files.
 func exportNPY(x *export, out string) ([]string, error) {
 	if err := os.MkdirAll(out, 0o777); err != nil {
-		return nil, fail.Wrap(fail.Usage, err, "Name a folder that fx may make.", "cannot make the folder %s", out)
+		return nil, fail.Wrap(fail.Usage, err, "Name a folder that fx may make with --out.", "cannot make the folder %s", out)
 	}
 	type part struct {
 		name, descr string

@@ -63,7 +63,7 @@ func writeSafetensors(path string, state *StateDict, hash hash.Hash) (sum string
 	if err == nil && hash != nil {
 		sum = hex.EncodeToString(hash.Sum(nil))
 	}
-	return sum, fail.Wrap(fail.Other, err, "Check that the folder exists and may be written to.", "writing %s", path)
+	return sum, fail.Wrap(fail.Usage, err, "Check that the folder exists and may be written to.", "writing %s", path)
 }
 
 // writeOrder is how the Python package sorts tensors before it sorts their

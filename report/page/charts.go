@@ -61,7 +61,7 @@ func Pictures(html string, p Page) ([]string, error) {
 }
 
 func cannotWrite(path string, err error) error {
-	return fail.Wrap(fail.KindOf(err), err, "Choose a file in a folder that fx may write with --out.", "write %s", path)
+	return fail.Wrap(fail.Usage, err, "Choose a file in a folder that fx may write with --out.", "write %s", path)
 }
 
 // accuracies are the plots of val accuracy, one for each network that has curves.
