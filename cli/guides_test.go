@@ -42,6 +42,7 @@ func TestGuides(t *testing.T) {
 	}
 	for _, path := range guides {
 		t.Run(strings.TrimSuffix(filepath.Base(path), ".md"), func(t *testing.T) {
+			t.Parallel() // each in a folder of its own
 			text, err := os.ReadFile(path)
 			if err != nil {
 				t.Fatal(err)
@@ -125,8 +126,8 @@ func (b block) packages() []string {
 
 // rehearsals are what a block's commands lose where what they need is not there.
 var rehearsals = struct{ gpu, download *strings.Replacer }{
-	gpu:      strings.NewReplacer("--device cuda", "--device cpu"),
-	download: strings.NewReplacer(" --weights DEFAULT", "", " --pretrained", ""), // random weights
+	gpu:      strings.NewReplacer("--device cuda", "--device cpu", "--batch-size 256", "--batch-size 8"), // a batch is always full
+	download: strings.NewReplacer(" --weights DEFAULT", "", " --pretrained", ""),                         // random weights
 }
 
 // guide is the folder in which one guide is followed.
