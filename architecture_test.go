@@ -17,14 +17,19 @@ import (
 // imports. docs/architecture.md says why. A package that is missing here, one that
 // imports something else and one that does not import what stands here fails.
 var rooms = map[string][]string{
-	"":                           {"cli"},
-	"cli":                        {"backbones", "classify", "classify/compare", "experiments", "extract", "finetune", "finetune/artifacts", "finetune/autodiff", "head", "report"},
-	"cli/faults":                 {},
-	"report":                     {"classify", "extract", "finetune"},
-	"experiments":                {"backbones", "classify", "extract", "finetune", "finetune/artifacts", "head"},
-	"classify":                   {"backbones", "extract", "head"},
-	"classify/compare":           {"classify"},
-	"finetune":                   {"backbones", "extract", "finetune/artifacts", "finetune/autodiff", "finetune/autodiff/ortprobe", "head"},
+	"": {"cli"},
+	"cli": {
+		"backbones", "classify", "classify/compare", "experiments", "extract", "finetune", "finetune/artifacts",
+		"finetune/autodiff", "head", "report",
+	},
+	"cli/faults":       {},
+	"report":           {"classify", "extract", "finetune"},
+	"experiments":      {"backbones", "classify", "extract", "finetune", "finetune/artifacts", "head"},
+	"classify":         {"backbones", "extract", "head"},
+	"classify/compare": {"classify"},
+	"finetune": {
+		"backbones", "extract", "finetune/artifacts", "finetune/autodiff", "finetune/autodiff/ortprobe", "head",
+	},
 	"finetune/artifacts":         {"backbones", "finetune/autodiff"},
 	"finetune/autodiff":          {},
 	"finetune/autodiff/ortprobe": {"finetune/autodiff"},
@@ -36,9 +41,14 @@ var rooms = map[string][]string{
 // strangers are packages of internal that a room must not import: what the room
 // "does not" do in docs/architecture.md.
 var strangers = map[string][]string{
-	"extract":            {"internal/onnx"}, // knows no ops
-	"backbones":          {"internal/dataset", "internal/imaging", "internal/photoio", "internal/store", "internal/modeldir", "internal/ort"},
-	"head":               {"internal/dataset", "internal/imaging", "internal/photoio", "internal/store", "internal/modeldir", "internal/ort", "internal/onnx", "internal/weights"},
+	"extract": {"internal/onnx"}, // knows no ops
+	"backbones": { // knows no photos
+		"internal/dataset", "internal/imaging", "internal/photoio", "internal/store", "internal/modeldir", "internal/ort",
+	},
+	"head": { // does not know where features come from
+		"internal/dataset", "internal/imaging", "internal/photoio", "internal/store", "internal/modeldir", "internal/ort",
+		"internal/onnx", "internal/weights",
+	},
 	"experiments":        {"internal/report"},
 	"finetune":           {"internal/report"},
 	"finetune/artifacts": {"internal/dataset", "internal/imaging", "internal/photoio", "internal/ort"},
@@ -66,25 +76,29 @@ var within = map[string][]string{
 	"modeldir":      {"checksum", "durable", "fail", "preprocess", "userfile", "weights"},
 	"onnx":          {"durable", "fail", "onnx/pb", "userfile"},
 	"onnx/pb":       {},
-	"ort":           {"durable", "fail", "fetch", "filehash", "kernels", "machine", "paths", "progress", "userfile", "wheel"},
-	"outpath":       {"dataset", "durable", "fail"},
-	"paths":         {"fail"},
-	"photoio":       {"fail", "imaging", "machine", "userfile"},
-	"preprocess":    {},
-	"printable":     {"userfile"},
-	"progress":      {},
-	"random":        {},
-	"rangetest":     {"fail"},
-	"relative":      {},
-	"report":        {"durable", "modeldir", "printable"},
-	"sample":        {"durable", "fail", "fetch", "filehash", "lockfile", "paths", "progress", "random"},
-	"source":        {"durable", "fail", "fetch", "filehash", "lockfile", "paths", "progress", "wheel"},
-	"store":         {"checksum", "dataset", "durable", "fail", "float16", "outpath", "photoio", "preprocess", "progress", "userfile", "weights"},
-	"tensorboard":   {"durable"},
-	"trainlog":      {"durable", "tensorboard"},
-	"userfile":      {"durable"},
-	"weights":       {"durable", "fail", "filehash", "float16", "paths"},
-	"wheel":         {},
+	"ort": {
+		"durable", "fail", "fetch", "filehash", "kernels", "machine", "paths", "progress", "userfile", "wheel",
+	},
+	"outpath":    {"dataset", "durable", "fail"},
+	"paths":      {"fail"},
+	"photoio":    {"fail", "imaging", "machine", "userfile"},
+	"preprocess": {},
+	"printable":  {"userfile"},
+	"progress":   {},
+	"random":     {},
+	"rangetest":  {"fail"},
+	"relative":   {},
+	"report":     {"durable", "modeldir", "printable"},
+	"sample":     {"durable", "fail", "fetch", "filehash", "lockfile", "paths", "progress", "random"},
+	"source":     {"durable", "fail", "fetch", "filehash", "lockfile", "paths", "progress", "wheel"},
+	"store": {
+		"checksum", "dataset", "durable", "fail", "float16", "outpath", "photoio", "preprocess", "progress", "userfile", "weights",
+	},
+	"tensorboard": {"durable"},
+	"trainlog":    {"durable", "tensorboard"},
+	"userfile":    {"durable"},
+	"weights":     {"durable", "fail", "filehash", "float16", "paths"},
+	"wheel":       {},
 }
 
 // inTests are packages that nothing but tests imports.

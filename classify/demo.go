@@ -123,7 +123,8 @@ func oneSplit(dir string) (bool, error) {
 
 // chooseNetwork takes the user's network, else the tutorial's where its weights
 // are to be had, else the fall-back.
-func (d *DemoResult) chooseNetwork(ctx context.Context, o backbones.NetworkOptions, watch progress.Reporter) (backbones.NetworkOptions, error) {
+func (d *DemoResult) chooseNetwork(ctx context.Context, o backbones.NetworkOptions, watch progress.Reporter,
+) (backbones.NetworkOptions, error) {
 	o, network, notes, err := openFirst(ctx, o, []string{demoBackbone, fallbackBackbone}, watch)
 	if err != nil {
 		return o, err
