@@ -45,5 +45,8 @@ func RangeTest(ctx context.Context, o FitOptions, test rangetest.Options, watch 
 		return RangeTestResult{}, err
 	}
 	found, err := head.RangeTest(ctx, layout, train, o.Head, test)
-	return RangeTestResult{Result: found, Backbone: m.Backbone, Photos: len(train.Photos), Notes: append([]string{}, m.Made.Notes...), Untrained: m.Made.Untrained}, err
+	return RangeTestResult{
+		Result: found, Backbone: m.Backbone, Photos: len(train.Photos),
+		Notes: append([]string{}, m.Made.Notes...), Untrained: m.Made.Untrained,
+	}, err
 }

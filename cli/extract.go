@@ -57,7 +57,8 @@ func embedderOptions(c *urfave.Context) (extract.EmbedderOptions, error) {
 	device, err := ort.ParseDevice(c.String("device"))
 	return extract.EmbedderOptions{
 		DecodeMemory: decodeMemory(c),
-		Network:      network, Device: device, Precision: c.String("precision"), BatchSize: c.Int("batch-size"), Workers: c.Int("workers"), Library: c.String("ort-lib"),
+		Network:      network, Device: device, Precision: c.String("precision"),
+		BatchSize: c.Int("batch-size"), Workers: c.Int("workers"), Library: c.String("ort-lib"),
 	}, err
 }
 

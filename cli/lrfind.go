@@ -150,7 +150,10 @@ func lrFindHead(c *urfave.Context, out *output, test rangetest.Options) (lrFindR
 		Features: c.String("features"), TrainSplit: c.String("train-split"), ClassWeights: c.String("class-weights"),
 		Head: head.Options{Seed: c.Uint64("seed"), BatchSize: c.Int("batch-size"), Momentum: c.Float64("momentum"), WeightDecay: c.Float64("weight-decay")},
 	}, test, out.progress())
-	return lrFindResult{Result: found.Result, Backbone: found.Backbone, Trained: "head", Photos: found.Photos, Notes: found.Notes, untrained: found.Untrained}.at(c), err
+	return lrFindResult{
+		Result: found.Result, Backbone: found.Backbone, Trained: "head",
+		Photos: found.Photos, Notes: found.Notes, untrained: found.Untrained,
+	}.at(c), err
 }
 
 // at says where the pictures go.

@@ -213,8 +213,9 @@ func (m *matrix) add(ctx context.Context, backbone Network, report progress.Repo
 				Name: runName(backbone, mode, seed), Backbone: shortName(backbone.Name),
 				Mode: mode, Seed: seed, Status: experimentdir.Pending,
 			}
-			p := planned{selected: true, settings: settings, network: backbones.NetworkOptions{Backbone: m.file.network(backbone.Name), Resize: settings.Resize, Crop: settings.Crop}}
-			p.selected = m.selects(run.Name)
+			p := planned{selected: m.selects(run.Name), settings: settings, network: backbones.NetworkOptions{
+				Backbone: m.file.network(backbone.Name), Resize: settings.Resize, Crop: settings.Crop,
+			}}
 			if !wanted && mode != modeldir.Scratch {
 				if earlier, known := m.earlier[run.Name]; known {
 					run = earlier

@@ -24,7 +24,8 @@ type weightsFound struct {
 
 // findWeights finds a backbone's weights. Others take their place only where there are none
 // anywhere: a damaged file, one that can't be read and a full disk are errors.
-func (m *matrix) findWeights(ctx context.Context, backbone Network, o backbones.NetworkOptions, report progress.Reporter) (weightsFound, error) {
+func (m *matrix) findWeights(ctx context.Context, backbone Network, o backbones.NetworkOptions, report progress.Reporter,
+) (weightsFound, error) {
 	o.Weights, o.Lock = backbone.Weights, m.lock()
 	if file := o.Weights.File; file != "" {
 		o.Weights.File = m.file.relative(file)
@@ -51,7 +52,10 @@ func (m *matrix) findWeights(ctx context.Context, backbone Network, o backbones.
 		return weightsFound{}, fail.Wrap(fail.KindOf(err), err, hint, "the backbone %s", backbone.Name)
 	}
 	m.inputs = append(m.inputs, opened.Inputs...)
-	found := weightsFound{weights: opened.Weights, label: opened.Weights.Name(), sha256: opened.WeightsSHA256, seeded: opened.Weights.Random(), lookedFor: len(opened.Inputs) > 0}
+	found := weightsFound{
+		weights: opened.Weights, label: opened.Weights.Name(), sha256: opened.WeightsSHA256,
+		seeded: opened.Weights.Random(), lookedFor: len(opened.Inputs) > 0,
+	}
 	if opened.Backbone.File != "" {
 		found.weights = o.Weights // its own, or the file that the experiment names
 	}

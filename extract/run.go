@@ -131,7 +131,8 @@ func (o *Options) goOnAs(stored store.Manifest, report progress.Reporter) {
 	}
 	if o.Views == 0 && stored.Views > 0 {
 		o.Views, o.Seed = stored.Views, stored.Seed
-		report.Note(fmt.Sprintf("the store has %d random views of each training photo, seed %d; keeping them", stored.Views, stored.Seed))
+		report.Note(fmt.Sprintf("the store has %d random views of each training photo, seed %d; keeping them",
+			stored.Views, stored.Seed))
 	}
 }
 
@@ -210,12 +211,14 @@ func (r *run) newManifest(compute store.Compute) store.Manifest {
 	m := store.Manifest{
 		Backbone: n.Backbone.Name, GraphSHA256: r.graphSHA256,
 		Weights: n.Weights.Name(), WeightsSHA256: n.WeightsSHA256,
-		Preprocess: n.Backbone.Preprocess, EXIF: o.EXIF, Decoder: decoderFamily(r.decoder), FastDecode: o.FastDecode, Compute: compute,
-		DType: store.DType(o.DType), FeatureShape: n.Backbone.FeatureShape,
+		Preprocess: n.Backbone.Preprocess, EXIF: o.EXIF, Decoder: decoderFamily(r.decoder), FastDecode: o.FastDecode,
+		Compute: compute,
+		DType:   store.DType(o.DType), FeatureShape: n.Backbone.FeatureShape,
 		Seed: o.Seed, Views: o.Views, Classes: r.photos.Classes,
 		Made: store.Provenance{
 			FX: o.FxVersion, WeightsOrigin: n.WeightsOrigin, WeightsFile: n.Weights, BackboneFile: n.Backbone.File,
-			Data: paths.Absolute(o.Data), Extensions: o.Extensions, NoFollowLinks: o.NoFollowLinks, Notes: n.Notes, Untrained: n.Untrained,
+			Data: paths.Absolute(o.Data), Extensions: o.Extensions, NoFollowLinks: o.NoFollowLinks,
+			Notes: n.Notes, Untrained: n.Untrained,
 		},
 	}
 	if n.Backbone.File != "" {

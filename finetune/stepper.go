@@ -12,9 +12,9 @@ import (
 	"fx/internal/weights"
 )
 
-// Stepper does the training steps of Run one at a time, on batches of the
-// caller's, and leaves no folder: for measurements, and to compare devices. It is
-// for one goroutine at a time.
+// Stepper does the training steps of Run one at a time, on batches of the caller's,
+// and leaves no folder: an experiment's plan says by it how long a training takes, and
+// devices are compared by it. It is for one goroutine at a time.
 type Stepper struct {
 	network *artifacts.Network
 	engine  *engine

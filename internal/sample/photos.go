@@ -36,7 +36,7 @@ type Options struct {
 // Found is a folder of photos, with a folder a split and a folder a class in each.
 type Found struct {
 	Dir    string   `json:"dir"`
-	Origin string   `json:"origin"` // for people: "--data", "FX_DATA_DIR", "a folder here", "fx's cache", "download" or drawnName
+	Origin string   `json:"origin"` // for people: "--data", "FX_DATA_DIR", "a folder here", "fx's cache" …
 	Drawn  bool     `json:"-"`      // there are no photos, fx drew pictures
 	Notes  []string `json:"notes"`  // every place that did not serve, and why, and how well the photos are known
 
