@@ -39,7 +39,7 @@ var leaves = map[string][]string{
 	"internal/paths":      {"internal/fail"},
 	"internal/userfile":   {"internal/durable"},
 	"internal/metrics":    {},
-	"internal/chart":      {"internal/durable", "internal/metrics"},
+	"internal/chart":      {"internal/durable", "internal/metrics", "internal/rangetest"},
 	"report/page":         {"internal/chart", "internal/durable", "internal/fail", "internal/metrics", "internal/printable"},
 }
 

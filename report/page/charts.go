@@ -114,23 +114,21 @@ func (p Page) plots(share bool, add func(*chart.Plot, Group, int)) []chart.Plot 
 }
 
 // dots are the best val accuracies of all runs.
-func (p Page) dots() []chart.DotGroup {
-	var all []chart.DotGroup
+func (p Page) dots() []chart.DotRow {
+	var all []chart.DotRow
 	for _, network := range p.networks() {
-		of := chart.DotGroup{Name: network}
 		groups := p.of(network)
 		for i, colour := range coloursOf(groups) {
 			g := groups[i]
-			row := chart.DotRow{Name: g.Label(), Text: accuracy(g) + ", " + Duration(g.Seconds), Colour: colour, Mean: g.Accuracy.Mean}
+			row := chart.DotRow{Group: network, Name: g.Label(), Text: accuracy(g) + ", " + Duration(g.Seconds), Colour: colour, Mean: g.Accuracy.Mean}
 			for _, r := range g.Runs {
 				row.Dots = append(row.Dots, p.Runs[r].BestValAccuracy)
 			}
 			for _, r := range g.References {
 				row.Limits = append(row.Limits, r.BestValAccuracy)
 			}
-			of.Rows = append(of.Rows, row)
+			all = append(all, row)
 		}
-		all = append(all, of)
 	}
 	return all
 }
