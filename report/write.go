@@ -145,7 +145,8 @@ func table(p page.Page) []Row {
 		rows[i] = Row{
 			Network: g.Network, Mode: g.Mode.Key, Detail: g.Detail, Weights: g.Weights, Seeded: g.Seeded, Runs: g.Accuracy.N,
 			BestValAccuracy: g.Accuracy.Mean, SD: g.Accuracy.SD, Low: g.Accuracy.Low, High: g.Accuracy.High,
-			Seconds: g.Seconds, ImagesPerSecond: g.ImagesPerSecond, ParametersTrained: g.Parameters, References: append([]page.Reference{}, g.References...),
+			Seconds: g.Seconds, ImagesPerSecond: g.ImagesPerSecond, ParametersTrained: g.Parameters,
+			References: append([]page.Reference{}, g.References...),
 		}
 	}
 	return rows

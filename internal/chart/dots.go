@@ -44,9 +44,8 @@ func WriteDots(path, title string, rows []DotRow) error {
 		}
 	}
 	height := vg.Length(len(rows)*dotRow+groups*(dotGap+dotRow)) + 84 + 2*margin
-	return writePNG(path, title, "Dots: runs. Bar: their mean. Diamond: others' figures.", width, height, func(c draw.Canvas) {
-		drawDots(c, rows, low)
-	})
+	const subtitle = "Dots: runs. Bar: their mean. Diamond: others' figures."
+	return writePNG(path, title, subtitle, width, height, func(c draw.Canvas) { drawDots(c, rows, low) })
 }
 
 func drawDots(c draw.Canvas, rows []DotRow, low float64) {
