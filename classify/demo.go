@@ -83,12 +83,14 @@ func Demo(ctx context.Context, o DemoOptions, watch progress.Reporter) (DemoResu
 		return d, err
 	}
 	if d.Extract, err = extract.Run(ctx, extract.Options{
-		Embedder: o.Embedder, Data: d.Photos.Dir, Store: d.Store, Force: o.Force, Decoder: o.Decoder, FxVersion: o.FxVersion, Inputs: d.Photos.Inputs,
+		Embedder: o.Embedder, Data: d.Photos.Dir, Store: d.Store, Force: o.Force, Decoder: o.Decoder,
+		FxVersion: o.FxVersion, Inputs: d.Photos.Inputs,
 	}, watch); err != nil {
 		return d, err
 	}
 	fit := FitOptions{
-		Features: d.Store, Out: d.Model, Force: o.Force, Head: head.Defaults(), Versions: map[string]string{"fx": o.FxVersion},
+		Features: d.Store, Out: d.Model, Force: o.Force, Head: head.Defaults(),
+		Versions: map[string]string{"fx": o.FxVersion},
 	}
 	features, err := store.ReadInfo(d.Store)
 	if err != nil {
@@ -96,7 +98,8 @@ func Demo(ctx context.Context, o DemoOptions, watch progress.Reporter) (DemoResu
 	}
 	if len(features.Splits) == 1 {
 		fit.ValFraction = demoValFraction
-		d.Notes = append(d.Notes, fmt.Sprintf("the photos have no val split: judged by %g of them, held out", demoValFraction))
+		note := fmt.Sprintf("the photos have no val split: judged by %g of them, held out", demoValFraction)
+		d.Notes = append(d.Notes, note)
 	}
 	fitted, err := Fit(ctx, fit, nil, watch)
 	if err != nil {

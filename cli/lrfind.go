@@ -169,17 +169,14 @@ func tableBeside(plot string) string { return strings.TrimSuffix(plot, filepath.
 // draw writes the plot and the table.
 func (r lrFindResult) draw() error {
 	f := chart.LRFind{
-		Title:      fmt.Sprintf("Learning-rate range test: %s, %s", r.Backbone, r.Trained),
-		Subtitle:   r.subtitle(),
-		Suggestion: r.Suggestion, TenthOfLowest: r.TenthOfLowestLR,
+		Title:    fmt.Sprintf("Learning-rate range test: %s, %s", r.Backbone, r.Trained),
+		Subtitle: r.subtitle(),
+		Test:     r.Result,
 	}
-	for _, s := range r.Steps {
-		f.Points = append(f.Points, chart.LRPoint{LR: s.LR, Loss: s.Loss, Smoothed: s.Smoothed})
-	}
-	if len(f.Points) < 2 {
+	if len(r.Steps) < 2 {
 		return fail.New(fail.NonFinite, "Give a smaller --min-lr.", "the test ended before there was a curve: %s", r.Stopped)
 	}
-	if err := chart.LRTable(r.Table, f.Points); err != nil {
+	if err := chart.LRTable(r.Table, r.Steps); err != nil {
 		return fail.Wrap(fail.Other, err, "Choose another --out.", "write %s", r.Table)
 	}
 	return fail.Wrap(fail.Other, chart.LRCurve(r.Plot, f), "Choose another --out.", "write %s", r.Plot)
