@@ -9,13 +9,13 @@ import (
 	"time"
 
 	"fx/extract"
-	"fx/head"
 	"fx/internal/modeldir"
 	"fx/internal/outpath"
 	"fx/internal/progress"
 	"fx/internal/report"
 	"fx/internal/sample"
 	"fx/internal/store"
+	"fx/internal/training"
 )
 
 // The demo's networks: the tutorial's, and one whose weights a Python package
@@ -84,7 +84,7 @@ func Demo(ctx context.Context, o DemoOptions, watch progress.Reporter) (DemoResu
 		return d, err
 	}
 	fit := FitOptions{
-		Features: d.Store, Out: d.Model, Force: o.Force, Head: head.Defaults(), Versions: map[string]string{"fx": o.FxVersion},
+		Settings: training.Defaults(), Features: d.Store, Out: d.Model, Force: o.Force, Versions: map[string]string{"fx": o.FxVersion},
 	}
 	if only, err := oneSplit(d.Store); err != nil {
 		return d, err
@@ -147,7 +147,7 @@ func Picture(model string, judged Report, path string) error {
 	if len(m.Notes) > 0 { // such as weights that are not trained: never shown without
 		r.Subtitle += "; " + strings.Join(m.Notes, "; ")
 	}
-	if solver := m.Options["solver"]; solver == string(head.LBFGS) {
+	if solver := m.Options["solver"]; solver == training.LBFGS {
 		r.Step = "iteration"
 	}
 	for _, e := range m.Metrics.Epochs {

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"path"
 	"path/filepath"
 	"slices"
@@ -22,6 +23,7 @@ import (
 	"fx/internal/ort"
 	"fx/internal/progress"
 	"fx/internal/sample"
+	"fx/internal/training"
 )
 
 // Options say where an experiment runs. The zero value serves.
@@ -70,7 +72,7 @@ type matrix struct {
 // planned is a run with what it takes to do it.
 type planned struct {
 	selected bool // by Options.Only
-	settings Settings
+	settings training.Settings
 	network  extract.NetworkOptions
 }
 
@@ -81,7 +83,7 @@ func prepare(ctx context.Context, file *File, o Options, foresees bool, report p
 		o.Out = file.DefaultOut()
 	}
 	m := &matrix{options: o, file: file, foresees: foresees, record: experimentdir.Experiment{
-		Name: file.Name, Title: file.Title, Settings: file.Settings.shared(), References: file.references(), Machine: machine.CPU(),
+		Name: file.Name, Title: file.Title, Settings: file.Settings.InFiles(), References: file.references(), Machine: machine.CPU(),
 		Versions: map[string]string{"fx": o.FxVersion},
 	}}
 	if experimentdir.Is(o.Out) {
@@ -215,7 +217,7 @@ func (m *matrix) add(ctx context.Context, backbone Network, report progress.Repo
 				Name: runName(backbone, mode, seed), Backbone: shortName(backbone.Name),
 				Mode: mode, Seed: seed, Status: experimentdir.Pending,
 			}
-			p := planned{selected: true, settings: settings, network: extract.NetworkOptions{Backbone: m.file.network(backbone.Name), Resize: settings.Resize, Crop: settings.Crop}}
+			p := planned{selected: true, settings: ofRun(settings, mode, seed), network: extract.NetworkOptions{Backbone: m.file.network(backbone.Name), Resize: settings.Resize, Crop: settings.Crop}}
 			p.selected = m.selects(run.Name)
 			if !wanted && mode != modeldir.Scratch {
 				if earlier, known := m.earlier[run.Name]; known {
@@ -289,22 +291,21 @@ func shortName(backbone string) string {
 }
 
 // place gives a run its key, and the folders that follow from it.
-func (m *matrix) place(run *experimentdir.Run, s Settings, weights string) {
+func (m *matrix) place(run *experimentdir.Run, s training.Settings, weights string) {
 	if run.Mode == modeldir.Scratch {
 		weights = ""
 	}
 	run.Key = hashOf(map[string]any{
 		"version": keyVersion, "photos": m.record.Data.SHA256, "backbone": run.Backbone, "weights": weights,
-		"mode": run.Mode, "seed": run.Seed, "settings": s.describe(run.Mode),
+		"mode": run.Mode, "seed": run.Seed, "settings": s.Key(training.Modes[run.Mode]),
 	})
 	run.Dir = path.Join("runs", run.Name+"-"+run.Key[:keyDigits])
 	if run.Mode == modeldir.FeatureExtraction {
 		// Without the photos: the store itself knows which of them changed.
-		key := hashOf(map[string]any{
-			"version": keyVersion, "backbone": run.Backbone, "weights": weights,
-			"dtype": s.DType, "views": s.Views, "exif": s.EXIF, "resize": s.Resize, "crop": s.Crop, "train-split": orTrain(s.TrainSplit),
-		})
-		run.Store = path.Join("features", run.Backbone+"-"+key[:keyDigits])
+		s.TrainSplit = orTrain(s.TrainSplit)
+		key := map[string]any{"version": keyVersion, "backbone": run.Backbone, "weights": weights}
+		maps.Copy(key, s.KeyOfFeatures())
+		run.Store = path.Join("features", run.Backbone+"-"+hashOf(key)[:keyDigits])
 	}
 }
 

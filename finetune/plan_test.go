@@ -4,6 +4,8 @@ import (
 	"math"
 	"slices"
 	"testing"
+
+	"fx/internal/training"
 )
 
 func testPlan() plan {
@@ -102,11 +104,11 @@ func TestSchedules(t *testing.T) {
 		}
 	}
 	check("constant", 39, 1)
-	o.Schedule, o.StepEpochs = stepSchedule, 3
+	o.Schedule, o.StepEpochs = training.Step, 3
 	check("step", 11, 1)
 	check("step", 12, 0.1)
 	check("step", 39, 0.001)
-	o.Schedule = cosineSchedule
+	o.Schedule = training.Cosine
 	check("cosine", 0, 1)
 	check("cosine", 20, 0.5)
 	o.WarmupEpochs = 2

@@ -55,6 +55,9 @@ func trainedState(t *testing.T, change func(*artifacts.Options), inPlace bool) (
 	}
 	o := small("", "")
 	o.Network.Backbone = "resnet18" // has statistics, momenta and a Gemm that takes one in
+	if o, err = o.resolved(); err != nil {
+		t.Fatal(err)
+	}
 	_, n, err := openNetwork(t.Context(), o.Network, 2, 0, progress.Discard)
 	if err != nil {
 		t.Fatal(err)

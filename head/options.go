@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"fx/internal/fail"
+	"fx/internal/training"
 )
 
 // Solver is the way to train a head.
@@ -56,7 +57,8 @@ type Options struct {
 // Defaults returns the settings of PyTorch's tutorial "Finetuning Torchvision
 // Models": SGD, 15 epochs, batches of 8, learning rate 0.001, momentum 0.9.
 func Defaults() Options {
-	return Options{Solver: SGD, Epochs: 15, BatchSize: 8, LR: 0.001, Momentum: 0.9}
+	d := training.Defaults()
+	return Options{Solver: SGD, Epochs: d.Epochs, BatchSize: d.BatchSize, LR: d.LR, Momentum: d.Momentum}
 }
 
 // Balanced returns the class weights n/(classes·count) of the n photos of d, as
