@@ -2,13 +2,18 @@ package cli
 
 import (
 	"encoding/json"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 
+	urfave "github.com/urfave/cli/v2"
+
 	"fx/internal/fail"
+	settings "fx/internal/training"
 )
 
 // settingsFiles are a copy of what an fx wrote before internal/training described the settings, see
@@ -85,9 +90,10 @@ func TestAdamWHasTorchsDecayEverywhere(t *testing.T) {
 	}
 	decays := map[float64]bool{}
 	for _, run := range after {
-		decays[recordedSetting(t, run, "weight-decay").(float64)] = true
-		if momentum := recordedSetting(t, run, "momentum"); momentum != 0.0 {
-			t.Errorf("%s: momentum %v", run, momentum)
+		s := settingsOf(t, run)
+		decays[s["weight-decay"].(float64)] = true
+		if s["momentum"] != 0.0 {
+			t.Errorf("%s: momentum %v", run, s["momentum"])
 		}
 	}
 	if !decays[0] || !decays[0.01] {
@@ -98,19 +104,6 @@ func TestAdamWHasTorchsDecayEverywhere(t *testing.T) {
 	if again, _ := filepath.Glob(filepath.Join(dir, "decays", "runs", "*")); len(again) != 2 {
 		t.Errorf("the default, given: %v", again)
 	}
-}
-
-func recordedSetting(t *testing.T, run, name string) any {
-	t.Helper()
-	var record struct{ Settings map[string]any }
-	text, err := os.ReadFile(filepath.Join(run, "run.json"))
-	if err == nil {
-		err = json.Unmarshal(text, &record)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	return record.Settings[name]
 }
 
 // RUNs of before go on with the same flags and to the same settings, and are refused with others.
@@ -138,20 +131,17 @@ func TestRunsOfBeforeGoOn(t *testing.T) {
 		}
 		after := settingsOf(t, filepath.Join(dir, run))
 		for name, value := range before {
-			if after[name] != value {
-				t.Errorf("%s: %s was %s and is %s", run, name, value, after[name])
+			if !reflect.DeepEqual(after[name], value) {
+				t.Errorf("%s: %s was %v and is %v", run, name, value, after[name])
 			}
-		}
-		if len(after) != len(before) {
-			t.Errorf("%s: %d settings, and %d before", run, len(after), len(before))
 		}
 	}
 }
 
-// settingsOf are the settings of a run.json, each as JSON has it.
-func settingsOf(t *testing.T, run string) map[string]string {
+// settingsOf are the settings of a run.json.
+func settingsOf(t *testing.T, run string) map[string]any {
 	t.Helper()
-	var record struct{ Settings map[string]json.RawMessage }
+	var record struct{ Settings map[string]any }
 	text, err := os.ReadFile(filepath.Join(run, "run.json"))
 	if err == nil {
 		err = json.Unmarshal(text, &record)
@@ -159,11 +149,7 @@ func settingsOf(t *testing.T, run string) map[string]string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	all := map[string]string{}
-	for name, value := range record.Settings {
-		all[name] = strings.Join(strings.Fields(string(value)), "")
-	}
-	return all
+	return record.Settings
 }
 
 // Class weights that an older fx stored as numbers are the setting "auto": seeds alone part no groups.
@@ -182,4 +168,50 @@ func TestClassWeightsAreTheSetting(t *testing.T) {
 		t.Errorf("with and without class weights:\n%s", a.stdout)
 	}
 	fxIn(t, dir, "compare", "lbfgs", "plain")
+}
+
+// Every setting is a flag of the commands whose training reads it, and reading the flags gives what was given.
+func TestEverySettingIsAFlag(t *testing.T) {
+	for command, c := range map[string]struct {
+		by   settings.Reader
+		args []string // beside the flag
+	}{
+		"finetune": {settings.Network, []string{"--backbone", "b", "--data", "d", "--out", "o"}},
+		"fit-head": {settings.Head, []string{"--features", "f", "--out", "o"}},
+	} {
+		for _, f := range settings.Fields(c.by) {
+			want := settings.Defaults()
+			args := append([]string{"fx", command}, c.args...)
+			switch v := f.Of(&want).(type) {
+			case *int:
+				*v, args = 9, append(args, "--"+f.Name, "9")
+			case *uint64:
+				*v, args = 9, append(args, "--"+f.Name, "9")
+			case *float64:
+				*v, args = 0.25, append(args, "--"+f.Name, "0.25")
+			case **float64:
+				given := 0.0 // which is not unset
+				*v, args = &given, append(args, "--"+f.Name, "0")
+			case *bool:
+				*v, args = true, append(args, "--"+f.Name)
+			case *[]string:
+				*v, args = []string{"fc.*", "layer4.*"}, append(args, "--"+f.Name, "fc.*, layer4.*")
+			case *string:
+				if *v = "other"; len(f.Choices) > 0 {
+					*v = f.Choices[1]
+				}
+				args = append(args, "--"+f.Name, *v)
+			}
+			app := newApp(newOutput(io.Discard, io.Discard))
+			app.Command(command).Action = func(ctx *urfave.Context) error {
+				if got := readSettings(ctx, settings.Fields(c.by)); !reflect.DeepEqual(got, want) {
+					t.Errorf("%v: %+v", args, got)
+				}
+				return nil
+			}
+			if err := app.Run(args); err != nil {
+				t.Errorf("%v: %v", args, err)
+			}
+		}
+	}
 }

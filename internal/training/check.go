@@ -26,8 +26,8 @@ func (s Settings) Check(by Reader) error {
 
 func (f Field) check(s Settings) error {
 	value := f.value(s)
-	if text, ok := value.(string); ok && len(f.choices) > 0 && !slices.Contains(f.choices, text) {
-		return fail.New(fail.Usage, "It is "+oneOf(f.choices)+".", "--%s %s", f.Name, text)
+	if text, ok := value.(string); ok && len(f.Choices) > 0 && !slices.Contains(f.Choices, text) {
+		return fail.New(fail.Usage, "It is "+oneOf(f.Choices)+".", "--%s %s", f.Name, text)
 	}
 	if f.interval == nil || value == nil {
 		return nil

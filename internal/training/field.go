@@ -34,11 +34,12 @@ type Field struct {
 	By     Reader // that read it
 	Solver string // of heads that reads it, "" for both
 
+	Choices []string // of a text; nothing where any will do
+
 	InFiles bool // an experiment file may set it
 	InRange bool // fx lr-find has the flag
 	Result  bool // results depend on it
 
-	choices  []string
 	interval *interval
 	standard string // default
 	index    int
@@ -107,7 +108,7 @@ func readFields() []Field {
 		f := Field{
 			Name: tag.Get("json"), Solver: tag.Get("solver"), standard: tag.Get("default"), index: i,
 			InFiles: tag.Get("yaml") != "-", InRange: tag.Get("lrfind") != "-", Result: tag.Get("result") != "-",
-			choices: strings.Fields(tag.Get("choices")),
+			Choices: strings.Fields(tag.Get("choices")),
 		}
 		for _, name := range strings.Split(tag.Get("by"), " ") {
 			by, known := readers[name]
