@@ -23,12 +23,12 @@ func finetuneCommand(out *output) *urfave.Command {
 			"A finished RUN is a MODEL for fx eval, predict and export; one that was stopped or killed goes on with --resume:\n\n" +
 			"   fx finetune --backbone resnet18 --data photos --all-params --out run\n" +
 			"   fx finetune --backbone net.onnx --data photos --trainable 'head.*' --optimizer adamw --schedule cosine --out run2",
-		Flags: finetuneFlags(),
+		Flags: finetuneFlags(settings.Fields(settings.Network)),
 		Action: func(c *urfave.Context) error {
 			if err := noArguments(c); err != nil {
 				return err
 			}
-			options, err := finetuneOptions(c)
+			options, err := finetuneOptions(c, settings.Fields(settings.Network))
 			if err != nil {
 				return err
 			}
@@ -41,8 +41,8 @@ func finetuneCommand(out *output) *urfave.Command {
 	}
 }
 
-// finetuneFlags are what finetuneOptions reads.
-func finetuneFlags() []urfave.Flag {
+// finetuneFlags are what finetuneOptions reads, with the flags of some settings.
+func finetuneFlags(of []settings.Field) []urfave.Flag {
 	flags := []urfave.Flag{
 		&urfave.StringFlag{Name: "backbone", Required: true, Usage: "a `NAME` of `fx backbones list`, or an ONNX file"},
 		&urfave.StringFlag{Name: "data", Required: true, Usage: "`DIR` of photos"},
@@ -53,7 +53,7 @@ func finetuneFlags() []urfave.Flag {
 		lockFlag(),
 		&urfave.BoolFlag{Name: "all-params", Usage: "train every parameter"},
 	}
-	flags = append(flags, settingFlags(settings.Fields(settings.Network), settings.Network)...)
+	flags = append(flags, settingFlags(of, settings.Network)...)
 	return slices.Concat(flags, photoFlags(), finetuneDeviceFlags())
 }
 
@@ -68,7 +68,7 @@ func finetuneDeviceFlags() []urfave.Flag {
 	}
 }
 
-func finetuneOptions(c *urfave.Context) (finetune.Options, error) {
+func finetuneOptions(c *urfave.Context, of []settings.Field) (finetune.Options, error) {
 	device, err := ort.ParseDevice(c.String("device"))
 	if err != nil {
 		return finetune.Options{}, err
@@ -77,7 +77,7 @@ func finetuneOptions(c *urfave.Context) (finetune.Options, error) {
 		return finetune.Options{}, err
 	}
 	return finetune.Options{
-		Settings: readSettings(c, settings.Fields(settings.Network)),
+		Settings: readSettings(c, of),
 		Network: extract.NetworkOptions{
 			Backbone: c.String("backbone"), Weights: c.String("weights"), FeatureTensor: c.String("feature-tensor"), Lock: lockfile.At(c.String("lock")),
 		},

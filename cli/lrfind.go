@@ -50,14 +50,8 @@ func lrFindCommand(out *output) *urfave.Command {
 		&urfave.IntFlag{Name: "repeats", Usage: "trainings from the start whose losses are averaged", DefaultText: fmt.Sprintf("%d for a head, %d for a network", headRepeats, networkRepeats)},
 	}
 	// What decides a run's updates decides the test's; the rate's course and what a run saves have no part in it.
-	apart := []string{"out", "force", "resume"}
-	for _, f := range settings.Fields(settings.Network) {
-		if !f.InRange {
-			apart = append(apart, f.Name)
-		}
-	}
-	for _, f := range finetuneFlags() {
-		if slices.Contains(apart, f.Names()[0]) {
+	for _, f := range finetuneFlags(lrFindFields(settings.Network)) {
+		if slices.Contains([]string{"out", "force", "resume"}, f.Names()[0]) {
 			continue
 		}
 		if s, ok := f.(*urfave.StringFlag); ok {
@@ -91,6 +85,11 @@ func lrFindCommand(out *output) *urfave.Command {
 			return out.result(r, func(w io.Writer) { printLRFind(w, r) })
 		},
 	}
+}
+
+// lrFindFields are the settings of a reader that a range test has a use for.
+func lrFindFields(by settings.Reader) []settings.Field {
+	return slices.DeleteFunc(settings.Fields(by), func(f settings.Field) bool { return !f.InRange })
 }
 
 // checkPlot refuses a place for the plot before any work.
@@ -129,7 +128,7 @@ func lrFind(c *urfave.Context, out *output) (lrFindResult, error) {
 	case c.String("backbone") == "" || c.String("data") == "":
 		return lrFindResult{}, fail.New(fail.Usage, "Give --backbone NAME and --data DIR.", "the test of a network needs both --backbone and --data")
 	}
-	o, err := finetuneOptions(c)
+	o, err := finetuneOptions(c, lrFindFields(settings.Network))
 	if err != nil {
 		return lrFindResult{}, err
 	}
@@ -144,7 +143,7 @@ func lrFind(c *urfave.Context, out *output) (lrFindResult, error) {
 // lrFindHead tests a head, by those flags that fx fit-head has too.
 func lrFindHead(c *urfave.Context, out *output, test rangetest.Options) (lrFindResult, error) {
 	own := []string{"features", "out", "force", "min-lr", "max-lr", "steps", "repeats", "json", "quiet"}
-	of := slices.DeleteFunc(settings.Fields(settings.Head), func(f settings.Field) bool { return !f.InRange || f.By&settings.Network == 0 })
+	of := slices.DeleteFunc(lrFindFields(settings.Head), func(f settings.Field) bool { return f.By&settings.Network == 0 }) // which are flags here
 	for _, f := range of {
 		own = append(own, f.Name)
 	}

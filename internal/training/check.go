@@ -42,24 +42,6 @@ func (f Field) check(s Settings) error {
 	return nil
 }
 
-// checkNetwork refuses what the training of a network can't have together.
-func (s Settings) checkNetwork(by Reader) error {
-	switch resolved := s.Resolved(by); {
-	case s.HeadOnly && s.Trainable != nil:
-		return fail.New(fail.Usage, "Give one of --all-params, --head-only and --trainable.",
-			"--head-only and --trainable together")
-	case s.WarmupEpochs > float64(s.Epochs):
-		return fail.New(fail.Usage, "Give no more than --epochs.", "--warmup-epochs %g is out of range", s.WarmupEpochs)
-	case s.Nesterov && resolved.Momentum == 0:
-		return fail.New(fail.Usage, "Give --optimizer sgd and a --momentum above 0 with --nesterov.",
-			"Nesterov momentum needs a momentum")
-	case s.FrozenBN && by == Scratch:
-		return fail.New(fail.Usage, "Leave --frozen-bn out: only pretrained weights have statistics to keep.",
-			"--frozen-bn can't be had from scratch")
-	}
-	return nil
-}
-
 func oneOf(choices []string) string {
 	last := len(choices) - 1
 	return strings.Join(choices[:last], ", ") + " or " + choices[last]

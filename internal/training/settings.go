@@ -1,5 +1,7 @@
 package training
 
+import "fx/internal/fail"
+
 // The choices of settings.
 const (
 	SGD   = "sgd"   // torch.optim.SGD
@@ -26,11 +28,11 @@ const (
 //	lrfind    "-" where it is no flag of fx lr-find, which decides the rate and saves nothing
 //	result    "-" where no result depends on it, so that no record, key, comparison or report has it
 //
-// and the texts of the help stand in usage.go.
+// and the texts of the help stand in usages.
 type Settings struct {
 	Scratch   bool     `json:"scratch" yaml:"-" by:"network"` // random weights of Seed
 	HeadOnly  bool     `json:"head-only" yaml:"-" by:"network graph"`
-	Trainable []string `json:"trainable" yaml:"-" by:"network graph"` // patterns of names, such as "layer4.*"; nil for all
+	Trainable []string `json:"trainable" yaml:"-" by:"network graph"` // as "layer4.*"; nil for all
 
 	Solver      string   `json:"solver" yaml:"-" default:"sgd" choices:"sgd lbfgs" by:"head"`
 	Epochs      int      `json:"epochs" default:"15" range:"[1, inf)" by:"head network" solver:"sgd" lrfind:"-"`
@@ -40,7 +42,7 @@ type Settings struct {
 	LR          float64  `json:"lr" default:"0.001" range:"(0, inf)" by:"head network" solver:"sgd" lrfind:"-"`
 	Momentum    float64  `json:"momentum" default:"0.9" range:"[0, 1)" by:"head network graph" solver:"sgd"`
 	Nesterov    bool     `json:"nesterov" by:"network graph"`
-	WeightDecay *float64 `json:"weight-decay" range:"[0, inf)" by:"head network graph" solver:"sgd"` // nil is unset, see Resolved
+	WeightDecay *float64 `json:"weight-decay" range:"[0, inf)" by:"head network graph" solver:"sgd"` // nil where unset
 	L2          float64  `json:"l2" yaml:"-" range:"[0, inf)" by:"head" solver:"lbfgs"`              // 0 for 1/photos
 
 	HeadMultiplier float64 `json:"head-lr-multiplier" default:"1" range:"[0, 1e6)" by:"network graph"`
@@ -50,8 +52,8 @@ type Settings struct {
 	LabelSmoothing float64 `json:"label-smoothing" range:"[0, 1)" by:"network graph"`
 	ClassWeights   string  `json:"class-weights" default:"none" choices:"none auto" by:"head network"`
 	ClipGradNorm   float64 `json:"clip-grad-norm" range:"[0, inf)" by:"network graph"` // of all gradients together
-	EMA            float64 `json:"ema" range:"[0, 1)" by:"network graph" lrfind:"-"`   // decay of the average that is kept
-	FrozenBN       bool    `json:"frozen-bn" by:"network graph"`                       // statistics stay
+	EMA            float64 `json:"ema" range:"[0, 1)" by:"network graph" lrfind:"-"`   // decay, 0 for none
+	FrozenBN       bool    `json:"frozen-bn" by:"network graph"`
 	Precision      string  `json:"precision" default:"float32" choices:"float32 bfloat16 float16" by:"network graph"`
 	Seed           uint64  `json:"seed" yaml:"-" by:"head network graph"`
 
@@ -104,4 +106,80 @@ func (s Settings) Resolved(by Reader) Settings {
 		s.HeadMultiplier = d.HeadMultiplier
 	}
 	return s
+}
+
+// checkNetwork refuses what the training of a network can't have together.
+func (s Settings) checkNetwork(by Reader) error {
+	switch resolved := s.Resolved(by); {
+	case s.HeadOnly && s.Trainable != nil:
+		return fail.New(fail.Usage, "Give one of --all-params, --head-only and --trainable.",
+			"--head-only and --trainable together")
+	case s.WarmupEpochs > float64(s.Epochs):
+		return fail.New(fail.Usage, "Give no more than --epochs.", "--warmup-epochs %g is out of range", s.WarmupEpochs)
+	case s.Nesterov && resolved.Momentum == 0:
+		return fail.New(fail.Usage, "Give --optimizer sgd and a --momentum above 0 with --nesterov.",
+			"Nesterov momentum needs a momentum")
+	case s.FrozenBN && by == Scratch:
+		return fail.New(fail.Usage, "Leave --frozen-bn out: only pretrained weights have statistics to keep.",
+			"--frozen-bn can't be had from scratch")
+	}
+	return nil
+}
+
+// usage is what the help says of a flag.
+type usage struct {
+	text  string
+	head  string // of fx fit-head, where it differs
+	unset string // in the place of the default
+}
+
+// usages are those of all settings, by name.
+var usages = map[string]usage{
+	"scratch": {text: "start a registered network from random weights, drawn by --seed as torchvision's constructors " +
+		"draw them"},
+	"head-only":  {text: "train the classifier alone"},
+	"trainable":  {text: "train the parameters that match one of the `PATTERNS`, such as 'layer4.*,fc.*'"},
+	"solver":     {text: "sgd or lbfgs"},
+	"epochs":     {text: "passes over the training photos"},
+	"batch-size": {text: "photos a batch"},
+	"accumulate": {text: "batches whose gradients make one update"},
+	"optimizer":  {text: "sgd or adamw"},
+	"lr":         {text: "learning rate"},
+	"momentum":   {text: "sgd: momentum", head: "momentum"},
+	"nesterov":   {text: "sgd: Nesterov's momentum"},
+	"weight-decay": {
+		text: "sgd: added to the gradient, times the parameter; adamw: decoupled",
+		head: "added to the gradient, times the parameter", unset: "0, of adamw 0.01",
+	},
+	"l2": {text: "strength λ of λ/2·Σw² beside the mean loss", unset: "1/photos, scikit-learn's C = 1"},
+
+	"head-lr-multiplier": {text: "of the learning rate, for the classifier"},
+	"schedule":           {text: "of the learning rate: constant, step or cosine"},
+	"step-epochs":        {text: "schedule step: a tenth of the rate after every so many epochs"},
+	"warmup-epochs":      {text: "over which the learning rate rises from 0"},
+	"label-smoothing":    {text: "share of the target that is spread over all classes"},
+	"class-weights":      {text: "none, or auto: rare classes count more"},
+	"clip-grad-norm":     {text: "bound on the norm of all gradients together, 0 for none"},
+	"ema": {
+		text: "`DECAY` of a moving average of the weights, which is judged and kept in their place, 0 for none",
+	},
+	"frozen-bn": {text: "batch normalization keeps its running statistics"},
+	"precision": {text: "of products: float32, or bfloat16 (on a GPU) or float16 (with a loss scale) around float32 " +
+		"parameters, sums and statistics"},
+	"seed": {
+		text: "of the new classifier, the order of the photos, augmentation and dropout",
+		head: "of the initial parameters, the order of the photos and dropout",
+	},
+
+	"resize":       {text: "pixels of the shorter side of a val photo", unset: "the network's own"},
+	"crop":         {text: "pixels of the network's input", unset: "the network's own"},
+	"train-split":  {text: "name of the split to learn from", unset: "train"},
+	"val-split":    {text: "name of the split to judge by", unset: "val"},
+	"val-fraction": {text: "judge by this share of the training photos, where there is no val split"},
+	"exif":         {text: "orientation tag: ignore (as torchvision does) or apply"},
+	"views":        {text: "random views of each training photo that are cached"},
+	"dtype":        {text: "of the cached values: float16 or float32"},
+
+	"on-bad-image":     {text: "skip or fail"},
+	"checkpoint-steps": {text: "save after so many steps within an epoch too", unset: "every few minutes"},
 }
