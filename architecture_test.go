@@ -37,6 +37,7 @@ var leaves = map[string][]string{
 	"internal/preprocess": {},
 	"internal/float16":    {},
 	"internal/paths":      {"internal/fail"},
+	"internal/training":   {"internal/fail"},
 	"internal/userfile":   {"internal/durable"},
 }
 

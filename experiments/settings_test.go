@@ -2,6 +2,7 @@ package experiments
 
 import (
 	"fmt"
+	"os"
 	"reflect"
 	"strings"
 	"testing"
@@ -12,7 +13,14 @@ import (
 
 // Every setting that a file may set is read under its name, in settings and in overrides; no other is.
 func TestFilesHaveEverySetting(t *testing.T) {
+	guide, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, f := range training.Fields(training.FeatureExtraction | training.Network) {
+		if named := strings.Contains(string(guide), "`"+f.Name+"`"); named != f.InFiles {
+			t.Errorf("README.md names %s: %v", f.Name, named)
+		}
 		want := training.Defaults()
 		text := "other"
 		switch v := f.Of(&want).(type) {

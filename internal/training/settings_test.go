@@ -26,7 +26,7 @@ func changed(t *testing.T, f Field) Settings {
 	case *uint64:
 		*v += 3
 	case *float64:
-		*v = *v/2 + 0.25
+		*v = *v/2 + 0.0003
 	case **float64:
 		given := 0.25
 		*v = &given
