@@ -27,10 +27,10 @@ func TestFilesHaveEverySetting(t *testing.T) {
 		case *int:
 			*v, text = 9, "9"
 		case *float64:
-			*v, text = 0.25, "0.25"
+			*v, text = 0.0003, "0.0003"
 		case **float64:
-			given := 0.25
-			*v, text = &given, "0.25"
+			given := 0.0003
+			*v, text = &given, "0.0003"
 		case *bool:
 			*v, text = true, "true"
 		case *string:

@@ -18,7 +18,7 @@ func (o Options) rate(step, perEpoch int) float64 {
 		return o.LR * math.Pow(0.1, float64(step/perEpoch/o.StepEpochs))
 	case training.Cosine:
 		done := (float64(step) - warmup) / (float64(o.Epochs*perEpoch) - warmup)
-		return o.LR * 0.5 * (1 + math.Cos(math.Pi*done))
+		return o.MinLR + (o.LR-o.MinLR)*0.5*(1+math.Cos(math.Pi*done))
 	}
 	return o.LR
 }

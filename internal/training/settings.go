@@ -48,6 +48,7 @@ type Settings struct {
 	HeadMultiplier float64 `json:"head-lr-multiplier" default:"1" range:"[0, 1e6)" by:"network graph"`
 	Schedule       string  `json:"schedule" default:"constant" choices:"constant step cosine" by:"network" lrfind:"-"`
 	StepEpochs     int     `json:"step-epochs" default:"7" range:"[0, inf)" by:"network" lrfind:"-"`
+	MinLR          float64 `json:"min-lr" range:"[0, inf)" by:"network" lrfind:"-"`
 	WarmupEpochs   float64 `json:"warmup-epochs" range:"[0, inf)" by:"network" lrfind:"-"`
 	LabelSmoothing float64 `json:"label-smoothing" range:"[0, 1)" by:"network graph"`
 	ClassWeights   string  `json:"class-weights" default:"none" choices:"none auto" by:"head network"`
@@ -116,6 +117,8 @@ func (s Settings) checkNetwork(by Reader) error {
 			"--head-only and --trainable together")
 	case s.WarmupEpochs > float64(s.Epochs):
 		return fail.New(fail.Usage, "Give no more than --epochs.", "--warmup-epochs %g is out of range", s.WarmupEpochs)
+	case s.MinLR > s.LR:
+		return fail.New(fail.Usage, "Give no more than --lr.", "--min-lr %g is out of range", s.MinLR)
 	case s.Nesterov && resolved.Momentum == 0:
 		return fail.New(fail.Usage, "Give --optimizer sgd and a --momentum above 0 with --nesterov.",
 			"Nesterov momentum needs a momentum")
@@ -148,14 +151,15 @@ var usages = map[string]usage{
 	"momentum":   {text: "sgd: momentum", head: "momentum"},
 	"nesterov":   {text: "sgd: Nesterov's momentum"},
 	"weight-decay": {
-		text: "sgd: added to the gradient, times the parameter; adamw: decoupled",
-		head: "added to the gradient, times the parameter", unset: "0, of adamw 0.01",
+		text: "sgd: added to the gradient, times the parameter; adamw: decoupled, 0.01 unless given",
+		head: "added to the gradient, times the parameter",
 	},
 	"l2": {text: "strength λ of λ/2·Σw² beside the mean loss", unset: "1/photos, scikit-learn's C = 1"},
 
 	"head-lr-multiplier": {text: "of the learning rate, for the classifier"},
 	"schedule":           {text: "of the learning rate: constant, step or cosine"},
 	"step-epochs":        {text: "schedule step: a tenth of the rate after every so many epochs"},
+	"min-lr":             {text: "schedule cosine: the learning rate at its end"},
 	"warmup-epochs":      {text: "over which the learning rate rises from 0"},
 	"label-smoothing":    {text: "share of the target that is spread over all classes"},
 	"class-weights":      {text: "none, or auto: rare classes count more"},
