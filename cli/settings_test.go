@@ -83,7 +83,10 @@ func TestAdamWHasTorchsDecayEverywhere(t *testing.T) {
 	if err != nil || len(before) != 1 {
 		t.Fatalf("%v, %v", before, err)
 	}
-	fxIn(t, dir, "experiment", "run", "decays.yaml", "--out", "decays", "--no-report", "--decoder", "go", "--device", "cpu", "--quiet")
+	a := fxIn(t, dir, "experiment", "run", "decays.yaml", "--out", "decays", "--no-report", "--decoder", "go", "--device", "cpu", "--quiet")
+	if listed := "stay beside these: runs/" + filepath.Base(before[0]) + "\n"; !strings.Contains(a.stdout, listed) {
+		t.Errorf("the run of before is not listed:\n%s", a.stdout)
+	}
 	after, _ := filepath.Glob(filepath.Join(dir, "decays", "runs", "*"))
 	if len(after) != 2 {
 		t.Fatalf("the runs are %v", after)

@@ -114,6 +114,9 @@ func prepare(ctx context.Context, file *File, o Options, foresees bool, report p
 		m.note(fmt.Sprintf("pretrained weights can't be had of %s: their runs start from random ones, %s, and say nothing of the pretrained networks",
 			strings.Join(m.missing, ", "), file.WeightsIfMissing))
 	}
+	if err := m.noteOthers(); err != nil {
+		return nil, err
+	}
 	if !slices.ContainsFunc(m.runs, func(p planned) bool { return p.selected }) {
 		return nil, fail.New(fail.Usage, "`fx experiment plan` lists the runs' names.", "--only %s: no run is called so", o.Only)
 	}

@@ -13,11 +13,11 @@ type Solver string
 // The solvers.
 const (
 	// SGD is torch.optim.SGD with momentum on mini-batches.
-	SGD Solver = "sgd"
+	SGD Solver = training.SGD
 	// LBFGS minimises the regularised loss of all photos to its optimum. It is
 	// for Linear heads: the ReLU of Conv1x1 leaves no single optimum, and there
 	// LBFGS was measured to be slower than SGD and no more accurate.
-	LBFGS Solver = "lbfgs"
+	LBFGS Solver = training.LBFGS
 )
 
 // Options say how Fit trains. Zero values are not defaults: start from Defaults.
