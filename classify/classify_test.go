@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"fx/extract"
-	"fx/head"
 	"fx/internal/dataset"
 	"fx/internal/fail"
 	"fx/internal/metrics"
@@ -18,6 +17,7 @@ import (
 	"fx/internal/preprocess"
 	"fx/internal/progress"
 	"fx/internal/store"
+	"fx/internal/training"
 	"fx/internal/weights"
 )
 
@@ -71,8 +71,8 @@ func makeStore(dir string, m store.Manifest, n int, splits ...string) error {
 }
 
 func fitOptions(features, out string) FitOptions {
-	o := FitOptions{Features: features, Out: out, Head: head.Defaults()}
-	o.Head.LR = 0.1
+	o := FitOptions{Settings: training.Defaults(), Features: features, Out: out}
+	o.LR = 0.1
 	return o
 }
 
@@ -210,7 +210,7 @@ func TestHeldOutPhotosAreDrawnAgain(t *testing.T) {
 	m := manifest()
 	features, model := newStore(t, m, "train"), filepath.Join(t.TempDir(), "model")
 	o := fitOptions(features, model)
-	o.ValFraction, o.Head.Seed = 0.3, 5
+	o.ValFraction, o.Seed = 0.3, 5
 	fitted, err := Fit(t.Context(), o, nil, progress.Discard)
 	if err != nil {
 		t.Fatal(err)

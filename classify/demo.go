@@ -8,11 +8,11 @@ import (
 	"time"
 
 	"fx/extract"
-	"fx/head"
 	"fx/internal/outpath"
 	"fx/internal/progress"
 	"fx/internal/sample"
 	"fx/internal/store"
+	"fx/internal/training"
 )
 
 // The demo's networks: the tutorial's, and one whose weights a Python package
@@ -89,7 +89,7 @@ func Demo(ctx context.Context, o DemoOptions, watch progress.Reporter) (DemoResu
 		return d, err
 	}
 	fit := FitOptions{
-		Features: d.Store, Out: d.Model, Force: o.Force, Head: head.Defaults(),
+		Settings: training.Defaults(), Features: d.Store, Out: d.Model, Force: o.Force,
 		Versions: map[string]string{"fx": o.FxVersion},
 	}
 	features, err := store.ReadInfo(d.Store)

@@ -17,18 +17,17 @@ import (
 	"fx/internal/paths"
 	"fx/internal/progress"
 	"fx/internal/store"
+	"fx/internal/training"
 )
 
 // FitOptions says what a head learns from, and how.
 type FitOptions struct {
-	Features             string  // store folder
-	Out                  string  // MODEL folder to write
-	Force                bool    // even where it holds something else or lies among the photos, see outpath.Prepare
-	TrainSplit, ValSplit string  // names; "" means train and val, or what the store has
-	ValFraction          float64 // of the training photos to judge by, where the store has no val split
-	ClassWeights         string  // "none" (also "") or "auto": n/(classes·count), as scikit-learn's "balanced"
-	Head                 head.Options
-	Versions             map[string]string // for model.json
+	training.Settings // those that training.Head reads; start from training.Defaults
+
+	Features string            // store folder
+	Out      string            // MODEL folder to write
+	Force    bool              // even where it holds something else or lies among the photos, see outpath.Prepare
+	Versions map[string]string // for model.json
 }
 
 // FitResult is what Fit did.
@@ -50,6 +49,9 @@ type FitResult struct {
 // Fit trains a head on the embeddings of a store, whose checksums it compares
 // first, and writes the MODEL. epoch, where not nil, is called after each.
 func Fit(ctx context.Context, o FitOptions, epoch func(metrics.Epoch), watch progress.Reporter) (FitResult, error) {
+	if err := o.Check(training.Head); err != nil {
+		return FitResult{}, err
+	}
 	made, err := store.ReadManifest(o.Features)
 	if err != nil {
 		return FitResult{}, err
@@ -80,11 +82,8 @@ func Fit(ctx context.Context, o FitOptions, epoch func(metrics.Epoch), watch pro
 		notes = append(notes, fmt.Sprintf("there is no split \"val\": the best epoch was chosen by %q", splits.Val))
 	}
 	notes = append(notes, leakNotes(features, train, val)...)
-	if o.Head.ClassWeights, err = o.classWeights(train, len(m.Classes)); err != nil {
-		return FitResult{}, err
-	}
 	clock := newStopwatch(epoch)
-	result, err := head.Fit(ctx, layout, train, val, o.Head, clock.epoch)
+	result, err := head.Fit(ctx, layout, train, val, o.head(train, len(m.Classes)), clock.epoch)
 	if err != nil {
 		return FitResult{}, err
 	}
@@ -116,15 +115,17 @@ func openLabelled(ctx context.Context, dir string, watch progress.Reporter) (*st
 	return features, nil
 }
 
-// classWeights are those that o asks for, nil for none.
-func (o FitOptions) classWeights(train head.Data, classes int) ([]float64, error) {
-	switch o.ClassWeights {
-	case "", "none":
-		return nil, nil
-	case "auto":
-		return head.Balanced(train, classes), nil
+// head are the options of the training on the photos of so many classes.
+func (o FitOptions) head(train head.Data, classes int) head.Options {
+	s := o.Resolved(training.Head)
+	h := head.Options{
+		Solver: head.Solver(s.Solver), Seed: s.Seed, Epochs: s.Epochs, BatchSize: s.BatchSize,
+		LR: s.LR, Momentum: s.Momentum, WeightDecay: *s.WeightDecay, L2: s.L2,
 	}
-	return nil, fail.New(fail.Usage, "It is none or auto.", "--class-weights %s", o.ClassWeights)
+	if s.ClassWeights == training.Balanced {
+		h.ClassWeights = head.Balanced(train, classes)
+	}
+	return h
 }
 
 // newModel describes a head on the features of the store m, without Metrics.
@@ -135,9 +136,9 @@ func newModel(m store.Manifest, h modeldir.Head, o FitOptions, notes []string) m
 			Weights: m.Made.WeightsFile, WeightsOrigin: m.Made.WeightsOrigin,
 			GraphSHA256: m.GraphSHA256, WeightsSHA256: m.WeightsSHA256,
 		},
-		Preprocess: m.Preprocess, EXIF: m.EXIF, FastDecode: m.FastDecode, Mode: modeldir.FeatureExtraction, Seed: o.Head.Seed, Head: h, Classes: m.Classes,
+		Preprocess: m.Preprocess, EXIF: m.EXIF, FastDecode: m.FastDecode, Mode: modeldir.FeatureExtraction, Seed: o.Seed, Head: h, Classes: m.Classes,
 		Features: paths.Absolute(o.Features), Data: m.Made.Data, Extensions: m.Made.Extensions, NoFollowLinks: m.Made.NoFollowLinks,
-		Options: optionsMap(o), Versions: versions(o.Versions, m), Notes: notes, Untrained: m.Made.Untrained,
+		Options: o.HeadRecord(), Versions: versions(o.Versions, m), Notes: notes, Untrained: m.Made.Untrained,
 	}
 }
 
@@ -147,7 +148,7 @@ func newMetrics(r head.Result, train head.Data, o FitOptions) modeldir.Metrics {
 		BestValAccuracy: r.BestValAccuracy, BestEpoch: r.BestEpoch, Epochs: r.Epochs,
 		Seconds: r.Seconds, ImagesPerSecond: float64(len(train.Photos)*len(r.Epochs)) / max(r.Seconds, 1e-6),
 		ParametersTrained: r.ParametersTrained, TrainPhotos: len(train.Photos),
-		ValFraction: o.ValFraction, SplitSeed: o.Head.Seed, CopiesTogether: o.ValFraction > 0,
+		ValFraction: o.ValFraction, SplitSeed: o.Seed, CopiesTogether: o.ValFraction > 0,
 	}
 }
 
@@ -195,7 +196,7 @@ func trainAndVal(features *store.Store, o FitOptions) (train, val head.Data, spl
 	}
 	if o.ValFraction != 0 {
 		splits.Val, splits.TestForVal = heldOut(o.ValFraction, splits.Train), false
-		train, val, err = head.Split(train, o.ValFraction, o.Head.Seed, copiesOf(features, train))
+		train, val, err = head.Split(train, o.ValFraction, o.Seed, copiesOf(features, train))
 		return train, val, splits, err
 	}
 	if !slices.Contains(have, splits.Val) {
@@ -270,17 +271,6 @@ func dataOf(features *store.Store, split string) (head.Data, error) {
 		}
 	}
 	return head.Data{Photos: photos, Row: features.Embedding}, err
-}
-
-func optionsMap(o FitOptions) map[string]any {
-	h := o.Head
-	m := map[string]any{"solver": h.Solver, "seed": h.Seed, "class_weights": h.ClassWeights}
-	if h.Solver == head.LBFGS {
-		m["l2"] = h.L2
-		return m
-	}
-	m["epochs"], m["batch_size"], m["lr"], m["momentum"], m["weight_decay"] = h.Epochs, h.BatchSize, h.LR, h.Momentum, h.WeightDecay
-	return m
 }
 
 func versions(own map[string]string, m store.Manifest) map[string]string {

@@ -8,6 +8,7 @@ import (
 	"fx/internal/dataset"
 	"fx/internal/progress"
 	"fx/internal/rangetest"
+	"fx/internal/training"
 )
 
 // RangeTestResult is a range test on a store, and what it was made of.
@@ -23,6 +24,9 @@ type RangeTestResult struct {
 // nothing. Of o it takes what says which photos to learn from, and how by SGD.
 func RangeTest(ctx context.Context, o FitOptions, test rangetest.Options, watch progress.Reporter) (RangeTestResult, error) {
 	if err := test.Check(); err != nil {
+		return RangeTestResult{}, err
+	}
+	if err := o.Check(training.Head); err != nil {
 		return RangeTestResult{}, err
 	}
 	features, err := openLabelled(ctx, o.Features, watch)
@@ -41,10 +45,7 @@ func RangeTest(ctx context.Context, o FitOptions, test rangetest.Options, watch 
 	if err != nil {
 		return RangeTestResult{}, err
 	}
-	if o.Head.ClassWeights, err = o.classWeights(train, len(m.Classes)); err != nil {
-		return RangeTestResult{}, err
-	}
-	found, err := head.RangeTest(ctx, layout, train, o.Head, test)
+	found, err := head.RangeTest(ctx, layout, train, o.head(train, len(m.Classes)), test)
 	return RangeTestResult{
 		Result: found, Backbone: m.Backbone, Photos: len(train.Photos),
 		Notes: append([]string{}, m.Made.Notes...), Untrained: m.Made.Untrained,

@@ -9,6 +9,7 @@ import (
 
 	"fx/internal/fail"
 	"fx/internal/modeldir"
+	"fx/internal/training"
 	"fx/internal/weights"
 )
 
@@ -112,11 +113,11 @@ func TestFilesOfTheProgram(t *testing.T) {
 		if f.Name != name {
 			t.Errorf("the file %s.yaml calls itself %s", name, f.Name)
 		}
-		tutorial := defaultSettings()
+		tutorial := training.Defaults()
 		tutorial.Views = tutorial.Epochs - 1 // and the centre view
 		for _, b := range f.Backbones {      // no network's settings may differ from the tutorial's
 			for _, mode := range f.Modes {
-				if s, err := f.settings(b.Name, mode); err != nil || s != tutorial {
+				if s, err := f.settings(b.Name, mode); err != nil || !reflect.DeepEqual(s, tutorial) {
 					t.Errorf("%s: %s %s: %+v, %v", name, b.Name, mode, s, err)
 				}
 			}

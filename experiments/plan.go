@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"path"
 	"path/filepath"
 	"slices"
@@ -22,6 +23,7 @@ import (
 	"fx/internal/ort"
 	"fx/internal/progress"
 	"fx/internal/sample"
+	"fx/internal/training"
 )
 
 // Options say where an experiment runs. The zero value serves.
@@ -68,7 +70,7 @@ type matrix struct {
 // planned is a run with what it takes to do it.
 type planned struct {
 	selected bool // by Options.Only
-	settings Settings
+	settings training.Settings
 	network  backbones.NetworkOptions
 }
 
@@ -79,7 +81,7 @@ func prepare(ctx context.Context, file *File, o Options, foresees bool, report p
 		o.Out = file.DefaultOut()
 	}
 	m := &matrix{options: o, file: file, foresees: foresees, record: experimentdir.Experiment{
-		Name: file.Name, Title: file.Title, Settings: file.Settings.shared(), References: file.references(), Machine: machine.CPU(),
+		Name: file.Name, Title: file.Title, Settings: file.Settings.InFiles(), References: file.references(), Machine: machine.CPU(),
 		Versions: map[string]string{"fx": o.FxVersion},
 	}}
 	if experimentdir.Is(o.Out) {
@@ -109,6 +111,9 @@ func prepare(ctx context.Context, file *File, o Options, foresees bool, report p
 	if len(m.missing) > 0 {
 		m.note(fmt.Sprintf("pretrained weights can't be had of %s: their runs start from random ones, %s, and say nothing of the pretrained networks",
 			strings.Join(m.missing, ", "), file.WeightsIfMissing))
+	}
+	if err := m.noteOthers(); err != nil {
+		return nil, err
 	}
 	if !slices.ContainsFunc(m.runs, func(p planned) bool { return p.selected }) {
 		return nil, fail.New(fail.Usage, "`fx experiment plan` lists the runs' names.", "--only %s: no run is called so", o.Only)
@@ -213,7 +218,7 @@ func (m *matrix) add(ctx context.Context, backbone Network, report progress.Repo
 				Name: runName(backbone, mode, seed), Backbone: shortName(backbone.Name),
 				Mode: mode, Seed: seed, Status: experimentdir.Pending,
 			}
-			p := planned{selected: m.selects(run.Name), settings: settings, network: backbones.NetworkOptions{
+			p := planned{selected: m.selects(run.Name), settings: ofRun(settings, mode, seed), network: backbones.NetworkOptions{
 				Backbone: m.file.network(backbone.Name), Resize: settings.Resize, Crop: settings.Crop,
 			}}
 			if !wanted && mode != modeldir.Scratch {
@@ -286,22 +291,21 @@ func shortName(backbone string) string {
 }
 
 // place gives a run its key, and the folders that follow from it.
-func (m *matrix) place(run *experimentdir.Run, s Settings, weights string) {
+func (m *matrix) place(run *experimentdir.Run, s training.Settings, weights string) {
 	if run.Mode == modeldir.Scratch {
 		weights = ""
 	}
 	run.Key = hashOf(map[string]any{
 		"version": keyVersion, "photos": m.record.Data.SHA256, "backbone": run.Backbone, "weights": weights,
-		"mode": run.Mode, "seed": run.Seed, "settings": s.describe(run.Mode),
+		"mode": run.Mode, "seed": run.Seed, "settings": s.Key(training.Modes[run.Mode]),
 	})
 	run.Dir = path.Join("runs", run.Name+"-"+run.Key[:keyDigits])
 	if run.Mode == modeldir.FeatureExtraction {
 		// Without the photos: the store itself knows which of them changed.
-		key := hashOf(map[string]any{
-			"version": keyVersion, "backbone": run.Backbone, "weights": weights,
-			"dtype": s.DType, "views": s.Views, "exif": s.EXIF, "resize": s.Resize, "crop": s.Crop, "train-split": orTrain(s.TrainSplit),
-		})
-		run.Store = path.Join("features", run.Backbone+"-"+key[:keyDigits])
+		s.TrainSplit = orTrain(s.TrainSplit)
+		key := map[string]any{"version": keyVersion, "backbone": run.Backbone, "weights": weights}
+		maps.Copy(key, s.KeyOfFeatures())
+		run.Store = path.Join("features", run.Backbone+"-"+hashOf(key)[:keyDigits])
 	}
 }
 

@@ -220,9 +220,8 @@ func (m *matrix) try(ctx context.Context, i int, training bool, paths []string) 
 
 // tryTraining measures steps on a batch without content.
 func (m *matrix) tryTraining(ctx context.Context, i int, r *rates) error {
-	run, p := m.record.Runs[i], m.runs[i]
-	o := p.settings.training(run.Mode, run.Seed)
-	o.Network, o.Device, o.Library = p.network, m.options.Device, m.options.Library
+	p := m.runs[i]
+	o := finetune.Options{Settings: p.settings, Network: p.network, Device: m.options.Device, Library: m.options.Library}
 	start := time.Now()
 	s, err := finetune.NewStepper(ctx, o, len(m.photos.Classes), progress.Discard)
 	if err != nil {

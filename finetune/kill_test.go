@@ -20,6 +20,7 @@ import (
 	"fx/internal/ort/orttest"
 	"fx/internal/progress"
 	"fx/internal/random"
+	"fx/internal/training"
 )
 
 var kills = flag.Int("kills", 40, "how often TestKilledRunsEndInTheSameBits kills the run that has every kind of state; the others a quarter as often")
@@ -30,16 +31,16 @@ var killable = map[string]func(*Options){
 	"sgd":        func(*Options) {},
 	"accumulate": func(o *Options) { o.Accumulate = 3 },
 	"ema": func(o *Options) {
-		o.EMA, o.Schedule, o.WarmupEpochs = 0.9, cosineSchedule, 0.5
+		o.EMA, o.Schedule, o.WarmupEpochs = 0.9, training.Cosine, 0.5
 	},
 	"adamw": func(o *Options) {
-		o.Optimizer = artifacts.Optimizer{Name: artifacts.AdamW, WeightDecay: 0.01}
-		o.Schedule, o.StepEpochs, o.ClipGradNorm = stepSchedule, 1, 1
+		o.Optimizer = training.AdamW
+		o.Schedule, o.StepEpochs, o.ClipGradNorm = training.Step, 1, 1
 	},
 	"everything": func(o *Options) {
-		o.Optimizer = artifacts.Optimizer{Name: artifacts.AdamW, WeightDecay: 0.01}
+		o.Optimizer = training.AdamW
 		o.Accumulate, o.EMA, o.ClipGradNorm, o.LabelSmoothing, o.ClassWeights = 4, 0.8, 1, 0.1, "auto"
-		o.Schedule, o.WarmupEpochs, o.HeadMultiplier = cosineSchedule, 1, 10
+		o.Schedule, o.WarmupEpochs, o.HeadMultiplier = training.Cosine, 1, 10
 	},
 }
 

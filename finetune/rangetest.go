@@ -9,6 +9,7 @@ import (
 	"fx/internal/fail"
 	"fx/internal/progress"
 	"fx/internal/rangetest"
+	"fx/internal/training"
 )
 
 // RangeTestResult is a range test on photos, and what it was made of.
@@ -31,15 +32,12 @@ func RangeTest(ctx context.Context, o Options, test rangetest.Options, report pr
 	if err := test.Check(); err != nil {
 		return RangeTestResult{}, err
 	}
-	o.LR, o.Epochs, o.Schedule, o.WarmupEpochs = test.MinLR, 1, "", 0
-	if err := o.check(); err != nil {
+	o.LR, o.Epochs, o.Schedule, o.WarmupEpochs = test.MinLR, 1, training.Constant, 0
+	o, err := o.resolved()
+	if err != nil {
 		return RangeTestResult{}, err
 	}
-	if o.Workers == 0 {
-		o.Workers = runtime.GOMAXPROCS(0)
-	}
 	r := &run{options: o, report: report}
-	var err error
 	if r.photos, err = openPhotos(ctx, o); err != nil {
 		return RangeTestResult{}, err
 	}
@@ -61,7 +59,7 @@ func RangeTest(ctx context.Context, o Options, test rangetest.Options, report pr
 }
 
 func (r *run) rangeTest(ctx context.Context, test rangetest.Options) (RangeTestResult, error) {
-	r.plan = plan{seed: r.options.Seed, train: r.photos.train, batch: r.options.BatchSize, accumulate: max(r.options.Accumulate, 1)}
+	r.plan = plan{seed: r.options.Seed, train: r.photos.train, batch: r.options.BatchSize, accumulate: r.options.Accumulate}
 	r.photos.val = nil // nothing is judged
 	whole := true
 	if need := test.Steps * test.Repeats * r.plan.accumulate * r.plan.batch; need < len(r.plan.train) {

@@ -109,7 +109,7 @@ func train(ctx context.Context, o stepOptions, profilePrefix string) (measuremen
 	runtime.GOMAXPROCS(o.threads) // which is ONNX Runtime's number of threads too
 	options := finetune.Defaults()
 	options.Network.Backbone, options.Network.Weights = o.backbone, weights.Seed(0)
-	options.Network.Resize, options.Network.Crop = o.crop, o.crop
+	options.Resize, options.Crop = o.crop, o.crop
 	options.BatchSize, options.Device, options.ProfilePrefix = o.batch, device, profilePrefix
 	stepper, err := finetune.NewStepper(ctx, options, o.classes, progress.Discard)
 	if err != nil {
