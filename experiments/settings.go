@@ -101,7 +101,7 @@ func (s Settings) shared() map[string]any {
 
 // extraction are the options of the embeddings that a feature extraction learns from.
 func (s Settings) extraction() extract.Options {
-	return extract.Options{DType: s.DType, Views: s.Views, TrainSplit: orTrain(s.TrainSplit), EXIF: s.EXIF}
+	return extract.Options{DType: s.DType, Views: s.Views, TrainSplit: s.TrainSplit, EXIF: s.EXIF}
 }
 
 func orTrain(split string) string {

@@ -53,13 +53,17 @@ func Run(ctx context.Context, o Options, report progress.Reporter) (Summary, err
 	if err != nil {
 		return Summary{}, err
 	}
+	augmented, err := dataset.ChooseSplits(dataset.SplitRequest{
+		From: o.Data, Have: photos.Splits, Train: o.TrainSplit, Advice: "Name the split that --views augments with --train-split.",
+	})
+	if err != nil && (o.Views > 0 || o.TrainSplit != "") {
+		return Summary{}, err
+	}
+	o.TrainSplit = augmented.Train
 	if o.Splits != nil {
 		if err := photos.Keep(o.Splits); err != nil {
 			return Summary{}, err
 		}
-	}
-	if o.Views > 0 && o.TrainSplit != "" && !slices.Contains(photos.Splits, o.TrainSplit) && !slices.Equal(photos.Splits, []string{""}) {
-		return Summary{}, fail.New(fail.Usage, "Name one with --train-split: "+strings.Join(photos.Splits, ", ")+".", "%s has no split %q for --views to augment", o.Data, o.TrainSplit)
 	}
 	lock := o.Embedder.Network.Lock.In(o.Store)
 	if _, err := store.ReadManifest(o.Store); !errors.Is(err, fs.ErrNotExist) { // in a folder that is no store yet, lock.json is somebody else's

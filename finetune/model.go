@@ -89,7 +89,7 @@ func (r *run) writeModel(ctx context.Context, result Result) error {
 		Options: map[string]any{"finetune": r.record.Settings, "weights": r.record.Weights}, Versions: r.record.Versions, Notes: r.record.Notes,
 		Metrics: modeldir.Metrics{
 			BestValAccuracy: result.BestValAccuracy, BestEpoch: result.BestEpoch, Seconds: result.Seconds,
-			ParametersTrained: result.ParametersTrained, TrainSplit: r.photos.trainSplit, ValSplit: r.photos.valSplit,
+			ParametersTrained: result.ParametersTrained, TrainSplit: r.photos.splits.Train, ValSplit: r.photos.splits.Val,
 			TrainPhotos: result.TrainPhotos, ValPhotos: result.ValPhotos,
 		},
 	}

@@ -70,7 +70,7 @@ type Options struct {
 
 	DecodeMemory int64 // bounds the bytes that all photos take while they are decoded; 0 means photoio's choice
 
-	TrainSplit, ValSplit string // names; "" means those that dataset.ChooseSplits finds
+	TrainSplit, ValSplit string // names; "" lets dataset.ChooseSplits choose
 
 	// ProfilePrefix, where not empty, has ONNX Runtime write what each node of
 	// the training steps took to PREFIX-batchN_TIME.json when the run ends.

@@ -110,7 +110,7 @@ func (r *run) settings() settings {
 		Backbone: r.opened.Backbone.Name, FeatureTensor: r.opened.Backbone.FeatureTensor, Weights: r.opened.WeightsSHA256, Preprocess: r.network.Preprocess,
 		EXIF: def(o.EXIF, "ignore"), Decoder: r.photos.decoder.Name(),
 		Data: r.fingerprint, Classes: strings.Join(r.photos.Classes, ","), Extensions: strings.Join(o.Extensions, ","), NoFollowLinks: o.NoFollowLinks,
-		TrainSplit: r.photos.trainSplit, ValSplit: r.photos.valSplit,
+		TrainSplit: r.photos.splits.Train, ValSplit: r.photos.splits.Val,
 		Trainable: o.Trainable, HeadOnly: o.HeadOnly, Scratch: o.Scratch,
 		Epochs: o.Epochs, BatchSize: o.BatchSize, Accumulate: r.plan.accumulate, LR: o.LR,
 		Optimizer: o.Optimizer.Name, Momentum: o.Optimizer.Momentum, Nesterov: o.Optimizer.Nesterov, WeightDecay: o.Optimizer.WeightDecay,
