@@ -52,8 +52,8 @@ func TestSplitsOfEveryCommand(t *testing.T) {
 			trained: "Training > Validation", evaluated: "Validation", augmentedRows: 22},
 		{name: "list", splits: []string{"train", "valid", "test"}, list: true, learned: "8", ofQuickstart: "train > valid",
 			trained: "train > valid", evaluated: "valid", augmentedRows: 26},
-		{name: "named", splits: []string{"train", "val", "test"}, train: "val", val: "test", learned: "6", ofQuickstart: "train > val",
-			trained: "val > test", evaluated: "test", augmentedRows: 24},
+		{name: "named", splits: []string{"train", "val", "test"}, train: "val", val: "test", learned: "6",
+			ofQuickstart: "train > val", trained: "val > test", evaluated: "test", augmentedRows: 24},
 		{name: "only-train", splits: []string{"train"}, learned: "8", ofQuickstart: "train > folds",
 			trained: "no split to evaluate on; It has the one split train.", evaluated: "train", augmentedRows: 16},
 		{name: "train-extra", splits: []string{"train", "extra"}, learned: "8", ofQuickstart: "train > folds",
@@ -114,9 +114,11 @@ func TestSplitsOfEveryCommand(t *testing.T) {
 			check("extract --views", a, augmented)
 
 			fitted := l.name + "-model"
-			check("fit-head", trainedSplits(t, fitted, flags("fit-head", "--features", store, "--out", fitted, "--solver", "lbfgs")...), l.trained)
+			check("fit-head", trainedSplits(t, fitted,
+				flags("fit-head", "--features", store, "--out", fitted, "--solver", "lbfgs")...), l.trained)
 			run := l.name + "-run"
-			check("finetune", trainedSplits(t, run, flags("finetune", "--backbone", network, "--data", data, "--out", run, "--resize", "32", "--crop", "24",
+			check("finetune", trainedSplits(t, run, flags(
+				"finetune", "--backbone", network, "--data", data, "--out", run, "--resize", "32", "--crop", "24",
 				"--all-params", "--epochs", "1", "--batch-size", "4", "--device", "cpu")...), l.trained)
 			for mode, got := range experimentSplits(t, network, data, l.name, l.train, l.val) {
 				check("experiment run, "+mode, got, l.trained)
@@ -124,8 +126,8 @@ func TestSplitsOfEveryCommand(t *testing.T) {
 
 			test := flags("lr-find", "--steps", "20", "--repeats", "1", "--batch-size", "4")
 			check("lr-find --features", learnedPhotos(t, append(test, "--features", store)...), l.learned)
-			check("lr-find --data", learnedPhotos(t, append(test, "--backbone", network, "--data", data, "--resize", "32", "--crop", "24",
-				"--all-params", "--device", "cpu")...), l.learned)
+			check("lr-find --data", learnedPhotos(t, append(test, "--backbone", network, "--data", data,
+				"--resize", "32", "--crop", "24", "--all-params", "--device", "cpu")...), l.learned)
 
 			evaluation := []string{"eval", "--model", "judge-model"}
 			if l.val != "" {
@@ -150,7 +152,8 @@ func splitFolder(t *testing.T, dir string, splits ...string) string {
 			for n := range 4 - s {
 				picture := image.NewNRGBA(image.Rect(0, 0, 48, 40))
 				for i := range 48 * 40 {
-					picture.SetNRGBA(i%48, i/48, color.NRGBA{uint8(200 * c), uint8(40*n + 10*s + i%10), uint8(200 * (1 - c)), 255})
+					green := uint8(40*n + 10*s + i%10)
+					picture.SetNRGBA(i%48, i/48, color.NRGBA{uint8(200 * c), green, uint8(200 * (1 - c)), 255})
 				}
 				f, err := os.Create(filepath.Join(folder, fmt.Sprint(n, ".png")))
 				if err != nil {
@@ -188,7 +191,9 @@ func splitList(t *testing.T, dir string) string {
 }
 
 func extraction(network, data, store string, args ...string) []string {
-	return append([]string{"extract", "--backbone", network, "--data", data, "--out", store, "--resize", "32", "--crop", "24", "--device", "cpu"}, args...)
+	return append([]string{
+		"extract", "--backbone", network, "--data", data, "--out", store, "--resize", "32", "--crop", "24", "--device", "cpu",
+	}, args...)
 }
 
 // splitStore extracts all photos and returns their number.
@@ -266,7 +271,8 @@ func experimentSplits(t *testing.T, network, data, name, train, val string) map[
 	file := name + ".yaml"
 	text := fmt.Sprintf("format: 1\nname: %s\ntitle: Splits\ndata: %s\nbackbones: [{name: %q}]\n"+
 		"modes: [feature-extraction, finetune]\nseeds: [4]\n"+
-		"settings: {epochs: 1, batch-size: 4, resize: 32, crop: 24, views: 1, train-split: %q, val-split: %q}\n", name, data, network, train, val)
+		"settings: {epochs: 1, batch-size: 4, resize: 32, crop: 24, views: 1, train-split: %q, val-split: %q}\n",
+		name, data, network, train, val)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -60,8 +60,8 @@ var plants = []plant{
 	{
 		name:    "a lock that another holds is taken",
 		file:    "internal/durable/lock.go",
-		code:    "if err == nil && free {",
-		changed: "if err == nil && (free || true) {",
+		code:    "if err == nil && !free {",
+		changed: "if err == nil && !free && false {",
 		pkg:     "internal/durable", test: "TestOneHoldsALock",
 	},
 	{
@@ -81,8 +81,8 @@ var plants = []plant{
 	{
 		name:    "a temporary file goes while its process writes it",
 		file:    "internal/durable/temp.go",
-		code:    "if lockErr == nil && !free {",
-		changed: "if lockErr == nil && !free && false {",
+		code:    "lockErr == nil && !free:",
+		changed: "lockErr == nil && !free && false:",
 		pkg:     "internal/durable", test: "TestOnlyTheTemporaryFilesOfTheDeadAreRemoved",
 	},
 	{

@@ -83,7 +83,12 @@ const (
 )
 
 func (r LeftOutReason) String() string {
-	return [...]string{"only splits called train, val or test are used", "it is kept for a test", "no split is evaluated on", "another split has its part"}[r]
+	return [...]string{
+		UnusualName:  "only splits called train, val or test are used",
+		HeldForTest:  "it is kept for a test",
+		NotEvaluated: "nothing is evaluated on it",
+		PartTaken:    "another split has its part",
+	}[r]
 }
 
 // Uses tells whether photos of the split are learned from or evaluated on.
@@ -171,7 +176,8 @@ func (d *Dataset) ChooseSplits(r SplitRequest) (Splits, error) {
 	if err != nil {
 		return s, err
 	}
-	if r.Evaluation == RequiredEvaluation && !slices.ContainsFunc(d.Items, func(item Item) bool { return item.Split == s.Val }) {
+	ofVal := func(item Item) bool { return item.Split == s.Val }
+	if r.Evaluation == RequiredEvaluation && !slices.ContainsFunc(d.Items, ofVal) {
 		return s, NoneUsable(r.From, s.Val)
 	}
 	return s, CheckLearnable(d.Classes, d.Count(s.Train), max(r.Least, 1), s.Train, "photo")
@@ -179,7 +185,8 @@ func (d *Dataset) ChooseSplits(r SplitRequest) (Splits, error) {
 
 // NoneUsable is the error for a split that has only photos that can't be used.
 func NoneUsable(from, split string) error {
-	return fail.New(fail.Rejected, "What is rejected or skipped is listed with its reason.", "no photo of the split %q of %s can be used", split, from)
+	return fail.New(fail.Rejected, "What is rejected or skipped is listed with its reason.",
+		"no photo of the split %q of %s can be used", split, from)
 }
 
 // EvaluationSplit returns the split to evaluate a trained model on: the one that

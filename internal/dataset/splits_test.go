@@ -34,7 +34,8 @@ func TestSplitsAreChosenByName(t *testing.T) {
 			splits{Train: "train", Val: "val", LeftOut: left{{"test", dataset.HeldForTest}}}, "", ""},
 		{[]string{"train", "training", "val", "valid"}, "", "", required,
 			splits{Train: "train", Val: "val", LeftOut: left{{"training", dataset.PartTaken}, {"valid", dataset.PartTaken}}}, "", ""},
-		{[]string{"a", "b", "val"}, "b", "a", required, splits{Train: "b", Val: "a", LeftOut: left{{"val", dataset.PartTaken}}}, "", ""},
+		{[]string{"a", "b", "val"}, "b", "a", required,
+			splits{Train: "b", Val: "a", LeftOut: left{{"val", dataset.PartTaken}}}, "", ""},
 		{[]string{"", "extra", "train"}, "", "", optional,
 			splits{Train: "train", LeftOut: left{{"", dataset.UnusualName}, {"extra", dataset.UnusualName}}}, "", ""},
 		{[]string{"test", "train", "val"}, "", "", none,
@@ -42,10 +43,12 @@ func TestSplitsAreChosenByName(t *testing.T) {
 
 		{[]string{"a", "b"}, "", "", none, splits{}, "data has no split to learn from", "It has the splits a, b. Advice."},
 		{[]string{""}, "", "", required, splits{}, "data has no split to evaluate on", "It has no splits. Advice."},
-		{[]string{"", "train"}, "", "", required, splits{}, "data has no split to evaluate on", "It has the splits train, photos without a split. Advice."},
+		{[]string{"", "train"}, "", "", required, splits{}, "data has no split to evaluate on",
+			"It has the splits train, photos without a split. Advice."},
 		{[]string{"train", "val"}, "Train", "", none, splits{}, `data has no split "Train"`, "It has the splits train, val."},
 		{[]string{"train"}, "", "val", required, splits{}, `data has no split "val"`, "It has the one split train."},
-		{[]string{"train", "val"}, "", "train", required, splits{}, `the split "train" of data can't be both learned from and evaluated on`, "Name two splits."},
+		{[]string{"train", "val"}, "", "train", required, splits{},
+			`the split "train" of data can't be both learned from and evaluated on`, "Name two splits."},
 	} {
 		got, err := dataset.ChooseSplits(dataset.SplitRequest{
 			From: "data", Have: c.have, Train: c.train, Val: c.val, Evaluation: c.evaluation, Advice: "Advice.",

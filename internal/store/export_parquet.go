@@ -52,7 +52,10 @@ type parquetRow[V float32 | [2]byte] struct {
 	Embedding []V    `parquet:"embedding,list"`
 }
 
-func writeParquet[V float32 | [2]byte](x *export, w io.Writer, options []parquet.WriterOption, embedding func(i int, buffer []V) []V) error {
+// writeParquet writes all rows; embedding returns the values of row i, in buffer or elsewhere.
+func writeParquet[V float32 | [2]byte](
+	x *export, w io.Writer, options []parquet.WriterOption, embedding func(i int, buffer []V) []V,
+) error {
 	p := parquet.NewGenericWriter[parquetRow[V]](w, options...)
 	buffer := make([]V, x.s.layout.values)
 	err := x.each(func(i int, r *Row) error {
@@ -78,7 +81,8 @@ func (l layout) parquetSchema() *parquet.Schema {
 	}
 	return parquet.NewSchema("schema", inOrder{parquet.Group{
 		"path": text, "sha256": text, "class": text, "split": text, "label": number, "view": number,
-		"embedding": parquet.List(parquet.Encoded(value, &parquet.Plain)), // a dictionary of floats only costs time and memory
+		// A dictionary of floats only costs time and memory.
+		"embedding": parquet.List(parquet.Encoded(value, &parquet.Plain)),
 	}})
 }
 

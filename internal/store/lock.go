@@ -128,7 +128,8 @@ func (l *locks) of(name string) *durable.FileLock {
 // lockFailed says why a lock can't be taken, nil for nil.
 func lockFailed(err error, lock *durable.FileLock) error {
 	if durable.NoLocks(err) {
-		return fail.Wrap(fail.Usage, err, "Keep the store on a file system with locks, such as a local disk.", "cannot lock %s", lock.Path())
+		return fail.Wrap(fail.Usage, err, "Keep the store on a file system with locks, such as a local disk.",
+			"cannot lock %s", lock.Path())
 	}
 	return writeFailed(err, lock.Path(), 0)
 }
@@ -165,7 +166,8 @@ func writeHolder(lock *durable.FileLock, shard Shard) error {
 	if err != nil {
 		host = "this host"
 	}
-	text, err := json.Marshal(holder{PID: os.Getpid(), Host: host, Started: time.Now().Truncate(time.Second), Shard: shard.String()})
+	h := holder{PID: os.Getpid(), Host: host, Started: time.Now().Truncate(time.Second), Shard: shard.String()}
+	text, err := json.Marshal(h)
 	if err != nil {
 		return err
 	}
