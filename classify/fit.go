@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
-	"strings"
 
 	"fx/backbones"
 	"fx/head"
@@ -78,9 +77,7 @@ func Fit(ctx context.Context, o FitOptions, epoch func(metrics.Epoch), watch pro
 	if lacking := features.Incomplete(); lacking != "" {
 		notes = append(notes, fmt.Sprintf("the store %s may lack rows: %s", o.Features, lacking))
 	}
-	if splits.TestForVal {
-		notes = append(notes, fmt.Sprintf("there is no split \"val\": the best epoch was chosen by %q", splits.Val))
-	}
+	notes = append(notes, splits.BestEpochNotes()...)
 	notes = append(notes, leakNotes(features, train, val)...)
 	clock := newStopwatch(epoch)
 	result, err := head.Fit(ctx, layout, train, val, o.head(train, len(m.Classes)), clock.epoch)
@@ -98,7 +95,7 @@ func Fit(ctx context.Context, o FitOptions, epoch func(metrics.Epoch), watch pro
 		Seconds: result.Seconds, ParametersTrained: result.ParametersTrained,
 		TrainPhotos: len(train.Photos), ValPhotos: len(val.Photos),
 		Classes: m.Classes, Backbone: m.Backbone, Model: o.Out, ValSplit: splits.Val,
-		Notes: append(notes, copyNotes(features, train, val)...),
+		Notes: slices.Concat(notes, copyNotes(features, train, val), splits.Notes()),
 	}, nil
 }
 
@@ -177,31 +174,23 @@ func layoutOf(h modeldir.Head, classes int) head.Layout {
 
 // trainAndVal picks the photos to learn from and to judge by.
 func trainAndVal(features *store.Store, o FitOptions) (train, val head.Data, splits dataset.Splits, err error) {
-	have := features.Splits()
-	splits = dataset.ChooseSplits(have, o.TrainSplit, o.ValSplit)
 	if o.ValFraction != 0 && o.ValSplit != "" {
 		return train, val, splits, fail.New(fail.Usage, "Give one of them.", "--val-fraction and --val-split together")
 	}
-	if splits.Val == "" {
-		splits.Val = "val" // which is missing
+	request := dataset.SplitRequest{
+		From: o.Features, Have: features.Splits(), Train: o.TrainSplit, Val: o.ValSplit, Evaluation: dataset.RequiredEvaluation,
+		Advice: "Name others with --train-split and --val-split, or take a part of the training photos with --val-fraction 0.2.",
 	}
-	hint := fmt.Sprintf("The store has %s; name others with --train-split and --val-split, "+
-		"or take a part of the training photos with --val-fraction 0.2.", quoted(have))
-	if splits.Train == splits.Val && o.ValFraction == 0 {
-		return train, val, splits, fail.New(fail.Usage, hint,
-			"%s can't be both learned from and judged by", quoted([]string{splits.Train}))
+	if o.ValFraction != 0 {
+		request.Evaluation = dataset.NoEvaluation
 	}
-	if train, err = learnable(features, splits.Train, hint, o.Features); err != nil {
+	if train, splits, err = learnable(features, request); err != nil {
 		return train, val, splits, err
 	}
 	if o.ValFraction != 0 {
-		splits.Val, splits.TestForVal = heldOut(o.ValFraction, splits.Train), false
+		splits.Val = heldOut(o.ValFraction, splits.Train)
 		train, val, err = head.Split(train, o.ValFraction, o.Seed, copiesOf(features, train))
 		return train, val, splits, err
-	}
-	if !slices.Contains(have, splits.Val) {
-		return train, val, splits, fail.New(fail.Usage, hint,
-			"the store %s has no photos of the split %q to judge by", o.Features, splits.Val)
 	}
 	val, err = dataOf(features, splits.Val)
 	return train, val, splits, err
@@ -215,19 +204,17 @@ func heldOut(share float64, split string) string {
 	return fmt.Sprintf("%g of %s", share, split)
 }
 
-// learnable returns the photos of a split to learn from. It refuses a split that
-// the store in the folder where lacks, and one without a photo of some class.
-func learnable(features *store.Store, split, hint, where string) (head.Data, error) {
-	if !slices.Contains(features.Splits(), split) {
-		return head.Data{}, fail.New(fail.Usage, hint,
-			"the store %s has no photos of the split %q to learn from", where, split)
+// learnable chooses the splits of a store and returns the photos to learn from.
+// It refuses a class without a photo.
+func learnable(features *store.Store, r dataset.SplitRequest) (train head.Data, splits dataset.Splits, err error) {
+	if splits, err = dataset.ChooseSplits(r); err != nil {
+		return train, splits, err
 	}
-	train, err := dataOf(features, split)
-	if err != nil {
-		return head.Data{}, err
+	if train, err = dataOf(features, splits.Train); err != nil {
+		return train, splits, err
 	}
 	classes := features.Manifest.Classes
-	return train, dataset.CheckLearnable(classes, countLabels(train.Photos, len(classes)), 1, split, "usable photo")
+	return train, splits, dataset.CheckLearnable(classes, countLabels(train.Photos, len(classes)), 1, splits.Train, "usable photo")
 }
 
 // countLabels returns the number of photos of each class.
@@ -239,16 +226,6 @@ func countLabels(photos []head.Photo, classes int) []int {
 		}
 	}
 	return counts
-}
-
-func quoted(names []string) string {
-	if len(names) == 1 && names[0] == "" {
-		return "no splits"
-	}
-	if len(names) == 1 {
-		return "the one split " + names[0]
-	}
-	return "the splits " + strings.Join(names, ", ")
 }
 
 // dataOf returns the photos of a split, whose rows are the store's.

@@ -2,7 +2,6 @@ package classify
 
 import (
 	"context"
-	"fmt"
 
 	"fx/head"
 	"fx/internal/dataset"
@@ -39,9 +38,9 @@ func RangeTest(ctx context.Context, o FitOptions, test rangetest.Options, watch 
 	if err != nil {
 		return RangeTestResult{}, err
 	}
-	have := features.Splits()
-	train, err := learnable(features, dataset.ChooseSplits(have, o.TrainSplit, "").Train,
-		fmt.Sprintf("The store has %s; name another with --train-split.", quoted(have)), o.Features)
+	train, _, err := learnable(features, dataset.SplitRequest{
+		From: o.Features, Have: features.Splits(), Train: o.TrainSplit, Advice: "Name another with --train-split.",
+	})
 	if err != nil {
 		return RangeTestResult{}, err
 	}

@@ -37,8 +37,8 @@ func TestRangeTestOfAStore(t *testing.T) {
 		t.Errorf("%+v, %v", weighted.Steps[0], err)
 	}
 	for says, o := range map[string]FitOptions{
-		`no photos of the split "val"`: with(func(o *FitOptions) { o.TrainSplit = "val" }),
-		"--class-weights some":         with(func(o *FitOptions) { o.ClassWeights = "some" }),
+		`no split "val"`:       with(func(o *FitOptions) { o.TrainSplit = "val" }),
+		"--class-weights some": with(func(o *FitOptions) { o.ClassWeights = "some" }),
 	} {
 		if _, err := RangeTest(t.Context(), o, test, progress.Discard); fail.KindOf(err) != fail.Usage || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: %v", says, err)

@@ -59,6 +59,7 @@ type matrix struct {
 	file     *File
 	foresees bool
 	photos   *dataset.Dataset
+	splits   dataset.Splits // that every run learns from and is evaluated on
 	decoder  *imaging.Decoder
 	record   experimentdir.Experiment
 	runs     []planned                    // one for each of record.Runs
@@ -153,10 +154,13 @@ func (m *matrix) findPhotos(ctx context.Context, report progress.Reporter) error
 	if m.photos, err = dataset.Scan(ctx, data.Dir, dataset.Options{Extensions: m.options.Extensions, NoFollowLinks: m.options.NoFollowLinks}); err != nil {
 		return err
 	}
-	if err := m.checkSplits(); err != nil {
+	if m.splits, err = m.photos.ChooseSplits(dataset.SplitRequest{
+		From: data.Dir, Train: m.file.Settings.TrainSplit, Val: m.file.Settings.ValSplit, Evaluation: dataset.RequiredEvaluation,
+		Advice: "Make folders train/ and val/ with a folder a class in each, or name the splits in the file's settings: train-split, val-split.",
+	}); err != nil {
 		return err
 	}
-	for _, note := range m.photos.Notes {
+	for _, note := range slices.Concat(m.photos.Notes, m.splits.Notes()) {
 		report.Note(note)
 	}
 	if left := len(m.photos.Skipped); left > 0 {
@@ -165,20 +169,6 @@ func (m *matrix) findPhotos(ctx context.Context, report progress.Reporter) error
 	}
 	data.SHA256, err = contentSHA256(ctx, m.photos, report)
 	return err
-}
-
-// checkSplits finds out before any work whether there are photos to learn from and to judge by.
-func (m *matrix) checkSplits() error {
-	train, val := m.paths()
-	what := "learn from"
-	if len(train) > 0 && len(val) == 0 {
-		what = "judge by"
-	}
-	if split := m.splits().Train; len(train) > 0 && len(val) > 0 {
-		return dataset.CheckLearnable(m.photos.Classes, m.photos.Count(split), 1, split, "photo")
-	}
-	return fail.New(fail.Usage, "Make folders train/ and val/ with a folder a class in each, or name the splits in the file's settings: train-split, val-split.",
-		"the photos in %s have no split to %s", m.record.Data.Dir, what)
 }
 
 // lock is what the photos and weights that fx finds are held to. In a folder

@@ -14,7 +14,7 @@ func ofRun(s training.Settings, mode string, seed uint64) training.Settings {
 
 // extraction are the options of the embeddings that a feature extraction learns from.
 func extraction(s training.Settings) extract.Options {
-	return extract.Options{DType: s.DType, Views: s.Views, TrainSplit: orTrain(s.TrainSplit), EXIF: s.EXIF}
+	return extract.Options{DType: s.DType, Views: s.Views, TrainSplit: s.TrainSplit, EXIF: s.EXIF}
 }
 
 func orTrain(split string) string {

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"fx/backbones"
@@ -53,13 +52,17 @@ func Run(ctx context.Context, o Options, report progress.Reporter) (Summary, err
 	if err != nil {
 		return Summary{}, err
 	}
+	augmented, err := dataset.ChooseSplits(dataset.SplitRequest{
+		From: o.Data, Have: photos.Splits, Train: o.TrainSplit, Advice: "Name the split that --views augments with --train-split.",
+	})
+	if err != nil && (o.Views > 0 || o.TrainSplit != "") {
+		return Summary{}, err
+	}
+	o.TrainSplit = augmented.Train
 	if o.Splits != nil {
 		if err := photos.Keep(o.Splits); err != nil {
 			return Summary{}, err
 		}
-	}
-	if o.Views > 0 && o.TrainSplit != "" && !slices.Contains(photos.Splits, o.TrainSplit) && !slices.Equal(photos.Splits, []string{""}) {
-		return Summary{}, fail.New(fail.Usage, "Name one with --train-split: "+strings.Join(photos.Splits, ", ")+".", "%s has no split %q for --views to augment", o.Data, o.TrainSplit)
 	}
 	stored, err := store.ReadManifest(o.Store)
 	exists := !errors.Is(err, fs.ErrNotExist)

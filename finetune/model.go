@@ -98,7 +98,7 @@ func (r *run) writeModel(ctx context.Context, result Result) error {
 		Versions: r.record.Versions, Notes: r.record.Notes, Untrained: r.opened.Untrained,
 		Metrics: modeldir.Metrics{
 			BestValAccuracy: result.BestValAccuracy, BestEpoch: result.BestEpoch, Seconds: result.Seconds,
-			ParametersTrained: result.ParametersTrained, TrainSplit: r.photos.trainSplit, ValSplit: r.photos.valSplit,
+			ParametersTrained: result.ParametersTrained, TrainSplit: r.photos.splits.Train, ValSplit: r.photos.splits.Val,
 			TrainPhotos: result.TrainPhotos, ValPhotos: result.ValPhotos,
 		},
 	}

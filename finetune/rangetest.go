@@ -6,6 +6,7 @@ import (
 	"runtime"
 
 	"fx/extract"
+	"fx/internal/dataset"
 	"fx/internal/fail"
 	"fx/internal/progress"
 	"fx/internal/rangetest"
@@ -38,7 +39,7 @@ func RangeTest(ctx context.Context, o Options, test rangetest.Options, report pr
 		return RangeTestResult{}, err
 	}
 	r := &run{options: o, report: report}
-	if r.photos, err = openPhotos(ctx, o); err != nil {
+	if r.photos, err = openPhotos(ctx, o, dataset.NoEvaluation); err != nil {
 		return RangeTestResult{}, err
 	}
 	r.tellPhotos()
@@ -60,7 +61,6 @@ func RangeTest(ctx context.Context, o Options, test rangetest.Options, report pr
 
 func (r *run) rangeTest(ctx context.Context, test rangetest.Options) (RangeTestResult, error) {
 	r.plan = plan{seed: r.options.Seed, train: r.photos.train, batch: r.options.BatchSize, accumulate: r.options.Accumulate}
-	r.photos.val = nil // nothing is judged
 	whole := true
 	if need := test.Steps * test.Repeats * r.plan.accumulate * r.plan.batch; need < len(r.plan.train) {
 		r.photos.train, whole = r.plan.order(0)[:need], false // no others will be learned from

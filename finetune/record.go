@@ -85,7 +85,7 @@ type conditions struct {
 
 func (r *run) settings() settings {
 	s := r.options.Settings
-	s.TrainSplit, s.ValSplit = r.photos.trainSplit, r.photos.valSplit
+	s.TrainSplit, s.ValSplit = r.photos.splits.Train, r.photos.splits.Val
 	return settings{s, conditions{
 		Backbone: r.opened.Backbone.Name, FeatureTensor: r.opened.Backbone.FeatureTensor, Weights: r.opened.WeightsSHA256, Preprocess: r.network.Preprocess,
 		Decoder: r.photos.decoder.Name(), Data: r.fingerprint, Classes: strings.Join(r.photos.Classes, ","),

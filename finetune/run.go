@@ -11,6 +11,7 @@ import (
 	"fx/extract"
 	"fx/finetune/artifacts"
 	"fx/head"
+	"fx/internal/dataset"
 	"fx/internal/durable"
 	"fx/internal/fail"
 	"fx/internal/kernels"
@@ -79,10 +80,13 @@ func Run(ctx context.Context, o Options, report progress.Reporter) (Result, erro
 	if _, _, err := o.earlier(); err != nil { // before any work
 		return Result{}, err
 	}
-	if r.photos, err = openPhotos(ctx, o); err != nil {
+	if r.photos, err = openPhotos(ctx, o, dataset.RequiredEvaluation); err != nil {
 		return Result{}, err
 	}
 	r.tellPhotos()
+	for _, note := range r.photos.splits.Notes() {
+		report.Note(note)
+	}
 	if err := r.prepare(ctx); err != nil {
 		return Result{}, err
 	}
@@ -217,7 +221,7 @@ func (r *run) begin(ctx context.Context, earlier record, found bool) error {
 	r.record.Started = saved{}.start(time.Now())
 	r.record.Weights, r.record.Data, r.record.Classes = r.opened.Weights, paths.Absolute(r.options.Data), r.photos.Classes
 	r.record.Rejected = append([]extract.BadPhoto{}, r.photos.rejected...)
-	r.record.Notes = notes(r.opened.Notes, r.network.Notes)
+	r.record.Notes = notes(r.opened.Notes, r.network.Notes, r.photos.splits.BestEpochNotes())
 	r.record.Versions = map[string]string{"fx": r.options.FxVersion, "go": runtime.Version(), "onnxruntime": r.runtime.Library().Version, "kernels": kernels.InstructionSet()}
 	r.record.Session = r.engine.session().ProviderOptions()
 	r.record.Session["device"] = r.engine.session().Why()
