@@ -1,6 +1,7 @@
 package extract
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -64,18 +65,17 @@ func Run(ctx context.Context, o Options, report progress.Reporter) (Summary, err
 			return Summary{}, err
 		}
 	}
-	stored, err := store.ReadManifest(o.Store)
-	exists := !errors.Is(err, fs.ErrNotExist)
-	if exists && err != nil {
-		return Summary{}, err
-	}
 	lock := o.Embedder.Network.Lock.In(o.Store)
-	if exists { // in a folder that is no store yet, lock.json is somebody else's
-		o.Embedder.Network.Lock = lock
-		o.goOnAs(stored, report)
+	var stored *store.Manifest // nil for a new store
+	manifest, unreadable := store.ReadManifest(o.Store)
+	if errors.Is(unreadable, fs.ErrNotExist) {
+		unreadable = nil
+	} else { // in a folder that is no store yet, lock.json is somebody else's
+		stored, o.Embedder.Network.Lock = &manifest, lock
+		o.goOnAs(manifest, report)
 	}
 	network, err := OpenNetwork(ctx, o.Embedder, report)
-	if err != nil {
+	if err = cmp.Or(err, unreadable); err != nil { // a lock holds beside a damaged manifest
 		return Summary{}, err
 	}
 	r := &run{
@@ -90,12 +90,7 @@ func Run(ctx context.Context, o Options, report progress.Reporter) (Summary, err
 			_ = r.embedder.Close() // nothing is written through it
 		}
 	}()
-	if exists {
-		err = r.open(ctx, shard, &stored)
-	} else {
-		err = r.open(ctx, shard, nil)
-	}
-	if err != nil {
+	if err := r.open(ctx, shard, stored); err != nil {
 		return Summary{}, err
 	}
 	defer r.writer.Close()
