@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"strings"
 	"syscall"
 
@@ -130,24 +129,6 @@ func usageError(c *urfave.Context, err error, _ bool) error {
 		name = c.Command.HelpName
 	}
 	return fail.Wrap(fail.Usage, err, fmt.Sprintf("`%s --help` lists the flags.", name), "%s", name)
-}
-
-// version returns the module's version and commit as the Go tool recorded them.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	v := info.Main.Version
-	if v == "" || v == "(devel)" {
-		for _, s := range info.Settings {
-			if s.Key == "vcs.revision" && len(s.Value) >= 12 {
-				return "devel-" + s.Value[:12]
-			}
-		}
-		return "devel"
-	}
-	return v
 }
 
 // oneArgument returns the only positional argument of c, called what in messages.
