@@ -1,9 +1,9 @@
 // Trainstep measures one training step of fx, says what it spends its time on,
 // and sets it beside PyTorch, onnxruntime-training and onnxsim:
 //
-//	go run ./bench/trainstep step --backbone resnet18
-//	go run ./bench/trainstep profile --backbone resnet18
-//	go run ./bench/trainstep compare --networks resnet18,alexnet
+//	bin/trainstep step --backbone resnet18
+//	bin/trainstep profile --backbone resnet18
+//	bin/trainstep compare --networks resnet18,alexnet
 //
 // All train on photos made of noise, fx through the code of `fx finetune`, from
 // its seeded weights. step prints a measurement as JSON, profile a table by

@@ -41,9 +41,6 @@ const (
 	sklearnDefault = "1e-4"
 )
 
-// headsPackage is the program that fits heads as fx does, beside its peers' scripts.
-const headsPackage = "bench/headfit"
-
 func headContests(w *workshop) []contest {
 	var all []contest
 	for i, size := range headSizes {
@@ -68,7 +65,7 @@ func (w *workshop) headContest(name string, size headSize, solver, title string,
 	return contest{
 		section: "heads", name: name, title: size.String() + ", " + title, sides: []side{fxSide, peer}, rounds: rounds,
 		prepare: func(ctx context.Context, o *outcome) (map[string]job, error) {
-			program, err := w.goProgram(ctx, "headfit", headsPackage)
+			program, err := w.goProgram(ctx, "headfit", "bench", "headfit")
 			if err != nil {
 				return nil, err
 			}
@@ -83,7 +80,7 @@ func (w *workshop) headContest(name string, size headSize, solver, title string,
 			}
 			return map[string]job{
 				"fx":      {commands: always(fx)},
-				peer.name: {commands: always(slices.Concat([]string{w.python, filepath.Join(headsPackage, "peers", script)}, common, peerArguments))},
+				peer.name: {commands: always(slices.Concat([]string{w.python, filepath.Join("bench", "headfit", "peers", script)}, common, peerArguments))},
 			}, nil
 		},
 	}

@@ -30,9 +30,6 @@ func (l limit) imagesPerSecond(threads int) float64 {
 	return 1 / (l.products() + l.Decoding/float64(threads))
 }
 
-// forwardPackage is the program that runs fx's network alone.
-const forwardPackage = "bench/forward"
-
 // limits measures what bounds a network, and where fx's forward pass spends its time.
 func (w *workshop) limits(ctx context.Context, network, weights string, tuned setup, o *outcome) error {
 	var l limit
@@ -44,7 +41,7 @@ func (w *workshop) limits(ctx context.Context, network, weights string, tuned se
 	if err := needJSON(ctx, argv, &l); err != nil {
 		return err
 	}
-	program, err := w.goProgram(ctx, "forward", forwardPackage)
+	program, err := w.goProgram(ctx, "forward", "bench", "forward")
 	if err != nil {
 		return err
 	}

@@ -1,9 +1,9 @@
 // Versus measures fx beside what its users would run instead (PyTorch, timm,
 // ONNX Runtime from Python, scikit-learn) and writes docs/benchmarks.md:
 //
-//	go run ./bench/versus                                  # everything; goes on where it stopped
-//	go run ./bench/versus --only embeddings,startup --rounds 3
-//	go run ./bench/versus write                            # the page again, from what was measured
+//	bin/versus                                  # everything; goes on where it stopped
+//	bin/versus --only embeddings,startup --rounds 3
+//	bin/versus write                            # the page again, from what was measured
 //
 // It builds fx, installs the peers into .cache, makes photos, weights and ONNX
 // files that all sides read, has each side run once where its results can be
