@@ -209,3 +209,17 @@ func (w *workshop) agree(ctx context.Context, jobs map[string]job, store string,
 	}
 	return o.know("agreement", known)
 }
+
+// familyOrder is the place of a network in the table.
+func familyOrder(network string) int {
+	return slices.IndexFunc(families, func(f family) bool { return f.name == network })
+}
+
+func embeddingAim(o *outcome) aim {
+	i := familyOrder(o.Contest)
+	if i < 0 {
+		return aim{}
+	}
+	ratios := rival{rate, true}.ratios(o, fxSide.name, torchSide.name)
+	return atLeast(o.Title+", images a second beside PyTorch", ratios, families[i].aim)
+}

@@ -1,9 +1,9 @@
 // Versus measures fx beside what its users would run instead (PyTorch, timm,
-// ONNX Runtime from Python, scikit-learn) and writes docs/benchmarks.md:
+// ONNX Runtime from Python, scikit-learn) and writes the tables of docs/benchmarks.md:
 //
 //	bin/versus                                  # everything; goes on where it stopped
 //	bin/versus --only embeddings,startup --rounds 3
-//	bin/versus write                            # the page again, from what was measured
+//	bin/versus write                            # the tables again, from what was measured
 //
 // It builds fx, installs the peers into .cache, makes photos, weights and ONNX
 // files that all sides read, has each side run once where its results can be
@@ -33,15 +33,15 @@ func main() { program.Main("versus", run) }
 
 // options are the command line.
 type options struct {
-	data, out, cache, scripts, notes, page string
-	fx, python                             string // ready ones, "" to build and to install
-	only, networks                         string
-	rounds, roundsLarge, seeds             int
-	threads, photos, epochs, again         int
-	scale                                  string
-	timeout                                time.Duration
-	discard                                bool              // what was measured before
-	programs                               map[string]string // that are built already, by name; for tests
+	data, out, cache, scripts, page string
+	fx, python                      string // ready ones, "" to build and to install
+	only, networks                  string
+	rounds, roundsLarge, seeds      int
+	threads, photos, epochs, again  int
+	scale                           string
+	timeout                         time.Duration
+	discard                         bool              // what was measured before
+	programs                        map[string]string // that are built already, by name; for tests
 }
 
 func (o *options) flags(stderr io.Writer) *flag.FlagSet {
@@ -65,8 +65,7 @@ func (o *options) flags(stderr io.Writer) *flag.FlagSet {
 	flags.StringVar(&o.out, "out", "out/bench", "`FOLDER` for what is measured, and for photos, weights and networks")
 	flags.StringVar(&o.cache, "cache", ".cache/versus", "`FOLDER` for the peers and programs")
 	flags.StringVar(&o.scripts, "scripts", "bench/versus/peers", "`FOLDER` of the peers' scripts")
-	flags.StringVar(&o.notes, "notes", "bench/versus/notes.md", "`FILE` of what the page says besides numbers")
-	flags.StringVar(&o.page, "page", "docs/benchmarks.md", "`FILE` for the page")
+	flags.StringVar(&o.page, "page", "docs/benchmarks.md", "`FILE` that has a place for the tables of each section")
 	return flags
 }
 
