@@ -147,7 +147,7 @@ func TestRehearsal(t *testing.T) {
 	}
 	for _, want := range []string{
 		"# By hand\n", "Words.\n",
-		"| squeezenet1_1 | × 2 | × 2.00 | met |",
+		"| squeezenet1_1, images a second beside PyTorch | × 2 | × 2.00 | met |",
 		"| inception_v3 | 1.00 | 10.0 | 8.00 | 11.0 | 2.00 | 83.3 | 96 % | 1.0e-06 | 1.0e-06 | workers 2, batch 32, threads 1 |", "#### by operator",
 		"| head of 400 × 512 × 2, L-BFGS, beside scikit-learn | × 1 | × 3.00 | met |",
 		"| head of 50,000 × 2,048 × 1,000, L-BFGS, beside scikit-learn | × 1 | × 3.00 | met |",
