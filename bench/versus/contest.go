@@ -3,11 +3,13 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"slices"
 )
 
 // section is a part of the page and the contests that its numbers come from.
 type section struct {
 	name     string // as in --only, and in the page's marks
+	apart    bool   // is measured only where --only names it, and needs no photos
 	contests func(*workshop) []contest
 	columns  []column                   // beside the time and memory of whole commands
 	rival    rival                      // what fx is compared by
@@ -68,6 +70,11 @@ var sections = []section{
 		name: "scale", contests: scaleContests, columns: []column{{title: "images/s", of: rate}}, rival: rival{rate, true},
 		aim: func(*outcome) aim { return aim{} },
 	},
+	{
+		name: "train", apart: true, contests: trainContests, columns: []column{{title: "ms a step", of: stepMilliseconds}},
+		rival: rival{of: stepMilliseconds}, aim: func(*outcome) aim { return aim{} },
+		order: func(network string) int { return slices.Index(trainNetworks, network) }, facts: trainFacts,
+	},
 }
 
 func sectionNames() []string {
@@ -111,6 +118,7 @@ type job struct {
 	before   func() error                  // makes a clean start, untimed; may be nil
 	commands func(round int) [][]string    // timed as one, one after another; rounds count from 1
 	check    func([]json.RawMessage) error // of what they printed: whether the job was done; may be nil
+	problem  error                         // why the side can't do it
 }
 
 // always is for a job that is the same in each round.

@@ -57,6 +57,10 @@ limits.py) echo '{"flops": 1e9, "gemm_flops_per_second": 1e11, "decode_seconds":
 agreement.py) echo '{"worst": DISTANCE, "median": 0, "photos": 4}';;
 torch_tutorial.py) echo '{"best_val_accuracy": 0.94}';;
 sklearn_fit.py) echo '{"seconds": 1.5, "iterations": 12, "evaluations": 15, "objective": 0.25}';;
+export.py) while [ $# -gt 0 ]; do if [ "$1" = --out ]; then echo onnx > "$2"; fi; shift; done;;
+torch_step.py) echo '{"milliseconds": [9, 20, 10], "losses": [1], "versions": {"torch": "2.15.0"}, "note": ""}';;
+ort_training.py) echo '{"milliseconds": [40], "losses": [1], "versions": {"onnxruntime-training-cpu": "1.19.2"}, "note": "SGD without momentum"}';;
+onnxsim_loop.py) echo "UnsupportedOpError: no" >&2; exit 1;;
 torch_sgd.py) echo '{"seconds": 1.0, "iterations": 5}';;
 decode_peers.py) echo '{"images_per_second": {"decode": 200, "resize": 500, "both": 180, "fast_decode": 300, "fast_both": 250}}';;
 torch_predict.py) echo '[{"path": "x", "top": [{"class": "bees", "probability": 0.7502}]}]';;
@@ -77,6 +81,9 @@ echo '{"milliseconds_a_photo": [7, 8, 12]}'
 `
 	stubHeadfit = `#!/bin/sh
 if [ "$1" = make ]; then for last in "$@"; do :; done; mkdir -p "$last"; else echo '{"seconds": 0.5, "iterations": 12, "objective": 0.25}'; fi
+`
+	stubTrainstep = `#!/bin/sh
+if [ "$1" = profile ]; then echo "## by operator of a step"; else echo '{"milliseconds": [4, 5, 6], "losses": [1], "versions": {"Go": "1.26"}}'; fi
 `
 	stubDecode = `#!/bin/sh
 echo '{"images_per_second": {"decode": 400, "resize": 5000, "both": 380, "fast_decode": null, "fast_both": null}}'
@@ -121,7 +128,7 @@ func stage(t *testing.T, distance string) options {
 		data: filepath.Join(dir, "data"), out: filepath.Join(dir, "out"), cache: filepath.Join(dir, "cache"), scripts: "peers",
 		page: write("docs/page.md", emptyPage()),
 		fx:   write("stubs/fx", stubFX), python: write("stubs/python", strings.Replace(stubPython, "DISTANCE", distance, 1)),
-		programs: map[string]string{"forward": write("stubs/forward", stubForward), "headfit": write("stubs/headfit", stubHeadfit), "decode": write("stubs/decode", stubDecode)},
+		programs: map[string]string{"forward": write("stubs/forward", stubForward), "headfit": write("stubs/headfit", stubHeadfit), "decode": write("stubs/decode", stubDecode), "trainstep": write("stubs/trainstep", stubTrainstep)},
 		rounds:   2, roundsLarge: 1, seeds: 2, threads: 1, epochs: 15, again: touched, scale: "10",
 		timeout: time.Minute,
 	}
@@ -179,6 +186,32 @@ func TestRehearsal(t *testing.T) {
 	}
 	if again, _ := os.ReadFile(o.page); !bytes.Equal(again, text) {
 		t.Error("write writes another page")
+	}
+}
+
+// A training step is measured apart, without photos; a peer that can't take a network says why.
+func TestTrainRehearsal(t *testing.T) {
+	o := stage(t, "0")
+	o.only, o.networks, o.data = "train", "resnet18,inception_v3", ""
+	o.peers = map[string]string{"onnxruntime-training": o.python, "onnxsim": o.python}
+	err := rehearse(t.Context(), t, o)
+	if err == nil || !strings.Contains(err.Error(), "train resnet18, onnxsim: UnsupportedOpError: no") {
+		t.Errorf("%v", err)
+	}
+	text, err := os.ReadFile(o.page)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{
+		"| 5.00 (5.00–5.00) |  |", "| 10.0 (10.0–10.0) | × 2.00 (2.00–2.00) |", "| 40.0 (40.0–40.0) | × 8.00 (8.00–8.00) |",
+		"- onnxruntime-training: onnxruntime-training-cpu 1.19.2, SGD without momentum", "- resnet18, onnxsim: UnsupportedOpError: no", "### by operator of a step",
+	} {
+		if !strings.Contains(string(text), want) {
+			t.Errorf("%q is not in\n%s", want, text)
+		}
+	}
+	if strings.Contains(string(text), "inception_v3") {
+		t.Error("a network of another section was measured")
 	}
 }
 

@@ -123,6 +123,9 @@ func (r *runner) contest(ctx context.Context, c contest, o *outcome) error {
 
 // turn has a side do its job once.
 func (r *runner) turn(ctx context.Context, j job, round int, s *sideOutcome) (turn, error) {
+	if j.problem != nil {
+		return turn{}, j.problem
+	}
 	if j.commands == nil {
 		return turn{}, errors.New("can't do this job")
 	}

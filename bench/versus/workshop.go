@@ -45,7 +45,9 @@ func (w *workshop) open(ctx context.Context) error {
 		}
 	}
 	var err error
-	if w.photos, err = copyPhotos(ctx, w.data, filepath.Join(w.out, "photos"), w.options.photos, w.log); err != nil {
+	if w.data == "" { // of a section that needs none
+		w.log("no photos are needed")
+	} else if w.photos, err = copyPhotos(ctx, w.data, filepath.Join(w.out, "photos"), w.options.photos, w.log); err != nil {
 		return err
 	}
 	sum, err := fileSHA256(w.fx)
