@@ -3,10 +3,8 @@ package main
 import (
 	"context"
 	"flag"
-	"fmt"
 	"io"
 	"runtime"
-	"strconv"
 	"strings"
 	"time"
 
