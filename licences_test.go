@@ -73,7 +73,8 @@ func missing(have, want string) string {
 
 // thirdParties returns a line for each linked module, and the texts of their licences and notices, each once.
 func thirdParties(t *testing.T) (table, texts string) {
-	list := exec.Command("go", "list", "-deps", "-f", "{{with .Module}}{{if not .Main}}{{.Path}}\t{{.Dir}}{{end}}{{end}}", ".")
+	list := exec.Command("go", "list", "-tags=", "-deps", "-f",
+		"{{with .Module}}{{if not .Main}}{{.Path}}\t{{.Dir}}{{end}}{{end}}", ".")
 	list.Env = append(os.Environ(), "GOOS=linux", "GOARCH=amd64", "CGO_ENABLED=1")
 	list.Stderr = os.Stderr
 	out, err := list.Output()

@@ -46,7 +46,10 @@ complete -c fx -a '(__fx)'
 }
 
 func completionCommand(out *output) *urfave.Command {
-	c := &urfave.Command{Name: "completion", Usage: "a shell's script that completes commands and flags", HideHelpCommand: true}
+	c := &urfave.Command{
+		Name: "completion", Usage: "a shell's script that completes commands and flags",
+		HideHelpCommand: true,
+	}
 	for _, s := range completionScripts {
 		c.Subcommands = append(c.Subcommands, &urfave.Command{
 			Name:        s.shell,
@@ -56,7 +59,8 @@ func completionCommand(out *output) *urfave.Command {
 				if err := noArguments(ctx); err != nil {
 					return err
 				}
-				return out.result(map[string]string{"shell": s.shell, "script": s.script}, func(w io.Writer) { fmt.Fprint(w, s.script) })
+				answer := map[string]string{"shell": s.shell, "script": s.script}
+				return out.result(answer, func(w io.Writer) { fmt.Fprint(w, s.script) })
 			},
 		})
 	}

@@ -26,18 +26,22 @@ var (
 // sections in the order in which they are measured.
 var sections = []section{
 	{
-		name: "embeddings", contests: embeddingContests, columns: []column{{title: "images/s", of: rate}}, rival: rival{rate, true},
+		name: "embeddings", contests: embeddingContests,
+		columns: []column{{title: "images/s", of: rate}}, rival: rival{rate, true},
 		aim: embeddingAim, order: familyOrder, facts: embeddingFacts,
 	},
 	{
-		name: "tutorial", contests: tutorialContests, columns: []column{{title: "best val accuracy", of: bestAccuracy, mean: true}},
-		rival: rival{of: wall}, aim: tutorialAim,
+		name: "tutorial", contests: tutorialContests,
+		columns: []column{{title: "best val accuracy", of: bestAccuracy, mean: true}},
+		rival:   rival{of: wall}, aim: tutorialAim,
 	},
 	{
 		name: "heads", contests: headContests, rival: rival{of: seconds}, aim: headAim,
 		columns: []column{
-			{title: "seconds of the fit", of: seconds}, {title: "iterations", of: printed("iterations")}, {title: "evaluations", of: printed("evaluations")},
-			{title: "loss", of: objective, digits: 7}, {title: "largest derivative", of: printed("gradient_max")}, {title: "val accuracy", of: printed("val_accuracy")},
+			{title: "seconds of the fit", of: seconds},
+			{title: "iterations", of: printed("iterations")}, {title: "evaluations", of: printed("evaluations")},
+			{title: "loss", of: objective, digits: 7}, {title: "largest derivative", of: printed("gradient_max")},
+			{title: "val accuracy", of: printed("val_accuracy")},
 		},
 	},
 	{
@@ -50,10 +54,13 @@ var sections = []section{
 		},
 	},
 	{
-		name: "decode", contests: decodeContests, rival: rival{printed("images_per_second", "both"), true}, aim: func(*outcome) aim { return aim{} },
+		name: "decode", contests: decodeContests, rival: rival{printed("images_per_second", "both"), true},
+		aim: func(*outcome) aim { return aim{} },
 		columns: []column{
-			{title: "decode, images/s", of: printed("images_per_second", "decode")}, {title: "resize", of: printed("images_per_second", "resize")},
-			{title: "both", of: printed("images_per_second", "both")}, {title: "fast decode", of: printed("images_per_second", "fast_decode")},
+			{title: "decode, images/s", of: printed("images_per_second", "decode")},
+			{title: "resize", of: printed("images_per_second", "resize")},
+			{title: "both", of: printed("images_per_second", "both")},
+			{title: "fast decode", of: printed("images_per_second", "fast_decode")},
 			{title: "fast, both", of: printed("images_per_second", "fast_both")},
 		},
 	},

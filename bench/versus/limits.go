@@ -90,8 +90,10 @@ func embeddingFacts(all []outcome) string {
 		}
 		milliseconds := func(seconds float64) string { return markdown.Figure(1e3*seconds, 3) }
 		rows = append(rows, []string{
-			o.Title, markdown.Figure(l.Operations/1e9, 3), milliseconds(l.products()), milliseconds(l.FXForward), milliseconds(l.TorchForward),
-			milliseconds(l.Decoding), markdown.Figure(bound, 3), share, far(known, "torch"), far(known, "onnxruntime"), tuned.String(),
+			o.Title, markdown.Figure(l.Operations/1e9, 3),
+			milliseconds(l.products()), milliseconds(l.FXForward), milliseconds(l.TorchForward), milliseconds(l.Decoding),
+			markdown.Figure(bound, 3), share,
+			far(known, "torch"), far(known, "onnxruntime"), tuned.String(),
 		})
 		if profile != "" {
 			profiles += "\n" + strings.Replace(strings.TrimSpace(profile), "## ", "#### ", 1) + "\n"
@@ -100,9 +102,12 @@ func embeddingFacts(all []outcome) string {
 	if len(rows) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("\nThe limit, with products of 2048×2048 matrices at %s GFLOP/s, and how far fx's embeddings lie from the peers':\n\n", markdown.Figure(rate/1e9, 3)) +
-		markdown.Table([]string{"network", "GFLOP a photo", "as a product, ms", "fx's network, ms", "PyTorch's, ms", "decoding, ms", "limit, images/s",
-			"fx", "from PyTorch", "from ONNX Runtime", "PyTorch's best setup"}, rows) + profiles
+	return fmt.Sprintf("\nThe limit, with products of 2048×2048 matrices at %s GFLOP/s, ", markdown.Figure(rate/1e9, 3)) +
+		"and how far fx's embeddings lie from the peers':\n\n" +
+		markdown.Table([]string{
+			"network", "GFLOP a photo", "as a product, ms", "fx's network, ms", "PyTorch's, ms", "decoding, ms",
+			"limit, images/s", "fx", "from PyTorch", "from ONNX Runtime", "PyTorch's best setup",
+		}, rows) + profiles
 }
 
 // far is the distance from a peer's embeddings of the photo where it is largest.

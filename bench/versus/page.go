@@ -14,7 +14,8 @@ import (
 func writePage(o options, log func(string, ...any)) error {
 	text, err := os.ReadFile(o.page)
 	if err != nil {
-		return fail.Wrap(fail.Usage, err, "Run it in the root of the repository, or name a page with --page.", "the page")
+		const hint = "Run it in the root of the repository, or name a page with --page."
+		return fail.Wrap(fail.Usage, err, hint, "the page")
 	}
 	page, measured := string(text), 0
 	for _, s := range sections {

@@ -134,7 +134,8 @@ func settingText(all []outcome) string {
 	}
 	parts = append(parts, fmt.Sprintf("%d threads", s.Threads), count(s.Photos)+" photos", strings.Join(versions, ", "))
 	if others > 0 {
-		parts = append(parts, fmt.Sprintf("other programs had %.1f %% of as many processors", 100*others/(seconds*float64(s.Threads))))
+		share := 100 * others / (seconds * float64(s.Threads))
+		parts = append(parts, fmt.Sprintf("other programs had %.1f %% of as many processors", share))
 	}
 	return strings.Join(parts, "; ") + "."
 }
@@ -151,8 +152,8 @@ func weightsText(all []outcome) string {
 	if len(seeded) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("\nWeights are random (`--weights seed:0`), the same on all sides, which times do not depend on: %s.\n",
-		strings.Join(seeded, ", "))
+	return "\nWeights are random (`--weights seed:0`), the same on all sides, which times do not depend on: " +
+		strings.Join(seeded, ", ") + ".\n"
 }
 
 func failuresText(all []outcome) string {

@@ -41,8 +41,11 @@ func trainContests(w *workshop) []contest {
 	var all []contest
 	for _, network := range w.chosen(trainNetworks) {
 		all = append(all, contest{
-			section: "train", name: network, title: network, terms: "batch 8, 2 classes", sides: trainSides, rounds: w.rounds,
-			prepare: func(ctx context.Context, o *outcome) (map[string]job, error) { return w.prepareTrain(ctx, network, o) },
+			section: "train", name: network, title: network, terms: "batch 8, 2 classes",
+			sides: trainSides, rounds: w.rounds,
+			prepare: func(ctx context.Context, o *outcome) (map[string]job, error) {
+				return w.prepareTrain(ctx, network, o)
+			},
 		})
 	}
 	return all
@@ -55,7 +58,8 @@ func (w *workshop) prepareTrain(ctx context.Context, network string, o *outcome)
 	if err != nil {
 		return nil, err
 	}
-	common := []string{"--backbone", network, "--batch-size", "8", "--classes", "2", "--threads", strconv.Itoa(w.threads)}
+	common := []string{"--backbone", network, "--batch-size", "8", "--classes", "2"}
+	common = append(common, "--threads", strconv.Itoa(w.threads))
 	measured := func(printed []json.RawMessage) error {
 		if _, ok := stepMilliseconds(turn{Printed: printed}); !ok {
 			return errors.New("printed no measurement")
@@ -83,7 +87,9 @@ func (w *workshop) prepareTrain(ctx context.Context, network string, o *outcome)
 				return err
 			})
 		}},
-		{"onnxsim", "plain", "onnxsim_loop.py", func(_, exported string) ([]string, error) { return []string{"--model", exported}, nil }},
+		{"onnxsim", "plain", "onnxsim_loop.py", func(_, exported string) ([]string, error) {
+			return []string{"--model", exported}, nil
+		}},
 	} {
 		exported := filepath.Join(w.out, "weights", network+"-"+peer.form+".onnx")
 		python, err := w.trainPeer(ctx, peer.side, peer.form, exported, common)
@@ -125,7 +131,8 @@ func (w *workshop) trainPeer(ctx context.Context, name, form, exported string, c
 	if w.peers[name] != "" {
 		return w.peers[name], nil
 	}
-	return pyenv.Python(ctx, filepath.Join(w.cache, name), filepath.Join(trainScripts, "requirements-"+name+".txt"), w.log)
+	requirements := filepath.Join(trainScripts, "requirements-"+name+".txt")
+	return pyenv.Python(ctx, filepath.Join(w.cache, name), requirements, w.log)
 }
 
 // trainFacts says what each side ran, and where fx's time goes.
