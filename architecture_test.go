@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
@@ -116,24 +117,28 @@ type goPackage struct {
 	TestGoFiles, XTestGoFiles []string
 }
 
+// packages are those of both modules.
 func packages(t *testing.T) []goPackage {
 	t.Helper()
-	list := exec.Command("go", "list", "-json=ImportPath,Dir,Name,Imports,TestGoFiles,XTestGoFiles", "./...")
-	list.Stderr = os.Stderr
-	out, err := list.Output()
-	if err != nil {
-		t.Fatal(err)
-	}
 	var all []goPackage
-	for decoder := json.NewDecoder(strings.NewReader(string(out))); ; {
-		var p goPackage
-		if err := decoder.Decode(&p); errors.Is(err, io.EOF) {
-			return all
-		} else if err != nil {
+	for _, module := range []string{".", "bench"} {
+		list := exec.Command("go", "-C", module, "list", "-json=ImportPath,Dir,Name,Imports,TestGoFiles,XTestGoFiles", "./...")
+		list.Stderr = os.Stderr
+		out, err := list.Output()
+		if err != nil {
 			t.Fatal(err)
 		}
-		all = append(all, p)
+		for decoder := json.NewDecoder(bytes.NewReader(out)); ; {
+			var p goPackage
+			if err := decoder.Decode(&p); errors.Is(err, io.EOF) {
+				break
+			} else if err != nil {
+				t.Fatal(err)
+			}
+			all = append(all, p)
+		}
 	}
+	return all
 }
 
 // inside returns the path of an fx package below the module, and whether it is one.

@@ -1,8 +1,8 @@
 // Forward measures the frozen network of `fx extract` alone, on photos made of
 // noise, and says what it spends its time on:
 //
-//	go run ./bench/forward --backbone resnet18
-//	go run ./bench/forward --backbone resnet18 --profile
+//	bin/forward --backbone resnet18
+//	bin/forward --backbone resnet18 --profile
 //
 // As fx extract does on a CPU, it runs one batch on each core, each on one thread.
 // It prints JSON: milliseconds a photo of each round, lowest first, and what does
