@@ -64,7 +64,8 @@ func TestKeysOfExperimentsStay(t *testing.T) {
 		var plan struct {
 			Runs []struct{ Name, Status, Key string }
 		}
-		a := fxIn(t, dir, "experiment", "plan", c.file, "--out", c.out, "--set", c.set, "--decoder", "go", "--device", "cpu", "--json")
+		a := fxIn(t, dir, "experiment", "plan", c.file, "--out", c.out, "--set", c.set,
+			"--decoder", "go", "--device", "cpu", "--json")
 		if err := json.Unmarshal([]byte(a.stdout), &plan); err != nil || len(plan.Runs) == 0 {
 			t.Fatalf("%v\n%s", err, a.stdout)
 		}
@@ -84,7 +85,11 @@ func TestAdamWHasTorchsDecayEverywhere(t *testing.T) {
 	if err != nil || len(before) != 1 {
 		t.Fatalf("%v, %v", before, err)
 	}
-	a := fxIn(t, dir, "experiment", "run", "decays.yaml", "--out", "decays", "--no-report", "--decoder", "go", "--device", "cpu", "--quiet")
+	again := []string{
+		"experiment", "run", "decays.yaml", "--out", "decays", "--no-report", "--decoder", "go", "--device", "cpu",
+		"--quiet",
+	}
+	a := fxIn(t, dir, again...)
 	if listed := "stay beside these: runs/" + filepath.Base(before[0]) + "\n"; !strings.Contains(a.stdout, listed) {
 		t.Errorf("the run of before is not listed:\n%s", a.stdout)
 	}
@@ -104,9 +109,9 @@ func TestAdamWHasTorchsDecayEverywhere(t *testing.T) {
 		t.Errorf("the decays are %v", decays)
 	}
 	fxIn(t, dir, "report", before[0], after[0], after[1], "--out", "page.html", "--quiet")
-	fxIn(t, dir, "experiment", "run", "decays.yaml", "--out", "decays", "--no-report", "--set", "weight-decay=0.01", "--decoder", "go", "--device", "cpu", "--quiet")
-	if again, _ := filepath.Glob(filepath.Join(dir, "decays", "runs", "*")); len(again) != 2 {
-		t.Errorf("the default, given: %v", again)
+	fxIn(t, dir, append(again, "--set", "weight-decay=0.01")...)
+	if runs, _ := filepath.Glob(filepath.Join(dir, "decays", "runs", "*")); len(runs) != 2 {
+		t.Errorf("the default, given: %v", runs)
 	}
 }
 
@@ -114,14 +119,17 @@ func TestAdamWHasTorchsDecayEverywhere(t *testing.T) {
 func TestRunsOfBeforeGoOn(t *testing.T) {
 	dir := settingsFiles(t)
 	flags := map[string]string{
-		"sgd": "--trainable head.* --lr 0.05 --nesterov --weight-decay 0.01 --schedule cosine --warmup-epochs 1 --accumulate 2 " +
-			"--label-smoothing 0.1 --class-weights auto --clip-grad-norm 1 --ema 0.5 --head-lr-multiplier 2 --frozen-bn --seed 3 --exif apply",
+		"sgd": "--trainable head.* --lr 0.05 --nesterov --weight-decay 0.01 --schedule cosine --warmup-epochs 1 " +
+			"--accumulate 2 --label-smoothing 0.1 --class-weights auto --clip-grad-norm 1 --ema 0.5 " +
+			"--head-lr-multiplier 2 --frozen-bn --seed 3 --exif apply",
 		"adamw": "--all-params --optimizer adamw --schedule step",
 	}
 	for run, own := range flags {
 		before := settingsOf(t, filepath.Join(dir, run))
-		args := append([]string{"finetune", "--backbone", "tiny.onnx", "--data", "photos", "--out", run, "--epochs", "40", "--batch-size", "4",
-			"--decoder", "go", "--device", "cpu", "--resume", "--quiet"}, strings.Fields(own)...)
+		args := append([]string{
+			"finetune", "--backbone", "tiny.onnx", "--data", "photos", "--out", run,
+			"--epochs", "40", "--batch-size", "4", "--decoder", "go", "--device", "cpu", "--resume", "--quiet",
+		}, strings.Fields(own)...)
 		other := fxFrom(t, dir, with(args, "--label-smoothing", "0.25")...)
 		if strings.Contains(other.stderr, "ONNX Runtime was") {
 			t.Skip("another ONNX Runtime than that of the fixtures")
@@ -163,7 +171,8 @@ func TestClassWeightsAreTheSetting(t *testing.T) {
 	if strings.Contains(a.stdout, "class-weights") {
 		t.Errorf("two models that differ by their seed:\n%s", a.stdout)
 	}
-	fxIn(t, dir, "fit-head", "--features", "store", "--out", "now", "--val-fraction", "0.3", "--class-weights", "auto", "--epochs", "3", "--quiet")
+	fxIn(t, dir, "fit-head", "--features", "store", "--out", "now", "--val-fraction", "0.3",
+		"--class-weights", "auto", "--epochs", "3", "--quiet")
 	if a := fxIn(t, dir, "compare", "balanced0", "now"); strings.Contains(a.stdout, "class-weights") {
 		t.Errorf("the same training then and now:\n%s", a.stdout)
 	}

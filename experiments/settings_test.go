@@ -41,7 +41,7 @@ func TestFilesHaveEverySetting(t *testing.T) {
 		for _, of := range []string{"{epochs: 2, lr: 0.01}", "{epochs: 5}"} { // settings, an override
 			file := strings.Replace(small, of, fmt.Sprintf("{%s: %s}", f.Name, text), 1)
 			file = strings.Replace(file, "{epochs: 5}", "{}", 1)
-			file = strings.Replace(strings.Replace(file, "modes: [finetune, scratch]", "modes: [finetune]", 1), "mode: scratch", "mode: finetune", -1)
+			file = strings.NewReplacer("[finetune, scratch]", "[finetune]", "mode: scratch", "mode: finetune").Replace(file)
 			read, err := parse([]byte(file))
 			if !f.InFiles {
 				if err == nil || !strings.Contains(err.Error(), f.Name) {
@@ -54,8 +54,8 @@ func TestFilesHaveEverySetting(t *testing.T) {
 				continue
 			}
 			s, err := read.settings("squeezenet1_1", modeldir.Finetune)
-			if got := reflect.ValueOf(f.Of(&s)).Elem().Interface(); err != nil || !reflect.DeepEqual(got, reflect.ValueOf(f.Of(&want)).Elem().Interface()) {
-				t.Errorf("%s: %s is read as %v, %v", f.Name, text, got, err)
+			if got := f.Of(&s); err != nil || !reflect.DeepEqual(got, f.Of(&want)) {
+				t.Errorf("%s: %s is read as %v, %v", f.Name, text, reflect.ValueOf(got).Elem(), err)
 			}
 		}
 	}
@@ -63,7 +63,8 @@ func TestFilesHaveEverySetting(t *testing.T) {
 
 // An override of what is unset changes no other run.
 func TestAnOverrideOfTheDecayIsOfItsRunsAlone(t *testing.T) {
-	f, err := parse([]byte(strings.Replace(strings.Replace(small, "lr: 0.01", "weight-decay: 0.5", 1), "{epochs: 5}", "{weight-decay: 0.25}", 1)))
+	text := strings.NewReplacer("lr: 0.01", "weight-decay: 0.5", "{epochs: 5}", "{weight-decay: 0.25}").Replace(small)
+	f, err := parse([]byte(text))
 	if err != nil {
 		t.Fatal(err)
 	}

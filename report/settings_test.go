@@ -21,8 +21,8 @@ func TestBalancedClassWeightsAreOneGroup(t *testing.T) {
 			t.Fatal(err)
 		}
 		m.Options["class_weights"] = weights
-		m.Metrics.ValFraction, m.Metrics.ValSplit = 0.5, "0.5 of train" // of copies that go together the seed takes more or fewer
-		if dir == w.b {
+		m.Metrics.ValFraction, m.Metrics.ValSplit = 0.5, "0.5 of train"
+		if dir == w.b { // of copies that go together the seed takes more or fewer
 			m.Metrics.TrainPhotos, m.Metrics.ValPhotos = m.Metrics.TrainPhotos-1, m.Metrics.ValPhotos+1
 		}
 		if err := modeldir.Save(dir, m, params); err != nil {

@@ -50,7 +50,8 @@ func TestEverySettingIsDescribed(t *testing.T) {
 	}
 	var names []string
 	for _, f := range fields {
-		if !regexp.MustCompile(`^[a-z0-9-]+$`).MatchString(f.Name) || slices.Contains(names, f.Name) || f.By == 0 || f.Usage(Finetune) == "" || f.Usage(Head) == "" {
+		named := regexp.MustCompile(`^[a-z0-9-]+$`).MatchString(f.Name) && !slices.Contains(names, f.Name)
+		if !named || f.By == 0 || f.Usage(Finetune) == "" || f.Usage(Head) == "" {
 			t.Errorf("%q is called so twice, or has no reader or text: %+v", f.Name, f)
 		}
 		names = append(names, f.Name)
@@ -124,14 +125,17 @@ func marshal(t *testing.T, v any) string {
 
 // The bytes of keys are those of the first version.
 func TestKeysHaveTheirBytes(t *testing.T) {
-	const rest = `"optimizer":"sgd","nesterov":false,"schedule":"constant","step-epochs":7,"warmup-epochs":0,"label-smoothing":0,` +
+	const rest = `"optimizer":"sgd","nesterov":false,"schedule":"constant","step-epochs":7,` +
+		`"warmup-epochs":0,"label-smoothing":0,` +
 		`"clip-grad-norm":0,"ema":0,"head-lr-multiplier":1,"frozen-bn":false,"precision":"float32"}`
-	const first = `{"epochs":15,"batch-size":8,"lr":0.001,"momentum":0.9,"weight-decay":0,"class-weights":"none","resize":0,"crop":0,` +
+	const first = `{"epochs":15,"batch-size":8,"lr":0.001,"momentum":0.9,"weight-decay":0,` +
+		`"class-weights":"none","resize":0,"crop":0,` +
 		`"train-split":"","val-split":"","exif":"ignore",`
 	for by, want := range map[Reader]string{
 		Finetune: first + `"views":0,"dtype":"",` + rest,
 		Scratch:  first + `"views":0,"dtype":"",` + rest,
-		FeatureExtraction: `{"batch-size":8,"class-weights":"none","crop":0,"dtype":"float16","epochs":15,"exif":"ignore","lr":0.001,` +
+		FeatureExtraction: `{"batch-size":8,"class-weights":"none","crop":0,"dtype":"float16","epochs":15,` +
+			`"exif":"ignore","lr":0.001,` +
 			`"momentum":0.9,"resize":0,"train-split":"","val-split":"","views":4,"weight-decay":0}`,
 	} {
 		if got := marshal(t, Defaults().Key(by)); got != want {
@@ -154,11 +158,14 @@ func TestReadRecordOfAnOlderFx(t *testing.T) {
 	}{
 		{map[string]any{"solver": "sgd", "class_weights": []any{0.5, 1.5}, "batch_size": 4.0}, false,
 			map[string]any{"class-weights": "auto", "batch-size": 4.0, "lr": 0.001}},
-		{map[string]any{"solver": "lbfgs", "class_weights": nil, "l2": 0.5}, false, map[string]any{"class-weights": "none", "l2": 0.5, "lr": nil}},
+		{map[string]any{"solver": "lbfgs", "class_weights": nil, "l2": 0.5}, false,
+			map[string]any{"class-weights": "none", "l2": 0.5, "lr": nil}},
 		{map[string]any{"finetune": map[string]any{"lr": 0.5, "trainable": nil, "head-only": false}}, true,
 			map[string]any{"lr": 0.5, "trainable": "all", "head-only": nil, "accumulate": 1.0, "weight-decay": 0.0}},
-		{map[string]any{"finetune": map[string]any{"trainable": []any{"fc.*", "layer4.*"}}}, true, map[string]any{"trainable": "fc.*,layer4.*"}},
-		{map[string]any{"finetune": map[string]any{"trainable": nil, "head-only": true}}, true, map[string]any{"trainable": "head"}},
+		{map[string]any{"finetune": map[string]any{"trainable": []any{"fc.*", "layer4.*"}}}, true,
+			map[string]any{"trainable": "fc.*,layer4.*"}},
+		{map[string]any{"finetune": map[string]any{"trainable": nil, "head-only": true}}, true,
+			map[string]any{"trainable": "head"}},
 	} {
 		before := marshal(t, c.options)
 		got, ofNetwork := ReadRecord(c.options)
@@ -218,7 +225,8 @@ func TestCheckRefuses(t *testing.T) {
 	} {
 		s := Defaults()
 		change(&s)
-		if err := s.Check(Scratch); fail.KindOf(err) != fail.Usage || !strings.Contains(fmt.Sprint(err), says) || fail.HintOf(err) == "" {
+		err := s.Check(Scratch)
+		if fail.KindOf(err) != fail.Usage || !strings.Contains(fmt.Sprint(err), says) || fail.HintOf(err) == "" {
 			t.Errorf("%s: %v, hint %q", says, err, fail.HintOf(err))
 		}
 	}
