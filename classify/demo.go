@@ -10,7 +10,7 @@ import (
 	"fx/extract"
 	"fx/internal/outpath"
 	"fx/internal/progress"
-	"fx/internal/sample"
+	"fx/internal/sampledata"
 	"fx/internal/store"
 	"fx/internal/training"
 )
@@ -27,7 +27,7 @@ const (
 type DemoOptions struct {
 	Out       string // folder for everything that the demo makes
 	Force     bool   // even where it holds something else or lies inside the photos' folder, see outpath.Prepare
-	Data      string // photos; "" finds some, see sample.Photos
+	Data      string // photos; "" finds some, see sampledata.Photos
 	Embedder  extract.EmbedderOptions
 	Decoder   string
 	FxVersion string
@@ -35,20 +35,20 @@ type DemoOptions struct {
 
 // DemoResult says what the demo made, and where it lies.
 type DemoResult struct {
-	Photos          sample.Found    `json:"photos"`
-	Backbone        string          `json:"backbone"`
-	Weights         string          `json:"weights"`
-	WeightsOrigin   string          `json:"weights_origin"`
-	Extract         extract.Summary `json:"extract"`
-	BestValAccuracy float64         `json:"best_val_accuracy"`
-	BestEpoch       int             `json:"best_epoch"`
-	FitSeconds      float64         `json:"fit_seconds"`
-	Eval            Evaluation      `json:"eval"`
-	Store           string          `json:"store"`
-	Model           string          `json:"model"`
-	Picture         string          `json:"picture"`
-	Seconds         float64         `json:"seconds"`
-	Notes           []string        `json:"notes"` // every fall-back taken, and why
+	Photos          sampledata.Found `json:"photos"`
+	Backbone        string           `json:"backbone"`
+	Weights         string           `json:"weights"`
+	WeightsOrigin   string           `json:"weights_origin"`
+	Extract         extract.Summary  `json:"extract"`
+	BestValAccuracy float64          `json:"best_val_accuracy"`
+	BestEpoch       int              `json:"best_epoch"`
+	FitSeconds      float64          `json:"fit_seconds"`
+	Eval            Evaluation       `json:"eval"`
+	Store           string           `json:"store"`
+	Model           string           `json:"model"`
+	Picture         string           `json:"picture"`
+	Seconds         float64          `json:"seconds"`
+	Notes           []string         `json:"notes"` // every fall-back taken, and why
 }
 
 // Demo does what `fx extract`, `fx fit-head` and `fx eval` do, on photos and a network that it finds,
@@ -65,7 +65,7 @@ func Demo(ctx context.Context, o DemoOptions, watch progress.Reporter) (DemoResu
 	if err != nil {
 		return d, err
 	}
-	if d.Photos, err = sample.Photos(ctx, sample.Options{Dir: o.Data, Lock: o.Embedder.Network.Lock}, watch); err != nil {
+	if d.Photos, err = sampledata.Photos(ctx, sampledata.Options{Dir: o.Data, Lock: o.Embedder.Network.Lock}, watch); err != nil {
 		return d, err
 	}
 	if err := mayWrite(d.Photos.Dir); err != nil {

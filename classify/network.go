@@ -8,8 +8,8 @@ import (
 	"fx/backbones"
 	"fx/internal/fail"
 	"fx/internal/lockfile"
+	"fx/internal/pretrained"
 	"fx/internal/progress"
-	"fx/internal/source"
 	"fx/internal/weights"
 )
 
@@ -62,7 +62,7 @@ func openFirst(ctx context.Context, o backbones.NetworkOptions, candidates []str
 func lockedIn(lock lockfile.Lock, candidates []string) ([]string, error) {
 	var named []string
 	for _, name := range candidates {
-		if _, found, err := lock.Want(source.InputName(name)); err != nil {
+		if _, found, err := lock.Want(pretrained.InputName(name)); err != nil {
 			return nil, err
 		} else if found {
 			named = append(named, name)

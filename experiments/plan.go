@@ -22,7 +22,7 @@ import (
 	"fx/internal/modeldir"
 	"fx/internal/ort"
 	"fx/internal/progress"
-	"fx/internal/sample"
+	"fx/internal/sampledata"
 	"fx/internal/training"
 )
 
@@ -138,7 +138,7 @@ func (f *File) photos(o Options) experimentdir.Data {
 func (m *matrix) findPhotos(ctx context.Context, report progress.Reporter) error {
 	data := &m.record.Data
 	if *data = m.file.photos(m.options); data.Dir == "" {
-		found, err := sample.Photos(ctx, sample.Options{Lock: m.lock()}, report)
+		found, err := sampledata.Photos(ctx, sampledata.Options{Lock: m.lock()}, report)
 		if err != nil {
 			return err
 		}

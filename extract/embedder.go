@@ -7,8 +7,8 @@ import (
 
 	"fx/backbones"
 	"fx/internal/fail"
-	"fx/internal/frozen"
 	"fx/internal/imaging"
+	"fx/internal/inference"
 	"fx/internal/onnx/pb"
 	"fx/internal/ort"
 	"fx/internal/photoio"
@@ -120,7 +120,7 @@ func (f *FeatureNetwork) Embedder() (*Embedder, error) {
 			return nil, err
 		}
 	}
-	session, err := frozen.NewSession(rt, model, ort.SessionOptions{
+	session, err := inference.NewSession(rt, model, ort.SessionOptions{
 		Device: f.options.Device, Threads: max(f.options.Threads, 1), Capture: true, ProfilePrefix: f.options.ProfilePrefix,
 	})
 	if err != nil {

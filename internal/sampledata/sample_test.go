@@ -1,4 +1,4 @@
-package sample
+package sampledata
 
 import (
 	"archive/zip"

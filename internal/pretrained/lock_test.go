@@ -1,4 +1,4 @@
-package source_test
+package pretrained_test
 
 import (
 	"errors"
@@ -12,14 +12,14 @@ import (
 	"fx/internal/fail"
 	"fx/internal/fetch"
 	"fx/internal/lockfile"
-	"fx/internal/source"
+	"fx/internal/pretrained"
 )
 
 // lockTo has the search obey a lock that names content in a file as the weights.
 func (p *place) lockTo(file, content string) lockfile.Lock {
 	p.t.Helper()
 	lock := lockfile.At(filepath.Join(p.t.TempDir(), "lock.json"))
-	in := source.InputOf(p.request.Name, file, sumOf(content), int64(len(content)))
+	in := pretrained.InputOf(p.request.Name, file, sumOf(content), int64(len(content)))
 	if err := lock.Hold(p.t.Context(), in); err != nil {
 		p.t.Fatal(err)
 	}
@@ -30,12 +30,12 @@ func (p *place) lockTo(file, content string) lockfile.Lock {
 func TestWhatIsKnownOfTheWeightsIsSaid(t *testing.T) {
 	p := newPlace(t)
 	p.put(p.content, p.cacheFile)
-	found := p.want(p.cacheFile, source.FromCache)
+	found := p.want(p.cacheFile, pretrained.FromCache)
 	p.wantNote("first seen here: SHA-256 " + p.sum)
 	if found.Input != (lockfile.Input{Name: "weights/tiny", File: p.file, SHA256: p.sum, Bytes: int64(len(p.content)), Path: p.cacheFile}) {
 		t.Errorf("input %+v", found.Input)
 	}
-	p.want(p.cacheFile, source.FromCache)
+	p.want(p.cacheFile, pretrained.FromCache)
 	p.wantNote("SHA-256 " + p.sum + ", as first seen on " + time.Now().Format(time.DateOnly))
 
 	// An entry that an older fx wrote has no date: its file does.
@@ -44,18 +44,18 @@ func TestWhatIsKnownOfTheWeightsIsSaid(t *testing.T) {
 	if err := os.Chtimes(entry, time.Time{}, time.Date(2024, 2, 3, 12, 0, 0, 0, time.Local)); err != nil {
 		t.Fatal(err)
 	}
-	p.want(p.cacheFile, source.FromCache)
+	p.want(p.cacheFile, pretrained.FromCache)
 	p.wantNote("as first seen on 2024-02-03")
 
 	p.request.Official.SHA256 = p.sum
-	p.want(p.cacheFile, source.FromCache)
+	p.want(p.cacheFile, pretrained.FromCache)
 	p.wantNote("which fx knows as the official one")
 	p.lockTo(p.file, p.content)
-	p.want(p.cacheFile, source.FromCache)
+	p.want(p.cacheFile, pretrained.FromCache)
 	p.wantNote("as the lock names it")
 
 	p.request.Explicit = p.put("mine", t.TempDir(), "mine.pth")
-	if found := p.want(p.request.Explicit, source.FromFlag); found.Input != (lockfile.Input{}) {
+	if found := p.want(p.request.Explicit, pretrained.FromFlag); found.Input != (lockfile.Input{}) {
 		t.Errorf("a file that the user names is an input of the lock: %+v", found.Input)
 	}
 }
@@ -63,7 +63,7 @@ func TestWhatIsKnownOfTheWeightsIsSaid(t *testing.T) {
 func TestADownloadIsFirstSeenHere(t *testing.T) {
 	p := newPlace(t)
 	p.serve(p.content)
-	if found := p.want(p.cacheFile, source.FromDownload); found.Input.SHA256 != p.sum || found.Input.Bytes != int64(len(p.content)) {
+	if found := p.want(p.cacheFile, pretrained.FromDownload); found.Input.SHA256 != p.sum || found.Input.Bytes != int64(len(p.content)) {
 		t.Errorf("input %+v", found.Input)
 	}
 	p.wantNote("first seen here: SHA-256 " + p.sum)
@@ -114,7 +114,7 @@ func TestALockHoldsAFolderOfWeights(t *testing.T) {
 		t.Error(err)
 	}
 	p.put("theirs", p.weights, "tiny.safetensors")
-	p.want(path, source.FromDir)
+	p.want(path, pretrained.FromDir)
 }
 
 // The lock names a converted file: the official one, which is another, is not even fetched.

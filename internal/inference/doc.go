@@ -1,4 +1,4 @@
-// Package frozen opens networks whose weights no longer change where they run
+// Package inference opens networks whose weights no longer change where they run
 // fastest. On the CPU, ONNX Runtime first makes of the graph what it would make of
 // it anyway: batch normalization within the convolutions, sums and Relus too, and
 // tensors in blocks of channels. In what it made, [NewSession] replaces the
@@ -10,4 +10,4 @@
 // session that ONNX Runtime makes by itself; where the two differ, or anything fails on
 // the way, networks are left to ONNX Runtime alone. [Session.ProviderOptions] says
 // which under "convolutions".
-package frozen
+package inference

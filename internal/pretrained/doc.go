@@ -1,6 +1,6 @@
-// Package source finds the official weights of a network.
+// Package pretrained finds the official weights of a network.
 //
-//	found, err := source.Find(ctx, source.Request{Name: "resnet18", Official: source.Official{
+//	found, err := source.Find(ctx, source.Request{Name: "resnet18", Official: pretrained.Official{
 //		File:         "resnet18-f37072fd.pth",
 //		URL:          "https://download.pytorch.org/models/resnet18-f37072fd.pth",
 //		SHA256Prefix: "f37072fd",
@@ -15,4 +15,4 @@
 // all of it where that is known, else the digits in its name, and then the full
 // one must be that which package fetch recorded at first use. What a lock names
 // (Request.Lock) must be what is found.
-package source
+package pretrained
