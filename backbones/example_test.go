@@ -10,7 +10,8 @@ import (
 )
 
 func Example() {
-	n, err := backbones.Open(context.Background(), backbones.NetworkOptions{Backbone: "squeezenet1_1", Weights: weights.Seed(0)}, progress.Discard)
+	o := backbones.NetworkOptions{Backbone: "squeezenet1_1", Weights: weights.Seed(0)}
+	n, err := backbones.Open(context.Background(), o, progress.Discard)
 	if err != nil {
 		fmt.Println(err)
 		return
@@ -20,6 +21,7 @@ func Example() {
 		fmt.Println(err)
 		return
 	}
-	fmt.Println(features.Graph.Input[0].Name, "->", features.Graph.Output[0].Name, n.Backbone.FeatureShape, n.Backbone.Head.Kind)
+	g := features.Graph
+	fmt.Println(g.Input[0].Name, "->", g.Output[0].Name, n.Backbone.FeatureShape, n.Backbone.Head.Kind)
 	// Output: images -> features [512 13 13] conv1x1
 }

@@ -10,7 +10,7 @@ import (
 	"slices"
 	"testing"
 
-	"fx/internal/frozen"
+	"fx/internal/inference"
 	"fx/internal/onnx"
 	"fx/internal/onnx/pb"
 	"fx/internal/ort"
@@ -73,7 +73,7 @@ func session(t *testing.T, m *pb.ModelProto) *ort.Session {
 // frozenSession opens m on the CPU with all that makes a frozen network faster.
 func frozenSession(t *testing.T, m *pb.ModelProto) *ort.Session {
 	t.Helper()
-	s, err := frozen.NewSession(orttest.Runtime(t), m, ort.SessionOptions{Device: ort.CPU})
+	s, err := inference.NewSession(orttest.Runtime(t), m, ort.SessionOptions{Device: ort.CPU})
 	return untilTheEnd(t, s, err)
 }
 

@@ -14,8 +14,8 @@ import (
 	"fx/internal/onnx"
 	"fx/internal/onnx/pb"
 	"fx/internal/paths"
+	"fx/internal/pretrained"
 	"fx/internal/progress"
-	"fx/internal/source"
 	"fx/internal/userfile"
 	"fx/internal/weights"
 )
@@ -55,7 +55,7 @@ type Network struct {
 
 // Open finds a network and its weights, and reads and hashes them.
 // Errors: fail.Usage for a wrong name or option, fail.Model for weights that do
-// not serve; source.ErrNowhere where official weights can't be had.
+// not serve; pretrained.ErrNowhere where official weights can't be had.
 func Open(ctx context.Context, o NetworkOptions, report progress.Reporter) (*Network, error) {
 	if err := o.check(); err != nil {
 		return nil, err
@@ -126,7 +126,7 @@ func (n *Network) openFile(ctx context.Context, o NetworkOptions) error {
 		if err != nil {
 			return err
 		}
-		n.Weights, n.WeightsOrigin = o.Weights.Absolute(), source.FromFlag
+		n.Weights, n.WeightsOrigin = o.Weights.Absolute(), pretrained.FromFlag
 		n.file.Weights, made = values, values.Metadata[MetaWeights]
 	}
 	type network struct {
@@ -220,7 +220,7 @@ func (n *Network) openRegistered(ctx context.Context, o NetworkOptions, report p
 	if o.Weights.Random() {
 		return n.seedWeights(o)
 	}
-	found, err := source.Find(ctx, source.Request{Name: b.Name, Official: b.Weights, Explicit: o.Weights.File, Lock: o.Lock}, report)
+	found, err := pretrained.Find(ctx, pretrained.Request{Name: b.Name, Official: b.Weights, Explicit: o.Weights.File, Lock: o.Lock}, report)
 	if err != nil {
 		return err
 	}
@@ -245,7 +245,7 @@ func (n *Network) openRegistered(ctx context.Context, o NetworkOptions, report p
 		return fail.New(fail.Model, "Run it again.", "%s was written to while fx read it", found.Path)
 	}
 	if o.LookedFor {
-		n.Inputs = []lockfile.Input{source.InputOf(b.Name, found.Path, info.SHA256, info.Bytes)}
+		n.Inputs = []lockfile.Input{pretrained.InputOf(b.Name, found.Path, info.SHA256, info.Bytes)}
 		if err := o.Lock.Check(n.Inputs[0]); err != nil {
 			return err
 		}

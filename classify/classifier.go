@@ -61,7 +61,8 @@ func open(ctx context.Context, o Options, photos int, report progress.Reporter) 
 }
 
 // networkOf finds the backbone that the MODEL was trained on.
-func networkOf(ctx context.Context, m modeldir.Model, o extract.EmbedderOptions, report progress.Reporter) (*extract.FeatureNetwork, error) {
+func networkOf(ctx context.Context, m modeldir.Model, o extract.EmbedderOptions, report progress.Reporter,
+) (*extract.FeatureNetwork, error) {
 	o.Network = networkOptions(m, o.Network.Weights, report)
 	n, err := extract.OpenNetwork(ctx, o, report)
 	if err != nil && ctx.Err() == nil {

@@ -10,7 +10,6 @@ import (
 	"testing"
 
 	"fx/extract"
-	"fx/head"
 	"fx/internal/dataset"
 	"fx/internal/fail"
 	"fx/internal/metrics"
@@ -18,6 +17,7 @@ import (
 	"fx/internal/preprocess"
 	"fx/internal/progress"
 	"fx/internal/store"
+	"fx/internal/training"
 	"fx/internal/weights"
 )
 
@@ -71,8 +71,8 @@ func makeStore(dir string, m store.Manifest, n int, splits ...string) error {
 }
 
 func fitOptions(features, out string) FitOptions {
-	o := FitOptions{Features: features, Out: out, Head: head.Defaults()}
-	o.Head.LR = 0.1
+	o := FitOptions{Settings: training.Defaults(), Features: features, Out: out}
+	o.LR = 0.1
 	return o
 }
 
@@ -177,9 +177,9 @@ func TestSplitsAreChosen(t *testing.T) {
 		"test stands in for val":  {tested, func(*FitOptions) {}, "test", 20, ""},
 		"a fraction":              {plain, func(o *FitOptions) { o.ValFraction = 0.2 }, "0.2 of the photos", 16, ""},
 		"named the other way":     {both, func(o *FitOptions) { o.TrainSplit, o.ValSplit = "val", "train" }, "train", 20, ""},
-		"no val":                  {plain, func(*FitOptions) {}, "", 0, `no photos of the split "val"`},
-		"unknown train":           {both, func(o *FitOptions) { o.TrainSplit = "trian" }, "", 0, `no photos of the split "trian"`},
-		"the same for both":       {both, func(o *FitOptions) { o.ValSplit = "train" }, "", 0, "both learned from and judged by"},
+		"no val":                  {plain, func(*FitOptions) {}, "", 0, "no split to evaluate on"},
+		"unknown train":           {both, func(o *FitOptions) { o.TrainSplit = "trian" }, "", 0, `no split "trian"`},
+		"the same for both":       {both, func(o *FitOptions) { o.ValSplit = "train" }, "", 0, "both learned from and evaluated on"},
 		"fraction and split":      {both, func(o *FitOptions) { o.ValSplit, o.ValFraction = "val", 0.2 }, "", 0, "together"},
 		"a fraction of one":       {both, func(o *FitOptions) { o.ValFraction = 1 }, "", 0, "fraction"},
 		"unknown class weights":   {both, func(o *FitOptions) { o.ClassWeights = "some" }, "", 0, "--class-weights some"},
@@ -210,7 +210,7 @@ func TestHeldOutPhotosAreDrawnAgain(t *testing.T) {
 	m := manifest()
 	features, model := newStore(t, m, "train"), filepath.Join(t.TempDir(), "model")
 	o := fitOptions(features, model)
-	o.ValFraction, o.Head.Seed = 0.3, 5
+	o.ValFraction, o.Seed = 0.3, 5
 	fitted, err := Fit(t.Context(), o, nil, progress.Discard)
 	if err != nil {
 		t.Fatal(err)

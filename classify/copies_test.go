@@ -63,7 +63,7 @@ func TestHeldOutPhotosAreNoCopiesOfThoseLearnedFrom(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, before, err := head.Split(all, 0.2, o.Head.Seed, nil)
+	_, before, err := head.Split(all, 0.2, o.Seed, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

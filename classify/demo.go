@@ -8,11 +8,11 @@ import (
 	"time"
 
 	"fx/extract"
-	"fx/head"
 	"fx/internal/outpath"
 	"fx/internal/progress"
-	"fx/internal/sample"
+	"fx/internal/sampledata"
 	"fx/internal/store"
+	"fx/internal/training"
 )
 
 // The demo's networks: the tutorial's, and one whose weights a Python package
@@ -27,7 +27,7 @@ const (
 type DemoOptions struct {
 	Out       string // folder for everything that the demo makes
 	Force     bool   // even where it holds something else or lies inside the photos' folder, see outpath.Prepare
-	Data      string // photos; "" finds some, see sample.Photos
+	Data      string // photos; "" finds some, see sampledata.Photos
 	Embedder  extract.EmbedderOptions
 	Decoder   string
 	FxVersion string
@@ -35,20 +35,20 @@ type DemoOptions struct {
 
 // DemoResult says what the demo made, and where it lies.
 type DemoResult struct {
-	Photos          sample.Found    `json:"photos"`
-	Backbone        string          `json:"backbone"`
-	Weights         string          `json:"weights"`
-	WeightsOrigin   string          `json:"weights_origin"`
-	Extract         extract.Summary `json:"extract"`
-	BestValAccuracy float64         `json:"best_val_accuracy"`
-	BestEpoch       int             `json:"best_epoch"`
-	FitSeconds      float64         `json:"fit_seconds"`
-	Eval            Evaluation      `json:"eval"`
-	Store           string          `json:"store"`
-	Model           string          `json:"model"`
-	Picture         string          `json:"picture"`
-	Seconds         float64         `json:"seconds"`
-	Notes           []string        `json:"notes"` // every fall-back taken, and why
+	Photos          sampledata.Found `json:"photos"`
+	Backbone        string           `json:"backbone"`
+	Weights         string           `json:"weights"`
+	WeightsOrigin   string           `json:"weights_origin"`
+	Extract         extract.Summary  `json:"extract"`
+	BestValAccuracy float64          `json:"best_val_accuracy"`
+	BestEpoch       int              `json:"best_epoch"`
+	FitSeconds      float64          `json:"fit_seconds"`
+	Eval            Evaluation       `json:"eval"`
+	Store           string           `json:"store"`
+	Model           string           `json:"model"`
+	Picture         string           `json:"picture"`
+	Seconds         float64          `json:"seconds"`
+	Notes           []string         `json:"notes"` // every fall-back taken, and why
 }
 
 // Demo does what `fx extract`, `fx fit-head` and `fx eval` do, on photos and a network that it finds,
@@ -65,7 +65,7 @@ func Demo(ctx context.Context, o DemoOptions, watch progress.Reporter) (DemoResu
 	if err != nil {
 		return d, err
 	}
-	if d.Photos, err = sample.Photos(ctx, sample.Options{Dir: o.Data, Lock: o.Embedder.Network.Lock}, watch); err != nil {
+	if d.Photos, err = sampledata.Photos(ctx, sampledata.Options{Dir: o.Data, Lock: o.Embedder.Network.Lock}, watch); err != nil {
 		return d, err
 	}
 	if err := mayWrite(d.Photos.Dir); err != nil {
@@ -83,12 +83,14 @@ func Demo(ctx context.Context, o DemoOptions, watch progress.Reporter) (DemoResu
 		return d, err
 	}
 	if d.Extract, err = extract.Run(ctx, extract.Options{
-		Embedder: o.Embedder, Data: d.Photos.Dir, Store: d.Store, Force: o.Force, Decoder: o.Decoder, FxVersion: o.FxVersion, Inputs: d.Photos.Inputs,
+		Embedder: o.Embedder, Data: d.Photos.Dir, Store: d.Store, Force: o.Force, Decoder: o.Decoder,
+		FxVersion: o.FxVersion, Inputs: d.Photos.Inputs,
 	}, watch); err != nil {
 		return d, err
 	}
 	fit := FitOptions{
-		Features: d.Store, Out: d.Model, Force: o.Force, Head: head.Defaults(), Versions: map[string]string{"fx": o.FxVersion},
+		Settings: training.Defaults(), Features: d.Store, Out: d.Model, Force: o.Force,
+		Versions: map[string]string{"fx": o.FxVersion},
 	}
 	features, err := store.ReadInfo(d.Store)
 	if err != nil {
@@ -96,7 +98,8 @@ func Demo(ctx context.Context, o DemoOptions, watch progress.Reporter) (DemoResu
 	}
 	if len(features.Splits) == 1 {
 		fit.ValFraction = demoValFraction
-		d.Notes = append(d.Notes, fmt.Sprintf("the photos have no val split: judged by %g of them, held out", demoValFraction))
+		note := fmt.Sprintf("the photos have no val split: judged by %g of them, held out", demoValFraction)
+		d.Notes = append(d.Notes, note)
 	}
 	fitted, err := Fit(ctx, fit, nil, watch)
 	if err != nil {

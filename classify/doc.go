@@ -1,6 +1,6 @@
 // Package classify makes and uses a MODEL: a frozen backbone with a trained head.
 //
-//	result, err := classify.Fit(ctx, classify.FitOptions{Features: "features", Out: "model", Head: head.Defaults()}, nil, report)
+//	result, err := classify.Fit(ctx, classify.FitOptions{Settings: training.Defaults(), Features: "features", Out: "model"}, nil, report)
 //	report, err := classify.EvaluateStore(ctx, "model", "features", "")
 //
 // Fit trains a head on a store's embeddings and writes the MODEL folder.

@@ -163,7 +163,7 @@ func photosJudgedBy(s *store.Store, m modeldir.Model, split, where string) (data
 		notes = append(notes, leakNotes(s, train, data)...) // of a MODEL of an older fx
 		return data, t.ValSplit, notes, err
 	}
-	if name, err = chooseSplit(split, m, s.Splits(), where); err != nil {
+	if name, err = dataset.EvaluationSplit(where, s.Splits(), split, m.Metrics.ValSplit); err != nil {
 		return data, "", nil, err
 	}
 	data, err = dataOf(s, name)
@@ -179,26 +179,6 @@ func trainedOn(m modeldir.Model, split string) []string {
 		return []string{"the model was trained on photos without splits: if they are these, the accuracy says little about new photos"}
 	}
 	return []string{fmt.Sprintf("the model was trained on photos of the split %q: the accuracy says little about new photos", split)}
-}
-
-// chooseSplit returns the split to judge by.
-func chooseSplit(asked string, m modeldir.Model, have []string, where string) (string, error) {
-	if asked != "" {
-		if !slices.Contains(have, asked) {
-			return "", fail.New(fail.Usage, fmt.Sprintf("It has %s.", quoted(have)), "%s has no split %q", where, asked)
-		}
-		return asked, nil
-	}
-	if own := m.Metrics.ValSplit; own != "" && slices.Contains(have, own) {
-		return own, nil
-	}
-	if name, _ := dataset.ValSplit(have, ""); name != "" {
-		return name, nil
-	}
-	if len(have) == 1 {
-		return have[0], nil
-	}
-	return "", fail.New(fail.Usage, "Name one with --split.", "%s has %s", where, quoted(have))
 }
 
 // relabel gives photos the model's label of their class's name.
@@ -264,7 +244,7 @@ func EvaluateData(ctx context.Context, o Options, data, split string, report pro
 	if err != nil {
 		return Evaluation{}, err
 	}
-	if split, err = chooseSplit(split, m, photos.Splits, data); err != nil {
+	if split, err = dataset.EvaluationSplit(data, photos.Splits, split, m.Metrics.ValSplit); err != nil {
 		return Evaluation{}, err
 	}
 	var paths, names []string

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
-	"strings"
 
 	"fx/backbones"
 	"fx/head"
@@ -17,18 +16,17 @@ import (
 	"fx/internal/paths"
 	"fx/internal/progress"
 	"fx/internal/store"
+	"fx/internal/training"
 )
 
 // FitOptions says what a head learns from, and how.
 type FitOptions struct {
-	Features             string  // store folder
-	Out                  string  // MODEL folder to write
-	Force                bool    // even where it holds something else or lies among the photos, see outpath.Prepare
-	TrainSplit, ValSplit string  // names; "" means train and val, or what the store has
-	ValFraction          float64 // of the training photos to judge by, where the store has no val split
-	ClassWeights         string  // "none" (also "") or "auto": n/(classes·count), as scikit-learn's "balanced"
-	Head                 head.Options
-	Versions             map[string]string // for model.json
+	training.Settings // those that training.Head reads; start from training.Defaults
+
+	Features string            // store folder
+	Out      string            // MODEL folder to write
+	Force    bool              // even where it holds something else or lies among the photos, see outpath.Prepare
+	Versions map[string]string // for model.json
 }
 
 // FitResult is what Fit did.
@@ -50,6 +48,9 @@ type FitResult struct {
 // Fit trains a head on the embeddings of a store, whose checksums it compares
 // first, and writes the MODEL. epoch, where not nil, is called after each.
 func Fit(ctx context.Context, o FitOptions, epoch func(metrics.Epoch), watch progress.Reporter) (FitResult, error) {
+	if err := o.Check(training.Head); err != nil {
+		return FitResult{}, err
+	}
 	made, err := store.ReadManifest(o.Features)
 	if err != nil {
 		return FitResult{}, err
@@ -76,15 +77,10 @@ func Fit(ctx context.Context, o FitOptions, epoch func(metrics.Epoch), watch pro
 	if lacking := features.Incomplete(); lacking != "" {
 		notes = append(notes, fmt.Sprintf("the store %s may lack rows: %s", o.Features, lacking))
 	}
-	if splits.TestForVal {
-		notes = append(notes, fmt.Sprintf("there is no split \"val\": the best epoch was chosen by %q", splits.Val))
-	}
+	notes = append(notes, splits.BestEpochNotes()...)
 	notes = append(notes, leakNotes(features, train, val)...)
-	if o.Head.ClassWeights, err = o.classWeights(train, len(m.Classes)); err != nil {
-		return FitResult{}, err
-	}
 	clock := newStopwatch(epoch)
-	result, err := head.Fit(ctx, layout, train, val, o.Head, clock.epoch)
+	result, err := head.Fit(ctx, layout, train, val, o.head(train, len(m.Classes)), clock.epoch)
 	if err != nil {
 		return FitResult{}, err
 	}
@@ -100,7 +96,7 @@ func Fit(ctx context.Context, o FitOptions, epoch func(metrics.Epoch), watch pro
 		Seconds: result.Seconds, ParametersTrained: result.ParametersTrained,
 		TrainPhotos: len(train.Photos), ValPhotos: len(val.Photos),
 		Classes: m.Classes, Backbone: m.Backbone, Model: o.Out, ValSplit: splits.Val,
-		Notes: append(notes, copyNotes(features, train, val)...),
+		Notes: slices.Concat(notes, copyNotes(features, train, val), splits.Notes()),
 	}, nil
 }
 
@@ -117,15 +113,17 @@ func openLabelled(ctx context.Context, dir string, watch progress.Reporter) (*st
 	return features, nil
 }
 
-// classWeights are those that o asks for, nil for none.
-func (o FitOptions) classWeights(train head.Data, classes int) ([]float64, error) {
-	switch o.ClassWeights {
-	case "", "none":
-		return nil, nil
-	case "auto":
-		return head.Balanced(train, classes), nil
+// head are the options of the training on the photos of so many classes.
+func (o FitOptions) head(train head.Data, classes int) head.Options {
+	s := o.Resolved(training.Head)
+	h := head.Options{
+		Solver: head.Solver(s.Solver), Seed: s.Seed, Epochs: s.Epochs, BatchSize: s.BatchSize,
+		LR: s.LR, Momentum: s.Momentum, WeightDecay: *s.WeightDecay, L2: s.L2,
 	}
-	return nil, fail.New(fail.Usage, "It is none or auto.", "--class-weights %s", o.ClassWeights)
+	if s.ClassWeights == training.Balanced {
+		h.ClassWeights = head.Balanced(train, classes)
+	}
+	return h
 }
 
 // newModel describes a head on the features of the store m, without Metrics.
@@ -136,9 +134,9 @@ func newModel(m store.Manifest, h modeldir.Head, o FitOptions, notes []string) m
 			Weights: m.Made.WeightsFile, WeightsOrigin: m.Made.WeightsOrigin,
 			GraphSHA256: m.GraphSHA256, WeightsSHA256: m.WeightsSHA256,
 		},
-		Preprocess: m.Preprocess, EXIF: m.EXIF, FastDecode: m.FastDecode, Mode: modeldir.FeatureExtraction, Seed: o.Head.Seed, Head: h, Classes: m.Classes,
+		Preprocess: m.Preprocess, EXIF: m.EXIF, FastDecode: m.FastDecode, Mode: modeldir.FeatureExtraction, Seed: o.Seed, Head: h, Classes: m.Classes,
 		Features: paths.Absolute(o.Features), Data: m.Made.Data, Extensions: m.Made.Extensions, NoFollowLinks: m.Made.NoFollowLinks,
-		Options: optionsMap(o), Versions: versions(o.Versions, m), Notes: notes, Untrained: m.Made.Untrained,
+		Options: o.HeadRecord(), Versions: versions(o.Versions, m), Notes: notes, Untrained: m.Made.Untrained,
 	}
 }
 
@@ -148,7 +146,7 @@ func newMetrics(r head.Result, train head.Data, o FitOptions) modeldir.Metrics {
 		BestValAccuracy: r.BestValAccuracy, BestEpoch: r.BestEpoch, Epochs: r.Epochs,
 		Seconds: r.Seconds, ImagesPerSecond: float64(len(train.Photos)*len(r.Epochs)) / max(r.Seconds, 1e-6),
 		ParametersTrained: r.ParametersTrained, TrainPhotos: len(train.Photos),
-		ValFraction: o.ValFraction, SplitSeed: o.Head.Seed, CopiesTogether: o.ValFraction > 0,
+		ValFraction: o.ValFraction, SplitSeed: o.Seed, CopiesTogether: o.ValFraction > 0,
 	}
 }
 
@@ -177,31 +175,23 @@ func layoutOf(h modeldir.Head, classes int) head.Layout {
 
 // trainAndVal picks the photos to learn from and to judge by.
 func trainAndVal(features *store.Store, o FitOptions) (train, val head.Data, splits dataset.Splits, err error) {
-	have := features.Splits()
-	splits = dataset.ChooseSplits(have, o.TrainSplit, o.ValSplit)
 	if o.ValFraction != 0 && o.ValSplit != "" {
 		return train, val, splits, fail.New(fail.Usage, "Give one of them.", "--val-fraction and --val-split together")
 	}
-	if splits.Val == "" {
-		splits.Val = "val" // which is missing
+	request := dataset.SplitRequest{
+		From: o.Features, Have: features.Splits(), Train: o.TrainSplit, Val: o.ValSplit, Evaluation: dataset.RequiredEvaluation,
+		Advice: "Name others with --train-split and --val-split, or take a part of the training photos with --val-fraction 0.2.",
 	}
-	hint := fmt.Sprintf("The store has %s; name others with --train-split and --val-split, "+
-		"or take a part of the training photos with --val-fraction 0.2.", quoted(have))
-	if splits.Train == splits.Val && o.ValFraction == 0 {
-		return train, val, splits, fail.New(fail.Usage, hint,
-			"%s can't be both learned from and judged by", quoted([]string{splits.Train}))
+	if o.ValFraction != 0 {
+		request.Evaluation = dataset.NoEvaluation
 	}
-	if train, err = learnable(features, splits.Train, hint, o.Features); err != nil {
+	if train, splits, err = learnable(features, request); err != nil {
 		return train, val, splits, err
 	}
 	if o.ValFraction != 0 {
-		splits.Val, splits.TestForVal = heldOut(o.ValFraction, splits.Train), false
-		train, val, err = head.Split(train, o.ValFraction, o.Head.Seed, copiesOf(features, train))
+		splits.Val = heldOut(o.ValFraction, splits.Train)
+		train, val, err = head.Split(train, o.ValFraction, o.Seed, copiesOf(features, train))
 		return train, val, splits, err
-	}
-	if !slices.Contains(have, splits.Val) {
-		return train, val, splits, fail.New(fail.Usage, hint,
-			"the store %s has no photos of the split %q to judge by", o.Features, splits.Val)
 	}
 	val, err = dataOf(features, splits.Val)
 	return train, val, splits, err
@@ -215,19 +205,17 @@ func heldOut(share float64, split string) string {
 	return fmt.Sprintf("%g of %s", share, split)
 }
 
-// learnable returns the photos of a split to learn from. It refuses a split that
-// the store in the folder where lacks, and one without a photo of some class.
-func learnable(features *store.Store, split, hint, where string) (head.Data, error) {
-	if !slices.Contains(features.Splits(), split) {
-		return head.Data{}, fail.New(fail.Usage, hint,
-			"the store %s has no photos of the split %q to learn from", where, split)
+// learnable chooses the splits of a store and returns the photos to learn from.
+// It refuses a class without a photo.
+func learnable(features *store.Store, r dataset.SplitRequest) (train head.Data, splits dataset.Splits, err error) {
+	if splits, err = dataset.ChooseSplits(r); err != nil {
+		return train, splits, err
 	}
-	train, err := dataOf(features, split)
-	if err != nil {
-		return head.Data{}, err
+	if train, err = dataOf(features, splits.Train); err != nil {
+		return train, splits, err
 	}
 	classes := features.Manifest.Classes
-	return train, dataset.CheckLearnable(classes, countLabels(train.Photos, len(classes)), 1, split, "usable photo")
+	return train, splits, dataset.CheckLearnable(classes, countLabels(train.Photos, len(classes)), 1, splits.Train, "usable photo")
 }
 
 // countLabels returns the number of photos of each class.
@@ -239,16 +227,6 @@ func countLabels(photos []head.Photo, classes int) []int {
 		}
 	}
 	return counts
-}
-
-func quoted(names []string) string {
-	if len(names) == 1 && names[0] == "" {
-		return "no splits"
-	}
-	if len(names) == 1 {
-		return "the one split " + names[0]
-	}
-	return "the splits " + strings.Join(names, ", ")
 }
 
 // dataOf returns the photos of a split, whose rows are the store's.
@@ -271,17 +249,6 @@ func dataOf(features *store.Store, split string) (head.Data, error) {
 		}
 	}
 	return head.Data{Photos: photos, Row: features.Embedding}, err
-}
-
-func optionsMap(o FitOptions) map[string]any {
-	h := o.Head
-	m := map[string]any{"solver": h.Solver, "seed": h.Seed, "class_weights": h.ClassWeights}
-	if h.Solver == head.LBFGS {
-		m["l2"] = h.L2
-		return m
-	}
-	m["epochs"], m["batch_size"], m["lr"], m["momentum"], m["weight_decay"] = h.Epochs, h.BatchSize, h.LR, h.Momentum, h.WeightDecay
-	return m
 }
 
 func versions(own map[string]string, m store.Manifest) map[string]string {

@@ -2,13 +2,13 @@ package classify
 
 import (
 	"math"
-	"strings"
 	"time"
 
 	"fx/head"
 	"fx/internal/durable"
 	"fx/internal/metrics"
 	"fx/internal/modeldir"
+	"fx/internal/training"
 	"fx/internal/trainlog"
 )
 
@@ -36,16 +36,11 @@ func (s *stopwatch) epoch(e metrics.Epoch) {
 
 // fitLog is the training of a head as trainlog writes it.
 func fitLog(o FitOptions, backbone string, s *stopwatch, r head.Result) trainlog.Log {
-	l := trainlog.Log{Start: s.start, Settings: map[string]any{"backbone": backbone, "trainable": "head"}, Finished: true}
-	for name, value := range optionsMap(o) {
-		l.Settings[strings.ReplaceAll(name, "_", "-")] = value // the flag's name
-	}
-	l.Settings["class-weights"] = "none"
-	if o.ClassWeights != "" {
-		l.Settings["class-weights"] = o.ClassWeights
-	}
-	rate := o.Head.LR
-	if o.Head.Solver == head.LBFGS { // which looks for its steps itself
+	all, _ := training.ReadRecord(o.HeadRecord())
+	all["backbone"], all["trainable"] = backbone, "head"
+	l := trainlog.Log{Start: s.start, Settings: all, Finished: true}
+	rate := o.LR
+	if o.Solver == training.LBFGS { // which looks for its steps itself
 		rate = math.NaN()
 	}
 	for i, e := range r.Epochs {

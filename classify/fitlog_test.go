@@ -9,9 +9,9 @@ import (
 	"testing"
 	"time"
 
-	"fx/head"
 	"fx/internal/metrics"
 	"fx/internal/progress"
+	"fx/internal/training"
 )
 
 func readMetrics(t *testing.T, model string) [][]string {
@@ -31,10 +31,9 @@ func readMetrics(t *testing.T, model string) [][]string {
 // A MODEL holds the log of its training, and of none that it replaced.
 func TestAModelHasItsLog(t *testing.T) {
 	features, model := newStore(t, manifest(), "train", "val"), filepath.Join(t.TempDir(), "model")
-	for _, solver := range []head.Solver{head.SGD, head.LBFGS} {
+	for _, solver := range []string{training.SGD, training.LBFGS} {
 		o := fitOptions(features, model)
-		o.Head = head.Defaults()
-		o.Head.Solver = solver
+		o.LR, o.Solver = training.Defaults().LR, solver
 		var told int
 		fitted, err := Fit(t.Context(), o, func(metrics.Epoch) {
 			told++
@@ -45,7 +44,7 @@ func TestAModelHasItsLog(t *testing.T) {
 		}
 		rows := readMetrics(t, model)
 		want := []string{"epoch", "lr", "train_loss", "train_accuracy", "val_loss", "val_accuracy", "seconds"}
-		if solver == head.LBFGS {
+		if solver == training.LBFGS {
 			want = append(want[:1], want[2:]...)
 		}
 		if !reflect.DeepEqual(rows[0], want) || len(rows) != 1+len(fitted.Epochs) || told != len(fitted.Epochs) {

@@ -24,11 +24,15 @@ type EvaluatedPhoto struct {
 // EvaluatePhotos is EvaluateStore by the split that the MODEL was evaluated on in training, with
 // the photos in the order of the evaluation's predictions. choose, nil for none, returns the
 // indexes of those whose features are wanted too.
-func EvaluatePhotos(ctx context.Context, model, features string, choose func(metrics.Evaluation) []int) (Evaluation, []EvaluatedPhoto, error) {
+func EvaluatePhotos(
+	ctx context.Context, model, features string, choose func(metrics.Evaluation) []int,
+) (Evaluation, []EvaluatedPhoto, error) {
 	return evaluateStore(ctx, model, features, "", choose)
 }
 
-func evaluateStore(ctx context.Context, model, features, split string, choose func(metrics.Evaluation) []int) (Evaluation, []EvaluatedPhoto, error) {
+func evaluateStore(
+	ctx context.Context, model, features, split string, choose func(metrics.Evaluation) []int,
+) (Evaluation, []EvaluatedPhoto, error) {
 	m, p, err := modeldir.Load(model)
 	if err != nil {
 		return Evaluation{}, nil, err
@@ -58,7 +62,8 @@ func evaluateStore(ctx context.Context, model, features, split string, choose fu
 	if choose != nil {
 		buffer := make([]float32, s.Manifest.Values())
 		for _, i := range choose(e.Evaluation) {
-			photos[i].Features = averaged(found.data.Row(found.data.Photos[i].Rows[0], buffer), m.Head.Features, m.Head.Positions)
+			row := found.data.Row(found.data.Photos[i].Rows[0], buffer)
+			photos[i].Features = averaged(row, m.Head.Features, m.Head.Positions)
 		}
 	}
 	return e, photos, nil

@@ -8,8 +8,8 @@ import (
 	"fx/backbones"
 	"fx/internal/fail"
 	"fx/internal/lockfile"
+	"fx/internal/pretrained"
 	"fx/internal/progress"
-	"fx/internal/source"
 	"fx/internal/weights"
 )
 
@@ -17,7 +17,8 @@ import (
 // weights can be had. Where the system fails to read some, that is the error, and
 // no other network is taken. It returns o completed, so that nothing is looked for
 // twice, and what the user should know of the choice.
-func openFirst(ctx context.Context, o backbones.NetworkOptions, candidates []string, watch progress.Reporter) (backbones.NetworkOptions, backbones.Description, []string, error) {
+func openFirst(ctx context.Context, o backbones.NetworkOptions, candidates []string, watch progress.Reporter,
+) (backbones.NetworkOptions, backbones.Description, []string, error) {
 	const hint = "Name weights that you have with --backbone and --weights; --weights seed:0 makes random ones."
 	if o.Backbone != "" {
 		candidates = []string{o.Backbone}
@@ -61,7 +62,7 @@ func openFirst(ctx context.Context, o backbones.NetworkOptions, candidates []str
 func lockedIn(lock lockfile.Lock, candidates []string) ([]string, error) {
 	var named []string
 	for _, name := range candidates {
-		if _, found, err := lock.Want(source.InputName(name)); err != nil {
+		if _, found, err := lock.Want(pretrained.InputName(name)); err != nil {
 			return nil, err
 		} else if found {
 			named = append(named, name)

@@ -63,12 +63,11 @@ func Quickstart(ctx context.Context, o QuickstartOptions, watch progress.Reporte
 	if err != nil {
 		return QuickstartSummary{}, err
 	}
-	splits, err := quickstartSplitsOf(photos.Splits, o.Data)
-	if err != nil {
-		return QuickstartSummary{}, err
-	}
 	// What is too little before the photos were read is so after, too.
-	err = dataset.CheckLearnable(photos.Classes, photos.Count(splits.Train), leastPhotos, splits.Train, "photo")
+	splits, err := photos.ChooseSplits(dataset.SplitRequest{
+		From: o.Data, Evaluation: dataset.OptionalEvaluation, Least: leastPhotos,
+		Advice: "Call the folder to learn from train and the one to evaluate on val; without val fx evaluates by cross-validation.",
+	})
 	if err != nil {
 		return QuickstartSummary{}, err
 	}
@@ -186,6 +185,10 @@ func (q *quickstart) inputs() (string, error) {
 		differ = n
 	}
 	h := sha256.New()
+	splits := []string{q.splits.Train, q.splits.Val}
+	for _, left := range q.splits.LeftOut {
+		splits = append(splits, left.Split)
+	}
 	encoder := json.NewEncoder(h)
 	err := encoder.Encode(struct {
 		Version  int
@@ -200,7 +203,7 @@ func (q *quickstart) inputs() (string, error) {
 		Extensions    []string `json:",omitempty"` // which the MODEL names; likewise NoFollowLinks
 		NoFollowLinks bool     `json:",omitempty"`
 	}{
-		QuickstartVersion, q.options.FxVersion, m, append([]string{q.splits.Train, q.splits.Val}, q.splits.Unused...),
+		QuickstartVersion, q.options.FxVersion, m, splits,
 		q.options.Folds, q.options.Seed, q.summary.Extract.Rejected, differ,
 		q.options.Extensions, q.options.NoFollowLinks,
 	})

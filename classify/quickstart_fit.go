@@ -9,6 +9,7 @@ import (
 	"fx/head"
 	"fx/internal/metrics"
 	"fx/internal/modeldir"
+	"fx/internal/training"
 )
 
 // fit chooses the penalty, trains the head and judges it.
@@ -30,11 +31,11 @@ func (q *quickstart) fit(ctx context.Context) error {
 	}
 	s.CrossValidation, s.L2 = found, found.L2()
 	fit := FitOptions{
-		Features: s.Files.Features, Out: s.Files.Model, Versions: map[string]string{"fx": q.options.FxVersion},
-		Head: head.Options{Solver: head.LBFGS, Seed: q.options.Seed, L2: found.L2()},
+		Settings: training.Defaults(), Features: s.Files.Features, Out: s.Files.Model, Versions: map[string]string{"fx": q.options.FxVersion},
 	}
+	fit.Solver, fit.Seed, fit.L2 = training.LBFGS, q.options.Seed, found.L2()
 	clock := newStopwatch(nil)
-	trained, err := head.Fit(ctx, layout, q.train, q.val, fit.Head, clock.epoch)
+	trained, err := head.Fit(ctx, layout, q.train, q.val, fit.head(q.train, layout.Classes), clock.epoch)
 	if err != nil {
 		return err
 	}

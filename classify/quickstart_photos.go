@@ -1,24 +1,10 @@
 package classify
 
 import (
-	"fmt"
-	"slices"
-
 	"fx/head"
 	"fx/internal/dataset"
-	"fx/internal/fail"
 	"fx/internal/store"
 )
-
-// quickstartSplitsOf gives the splits their parts by name.
-func quickstartSplitsOf(have []string, data string) (dataset.Splits, error) {
-	s := dataset.ChooseSplits(have, "", "")
-	if !slices.Contains(have, s.Train) {
-		return s, fail.New(fail.Usage, "Call the folder to learn from train and the one to judge by val; without val fx judges by cross-validation.",
-			"%s has %s: which is to learn from?", data, quoted(have))
-	}
-	return s, nil
-}
 
 // leastPhotos is how many different photos of a class quickstart learns from: of
 // one it can't judge unseen.
@@ -65,10 +51,7 @@ func (q *quickstart) choosePhotos() error {
 		s.Classes = append(s.Classes, QuickstartClass{Name: name, Train: counts[i], Val: judged[i]})
 	}
 	s.Twins = twins(rows)
-	for _, split := range q.splits.Unused {
-		s.Notes = append(s.Notes, fmt.Sprintf("the photos in %s/ were not used: fx learns from %s/ and judges by %s/",
-			split, q.splits.Train, q.splits.Val))
-	}
+	s.Notes = append(s.Notes, q.splits.Notes()...)
 	return nil
 }
 

@@ -210,26 +210,6 @@ func TestJudgement(t *testing.T) {
 	}
 }
 
-func TestQuickstartSplitsByName(t *testing.T) {
-	for have, want := range map[string]string{
-		"":                    `"" "" []`,
-		"photos":              `"photos" "" []`,
-		"train val":           `"train" "val" []`,
-		"test train":          `"train" "test" []`,
-		"test train val":      `"train" "val" ["test"]`,
-		"Training Validation": `"Training" "Validation" []`,
-		"extra train":         `"train" "" ["extra"]`,
-	} {
-		s, err := quickstartSplitsOf(strings.Split(have, " "), "data")
-		if got := fmt.Sprintf("%q %q %q", s.Train, s.Val, s.Unused); err != nil || got != want {
-			t.Errorf("%s: %s, %v", have, got, err)
-		}
-	}
-	if _, err := quickstartSplitsOf([]string{"a", "b"}, "data"); fail.KindOf(err) != fail.Usage || !strings.Contains(err.Error(), "a, b") {
-		t.Errorf("a and b: %v", err)
-	}
-}
-
 func TestQuickstartOut(t *testing.T) {
 	t.Chdir(t.TempDir())
 	here, err := os.Getwd()

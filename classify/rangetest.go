@@ -2,12 +2,12 @@ package classify
 
 import (
 	"context"
-	"fmt"
 
 	"fx/head"
 	"fx/internal/dataset"
 	"fx/internal/progress"
 	"fx/internal/rangetest"
+	"fx/internal/training"
 )
 
 // RangeTestResult is a range test on a store, and what it was made of.
@@ -25,6 +25,9 @@ func RangeTest(ctx context.Context, o FitOptions, test rangetest.Options, watch 
 	if err := test.Check(); err != nil {
 		return RangeTestResult{}, err
 	}
+	if err := o.Check(training.Head); err != nil {
+		return RangeTestResult{}, err
+	}
 	features, err := openLabelled(ctx, o.Features, watch)
 	if err != nil {
 		return RangeTestResult{}, err
@@ -35,15 +38,15 @@ func RangeTest(ctx context.Context, o FitOptions, test rangetest.Options, watch 
 	if err != nil {
 		return RangeTestResult{}, err
 	}
-	have := features.Splits()
-	train, err := learnable(features, dataset.ChooseSplits(have, o.TrainSplit, "").Train,
-		fmt.Sprintf("The store has %s; name another with --train-split.", quoted(have)), o.Features)
+	train, _, err := learnable(features, dataset.SplitRequest{
+		From: o.Features, Have: features.Splits(), Train: o.TrainSplit, Advice: "Name another with --train-split.",
+	})
 	if err != nil {
 		return RangeTestResult{}, err
 	}
-	if o.Head.ClassWeights, err = o.classWeights(train, len(m.Classes)); err != nil {
-		return RangeTestResult{}, err
-	}
-	found, err := head.RangeTest(ctx, layout, train, o.Head, test)
-	return RangeTestResult{Result: found, Backbone: m.Backbone, Photos: len(train.Photos), Notes: append([]string{}, m.Made.Notes...), Untrained: m.Made.Untrained}, err
+	found, err := head.RangeTest(ctx, layout, train, o.head(train, len(m.Classes)), test)
+	return RangeTestResult{
+		Result: found, Backbone: m.Backbone, Photos: len(train.Photos),
+		Notes: append([]string{}, m.Made.Notes...), Untrained: m.Made.Untrained,
+	}, err
 }

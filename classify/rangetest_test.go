@@ -7,33 +7,38 @@ import (
 
 	"fx/backbones"
 	"fx/extract"
-	"fx/head"
 	"fx/internal/fail"
 	"fx/internal/ort"
 	"fx/internal/ort/orttest"
 	"fx/internal/progress"
 	"fx/internal/rangetest"
 	"fx/internal/testenv"
+	"fx/internal/training"
 	"fx/internal/weights"
 )
 
 func TestRangeTestOfAStore(t *testing.T) {
 	features := newStore(t, manifest(), "train") // nothing is judged
 	test := rangetest.Options{MinLR: 1e-4, MaxLR: 10, Steps: 60, Repeats: 2}
-	r, err := RangeTest(t.Context(), FitOptions{Features: features, Head: head.Defaults()}, test, progress.Discard)
+	r, err := RangeTest(t.Context(), FitOptions{Settings: training.Defaults(), Features: features}, test, progress.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if r.Photos != 20 || r.Backbone != "none" || len(r.Notes) != 1 || r.Suggestion == 0 || !(r.LowestLR > r.Suggestion) {
 		t.Errorf("%+v", r)
 	}
-	weighted, err := RangeTest(t.Context(), FitOptions{Features: features, Head: head.Defaults(), ClassWeights: "auto"}, test, progress.Discard)
+	with := func(change func(*FitOptions)) FitOptions {
+		o := FitOptions{Settings: training.Defaults(), Features: features}
+		change(&o)
+		return o
+	}
+	weighted, err := RangeTest(t.Context(), with(func(o *FitOptions) { o.ClassWeights = training.Balanced }), test, progress.Discard)
 	if err != nil || weighted.Steps[0] != r.Steps[0] { // as many photos of each class
 		t.Errorf("%+v, %v", weighted.Steps[0], err)
 	}
 	for says, o := range map[string]FitOptions{
-		`no photos of the split "val"`: {Features: features, Head: head.Defaults(), TrainSplit: "val"},
-		"--class-weights some":         {Features: features, Head: head.Defaults(), ClassWeights: "some"},
+		`no split "val"`:       with(func(o *FitOptions) { o.TrainSplit = "val" }),
+		"--class-weights some": with(func(o *FitOptions) { o.ClassWeights = "some" }),
 	} {
 		if _, err := RangeTest(t.Context(), o, test, progress.Discard); fail.KindOf(err) != fail.Usage || !strings.Contains(err.Error(), says) {
 			t.Errorf("%s: %v", says, err)
@@ -57,7 +62,7 @@ func TestRangeTestOfTheTutorial(t *testing.T) {
 	}
 	test := rangetest.Defaults()
 	test.Repeats = 16
-	r, err := RangeTest(t.Context(), FitOptions{Features: features, Head: head.Defaults()}, test, progress.Discard)
+	r, err := RangeTest(t.Context(), FitOptions{Settings: training.Defaults(), Features: features}, test, progress.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}

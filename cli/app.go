@@ -7,7 +7,6 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"strings"
 	"syscall"
 
@@ -42,17 +41,16 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 func newApp(out *output) *urfave.App {
 	app := &urfave.App{
-		Name:            "fx",
-		Usage:           "turn a folder of photos into a classifier, with pretrained backbones and no Python",
-		Version:         version(),
-		HideHelpCommand: true,
-		Writer:          out.stdout,
-		ErrWriter:       out.stderr,
-		ExitErrHandler:  func(*urfave.Context, error) {}, // Run maps errors to exit codes
-		Commands: []*urfave.Command{
-			demoCommand(out), quickstartCommand(out), extractCommand(out), fitHeadCommand(out), finetuneCommand(out), experimentCommand(out), evalCommand(out), predictCommand(out),
-			exportCommand(out), reportCommand(out), compareCommand(out), lrFindCommand(out), featuresCommand(out), artifactsCommand(out), backbonesCommand(out), runtimeCommand(out),
-		},
+		Name:                 "fx",
+		Usage:                "turn a folder of photos into a classifier, with pretrained backbones and no Python",
+		Version:              version(),
+		HideHelpCommand:      true,
+		Flags:                []urfave.Flag{urfave.HelpFlag}, // urfave/cli leaves it out beside a command help of ours
+		Writer:               out.stdout,
+		ErrWriter:            out.stderr,
+		ExitErrHandler:       func(*urfave.Context, error) {}, // Run maps errors to exit codes
+		Commands:             commands(out),
+		EnableBashCompletion: true,
 		Action: func(c *urfave.Context) error {
 			if c.Args().Present() {
 				return unknownCommand(c.App.Commands, "fx", c.Args().First())
@@ -62,7 +60,34 @@ func newApp(out *output) *urfave.App {
 		OnUsageError: usageError,
 	}
 	finish(app.Commands, "fx", out)
+	app.Commands = append(app.Commands, helpCommand()) // which has neither --json nor --quiet
 	return app
+}
+
+// commands returns all commands by task, as `fx help` lists them: urfave/cli sorts the categories by name.
+func commands(out *output) []*urfave.Command {
+	var all []*urfave.Command
+	for _, group := range []struct {
+		category string
+		commands []*urfave.Command
+	}{
+		{"A classifier in one command", []*urfave.Command{quickstartCommand(out), demoCommand(out)}},
+		{"Features and heads", []*urfave.Command{extractCommand(out), fitHeadCommand(out), featuresCommand(out)}},
+		{"Finetuning and experiments", []*urfave.Command{
+			finetuneCommand(out), lrFindCommand(out), experimentCommand(out), artifactsCommand(out),
+		}},
+		{"Models and results", []*urfave.Command{
+			predictCommand(out), evalCommand(out), compareCommand(out), reportCommand(out), exportCommand(out),
+		}},
+		{"Networks and runtime", []*urfave.Command{backbonesCommand(out), runtimeCommand(out)}},
+		{shellCategory, []*urfave.Command{completionCommand(out)}},
+	} {
+		for _, c := range group.commands {
+			c.Category = group.category
+		}
+		all = append(all, group.commands...)
+	}
+	return all
 }
 
 // finish gives every command what all of them share.
@@ -130,24 +155,6 @@ func usageError(c *urfave.Context, err error, _ bool) error {
 		name = c.Command.HelpName
 	}
 	return fail.Wrap(fail.Usage, err, fmt.Sprintf("`%s --help` lists the flags.", name), "%s", name)
-}
-
-// version returns the module's version and commit as the Go tool recorded them.
-func version() string {
-	info, ok := debug.ReadBuildInfo()
-	if !ok {
-		return "unknown"
-	}
-	v := info.Main.Version
-	if v == "" || v == "(devel)" {
-		for _, s := range info.Settings {
-			if s.Key == "vcs.revision" && len(s.Value) >= 12 {
-				return "devel-" + s.Value[:12]
-			}
-		}
-		return "devel"
-	}
-	return v
 }
 
 // oneArgument returns the only positional argument of c, called what in messages.

@@ -10,7 +10,7 @@ import (
 // urfave/cli v2 stops reading flags at the first argument and users write
 // both `fx predict --top 2 a.jpg` and `fx predict a.jpg --top 2`.
 func flagsFirst(app *urfave.App, args []string) []string {
-	if len(args) == 0 {
+	if len(args) == 0 || args[len(args)-1] == completionFlag {
 		return args
 	}
 	commands := app.Commands

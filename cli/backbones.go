@@ -13,7 +13,7 @@ import (
 	"fx/internal/fail"
 	"fx/internal/lockfile"
 	"fx/internal/outpath"
-	"fx/internal/source"
+	"fx/internal/pretrained"
 )
 
 func backbonesCommand(out *output) *urfave.Command {
@@ -117,7 +117,7 @@ func backbonesPullCommand(out *output) *urfave.Command {
 			}
 			lock := lockfile.At(c.String("lock"))
 			n, err := backbones.Open(c.Context, backbones.NetworkOptions{Backbone: name, Lock: lock}, out.progress())
-			if errors.Is(err, source.ErrNowhere) {
+			if errors.Is(err, pretrained.ErrNowhere) {
 				return fail.Wrap(fail.Model, err, fmt.Sprintf("`fx backbones show %s` says where the file is: "+
 					"download it on a machine with a network, and put it into a folder that FX_WEIGHTS_DIR names.", name), "")
 			}

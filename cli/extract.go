@@ -58,7 +58,8 @@ func embedderOptions(c *urfave.Context) (extract.EmbedderOptions, error) {
 	device, err := ort.ParseDevice(c.String("device"))
 	return extract.EmbedderOptions{
 		DecodeMemory: decodeMemory(c),
-		Network:      network, Device: device, Precision: c.String("precision"), BatchSize: c.Int("batch-size"), Workers: c.Int("workers"), Library: c.String("ort-lib"),
+		Network:      network, Device: device, Precision: c.String("precision"),
+		BatchSize: c.Int("batch-size"), Workers: c.Int("workers"), Library: c.String("ort-lib"),
 	}, err
 }
 
@@ -78,7 +79,7 @@ func extractCommand(out *output) *urfave.Command {
 			&urfave.IntFlag{Name: "crop", Usage: "pixels of the centre crop (default: the network's input size)"},
 			&urfave.IntFlag{Name: "views", Usage: "random augmentations of each training photo to cache besides its centre view"},
 			&urfave.Uint64Flag{Name: "seed", Usage: "of the augmentations"},
-			&urfave.StringFlag{Name: "train-split", Value: "train", Usage: "the split that --views augments"},
+			&urfave.StringFlag{Name: "train-split", Usage: "name of the split that --views augments (default: train)"},
 			&urfave.StringFlag{Name: "exif", Value: "ignore", Usage: "orientation tag: ignore (as torchvision does) or apply"},
 			fastDecodeFlag(),
 			lockFlag(),

@@ -3,14 +3,14 @@ package cli
 import (
 	"fmt"
 	"io"
-	"strings"
+	"slices"
 
 	urfave "github.com/urfave/cli/v2"
 
 	"fx/finetune"
-	"fx/finetune/artifacts"
 	"fx/internal/fail"
 	"fx/internal/ort"
+	settings "fx/internal/training"
 )
 
 func finetuneCommand(out *output) *urfave.Command {
@@ -21,12 +21,12 @@ func finetuneCommand(out *output) *urfave.Command {
 			"A finished RUN is a MODEL for fx eval, predict and export; one that was stopped or killed goes on with --resume:\n\n" +
 			"   fx finetune --backbone resnet18 --data photos --all-params --out run\n" +
 			"   fx finetune --backbone net.onnx --data photos --trainable 'head.*' --optimizer adamw --schedule cosine --out run2",
-		Flags: finetuneFlags(),
+		Flags: finetuneFlags(settings.Fields(settings.Network)),
 		Action: func(c *urfave.Context) error {
 			if err := noArguments(c); err != nil {
 				return err
 			}
-			options, err := finetuneOptions(c)
+			options, err := finetuneOptions(c, settings.Fields(settings.Network))
 			if err != nil {
 				return err
 			}
@@ -39,54 +39,21 @@ func finetuneCommand(out *output) *urfave.Command {
 	}
 }
 
-// finetuneFlags are what finetuneOptions reads.
-func finetuneFlags() []urfave.Flag {
-	d := finetune.Defaults()
-	return append([]urfave.Flag{
+// finetuneFlags are what finetuneOptions reads, with the flags of some settings.
+func finetuneFlags(of []settings.Field) []urfave.Flag {
+	flags := []urfave.Flag{
 		&urfave.StringFlag{Name: "backbone", Required: true, Usage: "a `NAME` of `fx backbones list`, or an ONNX file"},
 		&urfave.StringFlag{Name: "data", Required: true, Usage: "`DIR` of photos"},
 		&urfave.StringFlag{Name: "out", Required: true, Usage: "`RUN` folder to write"},
 		&urfave.BoolFlag{Name: "force", Usage: "write to --out whatever lies there, but a run: files with the names of the results are replaced"},
-		&urfave.StringFlag{Name: "weights", Usage: "weights `FILE` (.safetensors, .pth) to start from, under the network's names, or seed:N; default: look for the official ones, or those in the ONNX file"},
-		lockFlag(),
-		&urfave.BoolFlag{Name: "scratch", Usage: "start a registered network from random weights, drawn by --seed as torchvision's constructors draw them"},
-		&urfave.BoolFlag{Name: "all-params", Usage: "train every parameter"},
-		&urfave.BoolFlag{Name: "head-only", Usage: "train the classifier alone"},
-		&urfave.StringFlag{Name: "trainable", Usage: "train the parameters that match one of the `PATTERNS`, such as 'layer4.*,fc.*'"},
-		&urfave.IntFlag{Name: "epochs", Value: d.Epochs, Usage: "passes over the training photos"},
-		&urfave.IntFlag{Name: "batch-size", Value: d.BatchSize, Usage: "photos a batch"},
-		&urfave.IntFlag{Name: "accumulate", Value: 1, Usage: "batches whose gradients make one update"},
-		&urfave.StringFlag{Name: "optimizer", Value: d.Optimizer.Name, Usage: "sgd or adamw"},
-		&urfave.Float64Flag{Name: "lr", Value: d.LR, Usage: "learning rate"},
-		&urfave.Float64Flag{Name: "momentum", Value: d.Optimizer.Momentum, Usage: "sgd: momentum"},
-		&urfave.BoolFlag{Name: "nesterov", Usage: "sgd: Nesterov's momentum"},
-		&urfave.Float64Flag{Name: "weight-decay", Usage: "sgd: added to the gradient, times the parameter; adamw: decoupled, 0.01 unless given"},
-		&urfave.Float64Flag{Name: "head-lr-multiplier", Value: 1, Usage: "of the learning rate, for the classifier"},
-		&urfave.StringFlag{Name: "schedule", Value: "constant", Usage: "of the learning rate: constant, step or cosine"},
-		&urfave.IntFlag{Name: "step-epochs", Value: 7, Usage: "schedule step: a tenth of the rate after every so many epochs"},
-		&urfave.Float64Flag{Name: "warmup-epochs", Usage: "over which the learning rate rises from 0"},
-		&urfave.Float64Flag{Name: "label-smoothing", Usage: "share of the target that is spread over all classes"},
-		&urfave.StringFlag{Name: "class-weights", Value: "none", Usage: "none, or auto: rare classes count more"},
-		&urfave.Float64Flag{Name: "clip-grad-norm", Usage: "bound on the norm of all gradients together, 0 for none"},
-		&urfave.Float64Flag{Name: "ema", Usage: "`DECAY` of a moving average of the weights, which is judged and kept in their place, 0 for none"},
-		&urfave.BoolFlag{Name: "frozen-bn", Usage: "batch normalization keeps its running statistics"},
-		precisionFlag(),
-		&urfave.Uint64Flag{Name: "seed", Usage: "of the new classifier, the order of the photos, augmentation and dropout"},
 		&urfave.BoolFlag{Name: "resume", Usage: "go on where the run in RUN ended, to the same bits"},
-		&urfave.IntFlag{Name: "checkpoint-steps", Usage: "save after so many steps within an epoch too", DefaultText: "every few minutes"},
-		&urfave.IntFlag{Name: "resize", Usage: "pixels of the shorter side of a val photo", DefaultText: "the network's own"},
-		&urfave.IntFlag{Name: "crop", Usage: "pixels of the network's input", DefaultText: "the network's own"},
+		&urfave.StringFlag{Name: "weights", Usage: "weights `FILE` (.safetensors, .pth) to start from, under the network's names, or seed:N; default: look for the official ones, or those in the ONNX file"},
 		&urfave.StringFlag{Name: "feature-tensor", Usage: "of an ONNX file: the `NAME` of the tensor that its classifier takes, where it does not say so"},
-		&urfave.StringFlag{Name: "train-split", Usage: "name of the split to learn from (default: train)"},
-		&urfave.StringFlag{Name: "val-split", Usage: "name of the split to judge by (default: val)"},
-		&urfave.StringFlag{Name: "exif", Value: "ignore", Usage: "orientation tag: ignore (as torchvision does) or apply"},
-		&urfave.StringFlag{Name: "on-bad-image", Value: "skip", Usage: "skip or fail"},
-	}, append(photoFlags(), finetuneDeviceFlags()...)...)
-}
-
-func precisionFlag() urfave.Flag {
-	return &urfave.StringFlag{Name: "precision", Value: artifacts.Float32,
-		Usage: "of products: float32, or bfloat16 (on a GPU) or float16 (with a loss scale) around float32 parameters, sums and statistics"}
+		lockFlag(),
+		&urfave.BoolFlag{Name: "all-params", Usage: "train every parameter"},
+	}
+	flags = append(flags, settingFlags(of, settings.Network)...)
+	return slices.Concat(flags, photoFlags(), finetuneDeviceFlags())
 }
 
 // finetuneDeviceFlags are deviceFlags in the words of training.
@@ -100,50 +67,29 @@ func finetuneDeviceFlags() []urfave.Flag {
 	}
 }
 
-func finetuneOptions(c *urfave.Context) (finetune.Options, error) {
+func finetuneOptions(c *urfave.Context, of []settings.Field) (finetune.Options, error) {
 	device, err := ort.ParseDevice(c.String("device"))
 	if err != nil {
+		return finetune.Options{}, err
+	}
+	if err := oneOfTrainable(c); err != nil {
 		return finetune.Options{}, err
 	}
 	network, err := networkOptions(c)
 	if err != nil {
 		return finetune.Options{}, err
 	}
-	o := finetune.Options{
-		Network: network,
-		Data:    c.String("data"), Out: c.String("out"), Force: c.Bool("force"), Resume: c.Bool("resume"), Scratch: c.Bool("scratch"), HeadOnly: c.Bool("head-only"),
-		Epochs: c.Int("epochs"), BatchSize: c.Int("batch-size"), Accumulate: c.Int("accumulate"), LR: c.Float64("lr"),
-		Optimizer: optimizer(c), Schedule: c.String("schedule"), StepEpochs: c.Int("step-epochs"), WarmupEpochs: c.Float64("warmup-epochs"),
-		LabelSmoothing: c.Float64("label-smoothing"), ClassWeights: c.String("class-weights"), ClipGradNorm: c.Float64("clip-grad-norm"),
-		EMA: c.Float64("ema"), HeadMultiplier: c.Float64("head-lr-multiplier"), FrozenBN: c.Bool("frozen-bn"), Precision: c.String("precision"),
-		Seed: c.Uint64("seed"), Device: device, Workers: c.Int("workers"), Library: c.String("ort-lib"), Decoder: c.String("decoder"),
-		EXIF: c.String("exif"), OnBadImage: c.String("on-bad-image"), TrainSplit: c.String("train-split"), ValSplit: c.String("val-split"),
-		Extensions: c.StringSlice("extensions"), NoFollowLinks: c.Bool("no-follow-links"), DecodeMemory: decodeMemory(c),
-		CheckpointSteps: c.Int("checkpoint-steps"), FxVersion: version(),
-	}
-	o.Trainable, err = trainable(c)
-	return o, err
+	return finetune.Options{
+		Settings: readSettings(c, of), Network: network,
+		Data: c.String("data"), Out: c.String("out"), Force: c.Bool("force"), Resume: c.Bool("resume"),
+		Extensions: c.StringSlice("extensions"), NoFollowLinks: c.Bool("no-follow-links"),
+		Device: device, Workers: c.Int("workers"), Library: c.String("ort-lib"), Decoder: c.String("decoder"), DecodeMemory: decodeMemory(c),
+		FxVersion: version(),
+	}, nil
 }
 
-// adamwDecay is torch.optim.AdamW's default.
-const adamwDecay = 0.01
-
-// optimizer reads the optimizer's flags. AdamW's defaults are torch's.
-func optimizer(c *urfave.Context) artifacts.Optimizer {
-	o := artifacts.Optimizer{
-		Name: c.String("optimizer"), Momentum: c.Float64("momentum"), Nesterov: c.Bool("nesterov"), WeightDecay: c.Float64("weight-decay"),
-	}
-	if o.Name == artifacts.AdamW && !c.IsSet("weight-decay") {
-		o.WeightDecay = adamwDecay
-	}
-	if o.Name == artifacts.AdamW && !c.IsSet("momentum") {
-		o.Momentum = 0
-	}
-	return o
-}
-
-// trainable reads which parameters are to learn: exactly one of three flags.
-func trainable(c *urfave.Context) ([]string, error) {
+// oneOfTrainable asks for exactly one of the flags that say which parameters learn.
+func oneOfTrainable(c *urfave.Context) error {
 	given := 0
 	for _, set := range []bool{c.Bool("all-params"), c.Bool("head-only"), c.String("trainable") != ""} {
 		if set {
@@ -151,21 +97,9 @@ func trainable(c *urfave.Context) ([]string, error) {
 		}
 	}
 	if given != 1 {
-		return nil, fail.New(fail.Usage, "Give one of --all-params, --head-only and --trainable 'PATTERN,…'.", "%s must be told which parameters learn", c.Command.HelpName)
+		return fail.New(fail.Usage, "Give one of --all-params, --head-only and --trainable 'PATTERN,…'.", "%s must be told which parameters learn", c.Command.HelpName)
 	}
-	return patterns(c.String("trainable")), nil
-}
-
-// patterns splits a list at its commas; an empty one is nil.
-func patterns(text string) []string {
-	if text == "" {
-		return nil
-	}
-	var all []string
-	for _, p := range strings.Split(text, ",") {
-		all = append(all, strings.TrimSpace(p))
-	}
-	return all
+	return nil
 }
 
 func printFinetune(w io.Writer, r finetune.Result) {

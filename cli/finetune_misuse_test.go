@@ -90,7 +90,7 @@ func TestTenWrongUsesOfFinetune(t *testing.T) {
 		says string // on stderr
 		hint string // on the line after it
 	}{
-		{"no val folder", training(noVal, fresh), 2, `no photos of the split "val" to judge by`, "It has train. Make folders train/ and val/"},
+		{"no val folder", training(noVal, fresh), 2, `noval has no split to evaluate on`, "It has the one split train. Make folders train/ and val/"},
 		{"one class", training(oneClass, fresh), 2, "only one class", "one folder of photos per class"},
 		{"--trainable that matches nothing", append(headOnly, "--trainable", "layer4.*"), 2, `the pattern "layer4.*" matches no parameter of tiny`, "Patterns that match: stem.*, depthwise.*,"},
 		{"weights of another network", append(with(training(data, fresh), "--backbone", "squeezenet1_1"), "--weights", filepath.Join(good, "checkpoint", "best", "model.safetensors")), 4, "the weights do not fit squeezenet1_1: 52 missing (features.0.weight,", "fx backbones pull squeezenet1_1"},

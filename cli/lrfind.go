@@ -11,12 +11,12 @@ import (
 
 	"fx/classify"
 	"fx/finetune"
-	"fx/head"
 	"fx/internal/chart"
 	"fx/internal/fail"
 	"fx/internal/outpath"
 	"fx/internal/rangetest"
 	"fx/internal/store"
+	settings "fx/internal/training"
 )
 
 // How often a range test is repeated unless told otherwise. A head costs nothing.
@@ -51,9 +51,8 @@ func lrFindCommand(out *output) *urfave.Command {
 		&urfave.IntFlag{Name: "repeats", Usage: "trainings from the start whose losses are averaged", DefaultText: fmt.Sprintf("%d for a head, %d for a network", headRepeats, networkRepeats)},
 	}
 	// What decides a run's updates decides the test's; the rate's course and what a run saves have no part in it.
-	apart := []string{"out", "force", "epochs", "lr", "schedule", "step-epochs", "warmup-epochs", "ema", "resume", "checkpoint-steps", "val-split"}
-	for _, f := range finetuneFlags() {
-		if slices.Contains(apart, f.Names()[0]) {
+	for _, f := range finetuneFlags(lrFindFields(settings.Network)) {
+		if slices.Contains([]string{"out", "force", "resume"}, f.Names()[0]) {
 			continue
 		}
 		if s, ok := f.(*urfave.StringFlag); ok {
@@ -89,6 +88,11 @@ func lrFindCommand(out *output) *urfave.Command {
 	}
 }
 
+// lrFindFields are the settings of a reader that a range test has a use for.
+func lrFindFields(by settings.Reader) []settings.Field {
+	return slices.DeleteFunc(settings.Fields(by), func(f settings.Field) bool { return !f.InRange })
+}
+
 // checkPlot refuses a place for the plot before any work.
 func checkPlot(c *urfave.Context) error {
 	path := c.String("out")
@@ -122,7 +126,7 @@ func lrFind(c *urfave.Context, out *output) (lrFindResult, error) {
 	case c.String("backbone") == "" || c.String("data") == "":
 		return lrFindResult{}, fail.New(fail.Usage, "Give --backbone NAME and --data DIR.", "the test of a network needs both --backbone and --data")
 	}
-	o, err := finetuneOptions(c)
+	o, err := finetuneOptions(c, lrFindFields(settings.Network))
 	if err != nil {
 		return lrFindResult{}, err
 	}
@@ -136,17 +140,21 @@ func lrFind(c *urfave.Context, out *output) (lrFindResult, error) {
 
 // lrFindHead tests a head, by those flags that fx fit-head has too.
 func lrFindHead(c *urfave.Context, out *output, test rangetest.Options) (lrFindResult, error) {
-	own := []string{"features", "out", "force", "min-lr", "max-lr", "steps", "repeats", "batch-size", "momentum", "weight-decay", "class-weights", "train-split", "seed", "json", "quiet"}
+	own := []string{"features", "out", "force", "min-lr", "max-lr", "steps", "repeats", "json", "quiet"}
+	of := slices.DeleteFunc(lrFindFields(settings.Head), func(f settings.Field) bool { return f.By&settings.Network == 0 }) // which are flags here
+	for _, f := range of {
+		own = append(own, f.Name)
+	}
 	for _, name := range c.LocalFlagNames() {
 		if !slices.Contains(own, name) {
 			return lrFindResult{}, fail.New(fail.Usage, "Leave it out: with --features the head of `fx fit-head` is trained.", "--%s with --features", name)
 		}
 	}
-	found, err := classify.RangeTest(c.Context, classify.FitOptions{
-		Features: c.String("features"), TrainSplit: c.String("train-split"), ClassWeights: c.String("class-weights"),
-		Head: head.Options{Seed: c.Uint64("seed"), BatchSize: c.Int("batch-size"), Momentum: c.Float64("momentum"), WeightDecay: c.Float64("weight-decay")},
-	}, test, out.progress())
-	return lrFindResult{Result: found.Result, Backbone: found.Backbone, Trained: "head", Photos: found.Photos, Notes: found.Notes, untrained: found.Untrained}.at(c), err
+	found, err := classify.RangeTest(c.Context, classify.FitOptions{Settings: readSettings(c, of), Features: c.String("features")}, test, out.progress())
+	return lrFindResult{
+		Result: found.Result, Backbone: found.Backbone, Trained: "head",
+		Photos: found.Photos, Notes: found.Notes, untrained: found.Untrained,
+	}.at(c), err
 }
 
 // at says where the pictures go.
@@ -162,17 +170,14 @@ func tableBeside(plot string) string { return strings.TrimSuffix(plot, filepath.
 // draw writes the plot and the table.
 func (r lrFindResult) draw() error {
 	f := chart.LRFind{
-		Title:      fmt.Sprintf("Learning-rate range test: %s, %s", r.Backbone, r.Trained),
-		Subtitle:   r.subtitle(),
-		Suggestion: r.Suggestion, TenthOfLowest: r.TenthOfLowestLR,
+		Title:    fmt.Sprintf("Learning-rate range test: %s, %s", r.Backbone, r.Trained),
+		Subtitle: r.subtitle(),
+		Test:     r.Result,
 	}
-	for _, s := range r.Steps {
-		f.Points = append(f.Points, chart.LRPoint{LR: s.LR, Loss: s.Loss, Smoothed: s.Smoothed})
-	}
-	if len(f.Points) < 2 {
+	if len(r.Steps) < 2 {
 		return fail.New(fail.NonFinite, "Give a smaller --min-lr.", "the test ended before there was a curve: %s", r.Stopped)
 	}
-	if err := chart.LRTable(r.Table, f.Points); err != nil {
+	if err := chart.LRTable(r.Table, r.Steps); err != nil {
 		return fail.Wrap(fail.Usage, err, "Choose another --out.", "write %s", r.Table)
 	}
 	return fail.Wrap(fail.Usage, chart.LRCurve(r.Plot, f), "Choose another --out.", "write %s", r.Plot)

@@ -16,6 +16,7 @@ import (
 
 	"fx/internal/fail"
 	"fx/internal/modeldir"
+	"fx/internal/training"
 	"fx/internal/userfile"
 	"fx/internal/weights"
 )
@@ -32,16 +33,16 @@ var builtIn embed.FS
 
 // File is an experiment file. Its field names in YAML are in the tags.
 type File struct {
-	Format     int         `yaml:"format"`
-	Name       string      `yaml:"name"`  // as in folder names: small letters, digits, hyphens
-	Title      string      `yaml:"title"` // for people
-	Data       string      `yaml:"data"`  // a folder of photos, relative to the file, or Tutorial
-	Backbones  []Network   `yaml:"backbones"`
-	Modes      []string    `yaml:"modes"` // modeldir.FeatureExtraction, Finetune, Scratch
-	Seeds      []uint64    `yaml:"seeds"`
-	Settings   Settings    `yaml:"settings"`
-	Overrides  []Override  `yaml:"overrides"`
-	References []Reference `yaml:"references"`
+	Format     int               `yaml:"format"`
+	Name       string            `yaml:"name"`  // as in folder names: small letters, digits, hyphens
+	Title      string            `yaml:"title"` // for people
+	Data       string            `yaml:"data"`  // a folder of photos, relative to the file, or Tutorial
+	Backbones  []Network         `yaml:"backbones"`
+	Modes      []string          `yaml:"modes"` // of training.Modes
+	Seeds      []uint64          `yaml:"seeds"`
+	Settings   training.Settings `yaml:"settings"` // what a mode has no use for has no part in its runs
+	Overrides  []Override        `yaml:"overrides"`
+	References []Reference       `yaml:"references"`
 
 	// WeightsIfMissing are random weights, "seed:N", in the place of pretrained ones
 	// that are not to be had, or zero for an error. Their results are marked.
@@ -132,7 +133,7 @@ func Open(ctx context.Context, path string) (*File, error) {
 }
 
 func parse(text []byte) (*File, error) {
-	file := &File{Settings: defaultSettings()}
+	file := &File{Settings: training.Defaults()}
 	var version struct {
 		Format int `yaml:"format"`
 	}
@@ -209,11 +210,11 @@ func (f *File) check() error {
 			}
 		}
 	}
-	return f.eachSettings(func(Settings) error { return nil })
+	return f.eachSettings(func(training.Settings) error { return nil })
 }
 
 // eachSettings calls do with the settings of each backbone and mode.
-func (f *File) eachSettings(do func(Settings) error) error {
+func (f *File) eachSettings(do func(training.Settings) error) error {
 	for _, b := range f.Backbones {
 		for _, mode := range f.Modes {
 			s, err := f.settings(b.Name, mode)
@@ -229,7 +230,7 @@ func (f *File) eachSettings(do func(Settings) error) error {
 }
 
 // settings are those of the runs of a backbone and a mode.
-func (f *File) settings(backbone, mode string) (Settings, error) {
+func (f *File) settings(backbone, mode string) (training.Settings, error) {
 	s := f.Settings
 	for _, o := range f.Overrides {
 		if o.Backbone != "" && o.Backbone != backbone || o.Mode != "" && o.Mode != mode {
@@ -239,8 +240,8 @@ func (f *File) settings(backbone, mode string) (Settings, error) {
 			return s, fmt.Errorf("overrides: %w", plainly(err))
 		}
 	}
-	if err := s.check(mode); err != nil {
-		return s, err
+	if err := s.Check(training.Modes[mode]); err != nil {
+		return s, fmt.Errorf("settings: %w", err)
 	}
 	return s, nil
 }
@@ -253,7 +254,7 @@ func (f *File) Set(assignment string) error {
 	}
 	text := patch(name + ": " + value + "\n")
 	f.Overrides = append(f.Overrides, Override{Settings: text})
-	if err := f.eachSettings(func(Settings) error { return nil }); err != nil {
+	if err := f.eachSettings(func(training.Settings) error { return nil }); err != nil {
 		return fail.Wrap(fail.Usage, err, "The names are those of `fx finetune`'s flags: epochs, batch-size, lr and so on.", "--set %s", assignment)
 	}
 	// What all runs share is shown as such.

@@ -9,6 +9,7 @@ import (
 
 	"fx/internal/fail"
 	"fx/internal/modeldir"
+	"fx/internal/training"
 	"fx/internal/weights"
 )
 
@@ -76,6 +77,8 @@ var refused = map[string]struct{ old, new, says string }{
 	"a name with a slash":  {"name: small", "name: a/b", "a/b"},
 	"an override of none":  {"{backbone: alexnet", "{backbone: resnet18", "resnet18"},
 	"epochs of no number":  {"epochs: 2", "epochs: 0", "epochs"},
+	"weights of a mapping": {"data: photos", "data: photos\nweights-if-missing: {a: b}", "cannot unmarshal map"},
+	"weights of no seed":   {"data: photos", "data: photos\nweights-if-missing: seed:x", `"seed:x" is no seed`},
 	"missing weights":      {"data: photos", "data: photos\nweights-if-missing: none", "seed:N"},
 	"an optimizer":         {"epochs: 2", "optimizer: adam", "adam"},
 	"a network's field":    {"weights: seed:3", "weight: seed:3", "weight"},
@@ -110,11 +113,11 @@ func TestFilesOfTheProgram(t *testing.T) {
 		if f.Name != name {
 			t.Errorf("the file %s.yaml calls itself %s", name, f.Name)
 		}
-		tutorial := defaultSettings()
+		tutorial := training.Defaults()
 		tutorial.Views = tutorial.Epochs - 1 // and the centre view
 		for _, b := range f.Backbones {      // no network's settings may differ from the tutorial's
 			for _, mode := range f.Modes {
-				if s, err := f.settings(b.Name, mode); err != nil || s != tutorial {
+				if s, err := f.settings(b.Name, mode); err != nil || !reflect.DeepEqual(s, tutorial) {
 					t.Errorf("%s: %s %s: %+v, %v", name, b.Name, mode, s, err)
 				}
 			}

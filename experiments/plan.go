@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"path"
 	"path/filepath"
 	"slices"
@@ -21,7 +22,8 @@ import (
 	"fx/internal/modeldir"
 	"fx/internal/ort"
 	"fx/internal/progress"
-	"fx/internal/sample"
+	"fx/internal/sampledata"
+	"fx/internal/training"
 )
 
 // Options say where an experiment runs. The zero value serves.
@@ -57,6 +59,7 @@ type matrix struct {
 	file     *File
 	foresees bool
 	photos   *dataset.Dataset
+	splits   dataset.Splits // that every run learns from and is evaluated on
 	decoder  *imaging.Decoder
 	record   experimentdir.Experiment
 	runs     []planned                    // one for each of record.Runs
@@ -68,7 +71,7 @@ type matrix struct {
 // planned is a run with what it takes to do it.
 type planned struct {
 	selected bool // by Options.Only
-	settings Settings
+	settings training.Settings
 	network  backbones.NetworkOptions
 }
 
@@ -79,7 +82,7 @@ func prepare(ctx context.Context, file *File, o Options, foresees bool, report p
 		o.Out = file.DefaultOut()
 	}
 	m := &matrix{options: o, file: file, foresees: foresees, record: experimentdir.Experiment{
-		Name: file.Name, Title: file.Title, Settings: file.Settings.shared(), References: file.references(), Machine: machine.CPU(),
+		Name: file.Name, Title: file.Title, Settings: file.Settings.InFiles(), References: file.references(), Machine: machine.CPU(),
 		Versions: map[string]string{"fx": o.FxVersion},
 	}}
 	if experimentdir.Is(o.Out) {
@@ -110,6 +113,9 @@ func prepare(ctx context.Context, file *File, o Options, foresees bool, report p
 		m.note(fmt.Sprintf("pretrained weights can't be had of %s: their runs start from random ones, %s, and say nothing of the pretrained networks",
 			strings.Join(m.missing, ", "), file.WeightsIfMissing))
 	}
+	if err := m.noteOthers(); err != nil {
+		return nil, err
+	}
 	if !slices.ContainsFunc(m.runs, func(p planned) bool { return p.selected }) {
 		return nil, fail.New(fail.Usage, "`fx experiment plan` lists the runs' names.", "--only %s: no run is called so", o.Only)
 	}
@@ -132,7 +138,7 @@ func (f *File) photos(o Options) experimentdir.Data {
 func (m *matrix) findPhotos(ctx context.Context, report progress.Reporter) error {
 	data := &m.record.Data
 	if *data = m.file.photos(m.options); data.Dir == "" {
-		found, err := sample.Photos(ctx, sample.Options{Lock: m.lock()}, report)
+		found, err := sampledata.Photos(ctx, sampledata.Options{Lock: m.lock()}, report)
 		if err != nil {
 			return err
 		}
@@ -148,10 +154,13 @@ func (m *matrix) findPhotos(ctx context.Context, report progress.Reporter) error
 	if m.photos, err = dataset.Scan(ctx, data.Dir, dataset.Options{Extensions: m.options.Extensions, NoFollowLinks: m.options.NoFollowLinks}); err != nil {
 		return err
 	}
-	if err := m.checkSplits(); err != nil {
+	if m.splits, err = m.photos.ChooseSplits(dataset.SplitRequest{
+		From: data.Dir, Train: m.file.Settings.TrainSplit, Val: m.file.Settings.ValSplit, Evaluation: dataset.RequiredEvaluation,
+		Advice: "Make folders train/ and val/ with a folder a class in each, or name the splits in the file's settings: train-split, val-split.",
+	}); err != nil {
 		return err
 	}
-	for _, note := range m.photos.Notes {
+	for _, note := range slices.Concat(m.photos.Notes, m.splits.Notes()) {
 		report.Note(note)
 	}
 	if left := len(m.photos.Skipped); left > 0 {
@@ -160,20 +169,6 @@ func (m *matrix) findPhotos(ctx context.Context, report progress.Reporter) error
 	}
 	data.SHA256, err = contentSHA256(ctx, m.photos, report)
 	return err
-}
-
-// checkSplits finds out before any work whether there are photos to learn from and to judge by.
-func (m *matrix) checkSplits() error {
-	train, val := m.paths()
-	what := "learn from"
-	if len(train) > 0 && len(val) == 0 {
-		what = "judge by"
-	}
-	if split := m.splits().Train; len(train) > 0 && len(val) > 0 {
-		return dataset.CheckLearnable(m.photos.Classes, m.photos.Count(split), 1, split, "photo")
-	}
-	return fail.New(fail.Usage, "Make folders train/ and val/ with a folder a class in each, or name the splits in the file's settings: train-split, val-split.",
-		"the photos in %s have no split to %s", m.record.Data.Dir, what)
 }
 
 // lock is what the photos and weights that fx finds are held to. In a folder
@@ -213,8 +208,9 @@ func (m *matrix) add(ctx context.Context, backbone Network, report progress.Repo
 				Name: runName(backbone, mode, seed), Backbone: shortName(backbone.Name),
 				Mode: mode, Seed: seed, Status: experimentdir.Pending,
 			}
-			p := planned{selected: true, settings: settings, network: backbones.NetworkOptions{Backbone: m.file.network(backbone.Name), Resize: settings.Resize, Crop: settings.Crop}}
-			p.selected = m.selects(run.Name)
+			p := planned{selected: m.selects(run.Name), settings: ofRun(settings, mode, seed), network: backbones.NetworkOptions{
+				Backbone: m.file.network(backbone.Name), Resize: settings.Resize, Crop: settings.Crop,
+			}}
 			if !wanted && mode != modeldir.Scratch {
 				if earlier, known := m.earlier[run.Name]; known {
 					run = earlier
@@ -285,22 +281,21 @@ func shortName(backbone string) string {
 }
 
 // place gives a run its key, and the folders that follow from it.
-func (m *matrix) place(run *experimentdir.Run, s Settings, weights string) {
+func (m *matrix) place(run *experimentdir.Run, s training.Settings, weights string) {
 	if run.Mode == modeldir.Scratch {
 		weights = ""
 	}
 	run.Key = hashOf(map[string]any{
 		"version": keyVersion, "photos": m.record.Data.SHA256, "backbone": run.Backbone, "weights": weights,
-		"mode": run.Mode, "seed": run.Seed, "settings": s.describe(run.Mode),
+		"mode": run.Mode, "seed": run.Seed, "settings": s.Key(training.Modes[run.Mode]),
 	})
 	run.Dir = path.Join("runs", run.Name+"-"+run.Key[:keyDigits])
 	if run.Mode == modeldir.FeatureExtraction {
 		// Without the photos: the store itself knows which of them changed.
-		key := hashOf(map[string]any{
-			"version": keyVersion, "backbone": run.Backbone, "weights": weights,
-			"dtype": s.DType, "views": s.Views, "exif": s.EXIF, "resize": s.Resize, "crop": s.Crop, "train-split": orTrain(s.TrainSplit),
-		})
-		run.Store = path.Join("features", run.Backbone+"-"+key[:keyDigits])
+		s.TrainSplit = orTrain(s.TrainSplit)
+		key := map[string]any{"version": keyVersion, "backbone": run.Backbone, "weights": weights}
+		maps.Copy(key, s.KeyOfFeatures())
+		run.Store = path.Join("features", run.Backbone+"-"+hashOf(key)[:keyDigits])
 	}
 }
 

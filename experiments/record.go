@@ -3,7 +3,11 @@ package experiments
 import (
 	"errors"
 	"fmt"
+	"os"
+	"path"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"fx/finetune"
 	"fx/internal/experimentdir"
@@ -34,6 +38,29 @@ func (m *matrix) remember(earlier experimentdir.Experiment) error {
 			return err
 		}
 		m.record.SetStore(s)
+	}
+	return nil
+}
+
+// noteOthers lists the runs in the folder that are not of the file as it is: of other settings, photos or weights,
+// or of an fx whose defaults were others.
+func (m *matrix) noteOthers() error {
+	entries, err := os.ReadDir(filepath.Join(m.options.Out, "runs"))
+	if fail.BySystem(err) {
+		return fail.Wrap(fail.KindOf(err), err, "", "experiment %s", m.options.Out)
+	}
+	var others []string
+	for _, e := range entries { // none where there is no folder yet
+		dir := path.Join("runs", e.Name())
+		own := slices.ContainsFunc(m.record.Runs, func(r experimentdir.Run) bool {
+			return r.Dir == dir || r.Dir == "" && strings.HasPrefix(e.Name(), r.Name+"-")
+		})
+		if !own && modeldir.Is(filepath.Join(m.options.Out, dir)) {
+			others = append(others, dir)
+		}
+	}
+	if len(others) > 0 {
+		m.note("runs with other settings, photos or weights stay beside these: " + strings.Join(others, ", "))
 	}
 	return nil
 }

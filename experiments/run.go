@@ -171,7 +171,7 @@ func (m *matrix) extract(ctx context.Context, i int, report progress.Reporter) e
 		outpath.Target{Kind: outpath.Model, Path: m.dir(i), Nested: true}); err != nil {
 		return err
 	}
-	filling := p.settings.extraction()
+	filling := extraction(p.settings)
 	filling.Embedder = extract.EmbedderOptions{
 		Network: p.network, Device: o.Device, Workers: o.Workers, Library: o.Library, DecodeMemory: o.DecodeMemory,
 	}
@@ -190,15 +190,14 @@ func (m *matrix) extract(ctx context.Context, i int, report progress.Reporter) e
 		m.record.SetStore(s)
 	}
 	_, err = classify.Fit(ctx, classify.FitOptions{
-		Features: m.store(i), Out: m.dir(i), Force: o.Force, TrainSplit: p.settings.TrainSplit, ValSplit: p.settings.ValSplit,
-		ClassWeights: p.settings.ClassWeights, Head: p.settings.head(run.Seed), Versions: map[string]string{"fx": o.FxVersion},
+		Settings: p.settings, Features: m.store(i), Out: m.dir(i), Force: o.Force, Versions: map[string]string{"fx": o.FxVersion},
 	}, nil, report)
 	return err
 }
 
 // train trains the network, or goes on with it.
 func (m *matrix) train(ctx context.Context, i int, report progress.Reporter) error {
-	run, p, o := m.record.Runs[i], m.runs[i], m.options
+	p, o := m.runs[i], m.options
 	if err := outpath.Prepare(o.Force, outpath.Target{Kind: outpath.Run, Path: m.dir(i), Nested: true}); err != nil {
 		return err
 	}
@@ -206,13 +205,13 @@ func (m *matrix) train(ctx context.Context, i int, report progress.Reporter) err
 	if err != nil {
 		return err
 	}
-	training := p.settings.training(run.Mode, run.Seed)
-	training.Network, training.Data, training.Out, training.Resume = p.network, m.record.Data.Dir, m.dir(i), begun || finished
-	training.Device, training.Workers, training.Library, training.Decoder = o.Device, o.Workers, o.Library, o.Decoder
-	training.Extensions, training.NoFollowLinks, training.DecodeMemory = o.Extensions, o.NoFollowLinks, o.DecodeMemory
-	training.Terse, training.Force, training.FxVersion = true, o.Force, o.FxVersion
-	_, err = finetune.Run(ctx, training, report)
-	if err != nil && training.Resume && fail.KindOf(err) == fail.Usage {
+	resume := begun || finished
+	_, err = finetune.Run(ctx, finetune.Options{
+		Settings: p.settings, Network: p.network, Data: m.record.Data.Dir, Out: m.dir(i), Resume: resume, Force: o.Force, Terse: true,
+		Device: o.Device, Workers: o.Workers, Library: o.Library, Decoder: o.Decoder, DecodeMemory: o.DecodeMemory,
+		Extensions: o.Extensions, NoFollowLinks: o.NoFollowLinks, FxVersion: o.FxVersion,
+	}, report)
+	if err != nil && resume && fail.KindOf(err) == fail.Usage {
 		err = fail.Wrap(fail.Usage, err, fmt.Sprintf("Remove %s to begin this run anew.", m.dir(i)), "")
 	}
 	return err

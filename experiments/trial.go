@@ -10,7 +10,6 @@ import (
 	"fx/backbones"
 	"fx/extract"
 	"fx/finetune"
-	"fx/internal/dataset"
 	"fx/internal/experimentdir"
 	"fx/internal/fail"
 	"fx/internal/modeldir"
@@ -139,25 +138,15 @@ func (m *matrix) estimate(ctx context.Context, todo []int, report progress.Repor
 
 // paths are those of the photos to learn from and to judge by.
 func (m *matrix) paths() (train, val []string) {
-	splits := m.splits()
 	for _, item := range m.photos.Items {
-		switch item.Split {
-		case splits.Train:
+		switch {
+		case item.Split == m.splits.Train:
 			train = append(train, item.Path)
-		case splits.Val:
+		case m.splits.Uses(item.Split):
 			val = append(val, item.Path)
 		}
 	}
 	return train, val
-}
-
-// splits are those that every run learns from and is judged by.
-func (m *matrix) splits() dataset.Splits {
-	splits := dataset.ChooseSplits(m.photos.Splits, m.file.Settings.TrainSplit, m.file.Settings.ValSplit)
-	if splits.Val == "" {
-		splits.Val = "val" // which is missing
-	}
-	return splits
 }
 
 // decodeSeconds is the time to read and decode a photo, shared among the cores.
@@ -220,9 +209,8 @@ func (m *matrix) try(ctx context.Context, i int, training bool, paths []string) 
 
 // tryTraining measures steps on a batch without content.
 func (m *matrix) tryTraining(ctx context.Context, i int, r *rates) error {
-	run, p := m.record.Runs[i], m.runs[i]
-	o := p.settings.training(run.Mode, run.Seed)
-	o.Network, o.Device, o.Library = p.network, m.options.Device, m.options.Library
+	p := m.runs[i]
+	o := finetune.Options{Settings: p.settings, Network: p.network, Device: m.options.Device, Library: m.options.Library}
 	start := time.Now()
 	s, err := finetune.NewStepper(ctx, o, len(m.photos.Classes), progress.Discard)
 	if err != nil {

@@ -7,8 +7,8 @@ import (
 
 	"fx/backbones"
 	"fx/internal/fail"
-	"fx/internal/frozen"
 	"fx/internal/imaging"
+	"fx/internal/inference"
 	"fx/internal/onnx/pb"
 	"fx/internal/ort"
 	"fx/internal/photoio"
@@ -120,7 +120,7 @@ func (f *FeatureNetwork) Embedder() (*Embedder, error) {
 			return nil, err
 		}
 	}
-	session, err := frozen.NewSession(rt, model, ort.SessionOptions{
+	session, err := inference.NewSession(rt, model, ort.SessionOptions{
 		Device: f.options.Device, Threads: max(f.options.Threads, 1), Capture: true, ProfilePrefix: f.options.ProfilePrefix,
 	})
 	if err != nil {
@@ -157,12 +157,13 @@ func (e *Embedder) onGPU() bool { return e.session.Device().Kind == ort.CUDA.Kin
 
 // measure runs one black photo to see the shape of its features.
 func (e *Embedder) measure() error {
-	pixels := e.pixelShape()
+	crop := e.Preprocess().Crop
+	black := ort.NewTensor(make([]uint8, e.batch*viewLen(e.Preprocess())), e.pixelShape()...)
 	outputs := make([]ort.Tensor, 1)
-	err := e.session.Run(context.Background(), []ort.Tensor{ort.NewTensor(make([]uint8, e.batch*viewLen(e.Preprocess())), pixels...)}, outputs)
+	err := e.session.Run(context.Background(), []ort.Tensor{black}, outputs)
 	if err != nil {
 		return fail.Wrap(fail.Usage, err, "Leave --crop out for the network's own size.",
-			"%s does not take photos of %d×%d pixels", e.Network.Backbone.Name, pixels[1], pixels[2])
+			"%s does not take photos of %d×%d pixels", e.Network.Backbone.Name, crop, crop)
 	}
 	var shape []int
 	for _, d := range outputs[0].Shape()[1:] {
@@ -215,8 +216,10 @@ func (e *Embedder) NewStage() (Stage, error) {
 
 // pipeline runs photos through the embedder.
 func (e *Embedder) pipeline(decoder *imaging.Decoder, seed uint64, path func(item int) string) *pipeline {
-	reader := photoio.NewReader(decoder, photoio.Options{Memory: e.options.DecodeMemory, Hash: true})
-	return &pipeline{network: e, reader: reader, path: path, workers: e.options.Workers, runs: e.Runs(), shared: e.onGPU(), seed: seed}
+	return &pipeline{
+		network: e, path: path, workers: e.options.Workers, runs: e.Runs(), shared: e.onGPU(), seed: seed,
+		reader: photoio.NewReader(decoder, photoio.Options{Memory: e.options.DecodeMemory, Hash: true}),
+	}
 }
 
 // pixelShape is that of a batch of views.

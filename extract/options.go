@@ -23,7 +23,7 @@ type Options struct {
 	DType      string // of the cached values: "float32" (also "") or "float16"
 	Views      int    // random augmentations of each photo of TrainSplit, besides the centre view
 	Seed       uint64 // of the augmentations
-	TrainSplit string // whose photos are augmented; photos without a split are, too
+	TrainSplit string // whose photos are augmented, "" to let dataset.ChooseSplits choose; photos without a split are, too
 
 	Decoder    string // of JPEG: "auto" (also ""), "turbojpeg" or "go"
 	EXIF       string // "ignore" (also "") or "apply"

@@ -1,13 +1,13 @@
 package extract
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"fx/backbones"
@@ -53,26 +53,29 @@ func Run(ctx context.Context, o Options, report progress.Reporter) (Summary, err
 	if err != nil {
 		return Summary{}, err
 	}
+	augmented, err := dataset.ChooseSplits(dataset.SplitRequest{
+		From: o.Data, Have: photos.Splits, Train: o.TrainSplit, Advice: "Name the split that --views augments with --train-split.",
+	})
+	if err != nil && (o.Views > 0 || o.TrainSplit != "") {
+		return Summary{}, err
+	}
+	o.TrainSplit = augmented.Train
 	if o.Splits != nil {
 		if err := photos.Keep(o.Splits); err != nil {
 			return Summary{}, err
 		}
 	}
-	if o.Views > 0 && o.TrainSplit != "" && !slices.Contains(photos.Splits, o.TrainSplit) && !slices.Equal(photos.Splits, []string{""}) {
-		return Summary{}, fail.New(fail.Usage, "Name one with --train-split: "+strings.Join(photos.Splits, ", ")+".", "%s has no split %q for --views to augment", o.Data, o.TrainSplit)
-	}
-	stored, err := store.ReadManifest(o.Store)
-	exists := !errors.Is(err, fs.ErrNotExist)
-	if exists && err != nil {
-		return Summary{}, err
-	}
 	lock := o.Embedder.Network.Lock.In(o.Store)
-	if exists { // in a folder that is no store yet, lock.json is somebody else's
-		o.Embedder.Network.Lock = lock
-		o.goOnAs(stored, report)
+	var stored *store.Manifest // nil for a new store
+	manifest, unreadable := store.ReadManifest(o.Store)
+	if errors.Is(unreadable, fs.ErrNotExist) {
+		unreadable = nil
+	} else { // in a folder that is no store yet, lock.json is somebody else's
+		stored, o.Embedder.Network.Lock = &manifest, lock
+		o.goOnAs(manifest, report)
 	}
 	network, err := OpenNetwork(ctx, o.Embedder, report)
-	if err != nil {
+	if err = cmp.Or(err, unreadable); err != nil { // a lock holds beside a damaged manifest
 		return Summary{}, err
 	}
 	r := &run{
@@ -87,12 +90,7 @@ func Run(ctx context.Context, o Options, report progress.Reporter) (Summary, err
 			_ = r.embedder.Close() // nothing is written through it
 		}
 	}()
-	if exists {
-		err = r.open(ctx, shard, &stored)
-	} else {
-		err = r.open(ctx, shard, nil)
-	}
-	if err != nil {
+	if err := r.open(ctx, shard, stored); err != nil {
 		return Summary{}, err
 	}
 	defer r.writer.Close()
@@ -131,7 +129,8 @@ func (o *Options) goOnAs(stored store.Manifest, report progress.Reporter) {
 	}
 	if o.Views == 0 && stored.Views > 0 {
 		o.Views, o.Seed = stored.Views, stored.Seed
-		report.Note(fmt.Sprintf("the store has %d random views of each training photo, seed %d; keeping them", stored.Views, stored.Seed))
+		report.Note(fmt.Sprintf("the store has %d random views of each training photo, seed %d; keeping them",
+			stored.Views, stored.Seed))
 	}
 }
 
@@ -210,12 +209,14 @@ func (r *run) newManifest(compute store.Compute) store.Manifest {
 	m := store.Manifest{
 		Backbone: n.Backbone.Name, GraphSHA256: r.graphSHA256,
 		Weights: n.Weights.Name(), WeightsSHA256: n.WeightsSHA256,
-		Preprocess: n.Backbone.Preprocess, EXIF: o.EXIF, Decoder: decoderFamily(r.decoder), FastDecode: o.FastDecode, Compute: compute,
-		DType: store.DType(o.DType), FeatureShape: n.Backbone.FeatureShape,
+		Preprocess: n.Backbone.Preprocess, EXIF: o.EXIF, Decoder: decoderFamily(r.decoder), FastDecode: o.FastDecode,
+		Compute: compute,
+		DType:   store.DType(o.DType), FeatureShape: n.Backbone.FeatureShape,
 		Seed: o.Seed, Views: o.Views, Classes: r.photos.Classes,
 		Made: store.Provenance{
 			FX: o.FxVersion, WeightsOrigin: n.WeightsOrigin, WeightsFile: n.Weights, BackboneFile: n.Backbone.File,
-			Data: paths.Absolute(o.Data), Extensions: o.Extensions, NoFollowLinks: o.NoFollowLinks, Notes: n.Notes, Untrained: n.Untrained,
+			Data: paths.Absolute(o.Data), Extensions: o.Extensions, NoFollowLinks: o.NoFollowLinks,
+			Notes: n.Notes, Untrained: n.Untrained,
 		},
 	}
 	if n.Backbone.File != "" {

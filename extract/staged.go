@@ -44,7 +44,9 @@ func (p *pipeline) runShared(ctx context.Context, batches [][]rowRef, emit func(
 }
 
 // fillAndRun returns when nobody uses the stages any more.
-func (p *pipeline) fillAndRun(ctx context.Context, batches [][]rowRef, stages []Stage, emit func(batch int, r result) error) error {
+func (p *pipeline) fillAndRun(
+	ctx context.Context, batches [][]rowRef, stages []Stage, emit func(batch int, r result) error,
+) error {
 	ctx, cancel := context.WithCancel(ctx)
 	begun := len(stages) + p.runs // batches that have a stage, or features that wait for emit
 	free := make(chan Stage, len(stages))

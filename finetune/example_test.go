@@ -58,7 +58,8 @@ func Example() {
 		return
 	}
 	o := finetune.Defaults()
-	o.Network = backbones.NetworkOptions{Backbone: "squeezenet1_1", Weights: weights.Seed(0), Resize: 48, Crop: 48}
+	o.Network = backbones.NetworkOptions{Backbone: "squeezenet1_1", Weights: weights.Seed(0)}
+	o.Resize, o.Crop = 48, 48
 	o.Data, o.Out = filepath.Join(dir, "photos"), filepath.Join(dir, "run")
 	o.Epochs, o.BatchSize, o.HeadOnly, o.Device = 1, 2, true, ort.CPU
 	result, err := finetune.Run(context.Background(), o, progress.Discard)

@@ -8,14 +8,16 @@ import (
 
 	"fx/extract"
 	"fx/internal/fail"
+	"fx/internal/training"
 )
 
 // FuzzRecord demands that any run.json is read or refused as damaged, and that
 // what was read can be compared with other settings.
 func FuzzRecord(f *testing.F) {
 	rec := record{
-		FormatVersion: recordVersion, ID: "0123", Status: training, Settings: settings{Backbone: "resnet18", Epochs: 3, LR: 0.1, Trainable: []string{"fc.*"}},
-		Classes: []string{"ants", "bees"}, Rejected: []extract.BadPhoto{{Path: "a.jpg", Reason: "no photo"}}, Notes: []string{"a note"},
+		FormatVersion: recordVersion, ID: "0123", Status: running,
+		Settings: settings{training.Settings{Epochs: 3, LR: 0.1, Trainable: []string{"fc.*"}}, conditions{Backbone: "resnet18"}},
+		Classes:  []string{"ants", "bees"}, Rejected: []extract.BadPhoto{{Path: "a.jpg", Reason: "no photo"}}, Notes: []string{"a note"},
 	}
 	for _, change := range []func(){
 		func() {}, func() { rec.Status, rec.Result = finished, &Result{} }, func() { rec.FormatVersion = 1 }, func() { rec.Settings.HeadOnly = true },

@@ -58,7 +58,8 @@ func drawPhoto(t testing.TB, path string, class int, s *random.Stream) {
 // small are options for seconds: the smallest network at the smallest size.
 func small(data, out string) Options {
 	o := Defaults()
-	o.Network = backbones.NetworkOptions{Backbone: "squeezenet1_1", Weights: weights.Seed(0), Resize: 48, Crop: 48}
+	o.Network = backbones.NetworkOptions{Backbone: "squeezenet1_1", Weights: weights.Seed(0)}
+	o.Resize, o.Crop = 48, 48
 	o.Data, o.Out, o.Epochs, o.BatchSize, o.Device, o.LR = data, out, 2, 4, ort.CPU, 0.001
 	return o
 }

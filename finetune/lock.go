@@ -5,7 +5,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"syscall"
 
 	"fx/internal/durable"
 	"fx/internal/fail"
@@ -35,7 +34,7 @@ func take(dir string) (*hold, error) {
 		return h, nil
 	case errors.Is(err, durable.ErrLocked):
 		return nil, fail.New(fail.Locked, "Wait until it has ended, or choose another --out.", "%s is being written by another fx finetune", dir)
-	case errors.Is(err, syscall.ENOLCK):
+	case durable.NoLocks(err):
 		return nil, fail.Wrap(fail.Other, err, "Choose a folder whose disk has locks.", "lock %s", dir)
 	}
 	return nil, fail.Wrap(fail.Usage, err, otherFolder, "run %s", dir)

@@ -14,6 +14,7 @@ import (
 	"fx/internal/ort/orttest"
 	"fx/internal/progress"
 	"fx/internal/tensorboard"
+	"fx/internal/training"
 )
 
 // eventFile returns the one event file of a RUN.
@@ -98,7 +99,8 @@ func TestStart(t *testing.T) {
 
 func TestFlagsOfWhatLearns(t *testing.T) {
 	for want, s := range map[string]settings{
-		"all": {}, "head": {HeadOnly: true}, "layer4.*,fc.*": {Trainable: []string{"layer4.*", "fc.*"}},
+		"all": {}, "head": {Settings: training.Settings{HeadOnly: true}},
+		"layer4.*,fc.*": {Settings: training.Settings{Trainable: []string{"layer4.*", "fc.*"}}},
 	} {
 		if got := s.flags()["trainable"]; got != want {
 			t.Errorf("trainable is %v, not %s", got, want)

@@ -41,7 +41,7 @@ func TestWhatGoesWrongIsNamed(t *testing.T) {
 		{"a batch larger than the photos", func(o *Options) { o.BatchSize = 100 }, fail.Usage, "100 photos, and 6"},
 		{"an out that is a file", func(o *Options) { o.Out = file }, fail.Usage, file},
 		{"a rate of 0", func(o *Options) { o.LR = 0 }, fail.Usage, "--lr"},
-		{"an unknown optimizer", func(o *Options) { o.Optimizer.Name = "lion" }, fail.Usage, "lion"},
+		{"an unknown optimizer", func(o *Options) { o.Optimizer = "lion" }, fail.Usage, "lion"},
 		{"an unknown precision", func(o *Options) { o.Precision = "float8" }, fail.Usage, "float8"},
 		{"bfloat16 on the CPU", func(o *Options) { o.Precision = artifacts.BFloat16 }, fail.Device, "needs a GPU"},
 		{"a rate that diverges", func(o *Options) { o.LR, o.Epochs = 1e30, 4 }, fail.NonFinite, "step"},
@@ -123,7 +123,7 @@ func TestADivergedRunKeepsItsCheckpoint(t *testing.T) {
 	orttest.Library(t)
 	o := small(drawPhotos(t, t.TempDir(), 4, 2), filepath.Join(t.TempDir(), "run"))
 	// The rate rises over the steps until the loss is no number any more.
-	o.LR, o.WarmupEpochs, o.Epochs, o.CheckpointSteps, o.Optimizer.Momentum = 1e12, 1000, 1000, 1, 0
+	o.LR, o.WarmupEpochs, o.Epochs, o.CheckpointSteps, o.Momentum = 1e12, 1000, 1000, 1, 0
 	_, err := Run(t.Context(), o, progress.Discard)
 	if fail.KindOf(err) != fail.NonFinite {
 		t.Fatalf("error %v", err)

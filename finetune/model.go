@@ -44,11 +44,15 @@ func (r *run) writeModel(ctx context.Context, result Result) error {
 	}
 	path := filepath.Join(r.options.Out, trained.Weights.File)
 	spec := r.network.Preprocess
-	network := backbones.NetworkOptions{Backbone: trained.Name, Weights: weights.File(path), Resize: spec.Resize, Crop: spec.Crop}
+	network := backbones.NetworkOptions{
+		Backbone: trained.Name, Weights: weights.File(path), Resize: spec.Resize, Crop: spec.Crop,
+	}
 	if trained.File != "" {
 		network.Backbone = filepath.Join(r.options.Out, trained.File)
 	}
-	n, err := extract.OpenNetwork(ctx, extract.EmbedderOptions{Network: network, Library: r.options.Library, Device: ort.CPU}, r.report) // the GPU's memory is the training's still
+	// On the CPU: the GPU's memory is the training's still.
+	o := extract.EmbedderOptions{Network: network, Library: r.options.Library, Device: ort.CPU}
+	n, err := extract.OpenNetwork(ctx, o, r.report)
 	if err != nil {
 		return err
 	}
@@ -90,10 +94,11 @@ func (r *run) writeModel(ctx context.Context, result Result) error {
 			Kind: string(b.Head.Kind), Features: b.Head.In, Positions: b.Head.Positions(), Dropout: b.Head.Dropout,
 			WeightName: b.Head.Weight, BiasName: b.Head.Bias, FeatureShape: b.FeatureShape,
 		},
-		Options: map[string]any{"finetune": r.record.Settings, "weights": r.record.Weights.String()}, Versions: r.record.Versions, Notes: r.record.Notes, Untrained: r.opened.Untrained,
+		Options:  map[string]any{"finetune": r.record.Settings, "weights": r.record.Weights.String()},
+		Versions: r.record.Versions, Notes: r.record.Notes, Untrained: r.opened.Untrained,
 		Metrics: modeldir.Metrics{
 			BestValAccuracy: result.BestValAccuracy, BestEpoch: result.BestEpoch, Seconds: result.Seconds,
-			ParametersTrained: result.ParametersTrained, TrainSplit: r.photos.trainSplit, ValSplit: r.photos.valSplit,
+			ParametersTrained: result.ParametersTrained, TrainSplit: r.photos.splits.Train, ValSplit: r.photos.splits.Val,
 			TrainPhotos: result.TrainPhotos, ValPhotos: result.ValPhotos,
 		},
 	}
@@ -109,7 +114,10 @@ func (r *run) writeModel(ctx context.Context, result Result) error {
 // trained names the network of the best epoch by files in the RUN. The graph of
 // a network of the user's own is written there: the RUN does not need its file.
 func (r *run) trained() (modeldir.Backbone, error) {
-	b := modeldir.Backbone{Name: r.network.Name, Weights: weights.File(filepath.Join(checkpointDir, bestName, artifacts.ModelFile)), WeightsOrigin: "fx finetune"}
+	b := modeldir.Backbone{
+		Name: r.network.Name, Weights: weights.File(filepath.Join(checkpointDir, bestName, artifacts.ModelFile)),
+		WeightsOrigin: "fx finetune",
+	}
 	if r.opened.Backbone.File == "" {
 		return b, nil
 	}

@@ -11,7 +11,9 @@ import (
 // openNetwork finds what a training starts from, the network that o names with its
 // weights or, with scratch, those that its constructor would draw, and gives it a
 // fresh classifier for so many classes. seed decides what starts at random.
-func openNetwork(ctx context.Context, o backbones.NetworkOptions, scratch bool, classes int, seed uint64, report progress.Reporter) (backbones.Description, *artifacts.Network, error) {
+func openNetwork(
+	ctx context.Context, o backbones.NetworkOptions, scratch bool, classes int, seed uint64, report progress.Reporter,
+) (backbones.Description, *artifacts.Network, error) {
 	opened, err := open(ctx, o, scratch, seed, report)
 	if err != nil {
 		return backbones.Description{}, nil, err
@@ -32,7 +34,8 @@ func openNetwork(ctx context.Context, o backbones.NetworkOptions, scratch bool, 
 	return opened.Description, n, n.SetClasses(classes, seed)
 }
 
-func open(ctx context.Context, o backbones.NetworkOptions, scratch bool, seed uint64, report progress.Reporter) (*backbones.Network, error) {
+func open(ctx context.Context, o backbones.NetworkOptions, scratch bool, seed uint64, report progress.Reporter,
+) (*backbones.Network, error) {
 	if scratch {
 		return backbones.OpenInitial(o, seed)
 	}

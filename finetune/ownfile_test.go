@@ -200,7 +200,7 @@ func TestWhatAFileCannotBeAskedFor(t *testing.T) {
 		{func(o *Options) { o.Network.Weights = weights.File(other) }, fail.Model, "missing (stem.0.weight"},
 		{func(o *Options) { o.Network.Backbone = "ghost.onnx" }, fail.Usage, "ghost.onnx"},
 		{func(o *Options) { o.Network.Backbone = other + ".onnx" }, fail.Usage, other},
-		{func(o *Options) { o.Network.Crop = 32 }, fail.Usage, "24×24"},
+		{func(o *Options) { o.Crop = 32 }, fail.Usage, "24×24"},
 		{func(o *Options) { o.Trainable = []string{"features.*"} }, fail.Usage, `"features.*" matches no parameter of tiny`},
 		{func(o *Options) { o.Network.FeatureTensor = "ghost" }, fail.Usage, "ghost"},
 	} {

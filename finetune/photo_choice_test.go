@@ -3,12 +3,14 @@ package finetune
 import (
 	"slices"
 	"testing"
+
+	"fx/internal/training"
 )
 
 // Flags that choose photos are named where they choose others, in both directions, and make no
 // difference where they choose the same ones.
 func TestDiffOfPhotoFlags(t *testing.T) {
-	plain := settings{Data: "d", Epochs: 2}
+	plain := settings{training.Settings{Epochs: 2}, conditions{Data: "d"}}
 	chosen := plain
 	chosen.NoFollowLinks, chosen.Extensions = true, ".gif"
 	if differ := slices.Concat(plain.diff(chosen), chosen.diff(plain)); len(differ) > 0 {

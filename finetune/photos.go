@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 
 	"golang.org/x/sync/errgroup"
@@ -26,14 +25,13 @@ type photos struct {
 	*dataset.Dataset
 	decoder    *imaging.Decoder
 	reader     *photoio.Reader
-	trainSplit string
-	valSplit   string
+	splits     dataset.Splits
 	train, val []int // indexes into Items, photos that can't be used left out
 	rejected   []extract.BadPhoto
 }
 
-// openPhotos finds the photos of the two splits.
-func openPhotos(ctx context.Context, o Options) (*photos, error) {
+// openPhotos finds the photos of the splits that are used.
+func openPhotos(ctx context.Context, o Options, evaluation dataset.Evaluation) (*photos, error) {
 	decoder, err := imaging.NewDecoder(imaging.Options{Decoder: o.Decoder, EXIF: o.EXIF})
 	if err != nil {
 		return nil, err
@@ -42,43 +40,23 @@ func openPhotos(ctx context.Context, o Options) (*photos, error) {
 	if err != nil {
 		return nil, err
 	}
-	splits := dataset.ChooseSplits(found.Splits, o.TrainSplit, o.ValSplit)
-	if splits.Train == "" {
-		splits.Train = "train" // a training needs two splits, and there are none
-	}
-	if splits.Val == "" {
-		splits.Val = "val" // which is missing
+	splits, err := found.ChooseSplits(dataset.SplitRequest{
+		From: o.Data, Train: o.TrainSplit, Val: o.ValSplit, Evaluation: evaluation,
+		Advice: "Make folders train/ and val/ with a folder a class in each, or name others with --train-split and --val-split.",
+	})
+	if err != nil {
+		return nil, err
 	}
 	p := &photos{
-		Dataset: found, decoder: decoder, reader: photoio.NewReader(decoder, photoio.Options{Memory: o.DecodeMemory}),
-		trainSplit: splits.Train, valSplit: splits.Val,
+		Dataset: found, decoder: decoder, reader: photoio.NewReader(decoder, photoio.Options{Memory: o.DecodeMemory}), splits: splits,
 	}
 	for i, item := range found.Items {
-		switch item.Split {
-		case p.trainSplit:
+		switch {
+		case item.Split == splits.Train:
 			p.train = append(p.train, i)
-		case p.valSplit:
+		case splits.Uses(item.Split):
 			p.val = append(p.val, i)
 		}
-	}
-	for _, split := range []struct {
-		name, purpose string
-		items         []int
-	}{{p.trainSplit, "learn from", p.train}, {p.valSplit, "judge by", p.val}} {
-		if len(split.items) == 0 {
-			have := "It has no splits."
-			if len(found.Splits) > 0 && found.Splits[0] != "" {
-				have = "It has " + strings.Join(found.Splits, ", ") + "."
-			}
-			return nil, fail.New(fail.Usage, have+" Make folders train/ and val/ with a folder a class each, or name others with --train-split and --val-split.",
-				"%s has no photos of the split %q to %s", o.Data, split.name, split.purpose)
-		}
-	}
-	if p.trainSplit == p.valSplit {
-		return nil, fail.New(fail.Usage, "Name two splits.", "--train-split and --val-split are both %q", p.trainSplit)
-	}
-	if err := p.learnable(); err != nil {
-		return nil, err
 	}
 	return p, p.fill(o.BatchSize)
 }
@@ -89,7 +67,7 @@ func (p *photos) learnable() error {
 	for _, i := range p.train {
 		counts[p.Items[i].Label]++
 	}
-	return dataset.CheckLearnable(p.Classes, counts, 1, p.trainSplit, "usable photo")
+	return dataset.CheckLearnable(p.Classes, counts, 1, p.splits.Train, "usable photo")
 }
 
 // fill checks that the photos to learn from fill a batch.
@@ -100,10 +78,10 @@ func (p *photos) fill(batch int) error {
 	return nil
 }
 
-// skipped are the files that are no photos, in the two splits or outside of all.
+// skipped are the files that are no photos, in the splits that are used or outside of all.
 func (p *photos) skipped() []extract.BadPhoto {
 	var all []extract.BadPhoto
-	for _, s := range p.SkippedIn(p.trainSplit, p.valSplit) {
+	for _, s := range p.SkippedIn(p.splits.Train, p.splits.Val) {
 		all = append(all, extract.SkippedFile(s))
 	}
 	return all
@@ -113,7 +91,7 @@ func (p *photos) skipped() []extract.BadPhoto {
 func (p *photos) fingerprint() string {
 	h := sha256.New()
 	found := p.Found() // also those that an older fx opened
-	for _, split := range []string{p.trainSplit, p.valSplit} {
+	for _, split := range []string{p.splits.Train, p.splits.Val} {
 		for _, item := range found {
 			if item.Split == split {
 				fmt.Fprintf(h, "%s\x00%d\x00%d\n", item.Rel, item.Label, item.Size)
@@ -166,7 +144,7 @@ func (p *photos) vet(ctx context.Context, workers int, report progress.Reporter)
 		return err
 	}
 	for _, refused := range p.Refused {
-		if refused.Split == p.trainSplit || refused.Split == p.valSplit {
+		if p.splits.Uses(refused.Split) {
 			p.rejected = append(p.rejected, extract.BadPhoto{Path: refused.Rel, Reason: refused.Reason})
 		}
 	}
@@ -185,10 +163,12 @@ func (p *photos) leaveOut() error {
 		bad[r.Path] = true
 	}
 	rejected := func(i int) bool { return bad[p.Items[i].Rel] }
-	judges := len(p.val) > 0 // a range test doesn't
 	p.train, p.val = slices.DeleteFunc(p.train, rejected), slices.DeleteFunc(p.val, rejected)
-	if len(p.train) == 0 || judges && len(p.val) == 0 {
-		return fail.New(fail.Rejected, "See the reasons above.", "no photo of a split of %s can be used", p.Root)
+	switch {
+	case len(p.train) == 0:
+		return dataset.NoneUsable(p.Root, p.splits.Train)
+	case len(p.val) == 0 && p.splits.Val != "":
+		return dataset.NoneUsable(p.Root, p.splits.Val)
 	}
 	return nil
 }

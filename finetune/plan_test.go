@@ -4,6 +4,8 @@ import (
 	"math"
 	"slices"
 	"testing"
+
+	"fx/internal/training"
 )
 
 func testPlan() plan {
@@ -102,11 +104,11 @@ func TestSchedules(t *testing.T) {
 		}
 	}
 	check("constant", 39, 1)
-	o.Schedule, o.StepEpochs = stepSchedule, 3
+	o.Schedule, o.StepEpochs = training.Step, 3
 	check("step", 11, 1)
 	check("step", 12, 0.1)
 	check("step", 39, 0.001)
-	o.Schedule = cosineSchedule
+	o.Schedule = training.Cosine
 	check("cosine", 0, 1)
 	check("cosine", 20, 0.5)
 	o.WarmupEpochs = 2
@@ -114,4 +116,22 @@ func TestSchedules(t *testing.T) {
 	check("warm-up", 7, 1)
 	check("cosine after warm-up", 8, 1)
 	check("cosine after warm-up", 24, 0.5)
+}
+
+// The rates of torch.optim.lr_scheduler.CosineAnnealingLR(T_max=40, eta_min) of torch 2.8.0, one step of it for each
+// step of training. torch computes each rate from the one before, so the last digits differ.
+func TestCosineIsTorchs(t *testing.T) {
+	o := Defaults()
+	o.LR, o.Epochs, o.Schedule = 0.1, 10, training.Cosine
+	for floor, want := range map[float64]map[int]float64{
+		0.02: {0: 0.1, 1: 0.09987669334932513, 13: 0.08089994258863796, 20: 0.059999999999999984, 39: 0.020123306650674883},
+		0:    {0: 0.1, 1: 0.0998458666866564, 13: 0.07612492823579743, 20: 0.049999999999999996, 39: 0.0001541333133436018},
+	} {
+		o.MinLR = floor
+		for step, rate := range want {
+			if got := o.rate(step, 4); math.Abs(got-rate) > 1e-15 {
+				t.Errorf("--min-lr %g: rate %v at step %d, want %v", floor, got, step, rate)
+			}
+		}
+	}
 }

@@ -16,7 +16,7 @@ import (
 // anything else begins.
 func (r *run) canCompute() error {
 	precision := r.options.Precision
-	if precision == "" || precision == artifacts.Float32 {
+	if precision == artifacts.Float32 {
 		return nil
 	}
 	device, gpu, why, err := r.runtime.Resolve(r.options.Device)

@@ -6,9 +6,11 @@ import (
 	"runtime"
 
 	"fx/extract"
+	"fx/internal/dataset"
 	"fx/internal/fail"
 	"fx/internal/progress"
 	"fx/internal/rangetest"
+	"fx/internal/training"
 )
 
 // RangeTestResult is a range test on photos, and what it was made of.
@@ -31,16 +33,13 @@ func RangeTest(ctx context.Context, o Options, test rangetest.Options, report pr
 	if err := test.Check(); err != nil {
 		return RangeTestResult{}, err
 	}
-	o.LR, o.Epochs, o.Schedule, o.WarmupEpochs = test.MinLR, 1, "", 0
-	if err := o.check(); err != nil {
+	o.LR, o.Epochs, o.Schedule, o.WarmupEpochs = test.MinLR, 1, training.Constant, 0
+	o, err := o.resolved()
+	if err != nil {
 		return RangeTestResult{}, err
 	}
-	if o.Workers == 0 {
-		o.Workers = runtime.GOMAXPROCS(0)
-	}
 	r := &run{options: o, report: report}
-	var err error
-	if r.photos, err = openPhotos(ctx, o); err != nil {
+	if r.photos, err = openPhotos(ctx, o, dataset.NoEvaluation); err != nil {
 		return RangeTestResult{}, err
 	}
 	r.tellPhotos()
@@ -61,8 +60,7 @@ func RangeTest(ctx context.Context, o Options, test rangetest.Options, report pr
 }
 
 func (r *run) rangeTest(ctx context.Context, test rangetest.Options) (RangeTestResult, error) {
-	r.plan = plan{seed: r.options.Seed, train: r.photos.train, batch: r.options.BatchSize, accumulate: max(r.options.Accumulate, 1)}
-	r.photos.val = nil // nothing is judged
+	r.plan = plan{seed: r.options.Seed, train: r.photos.train, batch: r.options.BatchSize, accumulate: r.options.Accumulate}
 	whole := true
 	if need := test.Steps * test.Repeats * r.plan.accumulate * r.plan.batch; need < len(r.plan.train) {
 		r.photos.train, whole = r.plan.order(0)[:need], false // no others will be learned from
@@ -115,7 +113,8 @@ func (r *run) rangeTest(ctx context.Context, test rangetest.Options) (RangeTestR
 	})
 	return RangeTestResult{
 		Result: found, Backbone: r.network.Name, ParametersTrained: r.parameters(), Photos: len(r.plan.train), Provider: r.provider,
-		Rejected: append([]extract.BadPhoto{}, r.photos.rejected...), Notes: notes(r.opened.Notes, r.network.Notes, r.record.Notes), Untrained: r.opened.Untrained,
+		Rejected: append([]extract.BadPhoto{}, r.photos.rejected...),
+		Notes:    notes(r.opened.Notes, r.network.Notes, r.record.Notes), Untrained: r.opened.Untrained,
 	}, err
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -21,6 +22,7 @@ import (
 	"fx/internal/metrics"
 	"fx/internal/ort"
 	"fx/internal/preprocess"
+	"fx/internal/training"
 	"fx/internal/trainlog"
 	"fx/internal/userfile"
 	"fx/internal/weights"
@@ -35,7 +37,7 @@ const recordVersion = 2
 
 // What a record's Status is.
 const (
-	training = "training"
+	running  = "training"
 	finished = "finished"
 )
 
@@ -58,69 +60,54 @@ type record struct {
 }
 
 // settings are what a run's numbers depend on: a resumed run must have the
-// same. The names are those of the flags, as far as there are any.
+// same. In JSON they are one object.
 type settings struct {
-	Backbone       string          `json:"backbone"`
-	FeatureTensor  string          `json:"feature-tensor"`
-	Weights        string          `json:"weights (SHA-256)"`
-	Preprocess     preprocess.Spec `json:"preprocessing"`
-	EXIF           string          `json:"exif"`
-	Decoder        string          `json:"decoder"`
-	Data           string          `json:"data (names and sizes of the photos)"`
-	Classes        string          `json:"classes"`
-	Extensions     string          `json:"extensions,omitempty"` // that were taken besides torchvision's, with commas
-	NoFollowLinks  bool            `json:"no-follow-links,omitempty"`
-	TrainSplit     string          `json:"train-split"`
-	ValSplit       string          `json:"val-split"`
-	Trainable      []string        `json:"trainable"`
-	HeadOnly       bool            `json:"head-only"`
-	Scratch        bool            `json:"scratch"`
-	Epochs         int             `json:"epochs"`
-	BatchSize      int             `json:"batch-size"`
-	Accumulate     int             `json:"accumulate"`
-	LR             float64         `json:"lr"`
-	Optimizer      string          `json:"optimizer"`
-	Momentum       float64         `json:"momentum"`
-	Nesterov       bool            `json:"nesterov"`
-	WeightDecay    float64         `json:"weight-decay"`
-	Schedule       string          `json:"schedule"`
-	StepEpochs     int             `json:"step-epochs"`
-	WarmupEpochs   float64         `json:"warmup-epochs"`
-	LabelSmoothing float64         `json:"label-smoothing"`
-	ClassWeights   string          `json:"class-weights"`
-	ClipGradNorm   float64         `json:"clip-grad-norm"`
-	EMA            float64         `json:"ema"`
-	HeadMultiplier float64         `json:"head-lr-multiplier"`
-	FrozenBN       bool            `json:"frozen-bn"`
-	Precision      string          `json:"precision"`
-	Seed           uint64          `json:"seed"`
-	Provider       string          `json:"device"`
-	Threads        int             `json:"threads"`
-	Runtime        string          `json:"ONNX Runtime"`
-	TF32           string          `json:"TensorFloat-32"` // "" on the CPU, which has none
+	training.Settings `json:"-"` // resolved
+	conditions
+}
+
+// conditions are what the numbers depend on besides.
+type conditions struct {
+	Backbone      string          `json:"backbone"`
+	FeatureTensor string          `json:"feature-tensor"`
+	Weights       string          `json:"weights (SHA-256)"`
+	Preprocess    preprocess.Spec `json:"preprocessing"`
+	Decoder       string          `json:"decoder"`
+	Data          string          `json:"data (names and sizes of the photos)"`
+	Classes       string          `json:"classes"`
+	Extensions    string          `json:"extensions,omitempty"` // that were taken besides torchvision's, with commas
+	NoFollowLinks bool            `json:"no-follow-links,omitempty"`
+	Provider      string          `json:"device"`
+	Threads       int             `json:"threads"`
+	Runtime       string          `json:"ONNX Runtime"`
+	TF32          string          `json:"TensorFloat-32"` // "" on the CPU, which has none
 }
 
 func (r *run) settings() settings {
-	o := r.options
-	def := func(value, fallback string) string {
-		if value == "" {
-			return fallback
-		}
-		return value
-	}
-	return settings{
+	s := r.options.Settings
+	s.TrainSplit, s.ValSplit = r.photos.splits.Train, r.photos.splits.Val
+	return settings{s, conditions{
 		Backbone: r.opened.Backbone.Name, FeatureTensor: r.opened.Backbone.FeatureTensor, Weights: r.opened.WeightsSHA256, Preprocess: r.network.Preprocess,
-		EXIF: def(o.EXIF, "ignore"), Decoder: r.photos.decoder.Name(),
-		Data: r.fingerprint, Classes: strings.Join(r.photos.Classes, ","), Extensions: strings.Join(o.Extensions, ","), NoFollowLinks: o.NoFollowLinks,
-		TrainSplit: r.photos.trainSplit, ValSplit: r.photos.valSplit,
-		Trainable: o.Trainable, HeadOnly: o.HeadOnly, Scratch: o.Scratch,
-		Epochs: o.Epochs, BatchSize: o.BatchSize, Accumulate: r.plan.accumulate, LR: o.LR,
-		Optimizer: o.Optimizer.Name, Momentum: o.Optimizer.Momentum, Nesterov: o.Optimizer.Nesterov, WeightDecay: o.Optimizer.WeightDecay,
-		Schedule: def(o.Schedule, constantSchedule), StepEpochs: o.StepEpochs, WarmupEpochs: o.WarmupEpochs,
-		LabelSmoothing: o.LabelSmoothing, ClassWeights: def(o.ClassWeights, "none"), ClipGradNorm: o.ClipGradNorm, EMA: o.EMA,
-		HeadMultiplier: o.HeadMultiplier, FrozenBN: o.FrozenBN, Precision: def(o.Precision, artifacts.Float32), Seed: o.Seed,
+		Decoder: r.photos.decoder.Name(), Data: r.fingerprint, Classes: strings.Join(r.photos.Classes, ","),
+		Extensions: strings.Join(r.options.Extensions, ","), NoFollowLinks: r.options.NoFollowLinks,
 		TF32: r.tf32, Provider: r.provider, Threads: r.threads, Runtime: r.runtime.Library().Version,
+	}}
+}
+
+// MarshalJSON writes settings and conditions side by side.
+func (s settings) MarshalJSON() ([]byte, error) {
+	all := s.Record()
+	maps.Copy(all, plain(s.conditions))
+	return json.Marshal(all)
+}
+
+// UnmarshalJSON reads them. A setting that an older fx did not have is the default.
+func (s *settings) UnmarshalJSON(text []byte) error {
+	s.Settings = training.Defaults()
+	if err := json.Unmarshal(text, &s.conditions); err != nil {
+		return err
 	}
+	return json.Unmarshal(text, &s.Settings)
 }
 
 // tf32 says whether products of float32 may be rounded to TensorFloat-32, 10 bits.
@@ -148,20 +135,23 @@ func (s settings) id() string {
 }
 
 // fields are the settings by name, as JSON has them.
-func (s settings) fields() (all map[string]any) {
-	text, err := json.Marshal(s)
+func (s settings) fields() map[string]any { return plain(s) }
+
+// plain is a struct as JSON has it.
+func plain(v any) (all map[string]any) {
+	text, err := json.Marshal(v)
 	if err == nil {
 		err = json.Unmarshal(text, &all)
 	}
 	if err != nil {
-		panic(err) // our own plain struct
+		panic(err) // our own plain values
 	}
 	return all
 }
 
 // flags are the settings that the user chooses: numbers, truth values and text.
 func (s settings) flags() map[string]any {
-	all := s.fields()
+	all, _ := training.ReadRecord(map[string]any{"finetune": s.fields()})
 	for name, value := range all {
 		switch value.(type) {
 		case float64, bool, string:
@@ -171,16 +161,8 @@ func (s settings) flags() map[string]any {
 		}
 		delete(all, name) // hashes, versions, preprocessing
 	}
-	for _, name := range []string{"classes", "feature-tensor", "decoder", "head-only"} {
+	for _, name := range []string{"classes", "feature-tensor", "decoder"} {
 		delete(all, name)
-	}
-	switch {
-	case s.HeadOnly:
-		all["trainable"] = "head"
-	case s.Trainable == nil:
-		all["trainable"] = "all"
-	default:
-		all["trainable"] = strings.Join(s.Trainable, ",")
 	}
 	return all
 }
@@ -190,6 +172,9 @@ func (s settings) flags() map[string]any {
 func (s settings) diff(now settings) []string {
 	if s.Data == now.Data {
 		now.Extensions, now.NoFollowLinks = s.Extensions, s.NoFollowLinks
+	}
+	for _, of := range []*settings{&s, &now} { // an older fx did not resolve them
+		of.Settings = of.Resolved(training.Finetune)
 	}
 	before, after := s.fields(), now.fields()
 	names := map[string]bool{}

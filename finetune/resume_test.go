@@ -12,6 +12,7 @@ import (
 	"fx/finetune/artifacts"
 	"fx/internal/ort/orttest"
 	"fx/internal/progress"
+	"fx/internal/training"
 )
 
 // stopper cancels after so many photos.
@@ -48,9 +49,9 @@ func TestAStoppedRunGoesOnToTheSameBits(t *testing.T) {
 		{"float16", func(o *Options) { o.Precision, o.Accumulate = artifacts.Float16, 2 }}, // whose scale falls at first
 		{"everything", func(o *Options) {
 			o.LR = 1e-4 // more kills the ReLU before the logits
-			o.Optimizer = artifacts.Optimizer{Name: artifacts.AdamW, WeightDecay: 0.01}
+			o.Optimizer = training.AdamW
 			o.Accumulate, o.EMA, o.ClipGradNorm, o.LabelSmoothing, o.ClassWeights = 2, 0.9, 1, 0.1, "auto"
-			o.Schedule, o.WarmupEpochs, o.HeadMultiplier, o.Trainable = cosineSchedule, 0.5, 10, []string{"features.12.*", "classifier.*"}
+			o.Schedule, o.WarmupEpochs, o.HeadMultiplier, o.Trainable = training.Cosine, 0.5, 10, []string{"features.12.*", "classifier.*"}
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

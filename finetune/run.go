@@ -11,6 +11,7 @@ import (
 	"fx/extract"
 	"fx/finetune/artifacts"
 	"fx/head"
+	"fx/internal/dataset"
 	"fx/internal/durable"
 	"fx/internal/fail"
 	"fx/internal/kernels"
@@ -19,6 +20,7 @@ import (
 	"fx/internal/outpath"
 	"fx/internal/paths"
 	"fx/internal/progress"
+	"fx/internal/training"
 )
 
 // Result is what Run did.
@@ -67,24 +69,24 @@ type run struct {
 // fail.NonFinite where the loss is no number any more, fail.Locked where
 // another process trains in o.Out.
 func Run(ctx context.Context, o Options, report progress.Reporter) (Result, error) {
-	if err := o.check(); err != nil {
+	o, err := o.resolved()
+	if err != nil {
 		return Result{}, err
-	}
-	if o.Workers == 0 {
-		o.Workers = runtime.GOMAXPROCS(0)
 	}
 	r := &run{options: o, report: report}
 	if err := outpath.Prepare(o.Force, outpath.Target{Kind: outpath.Run, Path: o.Out, Photos: o.Data}); err != nil {
 		return Result{}, err
 	}
-	_, _, err := o.earlier() // before any work
-	if err != nil {
+	if _, _, err := o.earlier(); err != nil { // before any work
 		return Result{}, err
 	}
-	if r.photos, err = openPhotos(ctx, o); err != nil {
+	if r.photos, err = openPhotos(ctx, o, dataset.RequiredEvaluation); err != nil {
 		return Result{}, err
 	}
 	r.tellPhotos()
+	for _, note := range r.photos.splits.Notes() {
+		report.Note(note)
+	}
 	if err := r.prepare(ctx); err != nil {
 		return Result{}, err
 	}
@@ -129,10 +131,10 @@ func (r *run) prepare(ctx context.Context) error {
 		return err
 	}
 	var classWeights []float64
-	if o.ClassWeights == "auto" {
+	if o.ClassWeights == training.Balanced {
 		classWeights = head.Balanced(head.Data{Photos: head.SingleViews(r.photos.labels(r.photos.train))}, len(r.photos.Classes))
 	}
-	r.graph = o.graph(r.network, classWeights)
+	r.graph = graph(o.Settings, r.network, classWeights)
 	names, err := r.network.Select(r.graph.Trainable)
 	if err != nil {
 		return err
@@ -189,7 +191,7 @@ func (r *run) begin(ctx context.Context, earlier record, found bool) error {
 	if err := r.photos.learnable(); err != nil { // all photos of a class may have been left out
 		return err
 	}
-	r.plan = plan{seed: r.options.Seed, train: r.photos.train, val: r.photos.val, batch: r.options.BatchSize, epochs: r.options.Epochs, accumulate: max(r.options.Accumulate, 1)}
+	r.plan = plan{seed: r.options.Seed, train: r.photos.train, val: r.photos.val, batch: r.options.BatchSize, epochs: r.options.Epochs, accumulate: r.options.Accumulate}
 	if err := r.photos.fill(r.options.BatchSize); err != nil { // some may have been left out
 		return err
 	}
@@ -215,11 +217,11 @@ func (r *run) begin(ctx context.Context, earlier record, found bool) error {
 		return r.unchanged(earlier)
 	}
 	now := r.settings()
-	r.record.FormatVersion, r.record.ID, r.record.Status, r.record.Settings = recordVersion, now.id(), training, now
+	r.record.FormatVersion, r.record.ID, r.record.Status, r.record.Settings = recordVersion, now.id(), running, now
 	r.record.Started = saved{}.start(time.Now())
 	r.record.Weights, r.record.Data, r.record.Classes = r.opened.Weights, paths.Absolute(r.options.Data), r.photos.Classes
 	r.record.Rejected = append([]extract.BadPhoto{}, r.photos.rejected...)
-	r.record.Notes = notes(r.opened.Notes, r.network.Notes)
+	r.record.Notes = notes(r.opened.Notes, r.network.Notes, r.photos.splits.BestEpochNotes())
 	r.record.Versions = map[string]string{"fx": r.options.FxVersion, "go": runtime.Version(), "onnxruntime": r.runtime.Library().Version, "kernels": kernels.InstructionSet()}
 	r.record.Session = r.engine.session().ProviderOptions()
 	r.record.Session["device"] = r.engine.session().Why()

@@ -60,7 +60,7 @@ func TestScratchRefusesWhatItCannotStart(t *testing.T) {
 	for says, change := range map[string]func(*Options){
 		"can't tell how those":  func(o *Options) { o.Network.Backbone = "own.onnx" },
 		"resnet19":              func(o *Options) { o.Network.Backbone = "resnet19" },
-		"--resize and --crop":   func(o *Options) { o.Network.Crop = -1 },
+		"--crop -1":             func(o *Options) { o.Crop = -1 },
 		"--scratch starts from": func(o *Options) { o.Network.Weights = weights.Seed(0) },
 	} {
 		o := small(data, filepath.Join(t.TempDir(), "run"))

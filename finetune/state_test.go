@@ -49,6 +49,10 @@ func trainedState(t *testing.T, change func(*artifacts.Options), inPlace bool) (
 	rt := orttest.Runtime(t)
 	o := small("", "")
 	o.Network.Backbone = "resnet18" // has statistics, momenta and a Gemm that takes one in
+	o, err := o.resolved()
+	if err != nil {
+		t.Fatal(err)
+	}
 	_, n, err := openNetwork(t.Context(), o.Network, false, 2, 0, progress.Discard)
 	if err != nil {
 		t.Fatal(err)

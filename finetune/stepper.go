@@ -12,9 +12,9 @@ import (
 	"fx/internal/weights"
 )
 
-// Stepper does the training steps of Run one at a time, on batches of the
-// caller's, and leaves no folder: for measurements, and to compare devices. It is
-// for one goroutine at a time.
+// Stepper does the training steps of Run one at a time, on batches of the caller's,
+// and leaves no folder: an experiment's plan says by it how long a training takes, and
+// devices are compared by it. It is for one goroutine at a time.
 type Stepper struct {
 	network *artifacts.Network
 	engine  *engine
@@ -34,7 +34,8 @@ type Outcome struct {
 // photos, epochs, rates, accumulation and checkpoints has no part in it, nor have
 // class weights, which follow from a run's photos. The errors are those of Run.
 func NewStepper(ctx context.Context, o Options, classes int, report progress.Reporter) (*Stepper, error) {
-	if err := o.check(); err != nil {
+	o, err := o.resolved()
+	if err != nil {
 		return nil, err
 	}
 	rt, err := ort.Load(o.Library)
@@ -51,7 +52,7 @@ func NewStepper(ctx context.Context, o Options, classes int, report progress.Rep
 	}
 	s.network = network
 	sessions := ort.SessionOptions{Device: o.Device, ProfilePrefix: o.ProfilePrefix}
-	if s.engine, err = newEngine(ctx, rt, sessions, s.network, o.graph(s.network, nil), []int{s.size}, false); err != nil {
+	if s.engine, err = newEngine(ctx, rt, sessions, s.network, graph(o.Settings, s.network, nil), []int{s.size}, false); err != nil {
 		return nil, err
 	}
 	return s, nil

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"fx/internal/fail"
+	"fx/internal/training"
 )
 
 // Solver is the way to train a head.
@@ -12,11 +13,11 @@ type Solver string
 // The solvers.
 const (
 	// SGD is torch.optim.SGD with momentum on mini-batches.
-	SGD Solver = "sgd"
+	SGD Solver = training.SGD
 	// LBFGS minimises the regularised loss of all photos to its optimum. It is
 	// for Linear heads: the ReLU of Conv1x1 leaves no single optimum, and there
 	// LBFGS was measured to be slower than SGD and no more accurate.
-	LBFGS Solver = "lbfgs"
+	LBFGS Solver = training.LBFGS
 )
 
 // Options say how Fit trains. Zero values are not defaults: start from Defaults.
@@ -56,7 +57,8 @@ type Options struct {
 // Defaults returns the settings of PyTorch's tutorial "Finetuning Torchvision
 // Models": SGD, 15 epochs, batches of 8, learning rate 0.001, momentum 0.9.
 func Defaults() Options {
-	return Options{Solver: SGD, Epochs: 15, BatchSize: 8, LR: 0.001, Momentum: 0.9}
+	d := training.Defaults()
+	return Options{Solver: SGD, Epochs: d.Epochs, BatchSize: d.BatchSize, LR: d.LR, Momentum: d.Momentum}
 }
 
 // Balanced returns the class weights n/(classes·count) of the n photos of d, as

@@ -4,7 +4,7 @@
 //	made, err := report.Write(ctx, report.Options{Runs: []string{"model", "run"}}, watch)
 //
 // Runs are MODEL folders, of `fx fit-head` or `fx finetune`, and folders of
-// experiments. Gather collects what they say of themselves, groups those that
+// experiments. Write collects what they say of themselves, groups those that
 // differ by their seed alone, judges each again by the photos that it was
 // judged by in training, and lays these photos' features into a plane. Write
 // does so and writes one HTML file and PNG pictures beside it.

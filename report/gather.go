@@ -12,9 +12,9 @@ import (
 	"fx/report/page"
 )
 
-// Gather collects what the report shows. Errors are of runs that can't be read;
+// gather collects what the report shows. Errors are of runs that can't be read;
 // photos and features that are gone leave their parts out, with a note.
-func Gather(ctx context.Context, o Options, watch progress.Reporter) (page.Page, error) {
+func gather(ctx context.Context, o Options, watch progress.Reporter) (page.Page, error) {
 	f, err := find(o.Runs)
 	if err != nil {
 		return page.Page{}, err

@@ -20,7 +20,7 @@ import (
 
 func gathered(t *testing.T, o Options) page.Page {
 	t.Helper()
-	p, err := Gather(t.Context(), o, progress.Discard)
+	p, err := gather(t.Context(), o, progress.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -242,7 +242,7 @@ func TestFoldersThatAreNoRuns(t *testing.T) {
 		"not finished": {[]string{w.a, unfinished}, "is not finished"},
 		"empty":        {[]string{empty}, "is no run"},
 	} {
-		_, err := Gather(t.Context(), Options{Runs: c.runs}, progress.Discard)
+		_, err := gather(t.Context(), Options{Runs: c.runs}, progress.Discard)
 		if fail.KindOf(err) != fail.Usage || !strings.Contains(err.Error(), c.says) || fail.HintOf(err) == "" {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -253,7 +253,7 @@ func TestGatherEndsWhenInterrupted(t *testing.T) {
 	w := newWorkshop(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := Gather(ctx, Options{Runs: []string{w.a}}, progress.Discard); !errors.Is(err, context.Canceled) {
+	if _, err := gather(ctx, Options{Runs: []string{w.a}}, progress.Discard); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
 	}
 }

@@ -44,7 +44,8 @@ func groupsOf(runs []*run, experiments []experimentdir.Experiment) []page.Group 
 func newGroup(runs []*run, members []int) page.Group {
 	first := runs[members[0]]
 	g := page.Group{
-		Network: first.shown.Network, Mode: first.shown.Mode, Step: first.shown.Step, Weights: first.shown.Weights, Seeded: first.shown.Seeded,
+		Network: first.shown.Network, Mode: first.shown.Mode, Step: first.shown.Step,
+		Weights: first.shown.Weights, Seeded: first.shown.Seeded,
 		Runs: members, Parameters: first.model.Metrics.ParametersTrained,
 		Extracted: first.model.Features != "" && first.member != nil,
 	}
@@ -137,7 +138,10 @@ func referencesOf(g page.Group, experiments []experimentdir.Experiment) []page.R
 			if r.Beside != g.Network || r.Mode != g.Mode.Key {
 				continue
 			}
-			of := page.Reference{Name: r.Name, Source: r.Source, BestValAccuracy: r.BestValAccuracy, SD: r.SD, Runs: r.Runs, Seconds: r.Seconds}
+			of := page.Reference{
+				Name: r.Name, Source: r.Source,
+				BestValAccuracy: r.BestValAccuracy, SD: r.SD, Runs: r.Runs, Seconds: r.Seconds,
+			}
 			if r.Backbone != g.Network {
 				of.Network = r.Backbone
 			}

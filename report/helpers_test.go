@@ -12,7 +12,6 @@ import (
 	"testing"
 
 	"fx/classify"
-	"fx/head"
 	"fx/internal/dataset"
 	"fx/internal/experimentdir"
 	"fx/internal/metrics"
@@ -20,6 +19,7 @@ import (
 	"fx/internal/preprocess"
 	"fx/internal/progress"
 	"fx/internal/store"
+	"fx/internal/training"
 	"fx/internal/weights"
 )
 
@@ -105,8 +105,8 @@ func makeStore(dir, data, file string) error {
 
 // makeHead trains a head on a store.
 func makeHead(dir, features string, seed uint64, lr float64) error {
-	o := classify.FitOptions{Features: features, Out: dir, Head: head.Defaults(), Versions: map[string]string{"fx": "devel"}}
-	o.Head.Seed, o.Head.LR, o.Head.Epochs = seed, lr, 4
+	o := classify.FitOptions{Settings: training.Defaults(), Features: features, Out: dir, Versions: map[string]string{"fx": "devel"}}
+	o.Seed, o.LR, o.Epochs = seed, lr, 4
 	_, err := classify.Fit(context.Background(), o, nil, progress.Discard)
 	return err
 }

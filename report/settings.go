@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"fx/internal/modeldir"
+	"fx/internal/training"
 	pictures "fx/report/page"
 )
 
@@ -20,21 +21,12 @@ const (
 	weightsSetting = "weights (SHA-256)"
 )
 
-// readSettings flattens what the MODEL says of its training. The names of both
-// kinds of training are the flags', so that they can be set side by side.
+// readSettings gathers what the MODEL says of its training, by the names of the flags.
 func (r *run) readSettings() settings {
 	m := r.model
-	options := m.Options
-	if of, finetuned := options["finetune"].(map[string]any); finetuned {
-		options = of
-	} else {
-		options = map[string]any{"trained": "the head, on a store of features"}
-		for name, value := range m.Options {
-			options[strings.ReplaceAll(name, "_", "-")] = value
-		}
-		if options["class-weights"] == nil {
-			options["class-weights"] = "none"
-		}
+	options, ofNetwork := training.ReadRecord(m.Options)
+	if !ofNetwork {
+		options["trained"] = "the head, on a store of features"
 		options[weightsSetting] = m.Backbone.WeightsSHA256
 		options["exif"] = m.EXIF
 		if m.FastDecode {
@@ -56,6 +48,9 @@ func (r *run) readSettings() settings {
 	s["weights"] = r.shown.Weights
 	s["classes"] = inWords(m.Classes)
 	s["photos"] = fmt.Sprintf("%d to learn from, %d to judge by", m.Metrics.TrainPhotos, m.Metrics.ValPhotos)
+	if share := m.Metrics.ValFraction; share > 0 { // drawn by the seed, which copies that go together make a few more or less
+		s["photos"] = fmt.Sprintf("%d, %g of them to judge by", m.Metrics.TrainPhotos+m.Metrics.ValPhotos, share)
+	}
 	p := m.Preprocess
 	s["preprocessing"] = fmt.Sprintf("resize %d, crop %d, %s", p.Resize, p.Crop, p.Interpolation)
 	return s
@@ -120,7 +115,7 @@ func (s settings) names() []string {
 }
 
 // shownElsewhere are settings that stand in the tables of runs.
-var shownElsewhere = []string{"backbone", "mode", "weights", seedSetting, "trained", "scratch", "head-only"}
+var shownElsewhere = []string{"backbone", "mode", "weights", seedSetting, "trained", "scratch"}
 
 // compare parts the settings that all runs share from those in which they
 // differ. A setting that one kind of training alone has, and all its runs
@@ -157,7 +152,7 @@ func compare(runs []*run) (shared []pictures.Setting, differ []pictures.Differen
 
 // kind says what trained the run.
 func (r *run) kind() string {
-	if _, finetuned := r.model.Options["finetune"]; finetuned {
+	if _, ofNetwork := training.ReadRecord(r.model.Options); ofNetwork {
 		return "training of the network"
 	}
 	return "training of heads"

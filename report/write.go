@@ -14,7 +14,7 @@ import (
 	"fx/report/page"
 )
 
-// Options of Write and Gather. Only Runs is needed.
+// Options of Write. Only Runs is needed.
 type Options struct {
 	Runs      []string // MODEL folders and experiments
 	Out       string   // HTML file; "" for report.html in the only one of Runs, else fx-report.html here
@@ -61,7 +61,7 @@ func Write(ctx context.Context, o Options, watch progress.Reporter) (Result, err
 	if err != nil {
 		return Result{}, err
 	}
-	p, err := Gather(ctx, o, watch)
+	p, err := gather(ctx, o, watch)
 	if err != nil {
 		return Result{}, err
 	}
@@ -115,7 +115,7 @@ func (o Options) file() (string, error) {
 }
 
 // photos are the folders and lists of the runs' photos, each once. There is at
-// least one, "" where none is known. Gather tells of runs that can't be read; the
+// least one, "" where none is known. gather tells of runs that can't be read; the
 // error is the system's.
 func (o Options) photos() ([]string, error) {
 	photos := []string{o.Data}
@@ -145,7 +145,8 @@ func table(p page.Page) []Row {
 		rows[i] = Row{
 			Network: g.Network, Mode: g.Mode.Key, Detail: g.Detail, Weights: g.Weights, Seeded: g.Seeded, Runs: g.Accuracy.N,
 			BestValAccuracy: g.Accuracy.Mean, SD: g.Accuracy.SD, Low: g.Accuracy.Low, High: g.Accuracy.High,
-			Seconds: g.Seconds, ImagesPerSecond: g.ImagesPerSecond, ParametersTrained: g.Parameters, References: append([]page.Reference{}, g.References...),
+			Seconds: g.Seconds, ImagesPerSecond: g.ImagesPerSecond, ParametersTrained: g.Parameters,
+			References: append([]page.Reference{}, g.References...),
 		}
 	}
 	return rows

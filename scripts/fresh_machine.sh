@@ -47,6 +47,7 @@ done
 for name in GOPROXY GOSUMDB GONOSUMDB GOFLAGS GOTOOLCHAIN; do
 	set -- "$@" "$name=$(go env $name)"
 done
+[ -z "${FX_TEST_REQUIRE:-}" ] || set -- "$@" "FX_TEST_REQUIRE=$FX_TEST_REQUIRE"
 in_root() { chroot "$root" /usr/bin/env -i "$@" /bin/sh -euc "cd /root/fx; $commands"; }
 
 commands='command -v gcc python3 go git; python3 -c "import sys; print(sys.version)"; go version

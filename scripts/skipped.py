@@ -74,7 +74,8 @@ def run_skipped(outcomes):
     again, broken = Outcomes(), []
     for package, names in sorted(packages.items()):
         print(f"+ go test {package}: {len(names)} tests that were skipped", flush=True)
-        command = ["go", "test", "-count=1", "-json", "-run", pattern(names), package]
+        module = "bench" if package.startswith("fx/bench") else "."
+        command = ["go", "-C", module, "test", "-count=1", "-json", "-run", pattern(names), package]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
             again.read(process.stdout)
         if process.returncode != 0:

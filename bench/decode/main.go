@@ -1,7 +1,7 @@
 // Decode measures how many photos a second one core decodes and resizes, from
 // JPEG bytes in memory to the square that a network takes:
 //
-//	go run ./bench/decode --data photos [--size 224] [--rounds 5] [--photos 0]
+//	go -C bench run ./decode --data ../photos [--size 224] [--rounds 5] [--photos 0]
 //
 // prints one JSON document. Its peers print the same one of the same photos:
 //

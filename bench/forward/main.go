@@ -1,8 +1,8 @@
 // Forward measures the frozen network of `fx extract` alone, on photos made of
 // noise, and says what it spends its time on:
 //
-//	go run ./bench/forward --backbone resnet18
-//	go run ./bench/forward --backbone resnet18 --profile
+//	bin/forward --backbone resnet18
+//	bin/forward --backbone resnet18 --profile
 //
 // As fx extract does on a CPU, it runs one batch on each core, each on one thread.
 // It prints JSON: milliseconds a photo of each round, lowest first, and what does
@@ -29,7 +29,7 @@ import (
 	"fx/bench/internal/program"
 	"fx/extract"
 	"fx/internal/fail"
-	"fx/internal/frozen"
+	"fx/internal/inference"
 	"fx/internal/ort"
 	"fx/internal/progress"
 	"fx/internal/weights"
@@ -109,7 +109,7 @@ func (o options) measure(ctx context.Context, profilePrefix string) (m measureme
 	defer func() { err = errors.Join(err, e.Close()) }()
 	m = measurement{
 		Backbone: e.Network.Backbone.Name, Batch: e.BatchSize(), Workers: o.workers, ONNXRuntime: e.RuntimeVersion(),
-		Convolutions: e.Session().ProviderOptions()[frozen.Setting], OpenedInMilliseconds: float64(time.Since(start).Nanoseconds()) / 1e6,
+		Convolutions: e.Session().ProviderOptions()[inference.Setting], OpenedInMilliseconds: float64(time.Since(start).Nanoseconds()) / 1e6,
 	}
 	for range o.rounds {
 		photosPerSecond, err := forward.Run(ctx, e, o.time)

@@ -349,7 +349,8 @@ func (s *speeds) timeOwn(ctx context.Context) error {
 
 func (s *speeds) forwardRate(ctx context.Context, c combination) (float64, error) {
 	e, err := openEmbedder(ctx, s.device, extract.EmbedderOptions{
-		Network: backbones.NetworkOptions{Backbone: c.Network, Weights: weights.File(s.weights[c.Network])}, Precision: c.Precision, BatchSize: c.Batch,
+		Network:   backbones.NetworkOptions{Backbone: c.Network, Weights: weights.File(s.weights[c.Network])},
+		Precision: c.Precision, BatchSize: c.Batch,
 	})
 	if err != nil {
 		return 0, err

@@ -3,10 +3,8 @@ package main
 import (
 	"context"
 	"flag"
-	"fmt"
 	"io"
 	"runtime"
-	"strconv"
 	"strings"
 	"time"
 
@@ -34,18 +32,13 @@ func (o *stepOptions) flags(name string, stderr io.Writer) *flag.FlagSet {
 	flags.SetOutput(stderr)
 	flags.StringVar(&o.backbone, "backbone", "", "a registered `NAME`")
 	flags.StringVar(&o.device, "device", "cpu", "cpu, cuda or cuda:N")
-	o.common(flags)
-	return flags
-}
-
-// common adds the flags that a comparison hands on to all of its peers.
-func (o *stepOptions) common(flags *flag.FlagSet) {
 	flags.IntVar(&o.batch, "batch-size", 8, "photos a step")
 	flags.IntVar(&o.classes, "classes", 2, "outputs of the classifier")
 	flags.IntVar(&o.crop, "crop", 0, "pixels of a photo's side (default: the network's own)")
 	flags.IntVar(&o.threads, "threads", 2, "threads of a step")
 	flags.IntVar(&o.warmup, "warmup", 3, "steps before the measured ones")
 	flags.IntVar(&o.steps, "steps", 10, "measured steps")
+	return flags
 }
 
 func (o *stepOptions) check() error {
@@ -55,32 +48,10 @@ func (o *stepOptions) check() error {
 	return nil
 }
 
-// arguments are the flags of common for a network, as every peer takes them.
-func (o *stepOptions) arguments(network string) []string {
-	args := []string{"--backbone", network}
-	for _, f := range []struct {
-		name  string
-		value int
-	}{{"batch-size", o.batch}, {"classes", o.classes}, {"crop", o.crop}, {"threads", o.threads}, {"warmup", o.warmup}, {"steps", o.steps}} {
-		args = append(args, "--"+f.name, strconv.Itoa(f.value))
-	}
-	return args
-}
-
-// setting says what is measured, as far as times depend on it.
-func (o *stepOptions) setting() string {
-	size := "the network's own size"
-	if o.crop > 0 {
-		size = fmt.Sprintf("%d pixels", o.crop)
-	}
-	return fmt.Sprintf("batch %d at %s, %d classes, %d threads", o.batch, size, o.classes, o.threads)
-}
-
 // measurement is what one process found out. The peers print the same JSON.
 type measurement struct {
 	Milliseconds []float64         `json:"milliseconds"` // of each measured step
 	Losses       []float64         `json:"losses"`       // of every step, warm-up first
-	PeakMB       float64           `json:"peak_mb"`      // resident memory of the whole process, in 10⁶ bytes; 0 where unknown
 	Versions     map[string]string `json:"versions"`
 	Note         string            `json:"note,omitempty"` // in what the step differs from the others
 }
@@ -109,7 +80,7 @@ func train(ctx context.Context, o stepOptions, profilePrefix string) (measuremen
 	runtime.GOMAXPROCS(o.threads) // which is ONNX Runtime's number of threads too
 	options := finetune.Defaults()
 	options.Network.Backbone, options.Network.Weights = o.backbone, weights.Seed(0)
-	options.Network.Resize, options.Network.Crop = o.crop, o.crop
+	options.Resize, options.Crop = o.crop, o.crop
 	options.BatchSize, options.Device, options.ProfilePrefix = o.batch, device, profilePrefix
 	stepper, err := finetune.NewStepper(ctx, options, o.classes, progress.Discard)
 	if err != nil {
@@ -135,7 +106,6 @@ func train(ctx context.Context, o stepOptions, profilePrefix string) (measuremen
 		}
 		m.Losses = append(m.Losses, outcome.Loss)
 	}
-	m.PeakMB = peakMB()
 	m.Versions = map[string]string{"Go": strings.TrimPrefix(runtime.Version(), "go"), "onnxruntime": stepper.Runtime().Version}
 	return m, stepper.Close, nil
 }

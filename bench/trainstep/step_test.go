@@ -29,9 +29,6 @@ func TestStep(t *testing.T) {
 	if len(m.Milliseconds) != 2 || len(m.Losses) != 3 || m.Milliseconds[0] <= 0 || math.Abs(m.Losses[0]-math.Ln2) > 0.2 || m.Versions["onnxruntime"] == "" {
 		t.Errorf("measurement %+v", m)
 	}
-	if _, err := os.Stat("/proc/self/status"); err == nil && (m.PeakMB < 20 || m.PeakMB > 1e5) {
-		t.Errorf("peak memory %g MB", m.PeakMB)
-	}
 }
 
 func TestProfile(t *testing.T) {

@@ -3,30 +3,85 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"slices"
 )
 
 // section is a part of the page and the contests that its numbers come from.
 type section struct {
-	name     string // as in --only
-	title    string
+	name     string // as in --only, and in the page's marks
+	apart    bool   // is measured only where --only names it, and needs no photos
 	contests func(*workshop) []contest
-	write    func(*page, []outcome) // Markdown under the title
+	columns  []column                   // beside the time and memory of whole commands
+	rival    rival                      // what fx is compared by
+	aim      func(*outcome) aim         // of a contest, without goal where there is none
+	order    func(contest string) int   // of the rows; nil: by name
+	facts    func(all []outcome) string // Markdown under the table; may be nil
 }
 
-// sections in the order of the page.
-var sections []section
+var (
+	rate    = printed("images_per_second")
+	seconds = printed("seconds")
+)
 
-// The sections' writers use the table of all, hence not at its declaration.
-func init() {
-	sections = []section{
-		{"embeddings", "Photos to embeddings", embeddingContests, writeEmbeddings},
-		{"tutorial", "The tutorial's result", tutorialContests, writeTutorial},
-		{"heads", "Fitting a head", headContests, writeHeads},
-		{"again", "The second run", againContests, writeAgain},
-		{"decode", "Decoding and resizing alone", decodeContests, writeDecode},
-		{"startup", "Start-up", startupContests, writeStartup},
-		{"scale", "Cost with scale", scaleContests, writeScale},
-	}
+// sections in the order in which they are measured.
+var sections = []section{
+	{
+		name: "embeddings", contests: embeddingContests,
+		columns: []column{{title: "images/s", of: rate}}, rival: rival{rate, true},
+		aim: embeddingAim, order: familyOrder, facts: embeddingFacts,
+	},
+	{
+		name: "tutorial", contests: tutorialContests,
+		columns: []column{{title: "best val accuracy", of: bestAccuracy, mean: true}},
+		rival:   rival{of: wall}, aim: tutorialAim,
+	},
+	{
+		name: "heads", contests: headContests, rival: rival{of: seconds}, aim: headAim,
+		columns: []column{
+			{title: "seconds of the fit", of: seconds},
+			{title: "iterations", of: printed("iterations")}, {title: "evaluations", of: printed("evaluations")},
+			{title: "loss", of: objective, digits: 7}, {title: "largest derivative", of: printed("gradient_max")},
+			{title: "val accuracy", of: printed("val_accuracy")},
+		},
+	},
+	{
+		name: "again", contests: againContests, rival: rival{of: wall},
+		aim: func(o *outcome) aim {
+			if o.Contest != secondRuns[0].name {
+				return aim{}
+			}
+			return under("second run on "+o.Terms, o.side("fx"), 1)
+		},
+	},
+	{
+		name: "decode", contests: decodeContests, rival: rival{printed("images_per_second", "both"), true},
+		aim: func(*outcome) aim { return aim{} },
+		columns: []column{
+			{title: "decode, images/s", of: printed("images_per_second", "decode")},
+			{title: "resize", of: printed("images_per_second", "resize")},
+			{title: "both", of: printed("images_per_second", "both")},
+			{title: "fast decode", of: printed("images_per_second", "fast_decode")},
+			{title: "fast, both", of: printed("images_per_second", "fast_both")},
+		},
+	},
+	{
+		name: "startup", contests: startupContests, rival: rival{of: wall},
+		aim: func(o *outcome) aim {
+			if len(o.Sides) > 1 {
+				return aim{}
+			}
+			return under(o.Title, o.side("fx"), 0.030)
+		},
+	},
+	{
+		name: "scale", contests: scaleContests, columns: []column{{title: "images/s", of: rate}}, rival: rival{rate, true},
+		aim: func(*outcome) aim { return aim{} },
+	},
+	{
+		name: "train", apart: true, contests: trainContests, columns: []column{{title: "ms a step", of: stepMilliseconds}},
+		rival: rival{of: stepMilliseconds}, aim: func(*outcome) aim { return aim{} },
+		order: func(network string) int { return slices.Index(trainNetworks, network) }, facts: trainFacts,
+	},
 }
 
 func sectionNames() []string {
@@ -70,6 +125,7 @@ type job struct {
 	before   func() error                  // makes a clean start, untimed; may be nil
 	commands func(round int) [][]string    // timed as one, one after another; rounds count from 1
 	check    func([]json.RawMessage) error // of what they printed: whether the job was done; may be nil
+	problem  error                         // why the side can't do it
 }
 
 // always is for a job that is the same in each round.

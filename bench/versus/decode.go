@@ -10,22 +10,19 @@ var (
 	torchvisionSide = side{"torchvision", "torchvision, decode_jpeg"}
 )
 
-// decodePackage is the program that decodes as fx does, beside its peers' script.
-const decodePackage = "bench/decode"
-
 // decodeContests has one: each program takes the median of its own rounds, of
 // decoding, of resizing and of both.
 func decodeContests(w *workshop) []contest {
 	return []contest{{
 		section: "decode", name: "one-core", title: "one core, photos in memory", sides: []side{fxSide, pillowSide, torchvisionSide}, rounds: w.rounds,
 		prepare: func(ctx context.Context, o *outcome) (map[string]job, error) {
-			program, err := w.goProgram(ctx, "decode", decodePackage)
+			program, err := w.goProgram(ctx, "decode", "bench", "decode")
 			if err != nil {
 				return nil, err
 			}
 			common := []string{"--data", w.photos.dir, "--rounds", "3"}
 			peer := func(library string) job {
-				script := []string{w.python, filepath.Join(decodePackage, "peers", "decode_peers.py"), "--library", library}
+				script := []string{w.python, filepath.Join("bench", "decode", "peers", "decode_peers.py"), "--library", library}
 				return job{commands: always(append(script, common...))}
 			}
 			return map[string]job{

@@ -8,7 +8,6 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
-	"strings"
 
 	"fx/bench/internal/command"
 	"fx/internal/fail"
@@ -37,8 +36,12 @@ const farthest = 1e-4
 
 func embeddingContests(w *workshop) []contest {
 	var all []contest
-	chosen, _ := w.families() // checked before
-	for _, f := range chosen {
+	var names []string
+	for _, f := range families {
+		names = append(names, f.name)
+	}
+	for _, name := range w.chosen(names) {
+		f := families[familyOrder(name)]
 		c := contest{section: "embeddings", name: f.name, title: f.name, rounds: w.rounds, sides: []side{fxSide, torchSide}}
 		if f.timm {
 			c.sides = append(c.sides, timmSide)
@@ -49,26 +52,6 @@ func embeddingContests(w *workshop) []contest {
 		all = append(all, c)
 	}
 	return all
-}
-
-// families are those that --networks names.
-func (o *options) families() ([]family, error) {
-	if o.networks == "" {
-		return families, nil
-	}
-	var chosen []family
-	var known []string
-	for _, f := range families {
-		known = append(known, f.name)
-	}
-	for name := range strings.SplitSeq(o.networks, ",") {
-		i := slices.Index(known, name)
-		if i < 0 {
-			return nil, fail.New(fail.Usage, "The networks are "+strings.Join(known, ", ")+".", "unknown network %q", name)
-		}
-		chosen = append(chosen, families[i])
-	}
-	return chosen, nil
 }
 
 // prepareEmbeddings tunes PyTorch's script, has every side run once, and
@@ -208,4 +191,18 @@ func (w *workshop) agree(ctx context.Context, jobs map[string]job, store string,
 		known[peer] = a
 	}
 	return o.know("agreement", known)
+}
+
+// familyOrder is the place of a network in the table.
+func familyOrder(network string) int {
+	return slices.IndexFunc(families, func(f family) bool { return f.name == network })
+}
+
+func embeddingAim(o *outcome) aim {
+	i := familyOrder(o.Contest)
+	if i < 0 {
+		return aim{}
+	}
+	ratios := rival{rate, true}.ratios(o, fxSide.name, torchSide.name)
+	return atLeast(o.Title+", images a second beside PyTorch", ratios, families[i].aim)
 }

@@ -9,6 +9,7 @@ import (
 	"strconv"
 
 	"fx/bench/internal/command"
+	"fx/bench/internal/stats"
 )
 
 // headSize is a problem of the section on heads.
@@ -41,9 +42,6 @@ const (
 	sklearnDefault = "1e-4"
 )
 
-// headsPackage is the program that fits heads as fx does, beside its peers' scripts.
-const headsPackage = "bench/headfit"
-
 func headContests(w *workshop) []contest {
 	var all []contest
 	for i, size := range headSizes {
@@ -68,7 +66,7 @@ func (w *workshop) headContest(name string, size headSize, solver, title string,
 	return contest{
 		section: "heads", name: name, title: size.String() + ", " + title, sides: []side{fxSide, peer}, rounds: rounds,
 		prepare: func(ctx context.Context, o *outcome) (map[string]job, error) {
-			program, err := w.goProgram(ctx, "headfit", headsPackage)
+			program, err := w.goProgram(ctx, "headfit", "bench", "headfit")
 			if err != nil {
 				return nil, err
 			}
@@ -83,7 +81,7 @@ func (w *workshop) headContest(name string, size headSize, solver, title string,
 			}
 			return map[string]job{
 				"fx":      {commands: always(fx)},
-				peer.name: {commands: always(slices.Concat([]string{w.python, filepath.Join(headsPackage, "peers", script)}, common, peerArguments))},
+				peer.name: {commands: always(slices.Concat([]string{w.python, filepath.Join("bench", "headfit", "peers", script)}, common, peerArguments))},
 			}, nil
 		},
 	}
@@ -107,4 +105,23 @@ func (w *workshop) headData(ctx context.Context, program string, size headSize) 
 		return "", err
 	}
 	return dir, os.Rename(partial, dir)
+}
+
+// objective is the regularised mean loss, computed in float64 from the parameters.
+var objective = printed("objective")
+
+// worseLoss is by how much fx's loss may lie above scikit-learn's, relative to it: a small gradient alone does not say
+// where a fit came to, and a fit that ends early is no faster fit.
+const worseLoss = 0.001
+
+func headAim(o *outcome) aim {
+	peer := &o.Sides[len(o.Sides)-1]
+	a := atLeast("head of "+o.Title+", beside "+peer.Title, rival{of: seconds}.ratios(o, fxSide.name, peer.Name), 1)
+	ours, theirs := inRounds(o.side("fx").values(objective)), inRounds(peer.values(objective))
+	if peer.Name == sklearnSide.name && len(ours) > 0 && len(theirs) > 0 {
+		if x, y := stats.Median(ours), stats.Median(theirs); x > y*(1+worseLoss) {
+			a.met, a.measured = false, fmt.Sprintf("%s, but to a loss of %.4g, where %s comes to %.4g", a.measured, x, peer.Title, y)
+		}
+	}
+	return a
 }

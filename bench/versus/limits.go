@@ -3,11 +3,11 @@ package main
 import (
 	"context"
 	"fmt"
-	"slices"
 	"strconv"
 	"strings"
 
 	"fx/bench/internal/command"
+	"fx/bench/internal/markdown"
 	"fx/bench/internal/stats"
 )
 
@@ -30,9 +30,6 @@ func (l limit) imagesPerSecond(threads int) float64 {
 	return 1 / (l.products() + l.Decoding/float64(threads))
 }
 
-// forwardPackage is the program that runs fx's network alone.
-const forwardPackage = "bench/forward"
-
 // limits measures what bounds a network, and where fx's forward pass spends its time.
 func (w *workshop) limits(ctx context.Context, network, weights string, tuned setup, o *outcome) error {
 	var l limit
@@ -44,7 +41,7 @@ func (w *workshop) limits(ctx context.Context, network, weights string, tuned se
 	if err := needJSON(ctx, argv, &l); err != nil {
 		return err
 	}
-	program, err := w.goProgram(ctx, "forward", forwardPackage)
+	program, err := w.goProgram(ctx, "forward", "bench", "forward")
 	if err != nil {
 		return err
 	}
@@ -69,11 +66,11 @@ func (w *workshop) limits(ctx context.Context, network, weights string, tuned se
 	return o.know("limit", l)
 }
 
-// limits sets the rates beside what the processor could do, stage by stage.
-func (p *page) limits(all []outcome) {
-	steady := printed("images_per_second")
-	var bounds, stages [][]string
+// embeddingFacts sets the rates beside what the processor could do, and says how the sides were prepared.
+func embeddingFacts(all []outcome) string {
+	var rows [][]string
 	rate := productRate(all)
+	profiles := ""
 	for i := range all {
 		o := &all[i]
 		var l limit
@@ -81,31 +78,45 @@ func (p *page) limits(all []outcome) {
 			continue
 		}
 		l.Rate = rate
-		threads := o.Setting.Threads
-		bound := l.imagesPerSecond(threads)
-		row := []string{o.Title, figure(l.Operations / 1e9), figure(l.Decoding * 1e3), figure(bound)}
-		for _, name := range embeddingSides {
-			row = append(row, share(o.side(name), steady, bound))
+		var known map[string]agreement
+		var tuned setup
+		var profile string
+		o.fact("agreement", &known)
+		o.fact("tuned", &tuned)
+		o.fact("profile", &profile)
+		bound, share := l.imagesPerSecond(o.Setting.Threads), "—"
+		if rates := inRounds(o.side("fx").values(printed("images_per_second"))); len(rates) > 0 {
+			share = fmt.Sprintf("%.0f %%", 100*stats.Median(rates)/bound)
 		}
-		bounds = append(bounds, row)
-		stages = append(stages, []string{
-			o.Title, figure(1e3 * l.products()), figure(1e3 * l.FXForward), figure(1e3 * l.TorchForward), figure(1e3 * l.Decoding / float64(threads)),
-			endToEnd(o.side("fx")), endToEnd(o.side("torch")),
+		milliseconds := func(seconds float64) string { return markdown.Figure(1e3*seconds, 3) }
+		rows = append(rows, []string{
+			o.Title, markdown.Figure(l.Operations/1e9, 3),
+			milliseconds(l.products()), milliseconds(l.FXForward), milliseconds(l.TorchForward), milliseconds(l.Decoding),
+			markdown.Figure(bound, 3), share,
+			far(known, "torch"), far(known, "onnxruntime"), tuned.String(),
 		})
+		if profile != "" {
+			profiles += "\n" + strings.Replace(strings.TrimSpace(profile), "## ", "#### ", 1) + "\n"
+		}
 	}
-	if len(bounds) == 0 {
-		return
+	if len(rows) == 0 {
+		return ""
 	}
-	p.text("### The limit\n\n")
-	p.text("A network's operations (of convolutions and dense layers; a multiplication and an addition are two) at the rate of a\n")
-	p.text("2048×2048 float32 matrix product by PyTorch's BLAS on all threads (%s GFLOP/s), and a photo's decoding and resizing by Pillow on one core,\n", figure(rate/1e9))
-	p.text("spread over the cores: images a second where nothing ever waits. The other columns say how much of it each side reaches. Algorithms that\n")
-	p.text("need fewer multiplications (Winograd's) and faster resizing can exceed it.\n")
-	p.table([]string{"network", "GFLOP a photo", "decoding, ms", "limit, images/s", "fx", "PyTorch", "timm", "ONNX Runtime"}, bounds)
-	p.text("The same in milliseconds a photo, on all cores: the operations as a product, the network alone (fx as `fx extract` runs it, PyTorch in channels_last\n")
-	p.text("with its best batch), decoding and resizing by Pillow, and the whole from photos to disk.\n")
-	p.table([]string{"network", "as a product", "fx's network", "PyTorch's network", "Pillow's decoding", "fx, whole", "PyTorch, whole"}, stages)
-	p.profiles(all)
+	return fmt.Sprintf("\nThe limit, with products of 2048×2048 matrices at %s GFLOP/s, ", markdown.Figure(rate/1e9, 3)) +
+		"and how far fx's embeddings lie from the peers':\n\n" +
+		markdown.Table([]string{
+			"network", "GFLOP a photo", "as a product, ms", "fx's network, ms", "PyTorch's, ms", "decoding, ms",
+			"limit, images/s", "fx", "from PyTorch", "from ONNX Runtime", "PyTorch's best setup",
+		}, rows) + profiles
+}
+
+// far is the distance from a peer's embeddings of the photo where it is largest.
+func far(known map[string]agreement, peer string) string {
+	a, ok := known[peer]
+	if !ok {
+		return ""
+	}
+	return fmt.Sprintf("%.1e", a.Worst)
 }
 
 // productRate is the highest rate of a product that was measured beside any of
@@ -119,42 +130,4 @@ func productRate(all []outcome) float64 {
 		}
 	}
 	return best
-}
-
-// share is the part of a bound that a side reaches.
-func share(s *sideOutcome, m metric, bound float64) string {
-	if rates := inRounds(s.values(m)); len(rates) > 0 {
-		return fmt.Sprintf("%.0f %%", 100*stats.Median(rates)/bound)
-	}
-	return cell(s, m)
-}
-
-// endToEnd is the median time of a photo, in milliseconds.
-func endToEnd(s *sideOutcome) string {
-	if rates := inRounds(s.values(printed("images_per_second"))); len(rates) > 0 {
-		return figure(1e3 / stats.Median(rates))
-	}
-	return cell(s, printed("images_per_second"))
-}
-
-// profiles says where fx's networks spend their time.
-func (p *page) profiles(all []outcome) {
-	title := "### Where the time of fx's network goes\n\n"
-	for i := range all {
-		var text string
-		if all[i].fact("profile", &text) && text != "" {
-			p.text("%s%s\n", title, strings.Replace(strings.TrimSpace(text), "## ", "#### ", 1))
-			title = "\n"
-		}
-	}
-}
-
-// inRounds are values without their rounds, lowest first.
-func inRounds(values map[int]float64) []float64 {
-	var all []float64
-	for _, v := range values {
-		all = append(all, v)
-	}
-	slices.Sort(all)
-	return all
 }

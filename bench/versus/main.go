@@ -1,9 +1,9 @@
 // Versus measures fx beside what its users would run instead (PyTorch, timm,
-// ONNX Runtime from Python, scikit-learn) and writes docs/benchmarks.md:
+// ONNX Runtime from Python, scikit-learn) and writes the tables of docs/benchmarks.md:
 //
-//	go run ./bench/versus                                  # everything; goes on where it stopped
-//	go run ./bench/versus --only embeddings,startup --rounds 3
-//	go run ./bench/versus write                            # the page again, from what was measured
+//	bin/versus                                  # everything; goes on where it stopped
+//	bin/versus --only embeddings,startup --rounds 3
+//	bin/versus write                            # the tables again, from what was measured
 //
 // It builds fx, installs the peers into .cache, makes photos, weights and ONNX
 // files that all sides read, has each side run once where its results can be
@@ -33,23 +33,23 @@ func main() { program.Main("versus", run) }
 
 // options are the command line.
 type options struct {
-	data, out, cache, scripts, notes, page string
-	fx, python                             string // ready ones, "" to build and to install
-	only, networks                         string
-	rounds, roundsLarge, seeds             int
-	threads, photos, epochs, again         int
-	scale                                  string
-	timeout                                time.Duration
-	discard                                bool              // what was measured before
-	programs                               map[string]string // that are built already, by name; for tests
+	data, out, cache, scripts, page string
+	fx, python                      string // ready ones, "" to build and to install
+	only, networks                  string
+	rounds, roundsLarge, seeds      int
+	threads, photos, epochs, again  int
+	scale                           string
+	timeout                         time.Duration
+	discard                         bool              // what was measured before
+	programs, peers                 map[string]string // programs that are built and Pythons that are ready, by name; for tests
 }
 
 func (o *options) flags(stderr io.Writer) *flag.FlagSet {
 	flags := flag.NewFlagSet("versus", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.StringVar(&o.data, "data", os.Getenv("FX_DATA_DIR"), "`FOLDER` of photos, with train/ and val/; $FX_DATA_DIR where it is left out")
-	flags.StringVar(&o.only, "only", "", "comma-separated `SECTIONS`: "+strings.Join(sectionNames(), ", ")+" (default: all)")
-	flags.StringVar(&o.networks, "networks", "", "comma-separated `NETWORKS` of the section embeddings (default: all)")
+	flags.StringVar(&o.only, "only", "", "comma-separated `SECTIONS`: "+strings.Join(sectionNames(), ", ")+" (default: all but train)")
+	flags.StringVar(&o.networks, "networks", "", "comma-separated `NETWORKS` of the sections embeddings and train (default: all)")
 	flags.IntVar(&o.rounds, "rounds", 3, "turns of each side")
 	flags.IntVar(&o.roundsLarge, "rounds-large", 1, "turns of each side where one takes minutes")
 	flags.IntVar(&o.seeds, "seeds", 10, "turns of each side through the tutorial, each with another seed")
@@ -65,8 +65,7 @@ func (o *options) flags(stderr io.Writer) *flag.FlagSet {
 	flags.StringVar(&o.out, "out", "out/bench", "`FOLDER` for what is measured, and for photos, weights and networks")
 	flags.StringVar(&o.cache, "cache", ".cache/versus", "`FOLDER` for the peers and programs")
 	flags.StringVar(&o.scripts, "scripts", "bench/versus/peers", "`FOLDER` of the peers' scripts")
-	flags.StringVar(&o.notes, "notes", "bench/versus/notes.md", "`FILE` of what the page says besides numbers")
-	flags.StringVar(&o.page, "page", "docs/benchmarks.md", "`FILE` for the page")
+	flags.StringVar(&o.page, "page", "docs/benchmarks.md", "`FILE` that has a place for the tables of each section")
 	return flags
 }
 
@@ -146,27 +145,48 @@ func (o *options) sections() ([]section, error) {
 	if _, err := o.scales(); err != nil {
 		return nil, err
 	}
-	if _, err := o.families(); err != nil {
-		return nil, err
+	known := slices.Clone(trainNetworks)
+	for _, f := range families {
+		known = append(known, f.name)
 	}
-	if o.data == "" {
-		return nil, fail.New(fail.Usage, "Give --data FOLDER, or set FX_DATA_DIR.", "no photos to measure with")
+	for _, name := range o.chosen(nil) {
+		if !slices.Contains(known, name) {
+			slices.Sort(known)
+			return nil, fail.New(fail.Usage, "The networks are "+strings.Join(slices.Compact(known), ", ")+".", "unknown network %q", name)
+		}
 	}
 	if _, err := os.Stat(filepath.Join(o.scripts, "requirements.txt")); err != nil {
 		return nil, fail.Wrap(fail.Usage, err, "Run it in the root of the repository, or say where the scripts are with --scripts.", "the peers' scripts")
 	}
-	if o.only == "" {
-		return sections, nil
-	}
 	var chosen []section
-	for name := range strings.SplitSeq(o.only, ",") {
-		i := slices.IndexFunc(sections, func(s section) bool { return s.name == name })
-		if i < 0 {
-			return nil, fail.New(fail.Usage, "The sections are "+strings.Join(sectionNames(), ", ")+".", "unknown section %q", name)
+	if o.only == "" {
+		chosen = slices.DeleteFunc(slices.Clone(sections), func(s section) bool { return s.apart })
+	} else {
+		for name := range strings.SplitSeq(o.only, ",") {
+			i := slices.IndexFunc(sections, func(s section) bool { return s.name == name })
+			if i < 0 {
+				return nil, fail.New(fail.Usage, "The sections are "+strings.Join(sectionNames(), ", ")+".", "unknown section %q", name)
+			}
+			chosen = append(chosen, sections[i])
 		}
-		chosen = append(chosen, sections[i])
+	}
+	if o.data == "" && slices.ContainsFunc(chosen, func(s section) bool { return !s.apart }) {
+		return nil, fail.New(fail.Usage, "Give --data FOLDER, or set FX_DATA_DIR.", "no photos to measure with")
 	}
 	return chosen, nil
+}
+
+// chosen are the networks that --networks names, in its order; with known those of them that are known, or all of known
+// where it names none.
+func (o *options) chosen(known []string) []string {
+	if o.networks == "" {
+		return known
+	}
+	names := strings.Split(o.networks, ",")
+	if known == nil {
+		return names
+	}
+	return slices.DeleteFunc(names, func(name string) bool { return !slices.Contains(known, name) })
 }
 
 // scales are the counts of --scale.

@@ -191,14 +191,6 @@ func number(text json.RawMessage, names []string) (float64, bool) {
 	return number(object[names[0]], names[1:])
 }
 
-// per divides a count by a metric: photos a second of the whole command.
-func per(count int, m metric) metric {
-	return func(t turn) (float64, bool) {
-		value, ok := m(t)
-		return float64(count) / value, ok && value > 0
-	}
-}
-
 // values of a metric, by round.
 func (s *sideOutcome) values(m metric) map[int]float64 {
 	values := map[int]float64{}

@@ -20,7 +20,7 @@ type runner struct {
 	discard bool          // outcomes of earlier runs
 	log     func(format string, args ...any)
 
-	clock clock
+	done, planned int // turns of this run
 }
 
 // run measures what is missing of the contests and says what could not be
@@ -31,7 +31,7 @@ func (r *runner) run(ctx context.Context, contests []contest) (failed []string, 
 		if outcomes[i], err = r.open(c); err != nil {
 			return nil, err
 		}
-		r.clock.add(c, outcomes[i])
+		r.planned += len(missing(c, outcomes[i]))
 	}
 	for i, c := range contests {
 		if err := r.contest(ctx, c, &outcomes[i]); err != nil {
@@ -92,7 +92,6 @@ func (r *runner) contest(ctx context.Context, c contest, o *outcome) error {
 		for i := range o.Sides {
 			o.Sides[i].Failure = err.Error()
 		}
-		r.clock.drop(c, "")
 		return o.save(r.folder)
 	}
 	for _, next := range missing(c, *o) {
@@ -106,12 +105,11 @@ func (r *runner) contest(ctx context.Context, c contest, o *outcome) error {
 		}
 		if err != nil {
 			s.Failure = err.Error()
-			r.clock.drop(c, s.Name)
 			r.log("%s, %s, %s: %s", c.section, c.title, s.Title, s.Failure)
 		} else {
 			s.Runs = append(s.Runs, t)
-			r.clock.took(c, s.Name, t.WallSeconds)
-			r.log("%s, %s, %s, %d of %d: %.3g s (%s)", c.section, c.title, s.Title, next.round, c.rounds, t.WallSeconds, r.clock.standing())
+			r.done++
+			r.log("%s, %s, %s, %d of %d: %.3g s (%d of %d turns)", c.section, c.title, s.Title, next.round, c.rounds, t.WallSeconds, r.done, r.planned)
 		}
 		if err := o.save(r.folder); err != nil {
 			return err
@@ -125,6 +123,9 @@ func (r *runner) contest(ctx context.Context, c contest, o *outcome) error {
 
 // turn has a side do its job once.
 func (r *runner) turn(ctx context.Context, j job, round int, s *sideOutcome) (turn, error) {
+	if j.problem != nil {
+		return turn{}, j.problem
+	}
 	if j.commands == nil {
 		return turn{}, errors.New("can't do this job")
 	}

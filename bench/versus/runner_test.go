@@ -223,28 +223,3 @@ func TestDamagedOutcome(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 }
-
-// The time left is guessed from a side's own turns, and where it has none from
-// those of the same side in the section.
-func TestTimeLeft(t *testing.T) {
-	var k clock
-	first, second := staged(3, nil, "fx", "torch"), staged(2, nil, "fx", "torch")
-	second.name = "alexnet"
-	sides := []sideOutcome{{Name: "fx"}, {Name: "torch"}}
-	before := outcome{Sides: []sideOutcome{{Name: "fx", Runs: []turn{{Round: 1}}}, {Name: "torch"}}}
-	before.Sides[0].Runs[0].WallSeconds = 10
-	k.add(first, before)
-	k.add(second, outcome{Sides: sides})
-	if turns, seconds := k.left(); turns != 9 || seconds != 90 {
-		t.Errorf("at first %d turns, %g s", turns, seconds)
-	}
-	k.took(first, "torch", 30)
-	if turns, seconds := k.left(); turns != 8 || seconds != 2*10+2*30+2*10+2*30 {
-		t.Errorf("%d turns, %g s", turns, seconds)
-	}
-	k.drop(second, "torch")
-	k.drop(first, "")
-	if turns, seconds := k.left(); turns != 2 || seconds != 20 {
-		t.Errorf("without those that can't go on %d turns, %g s", turns, seconds)
-	}
-}

@@ -34,7 +34,7 @@ type workshop struct {
 func (w *workshop) open(ctx context.Context) error {
 	if w.fx == "" {
 		var err error
-		if w.fx, err = w.goProgram(ctx, "fx", "."); err != nil {
+		if w.fx, err = w.goProgram(ctx, "fx", ".", "."); err != nil {
 			return err
 		}
 	}
@@ -45,7 +45,9 @@ func (w *workshop) open(ctx context.Context) error {
 		}
 	}
 	var err error
-	if w.photos, err = copyPhotos(ctx, w.data, filepath.Join(w.out, "photos"), w.options.photos, w.log); err != nil {
+	if w.data == "" { // of a section that needs none
+		w.log("no photos are needed")
+	} else if w.photos, err = copyPhotos(ctx, w.data, filepath.Join(w.out, "photos"), w.options.photos, w.log); err != nil {
 		return err
 	}
 	sum, err := fileSHA256(w.fx)
@@ -69,17 +71,20 @@ func (w *workshop) open(ctx context.Context) error {
 	return nil
 }
 
-// goProgram builds a package of this repository. The bits depend on the code
+// goProgram builds a package of the module in the folder module. The bits depend on the code
 // alone, so that a commit of something else does not void measurements.
-func (w *workshop) goProgram(ctx context.Context, name, pkg string) (string, error) {
+func (w *workshop) goProgram(ctx context.Context, name, module, pkg string) (string, error) {
 	if ready := w.programs[name]; ready != "" {
 		return ready, nil
 	}
-	if _, err := os.Stat(pkg); err != nil {
+	if _, err := os.Stat(filepath.Join(module, pkg)); err != nil {
 		return "", fail.Wrap(fail.Usage, err, "Run it in the root of the repository.", "no package to build")
 	}
 	path := filepath.Join(w.cache, name)
-	_, err := command.Output(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-o", path, "./"+pkg)
+	absolute, err := filepath.Abs(path)
+	if err == nil {
+		_, err = command.Output(ctx, "go", "-C", module, "build", "-trimpath", "-buildvcs=false", "-o", absolute, "./"+pkg)
+	}
 	return path, err
 }
 

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"os"
 	"path/filepath"
@@ -21,6 +22,7 @@ import (
 	"fx/internal/modeldir"
 	"fx/internal/preprocess"
 	"fx/internal/store"
+	"fx/internal/training"
 	"fx/internal/weights"
 )
 
@@ -229,10 +231,10 @@ func TestAHeadAgainstAFinetunedNetwork(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if a := c.Settings.OnlyA; a["solver"] != "sgd" || a["batch-size"] != 8.0 || a["class-weights"] != "none" {
+	if a := c.Settings.OnlyA; a["solver"] != "sgd" || a["features"] == "" {
 		t.Errorf("only A: %v", a)
 	}
-	if b := c.Settings.OnlyB; b["lr"] != 0.001 || b["trainable"] != "all" {
+	if b := c.Settings.OnlyB; b["optimizer"] != "sgd" || b["trainable"] != "all" {
 		t.Errorf("only B: %v", b)
 	}
 	if !slices.Contains(c.Settings.Differ, Difference{"trained by", "fx fit-head", "fx finetune"}) {
@@ -360,4 +362,45 @@ func ExampleFolders() {
 	// Output:
 	// lr 0.001 0.01
 	// within chance: true
+}
+
+// Every setting in the record of a network's training or of a head's is compared by its flag's name.
+func TestEverySettingIsCompared(t *testing.T) {
+	other := func(value any) any {
+		switch v := value.(type) {
+		case float64:
+			return v + 1
+		case bool:
+			return !v
+		case string:
+			return v + "x"
+		}
+		return []any{"fc.*"}
+	}
+	run, head := plain(training.Defaults().Record()).(map[string]any), plain(training.Defaults().HeadRecord()).(map[string]any)
+	for _, of := range []map[string]any{run, head} {
+		for name := range of {
+			changed := maps.Clone(of)
+			changed[name] = other(of[name])
+			made := func(settings map[string]any) string {
+				return model(t, func(m *modeldir.Model) {
+					if m.Options = settings; len(of) == len(run) {
+						m.Options = map[string]any{"finetune": settings}
+					}
+				})
+			}
+			c, err := Folders(t.Context(), made(of), made(changed))
+			if err != nil {
+				t.Fatal(err)
+			}
+			names := []string{}
+			for _, d := range c.Settings.Differ {
+				names = append(names, d.Name)
+			}
+			want := strings.ReplaceAll(strings.Replace(name, "head-only", "trainable", 1), "_", "-")
+			if name != "solver" && !slices.Equal(names, []string{want}) {
+				t.Errorf("%s: %v", name, c.Settings)
+			}
+		}
+	}
 }

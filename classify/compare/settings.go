@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"fx/internal/modeldir"
+	"fx/internal/training"
 	"fx/internal/weights"
 )
 
@@ -47,51 +48,25 @@ func modelSettings(m modeldir.Model) map[string]any {
 	for name, version := range m.Versions {
 		all["version of "+name] = version
 	}
-	if finetune, ok := m.Options["finetune"].(map[string]any); ok {
-		finetuneSettings(all, finetune, m.Options["weights"])
+	options, ofNetwork := training.ReadRecord(m.Options)
+	if !ofNetwork {
+		all["features"] = m.Features
+		maps.Copy(all, options)
 		return all
 	}
-	all["features"] = m.Features
-	for name, value := range m.Options {
-		name = strings.ReplaceAll(name, "_", "-") // the flag's name
-		if name == "class-weights" {
-			if value == nil {
-				value = "none"
-			} else {
-				value = "auto"
-			}
-		}
-		all[name] = value
-	}
-	return all
-}
-
-// finetuneSettings takes over what finetune says of itself. The weights in its
-// MODEL are the trained ones; what it started from its settings name.
-func finetuneSettings(all, finetune map[string]any, start any) {
 	all["trained by"] = "fx finetune"
-	delete(all, "weights")
-	if w, ok := start.(string); ok { // absent in models of an older fx
+	delete(all, "weights")                          // in the MODEL they are the trained ones
+	if w, ok := m.Options["weights"].(string); ok { // absent in models of an older fx
 		var ref weights.Ref
 		if all["weights"] = w; ref.UnmarshalText([]byte(w)) == nil {
 			all["weights"] = ref.Name()
 		}
 	}
-	for name, value := range finetune {
-		switch name {
-		case "preprocessing", "classes", "feature-tensor", "ONNX Runtime": // known already
-		case "trainable":
-			all[name] = "all"
-			if patterns, ok := value.([]any); ok {
-				all[name] = strings.Trim(fmt.Sprint(patterns), "[]")
-			} else if finetune["head-only"] == true {
-				all[name] = "head"
-			}
-		default:
-			all[name] = value
-		}
+	for _, known := range []string{"preprocessing", "classes", "feature-tensor", "ONNX Runtime"} {
+		delete(options, known)
 	}
-	delete(all, "head-only") // said by trainable
+	maps.Copy(all, options)
+	return all
 }
 
 // plain is v as JSON has it.

@@ -96,8 +96,8 @@ var plants = []plant{
 	{
 		name:    "a lock that another holds is taken",
 		file:    "internal/durable/lock.go",
-		code:    "if err == nil && free {",
-		changed: "if err == nil && (free || true) {",
+		code:    "if err == nil && !free {",
+		changed: "if err == nil && !free && false {",
 		pkg:     "internal/durable", test: "TestOneHoldsALock",
 	},
 	{
@@ -117,8 +117,8 @@ var plants = []plant{
 	{
 		name:    "a temporary file goes while its process writes it",
 		file:    "internal/durable/temp.go",
-		code:    "if lockErr == nil && !free {",
-		changed: "if lockErr == nil && !free && false {",
+		code:    "lockErr == nil && !free:",
+		changed: "lockErr == nil && !free && false:",
 		pkg:     "internal/durable", test: "TestOnlyTheTemporaryFilesOfTheDeadAreRemoved",
 	},
 	{
@@ -202,10 +202,10 @@ var plants = []plant{
 	},
 	{
 		name:    "a library of the cache is not compared",
-		file:    "internal/ort/integrity.go",
+		file:    "internal/nativelib/integrity.go",
 		code:    "if sum != want {\n\t\treturn \"\", fmt.Errorf(\"is not what was installed",
 		changed: "if sum != want && false {\n\t\treturn \"\", fmt.Errorf(\"is not what was installed",
-		pkg:     "internal/ort", test: "TestAnAlteredLibraryIsNotOpened",
+		pkg:     "internal/nativelib", test: "TestAnAlteredLibraryIsNotOpened",
 	},
 	{
 		name:    "a lock.json holds nobody",
@@ -325,10 +325,10 @@ var plants = []plant{
 	},
 	{
 		name:    "telemetry stays on",
-		file:    "internal/ort/telemetry.go",
+		file:    "internal/dynlib/telemetry.go",
 		code:    `_ = os.Setenv(telemetryVariable, "1")`,
 		changed: `_ = os.Setenv(telemetryVariable, "")`,
-		pkg:     "internal/ort", test: "TestLibrariesFindTelemetrySwitchedOff",
+		pkg:     "internal/dynlib", test: "TestLibrariesFindTelemetrySwitchedOff",
 	},
 	{
 		name:    "pip of the current folder runs",

@@ -6,12 +6,13 @@ import (
 
 	"fx/finetune/autodiff"
 	"fx/internal/fail"
+	"fx/internal/training"
 )
 
 // The optimizers.
 const (
-	SGD   = "sgd"   // torch.optim.SGD
-	AdamW = "adamw" // torch.optim.AdamW
+	SGD   = training.SGD
+	AdamW = training.AdamW
 )
 
 // Optimizer says how parameters follow their gradients. The learning rate is

@@ -163,7 +163,8 @@ func (m *matrix) drawCell(c draw.Canvas, row, column, photos, total int) {
 	middle.Y += 1
 	c.FillText(aligned(count, draw.XCenter, draw.YBottom), middle, strconv.Itoa(photos))
 	middle.Y -= 4
-	c.FillText(aligned(letters(min(11, 0.2*m.cell), text), draw.XCenter, draw.YTop), middle, fmt.Sprintf("%.0f %%", 100*share))
+	below := aligned(letters(min(11, 0.2*m.cell), text), draw.XCenter, draw.YTop)
+	c.FillText(below, middle, fmt.Sprintf("%.0f %%", 100*share))
 }
 
 func (m *matrix) drawAxes(c draw.Canvas) {

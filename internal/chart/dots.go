@@ -3,19 +3,15 @@ package chart
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"gonum.org/v1/plot/vg"
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// DotGroup is a heading with rows of shares below it.
-type DotGroup struct {
-	Name string
-	Rows []DotRow
-}
-
 // DotRow shows shares of one kind, their mean, and others' figures to compare with.
 type DotRow struct {
+	Group  string // heading of rows that follow each other
 	Name   string
 	Text   string // beside the dots
 	Colour int    // of the palette
@@ -32,28 +28,27 @@ const (
 	dotNumber = 190
 )
 
-// WriteDots draws groups below each other as the PNG file path: each share as a dot, their mean as
+// WriteDots draws rows below each other as the PNG file path: each share as a dot, their mean as
 // a bar, others' figures as diamonds, and the text beside them.
-func WriteDots(path, title string, groups []DotGroup) error {
-	low, rows := 0.9, 0
-	for _, g := range groups {
-		for _, r := range g.Rows {
-			rows++
-			for _, v := range append(r.Limits, r.Dots...) {
-				low = min(low, v)
-			}
-		}
-	}
-	if rows == 0 {
+func WriteDots(path, title string, rows []DotRow) error {
+	if len(rows) == 0 {
 		return errors.New("chart: no rows of dots to draw")
 	}
-	height := vg.Length(rows*dotRow+len(groups)*(dotGap+dotRow)) + 84 + 2*margin
-	return writePNG(path, title, "Dots: runs. Bar: their mean. Diamond: others' figures.", width, height, func(c draw.Canvas) {
-		drawDots(c, groups, low)
-	})
+	low, groups := 0.9, 0
+	for i, r := range rows {
+		if i == 0 || r.Group != rows[i-1].Group {
+			groups++
+		}
+		for _, v := range slices.Concat(r.Limits, r.Dots) {
+			low = min(low, v)
+		}
+	}
+	height := vg.Length(len(rows)*dotRow+groups*(dotGap+dotRow)) + 84 + 2*margin
+	const subtitle = "Dots: runs. Bar: their mean. Diamond: others' figures."
+	return writePNG(path, title, subtitle, width, height, func(c draw.Canvas) { drawDots(c, rows, low) })
 }
 
-func drawDots(c draw.Canvas, groups []DotGroup, low float64) {
+func drawDots(c draw.Canvas, rows []DotRow, low float64) {
 	ticks := tickRange(max(0, low), 1, 6, func(v, _ float64) string { return fmt.Sprintf("%.0f %%", 100*v) })
 	low = ticks[0].Value
 	left, right := c.Min.X+dotNames, c.Max.X-dotNumber
@@ -65,13 +60,13 @@ func drawDots(c draw.Canvas, groups []DotGroup, low float64) {
 		c.FillText(aligned(small, draw.XCenter, draw.YTop), vg.Point{X: x(t.Value), Y: bottom - 4}, t.Label)
 	}
 	y := c.Max.Y + dotGap
-	for _, g := range groups {
-		y -= dotGap + dotRow
-		c.FillText(aligned(bold(letters(12, ink)), draw.XLeft, draw.YCenter), vg.Point{X: c.Min.X, Y: y}, g.Name)
-		for _, r := range g.Rows {
-			y -= dotRow
-			r.draw(c, x, y)
+	for i, r := range rows {
+		if i == 0 || r.Group != rows[i-1].Group {
+			y -= dotGap + dotRow
+			c.FillText(aligned(bold(letters(12, ink)), draw.XLeft, draw.YCenter), vg.Point{X: c.Min.X, Y: y}, r.Group)
 		}
+		y -= dotRow
+		r.draw(c, x, y)
 	}
 }
 

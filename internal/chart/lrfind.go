@@ -15,23 +15,14 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 
 	"fx/internal/durable"
+	"fx/internal/rangetest"
 )
 
 // LRFind is what the picture of a learning-rate range test shows.
 type LRFind struct {
 	Title    string
 	Subtitle string
-	Points   []LRPoint // in the order of the rates, which rise
-	// Suggestion is the rate to mark, 0 for none; TenthOfLowest is the other one.
-	Suggestion    float64
-	TenthOfLowest float64
-}
-
-// LRPoint is one step of the test.
-type LRPoint struct {
-	LR       float64
-	Loss     float64
-	Smoothed float64
+	Test     rangetest.Result // its Suggestion is marked, 0 for none, and a tenth of the rate of the lowest loss
 }
 
 // lossRoom is how many times the first smoothed loss the picture shows at most:
@@ -40,7 +31,7 @@ const lossRoom = 1.6
 
 // LRCurve writes the loss by learning rate, on a logarithmic axis, as the PNG file path.
 func LRCurve(path string, f LRFind) error {
-	if len(f.Points) < 2 {
+	if len(f.Test.Steps) < 2 {
 		return errors.New("chart: a range test of fewer than two steps can't be drawn")
 	}
 	return writePNG(path, f.Title, f.Subtitle, width*2/3, height*2/3, func(c draw.Canvas) {
@@ -51,11 +42,11 @@ func LRCurve(path string, f LRFind) error {
 	})
 }
 
-// LRTable writes the points as the CSV file path: a header and a line for each.
-func LRTable(path string, points []LRPoint) error {
+// LRTable writes the steps as the CSV file path: a header and a line for each.
+func LRTable(path string, steps []rangetest.Step) error {
 	return durable.WriteFile(path, func(f io.Writer) error {
 		rows := [][]string{{"step", "lr", "loss", "smoothed_loss"}}
-		for i, p := range points {
+		for i, p := range steps {
 			row := []string{strconv.Itoa(i + 1)}
 			for _, v := range []float64{p.LR, p.Loss, p.Smoothed} {
 				row = append(row, strconv.FormatFloat(v, 'g', -1, 64))
@@ -69,11 +60,11 @@ func LRTable(path string, points []LRPoint) error {
 // top is the highest loss that is shown.
 func (f LRFind) top() float64 {
 	settled := 0.0
-	for _, p := range f.Points[:max(1, len(f.Points)/2)] {
+	for _, p := range f.Test.Steps[:max(1, len(f.Test.Steps)/2)] {
 		settled = max(settled, p.Smoothed)
 	}
 	highest := 0.0
-	for _, p := range f.Points {
+	for _, p := range f.Test.Steps {
 		highest = max(highest, p.Loss)
 	}
 	return min(highest, lossRoom*settled)
@@ -83,7 +74,7 @@ func (f LRFind) plot() *plot.Plot {
 	d := newPlot()
 	d.X.Label.Text = "learning rate"
 	d.X.Scale = plot.LogScale{}
-	low, high := f.Points[0].LR, f.Points[len(f.Points)-1].LR
+	low, high := f.Test.Steps[0].LR, f.Test.Steps[len(f.Test.Steps)-1].LR
 	rates := decades(low, high)
 	losses := tickRange(0, f.top(), 6, number)
 	d.X.Tick.Marker, d.Y.Tick.Marker = constantTicks(rates), constantTicks(losses)
@@ -95,7 +86,7 @@ func (f LRFind) plot() *plot.Plot {
 		d.Add(&plotter.Line{XYs: plotter.XYs{{X: m.rate, Y: bottom}, {X: m.rate, Y: top}}, LineStyle: m.line()})
 	}
 	var raw, smoothed plotter.XYs
-	for _, p := range f.Points {
+	for _, p := range f.Test.Steps {
 		if p.Loss <= top {
 			raw = append(raw, plotter.XY{X: p.LR, Y: p.Loss})
 		}
@@ -125,10 +116,10 @@ func (m lrMark) line() draw.LineStyle {
 func (f LRFind) marks() []lrMark {
 	var all []lrMark
 	for _, m := range []lrMark{
-		{"suggested " + learningRate(f.Suggestion), f.Suggestion, vermilion, nil},
-		{"lowest / 10: " + learningRate(f.TenthOfLowest), f.TenthOfLowest, mark, []vg.Length{3, 3}},
+		{"suggested " + learningRate(f.Test.Suggestion), f.Test.Suggestion, vermilion, nil},
+		{"lowest / 10: " + learningRate(f.Test.TenthOfLowestLR), f.Test.TenthOfLowestLR, mark, []vg.Length{3, 3}},
 	} {
-		if m.rate >= f.Points[0].LR && m.rate <= f.Points[len(f.Points)-1].LR {
+		if m.rate >= f.Test.Steps[0].LR && m.rate <= f.Test.Steps[len(f.Test.Steps)-1].LR {
 			all = append(all, m)
 		}
 	}

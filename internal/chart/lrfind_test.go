@@ -9,20 +9,22 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"fx/internal/rangetest"
 )
 
 // rangeTest has a loss of 1 that falls to 0.5 from 1e-3 on, and to thousands from 1e-1 on.
 func rangeTest() LRFind {
-	f := LRFind{Title: "Learning-rate range test", Suggestion: 1e-3, TenthOfLowest: 3e-3}
+	f := LRFind{Title: "Learning-rate range test", Test: rangetest.Result{Suggestion: 1e-3, TenthOfLowestLR: 3e-3}}
 	for i := range 61 {
-		p := LRPoint{LR: math.Pow(10, -6+0.1*float64(i)), Loss: 1, Smoothed: 1}
+		p := rangetest.Step{LR: math.Pow(10, -6+0.1*float64(i)), Loss: 1, Smoothed: 1}
 		if i > 30 {
 			p.Loss, p.Smoothed = 0.5, 0.5
 		}
 		if i > 50 {
 			p.Loss, p.Smoothed = 5000, 1000
 		}
-		f.Points = append(f.Points, p)
+		f.Test.Steps = append(f.Test.Steps, p)
 	}
 	return f
 }
@@ -69,14 +71,14 @@ func TestLRCurve(t *testing.T) {
 	if top := f.top(); top != lossRoom {
 		t.Errorf("losses up to %g are shown", top)
 	}
-	f.Suggestion = 0
+	f.Test.Suggestion = 0
 	if err := LRCurve(path, f); err != nil {
 		t.Fatal(err)
 	}
 	if _, pixels, _ := longestColumn(t, path, vermilion); pixels > 0 {
 		t.Errorf("%d pixels mark no suggestion", pixels)
 	}
-	f.Points = f.Points[:1]
+	f.Test.Steps = f.Test.Steps[:1]
 	if err := LRCurve(filepath.Join(t.TempDir(), "none.png"), f); err == nil {
 		t.Error("one point was drawn")
 	}
@@ -84,7 +86,7 @@ func TestLRCurve(t *testing.T) {
 
 func TestLRTable(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lr.csv")
-	if err := LRTable(path, []LRPoint{{1e-6, 0.75, 0.5}, {1e-5, 1.0 / 3, 0.25}}); err != nil {
+	if err := LRTable(path, []rangetest.Step{{LR: 1e-6, Loss: 0.75, Smoothed: 0.5}, {LR: 1e-5, Loss: 1.0 / 3, Smoothed: 0.25}}); err != nil {
 		t.Fatal(err)
 	}
 	want := "step,lr,loss,smoothed_loss\n1,1e-06,0.75,0.5\n2,1e-05,0.3333333333333333,0.25\n"
@@ -112,8 +114,10 @@ func ExampleLRCurve() {
 		panic(err)
 	}
 	defer os.RemoveAll(dir)
-	points := []LRPoint{{1e-4, 0.9, 0.9}, {1e-3, 0.6, 0.7}, {1e-2, 0.4, 0.5}, {1e-1, 2, 1}}
-	err = LRCurve(filepath.Join(dir, "lr-find.png"), LRFind{Title: "A range test", Points: points, Suggestion: 1e-3, TenthOfLowest: 1e-3})
+	test := rangetest.Result{Suggestion: 1e-3, Steps: []rangetest.Step{
+		{LR: 1e-4, Loss: 0.9, Smoothed: 0.9}, {LR: 1e-3, Loss: 0.6, Smoothed: 0.7}, {LR: 1e-2, Loss: 0.4, Smoothed: 0.5}, {LR: 1e-1, Loss: 2, Smoothed: 1},
+	}}
+	err = LRCurve(filepath.Join(dir, "lr-find.png"), LRFind{Title: "A range test", Test: test})
 	fmt.Println(err)
 	// Output: <nil>
 }

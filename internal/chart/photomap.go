@@ -39,7 +39,8 @@ type diamondGlyph struct{}
 // DrawGlyph is that of draw.GlyphDrawer.
 func (diamondGlyph) DrawGlyph(c *draw.Canvas, style draw.GlyphStyle, at vg.Point) {
 	r := 1.3 * style.Radius
-	c.FillPolygon(style.Color, []vg.Point{{X: at.X - r, Y: at.Y}, {X: at.X, Y: at.Y + r}, {X: at.X + r, Y: at.Y}, {X: at.X, Y: at.Y - r}})
+	corners := []vg.Point{{X: at.X - r, Y: at.Y}, {X: at.X, Y: at.Y + r}, {X: at.X + r, Y: at.Y}, {X: at.X, Y: at.Y - r}}
+	c.FillPolygon(style.Color, corners)
 }
 
 // ringGlyph is draw.RingGlyph with a line to be seen.
@@ -90,7 +91,8 @@ func (m Map) SVG() Drawing {
 		radius = 2.8
 	}
 	place := func(p MapPoint) vg.Point {
-		return vg.Point{X: vg.Length(mapWidth/2 + (p.X-(left+right)/2)*scale), Y: vg.Length(tall/2 + (p.Y-(low+high)/2)*scale)}
+		x, y := mapWidth/2+(p.X-(left+right)/2)*scale, tall/2+(p.Y-(low+high)/2)*scale
+		return vg.Point{X: vg.Length(x), Y: vg.Length(y)}
 	}
 	byClass := slices.Clone(m.Points)
 	slices.SortStableFunc(byClass, func(a, b MapPoint) int { return a.Class - b.Class })
@@ -123,7 +125,8 @@ func (m Map) Legend(ring string) []LegendEntry {
 		entries = append(entries, glyphEntry(m.Classes[class], classStyle(class, 4)))
 	}
 	if more := len(classes) - mapClasses; more > 0 {
-		entries = append(entries, entry{text: fmt.Sprintf("and %d more", more), icon: func(draw.Canvas, vg.Length, vg.Length) {}})
+		nothing := func(draw.Canvas, vg.Length, vg.Length) {}
+		entries = append(entries, entry{text: fmt.Sprintf("and %d more", more), icon: nothing})
 	}
 	if ringed {
 		entries = append(entries, glyphEntry(ring, ringStyle(5)))

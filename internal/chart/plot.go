@@ -160,8 +160,9 @@ func newPlot() *plot.Plot {
 	d := plot.New()
 	small := letters(10.5, faintInk)
 	for _, axis := range []*plot.Axis{&d.X, &d.Y} {
-		axis.Tick.Label.Font, axis.Tick.Label.Color, axis.Tick.Label.Handler = small.Font, small.Color, small.Handler
-		axis.Label.TextStyle.Font, axis.Label.TextStyle.Color, axis.Label.TextStyle.Handler = small.Font, small.Color, small.Handler
+		for _, style := range []*draw.TextStyle{&axis.Tick.Label, &axis.Label.TextStyle} {
+			style.Font, style.Color, style.Handler = small.Font, small.Color, small.Handler
+		}
 		axis.LineStyle.Color, axis.Tick.LineStyle.Color = mark, mark
 		axis.Padding = 0
 	}

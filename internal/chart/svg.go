@@ -108,7 +108,8 @@ func (s *svg) Stroke(p vg.Path) {
 	if s.now.width <= 0 {
 		return
 	}
-	attributes := fmt.Sprintf(`fill="none" stroke="%s" stroke-width="%s"`, variable(s.now.colour), units(s.now.width)) + s.opacity("stroke-opacity")
+	attributes := fmt.Sprintf(`fill="none" stroke="%s" stroke-width="%s"`, variable(s.now.colour), units(s.now.width))
+	attributes += s.opacity("stroke-opacity")
 	if len(s.now.dashes) > 0 {
 		var dashes []string
 		for _, d := range s.now.dashes {
@@ -125,7 +126,8 @@ func (s *svg) Stroke(p vg.Path) {
 func (s *svg) path(p vg.Path) {
 	for _, part := range p {
 		if part.Type == vg.ArcComp {
-			fmt.Fprintf(&s.out, `<circle cx="%s" cy="%s" r="%s"/>`, units(part.Pos.X), units(s.h-part.Pos.Y), units(part.Radius))
+			x, y := units(part.Pos.X), units(s.h-part.Pos.Y)
+			fmt.Fprintf(&s.out, `<circle cx="%s" cy="%s" r="%s"/>`, x, y, units(part.Radius))
 			return
 		}
 	}
@@ -164,7 +166,8 @@ func (h textHandler) Draw(c vg.Canvas, txt string, style text.Style, at vg.Point
 	case text.XRight:
 		anchor = "end"
 	}
-	s.open(fmt.Sprintf(`fill="%s" font-size="%s" text-anchor="%s"`, variable(s.now.colour), units(style.Font.Size), anchor))
+	fill, size := variable(s.now.colour), units(style.Font.Size)
+	s.open(fmt.Sprintf(`fill="%s" font-size="%s" text-anchor="%s"`, fill, size, anchor))
 	baseline := at.Y + vg.Length(style.YAlign)*style.Height(txt) + style.Font.Size - style.FontExtents().Ascent
 	fmt.Fprintf(&s.out, `<text x="%s" y="%s">%s</text>`, units(at.X), units(s.h-baseline), html.EscapeString(txt))
 }
@@ -208,7 +211,10 @@ func (p Plot) SVG() (Drawing, error) {
 	d.Draw(c)
 	data := d.DataCanvas(c)
 	toX, _ := d.Transforms(&data)
-	drawn := Drawing{Elements: s.elements(), Width: svgWidth, Height: svgHeight, Top: tenths(s.h - data.Max.Y), Bottom: tenths(s.h - data.Min.Y)}
+	drawn := Drawing{
+		Elements: s.elements(), Width: svgWidth, Height: svgHeight,
+		Top: tenths(s.h - data.Max.Y), Bottom: tenths(s.h - data.Min.Y),
+	}
 	for _, e := range p.Epochs() {
 		drawn.X = append(drawn.X, tenths(toX(float64(e))))
 	}

@@ -55,7 +55,10 @@ func (t Training) plots() []Plot {
 		}
 	}
 	both := func(train, val []float64) []Line {
-		return []Line{{Legend: "train", Colour: 0, Epochs: epochs, Y: train}, {Legend: "val", Colour: 1, Epochs: epochs, Y: val}}
+		return []Line{
+			{Legend: "train", Colour: 0, Epochs: epochs, Y: train},
+			{Legend: "val", Colour: 1, Epochs: epochs, Y: val},
+		}
 	}
 	return []Plot{
 		{Name: "Accuracy", Step: t.Step, Share: true, Lines: both(curves[0], curves[1]), Best: t.BestEpoch},

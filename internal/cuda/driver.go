@@ -91,10 +91,15 @@ const driverAdvice = "Install NVIDIA's driver (in a container: start it with --g
 
 // What the driver's functions return when there is nothing to work with.
 var driverErrors = map[C.int]string{
-	3: "the driver is not initialized", 34: "the driver is a stub library", 35: "the driver is too old for the GPU",
-	100: "no GPU is visible (is CUDA_VISIBLE_DEVICES set?)", 101: "the GPU is no valid device", 802: "the GPU's fabric is not ready",
+	3:   "the driver is not initialized",
+	34:  "the driver is a stub library",
+	35:  "the driver is too old for the GPU",
+	100: "no GPU is visible (is CUDA_VISIBLE_DEVICES set?)",
+	101: "the GPU is no valid device",
+	802: "the GPU's fabric is not ready",
 	803: "kernel module and driver library are of different versions (reboot after a driver update)",
-	804: "forward compatibility is not supported by the GPU", 999: "unknown error of the driver (often after suspend, or a missing nvidia_uvm module)",
+	804: "forward compatibility is not supported by the GPU",
+	999: "unknown error of the driver (often after suspend, or a missing nvidia_uvm module)",
 }
 
 func driverFailed(code C.int) error {

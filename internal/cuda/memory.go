@@ -186,7 +186,8 @@ func (m *Memory) copy(spans []Span) error {
 			pinner.Pin(s.To)
 		}
 		if err == nil {
-			err = driverError(C.fx_copier_copy(&m.api, m.context, stream, s.To, truth(s.ToHost), s.From, truth(s.FromHost), C.size_t(s.Bytes)))
+			err = driverError(C.fx_copier_copy(&m.api, m.context, stream,
+				s.To, truth(s.ToHost), s.From, truth(s.FromHost), C.size_t(s.Bytes)))
 		}
 	}
 	if waited := driverError(C.fx_copier_wait(&m.api, m.context, stream)); err == nil {

@@ -25,7 +25,8 @@
 // ImageFolder. Where the splits' names are unusual, at least one class folder must
 // hold photos directly, so that a root given one level too high is an error too.
 //
-// ChooseSplits says which split is learned from and which is evaluated on, and
+// ChooseSplits says which split a training learns from, which it evaluates on and
+// which it leaves out; EvaluationSplit which one a trained model is evaluated on.
 // CheckLearnable refuses a class that nothing can be learned of.
 //
 // # What is the same as torchvision's ImageFolder, and what is not

@@ -126,30 +126,6 @@ func TestWhyAFileIsNoPhoto(t *testing.T) {
 	}
 }
 
-func TestSplitsAreChosenByName(t *testing.T) {
-	for _, c := range []struct {
-		have       []string
-		train, val string
-		want       dataset.Splits
-	}{
-		{[]string{""}, "", "", dataset.Splits{}},
-		{[]string{"photos"}, "", "", dataset.Splits{Train: "photos"}},
-		{[]string{"train", "val"}, "", "", dataset.Splits{Train: "train", Val: "val"}},
-		{[]string{"train", "valid"}, "", "", dataset.Splits{Train: "train", Val: "valid"}},
-		{[]string{"test", "train"}, "", "", dataset.Splits{Train: "train", Val: "test", TestForVal: true}},
-		{[]string{"test", "train", "val"}, "", "", dataset.Splits{Train: "train", Val: "val", Unused: []string{"test"}}},
-		{[]string{"Training", "Validation "}, "", "", dataset.Splits{Train: "Training", Val: "Validation "}},
-		{[]string{"a", "b"}, "", "", dataset.Splits{Train: "train", Unused: []string{"a", "b"}}},
-		{[]string{"a", "b", "val"}, "b", "a", dataset.Splits{Train: "b", Val: "a", Unused: []string{"val"}}},
-		{[]string{"test", "val"}, "val", "", dataset.Splits{Train: "val", Val: "test", TestForVal: true}},
-		{[]string{"train", "val"}, "nothere", "", dataset.Splits{Train: "nothere", Val: "val", Unused: []string{"train"}}},
-	} {
-		if got := dataset.ChooseSplits(c.have, c.train, c.val); !reflect.DeepEqual(got, c.want) {
-			t.Errorf("%q, %q, %q: %+v, want %+v", c.have, c.train, c.val, got, c.want)
-		}
-	}
-}
-
 func TestCheckLearnable(t *testing.T) {
 	classes := []string{"ants", "bees", "wasps"}
 	for _, c := range []struct {

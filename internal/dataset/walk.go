@@ -204,7 +204,7 @@ func (w *walker) add(f *folder, parent string, e fs.DirEntry) error {
 		return nil
 	case errors.Is(err, syscall.ELOOP):
 		return leaveOut("a link that leads to itself")
-	case errors.Is(err, syscall.ENOTDIR) || errors.Is(err, fs.ErrPermission):
+	case fail.AboutFile(err):
 		return leaveOut("can't be examined: " + cause(err))
 	case err != nil:
 		return unreadable("examine", w.path(rel()), err)
@@ -283,7 +283,7 @@ func within(root, path string) bool {
 // unreadable is the error for a folder that fx can't list, or for what lies in
 // it that fx can't examine.
 func unreadable(verb, path string, err error) error {
-	if errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) {
+	if fail.AboutFile(err) {
 		return fail.Wrap(fail.Usage, err, "Make the folder readable, or move it out of the data.", "cannot %s %s", verb, path)
 	}
 	return fail.Wrap(fail.System, err, "Try again; if it happens again, look at the disk or the network that holds the photos.",

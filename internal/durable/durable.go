@@ -15,17 +15,16 @@ import (
 // file that was there before is untouched and no temporary file is left. Its mode
 // is 0666 less the umask. A link in the place of path is replaced, not followed.
 func WriteFile(path string, write func(w io.Writer) error) (err error) {
-	f, err := createTemp(path)
+	f, lock, err := createTemp(path)
 	if err != nil {
 		return err
 	}
-	unlock := func() {}
+	defer lock.Release() // once it has its name
 	defer func() {
 		if err != nil {
 			_ = f.Close() // the first error is the one to report
 			_ = os.Remove(f.Name())
 		}
-		unlock()
 	}()
 	buffered := bufio.NewWriterSize(f, 1<<20)
 	if err = write(buffered); err != nil {
@@ -35,9 +34,6 @@ func WriteFile(path string, write func(w io.Writer) error) (err error) {
 		return err
 	}
 	if err = f.Sync(); err != nil {
-		return err
-	}
-	if unlock, err = keepLock(f); err != nil { // until it has its name
 		return err
 	}
 	if err = f.Close(); err != nil {

@@ -17,6 +17,9 @@ const (
 	writeFlags = unix.O_NONBLOCK | unix.O_NOFOLLOW
 )
 
+// advisoryLocks tells that a lock keeps nobody from writing the file.
+const advisoryLocks = true
+
 // isLink tells the error of an open that writeFlags kept from following a link.
 func isLink(err error) bool { return errors.Is(err, unix.ELOOP) }
 

@@ -38,30 +38,39 @@ var thisHost = sync.OnceValue(func() string {
 	return fmt.Sprintf("%08x", h.Sum32())
 })
 
-// lockOf is tryLock; a test replaces it by that of a disk without locks.
-var lockOf = tryLock
+// lockTemp takes the lock of a temporary file, which is there; a test replaces it
+// by that of a disk without locks.
+var lockTemp = func(path string) (lock *FileLock, free bool, err error) {
+	if !advisoryLocks {
+		return newFileLock(path, 0), false, errors.ErrUnsupported
+	}
+	lock = newFileLock(path, 0)
+	free, err = lock.TryExclusive()
+	return lock, free, err
+}
 
 func randomID() uint32 { return rand.Uint32() }
 
-// createTemp makes the temporary file of path and locks it.
-func createTemp(path string) (*os.File, error) {
+// createTemp makes the temporary file of path and locks it, where the disk has locks.
+func createTemp(path string) (*os.File, *FileLock, error) {
 	for {
 		name := fmt.Sprintf("%s%s%s-%08x", path, tempMark, thisHost(), randomID())
 		f, err := Open(name, os.O_RDWR|os.O_CREATE|os.O_EXCL)
 		if errors.Is(err, fs.ErrExist) || errors.Is(err, ErrNotRegular) {
 			continue
 		} else if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
-		free, err := lockOf(f)
+		lock, free, err := lockTemp(name)
 		if err != nil || free {
 			// Before it was locked another process may have taken it for an orphan.
 			if _, err := os.Lstat(name); err == nil {
-				return f, nil
+				return f, lock, nil
 			}
 		}
 		_ = f.Close() // nothing was written
 		_ = os.Remove(name)
+		lock.Release()
 	}
 }
 
@@ -99,18 +108,15 @@ func removeStale(dir string, ours func(name string) bool) error {
 
 // removeOrphan removes a temporary file unless a process may be writing it.
 func removeOrphan(path string) error {
-	f, err := Open(path, os.O_RDWR)
-	if errors.Is(err, fs.ErrPermission) || errors.Is(err, ErrNotRegular) {
+	lock, free, lockErr := lockTemp(path)
+	defer lock.Release()
+	switch {
+	case errors.Is(lockErr, fs.ErrPermission), errors.Is(lockErr, ErrNotRegular), lockErr == nil && !free:
 		return nil // somebody else's
-	} else if err != nil {
-		return err
+	case lockErr != nil && !NoLocks(lockErr):
+		return lockErr
 	}
-	defer func() { _ = f.Close() }() // nothing is written through it
-	free, lockErr := lockOf(f)
-	if lockErr == nil && !free {
-		return nil
-	}
-	info, err := f.Stat()
+	info, err := os.Lstat(path)
 	if err != nil {
 		return err
 	}

@@ -118,22 +118,23 @@ func TestRemoveStaleOfTakesNoOtherFilesOrphan(t *testing.T) {
 }
 
 func TestWhereLocksDoNotTellTheAgeDoes(t *testing.T) {
+	locks := lockTemp
 	for _, c := range []struct {
 		name  string
 		host  string
-		lock  func(*os.File) (bool, error)
+		lock  func(string) (*FileLock, bool, error)
 		age   time.Duration
 		stays bool
 	}{
-		{"of this host", thisHost(), tryLock, 0, false},
-		{"of another host, which may be at work", "0badcafe", tryLock, time.Hour, true},
-		{"of another host, old", "0badcafe", tryLock, 25 * time.Hour, false},
+		{"of this host", thisHost(), locks, 0, false},
+		{"of another host, which may be at work", "0badcafe", locks, time.Hour, true},
+		{"of another host, old", "0badcafe", locks, 25 * time.Hour, false},
 		{"no locks, young", thisHost(), noLocks, time.Hour, true},
 		{"no locks, old", thisHost(), noLocks, 25 * time.Hour, false},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			lockOf = c.lock
-			defer func() { lockOf = tryLock }()
+			lockTemp = c.lock
+			defer func() { lockTemp = locks }()
 			dir := t.TempDir()
 			path := filepath.Join(dir, "f"+tempMark+c.host+"-12345678")
 			if err := os.WriteFile(path, nil, 0o600); err != nil {
@@ -156,7 +157,9 @@ func TestWhereLocksDoNotTellTheAgeDoes(t *testing.T) {
 	}
 }
 
-func noLocks(*os.File) (bool, error) { return false, errors.ErrUnsupported }
+func noLocks(path string) (*FileLock, bool, error) {
+	return newFileLock(path, 0), false, errors.ErrUnsupported
+}
 
 // The lock of a temporary file lasts until the file has its name: else a
 // process that clears up could take it away in between.

@@ -2,6 +2,7 @@ package durable
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
@@ -73,11 +74,12 @@ func Replace(dir, root string) (*Replacement, error) {
 }
 
 func lockWithin(path string, wait time.Duration) (release func(), err error) {
-	for deadline := time.Now().Add(wait); ; time.Sleep(20 * time.Millisecond) {
-		if release, err = Lock(path); !errors.Is(err, ErrLocked) || time.Now().After(deadline) {
-			return release, err
-		}
+	ctx, cancel := context.WithTimeout(context.Background(), wait)
+	defer cancel()
+	if release, err = WaitLock(ctx, path, func() {}); errors.Is(err, context.DeadlineExceeded) {
+		err = ErrLocked
 	}
+	return release, err
 }
 
 // Write writes the member of that name, a file or a folder, through write, which

@@ -14,7 +14,7 @@
 //
 // [Register] makes them known to a session, as ops of the domain "fx"; they run
 // in ONNX Runtime, on its threads and in its memory. Package autodiff writes them
-// into training graphs where it is told to, package frozen into what ONNX Runtime
+// into training graphs where it is told to, package inference into what ONNX Runtime
 // makes of a network; every graph can be written without them, and artifacts for
 // other runtimes are.
 //

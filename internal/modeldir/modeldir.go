@@ -31,9 +31,9 @@ const (
 // Backbone says which frozen network made the features that the head reads.
 type Backbone struct {
 	Name          string      `json:"name"`           // a registered name, or the file name of a user's ONNX file
-	File          string      `json:"file,omitempty"` // path of a user's ONNX file; in model.json relative to the folder where it lies inside
+	File          string      `json:"file,omitempty"` // a user's ONNX file; in model.json relative where it lies in the folder
 	FeatureTensor string      `json:"feature_tensor,omitempty"`
-	Weights       weights.Ref `json:"weights"`        // the file is File itself where that holds them; its path is relative likewise
+	Weights       weights.Ref `json:"weights"`        // a file is relative likewise, and File where that holds them
 	WeightsOrigin string      `json:"weights_origin"` // where the file was found
 	GraphSHA256   string      `json:"graph_sha256"`
 	WeightsSHA256 string      `json:"weights_sha256"`
@@ -107,7 +107,7 @@ type Model struct {
 	Options       map[string]any    `json:"options"`                   // of the training
 	Versions      map[string]string `json:"versions"`
 	Notes         []string          `json:"notes,omitempty"`
-	Untrained     string            `json:"untrained"` // the one of Notes that says that the backbone's weights started at random, "" where they were trained
+	Untrained     string            `json:"untrained"` // the one of Notes that says that the weights were random, "" for none
 	Metrics       Metrics           `json:"metrics"`
 }
 

@@ -43,7 +43,8 @@ const (
 )
 
 // Hint is the hint of errors about a library that is missing or does not serve.
-const Hint = "Run `fx runtime install`, or name a libonnxruntime of version 1.24 or newer with --ort-lib or FX_ORT_LIB."
+const Hint = "Run `fx runtime install`, " +
+	"or name a libonnxruntime of version 1.24 or newer with --ort-lib or FX_ORT_LIB."
 
 // Find returns the first usable libonnxruntime of: explicit (the flag
 // --ort-lib: a file, or a folder that holds one), $FX_ORT_LIB, fx's cache, the
@@ -73,7 +74,8 @@ func find(explicit string, all bool) (Library, []Candidate, error) {
 		case c.Problem == "" && found.Path == "" && failure == nil:
 			found = Library{Path: c.Path, Version: c.Version, Source: c.Source}
 		case c.Problem != "" && named && found.Path == "" && failure == nil:
-			failure = fail.New(fail.Device, fmt.Sprintf("Correct %s, or leave it out: fx then looks elsewhere, first where `fx runtime install` puts one.", c.Source), "%s names %s: %s", c.Source, c.Path, c.Problem)
+			hint := "Correct " + c.Source + ", or leave it out: fx then looks elsewhere, first where `fx runtime install` puts one."
+			failure = fail.New(fail.Device, hint, "%s names %s: %s", c.Source, c.Path, c.Problem)
 		case c.altered && found.Path == "" && failure == nil:
 			failure = fail.New(fail.Device, "Run `"+installerOf(c.Path)+"`, which fetches it anew.", "%s %s", c.Path, c.Problem)
 		}
@@ -108,11 +110,11 @@ func candidates(explicit string) []Candidate {
 			list = append(list, Candidate{Source: source, Path: file})
 		}
 	}
-	for _, named := range []struct{ source, path string }{{FromFlag, explicit}, {FromEnvironment, os.Getenv("FX_ORT_LIB")}} {
-		if named.path == "" {
-			continue
-		}
-		list = append(list, namedCandidate(named.source, named.path))
+	if explicit != "" {
+		list = append(list, namedCandidate(FromFlag, explicit))
+	}
+	if path := os.Getenv("FX_ORT_LIB"); path != "" {
+		list = append(list, namedCandidate(FromEnvironment, path))
 	}
 	if root, err := paths.Cache("runtime"); err == nil {
 		for _, flavour := range flavoursInOrder() {

@@ -131,7 +131,9 @@ func removeLeftovers(root string) error {
 	return nil
 }
 
-func installRuntime(ctx context.Context, root string, expected expectation, force bool, report progress.Reporter) (Library, error) {
+func installRuntime(
+	ctx context.Context, root string, expected expectation, force bool, report progress.Reporter,
+) (Library, error) {
 	build := expected.build
 	target := filepath.Join(root, build.folder())
 	if !force {
@@ -167,7 +169,8 @@ func installRuntime(ctx context.Context, root string, expected expectation, forc
 		return Library{}, err
 	}
 	if _, why := libraryOf(unpacked); why != "" {
-		return Library{}, fail.New(fail.Device, byHand, "the package %s does not serve this system: %s", build.requirement(), why)
+		return Library{}, fail.New(fail.Device, byHand,
+			"the package %s does not serve this system: %s", build.requirement(), why)
 	}
 	if err := r.write(unpacked); err != nil {
 		return Library{}, fail.Wrap(fail.Device, err, "", "%s", unpacked)

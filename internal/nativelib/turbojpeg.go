@@ -43,7 +43,8 @@ func installTurboJPEG(ctx context.Context, root string, force bool, report progr
 		return
 	}
 	if err := fetchTurboJPEG(ctx, root, target); err != nil && ctx.Err() == nil {
-		report.Note(fmt.Sprintf("no TurboJPEG (%v): JPEG files are decoded by Go instead, within a level or two of Pillow; %s gives the exact decoder", err, turboAdvice()))
+		report.Note(fmt.Sprintf("no TurboJPEG (%v): JPEG files are decoded by Go instead, "+
+			"within a level or two of Pillow; %s gives the exact decoder", err, turboAdvice()))
 		return
 	}
 	if ctx.Err() == nil {

@@ -30,7 +30,8 @@ func placeInCache(name string) string {
 		if strings.Contains(base, "tensorrt") {
 			return ""
 		}
-		if strings.HasPrefix(base, "libonnxruntime") || strings.HasPrefix(base, "onnxruntime") && strings.HasSuffix(base, ".dll") {
+		if strings.HasPrefix(base, "libonnxruntime") ||
+			strings.HasPrefix(base, "onnxruntime") && strings.HasSuffix(base, ".dll") {
 			return base
 		}
 	case strings.HasPrefix(name, "nvidia/"):
@@ -59,7 +60,8 @@ func unpackWheel(ctx context.Context, wheel, dir string, report progress.Reporte
 		if f.FileInfo().IsDir() || placeInCache(f.Name) == "" {
 			continue
 		}
-		if !f.Mode().IsRegular() || !filepath.IsLocal(filepath.FromSlash(f.Name)) || path.Clean(f.Name) != f.Name || strings.Contains(f.Name, `\`) {
+		if !f.Mode().IsRegular() || !filepath.IsLocal(filepath.FromSlash(f.Name)) ||
+			path.Clean(f.Name) != f.Name || strings.Contains(f.Name, `\`) {
 			return fmt.Errorf("%s holds %q, which is no plain file inside it", filepath.Base(wheel), f.Name)
 		}
 		total += f.UncompressedSize64

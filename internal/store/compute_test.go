@@ -43,8 +43,9 @@ func TestOlderManifests(t *testing.T) {
 		if m.Made.WeightsFile != weights.Seed(3) || m.Made.Untrained != untrained {
 			t.Errorf("the weights are %q, untrained: %q", m.Made.WeightsFile, m.Made.Untrained)
 		}
-		older := sha256.Sum256([]byte("graph a1\nweights b2\nresize 224 crop 224 bilinear\nmean [0.485 0.456 0.406] std [0.229 0.224 0.225]\n" +
-			"exif ignore\ndecoder test\nprovider " + text + "\ndtype float32\nshape [2 3]\n"))
+		identity := "graph a1\nweights b2\nresize 224 crop 224 bilinear\nmean [0.485 0.456 0.406] std [0.229 0.224 0.225]\n" +
+			"exif ignore\ndecoder test\nprovider " + text + "\ndtype float32\nshape [2 3]\n"
+		older := sha256.Sum256([]byte(identity))
 		if m.identity() != hex.EncodeToString(older[:]) {
 			t.Errorf("%q: the store has another identity", text)
 		}

@@ -1,9 +1,13 @@
 package store
 
 import (
+	"bytes"
 	"context"
+	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,8 +17,10 @@ import (
 
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/ipc"
+	"github.com/parquet-go/parquet-go"
 
 	"fx/internal/fail"
+	"fx/internal/float16"
 	"fx/internal/progress"
 	"fx/internal/testenv"
 	"fx/internal/weights"
@@ -127,6 +133,64 @@ func TestExportsReadBack(t *testing.T) {
 		if contents(t, filepath.Join(out, name)) != first {
 			t.Errorf("%s: other bytes the second time", format)
 		}
+	}
+}
+
+// The exported Parquet file read back by its library: names, order and values, and the schema by
+// which Arrow's libraries know the list's size.
+func TestParquetReadsBack(t *testing.T) {
+	t.Run("float32", func(t *testing.T) {
+		readParquet(t, Float32, func(v float32) float32 { return v })
+	})
+	t.Run("float16", func(t *testing.T) {
+		readParquet(t, Float16, func(v [2]byte) float32 { return float16.Float32(binary.LittleEndian.Uint16(v[:])) })
+	})
+}
+
+func readParquet[V float32 | [2]byte](t *testing.T, dtype DType, value func(V) float32) {
+	t.Helper()
+	_, out, s := exported(t, dtype)
+	path := filepath.Join(out, "rows.parquet")
+	rows, err := parquet.ReadFile[parquetRow[V]](path)
+	must(t, err)
+	if len(rows) != len(s.Rows()) {
+		t.Fatalf("%d rows of %d", len(rows), len(s.Rows()))
+	}
+	for i, want := range s.Rows() {
+		got := rows[i]
+		var values []float32
+		for _, v := range got.Embedding {
+			values = append(values, value(v))
+		}
+		if got.Path != want.Path || got.SHA256 != want.SHA256.String() || got.Class != want.Class || got.Split != want.Split ||
+			int(got.Label) != want.Label || int(got.View) != want.View || !slices.Equal(values, s.Embedding(i, nil)) {
+			t.Errorf("row %d: %+v, want %+v", i, got, want)
+		}
+	}
+	file, err := os.Open(path)
+	must(t, err)
+	defer func() { _ = file.Close() }() // only read
+	info, err := file.Stat()
+	must(t, err)
+	p, err := parquet.OpenFile(file, info.Size())
+	must(t, err)
+	var columns []string
+	for _, c := range p.Schema().Columns() {
+		columns = append(columns, strings.Join(c, "."))
+	}
+	if got := strings.Join(columns, " "); got != "path sha256 class split label view embedding.list.element" {
+		t.Errorf("columns %s", got)
+	}
+	if shape, _ := p.Lookup("fx.feature_shape"); shape != "[2,3]" {
+		t.Errorf("fx.feature_shape %q", shape)
+	}
+	encoded, _ := p.Lookup("ARROW:schema")
+	stream, err := base64.StdEncoding.DecodeString(encoded)
+	must(t, err)
+	r, err := ipc.NewReader(bytes.NewReader(stream))
+	must(t, err)
+	if got := fmt.Sprint(r.Schema().Field(6)); got != fmt.Sprint(s.layout.schema().Field(6)) {
+		t.Errorf("Arrow reads %s", got)
 	}
 }
 

@@ -11,8 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"fx/internal/durable"
 	"fx/internal/fail"
 	"fx/internal/progress"
@@ -37,15 +35,15 @@ func (h holder) String() string {
 	return s
 }
 
-// locks are the flocks of one writer. The kernel frees them when the process
-// ends, however it ends. The whole job holds the file lock exclusively; a
-// shard holds it shared, and its own lock file exclusively. Shards take
-// maintenance.lock for the moments in which they touch what belongs to all.
+// locks are those of one writer. The kernel frees them when the process ends,
+// however it ends. The whole job holds the file lock exclusively; a shard holds it
+// shared, and its own lock file exclusively. Shards take maintenance.lock for the
+// moments in which they touch what belongs to all.
 type locks struct {
 	dir         string
 	shard       Shard
-	files       []*os.File
-	maintenance *os.File // open, not held; nil for the whole job
+	taken       []*durable.FileLock
+	maintenance *durable.FileLock // nil for the whole job
 }
 
 // pollInterval is how often a lock that is held is tried again.
@@ -91,118 +89,106 @@ func sleep(ctx context.Context, d time.Duration) error {
 
 // try takes all locks or returns who holds one of them (never an empty list).
 func (l *locks) try(ctx context.Context) ([]holder, error) {
-	all, err := l.open(lockFile)
-	if err != nil {
-		return nil, err
-	}
+	all := l.of(lockFile)
 	if l.shard.whole() {
-		if free, err := flock(all, unix.LOCK_EX); err != nil || !free {
-			return l.holders(ctx, all), err
+		if free, err := all.TryExclusive(); err != nil || !free {
+			return l.holders(ctx, all), lockFailed(err, all)
 		}
 		return nil, writeHolder(all, l.shard)
 	}
-	if l.maintenance, err = l.open(maintenanceFile); err != nil {
-		return nil, err
-	}
+	l.maintenance = l.of(maintenanceFile)
 	if err := l.beginMaintenance(ctx); err != nil {
 		return nil, err
 	}
 	// Being alone for a moment, the first shard clears up after killed processes.
-	if alone, err := flock(all, unix.LOCK_EX); err != nil {
-		return nil, err
+	if alone, err := all.TryExclusive(); err != nil {
+		return nil, lockFailed(err, all)
 	} else if alone {
-		if err := errors.Join(durable.RemoveStale(l.dir), all.Truncate(0)); err != nil {
+		if err := errors.Join(durable.RemoveStale(l.dir), os.Truncate(all.Path(), 0)); err != nil {
 			return nil, fail.Wrap(fail.KindOf(err), err, "", "cannot clear up in %s", l.dir)
 		}
 	}
-	if free, err := flock(all, unix.LOCK_SH); err != nil || !free {
-		return []holder{readHolder(all)}, err
+	if free, err := all.TryShared(); err != nil || !free {
+		return []holder{readHolder(all)}, lockFailed(err, all)
 	}
-	own, err := l.open("shard" + l.shard.suffix() + ".lock")
-	if err != nil {
-		return nil, err
-	}
-	if free, err := flock(own, unix.LOCK_EX); err != nil || !free {
-		return []holder{readHolder(own)}, err
+	own := l.of("shard" + l.shard.suffix() + ".lock")
+	if free, err := own.TryExclusive(); err != nil || !free {
+		return []holder{readHolder(own)}, lockFailed(err, own)
 	}
 	return nil, writeHolder(own, l.shard)
 }
 
-func (l *locks) open(name string) (*os.File, error) {
-	path := filepath.Join(l.dir, name)
-	f, err := durable.Open(path, os.O_RDWR|os.O_CREATE)
-	if err != nil {
-		return nil, writeFailed(err, path, 0)
+// of is the lock of a file of the store, which release frees.
+func (l *locks) of(name string) *durable.FileLock {
+	lock := durable.NewFileLock(filepath.Join(l.dir, name))
+	l.taken = append(l.taken, lock)
+	return lock
+}
+
+// lockFailed says why a lock can't be taken, nil for nil.
+func lockFailed(err error, lock *durable.FileLock) error {
+	if durable.NoLocks(err) {
+		return fail.Wrap(fail.Usage, err, "Keep the store on a file system with locks, such as a local disk.",
+			"cannot lock %s", lock.Path())
 	}
-	l.files = append(l.files, f)
-	return f, nil
+	return writeFailed(err, lock.Path(), 0)
 }
 
 // beginMaintenance waits for the maintenance lock, which others hold only for moments.
 func (l *locks) beginMaintenance(ctx context.Context) error {
-	for l.maintenance != nil {
-		free, err := flock(l.maintenance, unix.LOCK_EX)
-		if err != nil || free {
-			return err
-		}
-		if err := sleep(ctx, pollInterval/5); err != nil {
-			return err
-		}
+	if l.maintenance == nil {
+		return nil
 	}
-	return nil
+	err := l.maintenance.WaitExclusive(ctx)
+	if ctx.Err() != nil {
+		return err
+	}
+	return lockFailed(err, l.maintenance)
 }
 
 func (l *locks) endMaintenance() {
 	if l.maintenance != nil {
-		_, _ = flock(l.maintenance, unix.LOCK_UN) // cannot fail on an open file
+		l.maintenance.Release()
 	}
 }
 
 // release frees every lock.
 func (l *locks) release() {
-	for _, f := range l.files {
-		_ = f.Close() // nothing was buffered; closing frees the lock
+	for _, lock := range l.taken {
+		lock.Release()
 	}
-	l.files, l.maintenance = nil, nil
+	l.taken, l.maintenance = nil, nil
 }
 
-// flock tries to take or free a lock without waiting.
-func flock(f *os.File, how int) (bool, error) {
-	for {
-		err := unix.Flock(int(f.Fd()), how|unix.LOCK_NB)
-		switch {
-		case err == nil:
-			return true, nil
-		case errors.Is(err, unix.EWOULDBLOCK):
-			return false, nil
-		case !errors.Is(err, unix.EINTR):
-			return false, fail.Wrap(fail.Usage, err, "Keep the store on a file system with locks, such as a local disk.", "cannot lock %s", f.Name())
-		}
-	}
-}
-
-func writeHolder(f *os.File, shard Shard) error {
+// writeHolder writes this process into the lock file that it holds: an older fx reads it there.
+func writeHolder(lock *durable.FileLock, shard Shard) error {
 	host, err := os.Hostname()
 	if err != nil {
 		host = "this host"
 	}
-	text, err := json.Marshal(holder{PID: os.Getpid(), Host: host, Started: time.Now().Truncate(time.Second), Shard: shard.String()})
+	h := holder{PID: os.Getpid(), Host: host, Started: time.Now().Truncate(time.Second), Shard: shard.String()}
+	text, err := json.Marshal(h)
 	if err != nil {
 		return err
 	}
-	if err := f.Truncate(0); err != nil {
-		return writeFailed(err, f.Name(), len(text))
+	f, err := durable.Open(lock.Path(), os.O_WRONLY|os.O_TRUNC)
+	if err == nil {
+		_, err = f.Write(append(text, '\n'))
+		err = errors.Join(err, f.Close())
 	}
-	_, err = f.WriteAt(append(text, '\n'), 0)
-	return writeFailed(err, f.Name(), len(text))
+	return writeFailed(err, lock.Path(), len(text))
 }
 
 // readHolder returns who last wrote into the lock file; unreadable, nobody known.
-func readHolder(f *os.File) holder {
+func readHolder(lock *durable.FileLock) holder {
 	var h holder
-	text := make([]byte, 4096)
-	n, err := f.ReadAt(text, 0)
-	if err != nil && !errors.Is(err, io.EOF) || json.Unmarshal(text[:n], &h) != nil {
+	f, err := durable.Open(lock.Path(), os.O_RDONLY)
+	if err != nil {
+		return holder{}
+	}
+	defer func() { _ = f.Close() }() // only read
+	text, err := io.ReadAll(io.LimitReader(f, 4096))
+	if err != nil || json.Unmarshal(text, &h) != nil {
 		return holder{}
 	}
 	return h
@@ -210,25 +196,17 @@ func readHolder(f *os.File) holder {
 
 // holders finds who keeps the whole job from locking all: the whole job that
 // wrote into it, or the shards whose own locks are held.
-func (l *locks) holders(ctx context.Context, all *os.File) []holder {
+func (l *locks) holders(ctx context.Context, all *durable.FileLock) []holder {
 	unknown := []holder{{}}
 	if h := readHolder(all); h.PID != 0 {
 		return []holder{h}
 	}
 	// Shards take their own locks while they hold this one, so that they never
 	// meet the trial below; where it stays taken, nobody is named.
-	maintenance, err := l.open(maintenanceFile)
-	for tries := 0; ; tries++ {
-		if err != nil || tries == 20 {
-			return unknown
-		}
-		var free bool
-		if free, err = flock(maintenance, unix.LOCK_EX); free {
-			break
-		}
-		if err == nil {
-			err = sleep(ctx, pollInterval/5)
-		}
+	ctx, cancel := context.WithTimeout(ctx, 4*pollInterval)
+	defer cancel()
+	if l.of(maintenanceFile).WaitExclusive(ctx) != nil {
+		return unknown
 	}
 	entries, err := os.ReadDir(l.dir)
 	if err != nil {
@@ -239,14 +217,11 @@ func (l *locks) holders(ctx context.Context, all *os.File) []holder {
 		if !strings.HasPrefix(e.Name(), "shard-") || !strings.HasSuffix(e.Name(), ".lock") {
 			continue
 		}
-		f, err := durable.Open(filepath.Join(l.dir, e.Name()), os.O_RDONLY)
-		if err != nil {
-			continue
+		lock := durable.NewFileLock(filepath.Join(l.dir, e.Name()))
+		if free, err := lock.TryShared(); err == nil && !free {
+			found = append(found, readHolder(lock))
 		}
-		if free, err := flock(f, unix.LOCK_SH); err == nil && !free {
-			found = append(found, readHolder(f))
-		}
-		_ = f.Close() // only read
+		lock.Release()
 	}
 	if len(found) == 0 {
 		return unknown

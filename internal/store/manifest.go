@@ -78,7 +78,7 @@ type Provenance struct {
 	BackboneFile    string            `json:"backbone_file,omitempty"`    // absolute path of a user's ONNX file
 	FeatureTensor   string            `json:"feature_tensor,omitempty"`   // that the user chose in it
 	Notes           []string          `json:"notes,omitempty"`            // of the network
-	Untrained       string            `json:"untrained,omitempty"`        // the one of Notes that says that the weights are random, "" where they are trained
+	Untrained       string            `json:"untrained,omitempty"`        // the one of Notes that says that the weights are random
 }
 
 // WithPhotosOf is p with what now says of the photos: they may have moved since the

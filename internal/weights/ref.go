@@ -91,6 +91,16 @@ func (r *Ref) UnmarshalText(text []byte) (err error) {
 	return err
 }
 
+// UnmarshalYAML reads a text as ParseRef does.
+func (r *Ref) UnmarshalYAML(decode func(any) error) (err error) {
+	var text string
+	if err := decode(&text); err != nil {
+		return err
+	}
+	*r, err = ParseRef(text)
+	return err
+}
+
 // OlderUntrained returns that of a file's notes which says that the weights are
 // random, or "". It is for files of an older fx, which have no field for it.
 func OlderUntrained(notes []string) string {

@@ -22,7 +22,8 @@ var pictures = []picture{
 		subtitle := "Figures are those of the best epoch, whose weights are kept."
 		for _, g := range p.Groups {
 			if len(g.Runs) > 1 {
-				subtitle = "Lines: means over seeds. Bands: lowest to highest run. Figures: best epochs, mean ± standard deviation."
+				subtitle = "Lines: means over seeds. Bands: lowest to highest run. " +
+					"Figures: best epochs, mean ± standard deviation."
 			}
 		}
 		return chart.WritePlots(path, "Val accuracy by epoch", subtitle, p.accuracies())
@@ -30,7 +31,9 @@ var pictures = []picture{
 	{"-loss.png", true, func(path string, p Page) error {
 		return chart.WritePlots(path, "Loss by epoch", "Mean cross entropy.", p.losses())
 	}},
-	{"-table.png", false, func(path string, p Page) error { return chart.WriteDots(path, "Best val accuracy", p.dots()) }},
+	{"-table.png", false, func(path string, p Page) error {
+		return chart.WriteDots(path, "Best val accuracy", p.dots())
+	}},
 }
 
 // PictureFiles are where the pictures lie that may belong to the HTML file.
@@ -77,7 +80,8 @@ func (p Page) accuracies() []chart.Plot {
 		plot.Lines = append(plot.Lines, line)
 		for _, r := range g.References {
 			name := strings.TrimSpace(r.Name + " " + r.Network)
-			plot.Limits = append(plot.Limits, chart.Limit{Legend: name + ", " + g.Mode.Name + ": " + Percent(r.BestValAccuracy), Colour: colour, Y: r.BestValAccuracy})
+			legend := name + ", " + g.Mode.Name + ": " + Percent(r.BestValAccuracy)
+			plot.Limits = append(plot.Limits, chart.Limit{Legend: legend, Colour: colour, Y: r.BestValAccuracy})
 		}
 	})
 }
@@ -114,23 +118,24 @@ func (p Page) plots(share bool, add func(*chart.Plot, Group, int)) []chart.Plot 
 }
 
 // dots are the best val accuracies of all runs.
-func (p Page) dots() []chart.DotGroup {
-	var all []chart.DotGroup
+func (p Page) dots() []chart.DotRow {
+	var all []chart.DotRow
 	for _, network := range p.networks() {
-		of := chart.DotGroup{Name: network}
 		groups := p.of(network)
 		for i, colour := range coloursOf(groups) {
 			g := groups[i]
-			row := chart.DotRow{Name: g.Label(), Text: accuracy(g) + ", " + Duration(g.Seconds), Colour: colour, Mean: g.Accuracy.Mean}
+			row := chart.DotRow{
+				Group: network, Name: g.Label(), Text: accuracy(g) + ", " + Duration(g.Seconds),
+				Colour: colour, Mean: g.Accuracy.Mean,
+			}
 			for _, r := range g.Runs {
 				row.Dots = append(row.Dots, p.Runs[r].BestValAccuracy)
 			}
 			for _, r := range g.References {
 				row.Limits = append(row.Limits, r.BestValAccuracy)
 			}
-			of.Rows = append(of.Rows, row)
+			all = append(all, row)
 		}
-		all = append(all, of)
 	}
 	return all
 }
@@ -247,7 +252,8 @@ func mapOf(r Run) figure {
 		tip.Probability = append(tip.Probability, math.Round(1000*p.Probability)/1000)
 	}
 	return figure{
-		Says:   fmt.Sprintf("Map of %d photos by what the network sees in them. Arrow keys go from photo to photo.", len(of.Points)),
+		Says: fmt.Sprintf("Map of %d photos by what the network sees in them. Arrow keys go from photo to photo.",
+			len(of.Points)),
 		Legend: of.Legend("mistake"), Drawing: drawn, Tip: tip,
 	}
 }

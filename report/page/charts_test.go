@@ -46,7 +46,7 @@ func TestChartsShowEveryGroup(t *testing.T) {
 		t.Errorf("losses: %+v", loss)
 	}
 	dots := p.dots()
-	if len(dots) != 2 || len(dots[1].Rows) != 3 || len(dots[1].Rows[2].Dots) != 3 || dots[1].Rows[2].Mean != 0.9 || dots[0].Rows[0].Limits[0] != 0.8 {
+	if len(dots) != 6 || dots[5].Group != "network1" || len(dots[5].Dots) != 3 || dots[5].Mean != 0.9 || dots[0].Limits[0] != 0.8 {
 		t.Errorf("dots: %+v", dots)
 	}
 }

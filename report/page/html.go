@@ -47,7 +47,9 @@ func HTML(path string, p Page) error {
 	}
 	// The template escapes what HTML would take for markup. Control characters and
 	// bidirectional overrides in the names of strangers are the writer's.
-	return cannotWrite(path, durable.WriteFile(path, func(w io.Writer) error { return pageTemplate.Execute(printable.Writer{W: w}, v) }))
+	return cannotWrite(path, durable.WriteFile(path, func(w io.Writer) error {
+		return pageTemplate.Execute(printable.Writer{W: w}, v)
+	}))
 }
 
 // view is a page with what the template shows besides.
@@ -109,7 +111,8 @@ func (v *view) draw() error {
 // check refuses pages that can't be drawn.
 func (p Page) check() error {
 	if len(p.Runs) == 0 || len(p.Groups) == 0 || p.Best < 0 || p.Best >= len(p.Runs) {
-		return fmt.Errorf("report: a page of %d runs in %d groups, the best of which is number %d", len(p.Runs), len(p.Groups), p.Best)
+		return fmt.Errorf("report: a page of %d runs in %d groups, the best of which is number %d",
+			len(p.Runs), len(p.Groups), p.Best)
 	}
 	return nil
 }
@@ -120,7 +123,8 @@ func thumbnailCSS(photos []Photo) template.CSS {
 	var b strings.Builder
 	for i, p := range photos {
 		if p.JPEG != nil {
-			fmt.Fprintf(&b, ".p%d{background-image:url(data:image/jpeg;base64,%s)}\n", i, base64.StdEncoding.EncodeToString(p.JPEG))
+			content := base64.StdEncoding.EncodeToString(p.JPEG)
+			fmt.Fprintf(&b, ".p%d{background-image:url(data:image/jpeg;base64,%s)}\n", i, content)
 		}
 	}
 	return template.CSS(b.String())

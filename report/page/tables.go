@@ -76,7 +76,8 @@ func worstClasses(all []metrics.Class) []metrics.Class {
 	if len(all) <= worstRows {
 		return all
 	}
-	sorted := slices.DeleteFunc(slices.Clone(all), func(c metrics.Class) bool { return c.Support == 0 }) // which have no F1
+	hasNoF1 := func(c metrics.Class) bool { return c.Support == 0 }
+	sorted := slices.DeleteFunc(slices.Clone(all), hasNoF1)
 	slices.SortStableFunc(sorted, func(a, b metrics.Class) int {
 		return cmp.Compare(a.F1, b.F1)
 	})

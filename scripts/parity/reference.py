@@ -29,6 +29,13 @@ class Preprocess:
         fit = transforms.Compose([transforms.Resize(self.resize, mode), transforms.CenterCrop(self.crop)])
         return np.asarray(fit(rgb))
 
+    def transform(self):
+        """A photo of Pillow to float32 [3, crop, crop], normalised."""
+        return transforms.Compose([
+            transforms.Resize(self.resize, InterpolationMode(self.interpolation)), transforms.CenterCrop(self.crop),
+            transforms.ToTensor(), transforms.Normalize(self.mean, self.std),
+        ])  # fmt: skip
+
     def tensor(self, pixels):
         """float32 [batch, 3, crop, crop] of uint8 [batch, crop, crop, 3], normalised."""
         batch = torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255

@@ -31,17 +31,5 @@ def run(options, step, versions, note=""):
         if i >= options.warmup:
             milliseconds.append(1e3 * (time.perf_counter() - start))
     print(json.dumps({
-        "milliseconds": milliseconds, "losses": losses, "peak_mb": peak_mb(), "versions": versions, "note": note,
+        "milliseconds": milliseconds, "losses": losses, "versions": versions, "note": note,
     }))
-
-
-def peak_mb():
-    """The largest resident memory of this process, in 10⁶ bytes, as Linux counts it; 0 elsewhere."""
-    try:
-        with open("/proc/self/status") as status:
-            for line in status:
-                if line.startswith("VmHWM:"):
-                    return int(line.split()[1]) * 1024 / 1e6
-    except OSError:
-        pass
-    return 0

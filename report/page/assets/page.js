@@ -20,8 +20,9 @@
     tip.replaceChildren(content);
     tip.hidden = false;
     const box = tip.getBoundingClientRect();
-    const left = x + 16 + box.width > innerWidth - 8 ? x - 16 - box.width : x + 16;
-    tip.style.transform = `translate(${clamp(left, 8, Math.max(8, innerWidth - box.width - 8))}px, ${clamp(y - box.height / 2, 8, Math.max(8, innerHeight - box.height - 8))}px)`;
+    const inside = (v, size, room) => clamp(v, 8, Math.max(8, room - size - 8));
+    const left = inside(x + 16 + box.width > innerWidth - 8 ? x - 16 - box.width : x + 16, box.width, innerWidth);
+    tip.style.transform = `translate(${left}px, ${inside(y - box.height / 2, box.height, innerHeight)}px)`;
   }
   const hideTip = () => { tip.hidden = true; };
   addEventListener('scroll', hideTip, { passive: true });
@@ -48,7 +49,8 @@
     const leave = () => { mark.setAttribute('visibility', 'hidden'); hideTip(); };
     const point = (event) => {
       const { box, scale } = scaleOf(chart);
-      const item = nearest((event.clientX - box.left) / scale, (event.clientY - box.top) / scale, (event.pointerType === 'touch' ? 34 : 18) / scale);
+      const reach = event.pointerType === 'touch' ? 34 : 18; // pixels
+      const item = nearest((event.clientX - box.left) / scale, (event.clientY - box.top) / scale, reach / scale);
       if (item < 0) leave(); else read(item);
     };
     chart.addEventListener('pointermove', point);
@@ -71,8 +73,13 @@
       nearest: (px) => x.reduce((best, v, i) => (Math.abs(v - px) < Math.abs(x[best] - px) ? i : best), 0),
       place: (i) => [x[i], chart.viewBox.baseVal.height / 2],
       move: (i) => { for (const end of ['x1', 'x2']) mark.setAttribute(end, x[i]); },
-      content: (i) => html('div', {}, `${step} ${epochs[i]}`, html('table', {}, ...lines.filter((l) => l.values[i]).map((l) => html('tr', {},
-        html('td', {}, html('i', { class: 'swatch', style: `background:var(--c${l.colour})` }), l.name), html('td', {}, l.values[i]))))),
+      content: (i) => {
+        const rows = lines.filter((l) => l.values[i]).map((l) => {
+          const swatch = html('i', { class: 'swatch', style: `background:var(--c${l.colour})` });
+          return html('tr', {}, html('td', {}, swatch, l.name), html('td', {}, l.values[i]));
+        });
+        return html('div', {}, `${step} ${epochs[i]}`, html('table', {}, ...rows));
+      },
     });
   }
 
@@ -95,7 +102,8 @@
         const i = order[k], of = doc.photos[photo[i]], content = html('div', {});
         if (of.thumbnail) content.append(html('div', { class: `photo p${photo[i]}` }));
         content.append(html('b', {}, classes[said[i]]), ` ${percent(probability[i])}`, html('br', {}),
-          label[i] === said[i] ? 'right' : `wrong: is ${classes[label[i]]}`, html('br', {}), html('small', { class: 'path' }, of.name));
+          label[i] === said[i] ? 'right' : `wrong: is ${classes[label[i]]}`, html('br', {}),
+          html('small', { class: 'path' }, of.name));
         return content;
       },
     });

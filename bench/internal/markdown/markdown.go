@@ -1,0 +1,70 @@
+package markdown
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"fx/bench/internal/stats"
+)
+
+// number is a cell that is set to the right: a number with what may stand around it, or none.
+var number = regexp.MustCompile(`^(|—|–|can't|[×<+-]? ?[0-9][^a-z→]*%?)$`)
+
+// Table writes rows under a head. Columns of numbers, but for the first column, are set to the right. Missing cells at
+// the end of a row are empty.
+func Table(head []string, rows [][]string) string {
+	var b strings.Builder
+	line := func(cells []string) {
+		b.WriteString("|")
+		for i := range head {
+			cell := ""
+			if i < len(cells) {
+				cell = cells[i]
+			}
+			fmt.Fprintf(&b, " %s |", cell)
+		}
+		b.WriteString("\n")
+	}
+	line(head)
+	b.WriteString("|")
+	for i := range head {
+		right := i > 0
+		for _, cells := range rows {
+			right = right && (i >= len(cells) || number.MatchString(cells[i]))
+		}
+		if right {
+			b.WriteString("---:|")
+		} else {
+			b.WriteString("---|")
+		}
+	}
+	b.WriteString("\n")
+	for _, cells := range rows {
+		line(cells)
+	}
+	return b.String()
+}
+
+// Figure writes x with so many significant digits.
+func Figure(x float64, digits int) string {
+	if x == 0 {
+		return "0"
+	}
+	_, exponent, _ := strings.Cut(strconv.FormatFloat(x, 'e', digits-1, 64), "e") // of the rounded number
+	magnitude, _ := strconv.Atoi(exponent)
+	return strconv.FormatFloat(x, 'f', max(0, digits-1-magnitude), 64)
+}
+
+// Spread writes the median of values, with the least and the greatest in brackets where there are several.
+func Spread(values []float64, digits int) string {
+	switch len(values) {
+	case 0:
+		return ""
+	case 1:
+		return Figure(values[0], digits)
+	}
+	s := stats.SpreadOf(values)
+	return fmt.Sprintf("%s (%s–%s)", Figure(s.Median, digits), Figure(s.Low, digits), Figure(s.High, digits))
+}

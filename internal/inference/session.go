@@ -1,0 +1,160 @@
+package inference
+
+import (
+	"os"
+	"path/filepath"
+
+	"fx/internal/fail"
+	"fx/internal/kernels"
+	"fx/internal/onnx"
+	"fx/internal/onnx/pb"
+	"fx/internal/ort"
+)
+
+// Setting is the key in ort.Session.ProviderOptions that says what does the
+// convolutions on the CPU: "ConvTiles" and an instruction set, or "ONNX Runtime" and why.
+const Setting = "convolutions"
+
+// Variable names the environment variable that, set to "off", leaves convolutions to
+// ONNX Runtime.
+const Variable = "FX_CONV_TILES"
+
+// NewSession opens the model m, whose tensor data may be shared with others and is left
+// as it is. Errors are those of ort.Runtime.NewSession.
+func NewSession(rt *ort.Runtime, m *pb.ModelProto, options ort.SessionOptions) (*ort.Session, error) {
+	why := unsuited(rt, options)
+	if why == "" {
+		s, err := open(rt, m, options)
+		if err == nil {
+			return s, nil
+		}
+		why = err.Error()
+	}
+	model, err := onnx.Marshal(m)
+	if err != nil {
+		return nil, err
+	}
+	s, err := rt.NewSession(model, options)
+	if err == nil && s.Device() == ort.CPU {
+		s.Note(Setting, "ONNX Runtime: "+why)
+	}
+	return s, err
+}
+
+// unsuited says why the tiles are not for this machine, or "".
+func unsuited(rt *ort.Runtime, options ort.SessionOptions) string {
+	if os.Getenv(Variable) == "off" {
+		return Variable + "=off"
+	}
+	if device, _, _, err := rt.Resolve(options.Device); err != nil || device != ort.CPU {
+		return "not on the CPU"
+	}
+	if err := trial(rt); err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
+// noneSuits is the error of open where the graph has no convolution for the tiles.
+var noneSuits = fail.New(fail.Model, "", "no convolution by 3×3 or 5×5 with stride 1")
+
+// open goes the way with tiles.
+func open(rt *ort.Runtime, m *pb.ModelProto, options ort.SessionOptions) (*ort.Session, error) {
+	optimized, err := optimize(rt, m, options)
+	if err != nil {
+		return nil, err
+	}
+	if replaceConvolutions(optimized) == 0 {
+		return nil, noneSuits
+	}
+	model, err := onnx.Marshal(optimized)
+	if err != nil {
+		return nil, err
+	}
+	options.Device = ort.CPU      // as resolved
+	options.Optimization = "none" // all of it is done
+	s, err := rt.NewSession(model, options)
+	if err == nil {
+		s.Note(Setting, "ConvTiles "+kernels.InstructionSet())
+	}
+	return s, err
+}
+
+// optimize returns what ONNX Runtime makes of m for the CPU.
+func optimize(rt *ort.Runtime, m *pb.ModelProto, options ort.SessionOptions) (*pb.ModelProto, error) {
+	folder, err := os.MkdirTemp("", "fx-optimized-*")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(folder)
+	light, aside := setAside(m)
+	model, err := onnx.Marshal(light)
+	if err != nil {
+		return nil, err
+	}
+	file := filepath.Join(folder, "model.onnx")
+	s, err := rt.NewSession(model, ort.SessionOptions{Device: ort.CPU, Threads: 1, Optimization: options.Optimization, OptimizedFile: file})
+	if err != nil {
+		return nil, err
+	}
+	if err := s.Close(); err != nil {
+		return nil, err
+	}
+	optimized, err := onnx.Load(file)
+	if err != nil {
+		return nil, err
+	}
+	putBack(optimized, aside)
+	return optimized, nil
+}
+
+// few is the size in bytes up to which a constant is not worth setting aside.
+const few = 1 << 16
+
+// setAside returns m with large constants that no convolution reads as inputs instead:
+// ONNX Runtime has nothing to do to a fully connected layer's weights, and
+// would write them to the file and read them again.
+func setAside(m *pb.ModelProto) (light *pb.ModelProto, aside map[string]*pb.TensorProto) {
+	light, aside = onnx.Clone(m), map[string]*pb.TensorProto{}
+	g := light.Graph
+	index := onnx.NewIndex(g)
+	kept := g.Initializer[:0:0]
+	for _, t := range g.Initializer {
+		if len(t.RawData) <= few || index.Input(t.Name) != nil || !onlyMultiplies(index, t.Name) {
+			kept = append(kept, t)
+			continue
+		}
+		aside[t.Name] = t
+		dims := make([]any, len(t.Dims))
+		for i, d := range t.Dims {
+			dims[i] = d
+		}
+		g.Input = append(g.Input, onnx.TensorInfo(t.Name, pb.TensorProto_DataType(t.DataType), dims...))
+	}
+	g.Initializer = kept
+	return light, aside
+}
+
+// onlyMultiplies reports whether a constant is nothing but the weight of fully connected layers.
+func onlyMultiplies(index *onnx.Index, name string) bool {
+	for _, n := range index.Consumers(name) {
+		if n.Domain != "" || (n.OpType != "Gemm" && n.OpType != "MatMul") || len(n.Input) < 2 || n.Input[1] != name {
+			return false
+		}
+	}
+	return true
+}
+
+// putBack makes the inputs that setAside added constants again.
+func putBack(m *pb.ModelProto, aside map[string]*pb.TensorProto) {
+	g := m.Graph
+	inputs := g.Input[:0:0]
+	for _, in := range g.Input {
+		if t := aside[in.Name]; t != nil {
+			g.Initializer = append(g.Initializer, t)
+		} else {
+			inputs = append(inputs, in)
+		}
+	}
+	g.Input = inputs
+}

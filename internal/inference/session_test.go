@@ -1,0 +1,169 @@
+package inference
+
+import (
+	"context"
+	"math"
+	"slices"
+	"strings"
+	"testing"
+
+	"fx/internal/onnx"
+	"fx/internal/onnx/pb"
+	"fx/internal/ort"
+	"fx/internal/ort/orttest"
+	"fx/internal/relative"
+)
+
+// network is a convolution of each kind that networks have, and a fully connected layer.
+func network() *pb.ModelProto {
+	g := &pb.GraphProto{Name: "network"}
+	b := onnx.NewBuilder(g, "")
+	seed := uint64(100)
+	weight := func(dims ...int64) string {
+		n := 1
+		for _, d := range dims {
+			n *= int(d)
+		}
+		seed++
+		v := noise(seed, n)
+		for i := range v {
+			v[i] *= float32(math.Sqrt(3 / float64(n/int(dims[0]))))
+		}
+		return b.Constant(onnx.NewFloat32("weight", dims, v))
+	}
+	convolve := func(x string, in, out, size int64, attributes ...*pb.AttributeProto) string {
+		pad := size / 2
+		return b.Op("Relu", []string{b.Op("Conv", []string{x, weight(out, in, size, size)}, append(attributes, onnx.Ints("pads", pad, pad, pad, pad))...)})
+	}
+	x := b.Input(onnx.TensorInfo("x", pb.TensorProto_FLOAT, "batch", 3, 33, 30))
+	x = convolve(x, 3, 32, 3) // of fewer channels than a block
+	x = convolve(x, 32, 64, 3)
+	x = b.Op("Add", []string{convolve(x, 64, 64, 3), x})
+	x = b.Op("Concat", []string{convolve(x, 64, 32, 5), convolve(x, 64, 32, 1), convolve(x, 64, 72, 3)}, onnx.Int("axis", 1))
+	x = convolve(x, 136, 64, 3, onnx.Ints("strides", 2, 2))
+	x = convolve(x, 64, 64, 3, onnx.Ints("dilations", 2, 2))
+	x = b.Op("Conv", []string{x, weight(64, 16, 3, 3)}, onnx.Int("group", 4))
+	x = b.Op("LeakyRelu", []string{b.Op("Conv", []string{x, weight(64, 64, 3, 3)})})
+	x = b.Op("Flatten", []string{b.Op("GlobalAveragePool", []string{x})})
+	x = b.Op("Relu", []string{b.Op("Gemm", []string{x, weight(512, 64)}, onnx.Int("transB", 1))})
+	b.OpTo("y", "Gemm", []string{x, weight(10, 512)}, onnx.Int("transB", 1))
+	g.Output = []*pb.ValueInfoProto{onnx.TensorInfo("y", pb.TensorProto_FLOAT, "batch", 10)}
+	m := &pb.ModelProto{IrVersion: 8, Graph: g}
+	onnx.SetOpset(m, "", 17)
+	return m
+}
+
+func run(t *testing.T, s *ort.Session) []float32 {
+	t.Helper()
+	outputs := make([]ort.Tensor, 1)
+	if err := s.Run(context.Background(), []ort.Tensor{ort.NewTensor(noise(7, 2*3*33*30), 2, 3, 33, 30)}, outputs); err != nil {
+		t.Fatal(err)
+	}
+	return ort.Data[float32](outputs[0])
+}
+
+func opened(t *testing.T, rt *ort.Runtime) *ort.Session {
+	t.Helper()
+	s, err := NewSession(rt, network(), ort.SessionOptions{Device: ort.CPU, Threads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+// suited skips where this processor's blocks are not those of the kernels.
+func suited(t *testing.T, rt *ort.Runtime) {
+	t.Helper()
+	if err := trial(rt); err != nil {
+		t.Skipf("tiles do not suit this machine: %v", err)
+	}
+}
+
+func TestSessionGivesONNXRuntimesResults(t *testing.T) {
+	rt := orttest.Runtime(t)
+	suited(t, rt)
+	fast := opened(t, rt)
+	if got := fast.ProviderOptions()[Setting]; !strings.HasPrefix(got, "ConvTiles ") {
+		t.Fatalf("convolutions by %q", got)
+	}
+	t.Setenv(Variable, "off")
+	plain := opened(t, rt)
+	if got := plain.ProviderOptions()[Setting]; got != "ONNX Runtime: FX_CONV_TILES=off" {
+		t.Fatalf("switched off, convolutions by %q", got)
+	}
+	got, want := run(t, fast), run(t, plain)
+	if off := relative.L2(got, want); !(off < 1e-6) || !slices.ContainsFunc(want, func(v float32) bool { return v != 0 }) {
+		t.Errorf("relative L2 distance %.1e of %v and %v", off, got, want)
+	}
+}
+
+func TestReplacesWhatTilesCanDo(t *testing.T) {
+	rt := orttest.Runtime(t)
+	suited(t, rt)
+	m, err := optimize(rt, network(), ort.SessionOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := replaceConvolutions(m); n != 4 { // 3×3 of 32 and of 64 channels, 5×5, and 3×3 after Concat's branch
+		t.Errorf("%d convolutions replaced, want 4", n)
+	}
+	inputs := len(m.Graph.Input)
+	if inputs != 1 || len(network().Graph.Input) != 1 {
+		t.Errorf("%d inputs after the constants were put back", inputs)
+	}
+}
+
+func TestLeavesTheModelAsItIs(t *testing.T) {
+	rt := orttest.Runtime(t)
+	m := network()
+	before, err := onnx.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := NewSession(rt, m, ort.SessionOptions{Device: ort.CPU, Threads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	after, err := onnx.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(before) != string(after) {
+		t.Error("the model was changed")
+	}
+}
+
+// TestTrialFindsAnotherLayout gives the kernels a vector of another length than ONNX
+// Runtime's blocks have.
+func TestTrialFindsAnotherLayout(t *testing.T) {
+	rt := orttest.Runtime(t)
+	suited(t, rt)
+	t.Setenv("FX_KERNELS_ISA", "generic")
+	if err := compare(rt, trialModel()); err == nil {
+		t.Error("blocks of another length were not found out")
+	} else {
+		t.Log(err)
+	}
+}
+
+func TestNothingToReplace(t *testing.T) {
+	rt := orttest.Runtime(t)
+	suited(t, rt)
+	g := &pb.GraphProto{Name: "plain"}
+	b := onnx.NewBuilder(g, "")
+	x := b.Input(onnx.TensorInfo("x", pb.TensorProto_FLOAT, 1, 4))
+	b.OpTo("y", "Relu", []string{x})
+	g.Output = []*pb.ValueInfoProto{onnx.TensorInfo("y", pb.TensorProto_FLOAT, 1, 4)}
+	m := &pb.ModelProto{IrVersion: 8, Graph: g}
+	onnx.SetOpset(m, "", 17)
+	s, err := NewSession(rt, m, ort.SessionOptions{Device: ort.CPU})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if got := s.ProviderOptions()[Setting]; got != "ONNX Runtime: "+noneSuits.Error() {
+		t.Errorf("convolutions by %q", got)
+	}
+}

