@@ -94,6 +94,7 @@ var within = map[string][]string{
 	"random":        {},
 	"rangetest":     {"fail"},
 	"relative":      {},
+	"spelling":      {},
 	"sampledata":    {"durable", "fail", "fetch", "filehash", "lockfile", "paths", "progress", "random"},
 	"store":         {"checksum", "dataset", "durable", "fail", "float16", "outpath", "photoio", "preprocess", "progress", "userfile", "weights"},
 	"tensorboard":   {"durable"},

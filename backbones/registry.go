@@ -7,6 +7,7 @@ import (
 	"fx/internal/fail"
 	"fx/internal/preprocess"
 	"fx/internal/pretrained"
+	"fx/internal/spelling"
 )
 
 // HeadKind says how a network's classifier is made.
@@ -185,69 +186,16 @@ func (b Backbone) clone() Backbone {
 // Lookup returns the registered network of that name. An unknown name is an
 // error of kind fail.Usage that names the nearest ones.
 func Lookup(name string) (Backbone, error) {
+	var names []string
 	for _, b := range registry {
 		if b.Name == name {
 			return b.clone(), nil
 		}
+		names = append(names, b.Name)
 	}
 	hint := "`fx backbones list` shows the names; an ONNX file of your own is given by its path, ending in .onnx."
-	if near := nearest(name); len(near) > 0 {
+	if near := spelling.Nearest(names, name); len(near) > 0 {
 		hint = "Did you mean " + strings.Join(near, " or ") + "? " + hint
 	}
 	return Backbone{}, fail.New(fail.Usage, hint, "unknown backbone %q", name)
-}
-
-// nearest returns the registered names that a slip of the pen away from name,
-// nearest first.
-func nearest(name string) []string {
-	type candidate struct {
-		name     string
-		distance int
-	}
-	plain := func(s string) string {
-		return strings.Map(func(r rune) rune {
-			if strings.ContainsRune("_-. ", r) {
-				return -1
-			}
-			return r
-		}, strings.ToLower(s))
-	}
-	var found []candidate
-	for _, b := range registry {
-		known, given := plain(b.Name), plain(name)
-		d := editDistance(known, given)
-		if given != "" && strings.HasPrefix(known, given) {
-			d = min(d, 1)
-		}
-		if d <= max(2, len(known)/3) {
-			found = append(found, candidate{b.Name, d})
-		}
-	}
-	slices.SortStableFunc(found, func(a, b candidate) int { return a.distance - b.distance })
-	var names []string
-	for _, c := range found[:min(len(found), 3)] {
-		names = append(names, c.name)
-	}
-	return names
-}
-
-// editDistance is Levenshtein's: insertions, deletions and replacements.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }

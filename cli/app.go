@@ -7,12 +7,14 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
 	urfave "github.com/urfave/cli/v2"
 
 	"fx/internal/fail"
+	"fx/internal/spelling"
 )
 
 // Main runs fx with the arguments of the process (args[0] is its name) and
@@ -29,10 +31,14 @@ func Main(args []string) int {
 func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	out := newOutput(stdout, stderr)
 	app := newApp(out)
-	err := app.RunContext(ctx, flagsFirst(app, args))
+	err := checkWords(app, args)
+	if err == nil {
+		err = app.RunContext(ctx, flagsFirst(app, args))
+	}
 	if err == nil {
 		return 0
 	}
+	out.json = out.json || slices.Contains(args, "--json") // which the command may not have got to read
 	if ctx.Err() != nil && errors.Is(err, context.Canceled) {
 		err = fail.New(fail.Interrupted, fail.HintOf(err), "interrupted")
 	}
@@ -141,12 +147,23 @@ func groupAction(c *urfave.Command, name string) urfave.ActionFunc {
 }
 
 func unknownCommand(commands []*urfave.Command, parent, given string) error {
-	var names []string
+	hint, names := commandsHint(commands, parent)
+	return fail.New(fail.Usage, didYouMean(spelling.Nearest(names, given))+hint, "%s has no command %q", parent, given)
+}
+
+func commandsHint(commands []*urfave.Command, parent string) (hint string, names []string) {
 	for _, c := range commands {
 		names = append(names, c.Name)
 	}
-	return fail.New(fail.Usage, fmt.Sprintf("Commands: %s. `%s --help` explains them.", strings.Join(names, ", "), parent),
-		"%s has no command %q", parent, given)
+	return fmt.Sprintf("Commands: %s. `%s --help` explains them.", strings.Join(names, ", "), parent), names
+}
+
+// didYouMean begins a hint, where there are names to suggest.
+func didYouMean(names []string) string {
+	if len(names) == 0 {
+		return ""
+	}
+	return "Did you mean " + strings.Join(names, " or ") + "? "
 }
 
 func usageError(c *urfave.Context, err error, _ bool) error {

@@ -1,9 +1,14 @@
 package cli
 
 import (
+	"fmt"
+	"slices"
 	"strings"
 
 	urfave "github.com/urfave/cli/v2"
+
+	"fx/internal/fail"
+	"fx/internal/spelling"
 )
 
 // flagsFirst moves a command's flags before its positional arguments, since
@@ -13,17 +18,7 @@ func flagsFirst(app *urfave.App, args []string) []string {
 	if len(args) == 0 || args[len(args)-1] == completionFlag {
 		return args
 	}
-	commands := app.Commands
-	var command *urfave.Command
-	i := 1
-	for i < len(args) {
-		next := find(commands, args[i])
-		if next == nil {
-			break
-		}
-		command, commands = next, next.Subcommands
-		i++
-	}
+	command, i := commandOf(app, args)
 	if command == nil || len(command.Subcommands) > 0 {
 		return args
 	}
@@ -60,6 +55,72 @@ func find(commands []*urfave.Command, name string) *urfave.Command {
 		}
 	}
 	return nil
+}
+
+// commandOf returns the command that args name, nil for fx itself, and where its words begin.
+func commandOf(app *urfave.App, args []string) (command *urfave.Command, at int) {
+	commands := app.Commands
+	for at = 1; at < len(args); at++ {
+		next := find(commands, args[at])
+		if next == nil {
+			break
+		}
+		command, commands = next, next.Subcommands
+	}
+	return command, at
+}
+
+// checkWords refuses flags that the command has not, with those that may be meant, and a group of
+// commands that is to print a document without one of them: urfave/cli would print help.
+func checkWords(app *urfave.App, args []string) error {
+	if len(args) == 0 || args[len(args)-1] == completionFlag {
+		return nil
+	}
+	command, at := commandOf(app, args)
+	name, words := strings.Join(append([]string{"fx"}, args[1:at]...), " "), args[at:]
+	if command == nil || len(command.Subcommands) > 0 {
+		commands := app.Commands
+		if command != nil {
+			commands = command.Subcommands
+		}
+		if len(words) == 0 || !slices.ContainsFunc(words, func(w string) bool { return w == "--json" || w == "--quiet" }) ||
+			slices.ContainsFunc(words, func(w string) bool { return !strings.HasPrefix(w, "-") }) {
+			return nil
+		}
+		hint, _ := commandsHint(commands, name)
+		return fail.New(fail.Usage, hint, "%s needs one of its commands", name)
+	}
+	for len(words) > 0 && words[0] != "--" {
+		word := words[0]
+		words = words[1:]
+		if len(word) < 2 || word[0] != '-' {
+			continue
+		}
+		given, _, _ := strings.Cut(strings.TrimLeft(word, "-"), "=")
+		if !hasFlag(command, given) && given != "help" && given != "h" {
+			var near []string
+			for _, flag := range spelling.Nearest(flagNames(command), given) {
+				near = append(near, "--"+flag)
+			}
+			return fail.New(fail.Usage, didYouMean(near)+fmt.Sprintf("`%s --help` lists the flags.", name), "%s has no flag --%s", name, given)
+		}
+		if takesValue(command, word) && len(words) > 0 {
+			words = words[1:]
+		}
+	}
+	return nil
+}
+
+func flagNames(command *urfave.Command) []string {
+	var names []string
+	for _, f := range command.Flags {
+		names = append(names, f.Names()...)
+	}
+	return names
+}
+
+func hasFlag(command *urfave.Command, name string) bool {
+	return slices.Contains(flagNames(command), name)
 }
 
 // takesValue tells whether the flag's value is the next word. Unknown flags

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"encoding/json"
 	"io"
 	"strings"
 	"testing"
@@ -23,4 +24,44 @@ func TestFlagsMayFollowArguments(t *testing.T) {
 			t.Errorf("%s\n got %s\nwant %s", given, got, want)
 		}
 	}
+}
+
+// What is misspelt gets a suggestion, and --json its one document, though no command reads it.
+func TestMisspeltWords(t *testing.T) {
+	for given, want := range map[string][2]string{
+		"fx extract --epoch 2 --data d":         {"fx extract has no flag --epoch", "`fx extract --help`"},
+		"fx finetune --epoch=2":                 {"fx finetune has no flag --epoch", "Did you mean --epochs?"},
+		"fx fit-head --feature st --out m":      {"has no flag --feature", "Did you mean --features?"},
+		"fx predict a.jpg --modle m":            {"has no flag --modle", "Did you mean --model?"},
+		"fx nope":                               {`fx has no command "nope"`, "Commands: "},
+		"fx fithead --features st":              {`fx has no command "fithead"`, "Did you mean fit-head?"},
+		"fx features exprt":                     {`fx features has no command "exprt"`, "Did you mean export?"},
+		"fx features":                           {"", ""},
+		"fx features --quiet":                   {"fx features needs one of its commands", "Commands: "},
+		"fx --quiet":                            {"fx needs one of its commands", "Commands: "},
+		"fx backbones save resnet18 --output x": {"fx backbones save has no flag --output", "--out"},
+	} {
+		for _, asked := range []string{"", " --json"} {
+			if want[0] == "" && asked == "" {
+				continue
+			}
+			says := want[0]
+			if says == "" {
+				says = "fx features needs one of its commands"
+			}
+			a := inside(strings.Fields(given + asked)[1:]...)
+			if a.code != 2 || !strings.Contains(a.stderr, says) || !strings.Contains(a.stderr, want[1]) {
+				t.Errorf("%s%s: exit code %d: %s", given, asked, a.code, a.stderr)
+			}
+			if document(a.stdout) != (asked != "") {
+				t.Errorf("%s%s: printed %q", given, asked, a.stdout)
+			}
+		}
+	}
+}
+
+// document tells whether the text is one JSON document.
+func document(text string) bool {
+	var v any
+	return json.Unmarshal([]byte(text), &v) == nil
 }

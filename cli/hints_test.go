@@ -7,8 +7,6 @@ import (
 	"regexp"
 	"strings"
 	"testing"
-
-	urfave "github.com/urfave/cli/v2"
 )
 
 // flagNamed matches the flags that a hint tells to give. What stands in backquotes is another command.
@@ -24,15 +22,7 @@ func checkHint(t *testing.T, args []string, stderr string) {
 	if !failed {
 		return
 	}
-	commands := newApp(&output{}).Commands
-	var command *urfave.Command
-	for _, arg := range args {
-		next := find(commands, arg)
-		if next == nil {
-			break
-		}
-		command, commands = next, next.Subcommands
-	}
+	command, _ := commandOf(newApp(&output{}), append([]string{"fx"}, args...))
 	if command == nil {
 		return
 	}
@@ -42,17 +32,6 @@ func checkHint(t *testing.T, args []string, stderr string) {
 			t.Errorf("fx %s has no --%s, which its hint names: %s", strings.Join(args, " "), named[1], hint)
 		}
 	}
-}
-
-func hasFlag(command *urfave.Command, name string) bool {
-	for _, flag := range command.Flags {
-		for _, own := range flag.Names() {
-			if own == name {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // A command that is interrupted says what to do, and nothing about what did not fail.
