@@ -40,7 +40,7 @@ func copyNotes(s *store.Store, train, val head.Data) []string {
 	if n == 0 {
 		return nil
 	}
-	notes := []string{fmt.Sprintf("%d of the %d photos are copies of others", n, len(groups))}
+	notes := []string{fmt.Sprintf("%d of the %d photos %s", n, len(groups), oneOrMore(n, "is a copy of another", "are copies of others"))}
 	between, first, second := 0, 0, 0
 	for i, g := range groups {
 		if all.Photos[i].Label == all.Photos[g].Label {
@@ -59,6 +59,14 @@ func copyNotes(s *store.Store, train, val head.Data) []string {
 	return notes
 }
 
+// oneOrMore is what is said of n things.
+func oneOrMore(n int, one, more string) string {
+	if n == 1 {
+		return one
+	}
+	return more
+}
+
 // leakNotes warns of photos to evaluate on that are also there to learn from.
 func leakNotes(s *store.Store, train, val head.Data) []string {
 	learned := map[store.SHA256]bool{}
@@ -74,6 +82,6 @@ func leakNotes(s *store.Store, train, val head.Data) []string {
 	if n == 0 {
 		return nil
 	}
-	return []string{fmt.Sprintf("%d of the %d val photos are copies of photos learned from: of new photos fewer may be right",
-		n, len(val.Photos))}
+	return []string{fmt.Sprintf("%d of the %d val photos %s learned from: of new photos fewer may be right",
+		n, len(val.Photos), oneOrMore(n, "is a copy of a photo", "are copies of photos"))}
 }

@@ -85,7 +85,7 @@ func TestCopiesAreToldOf(t *testing.T) {
 	}
 	notes := strings.Join(fitted.Notes, "; ")
 	for _, want := range []string{
-		"1 of the 10 val photos are copies of photos learned from",
+		"1 of the 10 val photos is a copy of a photo learned from",
 		"2 of the 30 photos are copies of others",
 		"copies lie in different classes, such as " + photos[5].path(5) + " and " + photos[15].path(15),
 	} {

@@ -53,8 +53,8 @@ func (s QuickstartSummary) tellResult(p *page) {
 			plural(s.trainPhotos(), "photo"), s.TrainSplit, j.Photos, j.Split, j.Right, j.Photos-j.Right)
 	}
 	if copies := j.copies(); copies > 0 {
-		p.line("%d of these %d photos are copies: %d differ, and it was right for %d of them.",
-			copies, j.Photos, j.Distinct, j.DistinctRight)
+		p.line("%d of these %d photos %s: %d differ, and it was right for %d of them.",
+			copies, j.Photos, oneOrMore(copies, "is a copy", "are copies"), j.Distinct, j.DistinctRight)
 	}
 	p.line("For new photos of the same kind, expect it to be right for %.0f %% to %.0f %% of them: trying it on %d",
 		100*j.Low, 100*j.High, j.Photos-j.copies())

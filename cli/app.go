@@ -120,15 +120,21 @@ func finish(commands []*urfave.Command, parent string, out *output) {
 func requireFlags(c *urfave.Command, name string) {
 	var required []string
 	for _, f := range c.Flags {
-		if s, ok := f.(*urfave.StringFlag); ok && s.Required {
-			required = append(required, s.Name)
-			s.Required = false
+		switch f := f.(type) {
+		case *urfave.StringFlag:
+			if f.Required {
+				required, f.Required = append(required, f.Name), false
+			}
+		case *urfave.IntFlag:
+			if f.Required {
+				required, f.Required = append(required, f.Name), false
+			}
 		}
 	}
 	action := c.Action
 	c.Action = func(ctx *urfave.Context) error {
 		for _, flag := range required {
-			if ctx.String(flag) == "" {
+			if !ctx.IsSet(flag) || ctx.Value(flag) == "" {
 				return fail.New(fail.Usage, fmt.Sprintf("`%s --help` lists the flags.", name), "%s needs --%s", name, flag)
 			}
 		}

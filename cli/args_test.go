@@ -65,3 +65,21 @@ func document(text string) bool {
 	var v any
 	return json.Unmarshal([]byte(text), &v) == nil
 }
+
+// A refusal says what was given and names the flag that is missing.
+func TestRefusalsSayWhatWasGiven(t *testing.T) {
+	for given, says := range map[string]string{
+		"fx artifacts generate --backbone resnet18 --out o":                              "fx artifacts generate needs --classes",
+		"fx artifacts generate --backbone resnet18 --out o --classes 0 --weights seed:1": "a classifier for 0 classes",
+		"fx finetune --backbone resnet18 --data d --out o":                               "must be told which parameters learn",
+		"fx finetune --backbone resnet18 --data d --out o --all-params --head-only":      "is told in 2 ways which parameters learn",
+		"fx eval --model m":                           "fx eval needs --features STORE or --data DIR",
+		"fx eval --model m --data d --features f":     "takes --features or --data, not both",
+		"fx lr-find":                                  "must be told what to train",
+		"fx lr-find --features f --backbone resnet18": "trains a head or a network, not both",
+	} {
+		if a := inside(strings.Fields(given)[1:]...); a.code != 2 || !strings.Contains(a.stderr, says) {
+			t.Errorf("%s: exit code %d: %s", given, a.code, a.stderr)
+		}
+	}
+}

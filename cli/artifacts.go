@@ -28,7 +28,7 @@ func artifactsGenerateCommand(out *output) *urfave.Command {
 		Flags: append([]urfave.Flag{
 			&urfave.StringFlag{Name: "backbone", Required: true, Usage: "a `NAME` of `fx backbones list`, or an ONNX file"},
 			&urfave.StringFlag{Name: "out", Required: true, Usage: "`DIR` to write"}, forceFlag(),
-			&urfave.IntFlag{Name: "classes", Usage: "of the classifier"},
+			&urfave.IntFlag{Name: "classes", Required: true, Usage: "how many the classifier tells apart", DefaultText: "none: give it"},
 			&urfave.StringFlag{Name: "weights", Usage: "weights `FILE` (.safetensors, .pth), or seed:N; default: look for the official ones"},
 			lockFlag(),
 			&urfave.StringFlag{Name: "feature-tensor", Usage: "of an ONNX file: the `NAME` of the tensor that its classifier takes, where it does not say so"},

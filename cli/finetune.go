@@ -96,8 +96,12 @@ func oneOfTrainable(c *urfave.Context) error {
 			given++
 		}
 	}
-	if given != 1 {
-		return fail.New(fail.Usage, "Give one of --all-params, --head-only and --trainable 'PATTERN,…'.", "%s must be told which parameters learn", c.Command.HelpName)
+	const oneOf = "Give one of --all-params, --head-only and --trainable 'PATTERN,…'."
+	switch {
+	case given == 0:
+		return fail.New(fail.Usage, oneOf, "%s must be told which parameters learn", c.Command.HelpName)
+	case given > 1:
+		return fail.New(fail.Usage, oneOf, "%s is told in %d ways which parameters learn", c.Command.HelpName, given)
 	}
 	return nil
 }
