@@ -79,6 +79,9 @@ func Fit(ctx context.Context, o FitOptions, epoch func(metrics.Epoch), watch pro
 	}
 	notes = append(notes, splits.BestEpochNotes()...)
 	notes = append(notes, leakNotes(features, train, val)...)
+	if o.Solver == training.LBFGS && o.L2 == 0 {
+		o.L2 = head.DefaultL2(train) // for the record
+	}
 	clock := newStopwatch(epoch)
 	result, err := head.Fit(ctx, layout, train, val, o.head(train, len(m.Classes)), clock.epoch)
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 
 	"fx/internal/modeldir"
 	"fx/internal/progress"
+	"fx/internal/training"
 )
 
 // Photos that moved from train to val, labels that were swapped, photos that came: each
@@ -62,5 +63,19 @@ func TestAnEvaluationTellsOfPhotosThatWereLearnedFrom(t *testing.T) {
 		}
 		c.learned = ""
 		check(name != "labels")
+	}
+}
+
+// A MODEL records the penalty that it was trained with, not that none was given.
+func TestTheDefaultPenaltyIsRecorded(t *testing.T) {
+	features, out := newStore(t, manifest(), "train", "val"), filepath.Join(t.TempDir(), "model")
+	o := fitOptions(features, out)
+	o.Solver = training.LBFGS
+	if _, err := Fit(t.Context(), o, nil, progress.Discard); err != nil {
+		t.Fatal(err)
+	}
+	m, _, err := modeldir.Load(out)
+	if err != nil || m.Options["l2"] != 1/20. {
+		t.Errorf("l2 %v of 20 photos, %v", m.Options["l2"], err)
 	}
 }

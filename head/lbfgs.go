@@ -63,10 +63,13 @@ type regularised struct {
 	evaluations int
 }
 
+// DefaultL2 is the penalty that an Options.L2 of 0 stands for: 1 over the number of rows.
+func DefaultL2(train Data) float64 { return 1 / float64(len(train.allViews())) }
+
 func newRegularised(l Layout, train Data, o Options) *regularised {
 	q := &regularised{layout: l, data: train, samples: train.allViews(), options: o, l2: o.L2}
 	if q.l2 == 0 {
-		q.l2 = 1 / float64(len(q.samples))
+		q.l2 = DefaultL2(train)
 	}
 	q.quick = newFullBatch[float32](l, train, q.samples, o.ClassWeights)
 	return q

@@ -98,7 +98,7 @@ func (o Options) file() (string, error) {
 	}
 	var targets []outpath.Target
 	for _, folder := range photos {
-		targets = append(targets, outpath.Target{Kind: outpath.HTML, Path: out, Photos: folder, MakesFolder: o.Out != ""})
+		targets = append(targets, outpath.Target{Kind: outpath.HTML, Path: out, Photos: folder, MakesFolder: true})
 		for _, picture := range page.PictureFiles(out) {
 			targets = append(targets, outpath.Target{Kind: outpath.PNG, Path: picture, Nested: true})
 		}
