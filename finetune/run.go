@@ -117,7 +117,9 @@ func Run(ctx context.Context, o Options, report progress.Reporter) (Result, erro
 	}
 	if r.record.Result != nil {
 		report.Note("the run is finished already")
-		return *r.record.Result, nil
+		result := *r.record.Result
+		result.Run = o.Out // which may have another name by now
+		return result, nil
 	}
 	result, err := r.train(ctx)
 	return result, r.shortOfMemory(ctx, err)
