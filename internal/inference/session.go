@@ -71,8 +71,7 @@ func open(rt *ort.Runtime, m *pb.ModelProto, options ort.SessionOptions) (*ort.S
 	if err != nil {
 		return nil, err
 	}
-	options.Device = ort.CPU      // as resolved
-	options.Optimization = "none" // all of it is done
+	options.Optimization = "none" // all of it is done; options.Device comes to the CPU again, for the same reason
 	s, err := rt.NewSession(model, options)
 	if err == nil {
 		s.Note(Setting, "ConvTiles "+kernels.InstructionSet())

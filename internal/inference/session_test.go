@@ -114,6 +114,24 @@ func TestReplacesWhatTilesCanDo(t *testing.T) {
 	}
 }
 
+// Where the device was not asked for, the session says why it is the CPU.
+func TestSaysWhyItRunsOnTheCPU(t *testing.T) {
+	rt := orttest.Runtime(t)
+	suited(t, rt)
+	device, _, why, err := rt.Resolve(ort.Auto)
+	if err != nil || device != ort.CPU {
+		t.Skipf("it runs on %s: %v", device, err)
+	}
+	s, err := NewSession(rt, network(), ort.SessionOptions{Device: ort.Auto, Threads: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if s.Why() != "cpu: "+why || strings.Contains(s.Why(), "asked for") {
+		t.Errorf("it runs on %s, not for the reason %q", s.Why(), why)
+	}
+}
+
 func TestLeavesTheModelAsItIs(t *testing.T) {
 	rt := orttest.Runtime(t)
 	m := network()
