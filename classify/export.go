@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"path/filepath"
+	"strings"
 
 	"fx/backbones"
 	"fx/extract"
@@ -34,6 +36,9 @@ type ExportResult struct {
 // crop, crop, 3]. Classes, preprocessing, what to do about EXIF's orientation
 // (backbones.MetaEXIF) and provenance are in its metadata.
 func Export(ctx context.Context, o Options, out string, withPreprocessing bool, report progress.Reporter) (ExportResult, error) {
+	if !strings.EqualFold(filepath.Ext(out), ".onnx") {
+		return ExportResult{}, fail.New(fail.Usage, "Name a file such as classifier.onnx.", "--out %s is no .onnx file", out)
+	}
 	m, p, err := modeldir.Load(o.Model)
 	if err != nil {
 		return ExportResult{}, err

@@ -3,6 +3,8 @@ package cli
 import (
 	"encoding/json"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -80,6 +82,33 @@ func TestRefusalsSayWhatWasGiven(t *testing.T) {
 	} {
 		if a := inside(strings.Fields(given)[1:]...); a.code != 2 || !strings.Contains(a.stderr, says) {
 			t.Errorf("%s: exit code %d: %s", given, a.code, a.stderr)
+		}
+	}
+}
+
+// A file's ending says what is in it, and - is no file.
+func TestOutputsHaveTheirEndings(t *testing.T) {
+	dir := outputsDir(t)
+	model, store := filepath.Join(dir, "model"), filepath.Join(dir, "store")
+	for _, c := range []struct{ args, says string }{
+		{"export --model " + model + " --out m.pt", "--out m.pt is no .onnx file"},
+		{"export --model " + model + " --out -", "--out - is no .onnx file"},
+		{"features export " + store + " --format csv --out rows.parquet", "does not end as the format csv"},
+		{"features export " + store + " --format npy --out rows.csv", "does not end as the format npy"},
+		{"features export " + store + " --format csv --out -", "standard output"},
+		{"features export " + store + " --out m.pt", `unknown export format "pt"`},
+		{"fit-head --features " + store + " --out -", "standard output"},
+		{"backbones save squeezenet1_1 --weights seed:1 --out m.pt", "cannot tell the format"},
+		{"report " + model + " --out m.pdf", "is no .html file"},
+		{"lr-find --features " + store + " --out m.jpg", "is no .png file"},
+	} {
+		if a := inside(strings.Fields(c.args)...); a.code != 2 || !strings.Contains(a.stderr, c.says) {
+			t.Errorf("fx %s: exit code %d: %s", c.args, a.code, a.stderr)
+		}
+	}
+	for _, left := range []string{"-", "m.pt", "rows.csv", "rows.parquet"} {
+		if _, err := os.Stat(left); err == nil {
+			t.Errorf("%s was written", left)
 		}
 	}
 }

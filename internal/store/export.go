@@ -52,6 +52,10 @@ func (m Manifest) prepareExport(format, out string, options ExportOptions) error
 	if !known {
 		return fail.New(fail.Usage, "Choose one of "+strings.Join(Formats(), ", ")+".", "unknown export format %q", format)
 	}
+	ending := strings.ToLower(strings.TrimPrefix(filepath.Ext(out), "."))
+	if _, other := exporters[ending]; other && ending != strings.ToLower(format) {
+		return fail.New(fail.Usage, "Give --out another ending, or leave --format out.", "--out %s does not end as the format %s", out, format)
+	}
 	return outpath.Prepare(options.Force, outpath.Target{Kind: exporter.kind, Path: out, Photos: m.Made.Data})
 }
 
