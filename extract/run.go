@@ -310,7 +310,7 @@ func (r *run) fill(ctx context.Context) error {
 				return err
 			}
 		}
-		task.Add(int64(len(result.rows)))
+		task.Add(int64(len(batches[batch])))
 		return nil
 	})
 	r.filled = time.Since(r.filling)

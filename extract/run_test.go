@@ -247,6 +247,11 @@ func TestBadPhotosAreRejectedWithTheirReason(t *testing.T) {
 		t.Errorf("skipped %+v", s.Skipped)
 	}
 	mustRun(t, o, 0, 8, 3)
+	watch := &counter{}
+	o.Store = filepath.Join(t.TempDir(), "counted")
+	if _, err := Run(t.Context(), o, watch); err != nil || watch.done != watch.total {
+		t.Errorf("%d of %d images are done where some are rejected, %v", watch.done, watch.total, err)
+	}
 
 	o.Store, o.OnBadImage = filepath.Join(t.TempDir(), "strict"), "fail"
 	_, err := Run(t.Context(), o, progress.Discard)
@@ -254,6 +259,22 @@ func TestBadPhotosAreRejectedWithTheirReason(t *testing.T) {
 		t.Errorf("--on-bad-image fail: %v", err)
 	}
 }
+
+// counter counts what the stage extract counts as done.
+type counter struct {
+	total, done int64
+}
+
+func (c *counter) Begin(stage string, total int64, unit string) progress.Task {
+	if stage != "extract" {
+		return progress.Discard.Begin(stage, total, unit)
+	}
+	c.total = total
+	return c
+}
+func (c *counter) Note(string) {}
+func (c *counter) Add(n int64) { c.done += n }
+func (c *counter) End()        {}
 
 func TestUnknownDeviceIsRefusedWithoutTouchingAnything(t *testing.T) {
 	orttest.Library(t)
