@@ -76,6 +76,7 @@ func Quickstart(ctx context.Context, o QuickstartOptions, watch progress.Reporte
 		FormatVersion: QuickstartVersion, Data: o.Data, Out: o.Out, TrainSplit: splits.Train, Files: quickstartFilesIn(o.Out),
 		Notes: []string{}, PhotoNotes: photos.Notes,
 	}
+	watch.Note("the results will be in " + o.Out)
 	if err := q.extract(ctx); err != nil {
 		return q.summary, err
 	}
