@@ -48,7 +48,7 @@ func Run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 func newApp(out *output) *urfave.App {
 	app := &urfave.App{
 		Name:                 "fx",
-		Usage:                "turn a folder of photos into a classifier, with pretrained backbones and no Python",
+		Usage:                "turn a folder of photos into a classifier, with pretrained networks and without Python",
 		Version:              version(),
 		HideHelpCommand:      true,
 		Flags:                []urfave.Flag{urfave.HelpFlag}, // urfave/cli leaves it out beside a command help of ours
@@ -110,7 +110,7 @@ func finish(commands []*urfave.Command, parent string, out *output) {
 		requireFlags(c, name)
 		c.Flags = append(c.Flags,
 			&urfave.BoolFlag{Name: "json", Usage: "print one JSON document on stdout", Destination: &out.json},
-			&urfave.BoolFlag{Name: "quiet", Usage: "no progress on stderr", Destination: &out.quiet},
+			&urfave.BoolFlag{Name: "quiet", Usage: "print no progress on stderr", Destination: &out.quiet},
 		)
 	}
 }

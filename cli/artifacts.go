@@ -14,7 +14,7 @@ import (
 func artifactsCommand(out *output) *urfave.Command {
 	return &urfave.Command{
 		Name:        "artifacts",
-		Usage:       "training graphs as ONNX files, and what they may be made of",
+		Usage:       "write training graphs as ONNX files",
 		Subcommands: []*urfave.Command{artifactsGenerateCommand(out), artifactsOpsCommand(out)},
 	}
 }
@@ -22,17 +22,17 @@ func artifactsCommand(out *output) *urfave.Command {
 func artifactsGenerateCommand(out *output) *urfave.Command {
 	return &urfave.Command{
 		Name:  "generate",
-		Usage: "write the training graphs of a network for a training loop elsewhere",
-		Description: "DIR receives step_model.onnx (forward, loss, backward and update in one run), the split form\n" +
-			"training_model.onnx and optimizer_model.onnx, eval_model.onnx and checkpoint/.",
+		Usage: "write the training graphs of a network, for your own training loop",
+		Description: "The command writes to DIR: step_model.onnx (forward, loss, backward and update in one run), the split form\n" +
+			"training_model.onnx and optimizer_model.onnx, eval_model.onnx, and checkpoint/.",
 		Flags: append([]urfave.Flag{
 			&urfave.StringFlag{Name: "backbone", Required: true, Usage: "a `NAME` of `fx backbones list`, or an ONNX file"},
 			&urfave.StringFlag{Name: "out", Required: true, Usage: "`DIR` to write"}, forceFlag(),
-			&urfave.IntFlag{Name: "classes", Required: true, Usage: "how many the classifier tells apart", DefaultText: "none: give it"},
-			&urfave.StringFlag{Name: "weights", Usage: "weights `FILE` (.safetensors, .pth), or seed:N; default: look for the official ones"},
+			&urfave.IntFlag{Name: "classes", Required: true, Usage: "number of classes", DefaultText: "required"},
+			&urfave.StringFlag{Name: "weights", Usage: "weights `FILE` (.safetensors, .pth), or seed:N for random weights", DefaultText: "search for the official ones"},
 			lockFlag(),
-			&urfave.StringFlag{Name: "feature-tensor", Usage: "of an ONNX file: the `NAME` of the tensor that its classifier takes, where it does not say so"},
-			&urfave.StringFlag{Name: "ort-lib", Usage: "`FILE` of libonnxruntime to use (default: look for it)"},
+			&urfave.StringFlag{Name: "feature-tensor", Usage: "`NAME` of the tensor that the classifier takes, for ONNX files without this information"},
+			libraryFlag(),
 		}, settingFlags(settings.Fields(settings.Graph), settings.Graph)...),
 		Action: func(c *urfave.Context) error {
 			if err := noArguments(c); err != nil {
@@ -62,7 +62,7 @@ func artifactsGenerateCommand(out *output) *urfave.Command {
 func artifactsOpsCommand(out *output) *urfave.Command {
 	return &urfave.Command{
 		Name:  "ops",
-		Usage: "list the ONNX operators that a network to be trained may hold",
+		Usage: "list the ONNX operators that fx can differentiate",
 		Action: func(c *urfave.Context) error {
 			if err := noArguments(c); err != nil {
 				return err

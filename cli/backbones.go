@@ -19,7 +19,7 @@ import (
 func backbonesCommand(out *output) *urfave.Command {
 	return &urfave.Command{
 		Name:  "backbones",
-		Usage: "the networks that fx knows, and their weights",
+		Usage: "list networks, fetch and save their weights",
 		Subcommands: []*urfave.Command{
 			backbonesListCommand(out), backbonesShowCommand(out), backbonesPullCommand(out), backbonesSaveCommand(out),
 		},
@@ -58,7 +58,7 @@ type shownBackbone struct {
 func backbonesShowCommand(out *output) *urfave.Command {
 	return &urfave.Command{
 		Name:      "show",
-		Usage:     "show one network: preprocessing, features, head, weights, parameters",
+		Usage:     "show a network: preprocessing, features, head, weights, parameters",
 		ArgsUsage: "NAME",
 		Action: func(c *urfave.Context) error {
 			name, err := oneArgument(c, "NAME")
@@ -146,8 +146,8 @@ func backbonesSaveCommand(out *output) *urfave.Command {
 	return &urfave.Command{
 		Name:  "save",
 		Usage: "write a network's weights, for torchvision (.safetensors) or any ONNX runtime (.onnx)",
-		Description: "The .safetensors file loads into torchvision's network of that name with load_state_dict(strict=True);\n" +
-			"the .onnx file is the whole network, and `fx extract --backbone FILE.onnx` takes it too.",
+		Description: "torchvision's network of this name loads the .safetensors file with load_state_dict(strict=True).\n" +
+			"The .onnx file is the whole network, which `fx extract --backbone FILE.onnx` can use.",
 		ArgsUsage: "NAME",
 		Flags: append(networkFlags(),
 			&urfave.StringFlag{Name: "out", Required: true, Usage: "`FILE`.safetensors or FILE.onnx"}, forceFlag(), lockFlag()),

@@ -19,12 +19,12 @@ import (
 func compareCommand(out *output) *urfave.Command {
 	return &urfave.Command{
 		Name:      "compare",
-		Usage:     "what differs between two trainings, or two experiments",
+		Usage:     "compare two trainings, or two experiments",
 		ArgsUsage: "A B",
-		Description: "A and B are MODELs of fx fit-head or fx finetune, or both are folders of fx experiment run. Shown are the\n" +
-			"settings and results that differ, and whether the difference in accuracy is more than chance gives on so\n" +
-			"few photos: by McNemar's test where both can be asked about the same photos in their stores, else by the\n" +
-			"interval of Agresti and Caffo; over the seeds of experiments by Welch's.",
+		Description: "A and B are MODELs of fx fit-head or fx finetune, or folders of fx experiment run. The command shows the settings\n" +
+			"and results that differ, and tests whether the difference in accuracy is significant: with McNemar's test if both\n" +
+			"can be evaluated on the same photos in their stores, else with the interval of Agresti and Caffo. For experiments,\n" +
+			"it uses Welch's interval over the seeds.",
 		Action: func(c *urfave.Context) error {
 			if c.Args().Len() != 2 {
 				return fail.New(fail.Usage, "Name two MODELs, or two experiments: `fx compare A B`.", "fx compare takes two folders, not %d", c.Args().Len())

@@ -47,14 +47,14 @@ complete -c fx -a '(__fx)'
 
 func completionCommand(out *output) *urfave.Command {
 	c := &urfave.Command{
-		Name: "completion", Usage: "a shell's script that completes commands and flags",
+		Name: "completion", Usage: "print a script that completes commands and flags in a shell",
 		HideHelpCommand: true,
 	}
 	for _, s := range completionScripts {
 		c.Subcommands = append(c.Subcommands, &urfave.Command{
 			Name:        s.shell,
 			Usage:       fmt.Sprintf("the script for %s: `%s`", s.shell, s.install),
-			Description: fmt.Sprintf("Put this line into the file that %s reads when it starts:\n\n%s", s.shell, s.install),
+			Description: fmt.Sprintf("Add this line to the startup file of %s:\n\n%s", s.shell, s.install),
 			Action: func(ctx *urfave.Context) error {
 				if err := noArguments(ctx); err != nil {
 					return err
@@ -70,7 +70,7 @@ func completionCommand(out *output) *urfave.Command {
 // helpCommand answers `fx help` and `fx help COMMAND` as --help does.
 func helpCommand() *urfave.Command {
 	return &urfave.Command{
-		Name: "help", Usage: "explain fx or a command", ArgsUsage: "[COMMAND...]",
+		Name: "help", Usage: "show help for fx or a command", ArgsUsage: "[COMMAND...]",
 		Category: shellCategory, OnUsageError: usageError, HideHelpCommand: true,
 		Action: func(c *urfave.Context) error {
 			if !c.Args().Present() {

@@ -14,14 +14,14 @@ import (
 func demoCommand(out *output) *urfave.Command {
 	return &urfave.Command{
 		Name:  "demo",
-		Usage: "the whole way on photos that it finds: extract, train a head, judge it, draw a report",
-		Description: "Photos: --data, FX_DATA_DIR, ./hymenoptera_data, fx's cache, the tutorial's ants and bees, else drawn\n" +
-			"pictures. Network: squeezenet1_1 where its weights are to be had, else one whose weights a Python package ships.",
+		Usage: "try fx: find photos, extract features, train and evaluate a head, draw a report",
+		Description: "Photos: --data, FX_DATA_DIR, ./hymenoptera_data, fx's cache, the tutorial's ants and bees, or else generated\n" +
+			"pictures. Network: squeezenet1_1 if its weights are available, else a network with weights in a Python package.",
 		Flags: append([]urfave.Flag{
-			&urfave.StringFlag{Name: "out", Value: "fx-demo", Usage: "`DIR` for all that it makes"}, forceFlag(),
+			&urfave.StringFlag{Name: "out", Value: "fx-demo", Usage: "`DIR` for the results"}, forceFlag(),
 			&urfave.StringFlag{Name: "data", Usage: "`DIR` of photos"},
 			&urfave.StringFlag{Name: "backbone", Usage: "`NAME` of another network"},
-			&urfave.StringFlag{Name: "weights", Usage: "weights `FILE`, or seed:N for random ones"},
+			&urfave.StringFlag{Name: "weights", Usage: "weights `FILE`, or seed:N for random weights"},
 			lockFlag(),
 		}, deviceFlags()...),
 		Action: func(c *urfave.Context) error {

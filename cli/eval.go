@@ -16,13 +16,13 @@ import (
 func evalCommand(out *output) *urfave.Command {
 	return &urfave.Command{
 		Name:  "eval",
-		Usage: "judge a model by a store or by labelled photos",
+		Usage: "evaluate a model on a store or on labelled photos",
 		Flags: append([]urfave.Flag{
 			&urfave.StringFlag{Name: "model", Required: true, Usage: "`MODEL` folder"},
-			&urfave.StringFlag{Name: "features", Usage: "`STORE` of embeddings to judge by"},
-			&urfave.StringFlag{Name: "data", Usage: "`DIR` of labelled photos to judge by"},
-			&urfave.StringFlag{Name: "split", Usage: "which split (default: the one that training judged by)"},
-			&urfave.StringFlag{Name: "weights", Usage: "where the backbone's weights `FILE` lies now"},
+			&urfave.StringFlag{Name: "features", Usage: "`STORE` of embeddings to evaluate on"},
+			&urfave.StringFlag{Name: "data", Usage: "`DIR` of labelled photos to evaluate on"},
+			&urfave.StringFlag{Name: "split", Usage: "split to evaluate on (default: the one used in training)"},
+			&urfave.StringFlag{Name: "weights", Usage: "`FILE` of the backbone's weights, if it was moved"},
 		}, append(photoFlags(), deviceFlags()...)...),
 		Action: func(c *urfave.Context) error {
 			if err := noArguments(c); err != nil {

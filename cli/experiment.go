@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -22,15 +23,15 @@ import (
 func experimentCommand(out *output) *urfave.Command {
 	return &urfave.Command{
 		Name:  "experiment",
-		Usage: "a matrix of trainings from a YAML file: backbones × ways of training × seeds",
+		Usage: "run a matrix of trainings from a YAML file: networks × modes × seeds",
 		Subcommands: []*urfave.Command{
 			{
 				Name:      "run",
-				Usage:     "do the runs of FILE that are not done yet",
+				Usage:     "execute the runs of FILE that are not finished",
 				ArgsUsage: "FILE",
-				Description: "FILE is a YAML file, or the name of one that fx has built in: " + strings.Join(experiments.Names(), ", ") + ".\n" +
-					"Interrupt it at will: the same command goes on where it stopped, and does nothing twice.",
-				Flags: append(experimentFlags(), forceFlag(), &urfave.BoolFlag{Name: "no-report", Usage: "leave out the report at the end"}),
+				Description: "FILE is a YAML file, or the name of a built-in experiment: " + strings.Join(experiments.Names(), ", ") + ".\n" +
+					"You can interrupt it at any time; the same command continues, and repeats no finished run.",
+				Flags: append(experimentFlags(), forceFlag(), &urfave.BoolFlag{Name: "no-report", Usage: "do not write a report"}),
 				Action: func(c *urfave.Context) error {
 					file, options, err := experimentOf(c)
 					if err != nil {
@@ -50,7 +51,7 @@ func experimentCommand(out *output) *urfave.Command {
 			},
 			{
 				Name:      "plan",
-				Usage:     "what would run, and how long it would take by a short trial",
+				Usage:     "list the runs and estimate their time by a short trial",
 				ArgsUsage: "FILE",
 				Flags:     experimentFlags(),
 				Action: func(c *urfave.Context) error {
@@ -70,17 +71,13 @@ func experimentCommand(out *output) *urfave.Command {
 }
 
 func experimentFlags() []urfave.Flag {
-	return append(photoFlags(),
-		&urfave.StringFlag{Name: "out", Usage: "`DIR` of the results", DefaultText: "runs/ and the file's name"},
-		&urfave.StringFlag{Name: "data", Usage: "`DIR` of photos in place of the file's"},
-		&urfave.StringFlag{Name: "only", Usage: "the runs whose names match the `PATTERN`, such as '*-finetune-*'"},
-		&urfave.StringSliceFlag{Name: "set", Usage: "a setting of all runs, as in `epochs=2`; may be given again"},
-		&urfave.StringFlag{Name: "weights-if-missing", Usage: "`seed:N`: random weights where the pretrained ones can't be had; their results are marked"},
-		&urfave.StringFlag{Name: "device", Value: "auto", Usage: "auto, cpu, cuda or cuda:N"},
-		&urfave.IntFlag{Name: "workers", Usage: "goroutines that decode", DefaultText: "one for each CPU"},
-		&urfave.StringFlag{Name: "ort-lib", Usage: "`FILE` of libonnxruntime to use (default: look for it)"},
-		&urfave.StringFlag{Name: "decoder", Value: "auto", Usage: "JPEG decoder: auto, turbojpeg or go"},
-		decodeMemoryFlag(), lockFlag(),
+	return append(slices.Concat(photoFlags(), machineFlags()),
+		&urfave.StringFlag{Name: "out", Usage: "`DIR` for the results", DefaultText: "runs/ and the file's name"},
+		&urfave.StringFlag{Name: "data", Usage: "`DIR` of photos, instead of the one in FILE"},
+		&urfave.StringFlag{Name: "only", Usage: "run only what matches the `PATTERN`, such as '*-finetune-*'"},
+		&urfave.StringSliceFlag{Name: "set", Usage: "a setting for all runs, such as `epochs=2`; can be repeated"},
+		&urfave.StringFlag{Name: "weights-if-missing", Usage: "`seed:N`: use random weights if the pretrained ones are not available; the results are marked"},
+		lockFlag(),
 	)
 }
 

@@ -15,12 +15,12 @@ import (
 func exportCommand(out *output) *urfave.Command {
 	return &urfave.Command{
 		Name:  "export",
-		Usage: "write backbone and head as one ONNX file for any ONNX Runtime",
+		Usage: "write backbone and head to one ONNX file",
 		Flags: []urfave.Flag{
 			&urfave.StringFlag{Name: "model", Required: true, Usage: "`MODEL` folder"},
 			&urfave.StringFlag{Name: "out", Required: true, Usage: "`FILE`.onnx to write"}, forceFlag(),
-			&urfave.BoolFlag{Name: "with-preprocessing", Usage: "take one uint8 photo of any size, and resize and crop in the graph"},
-			&urfave.StringFlag{Name: "weights", Usage: "where the backbone's weights `FILE` lies now"},
+			&urfave.BoolFlag{Name: "with-preprocessing", Usage: "the graph takes one uint8 photo of any size, and resizes and crops it"},
+			&urfave.StringFlag{Name: "weights", Usage: "`FILE` of the backbone's weights, if it was moved"},
 		},
 		Action: func(c *urfave.Context) error {
 			if err := noArguments(c); err != nil {

@@ -9,84 +9,32 @@ import (
 
 	"fx/extract"
 	"fx/internal/fail"
-	"fx/internal/ort"
 )
-
-// networkFlags choose a network and the device that runs it.
-func networkFlags() []urfave.Flag {
-	return []urfave.Flag{
-		&urfave.StringFlag{Name: "weights", Usage: "weights `FILE` (.safetensors, .pth), or seed:N for random ones; default: look for the official ones"},
-		&urfave.StringFlag{Name: "feature-tensor", Usage: "`NAME` of the tensor to cache, for an ONNX file that does not say"},
-	}
-}
-
-// lockFlag is for commands that fetch or look for weights and photos.
-func lockFlag() urfave.Flag {
-	return &urfave.StringFlag{Name: "lock", Usage: "`FILE` that names by SHA-256 what fx fetches and finds; obeyed where it is there, extended by what it lacks"}
-}
-
-// deviceFlags choose where and how a network runs.
-func deviceFlags() []urfave.Flag {
-	return []urfave.Flag{
-		&urfave.StringFlag{Name: "device", Value: "auto", Usage: "auto, cpu, cuda or cuda:N"},
-		&urfave.StringFlag{Name: "precision", Usage: "of weights and activations: float32, or float16 for a GPU", DefaultText: "float32, or as the store began"},
-		&urfave.IntFlag{Name: "batch-size", Usage: "photos in one run of the network", DefaultText: "8 on a CPU, 32 for alexnet, 64 on a GPU"},
-		&urfave.IntFlag{Name: "workers", Usage: "goroutines that decode and run", DefaultText: "one for each CPU"},
-		&urfave.StringFlag{Name: "ort-lib", Usage: "`FILE` of libonnxruntime to use (default: look for it)", EnvVars: []string{}},
-		&urfave.StringFlag{Name: "decoder", Value: "auto", Usage: "JPEG decoder: auto, turbojpeg or go"},
-		decodeMemoryFlag(),
-	}
-}
-
-// fastDecodeFlag is for commands that make features; a MODEL remembers it.
-func fastDecodeFlag() urfave.Flag {
-	return &urfave.BoolFlag{Name: "fast-decode", Usage: "decode large JPEGs at 1/2, 1/4 or 1/8 of their size where that is enough: faster, other pixels"}
-}
-
-// forceFlag is for commands that write where --out tells them.
-func forceFlag() urfave.Flag {
-	return &urfave.BoolFlag{Name: "force",
-		Usage: "write to --out whatever lies there; files with the names of the results are replaced"}
-}
-
-// embedderOptions reads networkFlags and deviceFlags.
-func embedderOptions(c *urfave.Context) (extract.EmbedderOptions, error) {
-	network, err := networkOptions(c)
-	if err != nil {
-		return extract.EmbedderOptions{}, err
-	}
-	device, err := ort.ParseDevice(c.String("device"))
-	return extract.EmbedderOptions{
-		DecodeMemory: decodeMemory(c),
-		Network:      network, Device: device, Precision: c.String("precision"),
-		BatchSize: c.Int("batch-size"), Workers: c.Int("workers"), Library: c.String("ort-lib"),
-	}, err
-}
 
 func extractCommand(out *output) *urfave.Command {
 	flags := slices.Concat(photoFlags(), networkFlags(), deviceFlags())
 	return &urfave.Command{
 		Name:  "extract",
 		Usage: "run a frozen backbone over a folder of photos and cache the embeddings",
-		Description: "DIR holds train/ and val/ (any names) with a folder a class, or a folder a class alone, or is a\n" +
-			".csv list with the header path,label[,split]. Run it again after any change: only what changed is computed.",
+		Description: "DIR contains one folder for each class, directly or below train/ and val/ (or other names), or is a .csv list with\n" +
+			"the header path,label[,split]. After a change, run the command again: it computes only what changed.",
 		Flags: append([]urfave.Flag{
 			&urfave.StringFlag{Name: "backbone", Required: true, Usage: "a `NAME` of `fx backbones list`, or an ONNX file"},
 			&urfave.StringFlag{Name: "data", Required: true, Usage: "`DIR` of photos"},
-			&urfave.StringFlag{Name: "out", Required: true, Usage: "`STORE` folder to fill"}, forceFlag(),
-			&urfave.StringFlag{Name: "dtype", Value: "float32", Usage: "float32 or float16, of the cached values"},
-			&urfave.IntFlag{Name: "resize", Usage: "pixels of the shorter side after resizing (default: the network's)"},
-			&urfave.IntFlag{Name: "crop", Usage: "pixels of the centre crop (default: the network's input size)"},
-			&urfave.IntFlag{Name: "views", Usage: "random augmentations of each training photo to cache besides its centre view"},
-			&urfave.Uint64Flag{Name: "seed", Usage: "of the augmentations"},
-			&urfave.StringFlag{Name: "train-split", Usage: "name of the split that --views augments (default: train)"},
-			&urfave.StringFlag{Name: "exif", Value: "ignore", Usage: "orientation tag: ignore (as torchvision does) or apply"},
+			&urfave.StringFlag{Name: "out", Required: true, Usage: "`STORE` folder to write"}, forceFlag(),
+			&urfave.StringFlag{Name: "dtype", Value: "float32", Usage: "type of the cached values: float32 or float16"},
+			&urfave.IntFlag{Name: "resize", Usage: "pixels of the shorter side after resizing", DefaultText: "the network's"},
+			&urfave.IntFlag{Name: "crop", Usage: "pixels of the centre crop", DefaultText: "the network's input size"},
+			&urfave.IntFlag{Name: "views", Usage: "random views of each training photo to cache, in addition to the centre view"},
+			&urfave.Uint64Flag{Name: "seed", Usage: "seed of the random views"},
+			&urfave.StringFlag{Name: "train-split", Usage: "split that --views augments (default: train)"},
+			exifFlag(),
 			fastDecodeFlag(),
 			lockFlag(),
-			&urfave.StringFlag{Name: "on-bad-image", Value: "skip", Usage: "skip or fail"},
-			&urfave.StringFlag{Name: "shard", Usage: "i/n: compute only this part, 0 ≤ i < n; auto or auto/n reads the array task of Slurm or Kubernetes"},
-			&urfave.DurationFlag{Name: "wait", Usage: "wait this long for a store that another process holds"},
-			&urfave.BoolFlag{Name: "verify-content", Usage: "hash every photo and every stored row, not only the files whose size or time changed"},
+			onBadImageFlag(),
+			&urfave.StringFlag{Name: "shard", Usage: "i/n: compute only this part, 0 ≤ i < n; auto or auto/n takes it from Slurm or Kubernetes"},
+			&urfave.DurationFlag{Name: "wait", Usage: "wait this long while another process writes to the store"},
+			&urfave.BoolFlag{Name: "verify-content", Usage: "hash every photo and every stored row, and not only files with a new size or time"},
 		}, flags...),
 		Action: func(c *urfave.Context) error {
 			if err := noArguments(c); err != nil {

@@ -15,7 +15,7 @@ import (
 func featuresCommand(out *output) *urfave.Command {
 	return &urfave.Command{
 		Name:        "features",
-		Usage:       "look at a store of embeddings, check it, convert it",
+		Usage:       "describe, check or convert a store of embeddings",
 		Subcommands: []*urfave.Command{featuresInfoCommand(out), featuresVerifyCommand(out), featuresExportCommand(out)},
 	}
 }
@@ -23,7 +23,7 @@ func featuresCommand(out *output) *urfave.Command {
 func featuresInfoCommand(out *output) *urfave.Command {
 	return &urfave.Command{
 		Name:      "info",
-		Usage:     "say what a store holds and what made it",
+		Usage:     "show what a store contains and how it was made",
 		ArgsUsage: "STORE",
 		Action: func(c *urfave.Context) error {
 			dir, err := oneArgument(c, "STORE")
@@ -71,7 +71,7 @@ func printInfo(w io.Writer, dir string, i store.Info) {
 func featuresVerifyCommand(out *output) *urfave.Command {
 	return &urfave.Command{
 		Name:      "verify",
-		Usage:     "read every byte of a store and compare it with its checksums",
+		Usage:     "check every byte of a store against its checksums",
 		ArgsUsage: "STORE",
 		Action: func(c *urfave.Context) error {
 			dir, err := oneArgument(c, "STORE")
@@ -101,11 +101,11 @@ func printVerify(w io.Writer, dir string, r store.Report) {
 func featuresExportCommand(out *output) *urfave.Command {
 	return &urfave.Command{
 		Name:        "export",
-		Usage:       "write a store for other tools",
-		Description: "npy is a folder of .npy files and the paths; parquet, csv and safetensors are one file.",
+		Usage:       "write the features of a store for other tools",
+		Description: "npy writes a folder with .npy files and the paths; parquet, csv and safetensors write one file.",
 		ArgsUsage:   "STORE",
 		Flags: []urfave.Flag{
-			&urfave.StringFlag{Name: "format", Usage: "npy, parquet, csv or safetensors (default: by the ending of --out)"},
+			&urfave.StringFlag{Name: "format", Usage: "npy, parquet, csv or safetensors", DefaultText: "by the extension of --out"},
 			&urfave.StringFlag{Name: "out", Required: true, Usage: "`PATH` to write"}, forceFlag(),
 		},
 		Action: func(c *urfave.Context) error {

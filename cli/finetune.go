@@ -17,8 +17,8 @@ func finetuneCommand(out *output) *urfave.Command {
 	return &urfave.Command{
 		Name:  "finetune",
 		Usage: "train any part or all of a network on a folder of photos",
-		Description: "DIR holds train/ and val/ with a folder a class. The defaults are those of PyTorch's tutorial.\n" +
-			"A finished RUN is a MODEL for fx eval, predict and export; one that was stopped or killed goes on with --resume:\n\n" +
+		Description: "DIR contains train/ and val/ with one folder for each class. The defaults are those of PyTorch's tutorial.\n" +
+			"A finished RUN is a MODEL for fx eval, predict and export. --resume continues a stopped or killed run:\n\n" +
 			"   fx finetune --backbone resnet18 --data photos --all-params --out run\n" +
 			"   fx finetune --backbone net.onnx --data photos --trainable 'head.*' --optimizer adamw --schedule cosine --out run2",
 		Flags: finetuneFlags(settings.Fields(settings.Network)),
@@ -45,26 +45,16 @@ func finetuneFlags(of []settings.Field) []urfave.Flag {
 		&urfave.StringFlag{Name: "backbone", Required: true, Usage: "a `NAME` of `fx backbones list`, or an ONNX file"},
 		&urfave.StringFlag{Name: "data", Required: true, Usage: "`DIR` of photos"},
 		&urfave.StringFlag{Name: "out", Required: true, Usage: "`RUN` folder to write"},
-		&urfave.BoolFlag{Name: "force", Usage: "write to --out whatever lies there, but a run: files with the names of the results are replaced"},
-		&urfave.BoolFlag{Name: "resume", Usage: "go on where the run in RUN ended, to the same bits"},
-		&urfave.StringFlag{Name: "weights", Usage: "weights `FILE` (.safetensors, .pth) to start from, under the network's names, or seed:N; default: look for the official ones, or those in the ONNX file"},
-		&urfave.StringFlag{Name: "feature-tensor", Usage: "of an ONNX file: the `NAME` of the tensor that its classifier takes, where it does not say so"},
+		&urfave.BoolFlag{Name: "force",
+			Usage: "write to --out even if it contains something else, but not a run; files with the names of the results are replaced"},
+		&urfave.BoolFlag{Name: "resume", Usage: "continue the run in RUN, with the same bits as without the interruption"},
+		&urfave.StringFlag{Name: "weights", Usage: "initial weights `FILE` (.safetensors, .pth), or seed:N for random weights", DefaultText: "those in the ONNX file, or search for the official ones"},
+		&urfave.StringFlag{Name: "feature-tensor", Usage: "`NAME` of the tensor that the classifier takes, for ONNX files without this information"},
 		lockFlag(),
 		&urfave.BoolFlag{Name: "all-params", Usage: "train every parameter"},
 	}
 	flags = append(flags, settingFlags(of, settings.Network)...)
-	return slices.Concat(flags, photoFlags(), finetuneDeviceFlags())
-}
-
-// finetuneDeviceFlags are deviceFlags in the words of training.
-func finetuneDeviceFlags() []urfave.Flag {
-	return []urfave.Flag{
-		&urfave.StringFlag{Name: "device", Value: "auto", Usage: "auto, cpu, cuda or cuda:N"},
-		&urfave.IntFlag{Name: "workers", Usage: "goroutines that decode", DefaultText: "one for each CPU"},
-		&urfave.StringFlag{Name: "ort-lib", Usage: "`FILE` of libonnxruntime to use (default: look for it)"},
-		&urfave.StringFlag{Name: "decoder", Value: "auto", Usage: "JPEG decoder: auto, turbojpeg or go"},
-		decodeMemoryFlag(),
-	}
+	return slices.Concat(flags, photoFlags(), machineFlags())
 }
 
 func finetuneOptions(c *urfave.Context, of []settings.Field) (finetune.Options, error) {

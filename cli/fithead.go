@@ -16,10 +16,10 @@ func fitHeadCommand(out *output) *urfave.Command {
 	return &urfave.Command{
 		Name:  "fit-head",
 		Usage: "train a classifier on cached embeddings, in seconds",
-		Description: "The defaults are those of PyTorch's tutorial: SGD with torch's semantics, and the best val epoch is\n" +
-			"kept. --solver lbfgs finds the optimum of the regularised loss instead.",
+		Description: "The defaults are those of PyTorch's tutorial: SGD with torch's semantics, keeping the best val epoch.\n" +
+			"--solver lbfgs finds the optimum of the regularized loss.",
 		Flags: append([]urfave.Flag{
-			&urfave.StringFlag{Name: "features", Required: true, Usage: "`STORE` that fx extract filled"},
+			&urfave.StringFlag{Name: "features", Required: true, Usage: "`STORE` of fx extract"},
 			&urfave.StringFlag{Name: "out", Required: true, Usage: "`MODEL` folder to write"}, forceFlag(),
 		}, settingFlags(settings.Fields(settings.Head), settings.Head)...),
 		Action: func(c *urfave.Context) error {
@@ -39,7 +39,7 @@ func fitHeadCommand(out *output) *urfave.Command {
 				return err
 			}
 			return out.result(result, func(w io.Writer) {
-				fmt.Fprintf(w, "best val accuracy %.4f in epoch %d of %d; %d parameters trained on %d photos in %.1f s, judged by %d (%s)\n",
+				fmt.Fprintf(w, "best val accuracy %.4f in epoch %d of %d; %d parameters trained on %d photos in %.1f s, evaluated on %d (%s)\n",
 					result.BestValAccuracy, result.BestEpoch, len(result.Epochs), result.ParametersTrained, result.TrainPhotos, result.Seconds,
 					result.ValPhotos, result.ValSplit)
 				printNotes(w, result.Notes)

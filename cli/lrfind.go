@@ -43,12 +43,12 @@ type lrFindResult struct {
 func lrFindCommand(out *output) *urfave.Command {
 	d := rangetest.Defaults()
 	flags := []urfave.Flag{
-		&urfave.StringFlag{Name: "features", Usage: "`STORE` that fx extract filled: test the training of a head on it"},
-		&urfave.StringFlag{Name: "out", Value: "lr-find.png", Usage: "`FILE` for the plot; the table goes beside it as .csv"}, forceFlag(),
-		&urfave.Float64Flag{Name: "min-lr", Value: d.MinLR, Usage: "rate of the first step"},
-		&urfave.Float64Flag{Name: "max-lr", Value: d.MaxLR, Usage: "rate of the last step"},
-		&urfave.IntFlag{Name: "steps", Value: d.Steps, Usage: "updates, while the rate rises by the same factor each time"},
-		&urfave.IntFlag{Name: "repeats", Usage: "trainings from the start whose losses are averaged", DefaultText: fmt.Sprintf("%d for a head, %d for a network", headRepeats, networkRepeats)},
+		&urfave.StringFlag{Name: "features", Usage: "`STORE` of fx extract: test the training of a head on it"},
+		&urfave.StringFlag{Name: "out", Value: "lr-find.png", Usage: "`FILE` for the plot; the table is written beside it as .csv"}, forceFlag(),
+		&urfave.Float64Flag{Name: "min-lr", Value: d.MinLR, Usage: "learning rate of the first step"},
+		&urfave.Float64Flag{Name: "max-lr", Value: d.MaxLR, Usage: "learning rate of the last step"},
+		&urfave.IntFlag{Name: "steps", Value: d.Steps, Usage: "number of updates; the rate rises by the same factor after each"},
+		&urfave.IntFlag{Name: "repeats", Usage: "number of trainings whose losses are averaged", DefaultText: fmt.Sprintf("%d for a head, %d for a network", headRepeats, networkRepeats)},
 	}
 	// What decides a run's updates decides the test's; the rate's course and what a run saves have no part in it.
 	for _, f := range finetuneFlags(lrFindFields(settings.Network)) {
@@ -62,10 +62,10 @@ func lrFindCommand(out *output) *urfave.Command {
 	}
 	return &urfave.Command{
 		Name:  "lr-find",
-		Usage: "look for a learning rate by the range test",
-		Description: "It trains a little while the rate rises, plots the loss, and suggests the rate where the smoothed loss\n" +
-			"falls most steeply (L. N. Smith, \"Cyclical Learning Rates for Training Neural Networks\", 2015; fastai's rule\n" +
-			"\"steep\"). Of a head on a store, or of a network on photos by what fx finetune would train:\n\n" +
+		Usage: "find a learning rate with the range test",
+		Description: "The command trains for a few steps while the learning rate rises, plots the loss, and suggests the rate at which the\n" +
+			"smoothed loss falls fastest (L. N. Smith, \"Cyclical Learning Rates for Training Neural Networks\", 2015; fastai's\n" +
+			"rule \"steep\"). It tests a head on a store, or a network on photos as fx finetune would train it:\n\n" +
 			"   fx lr-find --features features\n" +
 			"   fx lr-find --backbone resnet18 --data photos --all-params",
 		Flags: flags,

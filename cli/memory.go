@@ -13,7 +13,7 @@ import (
 func decodeMemoryFlag() urfave.Flag {
 	return &urfave.GenericFlag{
 		Name: "decode-memory", Value: new(byteSize),
-		Usage:       "`SIZE` of the memory for photos while they are decoded, such as 2GiB",
+		Usage:       "`SIZE` of the memory for decoding photos, such as 2GiB",
 		DefaultText: "a quarter of the memory, and three quarters for a photo alone",
 	}
 }

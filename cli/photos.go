@@ -13,8 +13,8 @@ import (
 // photoFlags choose which files of a folder are photos, for every command that reads folders.
 func photoFlags() []urfave.Flag {
 	return []urfave.Flag{
-		&urfave.StringSliceFlag{Name: "extensions", Usage: "take files with these endings too, such as .gif"},
-		&urfave.BoolFlag{Name: "no-follow-links", Usage: "leave out what lies behind links in the folder, which may be somebody else's"},
+		&urfave.StringSliceFlag{Name: "extensions", Usage: "also read files with these extensions, such as .gif"},
+		&urfave.BoolFlag{Name: "no-follow-links", Usage: "ignore links in the folder"},
 	}
 }
 

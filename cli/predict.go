@@ -16,12 +16,12 @@ func predictCommand(out *output) *urfave.Command {
 	return &urfave.Command{
 		Name:        "predict",
 		Usage:       "classify photos with a trained model",
-		Description: "A file that can't be used is reported and the rest is done; the exit code is 3 where none could be used.",
+		Description: "fx reports a file that can't be used and continues. If no file can be used, the exit code is 3.",
 		ArgsUsage:   "PATH...",
 		Flags: append([]urfave.Flag{
 			&urfave.StringFlag{Name: "model", Required: true, Usage: "`MODEL` folder"},
-			&urfave.IntFlag{Name: "top", Value: 1, Usage: "how many classes to name for each photo"},
-			&urfave.StringFlag{Name: "weights", Usage: "where the backbone's weights `FILE` lies now"},
+			&urfave.IntFlag{Name: "top", Value: 1, Usage: "number of classes to show for each photo"},
+			&urfave.StringFlag{Name: "weights", Usage: "`FILE` of the backbone's weights, if it was moved"},
 		}, append(photoFlags(), deviceFlags()...)...),
 		Action: func(c *urfave.Context) error {
 			options, err := modelOptions(c)

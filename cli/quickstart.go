@@ -15,18 +15,18 @@ import (
 func quickstartCommand(out *output) *urfave.Command {
 	return &urfave.Command{
 		Name:  "quickstart",
-		Usage: "your own photos in, a classifier and a plain account of how good it is out",
-		Description: "DIR holds a folder of photos for each class, with or without train/ and val/ above them. Run it\n" +
-			"again after adding photos, or after Ctrl+C: only what is missing is done.",
+		Usage: "make a classifier from your photos, and report how good it is",
+		Description: "DIR contains one folder of photos for each class, directly or below train/ and val/. After adding photos, or after\n" +
+			"Ctrl+C, run the command again: it computes only what is missing.",
 		ArgsUsage: "DIR",
 		Flags: append([]urfave.Flag{
-			&urfave.StringFlag{Name: "out", Usage: "`DIR` for all that it makes (default: that of the photos with -fx added)"}, forceFlag(),
+			&urfave.StringFlag{Name: "out", Usage: "`DIR` for the results (default: the photos' folder with -fx added)"}, forceFlag(),
 			&urfave.StringFlag{Name: "backbone", Usage: "`NAME` of another network with a linear head (not a squeezenet), or an ONNX file (default: efficientnet_lite0, else resnet18)"},
-			&urfave.StringFlag{Name: "weights", Usage: "weights `FILE` (.safetensors, .pth), or seed:N for random ones; default: look for the official ones"},
+			&urfave.StringFlag{Name: "weights", Usage: "weights `FILE` (.safetensors, .pth), or seed:N for random weights", DefaultText: "search for the official ones"},
 			fastDecodeFlag(),
 			lockFlag(),
-			&urfave.IntFlag{Name: "folds", Usage: "of the cross-validation", DefaultText: "5"},
-			&urfave.Uint64Flag{Name: "seed", Usage: "of the folds"},
+			&urfave.IntFlag{Name: "folds", Usage: "folds of the cross-validation", DefaultText: "5"},
+			&urfave.Uint64Flag{Name: "seed", Usage: "seed of the folds"},
 		}, append(photoFlags(), deviceFlags()...)...),
 		Action: func(c *urfave.Context) error {
 			data, err := oneArgument(c, "DIR")

@@ -13,15 +13,15 @@ import (
 func reportCommand(out *output) *urfave.Command {
 	return &urfave.Command{
 		Name:      "report",
-		Usage:     "trainings side by side, as one HTML file and pictures",
+		Usage:     "compare trainings in one HTML file, with pictures",
 		ArgsUsage: "RUN...",
-		Description: "A RUN is a MODEL of fx fit-head, a RUN of fx finetune or the folder of an experiment. The HTML file\n" +
-			"needs no network. What a run says of its val photos is computed again from its features; where there are\n" +
-			"none, as of a finetuned network, they are extracted once into RUN/report-features.",
+		Description: "A RUN is a MODEL of fx fit-head, a RUN of fx finetune or the folder of an experiment. The HTML file needs no network\n" +
+			"connection. The predictions for val photos are computed from the run's features. If there are none, as for a\n" +
+			"finetuned network, they are extracted once to RUN/report-features.",
 		Flags: append([]urfave.Flag{
-			&urfave.StringFlag{Name: "out", Usage: "`FILE.html` to write, pictures beside it (default: report.html in the one RUN, else fx-report.html)"}, forceFlag(),
-			&urfave.StringFlag{Name: "title", Usage: "of the report"},
-			&urfave.StringFlag{Name: "data", Usage: "`DIR` where the photos lie now (default: where the runs found them)"},
+			&urfave.StringFlag{Name: "out", Usage: "`FILE.html` to write; pictures are written beside it", DefaultText: "report.html in a single RUN, else fx-report.html"}, forceFlag(),
+			&urfave.StringFlag{Name: "title", Usage: "title of the report"},
+			&urfave.StringFlag{Name: "data", Usage: "`DIR` of the photos, if they were moved"},
 		}, deviceFlags()...),
 		Action: func(c *urfave.Context) error {
 			embedder, err := embedderOptions(c)

@@ -16,7 +16,7 @@ import (
 func runtimeCommand(out *output) *urfave.Command {
 	return &urfave.Command{
 		Name:        "runtime",
-		Usage:       "ONNX Runtime: install it, and see what is in use",
+		Usage:       "install ONNX Runtime, and show what is in use",
 		Subcommands: []*urfave.Command{runtimeInstallCommand(out), runtimeDoctorCommand(out)},
 	}
 }
@@ -24,11 +24,11 @@ func runtimeCommand(out *output) *urfave.Command {
 func runtimeInstallCommand(out *output) *urfave.Command {
 	return &urfave.Command{
 		Name:  "install",
-		Usage: "fetch ONNX Runtime into fx's cache (needs pip or uv for this once)",
+		Usage: "install ONNX Runtime to fx's cache (needs pip or uv once)",
 		Flags: []urfave.Flag{
-			&urfave.BoolFlag{Name: "gpu", Usage: "with the CUDA provider and NVIDIA's libraries, several GB"},
-			&urfave.BoolFlag{Name: "force", Usage: "fetch again what is there already"},
-			&urfave.StringFlag{Name: "sha256", Usage: "the main library's `HASH`, where it is another build than the one that fx pins (from a mirror)"},
+			&urfave.BoolFlag{Name: "gpu", Usage: "install the CUDA provider and NVIDIA's libraries, several GB"},
+			&urfave.BoolFlag{Name: "force", Usage: "install again"},
+			&urfave.StringFlag{Name: "sha256", Usage: "`HASH` of the main library, if it is not the build that fx pins"},
 		},
 		Action: func(c *urfave.Context) error {
 			if err := noArguments(c); err != nil {
@@ -58,7 +58,7 @@ type diagnosis struct {
 func runtimeDoctorCommand(out *output) *urfave.Command {
 	return &urfave.Command{
 		Name:  "doctor",
-		Usage: "say which library, devices and decoder are in use, and what is missing",
+		Usage: "show which library, devices and decoder are in use, and what is missing",
 		Flags: []urfave.Flag{&urfave.StringFlag{Name: "ort-lib", Usage: "`FILE` of libonnxruntime to examine"}},
 		Action: func(c *urfave.Context) error {
 			if err := noArguments(c); err != nil {

@@ -1,0 +1,83 @@
+package cli
+
+import (
+	urfave "github.com/urfave/cli/v2"
+
+	"fx/extract"
+	"fx/internal/ort"
+)
+
+// Flags that several commands have, and what reads them.
+
+// networkFlags choose a network's weights and features.
+func networkFlags() []urfave.Flag {
+	return []urfave.Flag{
+		&urfave.StringFlag{Name: "weights", Usage: "weights `FILE` (.safetensors, .pth), or seed:N for random weights",
+			DefaultText: "search for the official ones"},
+		&urfave.StringFlag{Name: "feature-tensor", Usage: "`NAME` of the tensor to cache, for ONNX files without this information"},
+	}
+}
+
+// lockFlag is for commands that search for weights and photos, or fetch them.
+func lockFlag() urfave.Flag {
+	return &urfave.StringFlag{Name: "lock",
+		Usage: "`FILE` with the SHA-256 of what fx fetches and finds; fx accepts only these files, and adds missing ones"}
+}
+
+// forceFlag is for commands that write to --out.
+func forceFlag() urfave.Flag {
+	return &urfave.BoolFlag{Name: "force",
+		Usage: "write to --out even if it contains something else; files with the names of the results are replaced"}
+}
+
+// fastDecodeFlag is for commands that compute features; the MODEL records it.
+func fastDecodeFlag() urfave.Flag {
+	return &urfave.BoolFlag{Name: "fast-decode",
+		Usage: "decode large JPEGs at 1/2, 1/4 or 1/8 of their size: faster, with other pixels"}
+}
+
+func exifFlag() urfave.Flag {
+	return &urfave.StringFlag{Name: "exif", Value: "ignore", Usage: "EXIF orientation: ignore (as torchvision does) or apply"}
+}
+
+func onBadImageFlag() urfave.Flag {
+	return &urfave.StringFlag{Name: "on-bad-image", Value: "skip", Usage: "skip bad photos, or fail"}
+}
+
+func libraryFlag() urfave.Flag {
+	return &urfave.StringFlag{Name: "ort-lib", Usage: "`FILE` of libonnxruntime", DefaultText: "search for it"}
+}
+
+// machineFlags choose the device, the decoder, and how much of the machine is used.
+func machineFlags() []urfave.Flag {
+	return []urfave.Flag{
+		&urfave.StringFlag{Name: "device", Value: "auto", Usage: "auto, cpu, cuda or cuda:N"},
+		&urfave.IntFlag{Name: "workers", Usage: "goroutines that decode photos", DefaultText: "one for each CPU"},
+		libraryFlag(),
+		&urfave.StringFlag{Name: "decoder", Value: "auto", Usage: "JPEG decoder: auto, turbojpeg or go"},
+		decodeMemoryFlag(),
+	}
+}
+
+// deviceFlags are machineFlags, and how a frozen network runs.
+func deviceFlags() []urfave.Flag {
+	return append(machineFlags(),
+		&urfave.StringFlag{Name: "precision", Usage: "of weights and activations: float32, or float16 for a GPU",
+			DefaultText: "the store's, else float32"},
+		&urfave.IntFlag{Name: "batch-size", Usage: "photos in one run of the network",
+			DefaultText: "8 on a CPU, 32 for alexnet, 64 on a GPU"})
+}
+
+// embedderOptions reads networkFlags and deviceFlags.
+func embedderOptions(c *urfave.Context) (extract.EmbedderOptions, error) {
+	network, err := networkOptions(c)
+	if err != nil {
+		return extract.EmbedderOptions{}, err
+	}
+	device, err := ort.ParseDevice(c.String("device"))
+	return extract.EmbedderOptions{
+		DecodeMemory: decodeMemory(c),
+		Network:      network, Device: device, Precision: c.String("precision"),
+		BatchSize: c.Int("batch-size"), Workers: c.Int("workers"), Library: c.String("ort-lib"),
+	}, err
+}
