@@ -29,6 +29,9 @@ func openNetwork(ctx context.Context, o backbones.NetworkOptions, scratch bool, 
 	if err != nil {
 		return backbones.Description{}, nil, err
 	}
+	if err := n.CheckMaps(); err != nil {
+		return backbones.Description{}, nil, err
+	}
 	return opened.Description, n, n.SetClasses(classes, seed)
 }
 
