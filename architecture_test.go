@@ -88,7 +88,7 @@ var within = map[string][]string{
 	"relative":      {},
 	"sample":        {"durable", "fail", "fetch", "filehash", "lockfile", "paths", "progress", "random"},
 	"source":        {"durable", "fail", "fetch", "filehash", "lockfile", "paths", "progress", "wheel"},
-	"store":         {"checksum", "dataset", "durable", "fail", "float16", "outpath", "photoio", "preprocess", "progress", "userfile", "weights"},
+	"store":         {"checksum", "dataset", "durable", "fail", "float16", "outpath", "paths", "photoio", "preprocess", "progress", "userfile", "weights"},
 	"tensorboard":   {"durable"},
 	"testenv":       {},
 	"trainlog":      {"durable", "metrics", "tensorboard"},
