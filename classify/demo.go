@@ -88,7 +88,7 @@ func Demo(ctx context.Context, o DemoOptions, watch progress.Reporter) (DemoResu
 		return d, err
 	}
 	fit := FitOptions{
-		Features: d.Store, Out: d.Model, Force: o.Force, Head: head.Defaults(), Versions: map[string]string{"fx": o.FxVersion},
+		Features: d.Store, Out: d.Model, Force: o.Force, Nested: true, Head: head.Defaults(), Versions: map[string]string{"fx": o.FxVersion},
 	}
 	features, err := store.ReadInfo(d.Store)
 	if err != nil {

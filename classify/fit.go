@@ -24,6 +24,7 @@ type FitOptions struct {
 	Features             string  // store folder
 	Out                  string  // MODEL folder to write
 	Force                bool    // even where it holds something else or lies among the photos, see outpath.Prepare
+	Nested               bool    // Out is a part of what another command makes, whose it is to replace
 	TrainSplit, ValSplit string  // names; "" means train and val, or what the store has
 	ValFraction          float64 // of the training photos to judge by, where the store has no val split
 	ClassWeights         string  // "none" (also "") or "auto": n/(classes·count), as scikit-learn's "balanced"
@@ -48,7 +49,7 @@ type FitResult struct {
 }
 
 // Fit trains a head on the embeddings of a store, whose checksums it compares
-// first, and writes the MODEL. epoch, where not nil, is called after each.
+// first, and writes the MODEL. Only a MODEL of the same features is replaced. epoch, where not nil, is called after each.
 func Fit(ctx context.Context, o FitOptions, epoch func(metrics.Epoch), watch progress.Reporter) (FitResult, error) {
 	made, err := store.ReadManifest(o.Features)
 	if err != nil {
@@ -58,6 +59,14 @@ func Fit(ctx context.Context, o FitOptions, epoch func(metrics.Epoch), watch pro
 	if err := outpath.Prepare(o.Force, target); err != nil {
 		return FitResult{}, err
 	}
+	if err := o.checkOwnModel(); err != nil {
+		return FitResult{}, err
+	}
+	release, err := holdModel(o.Out)
+	if err != nil {
+		return FitResult{}, err
+	}
+	defer release()
 	features, err := openLabelled(ctx, o.Features, watch)
 	if err != nil {
 		return FitResult{}, err
