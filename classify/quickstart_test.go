@@ -237,7 +237,7 @@ func TestQuickstartOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	for data, want := range map[string]string{
-		"photos": "photos-fx", "my/photos/": "my/photos-fx", "list.csv": "list-fx", "../photos": "../photos-fx", ".": here + "-fx",
+		"photos": "photos-fx", "my/photos/": "my/photos-fx", "list.csv": "list.csv-fx", "../photos": "../photos-fx", ".": here + "-fx",
 	} {
 		if got := quickstartOut(data); got != want {
 			t.Errorf("%s: %s, want %s", data, got, want)

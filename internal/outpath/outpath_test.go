@@ -224,7 +224,8 @@ func TestNothingIsWrittenAmongPhotos(t *testing.T) {
 		{"photos/train/red/run", "lists/list.csv", true},
 		{"same/train/red/run", "lists/list.csv", true},
 		{"pictures/run", "lists/list.csv", true},
-		{"photos/run", "lists/list.csv", false}, // nothing listed lies there
+		{"photos/run", "lists/list.csv", true}, // which the list names on the way to its photos
+		{"photos/train/run", "lists/list.csv", true},
 		{"lists/run", "lists/list.csv", false},
 		{"run", "lists/list.csv", false},
 		{"run", "bad.csv", false},
