@@ -20,7 +20,11 @@ func checkQuickstart(o QuickstartOptions) error {
 		{outpath.Experiment, "an experiment"},
 		{outpath.Quickstart, "what an earlier quickstart made"},
 	} {
-		if is, err := c.kind.In(o.Data); err != nil {
+		is := c.kind.In
+		if c.kind == outpath.Quickstart { // which --force puts among photos
+			is = c.kind.Alone
+		}
+		if is, err := is(o.Data); err != nil {
 			return err
 		} else if is {
 			return fail.New(fail.Usage, photos, "%s is %s, not a folder of photos", o.Data, c.what)

@@ -89,7 +89,7 @@ func (f *File) allow(t Target) error {
 		if is, err := folder.In(filepath.Clean(dir)); err != nil {
 			return err
 		} else if is {
-			return fail.New(fail.Usage, otherFile, "%s is a part of %s", t.Path, folder.what)
+			return fail.New(fail.Usage, otherFile, "%s is a part of %s", t.Path, folder.What)
 		}
 	}
 	return nil
