@@ -52,8 +52,7 @@ var (
 	}
 	// NPY is what fx features export writes as numpy's files.
 	NPY = &Folder{
-		Kind:  made.NPY,
-		names: []string{"features.npy", "labels.npy", "views.npy"},
+		Kind: made.NPY, // rows.json comes first
 	}
 	// checkpoint is a part of a Run and of Artifacts.
 	checkpoint = &Folder{
