@@ -174,7 +174,7 @@ func TestQuickstartKnowsCopies(t *testing.T) {
 	for i := range 10 {
 		copies[i].content = "one photo"
 	}
-	if _, err := fitted(t, storeOf(t, copies), dataset.Splits{}); fail.KindOf(err) != fail.Usage || !strings.Contains(err.Error(), "ants has 1 usable photo") {
+	if _, err := fitted(t, storeOf(t, copies), dataset.Splits{}); fail.KindOf(err) != fail.Usage || !strings.Contains(err.Error(), "photos of ants to learn from are copies of others, such as") {
 		t.Errorf("a class of copies: %v", err)
 	}
 }
