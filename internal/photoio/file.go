@@ -94,7 +94,7 @@ func tooLong(size, most int64) error {
 
 // request holds options of reading a file.
 type request struct {
-	limit int64 // bytes that there is memory for
+	limit int64 // bytes that fit in memory
 	photo bool  // a file that does not begin as a photo is Unusable
 	hash  bool  // SHA256 is wanted
 }
