@@ -9,14 +9,14 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// Sizes of cells, in points, below which something is left out.
+// Sizes of cells, in points, below which something is omitted.
 const (
 	cellForShare = 44 // the share of the row under the count
 	cellForCount = 13 // the count itself
 	cellForName  = 8  // the names of the classes
 )
 
-// Confusion is what the picture of a confusion matrix shows.
+// Confusion describes the picture of a confusion matrix.
 type Confusion struct {
 	Title, Subtitle string   // as in Training
 	Counts          [][]int  // photos, by [true class][predicted class]
@@ -44,8 +44,8 @@ func (m Confusion) check() error {
 	return nil
 }
 
-// Shade is how dark the cell of a share of its row is, from 0 to 1, and whether the text on it is
-// light. The root shows single mistakes.
+// Shade returns the darkness, from 0 to 1, of a cell with a share of its row, and whether its text is light. The
+// square root makes single mistakes visible.
 func Shade(share float64) (shade float64, light bool) {
 	return 0.92 * math.Sqrt(share), share > 0.3
 }
@@ -70,14 +70,14 @@ func (m Confusion) draw(c draw.Canvas) {
 // axisTitle is the room for "true class" and "predicted class".
 const axisTitle = 20
 
-// matrix is the place of a confusion matrix on its canvas.
+// matrix is the layout of a confusion matrix on its canvas.
 type matrix struct {
 	of        Confusion
 	names     draw.TextStyle
 	left, top vg.Length
 	cell      vg.Length
 	angle     float64   // of the names of the columns
-	depth     vg.Length // of the room for them below the matrix
+	depth     vg.Length // of the space for them below the matrix
 	room      vg.Length // for a name
 }
 
@@ -127,7 +127,7 @@ func (m *matrix) heading() string {
 	return fmt.Sprintf("Confusion: %d of %d %s right", right, photos, what)
 }
 
-// corner is the lower left corner of the cell.
+// corner returns the lower left corner of the cell.
 func (m *matrix) corner(row, column int) (x, y vg.Length) {
 	return m.left + vg.Length(column)*m.cell, m.top - vg.Length(row+1)*m.cell
 }
@@ -207,7 +207,7 @@ func (m *matrix) drawFrame(c draw.Canvas) {
 	line := draw.LineStyle{Color: paper, Width: min(2, m.cell/12)}
 	right, bottom := m.left+classes*m.cell, m.top-classes*m.cell
 	for i := range m.of.Classes {
-		if !m.named() { // cells too small to be told apart
+		if !m.named() { // cells too small to distinguish
 			break
 		}
 		at := vg.Length(i) * m.cell

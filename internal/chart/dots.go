@@ -9,7 +9,7 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// DotRow shows shares of one kind, their mean, and others' figures to compare with.
+// DotRow shows shares of one kind, their mean, and published figures to compare with.
 type DotRow struct {
 	Group  string // heading of rows that follow each other
 	Name   string
@@ -28,8 +28,8 @@ const (
 	dotNumber = 190
 )
 
-// WriteDots draws rows below each other as the PNG file path: each share as a dot, their mean as
-// a bar, others' figures as diamonds, and the text beside them.
+// WriteDots draws rows below each other as the PNG file path: each share as a dot, their mean as a bar, published
+// figures as diamonds, and the text beside them.
 func WriteDots(path, title string, rows []DotRow) error {
 	if len(rows) == 0 {
 		return errors.New("chart: no rows of dots to draw")

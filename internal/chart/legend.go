@@ -5,7 +5,7 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// entry is a line of a legend and what draws its icon, up to iconWidth wide, from left on.
+// entry is a line of a legend; icon draws its icon, up to iconWidth wide, to the right of left.
 type entry struct {
 	text  string
 	width vg.Length // of the icon
@@ -14,7 +14,7 @@ type entry struct {
 
 const iconWidth = 20
 
-// entries are the plot's lines, limits and mark.
+// entries returns the legend of the plot's lines, limits and mark.
 func (p Plot) entries() []entry {
 	var all []entry
 	dashed := false
@@ -50,7 +50,7 @@ func lineEntry(text string, style draw.LineStyle) entry {
 	}}
 }
 
-// markEntry is of a line from bottom to top.
+// markEntry is the entry of a vertical line.
 func markEntry(text string, style draw.LineStyle) entry {
 	return entry{text, 5, func(c draw.Canvas, left, middle vg.Length) {
 		c.StrokeLine2(style, left+2, middle-6.5, left+2, middle+6.5)
@@ -63,7 +63,7 @@ func glyphEntry(text string, style draw.GlyphStyle) entry {
 	}}
 }
 
-// drawLegendRow writes entries beside each other, the last of which ends at right, on the line y.
+// drawLegendRow writes entries beside each other on the line y. The last one ends at right.
 func drawLegendRow(c draw.Canvas, entries []entry, right, y vg.Length) {
 	style := letters(11, ink)
 	middle := y + style.Height("x")/2 - 1

@@ -18,15 +18,15 @@ import (
 	"fx/internal/rangetest"
 )
 
-// LRFind is what the picture of a learning-rate range test shows.
+// LRFind describes the picture of a learning-rate range test.
 type LRFind struct {
 	Title    string
 	Subtitle string
 	Test     rangetest.Result // its Suggestion is marked, 0 for none, and a tenth of the rate of the lowest loss
 }
 
-// lossRoom is how many times the first smoothed loss the picture shows at most:
-// where training blows up the loss has no bounds.
+// lossRoom is the largest loss in the picture, as a multiple of the first smoothed loss: if training diverges, the
+// loss is unbounded.
 const lossRoom = 1.6
 
 // LRCurve writes the loss by learning rate, on a logarithmic axis, as the PNG file path.
@@ -42,7 +42,7 @@ func LRCurve(path string, f LRFind) error {
 	})
 }
 
-// LRTable writes the steps as the CSV file path: a header and a line for each.
+// LRTable writes the steps as the CSV file path: a header, and a line per step.
 func LRTable(path string, steps []rangetest.Step) error {
 	return durable.WriteFile(path, func(f io.Writer) error {
 		rows := [][]string{{"step", "lr", "loss", "smoothed_loss"}}
@@ -57,7 +57,7 @@ func LRTable(path string, steps []rangetest.Step) error {
 	})
 }
 
-// top is the highest loss that is shown.
+// top returns the highest loss in the picture.
 func (f LRFind) top() float64 {
 	settled := 0.0
 	for _, p := range f.Test.Steps[:max(1, len(f.Test.Steps)/2)] {
@@ -100,7 +100,7 @@ func (f LRFind) plot() *plot.Plot {
 	return d
 }
 
-// lrMark is a rate that is marked.
+// lrMark is a marked rate.
 type lrMark struct {
 	text string
 	rate float64
@@ -112,7 +112,7 @@ func (m lrMark) line() draw.LineStyle {
 	return draw.LineStyle{Color: color.Color(m.ink), Width: 1.5, Dashes: m.dash}
 }
 
-// marks are the rates to mark, which may lie outside the curve's.
+// marks returns the rates to mark, which may be outside the curve.
 func (f LRFind) marks() []lrMark {
 	var all []lrMark
 	for _, m := range []lrMark{
@@ -126,10 +126,10 @@ func (f LRFind) marks() []lrMark {
 	return all
 }
 
-// learningRate writes one with two digits.
+// learningRate formats a rate with two digits.
 func learningRate(v float64) string { return strconv.FormatFloat(v, 'g', 2, 64) }
 
-// drawHeading says above the data area what is what.
+// drawHeading draws the legend above the data area.
 func (f LRFind) drawHeading(c draw.Canvas, d *plot.Plot) {
 	data := d.DataCanvas(c)
 	y := c.Max.Y + 8
@@ -146,7 +146,7 @@ var (
 	smoothedStyle = draw.LineStyle{Color: blue, Width: 2}
 )
 
-// decades returns a tick for each power of ten in the range, and small ones between.
+// decades returns a tick for each power of ten in the range, and minor ticks between.
 func decades(low, high float64) []plot.Tick {
 	var ticks []plot.Tick
 	for e := math.Floor(math.Log10(low)); e <= math.Log10(high); e++ {

@@ -15,7 +15,7 @@ type Map struct {
 	Points  []MapPoint
 }
 
-// MapPoint is a point, ringed where something is wrong with it.
+// MapPoint is a point, with a ring if something is wrong with it.
 type MapPoint struct {
 	X, Y  float64
 	Class int // index into Map.Classes
@@ -30,23 +30,23 @@ const (
 	mapClasses                = 24 // in the legend
 )
 
-// glyphs tell classes apart where colours repeat.
+// glyphs distinguish classes whose colours are the same.
 var glyphs = []draw.GlyphDrawer{draw.CircleGlyph{}, draw.BoxGlyph{}, draw.PyramidGlyph{}, diamondGlyph{}}
 
-// diamondGlyph is a box on its corner.
+// diamondGlyph is a square on its corner.
 type diamondGlyph struct{}
 
-// DrawGlyph is that of draw.GlyphDrawer.
+// DrawGlyph implements draw.GlyphDrawer.
 func (diamondGlyph) DrawGlyph(c *draw.Canvas, style draw.GlyphStyle, at vg.Point) {
 	r := 1.3 * style.Radius
 	corners := []vg.Point{{X: at.X - r, Y: at.Y}, {X: at.X, Y: at.Y + r}, {X: at.X + r, Y: at.Y}, {X: at.X, Y: at.Y - r}}
 	c.FillPolygon(style.Color, corners)
 }
 
-// ringGlyph is draw.RingGlyph with a line to be seen.
+// ringGlyph is draw.RingGlyph with a thicker line.
 type ringGlyph struct{}
 
-// DrawGlyph is that of draw.GlyphDrawer.
+// DrawGlyph implements draw.GlyphDrawer.
 func (ringGlyph) DrawGlyph(c *draw.Canvas, style draw.GlyphStyle, at vg.Point) {
 	c.SetLineStyle(draw.LineStyle{Color: style.Color, Width: 1.2})
 	var p vg.Path
@@ -54,7 +54,7 @@ func (ringGlyph) DrawGlyph(c *draw.Canvas, style draw.GlyphStyle, at vg.Point) {
 	c.Stroke(p)
 }
 
-// classStyle is how points of a class look.
+// classStyle returns the style of the points of a class.
 func classStyle(class int, radius vg.Length) draw.GlyphStyle {
 	fill := paint(class)
 	fill.A = 0xd0
@@ -111,7 +111,7 @@ func (m Map) SVG() Drawing {
 	return drawn
 }
 
-// Legend is that of the map: the classes that it has points of, and what rings mark.
+// Legend returns the legend of the map: the classes that have points, and the meaning of rings.
 func (m Map) Legend(ring string) []LegendEntry {
 	var classes []int
 	ringed := false

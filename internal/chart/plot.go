@@ -13,14 +13,14 @@ import (
 
 // Plot describes curves over the epochs of trainings.
 type Plot struct {
-	Name   string // what the curves are of, such as a network
-	Step   string // what an epoch is called, such as "iteration"; "" for "epoch"
+	Name   string // the subject of the curves, such as a network
+	Step   string // the word for an epoch, such as "iteration"; "" for "epoch"
 	Share  bool   // values are shares, shown up to 100 %; else they are shown from 0
 	Lines  []Line
 	Limits []Limit
 	Best   int // epoch to mark; 0 for none
 
-	scale *[2]float64 // the range of all plots beside it, see Together
+	scale *[2]float64 // the common range of several plots, see Together
 }
 
 // Line is a curve. Low and High are the edges of a band around Y, nil for none.
@@ -35,17 +35,17 @@ type Line struct {
 	High   []float64
 }
 
-// Limit is a value to compare curves with, drawn from side to side.
+// Limit is a value to compare curves with, drawn as a horizontal line.
 type Limit struct {
 	Legend string
 	Colour int
 	Y      float64
 }
 
-// manyEpochs is where the points of a curve begin to touch each other.
+// manyEpochs is the number of epochs from which the points of a curve would touch.
 const manyEpochs = 40
 
-// Patterns of lines that are not full.
+// Patterns of dashed lines.
 var (
 	trainDashes = []vg.Length{1.5, 3}
 	limitDashes = []vg.Length{5, 3}
@@ -59,7 +59,7 @@ func (p Plot) step() string {
 	return p.Step
 }
 
-// Epochs are those that any line has, ascending.
+// Epochs returns the epochs of all lines, ascending.
 func (p Plot) Epochs() []int {
 	var all []int
 	for _, l := range p.Lines {
@@ -85,7 +85,7 @@ func values(plots []Plot) (low, high float64) {
 	return low, high
 }
 
-// Together gives plots one axis of values, so that they compare.
+// Together gives plots the same value axis, so that they can be compared.
 func Together(plots []Plot) []Plot {
 	low, high := values(plots)
 	for i := range plots {
@@ -94,7 +94,7 @@ func Together(plots []Plot) []Plot {
 	return plots
 }
 
-// check refuses plots without a point, and values that no axis has a place for.
+// check returns an error for plots without a point, and for values that no axis can show.
 func (p Plot) check() error {
 	if len(p.Epochs()) == 0 {
 		return fmt.Errorf("chart: the plot %q has no epochs", p.Name)
@@ -102,14 +102,14 @@ func (p Plot) check() error {
 	for _, l := range p.Lines {
 		for _, v := range slices.Concat(l.Y, l.Low, l.High) {
 			if math.IsNaN(v) || math.IsInf(v, 0) {
-				return fmt.Errorf("chart: the plot %q holds %g", p.Name, v)
+				return fmt.Errorf("chart: the plot %q contains %g", p.Name, v)
 			}
 		}
 	}
 	return nil
 }
 
-// valueTicks covers shares up to 100 %, and other values from 0.
+// valueTicks returns ticks for shares up to 100 %, and for other values from 0.
 func (p Plot) valueTicks() []plot.Tick {
 	low, high := values([]Plot{p})
 	if p.scale != nil {
@@ -121,7 +121,7 @@ func (p Plot) valueTicks() []plot.Tick {
 	return tickRange(0, high, 6, number)
 }
 
-// gonum is the plot as gonum draws it, without its legend.
+// gonum returns gonum's plot, without its legend.
 func (p Plot) gonum() *plot.Plot {
 	d := newPlot()
 	epochs := p.Epochs()
@@ -155,7 +155,7 @@ func (p Plot) gonum() *plot.Plot {
 	return d
 }
 
-// newPlot is a diagram with quiet axes.
+// newPlot returns a plot with subdued axes.
 func newPlot() *plot.Plot {
 	d := plot.New()
 	small := letters(10.5, faintInk)
@@ -172,7 +172,7 @@ func newPlot() *plot.Plot {
 	return d
 }
 
-// gridLines run from the ticks of the values.
+// gridLines returns horizontal lines at the value ticks.
 func gridLines() *plotter.Grid {
 	lines := plotter.NewGrid()
 	lines.Vertical.Width = 0
@@ -198,7 +198,7 @@ func (l Line) glyph() draw.GlyphStyle {
 	return draw.GlyphStyle{Color: paint(l.Colour), Radius: 2.6, Shape: draw.CircleGlyph{}}
 }
 
-// plotters are the curve and, where there is room, its points.
+// plotters returns the curve and, if there is room, its points.
 func (l Line) plotters() []plot.Plotter {
 	points := make(plotter.XYs, len(l.Epochs))
 	for i, e := range l.Epochs {

@@ -11,8 +11,8 @@ import (
 	"fx/internal/durable"
 )
 
-// Pictures are sized in points (1/72 inch) and drawn at this density, so that
-// the full one is 1800 pixels wide and its letters stay readable at 1200.
+// Sizes are in points (1/72 inch). At this density a full picture is 1800 pixels wide, and its letters are readable at
+// 1200.
 const (
 	density = 144 // pixels per inch
 	width   = 900 // points
@@ -23,7 +23,7 @@ const (
 // heading is the height of the line above a plot.
 const heading = 22
 
-// writePNG writes what body draws under the titles, one line each, "" for none.
+// writePNG writes the picture that body draws, below the titles: one line each, "" for none.
 func writePNG(path, title, subtitle string, w, h vg.Length, body func(draw.Canvas)) error {
 	img := vgimg.NewWith(vgimg.UseWH(w, h), vgimg.UseDPI(density))
 	c := draw.Crop(draw.New(img), margin, -margin, margin, -margin)
@@ -33,7 +33,7 @@ func writePNG(path, title, subtitle string, w, h vg.Length, body func(draw.Canva
 	})
 }
 
-// drawTitles writes the titles and returns what is left of c below them.
+// drawTitles writes the titles and returns the part of c below them.
 func drawTitles(c draw.Canvas, title, subtitle string) draw.Canvas {
 	for _, line := range []struct {
 		text string
@@ -115,7 +115,7 @@ func WritePlots(path, title, subtitle string, plots []Plot) error {
 	})
 }
 
-// drawHead writes the plot's name and its legend above it, in the room of so many lines.
+// drawHead writes the plot's name and its legend above it, in the space of lines lines.
 func (p Plot) drawHead(c draw.Canvas, d *plot.Plot, lines int) {
 	data := d.DataCanvas(c)
 	y := c.Max.Y + heading - 16 + vg.Length(lines)*legendLine

@@ -28,12 +28,12 @@ var (
 	deepBlue  = hex(0x08457e)
 )
 
-// hex is the opaque colour 0xRRGGBB.
+// hex returns the opaque colour 0xRRGGBB.
 func hex(rgb uint32) colour {
 	return colour{R: uint8(rgb >> 16), G: uint8(rgb >> 8), B: uint8(rgb), A: 0xff}
 }
 
-// letters is sans-serif text, placed by its left end and baseline.
+// letters returns the style of sans-serif text, aligned at its left end and baseline.
 func letters(size vg.Length, c colour) draw.TextStyle {
 	return draw.TextStyle{
 		Color:   c,
@@ -52,7 +52,7 @@ func aligned(s draw.TextStyle, x text.XAlignment, y text.YAlignment) draw.TextSt
 	return s
 }
 
-// fit shortens s to the room, ending in an ellipsis where something is cut.
+// fit shortens s to the room, with an ellipsis if something is cut.
 func fit(style draw.TextStyle, s string, room vg.Length) string {
 	if style.Width(s) <= room {
 		return s
@@ -66,7 +66,7 @@ func fit(style draw.TextStyle, s string, room vg.Length) string {
 	return "…"
 }
 
-// mix is the colour the share t of the way from a to b.
+// mix returns the colour at the share t of the way from a to b.
 func mix(a, b colour, t float64) colour {
 	blend := func(x, y uint8) uint8 { return uint8(float64(x) + t*(float64(y)-float64(x)) + 0.5) }
 	return colour{R: blend(a.R, b.R), G: blend(a.G, b.G), B: blend(a.B, b.B), A: 0xff}
@@ -76,9 +76,8 @@ func rectangle(x0, y0, x1, y1 vg.Length) []vg.Point {
 	return []vg.Point{{X: x0, Y: y0}, {X: x1, Y: y0}, {X: x1, Y: y1}, {X: x0, Y: y1}}
 }
 
-// palette are the colours of curves and classes on white and on black paper:
-// Okabe and Ito's, their yellow darkened and lightened to be seen on both. The
-// first three are those of the modes.
+// palette are the colours of curves and classes on white and on black paper: Okabe and Ito's, with their yellow
+// darkened and lightened for contrast. The first three are those of the modes.
 var palette = [Colours]struct{ day, night string }{
 	{"#0072b2", "#4ba9e6"}, // blue
 	{"#d55e00", "#ff8a3d"}, // vermilion
@@ -90,10 +89,10 @@ var palette = [Colours]struct{ day, night string }{
 	{"#555555", "#bbbbbb"}, // grey
 }
 
-// Colours is how many colours there are for curves and classes; a higher number begins anew.
+// Colours is the number of colours for curves and classes. Higher indices repeat them.
 const Colours = 8
 
-// paint is the colour i of the palette on paper.
+// paint returns the colour i of the palette on white paper.
 func paint(i int) colour {
 	rgb, err := strconv.ParseUint(palette[i%len(palette)].day[1:], 16, 32)
 	if err != nil {
@@ -102,8 +101,8 @@ func paint(i int) colour {
 	return hex(uint32(rgb))
 }
 
-// PaletteCSS gives a page the colours of its charts: --c0, --c1 and so on of the palette, by the
-// reader's theme. The page itself has --ink, --soft, --faint and --paper.
+// PaletteCSS returns the CSS of the charts' colours in a page: --c0, --c1 and so on of the palette, for the reader's
+// theme. The page itself defines --ink, --soft, --faint and --paper.
 func PaletteCSS() string {
 	var day, night strings.Builder
 	for i, c := range palette {
@@ -113,7 +112,7 @@ func PaletteCSS() string {
 	return ":root{" + day.String() + "}\n@media screen and (prefers-color-scheme:dark){:root{" + night.String() + "}}\n"
 }
 
-// variable is the CSS of a colour of a chart. Its opacity is not part of it.
+// variable returns the CSS of a colour of a chart, without its opacity.
 func variable(c colour) string {
 	c.A = 0xff
 	for i := range palette {

@@ -16,8 +16,8 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// svg is a canvas that writes the elements of an SVG. gonum's vgsvg writes fixed colours and fonts
-// into each element, which neither follow a page's theme nor stay small for a map of 600 photos.
+// svg is a canvas that writes the elements of an SVG. gonum's vgsvg writes fixed colours and fonts into each element:
+// these do not follow a page's theme, and make a map of 600 photos large.
 type svg struct {
 	out     bytes.Buffer
 	w, h    vg.Length
@@ -38,13 +38,13 @@ func newSVG(w, h vg.Length) (*svg, draw.Canvas) {
 	return s, draw.New(s)
 }
 
-// elements ends the drawing and returns what belongs between <svg> and </svg>.
+// elements ends the drawing and returns the content of <svg>.
 func (s *svg) elements() string {
 	s.open("")
 	return s.out.String()
 }
 
-// open makes the following elements those of a <g> of the attributes.
+// open begins a <g> with the attributes for the following elements.
 func (s *svg) open(attributes string) {
 	if attributes == s.group {
 		return
@@ -59,10 +59,10 @@ func (s *svg) open(attributes string) {
 
 func tenths(v vg.Length) float64 { return math.Round(10*float64(v)) / 10 }
 
-// units writes a length to a tenth of a unit.
+// units formats a length to a tenth of a unit.
 func units(v vg.Length) string { return strconv.FormatFloat(tenths(v)+0, 'f', -1, 64) } // + 0: not -0
 
-// Size is that of the viewBox.
+// Size returns the size of the viewBox.
 func (s *svg) Size() (w, h vg.Length) { return s.w, s.h }
 
 // The state of vg.Canvas.
@@ -70,7 +70,7 @@ func (s *svg) SetLineWidth(w vg.Length)                    { s.now.width = w }
 func (s *svg) SetLineDash(dashes []vg.Length, _ vg.Length) { s.now.dashes = dashes }
 func (s *svg) SetColor(c color.Color) {
 	if c == nil {
-		c = color.Black // as vg.Canvas asks for
+		c = color.Black // as vg.Canvas requires
 	}
 	s.now.colour = color.NRGBAModel.Convert(c).(colour)
 }
@@ -80,16 +80,16 @@ func (s *svg) Pop() {
 	s.now, s.earlier = s.earlier[last], s.earlier[:last]
 }
 
-// Charts turn and move nothing but text, which textHandler writes.
-func (s *svg) Rotate(float64)                      { panic("chart: an SVG is not turned") }
+// Charts rotate and move only text, which textHandler writes.
+func (s *svg) Rotate(float64)                      { panic("chart: an SVG is not rotated") }
 func (s *svg) Translate(vg.Point)                  { panic("chart: an SVG is not moved") }
 func (s *svg) Scale(float64, float64)              { panic("chart: an SVG is not scaled") }
-func (s *svg) DrawImage(vg.Rectangle, image.Image) { panic("chart: an SVG holds no image") }
+func (s *svg) DrawImage(vg.Rectangle, image.Image) { panic("chart: an SVG contains no image") }
 func (s *svg) FillString(font.Face, vg.Point, string) {
 	panic("chart: text of an SVG is written by textHandler")
 }
 
-// opacity is the attribute of the colour's, "" for an opaque one.
+// opacity returns the attribute of the colour's opacity, "" for an opaque colour.
 func (s *svg) opacity(name string) string {
 	if s.now.colour.A == 0xff {
 		return ""
@@ -97,13 +97,13 @@ func (s *svg) opacity(name string) string {
 	return fmt.Sprintf(` %s="%.2f"`, name, float64(s.now.colour.A)/0xff)
 }
 
-// Fill is that of vg.Canvas.
+// Fill implements vg.Canvas.
 func (s *svg) Fill(p vg.Path) {
 	s.open(fmt.Sprintf(`fill="%s"`, variable(s.now.colour)) + s.opacity("fill-opacity"))
 	s.path(p)
 }
 
-// Stroke is that of vg.Canvas.
+// Stroke implements vg.Canvas.
 func (s *svg) Stroke(p vg.Path) {
 	if s.now.width <= 0 {
 		return
@@ -121,8 +121,7 @@ func (s *svg) Stroke(p vg.Path) {
 	s.path(p)
 }
 
-// path writes a circle as such and everything else as a path of straight lines, to which all
-// shapes of charts come down.
+// path writes a circle as <circle> and all other shapes, which consist of straight lines, as <path>.
 func (s *svg) path(p vg.Path) {
 	for _, part := range p {
 		if part.Type == vg.ArcComp {
@@ -147,11 +146,11 @@ func (s *svg) path(p vg.Path) {
 	fmt.Fprintf(&s.out, `<path d="%s"/>`, d.String())
 }
 
-// textHandler gives SVG text with its alignment, so that a page's own font serves, and leaves
-// other canvases to gonum's handler.
+// textHandler writes SVG text with its alignment, so that any font of the page fits, and leaves other canvases to
+// gonum's handler.
 type textHandler struct{ text.Handler }
 
-// Draw is that of text.Handler.
+// Draw implements text.Handler.
 func (h textHandler) Draw(c vg.Canvas, txt string, style text.Style, at vg.Point) {
 	s := svgUnder(c)
 	if s == nil {
@@ -172,7 +171,7 @@ func (h textHandler) Draw(c vg.Canvas, txt string, style text.Style, at vg.Point
 	fmt.Fprintf(&s.out, `<text x="%s" y="%s">%s</text>`, units(at.X), units(s.h-baseline), html.EscapeString(txt))
 }
 
-// svgUnder is what a canvas draws on in the end, or nil where that is no SVG.
+// svgUnder returns the SVG under a canvas, or nil if there is none.
 func svgUnder(c vg.Canvas) *svg {
 	for {
 		switch of := c.(type) {
@@ -191,8 +190,8 @@ func svgUnder(c vg.Canvas) *svg {
 // Size of a plot in a page, in units that are about pixels on a phone.
 const svgWidth, svgHeight = 370, 200
 
-// Drawing is a chart as the elements of an <svg>, whose viewBox is "0 0 Width Height". Places are
-// in its units, from the left and from above, to a tenth.
+// Drawing is a chart as the elements of an <svg>, whose viewBox is "0 0 Width Height". Positions are in its units,
+// from the left and from the top, to a tenth.
 type Drawing struct {
 	Elements      string
 	Width, Height float64
@@ -221,13 +220,13 @@ func (p Plot) SVG() (Drawing, error) {
 	return drawn, nil
 }
 
-// LegendEntry is a line of a legend: an icon of 20 by 12 units, and what it stands for.
+// LegendEntry is a line of a legend: an icon of 20 by 12 units, and its meaning.
 type LegendEntry struct {
 	Icon Drawing
 	Text string
 }
 
-// Legend is that of the plot, for a page.
+// Legend returns the legend of the plot, for a page.
 func (p Plot) Legend() []LegendEntry { return legend(p.entries()) }
 
 func legend(entries []entry) []LegendEntry {

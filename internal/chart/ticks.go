@@ -7,13 +7,12 @@ import (
 	"gonum.org/v1/plot"
 )
 
-// constantTicks are the same ticks whatever the range of the axis.
+// constantTicks returns a Ticker of the same ticks for every range.
 func constantTicks(ticks []plot.Tick) plot.Ticker {
 	return plot.TickerFunc(func(float64, float64) []plot.Tick { return ticks })
 }
 
-// step returns the smallest of 1, 2, 5 times a power of ten that cuts the range
-// into at most count pieces.
+// step returns the smallest of 1, 2, 5 times a power of ten that divides the range into at most count parts.
 func step(span float64, count int) float64 {
 	unit := math.Pow(10, math.Floor(math.Log10(span/float64(count))))
 	for _, multiple := range []float64{1, 2, 5} {
@@ -24,7 +23,7 @@ func step(span float64, count int) float64 {
 	return 10 * unit
 }
 
-// number writes a tick with the digits that tell steps apart.
+// number formats a tick with enough digits to distinguish steps.
 func number(value, step float64) string {
 	decimals := max(0, int(-math.Floor(math.Log10(step)+1e-9)))
 	if decimals > 4 || math.Abs(value) >= 1e5 {
@@ -49,11 +48,10 @@ func tickRange(low, high float64, count int, label func(value, step float64) str
 	}
 }
 
-// everyEpoch is how many epochs have room for a number each.
+// everyEpoch is the largest number of epochs with a tick each.
 const everyEpoch = 20
 
-// epochTicks returns ticks at whole numbers: each where there are few, else
-// round ones and the first.
+// epochTicks returns ticks at whole numbers: at each if there are few, else at round ones and the first.
 func epochTicks(first, last int) []plot.Tick {
 	by := 1
 	if last-first >= everyEpoch {

@@ -11,7 +11,7 @@ import (
 	"fx/internal/metrics"
 )
 
-// Training is what the picture of one training shows.
+// Training describes the picture of one training.
 type Training struct {
 	Title     string // one line; "" for none
 	Subtitle  string // one line in small letters; "" for none
@@ -23,7 +23,7 @@ type Training struct {
 	Photos    string   // what Confusion counts, such as "val photos"
 }
 
-// gap is the room between the curves and the matrix, in points.
+// gap is the space between the curves and the matrix, in points.
 const gap = 34
 
 // WriteTraining draws curves of accuracy and loss beside the confusion matrix as the PNG file path.
@@ -44,7 +44,7 @@ func WriteTraining(path string, t Training) error {
 	})
 }
 
-// plots are those of accuracy and loss.
+// plots returns the plots of accuracy and loss.
 func (t Training) plots() []Plot {
 	var epochs []int
 	var curves [4][]float64
@@ -72,7 +72,7 @@ func drawColumn(c draw.Canvas, plots []Plot) {
 	for i, p := range plots {
 		drawn[i] = []*plot.Plot{p.gonum()}
 		if i < len(plots)-1 {
-			drawn[i][0].X.Label.Text = "" // said below the last
+			drawn[i][0].X.Label.Text = "" // only below the last
 		}
 	}
 	tiles := draw.Tiles{Rows: len(plots), Cols: 1, PadTop: heading, PadY: heading + 10}
@@ -84,7 +84,7 @@ func drawColumn(c draw.Canvas, plots []Plot) {
 	}
 }
 
-// bestEntry names the epoch that is marked, with the last line's value there.
+// bestEntry returns the legend entry of the marked epoch, with the last line's value there.
 func (p Plot) bestEntry() []entry {
 	l := p.Lines[len(p.Lines)-1]
 	for i, e := range l.Epochs {

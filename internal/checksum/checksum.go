@@ -13,11 +13,11 @@ import (
 // Field is the member of a document that holds the checksum, in lower-case hex.
 const Field = "content_sha256"
 
-// Hint is what to do where Verify finds a change.
-const Hint = "Undo the change; where it is meant, remove the line " + Field + " from the file too."
+// Hint is what to do if Verify finds a change.
+const Hint = "Undo the change, or, if it is intended, remove the line " + Field + " from the file too."
 
-// Marshal returns v, which must be a JSON object with a member at least and none
-// of the name Field, as an indented document with its checksum as the last member.
+// Marshal returns v as an indented JSON document whose last member is the checksum. v must encode to an object with at
+// least one member and none named Field.
 func Marshal(v any) ([]byte, error) {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
@@ -37,22 +37,20 @@ func Marshal(v any) ([]byte, error) {
 	return fmt.Appendf(text, ",\n  %q: %q\n}\n", Field, sum), nil
 }
 
-// Verify compares the document with the checksum in it. The error says in a whole
-// sentence that the file called name was changed. A document without a checksum
-// is no error, nor is one that is no JSON object: whoever decodes it says so.
+// Verify compares the document with its checksum. If they differ, the error is a whole sentence that the file name was
+// changed. A document without a checksum is no error, nor is one that is no JSON object: decoding it will fail.
 func Verify(name string, text []byte) error {
 	sum, stored, err := sumOf(text)
 	if err != nil || stored == nil {
 		return nil
 	}
 	if stored != sum {
-		return fmt.Errorf("%s was changed after fx wrote it: its content does not fit its %s", name, Field)
+		return fmt.Errorf("%s was changed after fx wrote it: its content does not match its %s", name, Field)
 	}
 	return nil
 }
 
-// sumOf returns the checksum of the document's canonical form, and the one that
-// stands in it: nil for none.
+// sumOf returns the checksum of the document's canonical form, and the stored one, nil if there is none.
 func sumOf(text []byte) (sum string, stored any, err error) {
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.UseNumber()
@@ -61,7 +59,7 @@ func sumOf(text []byte) (sum string, stored any, err error) {
 		return "", nil, err
 	}
 	if _, err := d.Token(); !errors.Is(err, io.EOF) {
-		return "", nil, errors.New("something follows the document")
+		return "", nil, errors.New("text after the document")
 	}
 	stored = members[Field]
 	delete(members, Field)

@@ -99,5 +99,5 @@ func ExampleVerify() {
 	fmt.Println(checksum.Verify("model.json", bytes.Replace(text, []byte("bees"), []byte("beet"), 1)))
 	// Output:
 	// <nil>
-	// model.json was changed after fx wrote it: its content does not fit its content_sha256
+	// model.json was changed after fx wrote it: its content does not match its content_sha256
 }

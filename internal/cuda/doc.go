@@ -1,16 +1,10 @@
-// Package cuda talks to NVIDIA's driver, which it opens where there is one: which
-// GPUs there are, their memory, and copies to and from it. ONNX Runtime computes.
-//
-//	driver, err := cuda.Ask()
-//	for _, gpu := range driver.GPUs {
-//		fmt.Println(gpu)
-//	}
+// Package cuda opens NVIDIA's driver if there is one, lists the GPUs and their memory (Ask), and copies to and from
+// that memory. ONNX Runtime does the computing.
 //
 // # Signals
 //
-// NVIDIA's libraries replace signal handlers as they start, and a Go program then
-// dies at Ctrl+C, or never sees it. Whatever starts them runs inside KeepSignals,
-// which puts Go's handlers back: asking the driver, opening the libraries,
-// appending ONNX Runtime's provider, opening a session, its first run, every run
-// that is recorded, and the first copy.
+// NVIDIA's libraries replace signal handlers when they start; a Go program then dies at Ctrl+C, or never receives it.
+// Every call that starts them runs inside KeepSignals, which restores Go's handlers: asking the driver, opening the
+// libraries, appending ONNX Runtime's provider, opening a session, its first run, every run that is captured as a CUDA
+// graph, and the first copy.
 package cuda

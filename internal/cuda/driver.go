@@ -4,7 +4,7 @@ package cuda
 #include <stdint.h>
 #include <string.h>
 
-// The few functions of the CUDA driver's C API that say what is there.
+// Functions of the CUDA driver's C API that describe the devices.
 typedef struct {
   int (*init)(unsigned flags);
   int (*driver_version)(int *version);
@@ -56,7 +56,7 @@ type GPU struct {
 	Capability  string `json:"compute_capability"` // such as "9.0"
 }
 
-// String says what a user recognises, such as "NVIDIA H100 80GB HBM3 (80 GiB)".
+// String returns a text such as "NVIDIA H100 80GB HBM3 (80 GiB)".
 func (g GPU) String() string {
 	return fmt.Sprintf("%s (%d GiB)", g.Name, (g.MemoryBytes+1<<29)>>30)
 }
@@ -78,18 +78,18 @@ func Installed() bool {
 	return err == nil
 }
 
-// Driver is what NVIDIA's driver says of itself.
+// Driver is what NVIDIA's driver reports.
 type Driver struct {
-	Major, Minor int   // the newest CUDA that it serves; 0 where it did not say
+	Major, Minor int   // the newest CUDA that it supports; 0 if unknown
 	GPUs         []GPU // in CUDA's order
 }
 
-// CUDA returns the newest CUDA that the driver serves, such as "13.0".
+// CUDA returns the newest CUDA that the driver supports, such as "13.0".
 func (d Driver) CUDA() string { return fmt.Sprintf("%d.%d", d.Major, d.Minor) }
 
-const driverAdvice = "Install NVIDIA's driver (in a container: start it with --gpus all), or take --device cpu."
+const driverAdvice = "Install NVIDIA's driver (in a container: start it with --gpus all), or use --device cpu."
 
-// What the driver's functions return when there is nothing to work with.
+// Errors of the driver's functions if no GPU can be used.
 var driverErrors = map[C.int]string{
 	3:   "the driver is not initialized",
 	34:  "the driver is a stub library",
@@ -107,11 +107,11 @@ func driverFailed(code C.int) error {
 	if !ok {
 		text = fmt.Sprintf("the NVIDIA driver fails with CUDA error %d", int(code))
 	}
-	return fail.New(fail.Device, "See what `nvidia-smi` says. "+driverAdvice, "%s", text)
+	return fail.New(fail.Device, "Check the output of `nvidia-smi`. "+driverAdvice, "%s", text)
 }
 
-// openDriver opens NVIDIA's driver for the functions. The library stays open: once
-// started, CUDA cannot be unloaded.
+// openDriver opens NVIDIA's driver and binds the functions. The library stays open, because CUDA cannot be unloaded
+// once started.
 func openDriver(functions map[string]unsafe.Pointer) error {
 	opened, err := dynlib.Open(driverName(), false)
 	if err != nil {
@@ -120,8 +120,8 @@ func openDriver(functions map[string]unsafe.Pointer) error {
 	return fail.Wrap(fail.Device, opened.Bind(functions), driverAdvice, "the NVIDIA driver's %s", driverName())
 }
 
-// Ask starts the driver and lists its devices. Errors are of kind fail.Device; what
-// was learnt before one is in the result.
+// Ask starts the driver and lists its devices. Errors are of kind fail.Device. The result has what was read before the
+// error.
 func Ask() (Driver, error) {
 	var d Driver
 	var api C.fx_cuda

@@ -32,7 +32,7 @@ static int fx_copier_stream(const fx_copier *c, void *context, void **stream) {
   return error ? error : c->new_stream(stream, NonBlocking);
 }
 
-// fx_copier_copy copies, or clears to where from is NULL.
+// fx_copier_copy copies from from to to, or sets to to zero if from is NULL.
 static int fx_copier_copy(const fx_copier *c, void *context, void *stream, void *to, int to_host, const void *from,
                           int from_host, size_t bytes) {
   int error = c->set_current(context);
@@ -73,12 +73,11 @@ import (
 	"unsafe"
 )
 
-// ONNX Runtime's C API copies between devices only as part of a run, so values
-// are copied by NVIDIA's driver itself, on streams of fx's own. ONNX Runtime has
-// waited for its own stream when a run returns, and a copy is waited for before
-// it counts as done, so that neither sees the other half done.
+// ONNX Runtime's C API copies between devices only as part of a run, so NVIDIA's driver copies values here, on fx's
+// own streams. A run returns after ONNX Runtime's stream has finished, and Copy returns after its stream has, so
+// neither sees partial results of the other.
 
-// Memory is the memory of one GPU, and page-locked memory of the host's for it.
+// Memory is the memory of one GPU, and page-locked host memory for it.
 type Memory struct {
 	api     C.fx_copier
 	context unsafe.Pointer // CUcontext
@@ -121,8 +120,8 @@ func MemoryOf(gpu int) (*Memory, error) {
 	return m, nil
 }
 
-// Allocate takes memory on the GPU, or page-locked memory of the host's, and
-// returns what frees it.
+// Allocate allocates memory on the GPU, or page-locked host memory, and returns its address and the function that
+// frees it.
 func (m *Memory) Allocate(host bool, bytes int) (at unsafe.Pointer, free func(), err error) {
 	var where C.int
 	if host {
@@ -137,7 +136,7 @@ func (m *Memory) Allocate(host bool, bytes int) (at unsafe.Pointer, free func(),
 	return at, func() { BesideRecordings(func() { C.fx_copier_release(&m.api, m.context, where, at) }) }, nil
 }
 
-// stream hands out a stream that nobody else uses until it is given back.
+// stream returns a stream that no other caller uses until giveBack.
 func (m *Memory) stream() (unsafe.Pointer, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -156,15 +155,14 @@ func (m *Memory) giveBack(stream unsafe.Pointer) {
 	m.streams = append(m.streams, stream)
 }
 
-// Span is one stretch of memory to copy, or to set to zero where From is nil.
+// Span is a range of memory to copy, or to set to zero if From is nil.
 type Span struct {
 	To, From         unsafe.Pointer
 	Bytes            int
-	ToHost, FromHost bool // which of them lies in the host's memory
+	ToHost, FromHost bool // which of them is host memory
 }
 
-// Copy copies spans between the host and the GPU, or within it. It returns when
-// all of them are done.
+// Copy copies spans between the host and the GPU, or within the GPU. It returns when all are done.
 func (m *Memory) Copy(spans []Span) (err error) {
 	BesideRecordings(func() { err = m.copy(spans) })
 	return err
@@ -176,7 +174,7 @@ func (m *Memory) copy(spans []Span) error {
 		return err
 	}
 	defer m.giveBack(stream)
-	var pinner runtime.Pinner // memory of Go's must stay until the copies are done
+	var pinner runtime.Pinner // Go memory must not move until the copies are done
 	defer pinner.Unpin()
 	for _, s := range spans {
 		if s.FromHost && s.From != nil {

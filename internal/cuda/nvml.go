@@ -24,8 +24,8 @@ import (
 	"fx/internal/dynlib"
 )
 
-// DriverNumber asks NVIDIA's management library for the driver's own number,
-// such as "580.65.06"; "" where it cannot be had.
+// DriverNumber returns the driver's version from NVIDIA's management library, such as "580.65.06", or "" if it is not
+// available.
 func DriverNumber() string {
 	name := "libnvidia-ml.so.1"
 	if runtime.GOOS == "windows" {

@@ -2,18 +2,18 @@ package cuda
 
 import "sync"
 
-// recordings is held for writing while a run is recorded as a CUDA graph.
+// recordings is locked for writing while a run is captured as a CUDA graph.
 var recordings sync.RWMutex
 
-// Record runs f, which records a CUDA graph, while nobody else allocates on a GPU
-// or waits for one (cudaStreamCaptureModeGlobal).
+// Record runs f, which captures a CUDA graph, while no other goroutine allocates on a GPU or waits for one
+// (cudaStreamCaptureModeGlobal).
 func Record(f func()) {
 	recordings.Lock()
 	defer recordings.Unlock()
 	f()
 }
 
-// BesideRecordings runs f, which calls CUDA, while no CUDA graph is recorded.
+// BesideRecordings runs f, which calls CUDA, while no CUDA graph is captured.
 func BesideRecordings(f func()) {
 	recordings.RLock()
 	defer recordings.RUnlock()

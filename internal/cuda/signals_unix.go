@@ -20,9 +20,8 @@ static void fx_signals_save(fx_signals *saved) {
   for (int s = 1; s < NSIG; s++) saved->known[s] = sigaction(s, NULL, &saved->action[s]) == 0;
 }
 
-// fx_signals_restore puts back every handler that was replaced since the save.
-// Go itself may have installed one meanwhile (signal.Notify in another
-// goroutine): Go uses one handler for all signals, so that is left alone.
+// fx_signals_restore restores every handler that was replaced since the save, except handlers of Go, which may have
+// been installed meanwhile (signal.Notify in another goroutine): Go uses one handler for all signals.
 static void fx_signals_restore(const fx_signals *saved) {
   void *go_handler = handler_of(&saved->action[SIGURG]);
   for (int s = 1; s < NSIG; s++) {
@@ -41,10 +40,9 @@ import "sync"
 
 var signals sync.Mutex
 
-// KeepSignals runs f and puts back the signal handlers that C code replaced
-// meanwhile. NVIDIA's libraries install handlers without SA_ONSTACK as they start; Go
-// then dies at the next Ctrl+C with "non-Go code set up signal handler without
-// SA_ONSTACK flag" (onnxruntime_go, issue 140).
+// KeepSignals runs f and restores the signal handlers that C code replaced meanwhile. NVIDIA's libraries install
+// handlers without SA_ONSTACK when they start; Go then dies at the next Ctrl+C with "non-Go code set up signal handler
+// without SA_ONSTACK flag" (onnxruntime_go, issue 140).
 func KeepSignals(f func()) {
 	signals.Lock()
 	defer signals.Unlock()

@@ -1,4 +1,4 @@
 package cuda
 
-// KeepSignals runs f. Windows has no signal handlers that a library could take from Go.
+// KeepSignals runs f. On Windows a library can't replace Go's signal handlers.
 func KeepSignals(f func()) { f() }

@@ -1,7 +1,3 @@
-// Package doctor examines the machine for `fx runtime doctor`: which ONNX Runtime is
-// in use, whether the CPU and the GPU really compute, what is missing, and the
-// command that mends it.
-//
-//	report := doctor.Examine(ctx, "") // "" or --ort-lib
-//	fmt.Println(report.CPU.Works, report.CUDA.Problem, report.CUDA.Mend)
+// Package doctor examines the machine for `fx runtime doctor`: which ONNX Runtime is in use, whether the CPU and the
+// GPU compute, what is missing, and the command that fixes it.
 package doctor

@@ -21,21 +21,21 @@ type Report struct {
 	Providers  []string              `json:"providers,omitempty"`
 	CPU        Check                 `json:"cpu"`
 	CUDA       CUDAReport            `json:"cuda"`
-	Installed  []Installed           `json:"installed,omitempty"` // what lies in fx's cache
+	Installed  []Installed           `json:"installed,omitempty"` // installations in fx's cache
 }
 
-// Check says whether something works, and if not, why and what mends it.
+// Check is whether something works, and if not, why and how to fix it.
 type Check struct {
 	Works   bool   `json:"works"`
 	Problem string `json:"problem,omitempty"`
 	Mend    string `json:"mend,omitempty"` // a sentence with the command to run
 }
 
-// CUDAReport says whether the GPU can be used.
+// CUDAReport is whether the GPU can be used.
 type CUDAReport struct {
 	Check
-	Driver    string     `json:"driver,omitempty"`      // NVIDIA's number, such as "580.65.06"
-	DriverFor string     `json:"driver_cuda,omitempty"` // the newest CUDA that it serves, such as "13.0"
+	Driver    string     `json:"driver,omitempty"`      // its version, such as "580.65.06"
+	DriverFor string     `json:"driver_cuda,omitempty"` // the newest CUDA that it supports, such as "13.0"
 	BuiltFor  int        `json:"library_cuda,omitempty"`
 	GPUs      []cuda.GPU `json:"gpus,omitempty"`
 	Libraries []string   `json:"libraries,omitempty"` // NVIDIA's libraries that fx opens, in order
@@ -48,10 +48,9 @@ type Installed struct {
 	Check
 }
 
-// Examine looks at everything that extraction needs of the machine: which
-// libonnxruntime would be taken and which were passed over, whether the CPU and
-// the CUDA provider really compute, which GPU and driver there are. It loads
-// the library, so it belongs into a process of its own. Explicit is --ort-lib.
+// Examine checks everything that extraction needs from the machine: which libonnxruntime is used and which were
+// skipped, whether the CPU and the CUDA provider compute correctly, and which GPU and driver there are. It loads the
+// library, so run it in its own process. explicit is --ort-lib.
 func Examine(ctx context.Context, explicit string) Report {
 	r := Report{System: runtime.GOOS + "/" + runtime.GOARCH}
 	library, candidates, err := nativelib.Survey(explicit)
@@ -94,7 +93,7 @@ func Examine(ctx context.Context, explicit string) Report {
 	return r
 }
 
-// checkOf says what an error says, or that all is well where it is nil.
+// checkOf returns the Check of an error, or that it works if err is nil.
 func checkOf(err error) Check {
 	if err == nil {
 		return Check{Works: true}

@@ -10,8 +10,8 @@ import (
 	"fx/internal/ort"
 )
 
-// selfTestModel is uint8 images [batch,8,8,3] → float32 → NCHW → 3×3 convolution with
-// padding, where every weight is 1: each value is the sum over 27 neighbours.
+// selfTestModel is uint8 images [batch,8,8,3] → float32 → NCHW → 3×3 convolution with padding, with all weights 1:
+// each value is the sum over 27 neighbours.
 func selfTestModel() ([]byte, error) {
 	b := onnx.NewBuilder(&pb.GraphProto{Name: "fx"}, "")
 	images := b.Input(onnx.TensorInfo("images", pb.TensorProto_UINT8, "batch", 8, 8, 3))
@@ -25,7 +25,7 @@ func selfTestModel() ([]byte, error) {
 	return onnx.Marshal(model)
 }
 
-// selfTest proves a device: it runs a small network on it and checks what that computes.
+// selfTest runs a small network on a device and checks the results.
 func selfTest(ctx context.Context, rt *ort.Runtime, device ort.Device) (err error) {
 	model, err := selfTestModel()
 	if err != nil {
@@ -48,7 +48,7 @@ func selfTest(ctx context.Context, rt *ort.Runtime, device ort.Device) (err erro
 	}
 	// 27 neighbours inside, 18 at an edge, 12 in a corner; whole numbers are exact in TF32 too.
 	if features[0] != 24 || features[1] != 36 || features[9] != 54 {
-		return fmt.Errorf("%s computes %v, %v, %v where 24, 36, 54 are right",
+		return fmt.Errorf("%s computes %v, %v, %v instead of 24, 36, 54",
 			device, features[0], features[1], features[9])
 	}
 	return nil

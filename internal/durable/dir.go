@@ -7,18 +7,16 @@ import (
 	"path/filepath"
 )
 
-// While a folder is replaced, its successor has the first suffix and, where the
-// system can't swap two names at once, its predecessor for a moment the second.
+// While a folder is replaced, the new folder has the first suffix. If the system can't swap two names in one step, the
+// old folder briefly has the second.
 const (
 	freshSuffix = tempMark + "new"
 	staleSuffix = tempMark + "old"
 )
 
-// WriteDir replaces the folder dir, or makes it, by what write puts into an
-// empty one through WriteFile. On any error the folder that was there before
-// is untouched and nothing is left beside it. After a kill RecoverDir finishes
-// what was begun; on Linux dir is the old one or the new one, whole, even
-// before. One process at a time writes dir.
+// WriteDir creates or replaces the folder dir. write fills an empty folder, with WriteFile. After any error the old
+// folder is untouched and nothing is left beside it. After a kill RecoverDir completes or undoes the replacement; on
+// Linux dir is always the complete old or new folder, even before that. Only one process at a time may write dir.
 func WriteDir(dir string, write func(fresh string) error) (err error) {
 	if err := RecoverDir(dir); err != nil {
 		return err
@@ -38,8 +36,7 @@ func WriteDir(dir string, write func(fresh string) error) (err error) {
 	return replaceDir(dir)
 }
 
-// replaceDir puts the folder dir+freshSuffix, which is whole and synced, in
-// the place of dir.
+// replaceDir replaces dir with the folder dir+freshSuffix, which is complete and synced.
 func replaceDir(dir string) error {
 	fresh, stale := dir+freshSuffix, dir+staleSuffix
 	_, err := os.Lstat(dir)
@@ -51,7 +48,7 @@ func replaceDir(dir string) error {
 	case err == nil:
 		if err = os.Rename(dir, stale); err == nil {
 			if err = os.Rename(fresh, dir); err != nil {
-				_ = os.Rename(stale, dir) // where it fails too, RecoverDir does it
+				_ = os.Rename(stale, dir) // RecoverDir tries again
 			}
 		}
 	}
@@ -64,13 +61,12 @@ func replaceDir(dir string) error {
 	return os.RemoveAll(stale)
 }
 
-// RecoverDir finishes what a kill interrupted in WriteDir: dir is whole
-// afterwards, or absent if it never was, and nothing else is left. Call it
-// only while holding the lock under which dir is written.
+// RecoverDir completes or undoes a WriteDir that a kill interrupted: afterwards dir is complete, or absent if it never
+// was complete, and nothing else is left. Call it only while holding the lock under which dir is written.
 func RecoverDir(dir string) error {
 	fresh, stale := dir+freshSuffix, dir+staleSuffix
 	if _, err := os.Lstat(dir); errors.Is(err, fs.ErrNotExist) {
-		// A predecessor was moved away: by then the successor was whole.
+		// The old folder was moved away, so the new one is complete.
 		if _, err := os.Lstat(stale); err == nil {
 			whole := fresh
 			if info, err := os.Lstat(fresh); err != nil || !info.IsDir() { // removed, or a link put there

@@ -10,10 +10,9 @@ import (
 	"path/filepath"
 )
 
-// WriteFile writes path through write. The file appears, with its whole
-// content, only after write and every sync have succeeded; on any error the
-// file that was there before is untouched and no temporary file is left. Its mode
-// is 0666 less the umask. A link in the place of path is replaced, not followed.
+// WriteFile writes the file path with write. The file appears, complete, only after write and every sync have
+// succeeded; after any error the old file is untouched and no temporary file is left. Its mode is 0666 less the umask.
+// If path is a link, the link is replaced, not followed.
 func WriteFile(path string, write func(w io.Writer) error) (err error) {
 	f, lock, err := createTemp(path)
 	if err != nil {
@@ -45,7 +44,7 @@ func WriteFile(path string, write func(w io.Writer) error) (err error) {
 	return SyncDir(filepath.Dir(path))
 }
 
-// WriteBytes is WriteFile for content that is already in memory.
+// WriteBytes is WriteFile for content in memory.
 func WriteBytes(path string, content []byte) error {
 	return WriteFile(path, func(w io.Writer) error {
 		_, err := w.Write(content)
@@ -53,7 +52,7 @@ func WriteBytes(path string, content []byte) error {
 	})
 }
 
-// SyncDir makes the names in dir durable.
+// SyncDir fsyncs dir, which makes the names in it durable.
 func SyncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {

@@ -11,51 +11,48 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// ErrLocked tells that another process holds a lock.
+// ErrLocked means that another process holds a lock.
 var ErrLocked = errors.New("another process holds the lock")
 
-// lockInterval is how often a lock that is held is tried again.
+// lockInterval is the time between two tries to take a lock.
 const lockInterval = 20 * time.Millisecond
 
-// FileLock is a lock that processes take on a file: flock on Unix, which the kernel
-// frees when the process ends, however it ends. NFS keeps such locks on the server
-// where it is mounted with locks; else taking one fails, often with ENOLCK. The file
-// stays: removing it would let two processes lock two files of one name.
+// FileLock is a lock that processes take on a file. On Unix it is flock, which the kernel releases when the process
+// ends, however it ends. On NFS mounted with locks, the server keeps it; without locks, taking it fails, often with
+// ENOLCK. The file is never removed: otherwise two processes could lock two files of one name.
 //
-// It is not for goroutines that share it, but two FileLocks of one file exclude
-// each other within a process too.
+// A FileLock must not be shared by goroutines, but two FileLocks of one file exclude each other within a process too.
 type FileLock struct {
 	path string
 	lock *flock.Flock
 }
 
-// NewFileLock returns the lock of the file path, which taking it makes where it is
-// not there. A link, a pipe or a device in its place is ErrNotRegular.
+// NewFileLock returns the lock of the file path. Taking the lock creates the file if it is missing, and fails with
+// ErrNotRegular if path is a link, a pipe or a device.
 func NewFileLock(path string) *FileLock { return newFileLock(path, os.O_CREATE) }
 
-// newFileLock opens the file to write, with flags: NFS gives nobody else an exclusive lock.
+// newFileLock opens the file for writing, with flags, because NFS requires that for an exclusive lock.
 func newFileLock(path string, flags int) *FileLock {
 	return &FileLock{path, flock.New(path, flock.SetFlag(os.O_RDWR|flags|writeFlags), flock.SetPermissions(fileMode))}
 }
 
-// Path is the file's.
+// Path returns the path of the file.
 func (l *FileLock) Path() string { return l.path }
 
-// TryExclusive takes the lock for this process alone, where it is free.
+// TryExclusive takes the exclusive lock if it is free.
 func (l *FileLock) TryExclusive() (free bool, err error) { return l.take(l.lock.TryLock) }
 
-// TryShared takes the lock together with others that share it. A FileLock that has
-// it exclusively lets them in.
+// TryShared takes a shared lock if nobody has the exclusive one. A FileLock that has the exclusive lock downgrades it.
 func (l *FileLock) TryShared() (free bool, err error) { return l.take(l.lock.TryRLock) }
 
-// WaitExclusive is TryExclusive that waits until ctx ends.
+// WaitExclusive waits until it has the exclusive lock or ctx ends.
 func (l *FileLock) WaitExclusive(ctx context.Context) error {
 	_, err := l.take(func() (bool, error) { return l.lock.TryLockContext(ctx, lockInterval) })
 	return err
 }
 
-// Release frees the lock, which can be taken again.
-func (l *FileLock) Release() { _ = l.lock.Unlock() } // fails on no file that could be locked
+// Release releases the lock, which can be taken again.
+func (l *FileLock) Release() { _ = l.lock.Unlock() } // never fails for a file that could be locked
 
 func (l *FileLock) take(try func() (bool, error)) (bool, error) {
 	free, err := try()
@@ -76,18 +73,18 @@ func (l *FileLock) take(try func() (bool, error)) (bool, error) {
 	return free, err
 }
 
-// flockOp marks the errors of the system's locks.
+// flockOp is the Op of errors of the system's locks.
 const flockOp = "flock"
 
-// NoLocks tells whether a lock could not be taken because the disk has no locks or
-// they fail; other errors are about opening the file.
+// NoLocks reports whether err means that the disk's locks are missing or fail. Other errors are about opening the
+// file.
 func NoLocks(err error) bool {
 	var about *fs.PathError
 	return errors.As(err, &about) && about.Op == flockOp || errors.Is(err, errors.ErrUnsupported)
 }
 
-// Lock takes the exclusive lock of a file, see NewFileLock, without waiting:
-// ErrLocked where another process has it.
+// Lock takes the exclusive lock of a file (see NewFileLock) without waiting. It returns ErrLocked if another process
+// has it.
 func Lock(path string) (release func(), err error) {
 	l := NewFileLock(path)
 	free, err := l.TryExclusive()
@@ -100,8 +97,7 @@ func Lock(path string) (release func(), err error) {
 	return l.Release, nil
 }
 
-// WaitLock is Lock that waits until ctx ends. It calls waiting once, where it
-// has to wait.
+// WaitLock is Lock, but waits until ctx ends. It calls waiting once if it has to wait.
 func WaitLock(ctx context.Context, path string, waiting func()) (release func(), err error) {
 	release, err = Lock(path)
 	if !errors.Is(err, ErrLocked) {

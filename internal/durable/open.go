@@ -15,17 +15,15 @@ const (
 	folderMode = 0o777
 )
 
-// ErrNotRegular tells that a name which is to be written is a link, a folder, a
-// pipe or a device.
+// ErrNotRegular means that a path that should be a regular file is a link, a folder, a pipe or a device.
 var ErrNotRegular = errors.New("it is not a regular file")
 
-// Open opens the file path, with the flags of os.OpenFile and the mode 0666
-// less the umask where os.O_CREATE makes it. A link in the last component is
-// not followed, and a pipe is not waited for: they are ErrNotRegular. Links
-// among the folders above it are followed.
+// Open opens the file path with the flags of os.OpenFile. With os.O_CREATE a new file has the mode 0666 less the
+// umask. If the last component is a link or a pipe, Open returns ErrNotRegular; it neither follows the link nor waits
+// for the pipe. Links among the folders above it are followed.
 func Open(path string, flags int) (*os.File, error) {
 	refused := func(err error) error { return &fs.PathError{Op: "open", Path: path, Err: err} }
-	f, err := os.OpenFile(path, flags&^os.O_TRUNC|writeFlags, fileMode) // nothing is emptied before it is known
+	f, err := os.OpenFile(path, flags&^os.O_TRUNC|writeFlags, fileMode) // truncated below
 	if isLink(err) {
 		return nil, refused(ErrNotRegular)
 	}
@@ -39,7 +37,7 @@ func Open(path string, flags int) (*os.File, error) {
 	if err == nil && !info.Mode().IsRegular() {
 		err = refused(ErrNotRegular)
 	}
-	if err == nil && writeFlags == 0 { // the system can't refuse a link itself
+	if err == nil && writeFlags == 0 { // the system has no flag that refuses a link
 		if name, statErr := os.Lstat(path); statErr == nil && name.Mode()&fs.ModeSymlink != 0 {
 			err = refused(ErrNotRegular)
 		}
@@ -54,8 +52,8 @@ func Open(path string, flags int) (*os.File, error) {
 	return f, nil
 }
 
-// OpenToRead opens the file path to read it. Links are followed, but a pipe or a
-// device is ErrNotRegular: nobody waits for its other end.
+// OpenToRead opens the file path for reading. It follows links, and returns ErrNotRegular for a pipe or a device
+// instead of waiting for its other end.
 func OpenToRead(path string) (*os.File, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|readFlags, 0)
 	if err != nil {
@@ -82,9 +80,8 @@ func ReadFile(path string) ([]byte, error) {
 	return content, errors.Join(err, f.Close())
 }
 
-// OpenAppend opens the file path as Open does, and makes it where it is not
-// there, to write at its end. A file that has other names too, as in a copy made
-// of hard links, keeps its content under those.
+// OpenAppend opens the file path as Open does, to write at its end, and creates it if it is missing. If the file has
+// other hard links, as in a copy made with `cp -l`, they keep the old content.
 func OpenAppend(path string) (*os.File, error) {
 	const flags = os.O_RDWR | os.O_APPEND | os.O_CREATE
 	f, err := Open(path, flags)
@@ -108,9 +105,8 @@ func OpenAppend(path string) (*os.File, error) {
 	return Open(path, flags)
 }
 
-// MakeDir makes the folder path and those above it, with the mode 0777 less the
-// umask. It may be there already, but not as a link: MakeDir is for folders
-// within what --out names, where a link would lead what is written out of it.
+// MakeDir creates the folder path and its parents, with the mode 0777 less the umask. The folder may exist, but not as
+// a link: MakeDir is for folders inside --out, and a link would lead the output out of it.
 func MakeDir(path string) error {
 	if err := os.MkdirAll(filepath.Dir(path), folderMode); err != nil {
 		return err
@@ -126,8 +122,8 @@ func MakeDir(path string) error {
 	return err
 }
 
-// MakeTempDir makes a folder with a name that begins with prefix and that no
-// other has, in the folder parent, with the mode 0777 less the umask.
+// MakeTempDir creates a folder in parent with a unique name that begins with prefix, with the mode 0777 less the
+// umask.
 func MakeTempDir(parent, prefix string) (string, error) {
 	for {
 		dir := filepath.Join(parent, fmt.Sprintf("%s%08x", prefix, randomID()))

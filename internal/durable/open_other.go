@@ -6,10 +6,10 @@ import "io/fs"
 
 const readFlags, writeFlags = 0, 0
 
-// advisoryLocks tells that a lock keeps nobody from writing the file.
+// advisoryLocks is whether a locked file can still be written by others.
 const advisoryLocks = false
 
 func isLink(error) bool { return false }
 
-// links is how many names the file has, 1 where that is not known.
+// links returns the number of hard links of the file, 1 if it is unknown.
 func links(fs.FileInfo) uint64 { return 1 }

@@ -10,20 +10,20 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// readFlags keep an open from waiting for the other end of a pipe, writeFlags from
-// following a link in the last component too.
+// With readFlags an open does not wait for the other end of a pipe. With writeFlags it also refuses a link as the last
+// component.
 const (
 	readFlags  = unix.O_NONBLOCK
 	writeFlags = unix.O_NONBLOCK | unix.O_NOFOLLOW
 )
 
-// advisoryLocks tells that a lock keeps nobody from writing the file.
+// advisoryLocks is whether a locked file can still be written by others.
 const advisoryLocks = true
 
-// isLink tells the error of an open that writeFlags kept from following a link.
+// isLink reports whether an open with writeFlags failed because the path is a link.
 func isLink(err error) bool { return errors.Is(err, unix.ELOOP) }
 
-// links is how many names the file has, 1 where that is not known.
+// links returns the number of hard links of the file, 1 if it is unknown.
 func links(info fs.FileInfo) uint64 {
 	if stat, ok := info.Sys().(*syscall.Stat_t); ok {
 		return uint64(stat.Nlink)

@@ -14,32 +14,29 @@ import (
 	"time"
 )
 
-// A temporary file is called NAME.fx-tmp-HOST-ID. The process that writes it
-// holds a lock on it, which the system frees however the process ends: a file
-// that another process can lock belongs to nobody. On disks that have no locks,
-// or none that other hosts see, only its age tells.
+// A temporary file is called NAME.fx-tmp-HOST-ID. The process that writes it locks it, and the system releases the
+// lock however the process ends. So a file that can be locked is an orphan. On disks without locks, or whose locks
+// other hosts don't see, the file's age decides.
 const tempMark = ".fx-tmp-"
 
-// IsTemporary tells whether a file or folder of that name is one that this package
-// writes before it has its own name.
+// IsTemporary reports whether name is that of a temporary file or folder of this package.
 func IsTemporary(name string) bool { return strings.Contains(filepath.Base(name), tempMark) }
 
-// orphanAge is when a temporary file counts as left behind where locks do not tell.
+// orphanAge is the age from which a temporary file is an orphan if locks can't decide.
 const orphanAge = 24 * time.Hour
 
 // thisHost stands for the host in names of temporary files.
 var thisHost = sync.OnceValue(func() string {
 	name, err := os.Hostname()
 	if err != nil {
-		return "unknown" // which no host is called in hexadecimal: only the age tells
+		return "unknown" // never the hexadecimal of a host: the age decides
 	}
 	h := fnv.New32a()
-	_, _ = h.Write([]byte(name)) // a hash takes everything
+	_, _ = h.Write([]byte(name)) // a hash never fails
 	return fmt.Sprintf("%08x", h.Sum32())
 })
 
-// lockTemp takes the lock of a temporary file, which is there; a test replaces it
-// by that of a disk without locks.
+// lockTemp locks an existing temporary file. A test replaces it to imitate a disk without locks.
 var lockTemp = func(path string) (lock *FileLock, free bool, err error) {
 	if !advisoryLocks {
 		return newFileLock(path, 0), false, errors.ErrUnsupported
@@ -51,7 +48,7 @@ var lockTemp = func(path string) (lock *FileLock, free bool, err error) {
 
 func randomID() uint32 { return rand.Uint32() }
 
-// createTemp makes the temporary file of path and locks it, where the disk has locks.
+// createTemp creates the temporary file of path and locks it if the disk has locks.
 func createTemp(path string) (*os.File, *FileLock, error) {
 	for {
 		name := fmt.Sprintf("%s%s%s-%08x", path, tempMark, thisHost(), randomID())
@@ -63,7 +60,7 @@ func createTemp(path string) (*os.File, *FileLock, error) {
 		}
 		lock, free, err := lockTemp(name)
 		if err != nil || free {
-			// Before it was locked another process may have taken it for an orphan.
+			// Another process may have removed it as an orphan before it was locked.
 			if _, err := os.Lstat(name); err == nil {
 				return f, lock, nil
 			}
@@ -74,14 +71,12 @@ func createTemp(path string) (*os.File, *FileLock, error) {
 	}
 }
 
-// RemoveStale removes the temporary files that ended processes left in dir.
-// Those of a process that lives stay.
+// RemoveStale removes the temporary files that ended processes left in dir. Those of a running process stay.
 func RemoveStale(dir string) error {
 	return removeStale(dir, func(string) bool { return true })
 }
 
-// RemoveStaleOf removes the temporary files that ended processes left of the
-// file path. It is no error if its folder is not there.
+// RemoveStaleOf removes the temporary files of path that ended processes left. A missing folder is no error.
 func RemoveStaleOf(path string) error {
 	own := filepath.Base(path) + tempMark
 	err := removeStale(filepath.Dir(path), func(name string) bool { return strings.HasPrefix(name, own) })
@@ -112,7 +107,7 @@ func removeOrphan(path string) error {
 	defer lock.Release()
 	switch {
 	case errors.Is(lockErr, fs.ErrPermission), errors.Is(lockErr, ErrNotRegular), lockErr == nil && !free:
-		return nil // somebody else's
+		return nil // another process writes it
 	case lockErr != nil && !NoLocks(lockErr):
 		return lockErr
 	}
@@ -120,7 +115,7 @@ func removeOrphan(path string) error {
 	if err != nil {
 		return err
 	}
-	if (lockErr != nil || fromElsewhere(path)) && time.Since(info.ModTime()) < orphanAge {
+	if (lockErr != nil || fromOtherHost(path)) && time.Since(info.ModTime()) < orphanAge {
 		return nil
 	}
 	return os.Remove(path) // no other file ever has this name
@@ -128,9 +123,8 @@ func removeOrphan(path string) error {
 
 var hostPattern = regexp.MustCompile(regexp.QuoteMeta(tempMark) + `([0-9a-z]+)-[0-9a-f]{8}$`)
 
-// fromElsewhere tells whether another host made the temporary file. Those of an
-// older fx do not say.
-func fromElsewhere(path string) bool {
+// fromOtherHost reports whether another host wrote the temporary file. Names of an older fx contain no host.
+func fromOtherHost(path string) bool {
 	m := hostPattern.FindStringSubmatch(path)
 	return m != nil && (m[1] != thisHost() || m[1] == "unknown")
 }

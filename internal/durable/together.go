@@ -14,19 +14,12 @@ import (
 	"time"
 )
 
-// A Replacement replaces files of a folder which belong together, in one step,
-// and leaves all other files of the folder alone. One of them, the root, decides:
+// A Replacement replaces related files of a folder, its members, in one step, and leaves all other files alone. One of
+// them is the root: readers see the members that belong to its content.
 //
-//	r, err := durable.Replace("model", "model.json")
-//	defer r.Close()
-//	err = r.Write("head.safetensors", func(path string) error { … })
-//	err = r.Remove("metrics.csv")
-//	err = r.Commit(text) // of model.json
-//
-// Members are first written beside the old ones, under names that hold the hash of
-// the new root. Renaming the root is the step: before it the old files count, from
-// then on the new ones, which readers find by ReadTogether even where a kill
-// keeps them from getting their final names. The next Replacement completes that.
+// Write writes members beside the old ones, under names that contain the hash of the new root. Commit then renames the
+// root, and the members to their final names. Before the root is renamed the old files count, afterwards the new ones:
+// ReadTogether finds them even if a kill prevented the last renames. The next Replacement completes those.
 type Replacement struct {
 	dir, root string
 	members   map[string]string // name → mark, newMark or goneMark
@@ -34,26 +27,25 @@ type Replacement struct {
 	release   func()
 }
 
-// What stands before the name of a member that waits: a file to take the member's
-// name, or an empty one by which the member is to be removed. Once the root is known
-// "-" and its id follow, and a dot before the name: its ending stays as it is.
+// Prefixes of pending members: newMark of a file that will get the member's name, goneMark of an empty file that means
+// that the member will be removed. Once the root is known, "-", its id and "." follow, then the name with its
+// extension.
 const (
 	newMark  = ".fx-new"
 	goneMark = ".fx-gone"
 )
 
-// replaceLock is the lock of a folder whose files are replaced together.
+// replaceLock is the lock file of a folder with Replacements.
 const replaceLock = ".fx-lock"
 
-// replaceWait is how long a Replacement waits for another process's, which takes moments.
+// replaceWait is how long a Replacement waits for one of another process.
 var replaceWait = 20 * time.Second
 
-// step is called before each change of the folder; a test replaces it by one that fails.
+// step is called before each change of the folder; a test replaces it with one that fails.
 var step = func(what, path string) error { return nil }
 
-// Replace begins a replacement of files in dir, which must exist, and completes or
-// takes away what a killed process left of an earlier one. Another process's is
-// waited for; ErrLocked where it does not end.
+// Replace begins a replacement of files in dir, which must exist, and completes or removes what a killed process left.
+// It waits for a Replacement of another process, and returns ErrLocked if that does not end.
 func Replace(dir, root string) (*Replacement, error) {
 	release, err := lockWithin(filepath.Join(dir, replaceLock), replaceWait)
 	if err != nil {
@@ -82,26 +74,25 @@ func lockWithin(path string, wait time.Duration) (release func(), err error) {
 	return release, err
 }
 
-// Write writes the member of that name, a file or a folder, through write, which
-// must write durably to the path it is given.
+// Write writes the member name, a file or a folder, with write, which must write durably to path.
 func (r *Replacement) Write(name string, write func(path string) error) error {
 	r.members[name] = newMark
 	return write(r.Path(name))
 }
 
-// Path is where a member lies that was written and not committed yet.
+// Path returns the path of a member that is written but not committed.
 func (r *Replacement) Path(name string) string {
 	return filepath.Join(r.dir, waiting(newMark, "", name))
 }
 
-// Remove removes the member of that name, once the root is replaced.
+// Remove removes the member name once the root is replaced.
 func (r *Replacement) Remove(name string) error {
 	r.members[name] = goneMark
 	return WriteBytes(filepath.Join(r.dir, waiting(goneMark, "", name)), nil)
 }
 
-// Commit replaces the root, and thereby all members. After an error the folder
-// holds all old files or, where the error came late, counts as all new ones.
+// Commit replaces the root, and thereby all members. After an error either all old files count or, if the root was
+// already renamed, all new ones.
 func (r *Replacement) Commit(content []byte) error {
 	id := rootID(content)
 	for name, mark := range r.members {
@@ -129,8 +120,7 @@ func (r *Replacement) Commit(content []byte) error {
 	return r.complete(id)
 }
 
-// Waits reports whether members of a replacement in dir wait for their names, or to be
-// taken away: the next Replace does that.
+// Waits reports whether dir has members that the next Replace must rename or remove.
 func Waits(dir string) (bool, error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -142,7 +132,7 @@ func Waits(dir string) (bool, error) {
 	}), nil
 }
 
-// Close frees the folder, and takes away what was written and not committed.
+// Close removes what was not committed and unlocks the folder.
 func (r *Replacement) Close() {
 	if !r.committed {
 		_ = r.recover() // the next Replacement tries it again
@@ -150,8 +140,7 @@ func (r *Replacement) Close() {
 	r.release()
 }
 
-// recover completes the replacement that the root is of, and takes away what
-// waits for another root.
+// recover completes the replacement of the current root, and removes pending members of other roots.
 func (r *Replacement) recover() error {
 	content, err := ReadFile(filepath.Join(r.dir, r.root))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -182,8 +171,8 @@ func (r *Replacement) recover() error {
 	return nil
 }
 
-// torn tells a temporary file of a replacement whose process was killed: all of
-// them are written under the lock.
+// torn reports whether file is a temporary file of a killed Replacement: only the holder of the lock writes such
+// files.
 func (r *Replacement) torn(file string) bool {
 	before, _, temporary := strings.Cut(file, tempMark)
 	_, _, _, waits := parseWaiting(before)
@@ -232,10 +221,9 @@ func takePlace(from, to string) error {
 	return removeAll(old)
 }
 
-// ReadTogether reads files of dir that belong together, while others may replace
-// them. readRoot is ReadFile or one with bounds. read gets the root's content, and path
-// to find its members by; it is called again where its error may come of a replacement.
-// An error of reading the root is returned as it is.
+// ReadTogether reads related files of dir while other processes may replace them. readRoot is ReadFile, or a function
+// that limits sizes. read receives the root's content, and path, which returns the path of a member; it is called
+// again if its error may be due to a replacement. An error of readRoot is returned unchanged.
 func ReadTogether(
 	dir, root string, readRoot func(path string) ([]byte, error),
 	read func(content []byte, path func(member string) string) error,
@@ -264,8 +252,7 @@ func ReadTogether(
 	}
 }
 
-// locate returns where a member of the root lies: under its name, or where a
-// replacement was not completed under the one that it waits with.
+// locate returns the path of a member of the root: its own, or its pending one if a replacement was not completed.
 func locate(dir string, root []byte, member string) string {
 	path := filepath.Join(dir, member)
 	fresh := filepath.Join(dir, waiting(newMark, rootID(root), member))
@@ -275,14 +262,13 @@ func locate(dir string, root []byte, member string) string {
 	return path
 }
 
-// rootID tells roots apart.
+// rootID identifies the content of a root.
 func rootID(content []byte) string {
 	sum := sha256.Sum256(content)
 	return hex.EncodeToString(sum[:8])
 }
 
-// waiting is the file name of a member that waits for the root of that id, "" where
-// the root is not known yet.
+// waiting returns the file name of a pending member of the root id, which is "" until the root is known.
 func waiting(mark, id, name string) string {
 	if id != "" {
 		mark += "-" + id
@@ -290,7 +276,7 @@ func waiting(mark, id, name string) string {
 	return mark + "." + name
 }
 
-// parseWaiting takes apart what waiting puts together.
+// parseWaiting is the inverse of waiting.
 func parseWaiting(file string) (mark, name, id string, ok bool) {
 	for _, mark := range []string{newMark, goneMark} {
 		rest, found := strings.CutPrefix(file, mark)

@@ -5,8 +5,8 @@ import (
 	"unsafe"
 )
 
-// Bind stores the addresses of functions, by their names, in pointers to C
-// function pointers. It is an error that names the first one that is missing.
+// Bind stores the addresses of functions, by their names, in pointers to C function pointers. The error names the
+// first missing function.
 func (l Library) Bind(functions map[string]unsafe.Pointer) error {
 	for name, to := range functions {
 		at := l.Symbol(name)

@@ -24,8 +24,8 @@ import (
 // Library is a library opened by the system's loader.
 type Library struct{ handle unsafe.Pointer }
 
-// Open opens path, or a bare name that the loader looks up. With global,
-// its symbols and its name serve the libraries opened after it.
+// Open opens path, or a bare name that the loader looks up. With global, libraries opened later can use its symbols
+// and refer to it by name.
 func Open(path string, global bool) (Library, error) {
 	name := C.CString(path)
 	defer C.free(unsafe.Pointer(name))
@@ -40,14 +40,14 @@ func Open(path string, global bool) (Library, error) {
 	return Library{handle}, nil
 }
 
-// Symbol returns the address of a symbol, nil where there is none.
+// Symbol returns the address of a symbol, nil if it is missing.
 func (l Library) Symbol(name string) unsafe.Pointer {
 	text := C.CString(name)
 	defer C.free(unsafe.Pointer(text))
 	return C.dlsym(l.handle, text)
 }
 
-// File names the file that holds the symbol, "" where that is unknown.
+// File returns the path of the file with the symbol, "" if it is unknown.
 func (l Library) File(name string) string {
 	if at := l.Symbol(name); at != nil {
 		return C.GoString(C.fx_file_of(at))
@@ -55,5 +55,5 @@ func (l Library) File(name string) string {
 	return ""
 }
 
-// Close gives the library up, which the loader keeps where others use it.
+// Close closes the library. The loader keeps it if others use it.
 func (l Library) Close() { C.dlclose(l.handle) }

@@ -18,9 +18,9 @@ import (
 	"fx/internal/progress"
 )
 
-// complete tries until the part holds the whole file. Tries that gain less than
-// limits.quota count as failed; after limits.attempts of them in a row, or as
-// many starts from the first byte, it gives up. So it ends, whatever the server does.
+// complete tries until the part is the whole file. A try that gains less than limits.quota counts as failed. After
+// limits.attempts failures in a row, or as many starts from the first byte, complete gives up; so it ends, whatever
+// the server does.
 func (c *Client) complete(ctx context.Context, f File, p *part, report progress.Reporter) error {
 	l := c.limits()
 	meter := &meter{report: report, stage: "download " + filepath.Base(f.Path)}
@@ -50,7 +50,7 @@ func (c *Client) complete(ctx context.Context, f File, p *part, report progress.
 	}
 }
 
-// retryError is a failure that may pass.
+// retryError is a failure after which another try may succeed.
 type retryError struct {
 	err   error
 	after time.Duration // what the server asked for
@@ -59,9 +59,9 @@ type retryError struct {
 func (e *retryError) Error() string { return e.err.Error() }
 func (e *retryError) Unwrap() error { return e.err }
 
-// attempt makes one request for what is missing, and appends it to the part.
+// attempt makes one request for the missing bytes and appends them to the part.
 func (c *Client) attempt(ctx context.Context, f File, p *part, l limits, meter *meter) error {
-	if p.size > 0 && (p.state.validator() == "" || p.state.Length < 0) { // nothing tells whether the rest is of the same file
+	if p.size > 0 && (p.state.validator() == "" || p.state.Length < 0) { // the rest may be of another file
 		if err := p.truncate(); err != nil {
 			return err
 		}
@@ -96,13 +96,13 @@ func (c *Client) attempt(ctx context.Context, f File, p *part, l limits, meter *
 	writeErr, err := p.append(io.LimitReader(watch.body(response.Body), rest+1), meter)
 	switch {
 	case writeErr != nil:
-		return writeErr // a full disk does not pass by waiting
+		return writeErr // waiting does not help a full disk
 	case p.size > end && p.state.Length < 0:
 		p.discard()
 		return f.tooLong(end)
 	case p.size > end:
 		p.discard()
-		return &retryError{err: fmt.Errorf("%w: it announced %d bytes, and sends more", ErrInconsistent, rest)}
+		return &retryError{err: fmt.Errorf("%w: it announced %d bytes but sends more", ErrInconsistent, rest)}
 	case err != nil && ctx.Err() != nil:
 		return ctx.Err()
 	case err != nil && context.Cause(inner) != nil: // the watch
@@ -115,8 +115,8 @@ func (c *Client) attempt(ctx context.Context, f File, p *part, l limits, meter *
 	return nil
 }
 
-// accept readies the part for the body of the response, and returns how many
-// bytes that may have; 0 where the part is whole already.
+// accept prepares the part for the response's body, and returns how many bytes the body may have: 0 if the part is
+// already complete.
 func (f File) accept(r *http.Response, p *part) (rest int64, err error) {
 	switch {
 	case r.StatusCode == http.StatusPartialContent && p.size > 0:
@@ -124,7 +124,7 @@ func (f File) accept(r *http.Response, p *part) (rest int64, err error) {
 		rest = end - start + 1
 		if !ok || start != p.size || total != p.state.Length || end < start || end >= total || r.ContentLength >= 0 && r.ContentLength != rest {
 			p.discard()
-			return 0, &retryError{err: fmt.Errorf("%w: it gave another part of the file than it was asked for", ErrInconsistent)}
+			return 0, &retryError{err: fmt.Errorf("%w: it sent another part of the file than the one requested", ErrInconsistent)}
 		}
 		return rest, nil
 	case r.StatusCode == http.StatusOK:
@@ -137,9 +137,9 @@ func (f File) accept(r *http.Response, p *part) (rest int64, err error) {
 		return 0, &retryError{err: fmt.Errorf("%w: it has another file than before", ErrInconsistent)}
 	case r.StatusCode >= 500 || r.StatusCode == http.StatusRequestTimeout || r.StatusCode == http.StatusTooManyRequests:
 		seconds, _ := strconv.Atoi(r.Header.Get("Retry-After")) // a date counts as none
-		return 0, &retryError{fmt.Errorf("%w: it answers %s", ErrUnreachable, r.Status), time.Duration(max(0, min(seconds, 60))) * time.Second}
+		return 0, &retryError{fmt.Errorf("%w: its answer is %s", ErrUnreachable, r.Status), time.Duration(max(0, min(seconds, 60))) * time.Second}
 	}
-	return 0, fmt.Errorf("%w: it answers %s", ErrRefused, r.Status)
+	return 0, fmt.Errorf("%w: its answer is %s", ErrRefused, r.Status)
 }
 
 // acceptWhole is accept for the whole file.
@@ -151,7 +151,7 @@ func (f File) acceptWhole(r *http.Response, p *part) (rest int64, err error) {
 	case length > f.MaxBytes:
 		return 0, f.tooLong(length)
 	case length == 0:
-		return 0, fmt.Errorf("%w: it gives an empty file", ErrRefused)
+		return 0, fmt.Errorf("%w: it sends an empty file", ErrRefused)
 	}
 	err = p.restart(partState{URL: f.URL, ETag: r.Header.Get("ETag"), Modified: r.Header.Get("Last-Modified"), Length: length})
 	if length < 0 {
@@ -171,12 +171,12 @@ func (f File) tooLong(n int64) error {
 	return fmt.Errorf("%w: more than %d bytes", ErrTooBig, f.MaxBytes)
 }
 
-// otherLength is the error for a server that has another file than the known one.
+// otherLength is the error for a server whose file is not the known one.
 func (f File) otherLength(does string) error {
 	if f.seen.Bytes != f.Bytes {
-		return fmt.Errorf("%w: the server %s, and the file has %d", ErrDigest, does, f.Bytes)
+		return fmt.Errorf("%w: the server %s, but the file has %d", ErrDigest, does, f.Bytes)
 	}
-	hint := "The server's file has changed, or something between here and there changes files."
+	hint := "The server's file has changed, or something on the way, such as a proxy, changes files."
 	if path, err := entryPath(f.seen.Name); err == nil {
 		hint += fmt.Sprintf(" If you trust it, delete %s.", path)
 	}
@@ -184,8 +184,8 @@ func (f File) otherLength(does string) error {
 		does, f.seen.From, f.seen.Bytes, f.seen.SHA256)
 }
 
-// noAnswer sorts the errors of the connection. Where not even a connection came
-// about and nothing ever did, waiting is of no use: there is no network.
+// noAnswer classifies the errors of the connection. If no connection was made, and none was before, there is no
+// network, and waiting is useless.
 func noAnswer(ctx, inner context.Context, err error, before bool) error {
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -200,7 +200,7 @@ func noAnswer(ctx, inner context.Context, err error, before bool) error {
 	var dial *net.OpError
 	var lookup *net.DNSError
 	noNetwork := errors.As(err, &lookup) || errors.As(err, &dial) && (dial.Op == "dial" || dial.Op == "proxyconnect" || dial.Op == "socks connect")
-	var named *url.Error // says the address once more
+	var named *url.Error // repeats the address
 	if errors.As(err, &named) {
 		err = named.Err
 	}
@@ -211,8 +211,8 @@ func noAnswer(ctx, inner context.Context, err error, before bool) error {
 	return &retryError{err: err}
 }
 
-// transport honours HTTP_PROXY, HTTPS_PROXY and NO_PROXY, and gives up soon
-// where there is no network. Files come as they are, so that ranges fit.
+// transport honours HTTP_PROXY, HTTPS_PROXY and NO_PROXY, and fails soon without a network. It asks for uncompressed
+// files, so that ranges are those of the file.
 var transport = &http.Transport{
 	Proxy:                 http.ProxyFromEnvironment,
 	DialContext:           (&net.Dialer{Timeout: 10 * time.Second}).DialContext,

@@ -18,40 +18,40 @@ import (
 	"fx/internal/progress"
 )
 
-// What went wrong, for errors.Is. All are of kind fail.Other with a hint.
+// Errors for errors.Is. All are of kind fail.Other and have a hint.
 var (
 	ErrUnreachable  = errors.New("the server cannot be reached")                   // no network, or no answer in time
 	ErrRefused      = errors.New("the server refuses the file")                    // 404 and the like
 	ErrDigest       = errors.New("the file is not the one that it should be")      // wrong SHA-256 or length
-	ErrTooBig       = errors.New("the file is bigger than fx takes")               // more than MaxBytes
+	ErrTooBig       = errors.New("the file is larger than the limit")              // more than MaxBytes
 	ErrIncomplete   = errors.New("the connection ended before the file was whole") // over and over
 	ErrTooSlow      = errors.New("the server sends too little")                    // less than Client.MinRate, over and over
-	ErrInconsistent = errors.New("the server contradicts itself")                  // in what it says of ranges and lengths, over and over
+	ErrInconsistent = errors.New("the server contradicts itself")                  // in its ranges and lengths, over and over
 )
 
 // File is what to fetch.
 type File struct {
 	URL          string
-	Path         string                  // where to keep it; its folder is made
+	Path         string                  // where to store it; its folder is created
 	SHA256Prefix string                  // lower-case hex that its SHA-256 begins with, up to all 64 digits, or ""
-	Bytes        int64                   // its length where that is known: no other is taken; 0 is what the registry has, or unknown
+	Bytes        int64                   // its length if known: any other is refused; 0 is the registry's, or unknown
 	MaxBytes     int64                   // refuse more; 0 is 4 GiB
-	Check        func(path string) error // looks at the content before it counts, or nil
+	Check        func(path string) error // checks the content before the file gets its name, or nil
 
-	seen Entry // what the registry has of it, zero before its first use
+	seen Entry // its entry in the registry, zero before its first use
 }
 
-// Result is the file, whole and checked.
+// Result describes the file, complete and verified.
 type Result struct {
 	Path       string
 	SHA256     string // in lower-case hex
 	Bytes      int64
-	Seen       Seen  // since when this machine knows it
-	Downloaded bool  // false where Path was there already
-	Resumed    int64 // bytes that an earlier try had left
+	Seen       Seen  // when this machine first saw it
+	Downloaded bool  // false if Path existed
+	Resumed    int64 // bytes from an earlier try
 }
 
-// Client says how patient to be. The zero value is ready for use.
+// Client holds the limits and timeouts of downloads. The zero value is ready for use.
 type Client struct {
 	Transport http.RoundTripper // nil: proxies from the environment, 10 s to connect
 	Attempts  int               // tries in a row that gain less than MinRate × Window bytes, and starts from the first byte; 0 is 4
@@ -66,8 +66,8 @@ func Get(ctx context.Context, f File, report progress.Reporter) (Result, error) 
 	return (&Client{}).Get(ctx, f, report)
 }
 
-// Get returns f.Path at once where it is there and is what the registry
-// recorded, and downloads it otherwise. Cancelling ctx keeps what has come.
+// Get returns f.Path at once if it exists and matches the registry, and downloads it otherwise. After ctx is
+// cancelled, the bytes received so far are kept for a later Get.
 func (c *Client) Get(ctx context.Context, f File, report progress.Reporter) (Result, error) {
 	f.SHA256Prefix = strings.ToLower(f.SHA256Prefix)
 	f.bound()
@@ -98,13 +98,12 @@ func (c *Client) Get(ctx context.Context, f File, report progress.Reporter) (Res
 	return result, err
 }
 
-// bound fills in what the file may have at most. A file that was seen before has
-// the length that it had then.
+// bound sets the file's largest size. A file that was seen before must have the same length.
 func (f *File) bound() {
 	if f.MaxBytes == 0 {
 		f.MaxBytes = 4 << 30
 	}
-	if seen, err := Lookup(filepath.Base(f.Path)); err == nil { // of an unreadable entry Record will tell
+	if seen, err := Lookup(filepath.Base(f.Path)); err == nil { // Record reports an unreadable entry
 		f.seen = seen
 		f.Bytes = cmp.Or(f.Bytes, seen.Bytes)
 	}
@@ -113,7 +112,7 @@ func (f *File) bound() {
 	}
 }
 
-// cached checks the file that is there.
+// cached checks an existing file.
 func (f File) cached(ctx context.Context) (Result, error) {
 	sum, size, err := filehash.RememberedSum(ctx, f.Path)
 	if err != nil {
@@ -130,7 +129,7 @@ func (f File) cached(ctx context.Context) (Result, error) {
 	return Result{Path: f.Path, SHA256: sum, Bytes: size, Seen: seen}, nil
 }
 
-// download completes the part, checks it and gives it its name.
+// download completes the part, verifies it and renames it.
 func (c *Client) download(ctx context.Context, f File, report progress.Reporter) (Result, error) {
 	p, err := openPart(f.Path, f.URL)
 	if err != nil {
@@ -166,10 +165,10 @@ func (c *Client) download(ctx context.Context, f File, report progress.Reporter)
 	return result, fail.Wrap(fail.Other, durable.SyncDir(filepath.Dir(f.Path)), "", "downloading %s", f.URL)
 }
 
-// verify decides whether the downloaded bytes count.
+// verify checks the downloaded bytes.
 func (f File) verify(part string, r Result) (Seen, error) {
 	if !strings.HasPrefix(r.SHA256, f.SHA256Prefix) {
-		return Seen{}, fail.Wrap(fail.Other, ErrDigest, "Something between here and the server changes files: a proxy, or a page that wants a log-in. "+f.byHand(),
+		return Seen{}, fail.Wrap(fail.Other, ErrDigest, "Something between here and the server changes files: a proxy, or a log-in page. "+f.byHand(),
 			"%s gave %d bytes with SHA-256 %s, which must %s", f.URL, r.Bytes, r.SHA256, Demand(f.SHA256Prefix))
 	}
 	if f.Check != nil {
@@ -180,7 +179,7 @@ func (f File) verify(part string, r Result) (Seen, error) {
 	return Record(Entry{Name: filepath.Base(f.Path), SHA256: r.SHA256, Bytes: r.Bytes, From: f.URL})
 }
 
-// Demand puts a prefix of a SHA-256 into words, as in "it must be 57934424…".
+// Demand describes the SHA-256 that a prefix requires, for messages such as "it must be 57934424…".
 func Demand(prefix string) string {
 	if filehash.IsSHA256(prefix) {
 		return "be " + prefix
@@ -188,7 +187,7 @@ func Demand(prefix string) string {
 	return "begin with " + prefix
 }
 
-// byHand is the hint for whoever has no network here.
+// byHand is the hint for a machine without a network.
 func (f File) byHand() string {
 	return fmt.Sprintf("On a machine with a network, download %s and put it here as %s.", f.URL, f.Path)
 }

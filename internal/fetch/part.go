@@ -10,8 +10,8 @@ import (
 	"fx/internal/durable"
 )
 
-// part is a download that is not whole yet: NAME.part, and NAME.part.json,
-// which says which file of the server the bytes belong to.
+// part is an incomplete download: NAME.part, and NAME.part.json, which identifies the server's file that the bytes are
+// of.
 type part struct {
 	path    string
 	file    *os.File
@@ -31,8 +31,8 @@ type partState struct {
 	Length   int64  `json:"length"` // of the whole file, or -1 where the server did not say
 }
 
-// validator is the If-Range value that makes a server send the rest only of
-// the same file, or "" where it gave nothing that identifies a file.
+// validator returns the If-Range value with which a server sends the rest of the same file only, or "" if the server
+// identified the file in no way.
 func (s partState) validator() string {
 	if s.ETag != "" && !strings.HasPrefix(s.ETag, "W/") { // a weak tag does not promise the same bytes
 		return s.ETag
@@ -40,8 +40,7 @@ func (s partState) validator() string {
 	return s.Modified
 }
 
-// openPart opens what an earlier run left of the file, or an empty part. The
-// caller holds the lock of the file.
+// openPart opens the part that an earlier run left, or an empty one. The caller must hold the lock of the file.
 func openPart(target, url string) (*part, error) {
 	p := &part{path: target + ".part"}
 	var err error
@@ -97,7 +96,7 @@ func (p *part) truncate() error {
 	return err
 }
 
-// append copies the body to the part's end. It tells apart failures to write and to read.
+// append copies the body to the part's end. It returns failures to write and to read separately.
 func (p *part) append(body io.Reader, meter *meter) (writeErr, readErr error) {
 	block := make([]byte, 256<<10)
 	for {
@@ -121,7 +120,7 @@ func (p *part) append(body io.Reader, meter *meter) (writeErr, readErr error) {
 
 func (p *part) sync() error { return p.file.Sync() }
 
-// close closes the file, which is synced where it matters, and leaves no empty part.
+// close closes the file, and removes it if it is empty. Callers sync it where that matters.
 func (p *part) close() {
 	_ = p.file.Close()
 	if p.size == 0 {
@@ -130,9 +129,9 @@ func (p *part) close() {
 	}
 }
 
-// discard empties the part: its bytes are of no use.
+// discard empties the part, whose bytes are useless.
 func (p *part) discard() {
-	_ = p.truncate() // where it fails the next run finds no state and truncates again
+	_ = p.truncate() // if this fails, the next run finds no state and truncates again
 	p.forget()
 	p.state = partState{Length: -1}
 }

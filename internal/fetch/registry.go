@@ -18,43 +18,42 @@ import (
 	"fx/internal/userfile"
 )
 
-// Entry is what the registry in fx's cache knows of a file since its first use.
+// Entry is the registry's record of a file at its first use.
 type Entry struct {
 	Version   int       `json:"version"`
 	Name      string    `json:"name"` // of the official file, such as resnet18-f37072fd.pth
 	SHA256    string    `json:"sha256"`
 	Bytes     int64     `json:"bytes"`
-	From      string    `json:"from"`                // where it came from at first use: an address or a path
+	From      string    `json:"from"`                // its source at first use: an address or a path
 	FirstSeen time.Time `json:"first_seen,omitzero"` // older entries lack it: Lookup takes the time at which they were written
 }
 
-// Seen says since when this machine knows a file with the SHA-256 that it has.
+// Seen is when this machine first saw a file with its SHA-256.
 type Seen struct {
-	Here  bool // for the first time, just now
+	Here  bool // first seen just now
 	Since time.Time
 }
 
-// Say puts into words what is known of a file with that SHA-256.
+// Say describes the first use of a file with that SHA-256.
 func (s Seen) Say(sha256 string) string {
 	switch {
 	case s.Here:
 		return "first seen here: SHA-256 " + sha256
-	case s.Since.IsZero(): // where nothing can be recorded
+	case s.Since.IsZero(): // nothing can be recorded
 		return "SHA-256 " + sha256
 	}
 	return fmt.Sprintf("SHA-256 %s, as first seen on %s", sha256, s.Since.Local().Format(time.DateOnly))
 }
 
-// Unwritable tells whether Record failed since the cache may not be written to,
-// which is no reason to refuse a file.
+// Unwritable reports whether Record failed because the cache is read-only, which is no reason to refuse a file.
 func Unwritable(err error) bool {
 	return errors.Is(err, fs.ErrPermission) || errors.Is(err, syscall.EROFS)
 }
 
 const entryVersion = 1
 
-// Record writes the entry of a file at its first use, and afterwards demands
-// that the file is still the same: else the error is ErrDigest, with a hint.
+// Record writes the entry of a file at its first use. Later it returns ErrDigest, with a hint, if the file is not the
+// same.
 func Record(e Entry) (Seen, error) {
 	path, err := entryPath(e.Name)
 	if err != nil {
@@ -71,7 +70,7 @@ func Record(e Entry) (Seen, error) {
 		return Seen{}, fail.Wrap(fail.Other, err, "Set FX_CACHE_DIR to a folder that fx may write.", "recording the SHA-256 of %s", e.Name)
 	}
 	defer unlock()
-	if known, err := Lookup(e.Name); !errors.Is(err, fs.ErrNotExist) { // another process was faster
+	if known, err := Lookup(e.Name); !errors.Is(err, fs.ErrNotExist) { // another process wrote it
 		return known.compare(e, path, err)
 	}
 	if err := durable.RemoveStaleOf(path); err != nil {
@@ -86,17 +85,17 @@ func Record(e Entry) (Seen, error) {
 	return Seen{Here: true, Since: e.FirstSeen}, fail.Wrap(fail.Other, err, "", "recording the SHA-256 of %s", e.Name)
 }
 
-// compare demands that e is the file that was recorded in the entry at path.
+// compare returns an error if e is not the file that was recorded in the entry at path.
 func (known Entry) compare(e Entry, path string, err error) (Seen, error) {
 	if err == nil && known.SHA256 != e.SHA256 {
 		return Seen{}, fail.Wrap(fail.Other, ErrDigest,
-			fmt.Sprintf("Nobody should have changed it. Remove the changed file and run again; if you trust it, delete %s.", path),
-			"%s (from %s) has SHA-256 %s, and at its first use (from %s) it had %s", e.Name, e.From, e.SHA256, known.From, known.SHA256)
+			fmt.Sprintf("The file should never change. Remove the changed file and run again; if you trust it, delete %s.", path),
+			"%s (from %s) has SHA-256 %s, but at its first use (from %s) it had %s", e.Name, e.From, e.SHA256, known.From, known.SHA256)
 	}
 	return Seen{Since: known.FirstSeen}, err
 }
 
-// Lookup returns the entry of a file. The error is fs.ErrNotExist before its first use.
+// Lookup returns the entry of a file, or fs.ErrNotExist before its first use.
 func Lookup(name string) (Entry, error) {
 	path, err := entryPath(name)
 	if err != nil {
@@ -109,11 +108,11 @@ func Lookup(name string) (Entry, error) {
 	var format struct{ Version int }
 	if err := json.Unmarshal(text, &format); err == nil && format.Version != entryVersion {
 		return Entry{}, fail.New(fail.Other, "Use the newer fx that wrote it, or set FX_CACHE_DIR to another folder.",
-			"%s has format version %d, and this fx knows version %d", path, format.Version, entryVersion)
+			"%s has format version %d; this fx reads version %d", path, format.Version, entryVersion)
 	}
 	var e Entry
 	if err := json.Unmarshal(text, &e); err != nil || e.Name != name || !filehash.IsSHA256(e.SHA256) {
-		return Entry{}, fail.New(fail.Other, fmt.Sprintf("Delete %s: it is written anew at the next use of the file.", path), "%s is damaged", path)
+		return Entry{}, fail.New(fail.Other, fmt.Sprintf("Delete %s: the next use of the file writes it again.", path), "%s is damaged", path)
 	}
 	if info, err := os.Stat(path); err == nil && e.FirstSeen.IsZero() {
 		e.FirstSeen = info.ModTime()

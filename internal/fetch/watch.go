@@ -9,13 +9,13 @@ import (
 	"time"
 )
 
-// limits is how patient a Client is, with its defaults filled in.
+// limits are a Client's limits, with defaults filled in.
 type limits struct {
 	attempts int
 	backoff  time.Duration
 	stall    time.Duration
 	window   time.Duration
-	quota    int64 // bytes that must come in each window, and that make a try a step forward
+	quota    int64 // least bytes in each window, and least gain of a successful try
 }
 
 func (c *Client) limits() limits {
@@ -29,8 +29,8 @@ func (c *Client) limits() limits {
 	return l
 }
 
-// watch cancels a try to which no byte comes for limits.stall, or to whose body
-// fewer than limits.quota come in a limits.window.
+// watch cancels a try that receives no byte for limits.stall, or whose body receives fewer than limits.quota in a
+// limits.window.
 type watch struct {
 	limits
 	cancel context.CancelCauseFunc
@@ -45,17 +45,17 @@ func (l limits) watch(cancel context.CancelCauseFunc) *watch {
 	return w
 }
 
-// body returns r, watched from now on.
+// body returns r, watched.
 func (w *watch) body(r io.Reader) io.Reader {
 	w.slow = time.AfterFunc(time.Hour, w.closeWindow)
 	w.slow.Reset(w.window) // from here on closeWindow may run, and it reads w.slow
 	return &watched{r, w}
 }
 
-// closeWindow checks what came in the window that ends, and begins the next.
+// closeWindow checks the bytes of the window that ends, and begins the next.
 func (w *watch) closeWindow() {
 	if n := w.gained.Swap(0); n < w.quota {
-		w.cancel(fmt.Errorf("%w: %d bytes in %v, and fx waits for no less than %d", ErrTooSlow, n, w.window, w.quota))
+		w.cancel(fmt.Errorf("%w: %d bytes in %v, and at least %d are required", ErrTooSlow, n, w.window, w.quota))
 		return
 	}
 	w.slow.Reset(w.window)
@@ -68,7 +68,7 @@ func (w *watch) stop() {
 	}
 }
 
-// watched tells the watch of every byte that is read.
+// watched reports every byte that is read to the watch.
 type watched struct {
 	io.Reader
 	watch *watch

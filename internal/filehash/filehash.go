@@ -11,23 +11,23 @@ import (
 	"fx/internal/userfile"
 )
 
-// MinBytes is the length from which on files are remembered: smaller ones are
-// hashed faster than a memory of them is read, written and kept.
+// MinBytes is the length from which files are remembered. Hashing a smaller file is faster than reading its remembered
+// sum.
 const MinBytes = 4 << 20
 
-// settled is how long a file must have been left alone: a second write within
-// the clock's grain would leave its times as they are.
+// settled is how long a file must have been unchanged: a second write within the clock's resolution would not change
+// its times.
 const settled = 2 * time.Second
 
-// identity is what a file is known by.
+// identity identifies a file and its state.
 type identity struct {
 	device, inode    uint64
 	size             int64
 	modified, change int64 // nanoseconds since 1970: st_mtim and st_ctim
 }
 
-// Known returns the SHA-256 of the file, in lower-case hex, where it has not
-// changed since Remember was told.
+// Known returns the remembered SHA-256 of the file, in lower-case hex. ok is false if there is none or the file has
+// changed.
 func Known(file *os.File) (sum string, ok bool) {
 	id, ok := identify(file)
 	if !ok || id.size < MinBytes {
@@ -48,8 +48,8 @@ func Known(file *os.File) (sum string, ok bool) {
 	return sum, true
 }
 
-// Remember notes the SHA-256 of the file's content, in lower-case hex. What
-// can't be noted is not remembered.
+// Remember stores the SHA-256 of the file's content, in lower-case hex. If it can't be stored, Known does not return
+// it.
 func Remember(file *os.File, sum string) {
 	id, ok := identify(file)
 	if !ok || id.size < MinBytes || time.Since(time.Unix(0, max(id.modified, id.change))) < settled {
@@ -60,13 +60,13 @@ func Remember(file *os.File, sum string) {
 		err = os.MkdirAll(filepath.Dir(path), 0o777)
 	}
 	if err == nil {
-		// A cache that may not be written to remembers nothing.
+		// Errors are ignored: the cache may be read-only.
 		_ = durable.RemoveStaleOf(path)
 		_ = durable.WriteBytes(path, []byte(id.line(sum)))
 	}
 }
 
-// path is where the file's memory lies. Another file in its inode takes its place.
+// path returns the path of the remembered sum. A new file with the same inode replaces it.
 func (id identity) path() (string, error) {
 	return paths.Cache("hashes", fmt.Sprintf("%x-%x", id.device, id.inode))
 }

@@ -4,5 +4,5 @@ package filehash
 
 import "os"
 
-// identify knows no file where the system tells no inode and no time of change.
+// identify returns false: this system reports no inode and no time of change.
 func identify(*os.File) (identity, bool) { return identity{}, false }

@@ -11,9 +11,8 @@ import (
 	"fx/internal/durable"
 )
 
-// Sum returns the SHA-256 of the regular file at path, in lower-case hex, and its
-// length. It reads the whole file, until ctx ends. A pipe or a device, which might
-// never end, is durable.ErrNotRegular.
+// Sum returns the SHA-256 of the regular file at path, in lower-case hex, and its length. It reads the whole file,
+// unless ctx ends. For a pipe or a device, which might never end, it returns durable.ErrNotRegular.
 func Sum(ctx context.Context, path string) (sum string, size int64, err error) {
 	file, err := durable.OpenToRead(path)
 	if err != nil {
@@ -23,8 +22,8 @@ func Sum(ctx context.Context, path string) (sum string, size int64, err error) {
 	return sumOf(ctx, file)
 }
 
-// RememberedSum is Sum, but for a large file that has not changed since it was
-// last hashed, whose SHA-256 is remembered.
+// RememberedSum is Sum, but returns the remembered SHA-256 of a large file that has not changed since it was last
+// hashed.
 func RememberedSum(ctx context.Context, path string) (sum string, size int64, err error) {
 	file, err := durable.OpenToRead(path)
 	if err != nil {
@@ -60,7 +59,7 @@ func sumOf(ctx context.Context, file *os.File) (sum string, size int64, err erro
 	return "", 0, ctx.Err()
 }
 
-// IsSHA256 tells whether s is a SHA-256 in lower-case hex, as Sum returns it.
+// IsSHA256 reports whether s is a SHA-256 in lower-case hex, as Sum returns it.
 func IsSHA256(s string) bool {
 	return len(s) == 2*sha256.Size && strings.Trim(s, "0123456789abcdef") == ""
 }

@@ -1,6 +1,2 @@
-// Package float16 converts between float32 and half precision, IEEE 754 binary16,
-// held as its 16 bits:
-//
-//	bits := float16.Bits(0.1)
-//	v := float16.Float32(bits) // 0.099975586
+// Package float16 converts between float32 and half precision, IEEE 754 binary16, stored as 16 bits.
 package float16

@@ -5,9 +5,8 @@ import "math"
 // Max is the largest finite float16.
 const Max = 65504
 
-// Bits rounds v to the nearest IEEE 754 binary16, ties to even, as numpy and
-// torch do; values too large become infinite. arrow-go's own conversion cuts
-// the low bits off and flushes subnormals, so it is not used.
+// Bits rounds v to the nearest IEEE 754 binary16, ties to even, as numpy and torch do; values too large become
+// infinite. arrow-go's conversion truncates and flushes subnormals, so it is not used.
 func Bits(v float32) uint16 {
 	b := math.Float32bits(v)
 	sign := uint16(b >> 16 & 0x8000)

@@ -1,11 +1,9 @@
 // Pillow's resize for vectors of LANES 32-bit sums. The including file sets
 // LANES to 4, 8 or 16.
 //
-// Columns are resized straight from memory, neighbours side by side. Rows are
-// turned into columns first: FX_STRIP rows at a time are transposed, so that a
-// channel of a pixel is FX_STRIP bytes, one of each row; after the resize they
-// are transposed back. So there is one sum of products, and its vectors load
-// whole: no gathering of pixels, whatever the taps.
+// Columns are resized straight from memory, neighbours side by side. Rows are turned into columns first: FX_STRIP rows
+// at a time are transposed, so that a channel of a pixel is FX_STRIP bytes, one of each row; after the resize they are
+// transposed back. So both passes use the same sum of products, whose vectors are loaded without gathering pixels.
 #include <stdint.h>
 #include <string.h>
 
@@ -26,7 +24,7 @@ INLINE uint8_t limit(uint32_t sum) {
   return v < 0 ? 0 : v > 255 ? 255 : (uint8_t)v;
 }
 
-// SHUFFLE picks bytes of a, and of b from 16 on.
+// SHUFFLE picks bytes of a, and from index 16 on of b.
 #if defined(__clang__)
 #define SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
 #else
@@ -40,9 +38,8 @@ INLINE strip high_pairs(strip a, strip b) {
   return SHUFFLE(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31);
 }
 
-// widen reads LANES values, times multiplies them by a coefficient, and narrow
-// rounds sums down and limits them to 8 bits. (Compilers take
-// __builtin_convertvector apart byte by byte.)
+// widen reads LANES values, times multiplies them by a coefficient, and narrow rounds sums down and limits them to 8
+// bits. (Compilers implement __builtin_convertvector byte by byte.)
 #if LANES == 16
 INLINE sums widen(const uint8_t *p) { return (sums)_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p)); }
 INLINE sums times(sums v, int32_t c) { return v * (uint32_t)c; }
@@ -65,8 +62,8 @@ INLINE sums widen(const uint8_t *p) {
   strip zero = {0}, v = low_pairs(low_pairs((strip)_mm_cvtsi32_si128(four), zero), zero);
   return (sums)v;
 }
-// SSE2 multiplies 16-bit integers alone: the coefficient is taken apart into
-// its lower 15 bits and those above, and a value lies in a lane's lower half.
+// SSE2 multiplies only 16-bit integers: the coefficient is split into its lower 15 bits and those above, and a value
+// is in a lane's lower half.
 INLINE sums times(sums v, int32_t c) {
   sums low = (sums)_mm_madd_epi16((__m128i)v, _mm_set1_epi32(c & 0x7fff));
   return low + ((sums)_mm_madd_epi16((__m128i)v, _mm_set1_epi32((c >> 15) & 0xffff)) << 15);
@@ -135,7 +132,7 @@ static void columns(uint8_t *dst, int64_t stride, int64_t width, const uint8_t *
   }
 }
 
-// transpose turns 16×16 bytes: four times the riffle of the upper and the lower half.
+// transpose transposes 16×16 bytes by interleaving the upper and the lower half four times.
 INLINE void transpose(strip r[FX_STRIP]) {
   UNROLL for (int step = 0; step < 4; step++) {
     strip q[FX_STRIP];
@@ -147,8 +144,8 @@ INLINE void transpose(strip r[FX_STRIP]) {
   }
 }
 
-// lay writes n bytes of each of FX_STRIP rows as n columns.
-static void lay(uint8_t *to, const uint8_t *const rows[FX_STRIP], int64_t n) {
+// rows_to_columns writes n bytes of each of FX_STRIP rows as n columns.
+static void rows_to_columns(uint8_t *to, const uint8_t *const rows[FX_STRIP], int64_t n) {
   if (n < FX_STRIP) {
     for (int64_t x = 0; x < n; x++)
       for (int i = 0; i < FX_STRIP; i++) to[x * FX_STRIP + i] = rows[i][x];
@@ -163,8 +160,8 @@ static void lay(uint8_t *to, const uint8_t *const rows[FX_STRIP], int64_t n) {
   }
 }
 
-// lift is the way back, into count rows.
-static void lift(uint8_t *to, int64_t stride, int64_t count, const uint8_t *columns, int64_t n) {
+// columns_to_rows is the inverse, into count rows.
+static void columns_to_rows(uint8_t *to, int64_t stride, int64_t count, const uint8_t *columns, int64_t n) {
   if (n < FX_STRIP) {
     for (int64_t x = 0; x < n; x++)
       for (int64_t i = 0; i < count; i++) to[i * stride + x] = columns[x * FX_STRIP + i];
@@ -190,9 +187,9 @@ static void rows(uint8_t *dst, int64_t stride, const uint8_t *src, int64_t src_s
     int64_t n = count - y < FX_STRIP ? count - y : FX_STRIP;
     const uint8_t *from[FX_STRIP];
     for (int64_t i = 0; i < FX_STRIP; i++) from[i] = src + (y + (i < n ? i : n - 1)) * src_stride;
-    lay(scratch, from, 3 * pixels);
+    rows_to_columns(scratch, from, 3 * pixels);
     columns(out, BLOCK, BLOCK, scratch, BLOCK, k->start[0], k);
-    lift(dst + y * stride, stride, n, out, 3 * k->count);
+    columns_to_rows(dst + y * stride, stride, n, out, 3 * k->count);
   }
 }
 

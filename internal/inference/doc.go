@@ -1,13 +1,11 @@
-// Package inference opens networks whose weights no longer change where they run
-// fastest. On the CPU, ONNX Runtime first makes of the graph what it would make of
-// it anyway: batch normalization within the convolutions, sums and Relus too, and
-// tensors in blocks of channels. In what it made, [NewSession] replaces the
-// convolutions by 3×3 and 5×5 with stride 1 by the kernel ConvTiles of package
-// kernels, which needs a quarter of their multiplications, and opens that.
+// Package inference opens networks whose weights no longer change, in their fastest form. On the CPU, ONNX Runtime
+// first optimizes the graph as it always does: it fuses batch normalization, sums and Relus into the convolutions and
+// arranges tensors in blocks of channels. [NewSession] then replaces the 3×3 and 5×5 convolutions of stride 1 in the
+// optimized graph with the kernel ConvTiles of package kernels, which needs a quarter of their multiplications, and
+// opens the result.
 //
-// How ONNX Runtime lays blocks out is no part of its interface. So before the first
-// network of a process the same way is gone with a small one, and compared with the
-// session that ONNX Runtime makes by itself; where the two differ, or anything fails on
-// the way, networks are left to ONNX Runtime alone. [Session.ProviderOptions] says
-// which under "convolutions".
+// The layout of these blocks is no part of ONNX Runtime's interface. So before the first network of a process, the
+// replacement is tried on a small network, whose outputs are compared with those of ONNX Runtime alone. If they
+// differ, or if any step fails, networks run in ONNX Runtime without the replacement. [Session.ProviderOptions]
+// reports which it is under "convolutions".
 package inference

@@ -8,10 +8,10 @@ import (
 	"fx/internal/onnx/pb"
 )
 
-// blockedDomain is that of ONNX Runtime's ops on blocks of channels.
+// blockedDomain is the domain of ONNX Runtime's ops on blocks of channels.
 const blockedDomain = "com.microsoft.nchwc"
 
-// replaceConvolutions makes ConvTiles of the convolutions that it can do, and returns how many.
+// replaceConvolutions replaces every supported convolution with a ConvTiles, and returns their number.
 func replaceConvolutions(m *pb.ModelProto) int {
 	index := onnx.NewIndex(m.Graph)
 	count := 0
@@ -32,12 +32,12 @@ func replaceConvolutions(m *pb.ModelProto) int {
 	return count
 }
 
-// asTiles returns the attributes of the ConvTiles that does what n does. Whatever it
-// does not know of n makes it refuse.
+// asTiles returns the attributes of the ConvTiles that computes what n does. ok is false if n has anything
+// unsupported.
 func asTiles(n *pb.NodeProto, weight *pb.TensorProto) (attributes []*pb.AttributeProto, ok bool) {
 	lanes := int64(kernels.VectorLength())
 	if weight == nil || len(weight.Dims) != 4 || weight.Dims[0]%lanes != 0 || weight.Dims[1]%lanes != 0 {
-		return nil, false // of fewer channels than a block, ONNX Runtime lays weights out otherwise
+		return nil, false // with fewer channels than a block, ONNX Runtime's weights have another layout
 	}
 	size := weight.Dims[2]
 	if weight.Dims[3] != size || size != 3 && size != 5 {

@@ -11,16 +11,15 @@ import (
 	"fx/internal/ort"
 )
 
-// Setting is the key in ort.Session.ProviderOptions that says what does the
-// convolutions on the CPU: "ConvTiles" and an instruction set, or "ONNX Runtime" and why.
+// Setting is the key in ort.Session.ProviderOptions for the implementation of convolutions on the CPU: "ConvTiles" and
+// an instruction set, or "ONNX Runtime" and the reason.
 const Setting = "convolutions"
 
-// Variable names the environment variable that, set to "off", leaves convolutions to
-// ONNX Runtime.
+// Variable is the name of the environment variable that, set to "off", leaves convolutions to ONNX Runtime.
 const Variable = "FX_CONV_TILES"
 
-// NewSession opens the model m, whose tensor data may be shared with others and is left
-// as it is. Errors are those of ort.Runtime.NewSession.
+// NewSession opens the model m, whose tensor data may be shared: it is not changed. Errors are those of
+// ort.Runtime.NewSession.
 func NewSession(rt *ort.Runtime, m *pb.ModelProto, options ort.SessionOptions) (*ort.Session, error) {
 	why := unsuited(rt, options)
 	if why == "" {
@@ -41,7 +40,7 @@ func NewSession(rt *ort.Runtime, m *pb.ModelProto, options ort.SessionOptions) (
 	return s, err
 }
 
-// unsuited says why the tiles are not for this machine, or "".
+// unsuited returns why ConvTiles can't be used here, or "".
 func unsuited(rt *ort.Runtime, options ort.SessionOptions) string {
 	if os.Getenv(Variable) == "off" {
 		return Variable + "=off"
@@ -55,10 +54,10 @@ func unsuited(rt *ort.Runtime, options ort.SessionOptions) string {
 	return ""
 }
 
-// noneSuits is the error of open where the graph has no convolution for the tiles.
+// noneSuits is the error of open if ConvTiles supports none of the convolutions.
 var noneSuits = fail.New(fail.Model, "", "no convolution by 3×3 or 5×5 with stride 1")
 
-// open goes the way with tiles.
+// open opens m with ConvTiles.
 func open(rt *ort.Runtime, m *pb.ModelProto, options ort.SessionOptions) (*ort.Session, error) {
 	optimized, err := optimize(rt, m, options)
 	if err != nil {
@@ -71,7 +70,7 @@ func open(rt *ort.Runtime, m *pb.ModelProto, options ort.SessionOptions) (*ort.S
 	if err != nil {
 		return nil, err
 	}
-	options.Optimization = "none" // all of it is done; options.Device comes to the CPU again, for the same reason
+	options.Optimization = "none" // m is already optimized; options.Device resolves to the CPU again
 	s, err := rt.NewSession(model, options)
 	if err == nil {
 		s.Note(Setting, "ConvTiles "+kernels.InstructionSet())
@@ -79,7 +78,7 @@ func open(rt *ort.Runtime, m *pb.ModelProto, options ort.SessionOptions) (*ort.S
 	return s, err
 }
 
-// optimize returns what ONNX Runtime makes of m for the CPU.
+// optimize returns m as ONNX Runtime optimizes it for the CPU.
 func optimize(rt *ort.Runtime, m *pb.ModelProto, options ort.SessionOptions) (*pb.ModelProto, error) {
 	folder, err := os.MkdirTemp("", "fx-optimized-*")
 	if err != nil {
@@ -107,12 +106,11 @@ func optimize(rt *ort.Runtime, m *pb.ModelProto, options ort.SessionOptions) (*p
 	return optimized, nil
 }
 
-// few is the size in bytes up to which a constant is not worth setting aside.
+// few is the size in bytes up to which setAside keeps a constant.
 const few = 1 << 16
 
-// setAside returns m with large constants that no convolution reads as inputs instead:
-// ONNX Runtime has nothing to do to a fully connected layer's weights, and
-// would write them to the file and read them again.
+// setAside returns m with inputs in place of large constants that no convolution reads: ONNX Runtime does not change a
+// fully connected layer's weights, but would write them to the optimized file, to be read again.
 func setAside(m *pb.ModelProto) (light *pb.ModelProto, aside map[string]*pb.TensorProto) {
 	light, aside = onnx.Clone(m), map[string]*pb.TensorProto{}
 	g := light.Graph
@@ -134,7 +132,7 @@ func setAside(m *pb.ModelProto) (light *pb.ModelProto, aside map[string]*pb.Tens
 	return light, aside
 }
 
-// onlyMultiplies reports whether a constant is nothing but the weight of fully connected layers.
+// onlyMultiplies reports whether a constant is used only as the weight of fully connected layers.
 func onlyMultiplies(index *onnx.Index, name string) bool {
 	for _, n := range index.Consumers(name) {
 		if n.Domain != "" || (n.OpType != "Gemm" && n.OpType != "MatMul") || len(n.Input) < 2 || n.Input[1] != name {
@@ -144,7 +142,7 @@ func onlyMultiplies(index *onnx.Index, name string) bool {
 	return true
 }
 
-// putBack makes the inputs that setAside added constants again.
+// putBack turns the inputs that setAside added into constants again.
 func putBack(m *pb.ModelProto, aside map[string]*pb.TensorProto) {
 	g := m.Graph
 	inputs := g.Input[:0:0]

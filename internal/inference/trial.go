@@ -13,8 +13,7 @@ import (
 	"fx/internal/relative"
 )
 
-// trial reports once for each runtime whether the way with tiles gives ONNX Runtime's
-// own results here.
+// trial returns an error if ConvTiles does not give ONNX Runtime's results on this machine. It runs once per runtime.
 var trial = func() func(rt *ort.Runtime) error {
 	var results sync.Map // *ort.Runtime → func() error
 	return func(rt *ort.Runtime) error {
@@ -58,7 +57,7 @@ func trialModel() *pb.ModelProto {
 	return &pb.ModelProto{IrVersion: 8, OpsetImport: []*pb.OperatorSetIdProto{{Version: 17}}, Graph: g}
 }
 
-// compare opens m both ways and compares what they make of noise.
+// compare opens m with and without ConvTiles and compares the outputs for noise.
 func compare(rt *ort.Runtime, m *pb.ModelProto) error {
 	options := ort.SessionOptions{Device: ort.CPU, Threads: 1}
 	tiles, err := open(rt, m, options)
@@ -82,7 +81,7 @@ func compare(rt *ort.Runtime, m *pb.ModelProto) error {
 		return err
 	}
 	if off := relative.L2(got, want); !(off < 1e-5) {
-		return fmt.Errorf("ONNX Runtime's blocks are laid out otherwise (off by %.1e)", off)
+		return fmt.Errorf("ONNX Runtime's blocks have another layout (off by %.1e)", off)
 	}
 	return nil
 }

@@ -3,7 +3,7 @@ package kernels
 /*
 #include "kernels.h"
 
-// Go calls no pointers to functions.
+// Go can't call pointers to functions.
 static void fx_pack_f32(const fx_isa *i, float *to, const float *b, int64_t pitch, int64_t k, int64_t columns, int transposed) {
   (transposed ? i->pack_transposed_f32 : i->pack_f32)(to, b, pitch, k, columns);
 }
@@ -42,12 +42,12 @@ import "C"
 
 import "unsafe"
 
-// isa are the instructions that dense products use, chosen once.
+// isa is the instruction set of dense products, chosen once.
 var isa = C.fx_best_isa()
 
 func chooseInstructions() { isa = C.fx_best_isa() }
 
-// native tells that products are C's.
+// native is whether the products are in C.
 const native = true
 
 func panel[T Real]() int {

@@ -1,5 +1,4 @@
-// Package kernels holds a few ops for the CPU, written in C, which ONNX Runtime
-// lacks or has in slower pieces. For training:
+// Package kernels holds CPU ops written in C that ONNX Runtime lacks or runs as several slower ops. For training:
 //
 //	fx.ConvWeightGrad              the gradient of a convolution's weight and bias
 //	fx.Conv3x3                     convolution by 3×3 after Winograd, with the Relu after it, and its gradient
@@ -8,21 +7,18 @@
 //	fx.SumPoolGrad                 average pooling's gradient
 //	fx.ReluGrad, fx.SGD            one pass over memory each
 //
-// and for networks that are trained:
+// For inference:
 //
 //	fx.ConvTiles                   convolution by 3×3 and 5×5 after Winograd, in ONNX Runtime's blocks of channels
 //
-// [Register] makes them known to a session, as ops of the domain "fx"; they run
-// in ONNX Runtime, on its threads and in its memory. Package autodiff writes them
-// into training graphs where it is told to, package inference into what ONNX Runtime
-// makes of a network; every graph can be written without them, and artifacts for
-// other runtimes are.
+// [Register] adds them to a session as ops of the domain "fx". They run in ONNX Runtime, on its threads and in its
+// memory. Package autodiff writes them into training graphs if asked to, package inference into networks that ONNX
+// Runtime has optimized. Every graph can be written without them, as artifacts for other runtimes are.
 //
-// Package head multiplies with the same instructions: [Packed], [Multiply],
-// [MultiplyTransposed], [Softmax] and [HeadStep] are plain functions, which work
-// without cgo too, on gonum's products then. What was measured to choose them, in
-// GFLOP/s of float32 by one thread of an AMD EPYC (Zen 4), a batch of 96 rows by a
-// weight of 2048×1000 and the gradient 1000×1024·1024×64:
+// Package head multiplies with the same instructions: [Packed], [Multiply], [MultiplyTransposed], [Softmax] and
+// [HeadStep] are plain functions, which without cgo use gonum's products. They were chosen by these measurements, in
+// GFLOP/s of float32 by one thread of an AMD EPYC (Zen 4), for a batch of 96 rows times a weight of 2048×1000 and for
+// the gradient 1000×1024·1024×64:
 //
 //	these, AVX-512              111   109    (the core's units can do 118)
 //	numpy 2.4, OpenBLAS          98   100
@@ -32,8 +28,7 @@
 //
 // BenchmarkProducts measures the first and, with CGO_ENABLED=0, the last line.
 //
-// The kernels are templates over the width of a vector (*.inc.h), compiled for
-// AVX-512, AVX2 and whatever the compiler's target has, and chosen when the process
-// starts; the environment variable FX_KERNELS_ISA (avx2, generic) takes a narrower
-// one. Their results do not depend on the number of threads.
+// The kernels are templates over the width of a vector (*.inc.h), compiled for AVX-512, AVX2 and the compiler's
+// default target. The widest set that the processor has is chosen when the process starts; the environment variable
+// FX_KERNELS_ISA (avx2, generic) selects a narrower one. Their results do not depend on the number of threads.
 package kernels

@@ -30,8 +30,8 @@ func Register(api, options unsafe.Pointer) error {
 	return errors.New(C.GoString(message))
 }
 
-// VectorLength is the number of floats in a vector of the kernels here.
+// VectorLength returns the number of floats in a vector of the kernels on this machine.
 func VectorLength() int { return int(C.fx_best_isa().lanes) }
 
-// InstructionSet names the instructions that the kernels use here, such as "avx512".
+// InstructionSet returns the instruction set of the kernels on this machine, such as "avx512".
 func InstructionSet() string { return C.GoString(C.fx_best_isa().name) }

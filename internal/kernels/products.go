@@ -2,24 +2,21 @@ package kernels
 
 import "unsafe"
 
-// Real is the arithmetic of a product.
+// Real is the element type of a product.
 type Real interface{ float32 | float64 }
 
 func size[T Real]() uintptr { var v T; return unsafe.Sizeof(v) }
 
-// Packed is a matrix [rows, columns] laid out for the right side of products,
-// some columns together.
+// Packed is a matrix [rows, columns] packed for the right side of products, in panels of columns.
 type Packed[T Real] struct {
 	Rows, Columns int
 	values        []T
 }
 
-// Panel is the number of columns that lie together in a Packed: work divided
-// among goroutines is best cut at its multiples.
+// Panel returns the number of columns in a panel of a Packed. Goroutines should divide work at its multiples.
 func Panel[T Real]() int { return panel[T]() }
 
-// Pack lays b [rows, columns] out, whose rows are pitch values apart. It takes
-// the memory of p where that suffices.
+// Pack packs b [rows, columns], whose rows are pitch values apart. It reuses the memory of p if that suffices.
 func (p *Packed[T]) Pack(b []T, pitch, rows, columns int) {
 	p.resize(rows, columns)
 	if rows > 0 && columns > 0 {
@@ -28,7 +25,7 @@ func (p *Packed[T]) Pack(b []T, pitch, rows, columns int) {
 	}
 }
 
-// PackTransposed lays the transpose of b [columns, rows] out.
+// PackTransposed packs the transpose of b [columns, rows].
 func (p *Packed[T]) PackTransposed(b []T, pitch, rows, columns int) {
 	p.resize(rows, columns)
 	if rows > 0 && columns > 0 {
@@ -47,10 +44,9 @@ func (p *Packed[T]) resize(rows, columns int) {
 	p.values = p.values[:need]
 }
 
-// Multiply computes c = a·b, or c += a·b where add is set, for a [rows, b.Rows]
-// and c [rows, b.Columns], both row by row, their rows so many values apart. A
-// value of c has the same bits whatever the rows and columns beside it. One
-// thread works; others may multiply by the same b meanwhile.
+// Multiply computes c = a·b, or c += a·b if add is set, for row-major a [rows, b.Rows] and c [rows, b.Columns], whose
+// rows are aPitch and cPitch values apart. The bits of a value of c do not depend on the other rows and columns. It
+// uses one thread; other goroutines may multiply by the same b meanwhile.
 func Multiply[T Real](c []T, cPitch int, a []T, aPitch, rows int, b Packed[T], add bool) {
 	if rows == 0 || b.Columns == 0 {
 		return
@@ -85,13 +81,12 @@ func AddProduct[T Real](c []T, cPitch int, a []T, aPitch, rows, k int, b []T, bP
 	addProduct(c, cPitch, a, aPitch, rows, k, b, bPitch, columns)
 }
 
-// Lanes is the multiple of values that a row of logits has room for.
+// Lanes is the number whose multiple the pitch of a row of logits must be.
 const Lanes = 16
 
-// Softmax turns each row of logits z [len(labels), classes], whose rows are pitch
-// values apart, a multiple of Lanes, into the gradient weight·(probability - 1 at
-// the label) of the cross entropies, which it writes to losses. It returns how
-// many labels have the largest logit of their row, at ties the first.
+// Softmax replaces each row of logits z [len(labels), classes], whose rows are pitch values apart, a multiple of
+// Lanes, with the gradient weight·(probability - 1 at the label) of the cross entropy, which it writes to losses. It
+// returns how many labels have the largest logit of their row, at ties the first.
 func Softmax(z []float32, pitch, classes int, labels []int32, weights []float32, losses []float64) (hits int) {
 	if len(labels) == 0 {
 		return 0
@@ -103,8 +98,8 @@ func Softmax(z []float32, pitch, classes int, labels []int32, weights []float32,
 	return softmax(z, pitch, classes, labels, weights, losses)
 }
 
-// SoftmaxColumns is Softmax of logits z [classes, len(labels)], which have a row for
-// each class: the faster one where classes are few.
+// SoftmaxColumns is Softmax of logits z [classes, len(labels)], with a row per class. It is faster if there are few
+// classes.
 func SoftmaxColumns(z []float32, pitch, classes int, labels []int32, weights []float32, losses []float64) (hits int) {
 	if len(labels) == 0 {
 		return 0
@@ -130,7 +125,7 @@ func Transpose[T Real](to []T, toPitch int, from []T, fromPitch, rows, columns i
 		return
 	}
 	_, _ = to[(columns-1)*toPitch+rows-1], from[(rows-1)*fromPitch+columns-1]
-	const tile = 16 // rows and columns that lie in as many lines of the first cache
+	const tile = 16 // rows and columns that fit in as many lines of the first-level cache
 	for i := 0; i < rows; i += tile {
 		for j := 0; j < columns; j += tile {
 			for r := i; r < min(i+tile, rows); r++ {

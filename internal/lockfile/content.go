@@ -15,19 +15,19 @@ import (
 	"fx/internal/userfile"
 )
 
-// formatVersion of the file that this package writes and reads.
+// formatVersion is the version of the files that this package writes and reads.
 const formatVersion = 1
 
-// maxBytes bounds a file: a lock names a handful of inputs.
+// maxBytes limits a lock file, which names a handful of inputs.
 const maxBytes = 1 << 20
 
-// content is what a lock file says. The zero value is that of a file that is not there.
+// content is the content of a lock file. The zero value stands for a missing file.
 type content struct {
 	FormatVersion int     `json:"format_version"`
 	Inputs        []Input `json:"inputs"` // sorted by name, no name twice
 }
 
-// read returns the content of a lock file, the zero one where there is none.
+// read returns the content of a lock file, the zero value if it is missing.
 func read(path string) (content, error) {
 	var c content
 	text, err := userfile.Read(path, maxBytes)
@@ -74,11 +74,11 @@ func read(path string) (content, error) {
 }
 
 func damaged(path string, err error) error {
-	return fail.Wrap(fail.Model, err, "Put the file back as it was. Where that can't be done, remove it: the next run writes what it then finds.",
+	return fail.Wrap(fail.Model, err, "Restore the file, or remove it: the next run then writes what it finds.",
 		"the lock %s is damaged", path)
 }
 
-// check demands what every entry has.
+// check validates an entry.
 func (in Input) check() error {
 	switch {
 	case in.Name == "":
@@ -114,7 +114,7 @@ func (c *content) add(in Input) {
 	}
 }
 
-// check demands that the lock at path, whose content c is, does not name another input.
+// check returns an error if c, the content of the lock at path, names another input.
 func (c *content) check(in Input, path string) error {
 	wanted, found := c.find(in.Name)
 	if !found || wanted.SHA256 == in.SHA256 {
@@ -125,7 +125,7 @@ func (c *content) check(in Input, path string) error {
 		where = in.File
 	}
 	return fail.Wrap(fail.Model, ErrHeld,
-		fmt.Sprintf("Take the file with the SHA-256 that the lock names, from the machine that wrote it, in place of %s. Where the new one is meant, remove its entry from %s.", where, path),
+		fmt.Sprintf("Take the file with the SHA-256 that the lock names, from the machine that wrote it, in place of %s. If the new one is intended, remove its entry from %s.", where, path),
 		"%s (%s) has SHA-256 %s, and the lock %s names %s with SHA-256 %s", in.Name, where, in.SHA256, path, wanted.File, wanted.SHA256)
 }
 

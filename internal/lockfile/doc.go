@@ -1,14 +1,7 @@
-// Package lockfile keeps and obeys lock.json, which names what a command took
-// from the network or found on the machine by its SHA-256, so that another
-// machine, or a later day, gets the same or none.
+// Package lockfile reads, checks and writes lock.json, which lists the SHA-256 of every input that a command took from
+// the network or found on the machine, so that another machine, or a later run, gets the same inputs or fails.
+// Lock.Check compares an input with its entry before it is used; Lock.Hold checks again and adds a missing entry.
 //
-//	lock := lockfile.At("lock.json")
-//	if err := lock.Check(input); err != nil { // before input counts
-//		return err
-//	}
-//	err := lock.Hold(ctx, input) // checks again, and adds what is not named yet
-//
-// A file that is not there is made by the first Hold. Any number of processes
-// may hold inputs to one file at once: none of their entries is lost. What a
-// user names by hand, such as `--weights FILE`, belongs into no lock.
+// The first Hold creates a missing file. Any number of processes may use one file at once; no entry is lost. Inputs
+// that a user names, such as `--weights FILE`, are not locked.
 package lockfile

@@ -10,27 +10,26 @@ import (
 	"fx/internal/fail"
 )
 
-// Name is that of the lock in a STORE and in an EXPERIMENT.
+// Name is the name of the lock in a STORE and in an EXPERIMENT.
 const Name = "lock.json"
 
-// ErrHeld tells that a lock names another file than the one at hand, or one that can't be had.
-var ErrHeld = errors.New("a lock file holds fx to another file")
+// ErrHeld means that a lock names a file other than the available one, or one that is not available.
+var ErrHeld = errors.New("a lock file names another file")
 
 // Input is a file that fx fetched or found, or a folder of them.
 type Input struct {
-	Name   string `json:"name"` // what it serves as, the same on all machines: weights/resnet18, photos/hymenoptera_data.zip
+	Name   string `json:"name"` // its purpose, the same on all machines: weights/resnet18, photos/hymenoptera_data.zip
 	File   string `json:"file"` // its own name, without folders
 	SHA256 string `json:"sha256"`
 	Bytes  int64  `json:"bytes"`
 
-	Path string `json:"-"` // where it lies on this machine, for messages
+	Path string `json:"-"` // where it is on this machine, for messages
 }
 
-// Lock is the lock files that a command obeys, all of them. The zero value obeys none.
+// Lock lists the lock files that a command must obey. The zero value is none.
 type Lock []string
 
-// At returns the lock in the file that a user named, "" for none. Where the
-// path is a link, what it leads to is the lock.
+// At returns the lock in the file that a user named, "" for none. If path is a link, its target is the lock.
 func At(path string) Lock {
 	if path == "" {
 		return nil
@@ -46,8 +45,8 @@ func (l Lock) In(folder string) Lock {
 	return append(Lock{filepath.Join(folder, Name)}, l...)
 }
 
-// Want returns the entry of the first lock that names the input. Errors are of
-// kind fail.Model where a lock is damaged or of an unknown version.
+// Want returns the entry of the first lock that names the input. Errors are of kind fail.Model if a lock is damaged or
+// of an unknown version.
 func (l Lock) Want(name string) (Input, bool, error) {
 	for _, path := range l {
 		c, err := read(path)
@@ -61,8 +60,7 @@ func (l Lock) Want(name string) (Input, bool, error) {
 	return Input{}, false, nil
 }
 
-// Check demands that every lock that names the input names this one: else the
-// error is ErrHeld, of kind fail.Model, with both SHA-256.
+// Check returns ErrHeld, of kind fail.Model and with both SHA-256, if a lock names a different input of this name.
 func (l Lock) Check(in Input) error {
 	for _, path := range l {
 		c, err := read(path)
@@ -76,8 +74,8 @@ func (l Lock) Check(in Input) error {
 	return nil
 }
 
-// Hold checks the inputs and adds those that a lock does not name. Each file is
-// whole at any time, and left as it is where nothing is to be added.
+// Hold checks the inputs and adds those that a lock does not name. Each file is complete at any time, and unchanged if
+// nothing is added.
 func (l Lock) Hold(ctx context.Context, inputs ...Input) error {
 	for _, in := range inputs {
 		if err := in.check(); err != nil {
@@ -95,7 +93,7 @@ func (l Lock) Hold(ctx context.Context, inputs ...Input) error {
 	return nil
 }
 
-// extend adds to one file what it lacks.
+// extend adds the missing inputs to one lock file.
 func extend(ctx context.Context, path string, inputs []Input) error {
 	c, err := read(path)
 	if err != nil {
@@ -104,7 +102,7 @@ func extend(ctx context.Context, path string, inputs []Input) error {
 	if !c.lacks(inputs) {
 		return nil
 	}
-	const hint = "Name a file with --lock that fx may write, in a folder that is there."
+	const hint = "Name a file with --lock that fx may write, in an existing folder."
 	release, err := durable.WaitLock(ctx, filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".lock"), func() {})
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -113,7 +111,7 @@ func extend(ctx context.Context, path string, inputs []Input) error {
 		return fail.Wrap(fail.Usage, err, hint, "the lock %s", path)
 	}
 	defer release()
-	if c, err = read(path); err != nil { // another process may have been faster
+	if c, err = read(path); err != nil { // another process may have written it
 		return err
 	}
 	for _, in := range inputs {

@@ -2,5 +2,5 @@
 
 package machine
 
-// NeedDescriptors returns an error where this process can't open n more files. Here no limit is known.
+// NeedDescriptors returns an error if this process can't open n more files. On this system no limit is known.
 func NeedDescriptors(int) error { return nil }

@@ -1,3 +1,2 @@
-// Package machine tells what the computer is that a measurement was made on, and what a process
-// may take of it.
+// Package machine describes the computer that a measurement was made on, and how much of it a process may use.
 package machine

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// Hardware is what a time depends on besides the processor's name. Empty and 0
-// where the system does not say, as everywhere but on Linux.
+// Hardware is what timings depend on. Fields are empty or 0 if the system does not report them, as on all systems but
+// Linux.
 type Hardware struct {
 	CPU         string  `json:"cpu"`    // see CPU
 	Caches      string  `json:"caches"` // of the first core: "L1 32K, L2 1024K, L3 32768K (2 cores share it)"
@@ -17,18 +17,17 @@ type Hardware struct {
 	Vectors     string  `json:"vectors"` // the widest vector instructions: "AVX-512"
 }
 
-// Describe says what this computer is.
+// Describe describes this computer.
 func Describe() Hardware { return read("/") }
 
-// read describes the computer whose files lie under root.
+// read describes the computer whose files are under root.
 func read(root string) Hardware {
-	meminfo, _ := os.ReadFile(filepath.Join(root, "proc/meminfo")) // all that can't be read stays empty
+	meminfo, _ := os.ReadFile(filepath.Join(root, "proc/meminfo")) // what can't be read stays empty
 	cpuinfo, _ := os.ReadFile(filepath.Join(root, "proc/cpuinfo"))
 	return Hardware{CPU: CPU(), Caches: caches(filepath.Join(root, "sys/devices/system/cpu/cpu0/cache")), MemoryBytes: memory(string(meminfo)), Vectors: vectors(string(cpuinfo))}
 }
 
-// caches describes the data caches in a folder of the kernel's, which has one
-// folder each.
+// caches describes the data caches in a folder of the kernel, which has a folder for each cache.
 func caches(dir string) string {
 	folders, _ := filepath.Glob(filepath.Join(dir, "index[0-9]*")) // in the order of the levels
 	var parts []string

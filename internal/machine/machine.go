@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// CPU is the processor's name, where the system says it, with the number of
-// cores that this process may use: "AMD EPYC, 2 cores".
+// CPU returns the processor's name, if the system reports it, and the number of cores that this process may use: "AMD
+// EPYC, 2 cores".
 func CPU() string {
-	text, _ := os.ReadFile("/proc/cpuinfo") // elsewhere than on Linux there is none
+	text, _ := os.ReadFile("/proc/cpuinfo") // exists on Linux only
 	return describe(string(text), runtime.NumCPU())
 }
 

@@ -9,14 +9,13 @@ import (
 	"strings"
 )
 
-// Memory is how many bytes this process may use: what the computer has, or less where a
-// control group (a container's, a batch job's) has a limit. It is 0 where the system does not
-// say, as everywhere but on Linux.
+// Memory returns how many bytes this process may use: the computer's memory, or less if a control group (of a
+// container or a batch job) has a limit. It is 0 if the system does not report it, as on all systems but Linux.
 func Memory() int64 { return memoryLimit("/") }
 
-// memoryLimit is Memory of the computer whose files lie under root.
+// memoryLimit is Memory of the computer whose files are under root.
 func memoryLimit(root string) int64 {
-	meminfo, _ := os.ReadFile(filepath.Join(root, "proc/meminfo"))    // nothing where it can't be read
+	meminfo, _ := os.ReadFile(filepath.Join(root, "proc/meminfo"))    // empty if it can't be read
 	groups, _ := os.ReadFile(filepath.Join(root, "proc/self/cgroup")) // likewise
 	limit := int64(memory(string(meminfo)))
 	for line := range strings.Lines(string(groups)) {
@@ -32,8 +31,8 @@ func memoryLimit(root string) int64 {
 			}
 			mount, file = "sys/fs/cgroup/memory", "memory.limit_in_bytes"
 		}
-		// Each group above has a limit of its own. In a container the path may be the host's: then
-		// its groups are not to be seen, and the container's own lies at the mount.
+		// Each parent group has its own limit. In a container the path may be the host's: then its groups are
+		// invisible, and the container's group is at the mount.
 		for group := path.Clean("/" + fields[2]); ; group = path.Dir(group) {
 			limit = lower(limit, filepath.Join(root, mount, group, file))
 			if group == "/" {
@@ -44,7 +43,7 @@ func memoryLimit(root string) int64 {
 	return limit
 }
 
-// lower returns the smaller of limit and the number in the file; 0 stands for no limit.
+// lower returns the smaller of limit and the number in the file; 0 means no limit.
 func lower(limit int64, file string) int64 {
 	text, err := os.ReadFile(file)
 	if err != nil {

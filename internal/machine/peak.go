@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// PeakDuring returns how much more memory the process holds at most while f runs than before,
-// in bytes. ok is false where the system does not tell, as everywhere but on Linux; f runs anyway.
+// PeakDuring runs f and returns the most memory, in bytes, that the process held meanwhile beyond what it held before.
+// ok is false if the system does not report it, as on all systems but Linux.
 func PeakDuring(f func()) (bytes int64, ok bool) {
 	debug.FreeOSMemory()
 	const resetPeak = "5" // proc_pid_clear_refs(5)

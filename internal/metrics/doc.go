@@ -1,6 +1,3 @@
-// Package metrics says how a training went, epoch by epoch, and how well a classifier does
-// on photos of known class. Every room means the same by these types:
-//
-//	e := metrics.New([][]int{{65, 5}, {3, 80}}, 0.21) // counts of [true class][predicted class], loss
-//	fmt.Println(e.Accuracy, e.Classes[0].Recall)
+// Package metrics holds the results of a training, epoch by epoch, and of a classifier on labelled photos. All
+// packages share these types. New computes them from a confusion matrix and a loss.
 package metrics

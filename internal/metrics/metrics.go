@@ -28,7 +28,7 @@ type Epoch struct {
 	Seconds              float64 `json:"seconds,omitempty"` // that the epoch took
 }
 
-// Evaluation says how well a classifier does on photos of known class.
+// Evaluation holds the metrics of a classifier on labelled photos.
 type Evaluation struct {
 	Accuracy    float64      `json:"accuracy"`
 	Loss        float64      `json:"loss"`      // mean cross entropy
@@ -39,14 +39,14 @@ type Evaluation struct {
 
 // Class are the metrics of one class against all others. Ratios that would divide by zero are 0.
 type Class struct {
-	Name      string  `json:"name,omitempty"` // "" where labels have no names
-	Precision float64 `json:"precision"`      // share of the photos predicted as the class that are of it
+	Name      string  `json:"name,omitempty"` // "" if labels have no names
+	Precision float64 `json:"precision"`      // share of the photos predicted as the class that belong to it
 	Recall    float64 `json:"recall"`         // share of the class's photos that are predicted as it
 	F1        float64 `json:"f1"`             // harmonic mean of the two
 	Support   int     `json:"support"`        // photos of the class
 }
 
-// Prediction is what a classifier says of one photo of known class.
+// Prediction is a classifier's result for one labelled photo.
 type Prediction struct {
 	Photo       int     `json:"photo"` // index of the photo
 	Label       int     `json:"label"`

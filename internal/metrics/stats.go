@@ -6,14 +6,14 @@ import (
 	"gonum.org/v1/gonum/stat"
 )
 
-// Stats sum up a value over runs that differ by their seed alone.
+// Stats summarise a value over runs that differ only in their seed.
 type Stats struct {
 	Mean, SD  float64 // SD is the sample's, of N-1; 0 where N is 1
 	Low, High float64
 	N         int
 }
 
-// Over sums up values; of none it is zero.
+// Over returns the Stats of values, zero if there are none.
 func Over(values []float64) Stats {
 	if len(values) == 0 {
 		return Stats{}
@@ -21,7 +21,7 @@ func Over(values []float64) Stats {
 	s := Stats{Low: slices.Min(values), High: slices.Max(values), N: len(values)}
 	s.Mean, s.SD = stat.MeanStdDev(values, nil)
 	if s.N == 1 {
-		s.SD = 0 // unknown, and no number
+		s.SD = 0 // it would be NaN
 	}
 	return s
 }

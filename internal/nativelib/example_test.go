@@ -13,5 +13,5 @@ func ExampleFind() {
 	fmt.Println(fail.HintOf(err))
 	// Output:
 	// --ort-lib names /nowhere/libonnxruntime.so: no such file or directory
-	// Correct --ort-lib, or leave it out: fx then looks elsewhere, first where `fx runtime install` puts one.
+	// Correct --ort-lib, or leave it out: fx then searches for one, first where `fx runtime install` puts it.
 }

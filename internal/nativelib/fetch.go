@@ -20,8 +20,8 @@ import (
 	"fx/internal/wheel"
 )
 
-// fetchPackages gets the packages of a build into fetched and unpacks their libraries
-// into unpacked, all the same ones as at their first use.
+// fetchPackages fetches the packages of a build into fetched and unpacks their libraries into unpacked. They must be
+// the same as at their first use.
 func fetchPackages(
 	ctx context.Context, build flavour, fetched, unpacked string, report progress.Reporter,
 ) (record, error) {
@@ -52,7 +52,7 @@ func fetchPackages(
 	return r, nil
 }
 
-// takeWheel unpacks a wheel and removes it: the GPU's are large, so there are never two copies of all.
+// takeWheel unpacks a wheel and removes it, because the GPU's are large: there are never two copies of all.
 func (r *record) takeWheel(ctx context.Context, path, unpacked string, report progress.Reporter) error {
 	if ofInterest(packageOf(path)) {
 		sum, size, err := filehash.Sum(ctx, path)
@@ -69,8 +69,7 @@ func (r *record) takeWheel(ctx context.Context, path, unpacked string, report pr
 	return os.Remove(path)
 }
 
-// ofInterest tells ONNX Runtime's and NVIDIA's packages from the Python packages
-// that they name beside, of which nothing is taken.
+// ofInterest reports whether a package is ONNX Runtime's or NVIDIA's. Nothing is taken from their other dependencies.
 func ofInterest(name string) bool {
 	return strings.HasPrefix(name, "onnxruntime") || strings.HasPrefix(name, "nvidia")
 }
@@ -86,8 +85,8 @@ func (r *record) add(p recordedFile) error {
 	return err
 }
 
-// takeSite copies the libraries of unpacked packages. As there are no wheels to
-// hash, a package has the hash of its list of libraries with theirs.
+// takeSite copies the libraries of unpacked packages. There are no wheels to hash, so a package's hash is that of the
+// list of its libraries and their hashes.
 func (r *record) takeSite(ctx context.Context, site, unpacked string) error {
 	lists, err := filepath.Glob(filepath.Join(site, "*.dist-info", "RECORD"))
 	if err != nil {
@@ -109,8 +108,7 @@ func (r *record) takeSite(ctx context.Context, site, unpacked string) error {
 	return takeUnpacked(ctx, site, unpacked)
 }
 
-// hashListed hashes the libraries that a RECORD lists: a CSV file of the paths
-// that an installed package has below site.
+// hashListed hashes the libraries that a RECORD lists, a CSV file of an installed package's paths below site.
 func hashListed(ctx context.Context, site, list string) (sum string, size int64, err error) {
 	f, err := os.Open(list)
 	if err != nil {
@@ -138,7 +136,7 @@ func hashListed(ctx context.Context, site, list string) (sum string, size int64,
 	return hex.EncodeToString(h.Sum(nil)), size, nil
 }
 
-// explainFetch gives an error of wheel.Fetch its kind and a hint.
+// explainFetch adds a kind and a hint to an error of wheel.Fetch.
 func explainFetch(err error) error {
 	var e *wheel.Error
 	if !errors.As(err, &e) {
@@ -148,15 +146,15 @@ func explainFetch(err error) error {
 	case wheel.NoTool:
 		return fail.Wrap(fail.Device, err,
 			"Install Python 3 with pip (Debian, Ubuntu: apt-get install python3-pip), or uv. "+byHand,
-			"one of pip and uv fetches ONNX Runtime")
+			"pip or uv is needed to fetch ONNX Runtime")
 	case wheel.NoAnswer:
 		return fail.Wrap(fail.Device, err,
-			"Check the network, or have pip use a mirror (PIP_INDEX_URL; for uv UV_DEFAULT_INDEX). "+byHand, "")
+			"Check the network, or set a mirror for pip (PIP_INDEX_URL) or uv (UV_DEFAULT_INDEX). "+byHand, "")
 	case wheel.DiskFull:
 		return fail.Wrap(fail.DiskFull, err, "Free some space, or set FX_CACHE_DIR and TMPDIR to a larger disk.", "")
 	}
 	return fail.Wrap(fail.Device, err, byHand, "")
 }
 
-// system names the operating system and the processor, such as "linux/amd64".
+// system returns the operating system and the architecture, such as "linux/amd64".
 func system() string { return runtime.GOOS + "/" + runtime.GOARCH }

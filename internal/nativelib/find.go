@@ -20,7 +20,7 @@ import (
 // Library is a libonnxruntime that fx can use.
 type Library struct {
 	Path    string `json:"path"`
-	Version string `json:"version"` // as the library says: "1.31.1"
+	Version string `json:"version"` // reported by the library: "1.31.1"
 	Source  string `json:"source"`  // where it was found: "--ort-lib", "FX_ORT_LIB", "fx's cache", …
 }
 
@@ -29,11 +29,11 @@ type Candidate struct {
 	Source  string `json:"source"`
 	Path    string `json:"path"`
 	Version string `json:"version,omitempty"`
-	Problem string `json:"problem,omitempty"` // why it does not serve, "" where it does
-	altered bool   // it is not what fx installed
+	Problem string `json:"problem,omitempty"` // why it can't be used, "" if it can
+	altered bool   // it differs from what fx installed
 }
 
-// Where a library was found, in the order in which Find looks.
+// Sources of a library, in the order in which Find looks.
 const (
 	FromFlag        = "--ort-lib"
 	FromEnvironment = "FX_ORT_LIB"
@@ -42,22 +42,20 @@ const (
 	fromVirtualEnv  = "the active virtual environment"
 )
 
-// Hint is the hint of errors about a library that is missing or does not serve.
+// Hint is the hint of errors about a library that is missing or unusable.
 const Hint = "Run `fx runtime install`, " +
 	"or name a libonnxruntime of version 1.24 or newer with --ort-lib or FX_ORT_LIB."
 
-// Find returns the first usable libonnxruntime of: explicit (the flag
-// --ort-lib: a file, or a folder that holds one), $FX_ORT_LIB, fx's cache, the
-// active virtual environment, the system's loader. One that the user named and
-// that does not serve is an error, and so is one in fx's cache that is not what
-// was installed there; elsewhere the next place is tried. The error is of kind
-// fail.Device and says what to do.
+// Find returns the first usable libonnxruntime of: explicit (the flag --ort-lib: a file, or a folder that holds one),
+// $FX_ORT_LIB, fx's cache, the active virtual environment, the system's loader. An unusable library that the user
+// named is an error, and so is one in fx's cache that has changed since its installation; after other failures the
+// next place is tried. The error is of kind fail.Device and has a hint.
 func Find(explicit string) (Library, error) {
 	library, _, err := find(explicit, false)
 	return library, err
 }
 
-// Survey is Find that looks at every place, and returns what it saw there.
+// Survey is Find, but looks at every place and returns all candidates.
 func Survey(explicit string) (Library, []Candidate, error) { return find(explicit, true) }
 
 func find(explicit string, all bool) (Library, []Candidate, error) {
@@ -74,10 +72,10 @@ func find(explicit string, all bool) (Library, []Candidate, error) {
 		case c.Problem == "" && found.Path == "" && failure == nil:
 			found = Library{Path: c.Path, Version: c.Version, Source: c.Source}
 		case c.Problem != "" && named && found.Path == "" && failure == nil:
-			hint := "Correct " + c.Source + ", or leave it out: fx then looks elsewhere, first where `fx runtime install` puts one."
+			hint := "Correct " + c.Source + ", or leave it out: fx then searches for one, first where `fx runtime install` puts it."
 			failure = fail.New(fail.Device, hint, "%s names %s: %s", c.Source, c.Path, c.Problem)
 		case c.altered && found.Path == "" && failure == nil:
-			failure = fail.New(fail.Device, "Run `"+installerOf(c.Path)+"`, which fetches it anew.", "%s %s", c.Path, c.Problem)
+			failure = fail.New(fail.Device, "Run `"+installerOf(c.Path)+"`, which fetches it again.", "%s %s", c.Path, c.Problem)
 		}
 		if !all && (found.Path != "" || failure != nil) {
 			break
@@ -92,7 +90,7 @@ func find(explicit string, all bool) (Library, []Candidate, error) {
 func nothingFound(looked []Candidate) error {
 	var reasons []string
 	for _, c := range looked {
-		if filepath.IsAbs(c.Path) { // not the names that the system's loader does not know
+		if filepath.IsAbs(c.Path) { // without the names that the system's loader did not find
 			reasons = append(reasons, fmt.Sprintf("%s: %s", c.Path, c.Problem))
 		}
 	}
@@ -102,7 +100,7 @@ func nothingFound(looked []Candidate) error {
 	return fail.New(fail.Device, Hint, "no usable ONNX Runtime found (%s)", strings.Join(reasons, "; "))
 }
 
-// candidates lists files in the order of preference. One with a Problem is not worth opening.
+// candidates lists files in the order of preference. One with a Problem need not be opened.
 func candidates(explicit string) []Candidate {
 	var list []Candidate
 	add := func(source string, files ...string) {
@@ -128,7 +126,7 @@ func candidates(explicit string) []Candidate {
 	return list
 }
 
-// namedCandidate resolves what the user named: a file, or a folder that holds one.
+// namedCandidate resolves the path that the user named: a file, or a folder that contains one.
 func namedCandidate(source, path string) Candidate {
 	c := Candidate{Source: source, Path: path}
 	info, err := os.Stat(path)
@@ -139,7 +137,7 @@ func namedCandidate(source, path string) Candidate {
 		inside := append(librariesIn(path), librariesIn(filepath.Join(path, "capi"))...)
 		inside = append(inside, librariesIn(filepath.Join(path, "lib"))...)
 		if len(inside) == 0 {
-			c.Problem = "the folder holds no " + libraryPattern()
+			c.Problem = "the folder contains no " + libraryPattern()
 		} else {
 			c.Path = inside[0]
 		}
@@ -150,7 +148,7 @@ func namedCandidate(source, path string) Candidate {
 	return c
 }
 
-// plainReason drops the operation and the path of a file error.
+// plainReason returns a file error without its operation and path.
 func plainReason(err error) string {
 	var pathError *os.PathError
 	if errors.As(err, &pathError) {
@@ -211,7 +209,7 @@ var versionPattern = regexp.MustCompile(`\d+(\.\d+)+`)
 
 func versionIn(path string) string { return versionPattern.FindString(filepath.Base(path)) }
 
-// compareVersions orders "1.9.0" before "1.31.1"; what is no number counts as 0.
+// compareVersions orders "1.9.0" before "1.31.1". A part that is no number counts as 0.
 func compareVersions(a, b string) int {
 	as, bs := strings.Split(a, "."), strings.Split(b, ".")
 	for i := range max(len(as), len(bs)) {
@@ -229,12 +227,12 @@ func compareVersions(a, b string) int {
 	return 0
 }
 
-// AtLeast reports whether the library is of a version, such as "1.31", or newer.
+// AtLeast reports whether the library has the version, such as "1.31", or a newer one.
 func (l Library) AtLeast(version string) bool { return compareVersions(l.Version, version) >= 0 }
 
 var minimumVersion = fmt.Sprintf("1.%d", ortapi.Version)
 
-// installerOf is the command that installs what lies at a path of fx's cache.
+// installerOf returns the command that installs the library at a path of fx's cache.
 func installerOf(path string) string {
 	if filepath.Base(filepath.Dir(path)) == gpuBuild.folder() {
 		return gpuBuild.installCommand()
@@ -242,8 +240,8 @@ func installerOf(path string) string {
 	return cpuBuild.installCommand()
 }
 
-// probe opens the library of c, asks for its version and closes it again. One
-// of fx's cache it compares with what was installed before it opens it.
+// probe opens the library of c, reads its version and closes it. A library of fx's cache is first compared with what
+// was installed.
 func probe(c Candidate) Candidate {
 	if c.Source == FromCache {
 		if err := checkOnce(c.Path); err != nil {
@@ -262,7 +260,7 @@ func probe(c Candidate) Candidate {
 	defer opened.Close()
 	base := opened.Symbol("OrtGetApiBase")
 	if base == nil {
-		c.Problem = "is no ONNX Runtime (it has no OrtGetApiBase)"
+		c.Problem = "is not ONNX Runtime (it has no OrtGetApiBase)"
 		return c
 	}
 	if file := opened.File("OrtGetApiBase"); file != "" && filepath.IsAbs(file) {
@@ -270,7 +268,7 @@ func probe(c Candidate) Candidate {
 	}
 	c.Version = ortapi.LibraryVersion(base)
 	if compareVersions(c.Version, minimumVersion) < 0 {
-		c.Problem = fmt.Sprintf("is ONNX Runtime %s, and fx needs %s or newer", c.Version, minimumVersion)
+		c.Problem = fmt.Sprintf("is ONNX Runtime %s, but fx needs %s or newer", c.Version, minimumVersion)
 	}
 	return c
 }

@@ -53,11 +53,11 @@ func TestANamedLibraryThatDoesNotServeIsAnError(t *testing.T) {
 		t.Fatal(err)
 	}
 	for path, want := range map[string]string{
-		old:                           "is ONNX Runtime 1.18.0, and fx needs 1.24 or newer",
-		other:                         "is no ONNX Runtime",
+		old:                           "is ONNX Runtime 1.18.0, but fx needs 1.24 or newer",
+		other:                         "is not ONNX Runtime",
 		text:                          "file too short",
 		filepath.Join(dir, "missing"): "no such file",
-		t.TempDir():                   "the folder holds no libonnxruntime.so*",
+		t.TempDir():                   "the folder contains no libonnxruntime.so*",
 	} {
 		_, err := Find(path)
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), "--ort-lib") {

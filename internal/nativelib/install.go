@@ -14,15 +14,13 @@ import (
 	"fx/internal/progress"
 )
 
-// InstallOptions say what Install fetches.
+// InstallOptions select what Install fetches.
 type InstallOptions struct {
-	// GPU takes the build with the CUDA provider and NVIDIA's libraries
-	// (several gigabytes) instead of the one for the CPU.
+	// GPU selects the build with the CUDA provider and NVIDIA's libraries (several gigabytes) instead of the CPU's.
 	GPU bool
-	// Force fetches again what is there already.
+	// Force fetches again what is already installed.
 	Force bool
-	// SHA256, in hexadecimal digits, is what the main library must have instead
-	// of the hash that fx pins: for a build of somebody else's, from a mirror.
+	// SHA256, in hexadecimal digits, replaces fx's pinned hash of the main library: for another build, from a mirror.
 	SHA256 string
 }
 
@@ -34,10 +32,10 @@ const (
 	gpuBuild flavour = "gpu"
 )
 
-// folder is the flavour's folder below fx's cache folder "runtime".
+// folder returns the flavour's folder below fx's cache folder "runtime".
 func (f flavour) folder() string { return "onnxruntime-" + Version + "-" + string(f) }
 
-// requirement is what pip is asked for.
+// requirement returns the requirement for pip.
 func (f flavour) requirement() string {
 	if f == gpuBuild {
 		return "onnxruntime-gpu[cuda,cudnn]==" + Version
@@ -45,7 +43,7 @@ func (f flavour) requirement() string {
 	return "onnxruntime==" + Version
 }
 
-// flavoursInOrder prefers the build for the GPU where there is a driver; it runs on the CPU too.
+// flavoursInOrder returns the GPU's build first if there is a driver. It runs on the CPU too.
 func flavoursInOrder() []flavour {
 	if cuda.Installed() {
 		return []flavour{gpuBuild, cpuBuild}
@@ -56,13 +54,11 @@ func flavoursInOrder() []flavour {
 // byHand ends the hints of every failed installation.
 const byHand = "By hand: get a libonnxruntime of version 1.24 or newer and name it with --ort-lib or FX_ORT_LIB."
 
-// Install fetches ONNX Runtime as a Python package, with pip or uv, and unpacks
-// its libraries, and nothing else of it, into fx's cache; then it looks after
-// TurboJPEG. The libraries must have the SHA-256 that fx pins, or that the
-// options give, before any is opened; packages of NVIDIA's must be those of their
-// first use. What is there and whole (by its recorded SHA-256) stays. A killed
-// Install leaves nothing that is used, two at once wait for each other. Errors
-// are of kind fail.Device, with what to do by hand.
+// Install fetches ONNX Runtime as a Python package, with pip or uv, and unpacks only its libraries into fx's cache;
+// then it installs TurboJPEG if needed. The libraries must have the SHA-256 that fx pins, or that options give, before
+// any is opened; NVIDIA's packages must be those of their first use. An intact installation (by its recorded SHA-256)
+// is kept. A killed Install leaves nothing that is used; concurrent ones wait for each other. Errors are of kind
+// fail.Device, with a hint on installing by hand.
 func Install(ctx context.Context, options InstallOptions, report progress.Reporter) (Library, error) {
 	build := cpuBuild
 	if options.GPU {
@@ -87,7 +83,7 @@ func Install(ctx context.Context, options InstallOptions, report progress.Report
 	}
 	defer unlock()
 	if err := removeLeftovers(root); err != nil {
-		return Library{}, fail.Wrap(fail.Device, err, "Remove it by hand.", "what a killed installation left")
+		return Library{}, fail.Wrap(fail.Device, err, "Remove it by hand.", "the files of a killed installation")
 	}
 
 	library, err := installRuntime(ctx, root, expected, options.Force, report)
@@ -98,8 +94,8 @@ func Install(ctx context.Context, options InstallOptions, report progress.Report
 	return library, ctx.Err()
 }
 
-// waitLock waits for the lock of fx's cache. It calls waiting once, where it has to
-// wait. The system frees the lock with the process.
+// waitLock waits for the lock of fx's cache. It calls waiting once if it has to wait. The system releases the lock
+// when the process ends.
 func waitLock(ctx context.Context, path string, waiting func()) (release func(), err error) {
 	release, err = durable.WaitLock(ctx, path, waiting)
 	if err != nil && ctx.Err() == nil {
@@ -109,13 +105,13 @@ func waitLock(ctx context.Context, path string, waiting func()) (release func(),
 	return release, err
 }
 
-// Names that begin so are of an installation under way, or of one that was killed.
+// Prefixes of the folders of an installation that is running or was killed.
 const (
 	stagingPrefix = ".installing-"
 	oldPrefix     = ".replaced-"
 )
 
-// removeLeftovers needs the lock.
+// removeLeftovers removes what a killed Install left. The caller must hold the lock.
 func removeLeftovers(root string) error {
 	entries, err := os.ReadDir(root)
 	if err != nil {
@@ -139,14 +135,14 @@ func installRuntime(
 	if !force {
 		library, why := usable(ctx, target, expected.given)
 		if why == "" {
-			report.Note("ONNX Runtime " + library.Version + " (" + string(build) + ") is there already: " + library.Path)
+			report.Note("ONNX Runtime " + library.Version + " (" + string(build) + ") is already installed: " + library.Path)
 			return library, nil
 		}
 		if ctx.Err() != nil {
 			return Library{}, ctx.Err()
 		}
 		if _, err := os.Stat(target); err == nil {
-			report.Note(target + " does not serve (" + why + "); fetching it anew")
+			report.Note(target + " is not usable (" + why + "); fetching it again")
 		}
 	}
 	if build == gpuBuild && runtime.GOOS == "darwin" {
@@ -156,7 +152,7 @@ func installRuntime(
 	if err != nil {
 		return Library{}, fail.Wrap(fail.Device, err, "Set FX_CACHE_DIR to a folder that fx may write.", "fx's cache")
 	}
-	defer func() { _ = os.RemoveAll(staging) }() // what stays is removed by the next Install
+	defer func() { _ = os.RemoveAll(staging) }() // the next Install removes what is left
 	unpacked := filepath.Join(staging, "unpacked")
 	r, err := fetchPackages(ctx, build, filepath.Join(staging, "fetched"), unpacked, report)
 	if err != nil {
@@ -170,7 +166,7 @@ func installRuntime(
 	}
 	if _, why := libraryOf(unpacked); why != "" {
 		return Library{}, fail.New(fail.Device, byHand,
-			"the package %s does not serve this system: %s", build.requirement(), why)
+			"the package %s does not work on this system: %s", build.requirement(), why)
 	}
 	if err := r.write(unpacked); err != nil {
 		return Library{}, fail.Wrap(fail.Device, err, "", "%s", unpacked)
@@ -185,8 +181,8 @@ func installRuntime(
 	return library, nil
 }
 
-// usable returns the library of a finished installation, or why it cannot be
-// used. Its main library must have the SHA-256 that the user gave, if any.
+// usable returns the library of a finished installation, or why it can't be used. The main library must have the
+// SHA-256 given, if any.
 func usable(ctx context.Context, dir, given string) (Library, string) {
 	r, err := readRecord(dir)
 	if err != nil {
@@ -201,7 +197,7 @@ func usable(ctx context.Context, dir, given string) (Library, string) {
 	return libraryOf(dir)
 }
 
-// mainLibrary is the name of the library of a folder that fx opens, "" where there is none.
+// mainLibrary returns the name of the library in dir that fx opens, "" if there is none.
 func mainLibrary(dir string) string {
 	files := librariesIn(dir)
 	if len(files) == 0 {
@@ -210,17 +206,17 @@ func mainLibrary(dir string) string {
 	return filepath.Base(files[0])
 }
 
-// libraryOf opens the main library of a folder, or says why it cannot.
+// libraryOf opens the main library of a folder, or returns why it can't.
 func libraryOf(dir string) (Library, string) {
 	name := mainLibrary(dir)
 	if name == "" {
-		return Library{}, "it holds no " + libraryPattern()
+		return Library{}, "it contains no " + libraryPattern()
 	}
 	c := probe(Candidate{Source: FromCache, Path: filepath.Join(dir, name)})
 	return Library{Path: c.Path, Version: c.Version, Source: FromCache}, c.Problem
 }
 
-// swap puts a finished folder in the place of target. Whoever has the old one open keeps it.
+// swap replaces target with a finished folder. Processes that have the old one open keep it.
 func swap(finished, target string) error {
 	if err := durable.SyncDir(finished); err != nil {
 		return err
@@ -229,7 +225,7 @@ func swap(finished, target string) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = os.RemoveAll(old) }() // what stays is removed by the next Install
+	defer func() { _ = os.RemoveAll(old) }() // the next Install removes what is left
 	if err := os.Rename(target, filepath.Join(old, "old")); err != nil && !os.IsNotExist(err) {
 		return err
 	}

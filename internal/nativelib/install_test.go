@@ -166,7 +166,7 @@ func TestInstallOfTheGPUBuildKeepsNVIDIAsLayout(t *testing.T) {
 
 func TestInstallErrorsSayWhatToDo(t *testing.T) {
 	for name, c := range map[string]struct{ said, want, hint string }{
-		"no network": {"WARNING: Retrying after NewConnectionError\nERROR: No matching distribution found for onnxruntime", "gets no answer from its package index", "--ort-lib or FX_ORT_LIB"},
+		"no network": {"WARNING: Retrying after NewConnectionError\nERROR: No matching distribution found for onnxruntime", "got no answer from its package index", "--ort-lib or FX_ORT_LIB"},
 		"a full disk": {"ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device",
 			"No space left", "FX_CACHE_DIR"},
 		"something else": {"ERROR: the sky falls", "the sky falls", "--ort-lib or FX_ORT_LIB"},

@@ -15,22 +15,20 @@ import (
 	"fx/internal/paths"
 )
 
-// Trust says what the SHA-256 of a library was compared with.
+// Trust is what the SHA-256 of a library was compared with.
 type Trust string
 
-// What fx compares libraries with. It compares those in its own cache alone:
-// one that the user names or that the system has is theirs.
+// Values of Trust. fx checks only the libraries in its cache, not those that the user names or of the system.
 const (
-	TrustPinned    Trust = "pinned"    // what this fx pins for the system
-	TrustGiven     Trust = "given"     // what `fx runtime install --sha256` was given
-	TrustRecorded  Trust = "recorded"  // what was recorded when the library was installed
+	TrustPinned    Trust = "pinned"    // the hash that this fx pins for the system
+	TrustGiven     Trust = "given"     // the hash given to `fx runtime install --sha256`
+	TrustRecorded  Trust = "recorded"  // the hash recorded when the library was installed
 	trustUnchecked Trust = "unchecked" // nothing
 )
 
-// checkInstalled compares a file of an installation in fx's cache with what it
-// must be. It is called before the file is opened as a library; the hash of a
-// large file that has not changed is remembered. A folder without a record and
-// one whose record has no hashes, both of earlier versions, are trustUnchecked.
+// checkInstalled compares a file of an installation in fx's cache with its expected hash. It is called before the file
+// is opened as a library. The hash of a large file that has not changed is remembered. A folder without a record, or
+// with a record without hashes, is of an earlier version and trustUnchecked.
 func checkInstalled(ctx context.Context, dir, path string) (Trust, error) {
 	r, err := readRecord(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -41,7 +39,7 @@ func checkInstalled(ctx context.Context, dir, path string) (Trust, error) {
 	}
 	want, known := r.sha256Of(dir, path)
 	if !known {
-		return "", errors.New("is not among what was installed")
+		return "", errors.New("is not one of the installed files")
 	}
 	if want == "" {
 		return trustUnchecked, nil
@@ -51,7 +49,7 @@ func checkInstalled(ctx context.Context, dir, path string) (Trust, error) {
 		return "", errors.New(plainReason(err))
 	}
 	if sum != want {
-		return "", fmt.Errorf("is not what was installed: its SHA-256 is %s, and it was %s", sum, want)
+		return "", fmt.Errorf("is not what was installed: its SHA-256 is %s, but it was %s", sum, want)
 	}
 	rel, err := filepath.Rel(dir, path)
 	if err != nil {
@@ -60,12 +58,11 @@ func checkInstalled(ctx context.Context, dir, path string) (Trust, error) {
 	return r.trust(filepath.Base(dir), filepath.ToSlash(rel), sum)
 }
 
-// compared holds what checkOnce found right, by path.
+// compared holds the files that checkOnce verified, by path.
 var compared sync.Map
 
-// checkOnce is checkInstalled for a main library, once in a process while the
-// file stays as it is: Load follows Find, and where fx's cache can't be written
-// to no hash is remembered.
+// checkOnce is checkInstalled for a main library, but runs once in a process while the file does not change, because
+// Load follows Find, and a read-only cache remembers no hash.
 func checkOnce(path string) error {
 	now, err := os.Stat(path)
 	if err != nil {
@@ -84,8 +81,8 @@ func checkOnce(path string) error {
 	return nil
 }
 
-// trust says what a library, which has its recorded hash, is held to beside.
-// Folder is the installation's name, name the library's path in it.
+// trust checks a library with its recorded hash against the pinned hash, too. folder is the installation's name, name
+// the library's path in it.
 func (r *record) trust(folder, name, sum string) (Trust, error) {
 	want := pinnedIn(folder, name)
 	switch {
@@ -99,11 +96,11 @@ func (r *record) trust(folder, name, sum string) (Trust, error) {
 	return TrustRecorded, nil
 }
 
-// isONNXRuntime tells the libraries of ONNX Runtime, which lie in the
-// installation itself, from NVIDIA's in folders below.
+// isONNXRuntime reports whether a library is of ONNX Runtime: these are in the installation's folder, NVIDIA's in
+// folders below.
 func isONNXRuntime(name string) bool { return !strings.Contains(name, "/") }
 
-// pinnedIn is the hash that is pinned for a library of the installation in a folder of that name, or "".
+// pinnedIn returns the pinned hash of a library in the installation of that folder name, or "".
 func pinnedIn(folder, name string) string {
 	for _, build := range []flavour{cpuBuild, gpuBuild} {
 		if build.folder() == folder {
@@ -114,11 +111,11 @@ func pinnedIn(folder, name string) string {
 	return ""
 }
 
-// checkBeforeOpening is checkInstalled for a library that may lie in fx's cache or elsewhere.
+// checkBeforeOpening is checkInstalled for a library that may be outside fx's cache.
 func checkBeforeOpening(path string) error {
 	root, err := paths.Cache("runtime")
 	if err != nil {
-		return nil // without a cache nothing lies in it
+		return nil // there is no cache
 	}
 	for _, build := range []flavour{cpuBuild, gpuBuild} {
 		dir := filepath.Join(root, build.folder())
@@ -130,7 +127,7 @@ func checkBeforeOpening(path string) error {
 	return nil
 }
 
-// Integrity returns the library's SHA-256, "" where it can't be read, and what it is compared with.
+// Integrity returns the library's SHA-256, "" if it can't be read, and what it was compared with.
 func (l Library) Integrity(ctx context.Context) (sum string, trust Trust) {
 	sum, _, err := filehash.RememberedSum(ctx, l.Path)
 	if err != nil {
@@ -140,41 +137,41 @@ func (l Library) Integrity(ctx context.Context) (sum string, trust Trust) {
 		return sum, trustUnchecked
 	}
 	if trust, err = checkInstalled(ctx, filepath.Dir(l.Path), l.Path); err != nil {
-		trust = trustUnchecked // it changed since it was found
+		trust = trustUnchecked // it has changed since it was found
 	}
 	return sum, trust
 }
 
-// expectation is what an installation's libraries must be.
+// expectation holds the expected hashes of an installation's libraries.
 type expectation struct {
 	build flavour
 	given string // the main library's SHA-256, "" for the pinned ones
 }
 
-// newExpectation reads the user's SHA-256, which may be "".
+// newExpectation parses the user's SHA-256, which may be "".
 func newExpectation(build flavour, given string) (expectation, error) {
 	e := expectation{build, strings.ToLower(strings.TrimSpace(given))}
 	if given != "" {
 		if !filehash.IsSHA256(e.given) {
 			return e, fail.New(fail.Usage, "`sha256sum FILE` prints it.",
-				"--sha256 %q is no SHA-256 of 64 hexadecimal digits", given)
+				"--sha256 %q is not a SHA-256 of 64 hexadecimal digits", given)
 		}
 		return e, nil
 	}
 	if _, known := pinned(build); !known {
 		return e, fail.New(fail.Device, "Give the SHA-256 of the library that you trust with --sha256. "+byHand,
-			"fx does not know the package %s for %s", build.requirement(), system())
+			"fx has no hash of the package %s for %s", build.requirement(), system())
 	}
 	return e, nil
 }
 
-// hold compares what was unpacked with what it must be, before any of it is
-// opened, and puts the outcome into the record.
+// hold compares the unpacked libraries with their expected hashes before any is opened, and records what they were
+// compared with.
 func (e expectation) hold(r *record, mainLibrary string) error {
 	if e.given != "" {
 		if sum := r.sums()[mainLibrary]; sum != e.given {
-			return fail.New(fail.Device, "See where the package came from; nothing was installed.",
-				"%s of the package %s has SHA-256 %s, and --sha256 says %s", mainLibrary, r.Requirement, sum, e.given)
+			return fail.New(fail.Device, "Check the source of the package; nothing was installed.",
+				"%s of the package %s has SHA-256 %s, but --sha256 is %s", mainLibrary, r.Requirement, sum, e.given)
 		}
 		r.HeldTo, r.Given = TrustGiven, e.given
 		return nil
@@ -192,9 +189,9 @@ func (e expectation) hold(r *record, mainLibrary string) error {
 		}
 		switch want := p.sha256[name]; {
 		case want == "":
-			return e.refuse(r, "holds %s, which the package that fx knows does not", name)
+			return e.refuse(r, "contains %s, which the pinned package does not", name)
 		case sum != want:
-			return e.refuse(r, "holds %s with SHA-256 %s, and it must be %s", name, sum, want)
+			return e.refuse(r, "contains %s with SHA-256 %s, which must be %s", name, sum, want)
 		}
 	}
 	r.HeldTo = TrustPinned
@@ -202,12 +199,12 @@ func (e expectation) hold(r *record, mainLibrary string) error {
 }
 
 func (e expectation) refuse(r *record, format string, args ...any) error {
-	return fail.New(fail.Device, "See where it came from, such as a mirror (PIP_INDEX_URL, pip's configuration). "+
+	return fail.New(fail.Device, "Check its source, such as a mirror (PIP_INDEX_URL, pip's configuration). "+
 		"If you trust it, give the SHA-256 of its main library: `"+e.build.installCommand()+" --sha256 …`.",
 		"the package %s that %s fetched "+format, append([]any{r.Requirement, r.FetchedBy}, args...)...)
 }
 
-// installCommand is what a user runs to install the build.
+// installCommand returns the command that installs the build.
 func (f flavour) installCommand() string {
 	if f == gpuBuild {
 		return "fx runtime install --gpu"

@@ -157,7 +157,7 @@ func TestWhatALibraryIsHeldTo(t *testing.T) {
 		"a record that tells nothing of trust": {&record{}, TrustRecorded, ""},
 		"said to be pinned, and it is not":     {&record{HeldTo: TrustPinned}, "", "is not the pinned one, " + pin},
 		"another hash than the record's":       {&record{Files: one(name, other)}, "", "and it was " + other},
-		"a library beside the recorded ones":   {&record{Files: one("libother.so", other)}, "", "is not among what was installed"},
+		"a library beside the recorded ones":   {&record{Files: one("libother.so", other)}, "", "is not one of the installed files"},
 	} {
 		path, opened := installed(t, c.record)
 		library, err := Find("")
@@ -320,7 +320,7 @@ func TestAlteredLibrariesOfCUDAAreNotOpened(t *testing.T) {
 		flip(t, path)
 		err := library.openNVIDIA()
 		if err == nil || !strings.Contains(err.Error(), path+" is not what was installed") ||
-			fail.HintOf(err) != "Run `fx runtime install --gpu`, which fetches it anew." {
+			fail.HintOf(err) != "Run `fx runtime install --gpu`, which fetches it again." {
 			t.Errorf("%s: %v", path, err)
 		}
 		if opened() {

@@ -20,17 +20,15 @@ import (
 	"fx/internal/paths"
 )
 
-// The CUDA provider needs NVIDIA's libraries. Python packages bring them, in
-// folders that the system's loader does not know; opening each by its path with
-// RTLD_GLOBAL, those it needs first, makes the loader take it for every later
-// library that asks for its name. So LD_LIBRARY_PATH is not needed.
+// The CUDA provider needs NVIDIA's libraries. Python packages contain them, in folders that the system's loader does
+// not search. Each is opened by its path with RTLD_GLOBAL, after its dependencies; the loader then uses it for every
+// later library that asks for its name. So LD_LIBRARY_PATH is not needed.
 
-// openedByName are libraries that the provider opens by name at run time, so
-// that no header lists them: cuDNN, which opens its own parts beside it, cuFFT,
-// and NVRTC, with which cuDNN compiles kernels.
+// openedByName are libraries that the provider opens by name at run time, so no ELF header lists them: cuDNN, which
+// opens its parts in its own folder, cuFFT, and NVRTC, with which cuDNN compiles kernels.
 var openedByName = []string{"libnvrtc.so.%d", "libcufft.so.%s", "libcudnn.so.9"}
 
-// cudaProviderFile is the provider's library, beside the main one.
+// cudaProviderFile returns the path of the provider's library, beside the main one.
 func (l Library) cudaProviderFile() string {
 	name := "libonnxruntime_providers_cuda.so"
 	if runtime.GOOS == "windows" {
@@ -45,8 +43,8 @@ func (l Library) cudaProviderFile() string {
 
 var runtimeOfCUDA = regexp.MustCompile(`^libcudart\.so\.(\d+)`)
 
-// CUDAVersion reads from the provider's header which major version of CUDA it was
-// built for, 0 where that cannot be told.
+// CUDAVersion returns the major version of CUDA that the provider was built for, from its ELF header, or 0 if it is
+// unknown.
 func (l Library) CUDAVersion() int {
 	for _, name := range neededBy(l.cudaProviderFile()) {
 		if m := runtimeOfCUDA.FindStringSubmatch(name); m != nil {
@@ -57,11 +55,11 @@ func (l Library) CUDAVersion() int {
 	return 0
 }
 
-// neededBy lists the libraries that the header of an ELF file names.
+// neededBy returns the libraries that the header of an ELF file names.
 func neededBy(path string) []string {
 	f, err := elf.Open(path)
 	if err != nil {
-		return nil // not ELF: other systems find their libraries by themselves
+		return nil // not ELF: other systems find the libraries themselves
 	}
 	defer func() { _ = f.Close() }() // only read
 	names, err := f.ImportedLibraries()
@@ -71,9 +69,8 @@ func neededBy(path string) []string {
 	return names
 }
 
-// nvidiaFolders lists the folders that may hold NVIDIA's libraries: beside the
-// library (fx's cache, or a Python environment that it lies in), of the cache's
-// GPU build, and of the active virtual environment, torch's own among them.
+// nvidiaFolders returns the folders that may contain NVIDIA's libraries: beside the library (in fx's cache or a Python
+// environment), in the cache's GPU build, and in the active virtual environment, torch's included.
 func (l Library) nvidiaFolders() []string {
 	roots := []string{filepath.Dir(l.Path), filepath.Join(filepath.Dir(l.Path), "..", "..")}
 	if cache, err := paths.Cache("runtime", gpuBuild.folder()); err == nil {
@@ -94,8 +91,7 @@ func (l Library) nvidiaFolders() []string {
 	return all
 }
 
-// provide lists what to open for the names, each library after those that it
-// needs, and which of the names no folder holds.
+// provide returns the libraries to open for the names, each after its dependencies, and the names that no folder has.
 func provide(names, folders []string) (order, absent []string) {
 	seen := map[string]bool{}
 	var visit func(name string, direct bool)
@@ -137,7 +133,7 @@ var preloaded struct {
 	done bool
 }
 
-// CUDALibraries lists the files of NVIDIA's libraries that OpenCUDA opens, in order.
+// CUDALibraries returns the files of NVIDIA's libraries that OpenCUDA opens, in order.
 func (l Library) CUDALibraries() []string {
 	folders := l.nvidiaFolders()
 	order, _ := provide(append(neededBy(l.cudaProviderFile()), l.lateNames(folders)...), folders)
@@ -163,21 +159,21 @@ const nvidiaAdvice = "Run `fx runtime install --gpu`, which fetches them."
 func (l Library) openNVIDIA() error {
 	provider := l.cudaProviderFile()
 	if _, err := os.Stat(provider); errors.Is(err, fs.ErrNotExist) {
-		return fail.New(fail.Device, "Run `fx runtime install --gpu --force`, or name a whole ONNX Runtime with --ort-lib.",
+		return fail.New(fail.Device, "Run `fx runtime install --gpu --force`, or name a complete ONNX Runtime with --ort-lib.",
 			"%s is missing", provider)
 	}
 	folders := l.nvidiaFolders()
 	needed := neededBy(provider)
 	order, absent := provide(append(needed, l.lateNames(folders)...), folders)
 	shared := filepath.Join(filepath.Dir(provider), strings.Replace(filepath.Base(provider), "_cuda", "_shared", 1))
-	for _, path := range append([]string{provider, shared}, order...) { // the first two ONNX Runtime opens itself
+	for _, path := range append([]string{provider, shared}, order...) { // ONNX Runtime opens the first two itself
 		if err := checkBeforeOpening(path); err != nil {
 			return fail.New(fail.Device, "Run `"+gpuBuild.installCommand()+"`, which fetches it anew.", "%s %s", path, err)
 		}
 	}
 	for _, path := range order {
 		if _, err := dynlib.Open(path, true); err != nil {
-			return fail.Wrap(fail.Device, err, nvidiaAdvice, "a library of NVIDIA's does not load")
+			return fail.Wrap(fail.Device, err, nvidiaAdvice, "an NVIDIA library does not load")
 		}
 	}
 	var missing []string
@@ -187,13 +183,13 @@ func (l Library) openNVIDIA() error {
 		}
 	}
 	if len(missing) > 0 {
-		return fail.New(fail.Device, nvidiaAdvice, "the CUDA provider lacks %s", strings.Join(missing, ", "))
+		return fail.New(fail.Device, nvidiaAdvice, "the CUDA provider needs %s", strings.Join(missing, ", "))
 	}
 	return nil
 }
 
-// lateNames are the libraries that are opened by name at run time. cuFFT's
-// number differs from CUDA's, so the one that is there is taken.
+// lateNames returns the libraries that are opened by name at run time. cuFFT's version differs from CUDA's, so the
+// installed one is taken.
 func (l Library) lateNames(folders []string) []string {
 	var names []string
 	for _, name := range openedByName {

@@ -6,19 +6,18 @@ import (
 	"fx/internal/wheel"
 )
 
-// Version is the ONNX Runtime that Install fetches. Who changes it changes the
-// hashes below, which are those of the libraries in the wheels that
-// `pip download --no-deps --python-version 3.12 --platform TAG` fetches.
+// Version is the ONNX Runtime that Install fetches. A new version needs new hashes below: those of the libraries in
+// the wheels that `pip download --no-deps --python-version 3.12 --platform TAG` fetches.
 const Version = "1.31.1"
 
-// pin says which wheel of Version a system gets and what its libraries are.
+// pin is a system's wheel of Version and the hashes of its libraries.
 type pin struct {
 	platform string            // the wheel's platform tag
 	sha256   map[string]string // of each library that is unpacked, by its name
 }
 
-// wheelPython is the Python whose wheels are taken, whichever is installed: the
-// libraries do not use it, and so each system has one file to pin.
+// wheelPython is the Python whose wheels are fetched, whichever is installed: the libraries do not depend on it, so
+// each system has one file to pin.
 const (
 	wheelPython = "3.12"
 	wheelABI    = "cp312"
@@ -67,13 +66,13 @@ var pins = map[string]map[flavour]pin{
 	},
 }
 
-// target says which wheels of a build serve this system. NVIDIA's packages, which
-// come with the GPU's, have other tags than ONNX Runtime's.
+// target returns the wheels of a build that fit this system. NVIDIA's packages, which the GPU build needs, have other
+// tags than ONNX Runtime's.
 func target(build flavour) wheel.Target {
 	p, known := pinned(build)
 	switch {
 	case !known:
-		return wheel.Target{} // what fits the Python that is there
+		return wheel.Target{} // the wheels of the installed Python
 	case build == cpuBuild:
 		return wheel.Target{Python: wheelPython, ABIs: []string{wheelABI}, Platforms: []string{p.platform}}
 	}

@@ -18,23 +18,22 @@ import (
 	"fx/internal/userfile"
 )
 
-// recordName is the file that says what an installed folder holds.
+// recordName is the file that lists the content of an installed folder.
 const recordName = "installed.json"
 
-// recordFormat is raised when a reader of the old format would go wrong.
+// recordFormat grows when readers of the old format would misread the new one.
 const recordFormat = 1
 
-// record is what Install writes beside the libraries. It is written last, so a
-// folder with a record is whole.
+// record is what Install writes beside the libraries. It is written last, so a folder with a record is complete.
 type record struct {
 	FormatVersion int            `json:"format_version"`
-	Requirement   string         `json:"requirement"` // what was asked for, as pip takes it
+	Requirement   string         `json:"requirement"` // what was requested, in pip's syntax
 	FetchedBy     string         `json:"fetched_by"`  // "pip", "uv", "apt-get"
 	Packages      []recordedFile `json:"packages"`    // what was fetched
 	Files         []recordedFile `json:"files"`       // what was unpacked, by slash path
 	// HeldTo is what ONNX Runtime's libraries were compared with, "" in records of earlier versions.
 	HeldTo Trust  `json:"held_to,omitempty"`
-	Given  string `json:"given_sha256,omitempty"` // the main library's, where the user gave it
+	Given  string `json:"given_sha256,omitempty"` // the main library's, if the user gave it
 }
 
 type recordedFile struct {
@@ -56,7 +55,7 @@ func readRecord(dir string) (record, error) {
 		return r, fmt.Errorf("%s: %w", recordName, err)
 	}
 	if r.FormatVersion != recordFormat {
-		return r, fmt.Errorf("%s has format %d, and this fx knows %d", recordName, r.FormatVersion, recordFormat)
+		return r, fmt.Errorf("%s has format %d, but this fx reads %d", recordName, r.FormatVersion, recordFormat)
 	}
 	return r, nil
 }
@@ -64,12 +63,12 @@ func readRecord(dir string) (record, error) {
 // Installation is a build of ONNX Runtime in fx's cache.
 type Installation struct {
 	Folder      string
-	Requirement string // what was asked for, as pip takes it
-	Problem     error  // nil, or what is wrong with it, whose hint has the command that mends it
+	Requirement string // what was requested, in pip's syntax
+	Problem     error  // nil, or what is wrong; its hint has the command that repairs it
 }
 
-// Installations lists the builds of this version in fx's cache, and compares every
-// file of theirs with its recorded SHA-256.
+// Installations returns the builds of this version in fx's cache, and compares each of their files with its recorded
+// SHA-256.
 func Installations(ctx context.Context) []Installation {
 	root, err := paths.Cache("runtime")
 	if err != nil {
@@ -88,7 +87,7 @@ func Installations(ctx context.Context) []Installation {
 	return all
 }
 
-// hash lists what lies in dir with its hashes, and makes it durable.
+// hash lists the files in dir with their hashes, and syncs them.
 func (r *record) hash(ctx context.Context, dir string) error {
 	r.Files = nil
 	return filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
@@ -111,7 +110,7 @@ func (r *record) hash(ctx context.Context, dir string) error {
 	})
 }
 
-// write writes the record of what hash listed.
+// write writes the record into dir.
 func (r *record) write(dir string) error {
 	r.FormatVersion = recordFormat
 	text, err := json.MarshalIndent(r, "", "  ")
@@ -142,7 +141,7 @@ func (r *record) verify(ctx context.Context, dir string) error {
 	return nil
 }
 
-// sha256Of returns the recorded hash of a file, which may be "", and whether the record names the file.
+// sha256Of returns the recorded hash of a file, which may be "", and whether the record lists the file.
 func (r *record) sha256Of(dir, path string) (sum string, known bool) {
 	i := slices.IndexFunc(r.Files, func(f recordedFile) bool {
 		return strings.EqualFold(filepath.Join(dir, filepath.FromSlash(f.Name)), path)
@@ -153,7 +152,7 @@ func (r *record) sha256Of(dir, path string) (sum string, known bool) {
 	return r.Files[i].SHA256, true
 }
 
-// sums are the recorded hashes by the files' slash paths.
+// sums returns the recorded hashes by the files' slash paths.
 func (r *record) sums() map[string]string {
 	all := make(map[string]string, len(r.Files))
 	for _, f := range r.Files {

@@ -17,7 +17,7 @@ import (
 	"fx/internal/progress"
 )
 
-// turboNames are the names under which the system's loader knows TurboJPEG.
+// turboNames returns the names of TurboJPEG for the system's loader.
 func turboNames() []string {
 	switch runtime.GOOS {
 	case "darwin":
@@ -28,9 +28,9 @@ func turboNames() []string {
 	return []string{"libturbojpeg.so.0", "libturbojpeg.so"}
 }
 
-// installTurboJPEG sees to it that JPEG files can be decoded exactly as Pillow
-// does. Where the system has no TurboJPEG it unpacks Debian's or Ubuntu's package
-// into fx's cache, which needs no root. Failure is a note: fx decodes without it.
+// installTurboJPEG provides TurboJPEG, which decodes JPEG files exactly as Pillow does. If the system has none, it
+// unpacks Debian's or Ubuntu's package into fx's cache, which needs no root. It reports a failure as a note, because
+// fx decodes without it too.
 func installTurboJPEG(ctx context.Context, root string, force bool, report progress.Reporter) {
 	for _, name := range turboNames() {
 		if opened, err := dynlib.Open(name, false); err == nil {
@@ -43,7 +43,7 @@ func installTurboJPEG(ctx context.Context, root string, force bool, report progr
 		return
 	}
 	if err := fetchTurboJPEG(ctx, root, target); err != nil && ctx.Err() == nil {
-		report.Note(fmt.Sprintf("no TurboJPEG (%v): JPEG files are decoded by Go instead, "+
+		report.Note(fmt.Sprintf("no TurboJPEG (%v): Go decodes JPEG files instead, "+
 			"within a level or two of Pillow; %s gives the exact decoder", err, turboAdvice()))
 		return
 	}
@@ -68,7 +68,7 @@ func fetchTurboJPEG(ctx context.Context, root, target string) error {
 	}
 	for _, program := range []string{"apt-get", "dpkg-deb"} {
 		if _, err := exec.LookPath(program); err != nil {
-			return errors.New("there is no " + program + " to fetch it with")
+			return errors.New("" + program + ", which fetches it, is missing")
 		}
 	}
 	staging, err := os.MkdirTemp(root, stagingPrefix)
@@ -123,7 +123,7 @@ func takeTurboJPEG(ctx context.Context, tree, finished string) error {
 		return err
 	}
 	if len(files) == 0 {
-		return errors.New("the package holds no libturbojpeg.so")
+		return errors.New("the package contains no libturbojpeg.so")
 	}
 	slices.Sort(files)
 	from, err := os.Open(files[0])
@@ -147,7 +147,7 @@ func takeTurboJPEG(ctx context.Context, tree, finished string) error {
 	return nil
 }
 
-// runIn runs a program in a folder; its error holds the last line it said.
+// runIn runs a program in a folder. Its error contains the program's last line of output.
 func runIn(ctx context.Context, dir, name string, args ...string) error {
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir, cmd.WaitDelay = dir, 5*time.Second

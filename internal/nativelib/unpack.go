@@ -13,16 +13,14 @@ import (
 	"fx/internal/progress"
 )
 
-// Bounds of a wheel. The largest today, of cuBLAS, holds about one gigabyte.
+// Limits of a wheel. The largest today, of cuBLAS, contains about one gigabyte.
 const (
 	maxWheelEntries = 100_000
 	maxWheelBytes   = 16 << 30
 )
 
-// placeInCache says where a file of an unpacked package goes below the
-// installation's folder, or "" where it is not wanted: of onnxruntime the
-// libraries alone, of NVIDIA's packages the libraries in their own layout,
-// because they look for each other by relative paths.
+// placeInCache returns the path of a package's file below the installation's folder, or "" if it is not needed. Only
+// libraries are needed; NVIDIA's keep their layout, because they look for each other by relative paths.
 func placeInCache(name string) string {
 	base := path.Base(name)
 	switch {
@@ -42,9 +40,8 @@ func placeInCache(name string) string {
 	return ""
 }
 
-// unpackWheel writes the wanted files of a wheel below dir. It refuses names
-// that leave dir, anything that is no plain file, and sizes that do not agree
-// with what the wheel declares or go beyond all bounds; archive/zip checks the CRCs.
+// unpackWheel writes the wanted files of a wheel below dir. It refuses names outside dir, entries that are not regular
+// files, and sizes that exceed the limits or differ from the declared ones. archive/zip checks the CRCs.
 func unpackWheel(ctx context.Context, wheel, dir string, report progress.Reporter) error {
 	archive, err := zip.OpenReader(wheel)
 	if err != nil {
@@ -62,7 +59,7 @@ func unpackWheel(ctx context.Context, wheel, dir string, report progress.Reporte
 		}
 		if !f.Mode().IsRegular() || !filepath.IsLocal(filepath.FromSlash(f.Name)) ||
 			path.Clean(f.Name) != f.Name || strings.Contains(f.Name, `\`) {
-			return fmt.Errorf("%s holds %q, which is no plain file inside it", filepath.Base(wheel), f.Name)
+			return fmt.Errorf("%s contains %q, which is not a regular file inside it", filepath.Base(wheel), f.Name)
 		}
 		total += f.UncompressedSize64
 		if f.UncompressedSize64 > maxWheelBytes || total > maxWheelBytes {
@@ -84,7 +81,7 @@ func unpackWheel(ctx context.Context, wheel, dir string, report progress.Reporte
 	return nil
 }
 
-// packageOf returns the package's name of a wheel's file name.
+// packageOf returns the package's name from a wheel's file name.
 func packageOf(wheel string) string {
 	name, _, _ := strings.Cut(filepath.Base(wheel), "-")
 	return name
@@ -118,12 +115,12 @@ func writeNew(ctx context.Context, target string, from io.Reader, size int64) (e
 		return err
 	}
 	if n != size {
-		return fmt.Errorf("has %d bytes, and %d were declared", n, size)
+		return fmt.Errorf("has %d bytes, but %d were declared", n, size)
 	}
 	return to.Sync()
 }
 
-// takeUnpacked moves the wanted files of a folder of installed packages below dir.
+// takeUnpacked copies the needed files of a folder of installed packages into dir.
 func takeUnpacked(ctx context.Context, site, dir string) error {
 	return filepath.WalkDir(site, func(at string, entry os.DirEntry, err error) error {
 		if err != nil || ctx.Err() != nil {

@@ -56,7 +56,7 @@ func TestUnpackRefusesWhatLeavesItsFolder(t *testing.T) {
 		writeWheel(t, wheel, e)
 		inside := filepath.Join(dir, "in", "side")
 		err := unpackWheel(t.Context(), wheel, inside, &notes{})
-		if err == nil || !strings.Contains(err.Error(), "no plain file inside it") {
+		if err == nil || !strings.Contains(err.Error(), "not a regular file inside it") {
 			t.Errorf("%s: error %v", name, err)
 		}
 		if _, err := os.Stat(filepath.Join(dir, "in")); err == nil {
@@ -134,7 +134,7 @@ func TestTakeUnpacked(t *testing.T) {
 func TestARecordThatCannotBeRead(t *testing.T) {
 	dir := t.TempDir()
 	for text, want := range map[string]string{
-		"{": "unexpected end", `{"format_version": 2}`: "has format 2, and this fx knows 1",
+		"{": "unexpected end", `{"format_version": 2}`: "has format 2, but this fx reads 1",
 	} {
 		if err := os.WriteFile(filepath.Join(dir, recordName), []byte(text), 0o644); err != nil {
 			t.Fatal(err)

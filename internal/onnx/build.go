@@ -14,13 +14,12 @@ type Builder struct {
 	used   map[string]bool
 }
 
-// NewBuilder returns a Builder on g, whose names it knows. Every name that it
-// makes starts with prefix, which may be empty.
+// NewBuilder returns a Builder on g. Its names start with prefix, which may be empty, and differ from all names in g.
 func NewBuilder(g *pb.GraphProto, prefix string) *Builder {
 	return &Builder{Graph: g, prefix: prefix, used: definedNames(g)}
 }
 
-// Fresh returns a name that is not in use yet, made from hint, and reserves it.
+// Fresh returns an unused name, made from hint, and reserves it.
 func (b *Builder) Fresh(hint string) string {
 	name := b.prefix + hint
 	for i := 2; b.used[name]; i++ {
@@ -30,14 +29,12 @@ func (b *Builder) Fresh(hint string) string {
 	return name
 }
 
-// Op adds a node of ONNX's own operators with one output and returns the
-// output's name. An input "" is one left out.
+// Op adds a node of ONNX's operators with one output and returns the output's name. An input "" is omitted.
 func (b *Builder) Op(op string, inputs []string, attributes ...*pb.AttributeProto) string {
 	return b.Add("", op, inputs, 1, attributes...)[0]
 }
 
-// Add adds a node of domain ("" for ONNX's own operators) with so many outputs
-// and returns their names.
+// Add adds a node of domain ("" for ONNX's operators) with outputs outputs and returns their names.
 func (b *Builder) Add(domain, op string, inputs []string, outputs int, attributes ...*pb.AttributeProto) []string {
 	n := &pb.NodeProto{Domain: domain, OpType: op, Input: append([]string(nil), inputs...), Attribute: attributes}
 	for range outputs {
@@ -50,8 +47,7 @@ func (b *Builder) Add(domain, op string, inputs []string, outputs int, attribute
 	return n.Output
 }
 
-// OpTo is Op with a chosen name for the output, such as a graph output's. It
-// panics where the name is taken: names are the caller's to plan.
+// OpTo is Op with a given name for the output, such as a graph output's. It panics if the name exists.
 func (b *Builder) OpTo(output, op string, inputs []string, attributes ...*pb.AttributeProto) string {
 	if b.used[output] {
 		panic(fmt.Sprintf("onnx: value %q exists already", output))
@@ -63,8 +59,7 @@ func (b *Builder) OpTo(output, op string, inputs []string, attributes ...*pb.Att
 	return output
 }
 
-// Constant adds t as an initializer under a fresh name made from its own and
-// returns the name.
+// Constant adds t as an initializer under a fresh name made from its name, and returns the new name.
 func (b *Builder) Constant(t *pb.TensorProto) string {
 	hint := t.Name
 	if hint == "" {
@@ -95,7 +90,7 @@ func (b *Builder) Float64(hint string, value float64) string {
 	return b.Constant(NewFloat64(hint, nil, []float64{value}))
 }
 
-// Input adds a graph input and returns its name, which must be free.
+// Input adds a graph input and returns its name. It panics if the name exists.
 func (b *Builder) Input(info *pb.ValueInfoProto) string {
 	if b.used[info.Name] {
 		panic(fmt.Sprintf("onnx: value %q exists already", info.Name))
@@ -152,8 +147,7 @@ func Attribute(n *pb.NodeProto, name string) *pb.AttributeProto {
 	return nil
 }
 
-// IntAttribute returns the integer attribute of n of that name, or value where
-// it is left out.
+// IntAttribute returns the integer attribute of n of that name, or value if it is missing.
 func IntAttribute(n *pb.NodeProto, name string, value int64) int64 {
 	if a := Attribute(n, name); a != nil {
 		return a.I
@@ -161,9 +155,8 @@ func IntAttribute(n *pb.NodeProto, name string, value int64) int64 {
 	return value
 }
 
-// TensorInfo describes a tensor value. Each dimension is an int or int64, a
-// string that names a free dimension ("batch"), or nil for one that nothing is
-// known of.
+// TensorInfo describes a tensor value. Each dimension is an int or int64, a string that names a free dimension
+// ("batch"), or nil for an unknown one.
 func TensorInfo(name string, dtype pb.TensorProto_DataType, dims ...any) *pb.ValueInfoProto {
 	shape := &pb.TensorShapeProto{}
 	for _, d := range dims {
@@ -186,8 +179,8 @@ func TensorInfo(name string, dtype pb.TensorProto_DataType, dims ...any) *pb.Val
 	}}}
 }
 
-// Shape returns element type and dimensions that info gives for a tensor, -1
-// for a free one; ok is false where info gives no tensor type with a shape.
+// Shape returns the element type and dimensions in info, -1 for a free one; ok is false if info has no tensor type
+// with a shape.
 func Shape(info *pb.ValueInfoProto) (dtype pb.TensorProto_DataType, dims []int64, ok bool) {
 	t := info.GetType().GetTensorType()
 	if t.GetShape() == nil {

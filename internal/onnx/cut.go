@@ -7,10 +7,9 @@ import (
 	"fx/internal/onnx/pb"
 )
 
-// Cut makes the values named by outputs the outputs of g, in this order, and
-// prunes what they do not need. Each output carries the type that it shall
-// have in the graph (see TensorInfo, and Index.Info for what the graph says).
-// On an error g is unchanged.
+// Cut makes the values named by outputs the outputs of g, in this order, and prunes what they do not need. Each output
+// has the type that it gets in the graph (see TensorInfo, and Index.Info for the graph's type). After an error g is
+// unchanged.
 func Cut(g *pb.GraphProto, outputs ...*pb.ValueInfoProto) error {
 	ix := NewIndex(g)
 	for _, out := range outputs {
@@ -23,9 +22,8 @@ func Cut(g *pb.GraphProto, outputs ...*pb.ValueInfoProto) error {
 	return nil
 }
 
-// Prune drops the nodes, initializers, inputs and value infos that no output
-// of g needs. Order and names of the rest stay. It cannot fail, and pruning
-// twice is pruning once.
+// Prune removes the nodes, initializers, inputs and value infos that no output of g needs. Order and names of the rest
+// do not change.
 func Prune(g *pb.GraphProto) {
 	ix := NewIndex(g)
 	needed := map[string]bool{}
@@ -61,11 +59,9 @@ func Prune(g *pb.GraphProto) {
 	})
 }
 
-// Bypass removes the nodes for which remove reports true and hands their first
-// input to whoever used their first output, as fits Identity, or Dropout at
-// inference. Where such an output is an output of g, it is the input's name
-// that changes, so that the interface of g stays. Other outputs of a removed
-// node must have no users.
+// Bypass removes the nodes for which remove returns true, and replaces their first output with their first input in
+// all consumers, as suits Identity, or Dropout at inference. If such an output is an output of g, its name is kept and
+// the input is renamed. Other outputs of a removed node must have no consumers.
 func Bypass(g *pb.GraphProto, remove func(*pb.NodeProto) bool) error {
 	source := map[string]string{}
 	for _, n := range g.Node {
@@ -118,8 +114,8 @@ func Bypass(g *pb.GraphProto, remove func(*pb.NodeProto) bool) error {
 	return nil
 }
 
-// Sort puts the nodes of g into topological order, keeping their order where it
-// already is one. It fails where nodes form a circle.
+// Sort puts the nodes of g into topological order, and keeps an order that is already topological. It fails if the
+// nodes form a cycle.
 func Sort(g *pb.GraphProto) error {
 	ix := NewIndex(g)
 	const (

@@ -12,8 +12,7 @@ import (
 	"fx/internal/onnx/pb"
 )
 
-// inlineExternal reads the data of tensors that keep it in files beside the
-// model, and puts it into the tensors. At most left bytes are read.
+// inlineExternal reads the data of tensors from files beside the model into the tensors. It reads at most left bytes.
 func inlineExternal(m *pb.ModelProto, folder string, left int64) error {
 	e := externalReader{folder: folder, left: left, files: map[string]*os.File{}}
 	defer e.close()
@@ -50,7 +49,7 @@ func (e *externalReader) inline(t *pb.TensorProto) error {
 		return err
 	}
 	if hasData(t) {
-		return errors.New("the tensor holds data of its own as well")
+		return errors.New("the tensor also contains data of its own")
 	}
 	location, offset, length := "", int64(0), want
 	for _, entry := range t.ExternalData {
@@ -60,7 +59,7 @@ func (e *externalReader) inline(t *pb.TensorProto) error {
 		case "offset", "length":
 			v, err := strconv.ParseInt(entry.Value, 10, 64)
 			if err != nil || v < 0 {
-				return fmt.Errorf("%s %q is no byte count", entry.Key, entry.Value)
+				return fmt.Errorf("%s %q is not a byte count", entry.Key, entry.Value)
 			}
 			if entry.Key == "offset" {
 				offset = v
@@ -92,9 +91,8 @@ func (e *externalReader) inline(t *pb.TensorProto) error {
 	return nil
 }
 
-// open opens a file below the model's folder: a relative path without "..",
-// no component of it a link, its end a regular file. In a Hugging Face hub cache
-// it may be a link to a blob.
+// open opens a regular file below the model's folder. location must be a relative path without ".." and without links;
+// in a Hugging Face hub cache it may be a link to a blob.
 func (e *externalReader) open(location string) (*os.File, int64, error) {
 	if f := e.files[location]; f != nil {
 		info, err := f.Stat()
@@ -137,7 +135,7 @@ func (e *externalReader) open(location string) (*os.File, int64, error) {
 	return e.keep(location, f, err)
 }
 
-// keep remembers an open file, and returns its size.
+// keep stores an open file, and returns its size.
 func (e *externalReader) keep(location string, f *os.File, err error) (*os.File, int64, error) {
 	if err != nil {
 		return nil, 0, fmt.Errorf("location %q: %w", location, err)

@@ -8,17 +8,16 @@ import (
 	"strings"
 )
 
-// errNoHub says that a link is not one of a hub cache.
-var errNoHub = errors.New("no link of a Hugging Face hub cache")
+// errNoHub means that a link is not one of a hub cache.
+var errNoHub = errors.New("not a link of a Hugging Face hub cache")
 
-// openBlob opens what a link in the model's folder leads to, where the two lie
-// as huggingface_hub keeps them,
+// openBlob opens the target of a link in the model's folder, if the two are laid out as huggingface_hub does it,
 //
 //	models--ORG--NAME/snapshots/REVISION/…/model.onnx_data → ../../…/blobs/HASH
 //	models--ORG--NAME/blobs/HASH
 //
-// and nothing else: within one models--* folder, the blob a regular file that is
-// named by a hash. Source: huggingface_hub's guide "Understand caching".
+// within one models--* folder, and the blob is a regular file whose name is a hash. Source: huggingface_hub's guide
+// "Understand caching".
 func (e *externalReader) openBlob(location string) (*os.File, error) {
 	repository, inside, found := hubFolder(e.folder)
 	if !found {
@@ -41,7 +40,7 @@ func (e *externalReader) openBlob(location string) (*os.File, error) {
 		return nil, err
 	}
 	defer func() { _ = root.Close() }()                                // the file stays open
-	if info, err := root.Lstat("blobs"); err != nil || !info.IsDir() { // a link to a folder elsewhere in it is none either
+	if info, err := root.Lstat("blobs"); err != nil || !info.IsDir() { // not a link to another folder in it either
 		return nil, errors.Join(errNoHub, err)
 	}
 	info, err := root.Lstat(blob)
@@ -51,8 +50,8 @@ func (e *externalReader) openBlob(location string) (*os.File, error) {
 	return openRegular(root, blob, info)
 }
 
-// hubFolder divides the real path of a folder into that of a hub cache's
-// models--* and the rest, which begins with snapshots/REVISION.
+// hubFolder splits the real path of a folder into that of a hub cache's models--* and the rest, which begins with
+// snapshots/REVISION.
 func hubFolder(folder string) (repository, inside string, found bool) {
 	real, err := filepath.Abs(folder)
 	if err == nil {
@@ -70,7 +69,7 @@ func hubFolder(folder string) (repository, inside string, found bool) {
 	return "", "", false
 }
 
-// isBlobName tells whether a name is a hash: SHA-256 of a large file, SHA-1 of a small one.
+// isBlobName reports whether a name is a hash: SHA-256 of a large file, SHA-1 of a small one.
 func isBlobName(name string) bool {
 	return (len(name) == 64 || len(name) == 40) && strings.Trim(name, "0123456789abcdef") == ""
 }

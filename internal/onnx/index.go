@@ -2,8 +2,8 @@ package onnx
 
 import "fx/internal/onnx/pb"
 
-// Index answers who makes and who uses the values of one graph. It is a
-// snapshot: make a new one after editing the graph.
+// Index finds the producers and consumers of the values of a graph. It is a snapshot: make a new one after editing the
+// graph.
 type Index struct {
 	producers    map[string]*pb.NodeProto
 	consumers    map[string][]*pb.NodeProto
@@ -52,12 +52,10 @@ func NewIndex(g *pb.GraphProto) *Index {
 	return ix
 }
 
-// Producer returns the node that makes the value, or nil where it is an input,
-// an initializer or unknown.
+// Producer returns the node that makes the value, or nil if it is an input, an initializer or unknown.
 func (ix *Index) Producer(value string) *pb.NodeProto { return ix.producers[value] }
 
-// Consumers returns the nodes that use the value, themselves or in a subgraph,
-// each once, in the graph's order.
+// Consumers returns the nodes that use the value, directly or in a subgraph, each once, in the graph's order.
 func (ix *Index) Consumers(value string) []*pb.NodeProto { return ix.consumers[value] }
 
 // Initializer returns the initializer of that name, or nil.
@@ -69,16 +67,16 @@ func (ix *Index) Input(value string) *pb.ValueInfoProto { return ix.inputs[value
 // Output returns the graph output of that name, or nil.
 func (ix *Index) Output(value string) *pb.ValueInfoProto { return ix.outputs[value] }
 
-// Info returns what the graph says of the value's type and shape, or nil.
+// Info returns the value's type and shape in the graph, or nil.
 func (ix *Index) Info(value string) *pb.ValueInfoProto { return ix.infos[value] }
 
-// Has reports whether the graph makes the value, in whatever way.
+// Has reports whether the graph has the value, as an input, an initializer or a node's output.
 func (ix *Index) Has(value string) bool {
 	return ix.producers[value] != nil || ix.initializers[value] != nil || ix.inputs[value] != nil
 }
 
-// Constant returns the tensor behind a value that is an initializer or comes
-// from a Constant node, directly or through Identity nodes, else nil.
+// Constant returns the tensor of a value that is an initializer or the output of a Constant node, directly or through
+// Identity nodes, else nil.
 func (ix *Index) Constant(value string) *pb.TensorProto {
 	for range len(ix.producers) + 1 {
 		if t := ix.initializers[value]; t != nil {

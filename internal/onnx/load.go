@@ -14,27 +14,23 @@ import (
 	"fx/internal/userfile"
 )
 
-// Options bounds what Load and Parse accept. The zero value is right for a
-// user's own file.
+// Options limit what Load and Parse accept. The zero value suits a user's own file.
 type Options struct {
-	// FileBytes bounds the file, external data not counted; 0 means 2 GiB - 1,
-	// where protobuf ends.
+	// FileBytes limits the file without external data; 0 means 2 GiB - 1, protobuf's limit.
 	FileBytes int64
-	// TotalBytes bounds the file with its external data; 0 means 2 GiB - 1:
-	// ONNX Runtime is handed one message that holds everything.
+	// TotalBytes limits the file with its external data; 0 means 2 GiB - 1, because ONNX Runtime receives everything
+	// in one message.
 	TotalBytes int64
-	// Memory bounds an estimate of the memory that the decoded messages take;
-	// 0 means 64 MiB and 20 times the file, at most 6 GiB. A small file can hold
-	// very many empty messages.
+	// Memory limits the estimated memory of the decoded messages; 0 means 64 MiB and 20 times the file, at most 6 GiB.
+	// A small file can hold very many empty messages.
 	Memory int64
-	// Nodes bounds the nodes of all graphs and functions, 0 means 1,000,000.
+	// Nodes limits the nodes of all graphs and functions; 0 means 1,000,000.
 	Nodes int
-	// Tensors bounds the tensors of all graphs, 0 means 1,000,000.
+	// Tensors limits the tensors of all graphs; 0 means 1,000,000.
 	Tensors int
-	// Depth bounds how deep messages and graphs nest, 0 means 64.
+	// Depth limits the nesting of messages and graphs; 0 means 64.
 	Depth int
-	// Weightless accepts initializers that have a type and dimensions but no
-	// data: a skeleton, to be filled before it runs.
+	// Weightless accepts initializers with a type and dimensions but no data, which are filled before the model runs.
 	Weightless bool
 }
 
@@ -60,11 +56,10 @@ func (o Options) resolved() Options {
 	return o
 }
 
-const badFileHint = "Export the network again, or check that the file was copied whole and comes from a source you trust."
+const badFileHint = "Export the network again, or check that the copy of the file is complete and its source trustworthy."
 
-// Load reads and vets the ONNX file at path, external data included, with the
-// default Options. Errors are of kind fail.Model, or fail.Usage where there is
-// no such file.
+// Load reads and validates the ONNX file at path, external data included, with the default Options. Errors are of kind
+// fail.Model, or fail.Usage if there is no such file.
 func Load(path string) (*pb.ModelProto, error) { return LoadWith(path, Options{}) }
 
 // LoadWith is Load with options.
@@ -77,7 +72,7 @@ func LoadWith(path string, options Options) (*pb.ModelProto, error) {
 	m, err := decode(data, options)
 	if err == nil {
 		left := options.TotalBytes - int64(len(data))
-		data = nil // the decoded messages hold copies
+		data = nil // the decoded messages contain copies
 		err = inlineExternal(m, filepath.Dir(path), left)
 	}
 	if err == nil {
@@ -89,8 +84,8 @@ func LoadWith(path string, options Options) (*pb.ModelProto, error) {
 	return m, nil
 }
 
-// Parse decodes and vets a model that is in memory; name stands for it in
-// errors. External data is refused: there is no folder to look in.
+// Parse decodes and validates a model in memory; name is its name in errors. External data is refused, because there
+// is no folder to look in.
 func Parse(data []byte, name string) (*pb.ModelProto, error) {
 	return ParseWith(data, name, Options{})
 }
@@ -117,7 +112,7 @@ func readFile(path string, limit int64) ([]byte, error) {
 	case errors.Is(err, durable.ErrNotRegular):
 		return nil, fail.New(fail.Model, "Give the path of the .onnx file itself.", "ONNX file %s is not a regular file", path)
 	case errors.Is(err, userfile.ErrTooLarge):
-		return nil, fail.New(fail.Model, "Export the network with its weights as external data in the same folder, or take a smaller one.",
+		return nil, fail.New(fail.Model, "Export the network with its weights as external data in the same folder, or use a smaller one.",
 			"ONNX file %s has more than the %d bytes accepted", path, limit)
 	}
 	return data, fail.Wrap(fail.Model, err, "Check the path and its permissions.", "ONNX file")

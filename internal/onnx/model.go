@@ -9,8 +9,8 @@ import (
 	"fx/internal/onnx/pb"
 )
 
-// Opset returns the version of the operator set of domain that m imports, 0
-// where it imports none. ONNX's own domain is "" or "ai.onnx".
+// Opset returns the version of the operator set of domain that m imports, 0 if it imports none. ONNX's domain is "" or
+// "ai.onnx".
 func Opset(m *pb.ModelProto, domain string) int64 {
 	for _, o := range m.OpsetImport {
 		if plainDomain(o.Domain) == plainDomain(domain) {
@@ -49,8 +49,8 @@ func Metadata(m *pb.ModelProto, key string) (value string, ok bool) {
 	return "", false
 }
 
-// SetMetadata sets key in the model's metadata_props, which stay sorted by key
-// so that the same content is the same bytes.
+// SetMetadata sets key in the model's metadata_props, which are sorted by key so that the same content has the same
+// bytes.
 func SetMetadata(m *pb.ModelProto, key, value string) {
 	DeleteMetadata(m, key)
 	m.MetadataProps = append(m.MetadataProps, &pb.StringStringEntryProto{Key: key, Value: value})

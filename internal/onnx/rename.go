@@ -8,9 +8,8 @@ import (
 	"fx/internal/onnx/pb"
 )
 
-// Rename gives values of g new names, all at once, wherever they occur:
-// inputs, outputs, initializers, nodes, subgraphs, value infos. A name that g
-// does not have is ignored. Two values may not end up with one name.
+// Rename renames values of g, all at once, everywhere: in inputs, outputs, initializers, nodes, subgraphs and value
+// infos. Names that g does not have are ignored. It returns an error if two values would get one name.
 func Rename(g *pb.GraphProto, names map[string]string) error {
 	taken := map[string]string{}
 	for name := range definedNames(g) {
@@ -56,11 +55,9 @@ func Prefix(g *pb.GraphProto, prefix string, keep ...string) error {
 	})
 }
 
-// Append moves the nodes, initializers and infos of src to the end of dst. wire
-// says which value of dst feeds which input of src; an input that is not wired
-// becomes an input of dst. The outputs of dst stay: set them afterwards, with
-// Cut for instance. Other names that both graphs have are an error: see
-// Prefix. src is taken apart and must not be used again.
+// Append moves the nodes, initializers and infos of src to the end of dst. wire maps inputs of src to values of dst;
+// an input that is not wired becomes an input of dst. The outputs of dst do not change: set them afterwards, for
+// example with Cut. Other names that both graphs have are an error: see Prefix. src must not be used afterwards.
 func Append(dst, src *pb.GraphProto, wire map[string]string) error {
 	have := definedNames(dst)
 	for input, value := range wire {
@@ -93,8 +90,8 @@ func Append(dst, src *pb.GraphProto, wire map[string]string) error {
 	return nil
 }
 
-// AppendModel is Append for whole models: it joins their operator sets, which
-// must not differ in version, and their functions. Metadata of src is dropped.
+// AppendModel is Append for whole models: it joins their operator sets, which must not differ in version, and their
+// functions. Metadata of src is not copied.
 func AppendModel(dst, src *pb.ModelProto, wire map[string]string) error {
 	for _, o := range src.OpsetImport {
 		if v := Opset(dst, o.Domain); v != 0 && v != o.Version {
@@ -111,7 +108,7 @@ func AppendModel(dst, src *pb.ModelProto, wire map[string]string) error {
 		if known := functions[key{f.Domain, f.Name, f.Overload}]; known == nil {
 			added = append(added, f)
 		} else if !proto.Equal(known, f) {
-			return fmt.Errorf("the models hold different functions %q", f.Name)
+			return fmt.Errorf("the models have different functions %q", f.Name)
 		}
 	}
 	if err := Append(dst.Graph, src.Graph, wire); err != nil {

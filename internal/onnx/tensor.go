@@ -28,7 +28,7 @@ func Elements(dims []int64) (int64, error) {
 	n, empty := uint64(1), false
 	for _, d := range dims {
 		if d < 0 {
-			return 0, fmt.Errorf("dimensions %v hold a negative one", dims)
+			return 0, fmt.Errorf("dimensions %v contain a negative one", dims)
 		}
 		if d == 0 {
 			empty = true
@@ -36,7 +36,7 @@ func Elements(dims []int64) (int64, error) {
 		}
 		hi, lo := bits.Mul64(n, uint64(d))
 		if hi != 0 || lo > math.MaxInt64 {
-			return 0, fmt.Errorf("dimensions %v hold more elements than a number can", dims)
+			return 0, fmt.Errorf("dimensions %v have more elements than 63 bits can count", dims)
 		}
 		n = lo
 	}
@@ -46,7 +46,7 @@ func Elements(dims []int64) (int64, error) {
 	return int64(n), nil
 }
 
-// tensorBytes is the length of raw_data that type and dimensions call for.
+// tensorBytes returns the length of raw_data for the type and dimensions.
 func tensorBytes(t *pb.TensorProto) (int64, error) {
 	n, err := Elements(t.Dims)
 	if err != nil {
@@ -58,13 +58,12 @@ func tensorBytes(t *pb.TensorProto) (int64, error) {
 	}
 	hi, lo := bits.Mul64(uint64(n), size)
 	if hi != 0 || lo > math.MaxInt64-7 {
-		return 0, fmt.Errorf("dimensions %v hold more bytes than a number can", t.Dims)
+		return 0, fmt.Errorf("dimensions %v have more bytes than 63 bits can count", t.Dims)
 	}
 	return int64((lo + 7) / 8), nil
 }
 
-// typedLength is how many entries of which typed field the tensor must have
-// where it has no raw_data.
+// typedLength returns the typed field of a tensor without raw_data, its number of entries, and the required number.
 func typedLength(t *pb.TensorProto) (field string, have, want int64, err error) {
 	n, err := Elements(t.Dims)
 	if err != nil {
@@ -101,20 +100,19 @@ func hasData(t *pb.TensorProto) bool {
 		len(t.DoubleData) > 0 || len(t.Uint64Data) > 0 || len(t.StringData) > 0
 }
 
-// Weightless reports whether t is a parameter of a skeleton: type and
-// dimensions without data.
+// Weightless reports whether t has a type and dimensions but no data.
 func Weightless(t *pb.TensorProto) bool {
 	n, err := Elements(t.Dims)
 	return err == nil && n > 0 && !hasData(t)
 }
 
-// vetTensor checks that the data is as long as type and dimensions say.
+// vetTensor checks that the data's length matches the type and dimensions.
 func vetTensor(t *pb.TensorProto, weightless bool) error {
 	if t.DataLocation != pb.TensorProto_DEFAULT || len(t.ExternalData) > 0 {
-		return errors.New("keeps its data in another file, where there is no folder to look in")
+		return errors.New("keeps its data in another file, and there is no folder to look in")
 	}
 	if t.Segment != nil {
-		return errors.New("is a segment of a tensor, which nothing reads")
+		return errors.New("is a segment of a tensor, which is not supported")
 	}
 	field, have, want, err := typedLength(t)
 	if err != nil {
@@ -169,8 +167,7 @@ func Int64s(t *pb.TensorProto) ([]int64, error) {
 	return values, nil
 }
 
-// NewFloat32 returns a FLOAT tensor; values are row-major and as many as the
-// dimensions say. A nil dims makes a scalar.
+// NewFloat32 returns a FLOAT tensor of row-major values, as many as the dimensions require. A nil dims makes a scalar.
 func NewFloat32(name string, dims []int64, values []float32) *pb.TensorProto {
 	raw := make([]byte, 0, 4*len(values))
 	for _, v := range values {
@@ -197,9 +194,8 @@ func NewInt64(name string, dims []int64, values []int64) *pb.TensorProto {
 	return NewRaw(name, pb.TensorProto_INT64, dims, raw)
 }
 
-// NewRaw returns a tensor over raw, which is little endian and row-major and
-// is not copied. It panics where the length does not fit type and dimensions:
-// that is a mistake of the caller's, not of a file's.
+// NewRaw returns a tensor over raw, which is little endian and row-major and is not copied. It panics if the length
+// does not match the type and dimensions, which is the caller's mistake.
 func NewRaw(name string, dtype pb.TensorProto_DataType, dims []int64, raw []byte) *pb.TensorProto {
 	t := &pb.TensorProto{Name: name, DataType: dtype, Dims: dims, RawData: raw}
 	if want, err := tensorBytes(t); err != nil || want != int64(len(raw)) {

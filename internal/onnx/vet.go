@@ -7,14 +7,13 @@ import (
 	"fx/internal/onnx/pb"
 )
 
-// vet checks everything that can be checked without running: counts, tensors,
-// names, the order of nodes.
+// vet checks all that can be checked without a run: counts, tensors, names, the order of nodes.
 func vet(m *pb.ModelProto, options Options) error {
 	switch {
 	case m.Graph == nil:
-		return errors.New("is not an ONNX model: it holds no graph")
+		return errors.New("is not an ONNX model: it has no graph")
 	case m.IrVersion < 1:
-		return errors.New("is not an ONNX model: it names no IR version")
+		return errors.New("is not an ONNX model: it has no IR version")
 	case len(m.OpsetImport) == 0:
 		return errors.New("names no operator set")
 	}
@@ -57,9 +56,9 @@ func vet(m *pb.ModelProto, options Options) error {
 	return Check(m.Graph)
 }
 
-// Check reports the first broken rule of names: every value is made once, by an
-// input, an initializer or a node, before it is used; every output is made.
-// Subgraphs see the values around them and may not make them again.
+// Check returns an error for the first violation of these rules: every value is made once, by an input, an initializer
+// or a node, before it is used; every output is made; a subgraph may use the values of its outer graphs but not make
+// them again.
 func Check(g *pb.GraphProto) error { return check(g, nil, 0) }
 
 type scope struct {

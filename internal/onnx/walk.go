@@ -23,8 +23,7 @@ func Subgraphs(n *pb.NodeProto) []*pb.GraphProto {
 	return graphs
 }
 
-// Uses returns the values that n needs: its inputs without the ones left out,
-// and what its subgraphs take from the graph around them.
+// Uses returns the values that n needs: its inputs without omitted ones, and the outer values that its subgraphs use.
 func Uses(n *pb.NodeProto) []string {
 	var names []string
 	for _, in := range n.Input {
@@ -38,7 +37,7 @@ func Uses(n *pb.NodeProto) []string {
 	return names
 }
 
-// captured returns the values that g uses and does not make.
+// captured returns the values that g uses but does not make.
 func captured(g *pb.GraphProto) []string {
 	made := map[string]bool{}
 	for _, in := range g.Input {

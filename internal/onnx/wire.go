@@ -8,17 +8,17 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// Rough sizes in memory of what two bytes of a file can stand for.
+// Approximate sizes in memory of what two bytes of a file can encode.
 const (
 	messageBytes = 256 // NodeProto and AttributeProto, the largest common ones, with their pointer
 	stringBytes  = 16
 	varintBytes  = 8
 )
 
-var errNotProtobuf = errors.New("is not an ONNX model: its bytes are no protobuf message")
+var errNotProtobuf = errors.New("is not an ONNX model: its bytes are not a protobuf message")
 
-// surveyWire walks the encoded message without decoding it, and refuses what
-// would nest too deep or take too much memory once decoded.
+// surveyWire walks the encoded message without decoding it, and refuses messages that nest too deeply or would take
+// too much memory when decoded.
 func surveyWire(data []byte, message protoreflect.MessageDescriptor, options Options) error {
 	s := survey{left: options.Memory, depth: options.Depth}
 	return s.message(data, message, 0)

@@ -7,22 +7,20 @@ import (
 	"fx/internal/fail"
 )
 
-// Binding is a session together with the values that its runs read and write.
-// Values on the session's device are used where they lie, so that state which
-// goes from run to run is never copied. A value may be replaced between runs.
-// A Binding is for one goroutine at a time, and is to be closed before its
-// session and its values. In a session that records CUDA graphs, all of its
-// values must lie on the device, and none can be replaced after the first run.
+// Binding is a session with the values that its runs read and write. Values on the session's device are used in place,
+// so that state is not copied between runs. A value may be replaced between runs. Only one goroutine at a time may use
+// a Binding; close it before its session and its values. In a session that captures CUDA graphs, all values must be on
+// the device, and none can be replaced after the first run.
 type Binding struct {
 	session *Session
-	number  int  // from 1, of the session's recordings
-	ran     bool // so that it is recorded, where the session records
+	number  int  // from 1, among the session's Bindings
+	ran     bool // so that it is captured, if the session captures
 	handle  *ortBinding
-	inputs  []*Value // bound, by the session's order
+	inputs  []*Value // bound, in the session's order
 	outputs []*Value
 }
 
-// NewBinding returns a binding to which nothing is bound yet.
+// NewBinding returns a binding without values.
 func (s *Session) NewBinding() (*Binding, error) {
 	handle, err := s.runtime.api.newBinding(s.session)
 	if err != nil {
@@ -35,13 +33,13 @@ func (s *Session) NewBinding() (*Binding, error) {
 	}, nil
 }
 
-// Input has the runs that follow read v as the input of that name. A value in
-// host memory is copied to a GPU here, once: what changes is to be bound again.
+// Input makes v the input name of later runs. For a session on a GPU, a value in host memory is copied now, once: bind
+// it again after a change.
 func (b *Binding) Input(name string, v *Value) error {
 	return b.bind(name, v, false)
 }
 
-// Output has the runs that follow write v as the output of that name.
+// Output makes v the output name of later runs.
 func (b *Binding) Output(name string, v *Value) error {
 	return b.bind(name, v, true)
 }
@@ -49,7 +47,7 @@ func (b *Binding) Output(name string, v *Value) error {
 func (b *Binding) bind(name string, v *Value, output bool) error {
 	s := b.session
 	if b.ran && s.Captures() {
-		return fail.New(fail.Other, "", "binding %q anew after a run that was recorded", name)
+		return fail.New(fail.Other, "", "binding %q again after a captured run", name)
 	}
 	kind, infos, all, bound := "input", s.inputs, s.inNames, b.inputs
 	if output {
@@ -69,8 +67,8 @@ func (b *Binding) bind(name string, v *Value, output bool) error {
 	return nil
 }
 
-// Run runs the session once. Everything must be bound. It ends early as
-// Session.Run does; bound outputs then hold nothing of use.
+// Run runs the session once. All inputs and outputs must be bound. When ctx ends, it stops as Session.Run does, and
+// the outputs are undefined.
 func (b *Binding) Run(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -89,7 +87,7 @@ func (b *Binding) Run(ctx context.Context) error {
 	return err
 }
 
-// Close frees the binding, not its values. Closing twice does nothing.
+// Close frees the binding, but not its values. A second Close does nothing.
 func (b *Binding) Close() {
 	if b.handle != nil {
 		b.session.runtime.api.freeBinding(b.handle)

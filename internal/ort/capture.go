@@ -12,21 +12,20 @@ import (
 	"fx/internal/nativelib"
 )
 
-// A CUDA graph is a run of a session that the driver has recorded, to be
-// replayed by one call instead of one for each kernel. ONNX Runtime records a
-// Binding's first run, after two ordinary ones of which it says nothing, and
-// replays it from then on. What that asks for:
+// A CUDA graph is a run of a session that the driver has captured; one call replays it, instead of one call per
+// kernel. ONNX Runtime captures a Binding's first run, after two ordinary runs that it makes itself, and replays it
+// from then on. Requirements:
 //
 //   - one OS thread for all runs of the session: ONNX Runtime keeps its
-//     recordings by thread. captureThread is it.
-//   - the addresses of inputs and outputs never change, and lie on the device.
-//     A Binding refuses to be bound anew after it ran.
+//     graphs by thread, here captureThread.
+//   - the addresses of inputs and outputs never change, and are on the device.
+//     A Binding refuses new values after its first run.
 //   - no other thread may allocate, or wait for the device, while a run is
-//     recorded (cudaStreamCaptureModeGlobal). cuda.Record and cuda.BesideRecordings keep them apart.
+//     captured (cudaStreamCaptureModeGlobal). cuda.Record and cuda.BesideRecordings ensure that.
 //   - no node that copies to the CPU in the middle. ONNX Runtime refuses to open
-//     such a session, which then opens without recording.
+//     such a session, which then opens without capture.
 
-// captureThread runs functions on one OS thread, one after the other.
+// captureThread runs functions one after the other on one OS thread.
 type captureThread struct{ work chan func() }
 
 func newCaptureThread() *captureThread {
@@ -48,19 +47,18 @@ func (t *captureThread) do(f func()) {
 	<-done
 }
 
-// capture is a session's side of CUDA graphs.
+// capture is a session's state for CUDA graphs.
 type capture struct {
-	thread  *captureThread // nil where the session records nothing
+	thread  *captureThread // nil if the session does not capture
 	last    int            // number of the last Binding
-	problem string         // why recording was given up, or ""
+	problem string         // why it does not capture, or ""
 }
 
-// oldestCapture is the first ONNX Runtime that was seen to keep the host memory
-// that recorded copies read (those of a Concat of many parts, for one).
+// oldestCapture is the first ONNX Runtime known to keep the host memory that captured copies read (such as those of a
+// Concat of many parts).
 const oldestCapture = "1.31"
 
-// begin makes ready to record, unless the version or the user's options are
-// against it.
+// begin prepares to capture, unless the version or the user's options prevent it.
 func (c *capture) begin(library nativelib.Library, settings map[string]string) {
 	switch {
 	case !library.AtLeast(oldestCapture):
@@ -74,20 +72,19 @@ func (c *capture) begin(library nativelib.Library, settings map[string]string) {
 
 const (
 	captureOption     = "enable_cuda_graph"
-	captureRefused    = "graph capture feature" // in ONNX Runtime's words when it opens no session for it
-	annotationKey     = "gpu_graph_id"          // of a recording, in run options
+	captureRefused    = "graph capture feature" // part of ONNX Runtime's error if it can't capture a session
+	annotationKey     = "gpu_graph_id"          // number of the graph, in run options
 	withoutAnnotation = "-1"                    // an ordinary run
 )
 
-// CaptureProblem says why a session that was asked to record CUDA graphs runs
-// without; "" where it records, was not asked to, or runs on the CPU.
+// CaptureProblem returns why a session does not capture CUDA graphs as requested; "" if it does, if that was not
+// requested, or if it runs on the CPU.
 func (s *Session) CaptureProblem() string { return s.capture.problem }
 
-// Captures reports whether the session records CUDA graphs.
+// Captures reports whether the session captures CUDA graphs.
 func (s *Session) Captures() bool { return s.capture.thread != nil && s.capture.problem == "" }
 
-// runBinding runs what is bound: as a recording where the session makes them,
-// and plainly from then on where that fails.
+// runBinding runs a Binding: as a CUDA graph if the session captures; if that fails, as an ordinary run from then on.
 func (s *Session) runBinding(ctx context.Context, b *Binding) error {
 	run := func(options unsafe.Pointer) error { return s.runtime.api.runBinding(s.session, options, b.handle) }
 	if s.capture.thread == nil {

@@ -34,7 +34,7 @@ func TestADriverThatIsTooOld(t *testing.T) {
 		return
 	}
 	text, err := testenv.Rerun(t, "LD_LIBRARY_PATH="+testenv.FakeDriver(t, 12040, 1, 0))
-	if err != nil || !strings.Contains(text, "serves CUDA up to 12.4, and the library needs CUDA 13") || !strings.Contains(text, "there is no GPU 1: the driver shows 1") {
+	if err != nil || !strings.Contains(text, "supports CUDA up to 12.4, but the library needs CUDA 13") || !strings.Contains(text, "there is no GPU 1: the driver reports 1") {
 		t.Errorf("%v: %s", err, text)
 	}
 }

@@ -7,20 +7,20 @@ import (
 	"fx/internal/fail"
 )
 
-// Device says where a session shall run. The zero value is automatic.
+// Device is the device for a session. The zero value is automatic.
 type Device struct {
 	Kind string // "auto" (or ""), "cpu" or "cuda"
 	ID   int    // which GPU, as CUDA counts them
 }
 
-// The devices that need no number.
+// Devices without a number.
 var (
 	Auto = Device{Kind: "auto"}
 	CPU  = Device{Kind: "cpu"}
 	CUDA = Device{Kind: "cuda"}
 )
 
-// ParseDevice reads "auto", "cpu", "cuda" or "cuda:1". The error is of kind fail.Usage.
+// ParseDevice parses "auto", "cpu", "cuda" or "cuda:1". The error is of kind fail.Usage.
 func ParseDevice(text string) (Device, error) {
 	kind, number, numbered := strings.Cut(strings.ToLower(strings.TrimSpace(text)), ":")
 	d := Device{Kind: kind}
@@ -42,7 +42,7 @@ func ParseDevice(text string) (Device, error) {
 	return d, nil
 }
 
-// String returns what ParseDevice reads.
+// String returns the text that ParseDevice parses.
 func (d Device) String() string {
 	if d.Kind == "" {
 		return "auto"

@@ -1,29 +1,20 @@
-// Package ort loads and runs ONNX Runtime: sessions, and the devices that they run on.
+// Package ort loads ONNX Runtime and runs its sessions on the CPU or a GPU.
 //
-// The common case:
+// Load opens the library, Runtime.NewSession makes a session of a model, and Session.Run reads its input tensors from
+// the caller's memory and writes its output tensors into it.
 //
-//	runtime, err := ort.Load("")                  // --ort-lib, or "" for the usual places
-//	session, err := runtime.NewSession(model, ort.SessionOptions{Threads: 1})
-//	defer session.Close()
-//	err = session.Run(ctx,
-//		[]ort.Tensor{ort.NewTensor(pixels, 8, 224, 224, 3)},     // read from pixels
-//		[]ort.Tensor{ort.NewTensor(features, 8, 512, 13, 13)})   // written into features
+// Many goroutines may run a session at once. On the CPU, sessions of one thread with one goroutine per core have the
+// highest throughput. Package nativelib finds and installs the library, package doctor reports what is missing.
 //
-// A session may Run in many goroutines at once; on the CPU, sessions of one
-// thread with a goroutine for each core have the highest throughput. Package
-// nativelib finds and installs the library, package doctor says what is missing.
+// # Implementation
 //
-// # What it is made of
+// yalue/onnxruntime_go opens the library and covers the environment, session options, the lifetime of a session and
+// cancellation. A small C shim (shim.c) calls ONNX Runtime's table of functions (package ortapi) for what that binding
+// lacks: a run over the caller's memory in one call, the names and symbolic sizes of inputs and outputs, the list of
+// providers, the provider's effective options, values that stay on their device between runs (Value and Binding, for
+// training), CUDA graphs (SessionOptions.Capture), and which provider runs which node. NVIDIA's driver copies values
+// (package cuda). No C type leaves this package.
 //
-// Opening the library, environment, session options, the life of a session and
-// cancellation go through yalue/onnxruntime_go. A small C shim (shim.c) calls
-// ONNX Runtime's table of functions (package ortapi) for what that binding lacks: a
-// run over the caller's memory in one call, the names and symbolic sizes of inputs
-// and outputs, the list of providers, the provider's options read back, and values
-// that stay where they are between runs (Value, Binding: training), recording runs
-// as CUDA graphs (SessionOptions.Capture) and which provider runs which node. Values
-// are copied by NVIDIA's driver (package cuda). No C type leaves this package.
-//
-// NVIDIA's libraries take Go's signal handlers as they start: whatever starts them
-// here runs inside cuda.KeepSignals.
+// NVIDIA's libraries replace Go's signal handlers when they start, so every call here that starts them runs inside
+// cuda.KeepSignals.
 package ort

@@ -8,17 +8,16 @@ import (
 	"fx/internal/fail"
 )
 
-// outOfMemory are the words in which ONNX Runtime, CUDA, cuDNN and cuBLAS say that memory is short.
+// outOfMemory are parts of the messages of ONNX Runtime, CUDA, cuDNN and cuBLAS if memory is short.
 var outOfMemory = []string{
 	"out of memory", "failed to allocate memory", "cudaerrormemoryallocation", "alloc_failed",
 	"bfcarena", "available memory of", "bad_alloc", "bad allocation",
 }
 
-// ErrOutOfMemory is in the chain of an error about memory that is short, the host's
-// or a GPU's.
+// ErrOutOfMemory is in the chain of an error because the host's or a GPU's memory is short.
 var ErrOutOfMemory = errors.New("out of memory")
 
-// memoryError makes an error one of ErrOutOfMemory.
+// memoryError makes an error match ErrOutOfMemory.
 type memoryError struct{ error }
 
 func (memoryError) Is(target error) bool { return target == ErrOutOfMemory }
@@ -29,14 +28,14 @@ var (
 	cudaTail    = regexp.MustCompile(` ; GPU=-?\d+ ; hostname=.*?(; expr=|$)`)
 )
 
-// plain drops from ONNX Runtime's words the places in its source and the name of the machine.
+// plain removes source positions and the host name from ONNX Runtime's message.
 func plain(err error) error {
 	text := errorPrefix.ReplaceAllString(strings.Join(strings.Fields(err.Error()), " "), "")
 	text = sourcePlace.ReplaceAllString(text, "")
 	return errors.New(cudaTail.ReplaceAllString(text, " in "))
 }
 
-// explain gives an error of ONNX Runtime its kind and a hint.
+// explain adds a kind and a hint to an error of ONNX Runtime.
 func (s *Session) explain(err error, format string, args ...any) error {
 	err = plain(err)
 	text := strings.ToLower(err.Error())
@@ -47,7 +46,7 @@ func (s *Session) explain(err error, format string, args ...any) error {
 	}
 	for _, words := range []string{"cuda", "cudnn", "cublas"} {
 		if s.placed.cuda && strings.Contains(text, words) {
-			return fail.Wrap(fail.Device, err, "`fx runtime doctor` looks at GPU and driver; --device cpu works without them.", format, args...)
+			return fail.Wrap(fail.Device, err, "`fx runtime doctor` checks the GPU and its driver; --device cpu works without them.", format, args...)
 		}
 	}
 	return fail.Wrap(fail.Model, err, "", format, args...)

@@ -7,15 +7,13 @@ type Node struct {
 	Provider string // that runs it, such as "CUDAExecutionProvider"
 	Domain   string // "" for ONNX's own operators
 	Op       string
-	Name     string // "" where an optimization made the node
+	Name     string // "" if an optimization made the node
 }
 
-// recordNodes is the entry of session options that has ONNX Runtime remember
-// which provider took which node.
+// recordNodes is the entry of session options that makes ONNX Runtime record the provider of each node.
 const recordNodes = "session.record_ep_graph_assignment_info"
 
-// Nodes tells which provider runs each node of a session that was opened with
-// SessionOptions.Nodes.
+// Nodes returns the nodes of a session that was opened with SessionOptions.Nodes, and the provider that runs each.
 func (s *Session) Nodes() ([]Node, error) {
 	s.open.RLock()
 	defer s.open.RUnlock()

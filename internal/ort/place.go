@@ -13,7 +13,7 @@ import (
 	"fx/internal/fail"
 )
 
-// placement is where a session runs and why.
+// placement is the device and provider of a session, and why they were chosen.
 type placement struct {
 	device   Device
 	provider string
@@ -21,8 +21,8 @@ type placement struct {
 	cuda     bool
 }
 
-// place appends the provider for the device to the options. For Auto it takes
-// the GPU where it works and says why where it does not.
+// place appends the provider for the device to the options. For Auto it chooses the GPU if it works, else the CPU,
+// with the reason.
 func (rt *Runtime) place(native *onnxruntime.SessionOptions, options SessionOptions, settings map[string]string) (placement, error) {
 	onCPU := func(why string) placement {
 		return placement{device: CPU, provider: "CPUExecutionProvider", why: "cpu: " + why}
@@ -52,8 +52,8 @@ func (rt *Runtime) place(native *onnxruntime.SessionOptions, options SessionOpti
 	return placement{}, fail.New(fail.Usage, "Devices are auto, cpu, cuda and cuda:N.", "unknown device %q", options.Device.Kind)
 }
 
-// Resolve says on which device a session would be opened, and why. gpu is what
-// it is on CUDA. The error is that of NewSession.
+// Resolve returns the device on which a session would be opened, and why; gpu describes a device on CUDA. Errors are
+// those of NewSession.
 func (rt *Runtime) Resolve(d Device) (resolved Device, gpu cuda.GPU, why string, err error) {
 	id := d.ID
 	if d.Kind != "cuda" {
@@ -77,14 +77,14 @@ func onGPU(id int, gpu cuda.GPU) placement {
 	return placement{device: device, provider: cudaProvider, cuda: true, why: fmt.Sprintf("%s: %s", device, gpu)}
 }
 
-// unusable says that a device which was asked for cannot be had.
+// unusable is the error for a requested device that is not available.
 func unusable(d Device, err error) error { return fail.Wrap(fail.Device, err, "", "device %s", d) }
 
-// cudaReady makes ready what the CUDA provider needs and returns the GPU that
-// it would use, or what keeps it from working, with a hint.
+// cudaReady loads what the CUDA provider needs and returns the GPU that it would use. The error is why it does not
+// work, with a hint.
 func (rt *Runtime) cudaReady(id int) (cuda.GPU, error) {
 	if !rt.hasCUDA() {
-		return cuda.GPU{}, fail.New(fail.Device, "Run `fx runtime install --gpu`, or take --device cpu.",
+		return cuda.GPU{}, fail.New(fail.Device, "Run `fx runtime install --gpu`, or use --device cpu.",
 			"the library has no CUDA provider (%s)", rt.library.Path)
 	}
 	driver, err := cuda.Ask()
@@ -92,14 +92,14 @@ func (rt *Runtime) cudaReady(id int) (cuda.GPU, error) {
 		return cuda.GPU{}, err
 	}
 	if id >= len(driver.GPUs) {
-		return cuda.GPU{}, fail.New(fail.Device, "Take a smaller number, or see CUDA_VISIBLE_DEVICES.",
-			"there is no GPU %d: the driver shows %d, counted from 0", id, len(driver.GPUs))
+		return cuda.GPU{}, fail.New(fail.Device, "Use a smaller number, or check CUDA_VISIBLE_DEVICES.",
+			"there is no GPU %d: the driver reports %d, counted from 0", id, len(driver.GPUs))
 	}
 	needed := rt.library.CUDAVersion()
 	if needed > driver.Major {
 		return cuda.GPU{}, fail.New(fail.Device,
 			fmt.Sprintf("Update the driver to one for CUDA %d, or name a libonnxruntime for CUDA %d with --ort-lib.", needed, driver.Major),
-			"the NVIDIA driver serves CUDA up to %s, and the library needs CUDA %d", driver.CUDA(), needed)
+			"the NVIDIA driver supports CUDA up to %s, but the library needs CUDA %d", driver.CUDA(), needed)
 	}
 	if err := rt.library.OpenCUDA(); err != nil {
 		return cuda.GPU{}, err
@@ -107,25 +107,25 @@ func (rt *Runtime) cudaReady(id int) (cuda.GPU, error) {
 	return driver.GPUs[id], nil
 }
 
-// CUDAVariable names the environment variable that overrides options of the
-// CUDA provider for every session, such as "use_tf32=0;gpu_mem_limit=4294967296".
+// CUDAVariable is the name of the environment variable that overrides options of the CUDA provider for every session,
+// such as "use_tf32=0;gpu_mem_limit=4294967296".
 const CUDAVariable = "FX_CUDA_OPTIONS"
 
-// cudaDefaults are the options that a session on CUDA gets beside device_id.
+// cudaDefaults returns the options of a session on CUDA besides device_id.
 //
 //   - cudnn_conv_algo_search=HEURISTIC: cuDNN picks an algorithm by its rules,
 //     as PyTorch does with torch.backends.cudnn.benchmark at its default of
-//     False. EXHAUSTIVE times all of them anew for each batch size, and two runs
+//     False. EXHAUSTIVE times all of them for each new batch size, and two runs
 //     may then choose differently and give other bits.
-//   - cudnn_conv_use_max_workspace=1: no algorithm is ruled out for its scratch memory.
+//   - cudnn_conv_use_max_workspace=1: no algorithm is excluded because of its scratch memory.
 //   - use_tf32=1: convolutions may use TensorFloat-32, as in PyTorch. ONNX
 //     Runtime has this one switch for convolutions and matrix products alike;
 //     PyTorch's default allows it for cuDNN's convolutions
 //     (torch.backends.cudnn.allow_tf32) and not for matrix products
 //     (torch.backends.cuda.matmul.allow_tf32). So the fully connected layers of
 //     alexnet and vgg11_bn are rounded to TF32 here and are not in PyTorch.
-//   - arena_extend_strategy=kSameAsRequested: the arena grows by what is asked
-//     for. Batches have one size, so it stops growing after the first; doubling
+//   - arena_extend_strategy=kSameAsRequested: the arena grows by what is requested.
+//     Batches have one size, so it stops growing after the first; doubling
 //     (kNextPowerOfTwo) could reserve twice what a large batch needs.
 //   - do_copy_in_default_stream=1: copies and kernels keep their order on one
 //     stream; separate streams can race (onnxruntime issue 4829).
@@ -139,7 +139,7 @@ func cudaDefaults() map[string]string {
 	}
 }
 
-// appendCUDA adds the provider to the session's options and records what it reads back.
+// appendCUDA adds the provider to the session's options and stores the provider's effective options in settings.
 func (rt *Runtime) appendCUDA(native *onnxruntime.SessionOptions, options SessionOptions, settings map[string]string) error {
 	wanted := cudaDefaults()
 	if options.Capture && rt.library.AtLeast(oldestCapture) {
@@ -152,23 +152,23 @@ func (rt *Runtime) appendCUDA(native *onnxruntime.SessionOptions, options Sessio
 	var err error
 	cuda.KeepSignals(func() { actual, err = rt.startCUDA(native, wanted) })
 	if err != nil {
-		return fail.Wrap(fail.Device, plain(err), "See that `nvidia-smi` works and that no other program fills the GPU; --device cpu works without one.",
+		return fail.Wrap(fail.Device, plain(err), "Check that `nvidia-smi` works and that no other program fills the GPU; --device cpu works without one.",
 			"ONNX Runtime's CUDA provider does not start")
 	}
 	for key, value := range actual {
 		settings["cuda."+key] = value
 	}
-	settings["cuda."+captureOption] = cmp.Or(wanted[captureOption], "0") // which ONNX Runtime does not read back
+	settings["cuda."+captureOption] = cmp.Or(wanted[captureOption], "0") // ONNX Runtime does not report this one
 	return nil
 }
 
-// startCUDA appends the provider with the wanted options and returns those that it has.
+// startCUDA appends the provider with the wanted options and returns the effective ones.
 func (rt *Runtime) startCUDA(native *onnxruntime.SessionOptions, wanted map[string]string) (actual map[string]string, err error) {
 	options, err := onnxruntime.NewCUDAProviderOptions()
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = options.Destroy() }() // fails only where destroyed before
+	defer func() { _ = options.Destroy() }() // fails only if destroyed before
 	if err := options.Update(wanted); err != nil {
 		return nil, err
 	}

@@ -11,13 +11,11 @@ import (
 	"fx/internal/fail"
 )
 
-// Run runs the network once. Inputs and outputs are in the order of Inputs and
-// Outputs, sizes that are not fixed may differ from run to run. An output with
-// memory is written in place, with no further copy on the CPU; a zero Tensor in
-// outputs is replaced by one that owns its memory. Nobody may write to the
-// inputs or touch the outputs before Run returns. When ctx ends, the run stops
-// at the next node of the graph, Run returns ctx.Err(), and the outputs hold
-// nothing of use.
+// Run runs the network once. Inputs and outputs are in the order of Inputs and Outputs; sizes that are not fixed may
+// differ between runs. An output with memory is written in place, without a copy on the CPU; a zero Tensor in outputs
+// is replaced by one with its own memory. Until Run returns, the inputs must not be written and the outputs not
+// accessed. When ctx ends, the run stops at the next node of the graph, Run returns ctx.Err(), and the outputs are
+// undefined.
 func (s *Session) Run(ctx context.Context, inputs, outputs []Tensor) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -27,15 +25,15 @@ func (s *Session) Run(ctx context.Context, inputs, outputs []Tensor) error {
 	}
 	annotation := ""
 	if s.capture.thread != nil {
-		annotation = withoutAnnotation // the caller's memory is elsewhere in each run: nothing to record
+		annotation = withoutAnnotation // the caller's memory differs in each run: nothing to capture
 	}
 	return s.call(ctx, annotation, false, func(options unsafe.Pointer) error {
 		return s.runtime.api.run(s.session, options, s.inNames, s.outNames, inputs, outputs)
 	})
 }
 
-// call makes one run of the session with run options that end it when ctx does
-// and, where not empty, annotation. record tells that it is to be recorded.
+// call makes one run of the session, with run options that stop it when ctx ends and contain annotation if it is not
+// empty. record is whether the run is to be captured.
 func (s *Session) call(ctx context.Context, annotation string, record bool, run func(options unsafe.Pointer) error) error {
 	s.open.RLock()
 	defer s.open.RUnlock()
@@ -55,7 +53,7 @@ func (s *Session) call(ctx context.Context, annotation string, record bool, run 
 	}
 	terminated := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
-		_ = options.Terminate() // the run then ends by itself
+		_ = options.Terminate() // the run then ends
 		close(terminated)
 	})
 	err = s.runGuarded(record, func() error { return run(native) })
@@ -71,9 +69,8 @@ func (s *Session) call(ctx context.Context, annotation string, record bool, run 
 	return s.explain(err, "running the network on %s", s.placed.device)
 }
 
-// runGuarded runs f where and when the session's device wants it. NVIDIA's
-// libraries start lazily, so the first run on CUDA, and one that is recorded,
-// may take Go's signal handlers as well, and the others wait for it.
+// runGuarded runs f as the session's device requires. NVIDIA's libraries start lazily, so the first run on CUDA, and
+// one that is captured, may replace Go's signal handlers; other runs wait for it.
 func (s *Session) runGuarded(record bool, f func() error) (err error) {
 	if !s.placed.cuda {
 		return f()

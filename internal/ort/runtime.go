@@ -13,24 +13,22 @@ import (
 	"fx/internal/ortapi"
 )
 
-// Runtime is a loaded ONNX Runtime. There is one in a process.
+// Runtime is a loaded ONNX Runtime. A process has only one.
 type Runtime struct {
 	library   nativelib.Library
 	api       api
 	providers []string
 }
 
-// onnxruntime_go holds one library and one environment for the whole process;
-// so does this package.
+// Like onnxruntime_go, this package has one library and one environment per process.
 var loaded struct {
 	sync.Mutex
 	runtime *Runtime
 }
 
-// Load finds a libonnxruntime, as nativelib.Find does for explicit (--ort-lib, or ""),
-// opens it and makes ONNX Runtime's environment. Later calls return the same Runtime;
-// asking for another library in the same process is an error, since two ONNX Runtimes
-// cannot share one. Errors are of kind fail.Device. Safe for concurrent use.
+// Load finds a libonnxruntime with nativelib.Find(explicit), where explicit is --ort-lib or "", opens it and creates
+// ONNX Runtime's environment. Later calls return the same Runtime. Another library in the same process is an error,
+// because two ONNX Runtimes cannot share a process. Errors are of kind fail.Device. It is safe for concurrent use.
 func Load(explicit string) (*Runtime, error) {
 	loaded.Lock()
 	defer loaded.Unlock()
@@ -40,7 +38,7 @@ func Load(explicit string) (*Runtime, error) {
 	}
 	if loaded.runtime != nil {
 		if loaded.runtime.library.Path != library.Path {
-			return nil, fail.New(fail.Device, "Use one libonnxruntime a process.",
+			return nil, fail.New(fail.Device, "Use one libonnxruntime per process.",
 				"%s cannot be loaded: %s is loaded already", library.Path, loaded.runtime.library.Path)
 		}
 		return loaded.runtime, nil
@@ -53,31 +51,31 @@ func Load(explicit string) (*Runtime, error) {
 	return runtime, nil
 }
 
-// descriptors is how many files must be left to open for ONNX Runtime, its libraries and whoever
-// uses it: ONNX Runtime crashes where it can't open one.
+// descriptors is how many more files the process must be able to open for ONNX Runtime, its libraries and their
+// callers. ONNX Runtime crashes if it can't open one.
 const descriptors = 32
 
 func load(library nativelib.Library) (*Runtime, error) {
 	if err := machine.NeedDescriptors(descriptors); err != nil {
 		return nil, err
 	}
-	opened, err := dynlib.Open(library.Path, false) // stays open: its table is in use from now on
+	opened, err := dynlib.Open(library.Path, false) // never closed: its table is used from now on
 	if err != nil {
 		return nil, fail.Wrap(fail.Device, err, nativelib.Hint, "%s", library.Path)
 	}
 	table := newAPI(opened.Symbol("OrtGetApiBase"))
 	if table.table == nil {
 		opened.Close()
-		return nil, fail.New(fail.Device, nativelib.Hint, "%s: ONNX Runtime %s does not serve API version %d", library.Path, library.Version, ortapi.Version)
+		return nil, fail.New(fail.Device, nativelib.Hint, "%s: ONNX Runtime %s does not support API version %d", library.Path, library.Version, ortapi.Version)
 	}
 	onnxruntime.SetSharedLibraryPath(library.Path)
-	// Every error comes back as a return value too, so ONNX Runtime itself writes nothing to stderr.
+	// Errors are also return values, so ONNX Runtime need not write to stderr.
 	if err := onnxruntime.InitializeEnvironment(onnxruntime.WithLogLevelFatal()); err != nil {
 		opened.Close()
 		return nil, fail.Wrap(fail.Device, err, nativelib.Hint, "%s", library.Path)
 	}
-	// On Windows, where the variable that dynlib sets has no effect, this ends the events that ONNX Runtime hands to the
-	// system's tracing; the one of its start has gone by then. A build without telemetry may refuse.
+	// On Windows, where the variable that dynlib sets has no effect, this disables further events to the system's
+	// tracing. The start event is already sent. A build without telemetry may return an error.
 	_ = onnxruntime.DisableTelemetry()
 	providers, err := table.providers()
 	if err != nil {
@@ -86,11 +84,11 @@ func load(library nativelib.Library) (*Runtime, error) {
 	return &Runtime{library: library, api: table, providers: providers}, nil
 }
 
-// Library returns what is loaded.
+// Library returns the loaded library.
 func (rt *Runtime) Library() nativelib.Library { return rt.library }
 
-// Providers names what is compiled into the library, such as
-// "CUDAExecutionProvider". That it is listed does not mean that it works here.
+// Providers returns the providers that are compiled into the library, such as "CUDAExecutionProvider". They need not
+// work on this machine.
 func (rt *Runtime) Providers() []string { return slices.Clone(rt.providers) }
 
 const cudaProvider = "CUDAExecutionProvider"

@@ -20,50 +20,47 @@ import (
 	"fx/internal/nativelib"
 )
 
-// SessionOptions say how a session runs. The zero value: the best device there
-// is, one thread for each CPU that the process may use, every optimization.
+// SessionOptions are the options of a session. The zero value is the best available device, one thread per CPU that
+// the process may use, and all optimizations.
 type SessionOptions struct {
 	Device Device
 
-	// Threads work on one Run together (ONNX Runtime's intra-op threads); 0
-	// takes GOMAXPROCS. For throughput on the CPU take 1 and call Run in as
-	// many goroutines as there are cores. They never spin while they wait.
+	// Threads work on one Run together (ONNX Runtime's intra-op threads); 0 is GOMAXPROCS. For throughput on the CPU,
+	// use 1 and call Run in as many goroutines as there are cores. Waiting threads never spin.
 	Threads int
 
-	// Lean takes memory for each node as it runs, instead of one block that is
-	// planned for all of them: a training step, whose values live from the forward
-	// to the backward pass, needs half the memory then, and no more time.
+	// Lean allocates memory for each node as it runs, instead of one block planned for all nodes. It halves the memory
+	// of a training step, whose values live from the forward to the backward pass, and takes no more time.
 	Lean bool
 
 	// Optimization of the graph: "all" (or ""), "extended", "basic" or "none".
 	Optimization string
 
-	// OptimizedFile, where not empty, is a file that ONNX Runtime writes the graph to
-	// as it is after optimization.
+	// OptimizedFile, if not empty, is the file to which ONNX Runtime writes the optimized graph.
 	OptimizedFile string
 
-	// ProfilePrefix, where not empty, has ONNX Runtime write a profile of
-	// every node to PREFIX_TIME.json when the session closes.
+	// ProfilePrefix, if not empty, makes ONNX Runtime write a profile of every node to PREFIX_TIME.json when the
+	// session closes.
 	ProfilePrefix string
 
-	// Capture records the runs of each Binding as a CUDA graph, where the
-	// session runs on CUDA and all shapes are fixed; see CaptureProblem.
+	// Capture captures the runs of each Binding as a CUDA graph, if the session runs on CUDA and all shapes are fixed;
+	// see CaptureProblem.
 	Capture bool
 
-	// Nodes has the session remember which provider runs each node.
+	// Nodes records which provider runs each node.
 	Nodes bool
 
-	// CUDA overrides cudaDefaults by key, as the CUDA provider of ONNX Runtime
-	// names its options; the environment variable CUDAVariable overrides both.
+	// CUDA overrides cudaDefaults. Keys are the option names of ONNX Runtime's CUDA provider. The environment variable
+	// CUDAVariable overrides both.
 	CUDA map[string]string
 }
 
 // Info describes an input or an output of a session.
 type Info struct {
 	Name    string
-	DType   DType    // 0 where it is no tensor
-	Shape   []int64  // -1 where the size is not fixed
-	Symbols []string // names of the sizes, such as "batch"; "" where there is none
+	DType   DType    // 0 if it is no tensor
+	Shape   []int64  // -1 if the size is not fixed
+	Symbols []string // names of the sizes, such as "batch"; "" if a size has none
 }
 
 // Session is a loaded network. Run is safe for concurrent use.
@@ -80,15 +77,14 @@ type Session struct {
 	metadata map[string]string
 	capture  capture
 
-	open     sync.RWMutex // held for reading by Run, for writing by Close
+	open     sync.RWMutex // locked for reading by Run, for writing by Close
 	closed   bool
 	firstRun sync.Once
 }
 
-// NewSession loads a model from the bytes of an ONNX file, which it does not
-// keep. Errors: fail.Device where the device asked for cannot be had (there is
-// no silent step down from "cuda" to the CPU), fail.Model where ONNX Runtime
-// refuses the model.
+// NewSession loads a model from the bytes of an ONNX file, which it does not keep. Errors: fail.Device if the
+// requested device is not available ("cuda" never falls back to the CPU), fail.Model if ONNX Runtime refuses the
+// model.
 func (rt *Runtime) NewSession(model []byte, options SessionOptions) (*Session, error) {
 	if len(model) == 0 {
 		return nil, fail.New(fail.Model, "", "the ONNX model is empty")
@@ -102,7 +98,7 @@ func (rt *Runtime) NewSession(model []byte, options SessionOptions) (*Session, e
 		}
 	}
 	if err != nil && s != nil && s.placed.cuda && (options.Device.Kind == "" || options.Device.Kind == "auto") && !errors.Is(err, ErrOutOfMemory) {
-		// The provider was there, and CUDA failed as it started: automatic means the CPU then.
+		// The provider exists but CUDA failed to start, so automatic is the CPU.
 		reason := err
 		options.Device = CPU
 		if s, err = rt.openOn(model, options); err == nil {
@@ -119,8 +115,7 @@ func (rt *Runtime) NewSession(model []byte, options SessionOptions) (*Session, e
 	return s, nil
 }
 
-// openOn opens a session on the device of the options. Where opening fails, the
-// session says where it was to run.
+// openOn opens a session on the device of the options. If opening fails, the session still has its placement.
 func (rt *Runtime) openOn(model []byte, options SessionOptions) (*Session, error) {
 	s := &Session{runtime: rt, settings: map[string]string{}}
 	native, err := onnxruntime.NewSessionOptions()
@@ -173,7 +168,7 @@ func (s *Session) configure(native *onnxruntime.SessionOptions, options SessionO
 		native.SetInterOpNumThreads(1),
 		native.SetGraphOptimizationLevel(level),
 		native.SetLogSeverityLevel(onnxruntime.LoggingLevelFatal),
-		// Waiting threads sleep: the cores belong to decoding meanwhile.
+		// Waiting threads sleep, so that decoding can use the cores.
 		native.AddSessionConfigEntry("session.intra_op.allow_spinning", "0"),
 		native.AddSessionConfigEntry("session.inter_op.allow_spinning", "0"),
 	}
@@ -200,7 +195,7 @@ func (s *Session) configure(native *onnxruntime.SessionOptions, options SessionO
 	return nil
 }
 
-// describe reads what the session takes and gives.
+// describe reads the session's inputs and outputs.
 func (s *Session) describe() error {
 	s.session = (*ortSession)(pointerField(s.handle, "s", "ortSession"))
 	var err error
@@ -215,9 +210,8 @@ func (s *Session) describe() error {
 	return fail.Wrap(fail.Model, err, "", "the model's metadata")
 }
 
-// pointerField reads the pointer at the end of a path of unexported fields of
-// onnxruntime_go, which gives its own handles to nobody. The version is pinned,
-// and TestPointersOfTheBinding fails where a newer one names them otherwise.
+// pointerField reads the pointer at the end of a path of unexported fields of onnxruntime_go, which does not export
+// its handles. Its version is pinned, and TestPointersOfTheBinding fails if a newer one renames the fields.
 func pointerField(of any, path ...string) unsafe.Pointer {
 	v := reflect.ValueOf(of)
 	for _, name := range path {
@@ -250,34 +244,32 @@ func readMetadata(handle *onnxruntime.DynamicAdvancedSession) (map[string]string
 	return all, nil
 }
 
-// Provider names the execution provider: "CPUExecutionProvider" or "CUDAExecutionProvider".
+// Provider returns the name of the execution provider: "CPUExecutionProvider" or "CUDAExecutionProvider".
 func (s *Session) Provider() string { return s.placed.provider }
 
-// Device returns where the session runs: never automatic.
+// Device returns the session's device, never automatic.
 func (s *Session) Device() Device { return s.placed.device }
 
-// Why says which device was taken and why, such as "cpu: the library has no CUDA provider".
+// Why returns the chosen device and the reason, such as "cpu: the library has no CUDA provider".
 func (s *Session) Why() string { return s.placed.why }
 
-// ProviderOptions returns the settings that the session runs with: threads and
-// optimization, and on CUDA every option as ONNX Runtime reads it back, with
-// the prefix "cuda.".
+// ProviderOptions returns the settings that the session runs with: threads and optimization, and on CUDA every
+// effective option of the provider, with the prefix "cuda.".
 func (s *Session) ProviderOptions() map[string]string { return maps.Clone(s.settings) }
 
-// Note adds a setting to ProviderOptions: what its opener knows of how it runs. It
-// must not be called while others use the session.
+// Note adds a setting to ProviderOptions. It must not be called while other goroutines use the session.
 func (s *Session) Note(key, value string) { s.settings[key] = value }
 
-// Inputs describes what Run takes, in its order.
+// Inputs returns the inputs of Run, in order.
 func (s *Session) Inputs() []Info { return slices.Clone(s.inputs) }
 
-// Outputs describes what Run gives, in its order.
+// Outputs returns the outputs of Run, in order.
 func (s *Session) Outputs() []Info { return slices.Clone(s.outputs) }
 
 // Metadata returns the model's metadata_props.
 func (s *Session) Metadata() map[string]string { return maps.Clone(s.metadata) }
 
-// Close frees the session after the runs that are under way. Closing twice does nothing.
+// Close waits for running calls of Run and frees the session. A second Close does nothing.
 func (s *Session) Close() error {
 	s.open.Lock()
 	defer s.open.Unlock()
@@ -293,6 +285,6 @@ func (s *Session) Close() error {
 	}
 	defer close(thread.work)
 	var err error
-	cuda.BesideRecordings(func() { thread.do(func() { err = s.handle.Destroy() }) }) // its recordings belong to the thread
+	cuda.BesideRecordings(func() { thread.do(func() { err = s.handle.Destroy() }) }) // its CUDA graphs belong to the thread
 	return err
 }

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-// take turns a status into a message of the caller's and releases it.
+// take turns a status into a message that the caller frees, and releases the status.
 static char *take(const OrtApi *api, OrtStatus *s, int *code) {
   if (!s) return NULL;
   *code = api->GetErrorCode(s);
@@ -87,7 +87,7 @@ char *fx_describe(const OrtApi *api, const OrtSession *session, int output, size
   message =
       take(api, (output ? api->SessionGetOutputTypeInfo : api->SessionGetInputTypeInfo)(session, index, &type), code);
   if (message) return message;
-  const OrtTensorTypeAndShapeInfo *info = NULL; // belongs to type; NULL where it is no tensor
+  const OrtTensorTypeAndShapeInfo *info = NULL; // belongs to type; NULL if it is no tensor
   message = take(api, api->CastTypeInfoToTensorInfo(type, &info), code);
   if (!message && info) message = shape_of(api, info, dtype, rank, shape, symbols, code);
   api->ReleaseTypeInfo(type);
@@ -121,7 +121,7 @@ char *fx_run(const OrtApi *api, OrtSession *session, const OrtRunOptions *run_op
   for (size_t i = 0; values && i < input_count + output_count; i++) {
     if (!values[i]) continue;
     if (!message && i >= input_count && !outputs[i - input_count].data)
-      outputs[i - input_count].value = values[i]; // the caller's now
+      outputs[i - input_count].value = values[i]; // now owned by the caller
     else
       api->ReleaseValue(values[i]);
   }
@@ -150,7 +150,7 @@ void fx_release_value(const OrtApi *api, OrtValue *value) { api->ReleaseValue(va
 
 char *fx_new_value(const OrtApi *api, const int64_t *shape, size_t rank, int32_t dtype, OrtValue **value, void **data,
                    int *code) {
-  OrtAllocator *allocator = NULL; // ONNX Runtime's own: it is not released
+  OrtAllocator *allocator = NULL; // owned by ONNX Runtime: not released
   char *message = take(api, api->GetAllocatorWithDefaultOptions(&allocator), code);
   if (!message)
     message =

@@ -19,18 +19,17 @@ import (
 // api is ONNX Runtime's table of functions.
 type api struct{ table *C.OrtApi }
 
-// newAPI returns the table of the library whose symbol OrtGetApiBase is given,
-// which is nil where the library is older.
+// newAPI returns the table of the library with the symbol OrtGetApiBase, nil if the library is too old.
 func newAPI(getAPIBase unsafe.Pointer) api { return api{(*C.OrtApi)(ortapi.Table(getAPIBase))} }
 
-// Objects of ONNX Runtime's.
+// Objects of ONNX Runtime.
 type (
 	ortSession = C.OrtSession
 	ortValue   = C.OrtValue
 	ortBinding = C.OrtIoBinding
 )
 
-// runtimeError is what ONNX Runtime says when a call fails.
+// runtimeError is the error of a call of ONNX Runtime.
 type runtimeError struct {
 	code int // OrtErrorCode
 	text string
@@ -55,7 +54,7 @@ func takeString(text *C.char) string {
 	return C.GoString(text)
 }
 
-// providers names the providers that are compiled into the library.
+// providers returns the names of the providers that are compiled into the library.
 func (a api) providers() ([]string, error) {
 	var names *C.char
 	var code C.int
@@ -65,7 +64,7 @@ func (a api) providers() ([]string, error) {
 	return strings.Split(takeString(names), "\n"), nil
 }
 
-// cudaOptions reads OrtCUDAProviderOptionsV2 back.
+// cudaOptions returns the options in an OrtCUDAProviderOptionsV2.
 func (a api) cudaOptions(options unsafe.Pointer) (map[string]string, error) {
 	var text *C.char
 	var code C.int
@@ -75,7 +74,7 @@ func (a api) cudaOptions(options unsafe.Pointer) (map[string]string, error) {
 	return splitOptions(takeString(text)), nil
 }
 
-// splitOptions reads "key=value;key=value".
+// splitOptions parses "key=value;key=value".
 func splitOptions(text string) map[string]string {
 	all := map[string]string{}
 	for _, pair := range strings.Split(text, ";") {
@@ -86,7 +85,7 @@ func splitOptions(text string) map[string]string {
 	return all
 }
 
-// describe lists the inputs or the outputs of an OrtSession.
+// describe returns the inputs or the outputs of an OrtSession.
 func (a api) describe(session *ortSession, outputs bool) ([]Info, error) {
 	var which, code C.int
 	if outputs {
@@ -139,9 +138,8 @@ func (n names) free() {
 	}
 }
 
-// run makes one call of the session. Nothing of the caller's memory is kept by
-// C after it returns; while it runs, every tensor is pinned, because C sees
-// them through a table of pointers.
+// run runs the session once. Every tensor is pinned meanwhile, because C accesses them through a table of pointers. C
+// keeps no pointer to the caller's memory afterwards.
 func (a api) run(session *ortSession, options unsafe.Pointer, inputNames, outputNames names, inputs, outputs []Tensor) error {
 	var pinner runtime.Pinner
 	defer pinner.Unpin()
@@ -186,7 +184,7 @@ func borrow(pinner *runtime.Pinner, tensors []Tensor) []C.fx_tensor {
 	return all
 }
 
-// maxRank bounds the dimensions of an output.
+// maxRank limits the number of dimensions of an output.
 const maxRank = 16
 
 // copyValue copies an output that ONNX Runtime allocated into Go's memory.
@@ -207,7 +205,7 @@ func (a api) copyValue(value *ortValue) (Tensor, error) {
 	return t, nil
 }
 
-// newValue makes a value without content in host memory.
+// newValue makes an uninitialised value in host memory.
 func (a api) newValue(dtype DType, shape []int64) (value *ortValue, data unsafe.Pointer, err error) {
 	var code C.int
 	message := C.fx_new_value(a.table, (*C.int64_t)(unsafe.SliceData(shape)), C.size_t(len(shape)), C.int32_t(dtype), &value, &data, &code)
@@ -218,7 +216,7 @@ func (a api) newValue(dtype DType, shape []int64) (value *ortValue, data unsafe.
 	return value, data, nil
 }
 
-// wrapValue makes a value over memory of a GPU, or of the host where gpu < 0.
+// wrapValue makes a value over memory of a GPU, or of the host if gpu < 0.
 func (a api) wrapValue(gpu int, data unsafe.Pointer, bytes int, dtype DType, shape []int64) (value *ortValue, err error) {
 	var code C.int
 	message := C.fx_wrap_value(a.table, C.int(gpu), data, C.size_t(bytes), (*C.int64_t)(unsafe.SliceData(shape)), C.size_t(len(shape)),
@@ -241,7 +239,7 @@ func (a api) configureRun(options unsafe.Pointer, key, value string) error {
 	return take(C.fx_configure_run(a.table, (*C.OrtRunOptions)(options), k, v, &code), code)
 }
 
-// assignment lists the nodes of a session that records them.
+// assignment returns the nodes of a session that records them.
 func (a api) assignment(session *ortSession) ([]Node, error) {
 	var lines *C.char
 	var code C.int

@@ -1,4 +1,4 @@
-// What yalue/onnxruntime_go lacks, in C, over ONNX Runtime's own table of functions.
+// What yalue/onnxruntime_go lacks, in C, with ONNX Runtime's table of functions.
 #ifndef FX_ORT_SHIM_H
 #define FX_ORT_SHIM_H
 
@@ -7,8 +7,8 @@
 // Every function that can fail returns NULL or a message that the caller frees;
 // *code receives ONNX Runtime's error code.
 
-// fx_tensor is a tensor at the border: the data are the caller's. An output
-// with data == NULL is allocated by ONNX Runtime, and fx_run fills value.
+// fx_tensor is a tensor over the caller's data. ONNX Runtime allocates an output with data == NULL, and fx_run sets
+// value.
 typedef struct {
   void *data;
   size_t bytes;
@@ -21,15 +21,14 @@ typedef struct {
 // fx_providers joins the names of the providers compiled into the library by '\n'.
 char *fx_providers(const OrtApi *api, char **names, int *code);
 
-// fx_cuda_options reads an OrtCUDAProviderOptionsV2 back as "key=value;…".
+// fx_cuda_options returns the options in an OrtCUDAProviderOptionsV2 as "key=value;…".
 char *fx_cuda_options(const OrtApi *api, const OrtCUDAProviderOptionsV2 *options, char **text, int *code);
 
 // fx_count counts inputs (output == 0) or outputs of a session.
 char *fx_count(const OrtApi *api, const OrtSession *session, int output, size_t *count, int *code);
 
-// fx_describe describes one input or output: its name, element type (0 where it
-// is no tensor), rank, sizes (-1: not fixed) and, joined by '\n', the names of
-// symbolic sizes. The caller frees name, shape and symbols.
+// fx_describe describes one input or output: its name, element type (0 if it is no tensor), rank, sizes (-1: not
+// fixed) and, joined by '\n', the names of symbolic sizes. The caller frees name, shape and symbols.
 char *fx_describe(const OrtApi *api, const OrtSession *session, int output, size_t index, char **name, int32_t *dtype,
                   size_t *rank, int64_t **shape, char **symbols, int *code);
 
@@ -45,12 +44,12 @@ char *fx_value(const OrtApi *api, OrtValue *value, int32_t *dtype, size_t *rank,
 // fx_release_value frees a value that fx_run or fx_new_value allocated.
 void fx_release_value(const OrtApi *api, OrtValue *value);
 
-// fx_new_value makes a value without content in ordinary host memory.
+// fx_new_value makes an uninitialised value in ordinary host memory.
 char *fx_new_value(const OrtApi *api, const int64_t *shape, size_t rank, int32_t dtype, OrtValue **value, void **data,
                    int *code);
 
-// fx_wrap_value makes a value over memory that the caller frees after it: on that
-// GPU, or the host's where gpu < 0.
+// fx_wrap_value makes a value over memory on a GPU, or on the host if gpu < 0. The caller frees that memory after the
+// value.
 char *fx_wrap_value(const OrtApi *api, int gpu, void *data, size_t bytes, const int64_t *shape, size_t rank,
                     int32_t dtype, OrtValue **value, int *code);
 

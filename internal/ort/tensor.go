@@ -6,7 +6,7 @@ import (
 	"unsafe"
 )
 
-// DType is an element type, numbered as ONNX numbers it.
+// DType is an element type, with ONNX's number.
 type DType int32
 
 // The element types that a Tensor can hold.
@@ -78,10 +78,8 @@ func dtypeOf[T element]() DType {
 	}
 }
 
-// Tensor is a dense row-major array over memory of the caller's. It is a view:
-// making one copies nothing, and whoever holds the slice may change the values
-// between runs. The zero Tensor stands for an output that ONNX Runtime shall
-// allocate.
+// Tensor is a dense row-major array over the caller's memory. It is a view: NewTensor copies nothing, and the caller
+// may change the values between runs. The zero Tensor stands for an output that ONNX Runtime allocates.
 type Tensor struct {
 	dtype DType
 	shape []int64
@@ -89,8 +87,8 @@ type Tensor struct {
 	data  unsafe.Pointer // keeps the caller's slice alive
 }
 
-// NewTensor returns a view of data with the shape. A shape that does not fit
-// the length of data is reported by Run.
+// NewTensor returns a view of data with the shape. If the shape does not match the length of data, Run returns an
+// error.
 func NewTensor[T element](data []T, shape ...int64) Tensor {
 	t := Tensor{dtype: dtypeOf[T](), shape: slices.Clone(shape), count: len(data), data: unsafe.Pointer(unsafe.SliceData(data))}
 	if t.data == nil {
@@ -105,8 +103,8 @@ func (t Tensor) DType() DType { return t.dtype }
 // Shape returns the sizes. The caller must not change them.
 func (t Tensor) Shape() []int64 { return t.shape }
 
-// Data returns the values, which t shares. It panics where T is not t's type;
-// uint16 serves for float16 and bfloat16 too.
+// Data returns the values, which t shares. It panics if T is not t's type; uint16 is also the type for float16 and
+// bfloat16.
 func Data[T element](t Tensor) []T {
 	want := dtypeOf[T]()
 	half := want == uint16T && (t.dtype == float16T || t.dtype == bfloat16T)
@@ -116,12 +114,12 @@ func Data[T element](t Tensor) []T {
 	return unsafe.Slice((*T)(t.data), t.count)
 }
 
-// size is the number of bytes.
+// size returns the number of bytes.
 func (t Tensor) size() int { return t.count * t.dtype.size() }
 
 func (t Tensor) bytes() []byte { return unsafe.Slice((*byte)(t.data), t.size()) }
 
-// check reports a shape that does not fit the data.
+// check returns an error if the shape does not match the data.
 func (t Tensor) check() error {
 	count, err := elements(t.shape)
 	if err != nil {

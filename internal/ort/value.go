@@ -8,17 +8,16 @@ import (
 	"fx/internal/fail"
 )
 
-// Value is a tensor that stays where it is, in the host's memory or a GPU's, for
-// use with a Binding: nothing is copied when it is bound on its own device.
+// Value is a tensor in host or GPU memory, for use with a Binding. Binding it on its own device copies nothing.
 type Value struct {
 	api    api
 	value  *ortValue
-	free   func() // frees memory that is not ONNX Runtime's, after the value; or nil
-	tensor Tensor // type, shape and address, which the host can read where host is set
+	free   func() // frees memory that ONNX Runtime does not own, after the value; or nil
+	tensor Tensor // type, shape and address, which the host can read if host is set
 	host   bool
 }
 
-// NewValue returns a tensor in host memory whose content is not set.
+// NewValue returns an uninitialised tensor in host memory.
 func (rt *Runtime) NewValue(dtype DType, shape ...int64) (*Value, error) {
 	v, err := newValue(rt.api, true, dtype, shape)
 	if err != nil {
@@ -30,14 +29,13 @@ func (rt *Runtime) NewValue(dtype DType, shape ...int64) (*Value, error) {
 	return v, nil
 }
 
-// NewValue returns a tensor on the session's device whose content is not set.
+// NewValue returns an uninitialised tensor on the session's device.
 func (s *Session) NewValue(dtype DType, shape ...int64) (*Value, error) {
 	return s.allocate(false, dtype, shape)
 }
 
-// NewHostValue returns a tensor in host memory whose content is not set. For a
-// session on a GPU it is page-locked, so that a Copy runs at the full speed of
-// the bus.
+// NewHostValue returns an uninitialised tensor in host memory. For a session on a GPU it is page-locked, so that a
+// Copy runs at the full speed of the bus.
 func (s *Session) NewHostValue(dtype DType, shape ...int64) (*Value, error) {
 	return s.allocate(true, dtype, shape)
 }
@@ -50,9 +48,8 @@ func newValue(a api, host bool, dtype DType, shape []int64) (*Value, error) {
 	return &Value{api: a, host: host, tensor: Tensor{dtype: dtype, shape: slices.Clone(shape), count: count}}, nil
 }
 
-// allocate takes a GPU's memory from the driver, never from the session: what a
-// recorded run used in between, ONNX Runtime's arena counts as free, and would
-// give out under the values of the replays.
+// allocate takes GPU memory from the driver, never from the session: ONNX Runtime's arena treats the intermediate
+// memory of a captured run as free, and would hand it out although replays still write to it.
 func (s *Session) allocate(host bool, dtype DType, shape []int64) (v *Value, err error) {
 	if s.placed.cuda {
 		v, err = s.onGPU(host, dtype, shape)
@@ -88,8 +85,8 @@ func (s *Session) onGPU(host bool, dtype DType, shape []int64) (*Value, error) {
 	return v, nil
 }
 
-// Tensor is a view of the value's memory, valid until Close. It panics for a
-// value on a GPU, which Copy, Upload and Download reach.
+// Tensor returns a view of the value's memory, valid until Close. It panics for a value on a GPU; use Copy, Upload and
+// Download for that.
 func (v *Value) Tensor() Tensor {
 	if !v.host {
 		panic("ort: Tensor of a value on a GPU")
@@ -97,7 +94,7 @@ func (v *Value) Tensor() Tensor {
 	return v.tensor
 }
 
-// OnHost reports whether the value lies in host memory, where Tensor reaches it.
+// OnHost reports whether the value is in host memory, so that Tensor may be called.
 func (v *Value) OnHost() bool { return v.host }
 
 // DType returns the element type.
@@ -106,7 +103,7 @@ func (v *Value) DType() DType { return v.tensor.dtype }
 // Shape returns the sizes. The caller must not change them.
 func (v *Value) Shape() []int64 { return v.tensor.shape }
 
-// Close frees the memory. Closing twice does nothing.
+// Close frees the memory. A second Close does nothing.
 func (v *Value) Close() {
 	v.api.freeValue(v.value)
 	if v.free != nil {
@@ -115,19 +112,18 @@ func (v *Value) Close() {
 	v.value, v.free, v.tensor.data = nil, nil, nil
 }
 
-// fits reports a tensor of another type or size than v.
+// fits returns an error if t's type or shape differs from v's.
 func (v *Value) fits(t Tensor) error {
 	if t.dtype != v.tensor.dtype || t.count != v.tensor.count {
-		return fail.New(fail.Model, "", "%s %v and %s %v are not alike", v.tensor.dtype, v.tensor.shape, t.dtype, t.shape)
+		return fail.New(fail.Model, "", "%s %v and %s %v differ in type or shape", v.tensor.dtype, v.tensor.shape, t.dtype, t.shape)
 	}
 	return nil
 }
 
-// Transfer is a value and where its content is to go, a value that is like it.
+// Transfer is a copy between two values of the same type and shape.
 type Transfer struct{ To, From *Value }
 
-// Copy makes transfers between host and device, or within either, at once. It
-// returns when all of them are done.
+// Copy copies between host and device, or within either, all transfers at once. It returns when all are done.
 func (s *Session) Copy(ctx context.Context, transfers ...Transfer) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -164,7 +160,7 @@ func (s *Session) Clear(ctx context.Context, values ...*Value) error {
 	return s.copySpans(device)
 }
 
-// Upload copies t, which is like to, into to.
+// Upload copies t into to, which must have the same type and shape.
 func (s *Session) Upload(ctx context.Context, to *Value, t Tensor) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -179,7 +175,7 @@ func (s *Session) Upload(ctx context.Context, to *Value, t Tensor) error {
 	return s.copySpans([]cuda.Span{{To: to.tensor.data, From: t.data, Bytes: t.size(), FromHost: true}})
 }
 
-// Download copies from into t, which is like it.
+// Download copies from into t, which must have the same type and shape.
 func (s *Session) Download(ctx context.Context, t Tensor, from *Value) error {
 	if err := ctx.Err(); err != nil {
 		return err

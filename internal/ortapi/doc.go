@@ -1,12 +1,6 @@
-// Package ortapi holds the header of ONNX Runtime's C API, so that C code calls
-// the API by name and with the types that the compiler checks:
+// Package ortapi holds the header of ONNX Runtime's C API, so that the compiler checks the types of C code that calls
+// it. Such code includes "onnxruntime_c_api.h" and adds this folder to its CFLAGS (-I${SRCDIR}/../ortapi).
 //
-//	#cgo CFLAGS: -I${SRCDIR}/../ortapi
-//	#include "onnxruntime_c_api.h"
-//	…
-//	status = api->CreateIoBinding(session, &binding);
-//
-// The header is a copy of the one that onnxruntime_go has in its module, because
-// cgo cannot include a file by its module's path. TestTheHeaderIsTheBindings fails
-// where they differ: whoever updates the binding copies both files anew.
+// The header is a copy of the one in onnxruntime_go, because cgo cannot include a file by its module's path.
+// TestTheHeaderIsTheBindings fails if they differ: an update of the binding must copy both files again.
 package ortapi

@@ -19,17 +19,15 @@ import "C"
 
 import "unsafe"
 
-// Version is the version of the API that the header declares. ONNX Runtime 1.N
-// serves it from N = Version on.
+// Version is the version of the API that the header declares. ONNX Runtime 1.Version and newer support it.
 const Version = int(C.ORT_API_VERSION)
 
-// LibraryVersion asks a library, whose symbol OrtGetApiBase is given, for its
-// version, such as "1.31.1".
+// LibraryVersion returns the version, such as "1.31.1", of the library with the symbol OrtGetApiBase.
 func LibraryVersion(getAPIBase unsafe.Pointer) string {
 	return C.GoString(C.library_version(getAPIBase))
 }
 
-// Table returns a library's OrtApi of Version, nil where the library is older.
+// Table returns a library's OrtApi of Version, nil if the library is too old.
 func Table(getAPIBase unsafe.Pointer) unsafe.Pointer {
 	return unsafe.Pointer(C.table(getAPIBase))
 }

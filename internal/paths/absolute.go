@@ -2,8 +2,7 @@ package paths
 
 import "path/filepath"
 
-// Absolute returns path as an absolute one, or as it is without a working
-// directory: the relative path is the best name then.
+// Absolute returns path as an absolute path, or unchanged if there is no working directory.
 func Absolute(path string) string {
 	abs, err := filepath.Abs(path)
 	if err != nil {

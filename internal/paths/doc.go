@@ -1,2 +1,2 @@
-// Package paths knows where fx keeps what it fetches, and makes paths absolute.
+// Package paths returns fx's cache folder and makes paths absolute.
 package paths

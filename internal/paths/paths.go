@@ -7,9 +7,8 @@ import (
 	"fx/internal/fail"
 )
 
-// Cache returns the path of elem below fx's cache: $FX_CACHE_DIR, else fx in
-// the user's cache directory ($XDG_CACHE_HOME, ~/.cache, or what the system
-// has for it). Nothing is created.
+// Cache returns the path of elem below fx's cache: $FX_CACHE_DIR, else fx in the user's cache directory
+// ($XDG_CACHE_HOME, ~/.cache, or the system's equivalent). It creates nothing.
 func Cache(elem ...string) (string, error) {
 	root := os.Getenv("FX_CACHE_DIR")
 	if root == "" {

@@ -9,22 +9,22 @@ import (
 	"fx/internal/machine"
 )
 
-// budget shares bytes of memory among the photos that are decoded at once. Whoever asks first
-// gets its turn first. What was given back counts until Go has collected it: it is still in memory.
+// budget shares bytes of memory among the photos that are decoded at once, first come, first served. Returned bytes
+// count until Go has collected them, because they are still in memory.
 type budget struct {
 	size int64 // of all photos at once
 	most int64 // of one photo alone; not below size
 
 	mutex   sync.Mutex
 	used    int64      // by leases
-	idle    [][]uint8  // pixels to use again: fresh memory for each photo costs time
+	idle    [][]uint8  // pixels for reuse: allocating for each photo costs time
 	kept    int64      // bytes of idle
-	garbage int64      // given back since the last collection
+	garbage int64      // returned since the last collection
 	waiting *list.List // of *waiter
 	collect func()     // garbage
 }
 
-// lease is a part of a budget. Who waits for a lease holds none, so that nobody waits for a waiter.
+// lease is a part of a budget. A waiter holds no other lease, so there is no deadlock.
 type lease struct {
 	from *budget
 	n    int64 // bytes
@@ -35,11 +35,11 @@ type waiter struct {
 	ready chan struct{} // closed when it has its bytes
 }
 
-// unknownMemory is what a computer is taken to have whose system does not say.
+// unknownMemory is the assumed memory of a computer whose system does not report it.
 const unknownMemory = 4 << 30
 
-// newBudget is of size bytes, for all photos and for one. With size 0 it is a quarter of the
-// memory that this process may use, and one photo alone may take three quarters.
+// newBudget returns a budget of size bytes, for all photos together and for one. Size 0 is a quarter of the memory
+// that this process may use, and three quarters for one photo alone.
 func newBudget(size int64) *budget {
 	b := &budget{size: size, most: size, waiting: list.New(), collect: debug.FreeOSMemory}
 	if size == 0 {
@@ -71,19 +71,19 @@ func (b *budget) lease(ctx context.Context, n int64) (*lease, error) {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
 	select {
-	case <-w.ready: // in the meantime
+	case <-w.ready: // meanwhile
 		b.used -= n
 	default:
 		b.waiting.Remove(place)
 	}
-	b.serve() // those behind it
+	b.serve() // the waiters after it
 	return nil, ctx.Err()
 }
 
-// fits reports whether n more bytes may be used. Whatever is no more than b.most may be used alone.
+// fits reports whether n more bytes may be used. A single photo may use up to b.most.
 func (b *budget) fits(n int64) bool { return b.used == 0 || b.used+n <= b.size }
 
-// take uses n bytes, and makes room where what is kept or not collected yet would exceed the budget.
+// take uses n bytes. It first frees memory if idle and uncollected bytes would exceed the budget.
 func (b *budget) take(n int64) {
 	b.used += n
 	limit := max(b.size, b.used)
@@ -97,7 +97,7 @@ func (b *budget) take(n int64) {
 	b.garbage = 0
 }
 
-// serve gives those who wait their bytes, in the order in which they came.
+// serve grants the waiters their bytes, in the order in which they came.
 func (b *budget) serve() {
 	for first := b.waiting.Front(); first != nil; first = b.waiting.Front() {
 		w := first.Value.(*waiter)
@@ -110,8 +110,8 @@ func (b *budget) serve() {
 	}
 }
 
-// grow makes the lease one of n bytes, and reports whether there are so many. It does not wait.
-// It goes before those who wait, since what holds a lease gives it back soon.
+// grow enlarges the lease to n bytes, and reports whether there was enough memory. It does not wait, and takes
+// precedence over waiters, because a lease is returned soon.
 func (l *lease) grow(n int64) bool {
 	b := l.from
 	b.mutex.Lock()
@@ -120,7 +120,7 @@ func (l *lease) grow(n int64) bool {
 	if more <= 0 {
 		return true
 	}
-	if b.used > l.n && b.used+more > b.size { // others hold leases too
+	if b.used > l.n && b.used+more > b.size { // there are other leases
 		return false
 	}
 	b.take(more)
@@ -128,7 +128,7 @@ func (l *lease) grow(n int64) bool {
 	return true
 }
 
-// shrink gives back all but n bytes.
+// shrink returns all but n bytes.
 func (l *lease) shrink(n int64) {
 	b := l.from
 	b.mutex.Lock()
@@ -141,7 +141,7 @@ func (l *lease) shrink(n int64) {
 	}
 }
 
-// pixels returns memory for n values, which are part of the lease: what others gave back, or nil.
+// pixels returns memory for n values from idle, or nil. It is part of the lease.
 func (l *lease) pixels(n int64) []uint8 {
 	b := l.from
 	b.mutex.Lock()
@@ -153,7 +153,7 @@ func (l *lease) pixels(n int64) []uint8 {
 		}
 	}
 	if best < 0 {
-		if len(b.idle) > 0 { // too small: the new one is kept in its place
+		if len(b.idle) > 0 { // too small: the new one will replace it
 			b.forget(0)
 		}
 		return nil
@@ -170,14 +170,14 @@ func (l *lease) pixels(n int64) []uint8 {
 	return p
 }
 
-// forget leaves idle pixels to the collector.
+// forget leaves idle pixels to the garbage collector.
 func (b *budget) forget(i int) {
 	b.kept -= int64(cap(b.idle[i]))
 	b.garbage += int64(cap(b.idle[i]))
 	b.idle = append(b.idle[:i], b.idle[i+1:]...)
 }
 
-// release gives back the lease, whose pixels are kept for others where there is room for them.
+// release returns the lease, and keeps its pixels for reuse if the budget allows.
 func (l *lease) release(pixels []uint8) {
 	b := l.from
 	b.mutex.Lock()

@@ -15,7 +15,7 @@ import (
 	"fx/internal/userfile"
 )
 
-// File is a photo's file as it was read.
+// File describes a photo's file as it was read.
 type File struct {
 	SHA256  [sha256.Size]byte // zero where it was not asked for
 	Size    int64
@@ -23,18 +23,17 @@ type File struct {
 	Inode   uint64    // zero where the system has none
 }
 
-// Unusable says that a photo can't be used, and why. Trying again does not help until somebody
-// changes the photo.
+// Unusable is why a photo can't be used. Another try fails too unless the photo changes.
 type Unusable struct{ Err error }
 
-// Error is the reason, without the photo's name.
+// Error returns the reason, without the photo's name.
 func (u *Unusable) Error() string { return u.Err.Error() }
 
 // Unwrap returns the cause.
 func (u *Unusable) Unwrap() error { return u.Err }
 
-// ReadFile reads the file at path whole, with its SHA-256. It need not hold a photo. Errors:
-// Unusable, fail.System, the context's.
+// ReadFile reads the whole file at path, which need not be a photo, and its SHA-256. Errors: Unusable, fail.System,
+// the context's.
 func ReadFile(ctx context.Context, path string) ([]byte, File, error) {
 	if _, err := size(ctx, path); err != nil {
 		return nil, File{}, err
@@ -42,7 +41,7 @@ func ReadFile(ctx context.Context, path string) ([]byte, File, error) {
 	return content(ctx, path, request{limit: imaging.MaxFile, hash: true})
 }
 
-// Hash is ReadFile for the SHA-256 alone.
+// Hash is ReadFile, but returns only the File with its SHA-256.
 func Hash(ctx context.Context, path string) (File, error) {
 	if _, err := size(ctx, path); err != nil {
 		return File{}, err
@@ -64,8 +63,8 @@ func Hash(ctx context.Context, path string) (File, error) {
 	})
 }
 
-// size returns the length of the photo at path, which it does not open: opening a device may
-// do something. A file of no bytes is Unusable; those of /proc, which may never end, say they are.
+// size returns the length of the photo at path without opening it, because opening a device may have effects. An empty
+// file is Unusable, and so are those of /proc, whose size is 0 and which may never end.
 func size(ctx context.Context, path string) (int64, error) {
 	return retry(ctx, path, func() (int64, error) {
 		info, err := os.Stat(path)
@@ -76,11 +75,11 @@ func size(ctx context.Context, path string) (int64, error) {
 	})
 }
 
-// vet refuses a file that can't be a photo by what its folder says of it.
+// vet refuses a file that can't be a photo by its mode and size.
 func vet(info fs.FileInfo) error {
 	switch {
 	case !info.Mode().IsRegular():
-		return &Unusable{errors.New("can't be read: no regular file")}
+		return &Unusable{errors.New("can't be read: not a regular file")}
 	case info.Size() == 0:
 		return &Unusable{errors.New("empty file")}
 	case info.Size() > imaging.MaxFile:
@@ -93,10 +92,10 @@ func tooLong(size, most int64) error {
 	return &Unusable{fmt.Errorf("a file of %d bytes is too long for a photo of its kind: at most %d are read", size, most)}
 }
 
-// request says how a file is to be read.
+// request holds options of reading a file.
 type request struct {
-	limit int64 // bytes that there is memory for
-	photo bool  // whatever does not begin as a photo is Unusable
+	limit int64 // bytes that fit in memory
+	photo bool  // a file that does not begin as a photo is Unusable
 	hash  bool  // SHA256 is wanted
 }
 
@@ -114,7 +113,7 @@ func content(ctx context.Context, path string, ask request) ([]byte, File, error
 		defer f.close()
 		r.data = make([]byte, f.info.Size())
 		n, err := io.ReadFull(f, r.data)
-		if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) { // it has become shorter
+		if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) { // the file has shrunk
 			return r, err
 		}
 		r.data = r.data[:n]
@@ -127,23 +126,23 @@ func content(ctx context.Context, path string, ask request) ([]byte, File, error
 	return r.data, r.file, err
 }
 
-// longer says that a file has grown beyond the bytes that there is memory for.
+// longer means that a file has grown beyond its memory.
 type longer struct{ size int64 }
 
 func (l *longer) Error() string { return fmt.Sprintf("the file has grown to %d bytes", l.size) }
 
-// sniffed is how many bytes of a file tell its format.
+// sniffed is how many bytes of a file are read to detect its format.
 const sniffed = 64
 
-// opened is a photo's file that may be read up to the size that it had when it was opened.
+// opened is a photo's file, which is read up to its size at the time of opening.
 type opened struct {
 	io.Reader
 	file *os.File
 	info fs.FileInfo
 }
 
-// open opens the file at path. It reads the beginning, and refuses what is too long for a photo
-// of its kind, and what ask refuses.
+// open opens the file at path and reads its beginning. It refuses files that are too long for a photo of their format
+// or for ask.
 func open(path string, ask request) (f *opened, err error) {
 	file, err := openFile(path)
 	if err != nil {
@@ -181,7 +180,7 @@ func open(path string, ask request) (f *opened, err error) {
 
 func (f *opened) close() { _ = f.file.Close() } // it was only read
 
-// facts are those of the file, of which n bytes were read.
+// facts returns the File of f, of which n bytes were read.
 func (f *opened) facts(n int64) File {
 	r := File{Size: n, ModTime: f.info.ModTime(), Inode: inode(f.info)}
 	after, err := f.file.Stat()
@@ -191,12 +190,11 @@ func (f *opened) facts(n int64) File {
 	return r
 }
 
-// pauses are those before a system that failed is asked again.
+// pauses are the pauses before further tries after a system error.
 var pauses = []time.Duration{50 * time.Millisecond, 250 * time.Millisecond, time.Second}
 
-// retry calls f until it succeeds, or fails for a reason that is the photo's, or has failed
-// after every pause. It returns soon after ctx ends and leaves f alone then, which may wait for
-// a system that never answers.
+// retry calls f until it succeeds, fails because of the photo, or has failed after every pause. It returns soon after
+// ctx ends, even if f still waits for a system that never answers.
 func retry[T any](ctx context.Context, path string, f func() (T, error)) (T, error) {
 	var none T
 	for attempt := 0; ; attempt++ {
@@ -224,17 +222,17 @@ func retry[T any](ctx context.Context, path string, f func() (T, error)) (T, err
 	}
 }
 
-// systemError is for a photo that the system failed to read.
+// systemError is the error for a photo that the system failed to read.
 func systemError(path string, err error) error {
-	hint := "The disk or the network drive failed, not fx. What was finished is kept, and the same command goes on " +
-		"once the photo can be read again. If it can't, restore the photo or take it out."
+	hint := "The disk or the network drive failed, not fx. Finished work is kept, and the same command continues " +
+		"once the photo can be read again. If it can't, restore or remove the photo."
 	if outOfDescriptors(err) {
-		hint = "Too many files are open at once: raise the limit, as by `ulimit -n 4096`, or take fewer --workers."
+		hint = "Too many files are open at once: raise the limit, for example with `ulimit -n 4096`, or use fewer --workers."
 	}
 	return fail.Wrap(fail.System, withoutPath(err), hint, "cannot read %s", path)
 }
 
-// withoutPath drops the path from a file's error: whoever tells it names the photo.
+// withoutPath removes the path from a file's error, because the caller names the photo.
 func withoutPath(err error) error {
 	var e *fs.PathError
 	if errors.As(err, &e) {

@@ -124,7 +124,7 @@ func TestWhatIsWrongWithAPhotoIsSaidOfIt(t *testing.T) {
 		name, want string
 		opened     int
 	}{
-		{"none", "no such file", 0}, {"pipe", "no regular file", 0}, {".", "no regular file", 0}, {"circle", "too many levels", 0},
+		{"none", "no such file", 0}, {"pipe", "not a regular file", 0}, {".", "not a regular file", 0}, {"circle", "too many levels", 0},
 		{"empty", "empty file", 0}, {"long", "too long", 0}, {"sparse.jpg", "too long", 1},
 	} {
 		opened = 0

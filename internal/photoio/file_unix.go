@@ -9,7 +9,7 @@ import (
 	"syscall"
 )
 
-// openFile opens a file to read it. A pipe that took the file's place must not block it.
+// openFile opens a file for reading. It does not block if the file was replaced by a pipe.
 var openFile = func(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 }

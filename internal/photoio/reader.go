@@ -10,55 +10,52 @@ import (
 	"fx/internal/imaging"
 )
 
-// Options of a Reader. The zero value suits most.
+// Options of a Reader. The zero value suits most callers.
 type Options struct {
-	// Memory bounds the bytes that all photos take which are read at once, and any one of
-	// them. 0 is a quarter of the memory that this process may use, and for a photo alone
-	// three quarters.
+	// Memory limits the bytes of all photos that are read at once, and of any one of them. 0 is a quarter of the
+	// memory that this process may use, and three quarters for one photo alone.
 	Memory int64
 	// Hash asks for each file's SHA-256.
 	Hash bool
 }
 
-// Reader reads and decodes photos. It is safe for concurrent use, and meant to be shared by all
-// who decode at the same time.
+// Reader reads and decodes photos. It is safe for concurrent use; all goroutines that decode at the same time should
+// share one.
 type Reader struct {
 	decoder *imaging.Decoder
 	budget  *budget
 	hash    bool
 }
 
-// NewReader returns a Reader that decodes by d.
+// NewReader returns a Reader that decodes with d.
 func NewReader(d *imaging.Decoder, o Options) *Reader {
 	return &Reader{decoder: d, budget: newBudget(o.Memory), hash: o.Hash}
 }
 
-// Photo is a decoded photo and the file that it came from. Its pixels are the Reader's, from
-// Read to Release.
+// Photo is a decoded photo and the file that it came from. Its pixels are valid from Read to Release.
 type Photo struct {
 	imaging.Image
 	File
 	lease *lease
 }
 
-// Release gives the pixels back. The photo must not be used any more.
+// Release returns the pixels to the Reader. The photo must not be used afterwards.
 func (p *Photo) Release() {
 	pixels := p.Pix
-	p.Pix = nil // nothing but the budget holds them now
+	p.Pix = nil // now only the budget refers to them
 	p.lease.release(pixels)
 }
 
-// Read reads the photo at path. It waits until there is memory for it. The caller releases the
-// Photo before it waits for anything else, or for another photo. Errors: Unusable where the
-// photo is to blame; fail.System; fail.Rejected for a photo that asks for more memory than any
-// may; the context's.
+// Read reads the photo at path, after waiting for enough memory. The caller must release the Photo before it waits for
+// anything, another photo included. Errors: Unusable for a fault of the photo; fail.System; fail.Rejected for a photo
+// that needs more memory than the limit; the context's.
 func (r *Reader) Read(ctx context.Context, path string) (*Photo, error) {
 	bytes, err := size(ctx, path)
 	if err != nil {
 		return nil, err
 	}
-	// What decoding takes stands in the file, whose bytes take memory themselves. Where there is
-	// no more to be had at once, all is given back and asked for together.
+	// The file's header determines the memory for decoding, and the file itself takes memory. If that much more is not
+	// free at once, the lease is returned, and all of it is requested together.
 	for wanted := bytes; ; {
 		if wanted > r.budget.most {
 			return nil, r.tooLarge(path, fmt.Sprintf("of %d bytes", bytes), wanted)
@@ -79,7 +76,7 @@ func (r *Reader) Read(ctx context.Context, path string) (*Photo, error) {
 	}
 }
 
-// read reads the photo within l. more, where not 0, is how many bytes it takes instead.
+// read reads the photo within l. If more is not 0, the photo needs that many bytes instead.
 func (r *Reader) read(ctx context.Context, path string, l *lease) (p *Photo, more int64, err error) {
 	data, file, err := content(ctx, path, request{limit: l.n, photo: true, hash: r.hash})
 	var grown *longer
@@ -92,7 +89,7 @@ func (r *Reader) read(ctx context.Context, path string, l *lease) (p *Photo, mor
 	m := r.decoder.Memory(data)
 	needed := int64(len(data)) + m.Pixels + m.Work
 	if needed > r.budget.most {
-		if err := r.decoder.Vet(data); err != nil { // no memory would help
+		if err := r.decoder.Vet(data); err != nil { // more memory would not help
 			return nil, 0, &Unusable{err}
 		}
 		return nil, 0, r.tooLarge(path, fmt.Sprintf("of %d×%d pixels", m.W, m.H), needed)
@@ -103,7 +100,7 @@ func (r *Reader) read(ctx context.Context, path string, l *lease) (p *Photo, mor
 	p = &Photo{File: file, lease: l}
 	p.Pix = l.pixels(m.Pixels)
 	if err := r.decoder.DecodeInto(&p.Image, data); errors.Is(err, syscall.ENOMEM) {
-		return nil, 0, fail.Wrap(fail.System, err, "Give it fewer --workers, or a smaller --decode-memory.", "cannot decode %s", path)
+		return nil, 0, fail.Wrap(fail.System, err, "Use fewer --workers, or a smaller --decode-memory.", "cannot decode %s", path)
 	} else if err != nil {
 		return nil, 0, &Unusable{err}
 	}
@@ -111,10 +108,10 @@ func (r *Reader) read(ctx context.Context, path string, l *lease) (p *Photo, mor
 	return p, 0, nil
 }
 
-// tooLarge is for a photo that nobody but the machine is to blame for.
+// tooLarge is the error for a valid photo that needs more memory than the limit.
 func (r *Reader) tooLarge(path, what string, bytes int64) error {
 	const mib = 1 << 20
-	hint := fmt.Sprintf("Allow it with --decode-memory %dMiB on a machine that has so much, or take the photo out.", bytes/mib+1)
+	hint := fmt.Sprintf("Allow it with --decode-memory %dMiB on a machine with that much memory, or remove the photo.", bytes/mib+1)
 	return fail.New(fail.Rejected, hint,
-		"%s, a photo %s, takes %d MiB of memory to be decoded, and %d are allowed", path, what, bytes/mib+1, r.budget.most/mib)
+		"%s, a photo %s, needs %d MiB of memory to be decoded, and %d are allowed", path, what, bytes/mib+1, r.budget.most/mib)
 }

@@ -8,7 +8,7 @@ import (
 // Interpolation names Pillow's resampling filter.
 type Interpolation string
 
-// The filters that torchvision's and timm's networks ask for.
+// The filters of torchvision's and timm's networks.
 const (
 	Bilinear Interpolation = "bilinear"
 	Bicubic  Interpolation = "bicubic"
@@ -34,13 +34,13 @@ func ImageNet(resize, crop int) Spec {
 	}
 }
 
-// maxSide bounds sizes that come from a file or a flag.
+// maxSide limits sizes from a file or a flag.
 const maxSide = 8192
 
-// Check reports what makes s unusable.
+// Check returns an error if s is unusable.
 func (s Spec) Check() error {
 	if s.Crop < 1 || s.Crop > maxSide || s.Resize < 1 || s.Resize > maxSide {
-		return fmt.Errorf("resize %d and crop %d must lie in 1–%d", s.Resize, s.Crop, maxSide)
+		return fmt.Errorf("resize %d and crop %d must be in 1–%d", s.Resize, s.Crop, maxSide)
 	}
 	if s.Interpolation != Bilinear && s.Interpolation != Bicubic {
 		return fmt.Errorf("interpolation %q is neither %q nor %q", s.Interpolation, Bilinear, Bicubic)

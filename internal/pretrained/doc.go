@@ -1,18 +1,8 @@
-// Package pretrained finds the official weights of a network.
+// Package pretrained finds the official weights of a network. Find looks, in this order, at the file that --weights
+// names, the folder FX_WEIGHTS_DIR, torch's hub cache, fx's cache, the official address, and the Python package that
+// ships the weights, if there is one. It reports every place that it could not use, with the reason.
 //
-//	found, err := source.Find(ctx, source.Request{Name: "resnet18", Official: pretrained.Official{
-//		File:         "resnet18-f37072fd.pth",
-//		URL:          "https://download.pytorch.org/models/resnet18-f37072fd.pth",
-//		SHA256Prefix: "f37072fd",
-//	}}, report)
-//
-// looks, in this order, at the file that --weights names, the folder
-// FX_WEIGHTS_DIR, torch's own hub cache, fx's cache, the official address, and
-// the Python package that ships the weights, where there is one. Every place
-// that did not serve is told, with the reason.
-//
-// A file with the official name must have the official SHA-256 wherever it lies:
-// all of it where that is known, else the digits in its name, and then the full
-// one must be that which package fetch recorded at first use. What a lock names
-// (Request.Lock) must be what is found.
+// A file with the official name must have the official SHA-256 wherever it is. If only the digits in its name are
+// known, the full SHA-256 must equal the one that package fetch recorded at first use. If a lock (Request.Lock) names
+// the file, it must match.
 package pretrained

@@ -49,10 +49,10 @@ func TestWhatIsKnownOfTheWeightsIsSaid(t *testing.T) {
 
 	p.request.Official.SHA256 = p.sum
 	p.want(p.cacheFile, pretrained.FromCache)
-	p.wantNote("which fx knows as the official one")
+	p.wantNote("the official one")
 	p.lockTo(p.file, p.content)
 	p.want(p.cacheFile, pretrained.FromCache)
-	p.wantNote("as the lock names it")
+	p.wantNote("as in the lock")
 
 	p.request.Explicit = p.put("mine", t.TempDir(), "mine.pth")
 	if found := p.want(p.request.Explicit, pretrained.FromFlag); found.Input != (lockfile.Input{}) {
@@ -147,7 +147,7 @@ func TestAPackageThatNeverComesIsGivenUp(t *testing.T) {
 	p.request.Patience = 100 * time.Millisecond
 	p.program("python3", "exec /bin/sleep 1000")
 	p.wantError(fail.Model, "no weights for tiny")
-	p.wantNote("the Python package tiny-model can't be had: it took longer than 100ms")
+	p.wantNote("the Python package tiny-model is not available: it took longer than 100ms")
 }
 
 func TestAPipeAmongWeightsIsNotOpened(t *testing.T) {

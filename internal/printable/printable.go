@@ -9,8 +9,8 @@ import (
 	"fx/internal/userfile"
 )
 
-// Name returns name with every control character escaped, line ends and tabs
-// among them, so that it stays within its line and its column.
+// Name returns name with every control character escaped, line ends and tabs among them, so that it stays in its line
+// and column.
 func Name(name string) string { return escape(name, "") }
 
 // Names is Name of each of names.
@@ -22,12 +22,11 @@ func Names(names []string) []string {
 	return safe
 }
 
-// maxMessage bounds a message: names in files of strangers may have megabytes.
+// maxMessage limits a message: names in untrusted files may have megabytes.
 const maxMessage = 8 << 10
 
-// Message returns text for a line that begins with a prefix such as "fx: ".
-// Control characters are escaped, further lines indented, so that none of them
-// looks like another message, and what is beyond 8 KiB is left out.
+// Message returns text for a line that begins with a prefix such as "fx: ". Control characters are escaped, further
+// lines indented, so that none of them looks like another message. Text after 8 KiB is cut.
 func Message(text string) string {
 	if short := userfile.Cut(text, maxMessage); len(short) < len(text) {
 		text = short + "…"
@@ -35,12 +34,11 @@ func Message(text string) string {
 	return strings.ReplaceAll(escape(text, "\n\t"), "\n", "\n    ")
 }
 
-// Writer writes to W what it is given, control characters but line ends and
-// tabs escaped. Each Write must hold whole runes, as those of package fmt and
-// encoding/json do. JSON stays JSON of the same value.
+// Writer writes to W and escapes control characters, except line ends and tabs. Each Write must consist of whole
+// runes, as those of packages fmt and encoding/json do. JSON keeps its value.
 type Writer struct{ W io.Writer }
 
-// Write returns len(p) where all of p was written, escaped, and 0 otherwise.
+// Write returns len(p) if all of p was written, and 0 otherwise.
 func (w Writer) Write(p []byte) (int, error) {
 	text := string(p)
 	if safe := escape(text, "\n\t"); safe != text {
@@ -52,7 +50,7 @@ func (w Writer) Write(p []byte) (int, error) {
 	return w.W.Write(p)
 }
 
-// escape replaces control characters but those of keep, and bytes that are not UTF-8.
+// escape replaces control characters, except those in keep, and bytes that are not UTF-8.
 func escape(text, keep string) string {
 	at := firstUnsafe(text, keep)
 	if at < 0 {
@@ -89,9 +87,8 @@ func firstUnsafe(text, keep string) int {
 	return -1
 }
 
-// unsafe tells whether a terminal may take r for a command (C0, DEL, C1), or for
-// a change of the order in which it shows what follows (Unicode's bidirectional
-// embeddings, overrides and isolates), or for an end of line.
+// unsafe reports whether r may control a terminal (C0, DEL, C1), change the order of the text after it (Unicode's
+// bidirectional embeddings, overrides and isolates), or end a line.
 func unsafe(r rune) bool {
 	return r < ' ' || r >= 0x7f && r <= 0x9f || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 || r == 0x2028 || r == 0x2029
 }

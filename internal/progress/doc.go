@@ -1,4 +1,3 @@
-// Package progress is how libraries tell that they move on. They report to a
-// Reporter; only cli draws. The zero value of nothing is needed: Discard
-// serves where nobody watches.
+// Package progress lets libraries report progress: they call a Reporter, and only cli draws. Discard is a Reporter
+// that does nothing.
 package progress

@@ -2,11 +2,10 @@ package progress
 
 // Reporter receives the stages of a long job.
 type Reporter interface {
-	// Begin starts a stage, such as "extract". Total is the number of units
-	// to come, or 0 where it is not known; unit is a plural such as "images"
-	// or "bytes". Stages may overlap.
+	// Begin starts a stage, such as "extract". Total is the number of units, or 0 if it is unknown; unit is a plural
+	// such as "images" or "bytes". Stages may overlap.
 	Begin(stage string, total int64, unit string) Task
-	// Note tells one line that a user should see once, such as a fall-back taken.
+	// Note shows the user a line once, such as a fallback that was used.
 	Note(line string)
 }
 

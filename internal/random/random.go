@@ -35,8 +35,7 @@ type Stream struct {
 	used    int // words of buffer already given out
 }
 
-// New returns the stream of seed and name; numbers tell apart streams of one
-// name, such as epoch and batch.
+// New returns the stream of seed and name; numbers, such as epoch and batch, distinguish streams of one name.
 func New(seed uint64, name string, numbers ...uint64) *Stream {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(name)) // never fails
@@ -91,7 +90,7 @@ func (s *Stream) Normal() float64 {
 	return math.Sqrt(-2*math.Log(u)) * math.Cos(2*math.Pi*s.Float64())
 }
 
-// IntN returns a number in [0, n) without bias. It panics where n < 1.
+// IntN returns a number in [0, n) without bias. It panics if n < 1.
 func (s *Stream) IntN(n int) int {
 	if n < 1 {
 		panic("random: IntN of a number below 1")

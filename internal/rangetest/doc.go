@@ -1,15 +1,8 @@
-// Package rangetest finds a learning rate by the range test: train a little while
-// the rate rises, and look where the loss falls.
+// Package rangetest finds a learning rate by the range test: Run trains for a few steps while the rate rises, and
+// suggests the rate at which the loss falls fastest.
 //
-//	result, err := rangetest.Run(ctx, rangetest.Defaults(), func(ctx context.Context, repeat int) (rangetest.Update, error) {
-//		training := begin(repeat)
-//		return training.step, nil // at a rate, which returns the loss before
-//	})
-//	fmt.Println(result.Suggestion)
-//
-// Source: Leslie N. Smith, "Cyclical Learning Rates for Training Neural Networks"
-// (arXiv 1506.01186, 2015), section 3.3. The rising by a factor, the smoothed loss, the
-// end of the test and the rule are those of fastai's lr_find with its suggestion
-// "steep", but that the slope is of a line through a power of ten and not through two
-// neighbours, which says little where batches are small.
+// Source: Leslie N. Smith, "Cyclical Learning Rates for Training Neural Networks" (arXiv 1506.01186, 2015), section
+// 3.3. The geometric rise, the averaged loss, the end of the test and the rule are those of fastai's lr_find with its
+// suggestion "steep", with one difference: the slope is that of a line through a power of ten, not through two
+// neighbours, which is noise if batches are small.
 package rangetest

@@ -12,29 +12,28 @@ import (
 type Options struct {
 	MinLR, MaxLR float64 // of the first and the last step
 	Steps        int
-	// Repeats is how many times the training is begun anew: a rate is judged by the
-	// mean of the losses. One small batch says more of its photos than of the rate.
+	// Repeats is how many trainings are run; a rate is evaluated by the mean of their losses. The loss of one small
+	// batch depends more on its photos than on the rate.
 	Repeats int
 }
 
-// Defaults are a hundred steps over six powers of ten, once.
+// Defaults returns options of a hundred steps over six powers of ten, once.
 func Defaults() Options { return Options{MinLR: 1e-6, MaxLR: 1, Steps: 100, Repeats: 1} }
 
 const (
-	// memory is the weight of the past in the smoothed loss.
+	// memory is the weight of past losses in the moving average.
 	memory = 0.9
-	// diverged is how many times its minimum the smoothed loss may be.
+	// diverged is the largest ratio of the averaged loss to its minimum.
 	diverged = 4
-	// unsettled is the share of the steps at the start where the smoothed loss is
-	// of few losses: it is no minimum there, and no slope.
+	// unsettled is the share of the first steps whose average is of few losses: no minimum or slope is taken there.
 	unsettled = 0.1
-	// reach is how many powers of ten a slope is taken over to either side.
+	// reach is how many powers of ten a slope covers on either side.
 	reach = 0.5
-	// fewest steps are those of which a slope can be told.
+	// fewest is the smallest number of steps from which a slope can be estimated.
 	fewest = 20
 )
 
-// Check refuses what no test can be made of, with an error of kind fail.Usage.
+// Check returns an error of kind fail.Usage if o allows no test.
 func (o Options) Check() error {
 	switch {
 	case !(o.MinLR > 0) || !(o.MaxLR > o.MinLR) || math.IsInf(o.MaxLR, 0):
@@ -47,12 +46,12 @@ func (o Options) Check() error {
 	return nil
 }
 
-// Rate is the learning rate of step i, from 0: it rises by the same factor each time.
+// Rate returns the learning rate of step i, from 0. It rises by the same factor each step.
 func (o Options) Rate(i int) float64 {
 	return o.MinLR * math.Pow(o.MaxLR/o.MinLR, float64(i)/float64(o.Steps-1))
 }
 
-// settled is the first step whose smoothed loss counts, from 0.
+// settled returns the first step, from 0, whose averaged loss counts.
 func (o Options) settled() int { return int(unsettled * float64(o.Steps)) }
 
 // Update does one update of a training at a rate and returns the loss before it.
@@ -70,8 +69,8 @@ type Step struct {
 type Result struct {
 	Steps   []Step `json:"steps"`
 	Repeats int    `json:"repeats"`
-	// Suggestion is the rate at which the smoothed loss falls most steeply by the
-	// logarithm of the rate, before its minimum; 0 where it falls nowhere.
+	// Suggestion is the rate at which the smoothed loss falls most steeply over the logarithm of the rate, before its
+	// minimum; 0 if it never falls.
 	Suggestion float64 `json:"suggestion"`
 	// LowestLR is the rate with the least smoothed loss. A tenth of it is another
 	// common rule.
@@ -80,13 +79,12 @@ type Result struct {
 	Stopped         string  `json:"stopped"` // why the test ended before its last step, or ""
 }
 
-// Rule says what the suggestion is.
+// Rule describes the suggestion for people.
 const Rule = "where the smoothed loss falls most steeply: Smith's range test, by fastai's rule \"steep\""
 
-// Run makes the test. begin starts a training anew, from 0. A repeat ends where its
-// loss is not finite, or its smoothed loss above four times its minimum, and the
-// curve ends with the first repeat that does. Errors are those of begin and of its
-// Update, which end the test, and ctx's own.
+// Run runs the test. begin starts a training; its repeat counts from 0. A repeat ends if its loss is not finite, or
+// its smoothed loss exceeds four times its minimum; the curve ends with the first repeat that ends. Errors of begin
+// and of its Update end the test and are returned, as is ctx's.
 func Run(ctx context.Context, o Options, begin func(ctx context.Context, repeat int) (Update, error)) (Result, error) {
 	if err := o.Check(); err != nil {
 		return Result{}, err
@@ -110,7 +108,7 @@ func Run(ctx context.Context, o Options, begin func(ctx context.Context, repeat 
 			mean[i] += loss / float64(o.Repeats)
 		}
 	}
-	var s smoothing
+	var s movingAverage
 	r.Steps = make([]Step, len(mean))
 	for i, loss := range mean {
 		r.Steps[i] = Step{Step: i + 1, LR: o.Rate(i), Loss: loss, Smoothed: s.add(loss)}
@@ -119,10 +117,9 @@ func Run(ctx context.Context, o Options, begin func(ctx context.Context, repeat 
 	return r, nil
 }
 
-// repeat does one training of at most so many steps and returns its losses, and why
-// they are fewer.
+// repeat runs one training of at most steps steps. It returns its losses, and why it stopped early, if it did.
 func (o Options) repeat(ctx context.Context, steps int, update Update) (losses []float64, stopped string, err error) {
-	var s smoothing
+	var s movingAverage
 	lowest := math.Inf(1)
 	for i := range steps {
 		if err := ctx.Err(); err != nil {
@@ -148,16 +145,16 @@ func (o Options) repeat(ctx context.Context, steps int, update Update) (losses [
 	return losses, "", nil
 }
 
-// smoothing is an exponential moving average that began with nothing: its bias
-// towards 0 is corrected. Source: Kingma and Ba, "Adam" (arXiv 1412.6980), section 3.
-type smoothing struct{ sum, weight float64 }
+// movingAverage is an exponential moving average from 0 whose bias is corrected. Source: Kingma and Ba, "Adam" (arXiv
+// 1412.6980), section 3.
+type movingAverage struct{ sum, weight float64 }
 
-func (s *smoothing) add(v float64) float64 {
+func (s *movingAverage) add(v float64) float64 {
 	s.sum, s.weight = memory*s.sum+(1-memory)*v, memory*s.weight+(1-memory)
 	return s.sum / s.weight
 }
 
-// suggest looks for the lowest and the steepest point of the curve.
+// suggest sets the lowest and the steepest point of the curve.
 func (r *Result) suggest(o Options) {
 	first := o.settled()
 	if first >= len(r.Steps) {
@@ -172,7 +169,7 @@ func (r *Result) suggest(o Options) {
 	r.LowestLR, r.TenthOfLowestLR = r.Steps[lowest].LR, r.Steps[lowest].LR/10
 	half := max(1, int(math.Round(reach*float64(o.Steps-1)/math.Log10(o.MaxLR/o.MinLR))))
 	steepest := 0.0
-	for from := first; from+half <= lowest; from++ { // a window that the minimum cuts off is half as wide at least
+	for from := first; from+half <= lowest; from++ { // a window that the minimum cuts off has at least half the width
 		to := min(from+2*half, lowest)
 		if s := slope(r.Steps[from : to+1]); s < steepest {
 			steepest, r.Suggestion = s, r.Steps[(from+to)/2].LR
@@ -180,7 +177,7 @@ func (r *Result) suggest(o Options) {
 	}
 }
 
-// slope of the least-squares line through smoothed losses, by step.
+// slope returns the slope of the least-squares line through averaged losses, per step.
 func slope(steps []Step) float64 {
 	middle := float64(len(steps)-1) / 2
 	var up, down float64

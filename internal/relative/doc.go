@@ -1,2 +1,2 @@
-// Package relative says how far results lie from those they should be.
+// Package relative measures how far results are from their expected values.
 package relative

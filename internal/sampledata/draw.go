@@ -14,8 +14,7 @@ import (
 	"fx/internal/random"
 )
 
-// drawnVersion grows whenever Draw draws anything else, so that a cache of the
-// old pictures is not taken for the new.
+// drawnVersion grows with every change of the pictures, so that cached old pictures are not used as new ones.
 const drawnVersion = 1
 
 // Sizes of the drawn set, in pictures a class.
@@ -24,8 +23,8 @@ const (
 	drawnWidth, drawnHeight = 240, 200
 )
 
-// shapes are the classes of the drawn set: each says whether a point, in units
-// of the shape's size and turned with it, is inked.
+// shapes are the classes of the drawn set. Each reports whether a point, in units of the shape's size and rotated with
+// it, is inked.
 var shapes = []struct {
 	name string
 	ink  func(x, y float64) bool
@@ -37,12 +36,11 @@ var shapes = []struct {
 	}},
 }
 
-// Draw fills dir with the drawn set: train/ and val/ with a folder a class.
-// Position, size, turn, colours and noise are drawn from a fixed seed, so that
-// every machine gets the same pictures.
+// Draw fills dir with the drawn set: train/ and val/ with a folder a class. Position, size, rotation, colours and
+// noise come from a fixed seed, so that every machine gets the same pictures.
 func Draw(ctx context.Context, dir string) error { return drawSet(ctx, dir, drawnTrain, drawnVal) }
 
-// drawSet draws that many pictures a class.
+// drawSet draws train and val pictures per class.
 func drawSet(ctx context.Context, dir string, train, val int) error {
 	for class, shape := range shapes {
 		for _, split := range []struct {

@@ -34,13 +34,13 @@ var official = archive{
 	bytes:  47286322,
 }
 
-// How a lock names the archive, and the folder that was unpacked from it.
+// Names of the archive, and of the folder unpacked from it, in a lock.
 const (
 	archiveInput = "photos/" + officialName + ".zip"
 	folderInput  = "photos/" + officialName
 )
 
-// wanted returns the archive that is to be downloaded: the lock's, where it names one.
+// wanted returns the archive to download: the lock's if it names one.
 func (o Options) wanted() (a archive, locked bool, err error) {
 	a = official
 	if o.archive != nil {
@@ -52,14 +52,14 @@ func (o Options) wanted() (a archive, locked bool, err error) {
 	}
 	if a.sha256 != "" && a.sha256 != in.SHA256 {
 		return a, true, fail.Wrap(fail.Model, lockfile.ErrHeld, "Name photos with --data, or remove the entry from the lock.",
-			"the lock names %s with SHA-256 %s, and the tutorial's archive has %s", in.File, in.SHA256, a.sha256)
+			"the lock names %s with SHA-256 %s, but the tutorial's archive has %s", in.File, in.SHA256, a.sha256)
 	}
 	a.sha256, a.bytes = in.SHA256, in.Bytes
 	return a, true, nil
 }
 
-// know demands that a folder in fx's cache is still what it was at its first use.
-func (f *Found) know(ctx context.Context, dir string, report progress.Reporter) (sum string, bytes int64, err error) {
+// checkFirstUse returns an error if a folder in fx's cache has changed since its first use.
+func (f *Found) checkFirstUse(ctx context.Context, dir string, report progress.Reporter) (sum string, bytes int64, err error) {
 	sum, bytes, err = folderSHA256(ctx, dir)
 	var seen fetch.Seen
 	if err == nil {
@@ -69,17 +69,17 @@ func (f *Found) know(ctx context.Context, dir string, report progress.Reporter) 
 		return "", 0, ctx.Err()
 	}
 	if err != nil && !fetch.Unwritable(err) {
-		return "", 0, fail.Wrap(fail.Model, err, fmt.Sprintf("Remove %s: the next run makes it again. Photos of your own are named with --data.", dir),
-			"the photos in fx's cache are not as they were")
+		return "", 0, fail.Wrap(fail.Model, err, fmt.Sprintf("Remove %s: the next run makes it again. Name your own photos with --data.", dir),
+			"the photos in fx's cache have changed")
 	}
 	f.note(report, fmt.Sprintf("the photos in %s: %s", dir, seen.Say(sum)))
 	return sum, bytes, nil
 }
 
-// hold demands that the folder which was unpacked into fx's cache is known and
-// what the lock names, and adds it to the inputs, with the archive that it came from.
+// hold checks the folder that was unpacked into fx's cache against its first use and the lock, and adds it to the
+// inputs, with its archive.
 func (f *Found) hold(ctx context.Context, lock lockfile.Lock, dir string, report progress.Reporter) error {
-	sum, size, err := f.know(ctx, dir, report)
+	sum, size, err := f.checkFirstUse(ctx, dir, report)
 	if err != nil {
 		return err
 	}
@@ -98,9 +98,8 @@ func (f *Found) hold(ctx context.Context, lock lockfile.Lock, dir string, report
 	return nil
 }
 
-// folderSHA256 is the hash of a folder's files: the SHA-256 of what sha256sum
-// prints of them, sorted by name. Hidden files, which file managers leave, are
-// no part of it. Bytes are those of all files.
+// folderSHA256 returns the hash of a folder's files: the SHA-256 of the output of sha256sum, sorted by name, without
+// hidden files, which file managers leave. bytes is the size of all files.
 func folderSHA256(ctx context.Context, dir string) (sum string, bytes int64, err error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {

@@ -16,37 +16,36 @@ import (
 	"fx/internal/progress"
 )
 
-// officialName is what the tutorial's photos are called wherever they lie.
+// officialName is the name of the tutorial's photos, wherever they are.
 const officialName = "hymenoptera_data"
 
-// drawnName is what pictures drawn by fx are called wherever they are used.
+// drawnName is the name of pictures that fx drew, wherever they are used.
 const drawnName = "drawn pictures"
 
 // Options of Photos. The zero value looks everywhere.
 type Options struct {
 	Dir     string        // the user's folder; nothing else is looked at
 	Offline bool          // nothing is downloaded
-	Lock    lockfile.Lock // that names the photos, unless the user does
+	Lock    lockfile.Lock // that the photos must match, unless the user names some
 
 	archive *archive // nil is official
 	client  fetch.Client
 	draw    func(ctx context.Context, dir string) error // nil is Draw
 }
 
-// Found is a folder of photos, with a folder a split and a folder a class in each.
+// Found is a folder of photos, with a folder per split and in each a folder per class.
 type Found struct {
 	Dir    string   `json:"dir"`
 	Origin string   `json:"origin"` // for people: "--data", "FX_DATA_DIR", "a folder here", "fx's cache" …
 	Drawn  bool     `json:"-"`      // there are no photos, fx drew pictures
-	Notes  []string `json:"notes"`  // every place that did not serve, and why, and how well the photos are known
+	Notes  []string `json:"notes"`  // every place that could not be used, and why, and how the photos were verified
 
 	Inputs []lockfile.Input `json:"inputs,omitempty"` // what fx fetched, for a lock
 }
 
-// Photos finds photos. It fails only where the user named a folder that does
-// not exist, where ctx ends, where not even the cache can be written, where the
-// system fails (fail.System, fail.DiskFull), and, as fail.Model, where the photos
-// are not those of their first use or of the lock.
+// Photos finds photos. It fails only if the user named a folder that does not exist, ctx ends, not even the cache can
+// be written, the system fails (fail.System, fail.DiskFull), or the photos are not those of their first use or of the
+// lock (fail.Model).
 func Photos(ctx context.Context, o Options, report progress.Reporter) (Found, error) {
 	f := Found{Notes: []string{}}
 	if o.Dir != "" {
@@ -84,12 +83,12 @@ func Photos(ctx context.Context, o Options, report progress.Reporter) (Found, er
 	} else if locked {
 		return f, fail.Wrap(fail.Model, fmt.Errorf("%w: %w", lockfile.ErrHeld, err),
 			"Take the photos from the machine that wrote the lock, and name their folder with --data or FX_DATA_DIR.",
-			"the lock names %s with SHA-256 %s, which can't be had", officialName+".zip", wanted.sha256)
+			"the lock names %s with SHA-256 %s, which is not available", officialName+".zip", wanted.sha256)
 	} else {
 		if errors.Is(err, fetch.ErrUnreachable) {
-			err = fetch.ErrUnreachable // the address stands in the line before
+			err = fetch.ErrUnreachable // the line before has the address
 		}
-		f.note(report, fmt.Sprintf("the tutorial's photos can't be had (%v); taking %s instead", err, drawnName))
+		f.note(report, fmt.Sprintf("the tutorial's photos are not available (%v); taking %s instead", err, drawnName))
 	}
 	drawn, err := paths.Cache("data", fmt.Sprintf("drawn-v%d", drawnVersion))
 	if err != nil {
@@ -110,7 +109,7 @@ func Photos(ctx context.Context, o Options, report progress.Reporter) (Found, er
 			return f, fail.Wrap(fail.KindOf(err), err, "Set FX_CACHE_DIR to a folder that fx may write.", "draw pictures in %s", drawn)
 		}
 	}
-	if _, _, err := f.know(ctx, drawn, report); err != nil {
+	if _, _, err := f.checkFirstUse(ctx, drawn, report); err != nil {
 		return f, err
 	}
 	f.Drawn = true
@@ -127,7 +126,7 @@ func (f Found) take(dir, origin string) (Found, error) {
 	return f, nil
 }
 
-// takeKnown takes the folder in fx's cache where it is what it should be.
+// takeKnown takes the folder in fx's cache if it has not changed and matches the lock.
 func (f Found) takeKnown(ctx context.Context, lock lockfile.Lock, dir, origin string, report progress.Reporter) (Found, error) {
 	if err := f.hold(ctx, lock, dir, report); err != nil {
 		return f, err
@@ -161,7 +160,7 @@ func (f *Found) download(ctx context.Context, o Options, wanted archive, dir str
 	return os.Remove(zipped)
 }
 
-// whole makes dir appear with everything that fill writes, or not at all.
+// whole creates dir with everything that fill writes, or not at all.
 func whole(dir string, fill func(temporary string) error) (err error) {
 	if err := os.MkdirAll(filepath.Dir(dir), 0o777); err != nil {
 		return err
@@ -182,15 +181,14 @@ func whole(dir string, fill func(temporary string) error) (err error) {
 		return err
 	}
 	if err := os.Rename(temporary, dir); err != nil {
-		if here, _ := isFolder(dir); !here { // another fx may have been faster
+		if here, _ := isFolder(dir); !here { // another process may have made it
 			return err
 		}
 	}
 	return nil
 }
 
-// sweep removes what killed processes left of dir a day ago or before; younger
-// folders may be another process's.
+// sweep removes what killed processes left of dir at least a day ago. Younger folders may belong to a running process.
 func sweep(dir string) error {
 	left, err := filepath.Glob(dir + ".tmp-*")
 	if err != nil {
@@ -206,7 +204,7 @@ func sweep(dir string) error {
 	return nil
 }
 
-// isFolder tells whether there is a folder dir. The error is the system's.
+// isFolder reports whether dir is a folder. The error is the system's.
 func isFolder(dir string) (bool, error) {
 	info, err := os.Stat(dir)
 	if fail.BySystem(err) {

@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// Bounds on what a zip of photos may hold.
+// Limits of a zip of photos.
 const (
 	maxArchiveBytes = 500_000_000
 	maxEntries      = 10_000
@@ -20,7 +20,7 @@ const (
 	maxAllBytes     = 1 << 30
 )
 
-// unzip writes the photos of a zip into dir, without the folder that wraps them all.
+// unzip writes the photos of a zip into dir, without the folder that contains them all.
 func unzip(ctx context.Context, zipped, dir string) error {
 	return eachPhoto(ctx, zipped, func(inner string, content io.Reader, size int64) error {
 		target := filepath.Join(dir, filepath.FromSlash(inner))
@@ -35,17 +35,16 @@ func unzip(ctx context.Context, zipped, dir string) error {
 	})
 }
 
-// checkZip reads the photos of a zip to the end, so that a web page or a
-// damaged zip never counts as the download.
+// checkZip reads all photos of a zip, so that a web page or a damaged zip is not accepted as the download.
 func checkZip(ctx context.Context, zipped string) error {
 	return eachPhoto(ctx, zipped, func(_ string, content io.Reader, size int64) error {
 		return copyAll(io.Discard, content, size)
 	})
 }
 
-// eachPhoto gives take the path of each photo without the folder that wraps them
-// all. Entries that are no plain files or folders, that point outside their
-// folder, or that are larger than they say are errors.
+// eachPhoto calls take with the path of each photo, without the folder that contains them all. It returns an error for
+// entries that are neither regular files nor folders, that point outside their folder, or that are larger than
+// declared.
 func eachPhoto(ctx context.Context, zipped string, take func(inner string, content io.Reader, size int64) error) error {
 	z, err := zip.OpenReader(zipped)
 	if err != nil {
@@ -69,7 +68,7 @@ func eachPhoto(ctx context.Context, zipped string, take func(inner string, conte
 			continue
 		}
 		if !mode.IsRegular() {
-			return fmt.Errorf("%s: the entry %q is no plain file", zipped, entry.Name)
+			return fmt.Errorf("%s: the entry %q is not a regular file", zipped, entry.Name)
 		}
 		_, inner, wrapped := strings.Cut(name, "/")
 		if !wrapped || !strings.Contains(inner, "/") { // a photo lies at least in a class folder
@@ -95,11 +94,11 @@ func eachPhoto(ctx context.Context, zipped string, take func(inner string, conte
 	return nil
 }
 
-// copyAll copies exactly size bytes; one more is enough to know that the entry lied.
+// copyAll copies exactly size bytes. One byte more shows that the entry is larger than declared.
 func copyAll(w io.Writer, content io.Reader, size int64) error {
 	n, err := io.Copy(w, io.LimitReader(content, size+1))
 	if err == nil && n != size {
-		err = fmt.Errorf("%d bytes, where %d are declared", n, size)
+		err = fmt.Errorf("%d bytes instead of the declared %d", n, size)
 	}
 	return err
 }

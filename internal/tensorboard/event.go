@@ -13,10 +13,9 @@ import (
 // fileVersion is the first event of every file: the version of its format.
 const fileVersion = "brain.Event:2"
 
-// The field numbers of the messages that are written here, in the order of the
-// fields. Sources: tensorflow/core/util/event.proto, framework/summary.proto,
-// framework/tensor.proto and tensor_shape.proto; tensorboard/plugins/hparams/plugin_data.proto;
-// google/protobuf/struct.proto.
+// Field numbers of the messages that this package writes, in ascending order. Sources:
+// tensorflow/core/util/event.proto, framework/summary.proto, framework/tensor.proto and tensor_shape.proto;
+// tensorboard/plugins/hparams/plugin_data.proto; google/protobuf/struct.proto.
 const (
 	eventWallTime    protowire.Number = 1 // double, seconds since 1970
 	eventStep        protowire.Number = 2
@@ -55,7 +54,7 @@ const (
 	jsonBool   protowire.Number = 4
 )
 
-// What the plugin "hparams" looks for. Source: tensorboard/plugins/hparams/metadata.py.
+// Names that the plugin "hparams" reads. Source: tensorboard/plugins/hparams/metadata.py.
 const (
 	hparamsPlugin   = "hparams"
 	hparamsStartTag = "_hparams_/session_start_info"
@@ -65,7 +64,7 @@ const (
 
 const dtypeFloat = 1 // tensorflow.DT_FLOAT
 
-// message is a protocol buffer under way.
+// message is an encoded part of a protocol buffer message.
 type message []byte
 
 func (m message) double(field protowire.Number, v float64) message {
@@ -99,8 +98,8 @@ func versionEvent(at time.Time) message {
 	return message{}.double(eventWallTime, seconds(at)).text(eventFileVersion, fileVersion)
 }
 
-// scalarsEvent is a point. TensorBoard's own writers write scalars as tensors or in
-// this older form, which every reader takes.
+// scalarsEvent encodes a point. Scalars are written in the older form, not as tensors, because every reader accepts
+// it.
 func scalarsEvent(p Point) message {
 	var summary message
 	for _, s := range p.Scalars {
@@ -109,7 +108,7 @@ func scalarsEvent(p Point) message {
 	return message{}.double(eventWallTime, seconds(p.Time)).integer(eventStep, p.Step).embed(eventSummary, summary)
 }
 
-// startEvent tells the plugin "hparams" of the settings.
+// startEvent encodes the settings for the plugin "hparams".
 func startEvent(at time.Time, settings map[string]any) message {
 	var info message
 	for _, name := range slices.Sorted(maps.Keys(settings)) {
@@ -118,13 +117,13 @@ func startEvent(at time.Time, settings map[string]any) message {
 	return hparamsEvent(at, hparamsStartTag, message{}.embed(hparamsStart, info.double(startTime, seconds(at))))
 }
 
-// endEvent tells the plugin "hparams" that the training came to its end.
+// endEvent encodes the end of the training for the plugin "hparams".
 func endEvent(at time.Time) message {
 	return hparamsEvent(at, hparamsEndTag, message{}.embed(hparamsEnd, message{}.integer(endStatus, statusSuccess).double(endTime, seconds(at))))
 }
 
-// hparamsEvent is a summary whose news lie in its metadata. Its value is an empty
-// tensor, since every summary has one. Source: metadata.NULL_TENSOR of the plugin.
+// hparamsEvent is a summary whose content is in its metadata. Its value is an empty tensor, because a summary needs
+// one. Source: metadata.NULL_TENSOR of the plugin.
 func hparamsEvent(at time.Time, tag string, content message) message {
 	metadata := message{}.embed(metadataPluginData, message{}.text(pluginDataName, hparamsPlugin).embed(pluginDataContent, content))
 	tensor := message{}.integer(tensorDType, dtypeFloat).embed(tensorShape, message{}.embed(shapeDim, nil))

@@ -7,9 +7,8 @@ import (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// maskedChecksum is the CRC-32C of data, rotated by 15 bits and moved by a constant,
-// so that checksums of data that holds checksums are of use.
-// Source: tensorflow/core/lib/hash/crc32c.h, Mask.
+// maskedChecksum is the CRC-32C of data, rotated by 15 bits plus a constant, because a CRC of data that contains its
+// own CRC is weak. Source: tensorflow/core/lib/hash/crc32c.h, Mask.
 func maskedChecksum(data []byte) uint32 {
 	sum := crc32.Checksum(data, castagnoli)
 	return (sum>>15 | sum<<17) + 0xa282ead8

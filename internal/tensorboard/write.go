@@ -12,7 +12,7 @@ import (
 	"fx/internal/durable"
 )
 
-// Log is what an event file tells of a training.
+// Log is the training that an event file records.
 type Log struct {
 	Start    time.Time
 	Settings map[string]any // numbers, truth values and text; anything else as fmt prints it
@@ -20,15 +20,14 @@ type Log struct {
 	End      time.Time      // zero while the training goes on
 }
 
-// Point is what was measured at one moment.
+// Point holds the values measured at one time.
 type Point struct {
 	Step    int64
 	Time    time.Time
 	Scalars []Scalar
 }
 
-// Scalar is one number, which TensorBoard keeps as float32. Tags with a slash are
-// grouped by what stands before it.
+// Scalar is one number, which TensorBoard keeps as float32. Tags with a slash are grouped by the part before it.
 type Scalar struct {
 	Tag   string
 	Value float64
@@ -50,25 +49,24 @@ func Encode(l Log) []byte {
 	return file
 }
 
-// FileName is the name of the event file of a log that starts then. Where other
-// writers name the machine it says "fx", by which Write knows its own files.
+// FileName returns the name of the event file of a log that starts then. It has "fx" in place of the host name of
+// other writers; by this Write recognises its files.
 func FileName(start time.Time) string {
 	return fmt.Sprintf("events.out.tfevents.%010d.fx", start.Unix())
 }
 
-// Write makes dir hold the event file of the log, and no other that Write made.
+// Write writes the event file of the log into dir, and removes other event files that Write made.
 //
-// What is new is appended where the file's bytes are those that the log begins
-// with, since a TensorBoard that watches holds the file open and would not see
-// another in its place. What a kill leaves of an appended record TensorBoard
-// takes for one that is still being written, and the next Write completes it.
+// If the log begins with the file's bytes, Write appends the rest, because a running TensorBoard keeps the file open
+// and would not notice its replacement. A record that a kill cut off looks to TensorBoard like one that is still being
+// written; the next Write completes it.
 func Write(dir string, l Log) error {
 	path, content := filepath.Join(dir, FileName(l.Start)), Encode(l)
 	if err := remove(dir, filepath.Base(path)); err != nil {
 		return err
 	}
 	if info, err := os.Lstat(path); err == nil && !info.Mode().IsRegular() {
-		return durable.WriteBytes(path, content) // in the place of a link or a pipe
+		return durable.WriteBytes(path, content) // replaces a link or a pipe
 	}
 	had, err := durable.ReadFile(path)
 	switch {
@@ -80,8 +78,8 @@ func Write(dir string, l Log) error {
 	return durable.WriteBytes(path, content)
 }
 
-// Replace is Write as a part of replacing files of dir that belong together. The
-// event file is a new one: it tells of another training than the one before.
+// Replace is Write as part of a Replacement of files of dir. It always writes a new event file, because the training
+// is a new one.
 func Replace(r *durable.Replacement, dir string, l Log) error {
 	name := FileName(l.Start)
 	earlier, err := ownFiles(dir, name)
@@ -96,21 +94,20 @@ func Replace(r *durable.Replacement, dir string, l Log) error {
 	return r.Write(name, func(path string) error { return durable.WriteBytes(path, Encode(l)) })
 }
 
-// own is the pattern of the names that FileName gives.
+// own is the pattern of the names that FileName returns.
 const own = "events.out.tfevents.*.fx"
 
-// isOwn tells whether a file is an event file of this package, or what a kill left
-// while one was written.
+// isOwn reports whether a file is an event file of this package, or a temporary file of one.
 func isOwn(name string) bool {
 	pattern := own
 	if durable.IsTemporary(name) {
 		pattern += ".*"
 	}
-	matches, _ := filepath.Match(pattern, name) // the pattern is right
+	matches, _ := filepath.Match(pattern, name) // the pattern is valid
 	return matches
 }
 
-// remove removes the files of this package but one.
+// remove removes the files of this package except keep.
 func remove(dir, keep string) error {
 	files, err := ownFiles(dir, keep)
 	for _, name := range files {
@@ -121,7 +118,7 @@ func remove(dir, keep string) error {
 	return err
 }
 
-// ownFiles lists the files of this package but one.
+// ownFiles lists the files of this package except but.
 func ownFiles(dir, but string) (names []string, err error) {
 	files, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {

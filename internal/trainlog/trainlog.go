@@ -16,7 +16,7 @@ import (
 // MetricsFile is the name of the table of epochs.
 const MetricsFile = "metrics.csv"
 
-// Log is a training, as far as it is. Fields of an epoch that are not known are NaN.
+// Log is a training so far. Unknown fields of an epoch are NaN.
 type Log struct {
 	Start    time.Time
 	Settings map[string]any // by the names of the flags
@@ -43,8 +43,7 @@ var columns = []column{
 	{"seconds", "", func(e metrics.Epoch) float64 { return e.Seconds }},
 }
 
-// Write makes dir hold the log as metrics.csv and as an event file, in the place of
-// those of an earlier training.
+// Write writes the log into dir as metrics.csv and as an event file, and replaces those of an earlier training.
 func Write(dir string, l Log) error {
 	if err := durable.WriteBytes(filepath.Join(dir, MetricsFile), table(l.Epochs)); err != nil {
 		return err
@@ -52,7 +51,7 @@ func Write(dir string, l Log) error {
 	return tensorboard.Write(dir, l.events())
 }
 
-// Replace is Write as a part of replacing files of dir that belong together.
+// Replace is Write as part of a Replacement of files of dir.
 func Replace(r *durable.Replacement, dir string, l Log) error {
 	write := func(path string) error { return durable.WriteBytes(path, table(l.Epochs)) }
 	if err := r.Write(MetricsFile, write); err != nil {
@@ -61,8 +60,8 @@ func Replace(r *durable.Replacement, dir string, l Log) error {
 	return tensorboard.Replace(r, dir, l.events())
 }
 
-// table is the content of metrics.csv, with as many digits as it takes to read the
-// same numbers back. A column that no epoch knows is left out.
+// table returns the content of metrics.csv, with enough digits to read the same numbers back. Columns without a known
+// value are omitted.
 func table(epochs []metrics.Epoch) []byte {
 	var shown []column
 	for _, c := range columns {
@@ -81,7 +80,7 @@ func table(epochs []metrics.Epoch) []byte {
 	for _, e := range epochs {
 		var row []string
 		for _, c := range shown {
-			cell := "" // not known
+			cell := "" // unknown
 			if v := c.value(e); !math.IsNaN(v) {
 				cell = strconv.FormatFloat(v, 'g', -1, 64)
 			}
@@ -90,13 +89,12 @@ func table(epochs []metrics.Epoch) []byte {
 		rows = append(rows, row)
 	}
 	var b bytes.Buffer
-	_ = csv.NewWriter(&b).WriteAll(rows) // a buffer takes everything
+	_ = csv.NewWriter(&b).WriteAll(rows) // writes to a buffer never fail
 	return b.Bytes()
 }
 
-// events is the log as TensorBoard's. An epoch's moment is the start and the
-// seconds of training up to its end, so that a run that was stopped and resumed
-// reads as one that never was.
+// events returns the log for TensorBoard. The time of an epoch is the start plus the seconds of training up to its
+// end, so that a resumed run looks like an uninterrupted one.
 func (l Log) events() tensorboard.Log {
 	to := tensorboard.Log{Start: l.Start, Settings: l.Settings}
 	at := l.Start

@@ -1,8 +1,5 @@
-// Package userfile reads files that come from a user or a stranger, none of
-// which is trusted: sizes are bounded before anything is allocated, what is no
-// file never blocks for good, and what is quoted of it fits on a line.
+// Package userfile reads untrusted files. It limits sizes before it allocates anything, never blocks on pipes and
+// devices, and shortens what errors quote to one line.
 //
-// The common case:
-//
-//	text, err := userfile.ReadJSON(path) // bounded, ready for json.Unmarshal
+// ReadJSON returns a JSON file's text, bounded and ready for json.Unmarshal.
 package userfile

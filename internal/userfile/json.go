@@ -11,8 +11,8 @@ const (
 	maxJSONDepth   = 100
 )
 
-// ReadJSON is Read for a JSON file: what it returns can be decoded in memory of
-// the order of the file's size. It does not check the syntax.
+// ReadJSON is Read for a JSON file. Its number of values is limited, so that the memory for decoding it is of the
+// order of the file's size. It does not check the syntax.
 func ReadJSON(path string) ([]byte, error) {
 	text, err := Read(path, maxJSONBytes)
 	if err != nil {

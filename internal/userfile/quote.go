@@ -6,9 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// PathBytes returns path in base64 where it is not UTF-8, else "". JSON has no
-// place for other bytes: in it all of them become U+FFFD, so that two paths may
-// look the same.
+// PathBytes returns path in base64 if it is not UTF-8, else "". In JSON all other bytes become U+FFFD, so that two
+// paths may look the same.
 func PathBytes(path string) string {
 	if utf8.ValidString(path) {
 		return ""
@@ -19,8 +18,8 @@ func PathBytes(path string) string {
 // maxQuoted is how many bytes of a user's data a message quotes.
 const maxQuoted = 120
 
-// Quote returns text as a quoted string for a message: unprintable characters
-// escaped, and cut after about 120 bytes, with an ellipsis behind the quotes.
+// Quote returns text as a quoted string for a message: unprintable characters escaped, and cut after about 120 bytes,
+// with an ellipsis after the quotes.
 func Quote(text string) string {
 	short := Cut(text, maxQuoted)
 	if len(short) == len(text) {
@@ -29,8 +28,8 @@ func Quote(text string) string {
 	return strconv.Quote(short) + "…"
 }
 
-// Short returns text, cut after about 120 bytes with an ellipsis: a path or a
-// name that a message mentions without quotes.
+// Short returns text, cut after about 120 bytes with an ellipsis. It is for paths and names that a message shows
+// without quotes.
 func Short(text string) string {
 	if short := Cut(text, maxQuoted); len(short) < len(text) {
 		return short + "…"

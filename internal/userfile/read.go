@@ -11,12 +11,11 @@ import (
 	"fx/internal/durable"
 )
 
-// ErrTooLarge is what a file wraps that has more bytes or parts than accepted.
+// ErrTooLarge means that a file has more bytes or parts than accepted.
 var ErrTooLarge = errors.New("too large")
 
-// Read returns the content of the regular file at path. Errors are those of
-// os.ReadFile; of a file that is not a regular one; and ErrTooLarge where it has
-// more than limit bytes. It never blocks on a pipe.
+// Read returns the content of the regular file at path. It returns the errors of os.ReadFile, durable.ErrNotRegular,
+// and ErrTooLarge if the file has more than limit bytes. It never blocks on a pipe.
 func Read(path string, limit int64) ([]byte, error) {
 	f, err := durable.OpenToRead(path)
 	if err != nil {
@@ -25,8 +24,8 @@ func Read(path string, limit int64) ([]byte, error) {
 	return readBounded(f, limit)
 }
 
-// ReadText is Read for what people write by hand or pipe into fx, as in
-// /dev/stdin: path may also be a pipe. It returns ctx's error when ctx ends.
+// ReadText is Read for text that people write by hand or pipe into fx: path may also be a pipe, such as /dev/stdin. It
+// returns ctx's error when ctx ends.
 func ReadText(ctx context.Context, path string, limit int64) ([]byte, error) {
 	return Abandon(ctx, func() ([]byte, error) {
 		f, err := os.Open(path)
@@ -48,7 +47,7 @@ func readBounded(f *os.File, limit int64) ([]byte, error) {
 	var text bytes.Buffer
 	if size <= limit {
 		text.Grow(int(size) + bytes.MinRead)                // so that a large file is never copied
-		_, err := text.ReadFrom(io.LimitReader(f, limit+1)) // files of /proc say 0 bytes, and a file may grow
+		_, err := text.ReadFrom(io.LimitReader(f, limit+1)) // files of /proc have size 0, and a file may grow
 		if err != nil {
 			return nil, err
 		}
@@ -59,9 +58,8 @@ func readBounded(f *os.File, limit int64) ([]byte, error) {
 	return text.Bytes(), nil
 }
 
-// Abandon returns what f returns, or ctx's error as soon as ctx ends. f then
-// goes on by itself: this is for work without side effects, such as parsing, in
-// a process that is about to end.
+// Abandon returns what f returns, or ctx's error as soon as ctx ends. f then continues in the background, so it must
+// have no side effects. Use it for work such as parsing in a process that is about to end.
 func Abandon[T any](ctx context.Context, f func() (T, error)) (T, error) {
 	type outcome struct {
 		value T

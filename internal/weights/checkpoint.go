@@ -6,17 +6,16 @@ import (
 	"strings"
 )
 
-// wrappers are the keys under which training scripts keep the state dict.
+// wrappers are the keys under which training scripts store the state dict.
 var wrappers = []string{"state_dict", "model_state_dict", "model_state", "model", "net", "network", "module", "params", "weights"}
 
-const maxDicts = 64 // that are searched for tensors
+const maxDicts = 64 // dicts that are searched for tensors
 
-// stateOf finds the state dict in what a file held. It returns the dict and the
-// path of keys that leads to it.
+// stateOf finds the state dict in the value of a file. It returns the dict and its path of keys.
 func stateOf(root any) (*dict, string, error) {
 	d, ok := root.(*dict)
 	if !ok {
-		return nil, "", fmt.Errorf("it holds %s, not a dict of named tensors", kindOf(root))
+		return nil, "", fmt.Errorf("it contains %s, not a dict of named tensors", kindOf(root))
 	}
 	found, path := open(d, map[*dict]bool{})
 	if found != nil {
@@ -25,10 +24,10 @@ func stateOf(root any) (*dict, string, error) {
 	return nil, "", fmt.Errorf("no tensors in its dict, whose keys are %s", someKeys(d))
 }
 
-// open looks for a dict of tensors in d and its wrappers; each dict is looked at once.
+// open looks for a dict of tensors in d and its wrappers. It visits each dict once.
 func open(d *dict, seen map[*dict]bool) (*dict, []string) {
 	seen[d] = true
-	for _, key := range wrappers { // before d's own tensors: a checkpoint may hold its best accuracy as one
+	for _, key := range wrappers { // before d's own tensors: a checkpoint may store its best accuracy as one
 		inner, ok := d.values[key].(*dict)
 		if !ok || seen[inner] || len(seen) > maxDicts {
 			continue
@@ -45,7 +44,7 @@ func open(d *dict, seen map[*dict]bool) (*dict, []string) {
 	return nil, nil
 }
 
-// tensors makes the state dict of d's tensors; other values are no weights and are left.
+// tensors returns a state dict of d's tensors, without its other values.
 func (d *dict) tensors(b *budget) (*StateDict, error) {
 	state := NewStateDict()
 	for _, key := range d.keys {
@@ -55,7 +54,7 @@ func (d *dict) tensors(b *budget) (*StateDict, error) {
 		}
 		name, ok := key.(string)
 		if !ok {
-			return nil, errors.New("a tensor whose name is no string")
+			return nil, errors.New("a tensor whose name is not a string")
 		}
 		t, err := v.tensor(b)
 		if err != nil {
@@ -66,7 +65,7 @@ func (d *dict) tensors(b *budget) (*StateDict, error) {
 	return state, nil
 }
 
-// someKeys lists the first keys of d for a message.
+// someKeys returns the first keys of d for a message.
 func someKeys(d *dict) string {
 	var names []string
 	for _, key := range d.keys {

@@ -1,18 +1,12 @@
 // Package weights reads and writes the parameters of a network.
 //
-// The common case:
+// Read returns a StateDict and the file's format. StateDict.Get returns a tensor, Tensor.Float32s its values.
 //
-//	state, info, err := weights.Read("resnet18-f37072fd.pth")
-//	fc, ok := state.Get("fc.weight")
-//	values, err := fc.Float32s()
+// [Read] accepts safetensors files and the files of torch.save, in its zip format and in the format from before
+// PyTorch 1.6. The content of a file decides its format, never its name. [WriteSafetensors] writes the same bytes for
+// the same parameters.
 //
-// [Read] takes safetensors files and what torch.save writes, in its zip format
-// and in the format from before PyTorch 1.6. The content of a file decides which
-// it is, never its name. [WriteSafetensors] writes the same bytes for the same
-// parameters.
-//
-// A file is a stranger's: every size in it is checked against the file before
-// anything is allocated, and a pickle is read by an unpickler that knows tensors,
-// dicts, tuples, lists, numbers, strings, None and bools, and refuses, by name,
-// any other Python object that the pickle asks for. Nothing in it is ever run.
+// Files are not trusted. Every size is checked against the file before anything is allocated. The unpickler supports
+// tensors, dicts, tuples, lists, numbers, strings, None and bools; it refuses any other Python object and names it in
+// the error. It never runs code from a file.
 package weights

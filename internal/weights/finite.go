@@ -5,9 +5,8 @@ import (
 	"math"
 )
 
-// NonFinite returns the name of the first tensor that holds NaN or, unless
-// onlyNaN is true, infinity, and that value; "" where there is none. Numbers in
-// float64 that float32 can't hold count as infinite.
+// NonFinite returns the name of the first tensor with a NaN or, unless onlyNaN is true, an infinity, and that value;
+// "" if there is none. A float64 beyond the range of float32 counts as infinite.
 func (s *StateDict) NonFinite(onlyNaN bool) (name string, value float64) {
 	for _, name := range s.names {
 		if v, found := s.tensors[name].NonFinite(onlyNaN); found {
@@ -17,7 +16,7 @@ func (s *StateDict) NonFinite(onlyNaN bool) (name string, value float64) {
 	return "", 0
 }
 
-// NonFinite is StateDict.NonFinite of one tensor. Integers and bools are finite.
+// NonFinite is StateDict.NonFinite for one tensor. Integers and bools are finite.
 func (t Tensor) NonFinite(onlyNaN bool) (value float64, found bool) {
 	if f, known := floats[t.DType]; !t.DType.Float() || known && f.allFinite(t.Data) {
 		return 0, false
@@ -34,11 +33,11 @@ func (t Tensor) NonFinite(onlyNaN bool) (value float64, found bool) {
 	return 0, false
 }
 
-// format is a floating-point format as 64 bits hold it two or four times.
+// format is a mask for two or four floating-point numbers in 64 bits.
 type format struct {
 	exponents uint64 // all bits of the exponents
 	ones      uint64 // their lowest bits
-	carries   uint64 // the bits above them, which are the signs
+	carries   uint64 // the bits above them: the signs
 }
 
 var floats = map[DType]format{
@@ -47,8 +46,8 @@ var floats = map[DType]format{
 	BF16: {0x7f80_7f80_7f80_7f80, 0x0080_0080_0080_0080, 0x8000_8000_8000_8000},
 }
 
-// allFinite tells whether none of the numbers in data has an exponent of ones: adding
-// 1 to such an exponent overflows into the sign, which is cleared beforehand.
+// allFinite reports whether no number in data has an exponent of ones: adding 1 to such an exponent overflows into the
+// sign, which is cleared first.
 func (f format) allFinite(data []byte) bool {
 	for ; len(data) >= 32; data = data[32:] {
 		a, b := binary.LittleEndian.Uint64(data), binary.LittleEndian.Uint64(data[8:16])

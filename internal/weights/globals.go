@@ -5,8 +5,7 @@ import (
 	"strings"
 )
 
-// The Python names that a pickle may mention, and all that fx does with them.
-// A name that is not here is refused before anything is done with it.
+// The Python names that a pickle may use, and what fx does with them. Any other name is refused at once.
 var knownGlobals = map[global]func(args tuple) (any, error){
 	"collections.OrderedDict":                    orderedDict,
 	"torch.Size":                                 size,
@@ -19,14 +18,14 @@ var knownGlobals = map[global]func(args tuple) (any, error){
 	"torch.autograd.variable.Variable":           parameter, // before PyTorch 0.4
 }
 
-// storageTypes are the classes of storages; a persistent id names one.
+// storageTypes are the classes of storages. A persistent id names one.
 var storageTypes = map[string]DType{
 	"DoubleStorage": F64, "FloatStorage": F32, "HalfStorage": F16, "BFloat16Storage": BF16,
 	"LongStorage": I64, "IntStorage": I32, "ShortStorage": I16, "CharStorage": I8,
 	"ByteStorage": U8, "BoolStorage": Bool,
 }
 
-// torchTypes are the element types that a checkpoint may mention as a value.
+// torchTypes are the element types that a checkpoint may contain as values.
 var torchTypes = map[string]bool{
 	"float64": true, "float32": true, "float16": true, "bfloat16": true, "int64": true,
 	"int32": true, "int16": true, "int8": true, "uint8": true, "bool": true,
@@ -70,7 +69,7 @@ func (u *unpickler) global(op byte) error {
 	return u.pushObject(name, nil, objectCost+len(name))
 }
 
-// call is REDUCE and NEWOBJ: both apply a callable to a tuple.
+// call implements REDUCE and NEWOBJ, which apply a callable to a tuple.
 func (u *unpickler) call() error {
 	items, err := u.popN(2)
 	if err != nil {
@@ -96,8 +95,8 @@ func (u *unpickler) call() error {
 	return u.pushObject(v, nil, size)
 }
 
-// build is BUILD, which gives an object its attributes. State dicts carry
-// _metadata so, and old Parameters their flags; fx needs neither.
+// build implements BUILD, which sets attributes: _metadata of state dicts and flags of old Parameters. fx needs
+// neither.
 func (u *unpickler) build() error {
 	if _, err := u.pop(); err != nil {
 		return err
@@ -113,7 +112,7 @@ func (u *unpickler) build() error {
 	return fmt.Errorf("attributes set on %s", kindOf(v))
 }
 
-// orderedDict is OrderedDict() or, from Python 2, OrderedDict([[key, value], …]).
+// orderedDict implements OrderedDict() and, from Python 2, OrderedDict([[key, value], …]).
 func orderedDict(args tuple) (any, error) {
 	d := newDict()
 	if len(args) == 0 {
@@ -135,7 +134,7 @@ func orderedDict(args tuple) (any, error) {
 	return d, nil
 }
 
-// size is torch.Size((2, 3)), which is a tuple.
+// size implements torch.Size((2, 3)), which is a tuple.
 func size(args tuple) (any, error) {
 	if len(args) != 1 {
 		return nil, fmt.Errorf("%d arguments", len(args))
@@ -147,7 +146,7 @@ func size(args tuple) (any, error) {
 	return tuple(items), nil
 }
 
-// device is torch.device("cuda", 0): its name will do.
+// device implements torch.device("cuda", 0). Its name is enough.
 func device(args tuple) (any, error) {
 	if len(args) == 0 {
 		return nil, fmt.Errorf("no arguments")
@@ -159,7 +158,7 @@ func device(args tuple) (any, error) {
 	return name, nil
 }
 
-// parameter is a tensor with requires_grad and hooks.
+// parameter implements a tensor with requires_grad and hooks.
 func parameter(args tuple) (any, error) {
 	if len(args) == 0 {
 		return nil, fmt.Errorf("no arguments")

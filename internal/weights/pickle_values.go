@@ -7,7 +7,7 @@ import (
 	"fx/internal/fail"
 )
 
-// What the unpickler builds: nil, bool, int64, float64, string and these.
+// Types of the unpickler's values, besides nil, bool, int64, float64 and string.
 type (
 	tuple    []any
 	list     struct{ items []any }
@@ -16,7 +16,7 @@ type (
 	global   string // module.name, one of the closed table knownGlobals
 )
 
-// dict is a dict or an OrderedDict: either remembers its order.
+// dict is a dict or an OrderedDict. Both keep their order.
 type dict struct {
 	keys   []any
 	values map[any]any
@@ -37,17 +37,17 @@ func (d *dict) set(key, value any) error {
 	return nil
 }
 
-// storage is a torch storage: a row of elements that tensors are views of.
+// storage is a torch storage: elements that tensors are views of.
 type storage struct {
 	key   string
 	dtype DType
 	numel int
-	data  []byte   // numel elements, once they are found
-	root  *storage // the storage this one is a window of, or nil
+	data  []byte   // numel elements, once they are read
+	root  *storage // the storage that this one is a window of, or nil
 	start int      // where the window begins in root, in elements
 }
 
-// view is a torch tensor: a storage seen through an offset, sizes and strides, all in elements.
+// view is a torch tensor: a storage with an offset, sizes and strides, all in elements.
 type view struct {
 	storage *storage
 	offset  int
@@ -55,7 +55,7 @@ type view struct {
 	stride  []int
 }
 
-// kindOf names a value for a message.
+// kindOf describes a value for a message.
 func kindOf(v any) string {
 	switch v := v.(type) {
 	case nil:
@@ -86,7 +86,7 @@ func kindOf(v any) string {
 	return "a mark"
 }
 
-const untrustedHint = "fx builds nothing but tensors and plain values from a pickle. If you trust the file, open it in Python and save the bare weights: torch.save(model.state_dict(), FILE)."
+const untrustedHint = "fx builds only tensors and plain values from a pickle. If you trust the file, open it in Python and save only the weights: torch.save(model.state_dict(), FILE)."
 
 // refuse is the error for a Python object that fx does not build.
 func refuse(module, name string) error {

@@ -15,32 +15,30 @@ import (
 	"fx/internal/filehash"
 )
 
-// The formats that Read knows, as Info names them.
+// The formats that Read supports, as in Info.
 const (
 	Safetensors = "safetensors"
 	TorchZip    = "torch zip"    // torch.save since PyTorch 1.6
-	TorchLegacy = "torch legacy" // torch.save before, or with _use_new_zipfile_serialization=False
+	TorchLegacy = "torch legacy" // torch.save before 1.6, or with _use_new_zipfile_serialization=False
 )
 
-// maxFile bounds the memory that a file can claim: no backbone comes near it.
+// maxFile limits the memory that a file can claim. No backbone comes near it.
 const maxFile = 16 << 30
 
-// Info says which file the weights came from.
+// Info describes the file of weights.
 type Info struct {
 	Path   string
 	Format string // Safetensors, TorchZip or TorchLegacy
-	Inside string // the key under which a checkpoint held them, such as "state_dict", or ""
+	Inside string // the key of the weights in a checkpoint, such as "state_dict", or ""
 	SHA256 string // of the whole file, in lower-case hex
 	Bytes  int64
 }
 
-// Read returns the tensors of a file, whose content decides its format. The
-// file is read once, into memory that the tensors share, and hashed on the way
-// unless its hash is remembered (package filehash).
-// A checkpoint is opened: {"state_dict": …}, {"model": …} and the like.
+// Read returns the tensors of a file, whose content decides its format. It reads the file once, into memory that the
+// tensors share, and hashes it meanwhile unless its hash is remembered (package filehash). It finds the weights in
+// checkpoints such as {"state_dict": …} and {"model": …}.
 //
-// Errors are of kind fail.Model and name the file; of kind fail.Usage where
-// there is no such file.
+// Errors name the file and are of kind fail.Model, or fail.Usage if there is no such file.
 func Read(path string) (*StateDict, Info, error) {
 	info := Info{Path: path}
 	file, err := readAll(path, &info)
@@ -59,9 +57,9 @@ func Read(path string) (*StateDict, Info, error) {
 	return state, info, nil
 }
 
-const damagedHint = "Get the file again: it is damaged, or not what its name says."
+const damagedHint = "Get the file again: it is damaged, or its name is wrong."
 
-// readAll reads and hashes the file in one go, once its beginning shows that it can be weights.
+// readAll reads and hashes the file in one pass, if its beginning is that of a file of weights.
 func readAll(path string, info *Info) ([]byte, error) {
 	f, err := durable.OpenToRead(path)
 	if errors.Is(err, durable.ErrNotRegular) {
@@ -77,7 +75,7 @@ func readAll(path string, info *Info) ([]byte, error) {
 	}
 	info.Bytes = stat.Size()
 	if info.Bytes > maxFile {
-		return nil, fail.New(fail.Model, damagedHint, "%s: %d bytes, more than the %d that fx takes", path, info.Bytes, int64(maxFile))
+		return nil, fail.New(fail.Model, damagedHint, "%s: %d bytes, more than the %d that fx accepts", path, info.Bytes, int64(maxFile))
 	}
 	head := make([]byte, min(info.Bytes, 512))
 	if _, err := f.ReadAt(head, 0); err != nil && err != io.EOF {
@@ -91,7 +89,7 @@ func readAll(path string, info *Info) ([]byte, error) {
 	for rest := file; len(rest) > 0; {
 		n := min(len(rest), 1<<20)
 		if _, err := io.ReadFull(f, rest[:n]); err != nil {
-			return nil, fail.Wrap(fail.Model, err, "Was it written to meanwhile? Run it again.", "reading %s", path)
+			return nil, fail.Wrap(fail.Model, err, "The file may have changed meanwhile. Run the command again.", "reading %s", path)
 		}
 		if !known {
 			hash.Write(rest[:n])
@@ -102,7 +100,7 @@ func readAll(path string, info *Info) ([]byte, error) {
 		sum = hex.EncodeToString(hash.Sum(nil))
 		filehash.Remember(f, sum)
 	} else if again, still := filehash.Known(f); !still || again != sum {
-		return nil, fail.New(fail.Model, "Run it again.", "%s was written to while fx read it", path)
+		return nil, fail.New(fail.Model, "Run the command again.", "%s changed while fx read it", path)
 	}
 	info.SHA256 = sum
 	return file, nil
@@ -136,8 +134,8 @@ func sniff(head []byte, size int64) (string, error) {
 	if size == 0 {
 		return "", fmt.Errorf("an empty file")
 	}
-	// The first bytes of a safetensors file are a length, and look like any other
-	// format's for some: 0x480 begins like a pickle.
+	// The first bytes of a safetensors file are a length, which may look like another format: 0x480 begins like a
+	// pickle.
 	if beginsAsSafetensors(head, size) {
 		return Safetensors, nil
 	}
@@ -148,7 +146,7 @@ func sniff(head []byte, size int64) (string, error) {
 		if first, _, err := unpickle(head, nil, newBudget(len(head))); err == nil && isLegacyMagic(first) {
 			return TorchLegacy, nil
 		}
-		return "", fmt.Errorf("a Python pickle, and not one that torch.save wrote")
+		return "", fmt.Errorf("a Python pickle, but not one that torch.save wrote")
 	}
 	for _, known := range strangers {
 		if bytes.HasPrefix(head, []byte(known.start)) {
@@ -165,21 +163,21 @@ func sniff(head []byte, size int64) (string, error) {
 	return "", fmt.Errorf("neither a safetensors file nor one that torch.save wrote")
 }
 
-// beginsAsSafetensors tells whether head is a possible length of a header and
-// the beginning of one: JSON whitespace, which the reference implementation skips, and a brace.
+// beginsAsSafetensors reports whether head is a possible length of a header, then JSON whitespace, which the reference
+// implementation skips, and a brace.
 func beginsAsSafetensors(head []byte, size int64) bool {
 	if len(head) <= 8 {
 		return false
 	}
 	length := binary.LittleEndian.Uint64(head)
 	header := bytes.TrimLeft(head[8:], " \t\r\n")
-	if len(header) == 0 { // the brace, if any, lies beyond head
+	if len(header) == 0 { // the brace, if any, is beyond head
 		return length >= uint64(len(head)-8) && length <= uint64(min(size-8, maxHeader))
 	}
 	return header[0] == '{' && length <= maxHeader
 }
 
-// strangers are files that people take for weights.
+// strangers are files that users mistake for weights.
 var strangers = []struct{ start, what string }{
 	{"version https://git-lfs.github.com/spec/", "a Git LFS pointer (run git lfs pull)"},
 	{"\x1f\x8b", "a gzip archive (unpack it first)"},
@@ -192,7 +190,7 @@ var strangers = []struct{ start, what string }{
 	{"\x08\x0a\x12", "an ONNX file"},
 }
 
-// isText tells whether b, cut off anywhere, is readable UTF-8.
+// isText reports whether b, possibly cut within a rune, is readable UTF-8.
 func isText(b []byte) bool {
 	for len(b) > 0 {
 		r, n := utf8.DecodeRune(b)

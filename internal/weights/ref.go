@@ -9,11 +9,11 @@ import (
 	"fx/internal/paths"
 )
 
-// Ref names weights: a file, or the seed that draws them. The zero Ref names none.
+// Ref refers to weights: a file, or the seed from which they are drawn. The zero Ref refers to none.
 type Ref struct {
-	File string // path; "" where a seed draws the weights
+	File string // path; "" if a seed draws the weights
 	Draw Draw   // the rule, "" for a file
-	Seed uint64 // where Draw is set
+	Seed uint64 // if Draw is set
 }
 
 // Draw is a rule by which a seed draws weights.
@@ -21,18 +21,18 @@ type Draw string
 
 // The rules.
 const (
-	LayerDefaults Draw = "seed:"                    // of each layer on its own, see backbones.SeedWeights
+	LayerDefaults Draw = "seed:"                    // of each layer, see backbones.SeedWeights
 	Constructor   Draw = "initial weights of seed " // of the network's constructor, see backbones.InitialWeights
 )
 
-// File names the weights in the file at path.
+// File refers to the weights in the file at path.
 func File(path string) Ref { return Ref{File: path} }
 
-// Seed names the weights that the seed n draws by the layers' defaults.
+// Seed refers to the weights that the seed n draws by the layers' defaults.
 func Seed(n uint64) Ref { return Ref{Draw: LayerDefaults, Seed: n} }
 
-// ParseRef reads what people write: a path, "seed:N", or "" for the zero Ref.
-// A seed that is no number is an error of kind fail.Usage.
+// ParseRef parses a user's text: a path, "seed:N", or "" for the zero Ref. If the seed is not a number, the error is
+// of kind fail.Usage.
 func ParseRef(text string) (Ref, error) {
 	digits, drawn := strings.CutPrefix(text, string(LayerDefaults))
 	if !drawn {
@@ -40,7 +40,7 @@ func ParseRef(text string) (Ref, error) {
 	}
 	n, err := strconv.ParseUint(digits, 10, 64)
 	if err != nil {
-		return Ref{}, fail.New(fail.Usage, "Write a whole number, such as seed:0.", "%q is no seed", text)
+		return Ref{}, fail.New(fail.Usage, "Write a whole number, such as seed:0.", "%q is not a seed", text)
 	}
 	return Seed(n), nil
 }
@@ -48,10 +48,10 @@ func ParseRef(text string) (Ref, error) {
 // Random reports whether a seed draws the weights.
 func (r Ref) Random() bool { return r.Draw != "" }
 
-// IsZero reports whether r names no weights.
+// IsZero reports whether r refers to no weights.
 func (r Ref) IsZero() bool { return r == Ref{} }
 
-// Absolute is r with an absolute path.
+// Absolute returns r with an absolute path.
 func (r Ref) Absolute() Ref {
 	if r.File != "" {
 		r.File = paths.Absolute(r.File)
@@ -59,8 +59,7 @@ func (r Ref) Absolute() Ref {
 	return r
 }
 
-// Name is how people call the weights: the file's name without its folder, or
-// the seed.
+// Name returns the weights' name for people: the file's name without its folder, or the seed.
 func (r Ref) Name() string {
 	if r.File != "" {
 		return filepath.Base(r.File)
@@ -68,7 +67,7 @@ func (r Ref) Name() string {
 	return r.String()
 }
 
-// String returns the path, or the seed as ParseRef reads it.
+// String returns the path, or the seed in the syntax of ParseRef.
 func (r Ref) String() string {
 	if r.Random() {
 		return string(r.Draw) + strconv.FormatUint(r.Seed, 10)
@@ -76,10 +75,10 @@ func (r Ref) String() string {
 	return r.File
 }
 
-// MarshalText is String.
+// MarshalText returns String.
 func (r Ref) MarshalText() ([]byte, error) { return []byte(r.String()), nil }
 
-// UnmarshalText reads what MarshalText wrote.
+// UnmarshalText parses the text of MarshalText.
 func (r *Ref) UnmarshalText(text []byte) (err error) {
 	if digits, drawn := strings.CutPrefix(string(text), string(Constructor)); drawn {
 		if n, err := strconv.ParseUint(digits, 10, 64); err == nil {
@@ -91,7 +90,7 @@ func (r *Ref) UnmarshalText(text []byte) (err error) {
 	return err
 }
 
-// UnmarshalYAML reads a text as ParseRef does.
+// UnmarshalYAML parses a text as ParseRef does.
 func (r *Ref) UnmarshalYAML(decode func(any) error) (err error) {
 	var text string
 	if err := decode(&text); err != nil {
@@ -101,8 +100,8 @@ func (r *Ref) UnmarshalYAML(decode func(any) error) (err error) {
 	return err
 }
 
-// OlderUntrained returns that of a file's notes which says that the weights are
-// random, or "". It is for files of an older fx, which have no field for it.
+// OlderUntrained returns the note that the weights are random, or "". Files of an older fx have only this note, and no
+// field.
 func OlderUntrained(notes []string) string {
 	for _, note := range notes {
 		if strings.Contains(note, "not trained") {

@@ -11,10 +11,9 @@ import (
 	"unicode/utf8"
 )
 
-// The format: eight bytes with the length of a JSON header, the header, the
-// tensors' bytes. Source: the README of huggingface/safetensors, whose limits these are.
-// Whitespace before the header's brace, which the README rules out, is read as
-// its implementation reads it.
+// The format: eight bytes with the length of a JSON header, the header, the tensors' bytes. The limits are those of
+// the README of huggingface/safetensors. Whitespace before the header's brace, which the README forbids, is accepted,
+// as the reference implementation does.
 const (
 	maxHeader     = 100_000_000
 	maxDimensions = 64 // torch's own limit
@@ -55,10 +54,10 @@ func decodeSafetensors(file []byte) (*StateDict, error) {
 	end := 0
 	for _, e := range entries {
 		if e.start != end { // also covers overlaps, and gaps that could hide something
-			return nil, fmt.Errorf("tensor %.100q begins at byte %d of the data, and the one before it ends at %d", e.name, e.start, end)
+			return nil, fmt.Errorf("tensor %.100q begins at byte %d of the data, but the one before it ends at %d", e.name, e.start, end)
 		}
 		if e.end < e.start || e.end > len(body) {
-			return nil, fmt.Errorf("tensor %.100q lies at bytes %d to %d of data of %d bytes: truncated?", e.name, e.start, e.end, len(body))
+			return nil, fmt.Errorf("tensor %.100q is at bytes %d to %d of data of %d bytes: truncated?", e.name, e.start, e.end, len(body))
 		}
 		end = e.end
 		t := Tensor{DType: e.dtype, Shape: e.shape, Data: body[e.start:e.end:e.end]}
@@ -73,8 +72,7 @@ func decodeSafetensors(file []byte) (*StateDict, error) {
 	return state, nil
 }
 
-// parseHeader reads the JSON header token by token: nothing but the one shape
-// that the format has is taken, and no name twice.
+// parseHeader reads the JSON header token by token. It accepts only the format's structure, and each name only once.
 func parseHeader(header []byte, metadata map[string]string) ([]entry, error) {
 	if !utf8.Valid(header) || !json.Valid(header) {
 		return nil, errors.New("not valid JSON")
@@ -144,7 +142,7 @@ func (h headerReader) entry(name string) (entry, error) {
 	return e, err
 }
 
-// object reads an object and calls member after each key, to read its value.
+// object reads an object and calls member after each key; member reads the value.
 func (h headerReader) object(member func(key string) error) error {
 	if err := h.expect(json.Delim('{')); err != nil {
 		return err
@@ -161,7 +159,7 @@ func (h headerReader) object(member func(key string) error) error {
 	return h.expect(json.Delim('}'))
 }
 
-// numbers reads an array of at most limit whole numbers, none of them negative.
+// numbers reads an array of at most limit non-negative integers.
 func (h headerReader) numbers(limit int) ([]int, error) {
 	if err := h.expect(json.Delim('[')); err != nil {
 		return nil, err
@@ -178,7 +176,7 @@ func (h headerReader) numbers(limit int) ([]int, error) {
 		}
 		n, err := strconv.ParseInt(number.String(), 10, 0)
 		if err != nil || n < 0 {
-			return nil, fmt.Errorf("%.40q is no size", number.String())
+			return nil, fmt.Errorf("%.40q is not a size", number.String())
 		}
 		if len(list) == limit {
 			return nil, fmt.Errorf("more than %d numbers in a row", limit)

@@ -18,21 +18,20 @@ import (
 	"fx/internal/fail"
 )
 
-// WriteSafetensors writes the tensors to path, whole or not at all. The same
-// tensors and metadata give the same bytes, whatever order they were set in, and
-// the very bytes that the Python package writes.
+// WriteSafetensors writes the tensors to path, completely or not at all. The bytes are those of the Python package,
+// and do not depend on the order in which tensors and metadata were set.
 func WriteSafetensors(path string, state *StateDict) error {
 	_, err := writeSafetensors(path, state, nil)
 	return err
 }
 
-// WriteSafetensorsSum is WriteSafetensors that tells the SHA-256 of the file, in
-// lower-case hex. The bytes are hashed while they are written.
+// WriteSafetensorsSum is WriteSafetensors, and returns the SHA-256 of the file in lower-case hex. It hashes the bytes
+// while it writes them.
 func WriteSafetensorsSum(path string, state *StateDict) (sum string, err error) {
 	return writeSafetensors(path, state, sha256.New())
 }
 
-// writeSafetensors writes the file, through hash where it is not nil.
+// writeSafetensors writes the file, and to hash if it is not nil.
 func writeSafetensors(path string, state *StateDict, hash hash.Hash) (sum string, err error) {
 	names := state.Names()
 	slices.SortFunc(names, func(a, b string) int {
@@ -63,11 +62,11 @@ func writeSafetensors(path string, state *StateDict, hash hash.Hash) (sum string
 	if err == nil && hash != nil {
 		sum = hex.EncodeToString(hash.Sum(nil))
 	}
-	return sum, fail.Wrap(fail.Usage, err, "Check that the folder exists and may be written to.", "writing %s", path)
+	return sum, fail.Wrap(fail.Usage, err, "Check that the folder exists and is writable.", "writing %s", path)
 }
 
-// writeOrder is how the Python package sorts tensors before it sorts their
-// names: wide elements first, so that each begins at a multiple of its size.
+// writeOrder is the order in which the Python package sorts tensors, before their names: wide elements first, so that
+// each tensor begins at a multiple of its element size.
 var writeOrder = []DType{I64, F64, F32, I32, BF16, F16, I16, I8, U8, Bool}
 
 // encodeHeader returns the JSON header, padded with spaces so that the tensors
@@ -90,7 +89,7 @@ func encodeHeader(state *StateDict, names []string) ([]byte, error) {
 			return nil, fmt.Errorf("tensor %.100q: %w", name, err)
 		}
 		if name == metadataKey || !utf8.ValidString(name) {
-			return nil, fmt.Errorf("%.100q is no name for a tensor", name)
+			return nil, fmt.Errorf("%.100q is not a name for a tensor", name)
 		}
 		fmt.Fprintf(&b, "%s%s:{\"dtype\":%q,\"shape\":[", separator, quote(name), t.DType)
 		for i, d := range t.Shape {

@@ -2,10 +2,9 @@ package weights
 
 import "slices"
 
-// StateDict is what torch calls a state_dict: named tensors in an order. The
-// zero value is not ready for use; NewStateDict makes one.
+// StateDict is torch's state_dict: named tensors in an order. The zero value is not usable; call NewStateDict.
 type StateDict struct {
-	Metadata map[string]string // what a safetensors file says about itself
+	Metadata map[string]string // __metadata__ of a safetensors file
 	names    []string
 	tensors  map[string]Tensor
 }

@@ -9,7 +9,7 @@ import (
 	"fx/internal/float16"
 )
 
-// DType is the type of a tensor's elements, under its name in safetensors.
+// DType is the type of a tensor's elements, with its name in safetensors.
 type DType string
 
 // The element types that fx reads and writes.
@@ -26,7 +26,7 @@ const (
 	Bool DType = "BOOL" // one byte, 0 or 1
 )
 
-// Size returns the bytes of one element, or 0 for a type that is not known.
+// Size returns the bytes of one element, or 0 for an unknown type.
 func (d DType) Size() int {
 	switch d {
 	case F64, I64:
@@ -41,19 +41,18 @@ func (d DType) Size() int {
 	return 0
 }
 
-// Float tells whether the elements are floating-point numbers.
+// Float reports whether the elements are floating-point numbers.
 func (d DType) Float() bool { return d == F64 || d == F32 || d == F16 || d == BF16 }
 
-// Tensor is an array of numbers. The tensors of one file may share its memory,
-// so neither Data nor what Float32s returns is to be written to.
+// Tensor is an array of numbers. The tensors of a file may share its memory, so neither Data nor the result of
+// Float32s may be written to.
 type Tensor struct {
 	DType DType
 	Shape []int  // empty for a scalar
 	Data  []byte // little endian, row-major, without gaps
 }
 
-// FromFloat32 returns an F32 tensor that shares v's memory. It panics where v
-// has not as many elements as shape.
+// FromFloat32 returns an F32 tensor that shares v's memory. It panics if v does not have as many elements as shape.
 func FromFloat32(shape []int, v []float32) Tensor {
 	t := Tensor{DType: F32, Shape: append([]int{}, shape...)}
 	if n, ok := elements(t.Shape); !ok || n != len(v) {
@@ -82,9 +81,8 @@ func (t Tensor) Len() int {
 	return n
 }
 
-// Float32s returns the elements as float32. F16 and BF16 widen exactly, F64
-// rounds to nearest even; an F32 tensor's memory is shared where the machine
-// allows it. Integers and bools are an error: they are counters, not weights.
+// Float32s returns the elements as float32. F16 and BF16 widen exactly, F64 rounds to nearest even; an F32 tensor's
+// memory is shared on little-endian machines. Integers and bools are an error: they are counters, not weights.
 func (t Tensor) Float32s() ([]float32, error) {
 	if err := t.check(); err != nil {
 		return nil, err
@@ -117,7 +115,7 @@ func (t Tensor) Float32s() ([]float32, error) {
 	return nil, fmt.Errorf("a tensor of %s where floating point is needed", t.DType)
 }
 
-// check returns an error unless Data is as long as DType and Shape say.
+// check returns an error unless the length of Data matches DType and Shape.
 func (t Tensor) check() error {
 	size := t.DType.Size()
 	if size == 0 {
@@ -128,12 +126,12 @@ func (t Tensor) check() error {
 		return fmt.Errorf("impossible shape %s", shapeText(t.Shape))
 	}
 	if n*size != len(t.Data) {
-		return fmt.Errorf("shape %s of %s needs %d bytes, and there are %d", shapeText(t.Shape), t.DType, n*size, len(t.Data))
+		return fmt.Errorf("shape %s of %s needs %d bytes, but there are %d", shapeText(t.Shape), t.DType, n*size, len(t.Data))
 	}
 	return nil
 }
 
-// littleEndian tells whether a float32 lies in memory as it does in a file.
+// littleEndian is whether a float32 has the same bytes in memory as in a file.
 var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
 
 func convert(data []byte, n, size int, one func([]byte) float32) []float32 {
@@ -144,7 +142,7 @@ func convert(data []byte, n, size int, one func([]byte) float32) []float32 {
 	return out
 }
 
-// elements returns the product of shape, and whether it is a size that can be.
+// elements returns the product of shape, and whether it is a possible size.
 func elements(shape []int) (int, bool) {
 	n := 1
 	for _, d := range shape {

@@ -7,11 +7,10 @@ import (
 	"math"
 )
 
-// decodeLegacy reads the format before PyTorch 1.6: five pickles one after
-// another (magic number, version, the writer's machine, the object, the keys of
-// its storages), then each storage as its number of elements, eight bytes, and
-// its elements. All numbers are little endian, whatever machine wrote them.
-// Source: torch/serialization.py, _legacy_save and _legacy_load.
+// decodeLegacy reads the format before PyTorch 1.6: five pickles one after another (magic number, version, the
+// writer's machine, the object, the keys of its storages), then each storage as its number of elements, eight bytes,
+// and its elements. All numbers are little endian, on every machine. Source: torch/serialization.py, _legacy_save and
+// _legacy_load.
 func decodeLegacy(file []byte, b *budget) (*dict, string, error) {
 	storages := &storageTable{byKey: map[string]*storage{}, legacy: true}
 	at := 0
@@ -47,7 +46,7 @@ func decodeLegacy(file []byte, b *budget) (*dict, string, error) {
 		n, size := binary.LittleEndian.Uint64(file[at:]), s.dtype.Size()
 		at += 8
 		if n > math.MaxInt/8 || int(n) != s.numel {
-			return nil, "", fmt.Errorf("storage %.40q has %d elements, and its tensors say %d", name, n, s.numel)
+			return nil, "", fmt.Errorf("storage %.40q has %d elements, but its tensors declare %d", name, n, s.numel)
 		}
 		if s.numel > (len(file)-at)/size {
 			return nil, "", errTruncated
@@ -61,7 +60,7 @@ func decodeLegacy(file []byte, b *budget) (*dict, string, error) {
 	return stateOf(values[3])
 }
 
-// isLegacyMagic tells whether v is the number that legacy files begin with, 0x1950a86a20f9469cfc6c.
+// isLegacyMagic reports whether v is the first number of legacy files, 0x1950a86a20f9469cfc6c.
 func isLegacyMagic(v any) bool {
 	n, ok := v.(bigInt)
 	return ok && string(n) == "\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"
@@ -70,11 +69,11 @@ func isLegacyMagic(v any) bool {
 // storageTable resolves the persistent ids of a pickle to storages.
 type storageTable struct {
 	byKey  map[string]*storage
-	legacy bool // ids have a sixth part, the window
+	legacy bool // ids have a sixth member, the window
 }
 
-// persistent takes ("storage", type, key, location, numel) and, in legacy
-// files, None or (key, offset, numel) of a window into that storage.
+// persistent returns the storage of ("storage", type, key, location, numel) and, in legacy files, None or (key,
+// offset, numel) of a window into that storage.
 func (t *storageTable) persistent(id tuple) (any, error) {
 	want := 5
 	if t.legacy {
@@ -91,7 +90,7 @@ func (t *storageTable) persistent(id tuple) (any, error) {
 	numel, isInt := id[4].(int64)
 	dtype, known := storageTypes[lastPart(string(class))]
 	if !known || !isText || !isInt || numel < 0 || numel > math.MaxInt/16 {
-		return nil, errors.New("a storage whose type, key or length cannot be")
+		return nil, errors.New("a storage with an impossible type, key or length")
 	}
 	s := t.byKey[key]
 	if s == nil {

@@ -51,7 +51,7 @@ func decodeZip(file []byte, b *budget) (*dict, string, error) {
 			return nil, "", err
 		}
 		if len(s.data) != s.numel*s.dtype.Size() {
-			return nil, "", fmt.Errorf("storage %.40q has %d bytes, and its tensors need %d elements of %s", key, len(s.data), s.numel, s.dtype)
+			return nil, "", fmt.Errorf("storage %.40q has %d bytes, but its tensors need %d elements of %s", key, len(s.data), s.numel, s.dtype)
 		}
 		if order == "big" {
 			if s.data, err = swapped(s.data, s.dtype.Size(), b); err != nil {
@@ -65,13 +65,13 @@ func decodeZip(file []byte, b *budget) (*dict, string, error) {
 type torchArchive struct {
 	file    []byte
 	entries map[string]*zip.File
-	prefix  string // the folder in which everything lies, with its slash
+	prefix  string // the folder of all entries, with its slash
 	budget  *budget
 }
 
-const zipHint = "fx reads what torch.save(model.state_dict(), FILE) writes."
+const zipHint = "fx reads files of torch.save(model.state_dict(), FILE)."
 
-// index finds the archive's folder and makes sure that no name comes twice.
+// index finds the archive's folder and refuses duplicate names.
 func (a *torchArchive) index(files []*zip.File) error {
 	if len(files) > maxZipEntries {
 		return fmt.Errorf("a zip archive with %d entries", len(files))
@@ -89,7 +89,7 @@ func (a *torchArchive) index(files []*zip.File) error {
 		}
 	}
 	if a.prefix == "" {
-		return fail.New(fail.Model, zipHint, "a zip archive, and not one that torch.save wrote: it has no data.pkl")
+		return fail.New(fail.Model, zipHint, "a zip archive, but not one that torch.save wrote: it has no data.pkl")
 	}
 	if a.entries[a.prefix+"constants.pkl"] != nil {
 		return fail.New(fail.Model, zipHint, "a TorchScript archive: a program rather than weights")
@@ -97,7 +97,7 @@ func (a *torchArchive) index(files []*zip.File) error {
 	return nil
 }
 
-// byteOrder returns "little" or "big", as the writing machine had it.
+// byteOrder returns "little" or "big", the order of the writing machine.
 func (a *torchArchive) byteOrder() (string, error) {
 	if a.entries[a.prefix+"byteorder"] == nil {
 		return "little", nil // before PyTorch 2.1, which wrote no such entry
@@ -109,7 +109,7 @@ func (a *torchArchive) byteOrder() (string, error) {
 	return string(order), err
 }
 
-// read returns an entry's content: the file's own memory where it is stored.
+// read returns an entry's content, without a copy if it is not compressed.
 func (a *torchArchive) read(name string) ([]byte, error) {
 	f := a.entries[name]
 	if f == nil {
@@ -131,7 +131,7 @@ func (a *torchArchive) read(name string) ([]byte, error) {
 	}
 	end := uint64(start) + f.CompressedSize64
 	content := a.file[start:end:end]
-	// A checksum of 0 is what torch writes where it is told to compute none.
+	// torch writes a checksum of 0 if it is set to compute none.
 	if f.CRC32 != 0 && crc32.ChecksumIEEE(content) != f.CRC32 {
 		return nil, fmt.Errorf("entry %.100q is damaged: its checksum is wrong", name)
 	}

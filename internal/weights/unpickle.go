@@ -21,20 +21,18 @@ const (
 // mark is what MARK pushes.
 type mark struct{}
 
-// unpickler runs the pickle machine of Python's pickletools on a closed set of
-// values. It has no way to call or look up anything in a program.
+// unpickler runs Python's pickle machine on a closed set of values. It can't call or look up anything in a program.
 type unpickler struct {
 	in         []byte
 	at         int
 	stack      []any
-	marks      []int // where in stack each mark lies
+	marks      []int // the position of each mark in stack
 	memo       map[uint32]any
-	persistent func(id tuple) (any, error) // what a persistent id stands for, or nil
+	persistent func(id tuple) (any, error) // resolves a persistent id, or nil
 	budget     *budget
 }
 
-// Bytes of memory that values take, their share of growing slices and maps
-// included. One byte of a pickle can ask for the largest of them.
+// Bytes of memory of values, with their share of growing slices and maps. One byte of a pickle can create the largest.
 const (
 	slotBytes  = 40  // of a value on the stack, with its number, and then in a list or a tuple
 	objectCost = 64  // of a list's, a string's or a tuple's own
@@ -44,8 +42,8 @@ const (
 	tensorCost = 400 // of a tensor or storage
 )
 
-// unpickle runs the pickle at the beginning of in and returns its value and how
-// many bytes it took. The values' memory is taken from b.
+// unpickle runs the pickle at the beginning of in and returns its value and its length in bytes. It takes the values'
+// memory from b.
 func unpickle(in []byte, persistent func(tuple) (any, error), b *budget) (any, int, error) {
 	u := &unpickler{in: in, memo: map[uint32]any{}, persistent: persistent, budget: b}
 	for range maxPickleSteps {
@@ -160,7 +158,7 @@ func (u *unpickler) header(op byte) error {
 
 func (u *unpickler) number(op byte) (any, error) {
 	switch op {
-	case opInt: // Python 2 writes numbers above 32 bits so
+	case opInt: // Python 2 writes numbers above 32 bits this way
 		line, err := u.line(24)
 		if err != nil {
 			return nil, err
@@ -202,7 +200,7 @@ func (u *unpickler) number(op byte) (any, error) {
 	return int64(n<<unused) >> unused, nil // shifts by 64 give 0
 }
 
-// text returns a string or bytes, and how many.
+// text returns a string or bytes, and the bytes of memory.
 func (u *unpickler) text(op byte) (any, int, error) {
 	width := 4
 	switch op {

@@ -9,7 +9,7 @@ var errStack = errors.New("a value is missing")
 
 func (u *unpickler) push(v any, err error) error { return u.pushObject(v, err, 0) }
 
-// pushObject is push of a new value that takes so many bytes besides its slot.
+// pushObject is push of a new value that takes size bytes besides its slot.
 func (u *unpickler) pushObject(v any, err error, size int) error {
 	if err == nil {
 		err = u.budget.take(slotBytes + size)
@@ -41,7 +41,7 @@ func (u *unpickler) pop() (any, error) {
 	return v, err
 }
 
-// drop is POP, which takes a mark too.
+// drop implements POP, which also removes a mark.
 func (u *unpickler) drop() error {
 	if len(u.marks) > 0 && u.marks[len(u.marks)-1] == len(u.stack)-1 {
 		_, err := u.popMark()
@@ -51,7 +51,7 @@ func (u *unpickler) drop() error {
 	return err
 }
 
-// popMark takes everything above the last mark, and the mark.
+// popMark removes and returns the values above the last mark, and removes the mark.
 func (u *unpickler) popMark() ([]any, error) {
 	if len(u.marks) == 0 {
 		return nil, errors.New("a mark is missing")
@@ -64,7 +64,7 @@ func (u *unpickler) popMark() ([]any, error) {
 	return items, nil
 }
 
-// popN takes the n values on top.
+// popN removes and returns the n values on top.
 func (u *unpickler) popN(n int) ([]any, error) {
 	items := make([]any, n)
 	for i := n - 1; i >= 0; i-- {

@@ -6,23 +6,22 @@ import (
 	"math"
 )
 
-// budget is how many bytes a file may still make fx allocate beyond itself: by
-// the values of its pickle, inflating entries, swapping bytes and laying out
-// strided views.
+// budget is how many bytes beyond its size a file may still make fx allocate: for values of its pickle, inflated
+// entries, swapped bytes and copies of strided views.
 type budget struct{ left int }
 
 func newBudget(file int) *budget { return &budget{left: 4*file + 64<<20} }
 
 func (b *budget) take(n int) error {
 	if n > b.left {
-		return errors.New("it would take far more memory than its own size")
+		return errors.New("it would need far more memory than its size")
 	}
 	b.left -= n
 	return nil
 }
 
-// rebuildTensor is torch._utils._rebuild_tensor_v2(storage, offset, size,
-// stride, requires_grad, hooks, metadata) and the first four of it.
+// rebuildTensor implements torch._utils._rebuild_tensor_v2(storage, offset, size, stride, requires_grad, hooks,
+// metadata) and _rebuild_tensor, which has the first four.
 func rebuildTensor(args tuple) (any, error) {
 	if len(args) < 4 || len(args) > 7 {
 		return nil, fmt.Errorf("%d arguments", len(args))
@@ -66,14 +65,14 @@ func ints(v any) ([]int, error) {
 	for i, item := range items {
 		n, ok := item.(int64)
 		if !ok || n < 0 || n > math.MaxInt/2 {
-			return nil, fmt.Errorf("%v is no size", kindOf(item))
+			return nil, fmt.Errorf("%v is not a size", kindOf(item))
 		}
 		out[i] = int(n)
 	}
 	return out, nil
 }
 
-// checkInside returns an error unless every element lies in the storage.
+// checkInside returns an error unless every element is in the storage.
 func (v *view) checkInside() error {
 	n, ok := elements(v.shape)
 	if !ok || n > math.MaxInt/8 {
@@ -97,7 +96,7 @@ func (v *view) checkInside() error {
 	return nil
 }
 
-// contiguous tells whether the elements lie in row-major order without gaps.
+// contiguous reports whether the elements are in row-major order without gaps.
 func (v *view) contiguous() bool {
 	step := 1
 	for i := len(v.shape) - 1; i >= 0; i-- {
@@ -109,8 +108,7 @@ func (v *view) contiguous() bool {
 	return true
 }
 
-// tensor returns the view as a tensor of its own: the storage's memory where
-// it is contiguous, else a copy in row-major order.
+// tensor returns the view as a tensor: the storage's memory if it is contiguous, else a copy in row-major order.
 func (v *view) tensor(b *budget) (Tensor, error) {
 	t := Tensor{DType: v.storage.dtype, Shape: v.shape}
 	n, _ := elements(v.shape) // checked when the view was made
@@ -134,7 +132,7 @@ func (v *view) tensor(b *budget) (Tensor, error) {
 	index, at := make([]int, len(v.shape)), v.offset
 	for range n {
 		t.Data = append(t.Data, data[at*size:(at+1)*size]...)
-		for d := len(index) - 1; d >= 0; d-- { // the next index, as an odometer turns
+		for d := len(index) - 1; d >= 0; d-- { // the next index, like an odometer
 			at += v.stride[d]
 			if index[d]++; index[d] < v.shape[d] {
 				break

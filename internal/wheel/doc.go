@@ -1,19 +1,13 @@
-// Package wheel fetches Python packages as wheels, with the pip or uv of the
-// machine:
+// Package wheel fetches Python packages as wheels, with the machine's pip or uv. pip leaves the wheels packed
+// (Fetched.Wheels), uv unpacks them into a folder (Fetched.Site).
 //
-//	got, err := wheel.Fetch(ctx, wheel.Request{Requirement: "onnxruntime==1.31.1"}, dir)
-//	got.Wheels // files, which pip leaves packed
-//	got.Site   // or the folder into which uv unpacked them
+// Building a package would run its code, so only wheels are accepted.
 //
-// Building a package would run code of its own, so only wheels are taken.
+// # Which code runs
 //
-// # Whose code runs
-//
-// The programs that PATH finds run, and nothing of the folder in which fx was
-// started: `python3 -m pip` alone would import pip.py or sitecustomize.py from
-// there, uv would run its .venv/bin/python and read its uv.toml. So they start in
-// an empty folder, Python in isolated mode (-I), or as pip3 where that mode hides
-// a pip of the user's own, without PYTHONPATH and the like; uv takes no
-// configuration files and no virtual environment. An index of packages is chosen
-// by PIP_INDEX_URL or pip's own configuration, and by UV_DEFAULT_INDEX.
+// Fetch runs the programs that PATH finds, and nothing from the folder in which fx was started: a plain `python3 -m
+// pip` would import pip.py or sitecustomize.py from there, and uv would run its .venv/bin/python and read its uv.toml.
+// So they start in an empty folder, without PYTHONPATH and the like. Python runs in isolated mode (-I), or as pip3 if
+// that mode hides the user's own pip. uv uses no configuration files and no virtual environment. PIP_INDEX_URL or
+// pip's configuration, and UV_DEFAULT_INDEX, choose the package index.
 package wheel

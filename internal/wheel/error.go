@@ -6,25 +6,25 @@ import (
 	"strings"
 )
 
-// Reason says why a package could not be fetched.
+// Reason is why a package could not be fetched.
 type Reason int
 
 // The reasons.
 const (
-	Failed      Reason = iota // whatever has no better reason
+	Failed      Reason = iota // any other reason
 	NoTool                    // neither pip nor uv works here
 	NoAnswer                  // the package index cannot be reached
-	NothingFits               // the index answered, and has no such wheel for the target
+	NothingFits               // the index answered, but has no such wheel for the target
 	DiskFull                  // no space left
 )
 
-// Error is what pip or uv said as it failed.
+// Error is a failure of pip or uv.
 type Error struct {
 	Reason      Reason
 	Tool        string // "pip" or "uv"; "" for NoTool
 	Requirement string
 	Said        string // its last lines, joined by " / "
-	Err         error  // how it ended, nil for NoTool
+	Err         error  // how the process ended, nil for NoTool
 }
 
 func (e *Error) Error() string {
@@ -32,14 +32,14 @@ func (e *Error) Error() string {
 	case NoTool:
 		return "neither pip nor uv found"
 	case NoAnswer:
-		return fmt.Sprintf("%s gets no answer from its package index about %s: %s", e.Tool, e.Requirement, e.Said)
+		return fmt.Sprintf("%s got no answer from its package index about %s: %s", e.Tool, e.Requirement, e.Said)
 	case NothingFits:
-		return fmt.Sprintf("%s finds no package %s for this system: %s", e.Tool, e.Requirement, e.Said)
+		return fmt.Sprintf("%s found no package %s for this system: %s", e.Tool, e.Requirement, e.Said)
 	}
 	return fmt.Sprintf("%s failed to fetch %s (%v): %s", e.Tool, e.Requirement, e.Err, e.Said)
 }
 
-// Unwrap returns how the program ended.
+// Unwrap returns how the process ended.
 func (e *Error) Unwrap() error { return e.Err }
 
 func newError(tool string, err error, output string) *Error {
@@ -60,7 +60,7 @@ func newError(tool string, err error, output string) *Error {
 		reason = DiskFull
 	case mentions("newconnectionerror", "name resolution", "max retries exceeded", "connection refused",
 		"network is unreachable", "timed out", "proxyerror", "dns error", "failed to fetch", "error sending request",
-		"(from versions: none)"): // pip's last word where it got no answer at all
+		"(from versions: none)"): // pip's last message if it got no answer at all
 		reason = NoAnswer
 	case mentions("no matching distribution", "could not find a version", "no solution found", "has no wheels"):
 		reason = NothingFits

@@ -10,32 +10,30 @@ import (
 
 // Request asks for a package.
 type Request struct {
-	Requirement  string // as pip takes it: "onnxruntime==1.31.1"
-	Dependencies bool   // fetch what the package depends on too
-	Target       Target // the zero value takes what fits the machine's Python
-	// Brief gives up after one more try and ten seconds without an answer,
-	// whatever pip is configured to do.
+	Requirement  string // in pip's syntax: "onnxruntime==1.31.1"
+	Dependencies bool   // also fetch the package's dependencies
+	Target       Target // the zero value is the machine's Python
+	// Brief limits pip to one retry and ten seconds without an answer, whatever its configuration.
 	Brief bool
 }
 
-// Target says which wheels fit, by the tags in their names. uv reads only the
-// version of Python from it, and fits the rest to the machine.
+// Target selects wheels by the tags in their names. uv uses only its version of Python, and takes the rest from the
+// machine.
 type Target struct {
 	Python    string   // "3.12"
 	ABIs      []string // "cp312"
 	Platforms []string // "manylinux_2_28_x86_64"
 }
 
-// Fetched says what was fetched. Either Wheels or Site is set.
+// Fetched is a fetched package. Either Wheels or Site is set.
 type Fetched struct {
 	Tool   string   // "pip" or "uv"
 	Wheels []string // paths of wheel files, in the order of their names
 	Site   string   // a folder of unpacked packages
 }
 
-// Fetch leaves the package in dir, an empty folder of the caller's. The first
-// that works of python3's pip, pip3 and uv fetches it. Errors are ctx's, the
-// system's, or of type *Error.
+// Fetch fetches the package into dir, an empty folder, with the first of python3's pip, pip3 and uv that works. Errors
+// are ctx's, the system's, or of type *Error.
 func Fetch(ctx context.Context, r Request, dir string) (Fetched, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {

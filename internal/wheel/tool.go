@@ -14,8 +14,7 @@ type tool struct {
 	command []string // the program and its first arguments
 }
 
-// tools in the order of preference. "python" may be Python 2, which knows no
-// -I and fails.
+// tools in the order of preference. "python" may be Python 2, which has no -I and fails.
 var tools = []tool{
 	{"pip", []string{"python3", "-I", "-m", "pip"}},
 	{"pip", []string{"python", "-I", "-m", "pip"}},
@@ -24,12 +23,12 @@ var tools = []tool{
 	{"uv", []string{"uv", "--no-config"}},
 }
 
-// findTool returns the first tool that can say its version.
+// findTool returns the first tool that prints its version.
 func findTool(ctx context.Context, work string) (tool, error) {
 	for _, t := range tools {
 		path, err := exec.LookPath(t.command[0])
 		if err != nil {
-			continue // also where PATH leads into the current folder: exec.ErrDot
+			continue // also exec.ErrDot: PATH names the current folder
 		}
 		t.command = append([]string{path}, t.command[1:]...)
 		if t.run(ctx, work, []string{"--version"}) == nil {
@@ -42,7 +41,7 @@ func findTool(ctx context.Context, work string) (tool, error) {
 	return tool{}, &Error{Reason: NoTool}
 }
 
-// arguments asks for the package below target.
+// arguments returns the arguments that fetch the package into target.
 func (t tool) arguments(r Request, target string) []string {
 	if t.name == "uv" {
 		args := []string{"pip", "install", "--quiet", "--system", "--only-binary", ":all:", "--target", target}
@@ -74,12 +73,12 @@ func (t tool) arguments(r Request, target string) []string {
 	return append(args, r.Requirement)
 }
 
-// run is the one place that starts the programs: in an empty folder, without
-// the variables that lead Python elsewhere. The error is ctx's or an *Error.
+// run is the only function that starts the tools: in an empty folder, without the variables that make Python import
+// other code. The error is ctx's or an *Error.
 func (t tool) run(ctx context.Context, work string, args []string) error {
 	cmd := exec.CommandContext(ctx, t.command[0], append(t.command[1:len(t.command):len(t.command)], args...)...)
 	cmd.Dir, cmd.Env = work, environment(os.Environ())
-	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // lets it remove its temporary files
+	cmd.Cancel = func() error { return cmd.Process.Signal(os.Interrupt) } // so that it removes its temporary files
 	cmd.WaitDelay = 5 * time.Second
 	var output tail
 	cmd.Stdout, cmd.Stderr = &output, &output
@@ -93,7 +92,7 @@ func (t tool) run(ctx context.Context, work string, args []string) error {
 	return nil
 }
 
-// tail keeps the end of what is written to it.
+// tail is a Writer that keeps the end of its input.
 type tail struct{ last []byte }
 
 func (t *tail) Write(b []byte) (int, error) {
@@ -104,9 +103,9 @@ func (t *tail) Write(b []byte) (int, error) {
 	return len(b), nil
 }
 
-// environment leaves out the variables by which Python imports other code than
-// its own (PYTHONPATH, PYTHONHOME, PYTHONSTARTUP, …), but for the place of the
-// user's own packages, where pip3 may find pip; and those that move uv elsewhere.
+// environment returns all without the variables that make Python import other code (PYTHONPATH, PYTHONHOME,
+// PYTHONSTARTUP, …), and without those that move uv to another folder. It keeps the folder of the user's packages,
+// where pip3 may find pip.
 func environment(all []string) []string {
 	var kept []string
 	for _, entry := range all {
@@ -117,6 +116,6 @@ func environment(all []string) []string {
 		}
 		kept = append(kept, entry)
 	}
-	return append(kept, "PYTHONSAFEPATH=1", // for pip3, which -I cannot be given
-		"UV_PYTHON_DOWNLOADS=never") // a Python of its own is not needed to unpack wheels
+	return append(kept, "PYTHONSAFEPATH=1", // for pip3, which does not accept -I
+		"UV_PYTHON_DOWNLOADS=never") // uv needs no Python of its own to unpack wheels
 }
