@@ -179,7 +179,7 @@ func TestSplitsAreChosen(t *testing.T) {
 		"named the other way":     {both, func(o *FitOptions) { o.TrainSplit, o.ValSplit = "val", "train" }, "train", 20, ""},
 		"no val":                  {plain, func(*FitOptions) {}, "", 0, "no split to evaluate on"},
 		"unknown train":           {both, func(o *FitOptions) { o.TrainSplit = "trian" }, "", 0, `no split "trian"`},
-		"the same for both":       {both, func(o *FitOptions) { o.ValSplit = "train" }, "", 0, "both learned from and evaluated on"},
+		"the same for both":       {both, func(o *FitOptions) { o.ValSplit = "train" }, "", 0, "both trained on and evaluated on"},
 		"fraction and split":      {both, func(o *FitOptions) { o.ValSplit, o.ValFraction = "val", 0.2 }, "", 0, "together"},
 		"a fraction of one":       {both, func(o *FitOptions) { o.ValFraction = 1 }, "", 0, "fraction"},
 		"unknown class weights":   {both, func(o *FitOptions) { o.ClassWeights = "some" }, "", 0, "--class-weights some"},
@@ -205,7 +205,7 @@ func TestSplitsAreChosen(t *testing.T) {
 	}
 }
 
-// What a model is judged by without a word must not be what it was trained on.
+// What a model is evaluated on without a word must not be what it was trained on.
 func TestHeldOutPhotosAreDrawnAgain(t *testing.T) {
 	m := manifest()
 	features, model := newStore(t, m, "train"), filepath.Join(t.TempDir(), "model")

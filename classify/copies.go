@@ -68,7 +68,7 @@ func oneOrMore(n int, one, more string) string {
 	return more
 }
 
-// leakNotes warns of photos to evaluate on that are also there to learn from.
+// leakNotes warns of photos to evaluate on that are also there to train on.
 func leakNotes(s *store.Store, train, val head.Data) []string {
 	learned := map[store.SHA256]bool{}
 	for _, photo := range train.Photos {
@@ -83,7 +83,7 @@ func leakNotes(s *store.Store, train, val head.Data) []string {
 	if n == 0 {
 		return nil
 	}
-	return []string{fmt.Sprintf("%d of the %d val photos %s learned from: of new photos fewer may be right",
+	return []string{fmt.Sprintf("%d of the %d val photos %s trained on: of new photos fewer may be right",
 		n, len(val.Photos), oneOrMore(n, "is a copy of a photo", "are copies of photos"))}
 }
 
@@ -98,7 +98,7 @@ func checkCopies(classes []string, counts, different []int, copied []copyPair) e
 			continue
 		}
 		return fail.New(fail.Usage, "Put each photo into the folder of its class alone, and give every class two photos or more.",
-			"%d of the %d photos of %s to learn from are copies of others, such as %s of %s",
+			"%d of the %d photos of %s to train on are copies of others, such as %s of %s",
 			counts[i]-different[i], counts[i], class, copied[i].path, copied[i].first)
 	}
 	return nil

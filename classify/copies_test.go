@@ -26,7 +26,7 @@ func copiesStore(t *testing.T) string {
 	return storeOf(t, photos)
 }
 
-// A head must not be evaluated on copies of what it learned from.
+// A head must not be evaluated on copies of what it trained on.
 func TestHeldOutPhotosAreNoCopiesOfThoseLearnedFrom(t *testing.T) {
 	features := copiesStore(t)
 	o := fitOptions(features, filepath.Join(t.TempDir(), "model"))
@@ -36,7 +36,7 @@ func TestHeldOutPhotosAreNoCopiesOfThoseLearnedFrom(t *testing.T) {
 		t.Fatal(err)
 	}
 	if fitted.TrainPhotos != 160 || fitted.ValPhotos != 40 || !strings.Contains(strings.Join(fitted.Notes, "; "), "160 of the 200 photos are copies of others") {
-		t.Errorf("%d photos to learn from, %d to evaluate on, notes %q", fitted.TrainPhotos, fitted.ValPhotos, fitted.Notes)
+		t.Errorf("%d photos to train on, %d to evaluate on, notes %q", fitted.TrainPhotos, fitted.ValPhotos, fitted.Notes)
 	}
 	s, err := store.Open(t.Context(), features, progress.Discard)
 	if err != nil {
@@ -55,7 +55,7 @@ func TestHeldOutPhotosAreNoCopiesOfThoseLearnedFrom(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, _, notes, err := photosJudgedBy(s, m, "", features)
+	again, _, notes, err := evaluationPhotos(s, m, "", features)
 	if err != nil || fmt.Sprint(again.Photos) != fmt.Sprint(val.Photos) || len(notes) != 0 {
 		t.Errorf("drawn again: %d photos, notes %q, %v", len(again.Photos), notes, err)
 	}
@@ -68,8 +68,8 @@ func TestHeldOutPhotosAreNoCopiesOfThoseLearnedFrom(t *testing.T) {
 		t.Fatal(err)
 	}
 	m.Metrics.CopiesTogether = false
-	again, _, notes, err = photosJudgedBy(s, m, "", features)
-	if err != nil || fmt.Sprint(again.Photos) != fmt.Sprint(before.Photos) || !strings.Contains(fmt.Sprint(notes), "are copies of photos learned from") {
+	again, _, notes, err = evaluationPhotos(s, m, "", features)
+	if err != nil || fmt.Sprint(again.Photos) != fmt.Sprint(before.Photos) || !strings.Contains(fmt.Sprint(notes), "are copies of photos trained on") {
 		t.Errorf("drawn again as by an older fx: %d photos, notes %q, %v", len(again.Photos), notes, err)
 	}
 }
@@ -85,7 +85,7 @@ func TestCopiesAreToldOf(t *testing.T) {
 	}
 	notes := strings.Join(fitted.Notes, "; ")
 	for _, want := range []string{
-		"1 of the 10 val photos is a copy of a photo learned from",
+		"1 of the 10 val photos is a copy of a photo trained on",
 		"2 of the 30 photos are copies of others",
 		"copies lie in different classes, such as " + photos[5].path(5) + " and " + photos[15].path(15),
 	} {
@@ -95,11 +95,11 @@ func TestCopiesAreToldOf(t *testing.T) {
 	}
 }
 
-// A class that has photos and none to learn from is refused by whatever learns.
+// A class that has photos and none to train on is refused by whatever learns.
 func TestAClassThatNothingCanBeLearnedOf(t *testing.T) {
 	photos := slices.DeleteFunc(append(some("train", 10), some("val", 5)...), func(p photo) bool { return p.class == "bees" && p.split == "train" })
 	features := storeOf(t, photos)
-	want := "no usable photo of bees to learn from"
+	want := "no usable photo of bees to train on"
 	check := func(what string, err error) {
 		t.Helper()
 		if fail.KindOf(err) != fail.Usage || !strings.Contains(fmt.Sprint(err), want) || fail.HintOf(err) == "" {

@@ -101,7 +101,7 @@ func Demo(ctx context.Context, o DemoOptions, watch progress.Reporter) (DemoResu
 	}
 	if len(features.Splits) == 1 {
 		fit.ValFraction = demoValFraction
-		note := fmt.Sprintf("the photos have no val split: judged by %g of them, held out", demoValFraction)
+		note := fmt.Sprintf("the photos have no val split: evaluated on %g of them, held out", demoValFraction)
 		d.Notes = append(d.Notes, note)
 	}
 	fitted, err := Fit(ctx, fit, nil, watch)

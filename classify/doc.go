@@ -4,7 +4,7 @@
 //	report, err := classify.EvaluateStore(ctx, "model", "features", "")
 //
 // Fit trains a head on a store's embeddings and writes the MODEL folder.
-// EvaluateStore and EvaluateData judge one, Predict applies it to photos, and
+// EvaluateStore and EvaluateData evaluate one, Predict applies it to photos, and
 // Export writes it as a single ONNX file for any ONNX Runtime. Quickstart goes
 // the whole way from a folder of photos and says in plain words how good the
 // result is.

@@ -40,9 +40,9 @@ type Mistake struct {
 	Probability float64 `json:"probability"` // of Predicted
 }
 
-// EvaluateStore judges the MODEL by the embeddings of a store. split "" takes
-// the val split that the MODEL was judged by in training, else the only one. A
-// MODEL that cross-validation judged is judged so again, on the same folds.
+// EvaluateStore evaluates the MODEL by the embeddings of a store. split "" takes
+// the val split of the training, else the only one. A
+// MODEL that cross-validation evaluated is evaluated again on the same folds.
 func EvaluateStore(ctx context.Context, model, features, split string) (Evaluation, error) {
 	e, _, err := evaluateStore(ctx, model, features, split, nil)
 	return e, err
@@ -66,23 +66,23 @@ func sumsOf(s *store.Store, data head.Data) []store.SHA256 {
 	return sums
 }
 
-// judged is what a MODEL says of the photos of a store that it is judged by.
-type judged struct {
+// evaluated is what a MODEL says of the photos of a store that it is evaluated on.
+type evaluated struct {
 	data    head.Data
 	metrics metrics.Evaluation // one prediction for each of data's photos
 	split   string
 	notes   []string
 }
 
-// judgeBy judges the MODEL (m, p) by a split of the store in the folder where,
+// evaluateOn evaluates the MODEL (m, p) by a split of the store in the folder where,
 // as EvaluateStore chooses it.
-func judgeBy(ctx context.Context, m modeldir.Model, p modeldir.Params, s *store.Store, split, where string) (judged, error) {
+func evaluateOn(ctx context.Context, m modeldir.Model, p modeldir.Params, s *store.Store, split, where string) (evaluated, error) {
 	if split == "" && m.Metrics.Folds > 0 && slices.Contains(s.Splits(), m.Metrics.TrainSplit) && slices.Equal(s.Manifest.Classes, m.Classes) {
-		return judgeHeldOut(ctx, m, s, where)
+		return evaluateHeldOut(ctx, m, s, where)
 	}
-	var j judged
+	var j evaluated
 	var err error
-	if j.data, j.split, j.notes, err = photosJudgedBy(s, m, split, where); err != nil {
+	if j.data, j.split, j.notes, err = evaluationPhotos(s, m, split, where); err != nil {
 		return j, err
 	}
 	if err := relabel(j.data.Photos, s.Manifest.Classes, m.Classes); err != nil {
@@ -93,23 +93,23 @@ func judgeBy(ctx context.Context, m modeldir.Model, p modeldir.Params, s *store.
 	return j, err
 }
 
-// judgeHeldOut judges the kind of head that m is by cross-validation.
-func judgeHeldOut(ctx context.Context, m modeldir.Model, s *store.Store, where string) (judged, error) {
+// evaluateHeldOut evaluates the kind of head that m is by cross-validation.
+func evaluateHeldOut(ctx context.Context, m modeldir.Model, s *store.Store, where string) (evaluated, error) {
 	l2, ok := m.Options["l2"].(float64)
 	if !ok {
-		return judged{}, fail.New(fail.Model, "Train it again.", "the model was judged by cross-validation, but does not say with which penalty")
+		return evaluated{}, fail.New(fail.Model, "Train it again.", "the model was evaluated by cross-validation, but does not say with which penalty")
 	}
 	data, err := dataOf(s, m.Metrics.TrainSplit)
 	if err != nil {
-		return judged{}, err
+		return evaluated{}, err
 	}
 	c, err := head.CrossValidate(ctx, layoutOf(m.Head, len(m.Classes)), data, head.CrossValidationOptions{
 		Folds: m.Metrics.Folds, Seed: m.Metrics.SplitSeed, L2: []float64{l2}, Groups: copiesOf(s, data),
 	}, progress.Discard)
 	if err != nil {
-		return judged{}, err
+		return evaluated{}, err
 	}
-	j := judged{data: data, metrics: c.Metrics, split: m.Metrics.ValSplit}
+	j := evaluated{data: data, metrics: c.Metrics, split: m.Metrics.ValSplit}
 	if lacking := s.Incomplete(); lacking != "" {
 		j.notes = append(j.notes, fmt.Sprintf("the store %s may lack rows: %s", where, lacking))
 	}
@@ -138,14 +138,14 @@ func sameFeatures(m modeldir.Model, s store.Manifest, features string) error {
 	if len(differ) == 0 {
 		return nil
 	}
-	return fail.New(fail.Usage, "Name the store that the model was trained on, or judge it by photos with --data.",
+	return fail.New(fail.Usage, "Name the store that the model was trained on, or evaluate it by photos with --data.",
 		"the store %s does not fit the model: %s", features, strings.Join(differ, "; "))
 }
 
-// photosJudgedBy returns the photos of s to judge m by, what they are called, and
+// evaluationPhotos returns the photos of s to evaluate m on, what they are called, and
 // what the user should know of them. Without a split they are those that the
-// training judged by: held-out ones are drawn again.
-func photosJudgedBy(s *store.Store, m modeldir.Model, split, where string) (data head.Data, name string, notes []string, err error) {
+// training evaluated on: held-out ones are drawn again.
+func evaluationPhotos(s *store.Store, m modeldir.Model, split, where string) (data head.Data, name string, notes []string, err error) {
 	if lacking := s.Incomplete(); lacking != "" {
 		notes = append(notes, fmt.Sprintf("the store %s may lack rows: %s", where, lacking))
 	}
@@ -170,7 +170,7 @@ func photosJudgedBy(s *store.Store, m modeldir.Model, split, where string) (data
 	return data, name, notes, err
 }
 
-// trainedOn warns where a model is judged by photos that it may have seen.
+// trainedOn warns where a model is evaluated on photos that it may have seen.
 func trainedOn(m modeldir.Model, split string) []string {
 	if split != m.Metrics.TrainSplit {
 		return nil
@@ -231,7 +231,7 @@ func newEvaluation(m modeldir.Model, of metrics.Evaluation, paths []string, spli
 	return e
 }
 
-// EvaluateData judges the MODEL by a folder of labelled photos, whose classes
+// EvaluateData evaluates the MODEL by a folder of labelled photos, whose classes
 // are the model's; not all of them need be there. split is as for EvaluateStore.
 func EvaluateData(ctx context.Context, o Options, data, split string, report progress.Reporter) (Evaluation, error) {
 	photos, err := dataset.Scan(ctx, data, dataset.Options{

@@ -185,7 +185,7 @@ func layoutOf(h modeldir.Head, classes int) head.Layout {
 	return head.Layout{Kind: head.Kind(h.Kind), Features: h.Features, Positions: h.Positions, Classes: classes, Dropout: h.Dropout}
 }
 
-// trainAndVal picks the photos to learn from and to judge by.
+// trainAndVal picks the photos to train on and to evaluate on.
 func trainAndVal(features *store.Store, o FitOptions) (train, val head.Data, splits dataset.Splits, err error) {
 	if o.ValFraction != 0 && o.ValSplit != "" {
 		return train, val, splits, fail.New(fail.Usage, "Give one of them.", "--val-fraction and --val-split together")
@@ -209,7 +209,7 @@ func trainAndVal(features *store.Store, o FitOptions) (train, val head.Data, spl
 	return train, val, splits, err
 }
 
-// heldOut names the share of a split, or of all photos, that a training kept to judge by.
+// heldOut names the share of a split, or of all photos, that a training kept to evaluate on.
 func heldOut(share float64, split string) string {
 	if split == "" {
 		split = "the photos"
@@ -217,7 +217,7 @@ func heldOut(share float64, split string) string {
 	return fmt.Sprintf("%g of %s", share, split)
 }
 
-// learnable chooses the splits of a store and returns the photos to learn from.
+// learnable chooses the splits of a store and returns the photos to train on.
 // It refuses a class without a photo.
 func learnable(features *store.Store, r dataset.SplitRequest) (train head.Data, splits dataset.Splits, err error) {
 	if splits, err = dataset.ChooseSplits(r); err != nil {

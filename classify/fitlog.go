@@ -46,7 +46,7 @@ func fitLog(o FitOptions, backbone string, s *stopwatch, r head.Result) trainlog
 	for i, e := range r.Epochs {
 		l.Epochs = append(l.Epochs, metrics.Epoch{
 			Epoch: e.Epoch, LR: rate, TrainLoss: e.TrainLoss, TrainAccuracy: e.TrainAccuracy, ValLoss: e.ValLoss, ValAccuracy: e.ValAccuracy,
-			TrainImagesPerSecond: math.NaN(), ValImagesPerSecond: math.NaN(), // judging is not timed apart
+			TrainImagesPerSecond: math.NaN(), ValImagesPerSecond: math.NaN(), // evaluation is not timed apart
 			Seconds: s.seconds[i],
 		})
 	}

@@ -20,7 +20,7 @@ const (
 	maxLearned = 50_000
 )
 
-// remember notes in m what the head learned from, and what the store held: a later evaluation
+// remember notes in m what the head trained on, and what the store held: a later evaluation
 // tells by it whether it says anything of new photos.
 func remember(m *modeldir.Metrics, s *store.Store, train head.Data) {
 	m.PhotosSHA256 = photosSum(s, *m)
@@ -37,7 +37,7 @@ func remember(m *modeldir.Metrics, s *store.Store, train head.Data) {
 }
 
 // photosSum is the SHA-256 over the content, split and class of the store's photos of the splits
-// that the training learned from and was evaluated on.
+// that the training trained on and was evaluated on.
 func photosSum(s *store.Store, m modeldir.Metrics) string {
 	var lines []string
 	for _, row := range s.Rows() {
@@ -82,7 +82,7 @@ func changed(m modeldir.Model, s *store.Store, where string) bool {
 	return val != t.ValPhotos || m.Features != "" && train != t.TrainPhotos
 }
 
-// learnedNotes warns where m learned from some of the photos of a split that it is evaluated on.
+// learnedNotes warns where m trained on some of the photos of a split that it is evaluated on.
 // A MODEL of an older fx, or of `fx finetune`, knows its training photos by their split alone.
 func learnedNotes(m modeldir.Model, photos []store.SHA256, split string) []string {
 	known := m.Metrics.LearnedFrom

@@ -46,7 +46,7 @@ type QuickstartOptions struct {
 // Quickstart goes the whole way from somebody's own photos to a classifier, and
 // says in plain words how good it is: it extracts features, chooses the penalty
 // of a linear head by cross-validation, trains it by L-BFGS on all training
-// photos, judges it by photos that it has not seen, looks for labels that look
+// photos, evaluates it by photos that it has not seen, looks for labels that look
 // wrong, and exports it.
 //
 // It can be interrupted at any moment and run again, also after photos came or
@@ -66,7 +66,7 @@ func Quickstart(ctx context.Context, o QuickstartOptions, watch progress.Reporte
 	// What is too little before the photos were read is so after, too.
 	splits, err := photos.ChooseSplits(dataset.SplitRequest{
 		From: o.Data, Evaluation: dataset.OptionalEvaluation, Least: leastPhotos,
-		Advice: "Call the folder to learn from train and the one to evaluate on val; without val fx evaluates by cross-validation.",
+		Advice: "Call the folder to train on train and the one to evaluate on val; without val fx evaluates by cross-validation.",
 	})
 	if err != nil {
 		return QuickstartSummary{}, err
@@ -93,7 +93,7 @@ type quickstart struct {
 	weights  weights.Ref // of the network, for the export
 	features *store.Store
 	train    head.Data
-	val      head.Data // to judge by; without what is in train too
+	val      head.Data // to evaluate on; without what is in train too
 }
 
 // extract brings the features to what the photos are now.

@@ -12,7 +12,7 @@ import (
 	"fx/internal/training"
 )
 
-// fit chooses the penalty, trains the head and judges it.
+// fit chooses the penalty, trains the head and evaluates it.
 func (q *quickstart) fit(ctx context.Context) error {
 	s, m := &q.summary, q.features.Manifest
 	described, layout, err := headOf(m)
@@ -57,8 +57,8 @@ func (q *quickstart) fit(ctx context.Context) error {
 	} else {
 		s.Judged = newQuickstartEvaluation(found.Metrics, m.Classes, copies)
 		s.Judged.Folds = found.Folds
-		judgedByFolds(&model.Metrics, found)
-		for i := range log.Epochs { // which nobody judged
+		evaluatedByFolds(&model.Metrics, found)
+		for i := range log.Epochs { // that was not evaluated
 			log.Epochs[i].ValLoss, log.Epochs[i].ValAccuracy = math.NaN(), math.NaN()
 		}
 	}
@@ -69,9 +69,9 @@ func (q *quickstart) fit(ctx context.Context) error {
 	return saveWithLog(s.Files.Model, model, modeldir.Params(trained.Params), log)
 }
 
-// judgedByFolds replaces the iterations of a fit that no photo judged by their
-// end, judged by cross-validation.
-func judgedByFolds(m *modeldir.Metrics, c head.CrossValidation) {
+// evaluatedByFolds replaces the iterations of a fit that no photo evaluated on their
+// end, evaluated by cross-validation.
+func evaluatedByFolds(m *modeldir.Metrics, c head.CrossValidation) {
 	last := m.Epochs[len(m.Epochs)-1]
 	m.Epochs = []metrics.Epoch{{
 		Epoch: 1, TrainLoss: last.TrainLoss, TrainAccuracy: last.TrainAccuracy, ValLoss: c.Metrics.Loss, ValAccuracy: c.Metrics.Accuracy,
@@ -80,8 +80,8 @@ func judgedByFolds(m *modeldir.Metrics, c head.CrossValidation) {
 	m.ValSplit = fmt.Sprintf("cross-validation in %d folds", c.Folds)
 }
 
-// labels lists the photos whose labels look wrong, among those to learn from
-// and those to judge by: of both there are probabilities by heads that had not
+// labels lists the photos whose labels look wrong, among those to train on
+// and those to evaluate on: of both there are probabilities by heads that had not
 // seen them.
 func (q *quickstart) labels(train, val [][]float64) error {
 	var labels []int

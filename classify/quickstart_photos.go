@@ -7,11 +7,11 @@ import (
 )
 
 // leastPhotos is how many different photos of a class quickstart learns from: of
-// one it can't judge unseen.
+// one it can't evaluate unseen.
 const leastPhotos = 2
 
-// choosePhotos divides the features' photos into those to learn from and those
-// to judge by, and finds what is there twice.
+// choosePhotos divides the features' photos into those to train on and those
+// to evaluate on, and finds what is there twice.
 func (q *quickstart) choosePhotos() error {
 	s, rows := &q.summary, q.features.Rows()
 	var err error
@@ -44,17 +44,17 @@ func (q *quickstart) choosePhotos() error {
 		}
 	}
 	q.val, s.Leaked = head.Data{Row: val.Row}, 0
-	judged := make([]int, len(classes))
+	valCounts := make([]int, len(classes))
 	for _, photo := range val.Photos {
 		if _, learned := seen[rows[photo.Rows[0]].SHA256]; learned {
 			s.Leaked++
 			continue
 		}
 		q.val.Photos = append(q.val.Photos, photo)
-		judged[photo.Label]++
+		valCounts[photo.Label]++
 	}
 	for i, name := range classes {
-		s.Classes = append(s.Classes, QuickstartClass{Name: name, Train: counts[i], Val: judged[i]})
+		s.Classes = append(s.Classes, QuickstartClass{Name: name, Train: counts[i], Val: valCounts[i]})
 	}
 	s.Twins = twins(rows)
 	s.Notes = append(s.Notes, q.splits.Notes()...)

@@ -50,7 +50,7 @@ type QuickstartSummary struct {
 	Mislabelled      []Mislabelled `json:"mislabelled"` // the surest first, at most 20
 	MislabelledInAll int           `json:"mislabelled_in_all"`
 	Twins            []Twin        `json:"twins"`
-	Leaked           int           `json:"leaked"` // photos to judge by that are also there to learn from: left out
+	Leaked           int           `json:"leaked"` // photos to evaluate on that are also there to train on: left out
 	ClassifierBytes  int64         `json:"classifier_bytes"`
 	Notes            []string      `json:"notes"`
 	Untrained        string        `json:"-"`                     // as of backbones.Description
@@ -60,8 +60,8 @@ type QuickstartSummary struct {
 // QuickstartClass counts the photos of a class.
 type QuickstartClass struct {
 	Name  string `json:"name"`
-	Train int    `json:"train"` // to learn from
-	Val   int    `json:"val"`   // kept to judge by
+	Train int    `json:"train"` // to train on
+	Val   int    `json:"val"`   // kept to evaluate on
 }
 
 // Mislabelled is a photo that looks as if it lay in the wrong folder, see head.LabelIssues.

@@ -127,11 +127,11 @@ func TestQuickstartFindsWrongLabels(t *testing.T) {
 		t.Errorf("found %v, want %v", got, want)
 	}
 	if j := q.summary.Judged; j.Photos != 40 || j.Right != 38 || j.Split != "val" || j.Folds != 0 {
-		t.Errorf("judged %+v", j)
+		t.Errorf("evaluated %+v", j)
 	}
 }
 
-// Without a val split each photo is judged unseen, and fx eval says the same later.
+// Without a val split each photo is evaluated unseen, and fx eval says the same later.
 func TestQuickstartWithoutVal(t *testing.T) {
 	photos := some("", 30)
 	photos[7].kind = 1 // a wrong label can't be right unseen
@@ -142,7 +142,7 @@ func TestQuickstartWithoutVal(t *testing.T) {
 	}
 	j := q.summary.Judged
 	if j.Photos != 60 || j.Right != 59 || j.Folds != 5 || j.Low > 59./60 || j.High < 59./60 {
-		t.Errorf("judged %+v", j)
+		t.Errorf("evaluated %+v", j)
 	}
 	m, _, err := modeldir.Load(q.summary.Files.Model)
 	if err != nil || m.Metrics.Folds != 5 || m.Metrics.BestValAccuracy != j.Accuracy || m.Metrics.ValPhotos != 60 {
@@ -150,7 +150,7 @@ func TestQuickstartWithoutVal(t *testing.T) {
 	}
 	r, err := EvaluateStore(t.Context(), q.summary.Files.Model, features, "")
 	if err != nil || r.Photos != 60 || r.Accuracy != j.Accuracy || r.Loss != j.Loss || fmt.Sprint(r.Confusion) != fmt.Sprint(j.Confusion) {
-		t.Errorf("judged again: %+v, %v", r, err)
+		t.Errorf("evaluated again: %+v, %v", r, err)
 	}
 }
 
@@ -165,7 +165,7 @@ func TestQuickstartKnowsCopies(t *testing.T) {
 	}
 	s := q.summary
 	if s.Leaked != 1 || s.Judged.Photos != 9 || s.Classes[0] != (QuickstartClass{"ants", 10, 4}) {
-		t.Errorf("leaked %d, judged %d, classes %+v", s.Leaked, s.Judged.Photos, s.Classes)
+		t.Errorf("leaked %d, evaluated %d, classes %+v", s.Leaked, s.Judged.Photos, s.Classes)
 	}
 	if len(s.Twins) != 1 || s.Twins[0].Classes != [2]string{"ants", "bees"} || s.Twins[0].Paths != [2]string{photos[5].path(5), photos[15].path(15)} {
 		t.Errorf("twins %+v", s.Twins)
@@ -174,7 +174,7 @@ func TestQuickstartKnowsCopies(t *testing.T) {
 	for i := range 10 {
 		copies[i].content = "one photo"
 	}
-	if _, err := fitted(t, storeOf(t, copies), dataset.Splits{}); fail.KindOf(err) != fail.Usage || !strings.Contains(err.Error(), "photos of ants to learn from are copies of others, such as") {
+	if _, err := fitted(t, storeOf(t, copies), dataset.Splits{}); fail.KindOf(err) != fail.Usage || !strings.Contains(err.Error(), "photos of ants to train on are copies of others, such as") {
 		t.Errorf("a class of copies: %v", err)
 	}
 }
@@ -248,9 +248,9 @@ func TestQuickstartText(t *testing.T) {
 		}
 	}
 	for says, change := range map[string]func(*QuickstartSummary){
-		"A classifier for ants and bees: right for 96 % of the photos":                                    func(*QuickstartSummary) {},
-		"learned from the 60 photos in train/ and was tried on the 50 in val/: right for 48, wrong for 2": func(*QuickstartSummary) {},
-		"right for 86 % to 99 % of them":                                                                  func(s *QuickstartSummary) { s.Judged.Low = 0.864 },
+		"A classifier for ants and bees: right for 96 % of the photos":                                  func(*QuickstartSummary) {},
+		"trained on the 60 photos in train/ and was tried on the 50 in val/: right for 48, wrong for 2": func(*QuickstartSummary) {},
+		"right for 86 % to 99 % of them":                                                                func(s *QuickstartSummary) { s.Judged.Low = 0.864 },
 		"80 of these 100 photos are copies: 20 differ, and it was right for 4 of them.": func(s *QuickstartSummary) {
 			s.Judged.Photos, s.Judged.Distinct, s.Judged.DistinctRight = 100, 20, 4
 		},

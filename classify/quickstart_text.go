@@ -46,10 +46,10 @@ func (s QuickstartSummary) tellResult(p *page) {
 	p.heading("How good it is")
 	if j.Folds > 0 {
 		p.line("No photos are kept apart to try it on (in a folder val/), so it was tried on the %s that it", plural(j.Photos, "photo"))
-		p.line("learns from, in %d rounds: each round learned from the photos of all other rounds and was", j.Folds)
-		p.line("tried on its own. Right for %d, wrong for %d. The classifier here learned from all of them.", j.Right, j.Photos-j.Right)
+		p.line("learns from, in %d rounds: each round trained on the photos of all other rounds and was", j.Folds)
+		p.line("tried on its own. Right for %d, wrong for %d. The classifier here trained on all of them.", j.Right, j.Photos-j.Right)
 	} else {
-		p.line("It learned from the %s in %s/ and was tried on the %d in %s/: right for %d, wrong for %d.",
+		p.line("It trained on the %s in %s/ and was tried on the %d in %s/: right for %d, wrong for %d.",
 			plural(s.trainPhotos(), "photo"), s.TrainSplit, j.Photos, j.Split, j.Right, j.Photos-j.Right)
 	}
 	if copies := j.copies(); copies > 0 {
@@ -64,10 +64,10 @@ func (s QuickstartSummary) tellResult(p *page) {
 	case j.Low <= j.Baseline:
 		p.line("So it may be no better than that: add photos, or try another network with --backbone.")
 	case j.High-j.Low > 0.2:
-		p.line("That is a wide range: so few photos say little. Add more, to learn from and to try it on.")
+		p.line("That is a wide range: so few photos say little. Add more, to train on and to try it on.")
 	}
 	if few := s.fewest(); few.Train < 20 {
-		p.line("The class %s has only %s to learn from; twenty or more usually make a classifier better.", printable.Name(few.Name), plural(few.Train, "photo"))
+		p.line("The class %s has only %s to train on; twenty or more usually make a classifier better.", printable.Name(few.Name), plural(few.Train, "photo"))
 	}
 }
 
@@ -157,7 +157,7 @@ func (s QuickstartSummary) tellUnused(p *page) {
 		p.line("%s: %s", printable.Name(bad.Path), printable.Name(bad.Reason))
 	}
 	if s.Leaked > 0 {
-		p.line("%s to try it on: the same photo is among those that it learned from", plural(s.Leaked, "photo"))
+		p.line("%s to try it on: the same photo is among those that it trained on", plural(s.Leaked, "photo"))
 	}
 }
 

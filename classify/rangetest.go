@@ -14,13 +14,13 @@ import (
 type RangeTestResult struct {
 	rangetest.Result
 	Backbone  string   `json:"backbone"`
-	Photos    int      `json:"photos"` // that were learned from
+	Photos    int      `json:"photos"` // that were trained on
 	Notes     []string `json:"notes"`
 	Untrained string   `json:"-"` // as of backbones.Description
 }
 
 // RangeTest looks for the learning rate of Fit with the same options, and writes
-// nothing. Of o it takes what says which photos to learn from, and how by SGD.
+// nothing. Of o it takes what says which photos to train on, and how by SGD.
 func RangeTest(ctx context.Context, o FitOptions, test rangetest.Options, watch progress.Reporter) (RangeTestResult, error) {
 	if err := test.Check(); err != nil {
 		return RangeTestResult{}, err

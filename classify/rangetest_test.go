@@ -18,7 +18,7 @@ import (
 )
 
 func TestRangeTestOfAStore(t *testing.T) {
-	features := newStore(t, manifest(), "train") // nothing is judged
+	features := newStore(t, manifest(), "train") // nothing is evaluated
 	test := rangetest.Options{MinLR: 1e-4, MaxLR: 10, Steps: 60, Repeats: 2}
 	r, err := RangeTest(t.Context(), FitOptions{Settings: training.Defaults(), Features: features}, test, progress.Discard)
 	if err != nil {

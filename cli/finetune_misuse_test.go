@@ -97,7 +97,7 @@ func TestTenWrongUsesOfFinetune(t *testing.T) {
 		{"the checkpoint of another run", append(training(data, mixed), resume), 4, "belongs to another run than " + filepath.Join(mixed, "run.json"), "Start the run again with another --out"},
 		{"going on with another network", append(with(training(data, good), "--backbone", unsupported), resume), 2, "backbone was tiny and is unsupported", "Give the flags that the run began with"},
 		{"an unsupported op", with(training(data, fresh), "--backbone", unsupported), 4, `node "/squeeze/HardSigmoid" is of op Sin, which has no gradient rule`, "finetune/autodiff/rules_"},
-		{"a batch larger than the data set", with(training(data, fresh), "--batch-size", "13"), 2, "a batch of 13 photos, and 12 to learn from", "--batch-size 12 or less"},
+		{"a batch larger than the data set", with(training(data, fresh), "--batch-size", "13"), 2, "a batch of 13 photos, and 12 to train on", "--batch-size 12 or less"},
 		{"changed settings", append(with(with(training(data, good), "--lr", "0.1"), "--seed", "3"), resume), 2, "lr was 0.05 and is 0.1; seed was 0 and is 3", "Give the flags that the run began with"},
 		{"a run where a model of another kind is", training(data, model), 2, model + " holds a model", "another --out"},
 		{"a run where checkpoints are", training(data, bare), 2, bare + " holds a model", "another --out"},

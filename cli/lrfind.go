@@ -32,7 +32,7 @@ type lrFindResult struct {
 	Rule     string   `json:"rule"`
 	Backbone string   `json:"backbone"`
 	Trained  string   `json:"trained"` // "head" or what finetune trains
-	Photos   int      `json:"photos"`  // that were learned from
+	Photos   int      `json:"photos"`  // that were trained on
 	Plot     string   `json:"plot"`
 	Table    string   `json:"table"`
 	Notes    []string `json:"notes"`

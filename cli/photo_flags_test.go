@@ -80,7 +80,7 @@ func TestAReportTakesThePhotosOfTheTraining(t *testing.T) {
 			}
 			succeed(t, "report", model, "--data", data, "--out", filepath.Join(dir, "report.html"), "--device", "cpu")
 			if n := rows(t, filepath.Join(model, "report-features")); n != m.Metrics.ValPhotos || n != 12 {
-				t.Errorf("trained with %d val photos, judged by %d", m.Metrics.ValPhotos, n)
+				t.Errorf("trained with %d val photos, evaluated on %d", m.Metrics.ValPhotos, n)
 			}
 		})
 	}
@@ -122,7 +122,7 @@ func TestExperimentsTakePhotoFlags(t *testing.T) {
 	for _, run := range runs {
 		m, _, err := modeldir.Load(run)
 		if err != nil || m.Metrics.TrainPhotos != 12 || m.Metrics.ValPhotos != 12 || !m.NoFollowLinks {
-			t.Errorf("%s: %d photos to learn from, %d to judge by, links left out: %v, %v",
+			t.Errorf("%s: %d photos to train on, %d to evaluate on, links left out: %v, %v",
 				run, m.Metrics.TrainPhotos, m.Metrics.ValPhotos, m.NoFollowLinks, err)
 		}
 	}

@@ -7,7 +7,7 @@ import (
 	"fx/report"
 )
 
-// A training that learned from features has no rate of images, and not one of 0.
+// A training that trained on features has no rate of images, and not one of 0.
 func TestARateThatIsNotKnownIsNotZero(t *testing.T) {
 	var text strings.Builder
 	printReportMade(&text, report.Result{Table: []report.Row{{Network: "a", Runs: 1, Seconds: 2}, {Network: "b", Runs: 1, ImagesPerSecond: 12.4}}})

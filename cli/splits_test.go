@@ -16,7 +16,7 @@ import (
 )
 
 // TestSplitsOfEveryCommand holds all commands to one choice of splits: each cell is
-// "learned from > evaluated on", or the error and its hint.
+// "trained on > evaluated on", or the error and its hint.
 func TestSplitsOfEveryCommand(t *testing.T) {
 	orttest.Library(t)
 	network, err := filepath.Abs(tinyNetwork)
@@ -24,9 +24,9 @@ func TestSplitsOfEveryCommand(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Chdir(t.TempDir())
-	judge := splitFolder(t, "judge", "train", "val")
-	splitStore(t, network, judge, "judge-store")
-	succeed(t, "fit-head", "--features", "judge-store", "--out", "judge-model", "--solver", "lbfgs")
+	judge := splitFolder(t, "evaluate", "train", "val")
+	splitStore(t, network, judge, "evaluate-store")
+	succeed(t, "fit-head", "--features", "evaluate-store", "--out", "evaluate-model", "--solver", "lbfgs")
 	for _, l := range []struct {
 		name          string
 		splits        []string // "" for a folder of classes alone; of 8, 6 and 4 photos
@@ -61,9 +61,9 @@ func TestSplitsOfEveryCommand(t *testing.T) {
 			trained:   "no split to evaluate on; It has the splits extra, train.",
 			evaluated: "no split to evaluate on; It has the splits extra, train.", augmentedRows: 22},
 		{name: "unusual", splits: []string{"a", "b"},
-			learned:      "no split to learn from; It has the splits a, b.",
-			ofQuickstart: "no split to learn from; It has the splits a, b.",
-			trained:      "no split to learn from; It has the splits a, b.",
+			learned:      "no split to train on; It has the splits a, b.",
+			ofQuickstart: "no split to train on; It has the splits a, b.",
+			trained:      "no split to train on; It has the splits a, b.",
 			evaluated:    "no split to evaluate on; It has the splits a, b."},
 		{name: "unknown-train", splits: []string{"train", "val"}, train: "trian",
 			learned:      `no split "trian"; It has the splits train, val.`,
@@ -130,7 +130,7 @@ func TestSplitsOfEveryCommand(t *testing.T) {
 			check("lr-find --data", learnedPhotos(t, append(test, "--backbone", network, "--data", data,
 				"--resize", "32", "--crop", "24", "--all-params", "--device", "cpu")...), l.learned)
 
-			evaluation := []string{"eval", "--model", "judge-model"}
+			evaluation := []string{"eval", "--model", "evaluate-model"}
 			if l.val != "" {
 				evaluation = append(evaluation, "--split", l.val)
 			}

@@ -78,7 +78,7 @@ var refused = map[string]struct{ old, new, says string }{
 	"an override of none":  {"{backbone: alexnet", "{backbone: resnet18", "resnet18"},
 	"epochs of no number":  {"epochs: 2", "epochs: 0", "epochs"},
 	"weights of a mapping": {"data: photos", "data: photos\nweights-if-missing: {a: b}", "cannot unmarshal map"},
-	"weights of no seed":   {"data: photos", "data: photos\nweights-if-missing: seed:x", `"seed:x" is no seed`},
+	"weights of no seed":   {"data: photos", "data: photos\nweights-if-missing: seed:x", `"seed:x" is not a seed`},
 	"missing weights":      {"data: photos", "data: photos\nweights-if-missing: none", "seed:N"},
 	"an optimizer":         {"epochs: 2", "optimizer: adam", "adam"},
 	"a network's field":    {"weights: seed:3", "weight: seed:3", "weight"},

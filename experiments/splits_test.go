@@ -11,7 +11,7 @@ import (
 	"fx/internal/progress"
 )
 
-// A test split beside val is neither learned from nor judged by, and takes no time.
+// A test split beside val is neither trained on nor evaluated on, and takes no time.
 func TestPhotosOfTheSplits(t *testing.T) {
 	s := newScene(t, quick)
 	for _, class := range []string{"blue", "red"} {
@@ -25,11 +25,11 @@ func TestPhotosOfTheSplits(t *testing.T) {
 	}
 	train, val := m.paths()
 	if len(train) != 8 || len(val) != 8 || strings.Contains(strings.Join(val, " "), "test") {
-		t.Errorf("%d photos to learn from, %d to judge by", len(train), len(val))
+		t.Errorf("%d photos to train on, %d to evaluate on", len(train), len(val))
 	}
 }
 
-// A class without a photo to learn from is refused before any run, or by the
+// A class without a photo to train on is refused before any run, or by the
 // runs where its photos turn out to be bad.
 func TestAClassThatNothingCanBeLearnedOf(t *testing.T) {
 	s := newScene(t, quick)
@@ -41,7 +41,7 @@ func TestAClassThatNothingCanBeLearnedOf(t *testing.T) {
 	refused := func() {
 		t.Helper()
 		_, err := Run(t.Context(), s.open(), s.options(), progress.Discard)
-		if fail.KindOf(err) != fail.Usage || !strings.Contains(fmt.Sprint(err), "no usable photo of green to learn from") {
+		if fail.KindOf(err) != fail.Usage || !strings.Contains(fmt.Sprint(err), "no usable photo of green to train on") {
 			t.Errorf("error %v", err)
 		}
 	}

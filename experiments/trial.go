@@ -136,7 +136,7 @@ func (m *matrix) estimate(ctx context.Context, todo []int, report progress.Repor
 	return estimates, nil
 }
 
-// paths are those of the photos to learn from and to judge by.
+// paths are those of the photos to train on and to evaluate on.
 func (m *matrix) paths() (train, val []string) {
 	for _, item := range m.photos.Items {
 		switch {

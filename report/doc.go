@@ -5,8 +5,8 @@
 //
 // Runs are MODEL folders, of `fx fit-head` or `fx finetune`, and folders of
 // experiments. Write collects what they say of themselves, groups those that
-// differ by their seed alone, judges each again by the photos that it was
-// judged by in training, and lays these photos' features into a plane. Write
+// differ by their seed alone, evaluates each again by the photos that it was
+// evaluated on in training, and lays these photos' features into a plane. Write
 // does so and writes one HTML file and PNG pictures beside it.
 //
 // What can't be had is left out with its reason: a run whose photos are gone

@@ -33,24 +33,24 @@ func gather(ctx context.Context, o Options, watch progress.Reporter) (page.Page,
 	if err != nil {
 		return page.Page{}, err
 	}
-	album := newAlbum()
-	task := watch.Begin("judge", int64(len(runs)), "runs")
+	thumbnails := newThumbnails()
+	task := watch.Begin("evaluate", int64(len(runs)), "runs")
 	for _, r := range runs {
-		if err := r.judge(ctx, o, album, watch); err != nil {
+		if err := r.evaluate(ctx, o, thumbnails, watch); err != nil {
 			task.End()
 			return page.Page{}, err
 		}
 		task.Add(1)
 	}
 	task.End()
-	left := album.choose(runs, maxPhotos)
+	left := thumbnails.choose(runs, maxPhotos)
 	reader := photoio.NewReader(decoder, photoio.Options{Memory: o.Embedder.DecodeMemory, Hash: true})
-	err = album.draw(ctx, reader, watch)
+	err = thumbnails.draw(ctx, reader, watch)
 	if err != nil {
 		return page.Page{}, err
 	}
 	p := page.Page{
-		Groups: groupsOf(runs, f.experiments), Photos: album.shown(), Best: bestRun(runs), Versions: versionsOf(runs), Notes: f.notes,
+		Groups: groupsOf(runs, f.experiments), Photos: thumbnails.shown(), Best: bestRun(runs), Versions: versionsOf(runs), Notes: f.notes,
 	}
 	for _, r := range runs {
 		p.Runs = append(p.Runs, r.shown)
@@ -63,7 +63,7 @@ func gather(ctx context.Context, o Options, watch progress.Reporter) (page.Page,
 			p.Notes = append(p.Notes, r.name+": "+note)
 		}
 	}
-	p.Notes = append(p.Notes, album.notes(left)...)
+	p.Notes = append(p.Notes, thumbnails.notes(left)...)
 	p.Shared, p.Differ = compare(runs)
 	if len(runs) > 1 {
 		p.Differ = inTables(p.Differ)

@@ -27,7 +27,7 @@ func gathered(t *testing.T, o Options) page.Page {
 	return p
 }
 
-// Runs that differ by their seed are one line of the table; each is judged by
+// Runs that differ by their seed are one line of the table; each is evaluated on
 // the val photos, which are in the page once.
 func TestGatherHeads(t *testing.T) {
 	w := newWorkshop(t)
@@ -42,7 +42,7 @@ func TestGatherHeads(t *testing.T) {
 	for i, r := range p.Runs {
 		j := r.Evaluation
 		if j == nil {
-			t.Fatalf("run %s is not judged: %s", r.Name, r.Missing)
+			t.Fatalf("run %s is not evaluated: %s", r.Name, r.Missing)
 		}
 		// One photo of each class lies on the other's side.
 		if j.Photos != 8 || j.Split != "val" || j.Wrong != 2 || j.Accuracy != 0.75 || r.BestValAccuracy != 0.75 {
@@ -98,12 +98,12 @@ func TestGatherOtherSettings(t *testing.T) {
 	for _, s := range p.Shared {
 		shared[s.Name] = s.Value
 	}
-	if shared["batch-size"] != "8" || shared["photos"] != "8 to learn from, 8 to judge by" || shared["weights (SHA-256)"] != "w" || shared["epochs"] != "4" {
+	if shared["batch-size"] != "8" || shared["photos"] != "8 to train on, 8 to evaluate on" || shared["weights (SHA-256)"] != "w" || shared["epochs"] != "4" {
 		t.Errorf("shared %v", shared)
 	}
 }
 
-// A network that was trained itself, and whose photos are gone, is in the table and says why it is not judged.
+// A network that was trained itself, and whose photos are gone, is in the table and says why it is not evaluated.
 func TestGatherRunWithoutPhotos(t *testing.T) {
 	w := newWorkshop(t)
 	scratch, gone := filepath.Join(w.dir, "scratch"), filepath.Join(w.dir, "gone")
@@ -117,10 +117,10 @@ func TestGatherRunWithoutPhotos(t *testing.T) {
 	}
 	r := p.Runs[0]
 	if r.Evaluation != nil || !strings.Contains(r.Missing, gone) {
-		t.Errorf("judged %+v, missing %q", r.Evaluation, r.Missing)
+		t.Errorf("evaluated %+v, missing %q", r.Evaluation, r.Missing)
 	}
 	if p.Best != 1 || p.Runs[1].Evaluation == nil {
-		t.Errorf("the best is run %d, judged %+v", p.Best, p.Runs[1].Evaluation)
+		t.Errorf("the best is run %d, evaluated %+v", p.Best, p.Runs[1].Evaluation)
 	}
 	notes := strings.Join(p.Notes, "\n")
 	if !strings.Contains(notes, "scratch is shown without its photos") || !strings.Contains(notes, "none from scratch: the weights are random numbers of seed 0") {
@@ -303,7 +303,7 @@ func TestChosenPhotos(t *testing.T) {
 
 // Thumbnails go to the mistakes of every run first.
 func TestAlbumChooses(t *testing.T) {
-	a := newAlbum()
+	a := newThumbnails()
 	for i := range 100 {
 		if at := a.add(source{data: "data"}, "name", store.SHA256{byte(i)}); at != i {
 			t.Fatalf("photo %d is number %d", i, at)

@@ -47,9 +47,9 @@ func (r *run) readSettings() settings {
 	s["mode"] = r.shown.Mode.Name
 	s["weights"] = r.shown.Weights
 	s["classes"] = inWords(m.Classes)
-	s["photos"] = fmt.Sprintf("%d to learn from, %d to judge by", m.Metrics.TrainPhotos, m.Metrics.ValPhotos)
+	s["photos"] = fmt.Sprintf("%d to train on, %d to evaluate on", m.Metrics.TrainPhotos, m.Metrics.ValPhotos)
 	if share := m.Metrics.ValFraction; share > 0 { // drawn by the seed, which copies that go together make a few more or less
-		s["photos"] = fmt.Sprintf("%d, %g of them to judge by", m.Metrics.TrainPhotos+m.Metrics.ValPhotos, share)
+		s["photos"] = fmt.Sprintf("%d, %g of them to evaluate on", m.Metrics.TrainPhotos+m.Metrics.ValPhotos, share)
 	}
 	p := m.Preprocess
 	s["preprocessing"] = fmt.Sprintf("resize %d, crop %d, %s", p.Resize, p.Crop, p.Interpolation)

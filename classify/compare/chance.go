@@ -12,7 +12,7 @@ import (
 	"fx/internal/store"
 )
 
-// Ways to judge a difference of accuracies.
+// Ways to evaluate a difference of accuracies.
 const (
 	mcNemar      = "McNemar's exact test"
 	agrestiCaffo = "95 % interval of Agresti and Caffo"
@@ -48,7 +48,7 @@ func intervalOfDifference(rightA, photosA, rightB, photosB int) (low, high float
 
 // pairs counts the val photos that one of two MODELs alone is right about. found is
 // false where a MODEL's store is not at hand or no longer gives its accuracy, or
-// they were judged by different photos.
+// they were evaluated on different photos.
 func pairs(ctx context.Context, a, b string, ma, mb modeldir.Model) (onlyA, onlyB int, found bool, err error) {
 	va, err := verdicts(ctx, a, ma)
 	if va == nil || err != nil {

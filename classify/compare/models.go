@@ -121,10 +121,10 @@ func (a Accuracy) Sentence() string {
 	return fmt.Sprintf("A difference of %+.4f %s is %s (%s: %+.4f to %+.4f).", a.Difference, photos, verdict, a.Method, a.Low, a.High)
 }
 
-// accuracies judges the difference of the best val accuracies.
+// accuracies evaluates the difference of the best val accuracies.
 func accuracies(ctx context.Context, a, b string, ma, mb modeldir.Model) (*Accuracy, error) {
 	na, nb := ma.Metrics.ValPhotos, mb.Metrics.ValPhotos
-	if na == 0 || nb == 0 { // a MODEL that nobody judged
+	if na == 0 || nb == 0 { // a MODEL that was not evaluated
 		return nil, nil
 	}
 	pa, pb := ma.Metrics.BestValAccuracy, mb.Metrics.BestValAccuracy

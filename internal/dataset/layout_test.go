@@ -92,7 +92,7 @@ func TestClassesByName(t *testing.T) {
 	for _, files := range [][]string{{"ants/1.jpg"}, {"val/ants/1.jpg"}, {"train/ants/1.jpg", "train/bees/2.jpg", "val/ants/3.jpg"}} {
 		root := plant(t, t.TempDir(), files...)
 		if _, err := dataset.Scan(context.Background(), root, dataset.Options{}); fail.KindOf(err) != fail.Usage {
-			t.Errorf("%v: to learn from: %v", files, err)
+			t.Errorf("%v: to train on: %v", files, err)
 		}
 		if d, err := dataset.Scan(context.Background(), root, dataset.Options{ByName: true}); err != nil || len(d.Items) != len(files) || d.Classes[0] != "ants" {
 			t.Errorf("%v: by name: %v", files, err)
@@ -134,9 +134,9 @@ func TestCheckLearnable(t *testing.T) {
 		says   string
 	}{
 		{[]int{1, 1, 1}, 1, ""},
-		{[]int{3, 2, 0}, 1, "no usable photo of wasps to learn from in train/"},
-		{[]int{3, 0, 0}, 1, "no usable photo of bees, wasps to learn from"},
-		{[]int{3, 1, 2}, 2, "the class train/bees has 1 photo to learn from"},
+		{[]int{3, 2, 0}, 1, "no usable photo of wasps to train on in train/"},
+		{[]int{3, 0, 0}, 1, "no usable photo of bees, wasps to train on"},
+		{[]int{3, 1, 2}, 2, "the class train/bees has 1 photo to train on"},
 		{[]int{3, 1, 2}, 1, ""},
 	} {
 		err := dataset.CheckLearnable(classes, c.counts, c.least, "train", "photo")

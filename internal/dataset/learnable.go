@@ -7,8 +7,8 @@ import (
 )
 
 // CheckLearnable refuses classes of which fewer than least photos can be
-// learned from: a classifier would know their names and nothing else. counts
-// has the photos of each class in the split to learn from, "" for a data set
+// trained on: a classifier would know their names and nothing else. counts
+// has the photos of each class in the split to train on, "" for a data set
 // without splits; what says which photos were counted, such as "usable photo".
 // The error is of kind fail.Usage.
 func CheckLearnable(classes []string, counts []int, least int, split, what string) error {
@@ -26,7 +26,7 @@ func CheckLearnable(classes []string, counts []int, least int, split, what strin
 		return fail.New(fail.Usage,
 			fmt.Sprintf("Give every class photos%s that can be read (what is rejected or skipped is listed with its reason), "+
 				"or move all photos of the class away.", where),
-			"no usable photo of %s to learn from%s", enumerate(none, ""), where)
+			"no usable photo of %s to train on%s", enumerate(none, ""), where)
 	}
 	for i, class := range classes {
 		if counts[i] >= least {
@@ -36,7 +36,7 @@ func CheckLearnable(classes []string, counts []int, least int, split, what strin
 			class = split + "/" + class
 		}
 		return fail.New(fail.Usage, "Two are the least, twenty or more are better; or take the folder away.",
-			"the class %s has %d %s%s to learn from", class, counts[i], what, plural(counts[i]))
+			"the class %s has %d %s%s to train on", class, counts[i], what, plural(counts[i]))
 	}
 	return nil
 }

@@ -166,7 +166,7 @@ func TestFilesOfNoBytesAreLeftOut(t *testing.T) {
 	if all := d.Found(); len(all) != len(d.Items)+len(d.Refused) || all[0].Rel != "a/1.jpg" || all[len(all)-1].Rel != "c/3.jpg" {
 		t.Errorf("found %v", all)
 	}
-	if err := dataset.CheckLearnable(d.Classes, d.Count(""), 1, "", "photo"); fail.KindOf(err) != fail.Usage || !strings.Contains(err.Error(), "no usable photo of c to learn from") {
+	if err := dataset.CheckLearnable(d.Classes, d.Count(""), 1, "", "photo"); fail.KindOf(err) != fail.Usage || !strings.Contains(err.Error(), "no usable photo of c to train on") {
 		t.Errorf("error %v", err)
 	}
 	list := writeList(t, root, "path,label\na/1.jpg,a\nb/2.jpg,b\nc/3.jpg,c\n")

@@ -43,7 +43,7 @@ type SplitRequest struct {
 	Have       []string // its splits: Dataset.Splits or those of a store
 	Train, Val string   // names that the user gave, "" to choose by the usual names
 	Evaluation Evaluation
-	Least      int    // photos of each class to learn from; 0 means 1
+	Least      int    // photos of each class to train on; 0 means 1
 	Advice     string // ends the hint where a split is lacking: a sentence on what the command offers
 }
 
@@ -59,7 +59,7 @@ const (
 
 // Splits are the parts that the splits of a data set play in a training.
 type Splits struct {
-	Train      string // to learn from; also "" where the data set has no splits
+	Train      string // to train on; also "" where the data set has no splits
 	Val        string // to evaluate on, "" for none
 	TestForVal bool   // Val is called test and was not asked for: there is no split called val
 	LeftOut    []LeftOut
@@ -91,7 +91,7 @@ func (r LeftOutReason) String() string {
 	}[r]
 }
 
-// Uses tells whether photos of the split are learned from or evaluated on.
+// Uses tells whether photos of the split are trained on or evaluated on.
 func (s Splits) Uses(split string) bool {
 	return split == s.Train || s.Val != "" && split == s.Val
 }
@@ -118,7 +118,7 @@ func (s Splits) BestEpochNotes() []string {
 }
 
 // ChooseSplits gives the splits of a data set their parts, alike for every
-// command. Where the user names none, the split to learn from is the only one or
+// command. Where the user names none, the split to train on is the only one or
 // the one called train, and the one to evaluate on is called val, valid or
 // validation, else test. Names that no split has, splits that are lacking and one
 // split for both parts are errors of kind fail.Usage.
@@ -133,7 +133,7 @@ func ChooseSplits(r SplitRequest) (Splits, error) {
 		if s.Train = named(r.Have, trainNames); s.Train == "" && len(r.Have) == 1 {
 			s.Train = r.Have[0]
 		} else if s.Train == "" {
-			return Splits{}, r.lacking("learn from")
+			return Splits{}, r.lacking("train on")
 		}
 	}
 	if r.Val == "" && r.Evaluation != NoEvaluation {
@@ -142,7 +142,7 @@ func ChooseSplits(r SplitRequest) (Splits, error) {
 	switch {
 	case r.Val != "" && s.Val == s.Train:
 		return Splits{}, fail.New(fail.Usage, "Name two splits.",
-			"the split %q of %s can't be both learned from and evaluated on", s.Train, r.From)
+			"the split %q of %s can't be both trained on and evaluated on", s.Train, r.From)
 	case r.Evaluation == RequiredEvaluation && s.Val == "":
 		return Splits{}, r.lacking("evaluate on")
 	}

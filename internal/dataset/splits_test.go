@@ -41,14 +41,14 @@ func TestSplitsAreChosenByName(t *testing.T) {
 		{[]string{"test", "train", "val"}, "", "", none,
 			splits{Train: "train", LeftOut: left{{"test", dataset.HeldForTest}, {"val", dataset.NotEvaluated}}}, "", ""},
 
-		{[]string{"a", "b"}, "", "", none, splits{}, "data has no split to learn from", "It has the splits a, b. Advice."},
+		{[]string{"a", "b"}, "", "", none, splits{}, "data has no split to train on", "It has the splits a, b. Advice."},
 		{[]string{""}, "", "", required, splits{}, "data has no split to evaluate on", "It has no splits. Advice."},
 		{[]string{"", "train"}, "", "", required, splits{}, "data has no split to evaluate on",
 			"It has the splits train, photos without a split. Advice."},
 		{[]string{"train", "val"}, "Train", "", none, splits{}, `data has no split "Train"`, "It has the splits train, val."},
 		{[]string{"train"}, "", "val", required, splits{}, `data has no split "val"`, "It has the one split train."},
 		{[]string{"train", "val"}, "", "train", required, splits{},
-			`the split "train" of data can't be both learned from and evaluated on`, "Name two splits."},
+			`the split "train" of data can't be both trained on and evaluated on`, "Name two splits."},
 	} {
 		got, err := dataset.ChooseSplits(dataset.SplitRequest{
 			From: "data", Have: c.have, Train: c.train, Val: c.val, Evaluation: c.evaluation, Advice: "Advice.",
@@ -107,14 +107,14 @@ func TestSplitsOfADataset(t *testing.T) {
 	}
 	request.Least = 2
 	if _, err := d.ChooseSplits(request); fail.KindOf(err) != fail.Usage || !strings.Contains(err.Error(), "train/a has 1 photo") {
-		t.Errorf("one photo to learn from: %v", err)
+		t.Errorf("one photo to train on: %v", err)
 	}
 	d.Items = d.Items[:3] // those of val turned out to be unusable
 	if _, err := d.ChooseSplits(request); fail.KindOf(err) != fail.Rejected || !strings.Contains(err.Error(), `no photo of the split "val"`) {
 		t.Errorf("nothing to evaluate on: %v", err)
 	}
 	d.Items = d.Items[1:]
-	if _, err := d.ChooseSplits(dataset.SplitRequest{From: root}); fail.KindOf(err) != fail.Usage || !strings.Contains(err.Error(), "no usable photo of a to learn from in train/") {
-		t.Errorf("nothing to learn from: %v", err)
+	if _, err := d.ChooseSplits(dataset.SplitRequest{From: root}); fail.KindOf(err) != fail.Usage || !strings.Contains(err.Error(), "no usable photo of a to train on in train/") {
+		t.Errorf("nothing to train on: %v", err)
 	}
 }

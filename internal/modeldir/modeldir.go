@@ -72,14 +72,14 @@ type Metrics struct {
 	TrainPhotos       int             `json:"train_photos"`
 	ValPhotos         int             `json:"val_photos"`
 	// ValFraction, where above 0, is the share of TrainSplit that SplitSeed
-	// drew to judge by, since there was no split for it.
+	// drew to evaluate on, since there was no split for it.
 	ValFraction float64 `json:"val_fraction,omitempty"`
 	SplitSeed   uint64  `json:"split_seed,omitempty"`
 	// CopiesTogether says that ValFraction was drawn with all copies of a photo
 	// on one side. It is false in MODELs of an older fx, which drew each photo.
 	CopiesTogether bool `json:"copies_together,omitempty"`
-	// Folds, where above 0, says that no photo was kept to judge by: ValLoss and
-	// ValAccuracy are of TrainSplit's photos, each judged by a head that had not
+	// Folds, where above 0, says that no photo was kept to evaluate on: ValLoss and
+	// ValAccuracy are of TrainSplit's photos, each evaluated on a head that had not
 	// seen it, in a cross-validation of so many folds that SplitSeed drew.
 	Folds int `json:"folds,omitempty"`
 	// LearnedFrom holds the first 8 bytes of the SHA-256 of each training photo, sorted; nil in MODELs

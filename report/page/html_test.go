@@ -41,7 +41,7 @@ func noisyPhoto(n uint64) []byte {
 var modes = []Mode{{"feature-extraction", "feature extraction", 0}, {"finetune", "finetune", 1}, {"scratch", "from scratch", 2}}
 
 // examplePage has so many networks, each trained in three ways by so many
-// seeds, judged by so many photos of so many classes.
+// seeds, evaluated on so many photos of so many classes.
 func examplePage(networks, seeds, photos, classes int) Page {
 	p := Page{
 		Title: "An example", Summary: "What a test makes up.", Figures: []Figure{{"95.4 %", "best val accuracy"}},

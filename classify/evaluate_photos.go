@@ -45,7 +45,7 @@ func evaluateStore(
 	if err := sameFeatures(m, s.Manifest, features); err != nil {
 		return Evaluation{}, nil, err
 	}
-	found, err := judgeBy(ctx, m, p, s, split, features)
+	found, err := evaluateOn(ctx, m, p, s, split, features)
 	if err != nil {
 		return Evaluation{}, nil, err
 	}
@@ -83,7 +83,7 @@ func averaged(row []float32, channels, positions int) []float32 {
 }
 
 // ExtractFor brings a store to what the MODEL's backbone sees of the photos
-// that the training judged by, for EvaluatePhotos: of a finetuned network there is
+// that the training evaluated on, for EvaluatePhotos: of a finetuned network there is
 // no other store. data is the folder or list of the photos.
 func ExtractFor(ctx context.Context, o Options, data, storeDir, fxVersion string, report progress.Reporter) error {
 	m, _, err := modeldir.Load(o.Model)
@@ -116,7 +116,7 @@ func extensionsOf(m modeldir.Model) []string {
 	return nil
 }
 
-// FitsStore tells why the MODEL can't be judged by a store: there is none, or
+// FitsStore tells why the MODEL can't be evaluated on a store: there is none, or
 // another network or preprocessing made it.
 func FitsStore(m modeldir.Model, dir string) error {
 	manifest, err := store.ReadManifest(dir)

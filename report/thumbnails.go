@@ -26,8 +26,8 @@ import (
 // thumbnailQuality is JPEG's: about 3 KB a thumbnail.
 const thumbnailQuality = 70
 
-// album holds each photo of the page once, whatever the number of runs.
-type album struct {
+// thumbnails holds each photo of the page once, whatever the number of runs.
+type thumbnails struct {
 	photos []photo
 	byHash map[store.SHA256]int
 	roots  map[source]map[string]string // source → relative path → path to open
@@ -48,12 +48,12 @@ type photo struct {
 	tooLarge bool // to be decoded within the memory that is allowed, so that it has none
 }
 
-func newAlbum() *album {
-	return &album{byHash: map[store.SHA256]int{}, roots: map[source]map[string]string{}}
+func newThumbnails() *thumbnails {
+	return &thumbnails{byHash: map[store.SHA256]int{}, roots: map[source]map[string]string{}}
 }
 
 // add returns the number of the photo called rel in from.
-func (a *album) add(from source, rel string, hash store.SHA256) int {
+func (a *thumbnails) add(from source, rel string, hash store.SHA256) int {
 	if at, known := a.byHash[hash]; known {
 		return at
 	}
@@ -65,7 +65,7 @@ func (a *album) add(from source, rel string, hash store.SHA256) int {
 // choose picks the photos that get thumbnails, at most limit: those that runs
 // list as mistakes, then an even sample of those on maps. It returns how many
 // have none.
-func (a *album) choose(runs []*run, limit int) (left int) {
+func (a *thumbnails) choose(runs []*run, limit int) (left int) {
 	count := 0
 	show := func(i int) {
 		if !a.photos[i].shown && count < limit {
@@ -95,7 +95,7 @@ func (a *album) choose(runs []*run, limit int) (left int) {
 
 // draw makes the thumbnails of the chosen photos. Those that can't be made, since the photo is
 // gone, changed, damaged or too large, stay nil. The error is not about a photo.
-func (a *album) draw(ctx context.Context, reader *photoio.Reader, watch progress.Reporter) error {
+func (a *thumbnails) draw(ctx context.Context, reader *photoio.Reader, watch progress.Reporter) error {
 	var wanted []int
 	for i, p := range a.photos {
 		if p.shown {
@@ -127,7 +127,7 @@ func (a *album) draw(ctx context.Context, reader *photoio.Reader, watch progress
 }
 
 // scan finds the photos of a source, once. A folder that is gone holds none.
-func (a *album) scan(ctx context.Context, from source) error {
+func (a *thumbnails) scan(ctx context.Context, from source) error {
 	if _, known := a.roots[from]; known {
 		return nil
 	}
@@ -189,7 +189,7 @@ func thumbnail(ctx context.Context, reader *photoio.Reader, path string, hash st
 }
 
 // shown are the photos as the page takes them.
-func (a *album) shown() []page.Photo {
+func (a *thumbnails) shown() []page.Photo {
 	all := make([]page.Photo, len(a.photos))
 	for i, p := range a.photos {
 		all[i] = p.Photo
@@ -198,7 +198,7 @@ func (a *album) shown() []page.Photo {
 }
 
 // notes say what of the photos is not in the page.
-func (a *album) notes(left int) []string {
+func (a *thumbnails) notes(left int) []string {
 	var notes []string
 	missing, large := 0, 0
 	for _, p := range a.photos {

@@ -27,12 +27,12 @@ const (
 // featuresFolder is the store that a report fills inside a run whose features are in no other.
 const featuresFolder = "report-features"
 
-// judge fills r.shown.Evaluation, or says in r.shown.Missing why it can't. Damaged
+// evaluate fills r.shown.Evaluation, or says in r.shown.Missing why it can't. Damaged
 // features and what is not the run's fault are errors.
-func (r *run) judge(ctx context.Context, o Options, album *album, watch progress.Reporter) error {
+func (r *run) evaluate(ctx context.Context, o Options, thumbnails *thumbnails, watch progress.Reporter) error {
 	features, err := r.features(ctx, o, watch)
 	if err == nil {
-		err = r.judgeBy(ctx, features, o, album)
+		err = r.evaluateOn(ctx, features, o, thumbnails)
 	}
 	if ctx.Err() != nil {
 		return ctx.Err()
@@ -42,12 +42,12 @@ func (r *run) judge(ctx context.Context, o Options, album *album, watch progress
 	}
 	if err != nil {
 		r.shown.Missing = err.Error()
-		watch.Note(fmt.Sprintf("%s is not judged again: %v", r.name, err))
+		watch.Note(fmt.Sprintf("%s is not evaluated again: %v", r.name, err))
 	}
 	return nil
 }
 
-// features returns the store to judge by: that of the training, an earlier
+// features returns the store to evaluate on: that of the training, an earlier
 // report's, or a new one.
 func (r *run) features(ctx context.Context, o Options, watch progress.Reporter) (string, error) {
 	own := filepath.Join(r.dir, featuresFolder)
@@ -121,7 +121,7 @@ func (r *run) data(o Options, stores ...string) (string, error) {
 	return "", nil
 }
 
-func (r *run) judgeBy(ctx context.Context, features string, o Options, album *album) error {
+func (r *run) evaluateOn(ctx context.Context, features string, o Options, thumbnails *thumbnails) error {
 	found, photos, err := classify.EvaluatePhotos(ctx, r.dir, features, chosen)
 	if err != nil {
 		return err
@@ -134,7 +134,7 @@ func (r *run) judgeBy(ctx context.Context, features string, o Options, album *al
 	e := &page.Evaluation{Evaluation: found.Evaluation, Split: found.Split, Photos: found.Photos}
 	point := func(p classify.EvaluatedPhoto) page.Point {
 		said := p.Prediction
-		said.Photo = album.add(from, p.Path, p.SHA256)
+		said.Photo = thumbnails.add(from, p.Path, p.SHA256)
 		return page.Point{Prediction: said}
 	}
 	wrong := e.Evaluation.Mistakes(len(photos))

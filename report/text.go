@@ -31,7 +31,7 @@ func summary(p page.Page, runs []*run) string {
 	case len(m.Epochs) > 1:
 		when = fmt.Sprintf(", after %s of %d", stepNumber(best, m.BestEpoch), len(m.Epochs))
 	}
-	s = append(s, fmt.Sprintf("%s is right on %d of %d photos that it had not learned from (%s)%s.", which, right(best), m.ValPhotos, page.Percent(m.BestValAccuracy), when))
+	s = append(s, fmt.Sprintf("%s is right on %d of %d photos that it had not trained on (%s)%s.", which, right(best), m.ValPhotos, page.Percent(m.BestValAccuracy), when))
 	if note := pretrainedAgainstScratch(p); note != "" {
 		s = append(s, note)
 	}
@@ -57,7 +57,7 @@ func how(r *run) string {
 func learned(r *run) string {
 	switch r.shown.Mode.Key {
 	case modeldir.Scratch:
-		return r.shown.Network + " learned from scratch"
+		return r.shown.Network + " trained on scratch"
 	case modeldir.Finetune:
 		return r.shown.Network + " was finetuned"
 	}
@@ -108,7 +108,7 @@ func seededNetworks(runs []*run) []string {
 	return names
 }
 
-// trainPhotos counts the photos learned from, which may differ between runs.
+// trainPhotos counts the photos trained on, which may differ between runs.
 func trainPhotos(runs []*run) string {
 	low, high := runs[0].model.Metrics.TrainPhotos, runs[0].model.Metrics.TrainPhotos
 	for _, r := range runs {
