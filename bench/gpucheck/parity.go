@@ -143,13 +143,13 @@ func train(ctx context.Context, o options, name string, device ort.Device, k kin
 		}
 		t.losses = append(t.losses, outcome.Loss)
 	}
-	t.news = s.News()
+	t.news = s.NewNotes()
 	return t, nil
 }
 
 // firstGradients are the gradients of the first step. The loss scale of float16
 // begins so high that the step is left out some times: it is done until it counts.
-func firstGradients(ctx context.Context, s *finetune.Stepper, batch *finetune.StepperBatch, rate float64) (map[string][]float32, error) {
+func firstGradients(ctx context.Context, s *finetune.Trainer, batch *finetune.TrainerBatch, rate float64) (map[string][]float32, error) {
 	const often = 32 // halvings, more than the scale has bits to lose
 	for range often {
 		state, err := s.State(ctx)
@@ -258,10 +258,10 @@ func photos(count, size, i int) (images []uint8, labels []int64) {
 
 func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
 
-// open returns a stepper of a registered network with random weights.
-func open(ctx context.Context, network string, batch int, precision string, device ort.Device) (*finetune.Stepper, error) {
+// open returns a trainer of a registered network with random weights.
+func open(ctx context.Context, network string, batch int, precision string, device ort.Device) (*finetune.Trainer, error) {
 	o := finetune.Defaults()
 	o.Network.Backbone, o.Scratch = network, true
 	o.BatchSize, o.Precision, o.Device = batch, precision, device
-	return finetune.NewStepper(ctx, o, 2, progress.Discard)
+	return finetune.NewTrainer(ctx, o, 2, progress.Discard)
 }

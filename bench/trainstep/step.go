@@ -82,23 +82,23 @@ func train(ctx context.Context, o stepOptions, profilePrefix string) (measuremen
 	options.Network.Backbone, options.Network.Weights = o.backbone, weights.Seed(0)
 	options.Resize, options.Crop = o.crop, o.crop
 	options.BatchSize, options.Device, options.ProfilePrefix = o.batch, device, profilePrefix
-	stepper, err := finetune.NewStepper(ctx, options, o.classes, progress.Discard)
+	trainer, err := finetune.NewTrainer(ctx, options, o.classes, progress.Discard)
 	if err != nil {
 		return m, nil, err
 	}
-	photos, labels := noise(stepper.ImageSize(), o)
+	photos, labels := noise(trainer.ImageSize(), o)
 	for i := range o.warmup + o.steps {
 		start := time.Now()
 		// Drawing dropout's random numbers is a part of PyTorch's step too.
-		batch, err := stepper.Batch(ctx, photos, labels, i)
+		batch, err := trainer.Batch(ctx, photos, labels, i)
 		if err != nil {
-			stepper.Close()
+			trainer.Close()
 			return m, nil, err
 		}
-		outcome, err := stepper.Step(ctx, batch, options.LR)
+		outcome, err := trainer.Step(ctx, batch, options.LR)
 		batch.Close()
 		if err != nil {
-			stepper.Close()
+			trainer.Close()
 			return m, nil, err
 		}
 		if i >= o.warmup {
@@ -106,8 +106,8 @@ func train(ctx context.Context, o stepOptions, profilePrefix string) (measuremen
 		}
 		m.Losses = append(m.Losses, outcome.Loss)
 	}
-	m.Versions = map[string]string{"Go": strings.TrimPrefix(runtime.Version(), "go"), "onnxruntime": stepper.Runtime().Version}
-	return m, stepper.Close, nil
+	m.Versions = map[string]string{"Go": strings.TrimPrefix(runtime.Version(), "go"), "onnxruntime": trainer.Runtime().Version}
+	return m, trainer.Close, nil
 }
 
 // noise makes photos of noise, uint8 [batch, size, size, 3], and deals out the
