@@ -7,15 +7,14 @@ import (
 	"fx/internal/fail"
 )
 
-// divergedAbove is how many times the loss of guessing, ln(classes), a training
-// loss may be in the last epoch of a training that worked.
+// divergedAbove is the limit of the last epoch's training loss as a multiple of the
+// loss of guessing, ln(classes).
 const divergedAbove = 10
 
-// Diverged judges a training by its end: the train loss of its last epoch, in a
-// choice of so many classes, and whether the network gives every val photo the
-// same logits, as one does whose units are dead. It returns an error of kind
-// fail.NonFinite that names the learning rate, or nil; kept says what the
-// training leaves behind.
+// Diverged checks whether a training diverged, by the train loss of its last epoch, the
+// number of classes, and whether the network gives every val photo the same logits, as
+// it does if its units are dead. It returns an error of kind fail.NonFinite that names
+// the learning rate, or nil; kept describes what remains of the training.
 func Diverged(classes int, trainLoss float64, sameLogits bool, lr float64, hint, kept string) error {
 	guess := math.Log(float64(classes))
 	what := ""

@@ -201,7 +201,7 @@ func TestAFreshClassifierOnTheFeatures(t *testing.T) {
 		})
 	}
 	path := edited(t, func(m *pb.ModelProto) { onnx.DeleteMetadata(m, backbones.MetaHead) })
-	if _, err := artifacts.FromFile(path, backbones.FileOptions{FeatureTensor: gated}); fail.KindOf(err) != fail.Usage || !strings.Contains(err.Error(), "does not say the shape") || fail.HintOf(err) == "" {
+	if _, err := artifacts.FromFile(path, backbones.FileOptions{FeatureTensor: gated}); fail.KindOf(err) != fail.Usage || !strings.Contains(err.Error(), "does not record the shape") || fail.HintOf(err) == "" {
 		t.Errorf("features of unknown shape: %v", err)
 	}
 }
