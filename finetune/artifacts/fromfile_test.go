@@ -207,7 +207,7 @@ func TestAFreshClassifierOnTheFeatures(t *testing.T) {
 }
 
 func TestAFileThatHasLostItsDropoutIsNoted(t *testing.T) {
-	const note = "without the dropout"
+	const note = "without the network's dropout"
 	if n := fromFile(t, tinyFile, backbones.FileOptions{}); strings.Contains(strings.Join(n.Notes, "\n"), note) {
 		t.Errorf("notes %q", n.Notes)
 	}
