@@ -57,14 +57,14 @@ func Figure(x float64, digits int) string {
 	return strconv.FormatFloat(x, 'f', max(0, digits-1-magnitude), 64)
 }
 
-// Spread writes the median of values, with the least and the greatest in brackets where there are several.
-func Spread(values []float64, digits int) string {
+// Summary writes the median of values, with the least and the greatest in brackets where there are several.
+func Summary(values []float64, digits int) string {
 	switch len(values) {
 	case 0:
 		return ""
 	case 1:
 		return Figure(values[0], digits)
 	}
-	s := stats.SpreadOf(values)
+	s := stats.Summarize(values)
 	return fmt.Sprintf("%s (%s–%s)", Figure(s.Median, digits), Figure(s.Low, digits), Figure(s.High, digits))
 }

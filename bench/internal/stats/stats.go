@@ -9,12 +9,12 @@ func Median(values []float64) float64 {
 	return (sorted[(n-1)/2] + sorted[n/2]) / 2
 }
 
-// Spread is the median of values with the least and the greatest of them.
-type Spread struct{ Low, Median, High float64 }
+// Summary is the median of values with the least and the greatest of them.
+type Summary struct{ Low, Median, High float64 }
 
-// SpreadOf sums up values, of which there is one at least.
-func SpreadOf(values []float64) Spread {
-	return Spread{slices.Min(values), Median(values), slices.Max(values)}
+// Summarize sums up values, of which there is one at least.
+func Summarize(values []float64) Summary {
+	return Summary{slices.Min(values), Median(values), slices.Max(values)}
 }
 
 // Ratios are of the values of two sides in the rounds that both have.
