@@ -1,4 +1,4 @@
-"""What gradients.py measured, as a document, and what of it does not hold."""
+"""The measurements of gradients.py as a document, and their failures."""
 
 import platform
 
@@ -164,7 +164,7 @@ def marked(value, bar):
 
 
 def faults(results):
-    """What does not hold, in words."""
+    """Descriptions of the failures."""
     return [f"{r['network']}: {fault}" for r in results for fault in (*inexact(r["exact"]), *unlike(r["single"]), *parted(r["curves"]))]
 
 
