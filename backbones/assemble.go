@@ -13,7 +13,7 @@ import (
 	"fx/internal/weights"
 )
 
-// The names of the models that this package makes.
+// The names of inputs and outputs of this package's models.
 const (
 	InputName         = "input"         // float32 [batch, 3, height, width], normalised
 	ImagesName        = "images"        // uint8 [batch, height, width, 3]
@@ -23,11 +23,11 @@ const (
 	ProbabilitiesName = "probabilities" // float32 [batch, classes]
 )
 
-// madeRandom is the text under MetaWeights of weights that were drawn and can't be
-// drawn again: scripts/export_onnx writes it too.
+// madeRandom is the text under MetaWeights of random weights that can't be reproduced;
+// scripts/export_onnx writes it too.
 const madeRandom = "random"
 
-// The keys of metadata_props by which an ONNX file says what it is.
+// The keys of fx's metadata_props in ONNX files.
 const (
 	MetaBackbone   = "fx.backbone"    // name of the network
 	MetaPreprocess = "fx.preprocess"  // JSON of preprocess.Spec
@@ -35,23 +35,22 @@ const (
 	MetaHead       = "fx.head"        // JSON of Head
 	MetaWeights    = "fx.weights"     // where the weights come from: file name, "seed:0", madeRandom
 	MetaClasses    = "fx.classes"     // JSON list of class names, in the order of the logits
-	MetaEXIF       = "fx.exif"        // of a classifier: "apply" where photos are set upright by their EXIF orientation, else "ignore"
-	MetaFastDecode = "fx.fast_decode" // of a classifier: "true" where its photos were decoded at a fraction of their size
-	MetaBuffers    = "fx.buffers"     // JSON list of the initializers that are no parameters, as torch's buffers
+	MetaEXIF       = "fx.exif"        // of a classifier: "apply" if the EXIF orientation is applied to photos, else "ignore"
+	MetaFastDecode = "fx.fast_decode" // of a classifier: "true" if its photos were decoded at a fraction of their size
+	MetaBuffers    = "fx.buffers"     // JSON list of the initializers that are not parameters, as torch's buffers
 )
 
-// Assemble puts the weights sd into the graph of the registered network b and
-// makes it an inference model: input "input", normalised float32
+// Assemble inserts the weights sd into the graph of the registered network b and returns
+// an inference model: input "input", normalised float32
 // [batch, 3, height, width]; output "logits" [batch, classes]. Batch
-// normalisation uses its running statistics, dropout and the auxiliary
-// classifier are gone.
+// normalisation uses its running statistics; dropout and the auxiliary classifier are
+// removed.
 //
-// The names of sd must be the network's. Accepted beside them:
-// num_batches_tracked (ignored), the prefix "module." of DataParallel on all
-// names, the names of old DenseNet files ("norm.1"), the absence of the
-// auxiliary classifier, and a head with another number of classes. Anything
-// else missing, extra or mis-shaped is an error of kind fail.Model that lists
-// it. Tensor data is shared with sd.
+// The names of sd must be the network's. Assemble also accepts num_batches_tracked
+// (ignored), the prefix "module." of DataParallel on all names, the names of old
+// DenseNet files ("norm.1"), a missing auxiliary classifier, and a head with another
+// number of classes. Any other missing, extra or mis-shaped tensor is an error of kind
+// fail.Model that lists it. Tensor data is shared with sd.
 func Assemble(b Backbone, sd *weights.StateDict) (*pb.ModelProto, error) {
 	m, err := Skeleton(b.Name)
 	if err != nil {
@@ -104,8 +103,8 @@ func Assemble(b Backbone, sd *weights.StateDict) (*pb.ModelProto, error) {
 	return m, nil
 }
 
-// oldDenseNet matches the names that DenseNet's published files have and its
-// modules no longer can: "denselayer1.norm.1.weight" for
+// oldDenseNet matches names in DenseNet's published files that its modules no longer
+// have: "denselayer1.norm.1.weight" for
 // "denselayer1.norm1.weight" (torchvision, models/densenet.py).
 var oldDenseNet = regexp.MustCompile(`^(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\.(?:weight|bias|running_mean|running_var))$`)
 
@@ -129,13 +128,13 @@ func canonicalNames(sd *weights.StateDict) map[string]string {
 	return names
 }
 
-// registeredHint tells where the right weights of a registered network are.
+// registeredHint is the hint to find the weights of a registered network.
 func registeredHint(b Backbone) string {
-	return "Give the weights of this very network: `fx backbones show " + b.Name + " --json` lists its parameters, `fx backbones pull " + b.Name + "` fetches the official ones."
+	return "Give the weights of this network: `fx backbones show " + b.Name + " --json` lists its parameters, `fx backbones pull " + b.Name + "` fetches the official ones."
 }
 
-// matchNames compares the tensors of sd, whose names given maps from the
-// network's, with the parameters of a network.
+// matchNames compares the tensors of sd with the parameters of a network. given maps
+// the network's names to those in sd.
 func matchNames(network, hint string, parameters []Parameter, given map[string]string, sd *weights.StateDict) error {
 	known := map[string]bool{}
 	var missing, shapes, extra []string
@@ -209,8 +208,7 @@ func float32Tensor(name string, t weights.Tensor) (*pb.TensorProto, error) {
 	return onnx.NewRaw(name, pb.TensorProto_FLOAT, dims, t.Data), nil
 }
 
-// toInference turns batch normalisation to its running statistics and takes
-// out dropout.
+// toInference makes batch normalisation use its running statistics and removes dropout.
 func toInference(g *pb.GraphProto) error {
 	for _, n := range g.Node {
 		if n.OpType != "BatchNormalization" || n.Domain != "" {

@@ -10,8 +10,8 @@ import (
 	"fx/internal/preprocess"
 )
 
-// ClassifierOptions says how Classifier makes its model. The zero value takes
-// batches of photos that are resized and cropped already.
+// ClassifierOptions of Classifier. With the zero value the model takes batches of resized
+// and cropped photos.
 type ClassifierOptions struct {
 	// WithPreprocessing makes the model take one photo of any size: "image",
 	// uint8 [height, width, 3] in RGB, resized and cropped in the graph with the
@@ -21,11 +21,11 @@ type ClassifierOptions struct {
 	Metadata map[string]string
 }
 
-// Classifier grafts a trained head on a feature model (Features): outputs
+// Classifier adds a trained head to a feature model (Features): outputs
 // "logits" and "probabilities", float32 [batch, classes], their softmax. weight
-// is [classes, head.In] row by row and bias [classes], as torch has them. The
-// class names go into the metadata in their order. Batch normalizations that follow
-// a convolution are taken into its weights. features is unchanged; tensor data is
+// is [classes, head.In], row-major, and bias [classes], as in torch. The class names
+// are stored in the metadata in order. Batch normalizations that follow a convolution
+// are folded into its weights. features is unchanged; tensor data is
 // shared with it.
 func Classifier(features *pb.ModelProto, head Head, classes []string, weight, bias []float32, options ClassifierOptions) (*pb.ModelProto, error) {
 	if len(classes) < 1 || len(weight) != len(classes)*head.In || len(bias) != len(classes) {
@@ -35,7 +35,7 @@ func Classifier(features *pb.ModelProto, head Head, classes []string, weight, bi
 	var spec preprocess.Spec
 	text, _ := onnx.Metadata(features, MetaPreprocess)
 	if err := json.Unmarshal([]byte(text), &spec); err != nil || spec.Check() != nil {
-		return nil, fail.New(fail.Model, "", "the feature model %q does not say how its photos are prepared", features.Graph.Name)
+		return nil, fail.New(fail.Model, "", "the feature model %q has no preprocessing in its metadata", features.Graph.Name)
 	}
 	m := onnx.Clone(features)
 	if err := foldBatchNorm(m.Graph); err != nil {
@@ -70,7 +70,7 @@ func Classifier(features *pb.ModelProto, head Head, classes []string, weight, bi
 func addHead(m *pb.ModelProto, head Head, weight, bias []float32, classes int) (batch any, err error) {
 	ix := onnx.NewIndex(m.Graph)
 	if !ix.Has(FeaturesName) {
-		return nil, fail.New(fail.Model, "", "the model %q makes no %q to put a head on", m.Graph.Name, FeaturesName)
+		return nil, fail.New(fail.Model, "", "the model %q has no %q for a head", m.Graph.Name, FeaturesName)
 	}
 	batch = "batch"
 	_, shape, ok := onnx.Shape(ix.Output(FeaturesName))
@@ -108,8 +108,8 @@ func addHead(m *pb.ModelProto, head Head, weight, bias []float32, classes int) (
 	return batch, nil
 }
 
-// takeImage makes one photo of any size the input in place of a batch of
-// prepared ones.
+// takeImage makes one photo of any size the input instead of a batch of preprocessed
+// ones.
 func takeImage(m *pb.ModelProto, spec preprocess.Spec) error {
 	const needed = 13 // Unsqueeze and ReduceSum take their axes as an input
 	if v := onnx.Opset(m, ""); v < needed {

@@ -12,11 +12,11 @@ import (
 	"fx/internal/preprocess"
 )
 
-// ownPrefix starts the names of the values that this package adds to a graph.
+// ownPrefix is the prefix of names that this package adds to a graph.
 const ownPrefix = "fx/"
 
 // Features cuts the model m of network b (Assemble, FromFile) at its feature
-// tensor and puts the normalisation before it: input "images", uint8
+// tensor and inserts the normalisation: input "images", uint8
 // [batch, crop, crop, 3]; output "features", float32 [batch, FeatureShape...].
 // m is unchanged; tensor data is shared with it. Metadata keeps network and
 // preprocessing.
@@ -79,13 +79,13 @@ func imageInput(g *pb.GraphProto) (*pb.ValueInfoProto, error) {
 		}
 	}
 	if len(inputs) != 1 {
-		return nil, fmt.Errorf("it has %d inputs, where one batch of images is expected", len(inputs))
+		return nil, fmt.Errorf("it has %d inputs instead of one batch of images", len(inputs))
 	}
 	return inputs[0], nil
 }
 
-// takeImages makes uint8 images the input of f in place of a normalised float
-// batch; a model that takes uint8 images already keeps its own normalisation.
+// takeImages makes uint8 images the input of f instead of a normalised float batch. A
+// model that takes uint8 images keeps its own normalisation.
 func takeImages(f *pb.ModelProto, b Backbone, input *pb.ValueInfoProto) error {
 	size := b.Preprocess.Crop
 	images := onnx.TensorInfo(ImagesName, pb.TensorProto_UINT8, batchDimension(b), size, size, 3)
@@ -108,8 +108,8 @@ func takeImages(f *pb.ModelProto, b Backbone, input *pb.ValueInfoProto) error {
 }
 
 // normalise adds (images/255 - mean) / std, from uint8 [batch, height, width, 3]
-// to float32 [batch, 3, height, width], and returns the value's name. The
-// transpose comes first, while a value is one byte.
+// to float32 [batch, 3, height, width], and returns the value's name. The transpose
+// comes first, when a value is one byte.
 func normalise(b *onnx.Builder, images string, spec preprocess.Spec) string {
 	scale, shift := make([]float32, 3), make([]float32, 3)
 	for c := range 3 {
@@ -122,9 +122,8 @@ func normalise(b *onnx.Builder, images string, spec preprocess.Spec) string {
 	return b.Op("Add", []string{scaled, b.Constant(onnx.NewFloat32("shift", []int64{3, 1, 1}, shift))})
 }
 
-// GraphSHA256 returns the hash of what m computes, apart from its weights and
-// metadata: it tells whether two feature models are the same network, cut and
-// fed in the same way.
+// GraphSHA256 returns the hash of m without its weights and metadata: equal hashes mean
+// the same network with the same feature tensor and inputs.
 func GraphSHA256(m *pb.ModelProto) (string, error) {
 	bare := onnx.Clone(m)
 	bare.MetadataProps = nil

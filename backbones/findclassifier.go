@@ -9,16 +9,16 @@ import (
 	"fx/internal/onnx/pb"
 )
 
-// classifier is what findClassifier found at the end of a network.
+// classifier is the classifier at the end of a network.
 type classifier struct {
 	head     Head
-	features string // the tensor that goes in, "" where nothing was found
-	shape    []int  // of the tensor, for one photo; nil where it cannot be told
+	features string // its input tensor, "" if nothing was found
+	shape    []int  // of the tensor, for one photo; nil if unknown
 }
 
-// findClassifier walks back from the first output to the layer that makes the
-// logits: a matrix product; a 1×1 convolution with ReLU and mean after it; or one
-// after a mean, which is a matrix product in disguise.
+// findClassifier walks back from the first output to the layer that computes the logits:
+// a matrix product; a 1×1 convolution followed by ReLU and mean; or a 1×1 convolution
+// after a mean, which is equivalent to a matrix product.
 func findClassifier(g *pb.GraphProto, ix *onnx.Index) classifier {
 	value, bias := g.Output[0].Name, ""
 	rectified, averaged := false, false
@@ -100,7 +100,7 @@ func convClassifier(n *pb.NodeProto, onMap bool, ix *onnx.Index) classifier {
 	return classifier{head: h, features: n.Input[0], shape: []int{h.In, 1, 1}}
 }
 
-// headNames gives both parameters of a head names, the network's where it has them.
+// headNames sets the names of a head's parameters, the network's if it has them.
 func headNames(weight, bias string) (string, string) {
 	if weight == "" {
 		return "head.weight", "head.bias"
@@ -113,8 +113,8 @@ func headNames(weight, bias string) (string, string) {
 	return weight, bias
 }
 
-// weightDims returns the dimensions and name of a constant weight. One seen
-// through a Transpose has the dimensions after it, and turned is true.
+// weightDims returns the dimensions and name of a constant weight. After a Transpose it
+// has the transposed dimensions, and turned is true.
 func weightDims(value string, ix *onnx.Index) (dims []int64, name string, turned bool) {
 	if t := ix.Constant(value); t != nil {
 		return t.Dims, value, false
@@ -127,7 +127,7 @@ func weightDims(value string, ix *onnx.Index) (dims []int64, name string, turned
 	return nil, "", false
 }
 
-// lastTensors lists the ends of the network, for a message.
+// lastTensors lists the last tensors of the network, for a message.
 func lastTensors(g *pb.GraphProto) string {
 	var names []string
 	for _, n := range slices.Backward(g.Node) {

@@ -6,10 +6,9 @@ import (
 	"fx/internal/weights"
 )
 
-// checkFinite refuses weights with NaN or infinity, which make every result
-// one: the file is at fault, not a learning rate or a photo. An ONNX file of the
-// user's own may hold infinity for a reason, such as the mask of an attention,
-// but not NaN.
+// checkFinite returns an error for weights with NaN or infinity, which would spread to
+// every result. The user's own ONNX file may contain infinity for a reason, such as an
+// attention mask, but not NaN.
 func (n *Network) checkFinite() error {
 	name, value := "", 0.0
 	switch {
@@ -21,11 +20,11 @@ func (n *Network) checkFinite() error {
 	if name == "" {
 		return nil
 	}
-	return fail.New(fail.Model, "Take other weights: a training that diverged leaves such a file, and nothing can be learned or told from it.",
+	return fail.New(fail.Model, "Use other weights: a training that diverged leaves such a file, which is useless.",
 		"the weights %s hold %v, in the tensor %.100q", n.Weights, value, name)
 }
 
-// firstNaN names an initializer that holds NaN.
+// firstNaN returns the name of an initializer with NaN.
 func firstNaN(g *pb.GraphProto) (name string, value float64) {
 	types := map[pb.TensorProto_DataType]weights.DType{
 		pb.TensorProto_FLOAT: weights.F32, pb.TensorProto_DOUBLE: weights.F64,

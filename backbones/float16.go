@@ -13,33 +13,32 @@ import (
 )
 
 // Half precision of a frozen network: weights and activations are float16, as
-// after torch's Module.half(), which halves what a GPU has to move and puts
-// products on its tensor cores. Float32 stay
+// after torch's Module.half(), which halves a GPU's memory traffic and computes
+// products on its tensor cores. These stay float32:
 //
 //   - pixels up to the first product, so that normalisation rounds once;
-//   - sums over many values and what overflows, or loses its small values, in
-//     half precision (means, norms, exponentials, powers), whose results go on in
-//     float32 until an op wants float16;
+//   - sums over many values and ops that overflow or lose small values in half
+//     precision (means, norms, exponentials, powers), whose results stay float32
+//     until an op needs float16;
 //   - the features.
 //
 // Batch normalization is folded into convolutions before weights are rounded.
 
-// productOps are where float16 begins: matrix products, on tensor cores.
+// productOps start float16: matrix products, on tensor cores.
 var productOps = opSet("Conv", "ConvTranspose", "Gemm", "MatMul")
 
-// halfOps are computed in float16. Softmax and LayerNormalization are among them
-// because CUDA's kernels sum inside in float32.
+// halfOps are computed in float16. They include Softmax and LayerNormalization,
+// because CUDA's kernels sum in float32 internally.
 var halfOps = opSet("Conv", "ConvTranspose", "Gemm", "MatMul", "BatchNormalization", "LayerNormalization", "Softmax", "AveragePool",
 	"Sigmoid", "HardSigmoid", "HardSwish", "Tanh", "Gelu", "Erf", "PRelu", "LeakyRelu", "Elu", "Div")
 
-// keepOps choose among values, move them or add a few: they are computed in the
-// type that they are given, in float16 where that is mixed.
+// keepOps choose among values, move them or add a few: they are computed in the type of
+// their inputs, or in float16 if the types are mixed.
 var keepOps = opSet("Add", "Sub", "Mul", "Neg", "Abs", "Sum", "Max", "Min", "Relu", "Clip", "MaxPool", "GlobalMaxPool", "Where", "Identity",
 	"Concat", "Split", "Slice", "Gather", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Expand", "Pad", "DepthToSpace", "SpaceToDepth")
 
-// All other ops are computed in float32. What an op without an entry in
-// outputType gives is of its first input's type; where that is wrong, ONNX
-// Runtime refuses the model.
+// All other ops are computed in float32. Outputs of ops without an entry in outputType
+// have their first input's type; if that is wrong, ONNX Runtime refuses the model.
 
 func opSet(names ...string) map[string]bool {
 	all := make(map[string]bool, len(names))
@@ -54,15 +53,14 @@ const (
 	half = pb.TensorProto_FLOAT16
 )
 
-// Float16 returns the model m of Features in half precision: uint8 images in,
-// float32 features out, what lies between is float16 as far as it can be. m is
-// unchanged. Errors, of kind fail.Model: a weight that float16 can't hold, and
-// what the conversion does not know (quantised values, subgraphs, ops that are
-// not ONNX's own).
+// Float16 returns the model m of Features in half precision: uint8 images in, float32
+// features out, and float16 between them as far as possible. m is unchanged. Errors, of
+// kind fail.Model: a weight outside float16's range, and unsupported nodes (quantised
+// values, subgraphs, ops that are not ONNX's own).
 func Float16(m *pb.ModelProto) (*pb.ModelProto, error) {
 	f := onnx.Clone(m)
 	err := toFloat16(f)
-	return f, fail.Wrap(fail.Model, err, "Leave --precision at float32 for this network.", "%s in float16", m.Graph.Name)
+	return f, fail.Wrap(fail.Model, err, "Use --precision float32 for this network.", "%s in float16", m.Graph.Name)
 }
 
 func toFloat16(m *pb.ModelProto) error {
@@ -88,7 +86,7 @@ func toFloat16(m *pb.ModelProto) error {
 		}
 	}
 	c.widenOutputs(g)
-	g.Node, g.ValueInfo = c.nodes, nil // what it says of types is true no more
+	g.Node, g.ValueInfo = c.nodes, nil // its types are no longer valid
 	onnx.Prune(g)
 	return nil
 }
@@ -99,7 +97,7 @@ type halving struct {
 	index    *onnx.Index // of the graph as it was
 	types    map[string]pb.TensorProto_DataType
 	constant map[string]bool  // values that depend on no input
-	pixels   map[string]bool  // values that no product comes before
+	pixels   map[string]bool  // values before the first product
 	made     map[typed]string // values in another type
 	nodes    []*pb.NodeProto  // written so far
 }
@@ -109,13 +107,13 @@ type typed struct {
 	dtype pb.TensorProto_DataType
 }
 
-// node writes n in the type that it is to be computed in.
+// node writes n in the type of its computation.
 func (c *halving) node(n *pb.NodeProto) error {
 	if n.Domain != "" && n.Domain != "ai.onnx" || len(onnx.Subgraphs(n)) > 0 || quantised[n.OpType] {
-		return fmt.Errorf("fx does not know how to compute it in half precision")
+		return fmt.Errorf("fx does not support it in half precision")
 	}
 	constant, pixels := true, !productOps[n.OpType]
-	whole, halved := false, false // among what depends on the input
+	whole, halved := false, false // among values that depend on the input
 	for _, in := range onnx.Uses(n) {
 		if c.constant[in] {
 			continue
@@ -158,7 +156,7 @@ func (c *halving) node(n *pb.NodeProto) error {
 // quantised ops come with integer weights, which are smaller than float16's.
 var quantised = opSet("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger")
 
-// as returns the value in a type: a constant converted once, whatever else by a Cast.
+// as returns the value in a type: it converts a constant once, and casts other values.
 func (c *halving) as(value string, to pb.TensorProto_DataType) (string, error) {
 	if c.types[value] == to {
 		return value, nil
@@ -205,14 +203,14 @@ func halfTensor(name string, t *pb.TensorProto) (*pb.TensorProto, error) {
 	return onnx.NewRaw(name+"/float16", half, t.Dims, raw), nil
 }
 
-// standardise gives a batch normalization the mean 0 and the variance 1, in scale
-// and shift that say the same: a variance may lie beyond float16's range.
+// standardise rewrites a batch normalization equivalently with mean 0 and variance 1,
+// because a variance may be outside float16's range.
 func (c *halving) standardise(n *pb.NodeProto) error {
 	var values [4][]float32 // scale, shift, mean, variance
 	for i := range values {
 		t := c.index.Constant(n.Input[1+i])
 		if t == nil {
-			return fmt.Errorf("its %q is no constant", n.Input[1+i])
+			return fmt.Errorf("its %q is not a constant", n.Input[1+i])
 		}
 		var err error
 		if values[i], err = onnx.Float32s(t); err != nil {
@@ -233,7 +231,7 @@ func (c *halving) standardise(n *pb.NodeProto) error {
 	}
 	for i := range scale {
 		factor := float64(scale[i]) / math.Sqrt(float64(variance[i])+epsilon)
-		parts[0][i] = float32(factor * math.Sqrt(1+epsilon)) // the op divides by that again
+		parts[0][i] = float32(factor * math.Sqrt(1+epsilon)) // the op divides by this
 		parts[1][i] = float32(float64(shift[i]) - float64(mean[i])*factor)
 		parts[3][i] = 1
 	}
@@ -249,7 +247,7 @@ func (c *halving) standardise(n *pb.NodeProto) error {
 	return nil
 }
 
-// outputType is the type of an output of n, whose inputs are as they are to be.
+// outputType returns the type of an output of n, whose inputs have their final types.
 func (c *halving) outputType(n *pb.NodeProto, i int) pb.TensorProto_DataType {
 	of := func(input int) pb.TensorProto_DataType {
 		if input < len(n.Input) {
@@ -265,7 +263,7 @@ func (c *halving) outputType(n *pb.NodeProto, i int) pb.TensorProto_DataType {
 	case "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "And", "Or", "Not", "Xor", "IsNaN", "IsInf":
 		return pb.TensorProto_BOOL
 	case "MaxPool", "TopK":
-		if i == 1 { // where the values lay
+		if i == 1 { // the indices
 			return pb.TensorProto_INT64
 		}
 	case "Where", "CastLike":
@@ -281,7 +279,7 @@ func (c *halving) outputType(n *pb.NodeProto, i int) pb.TensorProto_DataType {
 	return of(0)
 }
 
-// widenOutputs gives the graph's outputs back in float32.
+// widenOutputs casts the graph's outputs to float32.
 func (c *halving) widenOutputs(g *pb.GraphProto) {
 	for _, out := range g.Output {
 		if c.types[out.Name] != half {

@@ -215,10 +215,10 @@ func TestFloat16Refuses(t *testing.T) {
 		`value 0 of "k" is 70000, above float16's 65504`: func(b *onnx.Builder, x string) string {
 			return b.Op("Mul", []string{x, b.Float32("k", 70000)})
 		},
-		"(FancyPool): fx does not know": func(b *onnx.Builder, x string) string {
+		"(FancyPool): fx does not support": func(b *onnx.Builder, x string) string {
 			return b.Add("com.example", "FancyPool", []string{x}, 1)[0]
 		},
-		"(DynamicQuantizeLinear): fx does not know": func(b *onnx.Builder, x string) string {
+		"(DynamicQuantizeLinear): fx does not support": func(b *onnx.Builder, x string) string {
 			return b.Add("", "DynamicQuantizeLinear", []string{x}, 3)[0]
 		},
 	} {

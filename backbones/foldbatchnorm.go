@@ -7,10 +7,9 @@ import (
 	"fx/internal/onnx/pb"
 )
 
-// foldBatchNorm takes batch normalizations into the convolutions before them: in
-// inference each channel is multiplied and shifted by constants, which weights
-// and bias can do. One that follows no convolution, as in DenseNet's
-// BatchNormalization → ReLU → Conv, stays.
+// foldBatchNorm folds batch normalizations into the weights and biases of the convolutions
+// before them: in inference each channel is multiplied and shifted by constants. Others,
+// as in DenseNet's BatchNormalization → ReLU → Conv, stay.
 func foldBatchNorm(g *pb.GraphProto) error {
 	index := onnx.NewIndex(g)
 	folded := map[*pb.NodeProto]bool{}
@@ -39,8 +38,8 @@ func foldBatchNorm(g *pb.GraphProto) error {
 	return nil
 }
 
-// scaledConv returns weight and bias of the convolution with the batch
-// normalization behind it: y = γ·(x-μ)/√(σ²+ε) + β.
+// scaledConv returns weight and bias of the convolution followed by the batch
+// normalization: y = γ·(x-μ)/√(σ²+ε) + β.
 func scaledConv(index *onnx.Index, conv, norm *pb.NodeProto) (weight, bias *pb.TensorProto, ok bool) {
 	values := func(name string) []float32 {
 		t := index.Initializer(name)
@@ -49,7 +48,7 @@ func scaledConv(index *onnx.Index, conv, norm *pb.NodeProto) (weight, bias *pb.T
 		}
 		v, err := onnx.Float32s(t)
 		if err != nil {
-			return nil // of another type: it stays as it is
+			return nil // of another type: not folded
 		}
 		return v
 	}
@@ -77,6 +76,6 @@ func scaledConv(index *onnx.Index, conv, norm *pb.NodeProto) (weight, bias *pb.T
 		}
 		added[c] = float32(float64(shift[c]) + (float64(before[c])-float64(mean[c]))*factor)
 	}
-	const suffix = "/folded" // the values are no longer those of the network's own names
+	const suffix = "/folded" // the values differ from those of the network's names
 	return onnx.NewFloat32(w.Name+suffix, w.Dims, fresh), onnx.NewFloat32(norm.Input[2]+suffix, []int64{int64(channels)}, added), true
 }

@@ -14,27 +14,25 @@ import (
 	"fx/internal/weights"
 )
 
-// FileOptions answers what an ONNX file does not say of itself; what is set
-// wins over what the file says.
+// FileOptions describes an ONNX file. Options that are set override the file's metadata.
 type FileOptions struct {
-	Resize, Crop  int                // pixels, see preprocess.Spec; 0 leaves it to the file
-	FeatureTensor string             // "" leaves it to the file
-	Weights       *weights.StateDict // in the place of the file's own, see LoadFile; nil leaves them
+	Resize, Crop  int                // pixels, see preprocess.Spec; 0 means the file's
+	FeatureTensor string             // "" means the file's
+	Weights       *weights.StateDict // instead of the file's own, see LoadFile; nil keeps them
 }
 
 const exporterHint = "scripts/export_onnx writes files that say all of this themselves."
 
-// FromFile opens an ONNX file of the user's own as a backbone, with its model
-// for Features. The file is one that scripts/export_onnx, Save or Classifier wrote,
-// or any network with one input: float32 [batch, 3, height, width], or uint8
-// [batch, height, width, 3] that it normalises itself.
+// FromFile opens the user's own ONNX file as a backbone, with its model for Features.
+// The file is one that scripts/export_onnx, Save or Classifier wrote, or any network
+// with one input: float32 [batch, 3, height, width], or uint8 [batch, height, width, 3]
+// that it normalises itself.
 //
-// Where the metadata does not say (the keys fx.preprocess, fx.features, fx.head), the
-// features are the input of the classifier at the end, a matrix product or 1×1
-// convolution; mean and deviation are ImageNet's; what was assumed is in
-// Backbone.Notes. What cannot be told is an error of kind fail.Usage that asks
-// for --resize, --crop or --feature-tensor. A file that is no sound model is
-// fail.Model.
+// Without metadata (the keys fx.preprocess, fx.features, fx.head), the features are the
+// input of the classifier at the end, a matrix product or 1×1 convolution; mean and
+// standard deviation are ImageNet's; Backbone.Notes lists the assumptions. If something
+// can't be inferred, the error is of kind fail.Usage and asks for --resize, --crop or
+// --feature-tensor. A file that is not a valid model is an error of kind fail.Model.
 func FromFile(path string, options FileOptions) (Backbone, *pb.ModelProto, error) {
 	m, err := LoadFile(path, options.Weights)
 	if err != nil {
@@ -64,8 +62,8 @@ func FromFile(path string, options FileOptions) (Backbone, *pb.ModelProto, error
 	return b, m, nil
 }
 
-// readInput sets the batch size and returns the side that the input fixes, 0
-// where it is free.
+// readInput sets the batch size and returns the fixed side of the input, 0 if it is
+// free.
 func (b *Backbone) readInput(m *pb.ModelProto) (int, error) {
 	input, err := imageInput(m.Graph)
 	if err != nil {
@@ -73,7 +71,7 @@ func (b *Backbone) readInput(m *pb.ModelProto) (int, error) {
 	}
 	dtype, dims, ok := onnx.Shape(input)
 	if !ok || len(dims) != 4 {
-		return 0, fmt.Errorf("its input %q has %d dimensions, where a batch of images has 4", input.Name, len(dims))
+		return 0, fmt.Errorf("its input %q has %d dimensions, but a batch of images has 4", input.Name, len(dims))
 	}
 	channels, height, width := dims[1], dims[2], dims[3]
 	switch dtype {
@@ -81,13 +79,13 @@ func (b *Backbone) readInput(m *pb.ModelProto) (int, error) {
 	case pb.TensorProto_UINT8:
 		height, width, channels = dims[1], dims[2], dims[3]
 	default:
-		return 0, fmt.Errorf("its input %q is %v, where float32 or uint8 is expected", input.Name, dtype)
+		return 0, fmt.Errorf("its input %q is %v instead of float32 or uint8", input.Name, dtype)
 	}
 	if channels >= 0 && channels != 3 {
-		return 0, fmt.Errorf("its input %q has shape %v, where 3 channels are expected ([batch, 3, height, width] for float32)", input.Name, dims)
+		return 0, fmt.Errorf("its input %q has shape %v instead of one with 3 channels ([batch, 3, height, width] for float32)", input.Name, dims)
 	}
 	if height != width && height >= 0 && width >= 0 {
-		return 0, fmt.Errorf("its input %q is %d×%d, and fx feeds squares only", input.Name, height, width)
+		return 0, fmt.Errorf("its input %q is %d×%d, but fx supports only squares", input.Name, height, width)
 	}
 	if dims[0] > 0 {
 		b.Batch = int(dims[0])
@@ -103,7 +101,7 @@ func (b *Backbone) readPreprocess(m *pb.ModelProto, size int, options FileOption
 		}
 	} else {
 		b.Preprocess = preprocess.ImageNet(0, size)
-		b.Notes = append(b.Notes, fmt.Sprintf("%s does not say how its images are normalised: ImageNet's mean and deviation and bilinear resizing are assumed", b.File))
+		b.Notes = append(b.Notes, fmt.Sprintf("%s does not record how its images are normalised: fx assumes ImageNet's mean and standard deviation and bilinear resizing", b.File))
 	}
 	if options.Resize > 0 {
 		b.Preprocess.Resize = options.Resize
@@ -143,7 +141,7 @@ func (b *Backbone) readFeatures(m *pb.ModelProto, options FileOptions) error {
 		b.FeatureTensor = name
 	case found.features != "":
 		b.FeatureTensor = found.features
-		b.Notes = append(b.Notes, fmt.Sprintf("%s does not say where its features are: %q, the input of its classifier, is taken", b.File, b.FeatureTensor))
+		b.Notes = append(b.Notes, fmt.Sprintf("%s does not name its feature tensor: fx uses %q, the input of its classifier", b.File, b.FeatureTensor))
 	default:
 		return fail.New(fail.Usage, "Name the tensor to take the features from with --feature-tensor: "+lastTensors(m.Graph)+". "+exporterHint,
 			"ONNX file %s does not say where its features are, and does not end in a known classifier", b.File)
@@ -185,7 +183,7 @@ func (b *Backbone) readFeatures(m *pb.ModelProto, options FileOptions) error {
 	return b.checkHead()
 }
 
-// checkHead compares what the file says of head and features.
+// checkHead checks that the file's head fits its features.
 func (b *Backbone) checkHead() error {
 	if b.FeatureShape == nil || b.Head.Kind == "" {
 		return nil // WithFeatureShape completes them
@@ -205,10 +203,10 @@ func (b *Backbone) checkHead() error {
 		b.File, b.Head.Kind, b.Head.In, b.FeatureShape)
 }
 
-// WithFeatureShape returns b with the shape of its features as ONNX Runtime
-// tells it, where neither the registry nor the file does (FeatureShape is nil then).
-// The network keeps its own head where that takes such features, a convolution on
-// a map of one position too, so that whoever trains, stores or exports it means the same.
+// WithFeatureShape returns b with the shape of its features as ONNX Runtime infers it, if neither
+// the registry nor the file has it (FeatureShape is nil). The network keeps its own head if that
+// accepts such features, such as a convolution for a map of one position, so that training,
+// storing and exporting agree.
 func (b Backbone) WithFeatureShape(shape []int) (Backbone, error) {
 	head, err := HeadFor(shape)
 	if err != nil {

@@ -9,10 +9,10 @@ import (
 	"fx/internal/weights"
 )
 
-// InitialWeights returns the random weights that the registered network b
-// starts training from: drawn as its constructor in torchvision does, which is
-// better for training from scratch than the layers' own rule of SeedWeights.
-// Names, shapes and dependence on the seed are SeedWeights'.
+// InitialWeights returns random initial weights for training the registered network b,
+// drawn like those of its constructor in torchvision, which is better for training from
+// scratch than the layers' default rule of SeedWeights. Names, shapes and dependence on
+// the seed are as in SeedWeights.
 func InitialWeights(b Backbone, seed uint64) (*weights.StateDict, error) {
 	return drawWeights(b, madeRandom, func(p Parameter) weights.Tensor {
 		d := initial(b, p)
@@ -32,11 +32,11 @@ func InitialWeights(b Backbone, seed uint64) (*weights.StateDict, error) {
 	})
 }
 
-// initialChunk is how many values have a random stream of their own, so that
-// several processors share a large parameter. Another number, other values.
+// initialChunk is the number of values with a random stream of their own, so that several
+// processors share a large parameter. The values depend on this number.
 const initialChunk = 1 << 16
 
-// distribution is what the values of a parameter are drawn from.
+// distribution is the distribution of a parameter's values.
 type distribution struct {
 	shape distributionShape
 	scale float64 // standard deviation of a normal one, bound of a uniform one
@@ -51,12 +51,12 @@ const (
 	uniform
 )
 
-// initialRule is what a constructor does to its layers; what it leaves out
-// keeps the layers' own rule, batch normalisation always.
+// initialRule is how a constructor initializes its layers; layers without a rule keep
+// their default, and batch normalisation always does.
 type initialRule struct {
 	convolution, linear func(p Parameter) distribution
 	zeroBias            bool
-	named               map[string]func(p Parameter) distribution // before the others
+	named               map[string]func(p Parameter) distribution // these come before the others
 }
 
 // The rules of the constructors in torchvision 0.29, files resnet.py, vgg.py,
@@ -98,7 +98,7 @@ func kaimingUniform(p Parameter) distribution {
 	return distribution{uniform, math.Sqrt(6 / float64(p.FanIn))}
 }
 
-// initial says what the parameter p of b starts from.
+// initial returns the distribution of the parameter p of b.
 func initial(b Backbone, p Parameter) distribution {
 	rule := b.initial
 	if rule == nil {
@@ -133,7 +133,7 @@ func (d distribution) fill(data []byte, s *random.Stream) {
 			put(i, s.Uniform(-1, 1))
 		}
 	case normal:
-		for i := 0; i < len(data); i += 8 { // Box–Muller gives two at once
+		for i := 0; i < len(data); i += 8 { // Box–Muller yields two at once
 			radius := math.Sqrt(-2 * math.Log(1-s.Float64()))
 			sin, cos := math.Sincos(2 * math.Pi * s.Float64())
 			put(i, radius*cos)

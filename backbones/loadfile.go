@@ -12,12 +12,11 @@ import (
 	"fx/internal/weights"
 )
 
-// LoadFile reads an ONNX file of the user's own as it was exported, dropout and
-// all. values, where not nil, take the place of those in the file, which may be a
-// skeleton then: initializers with dimensions and no data. They must be the
-// file's parameters, by name and shape; beside them counters of batches and what
-// the file has as buffers may be there. Errors are of kind fail.Model, or
-// fail.Usage where there is no such file.
+// LoadFile reads the user's own ONNX file as exported, with dropout. values, if not nil,
+// replace those in the file, which may then be a skeleton: initializers with dimensions
+// but no data. values must be the file's parameters, by name and shape; they may also
+// contain counters of batches and the file's buffers. Errors are of kind fail.Model, or
+// fail.Usage if there is no such file.
 func LoadFile(path string, values *weights.StateDict) (*pb.ModelProto, error) {
 	m, err := onnx.LoadWith(path, onnx.Options{Weightless: true})
 	if err != nil {
@@ -79,17 +78,17 @@ func firstNames(parameters []Parameter, n int) []string {
 	return names
 }
 
-// FileParameters lists the parameters of a network from a file, in the order
-// of its initializers: float tensors with axes that a layer uses. Those that the
-// file calls buffers are none, nor those that only prepare the pixels on their
-// way to the first layer. Kind tells running statistics and the parameters of batch
-// normalizations; all others are a Weight. FanIn and Head are not told.
+// FileParameters returns the parameters of a network from a file, in the order of its
+// initializers: float tensors with axes that a layer uses, without the file's buffers
+// and without constants that only preprocess the pixels before the first layer. Kind is
+// set for running statistics and the parameters of batch normalizations; all others are
+// a Weight. FanIn and Head are not set.
 func FileParameters(m *pb.ModelProto) []Parameter {
 	index := onnx.NewIndex(m.Graph)
 	pixels := pixelConstants(m.Graph, index)
 	var buffers []string
 	if text, ok := onnx.Metadata(m, MetaBuffers); ok {
-		_ = json.Unmarshal([]byte(text), &buffers) // a list that can't be read names none
+		_ = json.Unmarshal([]byte(text), &buffers) // a list that can't be read is empty
 	}
 	var list []Parameter
 	for _, t := range m.Graph.Initializer {
@@ -112,11 +111,11 @@ func FileParameters(m *pb.ModelProto) []Parameter {
 	return list
 }
 
-// pixelOps lead from an image to the image that the first layer takes.
+// pixelOps are the ops that preprocess an image before the first layer.
 var pixelOps = []string{"Cast", "Transpose", "Identity", "Sub", "Add", "Mul", "Div", "Reshape", "Unsqueeze", "Squeeze", "Slice", "Split", "Gather", "Concat", "Clip"}
 
-// pixelConstants finds the initializers that take part before the first layer,
-// such as mean and deviation of the pixels.
+// pixelConstants returns the initializers that are used before the first layer, such as
+// mean and standard deviation of the pixels.
 func pixelConstants(g *pb.GraphProto, index *onnx.Index) map[string]bool {
 	pixels, constants := map[string]bool{}, map[string]bool{}
 	for _, in := range g.Input {
@@ -126,7 +125,7 @@ func pixelConstants(g *pb.GraphProto, index *onnx.Index) map[string]bool {
 		if n.Domain != "" || !slices.Contains(pixelOps, n.OpType) || !slices.ContainsFunc(n.Input, func(in string) bool { return pixels[in] }) {
 			continue
 		}
-		// A sum with anything else than a constant is a layer's business.
+		// A sum with anything but a constant belongs to a layer.
 		if slices.ContainsFunc(n.Input, func(in string) bool { return in != "" && !pixels[in] && index.Constant(in) == nil }) {
 			continue
 		}

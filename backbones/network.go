@@ -23,39 +23,39 @@ import (
 // NetworkOptions names a network and its weights.
 type NetworkOptions struct {
 	Backbone      string      // a registered name, or the path of an ONNX file
-	Weights       weights.Ref // zero to look for the official ones; of an ONNX file for its own
+	Weights       weights.Ref // zero for the official ones, or for an ONNX file's own
 	Resize, Crop  int         // pixels, 0 for the network's own
-	FeatureTensor string      // of a user's ONNX file, "" for what the file says
+	FeatureTensor string      // of a user's ONNX file, "" for the one in its metadata
 	SHA256        string      // that the weights must have, "" for any
 
-	Lock      lockfile.Lock // obeyed where weights are looked for; Description.Inputs are what it is to hold
-	LookedFor bool          // Weights is a file that was looked for before, not one that the user named
+	Lock      lockfile.Lock // applied when weights are looked for; Description.Inputs are its entries
+	LookedFor bool          // Weights is the result of an earlier look-up, not named by the user
 }
 
-// Description says what a network is and where its weights come from.
+// Description describes a network and the origin of its weights.
 type Description struct {
 	Backbone      Backbone
-	Weights       weights.Ref // a file has an absolute path: that of an ONNX file which holds them itself
+	Weights       weights.Ref // a file has an absolute path, which may be the ONNX file's own
 	WeightsOrigin string      // where the file was found, for people
 	WeightsSHA256 string
-	Found         []string         // places that did not serve, and what was taken in the end
-	Notes         []string         // that belong wherever results are shown
-	Untrained     string           // the one of Notes that says that the weights are random, "" where they are trained
-	Inputs        []lockfile.Input // the weights, where fx found or fetched them
+	Found         []string         // rejected places, then the chosen one
+	Notes         []string         // to show with results
+	Untrained     string           // the note that the weights are random, "" if they are trained
+	Inputs        []lockfile.Input // the weights, if fx found or fetched them
 }
 
-// Network is a network with its weights, whose hash is known, in memory and not on a device.
+// Network is a network with hashed weights in memory, not on a device.
 type Network struct {
 	Description
 
 	model *pb.ModelProto     // of a user's ONNX file
-	file  FileOptions        // with which it was opened
+	file  FileOptions        // that it was opened with
 	state *weights.StateDict // of a registered network
 }
 
-// Open finds a network and its weights, and reads and hashes them.
-// Errors: fail.Usage for a wrong name or option, fail.Model for weights that do
-// not serve; pretrained.ErrNowhere where official weights can't be had.
+// Open finds a network and its weights, and reads and hashes them. Errors: fail.Usage for
+// a wrong name or option, fail.Model for unusable weights, pretrained.ErrNowhere if the
+// official weights are not available.
 func Open(ctx context.Context, o NetworkOptions, report progress.Reporter) (*Network, error) {
 	if err := o.check(); err != nil {
 		return nil, err
@@ -76,11 +76,10 @@ func Open(ctx context.Context, o NetworkOptions, report progress.Reporter) (*Net
 	return n, nil
 }
 
-// OpenInitial is Open with InitialWeights in the place of o.Weights: for a
-// training from scratch.
+// OpenInitial is Open with InitialWeights instead of o.Weights, for training from scratch.
 func OpenInitial(o NetworkOptions, seed uint64) (*Network, error) {
 	if IsFile(o.Backbone) {
-		return nil, fail.New(fail.Usage, "Leave --scratch out, and export the network with random weights: scripts/export_onnx does so unless told otherwise.",
+		return nil, fail.New(fail.Usage, "Omit --scratch, and export the network with random weights, which is the default of scripts/export_onnx.",
 			"--scratch draws weights as the constructor of a registered network does, and can't tell how those of %s are drawn", o.Backbone)
 	}
 	if err := o.check(); err != nil {
@@ -96,25 +95,25 @@ func OpenInitial(o NetworkOptions, seed uint64) (*Network, error) {
 		return nil, err
 	}
 	n.drawn(weights.Ref{Draw: weights.Constructor, Seed: seed},
-		fmt.Sprintf("the weights are random numbers of seed %d, drawn as the network's constructor in PyTorch does, not trained", seed))
+		fmt.Sprintf("the weights are random numbers of seed %d, drawn like those of its constructor in PyTorch, not trained", seed))
 	return n, nil
 }
 
 func (o NetworkOptions) check() error {
 	if o.Resize < 0 || o.Crop < 0 {
-		return fail.New(fail.Usage, "Leave them out for the network's own.", "--resize %d and --crop %d must not be negative", o.Resize, o.Crop)
+		return fail.New(fail.Usage, "Omit them to use the network's own.", "--resize %d and --crop %d must not be negative", o.Resize, o.Crop)
 	}
 	return nil
 }
 
-// IsFile tells the path of an ONNX file from the name of a registered network.
+// IsFile reports whether a name is the path of an ONNX file, not of a registered network.
 func IsFile(backbone string) bool { return strings.EqualFold(filepath.Ext(backbone), ".onnx") }
 
-// openFile takes a user's ONNX file: graph, weights unless others are named,
-// and, as far as it says so, preprocessing.
+// openFile opens a user's ONNX file: its graph, its weights unless others are named, and
+// its preprocessing if the metadata has it.
 func (n *Network) openFile(ctx context.Context, o NetworkOptions) error {
 	if o.Weights.Random() {
-		return fail.New(fail.Usage, "Export the network with random weights instead: scripts/export_onnx does so unless told otherwise.",
+		return fail.New(fail.Usage, "Export the network with random weights instead, which is the default of scripts/export_onnx.",
 			"--weights %s with the file %s: fx draws weights for registered networks only", o.Weights, o.Backbone)
 	}
 	path := paths.Absolute(o.Backbone)
@@ -154,7 +153,7 @@ func (n *Network) openFile(ctx context.Context, o NetworkOptions) error {
 	return err
 }
 
-// readWeights is weights.Read until ctx ends: a large file takes seconds.
+// readWeights is weights.Read with ctx: a large file takes seconds.
 func readWeights(ctx context.Context, path string) (*weights.StateDict, weights.Info, error) {
 	type content struct {
 		state *weights.StateDict
@@ -167,14 +166,14 @@ func readWeights(ctx context.Context, path string) (*weights.StateDict, weights.
 	return read.state, read.info, err
 }
 
-// noteRandom tells of weights whose file says in its metadata that nobody trained them.
+// noteRandom adds a note if the metadata of the weights says that they are random.
 func (n *Network) noteRandom(made string) {
 	if madeAtRandom(made) {
 		n.noteUntrained(fmt.Sprintf("the weights in %s are random (%s), not trained", n.Weights.Name(), made))
 	}
 }
 
-// madeAtRandom reports whether the text under MetaWeights is of random weights.
+// madeAtRandom reports whether the text under MetaWeights means random weights.
 func madeAtRandom(made string) bool {
 	ref, err := weights.ParseRef(made)
 	return made == madeRandom || err == nil && ref.Random()
@@ -185,11 +184,11 @@ func (n *Network) noteUntrained(note string) {
 }
 
 func otherWeights(path, got, want string) error {
-	return fail.New(fail.Model, "Put the file back that the model was trained on, or train it again.",
+	return fail.New(fail.Model, "Restore the file that the model was trained on, or train it again.",
 		"%s is not what the model was trained on: its weights have SHA-256 %.12s…, not %.12s…", path, got, want)
 }
 
-// registered looks a network up and gives it the preprocessing that o asks for.
+// registered looks up a network and applies o's preprocessing.
 func registered(o NetworkOptions) (Backbone, error) {
 	b, err := Lookup(o.Backbone)
 	if err != nil {
@@ -200,13 +199,13 @@ func registered(o NetworkOptions) (Backbone, error) {
 	}
 	if o.Crop > 0 && o.Crop != b.Preprocess.Crop {
 		b.Preprocess.Crop = o.Crop
-		b.FeatureShape = nil // a map may have another size now: ONNX Runtime will tell
+		b.FeatureShape = nil // a map may have another size now: ONNX Runtime infers it
 	}
 	if err := b.Preprocess.Check(); err != nil {
-		return b, fail.Wrap(fail.Usage, err, "Leave --resize and --crop out for the network's own.", "--resize and --crop")
+		return b, fail.Wrap(fail.Usage, err, "Omit --resize and --crop to use the network's own.", "--resize and --crop")
 	}
 	if o.FeatureTensor != "" {
-		return b, fail.New(fail.Usage, "Leave --feature-tensor out: it is for ONNX files of your own.", "--feature-tensor with the registered network %s", b.Name)
+		return b, fail.New(fail.Usage, "Omit --feature-tensor: it is for your own ONNX files.", "--feature-tensor with the registered network %s", b.Name)
 	}
 	return b, nil
 }
@@ -232,7 +231,7 @@ func (n *Network) openRegistered(ctx context.Context, o NetworkOptions, report p
 		if err := n.openFile(ctx, o); err != nil || len(n.Inputs) == 0 {
 			return err
 		}
-		n.Inputs[0].SHA256 = n.WeightsSHA256 // of external data too, which the file's own does not cover
+		n.Inputs[0].SHA256 = n.WeightsSHA256 // includes external data, which the file's own hash does not
 		return o.Lock.Check(n.Inputs[0])
 	}
 	n.Weights, n.WeightsOrigin, n.Found = weights.File(found.Path).Absolute(), found.Origin, found.Notes
@@ -242,7 +241,7 @@ func (n *Network) openRegistered(ctx context.Context, o NetworkOptions, report p
 	}
 	n.WeightsSHA256 = info.SHA256
 	if info.SHA256 != found.SHA256 {
-		return fail.New(fail.Model, "Run it again.", "%s was written to while fx read it", found.Path)
+		return fail.New(fail.Model, "Run it again.", "%s changed while fx read it", found.Path)
 	}
 	if o.LookedFor {
 		n.Inputs = []lockfile.Input{pretrained.InputOf(b.Name, found.Path, info.SHA256, info.Bytes)}
@@ -262,13 +261,13 @@ func (n *Network) seedWeights(o NetworkOptions) (err error) {
 		return err
 	}
 	n.drawn(o.Weights, fmt.Sprintf("the weights are random numbers of seed %d, not trained", o.Weights.Seed))
-	if o.SHA256 != "" && n.WeightsSHA256 != o.SHA256 { // an fx that seeds otherwise
+	if o.SHA256 != "" && n.WeightsSHA256 != o.SHA256 { // from an fx with other random weights
 		return otherWeights(n.Weights.String(), n.WeightsSHA256, o.SHA256)
 	}
 	return nil
 }
 
-// drawn describes the weights in n.state as those of a seed.
+// drawn sets the description of random weights in n.state.
 func (n *Network) drawn(by weights.Ref, note string) {
 	n.Weights, n.WeightsOrigin, n.WeightsSHA256 = by, "a seed", stateSHA256(n.state)
 	n.noteUntrained(note)
@@ -291,19 +290,19 @@ func (n *Network) Full() (*pb.ModelProto, error) {
 	return Assemble(n.Backbone, n.state)
 }
 
-// State returns the network's weights under torchvision's names. A user's ONNX
-// file has none apart from its graph: the error says so.
+// State returns the network's weights under torchvision's names. For a user's ONNX file,
+// which has none apart from its graph, it returns an error.
 func (n *Network) State() (*weights.StateDict, error) {
 	if n.state == nil {
-		return nil, fail.New(fail.Usage, "The ONNX file holds them itself.", "%s has no weights apart from its graph", n.Backbone.File)
+		return nil, fail.New(fail.Usage, "The ONNX file contains them.", "%s has no weights apart from its graph", n.Backbone.File)
 	}
 	return n.state, nil
 }
 
-// FileOptions are those with which a user's ONNX file was opened.
+// FileOptions returns the options with which a user's ONNX file was opened.
 func (n *Network) FileOptions() FileOptions { return n.file }
 
-// stateSHA256 is the hash of weights that are in no file: names, types, shapes and data in order.
+// stateSHA256 returns the hash of weights without a file: names, types, shapes and data in order.
 func stateSHA256(state *weights.StateDict) string {
 	h := sha256.New()
 	for _, name := range state.Names() {
@@ -314,8 +313,8 @@ func stateSHA256(state *weights.StateDict) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// modelSHA256 is the hash of all that an ONNX file computes with: a file whose
-// metadata alone changed is the same network.
+// modelSHA256 returns the hash of an ONNX file without its metadata: a file with other
+// metadata is the same network.
 func modelSHA256(m *pb.ModelProto) (string, error) {
 	bare := onnx.Clone(m)
 	bare.MetadataProps = nil

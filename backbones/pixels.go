@@ -10,32 +10,32 @@ import (
 //
 // ONNX Runtime's own Resize(antialias=1) computes the filter's positions in
 // float32 and so differs from Pillow's in 0.3-0.4 % of the values of real photos,
-// by up to 11 levels. Here the same numbers as Pillow's are computed
+// by up to 11 levels. These nodes compute the same numbers as Pillow
 // (src/libImaging/Resample.c): positions and weights in float64, weights rounded
 // to multiples of 2^-22, two passes of which the first is rounded to 8 bits too.
 // Only the pixels that the crop keeps are computed.
 //
-// The order of the passes shows in the last bit, and more where values are
-// clipped between them. Since version 13 it depends on the photo's shape. Two
-// passes turn a photo over; an If turns a tall one before them, another If the
-// others after them, so that the same nodes serve both orders.
+// The order of the passes changes the last bit, and more if values are clipped between
+// them. Since version 13 it depends on the photo's shape. Two passes transpose a photo;
+// an If transposes a tall one before them, another If the others after them, so that
+// the same nodes implement both orders.
 //
-// A pass is a product of 8-bit pixels with 24-bit weights, exact in integers: the
-// weights' three bytes meet the pixels in a MatMulInteger each.
+// A pass is a product of 8-bit pixels with 24-bit weights, exact in integers: there is
+// one MatMulInteger for each of the weights' three bytes.
 
-// precisionBits is how many bits of a weight lie after the point, as in Pillow.
+// precisionBits is the number of fraction bits of a weight, as in Pillow.
 const precisionBits = 22
 
-// fitImage adds what takes one photo, uint8 [height, width, 3] of any size, to
-// the batch of one that the features take, uint8 [1, crop, crop, 3]: torchvision's
-// Resize, of the shorter side, and CenterCrop. It returns the value's name.
+// fitImage adds nodes that turn one photo, uint8 [height, width, 3] of any size, into the
+// features' batch of one, uint8 [1, crop, crop, 3]: torchvision's Resize, of the shorter
+// side, and CenterCrop. It returns the value's name.
 func fitImage(b *onnx.Builder, image string, spec preprocess.Spec) string {
 	shape := b.Op("Shape", []string{image})
 	height := b.Op("Gather", []string{shape, b.Int64("zero", 0)})
 	width := b.Op("Gather", []string{shape, b.Int64("one", 1)})
 	shorter := b.Op("Min", []string{height, width})
 
-	// A pass is over the last axis; the lines of the first lie along the second.
+	// A pass is over the last axis; the lines of the first pass are the second axis.
 	tall := verticalFirst(b, height, width, shorter, spec)
 	lines := b.Op("Where", []string{tall, width, height})
 	length := b.Op("Where", []string{tall, height, width})
@@ -56,8 +56,8 @@ func resizedSide(b *onnx.Builder, side, shorter string, spec preprocess.Spec) st
 }
 
 // verticalFirst adds Pillow's choice of the order, a BOOL (pull request 9549): the
-// columns are resized first where the height loses more than twice as many
-// pixels as the width, and any at all.
+// columns are resized first if the height loses pixels, and more than twice as many as
+// the width.
 func verticalFirst(b *onnx.Builder, height, width, shorter string, spec preprocess.Spec) string {
 	lost := func(side string) string {
 		return b.Op("Sub", []string{side, resizedSide(b, side, shorter, spec)})
@@ -84,12 +84,12 @@ func turnIf(b *onnx.Builder, condition, planes string) string {
 		branch("then_branch", "Transpose", onnx.Ints("perm", 0, 2, 1)), branch("else_branch", "Identity"))
 }
 
-// filterBytes are the values that hold a filter's weights, each uint8
+// filterBytes names the values with a filter's weights, each uint8
 // [input size, crop]: weight = low + 256·middle + 65536·(high - 128).
 type filterBytes struct{ low, middle, high string }
 
-// filterMatrix adds the weights with which crop output pixels are made of the
-// pixels of one side of the photo, resized by spec.Resize : shorter.
+// filterMatrix adds the weights that compute crop output pixels from the pixels of one
+// side of the photo, resized by spec.Resize : shorter.
 func filterMatrix(b *onnx.Builder, side, shorter string, spec preprocess.Spec) filterBytes {
 	toInt64 := onnx.Int("to", int64(pb.TensorProto_INT64))
 	toFloat64 := onnx.Int("to", int64(pb.TensorProto_DOUBLE))
@@ -150,8 +150,8 @@ func filterMatrix(b *onnx.Builder, side, shorter string, spec preprocess.Spec) f
 }
 
 // cropStart adds the first pixel of torchvision's center_crop:
-// int(round((size - crop) / 2)), where Python rounds halves to even; below zero
-// where the photo is padded first, -((crop - size) // 2).
+// int(round((size - crop) / 2)), where Python rounds halves to even; below zero if the
+// photo is padded first, -((crop - size) // 2).
 func cropStart(b *onnx.Builder, size string, crop int) string {
 	two := b.Int64("two", 2)
 	spare := b.Op("Sub", []string{size, b.Int64("crop", int64(crop))})

@@ -10,7 +10,7 @@ import (
 	"fx/internal/spelling"
 )
 
-// HeadKind says how a network's classifier is made.
+// HeadKind is the kind of a network's classifier.
 type HeadKind string
 
 // The kinds of head that fx trains.
@@ -27,11 +27,11 @@ type Head struct {
 	Weight  string   `json:"weight"`  // its parameter's name in the state dict
 	Bias    string   `json:"bias"`    // likewise
 	Dropout float64  `json:"dropout"` // share dropped from the cached features in training
-	Classes int      `json:"classes"` // of the pretrained head, 0 where there is none
+	Classes int      `json:"classes"` // of the pretrained head, 0 if there is none
 }
 
-// Positions returns at how many places the head is applied: 1 for a linear
-// head, height × width for a conv1x1 head.
+// Positions returns the number of positions to which the head is applied: 1 for a
+// linear head, height × width for a conv1x1 head.
 func (h Head) Positions() int {
 	if h.Kind == Conv1x1 {
 		return h.Spatial[0] * h.Spatial[1]
@@ -45,24 +45,24 @@ type Backbone struct {
 	Title         string              `json:"title"`
 	Licence       string              `json:"licence"` // of the code and weights
 	Preprocess    preprocess.Spec     `json:"preprocess"`
-	FeatureTensor string              `json:"feature_tensor"` // its name in the graph, dropout taken out
-	FeatureShape  []int               `json:"feature_shape"`  // of one photo; nil where only ONNX Runtime can tell
+	FeatureTensor string              `json:"feature_tensor"` // its name in the graph without dropout
+	FeatureShape  []int               `json:"feature_shape"`  // of one photo; nil if only ONNX Runtime can infer it
 	Head          Head                `json:"head"`
 	Auxiliary     *Head               `json:"auxiliary,omitempty"` // a second classifier, which only training uses
 	Weights       pretrained.Official `json:"weights"`
 	File          string              `json:"file,omitempty"`      // the ONNX file it came from, "" for a registered network
 	Batch         int                 `json:"batch,omitempty"`     // the only batch size that its file takes, 0 for any
-	CPUBatch      int                 `json:"cpu_batch,omitempty"` // photos that go best through it together on a CPU, 0 for whoever runs it to choose
-	Notes         []string            `json:"notes,omitempty"`     // what FromFile had to assume
+	CPUBatch      int                 `json:"cpu_batch,omitempty"` // best batch size on a CPU, 0 if the caller chooses
+	Notes         []string            `json:"notes,omitempty"`     // assumptions of FromFile
 
-	initial *initialRule // see InitialWeights; nil where the constructor leaves the layers' own rule
+	initial *initialRule // see InitialWeights; nil if the constructor keeps the layers' own rule
 }
 
 const torchvisionLicence = "BSD-3-Clause (torchvision); the weights were trained on ImageNet, whose terms of access are for research"
 
-// torchvision publishes the first eight digits of a file's SHA-256, in its name.
-// All 64 are given where independent projects that pin the file agree on them
-// ("" where none were found: then the first use on a machine decides).
+// torchvision publishes the first eight digits of a file's SHA-256, in its name. All 64
+// are given if independent projects that pin the file agree on them; if none were found,
+// it is "" and the first use on a machine decides.
 func torchvision(file, sha256 string) pretrained.Official {
 	prefix := strings.TrimSuffix(file[strings.LastIndex(file, "-")+1:], ".pth")
 	return pretrained.Official{File: file, URL: "https://download.pytorch.org/models/" + file, SHA256Prefix: prefix, SHA256: sha256}
@@ -72,9 +72,9 @@ func linear(in int, name string, dropout float64) Head {
 	return Head{Kind: Linear, In: in, Weight: name + ".weight", Bias: name + ".bias", Dropout: dropout, Classes: 1000}
 }
 
-// registry is the one table of networks: another one is a row here and its graph
-// in graphs/. Where a head's dropout comes before the cached tensor in the network
-// (alexnet), the head has none.
+// registry is the table of networks: a new one needs a row here and its graph in graphs/.
+// If a head's dropout comes before the cached tensor in the network (alexnet), the head
+// has none.
 //
 // Sources: torchvision's models (files, hashes, structure); the tutorial
 // "Finetuning Torchvision Models" (resizing straight to the input's size);
@@ -165,7 +165,7 @@ var squeezenetHead = Head{
 	Weight: "classifier.1.weight", Bias: "classifier.1.bias", Dropout: 0.5, Classes: 1000,
 }
 
-// All returns the registered networks, in the order in which to show them.
+// All returns the registered networks in display order.
 func All() []Backbone {
 	all := make([]Backbone, len(registry))
 	for i, b := range registry {

@@ -10,12 +10,12 @@ import (
 	"fx/internal/weights"
 )
 
-// Save writes the network b with the weights sd to path, whose ending decides
-// the format:
+// Save writes the network b with the weights sd to path, whose extension determines the
+// format:
 //
 //   - .safetensors: the state dict under torchvision's names, ready for
 //     load_state_dict(strict=True);
-//   - .onnx: the model of Assemble, with what FromFile needs in its metadata.
+//   - .onnx: the model of Assemble, with the metadata for FromFile.
 func Save(path string, b Backbone, sd *weights.StateDict) error {
 	format, err := FormatOf(path)
 	if err != nil {
@@ -46,8 +46,8 @@ func FormatOf(path string) (*outpath.File, error) {
 	return nil, fail.New(fail.Usage, "End the name of the file in .safetensors or .onnx.", "cannot tell the format of %s", path)
 }
 
-// canonicalWeights returns sd under the names of the network, in the order of
-// its graph, with the counters that batch normalisation has in torch.
+// canonicalWeights returns sd under the names of the network, in the order of its graph,
+// with torch's counters of batch normalisation.
 func canonicalWeights(b Backbone, sd *weights.StateDict) (*weights.StateDict, error) {
 	parameters, err := Parameters(b)
 	if err != nil {
@@ -65,7 +65,7 @@ func canonicalWeights(b Backbone, sd *weights.StateDict) (*weights.StateDict, er
 	for _, p := range parameters {
 		original, ok := given[p.Name]
 		if !ok {
-			continue // an auxiliary classifier that sd leaves out
+			continue // an auxiliary classifier that sd lacks
 		}
 		t, _ := sd.Get(original)
 		out.Set(p.Name, t)

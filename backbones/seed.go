@@ -11,23 +11,22 @@ import (
 	"fx/internal/weights"
 )
 
-// SeedWeights returns reproducible random weights for the registered network b
-// by the rule that PyTorch's layers follow on their own: convolution and linear
+// SeedWeights returns reproducible random weights for the registered network b by the
+// default rule of PyTorch's layers: convolution and linear
 // weights and biases are uniform in ±1/√fan_in (kaiming_uniform_ with a = √5
-// comes to the same bound; torch.nn.Linear and torch.nn.Conv2d,
+// has the same bound; torch.nn.Linear and torch.nn.Conv2d,
 // reset_parameters), batch normalisation starts at scale 1, shift 0, mean 0,
-// variance 1. Networks that torchvision starts otherwise (resnet18, …) follow
-// this rule too; InitialWeights follows torchvision's.
+// variance 1. Networks that torchvision initializes differently (resnet18, …)
+// follow this rule too; InitialWeights follows torchvision's.
 //
-// A value depends on seed and the parameter's name alone. The names, and the
-// counters num_batches_tracked beside them, are what torchvision's
-// load_state_dict(strict=True) expects.
+// A value depends only on the seed and the parameter's name. The names, and the counters
+// num_batches_tracked, are those that torchvision's load_state_dict(strict=True) expects.
 func SeedWeights(b Backbone, seed uint64) (*weights.StateDict, error) {
 	return drawWeights(b, weights.Seed(seed).String(), func(p Parameter) weights.Tensor { return draw(p, seed) })
 }
 
-// drawWeights draws every parameter of b, several at once, and says in the
-// metadata how they were made.
+// drawWeights draws every parameter of b, several at once, and records their origin in
+// the metadata.
 func drawWeights(b Backbone, made string, draw func(Parameter) weights.Tensor) (*weights.StateDict, error) {
 	parameters, err := Parameters(b)
 	if err != nil {
@@ -64,7 +63,7 @@ func draw(p Parameter, seed uint64) weights.Tensor {
 		stream := random.New(seed, "weights/"+p.Name)
 		bound := 1 / math.Sqrt(float64(p.FanIn))
 		for i := 0; i < len(data); i += 4 {
-			// 24 random bits, the middle of their interval: never a bound itself, no bias to one side.
+			// 24 random bits, the middle of their interval: never a bound itself, and unbiased.
 			u := (float64(stream.Uint32()>>8)+0.5)/(1<<23) - 1
 			binary.LittleEndian.PutUint32(data[i:], math.Float32bits(float32(u*bound)))
 		}

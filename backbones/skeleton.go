@@ -17,10 +17,10 @@ var parsed = struct {
 	models map[string]*pb.ModelProto
 }{models: map[string]*pb.ModelProto{}}
 
-// Skeleton returns the graph of the registered network as it trains, without
-// weights: input "input", float32 [batch, 3, height, width]; its initializers
-// carry the state dict's names, with type and dimensions but no data. The model
-// is the caller's to change. The error is Lookup's.
+// Skeleton returns the graph of a registered network in training form, without weights:
+// input "input", float32 [batch, 3, height, width]; its initializers have the state
+// dict's names, with type and dimensions but no data. The caller may change the model.
+// The error is Lookup's.
 func Skeleton(name string) (*pb.ModelProto, error) {
 	if _, err := Lookup(name); err != nil {
 		return nil, err
@@ -41,7 +41,7 @@ func Skeleton(name string) (*pb.ModelProto, error) {
 	return onnx.Clone(parsed.models[name]), nil
 }
 
-// ParameterKind says what part a parameter plays, and so how it starts.
+// ParameterKind is the role of a parameter, which determines its initial value.
 type ParameterKind string
 
 // The kinds of parameters; a batch normalisation has the last four.
@@ -55,7 +55,7 @@ const (
 )
 
 // Trained reports whether an optimizer updates parameters of this kind; running
-// statistics follow the batches instead.
+// statistics are updated from batches instead.
 func (k ParameterKind) Trained() bool { return k != RunningMean && k != RunningVariance }
 
 // Parameter is one named tensor of a network's state.
@@ -63,9 +63,9 @@ type Parameter struct {
 	Name  string        `json:"name"`
 	Shape []int         `json:"shape"`
 	Kind  ParameterKind `json:"kind"`
-	FanIn int           `json:"fan_in,omitempty"` // inputs that one output of its layer sees, for a weight or bias
-	Head  bool          `json:"head,omitempty"`   // it belongs to the classifier, whose class count may differ
-	// Auxiliary marks what only the auxiliary classifier uses, and so only training.
+	FanIn int           `json:"fan_in,omitempty"` // inputs of one output of its layer, for a weight or bias
+	Head  bool          `json:"head,omitempty"`   // belongs to the classifier, whose class count may differ
+	// Auxiliary marks parameters of the auxiliary classifier, which only training uses.
 	Auxiliary bool `json:"auxiliary,omitempty"`
 }
 
@@ -78,9 +78,9 @@ func (p Parameter) Len() int {
 	return n
 }
 
-// Parameters returns the state of the registered network b in the order of its
-// graph. The names are torchvision's; the counters num_batches_tracked, which
-// take no part in any computation, are left out.
+// Parameters returns the state of the registered network b in the order of its graph.
+// The names are torchvision's; the counters num_batches_tracked, which no computation
+// uses, are omitted.
 func Parameters(b Backbone) ([]Parameter, error) {
 	m, err := Skeleton(b.Name)
 	if err != nil {
@@ -121,7 +121,7 @@ func parametersOf(m *pb.ModelProto, b Backbone) ([]Parameter, error) {
 
 func isHead(name string, h *Head) bool { return h != nil && (name == h.Weight || name == h.Bias) }
 
-// role says what the parameter is to the node that uses it.
+// role returns the kind of the parameter, from the node that uses it.
 func role(n *pb.NodeProto, name string, ix *onnx.Index) (ParameterKind, int, error) {
 	position := -1
 	for i, in := range n.Input {

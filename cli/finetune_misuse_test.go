@@ -97,11 +97,11 @@ func TestTenWrongUsesOfFinetune(t *testing.T) {
 		{"the checkpoint of another run", append(training(data, mixed), resume), 4, "belongs to another run than " + filepath.Join(mixed, "run.json"), "Start the run again with another --out"},
 		{"going on with another network", append(with(training(data, good), "--backbone", unsupported), resume), 2, "backbone was tiny and is unsupported", "Give the flags that the run began with"},
 		{"an unsupported op", with(training(data, fresh), "--backbone", unsupported), 4, `node "/squeeze/HardSigmoid" is of op Sin, which has no gradient rule`, "finetune/autodiff/rules_"},
-		{"a batch larger than the data set", with(training(data, fresh), "--batch-size", "13"), 2, "a batch of 13 photos, and 12 to train on", "--batch-size 12 or less"},
+		{"a batch larger than the data set", with(training(data, fresh), "--batch-size", "13"), 2, "a batch of 13 photos, but only 12 training photos", "--batch-size 12 or less"},
 		{"changed settings", append(with(with(training(data, good), "--lr", "0.1"), "--seed", "3"), resume), 2, "lr was 0.05 and is 0.1; seed was 0 and is 3", "Give the flags that the run began with"},
 		{"a run where a model of another kind is", training(data, model), 2, model + " holds a model", "another --out"},
 		{"a run where checkpoints are", training(data, bare), 2, bare + " holds a model", "another --out"},
-		{"a run where one is", training(data, good), 2, good + " holds a run already", "--resume"},
+		{"a run where one is", training(data, good), 2, good + " contains a run already", "--resume"},
 		{"a file in the place of the output", training(data, filepath.Join(good, "run.json")), 2, "not a directory", "another --out"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -202,7 +202,7 @@ func TestALearningRateThatDiverges(t *testing.T) {
 	if _, err := fmt.Sscanf(said, "%s in step %d, batch %d of epoch %d;", &value, &step, &batch, &epoch); err != nil || step != 3*(epoch-1)+batch || step < 2 {
 		t.Errorf("step %d, batch %d, epoch %d, %v in: %s", step, batch, epoch, err, first.stderr)
 	}
-	if !strings.Contains(first.stderr, "the checkpoint after ") || !strings.Contains(first.stderr, " stays") {
+	if !strings.Contains(first.stderr, "the checkpoint after ") || !strings.Contains(first.stderr, " is kept") {
 		t.Errorf("what stays is not told: %s", first.stderr)
 	}
 	if _, err := artifacts.ReadCheckpoint(filepath.Join(out, "checkpoint", "last")); err != nil {
@@ -264,14 +264,14 @@ func TestFinetuneOnAFullDisk(t *testing.T) {
 	a := mounted(t, fmt.Sprintf(`mount -t tmpfs -o size=%d fx %s || exit 99
 		fx %s; code=$?
 		cp -r %s/run %s; exit $code`, room, disk, quoted(append(training(data, filepath.Join(disk, "run")), "--json", "--quiet")), disk, kept))
-	checkFailure(t, a, 6, "after epoch 2: save the checkpoint", "Make room there, or let fx write there, and go on with --resume: the checkpoint after epoch 1 stays")
+	checkFailure(t, a, 6, "after epoch 2: save the checkpoint", "Make room there, or let fx write there, and continue with --resume: the checkpoint after epoch 1 is kept")
 	for name := range content(t, kept) {
 		if strings.Contains(name, ".fx-tmp-") {
 			t.Errorf("left behind: %s", name)
 		}
 	}
 	b := succeed(t, append(training(data, kept), "--resume")...)
-	if !strings.Contains(b.stderr, "going on after epoch 1") {
+	if !strings.Contains(b.stderr, "resuming after epoch 1") {
 		t.Errorf("not gone on with: %s", b.stderr)
 	}
 	sameTraining(t, undisturbed, kept)

@@ -45,7 +45,7 @@ func TestAnInterruptedTrainingGoesOn(t *testing.T) {
 			if err := c.Wait(); c.ProcessState.ExitCode() != 130 {
 				t.Fatalf("%v: %s", err, rest)
 			}
-			if said := string(rest); !strings.Contains(said, "stopped after ") || !strings.HasSuffix(said, "fx: error: interrupted\nfx: --resume goes on from there.\n") {
+			if said := string(rest); !strings.Contains(said, "stopped after ") || !strings.HasSuffix(said, "fx: error: interrupted\nfx: --resume continues from there.\n") {
 				t.Errorf("said: %s", said)
 			}
 			if _, err := artifacts.ReadCheckpoint(filepath.Join(out, "checkpoint", "last")); err != nil {
@@ -58,7 +58,7 @@ func TestAnInterruptedTrainingGoesOn(t *testing.T) {
 			}
 			resumed := exec.Command("fx", long(out)...)
 			resumed.Env = append(os.Environ(), "GOMAXPROCS=1")
-			if a := run(t, resumed); a.code != 0 || !strings.Contains(a.stderr, "going on after ") {
+			if a := run(t, resumed); a.code != 0 || !strings.Contains(a.stderr, "resuming after ") {
 				t.Fatalf("exit code %d: %s", a.code, a.stderr)
 			}
 			sameTraining(t, undisturbed, out)

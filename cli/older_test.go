@@ -47,7 +47,7 @@ func TestFilesOfAnOlderFxOpen(t *testing.T) {
 	orttest.Library(t)
 	data := twoClasses(in("photos"))
 	a := fx(t, append(training(data, in("unfinished")), "--resume")...)
-	if a.code != 2 || !strings.Contains(a.stderr, "can't go on with other settings") || !strings.Contains(a.stderr, "names and sizes of the photos") {
+	if a.code != 2 || !strings.Contains(a.stderr, "can't be resumed with other settings") || !strings.Contains(a.stderr, "names and sizes of the photos") {
 		t.Errorf("going on: exit code %d\n%s", a.code, a.stderr)
 	}
 	exported := in("classifier.onnx")

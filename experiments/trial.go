@@ -212,7 +212,7 @@ func (m *matrix) tryTraining(ctx context.Context, i int, r *rates) error {
 	p := m.runs[i]
 	o := finetune.Options{Settings: p.settings, Network: p.network, Device: m.options.Device, Library: m.options.Library}
 	start := time.Now()
-	s, err := finetune.NewStepper(ctx, o, len(m.photos.Classes), progress.Discard)
+	s, err := finetune.NewTrainer(ctx, o, len(m.photos.Classes), progress.Discard)
 	if err != nil {
 		return err
 	}

@@ -16,24 +16,24 @@ import (
 	"fx/internal/weights"
 )
 
-// engine trains and judges batches over the state.
+// engine trains and evaluates batches on the state.
 type engine struct {
 	runtime  *ort.Runtime
-	sessions ort.SessionOptions // of all programs
+	sessions ort.SessionOptions // of all graphs
 	network  *artifacts.Network
 	options  artifacts.Options
 	state    *state
-	train    map[int]*program // by batch size: the whole step, or its gradients where they are added up
-	update   *program         // by added gradients, or nil
-	eval     *program
-	told     map[string]bool // by news
+	train    map[int]*compiledGraph // by batch size: the whole step, or its gradients if they are accumulated
+	update   *compiledGraph         // by accumulated gradients, or nil
+	eval     *compiledGraph
+	reported map[string]bool // notes that newNotes has returned
 }
 
-// newEngine makes the sessions for training batches of these sizes and for
-// evaluation, and moves the network's initial state to the device. split makes
-// the form of a step that adds up the gradients of several batches.
+// newEngine creates the sessions for training batches of these sizes and for
+// evaluation, and moves the network's initial state to the device. split selects
+// the form of a step that accumulates the gradients of several batches.
 func newEngine(ctx context.Context, rt *ort.Runtime, sessions ort.SessionOptions, n *artifacts.Network, o artifacts.Options, sizes []int, split bool) (*engine, error) {
-	e := &engine{runtime: rt, sessions: sessions, network: n, options: o, train: map[int]*program{}, told: map[string]bool{}}
+	e := &engine{runtime: rt, sessions: sessions, network: n, options: o, train: map[int]*compiledGraph{}, reported: map[string]bool{}}
 	e.options.Probe = ortprobe.New(rt)
 	device, _, _, err := rt.Resolve(sessions.Device)
 	if err != nil {
@@ -51,7 +51,7 @@ func newEngine(ctx context.Context, rt *ort.Runtime, sessions ort.SessionOptions
 func (e *engine) build(ctx context.Context, sizes []int, split bool) error {
 	var graphs []*artifacts.Graph
 	initial := weights.NewStateDict()
-	add := func(build func(artifacts.Options) (*artifacts.Graph, error), o artifacts.Options, profile string) (*program, error) {
+	add := func(build func(artifacts.Options) (*artifacts.Graph, error), o artifacts.Options, profile string) (*compiledGraph, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
@@ -70,7 +70,7 @@ func (e *engine) build(ctx context.Context, sizes []int, split bool) error {
 		graphs = append(graphs, g)
 		options := e.sessions
 		options.ProfilePrefix = profile
-		return newProgram(e.runtime, options, g)
+		return newCompiledGraph(e.runtime, options, g)
 	}
 	form := e.network.Step
 	if split {
@@ -102,24 +102,24 @@ func (e *engine) build(ctx context.Context, sizes []int, split bool) error {
 		return err
 	}
 	sessions := e.sessions
-	sessions.ProfilePrefix = "" // of the training steps alone
-	if e.eval, err = newProgram(e.runtime, sessions, graph); err != nil {
+	sessions.ProfilePrefix = "" // only training steps are profiled
+	if e.eval, err = newCompiledGraph(e.runtime, sessions, graph); err != nil {
 		return err
 	}
-	e.eval.judges = true
-	for _, p := range e.programs() {
+	e.eval.averaged = true
+	for _, p := range e.graphs() {
 		p.state = e.state
 	}
-	if err := e.fix(ctx); err != nil {
+	if err := e.uploadFixed(ctx); err != nil {
 		return err
 	}
-	e.letGo()
+	e.releaseInitial()
 	return nil
 }
 
-// letGo drops the initial values that lie in the state now, and has Go give
-// their memory back before the first step asks for its own.
-func (e *engine) letGo() {
+// releaseInitial drops the initial values that the state contains, and has Go return
+// their memory before the first step allocates its own.
+func (e *engine) releaseInitial() {
 	rest := weights.NewStateDict()
 	for _, name := range e.network.Values.Names() {
 		if t, _ := e.network.Values.Get(name); e.state.byName[name] == nil {
@@ -130,8 +130,8 @@ func (e *engine) letGo() {
 	debug.FreeOSMemory()
 }
 
-// fix puts on the device what evaluation reads and no step knows.
-func (e *engine) fix(ctx context.Context) error {
+// uploadFixed copies to the device the state that only evaluation reads.
+func (e *engine) uploadFixed(ctx context.Context) error {
 	for _, slot := range e.eval.graph.State {
 		if e.eval.cell(slot) != nil {
 			continue
@@ -156,12 +156,12 @@ func (e *engine) fix(ctx context.Context) error {
 	return nil
 }
 
-func (e *engine) programs() []*program {
-	var all []*program
+func (e *engine) graphs() []*compiledGraph {
+	var all []*compiledGraph
 	for _, size := range slices.Sorted(maps.Keys(e.train)) {
 		all = append(all, e.train[size])
 	}
-	for _, p := range []*program{e.update, e.eval} {
+	for _, p := range []*compiledGraph{e.update, e.eval} {
 		if p != nil {
 			all = append(all, p)
 		}
@@ -170,30 +170,30 @@ func (e *engine) programs() []*program {
 }
 
 func (e *engine) close() {
-	for _, p := range e.programs() {
+	for _, p := range e.graphs() {
 		p.closeBindings()
 	}
 	if e.state != nil {
 		e.state.close()
 	}
-	for _, p := range e.programs() { // after the values on their device
+	for _, p := range e.graphs() { // after the values on the device
 		p.close()
 	}
 }
 
-// news are what a user should know of where and how the graphs run, and was not
-// told yet: whether CUDA graphs are recorded shows in their first runs.
-func (e *engine) news() []string {
+// newNotes returns the notes about where and how the graphs run that it has not
+// returned before: only the first runs show whether CUDA graphs are recorded.
+func (e *engine) newNotes() []string {
 	var notes []string
-	for _, p := range e.programs() {
+	for _, p := range e.graphs() {
 		title, device := p.graph.Title, p.session.Device().String()
 		all := []string{p.report(title, device)}
 		if problem := p.session.CaptureProblem(); problem != "" {
 			all = append(all, fmt.Sprintf("%s: runs without CUDA graphs, kernel by kernel: %s", title, problem))
 		}
 		for _, note := range all {
-			if note != "" && !e.told[note] {
-				e.told[note] = true
+			if note != "" && !e.reported[note] {
+				e.reported[note] = true
 				notes = append(notes, note)
 			}
 		}
@@ -201,7 +201,7 @@ func (e *engine) news() []string {
 	return notes
 }
 
-// noise lists the random inputs of the steps by batch size.
+// noise returns the random inputs of the steps by batch size.
 func (e *engine) noise() map[int][]autodiff.Noise {
 	all := map[int][]autodiff.Noise{}
 	for size, p := range e.train {
@@ -210,27 +210,27 @@ func (e *engine) noise() map[int][]autodiff.Noise {
 	return all
 }
 
-// session is where the steps run.
+// session returns the session of the training steps.
 func (e *engine) session() *ort.Session { return e.state.session }
 
-// outcome is what a batch gave.
+// outcome is the result of a batch.
 type outcome struct {
 	loss    float64 // mean over the batch
 	weight  float64 // of the batch in a mean over batches
 	correct int
 }
 
-// errNonFinite ends a run: what the step left of the state is of no use.
+// errNonFinite ends a run: the state after the step is unusable.
 var errNonFinite = errors.New("the loss is not finite")
 
-// share is a batch's part in a step.
+// share is a batch's share of a step.
 type share struct {
 	first, last bool    // of the batches of the step
 	part        float64 // of the step's photos
 }
 
-// step trains on a batch: a whole step, or its share of one. Once it began, it
-// does not heed ctx: half a step can't be resumed.
+// step trains on a batch: a whole step, or its share of one. It checks ctx only
+// before it begins, because half a step can't be resumed.
 func (e *engine) step(ctx context.Context, b *batch, rate float64, s share) (outcome, error) {
 	if err := ctx.Err(); err != nil {
 		return outcome{}, err
@@ -263,8 +263,8 @@ func (e *engine) step(ctx context.Context, b *batch, rate float64, s share) (out
 	return o, nil
 }
 
-// explain adds a hint where ONNX Runtime refuses a graph or its run: what it can't
-// tell from the graph alone, such as a batch size in its middle, shows only then.
+// explain adds a hint if ONNX Runtime refuses a graph or a run. Some problems, such as
+// a fixed batch size inside the graph, show only then.
 func (e *engine) explain(err error) error {
 	if fail.HintOf(err) != "" || errors.Is(err, context.Canceled) || fail.KindOf(err) == fail.Device {
 		return err
@@ -272,8 +272,8 @@ func (e *engine) explain(err error) error {
 	return fail.Wrap(fail.KindOf(err), err, autodiff.FixedSizes, "the training step of %s", e.network.Name)
 }
 
-// judge evaluates a batch by the newest state.
-func (e *engine) judge(ctx context.Context, b *batch) (outcome, error) {
+// evaluate evaluates a batch with the current state.
+func (e *engine) evaluate(ctx context.Context, b *batch) (outcome, error) {
 	if err := e.eval.run(ctx, b); err != nil {
 		return outcome{}, err
 	}

@@ -64,9 +64,9 @@ func Example() {
 	o.Epochs, o.BatchSize, o.HeadOnly, o.Device = 1, 2, true, ort.CPU
 	result, err := finetune.Run(context.Background(), o, progress.Discard)
 	if fail.KindOf(err) == fail.Device {
-		fmt.Println("1026 values learned from 4 photos of [blue red]") // no ONNX Runtime here
+		fmt.Println("1026 values trained on 4 photos of [blue red]") // no ONNX Runtime here
 		return
 	}
-	fmt.Printf("%d values learned from %d photos of %v\n", result.ParametersTrained, result.TrainPhotos, result.Classes)
-	// Output: 1026 values learned from 4 photos of [blue red]
+	fmt.Printf("%d values trained on %d photos of %v\n", result.ParametersTrained, result.TrainPhotos, result.Classes)
+	// Output: 1026 values trained on 4 photos of [blue red]
 }

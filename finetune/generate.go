@@ -19,12 +19,12 @@ type GenerateOptions struct {
 	Network backbones.NetworkOptions // a registered network, or an ONNX file; Resize and Crop are those of Settings
 	Classes int
 	Out     string // folder to write
-	Force   bool   // even where it holds something else, see outpath.Prepare
-	Library string // path of libonnxruntime, "" to look for it
+	Force   bool   // even if it contains something else, see outpath.Prepare
+	Library string // path of libonnxruntime; "" searches for it
 }
 
-// Generate writes a network's training graphs and the state they start from
-// into a folder, for training loops elsewhere. See artifacts.Read.
+// Generate writes a network's training graphs and their initial state into a folder,
+// for training loops in other programs. See artifacts.Read.
 func Generate(ctx context.Context, o GenerateOptions, report progress.Reporter) (artifacts.Info, error) {
 	if err := o.Check(training.Finetune); err != nil {
 		return artifacts.Info{}, err

@@ -78,7 +78,7 @@ type signOfLife struct {
 }
 
 func (s signOfLife) Note(line string) {
-	if line == "parameters to learn:" {
+	if line == "parameters to train:" {
 		if left := temporary(s.out); left != nil {
 			fmt.Fprintln(os.Stderr, "left behind:", left)
 			os.Exit(1)

@@ -15,16 +15,16 @@ import (
 	"fx/internal/random"
 )
 
-// batch is a batch that is ready for the network, in ONNX Runtime's memory.
+// batch is a batch in ONNX Runtime's memory, ready for the network.
 type batch struct {
 	job
 	images   *ort.Value   // uint8 [photos, crop, crop, 3]
 	labels   *ort.Value   // int64 [photos]
 	noise    []*ort.Value // of a training batch, in the order of its graph
-	onDevice []*ort.Value // the same, where the device's memory is not the host's
+	onDevice []*ort.Value // the same on a device that has its own memory
 }
 
-// values are images, labels and noise where the device reads them fastest.
+// values returns images, labels and noise in the device's memory.
 func (b *batch) values() []*ort.Value {
 	if b.onDevice != nil {
 		return b.onDevice
@@ -44,24 +44,23 @@ func (b *batch) close() {
 	}
 }
 
-// loader makes batches ready while the network works on earlier ones, up to
-// their copy on the device. Each worker takes a whole batch; at most workers+3
-// are ready or under way, which bounds the memory and keeps every worker busy
-// while the network waits for a slow one. Batches come out in the order of the
-// jobs.
+// loader prepares batches, including their copy on the device, while the network
+// works on earlier ones. Each worker prepares a whole batch; at most workers+3 are
+// ready or in progress, which bounds the memory and keeps every worker busy while
+// the network waits for a slow one. Batches come in the order of the jobs.
 type loader struct {
 	photos  *photos
 	spec    preprocess.Spec
 	seed    uint64
-	session *ort.Session             // for whose device they are
+	session *ort.Session             // of the device that the batches are for
 	noise   map[int][]autodiff.Noise // by size of a training batch
 	queue   chan chan loaded
-	free    map[kind]chan *batch // batches to use again
+	free    map[kind]chan *batch // batches to reuse
 	cancel  context.CancelFunc
 	group   sync.WaitGroup
 }
 
-// kind tells batches apart whose memory differs.
+// kind identifies batches with the same amount of memory.
 type kind struct {
 	size  int
 	train bool
@@ -72,7 +71,7 @@ type loaded struct {
 	err   error
 }
 
-// start begins to load jobs. stop ends it.
+// start starts to load jobs. stop ends it.
 func (l *loader) start(ctx context.Context, jobs iter.Seq[job], workers int, kinds []kind) {
 	ctx, l.cancel = context.WithCancel(ctx)
 	type task struct {
@@ -82,7 +81,7 @@ func (l *loader) start(ctx context.Context, jobs iter.Seq[job], workers int, kin
 	l.queue = make(chan chan loaded, workers+2)
 	l.free = map[kind]chan *batch{}
 	for _, k := range kinds {
-		l.free[k] = make(chan *batch, workers+4) // those ready or under way, and one in use
+		l.free[k] = make(chan *batch, workers+4) // those ready or in progress, and one in use
 	}
 	work := make(chan task)
 	l.group.Go(func() {
@@ -126,7 +125,7 @@ func (l *loader) next(ctx context.Context) (*batch, error) {
 	return nil, ctx.Err()
 }
 
-// release gives a batch's memory back.
+// release returns a batch's memory for reuse.
 func (l *loader) release(b *batch) {
 	select {
 	case l.free[kind{len(b.items), b.train}] <- b:
@@ -135,11 +134,11 @@ func (l *loader) release(b *batch) {
 	}
 }
 
-// stop ends the workers and frees all memory that they hold.
+// stop ends the workers and frees all memory of the batches.
 func (l *loader) stop() {
 	l.cancel()
 	l.group.Wait()
-	for promise := range l.queue { // what is ready and nobody will take
+	for promise := range l.queue { // ready batches that nobody will use
 		select {
 		case r := <-promise:
 			if r.batch != nil {
@@ -156,7 +155,7 @@ func (l *loader) stop() {
 }
 
 func (l *loader) load(ctx context.Context, j job) (*batch, error) {
-	b, err := l.take(j)
+	b, err := l.allocate(j)
 	if err != nil {
 		return nil, err
 	}
@@ -171,8 +170,8 @@ func (l *loader) load(ctx context.Context, j job) (*batch, error) {
 	return b, nil
 }
 
-// take returns memory for a job.
-func (l *loader) take(j job) (*batch, error) {
+// allocate returns a batch with memory for a job.
+func (l *loader) allocate(j job) (*batch, error) {
 	select {
 	case b := <-l.free[kind{len(j.items), j.train}]:
 		b.job = j
@@ -202,7 +201,7 @@ func (l *loader) take(j job) (*batch, error) {
 	return b, nil
 }
 
-// upload copies a batch to the device, which computes meanwhile.
+// upload copies a batch to the device while the device computes.
 func (l *loader) upload(ctx context.Context, b *batch) error {
 	host := b.onHost()
 	if l.session.Device().Kind == ort.CPU.Kind {
@@ -230,15 +229,15 @@ func (l *loader) fill(ctx context.Context, b *batch) error {
 			return err
 		}
 		photo := l.photos.Items[item]
-		err := l.view(ctx, b, photo, pixels[i*size:(i+1)*size])
+		err := l.writeView(ctx, b, photo, pixels[i*size:(i+1)*size])
 		var bad *photoio.Unusable
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case errors.As(err, &bad):
-			return fail.Wrap(fail.Rejected, err, "It could be used when the run began: put it back and go on with --resume.", "%s", photo.Path)
+			return fail.Wrap(fail.Rejected, err, "It was usable when the run began: restore it and continue with --resume.", "%s", photo.Path)
 		case fail.KindOf(err) == fail.System:
-			return fail.Wrap(fail.System, err, "Go on with --resume once the photo can be read again.", "")
+			return fail.Wrap(fail.System, err, "Continue with --resume once the photo can be read again.", "")
 		case err != nil:
 			return err
 		}
@@ -250,8 +249,8 @@ func (l *loader) fill(ctx context.Context, b *batch) error {
 	return nil
 }
 
-// view writes the view of a photo that the batch asks for.
-func (l *loader) view(ctx context.Context, b *batch, item dataset.Item, pixels []uint8) error {
+// writeView writes a random view of the photo for training, or its center view for evaluation.
+func (l *loader) writeView(ctx context.Context, b *batch, item dataset.Item, pixels []uint8) error {
 	photo, err := l.photos.reader.Read(ctx, item.Path)
 	if err != nil {
 		return err
@@ -272,7 +271,7 @@ func (l *loader) drawNoise(b *batch) {
 	}
 }
 
-// draw fills values with the random numbers that a graph asks for.
+// draw fills values with the random numbers of a graph's input.
 func draw(noise autodiff.Noise, s *random.Stream, values []float32) {
 	if noise.Drop == 0 {
 		for i := range values {

@@ -10,21 +10,20 @@ import (
 	"fx/internal/fail"
 )
 
-// lockName is the file that a run holds while it writes its folder.
+// lockName is the file that a run locks while it writes its folder.
 const lockName = "lock"
 
-// hold is a RUN that this process alone may write.
-type hold struct {
+// runLock is the lock of a RUN folder: only this process may write there.
+type runLock struct {
 	dir  string
 	free func()
-	made bool // the folder was not there before
+	made bool // the lock created the folder
 }
 
-// take takes the RUN for this process, and makes its folders where they are not
-// there.
-func take(dir string) (*hold, error) {
+// lockRun locks a RUN for this process and creates its folders.
+func lockRun(dir string) (*runLock, error) {
 	_, err := os.Stat(dir)
-	h := &hold{dir: dir, made: errors.Is(err, fs.ErrNotExist)}
+	h := &runLock{dir: dir, made: errors.Is(err, fs.ErrNotExist)}
 	if err := durable.MakeDir(filepath.Join(dir, checkpointDir)); err != nil {
 		return nil, fail.Wrap(fail.Usage, err, otherFolder, "run %s", dir)
 	}
@@ -35,7 +34,7 @@ func take(dir string) (*hold, error) {
 	case errors.Is(err, durable.ErrLocked):
 		return nil, fail.New(fail.Locked, "Wait until it has ended, or choose another --out.", "%s is being written by another fx finetune", dir)
 	case durable.NoLocks(err):
-		return nil, fail.Wrap(fail.Other, err, "Choose a folder whose disk has locks.", "lock %s", dir)
+		return nil, fail.Wrap(fail.Other, err, "Choose a folder on a file system with locks.", "lock %s", dir)
 	}
 	return nil, fail.Wrap(fail.Usage, err, otherFolder, "run %s", dir)
 }
@@ -43,13 +42,13 @@ func take(dir string) (*hold, error) {
 // otherFolder is the hint for a RUN that can't be written.
 const otherFolder = "Choose a folder that fx may write with --out."
 
-// release frees the RUN. A folder that was made for a run that did not come
-// about is taken away again.
-func (h *hold) release() {
+// release unlocks the RUN. If the lock created the folder and no run was written,
+// release removes the folder.
+func (h *runLock) release() {
 	_, err := os.Stat(filepath.Join(h.dir, recordName))
 	if h.made && errors.Is(err, fs.ErrNotExist) {
 		for _, name := range []string{checkpointDir, lockName, ""} {
-			_ = os.Remove(filepath.Join(h.dir, name)) // unless something else lies there by now
+			_ = os.Remove(filepath.Join(h.dir, name)) // fails if the folder is not empty
 		}
 	}
 	h.free()

@@ -7,16 +7,16 @@ import (
 	"fx/internal/ort"
 )
 
-// sameLogits finds out whether a network gives photos that differ the same
-// logits. The zero value has seen none.
+// sameLogits detects whether a network gives different photos the same logits. The
+// zero value has seen no photos.
 type sameLogits struct {
 	logits []float32 // of the first photo
 	pixels []uint8   // of the first photo
 	differ struct{ logits, pixels bool }
 }
 
-// add looks at the logits of the batch that p ran last.
-func (s *sameLogits) add(ctx context.Context, p *program, b *batch) error {
+// add compares the logits of the batch that p ran last.
+func (s *sameLogits) add(ctx context.Context, p *compiledGraph, b *batch) error {
 	if s.differ.logits {
 		return nil
 	}
@@ -36,12 +36,12 @@ func (s *sameLogits) add(ctx context.Context, p *program, b *batch) error {
 	return nil
 }
 
-// all tells whether photos that differ were seen, all with the same logits.
+// all reports whether the photos differ and all have the same logits.
 func (s *sameLogits) all() bool { return s.differ.pixels && !s.differ.logits }
 
-// sameLogitsNow tells whether the network, as it stands, gives all val photos the same
-// logits, of photos that differ. One batch mostly shows that it does not.
-func (r *run) sameLogitsNow(ctx context.Context) (bool, error) {
+// hasSameLogits reports whether the network gives all val photos the same logits, though
+// the photos differ. The first batch usually shows that it does not.
+func (r *run) hasSameLogits(ctx context.Context) (bool, error) {
 	l := r.startLoader(ctx, position{Epoch: r.plan.epochs - 1, Step: r.plan.steps()}) // the last val phase
 	defer l.stop()
 	var seen sameLogits
@@ -50,7 +50,7 @@ func (r *run) sameLogitsNow(ctx context.Context) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		if _, err = r.engine.judge(ctx, b); err == nil {
+		if _, err = r.engine.evaluate(ctx, b); err == nil {
 			err = seen.add(ctx, r.engine.eval, b)
 		}
 		photos += len(b.items)
@@ -62,9 +62,9 @@ func (r *run) sameLogitsNow(ctx context.Context) (bool, error) {
 	return seen.all(), nil
 }
 
-// logits returns those of the batch of so many photos that p ran last, row by
-// row. On the CPU they are good until the next run.
-func (p *program) logits(ctx context.Context, photos int) ([]float32, error) {
+// logits returns the logits [photos, classes] of the batch that p ran last. On the CPU
+// they are valid until the next run.
+func (p *compiledGraph) logits(ctx context.Context, photos int) ([]float32, error) {
 	v := p.feeds[photos].logits
 	if v.OnHost() {
 		return ort.Data[float32](v.Tensor()), nil

@@ -9,10 +9,10 @@ import (
 	"fx/internal/ort"
 )
 
-// shortOfMemory gives an error about the device's memory the batch size that
-// would fit, found by trying: estimates of what ONNX Runtime and cuDNN take
-// besides the tensors are no help. It frees the engine first.
-func (r *run) shortOfMemory(ctx context.Context, err error) error {
+// addMemoryHint adds to an out-of-memory error the batch size that would fit. It frees
+// the engine and tries smaller batches, because the memory that ONNX Runtime and cuDNN
+// take besides the tensors can't be estimated.
+func (r *run) addMemoryHint(ctx context.Context, err error) error {
 	if !errors.Is(err, ort.ErrOutOfMemory) || r.runtime == nil || ctx.Err() != nil {
 		return err
 	}
@@ -30,8 +30,8 @@ func (r *run) shortOfMemory(ctx context.Context, err error) error {
 	return fail.Wrap(fail.Device, err, memoryHint(batch, fits, tryErr, r.plan.accumulate), "a batch of %d photos", batch)
 }
 
-// largestFit halves a size until a step succeeds. It returns 0 where none does,
-// and the error that ended the search where that is not about memory.
+// largestFit halves a size until a step succeeds. It returns 0 if none does, and
+// the error that ended the search if it is not about memory.
 func largestFit(batch int, try func(size int) error) (int, error) {
 	for size := batch / 2; size > 0; size /= 2 {
 		err := try(size)
@@ -52,14 +52,14 @@ func memoryHint(batch, fits int, tryErr error, accumulate int) string {
 	case fits == 0:
 		return "Not even a batch of one fits: free memory on the device (other programs, as `nvidia-smi` lists them), or take a smaller network or --crop."
 	case batch%fits != 0:
-		return fmt.Sprintf("--batch-size %d fits: fx did its steps and evaluation on this device just now.", fits)
+		return fmt.Sprintf("--batch-size %d fits: fx has just run its steps and its evaluation on this device.", fits)
 	}
-	return fmt.Sprintf("--batch-size %d fits: fx did its steps and evaluation on this device just now. With --accumulate %d the updates stay of as many photos.",
+	return fmt.Sprintf("--batch-size %d fits: fx has just run its steps and its evaluation on this device. With --accumulate %d an update keeps its number of photos.",
 		fits, accumulate*batch/fits)
 }
 
-// try does what a run with batches of the size would do, on blank photos: a step
-// of each of its sizes, and an evaluation where it judges.
+// try runs on blank photos what a run with batches of the size would run: a step of
+// each of its sizes, and an evaluation if it has one.
 func (r *run) try(ctx context.Context, size int) error {
 	o, p := r.graph, r.plan
 	o.Batch, p.batch = size, size
@@ -70,19 +70,19 @@ func (r *run) try(ctx context.Context, size int) error {
 	defer e.close()
 	l := &loader{spec: r.network.Preprocess, session: e.session(), noise: e.noise()}
 	for _, size := range p.sizes() {
-		if err := e.once(ctx, l, job{train: true, items: make([]int, size)}); err != nil {
+		if err := e.tryBatch(ctx, l, job{train: true, items: make([]int, size)}); err != nil {
 			return err
 		}
 	}
 	if len(p.val) == 0 { // a range test
 		return nil
 	}
-	return e.once(ctx, l, job{items: make([]int, min(size, len(p.val)))})
+	return e.tryBatch(ctx, l, job{items: make([]int, min(size, len(p.val)))})
 }
 
-// once does a batch whose content does not matter.
-func (e *engine) once(ctx context.Context, l *loader, j job) error {
-	b, err := l.take(j)
+// tryBatch runs a batch of blank photos.
+func (e *engine) tryBatch(ctx context.Context, l *loader, j job) error {
+	b, err := l.allocate(j)
 	if err != nil {
 		return err
 	}
@@ -94,7 +94,7 @@ func (e *engine) once(ctx context.Context, l *loader, j job) error {
 		return err
 	}
 	if !j.train {
-		_, err = e.judge(ctx, b)
+		_, err = e.evaluate(ctx, b)
 		return err
 	}
 	_, err = e.step(ctx, b, 0, share{first: true, last: true, part: 1})

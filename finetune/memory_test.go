@@ -40,8 +40,8 @@ func TestTheLargestBatchThatFits(t *testing.T) {
 func TestWhatToDoAboutMemory(t *testing.T) {
 	for want, hint := range map[string]string{
 		"--batch-size 16 fits:":                      memoryHint(64, 16, nil, 1),
-		"With --accumulate 4 the updates":            memoryHint(64, 16, nil, 1),
-		"With --accumulate 8 the updates":            memoryHint(64, 16, nil, 2),
+		"With --accumulate 4 an update":              memoryHint(64, 16, nil, 1),
+		"With --accumulate 8 an update":              memoryHint(64, 16, nil, 2),
 		"Not even a batch of one fits":               memoryHint(64, 0, nil, 1),
 		"could not be tried: the network is unplugg": memoryHint(64, 0, errors.New("the network is unplugged"), 1),
 	} {

@@ -38,7 +38,7 @@ func TestWhatGoesWrongIsNamed(t *testing.T) {
 		{"no val folder", func(o *Options) { o.Data = noVal }, fail.Usage, "val"},
 		{"one class", func(o *Options) { o.Data = oneClass }, fail.Usage, "class"},
 		{"a pattern that matches nothing", func(o *Options) { o.Trainable = []string{"layer9.*"} }, fail.Usage, `"layer9.*"`},
-		{"a batch larger than the photos", func(o *Options) { o.BatchSize = 100 }, fail.Usage, "100 photos, and 6"},
+		{"a batch larger than the photos", func(o *Options) { o.BatchSize = 100 }, fail.Usage, "100 photos, but only 6"},
 		{"an out that is a file", func(o *Options) { o.Out = file }, fail.Usage, file},
 		{"a rate of 0", func(o *Options) { o.LR = 0 }, fail.Usage, "--lr"},
 		{"an unknown optimizer", func(o *Options) { o.Optimizer = "lion" }, fail.Usage, "lion"},
@@ -82,7 +82,7 @@ func TestARunIsNotOverwrittenNorMixed(t *testing.T) {
 	if fail.KindOf(err) != fail.Usage || !strings.Contains(err.Error(), "lr was 0.001 and is 0.5") || !strings.Contains(err.Error(), "seed was 0 and is 3") {
 		t.Errorf("other settings: %v", err)
 	}
-	held, err := take(o.Out)
+	held, err := lockRun(o.Out)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,11 +15,11 @@ import (
 	"fx/internal/weights"
 )
 
-// skeletonName is the file of a RUN that holds the graph of a network of the
-// user's own, without weights.
+// skeletonName is the file of a RUN with the graph of the user's own network,
+// without weights.
 const skeletonName = "network.onnx"
 
-// finish makes the RUN a MODEL of its best epoch and closes its books.
+// finish makes the RUN a MODEL of its best epoch and writes the final record.
 func (r *run) finish(ctx context.Context, s saved) (Result, error) {
 	result := Result{
 		BestValAccuracy: s.BestAccuracy, BestEpoch: s.BestEpoch, Epochs: s.Epochs, Seconds: s.Seconds,
@@ -35,8 +35,8 @@ func (r *run) finish(ctx context.Context, s saved) (Result, error) {
 	return result, r.write(s.Epochs)
 }
 
-// writeModel writes what eval, predict and export read: the trained backbone
-// is named by path and hash, and the head lies beside it.
+// writeModel writes the MODEL that eval, predict and export read. It names the
+// trained backbone by path and hash and contains the head.
 func (r *run) writeModel(ctx context.Context, result Result) error {
 	trained, err := r.trained()
 	if err != nil {
@@ -50,14 +50,14 @@ func (r *run) writeModel(ctx context.Context, result Result) error {
 	if trained.File != "" {
 		network.Backbone = filepath.Join(r.options.Out, trained.File)
 	}
-	// On the CPU: the GPU's memory is the training's still.
+	// On the CPU, because the training still uses the GPU's memory.
 	o := extract.EmbedderOptions{Network: network, Library: r.options.Library, Device: ort.CPU}
 	n, err := extract.OpenNetwork(ctx, o, r.report)
 	if err != nil {
 		return err
 	}
 	b := n.Backbone
-	if b.FeatureShape == nil { // another input size: ONNX Runtime tells
+	if b.FeatureShape == nil { // another input size: ONNX Runtime infers the shape
 		e, err := n.Embedder()
 		if err != nil {
 			return err
@@ -114,8 +114,8 @@ func (r *run) writeModel(ctx context.Context, result Result) error {
 	return modeldir.Save(r.options.Out, m, params)
 }
 
-// trained names the network of the best epoch by files in the RUN. The graph of
-// a network of the user's own is written there: the RUN does not need its file.
+// trained names the network of the best epoch by files in the RUN. It writes the
+// graph of the user's own network there, so that the RUN does not need its file.
 func (r *run) trained() (modeldir.Backbone, error) {
 	b := modeldir.Backbone{
 		Name: r.network.Name, Weights: weights.File(filepath.Join(checkpointDir, bestName, artifacts.ModelFile)),
@@ -132,7 +132,7 @@ func (r *run) trained() (modeldir.Backbone, error) {
 	return b, onnx.Save(filepath.Join(r.options.Out, b.File), skeleton)
 }
 
-// mode names the way of training as the MODEL does.
+// mode returns the training mode as the MODEL names it.
 func (o Options) mode() string {
 	switch {
 	case o.Scratch:

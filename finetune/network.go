@@ -8,9 +8,9 @@ import (
 	"fx/internal/progress"
 )
 
-// openNetwork finds what a training starts from, the network that o names with its
-// weights or, with scratch, those that its constructor would draw, and gives it a
-// fresh classifier for so many classes. seed decides what starts at random.
+// openNetwork opens the network that o names, with its weights or, with scratch, with
+// those that its constructor would draw, and gives it a new classifier for the number
+// of classes. seed determines the random values.
 func openNetwork(
 	ctx context.Context, o backbones.NetworkOptions, scratch bool, classes int, seed uint64, report progress.Reporter,
 ) (backbones.Description, *artifacts.Network, error) {

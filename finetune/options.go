@@ -10,43 +10,43 @@ import (
 	"fx/internal/training"
 )
 
-// Options say what to train, on what, and how. Defaults gives those of the
-// tutorial; Network.Backbone, Data and Out are needed besides.
+// Options of a run. Defaults returns those of the tutorial; Network.Backbone, Data
+// and Out must be set as well.
 type Options struct {
 	training.Settings
 
 	Network backbones.NetworkOptions // the pretrained network; Resize and Crop are those of Settings
 	Data    string                   // folder with a train and a val split
-	// Extensions are taken besides torchvision's, and NoFollowLinks leaves out
+	// Extensions are accepted besides torchvision's, and NoFollowLinks leaves out
 	// photos behind links, see dataset.Options.
 	Extensions    []string
 	NoFollowLinks bool
 
 	Out    string // RUN folder
-	Resume bool   // go on where the run in Out ended
-	Force  bool   // even where Out holds something else or lies inside Data, see outpath.Prepare
+	Resume bool   // continue the run in Out
+	Force  bool   // even if Out contains something else or lies inside Data, see outpath.Prepare
 
 	Device  ort.Device
 	Workers int    // goroutines that decode; 0 means one for each CPU
-	Library string // path of libonnxruntime, "" to look for it
+	Library string // path of libonnxruntime; "" searches for it
 	Decoder string // of JPEG: "auto" (also ""), "turbojpeg" or "go"
 
-	DecodeMemory int64 // bounds the bytes that all photos take while they are decoded; 0 means photoio's choice
+	DecodeMemory int64 // limit of the bytes that all photos take while they are decoded; 0 means photoio's choice
 
-	// ProfilePrefix, where not empty, has ONNX Runtime write what each node of
-	// the training steps took to PREFIX-batchN_TIME.json when the run ends.
+	// ProfilePrefix, if not empty, has ONNX Runtime write the time of each node of
+	// the training steps to PREFIX-batchN_TIME.json when the run ends.
 	ProfilePrefix string
 
-	// Terse leaves out the list of parameters that learn.
+	// Terse omits the list of trained parameters.
 	Terse bool
 
 	FxVersion string // for run.json
 }
 
-// Defaults are the settings of PyTorch's tutorial "Finetuning Torchvision Models".
+// Defaults returns the settings of PyTorch's tutorial "Finetuning Torchvision Models".
 func Defaults() Options { return Options{Settings: training.Defaults()} }
 
-// reader is the way of training that reads the settings.
+// reader returns the training mode that reads the settings.
 func (o Options) reader() training.Reader {
 	if o.Scratch {
 		return training.Scratch
@@ -54,13 +54,13 @@ func (o Options) reader() training.Reader {
 	return training.Finetune
 }
 
-// resolved checks the options and fills in what follows from others.
+// resolved checks the options and fills in those that follow from others.
 func (o Options) resolved() (Options, error) {
 	switch {
 	case o.Workers < 0:
 		return o, fail.New(fail.Usage, "Give 0 or more.", "--workers %d is out of range", o.Workers)
 	case o.Scratch && !o.Network.Weights.IsZero():
-		return o, fail.New(fail.Usage, "Give one of them.", "--scratch starts from random weights, and --weights names others")
+		return o, fail.New(fail.Usage, "Give one of them.", "--scratch starts from random weights, but --weights names others")
 	}
 	if err := o.Check(o.reader()); err != nil {
 		return o, err
@@ -73,7 +73,7 @@ func (o Options) resolved() (Options, error) {
 	return o, nil
 }
 
-// graph are the options of the training graphs of resolved settings, without probe.
+// graph returns the options of the training graphs for resolved settings, without Probe.
 func graph(s training.Settings, n *artifacts.Network, classWeights []float64) artifacts.Options {
 	trainable := s.Trainable
 	if s.HeadOnly {

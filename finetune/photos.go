@@ -20,17 +20,17 @@ import (
 	"fx/internal/progress"
 )
 
-// photos are the photos to learn from and to judge by.
+// photos are the training and validation photos.
 type photos struct {
 	*dataset.Dataset
 	decoder    *imaging.Decoder
 	reader     *photoio.Reader
 	splits     dataset.Splits
-	train, val []int // indexes into Items, photos that can't be used left out
+	train, val []int // indexes into Items, without unusable photos
 	rejected   []extract.BadPhoto
 }
 
-// openPhotos finds the photos of the splits that are used.
+// openPhotos finds the photos of the chosen splits.
 func openPhotos(ctx context.Context, o Options, evaluation dataset.Evaluation) (*photos, error) {
 	decoder, err := imaging.NewDecoder(imaging.Options{Decoder: o.Decoder, EXIF: o.EXIF})
 	if err != nil {
@@ -58,11 +58,11 @@ func openPhotos(ctx context.Context, o Options, evaluation dataset.Evaluation) (
 			p.val = append(p.val, i)
 		}
 	}
-	return p, p.fill(o.BatchSize)
+	return p, p.checkBatch(o.BatchSize)
 }
 
-// learnable checks that there are photos of each class to learn from.
-func (p *photos) learnable() error {
+// checkClasses checks that each class has training photos.
+func (p *photos) checkClasses() error {
 	counts := make([]int, len(p.Classes))
 	for _, i := range p.train {
 		counts[p.Items[i].Label]++
@@ -70,15 +70,15 @@ func (p *photos) learnable() error {
 	return dataset.CheckLearnable(p.Classes, counts, 1, p.splits.Train, "usable photo")
 }
 
-// fill checks that the photos to learn from fill a batch.
-func (p *photos) fill(batch int) error {
+// checkBatch checks that there are enough training photos for a batch.
+func (p *photos) checkBatch(batch int) error {
 	if n := len(p.train); batch > n {
-		return fail.New(fail.Usage, fmt.Sprintf("Give --batch-size %d or less.", n), "a batch of %d photos, and %d to learn from", batch, n)
+		return fail.New(fail.Usage, fmt.Sprintf("Give --batch-size %d or less.", n), "a batch of %d photos, but only %d training photos", batch, n)
 	}
 	return nil
 }
 
-// skipped are the files that are no photos, in the splits that are used or outside of all.
+// skipped returns the files that are not photos, in the chosen splits or outside of all splits.
 func (p *photos) skipped() []extract.BadPhoto {
 	var all []extract.BadPhoto
 	for _, s := range p.SkippedIn(p.splits.Train, p.splits.Val) {
@@ -87,10 +87,10 @@ func (p *photos) skipped() []extract.BadPhoto {
 	return all
 }
 
-// fingerprint tells whether the photos are the same: names, labels and sizes.
+// fingerprint returns a hash of the photos' names, labels and sizes.
 func (p *photos) fingerprint() string {
 	h := sha256.New()
-	found := p.Found() // also those that an older fx opened
+	found := p.Found() // includes photos that an older fx opened
 	for _, split := range []string{p.splits.Train, p.splits.Val} {
 		for _, item := range found {
 			if item.Split == split {
@@ -101,7 +101,7 @@ func (p *photos) fingerprint() string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// labels of items.
+// labels returns the labels of items.
 func (p *photos) labels(items []int) []int {
 	all := make([]int, len(items))
 	for i, item := range items {
@@ -110,8 +110,7 @@ func (p *photos) labels(items []int) []int {
 	return all
 }
 
-// vet decodes every photo once and leaves out those that can't be used, before
-// the first batch depends on them.
+// vet decodes every photo once before training and excludes the unusable ones.
 func (p *photos) vet(ctx context.Context, workers int, report progress.Reporter) error {
 	all := slices.Concat(p.train, p.val)
 	task := report.Begin("check photos", int64(len(all)), "photos")
@@ -153,11 +152,11 @@ func (p *photos) vet(ctx context.Context, workers int, report progress.Reporter)
 			p.rejected = append(p.rejected, extract.BadPhoto{Path: p.Items[i].Rel, Reason: reason})
 		}
 	}
-	return p.leaveOut()
+	return p.excludeRejected()
 }
 
-// leaveOut takes the rejected photos out of the splits.
-func (p *photos) leaveOut() error {
+// excludeRejected removes the rejected photos from the splits.
+func (p *photos) excludeRejected() error {
 	bad := map[string]bool{}
 	for _, r := range p.rejected {
 		bad[r.Path] = true

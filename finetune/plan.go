@@ -7,9 +7,9 @@ import (
 	"fx/internal/random"
 )
 
-// plan is the order of work: which photos make up each batch of each epoch. It
-// depends on the seed and the position alone, so that a resumed run goes on
-// with the very batches that an undisturbed one would have had.
+// plan is the order of work: the photos of each batch of each epoch. It depends only
+// on the seed and the position, so that a resumed run gets the batches that an
+// uninterrupted one would get.
 type plan struct {
 	seed       uint64
 	train, val []int // items of the data set
@@ -21,7 +21,7 @@ type plan struct {
 // position is a point between two steps.
 type position struct {
 	Epoch int `json:"epoch"` // whole epochs done
-	Step  int `json:"step"`  // steps done in the epoch that follows them
+	Step  int `json:"step"`  // steps done in the next epoch
 }
 
 func (p position) String() string {
@@ -31,7 +31,7 @@ func (p position) String() string {
 	return fmt.Sprintf("step %d of epoch %d", p.Step, p.Epoch+1)
 }
 
-// job is one batch to make ready.
+// job is one batch to load.
 type job struct {
 	train bool
 	epoch int // from 0
@@ -39,14 +39,14 @@ type job struct {
 	items []int
 }
 
-// steps is the number of training steps in an epoch. The last may be short.
+// steps returns the number of training steps in an epoch. The last may be short.
 func (p plan) steps() int { return (len(p.train) + p.batch - 1) / p.batch }
 
-// batches is the number of training batches before the position.
+// batches returns the number of training batches before the position.
 func (p plan) batches(at position) int { return at.Epoch*p.steps() + at.Step }
 
-// share is the part of batch i in the update that it belongs to. The last
-// update of an epoch may have fewer batches.
+// share returns batch i's share of its update. The last update of an epoch may have
+// fewer batches.
 func (p plan) share(i int) share {
 	group := i / p.accumulate * p.accumulate
 	end := min(group+p.accumulate, p.steps())
@@ -55,7 +55,7 @@ func (p plan) share(i int) share {
 	return share{first: i == group, last: i == end-1, part: float64(own) / float64(photos)}
 }
 
-// sizes are the different sizes of training batches, the usual one first.
+// sizes returns the distinct sizes of training batches, the usual one first.
 func (p plan) sizes() []int {
 	if rest := len(p.train) % p.batch; rest > 0 {
 		return []int{p.batch, rest}

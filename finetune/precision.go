@@ -12,9 +12,8 @@ import (
 	"fx/internal/weights"
 )
 
-// canCompute refuses a precision that the device has no kernels for, before
-// anything else begins.
-func (r *run) canCompute() error {
+// checkPrecision returns an error if the device has no kernels for the precision.
+func (r *run) checkPrecision() error {
 	precision := r.options.Precision
 	if precision == artifacts.Float32 {
 		return nil
@@ -23,11 +22,11 @@ func (r *run) canCompute() error {
 	if err != nil {
 		return err
 	}
-	if problem := refuses(device, gpu, why, precision); problem != nil {
+	if problem := precisionError(device, gpu, why, precision); problem != nil {
 		return problem
 	}
 	if device == ort.CPU {
-		r.report.Note("float16 on the CPU is computed in float32 between casts: it saves nothing there")
+		r.report.Note("on the CPU, float16 is computed in float32 between casts, so it saves nothing")
 	}
 	return nil
 }
@@ -36,9 +35,9 @@ func (r *run) canCompute() error {
 // (Ampere).
 const oldestBFloat16 = 8
 
-// refuses is the error of a precision that a device lacks. ONNX Runtime puts
-// float16 on the CPU between casts where it has no kernel, bfloat16 it does not.
-func refuses(device ort.Device, gpu cuda.GPU, why, precision string) error {
+// precisionError returns an error if a device lacks the precision. If the CPU has no
+// kernel for a float16 op, ONNX Runtime adds casts; it does not for bfloat16.
+func precisionError(device ort.Device, gpu cuda.GPU, why, precision string) error {
 	if precision != artifacts.BFloat16 {
 		return nil
 	}
@@ -54,14 +53,14 @@ func refuses(device ort.Device, gpu cuda.GPU, why, precision string) error {
 	return nil
 }
 
-// watchLossScale tells when float16's loss scale has fallen so far that gradients
-// overflow without it: every step is left out then, and nothing else says so.
-func (r *run) watchLossScale(state *weights.StateDict) {
+// warnOfLossScale reports that float16's loss scale has fallen below 1: gradients
+// overflow even unscaled, so that every update is skipped.
+func (r *run) warnOfLossScale(state *weights.StateDict) {
 	t, ok := state.Get(artifacts.LossScaleName)
 	if !ok {
 		return
 	}
 	if scale, err := t.Float32s(); err == nil && scale[0] < 1 {
-		r.report.Note(fmt.Sprintf("the loss scale has fallen to %g: gradients are not finite in float16, and steps with such are left out. %s", scale[0], lowerRate))
+		r.report.Note(fmt.Sprintf("the loss scale has fallen to %g: gradients are not finite in float16, and such steps are skipped. %s", scale[0], lowerRate))
 	}
 }

@@ -23,7 +23,7 @@ func TestBFloat16NeedsAGPUThatHasIt(t *testing.T) {
 		{ort.CPU, cuda.GPU{}, artifacts.BFloat16, "needs a GPU"}, {ort.CPU, cuda.GPU{}, artifacts.Float16, ""},
 		{ort.CUDA, old, artifacts.BFloat16, "compute capability 7.5"}, {ort.CUDA, old, artifacts.Float16, ""}, {ort.CUDA, new, artifacts.BFloat16, ""},
 	} {
-		err := refuses(c.device, c.gpu, "asked for", c.precision)
+		err := precisionError(c.device, c.gpu, "asked for", c.precision)
 		if (err == nil) != (c.says == "") || err != nil && (!strings.Contains(err.Error(), c.says) || fail.KindOf(err) != fail.Device || fail.HintOf(err) == "") {
 			t.Errorf("%s on %s %s: %v", c.precision, c.device, c.gpu, err)
 		}
@@ -43,13 +43,13 @@ func TestALossScaleThatFellIsTold(t *testing.T) {
 		keeper := &noteKeeper{Reporter: progress.Discard}
 		state := weights.NewStateDict()
 		state.Set(artifacts.LossScaleName, weights.FromFloat32([]int{}, []float32{scale}))
-		(&run{report: keeper}).watchLossScale(state)
+		(&run{report: keeper}).warnOfLossScale(state)
 		if (len(keeper.notes) == 1) != told || told && !strings.Contains(keeper.notes[0], "fallen to 0.25") {
 			t.Errorf("scale %v: %q", scale, keeper.notes)
 		}
 	}
 	keeper := &noteKeeper{Reporter: progress.Discard}
-	(&run{report: keeper}).watchLossScale(weights.NewStateDict())
+	(&run{report: keeper}).warnOfLossScale(weights.NewStateDict())
 	if len(keeper.notes) != 0 {
 		t.Errorf("without a scale: %q", keeper.notes)
 	}

@@ -13,22 +13,22 @@ import (
 	"fx/internal/training"
 )
 
-// RangeTestResult is a range test on photos, and what it was made of.
+// RangeTestResult is the result of a range test on photos, with its inputs.
 type RangeTestResult struct {
 	rangetest.Result
 	Backbone          string             `json:"backbone"`
 	ParametersTrained int                `json:"parameters_trained"`
-	Photos            int                `json:"photos"` // that were learned from
+	Photos            int                `json:"photos"` // training photos
 	Provider          string             `json:"provider"`
 	Rejected          []extract.BadPhoto `json:"rejected"` // photos that can't be used
 	Notes             []string           `json:"notes"`
 	Untrained         string             `json:"-"` // as of backbones.Description
 }
 
-// RangeTest looks for the learning rate of Run with the same options: it does a
-// run's updates on a run's batches, but for the rate, which rises with each, and
-// writes nothing but o.Network.Lock. o.Out, Resume, the epochs, the rate and its schedule have no part
-// in it. Errors are those of Run and of rangetest.Run.
+// RangeTest looks for the learning rate of Run with the same options: it performs a
+// run's updates on a run's batches at a rate that rises with each update, and writes
+// only o.Network.Lock. It ignores o.Out, Resume, the epochs, the rate and its schedule.
+// Errors are those of Run and of rangetest.Run.
 func RangeTest(ctx context.Context, o Options, test rangetest.Options, report progress.Reporter) (RangeTestResult, error) {
 	if err := test.Check(); err != nil {
 		return RangeTestResult{}, err
@@ -42,7 +42,7 @@ func RangeTest(ctx context.Context, o Options, test rangetest.Options, report pr
 	if r.photos, err = openPhotos(ctx, o, dataset.NoEvaluation); err != nil {
 		return RangeTestResult{}, err
 	}
-	r.tellPhotos()
+	r.reportPhotos()
 	if err := r.prepare(ctx); err != nil {
 		return RangeTestResult{}, err
 	}
@@ -56,27 +56,27 @@ func RangeTest(ctx context.Context, o Options, test rangetest.Options, report pr
 	if r.engine != nil {
 		defer r.engine.close()
 	}
-	return result, r.shortOfMemory(ctx, err)
+	return result, r.addMemoryHint(ctx, err)
 }
 
 func (r *run) rangeTest(ctx context.Context, test rangetest.Options) (RangeTestResult, error) {
 	r.plan = plan{seed: r.options.Seed, train: r.photos.train, batch: r.options.BatchSize, accumulate: r.options.Accumulate}
 	whole := true
 	if need := test.Steps * test.Repeats * r.plan.accumulate * r.plan.batch; need < len(r.plan.train) {
-		r.photos.train, whole = r.plan.order(0)[:need], false // no others will be learned from
+		r.photos.train, whole = r.plan.order(0)[:need], false // the test uses no others
 	}
 	if err := r.photos.vet(ctx, r.options.Workers, r.report); err != nil {
 		return RangeTestResult{}, err
 	}
-	if err := r.tellRejected(); err != nil {
+	if err := r.reportRejected(); err != nil {
 		return RangeTestResult{}, err
 	}
 	if whole {
-		if err := r.photos.learnable(); err != nil {
+		if err := r.photos.checkClasses(); err != nil {
 			return RangeTestResult{}, err
 		}
 	}
-	if err := r.photos.fill(r.options.BatchSize); err != nil {
+	if err := r.photos.checkBatch(r.options.BatchSize); err != nil {
 		return RangeTestResult{}, err
 	}
 	r.plan.train = r.photos.train
@@ -87,7 +87,7 @@ func (r *run) rangeTest(ctx context.Context, test rangetest.Options) (RangeTestR
 	if err := r.startEngine(ctx); err != nil {
 		return RangeTestResult{}, err
 	}
-	r.announce()
+	r.reportStart()
 	initial, err := r.engine.state.copy(ctx)
 	if err != nil {
 		return RangeTestResult{}, err
@@ -104,7 +104,7 @@ func (r *run) rangeTest(ctx context.Context, test rangetest.Options) (RangeTestR
 		if l != nil {
 			l.stop()
 		}
-		// The classifier is the same one each time; the photos and dropout are those of later epochs.
+		// Each repeat starts from the same classifier, with the photos and dropout of later epochs.
 		l = r.startLoader(ctx, position{Epoch: repeat * epochs})
 		return func(ctx context.Context, rate float64) (float64, error) {
 			task.Add(1)
@@ -118,15 +118,15 @@ func (r *run) rangeTest(ctx context.Context, test rangetest.Options) (RangeTestR
 	}, err
 }
 
-// updateAt does the next update, of as many batches as make one, and returns the
-// mean loss before it, finite or not.
+// updateAt performs the next update, of one or more batches, and returns the mean
+// loss before it, finite or not.
 func (r *run) updateAt(ctx context.Context, l *loader, rate float64) (float64, error) {
 	var t tally
 	for last := false; !last; {
 		b, err := l.next(ctx)
 		if err != nil {
 			if fail.KindOf(err) == fail.Rejected {
-				err = fail.Wrap(fail.Rejected, err, "It could be used when the test began: put it back and test again.", "range test")
+				err = fail.Wrap(fail.Rejected, err, "It was usable when the test began: restore it and test again.", "range test")
 			}
 			return 0, err
 		}
@@ -134,7 +134,7 @@ func (r *run) updateAt(ctx context.Context, l *loader, rate float64) (float64, e
 		o, err := r.engine.step(ctx, b, rate, share)
 		photos := len(b.items)
 		l.release(b)
-		r.tell()
+		r.reportNewNotes()
 		if errors.Is(err, errNonFinite) {
 			return o.loss, nil
 		}

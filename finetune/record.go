@@ -28,14 +28,14 @@ import (
 	"fx/internal/weights"
 )
 
-// recordName is the file of a RUN that says how it is made and where it stands.
+// recordName is the file of a RUN with its settings and its status.
 const recordName = "run.json"
 
 // recordVersion is the version of run.json that this package writes and reads.
 // Version 1 did not name the feature tensor.
 const recordVersion = 2
 
-// What a record's Status is.
+// Values of a record's Status.
 const (
 	running  = "training"
 	finished = "finished"
@@ -46,27 +46,27 @@ type record struct {
 	FormatVersion int                   `json:"format_version"`
 	ID            string                `json:"id"`
 	Status        string                `json:"status"`           // training or finished
-	Started       time.Time             `json:"started,omitzero"` // zero in runs of an older fx, until they go on
+	Started       time.Time             `json:"started,omitzero"` // zero in runs of an older fx, until they are resumed
 	Settings      settings              `json:"settings"`
 	Weights       weights.Ref           `json:"weights"` // that the run started from
 	Data          string                `json:"data"`
 	Classes       []string              `json:"classes"`
-	Parameters    []artifacts.Parameter `json:"parameters"` // that learn
+	Parameters    []artifacts.Parameter `json:"parameters"` // that are trained
 	Rejected      []extract.BadPhoto    `json:"rejected"`
 	Versions      map[string]string     `json:"versions"`
-	Session       map[string]string     `json:"session"` // options that ONNX Runtime ran with, and which device
+	Session       map[string]string     `json:"session"` // ONNX Runtime's options and the device
 	Notes         []string              `json:"notes"`
 	Result        *Result               `json:"result,omitempty"`
 }
 
-// settings are what a run's numbers depend on: a resumed run must have the
-// same. In JSON they are one object.
+// settings are everything that a run's numbers depend on: a resumed run must have
+// the same. In JSON they are one object.
 type settings struct {
 	training.Settings `json:"-"` // resolved
 	conditions
 }
 
-// conditions are what the numbers depend on besides.
+// conditions are what the numbers depend on besides training.Settings.
 type conditions struct {
 	Backbone      string          `json:"backbone"`
 	FeatureTensor string          `json:"feature-tensor"`
@@ -75,7 +75,7 @@ type conditions struct {
 	Decoder       string          `json:"decoder"`
 	Data          string          `json:"data (names and sizes of the photos)"`
 	Classes       string          `json:"classes"`
-	Extensions    string          `json:"extensions,omitempty"` // that were taken besides torchvision's, with commas
+	Extensions    string          `json:"extensions,omitempty"` // besides torchvision's, separated by commas
 	NoFollowLinks bool            `json:"no-follow-links,omitempty"`
 	Provider      string          `json:"device"`
 	Threads       int             `json:"threads"`
@@ -94,14 +94,14 @@ func (r *run) settings() settings {
 	}}
 }
 
-// MarshalJSON writes settings and conditions side by side.
+// MarshalJSON writes settings and conditions as one object.
 func (s settings) MarshalJSON() ([]byte, error) {
 	all := s.Record()
 	maps.Copy(all, plain(s.conditions))
 	return json.Marshal(all)
 }
 
-// UnmarshalJSON reads them. A setting that an older fx did not have is the default.
+// UnmarshalJSON reads that object. A setting that an older fx did not have gets its default.
 func (s *settings) UnmarshalJSON(text []byte) error {
 	s.Settings = training.Defaults()
 	if err := json.Unmarshal(text, &s.conditions); err != nil {
@@ -110,10 +110,10 @@ func (s *settings) UnmarshalJSON(text []byte) error {
 	return json.Unmarshal(text, &s.Settings)
 }
 
-// tf32 says whether products of float32 may be rounded to TensorFloat-32, 10 bits.
+// tf32 returns which float32 products may be rounded to TensorFloat-32 (10 bits).
 // ONNX Runtime has one switch for all of them. PyTorch allows it for convolutions
-// and not for matrix products; fx's gradients of convolutions are matrix
-// products, so its default is on.
+// but not for matrix products; fx's gradients of convolutions are matrix products,
+// so its default is on.
 func tf32(s *ort.Session) string {
 	switch s.ProviderOptions()["cuda.use_tf32"] {
 	case "1":
@@ -124,7 +124,7 @@ func tf32(s *ort.Session) string {
 	return ""
 }
 
-// id names a run by its settings.
+// id returns a hash of the settings, which identifies the run.
 func (s settings) id() string {
 	text, err := json.Marshal(s)
 	if err != nil {
@@ -134,10 +134,10 @@ func (s settings) id() string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// fields are the settings by name, as JSON has them.
+// fields returns the settings by their JSON names.
 func (s settings) fields() map[string]any { return plain(s) }
 
-// plain is a struct as JSON has it.
+// plain returns a struct as a JSON object.
 func plain(v any) (all map[string]any) {
 	text, err := json.Marshal(v)
 	if err == nil {
@@ -149,7 +149,7 @@ func plain(v any) (all map[string]any) {
 	return all
 }
 
-// flags are the settings that the user chooses: numbers, truth values and text.
+// flags returns the settings that the user chooses: numbers, booleans and text.
 func (s settings) flags() map[string]any {
 	all, _ := training.ReadRecord(map[string]any{"finetune": s.fields()})
 	for name, value := range all {
@@ -167,8 +167,8 @@ func (s settings) flags() map[string]any {
 	return all
 }
 
-// diff says in what two runs' settings differ, by the names of the flags. Flags that
-// choose photos make no difference where they choose the same ones.
+// diff lists the differences between two runs' settings, by the names of the flags.
+// Flags that choose photos are ignored if they choose the same ones.
 func (s settings) diff(now settings) []string {
 	if s.Data == now.Data {
 		now.Extensions, now.NoFollowLinks = s.Extensions, s.NoFollowLinks
@@ -200,7 +200,7 @@ func (s settings) diff(now settings) []string {
 	return differ
 }
 
-// readRecord reads run.json. found is false where there is none.
+// readRecord reads run.json. found is false if there is none.
 func readRecord(dir string) (rec record, found bool, err error) {
 	path := filepath.Join(dir, recordName)
 	text, err := userfile.ReadJSON(path)
@@ -223,8 +223,8 @@ func readRecord(dir string) (rec record, found bool, err error) {
 	return rec, true, nil
 }
 
-// Status tells whether dir holds a RUN to go on with, or one that came to its end. A record that
-// is damaged is of neither. The error is the system's, which failed to read the record.
+// Status reports whether dir contains a RUN that can be resumed (begun) or that is finished. Both
+// are false for a damaged record. The error is of kind fail.System: the record could not be read.
 func Status(dir string) (begun, finished bool, err error) {
 	rec, found, err := readRecord(dir)
 	if fail.BySystem(err) {
@@ -234,21 +234,20 @@ func Status(dir string) (begun, finished bool, err error) {
 	return usable && rec.Result == nil, usable && rec.Result != nil, nil
 }
 
-// earlier reads the record of the run to go on with. found is false where there
-// is none.
+// earlier reads the record of the run to resume. found is false if there is none.
 func (o Options) earlier() (rec record, found bool, err error) {
 	rec, found, err = readRecord(o.Out)
 	if err != nil {
 		return rec, found, err
 	}
 	if found && !o.Resume {
-		return rec, found, fail.New(fail.Usage, "Give --resume to go on with it, or another --out; --force replaces no run.", "%s holds a run already", o.Out)
+		return rec, found, fail.New(fail.Usage, "Give --resume to continue it, or another --out; --force replaces no run.", "%s contains a run already", o.Out)
 	}
 	if found {
 		return rec, found, nil
 	}
 	if exists(filepath.Join(o.Out, checkpointDir, lastName)) {
-		return rec, found, fail.New(fail.Usage, "Choose another --out.", "%s holds a checkpoint, and no %s", o.Out, recordName)
+		return rec, found, fail.New(fail.Usage, "Choose another --out.", "%s contains a checkpoint but no %s", o.Out, recordName)
 	}
 	return rec, found, nil
 }
@@ -258,16 +257,16 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// unchanged refuses to go on with a run under other settings.
-func (r *run) unchanged(earlier record) error {
+// checkUnchanged returns an error if the settings differ from those of the run to resume.
+func (r *run) checkUnchanged(earlier record) error {
 	if differ := earlier.Settings.diff(r.settings()); len(differ) > 0 {
 		return fail.New(fail.Usage, "Give the flags that the run began with, or another --out.",
-			"%s can't go on with other settings: %s", r.options.Out, strings.Join(differ, "; "))
+			"%s can't be resumed with other settings: %s", r.options.Out, strings.Join(differ, "; "))
 	}
 	return nil
 }
 
-// write writes run.json, and the epochs where people look.
+// write writes run.json, metrics.csv and TensorBoard's events.
 func (r *run) write(epochs []metrics.Epoch) error {
 	text, err := checksum.Marshal(r.record)
 	if err == nil {
@@ -279,7 +278,7 @@ func (r *run) write(epochs []metrics.Epoch) error {
 	return fail.Wrap(fail.Usage, err, otherFolder, "run %s", r.options.Out)
 }
 
-// log is the run as trainlog writes it.
+// log returns the run in trainlog's form.
 func (r *run) log(epochs []metrics.Epoch) trainlog.Log {
 	return trainlog.Log{Start: r.record.Started, Settings: r.record.Settings.flags(), Finished: r.record.Status == finished, Epochs: epochs}
 }

@@ -112,7 +112,7 @@ func TestRehearsedInterrupt(t *testing.T) {
 		return
 	}
 	text, _ := rehearse(t)
-	if !strings.Contains(text, "canceled: true kind 130") || !strings.Contains(text, "which is saved") {
+	if !strings.Contains(text, "canceled: true kind 130") || !strings.Contains(text, "and saved a checkpoint") {
 		t.Error(text)
 	}
 }

@@ -146,7 +146,7 @@ func TestAnEpochThatEndedIsKept(t *testing.T) {
 	if _, err := Run(t.Context(), o, second); err != nil {
 		t.Fatal(err)
 	}
-	if last := first.notes[len(first.notes)-1]; last != "stopped after epoch 1, which is saved" {
+	if last := first.notes[len(first.notes)-1]; last != "stopped after epoch 1 and saved a checkpoint" {
 		t.Errorf("it said %q", last)
 	}
 }

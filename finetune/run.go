@@ -23,12 +23,12 @@ import (
 	"fx/internal/training"
 )
 
-// Result is what Run did.
+// Result is the result of Run.
 type Result struct {
 	BestValAccuracy   float64            `json:"best_val_accuracy"`
 	BestEpoch         int                `json:"best_epoch"` // from 1
 	Epochs            []metrics.Epoch    `json:"epochs"`
-	Seconds           float64            `json:"seconds"` // of training and judging, over all parts of a resumed run
+	Seconds           float64            `json:"seconds"` // of training and evaluation, over all parts of a resumed run
 	ParametersTrained int                `json:"parameters_trained"`
 	TrainPhotos       int                `json:"train_photos"`
 	ValPhotos         int                `json:"val_photos"`
@@ -43,7 +43,7 @@ type Result struct {
 	Notes             []string           `json:"notes"`
 }
 
-// run is one Run under way.
+// run is the state of one call of Run.
 type run struct {
 	options     Options
 	report      progress.Reporter
@@ -55,19 +55,19 @@ type run struct {
 	runtime     *ort.Runtime
 	provider    string
 	tf32        string // see the function
-	threads     int    // that compute a step together: another number makes other bits
+	threads     int    // that compute a step together: another number gives different bits
 	plan        plan
 	engine      *engine
 	record      record
 	newest      position // of the checkpoint last/
 }
 
-// Run trains a network on photos and leaves a MODEL in o.Out. It can be killed
-// at any moment: with o.Resume the same call goes on from the newest checkpoint
-// and ends, on the CPU, in the same bits. Errors: fail.Usage for wrong options
-// or photos, fail.Model for weights, graphs and checkpoints, fail.Device,
-// fail.NonFinite where the loss is no number any more, fail.Locked where
-// another process trains in o.Out.
+// Run trains a network on photos and writes a MODEL to o.Out. It can be killed at
+// any moment: with o.Resume the same call continues from the newest checkpoint and
+// ends, on the CPU, in the same bits. Errors: fail.Usage for wrong options or
+// photos, fail.Model for weights, graphs and checkpoints, fail.Device,
+// fail.NonFinite if the loss is not finite, fail.Locked if another process trains
+// in o.Out.
 func Run(ctx context.Context, o Options, report progress.Reporter) (Result, error) {
 	o, err := o.resolved()
 	if err != nil {
@@ -83,24 +83,24 @@ func Run(ctx context.Context, o Options, report progress.Reporter) (Result, erro
 	if r.photos, err = openPhotos(ctx, o, dataset.RequiredEvaluation); err != nil {
 		return Result{}, err
 	}
-	r.tellPhotos()
+	r.reportPhotos()
 	for _, note := range r.photos.splits.Notes() {
 		report.Note(note)
 	}
 	if err := r.prepare(ctx); err != nil {
 		return Result{}, err
 	}
-	held, err := take(o.Out)
+	held, err := lockRun(o.Out)
 	if err != nil {
 		return Result{}, err
 	}
 	defer held.release()
-	earlier, found, err := o.earlier() // nobody else writes it from here on
+	earlier, found, err := o.earlier() // under the lock
 	if err != nil {
 		return Result{}, err
 	}
 	if o.Resume && !found {
-		report.Note(fmt.Sprintf("there is no run in %s to go on with: a new one begins", o.Out))
+		report.Note(fmt.Sprintf("there is no run in %s to resume: a new one begins", o.Out))
 	}
 	if err := o.Network.Lock.Hold(ctx, r.opened.Inputs...); err != nil {
 		return Result{}, err
@@ -113,7 +113,7 @@ func Run(ctx context.Context, o Options, report progress.Reporter) (Result, erro
 		defer r.engine.close()
 	}
 	if err != nil {
-		return Result{}, r.shortOfMemory(ctx, err)
+		return Result{}, r.addMemoryHint(ctx, err)
 	}
 	if r.record.Result != nil {
 		report.Note("the run is finished already")
@@ -122,11 +122,11 @@ func Run(ctx context.Context, o Options, report progress.Reporter) (Result, erro
 		return result, nil
 	}
 	result, err := r.train(ctx)
-	return result, r.shortOfMemory(ctx, err)
+	return result, r.addMemoryHint(ctx, err)
 }
 
 // prepare opens the network with a classifier for the photos' classes and
-// decides what learns.
+// selects the parameters to train.
 func (r *run) prepare(ctx context.Context) error {
 	o := r.options
 	if err := r.open(ctx); err != nil {
@@ -153,14 +153,14 @@ func (r *run) prepare(ctx context.Context) error {
 	return nil
 }
 
-// open finds the network and what it starts from.
+// open opens the network with its initial weights.
 func (r *run) open(ctx context.Context) (err error) {
 	o := r.options
 	r.opened, r.network, err = openNetwork(ctx, o.Network, o.Scratch, len(r.photos.Classes), o.Seed, r.report)
 	return err
 }
 
-// tidy finishes or takes away what a killed process left half done.
+// tidy completes or removes what a killed process left incomplete.
 func (r *run) tidy() error {
 	for _, name := range []string{lastName, bestName} {
 		if err := durable.RecoverDir(r.checkpoint(name)); err != nil {
@@ -170,8 +170,8 @@ func (r *run) tidy() error {
 	return durable.RemoveStale(r.options.Out)
 }
 
-// begin opens ONNX Runtime and writes run.json, or compares it with that of
-// the run to go on with.
+// begin opens ONNX Runtime and writes run.json, or compares the settings with those
+// of the run to resume.
 func (r *run) begin(ctx context.Context, earlier record, found bool) error {
 	if err := r.openRuntime(); err != nil {
 		return err
@@ -180,31 +180,31 @@ func (r *run) begin(ctx context.Context, earlier record, found bool) error {
 	var err error
 	if found {
 		r.photos.rejected = earlier.Rejected
-		err = r.photos.leaveOut()
+		err = r.photos.excludeRejected()
 	} else {
 		err = r.photos.vet(ctx, r.options.Workers, r.report)
 	}
 	if err != nil {
 		return err
 	}
-	if err := r.tellRejected(); err != nil {
+	if err := r.reportRejected(); err != nil {
 		return err
 	}
-	if err := r.photos.learnable(); err != nil { // all photos of a class may have been left out
+	if err := r.photos.checkClasses(); err != nil { // a class may have no usable photo
 		return err
 	}
 	r.plan = plan{seed: r.options.Seed, train: r.photos.train, val: r.photos.val, batch: r.options.BatchSize, epochs: r.options.Epochs, accumulate: r.options.Accumulate}
-	if err := r.photos.fill(r.options.BatchSize); err != nil { // some may have been left out
+	if err := r.photos.checkBatch(r.options.BatchSize); err != nil { // some photos may be unusable
 		return err
 	}
 	r.threads = runtime.GOMAXPROCS(0)
-	if found { // before the engine, which takes its time and knows the device alone
+	if found { // before the engine, which takes time to build and depends only on the device
 		if began := earlier.Settings.Threads; began > 0 && began != r.threads {
-			r.report.Note(fmt.Sprintf("the run began with %d threads and goes on with them, on %d CPUs", began, r.threads))
+			r.report.Note(fmt.Sprintf("the run began with %d threads and continues with them, on %d CPUs", began, r.threads))
 			r.threads = began
 		}
 		r.provider, r.tf32 = earlier.Settings.Provider, earlier.Settings.TF32
-		if err := r.unchanged(earlier); err != nil {
+		if err := r.checkUnchanged(earlier); err != nil {
 			return err
 		}
 	}
@@ -213,10 +213,10 @@ func (r *run) begin(ctx context.Context, earlier record, found bool) error {
 	}
 	if found {
 		r.record = earlier
-		if r.options.NoFollowLinks { // an older fx did not note it
+		if r.options.NoFollowLinks { // an older fx did not record it
 			r.record.Settings.NoFollowLinks = true
 		}
-		return r.unchanged(earlier)
+		return r.checkUnchanged(earlier)
 	}
 	now := r.settings()
 	r.record.FormatVersion, r.record.ID, r.record.Status, r.record.Settings = recordVersion, now.id(), running, now
@@ -230,16 +230,16 @@ func (r *run) begin(ctx context.Context, earlier record, found bool) error {
 	return r.write(nil)
 }
 
-// openRuntime loads ONNX Runtime and checks that it can do what is asked for.
+// openRuntime loads ONNX Runtime and checks that it supports the precision.
 func (r *run) openRuntime() (err error) {
 	if r.runtime, err = ort.Load(r.options.Library); err != nil {
 		return err
 	}
-	return r.canCompute()
+	return r.checkPrecision()
 }
 
-// tellPhotos tells what was found wrong with the photos' folder.
-func (r *run) tellPhotos() {
+// reportPhotos reports the problems of the photos' folder.
+func (r *run) reportPhotos() {
 	for _, note := range r.photos.Notes {
 		r.report.Note(note)
 	}
@@ -248,19 +248,19 @@ func (r *run) tellPhotos() {
 	}
 }
 
-// tellRejected tells which photos can't be used, which is an error where the
-// user wants none.
-func (r *run) tellRejected() error {
+// reportRejected reports the photos that can't be used. With --on-bad-image fail they
+// are an error.
+func (r *run) reportRejected() error {
 	for _, bad := range r.photos.rejected {
 		r.report.Note(fmt.Sprintf("%s can't be used: %s", bad.Path, bad.Reason))
 	}
 	if len(r.photos.rejected) > 0 && r.options.OnBadImage == "fail" {
-		return fail.New(fail.Rejected, "Mend or remove them, or leave --on-bad-image fail out.", "%d photos can't be used", len(r.photos.rejected))
+		return fail.New(fail.Rejected, "Repair or remove them, or omit --on-bad-image fail.", "%d photos can't be used", len(r.photos.rejected))
 	}
 	return nil
 }
 
-// startEngine makes the training graphs and says where they run.
+// startEngine builds the training graphs and records where they run.
 func (r *run) startEngine(ctx context.Context) error {
 	task := r.report.Begin("prepare", 0, "graphs")
 	defer task.End()
@@ -272,14 +272,14 @@ func (r *run) startEngine(ctx context.Context) error {
 	return nil
 }
 
-// tell passes on the engine's news, and keeps them.
-func (r *run) tell() {
-	for _, note := range r.engine.news() {
+// reportNewNotes reports the engine's new notes and records them.
+func (r *run) reportNewNotes() {
+	for _, note := range r.engine.newNotes() {
 		r.note(note)
 	}
 }
 
-// note tells a note, and keeps it.
+// note reports a note and records it.
 func (r *run) note(note string) {
 	r.report.Note(note)
 	if !slices.Contains(r.record.Notes, note) {
@@ -287,7 +287,7 @@ func (r *run) note(note string) {
 	}
 }
 
-// parameters counts the values that learn.
+// parameters counts the trained values.
 func (r *run) parameters() int {
 	n := 0
 	for _, p := range r.record.Parameters {
@@ -296,20 +296,20 @@ func (r *run) parameters() int {
 	return n
 }
 
-// announce tells what learns, as the tutorial does.
-func (r *run) announce() {
+// reportStart reports the trained parameters, as the tutorial does, and the device.
+func (r *run) reportStart() {
 	if !r.options.Terse {
-		r.report.Note("parameters to learn:")
+		r.report.Note("parameters to train:")
 		for _, p := range r.record.Parameters {
 			r.report.Note(fmt.Sprintf("  %s %v", p.Name, p.Shape))
 		}
 	}
-	r.report.Note(fmt.Sprintf("%d values in %d parameters learn", r.parameters(), len(r.record.Parameters)))
+	r.report.Note(fmt.Sprintf("%d values in %d parameters are trained", r.parameters(), len(r.record.Parameters)))
 	r.report.Note(r.network.Name + " runs on " + r.engine.session().Why())
-	r.tell()
+	r.reportNewNotes()
 }
 
-// notes joins lists of notes, each note once.
+// notes joins lists of notes without duplicates.
 func notes(lists ...[]string) []string {
 	all := []string{}
 	for _, note := range slices.Concat(lists...) {

@@ -11,24 +11,24 @@ import (
 	"fx/internal/weights"
 )
 
-// state is everything that goes from step to step: parameters, statistics, the
-// optimizer's memory. It lies on the device, whatever changes in two values: a
-// graph reads one and writes the other, and then they swap. On the CPU what may be
-// written over itself is (Slot.InPlace), which halves the memory; a run that began
-// must then come to its end, or the state is lost.
+// state is everything that one step passes to the next: parameters, statistics and
+// the optimizer state. It stays on the device. Each tensor that changes has two values:
+// a graph reads one and writes the other, then they swap. On the CPU a tensor is
+// overwritten if its slot allows it (Slot.InPlace), which halves the memory; then a
+// step that fails halfway loses the state.
 type state struct {
 	cells   []*cell
 	byName  map[string]*cell
-	session *ort.Session // whose device it lies on
+	session *ort.Session // of the device with the values
 }
 
 type cell struct {
 	artifacts.Slot
-	values  [2]*ort.Value // the same one twice where no graph changes it, or in place
-	current int           // which of them is the newest
+	values  [2]*ort.Value // the same one twice if no graph changes it or it is overwritten
+	current int           // index of the current value
 }
 
-// newState puts initial values on the device of the session.
+// newState copies initial values to the device of the session.
 func newState(ctx context.Context, session *ort.Session, graphs []*artifacts.Graph, initial *weights.StateDict) (*state, error) {
 	s := &state{session: session, byName: map[string]*cell{}}
 	for _, slot := range artifacts.Slots(graphs...) {
@@ -74,7 +74,7 @@ func (s *state) set(ctx context.Context, from *weights.StateDict) error {
 	return nil
 }
 
-// clearGradients forgets what was added up.
+// clearGradients sets the accumulated gradients to 0.
 func (s *state) clearGradients(ctx context.Context) error {
 	var sums []*ort.Value
 	for _, c := range s.cells {
@@ -85,8 +85,8 @@ func (s *state) clearGradients(ctx context.Context) error {
 	return s.session.Clear(ctx, sums...)
 }
 
-// read returns the newest values. On the CPU they share the state's memory:
-// they are good until the next step.
+// read returns the current values. On the CPU they share the state's memory and are
+// valid until the next step.
 func (s *state) read(ctx context.Context) (*weights.StateDict, error) {
 	all := weights.NewStateDict()
 	for _, c := range s.cells {
@@ -110,7 +110,7 @@ func (s *state) read(ctx context.Context) (*weights.StateDict, error) {
 	return all, nil
 }
 
-// copy is read, apart from the memory that steps write to.
+// copy returns the current values in memory of their own.
 func (s *state) copy(ctx context.Context) (*weights.StateDict, error) {
 	shared, err := s.read(ctx)
 	if err != nil {
@@ -125,7 +125,7 @@ func (s *state) copy(ctx context.Context) (*weights.StateDict, error) {
 	return own, nil
 }
 
-// slots lists what lies in the state.
+// slots returns the slots of the state.
 func (s *state) slots() []artifacts.Slot {
 	all := make([]artifacts.Slot, len(s.cells))
 	for i, c := range s.cells {
@@ -152,8 +152,8 @@ func elements(shape []int64) int {
 	return n
 }
 
-// firstNonFinite names a tensor that holds a value that is not finite, or "".
-// Gradients under a loss scale may be: their update will be left out.
+// firstNonFinite returns the name of a tensor with a value that is not finite, or "".
+// It ignores gradients under a loss scale, because their update will be skipped.
 func (r *run) firstNonFinite(all *weights.StateDict) string {
 	for _, name := range all.Names() {
 		if r.options.Precision == artifacts.Float16 && strings.HasSuffix(name, artifacts.GradientSuffix) {

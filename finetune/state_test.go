@@ -72,7 +72,7 @@ func trainedState(t *testing.T, change func(*artifacts.Options), inPlace bool) (
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := newProgram(rt, ort.SessionOptions{Device: ort.CPU}, g)
+	p, err := newCompiledGraph(rt, ort.SessionOptions{Device: ort.CPU}, g)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -83,7 +83,7 @@ func trainedState(t *testing.T, change func(*artifacts.Options), inPlace bool) (
 	defer p.state.close()
 	defer p.closeBindings()
 	l := &loader{spec: n.Preprocess, session: p.session}
-	b, err := l.take(job{train: true, items: make([]int, 4)})
+	b, err := l.allocate(job{train: true, items: make([]int, 4)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -12,14 +12,14 @@ import (
 	"fx/internal/metrics"
 )
 
-// lowerRate is the hint for a training that blew up.
+// lowerRate is the hint for a training that diverged.
 const lowerRate = "Take a smaller --lr (`fx lr-find` suggests one), or bound the gradients with --clip-grad-norm 1."
 
 // saveInterval is the time after which a long epoch saves last/ in its middle.
 const saveInterval = 5 * time.Minute
 
-// tally adds up what batches gave. It goes through JSON without loss, so that
-// a resumed epoch ends in the same sums.
+// tally sums the outcomes of batches. JSON keeps its values exactly, so that a
+// resumed epoch ends in the same sums.
 type tally struct {
 	Loss    float64 `json:"loss"`   // weighted sum
 	Weight  float64 `json:"weight"` // of the batches in it
@@ -43,7 +43,7 @@ func (t tally) rate() float64     { return float64(t.Photos) / t.Seconds }
 
 func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
-// train goes through the epochs from the newest checkpoint on.
+// train runs the epochs that follow the newest checkpoint.
 func (r *run) train(ctx context.Context) (Result, error) {
 	s, err := r.resume(ctx)
 	if err != nil {
@@ -52,9 +52,9 @@ func (r *run) train(ctx context.Context) (Result, error) {
 	if r.record.Started.IsZero() { // of an older fx
 		r.record.Started = s.start(time.Now())
 	}
-	r.announce()
+	r.reportStart()
 	if s.Position == (position{}) {
-		if s.SameAtStart, err = r.sameLogitsNow(ctx); err != nil {
+		if s.SameAtStart, err = r.hasSameLogits(ctx); err != nil {
 			return Result{}, err
 		}
 	}
@@ -65,28 +65,28 @@ func (r *run) train(ctx context.Context) (Result, error) {
 			return Result{}, err
 		}
 	}
-	if err := r.converged(s); err != nil {
+	if err := r.checkConverged(s); err != nil {
 		return Result{}, err
 	}
 	if s.SameLogits {
-		r.note("the network gives every val photo the same logits, and did so before its first step: it learned nothing")
+		r.note("the network gives every val photo the same logits, as it did before its first step: it learned nothing")
 	}
 	return r.finish(ctx, s)
 }
 
-// converged returns an error where the epochs show that the training
-// diverged without a loss that is not finite. The checkpoints stay. A network
-// may have no live unit before its first step, as SqueezeNet's classifier behind
-// its ReLU: that is not the training's fault.
-func (r *run) converged(s saved) error {
+// checkConverged returns an error if the last epoch shows that the training diverged
+// although its loss is finite. The checkpoints are kept. A network may have no live
+// unit even before its first step, such as SqueezeNet's classifier behind its ReLU;
+// that is not an error of the training.
+func (r *run) checkConverged(s saved) error {
 	if len(s.Epochs) == 0 {
 		return nil
 	}
 	dead := s.SameLogits && !s.SameAtStart
-	return head.Diverged(len(r.photos.Classes), s.Epochs, s.BestEpoch, dead, r.options.LR, lowerRate, r.stays())
+	return head.Diverged(len(r.photos.Classes), s.Epochs, s.BestEpoch, dead, r.options.LR, lowerRate, r.remaining())
 }
 
-// startLoader begins to make ready what follows the position.
+// startLoader starts to load the batches that follow the position.
 func (r *run) startLoader(ctx context.Context, from position) *loader {
 	l := &loader{photos: r.photos, spec: r.network.Preprocess, seed: r.options.Seed, session: r.engine.session(), noise: r.engine.noise()}
 	var kinds []kind
@@ -98,7 +98,7 @@ func (r *run) startLoader(ctx context.Context, from position) *loader {
 	return l
 }
 
-// resume puts the newest checkpoint's state into the engine, where there is one.
+// resume loads the newest checkpoint, if there is one, into the engine.
 func (r *run) resume(ctx context.Context) (saved, error) {
 	values, s, found, err := r.load()
 	if err != nil {
@@ -109,12 +109,12 @@ func (r *run) resume(ctx context.Context) (saved, error) {
 		s.Random.Generator, s.Random.Seed = "Philox4x32-10", r.options.Seed
 		return s, nil
 	}
-	r.report.Note(fmt.Sprintf("going on after %s", s.Position))
+	r.report.Note(fmt.Sprintf("resuming after %s", s.Position))
 	r.newest = s.Position
 	return s, r.engine.state.set(ctx, values)
 }
 
-// epoch trains the rest of an epoch, judges, and saves.
+// epoch trains the rest of an epoch, evaluates, and saves.
 func (r *run) epoch(ctx context.Context, l *loader, s *saved) error {
 	if err := r.trainPhase(ctx, l, s); err != nil {
 		return r.interrupted(ctx, s, err)
@@ -136,18 +136,18 @@ func (r *run) epoch(ctx context.Context, l *loader, s *saved) error {
 	s.Seconds += e.Seconds
 	s.Position, s.Running, s.SameLogits = position{Epoch: e.Epoch}, tally{}, val.logits.all()
 	if !finite(e.ValLoss) {
-		return fail.New(fail.NonFinite, lowerRate, "the val loss of epoch %d is %v; %s", e.Epoch, e.ValLoss, r.stays())
+		return fail.New(fail.NonFinite, lowerRate, "the val loss of epoch %d is %v; %s", e.Epoch, e.ValLoss, r.remaining())
 	}
 	return r.saveEpoch(context.WithoutCancel(ctx), s, e) // Ctrl+C now must not lose the epoch
 }
 
-// saveEpoch keeps the best val epoch, and the newest.
+// saveEpoch saves the newest epoch, and also as the best if its val accuracy is.
 func (r *run) saveEpoch(ctx context.Context, s *saved, e metrics.Epoch) error {
 	values, err := r.engine.state.read(ctx)
 	if err != nil {
 		return err
 	}
-	r.watchLossScale(values)
+	r.warnOfLossScale(values)
 	if s.BestEpoch == 0 || e.ValAccuracy > s.BestAccuracy {
 		s.BestEpoch, s.BestAccuracy = e.Epoch, e.ValAccuracy
 		if err := r.save(bestName, values, *s); err != nil {
@@ -160,7 +160,7 @@ func (r *run) saveEpoch(ctx context.Context, s *saved, e metrics.Epoch) error {
 	return r.write(s.Epochs)
 }
 
-// trainPhase does the steps that are left of the epoch.
+// trainPhase runs the remaining steps of the epoch.
 func (r *run) trainPhase(ctx context.Context, l *loader, s *saved) error {
 	steps := r.plan.steps()
 	task := r.report.Begin(fmt.Sprintf("train epoch %d", s.Position.Epoch+1), int64(len(r.plan.train)-s.Running.Photos), "images")
@@ -175,11 +175,11 @@ func (r *run) trainPhase(ctx context.Context, l *loader, s *saved) error {
 		o, err := r.engine.step(ctx, b, rate, r.plan.share(s.Position.Step))
 		photos := len(b.items)
 		l.release(b)
-		r.tell()
+		r.reportNewNotes()
 		if err != nil {
 			if errors.Is(err, errNonFinite) {
 				return fail.New(fail.NonFinite, lowerRate, "the loss is %v in step %d, batch %d of epoch %d; %s",
-					o.loss, s.Position.Epoch*steps+s.Position.Step+1, s.Position.Step+1, s.Position.Epoch+1, r.stays())
+					o.loss, s.Position.Epoch*steps+s.Position.Step+1, s.Position.Step+1, s.Position.Epoch+1, r.remaining())
 			}
 			return err
 		}
@@ -198,12 +198,12 @@ func (r *run) trainPhase(ctx context.Context, l *loader, s *saved) error {
 	return nil
 }
 
-// stays tells which checkpoint an error leaves behind.
-func (r *run) stays() string {
+// remaining describes the checkpoint that remains after an error.
+func (r *run) remaining() string {
 	if r.newest == (position{}) {
-		return "no checkpoint was saved yet"
+		return "no checkpoint has been saved yet"
 	}
-	return fmt.Sprintf("the checkpoint after %s stays", r.newest)
+	return fmt.Sprintf("the checkpoint after %s is kept", r.newest)
 }
 
 func (r *run) saveLast(ctx context.Context, s *saved) error {
@@ -214,7 +214,7 @@ func (r *run) saveLast(ctx context.Context, s *saved) error {
 	return r.save(lastName, values, *s)
 }
 
-// valPhase judges the val photos.
+// valPhase evaluates the val photos.
 func (r *run) valPhase(ctx context.Context, l *loader, epoch int) (tally, error) {
 	var t tally
 	task := r.report.Begin(fmt.Sprintf("val epoch %d", epoch+1), int64(len(r.plan.val)), "images")
@@ -225,13 +225,13 @@ func (r *run) valPhase(ctx context.Context, l *loader, epoch int) (tally, error)
 		if err != nil {
 			return t, err
 		}
-		o, err := r.engine.judge(ctx, b)
+		o, err := r.engine.evaluate(ctx, b)
 		photos := len(b.items)
 		if err == nil && epoch == r.plan.epochs-1 {
 			err = t.logits.add(ctx, r.engine.eval, b)
 		}
 		l.release(b)
-		r.tell()
+		r.reportNewNotes()
 		if err != nil {
 			return t, err
 		}
@@ -242,8 +242,7 @@ func (r *run) valPhase(ctx context.Context, l *loader, epoch int) (tally, error)
 	return t, nil
 }
 
-// interrupted saves where the run stands when it was asked to end, which is
-// between two steps.
+// interrupted saves the position of an interrupted run, which is between two steps.
 func (r *run) interrupted(ctx context.Context, s *saved, err error) error {
 	if ctx.Err() == nil || !errors.Is(err, ctx.Err()) || s.Position == (position{}) {
 		return err
@@ -251,6 +250,6 @@ func (r *run) interrupted(ctx context.Context, s *saved, err error) error {
 	if saveErr := r.saveLast(context.WithoutCancel(ctx), s); saveErr != nil {
 		return errors.Join(saveErr, err)
 	}
-	r.report.Note(fmt.Sprintf("stopped after %s, which is saved", s.Position))
-	return fail.Wrap(fail.Interrupted, err, "--resume goes on from there.", "")
+	r.report.Note(fmt.Sprintf("stopped after %s and saved a checkpoint", s.Position))
+	return fail.Wrap(fail.Interrupted, err, "--resume continues from there.", "")
 }

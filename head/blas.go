@@ -11,8 +11,8 @@ import (
 type number interface{ float32 | float64 }
 
 // gemm computes c += alpha·op(a)·op(b) for dense row-major matrices, op(a)
-// being m×k and op(b) k×n. gonum divides the work by the sizes alone, so the
-// result has the same bits whatever GOMAXPROCS.
+// being m×k and op(b) k×n. gonum divides the work only by the sizes, so that
+// the result has the same bits for any GOMAXPROCS.
 func gemm[T number](transposeA, transposeB blas.Transpose, m, n, k int, alpha T, a, b, c []T) {
 	strideA, strideB := k, n
 	if transposeA == blas.Trans {

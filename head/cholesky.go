@@ -6,7 +6,7 @@ import (
 	"fx/internal/kernels"
 )
 
-// choleskyBlock is the order up to which Cholesky's plain loops do the work.
+// choleskyBlock is the order up to which plain loops are used.
 const choleskyBlock = 64
 
 // square is a piece of a square matrix: order rows and columns of values, whose
@@ -22,8 +22,8 @@ func (s square) at(row, column, order int) square {
 
 // factor replaces the lower triangle of a, which is symmetric, by Cholesky's
 // factor L, a = L·Lᵀ, and writes L⁻¹ to the lower triangle of inverse, which is
-// zero before. Both halve the matrix until it is small, so that nearly all the
-// work is in products. It tells whether a is positive definite.
+// zero before. It halves the matrices recursively, so that nearly all the work is in
+// products. It reports whether a is positive definite.
 func factor(a, inverse square) bool {
 	n := a.order
 	if n <= choleskyBlock {
@@ -57,7 +57,7 @@ func factor(a, inverse square) bool {
 	return true
 }
 
-// factorBlock is factor by the textbook's loops, in float64.
+// factorBlock is factor with plain loops, in float64.
 func factorBlock(a, inverse square) bool {
 	n := a.order
 	var l, inv [choleskyBlock * choleskyBlock]float64
@@ -95,7 +95,7 @@ func factorBlock(a, inverse square) bool {
 	return true
 }
 
-// product is c = or += a·b or a·bᵀ, divided among goroutines by rows.
+// product computes c = or += a·b or a·bᵀ, divided among goroutines by rows.
 func product(c []float32, cPitch int, a []float32, aPitch, rows, k int, b []float32, bPitch, columns int, transposed, add bool) {
 	var p kernels.Packed[float32]
 	if transposed {

@@ -16,8 +16,8 @@ type moments struct {
 	lower []float32
 }
 
-// covarianceRows is how many rows for each feature the covariance is taken from, at
-// most: twice as many save one evaluation in fifteen, half as many cost two.
+// covarianceRows is the largest number of rows per feature for the covariance: twice as
+// many save one evaluation in fifteen, half as many cost two.
 const covarianceRows = 4
 
 // estimateMoments estimates the moments from some of the samples, evenly spaced.

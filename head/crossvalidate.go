@@ -12,36 +12,36 @@ import (
 
 // CrossValidationOptions of CrossValidate. The zero value is ready to use.
 type CrossValidationOptions struct {
-	Folds int // 0 stands for 5; fewer where there are fewer photos
+	Folds int // 0 means 5; fewer if there are fewer photos
 	Seed  uint64
-	// L2 are the penalties to try, see Options.L2; nil stands for Penalties of the data.
+	// L2 are the penalties to try, see Options.L2; nil means Penalties of the data.
 	L2 []float64
-	// Groups holds a number for each photo: photos with the same number share a
-	// fold, so that a head is never judged by a copy of what it learned. nil
-	// makes each photo a group.
+	// Groups has a number for each photo: photos with the same number share a fold,
+	// so that a head is never evaluated on a copy of a training photo. nil makes
+	// each photo a group.
 	Groups []int
 	// Tolerance is the largest absolute derivative at which a fit stops; 0
-	// stands for 1e-5, with which held-out losses have four digits (scikit-learn
+	// means 1e-5, with which held-out losses have four digits (scikit-learn
 	// stops at 1e-4).
 	Tolerance float64
 }
 
-// CrossValidation is what CrossValidate found.
+// CrossValidation is the result of CrossValidate.
 type CrossValidation struct {
 	Folds int       `json:"folds"`
 	Path  []Penalty `json:"path"` // the penalties tried, from the strongest on
-	Best  int       `json:"best"` // index in Path of the one chosen
-	// Of the penalty chosen: how well the photos were classified by heads that
-	// had not seen them, and the probabilities [photo][class] they were given.
+	Best  int       `json:"best"` // index in Path of the chosen one
+	// Results of the chosen penalty, with heads that were trained without the
+	// photos: their evaluation and the probabilities [photo][class].
 	Metrics       metrics.Evaluation `json:"-"`
 	Probabilities [][]float64        `json:"-"`
 }
 
-// L2 is the penalty chosen.
+// L2 returns the chosen penalty.
 func (c CrossValidation) L2() float64 { return c.Path[c.Best].L2 }
 
-// Penalty is a strength λ of the L2 penalty and how well heads trained with it
-// classified photos that they had not seen.
+// Penalty is a strength λ of the L2 penalty with its results on photos that the heads
+// were not trained on.
 type Penalty struct {
 	L2        float64 `json:"l2"`
 	Loss      float64 `json:"loss"`       // mean cross entropy over all photos
@@ -51,16 +51,15 @@ type Penalty struct {
 
 const (
 	defaultFolds         = 5
-	crossValidationLimit = 1e-5 // what Tolerance's zero stands for
-	// patience is how many penalties in a row may do worse than the best before
-	// the rest, weaker and slower to fit, is left out.
+	crossValidationLimit = 1e-5 // meaning of Tolerance 0
+	// patience is the number of successive penalties worse than the best after which
+	// the rest, weaker and slower to fit, is skipped.
 	patience = 4
 )
 
-// Penalties is the grid of CrossValidate: from 1 down to 1e-6, two a decade,
-// times the mean squared distance of the photos' features from their mean. That
-// is the scale of λ: features twice as large have the same optimum at a λ four
-// times as large.
+// Penalties returns the grid of CrossValidate: from 1 down to 1e-6, two a decade, times
+// the mean squared distance of the photos' features from their mean. That is the scale
+// of λ: features twice as large have the same optimum at a λ four times as large.
 func Penalties(l Layout, d Data) []float64 {
 	scale := meanSquaredDistance(l, d)
 	grid := make([]float64, 13)
@@ -70,8 +69,8 @@ func Penalties(l Layout, d Data) []float64 {
 	return grid
 }
 
-// meanSquaredDistance is the mean squared distance of the centre views from their mean (the
-// trace of their covariance), 1 where all are the same.
+// meanSquaredDistance returns the mean squared distance of the centre views from their
+// mean (the trace of their covariance), 1 if all are the same.
 func meanSquaredDistance(l Layout, d Data) float64 {
 	mean, buffer := make([]float64, l.width()), make([]float32, l.width())
 	var squares float64 // Welford 1962, summed over the features
@@ -89,25 +88,24 @@ func meanSquaredDistance(l Layout, d Data) float64 {
 }
 
 // CrossValidate chooses the L2 penalty of an LBFGS head by stratified k-fold
-// cross-validation: each photo is judged by a head that learned from the other
-// folds alone, with each penalty. All views of a photo are learned from, the
-// centre view is judged.
+// cross-validation: with each penalty, each photo is evaluated by a head that was
+// trained on the other folds. Heads are trained on all views of a photo and evaluated
+// on the centre view.
 //
-// The penalty with the least mean held-out cross entropy is chosen. Accuracy
-// would be the wrong judge: it counts whole photos, so that on few of them most
-// penalties tie, and it does not see whether probabilities are right (log loss
-// is a strictly proper score: Gneiting and Raftery 2007; Hastie, Tibshirani and
-// Friedman, The Elements of Statistical Learning, 7.10). Their rule of one
-// standard error is not applied: a stronger penalty than the best makes
-// probabilities that are too timid, and those are what users see.
+// It chooses the penalty with the least mean held-out cross entropy. Accuracy is
+// unsuitable: it counts whole photos, so that most penalties tie on few photos, and it
+// ignores whether probabilities are right (log loss is a strictly proper score: Gneiting
+// and Raftery 2007; Hastie, Tibshirani and Friedman, The Elements of Statistical
+// Learning, 7.10). Their rule of one standard error is not applied: a penalty stronger
+// than the best makes the probabilities, which users see, underconfident.
 //
-// Penalties are tried from the strongest on; the weakest, which take longest to
-// fit, are left out once the loss keeps rising. Each fit starts from 0, so that
-// what is found of a penalty does not depend on which others are tried (starting
-// where the last fit ended would save a fifth of the time).
+// Penalties are tried from the strongest on; the weakest, which take longest to fit,
+// are skipped once the loss keeps rising. Each fit starts from 0, so that the result of
+// a penalty does not depend on the others (starting from the last fit would save a fifth
+// of the time).
 //
-// Errors: kind fail.Usage for a layout that is not linear, and for options or
-// photos that can't serve (each class needs two groups); fail.NonFinite; ctx's own.
+// Errors: kind fail.Usage for a layout that is not linear, and for invalid options or
+// photos (each class needs two groups); fail.NonFinite; ctx's own.
 func CrossValidate(ctx context.Context, l Layout, d Data, o CrossValidationOptions, report progress.Reporter) (CrossValidation, error) {
 	if err := checkFit(l, d, d, Options{Solver: LBFGS, Tolerance: o.Tolerance}); err != nil {
 		return CrossValidation{}, err
@@ -142,9 +140,9 @@ func crossValidate(ctx context.Context, l Layout, d Data, fold []int, folds int,
 
 	c := CrossValidation{Folds: folds}
 	for i, l2 := range grid {
-		results := make([]judged, len(d.Photos))
+		results := make([]prediction, len(d.Photos))
 		for _, f := range fits {
-			if err := f.judge(ctx, l2, results); err != nil {
+			if err := f.evaluate(ctx, l2, results); err != nil {
 				return CrossValidation{}, err
 			}
 			task.Add(1)
@@ -156,21 +154,21 @@ func crossValidate(ctx context.Context, l Layout, d Data, fold []int, folds int,
 		c.Path = append(c.Path, p)
 		if i == 0 || p.Loss < c.Path[c.Best].Loss {
 			c.Best = i
-			c.Metrics = sumUp(l.Classes, d.centreViews(), results)
+			c.Metrics = summarize(l.Classes, d.centreViews(), results)
 			c.Probabilities = make([][]float64, len(results))
 			for k, r := range results {
 				c.Probabilities[k] = r.probabilities
 			}
 		}
 		if i-c.Best >= patience {
-			task.Add(int64((len(grid) - i - 1) * folds)) // not needed, so done
+			task.Add(int64((len(grid) - i - 1) * folds)) // skipped penalties count as done
 			break
 		}
 	}
 	return c, nil
 }
 
-func newPenalty(l2 float64, results []judged, d Data) (Penalty, error) {
+func newPenalty(l2 float64, results []prediction, d Data) (Penalty, error) {
 	p := Penalty{L2: l2}
 	n := float64(len(results))
 	var correct int
@@ -219,18 +217,18 @@ func newFoldFit(l Layout, d Data, fold []int, k int, o CrossValidationOptions) *
 	return f
 }
 
-// judge fits with the penalty l2 and fills in the results of the fold's photos.
-func (f *foldFit) judge(ctx context.Context, l2 float64, results []judged) error {
+// evaluate fits with the penalty l2 and sets the results of the fold's photos.
+func (f *foldFit) evaluate(ctx context.Context, l2 float64, results []prediction) error {
 	f.problem.l2 = l2
 	x, _, err := f.problem.minimise(ctx, f.options, nil)
 	if err != nil {
 		return err
 	}
 	f.network.params = params[float32](f.problem.paramsAt(x))
-	judged, err := f.network.judge(ctx, f.held, true)
+	predicted, err := f.network.predict(ctx, f.held, true)
 	for i, s := range f.held {
 		if err == nil {
-			results[s.photo] = judged[i]
+			results[s.photo] = predicted[i]
 		}
 	}
 	return err

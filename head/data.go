@@ -6,15 +6,14 @@ import (
 	"fx/internal/fail"
 )
 
-// Data is what a head learns from or is judged by: photos whose features lie in rows.
+// Data is a set of photos to train or evaluate a head on, with features in rows.
 type Data struct {
 	// Row returns the features of row i: Features × Positions values, for a map
-	// channel by channel ([channels, height, width]). It either returns memory
-	// of its own that nobody changes, or fills buffer, which has that length,
-	// and returns it. It is called from several goroutines at once.
+	// channel by channel ([channels, height, width]). It either returns its own
+	// memory, which must not change, or fills and returns buffer, which has that
+	// length. It must be safe for concurrent use.
 	Row func(i int, buffer []float32) []float32
-	// Photos are the photos. A photo has one row or, where several augmented
-	// views of it were cached, several.
+	// Photos are the photos. A photo has one row for each of its cached views.
 	Photos []Photo
 }
 
@@ -24,13 +23,13 @@ type Photo struct {
 	Rows  []int // its rows in Data.Row, the centre view first
 }
 
-// Matrix is the Row function of values that lie in memory: row i is
+// Matrix returns the Row function of values in memory: row i is
 // values[i·width : (i+1)·width].
 func Matrix(values []float32, width int) func(int, []float32) []float32 {
 	return func(i int, _ []float32) []float32 { return values[i*width : (i+1)*width] }
 }
 
-// SingleViews returns one photo for each label: photo i shows row i.
+// SingleViews returns one photo for each label: photo i has row i.
 func SingleViews(labels []int) []Photo {
 	photos := make([]Photo, len(labels))
 	for i, label := range labels {
@@ -39,10 +38,9 @@ func SingleViews(labels []int) []Photo {
 	return photos
 }
 
-// GroupViews gathers rows into photos: row i is view views[i] (0 is the centre
-// view) of the photo called names[i]. Photos come in the order in which their
-// names first appear. The three slices are equally long. A photo with two
-// labels is an error of kind fail.Store.
+// GroupViews groups rows by photo: row i is view views[i] (0 is the centre view) of the
+// photo names[i]. Photos are ordered by the first appearance of their names. The three
+// slices have the same length. A photo with two labels is an error of kind fail.Store.
 func GroupViews(names []string, views, labels []int) ([]Photo, error) {
 	byName := make(map[string]int, len(names))
 	var photos []Photo
@@ -64,7 +62,7 @@ func GroupViews(names []string, views, labels []int) ([]Photo, error) {
 	return photos, nil
 }
 
-// check reports labels and photos that l can't take, as errors of kind fail.Usage.
+// check returns an error of kind fail.Usage for labels and photos that don't fit l.
 func (d Data) check(l Layout, what string) error {
 	for i, p := range d.Photos {
 		if p.Label < 0 || p.Label >= l.Classes {
@@ -107,7 +105,7 @@ func (d Data) allViews() []sample {
 	return samples
 }
 
-// sample is one row as a network reads it.
+// sample is one row as input of a network.
 type sample struct {
 	photo, row, label int
 }

@@ -9,19 +9,19 @@ import (
 	"fx/internal/metrics"
 )
 
-// A training that worked has, in its last epoch, a train loss of at most divergedAbove times
-// that of guessing, ln(classes). Where some epoch's was larger, the val losses must have come
-// back too, but that bound is wider: the val loss of a network that overfits may be many times
-// that of guessing, and so may the first one of batch normalization whose statistics are young.
+// A training that converged has, in its last epoch, a training loss of at most divergedAbove times
+// the loss of guessing, ln(classes). If the loss of some epoch was larger, the val losses must have
+// come back too, with a wider limit: the val loss of a network that overfits may be many times that
+// of guessing, and so may the first one of batch normalization with young statistics.
 const (
 	divergedAbove    = 10
 	valDivergedAbove = 1000
 )
 
-// Diverged tells whether a training diverged, by its epochs, of which it keeps best (from 1), in
-// a choice of so many classes, and by whether the network gives every val photo the same logits
-// at the end, as one does whose units are dead. It returns an error of kind fail.NonFinite that
-// names the learning rate, or nil; kept says what the training leaves behind.
+// Diverged checks whether a training diverged, by its epochs, of which it keeps best (from 1), the
+// number of classes, and whether the network gives every val photo the same logits at the end, as
+// it does if its units are dead. It returns an error of kind fail.NonFinite that names the learning
+// rate, or nil; kept describes what remains of the training.
 func Diverged(classes int, epochs []metrics.Epoch, best int, sameLogits bool, lr float64, hint, kept string) error {
 	guess := math.Log(float64(classes))
 	last := epochs[len(epochs)-1]

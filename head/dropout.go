@@ -8,17 +8,17 @@ import (
 
 // dropout chooses the values that a training step keeps.
 type dropout struct {
-	// fill sets bit i%64 of bits[i/64] where value i of the sample's row is kept.
+	// fill sets bit i%64 of bits[i/64] if value i of the sample's row is kept.
 	fill  func(s sample, bits []uint64)
-	scale float64 // 1 / probability of being kept: multiplies what is kept
+	scale float64 // 1 / probability of being kept; factor of the kept values
 }
 
 // newDropout returns torch's dropout with probability p for one epoch, keyed by
-// (seed, epoch, photo), or nil where p is 0. One random bit decides on a value
-// where p is 1/2, sixteen else: p is then rounded to a multiple of 2⁻¹⁶, and
-// scale is that of the rounded p.
+// (seed, epoch, photo), or nil if p is 0. If p is 1/2, one random bit decides on a value,
+// else sixteen: then p is rounded to a multiple of 2⁻¹⁶, and scale is that of the rounded
+// p.
 func newDropout(p float64, seed uint64, epoch int) *dropout {
-	threshold := uint32(math.Round(p * (1 << 16))) // below it a value is dropped
+	threshold := uint32(math.Round(p * (1 << 16))) // random numbers below it drop a value
 	if threshold == 0 {
 		return nil
 	}
@@ -59,7 +59,7 @@ func fillSixteenth(r *random.Stream, bits []uint64, threshold uint32) {
 	}
 }
 
-// nibbles are the masks of four values by the four bits that keep them.
+// nibbles are the masks of four values, indexed by their four bits.
 var nibbles = func() (masks [16][4]uint32) {
 	for bits := range masks {
 		for j := range 4 {

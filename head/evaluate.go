@@ -7,9 +7,9 @@ import (
 	"fx/internal/metrics"
 )
 
-// Evaluate judges the centre view of each photo of d. It returns errors of kind
-// fail.Usage for photos and fail.Model for parameters that don't fit l,
-// fail.NonFinite where a photo's loss is NaN or infinite, and ctx's own.
+// Evaluate evaluates the head on the centre view of each photo of d. It returns errors
+// of kind fail.Usage for photos and fail.Model for parameters that don't fit l,
+// fail.NonFinite if a photo's loss is NaN or infinite, and ctx's own.
 func Evaluate(ctx context.Context, l Layout, p Params, d Data) (metrics.Evaluation, error) {
 	n, err := inference(l, p, d.Row)
 	if err != nil {
@@ -22,7 +22,7 @@ func Evaluate(ctx context.Context, l Layout, p Params, d Data) (metrics.Evaluati
 		return metrics.Evaluation{}, err
 	}
 	samples := d.centreViews()
-	results, err := n.judge(ctx, samples, false)
+	results, err := n.predict(ctx, samples, false)
 	if err != nil {
 		return metrics.Evaluation{}, err
 	}
@@ -31,11 +31,11 @@ func Evaluate(ctx context.Context, l Layout, p Params, d Data) (metrics.Evaluati
 			return metrics.Evaluation{}, fail.New(fail.NonFinite, verifyHint, "the loss of photo %d is %g", i, r.loss)
 		}
 	}
-	return sumUp(l.Classes, samples, results), nil
+	return summarize(l.Classes, samples, results), nil
 }
 
-// sumUp is the evaluation by what was said of samples, one for each photo.
-func sumUp(classes int, samples []sample, results []judged) metrics.Evaluation {
+// summarize returns the evaluation of the results of samples, one for each photo.
+func summarize(classes int, samples []sample, results []prediction) metrics.Evaluation {
 	confusion := make([][]int, classes)
 	for c := range confusion {
 		confusion[c] = make([]int, classes)

@@ -8,7 +8,7 @@ import (
 )
 
 func Example() {
-	// Six photos, two features each: class 0 lies left, class 1 right.
+	// Six photos with two features each. The first feature separates the classes.
 	values := []float32{-1, 0.2, -2, 0.1, -1.5, 0, 1, 0.1, 2, 0, 1.5, 0.3}
 	data := head.Data{
 		Row:    head.Matrix(values, 2),

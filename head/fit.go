@@ -9,7 +9,7 @@ import (
 	"fx/internal/metrics"
 )
 
-// Result is a trained head and how it came about.
+// Result is a trained head with the course of its training.
 type Result struct {
 	Params            Params  // of BestEpoch
 	BestEpoch         int     // of SGD the first with the best val accuracy; of LBFGS the last, the optimum
@@ -17,26 +17,24 @@ type Result struct {
 	Epochs            []metrics.Epoch
 	Seconds           float64
 	ParametersTrained int
-	// Converged tells that LBFGS reached the tolerance; SGD has none and leaves it false.
+	// Converged reports whether LBFGS reached the tolerance; it is false for SGD.
 	Converged bool
-	// Evaluations is how often LBFGS computed the gradient of all photos.
+	// Evaluations counts LBFGS's computations of the gradient of all photos.
 	Evaluations int
 }
 
-// Fit trains a head of layout l on train and judges it on val after each
-// epoch; record, where not nil, is called with each finished epoch.
+// Fit trains a head of layout l on train and evaluates it on val after each epoch. It
+// calls record, if not nil, with each finished epoch.
 //
-// SGD visits each photo once an epoch, in an order drawn anew, and shows one of
-// its views, drawn anew too. LBFGS uses every view of every photo at once, and
-// may go without val photos, since it has no epoch to choose by them. Val
-// photos are judged by their centre view.
+// SGD visits each photo once an epoch, in a new random order, with one random view.
+// LBFGS uses every view of every photo at once; it needs no val photos, because it
+// chooses no epoch by them. Val photos are evaluated by their centre view.
 //
-// The result depends on the data, the options and the machine's arithmetic
-// alone, to the last bit: not on GOMAXPROCS or time.
+// The result depends only on the data, the options and the machine's arithmetic, to
+// the last bit: not on GOMAXPROCS or time.
 //
-// Errors: kind fail.Usage for layouts, options or photos that can't serve,
-// fail.NonFinite where the loss is NaN or infinite or SGD ends as Diverged tells, and
-// ctx's own.
+// Errors: kind fail.Usage for invalid layouts, options or photos, fail.NonFinite if the
+// loss is NaN or infinite or if Diverged returns an error, and ctx's own.
 func Fit(ctx context.Context, l Layout, train, val Data, o Options, record func(metrics.Epoch)) (Result, error) {
 	if err := checkFit(l, train, val, o); err != nil {
 		return Result{}, err
@@ -68,7 +66,7 @@ func checkFit(l Layout, train, val Data, o Options) error {
 		return err
 	}
 	if len(train.Photos) == 0 {
-		return fail.New(fail.Usage, "Extract features of photos in a train folder, or let --val-fraction divide what is there.", "no training photos")
+		return fail.New(fail.Usage, "Extract features of photos in a train folder, or split these photos with --val-fraction.", "no training photos")
 	}
 	if len(val.Photos) == 0 && o.Solver != LBFGS {
 		return fail.New(fail.Usage, "Extract features of photos in a val folder too, or give --val-fraction 0.2.", "no validation photos")
@@ -91,15 +89,15 @@ func checkFit(l Layout, train, val Data, o Options) error {
 	return nil
 }
 
-// diverged judges SGD by its epochs. Features of a network that nobody
-// trained can leave a head's units dead from the start: that is no rate's fault.
+// diverged checks SGD's epochs for divergence. With features of an untrained network a head's
+// units can be dead from the start; then the rate is not the cause.
 func (f *fitting) diverged(ctx context.Context) error {
 	same := f.sameLogits
 	if same {
 		start := newNetwork[float32](f.layout, f.val.Row)
 		start.params = params[float32](Initial(f.layout, f.options.Seed))
 		samples := f.val.centreViews()
-		results, err := start.judge(ctx, samples, false)
+		results, err := start.predict(ctx, samples, false)
 		if err != nil {
 			return err
 		}
@@ -108,7 +106,7 @@ func (f *fitting) diverged(ctx context.Context) error {
 	return Diverged(f.layout.Classes, f.result.Epochs, f.result.BestEpoch, same, f.options.LR, divergedHint, "")
 }
 
-// fitting is one call of Fit under way.
+// fitting is the state of one call of Fit.
 type fitting struct {
 	layout     Layout
 	train, val Data
@@ -118,10 +116,10 @@ type fitting struct {
 	sameLogits bool // of all val photos in the last epoch
 }
 
-// finish judges the val photos with n, completes e, records it, and tells
-// whether its val accuracy is above every earlier one.
+// finish evaluates n on the val photos, completes e, records it, and reports whether
+// its val accuracy is the highest so far.
 func (f *fitting) finish(ctx context.Context, n *network[float32], samples []sample, e metrics.Epoch) (best bool, err error) {
-	results, err := n.judge(ctx, samples, false)
+	results, err := n.predict(ctx, samples, false)
 	if err != nil {
 		return false, err
 	}
@@ -151,9 +149,9 @@ func (f *fitting) finish(ctx context.Context, n *network[float32], samples []sam
 	return best, nil
 }
 
-// sameLogits tells whether all of several photos that are not the same to the
-// head have the same logits.
-func sameLogits(l Layout, row func(int, []float32) []float32, samples []sample, results []judged) bool {
+// sameLogits reports whether all photos have the same logits although their features
+// differ.
+func sameLogits(l Layout, row func(int, []float32) []float32, samples []sample, results []prediction) bool {
 	for _, r := range results {
 		if first := results[0]; r.class != first.class || r.probability != first.probability || r.logSumExp != first.logSumExp {
 			return false

@@ -11,12 +11,12 @@ import (
 	"fx/internal/kernels"
 )
 
-// fullBatch computes the loss of a linear head on many samples and its gradient,
-// block by block: the logits of a block, then its share of the gradient, or, where
-// classes are few, both for some rows at a time, so that memory is read once. Neither
-// all logits nor copies of the features are ever in memory. Rows and columns are
-// divided among goroutines and every sum has one order, so that the result has
-// the same bits whatever their number.
+// fullBatch computes the loss of a linear head on many samples and its gradient, block
+// by block: the logits of a block, then its share of the gradient. With few classes it
+// computes both for some rows at a time, so that it reads memory once. It never stores
+// all logits or copies of the features. Rows and columns are divided among goroutines
+// and every sum has a fixed order, so that the result has the same bits for any number
+// of goroutines.
 type fullBatch[T number] struct {
 	layout  Layout
 	row     func(i int, buffer []float32) []float32
@@ -24,15 +24,15 @@ type fullBatch[T number] struct {
 	labels  []int32
 	weights []T // of each sample in the mean loss; they sum to 1
 
-	weight    kernels.Packed[T]   // transposed, where classes are many
-	direct    []T                 // weight as it is, where they are few
+	weight    kernels.Packed[T]   // transposed, for many classes
+	direct    []T                 // weight unchanged, for few classes
 	bias      []T                 // [classes]
 	gradient  []T                 // [classes, features]
-	shares    []T                 // [tasks, classes, features] of the gradient, where classes are few
-	logits    []T                 // [block, pitch], then the gradient of the logits where classes are many
+	shares    []T                 // [tasks, classes, features] of the gradient, for few classes
+	logits    []T                 // [block, pitch], then the gradient of the logits for many classes
 	residuals []T                 // [classes, block], its transpose
 	losses    []float64           // [block]
-	gathered  []T                 // [block, features], where the rows of a block don't lie together
+	gathered  []T                 // [block, features], if the rows of a block are not contiguous
 	ones      []T                 // [block]
 	sums      []T                 // [classes]
 	packed    []kernels.Packed[T] // some columns of a block's features, one for each goroutine
@@ -43,8 +43,8 @@ type fullBatch[T number] struct {
 const (
 	blockRows = 1536    // their logits and residuals stay in the last cache
 	taskRows  = 96      // rows of a block that one goroutine takes at a time
-	fewLogits = 16      // classes up to which packing weights or features costs more than it saves
-	worthTwo  = 1 << 19 // multiplications from which a second goroutine pays
+	fewLogits = 16      // number of classes up to which packing costs more than it saves
+	worthTwo  = 1 << 19 // number of multiplications from which a second goroutine pays
 )
 
 func newFullBatch[T number](l Layout, d Data, samples []sample, classWeights []float64) *fullBatch[T] {
@@ -68,7 +68,7 @@ func newFullBatch[T number](l Layout, d Data, samples []sample, classWeights []f
 	return f
 }
 
-// pitch is the distance of two rows of logits.
+// pitch returns the distance of two rows of logits.
 func (f *fullBatch[T]) pitch() int {
 	return (f.layout.Classes + kernels.Lanes - 1) / kernels.Lanes * kernels.Lanes
 }
@@ -96,9 +96,9 @@ func (f *fullBatch[T]) at(ctx context.Context, x, grad []float64) (outcome, erro
 	return out, nil
 }
 
-// survey reads some of the samples, evenly spaced, for the mean of each feature and the
-// smallest derivative that f's arithmetic tells from 0, about: it rounds each product
-// of a residual and a feature, and the logits before them.
+// survey reads some of the samples, evenly spaced, and returns the mean of each feature
+// and roughly the smallest derivative that f's arithmetic distinguishes from 0: it rounds
+// each product of a residual and a feature, and the logits before.
 func (f *fullBatch[T]) survey(ctx context.Context) (mean []float64, resolution float64, err error) {
 	const surveyed = 256
 	f.roomFor(1)
@@ -121,7 +121,7 @@ func (f *fullBatch[T]) survey(ctx context.Context) (mean []float64, resolution f
 	return mean, 0x1p-22 * (1 + norm(sizes)/float64(n)), nil
 }
 
-// block adds what count samples contribute.
+// block adds the contribution of count samples.
 func (f *fullBatch[T]) block(ctx context.Context, from, count int, gradBias []float64, out *outcome) error {
 	l := f.layout
 	work := count * l.Features * l.Classes
@@ -153,8 +153,8 @@ func (f *fullBatch[T]) block(ctx context.Context, from, count int, gradBias []fl
 				return
 			}
 		}
-		hits[i] = f.judge(from+first, first, rows, count, features[first*l.Features:])
-		if share > 0 { // at once, while the rows are in a near cache
+		hits[i] = f.evaluate(from+first, first, rows, count, features[first*l.Features:])
+		if share > 0 { // now, while the rows are in a near cache
 			to := f.shares[i*share : (i+1)*share]
 			clear(to)
 			kernels.AddProduct(to, l.Features, f.residuals[first:], count, l.Classes, rows, features[first*l.Features:], l.Features, l.Features)
@@ -198,7 +198,7 @@ func (f *fullBatch[T]) addProduct(ctx context.Context, features []T, count int) 
 	width := panels * kernels.Panel[T]()
 	tasks := (l.Features + width - 1) / width
 	parallel(f.workers(tasks, count*l.Features*l.Classes), tasks, func(worker, i int) {
-		if ctx.Err() != nil { // the next block tells
+		if ctx.Err() != nil { // the next block returns the error
 			return
 		}
 		column := i * width
@@ -208,9 +208,9 @@ func (f *fullBatch[T]) addProduct(ctx context.Context, features []T, count int) 
 	})
 }
 
-// judge turns the features of rows samples into residuals, losses and the
-// number of correct samples. The samples begin at first of a block of count.
-func (f *fullBatch[T]) judge(sample, first, rows, count int, features []T) (hits int) {
+// evaluate computes residuals, losses and the number of correct samples from the features
+// of rows samples, which begin at first of a block of count.
+func (f *fullBatch[T]) evaluate(sample, first, rows, count int, features []T) (hits int) {
 	l, pitch := f.layout, f.pitch()
 	logits := f.logits[first*pitch : (first+rows)*pitch]
 	if l.Classes > fewLogits {
@@ -281,8 +281,8 @@ func (f *fullBatch[T]) rowOf(i int, buffer []float32) ([]float32, error) {
 	return row, nil
 }
 
-// whole returns the features of count samples where they lie in memory one after
-// the other, in the arithmetic of f; nil where they must be gathered.
+// whole returns the features of count samples if they are contiguous in memory, in the
+// arithmetic of f; nil if they must be gathered.
 func (f *fullBatch[T]) whole(from, count int) ([]T, error) {
 	var zero T
 	f.roomFor(1)
@@ -307,8 +307,8 @@ func (f *fullBatch[T]) whole(from, count int) ([]T, error) {
 	return unsafe.Slice((*T)(unsafe.Pointer(&start[0])), count*f.layout.Features), nil
 }
 
-// workers is the number of goroutines for some tasks of so many
-// multiplications; it makes room for them.
+// workers returns the number of goroutines for tasks of work multiplications each, and
+// allocates their memory.
 func (f *fullBatch[T]) workers(tasks, work int) int {
 	n := workersFor(tasks)
 	if work < worthTwo {
@@ -339,7 +339,7 @@ func convert[A, B number](dst []A, src []B) {
 	}
 }
 
-// norm is the largest absolute value, NaN where there is one.
+// norm returns the largest absolute value, or NaN if v has one.
 func norm(v []float64) float64 {
 	var largest float64
 	for _, x := range v {

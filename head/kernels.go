@@ -37,8 +37,8 @@ type conv[T number] struct {
 	vectors vectors[T]
 }
 
-// fewClasses is the number of classes up to which a channel, read once from
-// memory, stays in the first cache together with the maps of all classes.
+// fewClasses is the number of classes up to which a channel and the maps of all classes
+// fit the first cache together.
 const fewClasses = 16
 
 func (k conv[T]) batch() int { return 1 }

@@ -15,18 +15,18 @@ type LabelIssue struct {
 	Likely    float64 // probability of Suggested
 }
 
-// LabelIssues lists the photos whose label looks wrong, the surest first, by
+// LabelIssues returns the photos whose label looks wrong, the most certain first, by
 // confident learning (Northcutt, Jiang and Chuang, "Confident Learning:
 // Estimating Uncertainty in Dataset Labels", JAIR 70, 2021): the threshold of a
-// class is the mean probability that the photos labelled so are given of it; a
-// photo is counted as the most probable class whose threshold it reaches, and
-// is an issue where that is not its label. Photos whose most probable class is their label are
-// none. The order is by margin: the probability of the label minus that of the
-// class suggested.
+// class is the mean probability of that class among the photos with its label; a photo
+// counts as the most probable class whose threshold it reaches, and is an issue if that
+// is not its label. A photo whose most probable class is its label is never an issue.
+// Issues are ordered by margin: the probability of the label minus that of the suggested
+// class.
 //
-// probabilities [photo][class] must come from heads that had not seen the
-// photo, such as CrossValidate's, or a head that learned the wrong label gives
-// it back. Arguments that don't fit each other are errors of kind fail.Usage.
+// probabilities [photo][class] must come from heads that were not trained on the photo,
+// such as CrossValidate's: a head that was trained on a wrong label predicts it.
+// Arguments that don't fit each other are errors of kind fail.Usage.
 func LabelIssues(probabilities [][]float64, labels []int) ([]LabelIssue, error) {
 	if len(probabilities) != len(labels) {
 		return nil, fail.New(fail.Usage, "", "probabilities of %d photos with %d labels", len(probabilities), len(labels))
@@ -48,8 +48,8 @@ func LabelIssues(probabilities [][]float64, labels []int) ([]LabelIssue, error) 
 	return issues, nil
 }
 
-// selfConfidence returns the mean probability of each class among the photos
-// labelled so; of a class without photos one that nothing reaches.
+// selfConfidence returns the mean probability of each class among the photos with that
+// label; for a class without photos a value that no probability reaches.
 func selfConfidence(probabilities [][]float64, labels []int) ([]float64, error) {
 	var sum []float64
 	var count []int
@@ -73,8 +73,8 @@ func selfConfidence(probabilities [][]float64, labels []int) ([]float64, error) 
 	return sum, nil
 }
 
-// confidentClass is the most probable class that reaches its threshold, -1
-// where none does. Sums may differ in their last bits: hence the slack.
+// confidentClass returns the most probable class that reaches its threshold, -1 if none
+// does. The slack allows for rounding in sums.
 func confidentClass(p, thresholds []float64) int {
 	const slack = 1e-6
 	best := -1

@@ -7,7 +7,7 @@ import (
 	"fx/internal/random"
 )
 
-// Kind says how a head turns features into logits.
+// Kind is the kind of a head.
 type Kind string
 
 // The two kinds of head.
@@ -28,13 +28,13 @@ type Layout struct {
 	Dropout   float64 // probability in [0, 1) that training drops a value of the cached feature
 }
 
-// width is the number of values of one row: Features × Positions.
+// width returns the number of values of one row: Features × Positions.
 func (l Layout) width() int { return l.Features * l.Positions }
 
-// ParameterCount is the number of values that training changes.
+// ParameterCount returns the number of trained values.
 func (l Layout) ParameterCount() int { return l.Classes*l.Features + l.Classes }
 
-// Check reports what makes l unusable, as an error of kind fail.Usage.
+// Check returns an error of kind fail.Usage if l is invalid.
 func (l Layout) Check() error {
 	const hint = "The layout comes from the backbone and the class folders of the photos."
 	switch {
@@ -58,7 +58,7 @@ type Params struct {
 	Weight, Bias []float32
 }
 
-// check reports whether p fits l, as an error of kind fail.Model.
+// check returns an error of kind fail.Model if p doesn't fit l.
 func (p Params) check(l Layout) error {
 	if len(p.Weight) != l.Classes*l.Features || len(p.Bias) != l.Classes {
 		return fail.New(fail.Model, "Train the head again on these features.",
@@ -67,7 +67,7 @@ func (p Params) check(l Layout) error {
 	return nil
 }
 
-// clone returns a copy that shares nothing with p.
+// clone returns a deep copy of p.
 func (p Params) clone() Params {
 	return Params{Weight: append([]float32(nil), p.Weight...), Bias: append([]float32(nil), p.Bias...)}
 }

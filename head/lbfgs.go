@@ -7,15 +7,15 @@ import (
 	"fx/internal/metrics"
 )
 
-// What Options' zeros stand for.
+// Meanings of 0 in Options.
 const (
 	defaultTolerance  = 1e-7
 	defaultIterations = 1000
 )
 
 // lbfgs trains by L-BFGS on every view of every training photo, without dropout,
-// from 0: the problem is strictly convex but for the biases, so the start decides
-// nothing.
+// from 0: the problem is strictly convex except in the biases, so the start does not
+// matter.
 func (f *fitting) lbfgs(ctx context.Context) error {
 	q := newRegularised(f.layout, f.train, f.options)
 	val := newNetwork[float32](f.layout, f.val.Row)
@@ -29,7 +29,7 @@ func (f *fitting) lbfgs(ctx context.Context) error {
 			return err
 		}
 	}
-	// It is no error if rounding stops the line search a little above the tolerance, or
+	// It is not an error if rounding stops the line search a little above the tolerance, or
 	// if the iterations are used up. The last point is kept.
 	f.result.Converged, f.result.Evaluations = converged, q.evaluations
 	f.result.Params = Params(q.paramsAt(x))
@@ -39,8 +39,8 @@ func (f *fitting) lbfgs(ctx context.Context) error {
 }
 
 // regularised is mean cross entropy + λ/2·Σ weight² of the parameters x =
-// (weight, bias). Its products are float32's, as are the features; where the
-// tolerance asks for more than they can tell, the last iterations' are float64's.
+// (weight, bias). Its products are in float32, like the features; if the
+// tolerance is below their resolution, those of the last iterations are in float64.
 // Parameters, sums over the parameters and L-BFGS's memory are always float64.
 type regularised struct {
 	layout  Layout
@@ -52,10 +52,10 @@ type regularised struct {
 	quick          *fullBatch[float32]
 	slow           *fullBatch[float64] // nil until it is needed
 	exact          bool                // slow is in use
-	moments        *moments            // nil where a preconditioner does not pay
+	moments        *moments            // nil if a preconditioner does not pay
 	preconditioner *preconditioner
 
-	centring   centring // in place of the preconditioner where there is none
+	centring   centring // used if there is no preconditioner
 	resolution float64  // of quick's derivatives
 
 	out         outcome // of the last point
@@ -76,7 +76,7 @@ func newRegularised(l Layout, train Data, o Options) *regularised {
 }
 
 // minimise goes from 0 to the optimum. It returns the last point, without an error, if the
-// iterations are used up or rounding stops the line search. after, where not nil, is
+// iterations are used up or rounding stops the line search. after, if not nil, is
 // called with the point of each iteration.
 func (q *regularised) minimise(ctx context.Context, o Options, after func(x []float64) error) (x []float64, converged bool, err error) {
 	tolerance, iterations := o.Tolerance, o.Iterations
@@ -106,7 +106,7 @@ func (q *regularised) minimise(ctx context.Context, o Options, after func(x []fl
 	return m.x, converged, err
 }
 
-// prepare finds the features' mean and makes the preconditioner for the penalty, if it pays.
+// prepare computes the features' mean and the preconditioner for the penalty, if it pays.
 func (q *regularised) prepare(ctx context.Context) (err error) {
 	if q.centring.mean == nil { // the same for every penalty
 		q.centring.layout = q.layout
@@ -165,7 +165,7 @@ func (q *regularised) precondition(v []float64) bool {
 	return true
 }
 
-// noise is a few units of the last place of the losses summed up in value.
+// noise returns a few units in the last place of the losses that value sums.
 func (q *regularised) noise() float64 {
 	if q.exact {
 		return 0x1p-48 * q.value

@@ -185,7 +185,7 @@ func TestPreconditionerInvertsTheHessianAtZero(t *testing.T) {
 }
 
 // iterationsOf counts those of a fit in single precision.
-func iterationsOf(t *testing.T, of smooth, l Layout, tolerance float64) (count int, value float64) {
+func iterationsOf(t *testing.T, of convexFunction, l Layout, tolerance float64) (count int, value float64) {
 	t.Helper()
 	m := newMinimiser(of, make([]float64, l.ParameterCount()))
 	if converged, err := m.run(context.Background(), tolerance, 1000, func() error { count++; return nil }); err != nil || !converged {

@@ -6,32 +6,32 @@ import (
 	"gonum.org/v1/gonum/floats"
 )
 
-// smooth is a convex function that minimise looks for the least value of.
-type smooth interface {
+// convexFunction is a smooth convex function to minimise.
+type convexFunction interface {
 	// at returns the value at x and writes the gradient to grad.
 	at(ctx context.Context, x, grad []float64) (float64, error)
 	// precondition replaces a gradient by its product with a fixed positive definite
-	// matrix that comes near a multiple of H⁻¹, H being the second derivatives, and
-	// tells whether that multiple is about 1.
+	// matrix that approximates a multiple of H⁻¹, H being the Hessian, and reports
+	// whether that multiple is about 1.
 	precondition(v []float64) (scaled bool)
-	// noise is the part of the value that rounding may change.
+	// noise returns the part of the value that rounding may change.
 	noise() float64
 }
 
 const (
 	memory = 10 // pairs of steps and changes of the gradient that L-BFGS keeps, as scikit-learn's
 	// A line search accepts a slope between steepness and -steepness times the first
-	// one's, and a value that keeps to Armijo's rule with decrease (Nocedal and
+	// one, and a value that satisfies Armijo's rule with decrease (Nocedal and
 	// Wright, Numerical Optimization, 3.1).
 	steepness = 0.9
 	decrease  = 1e-4
-	maxSearch = 20 // points that a line search looks at
+	maxSearch = 20 // points that a line search evaluates
 )
 
 // minimiser is L-BFGS (Nocedal and Wright, algorithm 7.4), whose first matrix may be
 // a preconditioner instead of a multiple of I.
 type minimiser struct {
-	of        smooth
+	of        convexFunction
 	tolerance float64 // run's
 
 	x, grad []float64
@@ -44,7 +44,7 @@ type minimiser struct {
 	x2, grad2      []float64 // the point that a line search looks at
 }
 
-func newMinimiser(of smooth, start []float64) *minimiser {
+func newMinimiser(of convexFunction, start []float64) *minimiser {
 	n := len(start)
 	return &minimiser{
 		of: of, x: start, grad: make([]float64, n),
@@ -52,9 +52,9 @@ func newMinimiser(of smooth, start []float64) *minimiser {
 	}
 }
 
-// run iterates until no derivative is above the tolerance, a line search finds
-// nothing better, or the iterations are spent. after is called behind each. A second
-// run goes on with what the first one learned.
+// run iterates until no derivative is above the tolerance, a line search finds no
+// better point, or the iterations are used up. It calls after after each iteration. A
+// second run keeps the pairs of the first.
 func (m *minimiser) run(ctx context.Context, tolerance float64, iterations int, after func() error) (converged bool, err error) {
 	m.tolerance = tolerance
 	if m.value, err = m.of.at(ctx, m.x, m.grad); err != nil {
@@ -68,7 +68,7 @@ func (m *minimiser) run(ctx context.Context, tolerance float64, iterations int, 
 		if err != nil {
 			return false, err
 		}
-		if !moved && len(m.steps) > 0 { // what was learned may mislead: once more without
+		if !moved && len(m.steps) > 0 { // the stored pairs may mislead: try again without them
 			m.steps, m.changes, m.inverse, m.length = nil, nil, nil, 0
 			moved, err = m.step(ctx)
 			if err != nil {
@@ -85,9 +85,9 @@ func (m *minimiser) run(ctx context.Context, tolerance float64, iterations int, 
 	return norm(m.grad) <= m.tolerance, nil
 }
 
-// step goes along L-BFGS's direction and tells whether it found a better point.
+// step searches along L-BFGS's direction and reports whether it found a better point.
 func (m *minimiser) step(ctx context.Context) (bool, error) {
-	length := m.aim()
+	length := m.setDirection()
 	slope := dot(m.direction, m.grad)
 	if !(slope < 0) {
 		return false, nil
@@ -103,11 +103,11 @@ func (m *minimiser) step(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
-// aim sets the direction, by the two-loop recursion, and returns the first step to
-// try along it: 1, but twice the last where that had to be short. Far from the
-// optimum the preconditioner is wrong by the same factor for a while, and each step
-// that is too long costs an evaluation.
-func (m *minimiser) aim() float64 {
+// setDirection sets the direction by the two-loop recursion and returns the first step
+// to try: 1, or twice the last step if that was short. Far from the optimum the
+// preconditioner is wrong by the same factor for a while, and each step that is too long
+// costs an evaluation.
+func (m *minimiser) setDirection() float64 {
 	d := m.direction
 	each(len(d), func(from, to int) {
 		for i := from; i < to; i++ {
@@ -138,20 +138,20 @@ func (m *minimiser) aim() float64 {
 	return 1 / max(1, floats.Norm(d, 1)) // of the order of scipy's first step
 }
 
-// scale is what makes the first matrix agree with the last change of the gradient
+// scale returns the factor that makes the first matrix agree with the last change of the gradient
 // (Nocedal and Wright, 7.20, with the preconditioner as the unit of length).
 func (m *minimiser) scale() float64 {
 	last := len(m.steps) - 1
-	y := m.grad2 // free between searches
+	y := m.grad2 // unused between searches
 	copy(y, m.changes[last])
 	m.of.precondition(y)
 	return 1 / (m.inverse[last] * dot(m.changes[last], y))
 }
 
-// remember keeps the step to x2 and the change of the gradient.
+// remember stores the step to x2 and the change of the gradient.
 func (m *minimiser) remember() {
 	var s, y []float64
-	if len(m.steps) == memory { // take the oldest pair's place
+	if len(m.steps) == memory { // replace the oldest pair
 		s, y = m.steps[0], m.changes[0]
 		m.steps, m.changes, m.inverse = m.steps[1:], m.changes[1:], m.inverse[1:]
 	} else {
@@ -162,17 +162,17 @@ func (m *minimiser) remember() {
 			s[i], y[i] = m.x2[i]-m.x[i], m.grad2[i]-m.grad[i]
 		}
 	})
-	if along := dot(s, y); along > 0 { // always, but for rounding: the function is convex
+	if along := dot(s, y); along > 0 { // always true except for rounding: the function is convex
 		m.steps, m.changes, m.inverse = append(m.steps, s), append(m.changes, y), append(m.inverse, 1/along)
 	}
 }
 
-// search looks along the direction for a point that is low and flat enough and
-// leaves it in x2, grad2. The slope of a convex function only rises along a line,
-// so that a secant between two slopes finds its zero.
+// search searches along the direction for a point that is low and flat enough and sets
+// x2 and grad2 to it. The slope of a convex function only rises along a line, so that a
+// secant between two slopes finds its zero.
 func (m *minimiser) search(ctx context.Context, length, slope float64) (value float64, found bool, err error) {
-	low, lowSlope := 0.0, slope // the farthest point known to lie before the least value
-	high, highSlope := 0.0, 0.0 // the nearest behind, 0 for none
+	low, lowSlope := 0.0, slope // the farthest point known to be before the minimum
+	high, highSlope := 0.0, 0.0 // the nearest point after it, 0 for none
 	for range maxSearch {
 		each(len(m.x), func(from, to int) {
 			for i := from; i < to; i++ {
@@ -201,8 +201,8 @@ func (m *minimiser) search(ctx context.Context, length, slope float64) (value fl
 	return 0, false, nil
 }
 
-// between is the next point to look at: the zero of the secant, kept from the ends,
-// or, where nothing lies behind yet, as far as the secant from 0 says, within tenfold.
+// between returns the next point to evaluate: the zero of the secant, away from the ends,
+// or, if there is no high point yet, that of the secant from 0, at most ten times as far.
 func between(low, lowSlope, high, highSlope float64) float64 {
 	if high == 0 {
 		return 4 * low
@@ -214,18 +214,18 @@ func between(low, lowSlope, high, highSlope float64) float64 {
 	return min(max(at, low+(high-low)/10), high-(high-low)/10)
 }
 
-// piece is how many values of a vector one goroutine takes at a time.
+// piece is the number of a vector's values that one goroutine takes at a time.
 const piece = 1 << 15
 
-// each calls do for all pieces of a vector.
+// each calls do for every piece of a vector.
 func each(n int, do func(from, to int)) {
 	pieces := (n + piece - 1) / piece
 	parallel(workersFor(pieces), pieces, func(_, i int) { do(i*piece, min((i+1)*piece, n)) })
 }
 
-// dot is the inner product, piece by piece.
+// dot returns the inner product, computed piece by piece.
 func dot(a, b []float64) float64 {
-	if len(a) <= piece { // without the allocations, which take longer for small heads
+	if len(a) <= piece { // avoids allocations, which dominate for small heads
 		return floats.Dot(a, b)
 	}
 	sums := make([]float64, (len(a)+piece-1)/piece)

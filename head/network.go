@@ -7,9 +7,9 @@ import (
 	"fx/internal/fail"
 )
 
-// network computes the logits, the loss and the gradients of a head. Work is
-// cut into parts by sizes alone and added up in the order of the samples, so
-// every result has the same bits whatever the number of goroutines.
+// network computes the logits, the loss and the gradients of a head. The parts of the
+// work depend only on sizes and are summed in the order of the samples, so that every
+// result has the same bits for any number of goroutines.
 type network[T number] struct {
 	layout Layout
 	row    func(i int, buffer []float32) []float32
@@ -32,14 +32,14 @@ func (p params[T]) zero() {
 	clear(p.Bias)
 }
 
-// kernel is the arithmetic of one kind of head on samples that scratch holds.
+// kernel is the arithmetic of one kind of head on the samples in scratch.
 type kernel[T number] interface {
-	// batch is the number of samples that one call takes at most.
+	// batch returns the largest number of samples of one call.
 	batch() int
-	// forward fills s.logits [count, classes] from s.input, whose values count scale-fold.
+	// forward fills s.logits [count, classes] from s.input times scale.
 	forward(p params[T], s *scratch[T], count int, scale T)
-	// backward adds to g the gradient, s.logits now holding that of the
-	// logits. It may overwrite what forward left in s.
+	// backward adds the gradient to g; s.logits then has the gradient of the
+	// logits. It may overwrite the values of forward in s.
 	backward(g params[T], s *scratch[T], count int, scale T)
 }
 
@@ -57,7 +57,7 @@ func newNetwork[T number](l Layout, row func(int, []float32) []float32) *network
 type scratch[T number] struct {
 	buffer, masked []float32
 	bits           []uint64 // dropout mask
-	own            []T      // memory of input where no row can serve as it is
+	own            []T      // memory of input if no row can be used directly
 	input          []T      // linear: [count, features]; conv: [features, positions]
 	maps           []T      // conv: [classes, positions] before the ReLU
 	logits         []T
@@ -73,7 +73,7 @@ func (n *network[T]) newScratch() *scratch[T] {
 	}
 }
 
-// grow makes room for workers and parts before goroutines use them.
+// grow allocates memory for workers and parts before goroutines use it.
 func (n *network[T]) grow(workers, parts int) {
 	for len(n.scratch) < workers {
 		n.scratch = append(n.scratch, n.newScratch())
@@ -83,7 +83,7 @@ func (n *network[T]) grow(workers, parts int) {
 	}
 }
 
-// load puts the features of samples into s.input.
+// load copies the features of samples to s.input.
 func (n *network[T]) load(s *scratch[T], samples []sample, drop *dropout) error {
 	width := n.layout.width()
 	for i, sample := range samples {
@@ -101,8 +101,8 @@ func (n *network[T]) load(s *scratch[T], samples []sample, drop *dropout) error 
 	return nil
 }
 
-// features returns the features of a sample, without those that dropout drops. They
-// may lie in s until the next call.
+// features returns the features of a sample after dropout. They may be in s, valid until
+// the next call.
 func (n *network[T]) features(s *scratch[T], of sample, drop *dropout) ([]float32, error) {
 	row := n.row(of.row, s.buffer)
 	if width := n.layout.width(); len(row) != width {
@@ -128,8 +128,8 @@ func widen[T number](dst []T, src []float32) {
 	}
 }
 
-// objective says what a gradient is of: the mean cross entropy of samples,
-// weighted by class where classWeights is not nil (torch.nn.CrossEntropyLoss).
+// objective is the mean cross entropy of samples, weighted by class if classWeights is
+// not nil (torch.nn.CrossEntropyLoss).
 type objective struct {
 	samples      []sample
 	classWeights []float64
@@ -143,14 +143,14 @@ func (o objective) weight(label int) float64 {
 	return o.classWeights[label]
 }
 
-// outcome is what a pass over samples found.
+// outcome is the result of a pass over samples.
 type outcome struct {
 	loss    float64 // mean, weighted by class
 	correct int
 }
 
-// Parts of a batch: enough multiplications each to be worth a goroutine, and
-// gradients that fit the cache.
+// Limits of the parts of a batch: enough multiplications for a goroutine, and gradients
+// that fit the cache.
 const (
 	maxParts      = 8
 	partWork      = 1 << 17 // multiplications of the forward pass
@@ -236,24 +236,24 @@ func (n *network[T]) partGradient(ctx context.Context, o objective, samples []sa
 	return sum, nil
 }
 
-// judged is what the network says of one sample.
-type judged struct {
+// prediction is the network's result for one sample.
+type prediction struct {
 	class       int     // the most probable
 	probability float64 // of that class
 	loss        float64 // cross entropy of the true class
 	logSumExp   float64 // of the logits
 
-	probabilities []float64 // of all classes, where asked for
+	probabilities []float64 // of all classes, if asked for
 }
 
-// judge runs the samples through the network without dropout. all asks for the
-// probabilities of all classes.
-func (n *network[T]) judge(ctx context.Context, samples []sample, all bool) ([]judged, error) {
+// predict runs the samples through the network without dropout. With all it returns
+// the probabilities of all classes.
+func (n *network[T]) predict(ctx context.Context, samples []sample, all bool) ([]prediction, error) {
 	batch, classes := n.kernel.batch(), n.layout.Classes
 	batches := (len(samples) + batch - 1) / batch
 	workers := workersFor(batches)
 	n.grow(workers, 0)
-	results, errs := make([]judged, len(samples)), make([]error, batches)
+	results, errs := make([]prediction, len(samples)), make([]error, batches)
 	parallel(workers, batches, func(worker, b int) {
 		if errs[b] = ctx.Err(); errs[b] != nil {
 			return
@@ -268,7 +268,7 @@ func (n *network[T]) judge(ctx context.Context, samples []sample, all bool) ([]j
 			logits := s.logits[i*classes : (i+1)*classes]
 			logSumExp := softmax(logits, s.probabilities)
 			class := argmax(logits)
-			r := judged{class: class, probability: s.probabilities[class], loss: logSumExp - float64(logits[sample.label]), logSumExp: logSumExp}
+			r := prediction{class: class, probability: s.probabilities[class], loss: logSumExp - float64(logits[sample.label]), logSumExp: logSumExp}
 			if all {
 				r.probabilities = slices.Clone(s.probabilities)
 			}

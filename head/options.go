@@ -7,25 +7,25 @@ import (
 	"fx/internal/training"
 )
 
-// Solver is the way to train a head.
+// Solver is the algorithm that trains a head.
 type Solver string
 
 // The solvers.
 const (
 	// SGD is torch.optim.SGD with momentum on mini-batches.
 	SGD Solver = training.SGD
-	// LBFGS minimises the regularised loss of all photos to its optimum. It is
-	// for Linear heads: the ReLU of Conv1x1 leaves no single optimum, and there
-	// LBFGS was measured to be slower than SGD and no more accurate.
+	// LBFGS minimises the regularised loss of all photos to its optimum. It
+	// supports Linear heads only: Conv1x1 has no single optimum because of its
+	// ReLU, and LBFGS was measured to be slower there than SGD and no more accurate.
 	LBFGS Solver = training.LBFGS
 )
 
-// Options say how Fit trains. Zero values are not defaults: start from Defaults.
+// Options of Fit. Zero values are not defaults: start from Defaults.
 type Options struct {
 	Solver Solver
 	Seed   uint64 // of the initial parameters, the order of the photos, their views and dropout
 	// ClassWeights multiply the loss of the photos of each class, as the weight
-	// of torch.nn.CrossEntropyLoss does; nil weighs all alike. Balanced makes them.
+	// of torch.nn.CrossEntropyLoss does; nil weighs all equally. See Balanced.
 	ClassWeights []float64
 
 	// For SGD.
@@ -42,15 +42,15 @@ type Options struct {
 	//
 	//	mean cross entropy + λ/2 · Σ weight²
 	//
-	// which leaves the bias alone. scikit-learn's LogisticRegression has the
-	// same optimum at C = 1/(λ·rows), for two classes at C = 2/(λ·rows) since
-	// it penalises their difference alone. 0 stands for 1/rows.
+	// without a penalty on the bias. scikit-learn's LogisticRegression has the
+	// same optimum at C = 1/(λ·rows), for two classes at C = 2/(λ·rows) because
+	// it penalises only their difference. 0 means 1/rows.
 	L2 float64
-	// Tolerance is the largest absolute derivative at which LBFGS stops; 0 stands for
-	// 1e-7. Products are in float32 until derivatives are as small as those can tell,
-	// about 1e-7 times the features' size, then in float64, which takes twice as long.
+	// Tolerance is the largest absolute derivative at which LBFGS stops; 0 means 1e-7.
+	// Products are in float32 until derivatives reach its resolution, about 1e-7 times
+	// the features' size, then in float64, which takes twice as long.
 	Tolerance float64
-	// Iterations is how many LBFGS takes at most; 0 stands for 1000.
+	// Iterations is the limit of LBFGS's iterations; 0 means 1000.
 	Iterations int
 }
 
@@ -63,7 +63,7 @@ func Defaults() Options {
 
 // Balanced returns the class weights n/(classes·count) of the n photos of d, as
 // scikit-learn's class_weight="balanced". A class without photos gets 0.
-// Labels must lie below classes.
+// Labels must be below classes.
 func Balanced(d Data, classes int) []float64 {
 	weights := make([]float64, classes)
 	for c, count := range d.classCounts(classes) {
@@ -74,7 +74,7 @@ func Balanced(d Data, classes int) []float64 {
 	return weights
 }
 
-// check reports what makes o unusable for l, as an error of kind fail.Usage.
+// check returns an error of kind fail.Usage if o is invalid for l.
 func (o Options) check(l Layout) error {
 	sgd, lbfgs := o.Solver == SGD, o.Solver == LBFGS
 	for _, c := range []struct {

@@ -6,12 +6,12 @@ import (
 	"sync/atomic"
 )
 
-// workersFor is the number of goroutines that n tasks are worth.
+// workersFor returns the number of goroutines for n tasks.
 func workersFor(n int) int { return min(runtime.GOMAXPROCS(0), n) }
 
-// parallel calls do(worker, i) for each i below n from that many workers. Calls with one worker number
-// never overlap, so that number picks scratch memory. Which worker takes which
-// i is left to chance: results must not depend on it.
+// parallel calls do(worker, i) for each i below n from the given number of workers. Calls
+// with the same worker never overlap, so worker can index scratch memory. Any worker may
+// take any i: results must not depend on it.
 func parallel(workers, n int, do func(worker, i int)) {
 	if workers <= 1 {
 		for i := range n {

@@ -35,11 +35,11 @@ type triangle struct {
 }
 
 // preconditionerPays reports whether the preconditioner saves more time than it costs.
-// It saves most of the iterations, which are dozens.
+// It saves most of dozens of iterations.
 func preconditionerPays(l Layout, samples int) bool {
 	n, rows := float64(l.Features), float64(samples)
 	cost := n*n*min(covarianceRows*n, rows)/2 + n*n*n*2/3
-	// with few classes, memory is the limit and not multiplications
+	// with few classes, memory is the limit, not multiplications
 	evaluation := 2 * rows * n * float64(max(l.Classes, 8))
 	return samples >= l.Features && cost < 16*evaluation
 }
@@ -47,13 +47,13 @@ func preconditionerPays(l Layout, samples int) bool {
 // newPreconditioner factorises M. It returns nil if the features are not finite.
 func newPreconditioner(ctx context.Context, l Layout, of *moments, l2 float64) (*preconditioner, error) {
 	n, k := l.Features, float64(l.Classes)
-	curvature := 1 / k // on weights that sum to 0 over the classes, as all that L-BFGS sees do
+	curvature := 1 / k // on weights that sum to 0 over the classes, as all points of L-BFGS do
 	var trace float64
 	for i := range n {
 		trace += curvature * float64(of.lower[i*n+i])
 	}
 	if !finite(trace) {
-		return nil, nil // the objective says why
+		return nil, nil // the objective returns the error
 	}
 	a, inverse := make([]float32, n*n), make([]float32, n*n)
 	// The smallest eigenvalue that single precision can resolve grows with the largest one,

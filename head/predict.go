@@ -7,16 +7,16 @@ import (
 	"fx/internal/fail"
 )
 
-// Predictor classifies features one photo at a time. It keeps scratch memory
-// and is not safe for concurrent use; making one is cheap.
+// Predictor classifies features one photo at a time. It reuses memory and is not safe
+// for concurrent use; creating one is cheap.
 type Predictor struct {
 	network *network[float32]
 	scratch *scratch[float32]
 	row     []float32
 }
 
-// NewPredictor returns the predictor of a trained head. It returns errors of
-// kind fail.Usage for a layout and fail.Model for parameters that can't serve.
+// NewPredictor returns the predictor of a trained head. It returns errors of kind
+// fail.Usage for an invalid layout and fail.Model for parameters that don't fit it.
 func NewPredictor(l Layout, p Params) (*Predictor, error) {
 	predictor := &Predictor{}
 	n, err := inference(l, p, func(int, []float32) []float32 { return predictor.row })
@@ -27,9 +27,9 @@ func NewPredictor(l Layout, p Params) (*Predictor, error) {
 	return predictor, nil
 }
 
-// Probabilities returns those of the classes, which sum to 1, for the features
-// of one photo (see Data.Row). Features of the wrong length are an error of
-// kind fail.Usage, a result that is not finite one of kind fail.NonFinite.
+// Probabilities returns the probabilities [classes], which sum to 1, for the features
+// of one photo (see Data.Row). Features of the wrong length are an error of kind
+// fail.Usage; a result that is not finite is one of kind fail.NonFinite.
 func (p *Predictor) Probabilities(features []float32) ([]float64, error) {
 	p.row = features
 	if err := p.network.load(p.scratch, make([]sample, 1), nil); err != nil {
@@ -38,13 +38,13 @@ func (p *Predictor) Probabilities(features []float32) ([]float64, error) {
 	p.network.kernel.forward(p.network.params, p.scratch, 1, 1)
 	probabilities := make([]float64, p.network.layout.Classes)
 	if sum := softmax(p.scratch.logits[:len(probabilities)], probabilities); !finite(sum) {
-		return nil, fail.New(fail.NonFinite, "Neither the photo's features nor the head's weights may hold NaN or infinity.", "the head gives no finite result")
+		return nil, fail.New(fail.NonFinite, "Check the photo's features and the head's weights for NaN and infinity.", "the head's result is not finite")
 	}
 	return probabilities, nil
 }
 
-// Probabilities returns those of the classes for the centre view of each photo
-// of d: [photo][class]. Its errors are those of Evaluate.
+// Probabilities returns the probabilities [photo][class] for the centre view of each
+// photo of d. Its errors are those of Evaluate.
 func Probabilities(ctx context.Context, l Layout, p Params, d Data) ([][]float64, error) {
 	n, err := inference(l, p, d.Row)
 	if err != nil {
@@ -53,7 +53,7 @@ func Probabilities(ctx context.Context, l Layout, p Params, d Data) ([][]float64
 	if err := d.check(l, "classified"); err != nil {
 		return nil, err
 	}
-	results, err := n.judge(ctx, d.centreViews(), true)
+	results, err := n.predict(ctx, d.centreViews(), true)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +73,7 @@ type Choice struct {
 	Probability float64
 }
 
-// Top returns the k most probable classes, the first class first at ties; all where k is larger.
+// Top returns the k most probable classes, or all if there are fewer; ties are in class order.
 func Top(probabilities []float64, k int) []Choice {
 	choices := make([]Choice, len(probabilities))
 	for c, p := range probabilities {

@@ -6,10 +6,10 @@ import (
 	"fx/internal/rangetest"
 )
 
-// RangeTest looks for a learning rate for SGD: it trains fresh heads of layout l on
-// train, with seeds from o.Seed on, as Fit would but for the rate, which rises with
-// every batch, and throws them away. o.LR, o.Epochs and o.Solver have no part in it.
-// Errors are those of Fit and of rangetest.Run.
+// RangeTest looks for a learning rate for SGD: it trains new heads of layout l on train,
+// with seeds from o.Seed on, like Fit but with a rate that rises with every batch, and
+// discards them. It ignores o.LR, o.Epochs and o.Solver. Errors are those of Fit and of
+// rangetest.Run.
 func RangeTest(ctx context.Context, l Layout, train Data, o Options, test rangetest.Options) (rangetest.Result, error) {
 	if err := test.Check(); err != nil {
 		return rangetest.Result{}, err
@@ -23,24 +23,24 @@ func RangeTest(ctx context.Context, l Layout, train Data, o Options, test ranget
 		of := o
 		of.Seed += uint64(repeat)
 		n.params = params[float32](Initial(l, of.Seed))
-		t := &tried{stepper: newStepper(n, min(of.BatchSize, len(train.Photos))), options: of, plan: newSchedule(l, train, of)}
+		t := &trial{sgd: newSGDStep(n, min(of.BatchSize, len(train.Photos))), options: of, plan: newSchedule(l, train, of)}
 		return t.update, nil
 	})
 }
 
-// tried is one training of a RangeTest.
-type tried struct {
-	stepper stepper
+// trial is one training of a RangeTest.
+type trial struct {
+	sgd     sgdStep
 	options Options
 	plan    schedule
 	epoch   int
-	order   []sample // what is left of the epoch
+	order   []sample // the rest of the epoch
 	drop    *dropout
 }
 
-// update does the next step at a rate and returns the loss before it. A loss that is
-// not finite changes nothing.
-func (t *tried) update(ctx context.Context, rate float64) (float64, error) {
+// update does the next step at a rate and returns the loss before it. If the loss is
+// not finite, it changes nothing.
+func (t *trial) update(ctx context.Context, rate float64) (float64, error) {
 	if len(t.order) == 0 {
 		t.epoch++
 		t.order, t.drop = t.plan.order(t.epoch), t.plan.drop(t.epoch)
@@ -48,6 +48,6 @@ func (t *tried) update(ctx context.Context, rate float64) (float64, error) {
 	batch := t.order[:min(t.options.BatchSize, len(t.order))]
 	t.order = t.order[len(batch):]
 	t.options.LR = rate
-	out, err := t.stepper.step(ctx, objective{batch, t.options.ClassWeights, t.drop}, t.options)
+	out, err := t.sgd.step(ctx, objective{batch, t.options.ClassWeights, t.drop}, t.options)
 	return out.loss, err
 }

@@ -8,7 +8,7 @@ import (
 	"fx/internal/random"
 )
 
-// schedule says which samples an epoch sees, in which order, and what dropout keeps.
+// schedule determines the samples of an epoch, their order, and dropout's masks.
 type schedule struct {
 	order func(epoch int) []sample
 	drop  func(epoch int) *dropout
@@ -34,8 +34,8 @@ func newSchedule(l Layout, train Data, o Options) schedule {
 	}
 }
 
-// sgd trains as the tutorial's train_model does with torch.optim.SGD. It changes
-// initial in place: at the end it holds the parameters of the last epoch.
+// sgd trains like the tutorial's train_model with torch.optim.SGD. It changes initial in
+// place: at the end it is the parameters of the last epoch.
 func (f *fitting) sgd(ctx context.Context, initial Params, plan schedule) error {
 	o := f.options
 	train := newNetwork[float32](f.layout, f.train.Row)
@@ -43,14 +43,14 @@ func (f *fitting) sgd(ctx context.Context, initial Params, plan schedule) error 
 	val := newNetwork[float32](f.layout, f.val.Row)
 	val.params = train.params
 	valSamples := f.val.centreViews()
-	stepper := newStepper(train, min(o.BatchSize, len(f.train.Photos)))
+	update := newSGDStep(train, min(o.BatchSize, len(f.train.Photos)))
 	for epoch := 1; epoch <= o.Epochs; epoch++ {
 		e := metrics.Epoch{Epoch: epoch}
 		order, drop := plan.order(epoch), plan.drop(epoch)
 		correct := 0
 		for batch := 0; batch*o.BatchSize < len(order); batch++ {
 			samples := order[batch*o.BatchSize : min((batch+1)*o.BatchSize, len(order))]
-			out, err := stepper.step(ctx, objective{samples, o.ClassWeights, drop}, o)
+			out, err := update.step(ctx, objective{samples, o.ClassWeights, drop}, o)
 			if err != nil {
 				return err
 			}

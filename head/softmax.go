@@ -3,8 +3,8 @@ package head
 import "math"
 
 // softmax writes the probabilities of the logits, which sum to 1, and returns
-// the log of the sum of their exponentials, so that the cross entropy of class
-// c is that minus logits[c]. It shifts by the largest logit and never overflows.
+// the log of the sum of their exponentials; the cross entropy of class c is that minus
+// logits[c]. It shifts by the largest logit and never overflows.
 func softmax[T number](logits []T, probabilities []float64) (logSumExp float64) {
 	largest := math.Inf(-1)
 	for _, z := range logits {
@@ -22,7 +22,7 @@ func softmax[T number](logits []T, probabilities []float64) (logSumExp float64) 
 	return largest + math.Log(sum)
 }
 
-// argmax returns the place of the largest value, the first at ties as torch.max does.
+// argmax returns the index of the largest value, the first at ties, like torch.max.
 func argmax[T number](values []T) int {
 	best := 0
 	for i, v := range values {

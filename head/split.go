@@ -7,18 +7,16 @@ import (
 	"fx/internal/random"
 )
 
-// Split divides the photos of d, stratified by class and drawn by seed, for a
-// store that has no val split. Of a class with n photos round(fraction·n) go to
-// val, but at least one and never all; a class of one photo stays in train. All
-// views of a photo go together, and photos keep their order.
+// Split splits the photos of d, stratified by class and drawn by seed, for a store
+// without a val split. val gets round(fraction·n) of a class's n photos, but at least
+// one and never all; a class with one photo stays in train. All views of a photo stay
+// together, and photos keep their order.
 //
-// groups holds a number for each photo: photos with the same number are copies,
-// which go together and count as one of the n. Copies with different labels stay
-// in train, since no answer is right for all of them. nil makes each photo a
-// group.
+// groups has a number for each photo: photos with the same number are copies, which
+// stay together and count as one of the n. Copies with different labels stay in train,
+// because no answer is right for all of them. nil makes each photo a group.
 //
-// A fraction outside (0, 1), or photos too few to divide, are errors of kind
-// fail.Usage.
+// A fraction outside (0, 1) and too few photos are errors of kind fail.Usage.
 func Split(d Data, fraction float64, seed uint64, groups []int) (train, val Data, err error) {
 	if !(fraction > 0 && fraction < 1) {
 		return Data{}, Data{}, fail.New(fail.Usage, "Give --val-fraction a number such as 0.2.", "val fraction %g is not between 0 and 1", fraction)
@@ -52,8 +50,8 @@ func Split(d Data, fraction float64, seed uint64, groups []int) (train, val Data
 	return train, val, nil
 }
 
-// copiesByClass returns the groups of each class as the indexes of their photos,
-// in the order of their first ones. Groups with different labels are left out.
+// copiesByClass returns the groups of each class as indexes of photos, ordered by their
+// first photo. Groups with different labels are omitted.
 func (d Data) copiesByClass(groups []int) map[int][][]int {
 	members, mixed := map[int][]int{}, map[int]bool{}
 	if groups != nil {

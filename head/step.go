@@ -6,16 +6,16 @@ import (
 	"fx/internal/kernels"
 )
 
-// stepper does steps of SGD on the parameters of a network.
-type stepper interface {
-	// step moves the parameters by the gradient of objective, at rates and decays of
-	// the options, and returns the outcome before. A loss that is not finite moves nothing.
+// sgdStep performs steps of SGD on the parameters of a network.
+type sgdStep interface {
+	// step updates the parameters by the gradient of objective, with the options' rate
+	// and decay, and returns the outcome before. If the loss is not finite, it changes nothing.
 	step(ctx context.Context, of objective, o Options) (outcome, error)
 }
 
-// newStepper returns the quickest stepper for n, with velocities of 0. batch is
-// the most samples that a step sees.
-func newStepper(n *network[float32], batch int) stepper {
+// newSGDStep returns the fastest sgdStep for n, with velocities of 0. batch is the
+// largest number of samples of a step.
+func newSGDStep(n *network[float32], batch int) sgdStep {
 	l := n.layout
 	if l.Kind != Linear {
 		return &generalStep{n, newParams[float32](l), newParams[float32](l)}
@@ -31,7 +31,7 @@ func newStepper(n *network[float32], batch int) stepper {
 	return s
 }
 
-// generalStep computes the whole gradient, then moves along it.
+// generalStep computes the whole gradient before it updates the parameters.
 type generalStep struct {
 	network            *network[float32]
 	gradient, velocity params[float32]
@@ -47,9 +47,9 @@ func (s *generalStep) step(ctx context.Context, of objective, o Options) (outcom
 	return out, nil
 }
 
-// linearStep moves weights while it computes their gradient, which never is in
-// memory: with many classes a step takes as long as reading and writing weights and
-// velocities. Classes are divided among goroutines where there is work for two.
+// linearStep updates weights while it computes their gradient, which is never in memory
+// as a whole: with many classes a step takes as long as reading and writing weights and
+// velocities. Classes are divided among goroutines if there is enough work for two.
 type linearStep struct {
 	network  *network[float32]
 	velocity params[float32]
@@ -104,8 +104,8 @@ func (s *linearStep) step(ctx context.Context, of objective, o Options) (outcome
 	return out, nil
 }
 
-// load copies the features of the samples, after dropout, and what the loss
-// needs of them. It returns the sum of their weights.
+// load copies the features of the samples, after dropout, with their labels and weights.
+// It returns the sum of the weights.
 func (s *linearStep) load(of objective) (total float64, err error) {
 	n, width := s.network, s.network.layout.Features
 	for i, sample := range of.samples {
@@ -131,7 +131,7 @@ func (s *linearStep) load(of objective) (total float64, err error) {
 	return total, nil
 }
 
-// eachClasses calls do for pieces of the classes.
+// eachClasses calls do for ranges of the classes.
 func (s *linearStep) eachClasses(count int, do func(from, to int)) {
 	const perPiece = 24 // a multiple of the rows that kernels take together
 	l := s.network.layout

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs the two commands of README.md's "Start" as on a machine that was just set up: in a root folder of its own
+# Runs the two commands of README.md's "Start" as on a newly installed machine: in a root folder of its own
 # with Debian's gcc, Python and git, this machine's Go, an empty home and empty caches. What they leave in out/ is
 # copied to out/fresh/. Needs root and debootstrap; ends with 75 where such a root can't be made.
 set -eu
@@ -26,7 +26,7 @@ if [ "${1:-}" != inside ]; then
 	exit "$code"
 fi
 
-# In mounts of its own, which the kernel undoes when this ends.
+# In its own mount namespace, which ends with this script.
 root=$2
 mount --make-rprivate /
 mount -t proc proc "$root/proc"

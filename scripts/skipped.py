@@ -2,7 +2,7 @@
 """Lists the tests that a run of `go test -json` skipped, with their reasons, or runs them again.
 
     skipped.py list EVENTS      print how many were skipped, grouped by reason
-    skipped.py run EVENTS       run them again, where more is installed than there was; fails where one fails
+    skipped.py run EVENTS       run them again after installing what was missing; fails if one fails
 """
 
 import collections
@@ -19,7 +19,7 @@ class Test(NamedTuple):
 
 
 class Outcomes:
-    """What each test of a run came to, and what it printed."""
+    """The result and the output of each test of a run."""
 
     def __init__(self):
         self.action: dict[Test, str] = {}

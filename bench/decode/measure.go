@@ -14,7 +14,7 @@ import (
 	"fx/internal/preprocess"
 )
 
-// measurement is what the program prints.
+// measurement is the program's output.
 type measurement struct {
 	Program  string            `json:"program"`
 	Versions map[string]string `json:"versions"`
@@ -25,7 +25,7 @@ type measurement struct {
 	Rates    rates             `json:"images_per_second"`
 }
 
-// rates are photos a second; nil where the decoder knows no scale but the whole.
+// rates are photos a second; nil if the decoder has no scaled decoding.
 type rates struct {
 	Decode     float64  `json:"decode"`
 	Resize     float64  `json:"resize"`
@@ -106,8 +106,7 @@ func median(values []float64) float64 {
 	return (s[(len(s)-1)/2] + s[len(s)/2]) / 2
 }
 
-// photos are what the jobs work on; memory is reused from photo to photo, as
-// fx extract does.
+// photos is the input of the jobs; memory is reused from photo to photo, as in fx extract.
 type photos struct {
 	files   [][]byte
 	images  []*imaging.Image // decoded whole

@@ -1,13 +1,13 @@
-// Forward measures the frozen network of `fx extract` alone, on photos made of
-// noise, and says what it spends its time on:
+// Forward measures the frozen network of `fx extract` alone, on photos made of noise, and
+// its time by operator:
 //
 //	bin/forward --backbone resnet18
 //	bin/forward --backbone resnet18 --profile
 //
 // As fx extract does on a CPU, it runs one batch on each core, each on one thread.
-// It prints JSON: milliseconds a photo of each round, lowest first, and what does
-// the convolutions; with --profile, where one batch on one thread spends
-// its time, as Markdown.
+// It prints JSON: milliseconds a photo of each round, lowest first, and the
+// implementation of convolutions; with --profile, the time of one batch on one thread by
+// operator, as Markdown.
 package main
 
 import (
@@ -46,7 +46,7 @@ type options struct {
 	nodes             int
 }
 
-// measurement is what run prints.
+// measurement is the output of run.
 type measurement struct {
 	Backbone             string    `json:"backbone"`
 	Batch                int       `json:"batch"`
@@ -88,7 +88,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	return json.NewEncoder(stdout).Encode(m)
 }
 
-// measure runs the rounds, with a profile of ONNX Runtime where the prefix for its name is not empty.
+// measure runs the rounds, with a profile of ONNX Runtime if the prefix for its name is not empty.
 func (o options) measure(ctx context.Context, profilePrefix string) (m measurement, err error) {
 	from, err := weights.ParseRef(o.weights)
 	if err != nil {
@@ -122,7 +122,7 @@ func (o options) measure(ctx context.Context, profilePrefix string) (m measureme
 	return m, nil
 }
 
-// profileRound prints where a batch on one thread spends its time.
+// profileRound prints the time of a batch on one thread by operator.
 func (o options) profileRound(ctx context.Context, stdout io.Writer) error {
 	dir, err := os.MkdirTemp("", "forward-")
 	if err != nil {

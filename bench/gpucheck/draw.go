@@ -15,7 +15,7 @@ import (
 // without photos: enough structure for features to differ, and work for the decoder.
 func drawPhotos(dir string) (string, error) { return drawPhotosOf(dir, 48) }
 
-// drawPhotosOf draws so many pictures of each class.
+// drawPhotosOf draws the given number of pictures of each class.
 func drawPhotosOf(dir string, each int) (string, error) {
 	const width, height = 500, 375
 	for class, wave := range map[string]func(x, y, k float64) float64{

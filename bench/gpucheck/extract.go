@@ -80,7 +80,7 @@ func verdict(good bool) string {
 	return "**no**"
 }
 
-// within tells whether every photo's features agree; NaN does not.
+// within reports whether every photo's features agree; NaN does not.
 func (r result) within(tolerance float64) bool {
 	return r.distance.worst <= tolerance && r.exact.worst <= tolerance
 }
@@ -120,14 +120,14 @@ func check(ctx context.Context, o options, name, photos, scratch string) (result
 	return r, err
 }
 
-// extractSummary is what is used of the answer of `fx extract`.
+// extractSummary is the part of the output of `fx extract` that is used.
 type extractSummary struct {
 	Computed        int     `json:"computed"`
 	ImagesPerSecond float64 `json:"images_per_second"`
 	Provider        string  `json:"provider"`
 }
 
-// distance is how far features lie from the CPU's: ‖a−b‖₂/‖b‖₂ for each photo.
+// distance is the distance of features from the CPU's: ‖a−b‖₂/‖b‖₂ for each photo.
 type distance struct{ mean, worst float64 }
 
 // compare reads two stores of the same photos.
@@ -157,8 +157,8 @@ func compare(path, reference string) (distance, error) {
 	return d, nil
 }
 
-// timeAlone runs the network alone for about two seconds: what the device could do
-// if photos were decoded in no time.
+// timeAlone runs only the network for about two seconds and returns its rate, the
+// device's limit without decoding.
 func timeAlone(ctx context.Context, o options, name string) (float64, error) {
 	e, err := openEmbedder(ctx, o.device, extract.EmbedderOptions{
 		Network: backbones.NetworkOptions{Backbone: name, Weights: weights.Seed(0)}, BatchSize: o.batch,
@@ -170,7 +170,7 @@ func timeAlone(ctx context.Context, o options, name string) (float64, error) {
 	return forward.Run(ctx, e, 2*time.Second)
 }
 
-// openEmbedder puts a network on a device, such as "cuda".
+// openEmbedder opens a network on a device, such as "cuda".
 func openEmbedder(ctx context.Context, device string, o extract.EmbedderOptions) (*extract.Embedder, error) {
 	var err error
 	if o.Device, err = ort.ParseDevice(device); err != nil {

@@ -28,18 +28,17 @@ import (
 //go:embed torch_extract.py
 var torchExtractScript []byte
 
-// bars are how far a photo's features may lie from PyTorch's in the same
-// precision, relatively (L2). Either side rounds factors to TensorFloat-32's 11
-// bits, or all values to float16's, in places of its own. Rounding so after every
-// layer moves the trained squeezenet1_1's features by 1.8e-3 on average, up to
-// 2.5e-3, in either precision, and those of random weights by 3e-4; two sides may
-// each be off by so much.
+// bars are the largest relative distances (L2) of a photo's features from PyTorch's in the
+// same precision. Each side rounds factors to TensorFloat-32's 11 bits, or all values to
+// float16, at different points. Such rounding after every layer moves the trained
+// squeezenet1_1's features by 1.8e-3 on average, up to 2.5e-3, in either precision, and
+// those of random weights by 3e-4; both sides may be off by as much.
 var bars = map[string]float64{extract.Float32: 5e-3, extract.Float16: 1e-2}
 
-// comparedPhotos is how many photos features are compared on.
+// comparedPhotos is the number of photos whose features are compared.
 const comparedPhotos = 64
 
-// rate is photos a second, or why there is none.
+// rate is photos a second, or the reason if there is none.
 type rate struct {
 	Rate    float64 `json:"rate"`
 	Problem string  `json:"problem"`
@@ -55,7 +54,7 @@ func (r rate) String() string {
 	return fmt.Sprintf("%.0f", r.Rate)
 }
 
-// times is how many times as fast fx is.
+// times returns how many times as fast fx is.
 func (r rate) times(peer rate) string {
 	if r.Rate == 0 || peer.Rate == 0 {
 		return "–"
@@ -63,7 +62,7 @@ func (r rate) times(peer rate) string {
 	return fmt.Sprintf("%.2f", r.Rate/peer.Rate)
 }
 
-// timed are the rates of all combinations, by who was timed.
+// timed are the rates of all combinations, by program.
 type timed map[string]map[combination]rate
 
 func (r timed) set(who string, c combination, to rate) {
@@ -73,13 +72,13 @@ func (r timed) set(who string, c combination, to rate) {
 	r[who][c] = to
 }
 
-// speeds is checkExtractSpeed under way.
+// speeds is the state of checkExtractSpeed.
 type speeds struct {
 	options
 	*report
 	end       time.Time
 	weights   map[string]string // file by network, the same for all
-	origin    map[string]string // what the file holds
+	origin    map[string]string // description of the file's weights
 	all       []combination     // to be timed
 	few, many photoSet
 	forward   timed
@@ -87,8 +86,8 @@ type speeds struct {
 	failed    []string
 }
 
-// checkExtractSpeed compares features with PyTorch's, then times the network
-// alone and the whole way from photos to features, beside PyTorch and timm.
+// checkExtractSpeed compares features with PyTorch's, then times the network alone and
+// the whole extraction from photos to features, beside PyTorch and timm.
 func checkExtractSpeed(ctx context.Context, o options, r *report) ([]string, error) {
 	s := &speeds{options: o, report: r, end: time.Now().Add(time.Duration(o.minutes * float64(time.Minute))), forward: timed{}, whole: timed{}}
 	if err := s.prepare(ctx); err != nil {
@@ -135,7 +134,7 @@ func (s *speeds) photosAre() string {
 	return "those of the data set, repeated under new names where it has fewer"
 }
 
-// prepare copies photos and weights to where both sides find them.
+// prepare copies photos and weights for both sides.
 func (s *speeds) prepare(ctx context.Context) (err error) {
 	photos := s.data
 	if photos == "" {
@@ -163,7 +162,7 @@ func (s *speeds) prepare(ctx context.Context) (err error) {
 	return nil
 }
 
-// saveWeights takes the official weights where FX_WEIGHTS_DIR has them, else those of seed 0.
+// saveWeights saves the official weights if FX_WEIGHTS_DIR has them, else those of seed 0.
 func (s *speeds) saveWeights(ctx context.Context, name string) error {
 	own := filepath.Join(os.Getenv("FX_WEIGHTS_DIR"), name+".safetensors")
 	if _, err := os.Stat(own); err == nil && os.Getenv("FX_WEIGHTS_DIR") != "" {
@@ -210,8 +209,8 @@ func (s *speeds) script(ctx context.Context, what string, photos photoSet, line 
 		"--photos", list, "--out", s.scratch, "--precisions", strings.Join(s.extractPrecisions, ",")}, more...), line)
 }
 
-// compare holds fx's features against those of PyTorch and timm, and takes what
-// differs out of what is timed. An error says that there is no PyTorch.
+// compare compares fx's features with those of PyTorch and timm, and excludes networks
+// that differ from the timing. It returns an error if there is no PyTorch.
 func (s *speeds) compare(ctx context.Context) (about installed, err error) {
 	type theirs struct {
 		Network   string `json:"network"`
@@ -243,7 +242,7 @@ func (s *speeds) compare(ctx context.Context) (about installed, err error) {
 			if t.Mode == "eager" {
 				s.failed = append(s.failed, fmt.Sprintf("PyTorch's %s, %s: %s", t.Network, t.Precision, t.Problem))
 			}
-			continue // its column says the same
+			continue // its column is the same
 		}
 		c := combination{t.Network, 32, t.Precision}
 		if stores[c] == "" {
@@ -270,7 +269,7 @@ func (s *speeds) compare(ctx context.Context) (about installed, err error) {
 	return about, s.add("\n")
 }
 
-// drop takes a network in a precision out of what is timed: it computes something else.
+// drop excludes a network in a precision from the timing, because its results differ.
 func (s *speeds) drop(c combination, why string) {
 	s.failed = append(s.failed, fmt.Sprintf("%s, %s: %s", c.Network, c.Precision, why))
 	s.all = slices.DeleteFunc(s.all, func(other combination) bool { return other.Network == c.Network && other.Precision == c.Precision })
@@ -315,7 +314,7 @@ func besideFile(path, file string, photos photoSet) (distance, error) {
 
 const noTimeLeft = "no time left"
 
-// timeOwn times fx, in at most half of the time where there are peers to time.
+// timeOwn times fx, in at most half of the time if there are peers to time.
 func (s *speeds) timeOwn(ctx context.Context) error {
 	end := s.end
 	if len(s.peers) > 0 {
@@ -371,7 +370,7 @@ func (s *speeds) endToEndRate(ctx context.Context, c combination) (float64, erro
 	return summary.ImagesPerSecond, err
 }
 
-// timePeers times PyTorch and timm in what is left of the time.
+// timePeers times PyTorch and timm in the remaining time.
 func (s *speeds) timePeers(ctx context.Context) error {
 	if len(s.peers) == 0 || len(s.all) == 0 {
 		return nil
@@ -401,7 +400,7 @@ func (s *speeds) timePeers(ctx context.Context) error {
 	return err
 }
 
-// tables sets the rates side by side.
+// tables returns the tables of rates.
 func (s *speeds) tables(about installed) string {
 	var b strings.Builder
 	workers := "–"

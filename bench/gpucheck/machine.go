@@ -17,12 +17,12 @@ import (
 	"fx/internal/ort"
 )
 
-// machine is what the table says of where it was made.
+// machine describes the machine in the report.
 type machine struct {
 	gpu, driver, cpu, library string
 }
 
-// examine asks `fx runtime doctor`. Without a GPU that computes it is an error of kind fail.Device.
+// examine runs `fx runtime doctor`. Without a working GPU it returns an error of kind fail.Device.
 func examine(ctx context.Context, o options) (machine, error) {
 	var report doctor.Report
 	if err := call(ctx, o, nil, &report, "runtime", "doctor"); err != nil {
@@ -51,7 +51,7 @@ func examine(ctx context.Context, o options) (machine, error) {
 	return m, nil
 }
 
-// call runs fx with --json and reads its answer.
+// call runs fx with --json and decodes its output.
 func call(ctx context.Context, o options, environment []string, answer any, args ...string) error {
 	command := exec.CommandContext(ctx, o.fx, append(args, "--json")...)
 	command.Env = append(os.Environ(), environment...)

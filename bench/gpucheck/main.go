@@ -1,20 +1,20 @@
-// Gpucheck proves on a machine with an NVIDIA GPU that fx computes there what it
-// computes on the CPU, and times it:
+// Gpucheck checks on a machine with an NVIDIA GPU that fx computes there the same as on
+// the CPU, and times it:
 //
 //	task gpu-check
 //
 // It runs the CUDA tests; twenty training steps of each network on CUDA beside the
 // same steps on the CPU, in every precision; times training steps beside
-// PyTorch's, where a Python with torch is there; compares and times `fx extract`;
-// and times extraction, in float32 and float16, beside PyTorch and timm. It writes a table, section by section, so that a run that is cut
-// short leaves what it had, and exits with 1 where something differs by more than
-// it may, and with 7 where there is no GPU to check.
+// PyTorch's, if there is a Python with torch; compares and times `fx extract`; and times
+// extraction, in float32 and float16, beside PyTorch and timm. It writes its report
+// section by section, so that an interrupted run keeps its results. It exits with 1 if
+// something differs too much, and with 7 if there is no GPU to check.
 //
-// It installs nothing and needs no network: what it runs lies beside it (fx and
-// the test binaries, which `task gpu-check-build` makes), photos are drawn where
-// there are none, weights come from a seed, and FX_ORT_LIB may name an ONNX
-// Runtime. NVIDIA's libraries are also taken from the Python that has torch.
-// --device cpu rehearses it all without a GPU.
+// It installs nothing and needs no network: fx and the test binaries, which
+// `task gpu-check-build` builds, are beside it; it draws photos if there are none;
+// weights come from a seed; and FX_ORT_LIB may name an ONNX Runtime. It can use NVIDIA's
+// libraries of the Python that has torch. --device cpu rehearses everything without a
+// GPU.
 package main
 
 import (
@@ -39,7 +39,7 @@ import (
 
 func main() { program.Main("gpucheck", run) }
 
-// sections are what is checked, in this order.
+// sections are the parts of the check, in order.
 var sections = []section{
 	{"tests", checkTests},
 	{"parity", checkParity},
@@ -48,14 +48,14 @@ var sections = []section{
 	{"extract-speed", checkExtractSpeed},
 }
 
-// section is a part of the check. It writes into the report and returns what
-// failed, in words; an error keeps it from going on.
+// section is a part of the check. It writes to the report and returns descriptions of
+// what failed, or an error if it can't continue.
 type section struct {
 	name string
 	run  func(ctx context.Context, o options, r *report) (failed []string, err error)
 }
 
-// families are the networks whose training is checked where none are named.
+// families are the networks whose training is checked by default.
 var families = []string{"resnet18", "alexnet", "vgg11_bn", "squeezenet1_0", "densenet121", "inception_v3"}
 
 // options are the flags.
@@ -142,7 +142,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 			return o, err
 		}
 	}
-	if library := os.Getenv("FX_ORT_LIB"); library != "" { // what is run works in folders of its own
+	if library := os.Getenv("FX_ORT_LIB"); library != "" { // the programs run in their own folders
 		absolute, err := filepath.Abs(library)
 		if err == nil {
 			err = os.Setenv("FX_ORT_LIB", absolute)
@@ -183,7 +183,7 @@ func split(list string) []string {
 	return strings.Split(list, ",")
 }
 
-// networks are those of the training sections.
+// networks returns the networks of the training sections.
 func (o options) networks() []string {
 	if o.backbones != nil {
 		return o.backbones
@@ -226,7 +226,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if err != nil { // what one section meets must not cost the others
+		if err != nil { // an error in one section must not stop the others
 			wrong = append(wrong, err.Error())
 			if err := report.add("**%s ended early**: %s\n\n", s.name, err); err != nil {
 				return err
@@ -246,7 +246,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 
 var unfit = regexp.MustCompile(`[^a-z0-9]+`)
 
-// slug is a machine's name as part of a file's.
+// slug returns a machine's name as part of a file name.
 func slug(name string) string {
 	return strings.Trim(unfit.ReplaceAllString(strings.ToLower(name), "-"), "-")
 }

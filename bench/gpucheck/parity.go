@@ -18,14 +18,14 @@ import (
 // (those of --scratch, seed 0) on the same photos.
 const parityBatch = 4
 
-// rates are the learning rates, small enough that rounding's differences do not
-// grow over the steps: those of finetune/artifacts/testdata/compare.py.
+// rates are the learning rates, small enough that rounding differences do not grow over
+// the steps: those of finetune/artifacts/testdata/compare.py.
 var rates = map[string]float64{"vgg11_bn": 1e-5, "densenet121": 2e-5, "inception_v3": 1e-5}
 
 const usualRate = 1e-4
 
-// kind is a way to compute on the device, and how far it may be from float32 on
-// the CPU, relatively.
+// kind is a way to compute on the device, with its largest relative distance from float32
+// on the CPU.
 type kind struct {
 	name      string
 	precision string
@@ -35,9 +35,9 @@ type kind struct {
 	curve     float64 // largest of all steps' losses
 }
 
-// kinds: where float32 stays float32 the bounds are those of the comparison with
-// PyTorch, with room for Relus at zero that open on one side only; TensorFloat-32
-// and bfloat16 round products to 11 and 8 bits.
+// kinds: the bounds of plain float32 are those of the comparison with PyTorch, with room
+// for Relus at zero that are open on one side only; TensorFloat-32 and bfloat16 round
+// products to 11 and 8 bits.
 var kinds = []kind{
 	{"float32", artifacts.Float32, true, 1e-4, 5e-2, 5e-3},
 	{"float32 (TF32)", artifacts.Float32, false, 1e-2, 0.3, 5e-2},
@@ -45,7 +45,7 @@ var kinds = []kind{
 	{"float16", artifacts.Float16, false, 2e-2, 0.5, 0.1},
 }
 
-// training is what some steps gave.
+// training is the result of some steps.
 type training struct {
 	losses    []float64
 	gradients map[string][]float32 // of the first step
@@ -72,7 +72,7 @@ func checkParity(ctx context.Context, o options, r *report) (failed []string, er
 		}
 		for _, k := range kinds {
 			if o.rehearsal() && k.precision == artifacts.BFloat16 {
-				continue // the CPU has none
+				continue // the CPU has no TensorFloat-32
 			}
 			fmt.Fprintf(o.log, "gpucheck: parity of %s, %s\n", name, k.name)
 			got, err := train(ctx, o, name, device, k)
@@ -102,7 +102,7 @@ func checkParity(ctx context.Context, o options, r *report) (failed []string, er
 	return failed, r.add("\n%s\n", strings.Join(news, ""))
 }
 
-// train does the steps. The first momentum of SGD is the gradient.
+// train runs the steps. SGD's first momentum is the gradient.
 func train(ctx context.Context, o options, name string, device ort.Device, k kind) (training, error) {
 	var t training
 	if k.exact {
@@ -143,13 +143,13 @@ func train(ctx context.Context, o options, name string, device ort.Device, k kin
 		}
 		t.losses = append(t.losses, outcome.Loss)
 	}
-	t.news = s.News()
+	t.news = s.NewNotes()
 	return t, nil
 }
 
-// firstGradients are the gradients of the first step. The loss scale of float16
-// begins so high that the step is left out some times: it is done until it counts.
-func firstGradients(ctx context.Context, s *finetune.Stepper, batch *finetune.StepperBatch, rate float64) (map[string][]float32, error) {
+// firstGradients returns the gradients of the first step. The loss scale of float16
+// begins so high that the step is skipped a few times; it is repeated until it counts.
+func firstGradients(ctx context.Context, s *finetune.Trainer, batch *finetune.TrainerBatch, rate float64) (map[string][]float32, error) {
 	const often = 32 // halvings, more than the scale has bits to lose
 	for range often {
 		state, err := s.State(ctx)
@@ -166,7 +166,7 @@ func firstGradients(ctx context.Context, s *finetune.Stepper, batch *finetune.St
 	return nil, fmt.Errorf("no step counted: its gradients are not finite at any loss scale")
 }
 
-// momenta are SGD's, by parameter; nil where all are zero still.
+// momenta returns SGD's momenta, by parameter; nil if all are still zero.
 func momenta(state *weights.StateDict) (map[string][]float32, error) {
 	all, moved := map[string][]float32{}, false
 	for _, name := range state.Names() {
@@ -196,9 +196,8 @@ type difference struct {
 	where                        string // the worst parameter
 }
 
-// zeroShare is the share of the whole gradient below which a parameter's is
-// rounding of what is zero in exact arithmetic, such as of a bias before batch
-// normalization.
+// zeroShare is the share of the whole gradient below which a parameter's gradient is the
+// rounding of an exact zero, for example of a bias before batch normalization.
 const zeroShare = 1e-5
 
 func apart(got, want training) difference {
@@ -234,7 +233,7 @@ func apart(got, want training) difference {
 	return d
 }
 
-// photos are batch i: waves with noise, labels that alternate.
+// photos returns batch i: waves with noise and alternating labels.
 func photos(count, size, i int) (images []uint8, labels []int64) {
 	images, labels = make([]uint8, count*size*size*3), make([]int64, count)
 	state := uint32(i)*2654435761 + 12345
@@ -258,10 +257,10 @@ func photos(count, size, i int) (images []uint8, labels []int64) {
 
 func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
 
-// open returns a stepper of a registered network with random weights.
-func open(ctx context.Context, network string, batch int, precision string, device ort.Device) (*finetune.Stepper, error) {
+// open returns a trainer of a registered network with random weights.
+func open(ctx context.Context, network string, batch int, precision string, device ort.Device) (*finetune.Trainer, error) {
 	o := finetune.Defaults()
 	o.Network.Backbone, o.Scratch = network, true
 	o.BatchSize, o.Precision, o.Device = batch, precision, device
-	return finetune.NewStepper(ctx, o, 2, progress.Discard)
+	return finetune.NewTrainer(ctx, o, 2, progress.Discard)
 }

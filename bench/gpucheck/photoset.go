@@ -12,14 +12,14 @@ import (
 	"fx/internal/store"
 )
 
-// photoSet is a folder of photos in a folder a class.
+// photoSet is a folder of photos with a subfolder for each class.
 type photoSet struct {
 	dir   string
 	paths []string // of its photos
 }
 
-// copyPhotos makes a photoSet of n photos in dir: of those in data that can be
-// decoded, evenly chosen, or all of them again and again under new names.
+// copyPhotos creates a photoSet of n photos in dir from the decodable photos in data:
+// evenly spaced, or all of them repeated under new names.
 func copyPhotos(ctx context.Context, data, dir string, n int) (photoSet, error) {
 	set := photoSet{dir: dir}
 	photos, err := dataset.Scan(ctx, data, dataset.Options{})

@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// installed is what a script says first: the versions that it found.
+// installed is the first line of a script: the versions that it found.
 type installed struct {
 	Torch       string  `json:"torch"`
 	Torchvision string  `json:"torchvision"`
@@ -29,8 +29,8 @@ func (i installed) String() string {
 }
 
 // runPython runs one of gpucheck's scripts, which print a JSON object a line, and
-// hands each line after the first to line. The first says what is installed, or
-// why the script can do nothing, which is the error then.
+// passes each line after the first to line. The first has the installed versions, or the
+// reason why the script can't run, which is returned as the error.
 func (o options) runPython(ctx context.Context, name string, script []byte, args []string, line func([]byte)) (installed, error) {
 	var about installed
 	if o.python == "" {

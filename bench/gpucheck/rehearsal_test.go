@@ -32,7 +32,7 @@ func TestRehearsedSteps(t *testing.T) {
 						t.Fatal(name, precision, o, err)
 					}
 				}
-				fmt.Printf("%s %s: notes %v\n", name, precision, s.News())
+				fmt.Printf("%s %s: notes %v\n", name, precision, s.NewNotes())
 				batch.Close()
 				s.Close()
 			}

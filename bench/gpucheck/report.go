@@ -10,8 +10,8 @@ import (
 	"fx/internal/durable"
 )
 
-// report is Markdown, so that it can be committed as it is. It is written anew
-// with every addition.
+// report is a Markdown document, which can be committed unchanged. It is rewritten with
+// every addition.
 type report struct {
 	path string
 	body strings.Builder

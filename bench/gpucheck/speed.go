@@ -25,7 +25,7 @@ type combination struct {
 	Precision string `json:"precision"`
 }
 
-// timing is the median of a step, or why there is none.
+// timing is the median time of a step, or the reason if there is none.
 type timing struct {
 	MS      float64 `json:"ms"`
 	Problem string  `json:"problem"`
@@ -73,7 +73,7 @@ func checkSpeed(ctx context.Context, o options, r *report) (failed []string, err
 const speedLegend = "Median milliseconds of a step whose batch is on the device already: normalisation, forward, loss, backward, SGD with momentum, and the loss read back. " +
 	"float32 may use TensorFloat-32. Eager is the faster of both memory layouts, compile is torch.compile(mode=\"reduce-overhead\"); ratios above 1 mean that fx is faster."
 
-// speedTable sets the timings side by side; theirs is nil before PyTorch ran.
+// speedTable returns the table of timings; theirs is nil before PyTorch ran.
 func speedTable(all []combination, own map[combination]timing, theirs map[string]map[combination]timing) string {
 	var b strings.Builder
 	b.WriteString("| network | batch | precision | fx, ms | fx, images/s |")
@@ -116,7 +116,7 @@ func ratio(other, fx timing) string {
 	return fmt.Sprintf("%.2f", other.MS/fx.MS)
 }
 
-// warmUp is the number of steps before the clock: those that are recorded, and some.
+// warmUp is the number of untimed steps: those that are recorded, and some more.
 const warmUp = 6
 
 // timeStep returns the median milliseconds of fx's step.
@@ -183,8 +183,8 @@ func joinInts(numbers []int) string {
 	return strings.Join(texts, ",")
 }
 
-// lendLibraries lets fx take NVIDIA's libraries from the Python that has torch,
-// where no environment is active: on many machines they are nowhere else.
+// lendLibraries lets fx use NVIDIA's libraries of the Python that has torch, if no
+// environment is active: many machines have no others.
 func (o options) lendLibraries(ctx context.Context) {
 	if o.python == "" || os.Getenv("VIRTUAL_ENV") != "" || os.Getenv("CONDA_PREFIX") != "" {
 		return

@@ -11,8 +11,8 @@ import (
 	"fx/internal/fail"
 )
 
-// checkTests runs the tests named TestCUDA… of the test binaries. They are required to
-// find a GPU and fail where there is no GPU; a rehearsal has them skip.
+// checkTests runs the tests named TestCUDA… of the test binaries. They fail if there is
+// no GPU; in a rehearsal they skip.
 func checkTests(ctx context.Context, o options, r *report) (failed []string, err error) {
 	binaries, err := filepath.Glob(filepath.Join(o.tests, "*.test"))
 	if err != nil {
@@ -54,7 +54,7 @@ func checkTests(ctx context.Context, o options, r *report) (failed []string, err
 	return failed, r.add("\n%s", said)
 }
 
-// outcomes counts what a verbose run of tests says.
+// outcomes counts the results in the output of a verbose test run.
 func outcomes(text string) (passed int, failed []string, skipped int) {
 	for line := range strings.Lines(text) {
 		fields := strings.Fields(line)

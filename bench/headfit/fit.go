@@ -21,7 +21,7 @@ type fitOptions struct {
 	repeats       int
 }
 
-// measurement is what fit and the peers print.
+// measurement is the output of fit and the peers.
 type measurement struct {
 	Tool         string    `json:"tool"`
 	Solver       string    `json:"solver"`
@@ -63,7 +63,7 @@ func fit(ctx context.Context, o fitOptions) (measurement, error) {
 	case "lbfgs":
 		m.L2, m.Tolerance = 1/float64(m.Rows), o.tolerance
 		options = head.Options{Solver: head.LBFGS, Tolerance: o.tolerance}
-		judges = head.Data{} // scikit-learn judges nothing on its way
+		judges = head.Data{} // scikit-learn does not evaluate during a fit
 	case "sgd":
 		m.BatchSize, m.Epochs = o.batch, o.epochs
 		options = head.Defaults()
@@ -91,7 +91,7 @@ func fit(ctx context.Context, o fitOptions) (measurement, error) {
 	return m, nil
 }
 
-// readData reads the rows whose files begin with prefix. classes is 0 where the labels tell it.
+// readData reads the rows whose files begin with prefix. If classes is 0, the labels determine it.
 func readData(dir, prefix string, classes int) (head.Data, head.Layout, error) {
 	x, rows, columns, err := readNPY(filepath.Join(dir, prefix+"x.npy"), "<f4")
 	if err != nil {
@@ -117,7 +117,7 @@ func readData(dir, prefix string, classes int) (head.Data, head.Layout, error) {
 }
 
 // peakRSS is the largest resident memory that this process ever had, as Linux
-// counts it; 0 elsewhere.
+// counts it; 0 on other systems.
 func peakRSS() int64 {
 	text, err := os.ReadFile("/proc/self/status")
 	if err != nil {

@@ -1,5 +1,5 @@
-// Headfit times the fitting of a head on cached features, and says how good the
-// head is; peers/ holds scikit-learn and torch doing the same:
+// Headfit times the fitting of a head on cached features and evaluates the head; peers/
+// does the same with scikit-learn and torch:
 //
 //	headfit make --rows N --features D --classes K --seed S --out DIR
 //	headfit fit --solver lbfgs|sgd --data DIR [--tolerance T] [--batch-size B --epochs E] --json
@@ -12,16 +12,16 @@
 // twentieth as many rows.
 //
 // The others print one JSON document: seconds of the fit alone, iterations,
-// evaluations, the peak memory of the process in bytes; and of the head that
-// came out, in float64, the objective (mean cross entropy + L2/2·Σ weight²), its
+// evaluations, the peak memory of the process in bytes; and of the resulting head,
+// in float64, the objective (mean cross entropy + L2/2·Σ weight²), its
 // largest absolute derivative, and the accuracy on the rows of val. The L2 of
 // all is 1/N, scikit-learn's C of 1 (of two classes, C of 2). L-BFGS stops where
 // no derivative is above --tolerance, scikit-learn's tol: both divide the
 // loss by N. Equal gradients are not equal objectives: fx, which preconditions,
 // comes to small derivatives before the objective is as low as scikit-learn's at the
 // same tolerance, so that objectives must be compared too (with many classes fx's
-// at 2e-5 is below scikit-learn's at 1e-4). Every program uses the threads that GOMAXPROCS or OMP_NUM_THREADS
-// allow, all processors else.
+// at 2e-5 is below scikit-learn's at 1e-4). Every program uses the threads that
+// GOMAXPROCS or OMP_NUM_THREADS allow, else all processors.
 package main
 
 import (

@@ -22,14 +22,14 @@ type makeOptions struct {
 }
 
 const (
-	factors    = 256  // directions in which clusters lie and spread, at most
-	decay      = 0.5  // the k-th direction spreads by k^-decay
-	separation = 0.25 // how far cluster centres lie apart, in spreads
-	noise      = 0.3  // of each feature on its own, in spreads of the rest
+	factors    = 256  // largest number of directions in which clusters vary
+	decay      = 0.5  // the k-th direction has the standard deviation k^-decay
+	separation = 0.25 // distance of cluster centres, in standard deviations
+	noise      = 0.3  // independent noise of each feature, in standard deviations of the rest
 )
 
-// makeData draws max(0, mean + mixing·(centre of the class + spread) + noise),
-// scaled so that features are around 1, as those behind a ReLU and average pooling.
+// makeData draws max(0, mean + mixing·(centre of the class + deviation) + noise), scaled so
+// that features are around 1, like those after a ReLU and average pooling.
 func makeData(ctx context.Context, o makeOptions) error {
 	if o.rows < 1 || o.features < 1 || o.classes < 2 || o.out == "" {
 		return fail.New(fail.Usage, "See --help.", "%d rows of %d features and %d classes in the folder %q", o.rows, o.features, o.classes, o.out)
@@ -76,7 +76,7 @@ func newGenerator(o makeOptions) *generator {
 	return g
 }
 
-// write draws rows from the number first on, in blocks that need little memory.
+// write draws rows from first on, in blocks that need little memory.
 func (g *generator) write(ctx context.Context, prefix string, rows, first int) error {
 	const block = 1024
 	o := g.options
@@ -117,7 +117,7 @@ func (g *generator) write(ctx context.Context, prefix string, rows, first int) e
 	return y.finish()
 }
 
-// draw fills the rows from the number first on.
+// draw fills the rows from first on.
 func (g *generator) draw(x []float32, labels []int64, first int) {
 	d, count := g.options.features, len(labels)
 	where := make([]float32, count*g.factors)

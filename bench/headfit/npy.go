@@ -14,7 +14,7 @@ import (
 )
 
 // npyWriter writes NumPy's format, version 1.0, on little-endian machines
-// (numpy/lib/format.py): the file appears under its name once it is whole.
+// (numpy/lib/format.py): the file gets its name when it is complete.
 type npyWriter struct {
 	path string
 	file *os.File
@@ -58,7 +58,7 @@ func (w *npyWriter) finish() error {
 	return nil
 }
 
-// abandon removes what finish has not completed.
+// abandon removes an incomplete file.
 func (w *npyWriter) abandon() {
 	if w.file.Close() == nil {
 		_ = os.Remove(w.file.Name()) // already failing

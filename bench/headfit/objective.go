@@ -13,8 +13,7 @@ import (
 )
 
 // objective returns mean cross entropy + l2/2·Σ weight² and its largest absolute
-// derivative, in float64 from beginning to end, and without the code that
-// package head fits with.
+// derivative, entirely in float64 and without package head's code.
 func objective(l head.Layout, p head.Params, d head.Data, l2 float64) (value, gradientMax float64) {
 	weight, bias := widened(p.Weight), widened(p.Bias)
 	workers := runtime.GOMAXPROCS(0)

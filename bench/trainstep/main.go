@@ -1,12 +1,12 @@
-// Trainstep measures one training step of fx, and says what it spends its time on:
+// Trainstep measures one training step of fx, and its time by operator:
 //
 //	bin/trainstep step --backbone resnet18
 //	bin/trainstep profile --backbone resnet18
 //
 // It trains on photos made of noise, through the code of `fx finetune`, from its
 // seeded weights. step prints a measurement as JSON, profile a table by operator as
-// Markdown. peers/ holds PyTorch, onnxruntime-training and onnxsim doing the same,
-// beside which `versus --only train` sets it.
+// Markdown. peers/ does the same with PyTorch, onnxruntime-training and onnxsim;
+// `versus --only train` compares them.
 package main
 
 import (
@@ -63,7 +63,7 @@ func profileCommand(ctx context.Context, args []string, stdout, stderr io.Writer
 	return err
 }
 
-// parse reads flags and refuses arguments.
+// parse parses flags and refuses arguments.
 func parse(flags *flag.FlagSet, args []string) error {
 	if err := flags.Parse(args); err != nil {
 		return fail.Wrap(fail.Usage, err, "", "flags")

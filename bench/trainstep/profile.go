@@ -16,7 +16,7 @@ type profileOptions struct {
 	keep  string // file for ONNX Runtime's own profile, "" for none
 }
 
-// profileSteps trains with ONNX Runtime's profiler and adds up what it wrote.
+// profileSteps trains with ONNX Runtime's profiler and sums its times.
 func profileSteps(ctx context.Context, o profileOptions) (profile.Breakdown, error) {
 	dir, err := os.MkdirTemp("", "trainstep-")
 	if err != nil {

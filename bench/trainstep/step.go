@@ -16,7 +16,7 @@ import (
 	"fx/internal/weights"
 )
 
-// stepOptions say which step to measure. They are the same for every peer.
+// stepOptions describe the step to measure. They are the same for every peer.
 type stepOptions struct {
 	backbone      string
 	batch         int
@@ -48,15 +48,15 @@ func (o *stepOptions) check() error {
 	return nil
 }
 
-// measurement is what one process found out. The peers print the same JSON.
+// measurement is the result of one process. The peers print the same JSON.
 type measurement struct {
 	Milliseconds []float64         `json:"milliseconds"` // of each measured step
 	Losses       []float64         `json:"losses"`       // of every step, warm-up first
 	Versions     map[string]string `json:"versions"`
-	Note         string            `json:"note,omitempty"` // in what the step differs from the others
+	Note         string            `json:"note,omitempty"` // how the step differs from the others
 }
 
-// measure trains for the steps that o asks for.
+// measure trains for the number of steps in o.
 func measure(ctx context.Context, o stepOptions) (measurement, error) {
 	m, close, err := train(ctx, o, "")
 	if err != nil {
@@ -66,8 +66,8 @@ func measure(ctx context.Context, o stepOptions) (measurement, error) {
 	return m, nil
 }
 
-// train is measure with a profile of ONNX Runtime, where the prefix for its
-// name is not empty; close has it written.
+// train is measure with a profile of ONNX Runtime, if the prefix for its name is not
+// empty; close writes it.
 func train(ctx context.Context, o stepOptions, profilePrefix string) (measurement, func(), error) {
 	var m measurement
 	if err := o.check(); err != nil {
@@ -82,23 +82,23 @@ func train(ctx context.Context, o stepOptions, profilePrefix string) (measuremen
 	options.Network.Backbone, options.Network.Weights = o.backbone, weights.Seed(0)
 	options.Resize, options.Crop = o.crop, o.crop
 	options.BatchSize, options.Device, options.ProfilePrefix = o.batch, device, profilePrefix
-	stepper, err := finetune.NewStepper(ctx, options, o.classes, progress.Discard)
+	trainer, err := finetune.NewTrainer(ctx, options, o.classes, progress.Discard)
 	if err != nil {
 		return m, nil, err
 	}
-	photos, labels := noise(stepper.ImageSize(), o)
+	photos, labels := noise(trainer.ImageSize(), o)
 	for i := range o.warmup + o.steps {
 		start := time.Now()
 		// Drawing dropout's random numbers is a part of PyTorch's step too.
-		batch, err := stepper.Batch(ctx, photos, labels, i)
+		batch, err := trainer.Batch(ctx, photos, labels, i)
 		if err != nil {
-			stepper.Close()
+			trainer.Close()
 			return m, nil, err
 		}
-		outcome, err := stepper.Step(ctx, batch, options.LR)
+		outcome, err := trainer.Step(ctx, batch, options.LR)
 		batch.Close()
 		if err != nil {
-			stepper.Close()
+			trainer.Close()
 			return m, nil, err
 		}
 		if i >= o.warmup {
@@ -106,12 +106,11 @@ func train(ctx context.Context, o stepOptions, profilePrefix string) (measuremen
 		}
 		m.Losses = append(m.Losses, outcome.Loss)
 	}
-	m.Versions = map[string]string{"Go": strings.TrimPrefix(runtime.Version(), "go"), "onnxruntime": stepper.Runtime().Version}
-	return m, stepper.Close, nil
+	m.Versions = map[string]string{"Go": strings.TrimPrefix(runtime.Version(), "go"), "onnxruntime": trainer.Runtime().Version}
+	return m, trainer.Close, nil
 }
 
-// noise makes photos of noise, uint8 [batch, size, size, 3], and deals out the
-// classes.
+// noise returns photos of noise, uint8 [batch, size, size, 3], and labels.
 func noise(size int, o stepOptions) (photos []uint8, labels []int64) {
 	stream := random.New(0, "photos")
 	photos = make([]uint8, o.batch*size*size*3)

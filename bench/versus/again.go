@@ -10,11 +10,11 @@ import (
 	"fx/bench/internal/command"
 )
 
-// secondRun is a way in which an extraction is run again.
+// secondRun is a variant of a repeated extraction.
 type secondRun struct {
 	name, title string
 	flags       []string
-	touch       bool // some photos have another time than when they were cached
+	touch       bool // the times of some photos have changed since they were cached
 }
 
 var secondRuns = []secondRun{
@@ -23,10 +23,10 @@ var secondRuns = []secondRun{
 	{"3-verified", "nothing changed, --verify-content", []string{"--verify-content"}, false},
 }
 
-func againContests(w *workshop) []contest {
-	var all []contest
+func againComparisons(w *environment) []comparison {
+	var all []comparison
 	for i, again := range secondRuns {
-		c := contest{
+		c := comparison{
 			section: "again", name: again.name, title: again.title, terms: count(w.again) + " photos",
 			sides: []side{fxSide}, rounds: w.rounds,
 			prepare: func(ctx context.Context, o *outcome) (map[string]job, error) { return w.prepareAgain(ctx, again, o) },
@@ -39,8 +39,8 @@ func againContests(w *workshop) []contest {
 	return all
 }
 
-// prepareAgain caches the photos, unless a contest before this one did.
-func (w *workshop) prepareAgain(ctx context.Context, again secondRun, o *outcome) (map[string]job, error) {
+// prepareAgain caches the photos, unless an earlier comparison did.
+func (w *environment) prepareAgain(ctx context.Context, again secondRun, o *outcome) (map[string]job, error) {
 	weights, trained, err := w.weights(ctx, "squeezenet1_1")
 	if err != nil {
 		return nil, err
@@ -73,7 +73,7 @@ func (w *workshop) prepareAgain(ctx context.Context, again secondRun, o *outcome
 }
 
 // touch gives the first photos of a grown tree a new time.
-func (w *workshop) touch(dir string) error {
+func (w *environment) touch(dir string) error {
 	now := time.Now()
 	for i := range touched {
 		if err := os.Chtimes(filepath.Join(dir, filepath.FromSlash(w.photos.name(i))), now, now); err != nil {

@@ -10,10 +10,10 @@ var (
 	torchvisionSide = side{"torchvision", "torchvision, decode_jpeg"}
 )
 
-// decodeContests has one: each program takes the median of its own rounds, of
-// decoding, of resizing and of both.
-func decodeContests(w *workshop) []contest {
-	return []contest{{
+// decodeComparisons returns one comparison: each program reports the median of its own
+// rounds, of decoding, of resizing and of both.
+func decodeComparisons(w *environment) []comparison {
+	return []comparison{{
 		section: "decode", name: "one-core", title: "one core, photos in memory", sides: []side{fxSide, pillowSide, torchvisionSide}, rounds: w.rounds,
 		prepare: func(ctx context.Context, o *outcome) (map[string]job, error) {
 			program, err := w.goProgram(ctx, "decode", "bench", "decode")

@@ -15,9 +15,9 @@ import (
 
 // family is a network of the first section.
 type family struct {
-	name string
-	aim  float64 // images a second, as a multiple of PyTorch's
-	timm bool    // has the network
+	name   string
+	target float64 // images a second, as a multiple of PyTorch's
+	timm   bool    // has the network
 }
 
 var families = []family{
@@ -30,19 +30,19 @@ var (
 	ortSide  = side{"onnxruntime", "ONNX Runtime, Python"}
 )
 
-// farthest is how far the embeddings of two sides may lie apart, as the L2
-// distance relative to the length.
+// farthest is the largest allowed L2 distance between the embeddings of two sides,
+// relative to the length.
 const farthest = 1e-4
 
-func embeddingContests(w *workshop) []contest {
-	var all []contest
+func embeddingComparisons(w *environment) []comparison {
+	var all []comparison
 	var names []string
 	for _, f := range families {
 		names = append(names, f.name)
 	}
 	for _, name := range w.chosen(names) {
 		f := families[familyOrder(name)]
-		c := contest{section: "embeddings", name: f.name, title: f.name, rounds: w.rounds, sides: []side{fxSide, torchSide}}
+		c := comparison{section: "embeddings", name: f.name, title: f.name, rounds: w.rounds, sides: []side{fxSide, torchSide}}
 		if f.timm {
 			c.sides = append(c.sides, timmSide)
 		}
@@ -54,9 +54,9 @@ func embeddingContests(w *workshop) []contest {
 	return all
 }
 
-// prepareEmbeddings tunes PyTorch's script, has every side run once, and
-// compares what they wrote.
-func (w *workshop) prepareEmbeddings(ctx context.Context, f family, o *outcome) (map[string]job, error) {
+// prepareEmbeddings tunes PyTorch's script, runs every side once, and compares their
+// embeddings.
+func (w *environment) prepareEmbeddings(ctx context.Context, f family, o *outcome) (map[string]job, error) {
 	weights, trained, err := w.weights(ctx, f.name)
 	if err != nil {
 		return nil, err
@@ -97,7 +97,7 @@ func (w *workshop) prepareEmbeddings(ctx context.Context, f family, o *outcome) 
 	return jobs, w.agree(ctx, jobs, store, out, o)
 }
 
-// setup is what PyTorch's script is tuned by.
+// setup is the tuning parameters of PyTorch's script.
 type setup struct {
 	Workers   int     `json:"workers"`
 	BatchSize int     `json:"batch_size"`
@@ -113,8 +113,8 @@ func (s setup) String() string {
 	return fmt.Sprintf("workers %d, batch %d, threads %d", s.Workers, s.BatchSize, s.Threads)
 }
 
-// tune finds PyTorch's fastest setup on this machine.
-func (w *workshop) tune(ctx context.Context, network, weights string, o *outcome) (setup, error) {
+// tune returns PyTorch's fastest setup on this machine.
+func (w *environment) tune(ctx context.Context, network, weights string, o *outcome) (setup, error) {
 	var best setup
 	if o.fact("tuned", &best) {
 		return best, nil
@@ -140,17 +140,17 @@ func (w *workshop) tune(ctx context.Context, network, weights string, o *outcome
 	return best, o.know("tuned", best)
 }
 
-// agreement says how far a peer's embeddings lie from fx's.
+// agreement is the distance of a peer's embeddings from fx's.
 type agreement struct {
 	Worst  float64 `json:"worst"` // of all photos
 	Median float64 `json:"median"`
 	Photos int     `json:"photos"`
 }
 
-// agree has every side run once, which also brings photos and programs into
-// memory, and compares the embeddings. timm prepares its photos in its own
-// way, so its embeddings are others.
-func (w *workshop) agree(ctx context.Context, jobs map[string]job, store string, out func(side string) string, o *outcome) error {
+// agree runs every side once, which also loads photos and programs into memory, and
+// compares the embeddings. timm preprocesses its photos differently, so its embeddings
+// differ.
+func (w *environment) agree(ctx context.Context, jobs map[string]job, store string, out func(side string) string, o *outcome) error {
 	var known map[string]agreement
 	if o.fact("agreement", &known) {
 		return nil
@@ -185,7 +185,7 @@ func (w *workshop) agree(ctx context.Context, jobs map[string]job, store string,
 		if err := needJSON(ctx, w.peer("agreement.py", "--fx", exported, "--peer", out(peer)), &a); err != nil {
 			return err
 		}
-		if !(a.Worst <= farthest) { // not a number is not close either
+		if !(a.Worst <= farthest) { // false for NaN
 			return fail.New(fail.Other, "Times of sides that compute different things mean nothing.", "the embeddings of fx and %s lie %.1e apart, more than %.0e", peer, a.Worst, farthest)
 		}
 		known[peer] = a
@@ -193,16 +193,16 @@ func (w *workshop) agree(ctx context.Context, jobs map[string]job, store string,
 	return o.know("agreement", known)
 }
 
-// familyOrder is the place of a network in the table.
+// familyOrder returns the position of a network in the table.
 func familyOrder(network string) int {
 	return slices.IndexFunc(families, func(f family) bool { return f.name == network })
 }
 
-func embeddingAim(o *outcome) aim {
+func embeddingAim(o *outcome) target {
 	i := familyOrder(o.Contest)
 	if i < 0 {
-		return aim{}
+		return target{}
 	}
 	ratios := rival{rate, true}.ratios(o, fxSide.name, torchSide.name)
-	return atLeast(o.Title+", images a second beside PyTorch", ratios, families[i].aim)
+	return atLeast(o.Title+", images a second beside PyTorch", ratios, families[i].target)
 }

@@ -12,13 +12,13 @@ import (
 	"fx/bench/internal/stats"
 )
 
-// headSize is a problem of the section on heads.
+// headSize is a problem size of the section on heads.
 type headSize struct {
 	rows, features, classes int
 	large                   bool   // a fit takes minutes
 	repeats                 int    // fits in one process, of which the median counts
 	batch, epochs           int    // of SGD
-	bound                   string // the largest absolute derivative at which scikit-learn's L-BFGS ends
+	bound                   string // the largest absolute derivative at which scikit-learn's L-BFGS stops
 }
 
 func (s headSize) String() string {
@@ -34,16 +34,16 @@ var headSizes = []headSize{
 
 var sklearnSide = side{"scikit-learn", "scikit-learn"}
 
-// fxBound is where fx's L-BFGS ends, the largest absolute derivative. scikit-learn's
-// default is ten times looser; at the largest size it is left there, since it
-// takes minutes as it is.
+// fxBound is the largest absolute derivative at which fx's L-BFGS stops. scikit-learn's
+// default is ten times looser and is kept at the largest size, which takes minutes even
+// so.
 const (
 	fxBound        = "1e-5"
 	sklearnDefault = "1e-4"
 )
 
-func headContests(w *workshop) []contest {
-	var all []contest
+func headComparisons(w *environment) []comparison {
+	var all []comparison
 	for i, size := range headSizes {
 		rounds := w.rounds
 		if size.large {
@@ -53,17 +53,17 @@ func headContests(w *workshop) []contest {
 		repeats := []string{"--repeats", strconv.Itoa(size.repeats)}
 		sgd := append([]string{"--batch-size", strconv.Itoa(size.batch), "--epochs", strconv.Itoa(size.epochs)}, repeats...)
 		all = append(all,
-			w.headContest(fmt.Sprintf("%d-lbfgs", i+1), size, "lbfgs", "L-BFGS", sklearnSide, "sklearn_fit.py", repeats, bound, rounds),
-			w.headContest(fmt.Sprintf("%d-sgd", i+1), size, "sgd", fmt.Sprintf("SGD, batch %d, %d epochs", size.batch, size.epochs), torchSide, "torch_sgd.py", sgd, nil, rounds),
+			w.headComparison(fmt.Sprintf("%d-lbfgs", i+1), size, "lbfgs", "L-BFGS", sklearnSide, "sklearn_fit.py", repeats, bound, rounds),
+			w.headComparison(fmt.Sprintf("%d-sgd", i+1), size, "sgd", fmt.Sprintf("SGD, batch %d, %d epochs", size.batch, size.epochs), torchSide, "torch_sgd.py", sgd, nil, rounds),
 		)
 	}
 	all[len(all)-1].cleanup = func() error { return w.clear("heads") }
 	return all
 }
 
-// headContest has fx's solver and a peer's script fit the same rows.
-func (w *workshop) headContest(name string, size headSize, solver, title string, peer side, script string, arguments, peerArguments []string, rounds int) contest {
-	return contest{
+// headComparison returns the comparison of fx's solver and a peer's script on the same rows.
+func (w *environment) headComparison(name string, size headSize, solver, title string, peer side, script string, arguments, peerArguments []string, rounds int) comparison {
+	return comparison{
 		section: "heads", name: name, title: size.String() + ", " + title, sides: []side{fxSide, peer}, rounds: rounds,
 		prepare: func(ctx context.Context, o *outcome) (map[string]job, error) {
 			program, err := w.goProgram(ctx, "headfit", "bench", "headfit")
@@ -88,7 +88,7 @@ func (w *workshop) headContest(name string, size headSize, solver, title string,
 }
 
 // headData draws rows to fit, once.
-func (w *workshop) headData(ctx context.Context, program string, size headSize) (string, error) {
+func (w *environment) headData(ctx context.Context, program string, size headSize) (string, error) {
 	dir, err := w.scratch("heads", fmt.Sprintf("%dx%dx%d", size.rows, size.features, size.classes))
 	if err != nil {
 		return "", err
@@ -110,11 +110,11 @@ func (w *workshop) headData(ctx context.Context, program string, size headSize) 
 // objective is the regularised mean loss, computed in float64 from the parameters.
 var objective = printed("objective")
 
-// worseLoss is by how much fx's loss may lie above scikit-learn's, relative to it: a small gradient alone does not say
-// where a fit came to, and a fit that ends early is no faster fit.
+// worseLoss is the largest allowed excess of fx's loss over scikit-learn's, relative to it: a small gradient does not
+// prove a low loss, and a fit that stops early is not a faster fit.
 const worseLoss = 0.001
 
-func headAim(o *outcome) aim {
+func headTarget(o *outcome) target {
 	peer := &o.Sides[len(o.Sides)-1]
 	a := atLeast("head of "+o.Title+", beside "+peer.Title, rival{of: seconds}.ratios(o, fxSide.name, peer.Name), 1)
 	ours, theirs := inRounds(o.side("fx").values(objective)), inRounds(peer.values(objective))

@@ -11,7 +11,7 @@ import (
 	"fx/bench/internal/stats"
 )
 
-// limit is what bounds the rate of an extraction, and what the network takes alone.
+// limit is the bounds of an extraction's rate, with the times of the network alone.
 type limit struct {
 	Operations   float64 `json:"flops"`                 // a photo
 	Rate         float64 `json:"gemm_flops_per_second"` // of a large matrix product, on all threads
@@ -20,18 +20,18 @@ type limit struct {
 	FXForward    float64 `json:"fx_forward_seconds"`    // a photo, by fx on all threads
 }
 
-// products is the time in which all threads do a photo's operations as fast as
-// in a large product, in seconds.
+// products returns the seconds in which all threads do a photo's operations at the speed
+// of a large product.
 func (l limit) products() float64 { return l.Operations / l.Rate }
 
-// imagesPerSecond is the rate where products are all that the network does,
-// and photos are decoded as Pillow does on every core, and nothing ever waits.
+// imagesPerSecond returns the rate if the network only does products, every core decodes
+// like Pillow, and nothing waits.
 func (l limit) imagesPerSecond(threads int) float64 {
 	return 1 / (l.products() + l.Decoding/float64(threads))
 }
 
-// limits measures what bounds a network, and where fx's forward pass spends its time.
-func (w *workshop) limits(ctx context.Context, network, weights string, tuned setup, o *outcome) error {
+// limits measures the bounds of a network, and the time of fx's forward pass by operator.
+func (w *environment) limits(ctx context.Context, network, weights string, tuned setup, o *outcome) error {
 	var l limit
 	if o.fact("limit", &l) {
 		return nil
@@ -66,7 +66,7 @@ func (w *workshop) limits(ctx context.Context, network, weights string, tuned se
 	return o.know("limit", l)
 }
 
-// embeddingFacts sets the rates beside what the processor could do, and says how the sides were prepared.
+// embeddingFacts compares the rates with the processor's limits and describes the setup of the sides.
 func embeddingFacts(all []outcome) string {
 	var rows [][]string
 	rate := productRate(all)
@@ -110,7 +110,7 @@ func embeddingFacts(all []outcome) string {
 		}, rows) + profiles
 }
 
-// far is the distance from a peer's embeddings of the photo where it is largest.
+// far returns the largest distance of a photo's embedding from a peer's.
 func far(known map[string]agreement, peer string) string {
 	a, ok := known[peer]
 	if !ok {
@@ -119,8 +119,8 @@ func far(known map[string]agreement, peer string) string {
 	return fmt.Sprintf("%.1e", a.Worst)
 }
 
-// productRate is the highest rate of a product that was measured beside any of
-// the networks: one that other programs disturbed is no limit.
+// productRate returns the highest measured rate of a product, of all networks: a rate
+// that other programs disturbed is not a limit.
 func productRate(all []outcome) float64 {
 	best := 0.0
 	for i := range all {

@@ -1,14 +1,14 @@
-// Versus measures fx beside what its users would run instead (PyTorch, timm,
-// ONNX Runtime from Python, scikit-learn) and writes the tables of docs/benchmarks.md:
+// Versus compares fx with its alternatives (PyTorch, timm, ONNX Runtime from Python,
+// scikit-learn) and writes the tables of docs/benchmarks.md:
 //
-//	bin/versus                                  # everything; goes on where it stopped
+//	bin/versus                                  # everything; continues where it stopped
 //	bin/versus --only embeddings,startup --rounds 3
-//	bin/versus write                            # the tables again, from what was measured
+//	bin/versus write                            # the tables again, from earlier measurements
 //
-// It builds fx, installs the peers into .cache, makes photos, weights and ONNX
-// files that all sides read, has each side run once where its results can be
-// compared, and then lets the sides take turns, each time in a fresh process.
-// Every measurement is kept in out/bench/raw as soon as it is taken.
+// It builds fx, installs the peers into .cache, and writes the photos, weights and ONNX
+// files that all sides read. It runs each side once to compare results, if they are
+// comparable, and then runs the sides in turns, each time in a new process. It saves
+// every measurement to out/bench/raw at once.
 package main
 
 import (
@@ -31,17 +31,17 @@ import (
 
 func main() { program.Main("versus", run) }
 
-// options are the command line.
+// options are the command line's options.
 type options struct {
 	data, out, cache, scripts, page string
-	fx, python                      string // ready ones, "" to build and to install
+	fx, python                      string // existing ones, "" to build and install them
 	only, networks                  string
 	rounds, roundsLarge, seeds      int
 	threads, photos, epochs, again  int
 	scale                           string
 	timeout                         time.Duration
-	discard                         bool              // what was measured before
-	programs, peers                 map[string]string // programs that are built and Pythons that are ready, by name; for tests
+	discard                         bool              // discard earlier measurements
+	programs, peers                 map[string]string // existing programs and Pythons, by name; for tests
 }
 
 func (o *options) flags(stderr io.Writer) *flag.FlagSet {
@@ -102,7 +102,7 @@ func run(ctx context.Context, args []string, _, stderr io.Writer) error {
 	return nil
 }
 
-// measure does all that a run does, and writes the page at its end.
+// measure performs a run and writes the page at its end.
 func measure(ctx context.Context, o options, chosen []section, log func(string, ...any)) error {
 	release, err := o.lock()
 	if err != nil {
@@ -110,16 +110,16 @@ func measure(ctx context.Context, o options, chosen []section, log func(string, 
 	}
 	defer release()
 	limitThreads(o.threads)
-	w := &workshop{options: o, log: log}
+	w := &environment{options: o, log: log}
 	if err := w.open(ctx); err != nil {
 		return err
 	}
-	var contests []contest
+	var comparisons []comparison
 	for _, s := range chosen {
-		contests = append(contests, s.contests(w)...)
+		comparisons = append(comparisons, s.comparisons(w)...)
 	}
 	r := runner{folder: o.raw(), setting: w.setting, timeout: o.timeout, discard: o.discard, log: log}
-	failed, err := r.run(ctx, contests)
+	failed, err := r.run(ctx, comparisons)
 	if err != nil {
 		return err
 	}
@@ -176,8 +176,8 @@ func (o *options) sections() ([]section, error) {
 	return chosen, nil
 }
 
-// chosen are the networks that --networks names, in its order; with known those of them that are known, or all of known
-// where it names none.
+// chosen returns the networks that --networks names, in its order; with known only those in known, or all of known if
+// it names none.
 func (o *options) chosen(known []string) []string {
 	if o.networks == "" {
 		return known
@@ -189,7 +189,7 @@ func (o *options) chosen(known []string) []string {
 	return slices.DeleteFunc(names, func(name string) bool { return !slices.Contains(known, name) })
 }
 
-// scales are the counts of --scale.
+// scales returns the counts of --scale.
 func (o *options) scales() ([]int, error) {
 	var counts []int
 	for part := range strings.SplitSeq(o.scale, ",") {
@@ -202,12 +202,11 @@ func (o *options) scales() ([]int, error) {
 	return counts, nil
 }
 
-// raw is the folder of the measurements.
+// raw returns the folder of the measurements.
 func (o *options) raw() string { return filepath.Join(o.out, "raw") }
 
-// limitThreads makes Go programs and the peers' libraries use fewer threads
-// than there are processors. Where that is not asked for each keeps its own
-// choice.
+// limitThreads limits the threads of Go programs and the peers' libraries, if asked for.
+// Otherwise each keeps its own choice.
 func limitThreads(threads int) {
 	if threads >= runtime.NumCPU() {
 		return

@@ -17,25 +17,25 @@ import (
 	"fx/internal/machine"
 )
 
-// outcome is what was measured in a contest so far. It is a file of its own,
-// written anew with each measurement.
+// outcome is the measurements of a comparison so far, in a file that is rewritten with
+// each measurement.
 type outcome struct {
 	Section string                     `json:"section"`
 	Contest string                     `json:"contest"`
 	Title   string                     `json:"title"`
 	Terms   string                     `json:"terms,omitempty"`
 	Setting setting                    `json:"setting"`
-	Facts   map[string]json.RawMessage `json:"facts,omitempty"` // what prepare found out
+	Facts   map[string]json.RawMessage `json:"facts,omitempty"` // from prepare
 	Sides   []sideOutcome              `json:"sides"`
 }
 
-// sideOutcome is what became of one side.
+// sideOutcome is the outcome of one side.
 type sideOutcome struct {
 	Name     string     `json:"name"`
 	Title    string     `json:"title"`
 	Commands [][]string `json:"commands,omitempty"` // of the last turn
 	Runs     []turn     `json:"runs,omitempty"`
-	Failure  string     `json:"failure,omitempty"` // why it can't do the job
+	Failure  string     `json:"failure,omitempty"` // the reason if it can't do the job
 }
 
 // turn is one measurement.
@@ -43,10 +43,10 @@ type turn struct {
 	Round int       `json:"round"` // from 1
 	When  time.Time `json:"when"`
 	command.Usage
-	Printed []json.RawMessage `json:"printed,omitempty"` // of each command, where it was JSON
+	Printed []json.RawMessage `json:"printed,omitempty"` // of each command, if it was JSON
 }
 
-// setting is what all measurements on a page have in common.
+// setting is the common conditions of all measurements on a page.
 type setting struct {
 	Hardware machine.Hardware  `json:"hardware"`
 	Threads  int               `json:"threads"`
@@ -57,8 +57,8 @@ type setting struct {
 	Versions map[string]string `json:"versions"`
 }
 
-// differs names what makes measurements of two settings incomparable, "" where
-// nothing does.
+// differs names the difference that makes measurements of two settings incomparable, ""
+// if there is none.
 func (s setting) differs(other setting) string {
 	switch {
 	case s.Hardware != other.Hardware:
@@ -75,11 +75,11 @@ func (s setting) differs(other setting) string {
 	return ""
 }
 
-func outcomePath(folder, section, contest string) string {
-	return filepath.Join(folder, section, contest+".json")
+func outcomePath(folder, section, comparison string) string {
+	return filepath.Join(folder, section, comparison+".json")
 }
 
-// readOutcome reads a file of save; ok is false where there is none.
+// readOutcome reads a file of save; ok is false if there is none.
 func readOutcome(path string) (o outcome, ok bool, err error) {
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -122,7 +122,7 @@ func (o *outcome) save(folder string) error {
 	return durable.WriteBytes(path, append(text, '\n'))
 }
 
-// side returns what became of a side, nil where it takes no part.
+// side returns the outcome of a side, nil if it takes no part.
 func (o *outcome) side(name string) *sideOutcome {
 	i := slices.IndexFunc(o.Sides, func(s sideOutcome) bool { return s.Name == name })
 	if i < 0 {
@@ -131,12 +131,12 @@ func (o *outcome) side(name string) *sideOutcome {
 	return &o.Sides[i]
 }
 
-// has tells whether a round was measured.
+// has reports whether a round was measured.
 func (s *sideOutcome) has(round int) bool {
 	return slices.ContainsFunc(s.Runs, func(t turn) bool { return t.Round == round })
 }
 
-// know keeps a fact.
+// know stores a fact.
 func (o *outcome) know(name string, value any) error {
 	text, err := json.Marshal(value)
 	if err != nil {
@@ -149,21 +149,21 @@ func (o *outcome) know(name string, value any) error {
 	return nil
 }
 
-// fact reads what know kept, and tells whether there is such a fact.
+// fact reads a fact that know stored, and reports whether there is one.
 func (o *outcome) fact(name string, into any) bool {
 	text, ok := o.Facts[name]
 	return ok && json.Unmarshal(text, into) == nil
 }
 
-// metric is a number of a turn, and whether the turn has it.
+// metric returns a number of a turn, and whether the turn has it.
 type metric func(turn) (float64, bool)
 
 func wall(t turn) (float64, bool) { return t.WallSeconds, true }
 func cpu(t turn) (float64, bool)  { return t.CPUSeconds, true }
 func peak(t turn) (float64, bool) { return t.PeakMB, t.PeakMB > 0 }
 
-// printed is a number in what the last command printed that has it: the names
-// of the objects around it, and its own.
+// printed is a number in the output of the last command that has it, by the names of the
+// enclosing objects and its own.
 func printed(names ...string) metric {
 	return func(t turn) (float64, bool) {
 		for _, text := range slices.Backward(t.Printed) {
@@ -191,7 +191,7 @@ func number(text json.RawMessage, names []string) (float64, bool) {
 	return number(object[names[0]], names[1:])
 }
 
-// values of a metric, by round.
+// values returns a metric by round.
 func (s *sideOutcome) values(m metric) map[int]float64 {
 	values := map[int]float64{}
 	if s == nil || s.Failure != "" {
@@ -205,7 +205,7 @@ func (s *sideOutcome) values(m metric) map[int]float64 {
 	return values
 }
 
-// expect is a check that the last document printed has these numbers.
+// expect returns a check that the last printed document has these numbers.
 func expect(want map[string]float64) func([]json.RawMessage) error {
 	return func(printed []json.RawMessage) error {
 		if len(printed) == 0 {

@@ -9,8 +9,8 @@ import (
 	"fx/internal/fail"
 )
 
-// writePage puts what was ever measured into the page: the text of a section stands between the lines <!-- NAME --> and
-// <!-- /NAME -->. Everything else on the page, and sections that were not measured, stay as they are.
+// writePage writes all measurements to the page: the text of a section is between the lines <!-- NAME --> and
+// <!-- /NAME -->. The rest of the page, and sections without measurements, do not change.
 func writePage(o options, log func(string, ...any)) error {
 	text, err := os.ReadFile(o.page)
 	if err != nil {
@@ -41,7 +41,7 @@ func writePage(o options, log func(string, ...any)) error {
 	return nil
 }
 
-// fill replaces what stands between the marks of a name.
+// fill replaces the text between the marks of a name.
 func fill(page, name, text string) (string, error) {
 	open, end := fmt.Sprintf("<!-- %s -->\n", name), fmt.Sprintf("<!-- /%s -->", name)
 	before, rest, opened := strings.Cut(page, open)

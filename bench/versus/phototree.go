@@ -15,16 +15,16 @@ import (
 	"fx/internal/durable"
 )
 
-// photoTree is a folder of photos that all sides read. It is a copy: links to
-// the user's own files would change what the system says of those.
+// photoTree is a folder of photos that all sides read. It is a copy, because hard links
+// to the user's own files would change their metadata.
 type photoTree struct {
 	dir    string   // the folder of the copies
-	grown  string   // where larger trees are made
+	grown  string   // folder of larger trees
 	rel    []string // paths of the photos in it, slash-separated, sorted by split, class and name
 	sha256 string   // of names and sizes
 }
 
-// copyPhotos copies the photos of a folder, or so many of them, taken evenly.
+// copyPhotos copies the photos of a folder, or a number of them, evenly spaced.
 func copyPhotos(ctx context.Context, from, to string, limit int, log func(string, ...any)) (photoTree, error) {
 	found, err := dataset.Scan(ctx, from, dataset.Options{})
 	if err != nil {
@@ -51,7 +51,7 @@ func copyPhotos(ctx context.Context, from, to string, limit int, log func(string
 		return tree, nil
 	}
 	log("copying %s photos", count(len(items)))
-	if err := os.RemoveAll(to); err != nil { // with the trees made from the former photos
+	if err := os.RemoveAll(to); err != nil { // including trees of the earlier photos
 		return tree, err
 	}
 	for _, item := range items {
@@ -69,12 +69,12 @@ func copyPhotos(ctx context.Context, from, to string, limit int, log func(string
 	return tree, durable.WriteBytes(stamp, []byte(tree.sha256))
 }
 
-// touched is how many photos of a grown tree have a file of their own, which a
-// new time can be given without giving it to others.
+// touched is the number of photos of a grown tree with a file of their own, whose time
+// can change without that of others.
 const touched = 100
 
-// grow makes a tree of n photos: the same ones again and again under new
-// names, which are hard links but for the first ones.
+// grow creates a tree of n photos: the same ones repeated under new names, which are hard
+// links except for the first ones.
 func (t photoTree) grow(ctx context.Context, n int, log func(string, ...any)) (dir string, err error) {
 	dir = filepath.Join(t.grown, fmt.Sprint(n))
 	if _, err := os.Stat(dir); err == nil {
@@ -103,7 +103,7 @@ func (t photoTree) grow(ctx context.Context, n int, log func(string, ...any)) (d
 	return dir, os.Rename(partial, dir)
 }
 
-// name of the i-th photo of a grown tree.
+// name returns the name of the i-th photo of a grown tree.
 func (t photoTree) name(i int) string {
 	rel := t.rel[i%len(t.rel)]
 	ext := path.Ext(rel)
@@ -113,8 +113,8 @@ func (t photoTree) name(i int) string {
 // remove removes a grown tree.
 func (t photoTree) remove(n int) error { return os.RemoveAll(filepath.Join(t.grown, fmt.Sprint(n))) }
 
-// copyBytes copies a file into one that it makes. A tree counts only when all
-// of it is there, so nothing waits for the disk.
+// copyBytes copies a file to a new one. It does not sync, because only complete trees are
+// used.
 func copyBytes(from, to string) error {
 	in, err := os.Open(from)
 	if err != nil {

@@ -12,29 +12,29 @@ import (
 	"fx/internal/fail"
 )
 
-// runner lets the sides of contests take turns, and keeps what it measures.
+// runner runs the sides of comparisons in turns and saves the measurements.
 type runner struct {
 	folder  string // of the outcomes
 	setting setting
 	timeout time.Duration // of one turn
-	discard bool          // outcomes of earlier runs
+	discard bool          // discard outcomes of earlier runs
 	log     func(format string, args ...any)
 
 	done, planned int // turns of this run
 }
 
-// run measures what is missing of the contests and says what could not be
-// measured. Its error is of a run that can't go on.
-func (r *runner) run(ctx context.Context, contests []contest) (failed []string, err error) {
-	outcomes := make([]outcome, len(contests))
-	for i, c := range contests {
+// run measures the missing turns of the comparisons and returns what could not be
+// measured. It returns an error if it can't continue.
+func (r *runner) run(ctx context.Context, comparisons []comparison) (failed []string, err error) {
+	outcomes := make([]outcome, len(comparisons))
+	for i, c := range comparisons {
 		if outcomes[i], err = r.open(c); err != nil {
 			return nil, err
 		}
 		r.planned += len(missing(c, outcomes[i]))
 	}
-	for i, c := range contests {
-		if err := r.contest(ctx, c, &outcomes[i]); err != nil {
+	for i, c := range comparisons {
+		if err := r.compare(ctx, c, &outcomes[i]); err != nil {
 			return failed, err
 		}
 		for _, s := range outcomes[i].Sides {
@@ -46,9 +46,8 @@ func (r *runner) run(ctx context.Context, contests []contest) (failed []string, 
 	return failed, nil
 }
 
-// open reads what an earlier run left of a contest. Sides that failed then have
-// another chance.
-func (r *runner) open(c contest) (outcome, error) {
+// open reads the outcome of a comparison in an earlier run. Failed sides are tried again.
+func (r *runner) open(c comparison) (outcome, error) {
 	fresh := outcome{Section: c.section, Contest: c.name, Title: c.title, Terms: c.terms, Setting: r.setting}
 	for _, s := range c.sides {
 		fresh.Sides = append(fresh.Sides, sideOutcome{Name: s.name, Title: s.title})
@@ -77,8 +76,8 @@ func (r *runner) open(c contest) (outcome, error) {
 	return fresh, nil
 }
 
-// contest takes the turns that a contest lacks, round by round.
-func (r *runner) contest(ctx context.Context, c contest, o *outcome) error {
+// compare runs the missing turns of a comparison, round by round.
+func (r *runner) compare(ctx context.Context, c comparison, o *outcome) error {
 	if len(missing(c, *o)) == 0 {
 		return nil
 	}
@@ -121,7 +120,7 @@ func (r *runner) contest(ctx context.Context, c contest, o *outcome) error {
 	return nil
 }
 
-// turn has a side do its job once.
+// turn runs a side's job once.
 func (r *runner) turn(ctx context.Context, j job, round int, s *sideOutcome) (turn, error) {
 	if j.problem != nil {
 		return turn{}, j.problem
@@ -154,7 +153,7 @@ func (r *runner) turn(ctx context.Context, j job, round int, s *sideOutcome) (tu
 	return t, nil
 }
 
-// document is what a command printed, where it is JSON.
+// document returns a command's output if it is JSON.
 func document(text []byte) json.RawMessage {
 	var compact bytes.Buffer
 	if json.Compact(&compact, text) != nil {
@@ -163,15 +162,14 @@ func document(text []byte) json.RawMessage {
 	return compact.Bytes()
 }
 
-// missed is a turn that is yet to take.
+// missed is a turn that has not been measured.
 type missed struct {
 	side  string
 	round int
 }
 
-// missing lists the turns to take: A B A B, in each round the sides in their
-// order.
-func missing(c contest, o outcome) []missed {
+// missing returns the turns to measure: A B A B, with the sides in order in each round.
+func missing(c comparison, o outcome) []missed {
 	var all []missed
 	for round := 1; round <= c.rounds; round++ {
 		for _, s := range c.sides {

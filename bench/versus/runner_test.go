@@ -19,9 +19,9 @@ func shell(script string) job {
 	return job{commands: func(round int) [][]string { return [][]string{{"sh", "-c", script, "sh", fmt.Sprint(round)}} }}
 }
 
-// staged is a contest of scripts.
-func staged(rounds int, jobs map[string]job, sides ...string) contest {
-	c := contest{section: "embeddings", name: "resnet18", title: "resnet18", rounds: rounds}
+// staged is a comparison of scripts.
+func staged(rounds int, jobs map[string]job, sides ...string) comparison {
+	c := comparison{section: "embeddings", name: "resnet18", title: "resnet18", rounds: rounds}
 	for _, name := range sides {
 		c.sides = append(c.sides, side{name, strings.ToUpper(name)})
 	}
@@ -33,7 +33,7 @@ func testRunner(t *testing.T) *runner {
 	return &runner{folder: t.TempDir(), setting: setting{Threads: 2, FX: "abc"}, timeout: time.Minute, log: t.Logf}
 }
 
-func measured(t *testing.T, r *runner, c contest) outcome {
+func measured(t *testing.T, r *runner, c comparison) outcome {
 	t.Helper()
 	o, ok, err := readOutcome(outcomePath(r.folder, c.section, c.name))
 	if err != nil || !ok {
@@ -47,7 +47,7 @@ func TestSidesTakeTurns(t *testing.T) {
 	note := func(name string) job { return shell("printf " + name + "$1 >> " + order) }
 	r := testRunner(t)
 	c := staged(3, map[string]job{"a": note("a"), "b": note("b")}, "a", "b")
-	failed, err := r.run(t.Context(), []contest{c})
+	failed, err := r.run(t.Context(), []comparison{c})
 	if err != nil || len(failed) > 0 {
 		t.Fatal(failed, err)
 	}
@@ -75,7 +75,7 @@ func TestAStoppedRunGoesOn(t *testing.T) {
 		}
 		return jobs, o.know("known", 7)
 	}
-	if _, err := r.run(ctx, []contest{c}); !errors.Is(err, context.Canceled) {
+	if _, err := r.run(ctx, []comparison{c}); !errors.Is(err, context.Canceled) {
 		t.Fatalf("error %v", err)
 	}
 	if o := measured(t, r, c); len(o.side("a").Runs) != 1 || len(o.side("b").Runs) != 0 || o.side("b").Failure != "" {
@@ -87,7 +87,7 @@ func TestAStoppedRunGoesOn(t *testing.T) {
 	jobs["b"] = shell("printf b$1 >> " + order)
 	for range 2 { // the second time there is nothing left to do
 		again := &runner{folder: r.folder, setting: r.setting, timeout: r.timeout, log: t.Logf}
-		if _, err := again.run(t.Context(), []contest{c}); err != nil {
+		if _, err := again.run(t.Context(), []comparison{c}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -107,7 +107,7 @@ func TestSidesThatCannot(t *testing.T) {
 	wrong.check = expect(map[string]float64{"images": 4})
 	c := staged(2, map[string]job{"fx": shell("true"), "crash": shell("echo ValueError: no >&2; exit 3"), "slow": shell("exec sleep 100"), "wrong": wrong},
 		"fx", "crash", "slow", "wrong", "absent")
-	failed, err := r.run(t.Context(), []contest{c})
+	failed, err := r.run(t.Context(), []comparison{c})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -127,17 +127,17 @@ func TestSidesThatCannot(t *testing.T) {
 func TestFailedPreparation(t *testing.T) {
 	r := testRunner(t)
 	c := staged(1, map[string]job{"fx": shell("true")}, "fx")
-	if _, err := r.run(t.Context(), []contest{c}); err != nil {
+	if _, err := r.run(t.Context(), []comparison{c}); err != nil {
 		t.Fatal(err)
 	}
 	works := c.prepare
 	c.rounds = 2
 	c.prepare = func(context.Context, *outcome) (map[string]job, error) { return nil, errors.New("no network") }
-	if failed, err := r.run(t.Context(), []contest{c}); err != nil || len(failed) != 1 {
+	if failed, err := r.run(t.Context(), []comparison{c}); err != nil || len(failed) != 1 {
 		t.Fatal(failed, err)
 	}
 	c.prepare = works
-	if failed, err := r.run(t.Context(), []contest{c}); err != nil || len(failed) != 0 {
+	if failed, err := r.run(t.Context(), []comparison{c}); err != nil || len(failed) != 0 {
 		t.Fatal(failed, err)
 	}
 	if o := measured(t, r, c); len(o.side("fx").Runs) != 2 {
@@ -148,22 +148,22 @@ func TestFailedPreparation(t *testing.T) {
 func TestOtherConditionsAreRefused(t *testing.T) {
 	r := testRunner(t)
 	c := staged(1, map[string]job{"fx": shell("true")}, "fx")
-	if _, err := r.run(t.Context(), []contest{c}); err != nil {
+	if _, err := r.run(t.Context(), []comparison{c}); err != nil {
 		t.Fatal(err)
 	}
 	other := *r
 	other.setting.FX = "def"
-	_, err := other.run(t.Context(), []contest{c})
+	_, err := other.run(t.Context(), []comparison{c})
 	if fail.KindOf(err) != fail.Usage || fail.HintOf(err) == "" || !strings.Contains(err.Error(), "fx changed") {
 		t.Errorf("another fx: %v", err)
 	}
 	longer := c
 	longer.terms = "15 epochs"
-	if _, err := r.run(t.Context(), []contest{longer}); fail.KindOf(err) != fail.Usage {
+	if _, err := r.run(t.Context(), []comparison{longer}); fail.KindOf(err) != fail.Usage {
 		t.Errorf("other terms: %v", err)
 	}
 	other.discard = true
-	if _, err := other.run(t.Context(), []contest{c}); err != nil {
+	if _, err := other.run(t.Context(), []comparison{c}); err != nil {
 		t.Errorf("--again: %v", err)
 	}
 	if o := measured(t, r, c); o.Setting.FX != "def" || len(o.side("fx").Runs) != 1 {
@@ -219,7 +219,7 @@ func TestDamagedOutcome(t *testing.T) {
 	if err := os.WriteFile(path, []byte(`{"section": "emb`), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.run(t.Context(), []contest{c}); fail.KindOf(err) != fail.Usage || !strings.Contains(err.Error(), path) {
+	if _, err := r.run(t.Context(), []comparison{c}); fail.KindOf(err) != fail.Usage || !strings.Contains(err.Error(), path) {
 		t.Errorf("%v", err)
 	}
 }

@@ -12,15 +12,15 @@ const (
 	keepAtMost    = 100_000 // photos of a tree that is kept for the next run
 )
 
-func scaleContests(w *workshop) []contest {
+func scaleComparisons(w *environment) []comparison {
 	counts, _ := w.scales() // checked before
-	var all []contest
+	var all []comparison
 	for _, n := range counts {
 		sides := []side{fxSide}
 		if n <= torchAtMost {
 			sides = append(sides, torchSide)
 		}
-		c := contest{
+		c := comparison{
 			section: "scale", name: fmt.Sprintf("%07d", n), title: count(n), sides: sides, rounds: 1,
 			prepare: func(ctx context.Context, o *outcome) (map[string]job, error) { return w.prepareScale(ctx, n, o) },
 		}
@@ -37,7 +37,7 @@ func scaleContests(w *workshop) []contest {
 	return all
 }
 
-func (w *workshop) prepareScale(ctx context.Context, n int, o *outcome) (map[string]job, error) {
+func (w *environment) prepareScale(ctx context.Context, n int, o *outcome) (map[string]job, error) {
 	weights, trained, err := w.weights(ctx, "squeezenet1_1")
 	if err != nil {
 		return nil, err
@@ -74,8 +74,8 @@ func (w *workshop) prepareScale(ctx context.Context, n int, o *outcome) (map[str
 	return jobs, nil
 }
 
-// tunedBefore is the setup that the first section found, where it was measured.
-func (w *workshop) tunedBefore(ctx context.Context, weights string, o *outcome) (setup, error) {
+// tunedBefore returns the setup that the first section found, if it was measured.
+func (w *environment) tunedBefore(ctx context.Context, weights string, o *outcome) (setup, error) {
 	first, ok, err := readOutcome(outcomePath(w.raw(), "embeddings", "squeezenet1_1"))
 	if err != nil {
 		return setup{}, err

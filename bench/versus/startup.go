@@ -12,19 +12,19 @@ import (
 	"fx/bench/internal/command"
 )
 
-// starts is how often a program that only starts is run.
+// starts is the number of runs of a program that only starts.
 const starts = 30
 
-func startupContests(w *workshop) []contest {
-	only := func(name, title string, argv ...string) contest {
-		return contest{
+func startupComparisons(w *environment) []comparison {
+	only := func(name, title string, argv ...string) comparison {
+		return comparison{
 			section: "startup", name: name, title: title, sides: []side{fxSide}, rounds: starts,
 			prepare: func(context.Context, *outcome) (map[string]job, error) {
 				return map[string]job{"fx": {commands: always(append([]string{w.fx}, argv...))}}, nil
 			},
 		}
 	}
-	return []contest{
+	return []comparison{
 		only("1-help", "fx --help", "--help"),
 		only("2-backbones", "fx backbones list", "backbones", "list"),
 		{
@@ -35,9 +35,8 @@ func startupContests(w *workshop) []contest {
 	}
 }
 
-// preparePredict trains a MODEL, and asks both sides what a photo shows: they
-// must say the same.
-func (w *workshop) preparePredict(ctx context.Context, o *outcome) (map[string]job, error) {
+// preparePredict trains a MODEL and checks that both sides predict the same for a photo.
+func (w *environment) preparePredict(ctx context.Context, o *outcome) (map[string]job, error) {
 	weights, trained, err := w.weights(ctx, "squeezenet1_1")
 	if err != nil {
 		return nil, err
@@ -74,7 +73,7 @@ func (w *workshop) preparePredict(ctx context.Context, o *outcome) (map[string]j
 	return jobs, samePrediction(ctx, jobs["fx"].commands(0)[0], jobs["torch"].commands(0)[0])
 }
 
-// prediction is what both sides print, a list of one photo.
+// prediction is the output of both sides, a list of one photo.
 type prediction struct {
 	Top []struct {
 		Class       string

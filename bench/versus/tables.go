@@ -15,12 +15,12 @@ import (
 	"fx/bench/internal/stats"
 )
 
-// column is a number that a section's table has of every side.
+// column is a number of every side in a section's table.
 type column struct {
 	title  string
 	of     metric
-	digits int  // that it is shown with; 0: three
-	mean   bool // shown as its mean ± standard error, not as median and range
+	digits int  // significant digits; 0 means three
+	mean   bool // shown as mean ± standard error, not as median and range
 }
 
 func (c column) cell(s *sideOutcome) string {
@@ -33,16 +33,16 @@ func (c column) cell(s *sideOutcome) string {
 	case c.mean && len(values) > 1:
 		return fmt.Sprintf("%.4f ± %.4f", stat.Mean(values, nil), standardError(values))
 	}
-	return markdown.Spread(values, max(c.digits, 3))
+	return markdown.Summary(values, max(c.digits, 3))
 }
 
-// rival is the number by which fx is compared with the other sides.
+// rival is the number to compare fx with the other sides by.
 type rival struct {
 	of     metric
-	higher bool // is better, as of rates; of times the lower one is
+	higher bool // higher is better, as for rates
 }
 
-// ratios say how many times as good as a peer fx was, round by round.
+// ratios returns how many times as good as a peer fx was, round by round.
 func (r rival) ratios(o *outcome, of, peer string) []float64 {
 	fx, other := o.side(of).values(r.of), o.side(peer).values(r.of)
 	if !r.higher {
@@ -51,8 +51,8 @@ func (r rival) ratios(o *outcome, of, peer string) []float64 {
 	return stats.Ratios(fx, other)
 }
 
-// sectionText writes what was measured of a section: a row for each side of each contest, the aims, what the facts of
-// the section say, and the commands.
+// sectionText returns the text of a section: a row for each side of each comparison, the targets, the section's facts,
+// and the commands.
 func sectionText(s section, all []outcome) string {
 	all = slices.Clone(all)
 	if s.order != nil {
@@ -75,20 +75,20 @@ func sectionText(s section, all []outcome) string {
 			}
 			ratio := ""
 			if values := s.rival.ratios(o, fxSide.name, side.Name); j > 0 && len(values) > 0 {
-				ratio = "× " + markdown.Spread(values, 3)
+				ratio = "× " + markdown.Summary(values, 3)
 			}
 			rows = append(rows, append(row, ratio))
 		}
 	}
 	b.WriteString(markdown.Table(append(head, "fx beside it"), rows))
-	var aims [][]string
+	var targets [][]string
 	for i := range all {
-		if a := s.aim(&all[i]); a.goal != "" {
-			aims = append(aims, []string{a.what, a.goal, a.measured, a.verdict()})
+		if a := s.target(&all[i]); a.goal != "" {
+			targets = append(targets, []string{a.what, a.goal, a.measured, a.verdict()})
 		}
 	}
-	if len(aims) > 0 {
-		b.WriteString("\n" + markdown.Table([]string{"", "aim", "measured", ""}, aims))
+	if len(targets) > 0 {
+		b.WriteString("\n" + markdown.Table([]string{"", "target", "measured", ""}, targets))
 	}
 	if s.facts != nil {
 		b.WriteString(s.facts(all))
@@ -107,7 +107,7 @@ func sectionText(s section, all []outcome) string {
 	return b.String()
 }
 
-// settingText says when, where and with what a section was measured, and how much of the processors others took.
+// settingText describes when, where and with what a section was measured, and the processor time of other programs.
 func settingText(all []outcome) string {
 	s := all[0].Setting
 	var last time.Time
@@ -171,14 +171,14 @@ func failuresText(all []outcome) string {
 	return text
 }
 
-// aim is a number that a section promises to reach.
-type aim struct {
-	what, goal, measured string // measured is "" where nothing was
+// target is a number that a section should reach.
+type target struct {
+	what, goal, measured string // measured is "" if nothing was measured
 	met                  bool
 }
 
-func atLeast(what string, ratios []float64, goal float64) aim {
-	a := aim{what: what, goal: fmt.Sprintf("× %g", goal)}
+func atLeast(what string, ratios []float64, goal float64) target {
+	a := target{what: what, goal: fmt.Sprintf("× %g", goal)}
 	if len(ratios) > 0 {
 		median := stats.Median(ratios)
 		a.measured, a.met = "× "+markdown.Figure(median, 3), median >= goal
@@ -186,8 +186,8 @@ func atLeast(what string, ratios []float64, goal float64) aim {
 	return a
 }
 
-func under(what string, s *sideOutcome, seconds float64) aim {
-	a := aim{what: what, goal: fmt.Sprintf("< %g s", seconds)}
+func under(what string, s *sideOutcome, seconds float64) target {
+	a := target{what: what, goal: fmt.Sprintf("< %g s", seconds)}
 	if values := inRounds(s.values(wall)); len(values) > 0 {
 		median := stats.Median(values)
 		a.measured, a.met = markdown.Figure(median, 3)+" s", median < seconds
@@ -195,7 +195,7 @@ func under(what string, s *sideOutcome, seconds float64) aim {
 	return a
 }
 
-func (a aim) verdict() string {
+func (a target) verdict() string {
 	switch {
 	case a.measured == "":
 		return "not measured"
@@ -213,7 +213,7 @@ func standardError(values []float64) float64 {
 	return stat.StdErr(stat.StdDev(values, nil), float64(len(values)))
 }
 
-// above says how far the mean of values lies above a peer's, and with which standard error.
+// above returns the difference of the mean of values from a peer's, with its standard error.
 func above(values, peer []float64) (difference, deviation float64) {
 	return stat.Mean(values, nil) - stat.Mean(peer, nil), math.Hypot(standardError(values), standardError(peer))
 }

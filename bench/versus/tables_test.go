@@ -43,7 +43,7 @@ func TestRatiosAreOfRounds(t *testing.T) {
 
 func TestAims(t *testing.T) {
 	quick, slow := sideOf("fx", 0.02, 0.5, 0.02), sideOf("fx", 1)
-	for want, a := range map[string]aim{
+	for want, a := range map[string]target{
 		"× 2 met": atLeast("", []float64{1, 2, 9}, 2), "× 1.5 **missed**": atLeast("", []float64{1.49}, 1.5), "× 2 not measured": atLeast("", nil, 2),
 		"< 0.03 s met": under("", &quick, 0.03), "< 1 s **missed**": under("", &slow, 1), "< 1 s not measured": under("", nil, 1),
 	} {
@@ -51,7 +51,7 @@ func TestAims(t *testing.T) {
 			t.Errorf("%s, want %s", got, want)
 		}
 	}
-	tutorial := func(fx ...string) aim {
+	tutorial := func(fx ...string) target {
 		o := outcome{Sides: []sideOutcome{sideOf("fx", 1, 1), sideOf("torch", 50, 50)}}
 		for i, accuracy := range append(fx, "0.94", "0.96") {
 			o.Sides[i/2].Runs[i%2].Printed = []json.RawMessage{[]byte(`{"best_val_accuracy": ` + accuracy + `}`)}
@@ -72,7 +72,7 @@ func TestLossesMustAgree(t *testing.T) {
 		fx, peer := sideOf("fx", 1), sideOf("scikit-learn", 2)
 		fx.Runs[0].Printed[0] = []byte(`{"seconds": 1, "objective": ` + loss + `}`)
 		peer.Runs[0].Printed[0] = []byte(`{"seconds": 2, "objective": 0.5}`)
-		if a := headAim(&outcome{Title: "small", Sides: []sideOutcome{fx, peer}}); a.verdict() != want {
+		if a := headTarget(&outcome{Title: "small", Sides: []sideOutcome{fx, peer}}); a.verdict() != want {
 			t.Errorf("a loss of %s beside 0.5: %+v", loss, a)
 		}
 	}

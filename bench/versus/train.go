@@ -17,7 +17,7 @@ import (
 	"fx/bench/internal/stats"
 )
 
-// trainNetworks are those of the section train.
+// trainNetworks are the networks of the section train.
 var trainNetworks = []string{"squeezenet1_1", "squeezenet1_0", "resnet18", "alexnet", "vgg11_bn", "densenet121"}
 
 // trainScripts is the folder of the peers' scripts, beside fx's program trainstep.
@@ -28,7 +28,7 @@ var trainSides = []side{
 	{"onnxruntime-training", "onnxruntime-training"}, {"onnxsim", "onnxsim"},
 }
 
-// stepMilliseconds is the median of a turn's steps.
+// stepMilliseconds returns the median of a turn's steps.
 func stepMilliseconds(t turn) (float64, bool) {
 	var m struct{ Milliseconds []float64 }
 	if len(t.Printed) == 0 || json.Unmarshal(t.Printed[0], &m) != nil || len(m.Milliseconds) == 0 {
@@ -37,10 +37,10 @@ func stepMilliseconds(t turn) (float64, bool) {
 	return stats.Median(m.Milliseconds), true
 }
 
-func trainContests(w *workshop) []contest {
-	var all []contest
+func trainComparisons(w *environment) []comparison {
+	var all []comparison
 	for _, network := range w.chosen(trainNetworks) {
-		all = append(all, contest{
+		all = append(all, comparison{
 			section: "train", name: network, title: network, terms: "batch 8, 2 classes",
 			sides: trainSides, rounds: w.rounds,
 			prepare: func(ctx context.Context, o *outcome) (map[string]job, error) {
@@ -52,8 +52,8 @@ func trainContests(w *workshop) []contest {
 }
 
 // prepareTrain builds fx's program and exports the network for the peers that train ONNX files. A peer that can't take
-// the network says why in its turn.
-func (w *workshop) prepareTrain(ctx context.Context, network string, o *outcome) (map[string]job, error) {
+// the network prints the reason in its turn.
+func (w *environment) prepareTrain(ctx context.Context, network string, o *outcome) (map[string]job, error) {
 	program, err := w.goProgram(ctx, "trainstep", "bench", "trainstep")
 	if err != nil {
 		return nil, err
@@ -116,7 +116,7 @@ func (w *workshop) prepareTrain(ctx context.Context, network string, o *outcome)
 }
 
 // trainPeer exports a network in one of the forms of export.py and returns the Python of a peer that trains it.
-func (w *workshop) trainPeer(ctx context.Context, name, form, exported string, common []string) (python string, err error) {
+func (w *environment) trainPeer(ctx context.Context, name, form, exported string, common []string) (python string, err error) {
 	if err := os.MkdirAll(filepath.Dir(exported), 0o755); err != nil {
 		return "", err
 	}
@@ -135,7 +135,7 @@ func (w *workshop) trainPeer(ctx context.Context, name, form, exported string, c
 	return pyenv.Python(ctx, filepath.Join(w.cache, name), requirements, w.log)
 }
 
-// trainFacts says what each side ran, and where fx's time goes.
+// trainFacts describes what each side ran, and fx's time by operator.
 func trainFacts(all []outcome) string {
 	text, profiles := "\n", ""
 	for _, s := range all[0].Sides {

@@ -7,15 +7,15 @@ import (
 	"strconv"
 )
 
-// views is a second way of fx through the tutorial: it caches random views of
-// the training photos besides their centres, as the tutorial draws in each epoch. The
-// section has no aim for it: what it adds is looked at by the accuracies.
+// views is a second variant of fx: it caches random views of the training photos besides
+// their centres, because the tutorial draws random views in each epoch. The section has
+// no target for it; the accuracies show what it adds.
 const views = 4
 
 var fxViewsSide = side{"fx-views", fmt.Sprintf("fx, --views %d", views)}
 
-func tutorialContests(w *workshop) []contest {
-	c := contest{
+func tutorialComparisons(w *environment) []comparison {
+	c := comparison{
 		section: "tutorial", name: "feature-extraction", title: "squeezenet1_1, feature extraction", terms: fmt.Sprintf("%d epochs", w.epochs),
 		sides: []side{fxSide, fxViewsSide, torchSide}, rounds: w.seeds,
 		cleanup: func() error { return w.clear("tutorial") },
@@ -45,11 +45,11 @@ func tutorialContests(w *workshop) []contest {
 		}
 		return map[string]job{"fx": fx(), "fx-views": fx("--views", strconv.Itoa(views)), "torch": {commands: torch}}, nil
 	}
-	return []contest{c}
+	return []comparison{c}
 }
 
-// tutorial is fx's way from photos to a head: two commands.
-func (w *workshop) tutorial(weights, store, model string, seed int, more ...string) [][]string {
+// tutorial returns fx's two commands from photos to a head.
+func (w *environment) tutorial(weights, store, model string, seed int, more ...string) [][]string {
 	return [][]string{
 		w.extract("squeezenet1_1", weights, w.photos.dir, store, append(more, "--seed", strconv.Itoa(seed))...),
 		w.fxCommand("fit-head", "--features", store, "--out", model, "--epochs", strconv.Itoa(w.epochs), "--seed", strconv.Itoa(seed)),
@@ -58,11 +58,11 @@ func (w *workshop) tutorial(weights, store, model string, seed int, more ...stri
 
 var bestAccuracy = printed("best_val_accuracy")
 
-// lessAccurate is how far fx's mean val accuracy may lie under PyTorch's, as in scripts/parity/finetuning.py: seeds alone
-// move it so much.
+// lessAccurate is how far fx's mean val accuracy may be below PyTorch's, as in scripts/parity/finetuning.py: it varies
+// that much between seeds.
 const lessAccurate = 0.01
 
-func tutorialAim(o *outcome) aim {
+func tutorialAim(o *outcome) target {
 	a := atLeast("the tutorial, fx, beside PyTorch", rival{of: wall}.ratios(o, fxSide.name, torchSide.name), 40)
 	ours, theirs := inRounds(o.side(fxSide.name).values(bestAccuracy)), inRounds(o.side(torchSide.name).values(bestAccuracy))
 	if len(ours) > 1 && len(theirs) > 1 {

@@ -19,7 +19,7 @@ import (
 const (
 	ModelFile    = "model.safetensors" // Checkpoint.Model
 	trainingFile = "training.state"    // Checkpoint.Training, safetensors too
-	stateFile    = "state.json"        // all else
+	stateFile    = "state.json"        // everything else
 )
 
 // checkpointVersion is the version of checkpoints that this package writes and
@@ -32,16 +32,15 @@ type Checkpoint struct {
 	// Network is the name of the network.
 	Network string
 
-	// Model holds parameters, statistics and their counters under the
+	// Model has parameters, statistics and their counters under the
 	// network's own names, ready for torch's load_state_dict(strict=True).
 	Model *weights.StateDict
 
-	// Training holds, by slot name, what a training that goes on needs besides:
-	// the optimizer's memory, moving averages, gradients that were added up.
+	// Training has, by slot name, what a resumed training needs besides Model:
+	// optimizer state, moving averages, accumulated gradients.
 	Training *weights.StateDict
 
-	// Caller is whatever JSON the caller keeps beside them, such as the
-	// position in the data; nil for nothing.
+	// Caller is the caller's own JSON, such as the position in the data; nil for none.
 	Caller json.RawMessage
 }
 
@@ -53,11 +52,11 @@ type stateJSON struct {
 	Caller        json.RawMessage   `json:"training,omitempty"`
 }
 
-// Pack makes a checkpoint of the values of slots, by slot name, after so many
-// training batches. Parameters that no slot holds are those of the network.
-// judged puts moving averages, where there are any, in the place of what they
-// average: the model that evaluation sees. Tensor data is shared with values.
-func (n *Network) Pack(slots []Slot, values *weights.StateDict, batches int, judged bool) *Checkpoint {
+// Pack returns a checkpoint with the values of slots, by slot name, after the given
+// number of training batches. Parameters without a slot are those of the network.
+// averaged replaces parameters by their moving averages, if there are any, as
+// evaluation does. Tensor data is shared with values.
+func (n *Network) Pack(slots []Slot, values *weights.StateDict, batches int, averaged bool) *Checkpoint {
 	c := &Checkpoint{Network: n.Name, Model: weights.NewStateDict(), Training: weights.NewStateDict()}
 	c.Model.Metadata[backbones.MetaBackbone] = n.Name
 	followed := map[string]bool{} // statistics that the batches change
@@ -72,7 +71,7 @@ func (n *Network) Pack(slots []Slot, values *weights.StateDict, batches int, jud
 	}
 	for _, p := range n.Parameters {
 		t, ok := values.Get(p.Name)
-		if average, has := values.Get(p.Name + AverageSuffix); has && judged {
+		if average, has := values.Get(p.Name + AverageSuffix); has && averaged {
 			t, ok = average, true
 		}
 		if !ok {
@@ -90,10 +89,9 @@ func (n *Network) Pack(slots []Slot, values *weights.StateDict, batches int, jud
 	return c
 }
 
-// Unpack returns the checkpoint's value of every slot, by slot name. Gradients
-// that it leaves out are zeros. Any other value that is missing or has another
-// shape is an error of kind fail.Model: the checkpoint is of another network or
-// of other options.
+// Unpack returns the checkpoint's value of every slot, by slot name. Missing gradients
+// are zeros. Any other missing value and any wrong shape is an error of kind fail.Model:
+// the checkpoint belongs to another network or to other options.
 func (c *Checkpoint) Unpack(slots []Slot) (*weights.StateDict, error) {
 	all := weights.NewStateDict()
 	for _, s := range slots {
@@ -115,8 +113,8 @@ func (c *Checkpoint) Unpack(slots []Slot) (*weights.StateDict, error) {
 	return all, nil
 }
 
-// otherNetwork is the hint where a checkpoint does not fit.
-const otherNetwork = "Take the checkpoint of this very network, with the options that its training began with."
+// otherNetwork is the hint for a checkpoint that does not fit.
+const otherNetwork = "Use a checkpoint of this network, with the options that its training began with."
 
 func equalShape(shape []int, want []int64) bool {
 	if len(shape) != len(want) {
@@ -130,8 +128,8 @@ func equalShape(shape []int, want []int64) bool {
 	return true
 }
 
-// WriteCheckpoint replaces the folder dir by the checkpoint, as durable.WriteDir
-// does: a kill at any moment leaves the old one or the new one, whole.
+// WriteCheckpoint replaces the folder dir by the checkpoint with durable.WriteDir: a
+// kill at any moment leaves the complete old one or the complete new one.
 func WriteCheckpoint(dir string, c *Checkpoint) error {
 	err := durable.WriteDir(dir, func(fresh string) (err error) {
 		state := stateJSON{FormatVersion: checkpointVersion, Network: c.Network, Files: map[string]string{}, Caller: c.Caller}
@@ -149,12 +147,12 @@ func WriteCheckpoint(dir string, c *Checkpoint) error {
 		}
 		return durable.WriteBytes(filepath.Join(fresh, stateFile), text)
 	})
-	return fail.Wrap(fail.KindOf(err), err, "Make room or choose another --out; what was there before stays.", "save the checkpoint %s", dir)
+	return fail.Wrap(fail.KindOf(err), err, "Make room or choose another --out; the earlier checkpoint is kept.", "save the checkpoint %s", dir)
 }
 
-// ReadCheckpoint reads what WriteCheckpoint wrote; durable.RecoverDir comes
-// before it where the writer may have been killed. Errors: fail.Usage where
-// there is none, fail.Model where it is damaged or of another version.
+// ReadCheckpoint reads a checkpoint. Call durable.RecoverDir before if the writer may
+// have been killed. Errors: fail.Usage if there is no checkpoint, fail.Model if it is
+// damaged or of another version.
 func ReadCheckpoint(dir string) (*Checkpoint, error) {
 	path := filepath.Join(dir, stateFile)
 	text, err := userfile.ReadJSON(path)
@@ -169,7 +167,7 @@ func ReadCheckpoint(dir string) (*Checkpoint, error) {
 		return nil, fail.Wrap(fail.Model, err, lost, "%s is damaged", path)
 	}
 	if state.FormatVersion != checkpointVersion {
-		return nil, fail.New(fail.Model, "Go on with the fx that wrote it, or start the training again in another folder.",
+		return nil, fail.New(fail.Model, "Use the fx that wrote it, or start the training again in another folder.",
 			"%s has format version %d; this fx reads version %d", path, state.FormatVersion, checkpointVersion)
 	}
 	if err := checksum.Verify(path, text); err != nil {
@@ -185,7 +183,7 @@ func ReadCheckpoint(dir string) (*Checkpoint, error) {
 			return nil, fail.Wrap(fail.Model, err, lost, "the checkpoint %s", dir)
 		}
 		if state.Files != nil && state.Files[f.name] != info.SHA256 {
-			return nil, fail.New(fail.Model, lost, "%s is not the file that %s was written with: it changed or belongs to another checkpoint", info.Path, stateFile)
+			return nil, fail.New(fail.Model, lost, "%s does not match %s: it changed or belongs to another checkpoint", info.Path, stateFile)
 		}
 	}
 	return c, nil

@@ -8,8 +8,7 @@ import (
 )
 
 // Suffixes of the names that torch.nn.BatchNorm2d gives its running variance
-// and its counter of batches. Nothing computes with the counter;
-// load_state_dict(strict=True) asks for it.
+// and its counter of batches. Only load_state_dict(strict=True) needs the counter.
 const (
 	varianceSuffix = ".running_var"
 	counterSuffix  = ".num_batches_tracked"
@@ -20,13 +19,13 @@ func countedLayer(variance string) (layer string, ok bool) {
 	return strings.CutSuffix(variance, varianceSuffix)
 }
 
-// counter is torch's form of a count: int64, of no axis.
+// counter returns a count in torch's form: an int64 scalar.
 func counter(count uint64) weights.Tensor {
 	return weights.Tensor{DType: weights.I64, Shape: []int{}, Data: binary.LittleEndian.AppendUint64(nil, count)}
 }
 
-// readCounters takes over the counters that the initial weights hold. Files
-// that are older than the counters have none, which torch reads as zero too.
+// readCounters reads the counters of the initial weights. Files older than the counters
+// have none, which counts as zero, as in torch.
 func (n *Network) readCounters(initial *weights.StateDict) {
 	n.counted = map[string]uint64{}
 	for _, p := range n.Parameters {

@@ -10,10 +10,10 @@ import (
 	"fx/internal/weights"
 )
 
-// Eval returns the graph that judges a batch of any size, in float32: dropout is gone, batch
-// normalization uses its running statistics, auxiliary heads take no part. Its
-// outputs are logits, mean loss, its weight in a mean over batches, and right
-// predictions.
+// Eval returns the graph that evaluates a batch of any size, in float32: without dropout
+// and auxiliary heads, and with the running statistics of batch normalization. Its
+// outputs are logits, mean loss, its weight in a mean over batches, and the number of
+// correct predictions.
 func (n *Network) Eval(o Options) (*Graph, error) {
 	o, err := o.resolved()
 	if err != nil {
@@ -69,8 +69,8 @@ func (n *Network) Eval(o Options) (*Graph, error) {
 	return graph, label(m, n.Name+" evaluation", graph)
 }
 
-// toInference turns batch normalization to its running statistics, takes out
-// dropout, and calls the first output logits.
+// toInference makes batch normalization use its running statistics, removes dropout,
+// and names the first output logits.
 func toInference(g *pb.GraphProto) error {
 	if err := onnx.Cut(g, g.Output[0]); err != nil {
 		return err
@@ -87,10 +87,10 @@ func toInference(g *pb.GraphProto) error {
 	return onnx.Rename(g, map[string]string{g.Output[0].Name: LogitsName})
 }
 
-// Embed returns the graph's model with state as initializers instead of inputs,
-// which lets ONNX Runtime fold batch normalization and pack weights: for state
-// that does not change between runs. Values are float32 by the slots' names;
-// those missing stay inputs. Tensor data is shared.
+// Embed returns the graph's model with state as initializers instead of inputs. Then
+// ONNX Runtime can fold batch normalization and pack weights. It suits state that does
+// not change between runs. Values are float32, by the slots' names; missing ones stay
+// inputs. Tensor data is shared.
 func (g *Graph) Embed(values *weights.StateDict) (*pb.ModelProto, error) {
 	m := onnx.Clone(g.Model)
 	for _, s := range g.State {
@@ -99,7 +99,7 @@ func (g *Graph) Embed(values *weights.StateDict) (*pb.ModelProto, error) {
 			continue
 		}
 		if !slices.Equal(dims(t.Shape), s.Shape) {
-			return nil, fail.New(fail.Model, "Give the values of this very network.", "%s has shape %v instead of %v", s.Name, t.Shape, s.Shape)
+			return nil, fail.New(fail.Model, "Give the values of this network.", "%s has shape %v instead of %v", s.Name, t.Shape, s.Shape)
 		}
 		v, err := t.Float32s()
 		if err != nil {
@@ -115,9 +115,9 @@ func (g *Graph) Embed(values *weights.StateDict) (*pb.ModelProto, error) {
 	return m, nil
 }
 
-// Initial returns the state a training run starts from: the network's values,
-// zeros for the optimizer and for gradients, copies for averages, GradScaler's
-// first loss scale.
+// Initial returns the initial state of a training run: the network's values, zeros for
+// the optimizer and for gradients, copies for averages, and GradScaler's initial loss
+// scale.
 func (n *Network) Initial(g *Graph) (*weights.StateDict, error) {
 	state := weights.NewStateDict()
 	for _, s := range g.State {

@@ -7,7 +7,7 @@ import (
 	"fx/finetune/artifacts"
 )
 
-// Which parameters learn when the last stage and the classifier are trained.
+// The names of the parameters in the last stage and the classifier.
 func ExampleNetwork_Select() {
 	b, err := backbones.Lookup("resnet18")
 	if err != nil {

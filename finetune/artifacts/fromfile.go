@@ -12,16 +12,16 @@ import (
 	"fx/internal/weights"
 )
 
-// FromFile returns the network in an ONNX file of the user's own, with the
-// weights it holds or those of options.Weights. Its parameters have the file's
-// names; what else the file holds stays in the graph. A file whose classifier
-// is not known gets a fresh one on its features, for two classes until SetClasses.
+// FromFile returns the network in the user's own ONNX file, with its weights or those
+// of options.Weights. Its parameters have the file's names; all other tensors stay in
+// the graph. If the classifier is not recognized, the network gets a new one on its
+// features, for two classes until SetClasses.
 func FromFile(path string, options backbones.FileOptions) (*Network, error) {
 	b, _, err := backbones.FromFile(path, options)
 	if err != nil {
 		return nil, err
 	}
-	graph, err := backbones.LoadFile(path, options.Weights) // as it was exported: Dropout is still there
+	graph, err := backbones.LoadFile(path, options.Weights) // as exported, with its Dropout
 	if err != nil {
 		return nil, err
 	}
@@ -54,13 +54,13 @@ func FromFile(path string, options backbones.FileOptions) (*Network, error) {
 	}
 	dropout := func(node *pb.NodeProto) bool { return node.OpType == "Dropout" }
 	if b.Head.Dropout > 0 && !slices.ContainsFunc(graph.Graph.Node, dropout) {
-		n.Notes = append(n.Notes, fmt.Sprintf("%s was written for evaluation: it trains without the dropout that the network has", n.Name))
+		n.Notes = append(n.Notes, fmt.Sprintf("%s was written for evaluation: it trains without the network's dropout", n.Name))
 	}
 	return n, nil
 }
 
 // takesFeatures reports whether the layer with this weight takes the features,
-// but for dropout and changes of shape.
+// possibly through dropout and changes of shape.
 func (n *Network) takesFeatures(weight string) bool {
 	index := onnx.NewIndex(n.graph.Graph)
 	users := index.Consumers(weight)
@@ -86,8 +86,8 @@ func (n *Network) add(p Parameter, value weights.Tensor) {
 	n.Values.Set(p.Name, value)
 }
 
-// cutAtLogits makes the logits the graph's only output: its first one, or what
-// the softmax that makes it takes. The loss takes the softmax itself.
+// cutAtLogits makes the logits the graph's only output: its first output, or the
+// input of a final softmax, which the loss computes itself.
 func (n *Network) cutAtLogits() error {
 	g := n.graph.Graph
 	index := onnx.NewIndex(g)
@@ -98,23 +98,22 @@ func (n *Network) cutAtLogits() error {
 			break
 		}
 		if p.OpType != "Identity" {
-			n.Notes = append(n.Notes, fmt.Sprintf("the %s at the end of %s is left out: training takes the logits before it", p.OpType, n.Name))
+			n.Notes = append(n.Notes, fmt.Sprintf("the %s at the end of %s is omitted: training uses the logits before it", p.OpType, n.Name))
 		}
 		logits.Name = p.Input[0]
 	}
-	if len(g.Output) > 1 { // which of them are auxiliary heads, nobody says
-		n.Notes = append(n.Notes, fmt.Sprintf("%s has %d outputs: the first, %q, is taken", n.Name, len(g.Output), g.Output[0].Name))
+	if len(g.Output) > 1 { // the file does not say which of them are auxiliary heads
+		n.Notes = append(n.Notes, fmt.Sprintf("%s has %d outputs: the first, %q, is used", n.Name, len(g.Output), g.Output[0].Name))
 	}
 	return onnx.Cut(g, logits)
 }
 
-// graft puts a fresh classifier on the features in the place of whatever comes
-// after them.
+// graft replaces everything after the features by a new classifier.
 func (n *Network) graft() error {
 	b := &n.file
 	if b.FeatureShape == nil {
-		return fail.New(fail.Usage, "Name the tensor that the classifier takes with --feature-tensor, or write the file with scripts/export_onnx, which says the shape.",
-			"ONNX file %s does not say the shape of its features %q, which a new classifier needs", b.File, b.FeatureTensor)
+		return fail.New(fail.Usage, "Name the tensor that the classifier takes with --feature-tensor, or write the file with scripts/export_onnx, which records the shape.",
+			"ONNX file %s does not record the shape of its features %q, which a new classifier needs", b.File, b.FeatureTensor)
 	}
 	head, err := backbones.HeadFor(b.FeatureShape)
 	if err != nil {
@@ -151,9 +150,8 @@ func (n *Network) graft() error {
 	return n.SetClasses(2, 0)
 }
 
-// Skeleton returns the graph of a network from a file as it trains, without
-// weights: backbones.FromFile makes a network of it again with the state dict of
-// a Checkpoint, and needs no other options.
+// Skeleton returns the training graph of a network from a file, without weights.
+// backbones.FromFile opens it with the state dict of a Checkpoint and no other options.
 func (n *Network) Skeleton() (*pb.ModelProto, error) {
 	m := onnx.Clone(n.graph)
 	index := onnx.NewIndex(m.Graph)
@@ -164,9 +162,9 @@ func (n *Network) Skeleton() (*pb.ModelProto, error) {
 	}
 	head := n.file.Head
 	head.Classes = n.Classes
-	buffers, told := onnx.Metadata(m, backbones.MetaBuffers)
+	buffers, ok := onnx.Metadata(m, backbones.MetaBuffers)
 	m.MetadataProps = nil
-	if told {
+	if ok {
 		onnx.SetMetadata(m, backbones.MetaBuffers, buffers)
 	}
 	onnx.SetMetadata(m, backbones.MetaBackbone, n.Name)

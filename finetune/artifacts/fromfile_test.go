@@ -201,13 +201,13 @@ func TestAFreshClassifierOnTheFeatures(t *testing.T) {
 		})
 	}
 	path := edited(t, func(m *pb.ModelProto) { onnx.DeleteMetadata(m, backbones.MetaHead) })
-	if _, err := artifacts.FromFile(path, backbones.FileOptions{FeatureTensor: gated}); fail.KindOf(err) != fail.Usage || !strings.Contains(err.Error(), "does not say the shape") || fail.HintOf(err) == "" {
+	if _, err := artifacts.FromFile(path, backbones.FileOptions{FeatureTensor: gated}); fail.KindOf(err) != fail.Usage || !strings.Contains(err.Error(), "does not record the shape") || fail.HintOf(err) == "" {
 		t.Errorf("features of unknown shape: %v", err)
 	}
 }
 
 func TestAFileThatHasLostItsDropoutIsNoted(t *testing.T) {
-	const note = "without the dropout"
+	const note = "without the network's dropout"
 	if n := fromFile(t, tinyFile, backbones.FileOptions{}); strings.Contains(strings.Join(n.Notes, "\n"), note) {
 		t.Errorf("notes %q", n.Notes)
 	}

@@ -18,17 +18,17 @@ import (
 )
 
 // The files of an artifacts folder. The names are those of ONNX Runtime's own
-// training artifacts, with the whole step beside them.
+// training artifacts, plus the whole step.
 const (
 	StepFile      = "step_model.onnx"      // forward, loss, backward and update in one run
-	TrainingFile  = "training_model.onnx"  // gradients, added to those of earlier batches
-	OptimizerFile = "optimizer_model.onnx" // update by added gradients
-	EvalFile      = "eval_model.onnx"      // logits, loss and right predictions
+	TrainingFile  = "training_model.onnx"  // gradients, accumulated over batches
+	OptimizerFile = "optimizer_model.onnx" // update by accumulated gradients
+	EvalFile      = "eval_model.onnx"      // logits, loss and correct predictions
 	CheckpointDir = "checkpoint"           // the state that training starts from
 	InfoFile      = "artifacts.json"       // Info
 )
 
-// Info says what artifacts were made from.
+// Info describes how artifacts were generated.
 type Info struct {
 	FormatVersion int             `json:"format_version"`
 	Network       string          `json:"network"`
@@ -36,7 +36,7 @@ type Info struct {
 	Preprocess    preprocess.Spec `json:"preprocess"`
 	Options       Options         `json:"options"`
 	Parameters    []Parameter     `json:"parameters"`
-	Trained       []string        `json:"trained"` // names of the parameters that learn
+	Trained       []string        `json:"trained"` // names of the trained parameters
 	Notes         []string        `json:"notes,omitempty"`
 
 	// Files has the SHA-256 of each of the folder's graphs, and of its checkpoint's
@@ -44,18 +44,18 @@ type Info struct {
 	Files map[string]string `json:"files_sha256,omitempty"`
 }
 
-// formatVersion is the version of the folder. Version 1 had checkpoints of their own form.
+// formatVersion is the version of the folder. Version 1 had its own form of checkpoints.
 const formatVersion = 2
 
-// Set are artifacts read back from a folder.
+// Set is a folder of artifacts.
 type Set struct {
 	Info
 	Step, Training, Optimizer, Eval *Graph
 	Checkpoint                      *Checkpoint
 }
 
-// Generate writes the artifacts of n into the folder dir, which it makes where
-// it is not there. Earlier artifacts there are replaced in one step, other files stay.
+// Generate writes the artifacts of n into the folder dir, which it creates if needed.
+// It replaces earlier artifacts atomically and keeps other files.
 func Generate(ctx context.Context, dir string, n *Network, o Options) (Info, error) {
 	resolved, err := o.resolved()
 	if err != nil {
@@ -103,7 +103,7 @@ func Generate(ctx context.Context, dir string, n *Network, o Options) (Info, err
 			return info, err
 		}
 		for _, s := range graph.State {
-			if s.Kind != GradientState { // zeros, which every update begins with
+			if s.Kind != GradientState { // zeros at the start of every update
 				slots = append(slots, s)
 				t, _ := initial.Get(s.Name)
 				state.Set(s.Name, t)
@@ -132,8 +132,8 @@ func fileSHA256(ctx context.Context, path string) (string, error) {
 	return sum, err
 }
 
-// Read reads back what Generate wrote. Errors are of kind fail.Model, or
-// fail.Usage where dir is no such folder.
+// Read reads a folder that Generate wrote. Errors are of kind fail.Model, or fail.Usage
+// if dir is not such a folder.
 func Read(dir string) (s *Set, err error) {
 	decoding := false
 	err = durable.ReadTogether(dir, InfoFile, userfile.ReadJSON, func(text []byte, path func(string) string) (err error) {
@@ -155,7 +155,7 @@ func read(root string, text []byte, path func(string) string) (s *Set, err error
 		return nil, fail.Wrap(fail.Model, err, again, "%s", root)
 	}
 	if s.FormatVersion != formatVersion {
-		return nil, fail.New(fail.Model, "Generate the artifacts again with this fx.", "%s has format version %d, and this fx knows %d", root, s.FormatVersion, formatVersion)
+		return nil, fail.New(fail.Model, "Generate the artifacts again with this fx.", "%s has format version %d; this fx reads version %d", root, s.FormatVersion, formatVersion)
 	}
 	if err := checksum.Verify(root, text); err != nil {
 		return nil, fail.Wrap(fail.Model, err, checksum.Hint, "")
@@ -166,7 +166,7 @@ func read(root string, text []byte, path func(string) string) (s *Set, err error
 		}
 		sum, err := fileSHA256(context.Background(), file)
 		if err == nil && sum != s.Files[name] {
-			err = fail.New(fail.Model, again, "%s is not the file that %s was written with", file, InfoFile)
+			err = fail.New(fail.Model, again, "%s does not match %s, which was written with it", file, InfoFile)
 		}
 		return fail.Wrap(fail.Model, err, again, "artifacts")
 	}
@@ -198,7 +198,7 @@ func ReadGraph(path string) (*Graph, error) {
 	g := &Graph{Model: m, Title: m.Graph.GetName()}
 	text, ok := onnx.Metadata(m, MetaGraph)
 	if !ok {
-		return nil, fail.New(fail.Model, "`fx artifacts generate` makes such files.", "%s is no training graph: it has no metadata %s", path, MetaGraph)
+		return nil, fail.New(fail.Model, "`fx artifacts generate` makes such files.", "%s is not a training graph: it has no metadata %s", path, MetaGraph)
 	}
 	if err := json.Unmarshal([]byte(text), g); err != nil {
 		return nil, fail.Wrap(fail.Model, err, "Generate the artifacts again.", "%s, metadata %s", path, MetaGraph)

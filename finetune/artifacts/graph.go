@@ -6,19 +6,19 @@ import (
 	"fx/internal/onnx/pb"
 )
 
-// Names of the graphs' inputs and outputs that are no state.
+// Names of the graphs' inputs and outputs that are not state.
 const (
 	ImagesName       = "images"         // uint8 [batch, height, width, 3]
 	InputName        = "input"          // float32 [batch, 3, height, width], with Options.FloatInput
 	LabelsName       = "labels"         // int64 [batch]
 	LearningRateName = "lr"             // float32 scalar
-	ScaleName        = "gradient_scale" // float32 scalar, what a batch counts in an accumulated gradient
+	ScaleName        = "gradient_scale" // float32 scalar, weight of a batch in an accumulated gradient
 
 	LossName       = "loss"        // float32 scalar, mean over the batch
-	CorrectName    = "correct"     // int64 scalar, right predictions in the batch
+	CorrectName    = "correct"     // int64 scalar, correct predictions in the batch
 	GradNormName   = "grad_norm"   // float32 scalar, before clipping
 	LogitsName     = "logits"      // float32 [batch, classes]
-	LossWeightName = "loss_weight" // float32 scalar: what the batch counts in a mean over batches
+	LossWeightName = "loss_weight" // float32 scalar: weight of the batch in a mean over batches
 )
 
 // Suffixes of state names.
@@ -32,7 +32,7 @@ const (
 	StepName       = "#step"       // AdamW's count of steps, float32 scalar
 )
 
-// Kind says what a piece of state is.
+// Kind is the kind of a state tensor.
 type Kind string
 
 // The kinds of state.
@@ -40,35 +40,34 @@ const (
 	ParameterState Kind = "parameter" // trained or not
 	StatisticState Kind = "statistic" // running mean or variance
 	OptimizerState Kind = "optimizer" // momentum, moments, step count: zeros at the start
-	AverageState   Kind = "average"   // moving average: starts as what it averages
+	AverageState   Kind = "average"   // moving average: starts as a copy of the averaged tensor
 	GradientState  Kind = "gradient"  // accumulated gradient: zeros before the first batch
 	LossScaleState Kind = "loss_scale"
 )
 
-// Slot is a piece of state: an input of a graph and, where the graph changes
-// it, the output that takes its place in the next run.
+// Slot is a state tensor: an input of a graph and, if the graph changes it, the
+// output that replaces it in the next run.
 type Slot struct {
 	Name  string  `json:"name"`
-	Next  string  `json:"next,omitempty"` // "" where it stays
+	Next  string  `json:"next,omitempty"` // "" if the graph does not change it
 	Kind  Kind    `json:"kind"`
-	Of    string  `json:"of,omitempty"` // the parameter or statistic it belongs to, itself for those
+	Of    string  `json:"of,omitempty"` // the parameter or statistic that it belongs to; its own name for those
 	Shape []int64 `json:"shape"`        // of float32
 
-	// InPlace allows Next to be written over Name's memory: nothing else in the
-	// graph reads it afterwards. Parameters are read until the end of the backward
-	// pass: only a kernel that waits for that may write over them.
+	// InPlace allows Next to overwrite Name's memory, because nothing in the graph
+	// reads it afterwards. The backward pass reads parameters until its end: only a
+	// kernel that waits for it may overwrite them.
 	InPlace bool `json:"in_place,omitempty"`
 }
 
-// Graph is a model together with what its inputs and outputs mean. Its inputs
-// are Image, Labels, LearningRate, Scale (each where not empty), Noise and
-// State; its outputs Loss, Correct, … and the Next of State. Their order in the
-// model is the session's to tell: go by name.
+// Graph is a model with the meaning of its inputs and outputs. Its inputs are Image,
+// Labels, LearningRate, Scale (each if not empty), Noise and State; its outputs are
+// Loss, Correct, … and the Next of State. Callers must go by name, not by order.
 type Graph struct {
 	Model *pb.ModelProto `json:"-"`
-	Title string         `json:"-"` // what it is for, such as "resnet18 training step"
+	Title string         `json:"-"` // such as "resnet18 training step"
 
-	Batch        int     `json:"batch"` // 0 where it is free
+	Batch        int     `json:"batch"` // 0 if it is free
 	Image        string  `json:"image,omitempty"`
 	ImageShape   []int64 `json:"image_shape,omitempty"` // with the batch; uint8 for ImagesName, float32 for InputName
 	Labels       string  `json:"labels,omitempty"`
@@ -85,8 +84,8 @@ type Graph struct {
 	Logits     string `json:"logits,omitempty"`
 }
 
-// Slots lists the state of several graphs over the same network, each piece
-// once, with its Next where any of them changes it.
+// Slots returns the state of several graphs of the same network, each slot once, with
+// its Next if any of the graphs changes it.
 func Slots(graphs ...*Graph) []Slot {
 	var all []Slot
 	place := map[string]int{}
@@ -103,7 +102,7 @@ func Slots(graphs ...*Graph) []Slot {
 	return all
 }
 
-// MetaGraph is the metadata key under which a file keeps its Graph as JSON.
+// MetaGraph is the metadata key of a file's Graph, as JSON.
 const MetaGraph = "fx.training"
 
 func scalar(name string, dtype pb.TensorProto_DataType) *pb.ValueInfoProto {

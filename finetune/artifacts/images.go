@@ -6,10 +6,9 @@ import (
 	"fx/internal/onnx/pb"
 )
 
-// takeImages fixes the size of the model's input and puts the normalisation
-// before it, so that it takes photos, uint8 [batch, height, width, 3]; asFloat
-// leaves the floats. It returns the input's name. A model that takes uint8
-// normalises itself.
+// takeImages fixes the size of the model's input and inserts the normalisation, so that
+// the model takes photos, uint8 [batch, height, width, 3]. With asFloat the input stays
+// float. A model that takes uint8 normalises itself. It returns the input's name.
 func (n *Network) takeImages(m *pb.ModelProto, asFloat bool) (string, error) {
 	g := m.Graph
 	index := onnx.NewIndex(g)
@@ -50,8 +49,8 @@ func (n *Network) takeImages(m *pb.ModelProto, asFloat bool) (string, error) {
 	return ImagesName, nil
 }
 
-// normalise makes InputName, (images/255 - mean) / std, of ImagesName. The
-// transpose comes first, while a value is one byte.
+// normalise computes InputName, (images/255 - mean) / std, from ImagesName. The
+// transpose comes first, when a value is one byte.
 func (n *Network) normalise(b *onnx.Builder) {
 	scale, shift := make([]float32, 3), make([]float32, 3)
 	for c := range 3 {

@@ -18,7 +18,7 @@ import (
 type Parameter struct {
 	Name      string `json:"name"`
 	Shape     []int  `json:"shape"`
-	Statistic bool   `json:"statistic,omitempty"` // running mean or variance: follows the batches, never the gradient
+	Statistic bool   `json:"statistic,omitempty"` // running mean or variance: updated from batches, not from gradients
 	Head      bool   `json:"head,omitempty"`      // belongs to the classifier or an auxiliary one
 }
 
@@ -31,31 +31,30 @@ func (p Parameter) Len() int {
 	return n
 }
 
-// Network is what is to be trained: a graph in training form and the values it
-// starts from.
+// Network is a network to train: a graph in training form and its initial values.
 type Network struct {
 	Name       string
 	Preprocess preprocess.Spec
 	Classes    int         // outputs of the classifier
 	Parameters []Parameter // in the order of the graph
 
-	// Values holds a float32 tensor for every parameter.
+	// Values has a float32 tensor for every parameter.
 	Values *weights.StateDict
 
-	// Notes tell what had to be assumed or made up.
+	// Notes describe assumptions and random initial values.
 	Notes []string
 
 	graph   *pb.ModelProto     // outputs: logits, then those of auxiliary heads
-	file    backbones.Backbone // what the user's own ONNX file says, where the network is from one
-	counted map[string]uint64  // batches that the statistics have seen, by layer
+	file    backbones.Backbone // description of the user's own ONNX file, if the network is from one
+	counted map[string]uint64  // batches in the statistics, by layer
 }
 
-// CheckMaps is backbones.CheckMaps of the graph that trains, auxiliary classifiers included.
+// CheckMaps is backbones.CheckMaps for the training graph, including auxiliary classifiers.
 func (n *Network) CheckMaps() error {
 	return backbones.CheckMaps(n.graph.Graph, n.Name, n.Preprocess.Crop)
 }
 
-// Blank returns the network with zeros for values, to try how it runs.
+// Blank returns the network with all values 0, for trial runs.
 func (n *Network) Blank() *Network {
 	blank := *n
 	blank.Values = weights.NewStateDict()
@@ -73,7 +72,7 @@ func FromBackbone(b backbones.Backbone, sd *weights.StateDict, seed uint64) (*Ne
 	if err != nil {
 		return nil, err
 	}
-	assembled, err := backbones.Assemble(b, sd) // checks, and brings the names to the network's
+	assembled, err := backbones.Assemble(b, sd) // checks the weights and maps their names
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +99,7 @@ func FromBackbone(b backbones.Backbone, sd *weights.StateDict, seed uint64) (*Ne
 	return n, n.resizeInitializers()
 }
 
-// auxiliary finds a parameter that only training uses.
+// auxiliary returns the value of a parameter that only training uses.
 func (n *Network) auxiliary(p backbones.Parameter, sd *weights.StateDict, seed uint64) (weights.Tensor, error) {
 	for _, prefix := range []string{"", "module."} {
 		if t, ok := sd.Get(prefix + p.Name); ok {
@@ -112,7 +111,7 @@ func (n *Network) auxiliary(p backbones.Parameter, sd *weights.StateDict, seed u
 		}
 	}
 	if len(n.Notes) == 0 {
-		n.Notes = append(n.Notes, "the weights hold no auxiliary classifier: it starts at random")
+		n.Notes = append(n.Notes, "the weights have no auxiliary classifier: it starts at random")
 	}
 	switch p.Kind {
 	case backbones.Weight, backbones.Bias:
@@ -123,7 +122,7 @@ func (n *Network) auxiliary(p backbones.Parameter, sd *weights.StateDict, seed u
 	return filled(p.Shape, 0), nil
 }
 
-// classAxis is the axis of a head's parameter that counts the classes.
+// classAxis returns the axis of a head's parameter whose size is the number of classes.
 func (n *Network) classAxis(name string) int {
 	for _, node := range onnx.NewIndex(n.graph.Graph).Consumers(name) {
 		last := node.OpType == "MatMul" || node.OpType == "Gemm" && onnx.IntAttribute(node, "transB", 0) == 0
@@ -134,9 +133,8 @@ func (n *Network) classAxis(name string) int {
 	return 0
 }
 
-// SetClasses replaces the classifier, and auxiliary ones, by fresh ones for so
-// many classes: uniform in ±1/√fan_in, the rule of torch.nn.Linear and
-// torch.nn.Conv2d.
+// SetClasses replaces the classifier, and auxiliary ones, by new ones for the number
+// of classes: uniform in ±1/√fan_in, the rule of torch.nn.Linear and torch.nn.Conv2d.
 func (n *Network) SetClasses(classes int, seed uint64) error {
 	if classes < 2 {
 		return fail.New(fail.Usage, "A classifier tells two classes or more apart.", "a classifier for %d classes", classes)
@@ -165,8 +163,8 @@ func (n *Network) SetClasses(classes int, seed uint64) error {
 	return n.resizeInitializers()
 }
 
-// resizeInitializers makes the graph's initializers weightless ones of the
-// parameters' shapes, and forgets the shapes that depended on the class count.
+// resizeInitializers gives the graph's initializers the parameters' shapes without
+// data, and removes the shapes that depend on the number of classes.
 func (n *Network) resizeInitializers() error {
 	index := onnx.NewIndex(n.graph.Graph)
 	for _, p := range n.Parameters {

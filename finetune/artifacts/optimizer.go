@@ -15,17 +15,17 @@ type updater struct {
 	options Options
 	state   []Slot
 	outputs []*pb.ValueInfoProto
-	scalars map[string]string // what all parameters share
-	finite  string            // whether the step counts, "" where it always does
+	scalars map[string]string // shared by all parameters
+	finite  string            // bool value: whether the step counts; "" if it always does
 }
 
-// input declares a piece of state and returns its name.
+// input declares a state tensor and returns its name.
 func (u *updater) input(s Slot) string {
 	u.state = append(u.state, s)
 	return u.Build.Input(floats(s.Name, s.Shape))
 }
 
-// next makes value the successor of the state name.
+// next makes value the next value of the state tensor name.
 func (u *updater) next(name, value string) {
 	for i, s := range u.state {
 		if s.Name == name {
@@ -98,8 +98,8 @@ func (u *updater) sgd(p Parameter, gradient, rate string) string {
 	return u.Op("Sub", p.Name, u.Op("Mul", gradient, rate))
 }
 
-// sgdKernel is sgd for all parameters at once, by one node that waits for every
-// gradient: whatever reads a parameter has run by then.
+// sgdKernel is sgd for all parameters at once. Its node waits for every gradient, so
+// that all readers of a parameter have run before.
 func (u *updater) sgdKernel(parameters []Parameter, gradients map[string]string, rate string) {
 	o := u.options.Optimizer
 	nesterov := int64(0)
@@ -140,9 +140,9 @@ func (u *updater) sgdKernel(parameters []Parameter, gradients map[string]string,
 	}
 }
 
-// momentum emits μv + gradient. Where the gradient is a product made just for this,
-// as that of a linear layer, the product adds it up itself: two passes less over
-// the largest tensors of networks such as AlexNet.
+// momentum emits μv + gradient. If the gradient is a Gemm of its own, as in a linear
+// layer, the Gemm adds μv: two passes fewer over the largest tensors of networks such
+// as AlexNet.
 func (u *updater) momentum(v, gradient string) string {
 	o := u.options
 	if o.Optimizer.WeightDecay == 0 && o.ClipGradNorm == 0 && !o.Optimizer.Nesterov {
@@ -178,9 +178,8 @@ func (u *updater) adamw(p Parameter, gradient, rate string) string {
 	return u.Op("Sub", value, u.Op("Div", u.Op("Mul", m, u.Op("Mul", rate, first)), deviation))
 }
 
-// corrections returns 1/(1-β₁ᵗ) and 1/√(1-β₂ᵗ) of step t, made once. They are
-// computed in double precision, as torch's are: in floats 1-0.999 keeps four
-// digits.
+// corrections returns 1/(1-β₁ᵗ) and 1/√(1-β₂ᵗ) of step t, emitted once. They are
+// computed in double precision, as in torch: in float32, 1-0.999 keeps four digits.
 func (u *updater) corrections() (first, second string) {
 	if u.scalars == nil {
 		defer u.Scope(u.Scope("optimizer/"))

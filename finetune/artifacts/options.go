@@ -15,52 +15,51 @@ const (
 	AdamW = training.AdamW
 )
 
-// Optimizer says how parameters follow their gradients. The learning rate is
-// an input of the graph.
+// Optimizer selects the optimizer and its settings. The learning rate is an input of
+// the graph.
 type Optimizer struct {
 	Name        string  `json:"name"`         // SGD (or "") or AdamW
 	Momentum    float64 `json:"momentum"`     // of SGD, 0 for none
 	Nesterov    bool    `json:"nesterov"`     // of SGD
 	WeightDecay float64 `json:"weight_decay"` // L2 in SGD, decoupled in AdamW, as in torch; torch's default for AdamW is 0.01
-	Beta1       float64 `json:"beta1"`        // of AdamW, 0.9 where 0
-	Beta2       float64 `json:"beta2"`        // of AdamW, 0.999 where 0
-	Epsilon     float64 `json:"epsilon"`      // of AdamW, 1e-8 where 0
+	Beta1       float64 `json:"beta1"`        // of AdamW; 0 means 0.9
+	Beta2       float64 `json:"beta2"`        // of AdamW; 0 means 0.999
+	Epsilon     float64 `json:"epsilon"`      // of AdamW; 0 means 1e-8
 }
 
-// Options say what to train, and how. The zero value trains every parameter
-// with plain SGD, one photo at a time.
+// Options of the graphs. The zero value trains every parameter with plain SGD, one
+// photo at a time.
 type Options struct {
 	// Trainable are patterns of parameter names, such as "layer4.*", where *
-	// stands for any text; nil trains every parameter. The others are inputs
-	// of the graphs all the same, which the step leaves as they are.
+	// matches any text; nil trains every parameter. The others are inputs of
+	// the graphs too, which the step does not change.
 	Trainable []string `json:"trainable"`
 
 	Optimizer Optimizer `json:"optimizer"`
 
-	// Batch is the number of photos of a step, 1 where 0.
+	// Batch is the number of photos of a step; 0 means 1.
 	Batch int `json:"batch"`
 
-	// Precision is Float32 (or ""), BFloat16 or Float16. Only steps are mixed:
-	// Eval is always float32.
+	// Precision is Float32 (or ""), BFloat16 or Float16. Eval is always float32.
 	Precision string `json:"precision"`
 
-	FrozenBatchNorm bool      `json:"frozen_batch_norm"` // use running statistics and leave them alone
+	FrozenBatchNorm bool      `json:"frozen_batch_norm"` // use running statistics and don't update them
 	LabelSmoothing  float64   `json:"label_smoothing"`
 	ClassWeights    []float64 `json:"class_weights,omitempty"`  // one for each class, or nil
 	ClipGradNorm    float64   `json:"clip_grad_norm,omitempty"` // bound on the norm of all gradients together, as torch.nn.utils.clip_grad_norm_; 0 for none
 	EMA             float64   `json:"ema,omitempty"`            // decay of the moving average of parameters and statistics, 0 for none
-	HeadMultiplier  float64   `json:"head_lr_multiplier"`       // of the learning rate for the head's parameters, 1 where 0
-	AuxiliaryWeight float64   `json:"auxiliary_weight"`         // of an auxiliary head's loss, 0.4 where 0
+	HeadMultiplier  float64   `json:"head_lr_multiplier"`       // of the learning rate for the head's parameters; 0 means 1
+	AuxiliaryWeight float64   `json:"auxiliary_weight"`         // of an auxiliary head's loss; 0 means 0.4
 
 	// FloatInput takes normalised floats [batch, 3, height, width] instead of
 	// photos, uint8 [batch, height, width, 3].
 	FloatInput bool `json:"float_input,omitempty"`
 
-	// Kernels takes the ops of package kernels, which are faster on the CPU and
-	// known to fx alone.
+	// Kernels uses the ops of package kernels, which are faster on the CPU and
+	// run only in fx.
 	Kernels bool `json:"kernels,omitempty"`
 
-	// Probe tells shapes, see autodiff.
+	// Probe infers shapes, see autodiff.
 	Probe autodiff.Probe `json:"-"`
 }
 

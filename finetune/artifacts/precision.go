@@ -7,15 +7,15 @@ import (
 	"fx/internal/onnx/pb"
 )
 
-// The precisions: the type of products and of what moves between them.
-// Parameters, statistics, sums, the loss and the optimizer are float32 in each.
+// The precisions: the type of products and of the activations between them.
+// Parameters, statistics, sums, the loss and the optimizer are always float32.
 const (
 	Float32  = "float32"
 	BFloat16 = "bfloat16" // with float32's range
 	Float16  = "float16"  // with a dynamic loss scale
 )
 
-// low is the type of a mixed precision, 0 where all is float32.
+// low returns the 16-bit type of a mixed precision, 0 for float32.
 func (o Options) low() pb.TensorProto_DataType {
 	switch o.Precision {
 	case BFloat16:
@@ -38,13 +38,13 @@ const (
 	growthInterval = 2000 // good steps after which the scale doubles
 )
 
-// lossScale is torch.amp.GradScaler as part of the graphs: gradients of float16
+// The loss scale is torch.amp.GradScaler as part of the graphs: float16 gradients
 // vanish below 6e-8, so the loss is scaled up before the backward pass and the
-// gradients down after it. A step whose gradients are not finite changes nothing
-// of parameters and optimizer, and halves the scale; running statistics follow
-// the forward pass all the same, as in torch.
+// gradients are scaled down after it. A step with gradients that are not finite
+// leaves parameters and optimizer unchanged and halves the scale; it still updates
+// the running statistics, as in torch.
 
-// scaled declares the loss scale, where the precision has one.
+// scaled declares the loss scale, if the precision has one.
 func (u *updater) scaled() (scale string) {
 	if u.options.Precision != Float16 {
 		return ""
@@ -52,8 +52,8 @@ func (u *updater) scaled() (scale string) {
 	return u.input(Slot{Name: LossScaleName, Kind: LossScaleState})
 }
 
-// unscale takes the scale out of gradients, in place, decides whether the step
-// counts, and what the scale is in the next.
+// unscale divides the gradients by the scale, in place, decides whether the step
+// counts, and emits the next scale.
 func (u *updater) unscale(gradients map[string]string, order []string, scale string) {
 	if scale == "" {
 		return
@@ -63,7 +63,7 @@ func (u *updater) unscale(gradients map[string]string, order []string, scale str
 	for _, name := range order {
 		gradients[name] = u.Op("Mul", gradients[name], inverse)
 	}
-	// The sum of all squares is finite where every gradient is: times zero it is zero then, else NaN.
+	// The sum of all squares is finite if every gradient is; then its product with 0 is 0, else NaN.
 	zero := u.Scalar(0)
 	u.finite = u.Op("Equal", u.Op("Mul", u.squares(gradients, order), zero), zero)
 
@@ -76,8 +76,8 @@ func (u *updater) unscale(gradients map[string]string, order []string, scale str
 	u.next(GoodStepsName, u.Op("Where", grows, zero, counted))
 }
 
-// unless returns the new value of a piece of state, or the old one in a step
-// that does not count.
+// unless returns the new value of a state tensor, or the old one if the step does not
+// count.
 func (u *updater) unless(old, value string) string {
 	if u.finite == "" {
 		return value

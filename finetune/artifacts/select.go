@@ -9,7 +9,7 @@ import (
 )
 
 // Select returns the names of the parameters that the patterns match, in the
-// graph's order; no patterns match all. * stands for any text, dots included.
+// graph's order; no patterns match all. * matches any text, dots included.
 // Running statistics are never selected. A pattern that matches nothing is an
 // error of kind fail.Usage.
 func (n *Network) Select(patterns []string) ([]string, error) {
@@ -58,7 +58,7 @@ func examples(names []string) string {
 	return strings.Join(patterns, ", ")
 }
 
-// Head returns patterns that match the classifier alone.
+// Head returns patterns that match only the classifier.
 func (n *Network) Head() []string {
 	var names []string
 	for _, p := range n.Parameters {

@@ -11,8 +11,8 @@ import (
 	"fx/internal/onnx/pb"
 )
 
-// Step returns the graph that does a whole training step in one run: forward,
-// loss, backward and update.
+// Step returns the graph of a whole training step in one run: forward, loss, backward
+// and update.
 func (n *Network) Step(o Options) (*Graph, error) {
 	t, err := n.train(o)
 	if err != nil {
@@ -38,8 +38,8 @@ func (n *Network) Step(o Options) (*Graph, error) {
 	return t.finish(n.Name + " training step")
 }
 
-// Gradients returns the graph that adds the gradients of one batch, times an
-// input that says what the batch counts, to those of earlier batches.
+// Gradients returns the graph that adds the gradients of one batch, times the batch's
+// weight (the input Scale), to those of earlier batches.
 func (n *Network) Gradients(o Options) (*Graph, error) {
 	t, err := n.train(o)
 	if err != nil {
@@ -60,8 +60,7 @@ func (n *Network) Gradients(o Options) (*Graph, error) {
 	return t.finish(n.Name + " gradients")
 }
 
-// Update returns the graph that changes the parameters by gradients that
-// Gradients has added up.
+// Update returns the graph that updates the parameters by accumulated gradients.
 func (n *Network) Update(o Options) (*Graph, error) {
 	o, err := o.resolved()
 	if err != nil {
@@ -74,7 +73,7 @@ func (n *Network) Update(o Options) (*Graph, error) {
 	m := &pb.ModelProto{IrVersion: 9, Graph: &pb.GraphProto{}}
 	onnx.SetOpset(m, "", max(onnx.Opset(n.graph, ""), 18))
 	u := &updater{Emitter: autodiff.NewEmitter(m.Graph), options: o}
-	t := &trainer{u: u, trained: names, graph: &Graph{LearningRate: LearningRateName}}
+	t := &graphBuilder{u: u, trained: names, graph: &Graph{LearningRate: LearningRateName}}
 	gradients := map[string]string{}
 	rate := u.Build.Input(scalar(LearningRateName, pb.TensorProto_FLOAT))
 	for _, p := range n.Parameters {
@@ -98,8 +97,8 @@ func (n *Network) Update(o Options) (*Graph, error) {
 	return t.describe(m, n.Name+" optimizer")
 }
 
-// trainer builds one graph.
-type trainer struct {
+// graphBuilder builds one training graph.
+type graphBuilder struct {
 	net        *Network
 	forward    *autodiff.Graph
 	u          *updater
@@ -111,7 +110,7 @@ type trainer struct {
 }
 
 // train builds the forward pass with its losses.
-func (n *Network) train(o Options) (*trainer, error) {
+func (n *Network) train(o Options) (*graphBuilder, error) {
 	o, err := o.resolved()
 	if err != nil {
 		return nil, err
@@ -139,7 +138,7 @@ func (n *Network) train(o Options) (*trainer, error) {
 		return nil, err
 	}
 	shape, _ := forward.Value(image)
-	t := &trainer{
+	t := &graphBuilder{
 		net: n, forward: forward, trained: names, u: &updater{Emitter: &forward.Emitter, options: o}, statistics: map[string]string{},
 		graph: &Graph{Batch: o.Batch, Image: image, ImageShape: shape.Shape, Labels: LabelsName},
 	}
@@ -159,7 +158,7 @@ func (n *Network) train(o Options) (*trainer, error) {
 
 // addLoss adds the loss of every output of the network: the logits, and
 // auxiliary logits with their weight.
-func (t *trainer) addLoss() error {
+func (t *graphBuilder) addLoss() error {
 	o := t.u.options
 	labels := t.u.Build.Input(onnx.TensorInfo(LabelsName, pb.TensorProto_INT64, o.Batch))
 	total := ""
@@ -186,7 +185,7 @@ func (t *trainer) addLoss() error {
 
 // backward returns the gradients of the trained parameters, times the scales
 // that are not empty.
-func (t *trainer) backward(scales ...string) (map[string]string, error) {
+func (t *graphBuilder) backward(scales ...string) (map[string]string, error) {
 	seeds := map[string]string{}
 	for i, logits := range t.forward.Outputs {
 		seeds[logits] = t.loss[i].Seed
@@ -213,12 +212,12 @@ func (t *trainer) backward(scales ...string) (map[string]string, error) {
 }
 
 // result makes value an output of the graph.
-func (t *trainer) result(field *string, name, value string, dtype pb.TensorProto_DataType) {
+func (t *graphBuilder) result(field *string, name, value string, dtype pb.TensorProto_DataType) {
 	*field = t.u.Build.OpTo(name, "Identity", []string{value})
 	t.outputs = append(t.outputs, scalar(name, dtype))
 }
 
-func (t *trainer) finish(title string) (*Graph, error) {
+func (t *graphBuilder) finish(title string) (*Graph, error) {
 	m, err := t.forward.Finish(append(t.outputs, t.u.outputs...)...)
 	if err != nil {
 		return nil, err
@@ -228,7 +227,7 @@ func (t *trainer) finish(title string) (*Graph, error) {
 }
 
 // describe completes the Graph and writes it into the model's metadata.
-func (t *trainer) describe(m *pb.ModelProto, title string) (*Graph, error) {
+func (t *graphBuilder) describe(m *pb.ModelProto, title string) (*Graph, error) {
 	if err := nameOutputs(m.Graph); err != nil {
 		return nil, fail.Wrap(fail.Model, err, "", "%s", title)
 	}
@@ -241,8 +240,8 @@ func (t *trainer) describe(m *pb.ModelProto, title string) (*Graph, error) {
 	return t.graph, label(m, title, t.graph)
 }
 
-// nameOutputs lets the nodes that make the graph's outputs write them themselves,
-// where an Identity stands between: each of those is a copy.
+// nameOutputs removes the Identity between a node and a graph's output, so that the
+// node writes the output itself: each Identity is a copy.
 func nameOutputs(g *pb.GraphProto) error {
 	index := onnx.NewIndex(g)
 	copies, taken := map[*pb.NodeProto]bool{}, map[string]bool{}

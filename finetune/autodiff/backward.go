@@ -13,15 +13,15 @@ import (
 // Backward adds the backward pass: given gradients of a scalar with respect to
 // values of the graph (seeds: value → name of its gradient, of the same shape),
 // it returns the gradient of every trainable value by name. A trainable value
-// that no seed depends on is missing from the result. An op without a rule on
-// the way is an error of kind fail.Model that names op, node and where the rule
-// belongs.
+// that no seed depends on is missing from the result. An op without a rule on the
+// way is an error of kind fail.Model that names the op, the node and the place for
+// the rule.
 func (g *Graph) Backward(seeds map[string]string) (map[string]string, error) {
 	for _, value := range slices.Sorted(maps.Keys(seeds)) {
 		if _, ok := g.values[value]; !ok {
-			return nil, fail.New(fail.Model, "", "the graph %q has no value %q to start the backward pass at", g.model.Graph.Name, value)
+			return nil, fail.New(fail.Model, "", "the graph %q has no value %q at which to start the backward pass", g.model.Graph.Name, value)
 		}
-		g.arrive(value, seeds[value])
+		g.addGradient(value, seeds[value])
 	}
 	for _, n := range slices.Backward(g.nodes) {
 		if err := g.differentiate(n); err != nil {
@@ -41,9 +41,9 @@ func (g *Graph) Backward(seeds map[string]string) (map[string]string, error) {
 	return gradients, nil
 }
 
-// differentiate carries the gradients of n's outputs to its inputs.
+// differentiate adds the gradients of n's inputs, from those of its outputs.
 func (g *Graph) differentiate(n *pb.NodeProto) error {
-	wanted := slices.ContainsFunc(n.Output, func(out string) bool { return g.needs[out] && len(g.arrived[out]) > 0 })
+	wanted := slices.ContainsFunc(n.Output, func(out string) bool { return g.needs[out] && len(g.partial[out]) > 0 })
 	if !wanted {
 		return nil
 	}
@@ -52,7 +52,7 @@ func (g *Graph) differentiate(n *pb.NodeProto) error {
 		return missingRule(n)
 	}
 	c := g.context(n)
-	if len(g.arrived[c.out(0)]) > 0 {
+	if len(g.partial[c.out(0)]) > 0 {
 		c.dy = g.total(c.out(0))
 	} else {
 		c.dy = c.outputGradient(0)
@@ -68,22 +68,22 @@ func (g *Graph) differentiate(n *pb.NodeProto) error {
 		case !given:
 			return g.nodeError(n, fmt.Errorf("the rule gives no gradient for input %d, %q", i, in))
 		case r.broadcasts:
-			g.arrive(in, c.sumTo(gradient, g.values[c.out(0)].Shape, g.values[in].Shape))
+			g.addGradient(in, c.sumTo(gradient, g.values[c.out(0)].Shape, g.values[in].Shape))
 		default:
-			g.arrive(in, gradient)
+			g.addGradient(in, gradient)
 		}
 	}
 	return g.nodeError(n, c.err)
 }
 
-// arrive adds a share to the gradient of value.
-func (g *Graph) arrive(value, gradient string) {
-	g.arrived[value] = append(g.arrived[value], gradient)
+// addGradient adds a term to the gradient of value.
+func (g *Graph) addGradient(value, gradient string) {
+	g.partial[value] = append(g.partial[value], gradient)
 }
 
-// total returns the gradient of value, the sum of what has arrived, or "".
+// total returns the gradient of value, the sum of its terms, or "".
 func (g *Graph) total(value string) string {
-	shares := g.arrived[value]
+	shares := g.partial[value]
 	switch len(shares) {
 	case 0:
 		return ""
@@ -91,10 +91,10 @@ func (g *Graph) total(value string) string {
 		return shares[0]
 	}
 	sum := shares[0]
-	for _, share := range shares[1:] { // Sum runs on one thread, Add on all
+	for _, share := range shares[1:] { // Add runs on all threads, Sum on one
 		sum = g.Op("Add", sum, share)
 	}
-	g.arrived[value] = []string{sum}
+	g.partial[value] = []string{sum}
 	return sum
 }
 

@@ -7,14 +7,14 @@ import (
 	"fx/internal/onnx/pb"
 )
 
-// context is what a rule sees: the node it differentiates, the gradient that
-// has arrived at the node's outputs, and an emitter for its own nodes. The
-// first error sticks; after it the rule's work is thrown away.
+// context is the input of a rule: the node to differentiate, the gradient of its
+// outputs, and an emitter for new nodes. It keeps the first error, after which the
+// rule's nodes are discarded.
 type context struct {
 	*Emitter
 	node  *pb.NodeProto
 	graph *Graph
-	dy    string // gradient of the first output, "" where it has none
+	dy    string // gradient of the first output, "" if it has none
 	given map[int]string
 	err   error
 }
@@ -26,7 +26,7 @@ func (c *context) fail(format string, args ...any) {
 	}
 }
 
-// in returns the name of an input, "" where it is left out.
+// in returns the name of an input, "" if it is omitted.
 func (c *context) in(i int) string {
 	if i < len(c.node.Input) {
 		return c.node.Input[i]
@@ -50,11 +50,11 @@ func (c *context) shape(name string) []int64 {
 	return t.Shape
 }
 
-// needs reports whether a trainable parameter flows into input i.
+// needs reports whether input i depends on a trainable parameter.
 func (c *context) needs(i int) bool { return c.graph.needs[c.in(i)] }
 
-// give hands over the gradient of input i. Of a broadcasting op it may have
-// the output's shape.
+// give sets the gradient of input i. For a broadcasting op it may have the output's
+// shape.
 func (c *context) give(i int, gradient string) { c.given[i] = gradient }
 
 // each gives gradient(i) to every input i that needs one.
@@ -66,7 +66,7 @@ func (c *context) each(gradient func(i int) string) {
 	}
 }
 
-// outputGradient returns the gradient of output i, zeros where none arrived.
+// outputGradient returns the gradient of output i, zeros if it has none.
 func (c *context) outputGradient(i int) string {
 	if g := c.graph.total(c.out(i)); g != "" {
 		return g
@@ -74,19 +74,18 @@ func (c *context) outputGradient(i int) string {
 	return c.Filled(c.shape(c.out(i)), 0)
 }
 
-// save keeps a value of the forward pass for the rule's backward part, load
-// finds it.
+// save keeps a value of the forward pass for the rule's backward part; load returns it.
 func (c *context) save(key, value string) { c.graph.saved[savedKey{c.node, key}] = value }
 
 func (c *context) load(key string) string {
 	value, ok := c.graph.saved[savedKey{c.node, key}]
 	if !ok {
-		c.fail("the forward pass kept no %q", key)
+		c.fail("the forward pass saved no %q", key)
 	}
 	return value
 }
 
-// attribute of a node, by a shorter name.
+// attribute is a node's attribute, under a shorter name.
 type attribute = pb.AttributeProto
 
 type savedKey struct {
@@ -94,7 +93,7 @@ type savedKey struct {
 	key  string
 }
 
-// keep writes the node as it is, with further outputs so that there are count.
+// keep writes the node unchanged, but with count outputs.
 func (c *context) keep(count int) []string {
 	n := &pb.NodeProto{Name: c.node.Name, OpType: c.node.OpType, Domain: c.node.Domain, Input: c.node.Input, Attribute: c.node.Attribute}
 	n.Output = append(n.Output, c.node.Output...)
@@ -110,7 +109,7 @@ func (c *context) keep(count int) []string {
 	return n.Output
 }
 
-// replace writes a node that makes the node's first output.
+// replace writes another node for the node's first output.
 func (c *context) replace(op string, inputs []string, attributes ...*pb.AttributeProto) {
 	c.Build.Graph.Node = append(c.Build.Graph.Node, &pb.NodeProto{
 		Name: c.node.Name, OpType: op, Input: inputs, Output: []string{c.out(0)}, Attribute: attributes,
@@ -138,7 +137,7 @@ func (c *context) text(name, value string) string {
 	return value
 }
 
-// list returns an attribute that lists n integers, each value where left out.
+// list returns an attribute of n integers; each is value if the attribute is omitted.
 func (c *context) list(name string, n int, value int64) []int64 {
 	if a := onnx.Attribute(c.node, name); a != nil && len(a.Ints) > 0 {
 		if len(a.Ints) != n {
@@ -166,15 +165,15 @@ func fromFront(axis int64, rank int) int64 {
 	return axis
 }
 
-// constantInput returns the integers of input i, which must not depend on the
-// data; ok is false where the input is left out.
+// constantInput returns the integers of input i, which must not depend on the data;
+// ok is false if the input is omitted.
 func (c *context) constantInput(i int) (values []int64, ok bool) {
 	if c.in(i) == "" {
 		return nil, false
 	}
 	values, known := c.graph.fold.ints(c.in(i))
 	if !known {
-		c.fail("input %d, %q, is no constant", i, c.in(i))
+		c.fail("input %d, %q, is not a constant", i, c.in(i))
 	}
 	return values, true
 }

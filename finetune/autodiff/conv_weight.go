@@ -6,10 +6,10 @@ import (
 	"fx/internal/onnx"
 )
 
-// The gradient of a convolution's weight is a product of dY with what each tap
-// of the kernel read, dW[o, i, tap] = Σ dY[n, o, p] X[n, i, p·stride + tap] over
-// images n and places p. There are several arrangements; milliseconds on ONNX
-// Runtime 1.31, two CPU threads, batch 8, kernel 3×3 where not said:
+// The gradient of a convolution's weight is a product of dY with the values that each
+// tap of the kernel reads, dW[o, i, tap] = Σ dY[n, o, p] X[n, i, p·stride + tap] over
+// images n and positions p. There are several ways to compute it; milliseconds on ONNX
+// Runtime 1.31, two CPU threads, batch 8, kernel 3×3 unless stated:
 //
 //	inputs, size → outputs       columns   taps   taps of dY   as a convolution
 //	  3, 224² → 64, 7×7 / 2         27       51        –            28
@@ -20,14 +20,14 @@ import (
 //	256,  14² → 256                 11       10         –           20
 //	512,   7² → 512                 12       12         –           18
 //
-// "Columns" lays the taps side by side for one product per image, as im2col does,
-// and takes kernel times the input's memory; "taps" does one product per tap.
-// "As a convolution" slides dY over the input. Where places are few, moving
-// the channels before the images saves adding up over images.
+// "Columns" concatenates the taps for one product per image, as im2col does, and takes
+// kernel times the input's memory; "taps" does one product per tap. "As a convolution"
+// slides dY over the input. If there are few positions, moving the channels before the
+// images saves the sum over images.
 const (
-	fewPlaces   = 196 // up to here channels go first
-	fewChannels = 8   // below, one product per tap is too thin
-	largeKernel = 49  // from here on, with few channels, dY slides
+	fewPlaces   = 196 // up to this number, channels go first
+	fewChannels = 8   // below this number, one product per tap is too small
+	largeKernel = 49  // from this size on, with few channels, dY slides over the input
 )
 
 // convWeightGradient returns dW, of the weight's shape.
@@ -51,13 +51,13 @@ func (c *context) convWeightGradient(v conv) string {
 	return c.weightByTap(v, product(v.stride) == 1 && v.outputs < v.inputs)
 }
 
-// perImage is [N, rows, P] · [N, columns, P]ᵀ, summed over images.
+// perImage returns [N, rows, P] · [N, columns, P]ᵀ, summed over images.
 func (c *context) perImage(dy, x string, rows, columns, batch, places int64) string {
 	products := c.Op("MatMul", c.reshape(dy, batch, rows, places), c.swapLast(c.reshape(x, batch, columns, places), 3))
 	return c.sum(products, false, 0)
 }
 
-// overAll is [rows, N·P] · [columns, N·P]ᵀ.
+// overAll returns [rows, N·P] · [columns, N·P]ᵀ.
 func (c *context) overAll(dy, x string, rows, columns, all int64) string {
 	return c.With("Gemm", []string{c.reshape(dy, rows, all), c.reshape(x, columns, all)}, onnx.Int("transB", 1))
 }
@@ -66,8 +66,8 @@ func (c *context) channelsFirst(x string, v conv) string {
 	return c.transpose(x, slices.Concat([]int64{1, 0}, axesFrom(2, len(v.in)+2))...)
 }
 
-// weightByTap does one product per tap: of parts of dY with the input, where
-// that has fewer channels to cut, or of dY with parts of the input.
+// weightByTap does one product per tap: of parts of dY with the input, if dY has fewer
+// channels to slice, or of dY with parts of the input.
 func (c *context) weightByTap(v conv, cutGradient bool) string {
 	dy, x, second := c.dy, c.in(0), v.inputs
 	places := product(v.out)
@@ -104,9 +104,9 @@ func (c *context) join(parts []string, axis int64) string {
 	return c.With("Concat", parts, onnx.Int("axis", axis))
 }
 
-// inputTaps returns for every tap the places of x that it reads; second is the
-// size of x's second axis. Strided slices copy value by value; so where all
-// strides are s, SpaceToDepth first gathers the s² phases, whose slices are rows.
+// inputTaps returns for every tap the values of x that it reads; second is the size of
+// x's second axis. Strided slices copy value by value; so if all strides are s,
+// SpaceToDepth first gathers the s² phases, whose slices are rows.
 func (c *context) inputTaps(x string, v conv, second int64) []string {
 	rank, stride := len(v.in), v.stride[0]
 	phases := rank == 2 && stride > 1 && v.stride[1] == stride && product(v.dilation) == 1
@@ -140,7 +140,7 @@ func (c *context) inputTaps(x string, v conv, second int64) []string {
 	return parts
 }
 
-// gradientTaps returns for every tap dY moved to the places that the tap reads,
+// gradientTaps returns for every tap dY shifted to the positions that the tap reads,
 // with the input's sizes, for stride 1.
 func (c *context) gradientTaps(dy string, v conv) []string {
 	rank := len(v.in)
@@ -164,13 +164,13 @@ func (c *context) gradientTaps(dy string, v conv) []string {
 	return parts
 }
 
-// columnsWeight lays the taps side by side: [N, outputs, P] · [N, taps·inputs, P]ᵀ.
+// columnsWeight concatenates the taps: [N, outputs, P] · [N, taps·inputs, P]ᵀ.
 func (c *context) columnsWeight(v conv) string {
 	columns := c.join(c.inputTaps(c.in(0), v, v.inputs), 1)
 	return c.tapsLast(c.perImage(c.dy, columns, v.outputs, product(v.kernel)*v.inputs, v.batch, product(v.out)), v)
 }
 
-// tapsLast turns [outputs, taps·inputs] into the weight's shape.
+// tapsLast transposes [outputs, taps·inputs] to the weight's shape.
 func (c *context) tapsLast(w string, v conv) string {
 	if product(v.kernel) == 1 {
 		return c.reshape(w, slices.Concat([]int64{v.outputs, v.inputs}, v.kernel)...)
@@ -180,7 +180,7 @@ func (c *context) tapsLast(w string, v conv) string {
 	return c.transpose(w, slices.Concat([]int64{0, int64(rank + 1)}, axesFrom(1, rank+1))...)
 }
 
-// groupedWeight: one product per image and group.
+// groupedWeight does one product per image and group.
 func (c *context) groupedWeight(v conv, perOutput, perInput int64) string {
 	places, count := product(v.out), product(v.kernel)
 	var parts []string // each [N, groups, inputs per group, P]
@@ -193,8 +193,8 @@ func (c *context) groupedWeight(v conv, perOutput, perInput int64) string {
 	return c.tapsLast(products, conv{window: v.window, outputs: v.outputs, inputs: perInput})
 }
 
-// depthwiseWeight: every image's channel is a group of one convolution, slid over
-// by its dY.
+// depthwiseWeight slides dY over the input in one convolution, in which each channel of
+// each image is a group.
 func (c *context) depthwiseWeight(v conv) string {
 	maps := v.batch * v.inputs
 	x := c.reshape(c.in(0), slices.Concat([]int64{1, maps}, v.in)...)
@@ -203,14 +203,14 @@ func (c *context) depthwiseWeight(v conv) string {
 	return c.sum(perImage, false, 0)
 }
 
-// slidingWeight slides dY over the input, images playing channels.
+// slidingWeight slides dY over the input, with the images as channels.
 func (c *context) slidingWeight(v conv) string {
 	products := c.slide(c.channelsFirst(c.in(0), v), c.channelsFirst(c.dy, v), []int64{v.inputs, v.batch}, v, 1)
 	return c.channelsFirst(products, v)
 }
 
-// slide convolves x, with leading sizes lead, with dy; strides and dilations
-// change places.
+// slide convolves x, with leading sizes lead, with dy; strides and dilations are
+// exchanged.
 func (c *context) slide(x, dy string, lead []int64, v conv, groups int64) string {
 	before, after := []int64{0, 0}, []int64{0, 0}
 	for i := range v.in {

@@ -10,7 +10,7 @@ import (
 	"fx/internal/onnx/pb"
 )
 
-// Tensor is what is known of a value before anything runs.
+// Tensor is the type and shape of a value.
 type Tensor struct {
 	DType pb.TensorProto_DataType
 	Shape []int64 // every size is fixed
@@ -24,13 +24,13 @@ func (t Tensor) float() bool {
 	return false
 }
 
-// Emitter appends nodes to a graph and hands back the names of what they make.
-// Nodes are named after the scope they were made in, so that a profile says
-// which layer they belong to, and equal constants are stored once.
+// Emitter appends nodes to a graph and returns the names of their outputs. Nodes are
+// named after their scope, so that a profile shows the layer that they belong to.
+// Equal constants are stored once.
 type Emitter struct {
 	Build *onnx.Builder
 
-	// DType is the element type of the constants that Scalar and Tensor make.
+	// DType is the element type of the constants of Scalar and Tensor.
 	DType pb.TensorProto_DataType
 
 	scope     string
@@ -53,7 +53,7 @@ func (e *Emitter) With(op string, inputs []string, attributes ...*pb.AttributePr
 
 // Outputs adds a node with n outputs and attributes.
 func (e *Emitter) Outputs(op string, n int, inputs []string, attributes ...*pb.AttributeProto) []string {
-	if output, done := e.detour(op, inputs, attributes); done {
+	if output, done := e.fallback(op, inputs, attributes); done {
 		return []string{output}
 	}
 	node := &pb.NodeProto{OpType: op, Input: slices.Clone(inputs), Attribute: attributes}
@@ -65,27 +65,27 @@ func (e *Emitter) Outputs(op string, n int, inputs []string, attributes ...*pb.A
 	return node.Output
 }
 
-// Scope names what is emitted next; it returns the scope before.
+// Scope sets the name of the following nodes' scope; it returns the previous one.
 func (e *Emitter) Scope(name string) (before string) {
 	before = e.scope
 	e.scope = name
 	return before
 }
 
-// Ints is a list of integers, such as axes or a shape.
+// Ints returns a list of integers, such as axes or a shape.
 func (e *Emitter) Ints(values ...int64) string {
 	return e.constant(onnx.NewInt64("ints", []int64{int64(len(values))}, values))
 }
 
-// Int is an integer scalar.
+// Int returns an integer scalar.
 func (e *Emitter) Int(value int64) string {
 	return e.constant(onnx.NewInt64("int", nil, []int64{value}))
 }
 
-// Scalar is a number of the emitter's DType.
+// Scalar returns a scalar of the emitter's DType.
 func (e *Emitter) Scalar(value float64) string { return e.Tensor(nil, value) }
 
-// Tensor is an array of the emitter's DType, row-major.
+// Tensor returns an array of the emitter's DType, row-major.
 func (e *Emitter) Tensor(shape []int64, values ...float64) string {
 	raw := make([]byte, 0, 8*len(values))
 	for _, v := range values {
@@ -94,7 +94,7 @@ func (e *Emitter) Tensor(shape []int64, values ...float64) string {
 	return e.constant(onnx.NewRaw("number", e.DType, shape, raw))
 }
 
-// Filled is an array of one value, made when the session starts.
+// Filled returns an array of one value, which ONNX Runtime folds when the session starts.
 func (e *Emitter) Filled(shape []int64, value float64) string {
 	raw := appendFloat(nil, e.DType, value)
 	return e.With("ConstantOfShape", []string{e.Ints(shape...)},
@@ -124,8 +124,8 @@ func appendFloat(raw []byte, dtype pb.TensorProto_DataType, v float64) []byte {
 	return binary.LittleEndian.AppendUint32(raw, math.Float32bits(float32(v)))
 }
 
-// float16Bits rounds v to the nearest IEEE 754 binary16, ties to even; what is
-// too large becomes infinite.
+// float16Bits rounds v to the nearest IEEE 754 binary16, ties to even; values that
+// are too large become infinite.
 func float16Bits(v float64) uint16 {
 	sign := uint16(0)
 	if math.Signbit(v) {
@@ -157,7 +157,7 @@ func (e *Emitter) transpose(x string, perm ...int64) string {
 	return e.With("Transpose", []string{x}, onnx.Ints("perm", perm...))
 }
 
-// sum adds up over axes, which stay as sizes of 1 where keep is set.
+// sum sums over axes, which keep size 1 if keep is set.
 func (e *Emitter) sum(x string, keep bool, axes ...int64) string {
 	return e.reduce("ReduceSum", x, keep, axes...)
 }
@@ -170,8 +170,8 @@ func (e *Emitter) reduce(op, x string, keep bool, axes ...int64) string {
 	return e.With(op, []string{x, e.Ints(axes...)}, onnx.Int("keepdims", keepdims))
 }
 
-// slice takes starts:ends:steps of the axes. Axes taken whole are left out by
-// the caller.
+// slice takes starts:ends:steps of the axes. The caller omits axes that are taken
+// whole.
 func (e *Emitter) slice(x string, axes, starts, ends, steps []int64) string {
 	if len(axes) == 0 {
 		return x
@@ -183,7 +183,7 @@ func (e *Emitter) slice(x string, axes, starts, ends, steps []int64) string {
 	return e.Op("Slice", inputs...)
 }
 
-// pad adds before and after zeros along every axis; negative numbers crop.
+// pad pads every axis with zeros, before and after; negative numbers crop.
 func (e *Emitter) pad(x string, before, after []int64) string {
 	zero := func(v int64) bool { return v == 0 }
 	pads := slices.Concat(before, after)
@@ -193,7 +193,7 @@ func (e *Emitter) pad(x string, before, after []int64) string {
 	return e.Op("Pad", x, e.Ints(pads...))
 }
 
-// sumTo undoes broadcasting: it adds up x, of shape from, to shape to.
+// sumTo undoes broadcasting: it sums x, of shape from, to shape to.
 func (e *Emitter) sumTo(x string, from, to []int64) string {
 	if slices.Equal(from, to) {
 		return x

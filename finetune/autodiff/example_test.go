@@ -9,7 +9,7 @@ import (
 )
 
 // A linear layer followed by Relu: y = Relu(x·Wᵀ + b), trained in b alone. The
-// shapes are given by hand here; ortprobe.New asks ONNX Runtime for them.
+// shapes are given by hand here; ortprobe.New infers them with ONNX Runtime.
 func Example() {
 	g := &pb.GraphProto{Name: "layer"}
 	b := onnx.NewBuilder(g, "")

@@ -5,9 +5,9 @@ import (
 	"fx/internal/onnx/pb"
 )
 
-// folder finds the integers behind values such as the shape of a Reshape or the
-// bounds of a Slice, which exporters compute with a chain of nodes that starts
-// at a Shape. All shapes are fixed here, so such a chain has one result.
+// folder evaluates integers such as the shape of a Reshape or the bounds of a Slice,
+// which exporters compute with a chain of nodes that starts at a Shape. All shapes are
+// fixed here, so the chain has one result.
 type folder struct {
 	index  *onnx.Index
 	values map[string]Tensor
@@ -15,12 +15,12 @@ type folder struct {
 }
 
 // ints returns the values of an integer (or boolean) constant with at most one
-// axis; ok is false where name is something else.
+// axis; ok is false if name is anything else.
 func (f *folder) ints(name string) (values []int64, ok bool) {
 	if v, done := f.known[name]; done {
 		return v, v != nil
 	}
-	f.known[name] = nil // a circle ends here
+	f.known[name] = nil // ends a cycle
 	if v := f.find(name); v != nil {
 		f.known[name] = v
 		return v, true
@@ -129,5 +129,5 @@ func pairwise(op func(a, b int64) int64) func(*pb.NodeProto, [][]int64) []int64 
 	}
 }
 
-// clampIndex counts an index from the front and brings it into 0 … n.
+// clampIndex counts an index from the front and clamps it to 0 … n.
 func clampIndex(i int64, n int) int64 { return min(max(fromFront(i, n), 0), int64(n)) }

@@ -10,7 +10,7 @@ import (
 	"fx/internal/onnx/pb"
 )
 
-// Options say what New makes of a graph.
+// Options of New.
 type Options struct {
 	// Trainable names the values to differentiate with respect to:
 	// floating-point initializers or inputs of the graph.
@@ -22,24 +22,24 @@ type Options struct {
 	// inputs anyway; the rest stays in the graph.
 	Inputs []string
 
-	// Batch is the size of the first axis of every input that is no
+	// Batch is the size of the first axis of every input that is not an
 	// initializer. It is fixed in the graph.
 	Batch int
 
-	// FrozenBatchNorm has BatchNormalization use its running statistics and
-	// leave them as they are, as in a module that is in eval mode.
+	// FrozenBatchNorm makes BatchNormalization use its running statistics without
+	// updating them, like a torch module in eval mode.
 	FrozenBatchNorm bool
 
 	// Kernels lets the graph use the ops of package kernels, for a session on
-	// the CPU that knows them; without it every op is ONNX's own.
+	// the CPU that has them; without it every op is ONNX's own.
 	Kernels bool
 
 	// Low computes products in this type, FLOAT16 or BFLOAT16, and sums,
-	// statistics and parameters in FLOAT, as torch.autocast does. The values
-	// and gradients at the graph's border stay FLOAT. 0 leaves all types alone.
+	// statistics and parameters in FLOAT, as torch.autocast does. The graph's
+	// inputs and outputs stay FLOAT. 0 changes no types.
 	Low pb.TensorProto_DataType
 
-	// Probe tells the types and shapes of a model's outputs without running it.
+	// Probe infers the types and shapes of a model's outputs without running it.
 	Probe Probe
 }
 
@@ -48,57 +48,56 @@ type Options struct {
 // package [fx/finetune/autodiff/ortprobe].
 type Probe func(m *pb.ModelProto) (map[string]Tensor, error)
 
-// Noise is an input of the graph that carries random numbers, so that the
-// caller's generator decides them and a resumed run can repeat them.
+// Noise is an input of the graph for random numbers, so that the caller generates
+// them and a resumed run can repeat them.
 type Noise struct {
 	Name  string  `json:"name"`
 	Shape []int64 `json:"shape"`
 
 	// Drop is the probability of zero in a dropout mask, whose other values
-	// are 1/(1-Drop). Where Drop is 0 the values are uniform in [Low, High)
-	// instead, as of a RandomUniformLike node.
+	// are 1/(1-Drop). If Drop is 0, the values are uniform in [Low, High), as
+	// for a RandomUniformLike node.
 	Drop float64 `json:"drop,omitempty"`
 	Low  float64 `json:"low,omitempty"`
 	High float64 `json:"high,omitempty"`
 }
 
-// Statistic is a value that a training step replaces: Next holds what Name has
-// after the step, such as the running mean of a BatchNormalization.
+// Statistic is a value that a training step updates, such as the running mean of a
+// BatchNormalization: Next is the value of Name after the step.
 type Statistic struct{ Name, Next string }
 
-// Graph is a training graph in the making: the forward pass of a network as
-// training needs it, to which Backward adds gradients, and its Emitter whatever
-// else a step does. It is not safe for concurrent use.
+// Graph is a training graph under construction: the forward pass of a network in
+// training form. Backward adds gradients, and the Emitter adds the rest of a step. It
+// is not safe for concurrent use.
 type Graph struct {
 	Emitter
 
 	// Outputs are the outputs of the original graph, in its order.
 	Outputs []string
 
-	// Noise lists the inputs for random numbers, Statistics the values that
-	// the forward pass updates, both in the order of the graph's nodes.
+	// Noise are the inputs for random numbers, Statistics the values that the
+	// forward pass updates, both in the order of the graph's nodes.
 	Noise      []Noise
 	Statistics []Statistic
 
 	model           *pb.ModelProto
-	nodes           []*pb.NodeProto // of the original graph, each before those that use it
+	nodes           []*pb.NodeProto // of the original graph, in topological order
 	values          map[string]Tensor
 	fold            folder
 	trainable       []string
 	frozenBatchNorm bool
 	low             pb.TensorProto_DataType
-	needs           map[string]bool // values that a trainable one flows into
-	arrived         map[string][]string
+	needs           map[string]bool // values that depend on a trainable one
+	partial         map[string][]string
 	saved           map[savedKey]string
 
 	kernels  bool
-	absorbed map[*pb.NodeProto]absorption // Relus, by kernels before them
+	absorbed map[*pb.NodeProto]absorption // Relus that the kernel before them computes
 }
 
-// New writes the forward pass of m as training needs it: batch normalization by
-// the batch's own statistics, dropout by masks from outside, max pooling that
-// remembers where its maxima were. m is not changed; tensor data is shared with
-// it. Errors are of kind fail.Model.
+// New writes the forward pass of m in training form: batch normalization with the
+// batch's statistics, dropout with masks that are inputs, max pooling with its indices.
+// m is not changed; tensor data is shared with it. Errors are of kind fail.Model.
 func New(m *pb.ModelProto, options Options) (*Graph, error) {
 	m = onnx.Clone(m)
 	if err := prepare(m, options); err != nil {
@@ -118,14 +117,14 @@ func New(m *pb.ModelProto, options Options) (*Graph, error) {
 	g := &Graph{
 		model: m, low: options.Low, nodes: m.Graph.Node, values: values, trainable: options.Trainable, frozenBatchNorm: options.FrozenBatchNorm,
 		fold:    folder{onnx.NewIndex(m.Graph), values, map[string][]int64{}},
-		arrived: map[string][]string{}, saved: map[savedKey]string{},
+		partial: map[string][]string{}, saved: map[savedKey]string{},
 		kernels: options.Kernels, absorbed: map[*pb.NodeProto]absorption{},
 	}
 	for _, out := range m.Graph.Output {
 		g.Outputs = append(g.Outputs, out.Name)
 	}
 	g.Emitter = *NewEmitter(m.Graph)
-	g.spread()
+	g.findNeeds()
 	m.Graph.Node, m.Graph.Output = nil, nil
 	for _, n := range g.nodes {
 		if err := g.forward(n); err != nil {
@@ -138,7 +137,7 @@ func New(m *pb.ModelProto, options Options) (*Graph, error) {
 }
 
 // FixedSizes is the hint for a graph that does not take a batch.
-const FixedSizes = "The graph may hold sizes of its own: export it with a free batch size, as scripts/export_onnx does, or change --batch-size or --crop."
+const FixedSizes = "The graph may contain fixed sizes: export it with a free batch size, as scripts/export_onnx does, or change --batch-size or --crop."
 
 // Value returns type and shape of a value of the original graph.
 func (g *Graph) Value(name string) (Tensor, bool) {
@@ -146,13 +145,13 @@ func (g *Graph) Value(name string) (Tensor, bool) {
 	return t, ok
 }
 
-// Trainable returns the values that are differentiated, as given.
+// Trainable returns Options.Trainable.
 func (g *Graph) Trainable() []string { return slices.Clone(g.trainable) }
 
-// Finish makes the outputs those of the graph, drops what none of them needs,
-// and returns the model, whose inputs are in the order: inputs of the original
-// graph, initializers that became inputs, noise, what the caller added.
-// The Graph must not be used afterwards.
+// Finish sets the graph's outputs, drops nodes that no output needs, and returns the
+// model. Its inputs are, in order: inputs of the original graph, initializers that
+// became inputs, noise, inputs that the caller added. The Graph must not be used
+// afterwards.
 func (g *Graph) Finish(outputs ...*pb.ValueInfoProto) (*pb.ModelProto, error) {
 	if err := onnx.Cut(g.model.Graph, outputs...); err != nil {
 		return nil, fail.Wrap(fail.Model, err, "", "the training graph of %q", g.model.Graph.Name)
@@ -167,8 +166,8 @@ func (g *Graph) Finish(outputs ...*pb.ValueInfoProto) (*pb.ModelProto, error) {
 	return g.model, nil
 }
 
-// spread finds the values that a trainable one flows into.
-func (g *Graph) spread() {
+// findNeeds finds the values that depend on a trainable one.
+func (g *Graph) findNeeds() {
 	g.needs = map[string]bool{}
 	for _, name := range g.trainable {
 		g.needs[name] = true
@@ -226,12 +225,12 @@ func (g *Graph) nodeError(n *pb.NodeProto, err error) error {
 	return fail.Wrap(fail.Model, err, "", "node %q (%s) of %q", n.Name, n.OpType, g.model.Graph.Name)
 }
 
-// noise makes an input for random numbers.
+// noise adds an input for random numbers.
 func (g *Graph) noise(name string, n Noise) string {
 	n.Name = g.Build.Fresh(name)
 	g.Noise = append(g.Noise, n)
 	dtype := g.DType
-	if dtype == g.low { // what comes from outside is float32
+	if dtype == g.low { // inputs are float32
 		dtype = pb.TensorProto_FLOAT
 	}
 	g.Build.Graph.Input = append(g.Build.Graph.Input, tensorInfo(n.Name, dtype, n.Shape))
@@ -241,8 +240,8 @@ func (g *Graph) noise(name string, n Noise) string {
 	return n.Name
 }
 
-// statistic records that a step turns the current value of name into next: a
-// layer that is used twice updates its statistics twice.
+// statistic records the update of a statistic. A layer that is used twice updates its
+// statistics twice.
 func (g *Graph) statistic(name string, next func(current string) string) {
 	for i, s := range g.Statistics {
 		if s.Name == name {
@@ -261,7 +260,7 @@ func tensorInfo(name string, dtype pb.TensorProto_DataType, shape []int64) *pb.V
 	return onnx.TensorInfo(name, dtype, dims...)
 }
 
-// probe asks for the types and shapes of all values of the graph.
+// probe returns the types and shapes of all values of the graph.
 func probe(m *pb.ModelProto, ask Probe) (map[string]Tensor, error) {
 	whole := onnx.Clone(m)
 	g := whole.Graph
@@ -293,7 +292,7 @@ func probe(m *pb.ModelProto, ask Probe) (map[string]Tensor, error) {
 	for _, name := range names {
 		t, ok := answer[name]
 		if !ok || slices.Min(append([]int64{0}, t.Shape...)) < 0 {
-			return nil, fmt.Errorf("ONNX Runtime cannot tell the shape of %q (it says %v)", name, t.Shape)
+			return nil, fmt.Errorf("ONNX Runtime can't infer the shape of %q (it returns %v)", name, t.Shape)
 		}
 	}
 	maps.Copy(values, answer)

@@ -8,14 +8,14 @@ import (
 	"fx/internal/onnx/pb"
 )
 
-// kernelRule takes the place of an op's rule in a graph that may use the ops of
-// package kernels, where those can do what the node asks for.
+// kernelRule replaces an op's rule in a graph that may use the ops of package kernels,
+// if those support the node.
 type kernelRule struct {
 	rule
 	fits func(c *context) bool
 }
 
-// rule finds the rule for a node.
+// rule returns the rule for a node.
 func (g *Graph) rule(n *pb.NodeProto) (r rule, ok bool) {
 	if n.Domain != "" {
 		return rule{}, false
@@ -29,15 +29,15 @@ func (g *Graph) rule(n *pb.NodeProto) (r rule, ok bool) {
 	return r, ok
 }
 
-// fitsKernel: the kernels know floats, in up to 8 axes.
+// fitsKernel reports whether the kernels support the node: float32 with up to 8 axes.
 func (c *context) fitsKernel() bool {
 	t, ok := c.graph.values[c.in(0)]
 	return ok && t.DType == pb.TensorProto_FLOAT && len(t.Shape) <= 8 && product(t.Shape) > 0
 }
 
-// Kernel adds an op of package kernels. Its outputs are described in the graph:
-// ONNX Runtime, which cannot infer their shapes, then reuses their memory as any
-// other's. An output of no type is left out.
+// Kernel adds an op of package kernels. It describes the outputs in the graph, because
+// ONNX Runtime can't infer their shapes and otherwise would not reuse their memory. An
+// output without a type is omitted.
 func (e *Emitter) Kernel(op string, inputs []string, outputs []Tensor, attributes ...*attribute) []string {
 	n := &pb.NodeProto{OpType: op, Domain: kernels.Domain, Input: slices.Clone(inputs), Attribute: attributes}
 	for _, t := range outputs {
@@ -53,7 +53,7 @@ func (e *Emitter) Kernel(op string, inputs []string, outputs []Tensor, attribute
 	return n.Output
 }
 
-// UseKernels lets m, whose Emitter added ops of package kernels, say so.
+// UseKernels adds the opset of package kernels to m, if m uses its ops.
 func UseKernels(m *pb.ModelProto) {
 	uses := func(n *pb.NodeProto) bool { return n.Domain == kernels.Domain }
 	if slices.ContainsFunc(m.Graph.Node, uses) {
@@ -63,7 +63,7 @@ func UseKernels(m *pb.ModelProto) {
 
 func floats(shape ...int64) Tensor { return Tensor{pb.TensorProto_FLOAT, shape} }
 
-// absorption says what a kernel does of the Relu that follows.
+// absorption is the part of the following Relu that a kernel computes.
 type absorption int
 
 const (
@@ -72,8 +72,8 @@ const (
 	absorbedWithGradient            // its derivative too
 )
 
-// absorbRelu returns the value that a kernel for the node is to make: with relu 1
-// that of the Relu that follows, where nothing else reads what lies between.
+// absorbRelu returns the output of a kernel for the node: with relu 1 the output of the
+// following Relu, if nothing else reads the value between them.
 func (c *context) absorbRelu(how absorption) (result string, relu int64) {
 	next := c.graph.onlyReader(c.out(0))
 	if next == nil || next.OpType != "Relu" || next.Domain != "" {
@@ -83,7 +83,7 @@ func (c *context) absorbRelu(how absorption) (result string, relu int64) {
 	return next.Output[0], 1
 }
 
-// rename gives an output of the last node the name that the network knows it by.
+// rename gives an output of the last node the network's own name for it.
 func (c *context) rename(output, name string) {
 	last := c.Build.Graph.Node[len(c.Build.Graph.Node)-1]
 	last.Output[slices.Index(last.Output, output)] = name

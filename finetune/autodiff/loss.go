@@ -5,8 +5,7 @@ import (
 	"fx/internal/onnx/pb"
 )
 
-// LossOptions say how CrossEntropy weighs its samples. The zero value is
-// torch.nn.CrossEntropyLoss().
+// LossOptions of CrossEntropy. The zero value is torch.nn.CrossEntropyLoss().
 type LossOptions struct {
 	// LabelSmoothing mixes the target with the uniform distribution, 0–1.
 	LabelSmoothing float64
@@ -16,23 +15,23 @@ type LossOptions struct {
 	ClassWeights []float64
 }
 
-// Loss is what CrossEntropy adds to a graph.
+// Loss names the values that CrossEntropy adds to a graph.
 type Loss struct {
 	Value   string // float scalar: the mean loss of the batch
 	Weight  string // float scalar: the sum of the samples' weights, their number without class weights
-	Correct string // int64 scalar: how many samples have their largest logit, the first of equals, at the label
+	Correct string // int64 scalar: number of samples whose largest logit, the first of equals, is at the label
 	Seed    string // gradient of Value with respect to the logits
 }
 
-// CrossEntropy adds the loss of logits, float [batch, classes], against labels,
-// int64 [batch], written out with ops that every provider has:
+// CrossEntropy adds the loss of logits, float [batch, classes], for labels, int64
+// [batch], with ops that every provider has:
 //
 //	log p = logits - max - log Σ exp(logits - max)
 //	t     = (1-s) onehot·w[label] + s/classes·w
 //	loss  = -Σ t log p / Σ w[label],  its gradient (p Σₖ t - t) / Σ w[label]
 //
 // s is the label smoothing, w the class weights. Source: the documentation of
-// torch.nn.CrossEntropyLoss. The logits are taken as the emitter's DType.
+// torch.nn.CrossEntropyLoss. The logits must have the emitter's DType.
 func (e *Emitter) CrossEntropy(logits, labels string, classes int64, options LossOptions) Loss {
 	before := e.Scope("loss/")
 	defer e.Scope(before)
@@ -44,7 +43,7 @@ func (e *Emitter) CrossEntropy(logits, labels string, classes int64, options Los
 		places[i] = int64(i)
 	}
 	column := e.Op("Unsqueeze", labels, e.Ints(1))
-	weights := e.Cast(e.Op("Equal", column, e.Ints(places...)), e.DType) // one in each row
+	weights := e.Cast(e.Op("Equal", column, e.Ints(places...)), e.DType) // one-hot rows
 	if options.ClassWeights != nil {
 		weights = e.Op("Mul", weights, e.Tensor([]int64{classes}, options.ClassWeights...))
 	}
@@ -53,15 +52,15 @@ func (e *Emitter) CrossEntropy(logits, labels string, classes int64, options Los
 		mass = e.sum(weights, true, 1)
 	}
 	if s := options.LabelSmoothing; s != 0 {
-		spread := []float64{s / float64(classes)}
+		uniform := []float64{s / float64(classes)}
 		for i, w := range options.ClassWeights {
 			if i == 0 {
-				spread = nil
+				uniform = nil
 			}
-			spread = append(spread, w*s/float64(classes))
+			uniform = append(uniform, w*s/float64(classes))
 		}
-		everywhere := e.Tensor([]int64{int64(len(spread))}, spread...)
-		target = e.Op("Add", e.Op("Mul", weights, e.Scalar(1-s)), everywhere)
+		smoothing := e.Tensor([]int64{int64(len(uniform))}, uniform...)
+		target = e.Op("Add", e.Op("Mul", weights, e.Scalar(1-s)), smoothing)
 		if options.ClassWeights != nil {
 			mass = e.sum(target, true, 1)
 		}

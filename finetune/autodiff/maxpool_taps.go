@@ -9,10 +9,10 @@ import (
 )
 
 // maxPoolByTaps writes max pooling for the opset of bfloat16, in which ONNX
-// Runtime's CUDA provider (1.31) has no MaxPool of any type: the taps of the
-// window side by side, the greatest of them, and where it was. It saves the
-// indices that MaxPool would give, which count through the whole input; of
-// equals the first counts, and padding never does.
+// Runtime's CUDA provider (1.31) has no MaxPool of any type: it concatenates the taps
+// of the window and takes their maximum and its index. It saves the indices that
+// MaxPool would return, which count through the whole input; the first of equals
+// counts, and padding never does.
 func (c *context) maxPoolByTaps(w window) {
 	shape := c.shape(c.in(0))
 	if c.err != nil {
@@ -24,7 +24,7 @@ func (c *context) maxPoolByTaps(w window) {
 		x = c.Cast(x, pb.TensorProto_FLOAT)
 	}
 	c.DType = pb.TensorProto_FLOAT
-	taps := c.join(c.tapsApart(x, shape, w), 2)
+	taps := c.join(c.separateTaps(x, shape, w), 2)
 	greatest := c.reduce("ReduceMax", taps, false, 2)
 	c.replace("Cast", []string{greatest}, onnx.Int("to", int64(dtype)))
 	c.DType = dtype
@@ -42,9 +42,9 @@ func (c *context) maxPoolByTaps(w window) {
 	c.save("indices", c.Op("Add", offset, c.Op("Add", place, start)))
 }
 
-// tapsApart cuts x, padded by -∞, into what each tap of the window reads, each
-// [N, C, 1, out…].
-func (c *context) tapsApart(x string, shape []int64, w window) []string {
+// separateTaps cuts x, padded by -∞, into the values that each tap of the window reads,
+// each [N, C, 1, out…].
+func (c *context) separateTaps(x string, shape []int64, w window) []string {
 	rank := len(w.in)
 	before, after := []int64{0, 0}, []int64{0, 0}
 	for i := range w.in {
@@ -66,8 +66,8 @@ func (c *context) tapsApart(x string, shape []int64, w window) []string {
 	return parts
 }
 
-// tapOffsets returns how far each tap lies from the first, and where the first
-// tap of each window lies, both counted within one map of the input.
+// tapOffsets returns the distance of each tap from the first, and the position of each
+// window's first tap, both counted within one map of the input.
 func tapOffsets(w window) (offsets, places []int64) {
 	flat := func(at []int64) int64 {
 		index := int64(0)
@@ -94,7 +94,7 @@ func tapOffsets(w window) (offsets, places []int64) {
 	return offsets, places
 }
 
-// wholeMap is the window over everything.
+// wholeMap returns the window over the whole map.
 func wholeMap(shape []int64) window {
 	rank := len(shape) - 2
 	ones, zeros := slices.Repeat([]int64{1}, rank), make([]int64, rank)

@@ -7,30 +7,30 @@ import (
 	"fx/internal/onnx/pb"
 )
 
-// Mixed precision: parameters, and what is computed of many values, stay float32;
-// products, and what only moves values, are of a type with half the bits. Casts
-// stand between, and since the gradient of a Cast is a Cast, the backward pass
-// has the same types. Which op is of which kind follows torch.autocast, whose
-// lists are in torch's documentation ("CUDA Ops that can autocast to float16").
+// Mixed precision: parameters, and ops that combine many values, stay float32;
+// products, and ops that only move values, use 16 bits. Casts convert between them,
+// and because the gradient of a Cast is a Cast, the backward pass has the same types.
+// The lists of ops follow torch.autocast's, which are in torch's documentation ("CUDA
+// Ops that can autocast to float16").
 
 // lowOps are always computed in the low type.
 var lowOps = set("Conv", "ConvTranspose", "Gemm", "MatMul")
 
-// eitherOps keep values as they are, choose among them or add a few: they are
-// computed in the type that they are given, in float32 where that is mixed.
+// eitherOps keep values, choose among them or add a few: they are computed in the
+// type of their inputs, or in float32 if the types are mixed.
 var eitherOps = set("Add", "Sub", "Mul", "Neg", "Sum", "Relu", "MaxPool", "GlobalMaxPool", "Dropout", "Where", "Identity",
 	"Concat", "Split", "Slice", "Gather", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Expand")
 
-// wholeOps are always computed in float32, and what follows goes on in it.
+// wholeOps are always computed in float32 and have float32 outputs.
 var wholeOps = set("Softmax", "LogSoftmax", "LayerNormalization", "Exp", "Log", "Pow", "Reciprocal", "Softplus", "Erf",
 	"ReduceSum", "ReduceSumSquare", "ReduceL2", "RandomUniformLike")
 
-// asTheyAre are left alone, whatever type comes in.
-var asTheyAre = set("Cast", "Shape", "Size", "Constant", "ConstantOfShape", "Range")
+// keepTypeOps are not changed, whatever their input types.
+var keepTypeOps = set("Cast", "Shape", "Size", "Constant", "ConstantOfShape", "Range")
 
-// All other ops are computed in float32 and give back the type that they were
-// given: batch normalization and means, so that statistics are exact, and
-// activations with constants, as torch's kernels compute inside.
+// All other ops are computed in float32 and return the type of their inputs: batch
+// normalization and means, so that statistics are exact, and activations with
+// constants, as torch's kernels do internally.
 
 func set(names ...string) map[string]bool {
 	all := map[string]bool{}
@@ -43,12 +43,12 @@ func set(names ...string) map[string]bool {
 // lowering rewrites a forward pass for mixed precision.
 type lowering struct {
 	build    *onnx.Builder
-	values   map[string]Tensor // of the graph, kept up to date
+	values   map[string]Tensor // of the graph, updated
 	low      pb.TensorProto_DataType
 	nodes    []*pb.NodeProto // written so far
-	constant map[string]bool // values that depend on nothing
+	constant map[string]bool // values that depend on no input
 	casts    map[cast]string
-	exact    map[string]string // of a value in the low type, the float32 that it was rounded from
+	exact    map[string]string // by value in the low type, the float32 value that it was rounded from
 }
 
 type cast struct {
@@ -56,8 +56,8 @@ type cast struct {
 	to    pb.TensorProto_DataType
 }
 
-// lower inserts the casts of mixed precision into g, whose values it knows, and
-// makes its outputs float32.
+// lower inserts the casts of mixed precision into g and makes its outputs float32.
+// values are the types and shapes of g's values.
 func lower(g *pb.GraphProto, values map[string]Tensor, low pb.TensorProto_DataType) {
 	l := &lowering{
 		build: onnx.NewBuilder(g, ""), values: values, low: low,
@@ -85,7 +85,7 @@ func (l *lowering) node(n *pb.NodeProto) {
 		l.nodes = append(l.nodes, n)
 		return
 	}
-	wide, given := false, false // among what is no constant
+	wide, given := false, false // among inputs that are not constant
 	for _, i := range l.data(n) {
 		if in := n.Input[i]; !l.constant[in] {
 			wide = wide || l.values[in].DType == pb.TensorProto_FLOAT
@@ -93,7 +93,7 @@ func (l *lowering) node(n *pb.NodeProto) {
 		}
 	}
 	switch {
-	case asTheyAre[n.OpType]:
+	case keepTypeOps[n.OpType]:
 		l.nodes = append(l.nodes, n)
 	case lowOps[n.OpType], eitherOps[n.OpType] && given && !wide:
 		l.convert(n, l.low)
@@ -105,11 +105,11 @@ func (l *lowering) node(n *pb.NodeProto) {
 	case !given || eitherOps[n.OpType] || wholeOps[n.OpType]:
 		l.convert(n, pb.TensorProto_FLOAT)
 	default:
-		l.around(n)
+		l.inFloat32(n)
 	}
 }
 
-// data are the inputs of n whose type the casts decide.
+// data returns the inputs of n whose type the casts determine.
 func (l *lowering) data(n *pb.NodeProto) []int {
 	var all []int
 	for i, in := range n.Input {
@@ -131,8 +131,8 @@ func (l *lowering) convert(n *pb.NodeProto, to pb.TensorProto_DataType) {
 	l.nodes = append(l.nodes, n)
 }
 
-// around writes n in float32 and gives its first output back in the low type.
-func (l *lowering) around(n *pb.NodeProto) {
+// inFloat32 writes n in float32 and returns its first output in the low type.
+func (l *lowering) inFloat32(n *pb.NodeProto) {
 	out := n.Output[0]
 	t := l.values[out]
 	if t.DType != pb.TensorProto_FLOAT {
@@ -184,29 +184,29 @@ func typeName(dtype pb.TensorProto_DataType) string {
 	return "float32"
 }
 
-// bfloat16Opset is the first one in which Conv and its like take bfloat16.
+// bfloat16Opset is the first opset in which Conv and similar ops take bfloat16.
 const bfloat16Opset = 22
 
-// detour is how an op that rules emit is computed in float32, where its type has
-// no kernel: which inputs to cast, and whether the output is of their type.
-type detour struct {
+// fallback describes how to compute an op in float32 if its type has no kernel: the
+// inputs to cast, and whether the output has their type.
+type fallback struct {
 	inputs  []int
 	same    bool
 	float16 bool // not only for bfloat16
 }
 
-// detours follow what ONNX Runtime 1.31 has: no bfloat16 of these ops on CUDA, no
-// float16 that a scatter adds up on the CPU. Adding up is better in float32 anyway.
-var detours = map[string]detour{
+// fallbacks follow ONNX Runtime 1.31, which has no bfloat16 kernels of these ops on CUDA
+// and no float16 scatter with addition on the CPU. Sums are better in float32 anyway.
+var fallbacks = map[string]fallback{
 	"ConvTranspose": {inputs: []int{0, 1}, same: true}, "Pad": {inputs: []int{0}, same: true}, "SpaceToDepth": {inputs: []int{0}, same: true},
 	"Greater": {inputs: []int{0, 1}}, "Less": {inputs: []int{0, 1}}, "Equal": {inputs: []int{0, 1}},
 	"ScatterElements": {inputs: []int{0, 2}, same: true, float16: true}, "ScatterND": {inputs: []int{0, 2}, same: true, float16: true},
 }
 
-// detour emits an op in float32 that has no kernel in the emitter's type. done
-// is false where op needs no detour.
-func (e *Emitter) detour(op string, inputs []string, attributes []*attribute) (output string, done bool) {
-	d, needs := detours[op]
+// fallback emits an op in float32 if it has no kernel in the emitter's type. done is
+// false if op needs no fallback.
+func (e *Emitter) fallback(op string, inputs []string, attributes []*attribute) (output string, done bool) {
+	d, needs := fallbacks[op]
 	low := e.DType
 	if !needs || low != pb.TensorProto_BFLOAT16 && !(d.float16 && low == pb.TensorProto_FLOAT16) {
 		return "", false

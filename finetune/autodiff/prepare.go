@@ -9,19 +9,19 @@ import (
 	"fx/internal/onnx/pb"
 )
 
-// opset is the version of ONNX's operators that the rules are written in;
-// graphs of version 13 and up are brought to it.
+// opset is the version of ONNX's operators in which the rules are written; graphs of
+// version 13 and later are upgraded to it.
 const opset, oldestOpset = 18, 13
 
-// prepare fixes the batch size, brings the graph to the rules' operator set and
-// turns the initializers that vary from run to run into inputs.
+// prepare fixes the batch size, upgrades the graph to the rules' operator set and
+// turns the initializers that vary between runs into inputs.
 func prepare(m *pb.ModelProto, options Options) error {
 	g := m.Graph
 	if g == nil || len(g.Node) == 0 {
 		return errors.New("it has no nodes")
 	}
 	if options.Probe == nil {
-		return errors.New("no Probe was given to tell the shapes")
+		return errors.New("no Probe was given to infer the shapes")
 	}
 	if err := upgrade(m); err != nil {
 		return err
@@ -36,9 +36,8 @@ func prepare(m *pb.ModelProto, options Options) error {
 	return openInitializers(g, options)
 }
 
-// upgrade rewrites the nodes whose meaning changed between opset 13 and 18:
-// the axes of reductions became an input, and Split must say how many parts it
-// makes.
+// upgrade rewrites the nodes whose definition changed between opset 13 and 18: the
+// axes of reductions became an input, and Split requires its number of parts.
 func upgrade(m *pb.ModelProto) error {
 	version := onnx.Opset(m, "")
 	if version >= opset {
@@ -85,7 +84,7 @@ func fixBatch(g *pb.GraphProto, batch int) error {
 			case d < 0:
 				return fmt.Errorf("size %d of its input %q is not fixed", i, in.Name)
 			case i == 0 && batch > 0 && d != int64(batch):
-				return fmt.Errorf("its input %q is fixed to a batch of %d, and %d were asked for; export it with a free batch size", in.Name, d, batch)
+				return fmt.Errorf("its input %q is fixed to a batch of %d, but %d was asked for; export it with a free batch size", in.Name, d, batch)
 			}
 		}
 	}
@@ -116,12 +115,12 @@ func openInitializers(g *pb.GraphProto, options Options) error {
 			dtype = t.DataType
 		}
 		if !(Tensor{DType: dtype}).float() {
-			return fmt.Errorf("parameter %q holds %v, which cannot be trained", name, dtype)
+			return fmt.Errorf("parameter %q has type %v, which can't be trained", name, dtype)
 		}
 	}
 	for _, name := range options.Inputs {
 		if index.Initializer(name) == nil && index.Input(name) == nil {
-			return fmt.Errorf("it has no initializer %q to make an input of", name)
+			return fmt.Errorf("it has no initializer %q to turn into an input", name)
 		}
 	}
 	g.Input = slices.DeleteFunc(g.Input, func(in *pb.ValueInfoProto) bool { return index.Initializer(in.Name) != nil })

@@ -8,23 +8,23 @@ import (
 	"fx/internal/onnx/pb"
 )
 
-// rule says how an op is differentiated.
+// rule differentiates an op.
 type rule struct {
-	// backward gives a gradient to every input that needs one, out of the
+	// backward gives each input that needs one its gradient, computed from the
 	// gradient c.dy of the first output.
 	backward func(c *context)
 
 	// broadcasts marks ops whose inputs are broadcast to the output's shape:
-	// gradients may be given in that shape, the walker adds them up.
+	// gradients may have that shape, and the walker reduces them.
 	broadcasts bool
 
-	// forward, where not nil, writes the node in the form that training needs
-	// and saves what backward uses.
+	// forward, if not nil, writes the node in training form and saves the values
+	// that backward uses.
 	forward func(c *context)
 }
 
-// rules is the one table of ops, put together from the groups, which go from
-// simple to tricky.
+// rules is the table of ops, assembled from groups that are ordered from simple to
+// tricky.
 var rules = table()
 
 var groups = []struct {
@@ -51,8 +51,8 @@ func table() map[string]rule {
 	return all
 }
 
-// withoutGradient lists the ops through which no gradient flows, because their
-// result is constant, whole-numbered or a choice. "None" never means "forgot".
+// withoutGradient lists the ops that pass no gradient, because their result is
+// constant, an integer or a choice. An op in neither table is an error.
 var withoutGradient = map[string]bool{
 	"Shape": true, "Size": true, "Constant": true, "ConstantOfShape": true, "Range": true, "EyeLike": true,
 	"RandomUniformLike": true, "RandomNormalLike": true, "RandomUniform": true, "RandomNormal": true, "Bernoulli": true,
@@ -62,7 +62,7 @@ var withoutGradient = map[string]bool{
 	"ArgMax": true, "ArgMin": true, "NonZero": true, "OneHot": true,
 }
 
-// stopsGradient reports whether nothing flows back through n.
+// stopsGradient reports whether n passes no gradient.
 func stopsGradient(n *pb.NodeProto) bool {
 	if n.Domain != "" {
 		return false
@@ -76,10 +76,10 @@ func stopsGradient(n *pb.NodeProto) bool {
 // OpInfo describes an op of the table.
 type OpInfo struct {
 	Op    string `json:"op"`
-	Group string `json:"group"` // such as "convolution"; "no gradient" where nothing flows back
+	Group string `json:"group"` // such as "convolution"; "no gradient" for ops that pass none
 }
 
-// Ops lists the ops that a network to be trained may hold, by group and name.
+// Ops returns the ops that a network to train may contain, by group and name.
 func Ops() []OpInfo {
 	var ops []OpInfo
 	for _, g := range groups {

@@ -7,8 +7,8 @@ import (
 	"fx/internal/onnx/pb"
 )
 
-// Activations. At a corner they follow PyTorch: Relu and ReLU6 (a Clip) have
-// gradient zero there.
+// Activations. At a kink they follow PyTorch: Relu and ReLU6 (a Clip) have gradient
+// zero there.
 var activationRules = map[string]rule{
 	"Relu": {backward: func(c *context) { // from y, so that x need not be kept
 		c.give(0, c.Op("Mul", c.dy, c.positive(c.out(0))))
@@ -54,7 +54,7 @@ var activationRules = map[string]rule{
 	"LogSoftmax": {backward: logSoftmaxGradient},
 }
 
-// geluGradient of x Φ(x), Φ the normal distribution, or of its approximation
+// geluGradient is that of x Φ(x), Φ the normal distribution, or of its approximation
 // x/2 (1 + tanh u), u = √(2/π) (x + 0.044715 x³). Source: Hendrycks and Gimpel,
 // "Gaussian Error Linear Units", 2016.
 func geluGradient(c *context) {
@@ -89,9 +89,9 @@ func logSoftmaxGradient(c *context) {
 	c.give(0, c.Op("Sub", c.dy, c.Op("Mul", c.Op("Exp", y), c.sum(c.dy, true, axis))))
 }
 
-// positive is 1 where x, which is nowhere below zero, is above it, else 0. On ONNX
-// Runtime's CPU this is four times as fast as a comparison and a Where: a steep
-// HardSigmoid. Half precision has no number steep enough.
+// positive returns 1 for x above zero, else 0; x must not be negative. It is a steep
+// HardSigmoid, which is four times as fast on ONNX Runtime's CPU as a comparison and a
+// Where. Half precision has no number that is steep enough.
 func (c *context) positive(x string) string {
 	switch c.DType {
 	case pb.TensorProto_FLOAT16, pb.TensorProto_BFLOAT16:

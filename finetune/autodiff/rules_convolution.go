@@ -17,11 +17,11 @@ type conv struct {
 	batch, inputs, outputs, groups int64
 }
 
-// conv reads the node; ok is false where it failed.
+// conv reads the node; ok is false if it failed.
 func (c *context) conv() (v conv, ok bool) {
 	x, weight := c.shape(c.in(0)), c.shape(c.in(1))
 	if c.err != nil || len(weight) != len(x) {
-		c.fail("input %v and weight %v do not go together", x, weight)
+		c.fail("input %v and weight %v do not fit each other", x, weight)
 		return v, false
 	}
 	v = conv{c.window(weight[2:]), x[0], x[1], weight[0], c.integer("group", 1)}
@@ -44,9 +44,9 @@ func convGradient(c *context) {
 	}
 }
 
-// convDataGradient: for stride 1 a convolution of dY with the kernel turned
-// round and its channels swapped, which runs on the fast path of every
-// provider; else the transposed convolution.
+// convDataGradient returns dX: for stride 1 a convolution of dY with the flipped kernel
+// and swapped channels, which every provider runs fast; else the transposed
+// convolution.
 func (c *context) convDataGradient(v conv) string {
 	before, after := make([]int64, len(v.in)), make([]int64, len(v.in))
 	dense := product(v.stride) == 1
@@ -56,22 +56,21 @@ func (c *context) convDataGradient(v conv) string {
 		dense = dense && before[i] >= 0 && after[i] >= 0
 	}
 	if dense {
-		return c.With("Conv", []string{c.dy, c.turnedKernel(v)}, onnx.Ints("kernel_shape", v.kernel...),
+		return c.With("Conv", []string{c.dy, c.flippedKernel(v)}, onnx.Ints("kernel_shape", v.kernel...),
 			onnx.Ints("dilations", v.dilation...), onnx.Ints("pads", slices.Concat(before, after)...), onnx.Int("group", v.groups))
 	}
 	return c.convTransposed(v)
 }
 
-// convTransposed makes the padded input's size in full and crops, since the
-// padding may be larger than the kernel and the last places may be read by no
-// window.
+// convTransposed computes the gradient of the whole padded input and crops it, because
+// the padding may be larger than the kernel and no window may read the last positions.
 func (c *context) convTransposed(v conv) string {
 	attributes := []*attribute{
 		onnx.Ints("kernel_shape", v.kernel...), onnx.Ints("strides", v.stride...),
 		onnx.Ints("dilations", v.dilation...), onnx.Int("group", v.groups),
 	}
 	inputs := []string{c.dy, c.in(1)}
-	missing := make([]int64, len(v.in)) // places after the last window
+	missing := make([]int64, len(v.in)) // positions after the last window
 	simple := true
 	for i := range v.in {
 		missing[i] = v.in[i] + v.before[i] + v.after[i] - v.reach(i)
@@ -91,10 +90,10 @@ func (c *context) convTransposed(v conv) string {
 	return c.crop(whole, sizes, low, high)
 }
 
-// turnedKernel is the weight [outputs, inputs/groups, kernel…] with every
-// spatial axis reversed and, within each group, inputs and outputs swapped.
-func (c *context) turnedKernel(v conv) string {
-	w := c.reversed(c.in(1), v)
+// flippedKernel returns the weight [outputs, inputs/groups, kernel…] with every spatial
+// axis reversed and, within each group, inputs and outputs swapped.
+func (c *context) flippedKernel(v conv) string {
+	w := c.flip(c.in(1), v)
 	rank := len(v.kernel)
 	if v.groups == 1 {
 		return c.transpose(w, slices.Concat([]int64{1, 0}, axesFrom(2, rank+2))...)
@@ -108,9 +107,9 @@ func (c *context) turnedKernel(v conv) string {
 	return c.reshape(w, slices.Concat([]int64{v.inputs, perOutput}, v.kernel)...)
 }
 
-// reversed turns the weight's kernel round: a product with the matrix that has
-// ones across, which is exact, and twice as fast as a slice with steps of -1.
-func (c *context) reversed(w string, v conv) string {
+// flip reverses the weight's kernel by a product with the exchange matrix, which is
+// exact and twice as fast as a slice with steps of -1.
+func (c *context) flip(w string, v conv) string {
 	n := product(v.kernel)
 	if n == 1 {
 		return w

@@ -2,7 +2,7 @@ package autodiff
 
 import "fx/internal/onnx"
 
-// Dropout: the random numbers come from outside.
+// Dropout: the random numbers are inputs.
 var dropoutRules = map[string]rule{
 	"Dropout": {forward: dropoutForward, backward: func(c *context) {
 		if mask, ok := c.graph.saved[savedKey{c.node, "mask"}]; ok {
@@ -18,12 +18,12 @@ func dropoutForward(c *context) {
 	if c.in(1) != "" {
 		t := c.graph.fold.index.Constant(c.in(1))
 		if t == nil {
-			c.fail("the ratio %q is no constant", c.in(1))
+			c.fail("the ratio %q is not a constant", c.in(1))
 			return
 		}
 		v, err := onnx.Float32s(t)
 		if err != nil || len(v) != 1 {
-			c.fail("the ratio %q is no number", c.in(1))
+			c.fail("the ratio %q is not a number", c.in(1))
 			return
 		}
 		ratio = float64(v[0])
@@ -41,9 +41,9 @@ func dropoutForward(c *context) {
 	c.save("mask", mask)
 }
 
-// forwardOnly writes ops without gradient that training needs in another form.
+// forwardOnly writes ops without gradient that have another form in training.
 var forwardOnly = map[string]func(c *context){
-	// Random numbers, as of stochastic depth, become an input.
+	// Random numbers, for example of stochastic depth, become an input.
 	"RandomUniformLike": func(c *context) {
 		noise := c.graph.noise(c.out(0)+"/uniform", Noise{
 			Shape: c.shape(c.in(0)), Low: c.float("low", 0), High: c.float("high", 1),

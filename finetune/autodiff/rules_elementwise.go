@@ -81,11 +81,11 @@ func (c *context) likeBase(exponent string) string {
 	return c.Cast(exponent, c.DType)
 }
 
-// extremeGradient of Max or Min of two: the gradient goes to the one that was
-// taken, to the second where both are equal.
+// extremeGradient is that of Max or Min of two: the gradient goes to the selected
+// input, to the second if both are equal.
 func extremeGradient(c *context, beats string) {
 	if len(c.node.Input) != 2 {
-		c.fail("has %d inputs, and the rule is for two", len(c.node.Input))
+		c.fail("has %d inputs, but the rule is for two", len(c.node.Input))
 		return
 	}
 	first := c.Op(beats, c.in(0), c.in(1))

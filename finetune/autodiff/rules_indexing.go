@@ -6,15 +6,15 @@ import (
 	"fx/internal/onnx"
 )
 
-// Ops that take a part of their input, or surround it.
+// Ops that take a part of their input, or pad it.
 var indexRules = map[string]rule{
 	"Slice":  {backward: sliceGradient},
 	"Pad":    {backward: padGradient},
 	"Gather": {backward: gatherGradient},
 }
 
-// sliceGradient puts dy back between zeros, one axis after the other: a
-// negative step is turned round first, a step above 1 gets its gaps filled.
+// sliceGradient pads dy with zeros, one axis after the other: it first reverses a
+// negative step, and fills the gaps of a step above 1.
 func sliceGradient(c *context) {
 	in, sizes := c.shape(c.in(0)), slices.Clone(c.shape(c.out(0)))
 	starts, _ := c.constantInput(1)
@@ -56,10 +56,10 @@ func sliceGradient(c *context) {
 	c.give(0, c.pad(dx, before, after))
 }
 
-// padGradient cuts off what was padded; where Pad cropped, zeros come back.
+// padGradient removes the padding, and adds zeros where Pad cropped.
 func padGradient(c *context) {
 	if mode := c.text("mode", "constant"); mode != "constant" {
-		c.fail("mode %q has no rule, only \"constant\" has: extend padGradient in finetune/autodiff/rules_indexing.go", mode)
+		c.fail("mode %q has no rule, only \"constant\" has one: extend padGradient in finetune/autodiff/rules_indexing.go", mode)
 		return
 	}
 	rank := len(c.shape(c.in(0)))
@@ -79,9 +79,8 @@ func padGradient(c *context) {
 	c.give(0, c.pad(c.dy, before, after))
 }
 
-// gatherGradient puts dy back where it was taken from. For one index that is
-// padding with zeros; several add up at their places, which ScatterND does for
-// the first axis.
+// gatherGradient writes dy to the gathered positions. For one index that is padding
+// with zeros; for several, ScatterND adds them up along the first axis.
 func gatherGradient(c *context) {
 	in, indices := c.shape(c.in(0)), c.shape(c.in(1))
 	axis := c.axis(0, len(in))

@@ -7,10 +7,10 @@ import (
 	"fx/internal/onnx/pb"
 )
 
-// kernelRules are the rules that package kernels makes faster on the CPU.
+// kernelRules are the rules for which package kernels is faster on the CPU.
 var kernelRules map[string]kernelRule
 
-func init() { // refers to itself by way of the walker
+func init() { // avoids an initialization cycle through the walker
 	kernelRules = map[string]kernelRule{
 		"Relu": {
 			fits: func(c *context) bool { return true },
@@ -19,7 +19,7 @@ func init() { // refers to itself by way of the walker
 		"MaxPool": {
 			fits: func(c *context) bool {
 				w := c.window(nil)
-				indices := c.out(1) // the kernel gives none
+				indices := c.out(1) // the kernel has no indices
 				return len(w.in) == 2 && product(w.kernel) <= 256 && indices == ""
 			},
 			rule: rule{forward: kernelMaxPoolForward, backward: kernelMaxPoolGradient},
@@ -39,7 +39,7 @@ func init() { // refers to itself by way of the walker
 	}
 }
 
-// kernelReluForward writes nothing where the kernel before has done the Relu as well.
+// kernelReluForward writes nothing if the kernel before computes the Relu too.
 func kernelReluForward(c *context) {
 	if c.graph.absorbed[c.node] == notAbsorbed {
 		c.Build.Graph.Node = append(c.Build.Graph.Node, c.node)
@@ -54,7 +54,7 @@ func kernelReluGradient(c *context) {
 	c.give(0, c.Kernel("ReluGrad", []string{c.dy, c.out(0)}, []Tensor{floats(c.shape(c.out(0))...)})[0])
 }
 
-// windowAttributes are those of a kernel over a window.
+// windowAttributes returns the attributes of a kernel over a window.
 func (c *context) windowAttributes(w window) []*attribute {
 	return []*attribute{
 		onnx.Ints("kernel_shape", w.kernel...), onnx.Ints("strides", w.stride...), onnx.Ints("dilations", w.dilation...),
@@ -83,12 +83,12 @@ func kernelAveragePoolGradient(c *context) {
 		append(c.windowAttributes(w), onnx.Ints("input_shape", w.in...))...)[0])
 }
 
-// kernelBatchNormForward does the Relu that follows as well, where nothing else
-// reads what lies between.
+// kernelBatchNormForward also computes the following Relu, if nothing else reads the
+// value between them.
 func kernelBatchNormForward(c *context) {
 	shape := c.shape(c.in(0))
 	if product(shape)/shape[1] < 2 {
-		batchNormForward(c) // says why not
+		batchNormForward(c) // returns the error
 		return
 	}
 	result, relu := c.absorbRelu(absorbedWithGradient)
@@ -103,7 +103,7 @@ func kernelBatchNormForward(c *context) {
 	c.rename(outputs[0], result)
 	c.save("mean", outputs[1])
 	c.save("inverse", outputs[2])
-	for i := range 2 { // a layer that is used twice goes on from what its first use left
+	for i := range 2 { // the second use of a layer updates the statistics of the first
 		c.graph.statistic(c.in(3+i), func(old string) string {
 			node.Input[3+i] = old
 			return outputs[3+i]
@@ -129,7 +129,7 @@ func kernelBatchNormGradient(c *context) {
 	}
 }
 
-// kernelConvForward takes Winograd's way where there is one, and the Relu along.
+// kernelConvForward uses Winograd's algorithm if it applies, and computes the following Relu.
 func kernelConvForward(c *context) {
 	v, ok := c.conv()
 	if !ok || !v.winograd() {
@@ -142,7 +142,7 @@ func kernelConvForward(c *context) {
 	c.rename(made[0], result)
 }
 
-// winograd reports whether the kernel Conv3x3 does this convolution.
+// winograd reports whether the kernel Conv3x3 supports this convolution.
 func (v conv) winograd() bool {
 	simple := v.groups == 1 && slices.Equal(v.kernel, []int64{3, 3}) && product(v.stride) == 1 && product(v.dilation) == 1
 	for i := range v.in {

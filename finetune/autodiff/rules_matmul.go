@@ -47,8 +47,8 @@ func matmulGradient(c *context) {
 	c.give(1, c.reshapeTo(db, bs, c.shape(c.in(1))))
 }
 
-// swapLast transposes the matrices in the last two axes. ONNX Runtime takes it
-// into the product that follows.
+// swapLast transposes the matrices in the last two axes. ONNX Runtime fuses it into the
+// product that follows.
 func (e *Emitter) swapLast(x string, rank int) string {
 	perm := axesFrom(0, rank)
 	perm[rank-1], perm[rank-2] = perm[rank-2], perm[rank-1]
@@ -62,7 +62,8 @@ func (e *Emitter) reshapeTo(x string, from, to []int64) string {
 	return e.reshape(x, to...)
 }
 
-// gemmGradient of α·op(A)·op(B) + β·C, op being a transposition or nothing.
+// gemmGradient is the gradient of α·op(A)·op(B) + β·C, where op is a transposition or
+// nothing.
 func gemmGradient(c *context) {
 	a, b := c.in(0), c.in(1)
 	transA, transB := c.integer("transA", 0), c.integer("transB", 0)

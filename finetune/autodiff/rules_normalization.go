@@ -19,11 +19,11 @@ var normalizationRules = map[string]rule{
 	},
 }
 
-// batchNormForward writes the statistics of the batch out, since the CUDA
-// provider refuses training_mode (onnxruntime issue 16867). The input is
-// centred before it is squared: a difference of mean squares would lose all
-// digits where a channel's mean is large against its deviation. The
-// inference op then does scale and shift in one pass.
+// batchNormForward computes the statistics of the batch with separate ops, because the
+// CUDA provider refuses training_mode (onnxruntime issue 16867). It centres the input
+// before squaring: a difference of mean squares would lose all digits if a channel's
+// mean is large compared with its standard deviation. The inference op then does scale
+// and shift in one pass.
 func batchNormForward(c *context) {
 	x, scale, bias, mean, variance := c.in(0), c.in(1), c.in(2), c.in(3), c.in(4)
 	epsilon := onnx.Float("epsilon", float32(c.float("epsilon", 1e-5)))
@@ -34,7 +34,7 @@ func batchNormForward(c *context) {
 	shape := c.shape(x)
 	channels, count := shape[1], float64(product(shape)/shape[1])
 	if count < 2 {
-		c.fail("batch statistics need more than one value per channel, and the input has shape %v; take a larger batch or --frozen-bn", shape)
+		c.fail("batch statistics need more than one value per channel, but the input has shape %v; use a larger batch or --frozen-bn", shape)
 		return
 	}
 	axes := statisticAxes(shape)
@@ -61,7 +61,7 @@ func batchNormForward(c *context) {
 	})
 }
 
-// statisticAxes are all but the channels'.
+// statisticAxes returns all axes but the channels'.
 func statisticAxes(shape []int64) []int64 {
 	return slices.Concat([]int64{0}, axesFrom(2, len(shape)))
 }

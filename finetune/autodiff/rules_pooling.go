@@ -7,7 +7,7 @@ import (
 	"fx/internal/onnx/pb"
 )
 
-// Pooling over windows, and over everything.
+// Pooling over windows, and over whole maps.
 var poolingRules = map[string]rule{
 	"MaxPool":     {forward: maxPoolForward, backward: maxPoolGradient},
 	"AveragePool": {backward: averagePoolGradient},
@@ -44,11 +44,11 @@ func maxPoolForward(c *context) {
 	c.save("indices", c.keep(2)[1])
 }
 
-func maxPoolGradient(c *context) { c.scatter(c.window(nil).apart()) }
+func maxPoolGradient(c *context) { c.scatter(c.window(nil).disjoint()) }
 
-// scatter puts dy where the maxima came from, adding up where windows overlap
-// and found the same one. Indices count through the whole tensor.
-func (c *context) scatter(apart bool) {
+// scatter writes dy to the positions of the maxima and adds up the values of overlapping
+// windows with the same maximum. Indices count through the whole tensor.
+func (c *context) scatter(disjoint bool) {
 	shape := c.shape(c.in(0))
 	list := []string{
 		c.Filled([]int64{product(shape)}, 0),
@@ -56,14 +56,14 @@ func (c *context) scatter(apart bool) {
 		c.reshape(c.dy, -1),
 	}
 	attributes := []*attribute{onnx.Int("axis", 0)}
-	if !apart {
+	if !disjoint {
 		attributes = append(attributes, onnx.String("reduction", "add"))
 	}
 	c.give(0, c.reshape(c.With("ScatterElements", list, attributes...), shape...))
 }
 
-// averagePoolGradient spreads dy, divided by the number of places that each
-// window counted, over its window.
+// averagePoolGradient distributes dy, divided by the number of positions that each
+// window counts, over its window.
 func averagePoolGradient(c *context) {
 	shape := c.shape(c.in(0))
 	w := c.window(nil)
@@ -79,18 +79,18 @@ func averagePoolGradient(c *context) {
 	var dx string
 	switch {
 	case product(w.stride) == 1 && product(w.dilation) == 1 && c.fits(w):
-		dx = c.spreadDense(share, w)
-	case w.apart() && product(w.dilation) == 1 && slices.Equal(w.kernel, w.stride):
-		dx = c.spreadBlocks(share, maps, w)
+		dx = c.averageStride1(share, w)
+	case w.disjoint() && product(w.dilation) == 1 && slices.Equal(w.kernel, w.stride):
+		dx = c.averageDisjoint(share, maps, w)
 	default:
-		dx = c.spreadTransposed(share, maps, w)
+		dx = c.averageTransposed(share, maps, w)
 	}
 	c.give(0, dx)
 }
 
-// windowCounts says how many places each window counts: all where
-// count_include_pad is set, those inside the input where it is not. What
-// ceil_mode adds beyond the padding never counts.
+// windowCounts returns the number of positions that each window counts: all if
+// count_include_pad is set, else those inside the input. Positions that ceil_mode adds
+// beyond the padding never count.
 func (c *context) windowCounts(w window) string {
 	includePad := c.integer("count_include_pad", 0) == 1
 	counts := []float64{1}
@@ -119,8 +119,8 @@ func (c *context) windowCounts(w window) string {
 	return c.Tensor(slices.Concat([]int64{1, 1}, w.out), counts...)
 }
 
-// fits reports whether a stride-1 window gives back the input's size when it
-// runs over the output with the padding turned round.
+// fits reports whether a stride-1 window over the output, with before and after padding
+// exchanged, yields the input's size.
 func (c *context) fits(w window) bool {
 	for i := range w.in {
 		if w.before[i] > w.kernel[i]-1 || w.after[i] > w.kernel[i]-1 || w.reach(i) != w.in[i]+w.before[i]+w.after[i] {
@@ -130,9 +130,9 @@ func (c *context) fits(w window) bool {
 	return true
 }
 
-// spreadDense sums the shares of all windows that cover a place, for stride 1:
-// again a pooling.
-func (c *context) spreadDense(share string, w window) string {
+// averageStride1 sums the shares of all windows that cover a position, for stride 1,
+// with another pooling.
+func (c *context) averageStride1(share string, w window) string {
 	before, after := make([]int64, len(w.in)), make([]int64, len(w.in))
 	for i := range w.in {
 		before[i], after[i] = w.kernel[i]-1-w.before[i], w.kernel[i]-1-w.after[i]
@@ -142,8 +142,8 @@ func (c *context) spreadDense(share string, w window) string {
 	return c.Op("Mul", mean, c.Scalar(float64(product(w.kernel))))
 }
 
-// spreadBlocks repeats each share over its window, where windows lie side by side.
-func (c *context) spreadBlocks(share string, maps []int64, w window) string {
+// averageDisjoint repeats each share over its window, for windows side by side.
+func (c *context) averageDisjoint(share string, maps []int64, w window) string {
 	narrow, wide, whole := slices.Clone(maps), slices.Clone(maps), slices.Clone(maps)
 	before, after := []int64{0, 0}, []int64{0, 0}
 	for i := range w.in {
@@ -157,9 +157,9 @@ func (c *context) spreadBlocks(share string, maps []int64, w window) string {
 	return c.crop(c.reshape(blocks, whole...), whole, before, after)
 }
 
-// spreadTransposed is the general form: a transposed convolution of single
+// averageTransposed is the general form: a transposed convolution of single
 // maps with ones.
-func (c *context) spreadTransposed(share string, maps []int64, w window) string {
+func (c *context) averageTransposed(share string, maps []int64, w window) string {
 	ones := c.Tensor(slices.Concat([]int64{1, 1}, w.kernel), slices.Repeat([]float64{1}, int(product(w.kernel)))...)
 	single := c.reshape(share, slices.Concat([]int64{maps[0] * maps[1], 1}, w.out)...)
 	covered := c.With("ConvTranspose", []string{single, ones}, onnx.Ints("kernel_shape", w.kernel...),
@@ -173,7 +173,7 @@ func (c *context) spreadTransposed(share string, maps []int64, w window) string 
 	return c.crop(c.reshape(covered, sizes...), sizes, before, after)
 }
 
-// crop takes off, or puts on zeros, at the ends of the axes of x.
+// crop removes values, or adds zeros, at the ends of the axes of x.
 func (c *context) crop(x string, sizes, before, after []int64) string {
 	var axes, starts, ends, steps []int64
 	low, high := make([]int64, len(sizes)), make([]int64, len(sizes))

@@ -21,8 +21,7 @@ var reductionRules = map[string]rule{
 	}},
 }
 
-// kept gives x, of the output's shape, back the axes that the reduction
-// dropped, with size 1.
+// kept reshapes x, of the output's shape, so that the reduced axes have size 1.
 func (c *context) kept(x string) string {
 	shape := slices.Clone(c.shape(c.in(0)))
 	if len(shape) == len(c.shape(c.out(0))) {

@@ -8,8 +8,7 @@ type window struct {
 	in, out, kernel, stride, dilation, before, after []int64 // one number per spatial axis
 }
 
-// window reads the node's attributes; kernel gives the sizes where the node
-// does not.
+// window reads the node's attributes; kernel has the sizes if the node does not.
 func (c *context) window(kernel []int64) window {
 	in, out := c.shape(c.in(0)), c.shape(c.out(0))
 	rank := len(in) - 2
@@ -45,13 +44,13 @@ func (c *context) window(kernel []int64) window {
 	return w
 }
 
-// extent is the number of places that the dilated kernel spans on axis i.
+// extent returns the number of positions that the dilated kernel covers on axis i.
 func (w window) extent(i int) int64 { return (w.kernel[i]-1)*w.dilation[i] + 1 }
 
-// reach is the size of the padded input that the windows touch on axis i.
+// reach returns the size of the padded input that the windows cover on axis i.
 func (w window) reach(i int) int64 { return (w.out[i]-1)*w.stride[i] + w.extent(i) }
 
-// plain reports whether every window is one place, and all of them cover the input.
+// plain reports whether every window is one position and together they cover the input.
 func (w window) plain() bool {
 	return product(w.kernel) == 1 && product(w.stride) == 1 && slices.Equal(w.in, w.out) && !w.padded()
 }
@@ -61,8 +60,8 @@ func (w window) padded() bool {
 	return slices.ContainsFunc(w.before, nonzero) || slices.ContainsFunc(w.after, nonzero)
 }
 
-// apart reports whether no place belongs to two windows.
-func (w window) apart() bool {
+// disjoint reports whether no position belongs to two windows.
+func (w window) disjoint() bool {
 	for i := range w.kernel {
 		if w.stride[i] < w.extent(i) && w.out[i] > 1 {
 			return false
@@ -71,7 +70,7 @@ func (w window) apart() bool {
 	return true
 }
 
-// taps calls f with the offset, in places, of each element of the kernel,
+// taps calls f with the offset, in positions, of each element of the kernel,
 // row-major.
 func (w window) taps(f func(offset []int64)) {
 	offset := make([]int64, len(w.kernel))

@@ -10,7 +10,7 @@ import (
 	"fx/internal/fail"
 )
 
-// Check refuses settings that are out of range, and those that the reader can't have together. Its errors are of
+// Check returns an error for settings that are out of range or that the reader can't combine. Its errors are of
 // kind fail.Usage and name the flag.
 func (s Settings) Check(by Reader) error {
 	for _, f := range fields {
@@ -47,13 +47,13 @@ func oneOf(choices []string) string {
 	return strings.Join(choices[:last], ", ") + " or " + choices[last]
 }
 
-// interval of numbers, without its upper end.
+// interval is an interval of numbers without its upper end.
 type interval struct {
 	low, high float64
-	open      bool // low lies outside, as high always does
+	open      bool // low is excluded, as high always is
 }
 
-// parseInterval reads "[0, 1)". It panics on what is none: the texts are tags.
+// parseInterval parses text such as "[0, 1)" from a tag. It panics if the text is invalid.
 func parseInterval(text string) *interval {
 	low, high, found := strings.Cut(text[1:len(text)-1], ", ")
 	var in interval
@@ -62,12 +62,12 @@ func parseInterval(text string) *interval {
 	in.high, highErr = strconv.ParseFloat(high, 64)
 	in.open = text[0] == '('
 	if !found || lowErr != nil || highErr != nil {
-		panic(fmt.Sprintf("%q is no interval", text))
+		panic(fmt.Sprintf("%q is not an interval", text))
 	}
 	return &in
 }
 
-// has tells whether the interval has the number, which NaN is not.
+// has reports whether the interval contains the number; it never contains NaN.
 func (in *interval) has(v float64) bool {
 	return (v > in.low || v == in.low && !in.open) && v < in.high
 }

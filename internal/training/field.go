@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Reader is who reads a setting: trainings and parts of them, one or several.
+// Reader is a set of trainings, or parts of them, that read a setting.
 type Reader uint8
 
 // The readers.
@@ -17,13 +17,13 @@ const (
 	Head                          // of a classifier on them
 	Finetune                      // of a network from pretrained weights
 	Scratch                       // of a network from random weights
-	Graph                         // that is a training graph for a loop elsewhere, as fx artifacts generate writes it
+	Graph                         // a training graph for another training loop, written by fx artifacts generate
 
 	FeatureExtraction = Extraction | Head
 	Network           = Finetune | Scratch
 )
 
-// Modes are the ways to train of an experiment, by name.
+// Modes are the training modes of an experiment, by name.
 var Modes = map[string]Reader{"feature-extraction": FeatureExtraction, "finetune": Finetune, "scratch": Scratch}
 
 var readers = map[string]Reader{"extraction": Extraction, "head": Head, "network": Network, "graph": Graph}
@@ -32,9 +32,9 @@ var readers = map[string]Reader{"extraction": Extraction, "head": Head, "network
 type Field struct {
 	Name   string // of the flag and in documents
 	By     Reader // that read it
-	Solver string // of heads that reads it, "" for both
+	Solver string // solver of heads that reads it, "" for both
 
-	Choices []string // of a text; nothing where any will do
+	Choices []string // of a text; empty if any text is valid
 
 	InFiles bool // an experiment file may set it
 	InRange bool // fx lr-find has the flag
@@ -45,18 +45,18 @@ type Field struct {
 	index    int
 }
 
-// Fields are the settings that one of the readers reads, in the order of Settings.
+// Fields returns the settings that one of the readers reads, in the order of Settings.
 func Fields(by Reader) []Field {
 	return slices.DeleteFunc(slices.Clone(fields), func(f Field) bool { return f.By&by == 0 })
 }
 
-// Of points to the setting in s: an *int, *uint64, *float64, *bool, *string, *[]string, or a **float64 that points
-// to nil where it is unset.
+// Of returns a pointer to the setting in s: an *int, *uint64, *float64, *bool, *string, *[]string, or a **float64
+// that points to nil if it is unset.
 func (f Field) Of(s *Settings) any {
 	return reflect.ValueOf(s).Elem().Field(f.index).Addr().Interface()
 }
 
-// Usage is the help's text, for fx fit-head where the reader is Head.
+// Usage returns the help text; for the reader Head, that of fx fit-head.
 func (f Field) Usage(by Reader) string {
 	u := usages[f.Name]
 	if by != Head {
@@ -72,10 +72,10 @@ func (f Field) Usage(by Reader) string {
 	return text
 }
 
-// DefaultText is what the help shows in the place of the default, or "".
+// DefaultText returns the text that the help shows instead of the default, or "".
 func (f Field) DefaultText() string { return usages[f.Name].unset }
 
-// value of the setting, a nil where it is unset.
+// value returns the value of the setting, nil if it is unset.
 func (f Field) value(s Settings) any {
 	switch v := f.Of(&s).(type) {
 	case **float64:
@@ -88,16 +88,16 @@ func (f Field) value(s Settings) any {
 	}
 }
 
-// same tells whether two settings have the same value here.
+// same reports whether two settings have the same value in this field.
 func (f Field) same(a, b Settings) bool { return reflect.DeepEqual(f.value(a), f.value(b)) }
 
 var fields = readFields()
 
-// defaults are those of the tags, and of PyTorch's tutorial "Finetuning Torchvision Models".
+// defaults are those of the tags, which are those of PyTorch's tutorial "Finetuning Torchvision Models".
 var defaults = readDefaults()
 
-// Defaults are the settings of PyTorch's tutorial "Finetuning Torchvision Models". Those of the photos and
-// of features, which the tutorial does not have, are explained at their fields.
+// Defaults returns the settings of PyTorch's tutorial "Finetuning Torchvision Models". The fields of photos and
+// features, which the tutorial does not have, explain their defaults.
 func Defaults() Settings { return defaults }
 
 func readFields() []Field {
@@ -113,7 +113,7 @@ func readFields() []Field {
 		for _, name := range strings.Split(tag.Get("by"), " ") {
 			by, known := readers[name]
 			if !known {
-				panic(fmt.Sprintf("%s: nobody is called %q", f.Name, name))
+				panic(fmt.Sprintf("%s: there is no reader %q", f.Name, name))
 			}
 			f.By |= by
 		}

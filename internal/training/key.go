@@ -6,22 +6,22 @@ import (
 	"slices"
 )
 
-// keyed are the settings that stand in every key, in the order in which they do: folders of experiments are named by
-// hashes of keys, so neither may change. Later settings stand in a key where they are not the default.
+// keyed are the settings in every key, in their order: folders of experiments are named by hashes of keys, so
+// neither may change. Newer settings are in a key only if they are not the default.
 var keyed = []string{
 	"epochs", "batch-size", "lr", "momentum", "weight-decay", "class-weights", "resize", "crop", "train-split",
 	"val-split", "exif", "views", "dtype", "optimizer", "nesterov", "schedule", "step-epochs", "warmup-epochs",
 	"label-smoothing", "clip-grad-norm", "ema", "head-lr-multiplier", "frozen-bn", "precision",
 }
 
-// Key is what the results of the readers depend on, among what an experiment file sets. Its JSON is always the same.
+// Key returns the settings of an experiment file that the readers' results depend on. Its JSON is always the same.
 func (s Settings) Key(by Reader) any {
-	// AdamW's momentum, which it does not read, stands in keys as given.
+	// AdamW's momentum, which it does not read, is in keys as given.
 	s.WeightDecay = s.Resolved(by).WeightDecay
 	if by&Network == 0 {
 		return s.inFiles(by)
 	}
-	// The key of a network is an object in an order, with zeros for keyed settings that others read.
+	// The key of a network is an ordered object, with zeros for keyed settings that other readers read.
 	var zero Settings
 	d := Defaults()
 	var object orderedObject
@@ -41,10 +41,10 @@ func (s Settings) Key(by Reader) any {
 	return json.RawMessage("{" + object.String() + "}")
 }
 
-// KeyOfFeatures is what the features depend on that are extracted for a head.
+// KeyOfFeatures returns the settings that the features extracted for a head depend on.
 func (s Settings) KeyOfFeatures() map[string]any { return s.inFiles(Extraction) }
 
-// InFiles are the settings that an experiment file sets, as its experiment.json has them.
+// InFiles returns the settings of an experiment file, as in its experiment.json.
 func (s Settings) InFiles() map[string]any {
 	s.WeightDecay = s.Resolved(Network).WeightDecay
 	return s.inFiles(FeatureExtraction | Network)
@@ -63,7 +63,7 @@ func (s Settings) inFiles(by Reader) map[string]any {
 
 func (f Field) isInFiles() bool { return f.InFiles && f.Result }
 
-// orderedObject is the inside of a JSON object whose members keep their order.
+// orderedObject writes the members of a JSON object in their order.
 type orderedObject struct{ bytes.Buffer }
 
 func (o *orderedObject) add(name string, value any) {

@@ -6,13 +6,13 @@ import (
 	"strings"
 )
 
-// What records have under other names: the preprocessing of a RUN, the metrics of a head's MODEL.
+// Settings with other names in records: the preprocessing of a RUN, the metrics of a head's MODEL.
 var (
 	notInRun  = []string{"resize", "crop"}
 	notInHead = []string{"train-split", "val-split", "val-fraction"}
 )
 
-// recorded are the settings that the record of a RUN or of a head with the solver has.
+// recorded returns the settings in the record of a RUN or of a head with the solver.
 func recorded(by Reader, solver string) []Field {
 	apart := notInHead
 	if by&Network != 0 {
@@ -24,7 +24,7 @@ func recorded(by Reader, solver string) []Field {
 	})
 }
 
-// Record is what the numbers of a training depend on, as run.json has it: by name.
+// Record returns the settings that a training's numbers depend on, by name, as in run.json.
 func (s Settings) Record() map[string]any {
 	s = s.Resolved(Network)
 	all := map[string]any{}
@@ -34,8 +34,8 @@ func (s Settings) Record() map[string]any {
 	return all
 }
 
-// HeadRecord is what the numbers of a head depend on, as the options of its model.json have it: under names with
-// underscores.
+// HeadRecord returns the settings that a head's numbers depend on, as in the options of its model.json: by names
+// with underscores.
 func (s Settings) HeadRecord() map[string]any {
 	s = s.Resolved(Head)
 	all := map[string]any{}
@@ -45,12 +45,12 @@ func (s Settings) HeadRecord() map[string]any {
 	return all
 }
 
-// network is the name of a RUN's record among the options of its MODEL.
+// network is the name of a RUN's record in the options of its MODEL.
 const network = "finetune"
 
-// ReadRecord returns what the options of a model.json say of its training, by the names of the flags and in the
-// values of JSON, and whether that was of a network. What an older fx did not have is there with its default.
-// Which parameters of a network learned is one text, "trainable": all, head or the patterns.
+// ReadRecord returns the settings in the options of a model.json, by the names of the flags and as JSON values, and
+// whether the training was of a network. Settings that an older fx did not have get their defaults. The trained
+// parameters of a network are one text, "trainable": all, head or the patterns.
 func ReadRecord(options map[string]any) (all map[string]any, ofNetwork bool) {
 	all = map[string]any{}
 	if of, ok := options[network].(map[string]any); ok {
@@ -87,7 +87,7 @@ func complete(all map[string]any, of []Field) {
 	}
 }
 
-// learning says which parameters learn.
+// learning returns the text of the trained parameters.
 func learning(trainable any, headOnly bool) string {
 	switch patterns, _ := trainable.([]any); {
 	case headOnly:
@@ -104,7 +104,7 @@ func learning(trainable any, headOnly bool) string {
 	}
 }
 
-// plain is v as JSON has it.
+// plain returns v as a JSON value.
 func plain(v any) (p any) {
 	text, err := json.Marshal(v)
 	if err == nil {

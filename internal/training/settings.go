@@ -16,19 +16,19 @@ const (
 	Balanced = "auto" // n/(classes·count), as scikit-learn's class_weight="balanced"
 )
 
-// Settings of a training. Start from Defaults: zero values are no defaults. The tags are
+// Settings of a training. Start from Defaults: zero values are not defaults. The tags are
 //
 //	json      the name of the flag, of the key in experiment files and in JSON documents
-//	yaml      "-" where an experiment file does not set it
-//	default   where it is not the zero value
-//	range     of numbers, as in "[0, 1)"
+//	yaml      "-" if an experiment file does not set it
+//	default   if it is not the zero value
+//	range     of numbers, such as "[0, 1)"
 //	choices   of texts
-//	by        who reads it, see Reader
-//	solver    which solver of heads reads it; both where there is none
-//	lrfind    "-" where it is no flag of fx lr-find, which decides the rate and saves nothing
-//	result    "-" where no result depends on it, so that no record, key, comparison or report has it
+//	by        its readers, see Reader
+//	solver    the solver of heads that reads it; without the tag, both
+//	lrfind    "-" if it is not a flag of fx lr-find, which chooses the rate and saves nothing
+//	result    "-" if no result depends on it, so that no record, key, comparison or report has it
 //
-// and the texts of the help stand in usages.
+// and usages has the help texts.
 type Settings struct {
 	Scratch   bool     `json:"scratch" yaml:"-" by:"network"` // random weights of Seed
 	HeadOnly  bool     `json:"head-only" yaml:"-" by:"network graph"`
@@ -64,7 +64,7 @@ type Settings struct {
 	Crop        int     `json:"crop" by:"extraction network graph"`
 	TrainSplit  string  `json:"train-split" by:"extraction head network"`   // "" for train
 	ValSplit    string  `json:"val-split" by:"head network" lrfind:"-"`     // "" for val
-	ValFraction float64 `json:"val-fraction" yaml:"-" by:"head" lrfind:"-"` // in ValSplit's place
+	ValFraction float64 `json:"val-fraction" yaml:"-" by:"head" lrfind:"-"` // instead of ValSplit
 	EXIF        string  `json:"exif" default:"ignore" choices:"ignore apply" by:"extraction network"`
 
 	// Views are random ones of each training photo, cached beside the centre view. The tutorial draws a new
@@ -74,7 +74,7 @@ type Settings struct {
 	Views int    `json:"views" default:"4" range:"[0, inf)" by:"extraction"`
 	DType string `json:"dtype" default:"float16" choices:"float16 float32" by:"extraction"` // of the cached values
 
-	// What no result depends on.
+	// Settings that no result depends on.
 
 	OnBadImage string `json:"on-bad-image" yaml:"-" default:"skip" choices:"skip fail" by:"network" result:"-"`
 
@@ -84,7 +84,7 @@ type Settings struct {
 // adamWDecay is torch.optim.AdamW's default.
 const adamWDecay = 0.01
 
-// Resolved fills in what is unset and has a default that depends on other settings, and what 0 stands for.
+// Resolved sets unset fields whose defaults depend on other settings, and fields whose 0 has a meaning.
 func (s Settings) Resolved(by Reader) Settings {
 	adamw := by&Network != 0 && s.Optimizer == AdamW
 	if s.WeightDecay == nil {
@@ -109,7 +109,7 @@ func (s Settings) Resolved(by Reader) Settings {
 	return s
 }
 
-// checkNetwork refuses what the training of a network can't have together.
+// checkNetwork returns an error for settings that the training of a network can't combine.
 func (s Settings) checkNetwork(by Reader) error {
 	switch resolved := s.Resolved(by); {
 	case s.HeadOnly && s.Trainable != nil:
@@ -123,24 +123,24 @@ func (s Settings) checkNetwork(by Reader) error {
 		return fail.New(fail.Usage, "Give --optimizer sgd and a --momentum above 0 with --nesterov.",
 			"Nesterov momentum needs a momentum")
 	case s.FrozenBN && by == Scratch:
-		return fail.New(fail.Usage, "Leave --frozen-bn out: only pretrained weights have statistics to keep.",
+		return fail.New(fail.Usage, "Omit --frozen-bn: only pretrained weights have statistics to keep.",
 			"--frozen-bn can't be had from scratch")
 	}
 	return nil
 }
 
-// usage is what the help says of a flag.
+// usage is the help text of a flag.
 type usage struct {
 	text  string
-	head  string // of fx fit-head, where it differs
-	unset string // in the place of the default
+	head  string // of fx fit-head, if it differs
+	unset string // shown instead of the default
 }
 
-// usages are those of all settings, by name.
+// usages are the help texts of all settings, by name.
 var usages = map[string]usage{
 	"scratch": {text: "start a registered network from random weights, drawn by --seed as torchvision's constructors " +
 		"draw them"},
-	"head-only":  {text: "train the classifier alone"},
+	"head-only":  {text: "train only the classifier"},
 	"trainable":  {text: "train the parameters that match one of the `PATTERNS`, such as 'layer4.*,fc.*'"},
 	"solver":     {text: "sgd or lbfgs"},
 	"epochs":     {text: "passes over the training photos"},
@@ -158,14 +158,14 @@ var usages = map[string]usage{
 
 	"head-lr-multiplier": {text: "of the learning rate, for the classifier"},
 	"schedule":           {text: "of the learning rate: constant, step or cosine"},
-	"step-epochs":        {text: "schedule step: a tenth of the rate after every so many epochs"},
+	"step-epochs":        {text: "schedule step: epochs after which the rate falls to a tenth"},
 	"min-lr":             {text: "schedule cosine: the learning rate at its end"},
-	"warmup-epochs":      {text: "over which the learning rate rises from 0"},
-	"label-smoothing":    {text: "share of the target that is spread over all classes"},
+	"warmup-epochs":      {text: "epochs over which the learning rate rises from 0"},
+	"label-smoothing":    {text: "share of the target that is distributed over all classes"},
 	"class-weights":      {text: "none, or auto: rare classes count more"},
 	"clip-grad-norm":     {text: "bound on the norm of all gradients together, 0 for none"},
 	"ema": {
-		text: "`DECAY` of a moving average of the weights, which is judged and kept in their place, 0 for none",
+		text: "`DECAY` of a moving average of the weights, which is evaluated and saved instead of them, 0 for none",
 	},
 	"frozen-bn": {text: "batch normalization keeps its running statistics"},
 	"precision": {text: "of products: float32, or bfloat16 (on a GPU) or float16 (with a loss scale) around float32 " +
@@ -177,13 +177,13 @@ var usages = map[string]usage{
 
 	"resize":       {text: "pixels of the shorter side of a val photo", unset: "the network's own"},
 	"crop":         {text: "pixels of the network's input", unset: "the network's own"},
-	"train-split":  {text: "name of the split to learn from", unset: "train"},
-	"val-split":    {text: "name of the split to judge by", unset: "val"},
-	"val-fraction": {text: "judge by this share of the training photos, where there is no val split"},
+	"train-split":  {text: "name of the training split", unset: "train"},
+	"val-split":    {text: "name of the validation split", unset: "val"},
+	"val-fraction": {text: "validate on this share of the training photos if there is no val split"},
 	"exif":         {text: "orientation tag: ignore (as torchvision does) or apply"},
 	"views":        {text: "random views of each training photo that are cached"},
 	"dtype":        {text: "of the cached values: float16 or float32"},
 
 	"on-bad-image":     {text: "skip or fail"},
-	"checkpoint-steps": {text: "save after so many steps within an epoch too", unset: "every few minutes"},
+	"checkpoint-steps": {text: "also save after every so many steps of an epoch", unset: "every few minutes"},
 }

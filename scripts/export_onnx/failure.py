@@ -1,5 +1,5 @@
 class Failure(Exception):
-    """Something the user can put right; its text says what and how.
+    """An error that the user can fix; its text says what and how.
 
     code is the exit code, with fx's own meanings: 2 usage, 4 model or weights.
     """

@@ -8,8 +8,8 @@ import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-# The newest that torch.onnx.export(dynamo=False) writes. ONNX Runtime knows it
-# since 1.17, so it is no burden for 1.24 and later.
+# The newest that torch.onnx.export(dynamo=False) writes. ONNX Runtime supports it
+# since 1.17, so 1.24 and later do.
 OPSET = 20
 FORMAT = "1"  # fx.format: the meaning of names and metadata below
 
@@ -59,7 +59,7 @@ def set_conv_pads(graph, pads):
 
 
 def tidy(model):
-    """Strip what differs between machines and runs, and name the batch dimension."""
+    """Remove what differs between machines and runs, and name the batch dimension."""
     graph = model.graph
     model.producer_name, model.producer_version, model.doc_string = "", "", ""
     del model.metadata_props[:]

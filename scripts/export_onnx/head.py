@@ -1,4 +1,4 @@
-"""Finds a network's classifier in its graph, and with it the features."""
+"""Finds a network's classifier and features in its graph."""
 
 from dataclasses import dataclass
 

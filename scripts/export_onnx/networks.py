@@ -1,4 +1,4 @@
-"""The registered networks, built without weights: torchvision's by their names, and what is special about some."""
+"""The registered networks, built without weights: torchvision's by name, with special cases."""
 
 import pathlib
 import types
@@ -68,12 +68,12 @@ GRAPHS = pathlib.Path(__file__).parents[2] / "backbones" / "graphs"
 
 
 def registered():
-    """The names of the networks whose graphs are there."""
+    """The names of the networks that have graphs."""
     return sorted(path.stem for path in GRAPHS.glob("*.onnx"))
 
 
 def network(name):
-    """The network of a name, None where torchvision has none and nothing is said of it here."""
+    """The network of a name, None if neither torchvision nor this file has it."""
     if name in SPECIAL:
         return SPECIAL[name]
     if name not in torchvision.models.list_models(module=torchvision.models):

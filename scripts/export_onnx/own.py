@@ -1,4 +1,4 @@
-"""Exports a user's own network with its weights, and proves the file right."""
+"""Exports a user's own network with its weights, and verifies the file."""
 
 import json
 import os
@@ -80,7 +80,7 @@ def probe(size):
 
 
 def evaluate(model, size):
-    """The network's own logits, in evaluation, for three images."""
+    """The network's own logits, in evaluation mode, for three images."""
     model.eval()
     try:
         with torch.no_grad():

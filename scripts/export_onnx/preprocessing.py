@@ -38,7 +38,7 @@ def of_timm(model):
     config, notes = resolve_data_config({}, model=model), []
     _, height, width = config["input_size"]
     if height != width:
-        raise Failure(f"the network takes {height}×{width} images, and fx feeds squares only: --size N exports it for N×N")
+        raise Failure(f"the network takes {height}×{width} images, but fx supports only squares: --size N exports it for N×N")
     mode = config.get("crop_mode", "center")
     if mode != "center":
         notes.append(f"timm's crop mode is {mode!r}; fx resizes the shorter side and crops the centre")

@@ -1,4 +1,4 @@
-"""Batches of real photos, in an order that nobody chose."""
+"""Batches of real photos, in random order."""
 
 import numpy as np
 from torchvision.datasets import ImageFolder
@@ -7,7 +7,7 @@ from reference import Preprocess
 
 
 class Batches:
-    """Batches from a folder with a folder a class: its photos in the order of a generator of seed 0, one batch after the other.
+    """Batches from a folder with a folder a class: its photos in the random order of seed 0, one batch after the other.
 
     A photo is seen as the tutorial sees it in evaluation: Resize(size),
     CenterCrop(size). After the last photo the first comes again.

@@ -1,4 +1,4 @@
-"""How far two sets of tensors lie apart."""
+"""The distance between two sets of tensors."""
 
 import math
 
@@ -6,7 +6,7 @@ VANISHING = 1e-3
 
 
 def distance(got, want, size):
-    """‖got - want‖ / size; infinite where it is no number, which max would lose."""
+    """‖got - want‖ / size; infinite for NaN, which max would lose."""
     apart = float((got.double() - want.double()).norm())
     if apart == 0:
         return 0.0
@@ -44,7 +44,7 @@ def largest_of_layer(gradients):
 
 
 def worst(got, want, apart):
-    """The largest difference of a gradient, with its name: relative, and of those named in apart relative to their layer."""
+    """The largest difference of a gradient, with its name: relative, but for those named in apart relative to their layer."""
     largest = largest_of_layer(want)
     small = [(distance(got[k], want[k], largest[layer(k)]), k) for k in apart]
     return {
@@ -64,7 +64,7 @@ def curve(got, want):
 
 
 def steps_within(got, want, bound):
-    """How many steps two loss curves go together within a relative bound."""
+    """The number of steps for which two loss curves agree within a relative bound."""
     for step, (a, b) in enumerate(zip(got, want, strict=True)):
         if abs(a - b) > bound * abs(b):
             return step

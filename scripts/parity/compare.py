@@ -84,7 +84,7 @@ class Comparison:
             print("Pillow decodes with another library than libjpeg-turbo: pixels may differ for that alone")
 
     def only_split(self):
-        """A tree of links to the split alone, so that fx need not do the others."""
+        """A tree of links to the split, so that fx skips the others."""
         tree = self.scratch / "photos"
         shutil.rmtree(tree, ignore_errors=True)
         for path in self.paths:
@@ -142,7 +142,7 @@ class Comparison:
         shutil.rmtree(folder)  # vgg11_bn alone leaves 1.6 GB
 
     def weights(self, name, network, folder, pixels):
-        """Yield what to call the weights, and what --weights takes for them."""
+        """Yield the name of the weights and their value for --weights."""
         wanted = self.options.weights
         if "seed" in wanted:
             yield "seed:0", "seed:0"
@@ -171,7 +171,7 @@ def real_weights(name):
 
 
 def write_identity(path, preprocess):
-    """An ONNX file for fx whose features are the pixels that go in."""
+    """An ONNX file for fx whose features are its input pixels."""
     import json
 
     import onnx

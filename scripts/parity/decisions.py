@@ -1,4 +1,4 @@
-"""Where each Relu opens and which value each max pooling takes.
+"""Which Relus are open and which value each max pooling takes.
 
 Between its decisions a network is smooth, and its gradient is as well determined
 as its numbers are. At a decision it jumps: a Relu whose input lies within
@@ -27,7 +27,7 @@ class Decisions:
         return sum(d.numel() for d in self.relus + self.pools)
 
     def differ(self, other):
-        """How many of the decisions are not the same in other."""
+        """The number of decisions that differ in other."""
         ours, theirs = self.relus + self.pools, other.relus + other.pools
         if [d.shape for d in ours] != [d.shape for d in theirs]:
             raise ValueError("these are decisions of different networks")
@@ -36,7 +36,7 @@ class Decisions:
 
 @contextlib.contextmanager
 def patched(relu, max_pool2d):
-    """Has torch.nn.functional, and with it every module, use other functions."""
+    """Replaces functions of torch.nn.functional, and so for every module."""
     before = F.relu, F.max_pool2d
     F.relu, F.max_pool2d = relu, max_pool2d
     try:
@@ -47,7 +47,7 @@ def patched(relu, max_pool2d):
 
 @contextlib.contextmanager
 def recorded():
-    """Yields Decisions that fill with those of the forward passes inside."""
+    """Yields Decisions that record those of the forward passes inside."""
     made, relu, max_pool2d = Decisions(), F.relu, F.max_pool2d
 
     def recording_relu(x, inplace=False):
@@ -67,7 +67,7 @@ def recorded():
 
 @contextlib.contextmanager
 def replayed(made, pools=True):
-    """Has a forward pass inside decide as made says, whatever its numbers are; with pools false only where Relus open."""
+    """Makes a forward pass inside decide like made, whatever its numbers are; with pools false only for Relus."""
     relus, places = iter(made.relus), iter(made.pools if pools else [])
 
     def deciding_relu(x, inplace=False):

@@ -29,7 +29,7 @@ class Evaluator:
             self.last |= dict.fromkeys(node.input, i)
 
     def __call__(self, feeds, wanted=None):
-        """The values named in wanted, all outputs where it is None. feeds: name → array or tensor."""
+        """The values named in wanted, all outputs if it is None. feeds: name → array or tensor."""
         wanted = set(wanted or (o.name for o in self.model.graph.output))
         values = self.constants | {name: self.widen(v) for name, v in feeds.items()} | {"": None}
         with torch.no_grad():

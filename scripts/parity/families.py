@@ -1,4 +1,4 @@
-"""One network's training by fx beside PyTorch's: what is measured of it."""
+"""Measurements of one network's training by fx and by PyTorch."""
 
 import torch
 
@@ -62,7 +62,7 @@ class Family:
         return found | {"losses": losses}
 
     def free(self, steps):
-        """Losses in float64 of so many steps without a look at each other: fx's, PyTorch's, and PyTorch's once more from weights off by DISTURBANCE."""
+        """Losses in float64 of independent steps: fx's, PyTorch's, and PyTorch's once more from weights off by DISTURBANCE."""
         losses = {}
         for side, start in (
             ("fx", lambda: self.graphs(exactly)),
@@ -104,14 +104,14 @@ class Family:
         return found | {"only Relus alike": worst(gradients["fx"], half, apart)}
 
     def deciding(self, decisions, dtype, batch, pools=True):
-        """PyTorch's gradients with the decisions of another computation; its own for max pooling where pools is false."""
+        """PyTorch's gradients with the decisions of another computation; its own for max pooling if pools is false."""
         training = self.pytorch(dtype)
         with replayed(decisions, pools):
             training.step(*batch)
         return training.gradients()
 
     def curves(self, steps):
-        """The losses of so many steps, each on the next batch. "alike": PyTorch in float32, deciding in each step as fx did."""
+        """The losses of steps, each on the next batch. "alike": PyTorch in float32, deciding in each step as fx did."""
         losses = {"fx": [], "alike": []}
         ours, deciding = self.graphs(OnRuntime, deciding=True), self.pytorch(torch.float32)
         for number in range(steps):

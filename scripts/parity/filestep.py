@@ -1,4 +1,4 @@
-"""The training step of a network from a file, beside the same step in PyTorch."""
+"""Compares the training step of a network from a file with the same step in PyTorch."""
 
 import copy
 import json
@@ -14,7 +14,7 @@ BATCH, CLASSES, STEPS, RATE = 4, 3, 3, 0.01
 
 
 class Graph:
-    """An artifact of `fx artifacts generate`, with what it says of itself."""
+    """An artifact of `fx artifacts generate`, with its metadata."""
 
     def __init__(self, path):
         options = ort.SessionOptions()
@@ -40,7 +40,7 @@ def photos(size):
 
 
 def still(model):
-    """No dropout: its random numbers are not the same on the two sides."""
+    """Turns off dropout, whose random numbers differ between the sides."""
     for module in model.modules():
         for name in ("p", "drop_prob"):
             if type(module).__name__ in ("Dropout", "StochasticDepth", "DropPath") and hasattr(module, name):
@@ -99,7 +99,7 @@ def train(model, images, labels):
 
 
 def farthest(got, want):
-    """The largest relative L2 of a gradient, and whose it is."""
+    """The largest relative L2 of a gradient, with its name."""
     largest = max(np.linalg.norm(g) for g in want.values())
     distances = []
     for name, w in want.items():

@@ -102,7 +102,7 @@ class Runs:
         return self.folder / f"{side.lower()}-{start}-{seed}.json"
 
     def read(self, path):
-        """The result in a file, None where there is none by this protocol."""
+        """The result in a file, None if there is none by this protocol."""
         if not path.exists():
             return None
         result = json.loads(path.read_text())
@@ -145,7 +145,7 @@ class Runs:
 
 
 def report(results, options):
-    """The Markdown table, and what does not hold."""
+    """The Markdown table, and the failures."""
     rows, means, errors = [], {}, {}
     for start in options.starts:
         for side in SIDES:

@@ -36,7 +36,7 @@ class Artifacts:
 
 
 class GraphTraining:
-    """A step graph at work: its state goes round from step to step.
+    """A step graph in a session: the state of a step is the input of the next.
 
     engine: OnRuntime or exactly. With deciding, each step leaves its decisions
     in the attribute of this name.
@@ -60,7 +60,7 @@ class GraphTraining:
         return {s["of"]: as_tensor(self.state[s["name"]]) for s in self.described["state"] if s["name"].endswith(MOMENTUM)}
 
     def adopt(self, values, momenta):
-        """Goes on from another training's state."""
+        """Continues from another training's state."""
         for s in self.described["state"]:
             self.state[s["name"]] = (momenta if s["name"].endswith(MOMENTUM) else values)[s["of"]].detach().clone()
 
@@ -70,7 +70,7 @@ class GraphTraining:
         return self.state | noise | {g["image"]: images, g["labels"]: labels, g["learning_rate"]: np.array(self.lr)}
 
     def values(self):
-        """Parameters and running statistics now."""
+        """The current parameters and running statistics."""
         return {s["of"]: as_tensor(self.state[s["name"]]) for s in self.described["state"] if s["kind"] in ("parameter", "statistic")}
 
 
@@ -126,7 +126,7 @@ def noise_shapes(graph):
 
 
 def described(model):
-    """What the graph's inputs and outputs mean: finetune/artifacts/graph.go."""
+    """The meaning of the graph's inputs and outputs, see finetune/artifacts/graph.go."""
     return json.loads({p.key: p.value for p in model.metadata_props}["fx.training"])
 
 
@@ -135,7 +135,7 @@ def initial(graph, values):
 
 
 def forks(model):
-    """The outputs that tell each Relu's and each max pooling's decisions, in the order of the graph."""
+    """The outputs with each Relu's and each max pooling's decisions, in the order of the graph."""
     relus = [n.output[0] for n in model.graph.node if n.op_type == "Relu"]
     return relus, [n.output[1] for n in model.graph.node if n.op_type == "MaxPool"]
 

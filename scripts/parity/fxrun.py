@@ -1,4 +1,4 @@
-"""Runs fx as a user would, and reads what it wrote with other people's tools."""
+"""Runs fx as a user would, and reads its output with other tools."""
 
 import json
 import pathlib

@@ -58,7 +58,7 @@ def main():
 
 
 def jobs(names):
-    """Networks and the weights they start from."""
+    """Networks and their initial weights."""
     for name in names or FAMILIES:
         yield name, "seed:0"
     folder = pathlib.Path(os.environ.get("FX_WEIGHTS_DIR", "/nonexistent"))
@@ -68,7 +68,7 @@ def jobs(names):
 
 
 def measure(name, weights, options):
-    """What there is to know of one network; what its file holds already is not measured again."""
+    """All measurements of one network; those in its file are not repeated."""
     label = name if weights == "seed:0" else f"{name}, real weights"
     path = pathlib.Path(options.scratch) / f"{label.replace(', ', '-').replace(' ', '-')}.json"
     result = {"network": label, "settings": {"steps": options.steps, "batches": options.batches}}

@@ -1,4 +1,4 @@
-"""Loads and runs fx's training artifacts in another ONNX Runtime: the oldest that they are for.
+"""Loads and runs fx's training artifacts in the oldest ONNX Runtime that they support.
 
     pip install onnxruntime==1.24.* safetensors
     python scripts/parity/oldest_runtime.py --fx bin/fx --scratch out/oldest-runtime
@@ -25,7 +25,7 @@ from safetensors.numpy import load, load_file
 from fxrun import FX
 
 FAMILIES = ["squeezenet1_0", "resnet18", "alexnet", "vgg11_bn", "densenet121", "inception_v3"]
-# Every operator that an optimizer, clipping or averaging can bring.
+# Every operator that an optimizer, clipping or averaging can add.
 CASES = {name: [] for name in FAMILIES} | {
     "squeezenet1_0 adamw": ["--optimizer", "adamw", "--ema", "0.9", "--clip-grad-norm", "1", "--label-smoothing", "0.1"],
     "resnet18 frozen": ["--nesterov", "--weight-decay", "0.01", "--frozen-bn", "--head-lr-multiplier", "10"],
@@ -35,7 +35,7 @@ TOLERANCE = 1e-4  # relative L2 of a tensor's change: the same float32 sums in a
 
 
 class Graph:
-    """One of the graphs, with what its metadata says of inputs and outputs."""
+    """One of the graphs, with its inputs and outputs from the metadata."""
 
     def __init__(self, path):
         options = ort.SessionOptions()
@@ -45,7 +45,7 @@ class Graph:
         self.about = json.loads(self.session.get_modelmeta().custom_metadata_map["fx.training"])
 
     def run(self, state, feeds):
-        """Run once; state goes round in place. Returns the outputs that are no state."""
+        """Run once and update the state in place. Returns the outputs that are not state."""
         zeros = {s["name"]: np.zeros(s["shape"], np.float32) for s in self.about["state"] if s["kind"] == "gradient"}
         known = zeros | state | feeds
         values = self.session.run(None, {i.name: np.asarray(known[i.name]) for i in self.session.get_inputs()})
@@ -72,7 +72,7 @@ def feeds(graph, generator):
 
 
 def distance(a, b, start):
-    """How far a and b part, as a share of what the step changed."""
+    """The distance of a and b, as a share of the step's change."""
     change = np.linalg.norm(b - start)
     return float(np.linalg.norm(a - b) / change) if change else float(np.linalg.norm(a - b))
 

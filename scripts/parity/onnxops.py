@@ -1,4 +1,4 @@
-"""What ONNX's operators compute, on torch tensors, as far as fx's training graphs use them.
+"""ONNX's operators on torch tensors, as far as fx's training graphs use them.
 
 OPS maps an op to a function of a Node and its inputs (None where one is left
 out), which returns the output, or a tuple of several. Floats have one type
@@ -29,7 +29,7 @@ def op(function):
 
 
 def simple(**functions):
-    """Ops that are functions of their inputs alone."""
+    """Ops that are functions of only their inputs."""
     for name, function in functions.items():
         OPS[name] = lambda node, *inputs, f=function: f(*inputs)
 
@@ -216,7 +216,7 @@ def ConvTranspose(node, x, weight, bias=None):
 
 @op
 def MaxPool(node, x):
-    """The maxima and, where asked for, their places in the whole tensor; of equals the first."""
+    """The maxima and, if asked for, their indices in the whole tensor; the first of equals."""
     kernel = node.get("kernel_shape")
     values, places = F.max_pool2d_with_indices(
         x, kernel, node.get("strides", [1] * len(kernel)), symmetric(node), node.get("dilations", [1] * len(kernel)),

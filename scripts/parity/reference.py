@@ -1,4 +1,4 @@
-"""What torch, torchvision and Pillow say: networks, preprocessing, features.
+"""The reference by torch, torchvision and Pillow: networks, preprocessing, features.
 
 Nothing here comes from fx, so that the comparisons are with the outside world.
 """
@@ -64,7 +64,7 @@ NETWORKS = {
 
 
 def build(name):
-    """The network as its own package makes it, in evaluation."""
+    """The network of its own package, in evaluation mode."""
     if name == "efficientnet_lite0":
         from efficientnet_lite_pytorch import EfficientNet
 
@@ -76,7 +76,7 @@ def build(name):
 
 
 def features(model, head, preprocess, pixels, batch=16):
-    """What goes into the head, float32 [photos, values], in evaluation."""
+    """The input of the head, float32 [photos, values], in evaluation mode."""
     kept = []
     module = model.get_submodule(head)
     hook = module.register_forward_pre_hook(lambda _, inputs: kept.append(inputs[0].flatten(1).numpy().copy()))
@@ -117,7 +117,7 @@ def distances(got, want):
 
 
 def spread(want):
-    """How far photos lie apart: the yardstick for a relative distance."""
+    """The distance between photos, the scale of a relative distance."""
     want = want.astype(np.float64)
     centre = want.mean(axis=0)
     return float(np.linalg.norm(want - centre, axis=1).mean() / np.linalg.norm(want, axis=1).mean())

@@ -1,4 +1,4 @@
-"""Finetunes networks with fx, and puts what it leaves into other people's hands.
+"""Finetunes networks with fx, and opens the results with other tools.
 
     pip install -r scripts/parity/requirements.txt -r scripts/export_onnx/requirements.txt
     python scripts/parity/runs.py --fx bin/fx --data hymenoptera_data --scratch out/runs
@@ -58,7 +58,7 @@ RESOLUTION = 2.5e-7  # four steps of float32 near 1/2: some networks from scratc
 
 
 class Network:
-    """What is to be trained, and the same as a torch module."""
+    """A network to train, and the same as a torch module."""
 
     def __init__(self, origin, name, scratch):
         self.label, self.origin, self.name = f"{origin} {name}", origin, name
@@ -120,7 +120,7 @@ def few(source, target, counts):
 
 
 def check(fx, network, data, scratch):
-    """Yields what does not hold."""
+    """Yields the failures."""
     if network.origin != "fx":
         pairs, whose = filestep.compare(fx, network.file, network.module(10), network.preprocess, scratch)
         told = "; ".join(f"{what} {ours:.1e} ({theirs:.1e})" for what, (ours, theirs) in pairs.items())
@@ -171,7 +171,7 @@ def check(fx, network, data, scratch):
 
 
 def kill(fx, flags, run):
-    """Start a training and kill it after the third step that it saved. Returns when that was."""
+    """Start a training and kill it after the third step that it saved. Returns the position."""
     process = subprocess.Popen([fx.binary, "finetune", *map(str, flags), "--quiet", "--json"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     state, seen = run / "checkpoint" / "last" / "state.json", set()
     while process.poll() is None and len(seen) < 3:

@@ -14,7 +14,7 @@ AUXILIARY = 0.4  # weight of inception_v3's auxiliary loss
 
 
 class Mask(nn.Module):
-    """Dropout by a mask that holds zeros and 1/(1-p)."""
+    """Dropout by a mask of zeros and 1/(1-p)."""
 
     mask = None
 
@@ -105,7 +105,7 @@ class Training:
 
 
 def put_masks(net):
-    """Puts a Mask in the place of each Dropout that drops, and returns them in order.
+    """Replaces each Dropout that drops by a Mask, and returns them in order.
 
     torchvision's six families run theirs in the order in which the modules are.
     """

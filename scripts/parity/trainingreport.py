@@ -1,4 +1,4 @@
-"""What gradients.py measured, as a document, and what of it does not hold."""
+"""The measurements of gradients.py as a document, and their failures."""
 
 import platform
 
@@ -21,8 +21,7 @@ DOCUMENT = """\
 
 Written by `go tool -modfile=tools/go.mod task parity-training`: batches of {batch} real photos at each network's own input
 size, two classes, dropout on with the same masks in both, SGD with learning rate {lr} and momentum {momentum}. The weights are
-seeded (`seed:0`), not trained, where nothing else is said. Batches come one after the other in an order that nobody
-chose. torch {torch}, ONNX Runtime {ort}, {machine}.
+seeded (`seed:0`), not trained, unless stated otherwise. The order of the batches is random. torch {torch}, ONNX Runtime {ort}, {machine}.
 
 "Truth" is PyTorch in float64. Differences are relative: of a loss to the loss, of a gradient in L2 to its norm, the
 worst of all parameters.
@@ -34,17 +33,17 @@ In float32, a single step (the worst of {batches} batches) and {steps} steps, ea
 
 {summary}
 
-A Relu whose input lies within rounding of zero opens in one computation and stays shut in the other, and a max pooling
-picks another of two equal values. At such a tie the gradient jumps, and all gradients below it with it. That is why
-PyTorch's own float32 misses the bar against PyTorch's float64. "Same decisions" makes PyTorch open each Relu where fx
-did, and take each maximum from where fx did; then only rounding is left.
+A Relu whose input is within rounding of zero is open in one computation and closed in the other, and a max pooling
+picks another of two equal values. At such a tie the gradient jumps, and so do all gradients before it. That is why
+PyTorch's own float32 misses the bar against PyTorch's float64. "Same decisions" makes PyTorch open the same Relus
+and take the same maxima as fx; then only rounding remains.
 
 ## The graphs in float64, against autograd
 
 The graphs that `fx artifacts generate` writes, evaluated node by node in float64 (`scripts/parity/evaluator.py`), against
 PyTorch's autograd, SGD and running statistics in float64 on torchvision's module. ONNX keeps numbers such as epsilon (1e-5),
 the momentum of batch normalization (0.9) and the weight of the auxiliary loss (0.4) as float32: PyTorch
-takes the same rounded ones here. Nothing else is rounded. Both forms of the first step are compared, the whole one and
+uses the same rounded ones here. Nothing else is rounded. Both forms of the first step are compared, the whole one and
 the split one; then {steps} steps in all, each from PyTorch's state before it, with momentum.
 
 {exact}
@@ -52,8 +51,8 @@ the split one; then {steps} steps in all, each from PyTorch's state before it, w
 "Vanishing" gradients are sums that cancel, such as that of a convolution's bias before batch statistics: their difference
 is relative to the largest gradient of the layer. "Values" are all parameters and running statistics.
 
-Training carries differences away, even in float64. So here are the losses of {steps} steps without a look at each other, and
-beside them PyTorch's own when its weights are off by {disturbance:.0e}: the largest relative difference, and in brackets the
+Training amplifies differences, even in float64. Here are the losses of {steps} independent steps, and
+PyTorch's own when its weights are off by {disturbance:.0e}: the largest relative difference, and in brackets the
 first step where it is beyond {curve:.0e}.
 
 {free}
@@ -64,7 +63,7 @@ The worst of {batches} batches; decisions that differ, batch by batch.
 
 {single}
 
-With only the Relus made alike, and each max pooling free, fx lies this far from the truth: {only_relus}.
+If only the Relus decide alike, and each max pooling is free, the distance of fx from the truth is: {only_relus}.
 
 ## {steps} steps in float32
 
@@ -165,7 +164,7 @@ def marked(value, bar):
 
 
 def faults(results):
-    """What does not hold, in words."""
+    """Descriptions of the failures."""
     return [f"{r['network']}: {fault}" for r in results for fault in (*inexact(r["exact"]), *unlike(r["single"]), *parted(r["curves"]))]
 
 

@@ -84,7 +84,7 @@ def photos(data, batch_size):
 
 
 def one_epoch(model, loader, criterion, optimizer):
-    """Loss and accuracy, means over the photos; trains where there is an optimizer."""
+    """Loss and accuracy, means over the photos; trains if there is an optimizer."""
     training = optimizer is not None
     model.train(training)
     loss_sum, right = 0.0, 0

@@ -6,13 +6,13 @@ import (
 	"strings"
 )
 
-// ticksPerSecond is USER_HZ, which is 100 wherever Go runs on Linux.
+// ticksPerSecond is USER_HZ, which is 100 on all Linux platforms of Go.
 const ticksPerSecond = 100
 
-// busySeconds is the time that all processors have worked since the system
-// started, stolen time included.
+// busySeconds returns the working time of all processors since the system started,
+// including stolen time.
 func busySeconds() float64 {
-	text, _ := os.ReadFile("/proc/stat") // unreadable it counts as 0
+	text, _ := os.ReadFile("/proc/stat") // counts as 0 if unreadable
 	return busyOf(string(text))
 }
 

@@ -1,6 +1,3 @@
-// Package command runs other programs for the benchmarks: for what they print,
-//
-//	text, err := command.Output(ctx, "fx", "backbones", "list")
-//
-// or for what they cost, as [Measure] counts it.
+// Package command runs other programs for the benchmarks: [Output] returns their output,
+// and [Measure] their time and memory.
 package command

@@ -5,22 +5,21 @@ import (
 	"time"
 )
 
-// Usage is what commands took, their children included.
+// Usage is the time and memory of commands, including their children.
 type Usage struct {
 	WallSeconds float64 `json:"wall_seconds"`
 	CPUSeconds  float64 `json:"cpu_seconds"` // user and system, of children that were waited for too
 	// PeakMB is the most memory that a command and its children had at once,
-	// in 10⁶ bytes; 0 where the system does not say. Pages that several of
-	// them share count once.
+	// in 10⁶ bytes; 0 if the system does not report it. Shared pages count
+	// once.
 	PeakMB float64 `json:"peak_mb"`
-	// OthersSeconds of processor time went to other programs meanwhile, and to
-	// other machines on the same hardware: what makes a wall time doubtful. 0
-	// where the system does not say.
+	// OthersSeconds is the processor time of other programs meanwhile, and of other
+	// machines on the same hardware, which makes a wall time doubtful. 0 if the
+	// system does not report it.
 	OthersSeconds float64 `json:"others_seconds"`
 }
 
-// Measure runs commands one after another as one job. It returns what each
-// printed on stdout.
+// Measure runs commands one after another as one job and returns the stdout of each.
 func Measure(ctx context.Context, commands ...[]string) (printed [][]byte, u Usage, err error) {
 	for _, argv := range commands {
 		var tree *memoryWatch

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// memoryWatch looks at the memory of a process group that has more than one
-// process. Of a lone process the kernel itself keeps the peak (largestMB).
+// memoryWatch samples the memory of a process group with more than one process. For a
+// single process the kernel keeps the peak (largestMB).
 type memoryWatch struct {
 	done chan struct{}
 	wait sync.WaitGroup
@@ -19,7 +19,7 @@ type memoryWatch struct {
 	peak float64
 }
 
-// watchShare is the part of one core that watching may take: reading the
+// watchShare is the share of one core that sampling may take: reading the
 // memory of a process of 1 GB takes the kernel some 17 ms, in which the process
 // can't get new pages. On a busy machine a look may seem long only because it
 // waited, hence longestPause.
@@ -62,15 +62,15 @@ func (w *memoryWatch) seen() float64 {
 	return w.peak
 }
 
-// stop ends the watch and returns the peak, 0 where there was never more than
-// one process.
+// stop ends the sampling and returns the peak, 0 if there was never more than one
+// process.
 func (w *memoryWatch) stop() float64 {
 	close(w.done)
 	w.wait.Wait()
 	return w.seen()
 }
 
-// group lists the processes of a process group.
+// group returns the processes of a process group.
 func group(leader int) []int {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {

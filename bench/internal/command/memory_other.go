@@ -4,7 +4,7 @@ package command
 
 import "os"
 
-// memoryWatch knows nothing where there is no /proc.
+// memoryWatch does nothing on systems without /proc.
 type memoryWatch struct{}
 
 func watchMemory(int) *memoryWatch { return nil }

@@ -10,9 +10,8 @@ import (
 	"time"
 )
 
-// Output runs a program and returns what it prints; the error ends in the last
-// line that it wrote to stderr. A context that ends kills the program and what
-// it started.
+// Output runs a program and returns its stdout; the error ends in the last line of its
+// stderr. When ctx ends, the program and its children are killed.
 func Output(ctx context.Context, program string, args ...string) ([]byte, error) {
 	stdout, _, err := run(ctx, append([]string{program}, args...), nil)
 	return stdout, err
@@ -45,7 +44,7 @@ func run(ctx context.Context, argv []string, started func(pid int)) ([]byte, *os
 	return nil, nil, fmt.Errorf("%s: %w", argv[0], err)
 }
 
-// lastLine is the last line that holds anything, where Python names an error.
+// lastLine returns the last line that is not empty, in which Python names an error.
 func lastLine(text string) string {
 	lines := strings.Split(strings.TrimSpace(text), "\n")
 	line := []rune(strings.TrimSpace(lines[len(lines)-1]))

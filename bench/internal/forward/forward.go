@@ -9,14 +9,13 @@ import (
 	"fx/extract"
 )
 
-// WarmUp is how many batches each of Run's stages begins with that do not count:
-// something is recorded or allocated at first.
+// WarmUp is the number of untimed batches at the start of each of Run's stages, which
+// record graphs or allocate memory.
 const WarmUp = 3
 
-// Run runs an embedder on batches that lie ready in memory, in as many stages as
-// compute at once in `fx extract`, for about d, and returns the photos a second: what
-// fx extract could do if photos were decoded in no time. Copies to the device and of
-// the features back are part of it.
+// Run runs an embedder on batches in memory for about d, in as many stages as `fx extract`
+// runs at once, and returns the photos a second: the limit of fx extract without
+// decoding. The copies to and from the device are included.
 func Run(ctx context.Context, e *extract.Embedder, d time.Duration) (photosPerSecond float64, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -39,7 +38,7 @@ func Run(ctx context.Context, e *extract.Embedder, d time.Duration) (photosPerSe
 				}
 			}
 			if err != nil {
-				cancel(err) // the first cause is the one that stays
+				cancel(err) // the first cause is kept
 			}
 		})
 	}
@@ -55,7 +54,7 @@ func Run(ctx context.Context, e *extract.Embedder, d time.Duration) (photosPerSe
 	return float64(batches.Load()*int64(e.BatchSize())) / time.Since(begun).Seconds(), nil
 }
 
-// ready makes a function that embeds one batch of noise, in a stage of its own that
+// ready returns a function that embeds one batch of noise, in its own stage, which
 // closeStage frees.
 func ready(e *extract.Embedder) (embed func(context.Context) error, closeStage func(), err error) {
 	stage, err := e.NewStage()
@@ -67,7 +66,7 @@ func ready(e *extract.Embedder) (embed func(context.Context) error, closeStage f
 	return func(ctx context.Context) error { return stage.Embed(ctx, features) }, stage.Close, nil
 }
 
-// fillNoise makes pixels that no operator finds easy.
+// fillNoise fills pixels with noise, which no operator can shortcut.
 func fillNoise(pixels []uint8) {
 	for i := range pixels {
 		pixels[i] = uint8(uint32(i) * 2654435761 >> 24) // Knuth's multiplicative hash

@@ -1,4 +1,2 @@
-// Package markdown writes the tables of measurements, the one way for all programs of bench:
-//
-//	text := markdown.Table([]string{"network", "fx, ms"}, [][]string{{"resnet18", "9.40"}})
+// Package markdown writes the tables of measurements for all programs of bench.
 package markdown

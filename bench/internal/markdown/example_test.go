@@ -9,7 +9,7 @@ import (
 
 func ExampleTable() {
 	fmt.Print(markdown.Table([]string{"network", "images/s", "fx / PyTorch", "setup"}, [][]string{
-		{"resnet18", markdown.Spread([]float64{87.06, 82, 90.21}, 3), "× 2.24", "batch 8"},
+		{"resnet18", markdown.Summary([]float64{87.06, 82, 90.21}, 3), "× 2.24", "batch 8"},
 		{"alexnet", "—"},
 	}))
 	// Output:

@@ -9,10 +9,10 @@ import (
 	"fx/bench/internal/stats"
 )
 
-// number is a cell that is set to the right: a number with what may stand around it, or none.
+// number matches a right-aligned cell: a number with its signs and units, or an empty cell.
 var number = regexp.MustCompile(`^(|—|–|can't|[×<+-]? ?[0-9][^a-z→]*%?)$`)
 
-// Table writes rows under a head. Columns of numbers, but for the first column, are set to the right. Missing cells at
+// Table returns a table with a head. Columns of numbers, except the first column, are right-aligned. Missing cells at
 // the end of a row are empty.
 func Table(head []string, rows [][]string) string {
 	var b strings.Builder
@@ -47,7 +47,7 @@ func Table(head []string, rows [][]string) string {
 	return b.String()
 }
 
-// Figure writes x with so many significant digits.
+// Figure formats x with the given number of significant digits.
 func Figure(x float64, digits int) string {
 	if x == 0 {
 		return "0"
@@ -57,14 +57,14 @@ func Figure(x float64, digits int) string {
 	return strconv.FormatFloat(x, 'f', max(0, digits-1-magnitude), 64)
 }
 
-// Spread writes the median of values, with the least and the greatest in brackets where there are several.
-func Spread(values []float64, digits int) string {
+// Summary formats the median of values, with the minimum and the maximum in brackets if there are several.
+func Summary(values []float64, digits int) string {
 	switch len(values) {
 	case 0:
 		return ""
 	case 1:
 		return Figure(values[0], digits)
 	}
-	s := stats.SpreadOf(values)
+	s := stats.Summarize(values)
 	return fmt.Sprintf("%s (%s–%s)", Figure(s.Median, digits), Figure(s.Low, digits), Figure(s.High, digits))
 }

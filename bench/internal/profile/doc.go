@@ -1,3 +1,3 @@
-// Package profile reads the profiles that ONNX Runtime writes, and says where the
-// time of a run went, by operator and by node.
+// Package profile reads ONNX Runtime's profiles and returns the time of a run by operator
+// and by node.
 package profile

@@ -12,8 +12,8 @@ import (
 	"fx/internal/fail"
 )
 
-// Breakdown says where the time of a run goes. Times are milliseconds, means
-// over the measured runs.
+// Breakdown is the time of a run by operator and node. Times are milliseconds, means over
+// the measured runs.
 type Breakdown struct {
 	Title string
 	Unit  string  // what a run is, such as "step" or "photo"
@@ -23,7 +23,7 @@ type Breakdown struct {
 	Nodes []Spent // and the nodes are parts
 }
 
-// Spent is what an operator or a node took.
+// Spent is the time of an operator or a node.
 type Spent struct {
 	Name         string // of the node, "" for an operator
 	Op           string
@@ -94,11 +94,11 @@ func Parse(text []byte, warmup int) (Breakdown, error) {
 	return b, nil
 }
 
-// kernelSuffix ends the name of a node's own time in a profile.
+// kernelSuffix is the suffix of a node's own time in a profile.
 const kernelSuffix = "_kernel_time"
 
 // shapes describes a node's tensors, such as "8×3×224×224, 64×3×3×3 → 8×64×111×111";
-// of many, as the update of all parameters has them, the first.
+// of many, such as those of the update of all parameters, only the first.
 func (e event) shapes() string {
 	list := func(tensors []map[string][]int64) string {
 		var all []string
@@ -134,7 +134,7 @@ func slowestFirst(all map[string]*Spent) []Spent {
 // smallShare of a step is not worth a line.
 const smallShare = 0.001
 
-// Text is the Breakdown as Markdown, with so many of the slowest nodes.
+// Text returns the Breakdown as Markdown, with the given number of slowest nodes.
 func (b Breakdown) Text(nodes int) string {
 	var t strings.Builder
 	fmt.Fprintf(&t, "## %s\n\n", b.Title)
@@ -163,7 +163,7 @@ func (b Breakdown) Text(nodes int) string {
 	return t.String()
 }
 
-// Read is Parse of the one profile whose name begins with prefix.
+// Read parses the one profile whose name begins with prefix.
 func Read(prefix string, warmup int) (b Breakdown, text []byte, err error) {
 	files, err := filepath.Glob(prefix + "*.json")
 	if err != nil || len(files) != 1 {

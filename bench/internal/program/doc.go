@@ -1,2 +1,2 @@
-// Package program is the main function that the benchmark programs share.
+// Package program is the shared main function of the benchmark programs.
 package program

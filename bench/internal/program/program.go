@@ -13,7 +13,7 @@ import (
 	"fx/internal/fail"
 )
 
-// Main runs a program to its end and exits with the code of its error's kind.
+// Main runs a program and exits with the code of its error's kind.
 // Ctrl+C and SIGTERM end ctx. args are the command line without the program's name.
 func Main(name string, run func(ctx context.Context, args []string, stdout, stderr io.Writer) error) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -24,8 +24,8 @@ func Main(name string, run func(ctx context.Context, args []string, stdout, stde
 	}
 }
 
-// Report writes err, with its hint, and returns the exit code: 0 where there is no
-// error, or only --help was asked for.
+// Report writes err, with its hint, and returns the exit code: 0 if there is no error or
+// --help was given.
 func Report(name string, err error, stderr io.Writer) int {
 	if err == nil || errors.Is(err, flag.ErrHelp) {
 		return 0

@@ -1,3 +1,3 @@
-// Package pyenv installs the Python packages of the peers that a benchmark
-// measures fx beside, into a virtual environment that is made once.
+// Package pyenv installs the Python packages of a benchmark's peers into a virtual
+// environment, once.
 package pyenv

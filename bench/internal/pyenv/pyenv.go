@@ -10,14 +10,13 @@ import (
 	"fx/internal/durable"
 )
 
-// stamp is the file of an environment that is whole: the requirements that it
-// was made from.
+// stamp is the file that marks a complete environment: its requirements.
 const stamp = "installed.txt"
 
 // Python returns the interpreter of a virtual environment in the folder dir
-// with the packages that the file requirements lists. The environment is made,
-// from the python3 in PATH, unless dir holds one of the very same list; log
-// tells of it.
+// with the packages that the file requirements lists. It creates the
+// environment from the python3 in PATH, unless dir has one with the same list, and logs
+// it.
 func Python(ctx context.Context, dir, requirements string, log func(format string, args ...any)) (string, error) {
 	wanted, err := os.ReadFile(requirements)
 	if err != nil {
@@ -34,5 +33,5 @@ func Python(ctx context.Context, dir, requirements string, log func(format strin
 	if _, err := command.Output(ctx, python, "-I", "-m", "pip", "install", "--quiet", "-r", requirements); err != nil {
 		return "", err
 	}
-	return python, durable.WriteBytes(filepath.Join(dir, stamp), wanted) // last: the environment is whole
+	return python, durable.WriteBytes(filepath.Join(dir, stamp), wanted) // last: the environment is complete
 }

@@ -1,6 +1,6 @@
-// Package stats sums up measurements that were taken in rounds.
+// Package stats summarizes measurements that were taken in rounds.
 //
-// A benchmark reports medians, which an interruption of one round does not
-// move, the range beside them, and ratios round by round, since what drifts on
-// a machine meets both sides of a round alike.
+// A benchmark reports medians, which one interrupted round does not move, with their
+// range, and ratios round by round, because drift of the machine affects both sides of a
+// round equally.
 package stats

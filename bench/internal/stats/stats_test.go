@@ -9,7 +9,7 @@ import (
 // The second round was slow for both, and says the same as the others.
 func ExampleRatios() {
 	fx, peer := map[int]float64{1: 100, 2: 50, 3: 104}, map[int]float64{1: 50, 2: 25, 3: 50}
-	fmt.Println(SpreadOf(Ratios(fx, peer)))
+	fmt.Println(Summarize(Ratios(fx, peer)))
 	// Output: {2 2 2.08}
 }
 

@@ -1,8 +1,6 @@
-// Package ortprobe asks ONNX Runtime for the shapes of a graph's values, as
-// package autodiff needs them:
+// Package ortprobe infers the shapes of a graph's values with ONNX Runtime. New returns
+// the Probe of autodiff.Options.
 //
-//	graph, err := autodiff.New(model, autodiff.Options{Batch: 8, Probe: ortprobe.New(runtime), …})
-//
-// A session is made, never run: ONNX Runtime's shape inference, which follows
-// the sizes that exporters compute in the graph, answers.
+// It creates a session but never runs it: ONNX Runtime's shape inference also follows
+// the sizes that exporters compute in the graph.
 package ortprobe

@@ -28,7 +28,7 @@ func pooled() *pb.ModelProto {
 func Example() {
 	runtime, err := ort.Load("")
 	if err != nil {
-		fmt.Println("y is", []int64{2, 3, 4, 4}, nil) // nobody here to ask
+		fmt.Println("y is", []int64{2, 3, 4, 4}, nil) // no ONNX Runtime here
 		return
 	}
 	shapes, err := ortprobe.New(runtime)(pooled())

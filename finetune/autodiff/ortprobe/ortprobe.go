@@ -7,7 +7,7 @@ import (
 	"fx/internal/ort"
 )
 
-// New returns a Probe that makes a session on the CPU for every question.
+// New returns a Probe that creates a session on the CPU for each call.
 func New(runtime *ort.Runtime) autodiff.Probe {
 	return func(m *pb.ModelProto) (map[string]autodiff.Tensor, error) {
 		data, err := onnx.Marshal(m)

@@ -21,17 +21,17 @@ import (
 	"fx/internal/machine"
 )
 
-// workshop makes what the sides read and run: programs, the peers'
-// environment, photos, weights, networks. What is there is not made again.
-type workshop struct {
+// environment creates what the sides read and run: programs, the peers' Python
+// environment, photos, weights, networks. It reuses what exists.
+type environment struct {
 	options
 	log     func(format string, args ...any)
 	setting setting
 	photos  photoTree
 }
 
-// open makes what all contests need.
-func (w *workshop) open(ctx context.Context) error {
+// open creates what all comparisons need.
+func (w *environment) open(ctx context.Context) error {
 	if w.fx == "" {
 		var err error
 		if w.fx, err = w.goProgram(ctx, "fx", ".", "."); err != nil {
@@ -45,7 +45,7 @@ func (w *workshop) open(ctx context.Context) error {
 		}
 	}
 	var err error
-	if w.data == "" { // of a section that needs none
+	if w.data == "" { // the section needs no photos
 		w.log("no photos are needed")
 	} else if w.photos, err = copyPhotos(ctx, w.data, filepath.Join(w.out, "photos"), w.options.photos, w.log); err != nil {
 		return err
@@ -71,9 +71,9 @@ func (w *workshop) open(ctx context.Context) error {
 	return nil
 }
 
-// goProgram builds a package of the module in the folder module. The bits depend on the code
-// alone, so that a commit of something else does not void measurements.
-func (w *workshop) goProgram(ctx context.Context, name, module, pkg string) (string, error) {
+// goProgram builds a package of the module in the folder module. The bits depend only on the
+// code, so that other commits do not invalidate measurements.
+func (w *environment) goProgram(ctx context.Context, name, module, pkg string) (string, error) {
 	if ready := w.programs[name]; ready != "" {
 		return ready, nil
 	}
@@ -88,22 +88,22 @@ func (w *workshop) goProgram(ctx context.Context, name, module, pkg string) (str
 	return path, err
 }
 
-// script is the path of a peer's script.
-func (w *workshop) script(name string) string { return filepath.Join(w.scripts, name) }
+// script returns the path of a peer's script.
+func (w *environment) script(name string) string { return filepath.Join(w.scripts, name) }
 
-// peer is the command that runs a peer's script.
-func (w *workshop) peer(script string, args ...string) []string {
+// peer returns the command that runs a peer's script.
+func (w *environment) peer(script string, args ...string) []string {
 	return append([]string{w.python, w.script(script)}, args...)
 }
 
-// fxCommand is a command of fx that prints JSON.
-func (w *workshop) fxCommand(args ...string) []string {
+// fxCommand returns a command of fx that prints JSON.
+func (w *environment) fxCommand(args ...string) []string {
 	return append(append([]string{w.fx}, args...), "--json", "--quiet")
 }
 
-// extract is the command of an extraction; fx chooses the number of workers
-// itself where no other was asked for.
-func (w *workshop) extract(backbone, weights, data, store string, more ...string) []string {
+// extract returns the command of an extraction; fx chooses the number of workers unless
+// it was set.
+func (w *environment) extract(backbone, weights, data, store string, more ...string) []string {
 	args := append([]string{"extract", "--backbone", backbone, "--weights", weights, "--data", data, "--out", store}, more...)
 	if w.threads != runtime.NumCPU() {
 		args = append(args, "--workers", strconv.Itoa(w.threads))
@@ -111,21 +111,21 @@ func (w *workshop) extract(backbone, weights, data, store string, more ...string
 	return w.fxCommand(args...)
 }
 
-// scratch is a path for what a contest writes; its folder is there.
-func (w *workshop) scratch(elem ...string) (string, error) {
+// scratch returns a path for output of a comparison and creates its folder.
+func (w *environment) scratch(elem ...string) (string, error) {
 	path := filepath.Join(append([]string{w.out, "scratch"}, elem...)...)
 	return path, os.MkdirAll(filepath.Dir(path), 0o755)
 }
 
 // clear removes what a section wrote to scratch.
-func (w *workshop) clear(section string) error {
+func (w *environment) clear(section string) error {
 	return os.RemoveAll(filepath.Join(w.out, "scratch", section))
 }
 
-// weights is a file with a network's weights, and whether they are trained.
-// squeezenet1_1's real ones are taken where FX_WEIGHTS_DIR has them; all
-// others are the seeded ones of fx, which PyTorch loads too.
-func (w *workshop) weights(ctx context.Context, network string) (path string, trained bool, err error) {
+// weights returns a file with a network's weights, and whether they are trained. If
+// FX_WEIGHTS_DIR has squeezenet1_1's real ones, it uses them; all others are fx's seeded
+// ones, which PyTorch loads too.
+func (w *environment) weights(ctx context.Context, network string) (path string, trained bool, err error) {
 	dir := filepath.Join(w.out, "weights")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return "", false, err
@@ -144,13 +144,13 @@ func (w *workshop) weights(ctx context.Context, network string) (path string, tr
 	})
 }
 
-// network is an ONNX file of a network up to what fx caches: fx's own file, cut.
-func (w *workshop) network(ctx context.Context, network, weights string) (string, error) {
+// network returns fx's ONNX file of a network, cut at the features that fx caches.
+func (w *environment) network(ctx context.Context, network, weights string) (string, error) {
 	base := strings.TrimSuffix(filepath.Base(weights), ".safetensors")
 	path := filepath.Join(w.out, "weights", base+"-features.onnx")
 	return path, w.make(path, func(partial string) error {
 		whole := strings.TrimSuffix(partial, ".onnx") + "-whole.onnx"
-		defer func() { _ = os.Remove(whole) }() // only on the way
+		defer func() { _ = os.Remove(whole) }() // an intermediate file
 		if _, err := command.Output(ctx, w.fx, "backbones", "save", "--weights", weights, "--out", whole, "--quiet", network); err != nil {
 			return err
 		}
@@ -160,9 +160,9 @@ func (w *workshop) network(ctx context.Context, network, weights string) (string
 	})
 }
 
-// make makes a file under a name that ends like its own, and gives it its name
-// when it is whole.
-func (w *workshop) make(path string, write func(partial string) error) error {
+// make writes a file under a temporary name with the same extension and renames it when
+// it is complete.
+func (w *environment) make(path string, write func(partial string) error) error {
 	if _, err := os.Stat(path); err == nil {
 		return nil
 	}
@@ -174,8 +174,7 @@ func (w *workshop) make(path string, write func(partial string) error) error {
 	return os.Rename(partial, path)
 }
 
-// lock keeps a second run out of the same folder: each would disturb the
-// other's times.
+// lock prevents a second run in the same folder, which would disturb the times.
 func (o *options) lock() (release func(), err error) {
 	if err := os.MkdirAll(o.out, 0o755); err != nil {
 		return nil, err
@@ -187,7 +186,7 @@ func (o *options) lock() (release func(), err error) {
 	return release, err
 }
 
-// commit names what the programs are built from, "" outside of a repository.
+// commit returns the commit that the programs are built from, "" outside of a repository.
 func commit(ctx context.Context) string {
 	text, err := command.Output(ctx, "git", "rev-parse", "--short=12", "HEAD")
 	if err != nil {
@@ -214,7 +213,7 @@ func fileSHA256(path string) (string, error) {
 	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
-// copyFile copies a file whole, unless to has the same size and is not older.
+// copyFile copies a file, unless to has the same size and is not older.
 func copyFile(from, to string) error {
 	source, err := os.Stat(from)
 	if err != nil {
@@ -234,7 +233,7 @@ func copyFile(from, to string) error {
 	})
 }
 
-// count is a number of photos as tables have it: 10,000.
+// count formats a number of photos for tables: 10,000.
 func count(n int) string {
 	text := strconv.Itoa(n)
 	for i := len(text) - 3; i > 0; i -= 3 {
@@ -243,7 +242,7 @@ func count(n int) string {
 	return text
 }
 
-// needJSON runs a command now for what it prints.
+// needJSON runs a command and decodes its output.
 func needJSON(ctx context.Context, argv []string, into any) error {
 	text, err := command.Output(ctx, argv[0], argv[1:]...)
 	if err != nil {

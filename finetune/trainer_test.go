@@ -16,7 +16,7 @@ import (
 // losses trains on the same noise again and again, all of it of class 0.
 func losses(t *testing.T, o Options, steps int) []float64 {
 	t.Helper()
-	s, err := NewStepper(t.Context(), o, 2, progress.Discard)
+	s, err := NewTrainer(t.Context(), o, 2, progress.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -49,7 +49,7 @@ func losses(t *testing.T, o Options, steps int) []float64 {
 
 // Steps learn, draw other noise each time, and give the same bits again; the
 // profile lies there when the stepper is closed.
-func TestStepper(t *testing.T) {
+func TestTrainer(t *testing.T) {
 	orttest.Library(t)
 	o := small("", "")
 	o.LR, o.ProfilePrefix = 0.1, filepath.Join(t.TempDir(), "profile")
@@ -71,11 +71,11 @@ func TestStepper(t *testing.T) {
 	}
 }
 
-func TestStepperThatDiverges(t *testing.T) {
+func TestTrainerThatDiverges(t *testing.T) {
 	orttest.Library(t)
 	o := small("", "")
 	o.LR = 1e30
-	s, err := NewStepper(t.Context(), o, 2, progress.Discard)
+	s, err := NewTrainer(t.Context(), o, 2, progress.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}

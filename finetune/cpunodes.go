@@ -10,27 +10,27 @@ import (
 	"fx/internal/ort"
 )
 
-// elsewhere are the nodes of a graph that the session's provider left to the CPU.
-type elsewhere struct {
-	computing []ort.Node // work on the data: each costs copies to the CPU and back
-	shapes    []ort.Node // compute shapes and the like from shapes and constants, on purpose
+// cpuNodes are the nodes of a graph that the session's provider left to the CPU.
+type cpuNodes struct {
+	computing []ort.Node // read the data: each costs copies to the CPU and back
+	shapes    []ort.Node // depend only on shapes and constants; they run there on purpose
 }
 
-// lookElsewhere asks a session on a GPU which nodes of its graph run on the CPU.
-func lookElsewhere(s *ort.Session, g *pb.GraphProto) (elsewhere, error) {
+// findCPUNodes returns the nodes of a GPU session's graph that run on the CPU.
+func findCPUNodes(s *ort.Session, g *pb.GraphProto) (cpuNodes, error) {
 	if s.Device().Kind != ort.CUDA.Kind {
-		return elsewhere{}, nil
+		return cpuNodes{}, nil
 	}
 	nodes, err := s.Nodes()
 	if err != nil {
-		return elsewhere{}, err
+		return cpuNodes{}, err
 	}
-	return sortOut(nodes, s.Provider(), g), nil
+	return classifyNodes(nodes, s.Provider(), g), nil
 }
 
-// sortOut tells the nodes that another provider runs apart by what they do.
-func sortOut(nodes []ort.Node, provider string, g *pb.GraphProto) elsewhere {
-	var e elsewhere
+// classifyNodes groups the nodes that another provider runs by whether they read the data.
+func classifyNodes(nodes []ort.Node, provider string, g *pb.GraphProto) cpuNodes {
+	var e cpuNodes
 	independent := withoutData(g)
 	for _, n := range nodes {
 		switch {
@@ -44,16 +44,16 @@ func sortOut(nodes []ort.Node, provider string, g *pb.GraphProto) elsewhere {
 	return e
 }
 
-// withoutData names the nodes whose results depend on shapes and constants
-// alone. The shape of a value is known before its content is.
+// withoutData returns the names of the nodes whose results depend only on shapes
+// and constants. The shape of a value is known before its content.
 func withoutData(g *pb.GraphProto) map[string]bool {
 	index := onnx.NewIndex(g)
-	data := map[string]bool{} // values that depend on what comes with a run
+	data := map[string]bool{} // values that depend on a run's inputs
 	for _, in := range g.Input {
 		data[in.Name] = index.Initializer(in.Name) == nil
 	}
 	nodes := map[string]bool{}
-	for _, n := range g.Node { // each after those whose values it uses
+	for _, n := range g.Node { // in topological order
 		depends := n.OpType != "Shape" && n.OpType != "Size" && slices.ContainsFunc(onnx.Uses(n), func(in string) bool { return data[in] })
 		for _, out := range n.Output {
 			data[out] = depends
@@ -65,8 +65,8 @@ func withoutData(g *pb.GraphProto) map[string]bool {
 	return nodes
 }
 
-// report is what a user should know, or "". graph is what runs, device where.
-func (e elsewhere) report(graph, device string) string {
+// report returns a note for the user, or "". graph is the graph's title.
+func (e cpuNodes) report(graph, device string) string {
 	if len(e.computing) == 0 && len(e.shapes) == 0 {
 		return ""
 	}
@@ -77,7 +77,7 @@ func (e elsewhere) report(graph, device string) string {
 	if len(e.computing) == 0 {
 		return fmt.Sprintf("%s: %s", graph, shapes)
 	}
-	text := fmt.Sprintf("%s: %d nodes run on the CPU, since the provider for %s has no kernel for them, which costs copies and rules out CUDA graphs: %s",
+	text := fmt.Sprintf("%s: %d nodes run on the CPU because the provider for %s has no kernel for them, which costs copies and rules out CUDA graphs: %s",
 		graph, len(e.computing), device, list(e.computing))
 	if shapes != "" {
 		text += "; " + shapes
@@ -85,7 +85,7 @@ func (e elsewhere) report(graph, device string) string {
 	return text
 }
 
-// listed is how many nodes a report names.
+// listed is the number of nodes that a report names.
 const listed = 10
 
 func list(nodes []ort.Node) string {
