@@ -208,7 +208,7 @@ func (b *Backbone) checkHead() error {
 // WithFeatureShape returns b with the shape of its features as ONNX Runtime
 // tells it, where neither the registry nor the file does (FeatureShape is nil then).
 // The network keeps its own head where that takes such features, a convolution on
-// a map of one position too, so that whoever trains, stores or exports it means the same.
+// a map of one position too: a MODEL has the head that was trained.
 func (b Backbone) WithFeatureShape(shape []int) (Backbone, error) {
 	head, err := HeadFor(shape)
 	if err != nil {
