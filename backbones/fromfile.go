@@ -205,8 +205,8 @@ func (b *Backbone) checkHead() error {
 
 // WithFeatureShape returns b with the shape of its features as ONNX Runtime infers it, if neither
 // the registry nor the file has it (FeatureShape is nil). The network keeps its own head if that
-// accepts such features, such as a convolution for a map of one position, so that training,
-// storing and exporting agree.
+// accepts such features, such as a convolution for a map of one position: a MODEL has the head
+// that was trained.
 func (b Backbone) WithFeatureShape(shape []int) (Backbone, error) {
 	head, err := HeadFor(shape)
 	if err != nil {

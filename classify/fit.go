@@ -60,7 +60,7 @@ func Fit(ctx context.Context, o FitOptions, epoch func(metrics.Epoch), watch pro
 	if err := outpath.Prepare(o.Force, target); err != nil {
 		return FitResult{}, err
 	}
-	if err := o.checkOwnModel(); err != nil {
+	if err := o.checkOwnModel(made); err != nil {
 		return FitResult{}, err
 	}
 	release, err := holdModel(o.Out)
@@ -170,7 +170,7 @@ func headOf(m store.Manifest) (modeldir.Head, head.Layout, error) {
 		return modeldir.Head{}, head.Layout{}, fail.Wrap(fail.Store, err, "Extract into a new store.", "the store's manifest")
 	}
 	if b, err := backbones.Lookup(m.Backbone); err == nil {
-		if b, err = b.WithFeatureShape(m.FeatureShape); err == nil {
+		if b, err = b.WithFeatureShape(m.FeatureShape); err == nil && b.Head.Kind == h.Kind { // of one position a linear head says all
 			h = b.Head
 		}
 	}

@@ -11,11 +11,12 @@ import (
 	"fx/internal/modeldir"
 	"fx/internal/outpath"
 	"fx/internal/paths"
+	"fx/internal/store"
 )
 
 // checkOwnModel refuses a MODEL that another command made or that was fitted to other
 // features: only one of the same features is made anew without Force.
-func (o FitOptions) checkOwnModel() error {
+func (o FitOptions) checkOwnModel(features store.Manifest) error {
 	if o.Force || o.Nested {
 		return nil
 	}
@@ -40,7 +41,12 @@ func (o FitOptions) checkOwnModel() error {
 		return nil
 	case m.Features == "":
 		return fail.New(fail.Usage, hint, "%s is a model that `fx finetune` trained", o.Out)
-	case !paths.Same(m.Features, o.Features):
+	case paths.Same(m.Features, o.Features):
+		return nil
+	}
+	_, err = os.Stat(m.Features)
+	moved := errors.Is(err, fs.ErrNotExist) && m.Backbone.GraphSHA256 == features.GraphSHA256 && m.Backbone.WeightsSHA256 == features.WeightsSHA256
+	if !moved {
 		return fail.New(fail.Usage, hint, "%s is a model of other features: %s", o.Out, m.Features)
 	}
 	return nil

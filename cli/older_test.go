@@ -31,7 +31,7 @@ func TestFilesOfAnOlderFxOpen(t *testing.T) {
 		{[]string{"features", "verify", in("store")}, "24 rows in 1 shards, 0.0 MB, 0 problems"},
 		{[]string{"features", "export", in("store"), "--out", in("rows.csv")}, "24 rows"},
 		{[]string{"eval", "--model", in("model"), "--features", in("store")}, "accuracy 1.0000, loss 0.1347"},
-		{[]string{"fit-head", "--features", in("store"), "--out", in("model"), "--epochs", "5", "--lr", "0.5"}, "best val accuracy 1.0000 in epoch 3 of 5"},
+		{[]string{"fit-head", "--features", in("store"), "--out", in("model"), "--epochs", "5", "--lr", "0.5", "--force"}, "best val accuracy 1.0000 in epoch 3 of 5"},
 		{[]string{"eval", "--model", in("model"), "--features", in("store")}, "accuracy 1.0000, loss 0.1347"},
 		{[]string{"compare", in("model"), in("experiment/runs/tiny-feature-extraction-seed0-d1acc02d9168")}, "accuracy"},
 		{[]string{"compare", in("run"), in("experiment/runs/tiny-finetune-seed0-4764ee9edd36")}, "accuracy"},

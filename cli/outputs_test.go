@@ -228,12 +228,11 @@ func TestAFolderWithoutItsFormatFileIsTakenUp(t *testing.T) {
 		kind   *outpath.Folder
 		format string // "" for a kind without one
 	}{
-		"fx extract":             {outpath.Store, "manifest.json"},
-		"fx fit-head":            {outpath.Model, "model.json"},
-		"fx artifacts generate":  {outpath.Artifacts, "artifacts.json"},
-		"fx quickstart":          {outpath.Quickstart, "summary.json"},
-		"fx demo":                {outpath.Demo, ""},
-		"fx features export npy": {outpath.NPY, "rows.json"},
+		"fx extract":            {outpath.Store, "manifest.json"},
+		"fx fit-head":           {outpath.Model, "model.json"},
+		"fx artifacts generate": {outpath.Artifacts, "artifacts.json"},
+		"fx quickstart":         {outpath.Quickstart, "summary.json"},
+		"fx demo":               {outpath.Demo, ""},
 	} {
 		t.Run(command, func(t *testing.T) {
 			t.Parallel()

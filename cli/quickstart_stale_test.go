@@ -17,7 +17,7 @@ func TestAStaleReportIsDrawnAnew(t *testing.T) {
 	out := filepath.Join(dir, "out")
 	args := []string{"quickstart", twoClasses(filepath.Join(dir, "data")), "--backbone", tinyNetwork, "--out", out, "--quiet"}
 	succeed(t, args...)
-	report := file(t, "<!doctype html>an earlier report", out, "report.html")
+	report := file(t, `<!doctype html><meta name="generator" content="fx">an earlier report`, out, "report.html")
 	before := time.Now().Add(-time.Hour)
 	if err := os.Chtimes(report, before, before); err != nil {
 		t.Fatal(err)
