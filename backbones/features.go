@@ -51,6 +51,9 @@ func Features(m *pb.ModelProto, b Backbone) (*pb.ModelProto, error) {
 	if err := takeImages(f, b, input); err != nil {
 		return nil, fail.Wrap(fail.Model, err, "", "the model of %s", b.Name)
 	}
+	if err := CheckMaps(f.Graph, b.Name, b.Preprocess.Crop); err != nil {
+		return nil, err
+	}
 	f.Graph.Name = b.Name + " features"
 	onnx.SetMetadata(f, MetaBackbone, b.Name)
 	onnx.SetMetadata(f, MetaFeatures, FeaturesName)

@@ -206,17 +206,17 @@ func (b *Backbone) checkHead() error {
 }
 
 // WithFeatureShape returns b with the shape of its features as ONNX Runtime
-// tells it, where the file does not (FeatureShape is nil then).
+// tells it, where neither the registry nor the file does (FeatureShape is nil then).
+// The network keeps its own head where that takes such features, a convolution on
+// a map of one position too, so that whoever trains, stores or exports it means the same.
 func (b Backbone) WithFeatureShape(shape []int) (Backbone, error) {
 	head, err := HeadFor(shape)
 	if err != nil {
-		return b, fail.Wrap(fail.Usage, err, "Name another tensor with --feature-tensor.", "ONNX file %s, tensor %q", b.File, b.FeatureTensor)
+		return b, fail.Wrap(fail.Usage, err, "Name another tensor with --feature-tensor.", "%s, tensor %q", b.Name, b.FeatureTensor)
 	}
 	b = b.clone()
 	b.FeatureShape = slices.Clone(shape)
-	if b.Head.Kind == head.Kind && b.Head.In == head.In {
-		b.Head.Spatial = head.Spatial
-	} else {
+	if b.checkHead() != nil || b.Head.Kind == "" {
 		b.Head = head
 	}
 	return b, nil

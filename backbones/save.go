@@ -39,7 +39,7 @@ func Save(path string, b Backbone, sd *weights.StateDict) error {
 func FormatOf(path string) (*outpath.File, error) {
 	switch strings.ToLower(filepath.Ext(path)) {
 	case ".safetensors":
-		return outpath.Safetensors, nil
+		return outpath.Weights, nil
 	case ".onnx":
 		return outpath.ONNX, nil
 	}

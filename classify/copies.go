@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"fx/head"
+	"fx/internal/fail"
 	"fx/internal/store"
 )
 
@@ -85,4 +86,21 @@ func leakNotes(s *store.Store, train, val head.Data) []string {
 	}
 	return []string{fmt.Sprintf("%d of the %d val photos %s learned from: of new photos fewer may be right",
 		n, len(val.Photos), oneOrMore(n, "is a copy of a photo", "are copies of photos"))}
+}
+
+// copyPair are the paths of a photo and of one with the same content before it.
+type copyPair struct{ path, first string }
+
+// checkCopies refuses a class that has photos enough, but too few which are no copies:
+// counts are the photos of each class, different those without copies, copied a copy.
+func checkCopies(classes []string, counts, different []int, copied []copyPair) error {
+	for i, class := range classes {
+		if different[i] >= leastPhotos || counts[i] < leastPhotos {
+			continue
+		}
+		return fail.New(fail.Usage, "Put each photo into the folder of its class alone, and give every class two photos or more.",
+			"%d of the %d photos of %s to learn from are copies of others, such as %s of %s",
+			counts[i]-different[i], counts[i], class, copied[i].path, copied[i].first)
+	}
+	return nil
 }

@@ -71,6 +71,9 @@ func Demo(ctx context.Context, o DemoOptions, watch progress.Reporter) (DemoResu
 	if err := mayWrite(d.Photos.Dir); err != nil {
 		return d, err
 	}
+	if err := checkSameData(o.Force, o.Out, d.Model, d.Photos.Dir); err != nil {
+		return d, err
+	}
 	network, opened, notes, err := openFirst(ctx, o.Embedder.Network, []string{demoBackbone, fallbackBackbone}, watch)
 	if err != nil {
 		return d, err
@@ -89,7 +92,7 @@ func Demo(ctx context.Context, o DemoOptions, watch progress.Reporter) (DemoResu
 		return d, err
 	}
 	fit := FitOptions{
-		Settings: training.Defaults(), Features: d.Store, Out: d.Model, Force: o.Force,
+		Settings: training.Defaults(), Features: d.Store, Out: d.Model, Force: o.Force, Nested: true,
 		Versions: map[string]string{"fx": o.FxVersion},
 	}
 	features, err := store.ReadInfo(d.Store)

@@ -26,6 +26,7 @@ type FitOptions struct {
 	Features string            // store folder
 	Out      string            // MODEL folder to write
 	Force    bool              // even where it holds something else or lies among the photos, see outpath.Prepare
+	Nested   bool              // Out is part of another command's output, which that command may replace
 	Versions map[string]string // for model.json
 }
 
@@ -46,7 +47,7 @@ type FitResult struct {
 }
 
 // Fit trains a head on the embeddings of a store, whose checksums it compares
-// first, and writes the MODEL. epoch, where not nil, is called after each.
+// first, and writes the MODEL. Only a MODEL of the same features is replaced. epoch, where not nil, is called after each.
 func Fit(ctx context.Context, o FitOptions, epoch func(metrics.Epoch), watch progress.Reporter) (FitResult, error) {
 	if err := o.Check(training.Head); err != nil {
 		return FitResult{}, err
@@ -59,6 +60,14 @@ func Fit(ctx context.Context, o FitOptions, epoch func(metrics.Epoch), watch pro
 	if err := outpath.Prepare(o.Force, target); err != nil {
 		return FitResult{}, err
 	}
+	if err := o.checkOwnModel(); err != nil {
+		return FitResult{}, err
+	}
+	release, err := holdModel(o.Out)
+	if err != nil {
+		return FitResult{}, err
+	}
+	defer release()
 	features, err := openLabelled(ctx, o.Features, watch)
 	if err != nil {
 		return FitResult{}, err

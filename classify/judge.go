@@ -97,7 +97,8 @@ func ExtractFor(ctx context.Context, o Options, data, storeDir, fxVersion string
 	}
 	o.Embedder.Network = networkOptions(m, o.Embedder.Network.Weights, report)
 	_, err = extract.Run(ctx, extract.Options{
-		Embedder: o.Embedder, Data: data, Extensions: extensionsOf(m), NoFollowLinks: m.NoFollowLinks, Store: storeDir, Splits: splits,
+		Embedder: o.Embedder, Data: data, Extensions: extensionsOf(m), NoFollowLinks: m.NoFollowLinks,
+		Store: storeDir, ReplaceData: true, Splits: splits,
 		EXIF: m.EXIF, Decoder: o.Decoder, FastDecode: m.FastDecode, FxVersion: fxVersion,
 	}, report)
 	return fail.Wrap(fail.KindOf(err), err, "", "features of the photos in %s", data)

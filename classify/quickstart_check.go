@@ -1,26 +1,12 @@
 package classify
 
 import (
-	"path/filepath"
 	"strings"
 
 	"fx/backbones"
 	"fx/internal/fail"
 	"fx/internal/outpath"
-	"fx/internal/paths"
 )
-
-// quickstartOut is the folder beside the photos' own.
-func quickstartOut(data string) string {
-	if filepath.Base(data) == "." || filepath.Base(data) == ".." {
-		data = paths.Absolute(data) // so that it has a name
-	}
-	data = filepath.Clean(data)
-	if strings.EqualFold(filepath.Ext(data), ".csv") {
-		data = strings.TrimSuffix(data, filepath.Ext(data))
-	}
-	return data + "-fx"
-}
 
 // checkQuickstart refuses folders that are not what they should be.
 func checkQuickstart(o QuickstartOptions) error {
@@ -34,7 +20,11 @@ func checkQuickstart(o QuickstartOptions) error {
 		{outpath.Experiment, "an experiment"},
 		{outpath.Quickstart, "what an earlier quickstart made"},
 	} {
-		if is, err := c.kind.In(o.Data); err != nil {
+		is := c.kind.In
+		if c.kind == outpath.Quickstart { // which --force puts among photos
+			is = c.kind.Alone
+		}
+		if is, err := is(o.Data); err != nil {
 			return err
 		} else if is {
 			return fail.New(fail.Usage, photos, "%s is %s, not a folder of photos", o.Data, c.what)
@@ -47,6 +37,9 @@ func checkQuickstart(o QuickstartOptions) error {
 		outpath.Target{Kind: outpath.Model, Path: files.Model, Nested: true},
 		outpath.Target{Kind: outpath.ONNX, Path: files.Classifier, Nested: true},
 		outpath.Target{Kind: outpath.PNG, Path: files.Picture, Nested: true}); err != nil {
+		return err
+	}
+	if err := checkSameData(o.Force, o.Out, files.Model, o.Data); err != nil {
 		return err
 	}
 	if o.Embedder.Network.Backbone != "" {

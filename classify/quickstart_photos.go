@@ -20,13 +20,19 @@ func (q *quickstart) choosePhotos() error {
 	}
 	classes := q.features.Manifest.Classes
 	counts, different := countLabels(q.train.Photos, len(classes)), make([]int, len(classes))
-	seen := map[store.SHA256]bool{}
+	seen := map[store.SHA256]int{} // → the first row of it
+	copied := make([]copyPair, len(classes))
 	for _, photo := range q.train.Photos {
-		sha := rows[photo.Rows[0]].SHA256
-		if !seen[sha] {
-			different[photo.Label]++
+		row := photo.Rows[0]
+		if first, twice := seen[rows[row].SHA256]; twice {
+			copied[photo.Label] = copyPair{rows[row].Path, rows[first].Path}
+			continue
 		}
-		seen[sha] = true
+		different[photo.Label]++
+		seen[rows[row].SHA256] = row
+	}
+	if err := checkCopies(classes, counts, different, copied); err != nil {
+		return err
 	}
 	if err := dataset.CheckLearnable(classes, different, leastPhotos, q.splits.Train, "usable photo"); err != nil {
 		return err
@@ -40,7 +46,7 @@ func (q *quickstart) choosePhotos() error {
 	q.val, s.Leaked = head.Data{Row: val.Row}, 0
 	judged := make([]int, len(classes))
 	for _, photo := range val.Photos {
-		if seen[rows[photo.Rows[0]].SHA256] {
+		if _, learned := seen[rows[photo.Rows[0]].SHA256]; learned {
 			s.Leaked++
 			continue
 		}

@@ -1,8 +1,6 @@
 package classify
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"os"
@@ -107,7 +105,7 @@ func readQuickstart(files QuickstartFiles) (QuickstartSummary, bool) {
 	if err != nil || checksum.Verify(files.JSON, text) != nil || json.Unmarshal(text, &s) != nil || s.FormatVersion != QuickstartVersion {
 		return s, false
 	}
-	if s.ModelSHA256 != "" && s.ModelSHA256 != modelSHA256(files.Model) {
+	if s.ModelSHA256 != "" && s.ModelSHA256 != modeldir.SHA256(files.Model) {
 		return s, false
 	}
 	if _, _, err := modeldir.Load(files.Model); err != nil {
@@ -118,16 +116,6 @@ func readQuickstart(files QuickstartFiles) (QuickstartSummary, bool) {
 	}
 	_, err = os.Stat(files.Picture)
 	return s, err == nil
-}
-
-// modelSHA256 identifies the MODEL in dir, "" where there is none.
-func modelSHA256(dir string) string {
-	text, err := durable.ReadFile(modeldir.Root(dir))
-	if err != nil {
-		return ""
-	}
-	sum := sha256.Sum256(text)
-	return hex.EncodeToString(sum[:])
 }
 
 // save writes the summary in both forms, and in the same step what with replaces, nil
@@ -162,7 +150,7 @@ func (s *QuickstartSummary) replace(r *durable.Replacement, with func(*durable.R
 	}
 	made := *s
 	made.Unchanged = false // what was made, not what this run did
-	made.ModelSHA256 = modelSHA256(s.Files.Model)
+	made.ModelSHA256 = modeldir.SHA256(s.Files.Model)
 	document, err := checksum.Marshal(made)
 	if err != nil {
 		return err

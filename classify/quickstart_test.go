@@ -174,7 +174,7 @@ func TestQuickstartKnowsCopies(t *testing.T) {
 	for i := range 10 {
 		copies[i].content = "one photo"
 	}
-	if _, err := fitted(t, storeOf(t, copies), dataset.Splits{}); fail.KindOf(err) != fail.Usage || !strings.Contains(err.Error(), "ants has 1 usable photo") {
+	if _, err := fitted(t, storeOf(t, copies), dataset.Splits{}); fail.KindOf(err) != fail.Usage || !strings.Contains(err.Error(), "photos of ants to learn from are copies of others, such as") {
 		t.Errorf("a class of copies: %v", err)
 	}
 }
@@ -217,7 +217,7 @@ func TestQuickstartOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	for data, want := range map[string]string{
-		"photos": "photos-fx", "my/photos/": "my/photos-fx", "list.csv": "list-fx", "../photos": "../photos-fx", ".": here + "-fx",
+		"photos": "photos-fx", "my/photos/": "my/photos-fx", "list.csv": "list.csv-fx", "../photos": "../photos-fx", ".": here + "-fx",
 	} {
 		if got := quickstartOut(data); got != want {
 			t.Errorf("%s: %s, want %s", data, got, want)

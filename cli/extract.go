@@ -21,7 +21,7 @@ func extractCommand(out *output) *urfave.Command {
 		Flags: append([]urfave.Flag{
 			&urfave.StringFlag{Name: "backbone", Required: true, Usage: "a `NAME` of `fx backbones list`, or an ONNX file"},
 			&urfave.StringFlag{Name: "data", Required: true, Usage: "`DIR` of photos"},
-			&urfave.StringFlag{Name: "out", Required: true, Usage: "`STORE` folder to write"}, forceFlag(),
+			&urfave.StringFlag{Name: "out", Required: true, Usage: "`STORE` folder to write; a store of other photos loses no row without --force"}, forceFlag(),
 			&urfave.StringFlag{Name: "dtype", Value: "float32", Usage: "type of the cached values: float32 or float16"},
 			&urfave.IntFlag{Name: "resize", Usage: "pixels of the shorter side after resizing", DefaultText: "the network's"},
 			&urfave.IntFlag{Name: "crop", Usage: "pixels of the centre crop", DefaultText: "the network's input size"},
@@ -67,6 +67,9 @@ func printExtract(w io.Writer, s extract.Summary) {
 	printLeftOut(w, "", s.Rejected, s.Skipped)
 	fmt.Fprintf(w, "%d photos: %d rows computed, %d cached, %d photos rejected, %d files skipped\n",
 		s.Images, s.Computed, s.Cached, len(s.Rejected), len(s.Skipped))
+	if s.Dropped > 0 {
+		fmt.Fprintf(w, "%d rows of photos or views that are gone or changed were dropped\n", s.Dropped)
+	}
 	if s.Damaged > 0 {
 		fmt.Fprintf(w, "%d damaged rows computed anew\n", s.Damaged)
 	}

@@ -87,7 +87,11 @@ func (m *matrix) look(report progress.Reporter) (todo []int, selected int, err e
 		}
 		switch {
 		case err == nil && (run.Mode == modeldir.FeatureExtraction || finished):
-			m.finish(i, model)
+			if m.recorded(i, model) {
+				m.finish(i, model)
+				break
+			}
+			report.Note(fmt.Sprintf("%s does not hold the model that this experiment trained there: %s is run again", m.dir(i), run.Name))
 		case begun:
 			run.Status = experimentdir.Started
 		case fail.KindOf(err) == fail.Model && run.Mode == modeldir.FeatureExtraction:
@@ -107,6 +111,7 @@ func (m *matrix) look(report progress.Reporter) (todo []int, selected int, err e
 func (m *matrix) finish(i int, model modeldir.Model) {
 	run, metrics := &m.record.Runs[i], model.Metrics
 	run.Status, run.Error = experimentdir.Finished, ""
+	run.ModelSHA256 = modeldir.SHA256(m.dir(i))
 	run.Result = &experimentdir.Result{
 		BestValAccuracy: metrics.BestValAccuracy, BestEpoch: metrics.BestEpoch,
 		ImagesPerSecond: metrics.ImagesPerSecond, ParametersTrained: metrics.ParametersTrained,

@@ -176,6 +176,7 @@ func (m *matrix) extract(ctx context.Context, i int, report progress.Reporter) e
 		Network: p.network, Device: o.Device, Workers: o.Workers, Library: o.Library, DecodeMemory: o.DecodeMemory,
 	}
 	filling.Data, filling.Store, filling.Force = m.record.Data.Dir, m.store(i), o.Force
+	filling.ReplaceData = true // --data may be another: its runs have other keys
 	filling.Extensions, filling.NoFollowLinks = o.Extensions, o.NoFollowLinks
 	filling.Decoder, filling.FxVersion = o.Decoder, o.FxVersion
 	summary, err := extract.Run(ctx, filling, report)
@@ -190,7 +191,8 @@ func (m *matrix) extract(ctx context.Context, i int, report progress.Reporter) e
 		m.record.SetStore(s)
 	}
 	_, err = classify.Fit(ctx, classify.FitOptions{
-		Settings: p.settings, Features: m.store(i), Out: m.dir(i), Force: o.Force, Versions: map[string]string{"fx": o.FxVersion},
+		Settings: p.settings, Features: m.store(i), Out: m.dir(i), Force: o.Force, Nested: true,
+		Versions: map[string]string{"fx": o.FxVersion},
 	}, nil, report)
 	return err
 }

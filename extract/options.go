@@ -18,7 +18,9 @@ type Options struct {
 	NoFollowLinks bool
 
 	Store string // folder to fill
-	Force bool   // even where it holds something else or lies inside Data, see outpath.Prepare
+	Force bool   // even where it holds something else or lies inside Data, see outpath.Prepare; with ReplaceData
+	// ReplaceData drops rows of other photos than Data's, see store.WriteOptions.
+	ReplaceData bool
 
 	DType      string // of the cached values: "float32" (also "") or "float16"
 	Views      int    // random augmentations of each photo of TrainSplit, besides the centre view

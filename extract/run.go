@@ -108,9 +108,7 @@ func Run(ctx context.Context, o Options, report progress.Reporter) (Summary, err
 		return Summary{}, err
 	}
 	s := r.summary()
-	if s.Dropped = finished.Dropped; s.Dropped > 0 {
-		report.Note(fmt.Sprintf("dropped %d rows of photos or views that are gone or changed", s.Dropped))
-	}
+	s.Dropped = finished.Dropped
 	if len(s.Rejected) > 0 && s.Computed+s.Cached == 0 {
 		return s, fail.New(fail.Rejected, "The reasons are listed above.", "none of the %d photos of %s can be used", s.Images, o.Data)
 	}
@@ -177,7 +175,7 @@ func (r *run) open(ctx context.Context, shard store.Shard, stored *store.Manifes
 	r.writer, err = store.OpenForWriting(ctx, r.options.Store, r.manifest,
 		store.WriteOptions{
 			Shard: shard, Wait: r.options.Wait, Progress: r.report, RowsPerShard: r.options.RowsPerShard,
-			Force: r.options.Force, VerifyContent: r.options.VerifyContent,
+			Force: r.options.Force, ReplaceData: r.options.ReplaceData, VerifyContent: r.options.VerifyContent,
 		})
 	if err != nil {
 		return err

@@ -75,7 +75,10 @@ func (r *run) writeModel(ctx context.Context, result Result) error {
 		to   *[]float32
 	}{{b.Head.Weight, &params.Weight}, {b.Head.Bias, &params.Bias}} {
 		t, ok := state.Get(part.name)
-		if !ok { // a classifier without a bias: OpenNetwork checked the names
+		if !ok && part.to == &params.Weight {
+			return fail.New(fail.Model, "", "%s has no tensor %q", path, part.name)
+		}
+		if !ok { // a classifier without a bias
 			*part.to = make([]float32, len(r.photos.Classes))
 			continue
 		}

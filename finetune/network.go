@@ -31,6 +31,9 @@ func openNetwork(
 	if err != nil {
 		return backbones.Description{}, nil, err
 	}
+	if err := n.CheckMaps(); err != nil {
+		return backbones.Description{}, nil, err
+	}
 	return opened.Description, n, n.SetClasses(classes, seed)
 }
 

@@ -50,6 +50,11 @@ type Network struct {
 	counted map[string]uint64  // batches that the statistics have seen, by layer
 }
 
+// CheckMaps is backbones.CheckMaps of the graph that trains, auxiliary classifiers included.
+func (n *Network) CheckMaps() error {
+	return backbones.CheckMaps(n.graph.Graph, n.Name, n.Preprocess.Crop)
+}
+
 // Blank returns the network with zeros for values, to try how it runs.
 func (n *Network) Blank() *Network {
 	blank := *n

@@ -29,8 +29,7 @@ func writePNG(path, title, subtitle string, w, h vg.Length, body func(draw.Canva
 	c := draw.Crop(draw.New(img), margin, -margin, margin, -margin)
 	body(drawTitles(c, title, subtitle))
 	return durable.WriteFile(path, func(f io.Writer) error {
-		_, err := vgimg.PngCanvas{Canvas: img}.WriteTo(f)
-		return err
+		return encodePNG(f, img.Image())
 	})
 }
 

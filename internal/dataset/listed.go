@@ -12,8 +12,9 @@ import (
 	"fx/internal/userfile"
 )
 
-// ListedFolders returns the folders of the photos that a list names, each once,
-// without a look at the photos. With an error it returns those before it.
+// ListedFolders returns the folders that a list names, each once and those deepest in a
+// path first: photos/ants and photos for photos/ants/1.jpg. Of an absolute path it is the
+// photo's own. Nobody looks at the photos. With an error it returns those before it.
 func ListedFolders(file string) ([]string, error) {
 	content, err := userfile.Read(file, maxList)
 	if err != nil {
@@ -36,10 +37,16 @@ func ListedFolders(file string) ([]string, error) {
 		if err != nil {
 			return folders, fail.Wrap(fail.Usage, err, listHint, "%s", file)
 		}
-		folder := filepath.Dir(l.open(strings.TrimSpace(record[columns.path])))
-		if !seen[folder] {
+		path := filepath.Clean(strings.TrimSpace(record[columns.path]))
+		folder := filepath.Dir(path)
+		for !seen[folder] {
 			seen[folder] = true
-			folders = append(folders, folder)
+			folders = append(folders, l.open(folder))
+			above := filepath.Dir(folder)
+			if filepath.IsAbs(path) || above == "." || filepath.Base(folder) == ".." || filepath.Base(above) == ".." {
+				break
+			}
+			folder = above
 		}
 	}
 }

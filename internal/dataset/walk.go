@@ -15,6 +15,7 @@ import (
 	"unicode/utf8"
 
 	"fx/internal/fail"
+	"fx/internal/made"
 )
 
 // EmptyFile is the reason for a file of 0 bytes. Special files of the system,
@@ -114,7 +115,9 @@ func (w *walker) follow(l linked) error {
 		return nil
 	}
 	to, err := w.list(l.rel, resolved, l.info)
-	l.from.links = append(l.from.links, entry{l.name, to})
+	if to != nil {
+		l.from.links = append(l.from.links, entry{l.name, to})
+	}
 	return err
 }
 
@@ -125,7 +128,8 @@ func (w *walker) skip(path, reason string) {
 // path is where to open what lies at rel, slash-separated and relative to the root.
 func (w *walker) path(rel string) string { return filepath.Join(w.root, filepath.FromSlash(rel)) }
 
-// list returns the folder at rel, whose path without links is resolved.
+// list returns the folder at rel, whose path without links is resolved, or nil for one
+// below the root that fx made: it holds charts and thumbnails, and no photos of the user's.
 func (w *walker) list(rel, resolved string, info fs.FileInfo) (*folder, error) {
 	id := idOf(info)
 	if id == (fileID{}) {
@@ -143,6 +147,17 @@ func (w *walker) list(rel, resolved string, info fs.FileInfo) (*folder, error) {
 	if err != nil {
 		// Going on without it would look like a folder whose photos are gone.
 		return nil, unreadable("list", w.path(rel), err)
+	}
+	if rel != "" {
+		what, err := made.By(resolved, entries)
+		if err != nil {
+			return nil, err
+		}
+		if what != "" {
+			w.known[id] = nil
+			w.skip(w.path(rel), what+", which holds no photos to take")
+			return nil, nil
+		}
 	}
 	for _, e := range entries {
 		if err := w.add(f, rel, e); err != nil {
@@ -213,7 +228,9 @@ func (w *walker) add(f *folder, parent string, e fs.DirEntry) error {
 		return nil
 	case info.IsDir():
 		to, err := w.list(rel(), filepath.Join(f.resolved, name), info)
-		f.folders = append(f.folders, entry{name, to})
+		if to != nil {
+			f.folders = append(f.folders, entry{name, to})
+		}
 		return err
 	}
 	switch extension := filepath.Ext(name); {

@@ -64,7 +64,10 @@ type Run struct {
 	Store    string  `json:"store,omitempty"`   // of a feature extraction, relative like Dir
 	Seconds  float64 `json:"seconds,omitempty"` // from photos to MODEL, what runs share counted in each
 	Result   *Result `json:"result,omitempty"`  // of a finished run
-	Error    string  `json:"error,omitempty"`   // of a failed one
+	// ModelSHA256 is that of a finished run's model.json, which names all else by its
+	// hash; "" in experiments of an older fx.
+	ModelSHA256 string `json:"model_sha256,omitempty"`
+	Error       string `json:"error,omitempty"` // of a failed one
 }
 
 // Store says what it took to fill an embedding store, over all parts of an

@@ -1,6 +1,8 @@
 package modeldir
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -119,6 +121,16 @@ type Params struct {
 // Root is the path of the model.json of the MODEL in dir: whatever the MODEL holds is
 // named there by its hash.
 func Root(dir string) string { return filepath.Join(dir, modelFile) }
+
+// SHA256 identifies the MODEL in dir by its model.json, "" where there is none.
+func SHA256(dir string) string {
+	text, err := durable.ReadFile(Root(dir))
+	if err != nil {
+		return ""
+	}
+	sum := sha256.Sum256(text)
+	return hex.EncodeToString(sum[:])
+}
 
 // Is tells whether dir is the folder of a MODEL. Where the system fails to tell,
 // it may be one: Load says so.

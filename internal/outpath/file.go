@@ -1,8 +1,6 @@
 package outpath
 
 import (
-	"bytes"
-	"encoding/binary"
 	"errors"
 	"io"
 	"io/fs"
@@ -14,40 +12,11 @@ import (
 	"fx/internal/fail"
 )
 
-// File is a kind of file that fx writes, known by how its content begins.
+// File is a kind of file that fx writes, see ownfile.go.
 type File struct {
-	what string // such as "an ONNX file"
-	is   func(head []byte) bool
-}
-
-// The kinds of files that commands write where --out tells them.
-var (
-	ONNX          = &File{"an ONNX file", beginsWith("\x08")} // the field ir_version, which writers put first
-	Safetensors   = &File{"a safetensors file", isSafetensors}
-	PNG           = &File{"a PNG picture", beginsWith("\x89PNG\r\n\x1a\n")}
-	HTML          = &File{"an HTML page", isHTML}
-	Parquet       = &File{"a Parquet file", beginsWith("PAR1")}
-	FeaturesTable = &File{"a table of features", beginsWith("path,sha256,split,class,label,view")}
-	LRTable       = &File{"a table of learning rates", beginsWith("step,lr,loss,smoothed_loss")}
-)
-
-// headBytes is how much of a file is looked at.
-const headBytes = 512
-
-func beginsWith(magic string) func([]byte) bool {
-	return func(head []byte) bool { return bytes.HasPrefix(head, []byte(magic)) }
-}
-
-// isSafetensors: the length of the header in 8 bytes, and a JSON object.
-func isSafetensors(head []byte) bool {
-	const largest = 100 << 20 // as the format's own reader allows
-	return len(head) > 8 && binary.LittleEndian.Uint64(head) <= largest &&
-		bytes.HasPrefix(bytes.TrimLeft(head[8:], " "), []byte("{"))
-}
-
-func isHTML(head []byte) bool {
-	text := bytes.ToLower(bytes.TrimSpace(bytes.TrimPrefix(head, []byte("\ufeff"))))
-	return bytes.HasPrefix(text, []byte("<!doctype html")) || bytes.HasPrefix(text, []byte("<html"))
+	what string                       // such as "an ONNX file"
+	is   func(head []byte) bool       // the format
+	own  func(head, tail []byte) bool // what fx alone writes in it; nil where the format is fx's own
 }
 
 func (f *File) check(t Target) error {
@@ -69,14 +38,15 @@ func (f *File) allow(t Target) error {
 	if err := t.besidePhotos(filepath.Dir(t.Path)); err != nil {
 		return err
 	}
-	head, err := headOf(t.Path)
+	head, tail, err := endsOf(t.Path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	} else if err != nil {
 		return fail.Wrap(fail.Usage, err, another, "look at what --out would replace")
 	}
-	if len(head) > 0 && !f.is(head) {
-		return fail.New(fail.Usage, otherFile, "%s is there already, and not %s", t.Path, f.what)
+	// In a folder of fx's own the name says whose file it is.
+	if len(head) > 0 && (!f.is(head) || f.own != nil && !t.Nested && !f.own(head, tail)) {
+		return fail.New(fail.Usage, otherFile, "%s is there already, and not %s that fx wrote", t.Path, f.what)
 	}
 	if slices.ContainsFunc(t.Inputs, func(input string) bool { return sameFile(input, t.Path) }) {
 		return fail.New(fail.Usage, otherFile, "%s is what the command reads", t.Path)
@@ -89,19 +59,32 @@ func (f *File) allow(t Target) error {
 		if is, err := folder.In(filepath.Clean(dir)); err != nil {
 			return err
 		} else if is {
-			return fail.New(fail.Usage, otherFile, "%s is a part of %s", t.Path, folder.what)
+			return fail.New(fail.Usage, otherFile, "%s is a part of %s", t.Path, folder.What)
 		}
 	}
 	return nil
 }
 
-func headOf(path string) ([]byte, error) {
+// endsOf returns the first and the last bytes of a file, which may overlap.
+func endsOf(path string) (head, tail []byte, err error) {
 	f, err := durable.OpenToRead(path)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	head, err := io.ReadAll(io.LimitReader(f, headBytes))
-	return head, errors.Join(err, f.Close())
+	defer func() { _ = f.Close() }() // only read
+	if head, err = io.ReadAll(io.LimitReader(f, endBytes)); err != nil {
+		return nil, nil, err
+	}
+	info, err := f.Stat()
+	if err != nil {
+		return nil, nil, err
+	}
+	tail = make([]byte, min(info.Size(), endBytes))
+	n, err := f.ReadAt(tail, info.Size()-int64(len(tail)))
+	if errors.Is(err, io.EOF) { // somebody shortened it
+		err = nil
+	}
+	return head, tail[:n], err
 }
 
 func sameFile(a, b string) bool {

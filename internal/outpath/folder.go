@@ -11,48 +11,17 @@ import (
 
 	"fx/internal/durable"
 	"fx/internal/fail"
+	"fx/internal/made"
 )
 
-// Folder is a kind of folder that fx makes. Its format file tells it from
-// others; see kinds.go.
+// Folder is a kind of folder that fx makes, see made.Kind, and what it holds.
 type Folder struct {
-	what     string    // such as "an embedding store"
-	marks    []mark    // format files: any one of them tells the kind
-	begun    []mark    // format files of parts, which are there before the folder's own
+	made.Kind
 	names    []string  // patterns of what the command makes before its format file is there
 	parts    []string  // patterns of files that later commands read, and that no other output may replace
 	replaced []string  // folders in it that are replaced whole, with all that lies in them
 	contains []*Folder // kinds whose format files belong to this kind too
 	locked   bool      // the command clears up itself, once it has the folder's lock
-}
-
-// In tells whether dir is a folder of this kind. The error is the system's: a folder
-// that is not there is of no kind.
-func (f *Folder) In(dir string) (bool, error) {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return false, systemFailed(err)
-	}
-	return marked(f.marks, dir, entries)
-}
-
-// systemFailed returns err, with what failed, where it is the system's, else nil: a
-// folder or file that is not there or can't be read is of no kind.
-func systemFailed(err error) error {
-	if !fail.BySystem(err) {
-		return nil
-	}
-	return fail.Wrap(fail.KindOf(err), err, "", "look for what fx made")
-}
-
-// marked tells whether dir, which holds the entries, has one of the marks.
-func marked(by []mark, dir string, entries []fs.DirEntry) (bool, error) {
-	for _, m := range by {
-		if has, err := m.in(dir, entries); has || err != nil {
-			return has, err
-		}
-	}
-	return false, nil
 }
 
 // entries lists the folder; there is false where there is none.
@@ -92,7 +61,7 @@ func (f *Folder) check(t Target) error {
 
 // knows tells whether a file of that name is the kind's own.
 func (f *Folder) knows(name string) bool {
-	return slices.ContainsFunc(f.marks, func(m mark) bool { return m.path == name }) || matches(f.names, name)
+	return f.HasMark(name) || matches(f.names, name)
 }
 
 func (f *Folder) allow(t Target) error {
@@ -103,7 +72,7 @@ func (f *Folder) allow(t Target) error {
 	if err != nil || !there {
 		return err
 	}
-	own, err := marked(f.marks, t.Path, list)
+	own, err := f.Finished(t.Path, list)
 	if err != nil {
 		return err
 	}
@@ -111,13 +80,13 @@ func (f *Folder) allow(t Target) error {
 		if other == f || own && slices.Contains(f.contains, other) {
 			continue
 		}
-		if is, err := marked(other.marks, t.Path, list); err != nil {
+		if is, err := other.Finished(t.Path, list); err != nil {
 			return err
 		} else if is {
-			return fail.New(fail.Usage, orForce, "%s holds %s", t.Path, other.what)
+			return fail.New(fail.Usage, orForce, "%s holds %s", t.Path, other.What)
 		}
 	}
-	begun, err := marked(f.begun, t.Path, list)
+	begun, err := f.Begun(t.Path, list)
 	if err != nil {
 		return err
 	}
@@ -127,7 +96,7 @@ func (f *Folder) allow(t Target) error {
 	if foreign, err := f.foreign(t.Path, "", list); err != nil {
 		return err
 	} else if foreign != "" {
-		return fail.New(fail.Usage, orForce, "%s is not %s: it holds %s", t.Path, f.what, foreign)
+		return fail.New(fail.Usage, orForce, "%s is not %s: it holds %s", t.Path, f.What, foreign)
 	}
 	return nil
 }
@@ -137,7 +106,7 @@ func (f *Folder) allow(t Target) error {
 func (f *Folder) keepsAll(t Target) error {
 	for _, name := range f.replaced {
 		list, err := os.ReadDir(filepath.Join(t.Path, name))
-		if err := systemFailed(err); err != nil {
+		if err := made.SystemFailed(err); err != nil {
 			return err
 		}
 		if err != nil {
@@ -167,7 +136,7 @@ func (f *Folder) foreign(dir, below string, entries []fs.DirEntry) (string, erro
 		if e.IsDir() {
 			inner, err := os.ReadDir(filepath.Join(dir, filepath.FromSlash(name)))
 			if err != nil {
-				return name, systemFailed(err)
+				return name, made.SystemFailed(err)
 			}
 			if foreign, err := f.foreign(dir, name, inner); foreign != "" || err != nil {
 				return foreign, err

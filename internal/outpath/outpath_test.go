@@ -85,8 +85,8 @@ func TestFolders(t *testing.T) {
 			[]string{"features-tiny/manifest.json=" + storeMark, "model/model.json=" + modelMark, "report.png",
 				"notes.txt"}, ""},
 		{"exported features", outpath.NPY, []string{"rows.json=" + rowsMark, "features.npy", "notes.txt"}, ""},
-		{"unfinished exported features", outpath.NPY, []string{"features.npy"}, ""},
 
+		{"another's features", outpath.NPY, []string{"features.npy"}, "is not features exported to numpy's files: it holds features.npy"},
 		{"photos", outpath.Store, []string{"train/red/0.jpg"}, "is not an embedding store: it holds train"},
 		{"another program's manifest", outpath.Store,
 			[]string{`manifest.json={"name": "An app", "manifest_version": 3}`}, "holds manifest.json"},
@@ -134,7 +134,8 @@ func TestFolders(t *testing.T) {
 }
 
 func TestFiles(t *testing.T) {
-	onnx, table := "\x08\x09:rest", "path,sha256,split,class,label,view,f0\n"
+	const header = "\x10\x00\x00\x00\x00\x00\x00\x00"
+	onnx, table := "\x08\x09\x12\x02fx:rest", "path,sha256,split,class,label,view,f0\n"
 	for _, c := range []struct {
 		name    string
 		kind    outpath.Kind
@@ -145,9 +146,20 @@ func TestFiles(t *testing.T) {
 		{"its own", outpath.ONNX, "a.onnx", onnx, ""},
 		{"its own under another ending", outpath.ONNX, "a.bin", onnx, ""},
 		{"an empty one, as of mktemp", outpath.ONNX, "a", "", ""},
-		{"safetensors", outpath.Safetensors, "a.safetensors", "\x10\x00\x00\x00\x00\x00\x00\x00{}", ""},
+		{"a classifier on a network of another program", outpath.ONNX, "a.onnx", "\x08\x09\x12\x07pytorch:rest\x0a\x0dfx.provenance", ""},
+		{"weights", outpath.Weights, "a.safetensors", header + `{"__metadata__":{"fx.backbone":"resnet18"}}`, ""},
+		{"features", outpath.FeaturesSafetensors, "a.safetensors", header + `{"__metadata__":{"classes":"[]","manifest":"{\"format_version\":1}"}}`, ""},
+		{"features as a table", outpath.Parquet, "a.parquet", "PAR1 fx.feature_shape PAR1", ""},
+		{"a picture", outpath.PNG, "a.png", "\x89PNG\r\n\x1a\n tEXtSoftware\x00fx", ""},
 		{"a table of features", outpath.FeaturesTable, "a.csv", table, ""},
-		{"a page", outpath.HTML, "a.html", "\n<!DOCTYPE HTML><title>", ""},
+		{"a page", outpath.HTML, "a.html", "\n<!DOCTYPE HTML><meta name=\"generator\" content=\"fx\"><title>", ""},
+
+		{"another's network", outpath.ONNX, "a.onnx", "\x08\x09\x12\x07pytorch:rest", "not an ONNX file that fx wrote"},
+		{"another's weights", outpath.Weights, "a.safetensors", header + "{}", "not a safetensors file of weights that fx wrote"},
+		{"weights for features", outpath.FeaturesSafetensors, "a.safetensors", header + `{"__metadata__":{"fx.backbone":"resnet18"}}`, "not a safetensors file of features"},
+		{"another's table", outpath.Parquet, "a.parquet", "PAR1 PAR1", "not a Parquet file that fx wrote"},
+		{"another's picture", outpath.PNG, "a.png", "\x89PNG\r\n\x1a\n", "not a PNG picture that fx wrote"},
+		{"another's page", outpath.HTML, "a.html", "\n<!DOCTYPE HTML><title>", "not an HTML page that fx wrote"},
 
 		{"a photo", outpath.ONNX, "photo.jpg", "\xff\xd8\xff\xe0", "not an ONNX file"},
 		{"text under the ending", outpath.ONNX, "notes.onnx", "remember", "not an ONNX file"},
@@ -175,14 +187,15 @@ func TestFiles(t *testing.T) {
 
 // What other commands made is not replaced file by file.
 func TestPartsOfFoldersStay(t *testing.T) {
-	const safetensors, onnx = "\x02\x00\x00\x00\x00\x00\x00\x00{}", "\x08\x09"
+	const onnx = "\x08\x09\x12\x02fx"
+	const safetensors = "\x02\x00\x00\x00\x00\x00\x00\x00" + `{"__metadata__":{"fx.backbone":"resnet18"}}`
 	for _, c := range []struct {
 		mark, part string
 		kind       outpath.Kind
 	}{
-		{"model.json=" + modelMark, "head.safetensors=" + safetensors, outpath.Safetensors},
+		{"model.json=" + modelMark, "head.safetensors=" + safetensors, outpath.Weights},
 		{"run.json=" + runMark, "network.onnx=" + onnx, outpath.ONNX},
-		{"state.json=" + checkpointMark, "model.safetensors=" + safetensors, outpath.Safetensors},
+		{"state.json=" + checkpointMark, "model.safetensors=" + safetensors, outpath.Weights},
 		{"artifacts.json=" + artifactsMark, "step_model.onnx=" + onnx, outpath.ONNX},
 	} {
 		name, _, _ := strings.Cut(c.part, "=")
@@ -224,7 +237,8 @@ func TestNothingIsWrittenAmongPhotos(t *testing.T) {
 		{"photos/train/red/run", "lists/list.csv", true},
 		{"same/train/red/run", "lists/list.csv", true},
 		{"pictures/run", "lists/list.csv", true},
-		{"photos/run", "lists/list.csv", false}, // nothing listed lies there
+		{"photos/run", "lists/list.csv", true}, // which the list names on the way to its photos
+		{"photos/train/run", "lists/list.csv", true},
 		{"lists/run", "lists/list.csv", false},
 		{"run", "lists/list.csv", false},
 		{"run", "bad.csv", false},

@@ -29,6 +29,10 @@ func (t Target) besidePhotos(dir string) error {
 	return fail.New(fail.Usage, beside, "--out %s lies inside the photos' folder %s", t.Path, photos)
 }
 
+// Among returns the folder of the photos that dir lies in, "" for none. dir need not be
+// there; photos is a folder or a list.
+func Among(dir, photos string) string { return placeOf(dir).among(photos) }
+
 // place is a folder: its path without links, and those above it.
 type place struct {
 	path string

@@ -34,7 +34,7 @@ var exporters = map[string]struct {
 	"npy":         {outpath.NPY, exportNPY},
 	"csv":         {outpath.FeaturesTable, exportCSV},
 	"parquet":     {outpath.Parquet, exportParquet},
-	"safetensors": {outpath.Safetensors, exportSafetensors},
+	"safetensors": {outpath.FeaturesSafetensors, exportSafetensors},
 }
 
 // PrepareExport finds out, before any work, whether Export of the store in dir may
@@ -171,6 +171,11 @@ func exportNPY(x *export, out string) ([]string, error) {
 		shape       []int
 		write       func(io.Writer) error
 	}
+	// First what tells that the folder is fx's.
+	names := filepath.Join(out, "rows.json")
+	if err := x.file(names, x.names); err != nil {
+		return nil, err
+	}
 	descr := map[DType]string{Float32: "<f4", Float16: "<f2"}[x.s.layout.dtype]
 	n := []int{len(x.rows)}
 	var files []string
@@ -191,8 +196,7 @@ func exportNPY(x *export, out string) ([]string, error) {
 		}
 		files = append(files, path)
 	}
-	path := filepath.Join(out, "rows.json")
-	return append(files, path), x.file(path, x.names)
+	return append(files, names), nil
 }
 
 // npyHeader is numpy's format 1.0: magic, version, header length, a Python

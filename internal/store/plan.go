@@ -48,7 +48,9 @@ type rowCopy struct {
 // has: all others are hashed by Load, when they are read to be decoded.
 //
 // Entries are all photos that the store is to hold, in the order that decides
-// which rows share a file; a Writer with a Shard picks those that fall to it.
+// which rows share a file; a Writer with a Shard picks those that fall to it. Photos of
+// another folder that would cost the store rows are a fail.Usage error, see
+// WriteOptions.ReplaceData.
 func (w *Writer) Plan(ctx context.Context, entries []Entry) (*Plan, error) {
 	if w.plan != nil {
 		return nil, fmt.Errorf("store: Plan called twice")
@@ -72,6 +74,9 @@ func (w *Writer) Plan(ctx context.Context, entries []Entry) (*Plan, error) {
 	p := &Plan{Photos: len(w.entries), DamagedRows: w.damaged}
 	for i := range w.entries {
 		w.planEntry(p, i, original[i], rows)
+	}
+	if err := w.keepsRows(entries); err != nil {
+		return nil, err
 	}
 	w.plan = p
 	return p, w.updateManifest(ctx, p)

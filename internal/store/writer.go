@@ -23,7 +23,11 @@ type WriteOptions struct {
 	Wait     time.Duration     // how long to wait for another writer to end
 	Progress progress.Reporter // nil is progress.Discard
 
-	Force bool // into a folder that holds something else too
+	Force bool // into a folder that holds something else too; with ReplaceData
+
+	// ReplaceData drops rows for the photos of another folder or list than those that the
+	// store is of. Rows of photos that are gone from the same one are always dropped.
+	ReplaceData bool
 
 	// VerifyContent compares all stored rows with their checksums. Otherwise those
 	// of files are compared that are new or have changed since that was done last.

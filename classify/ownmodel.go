@@ -1,0 +1,76 @@
+package classify
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"fx/internal/durable"
+	"fx/internal/fail"
+	"fx/internal/modeldir"
+	"fx/internal/outpath"
+	"fx/internal/paths"
+)
+
+// checkOwnModel refuses a MODEL that another command made or that was fitted to other
+// features: only one of the same features is made anew without Force.
+func (o FitOptions) checkOwnModel() error {
+	if o.Force || o.Nested {
+		return nil
+	}
+	const hint = "Choose another --out, or write there all the same with --force."
+	dir := paths.Absolute(o.Out)
+	for range 2 { // EXPERIMENT/runs/MODEL, QUICKSTART/model
+		dir = filepath.Dir(dir)
+		if owner, err := outpath.Owner(dir); err != nil {
+			return err
+		} else if owner != "" {
+			return fail.New(fail.Usage, hint, "%s belongs to %s, in %s", o.Out, owner, dir)
+		}
+	}
+	if !modeldir.Is(o.Out) {
+		return nil
+	}
+	m, _, err := modeldir.Load(o.Out)
+	switch {
+	case fail.BySystem(err):
+		return err
+	case err != nil: // nothing to lose
+		return nil
+	case m.Features == "":
+		return fail.New(fail.Usage, hint, "%s is a model that `fx finetune` trained", o.Out)
+	case !paths.Same(m.Features, o.Features):
+		return fail.New(fail.Usage, hint, "%s is a model of other features: %s", o.Out, m.Features)
+	}
+	return nil
+}
+
+// trainingLock is held in a MODEL's folder while it is trained, so that of two trainings
+// neither's result is lost.
+const trainingLock = ".fx-training"
+
+// holdModel takes the folder of a MODEL for a training, and makes it. release frees it,
+// and takes it away where no MODEL came about.
+func holdModel(dir string) (release func(), err error) {
+	const hint = "Choose a folder that fx may write with --out."
+	_, err = os.Stat(dir)
+	made := errors.Is(err, fs.ErrNotExist)
+	if err := os.MkdirAll(dir, 0o777); err != nil {
+		return nil, fail.Wrap(fail.Usage, err, hint, "model folder %s", dir)
+	}
+	lock := filepath.Join(dir, trainingLock)
+	free, err := durable.Lock(lock)
+	if errors.Is(err, durable.ErrLocked) {
+		return nil, fail.New(fail.Locked, "Wait until it has ended, or choose another --out.", "another fx trains the model %s", dir)
+	} else if err != nil {
+		return nil, fail.Wrap(fail.Usage, err, hint, "model folder %s", dir)
+	}
+	return func() {
+		if made && !modeldir.Is(dir) {
+			_ = os.Remove(lock)
+			_ = os.Remove(dir) // unless something else lies there by now
+		}
+		free()
+	}, nil
+}

@@ -1,0 +1,14 @@
+package experiments
+
+import "fx/internal/modeldir"
+
+// recorded tells whether the MODEL in a run's folder is the run's own: the one that the
+// experiment recorded or, where a kill came before that and in experiments of an older
+// fx, one of the run's mode and seed.
+func (m *matrix) recorded(i int, model modeldir.Model) bool {
+	run := m.record.Runs[i]
+	if earlier := m.earlier[run.Name]; earlier.Key == run.Key && earlier.ModelSHA256 != "" {
+		return earlier.ModelSHA256 == modeldir.SHA256(m.dir(i))
+	}
+	return model.Mode == "" || model.Mode == run.Mode && model.Seed == run.Seed // an older fx wrote no mode
+}
