@@ -41,7 +41,8 @@ func copyNotes(s *store.Store, train, val head.Data) []string {
 	if n == 0 {
 		return nil
 	}
-	notes := []string{fmt.Sprintf("%d of the %d photos %s", n, len(groups), oneOrMore(n, "is a copy of another", "are copies of others"))}
+	notes := []string{fmt.Sprintf("%d of the %d photos %s", n, len(groups),
+		oneOrMore(n, "is a copy of another", "are copies of others"))}
 	between, first, second := 0, 0, 0
 	for i, g := range groups {
 		if all.Photos[i].Label == all.Photos[g].Label {

@@ -50,7 +50,8 @@ func evaluateStore(
 		return Evaluation{}, nil, err
 	}
 	if changed(m, s, features) {
-		found.notes = append(found.notes, "the store has changed since the training: its photos, splits or labels are others")
+		found.notes = append(found.notes,
+			"the store has changed since the training: its photos, splits or labels are others")
 	}
 	m.Notes = append(slices.Clone(m.Notes), found.notes...)
 	e := newEvaluation(m, found.metrics, pathsOf(s, found.data), found.split)

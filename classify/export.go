@@ -37,7 +37,8 @@ type ExportResult struct {
 // (backbones.MetaEXIF) and provenance are in its metadata.
 func Export(ctx context.Context, o Options, out string, withPreprocessing bool, report progress.Reporter) (ExportResult, error) {
 	if !strings.EqualFold(filepath.Ext(out), ".onnx") {
-		return ExportResult{}, fail.New(fail.Usage, "Name a file such as classifier.onnx.", "--out %s is no .onnx file", out)
+		return ExportResult{}, fail.New(fail.Usage, "Name a file such as classifier.onnx.",
+			"--out %s is no .onnx file", out)
 	}
 	m, p, err := modeldir.Load(o.Model)
 	if err != nil {

@@ -103,5 +103,6 @@ func learnedNotes(m modeldir.Model, photos []store.SHA256, split string) []strin
 	if n == 0 {
 		return nil
 	}
-	return []string{fmt.Sprintf("the model was trained on %d of these %d photos: its accuracy on them says little about new photos", n, len(photos))}
+	return []string{fmt.Sprintf("the model was trained on %d of these %d photos: "+
+		"its accuracy on them says little about new photos", n, len(photos))}
 }

@@ -130,7 +130,8 @@ func (s *QuickstartSummary) save(with func(*durable.Replacement) error) error {
 		err = s.replace(r, with)
 	}
 	if err != nil && fail.HintOf(err) == "" {
-		return fail.Wrap(fail.Usage, err, "Choose a folder that fx may write with --out.", "write the summary in %s", s.Out)
+		return fail.Wrap(fail.Usage, err, "Choose a folder that fx may write with --out.",
+			"write the summary in %s", s.Out)
 	}
 	return err
 }

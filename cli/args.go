@@ -77,18 +77,19 @@ func checkWords(app *urfave.App, args []string) error {
 		return nil
 	}
 	command, at := commandOf(app, args)
-	name, words := strings.Join(append([]string{"fx"}, args[1:at]...), " "), args[at:]
+	fullName, words := strings.Join(append([]string{"fx"}, args[1:at]...), " "), args[at:]
 	if command == nil || len(command.Subcommands) > 0 {
 		commands := app.Commands
 		if command != nil {
 			commands = command.Subcommands
 		}
-		if len(words) == 0 || !slices.ContainsFunc(words, func(w string) bool { return w == "--json" || w == "--quiet" }) ||
-			slices.ContainsFunc(words, func(w string) bool { return !strings.HasPrefix(w, "-") }) {
+		shared := func(word string) bool { return word == "--json" || word == "--quiet" }
+		name := func(word string) bool { return !strings.HasPrefix(word, "-") }
+		if !slices.ContainsFunc(words, shared) || slices.ContainsFunc(words, name) {
 			return nil
 		}
-		hint, _ := commandsHint(commands, name)
-		return fail.New(fail.Usage, hint, "%s needs one of its commands", name)
+		hint, _ := commandsHint(commands, fullName)
+		return fail.New(fail.Usage, hint, "%s needs one of its commands", fullName)
 	}
 	for len(words) > 0 && words[0] != "--" {
 		word := words[0]
@@ -102,7 +103,8 @@ func checkWords(app *urfave.App, args []string) error {
 			for _, flag := range spelling.Nearest(flagNames(command), given) {
 				near = append(near, "--"+flag)
 			}
-			return fail.New(fail.Usage, didYouMean(near)+fmt.Sprintf("`%s --help` lists the flags.", name), "%s has no flag --%s", name, given)
+			return fail.New(fail.Usage, didYouMean(near)+fmt.Sprintf("`%s --help` lists the flags.", fullName),
+				"%s has no flag --%s", fullName, given)
 		}
 		if takesValue(command, word) && len(words) > 0 {
 			words = words[1:]

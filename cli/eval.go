@@ -41,7 +41,8 @@ func evaluate(c *urfave.Context, out *output) (classify.Evaluation, error) {
 	features, data := c.String("features"), c.String("data")
 	switch {
 	case features != "" && data != "":
-		return classify.Evaluation{}, fail.New(fail.Usage, "Give the one or the other.", "fx eval takes --features or --data, not both")
+		return classify.Evaluation{}, fail.New(fail.Usage, "Give the one or the other.",
+			"fx eval takes --features or --data, not both")
 	case features == "" && data == "":
 		return classify.Evaluation{}, fail.New(fail.Usage, "Give the one or the other.", "fx eval needs --features STORE or --data DIR")
 	case features != "":

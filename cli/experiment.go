@@ -184,7 +184,8 @@ func printExperiment(w io.Writer, done experimentDone) {
 		if cell.Accuracy.N == 0 {
 			accuracy = "–"
 		}
-		row := []string{cell.Backbone, cell.Mode, cell.Start(), accuracy, fmt.Sprintf("%.0f", cell.Seconds), perSecond(cell.ImagesPerSecond), fmt.Sprint(cell.ParametersTrained)}
+		row := []string{cell.Backbone, cell.Mode, cell.Start(), accuracy, fmt.Sprintf("%.0f", cell.Seconds),
+			perSecond(cell.ImagesPerSecond), fmt.Sprint(cell.ParametersTrained)}
 		for _, name := range names {
 			row = append(row, besideOf(e, cell, name))
 		}

@@ -52,7 +52,8 @@ func extractCommand(out *output) *urfave.Command {
 				Shard: c.String("shard"), Wait: c.Duration("wait"), VerifyContent: c.Bool("verify-content"), FxVersion: version(),
 			}, out.progress())
 			if fail.KindOf(err) == fail.Locked {
-				return fail.Wrap(fail.Locked, err, "Let fx wait for it, as by --wait 10m, or choose another --out.", "")
+				return fail.Wrap(fail.Locked, err,
+					"Let fx wait for it, as by --wait 10m, or choose another --out.", "")
 			}
 			if err != nil {
 				return err

@@ -46,7 +46,8 @@ func finetuneFlags(of []settings.Field) []urfave.Flag {
 		&urfave.StringFlag{Name: "data", Required: true, Usage: "`DIR` of photos"},
 		&urfave.StringFlag{Name: "out", Required: true, Usage: "`RUN` folder to write"},
 		&urfave.BoolFlag{Name: "force",
-			Usage: "write to --out even if it contains something else, but not a run; files with the names of the results are replaced"},
+			Usage: "write to --out even if it contains something else, but not a run; " +
+				"files with the names of the results are replaced"},
 		&urfave.BoolFlag{Name: "resume", Usage: "continue the run in RUN, with the same bits as without the interruption"},
 		&urfave.StringFlag{Name: "weights", Usage: "initial weights `FILE` (.safetensors, .pth), or seed:N for random weights", DefaultText: "those in the ONNX file, or search for the official ones"},
 		&urfave.StringFlag{Name: "feature-tensor", Usage: "`NAME` of the tensor that the classifier takes, for ONNX files without this information"},

@@ -43,7 +43,8 @@ func TestAnInterruptedCommandSaysWhatToDo(t *testing.T) {
 	model, photos := filepath.Join(dir, "model"), filepath.Join(dir, "photos")
 	all["fx predict"] = writer{args: []string{"predict", "--model", model, filepath.Join(photos, "val")}}
 	all["fx eval by photos"] = writer{args: []string{"eval", "--model", model, "--data", photos}}
-	all["fx eval by a store"] = writer{args: []string{"eval", "--model", model, "--features", filepath.Join(dir, "store")}}
+	features := filepath.Join(dir, "store")
+	all["fx eval by a store"] = writer{args: []string{"eval", "--model", model, "--features", features}}
 	interrupted := 0
 	for name, w := range all {
 		args := append([]string{"fx"}, w.args...)

@@ -120,7 +120,9 @@ func lrFind(c *urfave.Context, out *output) (lrFindResult, error) {
 	features, photos := c.String("features") != "", c.String("backbone") != "" || c.String("data") != ""
 	switch {
 	case features && photos:
-		return lrFindResult{}, fail.New(fail.Usage, "Give --features STORE for a head, or --backbone NAME --data DIR for a network.", "fx lr-find trains a head or a network, not both")
+		return lrFindResult{}, fail.New(fail.Usage,
+			"Give --features STORE for a head, or --backbone NAME --data DIR for a network.",
+			"fx lr-find trains a head or a network, not both")
 	case !features && !photos:
 		return lrFindResult{}, fail.New(fail.Usage, "Give --features STORE for a head, or --backbone NAME --data DIR for a network.", "fx lr-find must be told what to train")
 	case features:

@@ -21,7 +21,8 @@ func quickstartCommand(out *output) *urfave.Command {
 		ArgsUsage: "DIR",
 		Flags: append([]urfave.Flag{
 			&urfave.StringFlag{Name: "out", Usage: "`DIR` for the results (default: the photos' folder with -fx added)"}, forceFlag(),
-			&urfave.StringFlag{Name: "backbone", Usage: "`NAME` of another network with a linear head (not a squeezenet), or an ONNX file (default: efficientnet_lite0, else resnet18)"},
+			&urfave.StringFlag{Name: "backbone", Usage: "`NAME` of another network with a linear head (not a squeezenet), " +
+				"or an ONNX file (default: efficientnet_lite0, else resnet18)"},
 			&urfave.StringFlag{Name: "weights", Usage: "weights `FILE` (.safetensors, .pth), or seed:N for random weights", DefaultText: "search for the official ones"},
 			fastDecodeFlag(),
 			lockFlag(),

@@ -61,8 +61,8 @@ func printReportMade(w io.Writer, r report.Result) {
 		if row.Runs > 1 {
 			accuracy += fmt.Sprintf(" ± %.4f", row.SD)
 		}
-		fmt.Fprintf(w, "%-*s  %-*s  %-*s  %4d  %-17s  %9s  %8s\n", network, row.Network, training, names[i], weights, row.Weights,
-			row.Runs, accuracy, page.Duration(row.Seconds), perSecond(row.ImagesPerSecond))
+		fmt.Fprintf(w, "%-*s  %-*s  %-*s  %4d  %-17s  %9s  %8s\n", network, row.Network, training, names[i],
+			weights, row.Weights, row.Runs, accuracy, page.Duration(row.Seconds), perSecond(row.ImagesPerSecond))
 		for _, of := range row.References {
 			fmt.Fprintf(w, "%-*s  %-*s  %-*s        %.4f\n", network, "", training, "  "+of.Name, weights, of.Network, of.BestValAccuracy)
 		}

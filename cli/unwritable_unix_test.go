@@ -89,7 +89,8 @@ func TestAnOutThatCannotBeWritten(t *testing.T) {
 		}
 		refused(name, append(args, "--out", filepath.Join(closed, "new"+w.ending)))
 		if !w.folder && name != "fx report" { // which makes the folder
-			refused(name+" into a missing folder", append(args, "--out", filepath.Join(dir, "missing", "new"+w.ending)))
+			refused(name+" into a missing folder",
+				append(args, "--out", filepath.Join(dir, "missing", "new"+w.ending)))
 		}
 	}
 }

@@ -241,7 +241,8 @@ func (o Options) earlier() (rec record, found bool, err error) {
 		return rec, found, err
 	}
 	if found && !o.Resume {
-		return rec, found, fail.New(fail.Usage, "Give --resume to continue it, or another --out; --force replaces no run.", "%s contains a run already", o.Out)
+		return rec, found, fail.New(fail.Usage, "Give --resume to continue it, or another --out; --force replaces no run.",
+			"%s contains a run already", o.Out)
 	}
 	if found {
 		return rec, found, nil

@@ -72,13 +72,14 @@ func TestFitThatDivergesIsNoSuccess(t *testing.T) {
 
 // Train photos may be learned by heart at any rate: the loss of val photos tells.
 func TestALossThatExplodesOnValPhotosAloneIsNoSuccess(t *testing.T) {
-	train := head.Data{Photos: head.SingleViews([]int{0, 1, 0, 1}), Row: head.Matrix([]float32{1, 0.5, 0.5, 1, 2, 1, 1, 2}, 2)}
+	train := head.Data{Photos: head.SingleViews([]int{0, 1, 0, 1}),
+		Row: head.Matrix([]float32{1, 0.5, 0.5, 1, 2, 1, 1, 2}, 2)}
 	val := head.Data{Photos: head.SingleViews([]int{0, 1, 0}), Row: head.Matrix([]float32{1, 0.5, 0.5, 1, 0.5, 1}, 2)}
 	for lr, fails := range map[float64]bool{0.01: false, 1: false, 1e6: true, 1e30: true} {
 		o := head.Options{Solver: head.SGD, Epochs: 20, BatchSize: 1, LR: lr, Momentum: 0.9, Seed: 1}
 		var losses []float64
-		_, err := head.Fit(t.Context(), head.Layout{Kind: head.Linear, Features: 2, Positions: 1, Classes: 2}, train, val, o,
-			func(e metrics.Epoch) { losses = append(losses, e.TrainLoss) })
+		_, err := head.Fit(t.Context(), head.Layout{Kind: head.Linear, Features: 2, Positions: 1, Classes: 2},
+			train, val, o, func(e metrics.Epoch) { losses = append(losses, e.TrainLoss) })
 		if last := losses[len(losses)-1]; last > 0.7 {
 			t.Fatalf("lr %g: the last train loss is %g: nothing is learned by heart", lr, last)
 		}

@@ -156,7 +156,8 @@ func (r *run) evaluateOn(ctx context.Context, features string, o Options, thumbn
 		e.Map = &page.Map{Points: shown, Explained: plane.explained, Of: len(photos)}
 	}
 	r.shown.Evaluation = e
-	r.evaluated = slices.DeleteFunc(found.Notes, func(note string) bool { return slices.Contains(r.model.Notes, note) })
+	r.evaluated = slices.DeleteFunc(found.Notes,
+		func(note string) bool { return slices.Contains(r.model.Notes, note) })
 	return nil
 }
 

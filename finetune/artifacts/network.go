@@ -137,7 +137,8 @@ func (n *Network) classAxis(name string) int {
 // of classes: uniform in ±1/√fan_in, the rule of torch.nn.Linear and torch.nn.Conv2d.
 func (n *Network) SetClasses(classes int, seed uint64) error {
 	if classes < 2 {
-		return fail.New(fail.Usage, "A classifier tells two classes or more apart.", "a classifier for %d classes", classes)
+		return fail.New(fail.Usage, "A classifier tells two classes or more apart.",
+			"a classifier for %d classes", classes)
 	}
 	fanIn := map[string]int{} // by layer: a bias starts like its weight
 	layer := func(name string) string { return name[:max(strings.LastIndex(name, "."), 0)] }

@@ -157,7 +157,8 @@ func SaveWith(dir string, m Model, p Params, with func(*durable.Replacement) err
 	case errors.Is(err, durable.ErrLocked):
 		return fail.Wrap(fail.Locked, err, "Wait until it has ended, or choose another --out.", "the model %s is being written", dir)
 	case err != nil:
-		return fail.Wrap(fail.Usage, err, "Choose a folder that fx may write with --out, on a disk that has locks.", "model folder %s", dir)
+		return fail.Wrap(fail.Usage, err, "Choose a folder that fx may write with --out, on a disk that has locks.",
+			"model folder %s", dir)
 	}
 	defer r.Close()
 	if err := m.replace(r, p, with); err != nil {

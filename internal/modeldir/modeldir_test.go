@@ -205,7 +205,8 @@ func TestAnUnfinishedRunIsNoModelYet(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, _, err := modeldir.Load(dir)
-	if fail.KindOf(err) != fail.Usage || !strings.Contains(err.Error(), "is not finished") || !strings.Contains(fail.HintOf(err), "--out "+dir+" --resume") {
+	if fail.KindOf(err) != fail.Usage || !strings.Contains(err.Error(), "is not finished") ||
+		!strings.Contains(fail.HintOf(err), "--out "+dir+" --resume") {
 		t.Errorf("hint %q: %v", fail.HintOf(err), err)
 	}
 }

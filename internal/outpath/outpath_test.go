@@ -290,7 +290,8 @@ func TestAFileNeedsItsFolder(t *testing.T) {
 	dir := t.TempDir()
 	target := outpath.Target{Kind: outpath.PNG, Path: filepath.Join(dir, "missing", "plot.png")}
 	for _, force := range []bool{false, true} {
-		if err := outpath.Prepare(force, target); fail.KindOf(err) != fail.Usage || !strings.Contains(fail.HintOf(err), "--out") {
+		err := outpath.Prepare(force, target)
+		if fail.KindOf(err) != fail.Usage || !strings.Contains(fail.HintOf(err), "--out") {
 			t.Errorf("force %v: %v", force, err)
 		}
 	}

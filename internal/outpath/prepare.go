@@ -16,7 +16,9 @@ type Target struct {
 	Inputs []string // files that the command reads and must not replace
 	// MakesFolder tells that the command makes the folder of a file where that is not there.
 	MakesFolder bool
-	Nested      bool // it lies in the folder of another Target, which is asked about the photos; a link to a folder would lead out
+	// Nested tells that it lies in the folder of another Target, which is asked about the photos; a
+	// link to a folder would lead out.
+	Nested bool
 }
 
 // Kind is a Folder or a File.

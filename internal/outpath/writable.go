@@ -19,7 +19,8 @@ func (t Target) writable() error {
 		return nil
 	}
 	if t.Path == "-" {
-		return fail.New(fail.Usage, "Name a file or a folder with --out; ./- is one that is called so.", "fx does not write its results to standard output")
+		return fail.New(fail.Usage, "Name a file or a folder with --out; ./- is one that is called so.",
+			"fx does not write its results to standard output")
 	}
 	dir := t.Path
 	if _, file := t.Kind.(*File); file {

@@ -54,7 +54,8 @@ func (m Manifest) prepareExport(format, out string, options ExportOptions) error
 	}
 	ending := strings.ToLower(strings.TrimPrefix(filepath.Ext(out), "."))
 	if _, other := exporters[ending]; other && ending != strings.ToLower(format) {
-		return fail.New(fail.Usage, "Give --out another ending, or leave --format out.", "--out %s does not end as the format %s", out, format)
+		return fail.New(fail.Usage, "Give --out another ending, or leave --format out.",
+			"--out %s does not end as the format %s", out, format)
 	}
 	return outpath.Prepare(options.Force, outpath.Target{Kind: exporter.kind, Path: out, Photos: m.Made.Data})
 }
@@ -162,7 +163,8 @@ func (x *export) file(path string, write func(w io.Writer) error) error {
 // exportNPY writes a folder of numpy files.
 func exportNPY(x *export, out string) ([]string, error) {
 	if err := os.MkdirAll(out, 0o777); err != nil {
-		return nil, fail.Wrap(fail.Usage, err, "Name a folder that fx may make with --out.", "cannot make the folder %s", out)
+		return nil, fail.Wrap(fail.Usage, err, "Name a folder that fx may make with --out.",
+			"cannot make the folder %s", out)
 	}
 	type part struct {
 		name, descr string

@@ -66,7 +66,8 @@ func acquire(ctx context.Context, dir string, shard Shard, wait time.Duration, r
 		}
 		who := joinHolders(held)
 		if !time.Now().Before(deadline) {
-			return nil, fail.New(fail.Locked, "Wait until it has ended, or take another folder.", "%s is being written by %s", dir, who)
+			return nil, fail.New(fail.Locked, "Wait until it has ended, or take another folder.",
+				"%s is being written by %s", dir, who)
 		}
 		if who != told {
 			report.Note(fmt.Sprintf("waiting up to %s for %s, which writes %s", wait, who, dir))
