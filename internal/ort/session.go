@@ -122,7 +122,7 @@ func (rt *Runtime) openOn(model []byte, options SessionOptions) (*Session, error
 	if err != nil {
 		return nil, fail.Wrap(fail.Device, err, nativelib.Hint, "session options")
 	}
-	defer func() { _ = native.Destroy() }() // fails only where destroyed before
+	defer func() { _ = native.Destroy() }() // fails only if destroyed before
 	if err := s.configure(native, options); err != nil {
 		return nil, err
 	}

@@ -22,7 +22,7 @@ import (
 // Official describes the official weights of a network and where to find them.
 type Official struct {
 	File         string `json:"file"`                    // its name, such as resnet18-f37072fd.pth
-	URL          string `json:"url,omitempty"`           // its address, or "" where there is none
+	URL          string `json:"url,omitempty"`           // its address, or "" if there is none
 	SHA256Prefix string `json:"sha256_prefix,omitempty"` // lower-case hex, as in its name: f37072fd
 	SHA256       string `json:"sha256,omitempty"`        // all 64 digits, if known from another source than the address
 	Package      string `json:"package,omitempty"`       // Python package that ships it, or ""

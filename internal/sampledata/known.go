@@ -22,8 +22,8 @@ import (
 // archive is the zip of the tutorial's photos.
 type archive struct {
 	url    string
-	sha256 string // "" where it is not known
-	bytes  int64  // 0 where it is not known
+	sha256 string // "" if it is unknown
+	bytes  int64  // 0 if it is unknown
 }
 
 // official is ants and bees, 244 for training and 153 for validation. Source:

@@ -71,7 +71,7 @@ func eachPhoto(ctx context.Context, zipped string, take func(inner string, conte
 			return fmt.Errorf("%s: the entry %q is not a regular file", zipped, entry.Name)
 		}
 		_, inner, wrapped := strings.Cut(name, "/")
-		if !wrapped || !strings.Contains(inner, "/") { // a photo lies at least in a class folder
+		if !wrapped || !strings.Contains(inner, "/") { // a photo is in a class folder at least
 			continue
 		}
 		if entry.UncompressedSize64 > maxFileBytes {
