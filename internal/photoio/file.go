@@ -89,7 +89,8 @@ func vet(info fs.FileInfo) error {
 }
 
 func tooLong(size, most int64) error {
-	return &Unusable{fmt.Errorf("a file of %d bytes is too long for a photo of its kind: at most %d are read", size, most)}
+	return &Unusable{fmt.Errorf("a file of %d bytes is too long for a photo of its kind: at most %d are read", size,
+		most)}
 }
 
 // request holds options of reading a file.

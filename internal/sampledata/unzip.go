@@ -75,7 +75,8 @@ func eachPhoto(ctx context.Context, zipped string, take func(inner string, conte
 			continue
 		}
 		if entry.UncompressedSize64 > maxFileBytes {
-			return fmt.Errorf("%s: the entry %q has %d bytes, %d are allowed", zipped, entry.Name, entry.UncompressedSize64, int64(maxFileBytes))
+			return fmt.Errorf("%s: the entry %q has %d bytes, %d are allowed", zipped, entry.Name,
+				entry.UncompressedSize64, int64(maxFileBytes))
 		}
 		if total += int64(entry.UncompressedSize64); total > maxAllBytes {
 			return fmt.Errorf("%s unpacks to more than %d bytes", zipped, int64(maxAllBytes))
