@@ -9,7 +9,7 @@ import (
 	"gonum.org/v1/plot/vg/draw"
 )
 
-// DotRow shows shares of one kind, their mean, and published figures to compare with.
+// DotRow shows shares of one kind, their mean, and others' figures to compare with.
 type DotRow struct {
 	Group  string // heading of rows that follow each other
 	Name   string

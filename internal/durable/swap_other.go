@@ -4,5 +4,5 @@ package durable
 
 import "errors"
 
-// swapNames exchanges two names in one step, where the system can.
+// swapNames exchanges two names in one step, if the system can.
 func swapNames(_, _ string) error { return errors.ErrUnsupported }

@@ -124,7 +124,8 @@ func (f File) accept(r *http.Response, p *part) (rest int64, err error) {
 		rest = end - start + 1
 		if !ok || start != p.size || total != p.state.Length || end < start || end >= total || r.ContentLength >= 0 && r.ContentLength != rest {
 			p.discard()
-			return 0, &retryError{err: fmt.Errorf("%w: it sent another part of the file than the one requested", ErrInconsistent)}
+			return 0, &retryError{err: fmt.Errorf("%w: it sent another part of the file than the one requested",
+				ErrInconsistent)}
 		}
 		return rest, nil
 	case r.StatusCode == http.StatusOK:
@@ -137,7 +138,8 @@ func (f File) accept(r *http.Response, p *part) (rest int64, err error) {
 		return 0, &retryError{err: fmt.Errorf("%w: it has another file than before", ErrInconsistent)}
 	case r.StatusCode >= 500 || r.StatusCode == http.StatusRequestTimeout || r.StatusCode == http.StatusTooManyRequests:
 		seconds, _ := strconv.Atoi(r.Header.Get("Retry-After")) // a date counts as none
-		return 0, &retryError{fmt.Errorf("%w: its answer is %s", ErrUnreachable, r.Status), time.Duration(max(0, min(seconds, 60))) * time.Second}
+		return 0, &retryError{fmt.Errorf("%w: its answer is %s", ErrUnreachable, r.Status),
+			time.Duration(max(0, min(seconds, 60))) * time.Second}
 	}
 	return 0, fmt.Errorf("%w: its answer is %s", ErrRefused, r.Status)
 }
@@ -153,7 +155,8 @@ func (f File) acceptWhole(r *http.Response, p *part) (rest int64, err error) {
 	case length == 0:
 		return 0, fmt.Errorf("%w: it sends an empty file", ErrRefused)
 	}
-	err = p.restart(partState{URL: f.URL, ETag: r.Header.Get("ETag"), Modified: r.Header.Get("Last-Modified"), Length: length})
+	err = p.restart(partState{URL: f.URL, ETag: r.Header.Get("ETag"), Modified: r.Header.Get("Last-Modified"),
+		Length: length})
 	if length < 0 {
 		return f.MaxBytes, err
 	}
@@ -180,7 +183,8 @@ func (f File) otherLength(does string) error {
 	if path, err := entryPath(f.seen.Name); err == nil {
 		hint += fmt.Sprintf(" If you trust it, delete %s.", path)
 	}
-	return fail.Wrap(fail.Other, ErrDigest, hint, "the server %s, and at its first use (from %s) the file had %d and SHA-256 %s",
+	return fail.Wrap(fail.Other, ErrDigest, hint, "the server %s, and at its first use (from %s) the file had %d "+
+		"and SHA-256 %s",
 		does, f.seen.From, f.seen.Bytes, f.seen.SHA256)
 }
 
@@ -199,7 +203,8 @@ func noAnswer(ctx, inner context.Context, err error, before bool) error {
 	}
 	var dial *net.OpError
 	var lookup *net.DNSError
-	noNetwork := errors.As(err, &lookup) || errors.As(err, &dial) && (dial.Op == "dial" || dial.Op == "proxyconnect" || dial.Op == "socks connect")
+	noNetwork := errors.As(err, &lookup) ||
+		errors.As(err, &dial) && (dial.Op == "dial" || dial.Op == "proxyconnect" || dial.Op == "socks connect")
 	var named *url.Error // repeats the address
 	if errors.As(err, &named) {
 		err = named.Err

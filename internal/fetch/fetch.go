@@ -20,13 +20,15 @@ import (
 
 // Errors for errors.Is. All are of kind fail.Other and have a hint.
 var (
-	ErrUnreachable  = errors.New("the server cannot be reached")                   // no network, or no answer in time
-	ErrRefused      = errors.New("the server refuses the file")                    // 404 and the like
-	ErrDigest       = errors.New("the file is not the one that it should be")      // wrong SHA-256 or length
-	ErrTooBig       = errors.New("the file is larger than the limit")              // more than MaxBytes
-	ErrIncomplete   = errors.New("the connection ended before the file was whole") // over and over
-	ErrTooSlow      = errors.New("the server sends too little")                    // less than Client.MinRate, over and over
-	ErrInconsistent = errors.New("the server contradicts itself")                  // in its ranges and lengths, over and over
+	ErrUnreachable = errors.New("the server cannot be reached")                   // no network, or no answer in time
+	ErrRefused     = errors.New("the server refuses the file")                    // 404 and the like
+	ErrDigest      = errors.New("the file is not the one that it should be")      // wrong SHA-256 or length
+	ErrTooBig      = errors.New("the file is larger than the limit")              // more than MaxBytes
+	ErrIncomplete  = errors.New("the connection ended before the file was whole") // over and over
+	// less than Client.MinRate, over and over
+	ErrTooSlow = errors.New("the server sends too little")
+	// in its ranges and lengths, over and over
+	ErrInconsistent = errors.New("the server contradicts itself")
 )
 
 // File is what to fetch.
@@ -54,11 +56,12 @@ type Result struct {
 // Client holds the limits and timeouts of downloads. The zero value is ready for use.
 type Client struct {
 	Transport http.RoundTripper // nil: proxies from the environment, 10 s to connect
-	Attempts  int               // tries in a row that gain less than MinRate × Window bytes, and starts from the first byte; 0 is 4
-	Backoff   time.Duration     // pause after the first failed try, doubled after each; 0 is 500 ms
-	Stall     time.Duration     // how long no byte may come before a try counts as failed; 0 is 30 s
-	MinRate   int64             // bytes a second, over each Window, below which a try counts as failed; 0 is 1024
-	Window    time.Duration     // 0 is one minute
+	// tries in a row that gain less than MinRate × Window bytes, and starts from the first byte; 0 is 4
+	Attempts int
+	Backoff  time.Duration // pause after the first failed try, doubled after each; 0 is 500 ms
+	Stall    time.Duration // how long no byte may come before a try counts as failed; 0 is 30 s
+	MinRate  int64         // bytes a second, over each Window, below which a try counts as failed; 0 is 1024
+	Window   time.Duration // 0 is one minute
 }
 
 // Get fetches f with the zero Client.
@@ -72,7 +75,8 @@ func (c *Client) Get(ctx context.Context, f File, report progress.Reporter) (Res
 	f.SHA256Prefix = strings.ToLower(f.SHA256Prefix)
 	f.bound()
 	if err := os.MkdirAll(filepath.Dir(f.Path), 0o777); err != nil {
-		return Result{}, fail.Wrap(fail.Other, err, "Set FX_CACHE_DIR to a folder that fx may write.", "no folder to download into")
+		return Result{}, fail.Wrap(fail.Other, err, "Set FX_CACHE_DIR to a folder that fx may write.",
+			"no folder to download into")
 	}
 	if result, err := f.cached(ctx); !errors.Is(err, fs.ErrNotExist) {
 		return result, err
@@ -119,7 +123,8 @@ func (f File) cached(ctx context.Context) (Result, error) {
 		return Result{}, err
 	}
 	if !strings.HasPrefix(sum, f.SHA256Prefix) {
-		return Result{}, fail.Wrap(fail.Other, ErrDigest, fmt.Sprintf("Delete %s; the next run downloads it again.", f.Path),
+		return Result{}, fail.Wrap(fail.Other, ErrDigest,
+			fmt.Sprintf("Delete %s; the next run downloads it again.", f.Path),
 			"%s was damaged or changed: its SHA-256 is %s and must %s", f.Path, sum, Demand(f.SHA256Prefix))
 	}
 	seen, err := Record(Entry{Name: filepath.Base(f.Path), SHA256: sum, Bytes: size, From: f.URL})
@@ -133,7 +138,8 @@ func (f File) cached(ctx context.Context) (Result, error) {
 func (c *Client) download(ctx context.Context, f File, report progress.Reporter) (Result, error) {
 	p, err := openPart(f.Path, f.URL)
 	if err != nil {
-		return Result{}, fail.Wrap(fail.Other, err, "Set FX_CACHE_DIR to a folder that fx may write.", "downloading %s", f.URL)
+		return Result{}, fail.Wrap(fail.Other, err, "Set FX_CACHE_DIR to a folder that fx may write.",
+			"downloading %s", f.URL)
 	}
 	defer p.close()
 	result := Result{Path: f.Path, Downloaded: true}
@@ -168,12 +174,14 @@ func (c *Client) download(ctx context.Context, f File, report progress.Reporter)
 // verify checks the downloaded bytes.
 func (f File) verify(part string, r Result) (Seen, error) {
 	if !strings.HasPrefix(r.SHA256, f.SHA256Prefix) {
-		return Seen{}, fail.Wrap(fail.Other, ErrDigest, "Something between here and the server changes files: a proxy, or a log-in page. "+f.byHand(),
+		return Seen{}, fail.Wrap(fail.Other, ErrDigest,
+			"Something between here and the server changes files: a proxy, or a log-in page. "+f.byHand(),
 			"%s gave %d bytes with SHA-256 %s, which must %s", f.URL, r.Bytes, r.SHA256, Demand(f.SHA256Prefix))
 	}
 	if f.Check != nil {
 		if err := f.Check(part); err != nil {
-			return Seen{}, fail.Wrap(fail.Other, fmt.Errorf("%w: %w", ErrDigest, err), f.byHand(), "what %s gave", f.URL)
+			return Seen{}, fail.Wrap(fail.Other, fmt.Errorf("%w: %w", ErrDigest, err), f.byHand(), "what %s gave",
+				f.URL)
 		}
 	}
 	return Record(Entry{Name: filepath.Base(f.Path), SHA256: r.SHA256, Bytes: r.Bytes, From: f.URL})

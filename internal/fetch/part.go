@@ -28,7 +28,7 @@ type partState struct {
 	URL      string `json:"url"`
 	ETag     string `json:"etag,omitempty"`
 	Modified string `json:"last_modified,omitempty"`
-	Length   int64  `json:"length"` // of the whole file, or -1 where the server did not say
+	Length   int64  `json:"length"` // of the whole file, or -1 if the server did not declare it
 }
 
 // validator returns the If-Range value with which a server sends the rest of the same file only, or "" if the server

@@ -20,12 +20,13 @@ import (
 
 // Entry is the registry's record of a file at its first use.
 type Entry struct {
-	Version   int       `json:"version"`
-	Name      string    `json:"name"` // of the official file, such as resnet18-f37072fd.pth
-	SHA256    string    `json:"sha256"`
-	Bytes     int64     `json:"bytes"`
-	From      string    `json:"from"`                // its source at first use: an address or a path
-	FirstSeen time.Time `json:"first_seen,omitzero"` // older entries lack it: Lookup takes the time at which they were written
+	Version int    `json:"version"`
+	Name    string `json:"name"` // of the official file, such as resnet18-f37072fd.pth
+	SHA256  string `json:"sha256"`
+	Bytes   int64  `json:"bytes"`
+	From    string `json:"from"` // its source at first use: an address or a path
+	// older entries lack it: Lookup takes the time at which they were written
+	FirstSeen time.Time `json:"first_seen,omitzero"`
 }
 
 // Seen is when this machine first saw a file with its SHA-256.
@@ -63,11 +64,13 @@ func Record(e Entry) (Seen, error) {
 		return known.compare(e, path, err)
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
-		return Seen{}, fail.Wrap(fail.Other, err, "Set FX_CACHE_DIR to a folder that fx may write.", "recording the SHA-256 of %s", e.Name)
+		return Seen{}, fail.Wrap(fail.Other, err, "Set FX_CACHE_DIR to a folder that fx may write.",
+			"recording the SHA-256 of %s", e.Name)
 	}
 	unlock, err := durable.WaitLock(context.Background(), filepath.Join(filepath.Dir(path), ".lock"), func() {})
 	if err != nil {
-		return Seen{}, fail.Wrap(fail.Other, err, "Set FX_CACHE_DIR to a folder that fx may write.", "recording the SHA-256 of %s", e.Name)
+		return Seen{}, fail.Wrap(fail.Other, err, "Set FX_CACHE_DIR to a folder that fx may write.",
+			"recording the SHA-256 of %s", e.Name)
 	}
 	defer unlock()
 	if known, err := Lookup(e.Name); !errors.Is(err, fs.ErrNotExist) { // another process wrote it
@@ -89,8 +92,10 @@ func Record(e Entry) (Seen, error) {
 func (known Entry) compare(e Entry, path string, err error) (Seen, error) {
 	if err == nil && known.SHA256 != e.SHA256 {
 		return Seen{}, fail.Wrap(fail.Other, ErrDigest,
-			fmt.Sprintf("The file should never change. Remove the changed file and run again; if you trust it, delete %s.", path),
-			"%s (from %s) has SHA-256 %s, but at its first use (from %s) it had %s", e.Name, e.From, e.SHA256, known.From, known.SHA256)
+			fmt.Sprintf("The file should never change. Remove the changed file and run again; if you trust it, "+
+				"delete %s.", path),
+			"%s (from %s) has SHA-256 %s, but at its first use (from %s) it had %s", e.Name, e.From, e.SHA256,
+			known.From, known.SHA256)
 	}
 	return Seen{Since: known.FirstSeen}, err
 }
@@ -112,7 +117,8 @@ func Lookup(name string) (Entry, error) {
 	}
 	var e Entry
 	if err := json.Unmarshal(text, &e); err != nil || e.Name != name || !filehash.IsSHA256(e.SHA256) {
-		return Entry{}, fail.New(fail.Other, fmt.Sprintf("Delete %s: the next use of the file writes it again.", path), "%s is damaged", path)
+		return Entry{}, fail.New(fail.Other, fmt.Sprintf("Delete %s: the next use of the file writes it again.", path),
+			"%s is damaged", path)
 	}
 	if info, err := os.Stat(path); err == nil && e.FirstSeen.IsZero() {
 		e.FirstSeen = info.ModTime()

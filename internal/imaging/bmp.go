@@ -7,8 +7,8 @@ import (
 
 var errBMPTruncated = errors.New("truncated BMP: its data ends before its last row")
 
-// decodeBMP reads Windows' and OS/2's bitmaps as Pillow's BmpImagePlugin does, and of 2 bits a pixel
-// too: 1, 2, 4, 8, 16, 24 and 32 bits, plain, run-length coded or with masks, bottom-up or top-down. Alpha is dropped.
+// decodeBMP reads Windows' and OS/2's bitmaps as Pillow's BmpImagePlugin does, and also those of 2 bits a pixel: 1, 2,
+// 4, 8, 16, 24 and 32 bits, plain, run-length coded or with masks, bottom-up or top-down. Alpha is dropped.
 func (d *Decoder) decodeBMP(im *Image, data []byte, _ *int) error {
 	h, err := readBMPHeader(data)
 	if err != nil {
@@ -27,9 +27,9 @@ func (d *Decoder) decodeBMP(im *Image, data []byte, _ *int) error {
 		}
 		return h.decodeRuns(im, data)
 	}
-	// The last row needs no padding behind it.
+	// The last row needs no padding after it.
 	row, stride := (h.w*bits+7)/8, (h.w*h.bits+31)/32*4
-	if row > stride { // a gray palette of fewer than 8 bits, where Pillow fails
+	if row > stride { // a gray palette of fewer than 8 bits, with which Pillow fails
 		convert, row = indexed(h.bits, &h.palette), (h.w*h.bits+7)/8
 	}
 	if at := h.pixels; at > len(data) || len(data)-at < row || (len(data)-at-row)/stride < h.h-1 {
@@ -42,7 +42,7 @@ func (d *Decoder) decodeBMP(im *Image, data []byte, _ *int) error {
 	return nil
 }
 
-// row returns the row of the picture that is the file's row y.
+// row returns the picture's row for the file's row y.
 func (h *bmpHeader) row(y int) int {
 	if h.topDown {
 		return y
@@ -50,10 +50,10 @@ func (h *bmpHeader) row(y int) int {
 	return h.h - 1 - y
 }
 
-// A rowConverter makes a row of RGB of a row of stored pixels.
+// A rowConverter converts a row of stored pixels to RGB.
 type rowConverter func(rgb, stored []byte)
 
-// converter returns what makes RGB of a row, and how many bits of the row a pixel takes.
+// converter returns the function that converts a row to RGB, and the bits of a stored pixel.
 func (h *bmpHeader) converter() (convert rowConverter, bits int, err error) {
 	switch h.bits {
 	case 16:
@@ -67,8 +67,8 @@ func (h *bmpHeader) converter() (convert rowConverter, bits int, err error) {
 		r, g, b := h.order[0], h.order[1], h.order[2]
 		return func(rgb, stored []byte) { pick(rgb, stored, 4, r, g, b) }, 32, nil
 	}
-	// Pillow ignores the palette of a gray picture, and takes a gray palette of at most two colours
-	// to mean one bit a pixel, one of more to mean eight, whatever the header says.
+	// Pillow ignores the palette of a gray picture. It reads pictures with a gray palette of at most two colours as
+	// one bit a pixel, of more colours as eight, whatever the header says.
 	switch {
 	case h.gray && h.colours <= 2:
 		black := [3]uint8{}
@@ -80,14 +80,14 @@ func (h *bmpHeader) converter() (convert rowConverter, bits int, err error) {
 	return indexed(h.bits, &h.palette), h.bits, nil
 }
 
-// pick takes three bytes of each stored pixel of the given size.
+// pick copies three bytes of each stored pixel of the given size.
 func pick(rgb, stored []byte, size, r, g, b int) {
 	for ; len(rgb) >= 3; rgb, stored = rgb[3:], stored[size:] {
 		rgb[0], rgb[1], rgb[2] = stored[r], stored[g], stored[b]
 	}
 }
 
-// indexed looks colours up by 1, 2, 4 or 8 bits each, the highest bits of a byte first.
+// indexed looks up colours by 1, 2, 4 or 8 bits, the highest bits of a byte first.
 func indexed(bits int, palette *[256][3]uint8) rowConverter {
 	if bits == 8 {
 		return func(rgb, stored []byte) {
@@ -125,5 +125,5 @@ func convert565(rgb, stored []byte) {
 	}
 }
 
-// widen scales the lowest bits of v, as many as top has, to 8 bits.
+// widen scales the lowest bits of v, as many as in top, to 8 bits.
 func widen(v, top int) uint8 { return uint8(v & top * 255 / top) }

@@ -18,19 +18,19 @@ const (
 
 const bmpFileHeader = 14
 
-// bmpHeader is what a BMP file says of itself before its pixels.
+// bmpHeader is the header of a BMP file.
 type bmpHeader struct {
 	w, h        int
 	topDown     bool
 	bits        int // of a pixel: 1, 2, 4, 8, 16, 24 or 32
 	compression uint32
-	masks       [4]uint32 // red, green, blue, alpha, where compression is bmpBitfields
+	masks       [4]uint32 // red, green, blue, alpha, if compression is bmpBitfields
 	order       [3]int    // of 32 bits: which byte of a pixel is red, green, blue
-	pixels      int       // offset of the pixels, which may lie behind the end
+	pixels      int       // offset of the pixels, which may be after the end
 
 	// Of up to 8 bits a pixel:
 	colours int
-	palette [256][3]uint8 // those that are missing are black
+	palette [256][3]uint8 // missing colours are black
 	gray    bool          // the palette maps each index to that gray, or 0 and 1 to black and white
 }
 
@@ -40,7 +40,7 @@ var (
 	mask888 = [4]uint32{0xFF0000, 0xFF00, 0xFF}
 )
 
-// bmpOrders lists the masks of 32 bits that Pillow knows, and where red, green and blue lie then.
+// bmpOrders lists the masks of 32 bits that Pillow supports, and the positions of red, green and blue.
 var bmpOrders = map[[4]uint32][3]int{
 	{0xFF0000, 0xFF00, 0xFF, 0}:          {2, 1, 0},
 	{0xFF0000, 0xFF00, 0xFF, 0xFF000000}: {2, 1, 0},
@@ -84,7 +84,7 @@ func readBMPHeader(data []byte) (*bmpHeader, error) {
 		if size == 12 {
 			entry = 3
 		}
-		// Pixels that seem to begin where the palette does begin behind it.
+		// If the offset of the pixels is that of the palette, they begin after the palette.
 		if at == bmpFileHeader+size {
 			at += int64(entry * h.colours)
 		}
@@ -108,7 +108,7 @@ func (h *bmpHeader) core(info []byte) {
 	h.colours = 1 << min(h.bits, 16)
 }
 
-// info reads BITMAPINFOHEADER and what later versions add to it. Version 1 has masks behind it, at rest.
+// info reads BITMAPINFOHEADER and the additions of later versions. Version 1 has masks after the header, at rest.
 func (h *bmpHeader) info(info []byte, rest *[]byte) error {
 	le := binary.LittleEndian
 	height := le.Uint32(info[8:])
@@ -140,7 +140,7 @@ func (h *bmpHeader) info(info []byte, rest *[]byte) error {
 	return nil
 }
 
-// checkLayout refuses what Pillow refuses, by its reason.
+// checkLayout returns an error, with its reason, for what Pillow refuses.
 func (h *bmpHeader) checkLayout() error {
 	switch h.compression {
 	case bmpRaw, bmpRLE4, bmpRLE8, bmpBitfields:
@@ -176,9 +176,9 @@ func (h *bmpHeader) checkLayout() error {
 	return nil
 }
 
-// readPalette reads colours of blue, green, red and, where an entry has four bytes, one of no
-// meaning. As in Pillow, a gray palette may have any length, and its last entry three bytes; of
-// other palettes the entries that are there in full count, 256 at most.
+// readPalette reads colours of blue, green, red and, if an entry has four bytes, an unused one. As in Pillow, a gray
+// palette may have any length, and its last entry three bytes; of other palettes only complete entries count, at most
+// 256.
 func (h *bmpHeader) readPalette(stored []byte, entry int) error {
 	if h.gray = h.isGray(stored, entry); h.gray && h.colours > 2 {
 		// A gray picture has no palette: each value is its gray.
@@ -198,8 +198,8 @@ func (h *bmpHeader) readPalette(stored []byte, entry int) error {
 	return nil
 }
 
-// isGray reports whether every colour of the palette is the gray of its number's lowest byte; of
-// two colours they are black and white.
+// isGray reports whether every colour of the palette is the gray of its index's lowest byte, or, if there are two
+// colours, whether they are black and white.
 func (h *bmpHeader) isGray(stored []byte, entry int) bool {
 	for i := range h.colours {
 		gray := uint8(i)

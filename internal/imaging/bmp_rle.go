@@ -4,11 +4,11 @@ import "errors"
 
 var errBMPRuns = errors.New("truncated BMP: its run-length codes end before its last pixel")
 
-// decodeRuns unpacks run-length coded pixels by the very steps of Pillow's BmpRleDecoder. A file
-// whose codes end before its last pixel is refused, even by an end-of-bitmap mark.
+// decodeRuns unpacks run-length coded pixels by exactly the steps of Pillow's BmpRleDecoder. It refuses a file whose
+// codes end before its last pixel, even with an end-of-bitmap mark.
 func (h *bmpHeader) decodeRuns(im *Image, data []byte) error {
 	if h.gray && h.colours <= 2 {
-		for i := range h.palette[1:] { // to Pillow all is white that is not 0
+		for i := range h.palette[1:] { // Pillow treats all values but 0 as white
 			h.palette[1+i] = [3]uint8{255, 255, 255}
 		}
 	}
@@ -27,10 +27,10 @@ func (h *bmpHeader) decodeRuns(im *Image, data []byte) error {
 type bmpRuns struct {
 	h         *bmpHeader
 	im        *Image
-	at, total int // pixels written, and to write
+	at, total int // pixels written, and pixels in total
 }
 
-// put writes n pixels of the colour, as far as there is room.
+// put writes n pixels of the colour, or as many as are left.
 func (r *bmpRuns) put(index byte, n int) {
 	colour := &r.h.palette[index]
 	for n = min(n, r.total-r.at); n > 0; {
@@ -44,10 +44,10 @@ func (r *bmpRuns) put(index byte, n int) {
 	}
 }
 
-// decode reads codes from the offset at on: their parity within the file matters.
+// decode reads codes from the offset at. The parity of offsets in the file matters.
 func (r *bmpRuns) decode(data []byte, at int) error {
 	nibbles := r.h.compression == bmpRLE4
-	x, w := 0, r.h.w // x is Pillow's notion of the column, which literal runs may carry beyond the row
+	x, w := 0, r.h.w // x is the column as in Pillow: literal runs may end beyond the row
 	for r.at < r.total {
 		if at < 0 || len(data)-at < 2 {
 			return errBMPRuns

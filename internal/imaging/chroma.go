@@ -2,9 +2,8 @@ package imaging
 
 import "image"
 
-// convertYCbCr makes RGB of JPEG planes as libjpeg does: chroma upsampled by
-// the triangle filters that it calls fancy (jdsample.c of libjpeg-turbo), then
-// its fixed-point conversion (jdcolor.c).
+// convertYCbCr converts JPEG planes to RGB as libjpeg does: it upsamples chroma with libjpeg's "fancy" triangle
+// filters (jdsample.c of libjpeg-turbo), then applies its fixed-point conversion (jdcolor.c).
 func convertYCbCr(im *Image, p *image.YCbCr) error {
 	c := chroma{ratio: p.SubsampleRatio, width: im.W}
 	c.planeW, c.planeH = im.W, im.H
@@ -27,18 +26,18 @@ func convertYCbCr(im *Image, p *image.YCbCr) error {
 	return nil
 }
 
-// chroma upsamples the rows of one of the two chroma planes.
+// chroma upsamples the rows of a chroma plane.
 type chroma struct {
 	ratio          image.YCbCrSubsampleRatio
 	width          int // of the image
 	planeW, planeH int
-	sums           []int32 // a column each: 3 parts of the nearer row, 1 of the farther
+	sums           []int32 // per column: 3 parts of the nearer row, 1 of the farther
 }
 
 // row returns the chroma values of the image's row y, in room or in the plane itself.
 func (c *chroma) row(room, plane []uint8, stride, y int) []uint8 {
 	line := func(y int) []uint8 { return plane[y*stride:][:c.planeW] }
-	// libjpeg's h2v1 and h2v2 filters want three columns; narrower planes are repeated.
+	// libjpeg's h2v1 and h2v2 filters need three columns; values of narrower planes are repeated.
 	smooth := c.planeW > 2
 	switch c.ratio {
 	case image.YCbCrSubsampleRatio422:
@@ -72,7 +71,7 @@ func (c *chroma) row(room, plane []uint8, stride, y int) []uint8 {
 	return line(y)
 }
 
-// other is the plane's second nearest row to the image's row y; at the edges the nearest again.
+// other returns the plane's second nearest row to the image's row y; at the edges the nearest again.
 func (c *chroma) other(y int) int {
 	return min(max(y/2-1+2*(y&1), 0), c.planeH-1)
 }
@@ -88,7 +87,7 @@ func repeat(to, from []uint8, n int) []uint8 {
 	return to
 }
 
-// across doubles a row: three parts of the nearer value, one of the farther.
+// across doubles a row: each value is three parts of the nearer one and one of the farther.
 func across(to, from []uint8) {
 	last := len(from) - 1
 	to[0] = from[0]
@@ -100,7 +99,7 @@ func across(to, from []uint8) {
 	to[2*last+1] = from[last]
 }
 
-// acrossSums is across for sums that hold four times a value.
+// acrossSums is across for sums, which are four times a value.
 func acrossSums(to []uint8, from []int32) {
 	last := len(from) - 1
 	to[0] = uint8((4*from[0] + 8) >> 4)
@@ -142,7 +141,7 @@ func yccRow(rgb, y, cb, cr []uint8) {
 	}
 }
 
-// limit brings v into 0–255.
+// limit clamps v to 0–255.
 func limit(v int32) uint8 {
 	if uint32(v) > 255 {
 		if v < 0 {

@@ -6,9 +6,8 @@ import (
 	"fx/internal/preprocess"
 )
 
-// A filter is one of Pillow's resampling kernels: its weight at a distance
-// from the centre, and the distance from which on that weight is 0. Distances
-// are in pixels of the smaller of the two sizes.
+// A filter is one of Pillow's resampling kernels: its weight at a distance from the centre, and the distance from
+// which that weight is 0. Distances are in pixels of the smaller of the two sizes.
 type filter struct {
 	support float64
 	weight  func(x float64) float64
@@ -47,26 +46,24 @@ func keys(x float64) float64 {
 	return 0
 }
 
-// precision is the number of fractional bits of a coefficient: Pillow keeps 8
-// bits for the value and 2 against overflow of the 32 that an int has.
+// precision is the number of fractional bits of a coefficient: of the 32 bits of an int Pillow reserves 8 for the
+// value and 2 against overflow.
 const precision = 32 - 8 - 2
 
-// axis says which part of a resized side is wanted: count pixels from first on, of size.
+// axis is the requested part of a resized side: count pixels from first, of size.
 type axis struct{ size, first, count int }
 
-// kernel holds the fixed-point coefficients of a resize of one side: output
-// pixel i is the sum of coef[i*taps+t] * input pixel start[i]+t over t < taps.
-// All have the same number of taps, so that the loops over them run alike;
-// those that need fewer have coefficients of 0.
+// kernel holds the fixed-point coefficients of a resize of one side: output pixel i is the sum of coef[i*taps+t] *
+// input pixel start[i]+t over t < taps. All pixels have the same number of taps, which keeps the loops simple;
+// unneeded coefficients are 0.
 type kernel struct {
 	taps  int
 	start []int32
 	coef  []int32
 }
 
-// set computes the coefficients for resizing a side of in pixels to a.size,
-// for the pixels that a wants, reusing k's memory. It follows Pillow's
-// precompute_coeffs and normalize_coeffs_8bpc operation by operation.
+// set computes the coefficients for resizing a side of in pixels to a.size, for the pixels of a, and reuses k's
+// memory. It follows Pillow's precompute_coeffs and normalize_coeffs_8bpc operation by operation.
 func (k *kernel) set(in int, a axis, f filter) {
 	scale := float64(in) / float64(a.size)
 	filterScale := max(scale, 1)
@@ -121,7 +118,7 @@ func (k *kernel) span() (first, end int) {
 	return int(k.start[0]), int(k.start[len(k.start)-1]) + k.taps
 }
 
-// resize returns a slice of length n, in s's memory where that is large enough.
+// resize returns a slice of length n, in s's memory if that is large enough.
 func resize(s []int32, n int) []int32 {
 	if cap(s) < n {
 		return make([]int32, n)

@@ -5,9 +5,8 @@ import (
 	"image"
 )
 
-// from fills im with p's pixels as Pillow's convert("RGB") makes them of the
-// same file: alpha dropped, 16-bit colour cut to its upper byte, 16-bit gray
-// limited to 255 (Pillow knows its range no better). im has p's size already.
+// from fills im with p's pixels as Pillow's convert("RGB") does for the same file: alpha dropped, 16-bit colour cut to
+// its upper byte, 16-bit gray clamped to 255, as in Pillow. im must have p's size.
 func (im *Image) from(p image.Image) error {
 	switch p := p.(type) {
 	case *image.Gray:
@@ -31,7 +30,7 @@ func (im *Image) from(p image.Image) error {
 	return nil
 }
 
-// fill converts pixel by pixel: q is the pixel to write, v what is stored of it.
+// fill converts pixel by pixel: q is the pixel to write, v the stored pixel.
 func (im *Image) fill(pix []uint8, stride, size int, convert func(q, v []uint8)) {
 	for y := range im.H {
 		to, from := im.Pix[3*y*im.W:][:3*im.W], pix[y*stride:][:size*im.W]
@@ -41,7 +40,7 @@ func (im *Image) fill(pix []uint8, stride, size int, convert func(q, v []uint8))
 	}
 }
 
-// limitGray makes a pixel of 16-bit big-endian gray.
+// limitGray converts a pixel of 16-bit big-endian gray.
 func limitGray(q, v []uint8) {
 	g := v[1]
 	if v[0] != 0 {
@@ -50,7 +49,7 @@ func limitGray(q, v []uint8) {
 	q[0], q[1], q[2] = g, g, g
 }
 
-// paletteOf returns p's colours without alpha; those that are missing are black.
+// paletteOf returns p's colours without alpha; missing colours are black.
 func paletteOf(p *image.Paletted) (table [256][3]uint8) {
 	for i, c := range p.Palette[:min(len(p.Palette), 256)] {
 		table[i] = colourOf(c)

@@ -8,24 +8,20 @@ import (
 	"fx/internal/fail"
 )
 
-// DefaultMaxPixels is the largest image that is decoded unless
-// Options.MaxPixels says otherwise: the size from which on Pillow refuses an
-// image as a decompression bomb.
+// DefaultMaxPixels is the default of Options.MaxPixels: the size above which Pillow refuses an image as a
+// decompression bomb.
 const DefaultMaxPixels = 2 * 89_478_485
 
-// Options says how photos are decoded. The zero value decodes as torchvision does.
+// Options of a Decoder. The zero value decodes as torchvision does.
 type Options struct {
-	// Decoder reads JPEG: "turbojpeg", "go", or "auto" (also ""), which takes
-	// TurboJPEG where it is found.
+	// Decoder is the decoder of JPEG: "turbojpeg", "go", or "auto" (also ""), which is TurboJPEG if it is found.
 	Decoder string
-	// EXIF says what is done with the orientation that a camera wrote down:
-	// "ignore" (also ""), as torchvision does, or "apply".
+	// EXIF is the handling of the orientation in EXIF data: "ignore" (also ""), as torchvision does, or "apply".
 	EXIF string
-	// MaxPixels bounds the size that a file may declare, in pixels; 0 means DefaultMaxPixels.
+	// MaxPixels limits the size that a file may declare, in pixels; 0 means DefaultMaxPixels.
 	MaxPixels int64
-	// FastDecode decodes a JPEG that is far larger than what it will be resized
-	// to at a fraction of its size, see Decoder.For. It needs TurboJPEG. The pixels are
-	// not those of a photo decoded whole.
+	// FastDecode decodes a large JPEG at a fraction of its size, see Decoder.For. It needs TurboJPEG. The pixels
+	// differ from those of a full decode.
 	FastDecode bool
 }
 
@@ -33,14 +29,14 @@ type Options struct {
 type Decoder struct {
 	turbo     *turboJPEG // nil: Go's image/jpeg
 	why       string     // turbo is nil
-	apply     bool       // honour the EXIF orientation
+	apply     bool       // apply the EXIF orientation
 	maxPixels int64
 	fast      bool
-	side      int // fast: what photos will be resized to, 0 where unknown
+	side      int // fast: the size that photos will be resized to, 0 if unknown
 }
 
-// NewDecoder returns a Decoder. The error is a fail.Usage where an option has
-// no such value, and a fail.Device where the decoder asked for is not there.
+// NewDecoder returns a Decoder. The error is of kind fail.Usage for an invalid option, and fail.Device if the
+// requested decoder is missing.
 func NewDecoder(o Options) (*Decoder, error) {
 	d := &Decoder{maxPixels: o.MaxPixels, fast: o.FastDecode}
 	if d.maxPixels == 0 {
@@ -54,10 +50,10 @@ func NewDecoder(o Options) (*Decoder, error) {
 	case "apply":
 		d.apply = true
 	default:
-		return nil, fail.New(fail.Usage, "Take ignore or apply.", "unknown EXIF handling %q", o.EXIF)
+		return nil, fail.New(fail.Usage, "Use ignore or apply.", "unknown EXIF handling %q", o.EXIF)
 	}
 	if o.FastDecode && o.Decoder == "go" {
-		return nil, fail.New(fail.Usage, fastHint, "fast decoding with --decoder go, which knows no smaller scale")
+		return nil, fail.New(fail.Usage, fastHint, "fast decoding with --decoder go, which has no smaller scales")
 	}
 	switch o.Decoder {
 	case "go":
@@ -65,15 +61,14 @@ func NewDecoder(o Options) (*Decoder, error) {
 		return d, nil
 	case "", "auto", "turbojpeg":
 	default:
-		return nil, fail.New(fail.Usage, "Take auto, turbojpeg or go.", "unknown JPEG decoder %q", o.Decoder)
+		return nil, fail.New(fail.Usage, "Use auto, turbojpeg or go.", "unknown JPEG decoder %q", o.Decoder)
 	}
 	turbo, err := loadTurboJPEG()
 	if err == nil {
 		d.turbo = turbo
 		return d, nil
 	}
-	// A library that the user named must work; that none is found is an error
-	// only where it was asked for.
+	// A library that the user named must work. A missing one is an error only if it was requested.
 	if o.Decoder == "turbojpeg" || !errors.Is(err, errNoTurboJPEG) {
 		return nil, err
 	}
@@ -84,14 +79,12 @@ func NewDecoder(o Options) (*Decoder, error) {
 	return d, nil
 }
 
-// fastHint follows errors about fast decoding. A MODEL may ask for it as well as the flag.
+// fastHint is the hint of errors about fast decoding, which the flag or a MODEL may require.
 const fastHint = "Only TurboJPEG decodes at a smaller scale: features extracted with --fast-decode, and models trained on them, need it."
 
-// For returns the decoder for photos that will be resized until their shorter
-// side has so many pixels. It is d itself unless d decodes fast: then a JPEG
-// is decoded at the smallest of 1/2, 1/4 and 1/8 that leaves both its sides at
-// least so long, or whole. That is the rule of Pillow's Image.draft((side, side)),
-// and the pixels are those that Pillow gives then.
+// For returns the decoder for photos whose shorter side will be resized to side pixels. It is d unless d decodes fast:
+// then a JPEG is decoded at the smallest of 1/2, 1/4 and 1/8 of its size at which both sides have at least side
+// pixels, or fully. This is the rule of Pillow's Image.draft((side, side)), with the same pixels.
 func (d *Decoder) For(side int) *Decoder {
 	if !d.fast {
 		return d
@@ -101,10 +94,10 @@ func (d *Decoder) For(side int) *Decoder {
 	return &scaled
 }
 
-// Why says why Go's decoder is used instead of TurboJPEG, or "".
+// Why returns why Go's decoder is used instead of TurboJPEG, or "".
 func (d *Decoder) Why() string { return d.why }
 
-// Name says what decodes JPEG, such as "libjpeg-turbo 2.1.5 (libturbojpeg.so.0)" or "go image/jpeg".
+// Name returns the name of the JPEG decoder, such as "libjpeg-turbo 2.1.5 (libturbojpeg.so.0)" or "go image/jpeg".
 func (d *Decoder) Name() string {
 	if d.turbo != nil {
 		return d.turbo.name
@@ -112,8 +105,8 @@ func (d *Decoder) Name() string {
 	return "go image/jpeg"
 }
 
-// Library returns what TurboJPEG was loaded from, a path or a name that the
-// system's loader knows, as TurboJPEGVariable takes it; "" where Go decodes.
+// Library returns the path of the loaded TurboJPEG, or its name for the system's loader, as in TurboJPEGVariable; ""
+// if Go decodes.
 func (d *Decoder) Library() string {
 	if d.turbo == nil {
 		return ""
@@ -124,10 +117,9 @@ func (d *Decoder) Library() string {
 // Exact reports whether JPEG pixels equal Pillow's value for value.
 func (d *Decoder) Exact() bool { return d.turbo != nil }
 
-// Decode returns the picture that data holds, in the values of Pillow's
-// convert("RGB"): alpha is dropped, not blended. A file that Pillow refuses is
-// refused, but for a few BMPs and TIFFs whose pixels are beyond doubt. The error
-// is a plain reason without the file's name, which the caller knows.
+// Decode returns the picture in data, with the values of Pillow's convert("RGB"): alpha is dropped, not blended. It
+// refuses files that Pillow refuses, except a few BMPs and TIFFs whose pixels are unambiguous. The error is a reason
+// without the file's name, which the caller adds.
 func (d *Decoder) Decode(data []byte) (*Image, error) {
 	im := new(Image)
 	if err := d.DecodeInto(im, data); err != nil {
@@ -136,14 +128,14 @@ func (d *Decoder) Decode(data []byte) (*Image, error) {
 	return im, nil
 }
 
-// DecodeInto is Decode into im, whose memory it reuses. After an error im's pixels mean nothing.
+// DecodeInto is Decode into im, whose memory it reuses. After an error im's pixels are undefined.
 func (d *Decoder) DecodeInto(im *Image, data []byte) (err error) {
 	f := sniff(data)
 	if f == nil {
 		return unknownFormat(data)
 	}
-	// The decoders of other authors are fed with files from anywhere; one of
-	// them that panics on a damaged file must not end a run over a million others.
+	// Files are untrusted: a third-party decoder that panics on a damaged file must not end a run over a million
+	// others.
 	defer func() {
 		if p := recover(); p != nil {
 			err = fmt.Errorf("damaged %s: %v", f.name, p)
@@ -168,22 +160,21 @@ func (d *Decoder) checkSize(w, h int) error {
 		return fmt.Errorf("image of %d×%d pixels", w, h)
 	}
 	if int64(w) > d.maxPixels/int64(h) {
-		return fmt.Errorf("image of %d×%d pixels: more than the %d that are decoded at most", w, h, d.maxPixels)
+		return fmt.Errorf("image of %d×%d pixels: more than the limit of %d", w, h, d.maxPixels)
 	}
 	return nil
 }
 
-// A format knows how to recognise and decode one kind of file. The decode
-// function checks the declared size, fills im, and notes the EXIF orientation
-// where there is one.
+// A format recognises and decodes one kind of file. decode checks the declared size, fills im, and sets the EXIF
+// orientation if there is one.
 type format struct {
 	name   string
 	match  func(data []byte) bool
 	decode func(d *Decoder, im *Image, data []byte, orientation *int) error
-	// size returns what the file declares, and the bytes that decode takes beside the pixels.
+	// size returns the declared size, and the bytes that decode needs besides the pixels.
 	size    func(d *Decoder, data []byte) (w, h int, work int64)
-	vet     func(d *Decoder, data []byte) error // for Vet, nil where there is nothing to find
-	orients bool                                // Pillow applies the orientation by itself
+	vet     func(d *Decoder, data []byte) error // for Vet, nil if nothing can be checked
+	orients bool                                // Pillow always applies the orientation
 	packed  bool                                // always compressed
 }
 
@@ -208,7 +199,7 @@ func prefix(any ...string) func([]byte) bool {
 	}
 }
 
-// sniff returns the format of data by its first bytes, or nil.
+// sniff returns the format of data, from its first bytes, or nil.
 func sniff(data []byte) *format {
 	for i := range formats {
 		if formats[i].match(data) {
@@ -218,7 +209,7 @@ func sniff(data []byte) *format {
 	return nil
 }
 
-// unknownFormat says why no format matched, naming what users meet.
+// unknownFormat returns why no format matched, and names formats that users often have.
 func unknownFormat(data []byte) error {
 	switch {
 	case len(data) == 0:

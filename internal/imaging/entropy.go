@@ -1,32 +1,31 @@
 package imaging
 
-// A reader of sequential Huffman data that keeps nothing but its place. It
-// tells whether libjpeg-turbo's decoder would come to the end of a scan whose
-// file breaks off (jpeg_truncation.go has the rule), so it wants bytes exactly
-// where jdhuff.c and jdmarker.c of libjpeg-turbo do. It runs on such files alone.
+// A reader of sequential Huffman data that keeps only its position. It finds out whether libjpeg-turbo's decoder would
+// reach the end of a scan in a truncated file (jpeg_truncation.go has the rule), so it requests bytes exactly when
+// jdhuff.c and jdmarker.c of libjpeg-turbo do. It runs on truncated files only.
 
-// pillowBlock is how many bytes of a file Pillow hands to libjpeg at a time.
+// pillowBlock is how many bytes of a file Pillow passes to libjpeg at a time.
 const pillowBlock = 65536
 
-// entropyReader stands somewhere in a scan. Copying it saves the place.
+// entropyReader is a position in a scan. Copying it saves the position.
 type entropyReader struct {
 	data   []byte
-	limit  int // bytes handed over so far: beyond it the source suspends
+	limit  int // bytes passed so far: beyond it the source suspends
 	at     int // next byte
 	buffer uint64
 	bits   int  // how many low bits of buffer are unread
-	marker byte // met and not yet dealt with, or 0
+	marker byte // read but not yet handled, or 0
 	starve bool // the bits ran out at marker: zeros until the next restart
 
 	interval, toGo int // MCUs between restart markers, and until the next
 	nextRestart    byte
 }
 
-// block is one 8×8 block of an MCU: the tables that its codes come from.
+// block is one 8×8 block of an MCU: its tables.
 type block struct{ dc, ac *huffmanTable }
 
-// decodesToTheEnd reports whether all MCUs of the single scan are decoded
-// before a byte beyond the end of data is wanted.
+// decodesToTheEnd reports whether all MCUs of the single scan are decoded before a byte beyond the end of data is
+// requested.
 func (h *jpegHeader) decodesToTheEnd(data []byte) bool {
 	blocks, mcus := h.layout()
 	if mcus == 0 {
@@ -49,8 +48,7 @@ func (h *jpegHeader) decodesToTheEnd(data []byte) bool {
 	return true
 }
 
-// layout returns the blocks of an MCU and the number of MCUs, which is 0 where
-// the header does not make sense.
+// layout returns the blocks of an MCU and the number of MCUs, which is 0 if the header is invalid.
 func (h *jpegHeader) layout() ([]block, int) {
 	tables, ok := huffmanTables(h.dht)
 	n := len(h.components)
@@ -92,15 +90,13 @@ func (h *jpegHeader) layout() ([]block, int) {
 	return blocks, across * down
 }
 
-// mcu reads one MCU. It returns false where the source has to suspend; the
-// place must then be put back.
+// mcu reads one MCU. It returns false if the source has to suspend; the caller must then restore the position.
 func (r *entropyReader) mcu(blocks []block) bool {
 	if r.interval > 0 && r.toGo == 0 && !r.restart() {
 		return false
 	}
 	if !r.starve {
-		// The fast path of jdhuff.c refills otherwise, which matters to where
-		// the refills of the last bytes fall.
+		// The fast path of jdhuff.c refills differently, which changes when the last bytes are requested.
 		fast := r.interval == 0 && r.marker == 0 && r.limit-r.at >= 512*len(blocks)
 		if !(fast && r.fastMCU(blocks)) {
 			for i := range blocks {
@@ -138,7 +134,7 @@ func (r *entropyReader) block(b *block) bool {
 	return true
 }
 
-// symbol reads one Huffman code. A code that no table has counts as 0.
+// symbol reads one Huffman code. An unknown code counts as 0.
 func (r *entropyReader) symbol(t *huffmanTable) (byte, bool) {
 	length := 1
 	if r.bits < 8 && !r.fill(0) {
@@ -178,8 +174,8 @@ func (r *entropyReader) skip(n int) bool {
 	return true
 }
 
-// fill is jpeg_fill_bit_buffer: it reads until 57 bits are there, or a marker,
-// behind which zeros follow where n bits are wanted.
+// fill is jpeg_fill_bit_buffer: it reads until the buffer has 57 bits, or up to a marker, after which it adds zeros if
+// n bits are needed.
 func (r *entropyReader) fill(n int) bool {
 	const enough = 64 - 7
 	for r.marker == 0 && r.bits < enough {
@@ -213,8 +209,8 @@ func (r *entropyReader) fill(n int) bool {
 	return true
 }
 
-// fastMCU is decode_mcu_fast: six bytes at a time while 16 bits or fewer are
-// left. Where it meets a marker it returns false and has read nothing.
+// fastMCU is decode_mcu_fast: six bytes at a time while 16 bits or fewer are left. At a marker it returns false and
+// has read nothing.
 func (r *entropyReader) fastMCU(blocks []block) bool {
 	saved := *r
 	for i := range blocks {
@@ -286,8 +282,7 @@ func (r *entropyReader) fastSymbol(t *huffmanTable) byte {
 	return t.value(code, length)
 }
 
-// restart deals with the restart marker that is due, or with what stands in
-// its place: process_restart and jpeg_resync_to_restart.
+// restart handles the restart marker that is due, or what is in its place: process_restart and jpeg_resync_to_restart.
 func (r *entropyReader) restart() bool {
 	r.bits = 0
 	if r.marker == 0 && !r.toMarker() {
@@ -298,7 +293,7 @@ func (r *entropyReader) restart() bool {
 		case m == want:
 			r.marker = 0
 		case m < markSOF0, m == markRST0+(r.nextRestart-1)&7, m == markRST0+(r.nextRestart-2)&7:
-			// No marker at all, or one of the two before: look further.
+			// No marker, or one of the two before: search further.
 			if !r.toMarker() {
 				return false
 			}
@@ -306,7 +301,7 @@ func (r *entropyReader) restart() bool {
 		case m < markRST0, m > markRST7, m == markRST0+(r.nextRestart+1)&7, m == markRST0+(r.nextRestart+2)&7:
 			// The end, or one of the two after: this interval stays empty.
 		default:
-			r.marker = 0 // too far off to tell: take it for the wanted one
+			r.marker = 0 // too far off: treat it as the expected one
 		}
 		break
 	}
@@ -318,7 +313,7 @@ func (r *entropyReader) restart() bool {
 	return true
 }
 
-// toMarker is next_marker: over anything to the next marker, which it notes.
+// toMarker is next_marker: it skips to the next marker and stores it.
 func (r *entropyReader) toMarker() bool {
 	for {
 		for r.at < r.limit && r.data[r.at] != 0xFF {

@@ -5,9 +5,8 @@ import (
 	"encoding/binary"
 )
 
-// orientationOf returns the orientation, 1–8, that a TIFF header and its first
-// directory hold (tag 274, EXIF 2.32, 4.6.4 A), or 0. That is what EXIF data is
-// in JPEG, PNG and WebP, and how a TIFF file begins.
+// orientationOf returns the orientation, 1–8, in the first directory of TIFF data (tag 274, EXIF 2.32, 4.6.4 A), or 0.
+// EXIF data in JPEG, PNG and WebP has this form, and so does a TIFF file.
 func orientationOf(tiff []byte) int {
 	tiff = bytes.TrimPrefix(tiff, []byte("Exif\x00\x00"))
 	if len(tiff) < 8 {
@@ -42,15 +41,14 @@ func orientationOf(tiff []byte) int {
 	return 0
 }
 
-// orient turns and mirrors im so that it stands as the orientation says, as
-// Pillow's ImageOps.exif_transpose does. Values outside 2–8 change nothing.
+// orient rotates and mirrors im as the EXIF orientation requires, like Pillow's ImageOps.exif_transpose. Values
+// outside 2–8 change nothing.
 func (im *Image) orient(orientation int) {
 	if orientation < 2 || orientation > 8 {
 		return
 	}
-	// Row 0 and column 0 of the stored image lie, for the values 1 to 8: top
-	// left, top right, bottom right, bottom left, left top, right top, right
-	// bottom, left bottom.
+	// Row 0 and column 0 of the stored image are, for the values 1 to 8: top left, top right, bottom right, bottom
+	// left, left top, right top, right bottom, left bottom.
 	w, h := im.W, im.H
 	first, right, down := 0, 3, 3*w // where output pixel 0 is stored, and the steps to its neighbours
 	switch orientation {

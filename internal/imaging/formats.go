@@ -34,7 +34,7 @@ func (d *Decoder) decodePNG(im *Image, data []byte, orientation *int) error {
 	}
 	*orientation = orientationOf(pngChunk(data, "eXIf"))
 	im.reset(c.Width, c.Height)
-	// Gray of 16 bits with one transparent value comes as colour.
+	// image/png returns 16-bit gray with a transparent value as colour.
 	const ihdr = 8 + 8
 	if n, ok := p.(*image.NRGBA64); ok && data[ihdr+9] == 0 {
 		im.fill(n.Pix, n.Stride, 8, limitGray)

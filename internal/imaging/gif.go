@@ -8,9 +8,8 @@ import (
 	"image/gif"
 )
 
-// decodeGIF reads the first frame on its screen. image/gif unpacks it; the
-// colours come from the file itself, because image/gif forgets the one that is
-// marked transparent, which Pillow keeps, and fills the screen with.
+// decodeGIF reads the first frame on its screen. image/gif unpacks it; the colours are read from the file, because
+// image/gif drops the transparent colour, which Pillow keeps and fills the screen with.
 func (d *Decoder) decodeGIF(im *Image, data []byte, _ *int) error {
 	c, err := gif.DecodeConfig(bytes.NewReader(data))
 	if err != nil {
@@ -46,9 +45,8 @@ func (d *Decoder) decodeGIF(im *Image, data []byte, _ *int) error {
 	return nil
 }
 
-// gifColours returns the first frame's colour table, and the index that its
-// screen is filled with: the transparent one, else 0. See the GIF89a
-// specification, sections 18 to 23.
+// gifColours returns the first frame's colour table, and the index of the screen's background: the transparent one,
+// else 0. See the GIF89a specification, sections 18 to 23.
 func gifColours(data []byte) (table [256][3]uint8, background uint8, err error) {
 	ends := errors.New("truncated GIF: it ends before its picture does")
 	read := func(flags byte, rest []byte) ([]byte, bool) {

@@ -4,11 +4,11 @@ package imaging
 type huffmanTable struct {
 	lookup  [256]struct{ length, value byte } // codes of up to 8 bits, by the next 8 bits; length 0: longer
 	maxCode [18]int32                         // largest code of each length, or -1; the last ends any search
-	offset  [17]int32                         // index of a code's value less the code
+	offset  [17]int32                         // index of a code's value minus the code
 	values  [256]byte
 }
 
-// value returns what a code of the length stands for, or 0 where there is no such code.
+// value returns the value of a code of the length, or 0 if there is no such code.
 func (t *huffmanTable) value(code int32, length int) byte {
 	if length > 16 {
 		return 0
@@ -16,8 +16,8 @@ func (t *huffmanTable) value(code int32, length int) byte {
 	return t.values[uint8(code+t.offset[length])]
 }
 
-// huffmanTables builds the DC tables [0] and AC tables [1] of DHT segments, as
-// jdhuff.c does; ok is false where it would refuse them.
+// huffmanTables builds the DC tables [0] and AC tables [1] of DHT segments, as jdhuff.c does; ok is false if it would
+// refuse them.
 func huffmanTables(segments [][]byte) (tables [2][4]*huffmanTable, ok bool) {
 	for _, s := range segments {
 		for len(s) > 16 {

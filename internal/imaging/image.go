@@ -13,8 +13,7 @@ type Image struct {
 	Pix  []uint8 // 3*W*H values
 }
 
-// reset makes im w×h pixels large, reusing the memory that Pix already has.
-// The pixels' values are left over and must all be written.
+// reset makes im w×h pixels large and reuses Pix's memory. The pixels' values are undefined.
 func (im *Image) reset(w, h int) {
 	n := 3 * w * h
 	if cap(im.Pix) < n {
@@ -23,13 +22,13 @@ func (im *Image) reset(w, h int) {
 	im.W, im.H, im.Pix = w, h, im.Pix[:n]
 }
 
-// check reports what makes im unusable.
+// check returns an error if im is unusable.
 func (im *Image) check() error {
 	if im.W < 1 || im.H < 1 {
 		return errors.New("image without pixels")
 	}
 	if len(im.Pix) != 3*im.W*im.H {
-		return fmt.Errorf("image of %d×%d pixels holds %d values instead of %d", im.W, im.H, len(im.Pix), 3*im.W*im.H)
+		return fmt.Errorf("image of %d×%d pixels has %d values instead of %d", im.W, im.H, len(im.Pix), 3*im.W*im.H)
 	}
 	return nil
 }

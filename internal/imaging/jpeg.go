@@ -20,7 +20,7 @@ func (d *Decoder) decodeJPEG(im *Image, data []byte, orientation *int) error {
 	return decodeGoJPEG(im, data, h, hasEOI)
 }
 
-// vetJPEG finds what is wrong with a JPEG before anything is allocated for its pixels.
+// vetJPEG returns what is wrong with a JPEG before anything is allocated for its pixels.
 func (d *Decoder) vetJPEG(data []byte) (h *jpegHeader, hasEOI bool, err error) {
 	if h, err = readJPEGHeader(data); err != nil {
 		return h, false, err
@@ -40,13 +40,12 @@ func (d *Decoder) refuseJPEG(data []byte) error {
 	return err
 }
 
-// denominator returns the 8, 4, 2 or 1 by which a w×h JPEG's sides are divided
-// while it is decoded.
+// denominator returns the 8, 4, 2 or 1 by which decoding divides the sides of a w×h JPEG.
 func (d *Decoder) denominator(w, h int) int {
 	if d.side == 0 {
 		return 1
 	}
-	// TurboJPEG is given the size, not the scale: sides of eight pixels and more tell all scales apart.
+	// TurboJPEG takes the size, not the scale: only sides of at least eight pixels distinguish all scales.
 	side := max(d.side, 8)
 	for _, n := range []int{8, 4, 2} {
 		if min(w, h)/side >= n {
@@ -56,8 +55,7 @@ func (d *Decoder) denominator(w, h int) int {
 	return 1
 }
 
-// decodeGoJPEG decodes by image/jpeg up to the planes, and makes RGB of them
-// as libjpeg does.
+// decodeGoJPEG decodes the planes with image/jpeg, and converts them to RGB as libjpeg does.
 func decodeGoJPEG(im *Image, data []byte, h *jpegHeader, hasEOI bool) error {
 	picture, err := goJPEG(data, h, hasEOI)
 	if err != nil {
@@ -71,7 +69,7 @@ func decodeGoJPEG(im *Image, data []byte, h *jpegHeader, hasEOI bool) error {
 	case *image.YCbCr:
 		return convertYCbCr(im, p)
 	case *image.CMYK:
-		// image/jpeg has undone Adobe's inversion already.
+		// image/jpeg has already undone Adobe's inversion.
 		for y := range im.H {
 			plainCMYK(im.Pix[3*y*im.W:][:3*im.W], p.Pix[y*p.Stride:])
 		}
@@ -80,21 +78,20 @@ func decodeGoJPEG(im *Image, data []byte, h *jpegHeader, hasEOI bool) error {
 	return im.from(picture)
 }
 
-// goJPEG decodes by image/jpeg.
+// goJPEG decodes with image/jpeg.
 func goJPEG(data []byte, h *jpegHeader, hasEOI bool) (image.Image, error) {
 	if err := h.checkScans(data); err != nil {
 		return nil, err
 	}
 	for _, c := range h.components {
-		// Later scans may bring tables of their own; image/jpeg takes a missing one for zeros.
+		// Later scans may have their own tables; image/jpeg treats a missing one as zeros.
 		if !h.manyScans() && (c.quant > 3 || !h.tables[c.quant]) {
 			return nil, fmt.Errorf("%w: no quantisation table %d", errJPEGHeader, c.quant)
 		}
 	}
 	parts := []io.Reader{bytes.NewReader(data)}
 	if len(h.components) == 4 && !h.adobe {
-		// libjpeg takes four components to be plain inks where nothing says
-		// otherwise; image/jpeg wants that to be said.
+		// By default libjpeg reads four components as plain inks; image/jpeg needs a marker for that.
 		inks := "\xff\xee\x00\x0eAdobe\x00\x64\x00\x00\x00\x00\x00"
 		parts = []io.Reader{bytes.NewReader(data[:2]), bytes.NewReader([]byte(inks)), bytes.NewReader(data[2:])}
 	}
@@ -108,8 +105,8 @@ func goJPEG(data []byte, h *jpegHeader, hasEOI bool) (image.Image, error) {
 	return picture, nil
 }
 
-// invertedCMYK makes RGB of inks that are stored inverted, as Adobe's programs
-// store them in JPEG and Pillow takes them always to be.
+// invertedCMYK converts inverted inks to RGB. Adobe's programs store them inverted in JPEG, and Pillow assumes that of
+// every file.
 func invertedCMYK(rgb, cmyk []uint8) {
 	for i, j := 0, 0; i+3 <= len(rgb); i, j = i+3, j+4 {
 		p, q := rgb[i:i+3], cmyk[j:j+4]
@@ -118,7 +115,7 @@ func invertedCMYK(rgb, cmyk []uint8) {
 	}
 }
 
-// plainCMYK makes RGB of inks, 255 being full ink.
+// plainCMYK converts inks to RGB; 255 is full ink.
 func plainCMYK(rgb, cmyk []uint8) {
 	for i, j := 0, 0; i+3 <= len(rgb); i, j = i+3, j+4 {
 		p, q := rgb[i:i+3], cmyk[j:j+4]
@@ -127,8 +124,8 @@ func plainCMYK(rgb, cmyk []uint8) {
 	}
 }
 
-// scale is Pillow's CMYK to RGB for one value: light that the ink lets
-// through, times light that black lets through, rounded in Pillow's way.
+// scale is Pillow's CMYK to RGB for one value: the light through the ink times the light through black, with Pillow's
+// rounding.
 func scale(light, k uint8) uint8 {
 	ink := uint32(255-light)*uint32(k) + 128
 	return k - uint8((ink+ink>>8)>>8)

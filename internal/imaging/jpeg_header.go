@@ -30,7 +30,7 @@ const (
 	markCOM  = 0xFE
 )
 
-// jpegHeader is what a JPEG file says of itself before its first scan.
+// jpegHeader is the header of a JPEG file, up to its first scan.
 type jpegHeader struct {
 	w, h       int
 	sof        byte // the SOF marker that declared them
@@ -41,21 +41,20 @@ type jpegHeader struct {
 	adobe      bool   // has Adobe's APP14 segment
 	exif       []byte // from its TIFF header on
 	dht        [][]byte
-	tables     [16]bool // quantisation tables that are there, by number
+	tables     [16]bool // which quantisation tables exist, by number
 }
 
 type jpegComponent struct{ id, hv, quant byte }
 
 var errJPEGHeader = errors.New("damaged JPEG header")
 
-// readJPEGHeader reads segments up to the first scan and refuses what Pillow's
-// JpegImagePlugin refuses before libjpeg sees the file: a segment cut off, a
-// byte after 0xFF that is no marker, other than 8 bits, other than 1, 3 or 4
-// components, and segments too short for what they announce.
+// readJPEGHeader reads segments up to the first scan. It refuses what Pillow's JpegImagePlugin refuses before libjpeg
+// is called: a truncated segment, a byte after 0xFF that is no marker, other than 8 bits, other than 1, 3 or 4
+// components, and segments too short for their declared content.
 func readJPEGHeader(data []byte) (*jpegHeader, error) {
 	h := new(jpegHeader)
 	for at := 2; ; {
-		// To the next 0xFF, over junk; then over fill bytes.
+		// Skip junk to the next 0xFF, then fill bytes.
 		i := bytes.IndexByte(data[at:], 0xFF)
 		if i < 0 || at+i+1 >= len(data) {
 			return nil, errors.New("truncated JPEG: it ends before the first scan")
@@ -73,7 +72,7 @@ func readJPEGHeader(data []byte) (*jpegHeader, error) {
 		}
 		at++
 		if mark == markJPG || markRST0 <= mark && mark <= markEOI || 0xF0 <= mark && mark < markCOM {
-			continue // Pillow takes these to have no content
+			continue // Pillow reads no content for these
 		}
 		if at+2 > len(data) {
 			return nil, errors.New("truncated JPEG: it ends within a segment of its header")
@@ -98,7 +97,7 @@ func readJPEGHeader(data []byte) (*jpegHeader, error) {
 	}
 }
 
-// segment takes in one segment of the header.
+// segment reads one segment of the header.
 func (h *jpegHeader) segment(mark byte, content []byte) error {
 	damaged := func(segment string) error {
 		return fmt.Errorf("%w: %s segment of %d bytes", errJPEGHeader, segment, len(content))
@@ -143,7 +142,7 @@ func (h *jpegHeader) segment(mark byte, content []byte) error {
 	return nil
 }
 
-// frame takes in a SOF segment.
+// frame reads a SOF segment.
 func (h *jpegHeader) frame(mark byte, content []byte) error {
 	if len(content) < 6 || (len(content)-6)%3 != 0 {
 		return fmt.Errorf("%w: SOF segment of %d bytes", errJPEGHeader, len(content))
@@ -169,11 +168,11 @@ func (h *jpegHeader) frame(mark byte, content []byte) error {
 	return nil
 }
 
-// arithmetic reports whether the file is coded arithmetically instead of by Huffman tables.
+// arithmetic reports whether the file uses arithmetic instead of Huffman coding.
 func (h *jpegHeader) arithmetic() bool { return h.sof >= markSOF9 && h.sof != markDHP }
 
-// manyScans reports whether libjpeg gathers the whole file before it gives the
-// first row: a progressive file, or one whose components come in separate scans.
+// manyScans reports whether libjpeg reads the whole file before it returns the first row: a progressive file, or one
+// with components in separate scans.
 func (h *jpegHeader) manyScans() bool {
 	return h.sof == markSOF2 || h.sof == markSOFA ||
 		len(h.scan) > 0 && int(h.scan[0]) < len(h.components)

@@ -8,40 +8,37 @@ import (
 	"iter"
 )
 
-// When a JPEG file counts as truncated.
+// The rule by which a JPEG file counts as truncated.
 //
-// Pillow feeds libjpeg through a source that suspends the decoder where it
-// wants a byte beyond the end of the file, and refuses the file if that
-// happens before the last row has come out. Everything else that libjpeg
-// merely warns of (corrupt data, junk between segments or after the end, a
-// restart marker lost) it accepts. TurboJPEG, which is fed from memory, invents
-// an end marker instead, warns, and fills the rest with gray. So the rule is
-// carried out here, before either decoder runs (found by experiment, see
-// testdata/mutate.py; of 12,110 damaged photos two are judged otherwise):
+// Pillow feeds libjpeg through a source that suspends the decoder when it requests a byte beyond the end of the file.
+// It refuses the file if that happens before the last row is decoded, and accepts everything else that libjpeg only
+// warns of (corrupt data, junk between segments or after the end, a lost restart marker). TurboJPEG reads from memory:
+// it inserts an end marker instead, warns, and fills the rest with gray. So the rule is applied here, before either
+// decoder runs (found by experiment, see testdata/mutate.py; the result differs from Pillow's for two of 12,110
+// damaged photos):
 //
-//   - A file of many scans (progressive, or components apart) gives no row
+//   - A file of many scans (progressive, or separate components) yields no row
 //     before its EOI marker: without one it is truncated.
 //   - In a file of one scan the entropy decoder stops for good at the first
-//     marker that is no restart marker, and gives zeros from there on. If
-//     there is such a marker, no byte beyond the end is ever wanted.
-//   - Otherwise it depends on whether the bytes last for all MCUs. libjpeg
-//     refills its bit buffer to 57 bits or more whenever it holds fewer than
-//     the next code may need, and gives up where it cannot, even if the code
-//     would have been there: so a file that lacks nothing but its EOI is
+//     marker that is no restart marker, and yields zeros from there on. If
+//     there is such a marker, no byte beyond the end is ever requested.
+//   - Otherwise it depends on whether the bytes suffice for all MCUs. libjpeg
+//     refills its bit buffer to 57 bits or more whenever it has fewer than
+//     the next code may need, and gives up if it cannot, even if the code
+//     is complete: so a file that lacks only its EOI is
 //     nearly always refused, and entropy.go repeats the reads exactly.
 //   - The arithmetic decoder cannot be suspended at all, so Pillow refuses a
 //     file that lacks a marker at its end (and, by accident, a whole one of more
-//     than the 65536 bytes that it reads at a time: fx takes those).
+//     than the 65536 bytes that it reads at a time: fx accepts those).
 
 var errTruncated = errors.New("truncated JPEG: its data ends before its last row")
 
-// maxScans bounds the work that a small file can demand: each scan goes over the whole picture,
-// and may have but a few bytes for it. libjpeg's own script for progressive files has 10 scans,
-// optimizers such as mozjpeg's write about 20.
+// maxScans limits the work for a small file: each scan covers the whole picture, with possibly only a few bytes.
+// libjpeg's default script for progressive files has 10 scans, optimizers such as mozjpeg write about 20.
 const maxScans = 100
 
-// checkComplete returns errTruncated where Pillow would say "image file is
-// truncated". hasEOI tells whether the end marker is there, which Go's decoder insists on.
+// checkComplete returns errTruncated if Pillow's error would be "image file is truncated". hasEOI is whether the end
+// marker exists, which Go's decoder requires.
 func (h *jpegHeader) checkComplete(data []byte) (hasEOI bool, err error) {
 	stop, end, err := h.walkScans(data)
 	if err != nil {
@@ -62,8 +59,8 @@ func (h *jpegHeader) checkComplete(data []byte) (hasEOI bool, err error) {
 	return end, nil
 }
 
-// walkScans goes from marker to marker behind the first SOS segment. It
-// reports whether a marker stops the first scan, and whether EOI is there.
+// walkScans visits the markers after the first SOS segment. It reports whether a marker stops the first scan, and
+// whether EOI exists.
 func (h *jpegHeader) walkScans(data []byte) (stop, end bool, err error) {
 	scans := 1
 	for mark, at := range h.markers(data) {
@@ -72,7 +69,7 @@ func (h *jpegHeader) walkScans(data []byte) (stop, end bool, err error) {
 			return true, true, nil
 		}
 		if !h.manyScans() {
-			// What follows cannot change the rows of a single scan.
+			// Later data can't change the rows of a single scan.
 			return true, bytes.Contains(data[at:], []byte{0xFF, markEOI}), nil
 		}
 		if mark == markSOS {
@@ -86,7 +83,7 @@ func (h *jpegHeader) walkScans(data []byte) (stop, end bool, err error) {
 
 var errManyScans = fmt.Errorf("JPEG of more than %d scans: save it again", maxScans)
 
-// checkScans is for image/jpeg, which decodes each scan up to EOI, whatever the frame.
+// checkScans limits the scans for image/jpeg, which decodes each scan up to EOI, whatever the frame.
 func (h *jpegHeader) checkScans(data []byte) error {
 	scans := 1
 	for mark := range h.markers(data) {
@@ -102,8 +99,8 @@ func (h *jpegHeader) checkScans(data []byte) error {
 	return nil
 }
 
-// markers yields the markers behind the first SOS segment, restarts left out, and the offset
-// behind each. It ends where a segment is cut off.
+// markers yields the markers after the first SOS segment, except restarts, and the offset after each. It ends at a
+// truncated segment.
 func (h *jpegHeader) markers(data []byte) iter.Seq2[byte, int] {
 	return func(yield func(mark byte, at int) bool) {
 		for at := h.body; ; {

@@ -50,8 +50,7 @@ func (d *Decoder) decodePNM(im *Image, data []byte, _ *int) error {
 	if kind == '3' || kind == '6' {
 		channels = 3
 	}
-	// Each value takes a byte at least, or a bit, so that a short file cannot
-	// ask for much memory.
+	// Each value has at least a byte, or a bit, so a short file can't require much memory.
 	n := channels * w * h
 	if need := n; len(r.rest) < need/8 || !bitmap && len(r.rest) < need {
 		return errPNMEnds
@@ -90,10 +89,10 @@ func pnmTable(top, channels int) []uint8 {
 	return table
 }
 
-// pnmReader reads tokens and values from what is left of a file.
+// pnmReader reads tokens and values from the rest of a file.
 type pnmReader struct{ rest []byte }
 
-// number reads one number of the header, and the white space that ends it.
+// number reads one number of the header, and the white space after it.
 func (r *pnmReader) number() (int, error) {
 	var token []byte
 	for len(token) <= 10 {
@@ -116,12 +115,12 @@ func (r *pnmReader) number() (int, error) {
 	}
 	n, err := strconv.Atoi(string(token))
 	if err != nil || n < 0 || n > math.MaxInt32 {
-		return 0, fmt.Errorf("damaged PNM: %q in its header is no number", token)
+		return 0, fmt.Errorf("damaged PNM: %q in its header is not a number", token)
 	}
 	return n, nil
 }
 
-// skipLine goes behind the end of a comment.
+// skipLine skips the rest of a comment.
 func (r *pnmReader) skipLine() {
 	i := bytes.IndexAny(r.rest, "\r\n")
 	if i < 0 {
@@ -130,7 +129,7 @@ func (r *pnmReader) skipLine() {
 	r.rest = r.rest[i+1:]
 }
 
-// next returns the next byte of plain data that is in no comment.
+// next returns the next byte of plain data outside comments.
 func (r *pnmReader) next() (byte, bool) {
 	for len(r.rest) > 0 {
 		c := r.rest[0]

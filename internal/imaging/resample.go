@@ -8,9 +8,8 @@ type view struct {
 	w, h, stride int
 }
 
-// scratch is the memory that a resize needs besides its input and output:
-// both sides' coefficients and the rows between the two passes. Its size is
-// bounded by the shorter side of an image, not by its area.
+// scratch is the memory that a resize needs besides its input and output: both sides' coefficients and the rows
+// between the two passes. Its size depends on the shorter side of an image, not on its area.
 type scratch struct {
 	x, y    kernel
 	between []uint8
@@ -22,8 +21,8 @@ var scratches = sync.Pool{New: func() any { return new(scratch) }}
 
 func newScratch() *scratch { return scratches.Get().(*scratch) }
 
-// maxPooled bounds what a pooled scratch keeps, so that one giant photo does
-// not hold its memory for the rest of the process.
+// maxPooled limits the memory of a pooled scratch, so that the memory for one giant photo is not kept for the rest of
+// the process.
 const maxPooled = 8 << 20
 
 func (s *scratch) free() {
@@ -32,7 +31,7 @@ func (s *scratch) free() {
 	}
 }
 
-// room returns n bytes for what lies between the passes.
+// room returns n bytes for the rows between the passes.
 func (s *scratch) room(n int) []uint8 {
 	if cap(s.between) < n {
 		s.between = make([]uint8, n)
@@ -40,27 +39,24 @@ func (s *scratch) room(n int) []uint8 {
 	return s.between[:n]
 }
 
-// A resampler computes the two passes. All give the same values.
+// A resampler computes the two passes. All resamplers give the same values.
 type resampler interface {
 	name() string
-	// columns resizes the columns of rows of width values that begin srcStride
-	// bytes apart in src, whose first row is row number first of the image.
+	// columns resizes the columns of rows of width values that begin srcStride bytes apart in src. The first row is
+	// row number first of the image.
 	columns(dst []uint8, stride, width int, src []uint8, srcStride, first int, k *kernel)
-	// rows resizes count rows of src, each by itself. Its first column is
-	// column number first of the image.
+	// rows resizes count rows of src. Its first column is column number first of the image.
 	rows(dst []uint8, stride int, src []uint8, srcStride, count, first int, k *kernel, s *scratch)
 }
 
-// InstructionSet names the instructions that photos are resized with here:
-// avx512, avx2, generic (vectors that every processor of its kind has) or go. The
-// widest that the processor has is taken, or the one that the environment
-// variable FX_KERNELS_ISA names.
+// InstructionSet returns the instruction set for resizing on this machine: avx512, avx2, generic (the architecture's
+// baseline vectors) or go. It is the widest that the processor has, or the one that the environment variable
+// FX_KERNELS_ISA names.
 func InstructionSet() string { return best().name() }
 
-// resample writes the part of v's resized pixels that x and y name into dst,
-// whose rows begin stride bytes apart, as Pillow 13's ImagingResample does: in
-// two passes, each rounded to 8 bits; a side whose size does not change takes
-// no part. Only what the wanted pixels need is computed.
+// resample writes the part x, y of v's resized pixels into dst, whose rows begin stride bytes apart, as Pillow 13's
+// ImagingResample does: in two passes, each rounded to 8 bits, without a pass for a side whose size does not change.
+// It computes only what the requested pixels need.
 func (v view) resample(dst []uint8, stride int, x, y axis, f filter, s *scratch, r resampler) {
 	across, down := x.size != v.w, y.size != v.h
 	if across {
@@ -93,10 +89,9 @@ func (v view) resample(dst []uint8, stride int, x, y axis, f filter, s *scratch,
 	}
 }
 
-// verticalFirst tells the order of the passes. Since version 13 (pull request
-// 9549) Pillow resizes the columns first where the height loses more than
-// twice as many pixels as the width; before, always the rows. The two orders
-// differ by one level in some values.
+// verticalFirst reports whether columns are resized before rows. Since version 13 (pull request 9549) Pillow does so
+// if the height loses more than twice as many pixels as the width; older versions always resize rows first. The two
+// orders differ by one level in some values.
 func verticalFirst(v view, x, y axis) bool {
 	return v.h > y.size && v.h-y.size > 2*(v.w-x.size)
 }

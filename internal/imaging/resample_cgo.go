@@ -26,10 +26,10 @@ import (
 	"unsafe"
 )
 
-// vectors resizes by the C code for one instruction set.
+// vectors resizes with the C code for one instruction set.
 type vectors struct{ r *C.fx_resampler }
 
-// resamplers are those that this processor runs, the fastest first.
+// resamplers returns those that this processor supports, the fastest first.
 func resamplers() (all []resampler) {
 	for i := C.int(0); ; i++ {
 		r := C.fx_resamplers(i)

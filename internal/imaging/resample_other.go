@@ -2,7 +2,7 @@
 
 package imaging
 
-// Without C there is the Go code alone.
+// Without cgo there is only the Go code.
 func resamplers() []resampler { return []resampler{pure{}} }
 
 func best() resampler { return pure{} }

@@ -7,7 +7,7 @@ type pure struct{}
 
 func (pure) name() string { return "go" }
 
-// rows takes two rows at a time.
+// rows resizes two rows at a time.
 func (pure) rows(dst []uint8, stride int, src []uint8, srcStride, count, first int, k *kernel, s *scratch) {
 	from, end := k.span()
 	n := end - from
@@ -23,8 +23,7 @@ func (pure) rows(dst []uint8, stride int, src []uint8, srcStride, count, first i
 	}
 }
 
-// join puts two rows of pixels side by side: each channel of a in the lower
-// half of 64 bits, of b in the upper.
+// join packs two rows of pixels: each channel of a is in the lower half of 64 bits, of b in the upper.
 func join(pair [][3]uint64, a, b []uint8) {
 	for i := range pair {
 		a, b := a[3*i:][:3], b[3*i:][:3]
@@ -48,7 +47,7 @@ func row2(a, b []uint8, pair [][3]uint64, first int, k *kernel) {
 	}
 }
 
-// dot is a function of its own so that its sums find registers.
+// dot is a separate function so that its sums stay in registers.
 //
 //go:noinline
 func dot(pixels [][3]uint64, coef []int32) (r, g, b uint64) {
@@ -65,10 +64,10 @@ func dot(pixels [][3]uint64, coef []int32) (r, g, b uint64) {
 	return r, g, b
 }
 
-// half is what rounds a sum of fixed-point products to the nearest value.
+// half rounds a sum of fixed-point products to the nearest value.
 const half = 1 << (precision - 1)
 
-// columns takes eight values at a time.
+// columns resizes eight values at a time.
 func (pure) columns(dst []uint8, stride, width int, src []uint8, srcStride, first int, k *kernel) {
 	for i := range k.start {
 		coef := k.coef[i*k.taps:][:k.taps]
@@ -88,10 +87,8 @@ func (pure) columns(dst []uint8, stride, width int, src []uint8, srcStride, firs
 	}
 }
 
-// column8 computes eight values side by side, two in each 64-bit sum: a
-// product has 30 bits at most, and a sum of them, positive or negative, 32, so
-// that the lower half's borrow is the only thing that the upper half must be
-// freed of at the end.
+// column8 computes eight values, two in each 64-bit sum. A product has at most 30 bits, and a sum of them, positive or
+// negative, 32, so at the end only the lower half's borrow must be removed from the upper half.
 func column8(dst, src []uint8, stride int, coef []int32) {
 	const (
 		lanes = 0x000000FF_000000FF
@@ -115,7 +112,7 @@ func column8(dst, src []uint8, stride int, coef []int32) {
 	dst[3], dst[7] = clip2(d)
 }
 
-// clip2 takes apart two sums that share 64 bits.
+// clip2 returns the two sums that share 64 bits, clipped.
 func clip2(sums uint64) (low, high uint8) {
 	l := int32(uint32(sums))
 	return clip(l), clip(int32((sums - uint64(int64(l))) >> 32))

@@ -8,23 +8,23 @@ import (
 	"image/png"
 )
 
-// Memory is what decoding a photo takes, in bytes, beside the file's own. It is told from
-// headers, before anything is decoded.
+// Memory is the memory for decoding a photo, in bytes, besides the file's. It is estimated from headers, before
+// anything is decoded.
 type Memory struct {
 	W, H   int   // pixels that the file declares
 	Pixels int64 // of the Image
 	Work   int64 // of the decoder, at its peak
 }
 
-// Memory tells what Decode of data takes. It is zero for a file that Decode refuses by its
-// header. Garbage that a decoder leaves while it works is not in it: Go's heap may double for it.
+// Memory returns the memory that Decode needs for data. It is zero for a file that Decode refuses by its header. It
+// does not include a decoder's garbage, which may double Go's heap.
 func (d *Decoder) Memory(data []byte) (m Memory) {
 	f := sniff(data)
 	if f == nil {
 		return Memory{}
 	}
 	defer func() {
-		if recover() != nil { // so does DecodeInto, which says so
+		if recover() != nil { // DecodeInto recovers too, and returns an error
 			m = Memory{}
 		}
 	}()
@@ -34,14 +34,13 @@ func (d *Decoder) Memory(data []byte) (m Memory) {
 	}
 	m = Memory{W: w, H: h, Pixels: 3 * int64(w) * int64(h), Work: work + rowWork*(int64(w)+int64(h))}
 	if f.orients || d.apply {
-		m.Work += m.Pixels // to turn the picture, where its orientation asks for that
+		m.Work += m.Pixels // to rotate the picture, if its orientation requires that
 	}
 	return m
 }
 
-// Vet returns the error of Decode for a file that it refuses before it makes any pixels, as far
-// as that can be told without the memory that decoding takes: of JPEGs by their header, their
-// number of scans and their end. Other formats pass.
+// Vet returns Decode's error for a file that it refuses before it decodes pixels, as far as that can be checked
+// without the memory for decoding: a JPEG's header, number of scans and end. Other formats pass.
 func (d *Decoder) Vet(data []byte) (err error) {
 	f := sniff(data)
 	if f == nil {
@@ -58,12 +57,12 @@ func (d *Decoder) Vet(data []byte) (err error) {
 	return f.vet(d, data)
 }
 
-// rowWork is what decoders and resizing take for each column and row, in bytes: a few rows of
-// each component while chroma is upsampled, and coefficients.
+// rowWork is the memory of decoders and resizing per column and row, in bytes: a few rows of each component for
+// upsampling chroma, and coefficients.
 const rowWork = 256
 
-// MaxFileSize is how long a file may be whose first bytes are head. A longer one is refused
-// unread. The error is that of Decode for a file that is no photo.
+// MaxFileSize returns the largest length of a file whose first bytes are head. Longer files are refused unread. The
+// error is that of Decode for a file that is no photo.
 func MaxFileSize(head []byte) (int64, error) {
 	f := sniff(head)
 	if f == nil {
@@ -76,10 +75,10 @@ func MaxFileSize(head []byte) (int64, error) {
 }
 
 const (
-	// MaxFile is how long a photo's file may be in bytes, whatever its format.
+	// MaxFile is the largest length of a photo's file in bytes, in any format.
 	MaxFile = 1 << 30
-	// maxPacked is how long it may be in a format that always compresses: one and a half bytes
-	// for each pixel of the largest image that is decoded. JPEGs of the best quality have about one.
+	// maxPacked is the largest length in a format that always compresses: one and a half bytes per pixel of the
+	// largest image. JPEGs of the best quality have about one.
 	maxPacked = 256 << 20
 )
 
@@ -105,12 +104,12 @@ func (d *Decoder) sizeJPEG(data []byte) (w, h int, work int64) {
 		work += blocks * 64 * 4 // a coefficient is an int32
 	}
 	if len(head.components) > 1 {
-		work += 4 * pixels // inks, or RGB where the components are not YCbCr
+		work += 4 * pixels // inks, or RGB if the components are not YCbCr
 	}
 	return head.w, head.h, work
 }
 
-// blocks is the number of 8×8 blocks of all components, in whole MCUs.
+// blocks returns the number of 8×8 blocks of all components, in whole MCUs.
 func (h *jpegHeader) blocks() (n int64) {
 	maxH, maxV := int64(1), int64(1)
 	for _, c := range h.components {
@@ -123,7 +122,7 @@ func (h *jpegHeader) blocks() (n int64) {
 	return n
 }
 
-// sizePNG counts the image that image/png makes, and that of an interlaced file's passes.
+// sizePNG counts the image of image/png, and that of an interlaced file's passes.
 func (d *Decoder) sizePNG(data []byte) (w, h int, work int64) {
 	c, err := png.DecodeConfig(bytes.NewReader(data))
 	if err != nil {
@@ -145,7 +144,7 @@ func (d *Decoder) sizePNG(data []byte) (w, h int, work int64) {
 	return c.Width, c.Height, work
 }
 
-// sizeGIF counts the indices of a frame, and their copy where its rows are interlaced.
+// sizeGIF counts the indices of a frame, and their copy if its rows are interlaced.
 func (d *Decoder) sizeGIF(data []byte) (w, h int, work int64) {
 	c, err := gif.DecodeConfig(bytes.NewReader(data))
 	if err != nil {
@@ -154,7 +153,7 @@ func (d *Decoder) sizeGIF(data []byte) (w, h int, work int64) {
 	return c.Width, c.Height, 2 * int64(c.Width) * int64(c.Height)
 }
 
-// sizeBMP counts nothing: rows are converted where they lie in the file, and runs written at their place.
+// sizeBMP counts nothing: rows are converted directly from the file, and runs written directly to the image.
 func (d *Decoder) sizeBMP(data []byte) (w, h int, work int64) {
 	header, err := readBMPHeader(data)
 	if err != nil {
@@ -163,7 +162,7 @@ func (d *Decoder) sizeBMP(data []byte) (w, h int, work int64) {
 	return header.w, header.h, 0
 }
 
-// sizeTIFF counts a few rows, of JPEG a strip or tile, and of separate planes their pixels.
+// sizeTIFF counts a few rows; for JPEG a strip or tile, for separate planes their pixels.
 func (d *Decoder) sizeTIFF(data []byte) (w, h int, work int64) {
 	t, err := readTIFF(data)
 	if err != nil {
@@ -176,8 +175,8 @@ func (d *Decoder) sizeTIFF(data []byte) (w, h int, work int64) {
 	work = 4*int64(p.rowBytes()) + 1<<20 // a decompressor's tables
 	switch p.compression {
 	case tiffJPEG:
-		// The stream with its tables, its pixels, and what they are decoded through: at most
-		// a coefficient of 4 bytes and a sample in each of four components.
+		// The stream with its tables, its pixels, and the decoder's memory: at most a coefficient of 4 bytes and a
+		// sample in each of four components.
 		segment := int64(p.segW) * int64(p.segH)
 		work += int64(len(data)) + 3*segment + 4*(4+1)*segment
 	case tiffZstandard:
@@ -192,7 +191,7 @@ func (d *Decoder) sizeTIFF(data []byte) (w, h int, work int64) {
 	return p.w, p.h, work
 }
 
-// sizePNM counts the table of values: pixels are written at their place.
+// sizePNM counts the table of values: pixels are written directly to the image.
 func (d *Decoder) sizePNM(data []byte) (w, h int, work int64) {
 	r := pnmReader{rest: data[2:]}
 	w, err := r.number()
@@ -205,8 +204,8 @@ func (d *Decoder) sizePNM(data []byte) (w, h int, work int64) {
 	return w, h, 1 << 16
 }
 
-// sizeWebP counts the planes of a lossy picture. A lossless one takes its pixels twice, since a
-// palette unpacks into others, and its Huffman tables; of an animation the frame is apart from its canvas.
+// sizeWebP counts the planes of a lossy picture. A lossless one needs its pixels twice, because a palette is unpacked
+// into new ones, and its Huffman tables; an animation's frame is separate from its canvas.
 func (d *Decoder) sizeWebP(data []byte) (w, h int, work int64) {
 	animated := false
 	for chunks := (riff{rest: data[12:]}); ; {
@@ -234,8 +233,8 @@ func (d *Decoder) sizeWebP(data []byte) (w, h int, work int64) {
 			work = 3 * pixels
 		}
 		if name == "VP8L" {
-			// x/image/vp8l takes at most 2600 groups of tables, each of 53 KB where all its codes
-			// are used, which takes more of the file than a 256th of that.
+			// x/image/vp8l accepts at most 2600 groups of tables. A group with all codes has 53 KB, and needs more
+			// than a 256th of that in the file.
 			return w, h, work + 8*pixels + min(2600*53<<10, 256*int64(len(content)))
 		}
 		const macroblock = 16

@@ -8,9 +8,9 @@ import (
 
 var errTIFFTruncated = errors.New("truncated TIFF: its data ends before its last row")
 
-// decodeTIFF reads the first picture of a TIFF file into the values that Pillow gives it, which takes
-// plain data itself and the rest from libtiff. A segment (strip or tile) is unpacked row by row, so
-// that besides the picture only a row is in memory, of JPEG a segment, of separate planes the planes.
+// decodeTIFF reads the first picture of a TIFF file with the values of Pillow, which reads plain data itself and the
+// rest with libtiff. A segment (strip or tile) is unpacked row by row, so that besides the picture only a row is in
+// memory; for JPEG a segment, for separate planes the planes.
 func (d *Decoder) decodeTIFF(im *Image, data []byte, orientation *int) error {
 	t, err := readTIFF(data)
 	if err != nil {
@@ -23,7 +23,7 @@ func (d *Decoder) decodeTIFF(im *Image, data []byte, orientation *int) error {
 	if err := d.checkSize(p.w, p.h); err != nil {
 		return err
 	}
-	// What lies outside of the picture is unpacked too.
+	// The parts of tiles outside the picture are unpacked too.
 	if err := d.checkSize(p.across*p.segW, p.down*p.segH); err != nil {
 		return fmt.Errorf("TIFF with tiles of %d×%d: %w", p.segW, p.segH, err)
 	}
@@ -43,7 +43,7 @@ func (d *Decoder) decodeTIFF(im *Image, data []byte, orientation *int) error {
 	})
 }
 
-// checkData refuses what lacks strips, tiles or bytes before anything is allocated for the picture.
+// checkData refuses files that lack strips, tiles or bytes before anything is allocated for the picture.
 func (p *tiffPicture) checkData() error {
 	offsets, _ := p.segmentTags()
 	if n := p.count(offsets); n < p.planes*p.across*p.down {
@@ -63,8 +63,7 @@ func (p *tiffPicture) segmentTags() (offsets, counts uint16) {
 	return tagStripOffsets, tagStripByteCounts
 }
 
-// decodePlanes gathers the planes' 8 bits or upper 8 of 16 in one array of pixels, which then is
-// converted like one that is stored so.
+// decodePlanes collects the planes' 8 bits, or upper 8 of 16, in one array of interleaved pixels, and converts it.
 func (p *tiffPicture) decodePlanes(d *Decoder, im *Image) error {
 	pixels := make([]byte, p.planes*p.w*p.h)
 	size, upper := 1, 0
@@ -88,7 +87,7 @@ func (p *tiffPicture) decodePlanes(d *Decoder, im *Image) error {
 	return nil
 }
 
-// segments unpacks the segments of a plane, and gives put each row's n values from column x on.
+// segments unpacks the segments of a plane, and calls put with each row's n values from column x.
 func (p *tiffPicture) segments(d *Decoder, plane int, put func(y, x, n int, row []byte)) error {
 	row := make([]byte, p.rowBytes())
 	var unpack tiffUnpacker
@@ -100,7 +99,7 @@ func (p *tiffPicture) segments(d *Decoder, plane int, put func(y, x, n int, row 
 		}
 		rows := min(p.segH, p.h-y)
 		if p.tiled && p.compression != tiffPlain {
-			rows = p.segH // libtiff wants tiles whole
+			rows = p.segH // libtiff requires whole tiles
 		}
 		r, err := unpack.open(d, p, packed, rows)
 		if err != nil {
@@ -123,7 +122,7 @@ func (p *tiffPicture) segments(d *Decoder, plane int, put func(y, x, n int, row 
 	return nil
 }
 
-// checkEnd has Deflate compare its checksum, where a segment holds no more than its rows.
+// checkEnd makes Deflate compare its checksum, if a segment contains only its rows.
 func (p *tiffPicture) checkEnd(r io.Reader) error {
 	if p.compression != tiffDeflate && p.compression != tiffDeflateOlder {
 		return nil
@@ -134,7 +133,7 @@ func (p *tiffPicture) checkEnd(r io.Reader) error {
 	return nil
 }
 
-// damaged says what a segment's reader found, nil if nothing.
+// damaged returns the error for a segment's reader, nil if there is none.
 func (p *tiffPicture) damaged(err error) error {
 	if err == nil {
 		return nil
@@ -143,26 +142,26 @@ func (p *tiffPicture) damaged(err error) error {
 		return errTIFFTruncated
 	}
 	if p.compression == tiffG3 || p.compression == tiffG4 {
-		return p.unread("fax codes (%s) that are damaged or not known here (%w)", tiffCompressions[p.compression], err)
+		return p.unread("fax codes (%s) that are damaged or not supported (%w)", tiffCompressions[p.compression], err)
 	}
 	return fmt.Errorf("damaged TIFF (%s): %w", tiffCompressions[p.compression], err)
 }
 
-// maxSharing bounds how many times the size of a file and its unpacked picture all segments may have.
+// maxSharing limits the total size of all segments, as a multiple of the size of the file and its unpacked picture.
 const maxSharing = 16
 
 // segment returns the packed bytes of strip or tile i.
 func (p *tiffPicture) segment(i int) ([]byte, error) {
 	offsets, counts := p.segmentTags()
 	if p.compression == tiffPlain && p.planes*p.across*p.down == 1 {
-		i = p.count(offsets) - 1 // of several that each cover the picture Pillow reads the last
+		i = p.count(offsets) - 1 // of several segments that each cover the picture Pillow reads the last
 	}
 	length := uint64(len(p.data))
 	at := p.uint(offsets, i, length)
 	if at >= length {
 		return nil, errTIFFTruncated
 	}
-	// Pillow reads plain data as far as it needs, whatever its length is said to be.
+	// Pillow reads as much plain data as it needs, whatever the declared length.
 	n := p.uint(counts, i, 0)
 	if p.compression == tiffPlain {
 		return p.data[at:], nil
@@ -173,7 +172,7 @@ func (p *tiffPicture) segment(i int) ([]byte, error) {
 	if n > length-at {
 		return nil, errTIFFTruncated
 	}
-	// Segments that share bytes would have a small file demand any amount of work.
+	// With segments that share bytes, a small file could require any amount of work.
 	if p.packed += n; p.packed > maxSharing*(length+uint64(p.planes*p.across*p.down*p.segH*p.rowBytes())) {
 		return nil, errors.New("damaged TIFF: its strips or tiles overlap")
 	}

@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// chooseConverter sets what makes RGB of a row of whole pixels, and refuses kinds of pixels that
-// Pillow does not know (OPEN_INFO of its TiffImagePlugin) or that fx leaves out.
+// chooseConverter sets the function that converts a row of whole pixels to RGB. It refuses kinds of pixels that Pillow
+// (OPEN_INFO of its TiffImagePlugin) or fx does not support.
 func (p *tiffPicture) chooseConverter() error {
 	if p.fillOrder != 1 && (p.fillOrder != 2 || !p.reversible()) {
 		return p.unread("fill order %d and %s", p.fillOrder, p.sampleList())
@@ -31,7 +31,7 @@ func (p *tiffPicture) chooseConverter() error {
 	return p.unread("photometric interpretation %d", p.photometric)
 }
 
-// reversible reports whether Pillow reads such samples with their bits in reverse.
+// reversible reports whether Pillow reads such samples in reverse bit order.
 func (p *tiffPicture) reversible() bool {
 	if p.samples == 1 && p.format == tiffUnsigned {
 		return p.photometric <= tiffBlackIsZero && p.bits <= 8 || p.photometric == tiffPalette ||
@@ -76,12 +76,12 @@ func (p *tiffPicture) chooseGray() error {
 	return nil
 }
 
-// extraUnused reports whether there is one more sample, alpha or of no meaning, which is dropped.
+// extraUnused reports whether there is one more sample, alpha or unspecified, which is dropped.
 func (p *tiffPicture) extraUnused() bool {
 	return slices.Equal(p.extra, []int{0}) || slices.Equal(p.extra, []int{2})
 }
 
-// grayValue returns what cuts a sample of 16 or 32 bits at 0 and 255, as Pillow does, or nil.
+// grayValue returns the function that clamps a sample of 16 or 32 bits to 0–255, as Pillow does, or nil.
 func (p *tiffPicture) grayValue() func(stored []byte) uint8 {
 	black := p.photometric == tiffBlackIsZero
 	switch {
@@ -107,7 +107,7 @@ func (p *tiffPicture) grayValue() func(stored []byte) uint8 {
 	return nil
 }
 
-// grayRamp maps values of so many bits to 0–255.
+// grayRamp maps values of that many bits to 0–255.
 func grayRamp(bits int, inverted bool) *[256][3]uint8 {
 	var ramp [256][3]uint8
 	top := 1<<bits - 1
@@ -121,7 +121,7 @@ func grayRamp(bits int, inverted bool) *[256][3]uint8 {
 	return &ramp
 }
 
-// gray12 cuts values of 12 bits at 255, two of which lie in three bytes.
+// gray12 clamps values of 12 bits to 255. Two values are packed in three bytes.
 func gray12(rgb, stored []byte) {
 	for i := 0; 3*i < len(rgb); i++ {
 		b := stored[i/2*3:]
@@ -145,7 +145,7 @@ func (p *tiffPicture) choosePalette() error {
 	if n < 1 || n > 256 {
 		return p.unread("a palette of %d colours", n)
 	}
-	var palette [256][3]uint8 // colours that are missing are black
+	var palette [256][3]uint8 // missing colours are black
 	for i := range 3 * n {
 		palette[i%n][i/n] = uint8(p.uint(tagColorMap, i, 0) >> 8)
 	}
@@ -162,7 +162,7 @@ func (p *tiffPicture) choosePalette() error {
 }
 
 func (p *tiffPicture) chooseRGB() error {
-	// A fourth value is alpha, unless it is said to mean nothing; Corel's 999 is alpha too.
+	// A fourth value is alpha, unless it is declared unspecified; Corel's 999 is alpha too.
 	ok := p.samples == 3+len(p.extra) || p.samples == 4 && len(p.extra) == 0
 	for i, e := range p.extra {
 		ok = ok && (e == 0 || i == 0 && (e == 1 || e == 2 || e == 999 && p.samples == 4 && p.bits == 8))
@@ -174,8 +174,7 @@ func (p *tiffPicture) chooseRGB() error {
 	size := step * p.stored()
 	r, g, b, a := at, at+step, at+2*step, at+3*step
 	p.convert = func(rgb, stored []byte) { pick(rgb, stored, size, r, g, b) }
-	// libtiff takes a fourth plane of which nothing is said to mean nothing, and Pillow that to be alpha
-	// which the colours were multiplied with.
+	// libtiff reads an undeclared fourth plane as unspecified, and Pillow reads it as premultiplied alpha.
 	unsaid := p.planes == 4 && len(p.extra) == 0 && p.compression != tiffPlain
 	if unsaid || len(p.extra) > 0 && p.extra[0] == 1 {
 		p.convert = func(rgb, stored []byte) {
@@ -187,7 +186,7 @@ func (p *tiffPicture) chooseRGB() error {
 	return nil
 }
 
-// sampleStep returns the size of a sample, and which of its bytes counts. Planes have been cut to 8 bits.
+// sampleStep returns the size of a sample, and which of its bytes counts. Planes are already cut to 8 bits.
 func (p *tiffPicture) sampleStep() (size, at int) {
 	if p.bits == 8 || p.planes > 1 {
 		return 1, 0
@@ -195,7 +194,7 @@ func (p *tiffPicture) sampleStep() (size, at int) {
 	return 2, p.upper
 }
 
-// stored returns how many values of a pixel the converter is given.
+// stored returns how many values of a pixel the converter receives.
 func (p *tiffPicture) stored() int {
 	if p.planes > 1 {
 		return p.planes
@@ -221,7 +220,7 @@ func (p *tiffPicture) chooseInks() error {
 	return nil
 }
 
-// separate undoes the multiplication with alpha as Pillow does.
+// separate divides by alpha as Pillow does.
 func separate(q []uint8, r, g, b, a uint8) {
 	if a == 0 {
 		q[0], q[1], q[2] = 0, 0, 0

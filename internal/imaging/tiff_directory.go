@@ -37,7 +37,7 @@ const (
 	tagXMP             = 700
 )
 
-// tiffTypeSizes are the sizes in bytes of a value, by type; 0 where a type is unknown.
+// tiffTypeSizes are the sizes in bytes of a value, by type; 0 if a type is unknown.
 var tiffTypeSizes = [17]uint64{
 	1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8,
 }
@@ -45,7 +45,7 @@ var tiffTypeSizes = [17]uint64{
 // tiffDirectory is the first directory of a TIFF or BigTIFF file. Its values are views of the file.
 type tiffDirectory struct {
 	order   binary.ByteOrder
-	odd     bool // its magic number is written in the other byte order
+	odd     bool // its magic number has the other byte order
 	entries map[uint16]tiffEntry
 }
 
@@ -60,9 +60,9 @@ var isTIFF = prefix("II*\x00", "MM\x00*", "MM*\x00", "II\x00*", "II+\x00")
 
 var errTIFFDirectory = errors.New("truncated TIFF: it ends before or within its directory")
 
-// readTIFF reads the first directory of a file that isTIFF. Of a tag that is there twice the first
-// counts; a tag of unknown type, or whose values lie outside the file, is left out. Where that is so
-// of plain data, Pillow, which then reads it without libtiff, looks at no further tag.
+// readTIFF reads the first directory of a file that isTIFF. Of a duplicate tag the first counts. A tag of unknown
+// type, or with values outside the file, is ignored; in plain data, which Pillow reads without libtiff, so are all
+// tags after it.
 func readTIFF(data []byte) (*tiffDirectory, error) {
 	t := &tiffDirectory{order: binary.LittleEndian, entries: map[uint16]tiffEntry{}}
 	if data[0] == 'M' {
@@ -86,7 +86,7 @@ func readTIFF(data []byte) (*tiffDirectory, error) {
 	if big {
 		n, rest = t.order.Uint64(data[at:]), data[at+8:]
 	}
-	var late []uint16 // tags behind one whose values lie outside
+	var late []uint16 // tags after one with values outside the file
 	outside := false
 	for ; n > 0; n-- {
 		if uint64(len(rest)) < 4+2*word {
@@ -121,13 +121,13 @@ func readTIFF(data []byte) (*tiffDirectory, error) {
 	return t, nil
 }
 
-// has reports whether the tag is there with at least one value.
+// has reports whether the tag has at least one value.
 func (t *tiffDirectory) has(tag uint16) bool { return t.entries[tag].count > 0 }
 
-// count returns how many values a tag has, 0 where it is missing.
+// count returns how many values a tag has, 0 if it is missing.
 func (t *tiffDirectory) count(tag uint16) int { return int(t.entries[tag].count) }
 
-// uint returns a tag's value number i, or otherwise where it has none that is a whole number.
+// uint returns a tag's value number i, or otherwise if it has none or it is not an integer.
 func (t *tiffDirectory) uint(tag uint16, i int, otherwise uint64) uint64 {
 	e := t.entries[tag]
 	if uint64(i) >= e.count {
@@ -144,7 +144,7 @@ func (t *tiffDirectory) uint(tag uint16, i int, otherwise uint64) uint64 {
 		return uint64(t.order.Uint32(b))
 	case 16:
 		return t.order.Uint64(b)
-	case 6: // numbers with a sign; below 0 they are out of every range
+	case 6: // signed numbers; negative ones are out of every range
 		return uint64(int8(b[0]))
 	case 8:
 		return uint64(int16(t.order.Uint16(b)))
@@ -177,7 +177,7 @@ func (t *tiffDirectory) rational(tag uint16, i int, otherwise float32) float32 {
 
 var xmpOrientation = regexp.MustCompile(`tiff:Orientation(?:="|>)([0-9])`)
 
-// orientation returns the value 1–8 of the orientation tag, else the one that XMP has, or 0.
+// orientation returns the value 1–8 of the orientation tag, else the one in XMP, or 0.
 func (t *tiffDirectory) orientation() int {
 	o := t.int(tagOrientation, 0, 0)
 	if !t.has(tagOrientation) {

@@ -6,8 +6,8 @@ import (
 	"image"
 )
 
-// tiffJPEG decodes a segment that is a JPEG stream (TIFF technical note 2) into rows of samples. The
-// TIFF says what the components mean: YCbCr, which becomes RGB, else they are taken as they are.
+// tiffJPEG decodes a segment that is a JPEG stream (TIFF technical note 2) into rows of samples. The TIFF determines
+// the components: YCbCr becomes RGB, others are not converted.
 func (d *Decoder) tiffJPEG(p *tiffPicture, packed []byte, rows int) ([]byte, error) {
 	stream, err := p.jpegStream(packed)
 	if err != nil {
@@ -54,7 +54,7 @@ func (p *tiffPicture) checkJPEG(h *jpegHeader, rows int) error {
 	if len(h.components) != want {
 		return fmt.Errorf("damaged TIFF: a JPEG of %d components for %d samples a pixel", len(h.components), want)
 	}
-	// The last strip may be as high as the others.
+	// The last strip may have the height of the others.
 	if h.w != p.segW || h.h < rows || h.h > p.segH {
 		return fmt.Errorf("damaged TIFF: a JPEG of %d×%d pixels in a segment of %d×%d", h.w, h.h, p.segW, rows)
 	}
@@ -67,8 +67,8 @@ func (p *tiffPicture) checkJPEG(h *jpegHeader, rows int) error {
 	return nil
 }
 
-// jpegStream makes a JPEG file of a segment: it adds the tables that the TIFF keeps for all segments,
-// and says by Adobe's marker what the components mean, in place of markers that might say otherwise.
+// jpegStream makes a JPEG file of a segment: it adds the TIFF's tables for all segments, and replaces application
+// markers with Adobe's, which declares the components.
 func (p *tiffPicture) jpegStream(packed []byte) ([]byte, error) {
 	transform := byte(0)
 	if p.photometric == tiffYCbCr {
@@ -89,8 +89,8 @@ func (p *tiffPicture) jpegStream(packed []byte) ([]byte, error) {
 	return appendJPEGSegments(out, packed)
 }
 
-// appendJPEGSegments appends a stream's segments but for SOI, those of applications, and an EOI
-// before the first scan. From that scan on all is taken over.
+// appendJPEGSegments appends a stream's segments, except SOI, application segments, and an EOI before the first scan.
+// From that scan on it appends everything.
 func appendJPEGSegments(out, stream []byte) ([]byte, error) {
 	if len(stream) < 2 || stream[0] != 0xFF || stream[1] != markSOI {
 		return nil, fmt.Errorf("%w: it begins with no SOI marker", errJPEGHeader)

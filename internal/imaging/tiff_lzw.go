@@ -16,14 +16,14 @@ const (
 
 var errLZW = errors.New("a code that stands for nothing")
 
-// lzwReader unpacks TIFF's LZW: codes of 9 to 12 bits, the highest bit first, one code wider one code
-// early. Files of before TIFF 6.0 begin with the lowest bit, and become wider in time; their first
-// code, which clears the table, tells them.
+// lzwReader unpacks TIFF's LZW: codes of 9 to 12 bits, the highest bit first, whose width grows one code early. Files
+// older than TIFF 6.0 have the lowest bit first, and the width does not grow early; their first code, which clears the
+// table, identifies them.
 type lzwReader struct {
 	packed []byte
 	old    bool
 
-	hold  uint64 // bits read and not used yet
+	hold  uint64 // bits read but not used yet
 	held  int
 	width int // of a code
 
@@ -33,11 +33,11 @@ type lzwReader struct {
 	suffix [1 << lzwMaxBits]byte   // its last byte
 	first  [1 << lzwMaxBits]byte   // its first byte
 	length [1 << lzwMaxBits]uint16 // its length
-	rest   []byte                  // what did not fit into the last Read
-	buffer [1<<lzwMaxBits + 1]byte // holds rest
+	rest   []byte                  // bytes that did not fit into the last Read
+	buffer [1<<lzwMaxBits + 1]byte // backs rest
 }
 
-// reset has l read another stream.
+// reset makes l read another stream.
 func (l *lzwReader) reset(packed []byte) {
 	if l.length[0] == 0 {
 		for i := range lzwClear {
@@ -68,7 +68,7 @@ func (l *lzwReader) Read(out []byte) (n int, err error) {
 		case code > l.next || code >= lzwFirst && (l.last < 0 || code == l.next && l.next == len(l.prefix)):
 			return n, errLZW
 		}
-		// The code that is next stands for the last string and its first byte.
+		// The next code stands for the last string and its first byte.
 		first := l.first[code]
 		if code == l.next {
 			first = l.first[l.last]
@@ -122,7 +122,7 @@ func (l *lzwReader) code() (int, error) {
 	return int(l.hold >> l.held & mask), nil
 }
 
-// widen counts a new code, and makes codes wider where it is time.
+// widen counts a new code, and widens codes when necessary.
 func (l *lzwReader) widen() {
 	l.next++
 	early := 1
@@ -138,7 +138,7 @@ func (l *lzwReader) widen() {
 func (l *lzwReader) write(out []byte, code int) {
 	c := uint16(code)
 	for i := len(out) - 1; i >= 0; i-- {
-		c &= 1<<lzwMaxBits - 1 // needs no check of its bounds
+		c &= 1<<lzwMaxBits - 1 // avoids a bounds check
 		out[i] = l.suffix[c]
 		c = l.prefix[c]
 	}

@@ -21,7 +21,7 @@ const (
 	tiffZstandard    = 50000
 )
 
-// tiffCompressions names what the tag Compression may say.
+// tiffCompressions are the names of the values of the tag Compression.
 var tiffCompressions = map[int]string{
 	tiffPlain: "no compression", tiffG3: "CCITT Group 3", tiffG4: "CCITT Group 4", tiffLZW: "LZW", tiffJPEG: "JPEG",
 	tiffDeflate: "Deflate", tiffDeflateOlder: "Deflate", tiffPackBits: "PackBits", tiffZstandard: "Zstandard",
@@ -47,7 +47,7 @@ const (
 	tiffFloat    = 3
 )
 
-// tiffPicture is a directory that describes a picture that fx reads.
+// tiffPicture is the directory of a picture that fx supports.
 type tiffPicture struct {
 	*tiffDirectory
 	data []byte
@@ -56,13 +56,13 @@ type tiffPicture struct {
 	tiled        bool
 	segW, segH   int // of a tile, or of a strip
 	across, down int // tiles or strips, of each plane
-	planes       int // that are stored apart; 1 where a pixel's values lie together
+	planes       int // that are stored separately; 1 if a pixel's values are interleaved
 
 	compression int
 	photometric int
 	format      int // of a sample
 	bits        int // of a sample
-	samples     int // of a pixel, those included that are not read
+	samples     int // of a pixel, with those that are not read
 	extra       []int
 	fillOrder   int
 	upper       int // of 16 bits: which byte is the upper one
@@ -72,8 +72,8 @@ type tiffPicture struct {
 	packed  uint64 // bytes of the segments that were read
 }
 
-// newTIFFPicture refuses what fx does not read, by its reason. It follows Pillow's TiffImagePlugin,
-// _setup and OPEN_INFO; rasterReadAlone in the tests lists where it goes beyond that.
+// newTIFFPicture returns an error, with its reason, for a picture that fx does not support. It follows Pillow's
+// TiffImagePlugin, _setup and OPEN_INFO; rasterReadAlone in the tests lists what fx supports beyond that.
 func newTIFFPicture(t *tiffDirectory, data []byte) (*tiffPicture, error) {
 	p := &tiffPicture{tiffDirectory: t, data: data, planes: 1}
 	p.w, p.h = t.int(tagImageWidth, 0, 0), t.int(tagImageLength, 0, 0)
@@ -102,12 +102,12 @@ func newTIFFPicture(t *tiffDirectory, data []byte) (*tiffPicture, error) {
 	return p, nil
 }
 
-// unread is the error for a picture with what is named.
+// unread is the error for a picture with the unsupported feature what.
 func (p *tiffPicture) unread(what string, values ...any) error {
 	return fmt.Errorf("TIFF with "+what+" is not read: save it as PNG", values...)
 }
 
-// sampleList says what a pixel consists of, such as "4 samples of 16 bits (big-endian, extra [2])".
+// sampleList describes the samples of a pixel, such as "4 samples of 16 bits (big-endian, extra [2])".
 func (p *tiffPicture) sampleList() string {
 	plural := "s"
 	if p.samples == 1 {
@@ -142,7 +142,7 @@ func (p *tiffPicture) sampleList() string {
 // maxTIFFSamples is the largest number of samples a pixel that Pillow reads.
 const maxTIFFSamples = 6
 
-// readSamples finds out what a pixel consists of.
+// readSamples reads the samples of a pixel.
 func (p *tiffPicture) readSamples() error {
 	p.samples = p.int(tagSamplesPerPixel, 0, 1)
 	n := max(1, min(p.count(tagBitsPerSample), maxTIFFSamples+1))
@@ -155,7 +155,7 @@ func (p *tiffPicture) readSamples() error {
 	}
 	separate := planar == 2
 	if separate && len(p.extra) > 0 && slices.Max(p.extra) == 0 {
-		// Planes of no meaning at the end may be left out.
+		// Unspecified planes at the end may be ignored.
 		n, p.samples = n-len(p.extra), p.samples-len(p.extra)
 		p.extra = nil
 	}
@@ -178,12 +178,12 @@ func (p *tiffPicture) readSamples() error {
 		}
 	}
 	if separate {
-		p.planes = min(p.samples, 4) // Pillow's modes have no more
+		p.planes = min(p.samples, 4) // Pillow's modes have at most 4
 	}
 	return nil
 }
 
-// checkCompression refuses ways of packing that are not read, or not for such samples.
+// checkCompression refuses compressions that are not supported, or not for such samples.
 func (p *tiffPicture) checkCompression() error {
 	name, known := tiffCompressions[p.compression]
 	if !known {
@@ -226,7 +226,7 @@ func (p *tiffPicture) checkCompression() error {
 	return nil
 }
 
-// readSegments finds out how the picture is cut.
+// readSegments reads how the picture is divided into segments.
 func (p *tiffPicture) readSegments() error {
 	if p.w < 1 || p.h < 1 {
 		return fmt.Errorf("damaged TIFF: %d×%d pixels", p.w, p.h)
@@ -244,7 +244,7 @@ func (p *tiffPicture) readSegments() error {
 	return nil
 }
 
-// rowBytes is the size of a segment's row.
+// rowBytes returns the size of a segment's row.
 func (p *tiffPicture) rowBytes() int {
 	samples := p.samples
 	if p.planes > 1 {

@@ -10,19 +10,19 @@ import (
 	"golang.org/x/image/ccitt"
 )
 
-// tiffUnpacker opens segments one after the other, and keeps what the next one can use.
+// tiffUnpacker opens segments one after the other, and reuses decompressors.
 type tiffUnpacker struct {
 	deflate io.ReadCloser
 	zstd    *zstd.Decoder
 	lzw     *lzwReader
 }
 
-// maxZstdWindow bounds what a Zstandard frame may have its decoder allocate, in bytes.
+// maxZstdWindow limits what a Zstandard frame may make its decoder allocate, in bytes.
 const maxZstdWindow = 32 << 20
 
-// open returns a reader of a segment's rows. Of its rows so many are wanted.
+// open returns a reader of a segment's rows, of which rows are needed.
 func (u *tiffUnpacker) open(d *Decoder, p *tiffPicture, packed []byte, rows int) (io.Reader, error) {
-	if p.compression == tiffJPEG { // whose bits have no fill order
+	if p.compression == tiffJPEG { // JPEG has no fill order
 		samples, err := d.tiffJPEG(p, packed, rows)
 		return bytes.NewReader(samples), err
 	}
@@ -63,7 +63,7 @@ func (u *tiffUnpacker) open(d *Decoder, p *tiffPicture, packed []byte, rows int)
 	return r, nil
 }
 
-// reverseBits returns a copy with the bits of each byte in reverse.
+// reverseBits returns a copy with the bits of each byte reversed.
 func reverseBits(packed []byte) []byte {
 	out := make([]byte, len(packed))
 	for i, b := range packed {
@@ -75,7 +75,7 @@ func reverseBits(packed []byte) []byte {
 // packBitsReader unpacks runs of bytes (TIFF 6.0, section 9).
 type packBitsReader struct {
 	packed []byte
-	n      int  // bytes left of the run
+	n      int  // remaining bytes of the run
 	run    bool // all of them are value
 	value  byte
 }
@@ -113,7 +113,7 @@ func (r *packBitsReader) Read(out []byte) (n int, err error) {
 	return n, nil
 }
 
-// undo reverses what the predictor did to a row (TIFF 6.0, section 14; Adobe's technical note 3 for floats).
+// undo reverses the predictor on a row (TIFF 6.0, section 14; Adobe's technical note 3 for floats).
 func (p *tiffPicture) undo(row []byte) {
 	stride := p.samples
 	if p.planes > 1 {
@@ -136,7 +136,7 @@ func (p *tiffPicture) undo(row []byte) {
 		for i := stride; i < len(row); i++ {
 			row[i] += row[i-stride]
 		}
-		// The bytes of equal weight lie together, the upper ones first.
+		// Bytes of equal weight are stored together, the upper ones first.
 		apart, n := bytes.Clone(row), len(row)/4
 		for i := range n {
 			for b := range 4 {

@@ -5,8 +5,8 @@ import (
 	"slices"
 )
 
-// chooseYCbCr sets the conversion of YCbCr. Pillow has three: JPEG's by its decoder, its own for plain
-// data, which it takes to have a colour for each pixel, and libtiff's for the rest.
+// chooseYCbCr sets the conversion of YCbCr. Pillow has three: that of its JPEG decoder, its own for plain data, which
+// it reads as having a colour for each pixel, and libtiff's for the rest.
 func (p *tiffPicture) chooseYCbCr() error {
 	plain := p.compression == tiffPlain
 	switch {
@@ -22,7 +22,7 @@ func (p *tiffPicture) chooseYCbCr() error {
 				pillowYCbCr(rgb[:3], stored[0], stored[1], stored[2])
 			}
 		}
-	case p.compression == tiffJPEG && p.planes == 1: // the decoder made RGB of it
+	case p.compression == tiffJPEG && p.planes == 1: // the decoder has converted it to RGB
 		p.convert = func(rgb, stored []byte) { copy(rgb, stored) }
 	case plain || p.compression == tiffJPEG:
 		return p.unread("YCbCr in separate planes (%s)", tiffCompressions[p.compression])
@@ -53,7 +53,7 @@ func (p *tiffPicture) subsampling() (h, v int) {
 	return p.int(tagSubsampling, 0, 2), p.int(tagSubsampling, 1, 2)
 }
 
-// subsampled reports whether pixels share colours in another way than JPEG's.
+// subsampled reports whether pixels share colours, other than in JPEG.
 func (p *tiffPicture) subsampled() bool {
 	h, v := p.subsampling()
 	return p.photometric == tiffYCbCr && p.samples == 3 && h*v > 1 &&
@@ -95,7 +95,7 @@ func (p *tiffPicture) decodeSubsampled(im *Image) error {
 	return nil
 }
 
-// tiffYCbCrTables are the tables by which libtiff makes RGB of YCbCr (TIFFYCbCrToRGBInit of its tif_color.c).
+// tiffYCbCrTables are libtiff's tables for converting YCbCr to RGB (TIFFYCbCrToRGBInit of its tif_color.c).
 type tiffYCbCrTables struct {
 	y, crR, cbB, crG, cbG [256]int32
 }
@@ -139,8 +139,8 @@ func (t *tiffYCbCrTables) rgb(q []byte, y, cb, cr uint8) {
 	q[2] = clamp(t.y[y] + t.cbB[cb])
 }
 
-// pillowYCbCr is Pillow's own conversion (ConvertYCbCr.c): products with six bits behind the point,
-// rounded up from a half before they are cut towards 0.
+// pillowYCbCr is Pillow's own conversion (ConvertYCbCr.c): products with six fractional bits, to which a half is added
+// before they are truncated towards 0.
 func pillowYCbCr(q []byte, y, cb, cr uint8) {
 	product := func(c uint8, factor float64) int { return int(float64(int(c)-128)*factor*64 + 0.5) }
 	clamp := func(v int) uint8 { return uint8(max(0, min(v, 255))) }

@@ -17,24 +17,24 @@ import (
 	"fx/internal/paths"
 )
 
-// TurboJPEGVariable names the environment variable that holds the path of the
-// TurboJPEG library, in place of a search.
+// TurboJPEGVariable is the name of the environment variable with the path of the TurboJPEG library, which replaces the
+// search.
 const TurboJPEGVariable = "FX_TURBOJPEG_LIB"
 
-const turboHint = "Run `fx runtime install`, or install libturbojpeg0 (Debian, Ubuntu) or libjpeg-turbo (elsewhere), or set " +
+const turboHint = "Run `fx runtime install`, or install libturbojpeg0 (Debian, Ubuntu) or libjpeg-turbo (other systems), or set " +
 	TurboJPEGVariable + " to the library; without it --decoder=go decodes nearly the same pixels."
 
-// errNoTurboJPEG is in the chain of loadTurboJPEG's error where the library is nowhere.
+// errNoTurboJPEG is in the chain of loadTurboJPEG's error if no library is found.
 var errNoTurboJPEG = errors.New("no TurboJPEG library found")
 
-// loaded holds the library, which is loaded once for each path and stays.
+// loaded holds the libraries. Each path is loaded once and never unloaded.
 var loaded struct {
 	sync.Mutex
 	libraries map[string]*turboJPEG
 }
 
-// loadTurboJPEG finds and loads the library: $FX_TURBOJPEG_LIB alone where it
-// is set, else fx's cache, else the system's loader.
+// loadTurboJPEG finds and loads the library: only $FX_TURBOJPEG_LIB if it is set, else from fx's cache, else with the
+// system's loader.
 func loadTurboJPEG() (*turboJPEG, error) {
 	loaded.Lock()
 	defer loaded.Unlock()
@@ -50,8 +50,8 @@ func loadTurboJPEG() (*turboJPEG, error) {
 	return firstTurboJPEG(candidates)
 }
 
-// firstTurboJPEG loads the first of the candidates that can be loaded. A system that
-// fails is an error: another decoder would give other pixels.
+// firstTurboJPEG loads the first of the candidates that can be loaded. A system error is returned, because another
+// decoder would give other pixels.
 func firstTurboJPEG(candidates []string) (*turboJPEG, error) {
 	why := errNoTurboJPEG
 	for _, path := range candidates {
@@ -62,8 +62,8 @@ func firstTurboJPEG(candidates []string) (*turboJPEG, error) {
 		if fail.BySystem(err) {
 			return nil, fail.Wrap(fail.Device, err, turboHint, "JPEG decoder")
 		}
-		// The system's loader not finding a name is what errNoTurboJPEG says;
-		// a file that is there and does not load deserves its own reason.
+		// errNoTurboJPEG covers a name that the system's loader does not find; for an existing file that does not
+		// load, add the reason.
 		if _, missing := os.Stat(path); missing == nil && filepath.Base(path) != path {
 			why = fmt.Errorf("%w; %w", why, err)
 		}
@@ -89,9 +89,8 @@ func openOnce(path string) (*turboJPEG, error) {
 	return l, nil
 }
 
-// turboCandidates lists what to try: files below fx's cache, newest name
-// first, then names that the system's loader knows. The error is the system's: a folder
-// that is missing or may not be read holds no library.
+// turboCandidates lists what to try: files below fx's cache, newest name first, then names for the system's loader.
+// The error is the system's; a folder that is missing or unreadable has no candidates.
 func turboCandidates() ([]string, error) {
 	var found []string
 	if root, err := paths.Cache("runtime", "turbojpeg"); err == nil {
@@ -114,9 +113,9 @@ func turboCandidates() ([]string, error) {
 		"/opt/homebrew/lib/libturbojpeg.dylib", "/opt/libjpeg-turbo/lib64/libturbojpeg.so"), nil
 }
 
-// turboName makes a Decoder's name of the file that was loaded. The API does
-// not tell the library's version; the library says it in a text of its own. The error
-// is the system's: stores and runs remember the name, and refuse another.
+// turboName returns the Decoder's name for the loaded file. The API does not report the library's version, but the
+// file contains it as text. The error is the system's: it must be returned, because stores and runs record the name
+// and refuse another.
 func turboName(file string) (string, error) {
 	data, err := readLibrary(file)
 	if fail.BySystem(err) {
@@ -132,7 +131,7 @@ func turboName(file string) (string, error) {
 	return fmt.Sprintf("libjpeg-turbo%s (%s)", version, filepath.Base(file)), nil
 }
 
-// readLibrary reads a library, which is a megabyte or so; a larger file is none.
+// readLibrary reads a library, which has about a megabyte; it refuses much larger files.
 func readLibrary(file string) ([]byte, error) {
 	f, err := os.Open(file)
 	if err != nil {
@@ -157,8 +156,8 @@ func (l *turboJPEG) decode(im *Image, data []byte, h *jpegHeader, denominator in
 	return nil
 }
 
-// turboError makes an error of what the library said, or nil where that is a warning. It wraps
-// syscall.ENOMEM where the library got no memory, which says nothing about the file.
+// turboError returns the error for the library's message, or nil if it is a warning. It wraps syscall.ENOMEM if the
+// library got no memory, which is no fault of the file.
 func turboError(message string) error {
 	if isWarning(message) {
 		return nil
@@ -173,10 +172,9 @@ func turboError(message string) error {
 	return fmt.Errorf("damaged JPEG: %s", message)
 }
 
-// isWarning tells libjpeg's warnings, after which the picture is there as far
-// as the data went, from its errors. TurboJPEG's own word for that
-// (tjGetErrorCode) calls an error a warning if a warning came before it; the
-// texts have been the same since libjpeg 6 (jerror.h).
+// isWarning reports whether a message is a warning of libjpeg, after which the picture is decoded as far as the data
+// went. TurboJPEG's tjGetErrorCode reports an error as a warning if a warning came before it; the texts have been the
+// same since libjpeg 6 (jerror.h).
 func isWarning(message string) bool {
 	for _, begin := range []string{"Corrupt JPEG data", "Premature end of JPEG file", "Inconsistent progression sequence",
 		"Invalid SOS parameters", "Unknown Adobe color transform", "Warning"} {

@@ -10,8 +10,8 @@ package imaging
 #include <stdlib.h>
 #include <string.h>
 
-// The part of TurboJPEG's API (version 2.0 and later, whose symbols version 3
-// keeps) that fx calls: its documented signatures, so that no header is needed.
+// The part of TurboJPEG's API (version 2.0 and later; version 3 keeps its symbols) that fx calls, by its documented
+// signatures, so that no header is needed.
 typedef struct {
 	void *(*init)(void);
 	int (*destroy)(void *);
@@ -19,7 +19,7 @@ typedef struct {
 	char *(*error_string)(void *);
 } fx_turbo;
 
-// Loads the library; returns NULL, or what is wrong.
+// Loads the library. Returns NULL, or an error message.
 static const char *fx_turbo_open(const char *path, fx_turbo *t, char *file, size_t size) {
 	void *lib = dlopen(path, RTLD_NOW | RTLD_LOCAL);
 	if (!lib) return dlerror();
@@ -38,10 +38,9 @@ static const char *fx_turbo_open(const char *path, fx_turbo *t, char *file, size
 	return NULL;
 }
 
-// Returns 0 where there was nothing to say; else 1, and what was said: why it
-// failed, or the first warning. The message must be asked for on this thread.
-// Each picture gets a decompressor of its own: a used one remembers the tables
-// of the picture before, and would lend them to a file that lacks its own.
+// Returns 0 without a message, else 1 and the message: why it failed, or the first warning. The message must be read
+// on this thread. Each picture gets a new decompressor: a used one would apply the tables of an earlier picture to a
+// file without tables.
 static int fx_turbo_decompress(const fx_turbo *t, const unsigned char *data, size_t size,
                                unsigned char *out, int w, int h, int format, char *why, size_t room) {
 	void *handle = t->init();
@@ -88,15 +87,15 @@ func openTurboJPEG(path string) (*turboJPEG, error) {
 	return l, nil
 }
 
-// TurboJPEG's constants: TJPF_RGB, TJPF_CMYK. The transform is the slow
-// integer one and chroma is upsampled smoothly unless flags ask otherwise.
+// TurboJPEG's constants: TJPF_RGB, TJPF_CMYK. Without flags the transform is the slow integer one, and chroma
+// upsampling is "fancy".
 const (
 	pixelsRGB  = 0
 	pixelsCMYK = 11
 )
 
-// decompress writes the w×h pixels in data into out: RGB, or the four stored
-// inks. Where the data does not fill the image, gray or nothing is written.
+// decompress writes the w×h pixels in data into out: RGB, or the four stored inks. If the data does not fill the
+// image, the rest is gray or not written.
 func (l *turboJPEG) decompress(data []byte, out []uint8, w, h int, inks bool) error {
 	format := pixelsRGB
 	if inks {

@@ -7,7 +7,7 @@ import (
 	"fmt"
 )
 
-// turboJPEG stands for the library where fx is built without C.
+// turboJPEG replaces the library if fx is built without cgo.
 type turboJPEG struct{ file, name string }
 
 func openTurboJPEG(path string) (*turboJPEG, error) {

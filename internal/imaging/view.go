@@ -8,13 +8,11 @@ import (
 	"fx/internal/random"
 )
 
-// CenterView writes torchvision's evaluation view of im into dst: Resize of
-// the shorter side to spec.Resize with antialiasing, then CenterCrop to
-// spec.Crop, which pads with zeros (black) where the resized image is smaller.
-// The values equal those of torchvision on a PIL image, to the last bit; only
-// the pixels that the crop keeps are computed.
+// CenterView writes torchvision's evaluation view of im into dst: Resize of the shorter side to spec.Resize with
+// antialiasing, then CenterCrop to spec.Crop, which pads with zeros (black) if the resized image is smaller. The
+// values equal those of torchvision on a PIL image, to the last bit. Only the pixels of the crop are computed.
 //
-// dst takes spec.Crop×spec.Crop pixels, row by row, R, G, B interleaved: 3*Crop*Crop values.
+// dst receives spec.Crop×spec.Crop pixels, row by row, R, G, B interleaved: 3*Crop*Crop values.
 func (im *Image) CenterView(spec preprocess.Spec, dst []uint8) error {
 	if err := im.checkView(spec, dst); err != nil {
 		return err
@@ -41,7 +39,7 @@ func (im *Image) CenterView(spec preprocess.Spec, dst []uint8) error {
 	return nil
 }
 
-// placement says which of an axis' resized pixels the crop keeps, and where in the crop they go.
+// placement is the range of an axis' resized pixels that the crop keeps, and their position in the crop.
 type placement struct{ first, count, at int }
 
 // centre places size pixels in a crop as torchvision's CenterCrop does:
@@ -67,11 +65,9 @@ const (
 	flipProbability    = 0.5
 )
 
-// RandomRegion draws a region of a w×h image by the algorithm of torchvision's
-// RandomResizedCrop.get_params (area 0.08–1 of the image's, ratio of the sides
-// 3/4–4/3, ten tries, then the largest central part whose ratio is allowed),
-// and whether to flip it, with probability 0.5. It reads s alone, so one
-// stream gives one region, whichever worker draws it.
+// RandomRegion draws a region of a w×h image by the algorithm of torchvision's RandomResizedCrop.get_params (area
+// 0.08–1 of the image's, ratio of the sides 3/4–4/3, ten tries, then the largest central part whose ratio is allowed),
+// and whether to flip it, with probability 0.5. The region depends only on s, whichever worker draws it.
 func RandomRegion(w, h int, s *random.Stream) Region {
 	r := randomPlace(w, h, s)
 	r.Flip = s.Float64() < flipProbability
@@ -98,9 +94,8 @@ func randomPlace(w, h int, s *random.Stream) Region {
 	return Region{Top: (h - ch) / 2, Left: (w - cw) / 2, Height: ch, Width: cw}
 }
 
-// RandomView writes a random training view of im into dst, as torchvision's
-// RandomResizedCrop(spec.Crop) and RandomHorizontalFlip do: RegionView of the
-// RandomRegion that s gives. spec.Resize plays no part.
+// RandomView writes a random training view of im into dst, as torchvision's RandomResizedCrop(spec.Crop) and
+// RandomHorizontalFlip do: RegionView of the RandomRegion of s. spec.Resize is not used.
 func (im *Image) RandomView(spec preprocess.Spec, s *random.Stream, dst []uint8) error {
 	if err := im.checkView(spec, dst); err != nil {
 		return err
@@ -108,15 +103,14 @@ func (im *Image) RandomView(spec preprocess.Spec, s *random.Stream, dst []uint8)
 	return im.RegionView(spec, RandomRegion(im.W, im.H, s), dst)
 }
 
-// RegionView writes region r of im into dst, resized to spec.Crop×spec.Crop
-// pixels and flipped where r says so. The values equal those of Pillow's
-// crop, resize and transpose. dst is laid out as CenterView's.
+// RegionView writes region r of im into dst, resized to spec.Crop×spec.Crop pixels and flipped if r.Flip is set. The
+// values equal those of Pillow's crop, resize and transpose. dst is laid out as CenterView's.
 func (im *Image) RegionView(spec preprocess.Spec, r Region, dst []uint8) error {
 	if err := im.checkView(spec, dst); err != nil {
 		return err
 	}
 	if r.Width < 1 || r.Height < 1 || r.Left < 0 || r.Top < 0 || r.Width > im.W-r.Left || r.Height > im.H-r.Top {
-		return fmt.Errorf("region %+v does not lie in an image of %d×%d pixels", r, im.W, im.H)
+		return fmt.Errorf("region %+v is not inside an image of %d×%d pixels", r, im.W, im.H)
 	}
 	s := newScratch()
 	defer s.free()

@@ -17,11 +17,10 @@ func isWebP(data []byte) bool {
 
 var errWebPEnds = errors.New("truncated WebP: it ends before its picture does")
 
-// decodeWebP reads a still, or the first frame of an animation on its canvas
-// (black where the frame leaves it free). Alpha is stored beside the colours
-// and left unread. The container: RFC 9649, section 2.
+// decodeWebP reads a still, or the first frame of an animation on its canvas (black outside the frame). Alpha is
+// stored separately from the colours and is not read. The container: RFC 9649, section 2.
 func (d *Decoder) decodeWebP(im *Image, data []byte, orientation *int) error {
-	// The size in the header counts from behind itself; more data is ignored.
+	// The size in the header counts from the byte after it; further data is ignored.
 	size := uint64(binary.LittleEndian.Uint32(data[4:])) + 8
 	if size < 12 || size > uint64(len(data)) {
 		return errWebPEnds
@@ -80,7 +79,7 @@ func (d *Decoder) decodeWebP(im *Image, data []byte, orientation *int) error {
 	return nil
 }
 
-// declared checks a picture's size: want is what its container says, or 0×0.
+// declared checks a picture's size: want is the size in its container, or 0×0.
 func (d *Decoder) declared(w, h int, want image.Point) error {
 	if want != (image.Point{}) && want != image.Pt(w, h) {
 		return fmt.Errorf("damaged WebP: a picture of %d×%d pixels where %d×%d are declared", w, h, want.X, want.Y)
@@ -162,7 +161,7 @@ func webpRow(rgb, y, cb, cr []uint8) {
 // riff reads chunks: a name of four letters, a size, the content, padded to even.
 type riff struct{ rest []byte }
 
-// next returns the next chunk; ok is false at the end, or where a chunk is cut off.
+// next returns the next chunk; ok is false at the end, or at a truncated chunk.
 func (r *riff) next() (name string, content []byte, ok bool) {
 	if len(r.rest) < 8 {
 		return "", nil, false

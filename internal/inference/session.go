@@ -91,7 +91,8 @@ func optimize(rt *ort.Runtime, m *pb.ModelProto, options ort.SessionOptions) (*p
 		return nil, err
 	}
 	file := filepath.Join(folder, "model.onnx")
-	s, err := rt.NewSession(model, ort.SessionOptions{Device: ort.CPU, Threads: 1, Optimization: options.Optimization, OptimizedFile: file})
+	s, err := rt.NewSession(model,
+		ort.SessionOptions{Device: ort.CPU, Threads: 1, Optimization: options.Optimization, OptimizedFile: file})
 	if err != nil {
 		return nil, err
 	}

@@ -53,7 +53,8 @@ func trialModel() *pb.ModelProto {
 	first := b.Op("Relu", []string{convolution(x, "first", trialChannels, trialOutputs, 3)})
 	sum := b.Op("Add", []string{convolution(first, "second", trialOutputs, trialOutputs, 3), first})
 	b.OpTo("y", "Relu", []string{convolution(sum, "third", trialOutputs, trialChannels, 5)})
-	g.Output = []*pb.ValueInfoProto{onnx.TensorInfo("y", pb.TensorProto_FLOAT, 2, trialChannels, trialHeight, trialWidth)}
+	g.Output = []*pb.ValueInfoProto{onnx.TensorInfo("y", pb.TensorProto_FLOAT, 2, trialChannels, trialHeight,
+		trialWidth)}
 	return &pb.ModelProto{IrVersion: 8, OpsetImport: []*pb.OperatorSetIdProto{{Version: 17}}, Graph: g}
 }
 
@@ -95,7 +96,8 @@ func runTrial(s *ort.Session) (y []float32, err error) {
 		x[i] = float32(numbers.Uniform(-1, 1))
 	}
 	outputs := make([]ort.Tensor, 1)
-	err = s.Run(context.Background(), []ort.Tensor{ort.NewTensor(x, 2, trialChannels, trialHeight, trialWidth)}, outputs)
+	err = s.Run(context.Background(), []ort.Tensor{ort.NewTensor(x, 2, trialChannels, trialHeight, trialWidth)},
+		outputs)
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,5 @@
-// Batch normalization of one channel at a time: its places of all images fit a
-// core's cache, so that only the first of the passes reads memory. Sums go into
-// floats within an image and into doubles over images.
+// Batch normalization of one channel at a time: its places of all images fit a core's cache, so that only the first
+// pass reads memory. Sums are floats within an image and doubles over images.
 
 enum { ACCUMULATORS = 4 }; // independent sums, which hide the latency of an addition
 
@@ -38,7 +37,7 @@ static void norm_moments(const fx_norm_channel *n, int64_t c, double *mean, doub
 #undef TERM_PART
   *mean = sum / count;
   const vec centre = splat((float)*mean);
-  double rest = 0; // of the mean, lost in its rounding to a float
+  double rest = 0; // part of the mean that rounding to a float loses
 #define TERM(i) ((load(x + (i)) - centre) * (load(x + (i)) - centre))
 #define TERM_PART(i, count)                                                                                            \
   first_lanes((load_part(x + (i), count) - centre) * (load_part(x + (i), count) - centre), count)
@@ -62,7 +61,7 @@ static void norm_apply(const fx_norm_channel *n, int64_t c, int relu) {
     if (relu) {
       for (; i + LANES <= n->places; i += LANES) {
         vec v = (load(x + i) - mean) * scale + bias;
-        store(y + i, choose((ivec)(v < zero), zero, v)); // what is no number stays none
+        store(y + i, choose((ivec)(v < zero), zero, v)); // NaN stays NaN
       }
     } else {
       for (; i + LANES <= n->places; i += LANES) store(y + i, (load(x + i) - mean) * scale + bias);
@@ -75,7 +74,7 @@ static void norm_apply(const fx_norm_channel *n, int64_t c, int relu) {
   }
 }
 
-// passed is dy where the Relu let y through.
+// passed is dy if the Relu passed y, else 0.
 INLINE vec passed(vec dy, vec y) { return choose((ivec)(y > (vec){0}), dy, (vec){0}); }
 
 static void norm_sums(const fx_norm_channel *n, int64_t c, double *dy_sum, double *along_sum) {

@@ -1,13 +1,11 @@
-// The gradient of a convolution's weight, dW[o, i, tap] = Σ dY[o, p] X[i, place
-// of tap at p] over the places p of all images, is a product of two matrices: dY,
-// and for every input channel and tap what the tap reads at p ("columns", as im2col
-// has them). A piece of places of a block of columns is packed at a time, for the
-// cache, and multiplied with all of dY's rows. One more column of ones gives the
-// bias's gradient.
+// The gradient of a convolution's weight, dW[o, i, tap] = Σ dY[o, p] X[i, place of tap at p] over the places p of all
+// images, is a product of two matrices: dY, and for every input channel and tap what the tap reads at p ("columns", as
+// im2col has them). For the cache, a block of columns is packed a piece of places at a time, and multiplied with all
+// of dY's rows. An extra column of ones yields the bias's gradient.
 
 enum { PIECE_PLACES = 256 };
 
-// The lines of places that make up a piece.
+// The number of lines of places in a piece.
 INLINE int64_t lines_of_piece(const fx_window *w) {
   int64_t lines = PIECE_PLACES / w->out_width;
   return lines < 1 ? 1 : lines;
@@ -50,15 +48,15 @@ static void pack_column(float *to, const fx_window *w, const float *x, int64_t c
 static void pack_row(float *to, const fx_window *w, const float *dy, int64_t output, int64_t line, int64_t lines) {
   int64_t image = line / w->out_height, row = line % w->out_height;
   while (lines > 0) {
-    int64_t run = w->out_height - row; // lines of one image follow one another
+    int64_t run = w->out_height - row; // lines of one image are contiguous
     if (run > lines) run = lines;
     copy_run(to, dy + ((image * w->outputs + output) * w->out_height + row) * w->out_width, run * w->out_width);
     to += run * w->out_width, lines -= run, row = 0, image++;
   }
 }
 
-// pack_block writes a block's columns, place by place: [place][BLOCK]. strip has
-// room for LANES columns. The column after the last tap is the one of ones.
+// pack_block writes a block's columns, place by place: [place][BLOCK]. strip has room for LANES columns. The column
+// after the last tap is all ones.
 static void pack_block(float *to, float *strip, int64_t pitch, const fx_conv_weight_part *part, int64_t line,
                        int64_t lines) {
   const fx_window *w = &part->window;
@@ -100,7 +98,7 @@ static void conv_weight(const fx_conv_weight_part *part) {
           .to_pitch = BLOCK,
           .add = done > 0,
       };
-      if (within && o + ROWS <= outputs) { // they lie in dY as they are wanted
+      if (within && o + ROWS <= outputs) { // dY already has the needed layout
         p.row_pitch = w->out_height * w->out_width;
         p.rows = part->dy + ((image * w->outputs + first) * w->out_height + line % w->out_height) * w->out_width;
       } else {

@@ -2,10 +2,9 @@
 // Included once for each REAL; NAME puts its suffix on a name. A pitch is the
 // distance of two rows, in numbers.
 //
-// The right matrix of a product is packed: PANEL of its columns together, row by row,
-// the last panel filled up with zeros. Each number of a result is one chain of fused
-// multiply-adds along k, cut at DEPTH, whatever the rows and columns beside it: a part
-// of a product has the bits that it has in the whole.
+// The right matrix of a product is packed: PANEL of its columns together, row by row, the last panel filled up with
+// zeros. Each number of a result is one chain of fused multiply-adds along k, cut at DEPTH, independent of the other
+// rows and columns: a part of a product has the same bits as in the whole.
 
 #define WIDE NAME(wide)
 #define PANEL NAME(panel)
@@ -17,11 +16,11 @@ enum {
   WIDE = BYTES / sizeof(REAL),
   PANEL = STRIPS * WIDE,
   DEPTH = 512
-}; // a panel of that depth stays in the second cache
+}; // a panel of that depth stays in the second-level cache
 
 typedef REAL rvec __attribute__((vector_size(BYTES), aligned(sizeof(REAL)), may_alias));
 
-// SUM_LANES adds lanes up in pairs.
+// SUM_LANES adds lanes in pairs.
 INLINE REAL SUM_LANES(rvec v) {
   REAL lanes[WIDE];
   *(rvec *)lanes = v;
@@ -47,7 +46,7 @@ static void NAME(pack)(REAL *to, const REAL *b, int64_t pitch, int64_t k, int64_
 
 // pack_transposed packs the transpose of b [columns][k].
 static void NAME(pack_transposed)(REAL *to, const REAL *b, int64_t pitch, int64_t k, int64_t columns) {
-  enum { TILE = 8 }; // rows of a panel that are written while they are in the first cache
+  enum { TILE = 8 }; // rows of a panel that are written while they are in the first-level cache
   for (; columns > 0; columns -= PANEL, b += PANEL * pitch, to += PANEL * k) {
     const int64_t width = columns < PANEL ? columns : PANEL;
     for (int64_t i = 0; i < k; i += TILE) {
@@ -143,8 +142,8 @@ static void NAME(multiply)(REAL *c, int64_t c_pitch, const REAL *a, int64_t a_pi
   }
 }
 
-// add_product is c += a·b, a [rows][k], b [k][columns], whole panels of it as they are:
-// packing takes longer than the product where a has few rows.
+// add_product is c += a·b, a [rows][k], b [k][columns], b's whole panels without packing, which takes longer than the
+// product if a has few rows.
 static void NAME(add_product)(REAL *c, int64_t c_pitch, const REAL *a, int64_t a_pitch, int64_t rows, int64_t k,
                               const REAL *b, int64_t b_pitch, int64_t columns) {
   const int64_t whole = columns - columns % PANEL;
@@ -164,8 +163,7 @@ static void NAME(add_product)(REAL *c, int64_t c_pitch, const REAL *a, int64_t a
   }
 }
 
-// dots is c = a·bᵀ, a [rows][k], b [columns][k]: nothing is packed, which pays where
-// one of the two has few rows.
+// dots is c = a·bᵀ, a [rows][k], b [columns][k]: nothing is packed, which is faster if either has few rows.
 #define DOTS(rows, columns)                                                                                            \
   static void NAME(dots_##rows##_##columns)(REAL * c, int64_t c_pitch, const REAL *a, int64_t a_pitch, int64_t k,      \
                                             const REAL *b, int64_t b_pitch) {                                          \

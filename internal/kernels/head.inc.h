@@ -1,8 +1,8 @@
-// What training a classifier's head does beside products: softmax with its loss and
-// gradient, and the step of SGD that never writes the gradient down.
+// Training a classifier's head, besides products: softmax with its loss and gradient, and SGD's step, which never
+// stores the gradient.
 
-// exponential is e^x in single precision, for x up to 88: the method and polynomial of
-// Cephes' expf, two units of the last place at most. Below -87 it is that of -87; NaN stays.
+// exponential is e^x in single precision, for x up to 88, with the method and polynomial of Cephes' expf and an error
+// of at most two units in the last place. Below -87 it is that of -87; NaN stays NaN.
 INLINE vec exponential(vec x) {
   x = choose((ivec)(x < -87.0f), splat(-87.0f), x);
   const vec magic = splat(12582912.0f); // 1.5·2²³: adding it rounds to an integer
@@ -21,16 +21,15 @@ INLINE vec exponential(vec x) {
   return (vec)((ivec)y + shift);
 }
 
-// softmax turns a row of logits, z[0 … classes) with room to whole vectors behind, into
-// weight · (probabilities - 1 at the label), and returns the cross entropy; hit tells
-// whether the label has the largest logit, the first of the largest.
+// softmax turns a row of logits, z[0 … classes) padded to whole vectors, into weight · (probabilities - 1 at the
+// label), and returns the cross entropy; hit is whether the label has the largest logit, at ties the first.
 INLINE double softmax_row(float *z, int64_t classes, int64_t label, float weight, int *hit) {
   const int64_t whole = round_up(classes, LANES), last = whole - LANES, lanes = classes < LANES ? classes : LANES;
   const float of_label = z[label];
   ivec places;
   UNROLL
   for (int i = 0; i < LANES; i++) places[i] = i;
-  // Behind the classes there is e^-∞, as far as one can tell.
+  // The padding has the exponential of the smallest argument, which is practically 0.
   const vec tail = choose(places < (int32_t)(classes - last), load(z + last), splat(-INFINITY));
   vec most = tail;
   for (int64_t c = 0; c < last; c += LANES) most = choose((ivec)(load(z + c) > most), load(z + c), most);
@@ -65,7 +64,7 @@ static int64_t softmax(float *z, int64_t pitch, int64_t rows, int64_t classes, c
   return hits;
 }
 
-// softmax_lanes is softmax_row of count samples, one a lane: z holds a row for each class.
+// softmax_lanes is softmax_row of count samples, one per lane: z has a row for each class.
 INLINE int64_t softmax_lanes(float *z, int64_t pitch, int64_t count, int64_t classes, const int32_t *labels,
                              const float *weights, double *losses) {
   ivec label = {0};
@@ -96,7 +95,7 @@ INLINE int64_t softmax_lanes(float *z, int64_t pitch, int64_t count, int64_t cla
   return hits;
 }
 
-// softmax_columns is softmax of the transpose, z [classes][rows]: faster where classes are few.
+// softmax_columns is softmax of the transpose, z [classes][rows]: faster if there are few classes.
 static int64_t softmax_columns(float *z, int64_t pitch, int64_t rows, int64_t classes, const int32_t *labels,
                                const float *weights, double *losses) {
   int64_t hits = 0, i = 0;

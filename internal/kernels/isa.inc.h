@@ -1,4 +1,4 @@
-// All kernels for the instruction set that the including file names.
+// All kernels for the instruction set of the including file.
 #include "kernels.h"
 #include "vector.h"
 

@@ -1,5 +1,5 @@
-// The kernels' interfaces: plain functions over pieces of a job, which know
-// nothing of ONNX Runtime. The files op_*.c divide a job among threads.
+// The kernels' interfaces: plain functions over parts of a job, independent of ONNX Runtime. The files op_*.c divide a
+// job among threads.
 #ifndef FX_KERNELS_H
 #define FX_KERNELS_H
 
@@ -33,7 +33,7 @@ typedef struct {
   int relu;
   int64_t row, rows;  // of the batch · ⌈out_height / 2⌉ rows of tiles
   float *transformed; // winograd_transformed_floats floats, aligned to 64 bytes
-  float *scratch;     // winograd_scratch floats, a thread's own
+  float *scratch;     // winograd_scratch floats, per thread
 } fx_winograd_part;
 
 // Some rows of tiles of the gradient of a 3×3 convolution's weight, for a block of
@@ -51,7 +51,7 @@ typedef struct {
 // Results along the edge of a tile of a convolution of a frozen network.
 enum { FX_TILE_RESULTS = 4 };
 
-// fx_tile_elements is the number of elements that a tile, and a kernel for it, become.
+// fx_tile_elements is the number of elements of a transformed tile and of a transformed kernel.
 static inline int64_t fx_tile_elements(const fx_window *w) {
   const int64_t edge = FX_TILE_RESULTS + w->kernel_h - 1;
   return edge * edge;
@@ -66,12 +66,12 @@ typedef struct {
   float *y;
   int relu;
   int64_t first, tiles; // of all images' tiles
-  float *scratch;       // tiles_scratch floats, a thread's own
+  float *scratch;       // tiles_scratch floats, per thread
 } fx_tiles_part;
 
 typedef struct {
   const float *x; // [batch, channels, places]
-  const float *y; // the output, where a Relu is part of the job; else NULL
+  const float *y; // the output if a Relu is part of the job, else NULL
   const float *dy;
   float *out; // y of the forward pass, dx of the backward pass
   int64_t batch, channels, places;
@@ -121,8 +121,7 @@ typedef struct {
   void (*sgd)(const float *p, const float *g, const float *m, float *next_p, float *next_m, int64_t count, float rate,
               float momentum, float decay, int nesterov);
 
-  // Products of dense matrices, see dense.inc.h. A panel is so many columns of a
-  // packed matrix.
+  // Products of dense matrices, see dense.inc.h. A panel is that many columns of a packed matrix.
   int64_t panel_f32, panel_f64;
   void (*pack_f32)(float *to, const float *b, int64_t pitch, int64_t k, int64_t columns);
   void (*pack_transposed_f32)(float *to, const float *b, int64_t pitch, int64_t k, int64_t columns);
@@ -150,7 +149,7 @@ typedef struct {
                     int64_t columns, float rate, float momentum, float decay);
 } fx_isa;
 
-// The widest instruction set that this processor has; FX_KERNELS_ISA names another.
+// The widest instruction set that this processor has, or the one that FX_KERNELS_ISA names.
 const fx_isa *fx_best_isa(void);
 extern const fx_isa fx_isa_generic, fx_isa_avx2, fx_isa_avx512;
 

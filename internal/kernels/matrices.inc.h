@@ -1,5 +1,5 @@
-// The product of matrices that all convolutions come down to. ROWS rows by STRIPS
-// vectors of columns fill the registers: their sums, a strip of columns and a number.
+// The matrix product that all convolutions use. ROWS rows by STRIPS vectors of columns fill the registers: their sums,
+// a strip of columns and a number.
 
 #if LANES == 16 || defined(__aarch64__)
 #define FOUR_STRIPS
@@ -15,10 +15,10 @@ typedef struct {
   const float *rows, *columns;
   float *to;
   int64_t count, row_pitch, column_pitch, to_pitch;
-  int add; // to what is there
+  int add; // to the old values
 } product;
 
-// product_N does N vectors of columns.
+// product_N computes N vectors of columns.
 #define PRODUCT(N)                                                                                                     \
   static void product_##N(const product *p, int64_t at) {                                                              \
     vec sum[ROWS * N];                                                                                                 \
@@ -53,7 +53,7 @@ PRODUCT(3)
 PRODUCT(4)
 #endif
 
-// multiply_matrices does all columns, a multiple of LANES.
+// multiply_matrices computes all columns, a multiple of LANES.
 static void multiply_matrices(const product *p, int64_t columns) {
   int64_t strips = columns / LANES, at = 0;
   while (at < strips) {
@@ -79,12 +79,12 @@ static void multiply_matrices(const product *p, int64_t columns) {
   }
 }
 
-// transpose turns LANES rows of LANES floats round.
+// transpose transposes LANES rows of LANES floats.
 INLINE void transpose(const float *from, int64_t pitch, float *to, int64_t to_pitch) {
   vec v[LANES], u[LANES];
   UNROLL
   for (int i = 0; i < LANES; i++) v[i] = load(from + i * pitch);
-  // Each step interleaves rows that are half the rest apart.
+  // Each step interleaves rows half of the remaining block apart.
   UNROLL
   for (int i = 0; i < LANES / 2; i++)
     u[2 * i] = low_pairs(v[i], v[i + LANES / 2]), u[2 * i + 1] = high_pairs(v[i], v[i + LANES / 2]);

@@ -1,5 +1,5 @@
-// Max pooling that remembers which element of its window was the largest, the
-// first of equal ones, as PyTorch does; a value that is no number wins.
+// Max pooling that stores which element of its window was the largest, the first of equal ones, as PyTorch does. NaN
+// is the largest.
 
 // split_phases splits a row of the input by phases: place i of phase f is place
 // i·stride + f of the padded row, -∞ in the padding. padded has room for

@@ -2,14 +2,12 @@
 
 #include "ort.h"
 
-// BatchNorm(X [N, C, …], scale [C], bias [C], running_mean [C], running_var [C])
-// → Y, mean [C], inverse [C], next_running_mean [C], next_running_var [C]: batch
-// normalization by the batch's own statistics. inverse is 1/√(variance + ε).
-// Attributes: epsilon, momentum (of the old value), relu (1: Y = max(Y, 0)).
+// BatchNorm(X [N, C, …], scale [C], bias [C], running_mean [C], running_var [C]) → Y, mean [C], inverse [C],
+// next_running_mean [C], next_running_var [C]: batch normalization with the batch's statistics. inverse is
+// 1/√(variance + ε). Attributes: epsilon, momentum (of the old value), relu (1: Y = max(Y, 0)).
 //
-// BatchNormGrad(dY, X, scale, mean, inverse, Y or nothing) → dX, dscale, dbias.
-// With Y, dY counts where Y > 0. Source: Ioffe and Szegedy, "Batch
-// Normalization", 2015.
+// BatchNormGrad(dY, X, scale, mean, inverse, Y or nothing) → dX, dscale, dbias. With Y, dY counts only for Y > 0.
+// Source: Ioffe and Szegedy, "Batch Normalization", 2015.
 typedef struct {
   fx_kernel base;
   float epsilon, momentum;
@@ -39,7 +37,7 @@ static void norm_channel(void *data, size_t index) {
   n.inverse = j->inverse[index] = (float)(1 / sqrt(variance + (double)k->epsilon));
   n.scale = j->scale[index], n.bias = j->bias[index];
   k->base.isa->norm_apply(&n, (int64_t)index, (int)k->relu);
-  double keep = (double)k->momentum; // the unbiased variance, as torch keeps it
+  double keep = (double)k->momentum; // the unbiased variance, as in torch
   j->next_mean[index] = (float)(keep * j->old_mean[index] + (1 - keep) * mean);
   j->next_variance[index] = (float)(keep * j->old_variance[index] + (1 - keep) * variance * count / (count - 1));
 }
@@ -114,5 +112,5 @@ static OrtStatus *create(const OrtCustomOp *op, const OrtApi *api, const OrtKern
 void fx_op_batch_norm(fx_op *op) { fx_define(op, "BatchNorm", "fffff", "fffff", create, norm); }
 void fx_op_batch_norm_grad(fx_op *op) {
   fx_define(op, "BatchNormGrad", "fffffF", "Fff", create, grad);
-  fx_first_in_place(op); // a channel's sums are done before its dX is written
+  fx_first_in_place(op); // a channel's sums are complete before its dX is written
 }

@@ -4,8 +4,8 @@
 // stride 1, see winograd.inc.h. Attributes: pads [top, left], output_shape [H', W'],
 // relu (1: Y = max(Y, 0)).
 //
-// With transposed = 1 it is that convolution's gradient: X is dY, Y is dX, the
-// weight is [I, O, 3, 3], and pads are 2 less the convolution's.
+// With transposed = 1 it is that convolution's gradient: X is dY, Y is dX, the weight is [I, O, 3, 3], and pads are 2
+// minus the convolution's.
 typedef struct {
   fx_kernel base;
   int64_t pads[2], size[2], relu, transposed;
@@ -31,7 +31,7 @@ static float *scratch(const fx_isa *isa, const fx_winograd_part *part, int64_t m
   return fx_aligned(fx_scratch((size_t)(isa->winograd_scratch(&part->window, part->rows) + more + 16) * sizeof(float)));
 }
 
-// Where tiles are many, a part is some rows of them, whose transformed input stays in the core's cache.
+// With many tiles, a part is some rows of them, whose transformed input stays in the core's cache.
 static void transform_weights(void *data, size_t index) {
   const job *j = data;
   transform_group(j, (int64_t)index * j->isa->rows, j->transformed_weights + (int64_t)index * group_floats(j));
@@ -61,8 +61,7 @@ static OrtStatus *by_rows(const OrtApi *api, OrtKernelContext *context, job *j) 
   return s;
 }
 
-// Where tiles are few and kernels many, a part is some kernels, and all parts share the
-// transformed input.
+// With few tiles and many kernels, a part is some kernels, and all parts share the transformed input.
 enum { FEW = 1 << 21, CHANNELS = 16 }; // floats of transformed input; channels that a part transforms
 
 static void some_channels(void *data, size_t index) {

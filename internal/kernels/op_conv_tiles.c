@@ -3,15 +3,14 @@
 
 #include "window.h"
 
-// ConvTiles(X, weight, bias or nothing, sum or nothing) → Y: what ONNX Runtime's
-// com.microsoft.nchwc.Conv does of 3×3 or 5×5 kernels with stride 1, in its blocked layout,
-// see tiles.inc.h. Y = convolution + bias + sum. The weight is constant. Attributes: pads
-// [top, left, bottom, right], relu (1: Y = max(Y, 0)).
+// ConvTiles(X, weight, bias or nothing, sum or nothing) → Y: ONNX Runtime's com.microsoft.nchwc.Conv for 3×3 or 5×5
+// kernels with stride 1, in its blocked layout, see tiles.inc.h. Y = convolution + bias + sum. The weight is constant.
+// Attributes: pads [top, left, bottom, right], relu (1: Y = max(Y, 0)).
 typedef struct {
   fx_kernel base;
   int64_t pads[4], relu;
   pthread_mutex_t lock;
-  float *weights; // as the tiles read them, computed by the first run
+  float *weights; // transformed for tiles by the first run
 } kernel;
 
 typedef struct {
@@ -59,8 +58,8 @@ static void some_tiles(void *data, size_t index) {
   j->isa->convolve_tiles(&part);
 }
 
-// Tiles of a part: what is made of them stays in the core's cache, and what is read of
-// the weights serves all of them.
+// Tiles of a part: few enough that their transformed input stays in the core's cache, many enough to share each read
+// of the weights.
 enum { TILES = 48 };
 
 static int64_t tiles_of_part(int64_t tiles) {

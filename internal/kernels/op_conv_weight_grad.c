@@ -1,12 +1,11 @@
 #include "window.h"
 
-// ConvWeightGrad(dY [N, O, H', W'], X [N, I, H, W]) → dW [O, I/group, kh, kw],
-// db [O]. Attributes as of Conv. Kernels of 3×3 go Winograd's way where there are
-// channels enough, see winograd_weight.inc.h.
+// ConvWeightGrad(dY [N, O, H', W'], X [N, I, H, W]) → dW [O, I/group, kh, kw], db [O]. Attributes as of Conv. Kernels
+// of 3×3 with enough channels use Winograd's algorithm, see winograd_weight.inc.h.
 //
-// Else a part of the job is a block of columns over some lines of places, see
-// conv_weight.inc.h. Where blocks are few, the lines are divided as well, and the
-// shares added up in their order: the result does not depend on the number of threads.
+// Else a part of the job is a block of columns over some lines of places, see conv_weight.inc.h. If there are few
+// blocks, the lines are divided as well, and the shares are added in order: the result does not depend on the number
+// of threads.
 typedef struct {
   fx_kernel base;
   fx_window window;
@@ -38,7 +37,7 @@ static void one_part(void *data, size_t index) {
   j->isa->conv_weight(&part);
 }
 
-// add_up writes an output's sums where they belong.
+// add_up writes an output's sums to the results.
 static void add_up(void *data, size_t output) {
   const job *j = data;
   const int64_t block = j->isa->block, outputs = j->all.window.outputs / j->all.window.groups;

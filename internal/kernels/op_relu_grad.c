@@ -1,6 +1,6 @@
 #include "ort.h"
 
-// ReluGrad(dY, Y) → dX: dY where Y > 0.
+// ReluGrad(dY, Y) → dX: dY where Y > 0, else 0.
 typedef struct {
   const fx_isa *isa;
   const float *dy, *y;

@@ -2,12 +2,10 @@
 
 #include "ort.h"
 
-// SGD(rate [], p…, g…, m…) → p…, m…: torch.optim.SGD's step on all parameters at
-// once. There is one node of it in a graph, which runs when every gradient is there:
-// nothing reads a parameter after it, and the results may be bound to the memory of
-// what they replace. Attributes: count, the number of parameters; momentum (the m
-// are left out where it is 0), weight_decay, nesterov; rate_multipliers, a number
-// for each parameter, or nothing.
+// SGD(rate [], p…, g…, m…) → p…, m…: torch.optim.SGD's step on all parameters at once. A graph has one such node,
+// which runs when all gradients are computed: nothing reads a parameter after it, and the results may be bound to the
+// memory of the old values. Attributes: count, the number of parameters; momentum (the m are omitted if it is 0),
+// weight_decay, nesterov; rate_multipliers, a number for each parameter, or nothing.
 typedef struct {
   fx_kernel base;
   int64_t count, nesterov;
@@ -30,7 +28,7 @@ typedef struct {
 
 enum { PIECE = 1 << 15 }; // values of a part
 
-// part_of finds the parameter that a part of the job belongs to.
+// part_of returns the parameter that a part of the job belongs to.
 static const parameter *part_of(const job *j, int64_t part) {
   int64_t low = 0, high = j->kernel->count - 1;
   while (low < high) {

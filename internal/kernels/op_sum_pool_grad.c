@@ -15,7 +15,7 @@ typedef struct {
   float *dx;
 } job;
 
-// inside gives the elements [*from, *to) of a window at place `at` that lie within the size.
+// inside sets [*from, *to) to the elements of a window at place `at` that are within the size.
 static void inside(int64_t at, int64_t kernel, int64_t dilation, int64_t size, int64_t *from, int64_t *to) {
   *from = at < 0 ? (-at + dilation - 1) / dilation : 0;
   *to = at >= size ? 0 : (size - 1 - at) / dilation + 1;

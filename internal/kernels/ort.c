@@ -152,7 +152,7 @@ OrtStatus *fx_parallel(const OrtApi *api, OrtKernelContext *context, void (*job)
   return api->KernelContext_ParallelFor(context, job, count, 0, data);
 }
 
-// Each thread keeps one piece of memory, freed when the thread ends.
+// Each thread keeps one block of memory, freed when the thread ends.
 typedef struct {
   size_t bytes;
   void *memory;
@@ -177,7 +177,7 @@ void *fx_scratch(size_t bytes) {
   if (s->bytes < bytes) {
     free(s->memory);
     s->memory = malloc(bytes);
-    if (!s->memory) abort(); // a job in ONNX Runtime's pool has no way to fail
+    if (!s->memory) abort(); // a job in ONNX Runtime's pool can't report an error
     s->bytes = bytes;
   }
   return s->memory;
@@ -216,7 +216,7 @@ void fx_free(void *memory) {
   pthread_mutex_unlock(&kept.lock);
 }
 
-// The domain and its ops live as long as the process: sessions refer to them.
+// The domain and its ops live as long as the process, because sessions refer to them.
 static struct {
   pthread_mutex_t lock;
   OrtCustomOpDomain *domain;

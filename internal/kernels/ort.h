@@ -1,5 +1,4 @@
-// What the ops have in common: ONNX Runtime's C API for an op of one's own, in a
-// few functions.
+// Common parts of the ops: a few functions over ONNX Runtime's C API for custom ops.
 #ifndef FX_KERNELS_ORT_H
 #define FX_KERNELS_ORT_H
 
@@ -9,41 +8,41 @@
 #include "kernels.h"
 #include "onnxruntime_c_api.h"
 
-// fx_op describes an op. A status is NULL where all is well.
+// fx_op describes an op. A NULL status is success.
 typedef struct {
-  OrtCustomOp base; // first, since ONNX Runtime hands this out
+  OrtCustomOp base; // first, because ONNX Runtime passes a pointer to it
   const char *name;
   const char *inputs,
-      *outputs; // a letter each: f float, b uint8, v any number of floats; upper case where it may be left out
+      *outputs; // a letter each: f float, b uint8, v any number of floats; upper case if it may be omitted
 } fx_op;
 
 typedef OrtStatus *(*fx_create)(const OrtCustomOp *, const OrtApi *, const OrtKernelInfo *, void **kernel);
 typedef OrtStatus *(*fx_compute)(void *kernel, OrtKernelContext *);
 
-// fx_define fills in what all ops share.
+// fx_define sets the fields that all ops share.
 void fx_define(fx_op *op, const char *name, const char *inputs, const char *outputs, fx_create create,
                fx_compute compute);
 
 // fx_first_in_place lets the first output take the first input's memory.
 void fx_first_in_place(fx_op *op);
 
-// What every kernel begins with.
+// The first member of every kernel.
 typedef struct {
   const OrtApi *api;
   const fx_isa *isa;
 } fx_kernel;
 
-// fx_new_kernel makes the memory of a kernel, zero but for its fx_kernel.
+// fx_new_kernel allocates a kernel, zero except for its fx_kernel.
 void *fx_new_kernel(const OrtApi *api, size_t size);
 
-// An attribute: absent ones are left as they are.
+// An attribute. Missing ones leave the value unchanged.
 void fx_int(const OrtApi *api, const OrtKernelInfo *info, const char *name, int64_t *value);
 void fx_float(const OrtApi *api, const OrtKernelInfo *info, const char *name, float *value);
 OrtStatus *fx_floats(const OrtApi *api, const OrtKernelInfo *info, const char *name, size_t count,
                      float **values); // the caller frees
 void fx_ints(const OrtApi *api, const OrtKernelInfo *info, const char *name, int64_t *values, size_t count);
 
-// A tensor of a run: data is NULL where it was left out. dims beyond rank are 1.
+// A tensor of a run: data is NULL if it was omitted. dims beyond rank are 1.
 enum { FX_RANK = 8 };
 typedef struct {
   void *data;
@@ -61,14 +60,14 @@ OrtStatus *fx_error(const OrtApi *api, const char *text);
 OrtStatus *fx_parallel(const OrtApi *api, OrtKernelContext *context, void (*job)(void *, size_t), size_t count,
                        void *data);
 
-// fx_scratch returns memory of the calling thread, good until its next call.
+// fx_scratch returns memory of the calling thread, valid until its next call.
 void *fx_scratch(size_t bytes);
 
-// fx_aligned returns the first boundary of 64 bytes in memory with 64 bytes to spare.
+// fx_aligned returns the first 64-byte boundary in memory, which must have 64 bytes to spare.
 static inline float *fx_aligned(void *memory) { return (float *)(((uintptr_t)memory + 63) / 64 * 64); }
 
-// fx_alloc returns memory for a job, or NULL; fx_free returns it to the pool,
-// and keeps one piece for the next job: fresh pages would cost more than the work.
+// fx_alloc returns memory for a job, or NULL. fx_free keeps one block for the next job, because new pages would cost
+// more than the work.
 void *fx_alloc(size_t bytes);
 void fx_free(void *memory);
 

@@ -1,7 +1,6 @@
-// Convolution with stride 1 of a frozen network after Winograd, in ONNX Runtime's
-// blocked layout: [batch, channels / LANES, height, width, LANES], where a place is
-// a vector of channels. Kernels of 3×3 are F(4×4, 3×3), those of 5×5 F(4×4, 5×5): a tile
-// of 4×4 results takes 36 and 64 products where the plain sum takes 144 and 400.
+// Convolution with stride 1 of a frozen network after Winograd, in ONNX Runtime's blocked layout: [batch, channels /
+// LANES, height, width, LANES], where a place is a vector of channels. Kernels of 3×3 are F(4×4, 3×3), those of 5×5
+// F(4×4, 5×5): a tile of 4×4 results takes 36 and 64 products, the plain sum 144 and 400.
 //
 //   Y = Aᵀ [ Σ over channels (G g Gᵀ) ⊙ (Bᵀ d B) ] A
 //
@@ -11,9 +10,8 @@
 // others, "Error Analysis and Improving the Accuracy of Winograd Convolution for Deep
 // Neural Networks", 2020, on how points matter).
 
-// Results along a tile's edge, places along the longest edge, points besides 0 and ∞ that
-// are there with either sign, places from a tile's edge to what is fetched ahead, outputs
-// multiplied together.
+// Results along a tile's edge, places along the longest edge, points besides 0 and ∞ that occur with both signs,
+// distance in places of what is prefetched, outputs multiplied together.
 enum { RESULTS = FX_TILE_RESULTS, LONGEST = RESULTS + 4, PAIRS = LONGEST / 2 - 1, AHEAD = 4, PANEL = STRIPS * LANES };
 
 // The points of tiles with an edge of 2·pairs + 2, and coefficients of polynomials in
@@ -57,9 +55,8 @@ INLINE void transform_kernel_line(double *to, int64_t to_step, const double *g, 
   to[finite * to_step] = g[(size - 1) * step];
 }
 
-// tile_transform_weights writes G g Gᵀ of the panel of outputs that begins with first, as
-// [element][channel][output]. w is [outputs / LANES][channels / LANES][size · size][channel
-// of LANES][output of LANES], as ONNX Runtime has it.
+// tile_transform_weights writes G g Gᵀ of the panel of outputs that begins with first, as [element][channel][output].
+// w is [outputs / LANES][channels / LANES][size · size][channel of LANES][output of LANES], as in ONNX Runtime.
 static void tile_transform_weights(const float *w, float *to, int64_t outputs, int64_t channels, int64_t size,
                                    int64_t first) {
   const int64_t width = panel_width(outputs, first), edge = RESULTS + size - 1;
@@ -94,7 +91,7 @@ INLINE void transform_input_line(vec *to, const vec *d, int step, const tile_poi
   }
 }
 
-// A tile's place: its image, and where its results begin.
+// A tile's position: its image, and the start of its results.
 typedef struct {
   int64_t image, row, column;
 } tile_place;
@@ -168,8 +165,7 @@ INLINE void transform_output_line(vec *to, int to_step, const vec *m, int step, 
   for (int k = 0; k < RESULTS; k++) to[k * to_step] = sums[k];
 }
 
-// transform_output_tile writes Aᵀ M A of one tile's vectors of outputs, with what is added; element e
-// is m[e·pitch].
+// transform_output_tile writes Aᵀ M A of one tile's vectors of outputs, plus bias and sum; element e is m[e·pitch].
 INLINE void transform_output_tile(const float *m, int64_t pitch, const fx_tiles_part *part, vec bias, const float *sum,
                                   float *y, tile_place at, const tile_points *points) {
   const fx_window *w = &part->window;
@@ -200,7 +196,7 @@ INLINE void transform_output_tile(const float *m, int64_t pitch, const fx_tiles_
   }
 }
 
-// convolve_tiles does the tiles [first, first + tiles), all outputs.
+// convolve_tiles computes all outputs of the tiles [first, first + tiles).
 static void convolve_tiles(const fx_tiles_part *part) {
   const fx_window *w = &part->window;
   const int64_t pitch = tile_pitch(part->tiles, w->channels), panel_pitch = tile_pitch(part->tiles, PANEL);
@@ -210,7 +206,7 @@ static void convolve_tiles(const fx_tiles_part *part) {
   const tile_place begin = place_of(w, part->first);
   void (*const transform)(float *, int64_t, const fx_window *, const float *, tile_place) =
       w->kernel_h == 3 ? transform_input_tile_3x3 : transform_input_tile_5x5;
-  for (int64_t c = 0; c < w->channels; c += LANES) { // neighbours in turn: they share places
+  for (int64_t c = 0; c < w->channels; c += LANES) { // neighbouring tiles one after the other: they share places
     tile_place at = begin;
     for (int64_t t = 0; t < part->tiles; t++, at = next_place(w, at))
       transform(transformed + t * w->channels + c, pitch, w, part->x + (at.image * w->channels + c) / LANES * places,

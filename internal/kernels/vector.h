@@ -9,8 +9,7 @@
 // A loop over an array of vectors is unrolled, so that they stay in registers.
 #define UNROLL _Pragma("GCC unroll 32")
 
-// vec may lie anywhere; ivec has one integer for each lane, and is what
-// comparisons of vec give: -1 where true.
+// vec needs no alignment. ivec has one integer per lane, and is the result of comparisons of vec: -1 for true.
 typedef float vec __attribute__((vector_size(BYTES), aligned(4), may_alias));
 typedef int32_t ivec __attribute__((vector_size(BYTES), aligned(4), may_alias));
 
@@ -20,7 +19,7 @@ INLINE vec load(const float *p) { return *(const vec *)p; }
 INLINE void store(float *p, vec v) { *(vec *)p = v; }
 INLINE vec splat(float x) { return x - (vec){0}; }
 
-// SHUFFLE picks lanes of a, and of b from LANES on.
+// SHUFFLE picks lanes of a, and from index LANES on of b.
 #if defined(__clang__)
 #define SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
 #else
@@ -29,7 +28,7 @@ INLINE vec splat(float x) { return x - (vec){0}; }
 
 INLINE int64_t round_up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
-// choose takes a where the mask is -1, b where it is 0.
+// choose takes a if the mask is -1, b if it is 0.
 INLINE vec choose(ivec mask, vec a, vec b) { return (vec)((mask & (ivec)a) | (~mask & (ivec)b)); }
 
 // even_lanes and odd_lanes pick every second lane of a and b, one after the other;
@@ -66,14 +65,14 @@ INLINE vec load_part(const float *p, int64_t count) {
 }
 INLINE void store_part(float *p, vec v, int64_t count) { memcpy(p, &v, (size_t)count * 4); }
 
-// lanes_sum adds the lanes up in double precision, in their order.
+// lanes_sum adds the lanes in double precision, in order.
 INLINE double lanes_sum(vec v) {
   double sum = 0;
   for (int i = 0; i < LANES; i++) sum += v[i];
   return sum;
 }
 
-// copy_run copies a short row; memcpy's call would cost more than the copying.
+// copy_run copies a short row, for which a call of memcpy would cost more than the copy.
 INLINE void copy_run(float *to, const float *from, int64_t count) {
   int64_t i = 0;
   for (; i + LANES <= count; i += LANES) store(to + i, load(from + i));

@@ -1,6 +1,5 @@
-// Convolution by a 3×3 kernel with stride 1, after Winograd: F(2×2, 3×3) of
-// Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2015. A
-// tile of 2×2 results needs 16 products where the plain sum needs 36:
+// Convolution by a 3×3 kernel with stride 1, after Winograd: F(2×2, 3×3) of Lavin and Gray, "Fast Algorithms for
+// Convolutional Neural Networks", 2015. A tile of 2×2 results needs 16 products, the plain sum 36:
 //
 //   Y = Aᵀ [ Σ over channels (G g Gᵀ) ⊙ (Bᵀ d B) ] A,  d: 4×4 places of the input
 //
@@ -23,11 +22,11 @@ INLINE tiling winograd_tiling(const fx_window *w, int64_t rows) {
   return t;
 }
 
-// What transform_input works in: eight lines split into even and odd places, and one with its padding.
+// The scratch of transform_input: eight lines split into even and odd places, and one with its padding.
 INLINE int64_t line_floats(const fx_window *w, const tiling *t) { return 10 * t->line + w->width + LANES; }
 
-// The floats from one element of the transformed input to the next: of such a length that
-// the 16 do not compete for one set of the cache, as they would near a multiple of 4 KB.
+// The floats from one element of the transformed input to the next: chosen so that the 16 do not compete for one set
+// of the cache, as they would near a multiple of 4 KB.
 INLINE int64_t element_pitch(const fx_window *w, const tiling *t) {
   return round_up(w->channels * (t->tiles + LANES), 1024) + 80;
 }
@@ -108,7 +107,7 @@ static void transform_input(float *transformed, int64_t pitch, const fx_window *
   float *even[4], *odd[4];
   for (int i = 0; i < 4; i++) even[i] = lines + 2 * i * t->line, odd[i] = even[i] + t->line;
   int64_t image = row / t->down, down = row % t->down;
-  int kept = 0; // lines that the tiles above have split already
+  int kept = 0; // lines that the tiles above have already split
   for (int64_t r = 0; r < t->rows; r++) {
     for (int i = 0; i < 2 && kept; i++) {
       float *e = even[i], *o = odd[i];
@@ -125,7 +124,7 @@ static void transform_input(float *transformed, int64_t pitch, const fx_window *
       }
     }
     float *to = transformed + r * t->across;
-    for (int64_t j = 0; j < t->across; j += LANES) { // what runs over the end is overwritten by the next row
+    for (int64_t j = 0; j < t->across; j += LANES) { // the excess is overwritten by the next row
       vec h[4][4];
       UNROLL
       for (int i = 0; i < 4; i++) {

@@ -1,10 +1,9 @@
-// The gradient of a 3×3 convolution's weight by the same tiles, backwards:
+// The gradient of a 3×3 convolution's weight with the same tiles, in reverse:
 //
 //   dW = Gᵀ [ Σ over tiles (A dY Aᵀ) ⊙ (Bᵀ d B) ] G
 //
-// For each of the 16 elements, and here the sum runs over tiles, a product of the
-// outputs' rows with BLOCK channels' columns. A part of the job is a block of
-// channels and some rows of tiles, a piece of which is packed at a time.
+// Each of the 16 elements is a product of the outputs' rows with BLOCK channels' columns, summed over tiles. A part of
+// the job is a block of channels and some rows of tiles, packed a piece at a time.
 
 enum { PIECE_TILES = 128 };
 
@@ -102,8 +101,7 @@ static void winograd_weight(const fx_winograd_weight_part *part) {
   }
 }
 
-// winograd_weight_finish gives Gᵀ s G, s the sum of what the shares of a block gave
-// for one output, as [channel][3][3].
+// winograd_weight_finish writes Gᵀ s G as [channel][3][3], where s is the sum of the shares of a block for one output.
 static void winograd_weight_finish(const float *sums, int64_t shares, int64_t share_pitch, int64_t outputs,
                                    int64_t output, int64_t channels, float *dw) {
   const int64_t rows = round_up(outputs, ROWS);

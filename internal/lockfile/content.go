@@ -53,7 +53,8 @@ func read(path string) (content, error) {
 	case format.FormatVersion == nil:
 		return c, damaged(path, errors.New("it has no format_version"))
 	case *format.FormatVersion != formatVersion:
-		return c, fail.New(fail.Model, "Use the fx that wrote it, or another --lock.", "the lock %s has format version %d; this fx reads version %d",
+		return c, fail.New(fail.Model, "Use the fx that wrote it, or another --lock.",
+			"the lock %s has format version %d; this fx reads version %d",
 			path, *format.FormatVersion, formatVersion)
 	}
 	if err := json.Unmarshal(text, &c); err != nil {
@@ -125,8 +126,10 @@ func (c *content) check(in Input, path string) error {
 		where = in.File
 	}
 	return fail.Wrap(fail.Model, ErrHeld,
-		fmt.Sprintf("Take the file with the SHA-256 that the lock names, from the machine that wrote it, in place of %s. If the new one is intended, remove its entry from %s.", where, path),
-		"%s (%s) has SHA-256 %s, and the lock %s names %s with SHA-256 %s", in.Name, where, in.SHA256, path, wanted.File, wanted.SHA256)
+		fmt.Sprintf("Take the file with the SHA-256 that the lock names, from the machine that wrote it, in place "+
+			"of %s. If the new one is intended, remove its entry from %s.", where, path),
+		"%s (%s) has SHA-256 %s, and the lock %s names %s with SHA-256 %s", in.Name, where, in.SHA256, path,
+		wanted.File, wanted.SHA256)
 }
 
 func (c *content) encode() ([]byte, error) {

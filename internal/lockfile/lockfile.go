@@ -103,7 +103,8 @@ func extend(ctx context.Context, path string, inputs []Input) error {
 		return nil
 	}
 	const hint = "Name a file with --lock that fx may write, in an existing folder."
-	release, err := durable.WaitLock(ctx, filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".lock"), func() {})
+	release, err := durable.WaitLock(ctx, filepath.Join(filepath.Dir(path), "."+filepath.Base(path)+".lock"),
+		func() {})
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}

@@ -27,8 +27,10 @@ func NeedDescriptors(n int) error {
 		free = 0
 	}
 	if free < int64(n) {
-		hint := fmt.Sprintf("Raise the limit in the shell, or ask the administrator to: ulimit -n %d.", max(1024, len(open)+n))
-		return fail.New(fail.System, hint, "only %d of the %d files that this process may have open at once are left, and %d are needed", free, limit.Cur, n)
+		hint := fmt.Sprintf("Raise the limit in the shell, or ask the administrator to: ulimit -n %d.",
+			max(1024, len(open)+n))
+		return fail.New(fail.System, hint, "only %d of the %d files that this process may have open at once are "+
+			"left, and %d are needed", free, limit.Cur, n)
 	}
 	return nil
 }

@@ -24,7 +24,8 @@ func Describe() Hardware { return read("/") }
 func read(root string) Hardware {
 	meminfo, _ := os.ReadFile(filepath.Join(root, "proc/meminfo")) // what can't be read stays empty
 	cpuinfo, _ := os.ReadFile(filepath.Join(root, "proc/cpuinfo"))
-	return Hardware{CPU: CPU(), Caches: caches(filepath.Join(root, "sys/devices/system/cpu/cpu0/cache")), MemoryBytes: memory(string(meminfo)), Vectors: vectors(string(cpuinfo))}
+	return Hardware{CPU: CPU(), Caches: caches(filepath.Join(root, "sys/devices/system/cpu/cpu0/cache")),
+		MemoryBytes: memory(string(meminfo)), Vectors: vectors(string(cpuinfo))}
 }
 
 // caches describes the data caches in a folder of the kernel, which has a folder for each cache.

@@ -8,11 +8,11 @@ import (
 // Epoch is one pass over the training photos (of L-BFGS, one iteration). Losses are mean cross
 // entropies, accuracies shares from 0 to 1.
 //
-// TrainLoss and TrainAccuracy of SGD are the tutorial's running averages: each batch is evaluated
-// with dropout on and before its own step, so that the first epochs look worse than the network at
-// their end. Those of L-BFGS are of all training photos at this iteration. The loss is weighted by
-// class where class weights are given. ValLoss, never weighted, and ValAccuracy are of the val
-// photos' centre views at the end of the epoch, without dropout; 0 without val photos.
+// TrainLoss and TrainAccuracy of SGD are the tutorial's running averages: each batch is evaluated with dropout on and
+// before its own step, so that the first epochs look worse than the network at their end. Those of L-BFGS are of all
+// training photos at this iteration. The loss is weighted by class if class weights are given. ValLoss, never
+// weighted, and ValAccuracy are of the val photos' centre views at the end of the epoch, without dropout; 0 without
+// val photos.
 //
 // LR, the two rates and Seconds are in the records of trainings (trainlog, run.json), 0 in those
 // of MODELs.

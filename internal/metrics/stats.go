@@ -8,7 +8,7 @@ import (
 
 // Stats summarise a value over runs that differ only in their seed.
 type Stats struct {
-	Mean, SD  float64 // SD is the sample's, of N-1; 0 where N is 1
+	Mean, SD  float64 // SD is the sample's, of N-1; 0 if N is 1
 	Low, High float64
 	N         int
 }

@@ -135,7 +135,8 @@ func installRuntime(
 	if !force {
 		library, why := usable(ctx, target, expected.given)
 		if why == "" {
-			report.Note("ONNX Runtime " + library.Version + " (" + string(build) + ") is already installed: " + library.Path)
+			report.Note("ONNX Runtime " + library.Version + " (" + string(build) + ") is already installed: " +
+				library.Path)
 			return library, nil
 		}
 		if ctx.Err() != nil {

@@ -116,7 +116,7 @@ func TestInstallTakesOnlyTheLibrariesAndIsIdempotent(t *testing.T) {
 	if again, err := Install(t.Context(), options, said); err != nil || again != library {
 		t.Errorf("again: %+v, %v", again, err)
 	}
-	if len(calls()) != 1 || !strings.Contains(said.text(), "is there already") {
+	if len(calls()) != 1 || !strings.Contains(said.text(), "is already installed") {
 		t.Errorf("%d calls of pip; said %q", len(calls()), said.text())
 	}
 
@@ -200,7 +200,7 @@ func TestInstallErrorsSayWhatToDo(t *testing.T) {
 		writeWheel(t, filepath.Join(wheels, "onnxruntime-1-any.whl"), entry{"onnxruntime/capi/libonnxruntime.so.1", library, 0o755})
 		fakePip(t, wheels)
 		_, err := Install(t.Context(), InstallOptions{SHA256: sha256Hex(library)}, &notes{})
-		if err == nil || !strings.Contains(err.Error(), "does not serve this system") {
+		if err == nil || !strings.Contains(err.Error(), "does not work on this system") {
 			t.Errorf("error %v", err)
 		}
 		if got := contents(t, filepath.Join(cache, "runtime")); got != "lock" {

@@ -156,7 +156,7 @@ func TestWhatALibraryIsHeldTo(t *testing.T) {
 		"a record without hashes":              {&record{Files: one(name, "")}, trustUnchecked, ""},
 		"a record that tells nothing of trust": {&record{}, TrustRecorded, ""},
 		"said to be pinned, and it is not":     {&record{HeldTo: TrustPinned}, "", "is not the pinned one, " + pin},
-		"another hash than the record's":       {&record{Files: one(name, other)}, "", "and it was " + other},
+		"another hash than the record's":       {&record{Files: one(name, other)}, "", "but it was " + other},
 		"a library beside the recorded ones":   {&record{Files: one("libother.so", other)}, "", "is not one of the installed files"},
 	} {
 		path, opened := installed(t, c.record)
@@ -221,9 +221,9 @@ func TestInstallHoldsTheLibraryToAHash(t *testing.T) {
 		kind  fail.Kind
 		want  []string // in the error or its hint
 	}{
-		"another library than the pinned": {"", fail.Device, []string{"SHA-256", "it must be", "--sha256"}},
-		"another than --sha256 says":      {other, fail.Device, []string{"has SHA-256 " + sum, "--sha256 says " + other}},
-		"no hash":                         {"abc", fail.Usage, []string{`--sha256 "abc" is no SHA-256`}},
+		"another library than the pinned": {"", fail.Device, []string{"SHA-256", "must be", "--sha256"}},
+		"another than --sha256 says":      {other, fail.Device, []string{"has SHA-256 " + sum, "--sha256 is " + other}},
+		"no hash":                         {"abc", fail.Usage, []string{`--sha256 "abc" is not a SHA-256`}},
 		"the library that --sha256 says":  {strings.ToUpper(sum), 0, nil},
 	} {
 		t.Run(title, func(t *testing.T) {

@@ -168,7 +168,8 @@ func (l Library) openNVIDIA() error {
 	shared := filepath.Join(filepath.Dir(provider), strings.Replace(filepath.Base(provider), "_cuda", "_shared", 1))
 	for _, path := range append([]string{provider, shared}, order...) { // ONNX Runtime opens the first two itself
 		if err := checkBeforeOpening(path); err != nil {
-			return fail.New(fail.Device, "Run `"+gpuBuild.installCommand()+"`, which fetches it anew.", "%s %s", path, err)
+			return fail.New(fail.Device, "Run `"+gpuBuild.installCommand()+"`, which fetches it again.", "%s %s", path,
+				err)
 		}
 	}
 	for _, path := range order {

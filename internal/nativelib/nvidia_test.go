@@ -85,7 +85,7 @@ func TestMissingNVIDIALibrariesAreNamed(t *testing.T) {
 		}
 	}
 	err := l.openNVIDIA()
-	if err == nil || !strings.Contains(err.Error(), "lacks libnvrtc.so.14") || !strings.Contains(fail.HintOf(err), "fx runtime install --gpu") {
+	if err == nil || !strings.Contains(err.Error(), "needs libnvrtc.so.14") || !strings.Contains(fail.HintOf(err), "fx runtime install --gpu") {
 		t.Errorf("%v; %s", err, fail.HintOf(err))
 	}
 	if err := os.Remove(l.cudaProviderFile()); err != nil {

@@ -40,7 +40,7 @@ func placeInCache(name string) string {
 	return ""
 }
 
-// unpackWheel writes the wanted files of a wheel below dir. It refuses names outside dir, entries that are not regular
+// unpackWheel writes the needed files of a wheel below dir. It refuses names outside dir, entries that are not regular
 // files, and sizes that exceed the limits or differ from the declared ones. archive/zip checks the CRCs.
 func unpackWheel(ctx context.Context, wheel, dir string, report progress.Reporter) error {
 	archive, err := zip.OpenReader(wheel)

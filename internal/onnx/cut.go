@@ -53,7 +53,8 @@ func Prune(g *pb.GraphProto) {
 			made[out] = true
 		}
 	}
-	g.ValueInfo = slices.DeleteFunc(g.ValueInfo, func(v *pb.ValueInfoProto) bool { return !needed[v.Name] && !made[v.Name] })
+	g.ValueInfo = slices.DeleteFunc(g.ValueInfo,
+		func(v *pb.ValueInfoProto) bool { return !needed[v.Name] && !made[v.Name] })
 	g.QuantizationAnnotation = slices.DeleteFunc(g.QuantizationAnnotation, func(a *pb.TensorAnnotation) bool {
 		return !needed[a.TensorName] && !made[a.TensorName]
 	})

@@ -70,10 +70,10 @@ func TestExternalDataOutsideIsRefused(t *testing.T) {
 		"past the end":     {"data.bin", "9", "24", "which has 32"},
 		"offset past end":  {"data.bin", "33", "", "which has 32"},
 		"wrapping offset":  {"data.bin", strconv.Itoa(math.MaxInt64), "24", "which has 32"},
-		"negative offset":  {"data.bin", "-8", "24", "no byte count"},
+		"negative offset":  {"data.bin", "-8", "24", "not a byte count"},
 		"length too small": {"data.bin", "8", "20", "need 24"},
 		"length too large": {"data.bin", "0", "32", "need 24"},
-		"no number":        {"data.bin", "8", "0x18", "no byte count"},
+		"no number":        {"data.bin", "8", "0x18", "not a byte count"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			folder := t.TempDir()

@@ -56,7 +56,8 @@ func (o Options) resolved() Options {
 	return o
 }
 
-const badFileHint = "Export the network again, or check that the copy of the file is complete and its source trustworthy."
+const badFileHint = "Export the network again, or check that the copy of the file is complete and its source " +
+	"trustworthy."
 
 // Load reads and validates the ONNX file at path, external data included, with the default Options. Errors are of kind
 // fail.Model, or fail.Usage if there is no such file.
@@ -110,9 +111,11 @@ func readFile(path string, limit int64) ([]byte, error) {
 	case errors.Is(err, os.ErrNotExist):
 		return nil, fail.Wrap(fail.Usage, err, "Check the path.", "ONNX file")
 	case errors.Is(err, durable.ErrNotRegular):
-		return nil, fail.New(fail.Model, "Give the path of the .onnx file itself.", "ONNX file %s is not a regular file", path)
+		return nil, fail.New(fail.Model, "Give the path of the .onnx file itself.",
+			"ONNX file %s is not a regular file", path)
 	case errors.Is(err, userfile.ErrTooLarge):
-		return nil, fail.New(fail.Model, "Export the network with its weights as external data in the same folder, or use a smaller one.",
+		return nil, fail.New(fail.Model, "Export the network with its weights as external data in the same folder, "+
+			"or use a smaller one.",
 			"ONNX file %s has more than the %d bytes accepted", path, limit)
 	}
 	return data, fail.Wrap(fail.Model, err, "Check the path and its permissions.", "ONNX file")

@@ -59,7 +59,8 @@ func SetMetadata(m *pb.ModelProto, key, value string) {
 
 // DeleteMetadata removes key from the model's metadata_props.
 func DeleteMetadata(m *pb.ModelProto, key string) {
-	m.MetadataProps = slices.DeleteFunc(m.MetadataProps, func(e *pb.StringStringEntryProto) bool { return e.Key == key })
+	m.MetadataProps = slices.DeleteFunc(m.MetadataProps,
+		func(e *pb.StringStringEntryProto) bool { return e.Key == key })
 }
 
 // FixInitializers makes every initializer a constant: up to IR version 3 each is
@@ -67,7 +68,8 @@ func DeleteMetadata(m *pb.ModelProto, key string) {
 // therefore cannot fold into a neighbour.
 func FixInitializers(m *pb.ModelProto) {
 	ix := NewIndex(m.Graph)
-	m.Graph.Input = slices.DeleteFunc(m.Graph.Input, func(v *pb.ValueInfoProto) bool { return ix.Initializer(v.Name) != nil })
+	m.Graph.Input = slices.DeleteFunc(m.Graph.Input,
+		func(v *pb.ValueInfoProto) bool { return ix.Initializer(v.Name) != nil })
 	m.IrVersion = max(m.IrVersion, 4)
 }
 

@@ -95,7 +95,8 @@ func Append(dst, src *pb.GraphProto, wire map[string]string) error {
 func AppendModel(dst, src *pb.ModelProto, wire map[string]string) error {
 	for _, o := range src.OpsetImport {
 		if v := Opset(dst, o.Domain); v != 0 && v != o.Version {
-			return fmt.Errorf("one model uses version %d of operator set %q and the other version %d", v, o.Domain, o.Version)
+			return fmt.Errorf("one model uses version %d of operator set %q and the other version %d", v, o.Domain,
+				o.Version)
 		}
 	}
 	type key struct{ domain, name, overload string }

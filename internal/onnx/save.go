@@ -12,7 +12,8 @@ import (
 // above 2 GiB does not fit the format and is an error of kind fail.Model.
 func Marshal(m *pb.ModelProto) ([]byte, error) {
 	if size := proto.Size(m); size > protobufEnd {
-		return nil, fail.New(fail.Model, "Use a smaller network: an ONNX file, and a model in memory for ONNX Runtime, is limited to 2 GiB.",
+		return nil, fail.New(fail.Model, "Use a smaller network: an ONNX file, and a model in memory for ONNX "+
+			"Runtime, is limited to 2 GiB.",
 			"the model %q takes %d bytes", m.GetGraph().GetName(), size)
 	}
 	data, err := proto.MarshalOptions{Deterministic: true}.Marshal(m)

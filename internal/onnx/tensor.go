@@ -16,7 +16,8 @@ var elementBits = map[pb.TensorProto_DataType]uint64{
 	pb.TensorProto_UINT8: 8, pb.TensorProto_INT8: 8, pb.TensorProto_UINT16: 16, pb.TensorProto_INT16: 16,
 	pb.TensorProto_UINT32: 32, pb.TensorProto_INT32: 32, pb.TensorProto_UINT64: 64, pb.TensorProto_INT64: 64,
 	pb.TensorProto_BOOL: 8, pb.TensorProto_COMPLEX64: 64, pb.TensorProto_COMPLEX128: 128,
-	pb.TensorProto_FLOAT8E4M3FN: 8, pb.TensorProto_FLOAT8E4M3FNUZ: 8, pb.TensorProto_FLOAT8E5M2: 8, pb.TensorProto_FLOAT8E5M2FNUZ: 8, pb.TensorProto_FLOAT8E8M0: 8,
+	pb.TensorProto_FLOAT8E4M3FN: 8, pb.TensorProto_FLOAT8E4M3FNUZ: 8, pb.TensorProto_FLOAT8E5M2: 8,
+	pb.TensorProto_FLOAT8E5M2FNUZ: 8, pb.TensorProto_FLOAT8E8M0: 8,
 	pb.TensorProto_UINT4: 4, pb.TensorProto_INT4: 4, pb.TensorProto_FLOAT4E2M1: 4,
 	pb.TensorProto_UINT2: 2, pb.TensorProto_INT2: 2,
 }
@@ -124,7 +125,8 @@ func vetTensor(t *pb.TensorProto, weightless bool) error {
 			return err
 		}
 		if int64(len(t.RawData)) != bytes {
-			return fmt.Errorf("has %d bytes of data, but its type %v and dimensions %v need %d", len(t.RawData), t.DataType, t.Dims, bytes)
+			return fmt.Errorf("has %d bytes of data, but its type %v and dimensions %v need %d", len(t.RawData),
+				t.DataType, t.Dims, bytes)
 		}
 		return nil
 	}
@@ -132,7 +134,8 @@ func vetTensor(t *pb.TensorProto, weightless bool) error {
 		return nil
 	}
 	if have != want {
-		return fmt.Errorf("has %d entries in %s, but its type %v and dimensions %v need %d", have, field, t.DataType, t.Dims, want)
+		return fmt.Errorf("has %d entries in %s, but its type %v and dimensions %v need %d", have, field, t.DataType,
+			t.Dims, want)
 	}
 	return nil
 }

@@ -24,7 +24,8 @@ func (memoryError) Is(target error) bool { return target == ErrOutOfMemory }
 
 var (
 	errorPrefix = regexp.MustCompile(`^.*\[ONNXRuntimeError\] : \d+ : [A-Z_]+ : `)
-	sourcePlace = regexp.MustCompile(`/onnxruntime_src/\S+:\d+ .*?\)(?: const)?(?: \[with [^\]]*\])? `) // file, line and function
+	// file, line and function
+	sourcePlace = regexp.MustCompile(`/onnxruntime_src/\S+:\d+ .*?\)(?: const)?(?: \[with [^\]]*\])? `)
 	cudaTail    = regexp.MustCompile(` ; GPU=-?\d+ ; hostname=.*?(; expr=|$)`)
 )
 
@@ -41,7 +42,8 @@ func (s *Session) explain(err error, format string, args ...any) error {
 	text := strings.ToLower(err.Error())
 	for _, words := range outOfMemory {
 		if strings.Contains(text, words) {
-			return fail.Wrap(fail.Device, memoryError{err}, "Try a smaller --batch-size, or free memory on the device.", "out of memory: "+format, args...)
+			return fail.Wrap(fail.Device, memoryError{err},
+				"Try a smaller --batch-size, or free memory on the device.", "out of memory: "+format, args...)
 		}
 	}
 	for _, words := range []string{"cuda", "cudnn", "cublas"} {

@@ -49,7 +49,8 @@ func (rt *Runtime) place(native *onnxruntime.SessionOptions, options SessionOpti
 		}
 		return onGPU(0, gpu), nil
 	}
-	return placement{}, fail.New(fail.Usage, "Devices are auto, cpu, cuda and cuda:N.", "unknown device %q", options.Device.Kind)
+	return placement{}, fail.New(fail.Usage, "Devices are auto, cpu, cuda and cuda:N.", "unknown device %q",
+		options.Device.Kind)
 }
 
 // Resolve returns the device on which a session would be opened, and why; gpu describes a device on CUDA. Errors are
@@ -98,7 +99,8 @@ func (rt *Runtime) cudaReady(id int) (cuda.GPU, error) {
 	needed := rt.library.CUDAVersion()
 	if needed > driver.Major {
 		return cuda.GPU{}, fail.New(fail.Device,
-			fmt.Sprintf("Update the driver to one for CUDA %d, or name a libonnxruntime for CUDA %d with --ort-lib.", needed, driver.Major),
+			fmt.Sprintf("Update the driver to one for CUDA %d, or name a libonnxruntime for CUDA %d with --ort-lib.",
+				needed, driver.Major),
 			"the NVIDIA driver supports CUDA up to %s, but the library needs CUDA %d", driver.CUDA(), needed)
 	}
 	if err := rt.library.OpenCUDA(); err != nil {

@@ -44,7 +44,7 @@ func (s *Session) call(ctx context.Context, annotation string, record bool, run 
 	if err != nil {
 		return fail.Wrap(fail.Device, err, "", "run options")
 	}
-	defer func() { _ = options.Destroy() }() // fails only where destroyed before
+	defer func() { _ = options.Destroy() }() // fails only if destroyed before
 	native := pointerField(options, "o")
 	if annotation != "" {
 		if err := s.runtime.api.configureRun(native, annotationKey, annotation); err != nil {

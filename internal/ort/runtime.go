@@ -66,7 +66,8 @@ func load(library nativelib.Library) (*Runtime, error) {
 	table := newAPI(opened.Symbol("OrtGetApiBase"))
 	if table.table == nil {
 		opened.Close()
-		return nil, fail.New(fail.Device, nativelib.Hint, "%s: ONNX Runtime %s does not support API version %d", library.Path, library.Version, ortapi.Version)
+		return nil, fail.New(fail.Device, nativelib.Hint, "%s: ONNX Runtime %s does not support API version %d",
+			library.Path, library.Version, ortapi.Version)
 	}
 	onnxruntime.SetSharedLibraryPath(library.Path)
 	// Errors are also return values, so ONNX Runtime need not write to stderr.

@@ -122,7 +122,7 @@ func (rt *Runtime) openOn(model []byte, options SessionOptions) (*Session, error
 	if err != nil {
 		return nil, fail.Wrap(fail.Device, err, nativelib.Hint, "session options")
 	}
-	defer func() { _ = native.Destroy() }() // fails only where destroyed before
+	defer func() { _ = native.Destroy() }() // fails only if destroyed before
 	if err := s.configure(native, options); err != nil {
 		return nil, err
 	}
@@ -161,7 +161,8 @@ func (s *Session) configure(native *onnxruntime.SessionOptions, options SessionO
 	}
 	level, ok := optimizationLevels[optimization]
 	if !ok {
-		return fail.New(fail.Usage, "Levels are none, basic, extended and all.", "unknown graph optimization %q", optimization)
+		return fail.New(fail.Usage, "Levels are none, basic, extended and all.", "unknown graph optimization %q",
+			optimization)
 	}
 	steps := []error{
 		native.SetIntraOpNumThreads(threads),
@@ -285,6 +286,7 @@ func (s *Session) Close() error {
 	}
 	defer close(thread.work)
 	var err error
-	cuda.BesideRecordings(func() { thread.do(func() { err = s.handle.Destroy() }) }) // its CUDA graphs belong to the thread
+	// its CUDA graphs belong to the thread
+	cuda.BesideRecordings(func() { thread.do(func() { err = s.handle.Destroy() }) })
 	return err
 }

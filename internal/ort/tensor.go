@@ -90,7 +90,8 @@ type Tensor struct {
 // NewTensor returns a view of data with the shape. If the shape does not match the length of data, Run returns an
 // error.
 func NewTensor[T element](data []T, shape ...int64) Tensor {
-	t := Tensor{dtype: dtypeOf[T](), shape: slices.Clone(shape), count: len(data), data: unsafe.Pointer(unsafe.SliceData(data))}
+	t := Tensor{dtype: dtypeOf[T](), shape: slices.Clone(shape), count: len(data),
+		data: unsafe.Pointer(unsafe.SliceData(data))}
 	if t.data == nil {
 		t.data = unsafe.Pointer(new(T)) // an empty tensor, not an output to allocate
 	}
@@ -154,5 +155,6 @@ func emptyTensor(dtype DType, shape []int64) (Tensor, error) {
 		return Tensor{}, err
 	}
 	words := make([]uint64, (count*dtype.size()+7)/8+1) // aligned for every type
-	return Tensor{dtype: dtype, shape: slices.Clone(shape), count: count, data: unsafe.Pointer(unsafe.SliceData(words))}, nil
+	return Tensor{dtype: dtype, shape: slices.Clone(shape), count: count,
+		data: unsafe.Pointer(unsafe.SliceData(words))}, nil
 }

@@ -115,7 +115,8 @@ func (v *Value) Close() {
 // fits returns an error if t's type or shape differs from v's.
 func (v *Value) fits(t Tensor) error {
 	if t.dtype != v.tensor.dtype || t.count != v.tensor.count {
-		return fail.New(fail.Model, "", "%s %v and %s %v differ in type or shape", v.tensor.dtype, v.tensor.shape, t.dtype, t.shape)
+		return fail.New(fail.Model, "", "%s %v and %s %v differ in type or shape", v.tensor.dtype, v.tensor.shape,
+			t.dtype, t.shape)
 	}
 	return nil
 }
@@ -138,7 +139,8 @@ func (s *Session) Copy(ctx context.Context, transfers ...Transfer) error {
 			continue
 		}
 		device = append(device, cuda.Span{
-			To: t.To.tensor.data, From: t.From.tensor.data, Bytes: t.To.tensor.size(), ToHost: t.To.host, FromHost: t.From.host,
+			To: t.To.tensor.data, From: t.From.tensor.data, Bytes: t.To.tensor.size(), ToHost: t.To.host,
+			FromHost: t.From.host,
 		})
 	}
 	return s.copySpans(device)

@@ -17,10 +17,10 @@ import (
 
 // File describes a photo's file as it was read.
 type File struct {
-	SHA256  [sha256.Size]byte // zero where it was not asked for
+	SHA256  [sha256.Size]byte // zero if it was not requested
 	Size    int64
-	ModTime time.Time // zero where the file changed while it was read
-	Inode   uint64    // zero where the system has none
+	ModTime time.Time // zero if the file changed while it was read
+	Inode   uint64    // zero if the system has none
 }
 
 // Unusable is why a photo can't be used. Another try fails too unless the photo changes.
@@ -89,14 +89,15 @@ func vet(info fs.FileInfo) error {
 }
 
 func tooLong(size, most int64) error {
-	return &Unusable{fmt.Errorf("a file of %d bytes is too long for a photo of its kind: at most %d are read", size, most)}
+	return &Unusable{fmt.Errorf("a file of %d bytes is too long for a photo of its kind: at most %d are read", size,
+		most)}
 }
 
 // request holds options of reading a file.
 type request struct {
 	limit int64 // bytes that fit in memory
 	photo bool  // a file that does not begin as a photo is Unusable
-	hash  bool  // SHA256 is wanted
+	hash  bool  // SHA256 is needed
 }
 
 // content reads the file at path.

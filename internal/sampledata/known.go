@@ -22,8 +22,8 @@ import (
 // archive is the zip of the tutorial's photos.
 type archive struct {
 	url    string
-	sha256 string // "" where it is not known
-	bytes  int64  // 0 where it is not known
+	sha256 string // "" if it is unknown
+	bytes  int64  // 0 if it is unknown
 }
 
 // official is ants and bees, 244 for training and 153 for validation. Source:
@@ -51,7 +51,8 @@ func (o Options) wanted() (a archive, locked bool, err error) {
 		return a, locked, err
 	}
 	if a.sha256 != "" && a.sha256 != in.SHA256 {
-		return a, true, fail.Wrap(fail.Model, lockfile.ErrHeld, "Name photos with --data, or remove the entry from the lock.",
+		return a, true, fail.Wrap(fail.Model, lockfile.ErrHeld,
+			"Name photos with --data, or remove the entry from the lock.",
 			"the lock names %s with SHA-256 %s, but the tutorial's archive has %s", in.File, in.SHA256, a.sha256)
 	}
 	a.sha256, a.bytes = in.SHA256, in.Bytes
@@ -69,7 +70,8 @@ func (f *Found) checkFirstUse(ctx context.Context, dir string, report progress.R
 		return "", 0, ctx.Err()
 	}
 	if err != nil && !fetch.Unwritable(err) {
-		return "", 0, fail.Wrap(fail.Model, err, fmt.Sprintf("Remove %s: the next run makes it again. Name your own photos with --data.", dir),
+		return "", 0, fail.Wrap(fail.Model, err, fmt.Sprintf("Remove %s: the next run makes it again. Name your "+
+			"own photos with --data.", dir),
 			"the photos in fx's cache have changed")
 	}
 	f.note(report, fmt.Sprintf("the photos in %s: %s", dir, seen.Say(sum)))
@@ -85,7 +87,8 @@ func (f *Found) hold(ctx context.Context, lock lockfile.Lock, dir string, report
 	}
 	inputs := []lockfile.Input{{Name: folderInput, File: officialName, SHA256: sum, Bytes: size, Path: dir}}
 	if zip, err := fetch.Lookup(officialName + ".zip"); err == nil {
-		inputs = append(inputs, lockfile.Input{Name: archiveInput, File: zip.Name, SHA256: zip.SHA256, Bytes: zip.Bytes, Path: dir})
+		inputs = append(inputs,
+			lockfile.Input{Name: archiveInput, File: zip.Name, SHA256: zip.SHA256, Bytes: zip.Bytes, Path: dir})
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}

@@ -106,7 +106,8 @@ func Photos(ctx context.Context, o Options, report progress.Reporter) (Found, er
 			return f, ctx.Err()
 		}
 		if err != nil {
-			return f, fail.Wrap(fail.KindOf(err), err, "Set FX_CACHE_DIR to a folder that fx may write.", "draw pictures in %s", drawn)
+			return f, fail.Wrap(fail.KindOf(err), err, "Set FX_CACHE_DIR to a folder that fx may write.",
+				"draw pictures in %s", drawn)
 		}
 	}
 	if _, _, err := f.checkFirstUse(ctx, drawn, report); err != nil {
@@ -120,7 +121,8 @@ func (f Found) take(dir, origin string) (Found, error) {
 	if here, err := isFolder(dir); err != nil {
 		return f, fail.Wrap(fail.KindOf(err), err, "", "%s", origin)
 	} else if !here {
-		return f, fail.New(fail.Usage, "Name a folder that holds train/ and val/, each with a folder a class.", "%s: there is no folder %s", origin, dir)
+		return f, fail.New(fail.Usage, "Name a folder that holds train/ and val/, each with a folder a class.",
+			"%s: there is no folder %s", origin, dir)
 	}
 	f.Dir, f.Origin = dir, origin
 	return f, nil
@@ -148,8 +150,10 @@ func (f *Found) download(ctx context.Context, o Options, wanted archive, dir str
 	if err := os.MkdirAll(filepath.Dir(dir), 0o777); err != nil {
 		return err
 	}
-	got, err := o.client.Get(ctx, fetch.File{URL: wanted.url, Path: zipped, SHA256Prefix: wanted.sha256, Bytes: wanted.bytes, MaxBytes: maxArchiveBytes,
-		Check: func(part string) error { return checkZip(ctx, part) }}, report)
+	got, err := o.client.Get(ctx,
+		fetch.File{URL: wanted.url, Path: zipped, SHA256Prefix: wanted.sha256, Bytes: wanted.bytes,
+			MaxBytes: maxArchiveBytes,
+			Check:    func(part string) error { return checkZip(ctx, part) }}, report)
 	if err != nil {
 		return err
 	}

@@ -71,11 +71,12 @@ func eachPhoto(ctx context.Context, zipped string, take func(inner string, conte
 			return fmt.Errorf("%s: the entry %q is not a regular file", zipped, entry.Name)
 		}
 		_, inner, wrapped := strings.Cut(name, "/")
-		if !wrapped || !strings.Contains(inner, "/") { // a photo lies at least in a class folder
+		if !wrapped || !strings.Contains(inner, "/") { // a photo is in a class folder at least
 			continue
 		}
 		if entry.UncompressedSize64 > maxFileBytes {
-			return fmt.Errorf("%s: the entry %q has %d bytes, %d are allowed", zipped, entry.Name, entry.UncompressedSize64, int64(maxFileBytes))
+			return fmt.Errorf("%s: the entry %q has %d bytes, %d are allowed", zipped, entry.Name,
+				entry.UncompressedSize64, int64(maxFileBytes))
 		}
 		if total += int64(entry.UncompressedSize64); total > maxAllBytes {
 			return fmt.Errorf("%s unpacks to more than %d bytes", zipped, int64(maxAllBytes))

@@ -53,7 +53,8 @@ func readBounded(f *os.File, limit int64) ([]byte, error) {
 		}
 	}
 	if size > limit || int64(text.Len()) > limit {
-		return nil, &os.PathError{Op: "read", Path: f.Name(), Err: fmt.Errorf("%w: more than %d bytes", ErrTooLarge, limit)}
+		return nil, &os.PathError{Op: "read", Path: f.Name(),
+			Err: fmt.Errorf("%w: more than %d bytes", ErrTooLarge, limit)}
 	}
 	return text.Bytes(), nil
 }

@@ -7,7 +7,8 @@ import (
 )
 
 // wrappers are the keys under which training scripts store the state dict.
-var wrappers = []string{"state_dict", "model_state_dict", "model_state", "model", "net", "network", "module", "params", "weights"}
+var wrappers = []string{"state_dict", "model_state_dict", "model_state", "model", "net", "network", "module", "params",
+	"weights"}
 
 const maxDicts = 64 // dicts that are searched for tensors
 

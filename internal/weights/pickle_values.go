@@ -86,7 +86,8 @@ func kindOf(v any) string {
 	return "a mark"
 }
 
-const untrustedHint = "fx builds only tensors and plain values from a pickle. If you trust the file, open it in Python and save only the weights: torch.save(model.state_dict(), FILE)."
+const untrustedHint = "fx builds only tensors and plain values from a pickle. If you trust the file, open it in " +
+	"Python and save only the weights: torch.save(model.state_dict(), FILE)."
 
 // refuse is the error for a Python object that fx does not build.
 func refuse(module, name string) error {

@@ -75,7 +75,8 @@ func readAll(path string, info *Info) ([]byte, error) {
 	}
 	info.Bytes = stat.Size()
 	if info.Bytes > maxFile {
-		return nil, fail.New(fail.Model, damagedHint, "%s: %d bytes, more than the %d that fx accepts", path, info.Bytes, int64(maxFile))
+		return nil, fail.New(fail.Model, damagedHint, "%s: %d bytes, more than the %d that fx accepts", path,
+			info.Bytes, int64(maxFile))
 	}
 	head := make([]byte, min(info.Bytes, 512))
 	if _, err := f.ReadAt(head, 0); err != nil && err != io.EOF {
@@ -89,7 +90,8 @@ func readAll(path string, info *Info) ([]byte, error) {
 	for rest := file; len(rest) > 0; {
 		n := min(len(rest), 1<<20)
 		if _, err := io.ReadFull(f, rest[:n]); err != nil {
-			return nil, fail.Wrap(fail.Model, err, "The file may have changed meanwhile. Run the command again.", "reading %s", path)
+			return nil, fail.Wrap(fail.Model, err, "The file may have changed meanwhile. Run the command again.",
+				"reading %s", path)
 		}
 		if !known {
 			hash.Write(rest[:n])

@@ -54,10 +54,12 @@ func decodeSafetensors(file []byte) (*StateDict, error) {
 	end := 0
 	for _, e := range entries {
 		if e.start != end { // also covers overlaps, and gaps that could hide something
-			return nil, fmt.Errorf("tensor %.100q begins at byte %d of the data, but the one before it ends at %d", e.name, e.start, end)
+			return nil, fmt.Errorf("tensor %.100q begins at byte %d of the data, but the one before it ends at %d",
+				e.name, e.start, end)
 		}
 		if e.end < e.start || e.end > len(body) {
-			return nil, fmt.Errorf("tensor %.100q is at bytes %d to %d of data of %d bytes: truncated?", e.name, e.start, e.end, len(body))
+			return nil, fmt.Errorf("tensor %.100q is at bytes %d to %d of data of %d bytes: truncated?", e.name,
+				e.start, e.end, len(body))
 		}
 		end = e.end
 		t := Tensor{DType: e.dtype, Shape: e.shape, Data: body[e.start:e.end:e.end]}

@@ -126,7 +126,8 @@ func (t Tensor) check() error {
 		return fmt.Errorf("impossible shape %s", shapeText(t.Shape))
 	}
 	if n*size != len(t.Data) {
-		return fmt.Errorf("shape %s of %s needs %d bytes, but there are %d", shapeText(t.Shape), t.DType, n*size, len(t.Data))
+		return fmt.Errorf("shape %s of %s needs %d bytes, but there are %d", shapeText(t.Shape), t.DType, n*size,
+			len(t.Data))
 	}
 	return nil
 }
