@@ -94,8 +94,8 @@ func (b *Backbone) readInput(m *pb.ModelProto) (int, error) {
 }
 
 func (b *Backbone) readPreprocess(m *pb.ModelProto, size int, options FileOptions) error {
-	text, told := onnx.Metadata(m, MetaPreprocess)
-	if told {
+	text, ok := onnx.Metadata(m, MetaPreprocess)
+	if ok {
 		if err := json.Unmarshal([]byte(text), &b.Preprocess); err != nil {
 			return fail.Wrap(fail.Model, err, exporterHint, "%s of ONNX file %s", MetaPreprocess, b.File)
 		}
@@ -133,11 +133,11 @@ func (b *Backbone) readPreprocess(m *pb.ModelProto, size int, options FileOption
 func (b *Backbone) readFeatures(m *pb.ModelProto, options FileOptions) error {
 	ix := onnx.NewIndex(m.Graph)
 	found := findClassifier(m.Graph, ix)
-	name, told := onnx.Metadata(m, MetaFeatures)
+	name, ok := onnx.Metadata(m, MetaFeatures)
 	switch {
 	case options.FeatureTensor != "":
 		b.FeatureTensor = options.FeatureTensor
-	case told:
+	case ok:
 		b.FeatureTensor = name
 	case found.features != "":
 		b.FeatureTensor = found.features

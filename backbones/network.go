@@ -80,7 +80,7 @@ func Open(ctx context.Context, o NetworkOptions, report progress.Reporter) (*Net
 func OpenInitial(o NetworkOptions, seed uint64) (*Network, error) {
 	if IsFile(o.Backbone) {
 		return nil, fail.New(fail.Usage, "Omit --scratch, and export the network with random weights, which is the default of scripts/export_onnx.",
-			"--scratch draws weights as the constructor of a registered network does, and can't tell how those of %s are drawn", o.Backbone)
+			"--scratch draws weights as the constructor of a registered network does, but the rule of %s is unknown", o.Backbone)
 	}
 	if err := o.check(); err != nil {
 		return nil, err

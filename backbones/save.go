@@ -43,7 +43,7 @@ func FormatOf(path string) (*outpath.File, error) {
 	case ".onnx":
 		return outpath.ONNX, nil
 	}
-	return nil, fail.New(fail.Usage, "End the name of the file in .safetensors or .onnx.", "cannot tell the format of %s", path)
+	return nil, fail.New(fail.Usage, "End the name of the file in .safetensors or .onnx.", "%s has no known format", path)
 }
 
 // canonicalWeights returns sd under the names of the network, in the order of its graph,

@@ -58,7 +58,7 @@ func TestScratchRefusesWhatItCannotStart(t *testing.T) {
 	orttest.Library(t)
 	data := drawPhotos(t, t.TempDir(), 2, 1)
 	for says, change := range map[string]func(*Options){
-		"can't tell how those":  func(o *Options) { o.Network.Backbone = "own.onnx" },
+		"but the rule of":       func(o *Options) { o.Network.Backbone = "own.onnx" },
 		"resnet19":              func(o *Options) { o.Network.Backbone = "resnet19" },
 		"--crop -1":             func(o *Options) { o.Crop = -1 },
 		"--scratch starts from": func(o *Options) { o.Network.Weights = weights.Seed(0) },

@@ -172,6 +172,6 @@ func sameLogits(l Layout, row func(int, []float32) []float32, samples []sample, 
 
 const (
 	divergedHint  = "Take a smaller --lr, a tenth for a start; `fx lr-find` suggests one."
-	nonFiniteHint = "Lower --lr; where that does not help, `fx features verify` tells whether the features are finite."
-	verifyHint    = "`fx features verify` tells whether the features are finite."
+	nonFiniteHint = "Lower --lr; if that does not help, check the features with `fx features verify`."
+	verifyHint    = "Check the features with `fx features verify`."
 )

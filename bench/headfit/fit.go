@@ -58,12 +58,12 @@ func fit(ctx context.Context, o fitOptions) (measurement, error) {
 		Threads: runtime.GOMAXPROCS(0),
 	}
 	var options head.Options
-	judges := val
+	validation := val
 	switch o.solver {
 	case "lbfgs":
 		m.L2, m.Tolerance = 1/float64(m.Rows), o.tolerance
 		options = head.Options{Solver: head.LBFGS, Tolerance: o.tolerance}
-		judges = head.Data{} // scikit-learn does not evaluate during a fit
+		validation = head.Data{} // scikit-learn does not evaluate during a fit
 	case "sgd":
 		m.BatchSize, m.Epochs = o.batch, o.epochs
 		options = head.Defaults()
@@ -73,7 +73,7 @@ func fit(ctx context.Context, o fitOptions) (measurement, error) {
 	}
 	var result head.Result
 	for range max(o.repeats, 1) {
-		if result, err = head.Fit(ctx, layout, train, judges, options, nil); err != nil {
+		if result, err = head.Fit(ctx, layout, train, validation, options, nil); err != nil {
 			return measurement{}, err
 		}
 		m.AllSeconds = append(m.AllSeconds, result.Seconds)

@@ -95,7 +95,7 @@ func run(ctx context.Context, args []string, _, stderr io.Writer) error {
 	}
 	if err := measure(ctx, o, chosen, log); err != nil {
 		if ctx.Err() != nil {
-			return fail.Wrap(fail.Interrupted, ctx.Err(), "The same command goes on from here.", "stopped; what was measured is in %s", o.raw())
+			return fail.Wrap(fail.Interrupted, ctx.Err(), "The same command continues from here.", "stopped; the measurements are in %s", o.raw())
 		}
 		return err
 	}

@@ -185,5 +185,5 @@ var usages = map[string]usage{
 	"dtype":        {text: "of the cached values: float16 or float32"},
 
 	"on-bad-image":     {text: "skip or fail"},
-	"checkpoint-steps": {text: "also save after every so many steps of an epoch", unset: "every few minutes"},
+	"checkpoint-steps": {text: "also save after this many steps within an epoch", unset: "every few minutes"},
 }

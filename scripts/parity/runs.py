@@ -171,7 +171,7 @@ def check(fx, network, data, scratch):
 
 
 def kill(fx, flags, run):
-    """Start a training and kill it after the third step that it saved. Returns the position."""
+    """Start a training and kill it after the third step that it saved. Returns the number of saved steps, as text."""
     process = subprocess.Popen([fx.binary, "finetune", *map(str, flags), "--quiet", "--json"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     state, seen = run / "checkpoint" / "last" / "state.json", set()
     while process.poll() is None and len(seen) < 3:
