@@ -44,9 +44,11 @@ var rooms = map[string][]string{
 // strangers are packages of internal that a room must not import: what the room
 // "does not" do in docs/architecture.md.
 var strangers = map[string][]string{
-	"extract":            {"internal/onnx"}, // knows no ops
-	"backbones":          {"internal/dataset", "internal/imaging", "internal/photoio", "internal/store", "internal/modeldir", "internal/ort"},
-	"head":               {"internal/dataset", "internal/imaging", "internal/photoio", "internal/store", "internal/modeldir", "internal/ort", "internal/onnx", "internal/weights"},
+	"extract": {"internal/onnx"}, // knows no ops
+	"backbones": {"internal/dataset", "internal/imaging", "internal/photoio", "internal/store",
+		"internal/modeldir", "internal/ort"},
+	"head": {"internal/dataset", "internal/imaging", "internal/photoio", "internal/store",
+		"internal/modeldir", "internal/ort", "internal/onnx", "internal/weights"},
 	"experiments":        {"report/page"},
 	"finetune":           {"report/page"},
 	"finetune/artifacts": {"internal/dataset", "internal/imaging", "internal/photoio", "internal/ort"},
@@ -79,36 +81,39 @@ var within = map[string][]string{
 	"made":          {"durable", "fail"},
 	"metrics":       {},
 	"modeldir":      {"checksum", "durable", "fail", "metrics", "preprocess", "userfile", "weights"},
-	"nativelib":     {"cuda", "durable", "dynlib", "fail", "fetch", "filehash", "ortapi", "paths", "progress", "userfile", "wheel"},
-	"onnx":          {"durable", "fail", "onnx/pb", "userfile"},
-	"onnx/pb":       {},
-	"ort":           {"cuda", "dynlib", "fail", "kernels", "machine", "nativelib", "ortapi"},
-	"ort/orttest":   {"nativelib", "ort", "testenv"},
-	"ortapi":        {},
-	"outpath":       {"dataset", "durable", "fail", "made"},
-	"paths":         {"fail"},
-	"photoio":       {"fail", "imaging", "machine", "userfile"},
-	"preprocess":    {},
-	"pretrained":    {"durable", "fail", "fetch", "filehash", "lockfile", "paths", "progress", "wheel"},
-	"printable":     {"userfile"},
-	"progress":      {},
-	"random":        {},
-	"rangetest":     {"fail"},
-	"relative":      {},
-	"sampledata":    {"durable", "fail", "fetch", "filehash", "lockfile", "paths", "progress", "random"},
-	"spelling":      {},
-	"store":         {"checksum", "dataset", "durable", "fail", "float16", "outpath", "paths", "photoio", "preprocess", "progress", "userfile", "weights"},
-	"tensorboard":   {"durable"},
-	"testenv":       {},
-	"training":      {"fail"},
-	"trainlog":      {"durable", "metrics", "tensorboard"},
-	"userfile":      {"durable"},
-	"weights":       {"durable", "fail", "filehash", "float16", "paths"},
-	"wheel":         {},
+	"nativelib": {"cuda", "durable", "dynlib", "fail", "fetch", "filehash", "ortapi", "paths", "progress",
+		"userfile", "wheel"},
+	"onnx":        {"durable", "fail", "onnx/pb", "userfile"},
+	"onnx/pb":     {},
+	"ort":         {"cuda", "dynlib", "fail", "kernels", "machine", "nativelib", "ortapi"},
+	"ort/orttest": {"nativelib", "ort", "testenv"},
+	"ortapi":      {},
+	"outpath":     {"dataset", "durable", "fail", "made"},
+	"paths":       {"fail"},
+	"photoio":     {"fail", "imaging", "machine", "userfile"},
+	"preprocess":  {},
+	"pretrained":  {"durable", "fail", "fetch", "filehash", "lockfile", "paths", "progress", "wheel"},
+	"printable":   {"userfile"},
+	"progress":    {},
+	"random":      {},
+	"rangetest":   {"fail"},
+	"relative":    {},
+	"sampledata":  {"durable", "fail", "fetch", "filehash", "lockfile", "paths", "progress", "random"},
+	"spelling":    {},
+	"store": {"checksum", "dataset", "durable", "fail", "float16", "outpath", "paths", "photoio",
+		"preprocess", "progress", "userfile", "weights"},
+	"tensorboard": {"durable"},
+	"testenv":     {},
+	"training":    {"fail"},
+	"trainlog":    {"durable", "metrics", "tensorboard"},
+	"userfile":    {"durable"},
+	"weights":     {"durable", "fail", "filehash", "float16", "paths"},
+	"wheel":       {},
 }
 
 // inTests are packages that nothing but tests imports.
-var inTests = []string{"internal/fakecuda", "internal/flipbits", "internal/testenv", "internal/ort/orttest", "cli/faults"}
+var inTests = []string{"internal/fakecuda", "internal/flipbits", "internal/testenv", "internal/ort/orttest",
+	"cli/faults"}
 
 // bench is of measurements, which may import any room but cli, and are not imported.
 const bench = "bench"
@@ -124,7 +129,8 @@ func packages(t *testing.T) []goPackage {
 	t.Helper()
 	var all []goPackage
 	for _, module := range []string{".", "bench"} {
-		list := exec.Command("go", "-C", module, "list", "-json=ImportPath,Dir,Name,Imports,TestGoFiles,XTestGoFiles", "./...")
+		list := exec.Command("go", "-C", module, "list", "-json=ImportPath,Dir,Name,Imports,TestGoFiles,XTestGoFiles",
+			"./...")
 		list.Stderr = os.Stderr
 		out, err := list.Output()
 		if err != nil {
@@ -172,7 +178,8 @@ func TestImportsPointOneWay(t *testing.T) {
 			to, own := inside(i)
 			switch {
 			case !own:
-			case slices.Contains(inTests, to) && !slices.Contains(inTests, from), to == bench, strings.HasPrefix(to, bench+"/"):
+			case slices.Contains(inTests, to) && !slices.Contains(inTests, from), to == bench,
+				strings.HasPrefix(to, bench+"/"):
 				t.Errorf("%s imports %s, which only tests do", p.ImportPath, i)
 			case slices.Contains(strangers[from], to):
 				t.Errorf("%s must not know %s", p.ImportPath, to)
@@ -256,7 +263,8 @@ func TestEveryPackageHasDocAndExample(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			found = found || strings.Contains(string(text), "\nfunc Example") && strings.Contains(string(text), "// Output:")
+			found = found || strings.Contains(string(text), "\nfunc Example") &&
+				strings.Contains(string(text), "// Output:")
 		}
 		if !found {
 			t.Errorf("%s has no Example with checked output", path)

@@ -29,13 +29,14 @@ const madeRandom = "random"
 
 // The keys of fx's metadata_props in ONNX files.
 const (
-	MetaBackbone   = "fx.backbone"    // name of the network
-	MetaPreprocess = "fx.preprocess"  // JSON of preprocess.Spec
-	MetaFeatures   = "fx.features"    // name of the feature tensor
-	MetaHead       = "fx.head"        // JSON of Head
-	MetaWeights    = "fx.weights"     // where the weights come from: file name, "seed:0", madeRandom
-	MetaClasses    = "fx.classes"     // JSON list of class names, in the order of the logits
-	MetaEXIF       = "fx.exif"        // of a classifier: "apply" if the EXIF orientation is applied to photos, else "ignore"
+	MetaBackbone   = "fx.backbone"   // name of the network
+	MetaPreprocess = "fx.preprocess" // JSON of preprocess.Spec
+	MetaFeatures   = "fx.features"   // name of the feature tensor
+	MetaHead       = "fx.head"       // JSON of Head
+	MetaWeights    = "fx.weights"    // where the weights come from: file name, "seed:0", madeRandom
+	MetaClasses    = "fx.classes"    // JSON list of class names, in the order of the logits
+	// of a classifier: "apply" if the EXIF orientation is applied to photos, else "ignore"
+	MetaEXIF       = "fx.exif"
 	MetaFastDecode = "fx.fast_decode" // of a classifier: "true" if its photos were decoded at a fraction of their size
 	MetaBuffers    = "fx.buffers"     // JSON list of the initializers that are not parameters, as torch's buffers
 )
@@ -130,7 +131,8 @@ func canonicalNames(sd *weights.StateDict) map[string]string {
 
 // registeredHint is the hint to find the weights of a registered network.
 func registeredHint(b Backbone) string {
-	return "Give the weights of this network: `fx backbones show " + b.Name + " --json` lists its parameters, `fx backbones pull " + b.Name + "` fetches the official ones."
+	return "Give the weights of this network: `fx backbones show " + b.Name +
+		" --json` lists its parameters, `fx backbones pull " + b.Name + "` fetches the official ones."
 }
 
 // matchNames compares the tensors of sd with the parameters of a network. given maps
@@ -214,10 +216,14 @@ func toInference(g *pb.GraphProto) error {
 		if n.OpType != "BatchNormalization" || n.Domain != "" {
 			continue
 		}
-		n.Attribute = slices.DeleteFunc(n.Attribute, func(a *pb.AttributeProto) bool { return a.Name == "training_mode" })
+		n.Attribute = slices.DeleteFunc(n.Attribute, func(a *pb.AttributeProto) bool {
+			return a.Name == "training_mode"
+		})
 		n.Output = n.Output[:1]
 	}
-	if err := onnx.Bypass(g, func(n *pb.NodeProto) bool { return n.OpType == "Dropout" && n.Domain == "" }); err != nil {
+	if err := onnx.Bypass(g, func(n *pb.NodeProto) bool {
+		return n.OpType == "Dropout" && n.Domain == ""
+	}); err != nil {
 		return err
 	}
 	onnx.Prune(g)

@@ -34,7 +34,8 @@ func TestAssembleEvaluates(t *testing.T) {
 			t.Errorf("%s: the model does not pass its own vetting: %v", name, err)
 		}
 		for _, n := range m.Graph.Node {
-			if n.OpType == "Dropout" || n.OpType == "BatchNormalization" && (len(n.Output) > 1 || onnx.IntAttribute(n, "training_mode", 0) != 0) {
+			if n.OpType == "Dropout" || n.OpType == "BatchNormalization" &&
+				(len(n.Output) > 1 || onnx.IntAttribute(n, "training_mode", 0) != 0) {
 				t.Errorf("%s: node %s trains", name, n.Name)
 			}
 		}
@@ -58,7 +59,8 @@ func TestAssembleEvaluates(t *testing.T) {
 }
 
 // reshaped returns sd with every name and tensor put through f; "" drops it.
-func reshaped(sd *weights.StateDict, f func(name string, t weights.Tensor) (string, weights.Tensor)) *weights.StateDict {
+func reshaped(sd *weights.StateDict, f func(name string, t weights.Tensor) (string,
+	weights.Tensor)) *weights.StateDict {
 	out := weights.NewStateDict()
 	for _, name := range sd.Names() {
 		t, _ := sd.Get(name)
@@ -75,7 +77,9 @@ func TestAssembleTakesForeignHabits(t *testing.T) {
 		network string
 		change  func(string, weights.Tensor) (string, weights.Tensor)
 	}{
-		"DataParallel": {"squeezenet1_1", func(n string, w weights.Tensor) (string, weights.Tensor) { return "module." + n, w }},
+		"DataParallel": {"squeezenet1_1", func(n string, w weights.Tensor) (string, weights.Tensor) {
+			return "module." + n, w
+		}},
 		"no counters": {"resnet18", func(n string, w weights.Tensor) (string, weights.Tensor) {
 			if strings.HasSuffix(n, "num_batches_tracked") {
 				n = ""
@@ -216,7 +220,8 @@ func TestFeaturesModel(t *testing.T) {
 		}
 		dtype, dims, _ := onnx.Shape(f.Graph.Input[0])
 		size := int64(b.Preprocess.Crop)
-		if f.Graph.Input[0].Name != ImagesName || dtype != pb.TensorProto_UINT8 || !slices.Equal(dims, []int64{-1, size, size, 3}) {
+		if f.Graph.Input[0].Name != ImagesName || dtype != pb.TensorProto_UINT8 ||
+			!slices.Equal(dims, []int64{-1, size, size, 3}) {
 			t.Errorf("%s: input %v", name, f.Graph.Input)
 		}
 		if onnx.NewIndex(f.Graph).Has(b.Head.Weight) {
@@ -243,7 +248,8 @@ func TestFeaturesModel(t *testing.T) {
 		t.Error("another normalisation is the same graph")
 	}
 	b.FeatureTensor = "ghost"
-	if _, err := Features(m, b); fail.KindOf(err) != fail.Model || !strings.Contains(fail.HintOf(err), "--feature-tensor") {
+	if _, err := Features(m, b); fail.KindOf(err) != fail.Model ||
+		!strings.Contains(fail.HintOf(err), "--feature-tensor") {
 		t.Errorf("an unknown tensor: %v", err)
 	}
 	b.FeatureTensor = InputName

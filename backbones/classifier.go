@@ -27,15 +27,18 @@ type ClassifierOptions struct {
 // are stored in the metadata in order. Batch normalizations that follow a convolution
 // are folded into its weights. features is unchanged; tensor data is
 // shared with it.
-func Classifier(features *pb.ModelProto, head Head, classes []string, weight, bias []float32, options ClassifierOptions) (*pb.ModelProto, error) {
+func Classifier(features *pb.ModelProto, head Head, classes []string, weight, bias []float32,
+	options ClassifierOptions) (*pb.ModelProto, error) {
 	if len(classes) < 1 || len(weight) != len(classes)*head.In || len(bias) != len(classes) {
 		return nil, fail.New(fail.Model, "Train the head again with `fx fit-head`.",
-			"a head of %d weights and %d biases does not fit %d features and %d classes", len(weight), len(bias), head.In, len(classes))
+			"a head of %d weights and %d biases does not fit %d features and %d "+
+				"classes", len(weight), len(bias), head.In, len(classes))
 	}
 	var spec preprocess.Spec
 	text, _ := onnx.Metadata(features, MetaPreprocess)
 	if err := json.Unmarshal([]byte(text), &spec); err != nil || spec.Check() != nil {
-		return nil, fail.New(fail.Model, "", "the feature model %q has no preprocessing in its metadata", features.Graph.Name)
+		return nil, fail.New(fail.Model, "", "the feature model %q has no preprocessing in its metadata",
+			features.Graph.Name)
 	}
 	m := onnx.Clone(features)
 	if err := foldBatchNorm(m.Graph); err != nil {
@@ -113,11 +116,14 @@ func addHead(m *pb.ModelProto, head Head, weight, bias []float32, classes int) (
 func takeImage(m *pb.ModelProto, spec preprocess.Spec) error {
 	const needed = 13 // Unsqueeze and ReduceSum take their axes as an input
 	if v := onnx.Opset(m, ""); v < needed {
-		return fail.New(fail.Model, fmt.Sprintf("Export the network again with opset_version=%d or above, or export without --with-preprocessing.", needed),
+		return fail.New(fail.Model,
+			fmt.Sprintf("Export the network again with opset_version=%d or above, or export without "+
+				"--with-preprocessing.", needed),
 			"the network is written in ONNX operator set %d, too old for preprocessing in the graph", v)
 	}
 	if _, shape, ok := onnx.Shape(m.Graph.Input[0]); ok && shape[0] > 1 {
-		return fail.New(fail.Model, "Export the network again with a free batch dimension, or export without --with-preprocessing.",
+		return fail.New(fail.Model,
+			"Export the network again with a free batch dimension, or export without --with-preprocessing.",
 			"the network takes batches of %d only", shape[0])
 	}
 	front := &pb.GraphProto{}

@@ -47,7 +47,8 @@ func TestClassifier(t *testing.T) {
 			scale = max(scale, math.Abs(float64(v)))
 		}
 		weight, bias := someHead(b.Head, scale)
-		m, err := Classifier(f, b.Head, classes, weight, bias, ClassifierOptions{Metadata: map[string]string{"fx.provenance": "a test"}})
+		m, err := Classifier(f, b.Head, classes, weight, bias,
+			ClassifierOptions{Metadata: map[string]string{"fx.provenance": "a test"}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -55,7 +56,8 @@ func TestClassifier(t *testing.T) {
 			t.Error("the feature model was changed")
 		}
 		s := session(t, m)
-		if s.Metadata()[MetaClasses] != `["ants","bees","wasps, and \"others\""]` || s.Metadata()["fx.provenance"] != "a test" {
+		if s.Metadata()[MetaClasses] != `["ants","bees","wasps, and \"others\""]` ||
+			s.Metadata()["fx.provenance"] != "a test" {
 			t.Errorf("metadata %v", s.Metadata())
 		}
 		outputs := make([]ort.Tensor, 2)
@@ -84,7 +86,8 @@ func TestClassifier(t *testing.T) {
 			t.Fatal(err)
 		}
 		alone := make([]ort.Tensor, 2)
-		if err := session(t, whole).Run(t.Context(), []ort.Tensor{ort.NewTensor(pixels[:224*224*3], 224, 224, 3)}, alone); err != nil {
+		if err := session(t, whole).Run(t.Context(), []ort.Tensor{ort.NewTensor(pixels[:224*224*3], 224, 224, 3)},
+			alone); err != nil {
 			t.Fatal(err)
 		}
 		for k, v := range ort.Data[float32](alone[0]) {

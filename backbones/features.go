@@ -43,7 +43,8 @@ func Features(m *pb.ModelProto, b Backbone) (*pb.ModelProto, error) {
 		return nil, fail.Wrap(fail.Model, err, hint, "the model of %s", b.Name)
 	}
 	if len(g.Input) != 1 || g.Input[0].Name != input.Name {
-		return nil, fail.New(fail.Model, hint, "the feature tensor %q of %s does not depend on the images", b.FeatureTensor, b.Name)
+		return nil, fail.New(fail.Model, hint, "the feature tensor %q of %s does not depend on the images",
+			b.FeatureTensor, b.Name)
 	}
 	if err := onnx.Rename(g, map[string]string{b.FeatureTensor: FeaturesName}); err != nil {
 		return nil, fail.Wrap(fail.Model, err, hint, "the model of %s", b.Name)

@@ -14,7 +14,8 @@ func TestFirstNaN(t *testing.T) {
 	whole := onnx.NewFloat32("whole", []int64{3}, []float32{1, inf, math.MaxFloat32})
 	half := onnx.NewRaw("half", pb.TensorProto_FLOAT16, []int64{1}, []byte{0, 0x7e})
 	counter := onnx.NewRaw("counter", pb.TensorProto_INT64, []int64{1}, []byte{255, 255, 255, 255, 255, 255, 255, 255})
-	typed := &pb.TensorProto{Name: "typed", DataType: pb.TensorProto_FLOAT, Dims: []int64{2}, FloatData: []float32{inf, nan}}
+	typed := &pb.TensorProto{Name: "typed", DataType: pb.TensorProto_FLOAT, Dims: []int64{2},
+		FloatData: []float32{inf, nan}}
 	for name, c := range map[string]struct {
 		tensors []*pb.TensorProto
 		bad     string

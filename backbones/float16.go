@@ -29,12 +29,14 @@ var productOps = opSet("Conv", "ConvTranspose", "Gemm", "MatMul")
 
 // halfOps are computed in float16. They include Softmax and LayerNormalization,
 // because CUDA's kernels sum in float32 internally.
-var halfOps = opSet("Conv", "ConvTranspose", "Gemm", "MatMul", "BatchNormalization", "LayerNormalization", "Softmax", "AveragePool",
+var halfOps = opSet("Conv", "ConvTranspose", "Gemm", "MatMul", "BatchNormalization", "LayerNormalization", "Softmax",
+	"AveragePool",
 	"Sigmoid", "HardSigmoid", "HardSwish", "Tanh", "Gelu", "Erf", "PRelu", "LeakyRelu", "Elu", "Div")
 
 // keepOps choose among values, move them or add a few: they are computed in the type of
 // their inputs, or in float16 if the types are mixed.
-var keepOps = opSet("Add", "Sub", "Mul", "Neg", "Abs", "Sum", "Max", "Min", "Relu", "Clip", "MaxPool", "GlobalMaxPool", "Where", "Identity",
+var keepOps = opSet("Add", "Sub", "Mul", "Neg", "Abs", "Sum", "Max", "Min", "Relu", "Clip", "MaxPool",
+	"GlobalMaxPool", "Where", "Identity",
 	"Concat", "Split", "Slice", "Gather", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Expand", "Pad", "DepthToSpace", "SpaceToDepth")
 
 // All other ops are computed in float32. Outputs of ops without an entry in outputType
@@ -154,7 +156,8 @@ func (c *halving) node(n *pb.NodeProto) error {
 }
 
 // quantised ops come with integer weights, which are smaller than float16's.
-var quantised = opSet("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger")
+var quantised = opSet("QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "QLinearConv", "QLinearMatMul",
+	"ConvInteger", "MatMulInteger")
 
 // as returns the value in a type: it converts a constant once, and casts other values.
 func (c *halving) as(value string, to pb.TensorProto_DataType) (string, error) {

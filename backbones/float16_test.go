@@ -119,7 +119,8 @@ func halfCase(build func(b *onnx.Builder, x string) string) *pb.ModelProto {
 	b := onnx.NewBuilder(g, "")
 	b.Input(onnx.TensorInfo(ImagesName, pb.TensorProto_UINT8, "batch", 4, 4, 3))
 	x := normalise(b, ImagesName, preprocess.ImageNet(4, 4))
-	x = b.Op("Conv", []string{x, b.Constant(onnx.NewFloat32("w", []int64{3, 3, 1, 1}, []float32{1, 0.1, -0.2, 0.3, 1, 0.5, -0.7, 0.2, 1}))})
+	x = b.Op("Conv", []string{x,
+		b.Constant(onnx.NewFloat32("w", []int64{3, 3, 1, 1}, []float32{1, 0.1, -0.2, 0.3, 1, 0.5, -0.7, 0.2, 1}))})
 	b.OpTo(FeaturesName, "Identity", []string{build(b, x)})
 	g.Output = []*pb.ValueInfoProto{onnx.TensorInfo(FeaturesName, full)}
 	g.Output[0].Type.GetTensorType().Shape = nil
@@ -139,7 +140,8 @@ func TestFloat16OfAnyOps(t *testing.T) {
 	}{
 		"a variance beyond float16": {func(b *onnx.Builder, x string) string {
 			x = b.Op("Relu", []string{b.Op("Mul", []string{x, b.Float32("k", 300)})}) // so that nothing folds
-			return b.Op("BatchNormalization", []string{x, channels(b, "scale", 100, 1, 2), channels(b, "shift", 0.5, 0, 1),
+			return b.Op("BatchNormalization", []string{x, channels(b, "scale", 100, 1, 2),
+				channels(b, "shift", 0.5, 0, 1),
 				channels(b, "mean", 20, 1, 0), channels(b, "variance", 1e6, 2, 3)}, onnx.Float("epsilon", 0.1))
 		}, 0},
 		"squares that overflow": {func(b *onnx.Builder, x string) string {
@@ -158,11 +160,15 @@ func TestFloat16OfAnyOps(t *testing.T) {
 			to := b.Op("Concat", []string{batch, b.Int64s("rest", 48)}, onnx.Int("axis", 0))
 			flat := b.Op("Reshape", []string{x, to})
 			positive := b.Op("Greater", []string{flat, b.Float32("zero", 0)})
-			return b.Op("Where", []string{positive, flat, b.Op("Cast", []string{b.Op("Cast", []string{flat}, onnx.Int("to", int64(pb.TensorProto_INT32)))}, onnx.Int("to", int64(full)))})
+			return b.Op("Where",
+				[]string{positive, flat,
+					b.Op("Cast", []string{b.Op("Cast", []string{flat}, onnx.Int("to", int64(pb.TensorProto_INT32)))},
+						onnx.Int("to", int64(full)))})
 		}, 3},
 		"a constant that is computed": {func(b *onnx.Builder, x string) string {
 			two := b.Op("Sqrt", []string{b.Float32("four", 4)})
-			return b.Op("Add", []string{b.Op("Mul", []string{x, two}), b.Op("Constant", nil, onnx.Float("value_float", 0.25))})
+			return b.Op("Add",
+				[]string{b.Op("Mul", []string{x, two}), b.Op("Constant", nil, onnx.Float("value_float", 0.25))})
 		}, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -172,7 +178,8 @@ func TestFloat16OfAnyOps(t *testing.T) {
 				t.Fatal(err)
 			}
 			pixels := pattern(4, 4)
-			if d := relative.L2(run(t, session(t, h), pixels, 2, 4), run(t, session(t, m), pixels, 2, 4)); !(d <= halfTolerance) {
+			if d := relative.L2(run(t, session(t, h), pixels, 2, 4),
+				run(t, session(t, m), pixels, 2, 4)); !(d <= halfTolerance) {
 				t.Errorf("%.1e away", d)
 			}
 			if got := countOps(h.Graph, "Cast") - countOps(m.Graph, "Cast"); got != c.casts+2 {
@@ -187,7 +194,8 @@ func TestFloat16KeepsPixels(t *testing.T) {
 	g := &pb.GraphProto{Name: "case"}
 	b := onnx.NewBuilder(g, "")
 	b.Input(onnx.TensorInfo(ImagesName, pb.TensorProto_UINT8, "batch", 4, 4, 3))
-	x := b.Op("Cast", []string{b.Op("Transpose", []string{ImagesName}, onnx.Ints("perm", 0, 3, 1, 2))}, onnx.Int("to", int64(full)))
+	x := b.Op("Cast", []string{b.Op("Transpose", []string{ImagesName}, onnx.Ints("perm", 0, 3, 1, 2))},
+		onnx.Int("to", int64(full)))
 	x = b.Op("Div", []string{x, b.Float32("std", 58.395)})
 	x = b.Op("Conv", []string{x, b.Constant(onnx.NewFloat32("w", []int64{1, 3, 1, 1}, []float32{1, 2, 3}))})
 	b.OpTo(FeaturesName, "Div", []string{x, b.Float32("scale", 3)})
@@ -223,7 +231,8 @@ func TestFloat16Refuses(t *testing.T) {
 		},
 	} {
 		_, err := Float16(halfCase(build))
-		if fail.KindOf(err) != fail.Model || !strings.Contains(err.Error(), want) || !strings.Contains(fail.HintOf(err), "--precision") {
+		if fail.KindOf(err) != fail.Model || !strings.Contains(err.Error(), want) ||
+			!strings.Contains(fail.HintOf(err), "--precision") {
 			t.Errorf("error %v (hint %q), want %q", err, fail.HintOf(err), want)
 		}
 	}

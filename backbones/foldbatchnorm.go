@@ -55,7 +55,8 @@ func scaledConv(index *onnx.Index, conv, norm *pb.NodeProto) (weight, bias *pb.T
 	w := index.Initializer(conv.Input[1])
 	old, scale, shift, mean, variance := values(conv.Input[1]), values(norm.Input[1]), values(norm.Input[2]), values(norm.Input[3]), values(norm.Input[4])
 	channels := len(scale)
-	if old == nil || channels == 0 || w.Dims[0] != int64(channels) || len(shift) != channels || len(mean) != channels || len(variance) != channels {
+	if old == nil || channels == 0 || w.Dims[0] != int64(channels) || len(shift) != channels ||
+		len(mean) != channels || len(variance) != channels {
 		return nil, nil, false
 	}
 	before := make([]float32, channels)
@@ -77,5 +78,6 @@ func scaledConv(index *onnx.Index, conv, norm *pb.NodeProto) (weight, bias *pb.T
 		added[c] = float32(float64(shift[c]) + (float64(before[c])-float64(mean[c]))*factor)
 	}
 	const suffix = "/folded" // the values differ from those of the network's names
-	return onnx.NewFloat32(w.Name+suffix, w.Dims, fresh), onnx.NewFloat32(norm.Input[2]+suffix, []int64{int64(channels)}, added), true
+	return onnx.NewFloat32(w.Name+suffix, w.Dims, fresh), onnx.NewFloat32(norm.Input[2]+suffix,
+		[]int64{int64(channels)}, added), true
 }

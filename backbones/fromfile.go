@@ -38,7 +38,8 @@ func FromFile(path string, options FileOptions) (Backbone, *pb.ModelProto, error
 	if err != nil {
 		return Backbone{}, nil, err
 	}
-	b := Backbone{File: path, Name: strings.TrimSuffix(filepath.Base(path), filepath.Ext(path)), Licence: "as its author says"}
+	b := Backbone{File: path, Name: strings.TrimSuffix(filepath.Base(path), filepath.Ext(path)),
+		Licence: "as its author says"}
 	if name, ok := onnx.Metadata(m, MetaBackbone); ok && name != "" {
 		b.Name = name
 	}
@@ -51,7 +52,8 @@ func FromFile(path string, options FileOptions) (Backbone, *pb.ModelProto, error
 	}
 	size, err := b.readInput(m)
 	if err != nil {
-		return b, nil, fail.Wrap(fail.Model, err, "Export the network with one input: a batch of images. "+exporterHint, "ONNX file %s", path)
+		return b, nil, fail.Wrap(fail.Model, err,
+			"Export the network with one input: a batch of images. "+exporterHint, "ONNX file %s", path)
 	}
 	if err := b.readPreprocess(m, size, options); err != nil {
 		return b, nil, err
@@ -82,7 +84,8 @@ func (b *Backbone) readInput(m *pb.ModelProto) (int, error) {
 		return 0, fmt.Errorf("its input %q is %v instead of float32 or uint8", input.Name, dtype)
 	}
 	if channels >= 0 && channels != 3 {
-		return 0, fmt.Errorf("its input %q has shape %v instead of one with 3 channels ([batch, 3, height, width] for float32)", input.Name, dims)
+		return 0, fmt.Errorf("its input %q has shape %v instead of one with 3 channels ([batch, 3, height, width] for "+
+			"float32)", input.Name, dims)
 	}
 	if height != width && height >= 0 && width >= 0 {
 		return 0, fmt.Errorf("its input %q is %d×%d, but fx supports only squares", input.Name, height, width)
@@ -101,7 +104,9 @@ func (b *Backbone) readPreprocess(m *pb.ModelProto, size int, options FileOption
 		}
 	} else {
 		b.Preprocess = preprocess.ImageNet(0, size)
-		b.Notes = append(b.Notes, fmt.Sprintf("%s does not record how its images are normalised: fx assumes ImageNet's mean and standard deviation and bilinear resizing", b.File))
+		b.Notes = append(b.Notes,
+			fmt.Sprintf("%s does not record how its images are normalised: fx assumes ImageNet's mean and standard "+
+				"deviation and bilinear resizing", b.File))
 	}
 	if options.Resize > 0 {
 		b.Preprocess.Resize = options.Resize
@@ -117,7 +122,8 @@ func (b *Backbone) readPreprocess(m *pb.ModelProto, size int, options FileOption
 		flags = append(flags, "--crop")
 	}
 	if len(flags) > 0 {
-		return fail.New(fail.Usage, fmt.Sprintf("Give %s in pixels, as the network was trained. %s", strings.Join(flags, " and "), exporterHint),
+		return fail.New(fail.Usage, fmt.Sprintf("Give %s in pixels, as the network was trained. %s",
+			strings.Join(flags, " and "), exporterHint),
 			"ONNX file %s does not say how its images are resized and cropped", b.File)
 	}
 	if err := b.Preprocess.Check(); err != nil {
@@ -141,9 +147,12 @@ func (b *Backbone) readFeatures(m *pb.ModelProto, options FileOptions) error {
 		b.FeatureTensor = name
 	case found.features != "":
 		b.FeatureTensor = found.features
-		b.Notes = append(b.Notes, fmt.Sprintf("%s does not name its feature tensor: fx uses %q, the input of its classifier", b.File, b.FeatureTensor))
+		b.Notes = append(b.Notes,
+			fmt.Sprintf("%s does not name its feature tensor: fx uses %q, the input of its classifier", b.File,
+				b.FeatureTensor))
 	default:
-		return fail.New(fail.Usage, "Name the tensor to take the features from with --feature-tensor: "+lastTensors(m.Graph)+". "+exporterHint,
+		return fail.New(fail.Usage,
+			"Name the tensor to take the features from with --feature-tensor: "+lastTensors(m.Graph)+". "+exporterHint,
 			"ONNX file %s does not say where its features are, and does not end in a known classifier", b.File)
 	}
 	if ix.Producer(b.FeatureTensor) == nil {
@@ -167,7 +176,8 @@ func (b *Backbone) readFeatures(m *pb.ModelProto, options FileOptions) error {
 	case b.FeatureShape != nil:
 		head, err := HeadFor(b.FeatureShape)
 		if err != nil {
-			return fail.Wrap(fail.Usage, err, "Name another tensor with --feature-tensor.", "ONNX file %s, tensor %q", b.File, b.FeatureTensor)
+			return fail.Wrap(fail.Usage, err, "Name another tensor with --feature-tensor.", "ONNX file %s, tensor %q",
+				b.File, b.FeatureTensor)
 		}
 		b.Head = head
 	}
@@ -210,7 +220,8 @@ func (b *Backbone) checkHead() error {
 func (b Backbone) WithFeatureShape(shape []int) (Backbone, error) {
 	head, err := HeadFor(shape)
 	if err != nil {
-		return b, fail.Wrap(fail.Usage, err, "Name another tensor with --feature-tensor.", "%s, tensor %q", b.Name, b.FeatureTensor)
+		return b, fail.Wrap(fail.Usage, err, "Name another tensor with --feature-tensor.", "%s, tensor %q", b.Name,
+			b.FeatureTensor)
 	}
 	b = b.clone()
 	b.FeatureShape = slices.Clone(shape)
@@ -232,7 +243,8 @@ func HeadFor(shape []int) (Head, error) {
 		count *= d
 	}
 	if len(shape) == 3 && shape[1]*shape[2] > 1 {
-		return Head{Kind: Conv1x1, In: shape[0], Spatial: [2]int{shape[1], shape[2]}, Weight: "head.weight", Bias: "head.bias"}, nil
+		return Head{Kind: Conv1x1, In: shape[0], Spatial: [2]int{shape[1], shape[2]}, Weight: "head.weight",
+			Bias: "head.bias"}, nil
 	}
 	return Head{Kind: Linear, In: count, Weight: "head.weight", Bias: "head.bias"}, nil
 }

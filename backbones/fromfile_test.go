@@ -37,7 +37,8 @@ func TestSaveThenFromFile(t *testing.T) {
 			t.Fatal(err)
 		}
 		if got.Name != b.Name || got.Preprocess != b.Preprocess || got.FeatureTensor != b.FeatureTensor ||
-			got.Head != b.Head || !slices.Equal(got.FeatureShape, b.FeatureShape) || got.File != path || got.Batch != 0 || got.Notes != nil {
+			got.Head != b.Head || !slices.Equal(got.FeatureShape, b.FeatureShape) || got.File != path ||
+			got.Batch != 0 || got.Notes != nil {
 			t.Errorf("%s came back as %+v", name, got)
 		}
 		if origin, _ := onnx.Metadata(m, MetaWeights); origin != "seed:2" {
@@ -80,7 +81,8 @@ func TestSaveSafetensors(t *testing.T) {
 	for _, name := range sd.Names() {
 		want, _ := sd.Get(name)
 		tensor, ok := got.Get(name)
-		if !ok || tensor.DType != want.DType || !slices.Equal(tensor.Data, want.Data) || len(tensor.Shape) != len(want.Shape) {
+		if !ok || tensor.DType != want.DType || !slices.Equal(tensor.Data, want.Data) ||
+			len(tensor.Shape) != len(want.Shape) {
 			t.Errorf("%s came back as %v %v", name, tensor.DType, tensor.Shape)
 		}
 	}
@@ -99,18 +101,21 @@ func TestFromFileWithoutMetadata(t *testing.T) {
 		m, _ := Assemble(b, sd)
 		m.MetadataProps = nil
 		path := saved(t, m)
-		if _, _, err := FromFile(path, FileOptions{}); fail.KindOf(err) != fail.Usage || !strings.Contains(fail.HintOf(err), "--resize") || strings.Contains(fail.HintOf(err), "--crop") {
+		if _, _, err := FromFile(path, FileOptions{}); fail.KindOf(err) != fail.Usage ||
+			!strings.Contains(fail.HintOf(err), "--resize") || strings.Contains(fail.HintOf(err), "--crop") {
 			t.Errorf("%s: %v, hint %q", name, err, fail.HintOf(err))
 		}
 		got, _, err := FromFile(path, FileOptions{Resize: 256})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got.FeatureTensor != b.FeatureTensor || got.Preprocess.Resize != 256 || got.Preprocess.Crop != 224 || got.Name != "network" || len(got.Notes) != 2 {
+		if got.FeatureTensor != b.FeatureTensor || got.Preprocess.Resize != 256 || got.Preprocess.Crop != 224 ||
+			got.Name != "network" || len(got.Notes) != 2 {
 			t.Errorf("%s: %+v", name, got)
 		}
 		h := got.Head
-		if h.Kind != b.Head.Kind || h.In != b.Head.In || h.Classes != 1000 || h.Weight != b.Head.Weight || h.Bias != b.Head.Bias {
+		if h.Kind != b.Head.Kind || h.In != b.Head.In || h.Classes != 1000 || h.Weight != b.Head.Weight ||
+			h.Bias != b.Head.Bias {
 			t.Errorf("%s: head %+v", name, h)
 		}
 		if got.FeatureShape == nil { // a map of unknown size: ONNX Runtime tells
@@ -121,10 +126,13 @@ func TestFromFileWithoutMetadata(t *testing.T) {
 		if !slices.Equal(got.FeatureShape, b.FeatureShape) || got.Head.Positions() != b.Head.Positions() {
 			t.Errorf("%s: features %v, head %+v", name, got.FeatureShape, got.Head)
 		}
-		if _, _, err := FromFile(path, FileOptions{Resize: 256, Crop: 200}); fail.KindOf(err) != fail.Usage || !strings.Contains(fail.HintOf(err), "--crop 224") {
+		if _, _, err := FromFile(path, FileOptions{Resize: 256, Crop: 200}); fail.KindOf(err) != fail.Usage ||
+			!strings.Contains(fail.HintOf(err), "--crop 224") {
 			t.Errorf("%s: another crop: %v", name, err)
 		}
-		if _, _, err := FromFile(path, FileOptions{Resize: 256, FeatureTensor: "ghost"}); fail.KindOf(err) != fail.Usage || !strings.Contains(fail.HintOf(err), LogitsName) {
+		if _, _, err := FromFile(path,
+			FileOptions{Resize: 256, FeatureTensor: "ghost"}); fail.KindOf(err) != fail.Usage ||
+			!strings.Contains(fail.HintOf(err), LogitsName) {
 			t.Errorf("%s: an unknown tensor: %v, hint %q", name, err, fail.HintOf(err))
 		}
 	}
@@ -273,7 +281,8 @@ func TestFromFileRefuses(t *testing.T) {
 	} {
 		path := saved(t, m)
 		_, _, err := FromFile(path, options)
-		if kind := fail.KindOf(err); kind != fail.Model && kind != fail.Usage || !strings.Contains(err.Error(), path) || fail.HintOf(err) == "" {
+		if kind := fail.KindOf(err); kind != fail.Model && kind != fail.Usage ||
+			!strings.Contains(err.Error(), path) || fail.HintOf(err) == "" {
 			t.Errorf("%s: %v of kind %v, hint %q", name, err, kind, fail.HintOf(err))
 		}
 	}

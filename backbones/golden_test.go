@@ -223,11 +223,13 @@ func TestPixelsArePillows(t *testing.T) {
 		}
 		outputs := make([]ort.Tensor, 1)
 		photo := pattern(height, width)[:height*width*3]
-		if err := sessions[name].Run(t.Context(), []ort.Tensor{ort.NewTensor(photo, int64(height), int64(width), 3)}, outputs); err != nil {
+		if err := sessions[name].Run(t.Context(), []ort.Tensor{ort.NewTensor(photo, int64(height), int64(width), 3)},
+			outputs); err != nil {
 			t.Fatal(err)
 		}
 		sum := sha256.Sum256(ort.Data[uint8](outputs[0]))
-		if got := hex.EncodeToString(sum[:]); got != want || !slices.Equal(outputs[0].Shape(), []int64{1, int64(crop), int64(crop), 3}) {
+		if got := hex.EncodeToString(sum[:]); got != want ||
+			!slices.Equal(outputs[0].Shape(), []int64{1, int64(crop), int64(crop), 3}) {
 			t.Errorf("%s: shape %v, pixels differ from torchvision's", key, outputs[0].Shape())
 		}
 	}

@@ -116,7 +116,8 @@ func TestTheComparisonOfDrawsSeesMistakes(t *testing.T) {
 	p := Parameter{Name: "features.3.squeeze.weight", Shape: []int{n, 1, 1, 1}, Kind: Weight, FanIn: 100}
 	want := momentsOf(initialValues(b, p, n))
 	for name, d := range map[string]distribution{
-		"right": {uniform, math.Sqrt(6. / 100)}, "wider by 5 %": {uniform, 1.05 * math.Sqrt(6./100)}, "normal": {normal, math.Sqrt(2. / 100)},
+		"right": {uniform, math.Sqrt(6. / 100)}, "wider by 5 %": {uniform,
+			1.05 * math.Sqrt(6./100)}, "normal": {normal, math.Sqrt(2. / 100)},
 	} {
 		tensor := make([]byte, 4*n)
 		d.fill(tensor, random.New(1, "mistake"))
@@ -159,7 +160,8 @@ func TestInitialWeightsDependOnSeedAndName(t *testing.T) {
 		}
 		return values
 	}
-	if slices.Equal(w(draws[7], "conv1.weight"), w(draws[8], "conv1.weight")) || slices.Equal(w(again, "conv1.weight")[:8], w(again, "layer1.0.conv1.weight")[:8]) {
+	if slices.Equal(w(draws[7], "conv1.weight"), w(draws[8], "conv1.weight")) ||
+		slices.Equal(w(again, "conv1.weight")[:8], w(again, "layer1.0.conv1.weight")[:8]) {
 		t.Error("another seed or name, the same values")
 	}
 	// layer4.1.conv2.weight has 36 chunks: each its own numbers.
@@ -168,7 +170,8 @@ func TestInitialWeightsDependOnSeedAndName(t *testing.T) {
 	}
 	// A known value: should it ever change, old runs cannot be repeated.
 	for i, want := range []float64{-0.031980984, 0.008183074, 0.019003943} {
-		if got := float64(w(again, "conv1.weight")[i]); math.Abs(got-want) > 1e-8 { // a bit or two of float32: logarithms differ from one processor to another
+		// a bit or two of float32: logarithms differ from one processor to another
+		if got := float64(w(again, "conv1.weight")[i]); math.Abs(got-want) > 1e-8 {
 			t.Errorf("value %d is %g, want %g", i, got, want)
 		}
 	}

@@ -52,7 +52,8 @@ func fill(m *pb.ModelProto, values *weights.StateDict, path string) error {
 			delete(given, name)
 		}
 	}
-	hint := fmt.Sprintf("Give a state dict under the names of its parameters, such as %s.", strings.Join(firstNames(parameters, 3), ", "))
+	hint := fmt.Sprintf("Give a state dict under the names of its parameters, such as %s.",
+		strings.Join(firstNames(parameters, 3), ", "))
 	if err := matchNames(path, hint, parameters, given, values); err != nil {
 		return err
 	}
@@ -112,7 +113,8 @@ func FileParameters(m *pb.ModelProto) []Parameter {
 }
 
 // pixelOps are the ops that preprocess an image before the first layer.
-var pixelOps = []string{"Cast", "Transpose", "Identity", "Sub", "Add", "Mul", "Div", "Reshape", "Unsqueeze", "Squeeze", "Slice", "Split", "Gather", "Concat", "Clip"}
+var pixelOps = []string{"Cast", "Transpose", "Identity", "Sub", "Add", "Mul", "Div", "Reshape", "Unsqueeze",
+	"Squeeze", "Slice", "Split", "Gather", "Concat", "Clip"}
 
 // pixelConstants returns the initializers that are used before the first layer, such as
 // mean and standard deviation of the pixels.
@@ -122,11 +124,16 @@ func pixelConstants(g *pb.GraphProto, index *onnx.Index) map[string]bool {
 		pixels[in.Name] = index.Initializer(in.Name) == nil
 	}
 	for _, n := range g.Node {
-		if n.Domain != "" || !slices.Contains(pixelOps, n.OpType) || !slices.ContainsFunc(n.Input, func(in string) bool { return pixels[in] }) {
+		if n.Domain != "" || !slices.Contains(pixelOps, n.OpType) ||
+			!slices.ContainsFunc(n.Input, func(in string) bool {
+				return pixels[in]
+			}) {
 			continue
 		}
 		// A sum with anything but a constant belongs to a layer.
-		if slices.ContainsFunc(n.Input, func(in string) bool { return in != "" && !pixels[in] && index.Constant(in) == nil }) {
+		if slices.ContainsFunc(n.Input, func(in string) bool {
+			return in != "" && !pixels[in] && index.Constant(in) == nil
+		}) {
 			continue
 		}
 		for _, in := range n.Input {

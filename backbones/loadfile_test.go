@@ -21,7 +21,8 @@ func TestFileParameters(t *testing.T) {
 	x := b.Op("Cast", []string{b.Op("Transpose", []string{"images"}, onnx.Ints("perm", 0, 3, 1, 2))}, onnx.Int("to", 1))
 	x = b.Op("Div", []string{b.Op("Sub", []string{x, constant("mean", 3, 1, 1)}), constant("deviation", 3, 1, 1)})
 	x = b.Op("Conv", []string{x, constant("conv.weight", 4, 3, 1, 1)})
-	x = b.Op("BatchNormalization", []string{x, constant("bn.weight", 4), constant("bn.bias", 4), constant("bn.running_mean", 4), constant("bn.running_var", 4)})
+	x = b.Op("BatchNormalization", []string{x, constant("bn.weight", 4), constant("bn.bias", 4),
+		constant("bn.running_mean", 4), constant("bn.running_var", 4)})
 	x = b.Op("Mul", []string{x, constant("scale", 4, 1, 1)})
 	x = b.Op("Mul", []string{x, constant("buffer", 4, 1, 1)})
 	x = b.Op("Mul", []string{x, b.Float32("half", 0.5)})
@@ -32,7 +33,8 @@ func TestFileParameters(t *testing.T) {
 	for _, p := range FileParameters(m) {
 		got = append(got, p.Name+" "+string(p.Kind))
 	}
-	want := "conv.weight weight, bn.weight scale, bn.bias shift, bn.running_mean running_mean, bn.running_var running_var, scale weight"
+	want := "conv.weight weight, bn.weight scale, bn.bias shift, bn.running_mean running_mean, bn.running_var " +
+		"running_var, scale weight"
 	if strings.Join(got, ", ") != want {
 		t.Errorf("parameters %s\nwant       %s", strings.Join(got, ", "), want)
 	}

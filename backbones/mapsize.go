@@ -30,5 +30,6 @@ func CheckMaps(g *pb.GraphProto, name string, crop int) error {
 			break
 		}
 	}
-	return fail.New(fail.Usage, hint, "%s can't take photos of %d×%d pixels: nothing would be left of them at %q", name, crop, crop, empty)
+	return fail.New(fail.Usage, hint, "%s can't take photos of %d×%d pixels: nothing would be left of them at %q",
+		name, crop, crop, empty)
 }

@@ -79,8 +79,10 @@ func Open(ctx context.Context, o NetworkOptions, report progress.Reporter) (*Net
 // OpenInitial is Open with InitialWeights instead of o.Weights, for training from scratch.
 func OpenInitial(o NetworkOptions, seed uint64) (*Network, error) {
 	if IsFile(o.Backbone) {
-		return nil, fail.New(fail.Usage, "Omit --scratch, and export the network with random weights, which is the default of scripts/export_onnx.",
-			"--scratch draws weights as the constructor of a registered network does, but the rule of %s is unknown", o.Backbone)
+		return nil, fail.New(fail.Usage,
+			"Omit --scratch, and export the network with random weights, which is the default of scripts/export_onnx.",
+			"--scratch draws weights as the constructor of a registered network does, but the rule of %s is "+
+				"unknown", o.Backbone)
 	}
 	if err := o.check(); err != nil {
 		return nil, err
@@ -95,13 +97,15 @@ func OpenInitial(o NetworkOptions, seed uint64) (*Network, error) {
 		return nil, err
 	}
 	n.drawn(weights.Ref{Draw: weights.Constructor, Seed: seed},
-		fmt.Sprintf("the weights are random numbers of seed %d, drawn like those of its constructor in PyTorch, not trained", seed))
+		fmt.Sprintf("the weights are random numbers of seed %d, drawn like those of its constructor in PyTorch, not "+
+			"trained", seed))
 	return n, nil
 }
 
 func (o NetworkOptions) check() error {
 	if o.Resize < 0 || o.Crop < 0 {
-		return fail.New(fail.Usage, "Omit them to use the network's own.", "--resize %d and --crop %d must not be negative", o.Resize, o.Crop)
+		return fail.New(fail.Usage, "Omit them to use the network's own.",
+			"--resize %d and --crop %d must not be negative", o.Resize, o.Crop)
 	}
 	return nil
 }
@@ -113,7 +117,8 @@ func IsFile(backbone string) bool { return strings.EqualFold(filepath.Ext(backbo
 // its preprocessing if the metadata has it.
 func (n *Network) openFile(ctx context.Context, o NetworkOptions) error {
 	if o.Weights.Random() {
-		return fail.New(fail.Usage, "Export the network with random weights instead, which is the default of scripts/export_onnx.",
+		return fail.New(fail.Usage,
+			"Export the network with random weights instead, which is the default of scripts/export_onnx.",
 			"--weights %s with the file %s: fx draws weights for registered networks only", o.Weights, o.Backbone)
 	}
 	path := paths.Absolute(o.Backbone)
@@ -202,10 +207,12 @@ func registered(o NetworkOptions) (Backbone, error) {
 		b.FeatureShape = nil // a map may have another size now: ONNX Runtime infers it
 	}
 	if err := b.Preprocess.Check(); err != nil {
-		return b, fail.Wrap(fail.Usage, err, "Omit --resize and --crop to use the network's own.", "--resize and --crop")
+		return b, fail.Wrap(fail.Usage, err, "Omit --resize and --crop to use the network's own.",
+			"--resize and --crop")
 	}
 	if o.FeatureTensor != "" {
-		return b, fail.New(fail.Usage, "Omit --feature-tensor: it is for your own ONNX files.", "--feature-tensor with the registered network %s", b.Name)
+		return b, fail.New(fail.Usage, "Omit --feature-tensor: it is for your own ONNX files.",
+			"--feature-tensor with the registered network %s", b.Name)
 	}
 	return b, nil
 }
@@ -219,7 +226,8 @@ func (n *Network) openRegistered(ctx context.Context, o NetworkOptions, report p
 	if o.Weights.Random() {
 		return n.seedWeights(o)
 	}
-	found, err := pretrained.Find(ctx, pretrained.Request{Name: b.Name, Official: b.Weights, Explicit: o.Weights.File, Lock: o.Lock}, report)
+	found, err := pretrained.Find(ctx, pretrained.Request{Name: b.Name, Official: b.Weights, Explicit: o.Weights.File,
+		Lock: o.Lock}, report)
 	if err != nil {
 		return err
 	}
@@ -294,7 +302,8 @@ func (n *Network) Full() (*pb.ModelProto, error) {
 // which has none apart from its graph, it returns an error.
 func (n *Network) State() (*weights.StateDict, error) {
 	if n.state == nil {
-		return nil, fail.New(fail.Usage, "The ONNX file contains them.", "%s has no weights apart from its graph", n.Backbone.File)
+		return nil, fail.New(fail.Usage, "The ONNX file contains them.", "%s has no weights apart from its graph",
+			n.Backbone.File)
 	}
 	return n.state, nil
 }

@@ -76,7 +76,8 @@ func turnIf(b *onnx.Builder, condition, planes string) string {
 	branch := func(name, op string, attributes ...*pb.AttributeProto) *pb.AttributeProto {
 		g := &pb.GraphProto{Name: name}
 		out := b.Fresh(op)
-		g.Node = []*pb.NodeProto{{Name: out, OpType: op, Input: []string{planes}, Output: []string{out}, Attribute: attributes}}
+		g.Node = []*pb.NodeProto{{Name: out, OpType: op, Input: []string{planes}, Output: []string{out},
+			Attribute: attributes}}
 		g.Output = []*pb.ValueInfoProto{onnx.TensorInfo(out, pb.TensorProto_UINT8, 3, nil, nil)}
 		return onnx.GraphAttribute(name, g)
 	}
@@ -97,7 +98,9 @@ func filterMatrix(b *onnx.Builder, side, shorter string, spec preprocess.Spec) f
 
 	resized := resizedSide(b, side, shorter, spec)
 	first := cropStart(b, resized, spec.Crop)
-	output := b.Op("Range", []string{first, b.Op("Add", []string{first, b.Int64("crop", int64(spec.Crop))}), b.Int64("one", 1)}) // [crop]
+	// [crop]
+	output := b.Op("Range", []string{first, b.Op("Add", []string{first, b.Int64("crop", int64(spec.Crop))}),
+		b.Int64("one", 1)})
 
 	// Pillow's precompute_coeffs.
 	radius := 1.0
@@ -108,7 +111,8 @@ func filterMatrix(b *onnx.Builder, side, shorter string, spec preprocess.Spec) f
 	filterScale := b.Op("Max", []string{scale, b.Float64("unit", 1)})
 	reach := b.Op("Mul", []string{filterScale, b.Float64("radius", radius)})
 	center := b.Op("Mul", []string{b.Op("Add", []string{b.Op("Cast", []string{output}, toFloat64), half}), scale})
-	low := b.Op("Cast", []string{b.Op("Add", []string{b.Op("Sub", []string{center, reach}), half})}, toInt64) // a cast truncates, as C does
+	// a cast truncates, as C does
+	low := b.Op("Cast", []string{b.Op("Add", []string{b.Op("Sub", []string{center, reach}), half})}, toInt64)
 	low = b.Op("Max", []string{low, b.Int64("zero", 0)})
 	high := b.Op("Cast", []string{b.Op("Add", []string{b.Op("Add", []string{center, reach}), half})}, toInt64)
 	high = b.Op("Min", []string{high, side})
@@ -116,10 +120,12 @@ func filterMatrix(b *onnx.Builder, side, shorter string, spec preprocess.Spec) f
 	position := b.Op("Range", []string{b.Int64("zero", 0), side, b.Int64("one", 1)})
 	position = b.Op("Unsqueeze", []string{position, b.Int64s("axes", 1)}) // [input size, 1]
 	distance := b.Op("Sub", []string{b.Op("Cast", []string{position}, toFloat64), center})
-	distance = b.Op("Mul", []string{b.Op("Add", []string{distance, half}), b.Op("Div", []string{b.Float64("unit", 1), filterScale})})
+	distance = b.Op("Mul", []string{b.Op("Add", []string{distance, half}),
+		b.Op("Div", []string{b.Float64("unit", 1), filterScale})})
 	weight := filterWeight(b, b.Op("Abs", []string{distance}), spec.Interpolation)
 
-	inside := b.Op("And", []string{b.Op("GreaterOrEqual", []string{position, low}), b.Op("Less", []string{position, high})})
+	inside := b.Op("And", []string{b.Op("GreaterOrEqual", []string{position, low}),
+		b.Op("Less", []string{position, high})})
 	weight = b.Op("Mul", []string{weight, b.Op("Cast", []string{inside}, toFloat64)})
 	total := b.Op("ReduceSum", []string{weight, b.Int64s("axes", 0)}, onnx.Int("keepdims", 1))
 	if spec.Crop > spec.Resize {
@@ -185,8 +191,10 @@ func filterWeight(b *onnx.Builder, x string, kind preprocess.Interpolation) stri
 func filterPass(b *onnx.Builder, planes string, w filterBytes) string {
 	byteZero := b.Constant(onnx.NewRaw("byte_zero", pb.TensorProto_UINT8, nil, []byte{0}))
 	offset := b.Constant(onnx.NewRaw("byte_offset", pb.TensorProto_UINT8, nil, []byte{128}))
-	sum := b.Op("Mul", []string{b.Op("MatMulInteger", []string{planes, w.high, byteZero, offset}), int32Constant(b, 1<<16)})
-	middle := b.Op("Mul", []string{b.Op("MatMulInteger", []string{planes, w.middle, byteZero, byteZero}), int32Constant(b, 1<<8)})
+	sum := b.Op("Mul", []string{b.Op("MatMulInteger", []string{planes, w.high, byteZero, offset}),
+		int32Constant(b, 1<<16)})
+	middle := b.Op("Mul", []string{b.Op("MatMulInteger", []string{planes, w.middle, byteZero, byteZero}),
+		int32Constant(b, 1<<8)})
 	sum = b.Op("Add", []string{sum, middle})
 	sum = b.Op("Add", []string{sum, b.Op("MatMulInteger", []string{planes, w.low, byteZero, byteZero})})
 	sum = b.Op("Add", []string{sum, int32Constant(b, 1<<(precisionBits-1))})
@@ -196,5 +204,6 @@ func filterPass(b *onnx.Builder, planes string, w filterBytes) string {
 }
 
 func int32Constant(b *onnx.Builder, v uint32) string {
-	return b.Constant(onnx.NewRaw("int32", pb.TensorProto_INT32, nil, []byte{byte(v), byte(v >> 8), byte(v >> 16), byte(v >> 24)}))
+	return b.Constant(onnx.NewRaw("int32", pb.TensorProto_INT32, nil,
+		[]byte{byte(v), byte(v >> 8), byte(v >> 16), byte(v >> 24)}))
 }

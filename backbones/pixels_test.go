@@ -67,7 +67,8 @@ func TestPixelsAreImagings(t *testing.T) {
 				}
 			}
 			if differing > 0 {
-				t.Errorf("%s: a photo of %d×%d: %d values of %d differ, by %d at most", name, size[0], size[1], differing, len(want), largest)
+				t.Errorf("%s: a photo of %d×%d: %d values of %d differ, by %d at most", name, size[0], size[1],
+					differing, len(want), largest)
 			}
 		}
 	}

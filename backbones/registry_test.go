@@ -26,7 +26,8 @@ func TestRegistryIsSound(t *testing.T) {
 		if w.SHA256 != "" && (len(w.SHA256) != 64 || !strings.HasPrefix(w.SHA256, w.SHA256Prefix)) {
 			t.Errorf("%s: SHA-256 %q does not begin as its name says", b.Name, w.SHA256)
 		}
-		if !strings.HasSuffix(w.URL, "/"+w.File) && (w.URL != "" || w.Package == "" || !strings.HasSuffix(w.PackageFile, "/"+w.File)) {
+		if !strings.HasSuffix(w.URL, "/"+w.File) && (w.URL != "" || w.Package == "" ||
+			!strings.HasSuffix(w.PackageFile, "/"+w.File)) {
 			t.Errorf("%s: nowhere to get %q from", b.Name, w.File)
 		}
 		if b.Title == "" || b.Licence == "" {
@@ -49,7 +50,8 @@ func TestRegistryFitsTheGraphs(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, dims, _ := onnx.Shape(m.Graph.Input[0]); !slices.Equal(dims, []int64{-1, 3, int64(b.Preprocess.Crop), int64(b.Preprocess.Crop)}) {
+		if _, dims, _ := onnx.Shape(m.Graph.Input[0]); !slices.Equal(dims,
+			[]int64{-1, 3, int64(b.Preprocess.Crop), int64(b.Preprocess.Crop)}) {
 			t.Errorf("%s: input %v", b.Name, dims)
 		}
 		if err := toInference(m.Graph); err != nil {
@@ -82,10 +84,12 @@ func TestRegistryFitsTheGraphs(t *testing.T) {
 			t.Errorf("%s: dropout %g before the head, the table says %g", b.Name, dropout, b.Head.Dropout)
 		}
 		w := ix.Initializer(b.Head.Weight)
-		if w.Dims[0] != int64(b.Head.Classes) || w.Dims[1] != int64(b.Head.In) || (b.Head.Kind == Conv1x1) != (len(w.Dims) == 4) {
+		if w.Dims[0] != int64(b.Head.Classes) || w.Dims[1] != int64(b.Head.In) ||
+			(b.Head.Kind == Conv1x1) != (len(w.Dims) == 4) {
 			t.Errorf("%s: head %+v, weight of dimensions %v", b.Name, b.Head, w.Dims)
 		}
-		if a := b.Auxiliary; (a != nil) != (len(m.Graph.Output) == 2) || a != nil && (ix.Initializer(a.Weight) == nil || ix.Initializer(a.Weight).Dims[1] != int64(a.In)) {
+		if a := b.Auxiliary; (a != nil) != (len(m.Graph.Output) == 2) || a != nil &&
+			(ix.Initializer(a.Weight) == nil || ix.Initializer(a.Weight).Dims[1] != int64(a.In)) {
 			t.Errorf("%s: auxiliary head %+v", b.Name, a)
 		}
 	}

@@ -43,7 +43,8 @@ func FormatOf(path string) (*outpath.File, error) {
 	case ".onnx":
 		return outpath.ONNX, nil
 	}
-	return nil, fail.New(fail.Usage, "End the name of the file in .safetensors or .onnx.", "%s has no known format", path)
+	return nil, fail.New(fail.Usage, "End the name of the file in .safetensors or .onnx.", "%s has no known format",
+		path)
 }
 
 // canonicalWeights returns sd under the names of the network, in the order of its graph,

@@ -50,7 +50,8 @@ func drawWeights(b Backbone, made string, draw func(Parameter) weights.Tensor) (
 	for i, p := range parameters {
 		sd.Set(p.Name, tensors[i])
 		if layer, ok := strings.CutSuffix(p.Name, ".running_var"); ok {
-			sd.Set(layer+".num_batches_tracked", weights.Tensor{DType: weights.I64, Shape: []int{}, Data: make([]byte, 8)})
+			sd.Set(layer+".num_batches_tracked", weights.Tensor{DType: weights.I64, Shape: []int{},
+				Data: make([]byte, 8)})
 		}
 	}
 	return sd, nil

@@ -11,7 +11,8 @@ import (
 	"fx/internal/weights"
 )
 
-var writeTo = flag.String("write-models", "", "folder for each network's seed:0 weights and feature model, for testdata/make_goldens.py")
+var writeTo = flag.String("write-models", "",
+	"folder for each network's seed:0 weights and feature model, for testdata/make_goldens.py")
 
 // TestWriteModels writes what testdata/make_goldens.py compares with torch.
 func TestWriteModels(t *testing.T) {

@@ -45,7 +45,8 @@ func open(ctx context.Context, o Options, photos int, report progress.Reporter) 
 		return nil, err
 	}
 	c := &classifier{model: m, params: head.Params(p)}
-	if c.decoder, err = imaging.NewDecoder(imaging.Options{Decoder: o.Decoder, EXIF: m.EXIF, FastDecode: m.FastDecode}); err != nil {
+	if c.decoder, err = imaging.NewDecoder(imaging.Options{Decoder: o.Decoder, EXIF: m.EXIF,
+		FastDecode: m.FastDecode}); err != nil {
 		return nil, err
 	}
 	c.decoder = c.decoder.For(m.Preprocess.Resize)
@@ -66,8 +67,9 @@ func networkOf(ctx context.Context, m modeldir.Model, o extract.EmbedderOptions,
 	o.Network = networkOptions(m, o.Network.Weights, report)
 	n, err := extract.OpenNetwork(ctx, o, report)
 	if err != nil && ctx.Err() == nil {
-		return nil, fail.Wrap(fail.Model, err, fmt.Sprintf("The model was trained on %s (SHA-256 %.12s…); name where it lies now with --weights.",
-			m.Backbone.Weights, m.Backbone.WeightsSHA256), "the backbone of the model")
+		return nil, fail.Wrap(fail.Model, err,
+			fmt.Sprintf("The model was trained on %s (SHA-256 %.12s…); name where it lies now with --weights.",
+				m.Backbone.Weights, m.Backbone.WeightsSHA256), "the backbone of the model")
 	} else if err != nil {
 		return nil, err
 	}
@@ -77,7 +79,8 @@ func networkOf(ctx context.Context, m modeldir.Model, o extract.EmbedderOptions,
 			m.Backbone.Name, n.GraphSHA256, m.Backbone.GraphSHA256)
 	}
 	if shape := n.Backbone.FeatureShape; shape != nil && !slices.Equal(shape, m.Head.FeatureShape) {
-		return nil, fail.New(fail.Model, "Train the head again with `fx fit-head`.", "the network gives features %v, the head takes %v", shape, m.Head.FeatureShape)
+		return nil, fail.New(fail.Model, "Train the head again with `fx fit-head`.",
+			"the network gives features %v, the head takes %v", shape, m.Head.FeatureShape)
 	}
 	return n, nil
 }
@@ -94,7 +97,8 @@ func networkOptions(m modeldir.Model, at weights.Ref, report progress.Reporter) 
 	case file == "" && at.IsZero():
 		at = own
 		if _, err := os.Stat(own.File); errors.Is(err, fs.ErrNotExist) && !own.Random() {
-			report.Note(fmt.Sprintf("the backbone's weights are no longer at %s; looking for others with the same SHA-256", own))
+			report.Note(fmt.Sprintf("the backbone's weights are no longer at %s; looking for others with the same "+
+				"SHA-256", own))
 			at = weights.Ref{}
 		}
 	}

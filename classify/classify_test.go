@@ -25,7 +25,8 @@ import (
 func manifest() store.Manifest {
 	return store.Manifest{
 		Backbone: "none", GraphSHA256: "g", Weights: "w", WeightsSHA256: "w", Preprocess: preprocess.ImageNet(224, 224),
-		EXIF: "ignore", Decoder: "go image/jpeg", Compute: store.Compute{Provider: "CPUExecutionProvider", Precision: store.Float32}, DType: store.Float32,
+		EXIF: "ignore", Decoder: "go image/jpeg", Compute: store.Compute{Provider: "CPUExecutionProvider",
+			Precision: store.Float32}, DType: store.Float32,
 		FeatureShape: []int{2}, Classes: []string{"ants", "bees"},
 		Made: store.Provenance{Notes: []string{"the features are made up"}},
 	}
@@ -45,7 +46,8 @@ func makeStore(dir string, m store.Manifest, n int, splits ...string) error {
 		for label, class := range m.Classes {
 			for k := range n {
 				rel := filepath.Join(split, class, fmt.Sprintf("%d.jpg", k))
-				entries = append(entries, store.Entry{Item: dataset.Item{Path: rel, Rel: rel, Split: split, Class: class, Label: label}})
+				entries = append(entries,
+					store.Entry{Item: dataset.Item{Path: rel, Rel: rel, Split: split, Class: class, Label: label}})
 			}
 		}
 	}
@@ -91,7 +93,8 @@ func TestFitAndEvaluate(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if fitted.BestValAccuracy != 1 || fitted.TrainPhotos != 20 || fitted.ValPhotos != 20 || len(fitted.Epochs) != 15 || fitted.ParametersTrained != 6 {
+	if fitted.BestValAccuracy != 1 || fitted.TrainPhotos != 20 || fitted.ValPhotos != 20 ||
+		len(fitted.Epochs) != 15 || fitted.ParametersTrained != 6 {
 		t.Errorf("fitted %+v", fitted)
 	}
 	m, _, err := modeldir.Load(model)
@@ -102,7 +105,8 @@ func TestFitAndEvaluate(t *testing.T) {
 		t.Errorf("model %+v", m)
 	}
 	r, err := EvaluateStore(t.Context(), model, features, "")
-	if err != nil || r.Accuracy != 1 || r.Photos != 20 || r.Split != "val" || r.Confusion[0][0] != 10 || len(r.Mistakes) != 0 || len(r.Notes) != 1 {
+	if err != nil || r.Accuracy != 1 || r.Photos != 20 || r.Split != "val" || r.Confusion[0][0] != 10 ||
+		len(r.Mistakes) != 0 || len(r.Notes) != 1 {
 		t.Errorf("%+v, %v", r, err)
 	}
 	picture := filepath.Join(t.TempDir(), "report.png")
@@ -120,7 +124,9 @@ func TestEvaluatePhotos(t *testing.T) {
 	if _, err := Fit(t.Context(), fitOptions(features, model), nil, progress.Discard); err != nil {
 		t.Fatal(err)
 	}
-	e, photos, err := EvaluatePhotos(t.Context(), model, features, func(e metrics.Evaluation) []int { return []int{3, len(e.Predictions) - 1} })
+	e, photos, err := EvaluatePhotos(t.Context(), model, features, func(e metrics.Evaluation) []int {
+		return []int{3, len(e.Predictions) - 1}
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -128,7 +134,8 @@ func TestEvaluatePhotos(t *testing.T) {
 		t.Errorf("%d predictions, %+v", len(photos), e)
 	}
 	for i, p := range photos {
-		if p.Class != p.Label || p.Label != i/10 || p.Probability <= 0.5 || !strings.HasPrefix(p.Path, filepath.Join("val", manifest().Classes[p.Label])) {
+		if p.Class != p.Label || p.Label != i/10 || p.Probability <= 0.5 ||
+			!strings.HasPrefix(p.Path, filepath.Join("val", manifest().Classes[p.Label])) {
 			t.Errorf("prediction %d: %+v", i, p)
 		}
 		if want := i == 3 || i == 19; (p.Features != nil) != want {
@@ -148,7 +155,8 @@ func TestMapsAreAveraged(t *testing.T) {
 
 func TestClassesAreMatchedByName(t *testing.T) {
 	model := filepath.Join(t.TempDir(), "model")
-	if _, err := Fit(t.Context(), fitOptions(newStore(t, manifest(), "train", "val"), model), nil, progress.Discard); err != nil {
+	if _, err := Fit(t.Context(), fitOptions(newStore(t, manifest(), "train", "val"), model), nil,
+		progress.Discard); err != nil {
 		t.Fatal(err)
 	}
 	swapped := manifest()
@@ -159,13 +167,15 @@ func TestClassesAreMatchedByName(t *testing.T) {
 	}
 	other := manifest()
 	other.Classes = []string{"ants", "wasps"}
-	if _, err := EvaluateStore(t.Context(), model, newStore(t, other, "val"), ""); fail.KindOf(err) != fail.Usage || !strings.Contains(err.Error(), "wasps") {
+	if _, err := EvaluateStore(t.Context(), model, newStore(t, other, "val"), ""); fail.KindOf(err) != fail.Usage ||
+		!strings.Contains(err.Error(), "wasps") {
 		t.Errorf("an unknown class: %v", err)
 	}
 }
 
 func TestSplitsAreChosen(t *testing.T) {
-	both, plain, tested := newStore(t, manifest(), "train", "val"), newStore(t, manifest(), ""), newStore(t, manifest(), "train", "test")
+	both, plain, tested := newStore(t, manifest(), "train", "val"), newStore(t, manifest(), ""), newStore(t,
+		manifest(), "train", "test")
 	for name, c := range map[string]struct {
 		features string
 		change   func(*FitOptions)
@@ -173,16 +183,24 @@ func TestSplitsAreChosen(t *testing.T) {
 		train    int
 		says     string
 	}{
-		"train and val":           {both, func(*FitOptions) {}, "val", 20, ""},
-		"test stands in for val":  {tested, func(*FitOptions) {}, "test", 20, ""},
-		"a fraction":              {plain, func(o *FitOptions) { o.ValFraction = 0.2 }, "0.2 of the photos", 16, ""},
-		"named the other way":     {both, func(o *FitOptions) { o.TrainSplit, o.ValSplit = "val", "train" }, "train", 20, ""},
-		"no val":                  {plain, func(*FitOptions) {}, "", 0, "no split to evaluate on"},
-		"unknown train":           {both, func(o *FitOptions) { o.TrainSplit = "trian" }, "", 0, `no split "trian"`},
-		"the same for both":       {both, func(o *FitOptions) { o.ValSplit = "train" }, "", 0, "both trained on and evaluated on"},
-		"fraction and split":      {both, func(o *FitOptions) { o.ValSplit, o.ValFraction = "val", 0.2 }, "", 0, "together"},
-		"a fraction of one":       {both, func(o *FitOptions) { o.ValFraction = 1 }, "", 0, "fraction"},
-		"unknown class weights":   {both, func(o *FitOptions) { o.ClassWeights = "some" }, "", 0, "--class-weights some"},
+		"train and val":          {both, func(*FitOptions) {}, "val", 20, ""},
+		"test stands in for val": {tested, func(*FitOptions) {}, "test", 20, ""},
+		"a fraction":             {plain, func(o *FitOptions) { o.ValFraction = 0.2 }, "0.2 of the photos", 16, ""},
+		"named the other way": {both, func(o *FitOptions) {
+			o.TrainSplit, o.ValSplit = "val", "train"
+		}, "train", 20, ""},
+		"no val":        {plain, func(*FitOptions) {}, "", 0, "no split to evaluate on"},
+		"unknown train": {both, func(o *FitOptions) { o.TrainSplit = "trian" }, "", 0, `no split "trian"`},
+		"the same for both": {both, func(o *FitOptions) {
+			o.ValSplit = "train"
+		}, "", 0, "both trained on and evaluated on"},
+		"fraction and split": {both, func(o *FitOptions) {
+			o.ValSplit, o.ValFraction = "val", 0.2
+		}, "", 0, "together"},
+		"a fraction of one": {both, func(o *FitOptions) { o.ValFraction = 1 }, "", 0, "fraction"},
+		"unknown class weights": {both, func(o *FitOptions) {
+			o.ClassWeights = "some"
+		}, "", 0, "--class-weights some"},
 		"balanced, though it was": {both, func(o *FitOptions) { o.ClassWeights = "auto" }, "val", 20, ""},
 	} {
 		o := fitOptions(c.features, filepath.Join(t.TempDir(), "model"))
@@ -216,7 +234,8 @@ func TestHeldOutPhotosAreDrawnAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	r, err := EvaluateStore(t.Context(), model, features, "")
-	if err != nil || r.Photos != fitted.ValPhotos || r.Accuracy != fitted.BestValAccuracy || r.Split != "0.3 of train" || len(r.Notes) != len(m.Made.Notes) {
+	if err != nil || r.Photos != fitted.ValPhotos || r.Accuracy != fitted.BestValAccuracy ||
+		r.Split != "0.3 of train" || len(r.Notes) != len(m.Made.Notes) {
 		t.Errorf("%+v, %v; fitted %+v", r, err, fitted)
 	}
 	r, err = EvaluateStore(t.Context(), model, features, "train")
@@ -244,14 +263,16 @@ func TestADamagedStoreIsNotTrainedOn(t *testing.T) {
 	if err := os.Remove(shard); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := store.Open(t.Context(), features, progress.Discard); fail.KindOf(err) != fail.Store || !strings.Contains(err.Error(), "shard-00000.arrow") {
+	if _, err := store.Open(t.Context(), features, progress.Discard); fail.KindOf(err) != fail.Store ||
+		!strings.Contains(err.Error(), "shard-00000.arrow") {
 		t.Errorf("a lost shard: %v", err)
 	}
 }
 
 func TestAStoreOfAnotherNetworkIsRefused(t *testing.T) {
 	model := filepath.Join(t.TempDir(), "model")
-	if _, err := Fit(t.Context(), fitOptions(newStore(t, manifest(), "train", "val"), model), nil, progress.Discard); err != nil {
+	if _, err := Fit(t.Context(), fitOptions(newStore(t, manifest(), "train", "val"), model), nil,
+		progress.Discard); err != nil {
 		t.Fatal(err)
 	}
 	for says, change := range map[string]func(*store.Manifest){
@@ -276,7 +297,8 @@ func TestPredictNeedsPhotos(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := Predict(t.Context(), Options{Model: empty}, []string{"a.jpg"}, 0, progress.Discard); fail.KindOf(err) != fail.Usage {
+	if _, err := Predict(t.Context(), Options{Model: empty}, []string{"a.jpg"}, 0,
+		progress.Discard); fail.KindOf(err) != fail.Usage {
 		t.Errorf("top 0: %v", err)
 	}
 }
@@ -285,14 +307,17 @@ func TestPredictNeedsPhotos(t *testing.T) {
 func TestChangedWeightsAreRefused(t *testing.T) {
 	model := filepath.Join(t.TempDir(), "model")
 	m := modeldir.Model{
-		Backbone:   modeldir.Backbone{Name: "squeezenet1_1", Weights: weights.Seed(1), WeightsSHA256: "not that of seed 1"},
+		Backbone: modeldir.Backbone{Name: "squeezenet1_1", Weights: weights.Seed(1),
+			WeightsSHA256: "not that of seed 1"},
 		Preprocess: preprocess.ImageNet(224, 224), Classes: []string{"ants", "bees"},
-		Head: modeldir.Head{Kind: "linear", Features: 1, Positions: 1, WeightName: "w", BiasName: "b", FeatureShape: []int{1}},
+		Head: modeldir.Head{Kind: "linear", Features: 1, Positions: 1, WeightName: "w", BiasName: "b",
+			FeatureShape: []int{1}},
 	}
 	if err := modeldir.Save(model, m, modeldir.Params{Weight: []float32{1, 2}, Bias: []float32{0, 0}}); err != nil {
 		t.Fatal(err)
 	}
-	_, err := Export(t.Context(), Options{Model: model, Embedder: extract.EmbedderOptions{}}, filepath.Join(t.TempDir(), "c.onnx"), false, progress.Discard)
+	_, err := Export(t.Context(), Options{Model: model, Embedder: extract.EmbedderOptions{}},
+		filepath.Join(t.TempDir(), "c.onnx"), false, progress.Discard)
 	if fail.KindOf(err) != fail.Model || !strings.Contains(err.Error(), "not what the model was trained on") {
 		t.Errorf("%v", err)
 	}

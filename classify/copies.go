@@ -55,8 +55,9 @@ func copyNotes(s *store.Store, train, val head.Data) []string {
 	}
 	if between > 0 {
 		paths := pathsOf(s, all)
-		notes = append(notes, fmt.Sprintf("copies lie in different classes, such as %s and %s: one of the labels is wrong "+
-			"(%d photos in all)", paths[first], paths[second], between))
+		notes = append(notes,
+			fmt.Sprintf("copies lie in different classes, such as %s and %s: one of the labels is wrong "+
+				"(%d photos in all)", paths[first], paths[second], between))
 	}
 	return notes
 }
@@ -98,7 +99,8 @@ func checkCopies(classes []string, counts, different []int, copied []copyPair) e
 		if different[i] >= leastPhotos || counts[i] < leastPhotos {
 			continue
 		}
-		return fail.New(fail.Usage, "Put each photo into the folder of its class alone, and give every class two photos or more.",
+		return fail.New(fail.Usage,
+			"Put each photo into the folder of its class alone, and give every class two photos or more.",
 			"%d of the %d photos of %s to train on are copies of others, such as %s of %s",
 			counts[i]-different[i], counts[i], class, copied[i].path, copied[i].first)
 	}

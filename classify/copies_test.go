@@ -35,8 +35,10 @@ func TestHeldOutPhotosAreNoCopiesOfThoseLearnedFrom(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if fitted.TrainPhotos != 160 || fitted.ValPhotos != 40 || !strings.Contains(strings.Join(fitted.Notes, "; "), "160 of the 200 photos are copies of others") {
-		t.Errorf("%d photos to train on, %d to evaluate on, notes %q", fitted.TrainPhotos, fitted.ValPhotos, fitted.Notes)
+	if fitted.TrainPhotos != 160 || fitted.ValPhotos != 40 ||
+		!strings.Contains(strings.Join(fitted.Notes, "; "), "160 of the 200 photos are copies of others") {
+		t.Errorf("%d photos to train on, %d to evaluate on, notes %q", fitted.TrainPhotos, fitted.ValPhotos,
+			fitted.Notes)
 	}
 	s, err := store.Open(t.Context(), features, progress.Discard)
 	if err != nil {
@@ -69,7 +71,8 @@ func TestHeldOutPhotosAreNoCopiesOfThoseLearnedFrom(t *testing.T) {
 	}
 	m.Metrics.CopiesTogether = false
 	again, _, notes, err = evaluationPhotos(s, m, "", features)
-	if err != nil || fmt.Sprint(again.Photos) != fmt.Sprint(before.Photos) || !strings.Contains(fmt.Sprint(notes), "are copies of photos trained on") {
+	if err != nil || fmt.Sprint(again.Photos) != fmt.Sprint(before.Photos) ||
+		!strings.Contains(fmt.Sprint(notes), "are copies of photos trained on") {
 		t.Errorf("drawn again as by an older fx: %d photos, notes %q, %v", len(again.Photos), notes, err)
 	}
 }
@@ -79,7 +82,8 @@ func TestCopiesAreToldOf(t *testing.T) {
 	photos := append(some("train", 10), some("val", 5)...)
 	photos[0].content, photos[20].content = "leak", "leak"
 	photos[5].content, photos[15].content = "both classes", "both classes"
-	fitted, err := Fit(t.Context(), fitOptions(storeOf(t, photos), filepath.Join(t.TempDir(), "model")), nil, progress.Discard)
+	fitted, err := Fit(t.Context(), fitOptions(storeOf(t, photos), filepath.Join(t.TempDir(), "model")), nil,
+		progress.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +101,9 @@ func TestCopiesAreToldOf(t *testing.T) {
 
 // A class that has photos and none to train on is refused by whatever learns.
 func TestAClassThatNothingCanBeLearnedOf(t *testing.T) {
-	photos := slices.DeleteFunc(append(some("train", 10), some("val", 5)...), func(p photo) bool { return p.class == "bees" && p.split == "train" })
+	photos := slices.DeleteFunc(append(some("train", 10), some("val", 5)...), func(p photo) bool {
+		return p.class == "bees" && p.split == "train"
+	})
 	features := storeOf(t, photos)
 	want := "no usable photo of bees to train on"
 	check := func(what string, err error) {

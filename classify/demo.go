@@ -65,7 +65,8 @@ func Demo(ctx context.Context, o DemoOptions, watch progress.Reporter) (DemoResu
 	if err != nil {
 		return d, err
 	}
-	if d.Photos, err = sampledata.Photos(ctx, sampledata.Options{Dir: o.Data, Lock: o.Embedder.Network.Lock}, watch); err != nil {
+	if d.Photos, err = sampledata.Photos(ctx, sampledata.Options{Dir: o.Data, Lock: o.Embedder.Network.Lock},
+		watch); err != nil {
 		return d, err
 	}
 	if err := mayWrite(d.Photos.Dir); err != nil {

@@ -76,8 +76,10 @@ type evaluated struct {
 
 // evaluateOn evaluates the MODEL (m, p) by a split of the store in the folder where,
 // as EvaluateStore chooses it.
-func evaluateOn(ctx context.Context, m modeldir.Model, p modeldir.Params, s *store.Store, split, where string) (evaluated, error) {
-	if split == "" && m.Metrics.Folds > 0 && slices.Contains(s.Splits(), m.Metrics.TrainSplit) && slices.Equal(s.Manifest.Classes, m.Classes) {
+func evaluateOn(ctx context.Context, m modeldir.Model, p modeldir.Params, s *store.Store, split,
+	where string) (evaluated, error) {
+	if split == "" && m.Metrics.Folds > 0 && slices.Contains(s.Splits(), m.Metrics.TrainSplit) &&
+		slices.Equal(s.Manifest.Classes, m.Classes) {
 		return evaluateHeldOut(ctx, m, s, where)
 	}
 	var j evaluated
@@ -97,7 +99,8 @@ func evaluateOn(ctx context.Context, m modeldir.Model, p modeldir.Params, s *sto
 func evaluateHeldOut(ctx context.Context, m modeldir.Model, s *store.Store, where string) (evaluated, error) {
 	l2, ok := m.Options["l2"].(float64)
 	if !ok {
-		return evaluated{}, fail.New(fail.Model, "Train it again.", "the model was evaluated by cross-validation, but does not say with which penalty")
+		return evaluated{}, fail.New(fail.Model, "Train it again.",
+			"the model was evaluated by cross-validation, but does not say with which penalty")
 	}
 	data, err := dataOf(s, m.Metrics.TrainSplit)
 	if err != nil {
@@ -127,13 +130,16 @@ func sameFeatures(m modeldir.Model, s store.Manifest, features string) error {
 			s.Weights, s.WeightsSHA256, m.Backbone.Weights, m.Backbone.WeightsSHA256))
 	}
 	if m.Preprocess != s.Preprocess {
-		differ = append(differ, fmt.Sprintf("preprocessing %+v in the store, %+v in the model", s.Preprocess, m.Preprocess))
+		differ = append(differ, fmt.Sprintf("preprocessing %+v in the store, %+v in the model", s.Preprocess,
+			m.Preprocess))
 	}
 	if m.FastDecode != s.FastDecode {
-		differ = append(differ, fmt.Sprintf("fast decode: %v in the store, %v in the model", s.FastDecode, m.FastDecode))
+		differ = append(differ, fmt.Sprintf("fast decode: %v in the store, %v in the model", s.FastDecode,
+			m.FastDecode))
 	}
 	if !slices.Equal(m.Head.FeatureShape, s.FeatureShape) {
-		differ = append(differ, fmt.Sprintf("features %v in the store, %v in the model", s.FeatureShape, m.Head.FeatureShape))
+		differ = append(differ, fmt.Sprintf("features %v in the store, %v in the model", s.FeatureShape,
+			m.Head.FeatureShape))
 	}
 	if len(differ) == 0 {
 		return nil
@@ -145,7 +151,8 @@ func sameFeatures(m modeldir.Model, s store.Manifest, features string) error {
 // evaluationPhotos returns the photos of s to evaluate m on, what they are called, and
 // what the user should know of them. Without a split they are those that the
 // training evaluated on: held-out ones are drawn again.
-func evaluationPhotos(s *store.Store, m modeldir.Model, split, where string) (data head.Data, name string, notes []string, err error) {
+func evaluationPhotos(s *store.Store, m modeldir.Model, split,
+	where string) (data head.Data, name string, notes []string, err error) {
 	if lacking := s.Incomplete(); lacking != "" {
 		notes = append(notes, fmt.Sprintf("the store %s may lack rows: %s", where, lacking))
 	}
@@ -176,9 +183,11 @@ func trainedOn(m modeldir.Model, split string) []string {
 		return nil
 	}
 	if split == "" {
-		return []string{"the model was trained on photos without splits: if they are these, the accuracy says little about new photos"}
+		return []string{"the model was trained on photos without splits: if they are these, the accuracy says little " +
+			"about new photos"}
 	}
-	return []string{fmt.Sprintf("the model was trained on photos of the split %q: the accuracy says little about new photos", split)}
+	return []string{fmt.Sprintf("the model was trained on photos of the split %q: the accuracy says little about new "+
+		"photos", split)}
 }
 
 // relabel gives photos the model's label of their class's name.
@@ -196,7 +205,8 @@ func relabel(photos []head.Photo, theirs, ours []string) error {
 						"the model does not know the class %s: %s", theirs[old], differ)
 				}
 			}
-			return fail.New(fail.Usage, fmt.Sprintf("The model knows %s.", strings.Join(ours, ", ")), "the model does not know the class %q", theirs[old])
+			return fail.New(fail.Usage, fmt.Sprintf("The model knows %s.", strings.Join(ours, ", ")),
+				"the model does not know the class %q", theirs[old])
 		}
 		photos[i].Label = label[old]
 	}

@@ -24,10 +24,12 @@ type ExportResult struct {
 	Bytes             int64    `json:"bytes"`
 	Classes           []string `json:"classes"`
 	WithPreprocessing bool     `json:"with_preprocessing"`
-	Input             string   `json:"input"`                 // name, type and shape
-	EXIF              string   `json:"exif"`                  // "apply" where photos must be set upright by their EXIF orientation, else "ignore"
-	FastDecode        bool     `json:"fast_decode,omitempty"` // the MODEL's photos were decoded at a fraction of their size
-	Notes             []string `json:"notes"`
+	Input             string   `json:"input"` // name, type and shape
+	// "apply" where photos must be set upright by their EXIF orientation, else "ignore"
+	EXIF string `json:"exif"`
+	// the MODEL's photos were decoded at a fraction of their size
+	FastDecode bool     `json:"fast_decode,omitempty"`
+	Notes      []string `json:"notes"`
 }
 
 // Export writes the MODEL as one ONNX file, backbone and head, that plain ONNX
@@ -35,7 +37,8 @@ type ExportResult struct {
 // of any size; else it takes photos resized and cropped already, uint8 [batch,
 // crop, crop, 3]. Classes, preprocessing, what to do about EXIF's orientation
 // (backbones.MetaEXIF) and provenance are in its metadata.
-func Export(ctx context.Context, o Options, out string, withPreprocessing bool, report progress.Reporter) (ExportResult, error) {
+func Export(ctx context.Context, o Options, out string, withPreprocessing bool,
+	report progress.Reporter) (ExportResult, error) {
 	if !strings.EqualFold(filepath.Ext(out), ".onnx") {
 		return ExportResult{}, fail.New(fail.Usage, "Name a file such as classifier.onnx.",
 			"--out %s is no .onnx file", out)
@@ -44,7 +47,8 @@ func Export(ctx context.Context, o Options, out string, withPreprocessing bool, 
 	if err != nil {
 		return ExportResult{}, err
 	}
-	target := outpath.Target{Kind: outpath.ONNX, Path: out, Photos: photosOf(m), Inputs: []string{m.Backbone.File, m.Backbone.Weights.File}}
+	target := outpath.Target{Kind: outpath.ONNX, Path: out, Photos: photosOf(m),
+		Inputs: []string{m.Backbone.File, m.Backbone.Weights.File}}
 	if err := outpath.Prepare(o.Force, target); err != nil {
 		return ExportResult{}, err
 	}
@@ -65,21 +69,24 @@ func Export(ctx context.Context, o Options, out string, withPreprocessing bool, 
 	if m.FastDecode {
 		metadata[backbones.MetaFastDecode] = "true"
 	}
-	classifier, err := backbones.Classifier(network.Model, headFor(m), m.Classes, p.Weight, p.Bias, backbones.ClassifierOptions{
-		WithPreprocessing: withPreprocessing,
-		Metadata:          metadata,
-	})
+	classifier, err := backbones.Classifier(network.Model, headFor(m), m.Classes, p.Weight, p.Bias,
+		backbones.ClassifierOptions{
+			WithPreprocessing: withPreprocessing,
+			Metadata:          metadata,
+		})
 	if err != nil {
 		return ExportResult{}, err
 	}
 	if err := onnx.Save(out, classifier); err != nil {
 		return ExportResult{}, fail.Wrap(fail.Usage, err, "Choose another place with --out.", "write %s", out)
 	}
-	result := ExportResult{Path: out, Classes: m.Classes, WithPreprocessing: withPreprocessing, EXIF: exifOf(m), FastDecode: m.FastDecode, Notes: append([]string{}, m.Notes...)}
+	result := ExportResult{Path: out, Classes: m.Classes, WithPreprocessing: withPreprocessing, EXIF: exifOf(m),
+		FastDecode: m.FastDecode, Notes: append([]string{}, m.Notes...)}
 	if info, err := os.Stat(out); err == nil {
 		result.Bytes = info.Size()
 	}
-	result.Input = fmt.Sprintf("images, uint8 [batch, %d, %d, 3], RGB, resized and cropped", m.Preprocess.Crop, m.Preprocess.Crop)
+	result.Input = fmt.Sprintf("images, uint8 [batch, %d, %d, 3], RGB, resized and cropped", m.Preprocess.Crop,
+		m.Preprocess.Crop)
 	if withPreprocessing {
 		result.Input = "image, uint8 [height, width, 3], RGB, any size"
 	}

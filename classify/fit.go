@@ -47,7 +47,8 @@ type FitResult struct {
 }
 
 // Fit trains a head on the embeddings of a store, whose checksums it compares
-// first, and writes the MODEL. Only a MODEL of the same features is replaced. epoch, where not nil, is called after each.
+// first, and writes the MODEL. Only a MODEL of the same features is replaced. epoch, where not nil, is called after
+// each.
 func Fit(ctx context.Context, o FitOptions, epoch func(metrics.Epoch), watch progress.Reporter) (FitResult, error) {
 	if err := o.Check(training.Head); err != nil {
 		return FitResult{}, err
@@ -100,7 +101,8 @@ func Fit(ctx context.Context, o FitOptions, epoch func(metrics.Epoch), watch pro
 	model.Metrics = newMetrics(result, train, o)
 	model.Metrics.TrainSplit, model.Metrics.ValSplit, model.Metrics.ValPhotos = splits.Train, splits.Val, len(val.Photos)
 	remember(&model.Metrics, features, train)
-	if err := saveWithLog(o.Out, model, modeldir.Params(result.Params), fitLog(o, m.Backbone, clock, result)); err != nil {
+	if err := saveWithLog(o.Out, model, modeldir.Params(result.Params),
+		fitLog(o, m.Backbone, clock, result)); err != nil {
 		return FitResult{}, err
 	}
 	return FitResult{
@@ -120,7 +122,8 @@ func openLabelled(ctx context.Context, dir string, watch progress.Reporter) (*st
 	}
 	if n := len(features.Manifest.Classes); n < 2 {
 		_ = features.Close() // only read
-		return nil, fail.New(fail.Usage, "Extract photos of at least two classes.", "the store %s has %d classes", dir, n)
+		return nil, fail.New(fail.Usage, "Extract photos of at least two classes.", "the store %s has %d classes",
+			dir, n)
 	}
 	return features, nil
 }
@@ -167,10 +170,12 @@ func newMetrics(r head.Result, train head.Data, o FitOptions) modeldir.Metrics {
 func headOf(m store.Manifest) (modeldir.Head, head.Layout, error) {
 	h, err := backbones.HeadFor(m.FeatureShape)
 	if err != nil {
-		return modeldir.Head{}, head.Layout{}, fail.Wrap(fail.Store, err, "Extract into a new store.", "the store's manifest")
+		return modeldir.Head{}, head.Layout{}, fail.Wrap(fail.Store, err, "Extract into a new store.",
+			"the store's manifest")
 	}
 	if b, err := backbones.Lookup(m.Backbone); err == nil {
-		if b, err = b.WithFeatureShape(m.FeatureShape); err == nil && b.Head.Kind == h.Kind { // of one position a linear head says all
+		// of one position a linear head says all
+		if b, err = b.WithFeatureShape(m.FeatureShape); err == nil && b.Head.Kind == h.Kind {
 			h = b.Head
 		}
 	}
@@ -182,7 +187,8 @@ func headOf(m store.Manifest) (modeldir.Head, head.Layout, error) {
 }
 
 func layoutOf(h modeldir.Head, classes int) head.Layout {
-	return head.Layout{Kind: head.Kind(h.Kind), Features: h.Features, Positions: h.Positions, Classes: classes, Dropout: h.Dropout}
+	return head.Layout{Kind: head.Kind(h.Kind), Features: h.Features, Positions: h.Positions, Classes: classes,
+		Dropout: h.Dropout}
 }
 
 // trainAndVal picks the photos to train on and to evaluate on.
@@ -192,7 +198,8 @@ func trainAndVal(features *store.Store, o FitOptions) (train, val head.Data, spl
 	}
 	request := dataset.SplitRequest{
 		From: o.Features, Have: features.Splits(), Train: o.TrainSplit, Val: o.ValSplit, Evaluation: dataset.RequiredEvaluation,
-		Advice: "Name others with --train-split and --val-split, or take a part of the training photos with --val-fraction 0.2.",
+		Advice: "Name others with --train-split and --val-split, or take a part of the training photos with " +
+			"--val-fraction 0.2.",
 	}
 	if o.ValFraction != 0 {
 		request.Evaluation = dataset.NoEvaluation
@@ -227,7 +234,8 @@ func learnable(features *store.Store, r dataset.SplitRequest) (train head.Data, 
 		return train, splits, err
 	}
 	classes := features.Manifest.Classes
-	return train, splits, dataset.CheckLearnable(classes, countLabels(train.Photos, len(classes)), 1, splits.Train, "usable photo")
+	return train, splits, dataset.CheckLearnable(classes, countLabels(train.Photos, len(classes)), 1, splits.Train,
+		"usable photo")
 }
 
 // countLabels returns the number of photos of each class.

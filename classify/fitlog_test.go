@@ -48,10 +48,12 @@ func TestAModelHasItsLog(t *testing.T) {
 			want = append(want[:1], want[2:]...)
 		}
 		if !reflect.DeepEqual(rows[0], want) || len(rows) != 1+len(fitted.Epochs) || told != len(fitted.Epochs) {
-			t.Errorf("%s: columns %v, %d rows for %d epochs, of which %d were told", solver, rows[0], len(rows), len(fitted.Epochs), told)
+			t.Errorf("%s: columns %v, %d rows for %d epochs, of which %d were told", solver, rows[0], len(rows),
+				len(fitted.Epochs), told)
 		}
 		last := rows[len(rows)-1]
-		if loss, err := strconv.ParseFloat(last[len(last)-3], 64); err != nil || loss != fitted.Epochs[len(fitted.Epochs)-1].ValLoss {
+		if loss, err := strconv.ParseFloat(last[len(last)-3], 64); err != nil ||
+			loss != fitted.Epochs[len(fitted.Epochs)-1].ValLoss {
 			t.Errorf("%s: last row %v, last epoch %+v", solver, last, fitted.Epochs[len(fitted.Epochs)-1])
 		}
 		var seconds float64
@@ -63,7 +65,8 @@ func TestAModelHasItsLog(t *testing.T) {
 			seconds += s
 		}
 		if listened := float64(told) * 0.001; seconds > fitted.Seconds-listened+0.01 {
-			t.Errorf("%s: epochs of %g seconds together in a training of %g, of which it listened for %g", solver, seconds, fitted.Seconds, listened)
+			t.Errorf("%s: epochs of %g seconds together in a training of %g, of which it listened for %g", solver,
+				seconds, fitted.Seconds, listened)
 		}
 		if found, err := filepath.Glob(filepath.Join(model, "*tfevents*")); err != nil || len(found) != 1 {
 			t.Errorf("%s: event files %v, %v", solver, found, err)

@@ -25,7 +25,10 @@ func TestAnEvaluationTellsOfPhotosThatWereLearnedFrom(t *testing.T) {
 		learned string
 	}{
 		"nothing": {func(photos []photo) []photo { return photos }, ""},
-		"photos moved": {func(photos []photo) []photo { photos[0].split, photos[11].split = "val", "val"; return photos },
+		"photos moved": {func(photos []photo) []photo {
+			photos[0].split, photos[11].split = "val", "val"
+			return photos
+		},
 			"the model was trained on 2 of these 12 photos"},
 		"labels":             {func(photos []photo) []photo { photos[20].class = "bees"; return photos }, ""},
 		"another photo":      {func(photos []photo) []photo { return append(photos, some("val", 6)[5]) }, ""},

@@ -45,7 +45,8 @@ func (o FitOptions) checkOwnModel(features store.Manifest) error {
 		return nil
 	}
 	_, err = os.Stat(m.Features)
-	moved := errors.Is(err, fs.ErrNotExist) && m.Backbone.GraphSHA256 == features.GraphSHA256 && m.Backbone.WeightsSHA256 == features.WeightsSHA256
+	moved := errors.Is(err, fs.ErrNotExist) && m.Backbone.GraphSHA256 == features.GraphSHA256 &&
+		m.Backbone.WeightsSHA256 == features.WeightsSHA256
 	if !moved {
 		return fail.New(fail.Usage, hint, "%s is a model of other features: %s", o.Out, m.Features)
 	}
@@ -68,7 +69,8 @@ func holdModel(dir string) (release func(), err error) {
 	lock := filepath.Join(dir, trainingLock)
 	free, err := durable.Lock(lock)
 	if errors.Is(err, durable.ErrLocked) {
-		return nil, fail.New(fail.Locked, "Wait until it has ended, or choose another --out.", "another fx trains the model %s", dir)
+		return nil, fail.New(fail.Locked, "Wait until it has ended, or choose another --out.",
+			"another fx trains the model %s", dir)
 	} else if err != nil {
 		return nil, fail.Wrap(fail.Usage, err, hint, "model folder %s", dir)
 	}

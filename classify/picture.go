@@ -18,7 +18,8 @@ func writePicture(path, model string, found Evaluation) error {
 	}
 	r := chart.Training{
 		Title: "fx: " + m.Backbone.Name, Epochs: m.Metrics.Epochs, BestEpoch: m.Metrics.BestEpoch,
-		Subtitle:  fmt.Sprintf("best val accuracy %.4f in epoch %d, weights %s", m.Metrics.BestValAccuracy, m.Metrics.BestEpoch, m.Backbone.Weights.Name()),
+		Subtitle: fmt.Sprintf("best val accuracy %.4f in epoch %d, weights %s", m.Metrics.BestValAccuracy,
+			m.Metrics.BestEpoch, m.Backbone.Weights.Name()),
 		Confusion: found.Confusion, Classes: m.Classes, Photos: found.Split + " photos",
 	}
 	if len(m.Notes) > 0 { // such as weights that are not trained: never shown without

@@ -76,19 +76,20 @@ func Predict(ctx context.Context, o Options, paths []string, top int, report pro
 		return Predictions{}, err
 	}
 	note := strings.Join(c.model.Notes, "; ")
-	err = extract.Photos(ctx, c.embedder, c.decoder, files, report, func(i int, features []float32, reason string) error {
-		p := &all.Photos[places[i]]
-		if p.Err, p.Note = reason, note; reason != "" {
+	err = extract.Photos(ctx, c.embedder, c.decoder, files, report,
+		func(i int, features []float32, reason string) error {
+			p := &all.Photos[places[i]]
+			if p.Err, p.Note = reason, note; reason != "" {
+				return nil
+			}
+			probabilities, err := predictor.Probabilities(features)
+			if err != nil {
+				return fail.Wrap(fail.KindOf(err), err, "", "%s", p.Path)
+			}
+			for _, choice := range head.Top(probabilities, top) {
+				p.Top = append(p.Top, Choice{c.model.Classes[choice.Class], choice.Probability})
+			}
 			return nil
-		}
-		probabilities, err := predictor.Probabilities(features)
-		if err != nil {
-			return fail.Wrap(fail.KindOf(err), err, "", "%s", p.Path)
-		}
-		for _, choice := range head.Top(probabilities, top) {
-			p.Top = append(p.Top, Choice{c.model.Classes[choice.Class], choice.Probability})
-		}
-		return nil
-	})
+		})
 	return all, err
 }

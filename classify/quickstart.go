@@ -66,7 +66,8 @@ func Quickstart(ctx context.Context, o QuickstartOptions, watch progress.Reporte
 	// What is too little before the photos were read is so after, too.
 	splits, err := photos.ChooseSplits(dataset.SplitRequest{
 		From: o.Data, Evaluation: dataset.OptionalEvaluation, Least: leastPhotos,
-		Advice: "Call the folder to train on train and the one to evaluate on val; without val fx evaluates by cross-validation.",
+		Advice: "Call the folder to train on train and the one to evaluate on val; without val fx evaluates by " +
+			"cross-validation.",
 	})
 	if err != nil {
 		return QuickstartSummary{}, err
@@ -131,7 +132,8 @@ func (q *quickstart) extract(ctx context.Context) error {
 		Decoder: o.Decoder, EXIF: "apply", FastDecode: o.FastDecode, FxVersion: o.FxVersion,
 	}, q.watch)
 	if err != nil && fail.KindOf(err) == fail.Usage {
-		return fail.Wrap(fail.Usage, err, "Name another folder with --out, or remove "+s.Files.Features+".", "the features of an earlier run")
+		return fail.Wrap(fail.Usage, err, "Name another folder with --out, or remove "+s.Files.Features+".",
+			"the features of an earlier run")
 	}
 	return err
 }

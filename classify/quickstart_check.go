@@ -61,6 +61,7 @@ func linearOnly(name, kind string) error {
 			names = append(names, b.Name)
 		}
 	}
-	return fail.New(fail.Usage, "Take one of "+strings.Join(names, ", ")+"; or train its head by SGD with `fx extract` and `fx fit-head`.",
+	return fail.New(fail.Usage,
+		"Take one of "+strings.Join(names, ", ")+"; or train its head by SGD with `fx extract` and `fx fit-head`.",
 		"quickstart chooses the settings of linear heads, and the head of %s is a convolution", name)
 }

@@ -32,7 +32,8 @@ type QuickstartEvaluation struct {
 	Confusion  [][]int         `json:"confusion"`  // [true class][predicted class], photos
 	Confused   []Confused      `json:"confused"`   // the most frequent first
 	Confidence []Confidence    `json:"confidence"` // from the surest on
-	Stated     float64         `json:"stated"`     // mean probability of the class predicted: the accuracy that it claims
+	// mean probability of the class predicted: the accuracy that it claims
+	Stated float64 `json:"stated"`
 }
 
 // copies counts the photos whose content another one has. A summary of an older
@@ -80,7 +81,8 @@ func newQuickstartEvaluation(m metrics.Evaluation, classes []string, copies []in
 			if predicted == class {
 				j.Right += photos
 			} else if photos > 0 {
-				j.Confused = append(j.Confused, Confused{Class: classes[class], Predicted: classes[predicted], Photos: photos, Of: of.Support})
+				j.Confused = append(j.Confused, Confused{Class: classes[class], Predicted: classes[predicted],
+					Photos: photos, Of: of.Support})
 			}
 		}
 	}

@@ -26,7 +26,8 @@ func quickstartOut(data string) string {
 		return out
 	}
 	older := strings.TrimSuffix(data, filepath.Ext(data)) + "-fx" // of an older fx
-	if made, err := store.ReadManifest(quickstartFilesIn(older).Features); err == nil && paths.Same(made.Made.Data, data) {
+	if made, err := store.ReadManifest(quickstartFilesIn(older).Features); err == nil &&
+		paths.Same(made.Made.Data, data) {
 		return older
 	}
 	for {
@@ -60,5 +61,6 @@ func checkSameData(force bool, out, model, data string) error {
 	if _, err := os.Stat(m.Data); errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
-	return fail.New(fail.Usage, "Choose another --out, or replace them with --force.", "%s holds the results on %s, not on %s", out, m.Data, data)
+	return fail.New(fail.Usage, "Choose another --out, or replace them with --force.",
+		"%s holds the results on %s, not on %s", out, m.Data, data)
 }

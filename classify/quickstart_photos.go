@@ -70,7 +70,8 @@ func twins(rows []store.Row) []Twin {
 		if !known {
 			first[rows[i].SHA256] = i
 		} else if rows[at].Class != rows[i].Class {
-			found = append(found, Twin{Paths: [2]string{rows[at].Path, rows[i].Path}, Classes: [2]string{rows[at].Class, rows[i].Class}})
+			found = append(found, Twin{Paths: [2]string{rows[at].Path, rows[i].Path},
+				Classes: [2]string{rows[at].Class, rows[i].Class}})
 		}
 	}
 	return found

@@ -28,13 +28,14 @@ const maxMislabelled = 20
 // QuickstartSummary is the content of summary.json: what Quickstart made, and
 // how good it is. Text says it in plain words.
 type QuickstartSummary struct {
-	FormatVersion int             `json:"format_version"`
-	InputsSHA256  string          `json:"inputs_sha256"` // of all that the result depends on
-	ModelSHA256   string          `json:"model_sha256"`  // of the model.json that the rest was made with; "" in summaries of an older fx
-	Unchanged     bool            `json:"unchanged"`     // an earlier run had made all this
-	Data          string          `json:"data"`
-	Out           string          `json:"out"`
-	Files         QuickstartFiles `json:"files"`
+	FormatVersion int    `json:"format_version"`
+	InputsSHA256  string `json:"inputs_sha256"` // of all that the result depends on
+	// of the model.json that the rest was made with; "" in summaries of an older fx
+	ModelSHA256 string          `json:"model_sha256"`
+	Unchanged   bool            `json:"unchanged"` // an earlier run had made all this
+	Data        string          `json:"data"`
+	Out         string          `json:"out"`
+	Files       QuickstartFiles `json:"files"`
 
 	Backbone      string            `json:"backbone"`
 	Weights       string            `json:"weights"`
@@ -102,7 +103,8 @@ func quickstartFilesIn(out string) QuickstartFiles {
 func readQuickstart(files QuickstartFiles) (QuickstartSummary, bool) {
 	var s QuickstartSummary
 	text, err := userfile.ReadJSON(files.JSON)
-	if err != nil || checksum.Verify(files.JSON, text) != nil || json.Unmarshal(text, &s) != nil || s.FormatVersion != QuickstartVersion {
+	if err != nil || checksum.Verify(files.JSON, text) != nil || json.Unmarshal(text, &s) != nil ||
+		s.FormatVersion != QuickstartVersion {
 		return s, false
 	}
 	if s.ModelSHA256 != "" && s.ModelSHA256 != modeldir.SHA256(files.Model) {
@@ -123,7 +125,8 @@ func readQuickstart(files QuickstartFiles) (QuickstartSummary, bool) {
 func (s *QuickstartSummary) save(with func(*durable.Replacement) error) error {
 	r, err := durable.Replace(s.Out, quickstartJSON)
 	if errors.Is(err, durable.ErrLocked) {
-		return fail.Wrap(fail.Locked, err, "Wait until it has ended, or choose another --out.", "another fx quickstart writes %s", s.Out)
+		return fail.Wrap(fail.Locked, err, "Wait until it has ended, or choose another --out.",
+			"another fx quickstart writes %s", s.Out)
 	}
 	if err == nil {
 		defer r.Close()
@@ -144,7 +147,9 @@ func (s *QuickstartSummary) replace(r *durable.Replacement, with func(*durable.R
 	}
 	var text strings.Builder
 	s.Text(&text)
-	err := r.Write(filepath.Base(s.Files.Text), func(path string) error { return durable.WriteBytes(path, []byte(text.String())) })
+	err := r.Write(filepath.Base(s.Files.Text), func(path string) error {
+		return durable.WriteBytes(path, []byte(text.String()))
+	})
 	if err != nil {
 		return err
 	}

@@ -45,7 +45,8 @@ func storeOf(t *testing.T, photos []photo) string {
 	defer w.Close()
 	entries := make([]store.Entry, len(photos))
 	for i, p := range photos {
-		entries[i] = store.Entry{Item: dataset.Item{Path: p.path(i), Rel: p.path(i), Split: p.split, Class: p.class, Label: slices.Index(m.Classes, p.class)}}
+		entries[i] = store.Entry{Item: dataset.Item{Path: p.path(i), Rel: p.path(i), Split: p.split, Class: p.class,
+			Label: slices.Index(m.Classes, p.class)}}
 	}
 	plan, err := w.Plan(t.Context(), entries)
 	if err != nil {
@@ -117,7 +118,8 @@ func TestQuickstartFindsWrongLabels(t *testing.T) {
 	var got []string
 	for _, m := range q.summary.Mislabelled {
 		got = append(got, m.Path)
-		if m.Class == m.Suggested || !strings.Contains(m.Path, m.Class) || m.Probability < 0.5 || m.ProbabilityOfClass > 0.5 {
+		if m.Class == m.Suggested || !strings.Contains(m.Path, m.Class) || m.Probability < 0.5 ||
+			m.ProbabilityOfClass > 0.5 {
 			t.Errorf("%+v", m)
 		}
 	}
@@ -149,7 +151,8 @@ func TestQuickstartWithoutVal(t *testing.T) {
 		t.Errorf("metrics %+v, %v", m.Metrics, err)
 	}
 	r, err := EvaluateStore(t.Context(), q.summary.Files.Model, features, "")
-	if err != nil || r.Photos != 60 || r.Accuracy != j.Accuracy || r.Loss != j.Loss || fmt.Sprint(r.Confusion) != fmt.Sprint(j.Confusion) {
+	if err != nil || r.Photos != 60 || r.Accuracy != j.Accuracy || r.Loss != j.Loss ||
+		fmt.Sprint(r.Confusion) != fmt.Sprint(j.Confusion) {
 		t.Errorf("evaluated again: %+v, %v", r, err)
 	}
 }
@@ -167,14 +170,16 @@ func TestQuickstartKnowsCopies(t *testing.T) {
 	if s.Leaked != 1 || s.Judged.Photos != 9 || s.Classes[0] != (QuickstartClass{"ants", 10, 4}) {
 		t.Errorf("leaked %d, evaluated %d, classes %+v", s.Leaked, s.Judged.Photos, s.Classes)
 	}
-	if len(s.Twins) != 1 || s.Twins[0].Classes != [2]string{"ants", "bees"} || s.Twins[0].Paths != [2]string{photos[5].path(5), photos[15].path(15)} {
+	if len(s.Twins) != 1 || s.Twins[0].Classes != [2]string{"ants", "bees"} ||
+		s.Twins[0].Paths != [2]string{photos[5].path(5), photos[15].path(15)} {
 		t.Errorf("twins %+v", s.Twins)
 	}
 	copies := some("", 10)
 	for i := range 10 {
 		copies[i].content = "one photo"
 	}
-	if _, err := fitted(t, storeOf(t, copies), dataset.Splits{}); fail.KindOf(err) != fail.Usage || !strings.Contains(err.Error(), "photos of ants to train on are copies of others, such as") {
+	if _, err := fitted(t, storeOf(t, copies), dataset.Splits{}); fail.KindOf(err) != fail.Usage ||
+		!strings.Contains(err.Error(), "photos of ants to train on are copies of others, such as") {
 		t.Errorf("a class of copies: %v", err)
 	}
 }
@@ -188,13 +193,15 @@ func TestJudgement(t *testing.T) {
 		label, class int
 		probability  float64
 	}{{0, 0, 0.9}, {0, 0, 0.95}, {0, 1, 0.7}, {1, 0, 0.69}, {1, 1, 1}} {
-		m.Predictions = append(m.Predictions, metrics.Prediction{Label: p.label, Class: p.class, Probability: p.probability})
+		m.Predictions = append(m.Predictions, metrics.Prediction{Label: p.label, Class: p.class,
+			Probability: p.probability})
 	}
 	j := newQuickstartEvaluation(m, []string{"ants", "bees"}, []int{0, 1, 2, 3, 4})
 	if got := fmt.Sprint(j.Confidence); got != "[{0.9 1 3 3} {0.7 0.9 1 0} {0 0.7 1 0}]" {
 		t.Errorf("confidence %s", got)
 	}
-	if got := fmt.Sprint(j.Confused); got != "[{ants bees 1 3} {bees ants 1 2}]" || j.Right != 3 || j.Commonest != "ants" || j.Baseline != 0.6 {
+	if got := fmt.Sprint(j.Confused); got != "[{ants bees 1 3} {bees ants 1 2}]" || j.Right != 3 ||
+		j.Commonest != "ants" || j.Baseline != 0.6 {
 		t.Errorf("confused %s in %+v", got, j)
 	}
 	if got := fmt.Sprintf("%.3f", j.Stated); got != "0.848" {
@@ -205,7 +212,8 @@ func TestJudgement(t *testing.T) {
 	}
 	// The first two are copies; so are the last two, of which one label is wrong.
 	j = newQuickstartEvaluation(m, []string{"ants", "bees"}, []int{0, 0, 2, 3, 3})
-	if low, high := head.Wilson(2, 3); j.Photos != 5 || j.Right != 3 || j.Distinct != 3 || j.DistinctRight != 2 || j.Low != low || j.High != high {
+	if low, high := head.Wilson(2, 3); j.Photos != 5 || j.Right != 3 || j.Distinct != 3 || j.DistinctRight != 2 ||
+		j.Low != low || j.High != high {
 		t.Errorf("with copies %+v", j)
 	}
 }
@@ -227,7 +235,8 @@ func TestQuickstartOut(t *testing.T) {
 
 func TestPercentIsNeverTooRound(t *testing.T) {
 	for want, c := range map[string][2]int{
-		"100 %": {7, 7}, "99.9 %": {9999, 10000}, "99.6 %": {249, 250}, "95 %": {146, 153}, "0.1 %": {1, 10000}, "0 %": {0, 3},
+		"100 %": {7, 7}, "99.9 %": {9999, 10000}, "99.6 %": {249, 250}, "95 %": {146, 153}, "0.1 %": {1,
+			10000}, "0 %": {0, 3},
 	} {
 		if got := percent(c[0], c[1]); got != want {
 			t.Errorf("%v: %s, want %s", c, got, want)
@@ -248,23 +257,36 @@ func TestQuickstartText(t *testing.T) {
 		}
 	}
 	for says, change := range map[string]func(*QuickstartSummary){
-		"A classifier for ants and bees: right for 96 % of the photos":                                  func(*QuickstartSummary) {},
-		"trained on the 60 photos in train/ and was tried on the 50 in val/: right for 48, wrong for 2": func(*QuickstartSummary) {},
-		"right for 86 % to 99 % of them":                                                                func(s *QuickstartSummary) { s.Judged.Low = 0.864 },
+		"A classifier for ants and bees: right for 96 % of the " +
+			"photos": func(*QuickstartSummary) {},
+		"trained on the 60 photos in train/ and was tried on the 50 in val/: right for 48, wrong for " +
+			"2": func(*QuickstartSummary) {},
+		"right for 86 % to 99 % of " +
+			"them": func(s *QuickstartSummary) {
+			s.Judged.Low = 0.864
+		},
 		"80 of these 100 photos are copies: 20 differ, and it was right for 4 of them.": func(s *QuickstartSummary) {
 			s.Judged.Photos, s.Judged.Distinct, s.Judged.DistinctRight = 100, 20, 4
 		},
-		"bees taken for ants: 2 of 25":                               func(*QuickstartSummary) {},
-		"90 % or more:   right in 44 of 45":                          func(*QuickstartSummary) {},
-		"70 to 90 %:     right in 4 of 5":                            func(*QuickstartSummary) {},
-		"less than 70 %: it said so of no photo":                     func(*QuickstartSummary) {},
-		"claims 95 %, which fits":                                    func(*QuickstartSummary) {},
-		"surer of itself than it should be: it claims 100 %":         func(s *QuickstartSummary) { s.Judged.Stated = 0.999 },
-		"better than it says: it claims 70 %":                        func(s *QuickstartSummary) { s.Judged.Stated = 0.7 },
+		"bees taken for ants: 2 of 25":           func(*QuickstartSummary) {},
+		"90 % or more:   right in 44 of 45":      func(*QuickstartSummary) {},
+		"70 to 90 %:     right in 4 of 5":        func(*QuickstartSummary) {},
+		"less than 70 %: it said so of no photo": func(*QuickstartSummary) {},
+		"claims 95 %, which fits":                func(*QuickstartSummary) {},
+		"surer of itself than it should be: it claims 100 %": func(s *QuickstartSummary) {
+			s.Judged.Stated = 0.999
+		},
+		"better than it says: it claims 70 %": func(s *QuickstartSummary) {
+			s.Judged.Stated = 0.7
+		},
 		"tried on the 50 photos that it\n  learns from, in 5 rounds": func(s *QuickstartSummary) { s.Judged.Folds = 5 },
 		"so few photos say little":                                   func(s *QuickstartSummary) { s.Judged.Low = 0.7 },
-		"it may be no better than that":                              func(s *QuickstartSummary) { s.Judged.Baseline = 0.9 },
-		"The class bees has only 5 photos":                           func(s *QuickstartSummary) { s.Classes[1].Train = 5 },
+		"it may be no better than that": func(s *QuickstartSummary) {
+			s.Judged.Baseline = 0.9
+		},
+		"The class bees has only 5 photos": func(s *QuickstartSummary) {
+			s.Classes[1].Train = 5
+		},
 		"has learned nothing: the weights are noise": func(s *QuickstartSummary) { // whatever the words
 			s.Untrained = "the weights are noise"
 			s.Notes = []string{s.Untrained}
@@ -275,9 +297,13 @@ func TestQuickstartText(t *testing.T) {
 		"The 1 most likely of 3:": func(s *QuickstartSummary) {
 			s.Mislabelled, s.MislabelledInAll = make([]Mislabelled, 1), 3
 		},
-		"x.jpg and y.jpg are the same photo":            func(s *QuickstartSummary) { s.Twins = []Twin{{Paths: [2]string{"x.jpg", "y.jpg"}}} },
+		"x.jpg and y.jpg are the same photo": func(s *QuickstartSummary) {
+			s.Twins = []Twin{{Paths: [2]string{"x.jpg", "y.jpg"}}}
+		},
 		"1 photo to try it on: the same photo is among": func(s *QuickstartSummary) { s.Leaked = 1 },
-		"fx predict --model 'my photos/model' PHOTO":    func(s *QuickstartSummary) { s.Files.Model = "my photos/model" },
+		"fx predict --model 'my photos/model' PHOTO": func(s *QuickstartSummary) {
+			s.Files.Model = "my photos/model"
+		},
 	} {
 		var before, after strings.Builder
 		s := base()
@@ -300,7 +326,8 @@ func TestQuickstartOnTheTutorialsPhotos(t *testing.T) {
 	orttest.Library(t)
 	weights, err := paths.Cache("weights", "efficientnet-lite0-57934424.pth")
 	if _, statErr := os.Stat(weights); err != nil || statErr != nil {
-		testenv.Lacks(t, testenv.Pulled, "needs efficientnet_lite0's weights in fx's cache (fx backbones pull efficientnet_lite0)")
+		testenv.Lacks(t, testenv.Pulled,
+			"needs efficientnet_lite0's weights in fx's cache (fx backbones pull efficientnet_lite0)")
 	}
 	photos, wrong := filepath.Join(t.TempDir(), "photos"), map[string]bool{}
 	for _, class := range []string{"ants", "bees"} {
@@ -332,7 +359,8 @@ func TestQuickstartOnTheTutorialsPhotos(t *testing.T) {
 			hits++
 		}
 	}
-	t.Logf("%d photos in the wrong folder: %d listed, %d of them rightly; accuracy unseen %.4f", len(wrong), len(s.Mislabelled), hits, s.Judged.Accuracy)
+	t.Logf("%d photos in the wrong folder: %d listed, %d of them rightly; accuracy unseen %.4f", len(wrong),
+		len(s.Mislabelled), hits, s.Judged.Accuracy)
 	if 10*hits < 6*len(wrong) || 10*hits < 8*len(s.Mislabelled) {
 		t.Errorf("too few found, or too many others: %+v", s.Mislabelled)
 	}

@@ -39,15 +39,19 @@ func (p *page) line(format string, args ...any) {
 
 func (s QuickstartSummary) tellResult(p *page) {
 	j := s.Judged
-	fmt.Fprintf(p.w, "A classifier for %s: right for %s of the photos that it had not seen.\n", s.ClassNames(), percent(j.Right, j.Photos))
+	fmt.Fprintf(p.w, "A classifier for %s: right for %s of the photos that it had not seen.\n", s.ClassNames(),
+		percent(j.Right, j.Photos))
 	if untrained, _ := s.notes(); len(untrained) > 0 {
-		fmt.Fprintf(p.w, "But its network has learned nothing: %s. All figures are of such a network.\n", strings.Join(untrained, "; "))
+		fmt.Fprintf(p.w, "But its network has learned nothing: %s. All figures are of such a network.\n",
+			strings.Join(untrained, "; "))
 	}
 	p.heading("How good it is")
 	if j.Folds > 0 {
-		p.line("No photos are kept apart to try it on (in a folder val/), so it was tried on the %s that it", plural(j.Photos, "photo"))
+		p.line("No photos are kept apart to try it on (in a folder val/), so it was tried on the %s that it",
+			plural(j.Photos, "photo"))
 		p.line("learns from, in %d rounds: each round trained on the photos of all other rounds and was", j.Folds)
-		p.line("tried on its own. Right for %d, wrong for %d. The classifier here trained on all of them.", j.Right, j.Photos-j.Right)
+		p.line("tried on its own. Right for %d, wrong for %d. The classifier here trained on all of them.", j.Right,
+			j.Photos-j.Right)
 	} else {
 		p.line("It trained on the %s in %s/ and was tried on the %d in %s/: right for %d, wrong for %d.",
 			plural(s.trainPhotos(), "photo"), s.TrainSplit, j.Photos, j.Split, j.Right, j.Photos-j.Right)
@@ -59,7 +63,8 @@ func (s QuickstartSummary) tellResult(p *page) {
 	p.line("For new photos of the same kind, expect it to be right for %.0f %% to %.0f %% of them: trying it on %d",
 		100*j.Low, 100*j.High, j.Photos-j.copies())
 	p.line("photos tells no more than that (and 1 time in 20 the truth lies outside).")
-	p.line("For comparison: always answering \"%s\" would be right for %.0f %%.", printable.Name(j.Commonest), 100*j.Baseline)
+	p.line("For comparison: always answering \"%s\" would be right for %.0f %%.", printable.Name(j.Commonest),
+		100*j.Baseline)
 	switch {
 	case j.Low <= j.Baseline:
 		p.line("So it may be no better than that: add photos, or try another network with --backbone.")
@@ -67,7 +72,8 @@ func (s QuickstartSummary) tellResult(p *page) {
 		p.line("That is a wide range: so few photos say little. Add more, to train on and to try it on.")
 	}
 	if few := s.fewest(); few.Train < 20 {
-		p.line("The class %s has only %s to train on; twenty or more usually make a classifier better.", printable.Name(few.Name), plural(few.Train, "photo"))
+		p.line("The class %s has only %s to train on; twenty or more usually make a classifier better.",
+			printable.Name(few.Name), plural(few.Train, "photo"))
 	}
 }
 
@@ -133,7 +139,8 @@ func (s QuickstartSummary) tellLabels(p *page) {
 			p.line("The %d most likely of %d:", len(s.Mislabelled), n)
 		}
 		for _, m := range s.Mislabelled {
-			p.line("%s  looks like %s (%.0f %%)", printable.Name(m.Path), printable.Name(m.Suggested), 100*m.Probability)
+			p.line("%s  looks like %s (%.0f %%)", printable.Name(m.Path), printable.Name(m.Suggested),
+				100*m.Probability)
 		}
 	}
 	for _, t := range s.Twins[:min(len(s.Twins), maxBadLines)] {
@@ -165,7 +172,9 @@ func (s QuickstartSummary) tellFiles(p *page) {
 	p.heading("What is where")
 	for _, f := range [][2]string{
 		{s.Files.Model, "the classifier, for fx"},
-		{s.Files.Classifier, fmt.Sprintf("the same for other programs, which set photos upright first (EXIF): one file, %.0f MB", float64(s.ClassifierBytes)/1e6)},
+		{s.Files.Classifier,
+			fmt.Sprintf("the same for other programs, which set photos upright first (EXIF): one file, %.0f MB",
+				float64(s.ClassifierBytes)/1e6)},
 		{s.Files.Report, "its photos, its mistakes and a map of them all, for a browser"},
 		{s.Files.Picture, "a picture of what is taken for what"},
 		{s.Files.Text, "this text"},
@@ -180,7 +189,8 @@ func (s QuickstartSummary) tellFiles(p *page) {
 	p.line("Add photos and run the same command again: only the new ones are new work.")
 	p.heading("How it was made")
 	p.line("network %s, weights %s (%s)", s.Backbone, s.Weights, s.WeightsOrigin)
-	p.line("a linear head, by L-BFGS with the L2 penalty %.3g, chosen by cross-validation in %d folds", s.L2, s.CrossValidation.Folds)
+	p.line("a linear head, by L-BFGS with the L2 penalty %.3g, chosen by cross-validation in %d folds", s.L2,
+		s.CrossValidation.Folds)
 	_, rest := s.notes()
 	for _, note := range slices.Concat(rest, s.PhotoNotes) {
 		p.line("note: %s", note)
@@ -240,7 +250,8 @@ func plural(n int, what string) string {
 // quoteShell makes a path one word for a shell.
 func quoteShell(path string) string {
 	plain := strings.IndexFunc(path, func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("/._-+,:@%=", r) || r > 127)
+		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' ||
+			strings.ContainsRune("/._-+,:@%=", r) || r > 127)
 	}) < 0
 	if plain && path != "" {
 		return path

@@ -21,7 +21,8 @@ type RangeTestResult struct {
 
 // RangeTest looks for the learning rate of Fit with the same options, and writes
 // nothing. Of o it takes what says which photos to train on, and how by SGD.
-func RangeTest(ctx context.Context, o FitOptions, test rangetest.Options, watch progress.Reporter) (RangeTestResult, error) {
+func RangeTest(ctx context.Context, o FitOptions, test rangetest.Options,
+	watch progress.Reporter) (RangeTestResult, error) {
 	if err := test.Check(); err != nil {
 		return RangeTestResult{}, err
 	}

@@ -20,11 +20,13 @@ import (
 func TestRangeTestOfAStore(t *testing.T) {
 	features := newStore(t, manifest(), "train") // nothing is evaluated
 	test := rangetest.Options{MinLR: 1e-4, MaxLR: 10, Steps: 60, Repeats: 2}
-	r, err := RangeTest(t.Context(), FitOptions{Settings: training.Defaults(), Features: features}, test, progress.Discard)
+	r, err := RangeTest(t.Context(), FitOptions{Settings: training.Defaults(), Features: features}, test,
+		progress.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Photos != 20 || r.Backbone != "none" || len(r.Notes) != 1 || r.Suggestion == 0 || !(r.LowestLR > r.Suggestion) {
+	if r.Photos != 20 || r.Backbone != "none" || len(r.Notes) != 1 || r.Suggestion == 0 ||
+		!(r.LowestLR > r.Suggestion) {
 		t.Errorf("%+v", r)
 	}
 	with := func(change func(*FitOptions)) FitOptions {
@@ -32,7 +34,9 @@ func TestRangeTestOfAStore(t *testing.T) {
 		change(&o)
 		return o
 	}
-	weighted, err := RangeTest(t.Context(), with(func(o *FitOptions) { o.ClassWeights = training.Balanced }), test, progress.Discard)
+	weighted, err := RangeTest(t.Context(), with(func(o *FitOptions) {
+		o.ClassWeights = training.Balanced
+	}), test, progress.Discard)
 	if err != nil || weighted.Steps[0] != r.Steps[0] { // as many photos of each class
 		t.Errorf("%+v, %v", weighted.Steps[0], err)
 	}
@@ -40,7 +44,8 @@ func TestRangeTestOfAStore(t *testing.T) {
 		`no split "val"`:       with(func(o *FitOptions) { o.TrainSplit = "val" }),
 		"--class-weights some": with(func(o *FitOptions) { o.ClassWeights = "some" }),
 	} {
-		if _, err := RangeTest(t.Context(), o, test, progress.Discard); fail.KindOf(err) != fail.Usage || !strings.Contains(err.Error(), says) {
+		if _, err := RangeTest(t.Context(), o, test, progress.Discard); fail.KindOf(err) != fail.Usage ||
+			!strings.Contains(err.Error(), says) {
 			t.Errorf("%s: %v", says, err)
 		}
 	}
@@ -56,13 +61,15 @@ func TestRangeTestOfTheTutorial(t *testing.T) {
 	orttest.Library(t)
 	features := filepath.Join(t.TempDir(), "features")
 	if _, err := extract.Run(t.Context(), extract.Options{
-		Embedder: extract.EmbedderOptions{Network: backbones.NetworkOptions{Backbone: "squeezenet1_1", Weights: weights.File(file)}, Device: ort.CPU}, Data: data, Store: features,
+		Embedder: extract.EmbedderOptions{Network: backbones.NetworkOptions{Backbone: "squeezenet1_1",
+			Weights: weights.File(file)}, Device: ort.CPU}, Data: data, Store: features,
 	}, progress.Discard); err != nil {
 		t.Fatal(err)
 	}
 	test := rangetest.Defaults()
 	test.Repeats = 16
-	r, err := RangeTest(t.Context(), FitOptions{Settings: training.Defaults(), Features: features}, test, progress.Discard)
+	r, err := RangeTest(t.Context(), FitOptions{Settings: training.Defaults(), Features: features}, test,
+		progress.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}

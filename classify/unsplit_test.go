@@ -14,7 +14,8 @@ func TestNamesOfPhotosWithoutSplits(t *testing.T) {
 		}
 	}
 	var m modeldir.Model
-	if notes := strings.Join(trainedOn(m, ""), "\n"); !strings.Contains(notes, "photos without splits") || strings.Contains(notes, `""`) {
+	if notes := strings.Join(trainedOn(m, ""), "\n"); !strings.Contains(notes, "photos without splits") ||
+		strings.Contains(notes, `""`) {
 		t.Error(notes)
 	}
 	if notes := trainedOn(m, "val"); len(notes) != 0 {

@@ -135,7 +135,8 @@ func requireFlags(c *urfave.Command, name string) {
 	c.Action = func(ctx *urfave.Context) error {
 		for _, flag := range required {
 			if !ctx.IsSet(flag) || ctx.Value(flag) == "" {
-				return fail.New(fail.Usage, fmt.Sprintf("`%s --help` lists the flags.", name), "%s needs --%s", name, flag)
+				return fail.New(fail.Usage, fmt.Sprintf("`%s --help` lists the flags.", name), "%s needs --%s", name,
+					flag)
 			}
 		}
 		return action(ctx)

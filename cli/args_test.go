@@ -71,10 +71,13 @@ func document(text string) bool {
 // A refusal says what was given and names the flag that is missing.
 func TestRefusalsSayWhatWasGiven(t *testing.T) {
 	for given, says := range map[string]string{
-		"fx artifacts generate --backbone resnet18 --out o":                              "fx artifacts generate needs --classes",
+		"fx artifacts generate --backbone resnet18 --out o": "fx artifacts generate " +
+			"needs --classes",
 		"fx artifacts generate --backbone resnet18 --out o --classes 0 --weights seed:1": "a classifier for 0 classes",
-		"fx finetune --backbone resnet18 --data d --out o":                               "must be told which parameters learn",
-		"fx finetune --backbone resnet18 --data d --out o --all-params --head-only":      "is told in 2 ways which parameters learn",
+		"fx finetune --backbone resnet18 --data d --out " +
+			"o": "must be told which parameters learn",
+		"fx finetune --backbone resnet18 --data d --out o --all-params --head-only": "is told in 2 ways which " +
+			"parameters learn",
 		"fx eval --model m":                           "fx eval needs --features STORE or --data DIR",
 		"fx eval --model m --data d --features f":     "takes --features or --data, not both",
 		"fx lr-find":                                  "must be told what to train",

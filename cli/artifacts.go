@@ -23,15 +23,21 @@ func artifactsGenerateCommand(out *output) *urfave.Command {
 	return &urfave.Command{
 		Name:  "generate",
 		Usage: "write the training graphs of a network, for your own training loop",
-		Description: "The command writes to DIR: step_model.onnx (forward, loss, backward and update in one run), the split form\n" +
+		Description: "The command writes to DIR: step_model.onnx (forward, loss, backward and update in one run), the " +
+			"" +
+			"split form\n" +
 			"training_model.onnx and optimizer_model.onnx, eval_model.onnx, and checkpoint/.",
 		Flags: append([]urfave.Flag{
-			&urfave.StringFlag{Name: "backbone", Required: true, Usage: "a `NAME` of `fx backbones list`, or an ONNX file"},
+			&urfave.StringFlag{Name: "backbone", Required: true,
+				Usage: "a `NAME` of `fx backbones list`, or an ONNX file"},
 			&urfave.StringFlag{Name: "out", Required: true, Usage: "`DIR` to write"}, forceFlag(),
 			&urfave.IntFlag{Name: "classes", Required: true, Usage: "number of classes", DefaultText: "required"},
-			&urfave.StringFlag{Name: "weights", Usage: "weights `FILE` (.safetensors, .pth), or seed:N for random weights", DefaultText: "search for the official ones"},
+			&urfave.StringFlag{Name: "weights",
+				Usage:       "weights `FILE` (.safetensors, .pth), or seed:N for random weights",
+				DefaultText: "search for the official ones"},
 			lockFlag(),
-			&urfave.StringFlag{Name: "feature-tensor", Usage: "`NAME` of the tensor that the classifier takes, for ONNX files without this information"},
+			&urfave.StringFlag{Name: "feature-tensor",
+				Usage: "`NAME` of the tensor that the classifier takes, for ONNX files without this information"},
 			libraryFlag(),
 		}, settingFlags(settings.Fields(settings.Graph), settings.Graph)...),
 		Action: func(c *urfave.Context) error {

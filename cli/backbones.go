@@ -37,7 +37,8 @@ func backbonesListCommand(out *output) *urfave.Command {
 			all := backbones.All()
 			return out.result(all, func(w io.Writer) {
 				for _, b := range all {
-					fmt.Fprintf(w, "%-18s %4d px  features %-13s %s\n", b.Name, b.Preprocess.Crop, shapeText(b.FeatureShape), b.Title)
+					fmt.Fprintf(w, "%-18s %4d px  features %-13s %s\n", b.Name, b.Preprocess.Crop,
+						shapeText(b.FeatureShape), b.Title)
 				}
 			})
 		},
@@ -87,9 +88,11 @@ func printBackbone(w io.Writer, s shownBackbone) {
 	p := s.Preprocess
 	fmt.Fprintf(w, "%s (%s)\n", s.Name, s.Title)
 	fmt.Fprintf(w, "  licence      %s\n", s.Licence)
-	fmt.Fprintf(w, "  input        shorter side to %d (%s), centre crop of %d, mean %v, std %v\n", p.Resize, p.Interpolation, p.Crop, p.Mean, p.Std)
+	fmt.Fprintf(w, "  input        shorter side to %d (%s), centre crop of %d, mean %v, std %v\n", p.Resize,
+		p.Interpolation, p.Crop, p.Mean, p.Std)
 	fmt.Fprintf(w, "  features     %s (tensor %s)\n", shapeText(s.FeatureShape), s.FeatureTensor)
-	fmt.Fprintf(w, "  head         %s, %s and %s, dropout %g\n", s.Head.Kind, s.Head.Weight, s.Head.Bias, s.Head.Dropout)
+	fmt.Fprintf(w, "  head         %s, %s and %s, dropout %g\n", s.Head.Kind, s.Head.Weight, s.Head.Bias,
+		s.Head.Dropout)
 	known := s.Weights.SHA256
 	if known == "" {
 		known = "begins with " + s.Weights.SHA256Prefix + "; all of it is recorded at first use"
@@ -119,7 +122,8 @@ func backbonesPullCommand(out *output) *urfave.Command {
 			n, err := backbones.Open(c.Context, backbones.NetworkOptions{Backbone: name, Lock: lock}, out.progress())
 			if errors.Is(err, pretrained.ErrNowhere) {
 				return fail.Wrap(fail.Model, err, fmt.Sprintf("`fx backbones show %s` says where the file is: "+
-					"download it on a machine with a network, and put it into a folder that FX_WEIGHTS_DIR names.", name), "")
+					"download it on a machine with a network, and put it into a folder that FX_WEIGHTS_DIR "+
+					"names.", name), "")
 			}
 			if err != nil {
 				return err
@@ -146,11 +150,13 @@ func backbonesSaveCommand(out *output) *urfave.Command {
 	return &urfave.Command{
 		Name:  "save",
 		Usage: "write a network's weights, for torchvision (.safetensors) or any ONNX runtime (.onnx)",
-		Description: "torchvision's network of this name loads the .safetensors file with load_state_dict(strict=True).\n" +
+		Description: "torchvision's network of this name loads the .safetensors file with " +
+			"load_state_dict(strict=True).\n" +
 			"The .onnx file is the whole network, which `fx extract --backbone FILE.onnx` can use.",
 		ArgsUsage: "NAME",
 		Flags: append(networkFlags(),
-			&urfave.StringFlag{Name: "out", Required: true, Usage: "`FILE`.safetensors or FILE.onnx"}, forceFlag(), lockFlag()),
+			&urfave.StringFlag{Name: "out", Required: true,
+				Usage: "`FILE`.safetensors or FILE.onnx"}, forceFlag(), lockFlag()),
 		Action: func(c *urfave.Context) error {
 			name, err := oneArgument(c, "NAME")
 			if err != nil {

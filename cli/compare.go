@@ -21,13 +21,17 @@ func compareCommand(out *output) *urfave.Command {
 		Name:      "compare",
 		Usage:     "compare two trainings, or two experiments",
 		ArgsUsage: "A B",
-		Description: "A and B are MODELs of fx fit-head or fx finetune, or folders of fx experiment run. The command shows the settings\n" +
-			"and results that differ, and tests whether the difference in accuracy is significant: with McNemar's test if both\n" +
-			"can be evaluated on the same photos in their stores, else with the interval of Agresti and Caffo. For experiments,\n" +
+		Description: "A and B are MODELs of fx fit-head or fx finetune, or folders of fx experiment run. The command " +
+			"shows the settings\n" +
+			"and results that differ, and tests whether the difference in accuracy is significant: with McNemar's " +
+			"test if both\n" +
+			"can be evaluated on the same photos in their stores, else with the interval of Agresti and Caffo. For " +
+			"experiments,\n" +
 			"it uses Welch's interval over the seeds.",
 		Action: func(c *urfave.Context) error {
 			if c.Args().Len() != 2 {
-				return fail.New(fail.Usage, "Name two MODELs, or two experiments: `fx compare A B`.", "fx compare takes two folders, not %d", c.Args().Len())
+				return fail.New(fail.Usage, "Name two MODELs, or two experiments: `fx compare A B`.",
+					"fx compare takes two folders, not %d", c.Args().Len())
 			}
 			found, err := compare.Folders(c.Context, c.Args().Get(0), c.Args().Get(1))
 			if err != nil {
@@ -112,7 +116,8 @@ func same(equal, others int, what string) string {
 func printResults(w io.Writer, c compare.Comparison) {
 	rows := [][]string{{"result", "A", "B", "B − A"}}
 	for _, r := range c.Results {
-		rows = append(rows, []string{r.Name, number(r.A, r.A, r.B), number(r.B, r.A, r.B), signed(r.Difference, r.A, r.B)})
+		rows = append(rows, []string{r.Name, number(r.A, r.A, r.B), number(r.B, r.A, r.B),
+			signed(r.Difference, r.A, r.B)})
 	}
 	table(w, rows)
 	if c.Equal > 0 {

@@ -28,13 +28,17 @@ func TestPrintMeans(t *testing.T) {
 	difference, low, high, within := -0.02, -0.05, 0.01, true
 	var b strings.Builder
 	printMeans(&b, []compare.Mean{
-		{Backbone: "resnet18", Mode: "finetune", A: compare.Group{Runs: 3, Planned: 3, BestValAccuracy: 0.94, SD: 0.01, Seeded: true, Weights: "seed:0"},
-			B: compare.Group{Runs: 2, Planned: 3, BestValAccuracy: 0.92, SD: 0.02}, Difference: &difference, Low: &low, High: &high, WithinChance: &within},
+		{Backbone: "resnet18", Mode: "finetune", A: compare.Group{Runs: 3, Planned: 3, BestValAccuracy: 0.94,
+			SD: 0.01, Seeded: true, Weights: "seed:0"},
+			B: compare.Group{Runs: 2, Planned: 3, BestValAccuracy: 0.92,
+				SD: 0.02}, Difference: &difference, Low: &low, High: &high, WithinChance: &within},
 		{Backbone: "alexnet", Mode: "scratch", A: compare.Group{Planned: 3}},
-		{Backbone: "vgg11_bn", Mode: "scratch", A: compare.Group{Runs: 1, Planned: 1, BestValAccuracy: 0.5}, B: compare.Group{Runs: 1, Planned: 1, BestValAccuracy: 0.5}, Difference: new(float64)},
+		{Backbone: "vgg11_bn", Mode: "scratch", A: compare.Group{Runs: 1, Planned: 1, BestValAccuracy: 0.5},
+			B: compare.Group{Runs: 1, Planned: 1, BestValAccuracy: 0.5}, Difference: new(float64)},
 	})
 	for _, want := range []string{
-		"resnet18 (weights seed:0)", "0.9400 ± 0.0100 (3)", "0.9200 ± 0.0200 (2 of 3 runs)", "-0.0200   within the spread of the seeds (95 % interval -0.0500 to +0.0100)",
+		"resnet18 (weights seed:0)", "0.9400 ± 0.0100 (3)", "0.9200 ± 0.0200 (2 of 3 runs)", "-0.0200   within the " +
+			"spread of the seeds (95 % interval -0.0500 to +0.0100)",
 		"0 of 3 runs finished   —", "1 other mean is the same",
 	} {
 		if !strings.Contains(b.String(), want) {

@@ -60,7 +60,8 @@ func TestDamagedRowsAreNotComputedOn(t *testing.T) {
 		{"features", "verify", in("store")},
 	} {
 		a := fx(t, args...)
-		if a.code != 5 || !strings.Contains(a.stderr, "shard-00000.arrow") || !strings.Contains(a.stderr, "--verify-content") {
+		if a.code != 5 || !strings.Contains(a.stderr, "shard-00000.arrow") ||
+			!strings.Contains(a.stderr, "--verify-content") {
 			t.Errorf("fx %s on damaged rows: exit code %d\n%s%s", args[0], a.code, a.stdout, a.stderr)
 		}
 	}
@@ -71,10 +72,12 @@ func TestDamagedRowsAreNotComputedOn(t *testing.T) {
 	}
 
 	a := succeed(t, extract...)
-	if !strings.Contains(a.stdout, "24 rows computed, 0 cached") || !strings.Contains(a.stdout, "24 damaged rows computed anew") || !strings.Contains(a.stderr, "is damaged") {
+	if !strings.Contains(a.stdout, "24 rows computed, 0 cached") ||
+		!strings.Contains(a.stdout, "24 damaged rows computed anew") || !strings.Contains(a.stderr, "is damaged") {
 		t.Errorf("extract says\n%s%s", a.stdout, a.stderr)
 	}
-	if again := succeed(t, "eval", "--model", in("model0"), "--features", in("store"), "--json").stdout; again != whole {
+	if again := succeed(t, "eval", "--model", in("model0"), "--features", in("store"),
+		"--json").stdout; again != whole {
 		t.Errorf("afterwards\n%s\nnot\n%s", again, whole)
 	}
 }
@@ -128,7 +131,8 @@ func TestAStoppedRunGoesOnToTheSameWeightsOrNotAtAll(t *testing.T) {
 		t.Fatalf("%s", a.stderr)
 	}
 	refused, silent := 0, 0
-	for _, name := range []string{"run.json", last, "checkpoint/last/model.safetensors", "checkpoint/last/training.state"} {
+	for _, name := range []string{"run.json", last, "checkpoint/last/model.safetensors",
+		"checkpoint/last/training.state"} {
 		info, err := os.Stat(filepath.Join(stopped, name))
 		if err != nil {
 			t.Fatal(err)

@@ -15,8 +15,10 @@ func demoCommand(out *output) *urfave.Command {
 	return &urfave.Command{
 		Name:  "demo",
 		Usage: "try fx: find photos, extract features, train and evaluate a head, draw a report",
-		Description: "Photos: --data, FX_DATA_DIR, ./hymenoptera_data, fx's cache, the tutorial's ants and bees, or else generated\n" +
-			"pictures. Network: squeezenet1_1 if its weights are available, else a network with weights in a Python package.",
+		Description: "Photos: --data, FX_DATA_DIR, ./hymenoptera_data, fx's cache, the tutorial's ants and bees, or " +
+			"else generated\n" +
+			"pictures. Network: squeezenet1_1 if its weights are available, else a network with weights in a Python " +
+			"package.",
 		Flags: append([]urfave.Flag{
 			&urfave.StringFlag{Name: "out", Value: "fx-demo", Usage: "`DIR` for the results"}, forceFlag(),
 			&urfave.StringFlag{Name: "data", Usage: "`DIR` of photos"},
@@ -63,7 +65,8 @@ func printDemo(w io.Writer, d classify.DemoResult, html string) {
 	if e.Computed > 0 {
 		fmt.Fprintf(w, " at %.0f images/s", e.ImagesPerSecond)
 	}
-	fmt.Fprintf(w, "; head trained in %.1f s; best val accuracy %.4f in epoch %d; %.1f s in all\n\n", d.FitSeconds, d.BestValAccuracy, d.BestEpoch, d.Seconds)
+	fmt.Fprintf(w, "; head trained in %.1f s; best val accuracy %.4f in epoch %d; %.1f s in all\n\n", d.FitSeconds,
+		d.BestValAccuracy, d.BestEpoch, d.Seconds)
 	for _, line := range [][2]string{
 		{"photos", d.Photos.Dir + " (" + d.Photos.Origin + ")"},
 		{"network", d.Backbone + ", weights " + d.Weights + " (" + d.WeightsOrigin + ")"},

@@ -44,7 +44,8 @@ func evaluate(c *urfave.Context, out *output) (classify.Evaluation, error) {
 		return classify.Evaluation{}, fail.New(fail.Usage, "Give the one or the other.",
 			"fx eval takes --features or --data, not both")
 	case features == "" && data == "":
-		return classify.Evaluation{}, fail.New(fail.Usage, "Give the one or the other.", "fx eval needs --features STORE or --data DIR")
+		return classify.Evaluation{}, fail.New(fail.Usage, "Give the one or the other.",
+			"fx eval needs --features STORE or --data DIR")
 	case features != "":
 		return classify.EvaluateStore(c.Context, c.String("model"), features, c.String("split"))
 	}
@@ -94,7 +95,8 @@ func printReport(w io.Writer, r classify.Evaluation) {
 	if split == "" {
 		split = "all"
 	}
-	fmt.Fprintf(w, "accuracy %.4f, loss %.4f on %d photos (%s)\n\n", r.Accuracy, r.Loss, r.Photos, printable.Name(split))
+	fmt.Fprintf(w, "accuracy %.4f, loss %.4f on %d photos (%s)\n\n", r.Accuracy, r.Loss, r.Photos,
+		printable.Name(split))
 	width, names := 9, make([]string, len(r.Classes))
 	for i, c := range r.Classes {
 		names[i] = printable.Name(c.Name)
@@ -114,7 +116,8 @@ func printReport(w io.Writer, r classify.Evaluation) {
 	if len(r.Mistakes) > 0 {
 		fmt.Fprintln(w, "\nmost confident mistakes")
 		for _, m := range r.Mistakes {
-			fmt.Fprintf(w, "  %.4f %s, is %s: %s\n", m.Probability, printable.Name(m.Predicted), printable.Name(m.Class), printable.Name(m.Path))
+			fmt.Fprintf(w, "  %.4f %s, is %s: %s\n", m.Probability, printable.Name(m.Predicted),
+				printable.Name(m.Class), printable.Name(m.Path))
 		}
 	}
 	if len(r.Rejected)+len(r.Skipped) > 0 {

@@ -8,7 +8,8 @@ import (
 )
 
 func ExampleRun() {
-	code := cli.Run(context.Background(), []string{"fx", "backbones", "show", "resnet81", "--json"}, os.Stdout, os.NewFile(0, os.DevNull))
+	code := cli.Run(context.Background(), []string{"fx", "backbones", "show", "resnet81", "--json"}, os.Stdout,
+		os.NewFile(0, os.DevNull))
 	if code != 2 {
 		panic(code)
 	}
@@ -16,6 +17,7 @@ func ExampleRun() {
 	// {
 	//   "error": "unknown backbone \"resnet81\"",
 	//   "exit_code": 2,
-	//   "hint": "Did you mean resnet18? `fx backbones list` shows the names; an ONNX file of your own is given by its path, ending in .onnx."
+	// "hint": "Did you mean resnet18? `fx backbones list` shows the names; an ONNX file of your own is given by its
+	// path, ending in .onnx."
 	// }
 }

@@ -29,9 +29,11 @@ func experimentCommand(out *output) *urfave.Command {
 				Name:      "run",
 				Usage:     "execute the runs of FILE that are not finished",
 				ArgsUsage: "FILE",
-				Description: "FILE is a YAML file, or the name of a built-in experiment: " + strings.Join(experiments.Names(), ", ") + ".\n" +
+				Description: "FILE is a YAML file, or the name of a built-in experiment: " +
+					strings.Join(experiments.Names(), ", ") + ".\n" +
 					"You can interrupt it at any time; the same command continues, and repeats no finished run.",
-				Flags: append(experimentFlags(), forceFlag(), &urfave.BoolFlag{Name: "no-report", Usage: "do not write a report"}),
+				Flags: append(experimentFlags(), forceFlag(),
+					&urfave.BoolFlag{Name: "no-report", Usage: "do not write a report"}),
 				Action: func(c *urfave.Context) error {
 					file, options, err := experimentOf(c)
 					if err != nil {
@@ -76,7 +78,8 @@ func experimentFlags() []urfave.Flag {
 		&urfave.StringFlag{Name: "data", Usage: "`DIR` of photos, instead of the one in FILE"},
 		&urfave.StringFlag{Name: "only", Usage: "run only what matches the `PATTERN`, such as '*-finetune-*'"},
 		&urfave.StringSliceFlag{Name: "set", Usage: "a setting for all runs, such as `epochs=2`; can be repeated"},
-		&urfave.StringFlag{Name: "weights-if-missing", Usage: "`seed:N`: use random weights if the pretrained ones are not available; the results are marked"},
+		&urfave.StringFlag{Name: "weights-if-missing",
+			Usage: "`seed:N`: use random weights if the pretrained ones are not available; the results are marked"},
 		lockFlag(),
 	)
 }
@@ -127,10 +130,12 @@ func experimentReport(c *urfave.Context, o experiments.Options, watch progress.R
 	}
 	made, err := report.Write(c.Context, report.Options{
 		Runs: []string{o.Out}, Force: o.Force, Data: o.Data, Decoder: o.Decoder, FxVersion: o.FxVersion,
-		Embedder: extract.EmbedderOptions{Device: o.Device, Workers: o.Workers, Library: o.Library, DecodeMemory: o.DecodeMemory},
+		Embedder: extract.EmbedderOptions{Device: o.Device, Workers: o.Workers, Library: o.Library,
+			DecodeMemory: o.DecodeMemory},
 	}, watch)
 	if err != nil {
-		return "", fail.Wrap(fail.KindOf(err), err, fmt.Sprintf("The runs are done; `fx report %s` tries the report again.", o.Out), "the report")
+		return "", fail.Wrap(fail.KindOf(err), err,
+			fmt.Sprintf("The runs are done; `fx report %s` tries the report again.", o.Out), "the report")
 	}
 	return made.HTML, nil
 }
@@ -173,7 +178,8 @@ func printExperiment(w io.Writer, done experimentDone) {
 	e := done.Experiment
 	fmt.Fprintf(w, "%s\n\n", e.Title)
 	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	heads := []string{"backbone", "mode", "weights", "best val accuracy", "seconds a run", "images/s", "parameters trained"}
+	heads := []string{"backbone", "mode", "weights", "best val accuracy", "seconds a run", "images/s",
+		"parameters trained"}
 	names := e.ReferenceNames()
 	fmt.Fprintln(table, strings.Join(append(heads, names...), "\t"))
 	for _, cell := range e.Cells() {

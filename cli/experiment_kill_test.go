@@ -68,7 +68,8 @@ func TestKilledExperimentsComeToTheSame(t *testing.T) {
 	kills, ended := 0, false
 	for kills < 60 && !ended {
 		how := []os.Signal{os.Kill, os.Interrupt}[kills%2]
-		ctx, cancel := context.WithTimeout(context.Background(), time.Duration(moments.IntN(longest/2)+50)*time.Millisecond)
+		ctx, cancel := context.WithTimeout(context.Background(),
+			time.Duration(moments.IntN(longest/2)+50)*time.Millisecond)
 		c := exec.CommandContext(ctx, "fx", "experiment", "run", file, "--device", "cpu", "--out", killed, "--quiet")
 		c.Cancel = func() error { return c.Process.Signal(how) }
 		var stderr strings.Builder
@@ -80,7 +81,8 @@ func TestKilledExperimentsComeToTheSame(t *testing.T) {
 		}
 		kills++
 		said := stderr.String()
-		if status := c.ProcessState.Sys().(syscall.WaitStatus); !status.Signaled() && (status.ExitStatus() != 130 || strings.Contains(said, "--resume")) {
+		if status := c.ProcessState.Sys().(syscall.WaitStatus); !status.Signaled() &&
+			(status.ExitStatus() != 130 || strings.Contains(said, "--resume")) {
 			t.Fatalf("stopped by %v it ended with %v\n%s", how, err, said)
 		}
 	}

@@ -19,7 +19,8 @@ func exportCommand(out *output) *urfave.Command {
 		Flags: []urfave.Flag{
 			&urfave.StringFlag{Name: "model", Required: true, Usage: "`MODEL` folder"},
 			&urfave.StringFlag{Name: "out", Required: true, Usage: "`FILE`.onnx to write"}, forceFlag(),
-			&urfave.BoolFlag{Name: "with-preprocessing", Usage: "the graph takes one uint8 photo of any size, and resizes and crops it"},
+			&urfave.BoolFlag{Name: "with-preprocessing",
+				Usage: "the graph takes one uint8 photo of any size, and resizes and crops it"},
 			&urfave.StringFlag{Name: "weights", Usage: "`FILE` of the backbone's weights, if it was moved"},
 		},
 		Action: func(c *urfave.Context) error {
@@ -40,15 +41,19 @@ func exportCommand(out *output) *urfave.Command {
 				return err
 			}
 			return out.result(r, func(w io.Writer) {
-				fmt.Fprintf(w, "%s: %.1f MB, classes %s\n", r.Path, float64(r.Bytes)/1e6, strings.Join(printable.Names(r.Classes), ", "))
+				fmt.Fprintf(w, "%s: %.1f MB, classes %s\n", r.Path, float64(r.Bytes)/1e6,
+					strings.Join(printable.Names(r.Classes), ", "))
 				fmt.Fprintf(w, "input: %s; outputs: logits and probabilities\n", r.Input)
 				if r.EXIF == "apply" {
-					fmt.Fprintln(w, "photos: turn them upright by their EXIF orientation first, as Pillow's ImageOps.exif_transpose does (metadata fx.exif: apply)")
+					fmt.Fprintln(w, "photos: turn them upright by their EXIF orientation first, as Pillow's "+
+						"ImageOps.exif_transpose does (metadata fx.exif: apply)")
 				} else {
-					fmt.Fprintln(w, "photos: as they are stored, without regard to EXIF's orientation (metadata fx.exif: ignore)")
+					fmt.Fprintln(w, "photos: as they are stored, without regard to EXIF's orientation (metadata "+
+						"fx.exif: ignore)")
 				}
 				if r.FastDecode {
-					fmt.Fprintln(w, "note: trained on photos that --fast-decode read; photos decoded at their full size differ a little")
+					fmt.Fprintln(w, "note: trained on photos that --fast-decode read; photos decoded at their full "+
+						"size differ a little")
 				}
 				printNotes(w, r.Notes)
 			})

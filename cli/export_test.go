@@ -26,10 +26,12 @@ func TestExportSaysWhatToDoAboutEXIF(t *testing.T) {
 		succeed(t, with(training(data, run), "--exif", exif)...)
 		for name, model := range map[string]string{"head": model, "run": run} {
 			out := filepath.Join(dir, exif+"-"+name+".onnx")
-			if said := succeed(t, "export", "--model", model, "--out", out).stdout; !strings.Contains(said, "fx.exif: "+exif) {
+			if said := succeed(t, "export", "--model", model, "--out", out).stdout; !strings.Contains(said,
+				"fx.exif: "+exif) {
 				t.Errorf("%s, exif %s: export says\n%s", name, exif, said)
 			}
-			if said := succeed(t, "export", "--model", model, "--out", out, "--with-preprocessing", "--json").stdout; !strings.Contains(said, `"exif": "`+exif+`"`) {
+			if said := succeed(t, "export", "--model", model, "--out", out, "--with-preprocessing",
+				"--json").stdout; !strings.Contains(said, `"exif": "`+exif+`"`) {
 				t.Errorf("%s, exif %s: export --json says\n%s", name, exif, said)
 			}
 			files[out] = exif

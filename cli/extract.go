@@ -16,25 +16,32 @@ func extractCommand(out *output) *urfave.Command {
 	return &urfave.Command{
 		Name:  "extract",
 		Usage: "run a frozen backbone over a folder of photos and cache the embeddings",
-		Description: "DIR contains one folder for each class, directly or below train/ and val/ (or other names), or is a .csv list with\n" +
+		Description: "DIR contains one folder for each class, directly or below train/ and val/ (or other names), or " +
+			"is a .csv list with\n" +
 			"the header path,label[,split]. After a change, run the command again: it computes only what changed.",
 		Flags: append([]urfave.Flag{
-			&urfave.StringFlag{Name: "backbone", Required: true, Usage: "a `NAME` of `fx backbones list`, or an ONNX file"},
+			&urfave.StringFlag{Name: "backbone", Required: true,
+				Usage: "a `NAME` of `fx backbones list`, or an ONNX file"},
 			&urfave.StringFlag{Name: "data", Required: true, Usage: "`DIR` of photos"},
-			&urfave.StringFlag{Name: "out", Required: true, Usage: "`STORE` folder to write; a store of other photos loses no row without --force"}, forceFlag(),
+			&urfave.StringFlag{Name: "out", Required: true,
+				Usage: "`STORE` folder to write; a store of other photos loses no row without --force"}, forceFlag(),
 			&urfave.StringFlag{Name: "dtype", Value: "float32", Usage: "type of the cached values: float32 or float16"},
-			&urfave.IntFlag{Name: "resize", Usage: "pixels of the shorter side after resizing", DefaultText: "the network's"},
+			&urfave.IntFlag{Name: "resize", Usage: "pixels of the shorter side after resizing",
+				DefaultText: "the network's"},
 			&urfave.IntFlag{Name: "crop", Usage: "pixels of the centre crop", DefaultText: "the network's input size"},
-			&urfave.IntFlag{Name: "views", Usage: "random views of each training photo to cache, in addition to the centre view"},
+			&urfave.IntFlag{Name: "views",
+				Usage: "random views of each training photo to cache, in addition to the centre view"},
 			&urfave.Uint64Flag{Name: "seed", Usage: "seed of the random views"},
 			&urfave.StringFlag{Name: "train-split", Usage: "split that --views augments (default: train)"},
 			exifFlag(),
 			fastDecodeFlag(),
 			lockFlag(),
 			onBadImageFlag(),
-			&urfave.StringFlag{Name: "shard", Usage: "i/n: compute only this part, 0 ≤ i < n; auto or auto/n takes it from Slurm or Kubernetes"},
+			&urfave.StringFlag{Name: "shard",
+				Usage: "i/n: compute only this part, 0 ≤ i < n; auto or auto/n takes it from Slurm or Kubernetes"},
 			&urfave.DurationFlag{Name: "wait", Usage: "wait this long while another process writes to the store"},
-			&urfave.BoolFlag{Name: "verify-content", Usage: "hash every photo and every stored row, and not only files with a new size or time"},
+			&urfave.BoolFlag{Name: "verify-content",
+				Usage: "hash every photo and every stored row, and not only files with a new size or time"},
 		}, flags...),
 		Action: func(c *urfave.Context) error {
 			if err := noArguments(c); err != nil {
@@ -74,7 +81,8 @@ func printExtract(w io.Writer, s extract.Summary) {
 		fmt.Fprintf(w, "%d damaged rows computed anew\n", s.Damaged)
 	}
 	if s.Computed > 0 {
-		fmt.Fprintf(w, "%.1f s, %.0f images/s on %s; decoder: %s\n", s.Seconds, s.ImagesPerSecond, s.Provider, s.Decoder)
+		fmt.Fprintf(w, "%.1f s, %.0f images/s on %s; decoder: %s\n", s.Seconds, s.ImagesPerSecond, s.Provider,
+			s.Decoder)
 	}
 	for _, note := range s.Notes {
 		fmt.Fprintf(w, "note: %s\n", note)

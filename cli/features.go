@@ -14,9 +14,10 @@ import (
 
 func featuresCommand(out *output) *urfave.Command {
 	return &urfave.Command{
-		Name:        "features",
-		Usage:       "describe, check or convert a store of embeddings",
-		Subcommands: []*urfave.Command{featuresInfoCommand(out), featuresVerifyCommand(out), featuresExportCommand(out)},
+		Name:  "features",
+		Usage: "describe, check or convert a store of embeddings",
+		Subcommands: []*urfave.Command{featuresInfoCommand(out), featuresVerifyCommand(out),
+			featuresExportCommand(out)},
 	}
 }
 
@@ -43,7 +44,8 @@ func printInfo(w io.Writer, dir string, i store.Info) {
 	m := i.Manifest
 	fmt.Fprintf(w, "%s\n", dir)
 	fmt.Fprintf(w, "  backbone    %s, weights %s (SHA-256 %.12s…)\n", m.Backbone, m.Weights, m.WeightsSHA256)
-	fmt.Fprintf(w, "  photos      %d, %d rows in %d shards, %.1f MB\n", i.Photos, i.Rows, i.Shards, float64(i.Bytes)/1e6)
+	fmt.Fprintf(w, "  photos      %d, %d rows in %d shards, %.1f MB\n", i.Photos, i.Rows, i.Shards,
+		float64(i.Bytes)/1e6)
 	for _, c := range i.Classes {
 		split := c.Split
 		if split != "" {
@@ -95,7 +97,8 @@ func printVerify(w io.Writer, dir string, r store.Report) {
 		fmt.Fprintf(w, "%s: %s\n  %s\n", p.File, p.What, p.Fix)
 	}
 	printNotes(w, r.Notes)
-	fmt.Fprintf(w, "%s: %d rows in %d shards, %.1f MB, %d problems\n", dir, r.Rows, r.Shards, float64(r.Bytes)/1e6, len(r.Problems))
+	fmt.Fprintf(w, "%s: %d rows in %d shards, %.1f MB, %d problems\n", dir, r.Rows, r.Shards, float64(r.Bytes)/1e6,
+		len(r.Problems))
 }
 
 func featuresExportCommand(out *output) *urfave.Command {
@@ -105,7 +108,8 @@ func featuresExportCommand(out *output) *urfave.Command {
 		Description: "npy writes a folder with .npy files and the paths; parquet, csv and safetensors write one file.",
 		ArgsUsage:   "STORE",
 		Flags: []urfave.Flag{
-			&urfave.StringFlag{Name: "format", Usage: "npy, parquet, csv or safetensors", DefaultText: "by the extension of --out"},
+			&urfave.StringFlag{Name: "format", Usage: "npy, parquet, csv or safetensors",
+				DefaultText: "by the extension of --out"},
 			&urfave.StringFlag{Name: "out", Required: true, Usage: "`PATH` to write"}, forceFlag(),
 		},
 		Action: func(c *urfave.Context) error {

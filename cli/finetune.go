@@ -17,10 +17,13 @@ func finetuneCommand(out *output) *urfave.Command {
 	return &urfave.Command{
 		Name:  "finetune",
 		Usage: "train any part or all of a network on a folder of photos",
-		Description: "DIR contains train/ and val/ with one folder for each class. The defaults are those of PyTorch's tutorial.\n" +
-			"A finished RUN is a MODEL for fx eval, predict and export. --resume continues a stopped or killed run:\n\n" +
+		Description: "DIR contains train/ and val/ with one folder for each class. The defaults are those of " +
+			"PyTorch's tutorial.\n" +
+			"A finished RUN is a MODEL for fx eval, predict and export. --resume continues a stopped or killed " +
+			"run:\n\n" +
 			"   fx finetune --backbone resnet18 --data photos --all-params --out run\n" +
-			"   fx finetune --backbone net.onnx --data photos --trainable 'head.*' --optimizer adamw --schedule cosine --out run2",
+			"   fx finetune --backbone net.onnx --data photos --trainable 'head.*' --optimizer adamw --schedule " +
+			"cosine --out run2",
 		Flags: finetuneFlags(settings.Fields(settings.Network)),
 		Action: func(c *urfave.Context) error {
 			if err := noArguments(c); err != nil {
@@ -48,9 +51,13 @@ func finetuneFlags(of []settings.Field) []urfave.Flag {
 		&urfave.BoolFlag{Name: "force",
 			Usage: "write to --out even if it contains something else, but not a run; " +
 				"files with the names of the results are replaced"},
-		&urfave.BoolFlag{Name: "resume", Usage: "continue the run in RUN, with the same bits as without the interruption"},
-		&urfave.StringFlag{Name: "weights", Usage: "initial weights `FILE` (.safetensors, .pth), or seed:N for random weights", DefaultText: "those in the ONNX file, or search for the official ones"},
-		&urfave.StringFlag{Name: "feature-tensor", Usage: "`NAME` of the tensor that the classifier takes, for ONNX files without this information"},
+		&urfave.BoolFlag{Name: "resume",
+			Usage: "continue the run in RUN, with the same bits as without the interruption"},
+		&urfave.StringFlag{Name: "weights",
+			Usage:       "initial weights `FILE` (.safetensors, .pth), or seed:N for random weights",
+			DefaultText: "those in the ONNX file, or search for the official ones"},
+		&urfave.StringFlag{Name: "feature-tensor",
+			Usage: "`NAME` of the tensor that the classifier takes, for ONNX files without this information"},
 		lockFlag(),
 		&urfave.BoolFlag{Name: "all-params", Usage: "train every parameter"},
 	}

@@ -44,7 +44,8 @@ func TestTenWrongUsesOfFinetune(t *testing.T) {
 	dir := t.TempDir()
 	data := twoClasses(filepath.Join(dir, "data"))
 	noVal, oneClass := twoClasses(filepath.Join(dir, "noval")), twoClasses(filepath.Join(dir, "one"))
-	for _, gone := range []string{filepath.Join(noVal, "val"), filepath.Join(oneClass, "train", "red"), filepath.Join(oneClass, "val", "red")} {
+	for _, gone := range []string{filepath.Join(noVal, "val"), filepath.Join(oneClass, "train", "red"),
+		filepath.Join(oneClass, "val", "red")} {
 		if err := os.RemoveAll(gone); err != nil {
 			t.Fatal(err)
 		}
@@ -90,19 +91,30 @@ func TestTenWrongUsesOfFinetune(t *testing.T) {
 		says string // on stderr
 		hint string // on the line after it
 	}{
-		{"no val folder", training(noVal, fresh), 2, `noval has no split to evaluate on`, "It has the one split train. Make folders train/ and val/"},
+		{"no val folder", training(noVal, fresh), 2, `noval has no split to evaluate on`,
+			"It has the one split train. Make folders train/ and val/"},
 		{"one class", training(oneClass, fresh), 2, "only one class", "one folder of photos per class"},
-		{"--trainable that matches nothing", append(headOnly, "--trainable", "layer4.*"), 2, `the pattern "layer4.*" matches no parameter of tiny`, "Patterns that match: stem.*, depthwise.*,"},
-		{"weights of another network", append(with(training(data, fresh), "--backbone", "squeezenet1_1"), "--weights", filepath.Join(good, "checkpoint", "best", "model.safetensors")), 4, "the weights do not fit squeezenet1_1: 52 missing (features.0.weight,", "fx backbones pull squeezenet1_1"},
-		{"the checkpoint of another run", append(training(data, mixed), resume), 4, "belongs to another run than " + filepath.Join(mixed, "run.json"), "Start the run again with another --out"},
-		{"going on with another network", append(with(training(data, good), "--backbone", unsupported), resume), 2, "backbone was tiny and is unsupported", "Give the flags that the run began with"},
-		{"an unsupported op", with(training(data, fresh), "--backbone", unsupported), 4, `node "/squeeze/HardSigmoid" is of op Sin, which has no gradient rule`, "finetune/autodiff/rules_"},
-		{"a batch larger than the data set", with(training(data, fresh), "--batch-size", "13"), 2, "a batch of 13 photos, but only 12 training photos", "--batch-size 12 or less"},
-		{"changed settings", append(with(with(training(data, good), "--lr", "0.1"), "--seed", "3"), resume), 2, "lr was 0.05 and is 0.1; seed was 0 and is 3", "Give the flags that the run began with"},
+		{"--trainable that matches nothing", append(headOnly, "--trainable", "layer4.*"), 2,
+			`the pattern "layer4.*" matches no parameter of tiny`, "Patterns that match: stem.*, depthwise.*,"},
+		{"weights of another network", append(with(training(data, fresh), "--backbone", "squeezenet1_1"), "--weights",
+			filepath.Join(good, "checkpoint", "best",
+				"model.safetensors")), 4, "the weights do not fit squeezenet1_1: 52 missing " +
+			"(features.0.weight,", "fx backbones pull squeezenet1_1"},
+		{"the checkpoint of another run", append(training(data, mixed), resume), 4, "belongs to another run than " +
+			filepath.Join(mixed, "run.json"), "Start the run again with another --out"},
+		{"going on with another network", append(with(training(data, good), "--backbone", unsupported), resume), 2,
+			"backbone was tiny and is unsupported", "Give the flags that the run began with"},
+		{"an unsupported op", with(training(data, fresh), "--backbone", unsupported), 4,
+			`node "/squeeze/HardSigmoid" is of op Sin, which has no gradient rule`, "finetune/autodiff/rules_"},
+		{"a batch larger than the data set", with(training(data, fresh), "--batch-size", "13"), 2,
+			"a batch of 13 photos, but only 12 training photos", "--batch-size 12 or less"},
+		{"changed settings", append(with(with(training(data, good), "--lr", "0.1"), "--seed", "3"), resume), 2,
+			"lr was 0.05 and is 0.1; seed was 0 and is 3", "Give the flags that the run began with"},
 		{"a run where a model of another kind is", training(data, model), 2, model + " holds a model", "another --out"},
 		{"a run where checkpoints are", training(data, bare), 2, bare + " holds a model", "another --out"},
 		{"a run where one is", training(data, good), 2, good + " contains a run already", "--resume"},
-		{"a file in the place of the output", training(data, filepath.Join(good, "run.json")), 2, "not a directory", "another --out"},
+		{"a file in the place of the output", training(data, filepath.Join(good, "run.json")), 2, "not a directory",
+			"another --out"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			before := content(t, dir)
@@ -193,13 +205,15 @@ func TestALearningRateThatDiverges(t *testing.T) {
 	dir := t.TempDir()
 	data, out := twoClasses(filepath.Join(dir, "data")), filepath.Join(dir, "run")
 	// The rate rises from step to step; every one is saved.
-	args := training(data, out, "--epochs", "1000", "--warmup-epochs", "1000", "--lr", "1e9", "--checkpoint-steps", "1", "--json", "--quiet", "--resume")
+	args := training(data, out, "--epochs", "1000", "--warmup-epochs", "1000", "--lr", "1e9", "--checkpoint-steps",
+		"1", "--json", "--quiet", "--resume")
 	first := fx(t, args...)
 	checkFailure(t, first, 8, "the loss is ", "smaller --lr")
 	var step, batch, epoch int
 	var value string
 	_, said, _ := strings.Cut(first.stderr, "the loss is ")
-	if _, err := fmt.Sscanf(said, "%s in step %d, batch %d of epoch %d;", &value, &step, &batch, &epoch); err != nil || step != 3*(epoch-1)+batch || step < 2 {
+	if _, err := fmt.Sscanf(said, "%s in step %d, batch %d of epoch %d;", &value, &step, &batch,
+		&epoch); err != nil || step != 3*(epoch-1)+batch || step < 2 {
 		t.Errorf("step %d, batch %d, epoch %d, %v in: %s", step, batch, epoch, err, first.stderr)
 	}
 	if !strings.Contains(first.stderr, "the checkpoint after ") || !strings.Contains(first.stderr, " is kept") {
@@ -226,7 +240,8 @@ func mounted(t *testing.T, script string, environment ...string) answer {
 		c.Env = append(os.Environ(), environment...)
 		return run(t, c)
 	}
-	testenv.Lacks(t, testenv.Namespace, "a small disk and a read-only one need root, or user namespaces (unshare -rm): neither is allowed here")
+	testenv.Lacks(t, testenv.Namespace,
+		"a small disk and a read-only one need root, or user namespaces (unshare -rm): neither is allowed here")
 	return answer{}
 }
 
@@ -264,7 +279,8 @@ func TestFinetuneOnAFullDisk(t *testing.T) {
 	a := mounted(t, fmt.Sprintf(`mount -t tmpfs -o size=%d fx %s || exit 99
 		fx %s; code=$?
 		cp -r %s/run %s; exit $code`, room, disk, quoted(append(training(data, filepath.Join(disk, "run")), "--json", "--quiet")), disk, kept))
-	checkFailure(t, a, 6, "after epoch 2: save the checkpoint", "Make room there, or let fx write there, and continue with --resume: the checkpoint after epoch 1 is kept")
+	checkFailure(t, a, 6, "after epoch 2: save the checkpoint",
+		"Make room there, or let fx write there, and continue with --resume: the checkpoint after epoch 1 is kept")
 	for name := range content(t, kept) {
 		if strings.Contains(name, ".fx-tmp-") {
 			t.Errorf("left behind: %s", name)
@@ -290,7 +306,8 @@ func TestFinetuneIntoAReadOnlyFolder(t *testing.T) {
 		"a new run":       training(data, filepath.Join(disk, "new")),
 		"one to go on to": append(training(data, stopped), "--resume"),
 	} {
-		a := mounted(t, fmt.Sprintf("mount --bind %s %s && mount -o remount,ro,bind %s || exit 99\nfx %s", disk, disk, disk, quoted(append(args, "--json", "--quiet"))))
+		a := mounted(t, fmt.Sprintf("mount --bind %s %s && mount -o remount,ro,bind %s || exit 99\nfx %s", disk, disk,
+			disk, quoted(append(args, "--json", "--quiet"))))
 		checkFailure(t, a, 2, "read-only file system", "Choose a folder that fx may write with --out")
 		if !maps.Equal(before, content(t, disk)) {
 			t.Errorf("%s: the folder changed", name)

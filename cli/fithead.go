@@ -16,7 +16,8 @@ func fitHeadCommand(out *output) *urfave.Command {
 	return &urfave.Command{
 		Name:  "fit-head",
 		Usage: "train a classifier on cached embeddings, in seconds",
-		Description: "The defaults are those of PyTorch's tutorial: SGD with torch's semantics, keeping the best val epoch.\n" +
+		Description: "The defaults are those of PyTorch's tutorial: SGD with torch's semantics, keeping the best val " +
+			"epoch.\n" +
 			"--solver lbfgs finds the optimum of the regularized loss.",
 		Flags: append([]urfave.Flag{
 			&urfave.StringFlag{Name: "features", Required: true, Usage: "`STORE` of fx extract"},
@@ -39,7 +40,8 @@ func fitHeadCommand(out *output) *urfave.Command {
 				return err
 			}
 			return out.result(result, func(w io.Writer) {
-				fmt.Fprintf(w, "best val accuracy %.4f in epoch %d of %d; %d parameters trained on %d photos in %.1f s, evaluated on %d (%s)\n",
+				fmt.Fprintf(w, "best val accuracy %.4f in epoch %d of %d; %d parameters trained on %d photos in %.1f "+
+					"s, evaluated on %d (%s)\n",
 					result.BestValAccuracy, result.BestEpoch, len(result.Epochs), result.ParametersTrained, result.TrainPhotos, result.Seconds,
 					result.ValPhotos, result.ValSplit)
 				printNotes(w, result.Notes)
@@ -56,7 +58,8 @@ func epochNotes(report progress.Reporter, solver string) func(metrics.Epoch) {
 		if solver == settings.LBFGS && e.Epoch%10 != 0 {
 			return
 		}
-		report.Note(fmt.Sprintf("epoch %d: train loss %.4f acc %.4f, val loss %.4f acc %.4f", e.Epoch, e.TrainLoss, e.TrainAccuracy, e.ValLoss, e.ValAccuracy))
+		report.Note(fmt.Sprintf("epoch %d: train loss %.4f acc %.4f, val loss %.4f acc %.4f", e.Epoch, e.TrainLoss,
+			e.TrainAccuracy, e.ValLoss, e.ValAccuracy))
 	}
 }
 

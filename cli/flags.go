@@ -14,14 +14,16 @@ func networkFlags() []urfave.Flag {
 	return []urfave.Flag{
 		&urfave.StringFlag{Name: "weights", Usage: "weights `FILE` (.safetensors, .pth), or seed:N for random weights",
 			DefaultText: "search for the official ones"},
-		&urfave.StringFlag{Name: "feature-tensor", Usage: "`NAME` of the tensor to cache, for ONNX files without this information"},
+		&urfave.StringFlag{Name: "feature-tensor",
+			Usage: "`NAME` of the tensor to cache, for ONNX files without this information"},
 	}
 }
 
 // lockFlag is for commands that search for weights and photos, or fetch them.
 func lockFlag() urfave.Flag {
 	return &urfave.StringFlag{Name: "lock",
-		Usage: "`FILE` with the SHA-256 of what fx fetches and finds; fx accepts only these files, and adds missing ones"}
+		Usage: "`FILE` with the SHA-256 of what fx fetches and finds; fx accepts only these files, and adds missing " +
+			"ones"}
 }
 
 // forceFlag is for commands that write to --out.
@@ -37,7 +39,8 @@ func fastDecodeFlag() urfave.Flag {
 }
 
 func exifFlag() urfave.Flag {
-	return &urfave.StringFlag{Name: "exif", Value: "ignore", Usage: "EXIF orientation: ignore (as torchvision does) or apply"}
+	return &urfave.StringFlag{Name: "exif", Value: "ignore",
+		Usage: "EXIF orientation: ignore (as torchvision does) or apply"}
 }
 
 func onBadImageFlag() urfave.Flag {

@@ -38,7 +38,8 @@ func TestGuides(t *testing.T) {
 	}
 	weights := t.TempDir()
 	for _, name := range []string{"efficientnet_lite0", "resnet18", "squeezenet1_1"} {
-		succeed(t, "backbones", "save", name, "--weights", "seed:0", "--out", filepath.Join(weights, name+".safetensors"))
+		succeed(t, "backbones", "save", name, "--weights", "seed:0", "--out",
+			filepath.Join(weights, name+".safetensors"))
 	}
 	for _, path := range guides {
 		t.Run(strings.TrimSuffix(filepath.Base(path), ".md"), func(t *testing.T) {
@@ -243,7 +244,8 @@ func TestBlocksOfGuides(t *testing.T) {
 // A command in a guide that fails fails the test.
 func TestGuidesNoticeAWrongCommand(t *testing.T) {
 	g := &guide{dir: t.TempDir(), env: os.Environ()}
-	for text, works := range map[string]bool{"fx backbones list": true, "fx backbone list": false, "fx frobnicate | cat": false, "fx frobnicate\ntrue": false} {
+	for text, works := range map[string]bool{"fx backbones list": true, "fx backbone list": false,
+		"fx frobnicate | cat": false, "fx frobnicate\ntrue": false} {
 		inner := &testing.T{}
 		if got := g.run(inner, block{language: "sh", text: text}); got != works || inner.Failed() == works {
 			t.Errorf("%q: %v", text, got)
@@ -266,7 +268,8 @@ func sbatch(args []string) error {
 	last, _ := strconv.Atoi(array[2])
 	for i := first; i <= last; i++ {
 		c := exec.Command("bash", script)
-		c.Env = append(os.Environ(), fmt.Sprint("SLURM_ARRAY_TASK_ID=", i), fmt.Sprint("SLURM_ARRAY_TASK_MIN=", first), fmt.Sprint("SLURM_ARRAY_TASK_COUNT=", last-first+1))
+		c.Env = append(os.Environ(), fmt.Sprint("SLURM_ARRAY_TASK_ID=", i),
+			fmt.Sprint("SLURM_ARRAY_TASK_MIN=", first), fmt.Sprint("SLURM_ARRAY_TASK_COUNT=", last-first+1))
 		c.Stdout, c.Stderr = os.Stdout, os.Stderr
 		if err := c.Run(); err != nil {
 			return err

@@ -30,7 +30,8 @@ func TestHostileNamesAreEscaped(t *testing.T) {
 		}
 	}
 	bad := filepath.Join(folders[2], "\x1b]0;title\a\nfx: error: bad.jpg")
-	for name, text := range map[string]string{bad: "no photo", filepath.Join(folders[0], "\xff\x1b.jpg"): "x", filepath.Join(folders[0], "a.\x1b[5m"): "x"} {
+	for name, text := range map[string]string{bad: "no photo", filepath.Join(folders[0], "\xff\x1b.jpg"): "x",
+		filepath.Join(folders[0], "a.\x1b[5m"): "x"} {
 		if err := os.WriteFile(name, []byte(text), 0o644); err != nil {
 			t.Skip(err)
 		}
@@ -41,7 +42,8 @@ func TestHostileNamesAreEscaped(t *testing.T) {
 		code int
 		args []string
 	}{
-		{0, []string{"extract", "--backbone", "resnet18", "--weights", "seed:0", "--resize", "64", "--crop", "64", "--data", data, "--out", store}},
+		{0, []string{"extract", "--backbone", "resnet18", "--weights", "seed:0", "--resize", "64", "--crop", "64",
+			"--data", data, "--out", store}},
 		{0, []string{"features", "info", store}},
 		{0, []string{"fit-head", "--features", store, "--out", model, "--solver", "lbfgs"}},
 		{0, []string{"eval", "--model", model, "--data", data}},
@@ -52,7 +54,8 @@ func TestHostileNamesAreEscaped(t *testing.T) {
 		{0, []string{"report", model, "--out", filepath.Join(dir, "report.html")}},
 		{0, []string{"quickstart", data, "--out", filepath.Join(dir, "quick")}},
 		{2, []string{"\x1b[1mextract"}},
-		{2, []string{"extract", "--data", "no\x1b[1m\u202efolder", "--backbone", "resnet18", "--out", filepath.Join(dir, "none")}},
+		{2, []string{"extract", "--data", "no\x1b[1m\u202efolder", "--backbone", "resnet18", "--out",
+			filepath.Join(dir, "none")}},
 		{2, []string{"eval", "--model", "no\nfx: model", "--data", data}},
 	} {
 		a := fx(t, c.args...)
@@ -61,7 +64,8 @@ func TestHostileNamesAreEscaped(t *testing.T) {
 			t.Errorf("%q: exit code %d\n%s", c.args, a.code, a.stderr)
 		}
 		for _, text := range []string{a.stdout, a.stderr} {
-			imitates := strings.Contains(text, "\nfx: error: bad") || strings.Contains(text, "\nfx: error: \\u009b") || strings.Contains(text, "\nfx: model")
+			imitates := strings.Contains(text, "\nfx: error: bad") ||
+				strings.Contains(text, "\nfx: error: \\u009b") || strings.Contains(text, "\nfx: model")
 			if imitates || !utf8.ValidString(text) || strings.ContainsAny(text, "\x1b\a\u009b\u202e\r") {
 				t.Errorf("%q printed %q", c.args, text)
 			}
@@ -70,7 +74,8 @@ func TestHostileNamesAreEscaped(t *testing.T) {
 	for _, file := range []string{filepath.Join(dir, "report.html"), filepath.Join(dir, "quick", "report.html")} {
 		if page, err := os.ReadFile(file); err != nil || strings.ContainsAny(string(page), "\x1b\a\u009b\u202e") {
 			i := strings.IndexAny(string(page), "\x1b\a\u009b\u202e")
-			t.Errorf("%s holds control characters of names: %q (%v)", file, page[max(0, i-80):min(len(page), max(0, i)+40)], err)
+			t.Errorf("%s holds control characters of names: %q (%v)", file,
+				page[max(0, i-80):min(len(page), max(0, i)+40)], err)
 		}
 	}
 }
@@ -112,7 +117,8 @@ func TestJSONTellsNamesThatAreNotUTF8Apart(t *testing.T) {
 			t.Errorf("%s: %+v", what, list)
 		}
 	}
-	a := succeed(t, "extract", "--backbone", "resnet18", "--weights", "seed:0", "--resize", "64", "--crop", "64", "--data", data, "--out", store, "--json")
+	a := succeed(t, "extract", "--backbone", "resnet18", "--weights", "seed:0", "--resize", "64", "--crop", "64",
+		"--data", data, "--out", store, "--json")
 	var summary struct{ Skipped []named }
 	if err := json.Unmarshal([]byte(a.stdout), &summary); err != nil {
 		t.Fatal(err)

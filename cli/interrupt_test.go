@@ -45,7 +45,8 @@ func TestAnInterruptedTrainingGoesOn(t *testing.T) {
 			if err := c.Wait(); c.ProcessState.ExitCode() != 130 {
 				t.Fatalf("%v: %s", err, rest)
 			}
-			if said := string(rest); !strings.Contains(said, "stopped after ") || !strings.HasSuffix(said, "fx: error: interrupted\nfx: --resume continues from there.\n") {
+			if said := string(rest); !strings.Contains(said, "stopped after ") ||
+				!strings.HasSuffix(said, "fx: error: interrupted\nfx: --resume continues from there.\n") {
 				t.Errorf("said: %s", said)
 			}
 			if _, err := artifacts.ReadCheckpoint(filepath.Join(out, "checkpoint", "last")); err != nil {

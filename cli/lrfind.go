@@ -44,11 +44,14 @@ func lrFindCommand(out *output) *urfave.Command {
 	d := rangetest.Defaults()
 	flags := []urfave.Flag{
 		&urfave.StringFlag{Name: "features", Usage: "`STORE` of fx extract: test the training of a head on it"},
-		&urfave.StringFlag{Name: "out", Value: "lr-find.png", Usage: "`FILE` for the plot; the table is written beside it as .csv"}, forceFlag(),
+		&urfave.StringFlag{Name: "out", Value: "lr-find.png",
+			Usage: "`FILE` for the plot; the table is written beside it as .csv"}, forceFlag(),
 		&urfave.Float64Flag{Name: "min-lr", Value: d.MinLR, Usage: "learning rate of the first step"},
 		&urfave.Float64Flag{Name: "max-lr", Value: d.MaxLR, Usage: "learning rate of the last step"},
-		&urfave.IntFlag{Name: "steps", Value: d.Steps, Usage: "number of updates; the rate rises by the same factor after each"},
-		&urfave.IntFlag{Name: "repeats", Usage: "number of trainings whose losses are averaged", DefaultText: fmt.Sprintf("%d for a head, %d for a network", headRepeats, networkRepeats)},
+		&urfave.IntFlag{Name: "steps", Value: d.Steps,
+			Usage: "number of updates; the rate rises by the same factor after each"},
+		&urfave.IntFlag{Name: "repeats", Usage: "number of trainings whose losses are averaged",
+			DefaultText: fmt.Sprintf("%d for a head, %d for a network", headRepeats, networkRepeats)},
 	}
 	// What decides a run's updates decides the test's; the rate's course and what a run saves have no part in it.
 	for _, f := range finetuneFlags(lrFindFields(settings.Network)) {
@@ -63,8 +66,10 @@ func lrFindCommand(out *output) *urfave.Command {
 	return &urfave.Command{
 		Name:  "lr-find",
 		Usage: "find a learning rate with the range test",
-		Description: "The command trains for a few steps while the learning rate rises, plots the loss, and suggests the rate at which the\n" +
-			"smoothed loss falls fastest (L. N. Smith, \"Cyclical Learning Rates for Training Neural Networks\", 2015; fastai's\n" +
+		Description: "The command trains for a few steps while the learning rate rises, plots the loss, and suggests " +
+			"the rate at which the\n" +
+			"smoothed loss falls fastest (L. N. Smith, \"Cyclical Learning Rates for Training Neural Networks\", " +
+			"2015; fastai's\n" +
 			"rule \"steep\"). It tests a head on a store, or a network on photos as fx finetune would train it:\n\n" +
 			"   fx lr-find --features features\n" +
 			"   fx lr-find --backbone resnet18 --data photos --all-params",
@@ -100,7 +105,8 @@ func checkPlot(c *urfave.Context) error {
 		return fail.New(fail.Usage, "Name a file such as lr-find.png.", "--out %s is no .png file", path)
 	}
 	photos := c.String("data")
-	if m, err := store.ReadManifest(c.String("features")); err == nil && photos == "" { // the test tells what is wrong with the store
+	// the test tells what is wrong with the store
+	if m, err := store.ReadManifest(c.String("features")); err == nil && photos == "" {
 		photos = m.Made.Data
 	}
 	return outpath.Prepare(c.Bool("force"),
@@ -110,7 +116,8 @@ func checkPlot(c *urfave.Context) error {
 
 // lrFind tests a head or a network.
 func lrFind(c *urfave.Context, out *output) (lrFindResult, error) {
-	test := rangetest.Options{MinLR: c.Float64("min-lr"), MaxLR: c.Float64("max-lr"), Steps: c.Int("steps"), Repeats: c.Int("repeats")}
+	test := rangetest.Options{MinLR: c.Float64("min-lr"), MaxLR: c.Float64("max-lr"), Steps: c.Int("steps"),
+		Repeats: c.Int("repeats")}
 	repeats := func(fallback int) rangetest.Options {
 		if !c.IsSet("repeats") {
 			test.Repeats = fallback
@@ -124,11 +131,14 @@ func lrFind(c *urfave.Context, out *output) (lrFindResult, error) {
 			"Give --features STORE for a head, or --backbone NAME --data DIR for a network.",
 			"fx lr-find trains a head or a network, not both")
 	case !features && !photos:
-		return lrFindResult{}, fail.New(fail.Usage, "Give --features STORE for a head, or --backbone NAME --data DIR for a network.", "fx lr-find must be told what to train")
+		return lrFindResult{}, fail.New(fail.Usage,
+			"Give --features STORE for a head, or --backbone NAME --data DIR for a network.",
+			"fx lr-find must be told what to train")
 	case features:
 		return lrFindHead(c, out, repeats(headRepeats))
 	case c.String("backbone") == "" || c.String("data") == "":
-		return lrFindResult{}, fail.New(fail.Usage, "Give --backbone NAME and --data DIR.", "the test of a network needs both --backbone and --data")
+		return lrFindResult{}, fail.New(fail.Usage, "Give --backbone NAME and --data DIR.",
+			"the test of a network needs both --backbone and --data")
 	}
 	o, err := finetuneOptions(c, lrFindFields(settings.Network))
 	if err != nil {
@@ -145,16 +155,21 @@ func lrFind(c *urfave.Context, out *output) (lrFindResult, error) {
 // lrFindHead tests a head, by those flags that fx fit-head has too.
 func lrFindHead(c *urfave.Context, out *output, test rangetest.Options) (lrFindResult, error) {
 	own := []string{"features", "out", "force", "min-lr", "max-lr", "steps", "repeats", "json", "quiet"}
-	of := slices.DeleteFunc(lrFindFields(settings.Head), func(f settings.Field) bool { return f.By&settings.Network == 0 }) // which are flags here
+	// which are flags here
+	of := slices.DeleteFunc(lrFindFields(settings.Head), func(f settings.Field) bool {
+		return f.By&settings.Network == 0
+	})
 	for _, f := range of {
 		own = append(own, f.Name)
 	}
 	for _, name := range c.LocalFlagNames() {
 		if !slices.Contains(own, name) {
-			return lrFindResult{}, fail.New(fail.Usage, "Leave it out: with --features the head of `fx fit-head` is trained.", "--%s with --features", name)
+			return lrFindResult{}, fail.New(fail.Usage,
+				"Leave it out: with --features the head of `fx fit-head` is trained.", "--%s with --features", name)
 		}
 	}
-	found, err := classify.RangeTest(c.Context, classify.FitOptions{Settings: readSettings(c, of), Features: c.String("features")}, test, out.progress())
+	found, err := classify.RangeTest(c.Context, classify.FitOptions{Settings: readSettings(c, of),
+		Features: c.String("features")}, test, out.progress())
 	return lrFindResult{
 		Result: found.Result, Backbone: found.Backbone, Trained: "head",
 		Photos: found.Photos, Notes: found.Notes, untrained: found.Untrained,
@@ -179,7 +194,8 @@ func (r lrFindResult) draw() error {
 		Test:     r.Result,
 	}
 	if len(r.Steps) < 2 {
-		return fail.New(fail.NonFinite, "Give a smaller --min-lr.", "the test ended before there was a curve: %s", r.Stopped)
+		return fail.New(fail.NonFinite, "Give a smaller --min-lr.", "the test ended before there was a curve: %s",
+			r.Stopped)
 	}
 	if err := chart.LRTable(r.Table, r.Steps); err != nil {
 		return fail.Wrap(fail.Usage, err, "Choose another --out.", "write %s", r.Table)
@@ -211,7 +227,8 @@ func printLRFind(w io.Writer, r lrFindResult) {
 	fmt.Fprintf(w, "a tenth of the rate with the least smoothed loss: %.2g\n", r.TenthOfLowestLR)
 	fmt.Fprintln(w, r.conditions())
 	if len(r.Steps) < fewSteps {
-		fmt.Fprintf(w, "so few steps say little: with more of them (--steps, --repeats) the suggestion may be ten times smaller\n")
+		fmt.Fprintf(w, "so few steps say little: with more of them (--steps, --repeats) the suggestion may be ten "+
+			"times smaller\n")
 	}
 	if r.Stopped != "" {
 		fmt.Fprintf(w, "ended early: %s\n", r.Stopped)

@@ -52,7 +52,8 @@ func TestNaNInWeightsIsNamed(t *testing.T) {
 			{"backbones", "save", "resnet18", "--weights", bad, "--out", filepath.Join(dir, "out.onnx")},
 		} {
 			a := fx(t, args...)
-			if a.code != 4 || !strings.Contains(a.stderr, bad) || !strings.Contains(a.stderr, tensor) || strings.Contains(a.stderr, "--lr") {
+			if a.code != 4 || !strings.Contains(a.stderr, bad) || !strings.Contains(a.stderr, tensor) ||
+				strings.Contains(a.stderr, "--lr") {
 				t.Errorf("%v in the weights: fx %s: exit code %d\n%s", value, strings.Join(args, " "), a.code, a.stderr)
 			}
 		}
@@ -86,7 +87,8 @@ func TestNaNInANetworkOfOnesOwn(t *testing.T) {
 		{"extract", "--backbone", path, "--data", data, "--out", filepath.Join(dir, "store")},
 		{"finetune", "--backbone", path, "--data", data, "--out", filepath.Join(dir, "run"), "--all-params"},
 	} {
-		if a := fx(t, args...); a.code != 4 || !strings.Contains(a.stderr, `"mix.bias"`) || !strings.Contains(a.stderr, path) {
+		if a := fx(t, args...); a.code != 4 || !strings.Contains(a.stderr, `"mix.bias"`) ||
+			!strings.Contains(a.stderr, path) {
 			t.Errorf("fx %s: exit code %d\n%s", strings.Join(args, " "), a.code, a.stderr)
 		}
 	}

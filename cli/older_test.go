@@ -31,9 +31,11 @@ func TestFilesOfAnOlderFxOpen(t *testing.T) {
 		{[]string{"features", "verify", in("store")}, "24 rows in 1 shards, 0.0 MB, 0 problems"},
 		{[]string{"features", "export", in("store"), "--out", in("rows.csv")}, "24 rows"},
 		{[]string{"eval", "--model", in("model"), "--features", in("store")}, "accuracy 1.0000, loss 0.1347"},
-		{[]string{"fit-head", "--features", in("store"), "--out", in("model"), "--epochs", "5", "--lr", "0.5", "--force"}, "best val accuracy 1.0000 in epoch 3 of 5"},
+		{[]string{"fit-head", "--features", in("store"), "--out", in("model"), "--epochs", "5", "--lr", "0.5",
+			"--force"}, "best val accuracy 1.0000 in epoch 3 of 5"},
 		{[]string{"eval", "--model", in("model"), "--features", in("store")}, "accuracy 1.0000, loss 0.1347"},
-		{[]string{"compare", in("model"), in("experiment/runs/tiny-feature-extraction-seed0-d1acc02d9168")}, "accuracy"},
+		{[]string{"compare", in("model"), in("experiment/runs/tiny-feature-extraction-seed0-d1acc02d9168")},
+			"accuracy"},
 		{[]string{"compare", in("run"), in("experiment/runs/tiny-finetune-seed0-4764ee9edd36")}, "accuracy"},
 		{[]string{"report", in("experiment"), "--out", in("page.html")}, "page.html"},
 		{[]string{"report", in("run"), in("model"), "--out", in("page.html")}, "page.html"},
@@ -47,7 +49,8 @@ func TestFilesOfAnOlderFxOpen(t *testing.T) {
 	orttest.Library(t)
 	data := twoClasses(in("photos"))
 	a := fx(t, append(training(data, in("unfinished")), "--resume")...)
-	if a.code != 2 || !strings.Contains(a.stderr, "can't be resumed with other settings") || !strings.Contains(a.stderr, "names and sizes of the photos") {
+	if a.code != 2 || !strings.Contains(a.stderr, "can't be resumed with other settings") ||
+		!strings.Contains(a.stderr, "names and sizes of the photos") {
 		t.Errorf("going on: exit code %d\n%s", a.code, a.stderr)
 	}
 	exported := in("classifier.onnx")

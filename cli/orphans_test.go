@@ -38,8 +38,10 @@ func TestTheNextRunRemovesWhatAKillLeft(t *testing.T) {
 				if err := errors.Join(os.RemoveAll(again), os.Mkdir(again, 0o700)); err != nil {
 					t.Fatal(err)
 				}
-				killed := exec.Command(strace, append([]string{"-f", "-qq", "-o", os.DevNull, "-e", "trace=renameat,renameat2",
-					"-e", "inject=renameat,renameat2:signal=KILL", "-P", filepath.Join(again, name), "fx"}, args(again)...)...)
+				killed := exec.Command(strace,
+					append([]string{"-f", "-qq", "-o", os.DevNull, "-e", "trace=renameat,renameat2",
+						"-e", "inject=renameat,renameat2:signal=KILL", "-P", filepath.Join(again,
+							name), "fx"}, args(again)...)...)
 				_ = killed.Run() // not every name is one that a file is renamed to
 				left := temporaries(t, again)
 				if len(left) == 0 {

@@ -64,7 +64,8 @@ func (o *output) progress() progress.Reporter {
 func (o *output) failure(err error) int {
 	code, hint := int(fail.KindOf(err)), fail.HintOf(err)
 	if hint == "" && code == int(fail.DiskFull) {
-		hint = "Free some space, or write to another disk; what was finished is kept, and the same command goes on from there."
+		hint = "Free some space, or write to another disk; what was finished is kept, and the same command goes on " +
+			"from there."
 	}
 	if hint == "" && code == int(fail.System) {
 		hint = "The system failed, not what it was asked for. " +

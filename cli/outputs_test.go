@@ -28,12 +28,14 @@ type writer struct {
 func writers(dir string) map[string]writer {
 	in := func(name string) string { return filepath.Join(dir, name) }
 	cpu := func(args ...string) []string { return append(args, "--device", "cpu") }
-	train := cpu("finetune", "--backbone", tinyNetwork, "--data", in("photos"), "--all-params", "--epochs", "1", "--batch-size", "4")
+	train := cpu("finetune", "--backbone", tinyNetwork, "--data", in("photos"), "--all-params", "--epochs", "1",
+		"--batch-size", "4")
 	generate := []string{"artifacts", "generate", "--backbone", tinyNetwork, "--classes", "2"}
 	test := []string{"lr-find", "--features", in("store"), "--steps", "20", "--repeats", "1"}
 	save := []string{"backbones", "save", "squeezenet1_1", "--weights", "seed:1"}
 	return map[string]writer{
-		"fx extract":            {args: cpu("extract", "--backbone", tinyNetwork, "--data", in("photos")), folder: true},
+		"fx extract": {args: cpu("extract", "--backbone", tinyNetwork, "--data", in("photos")),
+			folder: true},
 		"fx fit-head":           {args: []string{"fit-head", "--features", in("store"), "--epochs", "2"}, folder: true},
 		"fx finetune":           {args: train, folder: true, again: []string{"--resume"}},
 		"fx artifacts generate": {args: generate, folder: true},
@@ -62,7 +64,8 @@ func outputsDir(t *testing.T) string {
 	}
 	little := "format: 1\nname: little\ntitle: A little matrix\ndata: photos\n" +
 		"backbones: [{name: squeezenet1_1, weights: \"seed:0\"}]\n" +
-		"modes: [feature-extraction]\nseeds: [4]\nsettings: {epochs: 1, batch-size: 4, resize: 48, crop: 48, views: 0}\n"
+		"modes: [feature-extraction]\nseeds: [4]\nsettings: {epochs: 1, batch-size: 4, resize: 48, crop: 48, views: " +
+		"0}\n"
 	if err := os.WriteFile(filepath.Join(dir, "little.yaml"), []byte(little), 0o600); err != nil {
 		t.Fatal(err)
 	}

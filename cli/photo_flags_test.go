@@ -35,7 +35,8 @@ func chosenPhotos(t *testing.T, dir string) (data string) {
 		if err := os.Symlink(outside, filepath.Join(data, split, "blue", "linked")); err != nil {
 			t.Fatal(err)
 		}
-		if err := os.Rename(filepath.Join(data, split, "red", "5.jpg"), filepath.Join(data, split, "red", "5.gif")); err != nil {
+		if err := os.Rename(filepath.Join(data, split, "red", "5.jpg"),
+			filepath.Join(data, split, "red", "5.gif")); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -53,7 +54,8 @@ func TestAReportTakesThePhotosOfTheTraining(t *testing.T) {
 		},
 		"fit-head": func(t *testing.T, dir, data, model string) {
 			store := filepath.Join(dir, "store")
-			succeed(t, append([]string{"extract", "--backbone", tinyNetwork, "--data", data, "--out", store, "--device", "cpu"}, flags...)...)
+			succeed(t, append([]string{"extract", "--backbone", tinyNetwork, "--data", data, "--out", store,
+				"--device", "cpu"}, flags...)...)
 			succeed(t, "fit-head", "--features", store, "--out", model, "--epochs", "2")
 			if err := os.RemoveAll(store); err != nil {
 				t.Fatal(err)
@@ -61,7 +63,8 @@ func TestAReportTakesThePhotosOfTheTraining(t *testing.T) {
 		},
 		"quickstart": func(t *testing.T, dir, data, model string) {
 			out := filepath.Join(dir, "quick")
-			succeed(t, append([]string{"quickstart", "--backbone", tinyNetwork, data, "--out", out, "--device", "cpu"}, flags...)...)
+			succeed(t, append([]string{"quickstart", "--backbone", tinyNetwork, data, "--out", out, "--device",
+				"cpu"}, flags...)...)
 			if err := os.Rename(filepath.Join(out, "model"), model); err != nil {
 				t.Fatal(err)
 			}
@@ -92,15 +95,18 @@ func TestExperimentsTakePhotoFlags(t *testing.T) {
 	dir := t.TempDir()
 	chosenPhotos(t, dir)
 	file := filepath.Join(dir, "little.yaml")
-	text := "format: 1\nname: little\ntitle: Little\ndata: photos\nbackbones: [{name: squeezenet1_1, weights: \"seed:0\"}]\n" +
-		"modes: [feature-extraction, finetune]\nseeds: [4]\nsettings: {epochs: 1, batch-size: 4, resize: 48, crop: 48, views: 0, lr: 0.00001}\n"
+	text := "format: 1\nname: little\ntitle: Little\ndata: photos\nbackbones: [{name: squeezenet1_1, weights: " +
+		"\"seed:0\"}]\n" +
+		"modes: [feature-extraction, finetune]\nseeds: [4]\nsettings: {epochs: 1, batch-size: 4, resize: 48, crop: " +
+		"48, views: 0, lr: 0.00001}\n"
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	flags := []string{"--extensions", ".gif", "--no-follow-links"}
 	keys := func(args ...string) (keys []string) {
 		var plan struct{ Runs []struct{ Key string } }
-		if err := json.Unmarshal([]byte(succeed(t, append(args, "--device", "cpu", "--json")...).stdout), &plan); err != nil {
+		if err := json.Unmarshal([]byte(succeed(t, append(args, "--device", "cpu", "--json")...).stdout),
+			&plan); err != nil {
 			t.Fatal(err)
 		}
 		for _, run := range plan.Runs {

@@ -19,7 +19,8 @@ import (
 var readers = map[string][]string{
 	"store": {
 		"features info FOLDER", "features verify FOLDER", "features export FOLDER --format csv --out OUT.csv",
-		"fit-head --features FOLDER --epochs 1 --out OUT", "lr-find --features FOLDER --steps 20 --repeats 1 --out OUT.png",
+		"fit-head --features FOLDER --epochs 1 --out OUT", "lr-find --features FOLDER --steps 20 --repeats 1 --out " +
+			"OUT.png",
 		"eval --model model --features FOLDER", "report model --out OUT.html",
 	},
 	"model": {
@@ -69,7 +70,8 @@ func TestNoCommandWaitsForAPipe(t *testing.T) {
 					said, err := c.CombinedOutput()
 					if ctx.Err() != nil {
 						t.Fatalf("fx %s does not end", command)
-					} else if err != nil && (c.ProcessState.ExitCode() < 2 || !strings.Contains(string(said), "fx: error: ")) {
+					} else if err != nil && (c.ProcessState.ExitCode() < 2 ||
+						!strings.Contains(string(said), "fx: error: ")) {
 						t.Errorf("fx %s: %v\n%s", command, err, said)
 					}
 				}

@@ -38,7 +38,8 @@ func predictCommand(out *output) *urfave.Command {
 				return err
 			}
 			if used == 0 {
-				return fail.New(fail.Rejected, "The reasons are above.", "none of the %d photos can be used", len(predictions))
+				return fail.New(fail.Rejected, "The reasons are above.", "none of the %d photos can be used",
+					len(predictions))
 			}
 			return nil
 		},
@@ -64,7 +65,8 @@ func tellPredict(out *output, found classify.Predictions) (used int) {
 	}
 	printLeftOut(out.stderr, "fx: ", nil, found.Skipped)
 	if rejected := len(found.Photos) - used; rejected+len(found.Skipped) > 0 {
-		fmt.Fprintf(out.stderr, "fx: %d photos classified, %d rejected, %d files skipped\n", used, rejected, len(found.Skipped))
+		fmt.Fprintf(out.stderr, "fx: %d photos classified, %d rejected, %d files skipped\n", used, rejected,
+			len(found.Skipped))
 	}
 	return used
 }

@@ -128,7 +128,8 @@ func (t *lineTask) tell(now time.Time, tail string) {
 	if rate := float64(t.done) / elapsed; elapsed > 0.05 {
 		line += fmt.Sprintf(", %s/s", t.rate(rate))
 		if t.total > t.done && rate > 0 && tail == "" {
-			line += fmt.Sprintf(", %s left", time.Duration(float64(t.total-t.done)/rate*float64(time.Second)).Round(time.Second))
+			line += fmt.Sprintf(", %s left",
+				time.Duration(float64(t.total-t.done)/rate*float64(time.Second)).Round(time.Second))
 		}
 	}
 	fmt.Fprintln(t.reporter.w, line+tail)

@@ -16,14 +16,19 @@ func quickstartCommand(out *output) *urfave.Command {
 	return &urfave.Command{
 		Name:  "quickstart",
 		Usage: "make a classifier from your photos, and report how good it is",
-		Description: "DIR contains one folder of photos for each class, directly or below train/ and val/. After adding photos, or after\n" +
+		Description: "DIR contains one folder of photos for each class, directly or below train/ and val/. After " +
+			"adding photos, or after\n" +
 			"Ctrl+C, run the command again: it computes only what is missing.",
 		ArgsUsage: "DIR",
 		Flags: append([]urfave.Flag{
-			&urfave.StringFlag{Name: "out", Usage: "`DIR` for the results (default: the photos' folder with -fx added)"}, forceFlag(),
-			&urfave.StringFlag{Name: "backbone", Usage: "`NAME` of another network with a linear head (not a squeezenet), " +
-				"or an ONNX file (default: efficientnet_lite0, else resnet18)"},
-			&urfave.StringFlag{Name: "weights", Usage: "weights `FILE` (.safetensors, .pth), or seed:N for random weights", DefaultText: "search for the official ones"},
+			&urfave.StringFlag{Name: "out",
+				Usage: "`DIR` for the results (default: the photos' folder with -fx added)"}, forceFlag(),
+			&urfave.StringFlag{Name: "backbone",
+				Usage: "`NAME` of another network with a linear head (not a squeezenet), " +
+					"or an ONNX file (default: efficientnet_lite0, else resnet18)"},
+			&urfave.StringFlag{Name: "weights",
+				Usage:       "weights `FILE` (.safetensors, .pth), or seed:N for random weights",
+				DefaultText: "search for the official ones"},
 			fastDecodeFlag(),
 			lockFlag(),
 			&urfave.IntFlag{Name: "folds", Usage: "folds of the cross-validation", DefaultText: "5"},
@@ -51,7 +56,8 @@ func quickstartCommand(out *output) *urfave.Command {
 				if _, err := report.Write(c.Context, report.Options{
 					Runs: []string{s.Files.Model}, Out: s.Files.Report, Force: c.Bool("force"), Title: "A classifier for " + s.ClassNames(), Embedder: embedder, Decoder: c.String("decoder"), FxVersion: version(),
 				}, watch); err != nil {
-					return fail.Wrap(fail.KindOf(err), err, "The classifier is done; the same command tries the report again.", "the report")
+					return fail.Wrap(fail.KindOf(err), err,
+						"The classifier is done; the same command tries the report again.", "the report")
 				}
 			}
 			return out.result(s, func(w io.Writer) {

@@ -15,7 +15,8 @@ func TestAStaleReportIsDrawnAnew(t *testing.T) {
 	orttest.Library(t)
 	dir := t.TempDir()
 	out := filepath.Join(dir, "out")
-	args := []string{"quickstart", twoClasses(filepath.Join(dir, "data")), "--backbone", tinyNetwork, "--out", out, "--quiet"}
+	args := []string{"quickstart", twoClasses(filepath.Join(dir, "data")), "--backbone", tinyNetwork, "--out", out,
+		"--quiet"}
 	succeed(t, args...)
 	report := file(t, `<!doctype html><meta name="generator" content="fx">an earlier report`, out, "report.html")
 	before := time.Now().Add(-time.Hour)

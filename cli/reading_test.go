@@ -23,7 +23,8 @@ func failing(t *testing.T, file, call, errno string, args ...string) answer {
 	if err != nil {
 		t.Fatal(err)
 	}
-	inject := []string{"-f", "-qq", "-o", os.DevNull, "-P", file, "-e", "trace=" + call, "-e", "inject=" + call + ":error=" + errno}
+	inject := []string{"-f", "-qq", "-o", os.DevNull, "-P", file, "-e", "trace=" + call, "-e", "inject=" + call +
+		":error=" + errno}
 	all := append(append(inject, program), args...)
 	return run(t, exec.Command(strace, all...))
 }
@@ -43,7 +44,8 @@ func rows(t *testing.T, store string) int {
 func TestAReadThatFailsRemovesNoRow(t *testing.T) {
 	orttest.Library(t)
 	dir := t.TempDir()
-	data, store, model := twoClasses(filepath.Join(dir, "data")), filepath.Join(dir, "store"), filepath.Join(dir, "model")
+	data, store, model := twoClasses(filepath.Join(dir, "data")), filepath.Join(dir, "store"), filepath.Join(dir,
+		"model")
 	photo, err := filepath.Abs(filepath.Join(data, "train", "red", "3.jpg"))
 	if err != nil {
 		t.Fatal(err)
@@ -94,7 +96,8 @@ func TestAReadThatFailsOnceIsTriedAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	a := failing(t, photo, "read", "EIO:when=1", "extract", "--backbone", tinyNetwork, "--data", data, "--out", store, "--quiet")
+	a := failing(t, photo, "read", "EIO:when=1", "extract", "--backbone", tinyNetwork, "--data", data, "--out", store,
+		"--quiet")
 	if a.code != 0 || !strings.Contains(a.stdout, " 0 photos rejected") {
 		t.Errorf("exit code %d: %s%s", a.code, a.stdout, a.stderr)
 	}
@@ -141,12 +144,15 @@ func TestAPhotoLargerThanTheMemory(t *testing.T) {
 	orttest.Library(t)
 	dir := t.TempDir()
 	data, store := twoClasses(filepath.Join(dir, "data")), filepath.Join(dir, "store")
-	a := fx(t, "extract", "--backbone", tinyNetwork, "--data", data, "--out", store, "--decode-memory", "1KiB", "--quiet")
+	a := fx(t, "extract", "--backbone", tinyNetwork, "--data", data, "--out", store, "--decode-memory", "1KiB",
+		"--quiet")
 	if a.code != 3 || !strings.Contains(a.stderr, "--decode-memory 1MiB") || strings.Contains(a.stdout, "rejected") {
 		t.Errorf("exit code %d: %s%s", a.code, a.stdout, a.stderr)
 	}
-	if a := fx(t, "extract", "--backbone", tinyNetwork, "--data", data, "--out", store, "--decode-memory", "much"); a.code != 2 {
+	if a := fx(t, "extract", "--backbone", tinyNetwork, "--data", data, "--out", store, "--decode-memory",
+		"much"); a.code != 2 {
 		t.Errorf("exit code %d: %s", a.code, a.stderr)
 	}
-	succeed(t, "extract", "--backbone", tinyNetwork, "--data", data, "--out", store, "--decode-memory", "1MiB", "--quiet")
+	succeed(t, "extract", "--backbone", tinyNetwork, "--data", data, "--out", store, "--decode-memory", "1MiB",
+		"--quiet")
 }

@@ -15,11 +15,14 @@ func reportCommand(out *output) *urfave.Command {
 		Name:      "report",
 		Usage:     "compare trainings in one HTML file, with pictures",
 		ArgsUsage: "RUN...",
-		Description: "A RUN is a MODEL of fx fit-head, a RUN of fx finetune or the folder of an experiment. The HTML file needs no network\n" +
-			"connection. The predictions for val photos are computed from the run's features. If there are none, as for a\n" +
+		Description: "A RUN is a MODEL of fx fit-head, a RUN of fx finetune or the folder of an experiment. The HTML " +
+			"file needs no network\n" +
+			"connection. The predictions for val photos are computed from the run's features. If there are none, as " +
+			"for a\n" +
 			"finetuned network, they are extracted once to RUN/report-features.",
 		Flags: append([]urfave.Flag{
-			&urfave.StringFlag{Name: "out", Usage: "`FILE.html` to write; pictures are written beside it", DefaultText: "report.html in a single RUN, else fx-report.html"}, forceFlag(),
+			&urfave.StringFlag{Name: "out", Usage: "`FILE.html` to write; pictures are written beside it",
+				DefaultText: "report.html in a single RUN, else fx-report.html"}, forceFlag(),
 			&urfave.StringFlag{Name: "title", Usage: "title of the report"},
 			&urfave.StringFlag{Name: "data", Usage: "`DIR` of the photos, if they were moved"},
 		}, deviceFlags()...),
@@ -53,9 +56,11 @@ func printReportMade(w io.Writer, r report.Result) {
 	names := make([]string, len(r.Table))
 	for i, row := range r.Table {
 		names[i] = row.Training()
-		network, training, weights = max(network, len(row.Network)), max(training, len(names[i])), max(weights, len(row.Weights))
+		network, training, weights = max(network, len(row.Network)), max(training, len(names[i])), max(weights,
+			len(row.Weights))
 	}
-	fmt.Fprintf(w, "%-*s  %-*s  %-*s  runs  best val accuracy       time  images/s\n", network, "network", training, "training", weights, "weights")
+	fmt.Fprintf(w, "%-*s  %-*s  %-*s  runs  best val accuracy       time  images/s\n", network, "network", training,
+		"training", weights, "weights")
 	for i, row := range r.Table {
 		accuracy := fmt.Sprintf("%.4f", row.BestValAccuracy)
 		if row.Runs > 1 {
@@ -64,7 +69,8 @@ func printReportMade(w io.Writer, r report.Result) {
 		fmt.Fprintf(w, "%-*s  %-*s  %-*s  %4d  %-17s  %9s  %8s\n", network, row.Network, training, names[i],
 			weights, row.Weights, row.Runs, accuracy, page.Duration(row.Seconds), perSecond(row.ImagesPerSecond))
 		for _, of := range row.References {
-			fmt.Fprintf(w, "%-*s  %-*s  %-*s        %.4f\n", network, "", training, "  "+of.Name, weights, of.Network, of.BestValAccuracy)
+			fmt.Fprintf(w, "%-*s  %-*s  %-*s        %.4f\n", network, "", training, "  "+of.Name, weights, of.Network,
+				of.BestValAccuracy)
 		}
 	}
 	fmt.Fprintln(w)

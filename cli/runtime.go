@@ -28,14 +28,16 @@ func runtimeInstallCommand(out *output) *urfave.Command {
 		Flags: []urfave.Flag{
 			&urfave.BoolFlag{Name: "gpu", Usage: "install the CUDA provider and NVIDIA's libraries, several GB"},
 			&urfave.BoolFlag{Name: "force", Usage: "install again"},
-			&urfave.StringFlag{Name: "sha256", Usage: "`HASH` of the main library, if it is not the build that fx pins"},
+			&urfave.StringFlag{Name: "sha256",
+				Usage: "`HASH` of the main library, if it is not the build that fx pins"},
 		},
 		Action: func(c *urfave.Context) error {
 			if err := noArguments(c); err != nil {
 				return err
 			}
 			library, err := nativelib.Install(c.Context,
-				nativelib.InstallOptions{GPU: c.Bool("gpu"), Force: c.Bool("force"), SHA256: c.String("sha256")}, out.progress())
+				nativelib.InstallOptions{GPU: c.Bool("gpu"), Force: c.Bool("force"),
+					SHA256: c.String("sha256")}, out.progress())
 			if err != nil {
 				return err
 			}

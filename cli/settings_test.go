@@ -176,7 +176,8 @@ func TestClassWeightsAreTheSetting(t *testing.T) {
 	if a := fxIn(t, dir, "compare", "balanced0", "now"); strings.Contains(a.stdout, "class-weights") {
 		t.Errorf("the same training then and now:\n%s", a.stdout)
 	}
-	fxIn(t, dir, "fit-head", "--features", "store", "--out", "plain", "--val-fraction", "0.3", "--epochs", "3", "--quiet")
+	fxIn(t, dir, "fit-head", "--features", "store", "--out", "plain", "--val-fraction", "0.3", "--epochs", "3",
+		"--quiet")
 	if a := fxIn(t, dir, "compare", "balanced0", "plain"); !strings.Contains(a.stdout, "class-weights") {
 		t.Errorf("with and without class weights:\n%s", a.stdout)
 	}

@@ -49,10 +49,12 @@ func TestSplitsOfEveryCommand(t *testing.T) {
 			trained: "train > test", evaluated: "test", augmentedRows: 22},
 		{name: "train-val-test", splits: []string{"train", "val", "test"}, learned: "8", ofQuickstart: "train > val",
 			trained: "train > val", evaluated: "val", augmentedRows: 26},
-		{name: "odd-case", splits: []string{"Training", "Validation"}, learned: "8", ofQuickstart: "Training > Validation",
-			trained: "Training > Validation", evaluated: "Validation", augmentedRows: 22},
-		{name: "list", splits: []string{"train", "valid", "test"}, list: true, learned: "8", ofQuickstart: "train > valid",
-			trained: "train > valid", evaluated: "valid", augmentedRows: 26},
+		{name: "odd-case", splits: []string{"Training", "Validation"}, learned: "8",
+			ofQuickstart: "Training > Validation",
+			trained:      "Training > Validation", evaluated: "Validation", augmentedRows: 22},
+		{name: "list", splits: []string{"train", "valid", "test"}, list: true, learned: "8",
+			ofQuickstart: "train > valid",
+			trained:      "train > valid", evaluated: "valid", augmentedRows: 26},
 		{name: "named", splits: []string{"train", "val", "test"}, train: "val", val: "test", learned: "6",
 			ofQuickstart: "train > val", trained: "val > test", evaluated: "test", augmentedRows: 24},
 		{name: "only-train", splits: []string{"train"}, learned: "8", ofQuickstart: "train > folds",
@@ -135,7 +137,8 @@ func TestSplitsOfEveryCommand(t *testing.T) {
 				evaluation = append(evaluation, "--split", l.val)
 			}
 			check("eval --features", evaluatedSplit(t, append(evaluation, "--features", store)...), l.evaluated)
-			check("eval --data", evaluatedSplit(t, append(evaluation, "--data", data, "--device", "cpu")...), l.evaluated)
+			check("eval --data", evaluatedSplit(t, append(evaluation, "--data", data, "--device", "cpu")...),
+				l.evaluated)
 		})
 	}
 }
@@ -238,7 +241,8 @@ func quickstartSplits(t *testing.T, network, data, out string) string {
 		TrainSplit string `json:"train_split"`
 		Judged     struct{ Split string }
 	}
-	if refused := splitAnswer(t, &s, "quickstart", data, "--out", out, "--backbone", network, "--device", "cpu"); refused != "" {
+	if refused := splitAnswer(t, &s, "quickstart", data, "--out", out, "--backbone", network, "--device",
+		"cpu"); refused != "" {
 		return refused
 	}
 	if s.Judged.Split == "" {

@@ -77,7 +77,8 @@ func TestAReadOfWeightsThatFailsChangesNoNetwork(t *testing.T) {
 		emptySurroundings(t)
 		weights := file(t, "x", os.Getenv("FX_WEIGHTS_DIR"), "squeezenet1_1.safetensors")
 		out := filepath.Join(t.TempDir(), "out")
-		ended(t, failing(t, weights, "read", "EIO", "experiment", "run", matrix, "--out", out, "--no-report", "--quiet"), weights)
+		ended(t, failing(t, weights, "read", "EIO", "experiment", "run", matrix, "--out", out, "--no-report",
+			"--quiet"), weights)
 	})
 	t.Run("random weights for a damaged file", func(t *testing.T) {
 		emptySurroundings(t)
@@ -91,13 +92,15 @@ func TestAReadOfWeightsThatFailsChangesNoNetwork(t *testing.T) {
 		emptySurroundings(t)
 		weights := file(t, "x", os.Getenv("TORCH_HOME"), "hub", "checkpoints", "squeezenet1_1-b8a52dc0.pth")
 		store := filepath.Join(t.TempDir(), "store")
-		ended(t, failing(t, weights, "read", "EIO", "extract", "--backbone", "squeezenet1_1", "--data", data, "--out", store, "--quiet"), weights)
+		ended(t, failing(t, weights, "read", "EIO", "extract", "--backbone", "squeezenet1_1", "--data", data, "--out",
+			store, "--quiet"), weights)
 	})
 	t.Run("a download", func(t *testing.T) {
 		emptySurroundings(t)
 		part := filepath.Join(os.Getenv("FX_CACHE_DIR"), "weights", "squeezenet1_1-b8a52dc0.pth.part")
 		store := filepath.Join(t.TempDir(), "store")
-		ended(t, failing(t, part, "openat", "EMFILE", "extract", "--backbone", "squeezenet1_1", "--data", data, "--out", store, "--quiet"), part)
+		ended(t, failing(t, part, "openat", "EMFILE", "extract", "--backbone", "squeezenet1_1", "--data", data,
+			"--out", store, "--quiet"), part)
 	})
 }
 
@@ -113,7 +116,8 @@ func TestADownloadOfPhotosThatFailsDrawsNone(t *testing.T) {
 func TestAReportTellsWhyAPhotoIsMissing(t *testing.T) {
 	orttest.Library(t)
 	dir := t.TempDir()
-	data, store, model := absolutePath(t, twoClasses(filepath.Join(dir, "data"))), filepath.Join(dir, "store"), filepath.Join(dir, "model")
+	data, store, model := absolutePath(t, twoClasses(filepath.Join(dir, "data"))), filepath.Join(dir,
+		"store"), filepath.Join(dir, "model")
 	large, err := os.Create(filepath.Join(data, "val", "red", "large.png"))
 	if err != nil {
 		t.Fatal(err)
@@ -130,7 +134,8 @@ func TestAReportTellsWhyAPhotoIsMissing(t *testing.T) {
 	ended(t, failing(t, filepath.Join(data, "val"), "openat", "EMFILE", report...), filepath.Join(data, "val"))
 
 	a := succeed(t, append(report, "--decode-memory", "4MiB", "--json")...)
-	if !strings.Contains(a.stdout, "1 photos have no thumbnail: they take more memory") || strings.Contains(a.stdout, "are gone") {
+	if !strings.Contains(a.stdout, "1 photos have no thumbnail: they take more memory") ||
+		strings.Contains(a.stdout, "are gone") {
 		t.Errorf("the notes: %s", a.stdout)
 	}
 	if err := os.RemoveAll(store); err != nil {
@@ -143,12 +148,14 @@ func TestAReportTellsWhyAPhotoIsMissing(t *testing.T) {
 func TestAFormatFileThatCannotBeOpened(t *testing.T) {
 	orttest.Library(t)
 	dir := t.TempDir()
-	data, store, model := twoClasses(filepath.Join(dir, "data")), filepath.Join(dir, "store"), filepath.Join(dir, "model")
+	data, store, model := twoClasses(filepath.Join(dir, "data")), filepath.Join(dir, "store"), filepath.Join(dir,
+		"model")
 	extract := []string{"extract", "--backbone", tinyNetwork, "--data", data, "--out", store, "--quiet"}
 	fit := []string{"fit-head", "--features", store, "--out", model, "--epochs", "2", "--quiet"}
 	succeed(t, extract...)
 	succeed(t, fit...)
-	for name, args := range map[string][]string{filepath.Join(store, "manifest.json"): extract, filepath.Join(model, "model.json"): fit} {
+	for name, args := range map[string][]string{filepath.Join(store, "manifest.json"): extract,
+		filepath.Join(model, "model.json"): fit} {
 		for call, errno := range map[string]string{"openat": "EMFILE", "read": "EIO"} {
 			ended(t, failing(t, name, call, errno, args...), name)
 		}
@@ -163,7 +170,8 @@ func TestALockHoldsBesideADamagedManifest(t *testing.T) {
 	data, store := twoClasses(filepath.Join(dir, "data")), filepath.Join(dir, "store")
 	weights := filepath.Join(os.Getenv("FX_WEIGHTS_DIR"), "squeezenet1_1.safetensors")
 	succeed(t, "backbones", "save", "squeezenet1_1", "--weights", "seed:1", "--out", weights, "--quiet")
-	extract := []string{"extract", "--backbone", "squeezenet1_1", "--resize", "64", "--crop", "64", "--data", data, "--out", store, "--quiet"}
+	extract := []string{"extract", "--backbone", "squeezenet1_1", "--resize", "64", "--crop", "64", "--data", data,
+		"--out", store, "--quiet"}
 	succeed(t, extract...)
 	manifest := filepath.Join(store, "manifest.json")
 	text, err := os.ReadFile(manifest)

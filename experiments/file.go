@@ -122,7 +122,8 @@ func Open(ctx context.Context, path string) (*File, error) {
 		return nil, fail.Wrap(fail.Usage, err, "experiments/README.md describes the file.", "experiment file")
 	}
 	if err != nil {
-		return nil, fail.Wrap(fail.Usage, err, fmt.Sprintf("Name a YAML file, or one that fx has built in: %s.", strings.Join(Names(), ", ")), "experiment file")
+		return nil, fail.Wrap(fail.Usage, err, fmt.Sprintf("Name a YAML file, or one that fx has built in: %s.",
+			strings.Join(Names(), ", ")), "experiment file")
 	}
 	file, err := userfile.Abandon(ctx, func() (*File, error) { return parse(text) })
 	if err != nil {
@@ -205,8 +206,10 @@ func (f *File) check() error {
 	}
 	for _, r := range f.References {
 		for _, figure := range r.Figures {
-			if r.Name == "" || figure.Backbone == "" || !slices.Contains(modes, figure.Mode) || !(figure.BestValAccuracy > 0 && figure.BestValAccuracy <= 1) {
-				return fmt.Errorf("references: %q: a figure needs backbone, mode and best-val-accuracy in (0, 1]", r.Name)
+			if r.Name == "" || figure.Backbone == "" || !slices.Contains(modes, figure.Mode) ||
+				!(figure.BestValAccuracy > 0 && figure.BestValAccuracy <= 1) {
+				return fmt.Errorf("references: %q: a figure needs backbone, mode and best-val-accuracy in (0, 1]",
+					r.Name)
 			}
 		}
 	}
@@ -255,7 +258,8 @@ func (f *File) Set(assignment string) error {
 	text := patch(name + ": " + value + "\n")
 	f.Overrides = append(f.Overrides, Override{Settings: text})
 	if err := f.eachSettings(func(training.Settings) error { return nil }); err != nil {
-		return fail.Wrap(fail.Usage, err, "The names are those of `fx finetune`'s flags: epochs, batch-size, lr and so on.", "--set %s", assignment)
+		return fail.Wrap(fail.Usage, err,
+			"The names are those of `fx finetune`'s flags: epochs, batch-size, lr and so on.", "--set %s", assignment)
 	}
 	// What all runs share is shown as such.
 	if err := unmarshal(text, &f.Settings); err != nil {

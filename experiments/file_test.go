@@ -32,14 +32,16 @@ func TestSettingsComeFromFileAndOverrides(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := []Network{{Name: "alexnet"}, {Name: "squeezenet1_1", Weights: weights.Seed(3)}}; !reflect.DeepEqual(f.Backbones, want) {
+	if want := []Network{{Name: "alexnet"},
+		{Name: "squeezenet1_1", Weights: weights.Seed(3)}}; !reflect.DeepEqual(f.Backbones, want) {
 		t.Errorf("backbones %+v", f.Backbones)
 	}
 	for _, c := range []struct {
 		backbone, mode string
 		epochs, batch  int
 	}{
-		{"alexnet", modeldir.Finetune, 2, 8}, {"alexnet", modeldir.Scratch, 5, 4}, {"squeezenet1_1", modeldir.Scratch, 5, 8},
+		{"alexnet", modeldir.Finetune, 2, 8}, {"alexnet", modeldir.Scratch, 5, 4}, {"squeezenet1_1", modeldir.Scratch,
+			5, 8},
 	} {
 		s, err := f.settings(c.backbone, c.mode)
 		if err != nil {
@@ -82,7 +84,9 @@ var refused = map[string]struct{ old, new, says string }{
 	"missing weights":      {"data: photos", "data: photos\nweights-if-missing: none", "seed:N"},
 	"an optimizer":         {"epochs: 2", "optimizer: adam", "adam"},
 	"a network's field":    {"weights: seed:3", "weight: seed:3", "weight"},
-	"a reference's figure": {"data: photos", "data: photos\nreferences: [{name: x, figures: [{backbone: alexnet, mode: finetune, best-val-accuracy: 93}]}]", "(0, 1]"},
+	"a reference's figure": {"data: photos",
+		"data: photos\nreferences: [{name: x, figures: [{backbone: alexnet, mode: finetune, best-val-accuracy: " +
+			"93}]}]", "(0, 1]"},
 }
 
 func TestParseRefuses(t *testing.T) {
@@ -95,7 +99,8 @@ func TestParseRefuses(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err := Open(t.Context(), path)
-		if err == nil || fail.KindOf(err) != fail.Usage || !strings.Contains(err.Error(), c.says) || !strings.Contains(err.Error(), path) || fail.HintOf(err) == "" {
+		if err == nil || fail.KindOf(err) != fail.Usage || !strings.Contains(err.Error(), c.says) ||
+			!strings.Contains(err.Error(), path) || fail.HintOf(err) == "" {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -15,7 +15,8 @@ import (
 func TestHashOfPhotosStaysWhatItWas(t *testing.T) {
 	dir := t.TempDir()
 	if err := errors.Join(
-		os.WriteFile(filepath.Join(dir, "a.jpg"), []byte("a photo"), 0o644), os.WriteFile(filepath.Join(dir, "b.jpg"), nil, 0o644),
+		os.WriteFile(filepath.Join(dir, "a.jpg"), []byte("a photo"), 0o644), os.WriteFile(filepath.Join(dir, "b.jpg"),
+			nil, 0o644),
 	); err != nil {
 		t.Fatal(err)
 	}

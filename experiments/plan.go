@@ -91,7 +91,8 @@ func prepare(ctx context.Context, file *File, o Options, foresees bool, report p
 			return nil, err
 		}
 		if earlier.Name != file.Name {
-			return nil, fail.New(fail.Usage, "Choose another --out.", "%s holds the experiment %s, not %s", o.Out, earlier.Name, file.Name)
+			return nil, fail.New(fail.Usage, "Choose another --out.", "%s holds the experiment %s, not %s", o.Out,
+				earlier.Name, file.Name)
 		}
 		if err := m.remember(earlier); err != nil {
 			return nil, fail.Wrap(fail.Other, err, "", "experiment %s", o.Out)
@@ -110,14 +111,16 @@ func prepare(ctx context.Context, file *File, o Options, foresees bool, report p
 		}
 	}
 	if len(m.missing) > 0 {
-		m.note(fmt.Sprintf("pretrained weights can't be had of %s: their runs start from random ones, %s, and say nothing of the pretrained networks",
+		m.note(fmt.Sprintf("pretrained weights can't be had of %s: their runs start from random ones, %s, and say "+
+			"nothing of the pretrained networks",
 			strings.Join(m.missing, ", "), file.WeightsIfMissing))
 	}
 	if err := m.noteOthers(); err != nil {
 		return nil, err
 	}
 	if !slices.ContainsFunc(m.runs, func(p planned) bool { return p.selected }) {
-		return nil, fail.New(fail.Usage, "`fx experiment plan` lists the runs' names.", "--only %s: no run is called so", o.Only)
+		return nil, fail.New(fail.Usage, "`fx experiment plan` lists the runs' names.",
+			"--only %s: no run is called so", o.Only)
 	}
 	return m, nil
 }
@@ -144,19 +147,23 @@ func (m *matrix) findPhotos(ctx context.Context, report progress.Reporter) error
 		}
 		m.inputs = append(m.inputs, found.Inputs...)
 		if found.Drawn && m.foresees {
-			m.note("the tutorial's photos can't be had here: the estimate is one for a few drawn pictures; a run needs --data or FX_DATA_DIR")
+			m.note("the tutorial's photos can't be had here: the estimate is one for a few drawn pictures; a run " +
+				"needs --data or FX_DATA_DIR")
 		} else if found.Drawn {
-			return fail.New(fail.Usage, "Name the folder with --data, or set FX_DATA_DIR.", "the tutorial's photos, which %s is about, can't be had", m.file.Name)
+			return fail.New(fail.Usage, "Name the folder with --data, or set FX_DATA_DIR.",
+				"the tutorial's photos, which %s is about, can't be had", m.file.Name)
 		}
 		*data = experimentdir.Data{Dir: found.Dir, Origin: found.Origin}
 	}
 	var err error
-	if m.photos, err = dataset.Scan(ctx, data.Dir, dataset.Options{Extensions: m.options.Extensions, NoFollowLinks: m.options.NoFollowLinks}); err != nil {
+	if m.photos, err = dataset.Scan(ctx, data.Dir, dataset.Options{Extensions: m.options.Extensions,
+		NoFollowLinks: m.options.NoFollowLinks}); err != nil {
 		return err
 	}
 	if m.splits, err = m.photos.ChooseSplits(dataset.SplitRequest{
 		From: data.Dir, Train: m.file.Settings.TrainSplit, Val: m.file.Settings.ValSplit, Evaluation: dataset.RequiredEvaluation,
-		Advice: "Make folders train/ and val/ with a folder a class in each, or name the splits in the file's settings: train-split, val-split.",
+		Advice: "Make folders train/ and val/ with a folder a class in each, or name the splits in the file's " +
+			"settings: train-split, val-split.",
 	}); err != nil {
 		return err
 	}
@@ -165,7 +172,8 @@ func (m *matrix) findPhotos(ctx context.Context, report progress.Reporter) error
 	}
 	if left := len(m.photos.Skipped); left > 0 {
 		first := m.photos.Skipped[0]
-		report.Note(fmt.Sprintf("%d files and folders of %s are left out, such as %s: %s", left, data.Dir, first.Path, first.Reason))
+		report.Note(fmt.Sprintf("%d files and folders of %s are left out, such as %s: %s", left, data.Dir, first.Path,
+			first.Reason))
 	}
 	data.SHA256, err = contentSHA256(ctx, m.photos, report)
 	return err
@@ -208,9 +216,10 @@ func (m *matrix) add(ctx context.Context, backbone Network, report progress.Repo
 				Name: runName(backbone, mode, seed), Backbone: shortName(backbone.Name),
 				Mode: mode, Seed: seed, Status: experimentdir.Pending,
 			}
-			p := planned{selected: m.selects(run.Name), settings: ofRun(settings, mode, seed), network: backbones.NetworkOptions{
-				Backbone: m.file.network(backbone.Name), Resize: settings.Resize, Crop: settings.Crop,
-			}}
+			p := planned{selected: m.selects(run.Name), settings: ofRun(settings, mode, seed),
+				network: backbones.NetworkOptions{
+					Backbone: m.file.network(backbone.Name), Resize: settings.Resize, Crop: settings.Crop,
+				}}
 			if !wanted && mode != modeldir.Scratch {
 				if earlier, known := m.earlier[run.Name]; known {
 					run = earlier

@@ -91,7 +91,8 @@ func (m *matrix) look(report progress.Reporter) (todo []int, selected int, err e
 				m.finish(i, model)
 				break
 			}
-			report.Note(fmt.Sprintf("%s does not hold the model that this experiment trained there: %s is run again", m.dir(i), run.Name))
+			report.Note(fmt.Sprintf("%s does not hold the model that this experiment trained there: %s is run again",
+				m.dir(i), run.Name))
 		case begun:
 			run.Status = experimentdir.Started
 		case fail.KindOf(err) == fail.Model && run.Mode == modeldir.FeatureExtraction:

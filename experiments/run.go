@@ -47,13 +47,16 @@ func Run(ctx context.Context, file *File, o Options, report progress.Reporter) (
 	}
 	out := m.options.Out
 	if err := os.MkdirAll(out, 0o777); err != nil {
-		return m.record, fail.Wrap(fail.Usage, err, "Choose a folder that fx may write with --out.", "experiment %s", out)
+		return m.record, fail.Wrap(fail.Usage, err, "Choose a folder that fx may write with --out.", "experiment %s",
+			out)
 	}
 	release, err := durable.Lock(filepath.Join(out, lockName))
 	if errors.Is(err, durable.ErrLocked) {
-		return m.record, fail.New(fail.Locked, "Wait until it has ended, or choose another --out.", "another fx experiment run is at work in %s", out)
+		return m.record, fail.New(fail.Locked, "Wait until it has ended, or choose another --out.",
+			"another fx experiment run is at work in %s", out)
 	} else if err != nil {
-		return m.record, fail.Wrap(fail.Usage, err, "Choose a folder that fx may write with --out.", "experiment %s", out)
+		return m.record, fail.Wrap(fail.Usage, err, "Choose a folder that fx may write with --out.", "experiment %s",
+			out)
 	}
 	defer release()
 	if err := m.tidy(); err != nil {
@@ -114,12 +117,14 @@ func (m *matrix) runAll(ctx context.Context, todo []int, w *watch) error {
 			if err := m.save(); err != nil {
 				return err
 			}
-			w.Note(fmt.Sprintf("best val accuracy %.4f in epoch %d, %.0f s", run.Result.BestValAccuracy, run.Result.BestEpoch, run.Seconds))
+			w.Note(fmt.Sprintf("best val accuracy %.4f in epoch %d, %.0f s", run.Result.BestValAccuracy,
+				run.Result.BestEpoch, run.Seconds))
 			continue
 		}
 		err = fail.Wrap(fail.KindOf(err), err, "", "run %s", run.Name)
 		if ctx.Err() != nil {
-			return errors.Join(fail.Wrap(fail.Interrupted, err, "What was finished is kept; the same command goes on from there.", ""), m.save())
+			return errors.Join(fail.Wrap(fail.Interrupted, err,
+				"What was finished is kept; the same command goes on from there.", ""), m.save())
 		}
 		if fail.BySystem(err) { // the run is not to blame, and the others would meet it too
 			return errors.Join(err, m.save())
@@ -134,7 +139,8 @@ func (m *matrix) runAll(ctx context.Context, todo []int, w *watch) error {
 	if len(failed) == 0 {
 		return nil
 	}
-	return fail.Wrap(fail.KindOf(failed[0]), failed[0], hintOf(failed[0]), "%d of %d runs failed, the first one", len(failed), len(todo))
+	return fail.Wrap(fail.KindOf(failed[0]), failed[0], hintOf(failed[0]), "%d of %d runs failed, the first one",
+		len(failed), len(todo))
 }
 
 func hintOf(err error) string {

@@ -137,7 +137,8 @@ func TestNothingIsDoneTwice(t *testing.T) {
 		t.Fatalf("the first time worked on %v", at)
 	}
 	for _, run := range e.Runs {
-		if run.Status != experimentdir.Finished || run.Result == nil || run.Seconds <= 0 || run.Result.ParametersTrained == 0 || run.Result.ImagesPerSecond <= 0 {
+		if run.Status != experimentdir.Finished || run.Result == nil || run.Seconds <= 0 ||
+			run.Result.ParametersTrained == 0 || run.Result.ImagesPerSecond <= 0 {
 			t.Errorf("%s: %+v", run.Name, run)
 		}
 		if seeded := run.Mode != "scratch"; run.Seeded != seeded {
@@ -185,13 +186,15 @@ func TestOneFailureDoesNotStopTheOthers(t *testing.T) {
 	}
 	// Nobody but its exporter can draw the first weights of a file.
 	s := newScene(t, strings.NewReplacer(
-		"{name: squeezenet1_1, weights: seed:0}", tiny, "[feature-extraction, finetune, scratch]", "[scratch, finetune]", "resize: 48, crop: 48, ", "",
+		"{name: squeezenet1_1, weights: seed:0}", tiny, "[feature-extraction, finetune, "+
+			"scratch]", "[scratch, finetune]", "resize: 48, crop: 48, ", "",
 	).Replace(quick))
 	e, err := Run(context.Background(), s.open(), s.options(), progress.Discard)
 	if err == nil || fail.KindOf(err) != fail.Usage || !strings.Contains(err.Error(), "2 of 4 runs failed") {
 		t.Fatalf("the error is %v", err)
 	}
-	for i, want := range []string{experimentdir.Failed, experimentdir.Failed, experimentdir.Finished, experimentdir.Finished} {
+	for i, want := range []string{experimentdir.Failed, experimentdir.Failed, experimentdir.Finished,
+		experimentdir.Finished} {
 		if run := e.Runs[i]; run.Status != want || (run.Error != "") != (want == experimentdir.Failed) {
 			t.Errorf("%s is %s: %s", run.Name, run.Status, run.Error)
 		}
@@ -205,8 +208,10 @@ func TestADivergedTrainingIsAFailedRun(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := newScene(t, strings.NewReplacer(
-		"{name: squeezenet1_1, weights: seed:0}", tiny, "[feature-extraction, finetune, scratch]", "[feature-extraction, finetune]", "resize: 48, crop: 48, ", "",
-	).Replace(quick)+"overrides: [{mode: finetune, settings: {lr: 3}}, {mode: feature-extraction, settings: {lr: 10000}}]\n")
+		"{name: squeezenet1_1, weights: seed:0}", tiny, "[feature-extraction, finetune, "+
+			"scratch]", "[feature-extraction, finetune]", "resize: 48, crop: 48, ", "",
+	).Replace(quick)+"overrides: [{mode: finetune, settings: {lr: 3}}, {mode: feature-extraction, settings: {lr: "+
+		"10000}}]\n")
 	e, err := Run(context.Background(), s.open(), s.options(), progress.Discard)
 	if fail.KindOf(err) != fail.NonFinite || !strings.Contains(err.Error(), "4 of 4 runs failed") {
 		t.Fatalf("the error is of kind %d: %v", fail.KindOf(err), err)
@@ -234,7 +239,8 @@ func TestForesee(t *testing.T) {
 			t.Errorf("%s: %+v", run.Name, run)
 		}
 		if i == 1 && run.Estimate >= p.Runs[0].Estimate {
-			t.Errorf("the second seed of a feature extraction costs %g s, the first %g s", run.Estimate, p.Runs[0].Estimate)
+			t.Errorf("the second seed of a feature extraction costs %g s, the first %g s", run.Estimate,
+				p.Runs[0].Estimate)
 		}
 		sum += run.Estimate
 	}
@@ -299,7 +305,8 @@ func TestOnlyNeedsTheWeightsOfItsRuns(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(e.Runs) != 12 || e.Runs[0].Status != experimentdir.Pending || e.Runs[6].Status != experimentdir.Finished {
+		if len(e.Runs) != 12 || e.Runs[0].Status != experimentdir.Pending ||
+			e.Runs[6].Status != experimentdir.Finished {
 			t.Errorf("the runs are %+v", e.Runs)
 		}
 	}
@@ -313,7 +320,8 @@ func TestAnotherExperimentsFolderIsRefused(t *testing.T) {
 	if err := experimentdir.Save(s.options().Out, experimentdir.Experiment{Name: "other"}); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Run(context.Background(), s.open(), s.options(), progress.Discard); fail.KindOf(err) != fail.Usage || !strings.Contains(err.Error(), "other") {
+	if _, err := Run(context.Background(), s.open(), s.options(), progress.Discard); fail.KindOf(err) != fail.Usage ||
+		!strings.Contains(err.Error(), "other") {
 		t.Errorf("the error is %v", err)
 	}
 }
@@ -331,7 +339,8 @@ func TestMissingWeightsAreReplacedAndSaid(t *testing.T) {
 		t.Fatalf("without weights it goes on: %v", err)
 	}
 	// A plan goes on, and says what a run needs.
-	if m, err := prepare(ctx, file, s.options(), true, progress.Discard); err != nil || m.record.Runs[0].Weights != "not at hand" || len(m.record.Notes) != 1 {
+	if m, err := prepare(ctx, file, s.options(), true, progress.Discard); err != nil ||
+		m.record.Runs[0].Weights != "not at hand" || len(m.record.Notes) != 1 {
 		t.Errorf("the plan: %+v, %v", m, err)
 	}
 	if err := file.SetWeightsIfMissing("seed:5"); err != nil {
@@ -361,7 +370,8 @@ func TestMissingPhotosStopARun(t *testing.T) {
 	t.Setenv("FX_CACHE_DIR", t.TempDir())
 	t.Setenv("HTTPS_PROXY", "http://127.0.0.1:1") // so that nothing is fetched
 	t.Chdir(t.TempDir())
-	if _, err := prepare(t.Context(), file, s.options(), false, progress.Discard); fail.KindOf(err) != fail.Usage || !strings.Contains(fail.HintOf(err), "--data") {
+	if _, err := prepare(t.Context(), file, s.options(), false, progress.Discard); fail.KindOf(err) != fail.Usage ||
+		!strings.Contains(fail.HintOf(err), "--data") {
 		t.Errorf("a run: %v", err)
 	}
 	m, err := prepare(t.Context(), file, s.options(), true, progress.Discard)

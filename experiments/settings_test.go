@@ -41,7 +41,8 @@ func TestFilesHaveEverySetting(t *testing.T) {
 		for _, of := range []string{"{epochs: 2, lr: 0.01}", "{epochs: 5}"} { // settings, an override
 			file := strings.Replace(small, of, fmt.Sprintf("{%s: %s}", f.Name, text), 1)
 			file = strings.Replace(file, "{epochs: 5}", "{}", 1)
-			file = strings.NewReplacer("[finetune, scratch]", "[finetune]", "mode: scratch", "mode: finetune").Replace(file)
+			file = strings.NewReplacer("[finetune, scratch]", "[finetune]", "mode: scratch",
+				"mode: finetune").Replace(file)
 			read, err := parse([]byte(file))
 			if !f.InFiles {
 				if err == nil || !strings.Contains(err.Error(), f.Name) {

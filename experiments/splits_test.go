@@ -41,7 +41,8 @@ func TestAClassThatNothingCanBeLearnedOf(t *testing.T) {
 	refused := func() {
 		t.Helper()
 		_, err := Run(t.Context(), s.open(), s.options(), progress.Discard)
-		if fail.KindOf(err) != fail.Usage || !strings.Contains(fmt.Sprint(err), "no usable photo of green to train on") {
+		if fail.KindOf(err) != fail.Usage || !strings.Contains(fmt.Sprint(err),
+			"no usable photo of green to train on") {
 			t.Errorf("error %v", err)
 		}
 	}

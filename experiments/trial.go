@@ -63,7 +63,8 @@ func Foresee(ctx context.Context, file *File, o Options, report progress.Reporte
 	if err != nil {
 		return Plan{}, err
 	}
-	p := Plan{Name: file.Name, Title: file.Title, Out: m.options.Out, Data: m.record.Data, Notes: append([]string{}, m.record.Notes...)}
+	p := Plan{Name: file.Name, Title: file.Title, Out: m.options.Out, Data: m.record.Data,
+		Notes: append([]string{}, m.record.Notes...)}
 	for i, run := range m.record.Runs {
 		if !m.runs[i].selected {
 			continue
@@ -193,7 +194,9 @@ func (m *matrix) try(ctx context.Context, i int, training bool, paths []string) 
 	r.open, r.width = time.Since(start).Seconds(), e.FeatureLen()
 	photos := sampleOf(paths, trialBatches*e.BatchSize()*m.workers())
 	ignore := func(int, []float32, string) error { return nil }
-	if err := extract.Photos(ctx, e, m.decoder, photos[:min(e.BatchSize(), len(photos))], progress.Discard, ignore); err != nil { // warms up
+	// warms up
+	if err := extract.Photos(ctx, e, m.decoder, photos[:min(e.BatchSize(), len(photos))], progress.Discard,
+		ignore); err != nil {
 		return r, err
 	}
 	start = time.Now()
@@ -210,7 +213,8 @@ func (m *matrix) try(ctx context.Context, i int, training bool, paths []string) 
 // tryTraining measures steps on a batch without content.
 func (m *matrix) tryTraining(ctx context.Context, i int, r *rates) error {
 	p := m.runs[i]
-	o := finetune.Options{Settings: p.settings, Network: p.network, Device: m.options.Device, Library: m.options.Library}
+	o := finetune.Options{Settings: p.settings, Network: p.network, Device: m.options.Device,
+		Library: m.options.Library}
 	start := time.Now()
 	s, err := finetune.NewTrainer(ctx, o, len(m.photos.Classes), progress.Discard)
 	if err != nil {

@@ -24,7 +24,8 @@ type weightsFound struct {
 
 // findWeights finds a backbone's weights. Others take their place only where there are none
 // anywhere: a damaged file, one that can't be read and a full disk are errors.
-func (m *matrix) findWeights(ctx context.Context, backbone Network, o backbones.NetworkOptions, report progress.Reporter,
+func (m *matrix) findWeights(ctx context.Context, backbone Network, o backbones.NetworkOptions,
+	report progress.Reporter,
 ) (weightsFound, error) {
 	o.Weights, o.Lock = backbone.Weights, m.lock()
 	if file := o.Weights.File; file != "" {
@@ -32,13 +33,15 @@ func (m *matrix) findWeights(ctx context.Context, backbone Network, o backbones.
 	}
 	opened, err := backbones.Open(ctx, o, report)
 	if errors.Is(err, pretrained.ErrNowhere) && !m.file.WeightsIfMissing.IsZero() && ctx.Err() == nil {
-		report.Note(fmt.Sprintf("the weights of %s can't be had: its runs take random ones, %s", backbone.Name, m.file.WeightsIfMissing))
+		report.Note(fmt.Sprintf("the weights of %s can't be had: its runs take random ones, %s", backbone.Name,
+			m.file.WeightsIfMissing))
 		m.missing = append(m.missing, backbone.Name)
 		o.Weights = m.file.WeightsIfMissing
 		opened, err = backbones.Open(ctx, o, report)
 	}
 	if errors.Is(err, pretrained.ErrNowhere) && m.foresees && ctx.Err() == nil {
-		m.note(fmt.Sprintf("the weights of %s can't be had here: a run needs FX_WEIGHTS_DIR, or --weights-if-missing seed:0", backbone.Name))
+		m.note(fmt.Sprintf("the weights of %s can't be had here: a run needs FX_WEIGHTS_DIR, or --weights-if-missing "+
+			"seed:0", backbone.Name))
 		o.Weights = weights.Seed(0) // takes as long
 		if opened, err = backbones.Open(ctx, o, report); err == nil {
 			return weightsFound{weights: o.Weights, label: "not at hand", sha256: opened.WeightsSHA256}, nil
@@ -47,7 +50,8 @@ func (m *matrix) findWeights(ctx context.Context, backbone Network, o backbones.
 	if err != nil {
 		hint := ""
 		if errors.Is(err, pretrained.ErrNowhere) {
-			hint = fmt.Sprintf("Put them into FX_WEIGHTS_DIR, name a file in the experiment ({name: %s, weights: FILE}), or give --weights-if-missing seed:0 for random ones.", backbone.Name)
+			hint = fmt.Sprintf("Put them into FX_WEIGHTS_DIR, name a file in the experiment ({name: %s, weights: "+
+				"FILE}), or give --weights-if-missing seed:0 for random ones.", backbone.Name)
 		}
 		return weightsFound{}, fail.Wrap(fail.KindOf(err), err, hint, "the backbone %s", backbone.Name)
 	}

@@ -46,7 +46,8 @@ func vetYAML(text []byte) error {
 	}
 	tokens := lexer.Tokenize(string(text))
 	if len(tokens) > maxTokens {
-		return fmt.Errorf("it has %d words and signs, more than the %d that an experiment file may have", len(tokens), maxTokens)
+		return fmt.Errorf("it has %d words and signs, more than the %d that an experiment file may have", len(tokens),
+			maxTokens)
 	}
 	if err := vetNesting(tokens); err != nil {
 		return err
@@ -104,7 +105,8 @@ func (c *nodeCounter) count(n ast.Node) (size int, err error) {
 	case *ast.AliasNode:
 		name := nameOf(n.Value)
 		if c.open[name] {
-			return 0, fmt.Errorf("line %d: *%s stands inside of what it repeats", n.Start.Position.Line, userfile.Cut(name, 40))
+			return 0, fmt.Errorf("line %d: *%s stands inside of what it repeats", n.Start.Position.Line,
+				userfile.Cut(name, 40))
 		}
 		size = max(1, c.sizes[name])
 	case *ast.TagNode:
@@ -168,9 +170,11 @@ const maxMessageLine = 160
 func plainly(err error) error {
 	text := goTypes.ReplaceAllStringFunc(yaml.FormatError(err, false, true), func(found string) string {
 		what := strings.Fields(found)
-		return "this is no " + map[string]string{"int": "whole number", "uint64": "whole number from 0 on", "float64": "number", "string": "text", "bool": "true or false"}[what[len(what)-1]]
+		return "this is no " + map[string]string{"int": "whole number", "uint64": "whole number from 0 on",
+			"float64": "number", "string": "text", "bool": "true or false"}[what[len(what)-1]]
 	})
-	text = strings.ReplaceAll(text, "was used where sequence is expected", "stands where a list in [brackets] is expected")
+	text = strings.ReplaceAll(text, "was used where sequence is expected",
+		"stands where a list in [brackets] is expected")
 	lines := strings.Split(strings.TrimSpace(text), "\n")
 	for i, line := range lines {
 		if short := userfile.Cut(line, maxMessageLine); len(short) < len(line) {

@@ -45,7 +45,8 @@ func Example() {
 		}
 	}
 	o := extract.Options{Data: filepath.Join(dir, "photos"), Store: filepath.Join(dir, "features")}
-	o.Embedder.Network = backbones.NetworkOptions{Backbone: "squeezenet1_1", Weights: weights.Seed(0), Resize: 48, Crop: 48}
+	o.Embedder.Network = backbones.NetworkOptions{Backbone: "squeezenet1_1", Weights: weights.Seed(0), Resize: 48,
+		Crop: 48}
 	o.Embedder.Device = ort.CPU
 	summary, err := extract.Run(context.Background(), o, progress.Discard)
 	if fail.KindOf(err) == fail.Device {

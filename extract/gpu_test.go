@@ -17,7 +17,8 @@ func TestCUDAStagesGiveTheFeatures(t *testing.T) {
 	paths := noisePhotos(t, 27)
 	features := func(device ort.Device, precision string, staged bool) map[int][]float32 {
 		e := opened(t, EmbedderOptions{
-			Network: backbones.NetworkOptions{Backbone: "resnet18", Weights: weights.Seed(0)}, Device: device, Precision: precision, BatchSize: 4, Workers: 3,
+			Network: backbones.NetworkOptions{Backbone: "resnet18",
+				Weights: weights.Seed(0)}, Device: device, Precision: precision, BatchSize: 4, Workers: 3,
 		})
 		all := embedAll(t, e, paths, staged)
 		if s := e.Session(); staged && !s.Captures() {

@@ -22,10 +22,11 @@ type Options struct {
 	// ReplaceData drops rows of other photos than Data's, see store.WriteOptions.
 	ReplaceData bool
 
-	DType      string // of the cached values: "float32" (also "") or "float16"
-	Views      int    // random augmentations of each photo of TrainSplit, besides the centre view
-	Seed       uint64 // of the augmentations
-	TrainSplit string // whose photos are augmented, "" to let dataset.ChooseSplits choose; photos without a split are, too
+	DType string // of the cached values: "float32" (also "") or "float16"
+	Views int    // random augmentations of each photo of TrainSplit, besides the centre view
+	Seed  uint64 // of the augmentations
+	// whose photos are augmented, "" to let dataset.ChooseSplits choose; photos without a split are, too
+	TrainSplit string
 
 	Decoder    string // of JPEG: "auto" (also ""), "turbojpeg" or "go"
 	EXIF       string // "ignore" (also "") or "apply"
@@ -37,8 +38,9 @@ type Options struct {
 	VerifyContent bool          // hash every photo and every stored row, not only the files whose size or time changed
 	RowsPerShard  int           // of the store's files; 0 for store's choice
 
-	Inputs    []lockfile.Input // besides the weights, such as photos that fx fetched: for the store's lock.json and Embedder.Network.Lock
-	FxVersion string           // for the manifest
+	// besides the weights, such as photos that fx fetched: for the store's lock.json and Embedder.Network.Lock
+	Inputs    []lockfile.Input
+	FxVersion string // for the manifest
 }
 
 // BadPhoto is a file that gave no row, and why.
@@ -55,24 +57,26 @@ func SkippedFile(s dataset.Skipped) BadPhoto {
 
 // Summary is what Run did. Without Views, Computed + Cached + rejected = Images.
 type Summary struct {
-	Images          int        `json:"images"`   // photos found, rejected ones included
-	Computed        int        `json:"computed"` // embeddings computed by this run
-	Cached          int        `json:"cached"`   // embeddings that the store had
-	Dropped         int        `json:"dropped"`  // rows of photos or views that are gone or changed
-	Damaged         int        `json:"damaged"`  // rows that the store had in damaged files: those of photos that are still there are among Computed
-	Rejected        []BadPhoto `json:"rejected"` // photos that can't be used
-	Skipped         []BadPhoto `json:"skipped"`  // files that are no photos
-	Seconds         float64    `json:"seconds"`  // of the whole run
-	LoadSeconds     float64    `json:"load_seconds"`
-	ImagesPerSecond float64    `json:"images_per_second"` // embeddings per second from the first photo read to the last row on disk
-	FeatureShape    []int      `json:"feature_shape"`
-	Provider        string     `json:"provider"` // ONNX Runtime's name of it
-	Why             string     `json:"why,omitempty"`
-	Decoder         string     `json:"decoder"`
-	Backbone        string     `json:"backbone"`
-	Weights         string     `json:"weights"`
-	WeightsSHA256   string     `json:"weights_sha256"`
-	Classes         []string   `json:"classes"`
-	Store           string     `json:"store"`
-	Notes           []string   `json:"notes"`
+	Images   int `json:"images"`   // photos found, rejected ones included
+	Computed int `json:"computed"` // embeddings computed by this run
+	Cached   int `json:"cached"`   // embeddings that the store had
+	Dropped  int `json:"dropped"`  // rows of photos or views that are gone or changed
+	// rows that the store had in damaged files: those of photos that are still there are among Computed
+	Damaged     int        `json:"damaged"`
+	Rejected    []BadPhoto `json:"rejected"` // photos that can't be used
+	Skipped     []BadPhoto `json:"skipped"`  // files that are no photos
+	Seconds     float64    `json:"seconds"`  // of the whole run
+	LoadSeconds float64    `json:"load_seconds"`
+	// embeddings per second from the first photo read to the last row on disk
+	ImagesPerSecond float64  `json:"images_per_second"`
+	FeatureShape    []int    `json:"feature_shape"`
+	Provider        string   `json:"provider"` // ONNX Runtime's name of it
+	Why             string   `json:"why,omitempty"`
+	Decoder         string   `json:"decoder"`
+	Backbone        string   `json:"backbone"`
+	Weights         string   `json:"weights"`
+	WeightsSHA256   string   `json:"weights_sha256"`
+	Classes         []string `json:"classes"`
+	Store           string   `json:"store"`
+	Notes           []string `json:"notes"`
 }

@@ -141,7 +141,8 @@ type numbered struct {
 
 // inOrder hands the results of n batches to emit by index, and takes one out of
 // slots after each.
-func inOrder(ctx context.Context, n int, done <-chan numbered, slots <-chan struct{}, emit func(batch int, r result) error) error {
+func inOrder(ctx context.Context, n int, done <-chan numbered, slots <-chan struct{},
+	emit func(batch int, r result) error) error {
 	waiting := map[int]result{}
 	for next := 0; next < n; {
 		select {

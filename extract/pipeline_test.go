@@ -99,7 +99,9 @@ func newPipeline(t testing.TB, n network, paths []string, workers, runs int) *pi
 		t.Fatal(err)
 	}
 	reader := photoio.NewReader(decoder, photoio.Options{Hash: true})
-	return &pipeline{network: n, reader: reader, workers: workers, runs: runs, path: func(i int) string { return paths[i] }}
+	return &pipeline{network: n, reader: reader, workers: workers, runs: runs, path: func(i int) string {
+		return paths[i]
+	}}
 }
 
 func batchesOf(n, size int) [][]rowRef {
@@ -120,22 +122,24 @@ func TestRowsComeInOrderWhateverTheWorkers(t *testing.T) {
 		n := &meanNetwork{batch: 4}
 		var got, rejected []int
 		next := 0
-		err := newPipeline(t, n, paths, workers, workers).run(t.Context(), batchesOf(50, 4), func(batch int, r result) error {
-			if batch != next {
-				t.Errorf("%d workers: batch %d came when %d was due", workers, batch, next)
-			}
-			next++
-			for _, row := range r.rows {
-				if float32(row.item) != row.embedding[0] {
-					t.Errorf("%d workers: photo %d has the embedding of photo %g", workers, row.item, row.embedding[0])
+		err := newPipeline(t, n, paths, workers, workers).run(t.Context(), batchesOf(50, 4),
+			func(batch int, r result) error {
+				if batch != next {
+					t.Errorf("%d workers: batch %d came when %d was due", workers, batch, next)
 				}
-				got = append(got, row.item)
-			}
-			for _, b := range r.rejected {
-				rejected = append(rejected, b.item)
-			}
-			return nil
-		})
+				next++
+				for _, row := range r.rows {
+					if float32(row.item) != row.embedding[0] {
+						t.Errorf("%d workers: photo %d has the embedding of photo %g", workers, row.item,
+							row.embedding[0])
+					}
+					got = append(got, row.item)
+				}
+				for _, b := range r.rejected {
+					rejected = append(rejected, b.item)
+				}
+				return nil
+			})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -195,7 +199,9 @@ func TestFirstErrorEndsTheRun(t *testing.T) {
 		"of the network": {&meanNetwork{batch: 2, fails: broken}, nil},
 		"of emit":        {&meanNetwork{batch: 2}, broken},
 	} {
-		err := newPipeline(t, c.network, paths, 4, 4).run(t.Context(), batchesOf(40, 2), func(int, result) error { return c.emit })
+		err := newPipeline(t, c.network, paths, 4, 4).run(t.Context(), batchesOf(40, 2), func(int, result) error {
+			return c.emit
+		})
 		if !errors.Is(err, broken) {
 			t.Errorf("%s: %v", name, err)
 		}

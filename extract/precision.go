@@ -22,7 +22,8 @@ func checkPrecision(precision string) error {
 }
 
 // slowFloat16 is worth knowing on a CPU.
-const slowFloat16 = "--precision float16 on the CPU: ONNX Runtime computes in float32 between casts there, which saves nothing"
+const slowFloat16 = "--precision float16 on the CPU: ONNX Runtime computes in float32 between casts there, which " +
+	"saves nothing"
 
 // compute is what a store's manifest keeps of e.
 func (e *Embedder) compute() store.Compute {

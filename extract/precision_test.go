@@ -46,7 +46,9 @@ func TestStoreKeepsItsPrecision(t *testing.T) {
 		t.Errorf("the photo that was added was computed by %s", s.Provider)
 	}
 	o.Embedder.Precision = Float32
-	if _, err := Run(t.Context(), o, progress.Discard); err == nil || !strings.Contains(err.Error(), "provider: CPUExecutionProvider in float16 in the store, CPUExecutionProvider now") {
+	if _, err := Run(t.Context(), o, progress.Discard); err == nil ||
+		!strings.Contains(err.Error(),
+			"provider: CPUExecutionProvider in float16 in the store, CPUExecutionProvider now") {
 		t.Errorf("float32 into a store of float16: %v", err)
 	}
 	o.Embedder.Precision = "int8"
@@ -67,8 +69,10 @@ func TestExpectedCompute(t *testing.T) {
 		kind, precision string
 		want            store.Compute
 	}{
-		{cpu, "", Float32, cpu}, {cpu, "auto", Float16, cpu16}, {cpu, "cuda", Float32, cuda}, {cpu, "cuda", Float16, cuda16},
-		{exact, "auto", Float32, exact}, {exact, "cuda", "", exact}, {exact, "cuda", Float16, cuda16}, {exact, "cpu", Float32, cpu},
+		{cpu, "", Float32, cpu}, {cpu, "auto", Float16, cpu16}, {cpu, "cuda", Float32, cuda}, {cpu, "cuda", Float16,
+			cuda16},
+		{exact, "auto", Float32, exact}, {exact, "cuda", "", exact}, {exact, "cuda", Float16, cuda16}, {exact, "cpu",
+			Float32, cpu},
 		{cuda16, "", Float16, cuda16}, {cuda16, "cuda", Float32, cuda}, {cuda16, "cpu", Float16, cpu16},
 	} {
 		if got := expectedCompute(c.stored, c.kind, c.precision); got != c.want {
@@ -113,7 +117,8 @@ func TestFloat16OnPhotos(t *testing.T) {
 func TestBatchesAreFull(t *testing.T) {
 	job := func(entry int, views ...int) store.Job { return store.Job{Entry: entry, Views: views} }
 	r := &run{embedder: &Embedder{batch: 4}, plan: &store.Plan{Chunks: []store.Chunk{
-		{}, {Jobs: []store.Job{job(0, 0, 1), job(1, 0)}}, {Jobs: []store.Job{job(2, 1)}}, {}, {Jobs: []store.Job{job(3, 0, 1, 2), job(4, 0), job(5, 0)}},
+		{}, {Jobs: []store.Job{job(0, 0, 1), job(1, 0)}}, {Jobs: []store.Job{job(2,
+			1)}}, {}, {Jobs: []store.Job{job(3, 0, 1, 2), job(4, 0), job(5, 0)}},
 	}}}
 	batches, ends := r.batches()
 	want := [][]rowRef{{{0, 0}, {0, 1}, {1, 0}, {2, 1}}, {{3, 0}, {3, 1}, {3, 2}, {4, 0}}, {{5, 0}}}

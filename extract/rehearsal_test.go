@@ -32,7 +32,8 @@ func TestRehearsedExtraction(t *testing.T) {
 		for _, name := range families {
 			for _, precision := range []string{Float32, Float16} {
 				rehearse(t, EmbedderOptions{
-					Network: backbones.NetworkOptions{Backbone: name, Weights: weights.Seed(0)}, Device: ort.CUDA, Precision: precision, BatchSize: batch, Workers: 4,
+					Network: backbones.NetworkOptions{Backbone: name,
+						Weights: weights.Seed(0)}, Device: ort.CUDA, Precision: precision, BatchSize: batch, Workers: 4,
 				}, paths)
 			}
 		}
@@ -41,7 +42,8 @@ func TestRehearsedExtraction(t *testing.T) {
 	text, events := fakecuda.Rehearse(t)
 	for _, name := range families {
 		for _, precision := range []string{Float32, Float16} {
-			if want := fmt.Sprintf("%s %s: captures true, problem \"\", %d rows\n", name, precision, photos); !strings.Contains(text, want) {
+			if want := fmt.Sprintf("%s %s: captures true, problem \"\", %d rows\n", name, precision,
+				photos); !strings.Contains(text, want) {
 				t.Errorf("%q is not in %s", want, text)
 			}
 		}
@@ -50,7 +52,8 @@ func TestRehearsedExtraction(t *testing.T) {
 	sizes := map[string]bool{fmt.Sprintf("1 %d", batch*224*224*3): true, fmt.Sprintf("1 %d", batch*299*299*3): true}
 	for _, e := range events {
 		switch {
-		case e.What == "stale" || e.What == "unsafe" || e.What == "copy" && strings.HasSuffix(e.Rest, " recorded") && sizes[strings.TrimSuffix(e.Rest, " recorded")]:
+		case e.What == "stale" || e.What == "unsafe" || e.What == "copy" && strings.HasSuffix(e.Rest,
+			" recorded") && sizes[strings.TrimSuffix(e.Rest, " recorded")]:
 			t.Errorf("%+v", e) // a replay would read what is no more, or a recording was spoiled
 		case e.What == "copy" && sizes[e.Rest]:
 			uploads++
@@ -82,14 +85,16 @@ func rehearse(t *testing.T, o EmbedderOptions, paths []string) {
 		t.Fatal(err)
 	}
 	rows := 0
-	if err := Photos(t.Context(), e, decoder, paths, progress.Discard, func(_ int, features []float32, reason string) error {
-		if len(features) == e.FeatureLen() && reason == "" {
-			rows++
-		}
-		return nil
-	}); err != nil {
+	if err := Photos(t.Context(), e, decoder, paths, progress.Discard,
+		func(_ int, features []float32, reason string) error {
+			if len(features) == e.FeatureLen() && reason == "" {
+				rows++
+			}
+			return nil
+		}); err != nil {
 		t.Fatal(o.Network.Backbone, o.Precision, err)
 	}
 	s := e.Session()
-	fmt.Printf("%s %s: captures %v, problem %q, %d rows\n", o.Network.Backbone, o.Precision, s.Captures(), s.CaptureProblem(), rows)
+	fmt.Printf("%s %s: captures %v, problem %q, %d rows\n", o.Network.Backbone, o.Precision, s.Captures(),
+		s.CaptureProblem(), rows)
 }

@@ -31,7 +31,8 @@ func Run(ctx context.Context, o Options, report progress.Reporter) (Summary, err
 		return Summary{}, err
 	}
 	if o.Views < 0 || o.Views > maxViews {
-		return Summary{}, fail.New(fail.Usage, fmt.Sprintf("Give a number from 0 to %d.", maxViews), "--views %d", o.Views)
+		return Summary{}, fail.New(fail.Usage, fmt.Sprintf("Give a number from 0 to %d.", maxViews), "--views %d",
+			o.Views)
 	}
 	if o.Wait < 0 {
 		return Summary{}, fail.New(fail.Usage, "Give a time such as 30s or 5m.", "--wait %s", o.Wait)
@@ -54,7 +55,8 @@ func Run(ctx context.Context, o Options, report progress.Reporter) (Summary, err
 		return Summary{}, err
 	}
 	augmented, err := dataset.ChooseSplits(dataset.SplitRequest{
-		From: o.Data, Have: photos.Splits, Train: o.TrainSplit, Advice: "Name the split that --views augments with --train-split.",
+		From: o.Data, Have: photos.Splits, Train: o.TrainSplit, Advice: "Name the split that --views augments with " +
+			"--train-split.",
 	})
 	if err != nil && (o.Views > 0 || o.TrainSplit != "") {
 		return Summary{}, err
@@ -99,7 +101,8 @@ func Run(ctx context.Context, o Options, report progress.Reporter) (Summary, err
 	}
 	if err := r.fill(ctx); err != nil {
 		if ctx.Err() != nil {
-			err = fail.Wrap(fail.Interrupted, err, "What was finished is kept; the same command goes on from there.", "")
+			err = fail.Wrap(fail.Interrupted, err, "What was finished is kept; the same command goes on from there.",
+				"")
 		}
 		return Summary{}, err
 	}
@@ -110,7 +113,8 @@ func Run(ctx context.Context, o Options, report progress.Reporter) (Summary, err
 	s := r.summary()
 	s.Dropped = finished.Dropped
 	if len(s.Rejected) > 0 && s.Computed+s.Cached == 0 {
-		return s, fail.New(fail.Rejected, "The reasons are listed above.", "none of the %d photos of %s can be used", s.Images, o.Data)
+		return s, fail.New(fail.Rejected, "The reasons are listed above.", "none of the %d photos of %s can be used",
+			s.Images, o.Data)
 	}
 	return s, nil
 }
@@ -301,7 +305,8 @@ func (r *run) fill(ctx context.Context) error {
 			if len(computed) > 0 && computed[0].rowRef == ref { // else its photo is rejected
 				row := computed[0]
 				computed = computed[1:]
-				rows = append(rows, store.Computed{Entry: row.item, View: row.view, Content: row.content, Embedding: row.embedding})
+				rows = append(rows, store.Computed{Entry: row.item, View: row.view, Content: row.content,
+					Embedding: row.embedding})
 			}
 			done++
 			if err := finish(); err != nil {

@@ -82,8 +82,9 @@ func photos(t testing.TB, n int) string {
 func options(data, out string) Options {
 	return Options{
 		Embedder: EmbedderOptions{
-			Network: backbones.NetworkOptions{Backbone: "squeezenet1_1", Weights: weights.Seed(0), Resize: 64, Crop: 64},
-			Device:  ort.CPU,
+			Network: backbones.NetworkOptions{Backbone: "squeezenet1_1", Weights: weights.Seed(0), Resize: 64,
+				Crop: 64},
+			Device: ort.CPU,
 		},
 		Data: data, Store: out, TrainSplit: "train",
 	}
@@ -96,7 +97,8 @@ func mustRun(t *testing.T, o Options, computed, cached, rejected int) Summary {
 		t.Fatalf("%v (%s)", err, fail.HintOf(err))
 	}
 	if s.Computed != computed || s.Cached != cached || len(s.Rejected) != rejected {
-		t.Errorf("%d computed, %d cached, rejected %v; want %d, %d, %d", s.Computed, s.Cached, s.Rejected, computed, cached, rejected)
+		t.Errorf("%d computed, %d cached, rejected %v; want %d, %d, %d", s.Computed, s.Cached, s.Rejected, computed,
+			cached, rejected)
 	}
 	return s
 }
@@ -133,7 +135,8 @@ func TestOnlyWhatChangedIsComputed(t *testing.T) {
 	data, out := photos(t, 3), filepath.Join(t.TempDir(), "store")
 	o := options(data, out)
 	s := mustRun(t, o, 12, 0, 0)
-	if s.Images != 12 || fmt.Sprint(s.FeatureShape) != "[512 3 3]" || s.Provider != "CPUExecutionProvider" || s.ImagesPerSecond <= 0 {
+	if s.Images != 12 || fmt.Sprint(s.FeatureShape) != "[512 3 3]" || s.Provider != "CPUExecutionProvider" ||
+		s.ImagesPerSecond <= 0 {
 		t.Errorf("summary %+v", s)
 	}
 	mustRun(t, o, 0, 12, 0)
@@ -196,7 +199,8 @@ func TestOneSplitAlone(t *testing.T) {
 		t.Errorf("the photos lie in %q, %v; want %q", m.Made.Data, err, o.Data)
 	}
 	o.Splits = []string{"test"}
-	if _, err := Run(t.Context(), o, progress.Discard); fail.KindOf(err) != fail.Usage || !strings.Contains(err.Error(), `no split "test"`) {
+	if _, err := Run(t.Context(), o, progress.Discard); fail.KindOf(err) != fail.Usage ||
+		!strings.Contains(err.Error(), `no split "test"`) {
 		t.Errorf("an unknown split: %v", err)
 	}
 }
@@ -218,7 +222,8 @@ func TestEveryDifferenceIsNamed(t *testing.T) {
 		o := base
 		change(&o)
 		_, err := Run(t.Context(), o, progress.Discard)
-		if err == nil || !strings.Contains(err.Error(), says) || fail.KindOf(err) != fail.Usage || fail.HintOf(err) == "" {
+		if err == nil || !strings.Contains(err.Error(), says) || fail.KindOf(err) != fail.Usage ||
+			fail.HintOf(err) == "" {
 			t.Errorf("%s: %v (kind %d)", says, err, fail.KindOf(err))
 		}
 	}
@@ -228,7 +233,8 @@ func TestEveryDifferenceIsNamed(t *testing.T) {
 func TestBadPhotosAreRejectedWithTheirReason(t *testing.T) {
 	orttest.Library(t)
 	data := photos(t, 2)
-	for name, bytes := range map[string]string{"zero.jpg": "", "text.jpg": "hello", "cut.png": "\x89PNG\r\n\x1a\n\x00\x00"} {
+	for name, bytes := range map[string]string{"zero.jpg": "", "text.jpg": "hello",
+		"cut.png": "\x89PNG\r\n\x1a\n\x00\x00"} {
 		if err := os.WriteFile(filepath.Join(data, "train/ants", name), []byte(bytes), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -378,7 +384,8 @@ func TestParseShard(t *testing.T) {
 		{text: "auto", bad: true},
 		{text: "auto/4", bad: true},
 		{text: "auto/4", env: map[string]string{"JOB_COMPLETION_INDEX": "3"}, want: store.Shard{Index: 3, Count: 4}},
-		{text: "auto", env: map[string]string{"SLURM_ARRAY_TASK_ID": "5", "SLURM_ARRAY_TASK_MIN": "3", "SLURM_ARRAY_TASK_COUNT": "4"}, want: store.Shard{Index: 2, Count: 4}},
+		{text: "auto", env: map[string]string{"SLURM_ARRAY_TASK_ID": "5", "SLURM_ARRAY_TASK_MIN": "3",
+			"SLURM_ARRAY_TASK_COUNT": "4"}, want: store.Shard{Index: 2, Count: 4}},
 		{text: "auto", env: map[string]string{"SLURM_ARRAY_TASK_ID": "x", "SLURM_ARRAY_TASK_COUNT": "4"}, bad: true},
 	} {
 		got, err := parseShard(c.text, func(name string) string { return c.env[name] })

@@ -25,7 +25,8 @@ func parseShard(text string, env func(string) string) (store.Shard, error) {
 		index = env("JOB_COMPLETION_INDEX")
 	}
 	if index == "" || count == "" {
-		return store.Shard{}, fail.New(fail.Usage, hint, "--shard %s: no array task is known from the environment", text)
+		return store.Shard{}, fail.New(fail.Usage, hint, "--shard %s: no array task is known from the environment",
+			text)
 	}
 	if first, err := strconv.Atoi(env("SLURM_ARRAY_TASK_MIN")); err == nil && env("SLURM_ARRAY_TASK_ID") != "" {
 		if i, err := strconv.Atoi(index); err == nil {

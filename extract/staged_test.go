@@ -158,7 +158,9 @@ func TestStagedErrorEndsTheRun(t *testing.T) {
 		"of emit":        {&stagedMean{meanNetwork: meanNetwork{batch: 2}}, broken, "broken"},
 		"of the device":  {&stagedMean{meanNetwork: meanNetwork{batch: 2}, failsAt: 3}, nil, "out of memory"},
 	} {
-		err := stagedPipeline(t, c.network, paths, 4).run(t.Context(), batchesOf(40, 2), func(int, result) error { return c.emit })
+		err := stagedPipeline(t, c.network, paths, 4).run(t.Context(), batchesOf(40, 2), func(int, result) error {
+			return c.emit
+		})
 		if err == nil || err.Error() != c.want {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -84,7 +84,8 @@ func (r *run) load() (values *weights.StateDict, s saved, found bool, err error)
 		return nil, s, false, fail.Wrap(fail.Model, err, startAgain, "the checkpoint %s is damaged", dir)
 	}
 	if s.Run != r.record.ID {
-		return nil, s, false, fail.New(fail.Model, startAgain, "the checkpoint %s belongs to another run than %s", dir, filepath.Join(r.options.Out, recordName))
+		return nil, s, false, fail.New(fail.Model, startAgain, "the checkpoint %s belongs to another run than %s",
+			dir, filepath.Join(r.options.Out, recordName))
 	}
 	values, err = c.Unpack(r.engine.state.slots())
 	return values, s, true, fail.Wrap(fail.Model, err, "", "the checkpoint %s", dir)

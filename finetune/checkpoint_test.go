@@ -42,7 +42,8 @@ func TestACheckpointIsTorchsStateDict(t *testing.T) {
 	}{
 		{"whole steps", func(*Options) {}, false, 2},
 		{"added gradients and averages", func(o *Options) { o.BatchSize, o.Accumulate, o.EMA = 2, 2, 0.9 }, true, 3},
-		{"the classifier alone", func(o *Options) { o.HeadOnly = true }, false, 2}, // torch's train() goes on counting there
+		// torch's train() goes on counting there
+		{"the classifier alone", func(o *Options) { o.HeadOnly = true }, false, 2},
 		{"frozen", func(o *Options) { o.HeadOnly, o.FrozenBN = true, true }, false, 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -74,8 +75,10 @@ func TestACheckpointIsTorchsStateDict(t *testing.T) {
 				for _, n := range like.Names() {
 					x, _ := like.Get(n)
 					y, ok := got.Get(n)
-					if !ok || y.DType != x.DType || !strings.HasPrefix(n, "fc.") && len(y.Data) != len(x.Data) || len(y.Shape) != len(x.Shape) {
-						t.Errorf("%s: %s is %s %v, there %v; torch's is %s %v", name, n, y.DType, y.Shape, ok, x.DType, x.Shape)
+					if !ok || y.DType != x.DType || !strings.HasPrefix(n, "fc.") && len(y.Data) != len(x.Data) ||
+						len(y.Shape) != len(x.Shape) {
+						t.Errorf("%s: %s is %s %v, there %v; torch's is %s %v", name, n, y.DType, y.Shape, ok,
+							x.DType, x.Shape)
 						continue
 					}
 					if y.DType != weights.I64 {

@@ -54,7 +54,9 @@ func withoutData(g *pb.GraphProto) map[string]bool {
 	}
 	nodes := map[string]bool{}
 	for _, n := range g.Node { // in topological order
-		depends := n.OpType != "Shape" && n.OpType != "Size" && slices.ContainsFunc(onnx.Uses(n), func(in string) bool { return data[in] })
+		depends := n.OpType != "Shape" && n.OpType != "Size" && slices.ContainsFunc(onnx.Uses(n), func(in string) bool {
+			return data[in]
+		})
 		for _, out := range n.Output {
 			data[out] = depends
 		}
@@ -72,12 +74,14 @@ func (e cpuNodes) report(graph, device string) string {
 	}
 	shapes := ""
 	if len(e.shapes) > 0 {
-		shapes = fmt.Sprintf("%d nodes that compute shapes run on the CPU on purpose: %s", len(e.shapes), list(e.shapes))
+		shapes = fmt.Sprintf("%d nodes that compute shapes run on the CPU on purpose: %s", len(e.shapes),
+			list(e.shapes))
 	}
 	if len(e.computing) == 0 {
 		return fmt.Sprintf("%s: %s", graph, shapes)
 	}
-	text := fmt.Sprintf("%s: %d nodes run on the CPU because the provider for %s has no kernel for them, which costs copies and rules out CUDA graphs: %s",
+	text := fmt.Sprintf("%s: %d nodes run on the CPU because the provider for %s has no kernel for them, which costs "+
+		"copies and rules out CUDA graphs: %s",
 		graph, len(e.computing), device, list(e.computing))
 	if shapes != "" {
 		text += "; " + shapes

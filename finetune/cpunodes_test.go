@@ -21,7 +21,8 @@ func TestNodesOnTheCPUAreClassified(t *testing.T) {
 
 	const cuda, cpu = "CUDAExecutionProvider", "CPUExecutionProvider"
 	nodes := []ort.Node{
-		{Provider: cpu, Op: "Shape", Name: "Shape"}, {Provider: cpu, Op: "Gather", Name: "Gather"}, {Provider: cpu, Op: "Unsqueeze", Name: "Unsqueeze"},
+		{Provider: cpu, Op: "Shape", Name: "Shape"}, {Provider: cpu, Op: "Gather", Name: "Gather"}, {Provider: cpu,
+			Op: "Unsqueeze", Name: "Unsqueeze"},
 		{Provider: cpu, Op: "Det", Name: "Det"}, {Provider: cuda, Op: "Reshape", Name: "Reshape"},
 		{Provider: cpu, Domain: "com.microsoft", Op: "FusedArgMax"}, // made by an optimization: nobody knows
 	}

@@ -19,7 +19,8 @@ func diverged(t *testing.T, o Options, says string) {
 	t.Helper()
 	for range 2 { // a resumed run is no better
 		_, err := Run(t.Context(), o, progress.Discard)
-		if fail.KindOf(err) != fail.NonFinite || !strings.Contains(err.Error(), says) || !strings.Contains(fail.HintOf(err), "--lr") {
+		if fail.KindOf(err) != fail.NonFinite || !strings.Contains(err.Error(), says) ||
+			!strings.Contains(fail.HintOf(err), "--lr") {
 			t.Errorf("kind %d, hint %q: %v", fail.KindOf(err), fail.HintOf(err), err)
 		}
 		o.Resume = true
@@ -65,7 +66,8 @@ func TestADeadNetwork(t *testing.T) {
 		t.Fatal(err)
 	}
 	o.LR = 1e-6
-	if r, err := Run(t.Context(), o, progress.Discard); err != nil || !strings.Contains(strings.Join(r.Notes, "\n"), "it learned nothing") {
+	if r, err := Run(t.Context(), o, progress.Discard); err != nil ||
+		!strings.Contains(strings.Join(r.Notes, "\n"), "it learned nothing") {
 		t.Errorf("dead from the start: %v, notes %q", err, r.Notes)
 	}
 }

@@ -32,8 +32,10 @@ type engine struct {
 // newEngine creates the sessions for training batches of these sizes and for
 // evaluation, and moves the network's initial state to the device. split selects
 // the form of a step that accumulates the gradients of several batches.
-func newEngine(ctx context.Context, rt *ort.Runtime, sessions ort.SessionOptions, n *artifacts.Network, o artifacts.Options, sizes []int, split bool) (*engine, error) {
-	e := &engine{runtime: rt, sessions: sessions, network: n, options: o, train: map[int]*compiledGraph{}, reported: map[string]bool{}}
+func newEngine(ctx context.Context, rt *ort.Runtime, sessions ort.SessionOptions, n *artifacts.Network,
+	o artifacts.Options, sizes []int, split bool) (*engine, error) {
+	e := &engine{runtime: rt, sessions: sessions, network: n, options: o, train: map[int]*compiledGraph{},
+		reported: map[string]bool{}}
 	e.options.Probe = ortprobe.New(rt)
 	device, _, _, err := rt.Resolve(sessions.Device)
 	if err != nil {
@@ -51,7 +53,8 @@ func newEngine(ctx context.Context, rt *ort.Runtime, sessions ort.SessionOptions
 func (e *engine) build(ctx context.Context, sizes []int, split bool) error {
 	var graphs []*artifacts.Graph
 	initial := weights.NewStateDict()
-	add := func(build func(artifacts.Options) (*artifacts.Graph, error), o artifacts.Options, profile string) (*compiledGraph, error) {
+	add := func(build func(artifacts.Options) (*artifacts.Graph, error), o artifacts.Options,
+		profile string) (*compiledGraph, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}

@@ -16,11 +16,15 @@ import (
 func FuzzRecord(f *testing.F) {
 	rec := record{
 		FormatVersion: recordVersion, ID: "0123", Status: running,
-		Settings: settings{training.Settings{Epochs: 3, LR: 0.1, Trainable: []string{"fc.*"}}, conditions{Backbone: "resnet18"}},
-		Classes:  []string{"ants", "bees"}, Rejected: []extract.BadPhoto{{Path: "a.jpg", Reason: "no photo"}}, Notes: []string{"a note"},
+		Settings: settings{training.Settings{Epochs: 3, LR: 0.1, Trainable: []string{"fc.*"}},
+			conditions{Backbone: "resnet18"}},
+		Classes: []string{"ants", "bees"}, Rejected: []extract.BadPhoto{{Path: "a.jpg",
+			Reason: "no photo"}}, Notes: []string{"a note"},
 	}
 	for _, change := range []func(){
-		func() {}, func() { rec.Status, rec.Result = finished, &Result{} }, func() { rec.FormatVersion = 1 }, func() { rec.Settings.HeadOnly = true },
+		func() {}, func() { rec.Status, rec.Result = finished, &Result{} }, func() { rec.FormatVersion = 1 }, func() {
+			rec.Settings.HeadOnly = true
+		},
 	} {
 		change()
 		text, err := json.Marshal(rec)

@@ -33,7 +33,8 @@ func TestCUDATrainsAsTheCPU(t *testing.T) {
 		precision  string
 		accumulate int
 		allowed    float64 // relative difference of a loss
-	}{{artifacts.Float32, 1, 5e-3}, {artifacts.Float32, 2, 5e-3}, {artifacts.BFloat16, 1, 5e-2}, {artifacts.Float16, 1, 5e-2}} {
+	}{{artifacts.Float32, 1, 5e-3}, {artifacts.Float32, 2, 5e-3}, {artifacts.BFloat16, 1, 5e-2}, {artifacts.Float16,
+		1, 5e-2}} {
 		want := run(func(o *Options) { o.Accumulate = c.accumulate })
 		got := run(func(o *Options) {
 			o.Device, o.Precision, o.Accumulate = ort.CUDA, c.precision, c.accumulate

@@ -23,7 +23,9 @@ import (
 	"fx/internal/training"
 )
 
-var kills = flag.Int("kills", 40, "how often TestKilledRunsEndInTheSameBits kills the run that has every kind of state; the others a quarter as often")
+var kills = flag.Int("kills", 40,
+	"how often TestKilledRunsEndInTheSameBits kills the run that has every kind of state; the others a quarter as "+
+		"often")
 
 // killable are the runs that are killed: every kind of state that a checkpoint
 // can hold, saved after each batch.
@@ -117,7 +119,8 @@ func TestKilledRunsEndInTheSameBits(t *testing.T) {
 		for name := range killable {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
-				k := &killer{name: name, data: data, undisturbed: filepath.Join(t.TempDir(), "undisturbed"), out: filepath.Join(t.TempDir(), "killed"), random: random.New(0, name)}
+				k := &killer{name: name, data: data, undisturbed: filepath.Join(t.TempDir(), "undisturbed"),
+					out: filepath.Join(t.TempDir(), "killed"), random: random.New(0, name)}
 				if _, err := Run(t.Context(), killableRun(name, data, k.undisturbed), progress.Discard); err != nil {
 					t.Fatal(err)
 				}
@@ -137,7 +140,8 @@ func TestKilledRunsEndInTheSameBits(t *testing.T) {
 			})
 		}
 	})
-	t.Logf("%d kills, %d of them in the middle of a save; %d runs ended and had the same bits", killed.Load(), saving.Load(), finished.Load())
+	t.Logf("%d kills, %d of them in the middle of a save; %d runs ended and had the same bits", killed.Load(),
+		saving.Load(), finished.Load())
 	if saving.Load() == 0 {
 		t.Error("no kill fell into a save: nothing was shown")
 	}
@@ -205,7 +209,8 @@ func (k *killer) look(t *testing.T) {
 	}
 	for _, name := range []string{bestName, lastName} {
 		dir := filepath.Join(k.out, checkpointDir, name)
-		if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) && (name == bestName && k.reached.Epoch == 0 || k.reached == position{}) {
+		if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) &&
+			(name == bestName && k.reached.Epoch == 0 || k.reached == position{}) {
 			continue
 		}
 		c, err := artifacts.ReadCheckpoint(dir)

@@ -235,7 +235,8 @@ func (l *loader) fill(ctx context.Context, b *batch) error {
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case errors.As(err, &bad):
-			return fail.Wrap(fail.Rejected, err, "It was usable when the run began: restore it and continue with --resume.", "%s", photo.Path)
+			return fail.Wrap(fail.Rejected, err,
+				"It was usable when the run began: restore it and continue with --resume.", "%s", photo.Path)
 		case fail.KindOf(err) == fail.System:
 			return fail.Wrap(fail.System, err, "Continue with --resume once the photo can be read again.", "")
 		case err != nil:
@@ -267,7 +268,8 @@ func (l *loader) writeView(ctx context.Context, b *batch, item dataset.Item, pix
 // drawNoise draws the random numbers of a training batch.
 func (l *loader) drawNoise(b *batch) {
 	for i, noise := range l.noise[len(b.items)] {
-		draw(noise, random.New(l.seed, "noise/"+noise.Name, uint64(b.epoch), uint64(b.index)), ort.Data[float32](b.noise[i].Tensor()))
+		draw(noise, random.New(l.seed, "noise/"+noise.Name, uint64(b.epoch), uint64(b.index)),
+			ort.Data[float32](b.noise[i].Tensor()))
 	}
 }
 

@@ -32,7 +32,8 @@ func lockRun(dir string) (*runLock, error) {
 	case err == nil:
 		return h, nil
 	case errors.Is(err, durable.ErrLocked):
-		return nil, fail.New(fail.Locked, "Wait until it has ended, or choose another --out.", "%s is being written by another fx finetune", dir)
+		return nil, fail.New(fail.Locked, "Wait until it has ended, or choose another --out.",
+			"%s is being written by another fx finetune", dir)
 	case durable.NoLocks(err):
 		return nil, fail.Wrap(fail.Other, err, "Choose a folder on a file system with locks.", "lock %s", dir)
 	}

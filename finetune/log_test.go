@@ -65,7 +65,8 @@ func TestAResumedRunHasOneLog(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if rec, _, err = readRecord(o.Out); err != nil || rec.Started.IsZero() || rec.Started.Add(time.Duration(r.Seconds*1e9)).After(time.Now()) {
+	if rec, _, err = readRecord(o.Out); err != nil || rec.Started.IsZero() ||
+		rec.Started.Add(time.Duration(r.Seconds*1e9)).After(time.Now()) {
 		t.Fatalf("started %v, %v", rec.Started, err)
 	}
 	l := (&run{record: rec}).log(r.Epochs)
@@ -74,10 +75,12 @@ func TestAResumedRunHasOneLog(t *testing.T) {
 	}
 	got := eventFile(t, o.Out)
 	want := tensorboard.Encode(tensorboard.Log{Start: rec.Started, Settings: l.Settings}) // the head of the file
-	if !bytes.HasPrefix(got, want) || bytes.Count(got, []byte("accuracy/val")) != 3 || bytes.Count(got, []byte("learning_rate")) != 3 {
+	if !bytes.HasPrefix(got, want) || bytes.Count(got, []byte("accuracy/val")) != 3 ||
+		bytes.Count(got, []byte("learning_rate")) != 3 {
 		t.Errorf("the event file holds %q", got)
 	}
-	for name, value := range map[string]any{"trainable": "classifier.*", "lr": o.LR, "batch-size": 4.0, "backbone": "squeezenet1_1", "optimizer": "sgd", "nesterov": false} {
+	for name, value := range map[string]any{"trainable": "classifier.*", "lr": o.LR, "batch-size": 4.0,
+		"backbone": "squeezenet1_1", "optimizer": "sgd", "nesterov": false} {
 		if l.Settings[name] != value {
 			t.Errorf("setting %s is %v, not %v", name, l.Settings[name], value)
 		}

@@ -27,7 +27,8 @@ func (r *run) addMemoryHint(ctx context.Context, err error) error {
 		defer task.Add(1)
 		return r.try(ctx, size)
 	})
-	return fail.Wrap(fail.Device, err, memoryHint(batch, fits, tryErr, r.plan.accumulate), "a batch of %d photos", batch)
+	return fail.Wrap(fail.Device, err, memoryHint(batch, fits, tryErr, r.plan.accumulate), "a batch of %d photos",
+		batch)
 }
 
 // largestFit halves a size until a step succeeds. It returns 0 if none does, and
@@ -48,13 +49,17 @@ func largestFit(batch int, try func(size int) error) (int, error) {
 func memoryHint(batch, fits int, tryErr error, accumulate int) string {
 	switch {
 	case tryErr != nil:
-		return "Try a smaller --batch-size, or free memory on the device; a smaller batch could not be tried: " + tryErr.Error()
+		return "Try a smaller --batch-size, or free memory on the device; a smaller batch could not be tried: " +
+			tryErr.Error()
 	case fits == 0:
-		return "Not even a batch of one fits: free memory on the device (other programs, as `nvidia-smi` lists them), or take a smaller network or --crop."
+		return "Not even a batch of one fits: free memory on the device (other programs, as `nvidia-smi` lists them), " +
+			"" +
+			"or take a smaller network or --crop."
 	case batch%fits != 0:
 		return fmt.Sprintf("--batch-size %d fits: fx has just run its steps and its evaluation on this device.", fits)
 	}
-	return fmt.Sprintf("--batch-size %d fits: fx has just run its steps and its evaluation on this device. With --accumulate %d an update keeps its number of photos.",
+	return fmt.Sprintf("--batch-size %d fits: fx has just run its steps and its evaluation on this device. With "+
+		"--accumulate %d an update keeps its number of photos.",
 		fits, accumulate*batch/fits)
 }
 
@@ -63,7 +68,8 @@ func memoryHint(batch, fits int, tryErr error, accumulate int) string {
 func (r *run) try(ctx context.Context, size int) error {
 	o, p := r.graph, r.plan
 	o.Batch, p.batch = size, size
-	e, err := newEngine(ctx, r.runtime, ort.SessionOptions{Device: r.options.Device, Threads: r.threads}, r.network.Blank(), o, p.sizes(), r.plan.accumulate > 1)
+	e, err := newEngine(ctx, r.runtime, ort.SessionOptions{Device: r.options.Device, Threads: r.threads},
+		r.network.Blank(), o, p.sizes(), r.plan.accumulate > 1)
 	if err != nil {
 		return err
 	}

@@ -18,7 +18,8 @@ func TestTheLargestBatchThatFits(t *testing.T) {
 		want        int
 		tried       []int
 	}{
-		{64, 20, 16, []int{32, 16}}, {64, 32, 32, []int{32}}, {9, 1, 1, []int{4, 2, 1}}, {8, 0, 0, []int{4, 2, 1}}, {1, 0, 0, nil},
+		{64, 20, 16, []int{32, 16}}, {64, 32, 32, []int{32}}, {9, 1, 1, []int{4, 2, 1}}, {8, 0, 0,
+			[]int{4, 2, 1}}, {1, 0, 0, nil},
 	} {
 		var tried []int
 		got, err := largestFit(c.batch, func(size int) error {

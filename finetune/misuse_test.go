@@ -20,7 +20,8 @@ func TestWhatGoesWrongIsNamed(t *testing.T) {
 	data := drawPhotos(t, t.TempDir(), 3, 2)
 	noVal := drawPhotos(t, t.TempDir(), 2, 1)
 	oneClass := drawPhotos(t, t.TempDir(), 2, 1)
-	for _, gone := range []string{filepath.Join(noVal, "val"), filepath.Join(oneClass, "train", "red"), filepath.Join(oneClass, "val", "red")} {
+	for _, gone := range []string{filepath.Join(noVal, "val"), filepath.Join(oneClass, "train", "red"),
+		filepath.Join(oneClass, "val", "red")} {
 		if err := os.RemoveAll(gone); err != nil {
 			t.Fatal(err)
 		}
@@ -37,8 +38,12 @@ func TestWhatGoesWrongIsNamed(t *testing.T) {
 	}{
 		{"no val folder", func(o *Options) { o.Data = noVal }, fail.Usage, "val"},
 		{"one class", func(o *Options) { o.Data = oneClass }, fail.Usage, "class"},
-		{"a pattern that matches nothing", func(o *Options) { o.Trainable = []string{"layer9.*"} }, fail.Usage, `"layer9.*"`},
-		{"a batch larger than the photos", func(o *Options) { o.BatchSize = 100 }, fail.Usage, "100 photos, but only 6"},
+		{"a pattern that matches nothing", func(o *Options) {
+			o.Trainable = []string{"layer9.*"}
+		}, fail.Usage, `"layer9.*"`},
+		{"a batch larger than the photos", func(o *Options) {
+			o.BatchSize = 100
+		}, fail.Usage, "100 photos, but only 6"},
 		{"an out that is a file", func(o *Options) { o.Out = file }, fail.Usage, file},
 		{"a rate of 0", func(o *Options) { o.LR = 0 }, fail.Usage, "--lr"},
 		{"an unknown optimizer", func(o *Options) { o.Optimizer = "lion" }, fail.Usage, "lion"},
@@ -50,7 +55,8 @@ func TestWhatGoesWrongIsNamed(t *testing.T) {
 			o := small(data, filepath.Join(t.TempDir(), "run"))
 			c.change(&o)
 			_, err := Run(t.Context(), o, progress.Discard)
-			if fail.KindOf(err) != c.kind || err == nil || !strings.Contains(err.Error(), c.says) || fail.HintOf(err) == "" {
+			if fail.KindOf(err) != c.kind || err == nil || !strings.Contains(err.Error(), c.says) ||
+				fail.HintOf(err) == "" {
 				t.Errorf("kind %d, hint %q: %v", fail.KindOf(err), fail.HintOf(err), err)
 			}
 		})
@@ -69,17 +75,20 @@ func TestARunIsNotOverwrittenNorMixed(t *testing.T) {
 	if result.ParametersTrained != 2*512+2 {
 		t.Errorf("%d values of the head trained", result.ParametersTrained)
 	}
-	if _, err := Run(t.Context(), o, progress.Discard); fail.KindOf(err) != fail.Usage || !strings.Contains(fail.HintOf(err), "--resume") {
+	if _, err := Run(t.Context(), o, progress.Discard); fail.KindOf(err) != fail.Usage ||
+		!strings.Contains(fail.HintOf(err), "--resume") {
 		t.Errorf("the same run again: %v", err)
 	}
 	o.Resume = true
-	if again, err := Run(t.Context(), o, progress.Discard); err != nil || again.BestValAccuracy != result.BestValAccuracy {
+	if again, err := Run(t.Context(), o, progress.Discard); err != nil ||
+		again.BestValAccuracy != result.BestValAccuracy {
 		t.Errorf("going on with a finished run: %+v, %v", again, err)
 	}
 	changed := o
 	changed.LR, changed.Seed = 0.5, 3
 	_, err = Run(t.Context(), changed, progress.Discard)
-	if fail.KindOf(err) != fail.Usage || !strings.Contains(err.Error(), "lr was 0.001 and is 0.5") || !strings.Contains(err.Error(), "seed was 0 and is 3") {
+	if fail.KindOf(err) != fail.Usage || !strings.Contains(err.Error(), "lr was 0.001 and is 0.5") ||
+		!strings.Contains(err.Error(), "seed was 0 and is 3") {
 		t.Errorf("other settings: %v", err)
 	}
 	held, err := lockRun(o.Out)
@@ -107,13 +116,15 @@ func TestARunOfAnotherVersionIsRefused(t *testing.T) {
 		path := filepath.Join(o.Out, file)
 		text, err := os.ReadFile(path)
 		if err == nil {
-			err = os.WriteFile(path, bytes.Replace(text, []byte(`"format_version": 2`), []byte(`"format_version": 1`), 1), 0o644)
+			err = os.WriteFile(path, bytes.Replace(text, []byte(`"format_version": 2`), []byte(`"format_version": 1`),
+				1), 0o644)
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
 		_, err = Run(t.Context(), o, progress.Discard)
-		if want := path + " has format version 1; this fx reads version 2"; fail.KindOf(err) != fail.Model || !strings.Contains(err.Error(), want) || fail.HintOf(err) == "" {
+		if want := path + " has format version 1; this fx reads version 2"; fail.KindOf(err) != fail.Model ||
+			!strings.Contains(err.Error(), want) || fail.HintOf(err) == "" {
 			t.Errorf("%s: kind %d, hint %q: %v", file, fail.KindOf(err), fail.HintOf(err), err)
 		}
 	}

@@ -60,7 +60,8 @@ func (o Options) resolved() (Options, error) {
 	case o.Workers < 0:
 		return o, fail.New(fail.Usage, "Give 0 or more.", "--workers %d is out of range", o.Workers)
 	case o.Scratch && !o.Network.Weights.IsZero():
-		return o, fail.New(fail.Usage, "Give one of them.", "--scratch starts from random weights, but --weights names others")
+		return o, fail.New(fail.Usage, "Give one of them.",
+			"--scratch starts from random weights, but --weights names others")
 	}
 	if err := o.Check(o.reader()); err != nil {
 		return o, err
@@ -81,7 +82,8 @@ func graph(s training.Settings, n *artifacts.Network, classWeights []float64) ar
 	}
 	return artifacts.Options{
 		Trainable: trainable, Batch: s.BatchSize,
-		Optimizer:       artifacts.Optimizer{Name: s.Optimizer, Momentum: s.Momentum, Nesterov: s.Nesterov, WeightDecay: *s.WeightDecay},
+		Optimizer: artifacts.Optimizer{Name: s.Optimizer, Momentum: s.Momentum, Nesterov: s.Nesterov,
+			WeightDecay: *s.WeightDecay},
 		FrozenBatchNorm: s.FrozenBN, LabelSmoothing: s.LabelSmoothing, ClassWeights: classWeights,
 		ClipGradNorm: s.ClipGradNorm, EMA: s.EMA, HeadMultiplier: s.HeadMultiplier, Precision: s.Precision,
 	}

@@ -69,7 +69,8 @@ func TestARunOfAFileIsAModel(t *testing.T) {
 	}
 	best := result.Epochs[result.BestEpoch-1]
 	if report.Accuracy != best.ValAccuracy || math.Abs(report.Loss-best.ValLoss) > 1e-5 {
-		t.Errorf("accuracy %g and loss %g as a model, %g and %g in training", report.Accuracy, report.Loss, best.ValAccuracy, best.ValLoss)
+		t.Errorf("accuracy %g and loss %g as a model, %g and %g in training", report.Accuracy, report.Loss,
+			best.ValAccuracy, best.ValLoss)
 	}
 	exported := filepath.Join(dir, "classifier.onnx")
 	if _, err := classify.Export(t.Context(), model, exported, false, progress.Discard); err != nil {
@@ -78,7 +79,8 @@ func TestARunOfAFileIsAModel(t *testing.T) {
 
 	// What was trained and what was exported can be trained further.
 	further := tiny(data, filepath.Join(dir, "further"))
-	further.Network = backbones.NetworkOptions{Backbone: filepath.Join(moved, skeletonName), Weights: weights.File(filepath.Join(moved, checkpointDir, bestName, artifacts.ModelFile))}
+	further.Network = backbones.NetworkOptions{Backbone: filepath.Join(moved, skeletonName),
+		Weights: weights.File(filepath.Join(moved, checkpointDir, bestName, artifacts.ModelFile))}
 	further.HeadOnly, further.Epochs = true, 1
 	if r, err := Run(t.Context(), further, progress.Discard); err != nil || r.ParametersTrained != 2*16+2 {
 		t.Errorf("a run's network: %+v, %v", r, err)
@@ -131,7 +133,8 @@ func TestARunOfAFileGoesOnToTheSameBits(t *testing.T) {
 			t.Fatalf("%s is no name of the file", name)
 		}
 		was, _ := onnx.Float32s(initializer)
-		learned := strings.HasSuffix(name, ".weight") || strings.Contains(name, "running_") || strings.HasPrefix(name, "head.")
+		learned := strings.HasSuffix(name, ".weight") || strings.Contains(name, "running_") ||
+			strings.HasPrefix(name, "head.")
 		if slices.Equal(was, now) == learned {
 			t.Errorf("%s changed: %v", name, !learned)
 		}
@@ -166,7 +169,8 @@ func TestAFileThatHoldsABatchSize(t *testing.T) {
 	if err := onnx.Save(o.Network.Backbone, m); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Run(t.Context(), o, progress.Discard); fail.KindOf(err) != fail.Model || !strings.Contains(fail.HintOf(err), "free batch size") {
+	if _, err := Run(t.Context(), o, progress.Discard); fail.KindOf(err) != fail.Model ||
+		!strings.Contains(fail.HintOf(err), "free batch size") {
 		t.Errorf("kind %d, hint %q: %v", fail.KindOf(err), fail.HintOf(err), err)
 	}
 	o.BatchSize = 2
@@ -201,7 +205,9 @@ func TestWhatAFileCannotBeAskedFor(t *testing.T) {
 		{func(o *Options) { o.Network.Backbone = "ghost.onnx" }, fail.Usage, "ghost.onnx"},
 		{func(o *Options) { o.Network.Backbone = other + ".onnx" }, fail.Usage, other},
 		{func(o *Options) { o.Crop = 32 }, fail.Usage, "24×24"},
-		{func(o *Options) { o.Trainable = []string{"features.*"} }, fail.Usage, `"features.*" matches no parameter of tiny`},
+		{func(o *Options) {
+			o.Trainable = []string{"features.*"}
+		}, fail.Usage, `"features.*" matches no parameter of tiny`},
 		{func(o *Options) { o.Network.FeatureTensor = "ghost" }, fail.Usage, "ghost"},
 	} {
 		o := tiny(data, filepath.Join(t.TempDir(), "run"))

@@ -21,8 +21,10 @@ func TestDiffOfPhotoFlags(t *testing.T) {
 	for _, c := range []struct {
 		got, want []string
 	}{
-		{plain.diff(chosen), []string{data + " was d and is e", "extensions was not set and is .gif", "no-follow-links was not set and is true"}},
-		{chosen.diff(plain), []string{data + " was e and is d", "extensions was .gif and is not set", "no-follow-links was true and is not set"}},
+		{plain.diff(chosen), []string{data + " was d and is e", "extensions was not set and is .gif",
+			"no-follow-links was not set and is true"}},
+		{chosen.diff(plain), []string{data + " was e and is d", "extensions was .gif and is not set",
+			"no-follow-links was true and is not set"}},
 	} {
 		if !slices.Equal(c.got, c.want) {
 			t.Errorf("%q", c.got)

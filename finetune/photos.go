@@ -42,13 +42,15 @@ func openPhotos(ctx context.Context, o Options, evaluation dataset.Evaluation) (
 	}
 	splits, err := found.ChooseSplits(dataset.SplitRequest{
 		From: o.Data, Train: o.TrainSplit, Val: o.ValSplit, Evaluation: evaluation,
-		Advice: "Make folders train/ and val/ with a folder a class in each, or name others with --train-split and --val-split.",
+		Advice: "Make folders train/ and val/ with a folder a class in each, or name others with --train-split and " +
+			"--val-split.",
 	})
 	if err != nil {
 		return nil, err
 	}
 	p := &photos{
-		Dataset: found, decoder: decoder, reader: photoio.NewReader(decoder, photoio.Options{Memory: o.DecodeMemory}), splits: splits,
+		Dataset: found, decoder: decoder, reader: photoio.NewReader(decoder,
+			photoio.Options{Memory: o.DecodeMemory}), splits: splits,
 	}
 	for i, item := range found.Items {
 		switch {
@@ -73,7 +75,8 @@ func (p *photos) checkClasses() error {
 // checkBatch checks that there are enough training photos for a batch.
 func (p *photos) checkBatch(batch int) error {
 	if n := len(p.train); batch > n {
-		return fail.New(fail.Usage, fmt.Sprintf("Give --batch-size %d or less.", n), "a batch of %d photos, but only %d training photos", batch, n)
+		return fail.New(fail.Usage, fmt.Sprintf("Give --batch-size %d or less.", n),
+			"a batch of %d photos, but only %d training photos", batch, n)
 	}
 	return nil
 }

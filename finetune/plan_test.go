@@ -9,7 +9,8 @@ import (
 )
 
 func testPlan() plan {
-	return plan{seed: 1, train: []int{10, 11, 12, 13, 14, 15, 16}, val: []int{20, 21, 22, 23}, batch: 3, epochs: 2, accumulate: 1}
+	return plan{seed: 1, train: []int{10, 11, 12, 13, 14, 15, 16}, val: []int{20, 21, 22, 23}, batch: 3, epochs: 2,
+		accumulate: 1}
 }
 
 func TestEveryPhotoOnceAnEpoch(t *testing.T) {
@@ -65,7 +66,8 @@ func TestAPlanGoesOnFromEveryPosition(t *testing.T) {
 				t.Fatalf("after epoch %d, step %d: %d batches, want %d", epoch, step, len(rest), len(all)-skipped)
 			}
 			for i, j := range rest {
-				if w := all[skipped+i]; !slices.Equal(j.items, w.items) || j.epoch != w.epoch || j.index != w.index || j.train != w.train {
+				if w := all[skipped+i]; !slices.Equal(j.items, w.items) || j.epoch != w.epoch || j.index != w.index ||
+					j.train != w.train {
 					t.Fatalf("after epoch %d, step %d: batch %d is %+v, want %+v", epoch, step, i, j, w)
 				}
 			}
@@ -124,8 +126,10 @@ func TestCosineIsTorchs(t *testing.T) {
 	o := Defaults()
 	o.LR, o.Epochs, o.Schedule = 0.1, 10, training.Cosine
 	for floor, want := range map[float64]map[int]float64{
-		0.02: {0: 0.1, 1: 0.09987669334932513, 13: 0.08089994258863796, 20: 0.059999999999999984, 39: 0.020123306650674883},
-		0:    {0: 0.1, 1: 0.0998458666866564, 13: 0.07612492823579743, 20: 0.049999999999999996, 39: 0.0001541333133436018},
+		0.02: {0: 0.1, 1: 0.09987669334932513, 13: 0.08089994258863796, 20: 0.059999999999999984,
+			39: 0.020123306650674883},
+		0: {0: 0.1, 1: 0.0998458666866564, 13: 0.07612492823579743, 20: 0.049999999999999996,
+			39: 0.0001541333133436018},
 	} {
 		o.MinLR = floor
 		for step, rate := range want {

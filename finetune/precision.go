@@ -42,8 +42,10 @@ func precisionError(device ort.Device, gpu cuda.GPU, why, precision string) erro
 		return nil
 	}
 	if device == ort.CPU {
-		return fail.New(fail.Device, "Take --precision float32, or a machine with an NVIDIA GPU and `fx runtime install --gpu`.",
-			"--precision bfloat16 needs a GPU: on the CPU, ONNX Runtime has no bfloat16 convolutions and matrix products (the CPU was taken: %s)", why)
+		return fail.New(fail.Device,
+			"Take --precision float32, or a machine with an NVIDIA GPU and `fx runtime install --gpu`.",
+			"--precision bfloat16 needs a GPU: on the CPU, ONNX Runtime has no bfloat16 convolutions and matrix "+
+				"products (the CPU was taken: %s)", why)
 	}
 	text, _, _ := strings.Cut(gpu.Capability, ".")
 	if major, err := strconv.Atoi(text); err == nil && major < oldestBFloat16 {
@@ -61,6 +63,7 @@ func (r *run) warnOfLossScale(state *weights.StateDict) {
 		return
 	}
 	if scale, err := t.Float32s(); err == nil && scale[0] < 1 {
-		r.report.Note(fmt.Sprintf("the loss scale has fallen to %g: gradients are not finite in float16, and such steps are skipped. %s", scale[0], lowerRate))
+		r.report.Note(fmt.Sprintf("the loss scale has fallen to %g: gradients are not finite in float16, and such "+
+			"steps are skipped. %s", scale[0], lowerRate))
 	}
 }

@@ -21,10 +21,12 @@ func TestBFloat16NeedsAGPUThatHasIt(t *testing.T) {
 		says      string
 	}{
 		{ort.CPU, cuda.GPU{}, artifacts.BFloat16, "needs a GPU"}, {ort.CPU, cuda.GPU{}, artifacts.Float16, ""},
-		{ort.CUDA, old, artifacts.BFloat16, "compute capability 7.5"}, {ort.CUDA, old, artifacts.Float16, ""}, {ort.CUDA, new, artifacts.BFloat16, ""},
+		{ort.CUDA, old, artifacts.BFloat16, "compute capability 7.5"}, {ort.CUDA, old, artifacts.Float16,
+			""}, {ort.CUDA, new, artifacts.BFloat16, ""},
 	} {
 		err := precisionError(c.device, c.gpu, "asked for", c.precision)
-		if (err == nil) != (c.says == "") || err != nil && (!strings.Contains(err.Error(), c.says) || fail.KindOf(err) != fail.Device || fail.HintOf(err) == "") {
+		if (err == nil) != (c.says == "") || err != nil &&
+			(!strings.Contains(err.Error(), c.says) || fail.KindOf(err) != fail.Device || fail.HintOf(err) == "") {
 			t.Errorf("%s on %s %s: %v", c.precision, c.device, c.gpu, err)
 		}
 	}

@@ -29,7 +29,8 @@ type RangeTestResult struct {
 // run's updates on a run's batches at a rate that rises with each update, and writes
 // only o.Network.Lock. It ignores o.Out, Resume, the epochs, the rate and its schedule.
 // Errors are those of Run and of rangetest.Run.
-func RangeTest(ctx context.Context, o Options, test rangetest.Options, report progress.Reporter) (RangeTestResult, error) {
+func RangeTest(ctx context.Context, o Options, test rangetest.Options,
+	report progress.Reporter) (RangeTestResult, error) {
 	if err := test.Check(); err != nil {
 		return RangeTestResult{}, err
 	}
@@ -60,7 +61,8 @@ func RangeTest(ctx context.Context, o Options, test rangetest.Options, report pr
 }
 
 func (r *run) rangeTest(ctx context.Context, test rangetest.Options) (RangeTestResult, error) {
-	r.plan = plan{seed: r.options.Seed, train: r.photos.train, batch: r.options.BatchSize, accumulate: r.options.Accumulate}
+	r.plan = plan{seed: r.options.Seed, train: r.photos.train, batch: r.options.BatchSize,
+		accumulate: r.options.Accumulate}
 	whole := true
 	if need := test.Steps * test.Repeats * r.plan.accumulate * r.plan.batch; need < len(r.plan.train) {
 		r.photos.train, whole = r.plan.order(0)[:need], false // the test uses no others
@@ -126,7 +128,8 @@ func (r *run) updateAt(ctx context.Context, l *loader, rate float64) (float64, e
 		b, err := l.next(ctx)
 		if err != nil {
 			if fail.KindOf(err) == fail.Rejected {
-				err = fail.Wrap(fail.Rejected, err, "It was usable when the test began: restore it and test again.", "range test")
+				err = fail.Wrap(fail.Rejected, err, "It was usable when the test began: restore it and test again.",
+					"range test")
 			}
 			return 0, err
 		}

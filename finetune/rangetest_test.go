@@ -44,7 +44,8 @@ func TestRangeTestDoesTheUpdatesOfARun(t *testing.T) {
 			sum, photos = sum+s.Loss*of, photos+of
 		}
 		if photos != 40 || math.Abs(sum/photos-run.Epochs[0].TrainLoss) > 1e-7 {
-			t.Errorf("accumulate %d: the test's mean loss over %g photos is %g, the run's %g", accumulate, photos, sum/photos, run.Epochs[0].TrainLoss)
+			t.Errorf("accumulate %d: the test's mean loss over %g photos is %g, the run's %g", accumulate, photos,
+				sum/photos, run.Epochs[0].TrainLoss)
 		}
 	}
 }
@@ -69,7 +70,8 @@ func TestRangeTest(t *testing.T) {
 	if err != nil || !reflect.DeepEqual(first, again) {
 		t.Errorf("%+v\n%+v, %v", first, again, err)
 	}
-	if first.Photos != 10 || len(first.Rejected) != 1 || first.Backbone != "squeezenet1_1" || first.ParametersTrained == 0 || !strings.Contains(strings.Join(first.Notes, " "), "seed 0") {
+	if first.Photos != 10 || len(first.Rejected) != 1 || first.Backbone != "squeezenet1_1" ||
+		first.ParametersTrained == 0 || !strings.Contains(strings.Join(first.Notes, " "), "seed 0") {
 		t.Errorf("%+v", first)
 	}
 	if first.Suggestion == 0 || !(first.LowestLR > first.Suggestion) {
@@ -91,7 +93,8 @@ func TestRangeTest(t *testing.T) {
 		t.Fatal(err)
 	}
 	if a, b, c := first.Steps[0].Loss, still.Steps[0].Loss, single.Steps[0].Loss; a != b || a == c {
-		t.Errorf("the test begins with a loss of %g, at small rates with %g, and without the second repeat with %g", a, b, c)
+		t.Errorf("the test begins with a loss of %g, at small rates with %g, and without the second repeat with %g",
+			a, b, c)
 	}
 }
 
@@ -103,11 +106,13 @@ func TestRangeTestThatFails(t *testing.T) {
 		t.Errorf("no test: %v", err)
 	}
 	o.BatchSize = 100
-	if _, err := RangeTest(t.Context(), o, rangetest.Defaults(), progress.Discard); fail.KindOf(err) != fail.Usage || !strings.Contains(err.Error(), "a batch of 100 photos") {
+	if _, err := RangeTest(t.Context(), o, rangetest.Defaults(), progress.Discard); fail.KindOf(err) != fail.Usage ||
+		!strings.Contains(err.Error(), "a batch of 100 photos") {
 		t.Errorf("a large batch: %v", err)
 	}
 	o.BatchSize = 4
-	r, err := RangeTest(t.Context(), o, rangetest.Options{MinLR: 1e20, MaxLR: 1e30, Steps: 25, Repeats: 1}, progress.Discard)
+	r, err := RangeTest(t.Context(), o, rangetest.Options{MinLR: 1e20, MaxLR: 1e30, Steps: 25, Repeats: 1},
+		progress.Discard)
 	if err != nil || r.Suggestion != 0 || r.Stopped == "" || len(r.Steps) == 25 {
 		t.Errorf("absurd rates: %+v, %v", r, err)
 	}

@@ -215,7 +215,8 @@ func readRecord(dir string) (rec record, found bool, err error) {
 		return rec, false, fail.Wrap(fail.Model, err, "Start again with another --out.", "%s is damaged", path)
 	}
 	if rec.FormatVersion != recordVersion {
-		return rec, false, fail.New(fail.Model, "Use the fx that wrote it.", "%s has format version %d; this fx reads version %d", path, rec.FormatVersion, recordVersion)
+		return rec, false, fail.New(fail.Model, "Use the fx that wrote it.",
+			"%s has format version %d; this fx reads version %d", path, rec.FormatVersion, recordVersion)
 	}
 	if err := checksum.Verify(path, text); err != nil {
 		return rec, false, fail.Wrap(fail.Model, err, checksum.Hint, "")
@@ -241,14 +242,16 @@ func (o Options) earlier() (rec record, found bool, err error) {
 		return rec, found, err
 	}
 	if found && !o.Resume {
-		return rec, found, fail.New(fail.Usage, "Give --resume to continue it, or another --out; --force replaces no run.",
+		return rec, found, fail.New(fail.Usage,
+			"Give --resume to continue it, or another --out; --force replaces no run.",
 			"%s contains a run already", o.Out)
 	}
 	if found {
 		return rec, found, nil
 	}
 	if exists(filepath.Join(o.Out, checkpointDir, lastName)) {
-		return rec, found, fail.New(fail.Usage, "Choose another --out.", "%s contains a checkpoint but no %s", o.Out, recordName)
+		return rec, found, fail.New(fail.Usage, "Choose another --out.", "%s contains a checkpoint but no %s", o.Out,
+			recordName)
 	}
 	return rec, found, nil
 }
@@ -281,5 +284,6 @@ func (r *run) write(epochs []metrics.Epoch) error {
 
 // log returns the run in trainlog's form.
 func (r *run) log(epochs []metrics.Epoch) trainlog.Log {
-	return trainlog.Log{Start: r.record.Started, Settings: r.record.Settings.flags(), Finished: r.record.Status == finished, Epochs: epochs}
+	return trainlog.Log{Start: r.record.Started, Settings: r.record.Settings.flags(),
+		Finished: r.record.Status == finished, Epochs: epochs}
 }

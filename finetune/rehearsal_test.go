@@ -89,7 +89,8 @@ func TestRehearsedTraining(t *testing.T) {
 			}
 		}
 		if n := fakecuda.Count(events, "record"); n != fakecuda.Count(events, "recorded") || n < c.recordings {
-			t.Errorf("%v: %d recordings begun, %d done, %d expected", c, n, fakecuda.Count(events, "recorded"), c.recordings)
+			t.Errorf("%v: %d recordings begun, %d done, %d expected", c, n, fakecuda.Count(events, "recorded"),
+				c.recordings)
 		}
 		if n := fakecuda.Count(events, "replay"); n != c.runs {
 			t.Errorf("%v: %d replays, and %d runs", c, n, c.runs)
@@ -125,7 +126,9 @@ func TestRehearsedTrainingWithoutGraphs(t *testing.T) {
 		return
 	}
 	text, events := rehearse(t, "FAKECUDA_CAPTURE=refuse")
-	if n := strings.Count(text, "note: squeezenet1_1 training step: runs without CUDA graphs, kernel by kernel: "); n != 1 || !strings.Contains(text, "<nil> [") {
+	if n := strings.Count(text,
+		"note: squeezenet1_1 training step: runs without CUDA graphs, kernel by kernel: "); n != 1 ||
+		!strings.Contains(text, "<nil> [") {
 		t.Errorf("%d notes: %s", n, text)
 	}
 	if n := fakecuda.Count(events, "replay"); n != 0 {

@@ -46,7 +46,8 @@ func TestAStoppedRunGoesOnToTheSameBits(t *testing.T) {
 		change func(*Options)
 	}{
 		{"sgd", func(*Options) {}},
-		{"float16", func(o *Options) { o.Precision, o.Accumulate = artifacts.Float16, 2 }}, // whose scale falls at first
+		// whose scale falls at first
+		{"float16", func(o *Options) { o.Precision, o.Accumulate = artifacts.Float16, 2 }},
 		{"everything", func(o *Options) {
 			o.LR = 1e-4 // more kills the ReLU before the logits
 			o.Optimizer = training.AdamW
@@ -63,7 +64,8 @@ func TestAStoppedRunGoesOnToTheSameBits(t *testing.T) {
 			}
 			stopped := undisturbed
 			stopped.Out, stopped.Resume, stopped.Workers = filepath.Join(t.TempDir(), "stopped"), true, 3
-			for _, photos := range []int64{4, 6, 3, 12} { // in a training phase, at its end, in a val phase, in the next epoch
+			// in a training phase, at its end, in a val phase, in the next epoch
+			for _, photos := range []int64{4, 6, 3, 12} {
 				ctx, cancel := context.WithCancel(t.Context())
 				watch := &stopper{Reporter: progress.Discard, cancel: cancel}
 				watch.left.Store(photos)
@@ -78,14 +80,16 @@ func TestAStoppedRunGoesOnToTheSameBits(t *testing.T) {
 			same(t, undisturbed.Out, stopped.Out)
 			for i, e := range got.Epochs {
 				w := want.Epochs[i]
-				if e.TrainLoss != w.TrainLoss || e.TrainAccuracy != w.TrainAccuracy || e.ValLoss != w.ValLoss || e.ValAccuracy != w.ValAccuracy {
+				if e.TrainLoss != w.TrainLoss || e.TrainAccuracy != w.TrainAccuracy || e.ValLoss != w.ValLoss ||
+					e.ValAccuracy != w.ValAccuracy {
 					t.Errorf("epoch %d: %+v after a stop, %+v without", i+1, e, w)
 				}
 			}
 			// The seed matters, so that the comparison above can fail.
 			other := undisturbed
 			other.Out, other.Seed = filepath.Join(t.TempDir(), "other"), 1
-			if r, err := Run(t.Context(), other, progress.Discard); err != nil || r.Epochs[0].TrainLoss == want.Epochs[0].TrainLoss {
+			if r, err := Run(t.Context(), other, progress.Discard); err != nil ||
+				r.Epochs[0].TrainLoss == want.Epochs[0].TrainLoss {
 				t.Errorf("another seed gives %+v, %v", r.Epochs, err)
 			}
 		})
@@ -97,7 +101,8 @@ func TestAccumulatedGradientsAreThoseOfOneBatch(t *testing.T) {
 	data := drawPhotos(t, t.TempDir(), 5, 2) // 10 photos: updates by 4, 4 and 2
 	run := func(batch, accumulate int) Result {
 		o := small(data, filepath.Join(t.TempDir(), "run"))
-		o.Network.Backbone, o.FrozenBN, o.Trainable = "resnet18", true, []string{"layer4.1.*", "fc.*"} // no dropout, no batch statistics
+		// no dropout, no batch statistics
+		o.Network.Backbone, o.FrozenBN, o.Trainable = "resnet18", true, []string{"layer4.1.*", "fc.*"}
 		o.BatchSize, o.Accumulate = batch, accumulate
 		r, err := Run(t.Context(), o, progress.Discard)
 		if err != nil {
@@ -108,8 +113,10 @@ func TestAccumulatedGradientsAreThoseOfOneBatch(t *testing.T) {
 	whole, parts, apart := run(4, 1), run(2, 2), run(2, 1)
 	for i, w := range whole.Epochs {
 		p := parts.Epochs[i]
-		if math.Abs(p.TrainLoss-w.TrainLoss) > 1e-5*w.TrainLoss || math.Abs(p.ValLoss-w.ValLoss) > 1e-5*w.ValLoss { // order of float32 sums
-			t.Errorf("epoch %d: losses %g and %g of accumulated batches, %g and %g of whole ones", i+1, p.TrainLoss, p.ValLoss, w.TrainLoss, w.ValLoss)
+		// order of float32 sums
+		if math.Abs(p.TrainLoss-w.TrainLoss) > 1e-5*w.TrainLoss || math.Abs(p.ValLoss-w.ValLoss) > 1e-5*w.ValLoss {
+			t.Errorf("epoch %d: losses %g and %g of accumulated batches, %g and %g of whole ones", i+1, p.TrainLoss,
+				p.ValLoss, w.TrainLoss, w.ValLoss)
 		}
 	}
 	if w, a := whole.Epochs[1].ValLoss, apart.Epochs[1].ValLoss; math.Abs(a-w) < 1e-4*w {
@@ -142,7 +149,9 @@ func TestAnEpochThatEndedIsKept(t *testing.T) {
 		t.Fatal(err)
 	}
 	o.Resume = true
-	second := &atNote{Reporter: progress.Discard, words: "epoch 1 of", do: func() { t.Error("epoch 1 is trained again") }}
+	second := &atNote{Reporter: progress.Discard, words: "epoch 1 of", do: func() {
+		t.Error("epoch 1 is trained again")
+	}}
 	if _, err := Run(t.Context(), o, second); err != nil {
 		t.Fatal(err)
 	}

@@ -134,7 +134,8 @@ func (r *run) prepare(ctx context.Context) error {
 	}
 	var classWeights []float64
 	if o.ClassWeights == training.Balanced {
-		classWeights = head.Balanced(head.Data{Photos: head.SingleViews(r.photos.labels(r.photos.train))}, len(r.photos.Classes))
+		classWeights = head.Balanced(head.Data{Photos: head.SingleViews(r.photos.labels(r.photos.train))},
+			len(r.photos.Classes))
 	}
 	r.graph = graph(o.Settings, r.network, classWeights)
 	names, err := r.network.Select(r.graph.Trainable)
@@ -193,14 +194,16 @@ func (r *run) begin(ctx context.Context, earlier record, found bool) error {
 	if err := r.photos.checkClasses(); err != nil { // a class may have no usable photo
 		return err
 	}
-	r.plan = plan{seed: r.options.Seed, train: r.photos.train, val: r.photos.val, batch: r.options.BatchSize, epochs: r.options.Epochs, accumulate: r.options.Accumulate}
+	r.plan = plan{seed: r.options.Seed, train: r.photos.train, val: r.photos.val, batch: r.options.BatchSize,
+		epochs: r.options.Epochs, accumulate: r.options.Accumulate}
 	if err := r.photos.checkBatch(r.options.BatchSize); err != nil { // some photos may be unusable
 		return err
 	}
 	r.threads = runtime.GOMAXPROCS(0)
 	if found { // before the engine, which takes time to build and depends only on the device
 		if began := earlier.Settings.Threads; began > 0 && began != r.threads {
-			r.report.Note(fmt.Sprintf("the run began with %d threads and continues with them, on %d CPUs", began, r.threads))
+			r.report.Note(fmt.Sprintf("the run began with %d threads and continues with them, on %d CPUs", began,
+				r.threads))
 			r.threads = began
 		}
 		r.provider, r.tf32 = earlier.Settings.Provider, earlier.Settings.TF32
@@ -224,7 +227,8 @@ func (r *run) begin(ctx context.Context, earlier record, found bool) error {
 	r.record.Weights, r.record.Data, r.record.Classes = r.opened.Weights, paths.Absolute(r.options.Data), r.photos.Classes
 	r.record.Rejected = append([]extract.BadPhoto{}, r.photos.rejected...)
 	r.record.Notes = notes(r.opened.Notes, r.network.Notes, r.photos.splits.BestEpochNotes())
-	r.record.Versions = map[string]string{"fx": r.options.FxVersion, "go": runtime.Version(), "onnxruntime": r.runtime.Library().Version, "kernels": kernels.InstructionSet()}
+	r.record.Versions = map[string]string{"fx": r.options.FxVersion, "go": runtime.Version(),
+		"onnxruntime": r.runtime.Library().Version, "kernels": kernels.InstructionSet()}
 	r.record.Session = r.engine.session().ProviderOptions()
 	r.record.Session["device"] = r.engine.session().Why()
 	return r.write(nil)
@@ -244,7 +248,8 @@ func (r *run) reportPhotos() {
 		r.report.Note(note)
 	}
 	if skipped := r.photos.skipped(); len(skipped) > 0 {
-		r.report.Note(fmt.Sprintf("%d files are skipped, such as %s: %s", len(skipped), skipped[0].Path, skipped[0].Reason))
+		r.report.Note(fmt.Sprintf("%d files are skipped, such as %s: %s", len(skipped), skipped[0].Path,
+			skipped[0].Reason))
 	}
 }
 
@@ -255,7 +260,8 @@ func (r *run) reportRejected() error {
 		r.report.Note(fmt.Sprintf("%s can't be used: %s", bad.Path, bad.Reason))
 	}
 	if len(r.photos.rejected) > 0 && r.options.OnBadImage == "fail" {
-		return fail.New(fail.Rejected, "Repair or remove them, or omit --on-bad-image fail.", "%d photos can't be used", len(r.photos.rejected))
+		return fail.New(fail.Rejected, "Repair or remove them, or omit --on-bad-image fail.",
+			"%d photos can't be used", len(r.photos.rejected))
 	}
 	return nil
 }
@@ -265,7 +271,8 @@ func (r *run) startEngine(ctx context.Context) error {
 	task := r.report.Begin("prepare", 0, "graphs")
 	defer task.End()
 	var err error
-	if r.engine, err = newEngine(ctx, r.runtime, ort.SessionOptions{Device: r.options.Device, Threads: r.threads, ProfilePrefix: r.options.ProfilePrefix}, r.network, r.graph, r.plan.sizes(), r.plan.accumulate > 1); err != nil {
+	if r.engine, err = newEngine(ctx, r.runtime, ort.SessionOptions{Device: r.options.Device, Threads: r.threads,
+		ProfilePrefix: r.options.ProfilePrefix}, r.network, r.graph, r.plan.sizes(), r.plan.accumulate > 1); err != nil {
 		return err
 	}
 	r.provider, r.tf32 = r.engine.session().Provider(), tf32(r.engine.session())

@@ -45,11 +45,13 @@ func TestScratch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if rec.Weights.String() != "initial weights of seed 3" || !strings.Contains(strings.Join(result.Notes, "\n"), "random numbers of seed 3") {
+	if rec.Weights.String() != "initial weights of seed 3" ||
+		!strings.Contains(strings.Join(result.Notes, "\n"), "random numbers of seed 3") {
 		t.Errorf("weights %q, notes %q", rec.Weights, result.Notes)
 	}
 	o.Resume, o.Seed = true, 4
-	if _, err := Run(t.Context(), o, progress.Discard); fail.KindOf(err) != fail.Usage || !strings.Contains(err.Error(), "weights (SHA-256)") {
+	if _, err := Run(t.Context(), o, progress.Discard); fail.KindOf(err) != fail.Usage ||
+		!strings.Contains(err.Error(), "weights (SHA-256)") {
 		t.Errorf("another seed: %v", err)
 	}
 }
@@ -66,7 +68,8 @@ func TestScratchRefusesWhatItCannotStart(t *testing.T) {
 		o := small(data, filepath.Join(t.TempDir(), "run"))
 		o.Network.Weights, o.Scratch = weights.Ref{}, true
 		change(&o)
-		if _, err := Run(t.Context(), o, progress.Discard); fail.KindOf(err) != fail.Usage || !strings.Contains(err.Error(), says) || fail.HintOf(err) == "" {
+		if _, err := Run(t.Context(), o, progress.Discard); fail.KindOf(err) != fail.Usage ||
+			!strings.Contains(err.Error(), says) || fail.HintOf(err) == "" {
 			t.Errorf("%s: %v", says, err)
 		}
 	}

@@ -29,7 +29,8 @@ type cell struct {
 }
 
 // newState copies initial values to the device of the session.
-func newState(ctx context.Context, session *ort.Session, graphs []*artifacts.Graph, initial *weights.StateDict) (*state, error) {
+func newState(ctx context.Context, session *ort.Session, graphs []*artifacts.Graph,
+	initial *weights.StateDict) (*state, error) {
 	s := &state{session: session, byName: map[string]*cell{}}
 	for _, slot := range artifacts.Slots(graphs...) {
 		c := &cell{Slot: slot}

@@ -88,7 +88,8 @@ func (r *run) checkConverged(s saved) error {
 
 // startLoader starts to load the batches that follow the position.
 func (r *run) startLoader(ctx context.Context, from position) *loader {
-	l := &loader{photos: r.photos, spec: r.network.Preprocess, seed: r.options.Seed, session: r.engine.session(), noise: r.engine.noise()}
+	l := &loader{photos: r.photos, spec: r.network.Preprocess, seed: r.options.Seed, session: r.engine.session(),
+		noise: r.engine.noise()}
 	var kinds []kind
 	for _, size := range r.plan.sizes() {
 		kinds = append(kinds, kind{size, true})
@@ -130,13 +131,15 @@ func (r *run) epoch(ctx context.Context, l *loader, s *saved) error {
 		ValLoss: val.loss(), ValAccuracy: val.accuracy(), ValImagesPerSecond: val.rate(),
 		Seconds: train.Seconds + val.Seconds,
 	}
-	r.report.Note(fmt.Sprintf("epoch %d of %d: train loss %.4f acc %.4f (%.1f images/s), val loss %.4f acc %.4f (%.1f images/s)",
+	r.report.Note(fmt.Sprintf("epoch %d of %d: train loss %.4f acc %.4f (%.1f images/s), val loss %.4f acc %.4f (%.1f "+
+		"images/s)",
 		e.Epoch, r.plan.epochs, e.TrainLoss, e.TrainAccuracy, e.TrainImagesPerSecond, e.ValLoss, e.ValAccuracy, e.ValImagesPerSecond))
 	s.Epochs = append(s.Epochs, e)
 	s.Seconds += e.Seconds
 	s.Position, s.Running, s.SameLogits = position{Epoch: e.Epoch}, tally{}, val.logits.all()
 	if !finite(e.ValLoss) {
-		return fail.New(fail.NonFinite, lowerRate, "the val loss of epoch %d is %v; %s", e.Epoch, e.ValLoss, r.remaining())
+		return fail.New(fail.NonFinite, lowerRate, "the val loss of epoch %d is %v; %s", e.Epoch, e.ValLoss,
+			r.remaining())
 	}
 	return r.saveEpoch(context.WithoutCancel(ctx), s, e) // Ctrl+C now must not lose the epoch
 }
@@ -163,7 +166,8 @@ func (r *run) saveEpoch(ctx context.Context, s *saved, e metrics.Epoch) error {
 // trainPhase runs the remaining steps of the epoch.
 func (r *run) trainPhase(ctx context.Context, l *loader, s *saved) error {
 	steps := r.plan.steps()
-	task := r.report.Begin(fmt.Sprintf("train epoch %d", s.Position.Epoch+1), int64(len(r.plan.train)-s.Running.Photos), "images")
+	task := r.report.Begin(fmt.Sprintf("train epoch %d", s.Position.Epoch+1),
+		int64(len(r.plan.train)-s.Running.Photos), "images")
 	defer task.End()
 	start, before, savedAt := time.Now(), s.Running.Seconds, time.Now()
 	for s.Position.Step < steps {
@@ -188,7 +192,8 @@ func (r *run) trainPhase(ctx context.Context, l *loader, s *saved) error {
 		s.Running.Seconds = before + time.Since(start).Seconds()
 		task.Add(int64(photos))
 		every := r.options.CheckpointSteps
-		if due := every > 0 && s.Position.Step%every == 0 || every == 0 && time.Since(savedAt) > saveInterval; due && s.Position.Step < steps {
+		if due := every > 0 && s.Position.Step%every == 0 || every == 0 && time.Since(savedAt) > saveInterval; due &&
+			s.Position.Step < steps {
 			if err := r.saveLast(ctx, s); err != nil {
 				return err
 			}

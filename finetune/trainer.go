@@ -52,7 +52,8 @@ func NewTrainer(ctx context.Context, o Options, classes int, report progress.Rep
 	}
 	s.network = network
 	sessions := ort.SessionOptions{Device: o.Device, ProfilePrefix: o.ProfilePrefix}
-	if s.engine, err = newEngine(ctx, rt, sessions, s.network, graph(o.Settings, s.network, nil), []int{s.size}, false); err != nil {
+	if s.engine, err = newEngine(ctx, rt, sessions, s.network, graph(o.Settings, s.network, nil), []int{s.size},
+		false); err != nil {
 		return nil, err
 	}
 	return s, nil
@@ -86,7 +87,8 @@ func (s *Trainer) Batch(ctx context.Context, images []uint8, labels []int64, ind
 	}
 	if len(images) != len(ort.Data[uint8](b.images.Tensor())) || len(labels) != s.size {
 		b.close()
-		return nil, fail.New(fail.Usage, "", "%d bytes of photos and %d labels for %d photos of %d×%d pixels", len(images), len(labels), s.size, s.ImageSize(), s.ImageSize())
+		return nil, fail.New(fail.Usage, "", "%d bytes of photos and %d labels for %d photos of %d×%d pixels",
+			len(images), len(labels), s.size, s.ImageSize(), s.ImageSize())
 	}
 	copy(ort.Data[uint8](b.images.Tensor()), images)
 	copy(ort.Data[int64](b.labels.Tensor()), labels)

@@ -80,7 +80,8 @@ func TestTrainerThatDiverges(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer s.Close()
-	b, err := s.Batch(t.Context(), make([]uint8, o.BatchSize*s.ImageSize()*s.ImageSize()*3), make([]int64, o.BatchSize), 0)
+	b, err := s.Batch(t.Context(), make([]uint8, o.BatchSize*s.ImageSize()*s.ImageSize()*3),
+		make([]int64, o.BatchSize), 0)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,9 +23,11 @@ func gemm[T number](transposeA, transposeB blas.Transpose, m, n, k int, alpha T,
 	}
 	switch a := any(a).(type) {
 	case []float32:
-		blas32.Implementation().Sgemm(transposeA, transposeB, m, n, k, float32(alpha), a, strideA, any(b).([]float32), strideB, 1, any(c).([]float32), n)
+		blas32.Implementation().Sgemm(transposeA, transposeB, m, n, k, float32(alpha), a, strideA, any(b).([]float32),
+			strideB, 1, any(c).([]float32), n)
 	case []float64:
-		blas64.Implementation().Dgemm(transposeA, transposeB, m, n, k, float64(alpha), a, strideA, any(b).([]float64), strideB, 1, any(c).([]float64), n)
+		blas64.Implementation().Dgemm(transposeA, transposeB, m, n, k, float64(alpha), a, strideA, any(b).([]float64),
+			strideB, 1, any(c).([]float64), n)
 	}
 }
 

@@ -96,7 +96,8 @@ func factorBlock(a, inverse square) bool {
 }
 
 // product computes c = or += a·b or a·bᵀ, divided among goroutines by rows.
-func product(c []float32, cPitch int, a []float32, aPitch, rows, k int, b []float32, bPitch, columns int, transposed, add bool) {
+func product(c []float32, cPitch int, a []float32, aPitch, rows, k int, b []float32, bPitch, columns int, transposed,
+	add bool) {
 	var p kernels.Packed[float32]
 	if transposed {
 		p.PackTransposed(b, bPitch, k, columns)

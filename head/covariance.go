@@ -24,7 +24,8 @@ const covarianceRows = 4
 func estimateMoments(ctx context.Context, l Layout, d Data, samples []sample) (*moments, error) {
 	n := l.Features
 	count := min(covarianceRows*n, len(samples))
-	c := &covarianceOf{rows: newFullBatch[float32](l, d, samples[:1], nil), mean: make([]float64, n), lower: make([]float32, n*n)}
+	c := &covarianceOf{rows: newFullBatch[float32](l, d, samples[:1], nil), mean: make([]float64, n),
+		lower: make([]float32, n*n)}
 	c.rows.samples = make([]sample, count)
 	for i := range c.rows.samples {
 		c.rows.samples[i] = samples[i*len(samples)/count]

@@ -106,7 +106,8 @@ func meanSquaredDistance(l Layout, d Data) float64 {
 //
 // Errors: kind fail.Usage for a layout that is not linear, and for invalid options or
 // photos (each class needs two groups); fail.NonFinite; ctx's own.
-func CrossValidate(ctx context.Context, l Layout, d Data, o CrossValidationOptions, report progress.Reporter) (CrossValidation, error) {
+func CrossValidate(ctx context.Context, l Layout, d Data, o CrossValidationOptions,
+	report progress.Reporter) (CrossValidation, error) {
 	if err := checkFit(l, d, d, Options{Solver: LBFGS, Tolerance: o.Tolerance}); err != nil {
 		return CrossValidation{}, err
 	}
@@ -118,7 +119,8 @@ func CrossValidate(ctx context.Context, l Layout, d Data, o CrossValidationOptio
 }
 
 // crossValidate is CrossValidate with the fold of each photo given.
-func crossValidate(ctx context.Context, l Layout, d Data, fold []int, folds int, o CrossValidationOptions, report progress.Reporter) (CrossValidation, error) {
+func crossValidate(ctx context.Context, l Layout, d Data, fold []int, folds int, o CrossValidationOptions,
+	report progress.Reporter) (CrossValidation, error) {
 	grid := slices.Clone(o.L2)
 	if grid == nil {
 		if grid = Penalties(l, d); !finite(grid[0]) {

@@ -83,7 +83,8 @@ func TestCrossValidationKnowsNoUnit(t *testing.T) {
 		}
 		return buffer
 	}}
-	a, b := crossValidated(t, l, d, CrossValidationOptions{Tolerance: 1e-7}), crossValidated(t, l, large, CrossValidationOptions{Tolerance: 1e-7})
+	a, b := crossValidated(t, l, d, CrossValidationOptions{Tolerance: 1e-7}), crossValidated(t, l, large,
+		CrossValidationOptions{Tolerance: 1e-7})
 	near(t, "ratio of the penalties", b.L2()/a.L2(), 1024*1024, 1)
 	nearAll(t, "probabilities", slices.Concat(b.Probabilities...), slices.Concat(a.Probabilities...), 1e-4)
 }
@@ -92,7 +93,8 @@ func TestCrossValidationIsDrawnBySeed(t *testing.T) {
 	l := Layout{Kind: Linear, Features: 8, Positions: 1, Classes: 3}
 	d := apartData(l, 60)
 	a := crossValidated(t, l, d, CrossValidationOptions{Seed: 1})
-	again, other := crossValidated(t, l, d, CrossValidationOptions{Seed: 1}), crossValidated(t, l, d, CrossValidationOptions{Seed: 2})
+	again, other := crossValidated(t, l, d, CrossValidationOptions{Seed: 1}), crossValidated(t, l, d,
+		CrossValidationOptions{Seed: 2})
 	if fmt.Sprint(a) != fmt.Sprint(again) {
 		t.Error("the same seed gave another result")
 	}
@@ -114,7 +116,8 @@ func TestHeldOutPhotosAreUnseen(t *testing.T) {
 	apart := crossValidated(t, l, d, CrossValidationOptions{Groups: groups, L2: []float64{0.001}})
 	leaking := crossValidated(t, l, d, CrossValidationOptions{L2: []float64{0.001}})
 	if apart.Metrics.Accuracy > 0.62 || leaking.Metrics.Accuracy < 0.75 {
-		t.Errorf("accuracy %.3f with copies in one fold, %.3f with copies in several", apart.Metrics.Accuracy, leaking.Metrics.Accuracy)
+		t.Errorf("accuracy %.3f with copies in one fold, %.3f with copies in several", apart.Metrics.Accuracy,
+			leaking.Metrics.Accuracy)
 	}
 }
 
@@ -168,22 +171,27 @@ func TestCrossValidationRefuses(t *testing.T) {
 		o      CrossValidationOptions
 		kind   fail.Kind
 	}{
-		"a convolution":          {conv, good, CrossValidationOptions{}, fail.Usage},
-		"a class of one":         {l, Data{Row: values, Photos: SingleViews([]int{0, 1, 0, 0})}, CrossValidationOptions{}, fail.Usage},
-		"a class of copies":      {l, good, CrossValidationOptions{Groups: []int{0, 1, 2, 1}}, fail.Usage},
-		"one fold":               {l, good, CrossValidationOptions{Folds: 1}, fail.Usage},
-		"too few groups":         {l, good, CrossValidationOptions{Groups: []int{0}}, fail.Usage},
-		"no penalty":             {l, good, CrossValidationOptions{L2: []float64{0.1, 0}}, fail.Usage},
-		"features of NaN":        {l, Data{Row: func(int, []float32) []float32 { return []float32{float32(math.NaN()), 0} }, Photos: good.Photos}, CrossValidationOptions{}, fail.NonFinite},
+		"a convolution": {conv, good, CrossValidationOptions{}, fail.Usage},
+		"a class of one": {l, Data{Row: values, Photos: SingleViews([]int{0, 1, 0, 0})},
+			CrossValidationOptions{}, fail.Usage},
+		"a class of copies": {l, good, CrossValidationOptions{Groups: []int{0, 1, 2, 1}}, fail.Usage},
+		"one fold":          {l, good, CrossValidationOptions{Folds: 1}, fail.Usage},
+		"too few groups":    {l, good, CrossValidationOptions{Groups: []int{0}}, fail.Usage},
+		"no penalty":        {l, good, CrossValidationOptions{L2: []float64{0.1, 0}}, fail.Usage},
+		"features of NaN": {l, Data{Row: func(int, []float32) []float32 {
+			return []float32{float32(math.NaN()), 0}
+		}, Photos: good.Photos}, CrossValidationOptions{}, fail.NonFinite},
 		"a tolerance below zero": {l, good, CrossValidationOptions{Tolerance: -1}, fail.Usage},
 	} {
-		if _, err := CrossValidate(context.Background(), c.layout, c.data, c.o, progress.Discard); fail.KindOf(err) != c.kind {
+		if _, err := CrossValidate(context.Background(), c.layout, c.data, c.o,
+			progress.Discard); fail.KindOf(err) != c.kind {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := CrossValidate(ctx, l, good, CrossValidationOptions{}, progress.Discard); fail.KindOf(err) != fail.Interrupted {
+	if _, err := CrossValidate(ctx, l, good, CrossValidationOptions{},
+		progress.Discard); fail.KindOf(err) != fail.Interrupted {
 		t.Errorf("cancelled: %v", err)
 	}
 }
@@ -209,7 +217,8 @@ func TestLabelIssuesEqualCleanlabs(t *testing.T) {
 		for _, issue := range issues {
 			photos = append(photos, issue.Photo)
 			p := rows[issue.Photo]
-			if issue.Label != g.Labels[issue.Photo] || issue.Given != p[issue.Label] || issue.Likely != p[issue.Suggested] || issue.Given >= issue.Likely {
+			if issue.Label != g.Labels[issue.Photo] || issue.Given != p[issue.Label] ||
+				issue.Likely != p[issue.Suggested] || issue.Given >= issue.Likely {
 				t.Errorf("issue %+v of %v", issue, p)
 			}
 		}

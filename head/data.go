@@ -52,7 +52,8 @@ func GroupViews(names []string, views, labels []int) ([]Photo, error) {
 			photos = append(photos, Photo{Label: labels[row]})
 		}
 		if photos[at].Label != labels[row] {
-			return nil, fail.New(fail.Store, "Run `fx extract` again.", "%s has two labels, %d and %d", name, photos[at].Label, labels[row])
+			return nil, fail.New(fail.Store, "Run `fx extract` again.", "%s has two labels, %d and %d", name,
+				photos[at].Label, labels[row])
 		}
 		photos[at].Rows = append(photos[at].Rows, row)
 	}
@@ -70,7 +71,8 @@ func (d Data) check(l Layout, what string) error {
 				"%s photo %d has label %d; the head has %d classes", what, i, p.Label, l.Classes)
 		}
 		if len(p.Rows) == 0 {
-			return fail.New(fail.Usage, "The features and the photos must come from one store.", "%s photo %d has no row of features", what, i)
+			return fail.New(fail.Usage, "The features and the photos must come from one store.",
+				"%s photo %d has no row of features", what, i)
 		}
 	}
 	return nil

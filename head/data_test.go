@@ -71,7 +71,8 @@ func TestSplitKeepsCopiesTogether(t *testing.T) {
 	for i := range 100 { // five copies of each of twenty photos, two classes
 		labels, alone, copies = append(labels, i/50), append(alone, i), append(copies, i%10+i/50*10)
 	}
-	labels, alone, copies = append(labels, 0, 1, 1), append(alone, 100, 101, 102), append(copies, 20, 20, 21) // 20 has two labels
+	// 20 has two labels
+	labels, alone, copies = append(labels, 0, 1, 1), append(alone, 100, 101, 102), append(copies, 20, 20, 21)
 	d := Data{Photos: SingleViews(labels)}
 	train, val, err := Split(d, 0.2, 3, copies)
 	if err != nil {

@@ -21,17 +21,20 @@ func TestDiverged(t *testing.T) {
 		same    bool
 		says    string // "" for a training that worked
 	}{
-		"a good one":                {2, ends(0.01), false, ""},
-		"no better than guessing":   {2, ends(0.69), false, ""},
-		"large in two classes":      {2, ends(6.95), false, "its train loss is 6.95 in the last epoch, where guessing among 2 classes has 0.693; the checkpoint stays"},
+		"a good one":              {2, ends(0.01), false, ""},
+		"no better than guessing": {2, ends(0.69), false, ""},
+		"large in two classes": {2, ends(6.95), false,
+			"its train loss is 6.95 in the last epoch, where guessing among 2 classes has 0.693; the checkpoint stays"},
 		"the same in a thousand":    {1000, ends(6.95), false, ""},
 		"large in a thousand":       {1000, ends(70), false, "among 1000 classes"},
 		"absurd":                    {2, ends(4.6e30), false, "4.6e+30"},
 		"dead":                      {2, ends(0.69), true, "the same logits: its units are dead; the checkpoint stays"},
 		"exactly ten times guesses": {2, ends(6.931471805599452), false, ""},
-		"train photos learned by heart after the explosion": {2, []metrics.Epoch{epoch(1, 8e30, 3e30), epoch(2, 0.04, 5e30)}, false,
+		"train photos learned by heart after the explosion": {2,
+			[]metrics.Epoch{epoch(1, 8e30, 3e30), epoch(2, 0.04, 5e30)}, false,
 			"its val loss is 5e+30 in epoch 2, where guessing among 2 classes has 0.693"},
-		"the kept epoch exploded":      {2, []metrics.Epoch{epoch(1, 70, large), epoch(2, 0.04, 90)}, false, "its val loss is 9e+03 in epoch 1"},
+		"the kept epoch exploded": {2, []metrics.Epoch{epoch(1, 70, large), epoch(2, 0.04, 90)}, false,
+			"its val loss is 9e+03 in epoch 1"},
 		"came back after a bad start":  {2, []metrics.Epoch{epoch(1, 70, 500), epoch(2, 0.04, 3)}, false, ""},
 		"young statistics in val only": {2, []metrics.Epoch{epoch(1, 0.7, large), epoch(2, 0.5, large)}, false, ""},
 	} {
@@ -39,7 +42,8 @@ func TestDiverged(t *testing.T) {
 		if (err == nil) != (c.says == "") {
 			t.Errorf("%s: %v", name, err)
 		}
-		if err != nil && (fail.KindOf(err) != fail.NonFinite || !strings.Contains(err.Error(), c.says) || !strings.Contains(err.Error(), "--lr 0.5") || fail.HintOf(err) == "") {
+		if err != nil && (fail.KindOf(err) != fail.NonFinite || !strings.Contains(err.Error(), c.says) ||
+			!strings.Contains(err.Error(), "--lr 0.5") || fail.HintOf(err) == "") {
 			t.Errorf("%s: kind %d: %v", name, fail.KindOf(err), err)
 		}
 	}
@@ -53,7 +57,8 @@ func fitOn(t *testing.T, values [4]float32, lr float64) error {
 	}
 	data := head.Data{Photos: head.SingleViews([]int{0, 1, 0, 1}), Row: head.Matrix(features, 2)}
 	o := head.Options{Solver: head.SGD, Epochs: 3, BatchSize: 2, LR: lr, Momentum: 0.9, Seed: 1}
-	_, err := head.Fit(t.Context(), head.Layout{Kind: head.Linear, Features: 2, Positions: 1, Classes: 2}, data, data, o, nil)
+	_, err := head.Fit(t.Context(), head.Layout{Kind: head.Linear, Features: 2, Positions: 1, Classes: 2}, data, data,
+		o, nil)
 	return err
 }
 
@@ -64,7 +69,8 @@ func TestFitThatDivergesIsNoSuccess(t *testing.T) {
 	for name, err := range map[string]error{
 		"a loss of millions": fitOn(t, [4]float32{1000, 999, 1001, 998}, 1000),
 	} {
-		if fail.KindOf(err) != fail.NonFinite || !strings.Contains(err.Error(), "diverged at --lr") || !strings.Contains(fail.HintOf(err), "lr-find") {
+		if fail.KindOf(err) != fail.NonFinite || !strings.Contains(err.Error(), "diverged at --lr") ||
+			!strings.Contains(fail.HintOf(err), "lr-find") {
 			t.Errorf("%s: kind %d, hint %q: %v", name, fail.KindOf(err), fail.HintOf(err), err)
 		}
 	}
@@ -106,7 +112,8 @@ func TestAHeadWhoseUnitsDieIsNoSuccess(t *testing.T) {
 	}
 	died := 0
 	for _, lr := range []float64{1, 3, 10, 30, 100} {
-		if err := fit(features, lr); fail.KindOf(err) == fail.NonFinite && strings.Contains(err.Error(), "the same logits") {
+		if err := fit(features, lr); fail.KindOf(err) == fail.NonFinite &&
+			strings.Contains(err.Error(), "the same logits") {
 			died++
 		}
 	}

@@ -43,7 +43,8 @@ func TestDropoutDependsOnSeedEpochAndPhotoAlone(t *testing.T) {
 	if !slices.Equal(base, mask(1, 2, 3, 5)) {
 		t.Error("another view of the photo has another mask")
 	}
-	for name, other := range map[string][]uint64{"seed": mask(2, 2, 3, 4), "epoch": mask(1, 3, 3, 4), "photo": mask(1, 2, 4, 4)} {
+	for name, other := range map[string][]uint64{"seed": mask(2, 2, 3, 4), "epoch": mask(1, 3, 3, 4),
+		"photo": mask(1, 2, 4, 4)} {
 		if slices.Equal(base, other) {
 			t.Errorf("another %s has the same mask", name)
 		}

@@ -27,7 +27,8 @@ func TestTutorialAccuracyOnRealFeatures(t *testing.T) {
 			t.Fatal(err)
 		}
 		last := r.Epochs[len(r.Epochs)-1]
-		t.Logf("seed %d: best val accuracy %.4f in epoch %d, %.2f s; last epoch: train loss %.4f, val loss %.4f, val accuracy %.4f",
+		t.Logf("seed %d: best val accuracy %.4f in epoch %d, %.2f s; last epoch: train loss %.4f, val loss %.4f, val "+
+			"accuracy %.4f",
 			seed, r.BestValAccuracy, r.BestEpoch, r.Seconds, last.TrainLoss, last.ValLoss, last.ValAccuracy)
 		if r.BestValAccuracy < 0.92 {
 			t.Errorf("seed %d: best val accuracy %.4f is under 0.92", seed, r.BestValAccuracy)

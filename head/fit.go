@@ -66,10 +66,13 @@ func checkFit(l Layout, train, val Data, o Options) error {
 		return err
 	}
 	if len(train.Photos) == 0 {
-		return fail.New(fail.Usage, "Extract features of photos in a train folder, or split these photos with --val-fraction.", "no training photos")
+		return fail.New(fail.Usage,
+			"Extract features of photos in a train folder, or split these photos with --val-fraction.",
+			"no training photos")
 	}
 	if len(val.Photos) == 0 && o.Solver != LBFGS {
-		return fail.New(fail.Usage, "Extract features of photos in a val folder too, or give --val-fraction 0.2.", "no validation photos")
+		return fail.New(fail.Usage, "Extract features of photos in a val folder too, or give --val-fraction 0.2.",
+			"no validation photos")
 	}
 	if err := train.check(l, "training"); err != nil {
 		return err
@@ -84,7 +87,8 @@ func checkFit(l Layout, train, val Data, o Options) error {
 		}
 	}
 	if classes < 2 {
-		return fail.New(fail.Usage, "Give photos of at least two classes.", "all %d training photos are of one class", len(train.Photos))
+		return fail.New(fail.Usage, "Give photos of at least two classes.", "all %d training photos are of one class",
+			len(train.Photos))
 	}
 	return nil
 }
@@ -118,13 +122,15 @@ type fitting struct {
 
 // finish evaluates n on the val photos, completes e, records it, and reports whether
 // its val accuracy is the highest so far.
-func (f *fitting) finish(ctx context.Context, n *network[float32], samples []sample, e metrics.Epoch) (best bool, err error) {
+func (f *fitting) finish(ctx context.Context, n *network[float32], samples []sample,
+	e metrics.Epoch) (best bool, err error) {
 	results, err := n.predict(ctx, samples, false)
 	if err != nil {
 		return false, err
 	}
 	correct := 0
-	f.sameLogits = f.options.Solver != LBFGS && e.Epoch == f.options.Epochs && sameLogits(f.layout, f.val.Row, samples, results)
+	f.sameLogits = f.options.Solver != LBFGS && e.Epoch == f.options.Epochs &&
+		sameLogits(f.layout, f.val.Row, samples, results)
 	for i, r := range results {
 		e.ValLoss += r.loss
 		if r.class == samples[i].label {
@@ -136,7 +142,8 @@ func (f *fitting) finish(ctx context.Context, n *network[float32], samples []sam
 		e.ValAccuracy = float64(correct) / n
 	}
 	if !finite(e.ValLoss) {
-		return false, fail.New(fail.NonFinite, nonFiniteHint, "the validation loss is %g in epoch %d", e.ValLoss, e.Epoch)
+		return false, fail.New(fail.NonFinite, nonFiniteHint, "the validation loss is %g in epoch %d", e.ValLoss,
+			e.Epoch)
 	}
 	f.result.Epochs = append(f.result.Epochs, e)
 	if f.record != nil {
@@ -153,7 +160,8 @@ func (f *fitting) finish(ctx context.Context, n *network[float32], samples []sam
 // differ.
 func sameLogits(l Layout, row func(int, []float32) []float32, samples []sample, results []prediction) bool {
 	for _, r := range results {
-		if first := results[0]; r.class != first.class || r.probability != first.probability || r.logSumExp != first.logSumExp {
+		if first := results[0]; r.class != first.class || r.probability != first.probability ||
+			r.logSumExp != first.logSumExp {
 			return false
 		}
 	}

@@ -159,10 +159,12 @@ func TestNonFiniteLossNamesEpochAndBatch(t *testing.T) {
 	if _, err := Fit(context.Background(), l, train, bad, Defaults(), nil); fail.KindOf(err) != fail.NonFinite {
 		t.Errorf("NaN val feature: %v", err)
 	}
-	if _, err := Fit(context.Background(), l, bad, val, Options{Solver: LBFGS}, nil); fail.KindOf(err) != fail.NonFinite {
+	if _, err := Fit(context.Background(), l, bad, val, Options{Solver: LBFGS},
+		nil); fail.KindOf(err) != fail.NonFinite {
 		t.Errorf("NaN feature with L-BFGS: %v", err)
 	}
-	if _, err := Fit(context.Background(), l, train, bad, Options{Solver: LBFGS}, nil); fail.KindOf(err) != fail.NonFinite {
+	if _, err := Fit(context.Background(), l, train, bad, Options{Solver: LBFGS},
+		nil); fail.KindOf(err) != fail.NonFinite {
 		t.Errorf("NaN val feature with L-BFGS: %v", err)
 	}
 	if _, err := Evaluate(context.Background(), l, Initial(l, 0), bad); fail.KindOf(err) != fail.NonFinite {
@@ -218,7 +220,9 @@ func TestFitRefuses(t *testing.T) {
 		{"momentum 1", func(c *call) { c.options.Momentum = 1 }, "momentum 1"},
 		{"negative weight decay", func(c *call) { c.options.WeightDecay = -1 }, "weight decay -1"},
 		{"L2 with sgd", func(c *call) { c.options.L2 = 1 }, "L2"},
-		{"weight decay with lbfgs", func(c *call) { c.options = Options{Solver: LBFGS, WeightDecay: 1} }, "weight decay"},
+		{"weight decay with lbfgs", func(c *call) {
+			c.options = Options{Solver: LBFGS, WeightDecay: 1}
+		}, "weight decay"},
 		{"negative L2", func(c *call) { c.options = Options{Solver: LBFGS, L2: -1} }, "L2"},
 		{"lbfgs on a convolution", func(c *call) { c.layout.Kind, c.options.Solver = Conv1x1, LBFGS }, "lbfgs"},
 		{"class weights of another length", func(c *call) { c.options.ClassWeights = []float64{1} }, "1 class weights"},

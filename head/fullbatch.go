@@ -48,7 +48,8 @@ const (
 )
 
 func newFullBatch[T number](l Layout, d Data, samples []sample, classWeights []float64) *fullBatch[T] {
-	f := &fullBatch[T]{layout: l, row: d.Row, samples: samples, labels: make([]int32, len(samples)), weights: make([]T, len(samples))}
+	f := &fullBatch[T]{layout: l, row: d.Row, samples: samples, labels: make([]int32, len(samples)),
+		weights: make([]T, len(samples))}
 	o := objective{classWeights: classWeights}
 	var total float64
 	for _, s := range samples {
@@ -149,7 +150,8 @@ func (f *fullBatch[T]) block(ctx context.Context, from, count int, gradBias []fl
 			return
 		}
 		if whole == nil {
-			if errs[i] = f.gather(f.scratch[worker], from+first, features[first*l.Features:(first+rows)*l.Features]); errs[i] != nil {
+			if errs[i] = f.gather(f.scratch[worker], from+first,
+				features[first*l.Features:(first+rows)*l.Features]); errs[i] != nil {
 				return
 			}
 		}
@@ -157,7 +159,8 @@ func (f *fullBatch[T]) block(ctx context.Context, from, count int, gradBias []fl
 		if share > 0 { // now, while the rows are in a near cache
 			to := f.shares[i*share : (i+1)*share]
 			clear(to)
-			kernels.AddProduct(to, l.Features, f.residuals[first:], count, l.Classes, rows, features[first*l.Features:], l.Features, l.Features)
+			kernels.AddProduct(to, l.Features, f.residuals[first:], count, l.Classes, rows,
+				features[first*l.Features:], l.Features, l.Features)
 		}
 	})
 	for i := range tasks {
@@ -219,7 +222,8 @@ func (f *fullBatch[T]) evaluate(sample, first, rows, count int, features []T) (h
 		}
 		kernels.Multiply(logits, pitch, features, l.Features, rows, f.weight, true)
 	} else {
-		kernels.MultiplyTransposed(logits, pitch, features, l.Features, rows, l.Features, f.direct, l.Features, l.Classes)
+		kernels.MultiplyTransposed(logits, pitch, features, l.Features, rows, l.Features, f.direct, l.Features,
+			l.Classes)
 		for i := range rows {
 			for c, b := range f.bias {
 				logits[i*pitch+c] += b

@@ -60,7 +60,8 @@ func formulaSchedule(l Layout, train Data, withDropout bool) schedule {
 		order: func(epoch int) []sample {
 			samples := train.centreViews()
 			sort.SliceStable(samples, func(i, j int) bool {
-				return formulaBits(uint32(100+epoch), uint32(samples[i].photo)) < formulaBits(uint32(100+epoch), uint32(samples[j].photo))
+				return formulaBits(uint32(100+epoch), uint32(samples[i].photo)) < formulaBits(uint32(100+epoch),
+					uint32(samples[j].photo))
 			})
 			return samples
 		},
@@ -132,7 +133,8 @@ func TestSGDEqualsTorch(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.Name, func(t *testing.T) {
 			l := Layout{Kind: Kind(c.Kind), Features: c.Features, Positions: c.Positions, Classes: c.Classes}
-			o := Options{Solver: SGD, Epochs: c.Epochs, BatchSize: c.Batch, LR: c.LR, Momentum: c.Momentum, WeightDecay: c.WeightDecay, ClassWeights: c.ClassWeights}
+			o := Options{Solver: SGD, Epochs: c.Epochs, BatchSize: c.Batch, LR: c.LR, Momentum: c.Momentum,
+				WeightDecay: c.WeightDecay, ClassWeights: c.ClassWeights}
 			train, val := formulaData(l, features, labels, c.Train), formulaData(l, valFeatures, valLabels, c.Val)
 			if err := checkFit(l, train, val, o); err != nil {
 				t.Fatal(err)

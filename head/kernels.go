@@ -14,7 +14,8 @@ func (k linear[T]) batch() int { return 64 }
 func (k linear[T]) forward(p params[T], s *scratch[T], count int, scale T) {
 	l := k.layout
 	logits := s.logits[:count*l.Classes]
-	kernels.MultiplyTransposed(logits, l.Classes, s.input, l.Features, count, l.Features, p.Weight, l.Features, l.Classes)
+	kernels.MultiplyTransposed(logits, l.Classes, s.input, l.Features, count, l.Features, p.Weight, l.Features,
+		l.Classes)
 	for i := range count {
 		for c, b := range p.Bias {
 			logits[i*l.Classes+c] = b + scale*logits[i*l.Classes+c]

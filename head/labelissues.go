@@ -29,7 +29,8 @@ type LabelIssue struct {
 // Arguments that don't fit each other are errors of kind fail.Usage.
 func LabelIssues(probabilities [][]float64, labels []int) ([]LabelIssue, error) {
 	if len(probabilities) != len(labels) {
-		return nil, fail.New(fail.Usage, "", "probabilities of %d photos with %d labels", len(probabilities), len(labels))
+		return nil, fail.New(fail.Usage, "", "probabilities of %d photos with %d labels", len(probabilities),
+			len(labels))
 	}
 	thresholds, err := selfConfidence(probabilities, labels)
 	if err != nil {
@@ -39,7 +40,8 @@ func LabelIssues(probabilities [][]float64, labels []int) ([]LabelIssue, error) 
 	for i, p := range probabilities {
 		suggested := confidentClass(p, thresholds)
 		if label := labels[i]; suggested >= 0 && suggested != label && argmax(p) != label {
-			issues = append(issues, LabelIssue{Photo: i, Label: label, Suggested: suggested, Given: p[label], Likely: p[suggested]})
+			issues = append(issues, LabelIssue{Photo: i, Label: label, Suggested: suggested, Given: p[label],
+				Likely: p[suggested]})
 		}
 	}
 	sort.SliceStable(issues, func(a, b int) bool {
@@ -58,7 +60,8 @@ func selfConfidence(probabilities [][]float64, labels []int) ([]float64, error) 
 			sum, count = make([]float64, len(p)), make([]int, len(p))
 		}
 		if len(p) != len(sum) || labels[i] < 0 || labels[i] >= len(p) {
-			return nil, fail.New(fail.Usage, "", "photo %d has label %d and %d probabilities, the first has %d", i, labels[i], len(p), len(sum))
+			return nil, fail.New(fail.Usage, "", "photo %d has label %d and %d probabilities, the first has %d", i,
+				labels[i], len(p), len(sum))
 		}
 		sum[labels[i]] += p[labels[i]]
 		count[labels[i]]++

@@ -45,7 +45,8 @@ func (l Layout) Check() error {
 	case l.Kind == Linear && l.Positions != 1:
 		return fail.New(fail.Usage, hint, "a linear head reads vectors, not maps of %d positions", l.Positions)
 	case l.Classes < 2:
-		return fail.New(fail.Usage, "Give at least two class folders.", "a classifier needs two classes or more, not %d", l.Classes)
+		return fail.New(fail.Usage, "Give at least two class folders.",
+			"a classifier needs two classes or more, not %d", l.Classes)
 	case !(l.Dropout >= 0 && l.Dropout < 1):
 		return fail.New(fail.Usage, hint, "dropout %g is outside [0, 1)", l.Dropout)
 	}
@@ -62,7 +63,8 @@ type Params struct {
 func (p Params) check(l Layout) error {
 	if len(p.Weight) != l.Classes*l.Features || len(p.Bias) != l.Classes {
 		return fail.New(fail.Model, "Train the head again on these features.",
-			"a head of %d weights and %d biases does not fit %d classes of %d features", len(p.Weight), len(p.Bias), l.Classes, l.Features)
+			"a head of %d weights and %d biases does not fit %d classes of %d "+
+				"features", len(p.Weight), len(p.Bias), l.Classes, l.Features)
 	}
 	return nil
 }

@@ -78,7 +78,8 @@ func newRegularised(l Layout, train Data, o Options) *regularised {
 // minimise goes from 0 to the optimum. It returns the last point, without an error, if the
 // iterations are used up or rounding stops the line search. after, if not nil, is
 // called with the point of each iteration.
-func (q *regularised) minimise(ctx context.Context, o Options, after func(x []float64) error) (x []float64, converged bool, err error) {
+func (q *regularised) minimise(ctx context.Context, o Options,
+	after func(x []float64) error) (x []float64, converged bool, err error) {
 	tolerance, iterations := o.Tolerance, o.Iterations
 	if tolerance == 0 {
 		tolerance = defaultTolerance

@@ -16,7 +16,8 @@ import (
 func correlatedData(l Layout, rows int) Data {
 	const hidden = 8
 	mixing, noise := uniform(71, hidden*l.Features, 2), uniform(72, rows*l.Features, 0.2)
-	where, centres, y := uniform(73, rows*hidden, 2), uniform(74, l.Classes*hidden, 2), formulaLabels(labels, rows, l.Classes)
+	where, centres, y := uniform(73, rows*hidden, 2), uniform(74, l.Classes*hidden, 2), formulaLabels(labels, rows,
+		l.Classes)
 	values := make([]float32, rows*l.Features)
 	for i := range rows {
 		for j := range l.Features {
@@ -106,7 +107,8 @@ func TestLBFGSKeepsItsToleranceInFloat64(t *testing.T) {
 }
 
 func TestSinglePrecisionGradientIsWithinItsResolution(t *testing.T) {
-	for _, l := range []Layout{manyBlocks, {Kind: Linear, Features: 300, Positions: 1, Classes: 2}, {Kind: Linear, Features: 9, Positions: 1, Classes: 150}} {
+	for _, l := range []Layout{manyBlocks, {Kind: Linear, Features: 300, Positions: 1, Classes: 2},
+		{Kind: Linear, Features: 9, Positions: 1, Classes: 150}} {
 		for _, c := range []struct {
 			rows  int
 			scale float64
@@ -132,7 +134,8 @@ func TestSinglePrecisionGradientIsWithinItsResolution(t *testing.T) {
 				single[i] -= double[i]
 			}
 			if largest := norm(single); largest > resolution || a.correct < b.correct-1 || a.correct > b.correct+1 {
-				t.Errorf("%+v: a derivative is wrong by %g, said to be within %g; %d and %d correct", l, largest, resolution, a.correct, b.correct)
+				t.Errorf("%+v: a derivative is wrong by %g, said to be within %g; %d and %d correct", l, largest,
+					resolution, a.correct, b.correct)
 			}
 			near(t, "loss", a.loss, b.loss, 1e-6*(1+b.loss))
 		}
@@ -188,7 +191,10 @@ func TestPreconditionerInvertsTheHessianAtZero(t *testing.T) {
 func iterationsOf(t *testing.T, of convexFunction, l Layout, tolerance float64) (count int, value float64) {
 	t.Helper()
 	m := newMinimiser(of, make([]float64, l.ParameterCount()))
-	if converged, err := m.run(context.Background(), tolerance, 1000, func() error { count++; return nil }); err != nil || !converged {
+	if converged, err := m.run(context.Background(), tolerance, 1000, func() error {
+		count++
+		return nil
+	}); err != nil || !converged {
 		t.Fatal(converged, err)
 	}
 	return count, m.value
@@ -265,11 +271,14 @@ func TestDegenerateFeaturesHaveAnOptimum(t *testing.T) {
 		"some constant": change(func(j int, row []float32) float32 { return []float32{row[j], 3}[j%2] }),
 		"duplicates":    change(func(j int, row []float32) float32 { return row[j/33] }),
 		"tiny":          change(func(j int, row []float32) float32 { return 1e-18 * row[j] }),
-		"one huge":      change(func(j int, row []float32) float32 { return []float32{row[j], 1e4 * row[0]}[1-min(j, 1)] }),
+		"one huge": change(func(j int, row []float32) float32 {
+			return []float32{row[j], 1e4 * row[0]}[1-min(j, 1)]
+		}),
 	} {
 		r := fitted(t, l, d, Options{Tolerance: 1e-5})
 		if got := largestDerivative(t, l, r.Params, d, 1.0/2000); !(r.Converged && got < 2e-4) {
-			t.Errorf("%s: converged %t after %d iterations with a derivative of %g", name, r.Converged, len(r.Epochs), got)
+			t.Errorf("%s: converged %t after %d iterations with a derivative of %g", name, r.Converged, len(r.Epochs),
+				got)
 		}
 	}
 }

@@ -55,7 +55,8 @@ func newMinimiser(of convexFunction, start []float64) *minimiser {
 // run iterates until no derivative is above the tolerance, a line search finds no
 // better point, or the iterations are used up. It calls after after each iteration. A
 // second run keeps the pairs of the first.
-func (m *minimiser) run(ctx context.Context, tolerance float64, iterations int, after func() error) (converged bool, err error) {
+func (m *minimiser) run(ctx context.Context, tolerance float64, iterations int,
+	after func() error) (converged bool, err error) {
 	m.tolerance = tolerance
 	if m.value, err = m.of.at(ctx, m.x, m.grad); err != nil {
 		return false, err

@@ -203,7 +203,8 @@ func addTo[T number](sum, v []T) {
 }
 
 // partGradient adds the gradient of some of o's samples to g. Its loss is a sum.
-func (n *network[T]) partGradient(ctx context.Context, o objective, samples []sample, total float64, s *scratch[T], g params[T]) (outcome, error) {
+func (n *network[T]) partGradient(ctx context.Context, o objective, samples []sample, total float64, s *scratch[T],
+	g params[T]) (outcome, error) {
 	var sum outcome
 	classes, scale := n.layout.Classes, T(1)
 	if o.drop != nil {
@@ -268,7 +269,8 @@ func (n *network[T]) predict(ctx context.Context, samples []sample, all bool) ([
 			logits := s.logits[i*classes : (i+1)*classes]
 			logSumExp := softmax(logits, s.probabilities)
 			class := argmax(logits)
-			r := prediction{class: class, probability: s.probabilities[class], loss: logSumExp - float64(logits[sample.label]), logSumExp: logSumExp}
+			r := prediction{class: class, probability: s.probabilities[class],
+				loss: logSumExp - float64(logits[sample.label]), logSumExp: logSumExp}
 			if all {
 				r.probabilities = slices.Clone(s.probabilities)
 			}

@@ -133,7 +133,8 @@ func TestPhotoIsJudgedAloneAsAmongOthers(t *testing.T) {
 			}
 			top := Top(probabilities, 1)[0]
 			if top.Class != judged.Class || top.Probability != judged.Probability {
-				t.Fatalf("%+v, photo %d: alone %v, among others class %d with %g", l, i, top, judged.Class, judged.Probability)
+				t.Fatalf("%+v, photo %d: alone %v, among others class %d with %g", l, i, top, judged.Class,
+					judged.Probability)
 			}
 		}
 	}

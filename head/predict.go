@@ -38,7 +38,9 @@ func (p *Predictor) Probabilities(features []float32) ([]float64, error) {
 	p.network.kernel.forward(p.network.params, p.scratch, 1, 1)
 	probabilities := make([]float64, p.network.layout.Classes)
 	if sum := softmax(p.scratch.logits[:len(probabilities)], probabilities); !finite(sum) {
-		return nil, fail.New(fail.NonFinite, "Check the photo's features and the head's weights for NaN and infinity.", "the head's result is not finite")
+		return nil, fail.New(fail.NonFinite,
+			"Check the photo's features and the head's weights for NaN and infinity.",
+			"the head's result is not finite")
 	}
 	return probabilities, nil
 }

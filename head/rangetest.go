@@ -23,7 +23,8 @@ func RangeTest(ctx context.Context, l Layout, train Data, o Options, test ranget
 		of := o
 		of.Seed += uint64(repeat)
 		n.params = params[float32](Initial(l, of.Seed))
-		t := &trial{sgd: newSGDStep(n, min(of.BatchSize, len(train.Photos))), options: of, plan: newSchedule(l, train, of)}
+		t := &trial{sgd: newSGDStep(n, min(of.BatchSize, len(train.Photos))), options: of,
+			plan: newSchedule(l, train, of)}
 		return t.update, nil
 	})
 }

@@ -67,14 +67,16 @@ func TestRangeTestIsDeterministic(t *testing.T) {
 		t.Errorf("%+v\n%+v, %v", first, again, err)
 	}
 	o.Seed = 1
-	if other, err := RangeTest(t.Context(), l, data, o, test); err != nil || other.Steps[0].Loss == first.Steps[0].Loss {
+	if other, err := RangeTest(t.Context(), l, data, o, test); err != nil ||
+		other.Steps[0].Loss == first.Steps[0].Loss {
 		t.Errorf("another seed: %+v, %v", other.Steps[0], err)
 	}
 
 	o.Seed = 0
 	once := test
 	once.Repeats = 1
-	if other, err := RangeTest(t.Context(), l, data, o, once); err != nil || other.Steps[0].Loss == first.Steps[0].Loss {
+	if other, err := RangeTest(t.Context(), l, data, o, once); err != nil ||
+		other.Steps[0].Loss == first.Steps[0].Loss {
 		t.Errorf("a second repeat is the first: %+v, %v", other.Steps[0], err)
 	}
 
@@ -105,7 +107,8 @@ func TestRangeTestRefuses(t *testing.T) {
 	if _, err := RangeTest(t.Context(), l, clouds(10, 16, 1), o, rangetest.Defaults()); fail.KindOf(err) != fail.Usage {
 		t.Errorf("batches of none: %v", err)
 	}
-	if _, err := RangeTest(t.Context(), l, clouds(10, 16, 1), Defaults(), rangetest.Options{}); fail.KindOf(err) != fail.Usage {
+	if _, err := RangeTest(t.Context(), l, clouds(10, 16, 1), Defaults(),
+		rangetest.Options{}); fail.KindOf(err) != fail.Usage {
 		t.Errorf("no test: %v", err)
 	}
 	if _, err := RangeTest(t.Context(), l, Data{}, Defaults(), rangetest.Defaults()); fail.KindOf(err) != fail.Usage {

@@ -55,7 +55,8 @@ func (f *fitting) sgd(ctx context.Context, initial Params, plan schedule) error 
 				return err
 			}
 			if !finite(out.loss) {
-				return fail.New(fail.NonFinite, nonFiniteHint, "the training loss is %g in epoch %d, batch %d", out.loss, epoch, batch+1)
+				return fail.New(fail.NonFinite, nonFiniteHint, "the training loss is %g in epoch %d, batch %d",
+					out.loss, epoch, batch+1)
 			}
 			e.TrainLoss += out.loss * float64(len(samples))
 			correct += out.correct

@@ -19,7 +19,8 @@ import (
 // A fraction outside (0, 1) and too few photos are errors of kind fail.Usage.
 func Split(d Data, fraction float64, seed uint64, groups []int) (train, val Data, err error) {
 	if !(fraction > 0 && fraction < 1) {
-		return Data{}, Data{}, fail.New(fail.Usage, "Give --val-fraction a number such as 0.2.", "val fraction %g is not between 0 and 1", fraction)
+		return Data{}, Data{}, fail.New(fail.Usage, "Give --val-fraction a number such as 0.2.",
+			"val fraction %g is not between 0 and 1", fraction)
 	}
 	if groups != nil && len(groups) != len(d.Photos) {
 		return Data{}, Data{}, fail.New(fail.Usage, "Give one group for each photo.",
@@ -45,7 +46,8 @@ func Split(d Data, fraction float64, seed uint64, groups []int) (train, val Data
 		}
 	}
 	if len(val.Photos) == 0 {
-		return Data{}, Data{}, fail.New(fail.Usage, "Give at least two photos of each class.", "%d photos are too few to set some aside for validation", len(d.Photos))
+		return Data{}, Data{}, fail.New(fail.Usage, "Give at least two photos of each class.",
+			"%d photos are too few to set some aside for validation", len(d.Photos))
 	}
 	return train, val, nil
 }

@@ -75,7 +75,8 @@ func (s *linearStep) step(ctx context.Context, of objective, o Options) (outcome
 		return outcome{}, err
 	}
 	s.eachClasses(count, func(from, to int) {
-		kernels.MultiplyTransposed(s.logits[from:], s.pitch, s.features, l.Features, count, l.Features, p.Weight[from*l.Features:], l.Features, to-from)
+		kernels.MultiplyTransposed(s.logits[from:], s.pitch, s.features, l.Features, count, l.Features,
+			p.Weight[from*l.Features:], l.Features, to-from)
 	})
 	for i := range count {
 		addTo(s.logits[i*s.pitch:i*s.pitch+l.Classes], p.Bias)
@@ -92,7 +93,8 @@ func (s *linearStep) step(ctx context.Context, of objective, o Options) (outcome
 	lr, momentum, decay := float32(o.LR), float32(o.Momentum), float32(o.WeightDecay)
 	s.eachClasses(count, func(from, to int) {
 		part := p.Weight[from*l.Features : to*l.Features]
-		kernels.HeadStep(part, s.velocity.Weight[from*l.Features:], to-from, s.residuals[from*count:], count, s.packed, lr, momentum, decay)
+		kernels.HeadStep(part, s.velocity.Weight[from*l.Features:], to-from, s.residuals[from*count:], count,
+			s.packed, lr, momentum, decay)
 	})
 	for c := range l.Classes {
 		s.gradient[c] = 0

@@ -18,7 +18,8 @@ func stratify(l Layout, d Data, o CrossValidationOptions) (fold []int, folds int
 		return nil, 0, fail.New(fail.Usage, "Give at least two folds.", "%d folds", folds)
 	}
 	if o.Groups != nil && len(o.Groups) != len(d.Photos) {
-		return nil, 0, fail.New(fail.Usage, "Give one group for each photo.", "%d groups for %d photos", len(o.Groups), len(d.Photos))
+		return nil, 0, fail.New(fail.Usage, "Give one group for each photo.", "%d groups for %d photos",
+			len(o.Groups), len(d.Photos))
 	}
 	// A group has the class of its first photo.
 	byClass := make([][][]int, l.Classes) // [class][group] photos
@@ -38,7 +39,8 @@ func stratify(l Layout, d Data, o CrossValidationOptions) (fold []int, folds int
 	}
 	for class, of := range byClass {
 		if len(of) < 2 {
-			return nil, 0, fail.New(fail.Usage, "Give each class two photos or more.", "class %d has %d distinct photos, too few for cross-validation", class, len(of))
+			return nil, 0, fail.New(fail.Usage, "Give each class two photos or more.",
+				"class %d has %d distinct photos, too few for cross-validation", class, len(of))
 		}
 	}
 	folds = min(folds, groups)

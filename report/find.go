@@ -31,7 +31,8 @@ type finding struct {
 func find(folders []string) (finding, error) {
 	var f finding
 	if len(folders) == 0 {
-		return f, fail.New(fail.Usage, "Name folders of `fx fit-head --out`, `fx finetune --out` or `fx experiment run`.", "no run to report on")
+		return f, fail.New(fail.Usage,
+			"Name folders of `fx fit-head --out`, `fx finetune --out` or `fx experiment run`.", "no run to report on")
 	}
 	seen := map[string]bool{}
 	add := func(r found) {
@@ -62,10 +63,12 @@ func find(folders []string) (finding, error) {
 			add(found{name: r.Name, dir: r.Dir, data: e.Data.Dir, member: &e.Runs[i]})
 		}
 		if len(open) > 0 {
-			f.notes = append(f.notes, fmt.Sprintf("%d of the %d runs of %s are not finished and not shown: %s", len(open), len(e.Runs), e.Name, enumerate(open, 6)))
+			f.notes = append(f.notes, fmt.Sprintf("%d of the %d runs of %s are not finished and not shown: %s",
+				len(open), len(e.Runs), e.Name, enumerate(open, 6)))
 		}
 		if len(open) == len(e.Runs) {
-			return f, fail.New(fail.Usage, "Run it with `fx experiment run` first.", "no run of the experiment %s is finished", dir)
+			return f, fail.New(fail.Usage, "Run it with `fx experiment run` first.",
+				"no run of the experiment %s is finished", dir)
 		}
 	}
 	f.rename()
@@ -75,7 +78,8 @@ func find(folders []string) (finding, error) {
 // finished explains a folder of a run that is no MODEL yet.
 func finished(dir string) error {
 	if info, err := os.Stat(dir); err != nil {
-		return fail.Wrap(fail.Usage, err, "Name folders of `fx fit-head --out`, `fx finetune --out` or `fx experiment run`.", "run %s", dir)
+		return fail.Wrap(fail.Usage, err,
+			"Name folders of `fx fit-head --out`, `fx finetune --out` or `fx experiment run`.", "run %s", dir)
 	} else if !info.IsDir() {
 		return fail.New(fail.Usage, "Name the folder that it lies in.", "run %s is a file", dir)
 	}
@@ -93,9 +97,11 @@ func finished(dir string) error {
 	case modeldir.Unfinished(dir) != nil:
 		return modeldir.Unfinished(dir)
 	case has("manifest.json"):
-		return fail.New(fail.Usage, "Train a head on it with `fx fit-head` and name the MODEL.", "%s is an embedding store, not a run", dir)
+		return fail.New(fail.Usage, "Train a head on it with `fx fit-head` and name the MODEL.",
+			"%s is an embedding store, not a run", dir)
 	}
-	return fail.New(fail.Usage, "Name folders of `fx fit-head --out`, `fx finetune --out` or `fx experiment run`.", "%s is no run: it has no model.json", dir)
+	return fail.New(fail.Usage, "Name folders of `fx fit-head --out`, `fx finetune --out` or `fx experiment run`.",
+		"%s is no run: it has no model.json", dir)
 }
 
 // rename tells runs of the same name apart by their folders.

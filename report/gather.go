@@ -25,7 +25,8 @@ func gather(ctx context.Context, o Options, watch progress.Reporter) (page.Page,
 			return page.Page{}, err
 		}
 		if len(runs[i].model.Metrics.Epochs) == 0 {
-			return page.Page{}, fail.New(fail.Model, "Train it again with `fx fit-head` or `fx finetune`.", "the run %s tells of no epoch", found.dir)
+			return page.Page{}, fail.New(fail.Model, "Train it again with `fx fit-head` or `fx finetune`.",
+				"the run %s tells of no epoch", found.dir)
 		}
 	}
 	// Thumbnails stand as the network saw the photos.
@@ -50,7 +51,8 @@ func gather(ctx context.Context, o Options, watch progress.Reporter) (page.Page,
 		return page.Page{}, err
 	}
 	p := page.Page{
-		Groups: groupsOf(runs, f.experiments), Photos: thumbnails.shown(), Best: bestRun(runs), Versions: versionsOf(runs), Notes: f.notes,
+		Groups: groupsOf(runs,
+			f.experiments), Photos: thumbnails.shown(), Best: bestRun(runs), Versions: versionsOf(runs), Notes: f.notes,
 	}
 	for _, r := range runs {
 		p.Runs = append(p.Runs, r.shown)

@@ -36,7 +36,8 @@ func TestGatherHeads(t *testing.T) {
 		t.Fatalf("%d runs in %d groups", len(p.Runs), len(p.Groups))
 	}
 	g := p.Groups[0]
-	if g.Mode.Key != modeldir.FeatureExtraction || g.Accuracy.N != 2 || g.Parameters != 8 || g.Detail != "" || g.Weights != "w" || g.Seeded {
+	if g.Mode.Key != modeldir.FeatureExtraction || g.Accuracy.N != 2 || g.Parameters != 8 || g.Detail != "" ||
+		g.Weights != "w" || g.Seeded {
 		t.Errorf("the group %+v", g)
 	}
 	for i, r := range p.Runs {
@@ -74,7 +75,8 @@ func TestGatherHeads(t *testing.T) {
 	if len(p.Notes) != 0 {
 		t.Errorf("notes %q", p.Notes)
 	}
-	if want := "2 trainings of 1 network to tell ants from bees, with 8 photos each."; !strings.HasPrefix(p.Summary, want) || !strings.Contains(p.Summary, "is right on 6 of 8 photos") {
+	if want := "2 trainings of 1 network to tell ants from bees, with 8 photos each."; !strings.HasPrefix(p.Summary,
+		want) || !strings.Contains(p.Summary, "is right on 6 of 8 photos") {
 		t.Errorf("the summary %q", p.Summary)
 	}
 }
@@ -87,18 +89,24 @@ func TestGatherOtherSettings(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := gathered(t, Options{Runs: []string{w.a, w.b, other}})
-	if len(p.Groups) != 2 || p.Groups[0].Detail != "lr 0.5" || p.Groups[1].Detail != "lr 0.25" || p.Groups[0].Accuracy.N != 2 {
+	if len(p.Groups) != 2 || p.Groups[0].Detail != "lr 0.5" || p.Groups[1].Detail != "lr 0.25" ||
+		p.Groups[0].Accuracy.N != 2 {
 		t.Errorf("groups %+v", p.Groups)
 	}
-	want := page.Difference{Name: "lr", Values: []page.Variant{{Value: "0.5", Runs: []string{"none feature extraction, lr 0.5"}}, {Value: "0.25", Runs: []string{"other"}}}}
-	if len(p.Differ) != 1 || !slices.EqualFunc(p.Differ[0].Values, want.Values, func(a, b page.Variant) bool { return a.Value == b.Value && slices.Equal(a.Runs, b.Runs) }) {
+	want := page.Difference{Name: "lr",
+		Values: []page.Variant{{Value: "0.5", Runs: []string{"none feature extraction, lr 0.5"}},
+			{Value: "0.25", Runs: []string{"other"}}}}
+	if len(p.Differ) != 1 || !slices.EqualFunc(p.Differ[0].Values, want.Values, func(a, b page.Variant) bool {
+		return a.Value == b.Value && slices.Equal(a.Runs, b.Runs)
+	}) {
 		t.Errorf("what differs: %+v", p.Differ)
 	}
 	shared := map[string]string{}
 	for _, s := range p.Shared {
 		shared[s.Name] = s.Value
 	}
-	if shared["batch-size"] != "8" || shared["photos"] != "8 to train on, 8 to evaluate on" || shared["weights (SHA-256)"] != "w" || shared["epochs"] != "4" {
+	if shared["batch-size"] != "8" || shared["photos"] != "8 to train on, 8 to evaluate on" ||
+		shared["weights (SHA-256)"] != "w" || shared["epochs"] != "4" {
 		t.Errorf("shared %v", shared)
 	}
 }
@@ -107,12 +115,15 @@ func TestGatherOtherSettings(t *testing.T) {
 func TestGatherRunWithoutPhotos(t *testing.T) {
 	w := newWorkshop(t)
 	scratch, gone := filepath.Join(w.dir, "scratch"), filepath.Join(w.dir, "gone")
-	if err := makeRun(scratch, gone, modeldir.Model{Mode: modeldir.Scratch, Options: map[string]any{"finetune": map[string]any{"scratch": true}},
-		Notes: []string{"the weights are random numbers of seed 0, not trained"}}, "initial weights of seed 0"); err != nil {
+	if err := makeRun(scratch, gone, modeldir.Model{Mode: modeldir.Scratch,
+		Options: map[string]any{"finetune": map[string]any{"scratch": true}},
+		Notes:   []string{"the weights are random numbers of seed 0, not trained"}}, "initial weights of seed "+
+		"0"); err != nil {
 		t.Fatal(err)
 	}
 	p := gathered(t, Options{Runs: []string{scratch, w.a}})
-	if p.Groups[0].Mode.Key != modeldir.FeatureExtraction || p.Groups[1].Mode.Key != modeldir.Scratch || p.Groups[1].Weights != "random" || p.Groups[1].Seeded {
+	if p.Groups[0].Mode.Key != modeldir.FeatureExtraction || p.Groups[1].Mode.Key != modeldir.Scratch ||
+		p.Groups[1].Weights != "random" || p.Groups[1].Seeded {
 		t.Errorf("groups %+v", p.Groups)
 	}
 	r := p.Runs[0]
@@ -123,10 +134,12 @@ func TestGatherRunWithoutPhotos(t *testing.T) {
 		t.Errorf("the best is run %d, evaluated %+v", p.Best, p.Runs[1].Evaluation)
 	}
 	notes := strings.Join(p.Notes, "\n")
-	if !strings.Contains(notes, "scratch is shown without its photos") || !strings.Contains(notes, "none from scratch: the weights are random numbers of seed 0") {
+	if !strings.Contains(notes, "scratch is shown without its photos") ||
+		!strings.Contains(notes, "none from scratch: the weights are random numbers of seed 0") {
 		t.Errorf("notes %s", notes)
 	}
-	if !strings.Contains(p.Summary, "Started from pretrained weights, none reaches 75.0\u00a0%; from random ones, 50.0\u00a0%.") {
+	if !strings.Contains(p.Summary,
+		"Started from pretrained weights, none reaches 75.0\u00a0%; from random ones, 50.0\u00a0%.") {
 		t.Errorf("the summary %q", p.Summary)
 	}
 }
@@ -148,7 +161,8 @@ func TestGatherMovedAndChangedPhotos(t *testing.T) {
 		return n
 	}
 	p := gathered(t, Options{Runs: []string{w.a}})
-	if p.Runs[0].Evaluation == nil || thumbnails(p) != 0 || !strings.Contains(strings.Join(p.Notes, "\n"), "8 photos have no thumbnail") {
+	if p.Runs[0].Evaluation == nil || thumbnails(p) != 0 ||
+		!strings.Contains(strings.Join(p.Notes, "\n"), "8 photos have no thumbnail") {
 		t.Errorf("%d thumbnails of photos that are gone; notes %q", thumbnails(p), p.Notes)
 	}
 	other, err := os.ReadFile(filepath.Join(moved, "train", "ants", "0.png"))
@@ -171,14 +185,17 @@ func TestGatherExperiment(t *testing.T) {
 		t.Fatalf("title %q, runs %+v", p.Title, p.Runs)
 	}
 	g := p.Groups[0]
-	if g.Seconds != 42 || g.ImagesPerSecond != 7 || len(g.References) != 1 || g.References[0].Network != "sister" || g.References[0].BestValAccuracy != 0.9346 {
+	if g.Seconds != 42 || g.ImagesPerSecond != 7 || len(g.References) != 1 || g.References[0].Network != "sister" ||
+		g.References[0].BestValAccuracy != 0.9346 {
 		t.Errorf("group %+v", g)
 	}
 	notes := strings.Join(p.Notes, "\n")
-	if !strings.Contains(notes, "1 of the 2 runs of quick are not finished and not shown: second") || !strings.Contains(notes, "a note of the experiment") {
+	if !strings.Contains(notes, "1 of the 2 runs of quick are not finished and not shown: second") ||
+		!strings.Contains(notes, "a note of the experiment") {
 		t.Errorf("notes %s", notes)
 	}
-	if !slices.Contains(p.Versions, page.Setting{Name: "machine", Value: "a machine"}) || !slices.Contains(p.Versions, page.Setting{Name: "fx of this report", Value: "v1"}) {
+	if !slices.Contains(p.Versions, page.Setting{Name: "machine", Value: "a machine"}) ||
+		!slices.Contains(p.Versions, page.Setting{Name: "fx of this report", Value: "v1"}) {
 		t.Errorf("versions %+v", p.Versions)
 	}
 }
@@ -187,11 +204,13 @@ func TestGatherExperiment(t *testing.T) {
 func TestGatherSeededWeights(t *testing.T) {
 	w := newWorkshop(t)
 	worse := filepath.Join(w.dir, "worse")
-	if err := makeRun(worse, w.data, modeldir.Model{Mode: modeldir.Finetune, Options: map[string]any{"finetune": map[string]any{}}}, "/weights/none.safetensors"); err != nil {
+	if err := makeRun(worse, w.data, modeldir.Model{Mode: modeldir.Finetune,
+		Options: map[string]any{"finetune": map[string]any{}}}, "/weights/none.safetensors"); err != nil {
 		t.Fatal(err)
 	}
 	p := gathered(t, Options{Runs: []string{w.experiment(t, true), worse}})
-	if !p.Runs[0].Seeded || p.Runs[0].Weights != "seed:0, not trained" || p.Runs[1].Seeded || p.Runs[1].Weights != "none" {
+	if !p.Runs[0].Seeded || p.Runs[0].Weights != "seed:0, not trained" || p.Runs[1].Seeded ||
+		p.Runs[1].Weights != "none" {
 		t.Errorf("runs %+v", p.Runs)
 	}
 	if p.Best != 1 || p.Runs[0].BestValAccuracy <= p.Runs[1].BestValAccuracy {
@@ -208,9 +227,10 @@ func TestGatherSeededWeights(t *testing.T) {
 func TestModesOfOlderModels(t *testing.T) {
 	for want, m := range map[string]modeldir.Model{
 		"feature-extraction": {Options: map[string]any{"solver": "sgd"}},
-		"finetune":           {Options: map[string]any{"finetune": map[string]any{"scratch": false, "head-only": false}}},
-		"scratch":            {Options: map[string]any{"finetune": map[string]any{"scratch": true}}},
-		"named":              {Mode: "named", Options: map[string]any{"finetune": map[string]any{}}},
+		"finetune": {Options: map[string]any{"finetune": map[string]any{"scratch": false,
+			"head-only": false}}},
+		"scratch": {Options: map[string]any{"finetune": map[string]any{"scratch": true}}},
+		"named":   {Mode: "named", Options: map[string]any{"finetune": map[string]any{}}},
 	} {
 		if got := (&run{model: m}).mode(); got != want {
 			t.Errorf("%v is %s, want %s", m.Options, got, want)
@@ -287,7 +307,8 @@ func TestChosenPhotos(t *testing.T) {
 		e.Predictions[i].Class, e.Predictions[i].Probability = 1, float64(i)/5000
 	}
 	picked := chosen(e)
-	if len(picked) > maxPoints || len(picked) < maxPoints-maxMistakes || !slices.IsSorted(picked) || !slices.Contains(picked, 4099) {
+	if len(picked) > maxPoints || len(picked) < maxPoints-maxMistakes || !slices.IsSorted(picked) ||
+		!slices.Contains(picked, 4099) {
 		t.Errorf("%d picked", len(picked))
 	}
 	for i := 1; i < len(picked); i++ {
@@ -313,7 +334,8 @@ func TestAlbumChooses(t *testing.T) {
 		t.Errorf("the same photo elsewhere is number %d", at)
 	}
 	runs := []*run{{}, {}}
-	runs[1].shown.Evaluation = &page.Evaluation{Mistakes: []page.Point{{Prediction: metrics.Prediction{Photo: 99}}, {Prediction: metrics.Prediction{Photo: 7}}}}
+	runs[1].shown.Evaluation = &page.Evaluation{Mistakes: []page.Point{{Prediction: metrics.Prediction{Photo: 99}},
+		{Prediction: metrics.Prediction{Photo: 7}}}}
 	if left := a.choose(runs, 10); left != 90 {
 		t.Errorf("%d are left", left)
 	}
@@ -350,8 +372,10 @@ func TestGatherUntrainedWeights(t *testing.T) {
 	tuned := map[string]any{"finetune": map[string]any{}}
 	noise, named := filepath.Join(w.dir, "noise"), filepath.Join(w.dir, "named")
 	for dir, m := range map[string]modeldir.Model{
-		noise: {Mode: modeldir.Finetune, Options: tuned, Notes: []string{"the weights are noise"}, Untrained: "the weights are noise"},
-		named: {Mode: modeldir.Finetune, Options: tuned, Notes: []string{"not trained.onnx does not say how its images are normalised"}},
+		noise: {Mode: modeldir.Finetune, Options: tuned, Notes: []string{"the weights are noise"},
+			Untrained: "the weights are noise"},
+		named: {Mode: modeldir.Finetune, Options: tuned,
+			Notes: []string{"not trained.onnx does not say how its images are normalised"}},
 	} {
 		if err := makeRun(dir, w.data, m, "/weights/start.safetensors"); err != nil {
 			t.Fatal(err)

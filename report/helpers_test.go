@@ -63,9 +63,12 @@ func makeStore(dir, data, file string) error {
 		return err
 	}
 	m := store.Manifest{
-		Backbone: "none", GraphSHA256: "g", Weights: file, WeightsSHA256: file, Preprocess: preprocess.ImageNet(224, 224),
-		EXIF: "ignore", Decoder: "go image/jpeg", Compute: store.Compute{Provider: "CPUExecutionProvider", Precision: store.Float32}, DType: store.Float32,
-		FeatureShape: []int{3}, Classes: photos.Classes, Made: store.Provenance{Data: data, WeightsFile: weights.File(file), ONNXRuntime: "1.31.1"},
+		Backbone: "none", GraphSHA256: "g", Weights: file, WeightsSHA256: file, Preprocess: preprocess.ImageNet(224,
+			224),
+		EXIF: "ignore", Decoder: "go image/jpeg", Compute: store.Compute{Provider: "CPUExecutionProvider",
+			Precision: store.Float32}, DType: store.Float32,
+		FeatureShape: []int{3}, Classes: photos.Classes, Made: store.Provenance{Data: data,
+			WeightsFile: weights.File(file), ONNXRuntime: "1.31.1"},
 	}
 	w, err := store.OpenForWriting(ctx, dir, m, store.WriteOptions{})
 	if err != nil {
@@ -105,7 +108,8 @@ func makeStore(dir, data, file string) error {
 
 // makeHead trains a head on a store.
 func makeHead(dir, features string, seed uint64, lr float64) error {
-	o := classify.FitOptions{Settings: training.Defaults(), Features: features, Out: dir, Versions: map[string]string{"fx": "devel"}}
+	o := classify.FitOptions{Settings: training.Defaults(), Features: features, Out: dir,
+		Versions: map[string]string{"fx": "devel"}}
 	o.Seed, o.LR, o.Epochs = seed, lr, 4
 	_, err := classify.Fit(context.Background(), o, nil, progress.Discard)
 	return err
@@ -115,10 +119,12 @@ func makeHead(dir, features string, seed uint64, lr float64) error {
 func makeRun(dir, data string, m modeldir.Model, start string) error {
 	m.Backbone.Name, m.Preprocess, m.Classes = "none", preprocess.ImageNet(224, 224), []string{"ants", "bees"}
 	m.Backbone.Weights, m.EXIF = weights.File("checkpoint/best/model.safetensors"), "ignore"
-	m.Head = modeldir.Head{Kind: "linear", Features: 1, Positions: 1, WeightName: "w", BiasName: "b", FeatureShape: []int{1}}
+	m.Head = modeldir.Head{Kind: "linear", Features: 1, Positions: 1, WeightName: "w", BiasName: "b",
+		FeatureShape: []int{1}}
 	m.Metrics = modeldir.Metrics{
 		BestValAccuracy: 0.5, BestEpoch: 2, Seconds: 20, ImagesPerSecond: 30, ParametersTrained: 100, TrainSplit: "train", ValSplit: "val", TrainPhotos: 8, ValPhotos: 8,
-		Epochs: []metrics.Epoch{{Epoch: 1, TrainLoss: 0.7, ValLoss: 0.7, ValAccuracy: 0.4}, {Epoch: 2, TrainLoss: 0.6, ValLoss: 0.7, ValAccuracy: 0.5}},
+		Epochs: []metrics.Epoch{{Epoch: 1, TrainLoss: 0.7, ValLoss: 0.7, ValAccuracy: 0.4},
+			{Epoch: 2, TrainLoss: 0.6, ValLoss: 0.7, ValAccuracy: 0.5}},
 	}
 	if err := modeldir.Save(dir, m, modeldir.Params{Weight: []float32{1, 2}, Bias: []float32{0, 0}}); err != nil {
 		return err
@@ -137,7 +143,8 @@ type workshop struct{ dir, data, features, a, b string }
 func newWorkshop(t *testing.T) workshop {
 	t.Helper()
 	dir := t.TempDir()
-	w := workshop{dir, filepath.Join(dir, "photos"), filepath.Join(dir, "features"), filepath.Join(dir, "a"), filepath.Join(dir, "b")}
+	w := workshop{dir, filepath.Join(dir, "photos"), filepath.Join(dir, "features"), filepath.Join(dir, "a"),
+		filepath.Join(dir, "b")}
 	check := func(err error) {
 		if err != nil {
 			t.Fatal(err)
@@ -170,8 +177,10 @@ func (w workshop) experiment(t *testing.T, seeded bool) string {
 		Name: "quick", Title: "A quick look", Machine: "a machine", Data: experimentdir.Data{Dir: w.data},
 		Runs: []experimentdir.Run{run, second}, Notes: []string{"a note of the experiment"},
 		References: []experimentdir.Reference{
-			{Name: "published", Source: "a tutorial", Backbone: "sister", Beside: "none", Mode: modeldir.FeatureExtraction, BestValAccuracy: 0.9346},
-			{Name: "published", Source: "a tutorial", Backbone: "sister", Beside: "none", Mode: modeldir.Scratch, BestValAccuracy: 0.6},
+			{Name: "published", Source: "a tutorial", Backbone: "sister", Beside: "none",
+				Mode: modeldir.FeatureExtraction, BestValAccuracy: 0.9346},
+			{Name: "published", Source: "a tutorial", Backbone: "sister", Beside: "none", Mode: modeldir.Scratch,
+				BestValAccuracy: 0.6},
 		},
 	})
 	if err != nil {

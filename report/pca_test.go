@@ -41,11 +41,13 @@ func TestProjectAsScikitLearn(t *testing.T) {
 			}
 			for i := range axis.want {
 				if d := math.Abs(sign*axis.got[i] - axis.want[i]); d > 1e-9 {
-					t.Errorf("%d rows of %d values: %s of point %d is off by %g", len(c.Rows), len(c.Rows[0]), axis.name, i, d)
+					t.Errorf("%d rows of %d values: %s of point %d is off by %g", len(c.Rows), len(c.Rows[0]),
+						axis.name, i, d)
 				}
 			}
 			if d := math.Abs(axis.share - axis.of); d > 1e-12 {
-				t.Errorf("%d rows of %d values: the share of %s is off by %g", len(c.Rows), len(c.Rows[0]), axis.name, d)
+				t.Errorf("%d rows of %d values: the share of %s is off by %g", len(c.Rows), len(c.Rows[0]), axis.name,
+					d)
 			}
 		}
 	}
@@ -99,7 +101,8 @@ func TestProjectKeepsAPlane(t *testing.T) {
 func TestProjectNeedsTwoDirections(t *testing.T) {
 	line := [][]float32{{0, 0, 1}, {1, 1, 1}, {2, 2, 1}, {5, 5, 1}}
 	same := [][]float32{{1, 2}, {1, 2}, {1, 2}}
-	for name, rows := range map[string][][]float32{"none": nil, "two points": line[:2], "a line": line, "one place": same, "one value": {{1}, {2}, {3}}} {
+	for name, rows := range map[string][][]float32{"none": nil, "two points": line[:2], "a line": line,
+		"one place": same, "one value": {{1}, {2}, {3}}} {
 		if p, ok := project(rows); ok {
 			t.Errorf("%s: a plane %+v", name, p)
 		}

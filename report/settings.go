@@ -48,7 +48,8 @@ func (r *run) readSettings() settings {
 	s["weights"] = r.shown.Weights
 	s["classes"] = inWords(m.Classes)
 	s["photos"] = fmt.Sprintf("%d to train on, %d to evaluate on", m.Metrics.TrainPhotos, m.Metrics.ValPhotos)
-	if share := m.Metrics.ValFraction; share > 0 { // drawn by the seed, which copies that go together make a few more or less
+	// drawn by the seed, which copies that go together make a few more or less
+	if share := m.Metrics.ValFraction; share > 0 {
 		s["photos"] = fmt.Sprintf("%d, %g of them to evaluate on", m.Metrics.TrainPhotos+m.Metrics.ValPhotos, share)
 	}
 	p := m.Preprocess

@@ -18,7 +18,8 @@ func summary(p page.Page, runs []*run) string {
 	if len(runs) == 1 {
 		s = append(s, learned(best)+" to tell "+task+", with "+trainPhotos(runs)+".")
 	} else {
-		s = append(s, fmt.Sprintf("%d trainings of %s to tell %s, with %s each.", len(runs), plural(len(networksOf(runs)), "network"), task, trainPhotos(runs)))
+		s = append(s, fmt.Sprintf("%d trainings of %s to tell %s, with %s each.", len(runs),
+			plural(len(networksOf(runs)), "network"), task, trainPhotos(runs)))
 	}
 	which := "It"
 	if len(runs) > 1 {
@@ -31,12 +32,14 @@ func summary(p page.Page, runs []*run) string {
 	case len(m.Epochs) > 1:
 		when = fmt.Sprintf(", after %s of %d", stepNumber(best, m.BestEpoch), len(m.Epochs))
 	}
-	s = append(s, fmt.Sprintf("%s is right on %d of %d photos that it had not trained on (%s)%s.", which, right(best), m.ValPhotos, page.Percent(m.BestValAccuracy), when))
+	s = append(s, fmt.Sprintf("%s is right on %d of %d photos that it had not trained on (%s)%s.", which, right(best),
+		m.ValPhotos, page.Percent(m.BestValAccuracy), when))
 	if note := pretrainedAgainstScratch(p); note != "" {
 		s = append(s, note)
 	}
 	if seeded := seededNetworks(runs); len(seeded) > 0 {
-		s = append(s, fmt.Sprintf("The pretrained weights of %s were not at hand: random ones stand in, so the figures marked “not trained” say nothing of %s.",
+		s = append(s, fmt.Sprintf("The pretrained weights of %s were not at hand: random ones stand in, so the "+
+			"figures marked “not trained” say nothing of %s.",
 			enumerate(seeded, 6), map[bool]string{true: "this network", false: "these networks"}[len(seeded) == 1]))
 	}
 	return strings.Join(s, " ")
@@ -142,7 +145,8 @@ func pretrainedAgainstScratch(p page.Page) string {
 		} else if of.pretrained == nil || g.Accuracy.Mean > of.pretrained.Accuracy.Mean {
 			of.pretrained = g
 		}
-		if of.pretrained != nil && of.scratch != nil && (best == nil || of.pretrained.Accuracy.Mean > best.pretrained.Accuracy.Mean) {
+		if of.pretrained != nil && of.scratch != nil &&
+			(best == nil || of.pretrained.Accuracy.Mean > best.pretrained.Accuracy.Mean) {
 			best = of
 		}
 	}
@@ -167,7 +171,8 @@ func figures(p page.Page, runs []*run) []page.Figure {
 	}
 	if len(runs) > 1 {
 		return append(all, page.Figure{Value: fmt.Sprint(len(runs)), Name: "trainings"},
-			page.Figure{Value: fmt.Sprint(len(networksOf(runs))), Name: map[bool]string{true: "network", false: "networks"}[len(networksOf(runs)) == 1]})
+			page.Figure{Value: fmt.Sprint(len(networksOf(runs))),
+				Name: map[bool]string{true: "network", false: "networks"}[len(networksOf(runs)) == 1]})
 	}
 	return append(all, page.Figure{Value: page.Duration(best.shown.Seconds), Name: "of training"},
 		page.Figure{Value: page.Count(m.ParametersTrained), Name: "parameters trained"})
@@ -189,14 +194,20 @@ func footnotes(p page.Page, runs []*run) []string {
 		several = several || g.Accuracy.N > 1
 	}
 	if several {
-		notes = append(notes, "± is the standard deviation over the runs of a line, which differ by their seed alone; bands in the diagrams reach from the lowest to the highest run.")
+		notes = append(notes,
+			"± is the standard deviation over the runs of a line, which differ by their seed alone; bands in the "+
+				"diagrams reach from the lowest to the highest run.")
 	}
 	for _, r := range runs {
 		if r.shown.Mode.Key == modeldir.FeatureExtraction && r.model.Features != "" {
 			if r.member != nil && r.member.Seconds > 0 {
-				notes = append(notes, "Time reaches from photos to model. Images per second are those of training; of feature extraction those of the one way of all photos and views through the network.")
+				notes = append(notes,
+					"Time reaches from photos to model. Images per second are those of training; of feature "+
+						"extraction those of the one way of all photos and views through the network.")
 			} else {
-				notes = append(notes, "Time and images per second are those of training; a head on stored features leaves out the photos' way through the network.")
+				notes = append(notes,
+					"Time and images per second are those of training; a head on stored features leaves out the "+
+						"photos' way through the network.")
 			}
 			break
 		}

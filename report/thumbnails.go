@@ -211,13 +211,19 @@ func (a *thumbnails) notes(left int) []string {
 		}
 	}
 	if left > 0 {
-		notes = append(notes, fmt.Sprintf("%d of the %d photos shown have thumbnails: the mistakes listed, and an even sample of the others", len(a.photos)-left, len(a.photos)))
+		notes = append(notes,
+			fmt.Sprintf("%d of the %d photos shown have thumbnails: the mistakes listed, and an even sample of the "+
+				"others", len(a.photos)-left, len(a.photos)))
 	}
 	if missing > 0 {
-		notes = append(notes, fmt.Sprintf("%d photos have no thumbnail: they are gone or have changed since the runs saw them (--data names their folder)", missing))
+		notes = append(notes,
+			fmt.Sprintf("%d photos have no thumbnail: they are gone or have changed since the runs saw them (--data "+
+				"names their folder)", missing))
 	}
 	if large > 0 {
-		notes = append(notes, fmt.Sprintf("%d photos have no thumbnail: they take more memory to be decoded than is allowed (--decode-memory)", large))
+		notes = append(notes,
+			fmt.Sprintf("%d photos have no thumbnail: they take more memory to be decoded than is allowed "+
+				"(--decode-memory)", large))
 	}
 	return notes
 }

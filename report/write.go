@@ -90,7 +90,8 @@ func (o Options) file() (string, error) {
 		out = "fx-report.html"
 	}
 	if ext := strings.ToLower(filepath.Ext(out)); ext != ".html" && ext != ".htm" {
-		return "", fail.New(fail.Usage, "Name a file such as report.html; the pictures go beside it.", "--out %s is no .html file", out)
+		return "", fail.New(fail.Usage, "Name a file such as report.html; the pictures go beside it.",
+			"--out %s is no .html file", out)
 	}
 	photos, err := o.photos()
 	if err != nil {
@@ -108,7 +109,8 @@ func (o Options) file() (string, error) {
 	}
 	if o.Out != "" {
 		if err := os.MkdirAll(filepath.Dir(out), 0o777); err != nil {
-			return "", fail.Wrap(fail.Usage, err, "Choose a file in a folder that fx may write with --out.", "the folder of %s", out)
+			return "", fail.Wrap(fail.Usage, err, "Choose a file in a folder that fx may write with --out.",
+				"the folder of %s", out)
 		}
 	}
 	return out, nil

@@ -24,10 +24,12 @@ func TestWrite(t *testing.T) {
 			t.Errorf("%s: %v, %v", path, info, err)
 		}
 	}
-	if len(made.Pictures) != 3 || made.Pictures[0] != filepath.Join(w.dir, "new", "folder", "mine-accuracy.png") || made.HTML != out || made.Bytes < 10_000 {
+	if len(made.Pictures) != 3 || made.Pictures[0] != filepath.Join(w.dir, "new", "folder", "mine-accuracy.png") ||
+		made.HTML != out || made.Bytes < 10_000 {
 		t.Errorf("made %+v", made)
 	}
-	if len(made.Table) != 1 || made.Table[0].Runs != 2 || made.Table[0].BestValAccuracy != 0.75 || made.Table[0].SD != 0 {
+	if len(made.Table) != 1 || made.Table[0].Runs != 2 || made.Table[0].BestValAccuracy != 0.75 ||
+		made.Table[0].SD != 0 {
 		t.Errorf("table %+v", made.Table)
 	}
 	first, err := os.ReadFile(out)
@@ -68,7 +70,9 @@ func ExampleWrite() {
 	}
 	defer os.RemoveAll(dir)
 	photos, features, model := filepath.Join(dir, "photos"), filepath.Join(dir, "features"), filepath.Join(dir, "model")
-	for _, err := range []error{makePhotos(photos, 4), makeStore(features, photos, "w"), makeHead(model, features, 0, 0.5)} { // `fx extract` and `fx fit-head` do this
+	// `fx extract` and `fx fit-head` do this
+	for _, err := range []error{makePhotos(photos, 4), makeStore(features, photos, "w"),
+		makeHead(model, features, 0, 0.5)} {
 		if err != nil {
 			panic(err)
 		}

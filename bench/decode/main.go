@@ -47,7 +47,8 @@ func run(_ context.Context, args []string, stdout, stderr io.Writer) error {
 	var o options
 	flags := flag.NewFlagSet("decode", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	flags.StringVar(&o.data, "data", os.Getenv("FX_DATA_DIR"), "`FOLDER` whose JPEGs are read, subfolders included; $FX_DATA_DIR where it is left out")
+	flags.StringVar(&o.data, "data", os.Getenv("FX_DATA_DIR"),
+		"`FOLDER` whose JPEGs are read, subfolders included; $FX_DATA_DIR where it is left out")
 	flags.IntVar(&o.size, "size", 224, "side in pixels that photos are resized and cropped to")
 	flags.IntVar(&o.rounds, "rounds", 5, "how often each job is timed")
 	flags.IntVar(&o.photos, "photos", 0, "how many photos to read at most; 0 for all")

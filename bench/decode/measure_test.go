@@ -21,7 +21,8 @@ func TestMeasurement(t *testing.T) {
 			t.Fatal(err)
 		}
 		var b bytes.Buffer
-		if err := jpeg.Encode(&b, image.NewYCbCr(image.Rect(0, 0, 90, 70), image.YCbCrSubsampleRatio420), nil); err != nil {
+		if err := jpeg.Encode(&b, image.NewYCbCr(image.Rect(0, 0, 90, 70), image.YCbCrSubsampleRatio420),
+			nil); err != nil {
 			t.Fatal(err)
 		}
 		if err := os.WriteFile(path, b.Bytes(), 0o644); err != nil {
@@ -45,8 +46,10 @@ func TestMeasurement(t *testing.T) {
 }
 
 func TestMisuse(t *testing.T) {
-	for _, args := range [][]string{{"--data", t.TempDir()}, {"--data", "no such folder"}, {"--data", ".", "--rounds", "0"}, {"--size"}, {"x"}} {
-		if err := run(t.Context(), args, new(bytes.Buffer), new(bytes.Buffer)); fail.KindOf(err) != fail.Usage || fail.HintOf(err) == "" {
+	for _, args := range [][]string{{"--data", t.TempDir()}, {"--data", "no such folder"},
+		{"--data", ".", "--rounds", "0"}, {"--size"}, {"x"}} {
+		if err := run(t.Context(), args, new(bytes.Buffer), new(bytes.Buffer)); fail.KindOf(err) != fail.Usage ||
+			fail.HintOf(err) == "" {
 			t.Errorf("%v: %v", args, err)
 		}
 	}

@@ -140,7 +140,8 @@ func (o options) profileRound(ctx context.Context, stdout io.Writer) error {
 		return err
 	}
 	b.Unit = "batch"
-	b.Title = fmt.Sprintf("%s, batch %d, one thread, ONNX Runtime %s, convolutions by %s", m.Backbone, m.Batch, m.ONNXRuntime, m.Convolutions)
+	b.Title = fmt.Sprintf("%s, batch %d, one thread, ONNX Runtime %s, convolutions by %s", m.Backbone, m.Batch,
+		m.ONNXRuntime, m.Convolutions)
 	b.Step = m.MillisecondsAPhoto[0] * float64(m.Batch)
 	_, err = io.WriteString(stdout, b.Text(o.nodes))
 	return err

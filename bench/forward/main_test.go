@@ -12,7 +12,8 @@ import (
 
 func TestForward(t *testing.T) {
 	orttest.Library(t)
-	args := []string{"--backbone", "squeezenet1_1", "--batch-size", "1", "--workers", "2", "--time", "10ms", "--rounds", "3"}
+	args := []string{"--backbone", "squeezenet1_1", "--batch-size", "1", "--workers", "2", "--time", "10ms",
+		"--rounds", "3"}
 	var out, log bytes.Buffer
 	if err := run(t.Context(), args, &out, &log); err != nil {
 		t.Fatal(err)
@@ -21,7 +22,8 @@ func TestForward(t *testing.T) {
 	if err := json.Unmarshal(out.Bytes(), &m); err != nil {
 		t.Fatal(err)
 	}
-	if ms := m.MillisecondsAPhoto; len(ms) != 3 || !(ms[0] > 0 && ms[0] <= ms[1] && ms[1] <= ms[2]) || m.Batch != 1 || m.Convolutions == "" {
+	if ms := m.MillisecondsAPhoto; len(ms) != 3 || !(ms[0] > 0 && ms[0] <= ms[1] && ms[1] <= ms[2]) || m.Batch != 1 ||
+		m.Convolutions == "" {
 		t.Errorf("%+v", m)
 	}
 	out.Reset()

@@ -31,7 +31,8 @@ func drawPhotosOf(dir string, each int) (string, error) {
 			for y := range height {
 				for x := range width {
 					v := wave(float64(x), float64(y), float64(n))
-					picture.SetRGBA(x, y, color.RGBA{uint8(127 + 120*v), uint8(x * 255 / width), uint8((y*3 + n*5) % 256), 255})
+					picture.SetRGBA(x, y, color.RGBA{uint8(127 + 120*v), uint8(x * 255 / width),
+						uint8((y*3 + n*5) % 256), 255})
 				}
 			}
 			var file bytes.Buffer

@@ -32,9 +32,11 @@ func checkExtract(ctx context.Context, o options, r *report) (failed []string, e
 			o.backbones = append(o.backbones, b.Name)
 		}
 	}
-	if err := r.add("## Features\n\nWeights seed:0, batch %d. Images/s of `fx extract` (decoding included) on the device and on the CPU, and of the network alone on the device. "+
+	if err := r.add("## Features\n\nWeights seed:0, batch %d. Images/s of `fx extract` (decoding included) on the "+
+		"device and on the CPU, and of the network alone on the device. "+
 		"Distance: relative L2 of a photo's features to the CPU's.\n\n"+
-		"| backbone | extract, %s | extract, cpu | network alone, %s | mean distance | worst | worst without TF32 | within %.0e |\n|---|---:|---:|---:|---:|---:|---:|---|\n",
+		"| backbone | extract, %s | extract, cpu | network alone, %s | mean distance | worst | worst without TF32 | "+
+		"within %.0e |\n|---|---:|---:|---:|---:|---:|---:|---|\n",
 		o.batch, o.device, o.device, o.tolerance); err != nil {
 		return nil, err
 	}
@@ -90,7 +92,8 @@ func check(ctx context.Context, o options, name, photos, scratch string) (result
 	r := result{name: name}
 	extract := func(device, dir string, environment ...string) (summary extractSummary, err error) {
 		return summary, call(ctx, o, environment, &summary, "extract", "--backbone", name, "--weights", "seed:0",
-			"--data", photos, "--out", filepath.Join(scratch, dir), "--device", device, "--batch-size", strconv.Itoa(o.batch))
+			"--data", photos, "--out", filepath.Join(scratch,
+				dir), "--device", device, "--batch-size", strconv.Itoa(o.batch))
 	}
 	if err := os.MkdirAll(scratch, 0o755); err != nil {
 		return r, err

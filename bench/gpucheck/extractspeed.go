@@ -89,7 +89,8 @@ type speeds struct {
 // checkExtractSpeed compares features with PyTorch's, then times the network alone and
 // the whole extraction from photos to features, beside PyTorch and timm.
 func checkExtractSpeed(ctx context.Context, o options, r *report) ([]string, error) {
-	s := &speeds{options: o, report: r, end: time.Now().Add(time.Duration(o.minutes * float64(time.Minute))), forward: timed{}, whole: timed{}}
+	s := &speeds{options: o, report: r, end: time.Now().Add(time.Duration(o.minutes * float64(time.Minute))),
+		forward: timed{}, whole: timed{}}
 	if err := s.prepare(ctx); err != nil {
 		return nil, err
 	}
@@ -123,8 +124,10 @@ func (s *speeds) legend() string {
 	}
 	return fmt.Sprintf("The same photos and the same weights on both sides (%s). float32 may use TensorFloat-32. "+
 		"Forward: uint8 batches lie ready in page-locked memory, features come back to it, copies run beside compute. "+
-		"End to end: %d photos (%s) from files to features on disk, loading of the network left out; fx decodes by %d workers, PyTorch by a DataLoader's. "+
-		"Ratios above 1 mean that fx is faster; what shows a dash was not measured.", strings.Join(weights, ", "), len(s.many.paths), s.photosAre(), runtime.GOMAXPROCS(0))
+		"End to end: %d photos (%s) from files to features on disk, loading of the network left out; fx decodes by %d "+
+		"workers, PyTorch by a DataLoader's. "+
+		"Ratios above 1 mean that fx is faster; what shows a dash was not measured.", strings.Join(weights,
+		", "), len(s.many.paths), s.photosAre(), runtime.GOMAXPROCS(0))
 }
 
 func (s *speeds) photosAre() string {
@@ -142,7 +145,8 @@ func (s *speeds) prepare(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	if s.few, err = copyPhotos(ctx, photos, filepath.Join(s.scratch, "few"), min(comparedPhotos, s.photos)); err != nil {
+	if s.few, err = copyPhotos(ctx, photos, filepath.Join(s.scratch, "few"),
+		min(comparedPhotos, s.photos)); err != nil {
 		return err
 	}
 	if s.many, err = copyPhotos(ctx, photos, filepath.Join(s.scratch, "many"), s.photos); err != nil {
@@ -177,7 +181,8 @@ func (s *speeds) saveWeights(ctx context.Context, name string) error {
 // extract runs `fx extract` on a set of photos.
 func (s *speeds) extract(ctx context.Context, photos photoSet, to string, c combination) (extractSummary, error) {
 	var summary extractSummary
-	err := call(ctx, s.options, nil, &summary, "extract", "--backbone", c.Network, "--weights", s.weights[c.Network], "--data", photos.dir,
+	err := call(ctx, s.options, nil, &summary, "extract", "--backbone", c.Network, "--weights", s.weights[c.Network],
+		"--data", photos.dir,
 		"--out", to, "--device", s.device, "--precision", c.Precision, "--batch-size", strconv.Itoa(c.Batch))
 	if err == nil && summary.Computed != len(photos.paths) {
 		err = fmt.Errorf("fx extract computed %d of %d photos", summary.Computed, len(photos.paths))
@@ -193,7 +198,8 @@ func (s *speeds) extract(ctx context.Context, photos photoSet, to string, c comb
 }
 
 // script runs torch_extract.py on a set of photos.
-func (s *speeds) script(ctx context.Context, what string, photos photoSet, line func([]byte), more ...string) (installed, error) {
+func (s *speeds) script(ctx context.Context, what string, photos photoSet, line func([]byte),
+	more ...string) (installed, error) {
 	var networks []string
 	for _, name := range s.networks() {
 		if slices.ContainsFunc(s.all, func(c combination) bool { return c.Network == name }) {
@@ -205,8 +211,10 @@ func (s *speeds) script(ctx context.Context, what string, photos photoSet, line 
 		return installed{}, err
 	}
 	device, _, _ := strings.Cut(s.device, ":")
-	return s.runPython(ctx, "torch_extract.py", torchExtractScript, append([]string{what, "--device", device, "--networks", strings.Join(networks, ","),
-		"--photos", list, "--out", s.scratch, "--precisions", strings.Join(s.extractPrecisions, ",")}, more...), line)
+	return s.runPython(ctx, "torch_extract.py", torchExtractScript,
+		append([]string{what, "--device", device, "--networks", strings.Join(networks, ","),
+			"--photos", list, "--out", s.scratch, "--precisions", strings.Join(s.extractPrecisions,
+				",")}, more...), line)
 }
 
 // compare compares fx's features with those of PyTorch and timm, and excludes networks
@@ -223,7 +231,8 @@ func (s *speeds) compare(ctx context.Context) (about installed, err error) {
 		return about, errors.New("none was asked for")
 	}
 	var all []theirs
-	modes := slices.DeleteFunc(slices.Clone(s.peers), func(mode string) bool { return mode == "compile" }) // the same network as eager
+	// the same network as eager
+	modes := slices.DeleteFunc(slices.Clone(s.peers), func(mode string) bool { return mode == "compile" })
 	about, err = s.script(ctx, "compare", s.few, func(text []byte) {
 		var t theirs
 		if json.Unmarshal(text, &t) == nil {
@@ -233,7 +242,8 @@ func (s *speeds) compare(ctx context.Context) (about installed, err error) {
 	if err != nil {
 		return about, err
 	}
-	if err := s.add("Features of %d photos beside those of PyTorch %s:\n\n| network | precision | beside | mean distance | worst | at most | |\n|---|---|---|---:|---:|---:|---|\n", len(s.few.paths), about); err != nil {
+	if err := s.add("Features of %d photos beside those of PyTorch %s:\n\n| network | precision | beside | mean "+
+		"distance | worst | at most | |\n|---|---|---|---:|---:|---:|---|\n", len(s.few.paths), about); err != nil {
 		return about, err
 	}
 	stores := map[combination]string{}
@@ -262,7 +272,8 @@ func (s *speeds) compare(ctx context.Context) (about installed, err error) {
 		if !good {
 			s.drop(c, fmt.Sprintf("features are %.1e from %s's", d.worst, t.Mode))
 		}
-		if err := s.add("| %s | %s | %s | %.1e | %.1e | %.0e | %s |\n", t.Network, t.Precision, t.Mode, d.mean, d.worst, bar, verdict(good)); err != nil {
+		if err := s.add("| %s | %s | %s | %.1e | %.1e | %.0e | %s |\n", t.Network, t.Precision, t.Mode, d.mean,
+			d.worst, bar, verdict(good)); err != nil {
 			return about, err
 		}
 	}
@@ -272,7 +283,9 @@ func (s *speeds) compare(ctx context.Context) (about installed, err error) {
 // drop excludes a network in a precision from the timing, because its results differ.
 func (s *speeds) drop(c combination, why string) {
 	s.failed = append(s.failed, fmt.Sprintf("%s, %s: %s", c.Network, c.Precision, why))
-	s.all = slices.DeleteFunc(s.all, func(other combination) bool { return other.Network == c.Network && other.Precision == c.Precision })
+	s.all = slices.DeleteFunc(s.all, func(other combination) bool {
+		return other.Network == c.Network && other.Precision == c.Precision
+	})
 }
 
 // besideFile compares a store with features in a file, float32 in the order of the photos.
@@ -389,7 +402,8 @@ func (s *speeds) timePeers(ctx context.Context) error {
 		if json.Unmarshal(text, &line) != nil || !wanted[line.combination] {
 			return
 		}
-		fmt.Fprintf(s.log, "gpucheck: %s by %s, batch %d, %s, %s: %s\n", line.What, line.Network, line.Batch, line.Precision, line.Mode, line.rate)
+		fmt.Fprintf(s.log, "gpucheck: %s by %s, batch %d, %s, %s: %s\n", line.What, line.Network, line.Batch,
+			line.Precision, line.Mode, line.rate)
 		to := s.forward
 		if line.What == "end to end" {
 			to = s.whole
@@ -429,10 +443,12 @@ func (s *speeds) tables(about installed) string {
 		}
 		b.WriteString("\n")
 	}
-	fmt.Fprintf(&b, "\nEnd to end, photos/s (%d workers of fx, %s of PyTorch's DataLoader):\n\n| network | batch | precision | fx | eager | fx / eager |\n|---|---:|---|---:|---:|---:|\n", runtime.GOMAXPROCS(0), workers)
+	fmt.Fprintf(&b, "\nEnd to end, photos/s (%d workers of fx, %s of PyTorch's DataLoader):\n\n| network | batch | "+
+		"precision | fx | eager | fx / eager |\n|---|---:|---|---:|---:|---:|\n", runtime.GOMAXPROCS(0), workers)
 	for _, c := range s.all {
 		fx, eager := s.whole["fx"][c], s.whole["eager"][c]
-		fmt.Fprintf(&b, "| %s | %d | %s | %s | %s | %s |\n", c.Network, c.Batch, c.Precision, fx, eager, fx.times(eager))
+		fmt.Fprintf(&b, "| %s | %d | %s | %s | %s | %s |\n", c.Network, c.Batch, c.Precision, fx, eager,
+			fx.times(eager))
 	}
 	b.WriteString("\n")
 	return b.String()

@@ -46,7 +46,8 @@ func TestCopyPhotos(t *testing.T) {
 		}
 		return all
 	}
-	if got := names(8); !slices.Equal(got, []string{"all/rings/0.jpg", "all/rings/2.jpg", "all/waves/0.jpg", "all/waves/1.jpg", "all/waves/2.jpg",
+	if got := names(8); !slices.Equal(got, []string{"all/rings/0.jpg", "all/rings/2.jpg", "all/waves/0.jpg",
+		"all/waves/1.jpg", "all/waves/2.jpg",
 		"all/rings/0-1.jpg", "all/rings/2-1.jpg", "all/waves/0-1.jpg"}) {
 		t.Errorf("eight of five: %v", got)
 	}
@@ -63,7 +64,8 @@ func TestCopyPhotos(t *testing.T) {
 
 func TestTablesOfExtraction(t *testing.T) {
 	c, late := combination{"resnet18", 64, "float16"}, combination{"alexnet", 64, "float16"}
-	s := &speeds{options: options{peers: []string{"eager", "timm"}}, all: []combination{c, late}, forward: timed{}, whole: timed{}}
+	s := &speeds{options: options{peers: []string{"eager", "timm"}}, all: []combination{c, late}, forward: timed{},
+		whole: timed{}}
 	s.forward.set("fx", c, rate{Rate: 3000})
 	s.forward.set("eager", c, rate{Rate: 2000})
 	s.forward.set("timm", c, rate{Problem: "timm has no resnet18"})
@@ -73,10 +75,12 @@ func TestTablesOfExtraction(t *testing.T) {
 	s.whole.set("eager", c, rate{Rate: 500})
 	text := s.tables(installed{Workers: 16})
 	for _, want := range []string{
-		"| network | batch | precision | fx | eager | timm | fx / eager | fx / timm |\n|---|---:|---|---:|---:|---:|---:|---:|\n",
+		"| network | batch | precision | fx | eager | timm | fx / eager | fx / timm " +
+			"|\n|---|---:|---|---:|---:|---:|---:|---:|\n",
 		"| resnet18 | 64 | float16 | 3000 | 2000 | timm has no resnet18 | 1.50 | – |\n",
 		"| alexnet | 64 | float16 | no time left | 10 | – | – | – |\n",
-		"16 of PyTorch's DataLoader", "| resnet18 | 64 | float16 | 1500 | 500 | 3.00 |\n", "| alexnet | 64 | float16 | – | – | – |\n",
+		"16 of PyTorch's DataLoader", "| resnet18 | 64 | float16 | 1500 | 500 | 3.00 |\n", "| alexnet | 64 | float16 " +
+			"| – | – | – |\n",
 	} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is not in\n%s", want, text)
@@ -127,7 +131,8 @@ fi
 	}
 	var stdout, stderr bytes.Buffer
 	err = run(t.Context(), []string{
-		"--device", "cpu", "--only", "extract-speed", "--fx", filepath.Join(dir, "fx"), "--python", python, "--data", data, "--out", filepath.Join(dir, "table.md"),
+		"--device", "cpu", "--only", "extract-speed", "--fx", filepath.Join(dir,
+			"fx"), "--python", python, "--data", data, "--out", filepath.Join(dir, "table.md"),
 		"--backbones", "squeezenet1_1", "--extract-batches", "2", "--photos", "4", "--seconds", "0.05", "--peers", "eager,timm",
 	}, &stdout, &stderr)
 	if err == nil || !strings.Contains(err.Error(), "squeezenet1_1, float16: features are 9.1e-02 from eager's") {
@@ -153,7 +158,8 @@ func features(t *testing.T, data string) (all []float32) {
 	t.Helper()
 	to := filepath.Join(t.TempDir(), "store")
 	if _, err := extract.Run(t.Context(), extract.Options{
-		Embedder: extract.EmbedderOptions{Network: backbones.NetworkOptions{Backbone: "squeezenet1_1", Weights: weights.Seed(0)}, Device: ort.CPU}, Data: data, Store: to,
+		Embedder: extract.EmbedderOptions{Network: backbones.NetworkOptions{Backbone: "squeezenet1_1",
+			Weights: weights.Seed(0)}, Device: ort.CPU}, Data: data, Store: to,
 	}, progress.Discard); err != nil {
 		t.Fatal(err)
 	}

@@ -35,7 +35,8 @@ func TestWithoutAGPUTheExitCodeIsSeven(t *testing.T) {
 	var stdout, stderr bytes.Buffer
 	out := filepath.Join(t.TempDir(), "table.md")
 	err := run(t.Context(), []string{"--fx", fx, "--out", out}, &stdout, &stderr)
-	if fail.KindOf(err) != 7 || !strings.Contains(err.Error(), "no GPU to check here: no NVIDIA driver") || fail.HintOf(err) != "Install it." {
+	if fail.KindOf(err) != 7 || !strings.Contains(err.Error(), "no GPU to check here: no NVIDIA driver") ||
+		fail.HintOf(err) != "Install it." {
 		t.Errorf("error %v, hint %q", err, fail.HintOf(err))
 	}
 	if _, err := os.Stat(out); err == nil {
@@ -68,7 +69,8 @@ func TestReportIsWrittenWithEveryAddition(t *testing.T) {
 			t.Fatal(err)
 		}
 		text, err := os.ReadFile(path)
-		if err != nil || !strings.HasSuffix(string(text), more) || !strings.Contains(string(text), "GPU: NVIDIA Test, driver 580.1") {
+		if err != nil || !strings.HasSuffix(string(text), more) ||
+			!strings.Contains(string(text), "GPU: NVIDIA Test, driver 580.1") {
 			t.Errorf("%s, %v", text, err)
 		}
 	}
@@ -78,7 +80,9 @@ func TestReportIsWrittenWithEveryAddition(t *testing.T) {
 }
 
 func TestOutcomesOfTests(t *testing.T) {
-	passed, failed, skipped := outcomes("=== RUN   TestCUDAA\n--- PASS: TestCUDAA (0.1s)\n    --- PASS: TestCUDAA/sub (0.1s)\n--- FAIL: TestCUDAB (0.00s)\n    x_test.go:3: --- FAIL: no\n--- SKIP: TestCUDAC (0.00s)\nFAIL\n")
+	passed, failed, skipped := outcomes("=== RUN   TestCUDAA\n--- PASS: TestCUDAA (0.1s)\n    --- PASS: TestCUDAA/sub " +
+		"" +
+		"(0.1s)\n--- FAIL: TestCUDAB (0.00s)\n    x_test.go:3: --- FAIL: no\n--- SKIP: TestCUDAC (0.00s)\nFAIL\n")
 	if passed != 1 || skipped != 1 || !slices.Equal(failed, []string{"TestCUDAB"}) {
 		t.Errorf("%d passed, %v failed, %d skipped", passed, failed, skipped)
 	}
@@ -89,7 +93,8 @@ func TestDifferencesOfTrainings(t *testing.T) {
 	got := training{losses: []float64{2.02, 1.1}, gradients: map[string][]float32{"w": {3, 4.5}, "b": {5}}}
 	got.gradients["b"] = []float32{2e-8} // zero, but for rounding, is no parameter to judge by
 	d := apart(got, want)
-	if math.Abs(d.loss-0.01) > 1e-9 || math.Abs(d.curve-0.1) > 1e-9 || math.Abs(d.gradient-0.1) > 1e-6 || d.where != "w" || math.Abs(d.worst-0.1) > 1e-6 {
+	if math.Abs(d.loss-0.01) > 1e-9 || math.Abs(d.curve-0.1) > 1e-9 || math.Abs(d.gradient-0.1) > 1e-6 ||
+		d.where != "w" || math.Abs(d.worst-0.1) > 1e-6 {
 		t.Errorf("%+v", d)
 	}
 	got.gradients["w"][0] = float32(math.NaN())
@@ -108,14 +113,16 @@ func TestTorchIsReadLineByLine(t *testing.T) {
 {"torch": "2.11.0", "torchvision": "0.26.0", "device": "NVIDIA Test"}
 {"network": "resnet18", "batch": 8, "precision": "float32", "mode": "eager", "ms": 12.5}
 {"network": "resnet18", "batch": 8, "precision": "float32", "mode": "compile", "problem": "OutOfMemoryError: none left"}`)
-	o := options{python: python, scratch: t.TempDir(), device: "cuda", backbones: []string{"resnet18"}, batches: []int{8}, precisions: []string{"float32"}, log: io.Discard}
+	o := options{python: python, scratch: t.TempDir(), device: "cuda", backbones: []string{"resnet18"},
+		batches: []int{8}, precisions: []string{"float32"}, log: io.Discard}
 	timings, about, err := timeTorch(t.Context(), o)
 	if err != nil || about != "2.11.0, torchvision 0.26.0" {
 		t.Fatal(about, err)
 	}
 	c := combination{"resnet18", 8, "float32"}
 	table := speedTable([]combination{c}, map[combination]timing{c: {MS: 5}}, timings)
-	if want := "| resnet18 | 8 | float32 | 5.00 | 1600 | 12.50 | OutOfMemoryError: none left | 2.50 | – |\n"; !strings.HasSuffix(table, want) {
+	if want := "| resnet18 | 8 | float32 | 5.00 | 1600 | 12.50 | OutOfMemoryError: none left | 2.50 | – " +
+		"|\n"; !strings.HasSuffix(table, want) {
 		t.Errorf("%q does not end in %q", table, want)
 	}
 	o.python = fakeFx(t, `{"problem": "torch 2.11.0 sees no CUDA"}`)
@@ -153,7 +160,8 @@ func TestRehearsal(t *testing.T) {
 	var stdout, stderr bytes.Buffer
 	out := filepath.Join(dir, "table.md")
 	err = run(t.Context(), []string{
-		"--device", "cpu", "--fx", filepath.Join(dir, "fx"), "--tests", dir, "--python", python, "--data", photos, "--out", out,
+		"--device", "cpu", "--fx", filepath.Join(dir,
+			"fx"), "--tests", dir, "--python", python, "--data", photos, "--out", out,
 		"--backbones", "squeezenet1_1", "--batches", "2", "--precisions", "float32", "--steps", "2", "--seconds", "0.1",
 		"--peers", "", "--photos", "7", "--extract-batches", "2",
 	}, &stdout, &stderr)
@@ -165,8 +173,10 @@ func TestRehearsal(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"GPU: none: rehearsed on the CPU", "| squeezenet1_1 | float32 | 0.0e+00 | 0.0e+00 | 0.0e+00 `` | 0.0e+00 | yes |",
-		"| squeezenet1_1 | float16 |", "| squeezenet1_1 | 2 | float32 | ", " | 100.00 | – | ", "Beside PyTorch 2.11.0, torchvision 0.26.0",
+		"GPU: none: rehearsed on the CPU", "| squeezenet1_1 | float32 | 0.0e+00 | 0.0e+00 | 0.0e+00 `` | 0.0e+00 | " +
+			"yes |",
+		"| squeezenet1_1 | float16 |", "| squeezenet1_1 | 2 | float32 | " +
+			"", " | 100.00 | – | ", "Beside PyTorch 2.11.0, torchvision 0.26.0",
 		"PyTorch: skipped, none was asked for", "End to end, photos/s",
 		"within 1e-03", "| 0.0e+00 | 0.0e+00 | 0.0e+00 | yes |",
 	} {
@@ -174,7 +184,8 @@ func TestRehearsal(t *testing.T) {
 			t.Errorf("%q is not in\n%s", want, text)
 		}
 	}
-	if m := regexp.MustCompile(`\| ort \| (\d+) \| 0 \| (\d+) \|`).FindStringSubmatch(string(text)); m == nil || m[2] == "0" {
+	if m := regexp.MustCompile(`\| ort \| (\d+) \| 0 \| (\d+) \|`).FindStringSubmatch(string(text)); m == nil ||
+		m[2] == "0" {
 		t.Errorf("no tests of ort that skip in\n%s", text)
 	}
 	if stdout.String() != string(text) {

@@ -92,7 +92,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	flags.StringVar(&o.out, "out", "", "file for the table (default: out/gpu-check-GPU.md)")
 	flags.StringVar(&o.device, "device", "cuda", "device to check; cpu rehearses the check without a GPU")
 	only := flags.String("only", "", "comma-separated sections of "+sectionNames()+" (default: all)")
-	names := flags.String("backbones", "", "comma-separated networks (default: all for extract, the six of training else)")
+	names := flags.String("backbones", "",
+		"comma-separated networks (default: all for extract, the six of training else)")
 	flags.IntVar(&o.batch, "batch-size", 32, "extract: photos in one run of the network")
 	flags.Float64Var(&o.tolerance, "tolerance", 1e-3, "extract: largest relative L2 distance of a photo's features")
 	flags.IntVar(&o.steps, "steps", 20, "parity: training steps")
@@ -100,10 +101,13 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	precisions := flags.String("precisions", artifacts.Float32+","+artifacts.BFloat16, "speed: precisions")
 	flags.Float64Var(&o.seconds, "seconds", 2, "speed, extract-speed: how long each is timed")
 	extractBatches := flags.String("extract-batches", "64,256", "extract-speed: photos in one run of the network")
-	extractPrecisions := flags.String("extract-precisions", extract.Float32+","+extract.Float16, "extract-speed: precisions")
+	extractPrecisions := flags.String("extract-precisions", extract.Float32+","+extract.Float16,
+		"extract-speed: precisions")
 	peers := flags.String("peers", "eager,timm,compile", "extract-speed: of PyTorch, what to time beside fx")
-	flags.IntVar(&o.photos, "photos", 2000, "extract-speed: photos to extract, repeated under new names where there are fewer")
-	flags.Float64Var(&o.minutes, "minutes", 8, "extract-speed: time after which nothing new is begun; fx takes half of it at most")
+	flags.IntVar(&o.photos, "photos", 2000,
+		"extract-speed: photos to extract, repeated under new names where there are fewer")
+	flags.Float64Var(&o.minutes, "minutes", 8,
+		"extract-speed: time after which nothing new is begun; fx takes half of it at most")
 	if err := flags.Parse(args); err != nil {
 		return o, fail.Wrap(fail.Usage, err, "", "flags")
 	}
@@ -120,7 +124,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		return o, err
 	}
 	if o.photos < 1 || o.minutes <= 0 {
-		return o, fail.New(fail.Usage, "Leave them out for 2000 photos and 8 minutes.", "--photos %d, --minutes %g", o.photos, o.minutes)
+		return o, fail.New(fail.Usage, "Leave them out for 2000 photos and 8 minutes.", "--photos %d, --minutes %g",
+			o.photos, o.minutes)
 	}
 	for _, peer := range o.peers {
 		if !slices.Contains([]string{"eager", "timm", "compile"}, peer) {
@@ -129,7 +134,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	}
 	for _, precision := range o.extractPrecisions {
 		if bars[precision] == 0 {
-			return o, fail.New(fail.Usage, "They are float32 and float16.", "--extract-precisions %s", *extractPrecisions)
+			return o, fail.New(fail.Usage, "They are float32 and float16.", "--extract-precisions %s",
+				*extractPrecisions)
 		}
 	}
 	for _, name := range o.only {

@@ -54,9 +54,12 @@ type training struct {
 
 // checkParity compares training on the device with training on the CPU.
 func checkParity(ctx context.Context, o options, r *report) (failed []string, err error) {
-	if err := r.add("## Training on the device and on the CPU\n\n%d steps of SGD with momentum, batch %d, random weights as --scratch draws them, all parameters. "+
-		"Relative differences to float32 on the CPU: of the first loss; of the first gradient, all parameters together and the worst parameter (L2); of the loss curve at its worst.\n\n"+
-		"| network | precision | loss | gradient | worst parameter | curve | within bounds |\n|---|---|---:|---:|---|---:|---|\n", o.steps, parityBatch); err != nil {
+	if err := r.add("## Training on the device and on the CPU\n\n%d steps of SGD with momentum, batch %d, random "+
+		"weights as --scratch draws them, all parameters. "+
+		"Relative differences to float32 on the CPU: of the first loss; of the first gradient, all parameters "+
+		"together and the worst parameter (L2); of the loss curve at its worst.\n\n"+
+		"| network | precision | loss | gradient | worst parameter | curve | within bounds "+
+		"|\n|---|---|---:|---:|---|---:|---|\n", o.steps, parityBatch); err != nil {
 		return nil, err
 	}
 	var news []string
@@ -86,12 +89,14 @@ func checkParity(ctx context.Context, o options, r *report) (failed []string, er
 			d := apart(got, want)
 			good := d.loss <= k.loss && d.gradient <= k.gradient && d.curve <= k.curve
 			if !good {
-				failed = append(failed, fmt.Sprintf("%s, %s: loss %.1e, gradient %.1e, curve %.1e", name, k.name, d.loss, d.gradient, d.curve))
+				failed = append(failed, fmt.Sprintf("%s, %s: loss %.1e, gradient %.1e, curve %.1e", name, k.name,
+					d.loss, d.gradient, d.curve))
 			}
 			for _, note := range got.news {
 				news = append(news, fmt.Sprintf("- %s: %s\n", k.name, note))
 			}
-			if err := r.add("| %s | %s | %.1e | %.1e | %.1e `%s` | %.1e | %s |\n", name, k.name, d.loss, d.gradient, d.worst, d.where, d.curve, verdict(good)); err != nil {
+			if err := r.add("| %s | %s | %.1e | %.1e | %.1e `%s` | %.1e | %s |\n", name, k.name, d.loss, d.gradient,
+				d.worst, d.where, d.curve, verdict(good)); err != nil {
 				return failed, err
 			}
 		}
@@ -149,7 +154,8 @@ func train(ctx context.Context, o options, name string, device ort.Device, k kin
 
 // firstGradients returns the gradients of the first step. The loss scale of float16
 // begins so high that the step is skipped a few times; it is repeated until it counts.
-func firstGradients(ctx context.Context, s *finetune.Trainer, batch *finetune.TrainerBatch, rate float64) (map[string][]float32, error) {
+func firstGradients(ctx context.Context, s *finetune.Trainer, batch *finetune.TrainerBatch,
+	rate float64) (map[string][]float32, error) {
 	const often = 32 // halvings, more than the scale has bits to lose
 	for range often {
 		state, err := s.State(ctx)
@@ -258,7 +264,8 @@ func photos(count, size, i int) (images []uint8, labels []int64) {
 func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
 
 // open returns a trainer of a registered network with random weights.
-func open(ctx context.Context, network string, batch int, precision string, device ort.Device) (*finetune.Trainer, error) {
+func open(ctx context.Context, network string, batch int, precision string,
+	device ort.Device) (*finetune.Trainer, error) {
 	o := finetune.Defaults()
 	o.Network.Backbone, o.Scratch = network, true
 	o.BatchSize, o.Precision, o.Device = batch, precision, device

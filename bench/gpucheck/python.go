@@ -31,7 +31,8 @@ func (i installed) String() string {
 // runPython runs one of gpucheck's scripts, which print a JSON object a line, and
 // passes each line after the first to line. The first has the installed versions, or the
 // reason why the script can't run, which is returned as the error.
-func (o options) runPython(ctx context.Context, name string, script []byte, args []string, line func([]byte)) (installed, error) {
+func (o options) runPython(ctx context.Context, name string, script []byte, args []string,
+	line func([]byte)) (installed, error) {
 	var about installed
 	if o.python == "" {
 		return about, fmt.Errorf("no Python was named")
@@ -73,7 +74,8 @@ func (o options) runPython(ctx context.Context, name string, script []byte, args
 		return about, fmt.Errorf("%s", problem)
 	case about.Torch == "":
 		said := strings.TrimSpace(stderr.String())
-		return about, fmt.Errorf("%s has no torch with torchvision (%v: %s)", o.python, waited, said[strings.LastIndexByte(said, '\n')+1:])
+		return about, fmt.Errorf("%s has no torch with torchvision (%v: %s)", o.python, waited,
+			said[strings.LastIndexByte(said, '\n')+1:])
 	}
 	return about, nil
 }

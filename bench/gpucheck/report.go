@@ -26,7 +26,8 @@ func newReport(path string, m machine) (*report, error) {
 		driver = ", driver " + m.driver
 	}
 	r := &report{path: path}
-	return r, r.add("# fx on a GPU, %s\n\n- GPU: %s%s\n- CPU: %s\n- %s\n\n", time.Now().Format(time.DateOnly), m.gpu, driver, m.cpu, m.library)
+	return r, r.add("# fx on a GPU, %s\n\n- GPU: %s%s\n- CPU: %s\n- %s\n\n", time.Now().Format(time.DateOnly), m.gpu,
+		driver, m.cpu, m.library)
 }
 
 func (r *report) add(format string, args ...any) error {

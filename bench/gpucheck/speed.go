@@ -70,8 +70,10 @@ func checkSpeed(ctx context.Context, o options, r *report) (failed []string, err
 	return failed, r.add("Beside PyTorch %s:\n\n%s\n", about, speedTable(all, own, theirs))
 }
 
-const speedLegend = "Median milliseconds of a step whose batch is on the device already: normalisation, forward, loss, backward, SGD with momentum, and the loss read back. " +
-	"float32 may use TensorFloat-32. Eager is the faster of both memory layouts, compile is torch.compile(mode=\"reduce-overhead\"); ratios above 1 mean that fx is faster."
+const speedLegend = "Median milliseconds of a step whose batch is on the device already: normalisation, forward, " +
+	"loss, backward, SGD with momentum, and the loss read back. " +
+	"float32 may use TensorFloat-32. Eager is the faster of both memory layouts, compile is " +
+	"torch.compile(mode=\"reduce-overhead\"); ratios above 1 mean that fx is faster."
 
 // speedTable returns the table of timings; theirs is nil before PyTorch ran.
 func speedTable(all []combination, own map[combination]timing, theirs map[string]map[combination]timing) string {
@@ -157,7 +159,8 @@ func timeStep(ctx context.Context, o options, c combination) (float64, error) {
 // timeTorch runs the script and returns its timings by mode.
 func timeTorch(ctx context.Context, o options) (timings map[string]map[combination]timing, about string, err error) {
 	device, _, _ := strings.Cut(o.device, ":")
-	args := []string{"--device", device, "--networks", strings.Join(o.networks(), ","), "--batches", joinInts(o.batches),
+	args := []string{"--device", device, "--networks", strings.Join(o.networks(), ","), "--batches",
+		joinInts(o.batches),
 		"--precisions", strings.Join(o.precisions, ","), "--seconds", fmt.Sprint(o.seconds)}
 	timings = map[string]map[combination]timing{"eager": {}, "compile": {}}
 	found, err := o.runPython(ctx, "torch_step.py", torchScript, args, func(text []byte) {
@@ -169,7 +172,8 @@ func timeTorch(ctx context.Context, o options) (timings map[string]map[combinati
 		if json.Unmarshal(text, &line) != nil || timings[line.Mode] == nil {
 			return
 		}
-		fmt.Fprintf(o.log, "gpucheck: PyTorch's speed of %s, batch %d, %s, %s: %s\n", line.Network, line.Batch, line.Precision, line.Mode, line.timing)
+		fmt.Fprintf(o.log, "gpucheck: PyTorch's speed of %s, batch %d, %s, %s: %s\n", line.Network, line.Batch,
+			line.Precision, line.Mode, line.timing)
 		timings[line.Mode][line.combination] = line.timing
 	})
 	return timings, found.String(), err
@@ -190,7 +194,8 @@ func (o options) lendLibraries(ctx context.Context) {
 		return
 	}
 	// Without the empty entry, which is the current folder and might hold a torch.py.
-	prefix, err := exec.CommandContext(ctx, o.python, "-c", "import sys; sys.path = [p for p in sys.path if p]; import torch; print(sys.prefix)").Output()
+	prefix, err := exec.CommandContext(ctx, o.python, "-c",
+		"import sys; sys.path = [p for p in sys.path if p]; import torch; print(sys.prefix)").Output()
 	if err == nil {
 		_ = os.Setenv("VIRTUAL_ENV", strings.TrimSpace(string(prefix))) // it holds no NUL
 	}

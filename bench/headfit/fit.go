@@ -102,7 +102,8 @@ func readData(dir, prefix string, classes int) (head.Data, head.Layout, error) {
 		return head.Data{}, head.Layout{}, err
 	}
 	if rows != count {
-		return head.Data{}, head.Layout{}, fail.New(fail.Usage, "Write the folder with headfit make.", "%s has %d rows of features and %d labels", dir, rows, count)
+		return head.Data{}, head.Layout{}, fail.New(fail.Usage, "Write the folder with headfit make.",
+			"%s has %d rows of features and %d labels", dir, rows, count)
 	}
 	labels := make([]int, rows)
 	for i, label := range unsafe.Slice((*int64)(unsafe.Pointer(&y[0])), rows) {

@@ -91,7 +91,8 @@ func fitCommand(ctx context.Context, args []string, stdout, stderr io.Writer) er
 	if asJSON {
 		return json.NewEncoder(stdout).Encode(m)
 	}
-	_, err = fmt.Fprintf(stdout, "%.3f s, %d iterations, %d evaluations; objective %.9f, largest derivative %.2g, val accuracy %.4f; %.0f MB\n",
+	_, err = fmt.Fprintf(stdout,
+		"%.3f s, %d iterations, %d evaluations; objective %.9f, largest derivative %.2g, val accuracy %.4f; %.0f MB\n",
 		m.Seconds, m.Iterations, m.Evaluations, m.Objective, m.GradientMax, m.ValAccuracy, float64(m.PeakRSSBytes)/1e6)
 	return err
 }

@@ -33,7 +33,8 @@ func measured(t *testing.T, args ...string) measurement {
 
 func TestFitOfMadeData(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "data")
-	if err := run(context.Background(), []string{"make", "--rows", "300", "--features", "40", "--classes", "3", "--seed", "1", "--out", dir}, io.Discard, io.Discard); err != nil {
+	if err := run(context.Background(), []string{"make", "--rows", "300", "--features", "40", "--classes", "3",
+		"--seed", "1", "--out", dir}, io.Discard, io.Discard); err != nil {
 		t.Fatal(err)
 	}
 	m := measured(t, "--data", dir, "--tolerance", "1e-5")
@@ -46,7 +47,8 @@ func TestFitOfMadeData(t *testing.T) {
 	if m.Objective >= math.Log(3) || m.ValAccuracy < 0.5 {
 		t.Errorf("the objective is %g, val accuracy %g", m.Objective, m.ValAccuracy)
 	}
-	if s := measured(t, "--data", dir, "--solver", "sgd", "--batch-size", "16", "--epochs", "20", "--repeats", "3"); s.Iterations != 20 || len(s.AllSeconds) != 3 || s.Objective >= math.Log(3) {
+	if s := measured(t, "--data", dir, "--solver", "sgd", "--batch-size", "16", "--epochs", "20", "--repeats",
+		"3"); s.Iterations != 20 || len(s.AllSeconds) != 3 || s.Objective >= math.Log(3) {
 		t.Errorf("measured %+v", s)
 	}
 }
@@ -54,7 +56,8 @@ func TestFitOfMadeData(t *testing.T) {
 func TestMakeIsDrawnBySeed(t *testing.T) {
 	made := func(seed uint64) []byte {
 		dir := t.TempDir()
-		if err := makeData(context.Background(), makeOptions{rows: 30, features: 8, classes: 2, seed: seed, out: dir}); err != nil {
+		if err := makeData(context.Background(), makeOptions{rows: 30, features: 8, classes: 2, seed: seed,
+			out: dir}); err != nil {
 			t.Fatal(err)
 		}
 		file, err := os.ReadFile(filepath.Join(dir, "x.npy"))
@@ -85,7 +88,8 @@ func TestRefusals(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, args := range [][]string{
-		{}, {"guess"}, {"make"}, {"fit", "more"}, {"fit", "--data", dir}, {"fit", "--data", filepath.Join(dir, "nowhere")},
+		{}, {"guess"}, {"make"}, {"fit", "more"}, {"fit", "--data", dir}, {"fit", "--data",
+			filepath.Join(dir, "nowhere")},
 	} {
 		err := run(context.Background(), args, io.Discard, io.Discard)
 		if fail.KindOf(err) != fail.Usage || fail.HintOf(err) == "" {

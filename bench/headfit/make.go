@@ -32,7 +32,8 @@ const (
 // that features are around 1, like those after a ReLU and average pooling.
 func makeData(ctx context.Context, o makeOptions) error {
 	if o.rows < 1 || o.features < 1 || o.classes < 2 || o.out == "" {
-		return fail.New(fail.Usage, "See --help.", "%d rows of %d features and %d classes in the folder %q", o.rows, o.features, o.classes, o.out)
+		return fail.New(fail.Usage, "See --help.", "%d rows of %d features and %d classes in the folder %q", o.rows,
+			o.features, o.classes, o.out)
 	}
 	if err := os.MkdirAll(o.out, 0o777); err != nil {
 		return fail.Wrap(fail.Other, err, "Give --out a folder that can be written.", "can't make the folder")
@@ -133,7 +134,8 @@ func (g *generator) draw(x []float32, labels []int64, first int) {
 		}
 	}
 	if count > 0 {
-		gonum.Implementation{}.Sgemm(blas.NoTrans, blas.NoTrans, count, d, g.factors, 1, where, g.factors, g.mixing, d, 1, x, d)
+		gonum.Implementation{}.Sgemm(blas.NoTrans, blas.NoTrans, count, d, g.factors, 1, where, g.factors, g.mixing,
+			d, 1, x, d)
 	}
 	for i, v := range x {
 		x[i] = max(v, 0)

@@ -38,7 +38,8 @@ func profileSteps(ctx context.Context, o profileOptions) (profile.Breakdown, err
 		}
 	}
 	b.Unit = "step"
-	b.Title = fmt.Sprintf("%s, batch %d, %d threads, ONNX Runtime %s", o.backbone, o.batch, o.threads, m.Versions["onnxruntime"])
+	b.Title = fmt.Sprintf("%s, batch %d, %d threads, ONNX Runtime %s", o.backbone, o.batch, o.threads,
+		m.Versions["onnxruntime"])
 	for _, ms := range m.Milliseconds {
 		b.Step += ms / float64(len(m.Milliseconds))
 	}

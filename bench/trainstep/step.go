@@ -106,7 +106,8 @@ func train(ctx context.Context, o stepOptions, profilePrefix string) (measuremen
 		}
 		m.Losses = append(m.Losses, outcome.Loss)
 	}
-	m.Versions = map[string]string{"Go": strings.TrimPrefix(runtime.Version(), "go"), "onnxruntime": trainer.Runtime().Version}
+	m.Versions = map[string]string{"Go": strings.TrimPrefix(runtime.Version(), "go"),
+		"onnxruntime": trainer.Runtime().Version}
 	return m, trainer.Close, nil
 }
 

@@ -26,7 +26,8 @@ func TestStep(t *testing.T) {
 	if err := json.Unmarshal(stdout.Bytes(), &m); err != nil {
 		t.Fatal(err)
 	}
-	if len(m.Milliseconds) != 2 || len(m.Losses) != 3 || m.Milliseconds[0] <= 0 || math.Abs(m.Losses[0]-math.Ln2) > 0.2 || m.Versions["onnxruntime"] == "" {
+	if len(m.Milliseconds) != 2 || len(m.Losses) != 3 || m.Milliseconds[0] <= 0 ||
+		math.Abs(m.Losses[0]-math.Ln2) > 0.2 || m.Versions["onnxruntime"] == "" {
 		t.Errorf("measurement %+v", m)
 	}
 }
@@ -35,7 +36,8 @@ func TestProfile(t *testing.T) {
 	orttest.Library(t)
 	kept := filepath.Join(t.TempDir(), "profile.json")
 	var stdout, stderr bytes.Buffer
-	if err := run(t.Context(), append([]string{"profile", "--nodes", "3", "--keep", kept}, tiny...), &stdout, &stderr); err != nil {
+	if err := run(t.Context(), append([]string{"profile", "--nodes", "3", "--keep", kept}, tiny...), &stdout,
+		&stderr); err != nil {
 		t.Fatal(err)
 	}
 	for _, want := range []string{"## squeezenet1_1, batch 2", "| MaxPool | 3 |", "outside ONNX Runtime"} {
@@ -50,7 +52,8 @@ func TestProfile(t *testing.T) {
 
 func TestWrongUse(t *testing.T) {
 	for _, args := range [][]string{
-		nil, {"steps"}, {"step", "resnet18"}, {"step", "--batch-size", "0"}, {"step", "--backbone", "resnet18", "--device", "tpu"}, {"step", "--backbone", "resnet17"},
+		nil, {"steps"}, {"step", "resnet18"}, {"step", "--batch-size", "0"}, {"step", "--backbone", "resnet18",
+			"--device", "tpu"}, {"step", "--backbone", "resnet17"},
 	} {
 		var stdout, stderr bytes.Buffer
 		if err := run(t.Context(), args, &stdout, &stderr); fail.KindOf(err) != fail.Usage {

@@ -29,7 +29,9 @@ func againComparisons(w *environment) []comparison {
 		c := comparison{
 			section: "again", name: again.name, title: again.title, terms: count(w.again) + " photos",
 			sides: []side{fxSide}, rounds: w.rounds,
-			prepare: func(ctx context.Context, o *outcome) (map[string]job, error) { return w.prepareAgain(ctx, again, o) },
+			prepare: func(ctx context.Context, o *outcome) (map[string]job, error) {
+				return w.prepareAgain(ctx, again, o)
+			},
 		}
 		if i == len(secondRuns)-1 {
 			c.cleanup = func() error { return w.clear("again") }

@@ -74,11 +74,13 @@ var sections = []section{
 		},
 	},
 	{
-		name: "scale", comparisons: scaleComparisons, columns: []column{{title: "images/s", of: rate}}, rival: rival{rate, true},
+		name: "scale", comparisons: scaleComparisons, columns: []column{{title: "images/s",
+			of: rate}}, rival: rival{rate, true},
 		target: func(*outcome) target { return target{} },
 	},
 	{
-		name: "train", apart: true, comparisons: trainComparisons, columns: []column{{title: "ms a step", of: stepMilliseconds}},
+		name: "train", apart: true, comparisons: trainComparisons, columns: []column{{title: "ms a step",
+			of: stepMilliseconds}},
 		rival: rival{of: stepMilliseconds}, target: func(*outcome) target { return target{} },
 		order: func(network string) int { return slices.Index(trainNetworks, network) }, facts: trainFacts,
 	},

@@ -42,12 +42,15 @@ func embeddingComparisons(w *environment) []comparison {
 	}
 	for _, name := range w.chosen(names) {
 		f := families[familyOrder(name)]
-		c := comparison{section: "embeddings", name: f.name, title: f.name, rounds: w.rounds, sides: []side{fxSide, torchSide}}
+		c := comparison{section: "embeddings", name: f.name, title: f.name, rounds: w.rounds,
+			sides: []side{fxSide, torchSide}}
 		if f.timm {
 			c.sides = append(c.sides, timmSide)
 		}
 		c.sides = append(c.sides, ortSide)
-		c.prepare = func(ctx context.Context, o *outcome) (map[string]job, error) { return w.prepareEmbeddings(ctx, f, o) }
+		c.prepare = func(ctx context.Context, o *outcome) (map[string]job, error) {
+			return w.prepareEmbeddings(ctx, f, o)
+		}
 		c.cleanup = func() error { return w.clear("embeddings") }
 		all = append(all, c)
 	}
@@ -81,18 +84,26 @@ func (w *environment) prepareEmbeddings(ctx context.Context, f family, o *outcom
 	}
 	out := func(side string) string { return store + "-" + side + ".npy" }
 	done := expect(map[string]float64{"images": float64(len(w.photos.rel))})
-	torchArguments := append([]string{"--backbone", f.name, "--weights", weights, "--data", w.photos.dir}, tuned.arguments()...)
+	torchArguments := append([]string{"--backbone", f.name, "--weights", weights, "--data", w.photos.dir},
+		tuned.arguments()...)
 	ortThreads := w.threads
 	if ortThreads == runtime.NumCPU() {
 		ortThreads = 0 // its own choice
 	}
 	jobs := map[string]job{
-		"fx":          {before: func() error { return os.RemoveAll(store) }, commands: always(w.extract(f.name, weights, w.photos.dir, store)), check: expect(map[string]float64{"images": float64(len(w.photos.rel)), "computed": float64(len(w.photos.rel))})},
-		"torch":       {commands: always(w.peer("torch_embed.py", append(torchArguments, "--out", out("torch"))...)), check: done},
-		"onnxruntime": {commands: always(w.peer("ort_embed.py", "--model", model, "--data", w.photos.dir, "--threads", strconv.Itoa(ortThreads), "--out", out("onnxruntime"))), check: done},
+		"fx": {before: func() error {
+			return os.RemoveAll(store)
+		}, commands: always(w.extract(f.name, weights, w.photos.dir,
+			store)), check: expect(map[string]float64{"images": float64(len(w.photos.rel)),
+			"computed": float64(len(w.photos.rel))})},
+		"torch": {commands: always(w.peer("torch_embed.py", append(torchArguments, "--out", out("torch"))...)),
+			check: done},
+		"onnxruntime": {commands: always(w.peer("ort_embed.py", "--model", model, "--data", w.photos.dir, "--threads",
+			strconv.Itoa(ortThreads), "--out", out("onnxruntime"))), check: done},
 	}
 	if f.timm {
-		jobs["timm"] = job{commands: always(w.peer("timm_embed.py", append(torchArguments, "--out", out("timm"))...)), check: done}
+		jobs["timm"] = job{commands: always(w.peer("timm_embed.py", append(torchArguments, "--out", out("timm"))...)),
+			check: done}
 	}
 	return jobs, w.agree(ctx, jobs, store, out, o)
 }
@@ -106,7 +117,8 @@ type setup struct {
 }
 
 func (s setup) arguments() []string {
-	return []string{"--workers", strconv.Itoa(s.Workers), "--batch-size", strconv.Itoa(s.BatchSize), "--threads", strconv.Itoa(s.Threads)}
+	return []string{"--workers", strconv.Itoa(s.Workers), "--batch-size", strconv.Itoa(s.BatchSize), "--threads",
+		strconv.Itoa(s.Threads)}
 }
 
 func (s setup) String() string {
@@ -122,7 +134,8 @@ func (w *environment) tune(ctx context.Context, network, weights string, o *outc
 	w.log("%s: looking for PyTorch's best number of workers, batch and threads", network)
 	var swept struct{ Settings []setup }
 	sample := min(64, len(w.photos.rel))
-	argv := w.peer("torch_embed.py", "--backbone", network, "--weights", weights, "--data", w.photos.dir, "--threads", strconv.Itoa(w.threads), "--sweep", strconv.Itoa(sample))
+	argv := w.peer("torch_embed.py", "--backbone", network, "--weights", weights, "--data", w.photos.dir, "--threads",
+		strconv.Itoa(w.threads), "--sweep", strconv.Itoa(sample))
 	if err := needJSON(ctx, argv, &swept); err != nil {
 		return best, err
 	}
@@ -150,7 +163,8 @@ type agreement struct {
 // agree runs every side once, which also loads photos and programs into memory, and
 // compares the embeddings. timm preprocesses its photos differently, so its embeddings
 // differ.
-func (w *environment) agree(ctx context.Context, jobs map[string]job, store string, out func(side string) string, o *outcome) error {
+func (w *environment) agree(ctx context.Context, jobs map[string]job, store string, out func(side string) string,
+	o *outcome) error {
 	var known map[string]agreement
 	if o.fact("agreement", &known) {
 		return nil
@@ -177,7 +191,8 @@ func (w *environment) agree(ctx context.Context, jobs map[string]job, store stri
 	if err := os.RemoveAll(exported); err != nil {
 		return err
 	}
-	if _, err := command.Output(ctx, w.fx, "features", "export", "--format", "npy", "--out", exported, "--quiet", store); err != nil {
+	if _, err := command.Output(ctx, w.fx, "features", "export", "--format", "npy", "--out", exported, "--quiet",
+		store); err != nil {
 		return err
 	}
 	for _, peer := range []string{"torch", "onnxruntime"} {
@@ -186,7 +201,8 @@ func (w *environment) agree(ctx context.Context, jobs map[string]job, store stri
 			return err
 		}
 		if !(a.Worst <= farthest) { // false for NaN
-			return fail.New(fail.Other, "Times of sides that compute different things mean nothing.", "the embeddings of fx and %s lie %.1e apart, more than %.0e", peer, a.Worst, farthest)
+			return fail.New(fail.Other, "Times of sides that compute different things mean nothing.",
+				"the embeddings of fx and %s lie %.1e apart, more than %.0e", peer, a.Worst, farthest)
 		}
 		known[peer] = a
 	}

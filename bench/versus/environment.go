@@ -40,21 +40,25 @@ func (w *environment) open(ctx context.Context) error {
 	}
 	if w.python == "" {
 		var err error
-		if w.python, err = pyenv.Python(ctx, filepath.Join(w.cache, "peers"), filepath.Join(w.scripts, "requirements.txt"), w.log); err != nil {
-			return fail.Wrap(fail.Other, err, "--python takes an environment that is ready.", "the peers can't be installed")
+		if w.python, err = pyenv.Python(ctx, filepath.Join(w.cache, "peers"),
+			filepath.Join(w.scripts, "requirements.txt"), w.log); err != nil {
+			return fail.Wrap(fail.Other, err, "--python takes an environment that is ready.",
+				"the peers can't be installed")
 		}
 	}
 	var err error
 	if w.data == "" { // the section needs no photos
 		w.log("no photos are needed")
-	} else if w.photos, err = copyPhotos(ctx, w.data, filepath.Join(w.out, "photos"), w.options.photos, w.log); err != nil {
+	} else if w.photos, err = copyPhotos(ctx, w.data, filepath.Join(w.out,
+		"photos"), w.options.photos, w.log); err != nil {
 		return err
 	}
 	sum, err := fileSHA256(w.fx)
 	if err != nil {
 		return err
 	}
-	w.setting = setting{Hardware: machine.Describe(), Threads: w.threads, Photos: len(w.photos.rel), Data: w.photos.sha256, FX: sum, Commit: commit(ctx)}
+	w.setting = setting{Hardware: machine.Describe(), Threads: w.threads, Photos: len(w.photos.rel),
+		Data: w.photos.sha256, FX: sum, Commit: commit(ctx)}
 	text, err := command.Output(ctx, w.python, w.script("versions.py"))
 	if err != nil {
 		return err
@@ -83,7 +87,8 @@ func (w *environment) goProgram(ctx context.Context, name, module, pkg string) (
 	path := filepath.Join(w.cache, name)
 	absolute, err := filepath.Abs(path)
 	if err == nil {
-		_, err = command.Output(ctx, "go", "-C", module, "build", "-trimpath", "-buildvcs=false", "-o", absolute, "./"+pkg)
+		_, err = command.Output(ctx, "go", "-C", module, "build", "-trimpath", "-buildvcs=false", "-o", absolute,
+			"./"+pkg)
 	}
 	return path, err
 }
@@ -104,7 +109,8 @@ func (w *environment) fxCommand(args ...string) []string {
 // extract returns the command of an extraction; fx chooses the number of workers unless
 // it was set.
 func (w *environment) extract(backbone, weights, data, store string, more ...string) []string {
-	args := append([]string{"extract", "--backbone", backbone, "--weights", weights, "--data", data, "--out", store}, more...)
+	args := append([]string{"extract", "--backbone", backbone, "--weights", weights, "--data", data, "--out", store},
+		more...)
 	if w.threads != runtime.NumCPU() {
 		args = append(args, "--workers", strconv.Itoa(w.threads))
 	}
@@ -139,7 +145,8 @@ func (w *environment) weights(ctx context.Context, network string) (path string,
 	}
 	path = filepath.Join(dir, network+"-seed0.safetensors")
 	return path, false, w.make(path, func(partial string) error {
-		_, err := command.Output(ctx, w.fx, "backbones", "save", "--weights", "seed:0", "--out", partial, "--quiet", network)
+		_, err := command.Output(ctx, w.fx, "backbones", "save", "--weights", "seed:0", "--out", partial, "--quiet",
+			network)
 		return err
 	})
 }
@@ -151,7 +158,8 @@ func (w *environment) network(ctx context.Context, network, weights string) (str
 	return path, w.make(path, func(partial string) error {
 		whole := strings.TrimSuffix(partial, ".onnx") + "-whole.onnx"
 		defer func() { _ = os.Remove(whole) }() // an intermediate file
-		if _, err := command.Output(ctx, w.fx, "backbones", "save", "--weights", weights, "--out", whole, "--quiet", network); err != nil {
+		if _, err := command.Output(ctx, w.fx, "backbones", "save", "--weights", weights, "--out", whole, "--quiet",
+			network); err != nil {
 			return err
 		}
 		argv := w.peer("ort_embed.py", "--cut", whole, "--model", partial)
@@ -181,7 +189,8 @@ func (o *options) lock() (release func(), err error) {
 	}
 	release, err = durable.Lock(filepath.Join(o.out, "lock"))
 	if errors.Is(err, durable.ErrLocked) {
-		return nil, fail.Wrap(fail.Locked, err, "Wait for it, or name another --out.", "another run measures in %s", o.out)
+		return nil, fail.Wrap(fail.Locked, err, "Wait for it, or name another --out.", "another run measures in %s",
+			o.out)
 	}
 	return release, err
 }
@@ -219,7 +228,8 @@ func copyFile(from, to string) error {
 	if err != nil {
 		return err
 	}
-	if there, err := os.Stat(to); err == nil && there.Size() == source.Size() && !there.ModTime().Before(source.ModTime()) {
+	if there, err := os.Stat(to); err == nil && there.Size() == source.Size() &&
+		!there.ModTime().Before(source.ModTime()) {
 		return nil
 	}
 	f, err := os.Open(from)

@@ -51,10 +51,14 @@ func headComparisons(w *environment) []comparison {
 		}
 		bound := []string{"--tolerance", size.bound}
 		repeats := []string{"--repeats", strconv.Itoa(size.repeats)}
-		sgd := append([]string{"--batch-size", strconv.Itoa(size.batch), "--epochs", strconv.Itoa(size.epochs)}, repeats...)
+		sgd := append([]string{"--batch-size", strconv.Itoa(size.batch), "--epochs", strconv.Itoa(size.epochs)},
+			repeats...)
 		all = append(all,
-			w.headComparison(fmt.Sprintf("%d-lbfgs", i+1), size, "lbfgs", "L-BFGS", sklearnSide, "sklearn_fit.py", repeats, bound, rounds),
-			w.headComparison(fmt.Sprintf("%d-sgd", i+1), size, "sgd", fmt.Sprintf("SGD, batch %d, %d epochs", size.batch, size.epochs), torchSide, "torch_sgd.py", sgd, nil, rounds),
+			w.headComparison(fmt.Sprintf("%d-lbfgs", i+1), size, "lbfgs", "L-BFGS", sklearnSide, "sklearn_fit.py",
+				repeats, bound, rounds),
+			w.headComparison(fmt.Sprintf("%d-sgd", i+1), size, "sgd",
+				fmt.Sprintf("SGD, batch %d, %d epochs", size.batch, size.epochs), torchSide, "torch_sgd.py", sgd, nil,
+				rounds),
 		)
 	}
 	all[len(all)-1].cleanup = func() error { return w.clear("heads") }
@@ -62,7 +66,8 @@ func headComparisons(w *environment) []comparison {
 }
 
 // headComparison returns the comparison of fx's solver and a peer's script on the same rows.
-func (w *environment) headComparison(name string, size headSize, solver, title string, peer side, script string, arguments, peerArguments []string, rounds int) comparison {
+func (w *environment) headComparison(name string, size headSize, solver, title string, peer side, script string,
+	arguments, peerArguments []string, rounds int) comparison {
 	return comparison{
 		section: "heads", name: name, title: size.String() + ", " + title, sides: []side{fxSide, peer}, rounds: rounds,
 		prepare: func(ctx context.Context, o *outcome) (map[string]job, error) {
@@ -80,8 +85,9 @@ func (w *environment) headComparison(name string, size headSize, solver, title s
 				fx = append(fx, "--tolerance", fxBound)
 			}
 			return map[string]job{
-				"fx":      {commands: always(fx)},
-				peer.name: {commands: always(slices.Concat([]string{w.python, filepath.Join("bench", "headfit", "peers", script)}, common, peerArguments))},
+				"fx": {commands: always(fx)},
+				peer.name: {commands: always(slices.Concat([]string{w.python,
+					filepath.Join("bench", "headfit", "peers", script)}, common, peerArguments))},
 			}, nil
 		},
 	}
@@ -101,7 +107,9 @@ func (w *environment) headData(ctx context.Context, program string, size headSiz
 	if err := os.RemoveAll(partial); err != nil {
 		return "", err
 	}
-	if _, err := command.Output(ctx, program, "make", "--rows", strconv.Itoa(size.rows), "--features", strconv.Itoa(size.features), "--classes", strconv.Itoa(size.classes), "--seed", "0", "--out", partial); err != nil {
+	if _, err := command.Output(ctx, program, "make", "--rows", strconv.Itoa(size.rows), "--features",
+		strconv.Itoa(size.features), "--classes", strconv.Itoa(size.classes), "--seed", "0", "--out",
+		partial); err != nil {
 		return "", err
 	}
 	return dir, os.Rename(partial, dir)
@@ -120,7 +128,8 @@ func headTarget(o *outcome) target {
 	ours, theirs := inRounds(o.side("fx").values(objective)), inRounds(peer.values(objective))
 	if peer.Name == sklearnSide.name && len(ours) > 0 && len(theirs) > 0 {
 		if x, y := stats.Median(ours), stats.Median(theirs); x > y*(1+worseLoss) {
-			a.met, a.measured = false, fmt.Sprintf("%s, but to a loss of %.4g, where %s comes to %.4g", a.measured, x, peer.Title, y)
+			a.met, a.measured = false, fmt.Sprintf("%s, but to a loss of %.4g, where %s comes to %.4g", a.measured, x,
+				peer.Title, y)
 		}
 	}
 	return a

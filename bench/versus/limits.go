@@ -37,7 +37,8 @@ func (w *environment) limits(ctx context.Context, network, weights string, tuned
 		return nil
 	}
 	w.log("%s: measuring the limit and the network alone", network)
-	argv := w.peer("limits.py", "--backbone", network, "--weights", weights, "--data", w.photos.dir, "--batch-size", strconv.Itoa(tuned.BatchSize), "--threads", strconv.Itoa(w.threads))
+	argv := w.peer("limits.py", "--backbone", network, "--weights", weights, "--data", w.photos.dir, "--batch-size",
+		strconv.Itoa(tuned.BatchSize), "--threads", strconv.Itoa(w.threads))
 	if err := needJSON(ctx, argv, &l); err != nil {
 		return err
 	}
@@ -102,7 +103,8 @@ func embeddingFacts(all []outcome) string {
 	if len(rows) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("\nThe limit, with products of 2048×2048 matrices at %s GFLOP/s, ", markdown.Figure(rate/1e9, 3)) +
+	return fmt.Sprintf("\nThe limit, with products of 2048×2048 matrices at %s GFLOP/s, ",
+		markdown.Figure(rate/1e9, 3)) +
 		"and how far fx's embeddings lie from the peers':\n\n" +
 		markdown.Table([]string{
 			"network", "GFLOP a photo", "as a product, ms", "fx's network, ms", "PyTorch's, ms", "decoding, ms",

@@ -47,9 +47,12 @@ type options struct {
 func (o *options) flags(stderr io.Writer) *flag.FlagSet {
 	flags := flag.NewFlagSet("versus", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	flags.StringVar(&o.data, "data", os.Getenv("FX_DATA_DIR"), "`FOLDER` of photos, with train/ and val/; $FX_DATA_DIR where it is left out")
-	flags.StringVar(&o.only, "only", "", "comma-separated `SECTIONS`: "+strings.Join(sectionNames(), ", ")+" (default: all but train)")
-	flags.StringVar(&o.networks, "networks", "", "comma-separated `NETWORKS` of the sections embeddings and train (default: all)")
+	flags.StringVar(&o.data, "data", os.Getenv("FX_DATA_DIR"),
+		"`FOLDER` of photos, with train/ and val/; $FX_DATA_DIR where it is left out")
+	flags.StringVar(&o.only, "only", "", "comma-separated `SECTIONS`: "+strings.Join(sectionNames(),
+		", ")+" (default: all but train)")
+	flags.StringVar(&o.networks, "networks", "",
+		"comma-separated `NETWORKS` of the sections embeddings and train (default: all)")
 	flags.IntVar(&o.rounds, "rounds", 3, "turns of each side")
 	flags.IntVar(&o.roundsLarge, "rounds-large", 1, "turns of each side where one takes minutes")
 	flags.IntVar(&o.seeds, "seeds", 10, "turns of each side through the tutorial, each with another seed")
@@ -57,7 +60,8 @@ func (o *options) flags(stderr io.Writer) *flag.FlagSet {
 	flags.IntVar(&o.photos, "photos", 0, "how many photos to take; 0 for all")
 	flags.IntVar(&o.epochs, "epochs", 15, "epochs of the tutorial")
 	flags.IntVar(&o.again, "again-photos", 10_000, "photos of the second run")
-	flags.StringVar(&o.scale, "scale", "1000,10000,100000", "comma-separated `COUNTS` of photos; 100000 need 20 GB of disk")
+	flags.StringVar(&o.scale, "scale", "1000,10000,100000",
+		"comma-separated `COUNTS` of photos; 100000 need 20 GB of disk")
 	flags.DurationVar(&o.timeout, "timeout", time.Hour, "for one turn of a side")
 	flags.BoolVar(&o.discard, "again", false, "discard what was measured of these sections before")
 	flags.StringVar(&o.fx, "fx", "", "an fx `PROGRAM`, instead of building it")
@@ -84,7 +88,8 @@ func run(ctx context.Context, args []string, _, stderr io.Writer) error {
 		return fail.Wrap(fail.Usage, err, "--help lists the flags.", "command line")
 	}
 	if flags.NArg() > 0 {
-		return fail.New(fail.Usage, "There is one command, write; --help lists the flags.", "unknown argument %q", flags.Arg(0))
+		return fail.New(fail.Usage, "There is one command, write; --help lists the flags.", "unknown argument %q",
+			flags.Arg(0))
 	}
 	if write {
 		return writePage(o, log)
@@ -95,7 +100,8 @@ func run(ctx context.Context, args []string, _, stderr io.Writer) error {
 	}
 	if err := measure(ctx, o, chosen, log); err != nil {
 		if ctx.Err() != nil {
-			return fail.Wrap(fail.Interrupted, ctx.Err(), "The same command continues from here.", "stopped; the measurements are in %s", o.raw())
+			return fail.Wrap(fail.Interrupted, ctx.Err(), "The same command continues from here.",
+				"stopped; the measurements are in %s", o.raw())
 		}
 		return err
 	}
@@ -127,7 +133,8 @@ func measure(ctx context.Context, o options, chosen []section, log func(string, 
 		return err
 	}
 	if len(failed) > 0 {
-		return fail.New(fail.Other, "The same command tries these again.", "not everything could be measured:\n  %s", strings.Join(failed, "\n  "))
+		return fail.New(fail.Other, "The same command tries these again.", "not everything could be measured:\n  %s",
+			strings.Join(failed, "\n  "))
 	}
 	return nil
 }
@@ -137,9 +144,11 @@ func (o *options) sections() ([]section, error) {
 	for _, number := range []struct {
 		flag         string
 		value, least int
-	}{{"rounds", o.rounds, 1}, {"rounds-large", o.roundsLarge, 1}, {"seeds", o.seeds, 1}, {"threads", o.threads, 1}, {"photos", o.photos, 0}, {"epochs", o.epochs, 1}, {"again-photos", o.again, touched}} {
+	}{{"rounds", o.rounds, 1}, {"rounds-large", o.roundsLarge, 1}, {"seeds", o.seeds, 1}, {"threads", o.threads,
+		1}, {"photos", o.photos, 0}, {"epochs", o.epochs, 1}, {"again-photos", o.again, touched}} {
 		if number.value < number.least {
-			return nil, fail.New(fail.Usage, fmt.Sprintf("It is %d or more.", number.least), "--%s %d", number.flag, number.value)
+			return nil, fail.New(fail.Usage, fmt.Sprintf("It is %d or more.", number.least), "--%s %d", number.flag,
+				number.value)
 		}
 	}
 	if _, err := o.scales(); err != nil {
@@ -152,11 +161,13 @@ func (o *options) sections() ([]section, error) {
 	for _, name := range o.chosen(nil) {
 		if !slices.Contains(known, name) {
 			slices.Sort(known)
-			return nil, fail.New(fail.Usage, "The networks are "+strings.Join(slices.Compact(known), ", ")+".", "unknown network %q", name)
+			return nil, fail.New(fail.Usage, "The networks are "+strings.Join(slices.Compact(known), ", ")+".",
+				"unknown network %q", name)
 		}
 	}
 	if _, err := os.Stat(filepath.Join(o.scripts, "requirements.txt")); err != nil {
-		return nil, fail.Wrap(fail.Usage, err, "Run it in the root of the repository, or say where the scripts are with --scripts.", "the peers' scripts")
+		return nil, fail.Wrap(fail.Usage, err,
+			"Run it in the root of the repository, or say where the scripts are with --scripts.", "the peers' scripts")
 	}
 	var chosen []section
 	if o.only == "" {
@@ -165,7 +176,8 @@ func (o *options) sections() ([]section, error) {
 		for name := range strings.SplitSeq(o.only, ",") {
 			i := slices.IndexFunc(sections, func(s section) bool { return s.name == name })
 			if i < 0 {
-				return nil, fail.New(fail.Usage, "The sections are "+strings.Join(sectionNames(), ", ")+".", "unknown section %q", name)
+				return nil, fail.New(fail.Usage, "The sections are "+strings.Join(sectionNames(), ", ")+".",
+					"unknown section %q", name)
 			}
 			chosen = append(chosen, sections[i])
 		}

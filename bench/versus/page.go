@@ -32,7 +32,8 @@ func writePage(o options, log func(string, ...any)) error {
 		}
 	}
 	if measured == 0 {
-		return fail.New(fail.Usage, "Run it without write first, or name the --out of a run.", "%s holds no measurements", o.raw())
+		return fail.New(fail.Usage, "Run it without write first, or name the --out of a run.",
+			"%s holds no measurements", o.raw())
 	}
 	if err := durable.WriteBytes(o.page, []byte(page)); err != nil {
 		return err

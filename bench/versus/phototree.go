@@ -89,7 +89,8 @@ func (t photoTree) grow(ctx context.Context, n int, log func(string, ...any)) (d
 		if err := ctx.Err(); err != nil {
 			return "", err
 		}
-		from, to := filepath.Join(t.dir, filepath.FromSlash(t.rel[i%len(t.rel)])), filepath.Join(partial, filepath.FromSlash(t.name(i)))
+		from, to := filepath.Join(t.dir, filepath.FromSlash(t.rel[i%len(t.rel)])), filepath.Join(partial,
+			filepath.FromSlash(t.name(i)))
 		if err := os.MkdirAll(filepath.Dir(to), 0o755); err != nil {
 			return "", err
 		}

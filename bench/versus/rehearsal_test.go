@@ -125,11 +125,15 @@ func stage(t *testing.T, distance string) options {
 		write("data/"+name, photo.String())
 	}
 	return options{
-		data: filepath.Join(dir, "data"), out: filepath.Join(dir, "out"), cache: filepath.Join(dir, "cache"), scripts: "peers",
+		data: filepath.Join(dir, "data"), out: filepath.Join(dir, "out"), cache: filepath.Join(dir,
+			"cache"), scripts: "peers",
 		page: write("docs/page.md", emptyPage()),
-		fx:   write("stubs/fx", stubFX), python: write("stubs/python", strings.Replace(stubPython, "DISTANCE", distance, 1)),
-		programs: map[string]string{"forward": write("stubs/forward", stubForward), "headfit": write("stubs/headfit", stubHeadfit), "decode": write("stubs/decode", stubDecode), "trainstep": write("stubs/trainstep", stubTrainstep)},
-		rounds:   2, roundsLarge: 1, seeds: 2, threads: 1, epochs: 15, again: touched, scale: "10",
+		fx:   write("stubs/fx", stubFX), python: write("stubs/python",
+			strings.Replace(stubPython, "DISTANCE", distance, 1)),
+		programs: map[string]string{"forward": write("stubs/forward", stubForward),
+			"headfit": write("stubs/headfit", stubHeadfit), "decode": write("stubs/decode", stubDecode),
+			"trainstep": write("stubs/trainstep", stubTrainstep)},
+		rounds: 2, roundsLarge: 1, seeds: 2, threads: 1, epochs: 15, again: touched, scale: "10",
 		timeout: time.Minute,
 	}
 }
@@ -155,10 +159,12 @@ func TestRehearsal(t *testing.T) {
 	for _, want := range []string{
 		"# By hand\n", "Words.\n",
 		"| squeezenet1_1, images a second beside PyTorch | × 2 | × 2.00 | met |",
-		"| inception_v3 | 1.00 | 10.0 | 8.00 | 11.0 | 2.00 | 83.3 | 96 % | 1.0e-06 | 1.0e-06 | workers 2, batch 32, threads 1 |", "#### by operator",
+		"| inception_v3 | 1.00 | 10.0 | 8.00 | 11.0 | 2.00 | 83.3 | 96 % | 1.0e-06 | 1.0e-06 | workers 2, batch 32, " +
+			"threads 1 |", "#### by operator",
 		"| head of 400 × 512 × 2, L-BFGS, beside scikit-learn | × 1 | × 3.00 | met |",
 		"| head of 50,000 × 2,048 × 1,000, L-BFGS, beside scikit-learn | × 1 | × 3.00 | met |",
-		"0.9500 ± 0.0000 |", "val accuracy +0.0100 ± 0.0000", "| 100 photos have a new time | fx | 2 |", "| fx --help | fx | 30 |", "| fx --help | < 0.03 s |",
+		"0.9500 ± 0.0000 |", "val accuracy +0.0100 ± 0.0000", "| 100 photos have a new time | fx | 2 " +
+			"|", "| fx --help | fx | 30 |", "| fx --help | < 0.03 s |",
 		"random (`--weights seed:0`)",
 	} {
 		if !strings.Contains(string(text), want) {
@@ -181,7 +187,8 @@ func TestRehearsal(t *testing.T) {
 	if err := os.WriteFile(o.page, []byte(emptyPage()), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := run(t.Context(), []string{"write", "--out", o.out, "--page", o.page}, io.Discard, new(bytes.Buffer)); err != nil {
+	if err := run(t.Context(), []string{"write", "--out", o.out, "--page", o.page}, io.Discard,
+		new(bytes.Buffer)); err != nil {
 		t.Fatal(err)
 	}
 	if again, _ := os.ReadFile(o.page); !bytes.Equal(again, text) {
@@ -203,8 +210,10 @@ func TestTrainRehearsal(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, want := range []string{
-		"| 5.00 (5.00–5.00) |  |", "| 10.0 (10.0–10.0) | × 2.00 (2.00–2.00) |", "| 40.0 (40.0–40.0) | × 8.00 (8.00–8.00) |",
-		"- onnxruntime-training: onnxruntime-training-cpu 1.19.2, SGD without momentum", "- resnet18, onnxsim: UnsupportedOpError: no", "### by operator of a step",
+		"| 5.00 (5.00–5.00) |  |", "| 10.0 (10.0–10.0) | × 2.00 (2.00–2.00) |", "| 40.0 (40.0–40.0) | × 8.00 " +
+			"(8.00–8.00) |",
+		"- onnxruntime-training: onnxruntime-training-cpu 1.19.2, SGD without momentum", "- resnet18, onnxsim: " +
+			"UnsupportedOpError: no", "### by operator of a step",
 	} {
 		if !strings.Contains(string(text), want) {
 			t.Errorf("%q is not in\n%s", want, text)
@@ -220,7 +229,8 @@ func TestDisagreementVoids(t *testing.T) {
 	o := stage(t, "3e-4")
 	o.only = "embeddings"
 	err := rehearse(t.Context(), t, o)
-	if err == nil || !strings.Contains(err.Error(), "the embeddings of fx and torch lie 3.0e-04 apart, more than 1e-04") {
+	if err == nil || !strings.Contains(err.Error(),
+		"the embeddings of fx and torch lie 3.0e-04 apart, more than 1e-04") {
 		t.Errorf("%v", err)
 	}
 	all, err := readOutcomes(o.raw(), "embeddings")
@@ -245,7 +255,8 @@ func TestAMissingProgram(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	text, err := os.ReadFile(o.page)
-	if err != nil || !strings.Contains(string(text), "| 10 | fx | 1 |") || !strings.Contains(string(text), "no package to build") {
+	if err != nil || !strings.Contains(string(text), "| 10 | fx | 1 |") ||
+		!strings.Contains(string(text), "no package to build") {
 		t.Errorf("%v\n%s", err, text)
 	}
 }
@@ -262,14 +273,16 @@ func TestWrongOptions(t *testing.T) {
 	} {
 		o := stage(t, "0")
 		change(&o)
-		if err := rehearse(t.Context(), t, o); fail.KindOf(err) != fail.Usage || fail.HintOf(err) == "" || !strings.Contains(err.Error(), want) {
+		if err := rehearse(t.Context(), t, o); fail.KindOf(err) != fail.Usage || fail.HintOf(err) == "" ||
+			!strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v", want, err)
 		}
 	}
 	if err := run(t.Context(), []string{"wirte"}, io.Discard, new(bytes.Buffer)); fail.KindOf(err) != fail.Usage {
 		t.Errorf("unknown command: %v", err)
 	}
-	if err := run(t.Context(), []string{"write", "--out", t.TempDir(), "--page", stage(t, "0").page}, io.Discard, new(bytes.Buffer)); fail.KindOf(err) != fail.Usage {
+	if err := run(t.Context(), []string{"write", "--out", t.TempDir(), "--page", stage(t, "0").page}, io.Discard,
+		new(bytes.Buffer)); fail.KindOf(err) != fail.Usage {
 		t.Errorf("nothing measured: %v", err)
 	}
 }
@@ -332,8 +345,10 @@ func TestPhotoTree(t *testing.T) {
 			changed++
 		}
 	}
-	if after, _ := os.Stat(filepath.Join(all.dir, "train/ants/a.jpg")); changed != touched || !after.ModTime().Equal(before.ModTime()) {
-		t.Errorf("%d photos changed their time, and that of the copy went from %v to %v", changed, before.ModTime(), after.ModTime())
+	if after, _ := os.Stat(filepath.Join(all.dir, "train/ants/a.jpg")); changed != touched ||
+		!after.ModTime().Equal(before.ModTime()) {
+		t.Errorf("%d photos changed their time, and that of the copy went from %v to %v", changed, before.ModTime(),
+			after.ModTime())
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

@@ -65,7 +65,8 @@ func (r *runner) open(c comparison) (outcome, error) {
 		reason = fmt.Sprintf("what is measured (%s, now %s)", old.Terms, c.terms)
 	}
 	if reason != "" {
-		return fresh, fail.New(fail.Usage, "Add --again to measure anew, or name another --out.", "%s was measured with other conditions: %s changed", path, reason)
+		return fresh, fail.New(fail.Usage, "Add --again to measure anew, or name another --out.",
+			"%s was measured with other conditions: %s changed", path, reason)
 	}
 	fresh.Facts = old.Facts
 	for i := range fresh.Sides {
@@ -108,7 +109,8 @@ func (r *runner) compare(ctx context.Context, c comparison, o *outcome) error {
 		} else {
 			s.Runs = append(s.Runs, t)
 			r.done++
-			r.log("%s, %s, %s, %d of %d: %.3g s (%d of %d turns)", c.section, c.title, s.Title, next.round, c.rounds, t.WallSeconds, r.done, r.planned)
+			r.log("%s, %s, %s, %d of %d: %.3g s (%d of %d turns)", c.section, c.title, s.Title, next.round, c.rounds,
+				t.WallSeconds, r.done, r.planned)
 		}
 		if err := o.save(r.folder); err != nil {
 			return err

@@ -16,7 +16,9 @@ import (
 
 // shell is a job that runs a script; $1 is the round.
 func shell(script string) job {
-	return job{commands: func(round int) [][]string { return [][]string{{"sh", "-c", script, "sh", fmt.Sprint(round)}} }}
+	return job{commands: func(round int) [][]string {
+		return [][]string{{"sh", "-c", script, "sh", fmt.Sprint(round)}}
+	}}
 }
 
 // staged is a comparison of scripts.
@@ -105,15 +107,18 @@ func TestSidesThatCannot(t *testing.T) {
 	r.timeout = 300 * time.Millisecond
 	wrong := shell(`echo '{"images": 3}'`)
 	wrong.check = expect(map[string]float64{"images": 4})
-	c := staged(2, map[string]job{"fx": shell("true"), "crash": shell("echo ValueError: no >&2; exit 3"), "slow": shell("exec sleep 100"), "wrong": wrong},
+	c := staged(2, map[string]job{"fx": shell("true"), "crash": shell("echo ValueError: no >&2; exit 3"),
+		"slow": shell("exec sleep 100"), "wrong": wrong},
 		"fx", "crash", "slow", "wrong", "absent")
 	failed, err := r.run(t.Context(), []comparison{c})
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := []string{
-		"embeddings resnet18, CRASH: ValueError: no (exit status 3)", "embeddings resnet18, SLOW: took longer than 300ms",
-		"embeddings resnet18, WRONG: images is 3, not 4: it did another job", "embeddings resnet18, ABSENT: can't do this job",
+		"embeddings resnet18, CRASH: ValueError: no (exit status 3)", "embeddings resnet18, SLOW: took longer than " +
+			"300ms",
+		"embeddings resnet18, WRONG: images is 3, not 4: it did another job", "embeddings resnet18, ABSENT: can't do " +
+			"this job",
 	}
 	if strings.Join(failed, "\n") != strings.Join(want, "\n") {
 		t.Errorf("failed\n%s\nwant\n%s", strings.Join(failed, "\n"), strings.Join(want, "\n"))
@@ -194,7 +199,8 @@ func TestSettingsDiffer(t *testing.T) {
 }
 
 func TestPrintedNumbers(t *testing.T) {
-	turn := turn{Printed: []json.RawMessage{[]byte(`{"images": 3, "rates": {"both": 2.5, "fast": null}}`), []byte(`{"best": 0.9}`), []byte("null")}}
+	turn := turn{Printed: []json.RawMessage{[]byte(`{"images": 3, "rates": {"both": 2.5, "fast": null}}`),
+		[]byte(`{"best": 0.9}`), []byte("null")}}
 	for _, c := range []struct {
 		names []string
 		want  float64
@@ -219,7 +225,8 @@ func TestDamagedOutcome(t *testing.T) {
 	if err := os.WriteFile(path, []byte(`{"section": "emb`), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.run(t.Context(), []comparison{c}); fail.KindOf(err) != fail.Usage || !strings.Contains(err.Error(), path) {
+	if _, err := r.run(t.Context(), []comparison{c}); fail.KindOf(err) != fail.Usage ||
+		!strings.Contains(err.Error(), path) {
 		t.Errorf("%v", err)
 	}
 }

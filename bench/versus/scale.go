@@ -69,7 +69,8 @@ func (w *environment) prepareScale(ctx context.Context, n int, o *outcome) (map[
 	if err != nil {
 		return nil, err
 	}
-	argv := append(w.peer("torch_embed.py", "--backbone", "squeezenet1_1", "--weights", weights, "--data", dir, "--out", store+".npy"), tuned.arguments()...)
+	argv := append(w.peer("torch_embed.py", "--backbone", "squeezenet1_1", "--weights", weights, "--data", dir,
+		"--out", store+".npy"), tuned.arguments()...)
 	jobs["torch"] = job{commands: always(argv), check: expect(map[string]float64{"images": float64(n)})}
 	return jobs, nil
 }

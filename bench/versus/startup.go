@@ -28,7 +28,8 @@ func startupComparisons(w *environment) []comparison {
 		only("1-help", "fx --help", "--help"),
 		only("2-backbones", "fx backbones list", "backbones", "list"),
 		{
-			section: "startup", name: "3-predict", title: "fx predict, one photo", sides: []side{fxSide, torchSide}, rounds: w.rounds,
+			section: "startup", name: "3-predict", title: "fx predict, one photo", sides: []side{fxSide,
+				torchSide}, rounds: w.rounds,
 			prepare: w.preparePredict,
 			cleanup: func() error { return w.clear("startup") },
 		},
@@ -67,8 +68,10 @@ func (w *environment) preparePredict(ctx context.Context, o *outcome) (map[strin
 	}
 	photo := filepath.Join(w.photos.dir, filepath.FromSlash(w.photos.rel[len(w.photos.rel)-1]))
 	jobs := map[string]job{
-		"fx":    {commands: always(w.fxCommand("predict", "--model", model, photo))},
-		"torch": {commands: always(w.peer("torch_predict.py", "--weights", weights, "--head", filepath.Join(model, "head.safetensors"), "--classes", strings.Join(described.Classes, ","), "--threads", strconv.Itoa(w.threads), photo))},
+		"fx": {commands: always(w.fxCommand("predict", "--model", model, photo))},
+		"torch": {commands: always(w.peer("torch_predict.py", "--weights", weights, "--head",
+			filepath.Join(model, "head.safetensors"), "--classes", strings.Join(described.Classes, ","), "--threads",
+			strconv.Itoa(w.threads), photo))},
 	}
 	return jobs, samePrediction(ctx, jobs["fx"].commands(0)[0], jobs["torch"].commands(0)[0])
 }

@@ -15,7 +15,8 @@ func sideOf(name string, seconds ...float64) sideOutcome {
 	for i, second := range seconds {
 		t := turn{Round: i + 1}
 		t.WallSeconds = second
-		t.Printed = []json.RawMessage{[]byte(fmt.Sprintf(`{"images_per_second": %g, "seconds": %g}`, 100/second, second))}
+		t.Printed = []json.RawMessage{[]byte(fmt.Sprintf(`{"images_per_second": %g, "seconds": %g}`, 100/second,
+			second))}
 		s.Runs = append(s.Runs, t)
 	}
 	return s
@@ -36,7 +37,8 @@ func TestRatiosAreOfRounds(t *testing.T) {
 		t.Errorf("no such side: %v", got)
 	}
 	o.Sides[1].Failure = "no"
-	if got := (rival{of: wall}).ratios(&o, "fx", "torch"); len(got) != 0 || (column{of: wall}).cell(&o.Sides[1]) != "can't" {
+	if got := (rival{of: wall}).ratios(&o, "fx", "torch"); len(got) != 0 ||
+		(column{of: wall}).cell(&o.Sides[1]) != "can't" {
 		t.Errorf("a failed side: %v", got)
 	}
 }
@@ -44,8 +46,10 @@ func TestRatiosAreOfRounds(t *testing.T) {
 func TestAims(t *testing.T) {
 	quick, slow := sideOf("fx", 0.02, 0.5, 0.02), sideOf("fx", 1)
 	for want, a := range map[string]target{
-		"× 2 met": atLeast("", []float64{1, 2, 9}, 2), "× 1.5 **missed**": atLeast("", []float64{1.49}, 1.5), "× 2 not measured": atLeast("", nil, 2),
-		"< 0.03 s met": under("", &quick, 0.03), "< 1 s **missed**": under("", &slow, 1), "< 1 s not measured": under("", nil, 1),
+		"× 2 met": atLeast("", []float64{1, 2, 9}, 2), "× 1.5 **missed**": atLeast("", []float64{1.49},
+			1.5), "× 2 not measured": atLeast("", nil, 2),
+		"< 0.03 s met": under("", &quick, 0.03), "< 1 s **missed**": under("", &slow,
+			1), "< 1 s not measured": under("", nil, 1),
 	} {
 		if got := a.goal + " " + a.verdict(); got != want {
 			t.Errorf("%s, want %s", got, want)
@@ -86,7 +90,8 @@ func TestLimit(t *testing.T) {
 }
 
 func TestStandardError(t *testing.T) {
-	if got := standardError([]float64{0.9, 0.94, 0.92, 0.96}); math.Abs(got-0.0129099) > 1e-6 { // numpy's std(ddof=1) / 2
+	// numpy's std(ddof=1) / 2
+	if got := standardError([]float64{0.9, 0.94, 0.92, 0.96}); math.Abs(got-0.0129099) > 1e-6 {
 		t.Errorf("%v", got)
 	}
 }

@@ -68,7 +68,8 @@ func (w *environment) prepareTrain(ctx context.Context, network string, o *outco
 	}
 	jobs := map[string]job{"fx": {commands: always(slices.Concat([]string{program, "step"}, common)), check: measured}}
 	add := func(side, python, script string, more ...string) {
-		jobs[side] = job{commands: always(slices.Concat([]string{python, filepath.Join(trainScripts, script)}, common, more)), check: measured}
+		jobs[side] = job{commands: always(slices.Concat([]string{python, filepath.Join(trainScripts, script)}, common,
+			more)), check: measured}
 	}
 	add("torch", w.python, "torch_step.py")
 	add("torch-contiguous", w.python, "torch_step.py", "--contiguous")
@@ -82,7 +83,8 @@ func (w *environment) prepareTrain(ctx context.Context, network string, o *outco
 				if err := os.MkdirAll(partial, 0o755); err != nil {
 					return err
 				}
-				script := []string{filepath.Join(trainScripts, "ort_training.py"), "--generate", exported, "--artifacts", partial}
+				script := []string{filepath.Join(trainScripts, "ort_training.py"), "--generate", exported,
+					"--artifacts", partial}
 				_, err := command.Output(ctx, python, append(script, common...)...)
 				return err
 			})
@@ -116,7 +118,8 @@ func (w *environment) prepareTrain(ctx context.Context, network string, o *outco
 }
 
 // trainPeer exports a network in one of the forms of export.py and returns the Python of a peer that trains it.
-func (w *environment) trainPeer(ctx context.Context, name, form, exported string, common []string) (python string, err error) {
+func (w *environment) trainPeer(ctx context.Context, name, form, exported string,
+	common []string) (python string, err error) {
 	if err := os.MkdirAll(filepath.Dir(exported), 0o755); err != nil {
 		return "", err
 	}

@@ -16,7 +16,8 @@ var fxViewsSide = side{"fx-views", fmt.Sprintf("fx, --views %d", views)}
 
 func tutorialComparisons(w *environment) []comparison {
 	c := comparison{
-		section: "tutorial", name: "feature-extraction", title: "squeezenet1_1, feature extraction", terms: fmt.Sprintf("%d epochs", w.epochs),
+		section: "tutorial", name: "feature-extraction", title: "squeezenet1_1, feature " +
+			"extraction", terms: fmt.Sprintf("%d epochs", w.epochs),
 		sides: []side{fxSide, fxViewsSide, torchSide}, rounds: w.seeds,
 		cleanup: func() error { return w.clear("tutorial") },
 	}
@@ -41,9 +42,11 @@ func tutorialComparisons(w *environment) []comparison {
 			}
 		}
 		torch := func(round int) [][]string {
-			return [][]string{w.peer("torch_tutorial.py", "--data", w.photos.dir, "--weights", weights, "--epochs", strconv.Itoa(w.epochs), "--threads", strconv.Itoa(w.threads), "--seed", strconv.Itoa(round-1))}
+			return [][]string{w.peer("torch_tutorial.py", "--data", w.photos.dir, "--weights", weights, "--epochs",
+				strconv.Itoa(w.epochs), "--threads", strconv.Itoa(w.threads), "--seed", strconv.Itoa(round-1))}
 		}
-		return map[string]job{"fx": fx(), "fx-views": fx("--views", strconv.Itoa(views)), "torch": {commands: torch}}, nil
+		return map[string]job{"fx": fx(), "fx-views": fx("--views", strconv.Itoa(views)),
+			"torch": {commands: torch}}, nil
 	}
 	return []comparison{c}
 }
@@ -52,7 +55,8 @@ func tutorialComparisons(w *environment) []comparison {
 func (w *environment) tutorial(weights, store, model string, seed int, more ...string) [][]string {
 	return [][]string{
 		w.extract("squeezenet1_1", weights, w.photos.dir, store, append(more, "--seed", strconv.Itoa(seed))...),
-		w.fxCommand("fit-head", "--features", store, "--out", model, "--epochs", strconv.Itoa(w.epochs), "--seed", strconv.Itoa(seed)),
+		w.fxCommand("fit-head", "--features", store, "--out", model, "--epochs", strconv.Itoa(w.epochs), "--seed",
+			strconv.Itoa(seed)),
 	}
 }
 

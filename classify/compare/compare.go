@@ -80,7 +80,8 @@ func Folders(ctx context.Context, a, b string) (Comparison, error) {
 		if kindB == Experiments {
 			experiment = b
 		}
-		return Comparison{}, fail.New(fail.Usage, "Name two MODELs, such as one of those in "+filepath.Join(experiment, "runs")+", or two experiments.",
+		return Comparison{}, fail.New(fail.Usage,
+			"Name two MODELs, such as one of those in "+filepath.Join(experiment, "runs")+", or two experiments.",
 			"%s is an experiment, and the other is a MODEL", experiment)
 	}
 	if kindA == Experiments {
@@ -99,7 +100,8 @@ func kindOf(dir string) (string, error) {
 	case modeldir.Unfinished(dir) != nil:
 		return "", modeldir.Unfinished(dir)
 	case !exists(dir):
-		return "", fail.New(fail.Usage, "Name the folders of two MODELs, or of two experiments.", "there is no folder %s", dir)
+		return "", fail.New(fail.Usage, "Name the folders of two MODELs, or of two experiments.",
+			"there is no folder %s", dir)
 	}
 	return "", fail.New(fail.Usage, "Name folders that `fx fit-head`, `fx finetune` or `fx experiment run` wrote.",
 		"%s is neither a MODEL nor an experiment: it has no model.json and no %s", dir, experimentdir.FileName)

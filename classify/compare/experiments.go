@@ -62,7 +62,8 @@ func experimentSide(dir string, e experimentdir.Experiment) Side {
 }
 
 func experimentSettings(e experimentdir.Experiment) map[string]any {
-	all := map[string]any{"name": e.Name, "data": e.Data.Dir, "data (SHA-256)": e.Data.SHA256, "machine": e.Machine, "runs": len(e.Runs)}
+	all := map[string]any{"name": e.Name, "data": e.Data.Dir, "data (SHA-256)": e.Data.SHA256, "machine": e.Machine,
+		"runs": len(e.Runs)}
 	for name, value := range e.Settings {
 		flatten(all, name, plain(value))
 	}

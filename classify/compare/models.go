@@ -108,7 +108,8 @@ func (a Accuracy) Sentence() string {
 	}
 	switch {
 	case a.Difference == 0 && a.Method == mcNemar:
-		return fmt.Sprintf("The accuracies %s are equal: A alone is right on %d, B alone on %d.", photos, a.OnlyA, a.OnlyB)
+		return fmt.Sprintf("The accuracies %s are equal: A alone is right on %d, B alone on %d.", photos, a.OnlyA,
+			a.OnlyB)
 	case a.Difference == 0:
 		return fmt.Sprintf("The accuracies %s are equal.", photos)
 	case a.Method == mcNemar:
@@ -116,9 +117,11 @@ func (a Accuracy) Sentence() string {
 		if a.P < 0.0005 {
 			p = "p < 0.0005"
 		}
-		return fmt.Sprintf("A difference of %+.4f %s is %s: A alone is right on %d, B alone on %d (%s, %s).", a.Difference, photos, verdict, a.OnlyA, a.OnlyB, a.Method, p)
+		return fmt.Sprintf("A difference of %+.4f %s is %s: A alone is right on %d, B alone on %d (%s, %s).",
+			a.Difference, photos, verdict, a.OnlyA, a.OnlyB, a.Method, p)
 	}
-	return fmt.Sprintf("A difference of %+.4f %s is %s (%s: %+.4f to %+.4f).", a.Difference, photos, verdict, a.Method, a.Low, a.High)
+	return fmt.Sprintf("A difference of %+.4f %s is %s (%s: %+.4f to %+.4f).", a.Difference, photos, verdict,
+		a.Method, a.Low, a.High)
 }
 
 // accuracies evaluates the difference of the best val accuracies.

@@ -65,7 +65,8 @@ func possible(t *testing.T, s scenario, dir string) []fault {
 	for name := range faultsOf {
 		names = append(names, name)
 	}
-	trace := []string{"strace", "-f", "--seccomp-bpf", "-qqq", "-y", "-o", log, "-e", "trace=" + strings.Join(names, ",")}
+	trace := []string{"strace", "-f", "--seccomp-bpf", "-qqq", "-y", "-o", log, "-e", "trace=" +
+		strings.Join(names, ",")}
 	if code, said := fx(dir, trace, s.command); code != 0 {
 		t.Fatalf("fx %s under strace: exit code %d\n%s", s.command, code, said)
 	}

@@ -34,7 +34,8 @@ var (
 func traced(t *testing.T, s scenario, dir string) (events []event) {
 	t.Helper()
 	log := filepath.Join(t.TempDir(), "strace.log")
-	trace := []string{"strace", "-f", "--seccomp-bpf", "-qqq", "-y", "-o", log, "-e", "trace=write,pwrite64,fsync,close,renameat,renameat2"}
+	trace := []string{"strace", "-f", "--seccomp-bpf", "-qqq", "-y", "-o", log, "-e",
+		"trace=write,pwrite64,fsync,close,renameat,renameat2"}
 	if code, said := fx(dir, trace, s.command); code != 0 {
 		t.Fatalf("fx %s under strace: exit code %d\n%s", s.command, code, said)
 	}
@@ -93,12 +94,16 @@ func tornByPowerCut(events []event) (problems []string) {
 		}
 		for path, last := range written { // the file, or those in the folder, that gets its name
 			if (path == e.path || strings.HasPrefix(path, e.path+"/")) && synced[path] < last {
-				problems = append(problems, fmt.Sprintf("%s gets its name before its content is synced", filepath.Base(path)))
+				problems = append(problems, fmt.Sprintf("%s gets its name before its content is synced",
+					filepath.Base(path)))
 			}
 		}
 		folder := filepath.Dir(e.to)
-		if !slices.ContainsFunc(events[at:], func(s event) bool { return s.call == "fsync" && s.successful && s.path == folder }) {
-			problems = append(problems, fmt.Sprintf("the folder of %s is not synced after it got its name", filepath.Base(e.to)))
+		if !slices.ContainsFunc(events[at:], func(s event) bool {
+			return s.call == "fsync" && s.successful && s.path == folder
+		}) {
+			problems = append(problems, fmt.Sprintf("the folder of %s is not synced after it got its name",
+				filepath.Base(e.to)))
 		}
 	}
 	return problems
@@ -180,7 +185,8 @@ func isTemporary(path string) bool {
 
 func TestTornByPowerCut(t *testing.T) {
 	ok := func(call, path, to string) event { return event{call: call, path: path, to: to, successful: true} }
-	good := []event{ok("write", "/d/f.fx-tmp-1", ""), ok("fsync", "/d/f.fx-tmp-1", ""), ok("renameat", "/d/f.fx-tmp-1", "/d/f"), ok("fsync", "/d", "")}
+	good := []event{ok("write", "/d/f.fx-tmp-1", ""), ok("fsync", "/d/f.fx-tmp-1", ""),
+		ok("renameat", "/d/f.fx-tmp-1", "/d/f"), ok("fsync", "/d", "")}
 	if problems := tornByPowerCut(good); len(problems) > 0 {
 		t.Errorf("a durable file: %v", problems)
 	}

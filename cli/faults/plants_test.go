@@ -71,11 +71,12 @@ var plants = []plant{
 		pkg:     "internal/durable", test: "TestTheFolderIsSyncedBeforeTheRootIsReplacedAndInTheEnd",
 	},
 	{
-		name:    "members take their places before the root does",
-		file:    "internal/durable/together.go",
-		code:    "path := filepath.Join(r.dir, r.root)\n",
-		changed: "if err := r.complete(id); err != nil {\n\t\treturn err\n\t}\n\tpath := filepath.Join(r.dir, r.root)\n",
-		pkg:     "internal/durable", test: "TestAFaultAtEveryStepLeavesTheOldFilesOrTheNewOnes",
+		name: "members take their places before the root does",
+		file: "internal/durable/together.go",
+		code: "path := filepath.Join(r.dir, r.root)\n",
+		changed: "if err := r.complete(id); err != nil {\n\t\treturn err\n\t}\n\tpath := filepath.Join(r.dir, " +
+			"r.root)\n",
+		pkg: "internal/durable", test: "TestAFaultAtEveryStepLeavesTheOldFilesOrTheNewOnes",
 	},
 	{
 		name:    "a folder is removed before its successor takes its place",

@@ -63,7 +63,8 @@ func (s said) differs(text string) (problems []string) {
 	}
 	for _, place := range slices.Sorted(maps.Keys(s)) {
 		if now[place] != s[place] {
-			problems = append(problems, fmt.Sprintf("exit code 0, but it says %q at %s, and %q without a fault", now[place], place, s[place]))
+			problems = append(problems, fmt.Sprintf("exit code 0, but it says %q at %s, and %q without a fault",
+				now[place], place, s[place]))
 		}
 	}
 	return problems

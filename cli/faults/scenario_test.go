@@ -46,9 +46,11 @@ var scenarios = []scenario{
 		command: "fit-head --features store --out model --solver lbfgs --l2 0.01",
 	},
 	{
-		name:    "finetune",
-		command: "finetune --backbone tiny.onnx --data photos --all-params --epochs 2 --out run --workers 1 --device cpu",
-		again:   "finetune --backbone tiny.onnx --data photos --all-params --epochs 2 --out run --workers 1 --device cpu --resume",
+		name: "finetune",
+		command: "finetune --backbone tiny.onnx --data photos --all-params --epochs 2 --out run --workers 1 --device " +
+			"cpu",
+		again: "finetune --backbone tiny.onnx --data photos --all-params --epochs 2 --out run --workers 1 --device " +
+			"cpu --resume",
 	},
 	{
 		name: "export",
@@ -85,9 +87,10 @@ var scenarios = []scenario{
 		command: "report a b --out page.html",
 	},
 	{
-		name:    "experiment run",
-		before:  []string{"backbones save squeezenet1_1 --weights seed:0 --out weights/squeezenet1_1.safetensors"},
-		command: "experiment run little.yaml --out matrix --weights-if-missing seed:1 --no-report --workers 1 --device cpu",
+		name:   "experiment run",
+		before: []string{"backbones save squeezenet1_1 --weights seed:0 --out weights/squeezenet1_1.safetensors"},
+		command: "experiment run little.yaml --out matrix --weights-if-missing seed:1 --no-report --workers 1 " +
+			"--device cpu",
 		weights: true,
 	},
 	{
@@ -128,7 +131,8 @@ func (s scenario) prepare(t *testing.T, dir string) {
 	for split, count := range map[string]int{"train": 5, "val": 3} {
 		for class, tint := range map[string]color.RGBA{"blue": {20, 30, 200, 255}, "red": {200, 30, 20, 255}} {
 			for n := range count {
-				drawPhoto(t, filepath.Join(dir, "photos", split, class, fmt.Sprintf("%d.png", n)), tint, len(split)*10+n)
+				drawPhoto(t, filepath.Join(dir, "photos", split, class, fmt.Sprintf("%d.png", n)), tint,
+					len(split)*10+n)
 			}
 		}
 	}

@@ -66,7 +66,8 @@ func TestGenerateAndRead(t *testing.T) {
 	if _, err := artifacts.Generate(context.Background(), again, n, smallOptions(t)); err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{artifacts.StepFile, artifacts.TrainingFile, artifacts.OptimizerFile, artifacts.EvalFile, "checkpoint/model.safetensors"} {
+	for _, name := range []string{artifacts.StepFile, artifacts.TrainingFile, artifacts.OptimizerFile,
+		artifacts.EvalFile, "checkpoint/model.safetensors"} {
 		a, errA := os.ReadFile(filepath.Join(dir, name))
 		b, errB := os.ReadFile(filepath.Join(again, name))
 		if errA != nil || errB != nil || !slices.Equal(a, b) {
@@ -241,7 +242,8 @@ func TestFromBackbone(t *testing.T) {
 			t.Errorf("%s never changes", s.Name)
 		}
 	}
-	if kinds[artifacts.ParameterState] != 292 || kinds[artifacts.StatisticState] != 192 || kinds[artifacts.OptimizerState] != 292 {
+	if kinds[artifacts.ParameterState] != 292 || kinds[artifacts.StatisticState] != 192 ||
+		kinds[artifacts.OptimizerState] != 292 {
 		t.Errorf("state: %v", kinds)
 	}
 	if len(step.Noise) != 1 || step.Noise[0].Drop != 0.5 {

@@ -106,7 +106,8 @@ func (c *Checkpoint) Unpack(slots []Slot) (*weights.StateDict, error) {
 		case !ok:
 			return nil, fail.New(fail.Model, otherNetwork, "the checkpoint of %s has no %s", c.Network, s.Name)
 		case !equalShape(t.Shape, s.Shape):
-			return nil, fail.New(fail.Model, otherNetwork, "the checkpoint of %s has %s of shape %v instead of %v", c.Network, s.Name, t.Shape, s.Shape)
+			return nil, fail.New(fail.Model, otherNetwork, "the checkpoint of %s has %s of shape %v instead of %v",
+				c.Network, s.Name, t.Shape, s.Shape)
 		}
 		all.Set(s.Name, t)
 	}
@@ -132,12 +133,14 @@ func equalShape(shape []int, want []int64) bool {
 // kill at any moment leaves the complete old one or the complete new one.
 func WriteCheckpoint(dir string, c *Checkpoint) error {
 	err := durable.WriteDir(dir, func(fresh string) (err error) {
-		state := stateJSON{FormatVersion: checkpointVersion, Network: c.Network, Files: map[string]string{}, Caller: c.Caller}
+		state := stateJSON{FormatVersion: checkpointVersion, Network: c.Network, Files: map[string]string{},
+			Caller: c.Caller}
 		for _, f := range []struct {
 			name    string
 			tensors *weights.StateDict
 		}{{ModelFile, c.Model}, {trainingFile, c.Training}} {
-			if state.Files[f.name], err = weights.WriteSafetensorsSum(filepath.Join(fresh, f.name), f.tensors); err != nil {
+			if state.Files[f.name], err = weights.WriteSafetensorsSum(filepath.Join(fresh, f.name),
+				f.tensors); err != nil {
 				return err
 			}
 		}
@@ -147,7 +150,8 @@ func WriteCheckpoint(dir string, c *Checkpoint) error {
 		}
 		return durable.WriteBytes(filepath.Join(fresh, stateFile), text)
 	})
-	return fail.Wrap(fail.KindOf(err), err, "Make room or choose another --out; the earlier checkpoint is kept.", "save the checkpoint %s", dir)
+	return fail.Wrap(fail.KindOf(err), err, "Make room or choose another --out; the earlier checkpoint is kept.",
+		"save the checkpoint %s", dir)
 }
 
 // ReadCheckpoint reads a checkpoint. Call durable.RecoverDir before if the writer may
@@ -183,7 +187,8 @@ func ReadCheckpoint(dir string) (*Checkpoint, error) {
 			return nil, fail.Wrap(fail.Model, err, lost, "the checkpoint %s", dir)
 		}
 		if state.Files != nil && state.Files[f.name] != info.SHA256 {
-			return nil, fail.New(fail.Model, lost, "%s does not match %s: it changed or belongs to another checkpoint", info.Path, stateFile)
+			return nil, fail.New(fail.Model, lost,
+				"%s does not match %s: it changed or belongs to another checkpoint", info.Path, stateFile)
 		}
 	}
 	return c, nil

@@ -122,10 +122,12 @@ func TestCheckpointsThatCantBeRead(t *testing.T) {
 		says                string
 	}{
 		{"no checkpoint", "state.json", "", fail.Usage, "there is no checkpoint"},
-		{"another version", "state.json", `{"format_version": 1, "run": "x"}`, fail.Model, "has format version 1; this fx reads version 2"},
+		{"another version", "state.json", `{"format_version": 1, "run": "x"}`, fail.Model,
+			"has format version 1; this fx reads version 2"},
 		{"the artifacts of an older fx", "state.json", "{}", fail.Model, "has format version 0"},
 		{"torn JSON", "state.json", `{"format_ver`, fail.Model, "state.json is damaged"},
-		{"lists without end", "state.json", `{"training": ` + strings.Repeat("[", 9_000), fail.Model, "nested more than 100 deep"},
+		{"lists without end", "state.json", `{"training": ` + strings.Repeat("[", 9_000), fail.Model,
+			"nested more than 100 deep"},
 		{"a torn model", "model.safetensors", "torn", fail.Model, "model.safetensors"},
 		{"no model", "model.safetensors", "", fail.Model, "model.safetensors"},
 		{"no optimizer's memory", "training.state", "", fail.Model, "training.state"},

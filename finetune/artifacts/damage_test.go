@@ -27,7 +27,8 @@ func compact(t *testing.T, c *artifacts.Checkpoint) artifacts.Checkpoint {
 
 // No flipped bit of a checkpoint is read as another state.
 func TestNoFlippedBitMakesAnotherCheckpoint(t *testing.T) {
-	c := &artifacts.Checkpoint{Network: "small", Model: weights.NewStateDict(), Training: weights.NewStateDict(), Caller: json.RawMessage(`{"epoch":2,"seconds":0.25}`)}
+	c := &artifacts.Checkpoint{Network: "small", Model: weights.NewStateDict(), Training: weights.NewStateDict(),
+		Caller: json.RawMessage(`{"epoch":2,"seconds":0.25}`)}
 	c.Model.Metadata["fx.backbone"] = "small"
 	c.Model.Set("fc.weight", weights.FromFloat32([]int{2, 3}, []float32{1, 2, 3, 4, 5, 6}))
 	c.Model.Set("fc.bias", weights.FromFloat32([]int{2}, []float32{7, 8}))
@@ -65,7 +66,8 @@ func TestAFileOfAnotherCheckpointIsRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := os.Rename(filepath.Join(dirs[1], "training.state"), filepath.Join(dirs[0], "training.state")); err != nil {
+	if err := os.Rename(filepath.Join(dirs[1], "training.state"),
+		filepath.Join(dirs[0], "training.state")); err != nil {
 		t.Fatal(err)
 	}
 	if c, err := artifacts.ReadCheckpoint(dirs[0]); err == nil {
@@ -97,7 +99,9 @@ func TestNoFlippedBitMakesOtherArtifacts(t *testing.T) {
 	}
 	flips := flipbits.EachFile(t, dir, 101, func(damaged string) {
 		got, err := artifacts.Read(dir)
-		if err == nil && (!reflect.DeepEqual(got.Info, want.Info) || !reflect.DeepEqual(got.Checkpoint, want.Checkpoint) || got.Step.Model.String() != want.Step.Model.String()) {
+		if err == nil && (!reflect.DeepEqual(got.Info, want.Info) ||
+			!reflect.DeepEqual(got.Checkpoint, want.Checkpoint) ||
+			got.Step.Model.String() != want.Step.Model.String()) {
 			t.Errorf("%s: opens with other content", damaged)
 		}
 	})

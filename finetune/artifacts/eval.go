@@ -48,7 +48,8 @@ func (n *Network) Eval(o Options) (*Graph, error) {
 	}
 	u := autodiff.NewEmitter(g)
 	labels := u.Build.Input(onnx.TensorInfo(LabelsName, pb.TensorProto_INT64, "batch"))
-	loss := u.CrossEntropy(LogitsName, labels, int64(n.Classes), autodiff.LossOptions{LabelSmoothing: o.LabelSmoothing, ClassWeights: o.ClassWeights})
+	loss := u.CrossEntropy(LogitsName, labels, int64(n.Classes),
+		autodiff.LossOptions{LabelSmoothing: o.LabelSmoothing, ClassWeights: o.ClassWeights})
 	outputs := []*pb.ValueInfoProto{onnx.TensorInfo(LogitsName, pb.TensorProto_FLOAT, "batch", n.Classes)}
 	for _, r := range []struct {
 		name, value string
@@ -77,11 +78,15 @@ func toInference(g *pb.GraphProto) error {
 	}
 	for _, n := range g.Node {
 		if n.OpType == "BatchNormalization" {
-			n.Attribute = slices.DeleteFunc(n.Attribute, func(a *pb.AttributeProto) bool { return a.Name == "training_mode" })
+			n.Attribute = slices.DeleteFunc(n.Attribute, func(a *pb.AttributeProto) bool {
+				return a.Name == "training_mode"
+			})
 			n.Output = n.Output[:1]
 		}
 	}
-	if err := onnx.Bypass(g, func(n *pb.NodeProto) bool { return n.OpType == "Dropout" && n.Domain == "" }); err != nil {
+	if err := onnx.Bypass(g, func(n *pb.NodeProto) bool {
+		return n.OpType == "Dropout" && n.Domain == ""
+	}); err != nil {
 		return err
 	}
 	return onnx.Rename(g, map[string]string{g.Output[0].Name: LogitsName})
@@ -99,14 +104,16 @@ func (g *Graph) Embed(values *weights.StateDict) (*pb.ModelProto, error) {
 			continue
 		}
 		if !slices.Equal(dims(t.Shape), s.Shape) {
-			return nil, fail.New(fail.Model, "Give the values of this network.", "%s has shape %v instead of %v", s.Name, t.Shape, s.Shape)
+			return nil, fail.New(fail.Model, "Give the values of this network.", "%s has shape %v instead of %v",
+				s.Name, t.Shape, s.Shape)
 		}
 		v, err := t.Float32s()
 		if err != nil {
 			return nil, fail.Wrap(fail.Model, err, "", "%s", s.Name)
 		}
 		if t.DType == weights.F32 {
-			m.Graph.Initializer = append(m.Graph.Initializer, onnx.NewRaw(s.Name, pb.TensorProto_FLOAT, s.Shape, t.Data))
+			m.Graph.Initializer = append(m.Graph.Initializer,
+				onnx.NewRaw(s.Name, pb.TensorProto_FLOAT, s.Shape, t.Data))
 		} else {
 			m.Graph.Initializer = append(m.Graph.Initializer, onnx.NewFloat32(s.Name, s.Shape, v))
 		}
@@ -130,7 +137,8 @@ func (n *Network) Initial(g *Graph) (*weights.StateDict, error) {
 		default:
 			t, ok := n.Values.Get(s.Of)
 			if !ok || !slices.Equal(t.Shape, shape) {
-				return nil, fail.New(fail.Model, "", "the network %s has no value of shape %v for %s", n.Name, shape, s.Name)
+				return nil, fail.New(fail.Model, "", "the network %s has no value of shape %v for %s", n.Name, shape,
+					s.Name)
 			}
 			state.Set(s.Name, t)
 		}

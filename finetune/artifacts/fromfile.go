@@ -25,7 +25,8 @@ func FromFile(path string, options backbones.FileOptions) (*Network, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &Network{Name: b.Name, Preprocess: b.Preprocess, Values: weights.NewStateDict(), Notes: slices.Clone(b.Notes), graph: graph, file: b}
+	n := &Network{Name: b.Name, Preprocess: b.Preprocess, Values: weights.NewStateDict(),
+		Notes: slices.Clone(b.Notes), graph: graph, file: b}
 	if err := n.cutAtLogits(); err != nil {
 		return nil, fail.Wrap(fail.Model, err, "", "ONNX file %s", path)
 	}
@@ -54,7 +55,8 @@ func FromFile(path string, options backbones.FileOptions) (*Network, error) {
 	}
 	dropout := func(node *pb.NodeProto) bool { return node.OpType == "Dropout" }
 	if b.Head.Dropout > 0 && !slices.ContainsFunc(graph.Graph.Node, dropout) {
-		n.Notes = append(n.Notes, fmt.Sprintf("%s was written for evaluation: it trains without the network's dropout", n.Name))
+		n.Notes = append(n.Notes,
+			fmt.Sprintf("%s was written for evaluation: it trains without the network's dropout", n.Name))
 	}
 	return n, nil
 }
@@ -94,16 +96,19 @@ func (n *Network) cutAtLogits() error {
 	logits := &pb.ValueInfoProto{Name: g.Output[0].Name, Type: g.Output[0].Type}
 	for {
 		p := index.Producer(logits.Name)
-		if p == nil || p.Domain != "" || !slices.Contains([]string{"Softmax", "LogSoftmax", "Sigmoid", "Identity"}, p.OpType) {
+		if p == nil || p.Domain != "" || !slices.Contains([]string{"Softmax", "LogSoftmax", "Sigmoid", "Identity"},
+			p.OpType) {
 			break
 		}
 		if p.OpType != "Identity" {
-			n.Notes = append(n.Notes, fmt.Sprintf("the %s at the end of %s is omitted: training uses the logits before it", p.OpType, n.Name))
+			n.Notes = append(n.Notes,
+				fmt.Sprintf("the %s at the end of %s is omitted: training uses the logits before it", p.OpType, n.Name))
 		}
 		logits.Name = p.Input[0]
 	}
 	if len(g.Output) > 1 { // the file does not say which of them are auxiliary heads
-		n.Notes = append(n.Notes, fmt.Sprintf("%s has %d outputs: the first, %q, is used", n.Name, len(g.Output), g.Output[0].Name))
+		n.Notes = append(n.Notes, fmt.Sprintf("%s has %d outputs: the first, %q, is used", n.Name, len(g.Output),
+			g.Output[0].Name))
 	}
 	return onnx.Cut(g, logits)
 }
@@ -112,12 +117,16 @@ func (n *Network) cutAtLogits() error {
 func (n *Network) graft() error {
 	b := &n.file
 	if b.FeatureShape == nil {
-		return fail.New(fail.Usage, "Name the tensor that the classifier takes with --feature-tensor, or write the file with scripts/export_onnx, which records the shape.",
-			"ONNX file %s does not record the shape of its features %q, which a new classifier needs", b.File, b.FeatureTensor)
+		return fail.New(fail.Usage,
+			"Name the tensor that the classifier takes with --feature-tensor, or write the file with "+
+				"scripts/export_onnx, which records the shape.",
+			"ONNX file %s does not record the shape of its features %q, which a new classifier "+
+				"needs", b.File, b.FeatureTensor)
 	}
 	head, err := backbones.HeadFor(b.FeatureShape)
 	if err != nil {
-		return fail.Wrap(fail.Usage, err, "Name another tensor with --feature-tensor.", "ONNX file %s, tensor %q", b.File, b.FeatureTensor)
+		return fail.Wrap(fail.Usage, err, "Name another tensor with --feature-tensor.", "ONNX file %s, tensor %q",
+			b.File, b.FeatureTensor)
 	}
 	g := n.graph.Graph
 	if err := onnx.Cut(g, onnx.TensorInfo(b.FeatureTensor, pb.TensorProto_FLOAT)); err != nil {
@@ -139,13 +148,15 @@ func (n *Network) graft() error {
 	logits := ""
 	if head.Kind == backbones.Conv1x1 {
 		x := build.Op("Conv", []string{b.FeatureTensor, head.Weight, head.Bias}, onnx.Ints("kernel_shape", 1, 1))
-		logits = build.Op("Flatten", []string{build.Op("GlobalAveragePool", []string{build.Op("Relu", []string{x})})}, onnx.Int("axis", 1))
+		logits = build.Op("Flatten", []string{build.Op("GlobalAveragePool", []string{build.Op("Relu", []string{x})})},
+			onnx.Int("axis", 1))
 	} else {
 		x := build.Op("Flatten", []string{b.FeatureTensor}, onnx.Int("axis", 1))
 		logits = build.Op("Gemm", []string{x, head.Weight, head.Bias}, onnx.Int("transB", 1))
 	}
 	b.Head = head
-	n.Notes = append(n.Notes, fmt.Sprintf("%s does not end in a known classifier: a new one takes its features, %q", n.Name, b.FeatureTensor))
+	n.Notes = append(n.Notes, fmt.Sprintf("%s does not end in a known classifier: a new one takes its features, %q",
+		n.Name, b.FeatureTensor))
 	g.Output = []*pb.ValueInfoProto{onnx.TensorInfo(logits, pb.TensorProto_FLOAT, "batch", "classes")}
 	return n.SetClasses(2, 0)
 }

@@ -115,7 +115,8 @@ func TestSkeletonAndCheckpointAreTheNetwork(t *testing.T) {
 	state := n.Pack(nil, n.Values, 0, false).Model
 	again := fromFile(t, path, backbones.FileOptions{Weights: state})
 	if again.Name != "tiny" || again.Classes != 5 || again.Preprocess != n.Preprocess || names(again) != names(n) {
-		t.Errorf("%s of %d classes, preprocessing %+v, parameters %s", again.Name, again.Classes, again.Preprocess, names(again))
+		t.Errorf("%s of %d classes, preprocessing %+v, parameters %s", again.Name, again.Classes, again.Preprocess,
+			names(again))
 	}
 	for _, p := range n.Parameters {
 		x, _ := n.Values.Get(p.Name)
@@ -124,7 +125,8 @@ func TestSkeletonAndCheckpointAreTheNetwork(t *testing.T) {
 			t.Errorf("%s has other values", p.Name)
 		}
 	}
-	if _, err := artifacts.FromFile(path, backbones.FileOptions{}); fail.KindOf(err) != fail.Model || !strings.Contains(fail.HintOf(err), "--weights") {
+	if _, err := artifacts.FromFile(path, backbones.FileOptions{}); fail.KindOf(err) != fail.Model ||
+		!strings.Contains(fail.HintOf(err), "--weights") {
 		t.Errorf("a skeleton alone: %v", err)
 	}
 }
@@ -171,14 +173,17 @@ func TestAFreshClassifierOnTheFeatures(t *testing.T) {
 			onnx.DeleteMetadata(m, backbones.MetaHead)
 		}, backbones.FileOptions{}, []int{4, 16}, "head.1.weight"},
 		{"on a map", func(m *pb.ModelProto) {
-			m.Graph.ValueInfo = append(m.Graph.ValueInfo, onnx.TensorInfo(gated, pb.TensorProto_FLOAT, "batch", 8, 12, 12))
+			m.Graph.ValueInfo = append(m.Graph.ValueInfo,
+				onnx.TensorInfo(gated, pb.TensorProto_FLOAT, "batch", 8, 12, 12))
 		}, backbones.FileOptions{FeatureTensor: gated}, []int{4, 8, 1, 1}, "expand.weight"},
 		{"a name that the old one has", func(m *pb.ModelProto) {
-			if err := onnx.Rename(m.Graph, map[string]string{"head.1.weight": "head.weight", "head.1.bias": "head.bias"}); err != nil {
+			if err := onnx.Rename(m.Graph, map[string]string{"head.1.weight": "head.weight",
+				"head.1.bias": "head.bias"}); err != nil {
 				t.Fatal(err)
 			}
 			onnx.DeleteMetadata(m, backbones.MetaHead)
-			m.Graph.ValueInfo = append(m.Graph.ValueInfo, onnx.TensorInfo(gated, pb.TensorProto_FLOAT, "batch", 8, 12, 12))
+			m.Graph.ValueInfo = append(m.Graph.ValueInfo,
+				onnx.TensorInfo(gated, pb.TensorProto_FLOAT, "batch", 8, 12, 12))
 		}, backbones.FileOptions{FeatureTensor: gated}, []int{4, 8, 1, 1}, "head.1.weight"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -201,7 +206,9 @@ func TestAFreshClassifierOnTheFeatures(t *testing.T) {
 		})
 	}
 	path := edited(t, func(m *pb.ModelProto) { onnx.DeleteMetadata(m, backbones.MetaHead) })
-	if _, err := artifacts.FromFile(path, backbones.FileOptions{FeatureTensor: gated}); fail.KindOf(err) != fail.Usage || !strings.Contains(err.Error(), "does not record the shape") || fail.HintOf(err) == "" {
+	if _, err := artifacts.FromFile(path,
+		backbones.FileOptions{FeatureTensor: gated}); fail.KindOf(err) != fail.Usage ||
+		!strings.Contains(err.Error(), "does not record the shape") || fail.HintOf(err) == "" {
 		t.Errorf("features of unknown shape: %v", err)
 	}
 }
@@ -241,7 +248,8 @@ func TestAFileWithAnUnknownOp(t *testing.T) {
 		}
 	}
 	// Behind the op nothing has to be differentiated.
-	if _, err := n.Step(artifacts.Options{Batch: 2, Trainable: []string{"expand.*", "head.*"}, Probe: probe(t)}); err != nil {
+	if _, err := n.Step(artifacts.Options{Batch: 2, Trainable: []string{"expand.*", "head.*"},
+		Probe: probe(t)}); err != nil {
 		t.Error(err)
 	}
 }
@@ -251,21 +259,29 @@ func TestWeightsForAFile(t *testing.T) {
 	own := func() *weights.StateDict { return n.Pack(nil, n.Values, 0, false).Model }
 	other := own()
 	other.Set("head.1.bias", weights.FromFloat32([]int{3}, []float32{1, 2, 3}))
-	other.Set("gain", weights.FromFloat32([]int{16}, make([]float32, 16))) // a buffer, as in torch's state_dict: ignored
+	// a buffer, as in torch's state_dict: ignored
+	other.Set("gain", weights.FromFloat32([]int{16}, make([]float32, 16)))
 	got := fromFile(t, tinyFile, backbones.FileOptions{Weights: other})
 	bias, _ := got.Values.Get("head.1.bias")
 	if v, _ := bias.Float32s(); !slices.Equal(v, []float32{1, 2, 3}) {
 		t.Errorf("bias %v", v)
 	}
 	for says, spoil := range map[string]func(*weights.StateDict){
-		"1 of another shape (mix.bias is [2] instead of [16])": func(s *weights.StateDict) { s.Set("mix.bias", weights.FromFloat32([]int{2}, make([]float32, 2))) },
-		"1 not of this network (layer4.weight)":                func(s *weights.StateDict) { s.Set("layer4.weight", weights.FromFloat32([]int{1}, []float32{0})) },
-		"22 missing":                                           func(s *weights.StateDict) { *s = *weights.NewStateDict() },
+		"1 of another shape (mix.bias is [2] instead of [16])": func(s *weights.StateDict) {
+			s.Set("mix.bias", weights.FromFloat32([]int{2}, make([]float32, 2)))
+		},
+		"1 not of this network (layer4.weight)": func(s *weights.StateDict) {
+			s.Set("layer4.weight", weights.FromFloat32([]int{1}, []float32{0}))
+		},
+		"22 missing": func(s *weights.StateDict) {
+			*s = *weights.NewStateDict()
+		},
 	} {
 		s := own()
 		spoil(s)
 		_, err := artifacts.FromFile(tinyFile, backbones.FileOptions{Weights: s})
-		if fail.KindOf(err) != fail.Model || !strings.Contains(err.Error(), says) || !strings.Contains(fail.HintOf(err), "stem.0.weight") {
+		if fail.KindOf(err) != fail.Model || !strings.Contains(err.Error(), says) ||
+			!strings.Contains(fail.HintOf(err), "stem.0.weight") {
 			t.Errorf("%s: %v, hint %q", says, err, fail.HintOf(err))
 		}
 	}

@@ -74,7 +74,8 @@ func Generate(ctx context.Context, dir string, n *Network, o Options) (Info, err
 	}
 	r, err := durable.Replace(dir, InfoFile)
 	if errors.Is(err, durable.ErrLocked) {
-		return info, fail.Wrap(fail.Locked, err, "Wait until it has ended, or choose another --out.", "artifacts are being written to %s", dir)
+		return info, fail.Wrap(fail.Locked, err, "Wait until it has ended, or choose another --out.",
+			"artifacts are being written to %s", dir)
 	} else if err != nil {
 		return info, fail.Wrap(fail.Usage, err, "Choose another --out.", "artifacts in %s", dir)
 	}
@@ -136,11 +137,12 @@ func fileSHA256(ctx context.Context, path string) (string, error) {
 // if dir is not such a folder.
 func Read(dir string) (s *Set, err error) {
 	decoding := false
-	err = durable.ReadTogether(dir, InfoFile, userfile.ReadJSON, func(text []byte, path func(string) string) (err error) {
-		decoding = true
-		s, err = read(filepath.Join(dir, InfoFile), text, path)
-		return err
-	})
+	err = durable.ReadTogether(dir, InfoFile, userfile.ReadJSON,
+		func(text []byte, path func(string) string) (err error) {
+			decoding = true
+			s, err = read(filepath.Join(dir, InfoFile), text, path)
+			return err
+		})
 	if err != nil && !decoding {
 		err = fail.Wrap(fail.Usage, err, "`fx artifacts generate` makes such a folder.", "no artifacts in %s", dir)
 	}
@@ -155,7 +157,8 @@ func read(root string, text []byte, path func(string) string) (s *Set, err error
 		return nil, fail.Wrap(fail.Model, err, again, "%s", root)
 	}
 	if s.FormatVersion != formatVersion {
-		return nil, fail.New(fail.Model, "Generate the artifacts again with this fx.", "%s has format version %d; this fx reads version %d", root, s.FormatVersion, formatVersion)
+		return nil, fail.New(fail.Model, "Generate the artifacts again with this fx.",
+			"%s has format version %d; this fx reads version %d", root, s.FormatVersion, formatVersion)
 	}
 	if err := checksum.Verify(root, text); err != nil {
 		return nil, fail.Wrap(fail.Model, err, checksum.Hint, "")
@@ -198,7 +201,8 @@ func ReadGraph(path string) (*Graph, error) {
 	g := &Graph{Model: m, Title: m.Graph.GetName()}
 	text, ok := onnx.Metadata(m, MetaGraph)
 	if !ok {
-		return nil, fail.New(fail.Model, "`fx artifacts generate` makes such files.", "%s is not a training graph: it has no metadata %s", path, MetaGraph)
+		return nil, fail.New(fail.Model, "`fx artifacts generate` makes such files.",
+			"%s is not a training graph: it has no metadata %s", path, MetaGraph)
 	}
 	if err := json.Unmarshal([]byte(text), g); err != nil {
 		return nil, fail.Wrap(fail.Model, err, "Generate the artifacts again.", "%s, metadata %s", path, MetaGraph)

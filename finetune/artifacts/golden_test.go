@@ -112,7 +112,8 @@ func smoothen(n *artifacts.Network) {
 	}
 }
 
-func compareGradients(t *testing.T, n *artifacts.Network, o artifacts.Options, loss float64, goldens map[string][]float64, bound float64) {
+func compareGradients(t *testing.T, n *artifacts.Network, o artifacts.Options, loss float64,
+	goldens map[string][]float64, bound float64) {
 	g, err := n.Gradients(o)
 	if err != nil {
 		t.Fatal(err)
@@ -186,7 +187,8 @@ func compareCurve(t *testing.T, n *artifacts.Network, o artifacts.Options, losse
 
 // tutorial are the options that testdata/make_networks.py repeats in torch.
 func tutorial(t testing.TB) artifacts.Options {
-	return artifacts.Options{Optimizer: artifacts.Optimizer{Name: artifacts.SGD, Momentum: 0.9}, Batch: 4, Probe: probe(t)}
+	return artifacts.Options{Optimizer: artifacts.Optimizer{Name: artifacts.SGD, Momentum: 0.9}, Batch: 4,
+		Probe: probe(t)}
 }
 
 // project returns the norm of v and its products with the vectors of ±1 of

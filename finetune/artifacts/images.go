@@ -19,7 +19,8 @@ func (n *Network) takeImages(m *pb.ModelProto, asFloat bool) (string, error) {
 		}
 	}
 	if len(inputs) != 1 {
-		return "", fail.New(fail.Model, "Export the network with one input: a batch of images.", "the network %s has %d inputs", n.Name, len(inputs))
+		return "", fail.New(fail.Model, "Export the network with one input: a batch of images.",
+			"the network %s has %d inputs", n.Name, len(inputs))
 	}
 	input := inputs[0]
 	dtype, _, _ := onnx.Shape(input)

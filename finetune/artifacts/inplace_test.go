@@ -19,7 +19,8 @@ func TestUpdateWaitsForEveryReader(t *testing.T) {
 				t.Skip("-short")
 			}
 			n := seeded(t, b.Name)
-			step, err := n.Step(artifacts.Options{Batch: 4, Optimizer: artifacts.Optimizer{Momentum: 0.9, WeightDecay: 1e-4}, Kernels: true, Probe: probe(t)})
+			step, err := n.Step(artifacts.Options{Batch: 4,
+				Optimizer: artifacts.Optimizer{Momentum: 0.9, WeightDecay: 1e-4}, Kernels: true, Probe: probe(t)})
 			if err != nil {
 				t.Fatal(err)
 			}

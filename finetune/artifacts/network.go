@@ -93,7 +93,8 @@ func FromBackbone(b backbones.Backbone, sd *weights.StateDict, seed uint64) (*Ne
 			return nil, fail.Wrap(fail.Model, err, "", "weights of %s, %s", b.Name, p.Name)
 		}
 		n.Values.Set(p.Name, t)
-		n.Parameters = append(n.Parameters, Parameter{Name: p.Name, Shape: t.Shape, Statistic: !p.Kind.Trained(), Head: p.Head})
+		n.Parameters = append(n.Parameters, Parameter{Name: p.Name, Shape: t.Shape, Statistic: !p.Kind.Trained(),
+			Head: p.Head})
 	}
 	n.readCounters(sd)
 	return n, n.resizeInitializers()

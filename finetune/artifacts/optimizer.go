@@ -117,7 +117,8 @@ func (u *updater) sgdKernel(parameters []Parameter, gradients map[string]string,
 			multipliers[len(multipliers)-1] = float32(u.options.HeadMultiplier)
 		}
 		if o.Momentum != 0 {
-			momenta = append(momenta, u.input(Slot{Name: p.Name + MomentumSuffix, Kind: OptimizerState, Of: p.Name, Shape: dims(p.Shape)}))
+			momenta = append(momenta,
+				u.input(Slot{Name: p.Name + MomentumSuffix, Kind: OptimizerState, Of: p.Name, Shape: dims(p.Shape)}))
 		}
 	}
 	attributes := []*pb.AttributeProto{

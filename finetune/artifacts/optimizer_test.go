@@ -57,9 +57,11 @@ func TestStepEqualsTorch(t *testing.T) {
 					if err != nil {
 						t.Fatal(err)
 					}
-					near(t, "loss", float64(ort.Data[float32](out[step.Loss])[0]), c.Losses[i], lossTolerance*c.Losses[i])
+					near(t, "loss", float64(ort.Data[float32](out[step.Loss])[0]), c.Losses[i],
+						lossTolerance*c.Losses[i])
 					if c.Norms != nil {
-						near(t, "norm of the gradients", float64(ort.Data[float32](out[step.GradNorm])[0]), c.Norms[i], lossTolerance*c.Norms[i])
+						near(t, "norm of the gradients", float64(ort.Data[float32](out[step.GradNorm])[0]),
+							c.Norms[i], lossTolerance*c.Norms[i])
 					}
 				}
 				compareState(t, r, c)
@@ -191,6 +193,7 @@ func compareState(t *testing.T, r *runner, c optimizerGolden) {
 func near(t *testing.T, what string, got, want, tolerance float64) {
 	t.Helper()
 	if !(math.Abs(got-want) <= tolerance) {
-		t.Errorf("%s is %.8g instead of %.8g (difference %.2g, allowed %.2g)", what, got, want, math.Abs(got-want), tolerance)
+		t.Errorf("%s is %.8g instead of %.8g (difference %.2g, allowed %.2g)", what, got, want, math.Abs(got-want),
+			tolerance)
 	}
 }

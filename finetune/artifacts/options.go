@@ -18,13 +18,14 @@ const (
 // Optimizer selects the optimizer and its settings. The learning rate is an input of
 // the graph.
 type Optimizer struct {
-	Name        string  `json:"name"`         // SGD (or "") or AdamW
-	Momentum    float64 `json:"momentum"`     // of SGD, 0 for none
-	Nesterov    bool    `json:"nesterov"`     // of SGD
-	WeightDecay float64 `json:"weight_decay"` // L2 in SGD, decoupled in AdamW, as in torch; torch's default for AdamW is 0.01
-	Beta1       float64 `json:"beta1"`        // of AdamW; 0 means 0.9
-	Beta2       float64 `json:"beta2"`        // of AdamW; 0 means 0.999
-	Epsilon     float64 `json:"epsilon"`      // of AdamW; 0 means 1e-8
+	Name     string  `json:"name"`     // SGD (or "") or AdamW
+	Momentum float64 `json:"momentum"` // of SGD, 0 for none
+	Nesterov bool    `json:"nesterov"` // of SGD
+	// L2 in SGD, decoupled in AdamW, as in torch; torch's default for AdamW is 0.01
+	WeightDecay float64 `json:"weight_decay"`
+	Beta1       float64 `json:"beta1"`   // of AdamW; 0 means 0.9
+	Beta2       float64 `json:"beta2"`   // of AdamW; 0 means 0.999
+	Epsilon     float64 `json:"epsilon"` // of AdamW; 0 means 1e-8
 }
 
 // Options of the graphs. The zero value trains every parameter with plain SGD, one
@@ -45,11 +46,14 @@ type Options struct {
 
 	FrozenBatchNorm bool      `json:"frozen_batch_norm"` // use running statistics and don't update them
 	LabelSmoothing  float64   `json:"label_smoothing"`
-	ClassWeights    []float64 `json:"class_weights,omitempty"`  // one for each class, or nil
-	ClipGradNorm    float64   `json:"clip_grad_norm,omitempty"` // bound on the norm of all gradients together, as torch.nn.utils.clip_grad_norm_; 0 for none
-	EMA             float64   `json:"ema,omitempty"`            // decay of the moving average of parameters and statistics, 0 for none
-	HeadMultiplier  float64   `json:"head_lr_multiplier"`       // of the learning rate for the head's parameters; 0 means 1
-	AuxiliaryWeight float64   `json:"auxiliary_weight"`         // of an auxiliary head's loss; 0 means 0.4
+	ClassWeights    []float64 `json:"class_weights,omitempty"` // one for each class, or nil
+	// bound on the norm of all gradients together, as torch.nn.utils.clip_grad_norm_; 0 for none
+	ClipGradNorm float64 `json:"clip_grad_norm,omitempty"`
+	// decay of the moving average of parameters and statistics, 0 for none
+	EMA float64 `json:"ema,omitempty"`
+	// of the learning rate for the head's parameters; 0 means 1
+	HeadMultiplier  float64 `json:"head_lr_multiplier"`
+	AuxiliaryWeight float64 `json:"auxiliary_weight"` // of an auxiliary head's loss; 0 means 0.4
 
 	// FloatInput takes normalised floats [batch, 3, height, width] instead of
 	// photos, uint8 [batch, height, width, 3].
@@ -114,9 +118,11 @@ func (o Options) check() error {
 	case o.Optimizer.Name != SGD && o.Optimizer.Name != AdamW:
 		return fail.New(fail.Usage, "The optimizers are sgd and adamw.", "unknown optimizer %q", o.Optimizer.Name)
 	case o.Precision != Float32 && o.low() == 0:
-		return fail.New(fail.Usage, "The precisions are float32, bfloat16 and float16.", "unknown precision %q", o.Precision)
+		return fail.New(fail.Usage, "The precisions are float32, bfloat16 and float16.", "unknown precision %q",
+			o.Precision)
 	case o.Optimizer.Nesterov && (o.Optimizer.Name != SGD || o.Optimizer.Momentum == 0):
-		return fail.New(fail.Usage, "Give --optimizer sgd and a --momentum above 0 with --nesterov.", "Nesterov momentum needs a momentum")
+		return fail.New(fail.Usage, "Give --optimizer sgd and a --momentum above 0 with --nesterov.",
+			"Nesterov momentum needs a momentum")
 	}
 	for i, w := range o.ClassWeights {
 		if !(w >= 0) || math.IsInf(w, 0) {

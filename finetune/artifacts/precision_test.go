@@ -17,7 +17,8 @@ import (
 
 // gradientsOf runs the gradients of one batch and returns them without the loss
 // scale, and the loss.
-func gradientsOf(t *testing.T, n *artifacts.Network, g *artifacts.Graph, feeds map[string]ort.Tensor) (map[string][]float32, float64) {
+func gradientsOf(t *testing.T, n *artifacts.Network, g *artifacts.Graph,
+	feeds map[string]ort.Tensor) (map[string][]float32, float64) {
 	t.Helper()
 	initial, err := n.Initial(g)
 	if err != nil {
@@ -127,7 +128,8 @@ func roundedModel(m *pb.ModelProto) *pb.ModelProto {
 		if n.OpType == "Cast" && isLow(onnx.IntAttribute(n, "to", 0)) {
 			out := n.Output[0]
 			n.Output[0] = out + "/rounded"
-			m.Graph.Node = append(m.Graph.Node, &pb.NodeProto{OpType: "Cast", Input: n.Output[:1:1], Output: []string{out}, Attribute: []*pb.AttributeProto{onnx.Int("to", int64(pb.TensorProto_FLOAT))}})
+			m.Graph.Node = append(m.Graph.Node, &pb.NodeProto{OpType: "Cast", Input: n.Output[:1:1],
+				Output: []string{out}, Attribute: []*pb.AttributeProto{onnx.Int("to", int64(pb.TensorProto_FLOAT))}})
 		}
 	}
 	return m
@@ -184,7 +186,8 @@ func TestBFloat16GraphsAreWellTyped(t *testing.T) {
 // changes neither parameters nor optimizer and halves the scale, 2000 good ones
 // double it.
 func TestLossScale(t *testing.T) {
-	for _, optimizer := range []artifacts.Optimizer{{Name: artifacts.SGD, Momentum: 0.9, Nesterov: true}, {Name: artifacts.AdamW, WeightDecay: 0.01}} {
+	for _, optimizer := range []artifacts.Optimizer{{Name: artifacts.SGD, Momentum: 0.9, Nesterov: true},
+		{Name: artifacts.AdamW, WeightDecay: 0.01}} {
 		t.Run(optimizer.Name, func(t *testing.T) {
 			n := small(t)
 			o := smallOptions(t)
@@ -219,15 +222,18 @@ func TestLossScale(t *testing.T) {
 				return slices.Compact(changed)
 			}
 			scale := func() [2]float32 {
-				return [2]float32{ort.Data[float32](r.state[artifacts.LossScaleName])[0], ort.Data[float32](r.state[artifacts.GoodStepsName])[0]}
+				return [2]float32{ort.Data[float32](r.state[artifacts.LossScaleName])[0],
+					ort.Data[float32](r.state[artifacts.GoodStepsName])[0]}
 			}
 			if s, _ := initial.Get(artifacts.LossScaleName); binary.LittleEndian.Uint32(s.Data) != math.Float32bits(65536) {
 				t.Error("the first scale is not GradScaler's")
 			}
-			if changed := step(1024, 5); !slices.Equal(changed, []string{"average", "optimizer", "parameter", "statistic"}) || scale() != [2]float32{1024, 6} {
+			if changed := step(1024, 5); !slices.Equal(changed,
+				[]string{"average", "optimizer", "parameter", "statistic"}) || scale() != [2]float32{1024, 6} {
 				t.Errorf("a good step changed %v, and the scale to %v", changed, scale())
 			}
-			if changed := step(1e30, 1999); slices.Contains(changed, "parameter") || slices.Contains(changed, "optimizer") || scale() != [2]float32{float32(1e30) / 2, 0} {
+			if changed := step(1e30, 1999); slices.Contains(changed, "parameter") ||
+				slices.Contains(changed, "optimizer") || scale() != [2]float32{float32(1e30) / 2, 0} {
 				t.Errorf("a step that overflows changed %v, and the scale to %v", changed, scale())
 			}
 			if step(1024, 1998); scale() != [2]float32{1024, 1999} {

@@ -20,7 +20,8 @@ func small(t testing.TB) *artifacts.Network {
 	for k, p := range []struct {
 		name string
 		dims []int64
-	}{{"conv.weight", []int64{4, 3, 3, 3}}, {"conv.bias", []int64{4}}, {"bn.weight", []int64{4}}, {"bn.bias", []int64{4}}, {"fc.weight", []int64{3, 64}}, {"fc.bias", []int64{3}}} {
+	}{{"conv.weight", []int64{4, 3, 3, 3}}, {"conv.bias", []int64{4}}, {"bn.weight", []int64{4}}, {"bn.bias",
+		[]int64{4}}, {"fc.weight", []int64{3, 64}}, {"fc.bias", []int64{3}}} {
 		values := noise(k+1, p.dims...)
 		for i := range values {
 			values[i] /= 4
@@ -31,7 +32,8 @@ func small(t testing.TB) *artifacts.Network {
 	b.Constant(onnx.NewFloat32("bn.running_var", []int64{4}, []float32{1, 1, 1, 1}))
 	x := b.Op("Conv", []string{"input", "conv.weight", "conv.bias"}, onnx.Ints("pads", 1, 1, 1, 1))
 	x = b.Op("BatchNormalization", []string{x, "bn.weight", "bn.bias", "bn.running_mean", "bn.running_var"})
-	x = b.Op("MaxPool", []string{b.Op("Relu", []string{x})}, onnx.Ints("kernel_shape", 2, 2), onnx.Ints("strides", 2, 2))
+	x = b.Op("MaxPool", []string{b.Op("Relu", []string{x})}, onnx.Ints("kernel_shape", 2, 2),
+		onnx.Ints("strides", 2, 2))
 	b.OpTo("logits", "Gemm", []string{b.Op("Flatten", []string{x}), "fc.weight", "fc.bias"}, onnx.Int("transB", 1))
 	g.Output = []*pb.ValueInfoProto{onnx.TensorInfo("logits", pb.TensorProto_FLOAT, "batch", 3)}
 	m := &pb.ModelProto{IrVersion: 9, Graph: g}

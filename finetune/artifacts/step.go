@@ -79,7 +79,8 @@ func (n *Network) Update(o Options) (*Graph, error) {
 	for _, p := range n.Parameters {
 		if slices.Contains(names, p.Name) {
 			u.input(Slot{Name: p.Name, Kind: ParameterState, Of: p.Name, Shape: dims(p.Shape)})
-			gradients[p.Name] = u.input(Slot{Name: p.Name + GradientSuffix, Kind: GradientState, Of: p.Name, Shape: dims(p.Shape)})
+			gradients[p.Name] = u.input(Slot{Name: p.Name + GradientSuffix, Kind: GradientState, Of: p.Name,
+				Shape: dims(p.Shape)})
 		}
 	}
 	u.unscale(gradients, names, u.scaled())
@@ -116,7 +117,8 @@ func (n *Network) train(o Options) (*graphBuilder, error) {
 		return nil, err
 	}
 	if w := len(o.ClassWeights); w != 0 && w != n.Classes {
-		return nil, fail.New(fail.Usage, "Give one weight for each class.", "%d class weights for %d classes", w, n.Classes)
+		return nil, fail.New(fail.Usage, "Give one weight for each class.", "%d class weights for %d classes", w,
+			n.Classes)
 	}
 	names, err := n.Select(o.Trainable)
 	if err != nil {
@@ -139,7 +141,8 @@ func (n *Network) train(o Options) (*graphBuilder, error) {
 	}
 	shape, _ := forward.Value(image)
 	t := &graphBuilder{
-		net: n, forward: forward, trained: names, u: &updater{Emitter: &forward.Emitter, options: o}, statistics: map[string]string{},
+		net: n, forward: forward, trained: names, u: &updater{Emitter: &forward.Emitter,
+			options: o}, statistics: map[string]string{},
 		graph: &Graph{Batch: o.Batch, Image: image, ImageShape: shape.Shape, Labels: LabelsName},
 	}
 	for _, p := range n.Parameters {
@@ -166,9 +169,11 @@ func (t *graphBuilder) addLoss() error {
 		v, _ := t.forward.Value(logits)
 		if len(v.Shape) != 2 || v.Shape[1] != int64(t.net.Classes) {
 			return fail.New(fail.Model, "Export the network with its logits, [batch, classes], as its first output.",
-				"the output %q of %s has shape %v, where [%d, %d] is expected", logits, t.net.Name, v.Shape, o.Batch, t.net.Classes)
+				"the output %q of %s has shape %v, where [%d, %d] is "+
+					"expected", logits, t.net.Name, v.Shape, o.Batch, t.net.Classes)
 		}
-		loss := t.u.CrossEntropy(logits, labels, v.Shape[1], autodiff.LossOptions{LabelSmoothing: o.LabelSmoothing, ClassWeights: o.ClassWeights})
+		loss := t.u.CrossEntropy(logits, labels, v.Shape[1],
+			autodiff.LossOptions{LabelSmoothing: o.LabelSmoothing, ClassWeights: o.ClassWeights})
 		if i == 0 {
 			total = loss.Value
 		} else {
@@ -206,7 +211,8 @@ func (t *graphBuilder) backward(scales ...string) (map[string]string, error) {
 		}
 	}
 	if len(unreached) > 0 {
-		return nil, fail.New(fail.Model, "Name with --trainable those that learn, and leave these out.", "the loss of %s does not depend on %s", t.net.Name, strings.Join(unreached, ", "))
+		return nil, fail.New(fail.Model, "Name with --trainable those that learn, and leave these out.",
+			"the loss of %s does not depend on %s", t.net.Name, strings.Join(unreached, ", "))
 	}
 	return gradients, nil
 }
@@ -232,7 +238,8 @@ func (t *graphBuilder) describe(m *pb.ModelProto, title string) (*Graph, error) 
 		return nil, fail.Wrap(fail.Model, err, "", "%s", title)
 	}
 	for i, s := range t.u.state {
-		t.u.state[i].InPlace = s.Next != "" && s.Kind != LossScaleState && (s.Kind != ParameterState || t.u.kernelUpdates())
+		t.u.state[i].InPlace = s.Next != "" && s.Kind != LossScaleState &&
+			(s.Kind != ParameterState || t.u.kernelUpdates())
 	}
 	index := onnx.NewIndex(m.Graph)
 	t.graph.State = slices.DeleteFunc(t.u.state, func(s Slot) bool { return index.Input(s.Name) == nil })

@@ -19,7 +19,8 @@ import (
 func (g *Graph) Backward(seeds map[string]string) (map[string]string, error) {
 	for _, value := range slices.Sorted(maps.Keys(seeds)) {
 		if _, ok := g.values[value]; !ok {
-			return nil, fail.New(fail.Model, "", "the graph %q has no value %q at which to start the backward pass", g.model.Graph.Name, value)
+			return nil, fail.New(fail.Model, "", "the graph %q has no value %q at which to start the backward pass",
+				g.model.Graph.Name, value)
 		}
 		g.addGradient(value, seeds[value])
 	}
@@ -108,6 +109,8 @@ func missingRule(n *pb.NodeProto) error {
 		node = strings.Join(n.Output, ", ")
 	}
 	return fail.New(fail.Model,
-		"Train only layers after this node, or write the rule: an entry for "+op+" in one of finetune/autodiff/rules_*.go and a case in rules_test.go. `fx artifacts ops` lists the ops that have one.",
+		"Train only layers after this node, or write the rule: an entry for "+
+			""+op+" in one of finetune/autodiff/rules_*.go and a case in rules_test.go. `fx artifacts ops` lists the "+
+			"ops that have one.",
 		"node %q is of op %s, which has no gradient rule", node, op)
 }

@@ -84,7 +84,8 @@ func (g gradientCase) check(rt *ort.Runtime) error {
 	for _, v := range g.variables {
 		names = append(names, v.name)
 	}
-	graph, err := autodiff.New(m, autodiff.Options{Trainable: names, Probe: ortprobe.New(rt), FrozenBatchNorm: g.frozen, Kernels: g.kernels, Low: g.low})
+	graph, err := autodiff.New(m, autodiff.Options{Trainable: names, Probe: ortprobe.New(rt),
+		FrozenBatchNorm: g.frozen, Kernels: g.kernels, Low: g.low})
 	if err != nil {
 		return err
 	}
@@ -147,7 +148,8 @@ func (g gradientCase) check(rt *ort.Runtime) error {
 		var all [][]float64
 		for i, r := range results {
 			if i > 0 && !slices.Equal(r.Shape(), g.variables[i-1].shape) {
-				return nil, fmt.Errorf("gradient of %s has shape %v instead of %v", g.variables[i-1].name, r.Shape(), g.variables[i-1].shape)
+				return nil, fmt.Errorf("gradient of %s has shape %v instead of %v", g.variables[i-1].name, r.Shape(),
+					g.variables[i-1].shape)
 			}
 			all = append(all, widen(ort.Data[float32](r)))
 		}
@@ -164,7 +166,8 @@ func (g gradientCase) check(rt *ort.Runtime) error {
 	for i, v := range g.variables {
 		base := values[v.name]
 		for trial := range 2 {
-			u := draw(v.shape, func() float64 { return math.Round(stream.Normal()*64) / 64 }) // few digits: x+hu is nearly exact
+			// few digits: x+hu is nearly exact
+			u := draw(v.shape, func() float64 { return math.Round(stream.Normal()*64) / 64 })
 			values[v.name] = along(base, u, h)
 			high, err := run()
 			if err != nil {
@@ -205,7 +208,8 @@ func (g gradientCase) check(rt *ort.Runtime) error {
 				analytic *= g.wrong
 			}
 			if !(math.Abs(analytic-numeric) <= tolerance*math.Abs(numeric)) || norm == 0 {
-				return fmt.Errorf("with respect to %s, trial %d: the rule says %.7g, the difference %.7g (relative error %.2g, allowed %.2g)",
+				return fmt.Errorf("with respect to %s, trial %d: the rule says %.7g, the difference %.7g (relative "+
+					"error %.2g, allowed %.2g)",
 					v.name, trial, analytic, numeric, math.Abs(analytic-numeric)/math.Abs(numeric), tolerance)
 			}
 		}

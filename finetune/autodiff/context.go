@@ -95,7 +95,8 @@ type savedKey struct {
 
 // keep writes the node unchanged, but with count outputs.
 func (c *context) keep(count int) []string {
-	n := &pb.NodeProto{Name: c.node.Name, OpType: c.node.OpType, Domain: c.node.Domain, Input: c.node.Input, Attribute: c.node.Attribute}
+	n := &pb.NodeProto{Name: c.node.Name, OpType: c.node.OpType, Domain: c.node.Domain, Input: c.node.Input,
+		Attribute: c.node.Attribute}
 	n.Output = append(n.Output, c.node.Output...)
 	for i := range count {
 		if i == len(n.Output) {

@@ -42,7 +42,8 @@ func (c *context) convWeightGradient(v conv) string {
 	case v.plain() && places > fewPlaces:
 		return c.tapsLast(c.perImage(c.dy, c.in(0), v.outputs, v.inputs, v.batch, places), v)
 	case v.plain():
-		return c.tapsLast(c.overAll(c.channelsFirst(c.dy, v), c.channelsFirst(c.in(0), v), v.outputs, v.inputs, v.batch*places), v)
+		return c.tapsLast(c.overAll(c.channelsFirst(c.dy, v), c.channelsFirst(c.in(0), v), v.outputs, v.inputs,
+			v.batch*places), v)
 	case v.inputs < fewChannels && product(v.kernel) >= largeKernel:
 		return c.slidingWeight(v)
 	case v.inputs < fewChannels:
@@ -199,7 +200,8 @@ func (c *context) depthwiseWeight(v conv) string {
 	maps := v.batch * v.inputs
 	x := c.reshape(c.in(0), slices.Concat([]int64{1, maps}, v.in)...)
 	dy := c.reshape(c.dy, slices.Concat([]int64{maps, 1}, v.out)...)
-	perImage := c.reshape(c.slide(x, dy, []int64{1, maps}, v, maps), slices.Concat([]int64{v.batch, v.inputs, 1}, v.kernel)...)
+	perImage := c.reshape(c.slide(x, dy, []int64{1, maps}, v, maps),
+		slices.Concat([]int64{v.batch, v.inputs, 1}, v.kernel)...)
 	return c.sum(perImage, false, 0)
 }
 

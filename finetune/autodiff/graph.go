@@ -105,7 +105,8 @@ func New(m *pb.ModelProto, options Options) (*Graph, error) {
 	}
 	values, err := probe(m, options.Probe)
 	if err != nil {
-		return nil, fail.Wrap(fail.Model, err, FixedSizes, "the shapes in %q at batch size %d", m.Graph.Name, options.Batch)
+		return nil, fail.Wrap(fail.Model, err, FixedSizes, "the shapes in %q at batch size %d", m.Graph.Name,
+			options.Batch)
 	}
 	if options.Low != 0 {
 		lower(m.Graph, values, options.Low)
@@ -137,7 +138,9 @@ func New(m *pb.ModelProto, options Options) (*Graph, error) {
 }
 
 // FixedSizes is the hint for a graph that does not take a batch.
-const FixedSizes = "The graph may contain fixed sizes: export it with a free batch size, as scripts/export_onnx does, or change --batch-size or --crop."
+const FixedSizes = "The graph may contain fixed sizes: export it with a free batch size, as scripts/export_onnx does, " +
+	"" +
+	"or change --batch-size or --crop."
 
 // Value returns type and shape of a value of the original graph.
 func (g *Graph) Value(name string) (Tensor, bool) {

@@ -34,20 +34,33 @@ var layers = []struct {
 	{"depthwise", [][]int64{{3, 9, 29, 31}, {9, 1, 5, 5}, {9}}, "ConvWeightGrad", convolution(5, 2, 2, 9, 1)},
 	{"dilated", [][]int64{{3, 5, 29, 31}, {8, 5, 3, 3}, {8}}, "ConvWeightGrad", convolution(3, 2, 3, 1, 3)},
 	{"3x3", [][]int64{{3, 21, 13, 29}, {37, 21, 3, 3}, {37}}, "ConvWeightGrad Conv3x3", convolution(3, 1, 1, 1, 1)},
-	{"3x3 without padding", [][]int64{{2, 35, 56, 55}, {7, 35, 3, 3}, {7}}, "ConvWeightGrad Conv3x3", convolution(3, 1, 0, 1, 1)},
-	{"3x3 of padding 2", [][]int64{{9, 70, 3, 2}, {7, 70, 3, 3}, {7}}, "ConvWeightGrad Conv3x3", convolution(3, 1, 2, 1, 1)},
-	{"3x3 and relu", [][]int64{{3, 21, 13, 29}, {37, 21, 3, 3}, {37}}, "ConvWeightGrad Conv3x3 ReluGrad", func(b *onnx.Builder) string {
-		return b.Op("Relu", []string{convolution(3, 1, 1, 1, 1)(b)})
+	{"3x3 without padding", [][]int64{{2, 35, 56, 55}, {7, 35, 3, 3}, {7}}, "ConvWeightGrad Conv3x3",
+		convolution(3, 1, 0, 1, 1)},
+	{"3x3 of padding 2", [][]int64{{9, 70, 3, 2}, {7, 70, 3, 3}, {7}}, "ConvWeightGrad Conv3x3",
+		convolution(3, 1, 2, 1, 1)},
+	{"3x3 and relu", [][]int64{{3, 21, 13, 29}, {37, 21, 3, 3}, {37}}, "ConvWeightGrad Conv3x3 ReluGrad",
+		func(b *onnx.Builder) string {
+			return b.Op("Relu", []string{convolution(3, 1, 1, 1, 1)(b)})
+		}},
+	{"3x3 of many channels", [][]int64{{2, 130, 29, 31}, {11, 130, 3, 3}, {11}}, "ConvWeightGrad Conv3x3",
+		convolution(3, 1, 1, 1, 1)},
+	{"padding beyond the map", [][]int64{{2, 4, 3, 3}, {6, 4, 7, 7}, {6}}, "ConvWeightGrad",
+		convolution(7, 1, 6, 1, 1)},
+	{"norm", [][]int64{{3, 7, 37, 41}, {7}, {7}}, "BatchNorm BatchNormGrad", func(b *onnx.Builder) string {
+		return normalized(b)
 	}},
-	{"3x3 of many channels", [][]int64{{2, 130, 29, 31}, {11, 130, 3, 3}, {11}}, "ConvWeightGrad Conv3x3", convolution(3, 1, 1, 1, 1)},
-	{"padding beyond the map", [][]int64{{2, 4, 3, 3}, {6, 4, 7, 7}, {6}}, "ConvWeightGrad", convolution(7, 1, 6, 1, 1)},
-	{"norm", [][]int64{{3, 7, 37, 41}, {7}, {7}}, "BatchNorm BatchNormGrad", func(b *onnx.Builder) string { return normalized(b) }},
-	{"norm of few places", [][]int64{{5, 19, 1, 3}, {19}, {19}}, "BatchNorm BatchNormGrad", func(b *onnx.Builder) string { return normalized(b) }},
-	{"norm and relu", [][]int64{{3, 7, 37, 41}, {7}, {7}}, "BatchNorm BatchNormGrad", func(b *onnx.Builder) string { return b.Op("Relu", []string{normalized(b)}) }},
-	{"norm that two read", [][]int64{{3, 7, 37, 41}, {7}, {7}}, "BatchNorm BatchNormGrad ReluGrad", func(b *onnx.Builder) string {
-		y := normalized(b)
-		return b.Op("Add", []string{y, b.Op("Relu", []string{y})})
+	{"norm of few places", [][]int64{{5, 19, 1, 3}, {19}, {19}}, "BatchNorm BatchNormGrad",
+		func(b *onnx.Builder) string {
+			return normalized(b)
+		}},
+	{"norm and relu", [][]int64{{3, 7, 37, 41}, {7}, {7}}, "BatchNorm BatchNormGrad", func(b *onnx.Builder) string {
+		return b.Op("Relu", []string{normalized(b)})
 	}},
+	{"norm that two read", [][]int64{{3, 7, 37, 41}, {7}, {7}}, "BatchNorm BatchNormGrad ReluGrad",
+		func(b *onnx.Builder) string {
+			y := normalized(b)
+			return b.Op("Add", []string{y, b.Op("Relu", []string{y})})
+		}},
 	{"max pool", [][]int64{{3, 5, 55, 57}}, "MaxPool MaxPoolGrad", pooling(3, 2, 0, 1)},
 	{"padded max pool", [][]int64{{3, 5, 54, 57}}, "MaxPool MaxPoolGrad", pooling(3, 2, 1, 0)},
 	{"dense max pool", [][]int64{{2, 5, 23, 57}}, "MaxPool MaxPoolGrad", pooling(5, 1, 2, 0)},
@@ -57,19 +70,23 @@ var layers = []struct {
 		places := b.Op("Cast", []string{pooled[1]}, onnx.Int("to", int64(pb.TensorProto_FLOAT)))
 		return b.Op("Mul", []string{pooled[0], b.Op("Cos", []string{places})})
 	}},
-	{"relu", [][]int64{{3, 5, 55, 57}}, "ReluGrad", func(b *onnx.Builder) string { return b.Op("Relu", []string{"x0"}) }},
+	{"relu", [][]int64{{3, 5, 55, 57}}, "ReluGrad", func(b *onnx.Builder) string {
+		return b.Op("Relu", []string{"x0"})
+	}},
 }
 
 func convolution(kernel, stride, pad, group, dilation int64) func(b *onnx.Builder) string {
 	return func(b *onnx.Builder) string {
-		return b.Op("Conv", []string{"x0", "x1", "x2"}, onnx.Ints("kernel_shape", kernel, kernel), onnx.Ints("strides", stride, stride),
+		return b.Op("Conv", []string{"x0", "x1", "x2"}, onnx.Ints("kernel_shape", kernel, kernel),
+			onnx.Ints("strides", stride, stride),
 			onnx.Ints("pads", pad, pad, pad, pad), onnx.Ints("dilations", dilation, dilation), onnx.Int("group", group))
 	}
 }
 
 func pooling(kernel, stride, pad, ceil int64) func(b *onnx.Builder) string {
 	return func(b *onnx.Builder) string {
-		return b.Op("MaxPool", []string{"x0"}, onnx.Ints("kernel_shape", kernel, kernel), onnx.Ints("strides", stride, stride),
+		return b.Op("MaxPool", []string{"x0"}, onnx.Ints("kernel_shape", kernel, kernel),
+			onnx.Ints("strides", stride, stride),
 			onnx.Ints("pads", pad, pad, pad, pad), onnx.Int("ceil_mode", ceil))
 	}
 }

@@ -27,7 +27,8 @@ func normalizationCases() []gradientCase {
 						n := int(x[1])
 						mean := b.Constant(onnx.NewFloat32("mean", per, slices.Repeat([]float32{float32(offset)}, n)))
 						variance := b.Constant(onnx.NewFloat32("variance", per, slices.Repeat([]float32{2}, n)))
-						return b.Op("BatchNormalization", []string{"x", "scale", "bias", mean, variance}, onnx.Float("epsilon", 1e-3))
+						return b.Op("BatchNormalization", []string{"x", "scale", "bias", mean, variance},
+							onnx.Float("epsilon", 1e-3))
 					},
 				})
 			}
@@ -36,7 +37,8 @@ func normalizationCases() []gradientCase {
 	for _, axis := range []int64{-1, 1, -2} {
 		x := dims{3, 4, 5}
 		per := x[(axis+3)%3:]
-		cases = append(cases, node("LayerNormalization", fmt.Sprint(axis), vars(x, per, per), onnx.Int("axis", axis), onnx.Float("epsilon", 1e-3)))
+		cases = append(cases, node("LayerNormalization", fmt.Sprint(axis), vars(x, per, per), onnx.Int("axis", axis),
+			onnx.Float("epsilon", 1e-3)))
 	}
 	return append(cases, node("LayerNormalization", "no bias", vars(dims{3, 8}, dims{8}), onnx.Float("epsilon", 1e-3)))
 }
@@ -97,14 +99,17 @@ func poolingCases() []gradientCase {
 			cases = append(cases, node("MaxPool", name, spread(x), w.attributes(true)...))
 			for _, include := range []int64{0, 1} {
 				w.includePad = include
-				cases = append(cases, node("AveragePool", fmt.Sprint(name, include), vars(x), w.attributes(true)...).withStep(1))
+				cases = append(cases, node("AveragePool", fmt.Sprint(name, include), vars(x),
+					w.attributes(true)...).withStep(1))
 			}
 			w.includePad = 0
 		}
 	}
 	return append(cases,
-		node("MaxPool", "one axis", spread(dims{2, 3, 9}), windowed{kernel: dims{3}, strides: dims{2}}.attributes(true)...),
-		node("AveragePool", "one axis", vars(dims{2, 3, 9}), windowed{kernel: dims{3}, strides: dims{2}}.attributes(true)...).withStep(1))
+		node("MaxPool", "one axis", spread(dims{2, 3, 9}),
+			windowed{kernel: dims{3}, strides: dims{2}}.attributes(true)...),
+		node("AveragePool", "one axis", vars(dims{2, 3, 9}),
+			windowed{kernel: dims{3}, strides: dims{2}}.attributes(true)...).withStep(1))
 }
 
 func convolutionCases() []gradientCase {
@@ -166,7 +171,8 @@ func convolutionCases() []gradientCase {
 func dropoutCases() []gradientCase {
 	return []gradientCase{
 		{name: "a half", op: "Dropout", variables: vars(dims{4, 9}), step: 1, build: func(b *onnx.Builder) string {
-			return b.Op("Dropout", []string{"x", b.Float32("ratio", 0.5), b.Constant(onnx.NewRaw("training", pb.TensorProto_BOOL, nil, []byte{1}))})
+			return b.Op("Dropout", []string{"x", b.Float32("ratio", 0.5),
+				b.Constant(onnx.NewRaw("training", pb.TensorProto_BOOL, nil, []byte{1}))})
 		}},
 		{name: "nothing", op: "Dropout", variables: vars(dims{4, 9}), step: 1, build: func(b *onnx.Builder) string {
 			return b.Op("Dropout", []string{"x", b.Float32("ratio", 0)})

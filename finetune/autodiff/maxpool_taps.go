@@ -31,7 +31,8 @@ func (c *context) maxPoolByTaps(w window) {
 
 	which := c.With("ArgMax", []string{taps}, onnx.Int("axis", 2), onnx.Int("keepdims", 0))
 	offsets, places := tapOffsets(w)
-	offset := c.With("Gather", []string{c.constant(onnx.NewInt64("offsets", []int64{int64(len(offsets))}, offsets)), which}, onnx.Int("axis", 0))
+	offset := c.With("Gather", []string{c.constant(onnx.NewInt64("offsets", []int64{int64(len(offsets))}, offsets)),
+		which}, onnx.Int("axis", 0))
 	maps := make([]int64, shape[0]*shape[1])
 	for i := range maps {
 		maps[i] = int64(i) * product(w.in)
@@ -98,5 +99,6 @@ func tapOffsets(w window) (offsets, places []int64) {
 func wholeMap(shape []int64) window {
 	rank := len(shape) - 2
 	ones, zeros := slices.Repeat([]int64{1}, rank), make([]int64, rank)
-	return window{in: shape[2:], out: ones, kernel: shape[2:], stride: ones, dilation: ones, before: zeros, after: zeros}
+	return window{in: shape[2:], out: ones, kernel: shape[2:], stride: ones, dilation: ones, before: zeros,
+		after: zeros}
 }

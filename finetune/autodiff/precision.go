@@ -18,7 +18,8 @@ var lowOps = set("Conv", "ConvTranspose", "Gemm", "MatMul")
 
 // eitherOps keep values, choose among them or add a few: they are computed in the
 // type of their inputs, or in float32 if the types are mixed.
-var eitherOps = set("Add", "Sub", "Mul", "Neg", "Sum", "Relu", "MaxPool", "GlobalMaxPool", "Dropout", "Where", "Identity",
+var eitherOps = set("Add", "Sub", "Mul", "Neg", "Sum", "Relu", "MaxPool", "GlobalMaxPool", "Dropout", "Where",
+	"Identity",
 	"Concat", "Split", "Slice", "Gather", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Expand")
 
 // wholeOps are always computed in float32 and have float32 outputs.
@@ -78,7 +79,9 @@ func lower(g *pb.GraphProto, values map[string]Tensor, low pb.TensorProto_DataTy
 // node writes one node with the casts that it needs.
 func (l *lowering) node(n *pb.NodeProto) {
 	uses := onnx.Uses(n)
-	if n.OpType == "Constant" || len(uses) > 0 && !slices.ContainsFunc(uses, func(in string) bool { return !l.constant[in] }) {
+	if n.OpType == "Constant" || len(uses) > 0 && !slices.ContainsFunc(uses, func(in string) bool {
+		return !l.constant[in]
+	}) {
 		for _, out := range n.Output {
 			l.constant[out] = true
 		}
@@ -198,9 +201,11 @@ type fallback struct {
 // fallbacks follow ONNX Runtime 1.31, which has no bfloat16 kernels of these ops on CUDA
 // and no float16 scatter with addition on the CPU. Sums are better in float32 anyway.
 var fallbacks = map[string]fallback{
-	"ConvTranspose": {inputs: []int{0, 1}, same: true}, "Pad": {inputs: []int{0}, same: true}, "SpaceToDepth": {inputs: []int{0}, same: true},
+	"ConvTranspose": {inputs: []int{0, 1}, same: true}, "Pad": {inputs: []int{0},
+		same: true}, "SpaceToDepth": {inputs: []int{0}, same: true},
 	"Greater": {inputs: []int{0, 1}}, "Less": {inputs: []int{0, 1}}, "Equal": {inputs: []int{0, 1}},
-	"ScatterElements": {inputs: []int{0, 2}, same: true, float16: true}, "ScatterND": {inputs: []int{0, 2}, same: true, float16: true},
+	"ScatterElements": {inputs: []int{0, 2}, same: true, float16: true}, "ScatterND": {inputs: []int{0, 2},
+		same: true, float16: true},
 }
 
 // fallback emits an op in float32 if it has no kernel in the emitter's type. done is

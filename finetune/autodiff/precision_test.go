@@ -85,7 +85,8 @@ func TestMaxPoolByTapsChoosesAsMaxPool(t *testing.T) {
 				dy[i] = float32(i + 1) // whole numbers: sums are exact in any order
 			}
 			results := make([]ort.Tensor, 2)
-			if err := session.Run(context.Background(), []ort.Tensor{ort.NewTensor(x, shape...), ort.NewTensor(dy, out.Shape...)}, results); err != nil {
+			if err := session.Run(context.Background(),
+				[]ort.Tensor{ort.NewTensor(x, shape...), ort.NewTensor(dy, out.Shape...)}, results); err != nil {
 				t.Fatal(err)
 			}
 			return []string{fmt.Sprint(ort.Data[float32](results[0])), fmt.Sprint(ort.Data[float32](results[1]))}
@@ -113,18 +114,22 @@ func TestTypesOfMixedPrecision(t *testing.T) {
 		}
 		image := add("scaled image", "Mul", []string{x, b.Float32("scale", 0.5)})
 		conv := add("convolution", "Conv", []string{image, w}, onnx.Ints("pads", 1, 1, 1, 1))
-		norm := add("batch normalization", "BatchNormalization", []string{conv, four("a"), four("b"), four("c"), four("d")})
+		norm := add("batch normalization", "BatchNormalization",
+			[]string{conv, four("a"), four("b"), four("c"), four("d")})
 		relu := add("relu", "Relu", []string{norm})
 		sum := add("sum of two in the low type", "Add", []string{relu, conv})
 		scaled := add("product with a parameter", "Mul", []string{sum, gamma})
 		again := add("convolution after float32", "Conv", []string{scaled, b.Input(tensorInfo("v", dims{4, 4, 1, 1}))})
-		pooled := add("max pooling", "MaxPool", []string{again}, onnx.Ints("kernel_shape", 2, 2), onnx.Ints("strides", 2, 2))
-		mean := add("average pooling", "GlobalAveragePool", []string{add("clip", "Clip", []string{pooled, b.Float32("zero", 0), b.Float32("six", 6)})})
+		pooled := add("max pooling", "MaxPool", []string{again}, onnx.Ints("kernel_shape", 2, 2),
+			onnx.Ints("strides", 2, 2))
+		mean := add("average pooling", "GlobalAveragePool",
+			[]string{add("clip", "Clip", []string{pooled, b.Float32("zero", 0), b.Float32("six", 6)})})
 		flat := add("flatten", "Flatten", []string{mean})
 		g.Output = []*pb.ValueInfoProto{{Name: flat}, {Name: add("softmax", "Softmax", []string{flat})}}
 		m := &pb.ModelProto{IrVersion: 9, Graph: g}
 		onnx.SetOpset(m, "", 20)
-		graph, err := autodiff.New(m, autodiff.Options{Trainable: []string{"w", "v", "gamma"}, Probe: ortprobe.New(rt), Low: low})
+		graph, err := autodiff.New(m, autodiff.Options{Trainable: []string{"w", "v", "gamma"},
+			Probe: ortprobe.New(rt), Low: low})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -48,7 +48,8 @@ func upgrade(m *pb.ModelProto) error {
 	}
 	for _, n := range m.Graph.Node {
 		switch n.OpType {
-		case "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2", "ReduceSumSquare", "ReduceLogSum", "ReduceLogSumExp":
+		case "ReduceMean", "ReduceMax", "ReduceMin", "ReduceProd", "ReduceL1", "ReduceL2", "ReduceSumSquare",
+			"ReduceLogSum", "ReduceLogSumExp":
 			if axes := onnx.Attribute(n, "axes"); axes != nil {
 				n.Input = append(n.Input, onnx.NewBuilder(m.Graph, "").Int64s(n.Output[0]+"/axes", axes.Ints...))
 				n.Attribute = slices.DeleteFunc(n.Attribute, func(a *pb.AttributeProto) bool { return a == axes })
@@ -84,7 +85,8 @@ func fixBatch(g *pb.GraphProto, batch int) error {
 			case d < 0:
 				return fmt.Errorf("size %d of its input %q is not fixed", i, in.Name)
 			case i == 0 && batch > 0 && d != int64(batch):
-				return fmt.Errorf("its input %q is fixed to a batch of %d, but %d was asked for; export it with a free batch size", in.Name, d, batch)
+				return fmt.Errorf("its input %q is fixed to a batch of %d, but %d was asked for; export it with a "+
+					"free batch size", in.Name, d, batch)
 			}
 		}
 	}

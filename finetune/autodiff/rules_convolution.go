@@ -57,7 +57,8 @@ func (c *context) convDataGradient(v conv) string {
 	}
 	if dense {
 		return c.With("Conv", []string{c.dy, c.flippedKernel(v)}, onnx.Ints("kernel_shape", v.kernel...),
-			onnx.Ints("dilations", v.dilation...), onnx.Ints("pads", slices.Concat(before, after)...), onnx.Int("group", v.groups))
+			onnx.Ints("dilations", v.dilation...), onnx.Ints("pads",
+				slices.Concat(before, after)...), onnx.Int("group", v.groups))
 	}
 	return c.convTransposed(v)
 }
@@ -77,7 +78,8 @@ func (c *context) convTransposed(v conv) string {
 		simple = simple && missing[i] >= 0 && missing[i] < max(v.stride[i], v.dilation[i])
 	}
 	if simple {
-		attributes = append(attributes, onnx.Ints("pads", slices.Concat(v.before, v.after)...), onnx.Ints("output_padding", missing...))
+		attributes = append(attributes, onnx.Ints("pads", slices.Concat(v.before, v.after)...),
+			onnx.Ints("output_padding", missing...))
 		return c.With("ConvTranspose", inputs, attributes...)
 	}
 	whole := c.With("ConvTranspose", inputs, attributes...)

@@ -59,7 +59,8 @@ func sliceGradient(c *context) {
 // padGradient removes the padding, and adds zeros where Pad cropped.
 func padGradient(c *context) {
 	if mode := c.text("mode", "constant"); mode != "constant" {
-		c.fail("mode %q has no rule, only \"constant\" has one: extend padGradient in finetune/autodiff/rules_indexing.go", mode)
+		c.fail("mode %q has no rule, only \"constant\" has one: extend padGradient in "+
+			"finetune/autodiff/rules_indexing.go", mode)
 		return
 	}
 	rank := len(c.shape(c.in(0)))

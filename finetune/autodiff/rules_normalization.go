@@ -34,7 +34,8 @@ func batchNormForward(c *context) {
 	shape := c.shape(x)
 	channels, count := shape[1], float64(product(shape)/shape[1])
 	if count < 2 {
-		c.fail("batch statistics need more than one value per channel, but the input has shape %v; use a larger batch or --frozen-bn", shape)
+		c.fail("batch statistics need more than one value per channel, but the input has shape %v; use a larger batch "+
+			"or --frozen-bn", shape)
 		return
 	}
 	axes := statisticAxes(shape)
@@ -47,13 +48,15 @@ func batchNormForward(c *context) {
 		squares = c.sum(squares, true, rest...)
 	}
 	batchVariance := c.Op("Div", squares, c.Scalar(count)) // a quotient is exact, 1/count as a float is not
-	c.replace("BatchNormalization", []string{centred, scale, bias, c.Filled([]int64{channels}, 0), c.reshape(batchVariance, channels)}, epsilon)
+	c.replace("BatchNormalization", []string{centred, scale, bias, c.Filled([]int64{channels}, 0),
+		c.reshape(batchVariance, channels)}, epsilon)
 	c.save("centred", centred)
 	c.save("variance", batchVariance)
 
 	momentum := c.float("momentum", 0.9) // of the old value: torch's is 1 - momentum
 	update := func(old, fresh string) string {
-		return c.Op("Add", c.Op("Mul", old, c.Scalar(momentum)), c.Op("Mul", c.reshape(fresh, channels), c.Scalar(1-momentum)))
+		return c.Op("Add", c.Op("Mul", old, c.Scalar(momentum)),
+			c.Op("Mul", c.reshape(fresh, channels), c.Scalar(1-momentum)))
 	}
 	c.graph.statistic(mean, func(old string) string { return update(old, batchMean) })
 	c.graph.statistic(variance, func(old string) string { // the unbiased variance, as torch keeps it

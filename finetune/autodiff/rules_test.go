@@ -175,15 +175,17 @@ func elementwiseCases() []gradientCase {
 		}},
 		{name: "", op: "Where", variables: vars(x, dims{3, 1}), step: 1, build: func(b *onnx.Builder) string {
 			condition := b.Op("Greater", []string{"x", b.Constant(onnx.NewFloat32("zero", nil, []float32{100}))})
-			condition = b.Op("Or", []string{condition, b.Constant(onnx.NewRaw("mask", pb.TensorProto_BOOL, dims{4}, []byte{1, 0, 0, 1}))})
+			condition = b.Op("Or",
+				[]string{condition, b.Constant(onnx.NewRaw("mask", pb.TensorProto_BOOL, dims{4}, []byte{1, 0, 0, 1}))})
 			return b.Op("Where", []string{condition, "x", "y"})
 		}},
 		{name: "a constant exponent", op: "Pow", variables: filled(positive, x), build: func(b *onnx.Builder) string {
 			return b.Op("Pow", []string{"x", b.Float32("three", 3)})
 		}},
-		{name: "an integer exponent", op: "Pow", variables: filled(awayFrom(0), x), build: func(b *onnx.Builder) string {
-			return b.Op("Pow", []string{"x", b.Int64("two", 2)})
-		}},
+		{name: "an integer exponent", op: "Pow", variables: filled(awayFrom(0), x),
+			build: func(b *onnx.Builder) string {
+				return b.Op("Pow", []string{"x", b.Int64("two", 2)})
+			}},
 		node("Pow", "both", filled(positive, x, dims{3, 1})),
 		{name: "through itself", op: "Mul", variables: vars(x), build: func(b *onnx.Builder) string {
 			return b.Op("Mul", []string{"x", "x"})
@@ -206,16 +208,17 @@ func elementwiseCases() []gradientCase {
 func activationCases() []gradientCase {
 	x := dims{2, 3, 5}
 	clip := func(name string, in ...float32) gradientCase {
-		return gradientCase{name: name, op: "Clip", variables: filled(awayFrom(-1, 0, 2), x), build: func(b *onnx.Builder) string {
-			inputs := []string{"x", ""}
-			if !math.IsNaN(float64(in[0])) {
-				inputs[1] = b.Float32("low", in[0])
-			}
-			if len(in) > 1 {
-				inputs = append(inputs, b.Float32("high", in[1]))
-			}
-			return b.Op("Clip", inputs)
-		}}
+		return gradientCase{name: name, op: "Clip", variables: filled(awayFrom(-1, 0, 2), x),
+			build: func(b *onnx.Builder) string {
+				inputs := []string{"x", ""}
+				if !math.IsNaN(float64(in[0])) {
+					inputs[1] = b.Float32("low", in[0])
+				}
+				if len(in) > 1 {
+					inputs = append(inputs, b.Float32("high", in[1]))
+				}
+				return b.Op("Clip", inputs)
+			}}
 	}
 	return []gradientCase{
 		node("Relu", "", filled(awayFrom(0), x)),
@@ -261,36 +264,41 @@ func shapeCases() []gradientCase {
 		}},
 		node("Concat", "axis 1", vars(x, dims{2, 1, 4}, dims{2, 5, 4}), onnx.Int("axis", 1)).withStep(1),
 		node("Concat", "last axis", vars(x, x), onnx.Int("axis", -1)).withStep(1),
-		{name: "one part unused", op: "Split", variables: vars(dims{2, 6}), step: 1, build: func(b *onnx.Builder) string {
-			parts := b.Add("", "Split", []string{"x", b.Int64s("sizes", 1, 2, 3)}, 3, onnx.Int("axis", 1))
-			return b.Op("Mul", []string{parts[0], parts[2]})
-		}},
+		{name: "one part unused", op: "Split", variables: vars(dims{2, 6}), step: 1,
+			build: func(b *onnx.Builder) string {
+				parts := b.Add("", "Split", []string{"x", b.Int64s("sizes", 1, 2, 3)}, 3, onnx.Int("axis", 1))
+				return b.Op("Mul", []string{parts[0], parts[2]})
+			}},
 	}
 }
 
 func indexCases() []gradientCase {
 	slice := func(name string, shape dims, lists ...dims) gradientCase {
-		return gradientCase{name: name, op: "Slice", variables: vars(shape), step: 1, build: func(b *onnx.Builder) string {
-			in := []string{"x"}
-			for _, l := range lists {
-				in = append(in, b.Int64s("bounds", l...))
-			}
-			return b.Op("Slice", in)
-		}}
+		return gradientCase{name: name, op: "Slice", variables: vars(shape), step: 1,
+			build: func(b *onnx.Builder) string {
+				in := []string{"x"}
+				for _, l := range lists {
+					in = append(in, b.Int64s("bounds", l...))
+				}
+				return b.Op("Slice", in)
+			}}
 	}
 	pad := func(name string, lists ...dims) gradientCase {
-		return gradientCase{name: name, op: "Pad", variables: vars(dims{2, 5}), step: 1, build: func(b *onnx.Builder) string {
-			in := []string{"x", b.Int64s("pads", lists[0]...)}
-			if len(lists) > 1 {
-				in = append(in, b.Float32("value", 3), b.Int64s("axes", lists[1]...))
-			}
-			return b.Op("Pad", in)
-		}}
+		return gradientCase{name: name, op: "Pad", variables: vars(dims{2, 5}), step: 1,
+			build: func(b *onnx.Builder) string {
+				in := []string{"x", b.Int64s("pads", lists[0]...)}
+				if len(lists) > 1 {
+					in = append(in, b.Float32("value", 3), b.Int64s("axes", lists[1]...))
+				}
+				return b.Op("Pad", in)
+			}}
 	}
 	gather := func(name string, axis int64, indexShape dims, indices ...int64) gradientCase {
-		return gradientCase{name: name, op: "Gather", variables: vars(dims{3, 4, 2}), step: 1, build: func(b *onnx.Builder) string {
-			return b.Op("Gather", []string{"x", b.Constant(onnx.NewInt64("indices", indexShape, indices))}, onnx.Int("axis", axis))
-		}}
+		return gradientCase{name: name, op: "Gather", variables: vars(dims{3, 4, 2}), step: 1,
+			build: func(b *onnx.Builder) string {
+				return b.Op("Gather", []string{"x", b.Constant(onnx.NewInt64("indices", indexShape, indices))},
+					onnx.Int("axis", axis))
+			}}
 	}
 	return []gradientCase{
 		slice("leading axes", dims{4, 5}, dims{1, 0}, dims{3, 4}),
@@ -299,11 +307,12 @@ func indexCases() []gradientCase {
 		slice("two steps", dims{7, 9}, dims{0, -8}, dims{7, 9}, dims{0, 1}, dims{2, 2}),
 		slice("backwards", dims{4, 5}, dims{-1}, dims{-1000}, dims{1}, dims{-1}),
 		slice("backwards by two", dims{4, 8}, dims{6}, dims{1}, dims{1}, dims{-2}),
-		{name: "computed bounds", op: "Slice", variables: vars(dims{4, 6}), step: 1, build: func(b *onnx.Builder) string {
-			size := b.Op("Gather", []string{b.Op("Shape", []string{"x"}), b.Int64("one", 1)}, onnx.Int("axis", 0))
-			half := b.Op("Unsqueeze", []string{b.Op("Div", []string{size, b.Int64("two", 2)}), b.Int64s("zero", 0)})
-			return b.Op("Slice", []string{"x", b.Int64s("start", 0), half, b.Int64s("axes", 1)})
-		}},
+		{name: "computed bounds", op: "Slice", variables: vars(dims{4, 6}), step: 1,
+			build: func(b *onnx.Builder) string {
+				size := b.Op("Gather", []string{b.Op("Shape", []string{"x"}), b.Int64("one", 1)}, onnx.Int("axis", 0))
+				half := b.Op("Unsqueeze", []string{b.Op("Div", []string{size, b.Int64("two", 2)}), b.Int64s("zero", 0)})
+				return b.Op("Slice", []string{"x", b.Int64s("start", 0), half, b.Int64s("axes", 1)})
+			}},
 		pad("all axes", dims{1, 0, 0, 2}),
 		pad("cropping", dims{0, -2, 1, 0}),
 		pad("one axis", dims{1, 3}, dims{-1}),
@@ -320,13 +329,14 @@ func reductionCases() []gradientCase {
 	for _, op := range []string{"ReduceSum", "ReduceMean", "ReduceSumSquare", "ReduceL2"} {
 		for _, axes := range []dims{{0, 2}, {-1}, {1}, nil} {
 			for _, keep := range []int64{0, 1} {
-				c := gradientCase{name: fmt.Sprint(axes, keep), op: op, variables: vars(dims{2, 3, 4}), build: func(b *onnx.Builder) string {
-					in := []string{"x"}
-					if axes != nil {
-						in = append(in, b.Int64s("axes", axes...))
-					}
-					return b.Op(op, in, onnx.Int("keepdims", keep))
-				}}
+				c := gradientCase{name: fmt.Sprint(axes, keep), op: op, variables: vars(dims{2, 3, 4}),
+					build: func(b *onnx.Builder) string {
+						in := []string{"x"}
+						if axes != nil {
+							in = append(in, b.Int64s("axes", axes...))
+						}
+						return b.Op(op, in, onnx.Int("keepdims", keep))
+					}}
 				if op != "ReduceL2" {
 					c.step = 1
 				}
@@ -341,7 +351,8 @@ func matmulCases() []gradientCase {
 	var cases []gradientCase
 	for _, s := range [][2]dims{
 		{{3, 4}, {4, 2}}, {{5, 3, 4}, {4, 2}}, {{5, 3, 4}, {5, 4, 2}}, {{2, 5, 3, 4}, {5, 4, 2}},
-		{{3, 4}, {5, 4, 2}}, {{2, 1, 3, 4}, {1, 5, 4, 2}}, {{4}, {4, 2}}, {{3, 4}, {4}}, {{4}, {4}}, {{4}, {5, 4, 2}}, {{5, 3, 4}, {4}},
+		{{3, 4}, {5, 4, 2}}, {{2, 1, 3, 4}, {1, 5, 4, 2}}, {{4}, {4, 2}}, {{3, 4}, {4}}, {{4}, {4}}, {{4},
+			{5, 4, 2}}, {{5, 3, 4}, {4}},
 	} {
 		cases = append(cases, node("MatMul", fmt.Sprint(s), vars(s[0], s[1])).withStep(1))
 	}
@@ -360,7 +371,8 @@ func matmulCases() []gradientCase {
 					v = vars(a, b, bias)
 				}
 				cases = append(cases, node("Gemm", fmt.Sprint(transA, transB, bias), v,
-					onnx.Int("transA", transA), onnx.Int("transB", transB), onnx.Float("alpha", 1.5), onnx.Float("beta", 0.5)).withStep(1))
+					onnx.Int("transA", transA), onnx.Int("transB", transB), onnx.Float("alpha",
+						1.5), onnx.Float("beta", 0.5)).withStep(1))
 			}
 		}
 	}

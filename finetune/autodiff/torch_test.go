@@ -97,7 +97,8 @@ func (c torchCase) check(rt *ort.Runtime, kernels bool) error {
 	g.Output = []*pb.ValueInfoProto{{Name: y}}
 	m := &pb.ModelProto{IrVersion: 9, Graph: g}
 	onnx.SetOpset(m, "", 20)
-	graph, err := autodiff.New(m, autodiff.Options{Trainable: names, FrozenBatchNorm: frozen, Kernels: kernels, Probe: ortprobe.New(rt)})
+	graph, err := autodiff.New(m, autodiff.Options{Trainable: names, FrozenBatchNorm: frozen, Kernels: kernels,
+		Probe: ortprobe.New(rt)})
 	if err != nil {
 		return err
 	}
@@ -148,7 +149,8 @@ func (c torchCase) run(rt *ort.Runtime, step *pb.ModelProto) error {
 	for i, want := range c.Gradients {
 		for j, v := range project(ort.Data[float32](out[i])) {
 			if !(math.Abs(v-want[j]) <= 2e-5*want[0]+1e-9) {
-				return fmt.Errorf("gradient of input %d: number %d is %.8g instead of %.8g (norm %.3g)", i, j, v, want[j], want[0])
+				return fmt.Errorf("gradient of input %d: number %d is %.8g instead of %.8g (norm %.3g)", i, j, v,
+					want[j], want[0])
 			}
 		}
 	}

@@ -38,7 +38,8 @@ func (m Confusion) check() error {
 	}
 	for i, row := range m.Counts {
 		if len(row) != len(m.Classes) {
-			return fmt.Errorf("chart: row %d of the confusion matrix has %d columns, not %d", i, len(row), len(m.Classes))
+			return fmt.Errorf("chart: row %d of the confusion matrix has %d columns, not %d", i, len(row),
+				len(m.Classes))
 		}
 	}
 	return nil

@@ -88,7 +88,8 @@ func (r DotRow) draw(c draw.Canvas, x func(float64) vg.Length, y vg.Length) {
 	}
 	for _, v := range r.Limits {
 		at, s := x(v), vg.Length(4.6)
-		diamond := []vg.Point{{X: at - s, Y: y}, {X: at, Y: y + s}, {X: at + s, Y: y}, {X: at, Y: y - s}, {X: at - s, Y: y}}
+		diamond := []vg.Point{{X: at - s, Y: y}, {X: at, Y: y + s}, {X: at + s, Y: y}, {X: at, Y: y - s},
+			{X: at - s, Y: y}}
 		c.StrokeLines(draw.LineStyle{Color: ink, Width: 1.2}, diamond)
 	}
 }

@@ -86,7 +86,8 @@ func TestLRCurve(t *testing.T) {
 
 func TestLRTable(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "lr.csv")
-	if err := LRTable(path, []rangetest.Step{{LR: 1e-6, Loss: 0.75, Smoothed: 0.5}, {LR: 1e-5, Loss: 1.0 / 3, Smoothed: 0.25}}); err != nil {
+	if err := LRTable(path, []rangetest.Step{{LR: 1e-6, Loss: 0.75, Smoothed: 0.5},
+		{LR: 1e-5, Loss: 1.0 / 3, Smoothed: 0.25}}); err != nil {
 		t.Fatal(err)
 	}
 	want := "step,lr,loss,smoothed_loss\n1,1e-06,0.75,0.5\n2,1e-05,0.3333333333333333,0.25\n"
@@ -115,7 +116,8 @@ func ExampleLRCurve() {
 	}
 	defer os.RemoveAll(dir)
 	test := rangetest.Result{Suggestion: 1e-3, Steps: []rangetest.Step{
-		{LR: 1e-4, Loss: 0.9, Smoothed: 0.9}, {LR: 1e-3, Loss: 0.6, Smoothed: 0.7}, {LR: 1e-2, Loss: 0.4, Smoothed: 0.5}, {LR: 1e-1, Loss: 2, Smoothed: 1},
+		{LR: 1e-4, Loss: 0.9, Smoothed: 0.9}, {LR: 1e-3, Loss: 0.6, Smoothed: 0.7}, {LR: 1e-2, Loss: 0.4,
+			Smoothed: 0.5}, {LR: 1e-1, Loss: 2, Smoothed: 1},
 	}}
 	err = LRCurve(filepath.Join(dir, "lr-find.png"), LRFind{Title: "A range test", Test: test})
 	fmt.Println(err)

@@ -116,7 +116,9 @@ func (p Plot) valueTicks() []plot.Tick {
 		low, high = p.scale[0], p.scale[1]
 	}
 	if p.Share {
-		return tickRange(max(0, min(low, 0.9)), 1, 6, func(v, _ float64) string { return fmt.Sprintf("%.0f %%", 100*v) })
+		return tickRange(max(0, min(low, 0.9)), 1, 6, func(v, _ float64) string {
+			return fmt.Sprintf("%.0f %%", 100*v)
+		})
 	}
 	return tickRange(0, high, 6, number)
 }

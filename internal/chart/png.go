@@ -103,7 +103,8 @@ func WritePlots(path, title, subtitle string, plots []Plot) error {
 	return writePNG(path, title, subtitle, width, height, func(c draw.Canvas) {
 		for i := range drawn {
 			row := draw.Crop(c, 0, 0, c.Max.Y-c.Min.Y-heads[i]-h, 0)
-			tiles := plot.Align(drawn[i:i+1], draw.Tiles{Rows: 1, Cols: columns, PadTop: heads[i], PadX: plotGap}, row)[0]
+			tiles := plot.Align(drawn[i:i+1], draw.Tiles{Rows: 1, Cols: columns, PadTop: heads[i], PadX: plotGap},
+				row)[0]
 			for k, tile := range tiles {
 				if n := i*columns + k; n < len(plots) {
 					drawn[i][k].Draw(tile)

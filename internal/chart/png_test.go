@@ -66,7 +66,8 @@ func TestPlotsTakeAnySize(t *testing.T) {
 
 func TestDotsAsPNG(t *testing.T) {
 	rows := []DotRow{
-		{Group: "a", Name: "first", Text: "95 %", Colour: 0, Dots: []float64{0.9, 1}, Mean: 0.95, Limits: []float64{0.8}},
+		{Group: "a", Name: "first", Text: "95 %", Colour: 0, Dots: []float64{0.9, 1}, Mean: 0.95,
+			Limits: []float64{0.8}},
 		{Group: "a", Name: "second", Text: "70 %", Colour: 1, Dots: []float64{0.7}, Mean: 0.7},
 		{Group: "b", Name: "third", Text: "80 %", Colour: 2, Dots: []float64{0.8, 0.8, 0.8}, Mean: 0.8},
 	}

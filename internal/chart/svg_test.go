@@ -58,7 +58,8 @@ func examplePlot() Plot {
 	return Plot{
 		Name: "network", Share: true, Best: 2,
 		Lines: []Line{
-			{Legend: "upper", Colour: 0, Epochs: []int{1, 2, 3}, Y: []float64{0.5, 0.9, 1}, Low: []float64{0.4, 0.8, 1}, High: []float64{0.6, 0.95, 1}},
+			{Legend: "upper", Colour: 0, Epochs: []int{1, 2, 3}, Y: []float64{0.5, 0.9, 1},
+				Low: []float64{0.4, 0.8, 1}, High: []float64{0.6, 0.95, 1}},
 			{Legend: "lower", Colour: 1, Dashed: true, Epochs: []int{2, 3}, Y: []float64{0.3, 0.2}},
 		},
 		Limits: []Limit{{Legend: "published", Colour: 1, Y: 0.8}},
@@ -129,7 +130,8 @@ func TestTogether(t *testing.T) {
 
 // A point lies where the drawing says, in its class's colour and shape; mistakes have rings.
 func TestMapAsSVG(t *testing.T) {
-	m := Map{Points: []MapPoint{{X: -1, Y: -1}, {X: 1, Y: 1, Class: 1, Ring: true}, {X: 0, Y: 0, Class: 9}, {X: 0.5, Y: 0, Class: 24}}}
+	m := Map{Points: []MapPoint{{X: -1, Y: -1}, {X: 1, Y: 1, Class: 1, Ring: true}, {X: 0, Y: 0, Class: 9},
+		{X: 0.5, Y: 0, Class: 24}}}
 	for range 25 {
 		m.Classes = append(m.Classes, "<class>")
 	}
@@ -137,12 +139,14 @@ func TestMapAsSVG(t *testing.T) {
 	count := map[string]int{}
 	for _, e := range elementsOf(t, drawn) {
 		count[e.name+" "+e.attrs["fill"]+" "+e.attrs["stroke"]]++
-		if e.name == "circle" && e.attrs["stroke"] != "" && (e.attrs["cx"] != units(vg.Length(drawn.X[1])) || e.attrs["cy"] != units(vg.Length(drawn.Y[1]))) {
+		if e.name == "circle" && e.attrs["stroke"] != "" &&
+			(e.attrs["cx"] != units(vg.Length(drawn.X[1])) || e.attrs["cy"] != units(vg.Length(drawn.Y[1]))) {
 			t.Errorf("the ring is at %s, %s, its point at %g, %g", e.attrs["cx"], e.attrs["cy"], drawn.X[1], drawn.Y[1])
 		}
 	}
 	// Classes 9 and 24 are shapes of other sides than circles.
-	for what, want := range map[string]int{"circle var(--c0) ": 1, "circle var(--c1) ": 1, "path var(--c1) ": 1, "path var(--c0) ": 1, "circle none var(--ink)": 1} {
+	for what, want := range map[string]int{"circle var(--c0) ": 1, "circle var(--c1) ": 1, "path var(--c1) ": 1,
+		"path var(--c0) ": 1, "circle none var(--ink)": 1} {
 		if count[what] != want {
 			t.Errorf("%d of %q: %v", count[what], what, count)
 		}
@@ -153,7 +157,8 @@ func TestMapAsSVG(t *testing.T) {
 	if entries := m.Legend("mistake"); len(entries) != 5 || entries[4].Text != "mistake" {
 		t.Errorf("%d entries", len(entries))
 	}
-	if one := (Map{Points: []MapPoint{{X: 3, Y: 3}, {X: 3, Y: 3}}}).SVG(); one.X[0] != mapWidth/2 || one.Height != mapLeastHeight {
+	if one := (Map{Points: []MapPoint{{X: 3, Y: 3}, {X: 3, Y: 3}}}).SVG(); one.X[0] != mapWidth/2 ||
+		one.Height != mapLeastHeight {
 		t.Errorf("points in one place: %+v", one)
 	}
 	if none := (Map{}).SVG(); none.Elements != "" {

@@ -61,7 +61,8 @@ func TestFitShortensOnlyWhatIsTooLong(t *testing.T) {
 	for _, share := range []vg.Length{0.9, 0.5, 0.2} {
 		room := share * style.Width(name)
 		short := fit(style, name, room)
-		if !strings.HasSuffix(short, "…") || !strings.HasPrefix(name, strings.TrimSuffix(short, "…")) || style.Width(short) > room {
+		if !strings.HasSuffix(short, "…") || !strings.HasPrefix(name, strings.TrimSuffix(short, "…")) ||
+			style.Width(short) > room {
 			t.Errorf("shortened to %q, %g wide for %g", short, style.Width(short), room)
 		}
 	}

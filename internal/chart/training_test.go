@@ -22,7 +22,8 @@ func training(n int) Training {
 		Confusion: [][]int{{5, 1}, {0, 4}}, Classes: []string{"ants", "bees"},
 	}
 	for e := 1; e <= n; e++ {
-		r.Epochs = append(r.Epochs, metrics.Epoch{Epoch: e, TrainLoss: 3, TrainAccuracy: 0.2, ValLoss: 1, ValAccuracy: 0.9})
+		r.Epochs = append(r.Epochs, metrics.Epoch{Epoch: e, TrainLoss: 3, TrainAccuracy: 0.2, ValLoss: 1,
+			ValAccuracy: 0.9})
 	}
 	return r
 }
@@ -79,7 +80,8 @@ func TestCurvesLieWhereTheirValuesAre(t *testing.T) {
 			t.Errorf("%s: the curves are %d and %d pixels long", c.panel, n, m)
 		}
 		if above >= below {
-			t.Errorf("%s: the curve of the higher value lies in row %d, that of the lower in row %d", c.panel, above, below)
+			t.Errorf("%s: the curve of the higher value lies in row %d, that of the lower in row %d", c.panel, above,
+				below)
 		}
 	}
 }

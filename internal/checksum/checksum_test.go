@@ -76,7 +76,8 @@ func TestVerify(t *testing.T) {
 		"no text as checksum":  {without[:len(without)-3] + `, "content_sha256": 7}`, true},
 	} {
 		err := checksum.Verify("d.json", []byte(c.text))
-		if (err != nil) != c.changed || err != nil && !strings.Contains(err.Error(), "d.json was changed after fx wrote it") {
+		if (err != nil) != c.changed || err != nil && !strings.Contains(err.Error(),
+			"d.json was changed after fx wrote it") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

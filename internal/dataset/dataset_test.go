@@ -119,8 +119,10 @@ func TestHymenopteraDataAsTorchvision(t *testing.T) {
 	}
 	for split, g := range golden(t)["hymenoptera_data"] {
 		sum := sha256.Sum256([]byte(text[split]))
-		if count[split] != g.Count || hex.EncodeToString(sum[:]) != g.SHA256 || !reflect.DeepEqual(d.Classes, g.Classes) {
-			t.Errorf("%s: %d photos of %v, torchvision has %d of %v, or the order differs", split, count[split], d.Classes, g.Count, g.Classes)
+		if count[split] != g.Count || hex.EncodeToString(sum[:]) != g.SHA256 ||
+			!reflect.DeepEqual(d.Classes, g.Classes) {
+			t.Errorf("%s: %d photos of %v, torchvision has %d of %v, or the order differs", split, count[split],
+				d.Classes, g.Count, g.Classes)
 		}
 	}
 	if len(d.Skipped) != 1 || filepath.Ext(d.Skipped[0].Path) != ".gif" {
@@ -167,7 +169,8 @@ func TestSkippedWithReasons(t *testing.T) {
 		t.Errorf("items %s", items)
 	}
 	want := `.git: hidden; __MACOSX: hidden; up: a link to a folder above it; .DS_Store: hidden; ._2.jpg: hidden; ` +
-		`3.gif: extension .gif (--extensions .gif adds it); bad` + "\xff" + `.jpg: the name "bad\xff.jpg" is not valid UTF-8: rename it; ` +
+		`3.gif: extension .gif (--extensions .gif adds it); bad` + "\xff" +
+		`.jpg: the name "bad\xff.jpg" is not valid UTF-8: rename it; ` +
 		`broken.jpg: a link that leads to nothing; pipe.jpg: no regular file; docs: no photo in it: 1 other file; ` +
 		`readme.txt: .txt is no photo's extension; none: no photo in it; ` +
 		`stray.jpg: lies beside the class folders, so it has no class`
@@ -179,7 +182,8 @@ func TestSkippedWithReasons(t *testing.T) {
 func TestLinksToFoldersAreFollowed(t *testing.T) {
 	elsewhere := plant(t, t.TempDir(), "1.jpg", "sub/2.jpg")
 	root := plant(t, t.TempDir(), "b/3.jpg")
-	for _, link := range [][2]string{{elsewhere, "a"}, {elsewhere + "/sub", "b/again"}, {elsewhere + "/1.jpg", "b/9.jpg"}} {
+	for _, link := range [][2]string{{elsewhere, "a"}, {elsewhere + "/sub", "b/again"},
+		{elsewhere + "/1.jpg", "b/9.jpg"}} {
 		if err := os.Symlink(link[0], filepath.Join(root, link[1])); err != nil {
 			t.Fatal(err)
 		}
@@ -190,7 +194,8 @@ func TestLinksToFoldersAreFollowed(t *testing.T) {
 }
 
 func TestEmptyClassFolderKeepsTheLabelsOfASplit(t *testing.T) {
-	root := plant(t, t.TempDir(), "train/a/1.jpg", "train/b/2.jpg", "train/c/3.jpg", "val/a/4.jpg", "val/b/", "val/c/5.jpg", "test/")
+	root := plant(t, t.TempDir(), "train/a/1.jpg", "train/b/2.jpg", "train/c/3.jpg", "val/a/4.jpg", "val/b/",
+		"val/c/5.jpg", "test/")
 	d := scan(t, root)
 	items, skipped := brief(d)
 	if items != "train/a/1.jpg=0 train/b/2.jpg=1 train/c/3.jpg=2 val/a/4.jpg=0 val/c/5.jpg=2" {
@@ -208,23 +213,34 @@ func TestLayoutErrorsSayWhatWasFound(t *testing.T) {
 		at    string   // below the root
 		words []string // of the message and hint
 	}{
-		{"wrong path", []string{"photos/a/1.jpg"}, "photo/x", []string{"photo/x", "nearest that exists is", "holds photos/"}},
+		{"wrong path", []string{"photos/a/1.jpg"}, "photo/x",
+			[]string{"photo/x", "nearest that exists is", "holds photos/"}},
 		{"below a file", []string{"a.jpg"}, "a.jpg/x", []string{"a.jpg is a file"}},
 		{"a file", []string{"a.jpg"}, "a.jpg", []string{"is a file, not a folder", ".csv"}},
 		{"empty", nil, "", []string{"is empty"}},
 		{"only empty folders", []string{"a/", "b/"}, "", []string{"is empty"}},
-		{"no photo", []string{"a/1.gif", "a/2.gif", "b/x.txt"}, "", []string{"no photo in", "2 × .gif", "1 × .txt", "--extensions"}},
-		{"photos directly", []string{"d/1.jpg", "d/2.jpg"}, "d", []string{"2 photos directly in", "the folder above it"}},
-		{"one class", []string{"a/1.jpg", "b/1.heic"}, "", []string{"only one class", ": a", "b/: no photo in it: 1 other file"}},
-		{"one class in splits", []string{"train/a/1.jpg", "val/a/2.jpg"}, "", []string{"only one class", "splits train/, val/"}},
-		{"one class beside a flat test set", []string{"train/a/1.jpg", "test/2.jpg"}, "", []string{"only one class", "split train/"}},
-		{"splits without classes", []string{"train/1.jpg", "val/2.jpg"}, "", []string{"train/, val/ lie in no class folders"}},
-		{"classes of folders alone", []string{"cats/x/1.jpg", "dogs/y/2.jpg"}, "", []string{"split cats/", "has no folder y/", "If cats/ is itself a class"}},
+		{"no photo", []string{"a/1.gif", "a/2.gif", "b/x.txt"}, "",
+			[]string{"no photo in", "2 × .gif", "1 × .txt", "--extensions"}},
+		{"photos directly", []string{"d/1.jpg", "d/2.jpg"}, "d",
+			[]string{"2 photos directly in", "the folder above it"}},
+		{"one class", []string{"a/1.jpg", "b/1.heic"}, "",
+			[]string{"only one class", ": a", "b/: no photo in it: 1 other file"}},
+		{"one class in splits", []string{"train/a/1.jpg", "val/a/2.jpg"}, "",
+			[]string{"only one class", "splits train/, val/"}},
+		{"one class beside a flat test set", []string{"train/a/1.jpg", "test/2.jpg"}, "",
+			[]string{"only one class", "split train/"}},
+		{"splits without classes", []string{"train/1.jpg", "val/2.jpg"}, "",
+			[]string{"train/, val/ lie in no class folders"}},
+		{"classes of folders alone", []string{"cats/x/1.jpg", "dogs/y/2.jpg"}, "",
+			[]string{"split cats/", "has no folder y/", "If cats/ is itself a class"}},
 		{"classes differ", []string{"train/a/1.jpg", "train/b/1.jpg", "val/a/1.jpg", "val/b/1.jpg", "val/c/1.jpg"}, "",
 			[]string{"split train/", "has no folder c/"}},
-		{"mixed", []string{"train/a/1.jpg", "train/b/1.jpg", "extra/1.jpg"}, "", []string{"cannot tell splits from classes", "extra/ with photos directly", "train/ with folders"}},
-		{"strays in a split", []string{"train/a/1.jpg", "train/s.jpg", "val/a/1.jpg", "val/s.jpg"}, "", []string{"train/", "neither a split nor a class"}},
-		{"too high", []string{"data/train/a/1.jpg", "data/train/b/1.jpg", "data/val/a/1.jpg"}, "", []string{"a level too deep", "Perhaps you mean", "/data."}},
+		{"mixed", []string{"train/a/1.jpg", "train/b/1.jpg", "extra/1.jpg"}, "",
+			[]string{"cannot tell splits from classes", "extra/ with photos directly", "train/ with folders"}},
+		{"strays in a split", []string{"train/a/1.jpg", "train/s.jpg", "val/a/1.jpg", "val/s.jpg"}, "",
+			[]string{"train/", "neither a split nor a class"}},
+		{"too high", []string{"data/train/a/1.jpg", "data/train/b/1.jpg", "data/val/a/1.jpg"}, "",
+			[]string{"a level too deep", "Perhaps you mean", "/data."}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			root := plant(t, t.TempDir(), c.files...)
@@ -258,7 +274,8 @@ func TestUnreadableFolderIsAnError(t *testing.T) {
 func TestScanStopsWhenCanceled(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := dataset.Scan(ctx, plant(t, t.TempDir(), "a/1.jpg", "b/2.jpg"), dataset.Options{}); !errors.Is(err, context.Canceled) {
+	if _, err := dataset.Scan(ctx, plant(t, t.TempDir(), "a/1.jpg", "b/2.jpg"), dataset.Options{}); !errors.Is(err,
+		context.Canceled) {
 		t.Errorf("error %v", err)
 	}
 }

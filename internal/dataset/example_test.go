@@ -15,7 +15,8 @@ func Example() {
 		panic(err)
 	}
 	defer func() { _ = os.RemoveAll(root) }()
-	for _, name := range []string{"train/ants/1.jpg", "train/bees/2.jpg", "val/ants/3.jpg", "val/bees/4.png", "val/bees/5.gif"} {
+	for _, name := range []string{"train/ants/1.jpg", "train/bees/2.jpg", "val/ants/3.jpg", "val/bees/4.png",
+		"val/bees/5.gif"} {
 		path := filepath.Join(root, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 			panic(err)

@@ -27,7 +27,8 @@ func FuzzScan(f *testing.F) {
 		root := t.TempDir()
 		for _, line := range strings.Split(tree, "\n") {
 			path, target, isLink := strings.Cut(line, ">")
-			if !filepath.IsLocal(path) || strings.Contains(tree, "\x00") || isLink && (filepath.IsAbs(target) || !filepath.IsLocal(filepath.Join(filepath.Dir(path), target))) {
+			if !filepath.IsLocal(path) || strings.Contains(tree, "\x00") || isLink &&
+				(filepath.IsAbs(target) || !filepath.IsLocal(filepath.Join(filepath.Dir(path), target))) {
 				return // the fuzzer's own files only
 			}
 			path = filepath.Join(root, path)
@@ -63,7 +64,8 @@ func FuzzScan(f *testing.F) {
 				}
 			}
 		}
-		if found, err := dataset.Photos(context.Background(), []string{root}, dataset.Options{}); err == nil && len(found.Items) == 0 {
+		if found, err := dataset.Photos(context.Background(), []string{root}, dataset.Options{}); err == nil &&
+			len(found.Items) == 0 {
 			t.Error("neither photos nor an error")
 		}
 	})

@@ -115,7 +115,8 @@ func levelOf(root string, folders []*node) (level, error) {
 
 // inFolders is the note on classes whose photos lie in folders only.
 func inFolders(classes []string) string {
-	return fmt.Sprintf("each of %s counts as one class with all that is in it, though its photos lie in folders of their own",
+	return fmt.Sprintf("each of %s counts as one class with all that is in it, though its photos lie in folders of "+
+		"their own",
 		enumerate(classes, "/"))
 }
 
@@ -124,7 +125,8 @@ func (w *walker) leaveOutFlat(n *node, flat []string) bool {
 	if !slices.Contains(flat, n.name) {
 		return false
 	}
-	w.skip(n.path, fmt.Sprintf("its %d photo%s lie%s in no class folders; `fx predict --model MODEL %s` classifies them",
+	w.skip(n.path, fmt.Sprintf("its %d photo%s lie%s in no class folders; `fx predict --model MODEL %s` classifies "+
+		"them",
 		n.photos, plural(n.photos), verbEnding(n.photos), n.path))
 	return true
 }
@@ -220,7 +222,8 @@ func (w *walker) outside(photos int) []string {
 	if w.beyond == 0 {
 		return nil
 	}
-	return []string{fmt.Sprintf("%d of the %d photos lie%s outside of %s, behind links (--no-follow-links leaves them out)",
+	return []string{fmt.Sprintf("%d of the %d photos lie%s outside of %s, behind links (--no-follow-links leaves them "+
+		"out)",
 		w.beyond, photos, verbEnding(w.beyond), w.root)}
 }
 

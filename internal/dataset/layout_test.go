@@ -21,7 +21,8 @@ func TestOrdinaryLayouts(t *testing.T) {
 		skipped string // a line that is there
 		note    string
 	}{
-		{"a flat test set", []string{"train/a/1.jpg", "train/b/2.jpg", "test/3.jpg", "test/4.jpg"}, []string{"a", "b"}, []string{"train"}, 2,
+		{"a flat test set", []string{"train/a/1.jpg", "train/b/2.jpg", "test/3.jpg", "test/4.jpg"},
+			[]string{"a", "b"}, []string{"train"}, 2,
 			"test: its 2 photos lie in no class folders; `fx predict --model MODEL ", ""},
 		{"train, val and a flat test set", []string{"train/a/1.jpg", "train/b/2.jpg", "val/a/3.jpg", "val/b/4.jpg", "Test/5.jpg"}, []string{"a", "b"},
 			[]string{"train", "val"}, 4, "Test: its 1 photo lies in no class", ""},

@@ -24,7 +24,8 @@ func CheckLearnable(classes []string, counts []int, least int, split, what strin
 	}
 	if len(none) > 0 {
 		return fail.New(fail.Usage,
-			fmt.Sprintf("Give every class photos%s that can be read (what is rejected or skipped is listed with its reason), "+
+			fmt.Sprintf("Give every class photos%s that can be read (what is rejected or skipped is listed with its "+
+				"reason), "+
 				"or move all photos of the class away.", where),
 			"no usable photo of %s to train on%s", enumerate(none, ""), where)
 	}

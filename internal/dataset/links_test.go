@@ -52,7 +52,8 @@ func TestFoldersThatLinkToEachOther(t *testing.T) {
 		t.Errorf("%d lines of what was skipped", len(d.Skipped))
 	}
 	notes := strings.Join(d.Notes, "; ")
-	if !strings.Contains(notes, "c1/ and c0/to1/ are the same folder: its 1 photo counts in both") || !strings.Contains(notes, "more folders count in two classes") {
+	if !strings.Contains(notes, "c1/ and c0/to1/ are the same folder: its 1 photo counts in both") ||
+		!strings.Contains(notes, "more folders count in two classes") {
 		t.Errorf("notes %q", notes)
 	}
 	all, err := dataset.Photos(t.Context(), []string{root}, dataset.Options{})
@@ -70,10 +71,13 @@ func TestABlowUpOfLinksIsRefused(t *testing.T) {
 	dataset.LowerMaxAgain(t, 100)
 	root := linkedToEachOther(t, 9)
 	_, err := dataset.Scan(t.Context(), root, dataset.Options{})
-	if fail.KindOf(err) != fail.Usage || !strings.Contains(err.Error(), "more than 100 folders and photos a second time") || !strings.Contains(fail.HintOf(err), "--no-follow-links") {
+	if fail.KindOf(err) != fail.Usage ||
+		!strings.Contains(err.Error(), "more than 100 folders and photos a second time") ||
+		!strings.Contains(fail.HintOf(err), "--no-follow-links") {
 		t.Errorf("error %v", err)
 	}
-	if d, err := dataset.Scan(t.Context(), root, dataset.Options{NoFollowLinks: true}); err != nil || len(d.Items) != 9 {
+	if d, err := dataset.Scan(t.Context(), root, dataset.Options{NoFollowLinks: true}); err != nil ||
+		len(d.Items) != 9 {
 		t.Errorf("without links: %v", err)
 	}
 }
@@ -90,7 +94,8 @@ func TestAFolderCountsOnceInAClass(t *testing.T) {
 	if skipped != "again: the same folder as a/sub/, which counts once in its class" {
 		t.Errorf("skipped %s", skipped)
 	}
-	if want := "a/sub/ and b/too/ are the same folder: its 1 photo counts in both"; len(d.Notes) != 1 || d.Notes[0] != want {
+	if want := "a/sub/ and b/too/ are the same folder: its 1 photo counts in both"; len(d.Notes) != 1 ||
+		d.Notes[0] != want {
 		t.Errorf("notes %q", d.Notes)
 	}
 	splits := plant(t, t.TempDir(), "train/a/1.jpg", "train/b/2.jpg")
@@ -98,7 +103,8 @@ func TestAFolderCountsOnceInAClass(t *testing.T) {
 	link(t, splits, ".", "train/a/self")
 	d = scan(t, splits)
 	items, skipped = brief(d)
-	if items != "train/a/1.jpg=0 train/b/2.jpg=1 val/a/1.jpg=0 val/b/2.jpg=1" || skipped != "self: a link to a folder above it" {
+	if items != "train/a/1.jpg=0 train/b/2.jpg=1 val/a/1.jpg=0 val/b/2.jpg=1" ||
+		skipped != "self: a link to a folder above it" {
 		t.Errorf("items %s, skipped %s", items, skipped)
 	}
 	if len(d.Notes) != 2 || !strings.Contains(d.Notes[0], "train/a/ and val/a/ are the same folder") {
@@ -124,18 +130,21 @@ func TestPhotosOutsideOfTheFolderAreCounted(t *testing.T) {
 		t.Fatal(err)
 	}
 	items, skipped := brief(again)
-	if items != "a/4.jpg=0 b/5.jpg=1 hub/6.jpg=2" || len(again.Notes) != 0 || strings.Count(skipped, "a link, and --no-follow-links was given") != 5 {
+	if items != "a/4.jpg=0 b/5.jpg=1 hub/6.jpg=2" || len(again.Notes) != 0 ||
+		strings.Count(skipped, "a link, and --no-follow-links was given") != 5 {
 		t.Errorf("items %s, skipped %s, notes %q", items, skipped, again.Notes)
 	}
 	if err := os.Mkdir(filepath.Join(root, "bad\xff"), 0o755); err == nil { // some file systems refuse it
-		if d, err := dataset.Scan(t.Context(), root, dataset.Options{NoFollowLinks: true}); err != nil || len(d.Items) != 3 {
+		if d, err := dataset.Scan(t.Context(), root, dataset.Options{NoFollowLinks: true}); err != nil ||
+			len(d.Items) != 3 {
 			t.Errorf("a folder whose name is not UTF-8: %v", err)
 		}
 	}
 	// The root itself is the user's own word.
 	through := filepath.Join(t.TempDir(), "photos")
 	link(t, filepath.Dir(through), root, "photos")
-	if d, err := dataset.Scan(t.Context(), through, dataset.Options{NoFollowLinks: true}); err != nil || len(d.Items) != 3 {
+	if d, err := dataset.Scan(t.Context(), through, dataset.Options{NoFollowLinks: true}); err != nil ||
+		len(d.Items) != 3 {
 		t.Errorf("through a link: %v", err)
 	}
 	if d := scan(t, through); len(d.Notes) != 1 || !strings.HasPrefix(d.Notes[0], "5 of the 9") {
@@ -160,22 +169,27 @@ func TestFilesOfNoBytesAreLeftOut(t *testing.T) {
 	d := scan(t, root)
 	items, _ := brief(d)
 	refused := d.Refused[len(d.Refused)-1]
-	if items != "a/1.jpg=0 b/2.jpg=1" || fmt.Sprint(d.Classes) != "[a b c]" || refused.Rel != "c/3.jpg" || refused.Label != 2 || refused.Reason != dataset.EmptyFile {
+	if items != "a/1.jpg=0 b/2.jpg=1" || fmt.Sprint(d.Classes) != "[a b c]" || refused.Rel != "c/3.jpg" ||
+		refused.Label != 2 || refused.Reason != dataset.EmptyFile {
 		t.Errorf("items %s, classes %v, refused %+v", items, d.Classes, d.Refused)
 	}
-	if all := d.Found(); len(all) != len(d.Items)+len(d.Refused) || all[0].Rel != "a/1.jpg" || all[len(all)-1].Rel != "c/3.jpg" {
+	if all := d.Found(); len(all) != len(d.Items)+len(d.Refused) || all[0].Rel != "a/1.jpg" ||
+		all[len(all)-1].Rel != "c/3.jpg" {
 		t.Errorf("found %v", all)
 	}
-	if err := dataset.CheckLearnable(d.Classes, d.Count(""), 1, "", "photo"); fail.KindOf(err) != fail.Usage || !strings.Contains(err.Error(), "no usable photo of c to train on") {
+	if err := dataset.CheckLearnable(d.Classes, d.Count(""), 1, "", "photo"); fail.KindOf(err) != fail.Usage ||
+		!strings.Contains(err.Error(), "no usable photo of c to train on") {
 		t.Errorf("error %v", err)
 	}
 	list := writeList(t, root, "path,label\na/1.jpg,a\nb/2.jpg,b\nc/3.jpg,c\n")
 	d = scan(t, list)
-	if items, _ = brief(d); items != "a/1.jpg=0 b/2.jpg=1" || len(d.Refused) != 1 || d.Refused[0].Label != 2 || len(d.Classes) != 3 {
+	if items, _ = brief(d); items != "a/1.jpg=0 b/2.jpg=1" || len(d.Refused) != 1 || d.Refused[0].Label != 2 ||
+		len(d.Classes) != 3 {
 		t.Errorf("items %s, classes %v, refused %+v", items, d.Classes, d.Refused)
 	}
 	for _, bad := range []string{filepath.Join(root, "c"), writeList(t, root, "path,label\nc/3.jpg,c\n")} {
-		if _, err := dataset.Scan(t.Context(), bad, dataset.Options{}); fail.KindOf(err) != fail.Rejected || !strings.Contains(err.Error(), dataset.EmptyFile) {
+		if _, err := dataset.Scan(t.Context(), bad, dataset.Options{}); fail.KindOf(err) != fail.Rejected ||
+			!strings.Contains(err.Error(), dataset.EmptyFile) {
 			t.Errorf("nothing but empty files: %v", err)
 		}
 	}
@@ -185,7 +199,8 @@ func TestAListWithoutLinks(t *testing.T) {
 	root := plant(t, t.TempDir(), "photos/x/1.jpg", "photos/x/2.jpg", "3.jpg")
 	link(t, root, "../../3.jpg", "photos/x/link.jpg")
 	link(t, root, "..", "photos/up")
-	list := writeList(t, filepath.Join(root, "photos"), "path,label\nx/1.jpg,a\nx/2.jpg,b\n../3.jpg,a\n"+root+"/3.jpg,b\nx/link.jpg,a\nup/3.jpg,a\n")
+	list := writeList(t, filepath.Join(root, "photos"),
+		"path,label\nx/1.jpg,a\nx/2.jpg,b\n../3.jpg,a\n"+root+"/3.jpg,b\nx/link.jpg,a\nup/3.jpg,a\n")
 	d, err := dataset.Scan(context.Background(), list, dataset.Options{NoFollowLinks: true})
 	if err != nil {
 		t.Fatal(err)
@@ -206,7 +221,8 @@ func TestPhotosInTheOrderOfNames(t *testing.T) {
 	for _, i := range found.Items {
 		names = append(names, i.Rel)
 	}
-	if got := strings.Join(names[1:], " "); got != "a/2.png a/c/4.jpg a-b/3.jpg b/1.jpg b.jpg" || found.Items[0].Size != -1 {
+	if got := strings.Join(names[1:], " "); got != "a/2.png a/c/4.jpg a-b/3.jpg b/1.jpg b.jpg" ||
+		found.Items[0].Size != -1 {
 		t.Errorf("photos %s", got)
 	}
 	if len(found.Skipped) != 2 {
@@ -214,7 +230,8 @@ func TestPhotosInTheOrderOfNames(t *testing.T) {
 	}
 	empty := plant(t, t.TempDir(), "1.heic", "2.heic")
 	if _, err := dataset.Photos(t.Context(), []string{empty}, dataset.Options{}); fail.KindOf(err) != fail.Usage ||
-		!strings.Contains(err.Error(), "2 × .heic") || strings.Contains(fail.HintOf(err), "--extensions") || !strings.Contains(fail.HintOf(err), "HEIC is not read: convert it") {
+		!strings.Contains(err.Error(), "2 × .heic") || strings.Contains(fail.HintOf(err), "--extensions") ||
+		!strings.Contains(fail.HintOf(err), "HEIC is not read: convert it") {
 		t.Errorf("error %v, hint %q", err, fail.HintOf(err))
 	}
 }

@@ -19,7 +19,8 @@ import (
 	"fx/internal/userfile"
 )
 
-const listHint = "A list is comma-separated UTF-8 with the header path,label or path,label,split; paths are relative to its own folder."
+const listHint = "A list is comma-separated UTF-8 with the header path,label or path,label,split; paths are relative " +
+	"to its own folder."
 
 // maxList bounds the bytes of a list: ten million photos and more.
 const maxList = 1 << 30
@@ -103,7 +104,9 @@ func header(r *csv.Reader, file string) (columns, error) {
 		}
 	}
 	if c.path < 0 || c.label < 0 {
-		return columns{}, fail.New(fail.Usage, listHint, "the first line of %s is %s, not a header with path and label", file, userfile.Quote(strings.Join(names, ",")))
+		return columns{}, fail.New(fail.Usage, listHint,
+			"the first line of %s is %s, not a header with path and label", file,
+			userfile.Quote(strings.Join(names, ",")))
 	}
 	return c, nil
 }
@@ -132,14 +135,16 @@ type listed struct {
 func (l *list) add(record []string, line int) error {
 	path, class := l.path(record[l.columns.path]), strings.TrimSpace(record[l.columns.label])
 	if path == "" || class == "" {
-		return fail.New(fail.Usage, listHint, "%s line %d: path %s and label %s must both be there", l.file, line, userfile.Quote(path), userfile.Quote(class))
+		return fail.New(fail.Usage, listHint, "%s line %d: path %s and label %s must both be there", l.file, line,
+			userfile.Quote(path), userfile.Quote(class))
 	}
 	if strings.ContainsRune(path, 0) {
 		return fail.New(fail.Usage, listHint, "%s line %d: a zero byte in path %s", l.file, line, userfile.Quote(path))
 	}
 	rel := filepath.ToSlash(filepath.Clean(path))
 	if before, twice := l.seen[rel]; twice {
-		return fail.New(fail.Usage, "List every photo once.", "%s line %d: %s is listed already on line %d", l.file, line, userfile.Short(rel), before)
+		return fail.New(fail.Usage, "List every photo once.", "%s line %d: %s is listed already on line %d", l.file,
+			line, userfile.Short(rel), before)
 	}
 	l.seen[rel] = line
 	l.rows++
@@ -251,7 +256,8 @@ func (l *list) dataset() (*Dataset, error) {
 		return nil, fail.New(fail.Usage, listHint, "none of the %d photos listed in %s exists: the first should be %s",
 			l.absent, l.file, userfile.Short(l.items[0].Path))
 	case len(l.classes) == 1 && !l.options.ByName:
-		return nil, fail.New(fail.Usage, "List photos of at least two classes.", "only one class in %s: %s", l.file, userfile.Short(l.items[0].Class))
+		return nil, fail.New(fail.Usage, "List photos of at least two classes.", "only one class in %s: %s", l.file,
+			userfile.Short(l.items[0].Class))
 	}
 	d := &Dataset{
 		Root: l.folder, Classes: sortedKeys(l.classes), Splits: sortedKeys(l.splits),

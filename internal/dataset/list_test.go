@@ -28,10 +28,12 @@ func TestList(t *testing.T) {
 	d := scan(t, writeList(t, root, "\ufeffid,Label,path,split\n"+
 		"a,bees,x/1.jpg,val\nb,ants,./x/2.gif,train\nc,bees,3,train\nd,ants,"+elsewhere+",train\ne,ants,gone.jpg,train\n"))
 	items, _ := brief(d)
-	if want := elsewhere + "=0 gone.jpg=0 x/2.gif=0 3=1 x/1.jpg=1"; items != want && items != "gone.jpg=0 "+elsewhere+"=0 x/2.gif=0 3=1 x/1.jpg=1" {
+	if want := elsewhere + "=0 gone.jpg=0 x/2.gif=0 3=1 x/1.jpg=1"; items != want &&
+		items != "gone.jpg=0 "+elsewhere+"=0 x/2.gif=0 3=1 x/1.jpg=1" {
 		t.Errorf("items %s\n want %s", items, want)
 	}
-	if !reflect.DeepEqual(d.Classes, []string{"ants", "bees"}) || !reflect.DeepEqual(d.Splits, []string{"train", "val"}) {
+	if !reflect.DeepEqual(d.Classes, []string{"ants", "bees"}) ||
+		!reflect.DeepEqual(d.Splits, []string{"train", "val"}) {
 		t.Errorf("classes %v, splits %v", d.Classes, d.Splits)
 	}
 	for _, i := range d.Items {
@@ -71,7 +73,8 @@ func TestOnePhotoWithTwoLabels(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, other := range []string{"x/link.jpg", "hard.jpg", root + "/x/1.jpg"} {
-		_, err := dataset.Scan(context.Background(), writeList(t, root, "path,label\nx/1.jpg,a\nx/2.jpg,b\n"+other+",b\n"), dataset.Options{})
+		_, err := dataset.Scan(context.Background(),
+			writeList(t, root, "path,label\nx/1.jpg,a\nx/2.jpg,b\n"+other+",b\n"), dataset.Options{})
 		want := other + ` is the same file as x/1.jpg on line 2, but with the label "b", not "a"`
 		if fail.KindOf(err) != fail.Usage || !strings.Contains(err.Error(), want) || fail.HintOf(err) == "" {
 			t.Errorf("error %v, want %s", err, want)
@@ -131,7 +134,8 @@ func TestListErrors(t *testing.T) {
 // FuzzList demands that a list of any content is read or refused, in memory in
 // proportion to its size and a message of bounded length.
 func FuzzList(f *testing.F) {
-	for _, s := range []string{"path,label\n1,a\n2,b\n", "path,label,split\n1,a,\"x\ny\"\n", "\ufeffLABEL,path\nb,2\n", "path,label\n\"", "path,path,label\n1,2,3\n", "path,label\r1,a\r2,b\r",
+	for _, s := range []string{"path,label\n1,a\n2,b\n", "path,label,split\n1,a,\"x\ny\"\n",
+		"\ufeffLABEL,path\nb,2\n", "path,label\n\"", "path,path,label\n1,2,3\n", "path,label\r1,a\r2,b\r",
 		"path;label\n1;a\n", "path,label\n2,\n", "path,label\n1,a\n2,b\n./1,b\n", "path,label\n\xff,a\n", "path,label\n1,a\n2\x00,b\n", "path,label\n/,a"} {
 		f.Add(s)
 	}

@@ -40,7 +40,8 @@ func checkSpelling(classes []string, where string) error {
 	for _, class := range classes {
 		key := norm.NFC.String(strings.TrimFunc(class, unicode.IsSpace))
 		if first, twice := known[key]; twice {
-			return fail.New(fail.Usage, oneSpelling, "two classes in %s look the same: %s", where, LookAlike(first, class))
+			return fail.New(fail.Usage, oneSpelling, "two classes in %s look the same: %s", where,
+				LookAlike(first, class))
 		}
 		known[key] = class
 	}

@@ -88,7 +88,8 @@ func (n *node) firstEmpty() string {
 func photosInRoot(top *node) error {
 	hint := layouts
 	if parent := filepath.Dir(filepath.Clean(top.path)); parent != filepath.Clean(top.path) && parent != "." {
-		hint = fmt.Sprintf("If %s is itself one class, give the folder above it: %s. %s", filepath.Base(top.path), parent, layouts)
+		hint = fmt.Sprintf("If %s is itself one class, give the folder above it: %s. %s", filepath.Base(top.path),
+			parent, layouts)
 	}
 	return fail.New(fail.Usage, hint, "%d photo%s directly in %s, so there is no class to learn",
 		len(top.of.photos), plural(len(top.of.photos)), top.path)
@@ -110,7 +111,8 @@ func lackingClasses(root, split string, lacking, found []string, called bool) er
 	for _, l := range lacking {
 		for _, f := range found {
 			if differ := LookAlike(l, f); differ != "" {
-				return fail.New(fail.Usage, oneSpelling, "split %s/ in %s has no folder %s/: %s", split, root, l, differ)
+				return fail.New(fail.Usage, oneSpelling, "split %s/ in %s has no folder %s/: %s", split, root, l,
+					differ)
 			}
 		}
 	}

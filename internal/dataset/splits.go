@@ -222,7 +222,8 @@ func usualForEvaluation(have []string, train string) (name string, test bool) {
 
 // lacking is the error for a data set without a split for a purpose.
 func (r SplitRequest) lacking(purpose string) error {
-	return fail.New(fail.Usage, "It has "+enumerateSplits(r.Have)+". "+r.Advice, "%s has no split to %s", r.From, purpose)
+	return fail.New(fail.Usage, "It has "+enumerateSplits(r.Have)+". "+r.Advice, "%s has no split to %s", r.From,
+		purpose)
 }
 
 // noSplit is the error for a name that no split has.

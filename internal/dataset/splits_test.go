@@ -33,19 +33,23 @@ func TestSplitsAreChosenByName(t *testing.T) {
 		{[]string{"test", "train", "val"}, "", "", required,
 			splits{Train: "train", Val: "val", LeftOut: left{{"test", dataset.HeldForTest}}}, "", ""},
 		{[]string{"train", "training", "val", "valid"}, "", "", required,
-			splits{Train: "train", Val: "val", LeftOut: left{{"training", dataset.PartTaken}, {"valid", dataset.PartTaken}}}, "", ""},
+			splits{Train: "train", Val: "val", LeftOut: left{{"training", dataset.PartTaken},
+				{"valid", dataset.PartTaken}}}, "", ""},
 		{[]string{"a", "b", "val"}, "b", "a", required,
 			splits{Train: "b", Val: "a", LeftOut: left{{"val", dataset.PartTaken}}}, "", ""},
 		{[]string{"", "extra", "train"}, "", "", optional,
 			splits{Train: "train", LeftOut: left{{"", dataset.UnusualName}, {"extra", dataset.UnusualName}}}, "", ""},
 		{[]string{"test", "train", "val"}, "", "", none,
-			splits{Train: "train", LeftOut: left{{"test", dataset.HeldForTest}, {"val", dataset.NotEvaluated}}}, "", ""},
+			splits{Train: "train", LeftOut: left{{"test", dataset.HeldForTest},
+				{"val", dataset.NotEvaluated}}}, "", ""},
 
-		{[]string{"a", "b"}, "", "", none, splits{}, "data has no split to train on", "It has the splits a, b. Advice."},
+		{[]string{"a", "b"}, "", "", none, splits{}, "data has no split to train on",
+			"It has the splits a, b. Advice."},
 		{[]string{""}, "", "", required, splits{}, "data has no split to evaluate on", "It has no splits. Advice."},
 		{[]string{"", "train"}, "", "", required, splits{}, "data has no split to evaluate on",
 			"It has the splits train, photos without a split. Advice."},
-		{[]string{"train", "val"}, "Train", "", none, splits{}, `data has no split "Train"`, "It has the splits train, val."},
+		{[]string{"train", "val"}, "Train", "", none, splits{}, `data has no split "Train"`,
+			"It has the splits train, val."},
 		{[]string{"train"}, "", "val", required, splits{}, `data has no split "val"`, "It has the one split train."},
 		{[]string{"train", "val"}, "", "train", required, splits{},
 			`the split "train" of data can't be both trained on and evaluated on`, "Name two splits."},
@@ -64,7 +68,8 @@ func TestSplitsAreChosenByName(t *testing.T) {
 }
 
 func TestNotesOnSplits(t *testing.T) {
-	s := dataset.Splits{Train: "train", Val: "test", TestForVal: true, LeftOut: []dataset.LeftOut{{"", dataset.UnusualName}, {"training", dataset.PartTaken}}}
+	s := dataset.Splits{Train: "train", Val: "test", TestForVal: true,
+		LeftOut: []dataset.LeftOut{{"", dataset.UnusualName}, {"training", dataset.PartTaken}}}
 	got := fmt.Sprint(strings.Join(append(s.BestEpochNotes(), s.Notes()...), "\n"))
 	want := `there is no split "val": the best epoch was chosen by "test"
 the photos without a split are left out: only splits called train, val or test are used
@@ -91,7 +96,8 @@ func TestEvaluationSplit(t *testing.T) {
 		{[]string{"a", "b"}, "val", "val", "", `data has no split "val"`},
 	} {
 		got, err := dataset.EvaluationSplit("data", c.have, c.asked, c.own)
-		if got != c.want || (c.says == "") != (err == nil) || err != nil && (err.Error() != c.says || fail.KindOf(err) != fail.Usage) {
+		if got != c.want || (c.says == "") != (err == nil) || err != nil &&
+			(err.Error() != c.says || fail.KindOf(err) != fail.Usage) {
 			t.Errorf("%q, %q, %q: %q, %v", c.have, c.asked, c.own, got, err)
 		}
 	}
@@ -106,15 +112,18 @@ func TestSplitsOfADataset(t *testing.T) {
 		t.Errorf("%+v, %v", s, err)
 	}
 	request.Least = 2
-	if _, err := d.ChooseSplits(request); fail.KindOf(err) != fail.Usage || !strings.Contains(err.Error(), "train/a has 1 photo") {
+	if _, err := d.ChooseSplits(request); fail.KindOf(err) != fail.Usage ||
+		!strings.Contains(err.Error(), "train/a has 1 photo") {
 		t.Errorf("one photo to train on: %v", err)
 	}
 	d.Items = d.Items[:3] // those of val turned out to be unusable
-	if _, err := d.ChooseSplits(request); fail.KindOf(err) != fail.Rejected || !strings.Contains(err.Error(), `no photo of the split "val"`) {
+	if _, err := d.ChooseSplits(request); fail.KindOf(err) != fail.Rejected ||
+		!strings.Contains(err.Error(), `no photo of the split "val"`) {
 		t.Errorf("nothing to evaluate on: %v", err)
 	}
 	d.Items = d.Items[1:]
-	if _, err := d.ChooseSplits(dataset.SplitRequest{From: root}); fail.KindOf(err) != fail.Usage || !strings.Contains(err.Error(), "no usable photo of a to train on in train/") {
+	if _, err := d.ChooseSplits(dataset.SplitRequest{From: root}); fail.KindOf(err) != fail.Usage ||
+		!strings.Contains(err.Error(), "no usable photo of a to train on in train/") {
 		t.Errorf("nothing to train on: %v", err)
 	}
 }

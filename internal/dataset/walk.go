@@ -301,9 +301,11 @@ func within(root, path string) bool {
 // it that fx can't examine.
 func unreadable(verb, path string, err error) error {
 	if fail.AboutFile(err) {
-		return fail.Wrap(fail.Usage, err, "Make the folder readable, or move it out of the data.", "cannot %s %s", verb, path)
+		return fail.Wrap(fail.Usage, err, "Make the folder readable, or move it out of the data.", "cannot %s %s",
+			verb, path)
 	}
-	return fail.Wrap(fail.System, err, "Try again; if it happens again, look at the disk or the network that holds the photos.",
+	return fail.Wrap(fail.System, err,
+		"Try again; if it happens again, look at the disk or the network that holds the photos.",
 		"cannot %s %s", verb, path)
 }
 

@@ -18,7 +18,8 @@ func TestExamineWithoutALibrary(t *testing.T) {
 	t.Setenv("FX_CACHE_DIR", t.TempDir())
 	old := testenv.FakeRuntime(t, filepath.Join(t.TempDir(), "libonnxruntime.so.1.18.0"), "1.18.0", "")
 	r := Examine(t.Context(), old)
-	if r.Library != nil || r.CPU.Works || !strings.Contains(r.CPU.Problem, "1.18.0") || !strings.Contains(r.CPU.Mend, "fx runtime install") {
+	if r.Library != nil || r.CPU.Works || !strings.Contains(r.CPU.Problem, "1.18.0") ||
+		!strings.Contains(r.CPU.Mend, "fx runtime install") {
 		t.Errorf("report %+v", r)
 	}
 	if len(r.Candidates) == 0 || r.Candidates[0].Source != nativelib.FromFlag || r.Candidates[0].Problem == "" {
@@ -32,7 +33,8 @@ func TestExamineProvesTheCPU(t *testing.T) {
 	if r.Library == nil || r.Library.Path != rt.Library().Path || !r.CPU.Works || r.CPU.Problem != "" {
 		t.Fatalf("report %+v", r)
 	}
-	if r.CUDA.Works != (len(r.CUDA.GPUs) > 0 && slices.Contains(rt.Providers(), "CUDAExecutionProvider") && r.CUDA.Problem == "") || !r.CUDA.Works && r.CUDA.Mend == "" {
+	if r.CUDA.Works != (len(r.CUDA.GPUs) > 0 && slices.Contains(rt.Providers(), "CUDAExecutionProvider") &&
+		r.CUDA.Problem == "") || !r.CUDA.Works && r.CUDA.Mend == "" {
 		t.Errorf("CUDA %+v", r.CUDA)
 	}
 	text, err := json.Marshal(r)
@@ -59,7 +61,8 @@ func TestExamineSeesADamagedInstallation(t *testing.T) {
 		t.Fatal(err)
 	}
 	r := Examine(t.Context(), "")
-	if r.Library != nil || !strings.Contains(r.CPU.Problem, " is not what was installed: its SHA-256 is ") || !strings.Contains(r.CPU.Mend, "fx runtime install") {
+	if r.Library != nil || !strings.Contains(r.CPU.Problem, " is not what was installed: its SHA-256 is ") ||
+		!strings.Contains(r.CPU.Mend, "fx runtime install") {
 		t.Errorf("report %+v", r)
 	}
 	if len(r.Installed) != 1 || r.Installed[0].Works || r.Installed[0].Mend != "Run `fx runtime install`." {

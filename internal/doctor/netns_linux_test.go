@@ -149,7 +149,8 @@ func addLocalRoute(family byte) error {
 	message := make([]byte, unix.SizeofNlMsghdr+unix.SizeofRtMsg+unix.SizeofRtAttr+4)
 	*(*unix.NlMsghdr)(unsafe.Pointer(&message[0])) = unix.NlMsghdr{Len: uint32(len(message)), Type: unix.RTM_NEWROUTE,
 		Flags: unix.NLM_F_REQUEST | unix.NLM_F_ACK | unix.NLM_F_CREATE}
-	*(*unix.RtMsg)(unsafe.Pointer(&message[unix.SizeofNlMsghdr])) = unix.RtMsg{Family: family, Table: unix.RT_TABLE_LOCAL,
+	*(*unix.RtMsg)(unsafe.Pointer(&message[unix.SizeofNlMsghdr])) = unix.RtMsg{Family: family,
+		Table:    unix.RT_TABLE_LOCAL,
 		Protocol: unix.RTPROT_BOOT, Scope: unix.RT_SCOPE_HOST, Type: unix.RTN_LOCAL}
 	at := unix.SizeofNlMsghdr + unix.SizeofRtMsg
 	*(*unix.RtAttr)(unsafe.Pointer(&message[at])) = unix.RtAttr{Len: unix.SizeofRtAttr + 4, Type: unix.RTA_OIF}

@@ -99,7 +99,8 @@ func TestALinkNeverBecomesTheFolder(t *testing.T) {
 	dir := t.TempDir()
 	victim, d := filepath.Join(dir, "victim"), filepath.Join(dir, "d")
 	if err := errors.Join(
-		os.Mkdir(victim, 0o700), os.Mkdir(filepath.Join(dir, stale), 0o700), os.Symlink(victim, filepath.Join(dir, fresh)),
+		os.Mkdir(victim, 0o700), os.Mkdir(filepath.Join(dir, stale), 0o700), os.Symlink(victim,
+			filepath.Join(dir, fresh)),
 	); err != nil {
 		t.Fatal(err)
 	}

@@ -30,7 +30,8 @@ func TestLocksOfAnOlderFxCount(t *testing.T) {
 		if err := flock(c.older); err != nil {
 			t.Fatal(err)
 		}
-		for how, try := range map[string]func(*FileLock) (bool, error){"exclusive": (*FileLock).TryExclusive, "shared": (*FileLock).TryShared} {
+		for how, try := range map[string]func(*FileLock) (bool, error){"exclusive": (*FileLock).TryExclusive,
+			"shared": (*FileLock).TryShared} {
 			lock := NewFileLock(path)
 			free, err := try(lock)
 			if want := map[string]bool{"exclusive": c.exclusive, "shared": c.shared}[how]; err != nil || free != want {

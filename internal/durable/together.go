@@ -96,7 +96,8 @@ func (r *Replacement) Remove(name string) error {
 func (r *Replacement) Commit(content []byte) error {
 	id := rootID(content)
 	for name, mark := range r.members {
-		if err := rename(filepath.Join(r.dir, waiting(mark, "", name)), filepath.Join(r.dir, waiting(mark, id, name))); err != nil {
+		if err := rename(filepath.Join(r.dir, waiting(mark, "", name)),
+			filepath.Join(r.dir, waiting(mark, id, name))); err != nil {
 			return err
 		}
 	}
@@ -283,7 +284,8 @@ func parseWaiting(file string) (mark, name, id string, ok bool) {
 		if !found {
 			continue
 		}
-		if id, name, found := strings.Cut(rest, "."); found && name != "" && file == waiting(mark, strings.TrimPrefix(id, "-"), name) {
+		if id, name, found := strings.Cut(rest, "."); found && name != "" &&
+			file == waiting(mark, strings.TrimPrefix(id, "-"), name) {
 			return mark, name, strings.TrimPrefix(id, "-"), true
 		}
 	}

@@ -144,7 +144,8 @@ func TestAFaultAtEveryStepLeavesTheOldFilesOrTheNewOnes(t *testing.T) {
 				t.Errorf("step %d, kill %v: then %q, %v", k, kill, version, err)
 			}
 			checkForeign(t, dir)
-			if got, want := names(t, dir), ".fx-lock .fx-news .hidden file folder lost+found report.html root"; got != want {
+			if got, want := names(t,
+				dir), ".fx-lock .fx-news .hidden file folder lost+found report.html root"; got != want {
 				t.Errorf("step %d, kill %v: then the folder holds %s", k, kill, got)
 			}
 			if *reached < k {
@@ -284,7 +285,8 @@ func TestTheFolderIsSyncedBeforeTheRootIsReplacedAndInTheEnd(t *testing.T) {
 	if err := replaceAll(dir, "old"); err != nil {
 		t.Fatal(err)
 	}
-	want := "rename rename rename sync write written rename rename rename sync" // file, folder and log.old, before and after
+	// file, folder and log.old, before and after
+	want := "rename rename rename sync write written rename rename rename sync"
 	if got := strings.Join(calls, " "); got != want {
 		t.Errorf("%s\nnot\n%s", got, want)
 	}

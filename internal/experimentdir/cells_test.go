@@ -15,16 +15,19 @@ import (
 // matrix is an experiment of three cells, one of which has no finished run.
 func matrix() experimentdir.Experiment {
 	run := func(mode string, seed uint64, accuracy, seconds float64) experimentdir.Run {
-		r := experimentdir.Run{Name: mode, Backbone: "alexnet", Mode: mode, Seed: seed, Weights: "seed:3", Seeded: mode != "scratch", Status: experimentdir.Pending}
+		r := experimentdir.Run{Name: mode, Backbone: "alexnet", Mode: mode, Seed: seed, Weights: "seed:3",
+			Seeded: mode != "scratch", Status: experimentdir.Pending}
 		if accuracy > 0 {
 			r.Status, r.Seconds = experimentdir.Finished, seconds
-			r.Result = &experimentdir.Result{BestValAccuracy: accuracy, ImagesPerSecond: 10 * seconds, ParametersTrained: 7}
+			r.Result = &experimentdir.Result{BestValAccuracy: accuracy, ImagesPerSecond: 10 * seconds,
+				ParametersTrained: 7}
 		}
 		return r
 	}
 	return experimentdir.Experiment{
 		Runs: []experimentdir.Run{
-			run("finetune", 0, 0.9, 2), run("finetune", 1, 0.8, 4), run("scratch", 0, 0.5, 1), run("scratch", 1, 0, 0), run("feature-extraction", 0, 0, 0),
+			run("finetune", 0, 0.9, 2), run("finetune", 1, 0.8, 4), run("scratch", 0, 0.5, 1), run("scratch", 1, 0,
+				0), run("feature-extraction", 0, 0, 0),
 		},
 		References: []experimentdir.Reference{
 			{Name: "published", Backbone: "alexnet", Beside: "alexnet", Mode: "scratch", BestValAccuracy: 0.6},
@@ -40,7 +43,8 @@ func TestCells(t *testing.T) {
 		t.Fatalf("%d cells", len(cells))
 	}
 	tuned, scratch, none := cells[0], cells[1], cells[2]
-	if tuned.Runs != 2 || tuned.Accuracy.N != 2 || math.Abs(tuned.Accuracy.Mean-0.85) > 1e-12 || math.Abs(tuned.Accuracy.SD-math.Sqrt(0.005)) > 1e-12 || tuned.Seconds != 3 || tuned.ImagesPerSecond != 30 {
+	if tuned.Runs != 2 || tuned.Accuracy.N != 2 || math.Abs(tuned.Accuracy.Mean-0.85) > 1e-12 ||
+		math.Abs(tuned.Accuracy.SD-math.Sqrt(0.005)) > 1e-12 || tuned.Seconds != 3 || tuned.ImagesPerSecond != 30 {
 		t.Errorf("finetune: %+v", tuned)
 	}
 	if tuned.Start() != "seed:3 (random, not trained)" || scratch.Start() != "random" {

@@ -24,7 +24,8 @@ func WriteCSV(dir string, e Experiment) error {
 		}}
 		number := func(v float64) string { return strconv.FormatFloat(v, 'g', -1, 64) }
 		for _, r := range e.Runs {
-			row := []string{r.Name, r.Backbone, r.Mode, strconv.FormatUint(r.Seed, 10), r.Weights, r.Status, "", "", "", "", "", r.Dir}
+			row := []string{r.Name, r.Backbone, r.Mode, strconv.FormatUint(r.Seed, 10), r.Weights, r.Status, "", "",
+				"", "", "", r.Dir}
 			if r.Result != nil {
 				copy(row[6:], []string{
 					number(r.Result.BestValAccuracy), strconv.Itoa(r.Result.BestEpoch), number(r.Seconds),

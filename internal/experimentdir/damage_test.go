@@ -18,7 +18,8 @@ func TestNoFlippedBitMakesAnotherExperiment(t *testing.T) {
 	dir := t.TempDir()
 	saved := experimentdir.Experiment{
 		Name: "two", Title: "Two ways", Settings: map[string]any{"lr": 0.001, "epochs": 2.0},
-		Runs: []experimentdir.Run{{Name: "a", Mode: "finetune", Status: experimentdir.Finished, Dir: "runs/a", Result: &experimentdir.Result{BestValAccuracy: 0.875}}},
+		Runs: []experimentdir.Run{{Name: "a", Mode: "finetune", Status: experimentdir.Finished, Dir: "runs/a",
+			Result: &experimentdir.Result{BestValAccuracy: 0.875}}},
 	}
 	if err := experimentdir.Save(dir, saved); err != nil {
 		t.Fatal(err)
@@ -48,7 +49,8 @@ func TestNoFlippedBitMakesAnotherExperiment(t *testing.T) {
 	if err := os.WriteFile(path, []byte(strings.Replace(string(text), "0.875", "0.975", 1)), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := experimentdir.Load(dir); fail.KindOf(err) != fail.Model || !strings.Contains(err.Error(), "was changed after fx wrote it") || fail.HintOf(err) == "" {
+	if _, err := experimentdir.Load(dir); fail.KindOf(err) != fail.Model ||
+		!strings.Contains(err.Error(), "was changed after fx wrote it") || fail.HintOf(err) == "" {
 		t.Errorf("edited: %v", err)
 	}
 }

@@ -52,18 +52,19 @@ type Data struct {
 
 // Run is one training of the experiment.
 type Run struct {
-	Name     string  `json:"name"` // such as "resnet18-finetune-seed0"
-	Backbone string  `json:"backbone"`
-	Mode     string  `json:"mode"` // as of modeldir.Model
-	Seed     uint64  `json:"seed"`
-	Key      string  `json:"key"` // SHA-256 of all that the result depends on
-	Dir      string  `json:"dir"` // of the MODEL, relative to the experiment's folder
-	Status   string  `json:"status"`
-	Weights  string  `json:"weights"`           // file name of what the training starts from, or "seed:N"
-	Seeded   bool    `json:"seeded"`            // the weights of a pretrained mode are random: no result says anything of the network
-	Store    string  `json:"store,omitempty"`   // of a feature extraction, relative like Dir
-	Seconds  float64 `json:"seconds,omitempty"` // from photos to MODEL, what runs share counted in each
-	Result   *Result `json:"result,omitempty"`  // of a finished run
+	Name     string `json:"name"` // such as "resnet18-finetune-seed0"
+	Backbone string `json:"backbone"`
+	Mode     string `json:"mode"` // as of modeldir.Model
+	Seed     uint64 `json:"seed"`
+	Key      string `json:"key"` // SHA-256 of all that the result depends on
+	Dir      string `json:"dir"` // of the MODEL, relative to the experiment's folder
+	Status   string `json:"status"`
+	Weights  string `json:"weights"` // file name of what the training starts from, or "seed:N"
+	// the weights of a pretrained mode are random: no result says anything of the network
+	Seeded  bool    `json:"seeded"`
+	Store   string  `json:"store,omitempty"`   // of a feature extraction, relative like Dir
+	Seconds float64 `json:"seconds,omitempty"` // from photos to MODEL, what runs share counted in each
+	Result  *Result `json:"result,omitempty"`  // of a finished run
 	// ModelSHA256 is that of a finished run's model.json, which names all else by its
 	// hash; "" in experiments of an older fx.
 	ModelSHA256 string `json:"model_sha256,omitempty"`
@@ -152,11 +153,13 @@ func Load(dir string) (Experiment, error) {
 	const again = "Remove it and run the experiment again: finished runs are found by their folders."
 	text, err := userfile.ReadJSON(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return e, fail.New(fail.Usage, "An experiment is a folder that `fx experiment run` wrote.", "%s is no experiment: it has no %s", dir, FileName)
+		return e, fail.New(fail.Usage, "An experiment is a folder that `fx experiment run` wrote.",
+			"%s is no experiment: it has no %s", dir, FileName)
 	} else if errors.Is(err, userfile.ErrTooLarge) {
 		return e, fail.Wrap(fail.Model, err, again, "%s is damaged", path)
 	} else if err != nil {
-		return e, fail.Wrap(fail.Usage, err, "An experiment is a folder that `fx experiment run` wrote.", "experiment %s", dir)
+		return e, fail.Wrap(fail.Usage, err, "An experiment is a folder that `fx experiment run` wrote.",
+			"experiment %s", dir)
 	}
 	if err := json.Unmarshal(text, &struct {
 		FormatVersion *int `json:"format_version"`
@@ -164,7 +167,8 @@ func Load(dir string) (Experiment, error) {
 		return e, fail.Wrap(fail.Model, err, again, "%s is damaged", path)
 	}
 	if e.FormatVersion != FormatVersion {
-		return e, fail.New(fail.Model, "Use the fx that wrote it, or another --out.", "%s has format version %d; this fx reads version %d", path, e.FormatVersion, FormatVersion)
+		return e, fail.New(fail.Model, "Use the fx that wrote it, or another --out.",
+			"%s has format version %d; this fx reads version %d", path, e.FormatVersion, FormatVersion)
 	}
 	if err := checksum.Verify(path, text); err != nil {
 		return e, fail.Wrap(fail.Model, err, checksum.Hint, "")

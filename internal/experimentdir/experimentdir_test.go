@@ -33,7 +33,8 @@ func TestLoadFindsTheRuns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := filepath.Join(dir, "runs", "alexnet-scratch-seed1-0123"); !experimentdir.Is(dir) || got.Runs[0].Dir != want {
+	if want := filepath.Join(dir, "runs", "alexnet-scratch-seed1-0123"); !experimentdir.Is(dir) ||
+		got.Runs[0].Dir != want {
 		t.Errorf("the run lies in %s, want %s", got.Runs[0].Dir, want)
 	}
 	if got.Runs[0].Store != "" {
@@ -50,9 +51,12 @@ func TestLoadRefuses(t *testing.T) {
 		"no experiment": {os.Remove, fail.Usage, "no experiment"},
 		"half a file":   {func(path string) error { return os.Truncate(path, 30) }, fail.Model, "damaged"},
 		"lists without end": {func(path string) error {
-			return os.WriteFile(path, []byte(`{"format_version": 1, "settings": {"a": `+strings.Repeat("[", 9_000)), 0o644)
+			return os.WriteFile(path, []byte(`{"format_version": 1, "settings": {"a": `+strings.Repeat("[", 9_000)),
+				0o644)
 		}, fail.Model, "nested more than 100 deep"},
-		"a newer format": {func(path string) error { return os.WriteFile(path, []byte(`{"format_version": 99}`), 0o644) }, fail.Model, "format version 99"},
+		"a newer format": {func(path string) error {
+			return os.WriteFile(path, []byte(`{"format_version": 99}`), 0o644)
+		}, fail.Model, "format version 99"},
 	} {
 		dir := t.TempDir()
 		if err := experimentdir.Save(dir, example()); err != nil {
@@ -62,7 +66,8 @@ func TestLoadRefuses(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err := experimentdir.Load(dir)
-		if err == nil || fail.KindOf(err) != c.kind || !strings.Contains(err.Error(), c.says) || fail.HintOf(err) == "" {
+		if err == nil || fail.KindOf(err) != c.kind || !strings.Contains(err.Error(), c.says) ||
+			fail.HintOf(err) == "" {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

@@ -12,16 +12,17 @@ type Kind int
 
 // The exit codes of fx. They are a promise to scripts: never renumber them.
 const (
-	Other       Kind = 1   // anything without a better kind
-	Usage       Kind = 2   // wrong flags, names, folders: the command line must change
-	Rejected    Kind = 3   // some inputs were rejected and the user asked for none to be
-	Model       Kind = 4   // bad model, weights or checkpoint
-	Store       Kind = 5   // the embedding store is damaged
-	DiskFull    Kind = 6   // no space left where fx writes
-	Device      Kind = 7   // ONNX Runtime or the device asked for is not available
-	NonFinite   Kind = 8   // a loss or an embedding is NaN or infinite, or a training diverged
-	Locked      Kind = 9   // another process holds the lock
-	System      Kind = 10  // the system failed to read or write (a disk's error, no descriptors left): trying again may help
+	Other     Kind = 1 // anything without a better kind
+	Usage     Kind = 2 // wrong flags, names, folders: the command line must change
+	Rejected  Kind = 3 // some inputs were rejected and the user asked for none to be
+	Model     Kind = 4 // bad model, weights or checkpoint
+	Store     Kind = 5 // the embedding store is damaged
+	DiskFull  Kind = 6 // no space left where fx writes
+	Device    Kind = 7 // ONNX Runtime or the device asked for is not available
+	NonFinite Kind = 8 // a loss or an embedding is NaN or infinite, or a training diverged
+	Locked    Kind = 9 // another process holds the lock
+	// the system failed to read or write (a disk's error, no descriptors left): trying again may help
+	System      Kind = 10
 	Interrupted Kind = 130 // Ctrl+C
 )
 

@@ -104,7 +104,9 @@ func definitions() []string {
 }
 
 func compile(dir, name, source string, args ...string) error {
-	compiler := exec.Command("cc", append([]string{"-shared", "-fPIC", "-O1", "-w", "-x", "c", "-o", filepath.Join(dir, name), "-", "-Wl,-soname," + name}, args...)...)
+	compiler := exec.Command("cc",
+		append([]string{"-shared", "-fPIC", "-O1", "-w", "-x", "c", "-o", filepath.Join(dir, name), "-",
+			"-Wl,-soname," + name}, args...)...)
 	compiler.Stdin = strings.NewReader(source)
 	var said bytes.Buffer
 	compiler.Stdout, compiler.Stderr = &said, &said
@@ -130,7 +132,8 @@ func Environment(dir string) (variables []string, ok bool, err error) {
 	if err := Build(dir, filepath.Join(filepath.Dir(library), "libonnxruntime_providers_cuda.so")); err != nil {
 		return nil, false, err
 	}
-	return []string{"LD_LIBRARY_PATH=" + dir, "FX_ORT_LIB=" + library, "FAKECUDA_LOG=" + filepath.Join(dir, "events")}, true, nil
+	return []string{"LD_LIBRARY_PATH=" + dir, "FX_ORT_LIB=" + library, "FAKECUDA_LOG=" +
+		filepath.Join(dir, "events")}, true, nil
 }
 
 // Event is a line of the log: what happened on which thread.

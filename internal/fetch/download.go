@@ -122,7 +122,8 @@ func (f File) accept(r *http.Response, p *part) (rest int64, err error) {
 	case r.StatusCode == http.StatusPartialContent && p.size > 0:
 		start, end, total, ok := contentRange(r.Header.Get("Content-Range"))
 		rest = end - start + 1
-		if !ok || start != p.size || total != p.state.Length || end < start || end >= total || r.ContentLength >= 0 && r.ContentLength != rest {
+		if !ok || start != p.size || total != p.state.Length || end < start || end >= total || r.ContentLength >= 0 &&
+			r.ContentLength != rest {
 			p.discard()
 			return 0, &retryError{err: fmt.Errorf("%w: it sent another part of the file than the one requested",
 				ErrInconsistent)}

@@ -24,7 +24,8 @@ var big = strings.Repeat("0123456789abcdef", 20_000)
 // impatient gives up within milliseconds where a user's client takes minutes.
 // Its quota, MinRate × Window, is the default's: 61,440 bytes.
 func impatient() *fetch.Client {
-	return &fetch.Client{Backoff: time.Millisecond, Stall: 5 * time.Second, MinRate: 2_048_000, Window: 30 * time.Millisecond}
+	return &fetch.Client{Backoff: time.Millisecond, Stall: 5 * time.Second, MinRate: 2_048_000,
+		Window: 30 * time.Millisecond}
 }
 
 // patient has the rates of a user's client and no pauses.
@@ -107,9 +108,10 @@ var endlessServers = map[string]struct {
 		give(w, partial(w, r)[:50_000])
 		panic(http.ErrAbortHandler)
 	}, fetch.ErrIncomplete, 4},
-	"no byte of the header": {&fetch.Client{Backoff: time.Millisecond, Stall: 30 * time.Millisecond}, func(_ http.ResponseWriter, r *http.Request) {
-		<-r.Context().Done()
-	}, fetch.ErrUnreachable, 4},
+	"no byte of the header": {&fetch.Client{Backoff: time.Millisecond, Stall: 30 * time.Millisecond},
+		func(_ http.ResponseWriter, r *http.Request) {
+			<-r.Context().Done()
+		}, fetch.ErrUnreachable, 4},
 	"416 after data": {patient(), firstThen(func(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusRequestedRangeNotSatisfiable)
 	}), fetch.ErrInconsistent, 8},
@@ -117,11 +119,19 @@ var endlessServers = map[string]struct {
 		w.Header().Set("Content-Range", "bytes */5")
 		w.WriteHeader(http.StatusRequestedRangeNotSatisfiable)
 	}), fetch.ErrInconsistent, 8},
-	"206 from another byte": {patient(), lie(func(at int) string { return fmt.Sprintf("bytes %d-%d/%d", at+1, len(big)-1, len(big)) }, big[100_001:]), fetch.ErrInconsistent, 8},
-	"206 of a longer file":  {patient(), lie(func(at int) string { return fmt.Sprintf("bytes %d-%d/%d", at, len(big), len(big)+1) }, big[99_999:]), fetch.ErrInconsistent, 8},
-	"206 past its end":      {patient(), lie(func(at int) string { return fmt.Sprintf("bytes %d-%d/%d", at, len(big), len(big)) }, big[99_999:]), fetch.ErrInconsistent, 8},
-	"206 of no bytes":       {patient(), lie(func(at int) string { return fmt.Sprintf("bytes %d-%d/%d", at, at-1, len(big)) }, big[100_000:]), fetch.ErrInconsistent, 8},
-	"206 without a range":   {patient(), lie(func(int) string { return "" }, big[100_000:]), fetch.ErrInconsistent, 8},
+	"206 from another byte": {patient(), lie(func(at int) string {
+		return fmt.Sprintf("bytes %d-%d/%d", at+1, len(big)-1, len(big))
+	}, big[100_001:]), fetch.ErrInconsistent, 8},
+	"206 of a longer file": {patient(), lie(func(at int) string {
+		return fmt.Sprintf("bytes %d-%d/%d", at, len(big), len(big)+1)
+	}, big[99_999:]), fetch.ErrInconsistent, 8},
+	"206 past its end": {patient(), lie(func(at int) string {
+		return fmt.Sprintf("bytes %d-%d/%d", at, len(big), len(big))
+	}, big[99_999:]), fetch.ErrInconsistent, 8},
+	"206 of no bytes": {patient(), lie(func(at int) string {
+		return fmt.Sprintf("bytes %d-%d/%d", at, at-1, len(big))
+	}, big[100_000:]), fetch.ErrInconsistent, 8},
+	"206 without a range": {patient(), lie(func(int) string { return "" }, big[100_000:]), fetch.ErrInconsistent, 8},
 	"206 with an endless body": {patient(), firstThen(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Range", fmt.Sprintf("bytes %d-%d/%d", offset(r), len(big)-1, len(big)))
 		w.WriteHeader(http.StatusPartialContent)
@@ -219,7 +229,8 @@ func TestAnEndlessBodyIsReadUpToItsBound(t *testing.T) {
 		"a stated maximum": {func(f *fetch.File) { f.MaxBytes = 1_000_000 }, fetch.ErrTooBig, 1_000_001},
 		"a known length":   {func(f *fetch.File) { f.Bytes = 300_000 }, fetch.ErrDigest, 300_001},
 		"the registry's": {func(f *fetch.File) {
-			if _, err := fetch.Record(fetch.Entry{Name: "net.pth", SHA256: sum(big), Bytes: 200_000, From: "there"}); err != nil {
+			if _, err := fetch.Record(fetch.Entry{Name: "net.pth", SHA256: sum(big), Bytes: 200_000,
+				From: "there"}); err != nil {
 				panic(err)
 			}
 		}, fetch.ErrDigest, 200_001},

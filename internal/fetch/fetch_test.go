@@ -38,7 +38,8 @@ func TestDownloadThenCache(t *testing.T) {
 		t.Errorf("reported %v, %d bytes, %d ends", w.begun, w.bytes, w.ended)
 	}
 	entry, err := fetch.Lookup("net.pth")
-	if err != nil || entry != (fetch.Entry{Version: 1, Name: "net.pth", SHA256: sum(text), Bytes: 160_000, From: f.URL, FirstSeen: got.Seen.Since}) {
+	if err != nil || entry != (fetch.Entry{Version: 1, Name: "net.pth", SHA256: sum(text), Bytes: 160_000,
+		From: f.URL, FirstSeen: got.Seen.Since}) {
 		t.Errorf("entry %+v (%v)", entry, err)
 	}
 	want.Downloaded, want.Seen.Here = false, false
@@ -107,7 +108,8 @@ func leavePart(t *testing.T, s *server, f fetch.File, n int) {
 	t.Helper()
 	s.trouble = append(s.trouble, breakAfter(n))
 	once := &fetch.Client{Attempts: 1}
-	if _, err := once.Get(t.Context(), f, progress.Discard); !errors.Is(err, fetch.ErrIncomplete) && !errors.Is(err, fetch.ErrUnreachable) {
+	if _, err := once.Get(t.Context(), f, progress.Discard); !errors.Is(err, fetch.ErrIncomplete) &&
+		!errors.Is(err, fetch.ErrUnreachable) {
 		t.Fatalf("the broken run: %v", err)
 	}
 	if part, err := os.ReadFile(f.Path + ".part"); err != nil || string(part) != text[:n] {
@@ -122,16 +124,24 @@ func TestRestarts(t *testing.T) {
 		prepare  func(s *server, f *fetch.File)
 		requests int
 	}{
-		"the server ignores Range":  {func(s *server, f *fetch.File) { s.deafness = true }, 1},
-		"the file changed":          {func(s *server, f *fetch.File) { s.content, s.etag = []byte(other), `"two"` }, 1},
-		"another address":           {func(s *server, f *fetch.File) { f.URL += "?v=2" }, 1},
-		"the state is damaged":      {func(s *server, f *fetch.File) { _ = os.WriteFile(f.Path+".part.json", []byte("{"), 0o644) }, 1},
-		"the state is newer":        {func(s *server, f *fetch.File) { edit(f.Path+".part.json", `"version":1`, `"version":2`) }, 1},
-		"the part is too long":      {func(s *server, f *fetch.File) { _ = os.WriteFile(f.Path+".part", make([]byte, 200_000), 0o644) }, 1},
-		"the part is damaged":       {func(s *server, f *fetch.File) { edit(f.Path+".part", "0123", "3210") }, 2},
-		"a wrong range in answer":   {func(s *server, f *fetch.File) { s.trouble = append(s.trouble, wrongRange) }, 2},
-		"416 for a changed file":    {func(s *server, f *fetch.File) { s.trouble = append(s.trouble, status(416)) }, 2},
-		"the tag was only weak":     {func(s *server, f *fetch.File) { edit(f.Path+".part.json", `\"one\"`, `W/\"one\"`) }, 1},
+		"the server ignores Range": {func(s *server, f *fetch.File) { s.deafness = true }, 1},
+		"the file changed":         {func(s *server, f *fetch.File) { s.content, s.etag = []byte(other), `"two"` }, 1},
+		"another address":          {func(s *server, f *fetch.File) { f.URL += "?v=2" }, 1},
+		"the state is damaged": {func(s *server, f *fetch.File) {
+			_ = os.WriteFile(f.Path+".part.json", []byte("{"), 0o644)
+		}, 1},
+		"the state is newer": {func(s *server, f *fetch.File) {
+			edit(f.Path+".part.json", `"version":1`, `"version":2`)
+		}, 1},
+		"the part is too long": {func(s *server, f *fetch.File) {
+			_ = os.WriteFile(f.Path+".part", make([]byte, 200_000), 0o644)
+		}, 1},
+		"the part is damaged":     {func(s *server, f *fetch.File) { edit(f.Path+".part", "0123", "3210") }, 2},
+		"a wrong range in answer": {func(s *server, f *fetch.File) { s.trouble = append(s.trouble, wrongRange) }, 2},
+		"416 for a changed file":  {func(s *server, f *fetch.File) { s.trouble = append(s.trouble, status(416)) }, 2},
+		"the tag was only weak": {func(s *server, f *fetch.File) {
+			edit(f.Path+".part.json", `\"one\"`, `W/\"one\"`)
+		}, 1},
 		"a server that hides sizes": {func(s *server, f *fetch.File) { edit(f.Path+".part.json", `160000`, `-1`) }, 1},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -190,15 +200,29 @@ func TestRefusals(t *testing.T) {
 		says     string
 		requests int
 	}{
-		"wrong digest": {func(s *server, f *fetch.File) { f.SHA256Prefix = "abcdef12" }, fetch.ErrDigest, "must begin with abcdef12", 1},
-		"404":          {func(s *server, f *fetch.File) { s.trouble = append(s.trouble, status(404)) }, fetch.ErrRefused, "404 Not Found", 1},
-		"403":          {func(s *server, f *fetch.File) { s.trouble = append(s.trouble, status(403)) }, fetch.ErrRefused, "403", 1},
+		"wrong digest": {func(s *server, f *fetch.File) {
+			f.SHA256Prefix = "abcdef12"
+		}, fetch.ErrDigest, "must begin with abcdef12", 1},
+		"404": {func(s *server, f *fetch.File) {
+			s.trouble = append(s.trouble, status(404))
+		}, fetch.ErrRefused, "404 Not Found", 1},
+		"403": {func(s *server, f *fetch.File) {
+			s.trouble = append(s.trouble, status(403))
+		}, fetch.ErrRefused, "403", 1},
 		"503 for ever": {func(s *server, f *fetch.File) {
 			s.trouble = slices.Repeat([]func(http.ResponseWriter, *http.Request) bool{status(503)}, 9)
 		}, fetch.ErrUnreachable, "503", 4},
-		"too big":           {func(s *server, f *fetch.File) { f.MaxBytes = 159_999 }, fetch.ErrTooBig, "160000 bytes", 1},
-		"too big, unsaid":   {func(s *server, f *fetch.File) { f.MaxBytes, s.trouble = 100_000, append(s.trouble, chunked) }, fetch.ErrTooBig, "more than 100000", 1},
-		"the wrong content": {func(s *server, f *fetch.File) { f.Check = func(string) error { return errors.New("no zip archive") } }, fetch.ErrDigest, "no zip archive", 1},
+		"too big": {func(s *server, f *fetch.File) {
+			f.MaxBytes = 159_999
+		}, fetch.ErrTooBig, "160000 bytes", 1},
+		"too big, unsaid": {func(s *server, f *fetch.File) {
+			f.MaxBytes, s.trouble = 100_000, append(s.trouble, chunked)
+		}, fetch.ErrTooBig, "more than 100000", 1},
+		"the wrong content": {func(s *server, f *fetch.File) {
+			f.Check = func(string) error {
+				return errors.New("no zip archive")
+			}
+		}, fetch.ErrDigest, "no zip archive", 1},
 		"always cut off": {func(s *server, f *fetch.File) {
 			s.trouble = slices.Repeat([]func(http.ResponseWriter, *http.Request) bool{breakAfter(0)}, 9)
 		}, nil, "", 4},
@@ -208,7 +232,8 @@ func TestRefusals(t *testing.T) {
 			f := s.file(t)
 			c.prepare(s, &f)
 			_, err := fast.Get(t.Context(), f, progress.Discard)
-			if err == nil || c.is != nil && !errors.Is(err, c.is) || !strings.Contains(err.Error(), c.says) || !strings.Contains(err.Error(), f.URL) {
+			if err == nil || c.is != nil && !errors.Is(err, c.is) || !strings.Contains(err.Error(), c.says) ||
+				!strings.Contains(err.Error(), f.URL) {
 				t.Errorf("error %v", err)
 			}
 			if hint := fail.HintOf(err); !strings.Contains(hint, f.URL) || !strings.Contains(hint, f.Path) {
@@ -278,7 +303,8 @@ func TestChangedCachedFileIsRefused(t *testing.T) {
 	}
 	edit(f.Path, "0123", "3210")
 	_, err := fast.Get(t.Context(), f, progress.Discard)
-	if !errors.Is(err, fetch.ErrDigest) || !strings.Contains(err.Error(), f.Path) || !strings.Contains(fail.HintOf(err), "Delete") {
+	if !errors.Is(err, fetch.ErrDigest) || !strings.Contains(err.Error(), f.Path) ||
+		!strings.Contains(fail.HintOf(err), "Delete") {
 		t.Errorf("damaged: %v (%s)", err, fail.HintOf(err))
 	}
 	f.SHA256Prefix = "" // without a prefix the registry still knows
@@ -321,7 +347,8 @@ func TestEntries(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, err := fetch.Record(e)
-		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), path) || fail.HintOf(err) == "" {
+		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), path) ||
+			fail.HintOf(err) == "" {
 			t.Errorf("%q: %v", content, err)
 		}
 	}
@@ -405,11 +432,13 @@ func TestEncryptionIsKept(t *testing.T) {
 	f := plain.file(t)
 	f.URL = secure.URL + "/net.pth"
 	trusting := &fetch.Client{Transport: secure.Client().Transport, Backoff: time.Hour}
-	if _, err := trusting.Get(t.Context(), f, progress.Discard); !errors.Is(err, fetch.ErrRefused) || !strings.Contains(err.Error(), "from https to http") {
+	if _, err := trusting.Get(t.Context(), f, progress.Discard); !errors.Is(err, fetch.ErrRefused) ||
+		!strings.Contains(err.Error(), "from https to http") {
 		t.Errorf("a redirect to http: %v", err)
 	}
 	doubting := &fetch.Client{Backoff: time.Hour}
-	if _, err := doubting.Get(t.Context(), f, progress.Discard); !errors.Is(err, fetch.ErrRefused) || !strings.Contains(err.Error(), "certificate") {
+	if _, err := doubting.Get(t.Context(), f, progress.Discard); !errors.Is(err, fetch.ErrRefused) ||
+		!strings.Contains(err.Error(), "certificate") {
 		t.Errorf("an unknown certificate: %v", err)
 	}
 	if len(plain.ranges) != 0 {

@@ -25,7 +25,8 @@ func TestADownloadWritesThroughNoLink(t *testing.T) {
 			s := serve(t, text)
 			f, victim := s.file(t), filepath.Join(t.TempDir(), "victim")
 			if err := errors.Join(
-				os.MkdirAll(filepath.Dir(f.Path), 0o700), os.WriteFile(victim, []byte("words"), 0o600), put(f.Path+ending, victim),
+				os.MkdirAll(filepath.Dir(f.Path), 0o700), os.WriteFile(victim, []byte("words"),
+					0o600), put(f.Path+ending, victim),
 			); err != nil {
 				t.Fatal(err)
 			}

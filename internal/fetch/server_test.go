@@ -60,7 +60,8 @@ func (s *server) answer(w http.ResponseWriter, r *http.Request) {
 
 // file is what the tests fetch: the whole content under its own digest.
 func (s *server) file(t *testing.T) fetch.File {
-	return fetch.File{URL: s.URL + "/net.pth", Path: filepath.Join(t.TempDir(), "weights", "net.pth"), SHA256Prefix: sum(string(s.content))[:8]}
+	return fetch.File{URL: s.URL + "/net.pth", Path: filepath.Join(t.TempDir(), "weights", "net.pth"),
+		SHA256Prefix: sum(string(s.content))[:8]}
 }
 
 func sum(content string) string {

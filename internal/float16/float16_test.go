@@ -50,7 +50,8 @@ func TestHalfIsTheNearest(t *testing.T) {
 			}
 			d := math.Abs(float64(Float32(other)) - float64(v))
 			if d < distance || d == distance && h&1 == 1 {
-				t.Fatalf("%v (%#08x) became %#04x = %v, but %#04x = %v", v, math.Float32bits(v), h, got, other, Float32(other))
+				t.Fatalf("%v (%#08x) became %#04x = %v, but %#04x = %v", v, math.Float32bits(v), h, got, other,
+					Float32(other))
 			}
 		}
 	}

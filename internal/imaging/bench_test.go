@@ -81,7 +81,8 @@ func BenchmarkDecode(b *testing.B) {
 
 func BenchmarkCenterView(b *testing.B) {
 	images := benchmarkImages(b)
-	for _, s := range []preprocess.Spec{spec(224, 224, preprocess.Bilinear), spec(256, 224, preprocess.Bilinear), spec(256, 224, preprocess.Bicubic)} {
+	for _, s := range []preprocess.Spec{spec(224, 224, preprocess.Bilinear), spec(256, 224, preprocess.Bilinear),
+		spec(256, 224, preprocess.Bicubic)} {
 		b.Run(string(s.Interpolation)+"-"+strconv.Itoa(s.Resize), func(b *testing.B) {
 			dst := make([]uint8, 3*s.Crop*s.Crop)
 			b.ReportAllocs()

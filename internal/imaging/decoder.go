@@ -43,7 +43,8 @@ func NewDecoder(o Options) (*Decoder, error) {
 		d.maxPixels = DefaultMaxPixels
 	}
 	if d.maxPixels < 0 {
-		return nil, fail.New(fail.Usage, "Give a number of pixels, or 0 for the default.", "largest image of %d pixels", d.maxPixels)
+		return nil, fail.New(fail.Usage, "Give a number of pixels, or 0 for the default.",
+			"largest image of %d pixels", d.maxPixels)
 	}
 	switch o.EXIF {
 	case "", "ignore":
@@ -80,7 +81,8 @@ func NewDecoder(o Options) (*Decoder, error) {
 }
 
 // fastHint is the hint of errors about fast decoding, which the flag or a MODEL may require.
-const fastHint = "Only TurboJPEG decodes at a smaller scale: features extracted with --fast-decode, and models trained on them, need it."
+const fastHint = "Only TurboJPEG decodes at a smaller scale: features extracted with --fast-decode, and models " +
+	"trained on them, need it."
 
 // For returns the decoder for photos whose shorter side will be resized to side pixels. It is d unless d decodes fast:
 // then a JPEG is decoded at the smallest of 1/2, 1/4 and 1/8 of its size at which both sides have at least side
@@ -179,10 +181,12 @@ type format struct {
 }
 
 var formats = []format{
-	{name: "JPEG", match: prefix("\xff\xd8\xff"), decode: (*Decoder).decodeJPEG, size: (*Decoder).sizeJPEG, vet: (*Decoder).refuseJPEG, packed: true},
+	{name: "JPEG", match: prefix("\xff\xd8\xff"), decode: (*Decoder).decodeJPEG, size: (*Decoder).sizeJPEG,
+		vet: (*Decoder).refuseJPEG, packed: true},
 	{name: "PNG", match: prefix("\x89PNG\r\n\x1a\n"), decode: (*Decoder).decodePNG, size: (*Decoder).sizePNG},
 	{name: "WebP", match: isWebP, decode: (*Decoder).decodeWebP, size: (*Decoder).sizeWebP, packed: true},
-	{name: "GIF", match: prefix("GIF87a", "GIF89a"), decode: (*Decoder).decodeGIF, size: (*Decoder).sizeGIF, packed: true},
+	{name: "GIF", match: prefix("GIF87a", "GIF89a"), decode: (*Decoder).decodeGIF, size: (*Decoder).sizeGIF,
+		packed: true},
 	{name: "BMP", match: prefix("BM"), decode: (*Decoder).decodeBMP, size: (*Decoder).sizeBMP},
 	{name: "TIFF", match: isTIFF, decode: (*Decoder).decodeTIFF, size: (*Decoder).sizeTIFF, orients: true},
 	{name: "PNM", match: isPNM, decode: (*Decoder).decodePNM, size: (*Decoder).sizePNM},

@@ -37,7 +37,8 @@ func TestTurboJPEGVariable(t *testing.T) {
 	t.Setenv(TurboJPEGVariable, filepath.Join(t.TempDir(), "none.so"))
 	for _, kind := range []string{"auto", "turbojpeg"} {
 		_, err := NewDecoder(Options{Decoder: kind})
-		if fail.KindOf(err) != fail.Device || fail.HintOf(err) == "" || !strings.Contains(err.Error(), TurboJPEGVariable) {
+		if fail.KindOf(err) != fail.Device || fail.HintOf(err) == "" ||
+			!strings.Contains(err.Error(), TurboJPEGVariable) {
 			t.Errorf("%s: %v", kind, err)
 		}
 	}
@@ -96,7 +97,8 @@ func TestNoTurboJPEG(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err := firstTurboJPEG([]string{broken, "libfx-none.so"})
-	if !errors.Is(err, errNoTurboJPEG) || fail.KindOf(err) != fail.Device || !strings.Contains(fail.HintOf(err), "libturbojpeg0") {
+	if !errors.Is(err, errNoTurboJPEG) || fail.KindOf(err) != fail.Device ||
+		!strings.Contains(fail.HintOf(err), "libturbojpeg0") {
 		t.Errorf("error %v, hint %q", err, fail.HintOf(err))
 	}
 	if !strings.Contains(err.Error(), broken) || strings.Contains(err.Error(), "libfx-none") {
@@ -114,7 +116,8 @@ func TestMaxPixels(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"jpeg-base.jpg", "png-rgb.png", "gif-p.gif", "bmp-rgb.bmp", "tiff-rgb-raw.tif", "webp-lossy-17x33.webp",
+	for _, name := range []string{"jpeg-base.jpg", "png-rgb.png", "gif-p.gif", "bmp-rgb.bmp", "tiff-rgb-raw.tif",
+		"webp-lossy-17x33.webp",
 		"webp-lossless.webp", "webp-animated.webp", "webp-animated-part.webp"} {
 		if _, err := d.Decode(files[name]); err == nil || !strings.Contains(err.Error(), "more than the limit of 100") {
 			t.Errorf("%s: %v", name, err)
@@ -146,7 +149,8 @@ func TestMessages(t *testing.T) {
 			t.Errorf("%s: %v; want %q", name, err, want)
 		}
 	}
-	if _, err := d.Decode([]byte("\x00\x00\x00\x18ftypheic\x00\x00\x00\x00")); err == nil || !strings.Contains(err.Error(), "HEIF") {
+	if _, err := d.Decode([]byte("\x00\x00\x00\x18ftypheic\x00\x00\x00\x00")); err == nil ||
+		!strings.Contains(err.Error(), "HEIF") {
 		t.Errorf("HEIF: %v", err)
 	}
 }
@@ -222,8 +226,11 @@ func TestNoTablesLent(t *testing.T) {
 func TestPanicIsAnError(t *testing.T) {
 	saved := formats
 	defer func() { formats = saved }()
-	formats = []format{{name: "BAD", match: prefix("BAD"), decode: func(*Decoder, *Image, []byte, *int) error { panic(errors.New("planted")) }}}
-	if _, err := new(Decoder).Decode([]byte("BAD")); err == nil || !strings.Contains(err.Error(), "damaged BAD: planted") {
+	formats = []format{{name: "BAD", match: prefix("BAD"), decode: func(*Decoder, *Image, []byte, *int) error {
+		panic(errors.New("planted"))
+	}}}
+	if _, err := new(Decoder).Decode([]byte("BAD")); err == nil ||
+		!strings.Contains(err.Error(), "damaged BAD: planted") {
 		t.Errorf("%v", err)
 	}
 }

@@ -115,7 +115,8 @@ func TestFastDecodeLeavesOthersWhole(t *testing.T) {
 }
 
 func TestFastDecodeNeedsTurboJPEG(t *testing.T) {
-	if _, err := NewDecoder(Options{Decoder: "go", FastDecode: true}); fail.KindOf(err) != fail.Usage || fail.HintOf(err) == "" {
+	if _, err := NewDecoder(Options{Decoder: "go", FastDecode: true}); fail.KindOf(err) != fail.Usage ||
+		fail.HintOf(err) == "" {
 		t.Errorf("decoder go: %v", err)
 	}
 	t.Setenv(TurboJPEGVariable, filepath.Join(t.TempDir(), "none.so"))

@@ -43,7 +43,8 @@ func FuzzParsers(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) {
 		d := &Decoder{maxPixels: 1 << 16}
 		orientationOf(data)
-		if h, err := readJPEGHeader(append([]byte{0xFF, markSOI, 0xFF}, data...)); err == nil && d.checkSize(h.w, h.h) == nil {
+		if h, err := readJPEGHeader(append([]byte{0xFF, markSOI, 0xFF}, data...)); err == nil &&
+			d.checkSize(h.w, h.h) == nil {
 			_, _ = h.checkComplete(append([]byte{0xFF, markSOI, 0xFF}, data...))
 			h.decodesToTheEnd(append([]byte{0xFF, markSOI, 0xFF}, data...))
 		}

@@ -100,7 +100,8 @@ func goJPEG(data []byte, h *jpegHeader, hasEOI bool) (image.Image, error) {
 	}
 	picture, err := jpeg.Decode(io.MultiReader(parts...))
 	if err != nil {
-		return nil, fmt.Errorf("decoder go image/jpeg: %w (libjpeg-turbo reads more files: `fx runtime doctor` says how to get it)", err)
+		return nil, fmt.Errorf("decoder go image/jpeg: %w (libjpeg-turbo reads more files: `fx runtime doctor` says "+
+			"how to get it)", err)
 	}
 	return picture, nil
 }

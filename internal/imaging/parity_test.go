@@ -107,7 +107,9 @@ func TestWriteParity(t *testing.T) {
 		for k := range 3 {
 			r := RandomRegion(im.W, im.H, random.New(0, "parity", uint64(i), uint64(k)))
 			p.Regions = append(p.Regions, r)
-			write(t, regions, 224, func(dst []uint8) error { return im.RegionView(spec(1, 224, preprocess.Bilinear), r, dst) })
+			write(t, regions, 224, func(dst []uint8) error {
+				return im.RegionView(spec(1, 224, preprocess.Bilinear), r, dst)
+			})
 		}
 		index = append(index, p)
 	}

@@ -9,7 +9,8 @@ import (
 )
 
 func isPNM(data []byte) bool {
-	return len(data) >= 3 && data[0] == 'P' && ('1' <= data[1] && data[1] <= '7' || data[1] == 'F' || data[1] == 'f') && isSpace(data[2])
+	return len(data) >= 3 && data[0] == 'P' && ('1' <= data[1] && data[1] <= '7' || data[1] == 'F' ||
+		data[1] == 'f') && isSpace(data[2])
 }
 
 func isSpace(c byte) bool { return c == ' ' || '\t' <= c && c <= '\r' }

@@ -57,7 +57,8 @@ func TestResamplersAgree(t *testing.T) {
 			want := result(pure{})
 			for _, r := range all {
 				if !slices.Equal(result(r), want) {
-					t.Errorf("%s, %s: %d×%d in rows of %d bytes to %+v and %+v in rows of %d: values differ from the Go code's",
+					t.Errorf("%s, %s: %d×%d in rows of %d bytes to %+v and %+v in rows of %d: values differ from the "+
+						"Go code's",
 						r.name(), name, w, h, stride, x, y, dstStride)
 				}
 			}

@@ -96,14 +96,16 @@ func TestMemoryIsWhatDecodingTakes(t *testing.T) {
 		"baseline.jpg": encoded(func(b *bytes.Buffer) error {
 			return jpeg.Encode(b, image.NewYCbCr(whole, image.YCbCrSubsampleRatio420), nil)
 		}),
-		"gray.jpg":      encoded(func(b *bytes.Buffer) error { return jpeg.Encode(b, image.NewGray(whole), nil) }),
-		"gray.png":      asPNG(image.NewGray(whole)),
-		"palette.png":   asPNG(image.NewPaletted(whole, colours)),
-		"rgb.png":       asPNG(opaque{image.NewRGBA(whole)}),
-		"rgba-16.png":   asPNG(sixteenBits(side, side, false)),
-		"gray-16.png":   asPNG(sixteenBits(side, side, true)),
-		"one-frame.gif": encoded(func(b *bytes.Buffer) error { return gif.Encode(b, image.NewPaletted(whole, colours), nil) }),
-		"rgb.bmp":       encoded(func(b *bytes.Buffer) error { return bmp.Encode(b, image.NewRGBA(whole)) }),
+		"gray.jpg":    encoded(func(b *bytes.Buffer) error { return jpeg.Encode(b, image.NewGray(whole), nil) }),
+		"gray.png":    asPNG(image.NewGray(whole)),
+		"palette.png": asPNG(image.NewPaletted(whole, colours)),
+		"rgb.png":     asPNG(opaque{image.NewRGBA(whole)}),
+		"rgba-16.png": asPNG(sixteenBits(side, side, false)),
+		"gray-16.png": asPNG(sixteenBits(side, side, true)),
+		"one-frame.gif": encoded(func(b *bytes.Buffer) error {
+			return gif.Encode(b, image.NewPaletted(whole, colours), nil)
+		}),
+		"rgb.bmp": encoded(func(b *bytes.Buffer) error { return bmp.Encode(b, image.NewRGBA(whole)) }),
 		"rgba-16-deflated.tif": encoded(func(b *bytes.Buffer) error {
 			return tiff.Encode(b, sixteenBits(side, side, false), &tiff.Options{Compression: tiff.Deflate})
 		}),

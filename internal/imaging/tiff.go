@@ -47,7 +47,8 @@ func (d *Decoder) decodeTIFF(im *Image, data []byte, orientation *int) error {
 func (p *tiffPicture) checkData() error {
 	offsets, _ := p.segmentTags()
 	if n := p.count(offsets); n < p.planes*p.across*p.down {
-		return fmt.Errorf("damaged TIFF: it lists %d of the %d strips or tiles of its picture", n, p.planes*p.across*p.down)
+		return fmt.Errorf("damaged TIFF: it lists %d of the %d strips or tiles of its picture", n,
+			p.planes*p.across*p.down)
 	}
 	if p.compression == tiffPlain && min(p.segH, p.h)*p.rowBytes() > len(p.data) {
 		return errTIFFTruncated

@@ -21,7 +21,8 @@ import (
 // search.
 const TurboJPEGVariable = "FX_TURBOJPEG_LIB"
 
-const turboHint = "Run `fx runtime install`, or install libturbojpeg0 (Debian, Ubuntu) or libjpeg-turbo (other systems), or set " +
+const turboHint = "Run `fx runtime install`, or install libturbojpeg0 (Debian, Ubuntu) or libjpeg-turbo (other " +
+	"systems), or set " +
 	TurboJPEGVariable + " to the library; without it --decoder=go decodes nearly the same pixels."
 
 // errNoTurboJPEG is in the chain of loadTurboJPEG's error if no library is found.
@@ -40,7 +41,8 @@ func loadTurboJPEG() (*turboJPEG, error) {
 	defer loaded.Unlock()
 	if path := os.Getenv(TurboJPEGVariable); path != "" {
 		library, err := openOnce(path)
-		return library, fail.Wrap(fail.Device, err, "Set "+TurboJPEGVariable+" to a libturbojpeg.so that this system can load, or unset it.",
+		return library, fail.Wrap(fail.Device, err,
+			"Set "+TurboJPEGVariable+" to a libturbojpeg.so that this system can load, or unset it.",
 			"%s=%s", TurboJPEGVariable, path)
 	}
 	candidates, err := turboCandidates()
@@ -98,7 +100,8 @@ func turboCandidates() ([]string, error) {
 			if fail.BySystem(err) {
 				return err
 			}
-			if err == nil && !e.IsDir() && (strings.HasPrefix(e.Name(), "libturbojpeg.so") || e.Name() == "libturbojpeg.dylib") {
+			if err == nil && !e.IsDir() && (strings.HasPrefix(e.Name(), "libturbojpeg.so") ||
+				e.Name() == "libturbojpeg.dylib") {
 				found = append(found, path)
 			}
 			return nil
@@ -176,7 +179,8 @@ func turboError(message string) error {
 // went. TurboJPEG's tjGetErrorCode reports an error as a warning if a warning came before it; the texts have been the
 // same since libjpeg 6 (jerror.h).
 func isWarning(message string) bool {
-	for _, begin := range []string{"Corrupt JPEG data", "Premature end of JPEG file", "Inconsistent progression sequence",
+	for _, begin := range []string{"Corrupt JPEG data", "Premature end of JPEG file",
+		"Inconsistent progression sequence",
 		"Invalid SOS parameters", "Unknown Adobe color transform", "Warning"} {
 		if strings.HasPrefix(message, begin) {
 			return true

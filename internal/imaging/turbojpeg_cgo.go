@@ -25,7 +25,8 @@ static const char *fx_turbo_open(const char *path, fx_turbo *t, char *file, size
 	if (!lib) return dlerror();
 	t->init = (void *(*)(void))dlsym(lib, "tjInitDecompress");
 	t->destroy = (int (*)(void *))dlsym(lib, "tjDestroy");
-	t->decompress = (int (*)(void *, const unsigned char *, unsigned long, unsigned char *, int, int, int, int, int))dlsym(lib, "tjDecompress2");
+	t->decompress = (int (*)(void *, const unsigned char *, unsigned long, unsigned char *, int, int, int, int,
+		int))dlsym(lib, "tjDecompress2");
 	t->error_string = (char *(*)(void *))dlsym(lib, "tjGetErrorStr2");
 	if (!t->init || !t->destroy || !t->decompress || !t->error_string) {
 		dlclose(lib);

@@ -56,7 +56,8 @@ func TestResampleEqualsPillow(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !strings.HasPrefix(digest(dst), g.Sum) {
-			t.Errorf("%d×%d (edges %v) %s resize %d crop %d: pixels differ", g.W, g.H, g.Edges, g.Filter, g.Resize, g.Crop)
+			t.Errorf("%d×%d (edges %v) %s resize %d crop %d: pixels differ", g.W, g.H, g.Edges, g.Filter, g.Resize,
+				g.Crop)
 		}
 	}
 	for _, g := range goldens.Regions {

@@ -33,13 +33,16 @@ func network() *pb.ModelProto {
 	}
 	convolve := func(x string, in, out, size int64, attributes ...*pb.AttributeProto) string {
 		pad := size / 2
-		return b.Op("Relu", []string{b.Op("Conv", []string{x, weight(out, in, size, size)}, append(attributes, onnx.Ints("pads", pad, pad, pad, pad))...)})
+		return b.Op("Relu",
+			[]string{b.Op("Conv", []string{x, weight(out, in, size, size)},
+				append(attributes, onnx.Ints("pads", pad, pad, pad, pad))...)})
 	}
 	x := b.Input(onnx.TensorInfo("x", pb.TensorProto_FLOAT, "batch", 3, 33, 30))
 	x = convolve(x, 3, 32, 3) // of fewer channels than a block
 	x = convolve(x, 32, 64, 3)
 	x = b.Op("Add", []string{convolve(x, 64, 64, 3), x})
-	x = b.Op("Concat", []string{convolve(x, 64, 32, 5), convolve(x, 64, 32, 1), convolve(x, 64, 72, 3)}, onnx.Int("axis", 1))
+	x = b.Op("Concat", []string{convolve(x, 64, 32, 5), convolve(x, 64, 32, 1), convolve(x, 64, 72, 3)},
+		onnx.Int("axis", 1))
 	x = convolve(x, 136, 64, 3, onnx.Ints("strides", 2, 2))
 	x = convolve(x, 64, 64, 3, onnx.Ints("dilations", 2, 2))
 	x = b.Op("Conv", []string{x, weight(64, 16, 3, 3)}, onnx.Int("group", 4))
@@ -56,7 +59,8 @@ func network() *pb.ModelProto {
 func run(t *testing.T, s *ort.Session) []float32 {
 	t.Helper()
 	outputs := make([]ort.Tensor, 1)
-	if err := s.Run(context.Background(), []ort.Tensor{ort.NewTensor(noise(7, 2*3*33*30), 2, 3, 33, 30)}, outputs); err != nil {
+	if err := s.Run(context.Background(), []ort.Tensor{ort.NewTensor(noise(7, 2*3*33*30), 2, 3, 33, 30)},
+		outputs); err != nil {
 		t.Fatal(err)
 	}
 	return ort.Data[float32](outputs[0])
@@ -93,7 +97,9 @@ func TestSessionGivesONNXRuntimesResults(t *testing.T) {
 		t.Fatalf("switched off, convolutions by %q", got)
 	}
 	got, want := run(t, fast), run(t, plain)
-	if off := relative.L2(got, want); !(off < 1e-6) || !slices.ContainsFunc(want, func(v float32) bool { return v != 0 }) {
+	if off := relative.L2(got, want); !(off < 1e-6) || !slices.ContainsFunc(want, func(v float32) bool {
+		return v != 0
+	}) {
 		t.Errorf("relative L2 distance %.1e of %v and %v", off, got, want)
 	}
 }

@@ -112,20 +112,23 @@ func (c convolution) tiles(t *testing.T, rt *ort.Runtime, threads int, x, weight
 		b.Constant(onnx.NewFloat32("weight", []int64{int64(c.outputs), int64(c.channels), int64(c.size), int64(c.size)},
 			blockedWeight(weight, c.outputs, c.channels, c.size*c.size, lanes))), "", "",
 	}
-	given := []ort.Tensor{ort.NewTensor(blocked(x, c.batch, c.channels, c.height*c.width, lanes), int64(c.batch), int64(c.channels), int64(c.height), int64(c.width))}
+	given := []ort.Tensor{ort.NewTensor(blocked(x, c.batch, c.channels, c.height*c.width, lanes), int64(c.batch),
+		int64(c.channels), int64(c.height), int64(c.width))}
 	if c.bias {
 		inputs[2] = b.Constant(onnx.NewFloat32("bias", []int64{int64(c.outputs)}, bias))
 	}
 	if c.sum {
 		inputs[3] = b.Input(onnx.TensorInfo("sum", pb.TensorProto_FLOAT, c.batch, c.outputs, height, width))
-		given = append(given, ort.NewTensor(blocked(sum, c.batch, c.outputs, height*width, lanes), int64(c.batch), int64(c.outputs), int64(height), int64(width)))
+		given = append(given, ort.NewTensor(blocked(sum, c.batch, c.outputs, height*width, lanes), int64(c.batch),
+			int64(c.outputs), int64(height), int64(width)))
 	}
 	relu := int64(0)
 	if c.relu {
 		relu = 1
 	}
 	y := b.Add(kernels.Domain, "ConvTiles", inputs, 1,
-		onnx.Ints("pads", int64(c.pads[0]), int64(c.pads[1]), int64(c.pads[2]), int64(c.pads[3])), onnx.Int("relu", relu))[0]
+		onnx.Ints("pads", int64(c.pads[0]), int64(c.pads[1]), int64(c.pads[2]), int64(c.pads[3])), onnx.Int("relu",
+			relu))[0]
 	g.Output = []*pb.ValueInfoProto{onnx.TensorInfo(y, pb.TensorProto_FLOAT, c.batch, c.outputs, height, width)}
 	m := &pb.ModelProto{IrVersion: 8, Graph: g}
 	onnx.SetOpset(m, "", 17)
@@ -156,19 +159,28 @@ func TestConvTiles(t *testing.T) {
 	for _, isa := range []string{"widest", "avx2", "generic"} {
 		t.Setenv("FX_KERNELS_ISA", isa)
 		for name, c := range map[string]convolution{
-			"padded":                    {batch: 2, channels: 32, outputs: 48, height: 13, width: 10, size: 3, pads: [4]int{1, 1, 1, 1}, bias: true},
-			"without padding":           {batch: 1, channels: 16, outputs: 16, height: 9, width: 17, size: 3},
-			"padded on one side":        {batch: 1, channels: 16, outputs: 32, height: 7, width: 8, size: 3, pads: [4]int{0, 2, 2, 0}, bias: true},
-			"one result":                {batch: 3, channels: 16, outputs: 16, height: 3, width: 3, size: 3},
-			"an image of one place":     {batch: 1, channels: 16, outputs: 16, height: 1, width: 1, size: 3, pads: [4]int{1, 1, 1, 1}},
-			"sum and relu":              {batch: 2, channels: 32, outputs: 112, height: 8, width: 8, size: 3, pads: [4]int{1, 1, 1, 1}, bias: true, sum: true, relu: true},
-			"sum without bias":          {batch: 1, channels: 16, outputs: 16, height: 6, width: 6, size: 3, pads: [4]int{1, 1, 1, 1}, sum: true},
-			"5×5":                       {batch: 2, channels: 48, outputs: 64, height: 9, width: 11, size: 5, pads: [4]int{2, 2, 2, 2}, bias: true, relu: true},
-			"5×5 without padding":       {batch: 1, channels: 16, outputs: 16, height: 6, width: 5, size: 5, sum: true},
-			"5×5 padded on one side":    {batch: 1, channels: 16, outputs: 32, height: 4, width: 9, size: 5, pads: [4]int{0, 4, 3, 1}, bias: true},
-			"5×5, one result":           {batch: 3, channels: 16, outputs: 16, height: 5, width: 5, size: 5},
-			"5×5 of many tiles":         {batch: 2, channels: 64, outputs: 96, height: 35, width: 29, size: 5, pads: [4]int{2, 2, 2, 2}, bias: true, sum: true, relu: true},
-			"more channels than a part": {batch: 1, channels: 608, outputs: 16, height: 29, width: 27, size: 3, pads: [4]int{1, 1, 1, 1}, bias: true},
+			"padded": {batch: 2, channels: 32, outputs: 48, height: 13, width: 10, size: 3,
+				pads: [4]int{1, 1, 1, 1}, bias: true},
+			"without padding": {batch: 1, channels: 16, outputs: 16, height: 9, width: 17, size: 3},
+			"padded on one side": {batch: 1, channels: 16, outputs: 32, height: 7, width: 8, size: 3,
+				pads: [4]int{0, 2, 2, 0}, bias: true},
+			"one result": {batch: 3, channels: 16, outputs: 16, height: 3, width: 3, size: 3},
+			"an image of one place": {batch: 1, channels: 16, outputs: 16, height: 1, width: 1, size: 3,
+				pads: [4]int{1, 1, 1, 1}},
+			"sum and relu": {batch: 2, channels: 32, outputs: 112, height: 8, width: 8, size: 3,
+				pads: [4]int{1, 1, 1, 1}, bias: true, sum: true, relu: true},
+			"sum without bias": {batch: 1, channels: 16, outputs: 16, height: 6, width: 6, size: 3,
+				pads: [4]int{1, 1, 1, 1}, sum: true},
+			"5×5": {batch: 2, channels: 48, outputs: 64, height: 9, width: 11, size: 5,
+				pads: [4]int{2, 2, 2, 2}, bias: true, relu: true},
+			"5×5 without padding": {batch: 1, channels: 16, outputs: 16, height: 6, width: 5, size: 5, sum: true},
+			"5×5 padded on one side": {batch: 1, channels: 16, outputs: 32, height: 4, width: 9, size: 5,
+				pads: [4]int{0, 4, 3, 1}, bias: true},
+			"5×5, one result": {batch: 3, channels: 16, outputs: 16, height: 5, width: 5, size: 5},
+			"5×5 of many tiles": {batch: 2, channels: 64, outputs: 96, height: 35, width: 29, size: 5,
+				pads: [4]int{2, 2, 2, 2}, bias: true, sum: true, relu: true},
+			"more channels than a part": {batch: 1, channels: 608, outputs: 16, height: 29, width: 27, size: 3,
+				pads: [4]int{1, 1, 1, 1}, bias: true},
 		} {
 			t.Run(isa+"/"+name, func(t *testing.T) {
 				height, width := c.out()
@@ -187,8 +199,10 @@ func TestConvTiles(t *testing.T) {
 // images share the batch.
 func TestConvTilesBits(t *testing.T) {
 	rt := orttest.Runtime(t)
-	c := convolution{batch: 5, channels: 64, outputs: 80, height: 31, width: 30, size: 3, pads: [4]int{1, 1, 1, 1}, bias: true, relu: true}
-	x, weight, bias := noise(1, c.batch*c.channels*c.height*c.width), noise(2, c.outputs*c.channels*9), noise(3, c.outputs)
+	c := convolution{batch: 5, channels: 64, outputs: 80, height: 31, width: 30, size: 3, pads: [4]int{1, 1, 1, 1},
+		bias: true, relu: true}
+	x, weight, bias := noise(1, c.batch*c.channels*c.height*c.width), noise(2, c.outputs*c.channels*9), noise(3,
+		c.outputs)
 	together := c.tiles(t, rt, 1, x, weight, bias, nil)
 	same := func(what string, got, want []float32) {
 		t.Helper()
@@ -203,6 +217,7 @@ func TestConvTilesBits(t *testing.T) {
 	one.batch = 1
 	for n := range c.batch {
 		in, out := len(x)/c.batch, len(together)/c.batch
-		same(fmt.Sprintf("image %d alone", n), one.tiles(t, rt, 1, x[n*in:(n+1)*in], weight, bias, nil), together[n*out:(n+1)*out])
+		same(fmt.Sprintf("image %d alone", n), one.tiles(t, rt, 1, x[n*in:(n+1)*in], weight, bias, nil),
+			together[n*out:(n+1)*out])
 	}
 }

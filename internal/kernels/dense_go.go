@@ -49,16 +49,19 @@ func addProduct[T Real](c []T, cPitch int, a []T, aPitch, rows, k int, b []T, bP
 	gemm(blas.NoTrans, rows, columns, k, a, aPitch, b, bPitch, c, cPitch, true)
 }
 
-func gemm[T Real](transposeB blas.Transpose, m, n, k int, a []T, aPitch int, b []T, bPitch int, c []T, cPitch int, add bool) {
+func gemm[T Real](transposeB blas.Transpose, m, n, k int, a []T, aPitch int, b []T, bPitch int, c []T, cPitch int,
+	add bool) {
 	var beta T
 	if add {
 		beta = 1
 	}
 	switch a := any(a).(type) {
 	case []float32:
-		gonum.Implementation{}.Sgemm(blas.NoTrans, transposeB, m, n, k, 1, a, aPitch, any(b).([]float32), bPitch, float32(beta), any(c).([]float32), cPitch)
+		gonum.Implementation{}.Sgemm(blas.NoTrans, transposeB, m, n, k, 1, a, aPitch, any(b).([]float32), bPitch,
+			float32(beta), any(c).([]float32), cPitch)
 	case []float64:
-		gonum.Implementation{}.Dgemm(blas.NoTrans, transposeB, m, n, k, 1, a, aPitch, any(b).([]float64), bPitch, float64(beta), any(c).([]float64), cPitch)
+		gonum.Implementation{}.Dgemm(blas.NoTrans, transposeB, m, n, k, 1, a, aPitch, any(b).([]float64), bPitch,
+			float64(beta), any(c).([]float64), cPitch)
 	}
 }
 
@@ -101,7 +104,8 @@ func softmaxColumns(z []float32, pitch, classes int, labels []int32, weights []f
 	return hits
 }
 
-func headStep(w, v []float32, rows int, a []float32, aPitch, k int, b []float32, columns int, rate, momentum, decay float32) {
+func headStep(w, v []float32, rows int, a []float32, aPitch, k int, b []float32, columns int, rate, momentum,
+	decay float32) {
 	const panel = 64
 	gradient := make([]float32, rows*panel)
 	for from := 0; from < columns; from += panel {

@@ -31,7 +31,8 @@ func drawn[T Real](name string, n int) []T {
 	return v
 }
 
-func compare[T Real](t *testing.T, what string, c []T, pitch int, want []float64, rows, columns int, tolerance float64) {
+func compare[T Real](t *testing.T, what string, c []T, pitch int, want []float64, rows, columns int,
+	tolerance float64) {
 	t.Helper()
 	for i := range rows {
 		for j := range columns {
@@ -158,7 +159,8 @@ func TestSoftmaxIsThatOfTheFormula(t *testing.T) {
 				for i := range rows {
 					for c := range classes {
 						if got := float64(gradient(i, c)); !(math.Abs(got-want[i*classes+c]) < 4e-7) {
-							t.Fatalf("%s of %d classes, row %d: gradient %d is %g, want %g", what, classes, i, c, got, want[i*classes+c])
+							t.Fatalf("%s of %d classes, row %d: gradient %d is %g, want %g", what, classes, i, c, got,
+								want[i*classes+c])
 						}
 					}
 					if got := losses[i]; !(math.Abs(got-wantLoss[i]) <= 2e-7*(2+math.Abs(wantLoss[i]))) {
@@ -166,16 +168,21 @@ func TestSoftmaxIsThatOfTheFormula(t *testing.T) {
 					}
 				}
 			}
-			check("rows", Softmax(z, pitch, classes, labels, weights, losses), func(i, c int) float32 { return z[i*pitch+c] })
+			check("rows", Softmax(z, pitch, classes, labels, weights, losses), func(i, c int) float32 {
+				return z[i*pitch+c]
+			})
 			clear(losses)
-			check("columns", SoftmaxColumns(columns, rows+2, classes, labels, weights, losses), func(i, c int) float32 { return columns[c*(rows+2)+i] })
+			check("columns", SoftmaxColumns(columns, rows+2, classes, labels, weights, losses), func(i, c int) float32 {
+				return columns[c*(rows+2)+i]
+			})
 			for c := range classes {
 				if behind := columns[c*(rows+2)+rows:][:2]; behind[0] != 7 || behind[1] != 7 {
 					t.Fatalf("%d classes: wrote behind column %d", classes, c)
 				}
 			}
 			columns[rows+2+1] = float32(math.NaN())
-			if SoftmaxColumns(columns, rows+2, classes, labels, weights, losses); losses[1] == losses[1] || losses[0] != losses[0] {
+			if SoftmaxColumns(columns, rows+2, classes, labels, weights, losses); losses[1] == losses[1] ||
+				losses[0] != losses[0] {
 				t.Errorf("%d classes: a logit of NaN in column 1 gives the losses %g", classes, losses[:2])
 			}
 			z[1] = float32(math.NaN())
@@ -212,7 +219,8 @@ func TestHeadStepIsTorchs(t *testing.T) {
 }
 
 func BenchmarkProducts(b *testing.B) {
-	for _, size := range [][3]int{{96, 2048, 1000}, {1000, 1024, 64}, {96, 2048, 100}, {100, 1024, 64}, {1024, 1024, 1024}} {
+	for _, size := range [][3]int{{96, 2048, 1000}, {1000, 1024, 64}, {96, 2048, 100}, {100, 1024, 64},
+		{1024, 1024, 1024}} {
 		m, k, n := size[0], size[1], size[2]
 		a, c := drawn[float32]("a", m*k), make([]float32, m*n)
 		var packed Packed[float32]

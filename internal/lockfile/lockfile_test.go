@@ -18,7 +18,8 @@ import (
 
 // input is a made-up one whose SHA-256 consists of one digit.
 func input(name, digit string) lockfile.Input {
-	return lockfile.Input{Name: name, File: name + ".pth", SHA256: strings.Repeat(digit, 64), Bytes: 7, Path: "/weights/" + name + ".pth"}
+	return lockfile.Input{Name: name, File: name + ".pth", SHA256: strings.Repeat(digit, 64), Bytes: 7,
+		Path: "/weights/" + name + ".pth"}
 }
 
 func read(t *testing.T, path string) string {
@@ -108,15 +109,16 @@ func TestSeveralLocks(t *testing.T) {
 func TestBadLocks(t *testing.T) {
 	entry := func(old, new string) string { return strings.Replace(both, old, new, 1) }
 	for name, c := range map[string]struct{ text, says string }{
-		"an empty file":       {"", "is damaged: unexpected end of JSON"},
-		"cut off":             {both[:len(both)/2], "is damaged"},
-		"trailing text":       {both + "x", "is damaged"},
-		"a merge conflict":    {"<<<<<<< HEAD\n" + both, "is damaged"},
-		"zeros":               {string(make([]byte, 100)), "is damaged"},
-		"another type":        {`[1]`, "is damaged"},
-		"null":                {`null`, "no format_version"},
-		"no version":          {entry(`"format_version": 1,`, ``), "no format_version"},
-		"a newer version":     {entry(`"format_version": 1`, `"format_version": 2`), "format version 2; this fx reads version 1"},
+		"an empty file":    {"", "is damaged: unexpected end of JSON"},
+		"cut off":          {both[:len(both)/2], "is damaged"},
+		"trailing text":    {both + "x", "is damaged"},
+		"a merge conflict": {"<<<<<<< HEAD\n" + both, "is damaged"},
+		"zeros":            {string(make([]byte, 100)), "is damaged"},
+		"another type":     {`[1]`, "is damaged"},
+		"null":             {`null`, "no format_version"},
+		"no version":       {entry(`"format_version": 1,`, ``), "no format_version"},
+		"a newer version": {entry(`"format_version": 1`, `"format_version": 2`),
+			"format version 2; this fx reads version 1"},
 		"version 0":           {entry(`"format_version": 1`, `"format_version": 0`), "format version 0"},
 		"a short hash":        {entry("11111111", "1"), "is no SHA-256"},
 		"a hash that is none": {entry("1111", "xxxx"), "is no SHA-256"},
@@ -134,8 +136,10 @@ func TestBadLocks(t *testing.T) {
 			}
 			lock := lockfile.At(path)
 			_, _, wantErr := lock.Want("a")
-			for what, err := range map[string]error{"Want": wantErr, "Check": lock.Check(input("a", "1")), "Hold": lock.Hold(t.Context(), input("c", "3"))} {
-				if err == nil || fail.KindOf(err) != fail.Model || !strings.Contains(err.Error(), c.says) || !strings.Contains(err.Error(), path) || fail.HintOf(err) == "" {
+			for what, err := range map[string]error{"Want": wantErr, "Check": lock.Check(input("a", "1")),
+				"Hold": lock.Hold(t.Context(), input("c", "3"))} {
+				if err == nil || fail.KindOf(err) != fail.Model || !strings.Contains(err.Error(), c.says) ||
+					!strings.Contains(err.Error(), path) || fail.HintOf(err) == "" {
 					t.Errorf("%s: %v (%s), want %q", what, err, fail.HintOf(err), c.says)
 				}
 			}
@@ -155,7 +159,8 @@ func TestBadLocks(t *testing.T) {
 		if path == "" {
 			path, in.SHA256 = filepath.Join(t.TempDir(), "lock.json"), "abc"
 		}
-		if err := lockfile.At(path).Hold(t.Context(), in); err == nil || in.SHA256 != "abc" && (fail.KindOf(err) != fail.Usage || fail.HintOf(err) == "") {
+		if err := lockfile.At(path).Hold(t.Context(), in); err == nil || in.SHA256 != "abc" &&
+			(fail.KindOf(err) != fail.Usage || fail.HintOf(err) == "") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -168,7 +173,8 @@ func TestTwoAtOnceLoseNoEntry(t *testing.T) {
 	const many = 24
 	for i := range many {
 		group.Go(func() {
-			if err := lockfile.At(path).Hold(t.Context(), input(fmt.Sprint("own", i), "1"), input("common", "2")); err != nil {
+			if err := lockfile.At(path).Hold(t.Context(), input(fmt.Sprint("own", i), "1"),
+				input("common", "2")); err != nil {
 				t.Error(err)
 			}
 		})
@@ -212,7 +218,8 @@ func TestWaitingForALockEndsWithTheContext(t *testing.T) {
 	defer release()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	if err := lockfile.At(filepath.Join(dir, "lock.json")).Hold(ctx, input("a", "1")); !errors.Is(err, context.DeadlineExceeded) {
+	if err := lockfile.At(filepath.Join(dir, "lock.json")).Hold(ctx, input("a", "1")); !errors.Is(err,
+		context.DeadlineExceeded) {
 		t.Errorf("%v", err)
 	}
 }
@@ -245,7 +252,8 @@ func ExampleLock_Hold() {
 	}
 	defer func() { _ = os.RemoveAll(dir) }()
 	lock := lockfile.At(filepath.Join(dir, "lock.json"))
-	weights := lockfile.Input{Name: "weights/resnet18", File: "resnet18-f37072fd.pth", SHA256: strings.Repeat("f", 64), Bytes: 46830571}
+	weights := lockfile.Input{Name: "weights/resnet18", File: "resnet18-f37072fd.pth",
+		SHA256: strings.Repeat("f", 64), Bytes: 46830571}
 	fmt.Println(lock.Hold(context.Background(), weights))
 	weights.SHA256 = strings.Repeat("e", 64)
 	fmt.Println(errors.Is(lock.Check(weights), lockfile.ErrHeld))

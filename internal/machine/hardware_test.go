@@ -31,7 +31,8 @@ func TestHardware(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	want := Hardware{CPU: CPU(), Caches: "L1 32K, L3 32768K (4 cores share it)", MemoryBytes: 24684084 * 1024, Vectors: "AVX2"}
+	want := Hardware{CPU: CPU(), Caches: "L1 32K, L3 32768K (4 cores share it)", MemoryBytes: 24684084 * 1024,
+		Vectors: "AVX2"}
 	if got := read(root); got != want {
 		t.Errorf("%+v\nwant %+v", got, want)
 	}

@@ -13,7 +13,8 @@ func TestDescribe(t *testing.T) {
 		cores   int
 		want    string
 	}{
-		{"processor\t: 0\nmodel name\t: A CPU @ 2 GHz\nprocessor\t: 1\nmodel name\t: Another\n", 2, "A CPU @ 2 GHz, 2 cores"},
+		{"processor\t: 0\nmodel name\t: A CPU @ 2 GHz\nprocessor\t: 1\nmodel name\t: Another\n", 2,
+			"A CPU @ 2 GHz, 2 cores"},
 		{"", 1, runtime.GOARCH + ", 1 core"},
 	} {
 		if got := describe(c.cpuinfo, c.cores); got != c.want {

@@ -43,7 +43,9 @@ func (m mark) in(dir string, entries []fs.DirEntry, torn bool) (bool, error) {
 		first, rest = path.Clean(folder), file
 	}
 	name, pattern := strings.CutSuffix(first, "*")
-	from, _ := slices.BinarySearchFunc(entries, name, func(e fs.DirEntry, name string) int { return strings.Compare(e.Name(), name) })
+	from, _ := slices.BinarySearchFunc(entries, name, func(e fs.DirEntry, name string) int {
+		return strings.Compare(e.Name(), name)
+	})
 	for _, e := range entries[from:] {
 		if e.Name() != name && (!pattern || !strings.HasPrefix(e.Name(), name)) {
 			break

@@ -62,7 +62,8 @@ func TestMistakesComeMostConfidentFirst(t *testing.T) {
 }
 
 func TestOver(t *testing.T) {
-	if got := metrics.Over([]float64{0.5, 0.25, 0.75}); got != (metrics.Stats{Mean: 0.5, SD: 0.25, Low: 0.25, High: 0.75, N: 3}) {
+	if got := metrics.Over([]float64{0.5, 0.25, 0.75}); got != (metrics.Stats{Mean: 0.5, SD: 0.25, Low: 0.25,
+		High: 0.75, N: 3}) {
 		t.Errorf("%+v", got)
 	}
 	if got := metrics.Over([]float64{0.5}); got != (metrics.Stats{Mean: 0.5, Low: 0.5, High: 0.5, N: 1}) {

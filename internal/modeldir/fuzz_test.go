@@ -24,8 +24,10 @@ func FuzzModel(f *testing.F) {
 	}
 	f.Add(good)
 	for _, change := range [][2]string{
-		{`"format_version": 1`, `"format_version": 99`}, {`"ants",`, ""}, {`"bees"`, `"bees", "wasps"`}, {"fc.weight", "fc2.weight"},
-		{`"resize": 224`, `"resize": -1`}, {`"features": 3`, `"features": 4611686018427387904`}, {"linear", "conv1x1"}, {"seed:0", "../../etc/passwd"},
+		{`"format_version": 1`, `"format_version": 99`}, {`"ants",`, ""}, {`"bees"`, `"bees", "wasps"`}, {"fc.weight",
+			"fc2.weight"},
+		{`"resize": 224`, `"resize": -1`}, {`"features": 3`, `"features": 4611686018427387904`}, {"linear",
+			"conv1x1"}, {"seed:0", "../../etc/passwd"},
 	} {
 		changed := bytes.Replace(good, []byte(change[0]), []byte(change[1]), 1)
 		if bytes.Equal(changed, good) {
@@ -45,8 +47,10 @@ func FuzzModel(f *testing.F) {
 			}
 			return
 		}
-		if len(m.Classes) < 2 || len(p.Bias) != len(m.Classes) || len(p.Weight) != len(m.Classes)*m.Head.Features || m.Preprocess.Check() != nil {
-			t.Errorf("%d weights and %d biases for %d classes of %d features, %+v", len(p.Weight), len(p.Bias), len(m.Classes), m.Head.Features, m.Preprocess)
+		if len(m.Classes) < 2 || len(p.Bias) != len(m.Classes) || len(p.Weight) != len(m.Classes)*m.Head.Features ||
+			m.Preprocess.Check() != nil {
+			t.Errorf("%d weights and %d biases for %d classes of %d features, %+v", len(p.Weight), len(p.Bias),
+				len(m.Classes), m.Head.Features, m.Preprocess)
 		}
 	})
 }

@@ -32,8 +32,9 @@ const (
 
 // Backbone says which frozen network made the features that the head reads.
 type Backbone struct {
-	Name          string      `json:"name"`           // a registered name, or the file name of a user's ONNX file
-	File          string      `json:"file,omitempty"` // a user's ONNX file; in model.json relative where it lies in the folder
+	Name string `json:"name"` // a registered name, or the file name of a user's ONNX file
+	// a user's ONNX file; in model.json relative where it lies in the folder
+	File          string      `json:"file,omitempty"`
 	FeatureTensor string      `json:"feature_tensor,omitempty"`
 	Weights       weights.Ref `json:"weights"`        // a file is relative likewise, and File where that holds them
 	WeightsOrigin string      `json:"weights_origin"` // where the file was found
@@ -61,16 +62,17 @@ type Head struct {
 
 // Metrics is how the training went.
 type Metrics struct {
-	BestValAccuracy   float64         `json:"best_val_accuracy"`
-	BestEpoch         int             `json:"best_epoch"`
-	Epochs            []metrics.Epoch `json:"epochs"`                      // without rates and times
-	Seconds           float64         `json:"seconds"`                     // of the training alone
-	ImagesPerSecond   float64         `json:"images_per_second,omitempty"` // training photos, or rows of features, per second of training
-	ParametersTrained int             `json:"parameters_trained"`
-	TrainSplit        string          `json:"train_split"`
-	ValSplit          string          `json:"val_split"`
-	TrainPhotos       int             `json:"train_photos"`
-	ValPhotos         int             `json:"val_photos"`
+	BestValAccuracy float64         `json:"best_val_accuracy"`
+	BestEpoch       int             `json:"best_epoch"`
+	Epochs          []metrics.Epoch `json:"epochs"`  // without rates and times
+	Seconds         float64         `json:"seconds"` // of the training alone
+	// training photos, or rows of features, per second of training
+	ImagesPerSecond   float64 `json:"images_per_second,omitempty"`
+	ParametersTrained int     `json:"parameters_trained"`
+	TrainSplit        string  `json:"train_split"`
+	ValSplit          string  `json:"val_split"`
+	TrainPhotos       int     `json:"train_photos"`
+	ValPhotos         int     `json:"val_photos"`
 	// ValFraction, where above 0, is the share of TrainSplit that SplitSeed
 	// drew to evaluate on, since there was no split for it.
 	ValFraction float64 `json:"val_fraction,omitempty"`
@@ -92,25 +94,29 @@ type Metrics struct {
 
 // Model is the content of model.json.
 type Model struct {
-	FormatVersion int               `json:"format_version"`
-	Backbone      Backbone          `json:"backbone"`
-	Preprocess    preprocess.Spec   `json:"preprocess"`
-	EXIF          string            `json:"exif"`                  // "ignore" or "apply"
-	FastDecode    bool              `json:"fast_decode,omitempty"` // as in store.Manifest
-	Mode          string            `json:"mode,omitempty"`        // FeatureExtraction, Finetune or Scratch; "" in models of an older fx
-	Seed          uint64            `json:"seed"`                  // of the training
-	Head          Head              `json:"head"`
-	HeadSHA256    string            `json:"head_sha256"` // of head.safetensors, set by Save
-	Classes       []string          `json:"classes"`
-	Features      string            `json:"features"`                  // the store that the head was trained on
-	Data          string            `json:"data,omitempty"`            // absolute path of the photos' folder or list; "" in models of an older fx
-	Extensions    []string          `json:"extensions,omitempty"`      // of photos that were taken besides torchvision's
+	FormatVersion int             `json:"format_version"`
+	Backbone      Backbone        `json:"backbone"`
+	Preprocess    preprocess.Spec `json:"preprocess"`
+	EXIF          string          `json:"exif"`                  // "ignore" or "apply"
+	FastDecode    bool            `json:"fast_decode,omitempty"` // as in store.Manifest
+	// FeatureExtraction, Finetune or Scratch; "" in models of an older fx
+	Mode       string   `json:"mode,omitempty"`
+	Seed       uint64   `json:"seed"` // of the training
+	Head       Head     `json:"head"`
+	HeadSHA256 string   `json:"head_sha256"` // of head.safetensors, set by Save
+	Classes    []string `json:"classes"`
+	Features   string   `json:"features"` // the store that the head was trained on
+	// absolute path of the photos' folder or list; "" in models of an older fx
+	Data string `json:"data,omitempty"`
+	// of photos that were taken besides torchvision's
+	Extensions    []string          `json:"extensions,omitempty"`
 	NoFollowLinks bool              `json:"no_follow_links,omitempty"` // photos behind links were left out
 	Options       map[string]any    `json:"options"`                   // of the training
 	Versions      map[string]string `json:"versions"`
 	Notes         []string          `json:"notes,omitempty"`
-	Untrained     string            `json:"untrained"` // the one of Notes that says that the weights were random, "" for none
-	Metrics       Metrics           `json:"metrics"`
+	// the one of Notes that says that the weights were random, "" for none
+	Untrained string  `json:"untrained"`
+	Metrics   Metrics `json:"metrics"`
 }
 
 // Params are a head's numbers: Weight [classes, features] row-major, Bias [classes].
@@ -155,7 +161,8 @@ func SaveWith(dir string, m Model, p Params, with func(*durable.Replacement) err
 	r, err := durable.Replace(dir, modelFile)
 	switch {
 	case errors.Is(err, durable.ErrLocked):
-		return fail.Wrap(fail.Locked, err, "Wait until it has ended, or choose another --out.", "the model %s is being written", dir)
+		return fail.Wrap(fail.Locked, err, "Wait until it has ended, or choose another --out.",
+			"the model %s is being written", dir)
 	case err != nil:
 		return fail.Wrap(fail.Usage, err, "Choose a folder that fx may write with --out, on a disk that has locks.",
 			"model folder %s", dir)
@@ -210,13 +217,14 @@ func Load(dir string) (Model, Params, error) {
 	var m Model
 	var p Params
 	decoding := false
-	err := durable.ReadTogether(dir, modelFile, userfile.ReadJSON, func(text []byte, path func(string) string) (err error) {
-		decoding = true
-		if m, err = decode(filepath.Join(dir, modelFile), text); err == nil {
-			p, err = m.loadHead(path(headFile))
-		}
-		return err
-	})
+	err := durable.ReadTogether(dir, modelFile, userfile.ReadJSON,
+		func(text []byte, path func(string) string) (err error) {
+			decoding = true
+			if m, err = decode(filepath.Join(dir, modelFile), text); err == nil {
+				p, err = m.loadHead(path(headFile))
+			}
+			return err
+		})
 	if err != nil && !decoding {
 		err = noModel(dir, err)
 	}
@@ -261,7 +269,8 @@ func noModel(dir string, err error) error {
 	if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrInvalid) && !errors.Is(err, syscall.ENOTDIR) {
 		return fail.Wrap(fail.Usage, err, hint, "model %s", dir)
 	}
-	for _, inside := range []string{filepath.Join(dir, "model"), filepath.Join(filepath.Dir(dir), "model")} { // as of quickstart and demo
+	// as of quickstart and demo
+	for _, inside := range []string{filepath.Join(dir, "model"), filepath.Join(filepath.Dir(dir), "model")} {
 		if Is(inside) {
 			hint = fmt.Sprintf("Did you mean %s?", inside)
 			break
@@ -327,7 +336,8 @@ func (m Model) loadHead(path string) (Params, error) {
 		return Params{}, fail.Wrap(fail.Model, err, retrain, "the head's weights")
 	}
 	if m.HeadSHA256 != "" && info.SHA256 != m.HeadSHA256 {
-		return Params{}, fail.New(fail.Model, retrain, "%s is not the file that model.json was written with: it changed or belongs to another model", path)
+		return Params{}, fail.New(fail.Model, retrain,
+			"%s is not the file that model.json was written with: it changed or belongs to another model", path)
 	}
 	read := func(name string, length int) ([]float32, error) {
 		tensor, ok := sd.Get(name)
@@ -339,7 +349,8 @@ func (m Model) loadHead(path string) (Params, error) {
 			return nil, fail.Wrap(fail.Model, err, retrain, "%s: tensor %q", path, name)
 		}
 		if len(values) != length {
-			return nil, fail.New(fail.Model, retrain, "%s: tensor %q has %d values, model.json needs %d", path, name, len(values), length)
+			return nil, fail.New(fail.Model, retrain, "%s: tensor %q has %d values, model.json needs %d", path, name,
+				len(values), length)
 		}
 		return values, nil
 	}

@@ -22,9 +22,10 @@ func example(kind string) (modeldir.Model, modeldir.Params) {
 	m := modeldir.Model{
 		Backbone:   modeldir.Backbone{Name: "resnet18", Weights: weights.Seed(0)},
 		Preprocess: preprocess.ImageNet(224, 224),
-		Head:       modeldir.Head{Kind: kind, Features: 3, Positions: 1, WeightName: "fc.weight", BiasName: "fc.bias", FeatureShape: []int{3}},
-		Classes:    []string{"ants", "bees"},
-		Metrics:    modeldir.Metrics{BestValAccuracy: 0.9, Epochs: []metrics.Epoch{{Epoch: 1, ValAccuracy: 0.9}}},
+		Head: modeldir.Head{Kind: kind, Features: 3, Positions: 1, WeightName: "fc.weight", BiasName: "fc.bias",
+			FeatureShape: []int{3}},
+		Classes: []string{"ants", "bees"},
+		Metrics: modeldir.Metrics{BestValAccuracy: 0.9, Epochs: []metrics.Epoch{{Epoch: 1, ValAccuracy: 0.9}}},
 	}
 	return m, modeldir.Params{Weight: []float32{1, 2, 3, 4, 5, 6}, Bias: []float32{7, 8}}
 }
@@ -85,8 +86,12 @@ func TestLoadRefuses(t *testing.T) {
 		kind  fail.Kind
 		says  string
 	}{
-		"no model at all": {func(dir string) error { return os.Remove(filepath.Join(dir, "model.json")) }, fail.Usage, "no model"},
-		"no head":         {func(dir string) error { return os.Remove(filepath.Join(dir, "head.safetensors")) }, fail.Model, "head"},
+		"no model at all": {func(dir string) error {
+			return os.Remove(filepath.Join(dir, "model.json"))
+		}, fail.Usage, "no model"},
+		"no head": {func(dir string) error {
+			return os.Remove(filepath.Join(dir, "head.safetensors"))
+		}, fail.Model, "head"},
 		"another model's head": {func(dir string) error {
 			other := filepath.Join(dir, "other")
 			m, p := example("linear")
@@ -104,15 +109,24 @@ func TestLoadRefuses(t *testing.T) {
 			}
 			return os.WriteFile(path, bytes.Replace(text, []byte(`"bees"`), []byte(`"wasps"`), 1), 0o644)
 		}, fail.Model, "model.json was changed after fx wrote it"},
-		"half a file": {func(dir string) error { return os.Truncate(filepath.Join(dir, "model.json"), 40) }, fail.Model, "damaged"},
+		"half a file": {func(dir string) error {
+			return os.Truncate(filepath.Join(dir, "model.json"), 40)
+		}, fail.Model, "damaged"},
 		"lists without end": {func(dir string) error {
-			return os.WriteFile(filepath.Join(dir, "model.json"), []byte(`{"format_version": 1, "options": {"a": `+strings.Repeat("[", 9_000)), 0o644)
+			return os.WriteFile(filepath.Join(dir, "model.json"),
+				[]byte(`{"format_version": 1, "options": {"a": `+strings.Repeat("[", 9_000)), 0o644)
 		}, fail.Model, "nested more than 100 deep"},
-		"a file of a TiB": {func(dir string) error { return os.Truncate(filepath.Join(dir, "model.json"), 1<<40) }, fail.Model, "too large"},
-		"a newer format":  {edit(func(m map[string]any) { m["format_version"] = 99 }), fail.Model, "format version 99"},
-		"one class":       {edit(func(m map[string]any) { m["classes"] = []string{"ants"} }), fail.Model, "1 classes"},
-		"a class more":    {edit(func(m map[string]any) { m["classes"] = []string{"a", "b", "c"} }), fail.Model, "fc.weight"},
-		"another head":    {edit(func(m map[string]any) { m["head"].(map[string]any)["weight_name"] = "fc2.weight" }), fail.Model, "fc2.weight"},
+		"a file of a TiB": {func(dir string) error {
+			return os.Truncate(filepath.Join(dir, "model.json"), 1<<40)
+		}, fail.Model, "too large"},
+		"a newer format": {edit(func(m map[string]any) { m["format_version"] = 99 }), fail.Model, "format version 99"},
+		"one class":      {edit(func(m map[string]any) { m["classes"] = []string{"ants"} }), fail.Model, "1 classes"},
+		"a class more": {edit(func(m map[string]any) {
+			m["classes"] = []string{"a", "b", "c"}
+		}), fail.Model, "fc.weight"},
+		"another head": {edit(func(m map[string]any) {
+			m["head"].(map[string]any)["weight_name"] = "fc2.weight"
+		}), fail.Model, "fc2.weight"},
 	} {
 		dir := t.TempDir()
 		m, p := example("linear")
@@ -123,7 +137,8 @@ func TestLoadRefuses(t *testing.T) {
 			t.Fatal(err)
 		}
 		_, _, err := modeldir.Load(dir)
-		if err == nil || fail.KindOf(err) != c.kind || !strings.Contains(err.Error(), c.says) || fail.HintOf(err) == "" {
+		if err == nil || fail.KindOf(err) != c.kind || !strings.Contains(err.Error(), c.says) ||
+			fail.HintOf(err) == "" {
 			t.Errorf("%s: %v (kind %d)", name, err, fail.KindOf(err))
 		}
 	}
@@ -147,13 +162,15 @@ func ExampleSave() {
 // Whether the weights were trained is read from a field; in a MODEL of an older fx,
 // which has none, from its notes.
 func TestUntrainedIsAField(t *testing.T) {
-	const note, name = "the weights are random numbers of seed 0, not trained", "not trained.onnx does not say how its images are normalised"
+	const note, name = "the weights are random numbers of seed 0, not trained", "not trained.onnx does not say how " +
+		"its images are normalised"
 	for what, c := range map[string]struct {
 		notes           []string
 		untrained, want string
 		older           bool
 	}{
-		"random":           {[]string{"a note", "the weights are noise"}, "the weights are noise", "the weights are noise", false},
+		"random": {[]string{"a note", "the weights are noise"}, "the weights are noise",
+			"the weights are noise", false},
 		"trained":          {[]string{name}, "", "", false},
 		"random and older": {[]string{"a note", note}, "", note, true},
 		"older":            {[]string{"a note"}, "", "", true},

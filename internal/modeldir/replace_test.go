@@ -114,7 +114,8 @@ func TestFaultsLeaveTheOldModelOrTheNewOne(t *testing.T) {
 				t.Fatal(err)
 			}
 			arguments := []string{"-f", "-qq", "-o", "/dev/null", "-e", "trace=" + fault.calls,
-				"-e", fmt.Sprintf("inject=%s:%s:when=%d", fault.calls, fault.inject, k), os.Args[0], "-test.run=^TestChildThatSaves$"}
+				"-e", fmt.Sprintf("inject=%s:%s:when=%d", fault.calls, fault.inject,
+					k), os.Args[0], "-test.run=^TestChildThatSaves$"}
 			child := exec.CommandContext(t.Context(), strace, arguments...)
 			child.Env = append(os.Environ(), "FX_TEST_SAVE="+dir)
 			out, err := child.CombinedOutput()
@@ -139,7 +140,8 @@ func TestFaultsLeaveTheOldModelOrTheNewOne(t *testing.T) {
 			}
 		}
 	}
-	if results["version 1, child ok false"] == 0 || results["version 2, child ok false"] == 0 || results["version 2, child ok true"] == 0 {
+	if results["version 1, child ok false"] == 0 || results["version 2, child ok false"] == 0 ||
+		results["version 2, child ok true"] == 0 {
 		t.Errorf("the faults miss a side: %v", results)
 	}
 	t.Log(results)
@@ -151,7 +153,8 @@ func TestSaveTellsWhyItCannot(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := saveVersion(filepath.Join(file, "model"), 1); fail.KindOf(err) != fail.Usage || !errors.Is(err, syscall.ENOTDIR) || fail.HintOf(err) == "" {
+	if err := saveVersion(filepath.Join(file, "model"), 1); fail.KindOf(err) != fail.Usage ||
+		!errors.Is(err, syscall.ENOTDIR) || fail.HintOf(err) == "" {
 		t.Errorf("below a file: %v", err)
 	}
 }

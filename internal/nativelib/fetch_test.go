@@ -74,7 +74,8 @@ func TestPackagesThatUVUnpacked(t *testing.T) {
 		if err := r.takeSite(t.Context(), site, t.TempDir()); err != nil {
 			t.Fatal(err)
 		}
-		if p := r.Packages; len(p) != 2 || p[0].Name != "nvidia_cudnn_cu13-9.0" || p[1].Name != "onnxruntime_gpu-1.31.1" {
+		if p := r.Packages; len(p) != 2 || p[0].Name != "nvidia_cudnn_cu13-9.0" ||
+			p[1].Name != "onnxruntime_gpu-1.31.1" {
 			t.Errorf("packages %+v", p)
 		}
 	}

@@ -72,7 +72,8 @@ func find(explicit string, all bool) (Library, []Candidate, error) {
 		case c.Problem == "" && found.Path == "" && failure == nil:
 			found = Library{Path: c.Path, Version: c.Version, Source: c.Source}
 		case c.Problem != "" && named && found.Path == "" && failure == nil:
-			hint := "Correct " + c.Source + ", or leave it out: fx then searches for one, first where `fx runtime install` puts it."
+			hint := "Correct " + c.Source +
+				", or leave it out: fx then searches for one, first where `fx runtime install` puts it."
 			failure = fail.New(fail.Device, hint, "%s names %s: %s", c.Source, c.Path, c.Problem)
 		case c.altered && found.Path == "" && failure == nil:
 			failure = fail.New(fail.Device, "Run `"+installerOf(c.Path)+"`, which fetches it again.", "%s %s", c.Path,

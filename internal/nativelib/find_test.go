@@ -15,7 +15,8 @@ func TestFindLooksInOrder(t *testing.T) {
 	dir := t.TempDir()
 	flag := testenv.FakeRuntime(t, filepath.Join(dir, "flag", "libonnxruntime.so.1.24.0"), "1.24.0", "")
 	variable := testenv.FakeRuntime(t, filepath.Join(dir, "variable", "libonnxruntime.so.1.25.0"), "1.25.0", "")
-	cached := testenv.FakeRuntime(t, filepath.Join(cache, "runtime", cpuBuild.folder(), "libonnxruntime.so.1.31.1"), "1.31.1", "")
+	cached := testenv.FakeRuntime(t, filepath.Join(cache, "runtime", cpuBuild.folder(), "libonnxruntime.so.1.31.1"),
+		"1.31.1", "")
 	site := filepath.Join(dir, "venv", "lib", "python3.11", "site-packages", "onnxruntime", "capi")
 	environment := testenv.FakeRuntime(t, filepath.Join(site, "libonnxruntime.so.1.26.0"), "1.26.0", "")
 	t.Setenv("VIRTUAL_ENV", filepath.Join(dir, "venv"))
@@ -93,7 +94,8 @@ func TestAnOldLibraryThatNobodyNamedIsPassedOver(t *testing.T) {
 	if err == nil {
 		t.Skip("the system has an ONNX Runtime")
 	}
-	if !strings.Contains(err.Error(), old+": is ONNX Runtime 1.19.2") || !strings.Contains(fail.HintOf(err), "fx runtime install") {
+	if !strings.Contains(err.Error(), old+": is ONNX Runtime 1.19.2") ||
+		!strings.Contains(fail.HintOf(err), "fx runtime install") {
 		t.Errorf("error %v, hint %q", err, fail.HintOf(err))
 	}
 	if len(looked) != 1+len(systemNames()) {

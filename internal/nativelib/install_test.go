@@ -93,7 +93,8 @@ func TestInstallTakesOnlyTheLibrariesAndIsIdempotent(t *testing.T) {
 		t.Fatal(err)
 	}
 	folder := filepath.Join(cache, "runtime", cpuBuild.folder())
-	if library.Path != filepath.Join(folder, "libonnxruntime.so."+Version) || library.Version != Version || library.Source != FromCache {
+	if library.Path != filepath.Join(folder, "libonnxruntime.so."+Version) || library.Version != Version ||
+		library.Source != FromCache {
 		t.Errorf("installed %+v", library)
 	}
 	if got := contents(t, folder); got != "installed.json libonnxruntime.so.1.31.1 libonnxruntime_providers_shared.so" {
@@ -103,7 +104,8 @@ func TestInstallTakesOnlyTheLibrariesAndIsIdempotent(t *testing.T) {
 		t.Errorf("found %+v, %v", found, err)
 	}
 	r, err := readRecord(folder)
-	if err != nil || len(r.Packages) != 1 || len(r.Packages[0].SHA256) != 64 || len(r.Files) != 2 || r.FetchedBy != "pip" {
+	if err != nil || len(r.Packages) != 1 || len(r.Packages[0].SHA256) != 64 || len(r.Files) != 2 ||
+		r.FetchedBy != "pip" {
 		t.Errorf("record %+v, %v", r, err)
 	}
 	for _, want := range []string{"--no-deps", "--only-binary=:all:", "onnxruntime==" + Version} {
@@ -120,23 +122,27 @@ func TestInstallTakesOnlyTheLibrariesAndIsIdempotent(t *testing.T) {
 		t.Errorf("%d calls of pip; said %q", len(calls()), said.text())
 	}
 
-	if err := os.WriteFile(filepath.Join(folder, "libonnxruntime_providers_shared.so"), []byte("shaped"), 0o755); err != nil {
+	if err := os.WriteFile(filepath.Join(folder, "libonnxruntime_providers_shared.so"), []byte("shaped"),
+		0o755); err != nil {
 		t.Fatal(err)
 	}
 	said = &notes{}
 	if _, err := Install(t.Context(), options, said); err != nil {
 		t.Error(err)
 	}
-	if len(calls()) != 2 || !strings.Contains(said.text(), "libonnxruntime_providers_shared.so is not what was installed") {
+	if len(calls()) != 2 ||
+		!strings.Contains(said.text(), "libonnxruntime_providers_shared.so is not what was installed") {
 		t.Errorf("%d calls of pip; said %q", len(calls()), said.text())
 	}
 	if text, _ := os.ReadFile(filepath.Join(folder, "libonnxruntime_providers_shared.so")); string(text) != "shared" {
 		t.Errorf("not mended: %q", text)
 	}
-	if _, err := Install(t.Context(), InstallOptions{Force: true, SHA256: options.SHA256}, &notes{}); err != nil || len(calls()) != 3 {
+	if _, err := Install(t.Context(), InstallOptions{Force: true, SHA256: options.SHA256}, &notes{}); err != nil ||
+		len(calls()) != 3 {
 		t.Errorf("with force: %d calls of pip, %v", len(calls()), err)
 	}
-	if got := contents(t, filepath.Dir(folder)); strings.Contains(got, stagingPrefix) || strings.Contains(got, oldPrefix) {
+	if got := contents(t, filepath.Dir(folder)); strings.Contains(got, stagingPrefix) ||
+		strings.Contains(got, oldPrefix) {
 		t.Errorf("left behind: %s", got)
 	}
 }
@@ -146,27 +152,32 @@ func TestInstallOfTheGPUBuildKeepsNVIDIAsLayout(t *testing.T) {
 	wheels, options := cpuWheel(t)
 	options.GPU = true
 	writeWheel(t, filepath.Join(wheels, "nvidia_cudnn_cu13-9.0-py3-none-linux_x86_64.whl"),
-		entry{"nvidia/cudnn/lib/libcudnn.so.9", []byte("cudnn"), 0o755}, entry{"nvidia/cudnn/include/cudnn.h", []byte("header"), 0o644})
-	writeWheel(t, filepath.Join(wheels, "numpy-2.0-cp311-cp311-linux_x86_64.whl"), entry{"numpy/core.so", []byte("numpy"), 0o755})
+		entry{"nvidia/cudnn/lib/libcudnn.so.9", []byte("cudnn"), 0o755}, entry{"nvidia/cudnn/include/cudnn.h",
+			[]byte("header"), 0o644})
+	writeWheel(t, filepath.Join(wheels, "numpy-2.0-cp311-cp311-linux_x86_64.whl"),
+		entry{"numpy/core.so", []byte("numpy"), 0o755})
 	calls := fakePip(t, wheels)
 	if _, err := Install(t.Context(), options, &notes{}); err != nil {
 		t.Fatal(err)
 	}
 	folder := filepath.Join(cache, "runtime", gpuBuild.folder())
-	if got := contents(t, folder); got != "installed.json libonnxruntime.so.1.31.1 libonnxruntime_providers_shared.so nvidia" {
+	if got := contents(t,
+		folder); got != "installed.json libonnxruntime.so.1.31.1 libonnxruntime_providers_shared.so nvidia" {
 		t.Errorf("the folder holds %s", got)
 	}
 	if got := contents(t, filepath.Join(folder, "nvidia", "cudnn")); got != "lib" {
 		t.Errorf("of cuDNN it holds %s", got)
 	}
-	if !strings.Contains(calls()[0], "onnxruntime-gpu[cuda,cudnn]=="+Version) || strings.Contains(calls()[0], "--no-deps") {
+	if !strings.Contains(calls()[0], "onnxruntime-gpu[cuda,cudnn]=="+Version) ||
+		strings.Contains(calls()[0], "--no-deps") {
 		t.Errorf("pip was called with %s", calls()[0])
 	}
 }
 
 func TestInstallErrorsSayWhatToDo(t *testing.T) {
 	for name, c := range map[string]struct{ said, want, hint string }{
-		"no network": {"WARNING: Retrying after NewConnectionError\nERROR: No matching distribution found for onnxruntime", "got no answer from its package index", "--ort-lib or FX_ORT_LIB"},
+		"no network": {"WARNING: Retrying after NewConnectionError\nERROR: No matching distribution found for " +
+			"onnxruntime", "got no answer from its package index", "--ort-lib or FX_ORT_LIB"},
 		"a full disk": {"ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device",
 			"No space left", "FX_CACHE_DIR"},
 		"something else": {"ERROR: the sky falls", "the sky falls", "--ort-lib or FX_ORT_LIB"},
@@ -191,13 +202,15 @@ func TestInstallErrorsSayWhatToDo(t *testing.T) {
 		isolate(t)
 		t.Setenv("PATH", t.TempDir())
 		_, err := Install(t.Context(), InstallOptions{}, &notes{})
-		if fail.KindOf(err) != fail.Device || !strings.Contains(err.Error(), "neither pip nor uv") || !strings.Contains(fail.HintOf(err), "python3-pip") {
+		if fail.KindOf(err) != fail.Device || !strings.Contains(err.Error(), "neither pip nor uv") ||
+			!strings.Contains(fail.HintOf(err), "python3-pip") {
 			t.Errorf("error %v, hint %q", err, fail.HintOf(err))
 		}
 	})
 	t.Run("a library that does not load", func(t *testing.T) {
 		cache, wheels, library := isolate(t), t.TempDir(), []byte("of another machine")
-		writeWheel(t, filepath.Join(wheels, "onnxruntime-1-any.whl"), entry{"onnxruntime/capi/libonnxruntime.so.1", library, 0o755})
+		writeWheel(t, filepath.Join(wheels, "onnxruntime-1-any.whl"),
+			entry{"onnxruntime/capi/libonnxruntime.so.1", library, 0o755})
 		fakePip(t, wheels)
 		_, err := Install(t.Context(), InstallOptions{SHA256: sha256Hex(library)}, &notes{})
 		if err == nil || !strings.Contains(err.Error(), "does not work on this system") {
@@ -285,7 +298,8 @@ func TestAKilledInstallLeavesNothingHalf(t *testing.T) {
 	said := &notes{}
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
-	if _, err := Install(ctx, options, said); !errors.Is(err, context.DeadlineExceeded) || !strings.Contains(said.text(), "another fx is installing") {
+	if _, err := Install(ctx, options, said); !errors.Is(err, context.DeadlineExceeded) ||
+		!strings.Contains(said.text(), "another fx is installing") {
 		t.Errorf("beside another: %v, said %q", err, said.text())
 	}
 	if err := child.Process.Signal(syscall.SIGKILL); err != nil {
@@ -299,7 +313,8 @@ func TestAKilledInstallLeavesNothingHalf(t *testing.T) {
 	if _, err := Install(t.Context(), options, &notes{}); err != nil {
 		t.Fatal(err)
 	}
-	if got := contents(t, root); got != "lock "+cpuBuild.folder() && !strings.HasPrefix(got, "lock "+cpuBuild.folder()+" turbojpeg") {
+	if got := contents(t, root); got != "lock "+cpuBuild.folder() &&
+		!strings.HasPrefix(got, "lock "+cpuBuild.folder()+" turbojpeg") {
 		t.Errorf("left: %s", got)
 	}
 }
@@ -309,7 +324,8 @@ func TestTurboJPEGFromDebiansPackage(t *testing.T) {
 	fakePip(t, "")
 	t.Setenv("FX_FAKE_DEB", testenv.CompileLibrary(t, filepath.Join(t.TempDir(), "libturbojpeg.so.0"), "int tj;"))
 	target := filepath.Join(root, "turbojpeg")
-	if err := fetchTurboJPEG(t.Context(), root, target); err == nil || !strings.Contains(err.Error(), "Unable to locate package libturbojpeg") {
+	if err := fetchTurboJPEG(t.Context(), root, target); err == nil ||
+		!strings.Contains(err.Error(), "Unable to locate package libturbojpeg") {
 		t.Errorf("without a package: %v", err)
 	}
 	for _, name := range []string{"libturbojpeg0", "libturbojpeg"} { // Debian, Ubuntu

@@ -157,7 +157,8 @@ func TestWhatALibraryIsHeldTo(t *testing.T) {
 		"a record that tells nothing of trust": {&record{}, TrustRecorded, ""},
 		"said to be pinned, and it is not":     {&record{HeldTo: TrustPinned}, "", "is not the pinned one, " + pin},
 		"another hash than the record's":       {&record{Files: one(name, other)}, "", "but it was " + other},
-		"a library beside the recorded ones":   {&record{Files: one("libother.so", other)}, "", "is not one of the installed files"},
+		"a library beside the recorded ones": {&record{Files: one("libother.so", other)}, "",
+			"is not one of the installed files"},
 	} {
 		path, opened := installed(t, c.record)
 		library, err := Find("")
@@ -237,7 +238,8 @@ func TestInstallHoldsTheLibraryToAHash(t *testing.T) {
 				if err != nil || !opened() {
 					t.Fatal(err)
 				}
-				if r, err := readRecord(filepath.Dir(library.Path)); err != nil || r.HeldTo != TrustGiven || r.Given != sum {
+				if r, err := readRecord(filepath.Dir(library.Path)); err != nil || r.HeldTo != TrustGiven ||
+					r.Given != sum {
 					t.Errorf("record %+v, %v", r, err)
 				}
 				if _, trust := library.Integrity(t.Context()); trust != TrustGiven {
@@ -288,7 +290,8 @@ func TestInstallHoldsEveryLibraryToItsPin(t *testing.T) {
 				altered.Files[j].SHA256 = "another"
 			}
 		}
-		if err := expected.hold(&altered, ""); err == nil || !strings.Contains(err.Error(), f.Name) || altered.HeldTo != "" {
+		if err := expected.hold(&altered, ""); err == nil || !strings.Contains(err.Error(), f.Name) ||
+			altered.HeldTo != "" {
 			t.Errorf("with another %s: %v", f.Name, err)
 		}
 		lacking := record{Files: append(whole()[:i+1:i+1], whole()[i+2:]...)}
@@ -297,7 +300,8 @@ func TestInstallHoldsEveryLibraryToItsPin(t *testing.T) {
 		}
 	}
 	more := record{Files: append(whole(), recordedFile{Name: "libonnxruntime_providers_more.so"})}
-	if err := expected.hold(&more, ""); err == nil || !strings.Contains(err.Error(), "libonnxruntime_providers_more.so") {
+	if err := expected.hold(&more, ""); err == nil || !strings.Contains(err.Error(),
+		"libonnxruntime_providers_more.so") {
 		t.Errorf("with one more library: %v", err)
 	}
 }

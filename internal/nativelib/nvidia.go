@@ -159,7 +159,8 @@ const nvidiaAdvice = "Run `fx runtime install --gpu`, which fetches them."
 func (l Library) openNVIDIA() error {
 	provider := l.cudaProviderFile()
 	if _, err := os.Stat(provider); errors.Is(err, fs.ErrNotExist) {
-		return fail.New(fail.Device, "Run `fx runtime install --gpu --force`, or name a complete ONNX Runtime with --ort-lib.",
+		return fail.New(fail.Device,
+			"Run `fx runtime install --gpu --force`, or name a complete ONNX Runtime with --ort-lib.",
 			"%s is missing", provider)
 	}
 	folders := l.nvidiaFolders()

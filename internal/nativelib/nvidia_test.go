@@ -24,7 +24,8 @@ func gpuLibrary(t *testing.T, cudaMajor int) Library {
 		for _, n := range strings.Fields(needs) {
 			args = append(args, "-L"+toolkit, "-l:"+n)
 		}
-		return testenv.CompileLibrary(t, filepath.Join(folder, name), "int x_"+strings.NewReplacer(".", "_").Replace(name)+";", args...)
+		return testenv.CompileLibrary(t, filepath.Join(folder, name),
+			"int x_"+strings.NewReplacer(".", "_").Replace(name)+";", args...)
 	}
 	cudart := fmt.Sprintf("libcudart.so.%d", cudaMajor)
 	make(toolkit, cudart, "")
@@ -34,7 +35,8 @@ func gpuLibrary(t *testing.T, cudaMajor int) Library {
 	make(toolkit, "libcufft.so.12", "")
 	make(cudnn, "libcudnn.so.9", "")
 	make(dir, "libonnxruntime_providers_cuda.so", "libcublas.so.13 "+cudart)
-	return Library{Path: testenv.FakeRuntime(t, filepath.Join(dir, "libonnxruntime.so.1.31.1"), "1.31.1", ""), Version: "1.31.1"}
+	return Library{Path: testenv.FakeRuntime(t, filepath.Join(dir, "libonnxruntime.so.1.31.1"), "1.31.1", ""),
+		Version: "1.31.1"}
 }
 
 func TestLibrariesAreOpenedAfterThoseTheyNeed(t *testing.T) {
@@ -85,13 +87,15 @@ func TestMissingNVIDIALibrariesAreNamed(t *testing.T) {
 		}
 	}
 	err := l.openNVIDIA()
-	if err == nil || !strings.Contains(err.Error(), "needs libnvrtc.so.14") || !strings.Contains(fail.HintOf(err), "fx runtime install --gpu") {
+	if err == nil || !strings.Contains(err.Error(), "needs libnvrtc.so.14") ||
+		!strings.Contains(fail.HintOf(err), "fx runtime install --gpu") {
 		t.Errorf("%v; %s", err, fail.HintOf(err))
 	}
 	if err := os.Remove(l.cudaProviderFile()); err != nil {
 		t.Fatal(err)
 	}
-	if err := l.openNVIDIA(); err == nil || !strings.Contains(err.Error(), "libonnxruntime_providers_cuda.so is missing") {
+	if err := l.openNVIDIA(); err == nil || !strings.Contains(err.Error(),
+		"libonnxruntime_providers_cuda.so is missing") {
 		t.Errorf("%v", err)
 	}
 }

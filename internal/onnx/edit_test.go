@@ -188,7 +188,8 @@ func TestBypass(t *testing.T) {
 
 func TestRename(t *testing.T) {
 	m := withBranch()
-	if err := Rename(m.Graph, map[string]string{"h": "hidden", "x": "y", "y": "x", "w": "weight", "then_out": "t"}); err != nil {
+	if err := Rename(m.Graph, map[string]string{"h": "hidden", "x": "y", "y": "x", "w": "weight",
+		"then_out": "t"}); err != nil {
 		t.Fatal(err)
 	}
 	if err := Check(m.Graph); err != nil {
@@ -211,7 +212,8 @@ func TestAppendModel(t *testing.T) {
 	first, second := tiny(), tiny()
 	second.Graph.Input[0].Type = TensorInfo("", pb.TensorProto_FLOAT, "batch", 3).Type
 	SetOpset(second, "com.microsoft", 1)
-	if err := AppendModel(first, proto.CloneOf(second), map[string]string{"x": "y"}); err == nil || !strings.Contains(err.Error(), "both graphs") {
+	if err := AppendModel(first, proto.CloneOf(second), map[string]string{"x": "y"}); err == nil ||
+		!strings.Contains(err.Error(), "both graphs") {
 		t.Errorf("colliding names: %v", err)
 	}
 	if err := Prefix(second.Graph, "second/", "x"); err != nil {
@@ -279,7 +281,8 @@ func TestIndex(t *testing.T) {
 	if !slices.Equal(users, []string{"Relu", "Neg", "If"}) {
 		t.Errorf("h is used by %v", users)
 	}
-	if ix.Initializer("w") == nil || ix.Input("yes") == nil || ix.Output("chosen") == nil || ix.Info("x") == nil || ix.Has("ghost") {
+	if ix.Initializer("w") == nil || ix.Input("yes") == nil || ix.Output("chosen") == nil || ix.Info("x") == nil ||
+		ix.Has("ghost") {
 		t.Error("the index misses values or invents one")
 	}
 	b := NewBuilder(m.Graph, "")

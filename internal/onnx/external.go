@@ -104,7 +104,8 @@ func (e *externalReader) open(location string) (*os.File, int64, error) {
 	if location == "" {
 		return nil, 0, errors.New("no location is given")
 	}
-	if !filepath.IsLocal(location) || strings.ContainsAny(location, "\\\x00") || filepath.ToSlash(filepath.Clean(location)) != strings.TrimPrefix(location, "./") {
+	if !filepath.IsLocal(location) || strings.ContainsAny(location, "\\\x00") ||
+		filepath.ToSlash(filepath.Clean(location)) != strings.TrimPrefix(location, "./") {
 		return nil, 0, fmt.Errorf("location %q is not a plain path inside the model's own folder", location)
 	}
 	if e.root == nil {

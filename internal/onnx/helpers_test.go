@@ -17,7 +17,8 @@ func tiny() *pb.ModelProto {
 	b.OpTo("h", "MatMul", []string{"x", w})
 	b.OpTo("y", "Relu", []string{"h"})
 	b.OpTo("z", "Neg", []string{"h"})
-	g.Output = []*pb.ValueInfoProto{TensorInfo("y", pb.TensorProto_FLOAT, "batch", 3), TensorInfo("z", pb.TensorProto_FLOAT, "batch", 3)}
+	g.Output = []*pb.ValueInfoProto{TensorInfo("y", pb.TensorProto_FLOAT, "batch", 3),
+		TensorInfo("z", pb.TensorProto_FLOAT, "batch", 3)}
 	m := &pb.ModelProto{IrVersion: 9, Graph: g}
 	SetOpset(m, "", 20)
 	return m
@@ -35,7 +36,8 @@ func withBranch() *pb.ModelProto {
 	m := tiny()
 	b := NewBuilder(m.Graph, "")
 	b.Input(TensorInfo("yes", pb.TensorProto_BOOL))
-	b.OpTo("chosen", "If", []string{"yes"}, GraphAttribute("then_branch", branch("then", "Exp")), GraphAttribute("else_branch", branch("else", "Abs")))
+	b.OpTo("chosen", "If", []string{"yes"}, GraphAttribute("then_branch", branch("then", "Exp")),
+		GraphAttribute("else_branch", branch("else", "Abs")))
 	m.Graph.Output = []*pb.ValueInfoProto{TensorInfo("chosen", pb.TensorProto_FLOAT, "batch", 3)}
 	return m
 }

@@ -41,19 +41,25 @@ var badModels = map[string]struct {
 	spoil func(*pb.ModelProto)
 	word  string
 }{
-	"no graph":        {func(m *pb.ModelProto) { m.Graph = nil }, "no graph"},
-	"no IR version":   {func(m *pb.ModelProto) { m.IrVersion = 0 }, "IR version"},
-	"no opset":        {func(m *pb.ModelProto) { m.OpsetImport = nil }, "operator set"},
-	"short data":      {func(m *pb.ModelProto) { m.Graph.Initializer[0].RawData = make([]byte, 23) }, "23 bytes"},
-	"long data":       {func(m *pb.ModelProto) { m.Graph.Initializer[0].RawData = make([]byte, 28) }, "28 bytes"},
-	"no data":         {func(m *pb.ModelProto) { m.Graph.Initializer[0].RawData = nil }, "0 entries"},
-	"negative dim":    {func(m *pb.ModelProto) { m.Graph.Initializer[0].Dims = []int64{-2, -3} }, "negative"},
-	"overflowing dim": {func(m *pb.ModelProto) { m.Graph.Initializer[0].Dims = []int64{1 << 32, 1 << 32} }, "more elements"},
-	"wrapping dims":   {func(m *pb.ModelProto) { m.Graph.Initializer[0].Dims = []int64{1 << 62, 4, 6} }, "more elements"},
-	"bytes overflow":  {func(m *pb.ModelProto) { m.Graph.Initializer[0].Dims = []int64{1 << 61} }, "more bytes"},
-	"unknown dtype":   {func(m *pb.ModelProto) { m.Graph.Initializer[0].DataType = 77 }, "unknown"},
-	"no dtype":        {func(m *pb.ModelProto) { m.Graph.Initializer[0].DataType = 0 }, "unknown"},
-	"segment":         {func(m *pb.ModelProto) { m.Graph.Initializer[0].Segment = &pb.TensorProto_Segment{End: 3} }, "segment"},
+	"no graph":      {func(m *pb.ModelProto) { m.Graph = nil }, "no graph"},
+	"no IR version": {func(m *pb.ModelProto) { m.IrVersion = 0 }, "IR version"},
+	"no opset":      {func(m *pb.ModelProto) { m.OpsetImport = nil }, "operator set"},
+	"short data":    {func(m *pb.ModelProto) { m.Graph.Initializer[0].RawData = make([]byte, 23) }, "23 bytes"},
+	"long data":     {func(m *pb.ModelProto) { m.Graph.Initializer[0].RawData = make([]byte, 28) }, "28 bytes"},
+	"no data":       {func(m *pb.ModelProto) { m.Graph.Initializer[0].RawData = nil }, "0 entries"},
+	"negative dim":  {func(m *pb.ModelProto) { m.Graph.Initializer[0].Dims = []int64{-2, -3} }, "negative"},
+	"overflowing dim": {func(m *pb.ModelProto) {
+		m.Graph.Initializer[0].Dims = []int64{1 << 32, 1 << 32}
+	}, "more elements"},
+	"wrapping dims": {func(m *pb.ModelProto) {
+		m.Graph.Initializer[0].Dims = []int64{1 << 62, 4, 6}
+	}, "more elements"},
+	"bytes overflow": {func(m *pb.ModelProto) { m.Graph.Initializer[0].Dims = []int64{1 << 61} }, "more bytes"},
+	"unknown dtype":  {func(m *pb.ModelProto) { m.Graph.Initializer[0].DataType = 77 }, "unknown"},
+	"no dtype":       {func(m *pb.ModelProto) { m.Graph.Initializer[0].DataType = 0 }, "unknown"},
+	"segment": {func(m *pb.ModelProto) {
+		m.Graph.Initializer[0].Segment = &pb.TensorProto_Segment{End: 3}
+	}, "segment"},
 	"external, in memory": {func(m *pb.ModelProto) {
 		m.Graph.Initializer[0].DataLocation = pb.TensorProto_EXTERNAL
 	}, "another file"},
@@ -61,18 +67,27 @@ var badModels = map[string]struct {
 		m.Graph.Initializer[0].RawData, m.Graph.Initializer[0].FloatData = nil, make([]float32, 5)
 	}, "5 entries"},
 	"bad tensor in an attribute": {func(m *pb.ModelProto) {
-		m.Graph.Node[0].Attribute = append(m.Graph.Node[0].Attribute, TensorAttribute("value", &pb.TensorProto{DataType: pb.TensorProto_INT64, Dims: []int64{9}}))
+		m.Graph.Node[0].Attribute = append(m.Graph.Node[0].Attribute,
+			TensorAttribute("value", &pb.TensorProto{DataType: pb.TensorProto_INT64, Dims: []int64{9}}))
 	}, "0 entries"},
-	"sparse initializer":      {func(m *pb.ModelProto) { m.Graph.SparseInitializer = []*pb.SparseTensorProto{{}} }, "sparse"},
-	"no operator":             {func(m *pb.ModelProto) { m.Graph.Node[1].OpType = "" }, "no operator"},
-	"value nobody makes":      {func(m *pb.ModelProto) { m.Graph.Node[1].Input[0] = "ghost" }, `"ghost"`},
-	"value used before":       {func(m *pb.ModelProto) { m.Graph.Node[0], m.Graph.Node[1] = m.Graph.Node[1], m.Graph.Node[0] }, "nothing before"},
-	"a circle":                {func(m *pb.ModelProto) { m.Graph.Node[0].Input[0] = "y" }, "nothing before"},
-	"value made twice":        {func(m *pb.ModelProto) { m.Graph.Node[1].Output[0] = "h" }, "made already"},
-	"input made by a node":    {func(m *pb.ModelProto) { m.Graph.Node[1].Output[0] = "x" }, "made already"},
-	"two inputs of one name":  {func(m *pb.ModelProto) { m.Graph.Input = append(m.Graph.Input, m.Graph.Input[0]) }, "name of its own"},
-	"two tensors of one name": {func(m *pb.ModelProto) { m.Graph.Initializer = append(m.Graph.Initializer, m.Graph.Initializer[0]) }, "name of its own"},
-	"output nobody makes":     {func(m *pb.ModelProto) { m.Graph.Output[0].Name = "ghost" }, `"ghost"`},
+	"sparse initializer": {func(m *pb.ModelProto) {
+		m.Graph.SparseInitializer = []*pb.SparseTensorProto{{}}
+	}, "sparse"},
+	"no operator":        {func(m *pb.ModelProto) { m.Graph.Node[1].OpType = "" }, "no operator"},
+	"value nobody makes": {func(m *pb.ModelProto) { m.Graph.Node[1].Input[0] = "ghost" }, `"ghost"`},
+	"value used before": {func(m *pb.ModelProto) {
+		m.Graph.Node[0], m.Graph.Node[1] = m.Graph.Node[1], m.Graph.Node[0]
+	}, "nothing before"},
+	"a circle":             {func(m *pb.ModelProto) { m.Graph.Node[0].Input[0] = "y" }, "nothing before"},
+	"value made twice":     {func(m *pb.ModelProto) { m.Graph.Node[1].Output[0] = "h" }, "made already"},
+	"input made by a node": {func(m *pb.ModelProto) { m.Graph.Node[1].Output[0] = "x" }, "made already"},
+	"two inputs of one name": {func(m *pb.ModelProto) {
+		m.Graph.Input = append(m.Graph.Input, m.Graph.Input[0])
+	}, "name of its own"},
+	"two tensors of one name": {func(m *pb.ModelProto) {
+		m.Graph.Initializer = append(m.Graph.Initializer, m.Graph.Initializer[0])
+	}, "name of its own"},
+	"output nobody makes": {func(m *pb.ModelProto) { m.Graph.Output[0].Name = "ghost" }, `"ghost"`},
 }
 
 func TestBadModelsAreRefused(t *testing.T) {
@@ -166,7 +181,8 @@ func TestDeepNestingIsRefused(t *testing.T) {
 	g := m.Graph
 	for range 40 {
 		inner := &pb.GraphProto{Name: "inner"}
-		g.Node = append(g.Node, &pb.NodeProto{OpType: "If", Attribute: []*pb.AttributeProto{GraphAttribute("then_branch", inner)}})
+		g.Node = append(g.Node,
+			&pb.NodeProto{OpType: "If", Attribute: []*pb.AttributeProto{GraphAttribute("then_branch", inner)}})
 		g = inner
 	}
 	_, err := Parse(mustMarshal(t, m), "deep")
@@ -208,19 +224,28 @@ func TestTypedData(t *testing.T) {
 		tensor *pb.TensorProto
 		ok     bool
 	}{
-		"float":        {&pb.TensorProto{DataType: pb.TensorProto_FLOAT, Dims: []int64{2}, FloatData: []float32{1, 2}}, true},
-		"bool":         {&pb.TensorProto{DataType: pb.TensorProto_BOOL, Dims: []int64{2}, Int32Data: []int32{1, 0}}, true},
-		"half":         {&pb.TensorProto{DataType: pb.TensorProto_FLOAT16, Dims: []int64{1}, Int32Data: []int32{7}}, true},
-		"int4":         {&pb.TensorProto{DataType: pb.TensorProto_INT4, Dims: []int64{3}, Int32Data: []int32{7, 8}}, true},
-		"int4 raw":     {&pb.TensorProto{DataType: pb.TensorProto_INT4, Dims: []int64{3}, RawData: []byte{1, 2}}, true},
-		"string":       {&pb.TensorProto{DataType: pb.TensorProto_STRING, Dims: []int64{1}, StringData: [][]byte{[]byte("a")}}, true},
-		"string raw":   {&pb.TensorProto{DataType: pb.TensorProto_STRING, Dims: []int64{1}, RawData: []byte("a")}, false},
-		"scalar":       {&pb.TensorProto{DataType: pb.TensorProto_INT64, Int64Data: []int64{1}}, true},
-		"no scalar":    {&pb.TensorProto{DataType: pb.TensorProto_INT64}, false},
-		"empty":        {&pb.TensorProto{DataType: pb.TensorProto_INT64, Dims: []int64{0, 5}}, true},
-		"wrong field":  {&pb.TensorProto{DataType: pb.TensorProto_INT64, Dims: []int64{2}, FloatData: []float32{1, 2}}, false},
-		"complex":      {&pb.TensorProto{DataType: pb.TensorProto_COMPLEX64, Dims: []int64{1}, FloatData: []float32{1, 2}}, true},
-		"half complex": {&pb.TensorProto{DataType: pb.TensorProto_COMPLEX64, Dims: []int64{1}, FloatData: []float32{1}}, false},
+		"float": {&pb.TensorProto{DataType: pb.TensorProto_FLOAT, Dims: []int64{2},
+			FloatData: []float32{1, 2}}, true},
+		"bool": {&pb.TensorProto{DataType: pb.TensorProto_BOOL, Dims: []int64{2}, Int32Data: []int32{1, 0}},
+			true},
+		"half": {&pb.TensorProto{DataType: pb.TensorProto_FLOAT16, Dims: []int64{1}, Int32Data: []int32{7}},
+			true},
+		"int4": {&pb.TensorProto{DataType: pb.TensorProto_INT4, Dims: []int64{3}, Int32Data: []int32{7, 8}},
+			true},
+		"int4 raw": {&pb.TensorProto{DataType: pb.TensorProto_INT4, Dims: []int64{3}, RawData: []byte{1, 2}}, true},
+		"string": {&pb.TensorProto{DataType: pb.TensorProto_STRING, Dims: []int64{1},
+			StringData: [][]byte{[]byte("a")}}, true},
+		"string raw": {&pb.TensorProto{DataType: pb.TensorProto_STRING, Dims: []int64{1}, RawData: []byte("a")},
+			false},
+		"scalar":    {&pb.TensorProto{DataType: pb.TensorProto_INT64, Int64Data: []int64{1}}, true},
+		"no scalar": {&pb.TensorProto{DataType: pb.TensorProto_INT64}, false},
+		"empty":     {&pb.TensorProto{DataType: pb.TensorProto_INT64, Dims: []int64{0, 5}}, true},
+		"wrong field": {&pb.TensorProto{DataType: pb.TensorProto_INT64, Dims: []int64{2},
+			FloatData: []float32{1, 2}}, false},
+		"complex": {&pb.TensorProto{DataType: pb.TensorProto_COMPLEX64, Dims: []int64{1},
+			FloatData: []float32{1, 2}}, true},
+		"half complex": {&pb.TensorProto{DataType: pb.TensorProto_COMPLEX64, Dims: []int64{1},
+			FloatData: []float32{1}}, false},
 	} {
 		if err := vetTensor(c.tensor, false); (err == nil) != c.ok {
 			t.Errorf("%s: error %v, want sound: %v", name, err, c.ok)

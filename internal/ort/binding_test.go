@@ -128,7 +128,8 @@ func TestCaptureAndNodesOnTheCPU(t *testing.T) {
 	if !slices.Equal(nodes, want) {
 		t.Errorf("nodes %+v", nodes)
 	}
-	if _, err := newSession(t, counter(), SessionOptions{Device: CPU, Threads: 1}).Nodes(); fail.KindOf(err) != fail.Model {
+	if _, err := newSession(t, counter(),
+		SessionOptions{Device: CPU, Threads: 1}).Nodes(); fail.KindOf(err) != fail.Model {
 		t.Errorf("nodes that were not recorded: %v", err)
 	}
 	b := newBound(t, s)
@@ -148,7 +149,8 @@ func TestWhatKeepsASessionFromRecording(t *testing.T) {
 		version  string
 		settings map[string]string
 		problem  string
-	}{{"1.31.1", on, ""}, {"1.40.0", on, ""}, {"1.31.1", off, "enable_cuda_graph is off"}, {"1.30.2", on, "ONNX Runtime 1.30.2 is older than 1.31"}} {
+	}{{"1.31.1", on, ""}, {"1.40.0", on, ""}, {"1.31.1", off, "enable_cuda_graph is off"}, {"1.30.2", on,
+		"ONNX Runtime 1.30.2 is older than 1.31"}} {
 		var got capture
 		got.begin(nativelib.Library{Version: c.version}, c.settings)
 		if got.problem != c.problem || (got.thread != nil) != (c.problem == "") {

@@ -25,8 +25,10 @@ func TestADriverThatIsTooOld(t *testing.T) {
 	if testenv.IsChild() {
 		dir := t.TempDir()
 		testenv.CompileLibrary(t, filepath.Join(dir, "libcudart.so.13"), "int x;")
-		testenv.CompileLibrary(t, filepath.Join(dir, "libonnxruntime_providers_cuda.so"), "int y;", "-Wl,--no-as-needed", "-L"+dir, "-l:libcudart.so.13")
-		rt := &Runtime{library: nativelib.Library{Path: filepath.Join(dir, "libonnxruntime.so")}, providers: []string{cudaProvider}}
+		testenv.CompileLibrary(t, filepath.Join(dir, "libonnxruntime_providers_cuda.so"), "int y;",
+			"-Wl,--no-as-needed", "-L"+dir, "-l:libcudart.so.13")
+		rt := &Runtime{library: nativelib.Library{Path: filepath.Join(dir, "libonnxruntime.so")},
+			providers: []string{cudaProvider}}
 		for _, id := range []int{0, 1} {
 			_, err := rt.cudaReady(id)
 			fmt.Printf("problem: %v\n", err)
@@ -34,7 +36,8 @@ func TestADriverThatIsTooOld(t *testing.T) {
 		return
 	}
 	text, err := testenv.Rerun(t, "LD_LIBRARY_PATH="+testenv.FakeDriver(t, 12040, 1, 0))
-	if err != nil || !strings.Contains(text, "supports CUDA up to 12.4, but the library needs CUDA 13") || !strings.Contains(text, "there is no GPU 1: the driver reports 1") {
+	if err != nil || !strings.Contains(text, "supports CUDA up to 12.4, but the library needs CUDA 13") ||
+		!strings.Contains(text, "there is no GPU 1: the driver reports 1") {
 		t.Errorf("%v: %s", err, text)
 	}
 }
@@ -75,7 +78,8 @@ func TestMemoryErrorsHintAtTheBatchSize(t *testing.T) {
 			t.Errorf("%s: kind %d, hint %q", text, fail.KindOf(err), fail.HintOf(err))
 		}
 	}
-	if err := s.explain(&runtimeError{2, "Got invalid dimensions for input"}, "running"); fail.KindOf(err) != fail.Model {
+	if err := s.explain(&runtimeError{2, "Got invalid dimensions for input"},
+		"running"); fail.KindOf(err) != fail.Model {
 		t.Errorf("an error of the model has kind %d", fail.KindOf(err))
 	}
 }
@@ -86,7 +90,8 @@ func TestErrorsAreToldWithoutPlacesInTheSource(t *testing.T) {
 	if want := `Parse "device_id": CUDA failure 36: not supported in cudaGetDeviceCount(&n);`; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	got = plain(&runtimeError{1, `/onnxruntime_src/core/call.cc:154 std::conditional_t<T, void> onnxruntime::CudaCall(int, const char*) [with T = cudaError; bool B = true] /onnxruntime_src/core/arena.cc:360 void* onnxruntime::BFCArena::Allocate(size_t, bool) Failed to allocate memory`}).Error()
+	got = plain(&runtimeError{1,
+		`/onnxruntime_src/core/call.cc:154 std::conditional_t<T, void> onnxruntime::CudaCall(int, const char*) [with T = cudaError; bool B = true] /onnxruntime_src/core/arena.cc:360 void* onnxruntime::BFCArena::Allocate(size_t, bool) Failed to allocate memory`}).Error()
 	if want := "Failed to allocate memory"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}

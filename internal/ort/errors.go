@@ -48,7 +48,8 @@ func (s *Session) explain(err error, format string, args ...any) error {
 	}
 	for _, words := range []string{"cuda", "cudnn", "cublas"} {
 		if s.placed.cuda && strings.Contains(text, words) {
-			return fail.Wrap(fail.Device, err, "`fx runtime doctor` checks the GPU and its driver; --device cpu works without them.", format, args...)
+			return fail.Wrap(fail.Device, err,
+				"`fx runtime doctor` checks the GPU and its driver; --device cpu works without them.", format, args...)
 		}
 	}
 	return fail.Wrap(fail.Model, err, "", format, args...)

@@ -22,7 +22,8 @@ func TestCUDAComputes(t *testing.T) {
 	needGPU(t)
 	s := newSession(t, sums(), SessionOptions{Device: CUDA})
 	images, features := slices.Repeat([]uint8{2}, 8*8*3), make([]float32, 2*8*8)
-	if err := s.Run(t.Context(), []Tensor{NewTensor(images, 1, 8, 8, 3)}, []Tensor{NewTensor(features, 1, 2, 8, 8)}); err != nil {
+	if err := s.Run(t.Context(), []Tensor{NewTensor(images, 1, 8, 8, 3)},
+		[]Tensor{NewTensor(features, 1, 2, 8, 8)}); err != nil {
 		t.Fatal(err)
 	}
 	if features[0] != 24 || features[1] != 36 || features[9] != 54 { // 12, 18 and 27 neighbours

@@ -13,7 +13,8 @@ type (
 )
 
 func onnxModel(n nodes, w weights, inputs, outputs values) []byte {
-	m := &pb.ModelProto{IrVersion: 8, Graph: &pb.GraphProto{Name: "fx", Node: n, Initializer: w, Input: inputs, Output: outputs}}
+	m := &pb.ModelProto{IrVersion: 8, Graph: &pb.GraphProto{Name: "fx", Node: n, Initializer: w, Input: inputs,
+		Output: outputs}}
 	onnx.SetOpset(m, "", 17)
 	onnx.SetMetadata(m, "fx.key", "value")
 	text, err := onnx.Marshal(m)

@@ -23,7 +23,8 @@ type placement struct {
 
 // place appends the provider for the device to the options. For Auto it chooses the GPU if it works, else the CPU,
 // with the reason.
-func (rt *Runtime) place(native *onnxruntime.SessionOptions, options SessionOptions, settings map[string]string) (placement, error) {
+func (rt *Runtime) place(native *onnxruntime.SessionOptions, options SessionOptions,
+	settings map[string]string) (placement, error) {
 	onCPU := func(why string) placement {
 		return placement{device: CPU, provider: "CPUExecutionProvider", why: "cpu: " + why}
 	}
@@ -142,7 +143,8 @@ func cudaDefaults() map[string]string {
 }
 
 // appendCUDA adds the provider to the session's options and stores the provider's effective options in settings.
-func (rt *Runtime) appendCUDA(native *onnxruntime.SessionOptions, options SessionOptions, settings map[string]string) error {
+func (rt *Runtime) appendCUDA(native *onnxruntime.SessionOptions, options SessionOptions,
+	settings map[string]string) error {
 	wanted := cudaDefaults()
 	if options.Capture && rt.library.AtLeast(oldestCapture) {
 		wanted[captureOption] = "1"
@@ -154,7 +156,8 @@ func (rt *Runtime) appendCUDA(native *onnxruntime.SessionOptions, options Sessio
 	var err error
 	cuda.KeepSignals(func() { actual, err = rt.startCUDA(native, wanted) })
 	if err != nil {
-		return fail.Wrap(fail.Device, plain(err), "Check that `nvidia-smi` works and that no other program fills the GPU; --device cpu works without one.",
+		return fail.Wrap(fail.Device, plain(err),
+			"Check that `nvidia-smi` works and that no other program fills the GPU; --device cpu works without one.",
 			"ONNX Runtime's CUDA provider does not start")
 	}
 	for key, value := range actual {
@@ -165,7 +168,8 @@ func (rt *Runtime) appendCUDA(native *onnxruntime.SessionOptions, options Sessio
 }
 
 // startCUDA appends the provider with the wanted options and returns the effective ones.
-func (rt *Runtime) startCUDA(native *onnxruntime.SessionOptions, wanted map[string]string) (actual map[string]string, err error) {
+func (rt *Runtime) startCUDA(native *onnxruntime.SessionOptions,
+	wanted map[string]string) (actual map[string]string, err error) {
 	options, err := onnxruntime.NewCUDAProviderOptions()
 	if err != nil {
 		return nil, err

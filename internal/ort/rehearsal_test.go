@@ -76,11 +76,14 @@ func TestRehearsedCapture(t *testing.T) {
 		return
 	}
 	text, events := fakecuda.Rehearse(t)
-	if want := "captures true problem  [{CUDAExecutionProvider  Add } {CUDAExecutionProvider  ReduceSum }] <nil>"; !strings.Contains(text, want) {
+	if want := "captures true problem  [{CUDAExecutionProvider  Add } {CUDAExecutionProvider  ReduceSum }] " +
+		"<nil>"; !strings.Contains(text, want) {
 		t.Errorf("%q is not in %s", want, text)
 	}
-	if fakecuda.Count(events, "record") != 2 || fakecuda.Count(events, "recorded") != 2 || fakecuda.Count(events, "replay") != 10 || fakecuda.Count(events, "unsafe") != 0 {
-		t.Errorf("%d recordings begun, %d done, %d replays, %d unsafe calls", fakecuda.Count(events, "record"), fakecuda.Count(events, "recorded"), fakecuda.Count(events, "replay"), fakecuda.Count(events, "unsafe"))
+	if fakecuda.Count(events, "record") != 2 || fakecuda.Count(events, "recorded") != 2 ||
+		fakecuda.Count(events, "replay") != 10 || fakecuda.Count(events, "unsafe") != 0 {
+		t.Errorf("%d recordings begun, %d done, %d replays, %d unsafe calls", fakecuda.Count(events, "record"),
+			fakecuda.Count(events, "recorded"), fakecuda.Count(events, "replay"), fakecuda.Count(events, "unsafe"))
 	}
 	if fakecuda.Count(events, "pin") == 0 {
 		t.Error("host values are not pinned")
@@ -119,7 +122,8 @@ func TestRehearsedCaptureThatFails(t *testing.T) {
 		return
 	}
 	text, events := fakecuda.Rehearse(t, "FAKECUDA_CAPTURE=refuse")
-	if !strings.Contains(text, "captures false problem running the network on cuda: ") || !strings.Contains(text, "operation not permitted when stream is capturing") {
+	if !strings.Contains(text, "captures false problem running the network on cuda: ") ||
+		!strings.Contains(text, "operation not permitted when stream is capturing") {
 		t.Errorf("%s", text)
 	}
 	if n := fakecuda.Count(events, "replay"); n != 0 {
@@ -148,7 +152,8 @@ func TestRehearsedNodeOnTheCPU(t *testing.T) {
 		return
 	}
 	text, _ := fakecuda.Rehearse(t)
-	for _, want := range []string{"captures false", "all compute graph nodes have not been partitioned", "{CPUExecutionProvider  Det }"} {
+	for _, want := range []string{"captures false", "all compute graph nodes have not been partitioned",
+		"{CPUExecutionProvider  Det }"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is not in %s", want, text)
 		}

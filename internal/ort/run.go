@@ -34,7 +34,8 @@ func (s *Session) Run(ctx context.Context, inputs, outputs []Tensor) error {
 
 // call makes one run of the session, with run options that stop it when ctx ends and contain annotation if it is not
 // empty. record is whether the run is to be captured.
-func (s *Session) call(ctx context.Context, annotation string, record bool, run func(options unsafe.Pointer) error) error {
+func (s *Session) call(ctx context.Context, annotation string, record bool,
+	run func(options unsafe.Pointer) error) error {
 	s.open.RLock()
 	defer s.open.RUnlock()
 	if s.closed {

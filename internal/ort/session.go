@@ -97,7 +97,8 @@ func (rt *Runtime) NewSession(model []byte, options SessionOptions) (*Session, e
 			s.capture.problem = reason.Error()
 		}
 	}
-	if err != nil && s != nil && s.placed.cuda && (options.Device.Kind == "" || options.Device.Kind == "auto") && !errors.Is(err, ErrOutOfMemory) {
+	if err != nil && s != nil && s.placed.cuda && (options.Device.Kind == "" || options.Device.Kind == "auto") &&
+		!errors.Is(err, ErrOutOfMemory) {
 		// The provider exists but CUDA failed to start, so automatic is the CPU.
 		reason := err
 		options.Device = CPU

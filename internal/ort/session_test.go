@@ -91,7 +91,8 @@ func randomFloats(n int, seed int64) []float32 {
 func TestSessionDescribesItself(t *testing.T) {
 	s := newSession(t, sums(), SessionOptions{Device: CPU, Threads: 1})
 	in, out := s.Inputs()[0], s.Outputs()[0]
-	if in.Name != "images" || in.DType != Uint8T || !slices.Equal(in.Shape, []int64{-1, 8, 8, 3}) || in.Symbols[0] != "batch" {
+	if in.Name != "images" || in.DType != Uint8T || !slices.Equal(in.Shape, []int64{-1, 8, 8, 3}) ||
+		in.Symbols[0] != "batch" {
 		t.Errorf("input %+v", in)
 	}
 	if out.Name != "features" || out.DType != Float32T || !slices.Equal(out.Shape, []int64{-1, 2, 8, 8}) {
@@ -136,11 +137,20 @@ func TestElementTypes(t *testing.T) {
 		t.dtype = float16T
 		return t
 	}
-	floats, halves, whole, bytes := []float32{1, -2, 3e9, 0, 5, 6}, []uint16{0x3c00, 1, 2, 3, 4, 0x7bff}, []int64{1, -1 << 62, 3, 4, 5, 6}, []uint8{0, 255, 2, 3, 4, 5}
-	try("float32", NewTensor(floats, 2, 3), NewTensor(make([]float32, 6), 2, 3), func(o Tensor) bool { return slices.Equal(Data[float32](o), floats) })
-	try("float16", half(halves), half(make([]uint16, 6)), func(o Tensor) bool { return slices.Equal(Data[uint16](o), halves) })
-	try("int64", NewTensor(whole, 2, 3), NewTensor(make([]int64, 6), 2, 3), func(o Tensor) bool { return slices.Equal(Data[int64](o), whole) })
-	try("uint8", NewTensor(bytes, 2, 3), NewTensor(make([]uint8, 6), 2, 3), func(o Tensor) bool { return slices.Equal(Data[uint8](o), bytes) })
+	floats, halves, whole, bytes := []float32{1, -2, 3e9, 0, 5, 6}, []uint16{0x3c00, 1, 2, 3, 4, 0x7bff}, []int64{1,
+		-1 << 62, 3, 4, 5, 6}, []uint8{0, 255, 2, 3, 4, 5}
+	try("float32", NewTensor(floats, 2, 3), NewTensor(make([]float32, 6), 2, 3), func(o Tensor) bool {
+		return slices.Equal(Data[float32](o), floats)
+	})
+	try("float16", half(halves), half(make([]uint16, 6)), func(o Tensor) bool {
+		return slices.Equal(Data[uint16](o), halves)
+	})
+	try("int64", NewTensor(whole, 2, 3), NewTensor(make([]int64, 6), 2, 3), func(o Tensor) bool {
+		return slices.Equal(Data[int64](o), whole)
+	})
+	try("uint8", NewTensor(bytes, 2, 3), NewTensor(make([]uint8, 6), 2, 3), func(o Tensor) bool {
+		return slices.Equal(Data[uint8](o), bytes)
+	})
 }
 
 func TestEmptyBatch(t *testing.T) {
@@ -164,14 +174,19 @@ func TestRunRefusesWhatDoesNotFit(t *testing.T) {
 		in, out []Tensor
 		want    string
 	}{
-		"no input":          {nil, []Tensor{out}, "takes 1 inputs and gives 1 outputs, not 0 and 1"},
-		"another type":      {[]Tensor{NewTensor(make([]float32, 192), 1, 8, 8, 3)}, []Tensor{out}, `input "images": is uint8, and a tensor of float32`},
-		"another shape":     {[]Tensor{NewTensor(pixels, 1, 3, 8, 8)}, []Tensor{out}, `has shape [-1 8 8 3], and [1 3 8 8] was given`},
-		"too little data":   {[]Tensor{NewTensor(pixels, 2, 8, 8, 3)}, []Tensor{out}, "has 384 elements, and 192 were given"},
-		"a negative size":   {[]Tensor{NewTensor(pixels, -1, 8, 8, 3)}, []Tensor{out}, "out of bounds"},
-		"an overflow":       {[]Tensor{NewTensor(pixels, 1<<40, 1<<40, 8, 3)}, []Tensor{out}, "out of bounds"},
-		"an output's shape": {[]Tensor{good}, []Tensor{NewTensor(features, 2, 8, 8, 1)}, `output "features": has shape`},
-		"an output's batch": {[]Tensor{good}, []Tensor{NewTensor(make([]float32, 256), 2, 2, 8, 8)}, "running the network"},
+		"no input": {nil, []Tensor{out}, "takes 1 inputs and gives 1 outputs, not 0 and 1"},
+		"another type": {[]Tensor{NewTensor(make([]float32, 192), 1, 8, 8, 3)}, []Tensor{out},
+			`input "images": is uint8, and a tensor of float32`},
+		"another shape": {[]Tensor{NewTensor(pixels, 1, 3, 8, 8)}, []Tensor{out},
+			`has shape [-1 8 8 3], and [1 3 8 8] was given`},
+		"too little data": {[]Tensor{NewTensor(pixels, 2, 8, 8, 3)}, []Tensor{out},
+			"has 384 elements, and 192 were given"},
+		"a negative size": {[]Tensor{NewTensor(pixels, -1, 8, 8, 3)}, []Tensor{out}, "out of bounds"},
+		"an overflow":     {[]Tensor{NewTensor(pixels, 1<<40, 1<<40, 8, 3)}, []Tensor{out}, "out of bounds"},
+		"an output's shape": {[]Tensor{good}, []Tensor{NewTensor(features, 2, 8, 8, 1)},
+			`output "features": has shape`},
+		"an output's batch": {[]Tensor{good}, []Tensor{NewTensor(make([]float32, 256), 2, 2, 8, 8)},
+			"running the network"},
 	} {
 		err := s.Run(t.Context(), c.in, c.out)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
@@ -204,7 +219,8 @@ func TestABrokenModelIsAnErrorOfTheModel(t *testing.T) {
 
 func TestSessionWithProfile(t *testing.T) {
 	dir := t.TempDir()
-	s, err := testRuntime(t).NewSession(sums(), SessionOptions{Device: CPU, Threads: 1, ProfilePrefix: filepath.Join(dir, "profile")})
+	s, err := testRuntime(t).NewSession(sums(), SessionOptions{Device: CPU, Threads: 1,
+		ProfilePrefix: filepath.Join(dir, "profile")})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -232,7 +248,8 @@ func TestConcurrentRunsGiveTheBitsOfSerialOnes(t *testing.T) {
 	serial := make([][]float32, goroutines)
 	for g := range serial {
 		serial[g] = make([]float32, batch*10)
-		if err := s.Run(t.Context(), []Tensor{NewTensor(randomFloats(size, int64(g)), batch, 16, 24, 24)}, []Tensor{NewTensor(serial[g], batch, 10)}); err != nil {
+		if err := s.Run(t.Context(), []Tensor{NewTensor(randomFloats(size, int64(g)), batch, 16, 24, 24)},
+			[]Tensor{NewTensor(serial[g], batch, 10)}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -245,7 +262,8 @@ func TestConcurrentRunsGiveTheBitsOfSerialOnes(t *testing.T) {
 			in, out := randomFloats(size, int64(g)), make([]float32, batch*10)
 			for range rounds {
 				clear(out)
-				if err := s.Run(t.Context(), []Tensor{NewTensor(in, batch, 16, 24, 24)}, []Tensor{NewTensor(out, batch, 10)}); err != nil {
+				if err := s.Run(t.Context(), []Tensor{NewTensor(in, batch, 16, 24, 24)},
+					[]Tensor{NewTensor(out, batch, 10)}); err != nil {
 					t.Error(err)
 				} else if !slices.Equal(out, serial[g]) {
 					t.Errorf("goroutine %d got other bits", g)
@@ -263,7 +281,8 @@ func TestNeighboursDoNotChangeAnImage(t *testing.T) {
 	run := func(in []float32) []float32 {
 		t.Helper()
 		out := make([]float32, batch*10)
-		if err := s.Run(t.Context(), []Tensor{NewTensor(in, batch, 16, 24, 24)}, []Tensor{NewTensor(out, batch, 10)}); err != nil {
+		if err := s.Run(t.Context(), []Tensor{NewTensor(in, batch, 16, 24, 24)},
+			[]Tensor{NewTensor(out, batch, 10)}); err != nil {
 			t.Fatal(err)
 		}
 		return out
@@ -341,7 +360,8 @@ func TestCloseWaitsForRuns(t *testing.T) {
 
 func BenchmarkRunOverhead(b *testing.B) {
 	s := newSession(b, sums(), SessionOptions{Device: CPU, Threads: 1})
-	in, out := []Tensor{NewTensor(make([]uint8, 192), 1, 8, 8, 3)}, []Tensor{NewTensor(make([]float32, 128), 1, 2, 8, 8)}
+	in, out := []Tensor{NewTensor(make([]uint8, 192), 1, 8, 8, 3)}, []Tensor{NewTensor(make([]float32, 128), 1, 2, 8,
+		8)}
 	b.ReportAllocs()
 	for b.Loop() {
 		if err := s.Run(context.Background(), in, out); err != nil {

@@ -140,7 +140,8 @@ func (n names) free() {
 
 // run runs the session once. Every tensor is pinned meanwhile, because C accesses them through a table of pointers. C
 // keeps no pointer to the caller's memory afterwards.
-func (a api) run(session *ortSession, options unsafe.Pointer, inputNames, outputNames names, inputs, outputs []Tensor) error {
+func (a api) run(session *ortSession, options unsafe.Pointer, inputNames, outputNames names, inputs,
+	outputs []Tensor) error {
 	var pinner runtime.Pinner
 	defer pinner.Unpin()
 	in, out := borrow(&pinner, inputs), borrow(&pinner, outputs)
@@ -208,7 +209,8 @@ func (a api) copyValue(value *ortValue) (Tensor, error) {
 // newValue makes an uninitialised value in host memory.
 func (a api) newValue(dtype DType, shape []int64) (value *ortValue, data unsafe.Pointer, err error) {
 	var code C.int
-	message := C.fx_new_value(a.table, (*C.int64_t)(unsafe.SliceData(shape)), C.size_t(len(shape)), C.int32_t(dtype), &value, &data, &code)
+	message := C.fx_new_value(a.table, (*C.int64_t)(unsafe.SliceData(shape)), C.size_t(len(shape)), C.int32_t(dtype),
+		&value, &data, &code)
 	if err = take(message, code); err != nil {
 		a.freeValue(value)
 		return nil, nil, err
@@ -217,9 +219,11 @@ func (a api) newValue(dtype DType, shape []int64) (value *ortValue, data unsafe.
 }
 
 // wrapValue makes a value over memory of a GPU, or of the host if gpu < 0.
-func (a api) wrapValue(gpu int, data unsafe.Pointer, bytes int, dtype DType, shape []int64) (value *ortValue, err error) {
+func (a api) wrapValue(gpu int, data unsafe.Pointer, bytes int, dtype DType,
+	shape []int64) (value *ortValue, err error) {
 	var code C.int
-	message := C.fx_wrap_value(a.table, C.int(gpu), data, C.size_t(bytes), (*C.int64_t)(unsafe.SliceData(shape)), C.size_t(len(shape)),
+	message := C.fx_wrap_value(a.table, C.int(gpu), data, C.size_t(bytes), (*C.int64_t)(unsafe.SliceData(shape)),
+		C.size_t(len(shape)),
 		C.int32_t(dtype), &value, &code)
 	return value, take(message, code)
 }

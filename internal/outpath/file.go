@@ -27,7 +27,8 @@ func (f *File) check(t Target) error {
 	case err != nil:
 		return fail.Wrap(fail.Usage, err, another, "--out")
 	case info.IsDir():
-		return fail.New(fail.Usage, "Name a file with --out.", "--out %s is a folder, not a place for %s", t.Path, f.what)
+		return fail.New(fail.Usage, "Name a file with --out.", "--out %s is a folder, not a place for %s", t.Path,
+			f.what)
 	case !info.Mode().IsRegular():
 		return fail.New(fail.Usage, another, "--out %s is no regular file", t.Path)
 	}

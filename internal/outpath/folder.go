@@ -37,7 +37,8 @@ func (f *Folder) entries(t Target) (list []fs.DirEntry, there bool, err error) {
 	if errors.Is(err, fs.ErrNotExist) { // another process just removed it
 		return nil, false, nil
 	}
-	return list, err == nil, fail.Wrap(fail.Usage, err, "Choose a folder that fx may read and write with --out.", "--out")
+	return list, err == nil, fail.Wrap(fail.Usage, err, "Choose a folder that fx may read and write with --out.",
+		"--out")
 }
 
 func (f *Folder) check(t Target) error {
@@ -115,7 +116,8 @@ func (f *Folder) keepsAll(t Target) error {
 		if foreign, err := f.foreign(t.Path, name, list); err != nil {
 			return err
 		} else if foreign != "" {
-			return fail.New(fail.Usage, "Move it away, or remove it with --force.", "%s would be lost: %s is replaced whole",
+			return fail.New(fail.Usage, "Move it away, or remove it with --force.",
+				"%s would be lost: %s is replaced whole",
 				filepath.Join(t.Path, filepath.FromSlash(foreign)), filepath.Join(t.Path, name))
 		}
 	}

@@ -41,7 +41,8 @@ var (
 	// Quickstart is what fx quickstart fills. Its summary is written last.
 	Quickstart = &Folder{
 		Kind: made.Quickstart,
-		names: slices.Concat(reportNames, []string{"features", "model", "classifier.onnx", "confusion.png", "summary.txt"},
+		names: slices.Concat(reportNames, []string{"features", "model", "classifier.onnx", "confusion.png",
+			"summary.txt"},
 			within("features", storeNames), within("model", modelNames)),
 	}
 	// Demo is what fx demo fills.

@@ -57,7 +57,8 @@ func TestFolders(t *testing.T) {
 		refused string // part of the message, "" for none
 	}{
 		{"empty", outpath.Store, nil, ""},
-		{"hidden files and a disk's own folder", outpath.Model, []string{".git/config", ".DS_Store", "lost+found/"}, ""},
+		{"hidden files and a disk's own folder", outpath.Model, []string{".git/config", ".DS_Store", "lost+found/"},
+			""},
 		{"what an ended process left", outpath.Run, []string{"run.json.fx-tmp-12345"}, ""},
 
 		{"a store", outpath.Store, []string{"manifest.json=" + storeMark, "shard-00000.arrow", "notes.txt"}, ""},
@@ -70,9 +71,11 @@ func TestFolders(t *testing.T) {
 				"events.out.tfevents.0000000001.fx"}, ""},
 		{"what a killed fit-head left", outpath.Model, []string{"head.safetensors", "metrics.csv"}, ""},
 		{"a finished run", outpath.Run,
-			[]string{"run.json=" + runMark, "model.json=" + modelMark, "checkpoint/best/state.json=" + checkpointMark}, ""},
+			[]string{"run.json=" + runMark, "model.json=" + modelMark, "checkpoint/best/state.json=" +
+				checkpointMark}, ""},
 		{"an unfinished run", outpath.Run, []string{"lock", "checkpoint/"}, ""},
-		{"an experiment", outpath.Experiment, []string{"experiment.json=" + experimentMark, "results.csv", "runs/x/"}, ""},
+		{"an experiment", outpath.Experiment, []string{"experiment.json=" + experimentMark, "results.csv", "runs/x/"},
+			""},
 		{"artifacts", outpath.Artifacts, []string{"artifacts.json=" + artifactsMark, "notes.txt"}, ""},
 		{"unfinished artifacts", outpath.Artifacts,
 			[]string{"step_model.onnx", "checkpoint/state.json=" + checkpointMark}, ""},
@@ -86,12 +89,14 @@ func TestFolders(t *testing.T) {
 				"notes.txt"}, ""},
 		{"exported features", outpath.NPY, []string{"rows.json=" + rowsMark, "features.npy", "notes.txt"}, ""},
 
-		{"another's features", outpath.NPY, []string{"features.npy"}, "is not features exported to numpy's files: it holds features.npy"},
+		{"another's features", outpath.NPY, []string{"features.npy"},
+			"is not features exported to numpy's files: it holds features.npy"},
 		{"photos", outpath.Store, []string{"train/red/0.jpg"}, "is not an embedding store: it holds train"},
 		{"another program's manifest", outpath.Store,
 			[]string{`manifest.json={"name": "An app", "manifest_version": 3}`}, "holds manifest.json"},
 		{"another program's model", outpath.Model,
-			[]string{`model.json={"format": "layers-model", "modelTopology": {}}`, "group1-shard1of1.bin"}, "is not a model"},
+			[]string{`model.json={"format": "layers-model", "modelTopology": {}}`,
+				"group1-shard1of1.bin"}, "is not a model"},
 		{"a list", outpath.Model, []string{`model.json=["format_version", "backbone", "head"]`}, "is not a model"},
 		{"a run for a model", outpath.Model,
 			[]string{"run.json=" + runMark, "model.json=" + modelMark}, "holds a run of `fx finetune`"},
@@ -102,7 +107,8 @@ func TestFolders(t *testing.T) {
 		{"a model for a run", outpath.Run, []string{"model.json=" + modelMark, "head.safetensors"}, "holds a model"},
 		{"artifacts for a run", outpath.Run,
 
-			[]string{"artifacts.json=" + artifactsMark, "checkpoint/state.json=" + checkpointMark}, "holds the training graphs"},
+			[]string{"artifacts.json=" + artifactsMark, "checkpoint/state.json=" +
+				checkpointMark}, "holds the training graphs"},
 		{"a store for a run", outpath.Run, []string{"manifest.json=" + storeMark}, "holds an embedding store"},
 		{"a checkpoint for artifacts", outpath.Artifacts,
 			[]string{"state.json=" + checkpointMark, "model.safetensors"}, "holds a checkpoint"},
@@ -112,10 +118,12 @@ func TestFolders(t *testing.T) {
 			[]string{"checkpoint/epoch1.pt"}, "it holds checkpoint/epoch1.pt"},
 		{"artifacts whose checkpoint holds more", outpath.Artifacts,
 
-			[]string{"artifacts.json=" + artifactsMark, "checkpoint/state.json=" + checkpointMark, "checkpoint/epoch5.pt"}, "epoch5.pt would be lost"},
+			[]string{"artifacts.json=" + artifactsMark, "checkpoint/state.json=" + checkpointMark,
+				"checkpoint/epoch5.pt"}, "epoch5.pt would be lost"},
 		{"an experiment for a quickstart", outpath.Quickstart,
 			[]string{"experiment.json=" + experimentMark}, "holds an experiment"},
-		{"a model folder beside others", outpath.Demo, []string{"features-tiny/lock", "thesis.tex"}, "it holds thesis.tex"},
+		{"a model folder beside others", outpath.Demo, []string{"features-tiny/lock", "thesis.tex"},
+			"it holds thesis.tex"},
 		{"a model for exported features", outpath.NPY, []string{"model.json=" + modelMark}, "holds a model"},
 	} {
 		dir := filepath.Join(t.TempDir(), "out")
@@ -124,7 +132,8 @@ func TestFolders(t *testing.T) {
 		switch {
 		case c.refused == "" && err != nil:
 			t.Errorf("%s: %v", c.name, err)
-		case c.refused != "" && (err == nil || fail.KindOf(err) != fail.Usage || !strings.Contains(err.Error(), c.refused)):
+		case c.refused != "" && (err == nil || fail.KindOf(err) != fail.Usage || !strings.Contains(err.Error(),
+			c.refused)):
 			t.Errorf("%s: %v, and not a usage error with %q", c.name, err, c.refused)
 		}
 		if err := outpath.Prepare(true, outpath.Target{Kind: c.kind, Path: dir}); err != nil {
@@ -146,17 +155,21 @@ func TestFiles(t *testing.T) {
 		{"its own", outpath.ONNX, "a.onnx", onnx, ""},
 		{"its own under another ending", outpath.ONNX, "a.bin", onnx, ""},
 		{"an empty one, as of mktemp", outpath.ONNX, "a", "", ""},
-		{"a classifier on a network of another program", outpath.ONNX, "a.onnx", "\x08\x09\x12\x07pytorch:rest\x0a\x0dfx.provenance", ""},
+		{"a classifier on a network of another program", outpath.ONNX, "a.onnx",
+			"\x08\x09\x12\x07pytorch:rest\x0a\x0dfx.provenance", ""},
 		{"weights", outpath.Weights, "a.safetensors", header + `{"__metadata__":{"fx.backbone":"resnet18"}}`, ""},
-		{"features", outpath.FeaturesSafetensors, "a.safetensors", header + `{"__metadata__":{"classes":"[]","manifest":"{\"format_version\":1}"}}`, ""},
+		{"features", outpath.FeaturesSafetensors, "a.safetensors", header +
+			`{"__metadata__":{"classes":"[]","manifest":"{\"format_version\":1}"}}`, ""},
 		{"features as a table", outpath.Parquet, "a.parquet", "PAR1 fx.feature_shape PAR1", ""},
 		{"a picture", outpath.PNG, "a.png", "\x89PNG\r\n\x1a\n tEXtSoftware\x00fx", ""},
 		{"a table of features", outpath.FeaturesTable, "a.csv", table, ""},
 		{"a page", outpath.HTML, "a.html", "\n<!DOCTYPE HTML><meta name=\"generator\" content=\"fx\"><title>", ""},
 
 		{"another's network", outpath.ONNX, "a.onnx", "\x08\x09\x12\x07pytorch:rest", "not an ONNX file that fx wrote"},
-		{"another's weights", outpath.Weights, "a.safetensors", header + "{}", "not a safetensors file of weights that fx wrote"},
-		{"weights for features", outpath.FeaturesSafetensors, "a.safetensors", header + `{"__metadata__":{"fx.backbone":"resnet18"}}`, "not a safetensors file of features"},
+		{"another's weights", outpath.Weights, "a.safetensors", header + "{}",
+			"not a safetensors file of weights that fx wrote"},
+		{"weights for features", outpath.FeaturesSafetensors, "a.safetensors", header +
+			`{"__metadata__":{"fx.backbone":"resnet18"}}`, "not a safetensors file of features"},
 		{"another's table", outpath.Parquet, "a.parquet", "PAR1 PAR1", "not a Parquet file that fx wrote"},
 		{"another's picture", outpath.PNG, "a.png", "\x89PNG\r\n\x1a\n", "not a PNG picture that fx wrote"},
 		{"another's page", outpath.HTML, "a.html", "\n<!DOCTYPE HTML><title>", "not an HTML page that fx wrote"},
@@ -246,7 +259,8 @@ func TestNothingIsWrittenAmongPhotos(t *testing.T) {
 	} {
 		for kind, path := range map[outpath.Kind]string{outpath.Model: in(c.out), outpath.PNG: in(c.out + ".png")} {
 			target := outpath.Target{Kind: kind, Path: path, Photos: in(c.photos), MakesFolder: true}
-			if err := outpath.Prepare(false, target); (err != nil) != c.refused || err != nil && fail.KindOf(err) != fail.Usage {
+			if err := outpath.Prepare(false, target); (err != nil) != c.refused || err != nil &&
+				fail.KindOf(err) != fail.Usage {
 				t.Errorf("%s beside %s: %v", path, c.photos, err)
 			}
 			if err := outpath.Prepare(true, target); err != nil {
@@ -254,7 +268,8 @@ func TestNothingIsWrittenAmongPhotos(t *testing.T) {
 			}
 		}
 	}
-	if err := outpath.Prepare(false, outpath.Target{Kind: outpath.Model, Path: in("photos"), Photos: in("photos")}); err == nil {
+	if err := outpath.Prepare(false, outpath.Target{Kind: outpath.Model, Path: in("photos"),
+		Photos: in("photos")}); err == nil {
 		t.Error("the photos' folder itself is taken")
 	}
 }
@@ -319,11 +334,14 @@ func TestWhatIsNoPlaceForAnOutput(t *testing.T) {
 		{"a device for a file", outpath.Target{Kind: outpath.ONNX, Path: os.DevNull}, false},
 		{"a pipe among a store's files", outpath.Target{Kind: outpath.Store, Path: in("link")}, false},
 		{"a folder by a link", outpath.Target{Kind: outpath.Model, Path: in("link")}, true},
-		{"a folder by a link within an output", outpath.Target{Kind: outpath.Model, Path: in("link"), Nested: true}, false},
+		{"a folder by a link within an output", outpath.Target{Kind: outpath.Model, Path: in("link"), Nested: true},
+			false},
 		{"a link to nothing for a folder", outpath.Target{Kind: outpath.Model, Path: in("dangling")}, false},
-		{"a link to nothing for a file, which is replaced", outpath.Target{Kind: outpath.ONNX, Path: in("dangling")}, true},
+		{"a link to nothing for a file, which is replaced", outpath.Target{Kind: outpath.ONNX, Path: in("dangling")},
+			true},
 	} {
-		if err := outpath.Prepare(true, c.target); (err == nil) != c.ok || err != nil && fail.KindOf(err) != fail.Usage {
+		if err := outpath.Prepare(true, c.target); (err == nil) != c.ok || err != nil &&
+			fail.KindOf(err) != fail.Usage {
 			t.Errorf("%s: %v", c.name, err)
 		}
 	}
@@ -333,7 +351,8 @@ func TestPrepareRemovesWhatEndedProcessesLeft(t *testing.T) {
 	dir := write(t, t.TempDir(), "net.onnx.fx-tmp-1", "other.onnx.fx-tmp-1",
 		"model/model.json="+modelMark, "model/report.html.fx-tmp-1")
 	in := func(name string) string { return filepath.Join(dir, name) }
-	file, folder := outpath.Target{Kind: outpath.ONNX, Path: in("net.onnx")}, outpath.Target{Kind: outpath.Model, Path: in("model")}
+	file, folder := outpath.Target{Kind: outpath.ONNX, Path: in("net.onnx")}, outpath.Target{Kind: outpath.Model,
+		Path: in("model")}
 	if err := outpath.Prepare(false, file, folder); err != nil {
 		t.Fatal(err)
 	}

@@ -7,7 +7,8 @@ import (
 
 // The kinds of files that commands write where --out tells them.
 var (
-	ONNX                = &File{"an ONNX file", beginsWith("\x08"), isOwnONNX} // the field ir_version, which writers put first
+	// the field ir_version, which writers put first
+	ONNX                = &File{"an ONNX file", beginsWith("\x08"), isOwnONNX}
 	Weights             = &File{"a safetensors file of weights", isSafetensors, isOwnWeights}
 	FeaturesSafetensors = &File{"a safetensors file of features", isSafetensors, isOwnFeatures}
 	PNG                 = &File{"a PNG picture", beginsWith("\x89PNG\r\n\x1a\n"), isOwnPNG}
@@ -51,7 +52,8 @@ func isOwnWeights(head, _ []byte) bool {
 
 // isOwnFeatures: metadata with the classes and the store's manifest.
 func isOwnFeatures(head, _ []byte) bool {
-	return bytes.HasPrefix(head[8:], []byte(`{"__metadata__":{"classes":`)) && bytes.Contains(head, []byte(`"manifest":"{\"format_version\"`))
+	return bytes.HasPrefix(head[8:], []byte(`{"__metadata__":{"classes":`)) &&
+		bytes.Contains(head, []byte(`"manifest":"{\"format_version\"`))
 }
 
 // isOwnPNG: the text that internal/chart writes before the pixels.

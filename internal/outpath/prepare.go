@@ -60,7 +60,8 @@ func Prepare(force bool, targets ...Target) error {
 	}
 	for _, t := range targets {
 		if err := t.Kind.tidy(t); err != nil {
-			return fail.Wrap(fail.KindOf(err), err, "Remove it by hand.", "clear up what an earlier run left of %s", t.Path)
+			return fail.Wrap(fail.KindOf(err), err, "Remove it by hand.", "clear up what an earlier run left of %s",
+				t.Path)
 		}
 	}
 	return nil

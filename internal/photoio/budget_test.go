@@ -122,7 +122,8 @@ func TestMemoryNeverExceedsTheBudget(t *testing.T) {
 				}
 				l.shrink(int64(cap(pixels)))
 				b.mutex.Lock()
-				if b.used > max(size, l.n) || b.used < 0 || b.kept < 0 || b.used+b.kept+b.garbage > max(size, b.used)+size {
+				if b.used > max(size, l.n) || b.used < 0 || b.kept < 0 ||
+					b.used+b.kept+b.garbage > max(size, b.used)+size {
 					t.Errorf("%d bytes used, %d kept, %d garbage", b.used, b.kept, b.garbage)
 				}
 				b.mutex.Unlock()

@@ -20,7 +20,8 @@ func draw(dir string) error {
 		return err
 	}
 	return errors.Join(png.Encode(f, image.NewGray(image.Rect(0, 0, 40, 30))), f.Close(),
-		os.WriteFile(filepath.Join(dir, "b.png"), []byte("no photo"), 0o644), os.WriteFile(filepath.Join(dir, "c.png"), nil, 0o644))
+		os.WriteFile(filepath.Join(dir, "b.png"), []byte("no photo"),
+			0o644), os.WriteFile(filepath.Join(dir, "c.png"), nil, 0o644))
 }
 
 func Example() {

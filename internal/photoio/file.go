@@ -228,7 +228,8 @@ func systemError(path string, err error) error {
 	hint := "The disk or the network drive failed, not fx. Finished work is kept, and the same command continues " +
 		"once the photo can be read again. If it can't, restore or remove the photo."
 	if outOfDescriptors(err) {
-		hint = "Too many files are open at once: raise the limit, for example with `ulimit -n 4096`, or use fewer --workers."
+		hint = "Too many files are open at once: raise the limit, for example with `ulimit -n 4096`, or use fewer " +
+			"--workers."
 	}
 	return fail.Wrap(fail.System, withoutPath(err), hint, "cannot read %s", path)
 }

@@ -59,7 +59,8 @@ func TestReadFile(t *testing.T) {
 	content := []byte(strings.Repeat("photo", 1000))
 	path := write(t, content)
 	data, file, err := ReadFile(t.Context(), path)
-	if err != nil || !bytes.Equal(data, content) || file.SHA256 != sha256.Sum256(content) || file.Size != 5000 || file.ModTime.IsZero() || file.Inode == 0 {
+	if err != nil || !bytes.Equal(data, content) || file.SHA256 != sha256.Sum256(content) || file.Size != 5000 ||
+		file.ModTime.IsZero() || file.Inode == 0 {
 		t.Errorf("%d bytes, %+v, %v", len(data), file, err)
 	}
 	if hashed, err := Hash(t.Context(), path); err != nil || hashed != file {
@@ -124,7 +125,8 @@ func TestWhatIsWrongWithAPhotoIsSaidOfIt(t *testing.T) {
 		name, want string
 		opened     int
 	}{
-		{"none", "no such file", 0}, {"pipe", "not a regular file", 0}, {".", "not a regular file", 0}, {"circle", "too many levels", 0},
+		{"none", "no such file", 0}, {"pipe", "not a regular file", 0}, {".", "not a regular file", 0}, {"circle",
+			"too many levels", 0},
 		{"empty", "empty file", 0}, {"long", "too long", 0}, {"sparse.jpg", "too long", 1},
 	} {
 		opened = 0
@@ -146,7 +148,8 @@ func TestASystemThatFailsIsAskedAgain(t *testing.T) {
 	noPauses(t)
 	content := photoOf(t, 4, 4)
 	path := write(t, content)
-	for _, number := range []syscall.Errno{syscall.EIO, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ESTALE, syscall.ETIMEDOUT, syscall.ENOSPC} {
+	for _, number := range []syscall.Errno{syscall.EIO, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM,
+		syscall.ESTALE, syscall.ETIMEDOUT, syscall.ENOSPC} {
 		for _, failing := range []int{1, len(pauses), len(pauses) + 1} {
 			var calls atomic.Int32
 			opens(t, func(path string) (*os.File, error) {
@@ -167,7 +170,8 @@ func TestASystemThatFailsIsAskedAgain(t *testing.T) {
 				want = fail.DiskFull
 			}
 			var bad *Unusable
-			if errors.As(err, &bad) || fail.KindOf(err) != want || !strings.Contains(err.Error(), path) || fail.HintOf(err) == "" {
+			if errors.As(err, &bad) || fail.KindOf(err) != want || !strings.Contains(err.Error(), path) ||
+				fail.HintOf(err) == "" {
 				t.Errorf("%v: %v (kind %d)", number, err, fail.KindOf(err))
 			}
 		}

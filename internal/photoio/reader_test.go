@@ -35,7 +35,8 @@ func TestReader(t *testing.T) {
 	r := newReader(t, Options{Hash: true})
 	for range 3 { // pixels are used again
 		p, err := r.Read(t.Context(), path)
-		if err != nil || p.W != 40 || p.H != 30 || len(p.Pix) != 3*40*30 || p.SHA256 != sha256.Sum256(content) || p.Size != int64(len(content)) {
+		if err != nil || p.W != 40 || p.H != 30 || len(p.Pix) != 3*40*30 || p.SHA256 != sha256.Sum256(content) ||
+			p.Size != int64(len(content)) {
 			t.Fatalf("%+v, %v", p, err)
 		}
 		p.Release()
@@ -49,13 +50,16 @@ func TestReaderTellsPhotosFromTheSystem(t *testing.T) {
 	noPauses(t)
 	r := newReader(t, Options{})
 	var bad *Unusable
-	for want, content := range map[string][]byte{"not an image": make([]byte, 5000), "unexpected EOF": photoOf(t, 40, 30)[:60]} {
-		if _, err := r.Read(t.Context(), write(t, content)); !errors.As(err, &bad) || !strings.Contains(err.Error(), want) {
+	for want, content := range map[string][]byte{"not an image": make([]byte, 5000),
+		"unexpected EOF": photoOf(t, 40, 30)[:60]} {
+		if _, err := r.Read(t.Context(), write(t, content)); !errors.As(err, &bad) ||
+			!strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %s", err, want)
 		}
 	}
 	opens(t, func(string) (*os.File, error) { return nil, syscall.EMFILE })
-	if _, err := r.Read(t.Context(), write(t, photoOf(t, 4, 4))); errors.As(err, &bad) || fail.KindOf(err) != fail.System || !strings.Contains(fail.HintOf(err), "ulimit") {
+	if _, err := r.Read(t.Context(), write(t, photoOf(t, 4, 4))); errors.As(err, &bad) ||
+		fail.KindOf(err) != fail.System || !strings.Contains(fail.HintOf(err), "ulimit") {
 		t.Errorf("%v, hint %s", err, fail.HintOf(err))
 	}
 	if r.budget.used != 0 {

@@ -34,7 +34,8 @@ func TestABadPhotoIsBadWhateverTheMemory(t *testing.T) {
 	r := newReader(t, Options{Memory: 1 << 20})
 	var bad *Unusable
 	for want, content := range map[string][]byte{"more than 100 scans": many, "truncated": large[:len(large)-2]} {
-		if _, err := r.Read(t.Context(), write(t, content)); !errors.As(err, &bad) || !strings.Contains(err.Error(), want) {
+		if _, err := r.Read(t.Context(), write(t, content)); !errors.As(err, &bad) ||
+			!strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %s", err, want)
 		}
 	}

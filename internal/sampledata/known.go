@@ -60,7 +60,8 @@ func (o Options) wanted() (a archive, locked bool, err error) {
 }
 
 // checkFirstUse returns an error if a folder in fx's cache has changed since its first use.
-func (f *Found) checkFirstUse(ctx context.Context, dir string, report progress.Reporter) (sum string, bytes int64, err error) {
+func (f *Found) checkFirstUse(ctx context.Context, dir string,
+	report progress.Reporter) (sum string, bytes int64, err error) {
 	sum, bytes, err = folderSHA256(ctx, dir)
 	var seen fetch.Seen
 	if err == nil {

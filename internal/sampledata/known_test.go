@@ -35,13 +35,19 @@ type served struct {
 func serve(t *testing.T) *served {
 	s := &served{dir: filepath.Join(alone(t), "data", officialName)}
 	var err error
-	s.content, err = os.ReadFile(zipOf(t, map[string]string{"hymenoptera_data/train/ants/a.jpg": "ant", "hymenoptera_data/val/bees/b.jpg": "bee"}, nil))
+	s.content, err = os.ReadFile(zipOf(t, map[string]string{"hymenoptera_data/train/ants/a.jpg": "ant",
+		"hymenoptera_data/val/bees/b.jpg": "bee"}, nil))
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(s.content) }))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write(s.content)
+	}))
 	t.Cleanup(server.Close)
-	s.options = Options{archive: &archive{url: server.URL + "/hymenoptera_data.zip"}, draw: func(_ context.Context, dir string) error { return os.MkdirAll(filepath.Join(dir, "train"), 0o755) }}
+	s.options = Options{archive: &archive{url: server.URL + "/hymenoptera_data.zip"},
+		draw: func(_ context.Context, dir string) error {
+			return os.MkdirAll(filepath.Join(dir, "train"), 0o755)
+		}}
 	return s
 }
 
@@ -64,7 +70,8 @@ func TestPhotosAreKnownFromTheirFirstUseOn(t *testing.T) {
 	list := fmt.Sprintf("%s  train/ants/a.jpg\n%s  val/bees/b.jpg\n", sumOf(t, []byte("ant")), sumOf(t, []byte("bee")))
 	want := []lockfile.Input{
 		{Name: "photos/hymenoptera_data", File: officialName, SHA256: sumOf(t, []byte(list)), Bytes: 6, Path: s.dir},
-		{Name: "photos/hymenoptera_data.zip", File: officialName + ".zip", SHA256: sumOf(t, s.content), Bytes: int64(len(s.content)), Path: s.dir},
+		{Name: "photos/hymenoptera_data.zip", File: officialName + ".zip", SHA256: sumOf(t, s.content),
+			Bytes: int64(len(s.content)), Path: s.dir},
 	}
 	if fmt.Sprint(first.Inputs) != fmt.Sprint(want) {
 		t.Errorf("inputs %+v\nwant %+v", first.Inputs, want)
@@ -90,7 +97,9 @@ func TestChangedPhotosInTheCacheAreRefused(t *testing.T) {
 			return os.WriteFile(filepath.Join(dir, "train/ants/c.jpg"), []byte("c"), 0o644)
 		},
 		"removed": func(dir string) error { return os.Remove(filepath.Join(dir, "val/bees/b.jpg")) },
-		"a link":  func(dir string) error { return os.Symlink("/etc/hostname", filepath.Join(dir, "train/ants/l.jpg")) },
+		"a link": func(dir string) error {
+			return os.Symlink("/etc/hostname", filepath.Join(dir, "train/ants/l.jpg"))
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := serve(t)
@@ -100,7 +109,8 @@ func TestChangedPhotosInTheCacheAreRefused(t *testing.T) {
 			if err := change(s.dir); err != nil {
 				t.Fatal(err)
 			}
-			if f, err := s.find(t); fail.KindOf(err) != fail.Model || !strings.Contains(fail.HintOf(err), "Remove "+s.dir) {
+			if f, err := s.find(t); fail.KindOf(err) != fail.Model ||
+				!strings.Contains(fail.HintOf(err), "Remove "+s.dir) {
 				t.Fatalf("%+v, %v (%s)", f, err, fail.HintOf(err))
 			}
 			if err := os.RemoveAll(s.dir); err != nil { // as the hint says
@@ -122,7 +132,8 @@ func TestAnotherArchiveIsNotTaken(t *testing.T) {
 		t.Fatal(err)
 	}
 	var err error
-	if s.content, err = os.ReadFile(zipOf(t, map[string]string{"hymenoptera_data/train/ants/a.jpg": "forged"}, nil)); err != nil {
+	if s.content, err = os.ReadFile(zipOf(t, map[string]string{"hymenoptera_data/train/ants/a.jpg": "forged"},
+		nil)); err != nil {
 		t.Fatal(err)
 	}
 	f, err := s.find(t)
@@ -131,7 +142,8 @@ func TestAnotherArchiveIsNotTaken(t *testing.T) {
 	}
 	t.Setenv("FX_CACHE_DIR", t.TempDir()) // a machine that never saw it
 	s.options.archive.sha256 = sumOf(t, []byte("the true one"))
-	if f, err := s.find(t); err != nil || !f.Drawn || !strings.Contains(strings.Join(f.Notes, "\n"), s.options.archive.sha256) {
+	if f, err := s.find(t); err != nil || !f.Drawn || !strings.Contains(strings.Join(f.Notes, "\n"),
+		s.options.archive.sha256) {
 		t.Errorf("pinned: %+v, %v", f, err)
 	}
 }
@@ -147,13 +159,15 @@ func TestALockHoldsThePhotos(t *testing.T) {
 		t.Fatal(err)
 	}
 	wanted := sumOf(t, s.content)
-	if s.content, err = os.ReadFile(zipOf(t, map[string]string{"hymenoptera_data/train/ants/a.jpg": "forged"}, nil)); err != nil {
+	if s.content, err = os.ReadFile(zipOf(t, map[string]string{"hymenoptera_data/train/ants/a.jpg": "forged"},
+		nil)); err != nil {
 		t.Fatal(err)
 	}
 	fresh := func() { t.Setenv("FX_CACHE_DIR", t.TempDir()) }
 
 	fresh() // another machine, to which another archive comes
-	if f, err := s.find(t); !errors.Is(err, lockfile.ErrHeld) || fail.KindOf(err) != fail.Model || !strings.Contains(err.Error(), wanted) || fail.HintOf(err) == "" {
+	if f, err := s.find(t); !errors.Is(err, lockfile.ErrHeld) || fail.KindOf(err) != fail.Model ||
+		!strings.Contains(err.Error(), wanted) || fail.HintOf(err) == "" {
 		t.Errorf("%+v, %v", f, err)
 	}
 	if _, err := fetch.Lookup(officialName + ".zip"); err == nil {
@@ -172,7 +186,8 @@ func TestALockHoldsThePhotos(t *testing.T) {
 		t.Fatalf("%+v, %v", f, err)
 	}
 	s.options.Lock = lock
-	if f, err := s.find(t); !errors.Is(err, lockfile.ErrHeld) || !strings.Contains(err.Error(), "photos/hymenoptera_data") {
+	if f, err := s.find(t); !errors.Is(err, lockfile.ErrHeld) ||
+		!strings.Contains(err.Error(), "photos/hymenoptera_data") {
 		t.Errorf("%+v, %v", f, err)
 	}
 }

@@ -129,7 +129,8 @@ func (f Found) take(dir, origin string) (Found, error) {
 }
 
 // takeKnown takes the folder in fx's cache if it has not changed and matches the lock.
-func (f Found) takeKnown(ctx context.Context, lock lockfile.Lock, dir, origin string, report progress.Reporter) (Found, error) {
+func (f Found) takeKnown(ctx context.Context, lock lockfile.Lock, dir, origin string,
+	report progress.Reporter) (Found, error) {
 	if err := f.hold(ctx, lock, dir, report); err != nil {
 		return f, err
 	}

@@ -83,10 +83,12 @@ func TestUnzipRefuses(t *testing.T) {
 		files  map[string]string
 		change func(*zip.FileHeader)
 	}{
-		"a way out":           {map[string]string{"w/a/../../../../evil.jpg": "x"}, nil},
-		"an absolute path":    {map[string]string{"/w/a/evil.jpg": "x"}, nil},
-		"a backslash":         {map[string]string{`w/a/..\evil.jpg`: "x"}, nil},
-		"a link":              {map[string]string{"w/a/link.jpg": "/etc/passwd"}, func(h *zip.FileHeader) { h.SetMode(fs.ModeSymlink | 0o777) }},
+		"a way out":        {map[string]string{"w/a/../../../../evil.jpg": "x"}, nil},
+		"an absolute path": {map[string]string{"/w/a/evil.jpg": "x"}, nil},
+		"a backslash":      {map[string]string{`w/a/..\evil.jpg`: "x"}, nil},
+		"a link": {map[string]string{"w/a/link.jpg": "/etc/passwd"}, func(h *zip.FileHeader) {
+			h.SetMode(fs.ModeSymlink | 0o777)
+		}},
 		"nothing of use":      {map[string]string{"readme.txt": "x"}, nil},
 		"the same name twice": {map[string]string{"w/a/b.jpg": "x", "w/a/./b.jpg": "y"}, nil},
 	} {
@@ -147,7 +149,9 @@ func alone(t *testing.T) (cache string) {
 func TestPhotosLooksInOrder(t *testing.T) {
 	cache := alone(t)
 	served := zipOf(t, map[string]string{"hymenoptera_data/train/ants/a.jpg": "ant"}, nil)
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { http.ServeFile(w, r, served) }))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		http.ServeFile(w, r, served)
+	}))
 	defer server.Close()
 	o := Options{archive: &archive{url: server.URL + "/hymenoptera_data.zip"}}
 	expect := func(what, origin, dir string) {
@@ -191,7 +195,8 @@ func TestWithoutANetworkPicturesAreDrawn(t *testing.T) {
 	if err := os.Remove(filepath.Join(f.Dir, drawn[0])); err != nil {
 		t.Fatal(err)
 	}
-	if f, err := Photos(t.Context(), Options{Offline: true, draw: few}, progress.Discard); fail.KindOf(err) != fail.Model || !strings.Contains(fail.HintOf(err), "Remove ") {
+	if f, err := Photos(t.Context(), Options{Offline: true, draw: few},
+		progress.Discard); fail.KindOf(err) != fail.Model || !strings.Contains(fail.HintOf(err), "Remove ") {
 		t.Errorf("with a picture less: %+v, %v", f, err)
 	}
 }
@@ -199,14 +204,17 @@ func TestWithoutANetworkPicturesAreDrawn(t *testing.T) {
 // A log-in page in place of the zip must not be remembered as the official file.
 func TestABrokenZipFallsBackToPictures(t *testing.T) {
 	cache := alone(t)
-	good, err := os.ReadFile(zipOf(t, map[string]string{"hymenoptera_data/train/ants/a.jpg": strings.Repeat("ant", 1000)}, nil))
+	good, err := os.ReadFile(zipOf(t,
+		map[string]string{"hymenoptera_data/train/ants/a.jpg": strings.Repeat("ant", 1000)}, nil))
 	if err != nil {
 		t.Fatal(err)
 	}
 	damaged := bytes.Clone(good)
 	damaged[30+len("hymenoptera_data/train/ants/a.jpg")+3] ^= 1 // within the photo
 	var served []byte
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(served) }))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write(served)
+	}))
 	defer server.Close()
 	o := Options{archive: &archive{url: server.URL + "/x.zip"}, draw: few}
 	for _, served = range [][]byte{[]byte("<html>"), damaged} {
@@ -216,10 +224,12 @@ func TestABrokenZipFallsBackToPictures(t *testing.T) {
 		}
 	}
 	served = good
-	if f, err := Photos(t.Context(), o, progress.Discard); err != nil || f.Origin != "download" || len(files(t, f.Dir)) != 1 {
+	if f, err := Photos(t.Context(), o, progress.Discard); err != nil || f.Origin != "download" ||
+		len(files(t, f.Dir)) != 1 {
 		t.Errorf("%+v, %v", f, err)
 	}
-	if left, _ := filepath.Glob(filepath.Join(cache, "data", "*.zip*")); fmt.Sprint(left) != "["+filepath.Join(cache, "data", "hymenoptera_data.zip.lock")+"]" {
+	if left, _ := filepath.Glob(filepath.Join(cache, "data", "*.zip*")); fmt.Sprint(left) != "["+filepath.Join(cache,
+		"data", "hymenoptera_data.zip.lock")+"]" {
 		t.Errorf("%v was left", left)
 	}
 }

@@ -27,7 +27,8 @@ func filled(t testing.TB, n, values int) (string, Manifest, []Entry) {
 	for i := range entries {
 		rel := fmt.Sprintf("train/ants/%08d.jpg", i)
 		contents[i] = Content{SHA256: sha256.Sum256([]byte(rel)), Size: 1000, ModTime: testTime, Inode: uint64(i)}
-		entries[i] = Entry{Item: dataset.Item{Path: "/none/" + rel, Rel: rel, Split: "train", Class: "ants", Size: 1000, ModTime: testTime, Inode: uint64(i)}}
+		entries[i] = Entry{Item: dataset.Item{Path: "/none/" + rel, Rel: rel, Split: "train", Class: "ants",
+			Size: 1000, ModTime: testTime, Inode: uint64(i)}}
 	}
 	ctx := context.Background()
 	w, err := OpenForWriting(ctx, dir, m, WriteOptions{})
@@ -133,7 +134,8 @@ func TestMemoryDoesNotGrowWithTheEmbeddings(t *testing.T) {
 		must(t, err)
 		runtime.ReadMemStats(&end)
 		// Parquet holds one row group of 16 MiB at a time, several times over.
-		if most := map[string]uint64{"npy": 8, "safetensors": 8, "parquet": 400}[format] << 20; end.TotalAlloc-start.TotalAlloc > most {
+		if most := map[string]uint64{"npy": 8, "safetensors": 8,
+			"parquet": 400}[format] << 20; end.TotalAlloc-start.TotalAlloc > most {
 			t.Errorf("%s allocates %d bytes for 64 MB", format, end.TotalAlloc-start.TotalAlloc)
 		}
 	}

@@ -64,7 +64,8 @@ func checkedName(shard Shard) string { return checkedFile + shard.suffix() + ".j
 func readChecked(dir string, shard Shard) map[checkedShard]bool {
 	text, err := userfile.ReadJSON(filepath.Join(dir, checkedName(shard)))
 	var all checkedJSON
-	if err != nil || checksum.Verify(checkedFile, text) != nil || json.Unmarshal(text, &all) != nil || all.FormatVersion != FormatVersion {
+	if err != nil || checksum.Verify(checkedFile, text) != nil || json.Unmarshal(text, &all) != nil ||
+		all.FormatVersion != FormatVersion {
 		return nil
 	}
 	known := make(map[checkedShard]bool, len(all.Shards))
@@ -158,7 +159,8 @@ func (w *Writer) noteChecks(files []*shardFile, known map[checkedShard]bool) {
 		err = durable.WriteBytes(filepath.Join(w.dir, checkedName(w.options.Shard)), text)
 	}
 	if err != nil {
-		w.options.Progress.Note(fmt.Sprintf("cannot note which files were checked, so that the next run checks them again: %v", err))
+		w.options.Progress.Note(fmt.Sprintf("cannot note which files were checked, so that the next run checks them "+
+			"again: %v", err))
 	}
 }
 

@@ -74,12 +74,14 @@ func (w *Writer) batch(c Chunk, rows []Computed) ([]batchRow, error) {
 		r := &rows[i]
 		key := [2]int{r.Entry, r.View}
 		if !wanted[key] {
-			return nil, fmt.Errorf("store: entry %d view %d is not in chunk %d, or there twice", r.Entry, r.View, c.Number)
+			return nil, fmt.Errorf("store: entry %d view %d is not in chunk %d, or there twice", r.Entry, r.View,
+				c.Number)
 		}
 		wanted[key] = false
 		e := w.own[r.Entry]
 		if r.Content.SHA256 == (SHA256{}) || len(r.Embedding) != w.layout.values {
-			return nil, fmt.Errorf("store: %s has %d values, not %d, or no hash", w.entries[e].Rel, len(r.Embedding), w.layout.values)
+			return nil, fmt.Errorf("store: %s has %d values, not %d, or no hash", w.entries[e].Rel, len(r.Embedding),
+				w.layout.values)
 		}
 		batch = append(batch, batchRow{entry: e, view: r.View, sha: r.Content.SHA256, computed: r.Embedding})
 	}
@@ -88,7 +90,8 @@ func (w *Writer) batch(c Chunk, rows []Computed) ([]batchRow, error) {
 		if err := w.ensure(context.Background(), f); err != nil { // a file of a few MiB
 			return nil, err
 		}
-		batch = append(batch, batchRow{entry: k.entry, view: k.view, sha: f.rows[k.row].sha, stored: f.embedding(k.row, w.layout.rowBytes)})
+		batch = append(batch, batchRow{entry: k.entry, view: k.view, sha: f.rows[k.row].sha,
+			stored: f.embedding(k.row, w.layout.rowBytes)})
 	}
 	sort.Slice(batch, func(i, j int) bool {
 		x, y := &batch[i], &batch[j]
@@ -106,12 +109,15 @@ func (w *Writer) batch(c Chunk, rows []Computed) ([]batchRow, error) {
 func (w *Writer) checkFinite(r *batchRow) error {
 	for k, v := range r.computed {
 		if v-v != 0 { // NaN or infinite
-			return fail.New(fail.NonFinite, "The model gives no usable features for this photo: check the weights, and the photo if it is the only one.",
+			return fail.New(fail.NonFinite,
+				"The model gives no usable features for this photo: check the weights, and the photo if it is the "+
+					"only one.",
 				"value %d of the embedding of %s (view %d) is %v", k, w.entries[r.entry].Rel, r.view, v)
 		}
 		if w.layout.dtype == Float16 && math.Abs(float64(v)) > float16.Max {
 			return fail.New(fail.NonFinite, "Store float32: --dtype float32.",
-				"value %d of the embedding of %s (view %d) is %v, above float16's %d", k, w.entries[r.entry].Rel, r.view, v, float16.Max)
+				"value %d of the embedding of %s (view %d) is %v, above float16's "+
+					"%d", k, w.entries[r.entry].Rel, r.view, v, float16.Max)
 		}
 	}
 	return nil
@@ -123,7 +129,8 @@ func (w *Writer) writeBatch(batch []batchRow) error {
 	embeddings := slices.Grow(w.embeddings[:0], len(rows)*l.rowBytes)
 	for i, r := range batch {
 		e := &w.entries[r.entry]
-		rows[i] = record{path: e.Rel, split: e.Split, class: e.Class, sha: r.sha, label: int32(e.Label), view: int32(r.view)}
+		rows[i] = record{path: e.Rel, split: e.Split, class: e.Class, sha: r.sha, label: int32(e.Label),
+			view: int32(r.view)}
 		switch {
 		case r.stored != nil:
 			embeddings = append(embeddings, r.stored...)

@@ -27,14 +27,16 @@ const olderManifest = `{
 func TestOlderManifests(t *testing.T) {
 	const untrained = "the weights are random numbers of seed 3, not trained"
 	for text, want := range map[string]Compute{
-		"CPUExecutionProvider":               {Provider: "CPUExecutionProvider", Precision: Float32},
-		"CPUExecutionProvider in float16":    {Provider: "CPUExecutionProvider", Precision: Float16},
-		"CUDAExecutionProvider in float16":   {Provider: "CUDAExecutionProvider", Precision: Float16},
-		"CUDAExecutionProvider without TF32": {Provider: "CUDAExecutionProvider", Precision: Float32, WithoutTF32: true},
-		"another":                            {Provider: "another", Precision: Float32},
+		"CPUExecutionProvider":             {Provider: "CPUExecutionProvider", Precision: Float32},
+		"CPUExecutionProvider in float16":  {Provider: "CPUExecutionProvider", Precision: Float16},
+		"CUDAExecutionProvider in float16": {Provider: "CUDAExecutionProvider", Precision: Float16},
+		"CUDAExecutionProvider without TF32": {Provider: "CUDAExecutionProvider", Precision: Float32,
+			WithoutTF32: true},
+		"another": {Provider: "another", Precision: Float32},
 	} {
 		dir := t.TempDir()
-		must(t, os.WriteFile(filepath.Join(dir, manifestFile), fmt.Appendf(nil, olderManifest, "seed:3", text, untrained), 0o644))
+		must(t, os.WriteFile(filepath.Join(dir, manifestFile),
+			fmt.Appendf(nil, olderManifest, "seed:3", text, untrained), 0o644))
 		m, err := ReadManifest(dir)
 		must(t, err)
 		if m.Compute != want || m.Compute.String() != text {
@@ -43,7 +45,8 @@ func TestOlderManifests(t *testing.T) {
 		if m.Made.WeightsFile != weights.Seed(3) || m.Made.Untrained != untrained {
 			t.Errorf("the weights are %q, untrained: %q", m.Made.WeightsFile, m.Made.Untrained)
 		}
-		identity := "graph a1\nweights b2\nresize 224 crop 224 bilinear\nmean [0.485 0.456 0.406] std [0.229 0.224 0.225]\n" +
+		identity := "graph a1\nweights b2\nresize 224 crop 224 bilinear\nmean [0.485 0.456 0.406] std [0.229 0.224 " +
+			"0.225]\n" +
 			"exif ignore\ndecoder test\nprovider " + text + "\ndtype float32\nshape [2 3]\n"
 		older := sha256.Sum256([]byte(identity))
 		if m.identity() != hex.EncodeToString(older[:]) {
@@ -68,7 +71,8 @@ func TestManifestsDecideByFields(t *testing.T) {
 	text, err := m.encode()
 	must(t, err)
 	older := string(text[:strings.LastIndex(string(text), ",")]) + "\n}\n" // without a checksum
-	reworded := strings.Replace(older, `"provider": "CUDAExecutionProvider in float16"`, `"provider": "half precision on a GPU"`, 1)
+	reworded := strings.Replace(older, `"provider": "CUDAExecutionProvider in float16"`,
+		`"provider": "half precision on a GPU"`, 1)
 	if reworded == older {
 		t.Fatalf("no text of the provider in %s", text)
 	}

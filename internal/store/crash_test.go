@@ -150,7 +150,8 @@ func TestFullDisk(t *testing.T) {
 			must(t, os.CopyFS(r.dir, os.DirFS(before)))
 			writes, most = 0, k
 			_, err := r.do(t)
-			if fail.KindOf(err) != fail.DiskFull || !strings.Contains(fail.HintOf(err), "Free some space") || !strings.Contains(err.Error(), r.dir) {
+			if fail.KindOf(err) != fail.DiskFull || !strings.Contains(fail.HintOf(err), "Free some space") ||
+				!strings.Contains(err.Error(), r.dir) {
 				t.Fatalf("write %d: %v, hint %q", k, err, fail.HintOf(err))
 			}
 			if k > 0 || before != empty {

@@ -83,7 +83,8 @@ func TestEveryFlippedBitIsFound(t *testing.T) {
 	must(t, err)
 	dir := storeOf(t, Float32, file)
 	path := filepath.Join(dir, "shard-00000.arrow")
-	if report, err := Verify(context.Background(), dir, progress.Discard); err != nil || report.Rows != 3 || report.Shards != 1 {
+	if report, err := Verify(context.Background(), dir, progress.Discard); err != nil || report.Rows != 3 ||
+		report.Shards != 1 {
 		t.Fatalf("whole: %+v, %v", report, err)
 	}
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
@@ -95,7 +96,8 @@ func TestEveryFlippedBitIsFound(t *testing.T) {
 		_, err := f.WriteAt([]byte{flipped}, int64(i))
 		must(t, err)
 		report, err := Verify(context.Background(), dir, progress.Discard)
-		if fail.KindOf(err) != fail.Store || len(report.Problems) != 1 || report.Problems[0].File != "shard-00000.arrow" {
+		if fail.KindOf(err) != fail.Store || len(report.Problems) != 1 ||
+			report.Problems[0].File != "shard-00000.arrow" {
 			t.Fatalf("byte %d of %d: verify says %v", i, len(file), err)
 		}
 		inside := uint64(i) >= s.offset && uint64(i) < s.offset+s.length
@@ -118,7 +120,8 @@ func TestEveryCutIsFound(t *testing.T) {
 		}
 	}
 	dir := storeOf(t, Float16, file[:len(file)/2])
-	if _, err := Open(context.Background(), dir, progress.Discard); fail.KindOf(err) != fail.Store || !strings.Contains(err.Error(), "shard-00000.arrow") || fail.HintOf(err) == "" {
+	if _, err := Open(context.Background(), dir, progress.Discard); fail.KindOf(err) != fail.Store ||
+		!strings.Contains(err.Error(), "shard-00000.arrow") || fail.HintOf(err) == "" {
 		t.Errorf("open: %v", err)
 	}
 }
@@ -206,7 +209,9 @@ func TestVerifyFindsWhatChecksumsDoNot(t *testing.T) {
 		damage func(r run) error
 		word   string
 	}{
-		{"missing", func(r run) error { return os.Remove(filepath.Join(r.dir, "shard-00001.arrow")) }, "shard-00001.arrow: missing, with 4 rows"},
+		{"missing", func(r run) error {
+			return os.Remove(filepath.Join(r.dir, "shard-00001.arrow"))
+		}, "shard-00001.arrow: missing, with 4 rows"},
 		{"another whole shard in its place", func(r run) error {
 			return os.Rename(filepath.Join(r.dir, "shard-00002.arrow"), filepath.Join(r.dir, "shard-00001.arrow"))
 		}, "not the file that the last run left"},
@@ -224,7 +229,8 @@ func TestVerifyFindsWhatChecksumsDoNot(t *testing.T) {
 		r.mustDo(t)
 		must(t, c.damage(r))
 		report, err := Verify(context.Background(), r.dir, progress.Discard)
-		if fail.KindOf(err) != fail.Store || !strings.Contains(err.Error(), c.word) || len(report.Problems) == 0 || report.Problems[0].Fix == "" {
+		if fail.KindOf(err) != fail.Store || !strings.Contains(err.Error(), c.word) || len(report.Problems) == 0 ||
+			report.Problems[0].Fix == "" {
 			t.Errorf("%s: %v, %+v", c.name, err, report)
 		}
 	}
@@ -235,7 +241,8 @@ func TestVerifyOfAnUnfinishedRunIsANote(t *testing.T) {
 	r.stop = func(k int) bool { return k == 2 }
 	r.mustDo(t)
 	report, err := Verify(context.Background(), r.dir, progress.Discard)
-	if err != nil || report.Rows != 8 || len(report.Notes) != 1 || !strings.Contains(report.Notes[0], "has not finished (2 files") {
+	if err != nil || report.Rows != 8 || len(report.Notes) != 1 ||
+		!strings.Contains(report.Notes[0], "has not finished (2 files") {
 		t.Errorf("%+v, %v", report, err)
 	}
 	s, err := Open(context.Background(), r.dir, progress.Discard)

@@ -14,7 +14,8 @@ import (
 
 var (
 	// errForeign means that a shard is whole but belongs to another store.
-	errForeign = errors.New("it belongs to another store: the model, weights or preprocessing that made it differ from the manifest's")
+	errForeign = errors.New("it belongs to another store: the model, weights or preprocessing that made it differ " +
+		"from the manifest's")
 
 	errStructure = errors.New("its Arrow structure is not that of an embedding store")
 )

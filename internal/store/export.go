@@ -50,7 +50,8 @@ func PrepareExport(dir, format, out string, options ExportOptions) error {
 func (m Manifest) prepareExport(format, out string, options ExportOptions) error {
 	exporter, known := exporters[strings.ToLower(format)]
 	if !known {
-		return fail.New(fail.Usage, "Choose one of "+strings.Join(Formats(), ", ")+".", "unknown export format %q", format)
+		return fail.New(fail.Usage, "Choose one of "+strings.Join(Formats(), ", ")+".", "unknown export format %q",
+			format)
 	}
 	ending := strings.ToLower(strings.TrimPrefix(filepath.Ext(out), "."))
 	if _, other := exporters[ending]; other && ending != strings.ToLower(format) {
@@ -92,7 +93,8 @@ func (s *Store) Export(ctx context.Context, format, out string, options ExportOp
 		}
 	}
 	if len(x.rows) == 0 {
-		return nil, fail.New(fail.Usage, fmt.Sprintf("The store has the splits %q.", s.Splits()), "no rows of %s to export", s.Dir)
+		return nil, fail.New(fail.Usage, fmt.Sprintf("The store has the splits %q.", s.Splits()),
+			"no rows of %s to export", s.Dir)
 	}
 	x.task = options.Progress.Begin("export", int64(len(x.rows)), "rows")
 	defer x.task.End()

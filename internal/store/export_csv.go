@@ -19,7 +19,8 @@ func exportCSV(x *export, out string) ([]string, error) {
 		}
 		buffer := make([]float32, x.s.layout.values)
 		err := x.each(func(i int, r *Row) error {
-			line = append(line[:0], r.Path, r.SHA256.String(), r.Split, r.Class, strconv.Itoa(r.Label), strconv.Itoa(r.View))
+			line = append(line[:0], r.Path, r.SHA256.String(), r.Split, r.Class, strconv.Itoa(r.Label),
+				strconv.Itoa(r.View))
 			for _, v := range x.s.Embedding(i, buffer) {
 				line = append(line, strconv.FormatFloat(float64(v), 'g', -1, 32))
 			}

@@ -22,7 +22,8 @@ func exportSafetensors(x *export, out string) ([]string, error) {
 		return nil, err
 	}
 	if len(header) > maxHeader {
-		return nil, fail.New(fail.Usage, "Choose parquet or npy, or one split.", "the paths of %d rows are too long for a safetensors header", len(x.rows))
+		return nil, fail.New(fail.Usage, "Choose parquet or npy, or one split.",
+			"the paths of %d rows are too long for a safetensors header", len(x.rows))
 	}
 	return []string{out}, x.file(out, func(w io.Writer) error {
 		if err := binary.Write(w, binary.LittleEndian, uint64(len(header))); err != nil {
@@ -49,7 +50,8 @@ func (x *export) safetensorsHeader() ([]byte, error) {
 		Offsets [2]int `json:"data_offsets"`
 	}
 	n := len(x.rows)
-	features := tensor{map[DType]string{Float32: "F32", Float16: "F16"}[x.s.layout.dtype], x.shape(), [2]int{12 * n, 12*n + n*x.s.layout.rowBytes}}
+	features := tensor{map[DType]string{Float32: "F32", Float16: "F16"}[x.s.layout.dtype], x.shape(),
+		[2]int{12 * n, 12*n + n*x.s.layout.rowBytes}}
 	manifest, err := json.Marshal(x.s.Manifest)
 	if err != nil {
 		return nil, err

@@ -39,7 +39,8 @@ func exported(t *testing.T, dtype DType) (run, string, *Store) {
 	t.Cleanup(func() { must(t, s.Close()) })
 	out := t.TempDir()
 	must(t, os.Symlink(r.dir, filepath.Join(out, "store")))
-	for format, name := range map[string]string{"csv": "rows.csv", "parquet": "rows.parquet", "npy": "npy", "safetensors": "rows.safetensors"} {
+	for format, name := range map[string]string{"csv": "rows.csv", "parquet": "rows.parquet", "npy": "npy",
+		"safetensors": "rows.safetensors"} {
 		made, err := s.Export(context.Background(), format, filepath.Join(out, name), ExportOptions{})
 		must(t, err)
 		for _, f := range made {
@@ -55,7 +56,8 @@ func exported(t *testing.T, dtype DType) (run, string, *Store) {
 func TestPythonReadsStoreAndExports(t *testing.T) {
 	python := os.Getenv("FX_PYTHON")
 	if python == "" {
-		testenv.Lacks(t, testenv.Python, "FX_PYTHON names no Python with pyarrow, pandas, polars, numpy and safetensors")
+		testenv.Lacks(t, testenv.Python,
+			"FX_PYTHON names no Python with pyarrow, pandas, polars, numpy and safetensors")
 	}
 	for _, dtype := range []DType{Float32, Float16} {
 		_, out, s := exported(t, dtype)
@@ -122,11 +124,13 @@ func TestExportsReadBack(t *testing.T) {
 	}
 	before, err := os.ReadFile(filepath.Join(out, "npy", "features.npy"))
 	must(t, err)
-	if len(before)%64 != len(s.Rows())*24%64 || !strings.HasPrefix(string(before), "\x93NUMPY\x01\x00v\x00{'descr': '<f4', 'fortran_order': False, 'shape': (32, 2, 3), }") {
+	if len(before)%64 != len(s.Rows())*24%64 || !strings.HasPrefix(string(before),
+		"\x93NUMPY\x01\x00v\x00{'descr': '<f4', 'fortran_order': False, 'shape': (32, 2, 3), }") {
 		t.Errorf("%q", before[:128])
 	}
 	for _, format := range Formats() { // again: the same bytes
-		name := map[string]string{"csv": "rows.csv", "parquet": "rows.parquet", "npy": "npy", "safetensors": "rows.safetensors"}[format]
+		name := map[string]string{"csv": "rows.csv", "parquet": "rows.parquet", "npy": "npy",
+			"safetensors": "rows.safetensors"}[format]
 		first := contents(t, filepath.Join(out, name))
 		_, err := s.Export(context.Background(), format, filepath.Join(out, name), ExportOptions{})
 		must(t, err)
@@ -162,7 +166,8 @@ func readParquet[V float32 | [2]byte](t *testing.T, dtype DType, value func(V) f
 		for _, v := range got.Embedding {
 			values = append(values, value(v))
 		}
-		if got.Path != want.Path || got.SHA256 != want.SHA256.String() || got.Class != want.Class || got.Split != want.Split ||
+		if got.Path != want.Path || got.SHA256 != want.SHA256.String() || got.Class != want.Class ||
+			got.Split != want.Split ||
 			int(got.Label) != want.Label || int(got.View) != want.View || !slices.Equal(values, s.Embedding(i, nil)) {
 			t.Errorf("row %d: %+v, want %+v", i, got, want)
 		}
@@ -216,11 +221,13 @@ func TestExportErrors(t *testing.T) {
 	must(t, err)
 	defer func() { must(t, s.Close()) }()
 	ctx := context.Background()
-	if _, err := s.Export(ctx, "xlsx", "x", ExportOptions{}); fail.KindOf(err) != fail.Usage || !strings.Contains(fail.HintOf(err), "csv, npy, parquet, safetensors") {
+	if _, err := s.Export(ctx, "xlsx", "x", ExportOptions{}); fail.KindOf(err) != fail.Usage ||
+		!strings.Contains(fail.HintOf(err), "csv, npy, parquet, safetensors") {
 		t.Errorf("unknown format: %v, %s", err, fail.HintOf(err))
 	}
 	split := "test"
-	if _, err := s.Export(ctx, "csv", "x", ExportOptions{Split: &split}); fail.KindOf(err) != fail.Usage || !strings.Contains(fail.HintOf(err), `"train" "val"`) {
+	if _, err := s.Export(ctx, "csv", "x", ExportOptions{Split: &split}); fail.KindOf(err) != fail.Usage ||
+		!strings.Contains(fail.HintOf(err), `"train" "val"`) {
 		t.Errorf("unknown split: %v, %s", err, fail.HintOf(err))
 	}
 	for _, format := range Formats() {
@@ -228,13 +235,15 @@ func TestExportErrors(t *testing.T) {
 		if format == "npy" {
 			out = filepath.Join(r.dir, "lock", "x")
 		}
-		if _, err := s.Export(ctx, format, out, ExportOptions{}); fail.KindOf(err) != fail.Usage || fail.HintOf(err) == "" {
+		if _, err := s.Export(ctx, format, out, ExportOptions{}); fail.KindOf(err) != fail.Usage ||
+			fail.HintOf(err) == "" {
 			t.Errorf("%s into a folder that is not there: %v of kind %d", format, err, fail.KindOf(err))
 		}
 		stopped, cancel := context.WithCancel(ctx)
 		cancel()
 		dir := t.TempDir()
-		if _, err := s.Export(stopped, format, filepath.Join(dir, "x"), ExportOptions{}); !errors.Is(err, context.Canceled) {
+		if _, err := s.Export(stopped, format, filepath.Join(dir, "x"), ExportOptions{}); !errors.Is(err,
+			context.Canceled) {
 			t.Errorf("%s: %v", format, err)
 		}
 		if format != "npy" {
@@ -245,7 +254,8 @@ func TestExportErrors(t *testing.T) {
 	}
 	split = "val"
 	out := filepath.Join(t.TempDir(), "val.csv")
-	if _, err := s.Export(ctx, "CSV", out, ExportOptions{Split: &split}); err != nil || strings.Count(contents(t, out), "\n") != 5 {
+	if _, err := s.Export(ctx, "CSV", out, ExportOptions{Split: &split}); err != nil ||
+		strings.Count(contents(t, out), "\n") != 5 {
 		t.Errorf("one split: %v\n%s", err, contents(t, out))
 	}
 }
@@ -261,7 +271,8 @@ func TestInfo(t *testing.T) {
 	defer func() { must(t, s.Close()) }()
 	text, err := json.Marshal(s.Info())
 	must(t, err)
-	for _, part := range []string{`"rows":23,"photos":11,`, `"finished":true`, `"rows_by_split":{"train":18,"val":5}`, `"rows_by_view":{"0":11,"1":6,"2":6}`,
+	for _, part := range []string{`"rows":23,"photos":11,`, `"finished":true`, `"rows_by_split":{"train":18,"val":5}`,
+		`"rows_by_view":{"0":11,"1":6,"2":6}`,
 		`"photos_by_class":[{"split":"train","class":"ants","photos":3},{"split":"train","class":"bees","photos":3},{"split":"val","class":"ants","photos":3},{"split":"val","class":"bees","photos":2}]`} {
 		if !strings.Contains(string(text), part) {
 			t.Errorf("%s lacks %s", text, part)

@@ -61,7 +61,8 @@ func (w *Writer) Finish(ctx context.Context) (Summary, error) {
 		}
 	}
 	if w.done.Dropped > 0 {
-		w.options.Progress.Note(fmt.Sprintf("dropped %d rows of photos or views that are no longer asked for", w.done.Dropped))
+		w.options.Progress.Note(fmt.Sprintf("dropped %d rows of photos or views that are no longer asked for",
+			w.done.Dropped))
 	}
 	if w.done.Unread > 0 {
 		w.options.Progress.Note(fmt.Sprintf("kept %d rows of photos that may not be read, as they were", w.done.Unread))
@@ -183,7 +184,8 @@ func (l *liveRows) review(f *shardFile, done *Summary) (keep []keptRow, changed 
 			done.Unread++
 		}
 		l.seen[key] = true
-		now := record{path: r.path, split: l.w.entries[e].Split, class: l.w.entries[e].Class, sha: r.sha, label: int32(l.w.entries[e].Label), view: r.view}
+		now := record{path: r.path, split: l.w.entries[e].Split, class: l.w.entries[e].Class, sha: r.sha,
+			label: int32(l.w.entries[e].Label), view: r.view}
 		if now != r {
 			done.Relabeled++
 			changed = true

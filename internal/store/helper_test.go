@@ -67,8 +67,10 @@ func must(t testing.TB, err error) {
 
 func testManifest() Manifest {
 	return Manifest{
-		Backbone: "toy", GraphSHA256: strings.Repeat("a1", 32), Weights: "toy-0123.pth", WeightsSHA256: strings.Repeat("b2", 32),
-		Preprocess: preprocess.ImageNet(224, 224), EXIF: "ignore", Decoder: "test", Compute: Compute{Provider: "cpu", Precision: Float32},
+		Backbone: "toy", GraphSHA256: strings.Repeat("a1",
+			32), Weights: "toy-0123.pth", WeightsSHA256: strings.Repeat("b2", 32),
+		Preprocess: preprocess.ImageNet(224, 224), EXIF: "ignore", Decoder: "test", Compute: Compute{Provider: "cpu",
+			Precision: Float32},
 		DType: Float32, FeatureShape: []int{2, 3}, Classes: []string{"ants", "bees"},
 		Made: Provenance{FX: "test", ProviderOptions: map[string]string{"b": "2", "a": "1"}},
 	}
@@ -174,7 +176,8 @@ func (r run) mustDo(t testing.TB) outcome {
 // newRun is a run over p in fresh folders, four rows a file.
 func newRun(t testing.TB, p photos) run {
 	t.Helper()
-	r := run{root: t.TempDir(), dir: filepath.Join(t.TempDir(), "store"), manifest: testManifest(), options: WriteOptions{RowsPerShard: 4}}
+	r := run{root: t.TempDir(), dir: filepath.Join(t.TempDir(), "store"), manifest: testManifest(),
+		options: WriteOptions{RowsPerShard: 4}}
 	p.write(t, r.root)
 	return r
 }
@@ -187,7 +190,8 @@ func files(t testing.TB, dir string) map[string]string {
 	must(t, err)
 	all := map[string]string{}
 	for _, e := range entries {
-		if name := e.Name(); !strings.HasSuffix(name, "lock") && !strings.HasPrefix(name, statCacheFile) && !strings.HasPrefix(name, checkedFile) {
+		if name := e.Name(); !strings.HasSuffix(name, "lock") && !strings.HasPrefix(name, statCacheFile) &&
+			!strings.HasPrefix(name, checkedFile) {
 			text, err := os.ReadFile(filepath.Join(dir, name))
 			must(t, err)
 			all[name] = string(text)
@@ -225,7 +229,8 @@ func (r run) check(t testing.TB, p photos) {
 				t.Fatalf("only %d rows", i)
 			}
 			row := s.Rows()[i]
-			want := Row{Path: e.Rel, SHA256: sha256.Sum256([]byte(p[e.Rel])), Split: e.Split, Class: e.Class, Label: e.Label, View: v, file: row.file, row: row.row}
+			want := Row{Path: e.Rel, SHA256: sha256.Sum256([]byte(p[e.Rel])), Split: e.Split, Class: e.Class,
+				Label: e.Label, View: v, file: row.file, row: row.row}
 			if row != want {
 				t.Fatalf("row %d is %+v, want %+v", i, row, want)
 			}

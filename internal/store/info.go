@@ -35,8 +35,9 @@ func ReadInfo(dir string) (Info, error) {
 
 // Info counts the rows of the open store.
 func (s *Store) Info() Info {
-	info := Info{Manifest: s.Manifest, Rows: len(s.rows), Shards: len(s.folder.files), Finished: s.Finished(), Lacking: s.Incomplete(),
-		Splits: map[string]int{}, Views: map[int]int{}, Classes: []ClassCount{}}
+	info := Info{Manifest: s.Manifest, Rows: len(s.rows), Shards: len(s.folder.files), Finished: s.Finished(),
+		Lacking: s.Incomplete(),
+		Splits:  map[string]int{}, Views: map[int]int{}, Classes: []ClassCount{}}
 	for _, f := range s.folder.files {
 		info.Bytes += int64(len(f.data))
 	}

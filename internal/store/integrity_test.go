@@ -24,7 +24,8 @@ func content(dir string) (string, error) {
 	defer func() { _ = s.Close() }()
 	text := fmt.Sprintf("%+v\n", s.Manifest)
 	for i, r := range s.Rows() {
-		text += fmt.Sprintf("%s %s %s %s %d %d %v\n", r.Path, r.SHA256, r.Split, r.Class, r.Label, r.View, s.Embedding(i, nil))
+		text += fmt.Sprintf("%s %s %s %s %d %d %v\n", r.Path, r.SHA256, r.Split, r.Class, r.Label, r.View,
+			s.Embedding(i, nil))
 	}
 	return text, nil
 }
@@ -90,7 +91,9 @@ func TestDamagedRowsAreComputedAnew(t *testing.T) {
 	want, err := content(r.dir)
 	must(t, err)
 	rows := flipEmbedding(t, r.dir, "shard-00001.arrow", r.manifest.layout())
-	if _, err := content(r.dir); fail.KindOf(err) != fail.Store || !strings.Contains(err.Error(), "shard-00001.arrow is damaged") || !strings.Contains(fail.HintOf(err), "--verify-content") {
+	if _, err := content(r.dir); fail.KindOf(err) != fail.Store ||
+		!strings.Contains(err.Error(), "shard-00001.arrow is damaged") ||
+		!strings.Contains(fail.HintOf(err), "--verify-content") {
 		t.Errorf("a reader: %v", err)
 	}
 	if _, err := ReadInfo(r.dir); err != nil { // reads no embedding
@@ -116,7 +119,8 @@ func TestOnlyWhatChangedIsCheckedAgain(t *testing.T) {
 	read := func(verifyContent bool) int64 {
 		t.Helper()
 		var counted counter
-		w, err := OpenForWriting(t.Context(), r.dir, r.manifest, WriteOptions{Progress: &counted, RowsPerShard: 4, VerifyContent: verifyContent})
+		w, err := OpenForWriting(t.Context(), r.dir, r.manifest,
+			WriteOptions{Progress: &counted, RowsPerShard: 4, VerifyContent: verifyContent})
 		must(t, err)
 		w.Close()
 		return counted.total
@@ -207,7 +211,8 @@ func TestAFileThatIsCutWhileItIsReadIsAnError(t *testing.T) {
 	must(t, err)
 	defer s.close()
 	must(t, os.Truncate(filepath.Join(r.dir, s.name), 0))
-	if err := s.checkContent(t.Context(), r.dir, nil, func(int64) {}); fail.KindOf(err) != fail.System || !strings.Contains(err.Error(), s.name) {
+	if err := s.checkContent(t.Context(), r.dir, nil, func(int64) {}); fail.KindOf(err) != fail.System ||
+		!strings.Contains(err.Error(), s.name) {
 		t.Errorf("%v", err)
 	}
 }
@@ -222,7 +227,8 @@ func TestADamagedIndexIsTold(t *testing.T) {
 	text, err := os.ReadFile(path)
 	must(t, err)
 	must(t, os.WriteFile(path, []byte(strings.Replace(string(text), `"rows": 4`, `"rows": 5`, 1)), 0o644))
-	if _, err := content(r.dir); fail.KindOf(err) != fail.Store || !strings.Contains(err.Error(), "index.json was changed") {
+	if _, err := content(r.dir); fail.KindOf(err) != fail.Store ||
+		!strings.Contains(err.Error(), "index.json was changed") {
 		t.Errorf("%v", err)
 	}
 	report, err := Verify(t.Context(), r.dir, progress.Discard)

@@ -51,7 +51,8 @@ const pollInterval = 50 * time.Millisecond
 
 // acquire takes the writer's locks, waiting up to wait for others. A shard's
 // locks come with the maintenance lock held: the caller must call endMaintenance.
-func acquire(ctx context.Context, dir string, shard Shard, wait time.Duration, report progress.Reporter) (*locks, error) {
+func acquire(ctx context.Context, dir string, shard Shard, wait time.Duration,
+	report progress.Reporter) (*locks, error) {
 	deadline := time.Now().Add(wait)
 	told := ""
 	for {

@@ -38,7 +38,8 @@ func TestSecondWriterIsToldWhoHoldsTheStore(t *testing.T) {
 		if !c.locked {
 			must(t, err)
 			second.Close()
-		} else if who := fmt.Sprintf("process %d on ", os.Getpid()); fail.KindOf(err) != fail.Locked || !strings.Contains(err.Error(), who) || fail.HintOf(err) == "" {
+		} else if who := fmt.Sprintf("process %d on ", os.Getpid()); fail.KindOf(err) != fail.Locked ||
+			!strings.Contains(err.Error(), who) || fail.HintOf(err) == "" {
 			t.Errorf("%s: %v of kind %d", c.name, err, fail.KindOf(err))
 		}
 		first.Close()

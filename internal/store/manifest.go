@@ -57,28 +57,33 @@ type Manifest struct {
 	Provider      string          `json:"provider"`      // Compute in words, set by this package
 	DType         DType           `json:"dtype"`         // of the stored embeddings
 	FeatureShape  []int           `json:"feature_shape"` // of one embedding, row-major: [512 13 13] or [1024]
-	Seed          uint64          `json:"seed"`          // of the random views; part of the identity where both have some
-	Views         int             `json:"views"`         // most random views of a photo, besides the centre view
-	Classes       []string        `json:"classes"`       // a label is an index into it
-	Made          Provenance      `json:"made"`
+	// of the random views; part of the identity where both have some
+	Seed    uint64     `json:"seed"`
+	Views   int        `json:"views"`   // most random views of a photo, besides the centre view
+	Classes []string   `json:"classes"` // a label is an index into it
+	Made    Provenance `json:"made"`
 }
 
 // Provenance is worth knowing but changes no embedding: it takes no part in
 // Diff, and describes the last run that computed a row.
 type Provenance struct {
-	FX              string            `json:"fx,omitempty"`               // version
-	ONNXRuntime     string            `json:"onnxruntime,omitempty"`      // version
-	Device          string            `json:"device,omitempty"`           // such as the name of the GPU
-	Data            string            `json:"data,omitempty"`             // absolute path of the photos' folder or list, as of the last run; "" in stores of an older fx
-	Extensions      []string          `json:"extensions,omitempty"`       // of photos that were taken besides torchvision's, as of the last run
-	NoFollowLinks   bool              `json:"no_follow_links,omitempty"`  // photos behind links were left out, as of the last run
+	FX          string `json:"fx,omitempty"`          // version
+	ONNXRuntime string `json:"onnxruntime,omitempty"` // version
+	Device      string `json:"device,omitempty"`      // such as the name of the GPU
+	// absolute path of the photos' folder or list, as of the last run; "" in stores of an older fx
+	Data string `json:"data,omitempty"`
+	// of photos that were taken besides torchvision's, as of the last run
+	Extensions []string `json:"extensions,omitempty"`
+	// photos behind links were left out, as of the last run
+	NoFollowLinks   bool              `json:"no_follow_links,omitempty"`
 	ProviderOptions map[string]string `json:"provider_options,omitempty"` // of ONNX Runtime
 	WeightsOrigin   string            `json:"weights_origin,omitempty"`   // where they were found
 	WeightsFile     weights.Ref       `json:"weights_file,omitzero"`      // with an absolute path
 	BackboneFile    string            `json:"backbone_file,omitempty"`    // absolute path of a user's ONNX file
 	FeatureTensor   string            `json:"feature_tensor,omitempty"`   // that the user chose in it
 	Notes           []string          `json:"notes,omitempty"`            // of the network
-	Untrained       string            `json:"untrained,omitempty"`        // the one of Notes that says that the weights are random
+	// the one of Notes that says that the weights are random
+	Untrained string `json:"untrained,omitempty"`
 }
 
 // WithPhotosOf is p with what now says of the photos: they may have moved since the
@@ -142,7 +147,8 @@ func (m Manifest) Diff(now Manifest) []string {
 	}
 	hash := func(what, stored, storedSHA, here, hereSHA string) {
 		if storedSHA != hereSHA {
-			d = append(d, fmt.Sprintf("%s: %s (sha256 %.12s) in the store, %s (sha256 %.12s) now", what, stored, storedSHA, here, hereSHA))
+			d = append(d, fmt.Sprintf("%s: %s (sha256 %.12s) in the store, %s (sha256 %.12s) now", what, stored,
+				storedSHA, here, hereSHA))
 		}
 	}
 	differ("backbone", m.Backbone, now.Backbone)
@@ -172,7 +178,8 @@ func (m Manifest) Diff(now Manifest) []string {
 // so that a shard that strayed in from another store is known.
 func (m Manifest) identity() string {
 	p := m.Preprocess
-	text := fmt.Sprintf("graph %s\nweights %s\nresize %d crop %d %s\nmean %v std %v\nexif %s\ndecoder %s\nprovider %s\ndtype %s\nshape %v\n",
+	text := fmt.Sprintf("graph %s\nweights %s\nresize %d crop %d %s\nmean %v std %v\nexif %s\ndecoder %s\nprovider "+
+		"%s\ndtype %s\nshape %v\n",
 		m.GraphSHA256, m.WeightsSHA256, p.Resize, p.Crop, p.Interpolation, p.Mean, p.Std, m.EXIF, m.Decoder, m.Compute, m.DType, m.FeatureShape)
 	if m.FastDecode { // absent otherwise: older stores keep their identity
 		text += "fast decode\n"
@@ -197,7 +204,8 @@ func ReadManifest(dir string) (Manifest, error) {
 		return Manifest{}, fail.Wrap(fail.Store, err, makeAgain, "%s is damaged", path)
 	}
 	if err != nil {
-		return Manifest{}, fail.Wrap(fail.Usage, err, "Name the folder that `fx extract --out` wrote.", "cannot read %s", path)
+		return Manifest{}, fail.Wrap(fail.Usage, err, "Name the folder that `fx extract --out` wrote.",
+			"cannot read %s", path)
 	}
 	return decodeManifest(path, text)
 }
@@ -222,10 +230,12 @@ func decodeManifest(path string, text []byte) (Manifest, error) {
 	}
 	if version.FormatVersion > FormatVersion {
 		return Manifest{}, fail.New(fail.Usage, "Use that fx, or extract into another folder.",
-			"%s is of a newer fx: format %d, and this fx knows formats up to %d", path, version.FormatVersion, FormatVersion)
+			"%s is of a newer fx: format %d, and this fx knows formats up to "+
+				"%d", path, version.FormatVersion, FormatVersion)
 	}
 	if version.FormatVersion < 1 {
-		return Manifest{}, fail.New(fail.Store, makeAgain, "%s is damaged: format_version %d", path, version.FormatVersion)
+		return Manifest{}, fail.New(fail.Store, makeAgain, "%s is damaged: format_version %d", path,
+			version.FormatVersion)
 	}
 	if err := checksum.Verify(path, text); err != nil {
 		return Manifest{}, fail.Wrap(fail.Store, err, checksum.Hint, "")

@@ -17,7 +17,8 @@ import (
 // TestDiffNamesEveryFieldOfTheIdentity changes each field of Manifest: all but
 // the listed ones must show in Diff and in the identity kept in the shards.
 func TestDiffNamesEveryFieldOfTheIdentity(t *testing.T) {
-	free := map[string]bool{"FormatVersion": true, "Provider": true, "Views": true, "Classes": true, "Made": true, "Weights": true}
+	free := map[string]bool{"FormatVersion": true, "Provider": true, "Views": true, "Classes": true, "Made": true,
+		"Weights": true}
 	onlyDiff := map[string]bool{"Backbone": true, "Seed": true}
 	base := testManifest()
 	base.Views = 1
@@ -43,7 +44,8 @@ func TestDiffNamesEveryFieldOfTheIdentity(t *testing.T) {
 			}
 			for i := range v.NumField() {
 				again := base
-				visit(reflect.ValueOf(&again).Elem().FieldByName(name).Field(i), name+"."+v.Type().Field(i).Name, &again)
+				visit(reflect.ValueOf(&again).Elem().FieldByName(name).Field(i), name+"."+v.Type().Field(i).Name,
+					&again)
 			}
 			return
 		default:
@@ -96,15 +98,18 @@ func TestManifestsThatCannotBeRead(t *testing.T) {
 		name, text, word string
 		kind             fail.Kind
 	}{
-		{"newer", edit(`"format_version": 1`, `"format_version": 2, "backbone": 7`), "of a newer fx: format 2", fail.Usage},
+		{"newer", edit(`"format_version": 1`, `"format_version": 2, "backbone": 7`), "of a newer fx: format 2",
+			fail.Usage},
 		{"no version", edit(`"format_version": 1,`, ""), "format_version 0", fail.Store},
 		{"cut", string(good[:100]), "is damaged", fail.Store},
 		{"empty", "", "is damaged", fail.Store},
-		{"edited by hand", strings.Replace(string(good), `"bees"`, `"wasps"`, 1), "manifest.json was changed after fx wrote it", fail.Store},
+		{"edited by hand", strings.Replace(string(good), `"bees"`, `"wasps"`, 1),
+			"manifest.json was changed after fx wrote it", fail.Store},
 		{"dtype", edit(`"dtype": "float32"`, `"dtype": "float8"`), `dtype "float8"`, fail.Store},
 		{"precision", edit(`"precision": "float32"`, `"precision": "float8"`), `precision "float8"`, fail.Store},
 		{"shape", edit("2,\n", "1000000000000,\n"), "feature shape", fail.Store},
-		{"lists without end", edit(`"views"`, `"x": `+strings.Repeat("[", 9_000)+`"views"`), "nested more than 100 deep", fail.Store},
+		{"lists without end", edit(`"views"`, `"x": `+strings.Repeat("[", 9_000)+`"views"`),
+			"nested more than 100 deep", fail.Store},
 		{"class twice", edit(`"bees"`, `"ants"`), `class "ants"`, fail.Store},
 	} {
 		dir := t.TempDir()
@@ -113,12 +118,14 @@ func TestManifestsThatCannotBeRead(t *testing.T) {
 			func() error { _, err := ReadManifest(dir); return err },
 			func() error { _, err := Open(context.Background(), dir, progress.Discard); return err },
 		} {
-			if err := open(); fail.KindOf(err) != c.kind || !strings.Contains(err.Error(), c.word) || fail.HintOf(err) == "" {
+			if err := open(); fail.KindOf(err) != c.kind || !strings.Contains(err.Error(), c.word) ||
+				fail.HintOf(err) == "" {
 				t.Errorf("%s: %v of kind %d", c.name, err, fail.KindOf(err))
 			}
 		}
 	}
-	if _, err := ReadManifest(filepath.Join(t.TempDir(), "none")); !errors.Is(err, fs.ErrNotExist) || fail.KindOf(err) != fail.Usage {
+	if _, err := ReadManifest(filepath.Join(t.TempDir(), "none")); !errors.Is(err, fs.ErrNotExist) ||
+		fail.KindOf(err) != fail.Usage {
 		t.Errorf("no store: %v", err)
 	}
 }

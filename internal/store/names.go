@@ -66,7 +66,8 @@ func ParseShard(text string) (Shard, error) {
 	n, errN := strconv.Atoi(second)
 	s := Shard{Index: i, Count: n}
 	if !found || errI != nil || errN != nil || n < 1 || s.check() != nil {
-		return Shard{}, fail.New(fail.Usage, "Write --shard 0/4, 1/4, 2/4 and 3/4 for four processes.", "shard %q is not i/n with 0 ≤ i < n", text)
+		return Shard{}, fail.New(fail.Usage, "Write --shard 0/4, 1/4, 2/4 and 3/4 for four processes.",
+			"shard %q is not i/n with 0 ≤ i < n", text)
 	}
 	return s, nil
 }
@@ -178,7 +179,11 @@ func writeFailed(err error, path string, size int) error {
 		return fail.Wrap(fail.Usage, err, "Remove it, and run the same command again.", "cannot write %s", path)
 	}
 	if kind == fail.DiskFull {
-		return fail.Wrap(kind, err, fmt.Sprintf("Free some space (this file takes %d KiB) and run the same command again: what is finished is kept.", size/1024+1), "cannot write %s", path)
+		return fail.Wrap(kind, err,
+			fmt.Sprintf("Free some space (this file takes %d KiB) and run the same command again: what is finished is "+
+				"kept.", size/1024+1), "cannot write %s", path)
 	}
-	return fail.Wrap(kind, err, "Check that fx may write there, and run the same command again: what is finished is kept.", "cannot write %s", path)
+	return fail.Wrap(kind, err,
+		"Check that fx may write there, and run the same command again: what is finished is kept.", "cannot write %s",
+		path)
 }

@@ -54,7 +54,8 @@ func TestShardNames(t *testing.T) {
 			t.Errorf("%s: %+v %v", name, got, ok)
 		}
 	}
-	for _, name := range []string{"shard-0.arrow", "shard-00000.arrow.fx-tmp-1", "shard-4-of-4-00000.arrow", "shard-01-of-4-00000.arrow", "shard-000001.arrow", "x-shard-00000.arrow"} {
+	for _, name := range []string{"shard-0.arrow", "shard-00000.arrow.fx-tmp-1", "shard-4-of-4-00000.arrow",
+		"shard-01-of-4-00000.arrow", "shard-000001.arrow", "x-shard-00000.arrow"} {
 		if got, ok := parseShardName(name); ok {
 			t.Errorf("%s: %+v", name, got)
 		}

@@ -131,7 +131,8 @@ func (w *Writer) check(entries []Entry) error {
 			return fail.New(fail.Usage, "Rename the file.", "the path %q is not valid UTF-8", e.Rel)
 		case e.Views < 0 || e.Views > w.manifest.Views:
 			return fmt.Errorf("store: %d views of %s, the manifest says %d", e.Views, e.Rel, w.manifest.Views)
-		case e.Class == "" && e.Label != -1, e.Class != "" && (e.Label < 0 || e.Label >= len(classes) || classes[e.Label] != e.Class):
+		case e.Class == "" && e.Label != -1,
+			e.Class != "" && (e.Label < 0 || e.Label >= len(classes) || classes[e.Label] != e.Class):
 			return fmt.Errorf("store: label %d of %s is not class %q of the manifest", e.Label, e.Rel, e.Class)
 		}
 		seen[e.Rel] = true
@@ -165,7 +166,8 @@ type rowIndex struct {
 
 func (w *Writer) rowsInStore() *rowIndex {
 	n := w.folder.rows()
-	x := &rowIndex{byPath: make(map[pathKey]struct{}, n), byContent: map[contentKey]place{}, paths: make(map[string]bool, n)}
+	x := &rowIndex{byPath: make(map[pathKey]struct{}, n), byContent: map[contentKey]place{},
+		paths: make(map[string]bool, n)}
 	for f, file := range w.folder.files {
 		for r := range file.rows {
 			rec := &file.rows[r]

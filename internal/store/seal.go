@@ -37,7 +37,8 @@ func (s seal) String() string {
 func parseSeal(text []byte) (seal, error) {
 	var s seal
 	var whole []byte
-	if _, err := fmt.Sscanf(string(text), sealMark+"%016x %016x %08x %x", &s.offset, &s.length, &s.head, &whole); err != nil || len(whole) != len(s.whole) {
+	if _, err := fmt.Sscanf(string(text), sealMark+"%016x %016x %08x %x", &s.offset, &s.length, &s.head,
+		&whole); err != nil || len(whole) != len(s.whole) {
 		return s, errors.New("the seal is not readable")
 	}
 	copy(s.whole[:], whole)

@@ -115,7 +115,8 @@ func (l layout) columns(rows []record, embeddings []byte) []arrow.Array {
 		columns = append(columns, b.NewInt32Array())
 	}
 	list := l.embeddingType()
-	values := array.NewData(list.Elem(), len(rows)*l.values, []*memory.Buffer{nil, memory.NewBufferBytes(embeddings)}, nil, 0, 0)
+	values := array.NewData(list.Elem(), len(rows)*l.values, []*memory.Buffer{nil, memory.NewBufferBytes(embeddings)},
+		nil, 0, 0)
 	return append(columns, array.NewFixedSizeListData(
 		array.NewData(list, len(rows), []*memory.Buffer{nil}, []arrow.ArrayData{values}, 0, 0)))
 }

@@ -84,7 +84,8 @@ func parseStatLine(line []byte) (statKey, SHA256, bool) {
 		return statKey{}, SHA256{}, false
 	}
 	text := string(line[:len(line)-sum])
-	if crc, err := strconv.ParseUint(string(line[len(text):len(line)-1]), 16, 32); err != nil || uint32(crc) != crc32.ChecksumIEEE([]byte(text)) {
+	if crc, err := strconv.ParseUint(string(line[len(text):len(line)-1]), 16, 32); err != nil ||
+		uint32(crc) != crc32.ChecksumIEEE([]byte(text)) {
 		return statKey{}, SHA256{}, false
 	}
 	f := strings.SplitN(strings.TrimSuffix(text, " "), " ", 5)

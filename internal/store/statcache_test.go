@@ -50,7 +50,8 @@ func TestStatCacheDistrustsFreshFiles(t *testing.T) {
 	c, err := openStatCache(t.TempDir(), Shard{})
 	must(t, err)
 	c.now = func() time.Time { return testTime }
-	for age, want := range map[time.Duration]bool{0: false, time.Second: false, 3 * time.Second: true, -time.Hour: false} {
+	for age, want := range map[time.Duration]bool{0: false, time.Second: false, 3 * time.Second: true,
+		-time.Hour: false} {
 		e, s := statOf("x", testTime.Add(-age))
 		must(t, c.add([]statEntry{s}))
 		if _, ok := c.lookup(&e); ok != want {

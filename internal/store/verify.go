@@ -30,7 +30,8 @@ type Report struct {
 }
 
 const (
-	fixShard  = "Run the same fx extract again with --verify-content: it drops the damaged file and computes its rows anew."
+	fixShard = "Run the same fx extract again with --verify-content: it drops the damaged file and computes its rows " +
+		"anew."
 	fixFinish = "Run the same fx extract again."
 )
 
@@ -56,7 +57,8 @@ func Verify(ctx context.Context, dir string, report progress.Reporter) (Report, 
 	r = f.report(m)
 	if n := len(r.Problems); n > 0 {
 		forgetChecks(dir)
-		return r, fail.New(fail.Store, r.Problems[0].Fix, "%s: %d problem%s: %s: %s", dir, n, plural(n), r.Problems[0].File, r.Problems[0].What)
+		return r, fail.New(fail.Store, r.Problems[0].Fix, "%s: %d problem%s: %s: %s", dir, n, plural(n),
+			r.Problems[0].File, r.Problems[0].What)
 	}
 	return r, nil
 }
@@ -68,7 +70,8 @@ func everyFile(*shardFile) bool { return true }
 // seals, on all cores, and asks also, where it is not nil, about their rows. Damaged
 // files go from f.files to f.damaged. An error says that a file can't be read, or is
 // that of ctx.
-func (f *folder) checkContent(ctx context.Context, dir string, which func(*shardFile) bool, also func(*shardFile) error, report progress.Reporter) error {
+func (f *folder) checkContent(ctx context.Context, dir string, which func(*shardFile) bool,
+	also func(*shardFile) error, report progress.Reporter) error {
 	var total int64
 	for _, s := range f.files {
 		if which(s) {
@@ -126,7 +129,8 @@ func (f *folder) setApart(results []error) error {
 
 // checkContent compares every byte of the mapped file with its seal. Damage is a
 // *damagedError.
-func (f *shardFile) checkContent(ctx context.Context, dir string, also func(*shardFile) error, seen func(int64)) (err error) {
+func (f *shardFile) checkContent(ctx context.Context, dir string, also func(*shardFile) error,
+	seen func(int64)) (err error) {
 	path := filepath.Join(dir, f.name)
 	// A disk that fails under a mapping is a fault of memory, here an error.
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
@@ -135,7 +139,8 @@ func (f *shardFile) checkContent(ctx context.Context, dir string, also func(*sha
 			if _, isFault := p.(interface{ Addr() uintptr }); !isFault {
 				panic(p)
 			}
-			err = fail.New(fail.System, "Run it again; if it stays, check the disk.", "cannot read %s: the disk failed, or the file was cut", path)
+			err = fail.New(fail.System, "Run it again; if it stays, check the disk.",
+				"cannot read %s: the disk failed, or the file was cut", path)
 		}
 	}()
 	defer f.releaseMemory()
@@ -201,7 +206,9 @@ func (f *folder) report(m Manifest) Report {
 		case !known:
 			unfinished++
 		case entry != s.entry():
-			r.Problems = append(r.Problems, Problem{s.name, fmt.Sprintf("not the file that the last run left: %d rows, %d when it finished", len(s.rows), entry.Rows), fixFinish})
+			r.Problems = append(r.Problems,
+				Problem{s.name, fmt.Sprintf("not the file that the last run left: %d rows, %d when it finished",
+					len(s.rows), entry.Rows), fixFinish})
 		default: // a run under way may leave rows twice or with an old label
 			if what := m.conflict(s.rows, seen); what != "" {
 				r.Problems = append(r.Problems, Problem{s.name, what, fixFinish})
@@ -214,7 +221,9 @@ func (f *folder) report(m Manifest) Report {
 		}
 	}
 	if unfinished > 0 || f.index.FormatVersion == 0 {
-		r.Notes = append(r.Notes, fmt.Sprintf("the last extract has not finished (%d files are not in %s yet): its rows count, but run it again for the rest", unfinished, indexFile))
+		r.Notes = append(r.Notes,
+			fmt.Sprintf("the last extract has not finished (%d files are not in %s yet): its rows count, but run it "+
+				"again for the rest", unfinished, indexFile))
 	}
 	return r
 }
@@ -234,7 +243,8 @@ func (m Manifest) conflict(rows []record, seen map[rowKey]bool) string {
 	for i := range rows {
 		rec := &rows[i]
 		if want, known := class[rec.class]; !known || want != rec.label {
-			return fmt.Sprintf("%s has label %d and class %q, which do not fit the manifest", rec.path, rec.label, rec.class)
+			return fmt.Sprintf("%s has label %d and class %q, which do not fit the manifest", rec.path, rec.label,
+				rec.class)
 		}
 		key := rowKey{rec.split, rec.path, rec.view}
 		if seen[key] {

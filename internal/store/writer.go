@@ -88,7 +88,8 @@ func OpenForWriting(ctx context.Context, dir string, manifest Manifest, options 
 	if err := prepare(dir, manifest.Made.Data, options.Force); err != nil {
 		return nil, err
 	}
-	w := &Writer{dir: dir, manifest: manifest, options: options, layout: manifest.layout(), finished: map[string]fileStat{}}
+	w := &Writer{dir: dir, manifest: manifest, options: options, layout: manifest.layout(),
+		finished: map[string]fileStat{}}
 	var err error
 	if w.locks, err = acquire(ctx, dir, options.Shard, options.Wait, options.Progress); err != nil {
 		return nil, err
@@ -142,7 +143,8 @@ func (w *Writer) checkManifest() error {
 	if err == nil {
 		w.stored = stored
 		if d := stored.Diff(w.manifest); len(d) > 0 {
-			return fail.New(fail.Usage, "Extract into another folder, run with the store's settings, or delete the store to make it anew.",
+			return fail.New(fail.Usage,
+				"Extract into another folder, run with the store's settings, or delete the store to make it anew.",
 				"%s was made differently:\n  %s", w.dir, strings.Join(d, "\n  "))
 		}
 		return nil
@@ -179,7 +181,8 @@ func (w *Writer) rowsPerShard() int {
 // note tells of trouble with the cache of file hashes, which costs time but no row.
 func (w *Writer) note(err error) {
 	if err != nil {
-		w.options.Progress.Note(fmt.Sprintf("cannot keep the hashes of the photos, so that the next run reads them all: %v", err))
+		w.options.Progress.Note(fmt.Sprintf("cannot keep the hashes of the photos, so that the next run reads them "+
+			"all: %v", err))
 	}
 }
 

@@ -18,13 +18,15 @@ func TestFirstRunAndSecondRun(t *testing.T) {
 	p := somePhotos(5)
 	r := newRun(t, p)
 	o := r.mustDo(t)
-	if len(o.computed) != 20 || o.plan.MissingRows != 20 || o.summary.Added != 20 || o.summary.Files != 5 || o.summary.Rows != 20 {
+	if len(o.computed) != 20 || o.plan.MissingRows != 20 || o.summary.Added != 20 || o.summary.Files != 5 ||
+		o.summary.Rows != 20 {
 		t.Errorf("first run: %+v %+v", o.plan, o.summary)
 	}
 	r.check(t, p)
 	before := files(t, r.dir)
 	o = r.mustDo(t)
-	if len(o.computed) != 0 || o.plan.CachedPhotos != 20 || len(o.plan.Chunks) != 0 || o.summary != (Summary{Rows: 20}) {
+	if len(o.computed) != 0 || o.plan.CachedPhotos != 20 || len(o.plan.Chunks) != 0 ||
+		o.summary != (Summary{Rows: 20}) {
 		t.Errorf("second run: %+v %+v", o.plan, o.summary)
 	}
 	same(t, "second run", files(t, r.dir), before)
@@ -45,10 +47,20 @@ func TestOnlyWhatChangedIsComputed(t *testing.T) {
 		{"touched only", func() {
 			must(t, os.Chtimes(filepath.Join(r.root, "train/ants/001.jpg"), testTime, testTime))
 		}, "", Summary{}},
-		{"changed", func() { p["train/ants/001.jpg"] = "another photo" }, "train/ants/001.jpg@0", Summary{Added: 1, Dropped: 1, Rewritten: 1}},
-		{"renamed", func() { p["train/ants/zzz.jpg"] = p["train/ants/000.jpg"]; delete(p, "train/ants/000.jpg") }, "", Summary{Copied: 1, Dropped: 1, Rewritten: 1}},
-		{"moved to another class", func() { p["train/bees/moved.jpg"] = p["train/ants/002.jpg"]; delete(p, "train/ants/002.jpg") }, "", Summary{Copied: 1, Dropped: 1, Rewritten: 1}},
-		{"copied to another split", func() { p["val/bees/copy.jpg"] = p["train/bees/000.jpg"] }, "", Summary{Copied: 1}},
+		{"changed", func() {
+			p["train/ants/001.jpg"] = "another photo"
+		}, "train/ants/001.jpg@0", Summary{Added: 1, Dropped: 1, Rewritten: 1}},
+		{"renamed", func() {
+			p["train/ants/zzz.jpg"] = p["train/ants/000.jpg"]
+			delete(p, "train/ants/000.jpg")
+		}, "", Summary{Copied: 1, Dropped: 1, Rewritten: 1}},
+		{"moved to another class", func() {
+			p["train/bees/moved.jpg"] = p["train/ants/002.jpg"]
+			delete(p, "train/ants/002.jpg")
+		}, "", Summary{Copied: 1, Dropped: 1, Rewritten: 1}},
+		{"copied to another split", func() {
+			p["val/bees/copy.jpg"] = p["train/bees/000.jpg"]
+		}, "", Summary{Copied: 1}},
 		{"removed", func() { delete(p, "val/ants/004.jpg") }, "", Summary{Dropped: 1, Rewritten: 1}},
 		{"added", func() { p["val/ants/0.jpg"] = "a new photo" }, "val/ants/0.jpg@0", Summary{Added: 1}},
 		{"turned bad", func() { p["val/ants/000.jpg"] = "bad" }, "", Summary{Dropped: 1, Rewritten: 1}},
@@ -85,7 +97,8 @@ func TestOnlyWhatChangedIsComputed(t *testing.T) {
 			t.Errorf("%s: %+v", c.name, s)
 		}
 		before := files(t, r.dir)
-		if again := r.mustDo(t); len(again.computed) > 0 || again.summary.Rewritten+again.summary.Files+again.summary.Removed > 0 {
+		if again := r.mustDo(t); len(again.computed) > 0 ||
+			again.summary.Rewritten+again.summary.Files+again.summary.Removed > 0 {
 			t.Errorf("%s: the next run did %+v", c.name, again.summary)
 		}
 		same(t, c.name+", again", files(t, r.dir), before)
@@ -94,7 +107,8 @@ func TestOnlyWhatChangedIsComputed(t *testing.T) {
 
 func TestRejectedPhotosLeaveNoRow(t *testing.T) {
 	p := somePhotos(5)
-	for _, bad := range []string{"train/ants/000.jpg", "train/ants/001.jpg", "train/ants/002.jpg", "train/ants/003.jpg", "val/bees/004.jpg"} {
+	for _, bad := range []string{"train/ants/000.jpg", "train/ants/001.jpg", "train/ants/002.jpg",
+		"train/ants/003.jpg", "val/bees/004.jpg"} {
 		p[bad] = "bad " + bad
 	}
 	r := newRun(t, p)
@@ -161,7 +175,8 @@ func TestResumeEndsInTheSameBytes(t *testing.T) {
 		for k := stop; k < len(first.plan.Chunks); k++ {
 			left += len(first.plan.Chunks[k].Jobs)
 		}
-		if all := strings.Join(first.computed, " "); len(o.computed) > left || len(o.computed) < left-1 || !strings.HasSuffix(all, strings.Join(o.computed, " ")) {
+		if all := strings.Join(first.computed, " "); len(o.computed) > left || len(o.computed) < left-1 ||
+			!strings.HasSuffix(all, strings.Join(o.computed, " ")) {
 			t.Errorf("stop %d: computed %d again: %v", stop, len(o.computed), o.computed)
 		}
 		changed.write(t, r.root)
@@ -259,7 +274,8 @@ func TestSeedOfRandomViews(t *testing.T) {
 	r.manifest.Seed = 1
 	refused := func(when string) {
 		t.Helper()
-		if _, err := r.do(t); fail.KindOf(err) != fail.Usage || !strings.Contains(err.Error(), "seed of the random views: 0 in the store, 1 now") {
+		if _, err := r.do(t); fail.KindOf(err) != fail.Usage ||
+			!strings.Contains(err.Error(), "seed of the random views: 0 in the store, 1 now") {
 			t.Errorf("%s: %v", when, err)
 		}
 	}
@@ -291,7 +307,8 @@ func TestManifestThatDiffersIsRefusedByName(t *testing.T) {
 	if fail.KindOf(err) != fail.Usage || fail.HintOf(err) == "" {
 		t.Fatalf("error %v of kind %d", err, fail.KindOf(err))
 	}
-	for _, word := range []string{"weights: toy-0123.pth (sha256 b2b2b2b2b2b2) in the store, seed:0 (sha256 cccccccccccc) now", "crop: 224 in the store, 200 now"} {
+	for _, word := range []string{"weights: toy-0123.pth (sha256 b2b2b2b2b2b2) in the store, seed:0 (sha256 " +
+		"cccccccccccc) now", "crop: 224 in the store, 200 now"} {
 		if !strings.Contains(err.Error(), word) {
 			t.Errorf("%q lacks %q", err, word)
 		}
@@ -338,7 +355,8 @@ func TestNonFiniteEmbeddingsAreRefused(t *testing.T) {
 		_, err := r.do(t)
 		if c.word == "" {
 			must(t, err)
-		} else if fail.KindOf(err) != fail.NonFinite || !strings.Contains(err.Error(), c.word) || !strings.Contains(err.Error(), "train/ants/000.jpg") {
+		} else if fail.KindOf(err) != fail.NonFinite || !strings.Contains(err.Error(), c.word) ||
+			!strings.Contains(err.Error(), "train/ants/000.jpg") {
 			t.Errorf("%v of %s: error %v", c.value, c.dtype, err)
 		}
 	}
@@ -373,7 +391,8 @@ func TestWrongUseIsAnError(t *testing.T) {
 	short.Embedding = short.Embedding[1:]
 	stranger := good
 	stranger.Entry = 7
-	for name, rows := range map[string][]Computed{"twice": {good, good}, "short": {short}, "of another chunk": {stranger}, "without hash": {{Embedding: good.Embedding}}} {
+	for name, rows := range map[string][]Computed{"twice": {good, good}, "short": {short},
+		"of another chunk": {stranger}, "without hash": {{Embedding: good.Embedding}}} {
 		if err := w.WriteChunk(plan.Chunks[0], rows); err == nil {
 			t.Errorf("a row %s", name)
 		}

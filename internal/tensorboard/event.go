@@ -119,13 +119,15 @@ func startEvent(at time.Time, settings map[string]any) message {
 
 // endEvent encodes the end of the training for the plugin "hparams".
 func endEvent(at time.Time) message {
-	return hparamsEvent(at, hparamsEndTag, message{}.embed(hparamsEnd, message{}.integer(endStatus, statusSuccess).double(endTime, seconds(at))))
+	return hparamsEvent(at, hparamsEndTag,
+		message{}.embed(hparamsEnd, message{}.integer(endStatus, statusSuccess).double(endTime, seconds(at))))
 }
 
 // hparamsEvent is a summary whose content is in its metadata. Its value is an empty tensor, because a summary needs
 // one. Source: metadata.NULL_TENSOR of the plugin.
 func hparamsEvent(at time.Time, tag string, content message) message {
-	metadata := message{}.embed(metadataPluginData, message{}.text(pluginDataName, hparamsPlugin).embed(pluginDataContent, content))
+	metadata := message{}.embed(metadataPluginData, message{}.text(pluginDataName,
+		hparamsPlugin).embed(pluginDataContent, content))
 	tensor := message{}.integer(tensorDType, dtypeFloat).embed(tensorShape, message{}.embed(shapeDim, nil))
 	value := message{}.text(valueTag, tag).embed(valueTensor, tensor).embed(valueMetadata, metadata)
 	return message{}.double(eventWallTime, seconds(at)).embed(eventSummary, message{}.embed(summaryValue, value))

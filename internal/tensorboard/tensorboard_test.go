@@ -23,7 +23,8 @@ func golden() Log {
 	l := Log{Start: time.UnixMilli(1767225600250), Settings: map[string]any{"lr": 0.001}}
 	for i, loss := range []float64{0.6931471805599453, 0.1, 1e-30, 12345.678} {
 		l.End = l.Start.Add(time.Duration(i+1) * 1500 * time.Millisecond)
-		l.Points = append(l.Points, Point{Step: int64(i + 1), Time: l.End, Scalars: []Scalar{{"loss/train", loss}, {"accuracy/val", float64(i) / 4}}})
+		l.Points = append(l.Points, Point{Step: int64(i + 1), Time: l.End,
+			Scalars: []Scalar{{"loss/train", loss}, {"accuracy/val", float64(i) / 4}}})
 	}
 	return l
 }
@@ -136,7 +137,9 @@ func python(t *testing.T) string {
 		name = "python3"
 	}
 	if out, err := exec.Command(name, "-c", "import tensorboard").CombinedOutput(); err != nil {
-		testenv.Lacks(t, testenv.Python, "%s has no tensorboard package (pip install tensorboard, or name another Python by FX_TEST_PYTHON): %v %s", name, err, out)
+		testenv.Lacks(t, testenv.Python,
+			"%s has no tensorboard package (pip install tensorboard, or name another Python by FX_TEST_PYTHON): %v "+
+				"%s", name, err, out)
 	}
 	return name
 }
@@ -144,7 +147,8 @@ func python(t *testing.T) string {
 func TestTensorBoardReadsIt(t *testing.T) {
 	interpreter := python(t)
 	dir, l := t.TempDir(), golden()
-	l.Settings = map[string]any{"lr": 0.001, "batch-size": 8, "seed": uint64(3), "optimizer": "sgd", "frozen-bn": true, "trainable": []string{"layer4.*", "fc.*"}}
+	l.Settings = map[string]any{"lr": 0.001, "batch-size": 8, "seed": uint64(3), "optimizer": "sgd",
+		"frozen-bn": true, "trainable": []string{"layer4.*", "fc.*"}}
 	short := l
 	short.Points, short.End = l.Points[:1], time.Time{}
 	for _, l := range []Log{short, l} {
@@ -176,7 +180,8 @@ func TestTensorBoardReadsIt(t *testing.T) {
 	if !maps.EqualFunc(got.Scalars, want, func(a, b [][3]float64) bool { return slices.Equal(a, b) }) {
 		t.Errorf("scalars %v, not %v", got.Scalars, want)
 	}
-	settings := map[string]any{"lr": 0.001, "batch-size": 8.0, "seed": 3.0, "optimizer": "sgd", "frozen-bn": true, "trainable": "[layer4.* fc.*]"}
+	settings := map[string]any{"lr": 0.001, "batch-size": 8.0, "seed": 3.0, "optimizer": "sgd", "frozen-bn": true,
+		"trainable": "[layer4.* fc.*]"}
 	if !maps.Equal(got.Settings, settings) || !got.Ended {
 		t.Errorf("settings %v, not %v; ended %v", got.Settings, settings, got.Ended)
 	}

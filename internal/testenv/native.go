@@ -21,7 +21,9 @@ func CompileLibrary(t testing.TB, path, source string, args ...string) string {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	command := exec.Command(compiler, append([]string{"-shared", "-fPIC", "-x", "c", "-o", path, "-", "-Wl,-soname," + filepath.Base(path)}, args...)...)
+	command := exec.Command(compiler,
+		append([]string{"-shared", "-fPIC", "-x", "c", "-o", path, "-", "-Wl,-soname," + filepath.Base(path)},
+			args...)...)
 	command.Stdin = strings.NewReader(source)
 	if text, err := command.CombinedOutput(); err != nil {
 		t.Fatalf("%v: %s", err, text)

@@ -19,7 +19,8 @@ func TestLacksFailsWhatIsRequired(t *testing.T) {
 		"runtime": "--- FAIL", "photos,runtime": "--- FAIL",
 	} {
 		text, err := testenv.Rerun(t, testenv.Variable+"="+required)
-		if !strings.Contains(text, want) || !strings.Contains(text, "nothing in /nowhere") || (err != nil) != (want == "--- FAIL") {
+		if !strings.Contains(text, want) || !strings.Contains(text, "nothing in /nowhere") ||
+			(err != nil) != (want == "--- FAIL") {
 			t.Errorf("with %q: %v: %s", required, err, text)
 		}
 	}

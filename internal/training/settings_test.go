@@ -83,11 +83,13 @@ func TestNoSettingIsMissed(t *testing.T) {
 		if differ := !reflect.DeepEqual(s.InFiles(), d.InFiles()); differ != (f.InFiles && f.Result) {
 			t.Errorf("%s changes what experiment.json says: %v", f.Name, differ)
 		}
-		if differ, want := !reflect.DeepEqual(s.KeyOfFeatures(), d.KeyOfFeatures()), f.By&Extraction != 0; differ != want {
+		if differ, want := !reflect.DeepEqual(s.KeyOfFeatures(),
+			d.KeyOfFeatures()), f.By&Extraction != 0; differ != want {
 			t.Errorf("%s changes the key of features: %v, want %v", f.Name, differ, want)
 		}
 		record := func(s Settings) map[string]any { return map[string]any{network: plain(s.Record())} }
-		differs(t, f, "run.json", f.By&Network != 0 && f.Result && !slices.Contains(notInRun, f.Name), record(s), record(d))
+		differs(t, f, "run.json", f.By&Network != 0 && f.Result && !slices.Contains(notInRun, f.Name), record(s),
+			record(d))
 		with, without := s, d
 		if f.Solver == LBFGS {
 			with.Solver, without.Solver = LBFGS, LBFGS

@@ -19,8 +19,10 @@ var start = time.Unix(1767225600, 0)
 
 func epochs() []metrics.Epoch {
 	return []metrics.Epoch{
-		{Epoch: 1, LR: 0.001, TrainLoss: 0.6, TrainAccuracy: 0.75, TrainImagesPerSecond: 20, ValLoss: 0.5, ValAccuracy: 0.8, ValImagesPerSecond: 40, Seconds: 12.5},
-		{Epoch: 2, LR: 0.0001, TrainLoss: 1.0 / 3, TrainAccuracy: 0.8, TrainImagesPerSecond: 21, ValLoss: 0.4, ValAccuracy: 0.85, ValImagesPerSecond: 41, Seconds: 12},
+		{Epoch: 1, LR: 0.001, TrainLoss: 0.6, TrainAccuracy: 0.75, TrainImagesPerSecond: 20, ValLoss: 0.5,
+			ValAccuracy: 0.8, ValImagesPerSecond: 40, Seconds: 12.5},
+		{Epoch: 2, LR: 0.0001, TrainLoss: 1.0 / 3, TrainAccuracy: 0.8, TrainImagesPerSecond: 21, ValLoss: 0.4,
+			ValAccuracy: 0.85, ValImagesPerSecond: 41, Seconds: 12},
 	}
 }
 
@@ -30,13 +32,17 @@ func TestTable(t *testing.T) {
 		epochs []metrics.Epoch
 		want   string
 	}{
-		"all is known": {epochs(), "epoch,lr,train_loss,train_accuracy,train_images_per_second,val_loss,val_accuracy,val_images_per_second,seconds\n" +
-			"1,0.001,0.6,0.75,20,0.5,0.8,40,12.5\n2,0.0001,0.3333333333333333,0.8,21,0.4,0.85,41,12\n"},
-		"none yet": {nil, "epoch,lr,train_loss,train_accuracy,train_images_per_second,val_loss,val_accuracy,val_images_per_second,seconds\n"},
+		"all is known": {epochs(),
+			"epoch,lr,train_loss,train_accuracy,train_images_per_second,val_loss,val_accuracy,val_images_per_second,seconds\n" +
+				"1,0.001,0.6,0.75,20,0.5,0.8,40,12.5\n2,0.0001,0.3333333333333333,0.8,21,0.4,0.85,41,12\n"},
+		"none yet": {nil,
+			"epoch,lr,train_loss,train_accuracy,train_images_per_second,val_loss,val_accuracy,val_images_per_second,seconds\n"},
 		"no rates, and one loss": {
 			[]metrics.Epoch{
-				{Epoch: 1, LR: nan, TrainLoss: nan, TrainAccuracy: 0.5, TrainImagesPerSecond: nan, ValLoss: 0.7, ValAccuracy: 0.5, ValImagesPerSecond: nan, Seconds: 1},
-				{Epoch: 2, LR: nan, TrainLoss: 0.6, TrainAccuracy: 0.5, TrainImagesPerSecond: nan, ValLoss: 0.6, ValAccuracy: 0.5, ValImagesPerSecond: nan, Seconds: 1},
+				{Epoch: 1, LR: nan, TrainLoss: nan, TrainAccuracy: 0.5, TrainImagesPerSecond: nan, ValLoss: 0.7,
+					ValAccuracy: 0.5, ValImagesPerSecond: nan, Seconds: 1},
+				{Epoch: 2, LR: nan, TrainLoss: 0.6, TrainAccuracy: 0.5, TrainImagesPerSecond: nan, ValLoss: 0.6,
+					ValAccuracy: 0.5, ValImagesPerSecond: nan, Seconds: 1},
 			},
 			"epoch,train_loss,train_accuracy,val_loss,val_accuracy,seconds\n1,,0.5,0.7,0.5,1\n2,0.6,0.5,0.6,0.5,1\n",
 		},
@@ -55,11 +61,14 @@ func TestEvents(t *testing.T) {
 		Start: start, Settings: map[string]any{"lr": 0.001}, End: start.Add(24500 * time.Millisecond),
 		Points: []tensorboard.Point{
 			{Step: 1, Time: start.Add(12500 * time.Millisecond), Scalars: []tensorboard.Scalar{
-				{Tag: "learning_rate", Value: 0.001}, {Tag: "loss/train", Value: 0.6}, {Tag: "accuracy/train", Value: 0.75},
-				{Tag: "images_per_second", Value: 20}, {Tag: "loss/val", Value: 0.5}, {Tag: "accuracy/val", Value: 0.8}}},
+				{Tag: "learning_rate", Value: 0.001}, {Tag: "loss/train", Value: 0.6}, {Tag: "accuracy/train",
+					Value: 0.75},
+				{Tag: "images_per_second", Value: 20}, {Tag: "loss/val", Value: 0.5}, {Tag: "accuracy/val",
+					Value: 0.8}}},
 			{Step: 2, Time: start.Add(24500 * time.Millisecond), Scalars: []tensorboard.Scalar{
 				{Tag: "loss/train", Value: 1.0 / 3}, {Tag: "accuracy/train", Value: 0.8},
-				{Tag: "images_per_second", Value: 21}, {Tag: "loss/val", Value: 0.4}, {Tag: "accuracy/val", Value: 0.85}}},
+				{Tag: "images_per_second", Value: 21}, {Tag: "loss/val", Value: 0.4}, {Tag: "accuracy/val",
+					Value: 0.85}}},
 		},
 	}
 	if !bytes.Equal(tensorboard.Encode(got), tensorboard.Encode(want)) {

@@ -34,7 +34,8 @@ func Example() {
 	fmt.Println(userfile.Quote(strings.Repeat("ants ", 100)))
 	// Output:
 	// read model.json: too large: nested more than 100 deep
-	// "ants ants ants ants ants ants ants ants ants ants ants ants ants ants ants ants ants ants ants ants ants ants ants ants "…
+	// "ants ants ants ants ants ants ants ants ants ants ants ants ants ants ants ants ants ants ants ants ants ants
+	// ants ants "…
 }
 
 func write(t testing.TB, text string) string {
@@ -90,11 +91,13 @@ func TestAPipeDoesNotBlock(t *testing.T) {
 }
 
 func TestShortAndQuoteAreBounded(t *testing.T) {
-	for _, text := range []string{"", "ants", strings.Repeat("é", 1000), strings.Repeat("\xff", 1000), "a" + strings.Repeat("日本", 100), "\x1b[31m\u202e\n"} {
+	for _, text := range []string{"", "ants", strings.Repeat("é", 1000), strings.Repeat("\xff", 1000), "a" +
+		strings.Repeat("日本", 100), "\x1b[31m\u202e\n"} {
 		if short := userfile.Short(text); len(short) > 130 || utf8.ValidString(text) && !utf8.ValidString(short) {
 			t.Errorf("short of %.20q: %q", text, short)
 		}
-		if quoted := userfile.Quote(text); len(quoted) > 4*130 || strings.ContainsAny(quoted, "\x1b\n\u202e") || !utf8.ValidString(quoted) {
+		if quoted := userfile.Quote(text); len(quoted) > 4*130 || strings.ContainsAny(quoted, "\x1b\n\u202e") ||
+			!utf8.ValidString(quoted) {
 			t.Errorf("quote of %.20q: %q", text, quoted)
 		}
 	}

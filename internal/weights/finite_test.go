@@ -35,11 +35,12 @@ func TestNonFiniteNamesTheTensor(t *testing.T) {
 		tensor Tensor
 		bad    bool
 	}{
-		"half NaN":         {Tensor{DType: F16, Shape: []int{2}, Data: []byte{0, 0x3c, 0, 0x7e}}, true},
-		"bfloat16 Inf":     {Tensor{DType: BF16, Shape: []int{1}, Data: []byte{0x80, 0x7f}}, true},
-		"double NaN":       {Tensor{DType: F64, Shape: []int{1}, Data: []byte{0, 0, 0, 0, 0, 0, 0xf8, 0x7f}}, true},
-		"half":             {Tensor{DType: F16, Shape: []int{1}, Data: []byte{0xff, 0x7b}}, false},
-		"counter":          {Tensor{DType: I64, Shape: []int{}, Data: []byte{255, 255, 255, 255, 255, 255, 255, 127}}, false},
+		"half NaN":     {Tensor{DType: F16, Shape: []int{2}, Data: []byte{0, 0x3c, 0, 0x7e}}, true},
+		"bfloat16 Inf": {Tensor{DType: BF16, Shape: []int{1}, Data: []byte{0x80, 0x7f}}, true},
+		"double NaN":   {Tensor{DType: F64, Shape: []int{1}, Data: []byte{0, 0, 0, 0, 0, 0, 0xf8, 0x7f}}, true},
+		"half":         {Tensor{DType: F16, Shape: []int{1}, Data: []byte{0xff, 0x7b}}, false},
+		"counter": {Tensor{DType: I64, Shape: []int{}, Data: []byte{255, 255, 255, 255, 255, 255, 255, 127}},
+			false},
 		"no element":       {Tensor{DType: F32, Shape: []int{0}}, false},
 		"an odd beginning": {Tensor{DType: F32, Shape: []int{1}, Data: []byte{1, 0, 0, 0xc0, 0x7f}[1:]}, true},
 	} {

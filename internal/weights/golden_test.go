@@ -68,14 +68,17 @@ func TestReadEqualsTorch(t *testing.T) {
 					t.Errorf("%s is missing", key)
 					continue
 				}
-				if string(got.DType) != w.DType || fmt.Sprint(got.Shape) != fmt.Sprint(w.Shape) || hex.EncodeToString(got.Data) != w.Data {
-					t.Errorf("%s: %s %v %x, want %s %v %s", key, got.DType, got.Shape, got.Data, w.DType, w.Shape, w.Data)
+				if string(got.DType) != w.DType || fmt.Sprint(got.Shape) != fmt.Sprint(w.Shape) ||
+					hex.EncodeToString(got.Data) != w.Data {
+					t.Errorf("%s: %s %v %x, want %s %v %s", key, got.DType, got.Shape, got.Data, w.DType, w.Shape,
+						w.Data)
 				}
 				values, err := got.Float32s()
 				switch integer := got.DType != F64 && got.DType != F32 && got.DType != F16 && got.DType != BF16; {
 				case integer && err == nil:
 					t.Errorf("%s: %s as floating point", key, got.DType)
-				case !integer && (err != nil || hex.EncodeToString(FromFloat32([]int{len(values)}, values).Data) != w.Float):
+				case !integer && (err != nil || hex.EncodeToString(FromFloat32([]int{len(values)},
+					values).Data) != w.Float):
 					t.Errorf("%s: float32 %v (%v), want %s", key, values, err, w.Float)
 				}
 			}

@@ -51,7 +51,8 @@ func TestPickleBombsTakeLittleMemory(t *testing.T) {
 		"ordered dicts":    "\x80\x02](" + repeat("ccollections\nOrderedDict\n)R") + "e.",
 		"the same list's ordered dicts": "\x80\x02](" + numbered("(J%sNl") + "eq\x00ccollections\nOrderedDict\nq\x01" +
 			repeat("h\x01h\x00\x85R") + ".",
-		"tensors": "\x80\x02](" + floatStorage(4) + "q\x00ctorch._utils\n_rebuild_tensor\nq\x01(K\x01tq\x02" + repeat("h\x01(h\x00K\x00h\x02h\x02tR") + "e.",
+		"tensors": "\x80\x02](" + floatStorage(4) + "q\x00ctorch._utils\n_rebuild_tensor\nq\x01(K\x01tq\x02" +
+			repeat("h\x01(h\x00K\x00h\x02h\x02tR") + "e.",
 	}
 	for name, pickle := range bombs {
 		file := zipOf(t, pickle, four, nil)
@@ -67,7 +68,8 @@ func TestPickleBombsTakeLittleMemory(t *testing.T) {
 // What a training script keeps beside its weights is far from the bound.
 func TestACheckpointWithALongHistoryIsRead(t *testing.T) {
 	history := "](" + strings.Repeat("G\x3f\xf0\x00\x00\x00\x00\x00\x00", 500_000) + "e"
-	pickle := "\x80\x02}(" + str("losses") + history + str("state_dict") + "}" + str("w") + rebuilt(floatStorage(4), 0, "(K\x04t", "(K\x01t") + "su."
+	pickle := "\x80\x02}(" + str("losses") + history + str("state_dict") + "}" + str("w") +
+		rebuilt(floatStorage(4), 0, "(K\x04t", "(K\x01t") + "su."
 	if state, err := decode(zipOf(t, pickle, four, nil), &Info{}); err != nil || state.Len() != 1 {
 		t.Error(err)
 	}

@@ -22,7 +22,8 @@ func TestRefs(t *testing.T) {
 		"seed:18446744073709551615": {Seed(1<<64 - 1), "seed:18446744073709551615", true},
 	} {
 		ref, err := ParseRef(text)
-		if err != nil || ref != want.ref || ref.String() != text || ref.Name() != want.name || ref.Random() != want.random || ref.IsZero() != (text == "") {
+		if err != nil || ref != want.ref || ref.String() != text || ref.Name() != want.name ||
+			ref.Random() != want.random || ref.IsZero() != (text == "") {
 			t.Errorf("%q is %+v, %q, called %q (%v)", text, ref, ref, ref.Name(), err)
 		}
 	}

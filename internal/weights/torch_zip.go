@@ -51,7 +51,8 @@ func decodeZip(file []byte, b *budget) (*dict, string, error) {
 			return nil, "", err
 		}
 		if len(s.data) != s.numel*s.dtype.Size() {
-			return nil, "", fmt.Errorf("storage %.40q has %d bytes, but its tensors need %d elements of %s", key, len(s.data), s.numel, s.dtype)
+			return nil, "", fmt.Errorf("storage %.40q has %d bytes, but its tensors need %d elements of %s", key,
+				len(s.data), s.numel, s.dtype)
 		}
 		if order == "big" {
 			if s.data, err = swapped(s.data, s.dtype.Size(), b); err != nil {
@@ -81,7 +82,8 @@ func (a *torchArchive) index(files []*zip.File) error {
 			return fmt.Errorf("a zip archive with two entries named %.100q", f.Name)
 		}
 		a.entries[f.Name] = f
-		if folder, ok := strings.CutSuffix(f.Name, "data.pkl"); ok && strings.Count(folder, "/") == 1 && strings.HasSuffix(folder, "/") {
+		if folder, ok := strings.CutSuffix(f.Name, "data.pkl"); ok && strings.Count(folder, "/") == 1 &&
+			strings.HasSuffix(folder, "/") {
 			if a.prefix != "" {
 				return errors.New("a zip archive with two data.pkl")
 			}
@@ -126,7 +128,8 @@ func (a *torchArchive) read(name string) ([]byte, error) {
 		return nil, fmt.Errorf("entry %.100q: %w", name, err)
 	}
 	size := uint64(len(a.file))
-	if f.CompressedSize64 != f.UncompressedSize64 || start < 0 || uint64(start) > size || f.CompressedSize64 > size-uint64(start) {
+	if f.CompressedSize64 != f.UncompressedSize64 || start < 0 || uint64(start) > size ||
+		f.CompressedSize64 > size-uint64(start) {
 		return nil, fmt.Errorf("entry %.100q reaches outside the archive", name)
 	}
 	end := uint64(start) + f.CompressedSize64

@@ -68,7 +68,8 @@ func tinyIndex(t *testing.T) {
 func hostileFolder(t *testing.T) (ran func() []string) {
 	t.Helper()
 	folder, marks := t.TempDir(), t.TempDir()
-	for _, name := range []string{"pip.py", "pip/__init__.py", "pip/__main__.py", "sitecustomize.py", "usercustomize.py",
+	for _, name := range []string{"pip.py", "pip/__init__.py", "pip/__main__.py", "sitecustomize.py",
+		"usercustomize.py",
 		"zipfile.py"} {
 		put(t, fmt.Sprintf("open(%q, 'w')\n", filepath.Join(marks, strings.ReplaceAll(name, "/", "-"))), folder, name)
 	}

@@ -43,7 +43,8 @@ func chromium(t *testing.T) string {
 			return path
 		}
 	}
-	testenv.Lacks(t, testenv.Browser, "no browser here (%s): install Chromium, or name one with FX_CHROMIUM", strings.Join(names, ", "))
+	testenv.Lacks(t, testenv.Browser, "no browser here (%s): install Chromium, or name one with FX_CHROMIUM",
+		strings.Join(names, ", "))
 	return ""
 }
 
@@ -158,7 +159,8 @@ func (b *browser) open(path string, width, height int) {
 func (b *browser) load(path string, width, height int) {
 	b.t.Helper()
 	b.events = nil
-	b.call("Emulation.setDeviceMetricsOverride", map[string]any{"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}, nil)
+	b.call("Emulation.setDeviceMetricsOverride", map[string]any{"width": width, "height": height,
+		"deviceScaleFactor": 1, "mobile": width < 600}, nil)
 	b.call("Page.navigate", map[string]any{"url": "file://" + path}, nil)
 	for loaded := false; !loaded; {
 		for _, e := range b.events {

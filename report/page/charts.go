@@ -248,7 +248,8 @@ func mapOf(r Run) figure {
 	drawn := of.SVG()
 	tip := mapTip{Classes: r.Classes, X: drawn.X, Y: drawn.Y}
 	for _, p := range r.Evaluation.Map.Points {
-		tip.Photo, tip.Label, tip.Class = append(tip.Photo, p.Photo), append(tip.Label, p.Label), append(tip.Class, p.Class)
+		tip.Photo, tip.Label, tip.Class = append(tip.Photo, p.Photo), append(tip.Label, p.Label), append(tip.Class,
+			p.Class)
 		tip.Probability = append(tip.Probability, math.Round(1000*p.Probability)/1000)
 	}
 	return figure{

@@ -32,21 +32,25 @@ func TestChartsShowEveryGroup(t *testing.T) {
 		}
 	}
 	first := p.accuracies()[0]
-	if l := first.Lines[1]; l.Low == nil || l.Y[14] != p.Groups[1].Curve[14].Accuracy.Mean || l.High[0] != p.Groups[1].Curve[0].Accuracy.High {
+	if l := first.Lines[1]; l.Low == nil || l.Y[14] != p.Groups[1].Curve[14].Accuracy.Mean ||
+		l.High[0] != p.Groups[1].Curve[0].Accuracy.High {
 		t.Errorf("the line of finetuning: %+v", l)
 	}
 	if l := first.Lines[0].Legend; l != "feature extraction: 90.0\u00a0% ± 1.0, 3 runs" {
 		t.Errorf("its legend %q", l)
 	}
-	if len(first.Limits) != 3 || first.Limits[0].Y != 0.8 || first.Limits[0].Legend != "published sister, feature extraction: 80.0\u00a0%" {
+	if len(first.Limits) != 3 || first.Limits[0].Y != 0.8 ||
+		first.Limits[0].Legend != "published sister, feature extraction: 80.0\u00a0%" {
 		t.Errorf("others' figures: %+v", first.Limits)
 	}
 	loss := p.losses()[0].Lines
-	if len(loss) != 6 || loss[0].Dashed || !loss[1].Dashed || loss[1].Y[0] != p.Groups[0].Curve[0].TrainLoss || loss[0].Y[0] != p.Groups[0].Curve[0].ValLoss {
+	if len(loss) != 6 || loss[0].Dashed || !loss[1].Dashed || loss[1].Y[0] != p.Groups[0].Curve[0].TrainLoss ||
+		loss[0].Y[0] != p.Groups[0].Curve[0].ValLoss {
 		t.Errorf("losses: %+v", loss)
 	}
 	dots := p.dots()
-	if len(dots) != 6 || dots[5].Group != "network1" || len(dots[5].Dots) != 3 || dots[5].Mean != 0.9 || dots[0].Limits[0] != 0.8 {
+	if len(dots) != 6 || dots[5].Group != "network1" || len(dots[5].Dots) != 3 || dots[5].Mean != 0.9 ||
+		dots[0].Limits[0] != 0.8 {
 		t.Errorf("dots: %+v", dots)
 	}
 }
@@ -63,7 +67,8 @@ func TestPicturesBesideThePage(t *testing.T) {
 		}
 		html := filepath.Join(t.TempDir(), "mine.html")
 		made, err := Pictures(html, p)
-		if err != nil || len(made) != c.pictures || made[len(made)-1] != strings.TrimSuffix(html, ".html")+"-table.png" {
+		if err != nil || len(made) != c.pictures || made[len(made)-1] != strings.TrimSuffix(html,
+			".html")+"-table.png" {
 			t.Errorf("%d points: %v, %v", c.points, made, err)
 		}
 		for _, path := range made {

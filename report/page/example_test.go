@@ -22,7 +22,8 @@ func Example() {
 	p := page.Page{
 		Title:  "One training",
 		Groups: []page.Group{{Network: "resnet18", Mode: mode, Accuracy: accuracy, Runs: []int{0}}},
-		Runs:   []page.Run{{Name: "run", Network: "resnet18", Mode: mode, BestValAccuracy: 0.954, Missing: "its photos are gone"}},
+		Runs: []page.Run{{Name: "run", Network: "resnet18", Mode: mode, BestValAccuracy: 0.954,
+			Missing: "its photos are gone"}},
 	}
 	html := filepath.Join(dir, "report.html")
 	err = page.HTML(html, p)

@@ -38,7 +38,8 @@ func noisyPhoto(n uint64) []byte {
 	return b.Bytes()
 }
 
-var modes = []Mode{{"feature-extraction", "feature extraction", 0}, {"finetune", "finetune", 1}, {"scratch", "from scratch", 2}}
+var modes = []Mode{{"feature-extraction", "feature extraction", 0}, {"finetune", "finetune", 1},
+	{"scratch", "from scratch", 2}}
 
 // examplePage has so many networks, each trained in three ways by so many
 // seeds, evaluated on so many photos of so many classes.
@@ -46,7 +47,8 @@ func examplePage(networks, seeds, photos, classes int) Page {
 	p := Page{
 		Title: "An example", Summary: "What a test makes up.", Figures: []Figure{{"95.4 %", "best val accuracy"}},
 		Shared: []Setting{{Name: "lr", Value: "0.001"}}, Notes: []string{"nothing of this was trained"},
-		Differ: []Difference{{"epochs", []Variant{{"15", []string{"a", "b"}}, {"2", []string{"c", "d", "e", "f", "g", "h"}}}}},
+		Differ: []Difference{{"epochs", []Variant{{"15", []string{"a", "b"}},
+			{"2", []string{"c", "d", "e", "f", "g", "h"}}}}},
 	}
 	var names []string
 	for c := range classes {
@@ -62,21 +64,26 @@ func examplePage(networks, seeds, photos, classes int) Page {
 	s := random.New(1, "page")
 	for n := range networks {
 		for k, mode := range modes {
-			g := Group{Network: fmt.Sprintf("network%d", n), Mode: mode, Weights: "network.safetensors", Seconds: 100, ImagesPerSecond: 30, Parameters: 1234567}
+			g := Group{Network: fmt.Sprintf("network%d", n), Mode: mode, Weights: "network.safetensors", Seconds: 100,
+				ImagesPerSecond: 30, Parameters: 1234567}
 			if n == 1 && mode.Key != "scratch" {
 				g.Seeded, g.Weights = true, "seed:0, not trained"
 			}
 			for e := range 15 {
 				v := 0.9 - 0.2*float64(k) - 0.3/float64(e+1)
-				g.Curve = append(g.Curve, Band{Epoch: e + 1, Accuracy: metrics.Stats{Mean: v, SD: 0.01, Low: v - 0.02, High: v + 0.02, N: seeds}, TrainLoss: 1 - v, ValLoss: 1.2 - v})
+				g.Curve = append(g.Curve,
+					Band{Epoch: e + 1, Accuracy: metrics.Stats{Mean: v, SD: 0.01, Low: v - 0.02, High: v + 0.02,
+						N: seeds}, TrainLoss: 1 - v, ValLoss: 1.2 - v})
 			}
 			g.Accuracy = metrics.Stats{Mean: 0.9, SD: 0.01, Low: 0.89, High: 0.91, N: seeds}
 			if n == 0 {
-				g.References = []Reference{{Name: "published", Network: "sister", Source: "a tutorial", BestValAccuracy: 0.8}}
+				g.References = []Reference{{Name: "published", Network: "sister", Source: "a tutorial",
+					BestValAccuracy: 0.8}}
 			}
 			for seed := range seeds {
 				g.Runs = append(g.Runs, len(p.Runs))
-				r := Run{Name: fmt.Sprintf("network%d-%s-seed%d", n, mode.Key, seed), Network: g.Network, Mode: mode, Weights: g.Weights, Seeded: g.Seeded,
+				r := Run{Name: fmt.Sprintf("network%d-%s-seed%d", n, mode.Key, seed), Network: g.Network, Mode: mode,
+					Weights: g.Weights, Seeded: g.Seeded,
 					Classes: names, BestEpoch: 15, BestValAccuracy: 0.9, Seconds: 100}
 				r.Evaluation = exampleEvaluation(s, photos, classes)
 				p.Runs = append(p.Runs, r)
@@ -94,7 +101,8 @@ func exampleEvaluation(s *random.Stream, photos, classes int) *Evaluation {
 		j.Confusion = append(j.Confusion, make([]int, classes))
 	}
 	for i := range photos {
-		p := Point{Prediction: metrics.Prediction{Photo: i, Label: i % classes, Class: i % classes, Probability: 0.7}, X: s.Float64() + float64(i%classes), Y: s.Float64()}
+		p := Point{Prediction: metrics.Prediction{Photo: i, Label: i % classes, Class: i % classes, Probability: 0.7},
+			X: s.Float64() + float64(i%classes), Y: s.Float64()}
 		if i%7 == 0 {
 			p.Class = (p.Label + 1) % classes
 			j.Wrong++
@@ -106,7 +114,8 @@ func exampleEvaluation(s *random.Stream, photos, classes int) *Evaluation {
 		j.Map.Points = append(j.Map.Points, p)
 	}
 	for c := range classes {
-		j.Classes = append(j.Classes, metrics.Class{Name: fmt.Sprintf("class %d", c), Precision: 0.9, Recall: 0.8, F1: 0.85, Support: photos / classes})
+		j.Classes = append(j.Classes, metrics.Class{Name: fmt.Sprintf("class %d", c), Precision: 0.9, Recall: 0.8,
+			F1: 0.85, Support: photos / classes})
 	}
 	j.Accuracy = 1 - float64(j.Wrong)/float64(photos)
 	return j
@@ -141,7 +150,8 @@ func TestPageOfTwentyRunsStandsAlone(t *testing.T) {
 	if n := strings.Count(text, "data:image/jpeg"); n != 400 {
 		t.Errorf("%d thumbnails of 400 photos", n)
 	}
-	if outside := regexp.MustCompile(`(?i)(src|href)\s*=|@import|url\((?:[^d]|d[^a])`).FindAllString(text, -1); outside != nil {
+	if outside := regexp.MustCompile(`(?i)(src|href)\s*=|@import|url\((?:[^d]|d[^a])`).FindAllString(text,
+		-1); outside != nil {
 		t.Errorf("the page refers to %q", outside)
 	}
 	if strings.Contains(text, "ZgotmplZ") {
@@ -264,7 +274,8 @@ func TestPageAnswers(t *testing.T) {
 	key := func(of, name string) string {
 		return fmt.Sprintf("%s.dispatchEvent(new KeyboardEvent('keydown', {key: %q, bubbles: true}))", of, name)
 	}
-	if said := tip(key(chart, "ArrowRight")); !strings.HasPrefix(said, "epoch 1") || !strings.Contains(said, "feature extraction") || !strings.Contains(said, "60.0\u00a0%") {
+	if said := tip(key(chart, "ArrowRight")); !strings.HasPrefix(said, "epoch 1") ||
+		!strings.Contains(said, "feature extraction") || !strings.Contains(said, "60.0\u00a0%") {
 		t.Errorf("the first epoch: %q", said)
 	}
 	if said := tip(key(chart, "ArrowRight")); !strings.HasPrefix(said, "epoch 2") {
@@ -283,7 +294,8 @@ func TestPageAnswers(t *testing.T) {
 		t.Error("the mistake on the map has no thumbnail")
 	}
 	inside := false
-	b.evaluate("(box => box.left >= 0 && box.right <= innerWidth)(document.getElementById('tip').getBoundingClientRect())", &inside)
+	b.evaluate("(box => box.left >= 0 && box.right <= "+
+		"innerWidth)(document.getElementById('tip').getBoundingClientRect())", &inside)
 	if !inside {
 		t.Error("the tip sticks out of the window")
 	}
@@ -316,7 +328,8 @@ func TestPageWithoutScript(t *testing.T) {
 		t.Errorf("%d confusion matrices of %d runs", n, len(p.Runs))
 	}
 	seen := 0
-	b.evaluate("[...document.querySelectorAll('svg.chart')].filter(chart => chart.getBoundingClientRect().height > 100 && chart.querySelector('path, circle')).length", &seen)
+	b.evaluate("[...document.querySelectorAll('svg.chart')].filter(chart => chart.getBoundingClientRect().height > "+
+		"100 && chart.querySelector('path, circle')).length", &seen)
 	if seen != 2+len(p.Runs) {
 		t.Errorf("%d charts to be seen of two plots and %d maps", seen, len(p.Runs))
 	}

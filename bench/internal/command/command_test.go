@@ -62,7 +62,8 @@ func TestCancelKillsTheGroup(t *testing.T) {
 }
 
 func TestMeasureAddsUp(t *testing.T) {
-	printed, u, err := Measure(t.Context(), []string{"sh", "-c", "echo a; exec sleep 0.05"}, []string{"sh", "-c", "echo b; exec sleep 0.05"})
+	printed, u, err := Measure(t.Context(), []string{"sh", "-c", "echo a; exec sleep 0.05"},
+		[]string{"sh", "-c", "echo b; exec sleep 0.05"})
 	if err != nil || len(printed) != 2 || string(printed[0]) != "a\n" || string(printed[1]) != "b\n" {
 		t.Fatalf("%q, %v", printed, err)
 	}

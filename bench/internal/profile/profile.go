@@ -63,7 +63,8 @@ func Parse(text []byte, warmup int) (Breakdown, error) {
 	}
 	slices.SortFunc(runs, func(a, b event) int { return cmp.Compare(a.Start, b.Start) })
 	if len(runs) <= warmup {
-		return Breakdown{}, fail.New(fail.Other, "", "ONNX Runtime's profile holds %d runs, and %d of them are warm-up", len(runs), warmup)
+		return Breakdown{}, fail.New(fail.Other, "",
+			"ONNX Runtime's profile holds %d runs, and %d of them are warm-up", len(runs), warmup)
 	}
 	runs = runs[warmup:]
 	var b Breakdown
@@ -80,7 +81,8 @@ func Parse(text []byte, warmup int) (Breakdown, error) {
 			all map[string]*Spent
 			key string
 			new Spent
-		}{{byOp, n.Args.Op, Spent{Op: n.Args.Op}}, {byNode, name, Spent{Op: n.Args.Op, Name: name, Shapes: n.shapes()}}} {
+		}{{byOp, n.Args.Op, Spent{Op: n.Args.Op}}, {byNode, name,
+			Spent{Op: n.Args.Op, Name: name, Shapes: n.shapes()}}} {
 			s := into.all[into.key]
 			if s == nil {
 				s = &into.new
@@ -156,9 +158,11 @@ func (b Breakdown) Text(nodes int) string {
 	row("the other operators", fmt.Sprintf("%.0f", calls), others)
 	row("between the nodes", "", b.Run-kernels)
 	row("outside ONNX Runtime", "", b.Step-b.Run)
-	fmt.Fprintf(&t, "\n| slowest nodes | operator | ms a %s | share | inputs → outputs |\n|---|---|---:|---:|---|\n", b.Unit)
+	fmt.Fprintf(&t, "\n| slowest nodes | operator | ms a %s | share | inputs → outputs |\n|---|---|---:|---:|---|\n",
+		b.Unit)
 	for _, s := range b.Nodes[:min(nodes, len(b.Nodes))] {
-		fmt.Fprintf(&t, "| %s | %s | %.2f | %.1f %% | %s |\n", s.Name, s.Op, s.Milliseconds, 100*s.Milliseconds/b.Step, s.Shapes)
+		fmt.Fprintf(&t, "| %s | %s | %.2f | %.1f %% | %s |\n", s.Name, s.Op, s.Milliseconds,
+			100*s.Milliseconds/b.Step, s.Shapes)
 	}
 	return t.String()
 }

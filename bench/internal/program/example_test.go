@@ -10,7 +10,8 @@ import (
 )
 
 func ExampleReport() {
-	fmt.Println(program.Report("versus", fail.New(fail.Usage, "--help lists the flags.", "unknown argument %q", "x"), os.Stdout))
+	fmt.Println(program.Report("versus", fail.New(fail.Usage, "--help lists the flags.", "unknown argument %q", "x"),
+		os.Stdout))
 	fmt.Println(program.Report("versus", flag.ErrHelp, os.Stdout))
 	// Output:
 	// versus: unknown argument "x"

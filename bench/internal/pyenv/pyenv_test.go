@@ -23,7 +23,8 @@ func ExamplePython() {
 	defer func() { _ = os.RemoveAll(dir) }()
 	write(filepath.Join(dir, "requirements.txt"), "numpy==2.4.6\n")
 	write(filepath.Join(dir, "peers", stamp), "numpy==2.4.6\n")
-	python, err := Python(context.Background(), filepath.Join(dir, "peers"), filepath.Join(dir, "requirements.txt"), nil)
+	python, err := Python(context.Background(), filepath.Join(dir, "peers"), filepath.Join(dir, "requirements.txt"),
+		nil)
 	relative, _ := filepath.Rel(dir, python)
 	fmt.Println(filepath.ToSlash(relative), err)
 	// Output: peers/bin/python <nil>
@@ -34,7 +35,9 @@ func stub(t *testing.T) (calls string) {
 	t.Helper()
 	dir := t.TempDir()
 	calls = filepath.Join(dir, "calls")
-	script := "#!/bin/sh\necho \"$@\" >> " + calls + "\nif [ \"$3\" = venv ]; then mkdir -p \"$5/bin\" && cp \"$0\" \"$5/bin/python\"; fi\nif [ -e " + dir + "/broken ]; then exit 1; fi\n"
+	script := "#!/bin/sh\necho \"$@\" >> " + calls +
+		"\nif [ \"$3\" = venv ]; then mkdir -p \"$5/bin\" && cp \"$0\" \"$5/bin/python\"; fi\nif [ -e " + dir +
+		"/broken ]; then exit 1; fi\n"
 	if err := os.WriteFile(filepath.Join(dir, "python3"), []byte(script), 0o755); err != nil {
 		t.Fatal(err)
 	}
