@@ -101,7 +101,7 @@ func TestOutputsHaveTheirEndings(t *testing.T) {
 		{"features export " + store + " --format csv --out -", "standard output"},
 		{"features export " + store + " --out m.pt", `unknown export format "pt"`},
 		{"fit-head --features " + store + " --out -", "standard output"},
-		{"backbones save squeezenet1_1 --weights seed:1 --out m.pt", "cannot tell the format"},
+		{"backbones save squeezenet1_1 --weights seed:1 --out m.pt", "has no known format"},
 		{"report " + model + " --out m.pdf", "is no .html file"},
 		{"lr-find --features " + store + " --out m.jpg", "is no .png file"},
 	} {

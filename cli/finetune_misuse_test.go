@@ -308,7 +308,7 @@ func TestFinetuneIntoAReadOnlyFolder(t *testing.T) {
 	} {
 		a := mounted(t, fmt.Sprintf("mount --bind %s %s && mount -o remount,ro,bind %s || exit 99\nfx %s", disk, disk,
 			disk, quoted(append(args, "--json", "--quiet"))))
-		checkFailure(t, a, 2, "read-only file system", "Choose a folder that fx may write with --out")
+		checkFailure(t, a, 2, "read-only file system", "Choose a place that fx may write with --out")
 		if !maps.Equal(before, content(t, disk)) {
 			t.Errorf("%s: the folder changed", name)
 		}

@@ -40,10 +40,13 @@ func openPhotos(ctx context.Context, o Options, evaluation dataset.Evaluation) (
 	if err != nil {
 		return nil, err
 	}
+	flags := "--train-split and --val-split"
+	if evaluation == dataset.NoEvaluation {
+		flags = "--train-split"
+	}
 	splits, err := found.ChooseSplits(dataset.SplitRequest{
 		From: o.Data, Train: o.TrainSplit, Val: o.ValSplit, Evaluation: evaluation,
-		Advice: "Make folders train/ and val/ with a folder a class in each, or name others with --train-split and " +
-			"--val-split.",
+		Advice: "Make folders train/ and val/ with a folder a class in each, or name others with " + flags + ".",
 	})
 	if err != nil {
 		return nil, err

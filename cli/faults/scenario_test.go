@@ -35,7 +35,7 @@ var scenarios = []scenario{
 	{
 		name:    "extract more",
 		before:  []string{"extract --backbone tiny.onnx --data photos/train --out store --workers 1 --device cpu"},
-		command: "extract --backbone tiny.onnx --data photos --out store --workers 1 --device cpu",
+		command: "extract --backbone tiny.onnx --data photos --out store --force --workers 1 --device cpu",
 	},
 	{
 		name: "fit-head",
@@ -74,7 +74,7 @@ var scenarios = []scenario{
 	{
 		name:    "quickstart",
 		before:  []string{"quickstart photos/train --out quick --backbone tiny.onnx --workers 1 --device cpu"},
-		command: "quickstart photos --out quick --backbone tiny.onnx --workers 1 --device cpu",
+		command: "quickstart photos --out quick --force --backbone tiny.onnx --workers 1 --device cpu",
 	},
 	{
 		name: "report",

@@ -231,7 +231,11 @@ func systemError(path string, err error) error {
 		hint = "Too many files are open at once: raise the limit, for example with `ulimit -n 4096`, or use fewer " +
 			"--workers."
 	}
-	return fail.Wrap(fail.System, withoutPath(err), hint, "cannot read %s", path)
+	kind := fail.System
+	if fail.KindOf(err) == fail.DiskFull { // such as a network drive's
+		kind = fail.DiskFull
+	}
+	return fail.Wrap(kind, withoutPath(err), hint, "cannot read %s", path)
 }
 
 // withoutPath removes the path from a file's error, because the caller names the photo.

@@ -216,7 +216,7 @@ func (s *search) official(ctx context.Context, path, origin string) (Found, erro
 	}
 	official := cmp.Or(s.Official.SHA256, strings.ToLower(s.Official.SHA256Prefix))
 	if !strings.HasPrefix(sum, official) {
-		return Found{}, fail.Wrap(fail.Model, fetch.ErrDigest, "Delete it, or name another file with --weights.",
+		return Found{}, fail.Wrap(fail.Model, fetch.ErrDigest, "Delete it, or name another weights file.",
 			"%s is damaged or not the official file: its SHA-256 is %s and must %s", path, sum, fetch.Demand(official))
 	}
 	if err := s.Lock.Check(InputOf(s.Name, path, sum, size)); err != nil {

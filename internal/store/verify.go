@@ -30,9 +30,9 @@ type Report struct {
 }
 
 const (
-	fixShard = "Run the same fx extract again with --verify-content: it drops the damaged file and computes its rows " +
-		"anew."
-	fixFinish = "Run the same fx extract again."
+	fixShard = "Run the same `fx extract` again with `--verify-content`: it drops the damaged file and recomputes " +
+		"its rows."
+	fixFinish = "Run the same `fx extract` again."
 )
 
 // Verify reads every byte of the store in dir and compares it with the checksums

@@ -34,8 +34,7 @@ func Example() {
 	fmt.Println(userfile.Quote(strings.Repeat("ants ", 100)))
 	// Output:
 	// read model.json: too large: nested more than 100 deep
-	// "ants ants ants ants ants ants ants ants ants ants ants ants ants ants ants ants ants ants ants ants ants ants
-	// ants ants "…
+	// "ants ants ants ants ants ants ants ants ants ants ants ants ants ants ants ants ants ants ants ants ants ants ants ants "…
 }
 
 func write(t testing.TB, text string) string {
