@@ -135,8 +135,10 @@ func TestTorchIsReadLineByLine(t *testing.T) {
 	}
 }
 
+// build runs go in the module of fx, which is not the one of bench.
 func build(t *testing.T, args ...string) {
 	t.Helper()
+	args = append([]string{"-C", filepath.Join("..", "..")}, args...)
 	if text, err := exec.Command("go", args...).CombinedOutput(); err != nil {
 		t.Fatalf("go %v: %v: %s", args, err, text)
 	}
