@@ -59,6 +59,8 @@ import "C"
 
 import (
 	"fmt"
+	"strings"
+	"syscall"
 	"unsafe"
 
 	"fx/internal/fail"
@@ -75,7 +77,14 @@ func openTurboJPEG(path string) (*turboJPEG, error) {
 	cPath := C.CString(path)
 	defer C.free(unsafe.Pointer(cPath))
 	var file [4096]C.char
-	if why := C.fx_turbo_open(cPath, &l.api, &file[0], C.size_t(len(file))); why != nil {
+	why := C.fx_turbo_open(cPath, &l.api, &file[0], C.size_t(len(file)))
+	for range 10 { // the loader does not repeat a call that a signal interrupted
+		if why == nil || !strings.HasSuffix(strings.ToLower(C.GoString(why)), syscall.EINTR.Error()) {
+			break
+		}
+		why = C.fx_turbo_open(cPath, &l.api, &file[0], C.size_t(len(file)))
+	}
+	if why != nil {
 		message := C.GoString(why)
 		if number := fail.ErrnoIn(message); number != nil {
 			return nil, fmt.Errorf("%s: %s: %w", path, message, number)
