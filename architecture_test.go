@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -248,14 +249,21 @@ func TestOnlyOneRoomOpensONNXRuntime(t *testing.T) {
 	}
 }
 
+// codeInDoc matches Go code in a package comment.
+var codeInDoc = regexp.MustCompile(`(?m)^//\t.*(:=|err = ).*$`)
+
 func TestEveryPackageHasDocAndExample(t *testing.T) {
 	for _, p := range packages(t) {
 		path, _ := inside(p.ImportPath)
 		if p.Name == "main" || strings.HasSuffix(path, "/pb") { // commands; generated code
 			continue
 		}
-		if _, err := os.Stat(filepath.Join(p.Dir, "doc.go")); err != nil {
+		doc, err := os.ReadFile(filepath.Join(p.Dir, "doc.go"))
+		if err != nil {
 			t.Errorf("%s has no doc.go", path)
+		}
+		if code := codeInDoc.FindString(string(doc)); code != "" {
+			t.Errorf("%s/doc.go shows code that no test runs, move it to the Example: %s", path, code)
 		}
 		found := false
 		for _, name := range append(p.TestGoFiles, p.XTestGoFiles...) {

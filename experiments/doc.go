@@ -1,16 +1,13 @@
 // Package experiments runs a matrix of trainings that a YAML file describes:
-// backbones × ways of training × seeds on one set of photos, everything else
-// fixed in the file. The common case:
+// backbones × modes × seeds on one set of photos. Open reads a file, and Run executes it.
 //
-//	file, err := experiments.Open(ctx, "experiments/hymenoptera-quick.yaml")
-//	e, err := experiments.Run(ctx, file, experiments.Options{Out: "runs/quick"}, report)
+// The settings in a file have the names of the flags of `fx finetune`. README.md in this
+// folder describes the format. The files of this folder are built into the program, and
+// Open finds them by name.
 //
-// A file names the settings as the flags of `fx finetune` do; see README.md in
-// this folder, whose files are built into the program: Open finds them by name.
-//
-// Each run has a key, the hash of all that its result depends on: photos,
-// starting weights, settings. A run lies in a folder that its key names, so a
-// file that changed, or photos that did, make new runs and leave the old; and a
-// run that is there is never made again. A run that was interrupted goes on from
-// its newest checkpoint. On the CPU the same file gives the same bits.
+// Each run has a key, the hash of everything that its result depends on: photos, initial
+// weights, settings. The key names the run's folder. A changed file or changed photos
+// therefore add new runs and keep the old ones, and a finished run is never repeated. An
+// interrupted run continues from its latest checkpoint. On the CPU, the same file always
+// gives the same bits.
 package experiments

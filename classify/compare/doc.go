@@ -1,8 +1,6 @@
-// Package compare sets two trainings beside each other and keeps what differs:
+// Package compare compares two trainings, see Folders.
 //
-//	c, err := compare.Folders(ctx, "model", "run")
-//
-// Two MODELs differ in settings and results; two experiments in settings and in the
-// mean result of each backbone and mode. Whether a difference of accuracies means
-// anything on so few photos or seeds, Comparison.Accuracy and Mean.WithinChance say.
+// For two MODELs it returns the settings and results that differ; for two experiments the
+// settings, and the mean result of each backbone and mode. Comparison.Accuracy and
+// Mean.WithinChance tell whether a difference of accuracies is significant.
 package compare

@@ -1,10 +1,6 @@
 // Package dataset finds the labelled photos of a folder or of a CSV list.
-//
-//	d, err := dataset.Scan(ctx, "hymenoptera_data", dataset.Options{})
-//	// d.Splits  [train val]
-//	// d.Classes [ants bees]
-//	// d.Items   397 photos in torchvision's order
-//	// d.Skipped everything else, each with its reason
+// Scan returns the splits, the classes, the photos in torchvision's order, and everything
+// else with the reason why it was skipped.
 //
 // # Which folders are splits
 //

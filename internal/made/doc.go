@@ -1,4 +1,2 @@
-// Package made recognises the folders that fx made by their format files:
-//
-//	what, err := made.By(dir, entries) // "an embedding store"
+// Package made recognizes the folders that fx made, by their format files.
 package made

@@ -1,27 +1,8 @@
 // Package store keeps embeddings on disk: it is written by one extract, or by
 // several at once, and read by anyone, also by pandas, polars and DuckDB.
 //
-// Reading:
-//
-//	s, err := store.Open(ctx, "features", report) // compares every byte with its checksum
-//	for _, i := range s.Select("train", 0) { // centre views
-//		label, embedding := s.Rows()[i].Label, s.Embedding(i, nil)
-//	}
-//
-// Writing: lock and look, plan, compute what is missing, finish.
-//
-//	w, err := store.OpenForWriting(ctx, "features", manifest, store.WriteOptions{})
-//	defer w.Close()
-//	plan, err := w.Plan(ctx, entries)
-//	for _, chunk := range plan.Chunks {
-//		for _, job := range chunk.Jobs {
-//			data, content, err := store.Load(ctx, entries[job.Entry].Path)
-//			// decode data; for every view of job.Views one store.Computed,
-//			// none where the photo cannot be decoded
-//		}
-//		err = w.WriteChunk(chunk, rows)
-//	}
-//	summary, err := w.Finish(ctx)
+// Open checks every byte before it returns rows. OpenForWriting locks the store; its Writer
+// then plans what is missing, takes chunk by chunk, and finishes.
 //
 // # What a caller must keep to
 //

@@ -1,11 +1,6 @@
 // Package testenv says what a test needs of the machine that it runs on.
 //
-// A test whose need is not met calls Lacks, which skips it:
-//
-//	library, err := nativelib.Find("")
-//	if err != nil {
-//		testenv.Lacks(t, testenv.Runtime, "no ONNX Runtime here: %v", err)
-//	}
+// A test whose need is not met calls Lacks, which skips it.
 //
 // The environment variable FX_TEST_REQUIRE lists, separated by commas, what the
 // machine has: there the same test fails instead, so that a run without ONNX

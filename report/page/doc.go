@@ -1,8 +1,5 @@
 // Package page draws the report: trainings side by side and one by one, as one HTML file that
-// needs no network, and PNG pictures beside it. The common case:
-//
-//	err := page.HTML("report.html", p)
-//	pictures, err := page.Pictures("report.html", p)
+// needs no network, and PNG pictures beside it.
 //
 // A Page is plain data that package report gathers: this package knows neither MODELs nor
 // experiments, and computes nothing that is not about how it looks. Tables and charts are there

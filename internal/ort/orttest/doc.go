@@ -1,4 +1,2 @@
-// Package orttest gives tests the ONNX Runtime of the machine:
-//
-//	rt := orttest.Runtime(t) // skips the test where there is none
+// Package orttest gives tests the ONNX Runtime of the machine, and skips them if there is none.
 package orttest
