@@ -4,6 +4,8 @@ package cli
 
 import (
 	"encoding/json"
+	"errors"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -40,11 +42,29 @@ func asNobody(t *testing.T, dir string, args ...string) *exec.Cmd {
 	return c
 }
 
+// needNobody skips the test where a process without rights can't reach fx, as where a folder above
+// the temporary one is closed.
+func needNobody(t *testing.T, dir string) {
+	t.Helper()
+	if err := asNobody(t, dir, "--help").Run(); errors.Is(err, fs.ErrPermission) {
+		t.Skipf("nobody can't run fx here: %v", err)
+	}
+}
+
 // Where fx may not write what --out names, or the folder of a file is missing, every command says
 // so before its work, by exit code 2 and a hint that names --out.
 func TestAnOutThatCannotBeWritten(t *testing.T) {
 	dir := outputsDir(t)
 	all := writers(dir)
+	needNobody(t, dir)
+	network, err := os.ReadFile(tinyNetwork)
+	if err != nil {
+		t.Fatal(err)
+	}
+	readable := filepath.Join(dir, "tiny.onnx") // the repository may lie where nobody may not look
+	if err := os.WriteFile(readable, network, 0o644); err != nil {
+		t.Fatal(err)
+	}
 	closed := filepath.Join(dir, "closed")
 	if err := os.Mkdir(closed, 0o555); err != nil {
 		t.Fatal(err)
@@ -79,8 +99,8 @@ func TestAnOutThatCannotBeWritten(t *testing.T) {
 	for name, w := range all {
 		args := slices.Clone(w.args)
 		for i, arg := range args {
-			if arg == tinyNetwork { // nobody's working folder is another
-				args[i] = absolute(t, arg)
+			if arg == tinyNetwork {
+				args[i] = readable
 			}
 		}
 		if strings.HasSuffix(name, " again") {
@@ -93,13 +113,4 @@ func TestAnOutThatCannotBeWritten(t *testing.T) {
 				append(args, "--out", filepath.Join(dir, "missing", "new"+w.ending)))
 		}
 	}
-}
-
-func absolute(t *testing.T, path string) string {
-	t.Helper()
-	path, err := filepath.Abs(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return path
 }

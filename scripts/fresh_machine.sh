@@ -11,6 +11,7 @@ if [ "${1:-}" != inside ]; then
 	[ "$(id -u)" = 0 ] || cannot "needs root"
 	command -v debootstrap >/dev/null || cannot "needs debootstrap"
 	root=$(mktemp -d /var/tmp/fx-fresh-XXXXXX)
+	chmod 755 "$root" # as the root of a machine is
 	trap 'rm -rf --one-file-system "$root"' EXIT
 	trap 'exit 130' INT TERM
 	suite=$(. /etc/os-release && echo "${VERSION_CODENAME:-}")
