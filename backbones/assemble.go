@@ -15,12 +15,12 @@ import (
 
 // The names of inputs and outputs of this package's models.
 const (
-	InputName         = "input"         // float32 [batch, 3, height, width], normalised
+	inputName         = "input"         // float32 [batch, 3, height, width], normalised
 	ImagesName        = "images"        // uint8 [batch, height, width, 3]
-	ImageName         = "image"         // uint8 [height, width, 3] of any size
+	imageName         = "image"         // uint8 [height, width, 3] of any size
 	FeaturesName      = "features"      // float32 [batch, FeatureShape...]
-	LogitsName        = "logits"        // float32 [batch, classes]
-	ProbabilitiesName = "probabilities" // float32 [batch, classes]
+	logitsName        = "logits"        // float32 [batch, classes]
+	probabilitiesName = "probabilities" // float32 [batch, classes]
 )
 
 // madeRandom is the text under MetaWeights of random weights that can't be reproduced;
@@ -33,8 +33,8 @@ const (
 	MetaPreprocess = "fx.preprocess" // JSON of preprocess.Spec
 	MetaFeatures   = "fx.features"   // name of the feature tensor
 	MetaHead       = "fx.head"       // JSON of Head
-	MetaWeights    = "fx.weights"    // where the weights come from: file name, "seed:0", madeRandom
-	MetaClasses    = "fx.classes"    // JSON list of class names, in the order of the logits
+	metaWeights    = "fx.weights"    // where the weights come from: file name, "seed:0", madeRandom
+	metaClasses    = "fx.classes"    // JSON list of class names, in the order of the logits
 	// of a classifier: "apply" if the EXIF orientation is applied to photos, else "ignore"
 	MetaEXIF       = "fx.exif"
 	MetaFastDecode = "fx.fast_decode" // of a classifier: "true" if its photos were decoded at a fraction of their size
@@ -81,7 +81,7 @@ func Assemble(b Backbone, sd *weights.StateDict) (*pb.ModelProto, error) {
 	if err := toInference(g); err != nil {
 		return nil, fmt.Errorf("%s: %w", b.Name, err)
 	}
-	if err := onnx.Rename(g, map[string]string{logits: LogitsName, g.Input[0].Name: InputName}); err != nil {
+	if err := onnx.Rename(g, map[string]string{logits: logitsName, g.Input[0].Name: inputName}); err != nil {
 		return nil, fmt.Errorf("%s: %w", b.Name, err)
 	}
 	head := b.Head
@@ -90,16 +90,16 @@ func Assemble(b Backbone, sd *weights.StateDict) (*pb.ModelProto, error) {
 	size := b.Preprocess.Crop
 	g.Name = b.Name
 	g.ValueInfo = nil // shapes of the training graph
-	g.Input = []*pb.ValueInfoProto{onnx.TensorInfo(InputName, pb.TensorProto_FLOAT, "batch", 3, size, size)}
-	g.Output = []*pb.ValueInfoProto{onnx.TensorInfo(LogitsName, pb.TensorProto_FLOAT, "batch", head.Classes)}
+	g.Input = []*pb.ValueInfoProto{onnx.TensorInfo(inputName, pb.TensorProto_FLOAT, "batch", 3, size, size)}
+	g.Output = []*pb.ValueInfoProto{onnx.TensorInfo(logitsName, pb.TensorProto_FLOAT, "batch", head.Classes)}
 	m.ProducerName, m.ProducerVersion, m.DocString = "fx", "", ""
 	m.MetadataProps = nil
 	onnx.SetMetadata(m, MetaBackbone, b.Name)
 	onnx.SetMetadata(m, MetaFeatures, b.FeatureTensor)
 	setJSON(m, MetaPreprocess, b.Preprocess)
 	setJSON(m, MetaHead, head)
-	if origin := sd.Metadata[MetaWeights]; origin != "" {
-		onnx.SetMetadata(m, MetaWeights, origin)
+	if origin := sd.Metadata[metaWeights]; origin != "" {
+		onnx.SetMetadata(m, metaWeights, origin)
 	}
 	return m, nil
 }

@@ -52,7 +52,7 @@ func TestAssembleEvaluates(t *testing.T) {
 				t.Errorf("%s: parameter %s of kind %s is trained: %v", name, p.Name, p.Kind, p.Kind.Trained())
 			}
 		}
-		if len(m.Graph.Output) != 1 || ix.Output(LogitsName) == nil || ix.Input(InputName) == nil {
+		if len(m.Graph.Output) != 1 || ix.Output(logitsName) == nil || ix.Input(inputName) == nil {
 			t.Errorf("%s: from %v to %v", name, m.Graph.Input, m.Graph.Output)
 		}
 	}
@@ -115,12 +115,12 @@ func TestAssembleTakesForeignHabits(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 			continue
 		}
-		f, err := Features(m, b)
+		f, err := features(m, b)
 		if err != nil {
 			t.Fatal(err)
 		}
 		plain, _ := Assemble(b, sd)
-		want, _ := Features(plain, b)
+		want, _ := features(plain, b)
 		f.MetadataProps, want.MetadataProps = nil, nil
 		if !proto.Equal(f, want) {
 			t.Errorf("%s: other features than with the plain names", name)
@@ -208,7 +208,7 @@ func TestFeaturesModel(t *testing.T) {
 			t.Fatal(err)
 		}
 		before := proto.CloneOf(m)
-		f, err := Features(m, b)
+		f, err := features(m, b)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -238,26 +238,26 @@ func TestFeaturesModel(t *testing.T) {
 	}
 	b, sd := mustSeed(t, "resnet18", 1)
 	m, _ := Assemble(b, sd)
-	f, _ := Features(m, b)
+	f, _ := features(m, b)
 	if hash, _ := GraphSHA256(f); hashes[hash] != "resnet18" {
 		t.Error("other weights change the graph's hash")
 	}
 	b.Preprocess.Std[0] *= 2
-	f, _ = Features(m, b)
+	f, _ = features(m, b)
 	if hash, _ := GraphSHA256(f); hashes[hash] != "" {
 		t.Error("another normalisation is the same graph")
 	}
 	b.FeatureTensor = "ghost"
-	if _, err := Features(m, b); fail.KindOf(err) != fail.Model ||
+	if _, err := features(m, b); fail.KindOf(err) != fail.Model ||
 		!strings.Contains(fail.HintOf(err), "--feature-tensor") {
 		t.Errorf("an unknown tensor: %v", err)
 	}
-	b.FeatureTensor = InputName
-	if _, err := Features(m, b); fail.KindOf(err) != fail.Model {
+	b.FeatureTensor = inputName
+	if _, err := features(m, b); fail.KindOf(err) != fail.Model {
 		t.Errorf("the input as features: %v", err)
 	}
 	b.FeatureTensor = "fc.weight"
-	if _, err := Features(m, b); fail.KindOf(err) != fail.Model {
+	if _, err := features(m, b); fail.KindOf(err) != fail.Model {
 		t.Errorf("a parameter as features: %v", err)
 	}
 }

@@ -56,12 +56,12 @@ func Classifier(features *pb.ModelProto, head Head, classes []string, weight, bi
 	}
 	m.Graph.Name = "classifier"
 	m.Graph.Output = []*pb.ValueInfoProto{
-		onnx.TensorInfo(LogitsName, pb.TensorProto_FLOAT, batch, len(classes)),
-		onnx.TensorInfo(ProbabilitiesName, pb.TensorProto_FLOAT, batch, len(classes)),
+		onnx.TensorInfo(logitsName, pb.TensorProto_FLOAT, batch, len(classes)),
+		onnx.TensorInfo(probabilitiesName, pb.TensorProto_FLOAT, batch, len(classes)),
 	}
 	head.Classes = len(classes)
 	setJSON(m, MetaHead, head)
-	setJSON(m, MetaClasses, classes)
+	setJSON(m, metaClasses, classes)
 	for key, value := range options.Metadata {
 		onnx.SetMetadata(m, key, value)
 	}
@@ -100,14 +100,14 @@ func addHead(m *pb.ModelProto, head Head, weight, bias []float32, classes int) (
 		if len(shape) != 2 {
 			x = own.Op("Flatten", []string{x}, onnx.Int("axis", 1))
 		}
-		own.OpTo(LogitsName, "Gemm", []string{x, w, v}, onnx.Int("transB", 1))
+		own.OpTo(logitsName, "Gemm", []string{x, w, v}, onnx.Int("transB", 1))
 	case Conv1x1:
 		x := own.Op("Relu", []string{own.Op("Conv", []string{FeaturesName, w, v}, onnx.Ints("kernel_shape", 1, 1))})
-		own.OpTo(LogitsName, "Flatten", []string{own.Op("GlobalAveragePool", []string{x})}, onnx.Int("axis", 1))
+		own.OpTo(logitsName, "Flatten", []string{own.Op("GlobalAveragePool", []string{x})}, onnx.Int("axis", 1))
 	default:
 		return nil, fail.New(fail.Model, "", "head of unknown kind %q", head.Kind)
 	}
-	own.OpTo(ProbabilitiesName, "Softmax", []string{LogitsName}, onnx.Int("axis", 1))
+	own.OpTo(probabilitiesName, "Softmax", []string{logitsName}, onnx.Int("axis", 1))
 	return batch, nil
 }
 
@@ -128,8 +128,8 @@ func takeImage(m *pb.ModelProto, spec preprocess.Spec) error {
 	}
 	front := &pb.GraphProto{}
 	b := onnx.NewBuilder(front, ownPrefix+"fit/")
-	b.Input(onnx.TensorInfo(ImageName, pb.TensorProto_UINT8, "height", "width", 3))
-	fitted := fitImage(b, ImageName, spec)
+	b.Input(onnx.TensorInfo(imageName, pb.TensorProto_UINT8, "height", "width", 3))
+	fitted := fitImage(b, imageName, spec)
 	if err := onnx.Append(front, m.Graph, map[string]string{ImagesName: fitted}); err != nil {
 		return err
 	}

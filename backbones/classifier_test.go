@@ -19,7 +19,7 @@ func mustFeatures(t *testing.T, name string) (Backbone, *pb.ModelProto) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := Features(m, b)
+	f, err := features(m, b)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -52,11 +52,11 @@ func TestClassifier(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if onnx.NewIndex(f.Graph).Has(LogitsName) {
+		if onnx.NewIndex(f.Graph).Has(logitsName) {
 			t.Error("the feature model was changed")
 		}
 		s := session(t, m)
-		if s.Metadata()[MetaClasses] != `["ants","bees","wasps, and \"others\""]` ||
+		if s.Metadata()[metaClasses] != `["ants","bees","wasps, and \"others\""]` ||
 			s.Metadata()["fx.provenance"] != "a test" {
 			t.Errorf("metadata %v", s.Metadata())
 		}

@@ -15,12 +15,12 @@ import (
 // ownPrefix is the prefix of names that this package adds to a graph.
 const ownPrefix = "fx/"
 
-// Features cuts the model m of network b (Assemble, FromFile) at its feature
+// features cuts the model m of network b (Assemble, FromFile) at its feature
 // tensor and inserts the normalisation: input "images", uint8
 // [batch, crop, crop, 3]; output "features", float32 [batch, FeatureShape...].
 // m is unchanged; tensor data is shared with it. Metadata keeps network and
 // preprocessing.
-func Features(m *pb.ModelProto, b Backbone) (*pb.ModelProto, error) {
+func features(m *pb.ModelProto, b Backbone) (*pb.ModelProto, error) {
 	f := onnx.Clone(m)
 	g := f.Graph
 	hint := "Name another tensor with --feature-tensor."

@@ -29,7 +29,7 @@ func checkHalf(t *testing.T, b Backbone, sd *weights.StateDict) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := Features(whole, b)
+	f, err := features(whole, b)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +74,7 @@ func TestFloat16LeavesItsInputAlone(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := Features(whole, b)
+	f, err := features(whole, b)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -51,7 +51,7 @@ func TestClassifierFoldsBatchNormalization(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		f, err := Features(full, b)
+		f, err := features(full, b)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -41,15 +41,15 @@ func TestSaveThenFromFile(t *testing.T) {
 			got.Batch != 0 || got.Notes != nil {
 			t.Errorf("%s came back as %+v", name, got)
 		}
-		if origin, _ := onnx.Metadata(m, MetaWeights); origin != "seed:2" {
+		if origin, _ := onnx.Metadata(m, metaWeights); origin != "seed:2" {
 			t.Errorf("%s: weights %q", name, origin)
 		}
-		f, err := Features(m, got)
+		f, err := features(m, got)
 		if err != nil {
 			t.Fatal(err)
 		}
 		plain, _ := Assemble(b, sd)
-		want, _ := Features(plain, b)
+		want, _ := features(plain, b)
 		f.MetadataProps, want.MetadataProps = nil, nil
 		if !proto.Equal(f, want) {
 			t.Errorf("%s: other features than the registered network's", name)
@@ -132,7 +132,7 @@ func TestFromFileWithoutMetadata(t *testing.T) {
 		}
 		if _, _, err := FromFile(path,
 			FileOptions{Resize: 256, FeatureTensor: "ghost"}); fail.KindOf(err) != fail.Usage ||
-			!strings.Contains(fail.HintOf(err), LogitsName) {
+			!strings.Contains(fail.HintOf(err), logitsName) {
 			t.Errorf("%s: an unknown tensor: %v, hint %q", name, err, fail.HintOf(err))
 		}
 	}
@@ -151,7 +151,7 @@ func TestFromFileWithAnotherTensor(t *testing.T) {
 	if got.FeatureShape != nil || got.Head.Kind != "" {
 		t.Errorf("a shape that nothing tells: %v, %+v", got.FeatureShape, got.Head)
 	}
-	f, err := Features(m, got)
+	f, err := features(m, got)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -197,7 +197,7 @@ func TestFromFileOfAForeignNetwork(t *testing.T) {
 	if b.Head != want || !slices.Equal(b.FeatureShape, []int{3}) || b.Batch != 1 {
 		t.Errorf("%+v", b)
 	}
-	f, err := Features(m, b)
+	f, err := features(m, b)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -222,7 +222,7 @@ func TestFromFileOfAnOldNetwork(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := Features(m, b)
+	f, err := features(m, b)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -251,7 +251,7 @@ func TestFromFileOfAClassifier(t *testing.T) {
 	if got.Head != want || got.FeatureTensor != FeaturesName || !reflect.DeepEqual(got.FeatureShape, b.FeatureShape) {
 		t.Errorf("%+v", got)
 	}
-	cut, err := Features(again, got)
+	cut, err := features(again, got)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -157,7 +157,7 @@ func compareFeatures(t *testing.T, b Backbone, sd *weights.StateDict, want golde
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := Features(m, b)
+	f, err := features(m, b)
 	if err != nil {
 		t.Fatal(err)
 	}

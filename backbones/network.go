@@ -131,7 +131,7 @@ func (n *Network) openFile(ctx context.Context, o NetworkOptions) error {
 			return err
 		}
 		n.Weights, n.WeightsOrigin = o.Weights.Absolute(), pretrained.FromFlag
-		n.file.Weights, made = values, values.Metadata[MetaWeights]
+		n.file.Weights, made = values, values.Metadata[metaWeights]
 	}
 	type network struct {
 		backbone Backbone
@@ -147,7 +147,7 @@ func (n *Network) openFile(ctx context.Context, o NetworkOptions) error {
 	}
 	n.Backbone, n.model = read.backbone, read.model
 	if o.Weights.IsZero() {
-		made, _ = onnx.Metadata(n.model, MetaWeights)
+		made, _ = onnx.Metadata(n.model, metaWeights)
 	}
 	n.Notes = slices.Clone(n.Backbone.Notes)
 	n.noteRandom(made)
@@ -257,7 +257,7 @@ func (n *Network) openRegistered(ctx context.Context, o NetworkOptions, report p
 			return err
 		}
 	}
-	n.noteRandom(n.state.Metadata[MetaWeights])
+	n.noteRandom(n.state.Metadata[metaWeights])
 	if o.SHA256 != "" && info.SHA256 != o.SHA256 {
 		return otherWeights(n.Weights.File, info.SHA256, o.SHA256)
 	}
@@ -287,7 +287,7 @@ func (n *Network) Features() (*pb.ModelProto, error) {
 	if err != nil {
 		return nil, err
 	}
-	return Features(full, n.Backbone)
+	return features(full, n.Backbone)
 }
 
 // Full returns the whole network with its own head, in inference form.

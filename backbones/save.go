@@ -60,8 +60,8 @@ func canonicalWeights(b Backbone, sd *weights.StateDict) (*weights.StateDict, er
 	}
 	out := weights.NewStateDict()
 	out.Metadata[MetaBackbone] = b.Name
-	if origin := sd.Metadata[MetaWeights]; origin != "" {
-		out.Metadata[MetaWeights] = origin
+	if origin := sd.Metadata[metaWeights]; origin != "" {
+		out.Metadata[metaWeights] = origin
 	}
 	for _, p := range parameters {
 		original, ok := given[p.Name]

@@ -46,7 +46,7 @@ func drawWeights(b Backbone, made string, draw func(Parameter) weights.Tensor) (
 	}
 	wait.Wait()
 	sd := weights.NewStateDict()
-	sd.Metadata = map[string]string{MetaBackbone: b.Name, MetaWeights: made}
+	sd.Metadata = map[string]string{MetaBackbone: b.Name, metaWeights: made}
 	for i, p := range parameters {
 		sd.Set(p.Name, tensors[i])
 		if layer, ok := strings.CutSuffix(p.Name, ".running_var"); ok {

@@ -71,7 +71,7 @@ func TestSeedsAreReproducible(t *testing.T) {
 				t.Fatalf("%s %s (%s): another seed, the same values: %v", name, p.Name, p.Kind, !random)
 			}
 		}
-		if first.Metadata[MetaWeights] != "seed:7" {
+		if first.Metadata[metaWeights] != "seed:7" {
 			t.Errorf("metadata %v", first.Metadata)
 		}
 	}

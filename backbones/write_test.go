@@ -32,7 +32,7 @@ func TestWriteModels(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			f, err := Features(m, b)
+			f, err := features(m, b)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -53,8 +53,8 @@ func TestWriteModels(t *testing.T) {
 func fitModel(spec preprocess.Spec) *pb.ModelProto {
 	g := &pb.GraphProto{Name: "fit"}
 	b := onnx.NewBuilder(g, ownPrefix)
-	b.Input(onnx.TensorInfo(ImageName, pb.TensorProto_UINT8, "height", "width", 3))
-	b.OpTo(ImagesName, "Identity", []string{fitImage(b, ImageName, spec)})
+	b.Input(onnx.TensorInfo(imageName, pb.TensorProto_UINT8, "height", "width", 3))
+	b.OpTo(ImagesName, "Identity", []string{fitImage(b, imageName, spec)})
 	g.Output = []*pb.ValueInfoProto{onnx.TensorInfo(ImagesName, pb.TensorProto_UINT8, 1, spec.Crop, spec.Crop, 3)}
 	m := &pb.ModelProto{IrVersion: 9, Graph: g}
 	onnx.SetOpset(m, "", 20)

@@ -74,7 +74,7 @@ func Quickstart(ctx context.Context, o QuickstartOptions, watch progress.Reporte
 	}
 	q := &quickstart{options: o, splits: splits, watch: watch}
 	q.summary = QuickstartSummary{
-		FormatVersion: QuickstartVersion, Data: o.Data, Out: o.Out, TrainSplit: splits.Train, Files: quickstartFilesIn(o.Out),
+		FormatVersion: quickstartVersion, Data: o.Data, Out: o.Out, TrainSplit: splits.Train, Files: quickstartFilesIn(o.Out),
 		Notes: []string{}, PhotoNotes: photos.Notes,
 	}
 	watch.Note("the results will be in " + o.Out)
@@ -206,7 +206,7 @@ func (q *quickstart) inputs() (string, error) {
 		Extensions    []string `json:",omitempty"` // which the MODEL names; likewise NoFollowLinks
 		NoFollowLinks bool     `json:",omitempty"`
 	}{
-		QuickstartVersion, q.options.FxVersion, m, splits,
+		quickstartVersion, q.options.FxVersion, m, splits,
 		q.options.Folds, q.options.Seed, q.summary.Extract.Rejected, differ,
 		q.options.Extensions, q.options.NoFollowLinks,
 	})

@@ -16,8 +16,8 @@ import (
 	"fx/internal/userfile"
 )
 
-// QuickstartVersion is the version of summary.json that this package writes and reads.
-const QuickstartVersion = 1
+// quickstartVersion is the version of summary.json that this package writes and reads.
+const quickstartVersion = 1
 
 // quickstartJSON is the name of the summary for programs.
 const quickstartJSON = "summary.json"
@@ -104,7 +104,7 @@ func readQuickstart(files QuickstartFiles) (QuickstartSummary, bool) {
 	var s QuickstartSummary
 	text, err := userfile.ReadJSON(files.JSON)
 	if err != nil || checksum.Verify(files.JSON, text) != nil || json.Unmarshal(text, &s) != nil ||
-		s.FormatVersion != QuickstartVersion {
+		s.FormatVersion != quickstartVersion {
 		return s, false
 	}
 	if s.ModelSHA256 != "" && s.ModelSHA256 != modeldir.SHA256(files.Model) {

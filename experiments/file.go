@@ -21,12 +21,12 @@ import (
 	"fx/internal/weights"
 )
 
-// Format is the version of experiment files that this package reads.
-const Format = 1
+// format is the version of experiment files that this package reads.
+const format = 1
 
-// Tutorial is the Data of a file on the photos of PyTorch's tutorial, wherever
+// tutorial is the Data of a file on the photos of PyTorch's tutorial, wherever
 // they are found.
-const Tutorial = "hymenoptera_data"
+const tutorial = "hymenoptera_data"
 
 //go:embed *.yaml
 var builtIn embed.FS
@@ -145,10 +145,10 @@ func parse(text []byte) (*File, error) {
 		return nil, plainly(err)
 	}
 	if version.Format == 0 {
-		return nil, fmt.Errorf("it has no format: an experiment file begins with \"format: %d\"", Format)
+		return nil, fmt.Errorf("it has no format: an experiment file begins with \"format: %d\"", format)
 	}
-	if version.Format != Format {
-		return nil, fmt.Errorf("it has format %d; this fx reads format %d", version.Format, Format)
+	if version.Format != format {
+		return nil, fmt.Errorf("it has format %d; this fx reads format %d", version.Format, format)
 	}
 	if err := yaml.UnmarshalWithOptions(text, file, yaml.Strict()); err != nil {
 		return nil, plainly(err)
@@ -167,7 +167,7 @@ func (f *File) check() error {
 	case !folderName.MatchString(f.Name):
 		return fmt.Errorf("name %q must be of small letters, digits and hyphens", f.Name)
 	case f.Data == "":
-		return fmt.Errorf("data is missing: a folder of photos, or %s", Tutorial)
+		return fmt.Errorf("data is missing: a folder of photos, or %s", tutorial)
 	case len(f.Backbones) == 0 || len(f.Modes) == 0 || len(f.Seeds) == 0:
 		return errors.New("backbones, modes and seeds need at least one entry each")
 	case f.WeightsIfMissing.File != "":

@@ -131,7 +131,7 @@ func (f *File) photos(o Options) experimentdir.Data {
 	switch {
 	case o.Data != "":
 		return experimentdir.Data{Dir: o.Data, Origin: "--data"}
-	case f.Data == Tutorial:
+	case f.Data == tutorial:
 		return experimentdir.Data{}
 	}
 	return experimentdir.Data{Dir: f.relative(f.Data), Origin: "the file"}

@@ -364,7 +364,7 @@ func Example() {
 // The tutorial's photos are not what fx draws in their place elsewhere: no run
 // may pass for the tutorial on those. A plan may.
 func TestMissingPhotosStopARun(t *testing.T) {
-	s := newScene(t, strings.Replace(quick, "data: photos", "data: "+Tutorial, 1))
+	s := newScene(t, strings.Replace(quick, "data: photos", "data: "+tutorial, 1))
 	file := s.open()
 	t.Setenv("FX_DATA_DIR", "")
 	t.Setenv("FX_CACHE_DIR", t.TempDir())

@@ -54,7 +54,7 @@ const gpuRuns = 2
 type FeatureNetwork struct {
 	backbones.Description
 	GraphSHA256 string         // of the graph without weights
-	Model       *pb.ModelProto // see backbones.Features
+	Model       *pb.ModelProto // cut at the features
 
 	options EmbedderOptions
 	report  progress.Reporter

@@ -57,10 +57,10 @@ const (
 	patience = 4
 )
 
-// Penalties returns the grid of CrossValidate: from 1 down to 1e-6, two a decade, times
+// penalties returns the grid of CrossValidate: from 1 down to 1e-6, two a decade, times
 // the mean squared distance of the photos' features from their mean. That is the scale
 // of λ: features twice as large have the same optimum at a λ four times as large.
-func Penalties(l Layout, d Data) []float64 {
+func penalties(l Layout, d Data) []float64 {
 	scale := meanSquaredDistance(l, d)
 	grid := make([]float64, 13)
 	for i := range grid {
@@ -123,7 +123,7 @@ func crossValidate(ctx context.Context, l Layout, d Data, fold []int, folds int,
 	report progress.Reporter) (CrossValidation, error) {
 	grid := slices.Clone(o.L2)
 	if grid == nil {
-		if grid = Penalties(l, d); !finite(grid[0]) {
+		if grid = penalties(l, d); !finite(grid[0]) {
 			return CrossValidation{}, fail.New(fail.NonFinite, verifyHint, "the features have the variance %g", grid[0])
 		}
 	}

@@ -124,7 +124,7 @@ func TestBalanced(t *testing.T) {
 
 func TestInitialIsTorchsDefault(t *testing.T) {
 	l := Layout{Kind: Linear, Features: 400, Positions: 1, Classes: 50}
-	p := Initial(l, 0)
+	p := initial(l, 0)
 	var largest, sum, squares float64
 	for _, w := range append(p.clone().Weight, p.Bias...) {
 		v := float64(w)
@@ -138,7 +138,7 @@ func TestInitialIsTorchsDefault(t *testing.T) {
 	}
 	near(t, "mean", sum/n, 0, 1e-3)
 	near(t, "mean square", squares/n, 0.05*0.05/3, 2e-5)
-	if reflect.DeepEqual(p, Initial(l, 1)) || !reflect.DeepEqual(p, Initial(l, 0)) {
+	if reflect.DeepEqual(p, initial(l, 1)) || !reflect.DeepEqual(p, initial(l, 0)) {
 		t.Error("the parameters must depend on the seed, and on nothing else")
 	}
 }

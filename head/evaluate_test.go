@@ -21,7 +21,7 @@ func TestTop(t *testing.T) {
 func TestEvaluateRefuses(t *testing.T) {
 	l := Layout{Kind: Linear, Features: 3, Positions: 1, Classes: 2}
 	d := formulaData(l, features, labels, 4)
-	if _, err := Evaluate(context.Background(), l, Initial(l, 0), Data{}); fail.KindOf(err) != fail.Usage {
+	if _, err := Evaluate(context.Background(), l, initial(l, 0), Data{}); fail.KindOf(err) != fail.Usage {
 		t.Errorf("no photos: %v", err)
 	}
 	if _, err := Evaluate(context.Background(), l, Params{}, d); fail.KindOf(err) != fail.Model {
@@ -30,7 +30,7 @@ func TestEvaluateRefuses(t *testing.T) {
 	if _, err := NewPredictor(l, Params{}); fail.KindOf(err) != fail.Model {
 		t.Errorf("predictor without parameters: %v", err)
 	}
-	predictor, err := NewPredictor(l, Initial(l, 0))
+	predictor, err := NewPredictor(l, initial(l, 0))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -45,7 +45,7 @@ func Fit(ctx context.Context, l Layout, train, val Data, o Options, record func(
 	if o.Solver == LBFGS {
 		err = f.lbfgs(ctx)
 	} else {
-		err = f.sgd(ctx, Initial(l, o.Seed), newSchedule(l, train, o))
+		err = f.sgd(ctx, initial(l, o.Seed), newSchedule(l, train, o))
 		if err == nil {
 			err = f.diverged(ctx)
 		}
@@ -99,7 +99,7 @@ func (f *fitting) diverged(ctx context.Context) error {
 	same := f.sameLogits
 	if same {
 		start := newNetwork[float32](f.layout, f.val.Row)
-		start.params = params[float32](Initial(f.layout, f.options.Seed))
+		start.params = params[float32](initial(f.layout, f.options.Seed))
 		samples := f.val.centreViews()
 		results, err := start.predict(ctx, samples, false)
 		if err != nil {

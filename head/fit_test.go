@@ -167,7 +167,7 @@ func TestNonFiniteLossNamesEpochAndBatch(t *testing.T) {
 		nil); fail.KindOf(err) != fail.NonFinite {
 		t.Errorf("NaN val feature with L-BFGS: %v", err)
 	}
-	if _, err := Evaluate(context.Background(), l, Initial(l, 0), bad); fail.KindOf(err) != fail.NonFinite {
+	if _, err := Evaluate(context.Background(), l, initial(l, 0), bad); fail.KindOf(err) != fail.NonFinite {
 		t.Errorf("evaluation of a NaN feature: %v", err)
 	}
 }

@@ -74,10 +74,10 @@ func (p Params) clone() Params {
 	return Params{Weight: append([]float32(nil), p.Weight...), Bias: append([]float32(nil), p.Bias...)}
 }
 
-// Initial returns the parameters before training: weight and bias uniform in
+// initial returns the parameters before training: weight and bias uniform in
 // ±1/√features, the default of torch.nn.Linear and of a 1×1 torch.nn.Conv2d
 // (torch/nn/modules/linear.py, reset_parameters).
-func Initial(l Layout, seed uint64) Params {
+func initial(l Layout, seed uint64) Params {
 	bound := 1 / math.Sqrt(float64(l.Features))
 	draw := func(name string, n int) []float32 {
 		s := random.New(seed, name)

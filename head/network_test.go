@@ -84,7 +84,7 @@ func TestDroppedValuesDoNotMatter(t *testing.T) {
 		drop := formulaDropout(l)
 		loss := func(row func(int, []float32) []float32) float64 {
 			n := newNetwork[float32](l, row)
-			n.params = params[float32](Initial(l, 1))
+			n.params = params[float32](initial(l, 1))
 			out, err := n.gradient(context.Background(), objective{d.centreViews(), nil, drop}, newParams[float32](l))
 			if err != nil {
 				t.Fatal(err)
@@ -117,7 +117,7 @@ func TestPhotoIsJudgedAloneAsAmongOthers(t *testing.T) {
 	for _, l := range layouts {
 		const rows = 130
 		d := formulaData(l, features, labels, rows)
-		p := Initial(l, 1)
+		p := initial(l, 1)
 		m, err := Evaluate(context.Background(), l, p, d)
 		if err != nil {
 			t.Fatal(err)

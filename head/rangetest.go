@@ -22,7 +22,7 @@ func RangeTest(ctx context.Context, l Layout, train Data, o Options, test ranget
 	return rangetest.Run(ctx, test, func(_ context.Context, repeat int) (rangetest.Update, error) {
 		of := o
 		of.Seed += uint64(repeat)
-		n.params = params[float32](Initial(l, of.Seed))
+		n.params = params[float32](initial(l, of.Seed))
 		t := &trial{sgd: newSGDStep(n, min(of.BatchSize, len(train.Photos))), options: of,
 			plan: newSchedule(l, train, of)}
 		return t.update, nil

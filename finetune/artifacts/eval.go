@@ -29,8 +29,8 @@ func (n *Network) Eval(o Options) (*Graph, error) {
 		return nil, fail.Wrap(fail.Model, err, "", "the network %s", n.Name)
 	}
 	graph := &Graph{
-		Model: m, Image: image, Labels: LabelsName,
-		Loss: LossName, LossWeight: LossWeightName, Correct: CorrectName, Logits: LogitsName,
+		Model: m, Image: image, Labels: labelsName,
+		Loss: lossName, LossWeight: lossWeightName, Correct: correctName, Logits: logitsName,
 	}
 	index := onnx.NewIndex(g)
 	for _, p := range n.Parameters {
@@ -47,17 +47,17 @@ func (n *Network) Eval(o Options) (*Graph, error) {
 		}
 	}
 	u := autodiff.NewEmitter(g)
-	labels := u.Build.Input(onnx.TensorInfo(LabelsName, pb.TensorProto_INT64, "batch"))
-	loss := u.CrossEntropy(LogitsName, labels, int64(n.Classes),
+	labels := u.Build.Input(onnx.TensorInfo(labelsName, pb.TensorProto_INT64, "batch"))
+	loss := u.CrossEntropy(logitsName, labels, int64(n.Classes),
 		autodiff.LossOptions{LabelSmoothing: o.LabelSmoothing, ClassWeights: o.ClassWeights})
-	outputs := []*pb.ValueInfoProto{onnx.TensorInfo(LogitsName, pb.TensorProto_FLOAT, "batch", n.Classes)}
+	outputs := []*pb.ValueInfoProto{onnx.TensorInfo(logitsName, pb.TensorProto_FLOAT, "batch", n.Classes)}
 	for _, r := range []struct {
 		name, value string
 		dtype       pb.TensorProto_DataType
 	}{
-		{LossName, loss.Value, pb.TensorProto_FLOAT},
-		{LossWeightName, loss.Weight, pb.TensorProto_FLOAT},
-		{CorrectName, loss.Correct, pb.TensorProto_INT64},
+		{lossName, loss.Value, pb.TensorProto_FLOAT},
+		{lossWeightName, loss.Weight, pb.TensorProto_FLOAT},
+		{correctName, loss.Correct, pb.TensorProto_INT64},
 	} {
 		u.Build.OpTo(r.name, "Identity", []string{r.value})
 		outputs = append(outputs, scalar(r.name, r.dtype))
@@ -89,7 +89,7 @@ func toInference(g *pb.GraphProto) error {
 	}); err != nil {
 		return err
 	}
-	return onnx.Rename(g, map[string]string{g.Output[0].Name: LogitsName})
+	return onnx.Rename(g, map[string]string{g.Output[0].Name: logitsName})
 }
 
 // Embed returns the graph's model with state as initializers instead of inputs. Then

@@ -24,8 +24,8 @@ const (
 	TrainingFile  = "training_model.onnx"  // gradients, accumulated over batches
 	OptimizerFile = "optimizer_model.onnx" // update by accumulated gradients
 	EvalFile      = "eval_model.onnx"      // logits, loss and correct predictions
-	CheckpointDir = "checkpoint"           // the state that training starts from
-	InfoFile      = "artifacts.json"       // Info
+	checkpointDir = "checkpoint"           // the state that training starts from
+	infoFile      = "artifacts.json"       // Info
 )
 
 // Info describes how artifacts were generated.
@@ -72,7 +72,7 @@ func Generate(ctx context.Context, dir string, n *Network, o Options) (Info, err
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return info, fail.Wrap(fail.Usage, err, "Choose another --out.", "make folder %s", dir)
 	}
-	r, err := durable.Replace(dir, InfoFile)
+	r, err := durable.Replace(dir, infoFile)
 	if errors.Is(err, durable.ErrLocked) {
 		return info, fail.Wrap(fail.Locked, err, "Wait until it has ended, or choose another --out.",
 			"artifacts are being written to %s", dir)
@@ -112,10 +112,10 @@ func Generate(ctx context.Context, dir string, n *Network, o Options) (Info, err
 		}
 	}
 	initial := n.Pack(slots, state, 0, false)
-	if err := r.Write(CheckpointDir, func(path string) error { return WriteCheckpoint(path, initial) }); err != nil {
+	if err := r.Write(checkpointDir, func(path string) error { return WriteCheckpoint(path, initial) }); err != nil {
 		return info, err
 	}
-	if info.Files[checkpointRoot], err = fileSHA256(ctx, filepath.Join(r.Path(CheckpointDir), stateFile)); err != nil {
+	if info.Files[checkpointRoot], err = fileSHA256(ctx, filepath.Join(r.Path(checkpointDir), stateFile)); err != nil {
 		return info, err
 	}
 	text, err := checksum.Marshal(info)
@@ -126,7 +126,7 @@ func Generate(ctx context.Context, dir string, n *Network, o Options) (Info, err
 }
 
 // checkpointRoot is the file of the checkpoint that has the SHA-256 of the others.
-const checkpointRoot = CheckpointDir + "/" + stateFile
+const checkpointRoot = checkpointDir + "/" + stateFile
 
 func fileSHA256(ctx context.Context, path string) (string, error) {
 	sum, _, err := filehash.Sum(ctx, path)
@@ -137,10 +137,10 @@ func fileSHA256(ctx context.Context, path string) (string, error) {
 // if dir is not such a folder.
 func Read(dir string) (s *Set, err error) {
 	decoding := false
-	err = durable.ReadTogether(dir, InfoFile, userfile.ReadJSON,
+	err = durable.ReadTogether(dir, infoFile, userfile.ReadJSON,
 		func(text []byte, path func(string) string) (err error) {
 			decoding = true
-			s, err = read(filepath.Join(dir, InfoFile), text, path)
+			s, err = read(filepath.Join(dir, infoFile), text, path)
 			return err
 		})
 	if err != nil && !decoding {
@@ -169,7 +169,7 @@ func read(root string, text []byte, path func(string) string) (s *Set, err error
 		}
 		sum, err := fileSHA256(context.Background(), file)
 		if err == nil && sum != s.Files[name] {
-			err = fail.New(fail.Model, again, "%s does not match %s, which was written with it", file, InfoFile)
+			err = fail.New(fail.Model, again, "%s does not match %s, which was written with it", file, infoFile)
 		}
 		return fail.Wrap(fail.Model, err, again, "artifacts")
 	}
@@ -180,11 +180,11 @@ func read(root string, text []byte, path func(string) string) (s *Set, err error
 		if err := compare(part.file, path(part.file)); err != nil {
 			return nil, err
 		}
-		if *part.to, err = ReadGraph(path(part.file)); err != nil {
+		if *part.to, err = readGraph(path(part.file)); err != nil {
 			return nil, err
 		}
 	}
-	checkpoint := path(CheckpointDir)
+	checkpoint := path(checkpointDir)
 	if err := compare(checkpointRoot, filepath.Join(checkpoint, stateFile)); err != nil {
 		return nil, err
 	}
@@ -192,20 +192,20 @@ func read(root string, text []byte, path func(string) string) (s *Set, err error
 	return s, err
 }
 
-// ReadGraph reads one of the graphs from its file.
-func ReadGraph(path string) (*Graph, error) {
+// readGraph reads one of the graphs from its file.
+func readGraph(path string) (*Graph, error) {
 	m, err := onnx.Load(path)
 	if err != nil {
 		return nil, err
 	}
 	g := &Graph{Model: m, Title: m.Graph.GetName()}
-	text, ok := onnx.Metadata(m, MetaGraph)
+	text, ok := onnx.Metadata(m, metaGraph)
 	if !ok {
 		return nil, fail.New(fail.Model, "`fx artifacts generate` makes such files.",
-			"%s is not a training graph: it has no metadata %s", path, MetaGraph)
+			"%s is not a training graph: it has no metadata %s", path, metaGraph)
 	}
 	if err := json.Unmarshal([]byte(text), g); err != nil {
-		return nil, fail.Wrap(fail.Model, err, "Generate the artifacts again.", "%s, metadata %s", path, MetaGraph)
+		return nil, fail.Wrap(fail.Model, err, "Generate the artifacts again.", "%s, metadata %s", path, metaGraph)
 	}
 	return g, nil
 }

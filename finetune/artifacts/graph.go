@@ -9,27 +9,27 @@ import (
 // Names of the graphs' inputs and outputs that are not state.
 const (
 	ImagesName       = "images"         // uint8 [batch, height, width, 3]
-	InputName        = "input"          // float32 [batch, 3, height, width], with Options.FloatInput
-	LabelsName       = "labels"         // int64 [batch]
-	LearningRateName = "lr"             // float32 scalar
-	ScaleName        = "gradient_scale" // float32 scalar, weight of a batch in an accumulated gradient
+	inputName        = "input"          // float32 [batch, 3, height, width], with Options.FloatInput
+	labelsName       = "labels"         // int64 [batch]
+	learningRateName = "lr"             // float32 scalar
+	scaleName        = "gradient_scale" // float32 scalar, weight of a batch in an accumulated gradient
 
-	LossName       = "loss"        // float32 scalar, mean over the batch
-	CorrectName    = "correct"     // int64 scalar, correct predictions in the batch
-	GradNormName   = "grad_norm"   // float32 scalar, before clipping
-	LogitsName     = "logits"      // float32 [batch, classes]
-	LossWeightName = "loss_weight" // float32 scalar: weight of the batch in a mean over batches
+	lossName       = "loss"        // float32 scalar, mean over the batch
+	correctName    = "correct"     // int64 scalar, correct predictions in the batch
+	gradNormName   = "grad_norm"   // float32 scalar, before clipping
+	logitsName     = "logits"      // float32 [batch, classes]
+	lossWeightName = "loss_weight" // float32 scalar: weight of the batch in a mean over batches
 )
 
 // Suffixes of state names.
 const (
-	NextSuffix     = "#next"       // the output that replaces an input
+	nextSuffix     = "#next"       // the output that replaces an input
 	GradientSuffix = "#grad"       // gradient of a parameter, accumulated
 	MomentumSuffix = "#momentum"   // torch's momentum_buffer
-	FirstSuffix    = "#exp_avg"    // AdamW's first moment
-	SecondSuffix   = "#exp_avg_sq" // AdamW's second moment
+	firstSuffix    = "#exp_avg"    // AdamW's first moment
+	secondSuffix   = "#exp_avg_sq" // AdamW's second moment
 	AverageSuffix  = "#ema"        // moving average
-	StepName       = "#step"       // AdamW's count of steps, float32 scalar
+	stepName       = "#step"       // AdamW's count of steps, float32 scalar
 )
 
 // Kind is the kind of a state tensor.
@@ -102,8 +102,8 @@ func Slots(graphs ...*Graph) []Slot {
 	return all
 }
 
-// MetaGraph is the metadata key of a file's Graph, as JSON.
-const MetaGraph = "fx.training"
+// metaGraph is the metadata key of a file's Graph, as JSON.
+const metaGraph = "fx.training"
 
 func scalar(name string, dtype pb.TensorProto_DataType) *pb.ValueInfoProto {
 	return onnx.TensorInfo(name, dtype)

@@ -26,7 +26,7 @@ func (n *Network) takeImages(m *pb.ModelProto, asFloat bool) (string, error) {
 	dtype, _, _ := onnx.Shape(input)
 	size := n.Preprocess.Crop
 	images := onnx.TensorInfo(ImagesName, pb.TensorProto_UINT8, "batch", size, size, 3)
-	names := map[string]string{input.Name: InputName}
+	names := map[string]string{input.Name: inputName}
 	if dtype == pb.TensorProto_UINT8 {
 		names[input.Name] = ImagesName
 	}
@@ -39,7 +39,7 @@ func (n *Network) takeImages(m *pb.ModelProto, asFloat bool) (string, error) {
 		return ImagesName, nil
 	case asFloat:
 		input.Type = onnx.TensorInfo("", pb.TensorProto_FLOAT, "batch", 3, size, size).Type
-		return InputName, nil
+		return inputName, nil
 	}
 	nodes := g.Node
 	g.Node = nil
@@ -62,7 +62,7 @@ func (n *Network) normalise(b *onnx.Builder) {
 	values := b.Op("Cast", []string{planes}, onnx.Int("to", int64(pb.TensorProto_FLOAT)))
 	scaled := b.Op("Mul", []string{values, b.Constant(onnx.NewFloat32("scale", []int64{3, 1, 1}, scale))})
 	b.Graph.Node = append(b.Graph.Node, &pb.NodeProto{
-		Name: "fx/normalised", OpType: "Add", Output: []string{InputName},
+		Name: "fx/normalised", OpType: "Add", Output: []string{inputName},
 		Input: []string{scaled, b.Constant(onnx.NewFloat32("shift", []int64{3, 1, 1}, shift))},
 	})
 }

@@ -29,8 +29,8 @@ func (u *updater) input(s Slot) string {
 func (u *updater) next(name, value string) {
 	for i, s := range u.state {
 		if s.Name == name {
-			u.state[i].Next = name + NextSuffix
-			u.outputs = append(u.outputs, floats(u.Build.OpTo(name+NextSuffix, "Identity", []string{value}), s.Shape))
+			u.state[i].Next = name + nextSuffix
+			u.outputs = append(u.outputs, floats(u.Build.OpTo(name+nextSuffix, "Identity", []string{value}), s.Shape))
 		}
 	}
 }
@@ -168,8 +168,8 @@ func (u *updater) adamw(p Parameter, gradient, rate string) string {
 		u.next(m, next)
 		return next
 	}
-	m := moment(FirstSuffix, o.Beta1, gradient)
-	v := moment(SecondSuffix, o.Beta2, u.Op("Mul", gradient, gradient))
+	m := moment(firstSuffix, o.Beta1, gradient)
+	v := moment(secondSuffix, o.Beta2, u.Op("Mul", gradient, gradient))
 	first, second := u.corrections()
 	deviation := u.Op("Add", u.Op("Mul", u.Op("Sqrt", v), second), u.Scalar(o.Epsilon))
 	value := p.Name
@@ -184,9 +184,9 @@ func (u *updater) adamw(p Parameter, gradient, rate string) string {
 func (u *updater) corrections() (first, second string) {
 	if u.scalars == nil {
 		defer u.Scope(u.Scope("optimizer/"))
-		before := u.input(Slot{Name: StepName, Kind: OptimizerState})
+		before := u.input(Slot{Name: stepName, Kind: OptimizerState})
 		t := u.unless(before, u.Op("Add", before, u.Scalar(1)))
-		u.next(StepName, t)
+		u.next(stepName, t)
 		t = u.Cast(t, pb.TensorProto_DOUBLE)
 		u.DType = pb.TensorProto_DOUBLE
 		left := func(beta float64) string { // 1 - βᵗ = 1 - exp(t ln β)

@@ -24,10 +24,10 @@ func (n *Network) Step(o Options) (*Graph, error) {
 		return nil, err
 	}
 	t.u.unscale(gradients, t.trained, scale)
-	rate := t.u.Build.Input(scalar(LearningRateName, pb.TensorProto_FLOAT))
+	rate := t.u.Build.Input(scalar(learningRateName, pb.TensorProto_FLOAT))
 	t.graph.LearningRate = rate
 	if t.u.options.ClipGradNorm > 0 {
-		t.result(&t.graph.GradNorm, GradNormName, t.u.clip(gradients, t.trained), pb.TensorProto_FLOAT)
+		t.result(&t.graph.GradNorm, gradNormName, t.u.clip(gradients, t.trained), pb.TensorProto_FLOAT)
 	}
 	t.u.updateAll(n.Parameters, gradients, rate)
 	for _, p := range n.Parameters {
@@ -45,7 +45,7 @@ func (n *Network) Gradients(o Options) (*Graph, error) {
 	if err != nil {
 		return nil, err
 	}
-	scale := t.u.Build.Input(scalar(ScaleName, pb.TensorProto_FLOAT))
+	scale := t.u.Build.Input(scalar(scaleName, pb.TensorProto_FLOAT))
 	t.graph.Scale = scale
 	gradients, err := t.backward(scale, t.u.scaled())
 	if err != nil {
@@ -73,9 +73,9 @@ func (n *Network) Update(o Options) (*Graph, error) {
 	m := &pb.ModelProto{IrVersion: 9, Graph: &pb.GraphProto{}}
 	onnx.SetOpset(m, "", max(onnx.Opset(n.graph, ""), 18))
 	u := &updater{Emitter: autodiff.NewEmitter(m.Graph), options: o}
-	t := &graphBuilder{u: u, trained: names, graph: &Graph{LearningRate: LearningRateName}}
+	t := &graphBuilder{u: u, trained: names, graph: &Graph{LearningRate: learningRateName}}
 	gradients := map[string]string{}
-	rate := u.Build.Input(scalar(LearningRateName, pb.TensorProto_FLOAT))
+	rate := u.Build.Input(scalar(learningRateName, pb.TensorProto_FLOAT))
 	for _, p := range n.Parameters {
 		if slices.Contains(names, p.Name) {
 			u.input(Slot{Name: p.Name, Kind: ParameterState, Of: p.Name, Shape: dims(p.Shape)})
@@ -85,7 +85,7 @@ func (n *Network) Update(o Options) (*Graph, error) {
 	}
 	u.unscale(gradients, names, u.scaled())
 	if o.ClipGradNorm > 0 {
-		t.result(&t.graph.GradNorm, GradNormName, u.clip(gradients, names), pb.TensorProto_FLOAT)
+		t.result(&t.graph.GradNorm, gradNormName, u.clip(gradients, names), pb.TensorProto_FLOAT)
 	}
 	u.updateAll(n.Parameters, gradients, rate)
 	for _, p := range n.Parameters {
@@ -143,7 +143,7 @@ func (n *Network) train(o Options) (*graphBuilder, error) {
 	t := &graphBuilder{
 		net: n, forward: forward, trained: names, u: &updater{Emitter: &forward.Emitter,
 			options: o}, statistics: map[string]string{},
-		graph: &Graph{Batch: o.Batch, Image: image, ImageShape: shape.Shape, Labels: LabelsName},
+		graph: &Graph{Batch: o.Batch, Image: image, ImageShape: shape.Shape, Labels: labelsName},
 	}
 	for _, p := range n.Parameters {
 		kind := ParameterState
@@ -163,7 +163,7 @@ func (n *Network) train(o Options) (*graphBuilder, error) {
 // auxiliary logits with their weight.
 func (t *graphBuilder) addLoss() error {
 	o := t.u.options
-	labels := t.u.Build.Input(onnx.TensorInfo(LabelsName, pb.TensorProto_INT64, o.Batch))
+	labels := t.u.Build.Input(onnx.TensorInfo(labelsName, pb.TensorProto_INT64, o.Batch))
 	total := ""
 	for i, logits := range t.forward.Outputs {
 		v, _ := t.forward.Value(logits)
@@ -183,8 +183,8 @@ func (t *graphBuilder) addLoss() error {
 		}
 		t.loss = append(t.loss, loss)
 	}
-	t.result(&t.graph.Loss, LossName, total, pb.TensorProto_FLOAT)
-	t.result(&t.graph.Correct, CorrectName, t.loss[0].Correct, pb.TensorProto_INT64)
+	t.result(&t.graph.Loss, lossName, total, pb.TensorProto_FLOAT)
+	t.result(&t.graph.Correct, correctName, t.loss[0].Correct, pb.TensorProto_INT64)
 	return nil
 }
 
@@ -272,6 +272,6 @@ func label(m *pb.ModelProto, title string, g *Graph) error {
 	if err != nil {
 		return err
 	}
-	onnx.SetMetadata(m, MetaGraph, string(text))
+	onnx.SetMetadata(m, metaGraph, string(text))
 	return fail.Wrap(fail.Model, onnx.Check(m.Graph), "", "%s", title)
 }

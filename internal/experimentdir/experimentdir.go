@@ -14,8 +14,8 @@ import (
 	"fx/internal/userfile"
 )
 
-// FormatVersion is the version of experiment.json that this package writes and reads.
-const FormatVersion = 1
+// formatVersion is the version of experiment.json that this package writes and reads.
+const formatVersion = 1
 
 // FileName is the file that makes a folder an experiment.
 const FileName = "experiment.json"
@@ -131,7 +131,7 @@ func Is(dir string) bool {
 
 // Save writes dir's experiment.json, whole or not at all.
 func Save(dir string, e Experiment) error {
-	e.FormatVersion = FormatVersion
+	e.FormatVersion = formatVersion
 	text, err := checksum.Marshal(e)
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", FileName, err)
@@ -166,9 +166,9 @@ func Load(dir string) (Experiment, error) {
 	}{&e.FormatVersion}); err != nil {
 		return e, fail.Wrap(fail.Model, err, again, "%s is damaged", path)
 	}
-	if e.FormatVersion != FormatVersion {
+	if e.FormatVersion != formatVersion {
 		return e, fail.New(fail.Model, "Use the fx that wrote it, or another --out.",
-			"%s has format version %d; this fx reads version %d", path, e.FormatVersion, FormatVersion)
+			"%s has format version %d; this fx reads version %d", path, e.FormatVersion, formatVersion)
 	}
 	if err := checksum.Verify(path, text); err != nil {
 		return e, fail.Wrap(fail.Model, err, checksum.Hint, "")

@@ -11,9 +11,9 @@ import (
 	"fx/internal/userfile"
 )
 
-// MinBytes is the length from which files are remembered. Hashing a smaller file is faster than reading its remembered
+// minBytes is the length from which files are remembered. Hashing a smaller file is faster than reading its remembered
 // sum.
-const MinBytes = 4 << 20
+const minBytes = 4 << 20
 
 // settled is how long a file must have been unchanged: a second write within the clock's resolution would not change
 // its times.
@@ -30,7 +30,7 @@ type identity struct {
 // changed.
 func Known(file *os.File) (sum string, ok bool) {
 	id, ok := identify(file)
-	if !ok || id.size < MinBytes {
+	if !ok || id.size < minBytes {
 		return "", false
 	}
 	path, err := id.path()
@@ -52,7 +52,7 @@ func Known(file *os.File) (sum string, ok bool) {
 // it.
 func Remember(file *os.File, sum string) {
 	id, ok := identify(file)
-	if !ok || id.size < MinBytes || time.Since(time.Unix(0, max(id.modified, id.change))) < settled {
+	if !ok || id.size < minBytes || time.Since(time.Unix(0, max(id.modified, id.change))) < settled {
 		return
 	}
 	path, err := id.path()

@@ -18,7 +18,7 @@ func file(t *testing.T) *os.File {
 	t.Helper()
 	t.Setenv("FX_CACHE_DIR", t.TempDir())
 	path := filepath.Join(t.TempDir(), "weights")
-	if err := os.WriteFile(path, make([]byte, MinBytes), 0o644); err != nil {
+	if err := os.WriteFile(path, make([]byte, minBytes), 0o644); err != nil {
 		t.Fatal(err)
 	}
 	f, err := os.OpenFile(path, os.O_RDWR, 0)
@@ -92,7 +92,7 @@ func TestADamagedMemoryIsNone(t *testing.T) {
 
 func TestSmallFilesAndPipesAreNotRemembered(t *testing.T) {
 	f := file(t)
-	if err := f.Truncate(MinBytes - 1); err != nil {
+	if err := f.Truncate(minBytes - 1); err != nil {
 		t.Fatal(err)
 	}
 	r, w, err := os.Pipe()

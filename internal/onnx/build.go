@@ -88,7 +88,7 @@ func (b *Builder) Float32(hint string, value float32) string {
 
 // Float64 adds a DOUBLE scalar.
 func (b *Builder) Float64(hint string, value float64) string {
-	return b.Constant(NewFloat64(hint, nil, []float64{value}))
+	return b.Constant(newFloat64(hint, nil, []float64{value}))
 }
 
 // Input adds a graph input and returns its name. It panics if the name exists.

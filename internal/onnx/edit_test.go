@@ -212,19 +212,19 @@ func TestAppendModel(t *testing.T) {
 	first, second := tiny(), tiny()
 	second.Graph.Input[0].Type = TensorInfo("", pb.TensorProto_FLOAT, "batch", 3).Type
 	SetOpset(second, "com.microsoft", 1)
-	if err := AppendModel(first, proto.CloneOf(second), map[string]string{"x": "y"}); err == nil ||
+	if err := appendModel(first, proto.CloneOf(second), map[string]string{"x": "y"}); err == nil ||
 		!strings.Contains(err.Error(), "both graphs") {
 		t.Errorf("colliding names: %v", err)
 	}
-	if err := Prefix(second.Graph, "second/", "x"); err != nil {
+	if err := prefix(second.Graph, "second/", "x"); err != nil {
 		t.Fatal(err)
 	}
 	for input, value := range map[string]string{"ghost": "y", "x": "ghost"} {
-		if err := AppendModel(first, proto.CloneOf(second), map[string]string{input: value}); err == nil {
+		if err := appendModel(first, proto.CloneOf(second), map[string]string{input: value}); err == nil {
 			t.Errorf("wired %s to %s", value, input)
 		}
 	}
-	if err := AppendModel(first, second, map[string]string{"x": "y"}); err != nil {
+	if err := appendModel(first, second, map[string]string{"x": "y"}); err != nil {
 		t.Fatal(err)
 	}
 	if err := Cut(first.Graph, TensorInfo("second/z", pb.TensorProto_FLOAT, "batch", 3)); err != nil {
@@ -241,7 +241,7 @@ func TestAppendModel(t *testing.T) {
 	}
 	other := tiny()
 	SetOpset(other, "", 13)
-	if err := AppendModel(first, other, nil); err == nil {
+	if err := appendModel(first, other, nil); err == nil {
 		t.Error("joined models of different operator sets")
 	}
 }
@@ -257,7 +257,7 @@ func TestCloneSharesOnlyData(t *testing.T) {
 		t.Error("the data was copied")
 	}
 	before := proto.CloneOf(m)
-	if err := Prefix(c.Graph, "c/"); err != nil {
+	if err := prefix(c.Graph, "c/"); err != nil {
 		t.Fatal(err)
 	}
 	c.Graph.Initializer[0].Dims[0] = 9

@@ -288,7 +288,7 @@ func FuzzParse(f *testing.F) {
 		if err := Sort(m.Graph); err != nil {
 			t.Fatalf("a sound graph does not sort: %v", err)
 		}
-		if err := Prefix(m.Graph, "p/"); err != nil {
+		if err := prefix(m.Graph, "p/"); err != nil {
 			t.Fatalf("a prefix: %v", err)
 		}
 		if err := Check(m.Graph); err != nil {

@@ -29,9 +29,9 @@ func Rename(g *pb.GraphProto, names map[string]string) error {
 	return nil
 }
 
-// Prefix puts prefix before the name of every node and every value of g except
+// prefix puts prefix before the name of every node and every value of g except
 // the values named in keep, so that it can be joined with another graph.
-func Prefix(g *pb.GraphProto, prefix string, keep ...string) error {
+func prefix(g *pb.GraphProto, prefix string, keep ...string) error {
 	kept := map[string]bool{}
 	for _, name := range keep {
 		kept[name] = true
@@ -90,9 +90,9 @@ func Append(dst, src *pb.GraphProto, wire map[string]string) error {
 	return nil
 }
 
-// AppendModel is Append for whole models: it joins their operator sets, which must not differ in version, and their
+// appendModel is Append for whole models: it joins their operator sets, which must not differ in version, and their
 // functions. Metadata of src is not copied.
-func AppendModel(dst, src *pb.ModelProto, wire map[string]string) error {
+func appendModel(dst, src *pb.ModelProto, wire map[string]string) error {
 	for _, o := range src.OpsetImport {
 		if v := Opset(dst, o.Domain); v != 0 && v != o.Version {
 			return fmt.Errorf("one model uses version %d of operator set %q and the other version %d", v, o.Domain,

@@ -179,8 +179,8 @@ func NewFloat32(name string, dims []int64, values []float32) *pb.TensorProto {
 	return NewRaw(name, pb.TensorProto_FLOAT, dims, raw)
 }
 
-// NewFloat64 returns a DOUBLE tensor, as NewFloat32 does.
-func NewFloat64(name string, dims []int64, values []float64) *pb.TensorProto {
+// newFloat64 returns a DOUBLE tensor, as NewFloat32 does.
+func newFloat64(name string, dims []int64, values []float64) *pb.TensorProto {
 	raw := make([]byte, 0, 8*len(values))
 	for _, v := range values {
 		raw = binary.LittleEndian.AppendUint64(raw, math.Float64bits(v))

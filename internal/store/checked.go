@@ -65,7 +65,7 @@ func readChecked(dir string, shard Shard) map[checkedShard]bool {
 	text, err := userfile.ReadJSON(filepath.Join(dir, checkedName(shard)))
 	var all checkedJSON
 	if err != nil || checksum.Verify(checkedFile, text) != nil || json.Unmarshal(text, &all) != nil ||
-		all.FormatVersion != FormatVersion {
+		all.FormatVersion != formatVersion {
 		return nil
 	}
 	known := make(map[checkedShard]bool, len(all.Shards))
@@ -143,7 +143,7 @@ func (w *Writer) dropDamaged() error {
 // noteChecks notes the files whose content was checked or written by this process,
 // unless these are the ones known already.
 func (w *Writer) noteChecks(files []*shardFile, known map[checkedShard]bool) {
-	all := checkedJSON{FormatVersion: FormatVersion, Shards: []checkedShard{}}
+	all := checkedJSON{FormatVersion: formatVersion, Shards: []checkedShard{}}
 	now, news := time.Now(), false
 	for _, f := range files {
 		if s := f.checkedShard(); (f.checked || f.known) && w.mine(f) && s.Stat.settled(now) {

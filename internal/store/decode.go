@@ -146,7 +146,7 @@ func (b *batch) decode(l layout) ([]record, uint64, error) {
 	}
 	for column, set := range []func(r *record, text []byte) error{
 		func(r *record, text []byte) error { r.path = string(text); return nil },
-		func(r *record, text []byte) (err error) { r.sha, err = ParseSHA256(string(text)); return err },
+		func(r *record, text []byte) (err error) { r.sha, err = parseSHA256(string(text)); return err },
 		func(r *record, text []byte) error { r.class = intern(text); return nil },
 		func(r *record, text []byte) error { r.split = intern(text); return nil },
 	} {

@@ -50,7 +50,7 @@ func PrepareExport(dir, format, out string, options ExportOptions) error {
 func (m Manifest) prepareExport(format, out string, options ExportOptions) error {
 	exporter, known := exporters[strings.ToLower(format)]
 	if !known {
-		return fail.New(fail.Usage, "Choose one of "+strings.Join(Formats(), ", ")+".", "unknown export format %q",
+		return fail.New(fail.Usage, "Choose one of "+strings.Join(formats(), ", ")+".", "unknown export format %q",
 			format)
 	}
 	ending := strings.ToLower(strings.TrimPrefix(filepath.Ext(out), "."))
@@ -61,8 +61,8 @@ func (m Manifest) prepareExport(format, out string, options ExportOptions) error
 	return outpath.Prepare(options.Force, outpath.Target{Kind: exporter.kind, Path: out, Photos: m.Made.Data})
 }
 
-// Formats returns the names that Export takes.
-func Formats() []string {
+// formats returns the names that Export takes.
+func formats() []string {
 	names := make([]string, 0, len(exporters))
 	for n := range exporters {
 		names = append(names, n)

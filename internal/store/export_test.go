@@ -94,7 +94,7 @@ func TestArrowReadsShards(t *testing.T) {
 		text := func(column, i int) string { return batch.Column(column).(*array.String).Value(i) }
 		for i, rec := range rows {
 			number := func(column int) int32 { return batch.Column(column).(*array.Int32).Value(i) }
-			sha, err := ParseSHA256(text(1, i))
+			sha, err := parseSHA256(text(1, i))
 			must(t, err)
 			if want := (record{text(0, i), text(3, i), text(2, i), sha, number(4), number(5)}); rec != want {
 				t.Errorf("row %+v, arrow-go has %+v", rec, want)
@@ -128,7 +128,7 @@ func TestExportsReadBack(t *testing.T) {
 		"\x93NUMPY\x01\x00v\x00{'descr': '<f4', 'fortran_order': False, 'shape': (32, 2, 3), }") {
 		t.Errorf("%q", before[:128])
 	}
-	for _, format := range Formats() { // again: the same bytes
+	for _, format := range formats() { // again: the same bytes
 		name := map[string]string{"csv": "rows.csv", "parquet": "rows.parquet", "npy": "npy",
 			"safetensors": "rows.safetensors"}[format]
 		first := contents(t, filepath.Join(out, name))
@@ -230,7 +230,7 @@ func TestExportErrors(t *testing.T) {
 		!strings.Contains(fail.HintOf(err), `"train" "val"`) {
 		t.Errorf("unknown split: %v, %s", err, fail.HintOf(err))
 	}
-	for _, format := range Formats() {
+	for _, format := range formats() {
 		out := filepath.Join(t.TempDir(), "no", "folder")
 		if format == "npy" {
 			out = filepath.Join(r.dir, "lock", "x")

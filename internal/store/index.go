@@ -54,7 +54,7 @@ func readIndex(dir string) (x index, damage error) {
 	if err == nil {
 		err = json.Unmarshal(text, &x)
 	}
-	if err != nil || x.FormatVersion != FormatVersion {
+	if err != nil || x.FormatVersion != formatVersion {
 		return index{}, err
 	}
 	return x, nil
@@ -62,7 +62,7 @@ func readIndex(dir string) (x index, damage error) {
 
 // writeIndex writes x unless it stands there already.
 func writeIndex(dir string, x index) error {
-	x.FormatVersion = FormatVersion
+	x.FormatVersion = formatVersion
 	text, err := checksum.Marshal(x)
 	if err != nil {
 		return err

@@ -18,8 +18,8 @@ import (
 	"fx/internal/weights"
 )
 
-// FormatVersion is the version of the store that this package writes and reads.
-const FormatVersion = 1
+// formatVersion is the version of the store that this package writes and reads.
+const formatVersion = 1
 
 // DType is how embeddings are stored.
 type DType string
@@ -189,7 +189,7 @@ func (m Manifest) identity() string {
 }
 
 func (m Manifest) encode() ([]byte, error) {
-	m.FormatVersion, m.Provider = FormatVersion, m.Compute.String()
+	m.FormatVersion, m.Provider = formatVersion, m.Compute.String()
 	return checksum.Marshal(m)
 }
 
@@ -228,10 +228,10 @@ func decodeManifest(path string, text []byte) (Manifest, error) {
 	if err := json.Unmarshal(text, &version); err != nil {
 		return Manifest{}, fail.Wrap(fail.Store, err, makeAgain, "%s is damaged", path)
 	}
-	if version.FormatVersion > FormatVersion {
+	if version.FormatVersion > formatVersion {
 		return Manifest{}, fail.New(fail.Usage, "Use that fx, or extract into another folder.",
 			"%s is of a newer fx: format %d, and this fx knows formats up to "+
-				"%d", path, version.FormatVersion, FormatVersion)
+				"%d", path, version.FormatVersion, formatVersion)
 	}
 	if version.FormatVersion < 1 {
 		return Manifest{}, fail.New(fail.Store, makeAgain, "%s is damaged: format_version %d", path,

@@ -80,7 +80,7 @@ func TestManifestRoundTrip(t *testing.T) {
 	must(t, os.WriteFile(filepath.Join(dir, manifestFile), text, 0o644))
 	got, err := ReadManifest(dir)
 	must(t, err)
-	m.FormatVersion, m.Provider = FormatVersion, "cpu"
+	m.FormatVersion, m.Provider = formatVersion, "cpu"
 	if !reflect.DeepEqual(got, m) {
 		t.Errorf("got %+v, want %+v", got, m)
 	}

@@ -36,12 +36,12 @@ func (h SHA256) MarshalText() ([]byte, error) { return []byte(h.String()), nil }
 
 // UnmarshalText reads what MarshalText wrote.
 func (h *SHA256) UnmarshalText(text []byte) (err error) {
-	*h, err = ParseSHA256(string(text))
+	*h, err = parseSHA256(string(text))
 	return err
 }
 
-// ParseSHA256 reads 64 hexadecimal digits.
-func ParseSHA256(text string) (SHA256, error) {
+// parseSHA256 reads 64 hexadecimal digits.
+func parseSHA256(text string) (SHA256, error) {
 	var h SHA256
 	if len(text) != hex.EncodedLen(len(h)) {
 		return h, fmt.Errorf("%d characters are no SHA-256 of %d", len(text), hex.EncodedLen(len(h)))

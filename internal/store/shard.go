@@ -51,7 +51,7 @@ func (l layout) embeddingType() *arrow.FixedSizeListType {
 func (l layout) schema() *arrow.Schema {
 	metadata := arrow.NewMetadata(
 		[]string{"fx.feature_shape", "fx.format_version", "fx.identity", "fx.seal"},
-		[]string{l.shape, fmt.Sprint(FormatVersion), l.identity, seal{}.String()})
+		[]string{l.shape, fmt.Sprint(formatVersion), l.identity, seal{}.String()})
 	return arrow.NewSchema([]arrow.Field{
 		{Name: "path", Type: arrow.BinaryTypes.String},
 		{Name: "sha256", Type: arrow.BinaryTypes.String},

@@ -92,7 +92,7 @@ func parseStatLine(line []byte) (statKey, SHA256, bool) {
 	if len(f) != 5 {
 		return statKey{}, SHA256{}, false
 	}
-	sha, errSHA := ParseSHA256(f[0])
+	sha, errSHA := parseSHA256(f[0])
 	size, errSize := strconv.ParseInt(f[1], 10, 64)
 	mtime, errTime := strconv.ParseInt(f[2], 10, 64)
 	inode, errInode := strconv.ParseUint(f[3], 10, 64)

@@ -13,8 +13,8 @@ import (
 	"fx/internal/tensorboard"
 )
 
-// MetricsFile is the name of the table of epochs.
-const MetricsFile = "metrics.csv"
+// metricsFile is the name of the table of epochs.
+const metricsFile = "metrics.csv"
 
 // Log is a training so far. Unknown fields of an epoch are NaN.
 type Log struct {
@@ -45,7 +45,7 @@ var columns = []column{
 
 // Write writes the log into dir as metrics.csv and as an event file, and replaces those of an earlier training.
 func Write(dir string, l Log) error {
-	if err := durable.WriteBytes(filepath.Join(dir, MetricsFile), table(l.Epochs)); err != nil {
+	if err := durable.WriteBytes(filepath.Join(dir, metricsFile), table(l.Epochs)); err != nil {
 		return err
 	}
 	return tensorboard.Write(dir, l.events())
@@ -54,7 +54,7 @@ func Write(dir string, l Log) error {
 // Replace is Write as part of a Replacement of files of dir.
 func Replace(r *durable.Replacement, dir string, l Log) error {
 	write := func(path string) error { return durable.WriteBytes(path, table(l.Epochs)) }
-	if err := r.Write(MetricsFile, write); err != nil {
+	if err := r.Write(metricsFile, write); err != nil {
 		return err
 	}
 	return tensorboard.Replace(r, dir, l.events())

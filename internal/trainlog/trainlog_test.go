@@ -93,11 +93,11 @@ func TestWriteAndReplace(t *testing.T) {
 			t.Fatal(err)
 		}
 		files, err := filepath.Glob(filepath.Join(dir, "[em]*"))
-		want := fmt.Sprint([]string{filepath.Join(dir, tensorboard.FileName(l.Start)), filepath.Join(dir, MetricsFile)})
+		want := fmt.Sprint([]string{filepath.Join(dir, tensorboard.FileName(l.Start)), filepath.Join(dir, metricsFile)})
 		if err != nil || fmt.Sprint(files) != want {
 			t.Errorf("log %d: %v, not %v, %v", i, files, want, err)
 		}
-		if got, err := os.ReadFile(filepath.Join(dir, MetricsFile)); err != nil || !bytes.Equal(got, table(l.Epochs)) {
+		if got, err := os.ReadFile(filepath.Join(dir, metricsFile)); err != nil || !bytes.Equal(got, table(l.Epochs)) {
 			t.Errorf("log %d: the table is %q, %v", i, got, err)
 		}
 	}
@@ -117,7 +117,7 @@ func ExampleWrite() {
 	if err != nil {
 		panic(err)
 	}
-	text, err := os.ReadFile(filepath.Join(dir, MetricsFile))
+	text, err := os.ReadFile(filepath.Join(dir, metricsFile))
 	fmt.Print(string(text))
 	// Output:
 	// epoch,lr,train_loss,train_accuracy,val_loss,val_accuracy,seconds

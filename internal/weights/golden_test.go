@@ -51,7 +51,7 @@ func TestReadEqualsTorch(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			format := map[bool]string{true: TorchLegacy, false: TorchZip}[strings.Contains(name, ".legacy.")]
+			format := map[bool]string{true: torchLegacy, false: torchZip}[strings.Contains(name, ".legacy.")]
 			if strings.HasSuffix(name, ".safetensors") {
 				format = Safetensors
 			}

@@ -18,8 +18,8 @@ import (
 // The formats that Read supports, as in Info.
 const (
 	Safetensors = "safetensors"
-	TorchZip    = "torch zip"    // torch.save since PyTorch 1.6
-	TorchLegacy = "torch legacy" // torch.save before 1.6, or with _use_new_zipfile_serialization=False
+	torchZip    = "torch zip"    // torch.save since PyTorch 1.6
+	torchLegacy = "torch legacy" // torch.save before 1.6, or with _use_new_zipfile_serialization=False
 )
 
 // maxFile limits the memory that a file can claim. No backbone comes near it.
@@ -120,7 +120,7 @@ func decode(file []byte, info *Info) (*StateDict, error) {
 	}
 	var found *dict
 	spare := newBudget(len(file))
-	if format == TorchZip {
+	if format == torchZip {
 		found, info.Inside, err = decodeZip(file, spare)
 	} else {
 		found, info.Inside, err = decodeLegacy(file, spare)
@@ -142,11 +142,11 @@ func sniff(head []byte, size int64) (string, error) {
 		return Safetensors, nil
 	}
 	if bytes.HasPrefix(head, []byte("PK\x03\x04")) {
-		return TorchZip, nil
+		return torchZip, nil
 	}
 	if head[0] == opProto && len(head) > 1 && head[1] >= 2 && head[1] <= 5 {
 		if first, _, err := unpickle(head, nil, newBudget(len(head))); err == nil && isLegacyMagic(first) {
-			return TorchLegacy, nil
+			return torchLegacy, nil
 		}
 		return "", fmt.Errorf("a Python pickle, but not one that torch.save wrote")
 	}

@@ -21,7 +21,7 @@ type Draw string
 
 // The rules.
 const (
-	LayerDefaults Draw = "seed:"                    // of each layer, see backbones.SeedWeights
+	layerDefaults Draw = "seed:"                    // of each layer, see backbones.SeedWeights
 	Constructor   Draw = "initial weights of seed " // of the network's constructor, see backbones.InitialWeights
 )
 
@@ -29,12 +29,12 @@ const (
 func File(path string) Ref { return Ref{File: path} }
 
 // Seed refers to the weights that the seed n draws by the layers' defaults.
-func Seed(n uint64) Ref { return Ref{Draw: LayerDefaults, Seed: n} }
+func Seed(n uint64) Ref { return Ref{Draw: layerDefaults, Seed: n} }
 
 // ParseRef parses a user's text: a path, "seed:N", or "" for the zero Ref. If the seed is not a number, the error is
 // of kind fail.Usage.
 func ParseRef(text string) (Ref, error) {
-	digits, drawn := strings.CutPrefix(text, string(LayerDefaults))
+	digits, drawn := strings.CutPrefix(text, string(layerDefaults))
 	if !drawn {
 		return File(text), nil
 	}
