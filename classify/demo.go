@@ -25,12 +25,11 @@ const (
 
 // DemoOptions of Demo. Only Out is needed.
 type DemoOptions struct {
-	Out       string // folder for everything that the demo makes
-	Force     bool   // even where it holds something else or lies inside the photos' folder, see outpath.Prepare
-	Data      string // photos; "" finds some, see sampledata.Photos
-	Embedder  extract.EmbedderOptions
-	Decoder   string
-	FxVersion string
+	Out      string // folder for everything that the demo makes
+	Force    bool   // even where it holds something else or lies inside the photos' folder, see outpath.Prepare
+	Data     string // photos; "" finds some, see sampledata.Photos
+	Embedder extract.EmbedderOptions
+	Decoder  string
 }
 
 // DemoResult says what the demo made, and where it lies.
@@ -88,13 +87,12 @@ func Demo(ctx context.Context, o DemoOptions, watch progress.Reporter) (DemoResu
 	}
 	if d.Extract, err = extract.Run(ctx, extract.Options{
 		Embedder: o.Embedder, Data: d.Photos.Dir, Store: d.Store, Force: o.Force, Decoder: o.Decoder,
-		FxVersion: o.FxVersion, Inputs: d.Photos.Inputs,
+		Inputs: d.Photos.Inputs,
 	}, watch); err != nil {
 		return d, err
 	}
 	fit := FitOptions{
 		Settings: training.Defaults(), Features: d.Store, Out: d.Model, Force: o.Force, Nested: true,
-		Versions: map[string]string{"fx": o.FxVersion},
 	}
 	features, err := store.ReadInfo(d.Store)
 	if err != nil {

@@ -86,7 +86,7 @@ func averaged(row []float32, channels, positions int) []float32 {
 // ExtractFor brings a store to what the MODEL's backbone sees of the photos
 // that the training evaluated on, for EvaluatePhotos: of a finetuned network there is
 // no other store. data is the folder or list of the photos.
-func ExtractFor(ctx context.Context, o Options, data, storeDir, fxVersion string, report progress.Reporter) error {
+func ExtractFor(ctx context.Context, o Options, data, storeDir string, report progress.Reporter) error {
 	m, _, err := modeldir.Load(o.Model)
 	if err != nil {
 		return err
@@ -99,7 +99,7 @@ func ExtractFor(ctx context.Context, o Options, data, storeDir, fxVersion string
 	_, err = extract.Run(ctx, extract.Options{
 		Embedder: o.Embedder, Data: data, Extensions: extensionsOf(m), NoFollowLinks: m.NoFollowLinks,
 		Store: storeDir, ReplaceData: true, Splits: splits,
-		EXIF: m.EXIF, Decoder: o.Decoder, FastDecode: m.FastDecode, FxVersion: fxVersion,
+		EXIF: m.EXIF, Decoder: o.Decoder, FastDecode: m.FastDecode,
 	}, report)
 	return fail.Wrap(fail.KindOf(err), err, "", "features of the photos in %s", data)
 }

@@ -17,17 +17,17 @@ import (
 	"fx/internal/progress"
 	"fx/internal/store"
 	"fx/internal/training"
+	"fx/internal/version"
 )
 
 // FitOptions says what a head learns from, and how.
 type FitOptions struct {
 	training.Settings // those that training.Head reads; start from training.Defaults
 
-	Features string            // store folder
-	Out      string            // MODEL folder to write
-	Force    bool              // even where it holds something else or lies among the photos, see outpath.Prepare
-	Nested   bool              // Out is part of another command's output, which that command may replace
-	Versions map[string]string // for model.json
+	Features string // store folder
+	Out      string // MODEL folder to write
+	Force    bool   // even where it holds something else or lies among the photos, see outpath.Prepare
+	Nested   bool   // Out is part of another command's output, which that command may replace
 }
 
 // FitResult is what Fit did.
@@ -151,7 +151,7 @@ func newModel(m store.Manifest, h modeldir.Head, o FitOptions, notes []string) m
 		},
 		Preprocess: m.Preprocess, EXIF: m.EXIF, FastDecode: m.FastDecode, Mode: modeldir.FeatureExtraction, Seed: o.Seed, Head: h, Classes: m.Classes,
 		Features: paths.Absolute(o.Features), Data: m.Made.Data, Extensions: m.Made.Extensions, NoFollowLinks: m.Made.NoFollowLinks,
-		Options: o.HeadRecord(), Versions: versions(o.Versions, m), Notes: notes, Untrained: m.Made.Untrained,
+		Options: o.HeadRecord(), Versions: versions(m), Notes: notes, Untrained: m.Made.Untrained,
 	}
 }
 
@@ -271,10 +271,6 @@ func dataOf(features *store.Store, split string) (head.Data, error) {
 	return head.Data{Photos: photos, Row: features.Embedding}, err
 }
 
-func versions(own map[string]string, m store.Manifest) map[string]string {
-	all := map[string]string{"go": runtime.Version(), "onnxruntime": m.Made.ONNXRuntime}
-	for k, v := range own {
-		all[k] = v
-	}
-	return all
+func versions(m store.Manifest) map[string]string {
+	return map[string]string{"fx": version.String(), "go": runtime.Version(), "onnxruntime": m.Made.ONNXRuntime}
 }

@@ -18,6 +18,7 @@ import (
 	"fx/internal/fail"
 	"fx/internal/progress"
 	"fx/internal/store"
+	"fx/internal/version"
 	"fx/internal/weights"
 )
 
@@ -40,7 +41,6 @@ type QuickstartOptions struct {
 	FastDecode bool   // as in extract.Options
 	Folds      int    // of the cross-validation, 0 for head's choice
 	Seed       uint64 // of the folds
-	FxVersion  string
 }
 
 // Quickstart goes the whole way from somebody's own photos to a classifier, and
@@ -129,7 +129,7 @@ func (q *quickstart) extract(ctx context.Context) error {
 	o.Embedder.Network, q.weights = network, network.Weights
 	s.Extract, err = extract.Run(ctx, extract.Options{
 		Embedder: o.Embedder, Data: o.Data, Extensions: o.Extensions, NoFollowLinks: o.NoFollowLinks, Store: s.Files.Features, Force: o.Force,
-		Decoder: o.Decoder, EXIF: "apply", FastDecode: o.FastDecode, FxVersion: o.FxVersion,
+		Decoder: o.Decoder, EXIF: "apply", FastDecode: o.FastDecode,
 	}, q.watch)
 	if err != nil && fail.KindOf(err) == fail.Usage {
 		return fail.Wrap(fail.Usage, err, "Name another folder with --out, or remove "+s.Files.Features+".",
@@ -206,7 +206,7 @@ func (q *quickstart) inputs() (string, error) {
 		Extensions    []string `json:",omitempty"` // which the MODEL names; likewise NoFollowLinks
 		NoFollowLinks bool     `json:",omitempty"`
 	}{
-		quickstartVersion, q.options.FxVersion, m, splits,
+		quickstartVersion, version.String(), m, splits,
 		q.options.Folds, q.options.Seed, q.summary.Extract.Rejected, differ,
 		q.options.Extensions, q.options.NoFollowLinks,
 	})

@@ -31,7 +31,7 @@ func (q *quickstart) fit(ctx context.Context) error {
 	}
 	s.CrossValidation, s.L2 = found, found.L2()
 	fit := FitOptions{
-		Settings: training.Defaults(), Features: s.Files.Features, Out: s.Files.Model, Versions: map[string]string{"fx": q.options.FxVersion},
+		Settings: training.Defaults(), Features: s.Files.Features, Out: s.Files.Model,
 	}
 	fit.Solver, fit.Seed, fit.L2 = training.LBFGS, q.options.Seed, found.L2()
 	clock := newStopwatch(nil)

@@ -15,6 +15,7 @@ import (
 
 	"fx/internal/fail"
 	"fx/internal/spelling"
+	"fx/internal/version"
 )
 
 // Main runs fx with the arguments of the process (args[0] is its name) and
@@ -49,7 +50,7 @@ func newApp(out *output) *urfave.App {
 	app := &urfave.App{
 		Name:                 "fx",
 		Usage:                "turn a folder of photos into a classifier, with pretrained networks and without Python",
-		Version:              version(),
+		Version:              version.String(),
 		HideHelpCommand:      true,
 		Flags:                []urfave.Flag{urfave.HelpFlag}, // urfave/cli leaves it out beside a command help of ours
 		Writer:               out.stdout,

@@ -112,7 +112,7 @@ func experimentOf(c *urfave.Context) (*experiments.File, experiments.Options, er
 	return file, experiments.Options{
 		Out: out, Force: c.Bool("force"), Data: c.String("data"), Only: c.String("only"), Device: device, Workers: c.Int("workers"),
 		Extensions: c.StringSlice("extensions"), NoFollowLinks: c.Bool("no-follow-links"), Library: c.String("ort-lib"), Decoder: c.String("decoder"), DecodeMemory: decodeMemory(c),
-		Lock: lockfile.At(c.String("lock")), FxVersion: version(),
+		Lock: lockfile.At(c.String("lock")),
 	}, err
 }
 
@@ -129,7 +129,7 @@ func experimentReport(c *urfave.Context, o experiments.Options, watch progress.R
 		return "", nil
 	}
 	made, err := report.Write(c.Context, report.Options{
-		Runs: []string{o.Out}, Force: o.Force, Data: o.Data, Decoder: o.Decoder, FxVersion: o.FxVersion,
+		Runs: []string{o.Out}, Force: o.Force, Data: o.Data, Decoder: o.Decoder,
 		Embedder: extract.EmbedderOptions{Device: o.Device, Workers: o.Workers, Library: o.Library,
 			DecodeMemory: o.DecodeMemory},
 	}, watch)

@@ -56,7 +56,7 @@ func extractCommand(out *output) *urfave.Command {
 				Views: c.Int("views"), Seed: c.Uint64("seed"), TrainSplit: c.String("train-split"),
 				EXIF: c.String("exif"), Decoder: c.String("decoder"), FastDecode: c.Bool("fast-decode"), OnBadImage: c.String("on-bad-image"),
 				Extensions: c.StringSlice("extensions"), NoFollowLinks: c.Bool("no-follow-links"),
-				Shard: c.String("shard"), Wait: c.Duration("wait"), VerifyContent: c.Bool("verify-content"), FxVersion: version(),
+				Shard: c.String("shard"), Wait: c.Duration("wait"), VerifyContent: c.Bool("verify-content"),
 			}, out.progress())
 			if fail.KindOf(err) == fail.Locked {
 				return fail.Wrap(fail.Locked, err,

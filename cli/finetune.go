@@ -82,7 +82,6 @@ func finetuneOptions(c *urfave.Context, of []settings.Field) (finetune.Options, 
 		Data: c.String("data"), Out: c.String("out"), Force: c.Bool("force"), Resume: c.Bool("resume"),
 		Extensions: c.StringSlice("extensions"), NoFollowLinks: c.Bool("no-follow-links"),
 		Device: device, Workers: c.Int("workers"), Library: c.String("ort-lib"), Decoder: c.String("decoder"), DecodeMemory: decodeMemory(c),
-		FxVersion: version(),
 	}, nil
 }
 

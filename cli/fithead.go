@@ -33,7 +33,6 @@ func fitHeadCommand(out *output) *urfave.Command {
 			}
 			options := classify.FitOptions{
 				Settings: given, Features: c.String("features"), Out: c.String("out"), Force: c.Bool("force"),
-				Versions: map[string]string{"fx": version()},
 			}
 			result, err := classify.Fit(c.Context, options, epochNotes(out.progress(), given.Solver), out.progress())
 			if err != nil {

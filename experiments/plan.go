@@ -24,6 +24,7 @@ import (
 	"fx/internal/progress"
 	"fx/internal/sampledata"
 	"fx/internal/training"
+	"fx/internal/version"
 )
 
 // Options say where an experiment runs. The zero value serves.
@@ -43,7 +44,6 @@ type Options struct {
 
 	DecodeMemory int64 // bounds the bytes that all photos take while they are decoded; 0 means photoio's choice
 
-	FxVersion string // for the records
 }
 
 // keyVersion is a part of every key: another one makes every run anew. It
@@ -83,7 +83,7 @@ func prepare(ctx context.Context, file *File, o Options, foresees bool, report p
 	}
 	m := &matrix{options: o, file: file, foresees: foresees, record: experimentdir.Experiment{
 		Name: file.Name, Title: file.Title, Settings: file.Settings.InFiles(), References: file.references(), Machine: machine.CPU(),
-		Versions: map[string]string{"fx": o.FxVersion},
+		Versions: map[string]string{"fx": version.String()},
 	}}
 	if experimentdir.Is(o.Out) {
 		earlier, err := experimentdir.Load(o.Out)

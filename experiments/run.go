@@ -184,7 +184,7 @@ func (m *matrix) extract(ctx context.Context, i int, report progress.Reporter) e
 	filling.Data, filling.Store, filling.Force = m.record.Data.Dir, m.store(i), o.Force
 	filling.ReplaceData = true // --data may be another: its runs have other keys
 	filling.Extensions, filling.NoFollowLinks = o.Extensions, o.NoFollowLinks
-	filling.Decoder, filling.FxVersion = o.Decoder, o.FxVersion
+	filling.Decoder = o.Decoder
 	summary, err := extract.Run(ctx, filling, report)
 	if err != nil {
 		return err
@@ -198,7 +198,6 @@ func (m *matrix) extract(ctx context.Context, i int, report progress.Reporter) e
 	}
 	_, err = classify.Fit(ctx, classify.FitOptions{
 		Settings: p.settings, Features: m.store(i), Out: m.dir(i), Force: o.Force, Nested: true,
-		Versions: map[string]string{"fx": o.FxVersion},
 	}, nil, report)
 	return err
 }
@@ -217,7 +216,7 @@ func (m *matrix) train(ctx context.Context, i int, report progress.Reporter) err
 	_, err = finetune.Run(ctx, finetune.Options{
 		Settings: p.settings, Network: p.network, Data: m.record.Data.Dir, Out: m.dir(i), Resume: resume, Force: o.Force, Terse: true,
 		Device: o.Device, Workers: o.Workers, Library: o.Library, Decoder: o.Decoder, DecodeMemory: o.DecodeMemory,
-		Extensions: o.Extensions, NoFollowLinks: o.NoFollowLinks, FxVersion: o.FxVersion,
+		Extensions: o.Extensions, NoFollowLinks: o.NoFollowLinks,
 	}, report)
 	if err != nil && resume && fail.KindOf(err) == fail.Usage {
 		err = fail.Wrap(fail.Usage, err, fmt.Sprintf("Remove %s to begin this run anew.", m.dir(i)), "")

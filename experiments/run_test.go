@@ -86,7 +86,7 @@ func (s scene) photo(name string, seed int) {
 }
 
 func (s scene) options() Options {
-	return Options{Out: filepath.Join(s.dir, "out"), Device: ort.CPU, FxVersion: "test"}
+	return Options{Out: filepath.Join(s.dir, "out"), Device: ort.CPU}
 }
 
 func (s scene) open() *File {

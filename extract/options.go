@@ -39,8 +39,7 @@ type Options struct {
 	RowsPerShard  int           // of the store's files; 0 for store's choice
 
 	// besides the weights, such as photos that fx fetched: for the store's lock.json and Embedder.Network.Lock
-	Inputs    []lockfile.Input
-	FxVersion string // for the manifest
+	Inputs []lockfile.Input
 }
 
 // BadPhoto is a file that gave no row, and why.

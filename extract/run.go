@@ -19,6 +19,7 @@ import (
 	"fx/internal/printable"
 	"fx/internal/progress"
 	"fx/internal/store"
+	"fx/internal/version"
 )
 
 // Run brings the store to what the photos are now: it computes the embeddings
@@ -216,7 +217,7 @@ func (r *run) newManifest(compute store.Compute) store.Manifest {
 		DType:   store.DType(o.DType), FeatureShape: n.Backbone.FeatureShape,
 		Seed: o.Seed, Views: o.Views, Classes: r.photos.Classes,
 		Made: store.Provenance{
-			FX: o.FxVersion, WeightsOrigin: n.WeightsOrigin, WeightsFile: n.Weights, BackboneFile: n.Backbone.File,
+			FX: version.String(), WeightsOrigin: n.WeightsOrigin, WeightsFile: n.Weights, BackboneFile: n.Backbone.File,
 			Data: paths.Absolute(o.Data), Extensions: o.Extensions, NoFollowLinks: o.NoFollowLinks,
 			Notes: n.Notes, Untrained: n.Untrained,
 		},

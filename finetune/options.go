@@ -39,8 +39,6 @@ type Options struct {
 
 	// Terse omits the list of trained parameters.
 	Terse bool
-
-	FxVersion string // for run.json
 }
 
 // Defaults returns the settings of PyTorch's tutorial "Finetuning Torchvision Models".

@@ -21,6 +21,7 @@ import (
 	"fx/internal/paths"
 	"fx/internal/progress"
 	"fx/internal/training"
+	"fx/internal/version"
 )
 
 // Result is the result of Run.
@@ -227,7 +228,7 @@ func (r *run) begin(ctx context.Context, earlier record, found bool) error {
 	r.record.Weights, r.record.Data, r.record.Classes = r.opened.Weights, paths.Absolute(r.options.Data), r.photos.Classes
 	r.record.Rejected = append([]extract.BadPhoto{}, r.photos.rejected...)
 	r.record.Notes = notes(r.opened.Notes, r.network.Notes, r.photos.splits.BestEpochNotes())
-	r.record.Versions = map[string]string{"fx": r.options.FxVersion, "go": runtime.Version(),
+	r.record.Versions = map[string]string{"fx": version.String(), "go": runtime.Version(),
 		"onnxruntime": r.runtime.Library().Version, "kernels": kernels.InstructionSet()}
 	r.record.Session = r.engine.session().ProviderOptions()
 	r.record.Session["device"] = r.engine.session().Why()

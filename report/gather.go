@@ -9,6 +9,7 @@ import (
 	"fx/internal/imaging"
 	"fx/internal/photoio"
 	"fx/internal/progress"
+	"fx/internal/version"
 	"fx/report/page"
 )
 
@@ -91,9 +92,7 @@ func describe(p *page.Page, o Options, f finding, runs []*run) {
 		p.Notes = append(p.Notes, e.Notes...)
 	}
 	p.Notes = append(p.Notes, trainingNotes(runs)...)
-	if o.FxVersion != "" {
-		p.Versions = append(p.Versions, page.Setting{Name: "fx of this report", Value: o.FxVersion})
-	}
+	p.Versions = append(p.Versions, page.Setting{Name: "fx of this report", Value: version.String()})
 }
 
 // trainingNotes are what the runs noted, each once, with the networks that it

@@ -15,6 +15,7 @@ import (
 	"fx/internal/modeldir"
 	"fx/internal/progress"
 	"fx/internal/store"
+	"fx/internal/version"
 	"fx/report/page"
 )
 
@@ -180,7 +181,7 @@ func TestGatherMovedAndChangedPhotos(t *testing.T) {
 
 func TestGatherExperiment(t *testing.T) {
 	w := newWorkshop(t)
-	p := gathered(t, Options{Runs: []string{w.experiment(t, false), w.a}, FxVersion: "v1"})
+	p := gathered(t, Options{Runs: []string{w.experiment(t, false), w.a}})
 	if p.Title != "A quick look" || len(p.Runs) != 1 || p.Runs[0].Name != "first" {
 		t.Fatalf("title %q, runs %+v", p.Title, p.Runs)
 	}
@@ -195,7 +196,7 @@ func TestGatherExperiment(t *testing.T) {
 		t.Errorf("notes %s", notes)
 	}
 	if !slices.Contains(p.Versions, page.Setting{Name: "machine", Value: "a machine"}) ||
-		!slices.Contains(p.Versions, page.Setting{Name: "fx of this report", Value: "v1"}) {
+		!slices.Contains(p.Versions, page.Setting{Name: "fx of this report", Value: version.String()}) {
 		t.Errorf("versions %+v", p.Versions)
 	}
 }

@@ -108,8 +108,7 @@ func makeStore(dir, data, file string) error {
 
 // makeHead trains a head on a store.
 func makeHead(dir, features string, seed uint64, lr float64) error {
-	o := classify.FitOptions{Settings: training.Defaults(), Features: features, Out: dir,
-		Versions: map[string]string{"fx": "devel"}}
+	o := classify.FitOptions{Settings: training.Defaults(), Features: features, Out: dir}
 	o.Seed, o.LR, o.Epochs = seed, lr, 4
 	_, err := classify.Fit(context.Background(), o, nil, progress.Discard)
 	return err

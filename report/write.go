@@ -16,14 +16,13 @@ import (
 
 // Options of Write. Only Runs is needed.
 type Options struct {
-	Runs      []string // MODEL folders and experiments
-	Out       string   // HTML file; "" for report.html in the only one of Runs, else fx-report.html here
-	Force     bool     // replace whatever lies at Out and beside it, see outpath.Prepare
-	Title     string   // "" for one made of the runs
-	Data      string   // photos, "" for where the runs found them
-	Embedder  extract.EmbedderOptions
-	Decoder   string // of JPEG: "auto" (also ""), "turbojpeg" or "go"
-	FxVersion string
+	Runs     []string // MODEL folders and experiments
+	Out      string   // HTML file; "" for report.html in the only one of Runs, else fx-report.html here
+	Force    bool     // replace whatever lies at Out and beside it, see outpath.Prepare
+	Title    string   // "" for one made of the runs
+	Data     string   // photos, "" for where the runs found them
+	Embedder extract.EmbedderOptions
+	Decoder  string // of JPEG: "auto" (also ""), "turbojpeg" or "go"
 }
 
 // Result is what Write wrote, and the table in it.

@@ -1,12 +1,12 @@
-package cli
+package version
 
 import "runtime/debug"
 
 // stamp is the version that `task build` links in with -X: git's tag, or devel and the commit.
 var stamp string
 
-// version returns what was linked in, else what the Go tool recorded.
-func version() string {
+// String returns what was linked in, else what the Go tool recorded.
+func String() string {
 	if stamp != "" {
 		return stamp
 	}

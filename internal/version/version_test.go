@@ -1,4 +1,4 @@
-package cli
+package version
 
 import (
 	"runtime/debug"
@@ -22,7 +22,7 @@ func TestVersion(t *testing.T) {
 	}
 	stamp = "v1.3.0-4-g924ad36f00d5"
 	defer func() { stamp = "" }()
-	if got := version(); got != stamp {
+	if got := String(); got != stamp {
 		t.Errorf("version %q beside the stamp %q", got, stamp)
 	}
 }
