@@ -23,9 +23,7 @@ import (
 	"fx/internal/training"
 )
 
-var kills = flag.Int("kills", 40,
-	"how often TestKilledRunsEndInTheSameBits kills the run that has every kind of state; the others a quarter as "+
-		"often")
+var kills = flag.Int("kills", 40, "how often TestKilledRunsEndInTheSameBits kills each of its five runs")
 
 // killable are the runs that are killed: every kind of state that a checkpoint
 // can hold, saved after each batch.
@@ -124,11 +122,7 @@ func TestKilledRunsEndInTheSameBits(t *testing.T) {
 				if _, err := Run(t.Context(), killableRun(name, data, k.undisturbed), progress.Discard); err != nil {
 					t.Fatal(err)
 				}
-				times := often
-				if name != "everything" { // when a kill comes matters to what is saved, and that is the same code
-					times = (often + 3) / 4
-				}
-				for k.killed < times {
+				for k.killed < often {
 					k.life(t, true)
 				}
 				for done := k.finished; k.finished == done; {
