@@ -24,7 +24,6 @@ func artifactsGenerateCommand(out *output) *urfave.Command {
 		Name:  "generate",
 		Usage: "write the training graphs of a network, for your own training loop",
 		Description: "The command writes to DIR: step_model.onnx (forward, loss, backward and update in one run), the " +
-			"" +
 			"split form\n" +
 			"training_model.onnx and optimizer_model.onnx, eval_model.onnx, and checkpoint/.",
 		Flags: append([]urfave.Flag{

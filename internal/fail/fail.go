@@ -21,8 +21,10 @@ const (
 	Device    Kind = 7 // ONNX Runtime or the device asked for is not available
 	NonFinite Kind = 8 // a loss or an embedding is NaN or infinite, or a training diverged
 	Locked    Kind = 9 // another process holds the lock
-	// the system failed to read or write (a disk's error, no descriptors left): trying again may help
-	System      Kind = 10
+
+	// The system failed to read or write (a disk's error, no descriptors left). Trying again may help.
+	System Kind = 10
+
 	Interrupted Kind = 130 // Ctrl+C
 )
 
