@@ -84,8 +84,6 @@ func printExtract(w io.Writer, s extract.Summary) {
 		fmt.Fprintf(w, "%.1f s, %.0f images/s on %s; decoder: %s\n", s.Seconds, s.ImagesPerSecond, s.Provider,
 			s.Decoder)
 	}
-	for _, note := range s.Notes {
-		fmt.Fprintf(w, "note: %s\n", note)
-	}
+	printNotes(w, s.Notes)
 	fmt.Fprintf(w, "store: %s (features %v)\n", s.Store, s.FeatureShape)
 }
