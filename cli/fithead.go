@@ -35,7 +35,8 @@ func fitHeadCommand(out *output) *urfave.Command {
 				Settings: given, Features: c.String("features"), Out: c.String("out"), Force: c.Bool("force"),
 				Versions: map[string]string{"fx": version()},
 			}
-			result, err := classify.Fit(c.Context, options, epochNotes(out.progress(), given.Solver), out.progress())
+			watch := out.progress()
+			result, err := classify.Fit(c.Context, options, epochNotes(watch, given.Solver), watch)
 			if err != nil {
 				return err
 			}
