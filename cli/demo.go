@@ -36,7 +36,8 @@ func demoCommand(out *output) *urfave.Command {
 			}
 			watch := out.progress()
 			d, err := classify.Demo(c.Context, classify.DemoOptions{
-				Out: c.String("out"), Force: c.Bool("force"), Data: c.String("data"), Embedder: embedder, Decoder: c.String("decoder"), FxVersion: version(),
+				Out: c.String("out"), Force: c.Bool("force"), Data: c.String("data"),
+				Embedder: embedder, Decoder: c.String("decoder"), FxVersion: version(),
 			}, watch)
 			if err != nil {
 				return err

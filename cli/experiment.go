@@ -110,8 +110,10 @@ func experimentOf(c *urfave.Context) (*experiments.File, experiments.Options, er
 		out = file.DefaultOut()
 	}
 	return file, experiments.Options{
-		Out: out, Force: c.Bool("force"), Data: c.String("data"), Only: c.String("only"), Device: device, Workers: c.Int("workers"),
-		Extensions: c.StringSlice("extensions"), NoFollowLinks: c.Bool("no-follow-links"), Library: c.String("ort-lib"), Decoder: c.String("decoder"), DecodeMemory: decodeMemory(c),
+		Out: out, Force: c.Bool("force"), Data: c.String("data"), Only: c.String("only"),
+		Extensions: c.StringSlice("extensions"), NoFollowLinks: c.Bool("no-follow-links"),
+		Device: device, Workers: c.Int("workers"), Library: c.String("ort-lib"),
+		Decoder: c.String("decoder"), DecodeMemory: decodeMemory(c),
 		Lock: lockfile.At(c.String("lock")), FxVersion: version(),
 	}, err
 }

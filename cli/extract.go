@@ -53,11 +53,13 @@ func extractCommand(out *output) *urfave.Command {
 				return err
 			}
 			summary, err := extract.Run(c.Context, extract.Options{
-				Embedder: embedder, Data: c.String("data"), Store: c.String("out"), Force: c.Bool("force"), DType: c.String("dtype"),
-				Views: c.Int("views"), Seed: c.Uint64("seed"), TrainSplit: c.String("train-split"),
-				EXIF: c.String("exif"), Decoder: c.String("decoder"), FastDecode: c.Bool("fast-decode"), OnBadImage: c.String("on-bad-image"),
+				Embedder: embedder, Data: c.String("data"), Store: c.String("out"), Force: c.Bool("force"),
+				DType: c.String("dtype"), Views: c.Int("views"), Seed: c.Uint64("seed"),
+				TrainSplit: c.String("train-split"), EXIF: c.String("exif"),
+				Decoder: c.String("decoder"), FastDecode: c.Bool("fast-decode"), OnBadImage: c.String("on-bad-image"),
 				Extensions: c.StringSlice("extensions"), NoFollowLinks: c.Bool("no-follow-links"),
-				Shard: c.String("shard"), Wait: c.Duration("wait"), VerifyContent: c.Bool("verify-content"), FxVersion: version(),
+				Shard: c.String("shard"), Wait: c.Duration("wait"), VerifyContent: c.Bool("verify-content"),
+				FxVersion: version(),
 			}, out.progress())
 			if fail.KindOf(err) == fail.Locked {
 				return fail.Wrap(fail.Locked, err,

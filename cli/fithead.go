@@ -41,10 +41,10 @@ func fitHeadCommand(out *output) *urfave.Command {
 				return err
 			}
 			return out.result(result, func(w io.Writer) {
-				fmt.Fprintf(w, "best val accuracy %.4f in epoch %d of %d; %d parameters trained on %d photos in %.1f "+
-					"s, evaluated on %d (%s)\n",
-					result.BestValAccuracy, result.BestEpoch, len(result.Epochs), result.ParametersTrained, result.TrainPhotos, result.Seconds,
-					result.ValPhotos, result.ValSplit)
+				fmt.Fprintf(w, "best val accuracy %.4f in epoch %d of %d; "+
+					"%d parameters trained on %d photos in %.1f s, evaluated on %d (%s)\n",
+					result.BestValAccuracy, result.BestEpoch, len(result.Epochs),
+					result.ParametersTrained, result.TrainPhotos, result.Seconds, result.ValPhotos, result.ValSplit)
 				printNotes(w, result.Notes)
 				fmt.Fprintf(w, "model: %s\n", result.Model)
 			})
