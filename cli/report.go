@@ -47,7 +47,7 @@ func reportCommand(out *output) *urfave.Command {
 // perSecond is a rate in a table; a head that learns from features has none.
 func perSecond(images float64) string {
 	if images == 0 {
-		return "–"
+		return none
 	}
 	return fmt.Sprintf("%.0f", images)
 }
