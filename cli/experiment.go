@@ -166,7 +166,7 @@ func printPlan(w io.Writer, p experiments.Plan) {
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
-// weightsOf says what a run starts from, never without a word where that is not trained.
+// weightsOf returns the weights that a run starts from, marked if they are random.
 func weightsOf(run experimentdir.Run) string {
 	if run.Seeded {
 		return run.Weights + " (random, not trained)"

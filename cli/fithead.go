@@ -52,8 +52,7 @@ func fitHeadCommand(out *output) *urfave.Command {
 	}
 }
 
-// epochNotes tells each epoch in the tutorial's words. Of L-BFGS, whose
-// iterations are many and short, every tenth.
+// epochNotes reports each epoch as the tutorial does, and every tenth of L-BFGS, whose iterations are many and short.
 func epochNotes(report progress.Reporter, solver string) func(metrics.Epoch) {
 	return func(e metrics.Epoch) {
 		if solver == settings.LBFGS && e.Epoch%10 != 0 {

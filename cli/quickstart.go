@@ -73,8 +73,8 @@ func quickstartCommand(out *output) *urfave.Command {
 	}
 }
 
-// newer tells whether the file made was written after the file of: a run that ended between the
-// two leaves an earlier run's report.
+// newer reports whether the file made was written after the file of. A run that ended between the two leaves an
+// earlier run's report.
 func newer(made, of string) bool {
 	m, errMade := os.Stat(made)
 	o, errOf := os.Stat(of)
