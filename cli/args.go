@@ -70,8 +70,8 @@ func commandOf(app *urfave.App, args []string) (command *urfave.Command, at int)
 	return command, at
 }
 
-// checkWords refuses flags that the command has not, with those that may be meant, and a group of
-// commands that is to print a document without one of them: urfave/cli would print help.
+// checkWords refuses flags that the command does not have, and suggests similar ones. It also refuses a group of
+// commands with --json or --quiet but without one of its commands: urfave/cli would print help.
 func checkWords(app *urfave.App, args []string) error {
 	if len(args) == 0 || args[len(args)-1] == completionFlag {
 		return nil
@@ -125,7 +125,7 @@ func hasFlag(command *urfave.Command, name string) bool {
 	return slices.Contains(flagNames(command), name)
 }
 
-// takesValue tells whether the flag's value is the next word. Unknown flags
+// takesValue reports whether the flag's value is the next word. Unknown flags
 // take none: the parser will refuse them by name.
 func takesValue(command *urfave.Command, word string) bool {
 	if strings.Contains(word, "=") {

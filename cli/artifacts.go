@@ -23,9 +23,8 @@ func artifactsGenerateCommand(out *output) *urfave.Command {
 	return &urfave.Command{
 		Name:  "generate",
 		Usage: "write the training graphs of a network, for your own training loop",
-		Description: "The command writes to DIR: step_model.onnx (forward, loss, backward and update in one run), the " +
-			"" +
-			"split form\n" +
+		Description: "The command writes to DIR: step_model.onnx (forward, loss, backward and update in one run), " +
+			"the split form\n" +
 			"training_model.onnx and optimizer_model.onnx, eval_model.onnx, and checkpoint/.",
 		Flags: append([]urfave.Flag{
 			&urfave.StringFlag{Name: "backbone", Required: true,
@@ -58,7 +57,8 @@ func artifactsGenerateCommand(out *output) *urfave.Command {
 			}
 			return out.result(info, func(w io.Writer) {
 				fmt.Fprintf(w, "%s: %s for %d classes, %d of %d parameters learn, batches of %d\n",
-					c.String("out"), info.Network, info.Classes, len(info.Trained), len(info.Parameters), info.Options.Batch)
+					c.String("out"), info.Network, info.Classes, len(info.Trained), len(info.Parameters),
+					info.Options.Batch)
 				printNotes(w, info.Notes)
 			})
 		},

@@ -202,9 +202,7 @@ func backbonesSaveCommand(out *output) *urfave.Command {
 			}{path, n.Weights.String(), n.WeightsSHA256, slices.Concat([]string{}, n.Found, n.Notes)}
 			return out.result(saved, func(w io.Writer) {
 				fmt.Fprintf(w, "%s: %s with the weights of %s\n", path, name, n.Weights)
-				for _, note := range n.Notes {
-					fmt.Fprintf(w, "note: %s\n", note)
-				}
+				printNotes(w, n.Notes)
 			})
 		},
 	}

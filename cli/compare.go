@@ -194,11 +194,15 @@ func printSideNotes(w io.Writer, a, b []string) {
 
 // table prints rows in columns that are as wide as they need to be.
 func table(w io.Writer, rows [][]string) {
-	columns := tabwriter.NewWriter(w, 0, 0, 3, ' ', 0)
+	var text strings.Builder
+	columns := tabwriter.NewWriter(&text, 0, 0, 3, ' ', 0)
 	for _, row := range rows {
-		fmt.Fprintln(columns, strings.TrimRight(strings.Join(row, "\t"), "\t"))
+		fmt.Fprintln(columns, strings.Join(row, "\t"))
 	}
-	_ = columns.Flush() // w remembers its first error
+	_ = columns.Flush() // into memory
+	for line := range strings.Lines(text.String()) {
+		fmt.Fprintln(w, strings.TrimRight(line, " \n"))
+	}
 }
 
 // number prints a result of a pair with the digits that the pair needs.

@@ -5,7 +5,6 @@ import (
 	"io"
 	"slices"
 	"strings"
-	"text/tabwriter"
 	"time"
 
 	urfave "github.com/urfave/cli/v2"
@@ -110,8 +109,10 @@ func experimentOf(c *urfave.Context) (*experiments.File, experiments.Options, er
 		out = file.DefaultOut()
 	}
 	return file, experiments.Options{
-		Out: out, Force: c.Bool("force"), Data: c.String("data"), Only: c.String("only"), Device: device, Workers: c.Int("workers"),
-		Extensions: c.StringSlice("extensions"), NoFollowLinks: c.Bool("no-follow-links"), Library: c.String("ort-lib"), Decoder: c.String("decoder"), DecodeMemory: decodeMemory(c),
+		Out: out, Force: c.Bool("force"), Data: c.String("data"), Only: c.String("only"),
+		Extensions: c.StringSlice("extensions"), NoFollowLinks: c.Bool("no-follow-links"),
+		Device: device, Workers: c.Int("workers"), Library: c.String("ort-lib"),
+		Decoder: c.String("decoder"), DecodeMemory: decodeMemory(c),
 		Lock: lockfile.At(c.String("lock")),
 	}, err
 }
@@ -142,8 +143,7 @@ func experimentReport(c *urfave.Context, o experiments.Options, watch progress.R
 
 func printPlan(w io.Writer, p experiments.Plan) {
 	fmt.Fprintf(w, "%s\nphotos: %s (%s)\nresults: %s\n\n", p.Title, p.Data.Dir, p.Data.Origin, p.Out)
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "run\tweights\tstatus\ttakes about")
+	rows := [][]string{{"run", "weights", "status", "takes about"}}
 	todo := 0
 	for _, run := range p.Runs {
 		takes := ""
@@ -153,9 +153,9 @@ func printPlan(w io.Writer, p experiments.Plan) {
 				takes = experiments.Rough(seconds(run.Estimate))
 			}
 		}
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s\n", run.Name, weightsOf(run.Run), run.Status, takes)
+		rows = append(rows, []string{run.Name, weightsOf(run.Run), run.Status, takes})
 	}
-	_ = table.Flush() // w remembers its errors
+	table(w, rows)
 	if todo == 0 {
 		fmt.Fprintln(w, "\nall runs are done")
 	} else {
@@ -166,7 +166,7 @@ func printPlan(w io.Writer, p experiments.Plan) {
 
 func seconds(s float64) time.Duration { return time.Duration(s * float64(time.Second)) }
 
-// weightsOf says what a run starts from, never without a word where that is not trained.
+// weightsOf returns the weights that a run starts from, marked if they are random.
 func weightsOf(run experimentdir.Run) string {
 	if run.Seeded {
 		return run.Weights + " (random, not trained)"
@@ -177,27 +177,26 @@ func weightsOf(run experimentdir.Run) string {
 func printExperiment(w io.Writer, done experimentDone) {
 	e := done.Experiment
 	fmt.Fprintf(w, "%s\n\n", e.Title)
-	table := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	heads := []string{"backbone", "mode", "weights", "best val accuracy", "seconds a run", "images/s",
 		"parameters trained"}
 	names := e.ReferenceNames()
-	fmt.Fprintln(table, strings.Join(append(heads, names...), "\t"))
+	rows := [][]string{append(heads, names...)}
 	for _, cell := range e.Cells() {
 		accuracy := fmt.Sprintf("%.4f", cell.Accuracy.Mean)
 		if cell.Accuracy.N > 1 {
 			accuracy += fmt.Sprintf(" ± %.4f (%d seeds)", cell.Accuracy.SD, cell.Accuracy.N)
 		}
 		if cell.Accuracy.N == 0 {
-			accuracy = "–"
+			accuracy = none
 		}
 		row := []string{cell.Backbone, cell.Mode, cell.Start(), accuracy, fmt.Sprintf("%.0f", cell.Seconds),
 			perSecond(cell.ImagesPerSecond), fmt.Sprint(cell.ParametersTrained)}
 		for _, name := range names {
 			row = append(row, besideOf(e, cell, name))
 		}
-		fmt.Fprintln(table, strings.Join(row, "\t"))
+		rows = append(rows, row)
 	}
-	_ = table.Flush() // w remembers its errors
+	table(w, rows)
 	fmt.Fprintln(w)
 	printNotes(w, e.Notes)
 	fmt.Fprintf(w, "results: %s\n", done.Out)

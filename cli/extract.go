@@ -33,10 +33,11 @@ func extractCommand(out *output) *urfave.Command {
 				Usage: "random views of each training photo to cache, in addition to the centre view"},
 			&urfave.Uint64Flag{Name: "seed", Usage: "seed of the random views"},
 			&urfave.StringFlag{Name: "train-split", Usage: "split that --views augments (default: train)"},
-			exifFlag(),
+			&urfave.StringFlag{Name: "exif", Value: "ignore",
+				Usage: "EXIF orientation: ignore (as torchvision does) or apply"},
 			fastDecodeFlag(),
 			lockFlag(),
-			onBadImageFlag(),
+			&urfave.StringFlag{Name: "on-bad-image", Value: "skip", Usage: "skip bad photos, or fail"},
 			&urfave.StringFlag{Name: "shard",
 				Usage: "i/n: compute only this part, 0 ≤ i < n; auto or auto/n takes it from Slurm or Kubernetes"},
 			&urfave.DurationFlag{Name: "wait", Usage: "wait this long while another process writes to the store"},
@@ -52,9 +53,10 @@ func extractCommand(out *output) *urfave.Command {
 				return err
 			}
 			summary, err := extract.Run(c.Context, extract.Options{
-				Embedder: embedder, Data: c.String("data"), Store: c.String("out"), Force: c.Bool("force"), DType: c.String("dtype"),
-				Views: c.Int("views"), Seed: c.Uint64("seed"), TrainSplit: c.String("train-split"),
-				EXIF: c.String("exif"), Decoder: c.String("decoder"), FastDecode: c.Bool("fast-decode"), OnBadImage: c.String("on-bad-image"),
+				Embedder: embedder, Data: c.String("data"), Store: c.String("out"), Force: c.Bool("force"),
+				DType: c.String("dtype"), Views: c.Int("views"), Seed: c.Uint64("seed"),
+				TrainSplit: c.String("train-split"), EXIF: c.String("exif"),
+				Decoder: c.String("decoder"), FastDecode: c.Bool("fast-decode"), OnBadImage: c.String("on-bad-image"),
 				Extensions: c.StringSlice("extensions"), NoFollowLinks: c.Bool("no-follow-links"),
 				Shard: c.String("shard"), Wait: c.Duration("wait"), VerifyContent: c.Bool("verify-content"),
 			}, out.progress())
@@ -84,8 +86,6 @@ func printExtract(w io.Writer, s extract.Summary) {
 		fmt.Fprintf(w, "%.1f s, %.0f images/s on %s; decoder: %s\n", s.Seconds, s.ImagesPerSecond, s.Provider,
 			s.Decoder)
 	}
-	for _, note := range s.Notes {
-		fmt.Fprintf(w, "note: %s\n", note)
-	}
+	printNotes(w, s.Notes)
 	fmt.Fprintf(w, "store: %s (features %v)\n", s.Store, s.FeatureShape)
 }

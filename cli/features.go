@@ -117,17 +117,18 @@ func featuresExportCommand(out *output) *urfave.Command {
 			if err != nil {
 				return err
 			}
-			options := store.ExportOptions{Force: c.Bool("force"), Progress: out.progress()}
+			watch := out.progress()
+			options := store.ExportOptions{Force: c.Bool("force"), Progress: watch}
 			if err := store.PrepareExport(dir, exportFormat(c), c.String("out"), options); err != nil {
 				return err
 			}
-			s, err := store.Open(c.Context, dir, out.progress())
+			s, err := store.Open(c.Context, dir, watch)
 			if err != nil {
 				return err
 			}
 			defer func() { _ = s.Close() }() // only read
 			if lacking := s.Incomplete(); lacking != "" {
-				out.progress().Note("the store may lack rows: " + lacking)
+				watch.Note("the store may lack rows: " + lacking)
 			}
 			written, err := s.Export(c.Context, exportFormat(c), c.String("out"), options)
 			if err != nil {

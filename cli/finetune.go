@@ -81,7 +81,8 @@ func finetuneOptions(c *urfave.Context, of []settings.Field) (finetune.Options, 
 		Settings: readSettings(c, of), Network: network,
 		Data: c.String("data"), Out: c.String("out"), Force: c.Bool("force"), Resume: c.Bool("resume"),
 		Extensions: c.StringSlice("extensions"), NoFollowLinks: c.Bool("no-follow-links"),
-		Device: device, Workers: c.Int("workers"), Library: c.String("ort-lib"), Decoder: c.String("decoder"), DecodeMemory: decodeMemory(c),
+		Device: device, Workers: c.Int("workers"), Library: c.String("ort-lib"),
+		Decoder: c.String("decoder"), DecodeMemory: decodeMemory(c),
 	}, nil
 }
 
@@ -107,7 +108,8 @@ func printFinetune(w io.Writer, r finetune.Result) {
 	printLeftOut(w, "", r.Rejected, r.Skipped)
 	for _, e := range r.Epochs {
 		fmt.Fprintf(w, "epoch %3d  train loss %.4f acc %.4f %7.1f images/s   val loss %.4f acc %.4f %7.1f images/s\n",
-			e.Epoch, e.TrainLoss, e.TrainAccuracy, e.TrainImagesPerSecond, e.ValLoss, e.ValAccuracy, e.ValImagesPerSecond)
+			e.Epoch, e.TrainLoss, e.TrainAccuracy, e.TrainImagesPerSecond,
+			e.ValLoss, e.ValAccuracy, e.ValImagesPerSecond)
 	}
 	fmt.Fprintf(w, "best val accuracy %.4f in epoch %d of %d; %d parameters trained on %d photos in %.1f s on %s\n",
 		r.BestValAccuracy, r.BestEpoch, len(r.Epochs), r.ParametersTrained, r.TrainPhotos, r.Seconds, r.Provider)

@@ -34,15 +34,16 @@ func fitHeadCommand(out *output) *urfave.Command {
 			options := classify.FitOptions{
 				Settings: given, Features: c.String("features"), Out: c.String("out"), Force: c.Bool("force"),
 			}
-			result, err := classify.Fit(c.Context, options, epochNotes(out.progress(), given.Solver), out.progress())
+			watch := out.progress()
+			result, err := classify.Fit(c.Context, options, epochNotes(watch, given.Solver), watch)
 			if err != nil {
 				return err
 			}
 			return out.result(result, func(w io.Writer) {
-				fmt.Fprintf(w, "best val accuracy %.4f in epoch %d of %d; %d parameters trained on %d photos in %.1f "+
-					"s, evaluated on %d (%s)\n",
-					result.BestValAccuracy, result.BestEpoch, len(result.Epochs), result.ParametersTrained, result.TrainPhotos, result.Seconds,
-					result.ValPhotos, result.ValSplit)
+				fmt.Fprintf(w, "best val accuracy %.4f in epoch %d of %d; "+
+					"%d parameters trained on %d photos in %.1f s, evaluated on %d (%s)\n",
+					result.BestValAccuracy, result.BestEpoch, len(result.Epochs),
+					result.ParametersTrained, result.TrainPhotos, result.Seconds, result.ValPhotos, result.ValSplit)
 				printNotes(w, result.Notes)
 				fmt.Fprintf(w, "model: %s\n", result.Model)
 			})
@@ -50,8 +51,7 @@ func fitHeadCommand(out *output) *urfave.Command {
 	}
 }
 
-// epochNotes tells each epoch in the tutorial's words. Of L-BFGS, whose
-// iterations are many and short, every tenth.
+// epochNotes reports each epoch as the tutorial does, and every tenth of L-BFGS, whose iterations are many and short.
 func epochNotes(report progress.Reporter, solver string) func(metrics.Epoch) {
 	return func(e metrics.Epoch) {
 		if solver == settings.LBFGS && e.Epoch%10 != 0 {

@@ -3,8 +3,11 @@ package cli
 import (
 	urfave "github.com/urfave/cli/v2"
 
+	"fx/backbones"
 	"fx/extract"
+	"fx/internal/lockfile"
 	"fx/internal/ort"
+	"fx/internal/weights"
 )
 
 // Flags that several commands have, and what reads them.
@@ -17,6 +20,15 @@ func networkFlags() []urfave.Flag {
 		&urfave.StringFlag{Name: "feature-tensor",
 			Usage: "`NAME` of the tensor to cache, for ONNX files without this information"},
 	}
+}
+
+// networkOptions reads the flags that name a network and its weights, as far as the command has them.
+func networkOptions(c *urfave.Context) (backbones.NetworkOptions, error) {
+	from, err := weights.ParseRef(c.String("weights"))
+	return backbones.NetworkOptions{
+		Backbone: c.String("backbone"), Weights: from, FeatureTensor: c.String("feature-tensor"),
+		Resize: c.Int("resize"), Crop: c.Int("crop"), Lock: lockfile.At(c.String("lock")),
+	}, err
 }
 
 // lockFlag is for commands that search for weights and photos, or fetch them.
@@ -36,15 +48,6 @@ func forceFlag() urfave.Flag {
 func fastDecodeFlag() urfave.Flag {
 	return &urfave.BoolFlag{Name: "fast-decode",
 		Usage: "decode large JPEGs at 1/2, 1/4 or 1/8 of their size: faster, with other pixels"}
-}
-
-func exifFlag() urfave.Flag {
-	return &urfave.StringFlag{Name: "exif", Value: "ignore",
-		Usage: "EXIF orientation: ignore (as torchvision does) or apply"}
-}
-
-func onBadImageFlag() urfave.Flag {
-	return &urfave.StringFlag{Name: "on-bad-image", Value: "skip", Usage: "skip bad photos, or fail"}
 }
 
 func libraryFlag() urfave.Flag {

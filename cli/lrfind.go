@@ -105,7 +105,7 @@ func checkPlot(c *urfave.Context) error {
 		return fail.New(fail.Usage, "Name a file such as lr-find.png.", "--out %s is no .png file", path)
 	}
 	photos := c.String("data")
-	// the test tells what is wrong with the store
+	// An error of the store is reported by the test.
 	if m, err := store.ReadManifest(c.String("features")); err == nil && photos == "" {
 		photos = m.Made.Data
 	}
@@ -155,7 +155,7 @@ func lrFind(c *urfave.Context, out *output) (lrFindResult, error) {
 // lrFindHead tests a head, by those flags that fx fit-head has too.
 func lrFindHead(c *urfave.Context, out *output, test rangetest.Options) (lrFindResult, error) {
 	own := []string{"features", "out", "force", "min-lr", "max-lr", "steps", "repeats", "json", "quiet"}
-	// which are flags here
+	// The settings of a head that are flags of fx lr-find, because a network has them too.
 	of := slices.DeleteFunc(lrFindFields(settings.Head), func(f settings.Field) bool {
 		return f.By&settings.Network == 0
 	})

@@ -60,7 +60,7 @@ func (o *output) progress() progress.Reporter {
 	return newReporter(o.bars)
 }
 
-// failure tells err on stderr, with --json also on stdout, and returns its exit code.
+// failure prints err on stderr, with --json also on stdout, and returns its exit code.
 func (o *output) failure(err error) int {
 	code, hint := int(fail.KindOf(err)), fail.HintOf(err)
 	if hint == "" && code == int(fail.DiskFull) {
@@ -82,7 +82,7 @@ func (o *output) failure(err error) int {
 		fmt.Fprintf(o.stderr, "fx: %s\n", printable.Message(hint))
 	}
 	if o.json && !o.reported {
-		// The exit code already tells of the failure; a broken stdout can't be told anywhere.
+		// The exit code already reports the failure, and a broken stdout can't be reported.
 		_ = o.result(map[string]any{"error": err.Error(), "hint": hint, "exit_code": code}, nil)
 	}
 	return code

@@ -46,9 +46,8 @@ func predictCommand(out *output) *urfave.Command {
 	}
 }
 
-// tellPredict says on stderr what must stand beside the predictions and what was
-// left out, and returns how many photos could be used. The result is a list of
-// photos, whether as JSON or not.
+// tellPredict prints the notes and what was left out on stderr, because the result is only a list of photos. It
+// returns how many photos could be used.
 func tellPredict(out *output, found classify.Predictions) (used int) {
 	if i := slices.IndexFunc(found.Photos, func(p classify.Prediction) bool { return p.Note != "" }); i >= 0 {
 		fmt.Fprintf(out.stderr, "fx: note: %s\n", printable.Message(found.Photos[i].Note))

@@ -45,7 +45,8 @@ func quickstartCommand(out *output) *urfave.Command {
 			}
 			watch := out.progress()
 			s, err := classify.Quickstart(c.Context, classify.QuickstartOptions{
-				Data: data, Extensions: c.StringSlice("extensions"), NoFollowLinks: c.Bool("no-follow-links"), Out: c.String("out"), Force: c.Bool("force"),
+				Data: data, Extensions: c.StringSlice("extensions"), NoFollowLinks: c.Bool("no-follow-links"),
+				Out: c.String("out"), Force: c.Bool("force"),
 				Embedder: embedder, Decoder: c.String("decoder"), FastDecode: c.Bool("fast-decode"),
 				Folds: c.Int("folds"), Seed: c.Uint64("seed"),
 			}, watch)
@@ -54,7 +55,8 @@ func quickstartCommand(out *output) *urfave.Command {
 			}
 			if !s.Unchanged || !newer(s.Files.Report, s.Files.Classifier) {
 				if _, err := report.Write(c.Context, report.Options{
-					Runs: []string{s.Files.Model}, Out: s.Files.Report, Force: c.Bool("force"), Title: "A classifier for " + s.ClassNames(), Embedder: embedder, Decoder: c.String("decoder"),
+					Runs: []string{s.Files.Model}, Out: s.Files.Report, Force: c.Bool("force"),
+					Title: "A classifier for " + s.ClassNames(), Embedder: embedder, Decoder: c.String("decoder"),
 				}, watch); err != nil {
 					return fail.Wrap(fail.KindOf(err), err,
 						"The classifier is done; the same command tries the report again.", "the report")
@@ -70,8 +72,8 @@ func quickstartCommand(out *output) *urfave.Command {
 	}
 }
 
-// newer tells whether the file made was written after the file of: a run that ended between the
-// two leaves an earlier run's report.
+// newer reports whether the file made was written after the file of. A run that ended between the two leaves an
+// earlier run's report.
 func newer(made, of string) bool {
 	m, errMade := os.Stat(made)
 	o, errOf := os.Stat(of)

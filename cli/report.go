@@ -32,7 +32,8 @@ func reportCommand(out *output) *urfave.Command {
 				return err
 			}
 			made, err := report.Write(c.Context, report.Options{
-				Runs: c.Args().Slice(), Out: c.String("out"), Force: c.Bool("force"), Title: c.String("title"), Data: c.String("data"),
+				Runs: c.Args().Slice(), Out: c.String("out"), Force: c.Bool("force"),
+				Title: c.String("title"), Data: c.String("data"),
 				Embedder: embedder, Decoder: c.String("decoder"),
 			}, out.progress())
 			if err != nil {
@@ -46,7 +47,7 @@ func reportCommand(out *output) *urfave.Command {
 // perSecond is a rate in a table; a head that learns from features has none.
 func perSecond(images float64) string {
 	if images == 0 {
-		return "–"
+		return none
 	}
 	return fmt.Sprintf("%.0f", images)
 }
@@ -56,8 +57,8 @@ func printReportMade(w io.Writer, r report.Result) {
 	names := make([]string, len(r.Table))
 	for i, row := range r.Table {
 		names[i] = row.Training()
-		network, training, weights = max(network, len(row.Network)), max(training, len(names[i])), max(weights,
-			len(row.Weights))
+		network, training = max(network, len(row.Network)), max(training, len(names[i]))
+		weights = max(weights, len(row.Weights))
 	}
 	fmt.Fprintf(w, "%-*s  %-*s  %-*s  runs  best val accuracy       time  images/s\n", network, "network", training,
 		"training", weights, "weights")

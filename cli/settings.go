@@ -14,7 +14,7 @@ func settingFlags(of []settings.Field, by settings.Reader) []urfave.Flag {
 	var flags []urfave.Flag
 	defaults := settings.Defaults()
 	for _, f := range of {
-		usage, unset := f.Usage(by), f.DefaultText()
+		usage, unset := f.Usage(by), f.DefaultText(by)
 		switch v := f.Of(&defaults).(type) {
 		case *bool:
 			flags = append(flags, &urfave.BoolFlag{Name: f.Name, Usage: usage})

@@ -7,8 +7,7 @@ import (
 	"syscall"
 )
 
-// bySystem are the error numbers with which a system says that it failed, whatever file it
-// was asked for: a disk's error, no descriptors or no memory left, a network drive that is gone.
+// bySystem are the error numbers of a system that failed, for whatever file: a disk's error, no descriptors or no memory left, a network drive that is gone.
 var bySystem = append([]syscall.Errno{
 	syscall.EIO, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ESTALE,
 }, bySystemHere...)
@@ -19,16 +18,15 @@ var aboutFile = []syscall.Errno{
 }
 
 // AboutFile reports whether err, of opening or reading a file, is about that file's name or
-// rights: it comes again until somebody changes the file. Of any other error number the file is
-// not the cause.
+// rights, and so recurs until somebody changes the file. Any other error number has another cause.
 func AboutFile(err error) bool {
 	var number syscall.Errno
 	return errors.As(err, &number) && slices.Contains(aboutFile, number)
 }
 
 // ErrnoIn returns the error number of a system that failed whose text ends message, such as
-// "libx.so: cannot open shared object file: Input/output error", or nil. It is for what
-// dlerror says, which tells no number.
+// "libx.so: cannot open shared object file: Input/output error", or nil. dlerror returns such
+// texts without the number.
 func ErrnoIn(message string) error {
 	for _, number := range bySystem {
 		if strings.HasSuffix(strings.ToLower(message), ": "+strings.ToLower(number.Error())) {

@@ -21,8 +21,10 @@ const (
 	Device    Kind = 7 // ONNX Runtime or the device asked for is not available
 	NonFinite Kind = 8 // a loss or an embedding is NaN or infinite, or a training diverged
 	Locked    Kind = 9 // another process holds the lock
-	// the system failed to read or write (a disk's error, no descriptors left): trying again may help
-	System      Kind = 10
+
+	// The system failed to read or write (a disk's error, no descriptors left). Trying again may help.
+	System Kind = 10
+
 	Interrupted Kind = 130 // Ctrl+C
 )
 
@@ -53,7 +55,7 @@ func New(kind Kind, hint, format string, args ...any) error {
 	return &Error{Kind: kind, Hint: hint, Msg: fmt.Sprintf(format, args...)}
 }
 
-// Wrap returns an error of the kind caused by err, or nil where err is nil.
+// Wrap returns an error of the kind caused by err, or nil if err is nil.
 func Wrap(kind Kind, err error, hint, format string, args ...any) error {
 	if err == nil {
 		return nil
@@ -61,10 +63,11 @@ func Wrap(kind Kind, err error, hint, format string, args ...any) error {
 	return &Error{Kind: kind, Hint: hint, Msg: fmt.Sprintf(format, args...), Err: err}
 }
 
-// KindOf returns the kind that decides the exit code: DiskFull, Interrupted and
-// System where the chain ends in ENOSPC, EDQUOT, context.Canceled or an error
-// number of bySystem, whoever wrapped it; else the kind of the outermost Error
-// in the chain; else Usage where the user's rights forbid it, and Other.
+// KindOf returns the kind that decides the exit code: DiskFull, Interrupted or
+// System if the chain ends in ENOSPC, EDQUOT, context.Canceled or an error
+// number of bySystem, whatever kind wraps it; else the kind of the outermost Error
+// in the chain, unless that is Other; else Usage if the user may not do it (see
+// Forbidden), and Other if not.
 func KindOf(err error) Kind {
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
 		return DiskFull
@@ -85,8 +88,8 @@ func KindOf(err error) Kind {
 	return Other
 }
 
-// Forbidden reports whether the chain of err ends in an error number by which a system says that
-// the user may not do it: the command must name another file or folder.
+// Forbidden reports whether the chain of err ends in the error number of a missing permission or a read-only
+// file system. The command must name another file or folder.
 func Forbidden(err error) bool {
 	return errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EROFS)
 }
@@ -102,8 +105,8 @@ func BySystem(err error) bool {
 	return false
 }
 
-// HintOf returns the first hint in the chain of err, or "". Where the system failed, the disk is
-// full or the user ended it, only hints of that kind count: others are for what might have failed.
+// HintOf returns the first hint in the chain of err, or "". If the system failed, the disk is full or the user ended
+// it (see BySystem), only hints of that kind count: the others are for other causes.
 func HintOf(err error) string {
 	kind, special := KindOf(err), BySystem(err)
 	for err != nil {

@@ -100,6 +100,15 @@ func ExampleNew() {
 	// exit code 2
 }
 
+func ExampleWrap() {
+	err := fail.Wrap(fail.Store, errors.New("unexpected EOF"), "Run `fx features verify` on it.", "shard %s", "0.arrow")
+	fmt.Println(err)
+	fmt.Println(fail.HintOf(err))
+	// Output:
+	// shard 0.arrow: unexpected EOF
+	// Run `fx features verify` on it.
+}
+
 func TestErrnoIn(t *testing.T) {
 	for message, want := range map[string]error{
 		"libx.so.0: cannot open shared object file: Input/output error":               syscall.EIO,

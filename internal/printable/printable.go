@@ -80,8 +80,8 @@ func escape(text, keep string) string {
 
 func firstUnsafe(text, keep string) int {
 	for i, r := range text {
-		if r == utf8.RuneError && !strings.HasPrefix(text[i:], "\ufffd") || unsafe(r) && !strings.ContainsRune(keep,
-			r) {
+		if r == utf8.RuneError && !strings.HasPrefix(text[i:], "\ufffd") ||
+			unsafe(r) && !strings.ContainsRune(keep, r) {
 			return i
 		}
 	}

@@ -1,4 +1,2 @@
-// Package spelling finds the names that a user may have meant:
-//
-//	spelling.Nearest([]string{"epochs", "batch-size"}, "epoch") // epochs
+// Package spelling suggests known names for a misspelt one.
 package spelling

@@ -8,8 +8,8 @@ import (
 // most is how many names are suggested.
 const most = 3
 
-// Nearest returns up to three of the known names that are a slip of the pen away from the given
-// one, the nearest first. Case and the characters between words do not count.
+// Nearest returns up to three known names that differ from the given one by a few characters, the nearest first.
+// Case and the characters between words do not count.
 func Nearest(known []string, given string) []string {
 	type candidate struct {
 		name     string
@@ -23,7 +23,7 @@ func Nearest(known []string, given string) []string {
 		if short != "" && strings.HasPrefix(long, short) {
 			d = min(d, 1)
 		}
-		if d <= max(2, len(long)/3) && d < len(long) { // else nothing of it is left
+		if d <= max(2, len(long)/3) && d < len(long) { // a distance of the whole length leaves nothing of it
 			found = append(found, candidate{name, d})
 		}
 	}

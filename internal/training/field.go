@@ -73,7 +73,13 @@ func (f Field) Usage(by Reader) string {
 }
 
 // DefaultText returns the text that the help shows instead of the default, or "".
-func (f Field) DefaultText() string { return usages[f.Name].unset }
+func (f Field) DefaultText(by Reader) string {
+	u := usages[f.Name]
+	if by == Head && u.head != "" {
+		return ""
+	}
+	return u.unset
+}
 
 // value returns the value of the setting, nil if it is unset.
 func (f Field) value(s Settings) any {

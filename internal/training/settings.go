@@ -133,7 +133,7 @@ func (s Settings) checkNetwork(by Reader) error {
 type usage struct {
 	text  string
 	head  string // of fx fit-head, if it differs
-	unset string // shown instead of the default
+	unset string // shown instead of the default, except where head is
 }
 
 // usages are the help texts of all settings, by name.
@@ -151,8 +151,9 @@ var usages = map[string]usage{
 	"momentum":   {text: "sgd: momentum", head: "momentum"},
 	"nesterov":   {text: "sgd: Nesterov's momentum"},
 	"weight-decay": {
-		text: "sgd: added to the gradient, times the parameter; adamw: decoupled, 0.01 unless given",
-		head: "added to the gradient, times the parameter",
+		text:  "sgd: added to the gradient, times the parameter; adamw: decoupled",
+		head:  "added to the gradient, times the parameter",
+		unset: "0 for sgd, 0.01 for adamw",
 	},
 	"l2": {text: "strength λ of λ/2·Σw² beside the mean loss", unset: "1/photos, scikit-learn's C = 1"},
 
