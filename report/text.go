@@ -60,7 +60,7 @@ func how(r *run) string {
 func learned(r *run) string {
 	switch r.shown.Mode.Key {
 	case modeldir.Scratch:
-		return r.shown.Network + " trained on scratch"
+		return r.shown.Network + " was trained from scratch"
 	case modeldir.Finetune:
 		return r.shown.Network + " was finetuned"
 	}
