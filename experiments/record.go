@@ -91,8 +91,11 @@ func (m *matrix) look(report progress.Reporter) (todo []int, selected int, err e
 				m.finish(i, model)
 				break
 			}
-			report.Note(fmt.Sprintf("%s does not hold the model that this experiment trained there: %s is run again",
-				m.dir(i), run.Name))
+			again := run.Name + " is run again"
+			if finished { // train fails for it
+				again = fmt.Sprintf("remove it to run %s again", run.Name)
+			}
+			report.Note(fmt.Sprintf("%s %s: %s", m.dir(i), notOwn, again))
 		case begun:
 			run.Status = experimentdir.Started
 		case fail.KindOf(err) == fail.Model && run.Mode == modeldir.FeatureExtraction:

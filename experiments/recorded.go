@@ -2,6 +2,9 @@ package experiments
 
 import "fx/internal/modeldir"
 
+// notOwn is what is said of a run's folder whose MODEL is not recorded.
+const notOwn = "does not hold the model that this experiment trained there"
+
 // recorded tells whether the MODEL in a run's folder is the run's own: the one that the
 // experiment recorded or, where a kill came before that and in experiments of an older
 // fx, one of the run's mode and seed.

@@ -213,6 +213,12 @@ func (m *matrix) train(ctx context.Context, i int, report progress.Reporter) err
 	if err != nil {
 		return err
 	}
+	if finished { // a run that is finished is here only if its MODEL is damaged or another one
+		if _, _, err := modeldir.Load(m.dir(i)); err == nil {
+			return fail.New(fail.Model, fmt.Sprintf("Remove %s to begin this run anew.", m.dir(i)), "%s %s", m.dir(i),
+				notOwn)
+		}
+	}
 	resume := begun || finished
 	_, err = finetune.Run(ctx, finetune.Options{
 		Settings: p.settings, Network: p.network, Data: m.record.Data.Dir, Out: m.dir(i), Resume: resume, Force: o.Force, Terse: true,

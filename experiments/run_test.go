@@ -179,6 +179,37 @@ func TestNothingIsDoneTwice(t *testing.T) {
 	}
 }
 
+// A finished RUN whose MODEL was replaced by another one is not a result, and nothing is trained over it.
+func TestAnotherModelInAFinishedRun(t *testing.T) {
+	s := newScene(t, strings.Replace(quick, "[feature-extraction, finetune, scratch]", "[scratch]", 1))
+	e, _ := s.run()
+	mine, other := e.Runs[0], e.Runs[1]
+	for _, name := range []string{"model.json", "head.safetensors"} {
+		content, err := os.ReadFile(filepath.Join(other.Dir, name))
+		if err == nil {
+			err = os.WriteFile(filepath.Join(mine.Dir, name), content, 0o644)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	e, err := Run(t.Context(), s.open(), s.options(), progress.Discard)
+	if fail.KindOf(err) != fail.Model || !strings.Contains(fmt.Sprint(err), notOwn) ||
+		!strings.Contains(fail.HintOf(err), "Remove "+mine.Dir) {
+		t.Errorf("error %v", err)
+	}
+	if got := e.Runs[0]; got.Status != experimentdir.Failed || got.Result != nil {
+		t.Errorf("%+v", got)
+	}
+	if err := os.RemoveAll(mine.Dir); err != nil {
+		t.Fatal(err)
+	}
+	if e, _ = s.run(); e.Runs[0].Status != experimentdir.Finished ||
+		e.Runs[0].Result.BestValAccuracy != mine.Result.BestValAccuracy {
+		t.Errorf("trained again: %+v", e.Runs[0])
+	}
+}
+
 func TestOneFailureDoesNotStopTheOthers(t *testing.T) {
 	tiny, err := filepath.Abs("../finetune/artifacts/testdata/tiny.onnx")
 	if err != nil {
