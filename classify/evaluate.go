@@ -40,9 +40,9 @@ type Mistake struct {
 	Probability float64 `json:"probability"` // of Predicted
 }
 
-// EvaluateStore evaluates the MODEL by the embeddings of a store. split "" takes
-// the val split of the training, else the only one. A
-// MODEL that cross-validation evaluated is evaluated again on the same folds.
+// EvaluateStore evaluates the MODEL by the embeddings of a store. split "" takes the val
+// split of the training, else the only one. A MODEL that cross-validation evaluated is
+// evaluated again on the same folds.
 func EvaluateStore(ctx context.Context, model, features, split string) (Evaluation, error) {
 	e, _, err := evaluateStore(ctx, model, features, split, nil)
 	return e, err

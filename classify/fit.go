@@ -46,9 +46,9 @@ type FitResult struct {
 	Notes             []string        `json:"notes"`
 }
 
-// Fit trains a head on the embeddings of a store, whose checksums it compares
-// first, and writes the MODEL. Only a MODEL of the same features is replaced. epoch, where not nil, is called after
-// each.
+// Fit trains a head on the embeddings of a store, whose checksums it compares first, and
+// writes the MODEL. Only a MODEL of the same features is replaced. epoch, if not nil, is
+// called after each epoch.
 func Fit(ctx context.Context, o FitOptions, epoch func(metrics.Epoch), watch progress.Reporter) (FitResult, error) {
 	if err := o.Check(training.Head); err != nil {
 		return FitResult{}, err

@@ -22,11 +22,11 @@ import (
 // lockName is the file that the process which runs an experiment holds.
 const lockName = "experiment.lock"
 
-// Run does the runs of an experiment that are not done yet, and keeps
-// experiment.json and results.csv up to date. It can be killed at any moment: the
-// same call goes on from there. A run that fails does not stop the others, unless
-// the system failed or the disk is full; the error then tells of all that failed. Errors besides: fail.Usage for files,
-// photos and weights that can't serve, fail.Locked where another process runs it.
+// Run does the runs of an experiment that are not done yet, and keeps experiment.json and
+// results.csv up to date. It can be killed at any moment: the same call continues from
+// there. A run that fails does not stop the others, unless the system failed or the disk
+// is full; the error then tells of all that failed. Other errors: fail.Usage for files,
+// photos and weights that can't be used, fail.Locked if another process runs it.
 func Run(ctx context.Context, file *File, o Options, report progress.Reporter) (experimentdir.Experiment, error) {
 	if o.Out == "" {
 		o.Out = file.DefaultOut()

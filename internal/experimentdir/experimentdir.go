@@ -143,10 +143,9 @@ func Save(dir string, e Experiment) error {
 	return nil
 }
 
-// Load reads the experiment in dir. Its folders are then absolute or
-// relative to the working directory, as dir is; in the file they are relative to
-// dir. Errors are of kind fail.Usage
-// where dir is no experiment, and fail.Model where its file can't be used.
+// Load reads the experiment in dir. Its folders are then absolute or relative to the
+// working directory, as dir is; in the file they are relative to dir. Errors are of kind
+// fail.Usage if dir is no experiment, and fail.Model if its file can't be used.
 func Load(dir string) (Experiment, error) {
 	var e Experiment
 	path := filepath.Join(dir, FileName)
