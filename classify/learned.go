@@ -28,8 +28,7 @@ func remember(m *modeldir.Metrics, s *store.Store, train head.Data) {
 		return
 	}
 	var all [][]byte
-	for _, photo := range train.Photos {
-		sha := s.Rows()[photo.Rows[0]].SHA256
+	for _, sha := range sumsOf(s, train) {
 		all = append(all, sha[:learnedBytes])
 	}
 	slices.SortFunc(all, bytes.Compare)
