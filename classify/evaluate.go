@@ -250,7 +250,7 @@ func EvaluateData(ctx context.Context, o Options, data, split string, report pro
 	if err != nil {
 		return Evaluation{}, err
 	}
-	m, _, err := modeldir.Load(o.Model)
+	m, p, err := modeldir.Load(o.Model)
 	if err != nil {
 		return Evaluation{}, err
 	}
@@ -264,7 +264,7 @@ func EvaluateData(ctx context.Context, o Options, data, split string, report pro
 			paths, names, labels = append(paths, item.Path), append(names, item.Rel), append(labels, item.Label)
 		}
 	}
-	c, err := open(ctx, o, len(paths), report)
+	c, err := open(ctx, o, m, p, len(paths), report)
 	if err != nil {
 		return Evaluation{}, err
 	}
