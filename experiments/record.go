@@ -87,8 +87,9 @@ func (m *matrix) look(report progress.Reporter) (todo []int, selected int, err e
 		}
 		switch {
 		case err == nil && (run.Mode == modeldir.FeatureExtraction || finished):
-			if m.recorded(i, model) {
-				m.finish(i, model)
+			sum := modeldir.SHA256(m.dir(i))
+			if m.recorded(i, model, sum) {
+				m.finish(i, model, sum)
 				break
 			}
 			again := run.Name + " is run again"
@@ -111,11 +112,11 @@ func (m *matrix) look(report progress.Reporter) (todo []int, selected int, err e
 	return todo, selected, nil
 }
 
-// finish notes the result of a run from its MODEL.
-func (m *matrix) finish(i int, model modeldir.Model) {
+// finish notes the result of a run from its MODEL, whose SHA-256 is sum.
+func (m *matrix) finish(i int, model modeldir.Model, sum string) {
 	run, metrics := &m.record.Runs[i], model.Metrics
 	run.Status, run.Error = experimentdir.Finished, ""
-	run.ModelSHA256 = modeldir.SHA256(m.dir(i))
+	run.ModelSHA256 = sum
 	run.Result = &experimentdir.Result{
 		BestValAccuracy: metrics.BestValAccuracy, BestEpoch: metrics.BestEpoch,
 		ImagesPerSecond: metrics.ImagesPerSecond, ParametersTrained: metrics.ParametersTrained,

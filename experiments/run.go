@@ -165,7 +165,7 @@ func (m *matrix) run(ctx context.Context, i int, report progress.Reporter) error
 	if err != nil { // it was whole once: somebody has changed it since
 		return fail.Wrap(fail.KindOf(err), err, fmt.Sprintf("Remove %s to begin this run anew.", m.dir(i)), "")
 	}
-	m.finish(i, model)
+	m.finish(i, model, modeldir.SHA256(m.dir(i)))
 	return nil
 }
 
