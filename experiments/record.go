@@ -92,6 +92,7 @@ func (m *matrix) look(report progress.Reporter) (todo []int, selected int, err e
 				m.finish(i, model, sum)
 				break
 			}
+			run.ModelSHA256 = m.earlier[run.Name].ModelSHA256 // until it is: the next call must tell, too
 			again := run.Name + " is run again"
 			if finished { // train fails for it
 				again = fmt.Sprintf("remove it to run %s again", run.Name)

@@ -65,8 +65,9 @@ type Run struct {
 	Store   string  `json:"store,omitempty"`   // of a feature extraction, relative like Dir
 	Seconds float64 `json:"seconds,omitempty"` // from photos to MODEL, what runs share counted in each
 	Result  *Result `json:"result,omitempty"`  // of a finished run
-	// ModelSHA256 is that of a finished run's model.json, which names all else by its
-	// hash; "" in experiments of an older fx.
+	// ModelSHA256 is that of the model.json with which the run was finished, which names all
+	// else by its hash; "" in experiments of an older fx. It stays while another MODEL lies
+	// in the run's folder.
 	ModelSHA256 string `json:"model_sha256,omitempty"`
 	Error       string `json:"error,omitempty"` // of a failed one
 }
