@@ -37,14 +37,12 @@ type classifier struct {
 	decoder  *imaging.Decoder
 }
 
-// open loads the MODEL and puts its backbone, found by hash, on a device.
-// photos is how many there will be.
-func open(ctx context.Context, o Options, photos int, report progress.Reporter) (*classifier, error) {
-	m, p, err := modeldir.Load(o.Model)
-	if err != nil {
-		return nil, err
-	}
+// open puts the backbone of the MODEL (m, p), found by hash, on a device. photos is how many
+// there will be.
+func open(ctx context.Context, o Options, m modeldir.Model, p modeldir.Params, photos int,
+	report progress.Reporter) (*classifier, error) {
 	c := &classifier{model: m, params: head.Params(p)}
+	var err error
 	if c.decoder, err = imaging.NewDecoder(imaging.Options{Decoder: o.Decoder, EXIF: m.EXIF,
 		FastDecode: m.FastDecode}); err != nil {
 		return nil, err

@@ -12,8 +12,7 @@ import (
 func copiesOf(s *store.Store, data head.Data) []int {
 	known := map[store.SHA256]int{}
 	groups := make([]int, len(data.Photos))
-	for i, photo := range data.Photos {
-		sha := s.Rows()[photo.Rows[0]].SHA256
+	for i, sha := range sumsOf(s, data) {
 		if _, ok := known[sha]; !ok {
 			known[sha] = i
 		}
@@ -73,12 +72,12 @@ func oneOrMore(n int, one, more string) string {
 // leakNotes warns of photos to evaluate on that are also there to train on.
 func leakNotes(s *store.Store, train, val head.Data) []string {
 	learned := map[store.SHA256]bool{}
-	for _, photo := range train.Photos {
-		learned[s.Rows()[photo.Rows[0]].SHA256] = true
+	for _, sha := range sumsOf(s, train) {
+		learned[sha] = true
 	}
 	n := 0
-	for _, photo := range val.Photos {
-		if learned[s.Rows()[photo.Rows[0]].SHA256] {
+	for _, sha := range sumsOf(s, val) {
+		if learned[sha] {
 			n++
 		}
 	}

@@ -40,9 +40,9 @@ type Mistake struct {
 	Probability float64 `json:"probability"` // of Predicted
 }
 
-// EvaluateStore evaluates the MODEL by the embeddings of a store. split "" takes
-// the val split of the training, else the only one. A
-// MODEL that cross-validation evaluated is evaluated again on the same folds.
+// EvaluateStore evaluates the MODEL by the embeddings of a store. split "" takes the val
+// split of the training, else the only one. A MODEL that cross-validation evaluated is
+// evaluated again on the same folds.
 func EvaluateStore(ctx context.Context, model, features, split string) (Evaluation, error) {
 	e, _, err := evaluateStore(ctx, model, features, split, nil)
 	return e, err
@@ -250,7 +250,7 @@ func EvaluateData(ctx context.Context, o Options, data, split string, report pro
 	if err != nil {
 		return Evaluation{}, err
 	}
-	m, _, err := modeldir.Load(o.Model)
+	m, p, err := modeldir.Load(o.Model)
 	if err != nil {
 		return Evaluation{}, err
 	}
@@ -264,7 +264,7 @@ func EvaluateData(ctx context.Context, o Options, data, split string, report pro
 			paths, names, labels = append(paths, item.Path), append(names, item.Rel), append(labels, item.Label)
 		}
 	}
-	c, err := open(ctx, o, len(paths), report)
+	c, err := open(ctx, o, m, p, len(paths), report)
 	if err != nil {
 		return Evaluation{}, err
 	}

@@ -46,9 +46,9 @@ type FitResult struct {
 	Notes             []string        `json:"notes"`
 }
 
-// Fit trains a head on the embeddings of a store, whose checksums it compares
-// first, and writes the MODEL. Only a MODEL of the same features is replaced. epoch, where not nil, is called after
-// each.
+// Fit trains a head on the embeddings of a store, whose checksums it compares first, and
+// writes the MODEL. Only a MODEL of the same features is replaced. epoch, if not nil, is
+// called after each epoch.
 func Fit(ctx context.Context, o FitOptions, epoch func(metrics.Epoch), watch progress.Reporter) (FitResult, error) {
 	if err := o.Check(training.Head); err != nil {
 		return FitResult{}, err
@@ -98,8 +98,7 @@ func Fit(ctx context.Context, o FitOptions, epoch func(metrics.Epoch), watch pro
 		return FitResult{}, err
 	}
 	model := newModel(m, described, o, notes)
-	model.Metrics = newMetrics(result, train, o)
-	model.Metrics.TrainSplit, model.Metrics.ValSplit, model.Metrics.ValPhotos = splits.Train, splits.Val, len(val.Photos)
+	model.Metrics = newMetrics(result, train, val, splits, o)
 	remember(&model.Metrics, features, train)
 	if err := saveWithLog(o.Out, model, modeldir.Params(result.Params),
 		fitLog(o, m.Backbone, clock, result)); err != nil {
@@ -155,12 +154,13 @@ func newModel(m store.Manifest, h modeldir.Head, o FitOptions, notes []string) m
 	}
 }
 
-// newMetrics tells how the training on train went.
-func newMetrics(r head.Result, train head.Data, o FitOptions) modeldir.Metrics {
+// newMetrics describes a training on train that was evaluated on val.
+func newMetrics(r head.Result, train, val head.Data, splits dataset.Splits, o FitOptions) modeldir.Metrics {
 	return modeldir.Metrics{
 		BestValAccuracy: r.BestValAccuracy, BestEpoch: r.BestEpoch, Epochs: r.Epochs,
 		Seconds: r.Seconds, ImagesPerSecond: float64(len(train.Photos)*len(r.Epochs)) / max(r.Seconds, 1e-6),
-		ParametersTrained: r.ParametersTrained, TrainPhotos: len(train.Photos),
+		ParametersTrained: r.ParametersTrained,
+		TrainSplit:        splits.Train, ValSplit: splits.Val, TrainPhotos: len(train.Photos), ValPhotos: len(val.Photos),
 		ValFraction: o.ValFraction, SplitSeed: o.Seed, CopiesTogether: o.ValFraction > 0,
 	}
 }

@@ -28,8 +28,7 @@ func remember(m *modeldir.Metrics, s *store.Store, train head.Data) {
 		return
 	}
 	var all [][]byte
-	for _, photo := range train.Photos {
-		sha := s.Rows()[photo.Rows[0]].SHA256
+	for _, sha := range sumsOf(s, train) {
 		all = append(all, sha[:learnedBytes])
 	}
 	slices.SortFunc(all, bytes.Compare)
@@ -56,7 +55,7 @@ func photosSum(s *store.Store, m modeldir.Metrics) string {
 // changed tells whether the store in the folder where is the one of the training and no longer as
 // it was then. A MODEL of an older fx, or of `fx finetune`, tells by the number of photos alone.
 func changed(m modeldir.Model, s *store.Store, where string) bool {
-	if m.Features != "" && m.Features != paths.Absolute(where) {
+	if m.Features != "" && !paths.Same(m.Features, where) {
 		return false
 	}
 	t := m.Metrics

@@ -44,9 +44,9 @@ func TestAnEvaluationTellsOfPhotosThatWereLearnedFrom(t *testing.T) {
 		if err := os.Rename(storeOf(t, c.edit(append([]photo{}, before...))), features); err != nil {
 			t.Fatal(err)
 		}
-		check := func(changedToo bool) {
+		check := func(where string, changedToo bool) {
 			t.Helper()
-			e, err := EvaluateStore(t.Context(), model, features, "")
+			e, err := EvaluateStore(t.Context(), model, where, "")
 			notes := strings.Join(e.Notes, "\n")
 			if err != nil || strings.Contains(notes, changedNote) != (name != "nothing" && changedToo) {
 				t.Errorf("%s: notes %q, %v", name, notes, err)
@@ -56,7 +56,12 @@ func TestAnEvaluationTellsOfPhotosThatWereLearnedFrom(t *testing.T) {
 				t.Errorf("%s: notes %q", name, notes)
 			}
 		}
-		check(true)
+		check(features, true)
+		link := filepath.Join(t.TempDir(), "link")
+		if err := os.Symlink(features, link); err != nil {
+			t.Fatal(err)
+		}
+		check(link, true)
 		// A MODEL of an older fx knows the number of its photos.
 		m, p, err := modeldir.Load(model)
 		if err != nil {
@@ -67,7 +72,7 @@ func TestAnEvaluationTellsOfPhotosThatWereLearnedFrom(t *testing.T) {
 			t.Fatal(err)
 		}
 		c.learned = ""
-		check(name != "labels")
+		check(features, name != "labels")
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"fx/head"
 	"fx/internal/dataset"
 	"fx/internal/fail"
+	"fx/internal/modeldir"
 	"fx/internal/progress"
 	"fx/internal/userfile"
 )
@@ -66,7 +67,11 @@ func Predict(ctx context.Context, o Options, paths []string, top int, report pro
 	if len(files) == 0 {
 		return all, nil
 	}
-	c, err := open(ctx, o, len(files), report)
+	m, params, err := modeldir.Load(o.Model)
+	if err != nil {
+		return Predictions{}, err
+	}
+	c, err := open(ctx, o, m, params, len(files), report)
 	if err != nil {
 		return Predictions{}, err
 	}
@@ -75,7 +80,7 @@ func Predict(ctx context.Context, o Options, paths []string, top int, report pro
 	if err != nil {
 		return Predictions{}, err
 	}
-	note := strings.Join(c.model.Notes, "; ")
+	note := strings.Join(m.Notes, "; ")
 	err = extract.Photos(ctx, c.embedder, c.decoder, files, report,
 		func(i int, features []float32, reason string) error {
 			p := &all.Photos[places[i]]

@@ -45,8 +45,7 @@ func (q *quickstart) fit(ctx context.Context) error {
 	}
 	log := fitLog(fit, m.Backbone, clock, trained)
 	model := newModel(m, described, fit, slices.Clone(s.Notes))
-	model.Metrics = newMetrics(trained, q.train, fit)
-	model.Metrics.TrainSplit, model.Metrics.ValSplit, model.Metrics.ValPhotos = q.splits.Train, q.splits.Val, len(q.val.Photos)
+	model.Metrics = newMetrics(trained, q.train, q.val, q.splits, fit)
 	if len(q.val.Photos) > 0 {
 		unseen, err := head.Evaluate(ctx, layout, trained.Params, q.val)
 		if err != nil {

@@ -36,7 +36,7 @@ type File struct {
 	Format     int               `yaml:"format"`
 	Name       string            `yaml:"name"`  // as in folder names: small letters, digits, hyphens
 	Title      string            `yaml:"title"` // for people
-	Data       string            `yaml:"data"`  // a folder of photos, relative to the file, or Tutorial
+	Data       string            `yaml:"data"`  // a folder of photos, relative to the file, or hymenoptera_data
 	Backbones  []Network         `yaml:"backbones"`
 	Modes      []string          `yaml:"modes"` // of training.Modes
 	Seeds      []uint64          `yaml:"seeds"`

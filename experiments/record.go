@@ -87,12 +87,17 @@ func (m *matrix) look(report progress.Reporter) (todo []int, selected int, err e
 		}
 		switch {
 		case err == nil && (run.Mode == modeldir.FeatureExtraction || finished):
-			if m.recorded(i, model) {
-				m.finish(i, model)
+			sum := modeldir.SHA256(m.dir(i))
+			if m.recorded(i, model, sum) {
+				m.finish(i, model, sum)
 				break
 			}
-			report.Note(fmt.Sprintf("%s does not hold the model that this experiment trained there: %s is run again",
-				m.dir(i), run.Name))
+			run.ModelSHA256 = m.earlier[run.Name].ModelSHA256 // until it is: the next call must tell, too
+			again := run.Name + " is run again"
+			if finished { // train fails for it
+				again = fmt.Sprintf("remove it to run %s again", run.Name)
+			}
+			report.Note(fmt.Sprintf("%s %s: %s", m.dir(i), notOwn, again))
 		case begun:
 			run.Status = experimentdir.Started
 		case fail.KindOf(err) == fail.Model && run.Mode == modeldir.FeatureExtraction:
@@ -108,11 +113,11 @@ func (m *matrix) look(report progress.Reporter) (todo []int, selected int, err e
 	return todo, selected, nil
 }
 
-// finish notes the result of a run from its MODEL.
-func (m *matrix) finish(i int, model modeldir.Model) {
+// finish notes the result of a run from its MODEL, whose SHA-256 is sum.
+func (m *matrix) finish(i int, model modeldir.Model, sum string) {
 	run, metrics := &m.record.Runs[i], model.Metrics
 	run.Status, run.Error = experimentdir.Finished, ""
-	run.ModelSHA256 = modeldir.SHA256(m.dir(i))
+	run.ModelSHA256 = sum
 	run.Result = &experimentdir.Result{
 		BestValAccuracy: metrics.BestValAccuracy, BestEpoch: metrics.BestEpoch,
 		ImagesPerSecond: metrics.ImagesPerSecond, ParametersTrained: metrics.ParametersTrained,

@@ -22,11 +22,11 @@ import (
 // lockName is the file that the process which runs an experiment holds.
 const lockName = "experiment.lock"
 
-// Run does the runs of an experiment that are not done yet, and keeps
-// experiment.json and results.csv up to date. It can be killed at any moment: the
-// same call goes on from there. A run that fails does not stop the others, unless
-// the system failed or the disk is full; the error then tells of all that failed. Errors besides: fail.Usage for files,
-// photos and weights that can't serve, fail.Locked where another process runs it.
+// Run does the runs of an experiment that are not done yet, and keeps experiment.json and
+// results.csv up to date. It can be killed at any moment: the same call continues from
+// there. A run that fails does not stop the others, unless the system failed or the disk
+// is full; the error then tells of all that failed. Other errors: fail.Usage for files,
+// photos and weights that can't be used, fail.Locked if another process runs it.
 func Run(ctx context.Context, file *File, o Options, report progress.Reporter) (experimentdir.Experiment, error) {
 	if o.Out == "" {
 		o.Out = file.DefaultOut()
@@ -165,7 +165,7 @@ func (m *matrix) run(ctx context.Context, i int, report progress.Reporter) error
 	if err != nil { // it was whole once: somebody has changed it since
 		return fail.Wrap(fail.KindOf(err), err, fmt.Sprintf("Remove %s to begin this run anew.", m.dir(i)), "")
 	}
-	m.finish(i, model)
+	m.finish(i, model, modeldir.SHA256(m.dir(i)))
 	return nil
 }
 
@@ -211,6 +211,12 @@ func (m *matrix) train(ctx context.Context, i int, report progress.Reporter) err
 	begun, finished, err := finetune.Status(m.dir(i))
 	if err != nil {
 		return err
+	}
+	if finished { // a run that is finished is here only if its MODEL is damaged or another one
+		if _, _, err := modeldir.Load(m.dir(i)); err == nil {
+			return fail.New(fail.Model, fmt.Sprintf("Remove %s to begin this run anew.", m.dir(i)), "%s %s", m.dir(i),
+				notOwn)
+		}
 	}
 	resume := begun || finished
 	_, err = finetune.Run(ctx, finetune.Options{

@@ -179,6 +179,39 @@ func TestNothingIsDoneTwice(t *testing.T) {
 	}
 }
 
+// A finished RUN whose MODEL was replaced by another one is not a result, and nothing is trained over it.
+func TestAnotherModelInAFinishedRun(t *testing.T) {
+	one := strings.NewReplacer("[feature-extraction, finetune, scratch]", "[scratch]", "[0, 1]", "[0]")
+	s := newScene(t, one.Replace(quick))
+	e, _ := s.run()
+	mine := e.Runs[0]
+	model, params, err := modeldir.Load(mine.Dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	model.Metrics.BestValAccuracy = 0.123 // of the same mode and seed
+	if err := modeldir.Save(mine.Dir, model, params); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		e, err := Run(t.Context(), s.open(), s.options(), progress.Discard)
+		if fail.KindOf(err) != fail.Model || !strings.Contains(fmt.Sprint(err), notOwn) ||
+			!strings.Contains(fail.HintOf(err), "Remove "+mine.Dir) {
+			t.Errorf("error %v", err)
+		}
+		if got := e.Runs[0]; got.Status != experimentdir.Failed || got.Result != nil {
+			t.Errorf("%+v", got)
+		}
+	}
+	if err := os.RemoveAll(mine.Dir); err != nil {
+		t.Fatal(err)
+	}
+	if e, _ = s.run(); e.Runs[0].Status != experimentdir.Finished ||
+		e.Runs[0].Result.BestValAccuracy != mine.Result.BestValAccuracy {
+		t.Errorf("trained again: %+v", e.Runs[0])
+	}
+}
+
 func TestOneFailureDoesNotStopTheOthers(t *testing.T) {
 	tiny, err := filepath.Abs("../finetune/artifacts/testdata/tiny.onnx")
 	if err != nil {

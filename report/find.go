@@ -4,12 +4,12 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"fx/internal/experimentdir"
 	"fx/internal/fail"
 	"fx/internal/modeldir"
 	"fx/internal/paths"
+	"fx/report/page"
 )
 
 // found is a run's folder and what an experiment says of it.
@@ -64,7 +64,7 @@ func find(folders []string) (finding, error) {
 		}
 		if len(open) > 0 {
 			f.notes = append(f.notes, fmt.Sprintf("%d of the %d runs of %s are not finished and not shown: %s",
-				len(open), len(e.Runs), e.Name, enumerate(open, 6)))
+				len(open), len(e.Runs), e.Name, page.Enumerate(open, 6)))
 		}
 		if len(open) == len(e.Runs) {
 			return f, fail.New(fail.Usage, "Run it with `fx experiment run` first.",
@@ -115,12 +115,4 @@ func (f *finding) rename() {
 			r.name = filepath.ToSlash(filepath.Clean(r.dir))
 		}
 	}
-}
-
-// enumerate joins the first few names.
-func enumerate(names []string, most int) string {
-	if len(names) <= most+1 {
-		return strings.Join(names, ", ")
-	}
-	return fmt.Sprintf("%s and %d more", strings.Join(names[:most], ", "), len(names)-most)
 }

@@ -114,7 +114,7 @@ func trainingNotes(runs []*run) []string {
 	}
 	for i, note := range notes {
 		if count[note] < len(runs) {
-			notes[i] = enumerate(about[note], 3) + ": " + note
+			notes[i] = page.Enumerate(about[note], 3) + ": " + note
 		}
 	}
 	return notes

@@ -125,7 +125,7 @@ func tellApart(groups []page.Group, runs []*run) {
 					parts = append(parts, d.Name+" "+value)
 				}
 			}
-			groups[i].Detail = enumerate(parts, 3)
+			groups[i].Detail = page.Enumerate(parts, 3)
 		}
 	}
 }

@@ -40,7 +40,7 @@ func summary(p page.Page, runs []*run) string {
 	if seeded := seededNetworks(runs); len(seeded) > 0 {
 		s = append(s, fmt.Sprintf("The pretrained weights of %s were not at hand: random ones stand in, so the "+
 			"figures marked “not trained” say nothing of %s.",
-			enumerate(seeded, 6), map[bool]string{true: "this network", false: "these networks"}[len(seeded) == 1]))
+			page.Enumerate(seeded, 6), map[bool]string{true: "this network", false: "these networks"}[len(seeded) == 1]))
 	}
 	return strings.Join(s, " ")
 }
@@ -60,7 +60,7 @@ func how(r *run) string {
 func learned(r *run) string {
 	switch r.shown.Mode.Key {
 	case modeldir.Scratch:
-		return r.shown.Network + " trained on scratch"
+		return r.shown.Network + " was trained from scratch"
 	case modeldir.Finetune:
 		return r.shown.Network + " was finetuned"
 	}

@@ -9,7 +9,9 @@ import (
 	"testing"
 
 	"fx/internal/fail"
+	"fx/internal/modeldir"
 	"fx/internal/progress"
+	"fx/report/page"
 )
 
 func TestWrite(t *testing.T) {
@@ -80,4 +82,16 @@ func ExampleWrite() {
 	made, err := Write(context.Background(), Options{Runs: []string{model}}, progress.Discard)
 	fmt.Println(filepath.Base(made.HTML), len(made.Pictures), made.Table[0].Mode, made.Table[0].BestValAccuracy, err)
 	// Output: report.html 3 feature-extraction 0.75 <nil>
+}
+
+func TestLearnedIsASentence(t *testing.T) {
+	for mode, want := range map[string]string{
+		modeldir.FeatureExtraction: "A classifier on the features of resnet18 learned",
+		modeldir.Finetune:          "resnet18 was finetuned",
+		modeldir.Scratch:           "resnet18 was trained from scratch",
+	} {
+		if got := learned(&run{shown: page.Run{Network: "resnet18", Mode: modeOf(mode)}}); got != want {
+			t.Errorf("%s: %q", mode, got)
+		}
+	}
 }

@@ -14,7 +14,7 @@ type entry struct {
 
 const iconWidth = 20
 
-// entries returns the legend of the plot's lines, limits and mark.
+// entries returns the legend of the plot's lines and limits.
 func (p Plot) entries() []entry {
 	var all []entry
 	dashed := false

@@ -11,8 +11,8 @@ import (
 	"fx/internal/durable"
 )
 
-// Sizes are in points (1/72 inch). At this density a full picture is 1800 pixels wide, and its letters are readable at
-// 1200.
+// Sizes are in points (1/72 inch). At this density a full picture is 1800 pixels wide, and its
+// letters are readable at 1200.
 const (
 	density = 144 // pixels per inch
 	width   = 900 // points

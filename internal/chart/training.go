@@ -28,7 +28,7 @@ const gap = 34
 
 // WriteTraining draws curves of accuracy and loss beside the confusion matrix as the PNG file path.
 func WriteTraining(path string, t Training) error {
-	matrix := Confusion{Title: t.Title, Subtitle: t.Subtitle, Counts: t.Confusion, Classes: t.Classes, Photos: t.Photos}
+	matrix := Confusion{Counts: t.Confusion, Classes: t.Classes, Photos: t.Photos}
 	err := matrix.check()
 	plots := t.plots()
 	for _, p := range plots {

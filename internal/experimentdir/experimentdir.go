@@ -65,8 +65,9 @@ type Run struct {
 	Store   string  `json:"store,omitempty"`   // of a feature extraction, relative like Dir
 	Seconds float64 `json:"seconds,omitempty"` // from photos to MODEL, what runs share counted in each
 	Result  *Result `json:"result,omitempty"`  // of a finished run
-	// ModelSHA256 is that of a finished run's model.json, which names all else by its
-	// hash; "" in experiments of an older fx.
+	// ModelSHA256 is that of the model.json with which the run was finished, which names all
+	// else by its hash; "" in experiments of an older fx. It stays while another MODEL lies
+	// in the run's folder.
 	ModelSHA256 string `json:"model_sha256,omitempty"`
 	Error       string `json:"error,omitempty"` // of a failed one
 }
@@ -143,10 +144,9 @@ func Save(dir string, e Experiment) error {
 	return nil
 }
 
-// Load reads the experiment in dir. Its folders are then absolute or
-// relative to the working directory, as dir is; in the file they are relative to
-// dir. Errors are of kind fail.Usage
-// where dir is no experiment, and fail.Model where its file can't be used.
+// Load reads the experiment in dir. Its folders are then absolute or relative to the
+// working directory, as dir is; in the file they are relative to dir. Errors are of kind
+// fail.Usage if dir is no experiment, and fail.Model if its file can't be used.
 func Load(dir string) (Experiment, error) {
 	var e Experiment
 	path := filepath.Join(dir, FileName)

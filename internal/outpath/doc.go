@@ -3,6 +3,5 @@
 //
 // A folder may be absent, empty, of that kind, or what the same command left unfinished;
 // hidden files do not count. A file may be absent, empty, or one of the kind that fx wrote.
-// Anything else is an error of kind fail.Usage, and nothing is touched, unless --force is
-// given.
+// Without --force anything else is an error of kind fail.Usage, and nothing is touched.
 package outpath

@@ -98,8 +98,7 @@ func versionEvent(at time.Time) message {
 	return message{}.double(eventWallTime, seconds(at)).text(eventFileVersion, fileVersion)
 }
 
-// scalarsEvent encodes a point. Scalars are written in the older form, not as tensors, because every reader accepts
-// it.
+// scalarsEvent encodes a point. Scalars are in the older form, not tensors, because every reader accepts it.
 func scalarsEvent(p Point) message {
 	var summary message
 	for _, s := range p.Scalars {

@@ -10,7 +10,7 @@ import (
 	"fx/internal/fail"
 )
 
-// Picture is a PNG beside the HTML file.
+// picture is a PNG beside the HTML file.
 type picture struct {
 	ending string
 	curves bool // it shows epochs

@@ -28,8 +28,9 @@ var (
 
 var pageTemplate = template.Must(template.New("page").Funcs(template.FuncMap{
 	"percent": Percent, "points": points, "duration": Duration, "count": Count, "rate": rate,
-	"confusion": newConfusionTable, "worst": worstClasses, "pairs": confusedPairs, "names": runNames,
-	"svg": func(d chart.Drawing) template.HTML { return template.HTML(d.Elements) }, // which escapes its texts
+	"confusion": newConfusionTable, "worst": worstClasses, "pairs": confusedPairs,
+	"names": func(names []string) string { return Enumerate(names, 4) },
+	"svg":   func(d chart.Drawing) template.HTML { return template.HTML(d.Elements) }, // which escapes its texts
 }).Parse(pageHTML))
 
 // HTML writes the page as the file path: one file that needs nothing beside it
@@ -173,9 +174,8 @@ func rate(v float64) string {
 	return Count(int(math.Round(v)))
 }
 
-// runNames lists the first runs and counts the others.
-func runNames(names []string) string {
-	const most = 4
+// Enumerate joins the first few names, and counts the others if they are more than one.
+func Enumerate(names []string, most int) string {
 	if len(names) <= most+1 {
 		return strings.Join(names, ", ")
 	}
