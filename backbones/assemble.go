@@ -23,7 +23,7 @@ const (
 	probabilitiesName = "probabilities" // float32 [batch, classes]
 )
 
-// madeRandom is the text under MetaWeights of random weights that can't be reproduced;
+// madeRandom is the text under metaWeights of random weights that can't be reproduced;
 // scripts/export_onnx writes it too.
 const madeRandom = "random"
 
@@ -42,10 +42,9 @@ const (
 )
 
 // Assemble inserts the weights sd into the graph of the registered network b and returns
-// an inference model: input "input", normalised float32
-// [batch, 3, height, width]; output "logits" [batch, classes]. Batch
-// normalisation uses its running statistics; dropout and the auxiliary classifier are
-// removed.
+// an inference model: input "input", normalised float32 [batch, 3, height, width]; output
+// "logits" [batch, classes]. Batch normalisation uses its running statistics; dropout and
+// the auxiliary classifier are removed.
 //
 // The names of sd must be the network's. Assemble also accepts num_batches_tracked
 // (ignored), the prefix "module." of DataParallel on all names, the names of old

@@ -93,8 +93,8 @@ func convClassifier(n *pb.NodeProto, onMap bool, ix *onnx.Index) classifier {
 	if onMap {
 		return classifier{head: h, features: n.Input[0]}
 	}
-	if p := ix.Producer(n.Input[0]); p == nil || !slices.Contains([]string{"GlobalAveragePool", "ReduceMean"},
-		p.OpType) {
+	means := []string{"GlobalAveragePool", "ReduceMean"}
+	if p := ix.Producer(n.Input[0]); p == nil || !slices.Contains(means, p.OpType) {
 		return classifier{}
 	}
 	h.Kind = Linear

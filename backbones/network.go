@@ -178,7 +178,7 @@ func (n *Network) noteRandom(made string) {
 	}
 }
 
-// madeAtRandom reports whether the text under MetaWeights means random weights.
+// madeAtRandom reports whether the text under metaWeights means random weights.
 func madeAtRandom(made string) bool {
 	ref, err := weights.ParseRef(made)
 	return made == madeRandom || err == nil && ref.Random()

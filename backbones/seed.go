@@ -12,11 +12,10 @@ import (
 )
 
 // SeedWeights returns reproducible random weights for the registered network b by the
-// default rule of PyTorch's layers: convolution and linear
-// weights and biases are uniform in ±1/√fan_in (kaiming_uniform_ with a = √5
-// has the same bound; torch.nn.Linear and torch.nn.Conv2d,
-// reset_parameters), batch normalisation starts at scale 1, shift 0, mean 0,
-// variance 1. Networks that torchvision initializes differently (resnet18, …)
+// default rule of PyTorch's layers: convolution and linear weights and biases are uniform
+// in ±1/√fan_in (kaiming_uniform_ with a = √5 has the same bound; torch.nn.Linear and
+// torch.nn.Conv2d, reset_parameters), batch normalisation starts at scale 1, shift 0,
+// mean 0, variance 1. Networks that torchvision initializes differently (resnet18, …)
 // follow this rule too; InitialWeights follows torchvision's.
 //
 // A value depends only on the seed and the parameter's name. The names, and the counters

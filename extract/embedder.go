@@ -121,8 +121,8 @@ func (f *FeatureNetwork) Embedder() (*Embedder, error) {
 		}
 	}
 	session, err := inference.NewSession(rt, model, ort.SessionOptions{
-		Device: f.options.Device, Threads: max(f.options.Threads,
-			1), Capture: true, ProfilePrefix: f.options.ProfilePrefix,
+		Device: f.options.Device, Threads: max(f.options.Threads, 1), Capture: true,
+		ProfilePrefix: f.options.ProfilePrefix,
 	})
 	if err != nil {
 		return nil, err

@@ -2,6 +2,7 @@ package extract
 
 import (
 	"cmp"
+
 	"fx/internal/fail"
 	"fx/internal/ort"
 	"fx/internal/store"

@@ -55,14 +55,10 @@ func Run(ctx context.Context, o Options, report progress.Reporter) (Summary, err
 	if err != nil {
 		return Summary{}, err
 	}
-	augmented, err := dataset.ChooseSplits(dataset.SplitRequest{
-		From: o.Data, Have: photos.Splits, Train: o.TrainSplit, Advice: "Name the split that --views augments with " +
-			"--train-split.",
+	augmented, noTrain := dataset.ChooseSplits(dataset.SplitRequest{
+		From: o.Data, Have: photos.Splits, Train: o.TrainSplit,
+		Advice: "Name the split that --views augments with --train-split.",
 	})
-	if err != nil && (o.Views > 0 || o.TrainSplit != "") {
-		return Summary{}, err
-	}
-	o.TrainSplit = augmented.Train
 	if o.Splits != nil {
 		if err := photos.Keep(o.Splits); err != nil {
 			return Summary{}, err
@@ -77,6 +73,10 @@ func Run(ctx context.Context, o Options, report progress.Reporter) (Summary, err
 		stored, o.Embedder.Network.Lock = &manifest, lock
 		o.goOnAs(manifest, report)
 	}
+	if noTrain != nil && (o.Views > 0 || o.TrainSplit != "") {
+		return Summary{}, noTrain
+	}
+	o.TrainSplit = augmented.Train
 	network, err := OpenNetwork(ctx, o.Embedder, report)
 	if err = cmp.Or(err, unreadable); err != nil { // a lock holds beside a damaged manifest
 		return Summary{}, err

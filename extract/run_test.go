@@ -164,6 +164,26 @@ func TestOnlyWhatChangedIsComputed(t *testing.T) {
 	sameContent(t, "a store that went through changes", content(t, out), content(t, fresh.Store))
 }
 
+// A store keeps its random views: a later run that can't tell whose they are is refused.
+func TestViewsOfAnUnusualSplit(t *testing.T) {
+	orttest.Library(t)
+	data, out := photos(t, 1), filepath.Join(t.TempDir(), "store")
+	if err := os.Rename(filepath.Join(data, "train"), filepath.Join(data, "learn")); err != nil {
+		t.Fatal(err)
+	}
+	o := options(data, out)
+	o.TrainSplit, o.Views = "learn", 2
+	mustRun(t, o, 8, 0, 0) // two views of each of the two training photos
+	again := o
+	again.TrainSplit, again.Views = "", 0
+	_, err := Run(t.Context(), again, progress.Discard)
+	if fail.KindOf(err) != fail.Usage || !strings.Contains(fail.HintOf(err), "--train-split") {
+		t.Errorf("%v (%s)", err, fail.HintOf(err))
+	}
+	again.TrainSplit = "learn"
+	mustRun(t, again, 0, 8, 0)
+}
+
 // One split alone keeps the labels of all classes, and the store knows where the
 // photos lay, also when they moved and nothing was computed.
 func TestOneSplitAlone(t *testing.T) {

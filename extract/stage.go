@@ -67,10 +67,10 @@ func (s *deviceStage) open(pixels, features []int64) (err error) {
 		dtype ort.DType
 		shape []int64
 	}{
-		{&s.hostPixels, s.session.NewHostValue, ort.Uint8T, pixels}, {&s.devPixels, s.session.NewValue, ort.Uint8T,
-			pixels},
-		{&s.hostOutput, s.session.NewHostValue, ort.Float32T, features}, {&s.devOutput, s.session.NewValue,
-			ort.Float32T, features},
+		{&s.hostPixels, s.session.NewHostValue, ort.Uint8T, pixels},
+		{&s.devPixels, s.session.NewValue, ort.Uint8T, pixels},
+		{&s.hostOutput, s.session.NewHostValue, ort.Float32T, features},
+		{&s.devOutput, s.session.NewValue, ort.Float32T, features},
 	} {
 		if *v.to, err = v.make(v.dtype, v.shape...); err != nil {
 			return err

@@ -35,7 +35,7 @@ func lockRun(dir string) (*runLock, error) {
 		return nil, fail.New(fail.Locked, "Wait until it has ended, or choose another --out.",
 			"%s is being written by another fx finetune", dir)
 	case durable.NoLocks(err):
-		return nil, fail.Wrap(fail.Other, err, "Choose a folder on a file system with locks.", "lock %s", dir)
+		return nil, fail.Wrap(fail.Usage, err, "Choose a folder on a file system with locks.", "lock %s", dir)
 	}
 	return nil, fail.Wrap(fail.Usage, err, otherFolder, "run %s", dir)
 }

@@ -53,7 +53,6 @@ func memoryHint(batch, fits int, tryErr error, accumulate int) string {
 			tryErr.Error()
 	case fits == 0:
 		return "Not even a batch of one fits: free memory on the device (other programs, as `nvidia-smi` lists them), " +
-			"" +
 			"or take a smaller network or --crop."
 	case batch%fits != 0:
 		return fmt.Sprintf("--batch-size %d fits: fx has just run its steps and its evaluation on this device.", fits)

@@ -52,8 +52,8 @@ func openPhotos(ctx context.Context, o Options, evaluation dataset.Evaluation) (
 		return nil, err
 	}
 	p := &photos{
-		Dataset: found, decoder: decoder, reader: photoio.NewReader(decoder,
-			photoio.Options{Memory: o.DecodeMemory}), splits: splits,
+		Dataset: found, decoder: decoder, splits: splits,
+		reader: photoio.NewReader(decoder, photoio.Options{Memory: o.DecodeMemory}),
 	}
 	for i, item := range found.Items {
 		switch {

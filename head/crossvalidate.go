@@ -14,7 +14,7 @@ import (
 type CrossValidationOptions struct {
 	Folds int // 0 means 5; fewer if there are fewer photos
 	Seed  uint64
-	// L2 are the penalties to try, see Options.L2; nil means Penalties of the data.
+	// L2 are the penalties to try, see Options.L2; nil means penalties of the data.
 	L2 []float64
 	// Groups has a number for each photo: photos with the same number share a fold,
 	// so that a head is never evaluated on a copy of a training photo. nil makes

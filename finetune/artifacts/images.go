@@ -50,7 +50,7 @@ func (n *Network) takeImages(m *pb.ModelProto, asFloat bool) (string, error) {
 	return ImagesName, nil
 }
 
-// normalise computes InputName, (images/255 - mean) / std, from ImagesName. The
+// normalise computes inputName, (images/255 - mean) / std, from ImagesName. The
 // transpose comes first, when a value is one byte.
 func (n *Network) normalise(b *onnx.Builder) {
 	scale, shift := make([]float32, 3), make([]float32, 3)

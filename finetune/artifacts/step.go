@@ -141,8 +141,8 @@ func (n *Network) train(o Options) (*graphBuilder, error) {
 	}
 	shape, _ := forward.Value(image)
 	t := &graphBuilder{
-		net: n, forward: forward, trained: names, u: &updater{Emitter: &forward.Emitter,
-			options: o}, statistics: map[string]string{},
+		net: n, forward: forward, trained: names, statistics: map[string]string{},
+		u:     &updater{Emitter: &forward.Emitter, options: o},
 		graph: &Graph{Batch: o.Batch, Image: image, ImageShape: shape.Shape, Labels: labelsName},
 	}
 	for _, p := range n.Parameters {

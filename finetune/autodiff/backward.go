@@ -109,8 +109,8 @@ func missingRule(n *pb.NodeProto) error {
 		node = strings.Join(n.Output, ", ")
 	}
 	return fail.New(fail.Model,
-		"Train only layers after this node, or write the rule: an entry for "+
-			""+op+" in one of finetune/autodiff/rules_*.go and a case in rules_test.go. `fx artifacts ops` lists the "+
+		"Train only layers after this node, or write the rule: an entry for "+op+
+			" in one of finetune/autodiff/rules_*.go and a case in rules_test.go. `fx artifacts ops` lists the "+
 			"ops that have one.",
 		"node %q is of op %s, which has no gradient rule", node, op)
 }

@@ -139,7 +139,6 @@ func New(m *pb.ModelProto, options Options) (*Graph, error) {
 
 // FixedSizes is the hint for a graph that does not take a batch.
 const FixedSizes = "The graph may contain fixed sizes: export it with a free batch size, as scripts/export_onnx does, " +
-	"" +
 	"or change --batch-size or --crop."
 
 // Value returns type and shape of a value of the original graph.

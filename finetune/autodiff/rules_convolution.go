@@ -57,8 +57,8 @@ func (c *context) convDataGradient(v conv) string {
 	}
 	if dense {
 		return c.With("Conv", []string{c.dy, c.flippedKernel(v)}, onnx.Ints("kernel_shape", v.kernel...),
-			onnx.Ints("dilations", v.dilation...), onnx.Ints("pads",
-				slices.Concat(before, after)...), onnx.Int("group", v.groups))
+			onnx.Ints("dilations", v.dilation...), onnx.Ints("pads", slices.Concat(before, after)...),
+			onnx.Int("group", v.groups))
 	}
 	return c.convTransposed(v)
 }

@@ -57,9 +57,8 @@ func kernelReluGradient(c *context) {
 // windowAttributes returns the attributes of a kernel over a window.
 func (c *context) windowAttributes(w window) []*attribute {
 	return []*attribute{
-		onnx.Ints("kernel_shape", w.kernel...), onnx.Ints("strides", w.stride...), onnx.Ints("dilations",
-			w.dilation...),
-		onnx.Ints("pads", slices.Concat(w.before, w.after)...),
+		onnx.Ints("kernel_shape", w.kernel...), onnx.Ints("strides", w.stride...),
+		onnx.Ints("dilations", w.dilation...), onnx.Ints("pads", slices.Concat(w.before, w.after)...),
 	}
 }
 
@@ -99,8 +98,8 @@ func kernelBatchNormForward(c *context) {
 	channels := floats(shape[1])
 	momentum := c.float("momentum", 0.9)
 	outputs := c.Kernel("BatchNorm", c.node.Input, []Tensor{floats(shape...), channels, channels, channels, channels},
-		onnx.Float("epsilon", float32(c.float("epsilon", 1e-5))), onnx.Float("momentum",
-			float32(momentum)), onnx.Int("relu", relu))
+		onnx.Float("epsilon", float32(c.float("epsilon", 1e-5))), onnx.Float("momentum", float32(momentum)),
+		onnx.Int("relu", relu))
 	node := c.Build.Graph.Node[len(c.Build.Graph.Node)-1]
 	c.rename(outputs[0], result)
 	c.save("mean", outputs[1])
@@ -175,8 +174,8 @@ func kernelConvGradient(c *context) {
 	case !c.needs(0):
 	case v.winograd():
 		c.give(0, c.Kernel("Conv3x3", []string{c.dy, c.in(1)}, []Tensor{floats(c.shape(c.in(0))...)},
-			onnx.Ints("pads", 2-v.before[0], 2-v.before[1]), onnx.Ints("output_shape",
-				v.in...), onnx.Int("transposed", 1))[0])
+			onnx.Ints("pads", 2-v.before[0], 2-v.before[1]), onnx.Ints("output_shape", v.in...),
+			onnx.Int("transposed", 1))[0])
 	default:
 		c.give(0, c.convDataGradient(v))
 	}

@@ -371,8 +371,8 @@ func matmulCases() []gradientCase {
 					v = vars(a, b, bias)
 				}
 				cases = append(cases, node("Gemm", fmt.Sprint(transA, transB, bias), v,
-					onnx.Int("transA", transA), onnx.Int("transB", transB), onnx.Float("alpha",
-						1.5), onnx.Float("beta", 0.5)).withStep(1))
+					onnx.Int("transA", transA), onnx.Int("transB", transB),
+					onnx.Float("alpha", 1.5), onnx.Float("beta", 0.5)).withStep(1))
 			}
 		}
 	}

@@ -23,10 +23,8 @@ var films = set(".mp4 .m4v .mov .avi .mkv .webm .mpg .mpeg .wmv .flv .3gp")
 
 // companions are endings of files that people keep beside photos.
 var companions = set(".txt .md .rst .csv .tsv .json .jsonl .xml .yaml .yml .html .htm .ini .cfg .log .db .sqlite .xmp " +
-	"" +
-	".aae .thm " +
-	".py .ipynb .sh .js .url .lnk .zip .tar .gz .tgz .bz2 .xz .zst .7z .rar .npy .npz .mat .h5 .hdf5 .pkl .pt .pth " +
-	".safetensors .onnx .parquet .arrow .tfrecord .doc .docx .xls .xlsx .ppt .pptx .mp3 .wav .m4a")
+	".aae .thm .py .ipynb .sh .js .url .lnk .zip .tar .gz .tgz .bz2 .xz .zst .7z .rar .npy .npz .mat .h5 .hdf5 " +
+	".pkl .pt .pth .safetensors .onnx .parquet .arrow .tfrecord .doc .docx .xls .xlsx .ppt .pptx .mp3 .wav .m4a")
 
 // kinds turns lists of endings by kind into kinds by ending.
 func kinds(endings map[string]string) map[string]string {

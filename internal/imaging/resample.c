@@ -1,5 +1,3 @@
-// go:build cgo
-
 #include "resample.h"
 
 const fx_resampler *fx_resamplers(int i) {

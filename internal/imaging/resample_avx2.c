@@ -1,5 +1,3 @@
-// go:build cgo
-
 #if defined(__x86_64__)
 #include <immintrin.h>
 #include <stdint.h>

@@ -7,14 +7,15 @@ package imaging
 #include "resample.h"
 
 static void fx_columns(const fx_resampler *r, uint8_t *dst, int64_t stride, int64_t width, const uint8_t *src,
-                       int64_t src_stride, int64_t first, int64_t count, int64_t taps, const int32_t *start, const int32_t *coef) {
+                       int64_t src_stride, int64_t first, int64_t count, int64_t taps, const int32_t *start,
+                       const int32_t *coef) {
   fx_kernel k = {count, taps, start, coef};
   r->columns(dst, stride, width, src, src_stride, first, &k);
 }
 
 static void fx_rows(const fx_resampler *r, uint8_t *dst, int64_t stride, const uint8_t *src, int64_t src_stride,
-	int64_t rows,
-                    int64_t pixels, int64_t count, int64_t taps, const int32_t *start, const int32_t *coef, uint8_t *scratch) {
+                    int64_t rows, int64_t pixels, int64_t count, int64_t taps, const int32_t *start,
+                    const int32_t *coef, uint8_t *scratch) {
   fx_kernel k = {count, taps, start, coef};
   r->rows(dst, stride, src, src_stride, rows, pixels, &k, scratch);
 }
@@ -56,8 +57,7 @@ func (v vectors) name() string { return C.GoString(v.r.name) }
 
 func (v vectors) columns(dst []uint8, stride, width int, src []uint8, srcStride, first int, k *kernel) {
 	C.fx_columns(v.r, bytesOf(dst), C.int64_t(stride), C.int64_t(width), bytesOf(src), C.int64_t(srcStride),
-		C.int64_t(first),
-		C.int64_t(len(k.start)), C.int64_t(k.taps), intsOf(k.start), intsOf(k.coef))
+		C.int64_t(first), C.int64_t(len(k.start)), C.int64_t(k.taps), intsOf(k.start), intsOf(k.coef))
 }
 
 func (v vectors) rows(dst []uint8, stride int, src []uint8, srcStride, count, first int, k *kernel, s *scratch) {
@@ -67,8 +67,8 @@ func (v vectors) rows(dst []uint8, stride int, src []uint8, srcStride, count, fi
 		s.strips = make([]uint8, n)
 	}
 	C.fx_rows(v.r, bytesOf(dst), C.int64_t(stride), bytesOf(src[3*(from-first):]), C.int64_t(srcStride),
-		C.int64_t(count),
-		C.int64_t(end-from), C.int64_t(len(k.start)), C.int64_t(k.taps), intsOf(k.start), intsOf(k.coef), bytesOf(s.strips[:n]))
+		C.int64_t(count), C.int64_t(end-from), C.int64_t(len(k.start)), C.int64_t(k.taps),
+		intsOf(k.start), intsOf(k.coef), bytesOf(s.strips[:n]))
 }
 
 func bytesOf(s []uint8) *C.uint8_t { return (*C.uint8_t)(unsafe.SliceData(s)) }

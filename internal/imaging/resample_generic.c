@@ -1,5 +1,3 @@
-// go:build cgo
-
 // Vectors of 16 bytes, which every processor has: SSE2, NEON.
 #if defined(__SSE2__)
 #include <emmintrin.h>

@@ -54,8 +54,8 @@ func (b *Builder) OpTo(output, op string, inputs []string, attributes ...*pb.Att
 	}
 	b.used[output] = true
 	b.Graph.Node = append(b.Graph.Node, &pb.NodeProto{
-		Name: output, OpType: op, Input: append([]string(nil),
-			inputs...), Output: []string{output}, Attribute: attributes,
+		Name: output, OpType: op, Input: append([]string(nil), inputs...), Output: []string{output},
+		Attribute: attributes,
 	})
 	return output
 }

@@ -83,3 +83,29 @@ func nodeNames(g *pb.GraphProto) []string {
 	}
 	return names
 }
+
+// prefix puts prefix before the name of every node and every value of g except
+// the values named in keep, so that it can be joined with another graph.
+func prefix(g *pb.GraphProto, prefix string, keep ...string) error {
+	kept := map[string]bool{}
+	for _, name := range keep {
+		kept[name] = true
+	}
+	names := map[string]string{}
+	for name := range definedNames(g) {
+		if !kept[name] {
+			names[name] = prefix + name
+		}
+	}
+	if err := Rename(g, names); err != nil {
+		return err
+	}
+	return walkGraph(g, 0, func(sub *pb.GraphProto) error {
+		for _, n := range sub.Node {
+			if n.Name != "" {
+				n.Name = prefix + n.Name
+			}
+		}
+		return nil
+	})
+}

@@ -3,8 +3,6 @@ package onnx
 import (
 	"fmt"
 
-	"google.golang.org/protobuf/proto"
-
 	"fx/internal/onnx/pb"
 )
 
@@ -29,35 +27,9 @@ func Rename(g *pb.GraphProto, names map[string]string) error {
 	return nil
 }
 
-// prefix puts prefix before the name of every node and every value of g except
-// the values named in keep, so that it can be joined with another graph.
-func prefix(g *pb.GraphProto, prefix string, keep ...string) error {
-	kept := map[string]bool{}
-	for _, name := range keep {
-		kept[name] = true
-	}
-	names := map[string]string{}
-	for name := range definedNames(g) {
-		if !kept[name] {
-			names[name] = prefix + name
-		}
-	}
-	if err := Rename(g, names); err != nil {
-		return err
-	}
-	return walkGraph(g, 0, func(sub *pb.GraphProto) error {
-		for _, n := range sub.Node {
-			if n.Name != "" {
-				n.Name = prefix + n.Name
-			}
-		}
-		return nil
-	})
-}
-
 // Append moves the nodes, initializers and infos of src to the end of dst. wire maps inputs of src to values of dst;
 // an input that is not wired becomes an input of dst. The outputs of dst do not change: set them afterwards, for
-// example with Cut. Other names that both graphs have are an error: see Prefix. src must not be used afterwards.
+// example with Cut. Other names that both graphs have are an error. src must not be used afterwards.
 func Append(dst, src *pb.GraphProto, wire map[string]string) error {
 	have := definedNames(dst)
 	for input, value := range wire {
@@ -87,39 +59,6 @@ func Append(dst, src *pb.GraphProto, wire map[string]string) error {
 	dst.Node = append(dst.Node, src.Node...)
 	dst.ValueInfo = append(dst.ValueInfo, src.ValueInfo...)
 	dst.QuantizationAnnotation = append(dst.QuantizationAnnotation, src.QuantizationAnnotation...)
-	return nil
-}
-
-// appendModel is Append for whole models: it joins their operator sets, which must not differ in version, and their
-// functions. Metadata of src is not copied.
-func appendModel(dst, src *pb.ModelProto, wire map[string]string) error {
-	for _, o := range src.OpsetImport {
-		if v := Opset(dst, o.Domain); v != 0 && v != o.Version {
-			return fmt.Errorf("one model uses version %d of operator set %q and the other version %d", v, o.Domain,
-				o.Version)
-		}
-	}
-	type key struct{ domain, name, overload string }
-	functions := map[key]*pb.FunctionProto{}
-	for _, f := range dst.Functions {
-		functions[key{f.Domain, f.Name, f.Overload}] = f
-	}
-	var added []*pb.FunctionProto
-	for _, f := range src.Functions {
-		if known := functions[key{f.Domain, f.Name, f.Overload}]; known == nil {
-			added = append(added, f)
-		} else if !proto.Equal(known, f) {
-			return fmt.Errorf("the models have different functions %q", f.Name)
-		}
-	}
-	if err := Append(dst.Graph, src.Graph, wire); err != nil {
-		return err
-	}
-	for _, o := range src.OpsetImport {
-		SetOpset(dst, o.Domain, o.Version)
-	}
-	dst.Functions = append(dst.Functions, added...)
-	dst.IrVersion = max(dst.IrVersion, src.IrVersion)
 	return nil
 }
 

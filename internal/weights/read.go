@@ -28,7 +28,7 @@ const maxFile = 16 << 30
 // Info describes the file of weights.
 type Info struct {
 	Path   string
-	Format string // Safetensors, TorchZip or TorchLegacy
+	Format string // Safetensors, torchZip or torchLegacy
 	Inside string // the key of the weights in a checkpoint, such as "state_dict", or ""
 	SHA256 string // of the whole file, in lower-case hex
 	Bytes  int64
