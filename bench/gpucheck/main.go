@@ -13,8 +13,7 @@
 // It installs nothing and needs no network: fx and the test binaries, which
 // `task gpu-check-build` builds, are beside it; it draws photos if there are none;
 // weights come from a seed; and FX_ORT_LIB may name an ONNX Runtime. It can use NVIDIA's
-// libraries of the Python that has torch. --device cpu rehearses everything without a
-// GPU.
+// libraries of the Python that has torch. --device cpu rehearses everything, no GPU needed.
 package main
 
 import (
