@@ -107,11 +107,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		"extract-speed: photos to extract, repeated under new names where there are fewer")
 	flags.Float64Var(&o.minutes, "minutes", 8,
 		"extract-speed: time after which nothing new is begun; fx takes half of it at most")
-	if err := flags.Parse(args); err != nil {
-		return o, fail.Wrap(fail.Usage, err, "", "flags")
-	}
-	if flags.NArg() > 0 {
-		return o, fail.New(fail.Usage, "", "unknown argument %q", flags.Arg(0))
+	if err := program.Parse(flags, args); err != nil {
+		return o, err
 	}
 	o.only, o.backbones, o.precisions = split(*only), split(*names), split(*precisions)
 	o.extractPrecisions, o.peers = split(*extractPrecisions), split(*peers)
