@@ -212,7 +212,7 @@ func familyOrder(network string) int {
 	return slices.IndexFunc(families, func(f family) bool { return f.name == network })
 }
 
-func embeddingAim(o *outcome) target {
+func embeddingTarget(o *outcome) target {
 	i := familyOrder(o.Contest)
 	if i < 0 {
 		return target{}
