@@ -15,10 +15,10 @@ import (
 	"testing"
 )
 
-// rooms says which packages outside internal each package outside internal
-// imports. docs/architecture.md says why. A package that is missing here, one that
-// imports something else and one that does not import what stands here fails.
-var rooms = map[string][]string{
+// outside lists the packages outside internal that each package outside internal imports; docs/architecture.md gives
+// the reasons. The test fails for a package that is not listed, for another import, and for an import that is listed
+// but not made.
+var outside = map[string][]string{
 	"":                 {"cli"},
 	"backbones":        {},
 	"classify":         {"backbones", "extract", "head"},
@@ -42,9 +42,8 @@ var rooms = map[string][]string{
 	"report/page":                {},
 }
 
-// strangers are packages of internal that a room must not import: what the room
-// "does not" do in docs/architecture.md.
-var strangers = map[string][]string{
+// forbidden lists packages of internal that a package must not import: what it "does not" do in docs/architecture.md.
+var forbidden = map[string][]string{
 	"extract": {"internal/onnx"}, // knows no ops
 	"backbones": {"internal/dataset", "internal/imaging", "internal/photoio", "internal/store",
 		"internal/modeldir", "internal/ort"},
@@ -57,8 +56,8 @@ var strangers = map[string][]string{
 	"report/page":        {"internal/modeldir", "internal/store"}, // draws what it is given
 }
 
-// within says which packages of fx each package of internal imports, all of them
-// inside internal. The same faults fail.
+// within lists the packages of internal that each package of internal imports, as outside does; it may import no other
+// package of fx.
 var within = map[string][]string{
 	"chart":         {"durable", "metrics", "rangetest"},
 	"checksum":      {},
@@ -111,11 +110,11 @@ var within = map[string][]string{
 	"wheel":         {},
 }
 
-// inTests are packages that nothing but tests imports.
+// inTests are packages that only tests may import.
 var inTests = []string{"internal/fakecuda", "internal/flipbits", "internal/testenv", "internal/ort/orttest",
 	"cli/faults"}
 
-// bench is of measurements, which may import any room but cli, and are not imported.
+// bench is the folder of the benchmarks, which may import every package but cli, and are not imported.
 const bench = "bench"
 
 type goPackage struct {
@@ -124,7 +123,7 @@ type goPackage struct {
 	TestGoFiles, XTestGoFiles []string
 }
 
-// packages are those of both modules.
+// packages returns the packages of both modules.
 func packages(t *testing.T) []goPackage {
 	t.Helper()
 	var all []goPackage
@@ -173,7 +172,7 @@ func TestImportsPointOneWay(t *testing.T) {
 			continue
 		}
 		seen[from] = true
-		var imports []string // what the table of the package is about
+		var imports []string // those that the table lists
 		for _, i := range p.Imports {
 			to, own := inside(i)
 			switch {
@@ -181,7 +180,7 @@ func TestImportsPointOneWay(t *testing.T) {
 			case slices.Contains(inTests, to) && !slices.Contains(inTests, from), to == bench,
 				strings.HasPrefix(to, bench+"/"):
 				t.Errorf("%s imports %s, which only tests do", p.ImportPath, i)
-			case slices.Contains(strangers[from], to):
+			case slices.Contains(forbidden[from], to):
 				t.Errorf("%s must not know %s", p.ImportPath, to)
 			case strings.HasPrefix(from, internal) || !strings.HasPrefix(to, internal):
 				imports = append(imports, to)
@@ -189,7 +188,7 @@ func TestImportsPointOneWay(t *testing.T) {
 		}
 		compareImports(t, from, imports)
 	}
-	for _, path := range slices.Concat(slices.Sorted(maps.Keys(rooms)), slices.Sorted(maps.Keys(strangers))) {
+	for _, path := range slices.Concat(slices.Sorted(maps.Keys(outside)), slices.Sorted(maps.Keys(forbidden))) {
 		if !seen[path] {
 			t.Errorf("there is no package %q: take it out of the table", path)
 		}
@@ -203,7 +202,7 @@ func TestImportsPointOneWay(t *testing.T) {
 
 // compareImports compares what a package imports with its line in the table.
 func compareImports(t *testing.T, from string, imports []string) {
-	table, may := rooms, from
+	table, may := outside, from
 	if name, found := strings.CutPrefix(from, internal); found {
 		table, may = within, name
 	}
@@ -232,7 +231,7 @@ func compareImports(t *testing.T, from string, imports []string) {
 }
 
 // ONNX Runtime is opened in one place, which switches its telemetry off before.
-func TestOnlyOneRoomOpensONNXRuntime(t *testing.T) {
+func TestOnlyOnePackageOpensONNXRuntime(t *testing.T) {
 	const binding = "github.com/yalue/onnxruntime_go"
 	found := false
 	for _, p := range packages(t) {

@@ -22,7 +22,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"flag"
 	"io"
 	"os"
@@ -52,13 +51,10 @@ func run(_ context.Context, args []string, stdout, stderr io.Writer) error {
 	flags.IntVar(&o.size, "size", 224, "side in pixels that photos are resized and cropped to")
 	flags.IntVar(&o.rounds, "rounds", 5, "how often each job is timed")
 	flags.IntVar(&o.photos, "photos", 0, "how many photos to read at most; 0 for all")
-	if err := flags.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return err
-		}
-		return fail.Wrap(fail.Usage, err, "--help lists the flags.", "command line")
+	if err := program.Parse(flags, args); err != nil {
+		return err
 	}
-	if flags.NArg() > 0 || o.data == "" || o.size < 1 || o.rounds < 1 || o.photos < 0 {
+	if o.data == "" || o.size < 1 || o.rounds < 1 || o.photos < 0 {
 		return fail.New(fail.Usage, "Give --data FOLDER, and --size and --rounds of 1 or more.", "nothing to measure")
 	}
 	m, err := measure(o)

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"fx/bench/internal/stats"
 	"fx/internal/fail"
 	"fx/internal/imaging"
 	"fx/internal/preprocess"
@@ -74,7 +75,7 @@ func measure(o options) (measurement, error) {
 	if err != nil {
 		return m, err
 	}
-	rate := func(job int) float64 { return float64(len(files)) / median(seconds[job]) }
+	rate := func(job int) float64 { return float64(len(files)) / stats.Median(seconds[job]) }
 	m.Rates = rates{Decode: rate(0), Resize: rate(1), Both: rate(2)}
 	if fast != nil {
 		decode, both := rate(3), rate(4)
@@ -98,12 +99,6 @@ func alternate(rounds int, jobs []func() error) (seconds [][]float64, err error)
 		}
 	}
 	return seconds, nil
-}
-
-// median returns the middle value, of an even number the mean of the two.
-func median(values []float64) float64 {
-	s := slices.Sorted(slices.Values(values))
-	return (s[(len(s)-1)/2] + s[len(s)/2]) / 2
 }
 
 // photos is the input of the jobs; memory is reused from photo to photo, as in fx extract.

@@ -54,9 +54,3 @@ func TestMisuse(t *testing.T) {
 		}
 	}
 }
-
-func TestMedian(t *testing.T) {
-	if a, b := median([]float64{3, 1, 2}), median([]float64{4, 1, 2, 3}); a != 2 || b != 2.5 {
-		t.Errorf("medians %v and %v", a, b)
-	}
-}

@@ -69,14 +69,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags.DurationVar(&o.time, "time", time.Second, "of a round")
 	flags.BoolVar(&o.profile, "profile", false, "say where the time goes instead")
 	flags.IntVar(&o.nodes, "nodes", 10, "how many of the slowest nodes a profile lists")
-	if err := flags.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return err
-		}
-		return fail.Wrap(fail.Usage, err, "", "")
+	if err := program.Parse(flags, args); err != nil {
+		return err
 	}
-	if flags.NArg() > 0 || o.workers < 1 || o.rounds < 1 || o.time <= 0 {
-		return fail.New(fail.Usage, "--help says what they mean.", "a number or time below 1, or an argument too many")
+	if o.workers < 1 || o.rounds < 1 || o.time <= 0 {
+		return fail.New(fail.Usage, "--help lists the flags.", "--workers, --rounds or --time is below 1")
 	}
 	if o.profile {
 		return o.profileRound(ctx, stdout)

@@ -76,7 +76,7 @@ func TestTablesOfExtraction(t *testing.T) {
 	text := s.tables(installed{Workers: 16})
 	for _, want := range []string{
 		"| network | batch | precision | fx | eager | timm | fx / eager | fx / timm " +
-			"|\n|---|---:|---|---:|---:|---:|---:|---:|\n",
+			"|\n|---|---:|---|---|---:|---|---:|---:|\n",
 		"| resnet18 | 64 | float16 | 3000 | 2000 | timm has no resnet18 | 1.50 | – |\n",
 		"| alexnet | 64 | float16 | no time left | 10 | – | – | – |\n",
 		"16 of PyTorch's DataLoader", "| resnet18 | 64 | float16 | 1500 | 500 | 3.00 |\n", "| alexnet | 64 | float16 " +

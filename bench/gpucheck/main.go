@@ -13,8 +13,7 @@
 // It installs nothing and needs no network: fx and the test binaries, which
 // `task gpu-check-build` builds, are beside it; it draws photos if there are none;
 // weights come from a seed; and FX_ORT_LIB may name an ONNX Runtime. It can use NVIDIA's
-// libraries of the Python that has torch. --device cpu rehearses everything without a
-// GPU.
+// libraries of the Python that has torch. --device cpu rehearses everything, no GPU needed.
 package main
 
 import (
@@ -108,11 +107,8 @@ func parse(args []string, stderr io.Writer) (options, error) {
 		"extract-speed: photos to extract, repeated under new names where there are fewer")
 	flags.Float64Var(&o.minutes, "minutes", 8,
 		"extract-speed: time after which nothing new is begun; fx takes half of it at most")
-	if err := flags.Parse(args); err != nil {
-		return o, fail.Wrap(fail.Usage, err, "", "flags")
-	}
-	if flags.NArg() > 0 {
-		return o, fail.New(fail.Usage, "", "unknown argument %q", flags.Arg(0))
+	if err := program.Parse(flags, args); err != nil {
+		return o, err
 	}
 	o.only, o.backbones, o.precisions = split(*only), split(*names), split(*precisions)
 	o.extractPrecisions, o.peers = split(*extractPrecisions), split(*peers)

@@ -7,11 +7,11 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"fx/bench/internal/stats"
 	"fx/internal/ort"
 )
 
@@ -150,8 +150,7 @@ func timeStep(ctx context.Context, o options, c combination) (float64, error) {
 		}
 		times = append(times, float64(time.Since(start).Microseconds())/1000)
 		if i >= warmUp+5 && time.Since(begin).Seconds() > o.seconds {
-			slices.Sort(times)
-			return times[len(times)/2], nil
+			return stats.Median(times), nil
 		}
 	}
 }

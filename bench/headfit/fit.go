@@ -2,16 +2,14 @@ package main
 
 import (
 	"context"
-	"os"
 	"path/filepath"
 	"runtime"
-	"slices"
-	"strconv"
-	"strings"
 	"unsafe"
 
+	"fx/bench/internal/stats"
 	"fx/head"
 	"fx/internal/fail"
+	"fx/internal/machine"
 )
 
 type fitOptions struct {
@@ -78,9 +76,8 @@ func fit(ctx context.Context, o fitOptions) (measurement, error) {
 		}
 		m.AllSeconds = append(m.AllSeconds, result.Seconds)
 	}
-	sorted := slices.Sorted(slices.Values(m.AllSeconds))
-	m.Seconds = sorted[len(sorted)/2]
-	m.PeakRSSBytes = peakRSS()
+	m.Seconds = stats.Median(m.AllSeconds)
+	m.PeakRSSBytes, _ = machine.Peak() // 0 if the system does not report it
 	m.Iterations, m.Evaluations, m.Converged = len(result.Epochs), result.Evaluations, result.Converged
 	metrics, err := head.Evaluate(ctx, layout, result.Params, val)
 	if err != nil {
@@ -115,23 +112,4 @@ func readData(dir, prefix string, classes int) (head.Data, head.Layout, error) {
 	values := unsafe.Slice((*float32)(unsafe.Pointer(&x[0])), rows*columns)
 	data := head.Data{Row: head.Matrix(values, columns), Photos: head.SingleViews(labels)}
 	return data, head.Layout{Kind: head.Linear, Features: columns, Positions: 1, Classes: classes}, nil
-}
-
-// peakRSS is the largest resident memory that this process ever had, as Linux
-// counts it; 0 on other systems.
-func peakRSS() int64 {
-	text, err := os.ReadFile("/proc/self/status")
-	if err != nil {
-		return 0
-	}
-	for line := range strings.Lines(string(text)) {
-		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
-			kib, err := strconv.ParseInt(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(rest), "kB")), 10, 64)
-			if err != nil {
-				return 0
-			}
-			return kib * 1024
-		}
-	}
-	return 0
 }

@@ -27,7 +27,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -60,7 +59,7 @@ func makeCommand(ctx context.Context, args []string, stdout, stderr io.Writer) e
 	flags.IntVar(&o.classes, "classes", 2, "classes")
 	flags.Uint64Var(&o.seed, "seed", 0, "of all that is drawn")
 	flags.StringVar(&o.out, "out", "", "`FOLDER` to write")
-	if err := parse(flags, args); err != nil {
+	if err := program.Parse(flags, args); err != nil {
 		return err
 	}
 	if err := makeData(ctx, o); err != nil {
@@ -81,7 +80,7 @@ func fitCommand(ctx context.Context, args []string, stdout, stderr io.Writer) er
 	flags.IntVar(&o.epochs, "epochs", 5, "sgd: passes over the rows")
 	flags.IntVar(&o.repeats, "repeats", 1, "how often to fit; the seconds are the median's")
 	flags.BoolVar(&asJSON, "json", false, "print JSON")
-	if err := parse(flags, args); err != nil {
+	if err := program.Parse(flags, args); err != nil {
 		return err
 	}
 	m, err := fit(ctx, o)
@@ -101,17 +100,4 @@ func newFlags(name string, stderr io.Writer) *flag.FlagSet {
 	flags := flag.NewFlagSet(name, flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	return flags
-}
-
-func parse(flags *flag.FlagSet, args []string) error {
-	if err := flags.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return err
-		}
-		return fail.Wrap(fail.Usage, err, "See --help.", "can't read the flags")
-	}
-	if flags.NArg() > 0 {
-		return fail.New(fail.Usage, "See --help.", "unexpected argument %q", flags.Arg(0))
-	}
-	return nil
 }

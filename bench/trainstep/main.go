@@ -12,7 +12,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"flag"
 	"io"
 
 	"fx/bench/internal/program"
@@ -37,7 +36,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 
 func stepCommand(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	var o stepOptions
-	if err := parse(o.flags("trainstep step", stderr), args); err != nil {
+	if err := program.Parse(o.flags("trainstep step", stderr), args); err != nil {
 		return err
 	}
 	m, err := measure(ctx, o)
@@ -52,7 +51,7 @@ func profileCommand(ctx context.Context, args []string, stdout, stderr io.Writer
 	flags := o.flags("trainstep profile", stderr)
 	flags.IntVar(&o.nodes, "nodes", 10, "how many of the slowest nodes to list")
 	flags.StringVar(&o.keep, "keep", "", "`FILE` for ONNX Runtime's own profile, for chrome://tracing")
-	if err := parse(flags, args); err != nil {
+	if err := program.Parse(flags, args); err != nil {
 		return err
 	}
 	p, err := profileSteps(ctx, o)
@@ -61,15 +60,4 @@ func profileCommand(ctx context.Context, args []string, stdout, stderr io.Writer
 	}
 	_, err = io.WriteString(stdout, p.Text(o.nodes))
 	return err
-}
-
-// parse parses flags and refuses arguments.
-func parse(flags *flag.FlagSet, args []string) error {
-	if err := flags.Parse(args); err != nil {
-		return fail.Wrap(fail.Usage, err, "", "flags")
-	}
-	if flags.NArg() > 0 {
-		return fail.New(fail.Usage, "", "unknown argument %q", flags.Arg(0))
-	}
-	return nil
 }

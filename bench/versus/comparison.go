@@ -28,12 +28,12 @@ var sections = []section{
 	{
 		name: "embeddings", comparisons: embeddingComparisons,
 		columns: []column{{title: "images/s", of: rate}}, rival: rival{rate, true},
-		target: embeddingAim, order: familyOrder, facts: embeddingFacts,
+		target: embeddingTarget, order: familyOrder, facts: embeddingFacts,
 	},
 	{
 		name: "tutorial", comparisons: tutorialComparisons,
 		columns: []column{{title: "best val accuracy", of: bestAccuracy, mean: true}},
-		rival:   rival{of: wall}, target: tutorialAim,
+		rival:   rival{of: wall}, target: tutorialTarget,
 	},
 	{
 		name: "heads", comparisons: headComparisons, rival: rival{of: seconds}, target: headTarget,

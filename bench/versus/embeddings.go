@@ -57,8 +57,7 @@ func embeddingComparisons(w *environment) []comparison {
 	return all
 }
 
-// prepareEmbeddings tunes PyTorch's script, runs every side once, and compares their
-// embeddings.
+// prepareEmbeddings tunes PyTorch's script, runs every side once, and compares their embeddings.
 func (w *environment) prepareEmbeddings(ctx context.Context, f family, o *outcome) (map[string]job, error) {
 	weights, trained, err := w.weights(ctx, f.name)
 	if err != nil {
@@ -160,9 +159,8 @@ type agreement struct {
 	Photos int     `json:"photos"`
 }
 
-// agree runs every side once, which also loads photos and programs into memory, and
-// compares the embeddings. timm preprocesses its photos differently, so its embeddings
-// differ.
+// agree runs every side once, which also loads photos and programs into memory, and compares the embeddings. timm
+// preprocesses its photos differently, so its embeddings differ.
 func (w *environment) agree(ctx context.Context, jobs map[string]job, store string, out func(side string) string,
 	o *outcome) error {
 	var known map[string]agreement
@@ -214,7 +212,7 @@ func familyOrder(network string) int {
 	return slices.IndexFunc(families, func(f family) bool { return f.name == network })
 }
 
-func embeddingAim(o *outcome) target {
+func embeddingTarget(o *outcome) target {
 	i := familyOrder(o.Contest)
 	if i < 0 {
 		return target{}

@@ -2,8 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,6 +16,7 @@ import (
 	"fx/bench/internal/pyenv"
 	"fx/internal/durable"
 	"fx/internal/fail"
+	"fx/internal/filehash"
 	"fx/internal/machine"
 )
 
@@ -53,7 +52,7 @@ func (w *environment) open(ctx context.Context) error {
 		"photos"), w.options.photos, w.log); err != nil {
 		return err
 	}
-	sum, err := fileSHA256(w.fx)
+	sum, _, err := filehash.Sum(ctx, w.fx)
 	if err != nil {
 		return err
 	}
@@ -207,19 +206,6 @@ func commit(ctx context.Context) string {
 		name += " with changes"
 	}
 	return name
-}
-
-func fileSHA256(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(h.Sum(nil)), nil
 }
 
 // copyFile copies a file, unless to has the same size and is not older.

@@ -34,9 +34,8 @@ var headSizes = []headSize{
 
 var sklearnSide = side{"scikit-learn", "scikit-learn"}
 
-// fxBound is the largest absolute derivative at which fx's L-BFGS stops. scikit-learn's
-// default is ten times looser and is kept at the largest size, which takes minutes even
-// so.
+// fxBound is the largest absolute derivative at which fx's L-BFGS stops. scikit-learn's default is ten times looser
+// and is kept at the largest size, which takes minutes even so.
 const (
 	fxBound        = "1e-5"
 	sklearnDefault = "1e-4"

@@ -13,7 +13,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -47,6 +46,10 @@ type options struct {
 func (o *options) flags(stderr io.Writer) *flag.FlagSet {
 	flags := flag.NewFlagSet("versus", flag.ContinueOnError)
 	flags.SetOutput(stderr)
+	flags.Usage = func() {
+		fmt.Fprint(stderr, "versus [write] [FLAGS]\n\n")
+		flags.PrintDefaults()
+	}
 	flags.StringVar(&o.data, "data", os.Getenv("FX_DATA_DIR"),
 		"`FOLDER` of photos, with train/ and val/; $FX_DATA_DIR where it is left out")
 	flags.StringVar(&o.only, "only", "", "comma-separated `SECTIONS`: "+strings.Join(sectionNames(),
@@ -80,16 +83,8 @@ func run(ctx context.Context, args []string, _, stderr io.Writer) error {
 	if write {
 		args = args[1:]
 	}
-	flags := o.flags(stderr)
-	if err := flags.Parse(args); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return err
-		}
-		return fail.Wrap(fail.Usage, err, "--help lists the flags.", "command line")
-	}
-	if flags.NArg() > 0 {
-		return fail.New(fail.Usage, "There is one command, write; --help lists the flags.", "unknown argument %q",
-			flags.Arg(0))
+	if err := program.Parse(o.flags(stderr), args); err != nil {
+		return err
 	}
 	if write {
 		return writePage(o, log)

@@ -114,8 +114,7 @@ func (t photoTree) name(i int) string {
 // remove removes a grown tree.
 func (t photoTree) remove(n int) error { return os.RemoveAll(filepath.Join(t.grown, fmt.Sprint(n))) }
 
-// copyBytes copies a file to a new one. It does not sync, because only complete trees are
-// used.
+// copyBytes copies a file to a new one. It does not sync, because only complete trees are used.
 func copyBytes(from, to string) error {
 	in, err := os.Open(from)
 	if err != nil {

@@ -60,7 +60,7 @@ func TestAims(t *testing.T) {
 		for i, accuracy := range append(fx, "0.94", "0.96") {
 			o.Sides[i/2].Runs[i%2].Printed = []json.RawMessage{[]byte(`{"best_val_accuracy": ` + accuracy + `}`)}
 		}
-		return tutorialAim(&o)
+		return tutorialTarget(&o)
 	}
 	if a := tutorial("0.93", "0.96"); a.verdict() != "met" || a.measured != "× 50.0, val accuracy -0.0050 ± 0.0180" {
 		t.Errorf("%+v", a)

@@ -66,7 +66,7 @@ var bestAccuracy = printed("best_val_accuracy")
 // that much between seeds.
 const lessAccurate = 0.01
 
-func tutorialAim(o *outcome) target {
+func tutorialTarget(o *outcome) target {
 	a := atLeast("the tutorial, fx, beside PyTorch", rival{of: wall}.ratios(o, fxSide.name, torchSide.name), 40)
 	ours, theirs := inRounds(o.side(fxSide.name).values(bestAccuracy)), inRounds(o.side(torchSide.name).values(bestAccuracy))
 	if len(ours) > 1 && len(theirs) > 1 {

@@ -120,8 +120,7 @@ func openDriver(functions map[string]unsafe.Pointer) error {
 	return fail.Wrap(fail.Device, opened.Bind(functions), driverAdvice, "the NVIDIA driver's %s", driverName())
 }
 
-// Ask starts the driver and lists its devices. Errors are of kind fail.Device. The result has what was read before the
-// error.
+// Ask starts the driver and lists its devices. Errors are of kind fail.Device; the result has what preceded them.
 func Ask() (Driver, error) {
 	var d Driver
 	var api C.fx_cuda

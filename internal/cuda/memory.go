@@ -4,8 +4,8 @@ package cuda
 #include <stddef.h>
 #include <stdint.h>
 
-// Functions of the CUDA driver's C API for memory. The context is the
-// one that ONNX Runtime works in, the device's primary one.
+// Functions of the CUDA driver's C API for memory. The context is the one that ONNX Runtime works in, the device's
+// primary one.
 typedef struct {
   int (*retain)(void **context, int device);
   int (*set_current)(void *context);

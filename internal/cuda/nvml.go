@@ -24,8 +24,8 @@ import (
 	"fx/internal/dynlib"
 )
 
-// DriverNumber returns the driver's version from NVIDIA's management library, such as "580.65.06", or "" if it is not
-// available.
+// DriverNumber returns the driver's version from NVIDIA's management library, such as "580.65.06", or "" if that
+// library is not available.
 func DriverNumber() string {
 	name := "libnvidia-ml.so.1"
 	if runtime.GOOS == "windows" {

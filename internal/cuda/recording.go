@@ -5,8 +5,8 @@ import "sync"
 // recordings is locked for writing while a run is captured as a CUDA graph.
 var recordings sync.RWMutex
 
-// Record runs f, which captures a CUDA graph, while no other goroutine allocates on a GPU or waits for one
-// (cudaStreamCaptureModeGlobal).
+// Record runs f, which captures a CUDA graph. Meanwhile no other goroutine allocates on a GPU or waits for one, as
+// cudaStreamCaptureModeGlobal requires.
 func Record(f func()) {
 	recordings.Lock()
 	defer recordings.Unlock()

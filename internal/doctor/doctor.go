@@ -67,18 +67,17 @@ func Examine(ctx context.Context, explicit string) Report {
 	if noGPU != nil {
 		r.CUDA.Check = checkOf(noGPU)
 	}
+	var rt *ort.Runtime
+	if err == nil {
+		r.Library = &library
+		r.SHA256, r.Trust = library.Integrity(ctx)
+		rt, err = ort.Load(explicit)
+	}
 	if err != nil {
 		r.CPU = checkOf(err)
 		if noGPU == nil {
 			r.CUDA.Check = checkOf(err)
 		}
-		return r
-	}
-	r.Library = &library
-	r.SHA256, r.Trust = library.Integrity(ctx)
-	rt, err := ort.Load(explicit)
-	if err != nil {
-		r.CPU = checkOf(err)
 		return r
 	}
 	r.Providers = rt.Providers()

@@ -69,3 +69,18 @@ func TestExamineSeesADamagedInstallation(t *testing.T) {
 		t.Errorf("installed %+v", r.Installed)
 	}
 }
+
+// If ONNX Runtime does not load, neither the CPU nor the GPU works, and both have the reason.
+func TestExamineWithALibraryThatDoesNotLoad(t *testing.T) {
+	if testenv.IsChild() {
+		text, err := json.Marshal(Examine(t.Context(), os.Getenv("FX_TEST_LIBRARY")))
+		t.Log(string(text), err)
+		return
+	}
+	library := testenv.FakeRuntime(t, filepath.Join(t.TempDir(), "libonnxruntime.so"), nativelib.Version, "")
+	text, err := testenv.Rerun(t, "FX_CACHE_DIR="+t.TempDir(), "FX_TEST_LIBRARY="+library,
+		"LD_LIBRARY_PATH="+testenv.FakeDriver(t, 13000, 1, 0))
+	if err != nil || strings.Count(text, "does not support API version") != 2 {
+		t.Errorf("%v: %s", err, text)
+	}
+}

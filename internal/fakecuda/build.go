@@ -33,9 +33,8 @@ var dnn = []string{
 
 const core = "libfakecuda.so"
 
-// Build makes the libraries in dir for ONNX Runtime's CUDA provider, the file
-// libonnxruntime_providers_cuda.so, built for CUDA 13. It needs a C compiler, on
-// Linux.
+// Build makes the libraries in dir for ONNX Runtime's CUDA provider, the file libonnxruntime_providers_cuda.so, built
+// for CUDA 13. It needs Linux and a C compiler.
 func Build(dir, provider string) error {
 	wanted, names, err := imports(provider)
 	if err != nil {

@@ -10,8 +10,7 @@ import (
 	"fx/internal/durable"
 )
 
-// part is an incomplete download: NAME.part, and NAME.part.json, which identifies the server's file that the bytes are
-// of.
+// part is an incomplete download: NAME.part, and NAME.part.json, which identifies the server's file.
 type part struct {
 	path    string
 	file    *os.File

@@ -53,8 +53,7 @@ func Unwritable(err error) bool {
 
 const entryVersion = 1
 
-// Record writes the entry of a file at its first use. Later it returns ErrDigest, with a hint, if the file is not the
-// same.
+// Record writes the entry of a file at its first use. Later it returns ErrDigest, with a hint, for any other file.
 func Record(e Entry) (Seen, error) {
 	path, err := entryPath(e.Name)
 	if err != nil {

@@ -29,8 +29,7 @@ func (c *Client) limits() limits {
 	return l
 }
 
-// watch cancels a try that receives no byte for limits.stall, or whose body receives fewer than limits.quota in a
-// limits.window.
+// watch cancels a try that receives no byte for limits.stall, or less of the body than limits.quota in limits.window.
 type watch struct {
 	limits
 	cancel context.CancelCauseFunc

@@ -11,8 +11,7 @@ import (
 	"fx/internal/userfile"
 )
 
-// minBytes is the length from which files are remembered. Hashing a smaller file is faster than reading its remembered
-// sum.
+// minBytes is the length from which files are remembered. Hashing a smaller file is faster than reading its sum.
 const minBytes = 4 << 20
 
 // settled is how long a file must have been unchanged: a second write within the clock's resolution would not change

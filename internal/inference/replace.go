@@ -32,8 +32,7 @@ func replaceConvolutions(m *pb.ModelProto) int {
 	return count
 }
 
-// asTiles returns the attributes of the ConvTiles that computes what n does. ok is false if n has anything
-// unsupported.
+// asTiles returns the attributes of the ConvTiles that computes what n does. ok is false if it does not support n.
 func asTiles(n *pb.NodeProto, weight *pb.TensorProto) (attributes []*pb.AttributeProto, ok bool) {
 	lanes := int64(kernels.VectorLength())
 	if weight == nil || len(weight.Dims) != 4 || weight.Dims[0]%lanes != 0 || weight.Dims[1]%lanes != 0 {

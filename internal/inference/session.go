@@ -18,8 +18,7 @@ const Setting = "convolutions"
 // Variable is the name of the environment variable that, set to "off", leaves convolutions to ONNX Runtime.
 const Variable = "FX_CONV_TILES"
 
-// NewSession opens the model m, whose tensor data may be shared: it is not changed. Errors are those of
-// ort.Runtime.NewSession.
+// NewSession opens the model m, whose tensor data may be shared: it is not changed. Errors are those of package ort.
 func NewSession(rt *ort.Runtime, m *pb.ModelProto, options ort.SessionOptions) (*ort.Session, error) {
 	why := unsuited(rt, options)
 	if why == "" {

@@ -98,8 +98,7 @@ func Softmax(z []float32, pitch, classes int, labels []int32, weights []float32,
 	return softmax(z, pitch, classes, labels, weights, losses)
 }
 
-// SoftmaxColumns is Softmax of logits z [classes, len(labels)], with a row per class. It is faster if there are few
-// classes.
+// SoftmaxColumns is Softmax of logits z [classes, len(labels)], with a row per class. It is faster for few classes.
 func SoftmaxColumns(z []float32, pitch, classes int, labels []int32, weights []float32, losses []float64) (hits int) {
 	if len(labels) == 0 {
 		return 0

@@ -15,9 +15,12 @@ func PeakDuring(f func()) (bytes int64, ok bool) {
 	err := os.WriteFile("/proc/self/clear_refs", []byte(resetPeak), 0)
 	before, known := status("VmRSS")
 	f()
-	peak, told := status("VmHWM")
-	return peak - before, err == nil && known && told
+	peak, reported := Peak()
+	return peak - before, err == nil && known && reported
 }
+
+// Peak returns the most memory, in bytes, that the process ever held. ok is false if the system does not report it.
+func Peak() (bytes int64, ok bool) { return status("VmHWM") }
 
 // status returns a field of proc_pid_status(5) in bytes.
 func status(field string) (int64, bool) {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"path/filepath"
 	"slices"
@@ -159,23 +158,4 @@ func (r *record) sums() map[string]string {
 		all[f.Name] = f.SHA256
 	}
 	return all
-}
-
-// copyContext is io.Copy that stops when ctx ends.
-func copyContext(ctx context.Context, to io.Writer, from io.Reader) (int64, error) {
-	const piece = 4 << 20
-	var total int64
-	for {
-		if err := ctx.Err(); err != nil {
-			return total, err
-		}
-		n, err := io.CopyN(to, from, piece)
-		total += n
-		if errors.Is(err, io.EOF) {
-			return total, nil
-		}
-		if err != nil {
-			return total, err
-		}
-	}
 }

@@ -68,7 +68,7 @@ func fetchTurboJPEG(ctx context.Context, root, target string) error {
 	}
 	for _, program := range []string{"apt-get", "dpkg-deb"} {
 		if _, err := exec.LookPath(program); err != nil {
-			return errors.New("" + program + ", which fetches it, is missing")
+			return fmt.Errorf("%s, which fetches it, is missing", program)
 		}
 	}
 	staging, err := os.MkdirTemp(root, stagingPrefix)

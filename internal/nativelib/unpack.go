@@ -2,7 +2,9 @@ package nativelib
 
 import (
 	"archive/zip"
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -124,7 +126,7 @@ func writeNew(ctx context.Context, target string, from io.Reader, size int64) (e
 func takeUnpacked(ctx context.Context, site, dir string) error {
 	return filepath.WalkDir(site, func(at string, entry os.DirEntry, err error) error {
 		if err != nil || ctx.Err() != nil {
-			return firstError(err, ctx.Err())
+			return cmp.Or(err, ctx.Err())
 		}
 		rel, err := filepath.Rel(site, at)
 		if err != nil || entry.IsDir() || !entry.Type().IsRegular() {
@@ -147,11 +149,21 @@ func takeUnpacked(ctx context.Context, site, dir string) error {
 	})
 }
 
-func firstError(errs ...error) error {
-	for _, err := range errs {
+// copyContext is io.Copy that stops when ctx ends.
+func copyContext(ctx context.Context, to io.Writer, from io.Reader) (int64, error) {
+	const piece = 4 << 20
+	var total int64
+	for {
+		if err := ctx.Err(); err != nil {
+			return total, err
+		}
+		n, err := io.CopyN(to, from, piece)
+		total += n
+		if errors.Is(err, io.EOF) {
+			return total, nil
+		}
 		if err != nil {
-			return err
+			return total, err
 		}
 	}
-	return nil
 }

@@ -1,6 +1,7 @@
 package ort
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"runtime"
@@ -73,25 +74,24 @@ func TestMemoryErrorsHintAtTheBatchSize(t *testing.T) {
 		"CUBLAS failure 3: CUBLAS_STATUS_ALLOC_FAILED":                                      "batch",
 		"CUDNN failure 8: CUDNN_STATUS_EXECUTION_FAILED":                                    "doctor",
 	} {
-		err := s.explain(&runtimeError{1, text}, "running")
+		err := s.explain(errors.New(text), "running")
 		if fail.KindOf(err) != fail.Device || !strings.Contains(fail.HintOf(err), want) {
 			t.Errorf("%s: kind %d, hint %q", text, fail.KindOf(err), fail.HintOf(err))
 		}
 	}
-	if err := s.explain(&runtimeError{2, "Got invalid dimensions for input"},
-		"running"); fail.KindOf(err) != fail.Model {
+	if err := s.explain(errors.New("Got invalid dimensions for input"), "running"); fail.KindOf(err) != fail.Model {
 		t.Errorf("an error of the model has kind %d", fail.KindOf(err))
 	}
 }
 
 func TestErrorsAreToldWithoutPlacesInTheSource(t *testing.T) {
-	got := plain(&runtimeError{1, `/src/provider.cc:63 Options Make(int) [ONNXRuntimeError] : 1 : FAIL : Parse "device_id":
-		CUDA failure 36: not supported ; GPU=-1 ; hostname=vm ; file=/src/info.cc ; line=70 ; expr=cudaGetDeviceCount(&n);`}).Error()
+	got := plain(errors.New(`/src/provider.cc:63 Options Make(int) [ONNXRuntimeError] : 1 : FAIL : Parse "device_id":
+		CUDA failure 36: not supported ; GPU=-1 ; hostname=vm ; file=/src/info.cc ; line=70 ; expr=cudaGetDeviceCount(&n);`)).Error()
 	if want := `Parse "device_id": CUDA failure 36: not supported in cudaGetDeviceCount(&n);`; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
-	got = plain(&runtimeError{1,
-		`/onnxruntime_src/core/call.cc:154 std::conditional_t<T, void> onnxruntime::CudaCall(int, const char*) [with T = cudaError; bool B = true] /onnxruntime_src/core/arena.cc:360 void* onnxruntime::BFCArena::Allocate(size_t, bool) Failed to allocate memory`}).Error()
+	got = plain(errors.New(
+		`/onnxruntime_src/core/call.cc:154 std::conditional_t<T, void> onnxruntime::CudaCall(int, const char*) [with T = cudaError; bool B = true] /onnxruntime_src/core/arena.cc:360 void* onnxruntime::BFCArena::Allocate(size_t, bool) Failed to allocate memory`)).Error()
 	if want := "Failed to allocate memory"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}

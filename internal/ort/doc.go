@@ -15,6 +15,5 @@
 // training), CUDA graphs (SessionOptions.Capture), and which provider runs which node. NVIDIA's driver copies values
 // (package cuda). No C type leaves this package.
 //
-// NVIDIA's libraries replace Go's signal handlers when they start, so every call here that starts them runs inside
-// cuda.KeepSignals.
+// NVIDIA's libraries replace Go's signal handlers when they start, so calls that start them run in cuda.KeepSignals.
 package ort

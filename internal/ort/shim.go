@@ -8,6 +8,7 @@ package ort
 import "C"
 
 import (
+	"errors"
 	"runtime"
 	"slices"
 	"strings"
@@ -29,21 +30,12 @@ type (
 	ortBinding = C.OrtIoBinding
 )
 
-// runtimeError is the error of a call of ONNX Runtime.
-type runtimeError struct {
-	code int // OrtErrorCode
-	text string
-}
-
-func (e *runtimeError) Error() string { return e.text }
-
 // take turns a message of the shim into an error and frees it.
-func take(message *C.char, code C.int) error {
+func take(message *C.char) error {
 	if message == nil {
 		return nil
 	}
-	defer C.free(unsafe.Pointer(message))
-	return &runtimeError{int(code), C.GoString(message)}
+	return errors.New(takeString(message))
 }
 
 func takeString(text *C.char) string {
@@ -57,8 +49,7 @@ func takeString(text *C.char) string {
 // providers returns the names of the providers that are compiled into the library.
 func (a api) providers() ([]string, error) {
 	var names *C.char
-	var code C.int
-	if err := take(C.fx_providers(a.table, &names, &code), code); err != nil {
+	if err := take(C.fx_providers(a.table, &names)); err != nil {
 		return nil, err
 	}
 	return strings.Split(takeString(names), "\n"), nil
@@ -67,8 +58,7 @@ func (a api) providers() ([]string, error) {
 // cudaOptions returns the options in an OrtCUDAProviderOptionsV2.
 func (a api) cudaOptions(options unsafe.Pointer) (map[string]string, error) {
 	var text *C.char
-	var code C.int
-	if err := take(C.fx_cuda_options(a.table, (*C.OrtCUDAProviderOptionsV2)(options), &text, &code), code); err != nil {
+	if err := take(C.fx_cuda_options(a.table, (*C.OrtCUDAProviderOptionsV2)(options), &text)); err != nil {
 		return nil, err
 	}
 	return splitOptions(takeString(text)), nil
@@ -87,12 +77,12 @@ func splitOptions(text string) map[string]string {
 
 // describe returns the inputs or the outputs of an OrtSession.
 func (a api) describe(session *ortSession, outputs bool) ([]Info, error) {
-	var which, code C.int
+	var which C.int
 	if outputs {
 		which = 1
 	}
 	var count C.size_t
-	if err := take(C.fx_count(a.table, session, which, &count, &code), code); err != nil {
+	if err := take(C.fx_count(a.table, session, which, &count)); err != nil {
 		return nil, err
 	}
 	all := make([]Info, int(count))
@@ -109,8 +99,7 @@ func (a api) describeOne(session *ortSession, which C.int, i int, info *Info) er
 	var dtype C.int32_t
 	var rank C.size_t
 	var shape *C.int64_t
-	var code C.int
-	message := C.fx_describe(a.table, session, which, C.size_t(i), &name, &dtype, &rank, &shape, &symbols, &code)
+	message := C.fx_describe(a.table, session, which, C.size_t(i), &name, &dtype, &rank, &shape, &symbols)
 	info.Name, info.DType = takeString(name), DType(dtype)
 	names := takeString(symbols)
 	if shape != nil {
@@ -118,7 +107,7 @@ func (a api) describeOne(session *ortSession, which C.int, i int, info *Info) er
 		info.Symbols = strings.Split(names, "\n")
 		C.free(unsafe.Pointer(shape))
 	}
-	return take(message, code)
+	return take(message)
 }
 
 // names is a list of C strings that lives as long as its session.
@@ -145,11 +134,10 @@ func (a api) run(session *ortSession, options unsafe.Pointer, inputNames, output
 	var pinner runtime.Pinner
 	defer pinner.Unpin()
 	in, out := borrow(&pinner, inputs), borrow(&pinner, outputs)
-	var code C.int
 	message := C.fx_run(a.table, session, (*C.OrtRunOptions)(options),
 		unsafe.SliceData(inputNames), unsafe.SliceData(in), C.size_t(len(in)),
-		unsafe.SliceData(outputNames), unsafe.SliceData(out), C.size_t(len(out)), &code)
-	if err := take(message, code); err != nil {
+		unsafe.SliceData(outputNames), unsafe.SliceData(out), C.size_t(len(out)))
+	if err := take(message); err != nil {
 		return err
 	}
 	for i := range out {
@@ -194,8 +182,7 @@ func (a api) copyValue(value *ortValue) (Tensor, error) {
 	var rank C.size_t
 	var shape [maxRank]C.int64_t
 	var data unsafe.Pointer
-	var code C.int
-	if err := take(C.fx_value(a.table, value, &dtype, &rank, &shape[0], maxRank, &data, &code), code); err != nil {
+	if err := take(C.fx_value(a.table, value, &dtype, &rank, &shape[0], maxRank, &data)); err != nil {
 		return Tensor{}, err
 	}
 	t, err := emptyTensor(DType(dtype), unsafe.Slice((*int64)(&shape[0]), int(rank)))
@@ -208,10 +195,9 @@ func (a api) copyValue(value *ortValue) (Tensor, error) {
 
 // newValue makes an uninitialised value in host memory.
 func (a api) newValue(dtype DType, shape []int64) (value *ortValue, data unsafe.Pointer, err error) {
-	var code C.int
 	message := C.fx_new_value(a.table, (*C.int64_t)(unsafe.SliceData(shape)), C.size_t(len(shape)), C.int32_t(dtype),
-		&value, &data, &code)
-	if err = take(message, code); err != nil {
+		&value, &data)
+	if err = take(message); err != nil {
 		a.freeValue(value)
 		return nil, nil, err
 	}
@@ -221,11 +207,10 @@ func (a api) newValue(dtype DType, shape []int64) (value *ortValue, data unsafe.
 // wrapValue makes a value over memory of a GPU, or of the host if gpu < 0.
 func (a api) wrapValue(gpu int, data unsafe.Pointer, bytes int, dtype DType,
 	shape []int64) (value *ortValue, err error) {
-	var code C.int
 	message := C.fx_wrap_value(a.table, C.int(gpu), data, C.size_t(bytes), (*C.int64_t)(unsafe.SliceData(shape)),
 		C.size_t(len(shape)),
-		C.int32_t(dtype), &value, &code)
-	return value, take(message, code)
+		C.int32_t(dtype), &value)
+	return value, take(message)
 }
 
 func (a api) freeValue(value *ortValue) {
@@ -239,17 +224,15 @@ func (a api) configureRun(options unsafe.Pointer, key, value string) error {
 	k, v := C.CString(key), C.CString(value)
 	defer C.free(unsafe.Pointer(k))
 	defer C.free(unsafe.Pointer(v))
-	var code C.int
-	return take(C.fx_configure_run(a.table, (*C.OrtRunOptions)(options), k, v, &code), code)
+	return take(C.fx_configure_run(a.table, (*C.OrtRunOptions)(options), k, v))
 }
 
 // assignment returns the nodes of a session that records them.
 func (a api) assignment(session *ortSession) ([]Node, error) {
 	var lines *C.char
-	var code C.int
-	message := C.fx_assignment(a.table, session, &lines, &code)
+	message := C.fx_assignment(a.table, session, &lines)
 	text := takeString(lines)
-	if err := take(message, code); err != nil {
+	if err := take(message); err != nil {
 		return nil, err
 	}
 	var nodes []Node
@@ -263,23 +246,21 @@ func (a api) assignment(session *ortSession) ([]Node, error) {
 
 func (a api) newBinding(session *ortSession) (*ortBinding, error) {
 	var binding *ortBinding
-	var code C.int
-	err := take(C.fx_new_binding(a.table, session, &binding, &code), code)
+	err := take(C.fx_new_binding(a.table, session, &binding))
 	return binding, err
 }
 
 // bind makes value the input or output of that name in the runs of a binding.
 func (a api) bind(binding *ortBinding, output bool, name *C.char, value *ortValue) error {
-	var which, code C.int
+	var which C.int
 	if output {
 		which = 1
 	}
-	return take(C.fx_bind(a.table, binding, which, name, value, &code), code)
+	return take(C.fx_bind(a.table, binding, which, name, value))
 }
 
 func (a api) runBinding(session *ortSession, options unsafe.Pointer, binding *ortBinding) error {
-	var code C.int
-	return take(C.fx_run_binding(a.table, session, (*C.OrtRunOptions)(options), binding, &code), code)
+	return take(C.fx_run_binding(a.table, session, (*C.OrtRunOptions)(options), binding))
 }
 
 func (a api) freeBinding(binding *ortBinding) { C.fx_release_binding(a.table, binding) }

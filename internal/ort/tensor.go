@@ -87,8 +87,7 @@ type Tensor struct {
 	data  unsafe.Pointer // keeps the caller's slice alive
 }
 
-// NewTensor returns a view of data with the shape. If the shape does not match the length of data, Run returns an
-// error.
+// NewTensor returns a view of data with the shape. Run returns an error if shape and length do not match.
 func NewTensor[T element](data []T, shape ...int64) Tensor {
 	t := Tensor{dtype: dtypeOf[T](), shape: slices.Clone(shape), count: len(data),
 		data: unsafe.Pointer(unsafe.SliceData(data))}

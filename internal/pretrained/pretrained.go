@@ -288,7 +288,7 @@ func (s *search) download(ctx context.Context) (Found, error) {
 	case s.Official.URL == "" || s.Official.File == "":
 		return Found{}, errNotHere
 	case s.Offline:
-		s.note("not downloading %s: fx is told to stay offline", s.Official.URL)
+		s.note("not downloading %s: fx must stay offline", s.Official.URL)
 		return Found{}, errNotHere
 	case s.lockedOut():
 		s.note("not downloading %s: the lock names another file, %s with SHA-256 %s", s.Official.URL, s.wanted.File,

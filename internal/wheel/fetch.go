@@ -17,8 +17,7 @@ type Request struct {
 	Brief bool
 }
 
-// Target selects wheels by the tags in their names. uv uses only its version of Python, and takes the rest from the
-// machine.
+// Target selects wheels by the tags in their names. uv uses only the version of Python; the rest is the machine's.
 type Target struct {
 	Python    string   // "3.12"
 	ABIs      []string // "cp312"

@@ -9,9 +9,8 @@ import (
 type Usage struct {
 	WallSeconds float64 `json:"wall_seconds"`
 	CPUSeconds  float64 `json:"cpu_seconds"` // user and system, of children that were waited for too
-	// PeakMB is the most memory that a command and its children had at once,
-	// in 10⁶ bytes; 0 if the system does not report it. Shared pages count
-	// once.
+	// PeakMB is the most memory that a command and its children had at once, in 10⁶ bytes; 0 if the system does not
+	// report it. Shared pages count once.
 	PeakMB float64 `json:"peak_mb"`
 	// OthersSeconds is the processor time of other programs meanwhile, and of other
 	// machines on the same hardware, which makes a wall time doubtful. 0 if the

@@ -62,8 +62,7 @@ func (w *memoryWatch) seen() float64 {
 	return w.peak
 }
 
-// stop ends the sampling and returns the peak, 0 if there was never more than one
-// process.
+// stop ends the sampling and returns the peak, 0 if there was never more than one process.
 func (w *memoryWatch) stop() float64 {
 	close(w.done)
 	w.wait.Wait()

@@ -24,6 +24,22 @@ func Main(name string, run func(ctx context.Context, args []string, stdout, stde
 	}
 }
 
+// Parse parses a command line that has only flags. Errors are of kind fail.Usage, or flag.ErrHelp.
+func Parse(flags *flag.FlagSet, args []string) error {
+	err := flags.Parse(args)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return err
+	case err != nil:
+		return fail.Wrap(fail.Usage, err, helpHint, "command line")
+	case flags.NArg() > 0:
+		return fail.New(fail.Usage, helpHint, "unknown argument %q", flags.Arg(0))
+	}
+	return nil
+}
+
+const helpHint = "--help lists the flags."
+
 // Report writes err, with its hint, and returns the exit code: 0 if there is no error or
 // --help was given.
 func Report(name string, err error, stderr io.Writer) int {

@@ -13,10 +13,9 @@ import (
 // stamp is the file that marks a complete environment: its requirements.
 const stamp = "installed.txt"
 
-// Python returns the interpreter of a virtual environment in the folder dir
-// with the packages that the file requirements lists. It creates the
-// environment from the python3 in PATH, unless dir has one with the same list, and logs
-// it.
+// Python returns the interpreter of a virtual environment in the folder dir with the packages that the file
+// requirements lists. It creates the environment from the python3 in PATH, unless dir has one with the same list, and
+// logs that.
 func Python(ctx context.Context, dir, requirements string, log func(format string, args ...any)) (string, error) {
 	wanted, err := os.ReadFile(requirements)
 	if err != nil {

@@ -17,7 +17,8 @@ func TestMedian(t *testing.T) {
 	for _, c := range []struct {
 		values []float64
 		want   float64
-	}{{[]float64{3}, 3}, {[]float64{9, 1}, 5}, {[]float64{7, 1, 2}, 2}, {[]float64{4, 1, 3, 100}, 3.5}} {
+	}{{[]float64{3}, 3}, {[]float64{9, 1}, 5}, {[]float64{7, 1, 2}, 2}, {[]float64{4, 1, 3, 100}, 3.5},
+		{[]float64{3, 1, 2}, 2}, {[]float64{4, 1, 2, 3}, 2.5}} {
 		before := slices.Clone(c.values)
 		if got := Median(c.values); got != c.want {
 			t.Errorf("%v: %g, want %g", c.values, got, c.want)

@@ -5,7 +5,7 @@ set -eu
 here=$(cd "$(dirname "$0")" && pwd)
 rm -rf /srv/fx && mkdir -p /srv/fx && cd /srv/fx
 cp "$here/../../../finetune/artifacts/testdata/tiny.onnx" "$here/two.yaml" .
-python3 "$here/draw.py"
+python3 "$here/../draw.py"
 "$1" extract --backbone tiny.onnx --data photos --out store
 "$1" fit-head --features store --out model --epochs 5 --lr 0.5
 "$1" finetune --backbone tiny.onnx --data photos --out run --epochs 2 --batch-size 4 --all-params --lr 0.05

@@ -6,7 +6,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 rm -rf /srv/fx && mkdir -p /srv/fx && cd /srv/fx
 export GOMAXPROCS=2 # the number of threads is a setting of a RUN
 cp "$here/../../../finetune/artifacts/testdata/tiny.onnx" "$here"/*.yaml .
-python3 "$here/draw.py"
+python3 "$here/../draw.py"
 "$1" extract --backbone tiny.onnx --data photos --out store --decoder go
 for seed in 0 1; do # val photos drawn by the seed: other class weights
     "$1" fit-head --features store --out balanced$seed --val-fraction 0.3 --class-weights auto --seed $seed --epochs 3
