@@ -71,6 +71,10 @@ func (b *Backbone) readFeatures(m *pb.ModelProto, options FileOptions) error {
 	ix := onnx.NewIndex(m.Graph)
 	found := findClassifier(m.Graph, ix)
 	name, ok := onnx.Metadata(m, MetaFeatures)
+	if outputs := m.Graph.Output; !ok && len(outputs) > 1 {
+		b.Notes = append(b.Notes, fmt.Sprintf("%s has %d outputs: the first, %q, is used", b.Name, len(outputs),
+			outputs[0].Name))
+	}
 	switch {
 	case options.FeatureTensor != "":
 		b.FeatureTensor = options.FeatureTensor

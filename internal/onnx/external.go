@@ -31,7 +31,9 @@ func inlineExternal(m *pb.ModelProto, folder string, left int64) error {
 // missingFile is the error of a model whose external data is not there.
 type missingFile struct{ location string }
 
-func (e missingFile) Error() string { return fmt.Sprintf("there is no file %s beside the ONNX file", e.location) }
+func (e missingFile) Error() string {
+	return fmt.Sprintf("no such file beside the ONNX file: %s", e.location)
+}
 
 type externalReader struct {
 	folder string
