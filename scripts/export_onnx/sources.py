@@ -46,10 +46,15 @@ def from_torchvision(name, weights=None, classes=None, size=None, transform_inpu
     options = {} if classes is None else {"num_classes": classes}
     official = getattr(choices, weights, None) if weights and weights.isidentifier() else None
     if official is None:
-        model = torchvision.models.get_model(name, weights=None, **options)
+
+        def make(more):
+            model = torchvision.models.get_model(name, weights=None, **options, **more)
+            if weights:
+                load(model, weights)
+            return model
+
+        model = _sized(make, {"image_size": size} if size else {})
         entry, notes = _likeliest(choices, weights)
-        if weights:
-            load(model, weights)
         said = origin(weights)
     else:
         if classes is not None:
@@ -76,6 +81,20 @@ def from_torchvision(name, weights=None, classes=None, size=None, transform_inpu
     return Source(name, model, preprocessing.of_torchvision(entry), said, notes)
 
 
+def _sized(make, at_size):
+    """What make builds of its own size, or of the size asked for, where the weights are of that size."""
+    try:
+        return make({})
+    except Failure:
+        if not at_size:
+            raise
+        try:
+            return make(at_size)
+        except (Failure, TypeError):
+            pass
+        raise
+
+
 def _check_patches(size, patch):
     if size % patch:
         raise Failure(f"--size {size} is not a multiple of the network's patch of {patch} pixels")
@@ -99,7 +118,9 @@ def from_timm(name, pretrained=False, weights=None, classes=None, size=None):
     if not timm.is_model(name):
         raise _unknown("timm", name, timm.list_models() + timm.list_pretrained())
     options = {} if classes is None else {"num_classes": classes}
-    model = _timm_model(name, pretrained, weights, options)
+    model = _sized(
+        lambda more: _timm_model(name, pretrained, weights, {**options, **more}), {"img_size": size} if size else {}
+    )
     spec, notes = preprocessing.of_timm(model)
     if size and size != spec["crop"]:
         if hasattr(model, "set_input_size"):

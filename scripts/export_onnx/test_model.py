@@ -16,6 +16,9 @@ import numpy as np
 
 import export
 import graph
+import own as own_module
+import sources
+from failure import Failure
 
 OWN = """
 import torch
@@ -70,6 +73,30 @@ class Buffered(nn.Module):
 
 def buffered():
     return Buffered()
+
+class Unexportable(nn.Module):  # in training mode, as the auxiliary classifiers of GoogLeNet
+    def __init__(self):
+        super().__init__()
+        self.body, self.fc = nn.Sequential(*stem()), nn.Linear(8, 5)
+    def forward(self, x):
+        x = self.body(x)
+        if self.training:
+            x = x + nn.functional.adaptive_avg_pool2d(x, 3).mean()
+        return self.fc(x.mean((2, 3)))
+
+def unexportable():
+    return Unexportable()
+
+class Chaotic(nn.Module):  # float32 rounding decides its logits for noise, as in LeViT
+    def __init__(self):
+        super().__init__()
+        self.body, self.fc = nn.Sequential(*stem(), nn.AdaptiveAvgPool2d(1), nn.Flatten()), nn.Linear(8, 5)
+    def forward(self, x):
+        rough = torch.relu((x[:, :, 1:] - x[:, :, :-1]).pow(2).mean((1, 2, 3)) - 0.5)
+        return self.fc(self.body(x) + torch.sin(rough * 1e9)[:, None])
+
+def chaotic():
+    return Chaotic()
 
 def number():
     return 3
@@ -181,6 +208,121 @@ def test_buffers_are_named(own, tmp_path, capsys):
     assert metadata(tmp_path / "m.onnx")["fx.buffers"] == '["gain"]'  # not the running statistics
 
 
+def lively(model, size):
+    """Batch normalizations of other scales and shifts, with statistics of random images."""
+    torch.manual_seed(7)
+    for module in model.modules():
+        if isinstance(module, torch.nn.modules.batchnorm._BatchNorm):
+            module.momentum = 0.5
+            torch.nn.init.uniform_(module.weight, 0.5, 1.5)
+            torch.nn.init.uniform_(module.bias, -0.3, 0.3)
+    with torch.no_grad():
+        model.train()(torch.randn(4, 3, size, size))
+    return model.eval()
+
+
+def saved(model, path):
+    safetensors_torch.save_model(model, str(path))  # has no _metadata, unlike a .pth of torch.save
+    return path
+
+
+def difference(path, model, size, features=None):
+    """Relative L2 between the file and the network; features is the tensor to compare with what the network returns."""
+    images = np.random.default_rng(0).normal(size=(3, 3, size, size)).astype(np.float32)
+    with torch.no_grad():
+        want = model(torch.from_numpy(images)).numpy()
+    return np.linalg.norm(infer(path, images, features) - want) / np.linalg.norm(want)
+
+
+def test_a_failed_trace_changes_nothing_and_is_silent(own, tmp_path, capfd):
+    weights, out, namespace = tmp_path / "w.pth", tmp_path / "m.onnx", {}
+    exec(OWN, namespace)
+    model = lively(namespace["unexportable"](), 32)
+    torch.save(model.state_dict(), weights)
+    assert export.main(["model", "--module", f"{own}:unexportable", "--weights", str(weights), "--size", "32", "--out", str(out)]) == 0
+    stdout = capfd.readouterr().out
+    assert json.loads(stdout)["mode"] == "evaluation" and difference(out, model, 32) < 1e-5
+    held = {t.name: onnx.numpy_helper.to_array(t) for t in onnx.load(out).graph.initializer}
+    for name, tensor in model.state_dict().items():
+        assert name not in held or np.array_equal(held[name], tensor.numpy()), name
+
+
+@pytest.mark.parametrize("name", ["googlenet", "mnasnet0_5"])
+def test_torchvision_networks_that_torch_did_not_export(name, tmp_path, capfd):
+    options = {"init_weights": False} if name == "googlenet" else {}
+    model = lively(torchvision.models.get_model(name, **options), 64)
+    weights, out = saved(model, tmp_path / "w.safetensors"), tmp_path / "m.onnx"
+    flags = ["--no-transform-input"] if name == "googlenet" else []
+    assert export.main(["model", "--torchvision", name, "--weights", str(weights), "--size", "64", "--out", str(out), *flags]) == 0
+    report = json.loads(capfd.readouterr().out)
+    assert report["mode"] == "training" and difference(out, model, 64) < 1e-4
+    assert [value.name for value in onnx.load(out).graph.output] == ["logits"]  # no auxiliary classifiers
+
+
+def test_transform_input_can_be_chosen(tmp_path):
+    weights = tmp_path / "g.pth"
+    torch.save(torchvision.models.googlenet(init_weights=False).state_dict(), weights)
+    for chosen, want in ((None, True), (True, True), (False, False)):
+        source = sources.from_torchvision("googlenet", str(weights), transform_input=chosen)
+        assert source.model.transform_input is want
+        assert any("--no-transform-input" in note for note in source.notes) == (chosen is None)
+
+
+@pytest.mark.parametrize("name", ["eva02_tiny_patch14_224", "vit_small_patch16_dinov3", "vit_small_patch14_dinov2", "vit_small_patch14_reg4_dinov2"])
+def test_without_a_classifier_the_output_is_the_features(name, tmp_path, capsys):
+    import timm
+
+    size = 64 if "16" in name else 56
+    model = timm.create_model(name, img_size=size).eval()
+    weights, out = saved(model, tmp_path / "w.safetensors"), tmp_path / "m.onnx"
+    whole = timm.create_model(name)
+    if whole.pos_embed is not None:  # timm interpolates the table of the weights' own size
+        table = torch.randn(whole.pos_embed.shape, generator=torch.Generator().manual_seed(1))
+        whole.load_state_dict({**{k: v for k, v in model.state_dict().items()}, "pos_embed": table})
+        model.pos_embed.data = timm.layers.resample_abs_pos_embed(
+            table, new_size=[size // 14] * 2, num_prefix_tokens=0 if whole.no_embed_class else whole.num_prefix_tokens
+        )
+        saved(whole, weights)
+    code, report, err = run(capsys, "--timm", name, "--weights", weights, "--size", size, "--out", out)
+    assert code == 0, err
+    assert report["head"] is None and report["mode"] == "training" and "no classifier" in err
+    assert report["preprocess"]["crop"] == size and report["feature_shape"] == [model.num_features]
+    assert difference(out, model, size, report["features"]) < 1e-4
+
+
+@pytest.mark.parametrize(("name", "width"), [("deit_tiny_distilled_patch16_224", 2 * 192), ("repvit_m0_9", 384), ("levit_128s", 384)])
+def test_two_averaged_classifiers_become_one(name, width, tmp_path, capsys):
+    import timm
+
+    size = 224 if name.startswith("levit") else 64
+    model = timm.create_model(name, num_classes=6, **({"img_size": size} if name.startswith("deit") else {}))
+    lively(model, size)
+    for head in ("head", "head_dist"):
+        part = model.get_submodule(head if hasattr(model, "head_dist") else "head." + head)
+        torch.nn.init.normal_(next(m for m in part.modules() if isinstance(m, torch.nn.Linear)).weight)
+    weights, out = saved(model, tmp_path / "w.safetensors"), tmp_path / "m.onnx"
+    flags = ["--size", size] if size != 224 else []
+    code, report, err = run(capsys, "--timm", name, "--weights", weights, "--classes", 6, *flags, "--out", out)
+    assert code == 0, err
+    assert "averages two classifiers" in err and report["mode"] == "training"
+    assert report["feature_shape"] == [width] and report["head"]["classes"] == 6 and report["head"]["in"] == width
+
+
+def test_torchvision_transformer_of_another_size(tmp_path, capsys):
+    code, report, err = run(capsys, "--torchvision", "vit_b_32", "--size", 64, "--out", tmp_path / "v.onnx")
+    assert code == 0, err
+    assert report["preprocess"]["crop"] == 64 and report["feature_shape"] == [768]
+
+
+def test_noise_that_float32_cannot_compute_is_not_judged(own, tmp_path, capsys):
+    code, report, err = run(capsys, "--module", f"{own}:chaotic", "--size", 32, "--out", tmp_path / "m.onnx")
+    assert code == 0, err
+    model = onnx.load(tmp_path / "m.onnx")
+    network = sources.from_module(f"{own}:chaotic").model  # of other random weights
+    with pytest.raises(Failure, match="differs from the network"):
+        own_module.verify(graph.to_inference(model), network, 32)
+
+
 def test_features_can_be_named(own, tmp_path, capsys):
     arguments = ("--module", f"{own}:no_classifier", "--size", 32, "--out", tmp_path / "m.onnx")
     code, report, err = run(capsys, *arguments)
@@ -193,7 +335,8 @@ def test_features_can_be_named(own, tmp_path, capsys):
 def test_random_training_graph_falls_back_to_evaluation(own, tmp_path, capsys):
     code, report, err = run(capsys, "--module", f"{own}:noisy", "--size", 32, "--out", tmp_path / "m.onnx")
     assert code == 0, err
-    assert report["mode"] == "evaluation" and "random numbers" in err
+    assert report["mode"] == "evaluation" and "random numbers" in err and "without dropout" in err
+    assert "finetuned" not in err, "its batch normalization trains in fx"
     names = [t.name for t in onnx.load(tmp_path / "m.onnx").graph.initializer]
     assert "body.1.running_var" in names, "batch normalisation was folded away"
 
@@ -217,6 +360,10 @@ def test_same_file_twice(own, tmp_path, capsys):
         (["--torchvision", "resnet18", "--weights", "nowhere.pth"], 2, "no such file"),
         (["--torchvision", "resnet18", "--weights", "DEFAULT", "--classes", "2"], 2, "leave it out"),
         (["--torchvision", "resnet18", "--pretrained"], 2, "--weights DEFAULT"),
+        (["--torchvision", "resnet18", "--transform-input"], 2, "inception_v3"),
+        (["--timm", "test_vit", "--no-transform-input"], 2, "--torchvision"),
+        (["--timm", "test_vit", "--size", "100"], 2, "patch of 16"),
+        (["--timm", "test_resnet", "--features", "nope"], 2, "no such tensor"),
         (["--module", "own.py"], 2, "FILE.py:FUNCTION"),
         (["--module", "nowhere.py:net"], 2, "no file"),
         (["--module", "OWN:nothing"], 2, "no function"),
