@@ -59,7 +59,13 @@ func FromFile(path string, options backbones.FileOptions) (*Network, error) {
 		n.Notes = append(n.Notes,
 			fmt.Sprintf("%s was written for evaluation: it trains without the network's dropout", n.Name))
 	}
-	if _, own := onnx.Metadata(graph, backbones.MetaFeatures); !own && unnormalized(graph.Graph) {
+	switch _, own := onnx.Metadata(graph, backbones.MetaFeatures); {
+	case own:
+	case slices.ContainsFunc(graph.Graph.Node, func(n *pb.NodeProto) bool {
+		return strings.HasSuffix(n.OpType, "QuantizeLinear")
+	}):
+		n.Notes = append(n.Notes, fmt.Sprintf("%s is quantized: 8-bit weights do not train", n.Name))
+	case unnormalized(graph.Graph):
 		n.Notes = append(n.Notes, fmt.Sprintf("%s has convolutions without normalization layers: an export for "+
 			"evaluation folds batch normalization into them, and the network trains without it; "+
 			"scripts/export_onnx keeps it", n.Name))
