@@ -123,7 +123,7 @@ const featureTolerance = 1e-4
 
 func TestFeaturesAreTorchs(t *testing.T) {
 	want := readGoldens(t)
-	for _, b := range All() {
+	for _, b := range representatives(t) {
 		t.Run(b.Name, func(t *testing.T) {
 			if testing.Short() && !slices.Contains(small, b.Name) {
 				t.Skip("a large network, in -short")

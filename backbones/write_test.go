@@ -3,6 +3,8 @@ package backbones
 import (
 	"flag"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
 	"fx/internal/onnx"
@@ -13,14 +15,19 @@ import (
 
 var writeTo = flag.String("write-models", "",
 	"folder for each network's seed:0 weights and feature model, for testdata/make_goldens.py")
+var writeNames = flag.String("write-names", "", "networks of -write-models, with spaces between; all without it")
 
 // TestWriteModels writes what testdata/make_goldens.py compares with torch.
 func TestWriteModels(t *testing.T) {
 	if *writeTo == "" {
 		t.Skip("no -write-models folder given")
 	}
+	wanted := strings.Fields(*writeNames)
 	for _, b := range All() {
 		t.Run(b.Name, func(t *testing.T) {
+			if len(wanted) > 0 && !slices.Contains(wanted, b.Name) {
+				t.Skip("not in -write-names")
+			}
 			sd, err := SeedWeights(b, 0)
 			if err != nil {
 				t.Fatal(err)

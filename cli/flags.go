@@ -19,6 +19,8 @@ func networkFlags() []urfave.Flag {
 			DefaultText: "search for the official ones"},
 		&urfave.StringFlag{Name: "feature-tensor",
 			Usage: "`NAME` of the tensor to cache, for ONNX files without this information"},
+		&urfave.StringFlag{Name: "pool", Usage: "features of a registered transformer: cls, mean, cls+mean or map",
+			DefaultText: "what its authors give a linear classifier"},
 	}
 }
 
@@ -27,7 +29,8 @@ func networkOptions(c *urfave.Context) (backbones.NetworkOptions, error) {
 	from, err := weights.ParseRef(c.String("weights"))
 	return backbones.NetworkOptions{
 		Backbone: c.String("backbone"), Weights: from, FeatureTensor: c.String("feature-tensor"),
-		Resize: c.Int("resize"), Crop: c.Int("crop"), Lock: lockfile.At(c.String("lock")),
+		Pool: backbones.Pool(c.String("pool")), Resize: c.Int("resize"), Crop: c.Int("crop"),
+		Lock: lockfile.At(c.String("lock")),
 	}, err
 }
 

@@ -23,6 +23,7 @@ type Spec struct {
 	Interpolation Interpolation `json:"interpolation"`
 	Mean          [3]float32    `json:"mean"` // of values in 0–1
 	Std           [3]float32    `json:"std"`
+	Mode          string        `json:"mode,omitempty"`
 }
 
 // ImageNet returns torchvision's normalisation with bilinear resizing of the
