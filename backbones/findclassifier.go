@@ -29,7 +29,8 @@ func findClassifier(g *pb.GraphProto, ix *onnx.Index) classifier {
 		}
 		value = n.Input[0]
 		switch n.OpType {
-		case "Softmax", "LogSoftmax", "Sigmoid", "Identity", "Cast", "Flatten", "Reshape", "Squeeze":
+		case "Softmax", "LogSoftmax", "Sigmoid", "Identity", "Cast", "Flatten", "Reshape", "Squeeze", "QuantizeLinear",
+			"DequantizeLinear":
 		case "GlobalAveragePool", "AveragePool", "ReduceMean":
 			averaged = true
 		case "Relu":
@@ -42,6 +43,20 @@ func findClassifier(g *pb.GraphProto, ix *onnx.Index) classifier {
 			if ix.Constant(bias) == nil {
 				return classifier{}
 			}
+		case "Mul": // the scale of a product that is quantized while it runs
+			c := ix.Producer(value)
+			if c == nil || c.OpType != "Cast" || ix.Producer(c.Input[0]).GetOpType() != "MatMulInteger" {
+				return classifier{}
+			}
+		case "MatMulInteger":
+			q := ix.Producer(n.Input[0])
+			dims, _, _ := weightDims(n.Input[1], ix)
+			if q.GetOpType() != "DynamicQuantizeLinear" || len(dims) != 2 || rectified || averaged {
+				return classifier{}
+			}
+			h := Head{Kind: Linear, In: int(dims[0]), Classes: int(dims[1])}
+			h.Weight, h.Bias = headNames("", "")
+			return classifier{head: h, features: q.Input[0], shape: []int{h.In}}
 		case "Gemm", "MatMul":
 			if rectified || averaged {
 				return classifier{}
@@ -115,17 +130,41 @@ func headNames(weight, bias string) (string, string) {
 }
 
 // weightDims returns the dimensions and name of a constant weight. After a Transpose it
-// has the transposed dimensions, and turned is true.
+// has the transposed dimensions, and turned is true. A quantized weight has no name.
 func weightDims(value string, ix *onnx.Index) (dims []int64, name string, turned bool) {
 	if t := ix.Constant(value); t != nil {
 		return t.Dims, value, false
 	}
-	if n := ix.Producer(value); n != nil && n.OpType == "Transpose" {
-		if t := ix.Constant(n.Input[0]); t != nil && len(t.Dims) == 2 {
-			return []int64{t.Dims[1], t.Dims[0]}, n.Input[0], true
+	n := ix.Producer(value)
+	if n == nil || len(n.Input) == 0 || n.OpType != "Transpose" && n.OpType != "DequantizeLinear" {
+		return nil, "", false
+	}
+	dims, name, turned = weightDims(n.Input[0], ix)
+	if n.OpType == "DequantizeLinear" {
+		return dims, "", turned
+	}
+	if len(dims) != 2 {
+		return nil, "", false
+	}
+	return []int64{dims[1], dims[0]}, name, !turned
+}
+
+// quantized reports whether a value is of 8-bit integers.
+func quantized(value string, ix *onnx.Index) bool {
+	for n := ix.Producer(value); n != nil && len(n.Input) > 0; n = ix.Producer(n.Input[0]) {
+		if n.OpType == "QuantizeLinear" || quantizedOp(n) {
+			return true
+		}
+		if !slices.Contains([]string{"Flatten", "Reshape", "Squeeze", "Transpose", "MaxPool", "Identity"}, n.OpType) {
+			return false
 		}
 	}
-	return nil, "", false
+	return false
+}
+
+// quantizedOp reports whether n computes with 8-bit integers, as in ONNX Runtime's QOperator format.
+func quantizedOp(n *pb.NodeProto) bool {
+	return strings.HasPrefix(n.OpType, "QLinear") || n.OpType == "QGemm"
 }
 
 // lastTensors lists the last tensors of the network, for a message.

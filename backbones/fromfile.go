@@ -19,18 +19,21 @@ type FileOptions struct {
 	Resize, Crop  int                // pixels, see preprocess.Spec; 0 means the file's
 	FeatureTensor string             // "" means the file's
 	Weights       *weights.StateDict // instead of the file's own, see LoadFile; nil keeps them
+
+	Normalization preprocess.Normalization // zero means the file's
 }
 
 const exporterHint = "scripts/export_onnx writes files that say all of this themselves."
 
 // FromFile opens the user's own ONNX file as a backbone, with its model for Features.
 // The file is one that scripts/export_onnx, Save or Classifier wrote, or any network
-// with one input: float32 [batch, 3, height, width], or uint8 [batch, height, width, 3]
-// that it normalises itself.
+// with one input of float32, or of uint8 that it normalises itself, in the layout
+// [batch, 3, height, width] or [batch, height, width, 3].
 //
 // Without metadata (the keys fx.preprocess, fx.features, fx.head), the features are the
 // input of the classifier at the end, a matrix product or 1×1 convolution; mean and
-// standard deviation are ImageNet's; Backbone.Notes lists the assumptions. If something
+// standard deviation are ImageNet's, or none for a network that begins with its own
+// normalization by constants; Backbone.Notes lists the assumptions. If something
 // can't be inferred, the error is of kind fail.Usage and asks for --resize, --crop or
 // --feature-tensor. A file that is not a valid model is an error of kind fail.Model.
 func FromFile(path string, options FileOptions) (Backbone, *pb.ModelProto, error) {
@@ -64,82 +67,14 @@ func FromFile(path string, options FileOptions) (Backbone, *pb.ModelProto, error
 	return b, m, nil
 }
 
-// readInput sets the batch size and returns the fixed side of the input, 0 if it is
-// free.
-func (b *Backbone) readInput(m *pb.ModelProto) (int, error) {
-	input, err := imageInput(m.Graph)
-	if err != nil {
-		return 0, err
-	}
-	dtype, dims, ok := onnx.Shape(input)
-	if !ok || len(dims) != 4 {
-		return 0, fmt.Errorf("its input %q has %d dimensions, but a batch of images has 4", input.Name, len(dims))
-	}
-	channels, height, width := dims[1], dims[2], dims[3]
-	switch dtype {
-	case pb.TensorProto_FLOAT:
-	case pb.TensorProto_UINT8:
-		height, width, channels = dims[1], dims[2], dims[3]
-	default:
-		return 0, fmt.Errorf("its input %q is %v instead of float32 or uint8", input.Name, dtype)
-	}
-	if channels >= 0 && channels != 3 {
-		return 0, fmt.Errorf("its input %q has shape %v instead of one with 3 channels ([batch, 3, height, width] for "+
-			"float32)", input.Name, dims)
-	}
-	if height != width && height >= 0 && width >= 0 {
-		return 0, fmt.Errorf("its input %q is %d×%d, but fx supports only squares", input.Name, height, width)
-	}
-	if dims[0] > 0 {
-		b.Batch = int(dims[0])
-	}
-	return int(max(height, width, 0)), nil
-}
-
-func (b *Backbone) readPreprocess(m *pb.ModelProto, size int, options FileOptions) error {
-	text, ok := onnx.Metadata(m, MetaPreprocess)
-	if ok {
-		if err := json.Unmarshal([]byte(text), &b.Preprocess); err != nil {
-			return fail.Wrap(fail.Model, err, exporterHint, "%s of ONNX file %s", MetaPreprocess, b.File)
-		}
-	} else {
-		b.Preprocess = preprocess.ImageNet(0, size)
-		b.Notes = append(b.Notes,
-			fmt.Sprintf("%s does not record how its images are normalised: fx assumes ImageNet's mean and standard "+
-				"deviation and bilinear resizing", b.File))
-	}
-	if options.Resize > 0 {
-		b.Preprocess.Resize = options.Resize
-	}
-	if options.Crop > 0 {
-		b.Preprocess.Crop = options.Crop
-	}
-	var flags []string
-	if b.Preprocess.Resize == 0 {
-		flags = append(flags, "--resize")
-	}
-	if b.Preprocess.Crop == 0 {
-		flags = append(flags, "--crop")
-	}
-	if len(flags) > 0 {
-		return fail.New(fail.Usage, fmt.Sprintf("Give %s in pixels, as the network was trained. %s",
-			strings.Join(flags, " and "), exporterHint),
-			"ONNX file %s does not say how its images are resized and cropped", b.File)
-	}
-	if err := b.Preprocess.Check(); err != nil {
-		return fail.Wrap(fail.Usage, err, exporterHint, "preprocessing of ONNX file %s", b.File)
-	}
-	if size > 0 && b.Preprocess.Crop != size {
-		return fail.New(fail.Usage, fmt.Sprintf("Give --crop %d.", size),
-			"ONNX file %s takes images of %d×%d pixels, not the %d of the crop", b.File, size, size, b.Preprocess.Crop)
-	}
-	return nil
-}
-
 func (b *Backbone) readFeatures(m *pb.ModelProto, options FileOptions) error {
 	ix := onnx.NewIndex(m.Graph)
 	found := findClassifier(m.Graph, ix)
 	name, ok := onnx.Metadata(m, MetaFeatures)
+	if outputs := m.Graph.Output; !ok && len(outputs) > 1 {
+		b.Notes = append(b.Notes, fmt.Sprintf("%s has %d outputs: the first, %q, is used", b.Name, len(outputs),
+			outputs[0].Name))
+	}
 	switch {
 	case options.FeatureTensor != "":
 		b.FeatureTensor = options.FeatureTensor
@@ -151,6 +86,9 @@ func (b *Backbone) readFeatures(m *pb.ModelProto, options FileOptions) error {
 			fmt.Sprintf("%s does not name its feature tensor: fx uses %q, the input of its classifier", b.File,
 				b.FeatureTensor))
 	default:
+		if slices.ContainsFunc(m.Graph.Node, quantizedOp) {
+			return b.quantizedError(m.Graph)
+		}
 		return fail.New(fail.Usage,
 			"Name the tensor to take the features from with --feature-tensor: "+lastTensors(m.Graph)+". "+exporterHint,
 			"ONNX file %s does not say where its features are, and does not end in a known classifier", b.File)
@@ -158,6 +96,9 @@ func (b *Backbone) readFeatures(m *pb.ModelProto, options FileOptions) error {
 	if ix.Producer(b.FeatureTensor) == nil {
 		return fail.New(fail.Usage, "Its last tensors are "+lastTensors(m.Graph)+".",
 			"ONNX file %s has no tensor %q", b.File, b.FeatureTensor)
+	}
+	if quantized(b.FeatureTensor, ix) {
+		return b.quantizedError(m.Graph)
 	}
 	_, dims, known := onnx.Shape(ix.Info(b.FeatureTensor))
 	if known && len(dims) > 1 && !slices.Contains(dims[1:], -1) {
@@ -191,6 +132,12 @@ func (b *Backbone) readFeatures(m *pb.ModelProto, options FileOptions) error {
 		b.FeatureShape = []int{b.Head.In, b.Head.Spatial[0], b.Head.Spatial[1]}
 	}
 	return b.checkHead()
+}
+
+func (b *Backbone) quantizedError(g *pb.GraphProto) error {
+	return fail.New(fail.Usage, "Give the network as it was before its quantization, or name a float32 tensor with "+
+		"--feature-tensor; the last tensors are "+lastTensors(g)+".",
+		"ONNX file %s is quantized: its features are 8-bit integers, and fx takes float32", b.File)
 }
 
 // checkHead checks that the file's head fits its features.

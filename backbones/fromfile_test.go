@@ -270,8 +270,7 @@ func TestFromFileRefuses(t *testing.T) {
 	for name, m := range map[string]*pb.ModelProto{
 		"one channel":     custom(onnx.TensorInfo("x", pb.TensorProto_FLOAT, "n", 1, 4, 4)),
 		"three dims":      custom(onnx.TensorInfo("x", pb.TensorProto_FLOAT, 3, 4, 4)),
-		"channels last":   custom(onnx.TensorInfo("x", pb.TensorProto_FLOAT, "n", 4, 4, 3)),
-		"half precision":  custom(onnx.TensorInfo("x", pb.TensorProto_FLOAT16, "n", 3, 4, 4)),
+		"double":          custom(onnx.TensorInfo("x", pb.TensorProto_DOUBLE, "n", 3, 4, 4)),
 		"not square":      custom(onnx.TensorInfo("x", pb.TensorProto_FLOAT, "n", 3, 4, 8)),
 		"no classifier":   endAt(custom(onnx.TensorInfo("x", pb.TensorProto_FLOAT, "n", 3, 4, 4)), "pooled"),
 		"two inputs":      twoInputs(),

@@ -12,7 +12,8 @@ import (
 	"fx/internal/weights"
 )
 
-// LoadFile reads the user's own ONNX file as exported, with dropout. values, if not nil,
+// LoadFile reads the user's own ONNX file as exported, with dropout. float16 values become
+// float32, and the input gets the layout that FromFile names first. values, if not nil,
 // replace those in the file, which may then be a skeleton: initializers with dimensions
 // but no data. values must be the file's parameters, by name and shape; they may also
 // contain counters of batches and the file's buffers. Errors are of kind fail.Model, or
@@ -23,6 +24,12 @@ func LoadFile(path string, values *weights.StateDict) (*pb.ModelProto, error) {
 		return nil, err
 	}
 	onnx.FixInitializers(m)
+	if _, err := onnx.WidenHalves(m); err != nil {
+		return nil, fail.Wrap(fail.Model, err, "", "ONNX file %s", path)
+	}
+	if err := standardLayout(m); err != nil {
+		return nil, fail.Wrap(fail.Model, err, exporterHint, "ONNX file %s", path)
+	}
 	if values != nil {
 		if err := fill(m, values, path); err != nil {
 			return nil, err

@@ -14,6 +14,7 @@ import (
 	"fx/internal/onnx"
 	"fx/internal/onnx/pb"
 	"fx/internal/paths"
+	"fx/internal/preprocess"
 	"fx/internal/pretrained"
 	"fx/internal/progress"
 	"fx/internal/userfile"
@@ -28,6 +29,8 @@ type NetworkOptions struct {
 	FeatureTensor string      // of a user's ONNX file, "" for the one in its metadata
 	Pool          Pool        // of a registered transformer, "" for its own or the one in its name
 	SHA256        string      // that the weights must have, "" for any
+
+	Normalization preprocess.Normalization // of a user's ONNX file, zero for its own
 
 	Lock      lockfile.Lock // applied when weights are looked for; Description.Inputs are its entries
 	LookedFor bool          // Weights is the result of an earlier look-up, not named by the user
@@ -128,7 +131,8 @@ func (n *Network) openFile(ctx context.Context, o NetworkOptions) error {
 	}
 	path := paths.Absolute(o.Backbone)
 	n.Weights, n.WeightsOrigin = weights.File(path), "the ONNX file"
-	n.file = FileOptions{Resize: o.Resize, Crop: o.Crop, FeatureTensor: o.FeatureTensor}
+	n.file = FileOptions{Resize: o.Resize, Crop: o.Crop, FeatureTensor: o.FeatureTensor,
+		Normalization: o.Normalization}
 	made := ""
 	if !o.Weights.IsZero() {
 		values, _, err := readWeights(ctx, o.Weights.File)
@@ -202,7 +206,8 @@ func otherWeights(path, got, want string) error {
 func registered(o NetworkOptions) (Backbone, error) {
 	b, err := Lookup(o.Backbone)
 	if err != nil {
-		return b, err
+		return b, fail.Wrap(fail.Usage, err, fail.HintOf(err)+" For other networks of torchvision or timm, "+
+			"scripts/export_onnx writes one.", "")
 	}
 	if o.Resize > 0 {
 		b.Preprocess.Resize = o.Resize
@@ -228,6 +233,10 @@ func registered(o NetworkOptions) (Backbone, error) {
 	if o.FeatureTensor != "" {
 		return b, fail.New(fail.Usage, "Omit --feature-tensor: it is for your own ONNX files.",
 			"--feature-tensor with the registered network %s", b.Name)
+	}
+	if o.Normalization != (preprocess.Normalization{}) {
+		return b, fail.New(fail.Usage, "Omit --mean and --std: they are for your own ONNX files.",
+			"--mean and --std with the registered network %s", b.Name)
 	}
 	return b, nil
 }

@@ -105,7 +105,7 @@ func networkOptions(m modeldir.Model, at weights.Ref, report progress.Reporter) 
 		Resize: m.Preprocess.Resize, Crop: m.Preprocess.Crop, SHA256: m.Backbone.WeightsSHA256,
 	}
 	if file != "" {
-		o.Backbone = file
+		o.Backbone, o.Normalization = file, m.Preprocess.Normalization()
 	}
 	return o
 }

@@ -1,6 +1,7 @@
 package classify
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -108,8 +109,12 @@ func (q *quickstart) extract(ctx context.Context) error {
 	if err == nil && o.Embedder.Network.Backbone == "" {
 		// Go on with the network that the features are of, whatever can be had now.
 		candidates = []string{earlier.Backbone}
-		if earlier.Made.BackboneFile != "" {
-			candidates[0] = earlier.Made.BackboneFile
+		if file, n := earlier.Made.BackboneFile, &o.Embedder.Network; file != "" {
+			candidates[0] = file
+			n.FeatureTensor = cmp.Or(n.FeatureTensor, earlier.Made.FeatureTensor)
+			n.Resize = cmp.Or(n.Resize, earlier.Preprocess.Resize)
+			n.Crop = cmp.Or(n.Crop, earlier.Preprocess.Crop)
+			n.Normalization = cmp.Or(n.Normalization, earlier.Preprocess.Normalization())
 		}
 		if ref := earlier.Made.WeightsFile; o.Embedder.Network.Weights.IsZero() && ref.Random() {
 			o.Embedder.Network.Weights = ref

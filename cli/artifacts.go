@@ -31,14 +31,9 @@ func artifactsGenerateCommand(out *output) *urfave.Command {
 				Usage: "a `NAME` of `fx backbones list`, or an ONNX file"},
 			&urfave.StringFlag{Name: "out", Required: true, Usage: "`DIR` to write"}, forceFlag(),
 			&urfave.IntFlag{Name: "classes", Required: true, Usage: "number of classes", DefaultText: "required"},
-			&urfave.StringFlag{Name: "weights",
-				Usage:       "weights `FILE` (.safetensors, .pth), or seed:N for random weights",
-				DefaultText: "search for the official ones"},
 			lockFlag(),
-			&urfave.StringFlag{Name: "feature-tensor",
-				Usage: "`NAME` of the tensor that the classifier takes, for ONNX files without this information"},
 			libraryFlag(),
-		}, settingFlags(settings.Fields(settings.Graph), settings.Graph)...),
+		}, append(networkFlags(), settingFlags(settings.Fields(settings.Graph), settings.Graph)...)...),
 		Action: func(c *urfave.Context) error {
 			if err := noArguments(c); err != nil {
 				return err

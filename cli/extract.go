@@ -12,7 +12,7 @@ import (
 )
 
 func extractCommand(out *output) *urfave.Command {
-	flags := slices.Concat(photoFlags(), networkFlags(), deviceFlags())
+	flags := slices.Concat(photoFlags(), networkFlags(), sizeFlags(), deviceFlags())
 	return &urfave.Command{
 		Name:  "extract",
 		Usage: "run a frozen backbone over a folder of photos and cache the embeddings",
@@ -26,9 +26,6 @@ func extractCommand(out *output) *urfave.Command {
 			&urfave.StringFlag{Name: "out", Required: true,
 				Usage: "`STORE` folder to write; a store of other photos loses no row without --force"}, forceFlag(),
 			&urfave.StringFlag{Name: "dtype", Value: "float32", Usage: "type of the cached values: float32 or float16"},
-			&urfave.IntFlag{Name: "resize", Usage: "pixels of the shorter side after resizing",
-				DefaultText: "the network's"},
-			&urfave.IntFlag{Name: "crop", Usage: "pixels of the centre crop", DefaultText: "the network's input size"},
 			&urfave.IntFlag{Name: "views",
 				Usage: "random views of each training photo to cache, in addition to the centre view"},
 			&urfave.Uint64Flag{Name: "seed", Usage: "seed of the random views"},

@@ -53,16 +53,11 @@ func finetuneFlags(of []settings.Field) []urfave.Flag {
 				"files with the names of the results are replaced"},
 		&urfave.BoolFlag{Name: "resume",
 			Usage: "continue the run in RUN, with the same bits as without the interruption"},
-		&urfave.StringFlag{Name: "weights",
-			Usage:       "initial weights `FILE` (.safetensors, .pth), or seed:N for random weights",
-			DefaultText: "those in the ONNX file, or search for the official ones"},
-		&urfave.StringFlag{Name: "feature-tensor",
-			Usage: "`NAME` of the tensor that the classifier takes, for ONNX files without this information"},
 		lockFlag(),
 		&urfave.BoolFlag{Name: "all-params", Usage: "train every parameter"},
 	}
 	flags = append(flags, settingFlags(of, settings.Network)...)
-	return slices.Concat(flags, photoFlags(), machineFlags())
+	return slices.Concat(flags, networkFlags(), photoFlags(), machineFlags())
 }
 
 func finetuneOptions(c *urfave.Context, of []settings.Field) (finetune.Options, error) {

@@ -7,6 +7,7 @@ import (
 	"fx/extract"
 	"fx/internal/lockfile"
 	"fx/internal/ort"
+	"fx/internal/preprocess"
 	"fx/internal/weights"
 )
 
@@ -16,21 +17,38 @@ import (
 func networkFlags() []urfave.Flag {
 	return []urfave.Flag{
 		&urfave.StringFlag{Name: "weights", Usage: "weights `FILE` (.safetensors, .pth), or seed:N for random weights",
-			DefaultText: "search for the official ones"},
+			DefaultText: "those in the ONNX file, or search for the official ones"},
 		&urfave.StringFlag{Name: "feature-tensor",
-			Usage: "`NAME` of the tensor to cache, for ONNX files without this information"},
+			Usage: "`NAME` of the tensor that the classifier takes, for ONNX files without this information"},
 		&urfave.StringFlag{Name: "pool", Usage: "features of a registered transformer: cls, mean, cls+mean or map",
 			DefaultText: "what its authors give a linear classifier"},
+		&urfave.StringFlag{Name: "mean",
+			Usage: "mean `R,G,B` of values in 0–1 for ONNX files, or the name of a normalization: imagenet, half, clip, " +
+				"none (values in 0–1) or raw (0–255)", DefaultText: "the file's, else imagenet"},
+		&urfave.StringFlag{Name: "std", Usage: "standard deviation `R,G,B` for ONNX files, or a name as for --mean",
+			DefaultText: "the file's, else imagenet"},
+	}
+}
+
+// sizeFlags are the sizes of a frozen network's photos.
+func sizeFlags() []urfave.Flag {
+	return []urfave.Flag{
+		&urfave.IntFlag{Name: "resize", Usage: "pixels of the shorter side after resizing", DefaultText: "the network's"},
+		&urfave.IntFlag{Name: "crop", Usage: "pixels of the centre crop", DefaultText: "the network's input size"},
 	}
 }
 
 // networkOptions reads the flags that name a network and its weights, as far as the command has them.
 func networkOptions(c *urfave.Context) (backbones.NetworkOptions, error) {
 	from, err := weights.ParseRef(c.String("weights"))
+	if err != nil {
+		return backbones.NetworkOptions{}, err
+	}
+	normalization, err := preprocess.ParseNormalization(c.String("mean"), c.String("std"))
 	return backbones.NetworkOptions{
 		Backbone: c.String("backbone"), Weights: from, FeatureTensor: c.String("feature-tensor"),
-		Pool: backbones.Pool(c.String("pool")), Resize: c.Int("resize"), Crop: c.Int("crop"),
-		Lock: lockfile.At(c.String("lock")),
+		Pool: backbones.Pool(c.String("pool")), Normalization: normalization,
+		Resize: c.Int("resize"), Crop: c.Int("crop"), Lock: lockfile.At(c.String("lock")),
 	}, err
 }
 

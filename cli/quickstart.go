@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 
 	urfave "github.com/urfave/cli/v2"
 
@@ -26,14 +27,11 @@ func quickstartCommand(out *output) *urfave.Command {
 			&urfave.StringFlag{Name: "backbone",
 				Usage: "`NAME` of another network with a linear head (not a squeezenet), " +
 					"or an ONNX file (default: efficientnet_lite0, else resnet18)"},
-			&urfave.StringFlag{Name: "weights",
-				Usage:       "weights `FILE` (.safetensors, .pth), or seed:N for random weights",
-				DefaultText: "search for the official ones"},
 			fastDecodeFlag(),
 			lockFlag(),
 			&urfave.IntFlag{Name: "folds", Usage: "folds of the cross-validation", DefaultText: "5"},
 			&urfave.Uint64Flag{Name: "seed", Usage: "seed of the folds"},
-		}, append(photoFlags(), deviceFlags()...)...),
+		}, slices.Concat(networkFlags(), sizeFlags(), photoFlags(), deviceFlags())...),
 		Action: func(c *urfave.Context) error {
 			data, err := oneArgument(c, "DIR")
 			if err != nil {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 
 	"fx/backbones"
 	"fx/internal/fail"
@@ -58,7 +59,26 @@ func FromFile(path string, options backbones.FileOptions) (*Network, error) {
 		n.Notes = append(n.Notes,
 			fmt.Sprintf("%s was written for evaluation: it trains without the network's dropout", n.Name))
 	}
+	if _, own := onnx.Metadata(graph, backbones.MetaFeatures); !own && unnormalized(graph.Graph) {
+		n.Notes = append(n.Notes, fmt.Sprintf("%s has convolutions without normalization layers: an export for "+
+			"evaluation folds batch normalization into them, and the network trains without it; "+
+			"scripts/export_onnx keeps it", n.Name))
+	}
 	return n, nil
+}
+
+// unnormalized reports whether g has several convolutions and no layer that normalizes.
+func unnormalized(g *pb.GraphProto) bool {
+	convolutions := 0
+	for _, n := range g.Node {
+		if n.OpType == "Conv" {
+			convolutions++
+		}
+		if strings.HasSuffix(n.OpType, "Normalization") {
+			return false
+		}
+	}
+	return convolutions > 1
 }
 
 // takesFeatures reports whether the layer with this weight takes the features,
@@ -106,7 +126,7 @@ func (n *Network) cutAtLogits() error {
 		}
 		logits.Name = p.Input[0]
 	}
-	if len(g.Output) > 1 { // the file does not say which of them are auxiliary heads
+	if _, named := onnx.Metadata(n.graph, backbones.MetaFeatures); named && len(g.Output) > 1 { // else b.Notes has it
 		n.Notes = append(n.Notes, fmt.Sprintf("%s has %d outputs: the first, %q, is used", n.Name, len(g.Output),
 			g.Output[0].Name))
 	}

@@ -228,6 +228,33 @@ func TestAFileThatHasLostItsDropoutIsNoted(t *testing.T) {
 	}
 }
 
+// A file without normalization layers may have lost them in its export.
+func TestAFileWithFoldedBatchNormalizationIsNoted(t *testing.T) {
+	const note = "folds batch normalization"
+	bare := func(m *pb.ModelProto) { m.MetadataProps = nil }
+	size := backbones.FileOptions{Resize: 24}
+	if n := fromFile(t, edited(t, bare), size); strings.Contains(strings.Join(n.Notes, "\n"), note) {
+		t.Errorf("notes %q", n.Notes)
+	}
+	path := edited(t, func(m *pb.ModelProto) {
+		bare(m)
+		for _, n := range m.Graph.Node {
+			if strings.HasSuffix(n.OpType, "Normalization") {
+				n.Output = n.Output[:1]
+			}
+		}
+		if err := onnx.Bypass(m.Graph, func(n *pb.NodeProto) bool {
+			return strings.HasSuffix(n.OpType, "Normalization")
+		}); err != nil {
+			t.Fatal(err)
+		}
+		onnx.Prune(m.Graph)
+	})
+	if n := fromFile(t, path, size); !strings.Contains(strings.Join(n.Notes, "\n"), note) {
+		t.Errorf("notes %q", n.Notes)
+	}
+}
+
 // An op that can't be differentiated is named, with its node and the file to edit.
 func TestAFileWithAnUnknownOp(t *testing.T) {
 	path := edited(t, func(m *pb.ModelProto) {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -25,6 +26,13 @@ func inlineExternal(m *pb.ModelProto, folder string, left int64) error {
 		}
 		return nil
 	})
+}
+
+// missingFile is the error of a model whose external data is not there.
+type missingFile struct{ location string }
+
+func (e missingFile) Error() string {
+	return fmt.Sprintf("no such file beside the ONNX file: %s", e.location)
 }
 
 type externalReader struct {
@@ -121,6 +129,9 @@ func (e *externalReader) open(location string) (*os.File, int64, error) {
 			continue
 		}
 		info, err := e.root.Lstat(location[:i])
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, 0, missingFile{location}
+		}
 		if err != nil {
 			return nil, 0, err
 		}

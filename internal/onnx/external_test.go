@@ -5,8 +5,10 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"testing"
 
+	"fx/internal/fail"
 	"fx/internal/onnx/pb"
 )
 
@@ -90,6 +92,14 @@ func TestExternalDataOutsideIsRefused(t *testing.T) {
 			_, err := Load(path)
 			checkRefused(t, err, path, c.word)
 		})
+	}
+}
+
+// Often the file with the weights was not copied along.
+func TestAMissingFileOfWeightsIsNamed(t *testing.T) {
+	_, err := Load(writeExternal(t, t.TempDir(), "net.onnx.data", "0", "24"))
+	if hint := fail.HintOf(err); fail.KindOf(err) != fail.Model || !strings.HasPrefix(hint, "Copy net.onnx.data ") {
+		t.Errorf("%v, hint %q", err, hint)
 	}
 }
 

@@ -80,7 +80,12 @@ func LoadWith(path string, options Options) (*pb.ModelProto, error) {
 		err = vet(m, options)
 	}
 	if err != nil {
-		return nil, fail.Wrap(fail.Model, err, badFileHint, "ONNX file %s", path)
+		hint := badFileHint
+		if missing := (missingFile{}); errors.As(err, &missing) {
+			hint = fmt.Sprintf("Copy %s into the folder of the ONNX file: the export wrote the weights there.",
+				missing.location)
+		}
+		return nil, fail.Wrap(fail.Model, err, hint, "ONNX file %s", path)
 	}
 	return m, nil
 }

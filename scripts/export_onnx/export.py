@@ -36,6 +36,7 @@ def parser():
     command.add_argument("--weights", metavar="DEFAULT|FILE", help="torchvision's own (DEFAULT, IMAGENET1K_V1 …), or a state dict: .pth, .pt, .safetensors; default: random")
     command.add_argument("--pretrained", action="store_true", help="timm's own weights")
     command.add_argument("--classes", type=int, metavar="N", help="of the classifier, where --weights FILE has not the usual number")
+    command.add_argument("--transform-input", action=argparse.BooleanOptionalAction, help="of torchvision's inception_v3 and googlenet (default: on with weights, as torchvision's own)")
     command.add_argument("--out", required=True, metavar="FILE.onnx")
     command.add_argument("--features", metavar="TENSOR", help="feature tensor (default: what goes into the last layer, before dropout)")
     command.add_argument("--size", type=int, metavar="N", help="pixels of the square input; resize keeps its ratio to it")
@@ -58,6 +59,8 @@ def write_model(options):
         raise Failure(f"--out {options.out}: let the name end in .onnx")
     if options.pretrained and not options.timm:
         raise Failure("--pretrained goes with --timm; torchvision's own weights are --weights DEFAULT")
+    if options.transform_input is not None and not options.torchvision:
+        raise Failure("--transform-input goes with --torchvision: it is for inception_v3 and googlenet")
     if options.module and options.classes:
         raise Failure("--classes goes with --torchvision and --timm; a module file says itself how many it has")
     if options.classes is not None and options.classes < 1:
@@ -72,9 +75,11 @@ def write_model(options):
     logging.getLogger("httpx").setLevel(logging.WARNING)
     torch.manual_seed(0)  # so that random weights are the same ones each time
     if options.torchvision:
-        source = sources.from_torchvision(options.torchvision, options.weights, options.classes)
+        source = sources.from_torchvision(
+            options.torchvision, options.weights, options.classes, options.size, options.transform_input
+        )
     elif options.timm:
-        source = sources.from_timm(options.timm, options.pretrained, options.weights, options.classes)
+        source = sources.from_timm(options.timm, options.pretrained, options.weights, options.classes, options.size)
     else:
         source = sources.from_module(options.module, options.weights)
     if source.weights == "random":

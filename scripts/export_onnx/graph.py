@@ -2,6 +2,8 @@
 
 import contextlib
 import io
+import os
+import sys
 import warnings
 
 import onnx
@@ -22,13 +24,10 @@ def trace(model, size, outputs=("logits",), training=True):
     with training_mode=1, and Dropout; either way nothing is folded or fused.
     Parameters and buffers stay graph inputs under their names in the module.
     """
-    was_training = model.training
-    state = {name: tensor.clone() for name, tensor in model.state_dict().items()}
-    model.train(training)
     file = io.BytesIO()
-    with warnings.catch_warnings(), torch.no_grad(), contextlib.redirect_stdout(io.StringIO()):
-        # Deprecations of the exporter that we pin; on an error it prints its whole graph.
-        warnings.simplefilter("ignore")
+    with unchanged(model), warnings.catch_warnings(), torch.no_grad(), quiet_stdout(), plain_is_causal():
+        warnings.simplefilter("ignore")  # deprecations of the exporter that we pin
+        model.train(training)
         torch.onnx.export(
             model,
             (torch.zeros(2, 3, size, size),),
@@ -43,11 +42,56 @@ def trace(model, size, outputs=("logits",), training=True):
             output_names=list(outputs),
             dynamic_axes={name: {0: "batch"} for name in ("input", *outputs)},
         )
-    model.load_state_dict(state)  # tracing in training mode moves running statistics
-    model.train(was_training)
     traced = onnx.load_from_string(file.getvalue())
     set_conv_pads(traced.graph, getattr(model, "conv_pads", {}))
     return tidy(traced)
+
+
+@contextlib.contextmanager
+def unchanged(model):
+    """Put back model's tensors and mode at the end, also after an error: a run in training mode moves running statistics."""
+    tensors = [(tensor, tensor.detach().clone()) for tensor in (*model.parameters(), *model.buffers())]
+    modes = [(module, module.training) for module in model.modules()]
+    try:
+        yield
+    finally:
+        with torch.no_grad():
+            for tensor, value in tensors:
+                tensor.copy_(value)
+        for module, training in modes:
+            module.training = training
+
+
+@contextlib.contextmanager
+def plain_is_causal():
+    """Let attention take the is_causal of EVA and DINOv3: a module's keyword arguments are tensors in a trace."""
+    attention = torch.nn.functional.scaled_dot_product_attention
+
+    def call(*arguments, **options):
+        if "is_causal" in options:
+            options["is_causal"] = bool(options["is_causal"])
+        return attention(*arguments, **options)
+
+    torch.nn.functional.scaled_dot_product_attention = call
+    try:
+        yield
+    finally:
+        torch.nn.functional.scaled_dot_product_attention = attention
+
+
+@contextlib.contextmanager
+def quiet_stdout():
+    """Discard what C++ and Python write to stdout: after an error, torch prints the whole graph there."""
+    sys.stdout.flush()
+    kept, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def set_conv_pads(graph, pads):
@@ -134,6 +178,8 @@ def to_inference(model):
     graph, renamed, kept = copy.graph, {}, []
     for node in graph.node:
         node.input[:] = [renamed.get(name, name) for name in node.input]
+        if node.op_type == "Dropout" and node.output[0] == graph.output[0].name:
+            node = helper.make_node("Identity", node.input[:1], node.output[:1])
         if node.op_type == "Dropout":
             renamed[node.output[0]] = node.input[0]
             continue

@@ -2,11 +2,15 @@
 
 from dataclasses import dataclass
 
-from onnx import numpy_helper
+import numpy as np
+from onnx import helper, numpy_helper
+
+import graph as graphs
 
 AFTER_LOGITS = {"Softmax", "LogSoftmax", "Sigmoid", "Identity", "Cast"}
 RESHAPES = {"Flatten", "Reshape", "Squeeze", "Identity"}
 MEANS = {"GlobalAveragePool", "ReduceMean", "AveragePool"}
+MERGED = ("classifier.merged.weight", "classifier.merged.bias")  # of merge
 
 
 @dataclass
@@ -34,6 +38,16 @@ class Graph:
         while self.op(value) in ops:
             value = self.producer[value].input[0]
         return value
+
+    def array(self, name):
+        return numpy_helper.to_array(self.initializer[name]).astype(np.float64)
+
+    def scalar(self, value):
+        """The number that a Constant node gives, or None."""
+        if self.op(value) != "Constant":
+            return None
+        constant = numpy_helper.to_array(self.producer[value].attribute[0].t)
+        return constant.item() if constant.size == 1 else None
 
     def parameter(self, value, rank):
         t = self.initializer.get(value)
@@ -108,6 +122,58 @@ def dropout(training, head):
     if ratio is None:
         return 0.5  # the operator's default
     return round(float(numpy_helper.to_array(ratio.attribute[0].t)), 6)
+
+
+def undropped(training, value):
+    """The tensor that dropout takes, if value is what it returns."""
+    return Graph(training).skip(value, {"Dropout"})
+
+
+def merge(model):
+    """Replace two linear classifiers whose logits are averaged by one with the same logits; return whether it did.
+
+    Networks trained by distillation have them. If both take the same tensor, or
+    batch normalizations of it, the new classifier takes that tensor, else both
+    tensors one after the other.
+    """
+    g = Graph(model.graph)
+    mean = g.producer.get(g.output)
+    total = g.producer.get(mean.input[0]) if mean is not None and mean.op_type == "Div" else None
+    if total is None or total.op_type != "Add" or g.scalar(mean.input[1]) != 2:
+        return False
+    branches = [affine(g, value) for value in total.input]
+    if None in branches:
+        return False
+    (x, weight, bias), (other, other_weight, other_bias) = branches
+    tail = []
+    if x == other:
+        weight = (weight + other_weight) / 2
+    else:
+        tail.append(helper.make_node("Concat", [x, other], ["classifier_input"], "classifier_input", axis=1))
+        x, weight = "classifier_input", np.concatenate([weight, other_weight], 1) / 2
+    tail.append(helper.make_node("Gemm", [x, *MERGED], [g.output], "classifier", transB=1))
+    for name, value in zip(MERGED, (weight, (bias + other_bias) / 2)):
+        model.graph.initializer.append(numpy_helper.from_array(value.astype(np.float32), name))
+    model.graph.node.remove(mean)
+    model.graph.node.extend(tail)
+    graphs.prune(model)
+    return True
+
+
+def affine(g, value):
+    """A linear classifier as (input, weight, bias) in float64, with a batch normalization before it; or None."""
+    found = linear(g, value)
+    if found is None:
+        return None
+    x, weight = found.features, g.array(found.weight)
+    bias = g.array(found.bias) if found.bias else np.zeros(len(weight))
+    node = g.producer.get(g.skip(x, {"Dropout", "Identity"}))
+    if node is not None and node.op_type == "BatchNormalization":
+        scale, shift, mean, variance = map(g.array, node.input[1:5])
+        epsilon = next((a.f for a in node.attribute if a.name == "epsilon"), 1e-5)
+        scale = scale / np.sqrt(variance + epsilon)
+        x, weight, bias = node.input[0], weight * scale, bias + weight @ (shift - mean * scale)
+    return x, weight, bias
 
 
 def attribute(node, name, default):

@@ -5,11 +5,13 @@ import importlib.util
 import os
 import pickle
 import sys
+from collections import OrderedDict
 from dataclasses import dataclass, field
 from urllib.error import URLError
 
 import torch
 import torchvision
+from torchvision.models import vision_transformer
 
 import preprocessing
 from failure import Failure
@@ -22,6 +24,7 @@ class Source:
     preprocess: dict  # preprocess.Spec of fx
     weights: str  # where they come from, for the file's metadata
     notes: list = field(default_factory=list)
+    headless: bool = False  # no classifier: the output is the features
 
 
 def _unknown(kind, name, known):
@@ -30,8 +33,12 @@ def _unknown(kind, name, known):
     return Failure(f"{kind} has no network {name!r}.{hint}")
 
 
-def from_torchvision(name, weights=None, classes=None):
-    """weights: None (random), a name of torchvision's weights such as DEFAULT, or a file."""
+def from_torchvision(name, weights=None, classes=None, size=None, transform_input=None):
+    """weights: None (random), a name of torchvision's weights such as DEFAULT, or a file.
+
+    size: pixels of the square input, None for the network's own. transform_input: that of
+    inception_v3 and googlenet; None turns it on for weights, as torchvision does for its own.
+    """
     known = torchvision.models.list_models(module=torchvision.models)
     if name not in known:
         raise _unknown("torchvision", name, known)
@@ -43,20 +50,35 @@ def from_torchvision(name, weights=None, classes=None):
         entry, notes = _likeliest(choices, weights)
         if weights:
             load(model, weights)
-        if weights and "transform_input" in vars(model):
-            # As torchvision does for its pretrained inception_v3 and googlenet.
-            model.transform_input = True
-            notes.append("transform_input is on, as for torchvision's own weights")
-        return Source(name, model, preprocessing.of_torchvision(entry), origin(weights), notes)
-    if classes is not None:
-        raise Failure(f"--classes cannot change torchvision's own weights {weights}: leave it out, or give --weights FILE")
-    try:
-        model = torchvision.models.get_model(name, weights=official)
-    except (URLError, OSError, RuntimeError) as error:
-        raise Failure(
-            f"cannot get {official.url}: {error}. Download it by other means and give --weights FILE.", code=4
-        ) from error
-    return Source(name, model, preprocessing.of_torchvision(official), f"torchvision {official}")
+        said = origin(weights)
+    else:
+        if classes is not None:
+            raise Failure(f"--classes cannot change torchvision's own weights {weights}: leave it out, or give --weights FILE")
+        try:
+            model = torchvision.models.get_model(name, weights=official)
+        except (URLError, OSError, RuntimeError) as error:
+            raise Failure(
+                f"cannot get {official.url}: {error}. Download it by other means and give --weights FILE.", code=4
+            ) from error
+        entry, notes, said = official, [], f"torchvision {official}"
+    if transform_input is not None and "transform_input" not in vars(model):
+        raise Failure("--transform-input is for inception_v3 and googlenet")
+    if transform_input is not None:
+        model.transform_input = transform_input
+    elif weights and official is None and "transform_input" in vars(model):
+        model.transform_input = True
+        notes.append("transform_input is on, as for torchvision's own weights; --no-transform-input turns it off")
+    if size and isinstance(model, vision_transformer.VisionTransformer) and size != model.image_size:
+        _check_patches(size, model.patch_size)
+        state = vision_transformer.interpolate_embeddings(size, model.patch_size, model.state_dict())
+        model = torchvision.models.get_model(name, weights=None, image_size=size, num_classes=model.num_classes)
+        model.load_state_dict(state)
+    return Source(name, model, preprocessing.of_torchvision(entry), said, notes)
+
+
+def _check_patches(size, patch):
+    if size % patch:
+        raise Failure(f"--size {size} is not a multiple of the network's patch of {patch} pixels")
 
 
 def _likeliest(choices, weights):
@@ -68,7 +90,8 @@ def _likeliest(choices, weights):
     return entries[0], [f"preprocessing is that of {entries[0]}: --resize, --size, --mean, --std change it"]
 
 
-def from_timm(name, pretrained=False, weights=None, classes=None):
+def from_timm(name, pretrained=False, weights=None, classes=None, size=None):
+    """size: pixels of the square input, None for the network's own. timm interpolates the position table."""
     try:
         import timm
     except ImportError as error:
@@ -76,8 +99,30 @@ def from_timm(name, pretrained=False, weights=None, classes=None):
     if not timm.is_model(name):
         raise _unknown("timm", name, timm.list_models() + timm.list_pretrained())
     options = {} if classes is None else {"num_classes": classes}
+    model = _timm_model(name, pretrained, weights, options)
+    spec, notes = preprocessing.of_timm(model)
+    if size and size != spec["crop"]:
+        if hasattr(model, "set_input_size"):
+            patch = getattr(getattr(model, "patch_embed", None), "patch_size", None)
+            if patch:
+                _check_patches(size, patch[0])
+            model.set_input_size(img_size=(size, size))
+        elif model.pretrained_cfg.get("fixed_input_size"):
+            model = _timm_model(name, pretrained, weights, {**options, "img_size": size})
+    tag = model.pretrained_cfg.get("tag") or "default"
+    said = f"timm {model.pretrained_cfg.get('architecture', name)}.{tag}" if pretrained and not weights else origin(weights)
+    return Source(name, model, spec, said, notes, headless=model.num_classes == 0)
+
+
+def _timm_model(name, pretrained, weights, options):
+    import timm
+
     try:
         model = timm.create_model(name, pretrained=pretrained and not weights, **options)
+    except TypeError as error:
+        if "img_size" in options:
+            raise Failure(f"{name} takes images of its own size only: leave out --size") from error
+        raise
     except Exception as error:  # whatever the hub's client raises
         if not pretrained or weights:
             raise
@@ -86,14 +131,7 @@ def from_timm(name, pretrained=False, weights=None, classes=None):
         ) from error
     if weights:
         load(model, weights)
-    tag = model.pretrained_cfg.get("tag") or "default"
-    said = f"timm {model.pretrained_cfg.get('architecture', name)}.{tag}" if pretrained and not weights else origin(weights)
-    return Source(name, model, *_with_notes(preprocessing.of_timm(model), said))
-
-
-def _with_notes(result, said):
-    spec, notes = result
-    return spec, said, notes
+    return model
 
 
 def from_module(target, weights=None):
@@ -141,6 +179,9 @@ def load(model, path):
         raise Failure(f"{path} holds no state dict: save one with torch.save(model.state_dict(), FILE)", code=4)
     if state and all(name.startswith("module.") for name in state):
         state = {name.removeprefix("module."): tensor for name, tensor in state.items()}
+    if not hasattr(state, "_metadata"):  # MNASNet asks for the version in it
+        state = OrderedDict(state)
+        state._metadata = model.state_dict()._metadata
     try:
         result = model.load_state_dict(state, strict=False)
     except RuntimeError as error:
