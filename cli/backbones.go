@@ -85,11 +85,9 @@ func backbonesShowCommand(out *output) *urfave.Command {
 }
 
 func printBackbone(w io.Writer, s shownBackbone) {
-	p := s.Preprocess
 	fmt.Fprintf(w, "%s (%s)\n", s.Name, s.Title)
 	fmt.Fprintf(w, "  licence      %s\n", s.Licence)
-	fmt.Fprintf(w, "  input        shorter side to %d (%s), centre crop of %d, mean %v, std %v\n", p.Resize,
-		p.Interpolation, p.Crop, p.Mean, p.Std)
+	fmt.Fprintf(w, "  input        %v\n", s.Preprocess)
 	fmt.Fprintf(w, "  features     %s (tensor %s)\n", shapeText(s.FeatureShape), s.FeatureTensor)
 	fmt.Fprintf(w, "  head         %s, %s and %s, dropout %g\n", s.Head.Kind, s.Head.Weight, s.Head.Bias,
 		s.Head.Dropout)

@@ -34,11 +34,19 @@ func (m Mode) String() string {
 	return string(m)
 }
 
-// UnmarshalText reads any text, of which Spec.Check accepts crop, squash and "".
+// UnmarshalText reads crop, squash or "", and refuses another text.
 func (m *Mode) UnmarshalText(text []byte) error {
 	*m = Mode(text)
 	if *m == cropName {
 		*m = Crop
+	}
+	return m.check()
+}
+
+func (m Mode) check() error {
+	if m != Crop && m != Squash {
+		return fmt.Errorf("unknown preprocessing mode %q: this fx knows %s and %s, a newer one may know more", string(m),
+			cropName, Squash)
 	}
 	return nil
 }
@@ -82,8 +90,8 @@ func (s Spec) Check() error {
 	if s.Crop < 1 || s.Crop > maxSide || s.Resize < 1 || s.Resize > maxSide {
 		return fmt.Errorf("resize %d and crop %d must be in 1–%d", s.Resize, s.Crop, maxSide)
 	}
-	if s.Mode != Crop && s.Mode != Squash {
-		return fmt.Errorf("preprocessing mode %q is neither %q nor %q", s.Mode, cropName, Squash)
+	if err := s.Mode.check(); err != nil {
+		return err
 	}
 	if s.Interpolation != Bilinear && s.Interpolation != Bicubic {
 		return fmt.Errorf("interpolation %q is neither %q nor %q", s.Interpolation, Bilinear, Bicubic)
