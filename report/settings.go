@@ -52,7 +52,7 @@ func (r *run) readSettings() settings {
 	if share := m.Metrics.ValFraction; share > 0 {
 		s["photos"] = fmt.Sprintf("%d, %g of them to evaluate on", m.Metrics.TrainPhotos+m.Metrics.ValPhotos, share)
 	}
-	s["preprocessing"] = m.Preprocess.String()
+	s["preprocessing"] = m.Preprocess.View()
 	return s
 }
 

@@ -59,7 +59,7 @@ func TestResampleEqualsPillow(t *testing.T) {
 			t.Fatal(err)
 		}
 		if !strings.HasPrefix(digest(dst), g.Sum) {
-			t.Errorf("%d×%d (edges %v) %s: pixels differ", g.W, g.H, g.Edges, s)
+			t.Errorf("%d×%d (edges %v) %s: pixels differ", g.W, g.H, g.Edges, s.View())
 		}
 	}
 	for _, g := range goldens.Regions {

@@ -72,14 +72,16 @@ func ImageNet(resize, crop int) Spec {
 	}
 }
 
-// String describes s in words, such as "shorter side to 256 (bilinear), centre crop of 224, mean […], std […]".
-func (s Spec) String() string {
+// String describes s in words: View, mean and standard deviation.
+func (s Spec) String() string { return fmt.Sprintf("%s, mean %v, std %v", s.View(), s.Mean, s.Std) }
+
+// View describes the pixels that the network sees, such as "shorter side to 256 (bilinear), centre crop of 224".
+func (s Spec) View() string {
 	sides := "shorter side"
 	if s.Mode == Squash {
 		sides = "both sides"
 	}
-	return fmt.Sprintf("%s to %d (%s), centre crop of %d, mean %v, std %v", sides, s.Resize, s.Interpolation, s.Crop,
-		s.Mean, s.Std)
+	return fmt.Sprintf("%s to %d (%s), centre crop of %d", sides, s.Resize, s.Interpolation, s.Crop)
 }
 
 // maxSide limits sizes from a file or a flag.
