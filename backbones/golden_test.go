@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"fx/internal/inference"
@@ -212,12 +213,16 @@ func TestPixelsArePillows(t *testing.T) {
 	for key, want := range readGoldens(t).Pixels {
 		var kind string
 		var resize, crop, height, width int
-		if _, err := fmt.Sscanf(key, "%s %d %d %dx%d", &kind, &resize, &crop, &height, &width); err != nil {
+		rest, squash := strings.CutPrefix(key, "squash ")
+		if _, err := fmt.Sscanf(rest, "%s %d %d %dx%d", &kind, &resize, &crop, &height, &width); err != nil {
 			t.Fatal(err)
 		}
 		spec := preprocess.ImageNet(resize, crop)
 		spec.Interpolation = preprocess.Interpolation(kind)
-		name := fmt.Sprint(kind, resize, crop)
+		if squash {
+			spec.Mode = preprocess.Squash
+		}
+		name := spec.String()
 		if sessions[name] == nil {
 			sessions[name] = session(t, fitModel(spec))
 		}

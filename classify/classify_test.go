@@ -279,6 +279,7 @@ func TestAStoreOfAnotherNetworkIsRefused(t *testing.T) {
 		"backbone":      func(m *store.Manifest) { m.GraphSHA256 = "h" },
 		"weights w":     func(m *store.Manifest) { m.WeightsSHA256 = "v" },
 		"preprocessing": func(m *store.Manifest) { m.Preprocess.Resize = 256 },
+		"both sides":    func(m *store.Manifest) { m.Preprocess.Mode = preprocess.Squash },
 	} {
 		m := manifest()
 		change(&m)

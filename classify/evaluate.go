@@ -130,7 +130,7 @@ func sameFeatures(m modeldir.Model, s store.Manifest, features string) error {
 			s.Weights, s.WeightsSHA256, m.Backbone.Weights, m.Backbone.WeightsSHA256))
 	}
 	if m.Preprocess != s.Preprocess {
-		differ = append(differ, fmt.Sprintf("preprocessing %+v in the store, %+v in the model", s.Preprocess,
+		differ = append(differ, fmt.Sprintf("preprocessing %v in the store, %v in the model", s.Preprocess,
 			m.Preprocess))
 	}
 	if m.FastDecode != s.FastDecode {

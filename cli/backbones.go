@@ -113,11 +113,9 @@ func backbonesShowCommand(out *output) *urfave.Command {
 }
 
 func printBackbone(w io.Writer, s shownBackbone) {
-	p := s.Preprocess
 	fmt.Fprintf(w, "%s (%s)\n", s.Name, s.Title)
 	fmt.Fprintf(w, "  licence      %s\n", s.Licence)
-	fmt.Fprintf(w, "  input        shorter side to %d (%s), centre crop of %d, mean %v, std %v\n", p.Resize,
-		p.Interpolation, p.Crop, p.Mean, p.Std)
+	fmt.Fprintf(w, "  input        %v\n", s.Preprocess)
 	fmt.Fprintf(w, "  features     %s (tensor %s)\n", shapeText(s.FeatureShape), s.FeatureTensor)
 	if len(s.Tags) > 1 {
 		fmt.Fprintf(w, "  others       %s@%s\n", strings.Split(s.Name, "@")[0], strings.Join(s.Tags, ", @"))

@@ -33,7 +33,8 @@ func networkFlags() []urfave.Flag {
 // sizeFlags are the sizes of a frozen network's photos.
 func sizeFlags() []urfave.Flag {
 	return []urfave.Flag{
-		&urfave.IntFlag{Name: "resize", Usage: "pixels of the shorter side after resizing", DefaultText: "the network's"},
+		&urfave.IntFlag{Name: "resize", DefaultText: "the network's",
+			Usage: "pixels of the shorter side after resizing, or of both if the network squashes"},
 		&urfave.IntFlag{Name: "crop", Usage: "pixels of the centre crop", DefaultText: "the network's input size"},
 	}
 }

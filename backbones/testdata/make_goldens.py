@@ -143,14 +143,17 @@ def state_hash(name):
 
 
 def pixels():
-    """Hashes of prepared photos, by "FILTER RESIZE CROP HEIGHTxWIDTH"."""
+    """Hashes of prepared photos, by "FILTER RESIZE CROP HEIGHTxWIDTH", after "squash" if both sides are resized."""
     hashes = {}
-    for kind, resize, crop in (("bilinear", 224, 224), ("bilinear", 256, 224), ("bilinear", 150, 225), ("bicubic", 256, 224)):
-        mode = transforms.InterpolationMode(kind)
-        prepare = transforms.Compose([transforms.Resize(resize, mode), transforms.CenterCrop(crop)])
-        for height, width in ((375, 500), (500, 333), (224, 224), (225, 300), (1000, 777), (40, 97), (1, 1), (3, 200)):
+    specs = (("bilinear", 224, 224), ("bilinear", 256, 224), ("bilinear", 150, 225), ("bicubic", 256, 224))
+    squashed = (("bilinear", 256, 256), ("bicubic", 256, 224), ("bicubic", 384, 384), ("bilinear", 150, 225))
+    sizes = ((375, 500), (500, 333), (224, 224), (225, 300), (1000, 777), (40, 97), (1, 1), (3, 200), (900, 300), (300, 900))
+    for prefix, (kind, resize, crop) in [("", s) for s in specs] + [("squash ", s) for s in squashed]:
+        size = (resize, resize) if prefix else resize
+        prepare = transforms.Compose([transforms.Resize(size, transforms.InterpolationMode(kind)), transforms.CenterCrop(crop)])
+        for height, width in sizes:
             prepared = np.asarray(prepare(Image.fromarray(images(height, width)[0])))
-            hashes[f"{kind} {resize} {crop} {height}x{width}"] = hashlib.sha256(prepared.tobytes()).hexdigest()
+            hashes[f"{prefix}{kind} {resize} {crop} {height}x{width}"] = hashlib.sha256(prepared.tobytes()).hexdigest()
     return hashes
 
 

@@ -93,6 +93,9 @@ func TestModelsThatDiffer(t *testing.T) {
 		"preprocessing": {func(m *modeldir.Model) {
 			m.Preprocess.Crop = 200
 		}, []Difference{{"preprocessing.crop", 224.0, 200.0}}},
+		"preprocessing mode": {func(m *modeldir.Model) {
+			m.Preprocess.Mode = preprocess.Squash
+		}, []Difference{{"preprocessing.mode", "crop", "squash"}}},
 		"classes": {func(m *modeldir.Model) {
 			m.Classes = []string{"ants", "wasps"}
 		}, []Difference{{"classes", "ants, bees", "ants, wasps"}}},

@@ -46,6 +46,7 @@ func modelSettings(m modeldir.Model) map[string]any {
 		"train photos": m.Metrics.TrainPhotos, "val photos": m.Metrics.ValPhotos,
 	}
 	flatten(all, "preprocessing", plain(m.Preprocess))
+	all["preprocessing.mode"] = m.Preprocess.Mode.String() // which JSON leaves out where it is crop
 	for name, version := range m.Versions {
 		all["version of "+name] = version
 	}

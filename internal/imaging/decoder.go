@@ -84,9 +84,10 @@ func NewDecoder(o Options) (*Decoder, error) {
 const fastHint = "Only TurboJPEG decodes at a smaller scale: features extracted with --fast-decode, and models " +
 	"trained on them, need it."
 
-// For returns the decoder for photos whose shorter side will be resized to side pixels. It is d unless d decodes fast:
-// then a JPEG is decoded at the smallest of 1/2, 1/4 and 1/8 of its size at which both sides have at least side
-// pixels, or fully. This is the rule of Pillow's Image.draft((side, side)), with the same pixels.
+// For returns the decoder for photos whose shorter side, or both sides, will be resized to side pixels: Spec.Resize of
+// either preprocess.Mode. It is d unless d decodes fast: then a JPEG is decoded at the smallest of 1/2, 1/4 and 1/8 of
+// its size at which both sides have at least side pixels, or fully. This is the rule of Pillow's
+// Image.draft((side, side)), with the same pixels.
 func (d *Decoder) For(side int) *Decoder {
 	if !d.fast {
 		return d

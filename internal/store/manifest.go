@@ -155,6 +155,7 @@ func (m Manifest) Diff(now Manifest) []string {
 	hash("graph", m.Backbone, m.GraphSHA256, now.Backbone, now.GraphSHA256)
 	hash("weights", m.Weights, m.WeightsSHA256, now.Weights, now.WeightsSHA256)
 	a, b := m.Preprocess, now.Preprocess
+	differ("preprocessing mode", a.Mode, b.Mode)
 	differ("resize", a.Resize, b.Resize)
 	differ("crop", a.Crop, b.Crop)
 	differ("interpolation", a.Interpolation, b.Interpolation)
@@ -181,8 +182,12 @@ func (m Manifest) identity() string {
 	text := fmt.Sprintf("graph %s\nweights %s\nresize %d crop %d %s\nmean %v std %v\nexif %s\ndecoder %s\nprovider "+
 		"%s\ndtype %s\nshape %v\n",
 		m.GraphSHA256, m.WeightsSHA256, p.Resize, p.Crop, p.Interpolation, p.Mean, p.Std, m.EXIF, m.Decoder, m.Compute, m.DType, m.FeatureShape)
-	if m.FastDecode { // absent otherwise: older stores keep their identity
+	// absent otherwise: older stores keep their identity
+	if m.FastDecode {
 		text += "fast decode\n"
+	}
+	if p.Mode != preprocess.Crop {
+		text += fmt.Sprintf("mode %s\n", p.Mode)
 	}
 	sum := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(sum[:])

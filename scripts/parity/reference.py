@@ -3,6 +3,7 @@
 Nothing here comes from fx, so that the comparisons are with the outside world.
 """
 
+import json
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,21 +21,27 @@ class Preprocess:
     interpolation: str = "bilinear"
     mean: tuple = (0.485, 0.456, 0.406)
     std: tuple = (0.229, 0.224, 0.225)
+    mode: str = "crop"
+
+    @classmethod
+    def of(cls, text):
+        """From the metadata fx.preprocess of an ONNX file."""
+        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in json.loads(text).items()})
+
+    def fit(self):
+        """torchvision's Resize and CenterCrop."""
+        size = (self.resize, self.resize) if self.mode == "squash" else self.resize
+        return transforms.Compose([transforms.Resize(size, InterpolationMode(self.interpolation)), transforms.CenterCrop(self.crop)])
 
     def pixels(self, path):
         """uint8 [crop, crop, 3] of a photo, by Pillow and torchvision."""
         with Image.open(path) as photo:
             rgb = photo.convert("RGB")
-        mode = InterpolationMode(self.interpolation)
-        fit = transforms.Compose([transforms.Resize(self.resize, mode), transforms.CenterCrop(self.crop)])
-        return np.asarray(fit(rgb))
+        return np.asarray(self.fit()(rgb))
 
     def transform(self):
         """A photo of Pillow to float32 [3, crop, crop], normalised."""
-        return transforms.Compose([
-            transforms.Resize(self.resize, InterpolationMode(self.interpolation)), transforms.CenterCrop(self.crop),
-            transforms.ToTensor(), transforms.Normalize(self.mean, self.std),
-        ])  # fmt: skip
+        return transforms.Compose([self.fit(), transforms.ToTensor(), transforms.Normalize(self.mean, self.std)])
 
     def tensor(self, pixels):
         """float32 [batch, 3, crop, crop] of uint8 [batch, crop, crop, 3], normalised."""
