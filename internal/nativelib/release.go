@@ -1,0 +1,213 @@
+package nativelib
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"fx/internal/fail"
+	"fx/internal/fetch"
+	"fx/internal/filehash"
+)
+
+// mirrorVariable is the environment variable with an address that replaces releases.
+const mirrorVariable = "FX_ORT_MIRROR"
+
+// downloadHint is the hint if neither a package nor the release archive can be fetched.
+const downloadHint = "Check the network and the proxy (HTTPS_PROXY), or set a mirror: PIP_INDEX_URL for pip, " +
+	"UV_DEFAULT_INDEX for uv, " + mirrorVariable + " in place of " + releases + ". Or fetch the archive on another " +
+	"machine and install it here: `fx runtime install --from FILE`."
+
+// fromRelease downloads the release archive and takes its libraries.
+func (i installation) fromRelease(ctx context.Context) (record, error) {
+	p, known := pinned(i.expected.build)
+	if !known {
+		return record{}, noBuild(i.expected.build)
+	}
+	mirror := os.Getenv(mirrorVariable)
+	if mirror == "" {
+		mirror = releases
+	} else if !isAddress(mirror) {
+		return record{}, fail.New(fail.Usage, "It replaces "+releases+".", "%s=%s is not an http or https address",
+			mirrorVariable, mirror)
+	}
+	return i.download(ctx, strings.TrimRight(mirror, "/")+"/v"+Version+"/"+p.archive, p.archive, Version)
+}
+
+// fromUser takes the libraries of the file or address that the user named.
+func (i installation) fromUser(ctx context.Context, from string) (record, error) {
+	if strings.Contains(from, "://") {
+		if !isAddress(from) {
+			return record{}, fail.New(fail.Usage, "Give an address that begins with http:// or https://.",
+				"--from %s is not an address that fx can fetch", from)
+		}
+		address, err := url.Parse(from)
+		if err != nil {
+			return record{}, fail.Wrap(fail.Usage, err, "", "--from %s", from)
+		}
+		name := path.Base(address.Path)
+		if name == "." || name == "/" {
+			name = "onnxruntime"
+		}
+		return i.download(ctx, from, name, "")
+	}
+	info, err := os.Stat(from)
+	if err == nil && !info.Mode().IsRegular() {
+		err = errors.New("it is not a file")
+	}
+	if err != nil {
+		return record{}, fail.Wrap(fail.Usage, err, "Name an archive (.tgz, .zip, .whl) or a library.", "--from %s", from)
+	}
+	sum, size, err := filehash.Sum(ctx, from)
+	if err != nil {
+		return record{}, fail.Wrap(fail.Usage, err, "", "--from %s", from)
+	}
+	name := filepath.Base(from)
+	r := record{Requirement: name, FetchedBy: "fx"}
+	take := func() error { return i.take(ctx, from, &r, "") }
+	if p, known := pinned(i.expected.build); known && p.archive == name { // this name has one content
+		_, err = fetch.RecordChecked(fetch.Entry{Name: name, SHA256: sum, Bytes: size, From: from}, take)
+		if fetch.Unwritable(err) {
+			err = nil
+		}
+	} else {
+		err = take()
+	}
+	r.Packages = []recordedFile{{Name: name, Bytes: size, SHA256: sum}}
+	return r, fail.Wrap(fail.Device, err, "", "--from")
+}
+
+func isAddress(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
+}
+
+// download fetches an address as a file called name and takes the libraries in it. The main library must have the
+// version, if it is not "". What was received of a file that is not refused stays for the next Install.
+func (i installation) download(ctx context.Context, address, name, version string) (record, error) {
+	defer func() { // the caller holds the lock of all installations
+		_ = os.Remove(filepath.Join(i.downloads(), name+".lock"))
+		_ = os.Remove(i.downloads()) // unless it has a part
+	}()
+	r := record{Requirement: name, FetchedBy: "fx"}
+	got, err := fetch.Get(ctx, fetch.File{URL: address, Path: filepath.Join(i.downloads(), name),
+		Check: func(path string) error { return i.take(ctx, path, &r, version) }}, i.report)
+	if err != nil {
+		hint := downloadHint
+		if errors.Is(err, fetch.ErrDigest) && fail.HintOf(err) != "" {
+			hint = ""
+		}
+		return record{}, fail.Wrap(fail.Device, err, hint, "")
+	}
+	i.report.Note(name + ": " + got.Seen.Say(got.SHA256))
+	r.Packages = []recordedFile{{Name: name, Bytes: got.Bytes, SHA256: got.SHA256}}
+	return r, nil
+}
+
+// take unpacks the libraries of an archive, a wheel or a library itself and verifies them.
+func (i installation) take(ctx context.Context, file string, r *record, version string) error {
+	if err := os.RemoveAll(i.unpacked); err != nil { // of an earlier file, which was refused
+		return err
+	}
+	form, err := formOf(file)
+	if err != nil {
+		return err
+	}
+	wrong := func(format string, args ...any) error {
+		return fail.New(fail.Device, archiveHint(i.expected.build), r.Requirement+" "+format, args...)
+	}
+	switch form {
+	case formZip:
+		err = unpackZip(ctx, file, r.Requirement, i.unpacked, i.report)
+	case formGzip:
+		err = unpackTar(ctx, file, r.Requirement, i.unpacked, i.report)
+	case formLibrary:
+		err = i.copyLibrary(ctx, file, r.Requirement)
+	case formPage:
+		return wrong("is a web page, such as a log-in page")
+	default:
+		return wrong("is neither an archive (.tgz, .zip, .whl) nor a library")
+	}
+	if err != nil {
+		return fail.Wrap(fail.Device, err, archiveHint(i.expected.build), "%s", r.Requirement)
+	}
+	main := mainLibrary(i.unpacked)
+	if main == "" {
+		return wrong("%s", otherContent(i.unpacked))
+	}
+	if err := prune(i.unpacked, main, i.expected.build); err != nil {
+		return err
+	}
+	provider := filepath.Base(Library{Path: main}.cudaProviderFile())
+	if i.expected.build == gpuBuild {
+		if _, err := os.Stat(filepath.Join(i.unpacked, provider)); errors.Is(err, fs.ErrNotExist) {
+			return wrong("has no %s: it is a build for the CPU", provider)
+		}
+	}
+	library, err := i.verify(ctx, r, true)
+	if err == nil && version != "" && library.Version != version {
+		return wrong("contains ONNX Runtime %s, and not %s", library.Version, version)
+	}
+	return err
+}
+
+// archiveHint names the archive that fits this system.
+func archiveHint(build flavour) string {
+	p, known := pinned(build)
+	if !known {
+		return byHand
+	}
+	return fmt.Sprintf("The archive for %s is %s/v%s/%s. `fx runtime install --from` takes it, a wheel of %s, or a "+
+		"libonnxruntime of version %s or newer.", system(), releases, Version, p.archive, build.requirement(),
+		minimumVersion)
+}
+
+// otherContent says what dir has instead of a main library of this system.
+func otherContent(dir string) string {
+	entries, _ := os.ReadDir(dir) // not there if the archive had nothing
+	for _, e := range entries {
+		if other := systemOf(filepath.Join(dir, e.Name())); other != "" {
+			return fmt.Sprintf("is for %s (it contains %s), and this machine is %s", other, e.Name(), system())
+		}
+	}
+	return "contains no " + libraryPattern() + " in a folder lib"
+}
+
+// copyLibrary puts the main library into the folder of what was unpacked, under a name that Find looks for.
+func (i installation) copyLibrary(ctx context.Context, file, name string) error {
+	if match, err := filepath.Match(libraryPattern(), name); err != nil || !match {
+		name = strings.ReplaceAll(libraryPattern(), "*", "")
+	}
+	from, err := os.Open(file)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = from.Close() }() // only read
+	info, err := from.Stat()
+	if err != nil {
+		return err
+	}
+	return writeNew(ctx, filepath.Join(i.unpacked, name), from, info.Size())
+}
+
+// prune removes what an archive has beside the libraries of the build: copies of the main library that stand for
+// links, and the CUDA provider for the CPU.
+func prune(dir, main string, build flavour) error {
+	needless := slices.DeleteFunc(librariesIn(dir), func(path string) bool { return filepath.Base(path) == main })
+	if build == cpuBuild {
+		needless = append(needless, filepath.Join(dir, filepath.Base(Library{Path: main}.cudaProviderFile())))
+	}
+	for _, path := range needless {
+		if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
