@@ -222,7 +222,7 @@ func (i installation) fetch(ctx context.Context, from string) (record, error) {
 	}
 	i.report.Note(failed.Error() + "; fetching the release archive instead")
 	if r, err = i.fromRelease(ctx); err != nil && ctx.Err() == nil {
-		return r, fail.Wrap(fail.Device, err, "", "%v, and the release archive is not available either", failed)
+		return r, fail.Wrap(fail.KindOf(err), err, "", "%v, and the release archive is not available either", failed)
 	}
 	if build == gpuBuild && err == nil {
 		i.report.Note("the release archive has no libraries of NVIDIA: CUDA 13 and cuDNN 9 must be installed " +

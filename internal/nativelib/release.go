@@ -15,6 +15,7 @@ import (
 	"fx/internal/fail"
 	"fx/internal/fetch"
 	"fx/internal/filehash"
+	"fx/internal/lockfile"
 )
 
 // mirrorVariable is the environment variable with an address that replaces releases.
@@ -38,7 +39,20 @@ func (i installation) fromRelease(ctx context.Context) (record, error) {
 		return record{}, fail.New(fail.Usage, "It replaces "+releases+".", "%s=%s is not an http or https address",
 			mirrorVariable, mirror)
 	}
-	return i.download(ctx, strings.TrimRight(mirror, "/")+"/v"+Version+"/"+p.archive, p.archive, Version)
+	r, err := i.download(ctx, strings.TrimRight(mirror, "/")+"/v"+Version+"/"+p.archive, p.archive, Version)
+	return r, explainDownload(err, downloadHint)
+}
+
+// explainDownload adds a kind to an error of download, and a hint unless the file is wrong and has a better one.
+func explainDownload(err error, hint string) error {
+	if errors.Is(err, fetch.ErrDigest) && fail.HintOf(err) != "" {
+		hint = ""
+	}
+	kind := fail.Device
+	if errors.Is(err, lockfile.ErrHeld) {
+		kind = fail.Model
+	}
+	return fail.Wrap(kind, err, hint, "")
 }
 
 // fromUser takes the libraries of the file or address that the user named.
@@ -56,7 +70,9 @@ func (i installation) fromUser(ctx context.Context, from string) (record, error)
 		if name == "." || name == "/" {
 			name = "onnxruntime"
 		}
-		return i.download(ctx, from, name, "")
+		r, err := i.download(ctx, from, name, "")
+		return r, explainDownload(err, "Check the address, the network and the proxy (HTTPS_PROXY), or fetch the file on "+
+			"another machine and name it here with --from.")
 	}
 	info, err := os.Stat(from)
 	if err == nil && !info.Mode().IsRegular() {
@@ -100,11 +116,7 @@ func (i installation) download(ctx context.Context, address, name, version strin
 	got, err := fetch.Get(ctx, fetch.File{URL: address, Path: filepath.Join(i.downloads(), name),
 		Check: func(path string) error { return i.take(ctx, path, &r, version) }}, i.report)
 	if err != nil {
-		hint := downloadHint
-		if errors.Is(err, fetch.ErrDigest) && fail.HintOf(err) != "" {
-			hint = ""
-		}
-		return record{}, fail.Wrap(fail.Device, err, hint, "")
+		return r, err
 	}
 	i.report.Note(name + ": " + got.Seen.Say(got.SHA256))
 	r.Packages = []recordedFile{{Name: name, Bytes: got.Bytes, SHA256: got.SHA256}}
@@ -164,9 +176,8 @@ func archiveHint(build flavour) string {
 	if !known {
 		return byHand
 	}
-	return fmt.Sprintf("The archive for %s is %s/v%s/%s. `fx runtime install --from` takes it, a wheel of %s, or a "+
-		"libonnxruntime of version %s or newer.", system(), releases, Version, p.archive, build.requirement(),
-		minimumVersion)
+	return fmt.Sprintf("For %s, the archive is %s/v%s/%s. `%s --from` takes it, or a wheel of %s.", system(), releases,
+		Version, p.archive, build.installCommand(), build.requirement())
 }
 
 // otherContent says what dir has instead of a main library of this system.

@@ -2,6 +2,7 @@ package nativelib
 
 import (
 	"archive/tar"
+	"compress/flate"
 	"compress/gzip"
 	"context"
 	"errors"
@@ -43,8 +44,10 @@ func unpackTar(ctx context.Context, file, name, dir string, report progress.Repo
 	if bounded.N == 0 {
 		return errTooLarge
 	}
-	if errors.Is(err, io.ErrUnexpectedEOF) {
-		return fmt.Errorf("is incomplete: %w", err)
+	var corrupt flate.CorruptInputError
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, gzip.ErrChecksum) || errors.Is(err, tar.ErrHeader) ||
+		errors.As(err, &corrupt) {
+		return fmt.Errorf("is incomplete or damaged: %w", err)
 	}
 	return err
 }
