@@ -98,7 +98,7 @@ func serve(t *testing.T, archive []byte) *releaseServer {
 	server := httptest.NewServer(s)
 	t.Cleanup(server.Close)
 	t.Setenv(mirrorVariable, server.URL+"/mirror/")
-	t.Setenv("PATH", t.TempDir()) // neither pip nor uv
+	t.Setenv("PATH", t.TempDir()) // neither pip nor uv, and no compiler
 	return s
 }
 
@@ -133,7 +133,10 @@ func (s *releaseServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // Without pip and uv, the release archive is taken, recorded at its first use and the same ever after.
 func TestInstallTakesTheReleaseArchive(t *testing.T) {
-	cache, library := isolate(t), aRuntime(t, Version)
+	cache, library, older := isolate(t), aRuntime(t, Version), aRuntime(t, "1.30.0")
+	path := filepath.Join(t.TempDir(), "telling.so")
+	opened := tellingRuntime(t, path)
+	opened()
 	server := serve(t, tgz(t, releaseMembers(library)...))
 	said := &notes{}
 	got, err := Install(t.Context(), InstallOptions{}, said)
@@ -173,9 +176,6 @@ func TestInstallTakesTheReleaseArchive(t *testing.T) {
 	}
 
 	// Another archive of the same name is refused before its library is opened.
-	path := filepath.Join(t.TempDir(), "telling.so")
-	opened := tellingRuntime(t, path)
-	opened()
 	server.put(archivePath(cpuBuild), tgz(t, releaseMembers(read(t, path))...))
 	_, err = Install(t.Context(), InstallOptions{Force: true}, &notes{})
 	if !errors.Is(err, fetch.ErrDigest) || fail.KindOf(err) != fail.Device || !strings.Contains(fail.HintOf(err),
@@ -186,7 +186,7 @@ func TestInstallTakesTheReleaseArchive(t *testing.T) {
 		t.Errorf("the library is now %s", sum)
 	}
 
-	write(t, got.Path, aRuntime(t, "1.30.0")) // it is checked at each use
+	write(t, got.Path, older) // it is checked at each use
 	if _, err := Find(""); err == nil || !strings.Contains(err.Error(), "is not what was installed") {
 		t.Errorf("altered: %v", err)
 	}
@@ -195,8 +195,8 @@ func TestInstallTakesTheReleaseArchive(t *testing.T) {
 // A tool that fails is no reason to give up, but a package that is not the pinned one is.
 func TestTheReleaseArchiveReplacesOnlyPackagesThatCannotBeFetched(t *testing.T) {
 	isolate(t)
-	server := serve(t, tgz(t, releaseMembers(aRuntime(t, Version))...))
 	wheels, _ := cpuWheel(t)
+	server := serve(t, tgz(t, releaseMembers(aRuntime(t, Version))...))
 	fakePip(t, wheels)
 	if _, err := Install(t.Context(), InstallOptions{}, &notes{}); err == nil || len(server.requests()) != 0 {
 		t.Errorf("another package: %v after %v", err, server.requests())
@@ -356,8 +356,8 @@ func TestFormsOfFrom(t *testing.T) {
 func TestALockHoldsTheRuntime(t *testing.T) {
 	isolate(t)
 	library := aRuntime(t, Version)
-	archive := tgz(t, releaseMembers(library)...)
-	server := serve(t, archive)
+	wheels, _ := cpuWheel(t)
+	server := serve(t, tgz(t, releaseMembers(library)...))
 	lock := lockfile.At(filepath.Join(t.TempDir(), "lock.json"))
 	if _, err := Install(t.Context(), InstallOptions{Lock: lock}, &notes{}); err != nil {
 		t.Fatal(err)
@@ -369,8 +369,7 @@ func TestALockHoldsTheRuntime(t *testing.T) {
 	}
 
 	isolate(t) // the next machine, which has pip
-	t.Setenv(mirrorVariable, strings.TrimSuffix(serverAddress(t, server), "/"))
-	wheels, _ := cpuWheel(t)
+	t.Setenv(mirrorVariable, serverAddress(t, server))
 	calls := fakePip(t, wheels)
 	if got, err := Install(t.Context(), InstallOptions{Lock: lock}, &notes{}); err != nil ||
 		calls()[0] != "" {
@@ -432,7 +431,11 @@ func TestAKilledDownloadGoesOn(t *testing.T) {
 	part := filepath.Join(cache, "runtime", "downloads", filepath.Base(archivePath(cpuBuild))+".part")
 	arrived := func() {
 		t.Helper()
-		<-sent
+		select {
+		case <-sent:
+		case <-time.After(time.Minute):
+			t.Fatal("nobody asks for the archive")
+		}
 		for range 500 {
 			if info, err := os.Stat(part); err == nil && info.Size() == int64(half) {
 				return
@@ -500,14 +503,14 @@ func TestTheReleaseThroughAProxy(t *testing.T) {
 			return
 		}
 		defer func() { _ = to.Close() }()
-		w.WriteHeader(http.StatusOK)
-		from, _, err := http.NewResponseController(w).Hijack()
+		from, buffered, err := http.NewResponseController(w).Hijack()
 		if err != nil {
 			t.Error(err)
 			return
 		}
 		defer func() { _ = from.Close() }()
-		go func() { _, _ = io.Copy(to, from) }()
+		_, _ = io.WriteString(from, "HTTP/1.1 200 OK\r\n\r\n")
+		go func() { _, _ = io.Copy(to, buffered) }()
 		_, _ = io.Copy(from, to)
 	}))
 	defer proxy.Close()
