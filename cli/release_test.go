@@ -19,8 +19,8 @@ import (
 )
 
 // release is the scripts' command `release`: it packs the machine's ONNX Runtime into release/$ARCHIVE as the official
-// archive for Linux on amd64 does, and serves it as a mirror of the releases. RUNTIME is the folder of
-// fx's cache in which LIBRARY will be installed. From here on the script has neither ONNX Runtime nor another program than fx.
+// archive for Linux on amd64 does, and serves it as a mirror of the releases. RUNTIME is the folder of fx's cache in
+// which LIBRARY will be installed. From here on the script has neither ONNX Runtime nor another program than fx.
 func release(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) != 0 {
 		ts.Fatalf("usage: release")

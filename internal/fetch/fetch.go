@@ -69,8 +69,8 @@ func Get(ctx context.Context, f File, report progress.Reporter) (Result, error) 
 	return (&Client{}).Get(ctx, f, report)
 }
 
-// Get returns f.Path at once if it exists, matches the registry and passes f.Check, and downloads it otherwise. After ctx is
-// cancelled, the bytes received so far are kept for a later Get.
+// Get returns f.Path at once if it exists, matches the registry and passes f.Check, and downloads it otherwise. After
+// ctx is cancelled, the bytes received so far are kept for a later Get.
 func (c *Client) Get(ctx context.Context, f File, report progress.Reporter) (Result, error) {
 	f.SHA256Prefix = strings.ToLower(f.SHA256Prefix)
 	f.bound()

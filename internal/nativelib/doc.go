@@ -9,9 +9,10 @@
 //
 // # Trust
 //
-// Install checks the libraries of a package against the SHA-256 in pin.go, or against one that the user gives, before it
-// opens any. A release archive must be the one of its first use on this machine. Libraries in fx's cache are compared with their record (record.go) each time they are opened
-// (integrity.go). Libraries that the user names and those of the system are not checked.
+// Install checks the libraries of a package against the SHA-256 in pin.go, or against one that the user gives, before
+// it opens any. A release archive must be the one of its first use on this machine. Libraries in fx's cache are
+// compared with their record (record.go) each time they are opened (integrity.go). Libraries that the user names and
+// those of the system are not checked.
 //
 // # Systems
 //

@@ -60,8 +60,8 @@ func flavoursInOrder() []flavour {
 }
 
 // byHand ends the hints of every failed installation.
-const byHand = "By hand: get a libonnxruntime of version 1.24 or newer and give it to `fx runtime install --from FILE`, " +
-	"or name it in FX_ORT_LIB."
+const byHand = "By hand: get a libonnxruntime of version 1.24 or newer and give it to `fx runtime install --from " +
+	"FILE`, or name it in FX_ORT_LIB."
 
 // Install fetches ONNX Runtime as a Python package with pip or uv, or from its release archive, or takes options.From,
 // and unpacks only its libraries into fx's cache; then it installs TurboJPEG if needed. A package's libraries must have

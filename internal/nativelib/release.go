@@ -35,7 +35,7 @@ func (i installation) fromRelease(ctx context.Context) (record, error) {
 	mirror := os.Getenv(mirrorVariable)
 	if mirror == "" {
 		mirror = releases
-	} else if !isAddress(mirror) {
+	} else if _, ok := parseAddress(mirror); !ok {
 		return record{}, fail.New(fail.Usage, "It replaces "+releases+".", "%s=%s is not an http or https address",
 			mirrorVariable, mirror)
 	}
@@ -58,21 +58,7 @@ func explainDownload(err error, hint string) error {
 // fromUser takes the libraries of the file or address that the user named.
 func (i installation) fromUser(ctx context.Context, from string) (record, error) {
 	if strings.Contains(from, "://") {
-		if !isAddress(from) {
-			return record{}, fail.New(fail.Usage, "Give an address that begins with http:// or https://.",
-				"--from %s is not an address that fx can fetch", from)
-		}
-		address, err := url.Parse(from)
-		if err != nil {
-			return record{}, fail.Wrap(fail.Usage, err, "", "--from %s", from)
-		}
-		name := path.Base(address.Path)
-		if name == "." || name == "/" {
-			name = "onnxruntime"
-		}
-		r, err := i.download(ctx, from, name, "")
-		return r, explainDownload(err, "Check the address, the network and the proxy (HTTPS_PROXY), or fetch the file on "+
-			"another machine and name it here with --from.")
+		return i.fromAddress(ctx, from)
 	}
 	info, err := os.Stat(from)
 	if err == nil && !info.Mode().IsRegular() {
@@ -86,23 +72,34 @@ func (i installation) fromUser(ctx context.Context, from string) (record, error)
 		return record{}, fail.Wrap(fail.Usage, err, "", "--from %s", from)
 	}
 	name := filepath.Base(from)
-	r := record{Requirement: name, FetchedBy: "fx"}
+	r := record{Requirement: name, FetchedBy: "fx", Packages: []recordedFile{{Name: name, Bytes: size, SHA256: sum}}}
 	take := func() error { return i.take(ctx, from, &r, "") }
 	if p, known := pinned(i.expected.build); known && p.archive == name { // this name has one content
 		_, err = fetch.RecordChecked(fetch.Entry{Name: name, SHA256: sum, Bytes: size, From: from}, take)
-		if fetch.Unwritable(err) {
-			err = nil
-		}
 	} else {
 		err = take()
 	}
-	r.Packages = []recordedFile{{Name: name, Bytes: size, SHA256: sum}}
 	return r, fail.Wrap(fail.Device, err, "", "--from")
 }
 
-func isAddress(text string) bool {
-	u, err := url.Parse(text)
-	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != ""
+func (i installation) fromAddress(ctx context.Context, from string) (record, error) {
+	address, ok := parseAddress(from)
+	if !ok {
+		return record{}, fail.New(fail.Usage, "Give an address that begins with http:// or https://.",
+			"--from %s is not an address that fx can fetch", from)
+	}
+	name := path.Base(address.Path)
+	if name == "." || name == "/" {
+		name = "onnxruntime"
+	}
+	r, err := i.download(ctx, from, name, "")
+	return r, explainDownload(err, "Check the address, the network and the proxy (HTTPS_PROXY), or fetch the file on "+
+		"another machine and name it here with --from.")
+}
+
+func parseAddress(text string) (address *url.URL, ok bool) {
+	address, err := url.Parse(text)
+	return address, err == nil && (address.Scheme == "http" || address.Scheme == "https") && address.Host != ""
 }
 
 // download fetches an address as a file called name and takes the libraries in it. The main library must have the
@@ -133,7 +130,7 @@ func (i installation) take(ctx context.Context, file string, r *record, version 
 		return err
 	}
 	wrong := func(format string, args ...any) error {
-		return fail.New(fail.Device, archiveHint(i.expected.build), r.Requirement+" "+format, args...)
+		return fail.New(fail.Device, archiveHint(i.expected.build), "%s "+format, append([]any{r.Requirement}, args...)...)
 	}
 	switch form {
 	case formZip:

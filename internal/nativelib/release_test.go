@@ -159,10 +159,11 @@ func TestInstallTakesTheReleaseArchive(t *testing.T) {
 	if sum != sha256Hex(library) || trust != TrustRecorded {
 		t.Errorf("SHA-256 %s, %s", sum, trust)
 	}
-	if entry, err := fetch.Lookup(p.archive); err != nil || entry.SHA256 != sha256Hex(server.files[archivePath(cpuBuild)]) {
+	served := sha256Hex(server.files[archivePath(cpuBuild)])
+	if entry, err := fetch.Lookup(p.archive); err != nil || entry.SHA256 != served {
 		t.Errorf("entry %+v, %v", entry, err)
 	}
-	for _, want := range []string{"neither pip nor uv found; fetching the release archive", p.archive + ": first seen here"} {
+	for _, want := range []string{"neither pip nor uv found; fetching the release", p.archive + ": first seen here"} {
 		if !strings.Contains(said.text(), want) {
 			t.Errorf("%q is not in %s", want, said.text())
 		}
@@ -217,38 +218,43 @@ func TestWrongArchivesLeaveNothing(t *testing.T) {
 	whole := tgz(t, releaseMembers(library)...)
 	flipped := slices.Clone(whole)
 	flipped[len(flipped)-6] ^= 1 // in the checksum
-	lib := "onnxruntime-linux-x64-" + Version + "/lib/"
+	const lib = "onnxruntime-linux-x64-" + Version + "/lib/"
 	main := member{name: lib + "libonnxruntime.so." + Version, data: library}
+	with := func(name string, kind byte, link string) []byte { // one more entry
+		return tgz(t, main, member{name: name, kind: kind, link: link})
+	}
+	const shared, plain = "lib/libonnxruntime_providers_shared.so", lib + "libonnxruntime.so"
+	mac := member{name: "o/lib/libonnxruntime.1.31.1.dylib", data: []byte(magicMachO + "\x0c\x00\x00\x01")}
+	const outside, astray = "is not a regular file inside it", "is no library in it"
 	for name, c := range map[string]struct {
 		archive []byte
 		want    string
-		gpu     bool
 	}{
-		"a log-in page":           {[]byte("\n <!DOCTYPE html><html>Please log in"), "is a web page", false},
-		"nonsense":                {[]byte("nonsense"), "is neither an archive", false},
-		"half of it":              {whole[:len(whole)/2], "is incomplete or damaged", false},
-		"a wrong checksum":        {flipped, "is incomplete or damaged", false},
-		"another processor":       {tgz(t, releaseMembers(foreign)...), "is for linux/arm64, and this machine is", false},
-		"another system":          {tgz(t, member{name: "o/lib/libonnxruntime.1.31.1.dylib", data: []byte(magicMachO + "\x0c\x00\x00\x01")}), "is for darwin/arm64 (it contains libonnxruntime.1.31.1.dylib)", false},
-		"an old version":          {tgz(t, releaseMembers(old)...), "is ONNX Runtime 1.18.0, but fx needs", false},
-		"another version":         {tgz(t, releaseMembers(newer)...), "contains ONNX Runtime 1.32.0, and not " + Version, false},
-		"no library":              {tgz(t, releaseMembers(library)[:5]...), "contains the link", false},
-		"nothing":                 {tgz(t), "contains no libonnxruntime.so", false},
-		"a library twice":         {tgz(t, main, main), "two files libonnxruntime.so.1.31.1", false},
-		"no CUDA provider":        {whole, "has no libonnxruntime_providers_cuda.so", true},
-		"a path upwards":          {tgz(t, main, member{name: "../../lib/libonnxruntime_providers_shared.so"}), "is not a regular file inside it", false},
-		"an absolute path":        {tgz(t, main, member{name: "/lib/libonnxruntime_providers_shared.so"}), "is not a regular file inside it", false},
-		"a link out of it":        {tgz(t, main, member{name: lib + "libonnxruntime.so", kind: tar.TypeSymlink, link: "../../../etc/passwd"}), "is no library in it", false},
-		"an absolute link":        {tgz(t, main, member{name: lib + "libonnxruntime.so", kind: tar.TypeSymlink, link: "/etc/passwd"}), "not a regular file inside it", false},
-		"a circle of links":       {tgz(t, main, member{name: lib + "libonnxruntime.so", kind: tar.TypeSymlink, link: "libonnxruntime.so"}), "is no library in it", false},
-		"a hard link out of it":   {tgz(t, main, member{name: lib + "libonnxruntime.so", kind: tar.TypeLink, link: "etc/passwd"}), "is no library in it", false},
-		"a device":                {tgz(t, main, member{name: lib + "libonnxruntime_providers_shared.so", kind: tar.TypeChar}), "is not a regular file inside it", false},
-		"a library that is empty": {tgz(t, member{name: main.name}), "does not work on this system", false},
+		"a log-in page":           {[]byte("\n <!DOCTYPE html><html>Please log in"), "is a web page"},
+		"nonsense":                {[]byte("nonsense"), "is neither an archive"},
+		"half of it":              {whole[:len(whole)/2], "is incomplete or damaged"},
+		"a wrong checksum":        {flipped, "is incomplete or damaged"},
+		"another processor":       {tgz(t, releaseMembers(foreign)...), "is for linux/arm64, and this machine is"},
+		"another system":          {tgz(t, mac), "is for darwin/arm64 (it contains libonnxruntime.1.31.1.dylib)"},
+		"an old version":          {tgz(t, releaseMembers(old)...), "is ONNX Runtime 1.18.0, but fx needs"},
+		"another version":         {tgz(t, releaseMembers(newer)...), "ONNX Runtime 1.32.0, and not " + Version},
+		"no library":              {tgz(t, releaseMembers(library)[:5]...), astray},
+		"nothing":                 {tgz(t), "contains no libonnxruntime.so"},
+		"a library twice":         {tgz(t, main, main), "two files libonnxruntime.so.1.31.1"},
+		"a library that is empty": {tgz(t, member{name: main.name}), "does not work on this system"},
+		"no CUDA provider":        {whole, "has no libonnxruntime_providers_cuda.so"},
+		"a path upwards":          {with("../../"+shared, 0, ""), outside},
+		"an absolute path":        {with("/"+shared, 0, ""), outside},
+		"a link out of it":        {with(plain, tar.TypeSymlink, "../../../etc/passwd"), astray},
+		"an absolute link":        {with(plain, tar.TypeSymlink, "/etc/passwd"), outside},
+		"a circle of links":       {with(plain, tar.TypeSymlink, "libonnxruntime.so"), astray},
+		"a hard link out of it":   {with(plain, tar.TypeLink, "etc/passwd"), astray},
+		"a device":                {with("o/"+shared, tar.TypeChar, ""), outside},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cache := isolate(t)
 			build := cpuBuild
-			if c.gpu {
+			if name == "no CUDA provider" {
 				build = gpuBuild
 			}
 			p, _ := pinned(build)
@@ -257,7 +263,7 @@ func TestWrongArchivesLeaveNothing(t *testing.T) {
 			file := filepath.Join(t.TempDir(), p.archive)
 			write(t, file, c.archive)
 			for _, from := range []string{"", file, os.Getenv(mirrorVariable) + "v" + Version + "/" + p.archive} {
-				_, err := Install(t.Context(), InstallOptions{GPU: c.gpu, From: from}, &notes{})
+				_, err := Install(t.Context(), InstallOptions{GPU: build == gpuBuild, From: from}, &notes{})
 				if from != "" && name == "another version" { // which the user may want
 					if err != nil {
 						t.Errorf("--from %s: %v", from, err)
@@ -330,7 +336,8 @@ func TestFormsOfFrom(t *testing.T) {
 		t.Errorf("another hash: %v", err)
 	}
 	for from, want := range map[string]string{
-		in("nothing"): "no such file", dir: "is not a file", "ftp://host/file": "not an address", "http://": "not an address",
+		in("nothing"): "no such file", dir: "is not a file", "ftp://host/file": "not an address",
+		"http://": "not an address",
 	} {
 		if _, err := Install(t.Context(), InstallOptions{From: from}, &notes{}); fail.KindOf(err) != fail.Usage ||
 			!strings.Contains(err.Error(), want) {
@@ -470,8 +477,8 @@ func TestAKilledDownloadGoesOn(t *testing.T) {
 	if _, err := Install(ctx, InstallOptions{Force: true}, &notes{}); fail.KindOf(err) != fail.Interrupted {
 		t.Errorf("after Ctrl+C: %v", err)
 	}
-	if have := contents(t, filepath.Join(cache, "runtime")); !strings.HasPrefix(have, "downloads lock "+cpuBuild.folder()) ||
-		strings.Contains(have, stagingPrefix) {
+	have := contents(t, filepath.Join(cache, "runtime"))
+	if !strings.HasPrefix(have, "downloads lock "+cpuBuild.folder()) || strings.Contains(have, stagingPrefix) {
 		t.Errorf("after Ctrl+C there is %s", have)
 	}
 	if _, err := Find(""); err != nil {
