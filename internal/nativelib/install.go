@@ -83,6 +83,9 @@ func Install(ctx context.Context, options InstallOptions, report progress.Report
 	if err != nil {
 		return Library{}, err
 	}
+	if _, err := expected.pinnedByLock(); err != nil { // the lock can't be read
+		return Library{}, err
+	}
 	root, err := paths.Cache("runtime")
 	if err != nil {
 		return Library{}, err

@@ -387,6 +387,14 @@ func TestALockHoldsTheRuntime(t *testing.T) {
 		t.Errorf("a user's file in a lock: %v", err)
 	}
 
+	torn := filepath.Join(t.TempDir(), "torn.json")
+	write(t, torn, []byte("{"))
+	said := &notes{}
+	if _, err := Install(t.Context(), InstallOptions{Lock: lockfile.At(torn)}, said); fail.KindOf(err) != fail.Model ||
+		said.text() != "" {
+		t.Errorf("a torn lock: %v, said %s", err, said.text())
+	}
+
 	cache := isolate(t) // and one whose mirror has another archive
 	server.put(archivePath(cpuBuild), tgz(t, releaseMembers(append(slices.Clone(library), 0))...))
 	t.Setenv(mirrorVariable, serverAddress(t, server))
