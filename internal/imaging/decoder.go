@@ -74,7 +74,7 @@ func NewDecoder(o Options) (*Decoder, error) {
 		return nil, err
 	}
 	if o.FastDecode {
-		return nil, fail.Wrap(fail.Device, err, "Run `fx runtime install`. "+fastHint, "fast decoding")
+		return nil, fail.Wrap(fail.Device, err, turboInstall+". "+fastHint, "fast decoding")
 	}
 	d.why = err.Error()
 	return d, nil

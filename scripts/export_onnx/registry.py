@@ -131,6 +131,8 @@ def weights(network, given):
             raise Failure(f"timm has no weights {hub}")
         filled.setdefault("preprocess", of_config(config))
         filled.setdefault("licence", config.license)
+    if filled["preprocess"].get("mode") == "crop":  # fx's default
+        filled["preprocess"] = {key: value for key, value in filled["preprocess"].items() if key != "mode"}
     return filled
 
 
