@@ -2,6 +2,8 @@ package compare
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -90,24 +92,24 @@ func Folders(ctx context.Context, a, b string) (Comparison, error) {
 	return models(ctx, a, b)
 }
 
-// kindOf tells what lies in a folder.
+// kindOf returns whether a folder contains a MODEL or an experiment.
 func kindOf(dir string) (string, error) {
+	unfinished := modeldir.Unfinished(dir)
 	switch {
 	case experimentdir.Is(dir):
 		return Experiments, nil
 	case modeldir.Is(dir):
 		return Models, nil
-	case modeldir.Unfinished(dir) != nil:
-		return "", modeldir.Unfinished(dir)
-	case !exists(dir):
-		return "", fail.New(fail.Usage, "Name the folders of two MODELs, or of two experiments.",
-			"there is no folder %s", dir)
+	case unfinished != nil:
+		return "", unfinished
+	}
+	const hint = "Name the folders of two MODELs, or of two experiments."
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return "", fail.New(fail.Usage, hint, "there is no folder %s", dir)
+	}
+	if _, err := os.Stat(filepath.Join(dir, experimentdir.FileName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", fail.Wrap(fail.Usage, err, hint, "%s can't be read", dir)
 	}
 	return "", fail.New(fail.Usage, "Name folders that `fx fit-head`, `fx finetune` or `fx experiment run` wrote.",
 		"%s is neither a MODEL nor an experiment: it has no model.json and no %s", dir, experimentdir.FileName)
-}
-
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
 }
