@@ -82,12 +82,12 @@ func Predict(ctx context.Context, o Options, paths []string, top int, report pro
 	}
 	note := strings.Join(m.Notes, "; ")
 	err = extract.Photos(ctx, c.embedder, c.decoder, files, report,
-		func(i int, features []float32, reason string) error {
+		func(i int, photo extract.Embedding) error {
 			p := &all.Photos[places[i]]
-			if p.Err, p.Note = reason, note; reason != "" {
+			if p.Err, p.Note = photo.Reason, note; photo.Reason != "" {
 				return nil
 			}
-			probabilities, err := predictor.Probabilities(features)
+			probabilities, err := predictor.Probabilities(photo.Features)
 			if err != nil {
 				return fail.Wrap(fail.KindOf(err), err, "", "%s", p.Path)
 			}

@@ -193,7 +193,7 @@ func (m *matrix) try(ctx context.Context, i int, training bool, paths []string) 
 	defer func() { _ = e.Close() }() // nothing is written through it
 	r.open, r.width = time.Since(start).Seconds(), e.FeatureLen()
 	photos := sampleOf(paths, trialBatches*e.BatchSize()*m.workers())
-	ignore := func(int, []float32, string) error { return nil }
+	ignore := func(int, extract.Embedding) error { return nil }
 	// warms up
 	if err := extract.Photos(ctx, e, m.decoder, photos[:min(e.BatchSize(), len(photos))], progress.Discard,
 		ignore); err != nil {
