@@ -60,7 +60,7 @@ func experimentCommand(out *output) *urfave.Command {
 					if err != nil {
 						return err
 					}
-					plan, err := experiments.Foresee(c.Context, file, options, out.progress())
+					plan, err := experiments.DryRun(c.Context, file, options, out.progress())
 					if err != nil {
 						return err
 					}

@@ -94,8 +94,8 @@ func lrFindCommand(out *output) *urfave.Command {
 }
 
 // lrFindFields are the settings of a reader that a range test has a use for.
-func lrFindFields(by settings.Reader) []settings.Field {
-	return slices.DeleteFunc(settings.Fields(by), func(f settings.Field) bool { return !f.InRange })
+func lrFindFields(by settings.UsedBy) []settings.Field {
+	return slices.DeleteFunc(settings.Fields(by), func(f settings.Field) bool { return !f.RangeTest })
 }
 
 // checkPlot refuses a place for the plot before any work.

@@ -235,7 +235,7 @@ func TestMaxFileSize(t *testing.T) {
 	}
 }
 
-// Whatever is decoded was foreseen.
+// Decoding takes no more memory than was counted.
 func FuzzMemory(f *testing.F) {
 	_, files := readZoo(f)
 	for _, data := range files {
