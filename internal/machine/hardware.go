@@ -11,8 +11,8 @@ import (
 // Hardware is what timings depend on. Fields are empty or 0 if the system does not report them, as on all systems but
 // Linux.
 type Hardware struct {
-	CPU         string  `json:"cpu"`    // see CPU
-	Caches      string  `json:"caches"` // of the first core: "L1 32K, L2 1024K, L3 32768K (2 cores share it)"
+	CPU         string `json:"cpu"`    // see CPU
+	Caches      string `json:"caches"` // of the first core: "L1 32K, L2 1024K, L3 32768K (2 cores share it)"
 	MemoryBytes int64  `json:"memory_bytes"`
 	Vectors     string `json:"vectors"` // the widest vector instructions: "AVX-512"
 }
