@@ -14,7 +14,8 @@
 //
 //   - Unusable: a photo that can't be decoded, whatever the reason.
 //   - rejected: an unusable photo that a command left out and listed, with the reason.
-//   - refused: a photo that dataset found unusable by its name, size or kind, so that nothing opens it. It is rejected too.
+//   - refused: a photo that dataset found unusable by its name, size or kind, so that nothing opens it. Commands list
+//     it as rejected.
 //   - denied: a photo without the permission to read it. Its content is unknown, so a store keeps its rows
 //     (store.Summary.Unread).
 //   - skipped: a file that is no photo.

@@ -1,8 +1,8 @@
 // Package store keeps embeddings on disk. One extract writes a store, or several at once; anything can read it, also
 // pandas, polars and DuckDB.
 //
-// Open checks every byte before it returns rows. OpenForWriting locks the store; its Writer then plans what is missing,
-// writes chunk by chunk, and finishes.
+// Open checks every byte before it returns rows. OpenForWriting locks the store; its Writer then plans what is
+// missing, writes chunk by chunk, and finishes.
 //
 // # Requirements on callers
 //
@@ -22,36 +22,37 @@
 //	checked*.json                the shards whose content was compared with their checksums; may be deleted
 //
 // A shard has the columns path, sha256 (of the photo, hex), class, split, label, view and embedding (a list of fixed
-// size, flattened row-major; fx.feature_shape in the schema's metadata is its shape). The same rows give the same bytes.
+// size, flattened row-major; fx.feature_shape in the schema's metadata is its shape). The same rows give the same
+// bytes.
 //
 // # Consistency
 //
-// A row is identified by path, photo hash and view, so only changed photos are computed again. A photo that was renamed
-// or moved to another class is found by its hash, and its embedding is copied.
+// A row is identified by path, photo hash and view, so only changed photos are computed again. A photo that was
+// renamed or moved to another class is found by its hash, and its embedding is copied.
 //
 // Rows are planned in the order of the entries. RowsPerShard of them are a chunk, whether or not some are in the store
-// already or turn out to be unusable. The missing rows of a chunk become one new file with the lowest free number. A run
-// that is killed and started again therefore continues with the same chunks and ends in the same bytes.
+// already or turn out to be unusable. The missing rows of a chunk become one new file with the lowest free number. A
+// run that is killed and started again therefore continues with the same chunks and ends in the same bytes.
 //
 // Finish then drops the rows of photos that are gone or changed, and corrects labels. It rewrites only the files that
 // hold such rows. A file is never changed in place, so readers keep what they have mapped.
 //
 // Every shard has a seal: checksums of itself, in the metadata of its schema. Open and Verify compare every byte with
-// it; ReadInfo compares all but the embeddings, which reads a few kilobytes of each file. OpenForWriting compares every
-// byte of the files that are new or have changed since a writer compared them, and drops damaged ones, whose rows are
-// computed again. The index shows which files are missing; it is removed before Finish touches a shard, and written
-// afterwards. Manifest and index have checksums of themselves.
+// it; ReadInfo compares all but the embeddings, which reads a few kilobytes of each file. OpenForWriting compares
+// every byte of the files that are new or have changed since a writer compared them, and drops damaged ones, whose
+// rows are computed again. The index shows which files are missing; it is removed before Finish touches a shard, and
+// written afterwards. Manifest and index have checksums of themselves.
 //
 // # Hashes
 //
-// For a new store no photo is read twice: Load hashes a photo when it is read to be decoded. For a store with rows, Plan
-// hashes the photos whose size, time or inode is not in the statcache; after a first run that was killed, only those of
-// them that have a row. A second run over 10,000 photos therefore reads none of them.
+// For a new store no photo is read twice: Load hashes a photo when it is read to be decoded. For a store with rows,
+// Plan hashes the photos whose size, time or inode is not in the statcache; after a first run that was killed, only
+// those of them that have a row. A second run over 10,000 photos therefore reads none of them.
 //
 // # Several processes
 //
-// With WriteOptions.Shard i/n, process i computes the photos whose paths it owns (Shard.Owns), and drops only stale rows
-// of such paths, in any file. The processes share the lock, and each has a lock of its own. They take maintenance.lock
-// briefly, to change the manifest, the index or each other's files. Readers, runs with another number of processes and
-// the whole job see all rows.
+// With WriteOptions.Shard i/n, process i computes the photos whose paths it owns (Shard.Owns), and drops only stale
+// rows of such paths, in any file. The processes share the lock, and each has a lock of its own. They take
+// maintenance.lock briefly, to change the manifest, the index or each other's files. Readers, runs with another number
+// of processes and the whole job see all rows.
 package store
