@@ -21,7 +21,7 @@ import (
 // Options for applying a MODEL to photos.
 type Options struct {
 	Model    string                  // MODEL folder
-	Embedder extract.EmbedderOptions // device and sizes; its Network.Weights is where the weights are now, if they moved
+	Embedder extract.EmbedderOptions // device and sizes; its Network.Weights are the weights' new place, if any
 	Decoder  string                  // of JPEG: "auto" (also ""), "turbojpeg" or "go"
 	Force    bool                    // Export replaces another file at its out, see outpath.Prepare
 

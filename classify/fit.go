@@ -147,9 +147,11 @@ func newModel(m store.Manifest, h modeldir.Head, o FitOptions, notes []string) m
 			Weights: m.Made.WeightsFile, WeightsOrigin: m.Made.WeightsOrigin,
 			GraphSHA256: m.GraphSHA256, WeightsSHA256: m.WeightsSHA256,
 		},
-		Preprocess: m.Preprocess, EXIF: m.EXIF, FastDecode: m.FastDecode, Mode: modeldir.FeatureExtraction, Seed: o.Seed, Head: h, Classes: m.Classes,
-		Features: paths.Absolute(o.Features), Data: m.Made.Data, Extensions: m.Made.Extensions, NoFollowLinks: m.Made.NoFollowLinks,
-		Options: o.HeadRecord(), Versions: versions(m), Notes: notes, Untrained: m.Made.Untrained,
+		Preprocess: m.Preprocess, EXIF: m.EXIF, FastDecode: m.FastDecode,
+		Mode: modeldir.FeatureExtraction, Seed: o.Seed, Head: h, Classes: m.Classes,
+		Features: paths.Absolute(o.Features), Data: m.Made.Data, Extensions: m.Made.Extensions,
+		NoFollowLinks: m.Made.NoFollowLinks,
+		Options:       o.HeadRecord(), Versions: versions(m), Notes: notes, Untrained: m.Made.Untrained,
 	}
 }
 
@@ -195,7 +197,8 @@ func trainAndVal(features *store.Store, o FitOptions) (train, val head.Data, spl
 		return train, val, splits, fail.New(fail.Usage, "Give one of them.", "--val-fraction and --val-split together")
 	}
 	request := dataset.SplitRequest{
-		From: o.Features, Have: features.Splits(), Train: o.TrainSplit, Val: o.ValSplit, Evaluation: dataset.RequiredEvaluation,
+		From: o.Features, Have: features.Splits(), Train: o.TrainSplit, Val: o.ValSplit,
+		Evaluation: dataset.RequiredEvaluation,
 		Advice: "Name others with --train-split and --val-split, or take a part of the training photos with " +
 			"--val-fraction 0.2.",
 	}

@@ -45,7 +45,8 @@ func fitLog(o FitOptions, backbone string, s *stopwatch, r head.Result) trainlog
 	}
 	for i, e := range r.Epochs {
 		l.Epochs = append(l.Epochs, metrics.Epoch{
-			Epoch: e.Epoch, LR: rate, TrainLoss: e.TrainLoss, TrainAccuracy: e.TrainAccuracy, ValLoss: e.ValLoss, ValAccuracy: e.ValAccuracy,
+			Epoch: e.Epoch, LR: rate, TrainLoss: e.TrainLoss, TrainAccuracy: e.TrainAccuracy,
+			ValLoss: e.ValLoss, ValAccuracy: e.ValAccuracy,
 			TrainImagesPerSecond: math.NaN(), ValImagesPerSecond: math.NaN(), // evaluation is not timed separately
 			Seconds: s.seconds[i],
 		})

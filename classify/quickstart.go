@@ -71,7 +71,8 @@ func Quickstart(ctx context.Context, o QuickstartOptions, watch progress.Reporte
 	}
 	q := &quickstart{options: o, splits: splits, watch: watch}
 	q.summary = QuickstartSummary{
-		FormatVersion: quickstartVersion, Data: o.Data, Out: o.Out, TrainSplit: splits.Train, Files: quickstartFilesIn(o.Out),
+		FormatVersion: quickstartVersion, Data: o.Data, Out: o.Out, TrainSplit: splits.Train,
+		Files: quickstartFilesIn(o.Out),
 		Notes: []string{}, PhotoNotes: photos.Notes,
 	}
 	watch.Note("the results will be in " + o.Out)
@@ -125,7 +126,8 @@ func (q *quickstart) extract(ctx context.Context) error {
 	s.Notes, s.Untrained = append(s.Notes, notes...), opened.Untrained
 	o.Embedder.Network, q.weights = network, network.Weights
 	s.Extract, err = extract.Run(ctx, extract.Options{
-		Embedder: o.Embedder, Data: o.Data, Extensions: o.Extensions, NoFollowLinks: o.NoFollowLinks, Store: s.Files.Features, Force: o.Force,
+		Embedder: o.Embedder, Data: o.Data, Extensions: o.Extensions, NoFollowLinks: o.NoFollowLinks,
+		Store: s.Files.Features, Force: o.Force,
 		Decoder: o.Decoder, EXIF: "apply", FastDecode: o.FastDecode,
 	}, q.watch)
 	if err != nil && fail.KindOf(err) == fail.Usage {
@@ -150,7 +152,8 @@ func (q *quickstart) finish(ctx context.Context) (QuickstartSummary, error) {
 		return *s, err
 	}
 	if earlier, ok := readQuickstart(s.Files); ok && earlier.InputsSHA256 == s.InputsSHA256 {
-		earlier.Data, earlier.Out, earlier.Files, earlier.Extract, earlier.Unchanged = s.Data, s.Out, s.Files, s.Extract, true
+		earlier.Data, earlier.Out, earlier.Files = s.Data, s.Out, s.Files
+		earlier.Extract, earlier.Unchanged = s.Extract, true
 		earlier.PhotoNotes, earlier.Untrained = s.PhotoNotes, s.Untrained
 		*s = earlier
 		return *s, s.save(nil)

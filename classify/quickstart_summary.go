@@ -93,7 +93,8 @@ type QuickstartFiles struct {
 func quickstartFilesIn(out string) QuickstartFiles {
 	in := func(name string) string { return filepath.Join(out, name) }
 	return QuickstartFiles{
-		Features: in("features"), Model: in("model"), Classifier: in("classifier.onnx"), Report: in("report.html"), Picture: in("confusion.png"),
+		Features: in("features"), Model: in("model"), Classifier: in("classifier.onnx"),
+		Report: in("report.html"), Picture: in("confusion.png"),
 		Text: in("summary.txt"), JSON: in(quickstartJSON),
 	}
 }

@@ -161,7 +161,8 @@ func (m *matrix) findPhotos(ctx context.Context, report progress.Reporter) error
 	}
 	if m.splits, err = m.photos.ChooseSplits(dataset.SplitRequest{
 		From: data.Dir, Train: m.file.Settings.TrainSplit, Val: m.file.Settings.ValSplit,
-		Evaluation: dataset.RequiredEvaluation, Advice: "Make folders train/ and val/ with a folder a class in each, or name the splits in the file's " +
+		Evaluation: dataset.RequiredEvaluation,
+		Advice: "Make folders train/ and val/ with a folder a class in each, or name the splits in the file's " +
 			"settings: train-split, val-split.",
 	}); err != nil {
 		return err

@@ -177,7 +177,7 @@ func sampleOf(paths []string, n int) []string {
 func (m *matrix) try(ctx context.Context, i int, training bool, paths []string) (rates, error) {
 	var r rates
 	network := m.runs[i].network
-	if network.Weights.IsZero() && !backbones.IsFile(network.Backbone) { // from scratch; the weights do not change the time
+	if network.Weights.IsZero() && !backbones.IsFile(network.Backbone) { // from scratch
 		network.Weights = weights.Seed(0)
 	}
 	start := time.Now()

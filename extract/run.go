@@ -224,7 +224,8 @@ func (r *run) newManifest(compute store.Compute) store.Manifest {
 	}
 	if r.embedder != nil {
 		s := r.embedder.Session()
-		m.Made.ONNXRuntime, m.Made.Device, m.Made.ProviderOptions = r.embedder.RuntimeVersion(), s.Why(), s.ProviderOptions()
+		m.Made.ONNXRuntime = r.embedder.RuntimeVersion()
+		m.Made.Device, m.Made.ProviderOptions = s.Why(), s.ProviderOptions()
 	}
 	return m
 }

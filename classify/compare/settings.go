@@ -38,8 +38,9 @@ func differences(a, b map[string]any) Differences {
 // modelSettings returns the settings that the results of a MODEL depend on.
 func modelSettings(m modeldir.Model) map[string]any {
 	all := map[string]any{
-		"backbone": m.Backbone.Name, "mode": m.Mode, "seed": m.Seed, "exif": m.EXIF, "fast-decode": m.FastDecode, "classes": strings.Join(m.Classes, ", "),
-		"trained by": "fx fit-head", "weights": m.Backbone.Weights.Name(), "weights (SHA-256)": m.Backbone.WeightsSHA256,
+		"backbone": m.Backbone.Name, "mode": m.Mode, "seed": m.Seed, "exif": m.EXIF, "fast-decode": m.FastDecode,
+		"classes": strings.Join(m.Classes, ", "), "trained by": "fx fit-head",
+		"weights": m.Backbone.Weights.Name(), "weights (SHA-256)": m.Backbone.WeightsSHA256,
 		"feature-tensor": m.Backbone.FeatureTensor, "head": fmt.Sprintf("%s of %d features", m.Head.Kind,
 			m.Head.Features), "dropout": m.Head.Dropout,
 		"train-split": m.Metrics.TrainSplit, "val-split": m.Metrics.ValSplit, "val-fraction": m.Metrics.ValFraction,

@@ -13,8 +13,10 @@ var readable = set(".gif .jpe .jfif .jfi .jif .pbm .pnm .dib .apng")
 var unsupported = kinds(map[string]string{
 	"HEIC": ".heic", "HEIF": ".heif .hif", "AVIF": ".avif",
 	"JPEG XL": ".jxl", "JPEG XR": ".jxr", "JPEG 2000": ".jp2 .j2k .jpx .jpf",
-	"SVG": ".svg .svgz", "EPS": ".eps", "Illustrator": ".ai", "PDF": ".pdf", "TGA": ".tga", "Photoshop": ".psd", "GIMP": ".xcf",
-	"an icon": ".ico .cur .icns", "OpenEXR": ".exr", "Radiance HDR": ".hdr", "PFM": ".pfm", "DDS": ".dds", "PCX": ".pcx",
+	"SVG": ".svg .svgz", "EPS": ".eps", "Illustrator": ".ai", "PDF": ".pdf", "TGA": ".tga",
+	"Photoshop": ".psd", "GIMP": ".xcf",
+	"an icon": ".ico .cur .icns", "OpenEXR": ".exr", "Radiance HDR": ".hdr", "PFM": ".pfm",
+	"DDS": ".dds", "PCX": ".pcx",
 	"SGI": ".sgi", "Sun raster": ".ras", "XBM": ".xbm", "DICOM": ".dcm", "NIfTI": ".nii",
 	"a camera's raw format": ".dng .cr2 .cr3 .nef .arw .orf .rw2 .raf .pef .srw",
 })

@@ -179,7 +179,8 @@ func (m Manifest) identity() string {
 	p := m.Preprocess
 	text := fmt.Sprintf("graph %s\nweights %s\nresize %d crop %d %s\nmean %v std %v\nexif %s\ndecoder %s\nprovider "+
 		"%s\ndtype %s\nshape %v\n",
-		m.GraphSHA256, m.WeightsSHA256, p.Resize, p.Crop, p.Interpolation, p.Mean, p.Std, m.EXIF, m.Decoder, m.Compute, m.DType, m.FeatureShape)
+		m.GraphSHA256, m.WeightsSHA256, p.Resize, p.Crop, p.Interpolation, p.Mean, p.Std, m.EXIF, m.Decoder,
+		m.Compute, m.DType, m.FeatureShape)
 	if m.FastDecode { // absent otherwise, so that the identity of older stores stays
 		text += "fast decode\n"
 	}
