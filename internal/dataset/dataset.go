@@ -53,7 +53,7 @@ type Dataset struct {
 
 // Options of Scan. The zero value suits most callers.
 type Options struct {
-	// Extensions of photos in addition to DefaultExtensions, such as "gif" or ".heic".
+	// Extensions of photos in addition to torchvision's, such as "gif" or ".heic".
 	Extensions []string
 	// NoFollowLinks ignores what is behind links below the root, for trees from strangers. The root itself may be a
 	// link.
@@ -66,9 +66,9 @@ type Options struct {
 	anyName bool
 }
 
-// DefaultExtensions are those of torchvision's ImageFolder (torchvision.datasets.folder.IMG_EXTENSIONS), compared
+// imageFolderExtensions are those of torchvision's ImageFolder (torchvision.datasets.folder.IMG_EXTENSIONS), compared
 // case-insensitively.
-var DefaultExtensions = []string{".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp"}
+var imageFolderExtensions = []string{".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp"}
 
 // layouts is the hint of errors about the layout of a folder.
 const layouts = "Give a folder that holds one folder of photos per class, or train/ and val/ with such folders in each."
@@ -190,7 +190,7 @@ func enumerate(names []string, suffix string) string {
 
 func extensionSet(extra []string) map[string]bool {
 	set := map[string]bool{}
-	for _, e := range DefaultExtensions {
+	for _, e := range imageFolderExtensions {
 		set[e] = true
 	}
 	for _, e := range extra {

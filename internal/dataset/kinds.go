@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// readable are the extensions of formats that fx reads, except DefaultExtensions.
+// readable are the extensions of formats that fx reads, except imageFolderExtensions.
 var readable = set(".gif .jpe .jfif .jfi .jif .pbm .pnm .dib .apng")
 
 // unsupported are the kinds of pictures that fx does not read, by extension. Messages do not suggest --extensions for
@@ -71,7 +71,7 @@ func foreign(extension string) string {
 // adviceFor returns the hint for a folder all of whose files have other extensions than photos.
 func adviceFor(extensions []string) string {
 	const photosEndIn = "Photos end in "
-	known := photosEndIn + strings.Join(DefaultExtensions, " ")
+	known := photosEndIn + strings.Join(imageFolderExtensions, " ")
 	for _, e := range extensions {
 		if unsupported[e] == "" && !videos[e] && !companions[e] {
 			return known + "; --extensions adds more."

@@ -30,7 +30,7 @@ type Options struct {
 
 	archive *archive // nil is official
 	client  fetch.Client
-	draw    func(ctx context.Context, dir string) error // nil means Draw
+	draw    func(ctx context.Context, dir string) error // nil means drawAll
 }
 
 // Found is a folder of photos, with a folder per split and in each a folder per class.
@@ -104,7 +104,7 @@ func (f Found) takeDrawn(ctx context.Context, draw func(ctx context.Context, dir
 		return f, err
 	} else if !here {
 		if draw == nil {
-			draw = Draw
+			draw = drawAll
 		}
 		err := whole(drawn, func(temporary string) error { return draw(ctx, temporary) })
 		if ctx.Err() != nil {
