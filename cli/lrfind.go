@@ -37,7 +37,7 @@ type lrFindResult struct {
 	Table    string   `json:"table"`
 	Notes    []string `json:"notes"`
 
-	untrained string // the one of Notes that no figure is shown without
+	untrained string // the note that every result must show
 }
 
 func lrFindCommand(out *output) *urfave.Command {

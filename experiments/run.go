@@ -241,7 +241,7 @@ func (m *matrix) save() error {
 func (m *matrix) placed() experimentdir.Experiment {
 	e, err := experimentdir.Load(m.options.Out)
 	if err != nil {
-		return m.record // somebody took it away this moment: the figures still hold
+		return m.record // the folder was removed; the results are still valid
 	}
 	return e
 }
