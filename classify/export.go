@@ -25,9 +25,9 @@ type ExportResult struct {
 	Classes           []string `json:"classes"`
 	WithPreprocessing bool     `json:"with_preprocessing"`
 	Input             string   `json:"input"` // name, type and shape
-	// "apply" if photos must be rotated by their EXIF orientation, else "ignore"
+	// EXIF is "apply" if photos must be rotated by their EXIF orientation, else "ignore".
 	EXIF string `json:"exif"`
-	// the MODEL's photos were decoded at a fraction of their size
+	// FastDecode: the training photos were decoded at a fraction of their size.
 	FastDecode bool     `json:"fast_decode,omitempty"`
 	Notes      []string `json:"notes"`
 }

@@ -31,7 +31,7 @@ type QuickstartEvaluation struct {
 	Confusion  [][]int         `json:"confusion"`  // [true class][predicted class], photos
 	Confused   []Confused      `json:"confused"`   // the most frequent first
 	Confidence []Confidence    `json:"confidence"` // the most probable first
-	// mean probability of the predicted class: the accuracy that the classifier states
+	// Stated is the mean probability of the predicted class: the accuracy that the classifier states.
 	Stated float64 `json:"stated"`
 }
 

@@ -29,7 +29,7 @@ const maxMislabelled = 20
 type QuickstartSummary struct {
 	FormatVersion int    `json:"format_version"`
 	InputsSHA256  string `json:"inputs_sha256"` // of everything that the result depends on
-	// of the model.json from which the rest was made; "" in summaries of an older fx
+	// ModelSHA256 is that of the model.json from which the rest was made; "" in summaries of an older fx.
 	ModelSHA256 string          `json:"model_sha256"`
 	Unchanged   bool            `json:"unchanged"` // an earlier run made everything
 	Data        string          `json:"data"`

@@ -60,7 +60,7 @@ type Run struct {
 	Dir      string `json:"dir"` // of the MODEL, relative to the experiment's folder
 	Status   string `json:"status"`
 	Weights  string `json:"weights"` // file name of what the training starts from, or "seed:N"
-	// the weights of a pretrained mode are random: no result says anything of the network
+	// Seeded: the weights of a pretrained mode are random, so results say nothing about the network.
 	Seeded  bool    `json:"seeded"`
 	Store   string  `json:"store,omitempty"`   // of a feature extraction, relative like Dir
 	Seconds float64 `json:"seconds,omitempty"` // from photos to MODEL, what runs share counted in each

@@ -57,7 +57,7 @@ type Manifest struct {
 	Provider      string          `json:"provider"`      // text of Compute, set by this package
 	DType         DType           `json:"dtype"`         // of the stored embeddings
 	FeatureShape  []int           `json:"feature_shape"` // of one embedding, row-major: [512 13 13] or [1024]
-	// of the random views; part of the identity where both have some
+	// Seed of the random views. It is part of the identity of stores with such views.
 	Seed    uint64     `json:"seed"`
 	Views   int        `json:"views"`   // most random views of a photo, besides the centre view
 	Classes []string   `json:"classes"` // a label is an index into it
@@ -69,11 +69,11 @@ type Provenance struct {
 	FX          string `json:"fx,omitempty"`          // version
 	ONNXRuntime string `json:"onnxruntime,omitempty"` // version
 	Device      string `json:"device,omitempty"`      // such as the name of the GPU
-	// absolute path of the photos' folder or list, as of the last run; "" in stores of an older fx
+	// Data is the absolute path of the photos' folder or list in the last run; "" in stores of an older fx.
 	Data string `json:"data,omitempty"`
-	// of photos that were taken besides torchvision's, as of the last run
+	// Extensions of photos in the last run, in addition to torchvision's.
 	Extensions []string `json:"extensions,omitempty"`
-	// photos behind links were left out, as of the last run
+	// NoFollowLinks: photos behind links were left out in the last run.
 	NoFollowLinks   bool              `json:"no_follow_links,omitempty"`
 	ProviderOptions map[string]string `json:"provider_options,omitempty"` // of ONNX Runtime
 	WeightsOrigin   string            `json:"weights_origin,omitempty"`   // where they were found
@@ -81,7 +81,7 @@ type Provenance struct {
 	BackboneFile    string            `json:"backbone_file,omitempty"`    // absolute path of a user's ONNX file
 	FeatureTensor   string            `json:"feature_tensor,omitempty"`   // that the user chose in it
 	Notes           []string          `json:"notes,omitempty"`            // of the network
-	// the one of Notes that says that the weights are random
+	// Untrained is the note that the weights are random; "" if they are not.
 	Untrained string `json:"untrained,omitempty"`
 }
 
