@@ -7,7 +7,6 @@ import (
 	"fx/extract"
 	"fx/head"
 	"fx/internal/dataset"
-	"fx/internal/fail"
 	"fx/internal/modeldir"
 	"fx/internal/progress"
 	"fx/internal/store"
@@ -49,8 +48,15 @@ func EvaluateData(ctx context.Context, o Options, data, split string, report pro
 	if err != nil {
 		return Evaluation{}, err
 	}
+	rejected := []extract.BadPhoto{}
+	for _, refused := range photos.Refused {
+		if refused.Split == split {
+			rejected = append(rejected, extract.BadPhoto{Path: refused.Rel, Reason: refused.Reason})
+		}
+	}
+	rejected = append(rejected, embedded.rejected...)
 	if len(embedded.labels) == 0 {
-		return Evaluation{}, fail.New(fail.Rejected, "See the reasons above.", "no photo of %s can be used", data)
+		return Evaluation{}, extract.NoneUsable(data, rejected)
 	}
 	found, err := head.Evaluate(ctx, c.layout(), c.params, head.Data{
 		Photos: head.SingleViews(embedded.labels), Row: head.Matrix(embedded.features, c.embedder.FeatureLen()),
@@ -60,12 +66,7 @@ func EvaluateData(ctx context.Context, o Options, data, split string, report pro
 	}
 	m.Notes = slices.Concat(m.Notes, learnedNotes(m, embedded.sums, split), photos.Notes)
 	e := newEvaluation(m, found, embedded.paths, split)
-	for _, refused := range photos.Refused {
-		if refused.Split == split {
-			e.Rejected = append(e.Rejected, extract.BadPhoto{Path: refused.Rel, Reason: refused.Reason})
-		}
-	}
-	e.Rejected = append(e.Rejected, embedded.rejected...)
+	e.Rejected = rejected
 	for _, skipped := range photos.SkippedIn(split) {
 		e.Skipped = append(e.Skipped, extract.SkippedFile(skipped))
 	}

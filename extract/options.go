@@ -77,6 +77,18 @@ func SkippedFile(s dataset.Skipped) BadPhoto {
 	return BadPhoto{Path: s.Path, PathBytes: userfile.PathBytes(s.Path), Reason: s.Reason}
 }
 
+// NoneUsable returns the error, of kind fail.Rejected, that no photo of data can be used, with the first reason.
+func NoneUsable(data string, rejected []BadPhoto) error {
+	reason := ""
+	if len(rejected) > 0 {
+		reason = fmt.Sprintf(": %s: %s", rejected[0].Path, rejected[0].Reason)
+	}
+	if len(rejected) > 1 {
+		reason += fmt.Sprintf(", and %d more", len(rejected)-1)
+	}
+	return fail.New(fail.Rejected, "Repair the photos, or copy them again.", "no photo of %s can be used%s", data, reason)
+}
+
 // Summary is the result of Run. Without Views, Computed + Cached + rejected = Images.
 type Summary struct {
 	Images   int `json:"images"`   // photos found, rejected ones included

@@ -77,8 +77,7 @@ func Run(ctx context.Context, o Options, report progress.Reporter) (Summary, err
 	s := r.summary()
 	s.Dropped = finished.Dropped
 	if len(s.Rejected) > 0 && s.Computed+s.Cached == 0 {
-		return s, fail.New(fail.Rejected, "The reasons are listed above.", "none of the %d photos of %s can be used",
-			s.Images, o.Data)
+		return s, NoneUsable(o.Data, s.Rejected)
 	}
 	return s, nil
 }
