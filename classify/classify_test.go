@@ -359,7 +359,7 @@ func ExampleFit() {
 	if err != nil {
 		panic(err)
 	}
-	judged, err := EvaluateStore(context.Background(), model, features, "val")
-	fmt.Println(fitted.BestValAccuracy, judged.Confusion, err)
+	evaluated, err := EvaluateStore(context.Background(), model, features, "val")
+	fmt.Println(fitted.BestValAccuracy, evaluated.Confusion, err)
 	// Output: 1 [[10 0] [0 10]] <nil>
 }

@@ -223,6 +223,6 @@ func (q *quickstart) picture(path string) error {
 	untrained, _ := s.notes()
 	return chart.WriteConfusion(path, chart.Confusion{
 		Title: "fx quickstart: " + s.Backbone, Subtitle: strings.Join(untrained, "; "),
-		Counts: s.Judged.Confusion, Classes: q.features.Manifest.Classes, Photos: "unseen photos",
+		Counts: s.Evaluation.Confusion, Classes: q.features.Manifest.Classes, Photos: "unseen photos",
 	})
 }

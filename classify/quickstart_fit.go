@@ -51,11 +51,11 @@ func (q *quickstart) fit(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		s.Judged = newQuickstartEvaluation(unseen, m.Classes, copiesOf(q.features, q.val))
-		s.Judged.Split = q.splits.Val
+		s.Evaluation = newQuickstartEvaluation(unseen, m.Classes, copiesOf(q.features, q.val))
+		s.Evaluation.Split = q.splits.Val
 	} else {
-		s.Judged = newQuickstartEvaluation(found.Metrics, m.Classes, copies)
-		s.Judged.Folds = found.Folds
+		s.Evaluation = newQuickstartEvaluation(found.Metrics, m.Classes, copies)
+		s.Evaluation.Folds = found.Folds
 		evaluatedByFolds(&model.Metrics, found)
 		for i := range log.Epochs { // not evaluated
 			log.Epochs[i].ValLoss, log.Epochs[i].ValAccuracy = math.NaN(), math.NaN()

@@ -45,7 +45,7 @@ type QuickstartSummary struct {
 
 	L2              float64              `json:"l2"` // the penalty chosen, see head.Options
 	CrossValidation head.CrossValidation `json:"cross_validation"`
-	Judged          QuickstartEvaluation `json:"judged"`
+	Evaluation      QuickstartEvaluation `json:"judged"`
 
 	Mislabelled      []Mislabelled `json:"mislabelled"` // the most probable first, at most 20
 	MislabelledInAll int           `json:"mislabelled_in_all"`

@@ -37,7 +37,7 @@ func (p *page) line(format string, args ...any) {
 }
 
 func (s QuickstartSummary) tellResult(p *page) {
-	j := s.Judged
+	j := s.Evaluation
 	fmt.Fprintf(p.w, "A classifier for %s: right for %s of the photos that it had not seen.\n", s.ClassNames(),
 		percent(j.Right, j.Photos))
 	if untrained, _ := s.notes(); len(untrained) > 0 {
@@ -86,12 +86,12 @@ func (s QuickstartSummary) notes() (untrained, rest []string) {
 
 func (s QuickstartSummary) tellConfusions(p *page) {
 	p.heading("What it confuses")
-	if len(s.Judged.Confused) == 0 {
+	if len(s.Evaluation.Confused) == 0 {
 		p.line("Nothing among these photos.")
 	}
-	for i, c := range s.Judged.Confused {
+	for i, c := range s.Evaluation.Confused {
 		if i == maxConfusedLines {
-			p.line("… and %d rarer pairs; see %s", len(s.Judged.Confused)-i, s.Files.Picture)
+			p.line("… and %d rarer pairs; see %s", len(s.Evaluation.Confused)-i, s.Files.Picture)
 			break
 		}
 		p.line("%s taken for %s: %d of %d", printable.Name(c.Class), printable.Name(c.Predicted), c.Photos, c.Of)
@@ -99,7 +99,7 @@ func (s QuickstartSummary) tellConfusions(p *page) {
 }
 
 func (s QuickstartSummary) tellConfidence(p *page) {
-	j := s.Judged
+	j := s.Evaluation
 	p.heading("How sure it is")
 	p.line("With each answer it says how sure it is.")
 	for _, c := range j.Confidence {
