@@ -148,8 +148,8 @@ func printCheck(w io.Writer, name string, c doctor.Check) {
 		fmt.Fprintf(w, "%-13s works\n", name)
 	default:
 		fmt.Fprintf(w, "%-13s not available: %s\n", name, c.Problem)
-		if c.Mend != "" {
-			fmt.Fprintf(w, "  %s\n", c.Mend)
+		if c.Fix != "" {
+			fmt.Fprintf(w, "  %s\n", c.Fix)
 		}
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"fx/internal/fail"
 )
 
-// checkClasses refuses fewer than two classes, and two whose names look the same.
+// checkClasses returns an error for fewer than two classes, and for two whose names look the same.
 func (d *Dataset) checkClasses(top *node, splits bool, o Options) error {
 	if err := checkSpelling(d.Classes, d.Root); err != nil {
 		return err
@@ -34,7 +34,7 @@ func (d *Dataset) checkClasses(top *node, splits bool, o Options) error {
 		"only one class in %s: %s%s%s", d.Root, d.Classes[0], where, also)
 }
 
-// empty is the reason for a folder without photos.
+// empty returns the reason for a folder without usable photos.
 func empty(n *node) string {
 	switch {
 	case n.unusable > 0:
@@ -104,9 +104,8 @@ func tooHigh(root string, folders []*node) error {
 		root, folders[0].name)
 }
 
-// lackingClasses is the error for a split without folders that another split
-// has. found are those that it has; called tells that all splits have names
-// that people give to splits.
+// lackingClasses returns the error for a split that lacks folders of another split. found are those that it has;
+// called reports that all splits have usual names of splits.
 func lackingClasses(root, split string, lacking, found []string, called bool) error {
 	for _, l := range lacking {
 		for _, f := range found {
@@ -125,7 +124,7 @@ func lackingClasses(root, split string, lacking, found []string, called bool) er
 		"split %s/ in %s has no folder %s, which another split has", split, root, enumerate(lacking, "/"))
 }
 
-// classesInFolders goes on a hint where folders were taken for splits that may be classes.
+// classesInFolders returns a sentence for the hint if folders that were taken as splits may be classes.
 func classesInFolders(splits []string, areSplits bool) string {
 	if !areSplits || customary(splits[0]) {
 		return ""

@@ -4,21 +4,8 @@ import (
 	"bytes"
 	"encoding/binary"
 	"image"
-	"image/color"
 	"image/png"
 )
-
-// colourOf returns a palette's colour without its alpha.
-func colourOf(c color.Color) [3]uint8 {
-	switch c := c.(type) {
-	case color.NRGBA:
-		return [3]uint8{c.R, c.G, c.B}
-	case color.RGBA:
-		return [3]uint8{c.R, c.G, c.B}
-	}
-	n := color.NRGBA64Model.Convert(c).(color.NRGBA64)
-	return [3]uint8{uint8(n.R >> 8), uint8(n.G >> 8), uint8(n.B >> 8)}
-}
 
 func (d *Decoder) decodePNG(im *Image, data []byte, orientation *int) error {
 	c, err := png.DecodeConfig(bytes.NewReader(data))
