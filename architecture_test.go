@@ -82,7 +82,7 @@ var within = map[string][]string{
 	"metrics":       {},
 	"modeldir":      {"checksum", "durable", "fail", "metrics", "preprocess", "userfile", "weights"},
 	"nativelib":     {"cuda", "durable", "dynlib", "fail", "fetch", "filehash", "lockfile", "ortapi", "paths", "progress", "userfile", "wheel"},
-	"onnx":          {"durable", "fail", "onnx/pb", "userfile"},
+	"onnx":          {"durable", "fail", "float16", "onnx/pb", "userfile"},
 	"onnx/pb":       {},
 	"ort":           {"cuda", "dynlib", "fail", "kernels", "machine", "nativelib", "ortapi"},
 	"ort/orttest":   {"nativelib", "ort", "testenv"},
