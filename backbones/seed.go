@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 
@@ -32,6 +33,7 @@ func drawWeights(b Backbone, made string, draw func(Parameter) weights.Tensor) (
 	if err != nil {
 		return nil, err
 	}
+	parameters = slices.DeleteFunc(parameters, func(p Parameter) bool { return p.Head && b.Head.Classes == 0 })
 	tensors := make([]weights.Tensor, len(parameters))
 	var wait sync.WaitGroup
 	slots := make(chan struct{}, runtime.GOMAXPROCS(0))

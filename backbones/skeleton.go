@@ -149,50 +149,49 @@ func isHead(name string, h *Head) bool { return h != nil && (name == h.Weight ||
 
 // role returns the kind of the parameter t and its layer's fan-in, from the nodes that use it.
 func role(t *pb.TensorProto, ix *onnx.Index) (ParameterKind, int, error) {
-	value := t.Name
-	for {
-		users := slices.DeleteFunc(slices.Clone(ix.Consumers(value)), func(n *pb.NodeProto) bool {
-			return n.OpType == "Shape" || n.OpType == "Size"
-		})
-		if len(users) == 0 {
-			return "", 0, fmt.Errorf("parameter %q is not used", t.Name)
-		}
-		n := users[0]
+	if kind, fanIn := roleOf(t.Name, len(t.Dims), ix); kind != "" {
+		return kind, fanIn, nil
+	}
+	return "", 0, fmt.Errorf("no rule for parameter %q as input of %v", t.Name, ix.Consumers(t.Name))
+}
+
+// roleOf returns the role of a parameter with this number of dimensions whose value, or a view of it, is value; "" if
+// no node that uses it tells.
+func roleOf(value string, rank int, ix *onnx.Index) (kind ParameterKind, fanIn int) {
+	for _, n := range ix.Consumers(value) {
 		position := slices.Index(n.Input, value)
 		switch n.OpType {
-		case "Transpose", "Reshape", "Unsqueeze", "Squeeze", "Slice", "Expand", "Concat", "Identity", "Cast", "Split", "ScatterND":
-			if n.OpType == "Concat" && len(t.Dims) != 1 || n.OpType == "Expand" {
-				return Embedding, 0, nil // a token that is put before the patches'
+		case "Transpose", "Reshape", "Unsqueeze", "Squeeze", "Slice", "Identity", "Cast", "Split", "ScatterND":
+			kind, fanIn = roleOf(n.Output[0], rank, ix)
+		case "Concat":
+			if kind = Embedding; rank == 1 { // the parts of one bias
+				kind, fanIn = roleOf(n.Output[0], rank, ix)
 			}
-			value = n.Output[0]
+		case "Expand", "Gather": // a class token, a table of relative positions
+			kind = Embedding
 		case "BatchNormalization":
-			return []ParameterKind{Scale, Shift, RunningMean, RunningVariance}[position-1], 0, nil
+			kind = []ParameterKind{Scale, Shift, RunningMean, RunningVariance}[position-1]
 		case "LayerNormalization", "GroupNormalization", "InstanceNormalization":
-			return []ParameterKind{Scale, Shift}[position-1], 0, nil
+			kind = []ParameterKind{Scale, Shift}[position-1]
 		case "Conv", "Gemm", "MatMul":
-			fanIn := layerFanIn(n, ix)
-			if fanIn == 0 {
-				return "", 0, fmt.Errorf("no rule for parameter %q as input %d of %s", t.Name, position, n.OpType)
+			if fanIn = layerFanIn(n, ix); fanIn > 0 {
+				kind = []ParameterKind{Weight, Weight, Bias}[position]
 			}
-			if position == 1 {
-				return Weight, fanIn, nil
-			}
-			return Bias, fanIn, nil
 		case "Add":
-			if product := ix.Producer(n.Input[1-position]); product != nil && len(t.Dims) == 1 {
-				if fanIn := layerFanIn(product, ix); fanIn > 0 {
-					return Bias, fanIn, nil
+			kind = Embedding
+			if product := ix.Producer(n.Input[1-position]); product != nil && rank == 1 {
+				if fanIn = layerFanIn(product, ix); fanIn > 0 {
+					kind = Bias
 				}
 			}
-			return Embedding, 0, nil
-		case "Mul", "Clip", "Min", "Exp": // a layer scale, swin v2's logit scale
-			return Scale, 0, nil
-		case "Gather": // a table of relative positions
-			return Embedding, 0, nil
-		default:
-			return "", 0, fmt.Errorf("no rule for parameter %q as input %d of %s", t.Name, position, n.OpType)
+		case "Mul", "Clip", "Min", "Exp": // a factor of each channel, swin v2's logit scale
+			kind = Scale
+		}
+		if kind != "" {
+			return kind, fanIn
 		}
 	}
+	return "", 0
 }
 
 // layerFanIn returns the inputs of one output of a Conv, Gemm or MatMul with a weight in torch's layout, [out,

@@ -34,10 +34,12 @@ from PIL import Image
 from safetensors.torch import load_file
 from torchvision import transforms
 
-sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "scripts" / "export_onnx"))
+SCRIPTS = pathlib.Path(__file__).parents[2] / "scripts"
+sys.path[:0] = [str(SCRIPTS / "export_onnx"), str(SCRIPTS / "parity")]
 import graph  # noqa: E402
 import networks  # noqa: E402
 import registry  # noqa: E402
+from reference import features_of  # noqa: E402
 
 PROJECTIONS = 32
 
@@ -70,24 +72,6 @@ def network(name):
 
         return EfficientNet.from_name("efficientnet-lite0")
     return networks.build(row)
-
-
-def features_of(row, model, batch):
-    """The features of the row's default pooling, and the network's own output."""
-    kept, tokens = {}, row.get("tokens")
-    keep = lambda key: lambda _module, inputs, output: kept.update({key: (inputs[0], output)})
-    if "head" in row:
-        model.get_submodule(row["head"]["weight"].removesuffix(".weight")).register_forward_hook(keep("head"))
-    if tokens:
-        norm = "encoder.ln" if isinstance(model, torchvision.models.VisionTransformer) else "norm"
-        model.get_submodule(norm).register_forward_hook(keep("tokens"))
-    with torch.no_grad():
-        output = model(batch)
-    pool = row.get("pool")
-    if pool == "cls+mean":
-        t = kept["tokens"][1]
-        return torch.cat([t[:, 0], t[:, tokens["prefix"] :].mean(1)], 1), output
-    return kept["head"][0] if "head" in row else output, output
 
 
 def run(name, weights, pixels):

@@ -94,6 +94,24 @@ def features(model, head, preprocess, pixels, batch=16):
     return np.concatenate(kept)
 
 
+def features_of(row, model, batch):
+    """The features of the row's default pooling, and the network's own output."""
+    kept, tokens = {}, row.get("tokens")
+    keep = lambda key: lambda _module, inputs, output: kept.update({key: (inputs[0], output)})
+    if "head" in row:
+        model.get_submodule(row["head"]["weight"].removesuffix(".weight")).register_forward_hook(keep("head"))
+    if tokens:
+        norm = "encoder.ln" if isinstance(model, torchvision.models.VisionTransformer) else "norm"
+        model.get_submodule(norm).register_forward_hook(keep("tokens"))
+    with torch.no_grad():
+        output = model(batch)
+    pool = row.get("pool")
+    if pool == "cls+mean":
+        t = kept["tokens"][1]
+        return torch.cat([t[:, 0], t[:, tokens["prefix"] :].mean(1)], 1), output
+    return kept["head"][0] if "head" in row else output, output
+
+
 def enliven(model, preprocess, pixels):
     """Give the random network the statistics of a trained one.
 
@@ -106,6 +124,9 @@ def enliven(model, preprocess, pixels):
     for module in model.modules():
         if isinstance(module, (torch.nn.Conv2d, torch.nn.Linear)):
             module.weight.data.mul_(6**0.5)  # uniform ±1/√fan_in has a sixth of He's variance
+        if isinstance(module, torch.nn.LayerNorm) and module.elementwise_affine:
+            module.weight.data.uniform_(0.5, 1.5, generator=generator)
+            module.bias.data.uniform_(-0.5, 0.5, generator=generator)
         if isinstance(module, torch.nn.BatchNorm2d):
             module.weight.data.uniform_(0.5, 1.5, generator=generator)
             module.bias.data.uniform_(-0.5, 0.5, generator=generator)
