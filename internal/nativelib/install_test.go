@@ -348,3 +348,16 @@ func TestTurboJPEGFromDebiansPackage(t *testing.T) {
 		t.Errorf("left behind: %s", got)
 	}
 }
+
+// Without apt, the runtime is installed all the same, and a note says what is missing.
+func TestNoTurboJPEGWithoutApt(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	root := t.TempDir()
+	err := fetchTurboJPEG(t.Context(), root, filepath.Join(root, "turbojpeg"))
+	if runtime.GOOS == "linux" && (err == nil || err.Error() != "apt-get, which fetches it, is missing") {
+		t.Error(err)
+	}
+	if have := contents(t, root); have != "" {
+		t.Errorf("left behind: %s", have)
+	}
+}
