@@ -238,8 +238,8 @@ func splitAnswer(t *testing.T, into any, args ...string) string {
 func quickstartSplits(t *testing.T, network, data, out string) string {
 	t.Helper()
 	var s struct {
-		TrainSplit string `json:"train_split"`
-		Evaluation struct{ Split string }
+		TrainSplit string                 `json:"train_split"`
+		Evaluation struct{ Split string } `json:"judged"`
 	}
 	if refused := splitAnswer(t, &s, "quickstart", data, "--out", out, "--backbone", network, "--device",
 		"cpu"); refused != "" {
