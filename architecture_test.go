@@ -81,7 +81,7 @@ var within = map[string][]string{
 	"made":          {"durable", "fail"},
 	"metrics":       {},
 	"modeldir":      {"checksum", "durable", "fail", "metrics", "preprocess", "userfile", "weights"},
-	"nativelib":     {"cuda", "durable", "dynlib", "fail", "fetch", "filehash", "ortapi", "paths", "progress", "userfile", "wheel"},
+	"nativelib":     {"cuda", "durable", "dynlib", "fail", "fetch", "filehash", "lockfile", "ortapi", "paths", "progress", "userfile", "wheel"},
 	"onnx":          {"durable", "fail", "float16", "onnx/pb", "userfile"},
 	"onnx/pb":       {},
 	"ort":           {"cuda", "dynlib", "fail", "kernels", "machine", "nativelib", "ortapi"},

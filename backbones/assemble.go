@@ -52,7 +52,7 @@ const (
 // number of classes. Any other missing, extra or mis-shaped tensor is an error of kind
 // fail.Model that lists it. Tensor data is shared with sd.
 func Assemble(b Backbone, sd *weights.StateDict) (*pb.ModelProto, error) {
-	m, err := Skeleton(b.Name)
+	m, err := Skeleton(b)
 	if err != nil {
 		return nil, err
 	}
@@ -60,7 +60,10 @@ func Assemble(b Backbone, sd *weights.StateDict) (*pb.ModelProto, error) {
 	if err != nil {
 		return nil, err
 	}
-	given := canonicalNames(sd)
+	sd, given, err := b.adapt(sd)
+	if err != nil {
+		return nil, fail.Wrap(fail.Model, err, "", "weights for %s", b.Name)
+	}
 	if err := matchNames(b.Name, registeredHint(b), parameters, given, sd); err != nil {
 		return nil, err
 	}
@@ -70,6 +73,9 @@ func Assemble(b Backbone, sd *weights.StateDict) (*pb.ModelProto, error) {
 		return nil, err
 	}
 	for i, t := range g.Initializer {
+		if !withoutData(t) {
+			continue
+		}
 		source, _ := sd.Get(given[t.Name])
 		values, err := float32Tensor(t.Name, source)
 		if err != nil {

@@ -18,12 +18,12 @@ import (
 func TestAssembleEvaluates(t *testing.T) {
 	for _, name := range append([]string{"inception_v3"}, small...) {
 		b, sd := mustSeed(t, name, 0)
-		skeleton, _ := Skeleton(name)
+		skeleton, _ := Skeleton(b)
 		m, err := Assemble(b, sd)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if again, _ := Skeleton(name); !proto.Equal(skeleton, again) {
+		if again, _ := Skeleton(b); !proto.Equal(skeleton, again) {
 			t.Fatalf("%s: assembling changed the skeleton", name)
 		}
 		data, err := onnx.Marshal(m)

@@ -88,7 +88,7 @@ func TestFloat16LeavesItsInputAlone(t *testing.T) {
 }
 
 func TestFloat16KeepsFeatures(t *testing.T) {
-	for _, b := range All() {
+	for _, b := range representatives(t) {
 		t.Run(b.Name, func(t *testing.T) {
 			if testing.Short() && !slices.Contains(small, b.Name) {
 				t.Skip("a large network, in -short")

@@ -275,6 +275,7 @@ func TestFromFileRefuses(t *testing.T) {
 		"no classifier":   endAt(custom(onnx.TensorInfo("x", pb.TensorProto_FLOAT, "n", 3, 4, 4)), "pooled"),
 		"two inputs":      twoInputs(),
 		"broken metadata": withMetadata(MetaPreprocess, "{"),
+		"unknown mode":    withMetadata(MetaPreprocess, `{"mode":"border"}`),
 		"broken head":     withMetadata(MetaHead, "["),
 		"wrong size":      custom(onnx.TensorInfo("x", pb.TensorProto_FLOAT, "n", 3, 5, 5)),
 	} {

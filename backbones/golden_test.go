@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"fx/internal/inference"
@@ -123,7 +124,7 @@ const featureTolerance = 1e-4
 
 func TestFeaturesAreTorchs(t *testing.T) {
 	want := readGoldens(t)
-	for _, b := range All() {
+	for _, b := range representatives(t) {
 		t.Run(b.Name, func(t *testing.T) {
 			if testing.Short() && !slices.Contains(small, b.Name) {
 				t.Skip("a large network, in -short")
@@ -212,12 +213,16 @@ func TestPixelsArePillows(t *testing.T) {
 	for key, want := range readGoldens(t).Pixels {
 		var kind string
 		var resize, crop, height, width int
-		if _, err := fmt.Sscanf(key, "%s %d %d %dx%d", &kind, &resize, &crop, &height, &width); err != nil {
+		rest, squash := strings.CutPrefix(key, "squash ")
+		if _, err := fmt.Sscanf(rest, "%s %d %d %dx%d", &kind, &resize, &crop, &height, &width); err != nil {
 			t.Fatal(err)
 		}
 		spec := preprocess.ImageNet(resize, crop)
 		spec.Interpolation = preprocess.Interpolation(kind)
-		name := fmt.Sprint(kind, resize, crop)
+		if squash {
+			spec.Mode = preprocess.Squash
+		}
+		name := spec.String()
 		if sessions[name] == nil {
 			sessions[name] = session(t, fitModel(spec))
 		}

@@ -3,8 +3,10 @@ package backbones
 import (
 	"encoding/binary"
 	"math"
+	"strings"
 	"sync"
 
+	"fx/internal/fail"
 	"fx/internal/random"
 	"fx/internal/weights"
 )
@@ -13,7 +15,19 @@ import (
 // drawn like those of its constructor in torchvision, which is better for training from
 // scratch than the layers' default rule of SeedWeights. Names, shapes and dependence on
 // the seed are as in SeedWeights.
+//
+// A network whose constructor's rule fx does not know is an error of kind fail.Usage.
 func InitialWeights(b Backbone, seed uint64) (*weights.StateDict, error) {
+	if initialRules[b.row.Initial] == nil {
+		var known []string
+		for _, r := range registry().Networks {
+			if r.Initial != "" {
+				known = append(known, r.Name)
+			}
+		}
+		return nil, fail.New(fail.Usage, "It is known for "+strings.Join(known, ", ")+".",
+			"--scratch draws weights as a network's constructor does, but the rule of %s is unknown", b.Name)
+	}
 	return drawWeights(b, madeRandom, func(p Parameter) weights.Tensor {
 		d := initial(b, p)
 		if d.shape == layerDefault {
@@ -59,6 +73,13 @@ type initialRule struct {
 	named               map[string]func(p Parameter) distribution // these come before the others
 }
 
+// initialRules are the rules by their names in the registry; those of other networks are not known. "default" is
+// the layers' own.
+var initialRules = map[string]*initialRule{
+	"default": {}, "resnet": resnetRule, "vgg": vggRule, "densenet": densenetRule, "squeezenet": squeezenetRule,
+	"inception": inceptionRule,
+}
+
 // The rules of the constructors in torchvision 0.29, files resnet.py, vgg.py,
 // squeezenet.py, densenet.py and inception.py. Inception's standard deviation of
 // 0.01 for AuxLogits.conv1 is set beside the convolution that is drawn, and is
@@ -70,7 +91,7 @@ var (
 	densenetRule   = &initialRule{convolution: kaimingFanIn, zeroBias: true}
 	squeezenetRule = &initialRule{
 		convolution: kaimingUniform, zeroBias: true,
-		named: map[string]func(Parameter) distribution{squeezenetHead.Weight: normalOf(0.01)},
+		named: map[string]func(Parameter) distribution{"classifier.1.weight": normalOf(0.01)},
 	}
 	inceptionRule = &initialRule{
 		convolution: normalOf(0.1), linear: normalOf(0.1),
@@ -100,10 +121,7 @@ func kaimingUniform(p Parameter) distribution {
 
 // initial returns the distribution of the parameter p of b.
 func initial(b Backbone, p Parameter) distribution {
-	rule := b.initial
-	if rule == nil {
-		return distribution{}
-	}
+	rule := initialRules[b.row.Initial]
 	draw := rule.named[p.Name]
 	switch {
 	case draw != nil:

@@ -6,6 +6,7 @@ import (
 	"math"
 	"os"
 	"slices"
+	"strings"
 	"testing"
 
 	"fx/internal/random"
@@ -60,11 +61,20 @@ func readInitial(t *testing.T) map[string]moments {
 	return all
 }
 
-// Every parameter of every network starts from torchvision's distribution.
-// Large ones stand for themselves by their first values.
+// Every parameter of the networks in initial.json starts from torchvision's distribution, and they have all rules
+// and families with one. Large parameters stand for themselves by their first values.
 func TestInitialWeightsAreTorchvisions(t *testing.T) {
 	want := readInitial(t)
+	compared := map[string]bool{}
+	for name := range want {
+		compared[strings.Fields(name)[0]] = true
+	}
+	vouched := map[string]bool{} // rules with families
 	for _, b := range All() {
+		if !compared[b.Name] {
+			continue
+		}
+		vouched[b.row.Initial+" "+b.Family] = true
 		parameters, err := Parameters(b)
 		if err != nil {
 			t.Fatal(err)
@@ -87,6 +97,11 @@ func TestInitialWeightsAreTorchvisions(t *testing.T) {
 	}
 	for key := range want {
 		t.Errorf("%s is no parameter here", key)
+	}
+	for _, b := range All() {
+		if b.row.Initial != "" && !vouched[b.row.Initial+" "+b.Family] {
+			t.Errorf("no network of %s in initial.json vouches for the rule %q of %s", b.Family, b.row.Initial, b.Name)
+		}
 	}
 }
 

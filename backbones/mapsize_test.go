@@ -20,7 +20,7 @@ func TestSmallestCrop(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		m, err := Skeleton(name)
+		m, err := Skeleton(b)
 		if err != nil {
 			t.Fatal(err)
 		}

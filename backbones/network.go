@@ -27,6 +27,7 @@ type NetworkOptions struct {
 	Weights       weights.Ref // zero for the official ones, or for an ONNX file's own
 	Resize, Crop  int         // pixels, 0 for the network's own
 	FeatureTensor string      // of a user's ONNX file, "" for the one in its metadata
+	Pool          Pool        // of a registered transformer, "" for its own or the one in its name
 	SHA256        string      // that the weights must have, "" for any
 
 	Normalization preprocess.Normalization // of a user's ONNX file, zero for its own
@@ -109,6 +110,10 @@ func (o NetworkOptions) check() error {
 	if o.Resize < 0 || o.Crop < 0 {
 		return fail.New(fail.Usage, "Omit them to use the network's own.",
 			"--resize %d and --crop %d must not be negative", o.Resize, o.Crop)
+	}
+	if o.Pool != "" && IsFile(o.Backbone) {
+		return fail.New(fail.Usage, "Name the tensor to take the features from with --feature-tensor.",
+			"--pool %s with the file %s: fx knows the tokens of registered networks only", o.Pool, o.Backbone)
 	}
 	return nil
 }
@@ -209,7 +214,17 @@ func registered(o NetworkOptions) (Backbone, error) {
 	}
 	if o.Crop > 0 && o.Crop != b.Preprocess.Crop {
 		b.Preprocess.Crop = o.Crop
-		b.FeatureShape = nil // a map may have another size now: ONNX Runtime infers it
+		if b.row.Tokens == nil {
+			b.FeatureShape = nil // a map may have another size now: ONNX Runtime infers it
+		}
+	}
+	if o.Pool != "" {
+		if b, err = b.WithPool(o.Pool); err != nil {
+			return b, err
+		}
+	}
+	if err := b.checkCrop(); err != nil {
+		return b, err
 	}
 	if err := b.Preprocess.Check(); err != nil {
 		return b, fail.Wrap(fail.Usage, err, "Omit --resize and --crop to use the network's own.",

@@ -14,23 +14,32 @@ import (
 // A row of the registry and a graph are all that a new network takes: weights,
 // initial weights, features and names follow from them.
 func TestANewNetworkIsARowAndAGraph(t *testing.T) {
-	row, err := Lookup("resnet18")
+	like, err := Lookup("resnet18")
 	if err != nil {
 		t.Fatal(err)
 	}
-	graph, err := Skeleton("resnet18")
+	graph, err := Skeleton(like)
 	if err != nil {
 		t.Fatal(err)
 	}
+	row := *like.row
 	row.Name, row.Title = "newnet", "A new network"
+	row.Weights = row.Weights[:1]
 	onnx.SetMetadata(graph, MetaBackbone, row.Name)
-	before := slices.Clone(registry)
-	registry = append(registry, row)
+	table := registry()
+	before := slices.Clone(table.Networks)
+	table.Networks = append(slices.Clone(before), row)
 	parsed.models[row.Name] = graph // as if it lay in graphs/
 	t.Cleanup(func() {
-		registry = before
+		table.Networks = before
 		delete(parsed.models, "newnet")
+		if err := table.index(); err != nil {
+			t.Fatal(err)
+		}
 	})
+	if err := table.index(); err != nil {
+		t.Fatal(err)
+	}
 
 	all := All()
 	if last := all[len(all)-1]; last.Name != "newnet" {

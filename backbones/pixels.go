@@ -28,40 +28,47 @@ const precisionBits = 22
 
 // fitImage adds nodes that turn one photo, uint8 [height, width, 3] of any size, into the
 // features' batch of one, uint8 [1, crop, crop, 3]: torchvision's Resize, of the shorter
-// side, and CenterCrop. It returns the value's name.
+// side or of both, and CenterCrop. It returns the value's name.
 func fitImage(b *onnx.Builder, image string, spec preprocess.Spec) string {
 	shape := b.Op("Shape", []string{image})
 	height := b.Op("Gather", []string{shape, b.Int64("zero", 0)})
 	width := b.Op("Gather", []string{shape, b.Int64("one", 1)})
-	shorter := b.Op("Min", []string{height, width})
+	sizes := resizedSides(b, height, width, spec)
 
 	// A pass is over the last axis; the lines of the first pass are the second axis.
-	tall := verticalFirst(b, height, width, shorter, spec)
+	tall := verticalFirst(b, height, width, sizes)
 	lines := b.Op("Where", []string{tall, width, height})
 	length := b.Op("Where", []string{tall, height, width})
 	planes := b.Op("Transpose", []string{image}, onnx.Ints("perm", 2, 0, 1)) // [3, height, width]
 	planes = turnIf(b, tall, planes)                                         // [3, lines, length]
-	planes = filterPass(b, planes, filterMatrix(b, length, shorter, spec))   // [3, lines, crop]
+	planes = filterPass(b, planes, filterMatrix(b, length, sizes, spec))     // [3, lines, crop]
 	planes = b.Op("Transpose", []string{planes}, onnx.Ints("perm", 0, 2, 1))
-	planes = filterPass(b, planes, filterMatrix(b, lines, shorter, spec)) // [3, crop of the length, crop of the lines]
-	planes = turnIf(b, b.Op("Not", []string{tall}), planes)               // [3, crop of the height, crop of the width]
+	planes = filterPass(b, planes, filterMatrix(b, lines, sizes, spec)) // [3, crop of the length, crop of the lines]
+	planes = turnIf(b, b.Op("Not", []string{tall}), planes)             // [3, crop of the height, crop of the width]
 	pixels := b.Op("Transpose", []string{planes}, onnx.Ints("perm", 1, 2, 0))
 	return b.Op("Unsqueeze", []string{pixels, b.Int64s("axes", 0)})
 }
 
-// resizedSide adds torchvision's _compute_resized_output_size of a side of the
-// photo: int(size * long / short).
-func resizedSide(b *onnx.Builder, side, shorter string, spec preprocess.Spec) string {
-	return b.Op("Div", []string{b.Op("Mul", []string{side, b.Int64("resize", int64(spec.Resize))}), shorter})
+// resizedSide adds the size of a side of the photo after Resize.
+type resizedSide func(side string) string
+
+// resizedSides returns the size of either side: spec.Resize of both, or torchvision's
+// _compute_resized_output_size, int(spec.Resize * side / shorter side).
+func resizedSides(b *onnx.Builder, height, width string, spec preprocess.Spec) resizedSide {
+	if spec.Mode == preprocess.Squash {
+		return func(string) string { return b.Int64("resize", int64(spec.Resize)) }
+	}
+	shorter := b.Op("Min", []string{height, width})
+	return func(side string) string {
+		return b.Op("Div", []string{b.Op("Mul", []string{side, b.Int64("resize", int64(spec.Resize))}), shorter})
+	}
 }
 
 // verticalFirst adds Pillow's choice of the order, a BOOL (pull request 9549): the
 // columns are resized first if the height loses pixels, and more than twice as many as
 // the width.
-func verticalFirst(b *onnx.Builder, height, width, shorter string, spec preprocess.Spec) string {
-	lost := func(side string) string {
-		return b.Op("Sub", []string{side, resizedSide(b, side, shorter, spec)})
-	}
+func verticalFirst(b *onnx.Builder, height, width string, sizes resizedSide) string {
+	lost := func(side string) string { return b.Op("Sub", []string{side, sizes(side)}) }
 	down, across := lost(height), lost(width)
 	return b.Op("And", []string{
 		b.Op("Greater", []string{down, b.Int64("zero", 0)}),
@@ -90,13 +97,13 @@ func turnIf(b *onnx.Builder, condition, planes string) string {
 type filterBytes struct{ low, middle, high string }
 
 // filterMatrix adds the weights that compute crop output pixels from the pixels of one
-// side of the photo, resized by spec.Resize : shorter.
-func filterMatrix(b *onnx.Builder, side, shorter string, spec preprocess.Spec) filterBytes {
+// side of the photo.
+func filterMatrix(b *onnx.Builder, side string, sizes resizedSide, spec preprocess.Spec) filterBytes {
 	toInt64 := onnx.Int("to", int64(pb.TensorProto_INT64))
 	toFloat64 := onnx.Int("to", int64(pb.TensorProto_DOUBLE))
 	half := b.Float64("half", 0.5)
 
-	resized := resizedSide(b, side, shorter, spec)
+	resized := sizes(side)
 	first := cropStart(b, resized, spec.Crop)
 	// [crop]
 	output := b.Op("Range", []string{first, b.Op("Add", []string{first, b.Int64("crop", int64(spec.Crop))}),

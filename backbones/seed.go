@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math"
 	"runtime"
+	"slices"
 	"strings"
 	"sync"
 
@@ -15,7 +16,8 @@ import (
 // default rule of PyTorch's layers: convolution and linear weights and biases are uniform
 // in ±1/√fan_in (kaiming_uniform_ with a = √5 has the same bound; torch.nn.Linear and
 // torch.nn.Conv2d, reset_parameters), batch normalisation starts at scale 1, shift 0,
-// mean 0, variance 1. Networks that torchvision initializes differently (resnet18, …)
+// mean 0, variance 1; other normalisations at scale 1, shift 0, factors of channels at 1, embeddings at ±0.035.
+// Networks that torchvision initializes differently (resnet18, …)
 // follow this rule too; InitialWeights follows torchvision's.
 //
 // A value depends only on the seed and the parameter's name. The names, and the counters
@@ -31,6 +33,7 @@ func drawWeights(b Backbone, made string, draw func(Parameter) weights.Tensor) (
 	if err != nil {
 		return nil, err
 	}
+	parameters = slices.DeleteFunc(parameters, func(p Parameter) bool { return p.Head && b.Head.Classes == 0 })
 	tensors := make([]weights.Tensor, len(parameters))
 	var wait sync.WaitGroup
 	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
@@ -56,6 +59,9 @@ func drawWeights(b Backbone, made string, draw func(Parameter) weights.Tensor) (
 	return sd, nil
 }
 
+// embeddingBound gives embeddings the standard deviation of 0.02 with which torchvision and timm draw them.
+const embeddingBound = 0.02 * 1.7320508
+
 func draw(p Parameter, seed uint64) weights.Tensor {
 	data := make([]byte, 4*p.Len())
 	switch p.Kind {
@@ -66,6 +72,11 @@ func draw(p Parameter, seed uint64) weights.Tensor {
 			// 24 random bits, the middle of their interval: never a bound itself, and unbiased.
 			u := (float64(stream.Uint32()>>8)+0.5)/(1<<23) - 1
 			binary.LittleEndian.PutUint32(data[i:], math.Float32bits(float32(u*bound)))
+		}
+	case Embedding:
+		stream := random.New(seed, "weights/"+p.Name)
+		for i := 0; i < len(data); i += 4 {
+			binary.LittleEndian.PutUint32(data[i:], math.Float32bits(float32(stream.Uniform(-1, 1)*embeddingBound)))
 		}
 	case Scale, RunningVariance:
 		for i := 0; i < len(data); i += 4 {

@@ -18,18 +18,18 @@ import (
 	"fx/internal/weights"
 )
 
-// Options says how a MODEL is put to work on photos.
+// Options for applying a MODEL to photos.
 type Options struct {
 	Model    string                  // MODEL folder
-	Embedder extract.EmbedderOptions // device and sizes; its Network.Weights overrides where the weights lie
+	Embedder extract.EmbedderOptions // device and sizes; its Network.Weights are the weights' new place, if any
 	Decoder  string                  // of JPEG: "auto" (also ""), "turbojpeg" or "go"
-	Force    bool                    // Export replaces whatever lies at its out, see outpath.Prepare
+	Force    bool                    // Export replaces another file at its out, see outpath.Prepare
 
-	Extensions    []string // that count as photos besides torchvision's
-	NoFollowLinks bool     // leaves out photos behind links, see dataset.Options
+	Extensions    []string // of photos, in addition to torchvision's
+	NoFollowLinks bool     // ignore photos behind links, see dataset.Options
 }
 
-// classifier is a MODEL that is ready for photos.
+// classifier is an open MODEL.
 type classifier struct {
 	model    modeldir.Model
 	params   head.Params
@@ -37,8 +37,7 @@ type classifier struct {
 	decoder  *imaging.Decoder
 }
 
-// open puts the backbone of the MODEL (m, p), found by hash, on a device. photos is how many
-// there will be.
+// open finds the backbone of the MODEL (m, p) by its hash and puts it on a device. photos is the number of photos.
 func open(ctx context.Context, o Options, m modeldir.Model, p modeldir.Params, photos int,
 	report progress.Reporter) (*classifier, error) {
 	c := &classifier{model: m, params: head.Params(p)}
@@ -83,8 +82,8 @@ func networkOf(ctx context.Context, m modeldir.Model, o extract.EmbedderOptions,
 	return n, nil
 }
 
-// networkOptions names the backbone that the MODEL was trained on, by its hash.
-// at, where not zero, is where its weights lie now.
+// networkOptions identifies the backbone that the MODEL was trained on by its hash. at, if not zero, is where its
+// weights are now.
 func networkOptions(m modeldir.Model, at weights.Ref, report progress.Reporter) backbones.NetworkOptions {
 	file := m.Backbone.File
 	switch own := m.Backbone.Weights; {

@@ -173,6 +173,28 @@ func TestClassesAreMatchedByName(t *testing.T) {
 	}
 }
 
+// A folder with a class that the MODEL lacks is refused before the network, which this machine lacks, is looked for.
+func TestUnknownClassOfAFolder(t *testing.T) {
+	model, data := filepath.Join(t.TempDir(), "model"), t.TempDir()
+	if _, err := Fit(t.Context(), fitOptions(newStore(t, manifest(), "train", "val"), model), nil,
+		progress.Discard); err != nil {
+		t.Fatal(err)
+	}
+	for _, class := range []string{"ants", "wasps"} {
+		dir := filepath.Join(data, "val", class)
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, "photo.jpg"), []byte("not opened"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err := EvaluateData(t.Context(), Options{Model: model}, data, "", progress.Discard)
+	if fail.KindOf(err) != fail.Usage || !strings.Contains(err.Error(), `does not know the class "wasps"`) {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestSplitsAreChosen(t *testing.T) {
 	both, plain, tested := newStore(t, manifest(), "train", "val"), newStore(t, manifest(), ""), newStore(t,
 		manifest(), "train", "test")
@@ -279,6 +301,7 @@ func TestAStoreOfAnotherNetworkIsRefused(t *testing.T) {
 		"backbone":      func(m *store.Manifest) { m.GraphSHA256 = "h" },
 		"weights w":     func(m *store.Manifest) { m.WeightsSHA256 = "v" },
 		"preprocessing": func(m *store.Manifest) { m.Preprocess.Resize = 256 },
+		"both sides":    func(m *store.Manifest) { m.Preprocess.Mode = preprocess.Squash },
 	} {
 		m := manifest()
 		change(&m)
@@ -337,7 +360,7 @@ func ExampleFit() {
 	if err != nil {
 		panic(err)
 	}
-	judged, err := EvaluateStore(context.Background(), model, features, "val")
-	fmt.Println(fitted.BestValAccuracy, judged.Confusion, err)
+	evaluated, err := EvaluateStore(context.Background(), model, features, "val")
+	fmt.Println(fitted.BestValAccuracy, evaluated.Confusion, err)
 	// Output: 1 [[10 0] [0 10]] <nil>
 }

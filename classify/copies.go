@@ -8,7 +8,7 @@ import (
 	"fx/internal/store"
 )
 
-// copiesOf numbers the photos of data so that files of the same content share a number.
+// copiesOf numbers the photos of data; files with the same content have the same number.
 func copiesOf(s *store.Store, data head.Data) []int {
 	known := map[store.SHA256]int{}
 	groups := make([]int, len(data.Photos))
@@ -21,7 +21,7 @@ func copiesOf(s *store.Store, data head.Data) []int {
 	return groups
 }
 
-// distinct counts the groups that copiesOf numbered.
+// distinct counts the different numbers of copiesOf.
 func distinct(groups []int) int {
 	n := 0
 	for i, g := range groups {
@@ -32,7 +32,7 @@ func distinct(groups []int) int {
 	return n
 }
 
-// copyNotes says how many of the photos of a training are copies of others.
+// copyNotes returns notes about photos of a training that are copies of others.
 func copyNotes(s *store.Store, train, val head.Data) []string {
 	all := head.Data{Photos: append(append([]head.Photo{}, train.Photos...), val.Photos...)}
 	groups := copiesOf(s, all)
@@ -61,7 +61,7 @@ func copyNotes(s *store.Store, train, val head.Data) []string {
 	return notes
 }
 
-// oneOrMore is what is said of n things.
+// oneOrMore returns the form of a text for n things.
 func oneOrMore(n int, one, more string) string {
 	if n == 1 {
 		return one
@@ -69,7 +69,7 @@ func oneOrMore(n int, one, more string) string {
 	return more
 }
 
-// leakNotes warns of photos to evaluate on that are also there to train on.
+// leakNotes returns notes about val photos that are also training photos.
 func leakNotes(s *store.Store, train, val head.Data) []string {
 	learned := map[store.SHA256]bool{}
 	for _, sha := range sumsOf(s, train) {
@@ -88,11 +88,11 @@ func leakNotes(s *store.Store, train, val head.Data) []string {
 		n, len(val.Photos), oneOrMore(n, "is a copy of a photo", "are copies of photos"))}
 }
 
-// copyPair are the paths of a photo and of one with the same content before it.
+// copyPair is the path of a photo, and the path of the first one with the same content.
 type copyPair struct{ path, first string }
 
-// checkCopies refuses a class that has photos enough, but too few which are no copies:
-// counts are the photos of each class, different those without copies, copied a copy.
+// checkCopies returns an error for a class with enough photos, but too few different ones. counts are the photos of
+// each class, different those without copies, copied one copy of each class.
 func checkCopies(classes []string, counts, different []int, copied []copyPair) error {
 	for i, class := range classes {
 		if different[i] >= leastPhotos || counts[i] < leastPhotos {

@@ -15,24 +15,24 @@ import (
 	"fx/internal/training"
 )
 
-// The demo's networks: the tutorial's, and one whose weights a Python package
-// ships, for machines that reach no other network.
+// The demo's networks: the tutorial's, and one whose weights are in a Python package, for machines without access to
+// torchvision's.
 const (
 	demoBackbone     = "squeezenet1_1"
 	fallbackBackbone = "efficientnet_lite0"
-	demoValFraction  = 0.2 // where the photos have no val split
+	demoValFraction  = 0.2 // if the photos have no val split
 )
 
 // DemoOptions of Demo. Only Out is needed.
 type DemoOptions struct {
 	Out      string // folder for everything that the demo makes
-	Force    bool   // even where it holds something else or lies inside the photos' folder, see outpath.Prepare
+	Force    bool   // write to Out though outpath.Prepare refuses it
 	Data     string // photos; "" finds some, see sampledata.Photos
 	Embedder extract.EmbedderOptions
 	Decoder  string
 }
 
-// DemoResult says what the demo made, and where it lies.
+// DemoResult describes what the demo wrote.
 type DemoResult struct {
 	Photos          sampledata.Found `json:"photos"`
 	Backbone        string           `json:"backbone"`
@@ -47,11 +47,11 @@ type DemoResult struct {
 	Model           string           `json:"model"`
 	Picture         string           `json:"picture"`
 	Seconds         float64          `json:"seconds"`
-	Notes           []string         `json:"notes"` // every fall-back taken, and why
+	Notes           []string         `json:"notes"` // all fallbacks, and why
 }
 
-// Demo does what `fx extract`, `fx fit-head` and `fx eval` do, on photos and a network that it finds,
-// and draws a picture of how it went. Whatever it can't find it replaces, and says so.
+// Demo does what `fx extract`, `fx fit-head` and `fx eval` do, on photos and a network that it searches for, and draws
+// a picture of the result. It replaces what it does not find, with a note.
 func Demo(ctx context.Context, o DemoOptions, watch progress.Reporter) (DemoResult, error) {
 	start := time.Now()
 	d := DemoResult{Model: filepath.Join(o.Out, "model"), Picture: filepath.Join(o.Out, "report.png")}
@@ -60,7 +60,7 @@ func Demo(ctx context.Context, o DemoOptions, watch progress.Reporter) (DemoResu
 			outpath.Target{Kind: outpath.Demo, Path: o.Out, Photos: photos},
 			outpath.Target{Kind: outpath.Model, Path: d.Model, Nested: true})
 	}
-	err := mayWrite(o.Data) // before anything is fetched
+	err := mayWrite(o.Data) // before any download
 	if err != nil {
 		return d, err
 	}
@@ -81,7 +81,7 @@ func Demo(ctx context.Context, o DemoOptions, watch progress.Reporter) (DemoResu
 	d.Backbone, d.Weights, d.WeightsOrigin = opened.Backbone.Name, opened.Weights.String(), opened.WeightsOrigin
 	d.Notes = slices.Concat(d.Photos.Notes, opened.Found, notes)
 	o.Embedder.Network = network
-	d.Store = filepath.Join(o.Out, "features-"+d.Backbone) // an ONNX file counts by its name
+	d.Store = filepath.Join(o.Out, "features-"+d.Backbone) // named by an ONNX file's name
 	if err := outpath.Prepare(o.Force, outpath.Target{Kind: outpath.Store, Path: d.Store, Nested: true}); err != nil {
 		return d, err
 	}

@@ -25,18 +25,17 @@ type ExportResult struct {
 	Classes           []string `json:"classes"`
 	WithPreprocessing bool     `json:"with_preprocessing"`
 	Input             string   `json:"input"` // name, type and shape
-	// "apply" where photos must be set upright by their EXIF orientation, else "ignore"
+	// EXIF is "apply" if photos must be rotated by their EXIF orientation, else "ignore".
 	EXIF string `json:"exif"`
-	// the MODEL's photos were decoded at a fraction of their size
+	// FastDecode: the training photos were decoded at a fraction of their size.
 	FastDecode bool     `json:"fast_decode,omitempty"`
 	Notes      []string `json:"notes"`
 }
 
-// Export writes the MODEL as one ONNX file, backbone and head, that plain ONNX
-// Runtime runs. withPreprocessing makes it take a uint8 photo [height, width, 3]
-// of any size; else it takes photos resized and cropped already, uint8 [batch,
-// crop, crop, 3]. Classes, preprocessing, what to do about EXIF's orientation
-// (backbones.MetaEXIF) and provenance are in its metadata.
+// Export writes the MODEL, backbone and head, as one ONNX file for plain ONNX Runtime. With withPreprocessing its
+// input is a uint8 photo [height, width, 3] of any size; otherwise it is photos that are resized and cropped already,
+// uint8 [batch, crop, crop, 3]. Its metadata has classes, preprocessing, the EXIF handling (backbones.MetaEXIF) and
+// provenance.
 func Export(ctx context.Context, o Options, out string, withPreprocessing bool,
 	report progress.Reporter) (ExportResult, error) {
 	if !strings.EqualFold(filepath.Ext(out), ".onnx") {
@@ -93,8 +92,7 @@ func Export(ctx context.Context, o Options, out string, withPreprocessing bool,
 	return result, nil
 }
 
-// photosOf is the folder or list of the photos that the MODEL was trained on, ""
-// where that is not known.
+// photosOf returns the folder or list of the photos that the MODEL was trained on, or "" if it is unknown.
 func photosOf(m modeldir.Model) string {
 	if m.Data != "" || m.Features == "" {
 		return m.Data
@@ -106,7 +104,7 @@ func photosOf(m modeldir.Model) string {
 	return made.Made.Data
 }
 
-// exifOf is the MODEL's EXIF, with its default.
+// exifOf returns the MODEL's EXIF, or its default.
 func exifOf(m modeldir.Model) string {
 	if m.EXIF == "" {
 		return "ignore"
@@ -114,7 +112,7 @@ func exifOf(m modeldir.Model) string {
 	return m.EXIF
 }
 
-// headFor is the MODEL's head as the backbones know it.
+// headFor returns the MODEL's head in the form of package backbones.
 func headFor(m modeldir.Model) backbones.Head {
 	h := backbones.Head{
 		Kind: backbones.HeadKind(m.Head.Kind), In: m.Head.Features, Weight: m.Head.WeightName, Bias: m.Head.BiasName,

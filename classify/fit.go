@@ -20,17 +20,17 @@ import (
 	"fx/internal/version"
 )
 
-// FitOptions says what a head learns from, and how.
+// FitOptions of Fit.
 type FitOptions struct {
-	training.Settings // those that training.Head reads; start from training.Defaults
+	training.Settings // those that are used by training.Head; start from training.Defaults
 
 	Features string // store folder
 	Out      string // MODEL folder to write
-	Force    bool   // even where it holds something else or lies among the photos, see outpath.Prepare
+	Force    bool   // write to Out though outpath.Prepare refuses it
 	Nested   bool   // Out is part of another command's output, which that command may replace
 }
 
-// FitResult is what Fit did.
+// FitResult is the result of Fit.
 type FitResult struct {
 	BestValAccuracy   float64         `json:"best_val_accuracy"`
 	BestEpoch         int             `json:"best_epoch"` // from 1
@@ -46,9 +46,8 @@ type FitResult struct {
 	Notes             []string        `json:"notes"`
 }
 
-// Fit trains a head on the embeddings of a store, whose checksums it compares first, and
-// writes the MODEL. Only a MODEL of the same features is replaced. epoch, if not nil, is
-// called after each epoch.
+// Fit trains a head on the embeddings of a store, after comparing their checksums, and writes the MODEL. It replaces
+// only a MODEL of the same features. It calls epoch, if not nil, after each epoch.
 func Fit(ctx context.Context, o FitOptions, epoch func(metrics.Epoch), watch progress.Reporter) (FitResult, error) {
 	if err := o.Check(training.Head); err != nil {
 		return FitResult{}, err
@@ -113,7 +112,7 @@ func Fit(ctx context.Context, o FitOptions, epoch func(metrics.Epoch), watch pro
 	}, nil
 }
 
-// openLabelled opens a store to train on.
+// openLabelled opens a store for training.
 func openLabelled(ctx context.Context, dir string, watch progress.Reporter) (*store.Store, error) {
 	features, err := store.Open(ctx, dir, watch)
 	if err != nil {
@@ -127,7 +126,7 @@ func openLabelled(ctx context.Context, dir string, watch progress.Reporter) (*st
 	return features, nil
 }
 
-// head are the options of the training on the photos of so many classes.
+// head returns the options for training on the photos of this number of classes.
 func (o FitOptions) head(train head.Data, classes int) head.Options {
 	s := o.Resolved(training.Head)
 	h := head.Options{
@@ -148,9 +147,11 @@ func newModel(m store.Manifest, h modeldir.Head, o FitOptions, notes []string) m
 			Weights: m.Made.WeightsFile, WeightsOrigin: m.Made.WeightsOrigin,
 			GraphSHA256: m.GraphSHA256, WeightsSHA256: m.WeightsSHA256,
 		},
-		Preprocess: m.Preprocess, EXIF: m.EXIF, FastDecode: m.FastDecode, Mode: modeldir.FeatureExtraction, Seed: o.Seed, Head: h, Classes: m.Classes,
-		Features: paths.Absolute(o.Features), Data: m.Made.Data, Extensions: m.Made.Extensions, NoFollowLinks: m.Made.NoFollowLinks,
-		Options: o.HeadRecord(), Versions: versions(m), Notes: notes, Untrained: m.Made.Untrained,
+		Preprocess: m.Preprocess, EXIF: m.EXIF, FastDecode: m.FastDecode,
+		Mode: modeldir.FeatureExtraction, Seed: o.Seed, Head: h, Classes: m.Classes,
+		Features: paths.Absolute(o.Features), Data: m.Made.Data, Extensions: m.Made.Extensions,
+		NoFollowLinks: m.Made.NoFollowLinks,
+		Options:       o.HeadRecord(), Versions: versions(m), Notes: notes, Untrained: m.Made.Untrained,
 	}
 }
 
@@ -165,8 +166,7 @@ func newMetrics(r head.Result, train, val head.Data, splits dataset.Splits, o Fi
 	}
 }
 
-// headOf returns the head that fits a store's features: a registered network's
-// own, else what the shape asks for.
+// headOf returns the head for a store's features: a registered network's own, else the one that fits the shape.
 func headOf(m store.Manifest) (modeldir.Head, head.Layout, error) {
 	h, err := backbones.HeadFor(m.FeatureShape)
 	if err != nil {
@@ -174,7 +174,7 @@ func headOf(m store.Manifest) (modeldir.Head, head.Layout, error) {
 			"the store's manifest")
 	}
 	if b, err := backbones.Lookup(m.Backbone); err == nil {
-		// of one position a linear head says all
+		// a linear head suffices for one position
 		if b, err = b.WithFeatureShape(m.FeatureShape); err == nil && b.Head.Kind == h.Kind {
 			h = b.Head
 		}
@@ -191,13 +191,14 @@ func layoutOf(h modeldir.Head, classes int) head.Layout {
 		Dropout: h.Dropout}
 }
 
-// trainAndVal picks the photos to train on and to evaluate on.
+// trainAndVal selects the photos for training and for evaluation.
 func trainAndVal(features *store.Store, o FitOptions) (train, val head.Data, splits dataset.Splits, err error) {
 	if o.ValFraction != 0 && o.ValSplit != "" {
 		return train, val, splits, fail.New(fail.Usage, "Give one of them.", "--val-fraction and --val-split together")
 	}
 	request := dataset.SplitRequest{
-		From: o.Features, Have: features.Splits(), Train: o.TrainSplit, Val: o.ValSplit, Evaluation: dataset.RequiredEvaluation,
+		From: o.Features, Have: features.Splits(), Train: o.TrainSplit, Val: o.ValSplit,
+		Evaluation: dataset.RequiredEvaluation,
 		Advice: "Name others with --train-split and --val-split, or take a part of the training photos with " +
 			"--val-fraction 0.2.",
 	}
@@ -216,7 +217,7 @@ func trainAndVal(features *store.Store, o FitOptions) (train, val head.Data, spl
 	return train, val, splits, err
 }
 
-// heldOut names the share of a split, or of all photos, that a training kept to evaluate on.
+// heldOut describes the share of a split, or of all photos, that a training held out for evaluation.
 func heldOut(share float64, split string) string {
 	if split == "" {
 		split = "the photos"
@@ -224,8 +225,8 @@ func heldOut(share float64, split string) string {
 	return fmt.Sprintf("%g of %s", share, split)
 }
 
-// learnable chooses the splits of a store and returns the photos to train on.
-// It refuses a class without a photo.
+// learnable chooses the splits of a store and returns the photos for training. The error is of kind fail.Usage for a
+// class without a photo.
 func learnable(features *store.Store, r dataset.SplitRequest) (train head.Data, splits dataset.Splits, err error) {
 	if splits, err = dataset.ChooseSplits(r); err != nil {
 		return train, splits, err
@@ -249,7 +250,7 @@ func countLabels(photos []head.Photo, classes int) []int {
 	return counts
 }
 
-// dataOf returns the photos of a split, whose rows are the store's.
+// dataOf returns the photos of a split; its rows are those of the store.
 func dataOf(features *store.Store, split string) (head.Data, error) {
 	rows := features.Rows()
 	var names []string

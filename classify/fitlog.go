@@ -12,11 +12,11 @@ import (
 	"fx/internal/trainlog"
 )
 
-// stopwatch measures the epochs of a training on their way to the caller.
+// stopwatch measures the epochs of a training and passes them on.
 type stopwatch struct {
 	start   time.Time
 	lap     time.Time
-	seconds []float64 // that each epoch took
+	seconds []float64 // of each epoch
 	pass    func(metrics.Epoch)
 }
 
@@ -34,26 +34,27 @@ func (s *stopwatch) epoch(e metrics.Epoch) {
 	s.lap = time.Now()
 }
 
-// fitLog is the training of a head as trainlog writes it.
+// fitLog returns the log of a head's training for trainlog.
 func fitLog(o FitOptions, backbone string, s *stopwatch, r head.Result) trainlog.Log {
 	all, _ := training.ReadRecord(o.HeadRecord())
 	all["backbone"], all["trainable"] = backbone, "head"
 	l := trainlog.Log{Start: s.start, Settings: all, Finished: true}
 	rate := o.LR
-	if o.Solver == training.LBFGS { // which looks for its steps itself
+	if o.Solver == training.LBFGS { // it has no learning rate
 		rate = math.NaN()
 	}
 	for i, e := range r.Epochs {
 		l.Epochs = append(l.Epochs, metrics.Epoch{
-			Epoch: e.Epoch, LR: rate, TrainLoss: e.TrainLoss, TrainAccuracy: e.TrainAccuracy, ValLoss: e.ValLoss, ValAccuracy: e.ValAccuracy,
-			TrainImagesPerSecond: math.NaN(), ValImagesPerSecond: math.NaN(), // evaluation is not timed apart
+			Epoch: e.Epoch, LR: rate, TrainLoss: e.TrainLoss, TrainAccuracy: e.TrainAccuracy,
+			ValLoss: e.ValLoss, ValAccuracy: e.ValAccuracy,
+			TrainImagesPerSecond: math.NaN(), ValImagesPerSecond: math.NaN(), // evaluation is not timed separately
 			Seconds: s.seconds[i],
 		})
 	}
 	return l
 }
 
-// saveWithLog writes the MODEL and its log, in the place of those before.
+// saveWithLog writes the MODEL and its log, and replaces earlier ones.
 func saveWithLog(dir string, m modeldir.Model, p modeldir.Params, l trainlog.Log) error {
 	return modeldir.SaveWith(dir, m, p, func(r *durable.Replacement) error { return trainlog.Replace(r, dir, l) })
 }

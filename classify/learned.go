@@ -14,14 +14,15 @@ import (
 )
 
 const (
-	// learnedBytes of a SHA-256 tell a training photo from others in modeldir.Metrics.LearnedFrom.
+	// learnedBytes is the length of the prefix of a SHA-256 that identifies a training photo in
+	// modeldir.Metrics.LearnedFrom.
 	learnedBytes = 8
 	// maxLearned bounds the size of model.json, to which each photo adds 11 bytes.
 	maxLearned = 50_000
 )
 
-// remember notes in m what the head trained on, and what the store held: a later evaluation
-// tells by it whether it says anything of new photos.
+// remember records in m the photos that the head was trained on, and the content of the store. Later evaluations use
+// it to detect training photos.
 func remember(m *modeldir.Metrics, s *store.Store, train head.Data) {
 	m.PhotosSHA256 = photosSum(s, *m)
 	if len(train.Photos) > maxLearned {
@@ -35,8 +36,8 @@ func remember(m *modeldir.Metrics, s *store.Store, train head.Data) {
 	m.LearnedFrom = bytes.Join(all, nil)
 }
 
-// photosSum is the SHA-256 over the content, split and class of the store's photos of the splits
-// that the training trained on and was evaluated on.
+// photosSum returns the SHA-256 of content, split and class of the store's photos in the splits for training and
+// evaluation.
 func photosSum(s *store.Store, m modeldir.Metrics) string {
 	var lines []string
 	for _, row := range s.Rows() {
@@ -52,8 +53,8 @@ func photosSum(s *store.Store, m modeldir.Metrics) string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
-// changed tells whether the store in the folder where is the one of the training and no longer as
-// it was then. A MODEL of an older fx, or of `fx finetune`, tells by the number of photos alone.
+// changed reports whether the store in the folder where is that of the training, but has changed since. For a MODEL of
+// an older fx, or of `fx finetune`, it compares only the number of photos.
 func changed(m modeldir.Model, s *store.Store, where string) bool {
 	if m.Features != "" && !paths.Same(m.Features, where) {
 		return false
@@ -81,11 +82,11 @@ func changed(m modeldir.Model, s *store.Store, where string) bool {
 	return val != t.ValPhotos || m.Features != "" && train != t.TrainPhotos
 }
 
-// learnedNotes warns where m trained on some of the photos of a split that it is evaluated on.
-// A MODEL of an older fx, or of `fx finetune`, knows its training photos by their split alone.
+// learnedNotes returns a note if m was trained on some of the photos. A MODEL of an older fx, or of `fx finetune`,
+// knows only the split of its training photos.
 func learnedNotes(m modeldir.Model, photos []store.SHA256, split string) []string {
 	known := m.Metrics.LearnedFrom
-	known = known[:len(known)/learnedBytes*learnedBytes] // whatever an edited file says
+	known = known[:len(known)/learnedBytes*learnedBytes] // an edited file may have any length
 	if len(known) == 0 {
 		return trainedOn(m, split)
 	}

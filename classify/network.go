@@ -13,10 +13,9 @@ import (
 	"fx/internal/weights"
 )
 
-// openFirst opens the network that o names, else the first of candidates whose
-// weights can be had. Where the system fails to read some, that is the error, and
-// no other network is taken. It returns o completed, so that nothing is looked for
-// twice, and what the user should know of the choice.
+// openFirst opens the network that o names, or the first of candidates whose weights are found. If the system fails to
+// read some, it returns that error and opens no other network. It returns o with the found weights, so that nothing is
+// searched for twice, and notes about the choice.
 func openFirst(ctx context.Context, o backbones.NetworkOptions, candidates []string, watch progress.Reporter,
 ) (backbones.NetworkOptions, backbones.Description, []string, error) {
 	const hint = "Name weights that you have with --backbone and --weights; --weights seed:0 makes random ones."
@@ -42,14 +41,14 @@ func openFirst(ctx context.Context, o backbones.NetworkOptions, candidates []str
 			return o, network.Description, append(notes, network.Notes...), nil
 		}
 		if i == len(candidates)-1 || fail.BySystem(err) || ctx.Err() != nil || errors.Is(err, lockfile.ErrHeld) {
-			// Of a slip of the keyboard, of a system that fails, and of a lock that allows no other weights, the own
-			// hint is the better one.
+			// The error's own hint is better for a misspelt name, a failing system, and a lock that allows no other
+			// weights.
 			if fail.KindOf(err) == fail.Usage || fail.BySystem(err) || errors.Is(err, lockfile.ErrHeld) {
 				return o, backbones.Description{}, notes, err
 			}
 			return o, backbones.Description{}, notes, fail.Wrap(fail.KindOf(err), err, hint, "the network")
 		}
-		// Why is told by the notes of the search before.
+		// The notes of the search before say why.
 		note := fmt.Sprintf("the weights of %s can't be had; trying %s", name, candidates[i+1])
 		watch.Note(note)
 		notes = append(notes, note)
@@ -57,8 +56,8 @@ func openFirst(ctx context.Context, o backbones.NetworkOptions, candidates []str
 	return o, backbones.Description{}, notes, fail.New(fail.Other, hint, "no network to choose from")
 }
 
-// lockedIn leaves those candidates whose weights a lock names, where it names
-// any: another machine takes no other network than the one that wrote the lock.
+// lockedIn returns the candidates whose weights the lock names, or all if it names none: another machine uses only the
+// network of the machine that wrote the lock.
 func lockedIn(lock lockfile.Lock, candidates []string) ([]string, error) {
 	var named []string
 	for _, name := range candidates {

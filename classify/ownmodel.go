@@ -14,8 +14,8 @@ import (
 	"fx/internal/store"
 )
 
-// checkOwnModel refuses a MODEL that another command made or that was fitted to other
-// features: only one of the same features is made anew without Force.
+// checkOwnModel returns an error for a MODEL that another command made, or that was trained on other features: without
+// Force, only one of the same features is replaced.
 func (o FitOptions) checkOwnModel(features store.Manifest) error {
 	if o.Force || o.Nested {
 		return nil
@@ -37,7 +37,7 @@ func (o FitOptions) checkOwnModel(features store.Manifest) error {
 	switch {
 	case fail.BySystem(err):
 		return err
-	case err != nil: // nothing to lose
+	case err != nil: // there is nothing to lose
 		return nil
 	case m.Features == "":
 		return fail.New(fail.Usage, hint, "%s is a model that `fx finetune` trained", o.Out)
@@ -53,12 +53,12 @@ func (o FitOptions) checkOwnModel(features store.Manifest) error {
 	return nil
 }
 
-// trainingLock is held in a MODEL's folder while it is trained, so that of two trainings
-// neither's result is lost.
+// trainingLock is held in a MODEL's folder during training, so that two trainings do not overwrite each other's
+// result.
 const trainingLock = ".fx-training"
 
-// holdModel takes the folder of a MODEL for a training, and makes it. release frees it,
-// and takes it away where no MODEL came about.
+// holdModel creates the folder of a MODEL and locks it for a training. release unlocks it, and removes it if there is
+// no MODEL in it.
 func holdModel(dir string) (release func(), err error) {
 	const hint = "Choose a folder that fx may write with --out."
 	_, err = os.Stat(dir)
@@ -77,7 +77,7 @@ func holdModel(dir string) (release func(), err error) {
 	return func() {
 		if made && !modeldir.Is(dir) {
 			_ = os.Remove(lock)
-			_ = os.Remove(dir) // unless something else lies there by now
+			_ = os.Remove(dir) // fails if it contains something else
 		}
 		free()
 	}, nil

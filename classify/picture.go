@@ -9,8 +9,8 @@ import (
 	"fx/internal/modeldir"
 )
 
-// writePicture draws how a MODEL was trained and how it did, as the PNG file path: the curves of
-// train and val accuracy and loss, and the confusion matrix.
+// writePicture draws the training and the evaluation of a MODEL to the PNG file path: the curves of train and val
+// accuracy and loss, and the confusion matrix.
 func writePicture(path, model string, found Evaluation) error {
 	m, _, err := modeldir.Load(model)
 	if err != nil {
@@ -22,7 +22,7 @@ func writePicture(path, model string, found Evaluation) error {
 			m.Metrics.BestEpoch, m.Backbone.Weights.Name()),
 		Confusion: found.Confusion, Classes: m.Classes, Photos: found.Split + " photos",
 	}
-	if len(m.Notes) > 0 { // such as weights that are not trained: never shown without
+	if len(m.Notes) > 0 { // such as one about untrained weights, which every result must show
 		r.Subtitle += "; " + strings.Join(m.Notes, "; ")
 	}
 	if solver := m.Options["solver"]; solver == string(head.LBFGS) {

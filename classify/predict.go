@@ -13,14 +13,13 @@ import (
 	"fx/internal/userfile"
 )
 
-// Prediction is what a MODEL says of one photo: its most probable classes, or
-// the reason why the photo can't be used.
+// Prediction is the result for one photo: its most probable classes, or the reason why it can't be used.
 type Prediction struct {
 	Path      string   `json:"path"`
-	PathBytes string   `json:"path_bytes,omitempty"` // Path in base64 where it is not UTF-8
+	PathBytes string   `json:"path_bytes,omitempty"` // Path in base64, if it is not UTF-8
 	Top       []Choice `json:"top,omitempty"`
 	Err       string   `json:"error,omitempty"`
-	Note      string   `json:"note,omitempty"` // such as weights that nobody trained
+	Note      string   `json:"note,omitempty"` // such as one about untrained weights
 }
 
 // Choice is a class and its probability.
@@ -29,16 +28,15 @@ type Choice struct {
 	Probability float64 `json:"probability"`
 }
 
-// Predictions are what Predict found.
+// Predictions is the result of Predict.
 type Predictions struct {
 	Photos  []Prediction
 	Skipped []extract.BadPhoto // files in the folders that are no photos
-	Notes   []string           // such as photos outside of a folder, behind links
+	Notes   []string           // such as one about photos behind links, outside of a folder
 }
 
-// Predict applies the MODEL to photos: files, or folders with every photo in
-// them at any depth. A file that can't be used is reported in its place; top is
-// how many classes each Prediction holds.
+// Predict applies the MODEL to photos: files, and all photos in folders at any depth. The Prediction of an unusable
+// file has the reason. top is the number of classes in each Prediction.
 func Predict(ctx context.Context, o Options, paths []string, top int, report progress.Reporter) (Predictions, error) {
 	if top < 1 {
 		return Predictions{}, fail.New(fail.Usage, "Give --top 1 or more.", "--top %d", top)
@@ -82,12 +80,12 @@ func Predict(ctx context.Context, o Options, paths []string, top int, report pro
 	}
 	note := strings.Join(m.Notes, "; ")
 	err = extract.Photos(ctx, c.embedder, c.decoder, files, report,
-		func(i int, features []float32, reason string) error {
+		func(i int, photo extract.Embedding) error {
 			p := &all.Photos[places[i]]
-			if p.Err, p.Note = reason, note; reason != "" {
+			if p.Err, p.Note = photo.Reason, note; photo.Reason != "" {
 				return nil
 			}
-			probabilities, err := predictor.Probabilities(features)
+			probabilities, err := predictor.Probabilities(photo.Features)
 			if err != nil {
 				return fail.Wrap(fail.KindOf(err), err, "", "%s", p.Path)
 			}

@@ -23,20 +23,19 @@ import (
 	"fx/internal/weights"
 )
 
-// The networks that Quickstart tries in turn: both have linear heads, and the
-// first's weights can be had as a Python package where torchvision's address
-// can't be reached.
+// The networks that Quickstart tries in turn. Both have linear heads. The weights of the first are also in a Python
+// package, for machines without access to torchvision's.
 var quickstartBackbones = []string{"efficientnet_lite0", "resnet18"}
 
 // QuickstartOptions of Quickstart. Only Data is needed.
 type QuickstartOptions struct {
-	Data       string   // folder of photos, a folder a class, with or without train/ and val/; or a .csv list
-	Extensions []string // that count as photos besides torchvision's
-	// NoFollowLinks leaves out photos behind links, see dataset.Options.
+	Data       string   // folder with a folder for each class, with or without train/ and val/; or a .csv list
+	Extensions []string // of photos, in addition to torchvision's
+	// NoFollowLinks ignores photos behind links, see dataset.Options.
 	NoFollowLinks bool
 
-	Out        string // folder for all that it makes; "" is Data with -fx added
-	Force      bool   // even where Out holds something else or lies inside Data, see outpath.Prepare
+	Out        string // folder for the results; "" is Data with -fx added
+	Force      bool   // write to Out though outpath.Prepare refuses it
 	Embedder   extract.EmbedderOptions
 	Decoder    string
 	FastDecode bool   // as in extract.Options
@@ -44,15 +43,13 @@ type QuickstartOptions struct {
 	Seed       uint64 // of the folds
 }
 
-// Quickstart goes the whole way from somebody's own photos to a classifier, and
-// says in plain words how good it is: it extracts features, chooses the penalty
-// of a linear head by cross-validation, trains it by L-BFGS on all training
-// photos, evaluates it by photos that it has not seen, looks for labels that look
-// wrong, and exports it.
+// Quickstart makes a classifier from a user's photos and describes in plain words how good it is. It extracts
+// features, chooses the penalty of a linear head by cross-validation, trains it by L-BFGS on all training photos,
+// evaluates it on photos that it was not trained on, searches for wrong labels, and exports it.
 //
-// It can be interrupted at any moment and run again, also after photos came or
-// went: only what is missing is extracted, and nothing is done where nothing
-// has changed. EXIF's orientation is applied, since phones store photos lying.
+// It can be interrupted at any moment and run again, also after photos were added or removed: it extracts only missing
+// features, and does nothing if nothing has changed. It applies the EXIF orientation, because phones often store
+// photos rotated.
 func Quickstart(ctx context.Context, o QuickstartOptions, watch progress.Reporter) (QuickstartSummary, error) {
 	if o.Out == "" {
 		o.Out = quickstartOut(o.Data)
@@ -64,7 +61,7 @@ func Quickstart(ctx context.Context, o QuickstartOptions, watch progress.Reporte
 	if err != nil {
 		return QuickstartSummary{}, err
 	}
-	// What is too little before the photos were read is so after, too.
+	// The check holds before the photos are read, too: reading only removes photos.
 	splits, err := photos.ChooseSplits(dataset.SplitRequest{
 		From: o.Data, Evaluation: dataset.OptionalEvaluation, Least: leastPhotos,
 		Advice: "Call the folder to train on train and the one to evaluate on val; without val fx evaluates by " +
@@ -75,7 +72,8 @@ func Quickstart(ctx context.Context, o QuickstartOptions, watch progress.Reporte
 	}
 	q := &quickstart{options: o, splits: splits, watch: watch}
 	q.summary = QuickstartSummary{
-		FormatVersion: quickstartVersion, Data: o.Data, Out: o.Out, TrainSplit: splits.Train, Files: quickstartFilesIn(o.Out),
+		FormatVersion: quickstartVersion, Data: o.Data, Out: o.Out, TrainSplit: splits.Train,
+		Files: quickstartFilesIn(o.Out),
 		Notes: []string{}, PhotoNotes: photos.Notes,
 	}
 	watch.Note("the results will be in " + o.Out)
@@ -85,7 +83,7 @@ func Quickstart(ctx context.Context, o QuickstartOptions, watch progress.Reporte
 	return q.finish(ctx)
 }
 
-// quickstart is one Quickstart under way.
+// quickstart is the state of one Quickstart.
 type quickstart struct {
 	options QuickstartOptions
 	splits  dataset.Splits
@@ -95,10 +93,10 @@ type quickstart struct {
 	weights  weights.Ref // of the network, for the export
 	features *store.Store
 	train    head.Data
-	val      head.Data // to evaluate on; without what is in train too
+	val      head.Data // for evaluation, without photos that are in train too
 }
 
-// extract brings the features to what the photos are now.
+// extract updates the features to the current photos.
 func (q *quickstart) extract(ctx context.Context) error {
 	o, s := q.options, &q.summary
 	candidates := quickstartBackbones
@@ -107,7 +105,7 @@ func (q *quickstart) extract(ctx context.Context) error {
 		return err
 	}
 	if err == nil && o.Embedder.Network.Backbone == "" {
-		// Go on with the network that the features are of, whatever can be had now.
+		// Continue with the network of the stored features, whichever weights are found now.
 		candidates = []string{earlier.Backbone}
 		if file, n := earlier.Made.BackboneFile, &o.Embedder.Network; file != "" {
 			candidates[0] = file
@@ -133,7 +131,8 @@ func (q *quickstart) extract(ctx context.Context) error {
 	s.Notes, s.Untrained = append(s.Notes, notes...), opened.Untrained
 	o.Embedder.Network, q.weights = network, network.Weights
 	s.Extract, err = extract.Run(ctx, extract.Options{
-		Embedder: o.Embedder, Data: o.Data, Extensions: o.Extensions, NoFollowLinks: o.NoFollowLinks, Store: s.Files.Features, Force: o.Force,
+		Embedder: o.Embedder, Data: o.Data, Extensions: o.Extensions, NoFollowLinks: o.NoFollowLinks,
+		Store: s.Files.Features, Force: o.Force,
 		Decoder: o.Decoder, EXIF: "apply", FastDecode: o.FastDecode,
 	}, q.watch)
 	if err != nil && fail.KindOf(err) == fail.Usage {
@@ -143,7 +142,7 @@ func (q *quickstart) extract(ctx context.Context) error {
 	return err
 }
 
-// finish makes of the features whatever is not there yet.
+// finish makes everything from the features that is missing.
 func (q *quickstart) finish(ctx context.Context) (QuickstartSummary, error) {
 	s := &q.summary
 	var err error
@@ -158,12 +157,13 @@ func (q *quickstart) finish(ctx context.Context) (QuickstartSummary, error) {
 		return *s, err
 	}
 	if earlier, ok := readQuickstart(s.Files); ok && earlier.InputsSHA256 == s.InputsSHA256 {
-		earlier.Data, earlier.Out, earlier.Files, earlier.Extract, earlier.Unchanged = s.Data, s.Out, s.Files, s.Extract, true
+		earlier.Data, earlier.Out, earlier.Files = s.Data, s.Out, s.Files
+		earlier.Extract, earlier.Unchanged = s.Extract, true
 		earlier.PhotoNotes, earlier.Untrained = s.PhotoNotes, s.Untrained
 		*s = earlier
 		return *s, s.save(nil)
 	}
-	// Until the end the earlier summary may not fit the MODEL: the next run sees that.
+	// Until the end, the earlier summary may not fit the MODEL. The next run detects that.
 	if err := q.fit(ctx); err != nil {
 		return *s, err
 	}
@@ -182,11 +182,10 @@ func (q *quickstart) finish(ctx context.Context) (QuickstartSummary, error) {
 	})
 }
 
-// inputs identifies all that the result depends on but the features'
-// embeddings, which are a function of it.
+// inputs identifies everything that the result depends on, except the embeddings, which depend on it.
 func (q *quickstart) inputs() (string, error) {
 	m := q.features.Manifest
-	m.Made, m.Compute = store.Provenance{}, store.Compute{} // m.Provider says the same, as it did in an older fx
+	m.Made, m.Compute = store.Provenance{}, store.Compute{} // m.Provider says the same, as in an older fx
 	differ := 0
 	groups := copiesOf(q.features, head.Data{Photos: slices.Concat(q.train.Photos, q.val.Photos)})
 	if n := distinct(groups); n < len(groups) {
@@ -206,9 +205,9 @@ func (q *quickstart) inputs() (string, error) {
 		Folds    int
 		Seed     uint64
 		Rejected []extract.BadPhoto
-		Distinct int `json:",omitempty"` // where there are copies: an older fx counted them in the interval
+		Distinct int `json:",omitempty"` // if there are copies; an older fx counted them in the interval
 
-		Extensions    []string `json:",omitempty"` // which the MODEL names; likewise NoFollowLinks
+		Extensions    []string `json:",omitempty"` // recorded in the MODEL; likewise NoFollowLinks
 		NoFollowLinks bool     `json:",omitempty"`
 	}{
 		quickstartVersion, version.String(), m, splits,
@@ -229,6 +228,6 @@ func (q *quickstart) picture(path string) error {
 	untrained, _ := s.notes()
 	return chart.WriteConfusion(path, chart.Confusion{
 		Title: "fx quickstart: " + s.Backbone, Subtitle: strings.Join(untrained, "; "),
-		Counts: s.Judged.Confusion, Classes: q.features.Manifest.Classes, Photos: "unseen photos",
+		Counts: s.Evaluation.Confusion, Classes: q.features.Manifest.Classes, Photos: "unseen photos",
 	})
 }

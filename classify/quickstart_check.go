@@ -8,7 +8,7 @@ import (
 	"fx/internal/outpath"
 )
 
-// checkQuickstart refuses folders that are not what they should be.
+// checkQuickstart checks that folders are what they should be.
 func checkQuickstart(o QuickstartOptions) error {
 	const photos = "Give the folder of your photos: one folder a class, with or without train/ and val/."
 	for _, c := range []struct {
@@ -21,7 +21,7 @@ func checkQuickstart(o QuickstartOptions) error {
 		{outpath.Quickstart, "what an earlier quickstart made"},
 	} {
 		is := c.kind.In
-		if c.kind == outpath.Quickstart { // which --force puts among photos
+		if c.kind == outpath.Quickstart { // which --force allows among photos
 			is = c.kind.Alone
 		}
 		if is, err := is(o.Data); err != nil {
@@ -50,7 +50,7 @@ func checkQuickstart(o QuickstartOptions) error {
 	return nil
 }
 
-// linearOnly refuses heads that L-BFGS has no single optimum for.
+// linearOnly returns an error for heads for which L-BFGS has no single optimum.
 func linearOnly(name, kind string) error {
 	if kind == string(backbones.Linear) {
 		return nil

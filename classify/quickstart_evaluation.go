@@ -7,37 +7,35 @@ import (
 	"fx/internal/metrics"
 )
 
-// QuickstartEvaluation is how a classifier did on photos that it had not seen, with what there is
-// to say of it in plain words. Its keys are those of summary.json.
+// QuickstartEvaluation is the evaluation of a classifier on photos that it was not trained on, with what the text says
+// about it. Its keys are those of summary.json.
 type QuickstartEvaluation struct {
-	Split string `json:"split,omitempty"` // whose photos they were, of a cross-validation ""
-	Folds int    `json:"folds,omitempty"` // of the cross-validation, 0 where there was none
+	Split string `json:"split,omitempty"` // of the photos; "" for a cross-validation
+	Folds int    `json:"folds,omitempty"` // of the cross-validation; 0 if there was none
 
 	Photos   int     `json:"photos"`
 	Right    int     `json:"right"`
 	Accuracy float64 `json:"accuracy"`
-	// Distinct counts photos of different content, DistinctRight those that were
-	// answered right; copies say nothing that their photo has not said.
+	// Distinct counts photos with different content, DistinctRight those that were classified correctly: copies add no
+	// information.
 	Distinct      int     `json:"distinct"`
 	DistinctRight int     `json:"distinct_right"`
 	Low           float64 `json:"low"` // 95 % interval of the accuracy on distinct photos, see head.Wilson
 	High          float64 `json:"high"`
 	Loss          float64 `json:"loss"` // mean cross entropy
-	// Always answering Commonest, the class with most of the photos, would be
-	// right for the share Baseline of them.
+	// Baseline is the accuracy of always answering Commonest, the class with most photos.
 	Commonest string  `json:"commonest"`
 	Baseline  float64 `json:"baseline"`
 
 	PerClass   []metrics.Class `json:"per_class"`
 	Confusion  [][]int         `json:"confusion"`  // [true class][predicted class], photos
 	Confused   []Confused      `json:"confused"`   // the most frequent first
-	Confidence []Confidence    `json:"confidence"` // from the surest on
-	// mean probability of the class predicted: the accuracy that it claims
+	Confidence []Confidence    `json:"confidence"` // the most probable first
+	// Stated is the mean probability of the predicted class: the accuracy that the classifier states.
 	Stated float64 `json:"stated"`
 }
 
-// copies counts the photos whose content another one has. A summary of an older
-// fx does not tell.
+// copies counts the photos whose content another one has. It is 0 for a summary of an older fx.
 func (j QuickstartEvaluation) copies() int {
 	if j.Distinct == 0 {
 		return 0
@@ -45,7 +43,7 @@ func (j QuickstartEvaluation) copies() int {
 	return j.Photos - j.Distinct
 }
 
-// Confused counts the photos of Class that were taken for Predicted.
+// Confused counts the photos of Class that were classified as Predicted.
 type Confused struct {
 	Class     string `json:"class"`
 	Predicted string `json:"predicted"`
@@ -53,8 +51,8 @@ type Confused struct {
 	Of        int    `json:"of"` // photos of Class
 }
 
-// Confidence counts the photos whose predicted class had a probability of at
-// least From and, but for the surest, below To.
+// Confidence counts the photos whose predicted class had a probability of at least From and, except for the highest,
+// below To.
 type Confidence struct {
 	From   float64 `json:"from"`
 	To     float64 `json:"to"`
@@ -62,11 +60,10 @@ type Confidence struct {
 	Right  int     `json:"right"`
 }
 
-// confidences are the bounds of QuickstartEvaluation.Confidence. Two classes are never
-// less than 0.5 sure.
+// confidences are the bounds of QuickstartEvaluation.Confidence. With two classes no probability is below 0.5.
 var confidences = []float64{0.9, 0.7, 0}
 
-// newQuickstartEvaluation sums up predictions. copies numbers their photos as copiesOf does.
+// newQuickstartEvaluation summarizes predictions. copies numbers their photos as copiesOf does.
 func newQuickstartEvaluation(m metrics.Evaluation, classes []string, copies []int) QuickstartEvaluation {
 	j := QuickstartEvaluation{
 		Photos: len(m.Predictions), Accuracy: m.Accuracy, Loss: m.Loss, Confusion: m.Confusion, Confused: []Confused{},
@@ -105,9 +102,8 @@ func newQuickstartEvaluation(m metrics.Evaluation, classes []string, copies []in
 	return j
 }
 
-// distinctRight counts the photos of different content, and those answered
-// right. Copies with different labels can't all be right: together they count as
-// right where at least half of them are.
+// distinctRight counts the photos with different content, and those that were classified correctly. Copies with
+// different labels can't all be correct: together they count as correct if at least half of them are.
 func distinctRight(predictions []metrics.Prediction, copies []int) (distinct, right int) {
 	photos, hits := map[int]int{}, map[int]int{}
 	for i, p := range predictions {

@@ -51,13 +51,13 @@ func (q *quickstart) fit(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		s.Judged = newQuickstartEvaluation(unseen, m.Classes, copiesOf(q.features, q.val))
-		s.Judged.Split = q.splits.Val
+		s.Evaluation = newQuickstartEvaluation(unseen, m.Classes, copiesOf(q.features, q.val))
+		s.Evaluation.Split = q.splits.Val
 	} else {
-		s.Judged = newQuickstartEvaluation(found.Metrics, m.Classes, copies)
-		s.Judged.Folds = found.Folds
+		s.Evaluation = newQuickstartEvaluation(found.Metrics, m.Classes, copies)
+		s.Evaluation.Folds = found.Folds
 		evaluatedByFolds(&model.Metrics, found)
-		for i := range log.Epochs { // that was not evaluated
+		for i := range log.Epochs { // not evaluated
 			log.Epochs[i].ValLoss, log.Epochs[i].ValAccuracy = math.NaN(), math.NaN()
 		}
 	}
@@ -68,20 +68,19 @@ func (q *quickstart) fit(ctx context.Context) error {
 	return saveWithLog(s.Files.Model, model, modeldir.Params(trained.Params), log)
 }
 
-// evaluatedByFolds replaces the iterations of a fit that no photo evaluated on their
-// end, evaluated by cross-validation.
+// evaluatedByFolds replaces the iterations of a fit by one epoch: the last, with the results of cross-validation.
 func evaluatedByFolds(m *modeldir.Metrics, c head.CrossValidation) {
 	last := m.Epochs[len(m.Epochs)-1]
 	m.Epochs = []metrics.Epoch{{
-		Epoch: 1, TrainLoss: last.TrainLoss, TrainAccuracy: last.TrainAccuracy, ValLoss: c.Metrics.Loss, ValAccuracy: c.Metrics.Accuracy,
+		Epoch: 1, TrainLoss: last.TrainLoss, TrainAccuracy: last.TrainAccuracy,
+		ValLoss: c.Metrics.Loss, ValAccuracy: c.Metrics.Accuracy,
 	}}
 	m.BestEpoch, m.BestValAccuracy, m.ValPhotos, m.Folds = 1, c.Metrics.Accuracy, m.TrainPhotos, c.Folds
 	m.ValSplit = fmt.Sprintf("cross-validation in %d folds", c.Folds)
 }
 
-// labels lists the photos whose labels look wrong, among those to train on
-// and those to evaluate on: of both there are probabilities by heads that had not
-// seen them.
+// labels lists the photos for training and evaluation with suspicious labels. The probabilities of both are from heads
+// that were not trained on them.
 func (q *quickstart) labels(train, val [][]float64) error {
 	var labels []int
 	for _, photo := range slices.Concat(q.train.Photos, q.val.Photos) {

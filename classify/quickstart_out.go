@@ -14,8 +14,8 @@ import (
 	"fx/internal/store"
 )
 
-// quickstartOut is where the results on data go: photos-fx beside photos, list.csv-fx
-// beside list.csv. A list that lies among its photos has them beside the photos' folder.
+// quickstartOut returns the folder for the results on data: photos-fx for photos, list.csv-fx for list.csv. If a list
+// is among its photos, the folder is beside that of the photos.
 func quickstartOut(data string) string {
 	if filepath.Base(data) == "." || filepath.Base(data) == ".." {
 		data = paths.Absolute(data) // so that it has a name
@@ -25,7 +25,7 @@ func quickstartOut(data string) string {
 	if !strings.EqualFold(filepath.Ext(data), ".csv") {
 		return out
 	}
-	older := strings.TrimSuffix(data, filepath.Ext(data)) + "-fx" // of an older fx
+	older := strings.TrimSuffix(data, filepath.Ext(data)) + "-fx" // the folder of an older fx
 	if made, err := store.ReadManifest(quickstartFilesIn(older).Features); err == nil &&
 		paths.Same(made.Made.Data, data) {
 		return older
@@ -37,16 +37,15 @@ func quickstartOut(data string) string {
 		}
 		photos = paths.Absolute(photos)
 		above := filepath.Dir(photos)
-		if above == photos { // no place is beside it: whoever writes there tells
+		if above == photos { // the root folder; writing there reports an error
 			return out
 		}
 		out = filepath.Join(above, filepath.Base(photos)+"-"+filepath.Base(out))
 	}
 }
 
-// checkSameData refuses to put the results on data in the place of those on other
-// photos, which the MODEL of the earlier ones names. Photos that are no longer there may
-// have moved to data: then the store tells whether they did.
+// checkSameData returns an error if the results on data would replace those on other photos, which the earlier MODEL
+// names. If those photos are gone, they may have moved to data: then the store shows whether they did.
 func checkSameData(force bool, out, model, data string) error {
 	if force || !modeldir.Is(model) {
 		return nil

@@ -6,12 +6,11 @@ import (
 	"fx/internal/store"
 )
 
-// leastPhotos is how many different photos of a class quickstart learns from: of
-// one it can't evaluate unseen.
+// leastPhotos is the smallest number of different photos of a class: one photo can't be used for both training and
+// evaluation.
 const leastPhotos = 2
 
-// choosePhotos divides the features' photos into those to train on and those
-// to evaluate on, and finds what is there twice.
+// choosePhotos divides the features' photos into those for training and for evaluation, and finds copies.
 func (q *quickstart) choosePhotos() error {
 	s, rows := &q.summary, q.features.Rows()
 	var err error
@@ -20,7 +19,7 @@ func (q *quickstart) choosePhotos() error {
 	}
 	classes := q.features.Manifest.Classes
 	counts, different := countLabels(q.train.Photos, len(classes)), make([]int, len(classes))
-	seen := map[store.SHA256]int{} // → the first row of it
+	seen := map[store.SHA256]int{} // → its first row
 	copied := make([]copyPair, len(classes))
 	for _, photo := range q.train.Photos {
 		row := photo.Rows[0]
@@ -61,7 +60,7 @@ func (q *quickstart) choosePhotos() error {
 	return nil
 }
 
-// twins finds files of the same content that lie in two classes: one of the labels is wrong.
+// twins finds files with the same content in two classes: one of the labels is wrong.
 func twins(rows []store.Row) []Twin {
 	found := []Twin{}
 	first := map[store.SHA256]int{}

@@ -22,17 +22,16 @@ const quickstartVersion = 1
 // quickstartJSON is the name of the summary for programs.
 const quickstartJSON = "summary.json"
 
-// maxMislabelled is how many photos with suspicious labels a summary lists.
+// maxMislabelled is the largest number of photos with suspicious labels in a summary.
 const maxMislabelled = 20
 
-// QuickstartSummary is the content of summary.json: what Quickstart made, and
-// how good it is. Text says it in plain words.
+// QuickstartSummary is the content of summary.json: the results of Quickstart. Text describes them in plain words.
 type QuickstartSummary struct {
 	FormatVersion int    `json:"format_version"`
-	InputsSHA256  string `json:"inputs_sha256"` // of all that the result depends on
-	// of the model.json that the rest was made with; "" in summaries of an older fx
+	InputsSHA256  string `json:"inputs_sha256"` // of everything that the result depends on
+	// ModelSHA256 is that of the model.json from which the rest was made; "" in summaries of an older fx.
 	ModelSHA256 string          `json:"model_sha256"`
-	Unchanged   bool            `json:"unchanged"` // an earlier run had made all this
+	Unchanged   bool            `json:"unchanged"` // an earlier run made everything
 	Data        string          `json:"data"`
 	Out         string          `json:"out"`
 	Files       QuickstartFiles `json:"files"`
@@ -41,31 +40,31 @@ type QuickstartSummary struct {
 	Weights       string            `json:"weights"`
 	WeightsOrigin string            `json:"weights_origin"`
 	Extract       extract.Summary   `json:"extract"`
-	TrainSplit    string            `json:"train_split"` // "" where the folder holds classes alone
+	TrainSplit    string            `json:"train_split"` // "" if the folder contains only classes
 	Classes       []QuickstartClass `json:"classes"`
 
 	L2              float64              `json:"l2"` // the penalty chosen, see head.Options
 	CrossValidation head.CrossValidation `json:"cross_validation"`
-	Judged          QuickstartEvaluation `json:"judged"`
+	Evaluation      QuickstartEvaluation `json:"judged"`
 
-	Mislabelled      []Mislabelled `json:"mislabelled"` // the surest first, at most 20
+	Mislabelled      []Mislabelled `json:"mislabelled"` // the most probable first, at most 20
 	MislabelledInAll int           `json:"mislabelled_in_all"`
 	Twins            []Twin        `json:"twins"`
-	Leaked           int           `json:"leaked"` // photos to evaluate on that are also there to train on: left out
+	Leaked           int           `json:"leaked"` // val photos that are also training photos; left out
 	ClassifierBytes  int64         `json:"classifier_bytes"`
 	Notes            []string      `json:"notes"`
-	Untrained        string        `json:"-"`                     // as of backbones.Description
-	PhotoNotes       []string      `json:"photo_notes,omitempty"` // on the folder, see dataset.Dataset
+	Untrained        string        `json:"-"`                     // as in backbones.Description
+	PhotoNotes       []string      `json:"photo_notes,omitempty"` // about the folder, see dataset.Dataset
 }
 
 // QuickstartClass counts the photos of a class.
 type QuickstartClass struct {
 	Name  string `json:"name"`
 	Train int    `json:"train"` // to train on
-	Val   int    `json:"val"`   // kept to evaluate on
+	Val   int    `json:"val"`   // for evaluation
 }
 
-// Mislabelled is a photo that looks as if it lay in the wrong folder, see head.LabelIssues.
+// Mislabelled is a photo whose label looks wrong, see head.LabelIssues.
 type Mislabelled struct {
 	Path               string  `json:"path"`
 	Class              string  `json:"class"`
@@ -80,12 +79,12 @@ type Twin struct {
 	Classes [2]string `json:"classes"`
 }
 
-// QuickstartFiles are the paths of what Quickstart makes.
+// QuickstartFiles are the paths of Quickstart's outputs.
 type QuickstartFiles struct {
 	Features   string `json:"features"`
 	Model      string `json:"model"`
 	Classifier string `json:"classifier"`
-	Report     string `json:"report"` // HTML, which the caller makes of Model: reports see all rooms
+	Report     string `json:"report"` // HTML, which the caller makes from Model
 	Picture    string `json:"picture"`
 	Text       string `json:"text"`
 	JSON       string `json:"json"`
@@ -94,12 +93,13 @@ type QuickstartFiles struct {
 func quickstartFilesIn(out string) QuickstartFiles {
 	in := func(name string) string { return filepath.Join(out, name) }
 	return QuickstartFiles{
-		Features: in("features"), Model: in("model"), Classifier: in("classifier.onnx"), Report: in("report.html"), Picture: in("confusion.png"),
+		Features: in("features"), Model: in("model"), Classifier: in("classifier.onnx"),
+		Report: in("report.html"), Picture: in("confusion.png"),
 		Text: in("summary.txt"), JSON: in(quickstartJSON),
 	}
 }
 
-// readQuickstart returns the summary of an earlier run whose files are all there.
+// readQuickstart returns the summary of an earlier run if all its files exist.
 func readQuickstart(files QuickstartFiles) (QuickstartSummary, bool) {
 	var s QuickstartSummary
 	text, err := userfile.ReadJSON(files.JSON)
@@ -120,8 +120,7 @@ func readQuickstart(files QuickstartFiles) (QuickstartSummary, bool) {
 	return s, err == nil
 }
 
-// save writes the summary in both forms, and in the same step what with replaces, nil
-// for nothing.
+// save writes the summary in both forms, together with the files that with replaces, if it is not nil.
 func (s *QuickstartSummary) save(with func(*durable.Replacement) error) error {
 	r, err := durable.Replace(s.Out, quickstartJSON)
 	if errors.Is(err, durable.ErrLocked) {
@@ -154,7 +153,7 @@ func (s *QuickstartSummary) replace(r *durable.Replacement, with func(*durable.R
 		return err
 	}
 	made := *s
-	made.Unchanged = false // what was made, not what this run did
+	made.Unchanged = false // it records what was made, not what this run did
 	made.ModelSHA256 = modeldir.SHA256(s.Files.Model)
 	document, err := checksum.Marshal(made)
 	if err != nil {

@@ -128,7 +128,7 @@ func TestQuickstartFindsWrongLabels(t *testing.T) {
 	if !slices.Equal(got, want) || q.summary.MislabelledInAll != len(want) {
 		t.Errorf("found %v, want %v", got, want)
 	}
-	if j := q.summary.Judged; j.Photos != 40 || j.Right != 38 || j.Split != "val" || j.Folds != 0 {
+	if j := q.summary.Evaluation; j.Photos != 40 || j.Right != 38 || j.Split != "val" || j.Folds != 0 {
 		t.Errorf("evaluated %+v", j)
 	}
 }
@@ -142,7 +142,7 @@ func TestQuickstartWithoutVal(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	j := q.summary.Judged
+	j := q.summary.Evaluation
 	if j.Photos != 60 || j.Right != 59 || j.Folds != 5 || j.Low > 59./60 || j.High < 59./60 {
 		t.Errorf("evaluated %+v", j)
 	}
@@ -167,8 +167,8 @@ func TestQuickstartKnowsCopies(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := q.summary
-	if s.Leaked != 1 || s.Judged.Photos != 9 || s.Classes[0] != (QuickstartClass{"ants", 10, 4}) {
-		t.Errorf("leaked %d, evaluated %d, classes %+v", s.Leaked, s.Judged.Photos, s.Classes)
+	if s.Leaked != 1 || s.Evaluation.Photos != 9 || s.Classes[0] != (QuickstartClass{"ants", 10, 4}) {
+		t.Errorf("leaked %d, evaluated %d, classes %+v", s.Leaked, s.Evaluation.Photos, s.Classes)
 	}
 	if len(s.Twins) != 1 || s.Twins[0].Classes != [2]string{"ants", "bees"} ||
 		s.Twins[0].Paths != [2]string{photos[5].path(5), photos[15].path(15)} {
@@ -249,7 +249,7 @@ func TestQuickstartText(t *testing.T) {
 	base := func() QuickstartSummary {
 		return QuickstartSummary{
 			TrainSplit: "train", Classes: []QuickstartClass{{"ants", 30, 25}, {"bees", 30, 25}},
-			Judged: QuickstartEvaluation{
+			Evaluation: QuickstartEvaluation{
 				Split: "val", Photos: 50, Right: 48, Accuracy: 0.96, Low: 0.865, High: 0.989, Baseline: 0.5, Commonest: "ants", Stated: 0.95,
 				Confused:   []Confused{{"bees", "ants", 2, 25}},
 				Confidence: []Confidence{{0.9, 1, 45, 44}, {0.7, 0.9, 5, 4}, {0, 0.7, 0, 0}},
@@ -263,10 +263,10 @@ func TestQuickstartText(t *testing.T) {
 			"2": func(*QuickstartSummary) {},
 		"right for 86 % to 99 % of " +
 			"them": func(s *QuickstartSummary) {
-			s.Judged.Low = 0.864
+			s.Evaluation.Low = 0.864
 		},
 		"80 of these 100 photos are copies: 20 differ, and it was right for 4 of them.": func(s *QuickstartSummary) {
-			s.Judged.Photos, s.Judged.Distinct, s.Judged.DistinctRight = 100, 20, 4
+			s.Evaluation.Photos, s.Evaluation.Distinct, s.Evaluation.DistinctRight = 100, 20, 4
 		},
 		"bees taken for ants: 2 of 25":           func(*QuickstartSummary) {},
 		"90 % or more:   right in 44 of 45":      func(*QuickstartSummary) {},
@@ -274,15 +274,15 @@ func TestQuickstartText(t *testing.T) {
 		"less than 70 %: it said so of no photo": func(*QuickstartSummary) {},
 		"claims 95 %, which fits":                func(*QuickstartSummary) {},
 		"surer of itself than it should be: it claims 100 %": func(s *QuickstartSummary) {
-			s.Judged.Stated = 0.999
+			s.Evaluation.Stated = 0.999
 		},
 		"better than it says: it claims 70 %": func(s *QuickstartSummary) {
-			s.Judged.Stated = 0.7
+			s.Evaluation.Stated = 0.7
 		},
-		"tried on the 50 photos that it\n  learns from, in 5 rounds": func(s *QuickstartSummary) { s.Judged.Folds = 5 },
-		"so few photos say little":                                   func(s *QuickstartSummary) { s.Judged.Low = 0.7 },
+		"tried on the 50 photos that it\n  learns from, in 5 rounds": func(s *QuickstartSummary) { s.Evaluation.Folds = 5 },
+		"so few photos say little":                                   func(s *QuickstartSummary) { s.Evaluation.Low = 0.7 },
 		"it may be no better than that": func(s *QuickstartSummary) {
-			s.Judged.Baseline = 0.9
+			s.Evaluation.Baseline = 0.9
 		},
 		"The class bees has only 5 photos": func(s *QuickstartSummary) {
 			s.Classes[1].Train = 5
@@ -360,16 +360,16 @@ func TestQuickstartOnTheTutorialsPhotos(t *testing.T) {
 		}
 	}
 	t.Logf("%d photos in the wrong folder: %d listed, %d of them rightly; accuracy unseen %.4f", len(wrong),
-		len(s.Mislabelled), hits, s.Judged.Accuracy)
+		len(s.Mislabelled), hits, s.Evaluation.Accuracy)
 	if 10*hits < 6*len(wrong) || 10*hits < 8*len(s.Mislabelled) {
 		t.Errorf("too few found, or too many others: %+v", s.Mislabelled)
 	}
-	if s.Judged.Accuracy < 0.88 || s.Judged.Accuracy > 0.97 {
-		t.Errorf("accuracy %g with one label in twenty wrong", s.Judged.Accuracy)
+	if s.Evaluation.Accuracy < 0.88 || s.Evaluation.Accuracy > 0.97 {
+		t.Errorf("accuracy %g with one label in twenty wrong", s.Evaluation.Accuracy)
 	}
 	var written QuickstartSummary
 	text, err := os.ReadFile(s.Files.JSON)
-	if err != nil || json.Unmarshal(text, &written) != nil || written.Judged.Right != s.Judged.Right {
+	if err != nil || json.Unmarshal(text, &written) != nil || written.Evaluation.Right != s.Evaluation.Right {
 		t.Errorf("%s: %v", s.Files.JSON, err)
 	}
 }

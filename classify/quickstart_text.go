@@ -10,15 +10,14 @@ import (
 	"fx/internal/printable"
 )
 
-// Limits of the text: more is in summary.json.
+// Limits of the text; summary.json has everything.
 const (
 	maxConfusedLines = 8
 	maxBadLines      = 20
 	maxClassNames    = 8
 )
 
-// Text writes the summary in plain words, for somebody who knows nothing of
-// machine learning.
+// Text writes the summary in plain words, for readers without knowledge of machine learning.
 func (s QuickstartSummary) Text(w io.Writer) {
 	p := &page{w: w}
 	s.tellResult(p)
@@ -29,7 +28,7 @@ func (s QuickstartSummary) Text(w io.Writer) {
 	s.tellFiles(p)
 }
 
-// page writes headings and indented lines. Its writer keeps the first error, if it likes.
+// page writes headings and indented lines, and ignores errors of its writer.
 type page struct{ w io.Writer }
 
 func (p *page) heading(text string) { fmt.Fprintf(p.w, "\n%s\n", text) }
@@ -38,7 +37,7 @@ func (p *page) line(format string, args ...any) {
 }
 
 func (s QuickstartSummary) tellResult(p *page) {
-	j := s.Judged
+	j := s.Evaluation
 	fmt.Fprintf(p.w, "A classifier for %s: right for %s of the photos that it had not seen.\n", s.ClassNames(),
 		percent(j.Right, j.Photos))
 	if untrained, _ := s.notes(); len(untrained) > 0 {
@@ -77,8 +76,7 @@ func (s QuickstartSummary) tellResult(p *page) {
 	}
 }
 
-// notes divides the notes into the one that says that nobody trained the network,
-// which stands beside every figure, and the rest.
+// notes separates the note about an untrained network, which is shown with every result, from the others.
 func (s QuickstartSummary) notes() (untrained, rest []string) {
 	if s.Untrained != "" {
 		untrained = []string{s.Untrained}
@@ -88,12 +86,12 @@ func (s QuickstartSummary) notes() (untrained, rest []string) {
 
 func (s QuickstartSummary) tellConfusions(p *page) {
 	p.heading("What it confuses")
-	if len(s.Judged.Confused) == 0 {
+	if len(s.Evaluation.Confused) == 0 {
 		p.line("Nothing among these photos.")
 	}
-	for i, c := range s.Judged.Confused {
+	for i, c := range s.Evaluation.Confused {
 		if i == maxConfusedLines {
-			p.line("… and %d rarer pairs; see %s", len(s.Judged.Confused)-i, s.Files.Picture)
+			p.line("… and %d rarer pairs; see %s", len(s.Evaluation.Confused)-i, s.Files.Picture)
 			break
 		}
 		p.line("%s taken for %s: %d of %d", printable.Name(c.Class), printable.Name(c.Predicted), c.Photos, c.Of)
@@ -101,7 +99,7 @@ func (s QuickstartSummary) tellConfusions(p *page) {
 }
 
 func (s QuickstartSummary) tellConfidence(p *page) {
-	j := s.Judged
+	j := s.Evaluation
 	p.heading("How sure it is")
 	p.line("With each answer it says how sure it is.")
 	for _, c := range j.Confidence {
@@ -149,7 +147,7 @@ func (s QuickstartSummary) tellLabels(p *page) {
 	p.line("Look at them: some are only hard to tell. Move or remove what is wrong and run the same command again.")
 }
 
-// tellUnused names the files that were left out.
+// tellUnused lists the files that were left out.
 func (s QuickstartSummary) tellUnused(p *page) {
 	rejected, skipped := s.Extract.Rejected, s.Extract.Skipped
 	if len(rejected)+len(skipped)+s.Leaked == 0 {
@@ -197,7 +195,7 @@ func (s QuickstartSummary) tellFiles(p *page) {
 	}
 }
 
-// ClassNames lists the classes.
+// ClassNames returns the names of the classes as a text.
 func (s QuickstartSummary) ClassNames() string {
 	var names []string
 	for _, c := range s.Classes {
@@ -227,7 +225,7 @@ func (s QuickstartSummary) fewest() QuickstartClass {
 	return few
 }
 
-// percent never rounds to 100 % what is not all, nor to 0 % what is not none.
+// percent returns a percentage. It is 100 % only for all, and 0 % only for none.
 func percent(part, whole int) string {
 	share := 100 * float64(part) / float64(whole)
 	rounded := math.Round(share)
@@ -247,7 +245,7 @@ func plural(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// quoteShell makes a path one word for a shell.
+// quoteShell quotes a path as one word for a shell.
 func quoteShell(path string) string {
 	plain := strings.IndexFunc(path, func(r rune) bool {
 		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' ||

@@ -10,17 +10,17 @@ import (
 	"fx/internal/training"
 )
 
-// RangeTestResult is a range test on a store, and what it was made of.
+// RangeTestResult is the result of a range test on a store.
 type RangeTestResult struct {
 	rangetest.Result
 	Backbone  string   `json:"backbone"`
-	Photos    int      `json:"photos"` // that were trained on
+	Photos    int      `json:"photos"` // for training
 	Notes     []string `json:"notes"`
-	Untrained string   `json:"-"` // as of backbones.Description
+	Untrained string   `json:"-"` // as in backbones.Description
 }
 
-// RangeTest looks for the learning rate of Fit with the same options, and writes
-// nothing. Of o it takes what says which photos to train on, and how by SGD.
+// RangeTest searches for the learning rate of Fit with the same options, and writes nothing. It uses the options for
+// training by SGD and for the choice of photos.
 func RangeTest(ctx context.Context, o FitOptions, test rangetest.Options,
 	watch progress.Reporter) (RangeTestResult, error) {
 	if err := test.Check(); err != nil {

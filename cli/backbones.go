@@ -29,20 +29,54 @@ func backbonesCommand(out *output) *urfave.Command {
 func backbonesListCommand(out *output) *urfave.Command {
 	return &urfave.Command{
 		Name:  "list",
-		Usage: "list the registered networks",
+		Usage: "list the registered networks by family",
+		Flags: []urfave.Flag{&urfave.StringFlag{Name: "search",
+			Usage: "only networks with these `WORDS` in name, title, family, aliases, weights or licence"}},
 		Action: func(c *urfave.Context) error {
 			if err := noArguments(c); err != nil {
 				return err
 			}
-			all := backbones.All()
-			return out.result(all, func(w io.Writer) {
-				for _, b := range all {
-					fmt.Fprintf(w, "%-18s %4d px  features %-13s %s\n", b.Name, b.Preprocess.Crop,
-						shapeText(b.FeatureShape), b.Title)
-				}
-			})
+			found := backbones.Search(c.String("search"))
+			if len(found) == 0 {
+				return fail.New(fail.Usage, "`fx backbones list` without --search shows all; `fx extract --backbone "+
+					"FILE.onnx` takes any network that scripts/export_onnx exports.",
+					"no registered network has %q", c.String("search"))
+			}
+			return out.result(found, func(w io.Writer) { printBackbones(w, found) })
 		},
 	}
+}
+
+// printBackbones prints a table of networks for each family, in the order of the families' first networks.
+func printBackbones(w io.Writer, all []backbones.Backbone) {
+	families := map[string][]backbones.Backbone{}
+	var order []string
+	for _, b := range all {
+		if families[b.Family] == nil {
+			order = append(order, b.Family)
+		}
+		families[b.Family] = append(families[b.Family], b)
+	}
+	rows := [][]string{{"network", "parameters", "input", "features", "accuracy", "licence", "weights"}}
+	for _, family := range order {
+		rows = append(rows, []string{"", "", "", "", "", "", ""}, []string{family, "", "", "", "", "", ""})
+		for _, b := range families[family] {
+			rows = append(rows, []string{"  " + b.Name, fmt.Sprintf("%.1f M", float64(b.Parameters)/1e6),
+				fmt.Sprintf("%d px", b.Preprocess.Crop), shapeText(b.FeatureShape), accuracyText(b.Accuracy),
+				strings.Trim(strings.Fields(b.Licence)[0], ","), strings.Join(b.Tags, " ")})
+		}
+	}
+	table(w, rows)
+}
+
+func accuracyText(a *backbones.Accuracy) string {
+	switch {
+	case a == nil:
+		return "–"
+	case a.Linear > 0:
+		return fmt.Sprintf("%.1f %% linear", a.Linear)
+	}
+	return fmt.Sprintf("%.1f %% top-1", a.Top1)
 }
 
 func shapeText(shape []int) string {
@@ -52,7 +86,6 @@ func shapeText(shape []int) string {
 // shownBackbone is a network with what its skeleton says.
 type shownBackbone struct {
 	backbones.Backbone
-	Parameters     int64                 `json:"parameters"` // numbers that training changes
 	ParameterTable []backbones.Parameter `json:"parameter_table"`
 }
 
@@ -74,30 +107,43 @@ func backbonesShowCommand(out *output) *urfave.Command {
 			if shown.ParameterTable, err = backbones.Parameters(b); err != nil {
 				return err
 			}
-			for _, p := range shown.ParameterTable {
-				if p.Kind.Trained() {
-					shown.Parameters += int64(p.Len())
-				}
-			}
 			return out.result(shown, func(w io.Writer) { printBackbone(w, shown) })
 		},
 	}
 }
 
 func printBackbone(w io.Writer, s shownBackbone) {
-	p := s.Preprocess
 	fmt.Fprintf(w, "%s (%s)\n", s.Name, s.Title)
 	fmt.Fprintf(w, "  licence      %s\n", s.Licence)
-	fmt.Fprintf(w, "  input        shorter side to %d (%s), centre crop of %d, mean %v, std %v\n", p.Resize,
-		p.Interpolation, p.Crop, p.Mean, p.Std)
+	fmt.Fprintf(w, "  input        %v\n", s.Preprocess)
 	fmt.Fprintf(w, "  features     %s (tensor %s)\n", shapeText(s.FeatureShape), s.FeatureTensor)
+	if len(s.Tags) > 1 {
+		fmt.Fprintf(w, "  others       %s@%s\n", strings.Split(s.Name, "@")[0], strings.Join(s.Tags, ", @"))
+	}
+	if len(s.Pools) > 0 {
+		fmt.Fprintf(w, "  pooling      %s; --pool takes %v\n", s.Pool, s.Pools)
+	}
+	if s.Accuracy != nil {
+		fmt.Fprintf(w, "  accuracy     %s on ImageNet (%s)\n", accuracyText(s.Accuracy), s.Accuracy.Source)
+	}
+	fmt.Fprintf(w, "  paper        %s\n", s.Paper)
+	if len(s.Aliases) > 0 {
+		fmt.Fprintf(w, "  also called  %s\n", strings.Join(s.Aliases, ", "))
+	}
 	fmt.Fprintf(w, "  head         %s, %s and %s, dropout %g\n", s.Head.Kind, s.Head.Weight, s.Head.Bias,
 		s.Head.Dropout)
-	known := s.Weights.SHA256
-	if known == "" {
-		known = "begins with " + s.Weights.SHA256Prefix + "; all of it is recorded at first use"
+	switch known := s.Weights.SHA256; {
+	case s.Gated != "":
+		fmt.Fprintf(w, "  weights      accept the licence at https://huggingface.co/%s and give model.safetensors with "+
+			"--weights\n", s.Gated)
+	case s.Weights.Hub != "":
+		fmt.Fprintf(w, "  weights      https://huggingface.co/%s, SHA-256 recorded at first use\n", s.Weights.Hub)
+	case known == "":
+		fmt.Fprintf(w, "  weights      %s, SHA-256 begins with %s; all of it is recorded at first use\n",
+			s.Weights.File, s.Weights.SHA256Prefix)
+	default:
+		fmt.Fprintf(w, "  weights      %s, SHA-256 %s\n", s.Weights.File, known)
 	}
-	fmt.Fprintf(w, "  weights      %s, SHA-256 %s\n", s.Weights.File, known)
 	if s.Weights.URL != "" {
 		fmt.Fprintf(w, "               %s\n", s.Weights.URL)
 	}

@@ -60,7 +60,7 @@ func experimentCommand(out *output) *urfave.Command {
 					if err != nil {
 						return err
 					}
-					plan, err := experiments.Foresee(c.Context, file, options, out.progress())
+					plan, err := experiments.DryRun(c.Context, file, options, out.progress())
 					if err != nil {
 						return err
 					}
@@ -205,7 +205,7 @@ func printExperiment(w io.Writer, done experimentDone) {
 	}
 }
 
-// besideOf is the reference figure for a cell, "" where there is none.
+// besideOf returns the reference result for a cell, or "".
 func besideOf(e experimentdir.Experiment, cell experimentdir.Cell, name string) string {
 	r, found := e.Reference(cell, name)
 	if !found {

@@ -58,8 +58,7 @@ func printInfo(w io.Writer, dir string, i store.Info) {
 	if m.FastDecode {
 		decoder += " at a fraction of the size where that is enough (--fast-decode)"
 	}
-	fmt.Fprintf(w, "  pixels      shorter side to %d (%s), crop %d, EXIF %s, decoder %s\n",
-		m.Preprocess.Resize, m.Preprocess.Interpolation, m.Preprocess.Crop, m.EXIF, decoder)
+	fmt.Fprintf(w, "  pixels      %s, EXIF %s, decoder %s\n", m.Preprocess.View(), m.EXIF, decoder)
 	fmt.Fprintf(w, "  made by     fx %s, ONNX Runtime %s, %s\n", m.Made.FX, m.Made.ONNXRuntime, m.Provider)
 	if m.Views > 0 {
 		fmt.Fprintf(w, "  views       up to %d random ones a photo, seed %d\n", m.Views, m.Seed)

@@ -20,6 +20,8 @@ func networkFlags() []urfave.Flag {
 			DefaultText: "those in the ONNX file, or search for the official ones"},
 		&urfave.StringFlag{Name: "feature-tensor",
 			Usage: "`NAME` of the tensor that the classifier takes, for ONNX files without this information"},
+		&urfave.StringFlag{Name: "pool", Usage: "features of a registered transformer: cls, mean, cls+mean or map",
+			DefaultText: "what its authors give a linear classifier"},
 		&urfave.StringFlag{Name: "mean",
 			Usage: "mean `R,G,B` of values in 0–1 for ONNX files, or the name of a normalization: imagenet, half, clip, " +
 				"none (values in 0–1) or raw (0–255)", DefaultText: "the file's, else imagenet"},
@@ -31,7 +33,8 @@ func networkFlags() []urfave.Flag {
 // sizeFlags are the sizes of a frozen network's photos.
 func sizeFlags() []urfave.Flag {
 	return []urfave.Flag{
-		&urfave.IntFlag{Name: "resize", Usage: "pixels of the shorter side after resizing", DefaultText: "the network's"},
+		&urfave.IntFlag{Name: "resize", DefaultText: "the network's",
+			Usage: "pixels of the shorter side after resizing, or of both if the network squashes"},
 		&urfave.IntFlag{Name: "crop", Usage: "pixels of the centre crop", DefaultText: "the network's input size"},
 	}
 }
@@ -45,7 +48,8 @@ func networkOptions(c *urfave.Context) (backbones.NetworkOptions, error) {
 	normalization, err := preprocess.ParseNormalization(c.String("mean"), c.String("std"))
 	return backbones.NetworkOptions{
 		Backbone: c.String("backbone"), Weights: from, FeatureTensor: c.String("feature-tensor"),
-		Resize: c.Int("resize"), Crop: c.Int("crop"), Normalization: normalization, Lock: lockfile.At(c.String("lock")),
+		Pool: backbones.Pool(c.String("pool")), Normalization: normalization,
+		Resize: c.Int("resize"), Crop: c.Int("crop"), Lock: lockfile.At(c.String("lock")),
 	}, err
 }
 

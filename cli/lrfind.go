@@ -37,7 +37,7 @@ type lrFindResult struct {
 	Table    string   `json:"table"`
 	Notes    []string `json:"notes"`
 
-	untrained string // the one of Notes that no figure is shown without
+	untrained string // the note that every result must show
 }
 
 func lrFindCommand(out *output) *urfave.Command {
@@ -94,8 +94,8 @@ func lrFindCommand(out *output) *urfave.Command {
 }
 
 // lrFindFields are the settings of a reader that a range test has a use for.
-func lrFindFields(by settings.Reader) []settings.Field {
-	return slices.DeleteFunc(settings.Fields(by), func(f settings.Field) bool { return !f.InRange })
+func lrFindFields(by settings.UsedBy) []settings.Field {
+	return slices.DeleteFunc(settings.Fields(by), func(f settings.Field) bool { return !f.RangeTest })
 }
 
 // checkPlot refuses a place for the plot before any work.

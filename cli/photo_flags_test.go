@@ -89,7 +89,7 @@ func TestAReportTakesThePhotosOfTheTraining(t *testing.T) {
 	}
 }
 
-// TestExperimentsTakePhotoFlags runs and foresees a matrix with and without the flags.
+// TestExperimentsTakePhotoFlags runs and plans a matrix with and without the flags.
 func TestExperimentsTakePhotoFlags(t *testing.T) {
 	orttest.Library(t)
 	dir := t.TempDir()

@@ -10,6 +10,7 @@ import (
 	"fx/internal/fail"
 	"fx/internal/imaging"
 	"fx/internal/kernels"
+	"fx/internal/lockfile"
 	"fx/internal/nativelib"
 )
 
@@ -24,12 +25,16 @@ func runtimeCommand(out *output) *urfave.Command {
 func runtimeInstallCommand(out *output) *urfave.Command {
 	return &urfave.Command{
 		Name:  "install",
-		Usage: "install ONNX Runtime to fx's cache (needs pip or uv once)",
+		Usage: "install ONNX Runtime to fx's cache: its Python package, by pip or uv, or else its release archive",
 		Flags: []urfave.Flag{
 			&urfave.BoolFlag{Name: "gpu", Usage: "install the CUDA provider and NVIDIA's libraries, several GB"},
 			&urfave.BoolFlag{Name: "force", Usage: "install again"},
 			&urfave.StringFlag{Name: "sha256",
 				Usage: "`HASH` of the main library, if it is not the build that fx pins"},
+			&urfave.StringFlag{Name: "from",
+				Usage: "install this `FILE|URL`: a .tgz, .zip or .whl of ONNX Runtime, or the library itself"},
+			&urfave.StringFlag{Name: "lock",
+				Usage: "`FILE` with the SHA-256 of the library; fx installs only this one, and adds it if it is missing"},
 		},
 		Action: func(c *urfave.Context) error {
 			if err := noArguments(c); err != nil {
@@ -37,7 +42,8 @@ func runtimeInstallCommand(out *output) *urfave.Command {
 			}
 			library, err := nativelib.Install(c.Context,
 				nativelib.InstallOptions{GPU: c.Bool("gpu"), Force: c.Bool("force"),
-					SHA256: c.String("sha256")}, out.progress())
+					SHA256: c.String("sha256"), From: c.String("from"), Lock: lockfile.At(c.String("lock"))},
+				out.progress())
 			if err != nil {
 				return err
 			}
@@ -142,8 +148,8 @@ func printCheck(w io.Writer, name string, c doctor.Check) {
 		fmt.Fprintf(w, "%-13s works\n", name)
 	default:
 		fmt.Fprintf(w, "%-13s not available: %s\n", name, c.Problem)
-		if c.Mend != "" {
-			fmt.Fprintf(w, "  %s\n", c.Mend)
+		if c.Fix != "" {
+			fmt.Fprintf(w, "  %s\n", c.Fix)
 		}
 	}
 }

@@ -41,7 +41,8 @@ func TestScripts(t *testing.T) {
 	library, err := nativelib.Find("")
 	decoder, noTurboJPEG := imaging.NewDecoder(imaging.Options{Decoder: "turbojpeg"})
 	testscript.Run(t, testscript.Params{
-		Dir: "testdata",
+		Dir:  "testdata",
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"release": release},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("FX_CACHE_DIR", filepath.Join(e.WorkDir, "cache"))
 			if err == nil {

@@ -10,7 +10,7 @@ import (
 )
 
 // settingFlags are the flags of settings, with the help for a reader of them.
-func settingFlags(of []settings.Field, by settings.Reader) []urfave.Flag {
+func settingFlags(of []settings.Field, by settings.UsedBy) []urfave.Flag {
 	var flags []urfave.Flag
 	defaults := settings.Defaults()
 	for _, f := range of {

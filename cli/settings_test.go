@@ -187,7 +187,7 @@ func TestClassWeightsAreTheSetting(t *testing.T) {
 // Every setting is a flag of the commands whose training reads it, and reading the flags gives what was given.
 func TestEverySettingIsAFlag(t *testing.T) {
 	for command, c := range map[string]struct {
-		by   settings.Reader
+		by   settings.UsedBy
 		args []string // beside the flag
 	}{
 		"finetune": {settings.Network, []string{"--backbone", "b", "--data", "d", "--out", "o"}},

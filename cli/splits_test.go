@@ -238,17 +238,17 @@ func splitAnswer(t *testing.T, into any, args ...string) string {
 func quickstartSplits(t *testing.T, network, data, out string) string {
 	t.Helper()
 	var s struct {
-		TrainSplit string `json:"train_split"`
-		Judged     struct{ Split string }
+		TrainSplit string                 `json:"train_split"`
+		Evaluation struct{ Split string } `json:"judged"`
 	}
 	if refused := splitAnswer(t, &s, "quickstart", data, "--out", out, "--backbone", network, "--device",
 		"cpu"); refused != "" {
 		return refused
 	}
-	if s.Judged.Split == "" {
-		s.Judged.Split = "folds"
+	if s.Evaluation.Split == "" {
+		s.Evaluation.Split = "folds"
 	}
-	return s.TrainSplit + " > " + s.Judged.Split
+	return s.TrainSplit + " > " + s.Evaluation.Split
 }
 
 // trainedSplits are those that the command's MODEL in dir says.

@@ -24,14 +24,13 @@ import (
 // format is the version of experiment files that this package reads.
 const format = 1
 
-// tutorial is the Data of a file on the photos of PyTorch's tutorial, wherever
-// they are found.
+// tutorial is the Data of a file that uses the photos of PyTorch's tutorial, which are searched for.
 const tutorial = "hymenoptera_data"
 
 //go:embed *.yaml
 var builtIn embed.FS
 
-// File is an experiment file. Its field names in YAML are in the tags.
+// File is the content of an experiment file.
 type File struct {
 	Format     int               `yaml:"format"`
 	Name       string            `yaml:"name"`  // as in folder names: small letters, digits, hyphens
@@ -40,21 +39,21 @@ type File struct {
 	Backbones  []Network         `yaml:"backbones"`
 	Modes      []string          `yaml:"modes"` // of training.Modes
 	Seeds      []uint64          `yaml:"seeds"`
-	Settings   training.Settings `yaml:"settings"` // what a mode has no use for has no part in its runs
+	Settings   training.Settings `yaml:"settings"` // a mode ignores those that it does not read
 	Overrides  []Override        `yaml:"overrides"`
 	References []Reference       `yaml:"references"`
 
-	// WeightsIfMissing are random weights, "seed:N", in the place of pretrained ones
-	// that are not to be had, or zero for an error. Their results are marked.
+	// WeightsIfMissing are random weights, "seed:N", that replace pretrained ones which are not found. Their results are
+	// marked. If it is zero, missing weights are an error.
 	WeightsIfMissing weights.Ref `yaml:"weights-if-missing"`
 
-	dir string // that Data is relative to
+	dir string // Data is relative to it
 }
 
 // Network is one of the backbones: in YAML a name, or a mapping.
 type Network struct {
-	Name    string      `yaml:"name"`    // as of fx backbones list, or an ONNX file, relative to the experiment file
-	Weights weights.Ref `yaml:"weights"` // a file, likewise, or "seed:N"; zero looks for the official ones
+	Name    string      `yaml:"name"`    // from fx backbones list, or an ONNX file, relative to the experiment file
+	Weights weights.Ref `yaml:"weights"` // a file, likewise, or "seed:N"; zero searches for the official ones
 }
 
 // Override changes settings of the runs of a backbone, of a mode, or of both.
@@ -64,21 +63,21 @@ type Override struct {
 	Settings patch  `yaml:"settings"`
 }
 
-// Reference is a figure of somebody else's, shown beside the runs.
+// Reference is a set of published or measured results that are shown beside the runs.
 type Reference struct {
-	Name    string   `yaml:"name"`   // short: the head of a column
-	Source  string   `yaml:"source"` // where it stands, or how it was measured
+	Name    string   `yaml:"name"`   // short, for the header of a column
+	Source  string   `yaml:"source"` // where it was published, or how it was measured
 	Figures []Figure `yaml:"figures"`
 }
 
-// Figure is one cell of a Reference.
+// Figure is a result in a Reference, for a backbone and a mode.
 type Figure struct {
 	Backbone        string  `yaml:"backbone"`
-	Beside          string  `yaml:"beside"` // the backbone of the runs, where it is another one
+	Beside          string  `yaml:"beside"` // the backbone of the runs, if it is another one
 	Mode            string  `yaml:"mode"`
 	BestValAccuracy float64 `yaml:"best-val-accuracy"`
-	SD              float64 `yaml:"sd"`      // over runs
-	Runs            int     `yaml:"runs"`    // whose mean it is
+	SD              float64 `yaml:"sd"`      // standard deviation over runs
+	Runs            int     `yaml:"runs"`    // number of runs in the mean
 	Seconds         float64 `yaml:"seconds"` // of one run
 }
 
@@ -99,7 +98,7 @@ func (p *patch) UnmarshalYAML(text []byte) error {
 	return nil
 }
 
-// Names lists the files that are built into the program.
+// Names returns the names of the built-in files.
 func Names() []string {
 	found, err := fs.Glob(builtIn, "*.yaml")
 	if err != nil {
@@ -111,8 +110,8 @@ func Names() []string {
 	return found
 }
 
-// Open reads an experiment file, or the one built into the program that has the
-// name. Errors are of kind fail.Usage and name the line, or ctx's when it ends.
+// Open reads the experiment file at path, or the built-in one of that name. Errors: fail.Usage, which names the line;
+// the context's.
 func Open(ctx context.Context, path string) (*File, error) {
 	text, err := userfile.ReadText(ctx, path, maxFileBytes)
 	if errors.Is(err, fs.ErrNotExist) && slices.Contains(Names(), path) {
@@ -156,7 +155,7 @@ func parse(text []byte) (*File, error) {
 	return file, file.check()
 }
 
-// maxEntries bounds backbones and overrides, which are decoded for each other.
+// maxEntries is the largest number of backbones and of overrides: all overrides are decoded for each backbone.
 const maxEntries = 200
 
 var folderName = regexp.MustCompile(`^[a-z0-9][a-z0-9_-]*$`)
@@ -182,7 +181,7 @@ func (f *File) check() error {
 	seen := map[string]bool{}
 	for _, b := range f.Backbones {
 		if b.Name == "" || seen[b.Name] {
-			return fmt.Errorf("backbones: %q stands there twice, or is empty", b.Name)
+			return fmt.Errorf("backbones: %q is listed twice, or is empty", b.Name)
 		}
 		seen[b.Name] = true
 	}
@@ -191,12 +190,12 @@ func (f *File) check() error {
 			return fmt.Errorf("modes: %q is none of %s", mode, strings.Join(modes, ", "))
 		}
 		if slices.Contains(f.Modes[:i], mode) {
-			return fmt.Errorf("modes: %s stands there twice", mode)
+			return fmt.Errorf("modes: %s is listed twice", mode)
 		}
 	}
 	for i, seed := range f.Seeds {
 		if slices.Contains(f.Seeds[:i], seed) {
-			return fmt.Errorf("seeds: %d stands there twice", seed)
+			return fmt.Errorf("seeds: %d is listed twice", seed)
 		}
 	}
 	for _, o := range f.Overrides {
@@ -232,7 +231,7 @@ func (f *File) eachSettings(do func(training.Settings) error) error {
 	return nil
 }
 
-// settings are those of the runs of a backbone and a mode.
+// settings returns the settings of the runs of a backbone and a mode.
 func (f *File) settings(backbone, mode string) (training.Settings, error) {
 	s := f.Settings
 	for _, o := range f.Overrides {
@@ -261,14 +260,14 @@ func (f *File) Set(assignment string) error {
 		return fail.Wrap(fail.Usage, err,
 			"The names are those of `fx finetune`'s flags: epochs, batch-size, lr and so on.", "--set %s", assignment)
 	}
-	// What all runs share is shown as such.
+	// Settings is shown as what all runs share.
 	if err := unmarshal(text, &f.Settings); err != nil {
 		return fail.Wrap(fail.Usage, plainly(err), "", "--set %s", assignment)
 	}
 	return nil
 }
 
-// SetWeightsIfMissing changes the field of the name: "seed:N".
+// SetWeightsIfMissing sets WeightsIfMissing to "seed:N".
 func (f *File) SetWeightsIfMissing(seed string) error {
 	ref, err := weights.ParseRef(seed)
 	if f.WeightsIfMissing = ref; err == nil {
@@ -277,5 +276,5 @@ func (f *File) SetWeightsIfMissing(seed string) error {
 	return fail.Wrap(fail.Usage, err, "Write it as in --weights-if-missing seed:0.", "--weights-if-missing")
 }
 
-// DefaultOut is the folder of the results where nobody names another.
+// DefaultOut returns the default folder of the results.
 func (f *File) DefaultOut() string { return filepath.Join("runs", f.Name) }

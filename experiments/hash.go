@@ -16,10 +16,10 @@ import (
 	"fx/internal/progress"
 )
 
-// contentSHA256 is a hash of all photos: names, splits, classes and contents.
-// One that can't be used counts as zeros: each run tells why it leaves it out.
+// contentSHA256 returns a hash of the names, splits, classes and contents of all photos. The content of an unusable
+// photo counts as zeros; each run reports why it leaves the photo out.
 func contentSHA256(ctx context.Context, photos *dataset.Dataset, report progress.Reporter) (string, error) {
-	items := photos.Found() // those that must not be opened among them, whose content counts as empty
+	items := photos.Found() // including those that must not be opened, which count as empty
 	task := report.Begin("hash photos", int64(len(items)), "photos")
 	defer task.End()
 	sums := make([][sha256.Size]byte, len(items))

@@ -27,63 +27,62 @@ import (
 	"fx/internal/version"
 )
 
-// Options say where an experiment runs. The zero value serves.
+// Options of Run and DryRun. The zero value suits most callers.
 type Options struct {
-	Out     string        // EXPERIMENT folder; "" stands for File.DefaultOut
-	Force   bool          // even where Out holds something else or lies inside the photos' folder, see outpath.Prepare
+	Out     string        // EXPERIMENT folder; "" means File.DefaultOut
+	Force   bool          // write to Out though outpath.Prepare refuses it
 	Data    string        // photos in place of the file's
-	Only    string        // pattern of the names of the runs to do, such as "*-finetune-*"; "" means all
+	Only    string        // pattern of the names of runs to execute, such as "*-finetune-*"; "" means all
 	Device  ort.Device    // of all runs
 	Workers int           // goroutines that decode; 0 means one for each CPU
-	Library string        // path of libonnxruntime, "" to look for it
+	Library string        // path of libonnxruntime; "" searches for it
 	Decoder string        // of JPEG: "auto" (also ""), "turbojpeg" or "go"
-	Lock    lockfile.Lock // obeyed and extended beside Out's own
+	Lock    lockfile.Lock // checked and extended together with Out's own
 
-	Extensions    []string // of photos that are taken besides torchvision's
-	NoFollowLinks bool     // leaves out photos behind links, see dataset.Options
+	Extensions    []string // of photos, in addition to torchvision's
+	NoFollowLinks bool     // ignore photos behind links, see dataset.Options
 
-	DecodeMemory int64 // bounds the bytes that all photos take while they are decoded; 0 means photoio's choice
-
+	DecodeMemory int64 // largest memory of all photos that are decoded at once, in bytes; 0 means photoio's choice
 }
 
-// keyVersion is a part of every key: another one makes every run anew. It
-// changes when the same settings come to mean another training.
+// keyVersion is a part of every key, so another version repeats every run. It changes when the same settings mean a
+// different training.
 const keyVersion = 1
 
-// keyDigits of a key name a folder.
+// keyDigits is the number of a key's digits in the name of a folder.
 const keyDigits = 12
 
 // matrix is an experiment whose photos and weights are found.
 type matrix struct {
 	options  Options
 	file     *File
-	foresees bool
+	planOnly bool // for DryRun
 	photos   *dataset.Dataset
-	splits   dataset.Splits // that every run learns from and is evaluated on
+	splits   dataset.Splits // of every run, for training and evaluation
 	decoder  *imaging.Decoder
 	record   experimentdir.Experiment
 	runs     []planned                    // one for each of record.Runs
-	missing  []string                     // backbones whose pretrained weights can't be had
+	missing  []string                     // backbones whose pretrained weights were not found
 	inputs   []lockfile.Input             // what was fetched or found
-	earlier  map[string]experimentdir.Run // of the record so far, by name
+	earlier  map[string]experimentdir.Run // of the earlier record, by name
 }
 
-// planned is a run with what it takes to do it.
+// planned is what a run needs.
 type planned struct {
 	selected bool // by Options.Only
 	settings training.Settings
 	network  backbones.NetworkOptions
 }
 
-// prepare finds photos and weights, and gives each run its key. Where it only
-// foresees, it takes stand-ins for photos and weights that can't be had, and says so.
-func prepare(ctx context.Context, file *File, o Options, foresees bool, report progress.Reporter) (*matrix, error) {
+// prepare finds photos and weights, and gives each run its key. With planOnly it replaces photos and weights that it
+// does not find, with a note.
+func prepare(ctx context.Context, file *File, o Options, planOnly bool, report progress.Reporter) (*matrix, error) {
 	if o.Out == "" {
 		o.Out = file.DefaultOut()
 	}
-	m := &matrix{options: o, file: file, foresees: foresees, record: experimentdir.Experiment{
-		Name: file.Name, Title: file.Title, Settings: file.Settings.InFiles(), References: file.references(), Machine: machine.CPU(),
-		Versions: map[string]string{"fx": version.String()},
+	m := &matrix{options: o, file: file, planOnly: planOnly, record: experimentdir.Experiment{
+		Name: file.Name, Title: file.Title, Settings: file.Settings.ExperimentRecord(), References: file.references(),
+		Machine: machine.CPU(), Versions: map[string]string{"fx": version.String()},
 	}}
 	if experimentdir.Is(o.Out) {
 		earlier, err := experimentdir.Load(o.Out)
@@ -125,8 +124,8 @@ func prepare(ctx context.Context, file *File, o Options, foresees bool, report p
 	return m, nil
 }
 
-// photos are the folder or list that --data or the file names, without a hash. The
-// tutorial's, which are looked for, have none.
+// photos returns the folder or list that --data or the file names, without its hash. It is zero for the tutorial's
+// photos, which are searched for.
 func (f *File) photos(o Options) experimentdir.Data {
 	switch {
 	case o.Data != "":
@@ -146,7 +145,7 @@ func (m *matrix) findPhotos(ctx context.Context, report progress.Reporter) error
 			return err
 		}
 		m.inputs = append(m.inputs, found.Inputs...)
-		if found.Drawn && m.foresees {
+		if found.Drawn && m.planOnly {
 			m.note("the tutorial's photos can't be had here: the estimate is one for a few drawn pictures; a run " +
 				"needs --data or FX_DATA_DIR")
 		} else if found.Drawn {
@@ -161,7 +160,8 @@ func (m *matrix) findPhotos(ctx context.Context, report progress.Reporter) error
 		return err
 	}
 	if m.splits, err = m.photos.ChooseSplits(dataset.SplitRequest{
-		From: data.Dir, Train: m.file.Settings.TrainSplit, Val: m.file.Settings.ValSplit, Evaluation: dataset.RequiredEvaluation,
+		From: data.Dir, Train: m.file.Settings.TrainSplit, Val: m.file.Settings.ValSplit,
+		Evaluation: dataset.RequiredEvaluation,
 		Advice: "Make folders train/ and val/ with a folder a class in each, or name the splits in the file's " +
 			"settings: train-split, val-split.",
 	}); err != nil {
@@ -179,8 +179,8 @@ func (m *matrix) findPhotos(ctx context.Context, report progress.Reporter) error
 	return err
 }
 
-// lock is what the photos and weights that fx finds are held to. In a folder
-// that is no experiment yet, lock.json is somebody else's.
+// lock returns the lock for the photos and weights that fx finds. A lock.json in a folder that is no experiment yet
+// does not belong to fx.
 func (m *matrix) lock() lockfile.Lock {
 	if experimentdir.Is(m.options.Out) {
 		return m.options.Lock.In(m.options.Out)
@@ -188,10 +188,10 @@ func (m *matrix) lock() lockfile.Lock {
 	return m.options.Lock
 }
 
-// note keeps what must stand beside the results.
+// note records a note that is shown with the results.
 func (m *matrix) note(line string) { m.record.Notes = append(m.record.Notes, line) }
 
-// relative is a path of the file, which is relative to where the file lies.
+// relative resolves a path in the file, which is relative to the file's folder.
 func (f *File) relative(p string) string {
 	if filepath.IsAbs(p) {
 		return p
@@ -251,14 +251,13 @@ func runName(backbone Network, mode string, seed uint64) string {
 	return fmt.Sprintf("%s-%s-seed%d", shortName(backbone.Name), mode, seed)
 }
 
-// selects tells whether Options.Only, which wants has checked, names a run.
+// selects reports whether Options.Only, which wants has checked, matches the name of a run.
 func (m *matrix) selects(name string) bool {
 	match, _ := path.Match(m.options.Only, name)
 	return match || m.options.Only == ""
 }
 
-// wants tells whether any run of a backbone that starts from pretrained weights is
-// selected: else nobody need look for them.
+// wants reports whether a selected run of the backbone starts from pretrained weights, which must then be found.
 func (m *matrix) wants(backbone Network) (bool, error) {
 	if _, err := path.Match(m.options.Only, ""); err != nil {
 		return false, fail.Wrap(fail.Usage, err, "Write it as in --only '*-finetune-*'.", "--only %s", m.options.Only)
@@ -273,7 +272,7 @@ func (m *matrix) wants(backbone Network) (bool, error) {
 	return false, nil
 }
 
-// network is the name of a registered network, or the path of an ONNX file.
+// network returns the name of a registered network, or the path of an ONNX file.
 func (f *File) network(name string) string {
 	if backbones.IsFile(name) {
 		return f.relative(name)
@@ -281,7 +280,7 @@ func (f *File) network(name string) string {
 	return name
 }
 
-// shortName is what a backbone is called in names of runs.
+// shortName returns the name of a backbone in names of runs.
 func shortName(backbone string) string {
 	if backbones.IsFile(backbone) {
 		return strings.TrimSuffix(filepath.Base(backbone), filepath.Ext(backbone))
@@ -289,7 +288,7 @@ func shortName(backbone string) string {
 	return backbone
 }
 
-// place gives a run its key, and the folders that follow from it.
+// place sets the key of a run and its folders, which the key determines.
 func (m *matrix) place(run *experimentdir.Run, s training.Settings, weights string) {
 	if run.Mode == modeldir.Scratch {
 		weights = ""
@@ -300,7 +299,7 @@ func (m *matrix) place(run *experimentdir.Run, s training.Settings, weights stri
 	})
 	run.Dir = path.Join("runs", run.Name+"-"+run.Key[:keyDigits])
 	if run.Mode == modeldir.FeatureExtraction {
-		// Without the photos: the store itself knows which of them changed.
+		// The key does not depend on the photos: the store recomputes those that changed.
 		s.TrainSplit = orTrain(s.TrainSplit)
 		key := map[string]any{"version": keyVersion, "backbone": run.Backbone, "weights": weights}
 		maps.Copy(key, s.KeyOfFeatures())
@@ -308,7 +307,7 @@ func (m *matrix) place(run *experimentdir.Run, s training.Settings, weights stri
 	}
 }
 
-// hashOf is the SHA-256 of a value's JSON, whose keys are sorted.
+// hashOf returns the SHA-256 of a value's JSON, with sorted keys.
 func hashOf(v any) string {
 	text, err := json.Marshal(v)
 	if err != nil {
@@ -318,10 +317,12 @@ func hashOf(v any) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// dir is the folder of a run; store that of its embeddings.
+// dir returns the folder of a run.
 func (m *matrix) dir(i int) string {
 	return filepath.Join(m.options.Out, filepath.FromSlash(m.record.Runs[i].Dir))
 }
+
+// store returns the folder of a run's embeddings.
 func (m *matrix) store(i int) string {
 	return filepath.Join(m.options.Out, filepath.FromSlash(m.record.Runs[i].Store))
 }

@@ -16,7 +16,7 @@ import (
 	"fx/internal/progress"
 )
 
-// remember takes what an earlier record knows, its folders relative as the file has them.
+// remember takes over the runs and stores of an earlier record, with folders relative to the experiment's.
 func (m *matrix) remember(earlier experimentdir.Experiment) error {
 	relative := func(dir *string) error {
 		if *dir == "" {
@@ -42,8 +42,8 @@ func (m *matrix) remember(earlier experimentdir.Experiment) error {
 	return nil
 }
 
-// noteOthers lists the runs in the folder that are not of the file as it is: of other settings, photos or weights,
-// or of an fx whose defaults were others.
+// noteOthers notes the runs in the folder that the file does not describe: those with other settings, photos or
+// weights, or of an fx with other defaults.
 func (m *matrix) noteOthers() error {
 	entries, err := os.ReadDir(filepath.Join(m.options.Out, "runs"))
 	if fail.BySystem(err) {
@@ -65,17 +65,16 @@ func (m *matrix) noteOthers() error {
 	return nil
 }
 
-// look finds out how far each run is, and returns the indexes of those to do
-// among the selected ones, and how many are selected. It tells of MODELs that are
-// damaged, which are made again.
-func (m *matrix) look(report progress.Reporter) (todo []int, selected int, err error) {
+// updateStatus sets the status of each run by its folder. It returns the indexes of the selected runs that are not
+// finished, and the number of selected runs. It reports MODELs that are damaged and will be trained again.
+func (m *matrix) updateStatus(report progress.Reporter) (todo []int, selected int, err error) {
 	for i := range m.record.Runs {
 		run := &m.record.Runs[i]
 		if run.Dir == "" { // not selected, and never was
 			continue
 		}
 		model, _, err := modeldir.Load(m.dir(i))
-		if err == nil && !m.foresees {
+		if err == nil && !m.planOnly {
 			err = modeldir.Complete(m.dir(i))
 		}
 		if fail.BySystem(err) {
@@ -92,9 +91,9 @@ func (m *matrix) look(report progress.Reporter) (todo []int, selected int, err e
 				m.finish(i, model, sum)
 				break
 			}
-			run.ModelSHA256 = m.earlier[run.Name].ModelSHA256 // until it is: the next call must tell, too
+			run.ModelSHA256 = m.earlier[run.Name].ModelSHA256 // kept until the run is repeated, for the next call
 			again := run.Name + " is run again"
-			if finished { // train fails for it
+			if finished { // train refuses such a folder
 				again = fmt.Sprintf("remove it to run %s again", run.Name)
 			}
 			report.Note(fmt.Sprintf("%s %s: %s", m.dir(i), notOwn, again))
@@ -113,7 +112,7 @@ func (m *matrix) look(report progress.Reporter) (todo []int, selected int, err e
 	return todo, selected, nil
 }
 
-// finish notes the result of a run from its MODEL, whose SHA-256 is sum.
+// finish records the result of a run from its MODEL, whose SHA-256 is sum.
 func (m *matrix) finish(i int, model modeldir.Model, sum string) {
 	run, metrics := &m.record.Runs[i], model.Metrics
 	run.Status, run.Error = experimentdir.Finished, ""
@@ -135,6 +134,7 @@ func (m *matrix) finish(i int, model modeldir.Model, sum string) {
 	}
 }
 
+// references returns the reference results for the record.
 func (f *File) references() []experimentdir.Reference {
 	all := []experimentdir.Reference{}
 	for _, r := range f.References {

@@ -2,12 +2,11 @@ package experiments
 
 import "fx/internal/modeldir"
 
-// notOwn is what is said of a run's folder whose MODEL is not recorded.
+// notOwn describes a run's folder whose MODEL is not the recorded one.
 const notOwn = "does not hold the model that this experiment trained there"
 
-// recorded tells whether the MODEL in a run's folder, whose SHA-256 is sum, is the run's own:
-// the one that the experiment recorded or, where a kill came before that and in experiments
-// of an older fx, one of the run's mode and seed.
+// recorded reports whether the MODEL in a run's folder, whose SHA-256 is sum, is the one that the experiment recorded.
+// If none is recorded, because of a kill or an older fx, it compares mode and seed.
 func (m *matrix) recorded(i int, model modeldir.Model, sum string) bool {
 	run := m.record.Runs[i]
 	if earlier := m.earlier[run.Name]; earlier.Key == run.Key && earlier.ModelSHA256 != "" {

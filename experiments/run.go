@@ -22,11 +22,10 @@ import (
 // lockName is the file that the process which runs an experiment holds.
 const lockName = "experiment.lock"
 
-// Run does the runs of an experiment that are not done yet, and keeps experiment.json and
-// results.csv up to date. It can be killed at any moment: the same call continues from
-// there. A run that fails does not stop the others, unless the system failed or the disk
-// is full; the error then tells of all that failed. Other errors: fail.Usage for files,
-// photos and weights that can't be used, fail.Locked if another process runs it.
+// Run executes the runs of an experiment that are not finished, and keeps experiment.json and results.csv up to date.
+// It can be killed at any moment: the same call continues from there. If a run fails, the others are still executed,
+// unless the system failed or the disk is full; the error describes the first failure. Other errors: fail.Usage for
+// files, photos and weights that can't be used, fail.Locked if another process runs the experiment.
 func Run(ctx context.Context, file *File, o Options, report progress.Reporter) (experimentdir.Experiment, error) {
 	if o.Out == "" {
 		o.Out = file.DefaultOut()
@@ -39,7 +38,7 @@ func Run(ctx context.Context, file *File, o Options, report progress.Reporter) (
 	if err != nil {
 		return experimentdir.Experiment{}, err
 	}
-	if target.Photos == "" { // only now it is known where they lie
+	if target.Photos == "" { // prepare has found them
 		target.Photos = m.record.Data.Dir
 		if err := outpath.Prepare(o.Force, target); err != nil {
 			return m.record, err
@@ -62,7 +61,7 @@ func Run(ctx context.Context, file *File, o Options, report progress.Reporter) (
 	if err := m.tidy(); err != nil {
 		return m.record, fail.Wrap(fail.KindOf(err), err, "", "experiment %s", out)
 	}
-	todo, selected, err := m.look(report)
+	todo, selected, err := m.updateStatus(report)
 	if err != nil {
 		return m.record, err
 	}
@@ -86,8 +85,7 @@ func Run(ctx context.Context, file *File, o Options, report progress.Reporter) (
 	return m.placed(), err
 }
 
-// tidy removes the temporary files that killed processes left, also of runs that
-// are done and are not opened again.
+// tidy removes the temporary files of killed processes, also in the folders of finished runs.
 func (m *matrix) tidy() error {
 	dirs := []string{m.options.Out}
 	for i := range m.record.Runs {
@@ -101,7 +99,7 @@ func (m *matrix) tidy() error {
 	return nil
 }
 
-// runAll does the runs, one after the other.
+// runAll executes the runs, one after the other.
 func (m *matrix) runAll(ctx context.Context, todo []int, w *watch) error {
 	var failed []error
 	for number, i := range todo {
@@ -126,7 +124,7 @@ func (m *matrix) runAll(ctx context.Context, todo []int, w *watch) error {
 			return errors.Join(fail.Wrap(fail.Interrupted, err,
 				"What was finished is kept; the same command goes on from there.", ""), m.save())
 		}
-		if fail.BySystem(err) { // the run is not to blame, and the others would meet it too
+		if fail.BySystem(err) { // the others would fail for the same reason
 			return errors.Join(err, m.save())
 		}
 		run.Status, run.Error = experimentdir.Failed, err.Error()
@@ -151,7 +149,7 @@ func hintOf(err error) string {
 	return again
 }
 
-// run does one run and notes its result.
+// run executes a run and records its result.
 func (m *matrix) run(ctx context.Context, i int, report progress.Reporter) error {
 	run := m.record.Runs[i]
 	if run.Mode == modeldir.FeatureExtraction {
@@ -162,7 +160,7 @@ func (m *matrix) run(ctx context.Context, i int, report progress.Reporter) error
 		return err
 	}
 	model, _, err := modeldir.Load(m.dir(i))
-	if err != nil { // it was whole once: somebody has changed it since
+	if err != nil { // it was changed after the training
 		return fail.Wrap(fail.KindOf(err), err, fmt.Sprintf("Remove %s to begin this run anew.", m.dir(i)), "")
 	}
 	m.finish(i, model, modeldir.SHA256(m.dir(i)))
@@ -182,7 +180,7 @@ func (m *matrix) extract(ctx context.Context, i int, report progress.Reporter) e
 		Network: p.network, Device: o.Device, Workers: o.Workers, Library: o.Library, DecodeMemory: o.DecodeMemory,
 	}
 	filling.Data, filling.Store, filling.Force = m.record.Data.Dir, m.store(i), o.Force
-	filling.ReplaceData = true // --data may be another: its runs have other keys
+	filling.ReplaceData = true // --data may have changed; its runs then have other keys
 	filling.Extensions, filling.NoFollowLinks = o.Extensions, o.NoFollowLinks
 	filling.Decoder = o.Decoder
 	summary, err := extract.Run(ctx, filling, report)
@@ -202,7 +200,7 @@ func (m *matrix) extract(ctx context.Context, i int, report progress.Reporter) e
 	return err
 }
 
-// train trains the network, or goes on with it.
+// train trains the network, or continues its training.
 func (m *matrix) train(ctx context.Context, i int, report progress.Reporter) error {
 	p, o := m.runs[i], m.options
 	if err := outpath.Prepare(o.Force, outpath.Target{Kind: outpath.Run, Path: m.dir(i), Nested: true}); err != nil {
@@ -212,7 +210,7 @@ func (m *matrix) train(ctx context.Context, i int, report progress.Reporter) err
 	if err != nil {
 		return err
 	}
-	if finished { // a run that is finished is here only if its MODEL is damaged or another one
+	if finished { // its MODEL is damaged or not its own, else the run would not be repeated
 		if _, _, err := modeldir.Load(m.dir(i)); err == nil {
 			return fail.New(fail.Model, fmt.Sprintf("Remove %s to begin this run anew.", m.dir(i)), "%s %s", m.dir(i),
 				notOwn)
@@ -220,7 +218,8 @@ func (m *matrix) train(ctx context.Context, i int, report progress.Reporter) err
 	}
 	resume := begun || finished
 	_, err = finetune.Run(ctx, finetune.Options{
-		Settings: p.settings, Network: p.network, Data: m.record.Data.Dir, Out: m.dir(i), Resume: resume, Force: o.Force, Terse: true,
+		Settings: p.settings, Network: p.network, Data: m.record.Data.Dir, Out: m.dir(i),
+		Resume: resume, Force: o.Force, Terse: true,
 		Device: o.Device, Workers: o.Workers, Library: o.Library, Decoder: o.Decoder, DecodeMemory: o.DecodeMemory,
 		Extensions: o.Extensions, NoFollowLinks: o.NoFollowLinks,
 	}, report)
@@ -242,7 +241,7 @@ func (m *matrix) save() error {
 func (m *matrix) placed() experimentdir.Experiment {
 	e, err := experimentdir.Load(m.options.Out)
 	if err != nil {
-		return m.record // somebody took it away this moment: the figures still hold
+		return m.record // the folder was removed; the results are still valid
 	}
 	return e
 }

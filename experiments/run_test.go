@@ -257,9 +257,9 @@ func TestADivergedTrainingIsAFailedRun(t *testing.T) {
 	}
 }
 
-func TestForesee(t *testing.T) {
+func TestDryRun(t *testing.T) {
 	s := newScene(t, quick)
-	p, err := Foresee(context.Background(), s.open(), s.options(), progress.Discard)
+	p, err := DryRun(context.Background(), s.open(), s.options(), progress.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -282,11 +282,11 @@ func TestForesee(t *testing.T) {
 	}
 	o := s.options()
 	o.Only = "*-scratch-seed1"
-	if p, err = Foresee(context.Background(), s.open(), o, progress.Discard); err != nil || len(p.Runs) != 1 {
+	if p, err = DryRun(context.Background(), s.open(), o, progress.Discard); err != nil || len(p.Runs) != 1 {
 		t.Errorf("--only leaves %d runs, %v", len(p.Runs), err)
 	}
 	o.Only = "*-none-*"
-	if _, err = Foresee(context.Background(), s.open(), o, progress.Discard); fail.KindOf(err) != fail.Usage {
+	if _, err = DryRun(context.Background(), s.open(), o, progress.Discard); fail.KindOf(err) != fail.Usage {
 		t.Errorf("--only of nothing: %v", err)
 	}
 }

@@ -6,13 +6,13 @@ import (
 	"fx/internal/training"
 )
 
-// ofRun are the settings of a run: the file's, with what mode and seed decide.
+// ofRun returns the settings of a run: those of the file, with its mode and seed.
 func ofRun(s training.Settings, mode string, seed uint64) training.Settings {
 	s.Scratch, s.Seed = mode == modeldir.Scratch, seed
 	return s
 }
 
-// extraction are the options of the embeddings that a feature extraction learns from.
+// extraction returns the options for the embeddings of a feature extraction.
 func extraction(s training.Settings) extract.Options {
 	return extract.Options{DType: s.DType, Views: s.Views, TrainSplit: s.TrainSplit, EXIF: s.EXIF}
 }

@@ -18,7 +18,7 @@ func TestFilesHaveEverySetting(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, f := range training.Fields(training.FeatureExtraction | training.Network) {
-		if named := strings.Contains(string(guide), "`"+f.Name+"`"); named != f.InFiles {
+		if named := strings.Contains(string(guide), "`"+f.Name+"`"); named != f.YAML {
 			t.Errorf("README.md names %s: %v", f.Name, named)
 		}
 		want := training.Defaults()
@@ -44,7 +44,7 @@ func TestFilesHaveEverySetting(t *testing.T) {
 			file = strings.NewReplacer("[finetune, scratch]", "[finetune]", "mode: scratch",
 				"mode: finetune").Replace(file)
 			read, err := parse([]byte(file))
-			if !f.InFiles {
+			if !f.YAML {
 				if err == nil || !strings.Contains(err.Error(), f.Name) {
 					t.Errorf("%s is no setting of a file, and it says: %v", f.Name, err)
 				}

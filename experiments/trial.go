@@ -18,23 +18,23 @@ import (
 	"fx/internal/weights"
 )
 
-// What a trial does, at most.
+// Bounds of a trial.
 const (
-	trialSteps   = 4               // timed, of training, after one that warms up
-	trialTime    = 3 * time.Second // after which no further step begins
+	trialSteps   = 4               // timed training steps, after one for warm-up
+	trialTime    = 3 * time.Second // after this no further step begins
 	trialBatches = 2               // of photos through the frozen network, for each worker
 )
 
-// headRate is how many products a second a head's training does, roughly.
+// headRate is roughly the number of products per second in the training of a head.
 const headRate = 1e9
 
-// Planned is a run and what it is expected to take.
+// Planned is a run with an estimate of its time.
 type Planned struct {
 	experimentdir.Run
-	Estimate float64 `json:"estimate"` // seconds, 0 of a finished run, and where it is not known
+	Estimate float64 `json:"estimate"` // seconds; 0 for a finished run, and if it is unknown
 }
 
-// Plan is what Run would do.
+// Plan describes the runs that Run would execute.
 type Plan struct {
 	Name     string             `json:"name"`
 	Title    string             `json:"title"`
@@ -45,9 +45,8 @@ type Plan struct {
 	Notes    []string           `json:"notes"`
 }
 
-// Foresee finds out what Run would do, and by a short trial of each network how
-// long it would take. It writes nothing but Options.Lock.
-func Foresee(ctx context.Context, file *File, o Options, report progress.Reporter) (Plan, error) {
+// DryRun returns what Run would do, with times from a short trial of each network. It writes only Options.Lock.
+func DryRun(ctx context.Context, file *File, o Options, report progress.Reporter) (Plan, error) {
 	m, err := prepare(ctx, file, o, true, report)
 	if err != nil {
 		return Plan{}, err
@@ -55,7 +54,7 @@ func Foresee(ctx context.Context, file *File, o Options, report progress.Reporte
 	if err := o.Lock.Hold(ctx, m.inputs...); err != nil {
 		return Plan{}, err
 	}
-	todo, _, err := m.look(report)
+	todo, _, err := m.updateStatus(report)
 	if err != nil {
 		return Plan{}, err
 	}
@@ -79,18 +78,17 @@ func Foresee(ctx context.Context, file *File, o Options, report progress.Reporte
 	return p, nil
 }
 
-// rates are what a trial of a network found, in seconds.
+// rates are the results of a network's trial, in seconds unless noted.
 type rates struct {
-	open    float64 // the frozen network until it is ready
-	embed   float64 // a photo, from the file through the frozen network
-	prepare float64 // the training graphs
-	step    float64 // a batch of training, 0 where none was tried
-	width   int     // values of a photo's features
+	open    float64 // opening the frozen network
+	embed   float64 // one photo, from the file to its features
+	prepare float64 // building the training graphs
+	step    float64 // one batch of training; 0 if none was tried
+	width   int     // number of a photo's features
 }
 
-// estimate says how long each of the runs to do would take, by a short trial of
-// their networks. Runs that were begun count whole; 0 stands for a network whose
-// trial failed.
+// estimate returns the seconds of each run in todo, from a short trial of its network. A run that has begun counts as a
+// whole one. The estimate is 0 if the trial failed.
 func (m *matrix) estimate(ctx context.Context, todo []int, report progress.Reporter) ([]float64, error) {
 	task := report.Begin("trial", int64(len(todo)), "runs")
 	defer task.End()
@@ -98,7 +96,7 @@ func (m *matrix) estimate(ctx context.Context, todo []int, report progress.Repor
 	decode := m.decodeSeconds(ctx, train)
 	tried, stores := map[string]rates{}, map[string]bool{}
 	for _, s := range m.record.Stores {
-		stores[s.Dir] = s.Rows > 0 // filled, or begun: what is left is little
+		stores[s.Dir] = s.Rows > 0 // filled at least in part: little is left
 	}
 	estimates := make([]float64, len(todo))
 	for k, i := range todo {
@@ -112,7 +110,7 @@ func (m *matrix) estimate(ctx context.Context, todo []int, report progress.Repor
 				return nil, ctx.Err()
 			} else if fail.BySystem(err) {
 				return nil, err
-			} else if err != nil { // the run itself will tell, and the others need not wait for it
+			} else if err != nil { // the run itself will report it
 				report.Note(fmt.Sprintf("how long %s takes is not known: %v", run.Name, err))
 				r = rates{}
 			}
@@ -122,14 +120,14 @@ func (m *matrix) estimate(ctx context.Context, todo []int, report progress.Repor
 		if r == (rates{}) {
 			continue
 		}
-		photos, judged := float64(len(train)), float64(len(val))
+		photos, evaluated := float64(len(train)), float64(len(val))
 		if training {
 			steps := photos / float64(s.BatchSize)
-			estimates[k] = r.prepare + photos*decode + float64(s.Epochs)*(steps*r.step+photos*decode+judged*r.embed)
+			estimates[k] = r.prepare + photos*decode + float64(s.Epochs)*(steps*r.step+photos*decode+evaluated*r.embed)
 		} else {
-			estimates[k] = float64(s.Epochs) * (3*photos + judged) * float64(2*r.width) / headRate
-			if !stores[run.Store] { // runs of other seeds find it filled
-				estimates[k] += r.open + ((1+float64(s.Views))*photos+judged)*r.embed
+			estimates[k] = float64(s.Epochs) * (3*photos + evaluated) * float64(2*r.width) / headRate
+			if !stores[run.Store] { // runs with other seeds use the same store
+				estimates[k] += r.open + ((1+float64(s.Views))*photos+evaluated)*r.embed
 				stores[run.Store] = true
 			}
 		}
@@ -137,7 +135,7 @@ func (m *matrix) estimate(ctx context.Context, todo []int, report progress.Repor
 	return estimates, nil
 }
 
-// paths are those of the photos to train on and to evaluate on.
+// paths returns the paths of the photos for training and for evaluation.
 func (m *matrix) paths() (train, val []string) {
 	for _, item := range m.photos.Items {
 		switch {
@@ -150,7 +148,7 @@ func (m *matrix) paths() (train, val []string) {
 	return train, val
 }
 
-// decodeSeconds is the time to read and decode a photo, shared among the cores.
+// decodeSeconds returns the time to read and decode a photo, divided by the number of workers.
 func (m *matrix) decodeSeconds(ctx context.Context, paths []string) float64 {
 	reader := photoio.NewReader(m.decoder, photoio.Options{Memory: m.options.DecodeMemory})
 	start, n := time.Now(), 0
@@ -163,7 +161,7 @@ func (m *matrix) decodeSeconds(ctx context.Context, paths []string) float64 {
 	return time.Since(start).Seconds() / float64(max(n, 1)*m.workers())
 }
 
-// sampleOf takes n of the paths, evenly spread.
+// sampleOf returns at most n of the paths, at equal distances.
 func sampleOf(paths []string, n int) []string {
 	if len(paths) <= n {
 		return paths
@@ -179,7 +177,7 @@ func sampleOf(paths []string, n int) []string {
 func (m *matrix) try(ctx context.Context, i int, training bool, paths []string) (rates, error) {
 	var r rates
 	network := m.runs[i].network
-	if network.Weights.IsZero() && !backbones.IsFile(network.Backbone) { // from scratch: any weights take as long
+	if network.Weights.IsZero() && !backbones.IsFile(network.Backbone) { // from scratch
 		network.Weights = weights.Seed(0)
 	}
 	start := time.Now()
@@ -193,10 +191,9 @@ func (m *matrix) try(ctx context.Context, i int, training bool, paths []string) 
 	defer func() { _ = e.Close() }() // nothing is written through it
 	r.open, r.width = time.Since(start).Seconds(), e.FeatureLen()
 	photos := sampleOf(paths, trialBatches*e.BatchSize()*m.workers())
-	ignore := func(int, []float32, string) error { return nil }
-	// warms up
+	ignore := func(int, extract.Embedding) error { return nil }
 	if err := extract.Photos(ctx, e, m.decoder, photos[:min(e.BatchSize(), len(photos))], progress.Discard,
-		ignore); err != nil {
+		ignore); err != nil { // for warm-up
 		return r, err
 	}
 	start = time.Now()
@@ -210,7 +207,7 @@ func (m *matrix) try(ctx context.Context, i int, training bool, paths []string) 
 	return r, err
 }
 
-// tryTraining measures steps on a batch without content.
+// tryTraining measures training steps on a black batch.
 func (m *matrix) tryTraining(ctx context.Context, i int, r *rates) error {
 	p := m.runs[i]
 	o := finetune.Options{Settings: p.settings, Network: p.network, Device: m.options.Device,
@@ -235,7 +232,7 @@ func (m *matrix) tryTraining(ctx context.Context, i int, r *rates) error {
 		}
 		took = append(took, time.Since(start).Seconds())
 	}
-	took = took[1:] // the first one warms up
+	took = took[1:] // without the warm-up
 	slices.Sort(took)
 	r.step = took[len(took)/2]
 	return nil

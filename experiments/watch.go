@@ -8,27 +8,26 @@ import (
 	"fx/internal/progress"
 )
 
-// watch tells of each stage which run it belongs to, and how long all take yet.
+// watch adds the run and the remaining time of all runs to each stage's name and to each note.
 type watch struct {
 	progress.Reporter
-	estimates []float64 // seconds of each run to do, by the trial
-	runs      int       // that are selected, done ones included
+	estimates []float64 // seconds of each run to execute, from the trial
+	runs      int       // selected ones, including those that are finished
 	now       func() time.Time
 
 	mu        sync.Mutex
 	current   int // index into estimates
 	label     string
-	began     time.Time // the current run
-	took      float64   // of the runs that ended
-	estimated float64   // likewise
+	began     time.Time // of the current run
+	took      float64   // seconds of the runs that ended
+	estimated float64   // estimated seconds of the same runs
 }
 
 func newWatch(report progress.Reporter, estimates []float64, runs int) *watch {
 	return &watch{Reporter: report, estimates: estimates, runs: runs, now: time.Now}
 }
 
-// begin says that a run begins: its index into the estimates, its number in the
-// matrix, its name.
+// begin notes that a run begins. index is that of its estimate, number its place in the matrix.
 func (w *watch) begin(index, number int, name string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -36,7 +35,7 @@ func (w *watch) begin(index, number int, name string) {
 	w.label = fmt.Sprintf("%d/%d %s", number, w.runs, name)
 }
 
-// end says that it ended.
+// end notes that the run ended.
 func (w *watch) end(index int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -45,9 +44,8 @@ func (w *watch) end(index int) {
 	w.current, w.began = index+1, w.now()
 }
 
-// left is how long all runs take yet: the estimates, as far off as they were so
-// far. A tenth of all counts as having been right, so that the first, short runs
-// do not decide alone.
+// left returns the remaining time of all runs: the estimates, scaled by how wrong they were so far. A tenth of all
+// estimated time counts as right, so that the first, short runs do not determine the scale alone.
 func (w *watch) left() time.Duration {
 	trusted := 0.0
 	for _, estimate := range w.estimates {
@@ -67,10 +65,12 @@ func (w *watch) left() time.Duration {
 	return time.Duration(seconds * float64(time.Second))
 }
 
+// Begin is that of progress.Reporter.
 func (w *watch) Begin(stage string, total int64, unit string) progress.Task {
 	return w.Reporter.Begin(w.prefix()+stage, total, unit)
 }
 
+// Note is that of progress.Reporter.
 func (w *watch) Note(line string) { w.Reporter.Note(w.prefix() + line) }
 
 func (w *watch) prefix() string {
@@ -79,7 +79,7 @@ func (w *watch) prefix() string {
 	return fmt.Sprintf("%s (%s left): ", w.label, Rough(w.left()))
 }
 
-// Rough is a time in words, as exact as an estimate deserves.
+// Rough returns an estimated time as text, rounded.
 func Rough(d time.Duration) string {
 	switch {
 	case d < 5*time.Second:

@@ -22,7 +22,7 @@ func TestTimeLeftFollowsTheRunsThatEnded(t *testing.T) {
 	left(400 * time.Second)
 	now = now.Add(40 * time.Second)
 	left(360 * time.Second)
-	now = now.Add(10 * time.Second) // it took half of what was foreseen
+	now = now.Add(10 * time.Second) // it took half of the estimate
 	w.end(0)
 	nearly := func(want float64) {
 		t.Helper()
@@ -33,7 +33,7 @@ func TestTimeLeftFollowsTheRunsThatEnded(t *testing.T) {
 	off := (50.0 + 40) / (100 + 40)
 	nearly(300 * off)
 	w.begin(1, 4, "b")
-	now = now.Add(70 * time.Second) // longer than foreseen: the next one's time stays
+	now = now.Add(70 * time.Second) // longer than estimated: the next one's time stays
 	nearly(200 * off)
 	w.end(1) // 120 s in place of 200
 	nearly(200 * (120.0 + 40) / (200 + 40))

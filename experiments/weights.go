@@ -12,18 +12,18 @@ import (
 	"fx/internal/weights"
 )
 
-// weightsFound is what a pretrained network starts from.
+// weightsFound are the initial weights of a pretrained network.
 type weightsFound struct {
 	weights weights.Ref // for backbones.NetworkOptions
 	label   string      // for people
 	sha256  string
-	seeded  bool // random, so that no result says anything of the network
+	seeded  bool // random, so results say nothing about the pretrained network
 
-	lookedFor bool // as of backbones.NetworkOptions
+	lookedFor bool // as in backbones.NetworkOptions
 }
 
-// findWeights finds a backbone's weights. Others take their place only where there are none
-// anywhere: a damaged file, one that can't be read and a full disk are errors.
+// findWeights finds a backbone's weights. Random ones replace them only if no source has them. A damaged file, one that
+// can't be read and a full disk are errors.
 func (m *matrix) findWeights(ctx context.Context, backbone Network, o backbones.NetworkOptions,
 	report progress.Reporter,
 ) (weightsFound, error) {
@@ -39,10 +39,10 @@ func (m *matrix) findWeights(ctx context.Context, backbone Network, o backbones.
 		o.Weights = m.file.WeightsIfMissing
 		opened, err = backbones.Open(ctx, o, report)
 	}
-	if errors.Is(err, pretrained.ErrNowhere) && m.foresees && ctx.Err() == nil {
+	if errors.Is(err, pretrained.ErrNowhere) && m.planOnly && ctx.Err() == nil {
 		m.note(fmt.Sprintf("the weights of %s can't be had here: a run needs FX_WEIGHTS_DIR, or --weights-if-missing "+
 			"seed:0", backbone.Name))
-		o.Weights = weights.Seed(0) // takes as long
+		o.Weights = weights.Seed(0) // the weights do not change the time
 		if opened, err = backbones.Open(ctx, o, report); err == nil {
 			return weightsFound{weights: o.Weights, label: "not at hand", sha256: opened.WeightsSHA256}, nil
 		}
@@ -61,7 +61,7 @@ func (m *matrix) findWeights(ctx context.Context, backbone Network, o backbones.
 		seeded: opened.Weights.Random(), lookedFor: len(opened.Inputs) > 0,
 	}
 	if opened.Backbone.File != "" {
-		found.weights = o.Weights // its own, or the file that the experiment names
+		found.weights = o.Weights // the network's own, or the file that the experiment names
 	}
 	return found, nil
 }

@@ -16,19 +16,18 @@ import (
 	"fx/internal/userfile"
 )
 
-// Bounds of an experiment file, far above what a matrix of trainings needs. The
-// parser takes time and memory by the square of nesting, of tokens in a
-// line and of keys in a mapping, and expands aliases without a bound.
+// Bounds of an experiment file, far above what a matrix of trainings needs. The parser's time and memory grow with the
+// square of nesting, of tokens in a line and of keys in a mapping, and it expands aliases without a bound.
 const (
 	maxFileBytes = 256 << 10
 	maxTokens    = 20_000
 	maxNesting   = 32
-	maxNodes     = 50_000 // once aliases are expanded
+	maxNodes     = 50_000 // after aliases are expanded
 	maxKeys      = 500    // of one mapping
 )
 
-// unmarshal decodes YAML into v. It refuses unknown fields, and what the
-// parser would take far more memory for than the text has.
+// unmarshal decodes YAML into v. It refuses unknown fields, and texts for which the parser would need far more memory
+// than their size.
 func unmarshal(text []byte, v any) error {
 	if err := vetYAML(text); err != nil {
 		return err
@@ -36,7 +35,7 @@ func unmarshal(text []byte, v any) error {
 	return yaml.UnmarshalWithOptions(text, v, yaml.Strict())
 }
 
-// vetYAML checks that the text is small, flat and without a blow-up of aliases.
+// vetYAML checks the bounds on size, nesting and aliases.
 func vetYAML(text []byte) error {
 	if len(text) > maxFileBytes {
 		return fmt.Errorf("it has %d bytes, more than the %d that an experiment file may have", len(text), maxFileBytes)
@@ -65,7 +64,7 @@ func vetYAML(text []byte) error {
 	return nil
 }
 
-// vetNesting bounds how deep brackets nest, and how many block entries begin on one line ("- - - a").
+// vetNesting checks the depth of brackets and the number of block entries that begin on one line ("- - - a").
 func vetNesting(tokens token.Tokens) error {
 	brackets, entries, line := 0, 0, 0
 	for _, t := range tokens {
@@ -87,7 +86,7 @@ func vetNesting(tokens token.Tokens) error {
 	return nil
 }
 
-// nodeCounter counts the nodes of a tree as they are once aliases are expanded.
+// nodeCounter counts the nodes of a tree with expanded aliases.
 type nodeCounter struct {
 	open  map[string]bool // anchors around the node that is counted
 	sizes map[string]int  // of what anchors name
@@ -105,7 +104,7 @@ func (c *nodeCounter) count(n ast.Node) (size int, err error) {
 	case *ast.AliasNode:
 		name := nameOf(n.Value)
 		if c.open[name] {
-			return 0, fmt.Errorf("line %d: *%s stands inside of what it repeats", n.Start.Position.Line,
+			return 0, fmt.Errorf("line %d: *%s is inside of what it repeats", n.Start.Position.Line,
 				userfile.Cut(name, 40))
 		}
 		size = max(1, c.sizes[name])
@@ -143,7 +142,7 @@ func (c *nodeCounter) sum(nodes ...ast.Node) (size int, err error) {
 	return size, nil
 }
 
-// tooMany is err, or the error of a node with more than maxNodes in it.
+// tooMany returns err, or the error for a node that contains more than maxNodes.
 func (c *nodeCounter) tooMany(err error, n ast.Node) error {
 	if err != nil {
 		return err
@@ -162,11 +161,10 @@ func nameOf(n ast.Node) string {
 	return n.GetToken().Value
 }
 
-// maxMessageLine is how many characters a line of a message has: it quotes lines of the file.
+// maxMessageLine is the largest number of characters in a line of a message, which quotes lines of the file.
 const maxMessageLine = 160
 
-// plainly is the parser's message with the line, without its colours and without
-// the names of Go's types.
+// plainly returns the parser's message with the quoted line, without colours and names of Go types.
 func plainly(err error) error {
 	text := goTypes.ReplaceAllStringFunc(yaml.FormatError(err, false, true), func(found string) string {
 		what := strings.Fields(found)
@@ -174,7 +172,7 @@ func plainly(err error) error {
 			"float64": "number", "string": "text", "bool": "true or false"}[what[len(what)-1]]
 	})
 	text = strings.ReplaceAll(text, "was used where sequence is expected",
-		"stands where a list in [brackets] is expected")
+		"is given where a list in [brackets] is expected")
 	lines := strings.Split(strings.TrimSpace(text), "\n")
 	for i, line := range lines {
 		if short := userfile.Cut(line, maxMessageLine); len(short) < len(line) {

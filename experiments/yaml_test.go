@@ -48,7 +48,7 @@ var bombs = map[string]struct{ text, says string }{
 		"line 2: aliases repeat more than 50000 values"},
 	"aliases in settings": {"format: 1\nsettings: {x: [" + laughs(30) + "]}\n",
 		"line 2: aliases repeat more than 50000 values"},
-	"an alias inside itself": {"format: 1\nbackbones: [&a [*a]]\n", "line 2: *a stands inside of what it repeats"},
+	"an alias inside itself": {"format: 1\nbackbones: [&a [*a]]\n", "line 2: *a is inside of what it repeats"},
 	"a long line":            {"format: 1\nname: \"" + strings.Repeat("é", 100_000), "could not find end character"},
 	"no UTF-8":               {"format: 1\nname: \xff\n", "not valid UTF-8"},
 }

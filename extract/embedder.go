@@ -16,41 +16,38 @@ import (
 	"fx/internal/progress"
 )
 
-// EmbedderOptions says which network to take, and where to run it. The zero
-// value of everything but Network serves.
+// EmbedderOptions select a network and a device. The zero value of all fields but Network suits most callers.
 type EmbedderOptions struct {
 	Network   backbones.NetworkOptions
 	Device    ort.Device
-	Precision string // of weights and activations: Float32 (also "") or Float16; "" goes on as a store began
-	BatchSize int    // 0 means 8 on a CPU, or the network's own CPUBatch, and 64 on a GPU
+	Precision string // of weights and activations: Float32 (also "") or Float16; for a store, "" means the store's
+	BatchSize int    // 0 means 64 on a GPU, and 8 or the network's own CPUBatch on a CPU
 	Workers   int    // goroutines that decode and run; 0 means one for each CPU
-	Threads   int    // of one run of the network; 0 means 1, since the workers fill the cores
-	Library   string // path of libonnxruntime, "" to look for it
+	Threads   int    // of each run of the network; 0 means 1, because the workers use all cores
+	Library   string // path of libonnxruntime; "" searches for it
 
-	// DecodeMemory bounds the bytes that all photos take while they are decoded; 0 means
-	// photoio's choice.
+	// DecodeMemory is the largest memory of all photos that are decoded at once, in bytes; 0 means photoio's choice.
 	DecodeMemory int64
 
-	// ProfilePrefix, where not empty, has ONNX Runtime write a profile to
-	// PREFIX_TIME.json when the embedder closes.
+	// ProfilePrefix, if not "", makes ONNX Runtime write a profile to PREFIX_TIME.json when the embedder is closed.
 	ProfilePrefix string
 }
 
-// Default batch sizes. On a CPU eight photos suffice to read the weights of a
-// fully connected layer seldom; a GPU wants more in flight.
+// Default batch sizes. On a CPU, eight photos share each read of a fully connected layer's weights; a GPU needs more
+// work at once.
 const (
 	cpuBatch = 8
 	gpuBatch = 64
 )
 
-// Bounds on what a slip of the keyboard can ask for.
+// Limits of options, against mistyped numbers.
 const maxBatch, maxWorkers = 4096, 1024
 
-// gpuRuns is how many batches a GPU works on at once: one computes while the other is copied.
+// gpuRuns is the number of batches on which a GPU works at once: one is computed while the other is copied.
 const gpuRuns = 2
 
-// FeatureNetwork is a network that is cut at its features and has its weights, but no
-// device yet. It needs no ONNX Runtime.
+// FeatureNetwork is a network that is cut at its features and has its weights, but no device yet. It needs no ONNX
+// Runtime.
 type FeatureNetwork struct {
 	backbones.Description
 	GraphSHA256 string         // of the graph without weights
@@ -60,8 +57,8 @@ type FeatureNetwork struct {
 	report  progress.Reporter
 }
 
-// OpenNetwork finds the network and its weights.
-// Errors: fail.Usage for a wrong name or flag, fail.Model for bad weights.
+// OpenNetwork finds the network and its weights. Errors: fail.Usage for a wrong name or flag, fail.Model for bad
+// weights.
 func OpenNetwork(ctx context.Context, o EmbedderOptions, report progress.Reporter) (*FeatureNetwork, error) {
 	if o.BatchSize < 0 || o.BatchSize > maxBatch || o.Workers < 0 || o.Workers > maxWorkers {
 		return nil, fail.New(fail.Usage, "Leave --batch-size and --workers out for the defaults.",
@@ -85,8 +82,7 @@ func OpenNetwork(ctx context.Context, o EmbedderOptions, report progress.Reporte
 	return f, err
 }
 
-// Embedder is a frozen network on a device: pixels in, features out. It is safe for
-// concurrent use.
+// Embedder is a frozen network on a device, which converts pixels to features. It is safe for concurrent use.
 type Embedder struct {
 	Network backbones.Description // its Backbone.FeatureShape is known
 
@@ -96,8 +92,8 @@ type Embedder struct {
 	batch   int
 }
 
-// OpenEmbedder finds a network and its weights and puts it on its device.
-// Errors are those of OpenNetwork and of FeatureNetwork.Embedder.
+// OpenEmbedder finds a network and its weights and puts it on its device. Errors are those of OpenNetwork and of
+// FeatureNetwork.Embedder.
 func OpenEmbedder(ctx context.Context, o EmbedderOptions, report progress.Reporter) (*Embedder, error) {
 	f, err := OpenNetwork(ctx, o, report)
 	if err != nil {
@@ -106,9 +102,8 @@ func OpenEmbedder(ctx context.Context, o EmbedderOptions, report progress.Report
 	return f.Embedder()
 }
 
-// Embedder puts the network on its device. The device has weights of its own then:
-// whoever needs f no more lets go of it. Errors: fail.Device where ONNX Runtime or
-// the device is not to be had.
+// Embedder puts the network on its device, which gets its own copy of the weights; release f if it is not needed any
+// more. The error is fail.Device if ONNX Runtime or the device is not available.
 func (f *FeatureNetwork) Embedder() (*Embedder, error) {
 	rt, err := ort.Load(f.options.Library)
 	if err != nil {
@@ -156,7 +151,7 @@ func (e *Embedder) chooseBatch() int {
 
 func (e *Embedder) onGPU() bool { return e.session.Device().Kind == ort.CUDA.Kind }
 
-// measure runs one black photo to see the shape of its features.
+// measure finds the shape of the features by running the network on black photos.
 func (e *Embedder) measure() error {
 	crop := e.Preprocess().Crop
 	black := ort.NewTensor(make([]uint8, e.batch*viewLen(e.Preprocess())), e.pixelShape()...)
@@ -174,22 +169,22 @@ func (e *Embedder) measure() error {
 	return err
 }
 
-// Close frees the device.
+// Close releases the device.
 func (e *Embedder) Close() error { return e.session.Close() }
 
-// Session tells where the network runs.
+// Session returns the session, which describes where the network runs.
 func (e *Embedder) Session() *ort.Session { return e.session }
 
-// RuntimeVersion is that of ONNX Runtime.
+// RuntimeVersion returns the version of ONNX Runtime.
 func (e *Embedder) RuntimeVersion() string { return e.version }
 
-// Preprocess is what the network expects of a photo.
+// Preprocess returns the preprocessing of the network's input.
 func (e *Embedder) Preprocess() preprocess.Spec { return e.Network.Backbone.Preprocess }
 
-// BatchSize is the number of views that a Stage holds.
+// BatchSize returns the number of views in a Stage.
 func (e *Embedder) BatchSize() int { return e.batch }
 
-// FeatureLen is the number of values in one embedding.
+// FeatureLen returns the number of values in an embedding.
 func (e *Embedder) FeatureLen() int {
 	n := 1
 	for _, d := range e.Network.Backbone.FeatureShape {
@@ -198,7 +193,7 @@ func (e *Embedder) FeatureLen() int {
 	return n
 }
 
-// Runs is how many stages may embed at once: more do not make it faster.
+// Runs returns the number of stages that should embed concurrently; more are not faster.
 func (e *Embedder) Runs() int {
 	if e.onGPU() {
 		return gpuRuns
@@ -206,8 +201,8 @@ func (e *Embedder) Runs() int {
 	return e.options.Workers
 }
 
-// NewStage makes the memory of one batch: on a GPU page-locked memory and memory of
-// the device, on a CPU plain memory.
+// NewStage allocates the memory of a batch: on a GPU page-locked memory and memory of the device, on a CPU plain
+// memory.
 func (e *Embedder) NewStage() (Stage, error) {
 	if e.onGPU() {
 		return e.newDeviceStage()
@@ -215,7 +210,7 @@ func (e *Embedder) NewStage() (Stage, error) {
 	return e.newHostStage(), nil
 }
 
-// pipeline runs photos through the embedder.
+// pipeline returns a pipeline for photos.
 func (e *Embedder) pipeline(decoder *imaging.Decoder, seed uint64, path func(item int) string) *pipeline {
 	return &pipeline{
 		network: e, path: path, workers: e.options.Workers, runs: e.Runs(), shared: e.onGPU(), seed: seed,
@@ -223,13 +218,13 @@ func (e *Embedder) pipeline(decoder *imaging.Decoder, seed uint64, path func(ite
 	}
 }
 
-// pixelShape is that of a batch of views.
+// pixelShape returns the shape of a batch of views.
 func (e *Embedder) pixelShape() []int64 {
 	crop := int64(e.Preprocess().Crop)
 	return []int64{int64(e.batch), crop, crop, 3}
 }
 
-// featureShape is that of a batch's features.
+// featureShape returns the shape of a batch of features.
 func (e *Embedder) featureShape() []int64 {
 	shape := []int64{int64(e.batch)}
 	for _, d := range e.Network.Backbone.FeatureShape {

@@ -1,75 +1,110 @@
 package extract
 
 import (
+	"fmt"
 	"time"
 
 	"fx/internal/dataset"
+	"fx/internal/fail"
 	"fx/internal/lockfile"
+	"fx/internal/store"
 	"fx/internal/userfile"
 )
 
-// Options says what to extract, and where to.
+// Options of Run.
 type Options struct {
 	Embedder   EmbedderOptions
 	Data       string   // folder of photos, or a .csv list
-	Extensions []string // that count as photos besides torchvision's
-	Splits     []string // names of those to extract; nil for all
-	// NoFollowLinks leaves out photos behind links, see dataset.Options.
+	Extensions []string // of photos, in addition to torchvision's
+	Splits     []string // names of the splits to extract; nil for all
+	// NoFollowLinks ignores photos behind links, see dataset.Options.
 	NoFollowLinks bool
 
 	Store string // folder to fill
-	Force bool   // even where it holds something else or lies inside Data, see outpath.Prepare; with ReplaceData
+	Force bool   // write to Store though outpath.Prepare refuses it, and ReplaceData
 	// ReplaceData drops rows of other photos than Data's, see store.WriteOptions.
 	ReplaceData bool
 
-	DType string // of the cached values: "float32" (also "") or "float16"
-	Views int    // random augmentations of each photo of TrainSplit, besides the centre view
-	Seed  uint64 // of the augmentations
-	// whose photos are augmented, "" to let dataset.ChooseSplits choose; photos without a split are, too
+	DType string // of the stored values: "float32" (also "") or "float16"
+	Views int    // random views of each photo of TrainSplit, in addition to the centre view
+	Seed  uint64 // of the random views
+	// TrainSplit is the split with random views; "" lets dataset.ChooseSplits choose. Photos without a split have them
+	// too.
 	TrainSplit string
 
 	Decoder    string // of JPEG: "auto" (also ""), "turbojpeg" or "go"
 	EXIF       string // "ignore" (also "") or "apply"
-	FastDecode bool   // JPEGs at a fraction of their size where that is enough, see imaging.Decoder.For
+	FastDecode bool   // JPEGs at a fraction of their size if that suffices, see imaging.Decoder.For
 	OnBadImage string // "skip" (also "") or "fail"
 
 	Shard         string        // "i/n", "auto", "auto/n", or "" for all photos
 	Wait          time.Duration // for a store that another process holds
-	VerifyContent bool          // hash every photo and every stored row, not only the files whose size or time changed
-	RowsPerShard  int           // of the store's files; 0 for store's choice
+	VerifyContent bool          // compare every photo and every stored row with its hash, not only changed files
+	RowsPerShard  int           // in a file of the store; 0 means the store's choice
 
-	// besides the weights, such as photos that fx fetched: for the store's lock.json and Embedder.Network.Lock
+	// Inputs are files besides the weights, such as downloaded photos, for the store's lock.json and
+	// Embedder.Network.Lock.
 	Inputs []lockfile.Input
 }
 
-// BadPhoto is a file that gave no row, and why.
+// maxViews is a limit against mistyped numbers.
+const maxViews = 1000
+
+// check returns an error of kind fail.Usage for invalid options. Other fields are checked where they are used.
+func (o Options) check() error {
+	switch {
+	case o.Views < 0 || o.Views > maxViews:
+		return fail.New(fail.Usage, fmt.Sprintf("Give a number from 0 to %d.", maxViews), "--views %d", o.Views)
+	case o.Wait < 0:
+		return fail.New(fail.Usage, "Give a time such as 30s or 5m.", "--wait %s", o.Wait)
+	case o.DType != "" && o.DType != string(store.Float32) && o.DType != string(store.Float16):
+		return fail.New(fail.Usage, "It is float32 or float16.", "--dtype %s", o.DType)
+	case o.OnBadImage != "" && o.OnBadImage != "skip" && o.OnBadImage != "fail":
+		return fail.New(fail.Usage, "It is skip or fail.", "--on-bad-image %s", o.OnBadImage)
+	}
+	return nil
+}
+
+// BadPhoto is a file that gave no row, with the reason.
 type BadPhoto struct {
 	Path      string `json:"path"`
-	PathBytes string `json:"path_bytes,omitempty"` // Path in base64 where it is not UTF-8
+	PathBytes string `json:"path_bytes,omitempty"` // Path in base64, if it is not UTF-8
 	Reason    string `json:"reason"`
 }
 
-// SkippedFile describes a file that is no photo.
+// SkippedFile returns the BadPhoto for a file that is no photo.
 func SkippedFile(s dataset.Skipped) BadPhoto {
 	return BadPhoto{Path: s.Path, PathBytes: userfile.PathBytes(s.Path), Reason: s.Reason}
 }
 
-// Summary is what Run did. Without Views, Computed + Cached + rejected = Images.
+// NoneUsable returns the error, of kind fail.Rejected, that no photo of data can be used, with the first reason.
+func NoneUsable(data string, rejected []BadPhoto) error {
+	reason := ""
+	if len(rejected) > 0 {
+		reason = fmt.Sprintf(": %s: %s", rejected[0].Path, rejected[0].Reason)
+	}
+	if len(rejected) > 1 {
+		reason += fmt.Sprintf(", and %d more", len(rejected)-1)
+	}
+	return fail.New(fail.Rejected, "Repair the photos, or copy them again.", "no photo of %s can be used%s", data, reason)
+}
+
+// Summary is the result of Run. Without Views, Computed + Cached + rejected = Images.
 type Summary struct {
 	Images   int `json:"images"`   // photos found, rejected ones included
 	Computed int `json:"computed"` // embeddings computed by this run
 	Cached   int `json:"cached"`   // embeddings that the store had
 	Dropped  int `json:"dropped"`  // rows of photos or views that are gone or changed
-	// rows that the store had in damaged files: those of photos that are still there are among Computed
+	// Damaged counts rows in damaged files of the store. Those of existing photos are in Computed, too.
 	Damaged     int        `json:"damaged"`
 	Rejected    []BadPhoto `json:"rejected"` // photos that can't be used
 	Skipped     []BadPhoto `json:"skipped"`  // files that are no photos
 	Seconds     float64    `json:"seconds"`  // of the whole run
 	LoadSeconds float64    `json:"load_seconds"`
-	// embeddings per second from the first photo read to the last row on disk
+	// ImagesPerSecond counts embeddings, from the first photo read to the last row written.
 	ImagesPerSecond float64  `json:"images_per_second"`
 	FeatureShape    []int    `json:"feature_shape"`
-	Provider        string   `json:"provider"` // ONNX Runtime's name of it
+	Provider        string   `json:"provider"` // ONNX Runtime's name
 	Why             string   `json:"why,omitempty"`
 	Decoder         string   `json:"decoder"`
 	Backbone        string   `json:"backbone"`

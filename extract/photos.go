@@ -3,13 +3,15 @@ package extract
 import (
 	"context"
 	"runtime"
+	"slices"
 
 	"fx/internal/imaging"
 	"fx/internal/progress"
+	"fx/internal/store"
 )
 
-// ForFew returns o set for n photos that wait for an answer: a batch no larger
-// than they fill, and for a single photo all cores on its one run.
+// ForFew returns o with defaults for n photos, few of which fill no batch: batches are no larger than needed to give
+// each worker one, and a single photo gets all cores for its run.
 func (o EmbedderOptions) ForFew(n int) EmbedderOptions {
 	if o.Workers == 0 {
 		o.Workers = runtime.GOMAXPROCS(0)
@@ -23,32 +25,35 @@ func (o EmbedderOptions) ForFew(n int) EmbedderOptions {
 	return o
 }
 
-// Photos embeds the centre views of the photos at paths, outside any store, and
-// calls emit for each in order: with its features, valid during the call, or
-// with the reason why it can't be used.
+// Embedding is what Photos computed for a photo.
+type Embedding struct {
+	Features []float32    // [FeatureLen], valid during the call of emit
+	SHA256   store.SHA256 // of the photo's file
+	Reason   string       // why the photo can't be used, else ""; then the other fields are zero
+}
+
+// Photos embeds the centre views of the photos at paths without a store. It calls emit for each photo in order, with
+// its index in paths.
 func Photos(ctx context.Context, e *Embedder, decoder *imaging.Decoder, paths []string, report progress.Reporter,
-	emit func(i int, features []float32, reason string) error) error {
+	emit func(i int, photo Embedding) error) error {
 	task := report.Begin("embed", int64(len(paths)), "images")
 	defer task.End()
-	var batches [][]rowRef
-	for i := range paths {
-		if i%e.BatchSize() == 0 {
-			batches = append(batches, nil)
-		}
-		last := &batches[len(batches)-1]
-		*last = append(*last, rowRef{item: i})
+	refs := make([]rowRef, len(paths))
+	for i := range refs {
+		refs[i].item = i
 	}
+	batches := slices.Collect(slices.Chunk(refs, e.BatchSize()))
 	p := e.pipeline(decoder, 0, func(item int) string { return paths[item] })
 	return p.run(ctx, batches, func(batch int, r result) error {
-		features, reasons := map[int][]float32{}, map[int]string{}
+		photos := map[int]Embedding{}
 		for _, row := range r.rows {
-			features[row.item] = row.embedding
+			photos[row.item] = Embedding{Features: row.embedding, SHA256: row.content.SHA256}
 		}
 		for _, bad := range r.rejected {
-			reasons[bad.item] = bad.reason
+			photos[bad.item] = Embedding{Reason: bad.reason}
 		}
 		for _, ref := range batches[batch] {
-			if err := emit(ref.item, features[ref.item], reasons[ref.item]); err != nil {
+			if err := emit(ref.item, photos[ref.item]); err != nil {
 				return err
 			}
 		}

@@ -13,33 +13,33 @@ import (
 	"fx/internal/store"
 )
 
-// rowRef is one row to compute: a view of a photo. View 0 is the centre view.
+// rowRef identifies a row to compute: a view of a photo. View 0 is the centre view.
 type rowRef struct {
 	item int // index into the photos
 	view int
 }
 
-// row is a computed rowRef.
+// row is a computed row.
 type row struct {
 	rowRef
-	content   store.Content // what the file held
+	content   store.Content // of the file
 	embedding []float32     // of the network's feature shape, flattened
 }
 
-// rejection is a photo that gives no row, and why.
+// rejection is an unusable photo, with the reason.
 type rejection struct {
 	item   int
 	reason string
 }
 
-// result is what became of one batch.
+// result is the result of a batch.
 type result struct {
 	rows     []row
 	rejected []rejection
 	err      error
 }
 
-// network is what the pipeline needs of an Embedder; tests put a stub there.
+// network is what the pipeline needs of an Embedder; tests use a stub.
 type network interface {
 	Preprocess() preprocess.Spec
 	BatchSize() int
@@ -47,21 +47,19 @@ type network interface {
 	NewStage() (Stage, error)
 }
 
-// pipeline turns rowRefs into rows. Each worker takes a whole batch: it reads
-// and decodes the photos, fills the pixels and runs the network. On a GPU, which
-// takes larger batches, the workers fill one batch after the other together: see
-// runShared.
+// pipeline computes rows. Each worker processes a whole batch: it reads and decodes the photos, fills the pixels and
+// runs the network. On a GPU, which takes larger batches, all workers fill one batch together, see runShared.
 type pipeline struct {
 	network network
 	reader  *photoio.Reader       // with hashes
 	path    func(item int) string // of the photo's file
 	workers int
-	runs    int  // networks running at once: the workers on a CPU, fewer on a GPU
-	shared  bool // a batch is filled by all workers
+	runs    int  // number of concurrent runs: one for each worker on a CPU, fewer on a GPU
+	shared  bool // all workers fill the same batch
 	seed    uint64
 }
 
-// stages makes n stages. Whoever gets them calls closeAll.
+// stages creates n stages. The caller must call closeAll.
 func (p *pipeline) stages(n int) (all []Stage, closeAll func(), err error) {
 	closeAll = func() {
 		for _, s := range all {
@@ -78,27 +76,26 @@ func (p *pipeline) stages(n int) (all []Stage, closeAll func(), err error) {
 	return all, closeAll, nil
 }
 
-// run computes the batches, each of at most BatchSize rows, and hands the
-// results to emit in their order. emit runs on the caller's goroutine; while
-// it is busy at most 2 × workers batches wait. The first error, of a batch or
-// of emit, ends the run.
+// run computes the batches, each of at most BatchSize rows, and passes the results to emit in their order. emit runs
+// on the caller's goroutine; while it runs, at most 2 × workers batches wait. The first error, of a batch or of emit,
+// ends the run.
 func (p *pipeline) run(ctx context.Context, batches [][]rowRef, emit func(batch int, r result) error) error {
 	if p.shared {
 		return p.runShared(ctx, batches, emit)
 	}
 	stages, closeAll, err := p.stages(min(p.workers, len(batches)))
-	defer closeAll() // once all workers ended
+	defer closeAll() // after all workers have ended
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	jobs := make(chan int)
-	done := make(chan numbered, 2*p.workers)  // room for all that are begun: workers never wait for emit
-	slots := make(chan struct{}, 2*p.workers) // batches begun and not yet emitted
+	done := make(chan numbered, 2*p.workers)  // room for all batches that have begun: workers never wait for emit
+	slots := make(chan struct{}, 2*p.workers) // batches that have begun and are not emitted
 	gate := make(chan struct{}, p.runs)
 	var group sync.WaitGroup
 	defer group.Wait()
-	defer cancel() // runs before Wait: what is under way ends soon
+	defer cancel() // before Wait, so that running work ends soon
 
 	group.Go(func() {
 		defer close(jobs)
@@ -139,8 +136,7 @@ type numbered struct {
 	result
 }
 
-// inOrder hands the results of n batches to emit by index, and takes one out of
-// slots after each.
+// inOrder passes the results of n batches to emit by index, and receives from slots after each.
 func inOrder(ctx context.Context, n int, done <-chan numbered, slots <-chan struct{},
 	emit func(batch int, r result) error) error {
 	waiting := map[int]result{}
@@ -166,20 +162,20 @@ func inOrder(ctx context.Context, n int, done <-chan numbered, slots <-chan stru
 	return nil
 }
 
-// worker owns what one goroutine works with.
+// worker is the state of one goroutine.
 type worker struct {
 	*pipeline
 	spec  preprocess.Spec
-	photo photo         // the last one read: the views of one photo follow each other
-	gate  chan struct{} // of whole batches
-	stage Stage         // likewise
+	photo photo         // the last one read: the views of a photo are consecutive
+	gate  chan struct{} // for whole batches; limits the concurrent runs
+	stage Stage         // for whole batches
 }
 
 type photo struct {
 	item    int
 	content store.Content
-	reason  string         // why it is rejected, or empty
-	read    *photoio.Photo // nil where it is rejected or released
+	reason  string         // why it is unusable, or ""
+	read    *photoio.Photo // nil if it is unusable or released
 }
 
 func (p *pipeline) newWorker() *worker {
@@ -188,8 +184,8 @@ func (p *pipeline) newWorker() *worker {
 
 func viewLen(spec preprocess.Spec) int { return spec.Crop * spec.Crop * 3 }
 
-// batch computes at most BatchSize rows. The network always sees a full batch:
-// slots without a photo keep whatever pixels they held, and their features are dropped.
+// batch computes at most BatchSize rows. The network always gets a full batch: slots without a photo have undefined
+// pixels, and their features are dropped.
 func (w *worker) batch(ctx context.Context, refs []rowRef) result {
 	r := w.fillPixels(ctx, refs)
 	if r.err != nil || len(r.rows) == 0 {
@@ -212,9 +208,9 @@ func (w *worker) batch(ctx context.Context, refs []rowRef) result {
 	return r
 }
 
-// fillPixels makes the views of refs, and the rows that they will be.
+// fillPixels decodes the views of refs and returns their rows, without embeddings.
 func (w *worker) fillPixels(ctx context.Context, refs []rowRef) (r result) {
-	defer w.release() // nobody may wait with a photo in hand
+	defer w.release() // a photo's memory must not be held while waiting
 	pixels, size := w.stage.Pixels(), viewLen(w.spec)
 	for _, ref := range refs {
 		if ref.item != w.photo.item {
@@ -237,8 +233,8 @@ func (w *worker) fillPixels(ctx context.Context, refs []rowRef) (r result) {
 	return r
 }
 
-// read reads and decodes a photo in place of the last one; a photo that can't be used has a
-// reason. The error is not about the photo.
+// read reads and decodes a photo, which replaces the last one. An unusable photo has a reason instead of pixels. The
+// error is for anything else.
 func (w *worker) read(ctx context.Context, item int) error {
 	w.release()
 	read, err := w.reader.Read(ctx, w.path(item))
@@ -254,7 +250,7 @@ func (w *worker) read(ctx context.Context, item int) error {
 	return nil
 }
 
-// release gives back the last photo read.
+// release releases the last photo.
 func (w *worker) release() {
 	if w.photo.read != nil {
 		w.photo.read.Release()
@@ -266,7 +262,7 @@ func (w *worker) view(view int, pixels []uint8) error {
 	if view == 0 {
 		return w.photo.read.CenterView(w.spec, pixels)
 	}
-	// Keyed by what the photo shows, not by its name: a renamed photo keeps its views.
+	// The key is the photo's content, so that a renamed photo keeps its views.
 	key := binary.LittleEndian.Uint64(w.photo.content.SHA256[:])
 	return w.photo.read.RandomView(w.spec, random.New(w.seed, "view", key, uint64(view)), pixels)
 }

@@ -86,8 +86,8 @@ func rehearse(t *testing.T, o EmbedderOptions, paths []string) {
 	}
 	rows := 0
 	if err := Photos(t.Context(), e, decoder, paths, progress.Discard,
-		func(_ int, features []float32, reason string) error {
-			if len(features) == e.FeatureLen() && reason == "" {
+		func(_ int, photo Embedding) error {
+			if len(photo.Features) == e.FeatureLen() && photo.Reason == "" {
 				rows++
 			}
 			return nil

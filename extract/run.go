@@ -14,6 +14,7 @@ import (
 	"fx/internal/dataset"
 	"fx/internal/fail"
 	"fx/internal/imaging"
+	"fx/internal/lockfile"
 	"fx/internal/outpath"
 	"fx/internal/paths"
 	"fx/internal/printable"
@@ -22,27 +23,13 @@ import (
 	"fx/internal/version"
 )
 
-// Run brings the store to what the photos are now: it computes the embeddings
-// that are missing, and nothing else. It can be interrupted at any moment; what
-// was finished stays, and the same call goes on from there.
+// Run updates the store to the current photos: it computes only the missing embeddings. It can be interrupted at any
+// moment. Finished rows are kept, and the same call continues from there.
 func Run(ctx context.Context, o Options, report progress.Reporter) (Summary, error) {
-	start := time.Now()
+	r := &run{options: o, report: report, start: time.Now()}
 	shard, err := parseShard(o.Shard, os.Getenv)
-	if err != nil {
+	if err = cmp.Or(err, o.check()); err != nil {
 		return Summary{}, err
-	}
-	if o.Views < 0 || o.Views > maxViews {
-		return Summary{}, fail.New(fail.Usage, fmt.Sprintf("Give a number from 0 to %d.", maxViews), "--views %d",
-			o.Views)
-	}
-	if o.Wait < 0 {
-		return Summary{}, fail.New(fail.Usage, "Give a time such as 30s or 5m.", "--wait %s", o.Wait)
-	}
-	if o.DType != "" && o.DType != string(store.Float32) && o.DType != string(store.Float16) {
-		return Summary{}, fail.New(fail.Usage, "It is float32 or float16.", "--dtype %s", o.DType)
-	}
-	if o.OnBadImage != "" && o.OnBadImage != "skip" && o.OnBadImage != "fail" {
-		return Summary{}, fail.New(fail.Usage, "It is skip or fail.", "--on-bad-image %s", o.OnBadImage)
 	}
 	if err := outpath.Prepare(o.Force, outpath.Target{Kind: outpath.Store, Path: o.Store, Photos: o.Data}); err != nil {
 		return Summary{}, err
@@ -51,40 +38,16 @@ func Run(ctx context.Context, o Options, report progress.Reporter) (Summary, err
 	if err != nil {
 		return Summary{}, err
 	}
-	photos, err := dataset.Scan(ctx, o.Data, dataset.Options{Extensions: o.Extensions, NoFollowLinks: o.NoFollowLinks})
+	r.photos, err = dataset.Scan(ctx, o.Data, dataset.Options{Extensions: o.Extensions, NoFollowLinks: o.NoFollowLinks})
 	if err != nil {
 		return Summary{}, err
 	}
-	augmented, noTrain := dataset.ChooseSplits(dataset.SplitRequest{
-		From: o.Data, Have: photos.Splits, Train: o.TrainSplit,
-		Advice: "Name the split that --views augments with --train-split.",
-	})
-	if o.Splits != nil {
-		if err := photos.Keep(o.Splits); err != nil {
-			return Summary{}, err
-		}
-	}
 	lock := o.Embedder.Network.Lock.In(o.Store)
-	var stored *store.Manifest // nil for a new store
-	manifest, unreadable := store.ReadManifest(o.Store)
-	if errors.Is(unreadable, fs.ErrNotExist) {
-		unreadable = nil
-	} else { // in a folder that is no store yet, lock.json is somebody else's
-		stored, o.Embedder.Network.Lock = &manifest, lock
-		o.goOnAs(manifest, report)
-	}
-	if noTrain != nil && (o.Views > 0 || o.TrainSplit != "") {
-		return Summary{}, noTrain
-	}
-	o.TrainSplit = augmented.Train
-	network, err := OpenNetwork(ctx, o.Embedder, report)
-	if err = cmp.Or(err, unreadable); err != nil { // a lock holds beside a damaged manifest
+	stored, err := r.openNetwork(ctx, lock)
+	if err != nil {
 		return Summary{}, err
 	}
-	r := &run{
-		options: o, weighted: network, network: network.Description, graphSHA256: network.GraphSHA256,
-		decoder: decoder.For(network.Backbone.Preprocess.Resize), photos: photos, report: report, start: start,
-	}
+	r.decoder = decoder.For(r.network.Backbone.Preprocess.Resize)
 	if err := r.refuse(shard); err != nil {
 		return Summary{}, err
 	}
@@ -114,16 +77,44 @@ func Run(ctx context.Context, o Options, report progress.Reporter) (Summary, err
 	s := r.summary()
 	s.Dropped = finished.Dropped
 	if len(s.Rejected) > 0 && s.Computed+s.Cached == 0 {
-		return s, fail.New(fail.Rejected, "The reasons are listed above.", "none of the %d photos of %s can be used",
-			s.Images, o.Data)
+		return s, NoneUsable(o.Data, s.Rejected)
 	}
 	return s, nil
 }
 
-// maxViews bounds what a slip of the keyboard can ask for.
-const maxViews = 1000
+// openNetwork selects the splits and opens the network, with the options of the store that the user did not give.
+// stored is the manifest of an existing store, whose lock is lock; nil for a new one.
+func (r *run) openNetwork(ctx context.Context, lock lockfile.Lock) (stored *store.Manifest, err error) {
+	o := &r.options
+	augmented, noTrain := dataset.ChooseSplits(dataset.SplitRequest{
+		From: o.Data, Have: r.photos.Splits, Train: o.TrainSplit,
+		Advice: "Name the split that --views augments with --train-split.",
+	})
+	if o.Splits != nil {
+		if err := r.photos.Keep(o.Splits); err != nil {
+			return nil, err
+		}
+	}
+	manifest, unreadable := store.ReadManifest(o.Store)
+	if errors.Is(unreadable, fs.ErrNotExist) {
+		unreadable = nil
+	} else { // in a folder that is no store yet, lock.json does not belong to fx
+		stored, o.Embedder.Network.Lock = &manifest, lock
+		o.goOnAs(manifest, r.report)
+	}
+	if noTrain != nil && (o.Views > 0 || o.TrainSplit != "") {
+		return nil, noTrain
+	}
+	o.TrainSplit = augmented.Train
+	network, err := OpenNetwork(ctx, o.Embedder, r.report)
+	if err = cmp.Or(err, unreadable); err != nil { // a lock is valid even beside a damaged manifest
+		return nil, err
+	}
+	r.weighted, r.network, r.graphSHA256 = network, network.Description, network.GraphSHA256
+	return stored, nil
+}
 
-// goOnAs sets those options that nobody chose to what the store has.
+// goOnAs sets options that the user did not give to those of the store.
 func (o *Options) goOnAs(stored store.Manifest, report progress.Reporter) {
 	if o.Embedder.Precision == "" {
 		if o.Embedder.Precision = string(stored.Compute.Precision); o.Embedder.Precision == Float16 {
@@ -137,7 +128,7 @@ func (o *Options) goOnAs(stored store.Manifest, report progress.Reporter) {
 	}
 }
 
-// run is one Run under way.
+// run is the state of one Run.
 type run struct {
 	options     Options
 	network     backbones.Description
@@ -160,9 +151,8 @@ type run struct {
 	computed       int
 }
 
-// open locks the store and plans. The network is put on its device only where
-// rows may be missing: a store that is complete is found so without it. stored is
-// the manifest of a store that exists.
+// open locks the store and plans. It puts the network on its device only if rows may be missing. stored is the
+// manifest of an existing store.
 func (r *run) open(ctx context.Context, shard store.Shard, stored *store.Manifest) (err error) {
 	var compute store.Compute
 	if stored == nil || r.network.Backbone.FeatureShape == nil {
@@ -233,12 +223,13 @@ func (r *run) newManifest(compute store.Compute) store.Manifest {
 	}
 	if r.embedder != nil {
 		s := r.embedder.Session()
-		m.Made.ONNXRuntime, m.Made.Device, m.Made.ProviderOptions = r.embedder.RuntimeVersion(), s.Why(), s.ProviderOptions()
+		m.Made.ONNXRuntime = r.embedder.RuntimeVersion()
+		m.Made.Device, m.Made.ProviderOptions = s.Why(), s.ProviderOptions()
 	}
 	return m
 }
 
-// decoderFamily names decoders that give the same pixels alike, whatever their version.
+// decoderFamily returns the same name for decoders with the same pixels, whatever their version.
 func decoderFamily(d *imaging.Decoder) string {
 	if d.Exact() {
 		return "libjpeg-turbo"
@@ -254,13 +245,13 @@ func (r *run) entries() []store.Entry {
 			entries[i].Views = r.options.Views
 		}
 		if r.options.VerifyContent {
-			entries[i].ModTime = time.Time{} // no remembered hash fits a file of unknown time
+			entries[i].ModTime = time.Time{} // no remembered hash matches a file of unknown time
 		}
 	}
 	return entries
 }
 
-// fill computes the plan's chunks.
+// fill computes the rows of the plan's chunks.
 func (r *run) fill(ctx context.Context) error {
 	r.filling = time.Now()
 	if r.plan.MissingRows > 0 {
@@ -321,8 +312,8 @@ func (r *run) fill(ctx context.Context) error {
 	return err
 }
 
-// batches divides the rows of the plan into batches, the last of which alone may
-// be short. ends[k] is how many rows are done when chunk k is.
+// batches divides the rows of the plan into batches, of which only the last may be short. ends[k] is the number of
+// rows after which chunk k is complete.
 func (r *run) batches() (batches [][]rowRef, ends []int) {
 	var refs []rowRef
 	for _, chunk := range r.plan.Chunks {
@@ -339,7 +330,7 @@ func (r *run) batches() (batches [][]rowRef, ends []int) {
 	return slices.Collect(slices.Chunk(refs, r.embedder.BatchSize())), ends
 }
 
-// refuse rejects the photos that must not be opened. Of shards, the first tells.
+// refuse rejects the photos that must not be opened. In a sharded job the first process reports them.
 func (r *run) refuse(shard store.Shard) error {
 	if shard.Index > 0 {
 		return nil
@@ -354,7 +345,7 @@ func (r *run) refuse(shard store.Shard) error {
 }
 
 func (r *run) reject(bad rejection) error {
-	if r.bad[bad.item] { // its views may lie in two batches
+	if r.bad[bad.item] { // its views may be in two batches
 		return nil
 	}
 	r.bad[bad.item] = true

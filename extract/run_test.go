@@ -302,6 +302,25 @@ func (c *counter) Note(string) {}
 func (c *counter) Add(n int64) { c.done += n }
 func (c *counter) End()        {}
 
+// The error itself gives a reason: a caller may show nothing else.
+func TestNoneUsable(t *testing.T) {
+	dir := t.TempDir()
+	for _, path := range []string{"train/ants/a.png", "train/bees/b.png"} {
+		full := filepath.Join(dir, path)
+		if err := os.MkdirAll(filepath.Dir(full), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(full, []byte("no photo"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	_, err := Run(t.Context(), options(dir, filepath.Join(t.TempDir(), "store")), progress.Discard)
+	if fail.KindOf(err) != fail.Rejected || fail.HintOf(err) == "" ||
+		!strings.Contains(err.Error(), "train/ants/a.png: not an image") || !strings.Contains(err.Error(), "and 1 more") {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestUnknownDeviceIsRefusedWithoutTouchingAnything(t *testing.T) {
 	orttest.Library(t)
 	o := options(photos(t, 1), filepath.Join(t.TempDir(), "store"))

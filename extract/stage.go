@@ -7,19 +7,19 @@ import (
 	"fx/internal/ort"
 )
 
-// Stage is the memory of one batch on its way through an Embedder. It is for one
-// batch at a time; stages of one embedder may embed at the same time.
+// Stage is the memory of one batch: its pixels, and on a GPU its features. It holds one batch at a time. Stages of the
+// same embedder may embed concurrently.
 type Stage interface {
-	// Pixels is where a batch is decoded to, uint8 [BatchSize, crop, crop, 3].
-	// Goroutines may write to different views at once.
+	// Pixels returns the memory to decode a batch to, uint8 [BatchSize, crop, crop, 3]. Goroutines may write to
+	// different views concurrently.
 	Pixels() []uint8
-	// Embed runs the network on Pixels and fills features, float32
-	// [BatchSize, FeatureLen].
+	// Embed runs the network on Pixels and writes features, float32 [BatchSize, FeatureLen].
 	Embed(ctx context.Context, features []float32) error
+	// Close frees the memory. Pixels must not be used any more.
 	Close()
 }
 
-// hostStage is a stage of a network that reads the host's memory.
+// hostStage is the stage of a network on the CPU.
 type hostStage struct {
 	embedder *Embedder
 	pixels   []uint8
@@ -39,11 +39,9 @@ func (s *hostStage) Embed(ctx context.Context, features []float32) error {
 
 func (s *hostStage) Close() {}
 
-// deviceStage is a stage of a GPU. Its pixels and features lie twice: in
-// page-locked memory of the host, and on the device at fixed addresses. So a batch
-// is copied at the full speed of the bus, on a stream of its own while another is
-// computed, and the network's run is one CUDA graph that reads and writes the
-// device alone.
+// deviceStage is the stage of a network on a GPU. It has pixels and features twice: in page-locked memory of the host,
+// and on the device at fixed addresses. A batch is copied at the full speed of the bus, on a stream of its own, while
+// another is computed. The network's run only uses the device's memory, so it can be a CUDA graph.
 type deviceStage struct {
 	session               *ort.Session
 	binding               *ort.Binding

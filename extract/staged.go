@@ -7,33 +7,31 @@ import (
 	"sync/atomic"
 )
 
-// stagesBeside is how many batches have a stage beside those that the device
-// works on: one is ready when it asks for more, and one is being filled.
+// stagesBeside is the number of stages in addition to those on which the device works: one is ready for it, and one is
+// being filled.
 const stagesBeside = 2
 
-// filling is a batch that is being decoded into its stage.
+// filling is a batch that is being decoded to its stage.
 type filling struct {
 	index   int
 	refs    []rowRef
-	photos  []photo // by position in refs: what was read
+	photos  []photo // what was read, by index into refs
 	stage   Stage
-	left    atomic.Int32 // positions not yet decided
+	left    atomic.Int32 // number of refs that are not decoded yet
 	problem atomic.Pointer[error]
 }
 
-// task is one photo of a batch: the positions from first up to end are its views.
+// task is a photo of a batch: refs[first:end] are its views.
 type task struct {
 	*filling
 	first, end int
 }
 
-// runShared is run where a batch is too large to be one worker's: all workers
-// decode photos of the same batch, in order, straight into its stage, and go on
-// with the next as soon as it has one. So the first batch is ready after
-// batch/workers photos, not after a whole batch, and memory is bounded by the
-// stages, whatever the number of workers. The device takes a batch when its last
-// photo is there; p.runs of them at once, so that one is copied while another is
-// computed.
+// runShared is run for batches that are too large for one worker. All workers decode photos of the same batch to its
+// stage, in order, and continue with the next batch as soon as it has a stage. The first batch is therefore ready
+// after batch/workers photos, and the number of stages bounds the memory, whatever the number of workers. The device
+// takes a batch when its last photo is decoded. It works on p.runs batches at once, so that one is copied while
+// another is computed.
 func (p *pipeline) runShared(ctx context.Context, batches [][]rowRef, emit func(batch int, r result) error) error {
 	all, closeAll, err := p.stages(min(p.runs+stagesBeside, len(batches)))
 	defer closeAll()
@@ -43,12 +41,12 @@ func (p *pipeline) runShared(ctx context.Context, batches [][]rowRef, emit func(
 	return p.fillAndRun(ctx, batches, all, emit)
 }
 
-// fillAndRun returns when nobody uses the stages any more.
+// fillAndRun returns when the stages are not used any more.
 func (p *pipeline) fillAndRun(
 	ctx context.Context, batches [][]rowRef, stages []Stage, emit func(batch int, r result) error,
 ) error {
 	ctx, cancel := context.WithCancel(ctx)
-	begun := len(stages) + p.runs // batches that have a stage, or features that wait for emit
+	begun := len(stages) + p.runs // batches with a stage, or with features that wait for emit
 	free := make(chan Stage, len(stages))
 	for _, s := range stages {
 		free <- s
@@ -56,10 +54,10 @@ func (p *pipeline) fillAndRun(
 	slots := make(chan struct{}, begun)
 	tasks := make(chan task, p.workers)
 	ready := make(chan *filling, begun)
-	done := make(chan numbered, begun) // room for all that are begun: nobody waits for emit
+	done := make(chan numbered, begun) // room for all batches that have begun: sending never blocks
 	var decoding, running sync.WaitGroup
 	defer running.Wait()
-	defer cancel() // runs before Wait: what is under way ends soon
+	defer cancel() // before Wait, so that running work ends soon
 
 	running.Go(func() {
 		defer close(tasks)
@@ -104,7 +102,7 @@ func (p *pipeline) fillAndRun(
 	return inOrder(ctx, len(batches), done, slots, emit)
 }
 
-// divide hands out the photos of a batch. It is false where ctx ended before that.
+// divide sends the photos of a batch to tasks. It returns false if ctx ended before.
 func (f *filling) divide(ctx context.Context, tasks chan<- task) bool {
 	for first := 0; first < len(f.refs); {
 		end := first + 1
@@ -121,7 +119,7 @@ func (f *filling) divide(ctx context.Context, tasks chan<- task) bool {
 	return true
 }
 
-// fill decodes a photo into the stage, and reports whether it was the batch's last.
+// fill decodes a photo to the stage, and reports whether it was the batch's last.
 func (w *worker) fill(ctx context.Context, t task) (complete bool) {
 	if err := w.fillViews(ctx, t); err != nil {
 		t.problem.Store(&err)
@@ -129,9 +127,9 @@ func (w *worker) fill(ctx context.Context, t task) (complete bool) {
 	return t.left.Add(int32(t.first-t.end)) == 0
 }
 
-// fillViews makes the views of one photo.
+// fillViews decodes the views of a photo.
 func (w *worker) fillViews(ctx context.Context, t task) error {
-	defer w.release() // nobody may wait with a photo in hand
+	defer w.release() // a photo's memory must not be held while waiting
 	item := t.refs[t.first].item
 	if err := w.read(ctx, item); err != nil {
 		return err
@@ -149,8 +147,7 @@ func (w *worker) fillViews(ctx context.Context, t task) error {
 	return nil
 }
 
-// embed runs the network on a batch that is complete. Views of photos that were
-// rejected hold whatever was there before; their features are dropped.
+// embed runs the network on a complete batch. The pixels of rejected photos are undefined; their features are dropped.
 func (p *pipeline) embed(ctx context.Context, f *filling) result {
 	if problem := f.problem.Load(); problem != nil {
 		return result{err: *problem}

@@ -7,6 +7,7 @@ import (
 	"fx/backbones"
 	"fx/extract"
 	"fx/finetune/artifacts"
+	"fx/internal/dataset"
 	"fx/internal/fail"
 	"fx/internal/metrics"
 	"fx/internal/modeldir"
@@ -69,22 +70,9 @@ func (r *run) writeModel(ctx context.Context, result Result) error {
 	if err != nil {
 		return err
 	}
-	var params modeldir.Params
-	for _, part := range []struct {
-		name string
-		to   *[]float32
-	}{{b.Head.Weight, &params.Weight}, {b.Head.Bias, &params.Bias}} {
-		t, ok := state.Get(part.name)
-		if !ok && part.to == &params.Weight {
-			return fail.New(fail.Model, "", "%s has no tensor %q", path, part.name)
-		}
-		if !ok { // a classifier without a bias
-			*part.to = make([]float32, len(r.photos.Classes))
-			continue
-		}
-		if *part.to, err = t.Float32s(); err != nil {
-			return err
-		}
+	params, err := headParams(state, b.Head, len(r.photos.Classes))
+	if err != nil {
+		return fail.Wrap(fail.KindOf(err), err, "", "%s", path)
 	}
 	trained.Weights.File = filepath.ToSlash(trained.Weights.File)
 	trained.GraphSHA256, trained.WeightsSHA256 = n.GraphSHA256, n.WeightsSHA256
@@ -99,19 +87,43 @@ func (r *run) writeModel(ctx context.Context, result Result) error {
 		},
 		Options:  map[string]any{"finetune": r.record.Settings, "weights": r.record.Weights.String()},
 		Versions: r.record.Versions, Notes: r.record.Notes, Untrained: r.opened.Untrained,
-		Metrics: modeldir.Metrics{
-			BestValAccuracy: result.BestValAccuracy, BestEpoch: result.BestEpoch, Seconds: result.Seconds,
-			ParametersTrained: result.ParametersTrained, TrainSplit: r.photos.splits.Train, ValSplit: r.photos.splits.Val,
-			TrainPhotos: result.TrainPhotos, ValPhotos: result.ValPhotos,
-		},
-	}
-	for _, e := range result.Epochs {
-		m.Metrics.ImagesPerSecond += e.TrainImagesPerSecond / float64(len(result.Epochs))
-		m.Metrics.Epochs = append(m.Metrics.Epochs, metrics.Epoch{
-			Epoch: e.Epoch, TrainLoss: e.TrainLoss, TrainAccuracy: e.TrainAccuracy, ValLoss: e.ValLoss, ValAccuracy: e.ValAccuracy,
-		})
+		Metrics: modelMetrics(result, r.photos.splits),
 	}
 	return modeldir.Save(r.options.Out, m, params)
+}
+
+// headParams returns the parameters of a head in a state dict. The bias is zero for a classifier without one.
+func headParams(state *weights.StateDict, h backbones.Head, classes int) (p modeldir.Params, err error) {
+	t, ok := state.Get(h.Weight)
+	if !ok {
+		return p, fail.New(fail.Model, "", "there is no tensor %q", h.Weight)
+	}
+	if p.Weight, err = t.Float32s(); err != nil {
+		return p, err
+	}
+	if t, ok = state.Get(h.Bias); !ok {
+		p.Bias = make([]float32, classes)
+		return p, nil
+	}
+	p.Bias, err = t.Float32s()
+	return p, err
+}
+
+// modelMetrics returns the result in the form of a MODEL.
+func modelMetrics(result Result, splits dataset.Splits) modeldir.Metrics {
+	m := modeldir.Metrics{
+		BestValAccuracy: result.BestValAccuracy, BestEpoch: result.BestEpoch, Seconds: result.Seconds,
+		ParametersTrained: result.ParametersTrained, TrainSplit: splits.Train, ValSplit: splits.Val,
+		TrainPhotos: result.TrainPhotos, ValPhotos: result.ValPhotos,
+	}
+	for _, e := range result.Epochs {
+		m.ImagesPerSecond += e.TrainImagesPerSecond / float64(len(result.Epochs))
+		m.Epochs = append(m.Epochs, metrics.Epoch{
+			Epoch: e.Epoch, TrainLoss: e.TrainLoss, TrainAccuracy: e.TrainAccuracy,
+			ValLoss: e.ValLoss, ValAccuracy: e.ValAccuracy,
+		})
+	}
+	return m
 }
 
 // trained names the network of the best epoch by files in the RUN. It writes the

@@ -44,8 +44,8 @@ type Options struct {
 // Defaults returns the settings of PyTorch's tutorial "Finetuning Torchvision Models".
 func Defaults() Options { return Options{Settings: training.Defaults()} }
 
-// reader returns the training mode that reads the settings.
-func (o Options) reader() training.Reader {
+// usedBy returns the training that uses the settings.
+func (o Options) usedBy() training.UsedBy {
 	if o.Scratch {
 		return training.Scratch
 	}
@@ -61,13 +61,13 @@ func (o Options) resolved() (Options, error) {
 		return o, fail.New(fail.Usage, "Give one of them.",
 			"--scratch starts from random weights, but --weights names others")
 	}
-	if err := o.Check(o.reader()); err != nil {
+	if err := o.Check(o.usedBy()); err != nil {
 		return o, err
 	}
 	if o.Workers == 0 {
 		o.Workers = runtime.GOMAXPROCS(0)
 	}
-	o.Settings = o.Settings.Resolved(o.reader())
+	o.Settings = o.Settings.Resolved(o.usedBy())
 	o.Network.Resize, o.Network.Crop = o.Resize, o.Crop
 	return o, nil
 }

@@ -177,6 +177,7 @@ func (s settings) diff(now settings) []string {
 		of.Settings = of.Resolved(training.Finetune)
 	}
 	before, after := s.fields(), now.fields()
+	before["preprocessing"], after["preprocessing"] = s.Preprocess.String(), now.Preprocess.String()
 	names := map[string]bool{}
 	for name := range before {
 		names[name] = true

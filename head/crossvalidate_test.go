@@ -103,7 +103,7 @@ func TestCrossValidationIsDrawnBySeed(t *testing.T) {
 	}
 }
 
-// A photo is judged by heads that never saw it: where labels are random, and
+// A photo is evaluated by heads that never saw it: where labels are random, and
 // every photo has a copy, the copies give nothing away once they share a fold.
 func TestHeldOutPhotosAreUnseen(t *testing.T) {
 	l := Layout{Kind: Linear, Features: 200, Positions: 1, Classes: 2}
@@ -129,7 +129,7 @@ func TestFoldsHaveTheirShareOfEachClass(t *testing.T) {
 		want   int
 	}{
 		{[]int{20, 31, 7}, 0, 5},
-		{[]int{20, 31, 2}, 0, 5}, // a class that only two folds judge
+		{[]int{20, 31, 2}, 0, 5}, // a class that is in two folds only
 		{[]int{9, 8, 7}, 4, 4},
 		{[]int{2, 2, 2}, 9, 6}, // each photo a fold
 	} {

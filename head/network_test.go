@@ -126,15 +126,15 @@ func TestPhotoIsJudgedAloneAsAmongOthers(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for i, judged := range m.Predictions {
+		for i, batched := range m.Predictions {
 			probabilities, err := predictor.Probabilities(d.Row(i, nil))
 			if err != nil {
 				t.Fatal(err)
 			}
 			top := Top(probabilities, 1)[0]
-			if top.Class != judged.Class || top.Probability != judged.Probability {
-				t.Fatalf("%+v, photo %d: alone %v, among others class %d with %g", l, i, top, judged.Class,
-					judged.Probability)
+			if top.Class != batched.Class || top.Probability != batched.Probability {
+				t.Fatalf("%+v, photo %d: alone %v, among others class %d with %g", l, i, top, batched.Class,
+					batched.Probability)
 			}
 		}
 	}

@@ -86,16 +86,17 @@ func finished(dir string) error {
 	var failed error
 	has := func(name string) bool {
 		_, err := os.Stat(filepath.Join(dir, name))
-		if fail.BySystem(err) {
+		if fail.BySystem(err) || fail.Forbidden(err) {
 			failed = fail.Wrap(fail.KindOf(err), err, "", "run %s", dir)
 		}
 		return err == nil || failed != nil
 	}
+	unfinished := modeldir.Unfinished(dir)
 	switch {
 	case has("model.json"):
 		return failed
-	case modeldir.Unfinished(dir) != nil:
-		return modeldir.Unfinished(dir)
+	case unfinished != nil:
+		return unfinished
 	case has("manifest.json"):
 		return fail.New(fail.Usage, "Train a head on it with `fx fit-head` and name the MODEL.",
 			"%s is an embedding store, not a run", dir)

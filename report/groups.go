@@ -130,7 +130,7 @@ func tellApart(groups []page.Group, runs []*run) {
 	}
 }
 
-// referencesOf are the figures of others to set beside a group.
+// referencesOf returns the reference results of a group.
 func referencesOf(g page.Group, experiments []experimentdir.Experiment) []page.Reference {
 	var all []page.Reference
 	for _, e := range experiments {

@@ -52,8 +52,7 @@ func (r *run) readSettings() settings {
 	if share := m.Metrics.ValFraction; share > 0 {
 		s["photos"] = fmt.Sprintf("%d, %g of them to evaluate on", m.Metrics.TrainPhotos+m.Metrics.ValPhotos, share)
 	}
-	p := m.Preprocess
-	s["preprocessing"] = fmt.Sprintf("resize %d, crop %d, %s", p.Resize, p.Crop, p.Interpolation)
+	s["preprocessing"] = m.Preprocess.View()
 	return s
 }
 

@@ -157,7 +157,7 @@ func pretrainedAgainstScratch(p page.Page) string {
 		best.pretrained.Network, page.Percent(best.pretrained.Accuracy.Mean), page.Percent(best.scratch.Accuracy.Mean))
 }
 
-// figures are the numbers at the top of the page.
+// figures returns the numbers at the top of the page.
 func figures(p page.Page, runs []*run) []page.Figure {
 	best := runs[p.Best]
 	m := best.model.Metrics
@@ -183,7 +183,7 @@ func right(r *run) int {
 	return int(r.model.Metrics.BestValAccuracy*float64(r.model.Metrics.ValPhotos) + 0.5)
 }
 
-// footnotes explain the table's figures.
+// footnotes returns the footnotes of the table.
 func footnotes(p page.Page, runs []*run) []string {
 	notes := []string{"Best val accuracy is that of the best epoch, which is kept."}
 	if !p.HasCurves() {

@@ -47,8 +47,9 @@ def main(folder, photos):
         sys.exit(f"Pillow {PIL.__version__} is too old, 13 is needed")
     files = sorted(p for p in pathlib.Path(photos).rglob("*.jpg") if p.stat().st_size)
     for path in sorted(pathlib.Path(folder).glob("fit_*.onnx")):
-        kind, resize, crop = path.stem.split("_")[1:]
-        reference = transforms.Compose([transforms.Resize(int(resize), FILTERS[kind]), transforms.CenterCrop(int(crop))])
+        *mode, kind, resize, crop = path.stem.split("_")[1:]
+        size = [int(resize)] * 2 if mode == ["squash"] else int(resize)
+        reference = transforms.Compose([transforms.Resize(size, FILTERS[kind]), transforms.CenterCrop(int(crop))])
         onnx.checker.check_model(str(path), full_check=True)
         session = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
         images = values = differing = largest = 0

@@ -4,9 +4,9 @@
     pip install torch torchvision safetensors efficientnet_lite_pytorch onnxruntime
     FX_WEIGHTS_DIR=... python backbones/testdata/make_goldens.py /tmp/models [NAME ...]
 
-For each network the weights that fx wrote are loaded with strict=True, so that
-their names are proved to be torchvision's, and two images made by a formula run
-through it in evaluation mode. Kept are, for each image, the norm of the features
+For each network the weights that fx wrote are loaded with none missing and none
+too many, so that their names are proved to be its package's, and two images made
+by a formula run through it in evaluation mode. Kept are, for each image, the norm of the features
 and 32 projections of them on vectors of ±1: the mean square of the differences
 of the projections estimates the square of the features' distance (Johnson and
 Lindenstrauss), so a few numbers tell whether whole maps agree.
@@ -34,9 +34,14 @@ from PIL import Image
 from safetensors.torch import load_file
 from torchvision import transforms
 
+SCRIPTS = pathlib.Path(__file__).parents[2] / "scripts"
+sys.path[:0] = [str(SCRIPTS / "export_onnx"), str(SCRIPTS / "parity")]
+import graph  # noqa: E402
+import networks  # noqa: E402
+import registry  # noqa: E402
+from reference import features_of  # noqa: E402
+
 PROJECTIONS = 32
-IMAGENET = ([0.485, 0.456, 0.406], [0.229, 0.224, 0.225])
-LITE = ([127 / 255] * 3, [128 / 255] * 3)
 
 
 def images(height, width):
@@ -60,35 +65,30 @@ def signs(count):
 
 
 def network(name):
+    """The network of its own package, as that builds it."""
+    row = registry.row(name)
     if name == "efficientnet_lite0":
         from efficientnet_lite_pytorch import EfficientNet
 
         return EfficientNet.from_name("efficientnet-lite0")
-    options = {"weights": None}
-    if name == "inception_v3":
-        options.update(aux_logits=True, transform_input=True, init_weights=False)
-    return getattr(torchvision.models, name)(**options)
-
-
-# The module whose input is the cached feature.
-HEADS = {
-    "resnet18": "fc", "alexnet": "classifier.6", "vgg11_bn": "classifier.6", "squeezenet1_0": "classifier.1",
-    "squeezenet1_1": "classifier.1", "densenet121": "classifier", "inception_v3": "fc", "efficientnet_lite0": "_fc",
-}
+    return networks.build(row)
 
 
 def run(name, weights, pixels):
     """Features and logits of torch, float32, for uint8 images [n, h, w, 3]."""
-    model = network(name)
-    model.load_state_dict(load_file(weights), strict=True)
+    model, row = network(name), registry.row(name)
+    if row.get("ignored"):
+        print(f"{name}: loaded without {row['ignored']}")
+    # Buffers that are the same for all weights may be missing.
+    result = model.load_state_dict(load_file(weights), strict=False)
+    constant = graph.constants(model)
+    assert not result.unexpected_keys and set(result.missing_keys) <= constant, result
     model.eval()
-    kept = {}
-    model.get_submodule(HEADS[name]).register_forward_pre_hook(lambda _, inputs: kept.update(x=inputs[0]))
-    mean, std = (torch.tensor(v).view(3, 1, 1) for v in (LITE if name == "efficientnet_lite0" else IMAGENET))
+    spec = row["weights"][0]["preprocess"]
+    mean, std = (torch.tensor(spec[key]).view(3, 1, 1) for key in ("mean", "std"))
     batch = (torch.from_numpy(pixels).permute(0, 3, 1, 2).float() / 255 - mean) / std
-    with torch.no_grad():
-        logits = model(batch)
-    return kept["x"].numpy(), logits.numpy(), batch.numpy()
+    features, logits = features_of(row, model, batch)
+    return features.numpy(), logits.numpy(), batch.numpy()
 
 
 def distance(got, want):
@@ -103,7 +103,7 @@ def compare(folder, name, pixels, features, logits, batch):
     ours = session.run(["features"], {"images": pixels})[0]
     alone = np.concatenate([session.run(["features"], {"images": pixels[i : i + 1]})[0] for i in range(len(pixels))])
     print(f"{name}: features {distance(ours, features):.2e}, one by one {distance(alone, features):.2e}", end="")
-    if (folder / f"{name}.onnx").exists():
+    if (folder / f"{name}.onnx").exists() and "head" in registry.row(name):
         session = ort.InferenceSession(str(folder / f"{name}.onnx"), providers=["CPUExecutionProvider"])
         print(f", logits {distance(session.run(['logits'], {'input': batch})[0], logits):.2e}", end="")
     print(flush=True)
@@ -119,20 +119,25 @@ def golden(features):
 
 
 def state_hash(name):
-    """SHA-256 of the sorted lines "NAME DIM,DIM..." of the state_dict."""
-    lines = sorted(f"{n} {','.join(map(str, t.shape))}\n" for n, t in network(name).state_dict().items())
+    """SHA-256 of the sorted lines "NAME DIM,DIM..." of the state_dict, without buffers that are always the same."""
+    model = network(name)
+    constant = {n for n in graph.constants(model) if not n.endswith("num_batches_tracked")}
+    lines = sorted(f"{n} {','.join(map(str, t.shape))}\n" for n, t in model.state_dict().items() if n not in constant)
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def pixels():
-    """Hashes of prepared photos, by "FILTER RESIZE CROP HEIGHTxWIDTH"."""
+    """Hashes of prepared photos, by "FILTER RESIZE CROP HEIGHTxWIDTH", after "squash" if both sides are resized."""
     hashes = {}
-    for kind, resize, crop in (("bilinear", 224, 224), ("bilinear", 256, 224), ("bilinear", 150, 225), ("bicubic", 256, 224)):
-        mode = transforms.InterpolationMode(kind)
-        prepare = transforms.Compose([transforms.Resize(resize, mode), transforms.CenterCrop(crop)])
-        for height, width in ((375, 500), (500, 333), (224, 224), (225, 300), (1000, 777), (40, 97), (1, 1), (3, 200)):
+    specs = (("bilinear", 224, 224), ("bilinear", 256, 224), ("bilinear", 150, 225), ("bicubic", 256, 224))
+    squashed = (("bilinear", 256, 256), ("bicubic", 256, 224), ("bicubic", 384, 384), ("bilinear", 150, 225))
+    sizes = ((375, 500), (500, 333), (224, 224), (225, 300), (1000, 777), (40, 97), (1, 1), (3, 200), (900, 300), (300, 900))
+    for prefix, (kind, resize, crop) in [("", s) for s in specs] + [("squash ", s) for s in squashed]:
+        size = (resize, resize) if prefix else resize
+        prepare = transforms.Compose([transforms.Resize(size, transforms.InterpolationMode(kind)), transforms.CenterCrop(crop)])
+        for height, width in sizes:
             prepared = np.asarray(prepare(Image.fromarray(images(height, width)[0])))
-            hashes[f"{kind} {resize} {crop} {height}x{width}"] = hashlib.sha256(prepared.tobytes()).hexdigest()
+            hashes[f"{prefix}{kind} {resize} {crop} {height}x{width}"] = hashlib.sha256(prepared.tobytes()).hexdigest()
     return hashes
 
 
@@ -140,10 +145,12 @@ def main(folder, *names):
     folder, target = pathlib.Path(folder), pathlib.Path(__file__).with_name("goldens.json")
     goldens = json.loads(target.read_text()) if target.exists() else {}
     torch.set_num_threads(2)
-    for name in names or HEADS:
-        size = 299 if name == "inception_v3" else 224
+    for name in names or [row["name"] for row in registry.read()["networks"]]:
+        row = registry.row(name)
+        size = networks.size(row)
         features, logits, batch = run(name, folder / f"{name}.safetensors", images(size, size))
         goldens[name] = golden(features) | {"state": state_hash(name)}
+        target.write_text(json.dumps(goldens, indent=1, sort_keys=True) + "\n")
         if (folder / f"{name}.features.onnx").exists():
             compare(folder, name, images(size, size), features, logits, batch)
     official = pathlib.Path(os.environ.get("FX_WEIGHTS_DIR", ".")) / "squeezenet1_1.safetensors"

@@ -37,7 +37,7 @@ func examine(ctx context.Context, o options) (machine, error) {
 		return m, nil
 	}
 	if !report.CUDA.Works {
-		return m, fail.New(fail.Device, report.CUDA.Mend, "no GPU to check here: %s", report.CUDA.Problem)
+		return m, fail.New(fail.Device, report.CUDA.Fix, "no GPU to check here: %s", report.CUDA.Problem)
 	}
 	device, err := ort.ParseDevice(o.device)
 	if err != nil {

@@ -12,16 +12,15 @@ import (
 	"fx/internal/store"
 )
 
-// Ways to evaluate a difference of accuracies.
+// Methods of evaluating a difference of accuracies.
 const (
 	mcNemar      = "McNemar's exact test"
 	agrestiCaffo = "95 % interval of Agresti and Caffo"
 )
 
-// exactMcNemar is the two-sided p-value of the test whether two classifiers err
-// equally often, from the photos that one of them alone is right about: each of
-// those is a toss of a fair coin if they do. Source: McNemar, Psychometrika 12 (1947),
-// in the exact form; scipy.stats.binomtest(b, b+c).
+// exactMcNemar returns the two-sided p-value of the test that two classifiers err equally often, from the numbers of
+// photos that only one of them classifies correctly. Source: McNemar, Psychometrika 12 (1947), in the exact form;
+// scipy.stats.binomtest(b, b+c).
 func exactMcNemar(onlyA, onlyB int) float64 {
 	n := onlyA + onlyB
 	if n == 0 {
@@ -30,10 +29,9 @@ func exactMcNemar(onlyA, onlyB int) float64 {
 	return min(1, 2*distuv.Binomial{N: float64(n), P: 0.5}.CDF(float64(min(onlyA, onlyB))))
 }
 
-// intervalOfDifference is the 95 % interval of the difference of two proportions,
-// b − a, of independent samples: Wald's after a success and a failure are added
-// to each, which holds for few photos and for accuracies of 0 and 1 too.
-// Source: Agresti and Caffo, The American Statistician 54 (2000).
+// intervalOfDifference returns the 95 % interval of the difference of two proportions, b − a, of independent samples:
+// Wald's, after one success and one failure are added to each, so it is valid for few photos and for accuracies of 0
+// and 1. Source: Agresti and Caffo, The American Statistician 54 (2000).
 func intervalOfDifference(rightA, photosA, rightB, photosB int) (low, high float64) {
 	share := func(right, photos int) (p, variance float64) {
 		n := float64(photos + 2)
@@ -46,9 +44,8 @@ func intervalOfDifference(rightA, photosA, rightB, photosB int) (low, high float
 	return pb - pa - half, pb - pa + half
 }
 
-// pairs counts the val photos that one of two MODELs alone is right about. found is
-// false where a MODEL's store is not at hand or no longer gives its accuracy, or
-// they were evaluated on different photos.
+// pairs counts the val photos that only one of two MODELs classifies correctly. found is false if a MODEL's store is
+// missing or no longer gives its accuracy, or if they were evaluated on different photos.
 func pairs(ctx context.Context, a, b string, ma, mb modeldir.Model) (onlyA, onlyB int, found bool, err error) {
 	va, err := verdicts(ctx, a, ma)
 	if va == nil || err != nil {
@@ -72,15 +69,14 @@ func pairs(ctx context.Context, a, b string, ma, mb modeldir.Model) (onlyA, only
 	return onlyA, onlyB, true, nil
 }
 
-// photo tells one photo from another, copies of it under other names included.
+// photo identifies a photo, and distinguishes copies under other names.
 type photo struct {
 	path   string // within the data
 	sha256 store.SHA256
 }
 
-// verdicts asks a MODEL of fit-head about its val photos, by the store that it was
-// trained on. nil where that can't be done: a store that is gone, or another one by
-// now, is no fault. A damaged one is.
+// verdicts evaluates a MODEL of fit-head on its val photos in the store that it was trained on. It returns nil if the
+// store is gone or has been replaced. The error is for a damaged store.
 func verdicts(ctx context.Context, dir string, m modeldir.Model) (map[photo]bool, error) {
 	if m.Features == "" {
 		return nil, nil

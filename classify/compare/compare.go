@@ -2,6 +2,8 @@ package compare
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
 
@@ -10,13 +12,13 @@ import (
 	"fx/internal/modeldir"
 )
 
-// What Folders compares.
+// Kinds of comparisons.
 const (
 	Models      = "models"
 	Experiments = "experiments"
 )
 
-// Comparison is in what B differs from A.
+// Comparison contains the differences of B from A.
 type Comparison struct {
 	Kind     string      `json:"kind"` // Models or Experiments
 	A        Side        `json:"a"`
@@ -24,11 +26,11 @@ type Comparison struct {
 	Settings Differences `json:"settings"`
 
 	// Of two MODELs.
-	Results  []Result  `json:"results,omitempty"` // what is the same is left out, but for the accuracy
+	Results  []Result  `json:"results,omitempty"` // without equal ones, except the accuracy
 	Equal    int       `json:"equal_results,omitempty"`
 	Accuracy *Accuracy `json:"accuracy,omitempty"`
 
-	// Of two experiments: each backbone × mode that either has.
+	// Of two experiments: each combination of backbone and mode in either.
 	Means []Mean `json:"means,omitempty"`
 }
 
@@ -36,26 +38,25 @@ type Comparison struct {
 type Side struct {
 	Folder string   `json:"folder"`
 	Title  string   `json:"title"`
-	Notes  []string `json:"notes"` // such as weights that a seed made
+	Notes  []string `json:"notes"` // such as one about random weights
 }
 
-// Differences are the settings that differ, by the names of the flags as far as
-// there are any.
+// Differences are the settings that differ, by the names of their flags if they have flags.
 type Differences struct {
 	Differ []Difference   `json:"differ"`
-	OnlyA  map[string]any `json:"only_a"` // settings that the other side does not know
+	OnlyA  map[string]any `json:"only_a"` // settings that the other side does not have
 	OnlyB  map[string]any `json:"only_b"`
 	Equal  int            `json:"equal"`
 }
 
-// Difference is a setting that has two values.
+// Difference is a setting with two values.
 type Difference struct {
 	Name string `json:"name"`
 	A    any    `json:"a"`
 	B    any    `json:"b"`
 }
 
-// Result is a number that a training came to.
+// Result is a numeric result of both trainings.
 type Result struct {
 	Name       string  `json:"name"`
 	A          float64 `json:"a"`
@@ -63,9 +64,8 @@ type Result struct {
 	Difference float64 `json:"difference"` // B − A
 }
 
-// Folders compares two MODELs, or two experiments. Errors are of kind fail.Usage
-// where a folder is neither or the two are not of a kind, and those of
-// modeldir.Load and experimentdir.Load.
+// Folders compares two MODELs, or two experiments. Errors: fail.Usage for other folders, and for a MODEL and an
+// experiment; those of modeldir.Load and experimentdir.Load.
 func Folders(ctx context.Context, a, b string) (Comparison, error) {
 	kindA, err := kindOf(a)
 	if err != nil {
@@ -90,24 +90,24 @@ func Folders(ctx context.Context, a, b string) (Comparison, error) {
 	return models(ctx, a, b)
 }
 
-// kindOf tells what lies in a folder.
+// kindOf returns whether a folder contains a MODEL or an experiment.
 func kindOf(dir string) (string, error) {
+	unfinished := modeldir.Unfinished(dir)
 	switch {
 	case experimentdir.Is(dir):
 		return Experiments, nil
 	case modeldir.Is(dir):
 		return Models, nil
-	case modeldir.Unfinished(dir) != nil:
-		return "", modeldir.Unfinished(dir)
-	case !exists(dir):
-		return "", fail.New(fail.Usage, "Name the folders of two MODELs, or of two experiments.",
-			"there is no folder %s", dir)
+	case unfinished != nil:
+		return "", unfinished
+	}
+	const hint = "Name the folders of two MODELs, or of two experiments."
+	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
+		return "", fail.New(fail.Usage, hint, "there is no folder %s", dir)
+	}
+	if _, err := os.Stat(filepath.Join(dir, experimentdir.FileName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return "", fail.Wrap(fail.Usage, err, hint, "%s can't be read", dir)
 	}
 	return "", fail.New(fail.Usage, "Name folders that `fx fit-head`, `fx finetune` or `fx experiment run` wrote.",
 		"%s is neither a MODEL nor an experiment: it has no model.json and no %s", dir, experimentdir.FileName)
-}
-
-func exists(path string) bool {
-	_, err := os.Stat(path)
-	return err == nil
 }

@@ -93,6 +93,9 @@ func TestModelsThatDiffer(t *testing.T) {
 		"preprocessing": {func(m *modeldir.Model) {
 			m.Preprocess.Crop = 200
 		}, []Difference{{"preprocessing.crop", 224.0, 200.0}}},
+		"preprocessing mode": {func(m *modeldir.Model) {
+			m.Preprocess.Mode = preprocess.Squash
+		}, []Difference{{"preprocessing.mode", "crop", "squash"}}},
 		"classes": {func(m *modeldir.Model) {
 			m.Classes = []string{"ants", "wasps"}
 		}, []Difference{{"classes", "ants, bees", "ants, wasps"}}},
@@ -344,7 +347,12 @@ func TestFoldersThatCanNotBeCompared(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(unfinished, "run.json"), []byte("{}"), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	loop := filepath.Join(t.TempDir(), "loop")
+	if err := os.Symlink(loop, loop); err != nil {
+		t.Fatal(err)
+	}
 	for says, pair := range map[string][2]string{
+		"can't be read":                       {m, loop},
 		"there is no folder":                  {m, filepath.Join(m, "absent")},
 		"neither a MODEL nor an experiment":   {t.TempDir(), m},
 		"is not finished":                     {m, unfinished},

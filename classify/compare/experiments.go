@@ -9,31 +9,31 @@ import (
 	"fx/internal/experimentdir"
 )
 
-// Mean sets two experiments' runs of a backbone and a mode beside each other.
+// Mean compares the runs of two experiments for a backbone and a mode.
 type Mean struct {
 	Backbone string `json:"backbone"`
 	Mode     string `json:"mode"`
 	A        Group  `json:"a"`
 	B        Group  `json:"b"`
 
-	// B − A, where both have finished runs.
+	// B − A, if both have finished runs.
 	Difference *float64 `json:"difference,omitempty"`
-	// The 95 % interval of the difference by Welch's t, where both have two finished
-	// runs or more: of the seeds alone, on the same val photos.
+	// The 95 % interval of the difference by Welch's t, if both have two finished runs or more. It covers only the
+	// seeds, because the val photos are the same.
 	Low          *float64 `json:"low,omitempty"`
 	High         *float64 `json:"high,omitempty"`
 	WithinChance *bool    `json:"within_chance,omitempty"`
 }
 
-// Group is the finished runs of an experiment for a backbone and a mode.
+// Group summarizes the finished runs of an experiment for a backbone and a mode.
 type Group struct {
 	Runs            int     `json:"runs"`              // finished
-	Planned         int     `json:"planned"`           // in all
+	Planned         int     `json:"planned"`           // all runs
 	BestValAccuracy float64 `json:"best_val_accuracy"` // mean
 	SD              float64 `json:"sd"`                // over the runs, 0 for one
 	Seconds         float64 `json:"seconds"`           // mean
-	Seeded          bool    `json:"seeded"`            // from random weights in the place of pretrained ones
-	Weights         string  `json:"weights,omitempty"` // what they start from
+	Seeded          bool    `json:"seeded"`            // from random weights instead of pretrained ones
+	Weights         string  `json:"weights,omitempty"` // the initial ones
 }
 
 // experiments compares two experiments.
@@ -73,7 +73,7 @@ func experimentSettings(e experimentdir.Experiment) map[string]any {
 	return all
 }
 
-// means pairs the cells of two experiments, in the order of A's and then of what B alone has.
+// means pairs the cells of two experiments, in the order of A, followed by the cells that only B has.
 func means(a, b []experimentdir.Cell) []Mean {
 	type name struct{ backbone, mode string }
 	var order []name
@@ -114,8 +114,8 @@ func newMean(backbone, mode string, a, b Group) Mean {
 	return m
 }
 
-// welch is half the 95 % interval of the difference of two means. Source: Welch,
-// Biometrika 34 (1947); scipy.stats.ttest_ind(equal_var=False).confidence_interval().
+// welch returns half the 95 % interval of the difference of two means. Source: Welch, Biometrika 34 (1947);
+// scipy.stats.ttest_ind(equal_var=False).confidence_interval().
 func welch(sdA float64, runsA int, sdB float64, runsB int) float64 {
 	va, vb := sdA*sdA/float64(runsA), sdB*sdB/float64(runsB)
 	if va+vb == 0 {
@@ -125,7 +125,7 @@ func welch(sdA float64, runsA int, sdB float64, runsB int) float64 {
 	return distuv.StudentsT{Mu: 0, Sigma: 1, Nu: freedom}.Quantile(0.975) * math.Sqrt(va+vb)
 }
 
-// Sentence says what the difference is worth, or "" where nothing can be said.
+// Sentence describes the significance of the difference, or is "" if it is unknown.
 func (m Mean) Sentence() string {
 	switch {
 	case m.WithinChance == nil:

@@ -23,8 +23,8 @@ func models(ctx context.Context, a, b string) (Comparison, error) {
 		Kind: Models, A: modelSide(a, ma), B: modelSide(b, mb),
 		Settings: differences(modelSettings(ma), modelSettings(mb)),
 	}
-	fb := figures(mb)
-	for i, fa := range figures(ma) {
+	fb := results(mb)
+	for i, fa := range results(ma) {
 		r := Result{fa.name, fa.value, fb[i].value, fb[i].value - fa.value}
 		if math.IsNaN(r.Difference) {
 			continue
@@ -47,14 +47,14 @@ func modelSide(dir string, m modeldir.Model) Side {
 	return Side{Folder: dir, Title: title, Notes: append([]string{}, m.Notes...)}
 }
 
-type figure struct {
+type result struct {
 	name  string
 	value float64
 }
 
-// figures are a MODEL's results, the same ones in the same order for each. The
-// images/s of a head on stored features are NaN: rows are no images.
-func figures(m modeldir.Model) []figure {
+// results returns a MODEL's results, in the same order for every MODEL. The images/s of a head on stored features are
+// NaN, because its rows are not images.
+func results(m modeldir.Model) []result {
 	t := m.Metrics
 	rate := t.ImagesPerSecond
 	if m.Features != "" {
@@ -66,7 +66,7 @@ func figures(m modeldir.Model) []figure {
 			best = e
 		}
 	}
-	return []figure{
+	return []result{
 		{"best val accuracy", t.BestValAccuracy},
 		{"best epoch", float64(t.BestEpoch)},
 		{"epochs run", float64(len(t.Epochs))},
@@ -79,7 +79,7 @@ func figures(m modeldir.Model) []figure {
 	}
 }
 
-// Accuracy says what the difference of two best val accuracies is worth.
+// Accuracy describes the significance of the difference of two best val accuracies.
 type Accuracy struct {
 	Difference   float64 `json:"difference"` // B − A
 	PhotosA      int     `json:"photos_a"`
@@ -87,16 +87,16 @@ type Accuracy struct {
 	WithinChance bool    `json:"within_chance"` // at 95 %
 	Method       string  `json:"method"`
 
-	// Of the 95 % interval of Agresti and Caffo, where the predictions are not at hand.
+	// Of the 95 % interval of Agresti and Caffo, if the predictions are not available.
 	Low  float64 `json:"low"`
 	High float64 `json:"high"`
-	// Of McNemar's test, where both MODELs can be asked about the same photos.
+	// Of McNemar's test, if both MODELs can be evaluated on the same photos.
 	OnlyA int     `json:"only_a_right,omitempty"` // photos
 	OnlyB int     `json:"only_b_right,omitempty"`
 	P     float64 `json:"p,omitempty"`
 }
 
-// Sentence says it in one line.
+// Sentence returns a sentence about the difference.
 func (a Accuracy) Sentence() string {
 	verdict := "more than chance gives"
 	if a.WithinChance {
@@ -124,10 +124,10 @@ func (a Accuracy) Sentence() string {
 		a.Method, a.Low, a.High)
 }
 
-// accuracies evaluates the difference of the best val accuracies.
+// accuracies evaluates the difference of the best val accuracies. It returns nil if a MODEL was not evaluated.
 func accuracies(ctx context.Context, a, b string, ma, mb modeldir.Model) (*Accuracy, error) {
 	na, nb := ma.Metrics.ValPhotos, mb.Metrics.ValPhotos
-	if na == 0 || nb == 0 { // a MODEL that was not evaluated
+	if na == 0 || nb == 0 { // not evaluated
 		return nil, nil
 	}
 	pa, pb := ma.Metrics.BestValAccuracy, mb.Metrics.BestValAccuracy

@@ -12,8 +12,8 @@ import (
 	"fx/internal/weights"
 )
 
-// differences compares settings by name. One that a side lacks is among OnlyA and
-// OnlyB, since fit-head and finetune have flags of their own.
+// differences compares settings by name. OnlyA and OnlyB have those that one side lacks, because fit-head and finetune
+// have different flags.
 func differences(a, b map[string]any) Differences {
 	d := Differences{Differ: []Difference{}, OnlyA: map[string]any{}, OnlyB: map[string]any{}}
 	for _, name := range slices.Sorted(maps.Keys(a)) {
@@ -35,17 +35,19 @@ func differences(a, b map[string]any) Differences {
 	return d
 }
 
-// modelSettings are what the numbers of a MODEL depend on.
+// modelSettings returns the settings that the results of a MODEL depend on.
 func modelSettings(m modeldir.Model) map[string]any {
 	all := map[string]any{
-		"backbone": m.Backbone.Name, "mode": m.Mode, "seed": m.Seed, "exif": m.EXIF, "fast-decode": m.FastDecode, "classes": strings.Join(m.Classes, ", "),
-		"trained by": "fx fit-head", "weights": m.Backbone.Weights.Name(), "weights (SHA-256)": m.Backbone.WeightsSHA256,
+		"backbone": m.Backbone.Name, "mode": m.Mode, "seed": m.Seed, "exif": m.EXIF, "fast-decode": m.FastDecode,
+		"classes": strings.Join(m.Classes, ", "), "trained by": "fx fit-head",
+		"weights": m.Backbone.Weights.Name(), "weights (SHA-256)": m.Backbone.WeightsSHA256,
 		"feature-tensor": m.Backbone.FeatureTensor, "head": fmt.Sprintf("%s of %d features", m.Head.Kind,
 			m.Head.Features), "dropout": m.Head.Dropout,
 		"train-split": m.Metrics.TrainSplit, "val-split": m.Metrics.ValSplit, "val-fraction": m.Metrics.ValFraction,
 		"train photos": m.Metrics.TrainPhotos, "val photos": m.Metrics.ValPhotos,
 	}
 	flatten(all, "preprocessing", plain(m.Preprocess))
+	all["preprocessing.mode"] = m.Preprocess.Mode.String() // which JSON leaves out where it is crop
 	for name, version := range m.Versions {
 		all["version of "+name] = version
 	}
@@ -56,7 +58,7 @@ func modelSettings(m modeldir.Model) map[string]any {
 		return all
 	}
 	all["trained by"] = "fx finetune"
-	delete(all, "weights")                          // in the MODEL they are the trained ones
+	delete(all, "weights")                          // in the MODEL they are those after training
 	if w, ok := m.Options["weights"].(string); ok { // absent in models of an older fx
 		var ref weights.Ref
 		if all["weights"] = w; ref.UnmarshalText([]byte(w)) == nil {
@@ -70,7 +72,7 @@ func modelSettings(m modeldir.Model) map[string]any {
 	return all
 }
 
-// plain is v as JSON has it.
+// plain returns v as JSON decodes it.
 func plain(v any) (p any) {
 	text, err := json.Marshal(v)
 	if err == nil {

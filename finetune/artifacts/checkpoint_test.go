@@ -14,7 +14,7 @@ import (
 )
 
 // packed is a checkpoint of the small network before its first step.
-func packed(t *testing.T, n *artifacts.Network, judged bool) (*artifacts.Graph, *artifacts.Checkpoint) {
+func packed(t *testing.T, n *artifacts.Network, evaluated bool) (*artifacts.Graph, *artifacts.Checkpoint) {
 	t.Helper()
 	step, err := n.Step(smallOptions(t))
 	if err != nil {
@@ -25,7 +25,7 @@ func packed(t *testing.T, n *artifacts.Network, judged bool) (*artifacts.Graph, 
 		t.Fatal(err)
 	}
 	values.Set("fc.bias"+artifacts.AverageSuffix, weights.FromFloat32([]int{3}, []float32{7, 8, 9}))
-	return step, n.Pack(step.State, values, 5, judged)
+	return step, n.Pack(step.State, values, 5, evaluated)
 }
 
 func TestACheckpointIsReadAsItWasWritten(t *testing.T) {
@@ -72,14 +72,14 @@ func TestACheckpointIsReadAsItWasWritten(t *testing.T) {
 	}
 }
 
-// What was judged is the moving average, where there is one.
+// What is evaluated is the moving average, where there is one.
 func TestAJudgedCheckpointHoldsTheAverages(t *testing.T) {
-	for _, judged := range []bool{false, true} {
-		_, c := packed(t, small(t), judged)
+	for _, evaluated := range []bool{false, true} {
+		_, c := packed(t, small(t), evaluated)
 		bias, _ := c.Model.Get("fc.bias")
 		values, err := bias.Float32s()
-		if err != nil || slices.Equal(values, []float32{7, 8, 9}) != judged {
-			t.Errorf("judged %v: bias %v, %v", judged, values, err)
+		if err != nil || slices.Equal(values, []float32{7, 8, 9}) != evaluated {
+			t.Errorf("evaluated %v: bias %v, %v", evaluated, values, err)
 		}
 	}
 }

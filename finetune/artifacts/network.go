@@ -68,7 +68,7 @@ func (n *Network) Blank() *Network {
 // and shapes are checked as backbones.Assemble does. An auxiliary classifier
 // that sd leaves out starts at random from seed.
 func FromBackbone(b backbones.Backbone, sd *weights.StateDict, seed uint64) (*Network, error) {
-	graph, err := backbones.Skeleton(b.Name)
+	graph, err := backbones.Skeleton(b)
 	if err != nil {
 		return nil, err
 	}

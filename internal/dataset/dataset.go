@@ -18,64 +18,63 @@ import (
 
 // Item is one labelled photo.
 type Item struct {
-	Path    string    // to open
+	Path    string    // of the file to open
 	Rel     string    // slash-separated, relative to the root: train/ants/x.jpg; always valid UTF-8
-	Split   string    // "" where the root holds no splits
-	Class   string    // its class, Classes[Label]
+	Split   string    // "" if the root has no splits
+	Class   string    // Classes[Label]
 	Label   int       // 0 to len(Classes)-1
-	Size    int64     // bytes, or -1 where a listed file could not be examined
-	ModTime time.Time // zero where a listed file could not be examined
-	Inode   uint64    // of the file behind any link, 0 where unknown
+	Size    int64     // bytes, or -1 if a listed file could not be examined
+	ModTime time.Time // zero if a listed file could not be examined
+	Inode   uint64    // of the file behind any link; 0 if unknown
 }
 
-// Refused is a photo that can't be used whatever it holds: it must not be opened.
+// Refused is a photo that is unusable whatever its content, so it must not be opened.
 type Refused struct {
 	Item
 	Reason string
 }
 
-// Skipped is a file or folder that is no item, and why.
+// Skipped is a file or folder that is no item, with the reason.
 type Skipped struct {
 	Path   string `json:"path"`
 	Reason string `json:"reason"`
 }
 
-// Dataset is what Scan found.
+// Dataset is the result of Scan.
 type Dataset struct {
 	Root    string
 	Classes []string // sorted; a label is an index into it
-	Splits  []string // sorted; [""] where the root holds classes alone
+	Splits  []string // sorted; [""] if the root contains only classes
 	Items   []Item   // sorted by split, class, folder and name
 	Refused []Refused
 	Skipped []Skipped
-	Notes   []string // sentences on what else the user should know, such as photos outside of Root
+	Notes   []string // sentences that the user should read, for example about photos outside of Root
 }
 
-// Options of Scan. The zero value is ready to use.
+// Options of Scan. The zero value suits most callers.
 type Options struct {
-	// Extensions are taken besides DefaultExtensions, such as "gif" or ".heic".
+	// Extensions of photos in addition to torchvision's, such as "gif" or ".heic".
 	Extensions []string
-	// NoFollowLinks leaves out what lies behind links below the root, for trees
-	// of strangers. The root itself may be a link.
+	// NoFollowLinks ignores what is behind links below the root, for trees from strangers. The root itself may be a
+	// link.
 	NoFollowLinks bool
-	// ByName is for photos whose classes are compared by name with those of a
-	// MODEL: one class is enough, and splits may have different ones.
+	// ByName is for photos whose classes are compared by name with those of a MODEL: one class is enough, and splits
+	// may have different classes.
 	ByName bool
 
-	// anyName takes names that are not UTF-8 too, which no store can hold.
+	// anyName accepts names that are not UTF-8, which no store can contain.
 	anyName bool
 }
 
-// DefaultExtensions are those of torchvision's ImageFolder
-// (torchvision.datasets.folder.IMG_EXTENSIONS), compared without regard to case.
-var DefaultExtensions = []string{".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp"}
+// imageFolderExtensions are those of torchvision's ImageFolder (torchvision.datasets.folder.IMG_EXTENSIONS), compared
+// case-insensitively.
+var imageFolderExtensions = []string{".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".pgm", ".tif", ".tiff", ".webp"}
 
-// layouts is the hint of errors about a folder's shape.
+// layouts is the hint of errors about the layout of a folder.
 const layouts = "Give a folder that holds one folder of photos per class, or train/ and val/ with such folders in each."
 
-// Scan finds the photos under root, which is a folder or a .csv list. What it
-// finds wrong about the layout is a fail.Usage error that says what was
-// found and what is expected.
+// Scan finds the photos under root, a folder or a .csv list. The error for a wrong layout is of kind fail.Usage and
+// says what was found and what is expected.
 func Scan(ctx context.Context, root string, options Options) (*Dataset, error) {
 	info, err := os.Stat(root)
 	if err != nil {
@@ -99,8 +98,8 @@ func Scan(ctx context.Context, root string, options Options) (*Dataset, error) {
 	return d, nil
 }
 
-// before is torchvision's order: classes sorted, then sorted(os.walk(class)),
-// which compares whole folder paths, then the names in each folder.
+// before is torchvision's order: classes sorted, then sorted(os.walk(class)), which compares whole folder paths, then
+// the names in each folder.
 func before(a, b *Item) bool {
 	if a.Split != b.Split {
 		return a.Split < b.Split
@@ -134,7 +133,7 @@ func splitRel(rel string) (dir, name string) {
 	return rel[:max(cut, 0)], rel[cut+1:]
 }
 
-// missing explains a root that cannot be examined by the nearest parent that can.
+// missing returns the error for a root that can't be examined. It names the nearest parent that can.
 func missing(root string, err error) error {
 	if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTDIR) {
 		return fail.Wrap(fail.Usage, err, "Make it readable, or name another folder.", "cannot examine %s", root)
@@ -191,7 +190,7 @@ func enumerate(names []string, suffix string) string {
 
 func extensionSet(extra []string) map[string]bool {
 	set := map[string]bool{}
-	for _, e := range DefaultExtensions {
+	for _, e := range imageFolderExtensions {
 		set[e] = true
 	}
 	for _, e := range extra {

@@ -1,51 +1,42 @@
-// Package dataset finds the labelled photos of a folder or of a CSV list.
-// Scan returns the splits, the classes, the photos in torchvision's order, and everything
-// else with the reason why it was skipped.
+// Package dataset finds the labelled photos of a folder or of a CSV list. Scan returns the splits, the classes, the
+// photos in torchvision's order, and the other files with the reasons why they were skipped.
 //
 // # Which folders are splits
 //
-// A folder under the root counts only where a photo lies in it at any depth.
+// A folder under the root counts only if it contains a photo at any depth.
 //
-//   - Every such folder holds photos directly: they are the classes, and the
-//     one split has the name "".
-//   - None of them holds photos directly: they are splits, whatever their
-//     names, and the folders inside them are the classes.
-//   - Some do and some do not: splits where those with folders of photos are
-//     called as splits are (train, val, test …) and the others hold photos to
-//     predict (a flat test/, which is left out); classes where no folder is
-//     called so, as for ImageFolder. Anything else is an error, and so is a
-//     folder with a split's name that holds both, because a guess would
-//     silently train "train" against "val".
+//   - All such folders contain photos directly: they are the classes, and the only split has the name "".
+//   - None of them contains photos directly: they are splits, whatever their names, and the folders in them are the
+//     classes.
+//   - Some do and some do not: they are splits if those with folders of photos have usual names of splits (train, val,
+//     test …) and the others contain photos to predict (a flat test/, which is left out). They are classes if no folder
+//     has such a name, as for ImageFolder. Anything else is an error, and so is a folder with a split's name that
+//     contains both, because a guess might silently train "train" against "val".
 //
-// Photos anywhere inside a class folder belong to the class, as in torchvision's
-// ImageFolder. Where the splits' names are unusual, at least one class folder must
-// hold photos directly, so that a root given one level too high is an error too.
+// Photos anywhere in a class folder belong to the class, as in torchvision's ImageFolder. If the splits' names are
+// unusual, at least one class folder must contain photos directly, so that a root one level too high is an error.
 //
-// ChooseSplits says which split a training learns from, which it evaluates on and
-// which it leaves out; EvaluationSplit which one a trained model is evaluated on.
-// CheckLearnable refuses a class that nothing can be learned of.
+// ChooseSplits chooses the splits for training and evaluation, and lists those that are left out. EvaluationSplit
+// chooses the split on which a trained model is evaluated. CheckLearnable returns an error for a class without enough
+// photos.
 //
-// # What is the same as torchvision's ImageFolder, and what is not
+// # Differences from torchvision's ImageFolder
 //
-// The extensions, the labels (classes sorted by name) and the order of the
-// items are the same: the i-th item of a split is ImageFolder's i-th sample.
-// Unlike ImageFolder, Scan leaves out hidden files and folders (.DS_Store,
-// ._photo.jpg, .ipynb_checkpoints) and __MACOSX, names that are not valid UTF-8,
-// links to nothing and what is no regular file; a class folder without a photo is
-// left out where ImageFolder raises. All of them are in Skipped. Files of 0 bytes
-// are in Refused: special files of the system are among them, and none is opened.
+// The extensions, the labels (classes sorted by name) and the order of the items are the same: the i-th item of a
+// split is ImageFolder's i-th sample. Unlike ImageFolder, Scan skips hidden files and folders (.DS_Store, ._photo.jpg,
+// .ipynb_checkpoints) and __MACOSX, names that are not valid UTF-8, broken links, and files that are not regular. It
+// also skips a class folder without a photo, for which ImageFolder raises an exception. All of them are in Skipped.
+// Files of 0 bytes are in Refused: special files of the system look like them, so none is opened.
 //
 // # Links
 //
-// Links are followed, as ImageFolder does, but a folder counts once within a
-// class of a split, and a link to a folder above it is left out, where
-// ImageFolder never ends. Notes tell of folders that count in two classes and of
-// photos that lie outside of the root. Options.NoFollowLinks follows none.
+// Scan follows links, as ImageFolder does. A folder counts once within a class of a split. A link to a folder above it
+// is skipped; ImageFolder never ends there. Notes list folders that count in two classes, and photos outside of the
+// root. With Options.NoFollowLinks no link is followed.
 //
 // # Lists
 //
-// A path ending in .csv is a list with the header path,label or path,label,split,
-// the paths relative to the list's own folder. Every listed file is an item,
-// also one that does not exist or has a foreign extension: whoever reads it
-// reports it. What must not be opened is in Refused here too.
+// A path that ends in .csv is a list with the header path,label or path,label,split. Its paths are relative to the
+// list's folder. Every listed file is an item, even if it does not exist or has another extension: the error follows
+// when it is read. Files that must not be opened are in Refused here too.
 package dataset

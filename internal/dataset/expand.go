@@ -10,59 +10,59 @@ import (
 	"fx/internal/fail"
 )
 
-// maxAgain bounds how many folders and photos links may lead to a second time.
-// Folders that link to each other multiply with their number. Tests lower it.
+// maxAgain bounds the number of folders and photos that links lead to a second time. Folders that link to each other
+// multiply with their number. Tests lower it.
 var maxAgain = 1 << 20
 
-// node is a folder by one of the paths that lead to it.
+// node is a folder under one of the paths that lead to it.
 type node struct {
 	name, rel string // rel is "" for the root, else slash-separated
 	path      string
 	of        *folder
 	dirs      []*node
 	photos    int // at any depth
-	unusable  int // files at any depth that have a photo's extension and can't be a photo
+	unusable  int // files at any depth with a photo's extension that can't be a photo
 	others    int // other files at any depth
 }
 
-// direct tells whether photos lie directly in the folder.
+// direct reports whether the folder contains photos directly.
 func (n *node) direct() bool { return len(n.of.photos) > 0 }
 
-// deep tells whether photos lie in folders below the folder.
+// deep reports whether folders below the folder contain photos.
 func (n *node) deep() bool { return n.photos > len(n.of.photos) }
 
-// holdsPhotos tells whether photos lie in the folder at any depth, usable or not.
+// holdsPhotos reports whether the folder contains photos at any depth, usable or not.
 func (n *node) holdsPhotos() bool { return n.photos+n.unusable > 0 }
 
-// files counts those that are no photos to use.
+// files counts the files that are no usable photos.
 func (n *node) files() int { return n.unusable + n.others }
 
-// expansion turns the folders on disk into the tree that their names make. A
-// folder that several paths lead to is taken once within a class.
+// expansion converts the folders on disk to the tree of their names. A folder that several paths lead to counts once
+// within a class.
 type expansion struct {
 	root    *node
-	depth   int // of the folders that are classes: 1 below the root, 2 where splits hold them, 0 where all is one
+	depth   int // of the folders that are classes: 1 below the root, 2 in splits, 0 if everything is one class
 	skipped []Skipped
-	pruned  bool     // a folder was left out because its class has it already
+	pruned  bool     // a folder was left out because its class contains it already
 	shared  []string // sentences on the first few folders whose photos count twice
 	sharing int      // such folders
 
-	seen    map[*folder]string // by which path it was taken first
-	told    map[string]bool    // links that were spoken of, by their paths without links
+	seen    map[*folder]string // the path under which it was first found
+	told    map[string]bool    // links that were reported, by their paths without links
 	pending []branch
 	again   int
 }
 
-// branch is a folder behind a link, to be put into n.
+// branch is a folder behind a link, to be added to n.
 type branch struct {
 	in    *node
 	entry entry
-	above []*folder          // in's folder and those around it
-	class map[*folder]string // the folders that the class around in has, by path; nil above the classes
+	above []*folder          // the folder of in and its parents
+	class map[*folder]string // the folders of the class around in, by path; nil above the classes
 }
 
-// expand returns the tree under top. depth tells at which level the classes
-// lie: a folder is taken once below each folder of that level.
+// expand returns the tree under top. depth is the level of the classes: a folder counts once below each folder of that
+// level.
 func (w *walker) expand(top *folder, depth int) (*expansion, error) {
 	x := &expansion{depth: depth, seen: map[*folder]string{}, told: map[string]bool{}}
 	x.root = &node{path: w.root, of: top}
@@ -82,7 +82,7 @@ func (w *walker) expand(top *folder, depth int) (*expansion, error) {
 	return x, err
 }
 
-// fill adds the folders in n; those behind links are left for later.
+// fill adds the folders in n. Those behind links are added later.
 func (x *expansion) fill(w *walker, n *node, above []*folder, class map[*folder]string) error {
 	if err := w.ctx.Err(); err != nil {
 		return err
@@ -134,7 +134,7 @@ func (x *expansion) add(w *walker, b branch) error {
 	return x.fill(w, child, append(slices.Clone(b.above), e.to), class)
 }
 
-// count adds up what lies in n at any depth.
+// count sets the numbers of files in n at any depth.
 func (n *node) count() error {
 	n.photos, n.unusable, n.others = len(n.of.photos), n.of.unusable, n.of.others
 	for _, child := range n.dirs {
@@ -152,7 +152,7 @@ func (n *node) count() error {
 	return nil
 }
 
-// skip tells of a link once, whatever number of paths lead to it.
+// skip reports a link once, whatever the number of paths that lead to it.
 func (x *expansion) skip(n *node, e entry, path, reason string) {
 	link := filepath.Join(n.of.resolved, e.name)
 	if !x.told[link] {
@@ -161,7 +161,7 @@ func (x *expansion) skip(n *node, e entry, path, reason string) {
 	}
 }
 
-// share notes that the folder n was taken before, in another class or split.
+// share notes that the folder n was found before, in another class or split.
 func (x *expansion) share(first string, n *node) {
 	const most = 3
 	if x.sharing++; x.sharing <= most {
@@ -171,7 +171,7 @@ func (x *expansion) share(first string, n *node) {
 	}
 }
 
-// notes says what the user should know of folders that count twice.
+// notes returns the notes about folders that count twice.
 func (x *expansion) notes() []string {
 	if more := x.sharing - len(x.shared); more > 0 {
 		return append(x.shared, fmt.Sprintf("%d more folders count in two classes or splits", more))

@@ -32,7 +32,7 @@ func scanFolder(ctx context.Context, root string, info fs.FileInfo, o Options) (
 	if err != nil {
 		return nil, err
 	}
-	if level.splits && x.pruned { // the classes lie a level deeper, and each takes a folder once
+	if level.splits && x.pruned { // the classes are a level deeper, and a folder counts once in each
 		if x, err = w.expand(folder, 2); err != nil {
 			return nil, err
 		}
@@ -59,14 +59,14 @@ func scanFolder(ctx context.Context, root string, info fs.FileInfo, o Options) (
 	return d, nil
 }
 
-// level is what the folders below the root are.
+// level describes the folders below the root.
 type level struct {
 	splits bool     // else they are classes
-	flat   []string // names of folders beside the splits whose photos lie in no class
+	flat   []string // names of folders beside the splits that contain photos without a class
 	notes  []string
 }
 
-// levelOf decides what the folders that hold photos are.
+// levelOf decides what the folders with photos are.
 func levelOf(root string, folders []*node) (level, error) {
 	var direct, onlyDeep, both []string
 	for _, f := range folders {
@@ -113,14 +113,14 @@ func levelOf(root string, folders []*node) (level, error) {
 		root, enumerate(direct, "/"), enumerate(onlyDeep, "/"))
 }
 
-// inFolders is the note on classes whose photos lie in folders only.
+// inFolders returns the note about classes all of whose photos are in sub-folders.
 func inFolders(classes []string) string {
 	return fmt.Sprintf("each of %s counts as one class with all that is in it, though its photos lie in folders of "+
 		"their own",
 		enumerate(classes, "/"))
 }
 
-// leaveOutFlat skips n where its photos lie in no class.
+// leaveOutFlat skips n if its photos have no class.
 func (w *walker) leaveOutFlat(n *node, flat []string) bool {
 	if !slices.Contains(flat, n.name) {
 		return false
@@ -131,9 +131,8 @@ func (w *walker) leaveOutFlat(n *node, flat []string) bool {
 	return true
 }
 
-// addSplits takes every folder as a split. Splits must agree on the classes:
-// torchvision numbers the classes of each split for itself, so a class that is
-// missing in one of them would shift the labels of that split alone.
+// addSplits adds every folder as a split. Splits must have the same classes: torchvision numbers the classes of each
+// split by itself, so a class that is missing in one of them would shift the labels of that split.
 func (d *Dataset) addSplits(w *walker, folders []*node, o Options) error {
 	present := map[string]bool{} // classes with a photo in any split, usable or not
 	directly, called := false, true
@@ -168,9 +167,8 @@ func (d *Dataset) addSplits(w *walker, folders []*node, o Options) error {
 	return nil
 }
 
-// addClasses takes every folder as a class of the split, and returns the
-// names of the classes found. A folder without photos is a class only where
-// keep has its name: another split has photos of it.
+// addClasses adds every folder as a class of the split, and returns the names of the classes found. A folder without
+// photos is a class only if keep has its name, because another split has photos of it.
 func (d *Dataset) addClasses(w *walker, split string, folders []*node, keep map[string]bool) []string {
 	var names []string
 	for _, c := range folders {
@@ -217,7 +215,7 @@ func (d *Dataset) addPhotos(w *walker, n *node, split, class string, label int) 
 	}
 }
 
-// outside tells of photos, of so many, that lie outside of the root.
+// outside returns the note about photos outside of the root.
 func (w *walker) outside(photos int) []string {
 	if w.beyond == 0 {
 		return nil
@@ -237,7 +235,7 @@ func withPhotos(nodes []*node) []*node {
 	return some
 }
 
-// without returns what is in all but not in some.
+// without returns the members of all that are not in some.
 func without(all, some []string) []string {
 	have := map[string]bool{}
 	for _, s := range some {
@@ -268,7 +266,7 @@ func plural(n int) string {
 	return "s"
 }
 
-// verbEnding is the ending of a verb whose subject are n things.
+// verbEnding returns the ending of a verb whose subject is n things.
 func verbEnding(n int) string {
 	if n == 1 {
 		return "s"

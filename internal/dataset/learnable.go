@@ -6,11 +6,9 @@ import (
 	"fx/internal/fail"
 )
 
-// CheckLearnable refuses classes of which fewer than least photos can be
-// trained on: a classifier would know their names and nothing else. counts
-// has the photos of each class in the split to train on, "" for a data set
-// without splits; what says which photos were counted, such as "usable photo".
-// The error is of kind fail.Usage.
+// CheckLearnable returns an error for classes with fewer than least photos to train on, of which a classifier would
+// only know the names. counts has the photos of each class in the split to train on, "" for a data set without splits;
+// what says which photos were counted, such as "usable photo". The error is of kind fail.Usage.
 func CheckLearnable(classes []string, counts []int, least int, split, what string) error {
 	var none []string
 	for i, class := range classes {

@@ -22,7 +22,7 @@ import (
 const listHint = "A list is comma-separated UTF-8 with the header path,label or path,label,split; paths are relative " +
 	"to its own folder."
 
-// maxList bounds the bytes of a list: ten million photos and more.
+// maxList is the largest size of a list in bytes: more than ten million photos.
 const maxList = 1 << 30
 
 // readList reads a CSV list of photos, until ctx ends.
@@ -72,8 +72,8 @@ func parseList(ctx context.Context, file string, content []byte, o Options) (*Da
 	return l.dataset()
 }
 
-// withLineFeeds returns text with line feeds in the place of carriage returns
-// where those alone end its lines, as in "CSV (Macintosh)" of Excel.
+// withLineFeeds returns text with line feeds instead of carriage returns if only those end its lines, as in Excel's
+// "CSV (Macintosh)".
 func withLineFeeds(text []byte) []byte {
 	if bytes.IndexByte(text, '\n') >= 0 {
 		return text
@@ -81,7 +81,7 @@ func withLineFeeds(text []byte) []byte {
 	return bytes.ReplaceAll(text, []byte("\r"), []byte("\n"))
 }
 
-// columns are the positions of the fields; split is -1 where there is none.
+// columns are the positions of the fields; split is -1 if there is none.
 type columns struct{ path, label, split int }
 
 func header(r *csv.Reader, file string) (columns, error) {
@@ -115,7 +115,7 @@ type list struct {
 	file, folder    string
 	columns         columns
 	options         Options
-	inside          *os.Root // folder, where no link is to be followed, else nil
+	inside          *os.Root // folder, if no link is to be followed, else nil
 	items           []Item
 	refused         []Refused
 	skipped         []Skipped
@@ -186,7 +186,7 @@ func (l *list) add(record []string, line int) error {
 	return nil
 }
 
-// path is a listed path. Blanks around it count only where a file is called so.
+// path returns a listed path. Blanks around it are part of it only if a file has that name.
 func (l *list) path(field string) string {
 	trimmed := strings.TrimSpace(field)
 	if trimmed == field {
@@ -198,7 +198,7 @@ func (l *list) path(field string) string {
 	return trimmed
 }
 
-// open is where to open a listed path.
+// open returns the path to open for a listed path.
 func (l *list) open(path string) string {
 	if path = filepath.Clean(path); filepath.IsAbs(path) {
 		return path
@@ -206,8 +206,8 @@ func (l *list) open(path string) string {
 	return filepath.Join(l.folder, path)
 }
 
-// examine describes an item's file: nil where it can't be examined, so that
-// whoever reads it tells. outside is the reason why it is left out without links.
+// examine describes an item's file. info is nil if it can't be examined; the error follows when it is read. outside is
+// the reason for leaving it out if links are not followed.
 func (l *list) examine(item Item) (info fs.FileInfo, outside string, err error) {
 	if l.inside == nil {
 		if info, err = os.Stat(item.Path); err != nil {
@@ -231,12 +231,12 @@ func (l *list) examine(item Item) (info fs.FileInfo, outside string, err error) 
 	return info, "", nil
 }
 
-// unlessAboutFile is nil where err is about the file at path, which is then
-// left out; a list must not lose rows because the system failed.
+// unlessAboutFile returns nil if err is about the file at path, which is then left out. Other errors are the system's:
+// a list must not lose rows because of them.
 func unlessAboutFile(err error, path string) error {
 	var number syscall.Errno
 	if fail.AboutFile(err) || !errors.As(err, &number) {
-		return nil // os.Root has errors without a number for paths that lead out of it
+		return nil // os.Root's errors for paths that lead out of it have no number
 	}
 	return unreadable("examine", path, err)
 }
@@ -280,8 +280,7 @@ func (l *list) dataset() (*Dataset, error) {
 	return d, nil
 }
 
-// sortNumbers puts classes that are all whole numbers in the order of numbers,
-// so that the label of class 10 comes after that of class 9.
+// sortNumbers sorts classes that are all whole numbers by number, so that class 10 comes after class 9.
 func sortNumbers(classes []string) {
 	value := map[string]int{}
 	for _, c := range classes {

@@ -12,9 +12,9 @@ import (
 	"fx/internal/userfile"
 )
 
-// ListedFolders returns the folders that a list names, each once and those deepest in a
-// path first: photos/ants and photos for photos/ants/1.jpg. Of an absolute path it is the
-// photo's own. Nobody looks at the photos. With an error it returns those before it.
+// ListedFolders returns the folders that a list names, each once, the deepest of a path first: photos/ants and photos
+// for photos/ants/1.jpg. For an absolute path it returns only the photo's own folder. It does not examine the photos.
+// With an error it returns the folders before it.
 func ListedFolders(file string) ([]string, error) {
 	content, err := userfile.Read(file, maxList)
 	if err != nil {
@@ -51,7 +51,7 @@ func ListedFolders(file string) ([]string, error) {
 	}
 }
 
-// IsPhoto tells whether a file of that name is taken for a photo by default.
+// IsPhoto reports whether a file of that name counts as a photo by default.
 func IsPhoto(name string) bool {
 	return defaultExtensions[strings.ToLower(filepath.Ext(name))]
 }

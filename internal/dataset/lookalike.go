@@ -10,10 +10,8 @@ import (
 	"fx/internal/fail"
 )
 
-// LookAlike tells in what two names differ that look the same on a screen: the
-// form of Unicode in which their accents are written (macOS and Linux write
-// them differently), or blanks around them. It is "" for other names, and for
-// equal ones.
+// LookAlike returns the difference between two names that look the same on a screen: the Unicode form of their accents
+// (macOS and Linux write them differently), or blanks around them. It returns "" for other names, and for equal ones.
 func LookAlike(a, b string) string {
 	if a == b {
 		return ""
@@ -33,8 +31,8 @@ func LookAlike(a, b string) string {
 // oneSpelling is the hint of errors about names that look the same.
 const oneSpelling = "Rename one of them so that both are written alike."
 
-// checkSpelling refuses classes whose names look the same: they are one class
-// whose photos would be set against each other.
+// checkSpelling returns an error for classes whose names look the same: they are one class, but would be trained
+// against each other.
 func checkSpelling(classes []string, where string) error {
 	known := map[string]string{}
 	for _, class := range classes {

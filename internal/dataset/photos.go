@@ -10,15 +10,14 @@ import (
 
 // Unlabelled are photos without a class.
 type Unlabelled struct {
-	Items   []Item // Split, Class and Label are not set; one of the Size 0 must not be opened
+	Items   []Item // without Split, Class and Label; one of size 0 must not be opened
 	Skipped []Skipped
-	Notes   []string // as those of Dataset
+	Notes   []string // as in Dataset
 }
 
-// Photos finds the photos that paths name: files, and folders with every photo
-// in them at any depth, in the order of the names. A file that is named is taken
-// whatever its extension, also one that does not exist: whoever reads it reports
-// it. A folder without a photo is an error of kind fail.Usage.
+// Photos finds the photos that paths name: files, and all photos in folders at any depth, in the order of the names. A
+// named file counts as a photo whatever its extension, even if it does not exist: the error follows when it is read. A
+// folder without a photo is an error of kind fail.Usage.
 func Photos(ctx context.Context, paths []string, o Options) (Unlabelled, error) {
 	var found Unlabelled
 	for _, path := range paths {
@@ -39,7 +38,7 @@ func Photos(ctx context.Context, paths []string, o Options) (Unlabelled, error) 
 }
 
 func (u *Unlabelled) addFolder(ctx context.Context, path string, info os.FileInfo, o Options) error {
-	o.anyName = true // whoever asks has them in answers alone
+	o.anyName = true // the results are only shown, never stored
 	w, folder, err := walk(ctx, path, info, o)
 	if err != nil {
 		return err
@@ -62,7 +61,7 @@ func (u *Unlabelled) addFolder(ctx context.Context, path string, info os.FileInf
 	return nil
 }
 
-// byComponents compares slash-separated paths as filepath.WalkDir visits them.
+// byComponents compares slash-separated paths in the order of filepath.WalkDir.
 func byComponents(a, b string) int {
 	for i := range min(len(a), len(b)) {
 		switch {

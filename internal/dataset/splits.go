@@ -9,20 +9,20 @@ import (
 	"fx/internal/fail"
 )
 
-// Names that people give to splits, and hardly ever to classes; the most usual first.
+// Usual names of splits, the most usual first. Classes hardly ever have them.
 var (
 	trainNames = []string{"train", "training"}
 	valNames   = []string{"val", "valid", "validation"}
 	testNames  = []string{"test", "testing", "eval"}
 )
 
-// customary tells whether people call splits so.
+// customary reports whether the name is a usual one for a split.
 func customary(name string) bool {
 	return named([]string{name}, slices.Concat(trainNames, valNames, testNames)) != ""
 }
 
-// named returns the first of the splits that is called by one of the names, in
-// their order, or "". Case and blanks around a name don't count.
+// named returns the first of the splits that has one of the names, in the order of the names, or "". It ignores case
+// and blanks around a name.
 func named(splits, names []string) string {
 	for _, name := range names {
 		if slices.Contains(splits, name) {
@@ -37,35 +37,34 @@ func named(splits, names []string) string {
 	return ""
 }
 
-// SplitRequest is what a command asks of the splits of a data set.
+// SplitRequest is a command's request for the splits of a data set.
 type SplitRequest struct {
-	From       string   // the folder, list or store, as messages name it
+	From       string   // the folder, list or store, for messages
 	Have       []string // its splits: Dataset.Splits or those of a store
-	Train, Val string   // names that the user gave, "" to choose by the usual names
+	Train, Val string   // names that the user gave; "" chooses by the usual names
 	Evaluation Evaluation
 	Least      int    // photos of each class to train on; 0 means 1
-	Advice     string // ends the hint where a split is lacking: a sentence on what the command offers
+	Advice     string // a sentence that ends the hint if a split is lacking, about what the command offers
 }
 
-// Evaluation tells whether a command evaluates on a split of its own.
+// Evaluation is whether a command evaluates on a split.
 type Evaluation int
 
-// Whether a command evaluates.
 const (
-	NoEvaluation       Evaluation = iota // it only learns
-	OptionalEvaluation                   // on the split for it, where there is one
-	RequiredEvaluation                   // without such a split it is refused
+	NoEvaluation       Evaluation = iota // it only trains
+	OptionalEvaluation                   // if there is a split for it
+	RequiredEvaluation                   // it needs such a split
 )
 
-// Splits are the parts that the splits of a data set play in a training.
+// Splits are the roles of a data set's splits in a training.
 type Splits struct {
-	Train      string // to train on; also "" where the data set has no splits
+	Train      string // to train on; also "" if the data set has no splits
 	Val        string // to evaluate on, "" for none
-	TestForVal bool   // Val is called test and was not asked for: there is no split called val
+	TestForVal bool   // Val is called test and the user did not name it: no split is called val
 	LeftOut    []LeftOut
 }
 
-// LeftOut is a split that has no part in a training.
+// LeftOut is a split without a role in a training.
 type LeftOut struct {
 	Split  string // "" for the photos of a list that have no split
 	Reason LeftOutReason
@@ -74,12 +73,11 @@ type LeftOut struct {
 // LeftOutReason is why a split is left out.
 type LeftOutReason int
 
-// Why splits are left out.
 const (
-	UnusualName  LeftOutReason = iota // it is called neither train nor val nor test
-	HeldForTest                       // it is called test, and not needed in the place of val
-	NotEvaluated                      // it is called val, and the command evaluates on no split
-	PartTaken                         // another split has its part: the user's choice, or of a more usual name
+	UnusualName  LeftOutReason = iota // neither train nor val nor test
+	HeldForTest                       // called test, and not needed instead of val
+	NotEvaluated                      // called val, but the command does not evaluate
+	PartTaken                         // another split has its role, by the user's choice or a more usual name
 )
 
 func (r LeftOutReason) String() string {
@@ -91,12 +89,12 @@ func (r LeftOutReason) String() string {
 	}[r]
 }
 
-// Uses tells whether photos of the split are trained on or evaluated on.
+// Uses reports whether the split is used for training or evaluation.
 func (s Splits) Uses(split string) bool {
 	return split == s.Train || s.Val != "" && split == s.Val
 }
 
-// Notes tell which splits are left out, and why.
+// Notes returns the notes about splits that are left out.
 func (s Splits) Notes() []string {
 	var notes []string
 	for _, l := range s.LeftOut {
@@ -109,7 +107,7 @@ func (s Splits) Notes() []string {
 	return notes
 }
 
-// BestEpochNotes warn of a test split that chose the best epoch, for trainings that choose one by Val.
+// BestEpochNotes returns a warning if the test split chooses the best epoch, for trainings that choose it by Val.
 func (s Splits) BestEpochNotes() []string {
 	if !s.TestForVal {
 		return nil
@@ -117,11 +115,9 @@ func (s Splits) BestEpochNotes() []string {
 	return []string{fmt.Sprintf("there is no split \"val\": the best epoch was chosen by %q", s.Val)}
 }
 
-// ChooseSplits gives the splits of a data set their parts, alike for every
-// command. Where the user names none, the split to train on is the only one or
-// the one called train, and the one to evaluate on is called val, valid or
-// validation, else test. Names that no split has, splits that are lacking and one
-// split for both parts are errors of kind fail.Usage.
+// ChooseSplits chooses the roles of a data set's splits. Every command uses it. If the user names none, the split for
+// training is the only one or the one called train, and the one for evaluation is called val, valid or validation,
+// else test. Errors of kind fail.Usage: a name that no split has, a split that is lacking, one split for both roles.
 func ChooseSplits(r SplitRequest) (Splits, error) {
 	for _, name := range []string{r.Train, r.Val} {
 		if name != "" && !slices.Contains(r.Have, name) {
@@ -167,9 +163,8 @@ func (s Splits) reasonFor(split string) LeftOutReason {
 	return UnusualName
 }
 
-// ChooseSplits is the function of that name for the splits of d. It also refuses,
-// as CheckLearnable does, a class of which there is nothing to learn, and a split
-// to evaluate on without a usable photo, where one is required: fail.Rejected.
+// ChooseSplits is the function of that name for the splits of d. It also returns the errors of CheckLearnable, and
+// fail.Rejected if evaluation is required and its split has no usable photo.
 func (d *Dataset) ChooseSplits(r SplitRequest) (Splits, error) {
 	r.Have = d.Splits
 	s, err := ChooseSplits(r)
@@ -183,15 +178,15 @@ func (d *Dataset) ChooseSplits(r SplitRequest) (Splits, error) {
 	return s, CheckLearnable(d.Classes, d.Count(s.Train), max(r.Least, 1), s.Train, "photo")
 }
 
-// NoneUsable is the error for a split that has only photos that can't be used.
+// NoneUsable returns the error for a split all of whose photos are unusable.
 func NoneUsable(from, split string) error {
 	return fail.New(fail.Rejected, "What is rejected or skipped is listed with its reason.",
 		"no photo of the split %q of %s can be used", split, from)
 }
 
-// EvaluationSplit returns the split to evaluate a trained model on: the one that
-// the user asked for, else own, on which the training evaluated, else the one with
-// the usual name, else the only one. Anything else is an error of kind fail.Usage.
+// EvaluationSplit returns the split to evaluate a trained model on: the one that the user asked for, else own, on
+// which the training evaluated, else the one with the usual name, else the only one. Otherwise the error is of kind
+// fail.Usage.
 func EvaluationSplit(from string, have []string, asked, own string) (string, error) {
 	usual, _ := usualForEvaluation(have, "")
 	switch {
@@ -209,8 +204,8 @@ func EvaluationSplit(from string, have []string, asked, own string) (string, err
 	return usual, nil
 }
 
-// usualForEvaluation returns the split other than train that people mean to
-// evaluate on, by its name, or "". test tells that it is called test.
+// usualForEvaluation returns the split other than train with a usual name for evaluation, or "". test reports that it
+// is called test.
 func usualForEvaluation(have []string, train string) (name string, test bool) {
 	others := slices.DeleteFunc(slices.Clone(have), func(split string) bool { return split == train })
 	if name = named(others, valNames); name != "" {
@@ -220,18 +215,18 @@ func usualForEvaluation(have []string, train string) (name string, test bool) {
 	return name, name != ""
 }
 
-// lacking is the error for a data set without a split for a purpose.
+// lacking returns the error for a data set without a split for a purpose.
 func (r SplitRequest) lacking(purpose string) error {
 	return fail.New(fail.Usage, "It has "+enumerateSplits(r.Have)+". "+r.Advice, "%s has no split to %s", r.From,
 		purpose)
 }
 
-// noSplit is the error for a name that no split has.
+// noSplit returns the error for a name that no split has.
 func noSplit(from, name string, have []string) error {
 	return fail.New(fail.Usage, "It has "+enumerateSplits(have)+".", "%s has no split %q", from, name)
 }
 
-// enumerateSplits names splits within a sentence.
+// enumerateSplits lists splits for a sentence.
 func enumerateSplits(splits []string) string {
 	switch {
 	case len(splits) == 1 && splits[0] == "":
@@ -257,7 +252,7 @@ func (d *Dataset) Count(split string) []int {
 	return counts
 }
 
-// SkippedIn is Skipped without what lies in splits other than those named.
+// SkippedIn returns Skipped without the files in other splits than the named ones.
 func (d *Dataset) SkippedIn(splits ...string) []Skipped {
 	return slices.DeleteFunc(slices.Clone(d.Skipped), func(s Skipped) bool {
 		rel, err := filepath.Rel(d.Root, s.Path)
@@ -266,8 +261,8 @@ func (d *Dataset) SkippedIn(splits ...string) []Skipped {
 	})
 }
 
-// Keep leaves the items of the named splits, and the classes as they were. A
-// name that no split has is an error of kind fail.Usage.
+// Keep drops the items of other splits than the named ones. Classes stay the same. The error is of kind fail.Usage for
+// a name that no split has.
 func (d *Dataset) Keep(splits []string) error {
 	for _, name := range splits {
 		if !slices.Contains(d.Splits, name) {

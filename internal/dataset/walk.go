@@ -18,12 +18,11 @@ import (
 	"fx/internal/made"
 )
 
-// EmptyFile is the reason for a file of 0 bytes. Special files of the system,
-// such as /proc/kmsg, are among them: they claim to be regular and to hold
-// nothing, and reading them may never end. They are therefore not opened.
+// EmptyFile is the reason for a file of 0 bytes. Special files of the system, such as /proc/kmsg, claim to be regular
+// and empty, and reading them may never end. Such files are therefore not opened.
 const EmptyFile = "0 bytes: an empty file, or a special one of the system"
 
-// folder is a folder on disk. It is listed once, whatever number of paths lead to it.
+// folder is a folder on disk. It is listed once, whatever the number of paths that lead to it.
 type folder struct {
 	resolved string // its path without links
 	outside  bool   // not at or below the root
@@ -31,8 +30,8 @@ type folder struct {
 	empty    []photo // photos of 0 bytes
 	links    []entry // folders in it, behind links
 	folders  []entry // the others in it
-	unusable int     // files directly in it that have a photo's extension and can't be a photo, empty ones included
-	others   int     // files directly in it that have another extension
+	unusable int     // files directly in it with a photo's extension that can't be a photo, including empty ones
+	others   int     // files directly in it with another extension
 }
 
 // entry is a folder by its name in another one.
@@ -50,10 +49,10 @@ type photo struct {
 	outside bool // behind a link that leads out of the root
 }
 
-// fileID names a file or folder whatever path leads to it.
+// fileID identifies a file or folder, whatever path leads to it.
 type fileID struct {
 	device, inode uint64
-	path          string // without links, where there are no inode numbers
+	path          string // without links; used if there are no inode numbers
 }
 
 // linked is a link to a folder that is not listed yet.
@@ -71,12 +70,12 @@ type walker struct {
 	anyName    bool     // see Options
 	root       string   // as given
 	resolved   string   // root without links
-	inside     *os.Root // root, where no link is to be followed, else nil
+	inside     *os.Root // root, if no link is to be followed, else nil
 	known      map[fileID]*folder
 	resolve    map[string]string // folders that links name → their paths without links
 	pending    []linked
 	skipped    []Skipped
-	beyond     int // photos taken that lie outside of the root
+	beyond     int // number of photos outside of the root
 }
 
 // walk lists the tree under root, which is a folder.
@@ -96,9 +95,8 @@ func walk(ctx context.Context, root string, info fs.FileInfo, o Options) (*walke
 		defer func() { _ = w.inside.Close() }() // only read
 	}
 	top, err := w.list("", w.resolved, info)
-	// Links come after all folders, and the nearest first, so that a folder is
-	// called by its own name, or else by the shortest way to it: the system
-	// follows only some 40 links in a path.
+	// Links are followed after all folders are listed, the nearest first. A folder then has its own name, or else the
+	// shortest path to it: the system follows only some 40 links in a path.
 	for len(w.pending) > 0 && err == nil {
 		next := w.pending[0]
 		w.pending = w.pending[1:]
@@ -110,7 +108,7 @@ func walk(ctx context.Context, root string, info fs.FileInfo, o Options) (*walke
 // follow lists the folder behind a link.
 func (w *walker) follow(l linked) error {
 	resolved, err := filepath.EvalSymlinks(filepath.Join(l.from.resolved, l.name))
-	if err != nil { // it could be examined a moment ago
+	if err != nil { // it could be examined before
 		w.skip(w.path(l.rel), "gone while the folder was read")
 		return nil
 	}
@@ -125,11 +123,11 @@ func (w *walker) skip(path, reason string) {
 	w.skipped = append(w.skipped, Skipped{Path: path, Reason: reason})
 }
 
-// path is where to open what lies at rel, slash-separated and relative to the root.
+// path returns the path to open for rel, slash-separated and relative to the root.
 func (w *walker) path(rel string) string { return filepath.Join(w.root, filepath.FromSlash(rel)) }
 
-// list returns the folder at rel, whose path without links is resolved, or nil for one
-// below the root that fx made: it holds charts and thumbnails, and no photos of the user's.
+// list returns the folder at rel, whose path without links is resolved. It returns nil for a folder below the root
+// that fx made, which contains charts and thumbnails instead of the user's photos.
 func (w *walker) list(rel, resolved string, info fs.FileInfo) (*folder, error) {
 	id := idOf(info)
 	if id == (fileID{}) {
@@ -139,13 +137,13 @@ func (w *walker) list(rel, resolved string, info fs.FileInfo) (*folder, error) {
 		return f, nil
 	}
 	f := &folder{resolved: resolved, outside: !within(w.resolved, resolved)}
-	w.known[id] = f // before its content: links may lead back to it
+	w.known[id] = f // before its content, because links may lead back to it
 	if err := w.ctx.Err(); err != nil {
 		return nil, err
 	}
 	entries, err := w.entries(f, rel)
 	if err != nil {
-		// Going on without it would look like a folder whose photos are gone.
+		// Without it, the dataset would look as if its photos were gone.
 		return nil, unreadable("list", w.path(rel), err)
 	}
 	if rel != "" {
@@ -185,7 +183,7 @@ func (w *walker) entries(f *folder, rel string) ([]fs.DirEntry, error) {
 	return entries, err
 }
 
-// info describes the entry of the folder at parent, links not followed.
+// info describes an entry of the folder at parent, without following links.
 func (w *walker) info(parent string, e fs.DirEntry) (fs.FileInfo, error) {
 	if w.inside == nil {
 		return e.Info()
@@ -194,7 +192,7 @@ func (w *walker) info(parent string, e fs.DirEntry) (fs.FileInfo, error) {
 	return w.inside.Lstat(filepath.FromSlash(joinRel(parent, e.Name())))
 }
 
-// add puts an entry of the folder at parent into f.
+// add adds an entry of the folder at parent to f.
 func (w *walker) add(f *folder, parent string, e fs.DirEntry) error {
 	name := e.Name()
 	rel := func() string { return joinRel(parent, name) } // most entries need none
@@ -264,12 +262,12 @@ func (w *walker) leaveOut(f *folder, path, reason string) {
 	w.skip(path, reason)
 }
 
-// leadsOut tells whether the link to a file in f leads out of the root.
+// leadsOut reports whether the link to a file in f leads out of the root.
 func (w *walker) leadsOut(f *folder, name string) bool {
 	path := filepath.Join(f.resolved, name)
 	target, err := os.Readlink(path)
 	if err != nil {
-		return false // gone since: reading it will tell
+		return false // gone; reading it gives the error
 	}
 	dir, base := filepath.Split(target)
 	if !filepath.IsAbs(dir) { // not joined: that would drop a .. behind a link
@@ -291,14 +289,13 @@ func (w *walker) leadsOut(f *folder, name string) bool {
 	return !within(w.resolved, file)
 }
 
-// within tells whether path is root or lies below it; both are without links.
+// within reports whether path is root or below it. Both are without links.
 func within(root, path string) bool {
 	rest, below := strings.CutPrefix(path, strings.TrimSuffix(root, string(filepath.Separator)))
 	return below && (rest == "" || rest[0] == filepath.Separator)
 }
 
-// unreadable is the error for a folder that fx can't list, or for what lies in
-// it that fx can't examine.
+// unreadable returns the error for a folder that can't be listed, or whose content can't be examined.
 func unreadable(verb, path string, err error) error {
 	if fail.AboutFile(err) {
 		return fail.Wrap(fail.Usage, err, "Make the folder readable, or move it out of the data.", "cannot %s %s",
@@ -309,7 +306,7 @@ func unreadable(verb, path string, err error) error {
 		"cannot %s %s", verb, path)
 }
 
-// cause is an error without the path, which its reader knows.
+// cause returns the text of an error without the path, which the caller adds.
 func cause(err error) string {
 	var e *fs.PathError
 	if errors.As(err, &e) {
@@ -325,5 +322,5 @@ func joinRel(dir, name string) string {
 	return dir + "/" + name
 }
 
-// hidden tells names that no one means as data.
+// hidden reports whether a name is never meant as data.
 func hidden(name string) bool { return strings.HasPrefix(name, ".") || name == "__MACOSX" }

@@ -28,7 +28,7 @@ type Report struct {
 type Check struct {
 	Works   bool   `json:"works"`
 	Problem string `json:"problem,omitempty"`
-	Mend    string `json:"mend,omitempty"` // a sentence with the command to run
+	Fix     string `json:"mend,omitempty"` // a sentence with the command to run
 }
 
 // CUDAReport is whether the GPU can be used.
@@ -97,5 +97,5 @@ func checkOf(err error) Check {
 	if err == nil {
 		return Check{Works: true}
 	}
-	return Check{Problem: err.Error(), Mend: fail.HintOf(err)}
+	return Check{Problem: err.Error(), Fix: fail.HintOf(err)}
 }

@@ -19,7 +19,7 @@ func TestExamineWithoutALibrary(t *testing.T) {
 	old := testenv.FakeRuntime(t, filepath.Join(t.TempDir(), "libonnxruntime.so.1.18.0"), "1.18.0", "")
 	r := Examine(t.Context(), old)
 	if r.Library != nil || r.CPU.Works || !strings.Contains(r.CPU.Problem, "1.18.0") ||
-		!strings.Contains(r.CPU.Mend, "fx runtime install") {
+		!strings.Contains(r.CPU.Fix, "fx runtime install") {
 		t.Errorf("report %+v", r)
 	}
 	if len(r.Candidates) == 0 || r.Candidates[0].Source != nativelib.FromFlag || r.Candidates[0].Problem == "" {
@@ -34,7 +34,7 @@ func TestExamineProvesTheCPU(t *testing.T) {
 		t.Fatalf("report %+v", r)
 	}
 	if r.CUDA.Works != (len(r.CUDA.GPUs) > 0 && slices.Contains(rt.Providers(), "CUDAExecutionProvider") &&
-		r.CUDA.Problem == "") || !r.CUDA.Works && r.CUDA.Mend == "" {
+		r.CUDA.Problem == "") || !r.CUDA.Works && r.CUDA.Fix == "" {
 		t.Errorf("CUDA %+v", r.CUDA)
 	}
 	text, err := json.Marshal(r)
@@ -62,10 +62,10 @@ func TestExamineSeesADamagedInstallation(t *testing.T) {
 	}
 	r := Examine(t.Context(), "")
 	if r.Library != nil || !strings.Contains(r.CPU.Problem, " is not what was installed: its SHA-256 is ") ||
-		!strings.Contains(r.CPU.Mend, "fx runtime install") {
+		!strings.Contains(r.CPU.Fix, "fx runtime install") {
 		t.Errorf("report %+v", r)
 	}
-	if len(r.Installed) != 1 || r.Installed[0].Works || r.Installed[0].Mend != "Run `fx runtime install`." {
+	if len(r.Installed) != 1 || r.Installed[0].Works || r.Installed[0].Fix != "Run `fx runtime install`." {
 		t.Errorf("installed %+v", r.Installed)
 	}
 }

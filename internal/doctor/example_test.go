@@ -8,7 +8,7 @@ import (
 )
 
 func ExampleCheck() {
-	text, err := json.Marshal(doctor.Check{Problem: "no NVIDIA driver", Mend: "Take --device cpu."})
+	text, err := json.Marshal(doctor.Check{Problem: "no NVIDIA driver", Fix: "Take --device cpu."})
 	fmt.Println(string(text), err)
 	// Output: {"works":false,"problem":"no NVIDIA driver","mend":"Take --device cpu."} <nil>
 }

@@ -8,12 +8,12 @@ import "os"
 // DisableTelemetryEvents needs an environment, so it comes after the first event.
 const telemetryVariable = "ORT_DISABLE_TELEMETRY"
 
-// It is set before main, when no C thread can be reading the environment, and so before Open opens any library, in
-// every program and test that imports this package, and in their child processes. With cgo, os.Setenv calls C's
-// setenv, so that libraries see it.
+// init runs before main, so before Open opens a library, and while no C thread reads the environment. It affects every
+// program and test that imports this package, and their child processes. With cgo, os.Setenv calls C's setenv, so
+// libraries see the variable.
 func init() { disableTelemetry() }
 
-// disableTelemetry keeps a value that the user has set.
+// disableTelemetry sets the variable unless the user has set it.
 func disableTelemetry() {
 	if os.Getenv(telemetryVariable) == "" {
 		_ = os.Setenv(telemetryVariable, "1") // fails for malformed names only

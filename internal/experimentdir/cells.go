@@ -7,7 +7,7 @@ import (
 	"fx/internal/modeldir"
 )
 
-// Cell sums up the runs of a backbone and a mode. Its figures are of finished runs, 0 without one.
+// Cell summarizes the runs of a backbone and a mode. Its results are those of finished runs, 0 if there are none.
 type Cell struct {
 	Backbone, Mode    string
 	Weights           string        // as of Run, see Start
@@ -73,7 +73,7 @@ func (e Experiment) ReferenceNames() []string {
 	return names
 }
 
-// Reference returns the figure of the name that belongs beside a cell.
+// Reference returns the reference result of that name for a cell.
 func (e Experiment) Reference(c Cell, name string) (Reference, bool) {
 	for _, r := range e.References {
 		if r.Name == name && r.Beside == c.Backbone && r.Mode == c.Mode {

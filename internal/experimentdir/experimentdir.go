@@ -60,7 +60,7 @@ type Run struct {
 	Dir      string `json:"dir"` // of the MODEL, relative to the experiment's folder
 	Status   string `json:"status"`
 	Weights  string `json:"weights"` // file name of what the training starts from, or "seed:N"
-	// the weights of a pretrained mode are random: no result says anything of the network
+	// Seeded: the weights of a pretrained mode are random, so results say nothing about the network.
 	Seeded  bool    `json:"seeded"`
 	Store   string  `json:"store,omitempty"`   // of a feature extraction, relative like Dir
 	Seconds float64 `json:"seconds,omitempty"` // from photos to MODEL, what runs share counted in each
@@ -89,11 +89,11 @@ type Result struct {
 	ParametersTrained int     `json:"parameters_trained"`
 }
 
-// Reference is a figure of somebody else's to set beside the runs of a backbone and a mode.
+// Reference is a published or measured result, for comparison with the runs of a backbone and a mode.
 type Reference struct {
 	Name            string  `json:"name"` // short, as for the head of a column
 	Source          string  `json:"source"`
-	Backbone        string  `json:"backbone"` // of the figure: that of the runs, or of a sister such as squeezenet1_0
+	Backbone        string  `json:"backbone"` // of the result; it may differ from that of the runs, as squeezenet1_0 does
 	Beside          string  `json:"beside"`   // the backbone of the runs
 	Mode            string  `json:"mode"`
 	BestValAccuracy float64 `json:"best_val_accuracy"`

@@ -63,11 +63,9 @@ func Wrap(kind Kind, err error, hint, format string, args ...any) error {
 	return &Error{Kind: kind, Hint: hint, Msg: fmt.Sprintf(format, args...), Err: err}
 }
 
-// KindOf returns the kind that decides the exit code: DiskFull, Interrupted or
-// System if the chain ends in ENOSPC, EDQUOT, context.Canceled or an error
-// number of bySystem, whatever kind wraps it; else the kind of the outermost Error
-// in the chain, unless that is Other; else Usage if the user may not do it (see
-// Forbidden), and Other if not.
+// KindOf returns the kind of err, which is the exit code: DiskFull, Interrupted or System if its chain ends in ENOSPC,
+// EDQUOT, context.Canceled or an error number of bySystem, whatever kind wraps it; else the kind of the outermost Error
+// in the chain, unless that is Other; else Usage for a missing permission (see Forbidden), or Other.
 func KindOf(err error) Kind {
 	if errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT) {
 		return DiskFull
@@ -94,9 +92,8 @@ func Forbidden(err error) bool {
 	return errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EROFS)
 }
 
-// BySystem reports whether err is none of the inputs' fault: the system failed,
-// the disk is full, or the user ended it. What is otherwise left out with a note
-// must not be left out because of such an error.
+// BySystem reports whether err has a cause outside of the inputs: the system failed, the disk is full, or the user
+// interrupted fx. Such an error ends a command; an input must not be left out because of it.
 func BySystem(err error) bool {
 	switch KindOf(err) {
 	case System, DiskFull, Interrupted:
@@ -105,8 +102,8 @@ func BySystem(err error) bool {
 	return false
 }
 
-// HintOf returns the first hint in the chain of err, or "". If the system failed, the disk is full or the user ended
-// it (see BySystem), only hints of that kind count: the others are for other causes.
+// HintOf returns the first hint in the chain of err, or "". For a cause outside of the inputs (see BySystem) it returns
+// only a hint of the same kind: the others are for other causes.
 func HintOf(err error) string {
 	kind, special := KindOf(err), BySystem(err)
 	for err != nil {

@@ -33,9 +33,9 @@ var dnn = []string{
 
 const core = "libfakecuda.so"
 
-// Build makes the libraries in dir for ONNX Runtime's CUDA provider, the file libonnxruntime_providers_cuda.so, built
+// build makes the libraries in dir for ONNX Runtime's CUDA provider, the file libonnxruntime_providers_cuda.so, built
 // for CUDA 13. It needs Linux and a C compiler.
-func Build(dir, provider string) error {
+func build(dir, provider string) error {
 	wanted, names, err := imports(provider)
 	if err != nil {
 		return err
@@ -115,20 +115,20 @@ func compile(dir, name, source string, args ...string) error {
 	return nil
 }
 
-// Variable names the environment variable with the path of a libonnxruntime
+// variable names the environment variable with the path of a libonnxruntime
 // that has a CUDA provider, for the tests that rehearse with one. No test needs
 // NVIDIA's libraries.
-const Variable = "FX_TEST_GPU_LIB"
+const variable = "FX_TEST_GPU_LIB"
 
-// Environment builds the fakes in dir and returns the variables under which a
+// prepare builds the fakes in dir and returns the variables under which a
 // program runs on them, and ONNX Runtime on its CUDA provider. ok is false where
-// Variable is not set.
-func Environment(dir string) (variables []string, ok bool, err error) {
-	library := os.Getenv(Variable)
+// variable is not set.
+func prepare(dir string) (variables []string, ok bool, err error) {
+	library := os.Getenv(variable)
 	if library == "" {
 		return nil, false, nil
 	}
-	if err := Build(dir, filepath.Join(filepath.Dir(library), "libonnxruntime_providers_cuda.so")); err != nil {
+	if err := build(dir, filepath.Join(filepath.Dir(library), "libonnxruntime_providers_cuda.so")); err != nil {
 		return nil, false, err
 	}
 	return []string{"LD_LIBRARY_PATH=" + dir, "FX_ORT_LIB=" + library, "FAKECUDA_LOG=" +
@@ -142,7 +142,7 @@ type Event struct {
 	Rest   string
 }
 
-// Events reads the log of Environment's dir.
+// Events reads the log of prepare's dir.
 func Events(dir string) ([]Event, error) {
 	text, err := os.ReadFile(filepath.Join(dir, "events"))
 	if err != nil {

@@ -1,4 +1,4 @@
-// Package fakecuda tests CUDA code without a GPU. Build makes libraries with the names of
+// Package fakecuda tests CUDA code without a GPU. It makes libraries with the names of
 // NVIDIA's, whose memory is the host's and whose kernels do nothing. ONNX Runtime's real
 // CUDA provider loads them and runs on them.
 //

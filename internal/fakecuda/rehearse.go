@@ -23,9 +23,9 @@ func Rehearsing() bool { return os.Getenv(child) != "" }
 func Rehearse(t *testing.T, environment ...string) (string, []Event) {
 	t.Helper()
 	dir := t.TempDir()
-	variables, ok, err := Environment(dir)
+	variables, ok, err := prepare(dir)
 	if !ok && err == nil {
-		testenv.Lacks(t, testenv.Rehearsal, "no ONNX Runtime with a CUDA provider to rehearse with: set %s", Variable)
+		testenv.Lacks(t, testenv.Rehearsal, "no ONNX Runtime with a CUDA provider to rehearse with: set %s", variable)
 	}
 	if err != nil {
 		t.Fatal(err)

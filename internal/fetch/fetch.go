@@ -38,7 +38,7 @@ type File struct {
 	SHA256Prefix string                  // lower-case hex that its SHA-256 begins with, up to all 64 digits, or ""
 	Bytes        int64                   // its length if known: any other is refused; 0 is the registry's, or unknown
 	MaxBytes     int64                   // refuse more; 0 is 4 GiB
-	Check        func(path string) error // checks the content before the file gets its name, or nil
+	Check        func(path string) error // checks the content, before the file gets its name or if it exists, or nil
 
 	seen Entry // its entry in the registry, zero before its first use
 }
@@ -69,8 +69,8 @@ func Get(ctx context.Context, f File, report progress.Reporter) (Result, error) 
 	return (&Client{}).Get(ctx, f, report)
 }
 
-// Get returns f.Path at once if it exists and matches the registry, and downloads it otherwise. After ctx is
-// cancelled, the bytes received so far are kept for a later Get.
+// Get returns f.Path at once if it exists, matches the registry and passes f.Check, and downloads it otherwise. After
+// ctx is cancelled, the bytes received so far are kept for a later Get.
 func (c *Client) Get(ctx context.Context, f File, report progress.Reporter) (Result, error) {
 	f.SHA256Prefix = strings.ToLower(f.SHA256Prefix)
 	f.bound()
@@ -127,7 +127,8 @@ func (f File) cached(ctx context.Context) (Result, error) {
 			fmt.Sprintf("Delete %s; the next run downloads it again.", f.Path),
 			"%s was damaged or changed: its SHA-256 is %s and must %s", f.Path, sum, Demand(f.SHA256Prefix))
 	}
-	seen, err := Record(Entry{Name: filepath.Base(f.Path), SHA256: sum, Bytes: size, From: f.URL})
+	seen, err := RecordChecked(Entry{Name: filepath.Base(f.Path), SHA256: sum, Bytes: size, From: f.URL},
+		func() error { return f.check(f.Path, f.Path) })
 	if err != nil {
 		return Result{}, err
 	}
@@ -178,13 +179,24 @@ func (f File) verify(part string, r Result) (Seen, error) {
 			"Something between here and the server changes files: a proxy, or a log-in page. "+f.byHand(),
 			"%s gave %d bytes with SHA-256 %s, which must %s", f.URL, r.Bytes, r.SHA256, Demand(f.SHA256Prefix))
 	}
-	if f.Check != nil {
-		if err := f.Check(part); err != nil {
-			return Seen{}, fail.Wrap(fail.Other, fmt.Errorf("%w: %w", ErrDigest, err), f.byHand(), "what %s gave",
-				f.URL)
-		}
+	return RecordChecked(Entry{Name: filepath.Base(f.Path), SHA256: r.SHA256, Bytes: r.Bytes, From: f.URL},
+		func() error { return f.check(part, "what "+f.URL+" gave") })
+}
+
+// check calls File.Check. An error that is not the file's fault stays as it is, so that the file is kept.
+func (f File) check(path, what string) error {
+	if f.Check == nil {
+		return nil
 	}
-	return Record(Entry{Name: filepath.Base(f.Path), SHA256: r.SHA256, Bytes: r.Bytes, From: f.URL})
+	err := f.Check(path)
+	if err == nil || fail.BySystem(err) {
+		return err
+	}
+	hint := f.byHand()
+	if fail.HintOf(err) != "" { // a better one
+		hint = ""
+	}
+	return fail.Wrap(fail.Other, fmt.Errorf("%w: %w", ErrDigest, err), hint, "%s", what)
 }
 
 // Demand describes the SHA-256 that a prefix requires, for messages such as "it must be 57934424…".

@@ -87,6 +87,22 @@ func Record(e Entry) (Seen, error) {
 	return Seen{Here: true, Since: e.FirstSeen}, fail.Wrap(fail.Other, err, "", "recording the SHA-256 of %s", e.Name)
 }
 
+// RecordChecked is Record for a file whose content is checked. A known file must have its SHA-256 before check may open
+// it, and a new one is recorded only if check finds nothing wrong.
+func RecordChecked(e Entry, check func() error) (Seen, error) {
+	if _, err := Lookup(e.Name); errors.Is(err, fs.ErrNotExist) {
+		if err := check(); err != nil {
+			return Seen{}, err
+		}
+		return Record(e)
+	}
+	seen, err := Record(e)
+	if err != nil {
+		return Seen{}, err
+	}
+	return seen, check()
+}
+
 // compare returns an error if e is not the file that was recorded in the entry at path.
 func (known Entry) compare(e Entry, path string, err error) (Seen, error) {
 	if err == nil && known.SHA256 != e.SHA256 {

@@ -4,8 +4,8 @@ import "errors"
 
 var errBMPRuns = errors.New("truncated BMP: its run-length codes end before its last pixel")
 
-// decodeRuns unpacks run-length coded pixels by exactly the steps of Pillow's BmpRleDecoder. It refuses a file whose
-// codes end before its last pixel, even with an end-of-bitmap mark.
+// decodeRuns unpacks run-length coded pixels in the steps of Pillow's BmpRleDecoder. It refuses a file whose codes end
+// before its last pixel, even if they end with the end-of-bitmap mark.
 func (h *bmpHeader) decodeRuns(im *Image, data []byte) error {
 	if h.gray && h.colours <= 2 {
 		for i := range h.palette[1:] { // Pillow treats all values but 0 as white
@@ -23,7 +23,7 @@ func (h *bmpHeader) decodeRuns(im *Image, data []byte) error {
 	return nil
 }
 
-// bmpRuns writes pixels in the file's order.
+// bmpRuns writes unpacked pixels in the file's order of rows.
 type bmpRuns struct {
 	h         *bmpHeader
 	im        *Image
@@ -44,7 +44,7 @@ func (r *bmpRuns) put(index byte, n int) {
 	}
 }
 
-// decode reads codes from the offset at. The parity of offsets in the file matters.
+// decode reads the codes that begin at the offset at of the file data.
 func (r *bmpRuns) decode(data []byte, at int) error {
 	nibbles := r.h.compression == bmpRLE4
 	x, w := 0, r.h.w // x is the column as in Pillow: literal runs may end beyond the row

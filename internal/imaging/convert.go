@@ -3,6 +3,7 @@ package imaging
 import (
 	"fmt"
 	"image"
+	"image/color"
 )
 
 // from fills im with p's pixels as Pillow's convert("RGB") does for the same file: alpha dropped, 16-bit colour cut to
@@ -55,4 +56,16 @@ func paletteOf(p *image.Paletted) (table [256][3]uint8) {
 		table[i] = colourOf(c)
 	}
 	return table
+}
+
+// colourOf returns a palette's colour without its alpha.
+func colourOf(c color.Color) [3]uint8 {
+	switch c := c.(type) {
+	case color.NRGBA:
+		return [3]uint8{c.R, c.G, c.B}
+	case color.RGBA:
+		return [3]uint8{c.R, c.G, c.B}
+	}
+	n := color.NRGBA64Model.Convert(c).(color.NRGBA64)
+	return [3]uint8{uint8(n.R >> 8), uint8(n.G >> 8), uint8(n.B >> 8)}
 }

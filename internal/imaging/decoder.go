@@ -8,9 +8,8 @@ import (
 	"fx/internal/fail"
 )
 
-// DefaultMaxPixels is the default of Options.MaxPixels: the size above which Pillow refuses an image as a
-// decompression bomb.
-const DefaultMaxPixels = 2 * 89_478_485
+// defaultMaxPixels is the default of Options.MaxPixels, twice Pillow's Image.MAX_IMAGE_PIXELS.
+const defaultMaxPixels = 2 * 89_478_485
 
 // Options of a Decoder. The zero value decodes as torchvision does.
 type Options struct {
@@ -18,7 +17,8 @@ type Options struct {
 	Decoder string
 	// EXIF is the handling of the orientation in EXIF data: "ignore" (also ""), as torchvision does, or "apply".
 	EXIF string
-	// MaxPixels limits the size that a file may declare, in pixels; 0 means DefaultMaxPixels.
+	// MaxPixels is the largest number of pixels that a file may declare; 0 means 178,956,970, above which Pillow
+	// refuses an image as a decompression bomb.
 	MaxPixels int64
 	// FastDecode decodes a large JPEG at a fraction of its size, see Decoder.For. It needs TurboJPEG. The pixels
 	// differ from those of a full decode.
@@ -40,7 +40,7 @@ type Decoder struct {
 func NewDecoder(o Options) (*Decoder, error) {
 	d := &Decoder{maxPixels: o.MaxPixels, fast: o.FastDecode}
 	if d.maxPixels == 0 {
-		d.maxPixels = DefaultMaxPixels
+		d.maxPixels = defaultMaxPixels
 	}
 	if d.maxPixels < 0 {
 		return nil, fail.New(fail.Usage, "Give a number of pixels, or 0 for the default.",
@@ -74,7 +74,7 @@ func NewDecoder(o Options) (*Decoder, error) {
 		return nil, err
 	}
 	if o.FastDecode {
-		return nil, fail.Wrap(fail.Device, err, "Run `fx runtime install`. "+fastHint, "fast decoding")
+		return nil, fail.Wrap(fail.Device, err, turboInstall+". "+fastHint, "fast decoding")
 	}
 	d.why = err.Error()
 	return d, nil
@@ -84,9 +84,10 @@ func NewDecoder(o Options) (*Decoder, error) {
 const fastHint = "Only TurboJPEG decodes at a smaller scale: features extracted with --fast-decode, and models " +
 	"trained on them, need it."
 
-// For returns the decoder for photos whose shorter side will be resized to side pixels. It is d unless d decodes fast:
-// then a JPEG is decoded at the smallest of 1/2, 1/4 and 1/8 of its size at which both sides have at least side
-// pixels, or fully. This is the rule of Pillow's Image.draft((side, side)), with the same pixels.
+// For returns the decoder for photos whose shorter side, or both sides, will be resized to side pixels: Spec.Resize of
+// either preprocess.Mode. It is d unless d decodes fast: then a JPEG is decoded at the smallest of 1/2, 1/4 and 1/8 of
+// its size at which both sides have at least side pixels, or fully. This is the rule of Pillow's
+// Image.draft((side, side)), with the same pixels.
 func (d *Decoder) For(side int) *Decoder {
 	if !d.fast {
 		return d

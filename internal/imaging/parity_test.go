@@ -41,12 +41,29 @@ var paritySpecs = []preprocess.Spec{
 	spec(256, 224, preprocess.Bicubic),
 	spec(280, 256, preprocess.Bicubic),
 	spec(600, 640, preprocess.Bicubic), // larger than most photos, and padded
+	squashed(256, 256, preprocess.Bilinear),
+	squashed(384, 384, preprocess.Bicubic),
 }
 
 func spec(resize, crop int, name preprocess.Interpolation) preprocess.Spec {
 	s := preprocess.ImageNet(resize, crop)
 	s.Interpolation = name
 	return s
+}
+
+func squashed(resize, crop int, name preprocess.Interpolation) preprocess.Spec {
+	s := spec(resize, crop, name)
+	s.Mode = preprocess.Squash
+	return s
+}
+
+// viewName is the name of a view in the files of compare_pillow.py.
+func viewName(s preprocess.Spec) string {
+	kind := "center"
+	if s.Mode == preprocess.Squash {
+		kind = "squash"
+	}
+	return fmt.Sprintf("%s-%d-%d-%s", kind, s.Resize, s.Crop, s.Interpolation)
 }
 
 // parityPhoto is one entry of index.json for compare_pillow.py.
@@ -83,7 +100,7 @@ func TestWriteParity(t *testing.T) {
 	}
 	var views []*os.File
 	for _, s := range paritySpecs {
-		views = append(views, create(fmt.Sprintf("center-%d-%d-%s.rgb", s.Resize, s.Crop, s.Interpolation)))
+		views = append(views, create(viewName(s)+".rgb"))
 	}
 	regions := create("region-224-bilinear.rgb")
 	decoded := create("decoded.rgb")
@@ -164,7 +181,7 @@ func TestPhotos(t *testing.T) {
 			if err := im.CenterView(s, dst); err != nil {
 				t.Fatal(err)
 			}
-			if key := fmt.Sprintf("center-%d-%d-%s", s.Resize, s.Crop, s.Interpolation); digest(dst) != golden[key] {
+			if key := viewName(s); digest(dst) != golden[key] {
 				t.Errorf("%s: %s differs", name, key)
 			}
 		}

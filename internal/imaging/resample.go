@@ -9,7 +9,7 @@ type view struct {
 }
 
 // scratch is the memory that a resize needs besides its input and output: both sides' coefficients and the rows
-// between the two passes. Its size depends on the shorter side of an image, not on its area.
+// between the two passes. Its size depends on the sides of an image, not on its area.
 type scratch struct {
 	x, y    kernel
 	between []uint8
@@ -26,7 +26,8 @@ func newScratch() *scratch { return scratches.Get().(*scratch) }
 const maxPooled = 8 << 20
 
 func (s *scratch) free() {
-	if cap(s.between)+cap(s.strips) <= maxPooled {
+	coefficients := 4 * (cap(s.x.coef) + cap(s.y.coef)) // many if a very long side is squashed
+	if cap(s.between)+cap(s.strips)+coefficients <= maxPooled {
 		scratches.Put(s)
 	}
 }

@@ -169,13 +169,20 @@ func TestEveryFormatHasASize(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, files := readZoo(t)
+	seen := map[*format]bool{}
 	for name, data := range files {
 		im, err := d.Decode(data)
 		if err != nil {
 			continue // TestZoo says so
 		}
+		seen[sniff(data)] = true
 		if m := d.Memory(data); m.W*m.H != im.W*im.H || m.Pixels != int64(len(im.Pix)) {
 			t.Errorf("%s: %+v, and it has %d×%d pixels", name, m, im.W, im.H)
+		}
+	}
+	for i := range formats {
+		if f := &formats[i]; f.size == nil || !seen[f] {
+			t.Errorf("%s has no size function, or no picture in testdata/zoo", f.name)
 		}
 	}
 }
@@ -235,7 +242,7 @@ func TestMaxFileSize(t *testing.T) {
 	}
 }
 
-// Whatever is decoded was foreseen.
+// Decoding takes no more memory than was counted.
 func FuzzMemory(f *testing.F) {
 	_, files := readZoo(f)
 	for _, data := range files {

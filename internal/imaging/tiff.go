@@ -143,7 +143,8 @@ func (p *tiffPicture) damaged(err error) error {
 		return errTIFFTruncated
 	}
 	if p.compression == tiffG3 || p.compression == tiffG4 {
-		return p.unread("fax codes (%s) that are damaged or not supported (%w)", tiffCompressions[p.compression], err)
+		return p.unsupported("fax codes (%s) that are damaged or not supported (%w)",
+			tiffCompressions[p.compression], err)
 	}
 	return fmt.Errorf("damaged TIFF (%s): %w", tiffCompressions[p.compression], err)
 }

@@ -9,10 +9,10 @@ import (
 // (OPEN_INFO of its TiffImagePlugin) or fx does not support.
 func (p *tiffPicture) chooseConverter() error {
 	if p.fillOrder != 1 && (p.fillOrder != 2 || !p.reversible()) {
-		return p.unread("fill order %d and %s", p.fillOrder, p.sampleList())
+		return p.unsupported("fill order %d and %s", p.fillOrder, p.sampleList())
 	}
 	if p.samples > 1 && p.format != tiffUnsigned {
-		return p.unread("colours of %s", p.sampleList())
+		return p.unsupported("colours of %s", p.sampleList())
 	}
 	switch p.photometric {
 	case tiffWhiteIsZero, tiffBlackIsZero:
@@ -26,9 +26,9 @@ func (p *tiffPicture) chooseConverter() error {
 	case tiffYCbCr:
 		return p.chooseYCbCr()
 	case tiffLab:
-		return p.unread("CIE L*a*b* colours")
+		return p.unsupported("CIE L*a*b* colours")
 	}
-	return p.unread("photometric interpretation %d", p.photometric)
+	return p.unsupported("photometric interpretation %d", p.photometric)
 }
 
 // reversible reports whether Pillow reads such samples in reverse bit order.
@@ -51,9 +51,9 @@ func (p *tiffPicture) chooseGray() error {
 		p.convert = func(rgb, stored []byte) { pick(rgb, stored, 2, 0, 0, 0) }
 		return nil
 	case p.samples == 2 && slices.Equal(p.extra, []int{1}):
-		return p.unread("gray that is multiplied with its alpha")
+		return p.unsupported("gray that is multiplied with its alpha")
 	case p.samples > 1 || len(p.extra) > 0:
-		return p.unread("gray of %s", p.sampleList())
+		return p.unsupported("gray of %s", p.sampleList())
 	case p.format == tiffUnsigned && slices.Contains([]int{1, 2, 4, 8}, p.bits),
 		p.format == tiffSigned && p.bits == 8 && !inverted:
 		p.convert = indexed(p.bits, grayRamp(p.bits, inverted))
@@ -64,7 +64,7 @@ func (p *tiffPicture) chooseGray() error {
 	}
 	value := p.grayValue()
 	if value == nil {
-		return p.unread("gray of %s", p.sampleList())
+		return p.unsupported("gray of %s", p.sampleList())
 	}
 	size := p.bits / 8
 	p.convert = func(rgb, stored []byte) {
@@ -139,11 +139,11 @@ func (p *tiffPicture) choosePalette() error {
 	alone := p.samples == 1 && len(p.extra) == 0 &&
 		slices.Contains([]int{1, 2, 4, 8}, p.bits) && p.format == tiffUnsigned
 	if !withMore && !alone {
-		return p.unread("a palette and %s", p.sampleList())
+		return p.unsupported("a palette and %s", p.sampleList())
 	}
 	n := p.count(tagColorMap) / 3
 	if n < 1 || n > 256 {
-		return p.unread("a palette of %d colours", n)
+		return p.unsupported("a palette of %d colours", n)
 	}
 	var palette [256][3]uint8 // missing colours are black
 	for i := range 3 * n {
@@ -168,7 +168,7 @@ func (p *tiffPicture) chooseRGB() error {
 		ok = ok && (e == 0 || i == 0 && (e == 1 || e == 2 || e == 999 && p.samples == 4 && p.bits == 8))
 	}
 	if !ok || p.bits != 8 && p.bits != 16 || p.bits == 16 && p.samples > 4 {
-		return p.unread("RGB of %s", p.sampleList())
+		return p.unsupported("RGB of %s", p.sampleList())
 	}
 	step, at := p.sampleStep()
 	size := step * p.stored()
@@ -208,7 +208,7 @@ func (p *tiffPicture) chooseInks() error {
 		ok = ok && e == 0
 	}
 	if !ok {
-		return p.unread("inks of %s", p.sampleList())
+		return p.unsupported("inks of %s", p.sampleList())
 	}
 	step, at := p.sampleStep()
 	size := step * p.stored()

@@ -62,10 +62,10 @@ type tiffPicture struct {
 	photometric int
 	format      int // of a sample
 	bits        int // of a sample
-	samples     int // of a pixel, with those that are not read
+	samples     int // in a pixel, including extra ones, which are ignored
 	extra       []int
 	fillOrder   int
-	upper       int // of 16 bits: which byte is the upper one
+	upper       int // index of the upper byte in a sample of 16 bits
 	predictor   int
 
 	convert rowConverter
@@ -97,13 +97,13 @@ func newTIFFPicture(t *tiffDirectory, data []byte) (*tiffPicture, error) {
 		return nil, err
 	}
 	if p.planes > 1 && p.compression == tiffPlain && p.bits != 8 {
-		return nil, p.unread("uncompressed separate planes, which Pillow takes to be of 8 bits,")
+		return nil, p.unsupported("uncompressed separate planes, which Pillow takes to be of 8 bits,")
 	}
 	return p, nil
 }
 
-// unread is the error for a picture with the unsupported feature what.
-func (p *tiffPicture) unread(what string, values ...any) error {
+// unsupported returns the error for a picture with the unsupported feature what.
+func (p *tiffPicture) unsupported(what string, values ...any) error {
 	return fmt.Errorf("TIFF with "+what+" is not read: save it as PNG", values...)
 }
 
@@ -160,7 +160,7 @@ func (p *tiffPicture) readSamples() error {
 		p.extra = nil
 	}
 	if p.samples < 1 || p.samples > maxTIFFSamples {
-		return p.unread("%d samples a pixel", p.samples)
+		return p.unsupported("%d samples a pixel", p.samples)
 	}
 	if n != 1 && n < p.samples {
 		return fmt.Errorf("damaged TIFF: %d samples a pixel, and the bits of %d", p.samples, n)
@@ -168,13 +168,13 @@ func (p *tiffPicture) readSamples() error {
 	p.bits = p.int(tagBitsPerSample, 0, 1)
 	for i := range min(n, p.samples) {
 		if b := p.int(tagBitsPerSample, i, 1); b != p.bits {
-			return p.unread("samples of %d and of %d bits", p.bits, b)
+			return p.unsupported("samples of %d and of %d bits", p.bits, b)
 		}
 	}
 	p.format = p.int(tagSampleFormat, 0, tiffUnsigned)
 	for i := range min(p.count(tagSampleFormat), maxTIFFSamples+1) {
 		if p.int(tagSampleFormat, i, 0) != p.format {
-			return p.unread("samples of two formats")
+			return p.unsupported("samples of two formats")
 		}
 	}
 	if separate {
@@ -183,18 +183,18 @@ func (p *tiffPicture) readSamples() error {
 	return nil
 }
 
-// checkCompression refuses compressions that are not supported, or not for such samples.
+// checkCompression refuses compressions that are not supported for the picture's samples.
 func (p *tiffPicture) checkCompression() error {
 	name, known := tiffCompressions[p.compression]
 	if !known {
-		return p.unread("compression %d", p.compression)
+		return p.unsupported("compression %d", p.compression)
 	}
 	if p.odd && p.compression != tiffPlain {
 		return fmt.Errorf("damaged TIFF: its magic number has the wrong byte order, and it is compressed (%s)", name)
 	}
 	wide := p.format == tiffFloat || p.format == tiffSigned && p.bits > 8
 	if wide && p.order == binary.BigEndian && p.compression != tiffPlain {
-		return p.unread("compressed big-endian values with a sign, whose bytes Pillow swaps,")
+		return p.unsupported("compressed big-endian values with a sign, whose bytes Pillow swaps,")
 	}
 	switch p.compression {
 	case tiffPlain, tiffPackBits:
@@ -206,18 +206,18 @@ func (p *tiffPicture) checkCompression() error {
 			return fmt.Errorf("damaged TIFF: %s of other than one bit a pixel", name)
 		}
 		if p.compression == tiffG3 && p.uint(tagT4Options, 0, 0)&1 != 0 {
-			return p.unread("two-dimensional CCITT Group 3 compression")
+			return p.unsupported("two-dimensional CCITT Group 3 compression")
 		}
 		return nil
 	case tiffJPEG:
 		p.predictor = 1
 		if p.bits != 8 {
-			return p.unread("JPEG of %d bits a sample", p.bits)
+			return p.unsupported("JPEG of %d bits a sample", p.bits)
 		}
 		return nil
 	case tiffLZW, tiffDeflate, tiffDeflateOlder, tiffZstandard:
 	default:
-		return p.unread("%s compression", name)
+		return p.unsupported("%s compression", name)
 	}
 	if p.predictor == 2 && !slices.Contains([]int{8, 16, 32}, p.bits) ||
 		p.predictor == 3 && (p.format != tiffFloat || p.bits != 32) || p.predictor > 3 {

@@ -11,11 +11,11 @@ func (p *tiffPicture) chooseYCbCr() error {
 	plain := p.compression == tiffPlain
 	switch {
 	case p.bits != 8 || len(p.extra) > 0:
-		return p.unread("YCbCr of %s", p.sampleList())
+		return p.unsupported("YCbCr of %s", p.sampleList())
 	case p.samples == 1 && plain:
 		p.convert = indexed(8, grayRamp(8, false))
 	case p.samples != 3:
-		return p.unread("YCbCr of %s", p.sampleList())
+		return p.unsupported("YCbCr of %s", p.sampleList())
 	case plain && p.planes == 1:
 		p.convert = func(rgb, stored []byte) {
 			for ; len(rgb) >= 3; rgb, stored = rgb[3:], stored[3:] {
@@ -25,18 +25,19 @@ func (p *tiffPicture) chooseYCbCr() error {
 	case p.compression == tiffJPEG && p.planes == 1: // the decoder has converted it to RGB
 		p.convert = func(rgb, stored []byte) { copy(rgb, stored) }
 	case plain || p.compression == tiffJPEG:
-		return p.unread("YCbCr in separate planes (%s)", tiffCompressions[p.compression])
+		return p.unsupported("YCbCr in separate planes (%s)", tiffCompressions[p.compression])
 	default:
 		h, v := p.subsampling()
 		if !slices.Contains([]int{1, 2, 4}, h) || !slices.Contains([]int{1, 2, 4}, v) || h < 4 && v == 4 ||
 			p.planes > 1 && h*v > 1 {
-			return p.unread("YCbCr whose colours %d×%d pixels share", h, v)
+			return p.unsupported("YCbCr whose colours %d×%d pixels share", h, v)
 		}
 		if !p.tiled && ((p.w+h-1)/h*(h*v+2))%v != 0 {
-			return p.unread("YCbCr whose colours %d×%d pixels share, in a width of which libtiff loses the end,", h, v)
+			return p.unsupported("YCbCr whose colours %d×%d pixels share, in a width of which libtiff loses the end,", h,
+				v)
 		}
 		if p.predictor != 1 && h*v > 1 {
-			return p.unread("a predictor and YCbCr whose colours %d×%d pixels share", h, v)
+			return p.unsupported("a predictor and YCbCr whose colours %d×%d pixels share", h, v)
 		}
 		c := p.newYCbCr()
 		p.convert = func(rgb, stored []byte) {

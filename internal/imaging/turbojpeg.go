@@ -21,9 +21,12 @@ import (
 // search.
 const TurboJPEGVariable = "FX_TURBOJPEG_LIB"
 
-const turboHint = "Run `fx runtime install`, or install libturbojpeg0 (Debian, Ubuntu) or libjpeg-turbo (other " +
-	"systems), or set " +
-	TurboJPEGVariable + " to the library; without it --decoder=go decodes nearly the same pixels."
+const (
+	turboInstall = "Run `fx runtime install`, which fetches TurboJPEG with apt, or install libturbojpeg0 (Debian, " +
+		"Ubuntu) or libjpeg-turbo (other systems)"
+	turboHint = turboInstall + ", or set " + TurboJPEGVariable + " to the library; without it --decoder=go decodes " +
+		"nearly the same pixels."
+)
 
 // errNoTurboJPEG is in the chain of loadTurboJPEG's error if no library is found.
 var errNoTurboJPEG = errors.New("no TurboJPEG library found")

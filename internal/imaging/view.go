@@ -8,22 +8,17 @@ import (
 	"fx/internal/random"
 )
 
-// CenterView writes torchvision's evaluation view of im into dst: Resize of the shorter side to spec.Resize with
-// antialiasing, then CenterCrop to spec.Crop, which pads with zeros (black) if the resized image is smaller. The
-// values equal those of torchvision on a PIL image, to the last bit. Only the pixels of the crop are computed.
+// CenterView writes torchvision's evaluation view of im into dst: Resize to spec.Resize, of the shorter side or of both
+// as spec.Mode says, with antialiasing; then CenterCrop to spec.Crop, which pads with zeros (black) if the resized
+// image is smaller. The values equal those of torchvision on a PIL image, to the last bit. Only the pixels of the crop
+// are computed.
 //
 // dst receives spec.Crop×spec.Crop pixels, row by row, R, G, B interleaved: 3*Crop*Crop values.
 func (im *Image) CenterView(spec preprocess.Spec, dst []uint8) error {
 	if err := im.checkView(spec, dst); err != nil {
 		return err
 	}
-	// torchvision, _compute_resized_output_size: the longer side is truncated.
-	w, h := spec.Resize, spec.Resize
-	if im.W <= im.H {
-		h = int(float64(spec.Resize*im.H) / float64(im.W))
-	} else {
-		w = int(float64(spec.Resize*im.W) / float64(im.H))
-	}
+	w, h := resized(im.W, im.H, spec)
 	s := newScratch()
 	defer s.free()
 	x := centre(w, spec.Crop)
@@ -37,6 +32,19 @@ func (im *Image) CenterView(spec preprocess.Spec, dst []uint8) error {
 		axis{size: h, first: y.first, count: y.count},
 		filterOf(spec.Interpolation), s, best())
 	return nil
+}
+
+// resized returns the size of a w×h image after spec's Resize. The longer side is truncated, as in torchvision's
+// _compute_resized_output_size.
+func resized(w, h int, spec preprocess.Spec) (int, int) {
+	switch side := spec.Resize; {
+	case spec.Mode == preprocess.Squash:
+		return side, side
+	case w <= h:
+		return side, int(float64(side*h) / float64(w))
+	default:
+		return int(float64(side*w) / float64(h)), side
+	}
 }
 
 // placement is the range of an axis' resized pixels that the crop keeps, and their position in the crop.
@@ -95,7 +103,7 @@ func randomPlace(w, h int, s *random.Stream) Region {
 }
 
 // RandomView writes a random training view of im into dst, as torchvision's RandomResizedCrop(spec.Crop) and
-// RandomHorizontalFlip do: RegionView of the RandomRegion of s. spec.Resize is not used.
+// RandomHorizontalFlip do: RegionView of the RandomRegion of s. spec.Resize and spec.Mode are not used.
 func (im *Image) RandomView(spec preprocess.Spec, s *random.Stream, dst []uint8) error {
 	if err := im.checkView(spec, dst); err != nil {
 		return err

@@ -31,6 +31,7 @@ func TestResampleEqualsPillow(t *testing.T) {
 		Centre []struct {
 			W, H         int
 			Edges        bool
+			Mode         preprocess.Mode
 			Resize, Crop int
 			Filter       preprocess.Interpolation
 			Sum          string
@@ -52,12 +53,13 @@ func TestResampleEqualsPillow(t *testing.T) {
 		for i := range dst {
 			dst[i] = 99 // what was there before must not show
 		}
-		if err := noise(g.W, g.H, g.Edges).CenterView(spec(g.Resize, g.Crop, g.Filter), dst); err != nil {
+		s := spec(g.Resize, g.Crop, g.Filter)
+		s.Mode = g.Mode
+		if err := noise(g.W, g.H, g.Edges).CenterView(s, dst); err != nil {
 			t.Fatal(err)
 		}
 		if !strings.HasPrefix(digest(dst), g.Sum) {
-			t.Errorf("%d×%d (edges %v) %s resize %d crop %d: pixels differ", g.W, g.H, g.Edges, g.Filter, g.Resize,
-				g.Crop)
+			t.Errorf("%d×%d (edges %v) %s: pixels differ", g.W, g.H, g.Edges, s.View())
 		}
 	}
 	for _, g := range goldens.Regions {

@@ -10,8 +10,8 @@ import (
 	"fx/internal/fail"
 )
 
-// Name is the name of the lock in a STORE and in an EXPERIMENT.
-const Name = "lock.json"
+// fileName is the name of the lock in a STORE and in an EXPERIMENT.
+const fileName = "lock.json"
 
 // ErrHeld means that a lock names a file other than the available one, or one that is not available.
 var ErrHeld = errors.New("a lock file names another file")
@@ -42,7 +42,7 @@ func At(path string) Lock {
 
 // In returns l together with the lock of a STORE or an EXPERIMENT.
 func (l Lock) In(folder string) Lock {
-	return append(Lock{filepath.Join(folder, Name)}, l...)
+	return append(Lock{filepath.Join(folder, fileName)}, l...)
 }
 
 // Want returns the entry of the first lock that names the input. Errors are of kind fail.Model if a lock is damaged or

@@ -11,10 +11,10 @@ import (
 // Hardware is what timings depend on. Fields are empty or 0 if the system does not report them, as on all systems but
 // Linux.
 type Hardware struct {
-	CPU         string  `json:"cpu"`    // see CPU
-	Caches      string  `json:"caches"` // of the first core: "L1 32K, L2 1024K, L3 32768K (2 cores share it)"
-	MemoryBytes float64 `json:"memory_bytes"`
-	Vectors     string  `json:"vectors"` // the widest vector instructions: "AVX-512"
+	CPU         string `json:"cpu"`    // see CPU
+	Caches      string `json:"caches"` // of the first core: "L1 32K, L2 1024K, L3 32768K (2 cores share it)"
+	MemoryBytes int64  `json:"memory_bytes"`
+	Vectors     string `json:"vectors"` // the widest vector instructions: "AVX-512"
 }
 
 // Describe describes this computer.
@@ -69,16 +69,18 @@ func countList(list string) int {
 	return n
 }
 
-func memory(meminfo string) float64 {
+// memory returns the bytes of memory in a /proc/meminfo.
+func memory(meminfo string) int64 {
 	for line := range strings.Lines(meminfo) {
 		if rest, ok := strings.CutPrefix(line, "MemTotal:"); ok {
-			kib, _ := strconv.ParseFloat(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 64)
+			kib, _ := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(rest), " kB"), 10, 64)
 			return kib * 1024
 		}
 	}
 	return 0
 }
 
+// vectors returns the name of the widest vector instructions in a /proc/cpuinfo.
 func vectors(cpuinfo string) string {
 	for line := range strings.Lines(cpuinfo) {
 		key, flags, _ := strings.Cut(line, ":")

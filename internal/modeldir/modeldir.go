@@ -30,26 +30,26 @@ const (
 	runFile   = "run.json" // of `fx finetune`, whose run becomes a MODEL at its end
 )
 
-// Backbone says which frozen network made the features that the head reads.
+// Backbone identifies the network that computed the head's features.
 type Backbone struct {
 	Name string `json:"name"` // a registered name, or the file name of a user's ONNX file
-	// a user's ONNX file; in model.json relative where it lies in the folder
+	// File is a user's ONNX file; in model.json relative to the folder if the folder contains it.
 	File          string      `json:"file,omitempty"`
 	FeatureTensor string      `json:"feature_tensor,omitempty"`
-	Weights       weights.Ref `json:"weights"`        // a file is relative likewise, and File where that holds them
+	Weights       weights.Ref `json:"weights"`        // if it is a file, relative likewise; File itself if that contains the weights
 	WeightsOrigin string      `json:"weights_origin"` // where the file was found
 	GraphSHA256   string      `json:"graph_sha256"`
 	WeightsSHA256 string      `json:"weights_sha256"`
 }
 
-// Ways to train a network, as Model.Mode names them: those of PyTorch's tutorial.
+// Training modes, as in Model.Mode: those of PyTorch's tutorial.
 const (
 	FeatureExtraction = "feature-extraction" // the classifier alone, on a pretrained network
 	Finetune          = "finetune"           // more than the classifier, from pretrained weights
 	Scratch           = "scratch"            // from random weights
 )
 
-// Head says how the classifier on top is made.
+// Head describes the classifier.
 type Head struct {
 	Kind         string  `json:"kind"`      // "linear" or "conv1x1"
 	Features     int     `json:"features"`  // input features, or channels of a 1×1 convolution
@@ -60,35 +60,34 @@ type Head struct {
 	FeatureShape []int   `json:"feature_shape"`
 }
 
-// Metrics is how the training went.
+// Metrics are the results of the training.
 type Metrics struct {
 	BestValAccuracy float64         `json:"best_val_accuracy"`
 	BestEpoch       int             `json:"best_epoch"`
 	Epochs          []metrics.Epoch `json:"epochs"`  // without rates and times
 	Seconds         float64         `json:"seconds"` // of the training alone
-	// training photos, or rows of features, per second of training
+	// ImagesPerSecond counts training photos, or rows of features, per second of training.
 	ImagesPerSecond   float64 `json:"images_per_second,omitempty"`
 	ParametersTrained int     `json:"parameters_trained"`
 	TrainSplit        string  `json:"train_split"`
 	ValSplit          string  `json:"val_split"`
 	TrainPhotos       int     `json:"train_photos"`
 	ValPhotos         int     `json:"val_photos"`
-	// ValFraction, where above 0, is the share of TrainSplit that SplitSeed
-	// drew to evaluate on, since there was no split for it.
+	// ValFraction, if above 0, is the share of TrainSplit that was held out for evaluation, drawn by SplitSeed,
+	// because there was no val split.
 	ValFraction float64 `json:"val_fraction,omitempty"`
 	SplitSeed   uint64  `json:"split_seed,omitempty"`
-	// CopiesTogether says that ValFraction was drawn with all copies of a photo
-	// on one side. It is false in MODELs of an older fx, which drew each photo.
+	// CopiesTogether: all copies of a photo are on the same side of ValFraction. It is false in MODELs of an older fx,
+	// which drew each photo.
 	CopiesTogether bool `json:"copies_together,omitempty"`
-	// Folds, where above 0, says that no photo was kept to evaluate on: ValLoss and
-	// ValAccuracy are of TrainSplit's photos, each evaluated on a head that had not
-	// seen it, in a cross-validation of so many folds that SplitSeed drew.
+	// Folds, if above 0, is the number of folds of a cross-validation, drawn by SplitSeed: no photo was held out, and
+	// ValLoss and ValAccuracy are those of TrainSplit's photos, each evaluated by a head that was not trained on it.
 	Folds int `json:"folds,omitempty"`
 	// LearnedFrom holds the first 8 bytes of the SHA-256 of each training photo, sorted; nil in MODELs
 	// of finetuning, of an older fx, and of very many photos.
 	LearnedFrom []byte `json:"learned_from,omitempty"`
-	// PhotosSHA256 is of the photos of TrainSplit and ValSplit in the store, with their splits and
-	// classes; "" in MODELs of finetuning and of an older fx.
+	// PhotosSHA256 is the hash of the photos of TrainSplit and ValSplit in the store, with their splits and classes;
+	// "" in MODELs of finetuning and of an older fx.
 	PhotosSHA256 string `json:"photos_sha256,omitempty"`
 }
 
@@ -99,36 +98,35 @@ type Model struct {
 	Preprocess    preprocess.Spec `json:"preprocess"`
 	EXIF          string          `json:"exif"`                  // "ignore" or "apply"
 	FastDecode    bool            `json:"fast_decode,omitempty"` // as in store.Manifest
-	// FeatureExtraction, Finetune or Scratch; "" in models of an older fx
+	// Mode is FeatureExtraction, Finetune or Scratch; "" in models of an older fx.
 	Mode       string   `json:"mode,omitempty"`
 	Seed       uint64   `json:"seed"` // of the training
 	Head       Head     `json:"head"`
 	HeadSHA256 string   `json:"head_sha256"` // of head.safetensors, set by Save
 	Classes    []string `json:"classes"`
 	Features   string   `json:"features"` // the store that the head was trained on
-	// absolute path of the photos' folder or list; "" in models of an older fx
+	// Data is the absolute path of the photos' folder or list; "" in models of an older fx.
 	Data string `json:"data,omitempty"`
-	// of photos that were taken besides torchvision's
+	// Extensions of photos, in addition to torchvision's.
 	Extensions    []string          `json:"extensions,omitempty"`
 	NoFollowLinks bool              `json:"no_follow_links,omitempty"` // photos behind links were left out
-	Options       map[string]any    `json:"options"`                   // of the training
+	Options       map[string]any    `json:"options"`                   // settings of the training, see training.ReadRecord
 	Versions      map[string]string `json:"versions"`
 	Notes         []string          `json:"notes,omitempty"`
-	// the one of Notes that says that the weights were random, "" for none
+	// Untrained is the note that the weights were random; "" if they were not.
 	Untrained string  `json:"untrained"`
 	Metrics   Metrics `json:"metrics"`
 }
 
-// Params are a head's numbers: Weight [classes, features] row-major, Bias [classes].
+// Params are the parameters of a head: Weight [classes, features] row-major, Bias [classes].
 type Params struct {
 	Weight, Bias []float32
 }
 
-// Root is the path of the model.json of the MODEL in dir: whatever the MODEL holds is
-// named there by its hash.
+// Root returns the path of the model.json of the MODEL in dir, which has the hashes of the other files.
 func Root(dir string) string { return filepath.Join(dir, modelFile) }
 
-// SHA256 identifies the MODEL in dir by its model.json, "" where there is none.
+// SHA256 returns the hash of the model.json of the MODEL in dir, or "" if there is none.
 func SHA256(dir string) string {
 	text, err := durable.ReadFile(Root(dir))
 	if err != nil {
@@ -138,8 +136,8 @@ func SHA256(dir string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Is tells whether dir is the folder of a MODEL. Where the system fails to tell,
-// it may be one: Load says so.
+// Is reports whether dir is the folder of a MODEL. If the system fails to tell, it returns true, and Load returns the
+// error.
 func Is(dir string) bool {
 	_, err := os.Stat(filepath.Join(dir, modelFile))
 	return err == nil || fail.BySystem(err)

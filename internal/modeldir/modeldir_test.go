@@ -120,7 +120,10 @@ func TestLoadRefuses(t *testing.T) {
 			return os.Truncate(filepath.Join(dir, "model.json"), 1<<40)
 		}, fail.Model, "too large"},
 		"a newer format": {edit(func(m map[string]any) { m["format_version"] = 99 }), fail.Model, "format version 99"},
-		"one class":      {edit(func(m map[string]any) { m["classes"] = []string{"ants"} }), fail.Model, "1 classes"},
+		"an unknown preprocessing mode": {edit(func(m map[string]any) {
+			m["preprocess"].(map[string]any)["mode"] = "border"
+		}), fail.Model, `mode "border": this fx knows crop and squash`},
+		"one class": {edit(func(m map[string]any) { m["classes"] = []string{"ants"} }), fail.Model, "1 classes"},
 		"a class more": {edit(func(m map[string]any) {
 			m["classes"] = []string{"a", "b", "c"}
 		}), fail.Model, "fc.weight"},

@@ -20,17 +20,17 @@ import (
 	"fx/internal/wheel"
 )
 
-// fetchPackages fetches the packages of a build into fetched and unpacks their libraries into unpacked. They must be
-// the same as at their first use.
-func fetchPackages(
-	ctx context.Context, build flavour, fetched, unpacked string, report progress.Reporter,
-) (record, error) {
-	for _, dir := range []string{fetched, unpacked} {
+// fromPackages fetches the Python packages of the build with pip or uv and takes their libraries. NVIDIA's packages
+// must be the same as at their first use. If it could not fetch them, a *wheel.Error is in the chain.
+func (i installation) fromPackages(ctx context.Context) (record, error) {
+	build := i.expected.build
+	fetched := filepath.Join(i.staging, "fetched")
+	for _, dir := range []string{fetched, i.unpacked} {
 		if err := os.MkdirAll(dir, 0o777); err != nil {
 			return record{}, fail.Wrap(fail.Device, err, "", "%s", dir)
 		}
 	}
-	task := report.Begin("fetching "+build.requirement(), 0, "packages")
+	task := i.report.Begin("fetching "+build.requirement(), 0, "packages")
 	request := wheel.Request{Requirement: build.requirement(), Dependencies: build == gpuBuild, Target: target(build)}
 	got, err := wheel.Fetch(ctx, request, fetched)
 	task.End()
@@ -39,17 +39,18 @@ func fetchPackages(
 	}
 	r := record{Requirement: build.requirement(), FetchedBy: got.Tool, Packages: []recordedFile{}}
 	if got.Site != "" {
-		if err := r.takeSite(ctx, got.Site, unpacked); err != nil {
-			return record{}, fail.Wrap(fail.Device, err, cmp.Or(fail.HintOf(err), byHand), "unpacking")
-		}
-		return r, nil
+		err = r.takeSite(ctx, got.Site, i.unpacked)
 	}
 	for _, path := range got.Wheels {
-		if err := r.takeWheel(ctx, path, unpacked, report); err != nil {
-			return record{}, fail.Wrap(fail.Device, err, cmp.Or(fail.HintOf(err), byHand), "unpacking")
+		if err = r.takeWheel(ctx, path, i.unpacked, i.report); err != nil {
+			break
 		}
 	}
-	return r, nil
+	if err != nil {
+		return record{}, fail.Wrap(fail.Device, err, cmp.Or(fail.HintOf(err), byHand), "unpacking")
+	}
+	_, err = i.verify(ctx, &r, false)
+	return r, err
 }
 
 // takeWheel unpacks a wheel and removes it, because the GPU's are large: there are never two copies of all.
@@ -62,8 +63,8 @@ func (r *record) takeWheel(ctx context.Context, path, unpacked string, report pr
 		if err := r.add(recordedFile{Name: filepath.Base(path), Bytes: size, SHA256: sum}); err != nil {
 			return err
 		}
-		if err := unpackWheel(ctx, path, unpacked, report); err != nil {
-			return err
+		if err := unpackZip(ctx, path, packageOf(path), unpacked, report); err != nil {
+			return fmt.Errorf("%s: %w", filepath.Base(path), err)
 		}
 	}
 	return os.Remove(path)
@@ -143,13 +144,8 @@ func explainFetch(err error) error {
 		return fail.Wrap(fail.Device, err, byHand, "")
 	}
 	switch e.Reason {
-	case wheel.NoTool:
-		return fail.Wrap(fail.Device, err,
-			"Install Python 3 with pip (Debian, Ubuntu: apt-get install python3-pip), or uv. "+byHand,
-			"pip or uv is needed to fetch ONNX Runtime")
 	case wheel.NoAnswer:
-		return fail.Wrap(fail.Device, err,
-			"Check the network, or set a mirror for pip (PIP_INDEX_URL) or uv (UV_DEFAULT_INDEX). "+byHand, "")
+		return fail.Wrap(fail.Device, err, downloadHint, "")
 	case wheel.DiskFull:
 		return fail.Wrap(fail.DiskFull, err, "Free some space, or set FX_CACHE_DIR and TMPDIR to a larger disk.", "")
 	}

@@ -251,6 +251,10 @@ func probe(c Candidate) Candidate {
 			return c
 		}
 	}
+	if other := systemOf(c.Path); other != "" && other != system() {
+		c.Problem = "is for " + other + ", and this machine is " + system()
+		return c
+	}
 	opened, err := dynlib.Open(c.Path, false)
 	if err != nil {
 		c.Problem = strings.TrimPrefix(err.Error(), c.Path+": ")

@@ -17,6 +17,7 @@ func isolate(t *testing.T) (cache string) {
 	for _, variable := range []string{"FX_ORT_LIB", "VIRTUAL_ENV", "CONDA_PREFIX"} {
 		t.Setenv(variable, "")
 	}
+	t.Setenv(mirrorVariable, "http://127.0.0.1:1") // nobody listens
 	return cache
 }
 

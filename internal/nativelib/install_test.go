@@ -177,10 +177,10 @@ func TestInstallOfTheGPUBuildKeepsNVIDIAsLayout(t *testing.T) {
 func TestInstallErrorsSayWhatToDo(t *testing.T) {
 	for name, c := range map[string]struct{ said, want, hint string }{
 		"no network": {"WARNING: Retrying after NewConnectionError\nERROR: No matching distribution found for " +
-			"onnxruntime", "got no answer from its package index", "--ort-lib or FX_ORT_LIB"},
+			"onnxruntime", "got no answer from its package index", "PIP_INDEX_URL for pip"},
 		"a full disk": {"ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device",
 			"No space left", "FX_CACHE_DIR"},
-		"something else": {"ERROR: the sky falls", "the sky falls", "--ort-lib or FX_ORT_LIB"},
+		"something else": {"ERROR: the sky falls", "the sky falls", "fx runtime install --from FILE"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cache := isolate(t)
@@ -203,7 +203,7 @@ func TestInstallErrorsSayWhatToDo(t *testing.T) {
 		t.Setenv("PATH", t.TempDir())
 		_, err := Install(t.Context(), InstallOptions{}, &notes{})
 		if fail.KindOf(err) != fail.Device || !strings.Contains(err.Error(), "neither pip nor uv") ||
-			!strings.Contains(fail.HintOf(err), "python3-pip") {
+			!strings.Contains(fail.HintOf(err), "fx runtime install --from FILE") {
 			t.Errorf("error %v, hint %q", err, fail.HintOf(err))
 		}
 	})
@@ -346,5 +346,18 @@ func TestTurboJPEGFromDebiansPackage(t *testing.T) {
 	}
 	if got := contents(t, root); got != "turbojpeg" {
 		t.Errorf("left behind: %s", got)
+	}
+}
+
+// Without apt, the runtime is installed all the same, and a note says what is missing.
+func TestNoTurboJPEGWithoutApt(t *testing.T) {
+	t.Setenv("PATH", t.TempDir())
+	root := t.TempDir()
+	err := fetchTurboJPEG(t.Context(), root, filepath.Join(root, "turbojpeg"))
+	if runtime.GOOS == "linux" && (err == nil || err.Error() != "apt-get, which fetches it, is missing") {
+		t.Error(err)
+	}
+	if have := contents(t, root); have != "" {
+		t.Errorf("left behind: %s", have)
 	}
 }

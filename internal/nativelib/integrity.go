@@ -12,6 +12,7 @@ import (
 
 	"fx/internal/fail"
 	"fx/internal/filehash"
+	"fx/internal/lockfile"
 	"fx/internal/paths"
 )
 
@@ -145,29 +146,26 @@ func (l Library) Integrity(ctx context.Context) (sum string, trust Trust) {
 // expectation holds the expected hashes of an installation's libraries.
 type expectation struct {
 	build flavour
-	given string // the main library's SHA-256, "" for the pinned ones
+	given string        // the main library's SHA-256, "" for the pinned ones
+	lock  lockfile.Lock // that the main library must match
 }
 
 // newExpectation parses the user's SHA-256, which may be "".
-func newExpectation(build flavour, given string) (expectation, error) {
-	e := expectation{build, strings.ToLower(strings.TrimSpace(given))}
-	if given != "" {
-		if !filehash.IsSHA256(e.given) {
-			return e, fail.New(fail.Usage, "`sha256sum FILE` prints it.",
-				"--sha256 %q is not a SHA-256 of 64 hexadecimal digits", given)
-		}
-		return e, nil
-	}
-	if _, known := pinned(build); !known {
-		return e, fail.New(fail.Device, "Give the SHA-256 of the library that you trust with --sha256. "+byHand,
-			"fx has no hash of the package %s for %s", build.requirement(), system())
+func newExpectation(build flavour, given string, lock lockfile.Lock) (expectation, error) {
+	e := expectation{build, strings.ToLower(strings.TrimSpace(given)), lock}
+	if given != "" && !filehash.IsSHA256(e.given) {
+		return e, fail.New(fail.Usage, "`sha256sum FILE` prints it.",
+			"--sha256 %q is not a SHA-256 of 64 hexadecimal digits", given)
 	}
 	return e, nil
 }
 
 // hold compares the unpacked libraries with their expected hashes before any is opened, and records what they were
-// compared with.
-func (e expectation) hold(r *record, mainLibrary string) error {
+// compared with. If any build will do, one that is not pinned is held to the record alone.
+func (e expectation) hold(r *record, mainLibrary string, anyBuild bool) error {
+	if err := e.lock.Check(e.lockInput(r, mainLibrary)); err != nil {
+		return err
+	}
 	if e.given != "" {
 		if sum := r.sums()[mainLibrary]; sum != e.given {
 			return fail.New(fail.Device, "Check the source of the package; nothing was installed.",
@@ -176,6 +174,19 @@ func (e expectation) hold(r *record, mainLibrary string) error {
 		r.HeldTo, r.Given = TrustGiven, e.given
 		return nil
 	}
+	switch err := e.holdToPins(r); {
+	case err == nil:
+		r.HeldTo = TrustPinned
+	case anyBuild:
+		r.HeldTo = TrustRecorded
+	default:
+		return err
+	}
+	return nil
+}
+
+// holdToPins compares ONNX Runtime's libraries with the pinned hashes.
+func (e expectation) holdToPins(r *record) error {
 	p, _ := pinned(e.build)
 	sums := r.sums()
 	for name, want := range p.sha256 {
@@ -194,8 +205,29 @@ func (e expectation) hold(r *record, mainLibrary string) error {
 			return e.refuse(r, "contains %s with SHA-256 %s, which must be %s", name, sum, want)
 		}
 	}
-	r.HeldTo = TrustPinned
 	return nil
+}
+
+// lockName is the name of the build's main library in a lock, which may hold those of several systems.
+func (f flavour) lockName() string { return "runtime/" + system() + "/" + string(f) }
+
+// lockInput returns the entry of a recorded main library for a lock.
+func (e expectation) lockInput(r *record, mainLibrary string) lockfile.Input {
+	in := lockfile.Input{Name: e.build.lockName(), File: mainLibrary}
+	for _, f := range r.Files {
+		if f.Name == mainLibrary {
+			in.SHA256, in.Bytes = f.SHA256, f.Bytes
+		}
+	}
+	return in
+}
+
+// pinnedByLock reports whether the lock names the pinned main library, or none. Otherwise no package has the library
+// that the lock names.
+func (e expectation) pinnedByLock() (bool, error) {
+	in, locked, err := e.lock.Want(e.build.lockName())
+	p, _ := pinned(e.build)
+	return !locked || p.sha256[in.File] == in.SHA256, err
 }
 
 func (e expectation) refuse(r *record, format string, args ...any) error {

@@ -280,7 +280,7 @@ func TestInstallHoldsEveryLibraryToItsPin(t *testing.T) {
 	}
 	expected := expectation{build: gpuBuild}
 	r := record{Files: whole()}
-	if err := expected.hold(&r, ""); err != nil || r.HeldTo != TrustPinned {
+	if err := expected.hold(&r, "", false); err != nil || r.HeldTo != TrustPinned {
 		t.Errorf("as pinned: %v, %+v", err, r)
 	}
 	for i, f := range whole()[1:] {
@@ -290,17 +290,17 @@ func TestInstallHoldsEveryLibraryToItsPin(t *testing.T) {
 				altered.Files[j].SHA256 = "another"
 			}
 		}
-		if err := expected.hold(&altered, ""); err == nil || !strings.Contains(err.Error(), f.Name) ||
+		if err := expected.hold(&altered, "", false); err == nil || !strings.Contains(err.Error(), f.Name) ||
 			altered.HeldTo != "" {
 			t.Errorf("with another %s: %v", f.Name, err)
 		}
 		lacking := record{Files: append(whole()[:i+1:i+1], whole()[i+2:]...)}
-		if err := expected.hold(&lacking, ""); err == nil {
+		if err := expected.hold(&lacking, "", false); err == nil {
 			t.Error("a package without one of its libraries was taken")
 		}
 	}
 	more := record{Files: append(whole(), recordedFile{Name: "libonnxruntime_providers_more.so"})}
-	if err := expected.hold(&more, ""); err == nil || !strings.Contains(err.Error(),
+	if err := expected.hold(&more, "", false); err == nil || !strings.Contains(err.Error(),
 		"libonnxruntime_providers_more.so") {
 		t.Errorf("with one more library: %v", err)
 	}

@@ -154,7 +154,8 @@ func (l Library) OpenCUDA() error {
 	return err
 }
 
-const nvidiaAdvice = "Run `fx runtime install --gpu`, which fetches them."
+const nvidiaAdvice = "Run `fx runtime install --gpu --force`, which fetches them with pip or uv, or install CUDA and " +
+	"cuDNN on this system."
 
 func (l Library) openNVIDIA() error {
 	provider := l.cudaProviderFile()

@@ -26,8 +26,8 @@ const recordFormat = 1
 // record is what Install writes beside the libraries. It is written last, so a folder with a record is complete.
 type record struct {
 	FormatVersion int            `json:"format_version"`
-	Requirement   string         `json:"requirement"` // what was requested, in pip's syntax
-	FetchedBy     string         `json:"fetched_by"`  // "pip", "uv", "apt-get"
+	Requirement   string         `json:"requirement"` // what was requested, in pip's syntax, or a file's name
+	FetchedBy     string         `json:"fetched_by"`  // "pip", "uv", "apt-get", "fx"
 	Packages      []recordedFile `json:"packages"`    // what was fetched
 	Files         []recordedFile `json:"files"`       // what was unpacked, by slash path
 	// HeldTo is what ONNX Runtime's libraries were compared with, "" in records of earlier versions.
@@ -62,7 +62,7 @@ func readRecord(dir string) (record, error) {
 // Installation is a build of ONNX Runtime in fx's cache.
 type Installation struct {
 	Folder      string
-	Requirement string // what was requested, in pip's syntax
+	Requirement string // what was requested, in pip's syntax, or a file's name
 	Problem     error  // nil, or what is wrong; its hint has the command that repairs it
 }
 

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path"
 	"path/filepath"
@@ -15,23 +16,26 @@ import (
 	"fx/internal/progress"
 )
 
-// Limits of a wheel. The largest today, of cuBLAS, contains about one gigabyte.
+// Limits of a wheel and of a release archive. The largest wheel today, of cuBLAS, contains about one gigabyte.
 const (
-	maxWheelEntries = 100_000
-	maxWheelBytes   = 16 << 30
+	maxEntries  = 100_000
+	maxUnpacked = 16 << 30
 )
 
-// placeInCache returns the path of a package's file below the installation's folder, or "" if it is not needed. Only
-// libraries are needed; NVIDIA's keep their layout, because they look for each other by relative paths.
+// placeInCache returns the path of a package's or an archive's file below the installation's folder, or "" if it is
+// not needed. Only libraries are needed; NVIDIA's keep their layout, because they look for each other by relative
+// paths.
 func placeInCache(name string) string {
 	base := path.Base(name)
-	switch {
-	case path.Dir(name) == "onnxruntime/capi":
-		if strings.Contains(base, "tensorrt") {
+	switch dir := path.Dir(name); {
+	case dir == "onnxruntime/capi" || path.Base(dir) == "lib" && !strings.HasPrefix(name, "nvidia/"):
+		if _, provider, is := strings.Cut(base, "_providers_"); is && !strings.HasPrefix(provider, "shared.") &&
+			!strings.HasPrefix(provider, "cuda.") {
 			return ""
 		}
-		if strings.HasPrefix(base, "libonnxruntime") ||
-			strings.HasPrefix(base, "onnxruntime") && strings.HasSuffix(base, ".dll") {
+		if strings.HasPrefix(base, "libonnxruntime") && (strings.Contains(base, ".so") ||
+			strings.HasSuffix(base, ".dylib")) || strings.HasPrefix(base, "onnxruntime") &&
+			strings.HasSuffix(base, ".dll") {
 			return base
 		}
 	case strings.HasPrefix(name, "nvidia/"):
@@ -42,16 +46,17 @@ func placeInCache(name string) string {
 	return ""
 }
 
-// unpackWheel writes the needed files of a wheel below dir. It refuses names outside dir, entries that are not regular
-// files, and sizes that exceed the limits or differ from the declared ones. archive/zip checks the CRCs.
-func unpackWheel(ctx context.Context, wheel, dir string, report progress.Reporter) error {
-	archive, err := zip.OpenReader(wheel)
+// unpackZip writes the needed files of a wheel or another zip below dir. It refuses names outside dir, entries that are
+// not regular files, and sizes that exceed the limits or differ from the declared ones. archive/zip checks the CRCs.
+// name is for the progress.
+func unpackZip(ctx context.Context, file, name, dir string, report progress.Reporter) error {
+	archive, err := zip.OpenReader(file)
 	if err != nil {
-		return fmt.Errorf("%s: %w", filepath.Base(wheel), err)
+		return err
 	}
 	defer func() { _ = archive.Close() }() // only read
-	if len(archive.File) > maxWheelEntries {
-		return fmt.Errorf("%s has %d entries", filepath.Base(wheel), len(archive.File))
+	if len(archive.File) > maxEntries {
+		return fmt.Errorf("has %d entries", len(archive.File))
 	}
 	var wanted []*zip.File
 	var total uint64
@@ -59,28 +64,38 @@ func unpackWheel(ctx context.Context, wheel, dir string, report progress.Reporte
 		if f.FileInfo().IsDir() || placeInCache(f.Name) == "" {
 			continue
 		}
-		if !f.Mode().IsRegular() || !filepath.IsLocal(filepath.FromSlash(f.Name)) ||
-			path.Clean(f.Name) != f.Name || strings.Contains(f.Name, `\`) {
-			return fmt.Errorf("%s contains %q, which is not a regular file inside it", filepath.Base(wheel), f.Name)
+		if !f.Mode().IsRegular() || !inside(f.Name) {
+			return errNotInside(f.Name)
 		}
 		total += f.UncompressedSize64
-		if f.UncompressedSize64 > maxWheelBytes || total > maxWheelBytes {
-			return fmt.Errorf("%s unpacks to more than %d bytes", filepath.Base(wheel), int64(maxWheelBytes))
+		if f.UncompressedSize64 > maxUnpacked || total > maxUnpacked {
+			return errTooLarge
 		}
 		wanted = append(wanted, f)
 	}
 	if len(wanted) == 0 {
 		return nil
 	}
-	task := report.Begin("unpacking "+packageOf(wheel), int64(total), "bytes")
+	task := report.Begin("unpacking "+name, int64(total), "bytes")
 	defer task.End()
 	for _, f := range wanted {
 		if err := unpackFile(ctx, f, filepath.Join(dir, filepath.FromSlash(placeInCache(f.Name)))); err != nil {
-			return fmt.Errorf("%s: %s: %w", filepath.Base(wheel), f.Name, err)
+			return fmt.Errorf("%s: %w", f.Name, err)
 		}
 		task.Add(int64(f.UncompressedSize64))
 	}
 	return nil
+}
+
+var errTooLarge = fmt.Errorf("unpacks to more than %d bytes", int64(maxUnpacked))
+
+func errNotInside(name string) error {
+	return fmt.Errorf("contains %q, which is not a regular file inside it", name)
+}
+
+// inside reports whether the name of an archive's entry is a clean path below its root.
+func inside(name string) bool {
+	return filepath.IsLocal(filepath.FromSlash(name)) && path.Clean(name) == name && !strings.Contains(name, `\`)
 }
 
 // packageOf returns the package's name from a wheel's file name.
@@ -104,6 +119,9 @@ func writeNew(ctx context.Context, target string, from io.Reader, size int64) (e
 		return err
 	}
 	to, err := os.OpenFile(target, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o777)
+	if errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("there are two files %s", filepath.Base(target))
+	}
 	if err != nil {
 		return err
 	}

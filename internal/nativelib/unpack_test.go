@@ -55,7 +55,7 @@ func TestUnpackRefusesWhatLeavesItsFolder(t *testing.T) {
 		wheel := filepath.Join(dir, "w.whl")
 		writeWheel(t, wheel, e)
 		inside := filepath.Join(dir, "in", "side")
-		err := unpackWheel(t.Context(), wheel, inside, &notes{})
+		err := unpackZip(t.Context(), wheel, "w.whl", inside, &notes{})
 		if err == nil || !strings.Contains(err.Error(), "not a regular file inside it") {
 			t.Errorf("%s: error %v", name, err)
 		}
@@ -82,25 +82,25 @@ func TestUnpackChecksSizeAndSum(t *testing.T) {
 		if err := os.WriteFile(wheel, broken, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		if err := unpackWheel(t.Context(), wheel, filepath.Join(dir, name), &notes{}); err == nil {
+		if err := unpackZip(t.Context(), wheel, "w.whl", filepath.Join(dir, name), &notes{}); err == nil {
 			t.Errorf("a wrong %s was accepted", name)
 		}
 	}
 	if err := os.WriteFile(wheel, text[:len(text)/2], 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := unpackWheel(t.Context(), wheel, filepath.Join(dir, "half"), &notes{}); err == nil {
+	if err := unpackZip(t.Context(), wheel, "w.whl", filepath.Join(dir, "half"), &notes{}); err == nil {
 		t.Error("half a wheel was accepted")
 	}
 	if err := os.WriteFile(wheel, text, 0o644); err != nil {
 		t.Fatal(err)
 	}
-	if err := unpackWheel(t.Context(), wheel, filepath.Join(dir, "whole"), &notes{}); err != nil {
+	if err := unpackZip(t.Context(), wheel, "w.whl", filepath.Join(dir, "whole"), &notes{}); err != nil {
 		t.Error(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := unpackWheel(ctx, wheel, filepath.Join(dir, "canceled"), &notes{}); !errors.Is(err, context.Canceled) {
+	if err := unpackZip(ctx, wheel, "w.whl", filepath.Join(dir, "canceled"), &notes{}); !errors.Is(err, context.Canceled) {
 		t.Errorf("canceled: %v", err)
 	}
 }

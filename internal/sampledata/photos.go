@@ -30,7 +30,7 @@ type Options struct {
 
 	archive *archive // nil is official
 	client  fetch.Client
-	draw    func(ctx context.Context, dir string) error // nil is Draw
+	draw    func(ctx context.Context, dir string) error // nil means drawAll
 }
 
 // Found is a folder of photos, with a folder per split and in each a folder per class.
@@ -90,6 +90,12 @@ func Photos(ctx context.Context, o Options, report progress.Reporter) (Found, er
 		}
 		f.note(report, fmt.Sprintf("the tutorial's photos are not available (%v); taking %s instead", err, drawnName))
 	}
+	return f.takeDrawn(ctx, o.draw, report)
+}
+
+// takeDrawn takes the drawn pictures in fx's cache, and draws them if they are not there.
+func (f Found) takeDrawn(ctx context.Context, draw func(ctx context.Context, dir string) error,
+	report progress.Reporter) (Found, error) {
 	drawn, err := paths.Cache("data", fmt.Sprintf("drawn-v%d", drawnVersion))
 	if err != nil {
 		return f, err
@@ -97,9 +103,8 @@ func Photos(ctx context.Context, o Options, report progress.Reporter) (Found, er
 	if here, err := isFolder(drawn); err != nil {
 		return f, err
 	} else if !here {
-		draw := o.draw
 		if draw == nil {
-			draw = Draw
+			draw = drawAll
 		}
 		err := whole(drawn, func(temporary string) error { return draw(ctx, temporary) })
 		if ctx.Err() != nil {

@@ -239,7 +239,7 @@ func TestCancelledPhotosEnd(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	o := Options{Offline: true, draw: func(ctx context.Context, dir string) error {
 		cancel()
-		return Draw(ctx, dir)
+		return drawAll(ctx, dir)
 	}}
 	if _, err := Photos(ctx, o, progress.Discard); fail.KindOf(err) != fail.Interrupted {
 		t.Errorf("%v", err)

@@ -17,13 +17,11 @@ import (
 	"fx/internal/userfile"
 )
 
-// checkedFile is the file that names the shards whose content a writer has compared
-// with their seals, so that the next one compares only what is new or has changed.
-// It may be deleted at any time.
+// checkedFile lists the shards whose content a writer has compared with their seals. The next writer compares only new
+// and changed ones. The file may be deleted at any time.
 const checkedFile = "checked"
 
-// fileStat is by what a file is known to be the one that was checked. Whatever
-// writes to a file, or copies it to another disk, changes the time of change.
+// fileStat identifies an unchanged file. A write to a file, or a copy to another disk, changes the time of change.
 type fileStat struct {
 	Size     int64  `json:"size"`
 	Inode    uint64 `json:"inode"`
@@ -39,8 +37,8 @@ func fileStatOf(f *os.File) (fileStat, error) {
 	return fileStat{s.Size, s.Ino, s.Mtim.Nano(), s.Ctim.Nano()}, nil
 }
 
-// settled tells whether the file was left alone for long enough: a second write
-// within the clock's grain would leave its times as they are.
+// settled reports whether the file has not changed for long enough: a second write within the clock's resolution would
+// not change its times.
 func (s fileStat) settled(now time.Time) bool {
 	return now.Sub(time.Unix(0, max(s.Modified, s.Changed))) >= racy
 }
@@ -48,7 +46,7 @@ func (s fileStat) settled(now time.Time) bool {
 // checkedShard is a line of the file.
 type checkedShard struct {
 	Name   string   `json:"name"`
-	SHA256 string   `json:"sha256"` // that its seal says, and its content has
+	SHA256 string   `json:"sha256"` // of its content, as in its seal
 	Stat   fileStat `json:"stat"`
 }
 
@@ -59,8 +57,7 @@ type checkedJSON struct {
 
 func checkedName(shard Shard) string { return checkedFile + shard.suffix() + ".json" }
 
-// readChecked returns the shards that the file lists; none where there is no file
-// that can be trusted.
+// readChecked returns the shards that the file lists: none if the file is missing or damaged.
 func readChecked(dir string, shard Shard) map[checkedShard]bool {
 	text, err := userfile.ReadJSON(filepath.Join(dir, checkedName(shard)))
 	var all checkedJSON
@@ -79,8 +76,8 @@ func (f *shardFile) checkedShard() checkedShard {
 	return checkedShard{f.name, hex.EncodeToString(f.seal.whole[:]), f.stat}
 }
 
-// forgetChecks makes the next writer compare everything. It is the best that a
-// reader who found damage can do, and no reader's duty.
+// forgetChecks makes the next writer compare everything. A reader that found damage calls it; it is not an error if
+// that fails.
 func forgetChecks(dir string) {
 	entries, _ := os.ReadDir(dir) // what can't be listed can't be removed either
 	for _, e := range entries {
@@ -90,15 +87,15 @@ func forgetChecks(dir string) {
 	}
 }
 
-// mine tells whether this process drops the file where it is damaged. The parts of a
-// sharded job leave each other's files alone: only their own rows would be computed.
+// mine reports whether this process drops the file if it is damaged. The processes of a sharded job do not drop each
+// other's files, because they compute only their own rows.
 func (w *Writer) mine(f *shardFile) bool {
 	n, _ := parseShardName(f.name)
 	return w.options.Shard.whole() || n.shard == w.options.Shard
 }
 
-// checkShards compares the content of those of this process's files that were not
-// checked before, or of all, and drops what is damaged.
+// checkShards compares the content of this process's files: of all, or of those that were not checked before. It drops
+// damaged ones.
 func (w *Writer) checkShards(ctx context.Context) error {
 	var known map[checkedShard]bool
 	if !w.options.VerifyContent {
@@ -115,7 +112,7 @@ func (w *Writer) checkShards(ctx context.Context) error {
 	return w.dropDamaged()
 }
 
-// dropDamaged removes the damaged files, whose rows the plan then lacks.
+// dropDamaged removes the damaged files. The plan then lacks their rows.
 func (w *Writer) dropDamaged() error {
 	for _, d := range w.folder.damaged {
 		if d.foreign() {
@@ -128,7 +125,7 @@ func (w *Writer) dropDamaged() error {
 			}
 		}
 		w.damaged += d.rows
-		rows := "its rows" // nobody knows how many
+		rows := "its rows" // their number is unknown
 		if d.rows > 0 {
 			rows = fmt.Sprintf("its %d rows", d.rows)
 		}
@@ -140,8 +137,7 @@ func (w *Writer) dropDamaged() error {
 	return nil
 }
 
-// noteChecks notes the files whose content was checked or written by this process,
-// unless these are the ones known already.
+// noteChecks lists the files whose content this process checked or wrote, unless they are listed already.
 func (w *Writer) noteChecks(files []*shardFile, known map[checkedShard]bool) {
 	all := checkedJSON{FormatVersion: formatVersion, Shards: []checkedShard{}}
 	now, news := time.Now(), false
@@ -164,21 +160,20 @@ func (w *Writer) noteChecks(files []*shardFile, known map[checkedShard]bool) {
 	}
 }
 
-// wrote remembers the file of that name as this process left it.
+// wrote remembers the state in which this process left the file.
 func (w *Writer) wrote(name string) {
 	f, err := durable.OpenToRead(filepath.Join(w.dir, name))
 	if err != nil {
-		return // it will be checked
+		return // it will be checked later
 	}
-	defer func() { _ = f.Close() }() // only looked at
+	defer func() { _ = f.Close() }() // it was only examined
 	if stat, err := fileStatOf(f); err == nil {
 		w.finished[name] = stat
 	}
 }
 
-// ensure refuses to take rows from a file that is damaged, though it may have been
-// checked once: they would get a new seal, and the damage would be lost sight of. The
-// next run drops the file.
+// ensure returns an error for a damaged file before its rows are written to another: the rows would get a new seal,
+// which hides the damage. A file may be damaged after it was checked. The next run drops it.
 func (w *Writer) ensure(ctx context.Context, f *shardFile) error {
 	if f.checked {
 		return nil

@@ -13,19 +13,18 @@ import (
 	"fx/internal/float16"
 )
 
-// Computed is one row that was computed.
+// Computed is a computed row.
 type Computed struct {
 	Entry     int       // index into the entries given to Plan
 	View      int       // of the job's Views
-	Content   Content   // what Load said when the photo was read
+	Content   Content   // of the photo when it was read, as from Load
 	Embedding []float32 // Manifest.Values() numbers, row-major in Manifest.FeatureShape
 }
 
-// WriteChunk writes the computed rows of chunk c, in any order, and those to be
-// copied, as one new file: when it returns, they survive a kill or a power cut.
-// Chunks come in the order of Plan.Chunks. A photo that could not be decoded
-// has no row. NaN and infinite values are a fail.NonFinite error that names the
-// photo; a full disk is fail.DiskFull. After an error the store is as before.
+// WriteChunk writes the computed rows of chunk c, in any order, and those to be copied, as one new file. When it
+// returns, they survive a kill or a power cut. Chunks must come in the order of Plan.Chunks. A photo that could not be
+// decoded has no row. Errors: fail.NonFinite for NaN and infinite values, which names the photo; fail.DiskFull. After
+// an error the store is as before.
 func (w *Writer) WriteChunk(c Chunk, rows []Computed) error {
 	if w.plan == nil || w.written >= len(w.plan.Chunks) || w.plan.Chunks[w.written].Number != c.Number {
 		return fmt.Errorf("store: chunk %d is not the next of the plan", c.Number)
@@ -53,17 +52,17 @@ func (w *Writer) WriteChunk(c Chunk, rows []Computed) error {
 	return nil
 }
 
-// batchRow is one row of a file to be, computed or copied.
+// batchRow is a row to be written, computed or copied.
 type batchRow struct {
 	entry, view int // entry in Writer.entries
 	sha         SHA256
 	computed    []float32
-	stored      []byte // where it is copied
+	stored      []byte // its embedding, if it is copied
 }
 
-// batch puts the rows of c in the order of the plan.
+// batch returns the rows of c in the order of the plan.
 func (w *Writer) batch(c Chunk, rows []Computed) ([]batchRow, error) {
-	wanted := map[[2]int]bool{} // entry and view → not yet there
+	wanted := map[[2]int]bool{} // entry and view → missing
 	for _, j := range c.Jobs {
 		for _, v := range j.Views {
 			wanted[[2]int{j.Entry, v}] = true
@@ -105,7 +104,7 @@ func (w *Writer) batch(c Chunk, rows []Computed) ([]batchRow, error) {
 	return batch, nil
 }
 
-// checkFinite refuses values that no head can learn from.
+// checkFinite refuses embeddings with NaN or infinite values.
 func (w *Writer) checkFinite(r *batchRow) error {
 	for k, v := range r.computed {
 		if v-v != 0 { // NaN or infinite
@@ -158,7 +157,7 @@ func (w *Writer) writeBatch(batch []batchRow) error {
 	return nil
 }
 
-// writeShard writes a shard durably. file is memory to make it in.
+// writeShard writes a shard durably. file is reused memory.
 func writeShard(dir, name string, l layout, rows []record, embeddings []byte, file *bytes.Buffer) error {
 	if err := encodeShard(l, rows, embeddings, file); err != nil {
 		return fmt.Errorf("store: %s: %w", name, err)

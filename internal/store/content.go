@@ -16,20 +16,20 @@ import (
 	"fx/internal/progress"
 )
 
-// Content is which bytes a photo's file held when it was read.
+// Content identifies the bytes of a photo's file when it was read.
 type Content struct {
 	SHA256  SHA256
 	Size    int64
-	ModTime time.Time // zero where the file changed while it was read
+	ModTime time.Time // zero if the file changed while it was read
 	Inode   uint64
 }
 
-// ContentOf is what was read of a photo, with its SHA-256.
+// ContentOf returns the Content of a file that was read with its SHA-256.
 func ContentOf(f photoio.File) Content {
 	return Content{SHA256: SHA256(f.SHA256), Size: f.Size, ModTime: f.ModTime, Inode: f.Inode}
 }
 
-// Load reads the photo at path and says what it read. Errors are those of photoio.ReadFile.
+// Load reads the photo at path and returns its bytes with their Content. Errors are those of photoio.ReadFile.
 func Load(ctx context.Context, path string) ([]byte, Content, error) {
 	data, file, err := photoio.ReadFile(ctx, path)
 	if err != nil {
@@ -41,14 +41,14 @@ func Load(ctx context.Context, path string) ([]byte, Content, error) {
 // hashFile is a variable for tests.
 var hashFile = photoio.Hash
 
-// hashes is what hashAll finds, by index into its items.
+// hashes is the result of hashAll, by index into its items.
 type hashes struct {
 	found  map[int]Content
-	denied map[int]bool // the rights to read it are lacking, so that nobody knows what it holds
+	denied map[int]bool // it may not be read, so its content is unknown
 }
 
-// hashAll hashes the photos of items[i] for every i of which, on all cores. A photo that can't
-// be used is not found: whoever decodes it says why. The first error of the system ends it.
+// hashAll hashes the photos items[i] for every i in which, on all cores. An unusable photo has no hash: the reason is
+// reported when it is decoded. The first system error ends it.
 func hashAll(ctx context.Context, items []Entry, which []int, report progress.Reporter) (hashes, error) {
 	task := report.Begin("hash photos", int64(len(which)), "photos")
 	defer task.End()
@@ -80,7 +80,7 @@ func hashAll(ctx context.Context, items []Entry, which []int, report progress.Re
 	return all, cmp.Or(group.Wait(), ctx.Err())
 }
 
-// Entry is a photo to be in the store.
+// Entry is a photo that the store shall contain.
 type Entry struct {
 	dataset.Item
 	Views int // random views to keep besides the centre view, which is view 0

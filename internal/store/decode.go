@@ -7,10 +7,9 @@ import (
 	"fmt"
 )
 
-// Shards are written by arrow-go but read by the few lines below: arrow-go's
-// reader (18.8.0) allocates what the counts in a file ask for, unchecked, so
-// that one wrong count ends the process. A shard has one layout, and every
-// number in it is checked here before it is used. A test compares with arrow-go.
+// Shards are written with arrow-go but read by the code below. arrow-go's reader (18.8.0) allocates as much as the
+// counts in a file request, unchecked, so one wrong count ends the process. All shards have the same layout, and every
+// number is checked before it is used. A test compares with arrow-go.
 
 var (
 	// errForeign means that a shard is whole but belongs to another store.
@@ -20,8 +19,8 @@ var (
 	errStructure = errors.New("its Arrow structure is not that of an embedding store")
 )
 
-// The columns in the order of layout.schema: for each its node (length and
-// nulls) and its first buffer (the validity bitmap, unused without nulls).
+// The columns are in the order of layout.schema. Each has a node (length and nulls) and a validity bitmap, unused
+// without nulls, before its other buffers.
 const (
 	columnNodes   = 8 // seven columns, and the values inside the list
 	columnBuffers = 4*3 + 2*2 + 1 + 2
@@ -30,15 +29,14 @@ const (
 	valueBuffers  = viewBuffers + 2 + 1
 )
 
-// decodeShard returns the rows in the bytes of a shard, and where in file their
-// embeddings begin, a multiple of 8. Strings do not refer to file. Bytes that
-// are no shard of layout l are an error.
+// decodeShard returns the rows in the bytes of a shard, and the offset of their embeddings in file, a multiple of 8.
+// Strings do not refer to file. The error is for bytes that are not a shard of layout l.
 func decodeShard(l layout, file []byte) (rows []record, embeddings uint64, err error) {
 	schema, footer, err := frame(file)
 	if err != nil {
 		return nil, 0, err
 	}
-	// Of the schema only the identity is looked at: dtype and shape are part of it.
+	// The schema is only searched for the identity, which includes dtype and shape.
 	if id := []byte(l.identity); !bytes.Contains(schema.of(file), id) || !bytes.Contains(footer.of(file), id) {
 		return nil, 0, errForeign
 	}
@@ -49,7 +47,7 @@ func decodeShard(l layout, file []byte) (rows []record, embeddings uint64, err e
 	return b.decode(l)
 }
 
-// batch is the one record batch of a shard.
+// batch is the only record batch of a shard.
 type batch struct {
 	rows    int
 	body    []byte // of the message
@@ -58,8 +56,8 @@ type batch struct {
 	nodes   [columnNodes][2]int
 }
 
-// findBatch follows the flatbuffers from the footer to the columns. Numbers of
-// fields are those of Arrow's File.fbs and Message.fbs.
+// findBatch follows the flatbuffers from the footer to the columns. The numbers of fields are those of Arrow's
+// File.fbs and Message.fbs.
 func findBatch(file []byte, where span) (*batch, error) {
 	end := where.from
 	footer := &flat{data: where.of(file)}
@@ -121,7 +119,7 @@ func (b *batch) buffer(i, size int) ([]byte, error) {
 }
 
 func (b *batch) decode(l layout) ([]record, uint64, error) {
-	// One row has at least the digits of its hash, so this bounds all products below.
+	// A row has at least the digits of its hash, so this bounds all products below.
 	if b.rows > len(b.body)/(2*len(SHA256{})) {
 		return nil, 0, errStructure
 	}
@@ -174,7 +172,7 @@ func (b *batch) decode(l layout) ([]record, uint64, error) {
 	return rows, uint64(at), nil
 }
 
-// texts calls f with each value of the utf8 column whose buffers begin at first.
+// texts calls f with each value of the utf8 column whose buffers begin at index first.
 func (b *batch) texts(first int, f func(i int, text []byte) error) error {
 	offsets, err := b.buffer(first+1, 4*(b.rows+1))
 	if err != nil {
@@ -198,8 +196,8 @@ func (b *batch) texts(first int, f func(i int, text []byte) error) error {
 	return nil
 }
 
-// flat reads a flatbuffer. A place outside of data reads as 0 and sets bad.
-// Source: "FlatBuffers internals", flatbuffers.dev.
+// flat reads a flatbuffer. An offset outside of data reads as 0 and sets bad. Source: "FlatBuffers internals",
+// flatbuffers.dev.
 type flat struct {
 	data []byte
 	bad  bool
@@ -216,10 +214,10 @@ func (f *flat) bytes(at, n int) []byte {
 func (f *flat) int32(at int) int { return int(int32(binary.LittleEndian.Uint32(f.bytes(at, 4)))) }
 func (f *flat) int64(at int) int { return int(int64(binary.LittleEndian.Uint64(f.bytes(at, 8)))) }
 
-// root returns where the root table lies.
+// root returns the offset of the root table.
 func (f *flat) root() int { return f.int32(0) }
 
-// field returns where field i of a table lies, and whether it is there.
+// field returns the offset of field i of a table, and whether the field exists.
 func (f *flat) field(table, i int) (int, bool) {
 	vtable := table - f.int32(table)
 	size := int(binary.LittleEndian.Uint16(f.bytes(vtable, 2)))
@@ -238,8 +236,8 @@ func (f *flat) byteField(table, i int) byte {
 	return f.bytes(at, 1)[0]
 }
 
-// vector returns where the elements of field i of a table lie, and how many
-// there are: 0 where the vector is absent or does not fit.
+// vector returns the offset of the elements in field i of a table, and their number: 0 if the vector is absent or does
+// not fit.
 func (f *flat) vector(table, i, size int) (at, n int) {
 	at, ok := f.field(table, i)
 	if !ok {

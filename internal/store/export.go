@@ -21,12 +21,11 @@ import (
 // ExportOptions of Export. The zero value exports every row.
 type ExportOptions struct {
 	Split    *string           // only this split; nil is all
-	Force    bool              // replace whatever lies there, see outpath.Prepare
+	Force    bool              // replace another file or folder there, see outpath.Prepare
 	Progress progress.Reporter // nil is progress.Discard
 }
 
-// exporters write rows to the path out, which is of the kind, and return the
-// files they made.
+// exporters write rows to the path out, an output of the kind, and return the paths of their files.
 var exporters = map[string]struct {
 	kind  outpath.Kind
 	write func(x *export, out string) ([]string, error)
@@ -37,8 +36,7 @@ var exporters = map[string]struct {
 	"safetensors": {outpath.FeaturesSafetensors, exportSafetensors},
 }
 
-// PrepareExport finds out, before any work, whether Export of the store in dir may
-// write to out.
+// PrepareExport checks, before any work, that Export of the store in dir may write to out.
 func PrepareExport(dir, format, out string, options ExportOptions) error {
 	m, err := ReadManifest(dir)
 	if err != nil {
@@ -71,13 +69,13 @@ func formats() []string {
 	return names
 }
 
-// Export writes the rows in the order of Rows and returns the files made, each
-// of them whole or not there at all. Memory does not grow with the store.
+// Export writes the rows in the order of Rows and returns the paths of its files. Each file is written as a whole or
+// not at all. Memory does not grow with the store. Formats:
 //
 //   - csv: a file with columns path, sha256, split, class, label, view, f0, f1, …
 //   - parquet: a file with the same columns, the embedding as one list
-//   - npy: a folder with features.npy [rows, FeatureShape…], labels.npy (int64), views.npy
-//     (int32) and rows.json (classes, and path, split and sha256 of every row)
+//   - npy: a folder with features.npy [rows, FeatureShape…], labels.npy (int64), views.npy (int32) and rows.json
+//     (classes, and path, split and sha256 of every row)
 //   - safetensors: a file with features, labels and views, and the names as JSON in its metadata
 func (s *Store) Export(ctx context.Context, format, out string, options ExportOptions) ([]string, error) {
 	if err := s.Manifest.prepareExport(format, out, options); err != nil {
@@ -101,7 +99,7 @@ func (s *Store) Export(ctx context.Context, format, out string, options ExportOp
 	return exporters[strings.ToLower(format)].write(x, out)
 }
 
-// export is one export under way.
+// export is the state of one Export.
 type export struct {
 	ctx  context.Context
 	s    *Store
@@ -122,13 +120,13 @@ func (x *export) each(f func(i int, r *Row) error) error {
 	return nil
 }
 
-// raw returns the embedding of row i as it is stored.
+// raw returns the stored bytes of the embedding of row i.
 func (x *export) raw(i int) []byte {
 	r := &x.s.rows[i]
 	return x.s.folder.files[r.file].embedding(r.row, x.s.layout.rowBytes)
 }
 
-// features writes the embeddings of all rows, and counts them as done.
+// features writes the embeddings of all rows, and reports progress.
 func (x *export) features(w io.Writer) error {
 	return x.each(func(i int, _ *Row) error {
 		x.task.Add(1)
@@ -147,7 +145,7 @@ func (x *export) views(w io.Writer) error {
 	return x.each(func(_ int, r *Row) error { return binary.Write(w, binary.LittleEndian, int32(r.View)) })
 }
 
-// shape is that of all embeddings together.
+// shape returns the shape of all embeddings together.
 func (x *export) shape() []int { return append([]int{len(x.rows)}, x.s.Manifest.FeatureShape...) }
 
 // file writes one file of the export through a buffer.
@@ -173,7 +171,7 @@ func exportNPY(x *export, out string) ([]string, error) {
 		shape       []int
 		write       func(io.Writer) error
 	}
-	// First what tells that the folder is fx's.
+	// The first file identifies the folder as fx's.
 	names := filepath.Join(out, "rows.json")
 	if err := x.file(names, x.names); err != nil {
 		return nil, err
@@ -201,9 +199,8 @@ func exportNPY(x *export, out string) ([]string, error) {
 	return append(files, names), nil
 }
 
-// npyHeader is numpy's format 1.0: magic, version, header length, a Python
-// dict padded with spaces to a multiple of 64 bytes.
-// Source: numpy.lib.format, "Format Version 1.0".
+// npyHeader returns a header of numpy's format 1.0: magic, version, header length, and a Python dict padded with
+// spaces to a multiple of 64 bytes. Source: numpy.lib.format, "Format Version 1.0".
 func npyHeader(descr string, shape []int) []byte {
 	dims := strings.Trim(strings.ReplaceAll(fmt.Sprint(shape), " ", ", "), "[]")
 	if len(shape) == 1 {
@@ -217,7 +214,7 @@ func npyHeader(descr string, shape []int) []byte {
 	return append(header, dict...)
 }
 
-// names writes {"classes": […], "path": […], "split": […], "sha256": […]}, the lists row by row.
+// names writes {"classes": […], "path": […], "split": […], "sha256": […]}, each list but the first row by row.
 func (x *export) names(w io.Writer) error {
 	classes, err := json.Marshal(x.s.Manifest.Classes)
 	if err != nil {
@@ -245,7 +242,7 @@ func (x *export) names(w io.Writer) error {
 	return err
 }
 
-// list writes one text of every row as a JSON list.
+// list writes a text for each row as a JSON list.
 func (x *export) list(w io.Writer, of func(r *Row) string) error {
 	separator := "["
 	err := x.each(func(_ int, r *Row) error {

@@ -6,7 +6,7 @@ import (
 	"strconv"
 )
 
-// exportCSV writes one line per row; numbers are the shortest that read back as the same float32.
+// exportCSV writes a line for each row. Numbers have the fewest digits that read back as the same float32.
 func exportCSV(x *export, out string) ([]string, error) {
 	return []string{out}, x.file(out, func(w io.Writer) error {
 		c := csv.NewWriter(w)

@@ -12,7 +12,7 @@ import (
 	"github.com/parquet-go/parquet-go/format"
 )
 
-// exportParquet writes row groups of about 16 MiB, the unit that is held in memory.
+// exportParquet writes row groups of about 16 MiB. One row group is in memory at a time.
 func exportParquet(x *export, out string) ([]string, error) {
 	l := x.s.layout
 	metadata := arrow.NewMetadata([]string{"fx.feature_shape"}, []string{l.shape})
@@ -52,7 +52,7 @@ type parquetRow[V float32 | [2]byte] struct {
 	Embedding []V    `parquet:"embedding,list"`
 }
 
-// writeParquet writes all rows; embedding returns the values of row i, in buffer or elsewhere.
+// writeParquet writes all rows. embedding returns the values of row i, for which it may use buffer.
 func writeParquet[V float32 | [2]byte](
 	x *export, w io.Writer, options []parquet.WriterOption, embedding func(i int, buffer []V) []V,
 ) error {
@@ -71,7 +71,7 @@ func writeParquet[V float32 | [2]byte](
 	return p.Close()
 }
 
-// parquetSchema is schema in Parquet's types.
+// parquetSchema returns the schema in Parquet's types.
 func (l layout) parquetSchema() *parquet.Schema {
 	text := parquet.Encoded(parquet.String(), &parquet.RLEDictionary)
 	number := parquet.Encoded(parquet.Int(32), &parquet.RLEDictionary)
@@ -86,7 +86,7 @@ func (l layout) parquetSchema() *parquet.Schema {
 	}})
 }
 
-// inOrder is a group whose fields have the order of schema, not that of their names.
+// inOrder is a group whose fields have the order of schema instead of the order of their names.
 type inOrder struct{ parquet.Group }
 
 func (g inOrder) Fields() []parquet.Field {
@@ -105,9 +105,8 @@ func (float16Type) LogicalType() *format.LogicalType {
 	return &format.LogicalType{Value: new(format.Float16Type)}
 }
 
-// arrowSchema encodes a schema as Arrow's libraries keep it in the metadata of a
-// Parquet file, so that they read lists of a fixed size as such.
-// Source: ARROW:schema in Arrow's parquet/arrow/writer.cc, an IPC stream without batches.
+// arrowSchema encodes a schema as Arrow's libraries store it in the metadata of a Parquet file, so that they read
+// lists of fixed size as such. Source: ARROW:schema in Arrow's parquet/arrow/writer.cc, an IPC stream without batches.
 func arrowSchema(schema *arrow.Schema) (string, error) {
 	var stream bytes.Buffer
 	w := ipc.NewWriter(&stream, ipc.WithSchema(schema))

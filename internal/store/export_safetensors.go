@@ -14,8 +14,8 @@ import (
 // Source: huggingface/safetensors, MAX_HEADER_SIZE.
 const maxHeader = 100_000_000
 
-// exportSafetensors streams one file: internal/weights writes tensors that are
-// in memory as a whole, which these need not be. Wider types come first, so that all are aligned.
+// exportSafetensors streams one file. internal/weights needs tensors in memory as a whole. Wider types come first, so
+// that all are aligned.
 func exportSafetensors(x *export, out string) ([]string, error) {
 	header, err := x.safetensorsHeader()
 	if err != nil {
@@ -41,8 +41,8 @@ func exportSafetensors(x *export, out string) ([]string, error) {
 	})
 }
 
-// safetensorsHeader is JSON padded with spaces to a multiple of 8 bytes: the
-// tensors, and under __metadata__ texts that are JSON themselves.
+// safetensorsHeader returns JSON padded with spaces to a multiple of 8 bytes: the tensors, and under __metadata__
+// texts that are JSON themselves.
 func (x *export) safetensorsHeader() ([]byte, error) {
 	type tensor struct {
 		DType   string `json:"dtype"`
@@ -71,7 +71,7 @@ func (x *export) safetensorsHeader() ([]byte, error) {
 		}
 		metadata[name] = b.String()
 	}
-	header, err := json.Marshal(map[string]any{ // keys are sorted by package json
+	header, err := json.Marshal(map[string]any{ // package json sorts keys
 		"__metadata__": metadata,
 		"labels":       tensor{"I64", []int{n}, [2]int{0, 8 * n}},
 		"views":        tensor{"I32", []int{n}, [2]int{8 * n, 12 * n}},

@@ -8,24 +8,22 @@ import (
 	"fx/internal/fail"
 )
 
-// Summary is what a run did to the store.
+// Summary is the result of a Writer.
 type Summary struct {
 	Added     int // rows computed and written
 	Copied    int // rows written from a photo's embedding under another path
 	Relabeled int // rows whose class or split changed
-	Unread    int // rows kept of photos that may not be read, whatever those hold now
-	Dropped   int // rows of photos that are gone or changed, of views no longer asked for, or there twice
+	Unread    int // rows kept though their photos may not be read now
+	Dropped   int // rows of photos that are gone or changed, of views that are not wanted any more, and duplicates
 	Files     int // new files
 	Rewritten int // files that lost or changed rows
 	Removed   int // files that lost their last row
 	Rows      int // rows of this process's photos now in the store
 }
 
-// Finish brings the store to what the plan's photos are now: rows of photos
-// that are gone or changed are dropped and changed labels corrected, by
-// rewriting only the files that hold such rows. Call it after the last chunk,
-// and not at all where the run ended early. A Writer with a Shard touches only
-// rows whose path falls to it.
+// Finish drops the rows of photos that are gone or changed and corrects changed labels. It rewrites only the files
+// that hold such rows. Call it after the last chunk, and not if the run ended early. A Writer with a Shard touches
+// only the rows whose paths the shard owns.
 func (w *Writer) Finish(ctx context.Context) (Summary, error) {
 	if w.plan == nil || w.written != len(w.plan.Chunks) {
 		return w.done, fmt.Errorf("store: Finish before every chunk of the plan was written")
@@ -71,15 +69,15 @@ func (w *Writer) Finish(ctx context.Context) (Summary, error) {
 	return w.done, nil
 }
 
-// finalManifest is the wanted one: no row is left that needs more.
+// finalManifest returns the wanted manifest: all remaining rows fit it.
 func (w *Writer) finalManifest() Manifest {
 	m := w.manifest
 	m.Made = w.stored.Made.WithPhotosOf(w.manifest.Made)
 	return m
 }
 
-// rewriteAll rewrites the files that need it, and then the index, which is gone
-// in between. It returns the files that are left.
+// rewriteAll rewrites the files that need it, and then the index, which it removes before. It returns the remaining
+// files.
 func (w *Writer) rewriteAll(ctx context.Context, folder *folder) (left []*shardFile, err error) {
 	live := w.newLiveRows()
 	indexed := folder.index.names()
@@ -89,7 +87,7 @@ func (w *Writer) rewriteAll(ctx context.Context, folder *folder) (left []*shardF
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		keep, changed := live.review(f, &w.done)
+		keep, changed := live.keepOrDrop(f, &w.done)
 		if changed {
 			if !touched {
 				if err := removeIndex(w.dir); err != nil {
@@ -101,11 +99,11 @@ func (w *Writer) rewriteAll(ctx context.Context, folder *folder) (left []*shardF
 				return nil, err
 			}
 		}
-		if f == nil { // no row was left
+		if f == nil { // it had no row left
 			continue
 		}
 		left = append(left, f)
-		// Files of a shard that is still at work are not listed: that shard will do so.
+		// Files of a shard that is still running are not listed: its process will do that.
 		if w.mine(f) || indexed[f.name] {
 			next.Shards = append(next.Shards, f.entry())
 		}
@@ -114,8 +112,8 @@ func (w *Writer) rewriteAll(ctx context.Context, folder *folder) (left []*shardF
 	return left, writeIndex(w.dir, next)
 }
 
-// rewrite writes f again with the kept rows alone and returns it, no longer open. It
-// removes it where no row is left, and returns nil.
+// rewrite rewrites f with the kept rows and returns it, closed. If there are none, it removes the file and returns
+// nil.
 func (w *Writer) rewrite(ctx context.Context, f *shardFile, keep []keptRow) (*shardFile, error) {
 	if len(keep) == 0 {
 		w.done.Removed++
@@ -143,14 +141,14 @@ func (w *Writer) rewrite(ctx context.Context, f *shardFile, keep []keptRow) (*sh
 	return again, nil
 }
 
-// liveRows decides row by row what stays.
+// liveRows decides which rows to keep.
 type liveRows struct {
 	w     *Writer
 	byRel map[string]int // into Writer.entries
 	seen  map[pathKey]bool
 }
 
-// keptRow is a row of a file as it shall be.
+// keptRow is a row to keep, with its index in the file.
 type keptRow struct {
 	record
 	row int // in the file
@@ -164,8 +162,8 @@ func (w *Writer) newLiveRows() *liveRows {
 	return l
 }
 
-// review returns the rows of f to keep, and whether that changes the file.
-func (l *liveRows) review(f *shardFile, done *Summary) (keep []keptRow, changed bool) {
+// keepOrDrop returns the rows of f to keep, and whether the file must change.
+func (l *liveRows) keepOrDrop(f *shardFile, done *Summary) (keep []keptRow, changed bool) {
 	for i := range f.rows {
 		r := f.rows[i]
 		if !l.w.options.Shard.Owns(r.path) {

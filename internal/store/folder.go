@@ -15,7 +15,7 @@ import (
 	"fx/internal/fail"
 )
 
-// shardFile is one open shard.
+// shardFile is an open shard.
 type shardFile struct {
 	name    string
 	data    []byte // the whole file, mapped
@@ -24,8 +24,8 @@ type shardFile struct {
 	seal    seal
 	stat    fileStat
 	indexed bool // listed by the last run that finished
-	checked bool // this process found its content to fit the seal, see checkContent
-	known   bool // a writer did before, or wrote it
+	checked bool // this process compared its content with the seal, see checkContent
+	known   bool // another writer compared it, or wrote it
 }
 
 // embedding returns the stored bytes of row i.
@@ -33,21 +33,21 @@ func (f *shardFile) embedding(i, rowBytes int) []byte {
 	return f.values[i*rowBytes : (i+1)*rowBytes : (i+1)*rowBytes]
 }
 
-// damagedError says that the bytes of a shard are not what was written.
+// damagedError means that the bytes of a shard are not those that were written.
 type damagedError struct {
 	path string
 	err  error
-	rows int   // that it held, as far as that is known
+	rows int   // that it had; 0 if unknown
 	size int64 // of the file
 }
 
-// foreign tells that the shard is whole, and of another store.
+// foreign reports whether the shard is whole but belongs to another store.
 func (e *damagedError) foreign() bool { return errors.Is(e.err, errForeign) }
 
 func (e *damagedError) Error() string { return fmt.Sprintf("%s is damaged: %v", e.path, e.err) }
 func (e *damagedError) Unwrap() error { return e.err }
 
-// report gives the error its kind and what to do.
+// report returns the error with its kind and hint.
 func (e *damagedError) report() error {
 	if e.foreign() {
 		return fail.Wrap(fail.Store, e.err, "Move the file away, and run fx extract again.", "%s", e.path)
@@ -55,9 +55,8 @@ func (e *damagedError) report() error {
 	return fail.Wrap(fail.Store, e, fixShard, "")
 }
 
-// openShardFile maps a shard and checks all of it but the embeddings. Damage, and
-// a shard of another store, is a *damagedError; any other error says that the file
-// could not be read.
+// openShardFile maps a shard and checks all of it but the embeddings. The error is a *damagedError for damage and for
+// a shard of another store; any other error means that the file could not be read.
 func openShardFile(dir, name string, l layout) (*shardFile, error) {
 	path := filepath.Join(dir, name)
 	data, stat, err := mapFile(path)
@@ -76,8 +75,8 @@ func openShardFile(dir, name string, l layout) (*shardFile, error) {
 	return f, nil
 }
 
-// releaseMemory leaves what was read in the page cache and not in this process,
-// whose memory must not grow with the store.
+// releaseMemory releases the memory of what was read, which stays in the page cache: the process's memory must not
+// grow with the store.
 func (f *shardFile) releaseMemory() {
 	if len(f.data) > 0 {
 		_ = unix.Madvise(f.data, unix.MADV_DONTNEED) // advice only
@@ -100,7 +99,7 @@ func (f *shardFile) parse(l layout) error {
 	return nil
 }
 
-// mapFile maps a file for reading. An empty file gives no bytes.
+// mapFile maps a file for reading. For an empty file it returns no bytes.
 func mapFile(path string) ([]byte, fileStat, error) {
 	f, err := durable.OpenToRead(path)
 	if err != nil {
@@ -125,12 +124,12 @@ func (f *shardFile) close() {
 	}
 }
 
-// folder is one look at all shards of a store.
+// folder is a consistent view of all shards of a store.
 type folder struct {
 	files   []*shardFile
 	damaged []*damagedError
-	index   index // zero where no run has finished
-	lost    error // why the index that is there can't be trusted, or nil
+	index   index // zero if no run has finished
+	lost    error // why the index can't be trusted, or nil
 }
 
 func (f *folder) close() {
@@ -148,9 +147,8 @@ func (f *folder) rows() (n int) {
 	return n
 }
 
-// openFolder maps every shard of the store in dir. A writer may add, replace
-// and remove shards meanwhile; the look is repeated until the list and the
-// files were the same before and after, so that no row is lost between two files.
+// openFolder maps every shard of the store in dir. A writer may add, replace and remove shards at the same time.
+// openFolder repeats until the list and the files are the same before and after, so that it misses no row.
 func openFolder(dir string, l layout) (*folder, error) {
 	for tries := 1; ; tries++ {
 		before, err := fingerprint(dir)
@@ -183,7 +181,7 @@ func fingerprint(dir string) ([]string, error) {
 	return names, err
 }
 
-// listed is called between listing shards and opening them; a test replaces it.
+// listed is called between listing and opening shards; tests replace it.
 var listed = func() {}
 
 func openListed(dir string, l layout) (*folder, error) {

@@ -14,9 +14,8 @@ import (
 	"fx/internal/userfile"
 )
 
-// index lists the shards as the last run left them when it finished. It is
-// removed before a finishing run touches a shard and written after, so that it never
-// names a file that is not there; shards beyond it are of a run that has not finished.
+// index lists the shards of the last finished run. Finish removes it before it touches a shard and writes it
+// afterwards, so it never lists a missing file. Shards that it does not list belong to an unfinished run.
 type index struct {
 	FormatVersion int            `json:"format_version"`
 	Shards        []indexedShard `json:"shards"`
@@ -41,8 +40,8 @@ func (x index) names() map[string]bool {
 	return set
 }
 
-// readIndex returns the zero index where there is none: the store is then taken as
-// unfinished. damage says why one that is there can't be trusted.
+// readIndex returns the zero index if there is none; the store then counts as unfinished. damage is why an index can't
+// be trusted.
 func readIndex(dir string) (x index, damage error) {
 	text, err := userfile.ReadJSON(filepath.Join(dir, indexFile))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -60,7 +59,7 @@ func readIndex(dir string) (x index, damage error) {
 	return x, nil
 }
 
-// writeIndex writes x unless it stands there already.
+// writeIndex writes x unless the file has this content.
 func writeIndex(dir string, x index) error {
 	x.FormatVersion = formatVersion
 	text, err := checksum.Marshal(x)
@@ -76,7 +75,7 @@ func writeIndex(dir string, x index) error {
 
 func removeIndex(dir string) error { return remove(dir, indexFile) }
 
-// remove removes a file of the store durably; one that is gone already is no error.
+// remove removes a file of the store durably. A missing file is no error.
 func remove(dir, name string) error {
 	path := filepath.Join(dir, name)
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {

@@ -1,28 +1,28 @@
 package store
 
-// Info counts what a store holds.
+// Info counts the content of a store.
 type Info struct {
 	Manifest Manifest       `json:"manifest"`
 	Rows     int            `json:"rows"`
 	Photos   int            `json:"photos"` // rows of the centre view
 	Bytes    int64          `json:"bytes"`  // of the shards
 	Shards   int            `json:"shards"`
-	Finished bool           `json:"finished"`          // the last extract ran to its end
+	Finished bool           `json:"finished"`          // the last extract finished
 	Lacking  string         `json:"lacking,omitempty"` // why rows may be missing, see Incomplete
 	Splits   map[string]int `json:"rows_by_split"`     // rows of every view
 	Views    map[int]int    `json:"rows_by_view"`      // view → rows
 	Classes  []ClassCount   `json:"photos_by_class"`   // in the order of the labels, split by split
 }
 
-// ClassCount is how many photos of a class a split has.
+// ClassCount is the number of photos of a class in a split.
 type ClassCount struct {
 	Split  string `json:"split"`
 	Class  string `json:"class"`
 	Photos int    `json:"photos"`
 }
 
-// ReadInfo counts what the store in dir holds, by the descriptions of its rows:
-// the embeddings are not read. Errors as of Open.
+// ReadInfo counts the content of the store in dir from the descriptions of its rows, without the embeddings. Errors
+// are those of Open.
 func ReadInfo(dir string) (Info, error) {
 	s, err := openUnchecked(dir)
 	if err != nil {

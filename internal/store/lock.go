@@ -16,7 +16,7 @@ import (
 	"fx/internal/progress"
 )
 
-// holder says who has a lock. It is written into the lock file.
+// holder describes who holds a lock. It is written into the lock file.
 type holder struct {
 	PID     int       `json:"pid"`
 	Host    string    `json:"host"`
@@ -35,10 +35,9 @@ func (h holder) String() string {
 	return s
 }
 
-// locks are those of one writer. The kernel frees them when the process ends,
-// however it ends. The whole job holds the file lock exclusively; a shard holds it
-// shared, and its own lock file exclusively. Shards take maintenance.lock for the
-// moments in which they touch what belongs to all.
+// locks are the locks of one writer. The kernel frees them when the process ends. The whole job holds the file "lock"
+// exclusively. A shard holds it shared, and its own lock file exclusively. Shards hold maintenance.lock briefly, while
+// they change files that belong to all.
 type locks struct {
 	dir         string
 	shard       Shard
@@ -46,11 +45,11 @@ type locks struct {
 	maintenance *durable.FileLock // nil for the whole job
 }
 
-// pollInterval is how often a lock that is held is tried again.
+// pollInterval is the time between tries of a lock that is held.
 const pollInterval = 50 * time.Millisecond
 
-// acquire takes the writer's locks, waiting up to wait for others. A shard's
-// locks come with the maintenance lock held: the caller must call endMaintenance.
+// acquire takes the writer's locks, after waiting at most wait for others. A shard gets its locks with the maintenance
+// lock: the caller must call endMaintenance.
 func acquire(ctx context.Context, dir string, shard Shard, wait time.Duration,
 	report progress.Reporter) (*locks, error) {
 	deadline := time.Now().Add(wait)
@@ -89,7 +88,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// try takes all locks or returns who holds one of them (never an empty list).
+// try takes all locks, or returns the holders of one of them (at least one).
 func (l *locks) try(ctx context.Context) ([]holder, error) {
 	all := l.of(lockFile)
 	if l.shard.whole() {
@@ -102,7 +101,7 @@ func (l *locks) try(ctx context.Context) ([]holder, error) {
 	if err := l.beginMaintenance(ctx); err != nil {
 		return nil, err
 	}
-	// Being alone for a moment, the first shard clears up after killed processes.
+	// The first shard is alone briefly; it cleans up after killed processes.
 	if alone, err := all.TryExclusive(); err != nil {
 		return nil, lockFailed(err, all)
 	} else if alone {
@@ -120,14 +119,14 @@ func (l *locks) try(ctx context.Context) ([]holder, error) {
 	return nil, writeHolder(own, l.shard)
 }
 
-// of is the lock of a file of the store, which release frees.
+// of returns the lock file of that name in the store, which release frees.
 func (l *locks) of(name string) *durable.FileLock {
 	lock := durable.NewFileLock(filepath.Join(l.dir, name))
 	l.taken = append(l.taken, lock)
 	return lock
 }
 
-// lockFailed says why a lock can't be taken, nil for nil.
+// lockFailed returns the error for a lock that can't be taken, or nil.
 func lockFailed(err error, lock *durable.FileLock) error {
 	if durable.NoLocks(err) {
 		return fail.Wrap(fail.Usage, err, "Keep the store on a file system with locks, such as a local disk.",
@@ -136,7 +135,7 @@ func lockFailed(err error, lock *durable.FileLock) error {
 	return writeFailed(err, lock.Path(), 0)
 }
 
-// beginMaintenance waits for the maintenance lock, which others hold only for moments.
+// beginMaintenance waits for the maintenance lock, which others hold only briefly.
 func (l *locks) beginMaintenance(ctx context.Context) error {
 	if l.maintenance == nil {
 		return nil
@@ -162,7 +161,7 @@ func (l *locks) release() {
 	l.taken, l.maintenance = nil, nil
 }
 
-// writeHolder writes this process into the lock file that it holds: an older fx reads it there.
+// writeHolder writes this process into the lock file that it holds; an older fx reads it there.
 func writeHolder(lock *durable.FileLock, shard Shard) error {
 	host, err := os.Hostname()
 	if err != nil {
@@ -181,7 +180,7 @@ func writeHolder(lock *durable.FileLock, shard Shard) error {
 	return writeFailed(err, lock.Path(), len(text))
 }
 
-// readHolder returns who last wrote into the lock file; unreadable, nobody known.
+// readHolder returns the last holder in the lock file. It is the zero holder if the file can't be read.
 func readHolder(lock *durable.FileLock) holder {
 	var h holder
 	f, err := durable.Open(lock.Path(), os.O_RDONLY)
@@ -196,15 +195,15 @@ func readHolder(lock *durable.FileLock) holder {
 	return h
 }
 
-// holders finds who keeps the whole job from locking all: the whole job that
-// wrote into it, or the shards whose own locks are held.
+// holders returns who prevents the whole job from locking all: the process that wrote into the lock, or the shards
+// whose own locks are held.
 func (l *locks) holders(ctx context.Context, all *durable.FileLock) []holder {
 	unknown := []holder{{}}
 	if h := readHolder(all); h.PID != 0 {
 		return []holder{h}
 	}
-	// Shards take their own locks while they hold this one, so that they never
-	// meet the trial below; where it stays taken, nobody is named.
+	// Shards take their own locks while they hold this one, so they do not meet the tries below. If it stays held, no
+	// holder is named.
 	ctx, cancel := context.WithTimeout(ctx, 4*pollInterval)
 	defer cancel()
 	if l.of(maintenanceFile).WaitExclusive(ctx) != nil {

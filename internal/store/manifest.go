@@ -21,10 +21,10 @@ import (
 // formatVersion is the version of the store that this package writes and reads.
 const formatVersion = 1
 
-// DType is how embeddings are stored.
+// DType is the type of stored embeddings.
 type DType string
 
-// The stored types. Float16 takes half the space and keeps 11 bits.
+// The types. Float16 takes half the space and keeps 11 bits.
 const (
 	Float32 DType = "float32"
 	Float16 DType = "float16"
@@ -41,40 +41,39 @@ func (d DType) bytes() int {
 	return 0
 }
 
-// Manifest says what made the rows of a store. All fields but Views, Classes
-// and Made are its identity: rows made differently never share a store.
+// Manifest describes what made the rows of a store. All fields but Views, Classes and Made are its identity: rows with
+// different identities never share a store.
 type Manifest struct {
 	FormatVersion int             `json:"format_version"` // set by this package
 	Backbone      string          `json:"backbone"`       // registered name or file name
 	GraphSHA256   string          `json:"graph_sha256"`   // of the graph without weights
-	Weights       string          `json:"weights"`        // how people call them: file name or seed:0
+	Weights       string          `json:"weights"`        // display name: a file name or seed:0
 	WeightsSHA256 string          `json:"weights_sha256"`
 	Preprocess    preprocess.Spec `json:"preprocess"`
 	EXIF          string          `json:"exif"`                  // ignore or apply
 	Decoder       string          `json:"decoder"`               // pixels differ a little between decoders
 	FastDecode    bool            `json:"fast_decode,omitempty"` // JPEGs at a fraction of their size
 	Compute       Compute         `json:"compute,omitzero"`
-	Provider      string          `json:"provider"`      // Compute in words, set by this package
+	Provider      string          `json:"provider"`      // text of Compute, set by this package
 	DType         DType           `json:"dtype"`         // of the stored embeddings
 	FeatureShape  []int           `json:"feature_shape"` // of one embedding, row-major: [512 13 13] or [1024]
-	// of the random views; part of the identity where both have some
+	// Seed of the random views. It is part of the identity of stores with such views.
 	Seed    uint64     `json:"seed"`
 	Views   int        `json:"views"`   // most random views of a photo, besides the centre view
 	Classes []string   `json:"classes"` // a label is an index into it
 	Made    Provenance `json:"made"`
 }
 
-// Provenance is worth knowing but changes no embedding: it takes no part in
-// Diff, and describes the last run that computed a row.
+// Provenance is information that changes no embedding. Diff ignores it. It describes the last run that computed a row.
 type Provenance struct {
 	FX          string `json:"fx,omitempty"`          // version
 	ONNXRuntime string `json:"onnxruntime,omitempty"` // version
 	Device      string `json:"device,omitempty"`      // such as the name of the GPU
-	// absolute path of the photos' folder or list, as of the last run; "" in stores of an older fx
+	// Data is the absolute path of the photos' folder or list in the last run; "" in stores of an older fx.
 	Data string `json:"data,omitempty"`
-	// of photos that were taken besides torchvision's, as of the last run
+	// Extensions of photos in the last run, in addition to torchvision's.
 	Extensions []string `json:"extensions,omitempty"`
-	// photos behind links were left out, as of the last run
+	// NoFollowLinks: photos behind links were left out in the last run.
 	NoFollowLinks   bool              `json:"no_follow_links,omitempty"`
 	ProviderOptions map[string]string `json:"provider_options,omitempty"` // of ONNX Runtime
 	WeightsOrigin   string            `json:"weights_origin,omitempty"`   // where they were found
@@ -82,18 +81,18 @@ type Provenance struct {
 	BackboneFile    string            `json:"backbone_file,omitempty"`    // absolute path of a user's ONNX file
 	FeatureTensor   string            `json:"feature_tensor,omitempty"`   // that the user chose in it
 	Notes           []string          `json:"notes,omitempty"`            // of the network
-	// the one of Notes that says that the weights are random
+	// Untrained is the note that the weights are random; "" if they are not.
 	Untrained string `json:"untrained,omitempty"`
 }
 
-// WithPhotosOf is p with what now says of the photos: they may have moved since the
-// rows were computed, or be chosen in another way.
+// WithPhotosOf returns p with the fields of now that describe the photos, which may have moved or be chosen
+// differently since the rows were computed.
 func (p Provenance) WithPhotosOf(now Provenance) Provenance {
 	p.Data, p.Extensions, p.NoFollowLinks = now.Data, now.Extensions, now.NoFollowLinks
 	return p
 }
 
-// Values returns how many numbers one embedding holds: the product of FeatureShape.
+// Values returns the number of values in an embedding: the product of FeatureShape.
 func (m Manifest) Values() int {
 	n := 1
 	for _, d := range m.FeatureShape {
@@ -102,10 +101,10 @@ func (m Manifest) Values() int {
 	return n
 }
 
-// maxValues bounds an embedding that a file or a graph asks for (512 MiB as float32).
+// maxValues is the largest number of values in an embedding (512 MiB as float32).
 const maxValues = 1 << 27
 
-// Check reports what makes m unusable.
+// Check returns an error if m is unusable.
 func (m Manifest) Check() error {
 	if m.DType.bytes() == 0 {
 		return fmt.Errorf("dtype %q is neither %s nor %s", m.DType, Float32, Float16)
@@ -136,8 +135,8 @@ func (m Manifest) Check() error {
 	return m.Preprocess.Check()
 }
 
-// Diff returns in words how the identity of now differs from that of the
-// store m, one sentence each; none where rows of both may share a store.
+// Diff returns the differences between the identities of the store m and of now, one sentence each. It is empty if
+// rows of both may share a store.
 func (m Manifest) Diff(now Manifest) []string {
 	var d []string
 	differ := func(what string, stored, here any) {
@@ -155,6 +154,7 @@ func (m Manifest) Diff(now Manifest) []string {
 	hash("graph", m.Backbone, m.GraphSHA256, now.Backbone, now.GraphSHA256)
 	hash("weights", m.Weights, m.WeightsSHA256, now.Weights, now.WeightsSHA256)
 	a, b := m.Preprocess, now.Preprocess
+	differ("preprocessing mode", a.Mode, b.Mode)
 	differ("resize", a.Resize, b.Resize)
 	differ("crop", a.Crop, b.Crop)
 	differ("interpolation", a.Interpolation, b.Interpolation)
@@ -174,15 +174,20 @@ func (m Manifest) Diff(now Manifest) []string {
 	return d
 }
 
-// identity is a hash of what Diff compares, without the seed. It is kept in every shard,
-// so that a shard that strayed in from another store is known.
+// identity returns a hash of what Diff compares, without the seed. Every shard contains it, so that shards of other
+// stores are detected.
 func (m Manifest) identity() string {
 	p := m.Preprocess
 	text := fmt.Sprintf("graph %s\nweights %s\nresize %d crop %d %s\nmean %v std %v\nexif %s\ndecoder %s\nprovider "+
 		"%s\ndtype %s\nshape %v\n",
-		m.GraphSHA256, m.WeightsSHA256, p.Resize, p.Crop, p.Interpolation, p.Mean, p.Std, m.EXIF, m.Decoder, m.Compute, m.DType, m.FeatureShape)
-	if m.FastDecode { // absent otherwise: older stores keep their identity
+		m.GraphSHA256, m.WeightsSHA256, p.Resize, p.Crop, p.Interpolation, p.Mean, p.Std, m.EXIF, m.Decoder,
+		m.Compute, m.DType, m.FeatureShape)
+	// absent otherwise, so that the identity of older stores stays
+	if m.FastDecode {
 		text += "fast decode\n"
+	}
+	if p.Mode != preprocess.Crop {
+		text += fmt.Sprintf("mode %s\n", p.Mode)
 	}
 	sum := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(sum[:])
@@ -218,7 +223,7 @@ func noManifest(dir string, err error) error {
 	return fail.Wrap(fail.Usage, err, "Name the folder that `fx extract --out` wrote.", "no embedding store in %s", dir)
 }
 
-// makeAgain is the hint for a manifest that can't be used.
+// makeAgain is the hint for an unusable manifest.
 const makeAgain = "Delete the store's folder and run fx extract again."
 
 func decodeManifest(path string, text []byte) (Manifest, error) {
@@ -253,7 +258,7 @@ func decodeManifest(path string, text []byte) (Manifest, error) {
 	return m, nil
 }
 
-// readOlder sets the fields that a manifest of an older fx says in words alone.
+// readOlder sets the fields that a manifest of an older fx has only as text.
 func (m *Manifest) readOlder() {
 	m.Compute = olderCompute(m.Provider)
 	m.Made.Untrained = weights.OlderUntrained(m.Made.Notes)

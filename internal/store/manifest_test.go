@@ -106,6 +106,8 @@ func TestManifestsThatCannotBeRead(t *testing.T) {
 		{"edited by hand", strings.Replace(string(good), `"bees"`, `"wasps"`, 1),
 			"manifest.json was changed after fx wrote it", fail.Store},
 		{"dtype", edit(`"dtype": "float32"`, `"dtype": "float8"`), `dtype "float8"`, fail.Store},
+		{"preprocessing mode", edit(`"preprocess": {`, `"preprocess": {"mode": "border",`),
+			`mode "border": this fx knows crop and squash`, fail.Store},
 		{"precision", edit(`"precision": "float32"`, `"precision": "float8"`), `precision "float8"`, fail.Store},
 		{"shape", edit("2,\n", "1000000000000,\n"), "feature shape", fail.Store},
 		{"lists without end", edit(`"views"`, `"x": `+strings.Repeat("[", 9_000)+`"views"`),

@@ -16,7 +16,7 @@ import (
 	"fx/internal/fail"
 )
 
-// The files of a store beside its shards.
+// Names of files in a store.
 const (
 	manifestFile    = "manifest.json"
 	indexFile       = "index.json"
@@ -31,16 +31,16 @@ type SHA256 [sha256.Size]byte
 // String returns 64 lower-case hexadecimal digits.
 func (h SHA256) String() string { return hex.EncodeToString(h[:]) }
 
-// MarshalText writes h as String does, so that JSON holds it.
+// MarshalText returns the text of String, for JSON.
 func (h SHA256) MarshalText() ([]byte, error) { return []byte(h.String()), nil }
 
-// UnmarshalText reads what MarshalText wrote.
+// UnmarshalText parses the text of MarshalText.
 func (h *SHA256) UnmarshalText(text []byte) (err error) {
 	*h, err = parseSHA256(string(text))
 	return err
 }
 
-// parseSHA256 reads 64 hexadecimal digits.
+// parseSHA256 parses 64 hexadecimal digits.
 func parseSHA256(text string) (SHA256, error) {
 	var h SHA256
 	if len(text) != hex.EncodedLen(len(h)) {
@@ -50,13 +50,13 @@ func parseSHA256(text string) (SHA256, error) {
 	return h, err
 }
 
-// Shard is the part of a job that one of several processes does: those photos
-// whose path falls to it. The zero value is the whole job.
+// Shard is the part of a job that one of several processes does: the photos whose paths it owns. The zero value is the
+// whole job.
 type Shard struct {
 	Index, Count int // 0 ≤ Index < Count; Count 0 means the whole job
 }
 
-// ParseShard reads "i/n" with 0 ≤ i < n, such as "0/4"; "" is the whole job.
+// ParseShard parses "i/n" with 0 ≤ i < n, such as "0/4"; "" is the whole job.
 func ParseShard(text string) (Shard, error) {
 	if text == "" {
 		return Shard{}, nil
@@ -79,7 +79,7 @@ func (s Shard) check() error {
 	return nil
 }
 
-// whole tells whether s is the whole job.
+// whole reports whether s is the whole job.
 func (s Shard) whole() bool { return s.Count == 0 }
 
 // String returns "i/n", or "" for the whole job.
@@ -90,9 +90,8 @@ func (s Shard) String() string {
 	return fmt.Sprintf("%d/%d", s.Index, s.Count)
 }
 
-// Owns tells whether the photo with this path (Entry.Rel) is in the shard. Each
-// path, of a photo that exists or of one long gone, falls to exactly one of
-// the Count shards: the first 8 bytes of its SHA-256, big-endian, modulo Count.
+// Owns reports whether the photo with this path (Entry.Rel) belongs to the shard. Each path, also of a photo that is
+// gone, belongs to exactly one of the Count shards: the first 8 bytes of its SHA-256, big-endian, modulo Count.
 func (s Shard) Owns(rel string) bool {
 	if s.whole() {
 		return true
@@ -101,7 +100,7 @@ func (s Shard) Owns(rel string) bool {
 	return binary.BigEndian.Uint64(sum[:])%uint64(s.Count) == uint64(s.Index)
 }
 
-// suffix names the shard in file names: "", or "-0-of-4".
+// suffix returns the shard's suffix in file names: "", or "-0-of-4".
 func (s Shard) suffix() string {
 	if s.whole() {
 		return ""
@@ -109,7 +108,7 @@ func (s Shard) suffix() string {
 	return fmt.Sprintf("-%d-of-%d", s.Index, s.Count)
 }
 
-// shardName is the name of a shard file and what it says.
+// shardName is a parsed name of a shard file.
 type shardName struct {
 	shard  Shard
 	number int
@@ -135,7 +134,7 @@ func parseShardName(name string) (shardName, bool) {
 	return n, n.String() == name && n.shard.check() == nil
 }
 
-// before is the order in which shards are read: the whole job's first, then by part and number.
+// before is the order in which shards are read: first those of the whole job, then by part and number.
 func (n shardName) before(m shardName) bool {
 	if n.shard.Count != m.shard.Count {
 		return n.shard.Count < m.shard.Count
@@ -166,10 +165,10 @@ func listShards(dir string) ([]string, error) {
 	return names, nil
 }
 
-// writeFile is durable.WriteBytes; a test replaces it by one that fails.
+// writeFile is durable.WriteBytes; tests replace it.
 var writeFile = durable.WriteBytes
 
-// writeFailed gives a failed write its kind and what to do.
+// writeFailed returns the error of a failed write with its kind and hint.
 func writeFailed(err error, path string, size int) error {
 	if err == nil {
 		return nil

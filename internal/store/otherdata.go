@@ -5,10 +5,9 @@ import (
 	"fx/internal/paths"
 )
 
-// keepsRows refuses photos of another folder or list than the stored rows are of, where
-// Finish would drop rows for them: a slip in a path must not cost what was computed. The
-// folder of the photos may have moved, since rows are known by their paths in it.
-// Shards decide alike, as far as photos are missing.
+// keepsRows returns an error if the photos are of another folder or list than the stored rows and Finish would drop
+// rows: a wrong path must not lose computed rows. The folder of the photos may have moved, because rows have paths
+// relative to it. All shards decide alike if photos are missing.
 func (w *Writer) keepsRows(entries []Entry) error {
 	was, now := w.stored.Made.Data, w.manifest.Made.Data
 	if w.options.Force || w.options.ReplaceData || was == "" || now == "" || paths.Same(was, now) {
@@ -25,7 +24,7 @@ func (w *Writer) keepsRows(entries []Entry) error {
 				lost.Dropped++
 			}
 		}
-		live.review(f, &lost)
+		live.keepOrDrop(f, &lost)
 	}
 	if lost.Dropped == 0 {
 		return nil

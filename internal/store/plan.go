@@ -8,29 +8,29 @@ import (
 	"fx/internal/fail"
 )
 
-// Plan is what is left to do for the photos of one process.
+// Plan is the remaining work for the photos of one process.
 type Plan struct {
 	Photos       int // of this process (of its Shard)
-	CachedPhotos int // of which every row is in the store already
+	CachedPhotos int // those all of whose rows are in the store
 	Rows         int // photos times their views
 	CachedRows   int // in the store already, under the photo's path or as a copy of the same photo
 	MissingRows  int // to compute
-	DamagedRows  int // that were in the store in files which OpenForWriting dropped: part of MissingRows
+	DamagedRows  int // part of MissingRows: rows in the damaged files that OpenForWriting dropped
 
 	// Chunks to be passed to WriteChunk in this order. A run that was killed
 	// and is started again gets those not yet written, each with the same jobs.
 	Chunks []Chunk
 }
 
-// Chunk is what goes into one file: some photos that follow each other.
+// Chunk is the content of one file: consecutive photos.
 type Chunk struct {
-	Number int   // position among all chunks of the photos, finished ones included
-	Jobs   []Job // may be empty, where rows are only copied
+	Number int   // among all chunks of the photos, finished ones included
+	Jobs   []Job // may be empty if rows are only copied
 
 	copies []rowCopy
 }
 
-// Job is one photo to decode, and the views of it to compute.
+// Job is a photo to decode, with the views to compute.
 type Job struct {
 	Entry int   // index into the entries given to Plan
 	Views []int // ascending; 0 is the centre view
@@ -42,14 +42,12 @@ type rowCopy struct {
 	file, row   int // in Writer.folder
 }
 
-// Plan finds which rows the store has and which it lacks. Only photos whose
-// file has changed (size, time, inode) since fx last read it are hashed here,
-// and in a store that has no finished run behind it, only those whose path it
-// has: all others are hashed by Load, when they are read to be decoded.
+// Plan finds which rows the store has and which are missing. It hashes only photos whose file has changed (size, time,
+// inode) since fx last read it. In a store without a finished run, it hashes only those of them whose path the store
+// has; the others are hashed when Load reads them.
 //
-// Entries are all photos that the store is to hold, in the order that decides
-// which rows share a file; a Writer with a Shard picks those that fall to it. Photos of
-// another folder that would cost the store rows are a fail.Usage error, see
+// Entries are all photos of the store. Their order decides which rows share a file. A Writer with a Shard selects
+// those that it owns. The error is fail.Usage for photos of another folder that would cost the store rows, see
 // WriteOptions.ReplaceData.
 func (w *Writer) Plan(ctx context.Context, entries []Entry) (*Plan, error) {
 	if w.plan != nil {
@@ -82,8 +80,7 @@ func (w *Writer) Plan(ctx context.Context, entries []Entry) (*Plan, error) {
 	return p, w.updateManifest(ctx, p)
 }
 
-// planEntry adds entry i to the plan. All its views go into the chunk of its
-// first, so that it is decoded once.
+// planEntry adds entry i to the plan. All its views go into the chunk of its first, so that it is decoded once.
 func (w *Writer) planEntry(p *Plan, i, original int, rows *rowIndex) {
 	e := &w.entries[i]
 	number := p.Rows / w.rowsPerShard()
@@ -118,7 +115,7 @@ func (w *Writer) planEntry(p *Plan, i, original int, rows *rowIndex) {
 	}
 }
 
-// check refuses entries that the caller must not pass.
+// check refuses invalid entries.
 func (w *Writer) check(entries []Entry) error {
 	seen := make(map[string]bool, len(entries))
 	for i := range entries {
@@ -151,12 +148,11 @@ type contentKey struct {
 	view int32
 }
 
-// place is where a row lies.
+// place is the position of a row.
 type place struct{ file, row int }
 
-// rowIndex finds rows. byContent holds only rows of finished runs: a row of the
-// run that is being resumed must not stand in for a photo that an undisturbed
-// run would have computed, or their bytes might differ in the last bit.
+// rowIndex finds rows. byContent contains only rows of finished runs. A row of the run that is being resumed must not
+// be copied for a photo that an undisturbed run would have computed: their bytes might differ in the last bit.
 type rowIndex struct {
 	byPath    map[pathKey]struct{}
 	byContent map[contentKey]place
@@ -216,15 +212,14 @@ func (w *Writer) identify(ctx context.Context, rows *rowIndex) error {
 	return nil
 }
 
-// updateManifest writes what a reader needs for the rows to come: the classes,
-// and at least as many views as any row has. Who made the rows changes only
-// with new rows.
+// updateManifest writes the classes and the number of views that readers need for the planned rows. The provenance
+// changes only with new rows.
 func (w *Writer) updateManifest(ctx context.Context, p *Plan) error {
 	if err := w.locks.beginMaintenance(ctx); err != nil {
 		return err
 	}
 	defer w.locks.endMaintenance()
-	stored, err := ReadManifest(w.dir) // another shard may have written it since
+	stored, err := ReadManifest(w.dir) // another shard may have written it
 	if err != nil {
 		return err
 	}

@@ -11,15 +11,12 @@ import (
 	"slices"
 )
 
-// A seal is a shard's own checksum. It is a text of fixed length, the value of
-// the key fx.seal in the schema's metadata, which the Arrow file format holds
-// twice: in the schema message at the start and in the footer at the end.
-// Both checksums are over the file without the two seals, so that one write
-// makes rows and checksum durable together.
+// seal is a shard's own checksum: a text of fixed length, the value of the key fx.seal in the schema's metadata. The
+// Arrow file format has the schema twice: in the message at the start and in the footer at the end. Both checksums are
+// over the file without the two seals, so that one write makes rows and checksums durable together.
 //
-// Head covers all but the embeddings: format, paths, labels. Opening a store
-// checks it, which touches a few kilobytes per shard. Whole covers every byte;
-// Verify checks it.
+// head covers all but the embeddings: format, paths, labels. Opening a store checks it, which reads a few kilobytes of
+// each shard. whole covers every byte; Verify checks it.
 type seal struct {
 	offset, length uint64 // of the embeddings in the file
 	head           uint32 // CRC-32C
@@ -48,7 +45,7 @@ func parseSeal(text []byte) (seal, error) {
 	return s, nil
 }
 
-// arrowMagic opens an Arrow file, padded to 8 bytes, and closes it.
+// arrowMagic is at the start of an Arrow file, padded to 8 bytes, and at its end.
 const arrowMagic = "ARROW1"
 
 // span is a part of a file.
@@ -56,8 +53,8 @@ type span struct{ from, to int }
 
 func (s span) of(file []byte) []byte { return file[s.from:s.to] }
 
-// frame returns where an Arrow file says what it holds: in the schema message
-// at its start and in the footer at its end.
+// frame returns the two descriptions of an Arrow file's content: the schema message at its start and the footer at its
+// end.
 func frame(file []byte) (schema, footer span, err error) {
 	const end = 4 + len(arrowMagic) // footer length and magic
 	if len(file) < 16+end || !bytes.HasPrefix(file, []byte(arrowMagic)) {
@@ -75,8 +72,8 @@ func frame(file []byte) (schema, footer span, err error) {
 	return span{16, 16 + int(schemaLength)}, span{len(file) - end - int(footerLength), len(file) - end}, nil
 }
 
-// findSeals returns where the two seals lie in a shard. Only the schema
-// message and the footer are searched: rows cannot imitate a seal.
+// findSeals returns the offsets of the two seals in a shard. It searches only the schema message and the footer,
+// because rows might contain the same bytes.
 func findSeals(file []byte) (first, second int, err error) {
 	schema, footer, err := frame(file)
 	if err != nil {
@@ -111,7 +108,7 @@ func headSum(file []byte, first, second int, offset, length uint64) (uint32, err
 	return crc32.Update(sum, table, file[second+sealLength:]), nil
 }
 
-// stamp fills in the two blank seals of a shard whose embeddings lie at offset.
+// stamp writes the two blank seals of a shard whose embeddings begin at offset.
 func stamp(file []byte, offset, length uint64) error {
 	first, second, err := findSeals(file)
 	if err != nil {
@@ -131,7 +128,7 @@ func stamp(file []byte, offset, length uint64) error {
 	return nil
 }
 
-// checkHead reads the seal of a shard and checks everything but the embeddings by it.
+// checkHead reads the seal of a shard, and checks everything but the embeddings.
 func checkHead(file []byte) (seal, error) {
 	first, second, err := findSeals(file)
 	if err != nil {
@@ -154,8 +151,7 @@ func checkHead(file []byte) (seal, error) {
 	return s, nil
 }
 
-// checkWhole hashes the file in blocks and compares it with s; seen is told of the
-// bytes read.
+// checkWhole hashes the file in blocks and compares the hash with s. It calls seen with the number of bytes read.
 func checkWhole(ctx context.Context, file []byte, s seal, seen func(int64)) error {
 	first, second, err := findSeals(file)
 	if err != nil {

@@ -17,10 +17,10 @@ type record struct {
 	label, view        int32
 }
 
-// layout is what all shards of a store have in common.
+// layout is what all shards of a store share.
 type layout struct {
 	dtype    DType
-	shape    string // JSON-like: [512 13 13] written [512,13,13]
+	shape    string // [512 13 13] as "[512,13,13]"
 	values   int    // numbers in one embedding
 	rowBytes int
 	identity string // of the manifest
@@ -38,7 +38,7 @@ func (m Manifest) layout() layout {
 	return layout{dtype: m.DType, shape: shape + "]", values: n, rowBytes: n * m.DType.bytes(), identity: m.identity()}
 }
 
-// embeddingType is the Arrow type of the column embedding.
+// embeddingType returns the Arrow type of the column embedding.
 func (l layout) embeddingType() *arrow.FixedSizeListType {
 	var item arrow.DataType = arrow.PrimitiveTypes.Float32
 	if l.dtype == Float16 {
@@ -47,7 +47,7 @@ func (l layout) embeddingType() *arrow.FixedSizeListType {
 	return arrow.FixedSizeListOfNonNullable(int32(l.values), item)
 }
 
-// schema of a shard. The embedding comes last, so that all else lies together.
+// schema returns the schema of a shard. The embedding is the last column, so that the others are contiguous.
 func (l layout) schema() *arrow.Schema {
 	metadata := arrow.NewMetadata(
 		[]string{"fx.feature_shape", "fx.format_version", "fx.identity", "fx.seal"},
@@ -63,8 +63,8 @@ func (l layout) schema() *arrow.Schema {
 	}, &metadata)
 }
 
-// encodeShard makes file the bytes of a shard: the same for the same rows, wherever
-// and whenever they are written. Embeddings are the stored values of all rows, one after the other.
+// encodeShard writes the bytes of a shard to file. They depend only on the rows and their embeddings, which are the
+// stored values of all rows.
 func encodeShard(l layout, rows []record, embeddings []byte, file *bytes.Buffer) error {
 	if len(rows) == 0 || len(embeddings) != len(rows)*l.rowBytes {
 		return fmt.Errorf("%d rows of %d bytes with %d bytes of embeddings", len(rows), l.rowBytes, len(embeddings))
@@ -89,7 +89,7 @@ func encodeShard(l layout, rows []record, embeddings []byte, file *bytes.Buffer)
 	return stamp(file.Bytes(), at, uint64(len(embeddings)))
 }
 
-// columns makes the columns of layout.schema.
+// columns returns the columns of layout.schema.
 func (l layout) columns(rows []record, embeddings []byte) []arrow.Array {
 	var columns []arrow.Array
 	for _, text := range []func(r *record) string{

@@ -17,7 +17,7 @@ import (
 	"fx/internal/durable"
 )
 
-// statKey is a photo's file as a directory shows it.
+// statKey identifies a photo's file by what a directory shows.
 type statKey struct {
 	rel   string
 	size  int64
@@ -29,9 +29,8 @@ func keyOf(rel string, size int64, mtime time.Time, inode uint64) statKey {
 	return statKey{rel, size, mtime.UnixNano(), inode}
 }
 
-// statCache remembers the hashes of photos whose files have not changed since
-// they were read. It is a log of lines with a checksum each, appended to after
-// every chunk; it may be deleted at any time, and a damaged line is as good as none.
+// statCache remembers the hashes of photos whose files have not changed since they were read. It is a log of lines
+// with a checksum each, extended after every chunk. It may be deleted at any time, and damaged lines are ignored.
 type statCache struct {
 	path  string // of this writer's own log
 	known map[statKey]SHA256
@@ -39,9 +38,8 @@ type statCache struct {
 	now   func() time.Time
 }
 
-// racy is how recently a file may have been written when it is read for its
-// stat to be trusted later: a second write within the clock's grain would leave
-// size and time as they are.
+// racy is the minimal age of a file for its stat to be trusted: a second write within the clock's resolution would not
+// change size and time.
 const racy = 2 * time.Second
 
 // openStatCache reads the logs of all writers in dir.
@@ -58,7 +56,7 @@ func openStatCache(dir string, shard Shard) (*statCache, error) {
 		}
 		text, err := durable.ReadFile(log)
 		if err != nil {
-			continue // as good as none
+			continue // damaged: ignored
 		}
 		for line := range bytes.Lines(text) {
 			if key, sha, ok := parseStatLine(line); ok {
@@ -72,7 +70,7 @@ func openStatCache(dir string, shard Shard) (*statCache, error) {
 	return c, nil
 }
 
-// statLine is: hash, size, mtime, inode, quoted path, CRC-32 of all before.
+// statLine returns a line: hash, size, mtime, inode, quoted path, and the CRC-32 of all before.
 func statLine(k statKey, sha SHA256) string {
 	text := fmt.Sprintf("%s %d %d %d %s ", sha, k.size, k.mtime, k.inode, strconv.Quote(k.rel))
 	return fmt.Sprintf("%s%08x\n", text, crc32.ChecksumIEEE([]byte(text)))
@@ -101,7 +99,7 @@ func parseStatLine(line []byte) (statKey, SHA256, bool) {
 	return statKey{rel, size, mtime, inode}, sha, ok
 }
 
-// lookup returns the hash of the photo, where its file is as it was when it was hashed.
+// lookup returns the hash of the photo if its file has not changed since.
 func (c *statCache) lookup(e *Entry) (SHA256, bool) {
 	if e.ModTime.IsZero() || e.Size < 0 {
 		return SHA256{}, false
@@ -110,13 +108,13 @@ func (c *statCache) lookup(e *Entry) (SHA256, bool) {
 	return sha, ok
 }
 
-// statEntry is one photo for the log.
+// statEntry is a photo in the log.
 type statEntry struct {
 	rel     string
 	content Content
 }
 
-// add appends what is new and trustworthy to the log.
+// add appends the new entries that can be trusted to the log.
 func (c *statCache) add(entries []statEntry) error {
 	var b strings.Builder
 	for _, e := range entries {
@@ -143,8 +141,7 @@ func (c *statCache) add(entries []statEntry) error {
 	return errors.Join(err, f.Close())
 }
 
-// compact rewrites the log with the lines of the given photos alone, once it
-// is mostly of others.
+// compact rewrites the log with only the lines of the given photos, once most lines are of others.
 func (c *statCache) compact(live []Entry) error {
 	if c.lines <= 2*len(live)+1000 {
 		return nil

@@ -14,7 +14,7 @@ import (
 	"fx/internal/progress"
 )
 
-// Row is one embedding's description. Its strings live on after Close.
+// Row describes an embedding. Its strings are valid after Close.
 type Row struct {
 	Path   string // of the photo, slash-separated, relative to the data: train/ants/x.jpg
 	SHA256 SHA256 // of the photo
@@ -23,7 +23,7 @@ type Row struct {
 	Label  int // index into Manifest.Classes; -1 for a photo without a class
 	View   int // 0 is the centre view
 
-	file, row int // where the embedding lies
+	file, row int // position of the embedding
 }
 
 // Store is an open embedding store. It is safe for concurrent use until Close.
@@ -36,11 +36,9 @@ type Store struct {
 	rows   []Row
 }
 
-// Open maps the store in dir into memory, once it has compared every byte with
-// the checksums written with it: no row that it returns was damaged on the disk. It
-// takes no lock: a run that writes meanwhile does not disturb it. Errors are of kind
-// fail.Store where bytes, labels or files are not what was written, fail.Usage
-// where dir holds no store. ReadInfo looks at a store without reading all of it.
+// Open maps the store in dir into memory and compares every byte with its checksums. It takes no lock; a run may write
+// at the same time. Errors: fail.Store for damaged or missing files, fail.Usage if dir is no store. ReadInfo does not
+// read all of a store.
 func Open(ctx context.Context, dir string, report progress.Reporter) (*Store, error) {
 	for tries := 1; ; tries++ {
 		s, err := openUnchecked(dir)
@@ -52,7 +50,7 @@ func Open(ctx context.Context, dir string, report progress.Reporter) (*Store, er
 			return s, nil
 		}
 		s.folder.close()
-		// A run that asks for more views or classes changes the manifest before it writes rows.
+		// A run with more views or classes changes the manifest before it writes rows.
 		now, readErr := ReadManifest(dir)
 		if tries == 20 || ctx.Err() != nil || readErr != nil || reflect.DeepEqual(now, s.Manifest) {
 			return nil, err
@@ -60,8 +58,8 @@ func Open(ctx context.Context, dir string, report progress.Reporter) (*Store, er
 	}
 }
 
-// openUnchecked maps a store whose structure and row descriptions fit their
-// checksums; of the embeddings it knows nothing, and its rows are not collected.
+// openUnchecked maps a store and checks structure and row descriptions, but not the embeddings. It does not collect
+// the rows.
 func openUnchecked(dir string) (*Store, error) {
 	m, err := ReadManifest(dir)
 	if err != nil {
@@ -85,7 +83,7 @@ func openUnchecked(dir string) (*Store, error) {
 	return s, nil
 }
 
-// check reads every byte of the open store.
+// check compares every byte of the open store with its checksum.
 func (s *Store) check(ctx context.Context, report progress.Reporter) error {
 	if err := s.folder.checkContent(ctx, s.Dir, everyFile, s.Manifest.checkRows, report); err != nil {
 		return err
@@ -101,8 +99,8 @@ func (s *Store) check(ctx context.Context, report progress.Reporter) error {
 	return nil
 }
 
-// checkIndex refuses a folder that lacks a shard which its index lists: a run
-// that changes files takes the index away first, so that shard was lost.
+// checkIndex returns an error if a shard is missing that the index lists. A run that changes files removes the index
+// first, so such a shard was lost.
 func (f *folder) checkIndex(dir string) error {
 	if f.lost != nil {
 		return fail.Wrap(fail.Store, f.lost, fixFinish, "the store %s", dir)
@@ -123,10 +121,8 @@ func (f *folder) checkIndex(dir string) error {
 	return nil
 }
 
-// collect sorts the rows of all shards and drops what is there twice. While a
-// run is under way, rows of a photo's old and new content may lie side by side,
-// and classes may have changed: the newer row counts, and only rows of classes
-// that the manifest has.
+// collect sorts the rows of all shards and drops duplicates. During a run there may be rows of a photo's old and new
+// content, and classes may have changed: the newer row counts, and only rows of classes in the manifest.
 func (s *Store) collect() {
 	label := map[string]int{"": -1}
 	for i, c := range s.Manifest.Classes {
@@ -164,8 +160,7 @@ func (s *Store) collect() {
 	}
 }
 
-// compareRows is the order of dataset.Dataset.Items (and so of torchvision's
-// ImageFolder), then the view.
+// compareRows is the order of dataset.Dataset.Items (which is that of torchvision's ImageFolder), then the view.
 func compareRows(a, b *Row) int {
 	if c := strings.Compare(a.Split, b.Split); c != 0 {
 		return c
@@ -183,9 +178,8 @@ func compareRows(a, b *Row) int {
 	return a.View - b.View
 }
 
-// Rows returns all rows, sorted by split, label, folder, name and view: row i
-// of a split's view 0 is sample i of torchvision's ImageFolder. The
-// slice belongs to the store.
+// Rows returns all rows, sorted by split, label, folder, name and view: row i of a split's view 0 is sample i of
+// torchvision's ImageFolder. The caller must not change the slice.
 func (s *Store) Rows() []Row { return s.rows }
 
 // Splits returns the names of the splits that have rows, sorted.
@@ -199,7 +193,7 @@ func (s *Store) Splits() []string {
 	return names
 }
 
-// Select returns the numbers of the split's rows of all views up to maxView, in order.
+// Select returns the indexes of the split's rows of all views up to maxView, in order.
 func (s *Store) Select(split string, maxView int) []int {
 	var numbers []int
 	for i := range s.rows {
@@ -210,10 +204,9 @@ func (s *Store) Select(split string, maxView int) []int {
 	return numbers
 }
 
-// Embedding returns the embedding of row i: Manifest.Values() numbers,
-// row-major in Manifest.FeatureShape. Float32 stores return the mapped file
-// itself: do not write to it nor use it after Close, and buffer is not touched.
-// Float16 stores widen into buffer, made new where it is too small.
+// Embedding returns the embedding of row i: Manifest.Values() values, row-major in Manifest.FeatureShape. Float32
+// stores return the mapped file itself, which must not be written or used after Close, and do not use buffer. Float16
+// stores convert into buffer, or into new memory if it is too small.
 func (s *Store) Embedding(i int, buffer []float32) []float32 {
 	r := &s.rows[i]
 	raw := s.folder.files[r.file].embedding(r.row, s.layout.rowBytes)
@@ -230,10 +223,10 @@ func (s *Store) Embedding(i int, buffer []float32) []float32 {
 	return buffer
 }
 
-// Incomplete says why the store may lack rows: a run that has not finished, or
-// parts of a sharded job that are not there. "" where nothing speaks for it.
+// Incomplete returns why the store may lack rows: an unfinished run, or missing parts of a sharded job. It is "" if it
+// has found no reason.
 func (s *Store) Incomplete() string {
-	parts := map[int]map[int]bool{} // count → the parts that are there
+	parts := map[int]map[int]bool{} // count → the parts that exist
 	for _, f := range s.folder.files {
 		if name, ok := parseShardName(f.name); ok && !name.shard.whole() {
 			if parts[name.shard.Count] == nil {
@@ -259,7 +252,7 @@ func (s *Store) unfinished() string {
 	return "the last extract did not run to its end"
 }
 
-// Finished tells whether the last run ended as it should: every shard is in the index.
+// Finished reports whether the last run finished: every shard is in the index.
 func (s *Store) Finished() bool {
 	for _, f := range s.folder.files {
 		if !f.indexed {

@@ -13,20 +13,20 @@ import (
 	"fx/internal/progress"
 )
 
-// Problem is one thing that Verify found wrong.
+// Problem is a fault that Verify found.
 type Problem struct {
 	File string `json:"file"`
 	What string `json:"what"`
 	Fix  string `json:"fix"`
 }
 
-// Report is what Verify saw.
+// Report is the result of Verify.
 type Report struct {
 	Shards   int       `json:"shards"`
 	Rows     int       `json:"rows"`
 	Bytes    int64     `json:"bytes"`
 	Problems []Problem `json:"problems"`
-	Notes    []string  `json:"notes"` // not wrong, but worth knowing: a run that has not finished
+	Notes    []string  `json:"notes"` // no faults, but worth knowing: an unfinished run
 }
 
 const (
@@ -35,11 +35,9 @@ const (
 	fixFinish = "Run the same `fx extract` again."
 )
 
-// Verify reads every byte of the store in dir and compares it with the checksums
-// written with it, so that a flipped bit, a cut or a missing file is found; it
-// also looks for values that are NaN or infinite and labels that the manifest
-// does not have. The report is filled in either way; any problem makes the
-// error a fail.Store. It takes no lock.
+// Verify reads every byte of the store in dir and compares it with its checksums, so it finds a flipped bit, a
+// truncation or a missing file. It also finds NaN and infinite values, and labels that the manifest does not have. The
+// report is complete even with an error, which is of kind fail.Store for any problem. Verify takes no lock.
 func Verify(ctx context.Context, dir string, report progress.Reporter) (Report, error) {
 	r := Report{Problems: []Problem{}, Notes: []string{}}
 	m, err := ReadManifest(dir)
@@ -63,13 +61,12 @@ func Verify(ctx context.Context, dir string, report progress.Reporter) (Report, 
 	return r, nil
 }
 
-// everyFile says to check each of a folder's files.
+// everyFile selects all files of a folder.
 func everyFile(*shardFile) bool { return true }
 
-// checkContent compares every byte of those files that which tells with their
-// seals, on all cores, and asks also, where it is not nil, about their rows. Damaged
-// files go from f.files to f.damaged. An error says that a file can't be read, or is
-// that of ctx.
+// checkContent compares every byte of the files that which selects with their seals, on all cores, and calls also, if
+// it is not nil, for their rows. It moves damaged files from f.files to f.damaged. The error means that a file can't
+// be read, or is that of ctx.
 func (f *folder) checkContent(ctx context.Context, dir string, which func(*shardFile) bool,
 	also func(*shardFile) error, report progress.Reporter) error {
 	var total int64
@@ -106,7 +103,7 @@ func (f *folder) checkContent(ctx context.Context, dir string, which func(*shard
 	return f.setApart(results)
 }
 
-// setApart takes the damaged ones of the files away, and returns any other error.
+// setApart moves the damaged files away, and returns any other error.
 func (f *folder) setApart(results []error) error {
 	var whole []*shardFile
 	var unread error
@@ -127,12 +124,11 @@ func (f *folder) setApart(results []error) error {
 	return unread
 }
 
-// checkContent compares every byte of the mapped file with its seal. Damage is a
-// *damagedError.
+// checkContent compares every byte of the mapped file with its seal. The error is a *damagedError for damage.
 func (f *shardFile) checkContent(ctx context.Context, dir string, also func(*shardFile) error,
 	seen func(int64)) (err error) {
 	path := filepath.Join(dir, f.name)
-	// A disk that fails under a mapping is a fault of memory, here an error.
+	// Reading from a failing disk is a memory fault under a mapping; here it becomes an error.
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if p := recover(); p != nil {
@@ -154,7 +150,7 @@ func (f *shardFile) checkContent(ctx context.Context, dir string, also func(*sha
 	return &damagedError{path: path, err: err, rows: len(f.rows), size: f.stat.Size}
 }
 
-// checkRows looks for values and views that a whole file can't have.
+// checkRows returns an error for values and views that a whole file can't have.
 func (m Manifest) checkRows(s *shardFile) error {
 	l := m.layout()
 	for i := range s.rows {
@@ -209,7 +205,7 @@ func (f *folder) report(m Manifest) Report {
 			r.Problems = append(r.Problems,
 				Problem{s.name, fmt.Sprintf("not the file that the last run left: %d rows, %d when it finished",
 					len(s.rows), entry.Rows), fixFinish})
-		default: // a run under way may leave rows twice or with an old label
+		default: // an unfinished run may leave rows twice or with an old label
 			if what := m.conflict(s.rows, seen); what != "" {
 				r.Problems = append(r.Problems, Problem{s.name, what, fixFinish})
 			}
@@ -228,13 +224,13 @@ func (f *folder) report(m Manifest) Report {
 	return r
 }
 
-// rowKey is what a finished store holds once.
+// rowKey identifies a row; a finished store has it once.
 type rowKey struct {
 	split, path string
 	view        int32
 }
 
-// conflict returns what a finished run cannot have left among the rows, or "".
+// conflict returns a fault among the rows that a finished run can't have left, or "".
 func (m Manifest) conflict(rows []record, seen map[rowKey]bool) string {
 	class := map[string]int32{"": -1}
 	for i, c := range m.Classes {

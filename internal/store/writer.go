@@ -17,34 +17,33 @@ import (
 	"fx/internal/progress"
 )
 
-// WriteOptions of OpenForWriting. The zero value is the whole job, not waiting for a lock.
+// WriteOptions of OpenForWriting. The zero value is for the whole job, and does not wait for a lock.
 type WriteOptions struct {
 	Shard    Shard             // the part of the photos that this process does
 	Wait     time.Duration     // how long to wait for another writer to end
 	Progress progress.Reporter // nil is progress.Discard
 
-	Force bool // into a folder that holds something else too; with ReplaceData
+	Force bool // write to a folder that is no store, and ReplaceData
 
-	// ReplaceData drops rows for the photos of another folder or list than those that the
-	// store is of. Rows of photos that are gone from the same one are always dropped.
+	// ReplaceData drops rows of photos that are not in the entries, even if the store's photos are of another folder
+	// or list. Rows of photos that are gone from the same folder are always dropped.
 	ReplaceData bool
 
-	// VerifyContent compares all stored rows with their checksums. Otherwise those
-	// of files are compared that are new or have changed since that was done last.
+	// VerifyContent compares all stored rows with their checksums. Otherwise only files are compared that are new or
+	// have changed since the last check.
 	VerifyContent bool
 
-	// RowsPerShard overrides how many rows go into a file; 0 chooses
-	// 16 MiB worth, between 32 and 128. A resumed run must use the same number.
+	// RowsPerShard is the number of rows in a file; 0 chooses 16 MiB worth, between 32 and 128. A resumed run must use
+	// the same number.
 	RowsPerShard int
 }
 
-// Writer is a store under the lock of one writer. Use it in the order Plan,
-// WriteChunk for every chunk, Finish, Close; Close alone keeps what was written so far.
-// It is not safe for concurrent use.
+// Writer writes a store, under its lock. Call Plan, WriteChunk for every chunk, Finish and Close, in this order; Close
+// alone keeps what was written so far. It is not safe for concurrent use.
 type Writer struct {
 	dir      string
 	manifest Manifest // wanted
-	stored   Manifest // as it stands in the folder
+	stored   Manifest // in the folder
 	options  WriteOptions
 	layout   layout
 	locks    *locks
@@ -54,30 +53,28 @@ type Writer struct {
 	entries []Entry      // of this process
 	own     map[int]int  // index into the entries given to Plan → into entries
 	content []known      // of entries
-	denied  map[int]bool // of entries: may not be read, so that nobody knows whether their rows are still right
+	denied  map[int]bool // of entries that may not be read, so it is unknown whether their rows are still right
 	plan    *Plan
 	written int // chunks
 	numbers map[int]bool
 	done    Summary
-	damaged int // rows of files that were dropped
+	damaged int // rows in the files that were dropped
 
-	finished   map[string]fileStat // shards that this process wrote, as it left them
+	finished   map[string]fileStat // shards that this process wrote, in the state in which it left them
 	embeddings []byte              // of the file being written
-	file       bytes.Buffer        // the file being written: fresh memory for each costs more than the copying
+	file       bytes.Buffer        // reused: allocating for each file costs more than the copying
 }
 
-// known is the content of an entry, where it is known.
+// known is the content of an entry, if it is known.
 type known struct {
 	sha SHA256
 	ok  bool
 }
 
-// OpenForWriting locks the store in dir for this process, or makes it. It
-// removes what killed processes left half written, checks the shards that are new or
-// changed since that was done last, drops damaged ones (their rows are computed again,
-// see Plan.DamagedRows), and compares the manifest: rows made differently
-// are a fail.Usage error that names each difference. A store that another
-// process writes is a fail.Locked error naming it, after options.Wait.
+// OpenForWriting opens or creates the store in dir and locks it for this process. It removes incomplete files of
+// killed processes, checks the shards that are new or changed since the last check, and drops damaged ones, whose rows
+// are computed again (see Plan.DamagedRows). Errors: fail.Usage with each difference if the stored rows were made
+// differently; fail.Locked with its name if another process writes the store, after options.Wait.
 func OpenForWriting(ctx context.Context, dir string, manifest Manifest, options WriteOptions) (*Writer, error) {
 	if options.Progress == nil {
 		options.Progress = progress.Discard
@@ -102,7 +99,7 @@ func OpenForWriting(ctx context.Context, dir string, manifest Manifest, options 
 	return w, nil
 }
 
-// prepare makes dir, and refuses a folder that holds something else or lies among the photos.
+// prepare creates dir, and refuses a folder that contains something else or is among the photos.
 func prepare(dir, photos string, force bool) error {
 	if err := outpath.Prepare(force, outpath.Target{Kind: outpath.Store, Path: dir, Photos: photos}); err != nil {
 		return err
@@ -110,7 +107,7 @@ func prepare(dir, photos string, force bool) error {
 	return writeFailed(os.MkdirAll(dir, 0o777), dir, 0)
 }
 
-// open reads what is there; the locks are held.
+// open reads the content of the folder; the locks are held.
 func (w *Writer) open(ctx context.Context) error {
 	if w.options.Shard.whole() {
 		if err := durable.RemoveStale(w.dir); err != nil {
@@ -155,7 +152,7 @@ func (w *Writer) checkManifest() error {
 	return w.putManifest(w.manifest)
 }
 
-// putManifest writes m unless it stands there already.
+// putManifest writes m unless the file has this content.
 func (w *Writer) putManifest(m Manifest) error {
 	text, err := m.encode()
 	if err != nil {
@@ -169,8 +166,8 @@ func (w *Writer) putManifest(m Manifest) error {
 	return writeFailed(writeFile(path, text), path, len(text))
 }
 
-// rowsPerShard bounds the memory of a chunk, the work that a kill can lose (of a
-// network that does five photos a second, half a minute's) and the number of files.
+// rowsPerShard bounds the memory of a chunk, the work that a kill can lose (half a minute for a network that does five
+// photos a second) and the number of files.
 func (w *Writer) rowsPerShard() int {
 	if w.options.RowsPerShard > 0 {
 		return w.options.RowsPerShard
@@ -178,7 +175,7 @@ func (w *Writer) rowsPerShard() int {
 	return min(max((16<<20)/w.layout.rowBytes, 32), 128)
 }
 
-// note tells of trouble with the cache of file hashes, which costs time but no row.
+// note reports problems with the cache of file hashes, which cost time but no rows.
 func (w *Writer) note(err error) {
 	if err != nil {
 		w.options.Progress.Note(fmt.Sprintf("cannot keep the hashes of the photos, so that the next run reads them "+
@@ -186,7 +183,7 @@ func (w *Writer) note(err error) {
 	}
 }
 
-// Close unmaps the store and frees its lock. It may be called at any time, and more than once.
+// Close unmaps the store and releases its lock. It may be called at any time, and more than once.
 func (w *Writer) Close() {
 	if w.folder != nil {
 		w.folder.close()

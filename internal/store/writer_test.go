@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"fx/internal/fail"
+	"fx/internal/preprocess"
 	"fx/internal/progress"
 )
 
@@ -302,13 +303,14 @@ func TestManifestThatDiffersIsRefusedByName(t *testing.T) {
 	r.mustDo(t)
 	before := files(t, r.dir)
 	r.manifest.Weights, r.manifest.WeightsSHA256 = "seed:0", strings.Repeat("cc", 32)
-	r.manifest.Preprocess.Crop = 200
+	r.manifest.Preprocess.Crop, r.manifest.Preprocess.Mode = 200, preprocess.Squash
 	_, err := r.do(t)
 	if fail.KindOf(err) != fail.Usage || fail.HintOf(err) == "" {
 		t.Fatalf("error %v of kind %d", err, fail.KindOf(err))
 	}
 	for _, word := range []string{"weights: toy-0123.pth (sha256 b2b2b2b2b2b2) in the store, seed:0 (sha256 " +
-		"cccccccccccc) now", "crop: 224 in the store, 200 now"} {
+		"cccccccccccc) now", "crop: 224 in the store, 200 now",
+		"preprocessing mode: crop in the store, squash now"} {
 		if !strings.Contains(err.Error(), word) {
 			t.Errorf("%q lacks %q", err, word)
 		}

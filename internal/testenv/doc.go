@@ -1,8 +1,9 @@
-// Package testenv says what a test needs of the machine that it runs on.
+// Package testenv finds what tests need of the machine, such as photos, weights and programs.
 //
-// A test whose need is not met calls Lacks, which skips it.
+// PhotosDir, WeightsFile and StraceProgram return it. Package orttest has Runtime and GPU for tests that run ONNX
+// Runtime; it is a package of its own, because it imports internal/ort. All of them call Lacks on a machine without
+// it, which skips the test.
 //
-// The environment variable FX_TEST_REQUIRE lists, separated by commas, what the
-// machine has: there the same test fails instead, so that a run without ONNX
-// Runtime, say, cannot end green. CI sets it (.ci/run).
+// The environment variable FX_TEST_REQUIRE lists the needs that the machine must meet, separated by commas. The same
+// test then fails instead, so that a run without ONNX Runtime, for example, cannot be green. CI sets it (.ci/run).
 package testenv

@@ -31,7 +31,7 @@ func CompileLibrary(t testing.TB, path, source string, args ...string) string {
 	return path
 }
 
-// FakeRuntime compiles a library that says it is ONNX Runtime of a version and does
+// FakeRuntime compiles a library that reports to be ONNX Runtime of a version and does
 // nothing else. More is C source that the library holds as well.
 func FakeRuntime(t testing.TB, path, version, more string) string {
 	t.Helper()

@@ -10,9 +10,9 @@ import (
 	"fx/internal/fail"
 )
 
-// Check returns an error for settings that are out of range or that the reader can't combine. Its errors are of
+// Check returns an error for settings that are out of range or that can't be combined. Its errors are of
 // kind fail.Usage and name the flag.
-func (s Settings) Check(by Reader) error {
+func (s Settings) Check(by UsedBy) error {
 	for _, f := range fields {
 		if err := f.check(s); err != nil {
 			return err

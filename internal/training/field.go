@@ -8,12 +8,11 @@ import (
 	"strings"
 )
 
-// Reader is a set of trainings, or parts of them, that read a setting.
-type Reader uint8
+// UsedBy is a set of trainings, or of parts of them, that use a setting.
+type UsedBy uint8
 
-// The readers.
 const (
-	Extraction Reader = 1 << iota // of features, into a store
+	Extraction UsedBy = 1 << iota // of features, into a store
 	Head                          // of a classifier on them
 	Finetune                      // of a network from pretrained weights
 	Scratch                       // of a network from random weights
@@ -24,29 +23,29 @@ const (
 )
 
 // Modes are the training modes of an experiment, by name.
-var Modes = map[string]Reader{"feature-extraction": FeatureExtraction, "finetune": Finetune, "scratch": Scratch}
+var Modes = map[string]UsedBy{"feature-extraction": FeatureExtraction, "finetune": Finetune, "scratch": Scratch}
 
-var readers = map[string]Reader{"extraction": Extraction, "head": Head, "network": Network, "graph": Graph}
+var usedBy = map[string]UsedBy{"extraction": Extraction, "head": Head, "network": Network, "graph": Graph}
 
 // Field is a setting.
 type Field struct {
 	Name   string // of the flag and in documents
-	By     Reader // that read it
-	Solver string // solver of heads that reads it, "" for both
+	By     UsedBy
+	Solver string // the solver of heads that uses it, "" for both
 
 	Choices []string // of a text; empty if any text is valid
 
-	InFiles bool // an experiment file may set it
-	InRange bool // fx lr-find has the flag
-	Result  bool // results depend on it
+	YAML      bool // an experiment file may set it
+	RangeTest bool // fx lr-find has the flag
+	Result    bool // results depend on it
 
 	interval *interval
 	standard string // default
 	index    int
 }
 
-// Fields returns the settings that one of the readers reads, in the order of Settings.
-func Fields(by Reader) []Field {
+// Fields returns the settings that a training in by uses, in the order of Settings.
+func Fields(by UsedBy) []Field {
 	return slices.DeleteFunc(slices.Clone(fields), func(f Field) bool { return f.By&by == 0 })
 }
 
@@ -56,8 +55,8 @@ func (f Field) Of(s *Settings) any {
 	return reflect.ValueOf(s).Elem().Field(f.index).Addr().Interface()
 }
 
-// Usage returns the help text; for the reader Head, that of fx fit-head.
-func (f Field) Usage(by Reader) string {
+// Usage returns the help text; for Head, that of fx fit-head.
+func (f Field) Usage(by UsedBy) string {
 	u := usages[f.Name]
 	if by != Head {
 		return u.text
@@ -73,7 +72,7 @@ func (f Field) Usage(by Reader) string {
 }
 
 // DefaultText returns the text that the help shows instead of the default, or "".
-func (f Field) DefaultText(by Reader) string {
+func (f Field) DefaultText(by UsedBy) string {
 	u := usages[f.Name]
 	if by == Head && u.head != "" {
 		return ""
@@ -113,13 +112,13 @@ func readFields() []Field {
 		tag := t.Field(i).Tag
 		f := Field{
 			Name: tag.Get("json"), Solver: tag.Get("solver"), standard: tag.Get("default"), index: i,
-			InFiles: tag.Get("yaml") != "-", InRange: tag.Get("lrfind") != "-", Result: tag.Get("result") != "-",
+			YAML: tag.Get("yaml") != "-", RangeTest: tag.Get("lrfind") != "-", Result: tag.Get("result") != "-",
 			Choices: strings.Fields(tag.Get("choices")),
 		}
 		for _, name := range strings.Split(tag.Get("by"), " ") {
-			by, known := readers[name]
+			by, known := usedBy[name]
 			if !known {
-				panic(fmt.Sprintf("%s: there is no reader %q", f.Name, name))
+				panic(fmt.Sprintf("%s: nothing called %q uses settings", f.Name, name))
 			}
 			f.By |= by
 		}

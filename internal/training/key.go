@@ -14,14 +14,15 @@ var keyed = []string{
 	"label-smoothing", "clip-grad-norm", "ema", "head-lr-multiplier", "frozen-bn", "precision",
 }
 
-// Key returns the settings of an experiment file that the readers' results depend on. Its JSON is always the same.
-func (s Settings) Key(by Reader) any {
+// Key returns the settings of an experiment file that results of the trainings in by depend on. Its JSON is always the
+// same.
+func (s Settings) Key(by UsedBy) any {
 	// AdamW's momentum, which it does not read, is in keys as given.
 	s.WeightDecay = s.Resolved(by).WeightDecay
 	if by&Network == 0 {
-		return s.inFiles(by)
+		return s.keyedSettings(by)
 	}
-	// The key of a network is an ordered object, with zeros for keyed settings that other readers read.
+	// The key of a network is an ordered object, with zeros for keyed settings of other trainings.
 	var zero Settings
 	d := Defaults()
 	var object orderedObject
@@ -34,7 +35,7 @@ func (s Settings) Key(by Reader) any {
 		}
 	}
 	for _, f := range Fields(by) {
-		if f.isInFiles() && !slices.Contains(keyed, f.Name) && !f.same(s, d) {
+		if f.inKey() && !slices.Contains(keyed, f.Name) && !f.same(s, d) {
 			object.add(f.Name, f.value(s))
 		}
 	}
@@ -42,26 +43,28 @@ func (s Settings) Key(by Reader) any {
 }
 
 // KeyOfFeatures returns the settings that the features extracted for a head depend on.
-func (s Settings) KeyOfFeatures() map[string]any { return s.inFiles(Extraction) }
+func (s Settings) KeyOfFeatures() map[string]any { return s.keyedSettings(Extraction) }
 
-// InFiles returns the settings of an experiment file, as in its experiment.json.
-func (s Settings) InFiles() map[string]any {
+// ExperimentRecord returns the settings of an experiment file, as in experiment.json.
+func (s Settings) ExperimentRecord() map[string]any {
 	s.WeightDecay = s.Resolved(Network).WeightDecay
-	return s.inFiles(FeatureExtraction | Network)
+	return s.keyedSettings(FeatureExtraction | Network)
 }
 
-func (s Settings) inFiles(by Reader) map[string]any {
+// keyedSettings returns the settings in keys of the trainings in by.
+func (s Settings) keyedSettings(by UsedBy) map[string]any {
 	all := map[string]any{}
 	d := Defaults()
 	for _, f := range Fields(by) {
-		if f.isInFiles() && (slices.Contains(keyed, f.Name) || !f.same(s, d)) {
+		if f.inKey() && (slices.Contains(keyed, f.Name) || !f.same(s, d)) {
 			all[f.Name] = f.value(s)
 		}
 	}
 	return all
 }
 
-func (f Field) isInFiles() bool { return f.InFiles && f.Result }
+// inKey reports whether the setting may be in a key.
+func (f Field) inKey() bool { return f.YAML && f.Result }
 
 // orderedObject writes the members of a JSON object in their order.
 type orderedObject struct{ bytes.Buffer }

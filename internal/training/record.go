@@ -13,7 +13,7 @@ var (
 )
 
 // recorded returns the settings in the record of a RUN or of a head with the solver.
-func recorded(by Reader, solver string) []Field {
+func recorded(by UsedBy, solver string) []Field {
 	apart := notInHead
 	if by&Network != 0 {
 		apart = notInRun
@@ -57,8 +57,8 @@ func ReadRecord(options map[string]any) (all map[string]any, ofNetwork bool) {
 		for name, value := range of {
 			all[name] = value
 		}
-		complete(all, recorded(Network, ""))
-		all["trainable"] = learning(all["trainable"], all["head-only"] == true)
+		complete(all, Network, "")
+		all["trainable"] = trainableText(all["trainable"], all["head-only"] == true)
 		delete(all, "head-only")
 		return all, true
 	}
@@ -73,22 +73,22 @@ func ReadRecord(options map[string]any) (all map[string]any, ofNetwork bool) {
 		all["class-weights"] = Balanced
 	}
 	solver, _ := all["solver"].(string)
-	complete(all, recorded(Head, solver))
+	complete(all, Head, solver)
 	return all, false
 }
 
-// complete adds the defaults of the fields that a record of an older fx lacks.
-func complete(all map[string]any, of []Field) {
-	d := Defaults().Resolved(Network)
-	for _, f := range of {
+// complete adds the defaults of the settings that a record of an older fx lacks.
+func complete(all map[string]any, by UsedBy, solver string) {
+	d := Defaults().Resolved(by)
+	for _, f := range recorded(by, solver) {
 		if _, known := all[f.Name]; !known {
 			all[f.Name] = plain(f.value(d))
 		}
 	}
 }
 
-// learning returns the text of the trained parameters.
-func learning(trainable any, headOnly bool) string {
+// trainableText returns the trained parameters as text: all, head or the patterns.
+func trainableText(trainable any, headOnly bool) string {
 	switch patterns, _ := trainable.([]any); {
 	case headOnly:
 		return "head"

@@ -23,8 +23,8 @@ const (
 //	default   if it is not the zero value
 //	range     of numbers, such as "[0, 1)"
 //	choices   of texts
-//	by        its readers, see Reader
-//	solver    the solver of heads that reads it; without the tag, both
+//	by        the trainings that use it, see UsedBy
+//	solver    the solver of heads that uses it; without the tag, both
 //	lrfind    "-" if it is not a flag of fx lr-find, which chooses the rate and saves nothing
 //	result    "-" if no result depends on it, so that no record, key, comparison or report has it
 //
@@ -85,7 +85,7 @@ type Settings struct {
 const adamWDecay = 0.01
 
 // Resolved sets unset fields whose defaults depend on other settings, and fields whose 0 has a meaning.
-func (s Settings) Resolved(by Reader) Settings {
+func (s Settings) Resolved(by UsedBy) Settings {
 	adamw := by&Network != 0 && s.Optimizer == AdamW
 	if s.WeightDecay == nil {
 		decay := 0.0
@@ -110,7 +110,7 @@ func (s Settings) Resolved(by Reader) Settings {
 }
 
 // checkNetwork returns an error for settings that the training of a network can't combine.
-func (s Settings) checkNetwork(by Reader) error {
+func (s Settings) checkNetwork(by UsedBy) error {
 	switch resolved := s.Resolved(by); {
 	case s.HeadOnly && s.Trainable != nil:
 		return fail.New(fail.Usage, "Give one of --all-params, --head-only and --trainable.",
@@ -176,7 +176,7 @@ var usages = map[string]usage{
 		head: "of the initial parameters, the order of the photos and dropout",
 	},
 
-	"resize":       {text: "pixels of the shorter side of a val photo", unset: "the network's own"},
+	"resize":       {text: "pixels of the shorter side of a val photo, or of both if the network squashes", unset: "the network's own"},
 	"crop":         {text: "pixels of the network's input", unset: "the network's own"},
 	"train-split":  {text: "name of the training split", unset: "train"},
 	"val-split":    {text: "name of the validation split", unset: "val"},

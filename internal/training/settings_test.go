@@ -43,7 +43,7 @@ func changed(t *testing.T, f Field) Settings {
 	return s
 }
 
-// Every field of Settings has a name, a reader and a text for the help, and no text has no field.
+// Every field of Settings has a name, a training that uses it and a help text.
 func TestEverySettingIsDescribed(t *testing.T) {
 	if len(fields) != reflect.TypeFor[Settings]().NumField() || len(usages) != len(fields) {
 		t.Errorf("%d fields, %d texts", len(fields), len(usages))
@@ -52,7 +52,7 @@ func TestEverySettingIsDescribed(t *testing.T) {
 	for _, f := range fields {
 		named := regexp.MustCompile(`^[a-z0-9-]+$`).MatchString(f.Name) && !slices.Contains(names, f.Name)
 		if !named || f.By == 0 || f.Usage(Finetune) == "" || f.Usage(Head) == "" {
-			t.Errorf("%q is called so twice, or has no reader or text: %+v", f.Name, f)
+			t.Errorf("%q has the name of another, nobody who uses it, or no text: %+v", f.Name, f)
 		}
 		names = append(names, f.Name)
 	}
@@ -74,13 +74,13 @@ func TestNoSettingIsMissed(t *testing.T) {
 		if err := s.Check(f.By); err != nil && f.Name != "nesterov" {
 			t.Errorf("%s: %v", f.Name, err)
 		}
-		for _, by := range []Reader{FeatureExtraction, Finetune, Scratch} {
+		for _, by := range []UsedBy{FeatureExtraction, Finetune, Scratch} {
 			differ := !reflect.DeepEqual(marshal(t, s.Key(by)), marshal(t, d.Key(by)))
-			if want := f.By&by != 0 && f.InFiles && f.Result; differ != want {
-				t.Errorf("%s changes the key of reader %d: %v, want %v", f.Name, by, differ, want)
+			if want := f.By&by != 0 && f.YAML && f.Result; differ != want {
+				t.Errorf("%s changes the key of training %d: %v, want %v", f.Name, by, differ, want)
 			}
 		}
-		if differ := !reflect.DeepEqual(s.InFiles(), d.InFiles()); differ != (f.InFiles && f.Result) {
+		if differ := !reflect.DeepEqual(s.ExperimentRecord(), d.ExperimentRecord()); differ != (f.YAML && f.Result) {
 			t.Errorf("%s changes what experiment.json says: %v", f.Name, differ)
 		}
 		if differ, want := !reflect.DeepEqual(s.KeyOfFeatures(),
@@ -133,7 +133,7 @@ func TestKeysHaveTheirBytes(t *testing.T) {
 	const first = `{"epochs":15,"batch-size":8,"lr":0.001,"momentum":0.9,"weight-decay":0,` +
 		`"class-weights":"none","resize":0,"crop":0,` +
 		`"train-split":"","val-split":"","exif":"ignore",`
-	for by, want := range map[Reader]string{
+	for by, want := range map[UsedBy]string{
 		Finetune: first + `"views":0,"dtype":"",` + rest,
 		Scratch:  first + `"views":0,"dtype":"",` + rest,
 		FeatureExtraction: `{"batch-size":8,"class-weights":"none","crop":0,"dtype":"float16","epochs":15,` +
@@ -141,7 +141,7 @@ func TestKeysHaveTheirBytes(t *testing.T) {
 			`"momentum":0.9,"resize":0,"train-split":"","val-split":"","views":4,"weight-decay":0}`,
 	} {
 		if got := marshal(t, Defaults().Key(by)); got != want {
-			t.Errorf("reader %d:\n%s\n%s", by, got, want)
+			t.Errorf("training %d:\n%s\n%s", by, got, want)
 		}
 	}
 	s := Defaults()
@@ -186,7 +186,7 @@ func TestResolved(t *testing.T) {
 	given := 0.0
 	for _, c := range []struct {
 		change          func(*Settings)
-		by              Reader
+		by              UsedBy
 		decay, momentum float64
 	}{
 		{func(*Settings) {}, Finetune, 0, 0.9},

@@ -164,8 +164,8 @@ func coloursOf(groups []Group) []int {
 	return colours
 }
 
-// figure is a chart in the page.
-type figure struct {
+// svgChart is a chart in the page.
+type svgChart struct {
 	Name    string
 	Says    string // for who does not see it
 	Legend  []chart.LegendEntry
@@ -188,9 +188,9 @@ type lineTip struct {
 	Values []string `json:"values"` // by epoch, "" where the line has none
 }
 
-// figures draws plots for the page.
-func figures(plots []chart.Plot) ([]figure, error) {
-	var all []figure
+// drawPlots draws plots for the page.
+func drawPlots(plots []chart.Plot) ([]svgChart, error) {
+	var all []svgChart
 	for _, p := range plots {
 		drawn, err := p.SVG()
 		if err != nil {
@@ -220,7 +220,7 @@ func figures(plots []chart.Plot) ([]figure, error) {
 			tip.Lines = append(tip.Lines, of)
 			last = append(last, l.Name+", last "+value(l.Y[len(l.Y)-1]))
 		}
-		all = append(all, figure{
+		all = append(all, svgChart{
 			Name: p.Name, Says: p.Name + ": " + strings.Join(last, "; ") + ". Arrow keys read the values.",
 			Legend: p.Legend(), Drawing: drawn, Tip: tip,
 		})
@@ -240,7 +240,7 @@ type mapTip struct {
 }
 
 // mapOf draws the map of a run.
-func mapOf(r Run) figure {
+func mapOf(r Run) svgChart {
 	of := chart.Map{Classes: r.Classes}
 	for _, p := range r.Evaluation.Map.Points {
 		of.Points = append(of.Points, chart.MapPoint{X: p.X, Y: p.Y, Class: p.Label, Ring: p.Label != p.Class})
@@ -252,7 +252,7 @@ func mapOf(r Run) figure {
 			p.Class)
 		tip.Probability = append(tip.Probability, math.Round(1000*p.Probability)/1000)
 	}
-	return figure{
+	return svgChart{
 		Says: fmt.Sprintf("Map of %d photos by what the network sees in them. Arrow keys go from photo to photo.",
 			len(of.Points)),
 		Legend: of.Legend("mistake"), Drawing: drawn, Tip: tip,

@@ -58,14 +58,14 @@ type view struct {
 	Page
 	CSS, Palette, Thumbnails template.CSS
 	JS                       template.JS
-	Accuracies, Losses       []figure
-	Maps                     []*figure // by run, nil for none
+	Accuracies, Losses       []svgChart
+	Maps                     []*svgChart // by run, nil for none
 	Document                 document
 }
 
 // document is what the script shows.
 type document struct {
-	Tips   []any      `json:"tips"` // by the numbers of figures
+	Tips   []any      `json:"tips"` // by the numbers of charts
 	Photos []photoTip `json:"photos"`
 }
 
@@ -77,25 +77,25 @@ type photoTip struct {
 // draw draws the charts and fills the document.
 func (v *view) draw() error {
 	v.Document = document{Tips: []any{}, Photos: []photoTip{}}
-	number := func(f *figure) {
+	number := func(f *svgChart) {
 		f.Number = len(v.Document.Tips)
 		v.Document.Tips = append(v.Document.Tips, f.Tip)
 	}
 	if v.HasCurves() {
 		var err error
-		if v.Accuracies, err = figures(v.accuracies()); err != nil {
+		if v.Accuracies, err = drawPlots(v.accuracies()); err != nil {
 			return err
 		}
-		if v.Losses, err = figures(v.losses()); err != nil {
+		if v.Losses, err = drawPlots(v.losses()); err != nil {
 			return err
 		}
 	}
-	for _, all := range [][]figure{v.Accuracies, v.Losses} {
+	for _, all := range [][]svgChart{v.Accuracies, v.Losses} {
 		for i := range all {
 			number(&all[i])
 		}
 	}
-	v.Maps = make([]*figure, len(v.Runs))
+	v.Maps = make([]*svgChart, len(v.Runs))
 	for i, r := range v.Runs {
 		if r.Evaluation != nil && r.Evaluation.Map != nil {
 			f := mapOf(r)

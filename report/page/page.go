@@ -30,7 +30,7 @@ type Group struct {
 	Mode    Mode
 	Step    string // what an epoch is called, such as "iteration"; "" for "epoch"
 	Weights string // that the training started from
-	Seeded  bool   // the weights of a pretrained mode are random: no figure says anything of the network
+	Seeded  bool   // the weights of a pretrained mode are random, so results say nothing about the network
 	Detail  string // what tells the group from others of the network and mode, such as "lr 0.01"; mostly ""
 	Runs    []int  // indexes into Page.Runs
 
@@ -69,7 +69,7 @@ type Band struct {
 	ValLoss   float64
 }
 
-// Reference is somebody else's figure.
+// Reference is a published or measured result, for comparison.
 type Reference struct {
 	Name            string  `json:"name"`              // short: "published"
 	Network         string  `json:"network,omitempty"` // where it is not the group's own

@@ -40,7 +40,8 @@ def parser():
     command.add_argument("--out", required=True, metavar="FILE.onnx")
     command.add_argument("--features", metavar="TENSOR", help="feature tensor (default: what goes into the last layer, before dropout)")
     command.add_argument("--size", type=int, metavar="N", help="pixels of the square input; resize keeps its ratio to it")
-    command.add_argument("--resize", type=int, metavar="N", help="pixels to which the shorter side is resized before the crop")
+    command.add_argument("--resize", type=int, metavar="N", help="pixels to which a photo is resized before the crop")
+    command.add_argument("--mode", choices=("crop", "squash"), help="resize the shorter side in proportion (crop), or both sides (squash)")
     command.add_argument("--interpolation", choices=("bilinear", "bicubic"))
     command.add_argument("--mean", type=float, nargs=3, metavar=("R", "G", "B"), help="of values in 0–1")
     command.add_argument("--std", type=float, nargs=3, metavar=("R", "G", "B"))
@@ -85,7 +86,7 @@ def write_model(options):
     if source.weights == "random":
         source.notes.append("the weights are random (seed 0), not trained")
     spec = preprocessing.override(
-        source.preprocess, options.size, options.resize, options.interpolation, options.mean, options.std
+        source.preprocess, options.size, options.resize, options.mode, options.interpolation, options.mean, options.std
     )
     report = own.export(source, spec, options.out, options.features)
     for note in report["notes"]:

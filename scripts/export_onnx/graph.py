@@ -129,13 +129,13 @@ def tensors_of(model):
 def fill(traced, model, data=True):
     """Turn the graph inputs that are model's tensors into initializers, in order.
 
-    With data=False a tensor of the state dict keeps its type and dimensions
-    alone: a skeleton. Other constants keep their data always.
+    With data=False a parameter or running statistic keeps its type and
+    dimensions alone: a skeleton. Other constants keep their data always.
     """
     graph = traced.graph
     wanted = {value.name for value in graph.input[1:]}
     used = {name for node in graph.node for name in node.input}
-    tensors, skeletal = tensors_of(model), set() if data else set(model.state_dict())
+    tensors, skeletal = tensors_of(model), set() if data else set(model.state_dict()) - constants(model)
     unknown = (wanted & used) - set(tensors)
     if unknown:
         raise ValueError(f"the traced graph uses {sorted(unknown)}, which are no parameters of the network")
@@ -148,6 +148,12 @@ def fill(traced, model, data=True):
             initializer.ClearField("raw_data")
         graph.initializer.append(initializer)
     return traced
+
+
+def constants(model):
+    """The buffers that no weights file changes: all but running statistics."""
+    names = {name for name, _ in model.named_buffers(remove_duplicate=False)}
+    return {name for name in names if not name.endswith(("running_mean", "running_var"))}
 
 
 def buffers(filled, model):

@@ -1,23 +1,37 @@
-"""The registered networks, built without weights: torchvision's by name, with special cases."""
+"""Builds the registered networks, without weights: what is special about some of them is here."""
 
-import pathlib
 import types
-from dataclasses import dataclass
-from typing import Callable
 
 import torch
 import torchvision
 
-
-@dataclass(frozen=True)
-class Network:
-    build: Callable[[], torch.nn.Module]
-    size: int = 224  # pixels of the square input
-    outputs: tuple[str, ...] = ("logits",)
+import registry
+from failure import Failure
 
 
-def _torchvision(name, **options):
-    return lambda: getattr(torchvision.models, name)(weights=None, **options)
+def build(network):
+    """The module of a row of registry.json, with its constructor's random weights."""
+    kind, _, name = network["source"].partition(":")
+    options = network.get("options", {})
+    torch.manual_seed(0)
+    if kind == "torchvision":
+        return torchvision.models.get_model(name, weights=None, **options)
+    if kind == "timm":
+        import timm
+
+        timm.layers.set_fused_attn(False)  # its ONNX form is longer, and some networks have none
+        model = timm.create_model(name, pretrained=False, **options)
+        if options.get("num_classes") == 0:
+            model.head_drop = torch.nn.Identity()  # of rate 0, and the features would be its output
+        return model
+    if network["source"] == "efficientnet_lite_pytorch:efficientnet-lite0":
+        return efficientnet_lite0()
+    raise Failure(f"{network['name']}: nothing here builds {network['source']!r}")
+
+
+def size(network):
+    """Pixels of the side of a network's square input."""
+    return network["weights"][0]["preprocess"]["crop"]
 
 
 def efficientnet_lite0():
@@ -51,32 +65,3 @@ def efficientnet_lite0():
 
     model.forward = types.MethodType(forward, model)
     return model
-
-
-SPECIAL = {
-    "vgg11_bn": Network(_torchvision("vgg11_bn", init_weights=False)),
-    # torchvision turns transform_input on for its pretrained weights.
-    "inception_v3": Network(
-        _torchvision("inception_v3", aux_logits=True, transform_input=True, init_weights=False),
-        size=299,
-        outputs=("logits", "aux_logits"),
-    ),
-    "efficientnet_lite0": Network(efficientnet_lite0),
-}
-
-GRAPHS = pathlib.Path(__file__).parents[2] / "backbones" / "graphs"
-
-
-def registered():
-    """The names of the networks that have graphs."""
-    return sorted(path.stem for path in GRAPHS.glob("*.onnx"))
-
-
-def network(name):
-    """The network of a name, None if neither torchvision nor this file has it."""
-    if name in SPECIAL:
-        return SPECIAL[name]
-    if name not in torchvision.models.list_models(module=torchvision.models):
-        return None
-    crop = list(torchvision.models.get_model_weights(name))[0].transforms().crop_size
-    return Network(_torchvision(name), size=crop[0])

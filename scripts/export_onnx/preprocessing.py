@@ -9,8 +9,9 @@ IMAGENET_STD = [0.229, 0.224, 0.225]
 INTERPOLATIONS = ("bilinear", "bicubic")
 
 
-def spec(resize, crop, interpolation, mean, std):
+def spec(resize, crop, interpolation, mean, std, mode="crop"):
     return {
+        "mode": mode,
         "resize": int(resize),
         "crop": int(crop),
         "interpolation": interpolation,
@@ -39,29 +40,35 @@ def of_timm(model):
     _, height, width = config["input_size"]
     if height != width:
         raise Failure(f"the network takes {height}×{width} images, but fx supports only squares: --size N exports it for N×N")
-    mode = config.get("crop_mode", "center")
-    if mode != "center":
-        notes.append(f"timm's crop mode is {mode!r}; fx resizes the shorter side and crops the centre")
+    crop_mode = config.get("crop_mode", "center")
+    mode = {"center": "crop", "squash": "squash"}.get(crop_mode)
+    if mode is None:
+        notes.append(f"timm's crop mode is {crop_mode!r}; fx resizes the shorter side and crops the centre")
+        mode = "crop"
     interpolation = config["interpolation"]
     if interpolation not in INTERPOLATIONS:
         notes.append(f"timm's interpolation is {interpolation!r}; fx uses bicubic (--interpolation changes it)")
         interpolation = "bicubic"
     # As timm.data.transforms_factory.transforms_imagenet_eval: floor(size / crop_pct).
     resize = math.floor(height / config["crop_pct"])
-    return spec(resize, height, interpolation, config["mean"], config["std"]), notes
+    return spec(resize, height, interpolation, config["mean"], config["std"], mode), notes
 
 
-def override(base, size=None, resize=None, interpolation=None, mean=None, std=None):
-    """Apply the user's flags; a size alone keeps the ratio of resize to crop."""
+def override(base, size=None, resize=None, mode=None, interpolation=None, mean=None, std=None):
+    """Apply the user's flags; a size alone keeps the ratio of resize to crop.
+
+    The mode crop is left out, as in what fx itself writes."""
     result = dict(base)
     if size:
         result["crop"], result["resize"] = size, size * base["resize"] // base["crop"]
     if resize:
         result["resize"] = resize
-    for key, value in (("interpolation", interpolation), ("mean", mean), ("std", std)):
+    for key, value in (("mode", mode), ("interpolation", interpolation), ("mean", mean), ("std", std)):
         if value:
             result[key] = value
     check(result)
+    if result["mode"] == "crop":
+        del result["mode"]
     return result
 
 

@@ -106,7 +106,7 @@ def _likeliest(choices, weights):
     for entry in entries:
         if weights and os.path.basename(entry.url) == os.path.basename(weights):
             return entry, []
-    return entries[0], [f"preprocessing is that of {entries[0]}: --resize, --size, --mean, --std change it"]
+    return entries[0], [f"preprocessing is that of {entries[0]}: --resize, --size, --mode, --mean, --std change it"]
 
 
 def from_timm(name, pretrained=False, weights=None, classes=None, size=None):
@@ -179,7 +179,7 @@ def from_module(target, weights=None):
         raise Failure(f"--module {target}: {function}() returned {type(model).__name__}, where a torch.nn.Module is expected")
     if weights:
         load(model, weights)
-    notes = ["preprocessing is ImageNet's at 224 pixels: --resize, --size, --interpolation, --mean, --std change it"]
+    notes = ["preprocessing is ImageNet's at 224 pixels: --resize, --size, --mode, --interpolation, --mean, --std change it"]
     said = origin(weights) if weights else f"{os.path.basename(path)}:{function}"
     return Source(function, model, preprocessing.imagenet(224, 224), said, notes)
 

@@ -17,6 +17,7 @@ import numpy as np
 import export
 import graph
 import own as own_module
+import preprocessing
 import sources
 from failure import Failure
 
@@ -167,6 +168,36 @@ def test_timm_transformer(tmp_path, capsys):
     assert "random" in err
     size = report["preprocess"]["crop"]
     assert infer(out, np.zeros((5, 3, size, size), np.float32)).shape == (5, 1000)
+
+
+@pytest.mark.parametrize("crop_mode", ["center", "squash", "border"])
+def test_timm_crop_mode(crop_mode):
+    import timm
+    from torchvision import transforms
+
+    network = timm.create_model("test_vit", pretrained_cfg_overlay={"crop_mode": crop_mode, "crop_pct": 0.9})
+    spec, notes = preprocessing.of_timm(network)
+    spec = preprocessing.override(spec)
+    assert spec.get("mode") == ("squash" if crop_mode == "squash" else None)
+    assert [crop_mode in note for note in notes] == ([True] if crop_mode == "border" else [])
+    if notes:
+        return
+    theirs = timm.data.create_transform(**timm.data.resolve_data_config({}, model=network)).transforms[:2]
+    size = [spec["resize"]] * 2 if crop_mode == "squash" else spec["resize"]
+    filter = transforms.InterpolationMode(spec["interpolation"])
+    ours = [transforms.Resize(size, filter), transforms.CenterCrop(spec["crop"])]
+    for width, height in ((301, 200), (120, 400), (9, 5)):
+        pixels = np.random.default_rng(0).integers(0, 256, (height, width, 3), np.uint8)
+        photo = torchvision.transforms.functional.to_pil_image(pixels)
+        assert transforms.Compose(ours)(photo).tobytes() == transforms.Compose(theirs)(photo).tobytes()
+
+
+def test_module_that_squashes(own, tmp_path, capsys):
+    out = tmp_path / "m.onnx"
+    code, report, err = run(capsys, "--module", f"{own}:no_bias", "--size", 32, "--resize", 40, "--mode", "squash", "--out", out)
+    assert code == 0, err
+    spec = {"mode": "squash", "resize": 40, "crop": 32, "interpolation": "bilinear", "mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
+    assert report["preprocess"] == spec and json.loads(metadata(out)["fx.preprocess"]) == spec
 
 
 def test_stochastic_depth_is_turned_off(tmp_path, capsys):

@@ -74,8 +74,7 @@ def compare(file, paths, relative, said):
     session = ort.InferenceSession(str(file), providers=["CPUExecutionProvider"])
     metadata = session.get_modelmeta().custom_metadata_map
     classes = json.loads(metadata["fx.classes"])
-    spec = json.loads(metadata["fx.preprocess"])
-    spec = Preprocess(spec["resize"], spec["crop"], spec["interpolation"], tuple(spec["mean"]), tuple(spec["std"]))
+    spec = Preprocess.of(metadata["fx.preprocess"])
     [given] = session.get_inputs()
     worst, wrong, right = 0.0, [], 0
     for path, name in zip(paths, relative):

@@ -17,6 +17,8 @@ Exit code 0 where all is equal, 1 where not. The table goes to stdout.
 """
 
 import argparse
+import dataclasses
+import json
 import os
 import pathlib
 import shutil
@@ -38,6 +40,8 @@ PIXELS = {
     "bilinear 299 of 299": reference.Preprocess(299, 299),
     "bilinear 224 of 256": reference.Preprocess(256, 224),
     "bicubic 224 of 256": reference.LITE,
+    "bilinear 256, squashed": reference.Preprocess(256, 256, mode="squash"),
+    "bicubic 384, squashed": reference.Preprocess(384, 384, "bicubic", mode="squash"),
 }
 
 
@@ -172,8 +176,6 @@ def real_weights(name):
 
 def write_identity(path, preprocess):
     """An ONNX file for fx whose features are its input pixels."""
-    import json
-
     import onnx
     from onnx import TensorProto, helper
 
@@ -185,11 +187,8 @@ def write_identity(path, preprocess):
         [helper.make_tensor_value_info("pixels", TensorProto.FLOAT, shape)],
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
-    spec = {
-        "resize": preprocess.resize, "crop": preprocess.crop, "interpolation": preprocess.interpolation,
-        "mean": preprocess.mean, "std": preprocess.std,
-    }  # fmt: skip
-    helper.set_model_props(model, {"fx.preprocess": json.dumps(spec), "fx.features": "pixels"})
+    spec = json.dumps(dataclasses.asdict(preprocess))
+    helper.set_model_props(model, {"fx.preprocess": spec, "fx.features": "pixels"})
     onnx.save(model, path)
 
 

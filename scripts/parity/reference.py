@@ -3,6 +3,7 @@
 Nothing here comes from fx, so that the comparisons are with the outside world.
 """
 
+import json
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,21 +21,27 @@ class Preprocess:
     interpolation: str = "bilinear"
     mean: tuple = (0.485, 0.456, 0.406)
     std: tuple = (0.229, 0.224, 0.225)
+    mode: str = "crop"
+
+    @classmethod
+    def of(cls, text):
+        """From the metadata fx.preprocess of an ONNX file."""
+        return cls(**{key: tuple(value) if isinstance(value, list) else value for key, value in json.loads(text).items()})
+
+    def fit(self):
+        """torchvision's Resize and CenterCrop."""
+        size = (self.resize, self.resize) if self.mode == "squash" else self.resize
+        return transforms.Compose([transforms.Resize(size, InterpolationMode(self.interpolation)), transforms.CenterCrop(self.crop)])
 
     def pixels(self, path):
         """uint8 [crop, crop, 3] of a photo, by Pillow and torchvision."""
         with Image.open(path) as photo:
             rgb = photo.convert("RGB")
-        mode = InterpolationMode(self.interpolation)
-        fit = transforms.Compose([transforms.Resize(self.resize, mode), transforms.CenterCrop(self.crop)])
-        return np.asarray(fit(rgb))
+        return np.asarray(self.fit()(rgb))
 
     def transform(self):
         """A photo of Pillow to float32 [3, crop, crop], normalised."""
-        return transforms.Compose([
-            transforms.Resize(self.resize, InterpolationMode(self.interpolation)), transforms.CenterCrop(self.crop),
-            transforms.ToTensor(), transforms.Normalize(self.mean, self.std),
-        ])  # fmt: skip
+        return transforms.Compose([self.fit(), transforms.ToTensor(), transforms.Normalize(self.mean, self.std)])
 
     def tensor(self, pixels):
         """float32 [batch, 3, crop, crop] of uint8 [batch, crop, crop, 3], normalised."""
@@ -87,6 +94,24 @@ def features(model, head, preprocess, pixels, batch=16):
     return np.concatenate(kept)
 
 
+def features_of(row, model, batch):
+    """The features of the row's default pooling, and the network's own output."""
+    kept, tokens = {}, row.get("tokens")
+    keep = lambda key: lambda _module, inputs, output: kept.update({key: (inputs[0], output)})
+    if "head" in row:
+        model.get_submodule(row["head"]["weight"].removesuffix(".weight")).register_forward_hook(keep("head"))
+    if tokens:
+        norm = "encoder.ln" if isinstance(model, torchvision.models.VisionTransformer) else "norm"
+        model.get_submodule(norm).register_forward_hook(keep("tokens"))
+    with torch.no_grad():
+        output = model(batch)
+    pool = row.get("pool")
+    if pool == "cls+mean":
+        t = kept["tokens"][1]
+        return torch.cat([t[:, 0], t[:, tokens["prefix"] :].mean(1)], 1), output
+    return kept["head"][0] if "head" in row else output, output
+
+
 def enliven(model, preprocess, pixels):
     """Give the random network the statistics of a trained one.
 
@@ -99,6 +124,9 @@ def enliven(model, preprocess, pixels):
     for module in model.modules():
         if isinstance(module, (torch.nn.Conv2d, torch.nn.Linear)):
             module.weight.data.mul_(6**0.5)  # uniform ±1/√fan_in has a sixth of He's variance
+        if isinstance(module, torch.nn.LayerNorm) and module.elementwise_affine:
+            module.weight.data.uniform_(0.5, 1.5, generator=generator)
+            module.bias.data.uniform_(-0.5, 0.5, generator=generator)
         if isinstance(module, torch.nn.BatchNorm2d):
             module.weight.data.uniform_(0.5, 1.5, generator=generator)
             module.bias.data.uniform_(-0.5, 0.5, generator=generator)

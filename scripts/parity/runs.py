@@ -20,7 +20,6 @@ Exit code 0 where all of it holds, 1 where not.
 """
 
 import argparse
-import json
 import pathlib
 import shutil
 import signal
@@ -70,9 +69,7 @@ class Network:
         done = subprocess.run([sys.executable, EXPORTER, "model", f"--{origin}", name, "--classes", "10", "--out", self.file], capture_output=True, text=True)
         if done.returncode:
             sys.exit(done.stderr)
-        spec = {p.key: p.value for p in onnx.load(self.file).metadata_props}["fx.preprocess"]
-        spec = json.loads(spec)
-        self.preprocess = Preprocess(spec["resize"], spec["crop"], spec["interpolation"], tuple(spec["mean"]), tuple(spec["std"]))
+        self.preprocess = Preprocess.of({p.key: p.value for p in onnx.load(self.file).metadata_props}["fx.preprocess"])
         self.flags = ["--backbone", str(self.file)]
 
     def module(self, classes):

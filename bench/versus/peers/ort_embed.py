@@ -50,7 +50,8 @@ class Preprocess:
     """float32 [3, crop, crop] of a photo, as torchvision's Resize, CenterCrop, ToTensor and Normalize make it."""
 
     def __init__(self, spec):
-        self.resize, self.crop = spec["resize"], spec["crop"]
+        self.resize, self.crop, self.squash = spec["resize"], spec["crop"], spec.get("mode") == "squash"
+        self.filter = Image.Resampling[spec["interpolation"].upper()]
         mean, std = np.float32(spec["mean"]), np.float32(spec["std"])
         self.scale, self.shift = 1 / (255 * std), -mean / std
 
@@ -58,11 +59,13 @@ class Preprocess:
         with Image.open(path) as photo:
             photo = photo.convert("RGB")
         width, height = photo.size
-        if width <= height:
+        if self.squash:
+            fitted = self.resize, self.resize
+        elif width <= height:
             fitted = self.resize, int(self.resize * height / width)
         else:
             fitted = int(self.resize * width / height), self.resize
-        photo = photo.resize(fitted, Image.Resampling.BILINEAR)
+        photo = photo.resize(fitted, self.filter)
         left, top = (int(round((side - self.crop) / 2)) for side in fitted)
         pixels = np.asarray(photo.crop((left, top, left + self.crop, top + self.crop)))
         return np.float32(pixels * self.scale + self.shift).transpose(2, 0, 1)

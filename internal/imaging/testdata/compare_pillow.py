@@ -60,10 +60,11 @@ def main():
         im = Image.open(os.path.join(index["root"], photo["name"])).convert("RGB")
         golden = {"decoded": compare("decoded.rgb", im)}
         for name in files:
-            if not name.startswith("center"):
+            if not name.startswith(("center", "squash")):
                 continue
-            _, resize, crop, kind = name[:-4].split("-")
-            view = transforms.Compose([transforms.Resize(int(resize), FILTERS[kind][0]), transforms.CenterCrop(int(crop))])
+            mode, resize, crop, kind = name[:-4].split("-")
+            size = [int(resize)] * 2 if mode == "squash" else int(resize)
+            view = transforms.Compose([transforms.Resize(size, FILTERS[kind][0]), transforms.CenterCrop(int(crop))])
             golden[name[:-4]] = compare(name, view(im))
         for r in photo["regions"]:
             part = im.crop((r["Left"], r["Top"], r["Left"] + r["Width"], r["Top"] + r["Height"]))

@@ -49,6 +49,17 @@ def main():
                         continue
                     view = transforms.Compose([transforms.Resize(resize, mode), transforms.CenterCrop(crop)])(im)
                     centre.append({"w": w, "h": h, "edges": edges, "resize": resize, "crop": crop, "filter": name, "sum": digest(view)})
+    # Resize((R, R)): each side has a scale of its own, up in one and down in the other for some.
+    for w, h in sizes + [(2000, 90), (90, 2000), (2, 3000), (300, 620)]:
+        for edges in (False, True):
+            im = noise(w, h, edges)
+            for resize, crop in [(224, 224), (256, 224), (40, 33), (33, 40), (7, 7), (384, 384)]:
+                for name, (mode, _) in FILTERS.items():
+                    if edges and (name == "bilinear" or resize != crop):
+                        continue
+                    view = transforms.Compose([transforms.Resize((resize, resize), mode), transforms.CenterCrop(crop)])(im)
+                    centre.append({"w": w, "h": h, "edges": edges, "mode": "squash", "resize": resize, "crop": crop, "filter": name,
+                                   "sum": digest(view)})
     rng = random.Random(3)
     for w, h in [(1, 1), (5, 9), (64, 48), (300, 400), (61, 700), (500, 375)]:
         im = noise(w, h, False)

@@ -1,0 +1,276 @@
+"""Compares every registered network with its own package, and writes docs/networks.md.
+
+    pip install -r scripts/parity/requirements.txt -r scripts/export_onnx/requirements.txt
+    python scripts/parity/networks.py --fx bin/fx --data hymenoptera_data --scratch out/networks --out docs/networks.md [NAME ...]
+
+The reference is torchvision's or timm's module with the same weights, and that package's own evaluation transform.
+Weights are seed:0 made lively (reference.enliven). For each network:
+
+- export: the skeleton's inference form gives the module's logits, or features, by ONNX Runtime;
+- pixels: the values of the photos that differ from the package's transform, which must be none;
+- features: the largest relative L2 of a photo's features, at most 1e-4;
+- answers: the largest difference of a probability that the exported classifier gives, at most 1e-4;
+- finetune: `fx finetune --all-params` takes a step and its MODEL evaluates;
+- speed: photos/s from files to features, fx's over torch's (channels_last, inference_mode), both with all cores.
+
+What was measured is kept in the scratch folder by the network's graph and row; a second run goes on with the others.
+--page only writes the page. Exit code 0 where all holds, 1 where not.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+import sys
+import time
+
+import numpy as np
+import torch
+import torchvision
+from PIL import Image
+from safetensors.torch import load_file, save_file
+
+import reference
+from fxrun import FX, photos, read_store
+from markdown import table
+
+sys.path.append(str(pathlib.Path(__file__).parent.parent / "export_onnx"))
+import graph as graphs  # noqa: E402
+import networks  # noqa: E402
+import registry  # noqa: E402
+import skeletons  # noqa: E402
+
+GRAPHS = pathlib.Path(__file__).parents[2] / "backbones" / "graphs"
+TOLERANCE = 1e-4
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", metavar="NAME", help="networks (default: all)")
+    parser.add_argument("--fx", default="bin/fx", help="the program")
+    parser.add_argument("--data", required=True, help="folder with train/ and val/")
+    parser.add_argument("--scratch", required=True, help="folder for results and what is written on the way")
+    parser.add_argument("--out", help="the page to write")
+    parser.add_argument("--photos", type=int, default=16, help="photos of each network")
+    parser.add_argument("--again", action="store_true", help="measure what was measured, too")
+    parser.add_argument("--page", action="store_true", help="write the page from what was measured")
+    options = parser.parse_args()
+    rows = {row["name"]: row for row in registry.read()["networks"]}
+    unknown = set(options.names) - set(rows)
+    if unknown:
+        parser.error(f"no network {', '.join(sorted(unknown))}")
+    scratch = pathlib.Path(options.scratch)
+    scratch.mkdir(parents=True, exist_ok=True)
+    compare = Comparison(options, scratch)
+    for name in [] if options.page else options.names or rows:
+        compare.network(rows[name])
+        if options.out:
+            write(options.out, rows, scratch)
+    if options.out:
+        write(options.out, rows, scratch)
+    faults = [f"{name}: {fault}" for name in options.names or rows for fault in faults_of(result(scratch, rows[name]))]
+    for fault in faults:
+        print("FAULT: " + fault)
+    return 1 if faults else 0
+
+
+def identity(row):
+    """What a result depends on: the graph and what the row says of it and the default weights."""
+    data = json.dumps({k: v for k, v in row.items() if k != "weights"} | {"weights": row["weights"][0]}, sort_keys=True)
+    return hashlib.sha256(data.encode() + skeletons.read(GRAPHS / f"{row['name']}.onnx.gz")).hexdigest()
+
+
+def result(scratch, row):
+    """The kept result of a network, {} where it has none or is another network by now."""
+    try:
+        kept = json.loads((scratch / f"{row['name']}.json").read_text())
+    except FileNotFoundError:
+        return {}
+    return kept if kept["identity"] == identity(row) else {}
+
+
+def faults_of(kept):
+    if not kept:
+        return []
+    checks = {
+        "features": kept.get("features", 1) <= TOLERANCE, "pixels": kept.get("pixels", 1) == 0,
+        "export": kept.get("export", 1) <= TOLERANCE, "answers": kept.get("answers", 1) <= TOLERANCE,
+        "finetune": kept.get("finetune") == "yes",
+    }  # fmt: skip
+    return [f"{key} {kept.get(key, 'not measured')}" for key, holds in checks.items() if not holds]
+
+
+class Comparison:
+    def __init__(self, options, scratch):
+        self.fx, self.options, self.scratch = FX(options.fx), options, scratch
+        found = photos(options.data, "val")
+        self.paths = found[:: max(1, len(found) // options.photos)][: options.photos]
+        self.tree = scratch / "photos"
+        shutil.rmtree(self.tree, ignore_errors=True)
+        for path in self.paths:
+            for split in ("train", "val"):
+                link = self.tree / split / pathlib.PurePosixPath(path).relative_to("val")
+                link.parent.mkdir(parents=True, exist_ok=True)
+                link.symlink_to((pathlib.Path(options.data) / path).resolve())
+
+    def network(self, row):
+        name = row["name"]
+        if result(self.scratch, row) and not self.options.again:
+            return
+        folder = self.scratch / name
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        kept = {"identity": identity(row)}
+        try:
+            for measure in (self.measure_features, self.measure_finetune):
+                measure(row, folder, kept)
+        except (Exception, SystemExit) as error:
+            kept["error"] = " ".join(str(error).split())[:400]
+        shutil.rmtree(folder)
+        print(name, {k: v for k, v in kept.items() if k != "identity"}, flush=True)
+        (self.scratch / f"{name}.json").write_text(json.dumps(kept))
+
+    def measure_features(self, row, folder, kept):
+        name, spec = row["name"], spec_of(row)
+        model, transform = networks.build(row).eval(), official(row)
+        files = [self.tree / p for p in self.paths]
+        tensors = torch.stack([transform(Image.open(f).convert("RGB")) for f in files])
+        ours = np.stack([spec.pixels(f) for f in files])  # of the row; fx's own are compared with Pillow's by compare.py
+        kept["pixels"] = int((((tensors - spec.tensor(ours)).abs() > 1e-4)).sum())
+
+        seeded, lively = folder / "seeded.safetensors", folder / "lively.safetensors"
+        self.fx("backbones", "save", "--weights", "seed:0", "--out", seeded, name)
+        load(model, seeded)
+        save_file(reference.enliven(model, spec, ours[::2]).state_dict(), lively)
+        with torch.inference_mode():
+            want, output = reference.features_of(row, model, tensors)
+        kept["export"] = relative(self.exported(name, lively, tensors), output.numpy())
+
+        store = folder / "store"
+        self.fx.extract(name, self.tree, store, lively)
+        paths, got = read_store(store, "val")
+        assert paths == self.paths, "fx took other photos"
+        want = want.flatten(1).numpy()
+        kept["features"] = float(reference.distances(got, want).max())
+        kept["apart"] = reference.spread(want)
+        kept["answers"] = self.answers(store, folder, ours, want)
+        kept["speed"] = self.speed(name, model, transform, lively, folder)
+
+    def exported(self, name, weights, tensors):
+        """What ONNX Runtime makes of the whole network as `fx backbones save` writes it."""
+        import onnxruntime
+
+        path = weights.with_name("whole.onnx")
+        self.fx("backbones", "save", "--weights", weights, "--out", path, name)
+        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        if not registry.has_head(registry.row(name)):
+            return None  # its output is a head that fx gave it
+        return session.run(["logits"], {"input": tensors.numpy()})[0]
+
+    def answers(self, store, folder, pixels, features):
+        """The exported classifier beside softmax(features of torch @ head)."""
+        import onnxruntime
+
+        model, path = folder / "model", folder / "classifier.onnx"
+        self.fx("fit-head", "--features", store, "--out", model, "--epochs", 2)
+        self.fx("export", "--model", model, "--out", path)
+        head = load_file(model / "head.safetensors")
+        weight, bias = (next(t for n, t in head.items() if n.endswith(e)) for e in ("weight", "bias"))
+        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        [got] = session.run(["probabilities"], {"images": pixels})
+        x = torch.from_numpy(features)
+        if weight.dim() == 4:  # SqueezeNet's: convolution, ReLU, mean over the positions
+            maps = x.view(len(x), weight.shape[1], -1)
+            logits = torch.relu(torch.einsum("oc,ncp->nop", weight[:, :, 0, 0], maps) + bias[:, None]).mean(2)
+        else:
+            logits = x @ weight.T + bias
+        return float(np.abs(got - torch.softmax(logits, 1).numpy()).max())
+
+    def speed(self, name, model, transform, weights, folder):
+        """fx's photos/s over torch's, from files, best of two turns; the network opens once in both."""
+        threads = torch.get_num_threads()
+        torch.set_num_threads(os.cpu_count())
+        fast, files = model.to(memory_format=torch.channels_last), [self.tree / p for p in self.paths]
+
+        def torchs():
+            start = time.perf_counter()
+            with torch.inference_mode():
+                for i in range(0, len(files), 8):
+                    batch = torch.stack([transform(Image.open(f).convert("RGB")) for f in files[i : i + 8]])
+                    fast(batch.contiguous(memory_format=torch.channels_last))
+            return len(files) / (time.perf_counter() - start)
+
+        def ours():
+            document = self.fx.extract(name, self.tree, folder / "timed", weights)
+            return document["images_per_second"]
+
+        torchs()
+        ratio = max(ours() for _ in range(2)) / max(torchs() for _ in range(2))
+        torch.set_num_threads(threads)
+        return ratio
+
+    def measure_finetune(self, row, folder, kept):
+        run = folder / "run"
+        self.fx("finetune", "--all-params", "--backbone", row["name"], "--weights", folder / "lively.safetensors", "--data",
+                self.tree, "--out", run, "--epochs", 1, "--batch-size", 4)  # fmt: skip
+        self.fx("eval", "--model", run, "--data", self.tree)
+        kept["finetune"] = "yes"
+
+
+def spec_of(row):
+    return reference.Preprocess.of(json.dumps(row["weights"][0]["preprocess"]))
+
+
+def official(row):
+    """The evaluation transform of the package, to a normalised tensor."""
+    first, name = row["weights"][0], row["source"].partition(":")[2]
+    if first["tag"] == "" or "timm" not in row["source"] and "torchvision" not in first:
+        return spec_of(row).transform()  # the tutorial's, or TensorFlow's: typed in reference.py's own words
+    if "torchvision" in first:
+        return torchvision.models.get_model_weights(name)[first["torchvision"]].transforms()
+    if row["family"] in ("DINOv2", "DINOv3"):
+        return spec_of(row).transform()  # their authors', which timm does not have
+    from timm.data import create_transform, resolve_data_config
+    from timm.models import get_pretrained_cfg
+
+    config = get_pretrained_cfg(first["hub"].partition("/")[2])
+    return create_transform(**resolve_data_config({}, pretrained_cfg=config.to_dict()), is_training=False)
+
+
+def load(model, path):
+    """Loads weights that lack only buffers which are the same for all."""
+    outcome = model.load_state_dict(load_file(path), strict=False)
+    assert not outcome.unexpected_keys and set(outcome.missing_keys) <= graphs.constants(model), outcome
+
+
+def relative(got, want):
+    return 0.0 if got is None else float(reference.distances(got, want).max())
+
+
+HEAD = """# Registered networks beside their own packages
+
+Written by `task parity -- --all` (scripts/parity/networks.py says what each column is). Weights: seed:0 made lively with
+photos, not trained; the accuracy is what the weights' authors published. Differences: relative L2 of a photo, or of a
+probability; fx keeps to 1e-4. Gradients: [parity-training.md](parity-training.md), by sets of operators.
+
+"""
+
+
+def write(path, rows, scratch):
+    lines = []
+    for row in rows.values():
+        kept = result(scratch, row)
+        number = lambda key: f"{kept[key]:.1e}" if key in kept else "–"
+        export = number("export") if registry.has_head(row) else "as features"
+        lines.append([
+            row["name"], export, number("features"), str(kept.get("pixels", "–")), number("answers"),
+            kept.get("finetune", "–"), f"{kept['speed']:.2f} ×" if "speed" in kept else "–",
+        ])  # fmt: skip
+    head = ["network", "export", "features", "pixels that differ", "answers", "finetunes", "photos/s, torch = 1"]
+    pathlib.Path(path).write_text(HEAD + table(head, lines))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
