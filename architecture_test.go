@@ -73,6 +73,8 @@ var within = map[string][]string{
 	"filehash":      {"durable", "paths", "userfile"},
 	"flipbits":      {},
 	"float16":       {},
+	"hub":           {"durable", "fail", "fetch", "filehash", "paths", "progress", "userfile"},
+	"hub/hubtest":   {},
 	"imaging":       {"fail", "paths", "preprocess", "random"},
 	"inference":     {"fail", "kernels", "onnx", "onnx/pb", "ort", "random", "relative"},
 	"kernels":       {},
@@ -112,7 +114,7 @@ var within = map[string][]string{
 
 // inTests are packages that only tests may import.
 var inTests = []string{"internal/fakecuda", "internal/flipbits", "internal/testenv", "internal/ort/orttest",
-	"cli/faults"}
+	"internal/hub/hubtest", "cli/faults"}
 
 // bench is the folder of the benchmarks, which may import every package but cli, and are not imported.
 const bench = "bench"

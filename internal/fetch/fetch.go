@@ -39,9 +39,14 @@ type File struct {
 	Bytes        int64                   // its length if known: any other is refused; 0 is the registry's, or unknown
 	MaxBytes     int64                   // refuse more; 0 is 4 GiB
 	Check        func(path string) error // checks the content before the file gets its name, or nil
+	Name         string                  // of its entry in the registry, "" for that of Path
+	Token        string                  // a bearer token that only the host of URL gets, or ""
 
 	seen Entry // its entry in the registry, zero before its first use
 }
+
+// name returns the name of the file's entry in the registry.
+func (f File) name() string { return cmp.Or(f.Name, filepath.Base(f.Path)) }
 
 // Result describes the file, complete and verified.
 type Result struct {
@@ -107,7 +112,7 @@ func (f *File) bound() {
 	if f.MaxBytes == 0 {
 		f.MaxBytes = 4 << 30
 	}
-	if seen, err := Lookup(filepath.Base(f.Path)); err == nil { // Record reports an unreadable entry
+	if seen, err := Lookup(f.name()); err == nil { // Record reports an unreadable entry
 		f.seen = seen
 		f.Bytes = cmp.Or(f.Bytes, seen.Bytes)
 	}
@@ -127,7 +132,7 @@ func (f File) cached(ctx context.Context) (Result, error) {
 			fmt.Sprintf("Delete %s; the next run downloads it again.", f.Path),
 			"%s was damaged or changed: its SHA-256 is %s and must %s", f.Path, sum, Demand(f.SHA256Prefix))
 	}
-	seen, err := Record(Entry{Name: filepath.Base(f.Path), SHA256: sum, Bytes: size, From: f.URL})
+	seen, err := Record(Entry{Name: f.name(), SHA256: sum, Bytes: size, From: f.URL})
 	if err != nil {
 		return Result{}, err
 	}
@@ -184,7 +189,7 @@ func (f File) verify(part string, r Result) (Seen, error) {
 				f.URL)
 		}
 	}
-	return Record(Entry{Name: filepath.Base(f.Path), SHA256: r.SHA256, Bytes: r.Bytes, From: f.URL})
+	return Record(Entry{Name: f.name(), SHA256: r.SHA256, Bytes: r.Bytes, From: f.URL})
 }
 
 // Demand describes the SHA-256 that a prefix requires, for messages such as "it must be 57934424…".
