@@ -93,7 +93,7 @@ var within = map[string][]string{
 	"paths":         {"fail"},
 	"photoio":       {"fail", "imaging", "machine", "userfile"},
 	"preprocess":    {},
-	"pretrained":    {"durable", "fail", "fetch", "filehash", "lockfile", "paths", "progress", "wheel"},
+	"pretrained":    {"durable", "fail", "fetch", "hub", "lockfile", "paths", "progress", "weights", "wheel"},
 	"printable":     {"userfile"},
 	"progress":      {},
 	"random":        {},
@@ -108,7 +108,7 @@ var within = map[string][]string{
 	"trainlog":      {"durable", "metrics", "tensorboard"},
 	"userfile":      {"durable"},
 	"version":       {},
-	"weights":       {"durable", "fail", "filehash", "float16", "paths"},
+	"weights":       {"durable", "fail", "filehash", "float16", "paths", "userfile"},
 	"wheel":         {},
 }
 

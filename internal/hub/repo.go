@@ -120,6 +120,9 @@ func (r *Repo) fetch(ctx context.Context, file string, limit int64, report progr
 		return fetch.Result{}, fail.New(fail.Other, "Unset HF_HUB_OFFLINE. Or download "+r.URL(file)+
 			" on another machine.", "HF_HUB_OFFLINE is set")
 	}
+	if err := r.readToken(); err != nil {
+		return fetch.Result{}, err
+	}
 	f := fetch.File{URL: r.URL(file), Name: r.Name + "/" + file, Token: r.token, MaxBytes: limit}
 	header, err := r.Client.Ask(ctx, f, report)
 	if err != nil {

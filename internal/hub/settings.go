@@ -17,10 +17,11 @@ import (
 // settings are those of the environment. Source: huggingface_hub, constants.py.
 type settings struct {
 	endpoint  string // without a slash at its end
-	token     string // "" for none
-	tokenFrom string // what has the token, for messages
 	cache     string // the user's hub cache
+	tokenPath string
 	offline   bool
+
+	token, tokenFrom string // see readToken
 }
 
 func readSettings() (settings, error) {
@@ -33,8 +34,9 @@ func readSettings() (settings, error) {
 		home = filepath.Join(base, "huggingface")
 	}
 	s := settings{
-		endpoint: strings.TrimRight(cmp.Or(os.Getenv("HF_ENDPOINT"), "https://huggingface.co"), "/"),
-		cache:    cmp.Or(expand(os.Getenv("HF_HUB_CACHE")), filepath.Join(home, "hub")),
+		endpoint:  strings.TrimRight(cmp.Or(os.Getenv("HF_ENDPOINT"), "https://huggingface.co"), "/"),
+		cache:     cmp.Or(expand(os.Getenv("HF_HUB_CACHE")), filepath.Join(home, "hub")),
+		tokenPath: cmp.Or(expand(os.Getenv("HF_TOKEN_PATH")), filepath.Join(home, "token")),
 		offline: slices.Contains([]string{"1", "ON", "YES", "TRUE"},
 			strings.ToUpper(os.Getenv("HF_HUB_OFFLINE"))),
 	}
@@ -44,18 +46,19 @@ func readSettings() (settings, error) {
 		return s, fail.New(fail.Usage, "Set it to an address such as https://huggingface.co, or unset it. A token "+
 			"belongs into HF_TOKEN.", "HF_ENDPOINT is not the address of a hub")
 	}
-	return s, s.readToken(cmp.Or(expand(os.Getenv("HF_TOKEN_PATH")), filepath.Join(home, "token")))
+	return s, nil
 }
 
-// readToken reads HF_TOKEN, or else the token file.
-func (s *settings) readToken(path string) error {
+// readToken sets token to HF_TOKEN, else to what the token file has, else to "", and tokenFrom to the source for
+// messages.
+func (s *settings) readToken() error {
 	s.token, s.tokenFrom = strings.TrimSpace(os.Getenv("HF_TOKEN")), "HF_TOKEN"
 	if s.token == "" {
-		text, err := userfile.Read(path, 4096)
+		text, err := userfile.Read(s.tokenPath, 4096)
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return fail.Wrap(fail.Usage, err, "Let fx read the file, or set HF_TOKEN.", "the hub's token")
 		}
-		s.token, s.tokenFrom = strings.TrimSpace(string(text)), path
+		s.token, s.tokenFrom = strings.TrimSpace(string(text)), s.tokenPath
 	}
 	if strings.ContainsFunc(s.token, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return fail.New(fail.Usage, "A token is one word that begins with hf_.", "%s does not contain a token",
