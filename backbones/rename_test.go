@@ -1,0 +1,218 @@
+package backbones
+
+import (
+	"compress/gzip"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"fx/internal/progress"
+	"fx/internal/weights"
+)
+
+// tensor is a name with a shape.
+type tensor struct {
+	name  string
+	shape []int
+}
+
+// renamedPairs returns what testdata/make_renamed.py found: for two networks, the tensors that correspond.
+func renamedPairs(t *testing.T) map[string][][2]tensor {
+	t.Helper()
+	f, err := os.Open(filepath.Join("testdata", "renamed.json.gz"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = f.Close() }()
+	unzipped, err := gzip.NewReader(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var found map[string][][4]json.RawMessage
+	if err := json.NewDecoder(unzipped).Decode(&found); err != nil {
+		t.Fatal(err)
+	}
+	pairs := map[string][][2]tensor{}
+	for networks, list := range found {
+		for _, l := range list {
+			var pair [2]tensor
+			for i := range pair {
+				if err := json.Unmarshal(l[i], &pair[i].name); err != nil {
+					t.Fatal(err)
+				}
+				if err := json.Unmarshal(l[i+2], &pair[i].shape); err != nil {
+					t.Fatal(err)
+				}
+			}
+			pairs[networks] = append(pairs[networks], pair)
+		}
+	}
+	return pairs
+}
+
+// Torchvision's weights load into timm's graph, and timm's into torchvision's, each tensor where the same logits need
+// it.
+func TestNamesOfTheOtherPackage(t *testing.T) {
+	pairs := renamedPairs(t)
+	for _, family := range []string{"vgg11_bn", "vit_b_32", "convnext_tiny", "swin_t", "regnet_y_400mf", "regnet_x_400mf",
+		"mobilenet_v2", "efficientnet_b0", "mnasnet1_0"} {
+		if !slices.ContainsFunc(slices.Collect(maps.Keys(pairs)), func(n string) bool { return strings.HasPrefix(n, family+" ") }) {
+			t.Errorf("no pair for %s", family)
+		}
+	}
+	for networks, list := range pairs {
+		for to, from := range []int{1, 0} {
+			t.Run(fmt.Sprint(networks, " ", from, " to ", to), func(t *testing.T) {
+				var parameters []Parameter
+				sd := weights.NewStateDict()
+				data := map[string]string{} // by our name
+				for i, pair := range list {
+					parameters = append(parameters, Parameter{Name: pair[to].name, Shape: pair[to].shape})
+					text := fmt.Sprint(i)
+					sd.Set("module."+pair[from].name, weights.Tensor{DType: weights.F32, Shape: pair[from].shape,
+						Data: []byte(text)})
+					data[pair[to].name] = text
+					if layer, found := strings.CutSuffix(pair[from].name, "running_var"); found {
+						sd.Set("module."+layer+"num_batches_tracked", weights.Tensor{DType: weights.I64,
+							Data: []byte("counter " + text)})
+						data[strings.TrimSuffix(pair[to].name, "running_var")+"num_batches_tracked"] = "counter " + text
+					}
+				}
+				got := underNamesOf(parameters, sd)
+				for _, p := range parameters {
+					tensor, found := got.Get(p.Name)
+					if !found || string(tensor.Data) != data[p.Name] || !slices.Equal(tensor.Shape, p.Shape) {
+						t.Errorf("%s is %q %v, want %q %v", p.Name, tensor.Data, tensor.Shape, data[p.Name], p.Shape)
+					}
+				}
+				for _, name := range got.Names() {
+					if tensor, _ := got.Get(name); string(tensor.Data) != data[name] {
+						t.Errorf("%s is %q, want %q", name, tensor.Data, data[name])
+					}
+				}
+			})
+		}
+	}
+}
+
+// stateOf returns a state dict of names and shapes.
+func stateOf(tensors ...tensor) *weights.StateDict {
+	sd := weights.NewStateDict()
+	for _, x := range tensors {
+		sd.Set(x.name, weights.Tensor{DType: weights.F32, Shape: x.shape})
+	}
+	return sd
+}
+
+func TestNamesOfAuthorsOwnFiles(t *testing.T) {
+	for label, c := range map[string]struct {
+		ours   []tensor
+		theirs []tensor
+		want   []string
+	}{
+		"DINOv2": {
+			[]tensor{{"pos_embed", []int{1, 1370, 384}}, {"blocks.0.attn.qkv.weight", []int{1152, 384}},
+				{"blocks.0.ls1.gamma", []int{384}}},
+			[]tensor{{"pos_embed", []int{1, 1370, 384}}, {"mask_token", []int{1, 384}},
+				{"blocks.0.attn.qkv.weight", []int{1152, 384}}, {"blocks.0.ls1.gamma", []int{384}}},
+			[]string{"pos_embed", "blocks.0.attn.qkv.weight", "blocks.0.ls1.gamma"},
+		},
+		"ConvNeXt, for torchvision's": {
+			[]tensor{{"features.1.0.layer_scale", []int{96, 1, 1}}, {"features.0.0.weight", []int{96, 3, 4, 4}},
+				{"features.2.1.weight", []int{192, 96, 2, 2}}, {"features.1.0.block.3.weight", []int{384, 96}},
+				{"classifier.0.weight", []int{768}}, {"classifier.2.weight", []int{1000, 768}}},
+			[]tensor{{"stages.0.0.gamma", []int{96}}, {"downsample_layers.0.0.weight", []int{96, 3, 4, 4}},
+				{"downsample_layers.1.1.weight", []int{192, 96, 2, 2}}, {"stages.0.0.pwconv1.weight", []int{384, 96}},
+				{"norm.weight", []int{768}}, {"head.weight", []int{2, 768}}},
+			[]string{"features.1.0.layer_scale", "features.0.0.weight", "features.2.1.weight", "features.1.0.block.3.weight",
+				"classifier.0.weight", "classifier.2.weight"},
+		},
+		"Swin, for timm's": {
+			[]tensor{{"layers.0.blocks.0.attn.relative_position_bias_table", []int{169, 3}},
+				{"layers.1.downsample.reduction.weight", []int{192, 384}}, {"head.fc.weight", []int{1000, 768}}},
+			[]tensor{{"layers.0.blocks.0.attn.relative_position_bias_table", []int{169, 3}},
+				{"layers.0.blocks.0.attn.relative_position_index", []int{49, 49}}, {"layers.0.blocks.1.attn_mask", []int{64, 49, 49}},
+				{"layers.0.downsample.reduction.weight", []int{192, 384}}, {"head.weight", []int{1000, 768}}},
+			[]string{"layers.0.blocks.0.attn.relative_position_bias_table", "layers.1.downsample.reduction.weight",
+				"head.fc.weight"},
+		},
+		"another network's": { // kept, so that the error names them
+			[]tensor{{"features.0.weight", []int{64, 3, 3, 3}}, {"classifier.6.weight", []int{1000, 4096}}},
+			[]tensor{{"conv1.weight", []int{64, 3, 7, 7}}, {"fc.weight", []int{1000, 512}}},
+			[]string{"conv1.weight", "fc.weight"},
+		},
+	} {
+		t.Run(label, func(t *testing.T) {
+			var parameters []Parameter
+			for _, p := range c.ours {
+				parameters = append(parameters, Parameter{Name: p.name, Shape: p.shape, Head: strings.HasSuffix(p.name, "2.weight")})
+			}
+			got := underNamesOf(parameters, stateOf(c.theirs...))
+			if !slices.Equal(got.Names(), c.want) {
+				t.Errorf("%q, want %q", got.Names(), c.want)
+			}
+			for _, p := range parameters {
+				if x, found := got.Get(p.Name); found && !sameShape(p, x.Shape) {
+					t.Errorf("%s is %v", p.Name, x.Shape)
+				}
+			}
+		})
+	}
+}
+
+// A reshape must not turn one layer into another.
+func TestShapesAreKeptUnlessTheyCountTheSame(t *testing.T) {
+	for _, c := range []struct{ shape, want, got []int }{
+		{[]int{96}, []int{96, 1, 1}, []int{96, 1, 1}},
+		{[]int{96, 1, 1}, []int{96}, []int{96}},
+		{[]int{4096, 512, 7, 7}, []int{4096, 25088}, []int{4096, 25088}},
+		{[]int{7, 1024, 1, 1}, []int{1000, 1024}, []int{7, 1024}},
+		{[]int{64, 3, 3}, []int{64, 3, 7, 7}, []int{64, 3, 3}},
+		{[]int{384, 96}, []int{96, 384}, []int{384, 96}},
+		{[]int{}, []int{1}, []int{}},
+	} {
+		if got := reshape(c.shape, c.want); !slices.Equal(got, c.got) {
+			t.Errorf("%v for %v is %v, want %v", c.shape, c.want, got, c.got)
+		}
+	}
+}
+
+// Files of a whole trainer have the name of its module before all names.
+func TestWrappedWeightsAreOpened(t *testing.T) {
+	b, sd := mustSeed(t, "squeezenet1_1", 3)
+	for _, prefix := range []string{"module.", "model.", "_orig_mod.", "model.module.", "_orig_mod.model."} {
+		wrapped := weights.NewStateDict()
+		for _, name := range sd.Names() {
+			x, _ := sd.Get(name)
+			wrapped.Set(prefix+name, x)
+		}
+		path := filepath.Join(t.TempDir(), "wrapped.safetensors")
+		if err := weights.WriteSafetensors(path, wrapped); err != nil {
+			t.Fatal(err)
+		}
+		n, err := Open(t.Context(), NetworkOptions{Backbone: b.Name, Weights: weights.File(path)}, progress.Discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if state, err := n.State(); err != nil || !slices.Equal(slices.Sorted(slices.Values(state.Names())),
+			slices.Sorted(slices.Values(sd.Names()))) {
+			t.Errorf("%s: %v", prefix, err)
+		}
+		if _, err := n.Full(); err != nil {
+			t.Errorf("%s: %v", prefix, err)
+		}
+	}
+	// a network whose own names begin so keeps them
+	own := []Parameter{{Name: "model.conv.weight", Shape: []int{1}}}
+	if got := underNamesOf(own, stateOf(tensor{"module.model.conv.weight", []int{1}})); got.Names()[0] != "model.conv.weight" {
+		t.Errorf("%q", got.Names())
+	}
+	if got := underNamesOf(own, stateOf(tensor{"model.conv.weight", []int{1}})); got.Names()[0] != "model.conv.weight" {
+		t.Errorf("%q", got.Names())
+	}
+}
