@@ -11,8 +11,11 @@ import (
 	"fx/internal/fetch"
 )
 
-// ErrNoFile means that the repository has no file of this name.
-var ErrNoFile = errors.New("no such file in the repository")
+// Errors of Fetch for errors.Is.
+var (
+	ErrNoFile  = errors.New("no such file in the repository")
+	ErrOffline = errors.New("HF_HUB_OFFLINE is set")
+)
 
 // size returns the length of the file that an answer describes.
 func size(header http.Header) (int64, error) {

