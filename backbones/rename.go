@@ -41,16 +41,23 @@ func underNamesOf(parameters []Parameter, sd *weights.StateDict) *weights.StateD
 	if prefix == "" && rename == nil {
 		return sd
 	}
+	if rename == nil {
+		rename = func(name string) string { return name }
+	}
+	times := map[string]int{}
+	for name := range theirs {
+		times[rename(name)]++
+	}
 	out := weights.NewStateDict()
 	out.Metadata = sd.Metadata
 	for _, name := range sd.Names() {
 		t, _ := sd.Get(name)
 		name = name[len(prefix):]
-		if rename != nil {
-			if name = rename(name); name == "" {
-				continue
-			}
-			t.Shape = reshape(t.Shape, ours[name])
+		switch renamed := rename(name); {
+		case renamed == "" && name != "":
+			continue
+		case renamed != name && times[renamed] == 1: // else the file has a tensor twice, and matchNames reports this one
+			name, t.Shape = renamed, reshape(t.Shape, ours[renamed])
 		}
 		out.Set(name, t)
 	}

@@ -61,7 +61,9 @@ func TestNamesOfTheOtherPackage(t *testing.T) {
 	pairs := renamedPairs(t)
 	for _, family := range []string{"vgg11_bn", "vit_b_32", "convnext_tiny", "swin_t", "regnet_y_400mf", "regnet_x_400mf",
 		"mobilenet_v2", "efficientnet_b0", "mnasnet1_0"} {
-		if !slices.ContainsFunc(slices.Collect(maps.Keys(pairs)), func(n string) bool { return strings.HasPrefix(n, family+" ") }) {
+		if !slices.ContainsFunc(slices.Collect(maps.Keys(pairs)), func(networks string) bool {
+			return strings.HasPrefix(networks, family+" ")
+		}) {
 			t.Errorf("no pair for %s", family)
 		}
 	}
@@ -129,17 +131,26 @@ func TestNamesOfAuthorsOwnFiles(t *testing.T) {
 			[]tensor{{"stages.0.0.gamma", []int{96}}, {"downsample_layers.0.0.weight", []int{96, 3, 4, 4}},
 				{"downsample_layers.1.1.weight", []int{192, 96, 2, 2}}, {"stages.0.0.pwconv1.weight", []int{384, 96}},
 				{"norm.weight", []int{768}}, {"head.weight", []int{2, 768}}},
-			[]string{"features.1.0.layer_scale", "features.0.0.weight", "features.2.1.weight", "features.1.0.block.3.weight",
-				"classifier.0.weight", "classifier.2.weight"},
+			[]string{"features.1.0.layer_scale", "features.0.0.weight", "features.2.1.weight",
+				"features.1.0.block.3.weight", "classifier.0.weight", "classifier.2.weight"},
 		},
 		"Swin, for timm's": {
 			[]tensor{{"layers.0.blocks.0.attn.relative_position_bias_table", []int{169, 3}},
-				{"layers.1.downsample.reduction.weight", []int{192, 384}}, {"head.fc.weight", []int{1000, 768}}},
+				{"layers.1.downsample.reduction.weight", []int{192, 384}},
+				{"layers.2.downsample.reduction.weight", []int{384, 768}}, {"head.fc.weight", []int{1000, 768}}},
 			[]tensor{{"layers.0.blocks.0.attn.relative_position_bias_table", []int{169, 3}},
-				{"layers.0.blocks.0.attn.relative_position_index", []int{49, 49}}, {"layers.0.blocks.1.attn_mask", []int{64, 49, 49}},
-				{"layers.0.downsample.reduction.weight", []int{192, 384}}, {"head.weight", []int{1000, 768}}},
+				{"layers.0.blocks.0.attn.relative_position_index", []int{49, 49}},
+				{"layers.0.blocks.1.attn_mask", []int{64, 49, 49}},
+				{"layers.0.downsample.reduction.weight", []int{192, 384}},
+				{"layers.1.downsample.reduction.weight", []int{384, 768}}, {"head.weight", []int{1000, 768}}},
 			[]string{"layers.0.blocks.0.attn.relative_position_bias_table", "layers.1.downsample.reduction.weight",
-				"head.fc.weight"},
+				"layers.2.downsample.reduction.weight", "head.fc.weight"},
+		},
+		"a tensor twice": { // both stay, so that one is an extra
+			[]tensor{{"features.0.weight", []int{64, 3, 3, 3}}, {"classifier.6.weight", []int{1000, 4096}}},
+			[]tensor{{"features.0.weight", []int{64, 3, 3, 3}}, {"pre_logits.fc1.weight", []int{4096, 512, 7, 7}},
+				{"head.fc.weight", []int{1000, 4096}}, {"classifier.6.weight", []int{1000, 4096}}},
+			[]string{"features.0.weight", "pre_logits.fc1.weight", "head.fc.weight", "classifier.6.weight"},
 		},
 		"another network's": { // kept, so that the error names them
 			[]tensor{{"features.0.weight", []int{64, 3, 3, 3}}, {"classifier.6.weight", []int{1000, 4096}}},
@@ -150,7 +161,8 @@ func TestNamesOfAuthorsOwnFiles(t *testing.T) {
 		t.Run(label, func(t *testing.T) {
 			var parameters []Parameter
 			for _, p := range c.ours {
-				parameters = append(parameters, Parameter{Name: p.name, Shape: p.shape, Head: strings.HasSuffix(p.name, "2.weight")})
+				parameters = append(parameters, Parameter{Name: p.name, Shape: p.shape,
+					Head: strings.HasPrefix(p.name, "classifier.2.")})
 			}
 			got := underNamesOf(parameters, stateOf(c.theirs...))
 			if !slices.Equal(got.Names(), c.want) {
@@ -209,10 +221,33 @@ func TestWrappedWeightsAreOpened(t *testing.T) {
 	}
 	// a network whose own names begin so keeps them
 	own := []Parameter{{Name: "model.conv.weight", Shape: []int{1}}}
-	if got := underNamesOf(own, stateOf(tensor{"module.model.conv.weight", []int{1}})); got.Names()[0] != "model.conv.weight" {
-		t.Errorf("%q", got.Names())
+	for _, name := range []string{"module.model.conv.weight", "model.conv.weight"} {
+		if got := underNamesOf(own, stateOf(tensor{name, []int{1}})); got.Names()[0] != "model.conv.weight" {
+			t.Errorf("%q for %s", got.Names(), name)
+		}
 	}
-	if got := underNamesOf(own, stateOf(tensor{"model.conv.weight", []int{1}})); got.Names()[0] != "model.conv.weight" {
-		t.Errorf("%q", got.Names())
+}
+
+// Names come from files that nobody vouches for.
+func TestStrangeNamesAreHarmless(t *testing.T) {
+	for networks, list := range renamedPairs(t) {
+		for side := range 2 {
+			var parameters []Parameter
+			sd := weights.NewStateDict()
+			for _, pair := range list {
+				parameters = append(parameters, Parameter{Name: pair[side].name, Shape: pair[side].shape})
+				other := pair[1-side]
+				sd.Set(other.name, weights.Tensor{DType: weights.F32, Shape: other.shape})
+			}
+			for _, name := range []string{"", ".", "features.", "features.99999999999999999999", "blocks.1", "layers.8.0",
+				"features.1.conv.9223372036854775807.0.weight", "features.1.0.block.9223372036854775807.0.weight",
+				"layers.8.0.layers.9223372036854775807.weight", "blocks.99999999999999999999.0.bn1", "$1",
+				"trunk_output.block1.block1-99999999999999999999.f.a.0.weight"} {
+				sd.Set(name, weights.Tensor{DType: weights.F32})
+			}
+			if got := underNamesOf(parameters, sd); got.Len() != sd.Len() { // matchNames reports them all
+				t.Errorf("%s: %d tensors of %d", networks, got.Len(), sd.Len())
+			}
+		}
 	}
 }

@@ -36,11 +36,15 @@ var (
 
 func torchvisionMobileNames(shapes map[string][]int) func(string) string {
 	blocks := numbered(shapes, torchvisionBlock, mnasnetBlock)
-	head := 0 // the last of features
+	head, squeeze := 0, map[string]int{} // the last of features; where a block has squeeze and excitation
 	for name := range shapes {
 		if rest, found := strings.CutPrefix(name, "features."); found {
-			n, _ := strconv.Atoi(rest[:strings.Index(rest, ".")])
+			first, _, _ := strings.Cut(rest, ".")
+			n, _ := strconv.Atoi(first)
 			head = max(head, n)
+		}
+		if m := torchvisionBlock.FindStringSubmatch(name); m != nil && m[3] == "fc1.weight" {
+			squeeze[m[1]], _ = strconv.Atoi(m[2])
 		}
 	}
 	simple := rewrite(
@@ -73,10 +77,8 @@ func torchvisionMobileNames(shapes map[string][]int) func(string) string {
 		case kind == "fc2":
 			return fmt.Sprintf("block.%d.se.conv_expand.%s", block, tensor)
 		default:
-			for before := range i { // squeeze and excitation does not count
-				if shapes[fmt.Sprintf("%s.%d.fc1.weight", m[1], before)] != nil {
-					i--
-				}
+			if at, found := squeeze[m[1]]; found && i > at { // which does not count
+				i--
 			}
 			return fmt.Sprintf("block.%d.%d.%s.%s", block, i, map[string]string{"0": "conv", "1": "bn"}[kind], tensor)
 		}

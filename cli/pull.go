@@ -33,9 +33,9 @@ func backbonesPullCommand(out *output) *urfave.Command {
 	return &urfave.Command{
 		Name:  "pull",
 		Usage: "fetch networks' official weights into fx's cache",
-		Description: "If one of several networks fails, fx fetches the others, and exits with the code of the first failure.\n" +
-			"With --json the result is an object for one NAME, and a list of such objects for several; there a failed one " +
-			"has\nerror, hint and exit_code.",
+		Description: "If one of several networks fails, fx fetches the others, and exits with the code of the first\n" +
+			"failure. With --json the result is an object for one NAME, and a list of such objects for several;\n" +
+			"there a failed one has error, hint and exit_code.",
 		ArgsUsage: "NAME...",
 		Flags:     []urfave.Flag{lockFlag()},
 		Action: func(c *urfave.Context) error {

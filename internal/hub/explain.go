@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 
@@ -16,6 +17,9 @@ var (
 	ErrNoFile  = errors.New("no such file in the repository")
 	ErrOffline = errors.New("HF_HUB_OFFLINE is set")
 )
+
+// resetSeconds finds the 55 of `"api";r=0;t=55`. Source: draft-ietf-httpapi-ratelimit-headers.
+var resetSeconds = regexp.MustCompile(`;\s*t=(\d{1,6})`)
 
 // size returns the length of the file that an answer describes.
 func size(header http.Header) (int64, error) {
@@ -80,6 +84,9 @@ func (r *Repo) explain(err error, file string) error {
 	case refused.Code == http.StatusTooManyRequests:
 		message = "the hub limits how often it is asked"
 		hint = "Wait some minutes, and run the command again."
+		if m := resetSeconds.FindStringSubmatch(refused.Header.Get("RateLimit")); m != nil {
+			hint = fmt.Sprintf("Wait %s seconds, and run the command again.", m[1])
+		}
 		if r.token == "" {
 			hint += fmt.Sprintf(" With a token (%s) in HF_TOKEN more is allowed.", tokens)
 		}

@@ -216,6 +216,10 @@ func TestRefusals(t *testing.T) {
 		{"too many requests", "", func(m *machine) {
 			m.Trouble(slices.Repeat([]hubtest.Trouble{{Status: http.StatusTooManyRequests}}, 4)...)
 		}, []string{"limits how often", "Wait some minutes", "in HF_TOKEN more is allowed"}},
+		{"a limit that says when it ends", token, func(m *machine) {
+			m.Trouble(slices.Repeat([]hubtest.Trouble{{Status: http.StatusTooManyRequests,
+				Header: http.Header{"Ratelimit": {`"resolvers";r=0;t=55`}}}}, 4)...)
+		}, []string{"Wait 55 seconds"}},
 		{"a fault", "", func(m *machine) { m.Trouble(slices.Repeat([]hubtest.Trouble{{Status: 503}}, 4)...) },
 			[]string{"the hub has a fault", "503", "again later"}},
 		{"a CDN that refuses", token, func(m *machine) {

@@ -224,6 +224,10 @@ func (s *search) dir(ctx context.Context) (Found, error) {
 			}
 		}
 	}
+	if official == "" { // fx knows no place that has them
+		s.note("FX_WEIGHTS_DIR, %s, has no %s.safetensors, .pth or .onnx", dir, s.Name)
+		return Found{}, errNotHere
+	}
 	s.note("FX_WEIGHTS_DIR, %s, has neither %s nor %s.safetensors, .pth or .onnx", dir, official, s.Name)
 	return Found{}, errNotHere
 }
@@ -383,7 +387,7 @@ func (s *search) held(err error) error {
 // nowhere is the error after the last place.
 func (s *search) nowhere() error {
 	hint := fmt.Sprintf("Name a file with --weights; --weights seed:0 makes random weights. Or put %s into a "+
-		"folder that FX_WEIGHTS_DIR names.", s.Official.File)
+		"folder that FX_WEIGHTS_DIR names.", cmp.Or(s.Official.File, "it as "+s.Name+".safetensors"))
 	switch {
 	case s.repo != nil:
 		hint = cmp.Or(s.hint, s.byHand())
