@@ -247,11 +247,11 @@ func (n *Network) openRegistered(ctx context.Context, o NetworkOptions, report p
 	if n.state, info, err = readWeights(ctx, found.Path); err != nil {
 		return err
 	}
-	parameters, err := Parameters(b)
+	skeleton, err := Skeleton(b.Name)
 	if err != nil {
 		return err
 	}
-	n.state = underNamesOf(parameters, n.state)
+	n.state = underNamesOf(skeleton.Graph, n.state)
 	n.WeightsSHA256 = info.SHA256
 	if info.SHA256 != found.SHA256 {
 		return fail.New(fail.Model, "Run it again.", "%s changed while fx read it", found.Path)

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"fx/internal/onnx/pb"
 	"fx/internal/weights"
 )
 
@@ -23,14 +24,19 @@ var families = [][]convention{vitNames, convnextNames, swinNames, regnetNames, v
 // common training loops.
 var wrappers = []string{"module.", "_orig_mod.", "model."}
 
-// underNamesOf returns the weights sd under the names, and with the shapes, of a network with these parameters, if sd
-// has them under the names of another package for the same network, or with the name of a wrapper before all of them.
-// Otherwise it returns sd. The data is shared.
-func underNamesOf(parameters []Parameter, sd *weights.StateDict) *weights.StateDict {
+// underNamesOf returns the weights sd under the names, and with the shapes, of the graph's initializers, if sd has them
+// under the names of another package for the same network, or with the name of a wrapper before all of them. Otherwise
+// it returns sd. The data is shared.
+func underNamesOf(g *pb.GraphProto, sd *weights.StateDict) *weights.StateDict {
 	ours := map[string][]int{}
-	for _, p := range parameters {
-		ours[p.Name] = p.Shape
+	for _, t := range g.Initializer {
+		shape := []int{}
+		for _, d := range t.Dims {
+			shape = append(shape, int(d))
+		}
+		ours[t.Name] = shape
 	}
+	sd = withRegisters(ours, sd)
 	prefix := wrapper(ours, sd.Names())
 	theirs := map[string][]int{}
 	for _, name := range sd.Names() {

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 
+	"fx/internal/onnx/pb"
 	"fx/internal/progress"
 	"fx/internal/weights"
 )
@@ -70,11 +71,11 @@ func TestNamesOfTheOtherPackage(t *testing.T) {
 	for networks, list := range pairs {
 		for to, from := range []int{1, 0} {
 			t.Run(fmt.Sprint(networks, " ", from, " to ", to), func(t *testing.T) {
-				var parameters []Parameter
+				graph := &pb.GraphProto{}
 				sd := weights.NewStateDict()
 				data := map[string]string{} // by our name
 				for i, pair := range list {
-					parameters = append(parameters, Parameter{Name: pair[to].name, Shape: pair[to].shape})
+					graph.Initializer = append(graph.Initializer, graphOf(pair[to]).Initializer...)
 					text := fmt.Sprint(i)
 					sd.Set("module."+pair[from].name, weights.Tensor{DType: weights.F32, Shape: pair[from].shape,
 						Data: []byte(text)})
@@ -85,11 +86,12 @@ func TestNamesOfTheOtherPackage(t *testing.T) {
 						data[strings.TrimSuffix(pair[to].name, "running_var")+"num_batches_tracked"] = "counter " + text
 					}
 				}
-				got := underNamesOf(parameters, sd)
-				for _, p := range parameters {
-					tensor, found := got.Get(p.Name)
-					if !found || string(tensor.Data) != data[p.Name] || !slices.Equal(tensor.Shape, p.Shape) {
-						t.Errorf("%s is %q %v, want %q %v", p.Name, tensor.Data, tensor.Shape, data[p.Name], p.Shape)
+				got := underNamesOf(graph, sd)
+				for _, pair := range list {
+					want := pair[to]
+					x, found := got.Get(want.name)
+					if !found || string(x.Data) != data[want.name] || !slices.Equal(x.Shape, want.shape) {
+						t.Errorf("%s is %q %v, want %q %v", want.name, x.Data, x.Shape, data[want.name], want.shape)
 					}
 				}
 				for _, name := range got.Names() {
@@ -100,6 +102,19 @@ func TestNamesOfTheOtherPackage(t *testing.T) {
 			})
 		}
 	}
+}
+
+// graphOf returns a graph without nodes and with these initializers.
+func graphOf(tensors ...tensor) *pb.GraphProto {
+	g := &pb.GraphProto{}
+	for _, x := range tensors {
+		t := &pb.TensorProto{Name: x.name}
+		for _, d := range x.shape {
+			t.Dims = append(t.Dims, int64(d))
+		}
+		g.Initializer = append(g.Initializer, t)
+	}
+	return g
 }
 
 // stateOf returns a state dict of names and shapes.
@@ -159,21 +174,43 @@ func TestNamesOfAuthorsOwnFiles(t *testing.T) {
 		},
 	} {
 		t.Run(label, func(t *testing.T) {
-			var parameters []Parameter
-			for _, p := range c.ours {
-				parameters = append(parameters, Parameter{Name: p.name, Shape: p.shape,
-					Head: strings.HasPrefix(p.name, "classifier.2.")})
-			}
-			got := underNamesOf(parameters, stateOf(c.theirs...))
+			got := underNamesOf(graphOf(c.ours...), stateOf(c.theirs...))
 			if !slices.Equal(got.Names(), c.want) {
 				t.Errorf("%q, want %q", got.Names(), c.want)
 			}
-			for _, p := range parameters {
-				if x, found := got.Get(p.Name); found && !sameShape(p, x.Shape) {
-					t.Errorf("%s is %v", p.Name, x.Shape)
+			for _, p := range c.ours {
+				of := Parameter{Name: p.name, Shape: p.shape, Head: strings.HasPrefix(p.name, "classifier.2.")}
+				if x, found := got.Get(p.name); found && !sameShape(of, x.Shape) {
+					t.Errorf("%s is %v", p.name, x.Shape)
 				}
 			}
 		})
+	}
+}
+
+func TestRegistersOfDINOv2(t *testing.T) {
+	theirs := weights.NewStateDict()
+	for name, x := range map[string]struct {
+		shape  []int
+		values []float32
+	}{
+		"cls_token": {[]int{1, 1, 2}, []float32{1, 2}}, "register_tokens": {[]int{1, 1, 2}, []float32{5, 6}},
+		"pos_embed": {[]int{1, 3, 2}, []float32{10, 20, 30, 40, 50, 60}}, "mask_token": {[]int{1, 2}, []float32{7, 8}},
+		"blocks.0.attn.qkv.weight": {[]int{1}, []float32{9}},
+	} {
+		theirs.Set(name, weights.FromFloat32(x.shape, x.values))
+	}
+	got := underNamesOf(graphOf(tensor{"cls_token", []int{1, 1, 2}}, tensor{"reg_token", []int{1, 1, 2}},
+		tensor{"pos_embed", []int{1, 2, 2}}, tensor{"blocks.0.attn.qkv.weight", []int{1}}), theirs)
+	if got.Len() != 4 {
+		t.Errorf("%q", got.Names())
+	}
+	for name, want := range map[string][]float32{"cls_token": {11, 22}, "reg_token": {5, 6},
+		"pos_embed": {30, 40, 50, 60}} {
+		x, _ := got.Get(name)
+		if values, err := x.Float32s(); err != nil || !slices.Equal(values, want) {
+			t.Errorf("%s: %v %v, want %v", name, values, err, want)
+		}
 	}
 }
 
@@ -220,7 +257,7 @@ func TestWrappedWeightsAreOpened(t *testing.T) {
 		}
 	}
 	// a network whose own names begin so keeps them
-	own := []Parameter{{Name: "model.conv.weight", Shape: []int{1}}}
+	own := graphOf(tensor{"model.conv.weight", []int{1}})
 	for _, name := range []string{"module.model.conv.weight", "model.conv.weight"} {
 		if got := underNamesOf(own, stateOf(tensor{name, []int{1}})); got.Names()[0] != "model.conv.weight" {
 			t.Errorf("%q for %s", got.Names(), name)
@@ -232,10 +269,10 @@ func TestWrappedWeightsAreOpened(t *testing.T) {
 func TestStrangeNamesAreHarmless(t *testing.T) {
 	for networks, list := range renamedPairs(t) {
 		for side := range 2 {
-			var parameters []Parameter
+			graph := &pb.GraphProto{}
 			sd := weights.NewStateDict()
 			for _, pair := range list {
-				parameters = append(parameters, Parameter{Name: pair[side].name, Shape: pair[side].shape})
+				graph.Initializer = append(graph.Initializer, graphOf(pair[side]).Initializer...)
 				other := pair[1-side]
 				sd.Set(other.name, weights.Tensor{DType: weights.F32, Shape: other.shape})
 			}
@@ -245,7 +282,7 @@ func TestStrangeNamesAreHarmless(t *testing.T) {
 				"trunk_output.block1.block1-99999999999999999999.f.a.0.weight"} {
 				sd.Set(name, weights.Tensor{DType: weights.F32})
 			}
-			if got := underNamesOf(parameters, sd); got.Len() != sd.Len() { // matchNames reports them all
+			if got := underNamesOf(graph, sd); got.Len() != sd.Len() { // matchNames reports them all
 				t.Errorf("%s: %d tensors of %d", networks, got.Len(), sd.Len())
 			}
 		}

@@ -356,6 +356,25 @@ func TestUserCache(t *testing.T) {
 	}
 }
 
+func TestHomesOfTheUserCache(t *testing.T) {
+	m := newMachine(t)
+	root := t.TempDir()
+	t.Setenv("HF_HOME", filepath.Join(root, "huggingface"))
+	hubtest.UserCache(t, name, m.commit, map[string]string{file: content})
+	t.Setenv("HOME", root)
+	t.Setenv("PLACE", root)
+	for _, c := range []struct{ home, cache, xdg string }{
+		{xdg: root}, {home: "~/huggingface"}, {home: "$PLACE/huggingface"}, {home: root, cache: "~/huggingface/hub"},
+	} {
+		t.Setenv("HF_HOME", c.home)
+		t.Setenv("HF_HUB_CACHE", c.cache)
+		t.Setenv("XDG_CACHE_HOME", c.xdg)
+		if path, err := m.open("").UserFile(t.Context(), file); err != nil || !strings.HasPrefix(path, root) {
+			t.Errorf("%+v: %s, %v", c, path, err)
+		}
+	}
+}
+
 func tree(t *testing.T, dir string) (names []string) {
 	err := filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
 		names = append(names, path)
