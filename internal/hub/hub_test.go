@@ -230,6 +230,11 @@ func TestRefusals(t *testing.T) {
 		{"no checksum", "", func(m *machine) {
 			m.Trouble(hubtest.Trouble{Status: 200, Header: http.Header{"X-Repo-Commit": {m.commit}}})
 		}, []string{"states no checksum"}},
+		{"another commit", "", func(m *machine) {
+			m.want("config.json", `{"architecture": "tiny"}`, m.commit)
+			m.Trouble(hubtest.Trouble{Status: 200, Header: http.Header{"X-Repo-Commit": {strings.Repeat("ab", 20)},
+				"X-Linked-Etag": {hubtest.Blob(file, content)}}})
+		}, []string{"names another commit, " + strings.Repeat("ab", 20)}},
 		{"other bytes", "", func(m *machine) {
 			m.Trouble(hubtest.Trouble{}, hubtest.Trouble{}, hubtest.Trouble{Substitute: strings.ToUpper(content)})
 		}, []string{"which must be " + hubtest.Blob(file, content), "a proxy"}},
