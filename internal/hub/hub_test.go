@@ -380,6 +380,24 @@ func TestHomesOfTheUserCache(t *testing.T) {
 	}
 }
 
+// Where links can't be made, huggingface_hub copies.
+func TestAUserCacheWithoutLinks(t *testing.T) {
+	m := newMachine(t)
+	home := os.Getenv("HF_HOME")
+	snapshot := filepath.Join(home, "hub", "models--timm--tiny.a1_in1k", "snapshots", m.commit)
+	link := filepath.Join(t.TempDir(), "link")
+	if err := errors.Join(os.MkdirAll(snapshot, 0o755), os.WriteFile(filepath.Join(snapshot, file), []byte(content), 0o644),
+		os.Symlink(home, link)); err != nil {
+		t.Fatal(err)
+	}
+	for _, home := range []string{home, link} {
+		t.Setenv("HF_HOME", home)
+		if path, err := m.open(m.commit).UserFile(t.Context(), file); err != nil || !strings.HasPrefix(path, home) {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+}
+
 func tree(t *testing.T, dir string) (names []string) {
 	err := filepath.WalkDir(dir, func(path string, _ fs.DirEntry, err error) error {
 		names = append(names, path)

@@ -97,8 +97,8 @@ func (r *Repo) UserFile(ctx context.Context, file string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if found != blob { // else the system has no links, and the file's checksum is not known
-		if err := checksum(filepath.Base(blob)).check(ctx, blob); err != nil {
+	if sum := checksum(filepath.Base(blob)); sum.sha256() || sum.git() { // else it is a copy, as where there are no links
+		if err := sum.check(ctx, blob); err != nil {
 			return "", fmt.Errorf("%s: %w", found, err)
 		}
 	}
@@ -183,13 +183,10 @@ func (c checksum) git() bool    { return commitName.MatchString(string(c)) }
 func (c checksum) check(ctx context.Context, path string) error {
 	var got string
 	var err error
-	switch {
-	case c.sha256():
+	if c.sha256() {
 		got, _, err = filehash.RememberedSum(ctx, path)
-	case c.git():
+	} else {
 		got, err = gitBlob(ctx, path)
-	default:
-		return fmt.Errorf("%w: %.80q is no checksum", fetch.ErrDigest, string(c))
 	}
 	if err == nil && got != string(c) {
 		err = fmt.Errorf("%w: its checksum is %s, and the hub states %s", fetch.ErrDigest, got, c)
