@@ -73,6 +73,8 @@ var within = map[string][]string{
 	"filehash":      {"durable", "paths", "userfile"},
 	"flipbits":      {},
 	"float16":       {},
+	"hub":           {"durable", "fail", "fetch", "filehash", "paths", "progress", "userfile"},
+	"hub/hubtest":   {},
 	"imaging":       {"fail", "paths", "preprocess", "random"},
 	"inference":     {"fail", "kernels", "onnx", "onnx/pb", "ort", "random", "relative"},
 	"kernels":       {},
@@ -91,7 +93,7 @@ var within = map[string][]string{
 	"paths":         {"fail"},
 	"photoio":       {"fail", "imaging", "machine", "userfile"},
 	"preprocess":    {"fail"},
-	"pretrained":    {"durable", "fail", "fetch", "filehash", "lockfile", "paths", "progress", "wheel"},
+	"pretrained":    {"durable", "fail", "fetch", "hub", "lockfile", "paths", "progress", "weights", "wheel"},
 	"printable":     {"userfile"},
 	"progress":      {},
 	"random":        {},
@@ -106,13 +108,13 @@ var within = map[string][]string{
 	"trainlog":      {"durable", "metrics", "tensorboard"},
 	"userfile":      {"durable"},
 	"version":       {},
-	"weights":       {"durable", "fail", "filehash", "float16", "paths"},
+	"weights":       {"durable", "fail", "filehash", "float16", "paths", "userfile"},
 	"wheel":         {},
 }
 
 // inTests are packages that only tests may import.
 var inTests = []string{"internal/fakecuda", "internal/flipbits", "internal/testenv", "internal/ort/orttest",
-	"cli/faults"}
+	"internal/hub/hubtest", "cli/faults"}
 
 // bench is the folder of the benchmarks, which may import every package but cli, and are not imported.
 const bench = "bench"

@@ -47,6 +47,7 @@ func LoadFile(path string, values *weights.StateDict) (*pb.ModelProto, error) {
 // fill replaces the values of m's parameters.
 func fill(m *pb.ModelProto, values *weights.StateDict, path string) error {
 	parameters := FileParameters(m)
+	values = underNamesOf(m.Graph, values)
 	given := canonicalNames(values)
 	own := onnx.NewIndex(m.Graph)
 	isParameter := map[string]bool{}

@@ -271,6 +271,11 @@ func (n *Network) openRegistered(ctx context.Context, o NetworkOptions, report p
 	if n.state, info, err = readWeights(ctx, found.Path); err != nil {
 		return err
 	}
+	skeleton, err := Skeleton(b.Name)
+	if err != nil {
+		return err
+	}
+	n.state = underNamesOf(skeleton.Graph, n.state)
 	n.WeightsSHA256 = info.SHA256
 	if info.SHA256 != found.SHA256 {
 		return fail.New(fail.Model, "Run it again.", "%s changed while fx read it", found.Path)
@@ -322,7 +327,7 @@ func (n *Network) Full() (*pb.ModelProto, error) {
 	return Assemble(n.Backbone, n.state)
 }
 
-// State returns the network's weights under torchvision's names. For a user's ONNX file,
+// State returns the network's weights under the names of its graph. For a user's ONNX file,
 // which has none apart from its graph, it returns an error.
 func (n *Network) State() (*weights.StateDict, error) {
 	if n.state == nil {

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -10,10 +9,7 @@ import (
 	urfave "github.com/urfave/cli/v2"
 
 	"fx/backbones"
-	"fx/internal/fail"
-	"fx/internal/lockfile"
 	"fx/internal/outpath"
-	"fx/internal/pretrained"
 )
 
 func backbonesCommand(out *output) *urfave.Command {
@@ -140,9 +136,9 @@ func printBackbone(w io.Writer, s shownBackbone) {
 		fmt.Fprintf(w, "  weights      https://huggingface.co/%s, SHA-256 recorded at first use\n", s.Weights.Hub)
 	case known == "":
 		fmt.Fprintf(w, "  weights      %s, SHA-256 begins with %s; all of it is recorded at first use\n",
-			s.Weights.File, s.Weights.SHA256Prefix)
+			s.Weights.FileName(), s.Weights.SHA256Prefix)
 	default:
-		fmt.Fprintf(w, "  weights      %s, SHA-256 %s\n", s.Weights.File, known)
+		fmt.Fprintf(w, "  weights      %s, SHA-256 %s\n", s.Weights.FileName(), known)
 	}
 	if s.Weights.URL != "" {
 		fmt.Fprintf(w, "               %s\n", s.Weights.URL)
@@ -151,45 +147,6 @@ func printBackbone(w io.Writer, s shownBackbone) {
 		fmt.Fprintf(w, "               in the Python package %s\n", s.Weights.Package)
 	}
 	fmt.Fprintf(w, "  parameters   %d in %d tensors\n", s.Parameters, len(s.ParameterTable))
-}
-
-func backbonesPullCommand(out *output) *urfave.Command {
-	return &urfave.Command{
-		Name:      "pull",
-		Usage:     "fetch a network's official weights into fx's cache",
-		ArgsUsage: "NAME",
-		Flags:     []urfave.Flag{lockFlag()},
-		Action: func(c *urfave.Context) error {
-			name, err := oneArgument(c, "NAME")
-			if err != nil {
-				return err
-			}
-			lock := lockfile.At(c.String("lock"))
-			n, err := backbones.Open(c.Context, backbones.NetworkOptions{Backbone: name, Lock: lock}, out.progress())
-			if errors.Is(err, pretrained.ErrNowhere) {
-				return fail.Wrap(fail.Model, err, fmt.Sprintf("`fx backbones show %s` says where the file is: "+
-					"download it on a machine with a network, and put it into a folder that FX_WEIGHTS_DIR "+
-					"names.", name), "")
-			}
-			if err != nil {
-				return err
-			}
-			if err := lock.Hold(c.Context, n.Inputs...); err != nil {
-				return err
-			}
-			pulled := struct {
-				Name   string   `json:"name"`
-				Path   string   `json:"path"`
-				SHA256 string   `json:"sha256"`
-				Origin string   `json:"origin"`
-				Notes  []string `json:"notes"`
-			}{name, n.Weights.String(), n.WeightsSHA256, n.WeightsOrigin, slices.Concat([]string{}, n.Found, n.Notes)}
-			return out.result(pulled, func(w io.Writer) {
-				fmt.Fprintf(w, "%s\n  from %s, SHA-256 %s\n", pulled.Path, pulled.Origin, pulled.SHA256)
-				printNotes(w, pulled.Notes)
-			})
-		},
-	}
 }
 
 func backbonesSaveCommand(out *output) *urfave.Command {

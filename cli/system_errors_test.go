@@ -19,7 +19,7 @@ func emptySurroundings(t *testing.T) {
 	if library, err := nativelib.Find(""); err == nil { // also where it lies in fx's cache
 		t.Setenv("FX_ORT_LIB", library.Path)
 	}
-	for _, name := range []string{"FX_WEIGHTS_DIR", "FX_CACHE_DIR", "TORCH_HOME", "HOME"} {
+	for _, name := range []string{"FX_WEIGHTS_DIR", "FX_CACHE_DIR", "TORCH_HOME", "HF_HOME", "HOME"} {
 		t.Setenv(name, t.TempDir())
 	}
 	t.Setenv("FX_DATA_DIR", "")

@@ -9,5 +9,8 @@
 // after a few tries in a row that gain less than that, and no more bytes are read than the file is known or declared
 // to have.
 //
+// A token goes to the host of the address only. No message and no file has the query of an address to which a server
+// redirects: it may be a secret.
+//
 // Without a network the error is [ErrUnreachable], and its hint explains how to supply the file by hand.
 package fetch

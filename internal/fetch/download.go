@@ -25,22 +25,35 @@ func (c *Client) complete(ctx context.Context, f File, p *part, report progress.
 	l := c.limits()
 	meter := &meter{report: report, stage: "download " + filepath.Base(f.Path)}
 	defer meter.end()
-	for failed, pause := 0, l.backoff; ; {
+	return l.persist(ctx, filepath.Base(f.Path), report, func() (bool, error) {
 		before := p.size
 		err := c.attempt(ctx, f, p, l, meter)
+		var retry *retryError
+		if p.emptied >= l.attempts && errors.As(err, &retry) {
+			err = retry.err
+		}
+		return p.size-before >= l.quota, err
+	})
+}
+
+// persist tries until there is no error after which another try may succeed, or until limits.attempts tries in a row
+// gained nothing.
+func (l limits) persist(ctx context.Context, name string, report progress.Reporter, try func() (bool, error)) error {
+	for failed, pause := 0, l.backoff; ; {
+		gained, err := try()
 		if err == nil {
 			return nil
 		}
-		if p.size-before >= l.quota {
+		if gained {
 			failed, pause = 0, l.backoff
 		}
 		failed++
 		var retry *retryError
-		if !errors.As(err, &retry) || failed >= l.attempts || p.emptied >= l.attempts {
+		if !errors.As(err, &retry) || failed >= l.attempts {
 			return err
 		}
 		wait := max(pause, min(retry.after, time.Minute))
-		report.Note(fmt.Sprintf("%s: %v; trying again in %v", filepath.Base(f.Path), err, wait))
+		report.Note(fmt.Sprintf("%s: %v; trying again in %v", name, err, wait))
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -76,13 +89,10 @@ func (c *Client) attempt(ctx context.Context, f File, p *part, l limits, meter *
 		request.Header.Set("Range", fmt.Sprintf("bytes=%d-", p.size))
 		request.Header.Set("If-Range", p.state.validator())
 	}
-	client := http.Client{Transport: c.Transport, CheckRedirect: stayEncrypted}
-	if c.Transport == nil {
-		client.Transport = transport
-	}
+	authorize(request, f.Token)
 	watch := l.watch(cancel)
 	defer watch.stop()
-	response, err := client.Do(request)
+	response, err := c.http(stayEncrypted).Do(request)
 	if err != nil {
 		return noAnswer(ctx, inner, err, p.size > 0)
 	}
@@ -137,12 +147,8 @@ func (f File) accept(r *http.Response, p *part) (rest int64, err error) {
 		}
 		p.discard()
 		return 0, &retryError{err: fmt.Errorf("%w: it has another file than before", ErrInconsistent)}
-	case r.StatusCode >= 500 || r.StatusCode == http.StatusRequestTimeout || r.StatusCode == http.StatusTooManyRequests:
-		seconds, _ := strconv.Atoi(r.Header.Get("Retry-After")) // a date counts as none
-		return 0, &retryError{fmt.Errorf("%w: its answer is %s", ErrUnreachable, r.Status),
-			time.Duration(max(0, min(seconds, 60))) * time.Second}
 	}
-	return 0, fmt.Errorf("%w: its answer is %s", ErrRefused, r.Status)
+	return 0, refusal(r)
 }
 
 // acceptWhole is accept for the whole file.
@@ -198,6 +204,10 @@ func noAnswer(ctx, inner context.Context, err error, before bool) error {
 	if cause := context.Cause(inner); cause != nil { // the watch
 		return &retryError{err: cause}
 	}
+	var named *url.Error // repeats the address, which may be a presigned one
+	if errors.As(err, &named) {
+		err = &withoutQueries{named.Err}
+	}
 	var certificate *tls.CertificateVerificationError
 	if errors.Is(err, errRedirect) || errors.As(err, &certificate) {
 		return fmt.Errorf("%w: %w", ErrRefused, err)
@@ -206,15 +216,19 @@ func noAnswer(ctx, inner context.Context, err error, before bool) error {
 	var lookup *net.DNSError
 	noNetwork := errors.As(err, &lookup) ||
 		errors.As(err, &dial) && (dial.Op == "dial" || dial.Op == "proxyconnect" || dial.Op == "socks connect")
-	var named *url.Error // repeats the address
-	if errors.As(err, &named) {
-		err = named.Err
-	}
 	err = fmt.Errorf("%w: %w", ErrUnreachable, err)
 	if noNetwork && !before {
 		return err
 	}
 	return &retryError{err: err}
+}
+
+// http returns the client of c that follows redirects as follow says.
+func (c *Client) http(follow func(request *http.Request, via []*http.Request) error) *http.Client {
+	if c.Transport != nil {
+		return &http.Client{Transport: c.Transport, CheckRedirect: follow}
+	}
+	return &http.Client{Transport: transport, CheckRedirect: follow}
 }
 
 // transport honours HTTP_PROXY, HTTPS_PROXY and NO_PROXY, and fails soon without a network. It asks for uncompressed
@@ -227,18 +241,6 @@ var transport = &http.Transport{
 	IdleConnTimeout:       30 * time.Second,
 	DisableCompression:    true,
 	ForceAttemptHTTP2:     true,
-}
-
-var errRedirect = errors.New("a redirect that fx does not follow")
-
-func stayEncrypted(request *http.Request, via []*http.Request) error {
-	if len(via) >= 10 {
-		return fmt.Errorf("%w: the tenth in a row", errRedirect)
-	}
-	if via[0].URL.Scheme == "https" && request.URL.Scheme != "https" {
-		return fmt.Errorf("%w: from https to %s", errRedirect, request.URL.Scheme)
-	}
-	return nil
 }
 
 // contentRange reads "bytes 5-9/10" as 5, 9 and 10.

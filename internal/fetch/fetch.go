@@ -39,9 +39,14 @@ type File struct {
 	Bytes        int64                   // its length if known: any other is refused; 0 is the registry's, or unknown
 	MaxBytes     int64                   // refuse more; 0 is 4 GiB
 	Check        func(path string) error // checks the content, before the file gets its name or if it exists, or nil
+	Name         string                  // of its entry in the registry, "" for that of Path
+	Token        string                  // a bearer token that only the host of URL gets, or ""
 
 	seen Entry // its entry in the registry, zero before its first use
 }
+
+// name returns the name of the file's entry in the registry.
+func (f File) name() string { return cmp.Or(f.Name, filepath.Base(f.Path)) }
 
 // Result describes the file, complete and verified.
 type Result struct {
@@ -107,7 +112,7 @@ func (f *File) bound() {
 	if f.MaxBytes == 0 {
 		f.MaxBytes = 4 << 30
 	}
-	if seen, err := Lookup(filepath.Base(f.Path)); err == nil { // Record reports an unreadable entry
+	if seen, err := Lookup(f.name()); err == nil { // Record reports an unreadable entry
 		f.seen = seen
 		f.Bytes = cmp.Or(f.Bytes, seen.Bytes)
 	}
@@ -127,7 +132,7 @@ func (f File) cached(ctx context.Context) (Result, error) {
 			fmt.Sprintf("Delete %s; the next run downloads it again.", f.Path),
 			"%s was damaged or changed: its SHA-256 is %s and must %s", f.Path, sum, Demand(f.SHA256Prefix))
 	}
-	seen, err := RecordChecked(Entry{Name: filepath.Base(f.Path), SHA256: sum, Bytes: size, From: f.URL},
+	seen, err := RecordChecked(Entry{Name: f.name(), SHA256: sum, Bytes: size, From: f.URL},
 		func() error { return f.check(f.Path, f.Path) })
 	if err != nil {
 		return Result{}, err
@@ -179,7 +184,7 @@ func (f File) verify(part string, r Result) (Seen, error) {
 			"Something between here and the server changes files: a proxy, or a log-in page. "+f.byHand(),
 			"%s gave %d bytes with SHA-256 %s, which must %s", f.URL, r.Bytes, r.SHA256, Demand(f.SHA256Prefix))
 	}
-	return RecordChecked(Entry{Name: filepath.Base(f.Path), SHA256: r.SHA256, Bytes: r.Bytes, From: f.URL},
+	return RecordChecked(Entry{Name: f.name(), SHA256: r.SHA256, Bytes: r.Bytes, From: f.URL},
 		func() error { return f.check(part, "what "+f.URL+" gave") })
 }
 

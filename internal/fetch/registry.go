@@ -21,7 +21,7 @@ import (
 // Entry is the registry's record of a file at its first use.
 type Entry struct {
 	Version int    `json:"version"`
-	Name    string `json:"name"` // of the official file, such as resnet18-f37072fd.pth
+	Name    string `json:"name"` // of the official file, such as resnet18-f37072fd.pth; of a hub's, hub.Repo.EntryName
 	SHA256  string `json:"sha256"`
 	Bytes   int64  `json:"bytes"`
 	From    string `json:"from"` // its source at first use: an address or a path

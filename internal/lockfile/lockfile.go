@@ -22,6 +22,7 @@ type Input struct {
 	File   string `json:"file"` // its own name, without folders
 	SHA256 string `json:"sha256"`
 	Bytes  int64  `json:"bytes"`
+	Commit string `json:"commit,omitempty"` // of the repository on the Hugging Face hub that has it
 
 	Path string `json:"-"` // where it is on this machine, for messages
 }

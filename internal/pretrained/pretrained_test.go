@@ -231,6 +231,14 @@ func TestNowhere(t *testing.T) {
 	}
 }
 
+// The user of a network under a licence brings its weights.
+func TestWeightsThatFxMayNotFetch(t *testing.T) {
+	p := newPlace(t)
+	p.request.Official = pretrained.Official{}
+	t.Setenv("FX_WEIGHTS_DIR", p.weights)
+	p.wantError(fail.Model, "no weights for tiny", "has no tiny.safetensors", "put it as tiny.safetensors into a folder")
+}
+
 func TestCancelledSearchEnds(t *testing.T) {
 	p := newPlace(t)
 	hang := make(chan struct{})

@@ -30,34 +30,48 @@ type Info struct {
 	Path   string
 	Format string // Safetensors, torchZip or torchLegacy
 	Inside string // the key of the weights in a checkpoint, such as "state_dict", or ""
-	SHA256 string // of the whole file, in lower-case hex
+	SHA256 string // of the whole file, in lower-case hex; of shards, see Sum
 	Bytes  int64
 }
 
 // Read returns the tensors of a file, whose content decides its format. It reads the file once, into memory that the
 // tensors share, and hashes it meanwhile unless its hash is remembered (package filehash). It finds the weights in
-// checkpoints such as {"state_dict": …} and {"model": …}.
+// checkpoints such as {"state_dict": …} and {"model": …}. For an index of shards it reads all of them.
 //
 // Errors name the file and are of kind fail.Model, or fail.Usage if there is no such file.
 func Read(path string) (*StateDict, Info, error) {
 	info := Info{Path: path}
 	file, err := readAll(path, &info)
+	if errors.Is(err, errIndex) {
+		ix, err := readIndex(path)
+		if err != nil {
+			return nil, info, err
+		}
+		state, err := ix.read(&info)
+		return state, info, err
+	}
 	if err != nil {
 		return nil, info, err
 	}
 	state, err := decode(file, &info)
 	if err != nil {
-		if fail.HintOf(err) == "" {
-			err = fail.Wrap(fail.Model, err, damagedHint, "%s", path)
-		} else {
-			err = fmt.Errorf("%s: %w", path, err)
-		}
-		return nil, info, err
+		return nil, info, named(path, err)
 	}
 	return state, info, nil
 }
 
+// named adds the path to an error of a file's content.
+func named(path string, err error) error {
+	if err != nil && fail.HintOf(err) != "" {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return fail.Wrap(fail.Model, err, damagedHint, "%s", path)
+}
+
 const damagedHint = "Get the file again: it is damaged, or its name is wrong."
+
+// errIndex means that a file is an index of shards.
+var errIndex = errors.New("an index of shards")
 
 // readAll reads and hashes the file in one pass, if its beginning is that of a file of weights.
 func readAll(path string, info *Info) ([]byte, error) {
@@ -81,6 +95,9 @@ func readAll(path string, info *Info) ([]byte, error) {
 	head := make([]byte, min(info.Bytes, 512))
 	if _, err := f.ReadAt(head, 0); err != nil && err != io.EOF {
 		return nil, fail.Wrap(fail.Model, err, "", "reading %s", path)
+	}
+	if isIndex(head, info.Bytes) {
+		return nil, errIndex
 	}
 	if _, err := sniff(head, info.Bytes); err != nil {
 		return nil, fail.Wrap(fail.Model, err, damagedHint, "%s", path)
