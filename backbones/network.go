@@ -271,7 +271,7 @@ func (n *Network) openRegistered(ctx context.Context, o NetworkOptions, report p
 	if n.state, info, err = readWeights(ctx, found.Path); err != nil {
 		return err
 	}
-	skeleton, err := Skeleton(b.Name)
+	skeleton, err := Skeleton(b)
 	if err != nil {
 		return err
 	}

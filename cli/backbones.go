@@ -9,6 +9,7 @@ import (
 	urfave "github.com/urfave/cli/v2"
 
 	"fx/backbones"
+	"fx/internal/fail"
 	"fx/internal/outpath"
 )
 
