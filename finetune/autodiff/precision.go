@@ -102,7 +102,7 @@ func (l *lowering) node(n *pb.NodeProto) {
 		l.convert(n, l.low)
 		for _, out := range n.Output {
 			if t := l.values[out]; t.DType == pb.TensorProto_FLOAT {
-				l.values[out] = Tensor{l.low, t.Shape}
+				l.values[out] = Tensor{DType: l.low, Shape: t.Shape}
 			}
 		}
 	case !given || eitherOps[n.OpType] || wholeOps[n.OpType]:
@@ -146,7 +146,7 @@ func (l *lowering) inFloat32(n *pb.NodeProto) {
 	n.Output[0] = exact
 	l.convert(n, pb.TensorProto_FLOAT)
 	l.values[exact] = t
-	l.values[out] = Tensor{l.low, t.Shape}
+	l.values[out] = Tensor{DType: l.low, Shape: t.Shape}
 	l.exact[out] = exact
 	l.write(exact, out, l.low)
 }
@@ -164,7 +164,7 @@ func (l *lowering) cast(value string, to pb.TensorProto_DataType) string {
 	if l.casts[key] == "" {
 		name := l.build.Fresh(value + "/" + typeName(to))
 		l.casts[key] = name
-		l.values[name] = Tensor{to, t.Shape}
+		l.values[name] = Tensor{DType: to, Shape: t.Shape}
 		l.constant[name] = l.constant[value]
 		l.write(value, name, to)
 	}

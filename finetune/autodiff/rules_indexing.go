@@ -85,7 +85,7 @@ func padGradient(c *context) {
 func gatherGradient(c *context) {
 	in, indices := c.shape(c.in(0)), c.shape(c.in(1))
 	axis := c.axis(0, len(in))
-	if index, ok := c.graph.fold.ints(c.in(1)); ok && len(index) == 1 {
+	if index, ok := c.graph.integers(c.in(1)); ok && len(index) == 1 {
 		first := fromFront(index[0], int(in[axis]))
 		one := slices.Clone(in)
 		one[axis] = 1
