@@ -108,9 +108,7 @@ func missingRule(n *pb.NodeProto) error {
 	if node == "" {
 		node = strings.Join(n.Output, ", ")
 	}
-	return fail.New(fail.Model,
-		"Train only layers after this node, or write the rule: an entry for "+op+
-			" in one of finetune/autodiff/rules_*.go and a case in rules_test.go. `fx artifacts ops` lists the "+
-			"ops that have one.",
+	return fail.New(fail.Model, headOnly+" `fx artifacts ops` lists the ops with a gradient rule; a new one is an entry in "+
+		"finetune/autodiff/rules_*.go.",
 		"node %q is of op %s, which has no gradient rule", node, op)
 }

@@ -146,7 +146,10 @@ func New(m *pb.ModelProto, options Options) (*Graph, error) {
 
 // FixedSizes is the hint for a graph that does not take a batch.
 const FixedSizes = "The graph may contain fixed sizes: export it with a free batch size, as scripts/export_onnx does, " +
-	"or change --batch-size or --crop."
+	"or change --batch-size or --crop. " + headOnly
+
+// headOnly is what works for a network whose layers can't be trained.
+const headOnly = "Train its classifier alone with --head-only, or layers near its end with --trainable."
 
 // Value returns type and shape of a value of the original graph.
 func (g *Graph) Value(name string) (Tensor, bool) {
@@ -231,7 +234,7 @@ func (g *Graph) context(n *pb.NodeProto) *context {
 }
 
 func (g *Graph) nodeError(n *pb.NodeProto, err error) error {
-	return fail.Wrap(fail.Model, err, "", "node %q (%s) of %q", n.Name, n.OpType, g.model.Graph.Name)
+	return fail.Wrap(fail.Model, err, headOnly, "node %q (%s) of %q", n.Name, n.OpType, g.model.Graph.Name)
 }
 
 // noise adds an input for random numbers.

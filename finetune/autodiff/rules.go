@@ -40,6 +40,7 @@ var groups = []struct {
 	{"normalization", normalizationRules},
 	{"pooling", poolingRules},
 	{"convolution", convolutionRules},
+	{"resizing", resizeRules},
 	{"dropout", dropoutRules},
 }
 

@@ -29,7 +29,7 @@ func init() { // avoids an initialization cycle through the walker
 			rule: rule{backward: kernelAveragePoolGradient},
 		},
 		"BatchNormalization": {
-			fits: func(c *context) bool { return !c.graph.frozenBatchNorm },
+			fits: func(c *context) bool { return !c.graph.frozenBatchNorm && !c.computedStatistics() },
 			rule: rule{forward: kernelBatchNormForward, backward: kernelBatchNormGradient},
 		},
 		"Conv": {
