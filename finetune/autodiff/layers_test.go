@@ -205,6 +205,15 @@ func dropoutCases() []gradientCase {
 			return b.Op("Dropout", []string{"x", b.Float32("ratio", 0.5),
 				b.Constant(onnx.NewRaw("training", pb.TensorProto_BOOL, nil, []byte{1}))})
 		}},
+		{name: "of ones: stochastic depth", op: "Dropout", variables: vars(dims{8, 3, 2}), step: 1,
+			build: func(b *onnx.Builder) string {
+				batch := b.Op("Shape", []string{"x"}, onnx.Int("end", 1))
+				shape := b.Op("Concat", []string{batch, b.Int64s("ones", 1, 1)}, onnx.Int("axis", 0))
+				one := onnx.TensorAttribute("value", onnx.NewFloat32("", dims{1}, []float32{1}))
+				mask := b.Op("Dropout", []string{b.Op("ConstantOfShape", []string{shape}, one), b.Float32("drop", 0.5),
+					b.Constant(onnx.NewRaw("training", pb.TensorProto_BOOL, nil, []byte{1}))})
+				return b.Op("Mul", []string{"x", mask})
+			}},
 		{name: "nothing", op: "Dropout", variables: vars(dims{4, 9}), step: 1, build: func(b *onnx.Builder) string {
 			return b.Op("Dropout", []string{"x", b.Float32("ratio", 0)})
 		}},
