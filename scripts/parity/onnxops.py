@@ -37,7 +37,12 @@ def simple(**functions):
 simple(
     Add=torch.add, Sub=torch.sub, Mul=torch.mul, Div=torch.div, Neg=torch.neg, Equal=torch.eq,
     Exp=torch.exp, Log=torch.log, Sqrt=torch.sqrt, Reciprocal=torch.reciprocal,
-    Relu=torch.relu, MatMul=torch.matmul, Identity=lambda x: x,
+    Relu=torch.relu, MatMul=torch.matmul, Identity=lambda x: x, Dropout=lambda x, *_: x,
+    Sin=torch.sin, Cos=torch.cos, Erf=torch.erf, Tanh=torch.tanh, Sigmoid=torch.sigmoid, Softplus=F.softplus, Abs=torch.abs,
+    Sign=torch.sign, Ceil=torch.ceil, Floor=torch.floor, Pow=torch.pow, Max=torch.maximum, Min=torch.minimum,
+    Where=torch.where, Greater=torch.gt, Less=torch.lt, Not=torch.logical_not, And=torch.logical_and, Or=torch.logical_or,
+    HardSwish=F.hardswish, Clip=torch.clip, Tile=lambda x, repeats: x.repeat(ints(repeats)),
+    Range=lambda start, end, step: torch.arange(start.item(), end.item(), step.item(), dtype=start.dtype),
     Expand=lambda x, shape: x.expand(torch.broadcast_shapes(x.shape, tuple(shape.tolist()))),
     GlobalAveragePool=lambda x: x.mean((2, 3), keepdim=True),
 )  # fmt: skip
@@ -50,6 +55,32 @@ def ints(tensor):
 @op
 def HardSigmoid(node, x):
     return (node.get("alpha", 0.2) * x + node.get("beta", 0.5)).clamp(0, 1)
+
+
+@op
+def Gelu(node, x):
+    return F.gelu(x, approximate=node.get("approximate", "none"))
+
+
+@op
+def Softmax(node, x):
+    return x.softmax(node.get("axis", -1))
+
+
+@op
+def LogSoftmax(node, x):
+    return x.log_softmax(node.get("axis", -1))
+
+
+@op
+def Mod(node, a, b):
+    return torch.fmod(a, b) if node.get("fmod", 0) else torch.remainder(a, b)
+
+
+@op
+def Einsum(node, *operands):
+    """Each letter is a label; torch takes them without spaces."""
+    return torch.einsum(node.get("equation").replace(" ", ""), *operands)
 
 
 @op
@@ -70,6 +101,16 @@ def ConstantOfShape(node, shape):
 
 
 # Shapes.
+
+
+@op
+def Shape(node, x):
+    return torch.tensor(x.shape[node.get("start", 0) : node.get("end", x.dim())], dtype=torch.int64)
+
+
+@op
+def Squeeze(node, x, axes=None):
+    return x.squeeze() if axes is None else x.squeeze([a % x.dim() for a in ints(axes)])
 
 
 @op
@@ -138,6 +179,25 @@ def Gather(node, x, indices):
 
 
 @op
+def GatherElements(node, x, indices):
+    axis = node.get("axis", 0)
+    return x.gather(axis, indices % x.shape[axis])
+
+
+@op
+def GatherND(node, x, indices):
+    return x[tuple(indices.movedim(-1, 0))]
+
+
+@op
+def ScatterND(node, x, indices, updates):
+    reduction = node.get("reduction", "none")
+    if reduction not in ("none", "add"):
+        raise NotImplementedError(f"ScatterND with reduction {reduction}")
+    return x.index_put(tuple(indices.movedim(-1, 0)), updates, accumulate=reduction == "add")
+
+
+@op
 def ScatterElements(node, x, indices, updates):
     axis, reduction = node.get("axis", 0), node.get("reduction", "none")
     if reduction == "add":
@@ -169,6 +229,7 @@ def reduction(function):
 OPS["ReduceSum"] = reduction(torch.sum)
 OPS["ReduceMean"] = reduction(torch.mean)
 OPS["ReduceMax"] = reduction(torch.amax)
+OPS["ReduceL2"] = reduction(lambda x, axes, keepdim: (x * x).sum(axes, keepdim=keepdim).sqrt())
 OPS["ReduceSumSquare"] = reduction(lambda x, axes, keepdim: (x * x).sum(axes, keepdim=keepdim))
 
 
@@ -242,3 +303,18 @@ def BatchNormalization(node, x, scale, bias, mean, variance):
     if node.get("training_mode", 0):
         raise NotImplementedError("BatchNormalization with training_mode")
     return F.batch_norm(x, mean, variance, scale, bias, training=False, eps=node.get("epsilon", 1e-5))
+
+
+@op
+def LayerNormalization(node, x, scale, bias=None):
+    """The normalised values, and of each sample the mean and 1/√(variance + ε)."""
+    axes = list(range(node.get("axis", -1) % x.dim(), x.dim()))
+    mean = x.mean(axes, keepdim=True)
+    inverse = ((x - mean).square().mean(axes, keepdim=True) + node.get("epsilon", 1e-5)).rsqrt()
+    y = (x - mean) * inverse * scale
+    return (y if bias is None else y + bias, mean, inverse)[: node.outputs]
+
+
+@op
+def InstanceNormalization(node, x, scale, bias):
+    return F.instance_norm(x, weight=scale, bias=bias, eps=node.get("epsilon", 1e-5))
