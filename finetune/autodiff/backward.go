@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"fx/internal/fail"
+	"fx/internal/onnx"
 	"fx/internal/onnx/pb"
 )
 
@@ -75,6 +76,22 @@ func (g *Graph) differentiate(n *pb.NodeProto) error {
 		}
 	}
 	return g.nodeError(n, c.err)
+}
+
+// Reached returns the float values of g from which a gradient path leads to an output.
+func Reached(g *pb.GraphProto) map[string]bool {
+	reached := map[string]bool{}
+	for _, out := range g.Output {
+		reached[out.Name] = true
+	}
+	for _, n := range slices.Backward(g.Node) {
+		if !stopsGradient(n) && slices.ContainsFunc(n.Output, func(out string) bool { return reached[out] }) {
+			for _, in := range onnx.Uses(n) {
+				reached[in] = true
+			}
+		}
+	}
+	return reached
 }
 
 // addGradient adds a term to the gradient of value.
