@@ -2,7 +2,7 @@
 
 OPS maps an op to a function of a Node and its inputs (None where one is left
 out), which returns the output, or a tuple of several. Floats have one type
-throughout, that of Node.dtype: a Cast to FLOAT gives it. Source: the operators' documentation, opset 18.
+throughout, that of Node.dtype: a Cast to FLOAT gives it. Source: the operators' documentation, opset 20.
 """
 
 from dataclasses import dataclass
@@ -154,10 +154,10 @@ def Split(node, x, sizes=None):
 def Slice(node, x, starts, ends, axes=None, steps=None):
     axes = range(x.dim()) if axes is None else ints(axes)
     steps = [1] * starts.numel() if steps is None else ints(steps)
-    where = [slice(None)] * x.dim()
     for axis, start, end, step in zip(axes, ints(starts), ints(ends), steps):
-        where[axis] = slice(start, end, step)
-    return x[tuple(where)]
+        taken = range(x.shape[axis])[slice(start, end, step)]  # torch has no slices with a negative step
+        x = x[(slice(None),) * (axis % x.dim()) + (slice(start, end, step),)] if step > 0 else x.index_select(axis, torch.tensor(taken))
+    return x
 
 
 @op
