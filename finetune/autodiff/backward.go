@@ -66,7 +66,7 @@ func (g *Graph) differentiate(n *pb.NodeProto) error {
 	for i, in := range n.Input {
 		gradient, given := c.given[i]
 		switch {
-		case in == "" || !g.needs[in]:
+		case in == "" || !g.needs[in] || r.first && i > 0:
 		case !given:
 			return g.nodeError(n, fmt.Errorf("the rule gives no gradient for input %d, %q", i, in))
 		case r.broadcasts:

@@ -4,7 +4,7 @@ package autodiff
 var elementwiseRules = map[string]rule{
 	"Identity": {backward: func(c *context) { c.give(0, c.dy) }},
 	"Cast":     {backward: castGradient},
-	"CastLike": {backward: castGradient},
+	"CastLike": {first: true, backward: castGradient},
 	"Neg":      {backward: func(c *context) { c.give(0, c.Op("Neg", c.dy)) }},
 	"Exp":      {backward: func(c *context) { c.give(0, c.Op("Mul", c.dy, c.out(0))) }},
 	"Log":      {backward: func(c *context) { c.give(0, c.Op("Div", c.dy, c.in(0))) }},

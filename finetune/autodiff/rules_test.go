@@ -152,7 +152,7 @@ type dims = []int64
 
 func allCases() []gradientCase {
 	return slices.Concat(elementwiseCases(), activationCases(), shapeCases(), indexCases(), reductionCases(),
-		matmulCases(), einsumCases(), normalizationCases(), poolingCases(), convolutionCases(), resizeCases(),
+		matmulCases(), einsumCases(), attentionCases(), normalizationCases(), poolingCases(), convolutionCases(), resizeCases(),
 		dropoutCases())
 }
 
@@ -175,6 +175,9 @@ func elementwiseCases() []gradientCase {
 		node("Min", "", crossed(x, dims{3, 4})),
 		{name: "", op: "CastLike", variables: vars(x), step: 1, build: func(b *onnx.Builder) string {
 			return b.Op("CastLike", []string{"x", b.Float32("like", 0)})
+		}},
+		{name: "like what is trained", op: "CastLike", variables: vars(x), build: func(b *onnx.Builder) string {
+			return b.Op("CastLike", []string{"x", b.Op("Exp", []string{"x"})})
 		}},
 		{name: "", op: "Where", variables: vars(x, dims{3, 1}), step: 1, build: func(b *onnx.Builder) string {
 			condition := b.Op("Greater", []string{"x", b.Constant(onnx.NewFloat32("zero", nil, []float32{100}))})

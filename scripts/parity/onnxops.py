@@ -262,14 +262,16 @@ def Conv(node, x, weight, bias=None):
     rank = x.dim() - 2
     pads = node.get("pads", [0] * 2 * rank)
     x = F.pad(x, [n for axis in reversed(range(rank)) for n in (pads[axis], pads[axis + rank])])
-    return F.conv2d(x, weight, bias, node.get("strides", [1] * rank), 0, node.get("dilations", [1] * rank), node.get("group", 1))
+    convolution = F.conv1d if rank == 1 else F.conv2d
+    return convolution(x, weight, bias, node.get("strides", [1] * rank), 0, node.get("dilations", [1] * rank), node.get("group", 1))
 
 
 @op
 def ConvTranspose(node, x, weight, bias=None):
     rank = x.dim() - 2
     pads, extra = node.get("pads", [0] * 2 * rank), node.get("output_padding", [0] * rank)
-    whole = F.conv_transpose2d(
+    convolution = F.conv_transpose1d if rank == 1 else F.conv_transpose2d
+    whole = convolution(
         x, weight, bias, node.get("strides", [1] * rank), groups=node.get("group", 1), dilation=node.get("dilations", [1] * rank)
     )
     return F.pad(whole, [n for axis in reversed(range(rank)) for n in (-pads[axis], extra[axis] - pads[axis + rank])])

@@ -62,6 +62,8 @@ CASES = [
     ("Gemm", [floats(4, 3), floats(5, 4), floats(3, 5)], dict(transA=1, transB=1, alpha=0.5, beta=0.9)),
     ("Conv", [X, floats(4, 3, 3, 2), floats(4)], dict(kernel_shape=[3, 2], group=2, strides=[2, 1], pads=[1, 0, 2, 1])),
     ("Conv", [X, floats(5, 6, 3, 3)], dict(kernel_shape=[3, 3], dilations=[2, 1])),
+    ("Conv", [floats(2, 4, 9), floats(3, 4, 3)], dict(kernel_shape=[3], pads=[1, 1])),
+    ("ConvTranspose", [floats(2, 4, 9), floats(4, 3, 3)], dict(kernel_shape=[3])),
     ("ConvTranspose", [X, floats(6, 3, 3, 3)], dict(kernel_shape=[3, 3], strides=[2, 2], pads=[1, 0, 1, 1], output_padding=[1, 0])),
     ("ConvTranspose", [X, floats(6, 2, 2, 3), floats(4)], dict(kernel_shape=[2, 3], group=2, dilations=[2, 1])),
     ("MaxPool", [X], WINDOW, 2),

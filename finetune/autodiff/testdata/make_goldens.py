@@ -160,6 +160,7 @@ def moves():
                  {"mode": {"nearest": "nearest", "bilinear": "linear", "bicubic": "cubic"}[mode], "cubic_coeff_a": -0.75, "nearest_mode": "floor",
                   "coordinate_transformation_mode": "align_corners" if align else "asymmetric" if align is None else "pytorch_half_pixel"},
                  {"1": ["float", [0], []], "2": ["float", [0], []], "3": ["int64", [4], [2, 3, *size]]})
+    case("Attention", [[2, 3, 4, 5], [2, 3, 6, 5], [2, 3, 6, 7]], F.scaled_dot_product_attention)
     case("ReduceSumSquare", [x], lambda x: (x * x).sum((0, 2), keepdim=True), {"keepdims": 1}, {"1": ["int64", [2], [0, 2]]})
     case("ReduceL2", [x], lambda x: x.norm(dim=1), {"keepdims": 0}, {"1": ["int64", [1], [1]]})
     for a, b in [([3, 4], [4, 5]), ([2, 3, 4], [4, 5]), ([2, 1, 3, 4], [5, 4, 2])]:
