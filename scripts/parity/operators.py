@@ -34,6 +34,7 @@ from fxgraphs import Artifacts, GraphTraining, described, exactly, noise_shapes
 from fxrun import FX
 from markdown import table
 from training import MEAN, STD, Training
+from trainingreport import OPERATORS
 
 sys.path.append(str(pathlib.Path(__file__).parent.parent / "export_onnx"))
 import own  # noqa: E402
@@ -42,7 +43,6 @@ from sources import Source  # noqa: E402
 
 BATCH, CLASSES, STEPS, LR, MOMENTUM = 2, 3, 5, 0.001, 0.9
 EXACT = 1e-6  # of everything: constants that the modules compute with are float32 in the graph
-HEADING = "## One network of each set of operators\n"
 
 
 def of_torchvision(name, **options):
@@ -151,10 +151,11 @@ def measure(name, options):
     scratch = pathlib.Path(options.scratch) / "now"
     shutil.rmtree(scratch, ignore_errors=True)
     scratch.mkdir(parents=True)
-    batches = Batches(pathlib.Path(options.data) / "train", size, BATCH)
+    photos = pathlib.Path(options.data) / "train"
+    batches = Batches(photos, size, BATCH)
     torch.manual_seed(0)
     model = build(size)
-    images = torch.from_numpy(batches(9)[0]).permute(0, 3, 1, 2) / 255
+    images = torch.from_numpy(Batches(photos, size, 16)(1)[0]).permute(0, 3, 1, 2) / 255
     model = lively(model, (images - torch.tensor(MEAN).reshape(3, 1, 1)) / torch.tensor(STD).reshape(3, 1, 1))
     spec = preprocessing.imagenet(size, size)
     report = own.export(Source("network", model, spec, "random"), spec, str(scratch / "network.onnx"))
@@ -201,7 +202,7 @@ def section(results):
          number(apart(r["losses"])), number(r["values"][0]), NETWORKS[name][2]]
         for name, r in results.items()
     ]  # fmt: skip
-    return f"""{HEADING}
+    return f"""{OPERATORS}
 Written by `scripts/parity/operators.py`: the step graph of a small network, evaluated in float64, beside PyTorch in
 float64. Batches of {BATCH} photos, {CLASSES} classes, SGD with learning rate {LR} and momentum {MOMENTUM}, random weights made lively, the same masks
 of dropout and stochastic depth in both. Loss and gradient are of the first step; the losses and values after {STEPS} steps
@@ -232,7 +233,7 @@ def main():
     results = {name: json.loads(result_file(options, name).read_text()) for name in NETWORKS if result_file(options, name).exists()}
     if options.out:
         document = pathlib.Path(options.out)
-        document.write_text(document.read_text().partition(HEADING)[0] + section(results))
+        document.write_text(document.read_text().partition(OPERATORS)[0] + section(results))
     wrong = [name for name, result in results.items() if not holds(result)]
     for name in wrong:
         print("FAULT: " + name)
