@@ -20,8 +20,10 @@ var reductionRules = map[string]rule{
 		twice := c.Op("Mul", c.kept(c.dy), c.Scalar(2))
 		c.give(0, c.Op("Mul", c.in(0), twice))
 	}},
-	"ReduceL2": {backward: func(c *context) { // x dy / y
-		c.give(0, c.Op("Mul", c.in(0), c.Op("Div", c.kept(c.dy), c.kept(c.out(0)))))
+	"ReduceL2": {backward: func(c *context) { // x dy / y, and 0 where y is
+		norm := c.kept(c.out(0))
+		norm = c.Op("Where", c.Op("Equal", norm, c.Scalar(0)), c.Scalar(1), norm)
+		c.give(0, c.Op("Mul", c.in(0), c.Op("Div", c.kept(c.dy), norm)))
 	}},
 	"ReduceMax": {backward: reduceExtremeGradient},
 	"ReduceMin": {backward: reduceExtremeGradient},

@@ -162,7 +162,8 @@ def moves():
                  {"1": ["float", [0], []], "2": ["float", [0], []], "3": ["int64", [4], [2, 3, *size]]})
     case("Attention", [[2, 3, 4, 5], [2, 3, 6, 5], [2, 3, 6, 7]], F.scaled_dot_product_attention)
     case("ReduceSumSquare", [x], lambda x: (x * x).sum((0, 2), keepdim=True), {"keepdims": 1}, {"1": ["int64", [2], [0, 2]]})
-    case("ReduceL2", [x], lambda x: x.norm(dim=1), {"keepdims": 0}, {"1": ["int64", [1], [1]]})
+    for interval in ((-1, 1), (0, 0)):  # (0, 0): the norm of zeros
+        case("ReduceL2", [x], lambda x: x.norm(dim=1), {"keepdims": 0}, {"1": ["int64", [1], [1]]}, interval)
     for a, b in [([3, 4], [4, 5]), ([2, 3, 4], [4, 5]), ([2, 1, 3, 4], [5, 4, 2])]:
         case("MatMul", [a, b], torch.matmul)
     case("Gemm", [[3, 4], [5, 4], [5]], lambda a, b, c: 0.5 * a @ b.T + 2 * c, {"transB": 1, "alpha": 0.5, "beta": 2.0})
