@@ -83,7 +83,7 @@ func Assemble(b Backbone, sd *weights.StateDict) (*pb.ModelProto, error) {
 		}
 		g.Initializer[i] = values
 	}
-	if err := toInference(g); err != nil {
+	if err := ToInference(g); err != nil {
 		return nil, fmt.Errorf("%s: %w", b.Name, err)
 	}
 	if err := onnx.Rename(g, map[string]string{logits: logitsName, g.Input[0].Name: inputName}); err != nil {
@@ -215,8 +215,8 @@ func float32Tensor(name string, t weights.Tensor) (*pb.TensorProto, error) {
 	return onnx.NewRaw(name, pb.TensorProto_FLOAT, dims, t.Data), nil
 }
 
-// toInference makes batch normalisation use its running statistics and removes dropout.
-func toInference(g *pb.GraphProto) error {
+// ToInference makes batch normalisation use its running statistics, and removes dropout and stochastic depth.
+func ToInference(g *pb.GraphProto) error {
 	for _, n := range g.Node {
 		if n.OpType != "BatchNormalization" || n.Domain != "" {
 			continue
@@ -226,13 +226,28 @@ func toInference(g *pb.GraphProto) error {
 		})
 		n.Output = n.Output[:1]
 	}
+	ix := onnx.NewIndex(g)
 	if err := onnx.Bypass(g, func(n *pb.NodeProto) bool {
-		return n.OpType == "Dropout" && n.Domain == ""
+		return n.Domain == "" && (n.OpType == "Dropout" || isStochasticDepth(n, ix))
 	}); err != nil {
 		return err
 	}
 	onnx.Prune(g)
 	return nil
+}
+
+// isStochasticDepth reports whether n is the product x · Dropout(ones [batch, 1, …]), as scripts/export_onnx writes
+// stochastic depth.
+func isStochasticDepth(n *pb.NodeProto, ix *onnx.Index) bool {
+	if n.OpType != "Mul" {
+		return false
+	}
+	mask := ix.Producer(n.Input[1])
+	if mask == nil || mask.OpType != "Dropout" {
+		return false
+	}
+	ones := ix.Producer(mask.Input[0])
+	return ones != nil && ones.OpType == "ConstantOfShape"
 }
 
 func setJSON(m *pb.ModelProto, key string, value any) {

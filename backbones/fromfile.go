@@ -50,7 +50,7 @@ func FromFile(path string, options FileOptions) (Backbone, *pb.ModelProto, error
 	if len(m.Graph.Output) == 0 {
 		return b, nil, fail.New(fail.Model, exporterHint, "ONNX file %s has no output", path)
 	}
-	if err := toInference(m.Graph); err != nil {
+	if err := ToInference(m.Graph); err != nil {
 		return b, nil, fail.Wrap(fail.Model, err, "Export the network in evaluation mode.", "ONNX file %s", path)
 	}
 	size, err := b.readInput(m)

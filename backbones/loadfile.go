@@ -30,6 +30,7 @@ func LoadFile(path string, values *weights.StateDict) (*pb.ModelProto, error) {
 	if err := standardLayout(m); err != nil {
 		return nil, fail.Wrap(fail.Model, err, exporterHint, "ONNX file %s", path)
 	}
+	recordConstants(m)
 	if values != nil {
 		if err := fill(m, values, path); err != nil {
 			return nil, err
@@ -42,6 +43,57 @@ func LoadFile(path string, values *weights.StateDict) (*pb.ModelProto, error) {
 		}
 	}
 	return m, nil
+}
+
+// recordConstants adds to m's MetaBuffers the float tensors that no optimizer updates, but that look like parameters:
+// in a graph without weights those that have values nevertheless, and in a file of another exporter those of one
+// number outside layers, such as the scale of attention. The files of scripts/export_onnx list their buffers themselves.
+func recordConstants(m *pb.ModelProto) {
+	skeleton := slices.ContainsFunc(m.Graph.Initializer, onnx.Weightless)
+	_, ours := onnx.Metadata(m, MetaBackbone)
+	index := onnx.NewIndex(m.Graph)
+	ofLayer := func(name string) bool {
+		return slices.ContainsFunc(index.Consumers(name), func(n *pb.NodeProto) bool {
+			return slices.Contains(layerOps, n.OpType)
+		})
+	}
+	var constants []string
+	for _, t := range m.Graph.Initializer {
+		count, err := onnx.Elements(t.Dims)
+		constant := err == nil && count == 1 && !ours && !ofLayer(t.Name)
+		if skeleton {
+			constant = !onnx.Weightless(t)
+		}
+		if t.DataType == pb.TensorProto_FLOAT && len(t.Dims) > 0 && constant {
+			constants = append(constants, t.Name)
+		}
+	}
+	AddBuffers(m, constants)
+}
+
+// layerOps have parameters of one number if they have one channel. An InstanceNormalization is no layer of torch's with
+// one: its scale 1 and shift 0 stand in for those of a group normalization.
+var layerOps = []string{"Conv", "ConvTranspose", "Gemm", "MatMul", "BatchNormalization", "LayerNormalization", "PRelu"}
+
+// AddBuffers adds names of initializers that are not parameters to m's MetaBuffers, and returns the whole list.
+func AddBuffers(m *pb.ModelProto, names []string) []string {
+	all := buffers(m)
+	for _, name := range names {
+		if !slices.Contains(all, name) {
+			all = append(all, name)
+		}
+	}
+	if len(all) > 0 {
+		setJSON(m, MetaBuffers, all)
+	}
+	return all
+}
+
+// buffers returns the list of m's MetaBuffers, which is empty if it can't be read.
+func buffers(m *pb.ModelProto) (names []string) {
+	text, _ := onnx.Metadata(m, MetaBuffers)
+	_ = json.Unmarshal([]byte(text), &names)
+	return names
 }
 
 // fill replaces the values of m's parameters.
@@ -87,23 +139,20 @@ func firstNames(parameters []Parameter, n int) []string {
 	return names
 }
 
-// FileParameters returns the parameters of a network from a file, in the order of its
-// initializers: float tensors with axes that a layer uses, without the file's buffers
-// and without constants that only preprocess the pixels before the first layer. Kind is
+// FileParameters returns the parameters of a network from LoadFile, in the order of its
+// initializers: float tensors with axes that a layer uses, without the file's buffers and
+// constants and without those that only preprocess the pixels before the first layer. Kind is
 // set for running statistics and the parameters of batch normalizations; all others are
 // a Weight. FanIn and Head are not set.
 func FileParameters(m *pb.ModelProto) []Parameter {
 	index := onnx.NewIndex(m.Graph)
 	pixels := pixelConstants(m.Graph, index)
-	var buffers []string
-	if text, ok := onnx.Metadata(m, MetaBuffers); ok {
-		_ = json.Unmarshal([]byte(text), &buffers) // a list that can't be read is empty
-	}
+	constants := buffers(m)
 	var list []Parameter
 	for _, t := range m.Graph.Initializer {
 		users := index.Consumers(t.Name)
 		if t.DataType != pb.TensorProto_FLOAT || len(t.Dims) == 0 || len(users) == 0 ||
-			pixels[t.Name] || strings.HasPrefix(t.Name, ownPrefix) || slices.Contains(buffers, t.Name) {
+			pixels[t.Name] || strings.HasPrefix(t.Name, ownPrefix) || slices.Contains(constants, t.Name) {
 			continue
 		}
 		p := Parameter{Name: t.Name, Kind: Weight}

@@ -91,10 +91,15 @@ func (b *Backbone) setPool(pool Pool) {
 	if pool == t.Own {
 		b.FeatureTensor, b.FeatureShape = b.row.Features.Tensor, b.row.Features.Shape
 	}
-	b.Head = Head{Kind: Linear, In: b.FeatureShape[0], Weight: "head.weight", Bias: "head.bias"}
+	b.Head = newHeadFor(b.FeatureShape[0])
 	if b.row.Head != nil && pool == t.Own {
 		b.Head = *b.row.Head
 	}
+}
+
+// newHeadFor returns the head of a network that has none for its features.
+func newHeadFor(in int) Head {
+	return Head{Kind: Linear, In: in, Weight: "head.weight", Bias: "head.bias"}
 }
 
 // addPool makes the features of b in a skeleton, and a head on them in place of the network's own, if b has not the

@@ -74,7 +74,7 @@ func TestRegistryFitsTheGraphs(t *testing.T) {
 			[]int64{-1, 3, int64(b.Preprocess.Crop), int64(b.Preprocess.Crop)}) {
 			t.Errorf("%s: input %v", b.Name, dims)
 		}
-		if err := toInference(m.Graph); err != nil {
+		if err := ToInference(m.Graph); err != nil {
 			t.Fatal(err)
 		}
 		found := findClassifier(m.Graph, onnx.NewIndex(m.Graph))

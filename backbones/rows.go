@@ -170,8 +170,11 @@ func (r *row) backbone(w *rowWeights) Backbone {
 	if r.Head != nil {
 		b.Head = *r.Head
 	}
-	if len(b.Pools) > 0 {
+	switch {
+	case len(b.Pools) > 0:
 		b.setPool(b.Pools[0])
+	case r.Head == nil:
+		b.Head = newHeadFor(r.Features.Shape[0])
 	}
 	return b.clone()
 }

@@ -31,7 +31,6 @@ import numpy as np
 import torch
 import torchvision
 from PIL import Image
-from safetensors.torch import load_file
 from torchvision import transforms
 
 SCRIPTS = pathlib.Path(__file__).parents[2] / "scripts"
@@ -39,7 +38,7 @@ sys.path[:0] = [str(SCRIPTS / "export_onnx"), str(SCRIPTS / "parity")]
 import graph  # noqa: E402
 import networks  # noqa: E402
 import registry  # noqa: E402
-from reference import features_of  # noqa: E402
+from reference import features_of, load  # noqa: E402
 
 PROJECTIONS = 32
 
@@ -79,10 +78,7 @@ def run(name, weights, pixels):
     model, row = network(name), registry.row(name)
     if row.get("ignored"):
         print(f"{name}: loaded without {row['ignored']}")
-    # Buffers that are the same for all weights may be missing.
-    result = model.load_state_dict(load_file(weights), strict=False)
-    constant = graph.constants(model)
-    assert not result.unexpected_keys and set(result.missing_keys) <= constant, result
+    load(model, weights)
     model.eval()
     spec = row["weights"][0]["preprocess"]
     mean, std = (torch.tensor(spec[key]).view(3, 1, 1) for key in ("mean", "std"))

@@ -3,6 +3,7 @@ package artifacts
 import (
 	"slices"
 
+	"fx/backbones"
 	"fx/finetune/autodiff"
 	"fx/internal/fail"
 	"fx/internal/onnx"
@@ -70,23 +71,12 @@ func (n *Network) Eval(o Options) (*Graph, error) {
 	return graph, label(m, n.Name+" evaluation", graph)
 }
 
-// toInference makes batch normalization use its running statistics, removes dropout,
-// and names the first output logits.
+// toInference brings g into the form for inference, with its first output alone, called logits.
 func toInference(g *pb.GraphProto) error {
 	if err := onnx.Cut(g, g.Output[0]); err != nil {
 		return err
 	}
-	for _, n := range g.Node {
-		if n.OpType == "BatchNormalization" {
-			n.Attribute = slices.DeleteFunc(n.Attribute, func(a *pb.AttributeProto) bool {
-				return a.Name == "training_mode"
-			})
-			n.Output = n.Output[:1]
-		}
-	}
-	if err := onnx.Bypass(g, func(n *pb.NodeProto) bool {
-		return n.OpType == "Dropout" && n.Domain == ""
-	}); err != nil {
+	if err := backbones.ToInference(g); err != nil {
 		return err
 	}
 	return onnx.Rename(g, map[string]string{g.Output[0].Name: logitsName})

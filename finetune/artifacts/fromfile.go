@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"fx/backbones"
+	"fx/finetune/autodiff"
 	"fx/internal/fail"
 	"fx/internal/onnx"
 	"fx/internal/onnx/pb"
@@ -31,8 +32,12 @@ func FromFile(path string, options backbones.FileOptions) (*Network, error) {
 	if err := n.cutAtLogits(); err != nil {
 		return nil, fail.Wrap(fail.Model, err, "", "ONNX file %s", path)
 	}
+	if err := autodiff.Upgrade(graph); err != nil {
+		return nil, fail.Wrap(fail.Model, err, "Export it with opset 18 or later.", "ONNX file %s", path)
+	}
 	index := onnx.NewIndex(graph.Graph)
-	known := n.takesFeatures(b.Head.Weight)
+	known := n.takesFeatures(b.Head.Weight) && n.givesLogits(b.Head.Weight)
+	n.freezeConstants()
 	for _, p := range backbones.FileParameters(graph) {
 		value, err := fromONNX(index.Initializer(p.Name))
 		if err != nil {
@@ -85,6 +90,51 @@ func unnormalized(g *pb.GraphProto) bool {
 		}
 	}
 	return convolutions > 1
+}
+
+// freezeConstants takes the tensors that no gradient reaches, such as a mask that is only compared, for constants. A file
+// of another exporter does not say which of its tensors are parameters: a note says so.
+func (n *Network) freezeConstants() {
+	if _, ours := onnx.Metadata(n.graph, backbones.MetaBackbone); ours {
+		return
+	}
+	reached := autodiff.Reached(n.graph.Graph)
+	var unreached []string
+	for _, p := range backbones.FileParameters(n.graph) {
+		if p.Kind.Trained() && !reached[p.Name] {
+			unreached = append(unreached, p.Name)
+		}
+	}
+	if frozen := backbones.AddBuffers(n.graph, unreached); len(frozen) > 0 {
+		n.Notes = append(n.Notes, fmt.Sprintf("%s does not say which tensors are parameters: %d stay as they are, such as %q, "+
+			"because they have one number or no gradient", n.Name, len(frozen), frozen[0]))
+	}
+}
+
+// givesLogits reports whether the output of the layer with this weight is the logits,
+// possibly after its bias, a Relu, a mean and changes of shape. A second classifier
+// whose logits are added is not a part of it.
+func (n *Network) givesLogits(weight string) bool {
+	index := onnx.NewIndex(n.graph.Graph)
+	value := weight
+	for index.Output(value) == nil {
+		users := index.Consumers(value)
+		if len(users) != 1 {
+			return false
+		}
+		switch node := users[0]; node.OpType {
+		case "Gemm", "MatMul", "Conv", "Transpose", "Relu", "GlobalAveragePool", "AveragePool", "ReduceMean", "Flatten",
+			"Reshape", "Squeeze", "Identity":
+		case "Add":
+			if index.Constant(node.Input[0]) == nil && index.Constant(node.Input[1]) == nil {
+				return false
+			}
+		default:
+			return false
+		}
+		value = users[0].Output[0]
+	}
+	return true
 }
 
 // takesFeatures reports whether the layer with this weight takes the features,

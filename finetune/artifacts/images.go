@@ -1,10 +1,16 @@
 package artifacts
 
 import (
+	"slices"
+
 	"fx/internal/fail"
 	"fx/internal/onnx"
 	"fx/internal/onnx/pb"
 )
+
+// reserved are the names of the graphs' inputs and outputs, which the network's own values and nodes must not have.
+var reserved = []string{ImagesName, inputName, labelsName, learningRateName, scaleName, lossName, correctName,
+	gradNormName, logitsName, lossWeightName}
 
 // takeImages fixes the size of the model's input and inserts the normalisation, so that
 // the model takes photos, uint8 [batch, height, width, 3]. With asFloat the input stays
@@ -27,11 +33,22 @@ func (n *Network) takeImages(m *pb.ModelProto, asFloat bool) (string, error) {
 	size := n.Preprocess.Crop
 	images := onnx.TensorInfo(ImagesName, pb.TensorProto_UINT8, "batch", size, size, 3)
 	names := map[string]string{input.Name: inputName}
+	free := onnx.NewBuilder(g, "")
+	for _, name := range reserved {
+		if index.Producer(name) != nil && !(name == logitsName && index.Output(name) != nil) {
+			names[name] = free.Fresh(name)
+		}
+	}
 	if dtype == pb.TensorProto_UINT8 {
 		names[input.Name] = ImagesName
 	}
 	if err := onnx.Rename(g, names); err != nil {
 		return "", fail.Wrap(fail.Model, err, "", "the network %s", n.Name)
+	}
+	for _, node := range g.Node {
+		if slices.Contains(reserved, node.Name) {
+			node.Name = ""
+		}
 	}
 	switch {
 	case dtype == pb.TensorProto_UINT8:

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"fx/internal/fail"
+	"fx/internal/onnx"
 	"fx/internal/onnx/pb"
 )
 
@@ -65,7 +66,7 @@ func (g *Graph) differentiate(n *pb.NodeProto) error {
 	for i, in := range n.Input {
 		gradient, given := c.given[i]
 		switch {
-		case in == "" || !g.needs[in]:
+		case in == "" || !g.needs[in] || r.first && i > 0:
 		case !given:
 			return g.nodeError(n, fmt.Errorf("the rule gives no gradient for input %d, %q", i, in))
 		case r.broadcasts:
@@ -75,6 +76,22 @@ func (g *Graph) differentiate(n *pb.NodeProto) error {
 		}
 	}
 	return g.nodeError(n, c.err)
+}
+
+// Reached returns the float values of g from which a gradient path leads to an output.
+func Reached(g *pb.GraphProto) map[string]bool {
+	reached := map[string]bool{}
+	for _, out := range g.Output {
+		reached[out.Name] = true
+	}
+	for _, n := range slices.Backward(g.Node) {
+		if !stopsGradient(n) && slices.ContainsFunc(n.Output, func(out string) bool { return reached[out] }) {
+			for _, in := range onnx.Uses(n) {
+				reached[in] = true
+			}
+		}
+	}
+	return reached
 }
 
 // addGradient adds a term to the gradient of value.
@@ -108,9 +125,7 @@ func missingRule(n *pb.NodeProto) error {
 	if node == "" {
 		node = strings.Join(n.Output, ", ")
 	}
-	return fail.New(fail.Model,
-		"Train only layers after this node, or write the rule: an entry for "+op+
-			" in one of finetune/autodiff/rules_*.go and a case in rules_test.go. `fx artifacts ops` lists the "+
-			"ops that have one.",
+	return fail.New(fail.Model, headOnly+" `fx artifacts ops` lists the ops with a gradient rule; a new one is an entry in "+
+		"finetune/autodiff/rules_*.go.",
 		"node %q is of op %s, which has no gradient rule", node, op)
 }

@@ -51,6 +51,7 @@ type gradientCase struct {
 	kernels   bool                         // by the ops of package kernels
 	wrong     float64                      // multiplies the gradients, to test the checker
 	low       pb.TensorProto_DataType      // of mixed precision
+	opset     int64                        // where the op is newer than 20
 }
 
 func (g gradientCase) model() (*pb.ModelProto, string) {
@@ -62,7 +63,7 @@ func (g gradientCase) model() (*pb.ModelProto, string) {
 	y := g.build(b)
 	graph.Output = []*pb.ValueInfoProto{{Name: y}}
 	m := &pb.ModelProto{IrVersion: 9, Graph: graph}
-	onnx.SetOpset(m, "", 20)
+	onnx.SetOpset(m, "", max(g.opset, 20))
 	return m, y
 }
 

@@ -172,7 +172,7 @@ func (c *context) constantInput(i int) (values []int64, ok bool) {
 	if c.in(i) == "" {
 		return nil, false
 	}
-	values, known := c.graph.fold.ints(c.in(i))
+	values, known := c.graph.integers(c.in(i))
 	if !known {
 		c.fail("input %d, %q, is not a constant", i, c.in(i))
 	}

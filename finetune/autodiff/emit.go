@@ -14,6 +14,10 @@ import (
 type Tensor struct {
 	DType pb.TensorProto_DataType
 	Shape []int64 // every size is fixed
+
+	// Integers are the values of an int64 output of a model without inputs, see
+	// Probe; nil for all others.
+	Integers []int64
 }
 
 func (t Tensor) float() bool {

@@ -1,133 +1,90 @@
 package autodiff
 
 import (
+	"slices"
+
 	"fx/internal/onnx"
 	"fx/internal/onnx/pb"
 )
 
-// folder evaluates integers such as the shape of a Reshape or the bounds of a Slice,
-// which exporters compute with a chain of nodes that starts at a Shape. All shapes are
-// fixed here, so the chain has one result.
-type folder struct {
-	index  *onnx.Index
-	values map[string]Tensor
-	known  map[string][]int64
-}
-
-// ints returns the values of an integer (or boolean) constant with at most one
-// axis; ok is false if name is anything else.
-func (f *folder) ints(name string) (values []int64, ok bool) {
-	if v, done := f.known[name]; done {
-		return v, v != nil
-	}
-	f.known[name] = nil // ends a cycle
-	if v := f.find(name); v != nil {
-		f.known[name] = v
-		return v, true
-	}
-	return nil, false
-}
-
-func (f *folder) find(name string) []int64 {
-	if t := f.index.Constant(name); t != nil {
-		if v, err := onnx.Int64s(t); err == nil && len(t.Dims) <= 1 && len(v) > 0 {
-			return v
+// foldIntegers returns the integer (and boolean) lists of m that depend on no input, such as the shape of a Reshape
+// or the pads of a Pad, by name. Exporters compute them with chains of nodes that start at a Shape. All shapes are
+// fixed here, so ask evaluates every chain once. values are the types and shapes of m's values.
+func foldIntegers(m *pb.ModelProto, values map[string]Tensor, ask Probe) (map[string][]int64, error) {
+	constant := onnx.Clone(m)
+	g, nodes := constant.Graph, constant.Graph.Node
+	g.Input, g.Node, g.ValueInfo = nil, nil, nil
+	index := onnx.NewIndex(g)
+	folded := map[string][]int64{}
+	known := map[string]bool{}
+	var wanted []string
+	for _, n := range nodes {
+		if n.OpType == "Shape" && n.Domain == "" {
+			shape := partOfShape(n, values[n.Input[0]].Shape)
+			g.Initializer = append(g.Initializer, onnx.NewInt64(n.Output[0], []int64{int64(len(shape))}, shape))
+			folded[n.Output[0]], known[n.Output[0]] = shape, true
+			continue
 		}
-		return nil
-	}
-	n := f.index.Producer(name)
-	if n == nil || n.Domain != "" || n.Output[0] != name {
-		return nil
-	}
-	if n.OpType == "Shape" {
-		shape := f.values[n.Input[0]].Shape
-		start, end := onnx.IntAttribute(n, "start", 0), onnx.IntAttribute(n, "end", int64(len(shape)))
-		start, end = clampIndex(start, len(shape)), clampIndex(end, len(shape))
-		if start >= end {
-			return nil
+		varies := func(in string) bool { return !known[in] && index.Initializer(in) == nil }
+		if n.Domain != "" || random[n.OpType] || slices.ContainsFunc(onnx.Uses(n), varies) {
+			continue
 		}
-		return shape[start:end]
-	}
-	evaluate := foldable[n.OpType]
-	if evaluate == nil {
-		return nil
-	}
-	var inputs [][]int64
-	for _, in := range n.Input {
-		v, ok := f.ints(in)
-		if !ok && in != "" {
-			return nil
-		}
-		inputs = append(inputs, v)
-	}
-	return evaluate(n, inputs)
-}
-
-// foldable evaluates ops on integers with at most one axis.
-var foldable = map[string]func(n *pb.NodeProto, in [][]int64) []int64{
-	"Identity":  func(_ *pb.NodeProto, in [][]int64) []int64 { return in[0] },
-	"Squeeze":   func(_ *pb.NodeProto, in [][]int64) []int64 { return in[0] },
-	"Unsqueeze": func(_ *pb.NodeProto, in [][]int64) []int64 { return in[0] },
-	"Reshape":   func(_ *pb.NodeProto, in [][]int64) []int64 { return in[0] },
-	"Cast": func(n *pb.NodeProto, in [][]int64) []int64 {
-		switch pb.TensorProto_DataType(onnx.IntAttribute(n, "to", 0)) {
-		case pb.TensorProto_INT64, pb.TensorProto_INT32:
-			return in[0]
-		}
-		return nil
-	},
-	"Concat": func(_ *pb.NodeProto, in [][]int64) []int64 {
-		var all []int64
-		for _, v := range in {
-			all = append(all, v...)
-		}
-		return all
-	},
-	"Gather": func(_ *pb.NodeProto, in [][]int64) []int64 {
-		var taken []int64
-		for _, i := range in[1] {
-			if i = fromFront(i, len(in[0])); i < 0 || i >= int64(len(in[0])) {
-				return nil
+		g.Node = append(g.Node, n)
+		for _, out := range n.Output {
+			known[out] = true
+			t := values[out]
+			if n.OpType != "Constant" && integer(t.DType) && len(t.Shape) <= 1 {
+				wanted = append(wanted, out)
 			}
-			taken = append(taken, in[0][i])
 		}
-		return taken
-	},
-	"Slice": func(_ *pb.NodeProto, in [][]int64) []int64 {
-		if len(in) < 3 || len(in[1]) != 1 || len(in) > 4 && in[4] != nil && in[4][0] != 1 {
-			return nil
-		}
-		start, end := clampIndex(in[1][0], len(in[0])), clampIndex(in[2][0], len(in[0]))
-		if start >= end {
-			return nil
-		}
-		return in[0][start:end]
-	},
-	"Add": pairwise(func(a, b int64) int64 { return a + b }),
-	"Sub": pairwise(func(a, b int64) int64 { return a - b }),
-	"Mul": pairwise(func(a, b int64) int64 { return a * b }),
-	"Div": pairwise(func(a, b int64) int64 {
-		if b == 0 {
-			return 0
-		}
-		return a / b
-	}),
-}
-
-func pairwise(op func(a, b int64) int64) func(*pb.NodeProto, [][]int64) []int64 {
-	return func(_ *pb.NodeProto, in [][]int64) []int64 {
-		a, b := in[0], in[1]
-		n := max(len(a), len(b))
-		if len(a) != n && len(a) != 1 || len(b) != n && len(b) != 1 {
-			return nil
-		}
-		v := make([]int64, n)
-		for i := range v {
-			v[i] = op(a[i%len(a)], b[i%len(b)])
-		}
-		return v
 	}
+	if len(wanted) == 0 {
+		return folded, nil
+	}
+	build := onnx.NewBuilder(g, "")
+	outputs := make([]*pb.ValueInfoProto, len(wanted))
+	for i, name := range wanted {
+		whole := build.Op("Cast", []string{name}, onnx.Int("to", int64(pb.TensorProto_INT64)))
+		outputs[i] = &pb.ValueInfoProto{Name: whole}
+	}
+	if err := onnx.Cut(g, outputs...); err != nil {
+		return nil, err
+	}
+	answer, err := ask(constant)
+	if err != nil {
+		return nil, err
+	}
+	for i, name := range wanted {
+		folded[name] = answer[outputs[i].Name].Integers
+	}
+	return folded, nil
 }
 
-// clampIndex counts an index from the front and clamps it to 0 … n.
-func clampIndex(i int64, n int) int64 { return min(max(fromFront(i, n), 0), int64(n)) }
+func integer(t pb.TensorProto_DataType) bool {
+	return t == pb.TensorProto_INT64 || t == pb.TensorProto_INT32 || t == pb.TensorProto_BOOL
+}
+
+// random lists the ops that draw random numbers.
+var random = set("RandomUniform", "RandomNormal", "RandomUniformLike", "RandomNormalLike", "Bernoulli", "Multinomial",
+	"Dropout")
+
+// partOfShape returns the result of a Shape node.
+func partOfShape(n *pb.NodeProto, shape []int64) []int64 {
+	clamp := func(i int64) int64 { return min(max(fromFront(i, len(shape)), 0), int64(len(shape))) }
+	start, end := clamp(onnx.IntAttribute(n, "start", 0)), clamp(onnx.IntAttribute(n, "end", int64(len(shape))))
+	return shape[start:max(start, end)]
+}
+
+// integers returns the values of an integer (or boolean) constant with at most one axis; ok is false if name is
+// anything else, or empty.
+func (g *Graph) integers(name string) (values []int64, ok bool) {
+	if v, ok := g.folded[name]; ok {
+		return v, len(v) > 0
+	}
+	t := g.index.Constant(name)
+	if t == nil || len(t.Dims) > 1 {
+		return nil, false
+	}
+	v, err := onnx.Int64s(t)
+	return v, err == nil && len(v) > 0
+}

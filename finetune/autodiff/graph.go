@@ -45,7 +45,8 @@ type Options struct {
 
 // Probe returns element type and shape of every output of m. The outputs have
 // names only; ONNX Runtime's own shape inference fills in the rest, see
-// package [fx/finetune/autodiff/ortprobe].
+// package [fx/finetune/autodiff/ortprobe]. If m has no inputs, it also returns the
+// values of its int64 outputs.
 type Probe func(m *pb.ModelProto) (map[string]Tensor, error)
 
 // Noise is an input of the graph for random numbers, so that the caller generates
@@ -83,7 +84,8 @@ type Graph struct {
 	model           *pb.ModelProto
 	nodes           []*pb.NodeProto // of the original graph, in topological order
 	values          map[string]Tensor
-	fold            folder
+	index           *onnx.Index
+	folded          map[string][]int64 // integers that depend on no input
 	trainable       []string
 	frozenBatchNorm bool
 	low             pb.TensorProto_DataType
@@ -115,9 +117,14 @@ func New(m *pb.ModelProto, options Options) (*Graph, error) {
 		onnx.SetOpset(m, "", max(onnx.Opset(m, ""), bfloat16Opset))
 		m.IrVersion = max(m.IrVersion, 10) // the one of opset 22
 	}
+	folded, err := foldIntegers(m, values, options.Probe)
+	if err != nil {
+		return nil, fail.Wrap(fail.Model, err, FixedSizes, "the constant shapes in %q at batch size %d", m.Graph.Name,
+			options.Batch)
+	}
 	g := &Graph{
 		model: m, low: options.Low, nodes: m.Graph.Node, values: values, trainable: options.Trainable, frozenBatchNorm: options.FrozenBatchNorm,
-		fold:    folder{onnx.NewIndex(m.Graph), values, map[string][]int64{}},
+		index: onnx.NewIndex(m.Graph), folded: folded,
 		partial: map[string][]string{}, saved: map[savedKey]string{},
 		kernels: options.Kernels, absorbed: map[*pb.NodeProto]absorption{},
 	}
@@ -139,7 +146,10 @@ func New(m *pb.ModelProto, options Options) (*Graph, error) {
 
 // FixedSizes is the hint for a graph that does not take a batch.
 const FixedSizes = "The graph may contain fixed sizes: export it with a free batch size, as scripts/export_onnx does, " +
-	"or change --batch-size or --crop."
+	"or change --batch-size or --crop. " + headOnly
+
+// headOnly is what works for a network whose layers can't be trained.
+const headOnly = "Train its classifier alone with --head-only, or layers near its end with --trainable."
 
 // Value returns type and shape of a value of the original graph.
 func (g *Graph) Value(name string) (Tensor, bool) {
@@ -203,7 +213,7 @@ func (g *Graph) forward(n *pb.NodeProto) error {
 
 // onlyReader returns the one node that reads a value of the original graph, or nil.
 func (g *Graph) onlyReader(value string) *pb.NodeProto {
-	readers := g.fold.index.Consumers(value)
+	readers := g.index.Consumers(value)
 	if len(readers) != 1 || slices.Contains(g.Outputs, value) {
 		return nil
 	}
@@ -224,7 +234,7 @@ func (g *Graph) context(n *pb.NodeProto) *context {
 }
 
 func (g *Graph) nodeError(n *pb.NodeProto, err error) error {
-	return fail.Wrap(fail.Model, err, "", "node %q (%s) of %q", n.Name, n.OpType, g.model.Graph.Name)
+	return fail.Wrap(fail.Model, err, headOnly, "node %q (%s) of %q", n.Name, n.OpType, g.model.Graph.Name)
 }
 
 // noise adds an input for random numbers.
@@ -270,10 +280,10 @@ func probe(m *pb.ModelProto, ask Probe) (map[string]Tensor, error) {
 	values := map[string]Tensor{}
 	for _, in := range g.Input {
 		dtype, shape, _ := onnx.Shape(in)
-		values[in.Name] = Tensor{dtype, shape}
+		values[in.Name] = Tensor{DType: dtype, Shape: shape}
 	}
 	for _, t := range g.Initializer {
-		values[t.Name] = Tensor{t.DataType, t.Dims}
+		values[t.Name] = Tensor{DType: t.DataType, Shape: t.Dims}
 	}
 	var names []string
 	for _, n := range g.Node {

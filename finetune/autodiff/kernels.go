@@ -61,7 +61,7 @@ func UseKernels(m *pb.ModelProto) {
 	}
 }
 
-func floats(shape ...int64) Tensor { return Tensor{pb.TensorProto_FLOAT, shape} }
+func floats(shape ...int64) Tensor { return Tensor{DType: pb.TensorProto_FLOAT, Shape: shape} }
 
 // absorption is the part of the following Relu that a kernel computes.
 type absorption int

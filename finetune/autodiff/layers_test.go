@@ -40,6 +40,37 @@ func normalizationCases() []gradientCase {
 		cases = append(cases, node("LayerNormalization", fmt.Sprint(axis), vars(x, per, per), onnx.Int("axis", axis),
 			onnx.Float("epsilon", 1e-3)))
 	}
+	for _, x := range []dims{{2, 4, 3, 5}, {2, 4, 7}, {3, 8}} {
+		per := dims{x[1]}
+		if len(x) > 2 {
+			cases = append(cases, node("InstanceNormalization", fmt.Sprint(x), vars(x, per, per),
+				onnx.Float("epsilon", 1e-3)))
+		}
+		c := node("GroupNormalization", fmt.Sprint(x), vars(x, per, per), onnx.Int("num_groups", 2),
+			onnx.Float("epsilon", 1e-3))
+		c.opset = 21
+		cases = append(cases, c)
+	}
+	cases = append(cases, gradientCase{
+		name: "computed statistics", op: "BatchNormalization", variables: vars(dims{1, 3, 8}, dims{3}, dims{3}),
+		build: func(b *onnx.Builder) string { // of standardized weights, as torch writes them
+			axes := b.Int64s("axes", 0, 2)
+			centred := b.Op("Sub", []string{"x", b.Op("ReduceMean", []string{"x", axes})})
+			mean := b.Op("ReduceMean", []string{"x", axes}, onnx.Int("keepdims", 0))
+			variance := b.Op("ReduceMean", []string{b.Op("Mul", []string{centred, centred}), axes},
+				onnx.Int("keepdims", 0))
+			return b.Op("BatchNormalization", []string{"x", "y", "z", mean, variance}, onnx.Float("epsilon", 1e-3))
+		},
+	}, gradientCase{
+		name: "given statistics", op: "BatchNormalization",
+		variables: []variable{{name: "x", shape: dims{2, 3, 4}}, {name: "mean", shape: dims{3}},
+			{name: "variance", shape: dims{3}, fill: positive}},
+		build: func(b *onnx.Builder) string {
+			one := b.Constant(onnx.NewFloat32("one", dims{3}, []float32{1, 2, 3}))
+			mean, variance := b.Op("Neg", []string{"mean"}), b.Op("Abs", []string{"variance"})
+			return b.Op("BatchNormalization", []string{"x", one, one, mean, variance})
+		},
+	})
 	return append(cases, node("LayerNormalization", "no bias", vars(dims{3, 8}, dims{8}), onnx.Float("epsilon", 1e-3)))
 }
 
@@ -174,6 +205,15 @@ func dropoutCases() []gradientCase {
 			return b.Op("Dropout", []string{"x", b.Float32("ratio", 0.5),
 				b.Constant(onnx.NewRaw("training", pb.TensorProto_BOOL, nil, []byte{1}))})
 		}},
+		{name: "of ones: stochastic depth", op: "Dropout", variables: vars(dims{8, 3, 2}), step: 1,
+			build: func(b *onnx.Builder) string {
+				batch := b.Op("Shape", []string{"x"}, onnx.Int("end", 1))
+				shape := b.Op("Concat", []string{batch, b.Int64s("ones", 1, 1)}, onnx.Int("axis", 0))
+				one := onnx.TensorAttribute("value", onnx.NewFloat32("", dims{1}, []float32{1}))
+				mask := b.Op("Dropout", []string{b.Op("ConstantOfShape", []string{shape}, one), b.Float32("drop", 0.5),
+					b.Constant(onnx.NewRaw("training", pb.TensorProto_BOOL, nil, []byte{1}))})
+				return b.Op("Mul", []string{"x", mask})
+			}},
 		{name: "nothing", op: "Dropout", variables: vars(dims{4, 9}), step: 1, build: func(b *onnx.Builder) string {
 			return b.Op("Dropout", []string{"x", b.Float32("ratio", 0)})
 		}},

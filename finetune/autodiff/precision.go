@@ -27,7 +27,7 @@ var wholeOps = set("Softmax", "LogSoftmax", "LayerNormalization", "Exp", "Log", 
 	"ReduceSum", "ReduceSumSquare", "ReduceL2", "RandomUniformLike")
 
 // keepTypeOps are not changed, whatever their input types.
-var keepTypeOps = set("Cast", "Shape", "Size", "Constant", "ConstantOfShape", "Range")
+var keepTypeOps = set("Cast", "ConstantOfShape", "Range")
 
 // All other ops are computed in float32 and return the type of their inputs: batch
 // normalization and means, so that statistics are exact, and activations with
@@ -47,7 +47,7 @@ type lowering struct {
 	values   map[string]Tensor // of the graph, updated
 	low      pb.TensorProto_DataType
 	nodes    []*pb.NodeProto // written so far
-	constant map[string]bool // values that depend on no input
+	constant map[string]bool // values that depend on no input but its shape
 	casts    map[cast]string
 	exact    map[string]string // by value in the low type, the float32 value that it was rounded from
 }
@@ -79,7 +79,7 @@ func lower(g *pb.GraphProto, values map[string]Tensor, low pb.TensorProto_DataTy
 // node writes one node with the casts that it needs.
 func (l *lowering) node(n *pb.NodeProto) {
 	uses := onnx.Uses(n)
-	if n.OpType == "Constant" || len(uses) > 0 && !slices.ContainsFunc(uses, func(in string) bool {
+	if n.OpType == "Constant" || n.OpType == "Shape" || n.OpType == "Size" || len(uses) > 0 && !slices.ContainsFunc(uses, func(in string) bool {
 		return !l.constant[in]
 	}) {
 		for _, out := range n.Output {
@@ -102,7 +102,7 @@ func (l *lowering) node(n *pb.NodeProto) {
 		l.convert(n, l.low)
 		for _, out := range n.Output {
 			if t := l.values[out]; t.DType == pb.TensorProto_FLOAT {
-				l.values[out] = Tensor{l.low, t.Shape}
+				l.values[out] = Tensor{DType: l.low, Shape: t.Shape}
 			}
 		}
 	case !given || eitherOps[n.OpType] || wholeOps[n.OpType]:
@@ -146,7 +146,7 @@ func (l *lowering) inFloat32(n *pb.NodeProto) {
 	n.Output[0] = exact
 	l.convert(n, pb.TensorProto_FLOAT)
 	l.values[exact] = t
-	l.values[out] = Tensor{l.low, t.Shape}
+	l.values[out] = Tensor{DType: l.low, Shape: t.Shape}
 	l.exact[out] = exact
 	l.write(exact, out, l.low)
 }
@@ -164,7 +164,7 @@ func (l *lowering) cast(value string, to pb.TensorProto_DataType) string {
 	if l.casts[key] == "" {
 		name := l.build.Fresh(value + "/" + typeName(to))
 		l.casts[key] = name
-		l.values[name] = Tensor{to, t.Shape}
+		l.values[name] = Tensor{DType: to, Shape: t.Shape}
 		l.constant[name] = l.constant[value]
 		l.write(value, name, to)
 	}

@@ -23,7 +23,7 @@ func prepare(m *pb.ModelProto, options Options) error {
 	if options.Probe == nil {
 		return errors.New("no Probe was given to infer the shapes")
 	}
-	if err := upgrade(m); err != nil {
+	if err := Upgrade(m); err != nil {
 		return err
 	}
 	if err := onnx.Sort(g); err != nil {
@@ -36,15 +36,16 @@ func prepare(m *pb.ModelProto, options Options) error {
 	return openInitializers(g, options)
 }
 
-// upgrade rewrites the nodes whose definition changed between opset 13 and 18: the
+// Upgrade brings m to opset 18, in which the rules and the loss are written, if it has an
+// older one from 13 on. It rewrites the nodes whose definition changed between opset 13 and 18: the
 // axes of reductions became an input, and Split requires its number of parts.
-func upgrade(m *pb.ModelProto) error {
+func Upgrade(m *pb.ModelProto) error {
 	version := onnx.Opset(m, "")
 	if version >= opset {
 		return nil
 	}
 	if version < oldestOpset {
-		return fmt.Errorf("it uses opset %d; export it again with opset %d or later", version, opset)
+		return fmt.Errorf("it uses opset %d, and training needs %d or later", version, oldestOpset)
 	}
 	for _, n := range m.Graph.Node {
 		switch n.OpType {

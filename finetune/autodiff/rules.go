@@ -18,6 +18,10 @@ type rule struct {
 	// gradients may have that shape, and the walker reduces them.
 	broadcasts bool
 
+	// first marks ops of which only the first input has a gradient, whatever the
+	// others depend on.
+	first bool
+
 	// forward, if not nil, writes the node in training form and saves the values
 	// that backward uses.
 	forward func(c *context)
@@ -37,9 +41,11 @@ var groups = []struct {
 	{"indexing", indexRules},
 	{"reduction", reductionRules},
 	{"matrix product", matmulRules},
+	{"attention", attentionRules},
 	{"normalization", normalizationRules},
 	{"pooling", poolingRules},
 	{"convolution", convolutionRules},
+	{"resizing", resizeRules},
 	{"dropout", dropoutRules},
 }
 

@@ -16,7 +16,7 @@ var dropoutRules = map[string]rule{
 func dropoutForward(c *context) {
 	ratio := 0.5 // the op's default
 	if c.in(1) != "" {
-		t := c.graph.fold.index.Constant(c.in(1))
+		t := c.graph.index.Constant(c.in(1))
 		if t == nil {
 			c.fail("the ratio %q is not a constant", c.in(1))
 			return

@@ -4,7 +4,7 @@ package autodiff
 var elementwiseRules = map[string]rule{
 	"Identity": {backward: func(c *context) { c.give(0, c.dy) }},
 	"Cast":     {backward: castGradient},
-	"CastLike": {backward: castGradient},
+	"CastLike": {first: true, backward: castGradient},
 	"Neg":      {backward: func(c *context) { c.give(0, c.Op("Neg", c.dy)) }},
 	"Exp":      {backward: func(c *context) { c.give(0, c.Op("Mul", c.dy, c.out(0))) }},
 	"Log":      {backward: func(c *context) { c.give(0, c.Op("Div", c.dy, c.in(0))) }},
@@ -15,6 +15,8 @@ var elementwiseRules = map[string]rule{
 	"Sqrt": {backward: func(c *context) { // dy / 2y
 		c.give(0, c.Op("Div", c.dy, c.Op("Add", c.out(0), c.out(0))))
 	}},
+	"Sin": {backward: func(c *context) { c.give(0, c.Op("Mul", c.dy, c.Op("Cos", c.in(0)))) }},
+	"Cos": {backward: func(c *context) { c.give(0, c.Op("Neg", c.Op("Mul", c.dy, c.Op("Sin", c.in(0))))) }},
 	"Erf": {backward: func(c *context) { // dy · 2/√π · exp(-x²)
 		gauss := c.Op("Exp", c.Op("Neg", c.Op("Mul", c.in(0), c.in(0))))
 		c.give(0, c.Op("Mul", c.dy, c.Op("Mul", gauss, c.Scalar(1.1283791670955126))))
@@ -82,17 +84,12 @@ func (c *context) likeBase(exponent string) string {
 }
 
 // extremeGradient is that of Max or Min of two: the gradient goes to the selected
-// input, to the second if both are equal.
+// input. If both are equal, each gets half, as for torch.maximum.
 func extremeGradient(c *context, beats string) {
 	if len(c.node.Input) != 2 {
 		c.fail("has %d inputs, but the rule is for two", len(c.node.Input))
 		return
 	}
-	first := c.Op(beats, c.in(0), c.in(1))
-	c.each(func(i int) string {
-		if i == 0 {
-			return c.Op("Where", first, c.dy, c.Scalar(0))
-		}
-		return c.Op("Where", first, c.Scalar(0), c.dy)
-	})
+	half := c.Op("Where", c.Op("Equal", c.in(0), c.in(1)), c.Op("Mul", c.dy, c.Scalar(0.5)), c.Scalar(0))
+	c.each(func(i int) string { return c.Op("Where", c.Op(beats, c.in(i), c.in(1-i)), c.dy, half) })
 }

@@ -11,6 +11,12 @@ var indexRules = map[string]rule{
 	"Slice":  {backward: sliceGradient},
 	"Pad":    {backward: padGradient},
 	"Gather": {backward: gatherGradient},
+	"GatherElements": {backward: func(c *context) {
+		axis := c.axis(0, len(c.shape(c.in(0))))
+		c.give(0, c.With("ScatterElements", []string{c.Filled(c.shape(c.in(0)), 0), c.in(1), c.dy},
+			onnx.Int("axis", axis), onnx.String("reduction", "add")))
+	}},
+	"ScatterND": {backward: scatterGradient},
 }
 
 // sliceGradient pads dy with zeros, one axis after the other: it first reverses a
@@ -80,12 +86,32 @@ func padGradient(c *context) {
 	c.give(0, c.pad(c.dy, before, after))
 }
 
+// scatterGradient: the updates get dy where they were written, the data gets the rest.
+// Positions that are written twice have no gradient without a reduction, because ONNX
+// does not say which update stays.
+func scatterGradient(c *context) {
+	data, indices := c.dy, c.in(1)
+	switch reduction := c.text("reduction", "none"); reduction {
+	case "add":
+	case "none":
+		if c.needs(0) {
+			data = c.Op("ScatterND", c.dy, indices, c.Filled(c.shape(c.in(2)), 0))
+		}
+	default:
+		c.fail("reduction %q has no rule: extend scatterGradient in finetune/autodiff/rules_indexing.go", reduction)
+	}
+	c.give(0, data)
+	if c.needs(2) {
+		c.give(2, c.Op("GatherND", c.dy, indices))
+	}
+}
+
 // gatherGradient writes dy to the gathered positions. For one index that is padding
 // with zeros; for several, ScatterND adds them up along the first axis.
 func gatherGradient(c *context) {
 	in, indices := c.shape(c.in(0)), c.shape(c.in(1))
 	axis := c.axis(0, len(in))
-	if index, ok := c.graph.fold.ints(c.in(1)); ok && len(index) == 1 {
+	if index, ok := c.graph.integers(c.in(1)); ok && len(index) == 1 {
 		first := fromFront(index[0], int(in[axis]))
 		one := slices.Clone(in)
 		one[axis] = 1

@@ -29,7 +29,7 @@ func init() { // avoids an initialization cycle through the walker
 			rule: rule{backward: kernelAveragePoolGradient},
 		},
 		"BatchNormalization": {
-			fits: func(c *context) bool { return !c.graph.frozenBatchNorm },
+			fits: func(c *context) bool { return !c.graph.frozenBatchNorm && !c.computedStatistics() },
 			rule: rule{forward: kernelBatchNormForward, backward: kernelBatchNormGradient},
 		},
 		"Conv": {
@@ -64,7 +64,7 @@ func (c *context) windowAttributes(w window) []*attribute {
 
 func kernelMaxPoolForward(c *context) {
 	w, shape := c.window(nil), c.shape(c.out(0))
-	outputs := c.Kernel("MaxPool", []string{c.in(0)}, []Tensor{floats(shape...), {pb.TensorProto_UINT8, shape}},
+	outputs := c.Kernel("MaxPool", []string{c.in(0)}, []Tensor{floats(shape...), {DType: pb.TensorProto_UINT8, Shape: shape}},
 		append(c.windowAttributes(w), onnx.Ints("output_shape", w.out...))...)
 	c.rename(outputs[0], c.out(0))
 	c.save("taps", outputs[1])

@@ -10,6 +10,7 @@ import (
 var matmulRules = map[string]rule{
 	"MatMul": {backward: matmulGradient},
 	"Gemm":   {backward: gemmGradient},
+	"Einsum": {backward: einsumGradient},
 }
 
 // matmulGradient: dA = dY·Bᵀ, dB = Aᵀ·dY, with numpy's rules for vectors and

@@ -25,6 +25,17 @@ var shapeRules = map[string]rule{
 		}
 		c.give(0, c.transpose(c.dy, inverse...))
 	}},
+	"Tile": {backward: func(c *context) { // repeats[i] copies along axis i
+		repeats, _ := c.constantInput(1)
+		var split, copies []int64
+		for i, size := range c.shape(c.in(0)) {
+			if c.err != nil {
+				return
+			}
+			split, copies = append(split, repeats[i], size), append(copies, int64(2*i))
+		}
+		c.give(0, c.sum(c.reshape(c.dy, split...), false, copies...))
+	}},
 	"Expand": {broadcasts: true, backward: func(c *context) { c.give(0, c.dy) }},
 	"Concat": {backward: func(c *context) {
 		axis := c.axis(0, len(c.shape(c.out(0))))

@@ -10,6 +10,8 @@ import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
+import trainable
+
 # The newest that torch.onnx.export(dynamo=False) writes. ONNX Runtime supports it
 # since 1.17, so 1.24 and later do.
 OPSET = 20
@@ -21,13 +23,14 @@ def trace(model, size, outputs=("logits",), training=True):
 
     The input is "input", float32 [batch, 3, size, size]; each output is float32
     [batch, ...] under the name given. training=True keeps BatchNormalization
-    with training_mode=1, and Dropout; either way nothing is folded or fused.
+    with training_mode=1, Dropout and stochastic depth (trainable.py); either way nothing is folded or fused.
     Parameters and buffers stay graph inputs under their names in the module.
     """
     file = io.BytesIO()
     with unchanged(model), warnings.catch_warnings(), torch.no_grad(), quiet_stdout(), plain_is_causal():
         warnings.simplefilter("ignore")  # deprecations of the exporter that we pin
         model.train(training)
+        trainable.mark(model, OPSET)
         torch.onnx.export(
             model,
             (torch.zeros(2, 3, size, size),),
@@ -176,11 +179,13 @@ def to_inference(model):
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
     graph, renamed, kept = copy.graph, {}, []
+    producers = {name: node for node in graph.node for name in node.output}
     for node in graph.node:
+        depth = stochastic_depth(node, producers)
         node.input[:] = [renamed.get(name, name) for name in node.input]
         if node.op_type == "Dropout" and node.output[0] == graph.output[0].name:
             node = helper.make_node("Identity", node.input[:1], node.output[:1])
-        if node.op_type == "Dropout":
+        if node.op_type == "Dropout" or depth:
             renamed[node.output[0]] = node.input[0]
             continue
         if node.op_type == "BatchNormalization":
@@ -191,6 +196,13 @@ def to_inference(model):
     del graph.node[:], graph.output[1:]
     graph.node.extend(kept)
     return prune(copy)
+
+
+def stochastic_depth(node, producers):
+    """Whether the node is the product of trainable.py: by a Dropout of ones."""
+    mask = producers.get(node.input[1]) if node.op_type == "Mul" else None
+    ones = producers.get(mask.input[0]) if mask is not None and mask.op_type == "Dropout" else None
+    return ones is not None and ones.op_type == "ConstantOfShape"
 
 
 def prune(model):

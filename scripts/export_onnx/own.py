@@ -25,7 +25,7 @@ def export(source, spec, out, features=None):
     it is the evaluation graph, and a note gives the reason.
     """
     model, size, notes = source.model.float(), spec["crop"], list(source.notes)
-    still_depth(model, notes)
+    still_blocks(model, notes)
     torch.backends.mha.set_fastpath_enabled(False)  # it has no ONNX form
     run_model(model, noise(size))
     try:
@@ -67,16 +67,13 @@ def export(source, spec, out, features=None):
     }  # fmt: skip
 
 
-def still_depth(model, notes):
-    """Turn off stochastic depth: it draws random numbers in the graph."""
-    found = 0
-    for module in model.modules():
-        for name in ("p", "drop_prob"):
-            if type(module).__name__ in ("StochasticDepth", "DropPath", "DropBlock2d") and getattr(module, name, 0):
-                setattr(module, name, 0.0)
-                found += 1
+def still_blocks(model, notes):
+    """Turn off DropBlock: it draws random numbers in the graph."""
+    found = [m for m in model.modules() if type(m).__name__ == "DropBlock2d" and m.drop_prob]
+    for module in found:
+        module.drop_prob = 0.0
     if found:
-        notes.append(f"stochastic depth is off in the graph ({found} places)")
+        notes.append(f"DropBlock is off in the graph ({len(found)} places)")
 
 
 def noise(size):

@@ -9,13 +9,11 @@ import graph
 import networks
 import registry
 from failure import Failure
-from own import still_depth
 
 
 def skeleton(network):
     """Return the graph of a row of registry.json, and the module it came from."""
     model = networks.build(network)
-    still_depth(model, [])
     torch.backends.mha.set_fastpath_enabled(False)  # it has no ONNX form
     traced = graph.trace(model, networks.size(network), registry.outputs(network))
     graph.fill(traced, model, data=False)

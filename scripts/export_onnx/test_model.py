@@ -200,10 +200,16 @@ def test_module_that_squashes(own, tmp_path, capsys):
     assert report["preprocess"] == spec and json.loads(metadata(out)["fx.preprocess"]) == spec
 
 
-def test_stochastic_depth_is_turned_off(tmp_path, capsys):
+def test_stochastic_depth_is_a_dropout_of_ones(tmp_path, capsys):
     code, report, err = run(capsys, "--torchvision", "efficientnet_b0", "--size", 64, "--out", tmp_path / "e.onnx")
     assert code == 0, err
-    assert report["mode"] == "training" and "stochastic depth" in err
+    assert report["mode"] == "training"
+    traced = onnx.load(tmp_path / "e.onnx").graph
+    producers = {name: n for n in traced.node for name in n.output}
+    depths = [n for n in traced.node if graph.stochastic_depth(n, producers)]
+    assert len(depths) == 9  # of 16 blocks 9 have a shortcut, and of those the first has p = 0.0125
+    ops = [n.op_type for n in graph.to_inference(onnx.load(tmp_path / "e.onnx")).graph.node]
+    assert "Dropout" not in ops and "ConstantOfShape" not in ops
     assert report["preprocess"]["crop"] == 64 and report["preprocess"]["resize"] == 64 * 256 // 224
     assert report["preprocess"]["interpolation"] == "bicubic"
 

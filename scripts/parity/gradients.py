@@ -32,7 +32,7 @@ import torch
 
 from families import FAMILIES, Family
 from fxrun import FX
-from trainingreport import faults, report
+from trainingreport import OPERATORS, faults, report
 
 
 def main():
@@ -50,7 +50,9 @@ def main():
     torch.set_num_threads(options.threads)
     results = [measure(*job, options) for job in jobs(options.names)]
     text, wrong = report(results), faults(results)
-    pathlib.Path(options.out).write_text(text)
+    out = pathlib.Path(options.out)
+    _, heading, section = (out.read_text() if out.exists() else "").partition(OPERATORS)
+    out.write_text(f"{text}\n{heading}{section}" if heading else text)
     print(text)
     for fault in wrong:
         print("FAULT: " + fault)

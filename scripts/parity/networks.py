@@ -37,7 +37,6 @@ from fxrun import FX, photos, read_store
 from markdown import table
 
 sys.path.append(str(pathlib.Path(__file__).parent.parent / "export_onnx"))
-import graph as graphs  # noqa: E402
 import networks  # noqa: E402
 import registry  # noqa: E402
 import skeletons  # noqa: E402
@@ -142,7 +141,7 @@ class Comparison:
 
         seeded, lively = folder / "seeded.safetensors", folder / "lively.safetensors"
         self.fx("backbones", "save", "--weights", "seed:0", "--out", seeded, name)
-        load(model, seeded)
+        reference.load(model, seeded)
         save_file(reference.enliven(model, spec, ours[::2]).state_dict(), lively)
         with torch.inference_mode():
             want, output = reference.features_of(row, model, tensors)
@@ -237,12 +236,6 @@ def official(row):
 
     config = get_pretrained_cfg(first["hub"].partition("/")[2])
     return create_transform(**resolve_data_config({}, pretrained_cfg=config.to_dict()), is_training=False)
-
-
-def load(model, path):
-    """Loads weights that lack only buffers which are the same for all."""
-    outcome = model.load_state_dict(load_file(path), strict=False)
-    assert not outcome.unexpected_keys and set(outcome.missing_keys) <= graphs.constants(model), outcome
 
 
 def relative(got, want):

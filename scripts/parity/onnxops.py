@@ -2,7 +2,7 @@
 
 OPS maps an op to a function of a Node and its inputs (None where one is left
 out), which returns the output, or a tuple of several. Floats have one type
-throughout, that of Node.dtype: a Cast to FLOAT gives it. Source: the operators' documentation, opset 18.
+throughout, that of Node.dtype: a Cast to FLOAT gives it. Source: the operators' documentation, opset 20.
 """
 
 from dataclasses import dataclass
@@ -37,7 +37,12 @@ def simple(**functions):
 simple(
     Add=torch.add, Sub=torch.sub, Mul=torch.mul, Div=torch.div, Neg=torch.neg, Equal=torch.eq,
     Exp=torch.exp, Log=torch.log, Sqrt=torch.sqrt, Reciprocal=torch.reciprocal,
-    Relu=torch.relu, MatMul=torch.matmul, Identity=lambda x: x,
+    Relu=torch.relu, MatMul=torch.matmul, Identity=lambda x: x, Dropout=lambda x, *_: x,
+    Sin=torch.sin, Cos=torch.cos, Erf=torch.erf, Tanh=torch.tanh, Sigmoid=torch.sigmoid, Softplus=F.softplus, Abs=torch.abs,
+    Sign=torch.sign, Ceil=torch.ceil, Floor=torch.floor, Pow=torch.pow, Max=torch.maximum, Min=torch.minimum,
+    Where=torch.where, Greater=torch.gt, Less=torch.lt, Not=torch.logical_not, And=torch.logical_and, Or=torch.logical_or,
+    HardSwish=F.hardswish, Clip=torch.clip, Tile=lambda x, repeats: x.repeat(ints(repeats)),
+    Range=lambda start, end, step: torch.arange(start.item(), end.item(), step.item(), dtype=start.dtype),
     Expand=lambda x, shape: x.expand(torch.broadcast_shapes(x.shape, tuple(shape.tolist()))),
     GlobalAveragePool=lambda x: x.mean((2, 3), keepdim=True),
 )  # fmt: skip
@@ -50,6 +55,32 @@ def ints(tensor):
 @op
 def HardSigmoid(node, x):
     return (node.get("alpha", 0.2) * x + node.get("beta", 0.5)).clamp(0, 1)
+
+
+@op
+def Gelu(node, x):
+    return F.gelu(x, approximate=node.get("approximate", "none"))
+
+
+@op
+def Softmax(node, x):
+    return x.softmax(node.get("axis", -1))
+
+
+@op
+def LogSoftmax(node, x):
+    return x.log_softmax(node.get("axis", -1))
+
+
+@op
+def Mod(node, a, b):
+    return torch.fmod(a, b) if node.get("fmod", 0) else torch.remainder(a, b)
+
+
+@op
+def Einsum(node, *operands):
+    """Each letter is a label; torch takes them without spaces."""
+    return torch.einsum(node.get("equation").replace(" ", ""), *operands)
 
 
 @op
@@ -70,6 +101,16 @@ def ConstantOfShape(node, shape):
 
 
 # Shapes.
+
+
+@op
+def Shape(node, x):
+    return torch.tensor(x.shape[node.get("start", 0) : node.get("end", x.dim())], dtype=torch.int64)
+
+
+@op
+def Squeeze(node, x, axes=None):
+    return x.squeeze() if axes is None else x.squeeze([a % x.dim() for a in ints(axes)])
 
 
 @op
@@ -113,10 +154,10 @@ def Split(node, x, sizes=None):
 def Slice(node, x, starts, ends, axes=None, steps=None):
     axes = range(x.dim()) if axes is None else ints(axes)
     steps = [1] * starts.numel() if steps is None else ints(steps)
-    where = [slice(None)] * x.dim()
     for axis, start, end, step in zip(axes, ints(starts), ints(ends), steps):
-        where[axis] = slice(start, end, step)
-    return x[tuple(where)]
+        taken = range(x.shape[axis])[slice(start, end, step)]  # torch has no slices with a negative step
+        x = x[(slice(None),) * (axis % x.dim()) + (slice(start, end, step),)] if step > 0 else x.index_select(axis, torch.tensor(taken))
+    return x
 
 
 @op
@@ -135,6 +176,25 @@ def Gather(node, x, indices):
     axis = node.get("axis", 0) % x.dim()
     picked = x.index_select(axis, indices.flatten() % x.shape[axis])
     return picked.reshape(x.shape[:axis] + indices.shape + x.shape[axis + 1 :])
+
+
+@op
+def GatherElements(node, x, indices):
+    axis = node.get("axis", 0)
+    return x.gather(axis, indices % x.shape[axis])
+
+
+@op
+def GatherND(node, x, indices):
+    return x[tuple(indices.movedim(-1, 0))]
+
+
+@op
+def ScatterND(node, x, indices, updates):
+    reduction = node.get("reduction", "none")
+    if reduction not in ("none", "add"):
+        raise NotImplementedError(f"ScatterND with reduction {reduction}")
+    return x.index_put(tuple(indices.movedim(-1, 0)), updates, accumulate=reduction == "add")
 
 
 @op
@@ -169,6 +229,7 @@ def reduction(function):
 OPS["ReduceSum"] = reduction(torch.sum)
 OPS["ReduceMean"] = reduction(torch.mean)
 OPS["ReduceMax"] = reduction(torch.amax)
+OPS["ReduceL2"] = reduction(lambda x, axes, keepdim: (x * x).sum(axes, keepdim=keepdim).sqrt())
 OPS["ReduceSumSquare"] = reduction(lambda x, axes, keepdim: (x * x).sum(axes, keepdim=keepdim))
 
 
@@ -201,14 +262,16 @@ def Conv(node, x, weight, bias=None):
     rank = x.dim() - 2
     pads = node.get("pads", [0] * 2 * rank)
     x = F.pad(x, [n for axis in reversed(range(rank)) for n in (pads[axis], pads[axis + rank])])
-    return F.conv2d(x, weight, bias, node.get("strides", [1] * rank), 0, node.get("dilations", [1] * rank), node.get("group", 1))
+    convolution = F.conv1d if rank == 1 else F.conv2d
+    return convolution(x, weight, bias, node.get("strides", [1] * rank), 0, node.get("dilations", [1] * rank), node.get("group", 1))
 
 
 @op
 def ConvTranspose(node, x, weight, bias=None):
     rank = x.dim() - 2
     pads, extra = node.get("pads", [0] * 2 * rank), node.get("output_padding", [0] * rank)
-    whole = F.conv_transpose2d(
+    convolution = F.conv_transpose1d if rank == 1 else F.conv_transpose2d
+    whole = convolution(
         x, weight, bias, node.get("strides", [1] * rank), groups=node.get("group", 1), dilation=node.get("dilations", [1] * rank)
     )
     return F.pad(whole, [n for axis in reversed(range(rank)) for n in (-pads[axis], extra[axis] - pads[axis + rank])])
@@ -242,3 +305,18 @@ def BatchNormalization(node, x, scale, bias, mean, variance):
     if node.get("training_mode", 0):
         raise NotImplementedError("BatchNormalization with training_mode")
     return F.batch_norm(x, mean, variance, scale, bias, training=False, eps=node.get("epsilon", 1e-5))
+
+
+@op
+def LayerNormalization(node, x, scale, bias=None):
+    """The normalised values, and of each sample the mean and 1/√(variance + ε)."""
+    axes = list(range(node.get("axis", -1) % x.dim(), x.dim()))
+    mean = x.mean(axes, keepdim=True)
+    inverse = ((x - mean).square().mean(axes, keepdim=True) + node.get("epsilon", 1e-5)).rsqrt()
+    y = (x - mean) * inverse * scale
+    return (y if bias is None else y + bias, mean, inverse)[: node.outputs]
+
+
+@op
+def InstanceNormalization(node, x, scale, bias):
+    return F.instance_norm(x, weight=scale, bias=bias, eps=node.get("epsilon", 1e-5))

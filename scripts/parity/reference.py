@@ -10,6 +10,7 @@ import numpy as np
 import torch
 import torchvision
 from PIL import Image
+from safetensors.torch import load_file
 from torchvision import transforms
 from torchvision.transforms import InterpolationMode
 
@@ -92,6 +93,17 @@ def features(model, head, preprocess, pixels, batch=16):
             model(preprocess.tensor(pixels[start : start + batch]))
     hook.remove()
     return np.concatenate(kept)
+
+
+def load(model, path):
+    """Loads a state dict that may lack buffers which are the same for all weights."""
+    state = load_file(path)
+    missing = set(model.state_dict()) - set(state)
+    buffers = {n for n, _ in model.named_buffers() if not n.endswith(("running_mean", "running_var"))}
+    assert missing <= buffers and not set(state) - set(model.state_dict()), (missing, set(state) - set(model.state_dict()))
+    whole = model.state_dict()  # with the versions that MNASNet asks for
+    whole.update(state)
+    model.load_state_dict(whole)
 
 
 def features_of(row, model, batch):

@@ -73,6 +73,9 @@ The largest relative difference of the loss, and in brackets the first step wher
 """
 
 
+OPERATORS = "## One network of each set of operators\n"  # the last section, which operators.py writes
+
+
 def report(results):
     steps, batches = len(results[0]["exact"]["losses"]), len(results[0]["single"])
     only_relus = (f"{r['network']} {number(max(s['only Relus alike']['gradient'][0] for s in r['single']))}" for r in results)

@@ -1,6 +1,9 @@
 package ortprobe
 
 import (
+	"context"
+	"slices"
+
 	"fx/finetune/autodiff"
 	"fx/internal/onnx"
 	"fx/internal/onnx/pb"
@@ -19,9 +22,19 @@ func New(runtime *ort.Runtime) autodiff.Probe {
 			return nil, err
 		}
 		defer session.Close()
+		values := make([]ort.Tensor, len(session.Outputs()))
+		if len(session.Inputs()) == 0 {
+			if err := session.Run(context.Background(), nil, values); err != nil {
+				return nil, err
+			}
+		}
 		answer := map[string]autodiff.Tensor{}
-		for _, out := range session.Outputs() {
-			answer[out.Name] = autodiff.Tensor{DType: pb.TensorProto_DataType(out.DType), Shape: out.Shape}
+		for i, out := range session.Outputs() {
+			t := autodiff.Tensor{DType: pb.TensorProto_DataType(out.DType), Shape: out.Shape}
+			if values[i].DType() == ort.Int64T {
+				t.Integers = slices.Clone(ort.Data[int64](values[i]))
+			}
+			answer[out.Name] = t
 		}
 		return answer, nil
 	}

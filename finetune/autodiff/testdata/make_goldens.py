@@ -93,6 +93,10 @@ def norms():
              {"epsilon": 1e-3}, constants)
         case("BatchNormalization", [x, [c], [c]], lambda x, w, b: F.batch_norm(x, mean, variance, w, b, False, 0.1, 1e-3),
              {"epsilon": 1e-3, "frozen": 1}, constants)
+    for x in ([2, 6, 3, 4], [3, 4, 9]):
+        c = x[1]
+        case("InstanceNormalization", [x, [c], [c]], lambda x, w, b: F.instance_norm(x, weight=w, bias=b, eps=1e-3), {"epsilon": 1e-3})
+        case("GroupNormalization", [x, [c], [c]], lambda x, w, b: F.group_norm(x, 2, w, b, 1e-3), {"epsilon": 1e-3, "num_groups": 2})
     case("LayerNormalization", [[3, 4, 10], [10], [10]], lambda x, w, b: F.layer_norm(x, [10], w, b, 1e-6), {"epsilon": 1e-6})
     case("LayerNormalization", [[3, 4, 10], [4, 10], [4, 10]], lambda x, w, b: F.layer_norm(x, [4, 10], w, b, 1e-6), {"epsilon": 1e-6, "axis": 1})
 
@@ -105,7 +109,7 @@ def pointwise():
         ("Tanh", torch.tanh, {}), ("Softplus", F.softplus, {}), ("HardSigmoid", F.hardsigmoid, {"alpha": 1 / 6}), ("HardSwish", F.hardswish, {}),
         ("Gelu", F.gelu, {}), ("Gelu", lambda x: F.gelu(x, approximate="tanh"), {"approximate": "tanh"}), ("Erf", torch.erf, {}),
         ("Softmax", lambda x: F.softmax(x, -1), {}), ("Softmax", lambda x: F.softmax(x, 1), {"axis": 1}), ("LogSoftmax", lambda x: F.log_softmax(x, -1), {}),
-        ("Exp", torch.exp, {}), ("Neg", torch.neg, {}), ("Abs", torch.abs, {}), ("Identity", lambda x: x * 1, {}),
+        ("Sin", torch.sin, {}), ("Cos", torch.cos, {}), ("Exp", torch.exp, {}), ("Neg", torch.neg, {}), ("Abs", torch.abs, {}), ("Identity", lambda x: x * 1, {}),
     ]:
         case(op, [x], f, attributes, interval=wide)
     case("Clip", [x], F.relu6, {}, {"1": ["float", [], [0.0]], "2": ["float", [], [6.0]]}, interval=(-8, 8))
@@ -114,6 +118,8 @@ def pointwise():
     case("Pow", [x, [4, 1]], torch.pow, interval=(0.5, 2))
     for op, f in [("Add", torch.add), ("Sub", torch.sub), ("Mul", torch.mul), ("Div", torch.div), ("Max", torch.maximum), ("Min", torch.minimum)]:
         case(op, [x, [4, 1]], f, interval=(0.5, 2))
+    for op, f in [("Max", torch.maximum), ("Min", torch.minimum)]:  # all values are equal
+        case(op, [x, [4, 1]], f, interval=(1, 1))
     case("Sum", [x, [5], [4, 1]], lambda a, b, c: a + b + c)
     case("Where", [x, [5]], lambda a, b: torch.where(torch.tensor([True, False, True, True]).reshape(4, 1), a, b),
          {}, {"0": ["bool", [4, 1], [1, 0, 1, 1]]})
@@ -136,8 +142,28 @@ def moves():
     for op, f in [("ReduceSum", torch.sum), ("ReduceMean", torch.mean)]:
         case(op, [x], lambda x: f(x, (0, 2), keepdim=True), {"keepdims": 1}, {"1": ["int64", [2], [0, 2]]})
         case(op, [x], lambda x: f(x, 1), {"keepdims": 0}, {"1": ["int64", [1], [1]]})
+    for op, f in [("ReduceMax", torch.amax), ("ReduceMin", torch.amin)]:
+        for interval in ((-1, 1), (1, 1)):  # (1, 1): all values are equal
+            case(op, [x], lambda x: f(x, (0, 2), keepdim=True), {"keepdims": 1}, {"1": ["int64", [2], [0, 2]]}, interval)
+            case(op, [x], lambda x: f(x, 1), {"keepdims": 0}, {"1": ["int64", [1], [1]]}, interval)
+    case("CumSum", [x], lambda x: x.cumsum(1), {}, {"1": ["int64", [], [1]]})
+    case("Tile", [x], lambda x: x.repeat(2, 1, 3), {}, {"1": ["int64", [3], [2, 1, 3]]})
+    case("GatherElements", [x], lambda x: x.gather(2, torch.tensor([1, 4, 1]).expand(3, 4, 3)), {"axis": 2},
+         {"1": ["int64", [3, 4, 3], [1, 4, 1] * 12]})
+    case("ScatterND", [x, [2, 5]], lambda x, y: x.index_put((torch.tensor([2, 0]), torch.tensor([1, 3])), y), {},
+         {"1": ["int64", [2, 2], [2, 1, 0, 3]]})
+    for equation, a, b in [("bij,bjk->bik", [2, 3, 4], [2, 4, 5]), ("byhwc,hkc->byhwk", [2, 2, 3, 4, 5], [3, 6, 5])]:
+        case("Einsum", [a, b], lambda a, b: torch.einsum(equation, a, b), {"equation": equation})
+    for mode, align in [("nearest", None), ("bilinear", False), ("bilinear", True), ("bicubic", False), ("bicubic", True)]:
+        for size in ([9, 6], [2, 8]):
+            case("Resize", [[2, 3, 4, 6]], lambda x: F.interpolate(x, size, mode=mode, align_corners=align),
+                 {"mode": {"nearest": "nearest", "bilinear": "linear", "bicubic": "cubic"}[mode], "cubic_coeff_a": -0.75, "nearest_mode": "floor",
+                  "coordinate_transformation_mode": "align_corners" if align else "asymmetric" if align is None else "pytorch_half_pixel"},
+                 {"1": ["float", [0], []], "2": ["float", [0], []], "3": ["int64", [4], [2, 3, *size]]})
+    case("Attention", [[2, 3, 4, 5], [2, 3, 6, 5], [2, 3, 6, 7]], F.scaled_dot_product_attention)
     case("ReduceSumSquare", [x], lambda x: (x * x).sum((0, 2), keepdim=True), {"keepdims": 1}, {"1": ["int64", [2], [0, 2]]})
-    case("ReduceL2", [x], lambda x: x.norm(dim=1), {"keepdims": 0}, {"1": ["int64", [1], [1]]})
+    for interval in ((-1, 1), (0, 0)):  # (0, 0): the norm of zeros
+        case("ReduceL2", [x], lambda x: x.norm(dim=1), {"keepdims": 0}, {"1": ["int64", [1], [1]]}, interval)
     for a, b in [([3, 4], [4, 5]), ([2, 3, 4], [4, 5]), ([2, 1, 3, 4], [5, 4, 2])]:
         case("MatMul", [a, b], torch.matmul)
     case("Gemm", [[3, 4], [5, 4], [5]], lambda a, b, c: 0.5 * a @ b.T + 2 * c, {"transB": 1, "alpha": 0.5, "beta": 2.0})
