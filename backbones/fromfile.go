@@ -53,6 +53,13 @@ func FromFile(path string, options FileOptions) (Backbone, *pb.ModelProto, error
 	if err := ToInference(m.Graph); err != nil {
 		return b, nil, fail.Wrap(fail.Model, err, "Export the network in evaluation mode.", "ONNX file %s", path)
 	}
+	for _, n := range m.Graph.Node {
+		if strings.HasPrefix(n.OpType, "Random") && len(n.Input) > 0 || n.OpType == "Bernoulli" {
+			b.Notes = append(b.Notes, fmt.Sprintf("%s draws random numbers (%s, node %q), and so do its features: export it in "+
+				"evaluation mode, or with scripts/export_onnx", path, n.OpType, n.Name))
+			break
+		}
+	}
 	size, err := b.readInput(m)
 	if err != nil {
 		return b, nil, fail.Wrap(fail.Model, err,

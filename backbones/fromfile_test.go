@@ -94,6 +94,31 @@ func TestSaveSafetensors(t *testing.T) {
 	}
 }
 
+// A training graph of another exporter draws random numbers, such as those of stochastic depth.
+func TestFromFileThatDrawsRandomNumbers(t *testing.T) {
+	b, sd := mustSeed(t, small[0], 0)
+	m, _ := Assemble(b, sd)
+	first := m.Graph.Node[0]
+	noise := &pb.NodeProto{Name: "depth", OpType: "RandomUniformLike", Input: []string{first.Output[0]},
+		Output: []string{"uniform"}}
+	sum := &pb.NodeProto{OpType: "Add", Input: []string{first.Output[0], "uniform"}, Output: []string{"noisy"}}
+	for _, n := range m.Graph.Node[1:] {
+		for i, in := range n.Input {
+			if in == first.Output[0] {
+				n.Input[i] = "noisy"
+			}
+		}
+	}
+	m.Graph.Node = slices.Insert(m.Graph.Node, 1, noise, sum)
+	got, _, err := FromFile(saved(t, m), FileOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if notes := strings.Join(got.Notes, "\n"); !strings.Contains(notes, "draws random numbers (RandomUniformLike") {
+		t.Errorf("notes %q", notes)
+	}
+}
+
 // Without metadata, flags and the shape of the graph have to do.
 func TestFromFileWithoutMetadata(t *testing.T) {
 	for _, name := range small {

@@ -27,5 +27,9 @@
 // kernel for the gradient, the same entry may use it.
 //
 // All shapes are fixed when the graph is built: Probe infers them, and the batch size
-// is one of the Options. The package itself runs nothing.
+// is one of the Options. Probe also evaluates the integers that depend on shapes alone,
+// such as pads, so that a rule can read them. The package itself runs nothing.
+//
+// Where the gradient is not unique, the rules do what torch does: at a kink Relu has
+// gradient zero; equal values share that of Max, Min, ReduceMax and ReduceMin.
 package autodiff

@@ -114,7 +114,7 @@ def strict(model, state):
     """Load a state dict of fx's names as load_state_dict(strict=True) does, but
     for buffers that fx keeps in the graph; what differs in shape is the classifier."""
     own = model.state_dict()
-    kept = {name for name, _ in model.named_buffers() if name not in state}
+    kept = {name for name, _ in model.named_buffers() if name in own and name not in state}
     tensors = {name: torch.from_numpy(np.array(t)) for name, t in state.items() if "#" not in name}
     resize(model, {name: t for name, t in tensors.items() if name in own and own[name].shape != t.shape})
     model.load_state_dict(tensors | {name: own[name] for name in kept}, strict=True)
