@@ -169,7 +169,11 @@ func (c *halving) as(value string, to pb.TensorProto_DataType) (string, error) {
 		return name, nil
 	}
 	name := ""
-	if t := c.index.Constant(value); t != nil && to == half && t.DataType == full {
+	t, err := c.constantTensor(value)
+	if err != nil {
+		return "", err
+	}
+	if t != nil && to == half && t.DataType == full {
 		converted, err := halfTensor(value, t)
 		if err != nil {
 			return "", err
@@ -182,6 +186,33 @@ func (c *halving) as(value string, to pb.TensorProto_DataType) (string, error) {
 	c.made[key] = name
 	c.types[name], c.constant[name] = to, c.constant[value]
 	return name, nil
+}
+
+// constantTensor returns a constant, or the transpose of one as a weight of a MatMul is; nil for another value.
+func (c *halving) constantTensor(value string) (*pb.TensorProto, error) {
+	if t := c.index.Constant(value); t != nil {
+		return t, nil
+	}
+	n := c.index.Producer(value)
+	if n == nil || n.OpType != "Transpose" {
+		return nil, nil
+	}
+	t := c.index.Constant(n.Input[0])
+	if t == nil || t.DataType != full || len(t.Dims) != 2 {
+		return nil, nil
+	}
+	values, err := onnx.Float32s(t)
+	if err != nil {
+		return nil, err
+	}
+	rows, columns := int(t.Dims[0]), int(t.Dims[1])
+	turned := make([]float32, len(values))
+	for r := range rows {
+		for k := range columns {
+			turned[k*rows+r] = values[r*columns+k]
+		}
+	}
+	return onnx.NewFloat32(value, []int64{t.Dims[1], t.Dims[0]}, turned), nil
 }
 
 func (c *halving) cast(from, to string, dtype pb.TensorProto_DataType) {

@@ -22,7 +22,10 @@ def build(network):
         timm.layers.set_fused_attn(False)  # its ONNX form is longer, and some networks have none
         model = timm.create_model(name, pretrained=False, **options)
         if options.get("num_classes") == 0:
-            model.head_drop = torch.nn.Identity()  # of rate 0, and the features would be its output
+            # Dropout of rate 0, whose output the features would be.
+            model.head_drop = torch.nn.Identity()
+            if hasattr(model.head, "drop"):
+                model.head.drop = torch.nn.Identity()
         return model
     if network["source"] == "efficientnet_lite_pytorch:efficientnet-lite0":
         return efficientnet_lite0()

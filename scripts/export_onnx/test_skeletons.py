@@ -23,7 +23,7 @@ HERE = pathlib.Path(__file__).parent
 GRAPHS = HERE.parents[1] / "backbones" / "graphs"
 ROWS = {row["name"]: row for row in registry.read()["networks"]}
 # PyTorch's tutorial has the first eight; of the others one for each kind of thing that may go wrong in a trace. All of
-# them are compared by scripts/parity/networks.py.
+# them are compared by scripts/parity/registered.py.
 CHOSEN = [
     *list(ROWS)[:8], "mobilenet_v3_small", "convnext_nano", "vit_ti_16", "swin_t", "maxvit_t", "dinov2_vits14_reg",
     "dinov3_vits16", "pe_core_s_16_384", "mnasnet0_5", "googlenet",
