@@ -26,6 +26,9 @@ var eitherOps = set("Add", "Sub", "Mul", "Neg", "Sum", "Relu", "MaxPool", "Globa
 var wholeOps = set("Softmax", "LogSoftmax", "LayerNormalization", "Exp", "Log", "Pow", "Reciprocal", "Softplus", "Erf",
 	"ReduceSum", "ReduceSumSquare", "ReduceL2", "RandomUniformLike")
 
+// fixedOps have the same result in every run, because all shapes are fixed.
+var fixedOps = set("Constant", "Shape", "Size")
+
 // keepTypeOps are not changed, whatever their input types.
 var keepTypeOps = set("Cast", "ConstantOfShape", "Range")
 
@@ -79,9 +82,8 @@ func lower(g *pb.GraphProto, values map[string]Tensor, low pb.TensorProto_DataTy
 // node writes one node with the casts that it needs.
 func (l *lowering) node(n *pb.NodeProto) {
 	uses := onnx.Uses(n)
-	if n.OpType == "Constant" || n.OpType == "Shape" || n.OpType == "Size" || len(uses) > 0 && !slices.ContainsFunc(uses, func(in string) bool {
-		return !l.constant[in]
-	}) {
+	varies := slices.ContainsFunc(uses, func(in string) bool { return !l.constant[in] })
+	if fixedOps[n.OpType] || len(uses) > 0 && !varies {
 		for _, out := range n.Output {
 			l.constant[out] = true
 		}

@@ -7,7 +7,8 @@ import (
 	"fx/internal/onnx/pb"
 )
 
-// Scaled dot-product attention, Softmax(scale·Q·Kᵀ + mask)·V. Source: Vaswani et al., "Attention Is All You Need", 2017.
+// Scaled dot-product attention, Softmax(scale·Q·Kᵀ + mask)·V. Source: Vaswani et al.,
+// "Attention Is All You Need", 2017.
 var attentionRules = map[string]rule{
 	"Attention": {forward: attentionForward, backward: attentionGradient},
 }

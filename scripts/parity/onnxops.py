@@ -35,7 +35,7 @@ def simple(**functions):
 
 
 simple(
-    Add=torch.add, Sub=torch.sub, Mul=torch.mul, Div=torch.div, Neg=torch.neg, Equal=torch.eq,
+    Add=torch.add, Sub=torch.sub, Mul=torch.mul, Neg=torch.neg, Equal=torch.eq,
     Exp=torch.exp, Log=torch.log, Sqrt=torch.sqrt, Reciprocal=torch.reciprocal,
     Relu=torch.relu, MatMul=torch.matmul, Identity=lambda x: x, Dropout=lambda x, *_: x,
     Sin=torch.sin, Cos=torch.cos, Erf=torch.erf, Tanh=torch.tanh, Sigmoid=torch.sigmoid, Softplus=F.softplus, Abs=torch.abs,
@@ -55,6 +55,11 @@ def ints(tensor):
 @op
 def HardSigmoid(node, x):
     return (node.get("alpha", 0.2) * x + node.get("beta", 0.5)).clamp(0, 1)
+
+
+@op
+def Div(node, a, b):
+    return torch.div(a, b, rounding_mode=None if a.is_floating_point() else "trunc")
 
 
 @op

@@ -80,6 +80,7 @@ CASES = [
     ("Where", [X > 0, X, floats(9)], {}),
     ("Pow", [floats(3, 4, low=0.1), floats(4)], {}),
     ("Clip", [X, np.array(-0.5, np.float32), np.array(0.25, np.float32)], {}),
+    ("Div", [whole(7, -7, 194), whole(2, 2, 3)], {}),
     ("Mod", [whole(5, -5, 7), whole(3, 3, -4)], {}),
     ("Range", [np.array(1, np.int64), np.array(9, np.int64), np.array(3, np.int64)], {}),
     ("Shape", [X], {}),
