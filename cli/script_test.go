@@ -42,7 +42,7 @@ func TestScripts(t *testing.T) {
 	decoder, noTurboJPEG := imaging.NewDecoder(imaging.Options{Decoder: "turbojpeg"})
 	testscript.Run(t, testscript.Params{
 		Dir:  "testdata",
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"release": release},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"release": release, "hub": hub},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("FX_CACHE_DIR", filepath.Join(e.WorkDir, "cache"))
 			if err == nil {

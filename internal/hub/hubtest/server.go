@@ -53,14 +53,22 @@ type repo struct {
 	gated   bool
 }
 
-// New starts a hub without repositories, and sets HF_ENDPOINT to it and HF_HOME to an empty folder.
-func New(t testing.TB) *Server {
-	s := &Server{repos: map[string]*repo{}}
+// Start starts a hub without repositories, until stop is called.
+func Start() (s *Server, stop func()) {
+	s = &Server{repos: map[string]*repo{}}
 	hub := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.answer(w, r, false) }))
 	s.cdn = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.answer(w, r, true) }))
-	t.Cleanup(hub.Close)
-	t.Cleanup(s.cdn.Close)
 	s.URL = hub.URL
+	return s, func() {
+		hub.Close()
+		s.cdn.Close()
+	}
+}
+
+// New starts a hub without repositories, and sets HF_ENDPOINT to it and HF_HOME to an empty folder.
+func New(t testing.TB) *Server {
+	s, stop := Start()
+	t.Cleanup(stop)
 	t.Setenv("HF_ENDPOINT", s.URL)
 	t.Setenv("HF_HOME", t.TempDir())
 	for _, name := range []string{"HF_TOKEN", "HF_TOKEN_PATH", "HF_HUB_CACHE", "HF_HUB_OFFLINE"} {
