@@ -68,7 +68,7 @@ func canonicalWeights(b Backbone, sd *weights.StateDict) (*weights.StateDict, er
 	}
 	for _, p := range parameters {
 		original, ok := given[p.Name]
-		if !ok || b.Head.Classes == 0 && p.Head && strings.HasPrefix(original, ownPrefix) {
+		if !ok || p.New && strings.HasPrefix(original, ownPrefix) {
 			continue // an auxiliary classifier, or a head, that the weights lack
 		}
 		t, _ := sd.Get(original)

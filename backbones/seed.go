@@ -33,7 +33,7 @@ func drawWeights(b Backbone, made string, draw func(Parameter) weights.Tensor) (
 	if err != nil {
 		return nil, err
 	}
-	parameters = slices.DeleteFunc(parameters, func(p Parameter) bool { return p.Head && b.Head.Classes == 0 })
+	parameters = slices.DeleteFunc(parameters, func(p Parameter) bool { return p.New })
 	tensors := make([]weights.Tensor, len(parameters))
 	var wait sync.WaitGroup
 	slots := make(chan struct{}, runtime.GOMAXPROCS(0))

@@ -89,6 +89,7 @@ type Parameter struct {
 	Head  bool          `json:"head,omitempty"`   // belongs to the classifier, whose class count may differ
 	// Auxiliary marks parameters of the auxiliary classifier, which only training uses.
 	Auxiliary bool `json:"auxiliary,omitempty"`
+	New       bool `json:"new,omitempty"` // of the head that fx gives a network without one: no file of weights has it
 }
 
 // Len returns the number of values.
@@ -127,6 +128,7 @@ func parametersOf(m *pb.ModelProto, b Backbone) ([]Parameter, error) {
 			Name:      t.Name,
 			Head:      isHead(t.Name, &b.Head) || isHead(t.Name, b.Auxiliary),
 			Auxiliary: needed.Initializer(t.Name) == nil,
+			New:       b.Head.Classes == 0 && isHead(t.Name, &b.Head),
 		}
 		for _, d := range t.Dims {
 			p.Shape = append(p.Shape, int(d))

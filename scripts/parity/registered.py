@@ -177,7 +177,8 @@ class Comparison:
         import onnxruntime
 
         model, path = folder / "model", folder / "classifier.onnx"
-        self.fx("fit-head", "--features", store, "--out", model, "--epochs", 2)
+        rate = 1 / float(np.square(features).sum(1).mean())  # lively features are of any size
+        self.fx("fit-head", "--features", store, "--out", model, "--epochs", 2, "--lr", f"{rate:.1e}")
         self.fx("export", "--model", model, "--out", path)
         head = load_file(model / "head.safetensors")
         weight, bias = (next(t for n, t in head.items() if n.endswith(e)) for e in ("weight", "bias"))
