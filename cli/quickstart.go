@@ -27,7 +27,7 @@ func quickstartCommand(out *output) *urfave.Command {
 			&urfave.StringFlag{Name: "out",
 				Usage: "`DIR` for the results (default: the photos' folder with -fx added)"}, forceFlag(),
 			&urfave.StringFlag{Name: "backbone",
-				Usage: "`NAME` of a network, an ONNX file, or auto, small or best (see above)",
+				Usage:       "`NAME` of a network, an ONNX file, or auto, small or best (see above)",
 				DefaultText: "the network of the features in --out, else auto"},
 			fastDecodeFlag(),
 			lockFlag(),
