@@ -100,6 +100,7 @@ var within = map[string][]string{
 	"rangetest":     {"fail"},
 	"relative":      {},
 	"sampledata":    {"durable", "fail", "fetch", "filehash", "lockfile", "paths", "progress", "random"},
+	"speeds":        {"durable", "machine", "paths", "userfile"},
 	"spelling":      {},
 	"store":         {"checksum", "dataset", "durable", "fail", "float16", "outpath", "paths", "photoio", "preprocess", "progress", "userfile", "weights"},
 	"tensorboard":   {"durable"},

@@ -250,8 +250,8 @@ func (n *Network) openRegistered(ctx context.Context, o NetworkOptions, report p
 	if o.Weights.Random() {
 		return n.seedWeights(o)
 	}
-	found, err := pretrained.Find(ctx, pretrained.Request{Name: b.Name, Official: b.Weights, Explicit: o.Weights.File,
-		Lock: o.Lock}, report)
+	found, err := pretrained.Find(ctx, pretrained.Request{Name: b.Name, Official: b.Weights, Gated: b.Gated,
+		Explicit: o.Weights.File, Lock: o.Lock}, report)
 	if err != nil {
 		return err
 	}

@@ -64,6 +64,7 @@ func (b Backbone) WithPool(pool Pool) (Backbone, error) {
 		b.Name = strings.TrimSuffix(b.Name, "@"+string(b.Pool))
 		if pool != b.Pools[0] {
 			b.Name += "@" + string(pool)
+			b.Accuracy = nil // of other features
 		}
 		b.setPool(pool)
 		return b, nil

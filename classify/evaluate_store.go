@@ -128,18 +128,16 @@ func evaluateOn(ctx context.Context, m modeldir.Model, p modeldir.Params, s *sto
 
 // evaluateHeldOut cross-validates heads of the kind of m on the folds of its training.
 func evaluateHeldOut(ctx context.Context, m modeldir.Model, s *store.Store, where string) (evaluated, error) {
-	l2, ok := m.Options["l2"].(float64)
-	if !ok {
-		return evaluated{}, fail.New(fail.Model, "Train it again.",
-			"the model was evaluated by cross-validation, but does not say with which penalty")
+	options, err := crossValidationOf(m)
+	if err != nil {
+		return evaluated{}, err
 	}
 	data, err := dataOf(s, m.Metrics.TrainSplit)
 	if err != nil {
 		return evaluated{}, err
 	}
-	c, err := head.CrossValidate(ctx, layoutOf(m.Head, len(m.Classes)), data, head.CrossValidationOptions{
-		Folds: m.Metrics.Folds, Seed: m.Metrics.SplitSeed, L2: []float64{l2}, Groups: copiesOf(s, data),
-	}, progress.Discard)
+	options.Groups = copiesOf(s, data)
+	c, err := head.CrossValidate(ctx, layoutOf(m.Head, len(m.Classes)), data, options, progress.Discard)
 	if err != nil {
 		return evaluated{}, err
 	}
@@ -148,6 +146,22 @@ func evaluateHeldOut(ctx context.Context, m modeldir.Model, s *store.Store, wher
 		e.notes = append(e.notes, fmt.Sprintf("the store %s may lack rows: %s", where, lacking))
 	}
 	return e, nil
+}
+
+// crossValidationOf returns the options of the cross-validation that evaluated m, without Groups.
+func crossValidationOf(m modeldir.Model) (head.CrossValidationOptions, error) {
+	o := head.CrossValidationOptions{Folds: m.Metrics.Folds, Seed: m.Metrics.SplitSeed}
+	number := func(name string) float64 { v, _ := m.Options[name].(float64); return v }
+	if head.Kind(m.Head.Kind) != head.Linear {
+		o.SGD = head.Options{Seed: m.Seed, Epochs: int(number("epochs")), BatchSize: int(number("batch_size")),
+			LR: number("lr"), Momentum: number("momentum"), WeightDecay: number("weight_decay")}
+		return o, nil // head checks them
+	}
+	if o.L2 = []float64{number("l2")}; o.L2[0] == 0 {
+		return o, fail.New(fail.Model, "Train it again.",
+			"the model was evaluated by cross-validation, but does not say with which penalty")
+	}
+	return o, nil
 }
 
 // sameFeatures returns an error if the store's features come from another network or preprocessing than m's.

@@ -40,7 +40,7 @@ func openFirst(ctx context.Context, o backbones.NetworkOptions, candidates []str
 			}
 			return o, network.Description, append(notes, network.Notes...), nil
 		}
-		if i == len(candidates)-1 || fail.BySystem(err) || ctx.Err() != nil || errors.Is(err, lockfile.ErrHeld) {
+		if i == len(candidates)-1 || fail.KindOf(err) == fail.Usage || fail.BySystem(err) || ctx.Err() != nil || errors.Is(err, lockfile.ErrHeld) {
 			// The error's own hint is better for a misspelt name, a failing system, and a lock that allows no other
 			// weights.
 			if fail.KindOf(err) == fail.Usage || fail.BySystem(err) || errors.Is(err, lockfile.ErrHeld) {
@@ -48,8 +48,7 @@ func openFirst(ctx context.Context, o backbones.NetworkOptions, candidates []str
 			}
 			return o, backbones.Description{}, notes, fail.Wrap(fail.KindOf(err), err, hint, "the network")
 		}
-		// The notes of the search before say why.
-		note := fmt.Sprintf("the weights of %s can't be had; trying %s", name, candidates[i+1])
+		note := fmt.Sprintf("the weights of %s can't be had: %v; trying %s", name, err, candidates[i+1])
 		watch.Note(note)
 		notes = append(notes, note)
 	}

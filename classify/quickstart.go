@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"fmt"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -23,10 +24,6 @@ import (
 	"fx/internal/weights"
 )
 
-// The networks that Quickstart tries in turn. Both have linear heads. The weights of the first are also in a Python
-// package, for machines without access to torchvision's.
-var quickstartBackbones = []string{"efficientnet_lite0", "resnet18"}
-
 // QuickstartOptions of Quickstart. Only Data is needed.
 type QuickstartOptions struct {
 	Data       string   // folder with a folder for each class, with or without train/ and val/; or a .csv list
@@ -34,9 +31,9 @@ type QuickstartOptions struct {
 	// NoFollowLinks ignores photos behind links, see dataset.Options.
 	NoFollowLinks bool
 
-	Out        string // folder for the results; "" is Data with -fx added
-	Force      bool   // write to Out though outpath.Prepare refuses it
-	Embedder   extract.EmbedderOptions
+	Out        string                  // folder for the results; "" is Data with -fx added
+	Force      bool                    // write to Out though outpath.Prepare refuses it
+	Embedder   extract.EmbedderOptions // Network.Backbone may also be a word of QuickstartChoices, "" is the first
 	Decoder    string
 	FastDecode bool   // as in extract.Options
 	Folds      int    // of the cross-validation, 0 for head's choice
@@ -45,7 +42,8 @@ type QuickstartOptions struct {
 
 // Quickstart makes a classifier from a user's photos and describes in plain words how good it is. It extracts
 // features, chooses the penalty of a linear head by cross-validation, trains it by L-BFGS on all training photos,
-// evaluates it on photos that it was not trained on, searches for wrong labels, and exports it.
+// evaluates it on photos that it was not trained on, searches for wrong labels, and exports it. A convolutional head
+// has no penalty: SGD trains it with the settings of fx fit-head, to the last epoch.
 //
 // It can be interrupted at any moment and run again, also after photos were added or removed: it extracts only missing
 // features, and does nothing if nothing has changed. It applies the EXIF orientation, because phones often store
@@ -99,13 +97,23 @@ type quickstart struct {
 // extract updates the features to the current photos.
 func (q *quickstart) extract(ctx context.Context) error {
 	o, s := q.options, &q.summary
-	candidates := quickstartBackbones
+	var candidates []string // nil if the user names the network
 	earlier, err := store.ReadManifest(s.Files.Features)
 	if fail.BySystem(err) {
 		return err
 	}
-	if err == nil && o.Embedder.Network.Backbone == "" {
+	choice, chosen := choiceOf(o.Embedder.Network.Backbone)
+	if chosen {
+		o.Embedder.Network.Backbone = ""
+	}
+	switch {
+	case !chosen:
+	case err == nil && choice.goesOn(earlier.Backbone):
 		// Continue with the network of the stored features, whichever weights are found now.
+		if !choice.prefers(earlier.Backbone) {
+			q.watch.Note(fmt.Sprintf("going on with %s, which made the features in %s; --out names another folder for %s",
+				earlier.Backbone, s.Files.Features, choice.networks[0]))
+		}
 		candidates = []string{earlier.Backbone}
 		if file, n := earlier.Made.BackboneFile, &o.Embedder.Network; file != "" {
 			candidates[0] = file
@@ -117,15 +125,14 @@ func (q *quickstart) extract(ctx context.Context) error {
 		if ref := earlier.Made.WeightsFile; o.Embedder.Network.Weights.IsZero() && ref.Random() {
 			o.Embedder.Network.Weights = ref
 		}
+	default:
+		if candidates, err = choice.candidates(o.Embedder); err != nil {
+			return err
+		}
 	}
 	network, opened, notes, err := openFirst(ctx, o.Embedder.Network, candidates, q.watch)
 	if err != nil {
 		return err
-	}
-	if shape := opened.Backbone.FeatureShape; shape != nil {
-		if err := linearOnly(opened.Backbone.Name, string(opened.Backbone.Head.Kind)); err != nil {
-			return err
-		}
 	}
 	s.Backbone, s.Weights, s.WeightsOrigin = opened.Backbone.Name, opened.Weights.String(), opened.WeightsOrigin
 	s.Notes, s.Untrained = append(s.Notes, notes...), opened.Untrained

@@ -1,9 +1,6 @@
 package classify
 
 import (
-	"strings"
-
-	"fx/backbones"
 	"fx/internal/fail"
 	"fx/internal/outpath"
 )
@@ -39,29 +36,5 @@ func checkQuickstart(o QuickstartOptions) error {
 		outpath.Target{Kind: outpath.PNG, Path: files.Picture, Nested: true}); err != nil {
 		return err
 	}
-	if err := checkSameData(o.Force, o.Out, files.Model, o.Data); err != nil {
-		return err
-	}
-	if o.Embedder.Network.Backbone != "" {
-		if b, err := backbones.Lookup(o.Embedder.Network.Backbone); err == nil {
-			return linearOnly(b.Name, string(b.Head.Kind))
-		}
-	}
-	return nil
-}
-
-// linearOnly returns an error for heads for which L-BFGS has no single optimum.
-func linearOnly(name, kind string) error {
-	if kind == string(backbones.Linear) {
-		return nil
-	}
-	var names []string
-	for _, b := range backbones.All() {
-		if b.Head.Kind == backbones.Linear {
-			names = append(names, b.Name)
-		}
-	}
-	return fail.New(fail.Usage,
-		"Take one of "+strings.Join(names, ", ")+"; or train its head by SGD with `fx extract` and `fx fit-head`.",
-		"quickstart chooses the settings of linear heads, and the head of %s is a convolution", name)
+	return checkSameData(o.Force, o.Out, files.Model, o.Data)
 }

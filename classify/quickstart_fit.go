@@ -7,37 +7,40 @@ import (
 	"slices"
 
 	"fx/head"
+	"fx/internal/fail"
 	"fx/internal/metrics"
 	"fx/internal/modeldir"
 	"fx/internal/training"
 )
 
-// fit chooses the penalty, trains the head and evaluates it.
+// fit chooses the penalty of a linear head, trains the head and evaluates it.
 func (q *quickstart) fit(ctx context.Context) error {
 	s, m := &q.summary, q.features.Manifest
 	described, layout, err := headOf(m)
 	if err != nil {
 		return err
 	}
-	if err := linearOnly(m.Backbone, described.Kind); err != nil {
-		return err
-	}
-	copies := copiesOf(q.features, q.train)
-	found, err := head.CrossValidate(ctx, layout, q.train, head.CrossValidationOptions{
-		Folds: q.options.Folds, Seed: q.options.Seed, Groups: copies,
-	}, q.watch)
-	if err != nil {
-		return err
-	}
-	s.CrossValidation, s.L2 = found, found.L2()
 	fit := FitOptions{
 		Settings: training.Defaults(), Features: s.Files.Features, Out: s.Files.Model,
 	}
-	fit.Solver, fit.Seed, fit.L2 = training.LBFGS, q.options.Seed, found.L2()
-	clock := newStopwatch(nil)
-	trained, err := head.Fit(ctx, layout, q.train, q.val, fit.head(q.train, layout.Classes), clock.epoch)
+	fit.Seed = q.options.Seed
+	copies := copiesOf(q.features, q.train)
+	found, err := head.CrossValidate(ctx, layout, q.train, head.CrossValidationOptions{
+		Folds: q.options.Folds, Seed: q.options.Seed, Groups: copies, SGD: fit.head(q.train, layout.Classes),
+	}, q.watch)
 	if err != nil {
-		return err
+		return q.notTrained(err)
+	}
+	if layout.Kind == head.Linear {
+		fit.Solver, fit.L2 = training.LBFGS, found.L2()
+	}
+	s.CrossValidation, s.L2, s.Solver = found, found.L2(), fit.Solver
+	options := fit.head(q.train, layout.Classes)
+	options.LastEpoch = true // the photos to evaluate on must not choose one
+	clock := newStopwatch(nil)
+	trained, err := head.Fit(ctx, layout, q.train, q.val, options, clock.epoch)
+	if err != nil {
+		return q.notTrained(err)
 	}
 	probabilities, err := head.Probabilities(ctx, layout, trained.Params, q.val)
 	if err != nil {
@@ -66,6 +69,15 @@ func (q *quickstart) fit(ctx context.Context) error {
 		return err
 	}
 	return saveWithLog(s.Files.Model, model, modeldir.Params(trained.Params), log)
+}
+
+// notTrained gives an error of SGD a hint that fits a command without settings.
+func (q *quickstart) notTrained(err error) error {
+	if fail.KindOf(err) != fail.NonFinite {
+		return err
+	}
+	return fail.Wrap(fail.NonFinite, err, "Take another network with --backbone, or train on the features with "+
+		"`fx fit-head --features "+quoteShell(q.summary.Files.Features)+"` and other settings.", "the head")
 }
 
 // evaluatedByFolds replaces the iterations of a fit by one epoch: the last, with the results of cross-validation.

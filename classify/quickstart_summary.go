@@ -43,7 +43,8 @@ type QuickstartSummary struct {
 	TrainSplit    string            `json:"train_split"` // "" if the folder contains only classes
 	Classes       []QuickstartClass `json:"classes"`
 
-	L2              float64              `json:"l2"` // the penalty chosen, see head.Options
+	Solver          string               `json:"solver,omitempty"` // "" in summaries of an older fx: lbfgs
+	L2              float64              `json:"l2"`               // the penalty chosen, see head.Options; 0 for sgd
 	CrossValidation head.CrossValidation `json:"cross_validation"`
 	Evaluation      QuickstartEvaluation `json:"judged"`
 

@@ -37,7 +37,14 @@ func (p photo) path(i int) string {
 // storeOf fills a store with photos whose features scatter around (±1, ±1).
 func storeOf(t *testing.T, photos []photo) string {
 	t.Helper()
+	return storeOfShape(t, []int{2}, photos)
+}
+
+// storeOfShape is storeOf with features of another shape: all of them scatter around 1 or -1.
+func storeOfShape(t *testing.T, shape []int, photos []photo) string {
+	t.Helper()
 	dir, m := filepath.Join(t.TempDir(), "features"), manifest()
+	m.FeatureShape = shape
 	w, err := store.OpenForWriting(t.Context(), dir, m, store.WriteOptions{})
 	if err != nil {
 		t.Fatal(err)
@@ -59,10 +66,13 @@ func storeOf(t *testing.T, photos []photo) string {
 			if p.content == "" {
 				p.content = entries[job.Entry].Rel
 			}
-			at := 2*float64(p.kind) - 1
+			embedding := make([]float32, m.Values())
+			for i := range embedding {
+				embedding[i] = float32(2*float64(p.kind) - 1 + 0.3*place.Normal())
+			}
 			rows = append(rows, store.Computed{
 				Entry: job.Entry, Content: store.Content{SHA256: sha256.Sum256([]byte(p.content))},
-				Embedding: []float32{float32(at + 0.3*place.Normal()), float32(at + 0.3*place.Normal())},
+				Embedding: embedding,
 			})
 		}
 		if err := w.WriteChunk(chunk, rows); err != nil {
@@ -154,6 +164,34 @@ func TestQuickstartWithoutVal(t *testing.T) {
 	if err != nil || r.Photos != 60 || r.Accuracy != j.Accuracy || r.Loss != j.Loss ||
 		fmt.Sprint(r.Confusion) != fmt.Sprint(j.Confusion) {
 		t.Errorf("evaluated again: %+v, %v", r, err)
+	}
+}
+
+// A convolutional head is trained by SGD and evaluated as a linear one is: on unseen photos, which choose no epoch.
+func TestQuickstartWithAConvolution(t *testing.T) {
+	photos := some("", 30)
+	photos[7].kind = 1
+	features := storeOfShape(t, []int{4, 2, 2}, photos)
+	q, err := fitted(t, features, dataset.Splits{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, j := q.summary, q.summary.Evaluation
+	if j.Photos != 60 || j.Right < 55 || j.Folds != 5 || s.Solver != "sgd" || s.L2 != 0 ||
+		len(s.CrossValidation.Path) != 1 || s.MislabelledInAll == 0 || s.Mislabelled[0].Path != photos[7].path(7) {
+		t.Errorf("solver %s, L2 %g, evaluated %+v, wrong labels %+v", s.Solver, s.L2, j, s.Mislabelled)
+	}
+	r, err := EvaluateStore(t.Context(), s.Files.Model, features, "")
+	if err != nil || r.Photos != 60 || r.Accuracy != j.Accuracy || r.Loss != j.Loss {
+		t.Errorf("evaluated again: %d photos, accuracy %g, loss %g, %v", r.Photos, r.Accuracy, r.Loss, err)
+	}
+	features = storeOfShape(t, []int{4, 2, 2}, append(some("train", 30), some("val", 10)...))
+	if q, err = fitted(t, features, dataset.Splits{Train: "train", Val: "val"}); err != nil {
+		t.Fatal(err)
+	}
+	m, _, err := modeldir.Load(q.summary.Files.Model)
+	if err != nil || m.Metrics.BestEpoch != len(m.Metrics.Epochs) || len(m.Metrics.Epochs) != head.Defaults().Epochs {
+		t.Errorf("epoch %d of %d was kept, not the last; %v", m.Metrics.BestEpoch, len(m.Metrics.Epochs), err)
 	}
 }
 

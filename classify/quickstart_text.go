@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"fx/internal/printable"
+	"fx/internal/training"
 )
 
 // Limits of the text; summary.json has everything.
@@ -187,8 +188,12 @@ func (s QuickstartSummary) tellFiles(p *page) {
 	p.line("Add photos and run the same command again: only the new ones are new work.")
 	p.heading("How it was made")
 	p.line("network %s, weights %s (%s)", s.Backbone, s.Weights, s.WeightsOrigin)
-	p.line("a linear head, by L-BFGS with the L2 penalty %.3g, chosen by cross-validation in %d folds", s.L2,
-		s.CrossValidation.Folds)
+	if s.Solver == training.SGD {
+		p.line("a convolutional head, by SGD with the settings of fx fit-head, to the last epoch")
+	} else {
+		p.line("a linear head, by L-BFGS with the L2 penalty %.3g, chosen by cross-validation in %d folds", s.L2,
+			s.CrossValidation.Folds)
+	}
 	_, rest := s.notes()
 	for _, note := range slices.Concat(rest, s.PhotoNotes) {
 		p.line("note: %s", note)

@@ -11,6 +11,8 @@ import (
 	"fx/backbones"
 	"fx/internal/fail"
 	"fx/internal/outpath"
+	"fx/internal/speeds"
+	"fx/internal/store"
 )
 
 func backbonesCommand(out *output) *urfave.Command {
@@ -27,6 +29,11 @@ func backbonesListCommand(out *output) *urfave.Command {
 	return &urfave.Command{
 		Name:  "list",
 		Usage: "list the registered networks by family",
+		Description: "Accuracies are published ones on ImageNet's val photos: of the network's own classifier, or " +
+			"of a linear one on\nfrozen features. With --json, each network is an object with the keys name, title, " +
+			"family, aliases, licence, accuracy,\ngated (the repository whose licence you must accept), paper, " +
+			"parameters, tags, preprocess, feature_tensor, feature_shape,\npool, pools, head, auxiliary, weights, " +
+			"cpu_batch and speeds (measured by this machine's extractions).",
 		Flags: []urfave.Flag{&urfave.StringFlag{Name: "search",
 			Usage: "only networks with these `WORDS` in name, title, family, aliases, weights or licence"}},
 		Action: func(c *urfave.Context) error {
@@ -39,14 +46,34 @@ func backbonesListCommand(out *output) *urfave.Command {
 					"FILE.onnx` takes any network that scripts/export_onnx exports.",
 					"no registered network has %q", c.String("search"))
 			}
-			return out.result(found, func(w io.Writer) { printBackbones(w, found) })
+			listed := withSpeeds(found)
+			return out.result(listed, func(w io.Writer) { printBackbones(w, listed) })
 		},
 	}
 }
 
-// printBackbones prints a table of networks for each family, in the order of the families' first networks.
-func printBackbones(w io.Writer, all []backbones.Backbone) {
-	families := map[string][]backbones.Backbone{}
+// listedBackbone is a network with the speeds that this machine measured.
+type listedBackbone struct {
+	backbones.Backbone
+	Speeds []speeds.Speed `json:"speeds,omitempty"`
+}
+
+func withSpeeds(all []backbones.Backbone) []listedBackbone {
+	measured := map[string][]speeds.Speed{}
+	for _, s := range speeds.Here() {
+		measured[s.Network] = append(measured[s.Network], s)
+	}
+	listed := make([]listedBackbone, len(all))
+	for i, b := range all {
+		listed[i] = listedBackbone{b, measured[b.Name]}
+	}
+	return listed
+}
+
+// printBackbones prints a table of networks for each family, in the order of the families' first networks. Speeds have
+// a column if there are any.
+func printBackbones(w io.Writer, all []listedBackbone) {
+	families := map[string][]listedBackbone{}
 	var order []string
 	for _, b := range all {
 		if families[b.Family] == nil {
@@ -54,16 +81,52 @@ func printBackbones(w io.Writer, all []backbones.Backbone) {
 		}
 		families[b.Family] = append(families[b.Family], b)
 	}
-	rows := [][]string{{"network", "parameters", "input", "features", "accuracy", "licence", "weights"}}
+	columns := []string{"network", "parameters", "input", "features", "accuracy", "licence", "tags"}
+	measured := slices.ContainsFunc(all, func(b listedBackbone) bool { return len(b.Speeds) > 0 })
+	if measured {
+		columns = append(columns, "images/s here")
+	}
+	rows := [][]string{columns}
 	for _, family := range order {
-		rows = append(rows, []string{"", "", "", "", "", "", ""}, []string{family, "", "", "", "", "", ""})
+		title := make([]string, len(columns))
+		title[0] = family
+		rows = append(rows, make([]string, len(columns)), title)
 		for _, b := range families[family] {
-			rows = append(rows, []string{"  " + b.Name, fmt.Sprintf("%.1f M", float64(b.Parameters)/1e6),
+			row := []string{"  " + b.Name, fmt.Sprintf("%.1f M", float64(b.Parameters)/1e6),
 				fmt.Sprintf("%d px", b.Preprocess.Crop), shapeText(b.FeatureShape), accuracyText(b.Accuracy),
-				strings.Trim(strings.Fields(b.Licence)[0], ","), strings.Join(b.Tags, " ")})
+				licenceText(b.Backbone), strings.Join(b.Tags, " ")}
+			if measured {
+				row = append(row, speedsText(b.Speeds))
+			}
+			rows = append(rows, row)
 		}
 	}
 	table(w, rows)
+	fmt.Fprintln(w, "\nNAME@TAG takes other weights of a network, and `fx backbones show NAME` says more about it.")
+}
+
+// licenceText is the beginning of the licence, which names it.
+func licenceText(b backbones.Backbone) string {
+	name := strings.Trim(strings.Fields(b.Licence)[0], ",")
+	if b.Gated != "" {
+		name += ", to accept"
+	}
+	return name
+}
+
+func speedsText(all []speeds.Speed) string {
+	var texts []string
+	for _, s := range all {
+		text := fmt.Sprintf("%.1f %s", s.ImagesPerSecond, s.Device)
+		if s.ImagesPerSecond >= 10 {
+			text = fmt.Sprintf("%.0f %s", s.ImagesPerSecond, s.Device)
+		}
+		if s.Precision != string(store.Float32) {
+			text += " " + s.Precision
+		}
+		texts = append(texts, text)
+	}
+	return strings.Join(texts, ", ")
 }
 
 func accuracyText(a *backbones.Accuracy) string {
@@ -82,7 +145,7 @@ func shapeText(shape []int) string {
 
 // shownBackbone is a network with what its skeleton says.
 type shownBackbone struct {
-	backbones.Backbone
+	listedBackbone
 	ParameterTable []backbones.Parameter `json:"parameter_table"`
 }
 
@@ -91,6 +154,8 @@ func backbonesShowCommand(out *output) *urfave.Command {
 		Name:      "show",
 		Usage:     "show a network: preprocessing, features, head, weights, parameters",
 		ArgsUsage: "NAME",
+		Description: "With --json the result is the object that `fx backbones list --json` has for the network, with " +
+			"parameter_table:\nname, shape and kind of each tensor.",
 		Action: func(c *urfave.Context) error {
 			name, err := oneArgument(c, "NAME")
 			if err != nil {
@@ -100,7 +165,7 @@ func backbonesShowCommand(out *output) *urfave.Command {
 			if err != nil {
 				return err
 			}
-			shown := shownBackbone{Backbone: b}
+			shown := shownBackbone{listedBackbone: withSpeeds([]backbones.Backbone{b})[0]}
 			if shown.ParameterTable, err = backbones.Parameters(b); err != nil {
 				return err
 			}
@@ -114,14 +179,15 @@ func printBackbone(w io.Writer, s shownBackbone) {
 	fmt.Fprintf(w, "  licence      %s\n", s.Licence)
 	fmt.Fprintf(w, "  input        %v\n", s.Preprocess)
 	fmt.Fprintf(w, "  features     %s (tensor %s)\n", shapeText(s.FeatureShape), s.FeatureTensor)
-	if len(s.Tags) > 1 {
-		fmt.Fprintf(w, "  others       %s@%s\n", strings.Split(s.Name, "@")[0], strings.Join(s.Tags, ", @"))
-	}
 	if len(s.Pools) > 0 {
-		fmt.Fprintf(w, "  pooling      %s; --pool takes %v\n", s.Pool, s.Pools)
+		fmt.Fprintf(w, "  pooling      %s; --pool takes %s\n", s.Pool,
+			strings.Trim(strings.ReplaceAll(fmt.Sprint(s.Pools), " ", ", "), "[]"))
 	}
 	if s.Accuracy != nil {
 		fmt.Fprintf(w, "  accuracy     %s on ImageNet (%s)\n", accuracyText(s.Accuracy), s.Accuracy.Source)
+	}
+	if len(s.Speeds) > 0 {
+		fmt.Fprintf(w, "  speed here   %s images/s\n", speedsText(s.Speeds))
 	}
 	fmt.Fprintf(w, "  paper        %s\n", s.Paper)
 	if len(s.Aliases) > 0 {
@@ -147,7 +213,28 @@ func printBackbone(w io.Writer, s shownBackbone) {
 	if s.Weights.Package != "" {
 		fmt.Fprintf(w, "               in the Python package %s\n", s.Weights.Package)
 	}
+	for i, v := range otherWeights(s.Backbone) {
+		label := ""
+		if i == 0 {
+			label = "others"
+		}
+		facts := []string{licenceText(v)}
+		if v.Accuracy != nil {
+			facts = append(facts, accuracyText(v.Accuracy))
+		}
+		if v.Preprocess != s.Preprocess {
+			facts = append(facts, fmt.Sprint("input: ", v.Preprocess))
+		}
+		fmt.Fprintf(w, "  %-12s %s (%s)\n", label, v.Name, strings.Join(facts, "; "))
+	}
 	fmt.Fprintf(w, "  parameters   %d in %d tensors\n", s.Parameters, len(s.ParameterTable))
+}
+
+// otherWeights returns the same network with its other weights.
+func otherWeights(b backbones.Backbone) []backbones.Backbone {
+	return slices.DeleteFunc(backbones.Variants(b), func(v backbones.Backbone) bool {
+		return v.Weights == b.Weights && v.Preprocess == b.Preprocess
+	})
 }
 
 func backbonesSaveCommand(out *output) *urfave.Command {

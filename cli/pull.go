@@ -103,8 +103,8 @@ func pullAll(ctx context.Context, names []string, lock lockfile.Lock, out *outpu
 // pull finds or fetches the weights of a network, and enters them into the lock.
 func pull(ctx context.Context, name string, lock lockfile.Lock, out *output) (pulled, error) {
 	n, err := backbones.Open(ctx, backbones.NetworkOptions{Backbone: name, Lock: lock}, out.progress())
-	if b, lookupErr := backbones.Lookup(name); lookupErr == nil && b.Weights.Hub == "" &&
-		errors.Is(err, pretrained.ErrNowhere) { // the hub's errors say more
+	if b, lookupErr := backbones.Lookup(name); lookupErr == nil && b.Weights.Hub == "" && b.Gated == "" &&
+		errors.Is(err, pretrained.ErrNowhere) { // those of the hub and of a licence say more
 		err = fail.Wrap(fail.Model, err, fmt.Sprintf("`fx backbones show %s` says where the file is: "+
 			"download it on a machine with a network, and put it into a folder that FX_WEIGHTS_DIR "+
 			"names.", name), "")

@@ -19,14 +19,16 @@ func quickstartCommand(out *output) *urfave.Command {
 		Usage: "make a classifier from your photos, and report how good it is",
 		Description: "DIR contains one folder of photos for each class, directly or below train/ and val/. After " +
 			"adding photos, or after\n" +
-			"Ctrl+C, run the command again: it computes only what is missing.",
+			"Ctrl+C, run the command again: it computes only what is missing.\n\n" +
+			"--backbone auto, small and best take the first of these networks whose weights can be had:\n" +
+			classify.QuickstartChoices(),
 		ArgsUsage: "DIR",
 		Flags: append([]urfave.Flag{
 			&urfave.StringFlag{Name: "out",
 				Usage: "`DIR` for the results (default: the photos' folder with -fx added)"}, forceFlag(),
 			&urfave.StringFlag{Name: "backbone",
-				Usage: "`NAME` of another network with a linear head (not a squeezenet), " +
-					"or an ONNX file (default: efficientnet_lite0, else resnet18)"},
+				Usage:       "`NAME` of a network, an ONNX file, or auto, small or best (see above)",
+				DefaultText: "the network of the features in --out, else auto"},
 			fastDecodeFlag(),
 			lockFlag(),
 			&urfave.IntFlag{Name: "folds", Usage: "folds of the cross-validation", DefaultText: "5"},

@@ -82,6 +82,17 @@ func OpenNetwork(ctx context.Context, o EmbedderOptions, report progress.Reporte
 	return f, err
 }
 
+// Device returns the device on which a network with these options would run. The error is of kind fail.Device if ONNX
+// Runtime or the device that o names is not available.
+func Device(o EmbedderOptions) (ort.Device, error) {
+	rt, err := ort.Load(o.Library)
+	if err != nil {
+		return ort.Device{}, err
+	}
+	device, _, _, err := rt.Resolve(o.Device)
+	return device, err
+}
+
 // Embedder is a frozen network on a device, which converts pixels to features. It is safe for concurrent use.
 type Embedder struct {
 	Network backbones.Description // its Backbone.FeatureShape is known

@@ -19,6 +19,7 @@ import (
 	"fx/internal/paths"
 	"fx/internal/printable"
 	"fx/internal/progress"
+	"fx/internal/speeds"
 	"fx/internal/store"
 	"fx/internal/version"
 )
@@ -76,6 +77,7 @@ func Run(ctx context.Context, o Options, report progress.Reporter) (Summary, err
 	}
 	s := r.summary()
 	s.Dropped = finished.Dropped
+	r.recordSpeed(s)
 	if len(s.Rejected) > 0 && s.Computed+s.Cached == 0 {
 		return s, NoneUsable(o.Data, s.Rejected)
 	}
@@ -361,6 +363,22 @@ func (r *run) rejectItem(item dataset.Item, reason string) error {
 	r.rejected = append(r.rejected, photo)
 	r.report.Note("rejected " + printable.Name(photo.Path) + ": " + printable.Name(photo.Reason))
 	return nil
+}
+
+// timedRows is the number of rows from which a speed is worth recording: the first batches are slower.
+const timedRows = 64
+
+// recordSpeed remembers the speed of a registered network at its own size, for `fx backbones list`.
+func (r *run) recordSpeed(s Summary) {
+	registered, err := backbones.Lookup(s.Backbone)
+	if err != nil || r.network.Backbone.File != "" || r.network.Backbone.Preprocess != registered.Preprocess ||
+		r.options.FastDecode || s.Computed < timedRows {
+		return
+	}
+	speeds.Record(speeds.Speed{
+		Network: s.Backbone, Device: r.embedder.session.Device().Kind, Precision: string(r.manifest.Compute.Precision),
+		ImagesPerSecond: s.ImagesPerSecond, Measured: time.Now().UTC().Truncate(time.Second),
+	})
 }
 
 func (r *run) summary() Summary {

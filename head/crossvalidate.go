@@ -16,6 +16,8 @@ type CrossValidationOptions struct {
 	Seed  uint64
 	// L2 are the penalties to try, see Options.L2; nil means penalties of the data.
 	L2 []float64
+	// SGD trains a head that is not linear, and so has no penalty to choose. Val photos choose no epoch.
+	SGD Options
 	// Groups has a number for each photo: photos with the same number share a fold,
 	// so that a head is never evaluated on a copy of a training photo. nil makes
 	// each photo a group.
@@ -29,7 +31,7 @@ type CrossValidationOptions struct {
 // CrossValidation is the result of CrossValidate.
 type CrossValidation struct {
 	Folds int       `json:"folds"`
-	Path  []Penalty `json:"path"` // the penalties tried, from the strongest on
+	Path  []Penalty `json:"path"` // the penalties tried, from the strongest on; one of 0 for SGD
 	Best  int       `json:"best"` // index in Path of the chosen one
 	// Results of the chosen penalty, with heads that were trained without the
 	// photos: their evaluation and the probabilities [photo][class].
@@ -37,7 +39,7 @@ type CrossValidation struct {
 	Probabilities [][]float64        `json:"-"`
 }
 
-// L2 returns the chosen penalty.
+// L2 returns the chosen penalty, 0 for SGD.
 func (c CrossValidation) L2() float64 { return c.Path[c.Best].L2 }
 
 // Penalty is a strength λ of the L2 penalty with its results on photos that the heads
@@ -87,10 +89,11 @@ func meanSquaredDistance(l Layout, d Data) float64 {
 	return squares / float64(len(d.Photos))
 }
 
-// CrossValidate chooses the L2 penalty of an LBFGS head by stratified k-fold
-// cross-validation: with each penalty, each photo is evaluated by a head that was
-// trained on the other folds. Heads are trained on all views of a photo and evaluated
-// on the centre view.
+// CrossValidate chooses the L2 penalty of a linear head, which LBFGS trains, by
+// stratified k-fold cross-validation: with each penalty, each photo is evaluated by a
+// head that was trained on the other folds. Heads are trained on all views of a photo
+// and evaluated on the centre view. A head that is not linear is evaluated in the same
+// way: SGD trains it once a fold, to the last epoch.
 //
 // It chooses the penalty with the least mean held-out cross entropy. Accuracy is
 // unsuitable: it counts whole photos, so that most penalties tie on few photos, and it
@@ -104,11 +107,16 @@ func meanSquaredDistance(l Layout, d Data) float64 {
 // a penalty does not depend on the others (starting from the last fit would save a fifth
 // of the time).
 //
-// Errors: kind fail.Usage for a layout that is not linear, and for invalid options or
-// photos (each class needs two groups); fail.NonFinite; ctx's own.
+// Errors: kind fail.Usage for invalid options or photos (each class needs two groups);
+// fail.NonFinite, also if SGD diverges; ctx's own.
 func CrossValidate(ctx context.Context, l Layout, d Data, o CrossValidationOptions,
 	report progress.Reporter) (CrossValidation, error) {
-	if err := checkFit(l, d, d, Options{Solver: LBFGS, Tolerance: o.Tolerance}); err != nil {
+	o.SGD.Solver, o.SGD.LastEpoch = SGD, true
+	fit := o.SGD
+	if l.Kind == Linear {
+		fit = Options{Solver: LBFGS, Tolerance: o.Tolerance}
+	}
+	if err := checkFit(l, d, d, fit); err != nil {
 		return CrossValidation{}, err
 	}
 	fold, folds, err := stratify(l, d, o)
@@ -121,17 +129,9 @@ func CrossValidate(ctx context.Context, l Layout, d Data, o CrossValidationOptio
 // crossValidate is CrossValidate with the fold of each photo given.
 func crossValidate(ctx context.Context, l Layout, d Data, fold []int, folds int, o CrossValidationOptions,
 	report progress.Reporter) (CrossValidation, error) {
-	grid := slices.Clone(o.L2)
-	if grid == nil {
-		if grid = penalties(l, d); !finite(grid[0]) {
-			return CrossValidation{}, fail.New(fail.NonFinite, verifyHint, "the features have the variance %g", grid[0])
-		}
-	}
-	slices.SortFunc(grid, func(a, b float64) int { return int(math.Copysign(1, b-a)) })
-	for _, l2 := range grid {
-		if !(l2 > 0 && finite(l2)) {
-			return CrossValidation{}, fail.New(fail.Usage, "Give penalties above 0.", "L2 penalty %g", l2)
-		}
+	grid, err := o.grid(l, d)
+	if err != nil {
+		return CrossValidation{}, err
 	}
 	fits := make([]*foldFit, folds)
 	for k := range fits {
@@ -170,6 +170,26 @@ func crossValidate(ctx context.Context, l Layout, d Data, fold []int, folds int,
 	return c, nil
 }
 
+// grid returns the penalties to try, from the strongest on.
+func (o CrossValidationOptions) grid(l Layout, d Data) ([]float64, error) {
+	if l.Kind != Linear {
+		return []float64{0}, nil
+	}
+	grid := slices.Clone(o.L2)
+	if grid == nil {
+		if grid = penalties(l, d); !finite(grid[0]) {
+			return nil, fail.New(fail.NonFinite, verifyHint, "the features have the variance %g", grid[0])
+		}
+	}
+	slices.SortFunc(grid, func(a, b float64) int { return int(math.Copysign(1, b-a)) })
+	for _, l2 := range grid {
+		if !(l2 > 0 && finite(l2)) {
+			return nil, fail.New(fail.Usage, "Give penalties above 0.", "L2 penalty %g", l2)
+		}
+	}
+	return grid, nil
+}
+
 func newPenalty(l2 float64, results []prediction, d Data) (Penalty, error) {
 	p := Penalty{L2: l2}
 	n := float64(len(results))
@@ -193,40 +213,52 @@ func newPenalty(l2 float64, results []prediction, d Data) (Penalty, error) {
 
 // foldFit fits the photos outside one fold, with one penalty after the other.
 type foldFit struct {
-	problem *regularised
-	options Options
+	train   func(ctx context.Context, l2 float64) (Params, error)
 	network *network[float32]
 	held    []sample // the photos of the fold
 }
 
 func newFoldFit(l Layout, d Data, fold []int, k int, o CrossValidationOptions) *foldFit {
-	learned := Data{Row: d.Row}
-	if o.Tolerance == 0 {
-		o.Tolerance = crossValidationLimit
-	}
-	f := &foldFit{
-		options: Options{Solver: LBFGS, Tolerance: o.Tolerance},
-		network: newNetwork[float32](l, d.Row),
-	}
+	learned, held := Data{Row: d.Row}, Data{Row: d.Row}
+	f := &foldFit{network: newNetwork[float32](l, d.Row)}
 	for i, s := range d.centreViews() {
 		if fold[i] == k {
 			f.held = append(f.held, s)
+			held.Photos = append(held.Photos, d.Photos[i])
 		} else {
 			learned.Photos = append(learned.Photos, d.Photos[i])
 		}
 	}
-	f.problem = newRegularised(l, learned, f.options)
+	if l.Kind != Linear {
+		f.train = func(ctx context.Context, _ float64) (Params, error) {
+			trained, err := Fit(ctx, l, learned, held, o.SGD, nil) // held: to see that it did not diverge
+			return trained.Params, err
+		}
+		return f
+	}
+	options := Options{Solver: LBFGS, Tolerance: o.Tolerance}
+	if options.Tolerance == 0 {
+		options.Tolerance = crossValidationLimit
+	}
+	problem := newRegularised(l, learned, options)
+	f.train = func(ctx context.Context, l2 float64) (Params, error) {
+		problem.l2 = l2
+		x, _, err := problem.minimise(ctx, options, nil)
+		if err != nil {
+			return Params{}, err
+		}
+		return Params(problem.paramsAt(x)), nil
+	}
 	return f
 }
 
 // evaluate fits with the penalty l2 and sets the results of the fold's photos.
 func (f *foldFit) evaluate(ctx context.Context, l2 float64, results []prediction) error {
-	f.problem.l2 = l2
-	x, _, err := f.problem.minimise(ctx, f.options, nil)
+	trained, err := f.train(ctx, l2)
 	if err != nil {
 		return err
 	}
-	f.network.params = params[float32](f.problem.paramsAt(x))
+	f.network.params = params[float32](trained)
 	predicted, err := f.network.predict(ctx, f.held, true)
 	for i, s := range f.held {
 		if err == nil {

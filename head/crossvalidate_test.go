@@ -103,6 +103,50 @@ func TestCrossValidationIsDrawnBySeed(t *testing.T) {
 	}
 }
 
+// A head that is not linear is trained by SGD, once for each fold and to the last epoch: the held-out photos choose
+// nothing.
+func TestCrossValidationOfAConvolution(t *testing.T) {
+	l := Layout{Kind: Conv1x1, Features: 8, Positions: 4, Classes: 3, Dropout: 0.5}
+	values, y := uniform(features, 30*l.width(), 2), formulaLabels(labels, 30, l.Classes)
+	d := Data{Row: Matrix(values, l.width()), Photos: SingleViews(y)}
+	o := CrossValidationOptions{Folds: 3, Seed: 5, SGD: Defaults()}
+	o.SGD.Epochs, o.SGD.Seed = 4, 7
+	c := crossValidated(t, l, d, o)
+	if fmt.Sprint(c) != fmt.Sprint(crossValidated(t, l, d, o)) {
+		t.Error("the same seed gave another result")
+	}
+	if len(c.Path) != 1 || c.L2() != 0 || c.Folds != 3 || c.Path[0].Accuracy != c.Metrics.Accuracy {
+		t.Errorf("folds %d, path %+v", c.Folds, c.Path)
+	}
+	fold, _, err := stratify(l, d, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for k := range 3 {
+		learned := Data{Row: d.Row}
+		for i, photo := range d.Photos {
+			if fold[i] != k {
+				learned.Photos = append(learned.Photos, photo)
+			}
+		}
+		last := o.SGD
+		last.LastEpoch = true
+		trained, err := Fit(t.Context(), l, learned, Data{Row: d.Row}, last, nil) // without val photos
+		if err != nil || trained.BestEpoch != 4 || len(trained.Epochs) != 4 {
+			t.Fatalf("best epoch %d of %d, %v", trained.BestEpoch, len(trained.Epochs), err)
+		}
+		want, err := Probabilities(t.Context(), l, trained.Params, d)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range d.Photos {
+			if fold[i] == k && !slices.Equal(c.Probabilities[i], want[i]) {
+				t.Errorf("photo %d of fold %d: %v, want %v", i, k, c.Probabilities[i], want[i])
+			}
+		}
+	}
+}
+
 // A photo is evaluated by heads that never saw it: where labels are random, and
 // every photo has a copy, the copies give nothing away once they share a fold.
 func TestHeldOutPhotosAreUnseen(t *testing.T) {
@@ -171,7 +215,7 @@ func TestCrossValidationRefuses(t *testing.T) {
 		o      CrossValidationOptions
 		kind   fail.Kind
 	}{
-		"a convolution": {conv, good, CrossValidationOptions{}, fail.Usage},
+		"a convolution without options of SGD": {conv, good, CrossValidationOptions{}, fail.Usage},
 		"a class of one": {l, Data{Row: values, Photos: SingleViews([]int{0, 1, 0, 0})},
 			CrossValidationOptions{}, fail.Usage},
 		"a class of copies": {l, good, CrossValidationOptions{Groups: []int{0, 1, 2, 1}}, fail.Usage},

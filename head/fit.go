@@ -12,7 +12,7 @@ import (
 // Result is a trained head with the course of its training.
 type Result struct {
 	Params            Params  // of BestEpoch
-	BestEpoch         int     // of SGD the first with the best val accuracy; of LBFGS the last, the optimum
+	BestEpoch         int     // of SGD the first with the best val accuracy, or the last; of LBFGS the last, the optimum
 	BestValAccuracy   float64 // of BestEpoch
 	Epochs            []metrics.Epoch
 	Seconds           float64
@@ -28,7 +28,7 @@ type Result struct {
 //
 // SGD visits each photo once an epoch, in a new random order, with one random view.
 // LBFGS uses every view of every photo at once; it needs no val photos, because it
-// chooses no epoch by them. Val photos are evaluated by their centre view.
+// chooses no epoch by them, and neither does SGD with LastEpoch. Val photos are evaluated by their centre view.
 //
 // The result depends only on the data, the options and the machine's arithmetic, to
 // the last bit: not on GOMAXPROCS or time.
@@ -70,7 +70,7 @@ func checkFit(l Layout, train, val Data, o Options) error {
 			"Extract features of photos in a train folder, or split these photos with --val-fraction.",
 			"no training photos")
 	}
-	if len(val.Photos) == 0 && o.Solver != LBFGS {
+	if len(val.Photos) == 0 && o.Solver != LBFGS && !o.LastEpoch {
 		return fail.New(fail.Usage, "Extract features of photos in a val folder too, or give --val-fraction 0.2.",
 			"no validation photos")
 	}
@@ -149,7 +149,7 @@ func (f *fitting) finish(ctx context.Context, n *network[float32], samples []sam
 	if f.record != nil {
 		f.record(e)
 	}
-	best = e.Epoch == 1 || e.ValAccuracy > f.result.BestValAccuracy
+	best = e.Epoch == 1 || f.options.LastEpoch || e.ValAccuracy > f.result.BestValAccuracy
 	if best {
 		f.result.BestEpoch, f.result.BestValAccuracy = e.Epoch, e.ValAccuracy
 	}

@@ -35,6 +35,9 @@ type Options struct {
 	LR          float64 // learning rate, the same in every epoch
 	Momentum    float64 // in [0, 1)
 	WeightDecay float64 // added to the gradient, times the parameter (bias too, as torch does)
+	// LastEpoch keeps the parameters of the last epoch, not those of the best val accuracy: the val photos then
+	// choose nothing, and there need not be any.
+	LastEpoch bool
 
 	// For LBFGS.
 

@@ -47,6 +47,7 @@ func (o Official) FileName() string {
 type Request struct {
 	Name     string // of the network; NAME.safetensors and the like are also found in FX_WEIGHTS_DIR
 	Official Official
+	Gated    string // the hub's repository that has them, if the user must accept its licence: fx does not fetch them
 	Explicit string // the user's own file; nothing else is looked at
 	Offline  bool   // nothing is downloaded
 
@@ -389,6 +390,11 @@ func (s *search) nowhere() error {
 	hint := fmt.Sprintf("Name a file with --weights; --weights seed:0 makes random weights. Or put %s into a "+
 		"folder that FX_WEIGHTS_DIR names.", cmp.Or(s.Official.File, "it as "+s.Name+".safetensors"))
 	switch {
+	case s.Gated != "":
+		s.last = strings.TrimPrefix(s.last+"; fx does not fetch them, because their licence must be accepted", "; ")
+		hint = fmt.Sprintf("Accept the licence at https://huggingface.co/%s, download model.safetensors there, and "+
+			"name it with --weights, or put it as %s.safetensors into a folder that FX_WEIGHTS_DIR names; --weights "+
+			"seed:0 makes random weights.", s.Gated, s.Name)
 	case s.repo != nil:
 		hint = cmp.Or(s.hint, s.byHand())
 	case s.Official.URL != "":
