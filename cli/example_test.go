@@ -17,6 +17,6 @@ func ExampleRun() {
 	// {
 	//   "error": "unknown backbone \"resnet81\"",
 	//   "exit_code": 2,
-	//   "hint": "Did you mean resnet18? `fx backbones list` shows the names; an ONNX file of your own is given by its path, ending in .onnx."
+	//   "hint": "Did you mean resnet18 or resnet34 or resnet50? `fx backbones list` shows the names; an ONNX file of your own is given by its path, ending in .onnx."
 	// }
 }

@@ -217,7 +217,7 @@ class Comparison:
     def measure_finetune(self, row, folder, kept):
         run = folder / "run"
         self.fx("finetune", "--all-params", "--backbone", row["name"], "--weights", folder / "lively.safetensors", "--data",
-                self.tree, "--out", run, "--epochs", 1, "--batch-size", 4)  # fmt: skip
+                self.tree, "--out", run, "--epochs", 1, "--batch-size", 4, "--lr", 1e-6)  # fmt: skip
         self.fx("eval", "--model", run, "--data", self.tree)
         kept["finetune"] = "yes"
 
