@@ -3,11 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"os"
-	"path/filepath"
-	"strconv"
-	"time"
-
 	"fx/backbones"
 	"fx/bench/internal/forward"
 	"fx/extract"
@@ -16,7 +11,16 @@ import (
 	"fx/internal/relative"
 	"fx/internal/store"
 	"fx/internal/weights"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"time"
 )
+
+// extracted are the networks whose features are checked by default: the tutorial's, and some with other operators.
+var extracted = append(slices.Clone(families), "squeezenet1_1", "efficientnet_lite0", "mobilenet_v3_large", "efficientnet_b0",
+	"convnext_tiny", "vit_b_16", "swin_t", "dinov2_vits14")
 
 // checkExtract extracts features on the CPU, on the device and on the device
 // without TensorFloat-32, and times the network alone.
@@ -28,9 +32,7 @@ func checkExtract(ctx context.Context, o options, r *report) (failed []string, e
 		}
 	}
 	if o.backbones == nil {
-		for _, b := range backbones.All() {
-			o.backbones = append(o.backbones, b.Name)
-		}
+		o.backbones = extracted
 	}
 	if err := r.add("## Features\n\nWeights seed:0, batch %d. Images/s of `fx extract` (decoding included) on the "+
 		"device and on the CPU, and of the network alone on the device. "+

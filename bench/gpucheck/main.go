@@ -92,7 +92,7 @@ func parse(args []string, stderr io.Writer) (options, error) {
 	flags.StringVar(&o.device, "device", "cuda", "device to check; cpu rehearses the check without a GPU")
 	only := flags.String("only", "", "comma-separated sections of "+sectionNames()+" (default: all)")
 	names := flags.String("backbones", "",
-		"comma-separated networks (default: all for extract, the six of training else)")
+		"comma-separated networks (default: fourteen for extract, the six of training else)")
 	flags.IntVar(&o.batch, "batch-size", 32, "extract: photos in one run of the network")
 	flags.Float64Var(&o.tolerance, "tolerance", 1e-3, "extract: largest relative L2 distance of a photo's features")
 	flags.IntVar(&o.steps, "steps", 20, "parity: training steps")
