@@ -250,7 +250,7 @@ func (n *Network) openRegistered(ctx context.Context, o NetworkOptions, report p
 	if o.Weights.Random() {
 		return n.seedWeights(o)
 	}
-	found, err := pretrained.Find(ctx, pretrained.Request{Name: b.Name, Official: b.Weights, Gated: b.Gated,
+	found, err := pretrained.Find(ctx, pretrained.Request{Name: b.weightsName(), Official: b.Weights, Gated: b.Gated,
 		Explicit: o.Weights.File, Lock: o.Lock}, report)
 	if err != nil {
 		return err
@@ -281,7 +281,7 @@ func (n *Network) openRegistered(ctx context.Context, o NetworkOptions, report p
 		return fail.New(fail.Model, "Run it again.", "%s changed while fx read it", found.Path)
 	}
 	if o.LookedFor {
-		n.Inputs = []lockfile.Input{pretrained.InputOf(b.Name, found.Path, info.SHA256, info.Bytes)}
+		n.Inputs = []lockfile.Input{pretrained.InputOf(b.weightsName(), found.Path, info.SHA256, info.Bytes)}
 		if err := o.Lock.Check(n.Inputs[0]); err != nil {
 			return err
 		}

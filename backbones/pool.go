@@ -80,6 +80,14 @@ func (b Backbone) WithPool(pool Pool) (Backbone, error) {
 		pool, b.Name)
 }
 
+// weightsName returns the network's name without its pooling: all of them have the same weights.
+func (b Backbone) weightsName() string {
+	if len(b.Pools) > 0 && b.Pool != b.Pools[0] {
+		return strings.TrimSuffix(b.Name, "@"+string(b.Pool))
+	}
+	return b.Name
+}
+
 // setPool sets the features, and the head that fx gives a network whose own head does not take them.
 func (b *Backbone) setPool(pool Pool) {
 	t := b.row.Tokens

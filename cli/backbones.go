@@ -92,7 +92,7 @@ func printBackbones(w io.Writer, all []listedBackbone) {
 		title[0] = family
 		rows = append(rows, make([]string, len(columns)), title)
 		for _, b := range families[family] {
-			row := []string{"  " + b.Name, fmt.Sprintf("%.1f M", float64(b.Parameters)/1e6),
+			row := []string{"  " + b.Name, parametersText(b.Backbone),
 				fmt.Sprintf("%d px", b.Preprocess.Crop), shapeText(b.FeatureShape), accuracyText(b.Accuracy),
 				licenceText(b.Backbone), strings.Join(b.Tags, " ")}
 			if measured {
@@ -104,6 +104,8 @@ func printBackbones(w io.Writer, all []listedBackbone) {
 	table(w, rows)
 	fmt.Fprintln(w, "\nNAME@TAG takes other weights of a network, and `fx backbones show NAME` says more about it.")
 }
+
+func parametersText(b backbones.Backbone) string { return fmt.Sprintf("%.1f M", float64(b.Parameters)/1e6) }
 
 // licenceText is the beginning of the licence, which names it.
 func licenceText(b backbones.Backbone) string {

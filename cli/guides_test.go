@@ -37,7 +37,8 @@ func TestGuides(t *testing.T) {
 		t.Fatalf("%d guides, %v", len(guides), err)
 	}
 	weights := t.TempDir()
-	for _, name := range []string{"efficientnet_lite0", "resnet18", "squeezenet1_1"} {
+	for _, name := range []string{"efficientnet_lite0", "resnet18", "squeezenet1_1", "mobilenet_v3_small",
+		"dinov2_vits14"} {
 		succeed(t, "backbones", "save", name, "--weights", "seed:0", "--out",
 			filepath.Join(weights, name+".safetensors"))
 	}

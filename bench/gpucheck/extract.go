@@ -3,6 +3,12 @@ package main
 import (
 	"context"
 	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"time"
+
 	"fx/backbones"
 	"fx/bench/internal/forward"
 	"fx/extract"
@@ -11,11 +17,6 @@ import (
 	"fx/internal/relative"
 	"fx/internal/store"
 	"fx/internal/weights"
-	"os"
-	"path/filepath"
-	"slices"
-	"strconv"
-	"time"
 )
 
 // extracted are the networks whose features are checked by default: the tutorial's, and some with other operators.
