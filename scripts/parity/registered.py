@@ -14,7 +14,7 @@ Weights are seed:0 made lively (reference.enliven). For each network:
 - speed: photos/s from files to features, fx's over torch's (channels_last, inference_mode), both with all cores.
 
 What was measured is kept in the scratch folder by the network's graph and row; a second run goes on with the others.
---page only writes the page. Exit code 0 where all holds, 1 where not.
+--columns leaves some out, for another run to add; --page only writes the page. Exit code 0 where all holds, 1 where not.
 """
 
 import argparse
@@ -43,6 +43,7 @@ import skeletons  # noqa: E402
 
 GRAPHS = pathlib.Path(__file__).parents[2] / "backbones" / "graphs"
 TOLERANCE = 1e-4
+COLUMNS = ("features", "speed", "finetune")  # features: with export, pixels and answers
 
 
 def main():
@@ -53,6 +54,7 @@ def main():
     parser.add_argument("--scratch", required=True, help="folder for results and what is written on the way")
     parser.add_argument("--out", help="the page to write")
     parser.add_argument("--photos", type=int, default=16, help="photos of each network")
+    parser.add_argument("--columns", nargs="*", choices=COLUMNS, default=COLUMNS, help="what to measure (default: all)")
     parser.add_argument("--again", action="store_true", help="measure what was measured, too")
     parser.add_argument("--page", action="store_true", help="write the page from what was measured")
     options = parser.parse_args()
@@ -93,12 +95,9 @@ def result(scratch, row):
 def faults_of(kept):
     if not kept:
         return []
-    checks = {
-        "features": kept.get("features", 1) <= TOLERANCE, "pixels": kept.get("pixels", 1) == 0,
-        "export": kept.get("export", 1) <= TOLERANCE, "answers": kept.get("answers", 1) <= TOLERANCE,
-        "finetune": kept.get("finetune") == "yes",
-    }  # fmt: skip
-    return [f"{key} {kept.get(key, 'not measured')}" for key, holds in checks.items() if not holds]
+    bounds = {"features": TOLERANCE, "pixels": 0, "export": TOLERANCE, "answers": TOLERANCE}
+    faults = [f"{key} {kept[key]}" for key, bound in bounds.items() if key in kept and not kept[key] <= bound]
+    return faults + [kept["error"]] * ("error" in kept)
 
 
 class Comparison:
@@ -120,46 +119,54 @@ class Comparison:
 
     def network(self, row):
         name = row["name"]
-        if result(self.scratch, row) and not self.options.again:
+        kept = {} if self.options.again else result(self.scratch, row)
+        columns = [column for column in self.options.columns if column not in kept]
+        if not columns:
             return
         folder = self.scratch / name
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir()
-        kept = {"identity": identity(row)}
+        kept = {key: value for key, value in kept.items() if key != "error"} | {"identity": identity(row)}
         try:
-            for measure in (self.measure_features, self.measure_finetune):
-                measure(row, folder, kept)
+            model, pixels = self.lively(row, folder)
+            for column in columns:
+                getattr(self, "measure_" + column)(row, folder, kept, model, pixels)
         except (Exception, SystemExit) as error:
             kept["error"] = " ".join(str(error).split())[:400]
         shutil.rmtree(folder)
         print(name, {k: v for k, v in kept.items() if k != "identity"}, flush=True)
         (self.scratch / f"{name}.json").write_text(json.dumps(kept))
 
-    def measure_features(self, row, folder, kept):
-        name, spec = row["name"], spec_of(row)
-        model, transform = networks.build(row).eval(), official(row)
-        files = [self.tree / p for p in self.paths]
-        tensors = torch.stack([transform(Image.open(f).convert("RGB")) for f in files])
-        ours = np.stack([spec.pixels(f) for f in files])  # of the row; fx's own are compared with Pillow's by compare.py
-        kept["pixels"] = int((((tensors - spec.tensor(ours)).abs() > 1e-4)).sum())
-
-        seeded, lively = folder / "seeded.safetensors", folder / "lively.safetensors"
-        self.fx("backbones", "save", "--weights", "seed:0", "--out", seeded, name)
+    def lively(self, row, folder):
+        """The module with lively weights, which folder/lively.safetensors has too, and the photos' pixels by the row."""
+        model, spec = networks.build(row).eval(), spec_of(row)
+        pixels = np.stack([spec.pixels(self.tree / p) for p in self.paths])
+        seeded = folder / "seeded.safetensors"
+        self.fx("backbones", "save", "--weights", "seed:0", "--out", seeded, row["name"])
         reference.load(model, seeded)
-        save_file(reference.enliven(model, spec, ours[::2]).state_dict(), lively)
+        seeded.unlink()
+        save_file(reference.enliven(model, spec, pixels[::2]).state_dict(), folder / "lively.safetensors")
+        return model, pixels
+
+    def measure_features(self, row, folder, kept, model, pixels):
+        name, spec, transform, lively = row["name"], spec_of(row), official(row), folder / "lively.safetensors"
+        tensors = torch.stack([transform(Image.open(self.tree / p).convert("RGB")) for p in self.paths])
+        # Pixels of the row; fx's own are compared with Pillow's by compare.py.
+        kept["pixels"] = int((((tensors - spec.tensor(pixels)).abs() > 1e-4)).sum())
         with torch.inference_mode():
             want, output = reference.features_of(row, model, tensors)
         kept["export"] = relative(self.exported(name, lively, tensors), output.numpy())
-
         store = folder / "store"
         self.fx.extract(name, self.tree, store, lively)
         paths, got = read_store(store, "val")
         assert paths == self.paths, "fx took other photos"
         want = want.flatten(1).numpy()
-        kept["features"] = float(reference.distances(got, want).max())
         kept["apart"] = reference.spread(want)
-        kept["answers"] = self.answers(store, folder, ours, want)
-        kept["speed"] = self.speed(name, model, transform, lively, folder)
+        kept["answers"] = self.answers(store, folder, pixels, want)
+        kept["features"] = float(reference.distances(got, want).max())
+
+    def measure_speed(self, row, folder, kept, model, _):
+        kept["speed"] = self.speed(row["name"], model, official(row), folder / "lively.safetensors", folder)
 
     def exported(self, name, weights, tensors):
         """What ONNX Runtime makes of the whole network as `fx backbones save` writes it."""
@@ -214,7 +221,7 @@ class Comparison:
         torch.set_num_threads(threads)
         return ratio
 
-    def measure_finetune(self, row, folder, kept):
+    def measure_finetune(self, row, folder, kept, *_):
         run = folder / "run"
         self.fx("finetune", "--all-params", "--backbone", row["name"], "--weights", folder / "lively.safetensors", "--data",
                 self.tree, "--out", run, "--epochs", 1, "--batch-size", 4, "--lr", 1e-6)  # fmt: skip
