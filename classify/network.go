@@ -48,9 +48,9 @@ func openFirst(ctx context.Context, o backbones.NetworkOptions, candidates []str
 			}
 			return o, backbones.Description{}, notes, fail.Wrap(fail.KindOf(err), err, hint, "the network")
 		}
-		note := fmt.Sprintf("the weights of %s can't be had: %v; trying %s", name, err, candidates[i+1])
-		watch.Note(note)
-		notes = append(notes, note)
+		// The notes of the search, which watch has, say why.
+		watch.Note(fmt.Sprintf("the weights of %s can't be had; trying %s", name, candidates[i+1]))
+		notes = append(notes, fmt.Sprintf("the weights of %s can't be had: %v; trying %s", name, err, candidates[i+1]))
 	}
 	return o, backbones.Description{}, notes, fail.New(fail.Other, hint, "no network to choose from")
 }

@@ -105,7 +105,9 @@ func printBackbones(w io.Writer, all []listedBackbone) {
 	fmt.Fprintln(w, "\nNAME@TAG takes other weights of a network, and `fx backbones show NAME` says more about it.")
 }
 
-func parametersText(b backbones.Backbone) string { return fmt.Sprintf("%.1f M", float64(b.Parameters)/1e6) }
+func parametersText(b backbones.Backbone) string {
+	return fmt.Sprintf("%.1f M", float64(b.Parameters)/1e6)
+}
 
 // licenceText is the beginning of the licence, which names it.
 func licenceText(b backbones.Backbone) string {
