@@ -74,11 +74,9 @@ NETWORKS = {
     "timm twins_svt_small": (64, of_timm("twins_svt_small", True), "windows and subsampled attention"),
     "mobilenet_v3_small": (64, of_torchvision("mobilenet_v3_small"), "HardSwish, HardSigmoid, squeeze and excitation"),
     "shufflenet_v2_x0_5": (224, of_torchvision("shufflenet_v2_x0_5"), "channels shuffled by Reshape, Transpose and Split"),
-    "timm mobilenetv4_conv_small": (224, of_timm("mobilenetv4_conv_small"), "depthwise convolutions first"),
     "timm vit_tiny": (64, of_timm("vit_tiny_patch16_224", True), "class token, attention, LayerNormalization, Gelu"),
     "timm dinov2 with registers": (56, of_timm("vit_small_patch14_reg4_dinov2", True), "registers, layer scale"),
     "timm test_vit3": (160, of_timm("test_vit3"), "attention pooling, as SigLIP's and PE's"),
-    "timm vit_small_dinov3": (64, of_timm("vit_small_patch16_dinov3", True), "rotary positions (Sin, Cos)"),
     "timm tiny_vit_5m": (64, of_timm("tiny_vit_5m_224"), "windows, attention biases, batch normalization"),
 }  # fmt: skip
 

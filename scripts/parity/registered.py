@@ -19,6 +19,7 @@ What was measured is kept in the scratch folder by the network's graph and row; 
 
 import argparse
 import hashlib
+import itertools
 import json
 import os
 import pathlib
@@ -27,6 +28,7 @@ import sys
 import time
 
 import numpy as np
+import onnx
 import torch
 import torchvision
 from PIL import Image
@@ -97,7 +99,7 @@ def faults_of(kept):
         return []
     bounds = {"features": TOLERANCE, "pixels": 0, "export": TOLERANCE, "answers": TOLERANCE}
     faults = [f"{key} {kept[key]}" for key, bound in bounds.items() if key in kept and not kept[key] <= bound]
-    return faults + [kept["error"]] * ("error" in kept)
+    return faults + ([kept["error"]] if "error" in kept else [])
 
 
 class Comparison:
@@ -257,22 +259,57 @@ HEAD = """# Registered networks beside their own packages
 
 Written by `task parity -- --all` (scripts/parity/registered.py says what each column is). Weights: seed:0 made lively with
 photos, not trained; the accuracy is what the weights' authors published. Differences: relative L2 of a photo, or of a
-probability; fx keeps to 1e-4. Gradients: [parity-training.md](parity-training.md), by sets of operators.
+probability; fx keeps to 1e-4. "gradients by" is the network in [parity-training.md](parity-training.md) that has all its
+operators, but for those that only move values. "–" was not measured.
 
 """
 
 
+# Rows whose training parity-training.md compares with PyTorch's in float64: themselves, or a smaller one of their kind.
+TRAINED = {
+    "resnet18": "resnet18", "alexnet": "alexnet", "vgg11_bn": "vgg11_bn", "squeezenet1_0": "squeezenet1_0",
+    "densenet121": "densenet121", "inception_v3": "inception_v3", "mobilenet_v3_small": "mobilenet_v3_small",
+    "shufflenet_v2_x0_5": "shufflenet_v2_x0_5", "efficientnet_b0": "efficientnet_b0", "convnext_tiny": "convnext_tiny",
+    "swin_t": "swin_t", "swin_v2_t": "swin_v2_t", "maxvit_t": "maxvit_t", "vit_ti_16": "timm vit_tiny",
+    "dinov2_vits14_reg": "timm dinov2 with registers", "siglip_b_16": "timm test_vit3", "tiny_vit_21m": "timm tiny_vit_5m",
+    "tf_efficientnetv2_s": "timm tf_efficientnetv2_b0",
+}  # fmt: skip
+SHAPES = {
+    "Cast", "Concat", "Constant", "ConstantOfShape", "Div", "Equal", "Expand", "Flatten", "Gather", "Identity", "Mod", "Range",
+    "Reshape", "Shape", "Slice", "Squeeze", "Sub", "Tile", "Transpose", "Unsqueeze", "Where",
+}  # fmt: skip
+
+
+def operators(name):
+    """The types of a skeleton's nodes, but for those that only move values or compute shapes."""
+    model = onnx.load_from_string(skeletons.read(GRAPHS / f"{name}.onnx.gz"))
+    return {node.op_type for node in model.graph.node} - SHAPES
+
+
+def vouchers(rows):
+    """For each network those in parity-training.md, one or two, that have all its operators; "–" where none have."""
+    known, found = {name: operators(name) for name in TRAINED}, {}
+    for name in rows:
+        ops = operators(name)
+        choices = [(name,)] if name in known else [(one,) for one in known]
+        choices += itertools.combinations(known, 2)
+        having = [c for c in choices if ops <= set().union(*(known[one] for one in c))]
+        best = min(having, key=lambda c: (len(c), sum(len(known[one]) for one in c)), default=())
+        found[name] = " and ".join(TRAINED[one] for one in best) or "–"
+    return found
+
+
 def write(path, rows, scratch):
-    lines = []
+    lines, trained = [], vouchers(rows)
     for row in rows.values():
         kept = result(scratch, row)
         number = lambda key: f"{kept[key]:.1e}" if key in kept else "–"
         export = number("export") if registry.has_head(row) else "as features"
         lines.append([
             row["name"], export, number("features"), str(kept.get("pixels", "–")), number("answers"),
-            kept.get("finetune", "–"), f"{kept['speed']:.2f} ×" if "speed" in kept else "–",
+            trained[row["name"]], kept.get("finetune", "–"), f"{kept['speed']:.2f} ×" if "speed" in kept else "–",
         ])  # fmt: skip
-    head = ["network", "export", "features", "pixels that differ", "answers", "finetunes", "photos/s, torch = 1"]
+    head = ["network", "export", "features", "pixels that differ", "answers", "gradients by", "finetunes", "photos/s, torch = 1"]
     pathlib.Path(path).write_text(HEAD + table(head, lines))
 
 
