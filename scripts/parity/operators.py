@@ -54,6 +54,11 @@ def of_timm(name, sized=False, **options):
     return lambda size: timm.create_model(name, num_classes=10, **({"img_size": size} if sized else {}), **options)
 
 
+def small_vit(size):
+    """vit_b_16 with fewer and narrower layers."""
+    return torchvision.models.VisionTransformer(size, 16, num_layers=3, num_heads=3, hidden_dim=48, mlp_dim=96, num_classes=10)
+
+
 # name → pixels, builder, what of it no other network has
 NETWORKS = {
     "swin_t": (64, of_torchvision("swin_t"), "Pad with computed pads, shifted windows (ScatterND of the mask), stochastic depth"),
@@ -74,6 +79,7 @@ NETWORKS = {
     "timm twins_svt_small": (64, of_timm("twins_svt_small", True), "windows and subsampled attention"),
     "mobilenet_v3_small": (64, of_torchvision("mobilenet_v3_small"), "HardSwish, HardSigmoid, squeeze and excitation"),
     "shufflenet_v2_x0_5": (224, of_torchvision("shufflenet_v2_x0_5"), "channels shuffled by Reshape, Transpose and Split"),
+    "VisionTransformer": (64, small_vit, "torchvision's attention, in which one matrix makes queries, keys and values"),
     "timm vit_tiny": (64, of_timm("vit_tiny_patch16_224", True), "class token, attention, LayerNormalization, Gelu"),
     "timm dinov2 with registers": (56, of_timm("vit_small_patch14_reg4_dinov2", True), "registers, layer scale"),
     "timm test_vit3": (160, of_timm("test_vit3"), "attention pooling, as SigLIP's and PE's"),
