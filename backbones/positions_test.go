@@ -104,6 +104,8 @@ func TestPoolAndCropThatDoNotFit(t *testing.T) {
 		"a pooling of others":   {NetworkOptions{Backbone: "vit_ti_16", Pool: "map"}, "Give one of cls, mean, cls+mean."},
 		"no multiple":           {NetworkOptions{Backbone: "dinov2_vits14", Crop: 200}, "such as --crop 196."},
 		"less than one patch":   {NetworkOptions{Backbone: "dinov2_vits14", Crop: 13}, "such as --crop 14."},
+		"windows":               {NetworkOptions{Backbone: "swin_t", Crop: 256}, "Omit --crop."},
+		"rotary embeddings":     {NetworkOptions{Backbone: "dinov3_vits16", Crop: 320}, "Omit --crop."},
 		"an ONNX file's tokens": {NetworkOptions{Backbone: "x.onnx", Pool: "mean"}, "--feature-tensor"},
 	} {
 		c.options.Weights = weights.Seed(0)
