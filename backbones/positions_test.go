@@ -86,7 +86,8 @@ func TestPoolsOfARow(t *testing.T) {
 		}
 	}
 	for name, hint := range map[string]string{
-		"resnet50@v3": "It has v1, v2, a1.", "resnet50@mean": "It has v1, v2, a1.", "vit_b_16@map": "It has v1, augreg2.",
+		"resnet50@v3": "It has v1, v2, a1.", "resnet50@mean": "It has v1, v2, a1.", "vit_b_16@map": "It has v1, augreg2, cls, mean, cls+mean.",
+		"efficientnet_lite0@v1": "Omit @v1.",
 	} {
 		if _, err := Lookup(name); fail.KindOf(err) != fail.Usage || fail.HintOf(err) != hint {
 			t.Errorf("%s: %v, hint %q", name, err, fail.HintOf(err))
