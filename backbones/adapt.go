@@ -8,8 +8,8 @@ import (
 )
 
 // adapt returns the weights sd as b's skeleton wants them, and their names under those of the network. Other than in
-// sd are: a table of positions for photos of another size; and, where fx gave b its head, that head, with zeros unless
-// sd has one, in place of the one that the network's authors trained on other features.
+// sd are: a table of positions for photos of another size; and, if sd has no head on the features of b, a head of zeros
+// in place of the one on other features.
 func (b Backbone) adapt(sd *weights.StateDict) (*weights.StateDict, map[string]string, error) {
 	given := canonicalNames(sd)
 	for name := range given {
@@ -27,7 +27,7 @@ func (b Backbone) adapt(sd *weights.StateDict) (*weights.StateDict, map[string]s
 			changed[t.Positions.Table] = fitted
 		}
 	}
-	if b.Head.Classes == 0 && !b.hasHead(sd, given) {
+	if !b.hasHead(sd, given) {
 		if h := b.row.Head; h != nil {
 			delete(given, h.Weight)
 			delete(given, h.Bias)
@@ -52,8 +52,18 @@ func (b Backbone) adapt(sd *weights.StateDict) (*weights.StateDict, map[string]s
 	return adapted, given, nil
 }
 
-// hasHead reports whether sd has a head on the features of b, as a network has that fx finetuned.
+// hasHead reports whether the head in sd is one on the features of b. That of the network's authors is not if b has
+// another pooling; of weights that fx saved or finetuned, the metadata tells.
 func (b Backbone) hasHead(sd *weights.StateDict, given map[string]string) bool {
+	made, err := Lookup(sd.Metadata[MetaBackbone])
+	switch {
+	case err == nil && made.Pool != b.Pool:
+		return false
+	case b.Head.Classes > 0:
+		return true
+	case err != nil && b.row.Head != nil && b.row.Head.Weight == b.Head.Weight:
+		return false
+	}
 	t, ok := sd.Get(given[b.Head.Weight])
 	return ok && len(t.Shape) == 2 && t.Shape[1] == b.Head.In
 }

@@ -260,7 +260,10 @@ func (n *Network) openRegistered(ctx context.Context, o NetworkOptions, report p
 	}
 	if IsFile(found.Path) {
 		o.Weights, o.Backbone = weights.Ref{}, found.Path
-		if err := n.openFile(ctx, o); err != nil || len(n.Inputs) == 0 {
+		if err := n.openFile(ctx, o); err != nil {
+			return err
+		}
+		if err := b.checkPool(n.Backbone); err != nil || len(n.Inputs) == 0 {
 			return err
 		}
 		n.Inputs[0].SHA256 = n.WeightsSHA256 // includes external data, which the file's own hash does not

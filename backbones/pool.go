@@ -80,6 +80,24 @@ func (b Backbone) WithPool(pool Pool) (Backbone, error) {
 		pool, b.Name)
 }
 
+// checkPool returns an error if an ONNX file in place of b's weights has not b's pooling: fail.Usage. A file that does
+// not say its pooling has the default one.
+func (b Backbone) checkPool(file Backbone) error {
+	if len(b.Pools) == 0 {
+		return nil
+	}
+	pool := b.Pools[0]
+	if made, err := Lookup(file.Name); err == nil {
+		pool = made.Pool
+	}
+	if pool == b.Pool {
+		return nil
+	}
+	return fail.New(fail.Usage, "Name weights without a graph (.safetensors, .pth) with --weights, which suit any pooling, "+
+		"or give --pool "+string(pool)+".", "%s is %s: the pooling of a graph can't be changed to %s", file.File, file.Name,
+		b.Pool)
+}
+
 // weightsName returns the network's name without its pooling: all of them have the same weights.
 func (b Backbone) weightsName() string {
 	if len(b.Pools) > 0 && b.Pool != b.Pools[0] {

@@ -31,6 +31,10 @@ const dinov2 resample = "dinov2"
 
 // checkCrop returns an error if the network can't take photos of its crop: fail.Usage.
 func (b Backbone) checkCrop() error {
+	if own := b.row.Weights[0].Preprocess.Crop; b.row.FixedSize && b.Preprocess.Crop != own {
+		return fail.New(fail.Usage, "Omit --crop.", "%s can't take photos of %d×%d pixels, only of %d×%d", b.Name,
+			b.Preprocess.Crop, b.Preprocess.Crop, own, own)
+	}
 	t := b.row.Tokens
 	if t == nil || b.Preprocess.Crop%t.Patch == 0 {
 		return nil

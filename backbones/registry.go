@@ -118,7 +118,8 @@ func (b Backbone) clone() Backbone {
 }
 
 // Lookup returns the registered network of that name: NAME, NAME@TAG, or a name of timm's or torchvision's for the
-// same weights, each followed by @POOL for another pooling of a transformer. An unknown name is an error of kind fail.Usage that names the nearest ones.
+// same weights, each followed by @POOL for another pooling of a transformer. An unknown name is an error of kind
+// fail.Usage that names the nearest ones.
 func Lookup(name string) (Backbone, error) {
 	table := registry()
 	if found, ok := table.byName[name]; ok {
@@ -134,8 +135,15 @@ func Lookup(name string) (Backbone, error) {
 	network, tag, tagged := strings.Cut(name, "@")
 	for _, r := range table.Networks {
 		if tagged && r.Name == network {
-			return Backbone{}, fail.New(fail.Usage, "It has "+strings.Join(r.tags(), ", ")+".",
-				"the backbone %s has no weights %q", network, tag)
+			suffixes := r.tags()
+			for _, pool := range r.pools() {
+				suffixes = append(suffixes, string(pool))
+			}
+			hint := "It has " + strings.Join(suffixes, ", ") + "."
+			if len(suffixes) == 0 {
+				hint = "Omit @" + tag + "."
+			}
+			return Backbone{}, fail.New(fail.Usage, hint, "the backbone %s has no weights or pooling %q", network, tag)
 		}
 		names = append(names, r.Name)
 	}

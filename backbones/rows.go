@@ -51,6 +51,7 @@ type row struct {
 	Outputs    []string        `json:"outputs"` // of the skeleton, if it has more than the logits
 	Initial    string          `json:"initial"` // its rule of initialRules, "" if that is not known
 	CPUBatch   int             `json:"cpu_batch"`
+	FixedSize  bool            `json:"fixed_size"` // its graph is right for photos of its own size alone
 	Parameters int64           `json:"parameters"`
 	Features   struct {
 		Tensor string `json:"tensor"`

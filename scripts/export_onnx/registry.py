@@ -2,7 +2,8 @@
 
 By hand a row has name, title, family, paper, source, and for each set of weights a tag
 and where it is from; where they differ from the rule also options of the constructor,
-pool (what the authors' linear head takes), initial (its rule in backbones/initial.go). `export.py skeletons NAME` adds the rest, which is never typed:
+pool (what the authors' linear head takes), initial (its rule in backbones/initial.go), fixed_size
+(the traced graph computes something else, or nothing, for photos of another size: windows, rotary embeddings). `export.py skeletons NAME` adds the rest, which is never typed:
 features, head, parameters, and each weights' file, preprocessing and accuracy.
 """
 
@@ -51,7 +52,7 @@ def dump(table):
 
 ORDER = (
     "name", "title", "family", "aliases", "paper", "source", "options", "size", "outputs", "initial", "cpu_batch",
-    "parameters", "features", "tokens", "pool", "head", "auxiliary", "ignored", "weights",
+    "fixed_size", "parameters", "features", "tokens", "pool", "head", "auxiliary", "ignored", "weights",
 )  # fmt: skip
 
 
