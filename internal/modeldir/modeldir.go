@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"syscall"
 
 	"fx/internal/checksum"
@@ -174,6 +175,9 @@ func SaveWith(dir string, m Model, p Params, with func(*durable.Replacement) err
 
 // replace puts the MODEL in the place of the one before.
 func (m Model) replace(r *durable.Replacement, p Params, with func(*durable.Replacement) error) error {
+	if m.Head.BiasName == "" { // the network's own classifier has none
+		m.Head.BiasName = strings.TrimSuffix(strings.TrimSuffix(m.Head.WeightName, "weight"), ".") + ".bias"
+	}
 	sd := weights.NewStateDict()
 	sd.Set(m.Head.WeightName, weights.FromFloat32(m.weightShape(), p.Weight))
 	sd.Set(m.Head.BiasName, weights.FromFloat32([]int{len(m.Classes)}, p.Bias))

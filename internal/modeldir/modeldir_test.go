@@ -230,3 +230,17 @@ func TestAnUnfinishedRunIsNoModelYet(t *testing.T) {
 		t.Errorf("hint %q: %v", fail.HintOf(err), err)
 	}
 }
+
+// maxvit's own classifier has no bias, but the head that fx trains has one.
+func TestTheBiasOfAHeadHasAName(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "model")
+	m, p := example("linear")
+	m.Head.WeightName, m.Head.BiasName = "classifier.5.weight", ""
+	if err := modeldir.Save(dir, m, p); err != nil {
+		t.Fatal(err)
+	}
+	got, params, err := modeldir.Load(dir)
+	if err != nil || got.Head.BiasName != "classifier.5.bias" || !reflect.DeepEqual(params, p) {
+		t.Errorf("bias %q, %v, %v", got.Head.BiasName, params, err)
+	}
+}
