@@ -14,7 +14,7 @@ import (
 // format:
 //
 //   - .safetensors: the state dict under the names of the network's own package, ready for
-//     load_state_dict(strict=True);
+//     load_state_dict(strict=True), but for buffers that are the same for all weights (Swin);
 //   - .onnx: the model of Assemble, with the metadata for FromFile.
 func Save(path string, b Backbone, sd *weights.StateDict) error {
 	format, err := FormatOf(path)

@@ -245,8 +245,8 @@ func backbonesSaveCommand(out *output) *urfave.Command {
 	return &urfave.Command{
 		Name:  "save",
 		Usage: "write a network's weights, for torchvision (.safetensors) or any ONNX runtime (.onnx)",
-		Description: "torchvision's network of this name loads the .safetensors file with " +
-			"load_state_dict(strict=True).\n" +
+		Description: "The network's own package loads the .safetensors file with load_state_dict(strict=True), " +
+			"swin's with\nstrict=False: tables that are the same for all weights are left out.\n" +
 			"The .onnx file is the whole network, which `fx extract --backbone FILE.onnx` can use.",
 		ArgsUsage: "NAME",
 		Flags: append(networkFlags(),
@@ -295,9 +295,13 @@ func backbonesSaveCommand(out *output) *urfave.Command {
 				WeightsSHA256 string   `json:"weights_sha256"`
 				Notes         []string `json:"notes"`
 			}{path, n.Weights.String(), n.WeightsSHA256, slices.Concat([]string{}, n.Found, n.Notes)}
+			if n.Backbone.Head.Classes == 0 && format == outpath.ONNX {
+				saved.Notes = append(saved.Notes, "the logits mean nothing unless fx trained them: "+name+
+					" has no classifier of its own for these features")
+			}
 			return out.result(saved, func(w io.Writer) {
 				fmt.Fprintf(w, "%s: %s with the weights of %s\n", path, name, n.Weights)
-				printNotes(w, n.Notes)
+				printNotes(w, saved.Notes[len(n.Found):])
 			})
 		},
 	}

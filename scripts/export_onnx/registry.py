@@ -51,7 +51,7 @@ def dump(table):
 
 
 ORDER = (
-    "name", "title", "family", "aliases", "paper", "source", "options", "size", "outputs", "initial", "cpu_batch",
+    "name", "title", "family", "aliases", "paper", "source", "options", "outputs", "initial", "cpu_batch",
     "fixed_size", "parameters", "features", "tokens", "pool", "head", "auxiliary", "ignored", "weights",
 )  # fmt: skip
 
