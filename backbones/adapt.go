@@ -12,6 +12,15 @@ import (
 // in place of the one on other features.
 func (b Backbone) adapt(sd *weights.StateDict) (*weights.StateDict, map[string]string, error) {
 	given := canonicalNames(sd)
+	skeleton, err := skeletonOf(b.row.Name)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, t := range skeleton.Graph.Initializer {
+		if !withoutData(t) { // a buffer that is the same for all weights, such as Swin's tables of indices
+			delete(given, t.Name)
+		}
+	}
 	for name := range given {
 		if slices.ContainsFunc(b.row.Ignored, func(p string) bool { return strings.HasPrefix(name, p) }) {
 			delete(given, name)

@@ -1,10 +1,12 @@
 package backbones
 
 import (
+	"bytes"
 	"path/filepath"
 	"testing"
 
 	"fx/internal/fail"
+	"fx/internal/onnx"
 	"fx/internal/progress"
 	"fx/internal/weights"
 )
@@ -88,5 +90,20 @@ func TestAGraphInPlaceOfWeightsHasItsPooling(t *testing.T) {
 				t.Errorf("%s from the graph of %s opens as %v, %v", name, made, n, err)
 			}
 		}
+	}
+}
+
+// torchvision's files for Swin hold tables of indices that the skeleton has itself.
+func TestBuffersOfAFileAreLeftOut(t *testing.T) {
+	b, sd := mustSeed(t, "swin_t", 0)
+	sd.Set("features.1.0.attn.relative_position_index",
+		weights.Tensor{DType: weights.I64, Shape: []int{2401}, Data: make([]byte, 8*2401)})
+	m, err := Assemble(b, sd)
+	if err != nil {
+		t.Fatal(err)
+	}
+	table := onnx.NewIndex(m.Graph).Initializer("features.1.0.attn.relative_position_index")
+	if table == nil || len(table.RawData) != 8*2401 || bytes.Equal(table.RawData, make([]byte, 8*2401)) {
+		t.Error("the skeleton's table of indices was replaced")
 	}
 }
