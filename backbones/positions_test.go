@@ -73,6 +73,7 @@ func TestPoolsOfARow(t *testing.T) {
 		"resnet50":               "[] [2048] /Flatten_output_0 fc.weight",
 		"dinov3_convnext_tiny":   "[] [768] pooled head.weight",
 		"timm/resnet50.a1_in1k":  "[] [2048] /Flatten_output_0 fc.weight",
+		"resnet50@IMAGENET1K_V2": "[] [2048] /Flatten_output_0 fc.weight",
 		"vit_base_patch16_224":   "[cls mean cls+mean] [768] /Gather_4_output_0 heads.head.weight",
 		"dinov2_vitb14@cls+mean": "[cls+mean cls mean] [1536] fx/pooled head.weight",
 	} {

@@ -140,6 +140,9 @@ func (r *row) aliases(w *rowWeights) []string {
 	if w == &r.Weights[0] {
 		aliases = append(aliases, r.Aliases...)
 	}
+	if w.Torchvision != "" && w.Tag != "" {
+		aliases = append(aliases, r.Name+"@"+w.Torchvision)
+	}
 	if w.Hub != "" {
 		aliases = append(aliases, w.Hub, w.Hub[strings.Index(w.Hub, "/")+1:])
 	}
