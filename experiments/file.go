@@ -14,6 +14,7 @@ import (
 
 	"github.com/goccy/go-yaml"
 
+	"fx/backbones"
 	"fx/internal/fail"
 	"fx/internal/modeldir"
 	"fx/internal/training"
@@ -178,12 +179,20 @@ func (f *File) check() error {
 	if n := max(len(f.Backbones), len(f.Overrides)); n > maxEntries {
 		return fmt.Errorf("%d entries of backbones or overrides, more than the %d accepted", n, maxEntries)
 	}
-	seen := map[string]bool{}
+	seen, names := map[string]bool{}, map[string]string{} // names by those of the registry
 	for _, b := range f.Backbones {
 		if b.Name == "" || seen[b.Name] {
 			return fmt.Errorf("backbones: %q is listed twice, or is empty", b.Name)
 		}
 		seen[b.Name] = true
+		registered, err := backbones.Lookup(b.Name)
+		if err != nil {
+			continue // an ONNX file, or a name that opening it refuses
+		}
+		if other := names[registered.Name]; other != "" {
+			return fmt.Errorf("backbones: %s and %s are the same network with the same weights", other, b.Name)
+		}
+		names[registered.Name] = b.Name
 	}
 	for i, mode := range f.Modes {
 		if !slices.Contains(modes, mode) {

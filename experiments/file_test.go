@@ -72,6 +72,7 @@ var refused = map[string]struct{ old, new, says string }{
 	"a mode":               {"modes: [finetune", "modes: [fine", "fine"},
 	"a mode twice":         {"modes: [finetune", "modes: [finetune, finetune", "twice"},
 	"a backbone twice":     {"[alexnet", "[alexnet, alexnet", "twice"},
+	"a backbone's alias":   {"[alexnet", "[resnet50, resnet50@v1, alexnet", "are the same network"},
 	"a seed twice":         {"[0, 7]", "[7, 7]", "twice"},
 	"a seed below zero":    {"[0, 7]", "[-1]", "-1"},
 	"no seeds":             {"[0, 7]", "[]", "seeds"},

@@ -21,8 +21,12 @@ import (
 	"fx/internal/weights"
 )
 
-// FormatVersion is the version of model.json that this package writes and reads.
-const FormatVersion = 1
+// The versions of model.json that this package writes and reads. An fx that knows FormatVersion alone would crop the
+// photos of a network that squashes them.
+const (
+	FormatVersion = 1
+	squashVersion = 2 // with a mode of preprocessing
+)
 
 // Names of the files in a MODEL.
 const (
@@ -154,6 +158,9 @@ func Save(dir string, m Model, p Params) error { return SaveWith(dir, m, p, nil)
 // replaces them in the same step.
 func SaveWith(dir string, m Model, p Params, with func(*durable.Replacement) error) error {
 	m.FormatVersion = FormatVersion
+	if m.Preprocess.Mode != preprocess.Crop {
+		m.FormatVersion = squashVersion
+	}
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return fail.Wrap(fail.Usage, err, "Choose a folder that fx may write with --out.", "model folder %s", dir)
 	}
@@ -300,9 +307,10 @@ func decode(path string, text []byte) (m Model, err error) {
 	if err := json.Unmarshal(text, &version); err != nil {
 		return m, fail.Wrap(fail.Model, err, retrain, "%s is damaged", path)
 	}
-	if version.FormatVersion != FormatVersion {
+	if version.FormatVersion != FormatVersion && version.FormatVersion != squashVersion {
 		return m, fail.New(fail.Model, "Use the fx that wrote it, or train it again with this one.",
-			"%s has format version %d; this fx reads version %d", path, version.FormatVersion, FormatVersion)
+			"%s has format version %d; this fx reads versions %d and %d", path, version.FormatVersion, FormatVersion,
+			squashVersion)
 	}
 	if err := checksum.Verify(path, text); err != nil {
 		return m, fail.Wrap(fail.Model, err, checksum.Hint, "")

@@ -61,6 +61,22 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
+// An fx that knows no modes reads version 1 alone: it would crop what the network squashes.
+func TestAModeOfPreprocessingHasAVersionOfItsOwn(t *testing.T) {
+	for mode, want := range map[preprocess.Mode]int{preprocess.Crop: 1, preprocess.Squash: 2} {
+		dir := t.TempDir()
+		m, p := example("linear")
+		m.Preprocess.Mode = mode
+		if err := modeldir.Save(dir, m, p); err != nil {
+			t.Fatal(err)
+		}
+		read, _, err := modeldir.Load(dir)
+		if err != nil || read.FormatVersion != want || read.Preprocess.Mode != mode {
+			t.Errorf("%v: version %d with mode %v, want %d; %v", mode, read.FormatVersion, read.Preprocess.Mode, want, err)
+		}
+	}
+}
+
 func TestLoadRefuses(t *testing.T) {
 	edit := func(change func(map[string]any)) func(dir string) error {
 		return func(dir string) error {
