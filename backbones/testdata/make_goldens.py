@@ -63,19 +63,10 @@ def signs(count):
     return 1.0 - 2.0 * (h & np.uint64(1)).astype(np.float64)
 
 
-def network(name):
-    """The network of its own package, as that builds it."""
-    row = registry.row(name)
-    if name == "efficientnet_lite0":
-        from efficientnet_lite_pytorch import EfficientNet
-
-        return EfficientNet.from_name("efficientnet-lite0")
-    return networks.build(row)
-
-
 def run(name, weights, pixels):
     """Features and logits of torch, float32, for uint8 images [n, h, w, 3]."""
-    model, row = network(name), registry.row(name)
+    row = registry.row(name)
+    model = networks.original(row)
     if row.get("ignored"):
         print(f"{name}: loaded without {row['ignored']}")
     load(model, weights)
@@ -116,7 +107,7 @@ def golden(features):
 
 def state_hash(name):
     """SHA-256 of the sorted lines "NAME DIM,DIM..." of the state_dict, without buffers that are always the same."""
-    model = network(name)
+    model = networks.original(registry.row(name))
     constant = {n for n in graph.constants(model) if not n.endswith("num_batches_tracked")}
     lines = sorted(f"{n} {','.join(map(str, t.shape))}\n" for n, t in model.state_dict().items() if n not in constant)
     return hashlib.sha256("".join(lines).encode()).hexdigest()

@@ -32,6 +32,15 @@ def build(network):
     raise Failure(f"{network['name']}: nothing here builds {network['source']!r}")
 
 
+def original(network):
+    """The module as its own package builds it: what the exported graph is compared with."""
+    if network["name"] == "efficientnet_lite0":
+        from efficientnet_lite_pytorch import EfficientNet
+
+        return EfficientNet.from_name("efficientnet-lite0")
+    return build(network)
+
+
 def size(network):
     """Pixels of the side of a network's square input."""
     return network["weights"][0]["preprocess"]["crop"]

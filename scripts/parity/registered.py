@@ -141,7 +141,7 @@ class Comparison:
 
     def lively(self, row, folder):
         """The module with lively weights, which folder/lively.safetensors has too, and the photos' pixels by the row."""
-        model, spec = module(row).eval(), spec_of(row)
+        model, spec = networks.original(row).eval(), spec_of(row)
         pixels = np.stack([spec.pixels(self.tree / p) for p in self.paths])
         seeded = folder / "seeded.safetensors"
         self.fx("backbones", "save", "--weights", "seed:0", "--out", seeded, row["name"])
@@ -229,11 +229,6 @@ class Comparison:
                 self.tree, "--out", run, "--epochs", 1, "--batch-size", 4, "--lr", 1e-6)  # fmt: skip
         self.fx("eval", "--model", run, "--data", self.tree)
         kept["finetune"] = "yes"
-
-
-def module(row):
-    """The network as its own package builds it; networks.py makes one of them exportable."""
-    return reference.build(row["name"]) if row["name"] == "efficientnet_lite0" else networks.build(row)
 
 
 def spec_of(row):
