@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"fx/internal/fail"
+	"fx/internal/headspec"
 	"fx/internal/onnx"
 	"fx/internal/onnx/pb"
 	"fx/internal/preprocess"
@@ -88,20 +89,20 @@ func addHead(m *pb.ModelProto, head Head, weight, bias []float32, classes int) (
 	}
 	b := onnx.NewBuilder(m.Graph, "")
 	dims := []int64{int64(classes), int64(head.In)}
-	if head.Kind == Conv1x1 {
+	if head.Kind == headspec.Conv1x1 {
 		dims = append(dims, 1, 1)
 	}
 	w := b.Constant(onnx.NewFloat32(name(head.Weight, "head.weight"), dims, weight))
 	v := b.Constant(onnx.NewFloat32(name(head.Bias, "head.bias"), dims[:1], bias))
 	own := onnx.NewBuilder(m.Graph, ownPrefix)
 	switch head.Kind {
-	case Linear:
+	case headspec.Linear:
 		x := FeaturesName
 		if len(shape) != 2 {
 			x = own.Op("Flatten", []string{x}, onnx.Int("axis", 1))
 		}
 		own.OpTo(logitsName, "Gemm", []string{x, w, v}, onnx.Int("transB", 1))
-	case Conv1x1:
+	case headspec.Conv1x1:
 		x := own.Op("Relu", []string{own.Op("Conv", []string{FeaturesName, w, v}, onnx.Ints("kernel_shape", 1, 1))})
 		own.OpTo(logitsName, "Flatten", []string{own.Op("GlobalAveragePool", []string{x})}, onnx.Int("axis", 1))
 	default:

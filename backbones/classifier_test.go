@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"fx/internal/fail"
+	"fx/internal/headspec"
 	"fx/internal/onnx"
 	"fx/internal/onnx/pb"
 	"fx/internal/ort"
@@ -108,7 +109,7 @@ func plainLogits(h Head, features, weight, bias []float32) []float64 {
 			for i := range h.In {
 				sum += float64(weight[k*h.In+i]) * float64(features[i*positions+p])
 			}
-			if h.Kind == Conv1x1 {
+			if h.Kind == headspec.Conv1x1 {
 				sum = max(sum, 0)
 			}
 			logits[k] += sum / float64(positions)

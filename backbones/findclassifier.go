@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"fx/internal/headspec"
 	"fx/internal/onnx"
 	"fx/internal/onnx/pb"
 )
@@ -54,7 +55,7 @@ func findClassifier(g *pb.GraphProto, ix *onnx.Index) classifier {
 			if q.GetOpType() != "DynamicQuantizeLinear" || len(dims) != 2 || rectified || averaged {
 				return classifier{}
 			}
-			h := Head{Kind: Linear, In: int(dims[0]), Classes: int(dims[1])}
+			h := Head{Kind: headspec.Linear, In: int(dims[0]), Classes: int(dims[1])}
 			h.Weight, h.Bias = headNames("", "")
 			return classifier{head: h, features: q.Input[0], shape: []int{h.In}}
 		case "Gemm", "MatMul":
@@ -82,7 +83,7 @@ func matrixClassifier(n *pb.NodeProto, bias string, ix *onnx.Index) classifier {
 	if len(n.Input) > 2 {
 		bias = n.Input[2]
 	}
-	h := Head{Kind: Linear, In: int(dims[0]), Classes: int(dims[1])}
+	h := Head{Kind: headspec.Linear, In: int(dims[0]), Classes: int(dims[1])}
 	if n.OpType == "Gemm" && onnx.IntAttribute(n, "transB", 0) == 1 {
 		h.In, h.Classes = h.Classes, h.In
 		turned = !turned
@@ -103,7 +104,7 @@ func convClassifier(n *pb.NodeProto, onMap bool, ix *onnx.Index) classifier {
 	if len(n.Input) > 2 {
 		bias = n.Input[2]
 	}
-	h := Head{Kind: Conv1x1, In: int(dims[1]), Classes: int(dims[0])}
+	h := Head{Kind: headspec.Conv1x1, In: int(dims[1]), Classes: int(dims[0])}
 	h.Weight, h.Bias = headNames(name, bias)
 	if onMap {
 		return classifier{head: h, features: n.Input[0]}
@@ -112,7 +113,7 @@ func convClassifier(n *pb.NodeProto, onMap bool, ix *onnx.Index) classifier {
 	if p := ix.Producer(n.Input[0]); p == nil || !slices.Contains(means, p.OpType) {
 		return classifier{}
 	}
-	h.Kind = Linear
+	h.Kind = headspec.Linear
 	return classifier{head: h, features: n.Input[0], shape: []int{h.In, 1, 1}}
 }
 

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"fx/internal/fail"
+	"fx/internal/headspec"
 	"fx/internal/onnx"
 	"fx/internal/onnx/pb"
 	"fx/internal/preprocess"
@@ -132,7 +133,7 @@ func (b *Backbone) readFeatures(m *pb.ModelProto, options FileOptions) error {
 	if b.FeatureShape == nil && b.FeatureTensor == found.features {
 		b.FeatureShape = found.shape
 	}
-	if b.FeatureShape == nil && b.Head.Kind == Linear {
+	if b.FeatureShape == nil && b.Head.Kind == headspec.Linear {
 		b.FeatureShape = []int{b.Head.In}
 	}
 	if b.FeatureShape == nil && b.Head.Positions() > 1 {
@@ -157,9 +158,9 @@ func (b *Backbone) checkHead() error {
 		values *= d
 	}
 	switch {
-	case b.Head.Kind == Linear && b.Head.In == values:
+	case b.Head.Kind == headspec.Linear && b.Head.In == values:
 		return nil
-	case b.Head.Kind == Conv1x1 && len(b.FeatureShape) == 3 && b.Head.In == b.FeatureShape[0]:
+	case b.Head.Kind == headspec.Conv1x1 && len(b.FeatureShape) == 3 && b.Head.In == b.FeatureShape[0]:
 		b.Head.Spatial = [2]int{b.FeatureShape[1], b.FeatureShape[2]}
 		return nil
 	}
@@ -197,8 +198,8 @@ func HeadFor(shape []int) (Head, error) {
 		count *= d
 	}
 	if len(shape) == 3 && shape[1]*shape[2] > 1 {
-		return Head{Kind: Conv1x1, In: shape[0], Spatial: [2]int{shape[1], shape[2]}, Weight: "head.weight",
+		return Head{Kind: headspec.Conv1x1, In: shape[0], Spatial: [2]int{shape[1], shape[2]}, Weight: "head.weight",
 			Bias: "head.bias"}, nil
 	}
-	return Head{Kind: Linear, In: count, Weight: "head.weight", Bias: "head.bias"}, nil
+	return Head{Kind: headspec.Linear, In: count, Weight: "head.weight", Bias: "head.bias"}, nil
 }

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"fx/internal/fail"
+	"fx/internal/headspec"
 	"fx/internal/onnx"
 	"fx/internal/onnx/pb"
 	"fx/internal/weights"
@@ -185,7 +186,7 @@ func TestFromFileWithAnotherTensor(t *testing.T) {
 		t.Fatalf("ONNX Runtime tells %v", shape)
 	}
 	got, err = got.WithFeatureShape([]int{512, 7, 7})
-	want := Head{Kind: Conv1x1, In: 512, Spatial: [2]int{7, 7}, Weight: "head.weight", Bias: "head.bias"}
+	want := Head{Kind: headspec.Conv1x1, In: 512, Spatial: [2]int{7, 7}, Weight: "head.weight", Bias: "head.bias"}
 	if err != nil || got.Head != want {
 		t.Errorf("head %+v, %v", got.Head, err)
 	}
@@ -218,7 +219,7 @@ func TestFromFileOfAForeignNetwork(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := Head{Kind: Linear, In: 3, Weight: "w", Bias: "b", Classes: 5}
+	want := Head{Kind: headspec.Linear, In: 3, Weight: "w", Bias: "b", Classes: 5}
 	if b.Head != want || !slices.Equal(b.FeatureShape, []int{3}) || b.Batch != 1 {
 		t.Errorf("%+v", b)
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"fx/internal/fail"
+	"fx/internal/headspec"
 	"fx/internal/onnx"
 	"fx/internal/onnx/pb"
 )
@@ -126,7 +127,7 @@ func (b *Backbone) setPool(pool Pool) {
 
 // newHeadFor returns the head of a network that has none for its features.
 func newHeadFor(in int) Head {
-	return Head{Kind: Linear, In: in, Weight: "head.weight", Bias: "head.bias"}
+	return Head{Kind: headspec.Linear, In: in, Weight: "head.weight", Bias: "head.bias"}
 }
 
 // addPool makes the features of b in a skeleton, and a head on them in place of the network's own, if b has not the

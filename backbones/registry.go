@@ -5,38 +5,35 @@ import (
 	"strings"
 
 	"fx/internal/fail"
+	"fx/internal/headspec"
 	"fx/internal/preprocess"
 	"fx/internal/pretrained"
 	"fx/internal/spelling"
 )
 
-// HeadKind is the kind of a network's classifier.
-type HeadKind string
-
-// The kinds of head that fx trains.
-const (
-	Linear  HeadKind = "linear"  // dropout, matrix product, bias
-	Conv1x1 HeadKind = "conv1x1" // dropout, 1×1 convolution, ReLU, mean over positions
-)
-
 // Head describes the classifier at the end of a network.
 type Head struct {
-	Kind    HeadKind `json:"kind"`
-	In      int      `json:"in"`      // features of a linear head, channels of a conv1x1 head
-	Spatial [2]int   `json:"spatial"` // height and width of a conv1x1 head's input, zero for a linear head
-	Weight  string   `json:"weight"`  // its parameter's name in the state dict
-	Bias    string   `json:"bias"`    // likewise
-	Dropout float64  `json:"dropout"` // share dropped from the cached features in training
-	Classes int      `json:"classes"` // of the pretrained head, 0 if there is none
+	Kind    headspec.Kind `json:"kind"`
+	In      int           `json:"in"`      // features of a linear head, channels of a conv1x1 head
+	Spatial [2]int        `json:"spatial"` // height and width of a conv1x1 head's input, zero for a linear head
+	Weight  string        `json:"weight"`  // its parameter's name in the state dict
+	Bias    string        `json:"bias"`    // likewise
+	Dropout float64       `json:"dropout"` // share dropped from the cached features in training
+	Classes int           `json:"classes"` // of the pretrained head, 0 if there is none
 }
 
 // Positions returns the number of positions to which the head is applied: 1 for a
 // linear head, height × width for a conv1x1 head.
 func (h Head) Positions() int {
-	if h.Kind == Conv1x1 {
+	if h.Kind == headspec.Conv1x1 {
 		return h.Spatial[0] * h.Spatial[1]
 	}
 	return 1
+}
+
+// Layout returns the shape of such a head for the number of classes.
+func (h Head) Layout(classes int) headspec.Layout {
+	return headspec.Layout{Kind: h.Kind, Features: h.In, Positions: h.Positions(), Dropout: h.Dropout, Classes: classes}
 }
 
 // Backbone is a network that fx can take features from.

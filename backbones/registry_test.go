@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"fx/internal/fail"
+	"fx/internal/headspec"
 	"fx/internal/onnx"
 )
 
@@ -109,7 +110,7 @@ func TestRegistryFitsTheGraphs(t *testing.T) {
 		}
 		w := ix.Initializer(b.Head.Weight)
 		if b.Head.Classes > 0 && w.Dims[0] != int64(b.Head.Classes) || w.Dims[1] != int64(b.Head.In) ||
-			(b.Head.Kind == Conv1x1) != (len(w.Dims) == 4) {
+			(b.Head.Kind == headspec.Conv1x1) != (len(w.Dims) == 4) {
 			t.Errorf("%s: head %+v, weight of dimensions %v", b.Name, b.Head, w.Dims)
 		}
 		if a := b.Auxiliary; (a != nil) != (len(m.Graph.Output) == 2) || a != nil &&

@@ -12,6 +12,7 @@ import (
 	"fx/extract"
 	"fx/head"
 	"fx/internal/fail"
+	"fx/internal/headspec"
 	"fx/internal/imaging"
 	"fx/internal/modeldir"
 	"fx/internal/progress"
@@ -38,9 +39,9 @@ type classifier struct {
 }
 
 // open finds the backbone of the MODEL (m, p) by its hash and puts it on a device. photos is the number of photos.
-func open(ctx context.Context, o Options, m modeldir.Model, p modeldir.Params, photos int,
+func open(ctx context.Context, o Options, m modeldir.Model, p headspec.Params, photos int,
 	report progress.Reporter) (*classifier, error) {
-	c := &classifier{model: m, params: head.Params(p)}
+	c := &classifier{model: m, params: p}
 	var err error
 	if c.decoder, err = imaging.NewDecoder(imaging.Options{Decoder: o.Decoder, EXIF: m.EXIF,
 		FastDecode: m.FastDecode}); err != nil {
@@ -110,5 +111,3 @@ func networkOptions(m modeldir.Model, at weights.Ref, report progress.Reporter) 
 }
 
 func (c *classifier) close() { _ = c.embedder.Close() } // nothing is written through it
-
-func (c *classifier) layout() head.Layout { return layoutOf(c.model.Head, len(c.model.Classes)) }

@@ -58,7 +58,7 @@ func EvaluateData(ctx context.Context, o Options, data, split string, report pro
 	if len(embedded.labels) == 0 {
 		return Evaluation{}, extract.NoneUsable(data, rejected)
 	}
-	found, err := head.Evaluate(ctx, c.layout(), c.params, head.Data{
+	found, err := head.Evaluate(ctx, c.model.Head.Layout, c.params, head.Data{
 		Photos: head.SingleViews(embedded.labels), Row: head.Matrix(embedded.features, c.embedder.FeatureLen()),
 	})
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"fx/head"
 	"fx/internal/dataset"
 	"fx/internal/fail"
+	"fx/internal/headspec"
 	"fx/internal/metrics"
 	"fx/internal/modeldir"
 	"fx/internal/progress"
@@ -107,7 +108,7 @@ type evaluated struct {
 
 // evaluateOn evaluates the MODEL (m, p) on a split of the store in the folder where; EvaluateStore describes the choice
 // of the split.
-func evaluateOn(ctx context.Context, m modeldir.Model, p modeldir.Params, s *store.Store, split,
+func evaluateOn(ctx context.Context, m modeldir.Model, p headspec.Params, s *store.Store, split,
 	where string) (evaluated, error) {
 	if split == "" && m.Metrics.Folds > 0 && slices.Contains(s.Splits(), m.Metrics.TrainSplit) &&
 		slices.Equal(s.Manifest.Classes, m.Classes) {
@@ -122,7 +123,7 @@ func evaluateOn(ctx context.Context, m modeldir.Model, p modeldir.Params, s *sto
 		return e, err
 	}
 	e.notes = append(e.notes, learnedNotes(m, sumsOf(s, e.data), e.split)...)
-	e.metrics, err = head.Evaluate(ctx, layoutOf(m.Head, len(m.Classes)), head.Params(p), e.data)
+	e.metrics, err = head.Evaluate(ctx, m.Head.Layout, p, e.data)
 	return e, err
 }
 
@@ -137,7 +138,7 @@ func evaluateHeldOut(ctx context.Context, m modeldir.Model, s *store.Store, wher
 		return evaluated{}, err
 	}
 	options.Groups = copiesOf(s, data)
-	c, err := head.CrossValidate(ctx, layoutOf(m.Head, len(m.Classes)), data, options, progress.Discard)
+	c, err := head.CrossValidate(ctx, m.Head.Layout, data, options, progress.Discard)
 	if err != nil {
 		return evaluated{}, err
 	}
@@ -151,10 +152,11 @@ func evaluateHeldOut(ctx context.Context, m modeldir.Model, s *store.Store, wher
 // crossValidationOf returns the options of the cross-validation that evaluated m, without Groups.
 func crossValidationOf(m modeldir.Model) (head.CrossValidationOptions, error) {
 	o := head.CrossValidationOptions{Folds: m.Metrics.Folds, Seed: m.Metrics.SplitSeed}
-	number := func(name string) float64 { v, _ := m.Options[name].(float64); return v }
-	if head.Kind(m.Head.Kind) != head.Linear {
-		o.SGD = head.Options{Seed: m.Seed, Epochs: int(number("epochs")), BatchSize: int(number("batch_size")),
-			LR: number("lr"), Momentum: number("momentum"), WeightDecay: number("weight_decay")}
+	options, _ := m.Options.Read()
+	number := func(name string) float64 { v, _ := options[name].(float64); return v }
+	if m.Head.Kind != head.Linear {
+		o.SGD = head.Options{Seed: m.Seed, Epochs: int(number("epochs")), BatchSize: int(number("batch-size")),
+			LR: number("lr"), Momentum: number("momentum"), WeightDecay: number("weight-decay")}
 		return o, nil // head checks them
 	}
 	if o.L2 = []float64{number("l2")}; o.L2[0] == 0 {
@@ -260,7 +262,7 @@ func extensionsOf(m modeldir.Model) []string {
 	if m.Extensions != nil {
 		return m.Extensions
 	}
-	settings, _ := m.Options["finetune"].(map[string]any)
+	settings, _ := m.Options.Read()
 	if extensions, _ := settings["extensions"].(string); extensions != "" {
 		return strings.Split(extensions, ",")
 	}

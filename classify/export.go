@@ -11,6 +11,7 @@ import (
 	"fx/backbones"
 	"fx/extract"
 	"fx/internal/fail"
+	"fx/internal/headspec"
 	"fx/internal/modeldir"
 	"fx/internal/onnx"
 	"fx/internal/outpath"
@@ -115,10 +116,10 @@ func exifOf(m modeldir.Model) string {
 // headFor returns the MODEL's head in the form of package backbones.
 func headFor(m modeldir.Model) backbones.Head {
 	h := backbones.Head{
-		Kind: backbones.HeadKind(m.Head.Kind), In: m.Head.Features, Weight: m.Head.WeightName, Bias: m.Head.BiasName,
+		Kind: m.Head.Kind, In: m.Head.Features, Weight: m.Head.WeightName, Bias: m.Head.BiasName,
 		Dropout: m.Head.Dropout, Classes: len(m.Classes),
 	}
-	if shape := m.Head.FeatureShape; h.Kind == backbones.Conv1x1 && len(shape) == 3 {
+	if shape := m.Head.FeatureShape; h.Kind == headspec.Conv1x1 && len(shape) == 3 {
 		h.Spatial = [2]int{shape[1], shape[2]}
 	}
 	return h

@@ -74,7 +74,7 @@ func Fit(ctx context.Context, o FitOptions, epoch func(metrics.Epoch), watch pro
 	}
 	defer func() { _ = features.Close() }() // only read
 	m := features.Manifest
-	described, layout, err := headOf(m)
+	described, err := headOf(m)
 	if err != nil {
 		return FitResult{}, err
 	}
@@ -92,14 +92,14 @@ func Fit(ctx context.Context, o FitOptions, epoch func(metrics.Epoch), watch pro
 		o.L2 = head.DefaultL2(train) // for the record
 	}
 	clock := newStopwatch(epoch)
-	result, err := head.Fit(ctx, layout, train, val, o.head(train, len(m.Classes)), clock.epoch)
+	result, err := head.Fit(ctx, described.Layout, train, val, o.head(train, len(m.Classes)), clock.epoch)
 	if err != nil {
 		return FitResult{}, err
 	}
 	model := newModel(m, described, o, notes)
 	model.Metrics = newMetrics(result, train, val, splits, o)
 	remember(&model.Metrics, features, train)
-	if err := saveWithLog(o.Out, model, modeldir.Params(result.Params),
+	if err := saveWithLog(o.Out, model, result.Params,
 		fitLog(o, m.Backbone, clock, result)); err != nil {
 		return FitResult{}, err
 	}
@@ -167,10 +167,10 @@ func newMetrics(r head.Result, train, val head.Data, splits dataset.Splits, o Fi
 }
 
 // headOf returns the head for a store's features: a registered network's own, else the one that fits the shape.
-func headOf(m store.Manifest) (modeldir.Head, head.Layout, error) {
+func headOf(m store.Manifest) (modeldir.Head, error) {
 	h, err := backbones.HeadFor(m.FeatureShape)
 	if err != nil {
-		return modeldir.Head{}, head.Layout{}, fail.Wrap(fail.Store, err, "Extract into a new store.",
+		return modeldir.Head{}, fail.Wrap(fail.Store, err, "Extract into a new store.",
 			"the store's manifest")
 	}
 	if b, err := backbones.Lookup(m.Backbone); err == nil {
@@ -179,16 +179,8 @@ func headOf(m store.Manifest) (modeldir.Head, head.Layout, error) {
 			h = b.Head
 		}
 	}
-	described := modeldir.Head{
-		Kind: string(h.Kind), Features: h.In, Positions: h.Positions(), Dropout: h.Dropout,
-		WeightName: h.Weight, BiasName: h.Bias, FeatureShape: m.FeatureShape,
-	}
-	return described, layoutOf(described, len(m.Classes)), nil
-}
-
-func layoutOf(h modeldir.Head, classes int) head.Layout {
-	return head.Layout{Kind: head.Kind(h.Kind), Features: h.Features, Positions: h.Positions, Classes: classes,
-		Dropout: h.Dropout}
+	return modeldir.Head{Layout: h.Layout(len(m.Classes)), WeightName: h.Weight, BiasName: h.Bias,
+		FeatureShape: m.FeatureShape}, nil
 }
 
 // trainAndVal selects the photos for training and for evaluation.

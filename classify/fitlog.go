@@ -6,6 +6,7 @@ import (
 
 	"fx/head"
 	"fx/internal/durable"
+	"fx/internal/headspec"
 	"fx/internal/metrics"
 	"fx/internal/modeldir"
 	"fx/internal/training"
@@ -36,7 +37,7 @@ func (s *stopwatch) epoch(e metrics.Epoch) {
 
 // fitLog returns the log of a head's training for trainlog.
 func fitLog(o FitOptions, backbone string, s *stopwatch, r head.Result) trainlog.Log {
-	all, _ := training.ReadRecord(o.HeadRecord())
+	all, _ := o.HeadRecord().Read()
 	all["backbone"], all["trainable"] = backbone, "head"
 	l := trainlog.Log{Start: s.start, Settings: all, Finished: true}
 	rate := o.LR
@@ -55,6 +56,6 @@ func fitLog(o FitOptions, backbone string, s *stopwatch, r head.Result) trainlog
 }
 
 // saveWithLog writes the MODEL and its log, and replaces earlier ones.
-func saveWithLog(dir string, m modeldir.Model, p modeldir.Params, l trainlog.Log) error {
+func saveWithLog(dir string, m modeldir.Model, p headspec.Params, l trainlog.Log) error {
 	return modeldir.SaveWith(dir, m, p, func(r *durable.Replacement) error { return trainlog.Replace(r, dir, l) })
 }

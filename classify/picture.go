@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 
-	"fx/head"
 	"fx/internal/chart"
 	"fx/internal/modeldir"
 )
@@ -25,8 +24,6 @@ func writePicture(path, model string, found Evaluation) error {
 	if len(m.Notes) > 0 { // such as one about untrained weights, which every result must show
 		r.Subtitle += "; " + strings.Join(m.Notes, "; ")
 	}
-	if solver := m.Options["solver"]; solver == string(head.LBFGS) {
-		r.Step = "iteration"
-	}
+	r.Step = m.Options.Step()
 	return chart.WriteTraining(path, r)
 }

@@ -74,7 +74,7 @@ func Predict(ctx context.Context, o Options, paths []string, top int, report pro
 		return Predictions{}, err
 	}
 	defer c.close()
-	predictor, err := head.NewPredictor(c.layout(), c.params)
+	predictor, err := head.NewPredictor(c.model.Head.Layout, c.params)
 	if err != nil {
 		return Predictions{}, err
 	}

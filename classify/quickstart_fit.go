@@ -16,10 +16,11 @@ import (
 // fit chooses the penalty of a linear head, trains the head and evaluates it.
 func (q *quickstart) fit(ctx context.Context) error {
 	s, m := &q.summary, q.features.Manifest
-	described, layout, err := headOf(m)
+	described, err := headOf(m)
 	if err != nil {
 		return err
 	}
+	layout := described.Layout
 	fit := FitOptions{
 		Settings: training.Defaults(), Features: s.Files.Features, Out: s.Files.Model,
 	}
@@ -68,7 +69,7 @@ func (q *quickstart) fit(ctx context.Context) error {
 	if err := q.labels(found.Probabilities, probabilities); err != nil {
 		return err
 	}
-	return saveWithLog(s.Files.Model, model, modeldir.Params(trained.Params), log)
+	return saveWithLog(s.Files.Model, model, trained.Params, log)
 }
 
 // notTrained gives an error of SGD a hint that fits a command without settings.

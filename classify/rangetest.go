@@ -35,7 +35,7 @@ func RangeTest(ctx context.Context, o FitOptions, test rangetest.Options,
 	}
 	defer func() { _ = features.Close() }() // only read
 	m := features.Manifest
-	_, layout, err := headOf(m)
+	h, err := headOf(m)
 	if err != nil {
 		return RangeTestResult{}, err
 	}
@@ -45,7 +45,7 @@ func RangeTest(ctx context.Context, o FitOptions, test rangetest.Options,
 	if err != nil {
 		return RangeTestResult{}, err
 	}
-	found, err := head.RangeTest(ctx, layout, train, o.head(train, len(m.Classes)), test)
+	found, err := head.RangeTest(ctx, h.Layout, train, o.head(train, len(m.Classes)), test)
 	return RangeTestResult{
 		Result: found, Backbone: m.Backbone, Photos: len(train.Photos),
 		Notes: append([]string{}, m.Made.Notes...), Untrained: m.Made.Untrained,

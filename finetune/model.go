@@ -9,10 +9,12 @@ import (
 	"fx/finetune/artifacts"
 	"fx/internal/dataset"
 	"fx/internal/fail"
+	"fx/internal/headspec"
 	"fx/internal/metrics"
 	"fx/internal/modeldir"
 	"fx/internal/onnx"
 	"fx/internal/ort"
+	"fx/internal/training"
 	"fx/internal/weights"
 )
 
@@ -81,11 +83,9 @@ func (r *run) writeModel(ctx context.Context, result Result) error {
 		Preprocess: spec, EXIF: r.record.Settings.EXIF, Classes: r.photos.Classes,
 		Mode: r.options.mode(), Seed: r.options.Seed,
 		Data: r.record.Data, Extensions: r.options.Extensions, NoFollowLinks: r.record.Settings.NoFollowLinks,
-		Head: modeldir.Head{
-			Kind: string(b.Head.Kind), Features: b.Head.In, Positions: b.Head.Positions(), Dropout: b.Head.Dropout,
-			WeightName: b.Head.Weight, BiasName: b.Head.Bias, FeatureShape: b.FeatureShape,
-		},
-		Options:  map[string]any{"finetune": r.record.Settings, "weights": r.record.Weights.String()},
+		Head: modeldir.Head{Layout: b.Head.Layout(len(r.photos.Classes)), WeightName: b.Head.Weight,
+			BiasName: b.Head.Bias, FeatureShape: b.FeatureShape},
+		Options:  training.NetworkRecord(r.record.Settings, r.record.Weights.String()),
 		Versions: r.record.Versions, Notes: r.record.Notes, Untrained: r.opened.Untrained,
 		Metrics: modelMetrics(result, r.photos.splits),
 	}
@@ -93,7 +93,7 @@ func (r *run) writeModel(ctx context.Context, result Result) error {
 }
 
 // headParams returns the parameters of a head in a state dict. The bias is zero for a classifier without one.
-func headParams(state *weights.StateDict, h backbones.Head, classes int) (p modeldir.Params, err error) {
+func headParams(state *weights.StateDict, h backbones.Head, classes int) (p headspec.Params, err error) {
 	t, ok := state.Get(h.Weight)
 	if !ok {
 		return p, fail.New(fail.Model, "", "there is no tensor %q", h.Weight)

@@ -151,7 +151,7 @@ func plain(v any) (all map[string]any) {
 
 // flags returns the settings that the user chooses: numbers, booleans and text.
 func (s settings) flags() map[string]any {
-	all, _ := training.ReadRecord(map[string]any{"finetune": s.fields()})
+	all, _ := training.NetworkRecord(s.fields(), "").Read()
 	for name, value := range all {
 		switch value.(type) {
 		case float64, bool, string:

@@ -74,7 +74,7 @@ func penalties(l Layout, d Data) []float64 {
 // meanSquaredDistance returns the mean squared distance of the centre views from their
 // mean (the trace of their covariance), 1 if all are the same.
 func meanSquaredDistance(l Layout, d Data) float64 {
-	mean, buffer := make([]float64, l.width()), make([]float32, l.width())
+	mean, buffer := make([]float64, l.Width()), make([]float32, l.Width())
 	var squares float64 // Welford 1962, summed over the features
 	for i, s := range d.centreViews() {
 		for k, v := range d.Row(s.row, buffer) {

@@ -107,8 +107,8 @@ func TestCrossValidationIsDrawnBySeed(t *testing.T) {
 // nothing.
 func TestCrossValidationOfAConvolution(t *testing.T) {
 	l := Layout{Kind: Conv1x1, Features: 8, Positions: 4, Classes: 3, Dropout: 0.5}
-	values, y := uniform(features, 30*l.width(), 2), formulaLabels(labels, 30, l.Classes)
-	d := Data{Row: Matrix(values, l.width()), Photos: SingleViews(y)}
+	values, y := uniform(features, 30*l.Width(), 2), formulaLabels(labels, 30, l.Classes)
+	d := Data{Row: Matrix(values, l.Width()), Photos: SingleViews(y)}
 	o := CrossValidationOptions{Folds: 3, Seed: 5, SGD: Defaults()}
 	o.SGD.Epochs, o.SGD.Seed = 4, 7
 	c := crossValidated(t, l, d, o)

@@ -126,7 +126,7 @@ func TestInitialIsTorchsDefault(t *testing.T) {
 	l := Layout{Kind: Linear, Features: 400, Positions: 1, Classes: 50}
 	p := initial(l, 0)
 	var largest, sum, squares float64
-	for _, w := range append(p.clone().Weight, p.Bias...) {
+	for _, w := range append(clone(p).Weight, p.Bias...) {
 		v := float64(w)
 		largest = max(largest, v, -v)
 		sum += v

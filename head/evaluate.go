@@ -58,7 +58,7 @@ func inference(l Layout, p Params, row func(int, []float32) []float32) (*network
 	if err := l.Check(); err != nil {
 		return nil, err
 	}
-	if err := p.check(l); err != nil {
+	if err := p.Check(l); err != nil {
 		return nil, err
 	}
 	n := newNetwork[float32](l, row)

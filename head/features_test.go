@@ -59,7 +59,7 @@ func realFeatures(t *testing.T, dir string, l Layout, split string) Data {
 	for i := range classes {
 		classes[i] = int(binary.LittleEndian.Uint64(labels[8*i:]))
 	}
-	return Data{Row: Matrix(values, l.width()), Photos: SingleViews(classes)}
+	return Data{Row: Matrix(values, l.Width()), Photos: SingleViews(classes)}
 }
 
 // The tutorial's case: 244 training and 153 val maps of 512×13×13.

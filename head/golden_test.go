@@ -49,7 +49,7 @@ func formulaLabels(stream uint32, count, classes int) []int {
 
 func formulaData(l Layout, featureStream, labelStream uint32, count int) Data {
 	return Data{
-		Row:    Matrix(uniform(featureStream, count*l.width(), 2), l.width()),
+		Row:    Matrix(uniform(featureStream, count*l.Width(), 2), l.Width()),
 		Photos: SingleViews(formulaLabels(labelStream, count, l.Classes)),
 	}
 }
@@ -71,7 +71,7 @@ func formulaSchedule(l Layout, train Data, withDropout bool) schedule {
 			}
 			return &dropout{scale: 2, fill: func(s sample, mask []uint64) {
 				clear(mask)
-				for i := range l.width() {
+				for i := range l.Width() {
 					mask[i/64] |= uint64(formulaBits(dropoutBits, uint32((epoch*1000+s.photo)*1000+i))&1) << (i % 64)
 				}
 			}}

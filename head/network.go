@@ -65,7 +65,7 @@ type scratch[T number] struct {
 }
 
 func (n *network[T]) newScratch() *scratch[T] {
-	width, count := n.layout.width(), n.kernel.batch()
+	width, count := n.layout.Width(), n.kernel.batch()
 	return &scratch[T]{
 		buffer: make([]float32, width), masked: make([]float32, width), bits: make([]uint64, (width+63)/64),
 		own: make([]T, count*width), maps: make([]T, n.layout.Classes*n.layout.Positions),
@@ -85,7 +85,7 @@ func (n *network[T]) grow(workers, parts int) {
 
 // load copies the features of samples to s.input.
 func (n *network[T]) load(s *scratch[T], samples []sample, drop *dropout) error {
-	width := n.layout.width()
+	width := n.layout.Width()
 	for i, sample := range samples {
 		row, err := n.features(s, sample, drop)
 		if err != nil {
@@ -105,7 +105,7 @@ func (n *network[T]) load(s *scratch[T], samples []sample, drop *dropout) error 
 // the next call.
 func (n *network[T]) features(s *scratch[T], of sample, drop *dropout) ([]float32, error) {
 	row := n.row(of.row, s.buffer)
-	if width := n.layout.width(); len(row) != width {
+	if width := n.layout.Width(); len(row) != width {
 		return nil, fail.New(fail.Usage, "The features must come from the backbone that the head is made for.",
 			"row %d has %d values, the head reads %d", of.row, len(row), width)
 	}

@@ -93,7 +93,7 @@ func TestDroppedValuesDoNotMatter(t *testing.T) {
 		}
 		changed := func(kept bool) func(int, []float32) []float32 {
 			return func(i int, buffer []float32) []float32 {
-				mask := make([]uint64, (l.width()+63)/64)
+				mask := make([]uint64, (l.Width()+63)/64)
 				drop.fill(sample{photo: i}, mask)
 				copy(buffer, d.Row(i, nil))
 				for j := range buffer {

@@ -68,7 +68,7 @@ func (f *fitting) sgd(ctx context.Context, initial Params, plan schedule) error 
 			return err
 		}
 		if best {
-			f.result.Params = Params(train.params).clone()
+			f.result.Params = clone(Params(train.params))
 		}
 	}
 	return nil

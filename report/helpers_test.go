@@ -14,6 +14,7 @@ import (
 	"fx/classify"
 	"fx/internal/dataset"
 	"fx/internal/experimentdir"
+	"fx/internal/headspec"
 	"fx/internal/metrics"
 	"fx/internal/modeldir"
 	"fx/internal/preprocess"
@@ -118,14 +119,14 @@ func makeHead(dir, features string, seed uint64, lr float64) error {
 func makeRun(dir, data string, m modeldir.Model, start string) error {
 	m.Backbone.Name, m.Preprocess, m.Classes = "none", preprocess.ImageNet(224, 224), []string{"ants", "bees"}
 	m.Backbone.Weights, m.EXIF = weights.File("checkpoint/best/model.safetensors"), "ignore"
-	m.Head = modeldir.Head{Kind: "linear", Features: 1, Positions: 1, WeightName: "w", BiasName: "b",
+	m.Head = modeldir.Head{Layout: headspec.Layout{Kind: "linear", Features: 1, Positions: 1}, WeightName: "w", BiasName: "b",
 		FeatureShape: []int{1}}
 	m.Metrics = modeldir.Metrics{
 		BestValAccuracy: 0.5, BestEpoch: 2, Seconds: 20, ImagesPerSecond: 30, ParametersTrained: 100, TrainSplit: "train", ValSplit: "val", TrainPhotos: 8, ValPhotos: 8,
 		Epochs: []metrics.Epoch{{Epoch: 1, TrainLoss: 0.7, ValLoss: 0.7, ValAccuracy: 0.4},
 			{Epoch: 2, TrainLoss: 0.6, ValLoss: 0.7, ValAccuracy: 0.5}},
 	}
-	if err := modeldir.Save(dir, m, modeldir.Params{Weight: []float32{1, 2}, Bias: []float32{0, 0}}); err != nil {
+	if err := modeldir.Save(dir, m, headspec.Params{Weight: []float32{1, 2}, Bias: []float32{0, 0}}); err != nil {
 		return err
 	}
 	text, err := json.Marshal(map[string]any{"format_version": 2, "status": "finished", "data": data, "weights": start})

@@ -45,9 +45,7 @@ func open(f found) (*run, error) {
 			r.shown.Seconds = f.member.Seconds
 		}
 	}
-	if m.Options["solver"] == "lbfgs" {
-		r.shown.Step = "iteration"
-	}
+	r.shown.Step = m.Options.Step()
 	r.shown.Weights, r.shown.Seeded = r.weights()
 	r.settings = r.readSettings()
 	return r, nil
@@ -58,11 +56,11 @@ func (r *run) mode() string {
 	if r.model.Mode != "" {
 		return r.model.Mode
 	}
-	options, finetuned := r.model.Options["finetune"].(map[string]any)
+	options, finetuned := r.model.Options.Read()
 	switch {
 	case finetuned && options["scratch"] == true:
 		return modeldir.Scratch
-	case finetuned && options["head-only"] != true:
+	case finetuned && options["trainable"] != "head":
 		return modeldir.Finetune
 	}
 	return modeldir.FeatureExtraction

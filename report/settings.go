@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"fx/internal/modeldir"
-	"fx/internal/training"
 	pictures "fx/report/page"
 )
 
@@ -24,7 +23,7 @@ const (
 // readSettings gathers what the MODEL says of its training, by the names of the flags.
 func (r *run) readSettings() settings {
 	m := r.model
-	options, ofNetwork := training.ReadRecord(m.Options)
+	options, ofNetwork := m.Options.Read()
 	if !ofNetwork {
 		options["trained"] = "the head, on a store of features"
 		options[weightsSetting] = m.Backbone.WeightsSHA256
@@ -152,7 +151,7 @@ func compare(runs []*run) (shared []pictures.Setting, differ []pictures.Differen
 
 // kind says what trained the run.
 func (r *run) kind() string {
-	if _, ofNetwork := training.ReadRecord(r.model.Options); ofNetwork {
+	if _, ofNetwork := r.model.Options.Read(); ofNetwork {
 		return "training of the network"
 	}
 	return "training of heads"

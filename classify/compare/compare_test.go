@@ -18,6 +18,7 @@ import (
 	"fx/internal/dataset"
 	"fx/internal/experimentdir"
 	"fx/internal/fail"
+	"fx/internal/headspec"
 	"fx/internal/metrics"
 	"fx/internal/modeldir"
 	"fx/internal/preprocess"
@@ -34,7 +35,7 @@ func model(t *testing.T, change func(*modeldir.Model)) string {
 			WeightsSHA256: "trained"},
 		Preprocess: preprocess.ImageNet(224, 224), EXIF: "ignore", Mode: modeldir.Finetune, Classes: []string{"ants",
 			"bees"},
-		Head: modeldir.Head{Kind: "linear", Features: 1, Positions: 1, WeightName: "w", BiasName: "b",
+		Head: modeldir.Head{Layout: headspec.Layout{Kind: "linear", Features: 1, Positions: 1}, WeightName: "w", BiasName: "b",
 			FeatureShape: []int{1}},
 		Options: map[string]any{
 			"weights": "/somewhere/resnet18-f37072fd.pth",
@@ -50,7 +51,7 @@ func model(t *testing.T, change func(*modeldir.Model)) string {
 	}
 	change(&m)
 	dir := filepath.Join(t.TempDir(), "model")
-	if err := modeldir.Save(dir, m, modeldir.Params{Weight: []float32{1, 2}, Bias: []float32{0, 0}}); err != nil {
+	if err := modeldir.Save(dir, m, headspec.Params{Weight: []float32{1, 2}, Bias: []float32{0, 0}}); err != nil {
 		t.Fatal(err)
 	}
 	return dir
@@ -207,12 +208,12 @@ func stored(t *testing.T, places []float32) (features string, modelAt func(thres
 			Backbone: modeldir.Backbone{Name: "none", GraphSHA256: "g", Weights: weights.File("w"),
 				WeightsSHA256: "w"},
 			Preprocess: m.Preprocess, EXIF: "ignore", Classes: m.Classes, Features: features,
-			Head: modeldir.Head{Kind: "linear", Features: 1, Positions: 1, WeightName: "w", BiasName: "b",
+			Head: modeldir.Head{Layout: headspec.Layout{Kind: "linear", Features: 1, Positions: 1}, WeightName: "w", BiasName: "b",
 				FeatureShape: []int{1}},
 			Options: map[string]any{"solver": "sgd", "batch_size": 8, "class_weights": nil},
 			Metrics: modeldir.Metrics{BestValAccuracy: float64(right) / float64(len(places)), ValPhotos: len(places),
 				ValSplit: "val", TrainSplit: "train"},
-		}, modeldir.Params{Weight: []float32{-1, 1}, Bias: []float32{threshold, -threshold}})
+		}, headspec.Params{Weight: []float32{-1, 1}, Bias: []float32{threshold, -threshold}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -398,13 +399,13 @@ func ExampleFolders() {
 		m := modeldir.Model{
 			Backbone: modeldir.Backbone{Name: "resnet18"}, Preprocess: preprocess.ImageNet(224,
 				224), Classes: []string{"ants", "bees"},
-			Head: modeldir.Head{Kind: "linear", Features: 1, Positions: 1, WeightName: "w", BiasName: "b",
+			Head: modeldir.Head{Layout: headspec.Layout{Kind: "linear", Features: 1, Positions: 1}, WeightName: "w", BiasName: "b",
 				FeatureShape: []int{1}},
 			Options: map[string]any{"lr": rate, "solver": head.SGD}, Metrics: modeldir.Metrics{BestValAccuracy: 0.9 +
 				rate, ValPhotos: 153},
 		}
 		if err := modeldir.Save(filepath.Join(dir, fmt.Sprint(rate)), m,
-			modeldir.Params{Weight: []float32{1, 2}, Bias: []float32{0, 0}}); err != nil {
+			headspec.Params{Weight: []float32{1, 2}, Bias: []float32{0, 0}}); err != nil {
 			panic(err)
 		}
 	}

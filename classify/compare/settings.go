@@ -8,7 +8,6 @@ import (
 	"strings"
 
 	"fx/internal/modeldir"
-	"fx/internal/training"
 	"fx/internal/weights"
 )
 
@@ -51,15 +50,15 @@ func modelSettings(m modeldir.Model) map[string]any {
 	for name, version := range m.Versions {
 		all["version of "+name] = version
 	}
-	options, ofNetwork := training.ReadRecord(m.Options)
+	options, ofNetwork := m.Options.Read()
 	if !ofNetwork {
 		all["features"] = m.Features
 		maps.Copy(all, options)
 		return all
 	}
 	all["trained by"] = "fx finetune"
-	delete(all, "weights")                          // in the MODEL they are those after training
-	if w, ok := m.Options["weights"].(string); ok { // absent in models of an older fx
+	delete(all, "weights") // in the MODEL they are those after training
+	if w := m.Options.StartWeights(); w != "" {
 		var ref weights.Ref
 		if all["weights"] = w; ref.UnmarshalText([]byte(w)) == nil {
 			all["weights"] = ref.Name()

@@ -9,6 +9,7 @@ import (
 	"fx/backbones"
 	"fx/finetune/autodiff"
 	"fx/internal/fail"
+	"fx/internal/headspec"
 	"fx/internal/onnx"
 	"fx/internal/onnx/pb"
 	"fx/internal/weights"
@@ -211,7 +212,7 @@ func (n *Network) graft() error {
 	index := onnx.NewIndex(g)
 	n.Parameters = slices.DeleteFunc(n.Parameters, func(p Parameter) bool { return index.Initializer(p.Name) == nil })
 	shape := []int{2, head.In}
-	if head.Kind == backbones.Conv1x1 {
+	if head.Kind == headspec.Conv1x1 {
 		shape = append(shape, 1, 1)
 	}
 	build := onnx.NewBuilder(g, "")
@@ -222,7 +223,7 @@ func (n *Network) graft() error {
 	}
 	head.Weight, head.Bias = fresh(head.Weight, shape), fresh(head.Bias, shape[:1])
 	logits := ""
-	if head.Kind == backbones.Conv1x1 {
+	if head.Kind == headspec.Conv1x1 {
 		x := build.Op("Conv", []string{b.FeatureTensor, head.Weight, head.Bias}, onnx.Ints("kernel_shape", 1, 1))
 		logits = build.Op("Flatten", []string{build.Op("GlobalAveragePool", []string{build.Op("Relu", []string{x})})},
 			onnx.Int("axis", 1))

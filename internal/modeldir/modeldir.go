@@ -15,8 +15,10 @@ import (
 	"fx/internal/checksum"
 	"fx/internal/durable"
 	"fx/internal/fail"
+	"fx/internal/headspec"
 	"fx/internal/metrics"
 	"fx/internal/preprocess"
+	"fx/internal/training"
 	"fx/internal/userfile"
 	"fx/internal/weights"
 )
@@ -56,13 +58,10 @@ const (
 
 // Head describes the classifier.
 type Head struct {
-	Kind         string  `json:"kind"`      // "linear" or "conv1x1"
-	Features     int     `json:"features"`  // input features, or channels of a 1×1 convolution
-	Positions    int     `json:"positions"` // 1, or height × width of the cached map
-	Dropout      float64 `json:"dropout"`   // probability, in training only
-	WeightName   string  `json:"weight_name"`
-	BiasName     string  `json:"bias_name"`
-	FeatureShape []int   `json:"feature_shape"`
+	headspec.Layout        // Load counts Classes
+	WeightName      string `json:"weight_name"`
+	BiasName        string `json:"bias_name"`
+	FeatureShape    []int  `json:"feature_shape"`
 }
 
 // Metrics are the results of the training.
@@ -115,17 +114,12 @@ type Model struct {
 	// Extensions of photos, in addition to torchvision's.
 	Extensions    []string          `json:"extensions,omitempty"`
 	NoFollowLinks bool              `json:"no_follow_links,omitempty"` // photos behind links were left out
-	Options       map[string]any    `json:"options"`                   // settings of the training, see training.ReadRecord
+	Options       training.Record   `json:"options"`
 	Versions      map[string]string `json:"versions"`
 	Notes         []string          `json:"notes,omitempty"`
 	// Untrained is the note that the weights were random; "" if they were not.
 	Untrained string  `json:"untrained"`
 	Metrics   Metrics `json:"metrics"`
-}
-
-// Params are the parameters of a head: Weight [classes, features] row-major, Bias [classes].
-type Params struct {
-	Weight, Bias []float32
 }
 
 // Root returns the path of the model.json of the MODEL in dir, which has the hashes of the other files.
@@ -152,15 +146,16 @@ func Is(dir string) bool {
 // step: an error or a kill at any moment leaves one of the two, whole, and no
 // reader sees a mixture. Other files of the folder stay. Errors: fail.Usage
 // where dir can't be a MODEL, fail.Locked where another process writes it.
-func Save(dir string, m Model, p Params) error { return SaveWith(dir, m, p, nil) }
+func Save(dir string, m Model, p headspec.Params) error { return SaveWith(dir, m, p, nil) }
 
 // SaveWith is Save where more files belong to the MODEL, such as its log: with
 // replaces them in the same step.
-func SaveWith(dir string, m Model, p Params, with func(*durable.Replacement) error) error {
+func SaveWith(dir string, m Model, p headspec.Params, with func(*durable.Replacement) error) error {
 	m.FormatVersion = FormatVersion
 	if m.Preprocess.Mode != preprocess.Crop {
 		m.FormatVersion = squashVersion
 	}
+	m.Head.Classes = len(m.Classes)
 	if err := os.MkdirAll(dir, 0o777); err != nil {
 		return fail.Wrap(fail.Usage, err, "Choose a folder that fx may write with --out.", "model folder %s", dir)
 	}
@@ -181,12 +176,12 @@ func SaveWith(dir string, m Model, p Params, with func(*durable.Replacement) err
 }
 
 // replace puts the MODEL in the place of the one before.
-func (m Model) replace(r *durable.Replacement, p Params, with func(*durable.Replacement) error) error {
+func (m Model) replace(r *durable.Replacement, p headspec.Params, with func(*durable.Replacement) error) error {
 	if m.Head.BiasName == "" { // the network's own classifier has none
 		m.Head.BiasName = strings.TrimSuffix(strings.TrimSuffix(m.Head.WeightName, "weight"), ".") + ".bias"
 	}
 	sd := weights.NewStateDict()
-	sd.Set(m.Head.WeightName, weights.FromFloat32(m.weightShape(), p.Weight))
+	sd.Set(m.Head.WeightName, weights.FromFloat32(m.Head.WeightShape(), p.Weight))
 	sd.Set(m.Head.BiasName, weights.FromFloat32([]int{len(m.Classes)}, p.Bias))
 	err := r.Write(headFile, func(path string) (err error) {
 		m.HeadSHA256, err = weights.WriteSafetensorsSum(path, sd)
@@ -207,24 +202,14 @@ func (m Model) replace(r *durable.Replacement, p Params, with func(*durable.Repl
 	return r.Commit(text)
 }
 
-// weightShape is torchvision's: [classes, features] of a linear layer,
-// [classes, channels, 1, 1] of a convolution.
-func (m Model) weightShape() []int {
-	shape := []int{len(m.Classes), m.Head.Features}
-	if m.Head.Kind == "conv1x1" {
-		shape = append(shape, 1, 1)
-	}
-	return shape
-}
-
 // retrain is the hint for a MODEL that can't be used.
 const retrain = "Train it again with `fx fit-head` or `fx finetune`."
 
 // Load reads the MODEL folder dir. Its errors are of kind fail.Model, or
 // fail.Usage where dir is no MODEL at all.
-func Load(dir string) (Model, Params, error) {
+func Load(dir string) (Model, headspec.Params, error) {
 	var m Model
-	var p Params
+	var p headspec.Params
 	decoding := false
 	err := durable.ReadTogether(dir, modelFile, userfile.ReadJSON,
 		func(text []byte, path func(string) string) (err error) {
@@ -321,6 +306,7 @@ func decode(path string, text []byte) (m Model, err error) {
 	if version.Untrained == nil {
 		m.Untrained = weights.OlderUntrained(m.Notes)
 	}
+	m.Head.Classes = len(m.Classes)
 	if err := m.check(); err != nil {
 		return m, fail.Wrap(fail.Model, err, retrain, "%s is damaged", path)
 	}
@@ -334,19 +320,19 @@ func (m Model) check() error {
 	if m.Head.Features < 1 || m.Head.Positions < 1 {
 		return fmt.Errorf("a head of %d features at %d positions", m.Head.Features, m.Head.Positions)
 	}
-	if m.Head.Kind != "linear" && m.Head.Kind != "conv1x1" {
+	if m.Head.Kind != headspec.Linear && m.Head.Kind != headspec.Conv1x1 {
 		return fmt.Errorf("a head of kind %q", m.Head.Kind)
 	}
 	return m.Preprocess.Check()
 }
 
-func (m Model) loadHead(path string) (Params, error) {
+func (m Model) loadHead(path string) (headspec.Params, error) {
 	sd, info, err := weights.Read(path)
 	if err != nil {
-		return Params{}, fail.Wrap(fail.Model, err, retrain, "the head's weights")
+		return headspec.Params{}, fail.Wrap(fail.Model, err, retrain, "the head's weights")
 	}
 	if m.HeadSHA256 != "" && info.SHA256 != m.HeadSHA256 {
-		return Params{}, fail.New(fail.Model, retrain,
+		return headspec.Params{}, fail.New(fail.Model, retrain,
 			"%s is not the file that model.json was written with: it changed or belongs to another model", path)
 	}
 	read := func(name string, length int) ([]float32, error) {
@@ -364,9 +350,9 @@ func (m Model) loadHead(path string) (Params, error) {
 		}
 		return values, nil
 	}
-	var p Params
+	var p headspec.Params
 	if p.Weight, err = read(m.Head.WeightName, len(m.Classes)*m.Head.Features); err != nil {
-		return Params{}, err
+		return headspec.Params{}, err
 	}
 	p.Bias, err = read(m.Head.BiasName, len(m.Classes))
 	return p, err

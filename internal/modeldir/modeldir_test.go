@@ -12,26 +12,27 @@ import (
 
 	"fx/internal/checksum"
 	"fx/internal/fail"
+	"fx/internal/headspec"
 	"fx/internal/metrics"
 	"fx/internal/modeldir"
 	"fx/internal/preprocess"
 	"fx/internal/weights"
 )
 
-func example(kind string) (modeldir.Model, modeldir.Params) {
+func example(kind headspec.Kind) (modeldir.Model, headspec.Params) {
 	m := modeldir.Model{
 		Backbone:   modeldir.Backbone{Name: "resnet18", Weights: weights.Seed(0)},
 		Preprocess: preprocess.ImageNet(224, 224),
-		Head: modeldir.Head{Kind: kind, Features: 3, Positions: 1, WeightName: "fc.weight", BiasName: "fc.bias",
+		Head: modeldir.Head{Layout: headspec.Layout{Kind: kind, Features: 3, Positions: 1, Classes: 2}, WeightName: "fc.weight", BiasName: "fc.bias",
 			FeatureShape: []int{3}},
 		Classes: []string{"ants", "bees"},
 		Metrics: modeldir.Metrics{BestValAccuracy: 0.9, Epochs: []metrics.Epoch{{Epoch: 1, ValAccuracy: 0.9}}},
 	}
-	return m, modeldir.Params{Weight: []float32{1, 2, 3, 4, 5, 6}, Bias: []float32{7, 8}}
+	return m, headspec.Params{Weight: []float32{1, 2, 3, 4, 5, 6}, Bias: []float32{7, 8}}
 }
 
 func TestRoundTrip(t *testing.T) {
-	for kind, shape := range map[string][]int{"linear": {2, 3}, "conv1x1": {2, 3, 1, 1}} {
+	for kind, shape := range map[headspec.Kind][]int{"linear": {2, 3}, "conv1x1": {2, 3, 1, 1}} {
 		dir := filepath.Join(t.TempDir(), "model")
 		m, p := example(kind)
 		if err := modeldir.Save(dir, m, p); err != nil {

@@ -11,12 +11,13 @@ import (
 	"testing"
 
 	"fx/internal/fail"
+	"fx/internal/headspec"
 	"fx/internal/modeldir"
 	"fx/internal/testenv"
 )
 
 // version is a MODEL whose weights and model.json tell which one it is.
-func version(n int) (modeldir.Model, modeldir.Params) {
+func version(n int) (modeldir.Model, headspec.Params) {
 	m, p := example("linear")
 	m.Seed = uint64(n)
 	p.Bias = []float32{float32(n), float32(n)}

@@ -34,26 +34,56 @@ func (s Settings) Record() map[string]any {
 	return all
 }
 
-// HeadRecord returns the settings that a head's numbers depend on, as in the options of its model.json: by names
-// with underscores.
-func (s Settings) HeadRecord() map[string]any {
+// Record are the options of a model.json: the settings of the training that made the MODEL, as JSON values. A head's
+// has them itself, by names with underscores; a network's is that of its RUN under one name, beside the weights that
+// the training started from.
+type Record map[string]any
+
+// Names in a network's Record.
+const (
+	network      = "finetune"
+	startWeights = "weights"
+)
+
+// HeadRecord returns the settings that a head's numbers depend on.
+func (s Settings) HeadRecord() Record {
 	s = s.Resolved(Head)
-	all := map[string]any{}
+	all := Record{}
 	for _, f := range recorded(Head, s.Solver) {
 		all[strings.ReplaceAll(f.Name, "-", "_")] = f.value(s)
 	}
 	return all
 }
 
-// network is the name of a RUN's record in the options of its MODEL.
-const network = "finetune"
+// NetworkRecord returns the Record of a network that a RUN with the settings trained, starting from weights.
+func NetworkRecord(run any, weights string) Record {
+	return Record{network: run, startWeights: weights}
+}
 
-// ReadRecord returns the settings in the options of a model.json, by the names of the flags and as JSON values, and
-// whether the training was of a network. Settings that an older fx did not have get their defaults. The trained
-// parameters of a network are one text, "trainable": all, head or the patterns.
-func ReadRecord(options map[string]any) (all map[string]any, ofNetwork bool) {
+// StartWeights returns what a network's training started from as weights.Ref has it, "" for a head or where an older fx
+// did not say.
+func (r Record) StartWeights() string {
+	if _, ofNetwork := r[network]; !ofNetwork {
+		return ""
+	}
+	text, _ := r[startWeights].(string)
+	return text
+}
+
+// Step returns what the training's epochs are called where that is another word, "" otherwise.
+func (r Record) Step() string {
+	if all, ofNetwork := r.Read(); !ofNetwork && all["solver"] == LBFGS {
+		return "iteration"
+	}
+	return ""
+}
+
+// Read returns the settings by the names of the flags and as JSON values, and whether the training was of a network.
+// Settings that an older fx did not have get their defaults. The trained parameters of a network are one text,
+// "trainable": all, head or the patterns.
+func (r Record) Read() (all map[string]any, ofNetwork bool) {
 	all = map[string]any{}
-	if of, ok := options[network].(map[string]any); ok {
+	if of, ok := r[network].(map[string]any); ok {
 		for name, value := range of {
 			all[name] = value
 		}
@@ -62,7 +92,7 @@ func ReadRecord(options map[string]any) (all map[string]any, ofNetwork bool) {
 		delete(all, "head-only")
 		return all, true
 	}
-	for name, value := range options {
+	for name, value := range r {
 		all[strings.ReplaceAll(name, "_", "-")] = value
 	}
 	switch all["class-weights"].(type) {

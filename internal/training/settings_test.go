@@ -87,26 +87,26 @@ func TestNoSettingIsMissed(t *testing.T) {
 			d.KeyOfFeatures()), f.By&Extraction != 0; differ != want {
 			t.Errorf("%s changes the key of features: %v, want %v", f.Name, differ, want)
 		}
-		record := func(s Settings) map[string]any { return map[string]any{network: plain(s.Record())} }
+		record := func(s Settings) Record { return NetworkRecord(plain(s.Record()), "") }
 		differs(t, f, "run.json", f.By&Network != 0 && f.Result && !slices.Contains(notInRun, f.Name), record(s),
 			record(d))
 		with, without := s, d
 		if f.Solver == LBFGS {
 			with.Solver, without.Solver = LBFGS, LBFGS
 		}
-		head := func(s Settings) map[string]any { return plain(s.HeadRecord()).(map[string]any) }
+		head := func(s Settings) Record { return plain(s.HeadRecord()).(map[string]any) }
 		differs(t, f, "model.json", f.By&Head != 0 && !slices.Contains(notInHead, f.Name), head(with), head(without))
 	}
 }
 
 // differs checks that two records differ in the setting, before and after they are read, or that they don't.
-func differs(t *testing.T, f Field, where string, want bool, a, b map[string]any) {
+func differs(t *testing.T, f Field, where string, want bool, a, b Record) {
 	t.Helper()
 	if differ := !reflect.DeepEqual(a, b); differ != want {
 		t.Errorf("%s changes %s: %v, want %v", f.Name, where, differ, want)
 	}
-	x, _ := ReadRecord(a)
-	y, _ := ReadRecord(b)
+	x, _ := a.Read()
+	y, _ := b.Read()
 	name := f.Name
 	if name == "head-only" {
 		name = "trainable"
@@ -154,23 +154,23 @@ func TestKeysHaveTheirBytes(t *testing.T) {
 // Records of an older fx are read as if it had known the settings of today.
 func TestReadRecordOfAnOlderFx(t *testing.T) {
 	for _, c := range []struct {
-		options   map[string]any
+		options   Record
 		ofNetwork bool
 		want      map[string]any
 	}{
-		{map[string]any{"solver": "sgd", "class_weights": []any{0.5, 1.5}, "batch_size": 4.0}, false,
+		{Record{"solver": "sgd", "class_weights": []any{0.5, 1.5}, "batch_size": 4.0}, false,
 			map[string]any{"class-weights": "auto", "batch-size": 4.0, "lr": 0.001}},
-		{map[string]any{"solver": "lbfgs", "class_weights": nil, "l2": 0.5}, false,
+		{Record{"solver": "lbfgs", "class_weights": nil, "l2": 0.5}, false,
 			map[string]any{"class-weights": "none", "l2": 0.5, "lr": nil}},
-		{map[string]any{"finetune": map[string]any{"lr": 0.5, "trainable": nil, "head-only": false}}, true,
+		{Record{"finetune": map[string]any{"lr": 0.5, "trainable": nil, "head-only": false}}, true,
 			map[string]any{"lr": 0.5, "trainable": "all", "head-only": nil, "accumulate": 1.0, "weight-decay": 0.0}},
-		{map[string]any{"finetune": map[string]any{"trainable": []any{"fc.*", "layer4.*"}}}, true,
+		{Record{"finetune": map[string]any{"trainable": []any{"fc.*", "layer4.*"}}}, true,
 			map[string]any{"trainable": "fc.*,layer4.*"}},
-		{map[string]any{"finetune": map[string]any{"trainable": nil, "head-only": true}}, true,
+		{Record{"finetune": map[string]any{"trainable": nil, "head-only": true}}, true,
 			map[string]any{"trainable": "head"}},
 	} {
 		before := marshal(t, c.options)
-		got, ofNetwork := ReadRecord(c.options)
+		got, ofNetwork := c.options.Read()
 		for name, value := range c.want {
 			if got[name] != value {
 				t.Errorf("%v: %s is %v, not %v", c.options, name, got[name], value)
