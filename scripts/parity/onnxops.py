@@ -125,7 +125,8 @@ def Reshape(node, x, shape):
 
 @op
 def Flatten(node, x):
-    axis = node.get("axis", 1) % (x.dim() + 1)
+    axis = node.get("axis", 1)  # from -rank to rank
+    axis += x.dim() if axis < 0 else 0
     return x.reshape(x.shape[:axis].numel(), -1)
 
 

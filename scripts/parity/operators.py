@@ -82,6 +82,7 @@ NETWORKS = {
     "VisionTransformer": (64, small_vit, "torchvision's attention, in which one matrix makes queries, keys and values"),
     "timm vit_tiny": (64, of_timm("vit_tiny_patch16_224", True), "class token, attention, LayerNormalization, Gelu"),
     "timm dinov2 with registers": (56, of_timm("vit_small_patch14_reg4_dinov2", True), "registers, layer scale"),
+    "timm dinov3": (64, of_timm("vit_small_patch16_dinov3", True), "rotary position embedding"),
     "timm test_vit3": (160, of_timm("test_vit3"), "attention pooling, as SigLIP's and PE's"),
     "timm tiny_vit_5m": (64, of_timm("tiny_vit_5m_224"), "windows, attention biases, batch normalization"),
 }  # fmt: skip

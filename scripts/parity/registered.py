@@ -282,7 +282,7 @@ TRAINED = {
     "densenet121": "densenet121", "inception_v3": "inception_v3", "mobilenet_v3_small": "mobilenet_v3_small",
     "shufflenet_v2_x0_5": "shufflenet_v2_x0_5", "efficientnet_b0": "efficientnet_b0", "convnext_tiny": "convnext_tiny",
     "swin_t": "swin_t", "swin_v2_t": "swin_v2_t", "maxvit_t": "maxvit_t", "vit_ti_16": "timm vit_tiny", "vit_b_16": "VisionTransformer",
-    "dinov2_vits14_reg": "timm dinov2 with registers", "siglip_b_16": "timm test_vit3", "tiny_vit_21m": "timm tiny_vit_5m",
+    "dinov2_vits14_reg": "timm dinov2 with registers", "dinov3_vits16": "timm dinov3", "siglip_b_16": "timm test_vit3", "tiny_vit_21m": "timm tiny_vit_5m",
     "tf_efficientnetv2_s": "timm tf_efficientnetv2_b0",
 }  # fmt: skip
 SHAPES = {

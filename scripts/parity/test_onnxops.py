@@ -38,7 +38,7 @@ CASES = [
     ("ConstantOfShape", [whole(2, 3)], dict(value=helper.make_tensor("v", TensorProto.FLOAT, [1], [0.5]))),
     ("ConstantOfShape", [whole(4)], {}),
     ("Reshape", [X, whole(0, -1, 9)], {}),
-    ("Flatten", [X], dict(axis=2)),
+    *[("Flatten", [X], dict(axis=axis)) for axis in (2, 0, 4, -1, -4)],
     ("Transpose", [X], dict(perm=[0, 2, 3, 1])),
     ("Transpose", [X], {}),
     ("Unsqueeze", [floats(3, 4), whole(0, -1)], {}),
