@@ -44,6 +44,10 @@ var layers = []struct {
 		}},
 	{"3x3 of many channels", [][]int64{{2, 130, 29, 31}, {11, 130, 3, 3}, {11}}, "ConvWeightGrad Conv3x3",
 		convolution(3, 1, 1, 1, 1)},
+	{"3x3 of groups", [][]int64{{3, 72, 13, 29}, {48, 24, 3, 3}, {48}}, "ConvWeightGrad Conv3x3",
+		convolution(3, 1, 1, 3, 1)},
+	{"3x3 of small maps and groups", [][]int64{{2, 99, 7, 6}, {126, 11, 3, 3}, {126}}, "ConvWeightGrad Conv3x3",
+		convolution(3, 1, 0, 9, 1)},
 	{"padding beyond the map", [][]int64{{2, 4, 3, 3}, {6, 4, 7, 7}, {6}}, "ConvWeightGrad",
 		convolution(7, 1, 6, 1, 1)},
 	{"norm", [][]int64{{3, 7, 37, 41}, {7}, {7}}, "BatchNorm BatchNormGrad", func(b *onnx.Builder) string {

@@ -3,6 +3,7 @@ package autodiff
 import (
 	"slices"
 
+	"fx/internal/kernels"
 	"fx/internal/onnx"
 	"fx/internal/onnx/pb"
 )
@@ -139,13 +140,14 @@ func kernelConvForward(c *context) {
 	}
 	result, relu := c.absorbRelu(absorbed)
 	made := c.Kernel("Conv3x3", c.node.Input, []Tensor{floats(c.shape(c.out(0))...)},
-		onnx.Ints("pads", v.before...), onnx.Ints("output_shape", v.out...), onnx.Int("relu", relu))
+		onnx.Ints("pads", append(slices.Clone(v.before), v.after...)...), onnx.Int("group", v.groups),
+		onnx.Int("relu", relu))
 	c.rename(made[0], result)
 }
 
 // winograd reports whether the kernel Conv3x3 supports this convolution.
 func (v conv) winograd() bool {
-	simple := v.groups == 1 && slices.Equal(v.kernel, []int64{3, 3}) && product(v.stride) == 1 &&
+	simple := (v.groups == 1 || min(v.inputs, v.outputs)/v.groups >= kernels.LeastGroup) && slices.Equal(v.kernel, []int64{3, 3}) && product(v.stride) == 1 &&
 		product(v.dilation) == 1
 	for i := range v.in {
 		simple = simple && v.before[i] <= 2 && v.out[i] == v.in[i]+v.before[i]+v.after[i]-2
@@ -174,8 +176,8 @@ func kernelConvGradient(c *context) {
 	case !c.needs(0):
 	case v.winograd():
 		c.give(0, c.Kernel("Conv3x3", []string{c.dy, c.in(1)}, []Tensor{floats(c.shape(c.in(0))...)},
-			onnx.Ints("pads", 2-v.before[0], 2-v.before[1]), onnx.Ints("output_shape", v.in...),
-			onnx.Int("transposed", 1))[0])
+			onnx.Ints("pads", 2-v.before[0], 2-v.before[1], 2-v.after[0], 2-v.after[1]),
+			onnx.Int("group", v.groups), onnx.Int("transposed", 1))[0])
 	default:
 		c.give(0, c.convDataGradient(v))
 	}

@@ -46,7 +46,10 @@ func network() *pb.ModelProto {
 	x = convolve(x, 136, 64, 3, onnx.Ints("strides", 2, 2))
 	x = convolve(x, 64, 64, 3, onnx.Ints("dilations", 2, 2))
 	x = b.Op("Conv", []string{x, weight(64, 16, 3, 3)}, onnx.Int("group", 4))
-	x = b.Op("LeakyRelu", []string{b.Op("Conv", []string{x, weight(64, 64, 3, 3)})})
+	x = convolve(x, 64, 72, 1)
+	x = b.Op("Relu", []string{b.Op("Conv", []string{x, weight(48, 24, 3, 3), weight(48)}, onnx.Int("group", 3),
+		onnx.Ints("pads", 1, 0, 2, 1))}) // whose groups are no whole blocks
+	x = b.Op("LeakyRelu", []string{b.Op("Conv", []string{x, weight(64, 48, 3, 3)})})
 	x = b.Op("Flatten", []string{b.Op("GlobalAveragePool", []string{x})})
 	x = b.Op("Relu", []string{b.Op("Gemm", []string{x, weight(512, 64)}, onnx.Int("transB", 1))})
 	b.OpTo("y", "Gemm", []string{x, weight(10, 512)}, onnx.Int("transB", 1))
@@ -111,8 +114,14 @@ func TestReplacesWhatTilesCanDo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := replaceConvolutions(m); n != 4 { // 3×3 of 32 and of 64 channels, 5×5, and 3×3 after Concat's branch
-		t.Errorf("%d convolutions replaced, want 4", n)
+	replaceConvolutions(m)
+	got := map[string]int{}
+	for _, n := range m.Graph.Node {
+		got[n.OpType]++
+	}
+	// ConvTiles: 3×3 of 32 and of 64 channels, 5×5, and 3×3 after Concat's branch
+	if got["ConvTiles"] != 4 || got["Conv3x3"] != 1 {
+		t.Errorf("replaced by %v, want 4 ConvTiles and 1 Conv3x3", got)
 	}
 	inputs := len(m.Graph.Input)
 	if inputs != 1 || len(network().Graph.Input) != 1 {

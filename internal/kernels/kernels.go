@@ -30,6 +30,10 @@ func Register(api, options unsafe.Pointer) error {
 	return errors.New(C.GoString(message))
 }
 
+// LeastGroup is the number of channels from which on the op Conv3x3 is faster than ONNX Runtime's Conv where a
+// convolution has several groups.
+const LeastGroup = 8
+
 // VectorLength returns the number of floats in a vector of the kernels on this machine.
 func VectorLength() int { return int(C.fx_best_isa().lanes) }
 

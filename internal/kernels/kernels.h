@@ -27,12 +27,12 @@ typedef struct {
 
 // Some rows of tiles of a convolution by 3×3, see winograd.inc.h.
 typedef struct {
-  fx_window window;      // stride, dilation and groups of 1
+  fx_window window;      // stride and dilation of 1
   const float *x, *bias; // bias may be NULL
   float *y;
   int relu;
   int64_t row, rows;  // of the batch · ⌈out_height / 2⌉ rows of tiles
-  float *transformed; // winograd_transformed_floats floats, aligned to 64 bytes
+  float *transformed; // of a group's channels: winograd_transformed_floats floats, aligned to 64 bytes
   float *scratch;     // winograd_scratch floats, per thread
 } fx_winograd_part;
 
@@ -88,11 +88,12 @@ typedef struct {
   int64_t (*winograd_rows)(const fx_window *w); // of tiles, that a part should have
   int64_t (*winograd_transformed_floats)(const fx_window *w, int64_t rows);
   int64_t (*winograd_scratch)(const fx_window *w, int64_t rows);
-  // winograd_transform_weights transforms rows filters, in rows · 16 · channels floats.
-  void (*winograd_transform_weights)(const float *w, float *to, int64_t filters, int64_t channels, int64_t first,
+  // winograd_transform_weights transforms rows filters of a group, in rows · 16 · channels/groups floats.
+  void (*winograd_transform_weights)(const fx_window *w, const float *weights, float *to, int64_t first,
                                      int transposed);
   void (*winograd_transform_input)(const fx_winograd_part *part, int64_t first, int64_t count); // channels
-  void (*winograd_multiply)(const fx_winograd_part *part, const float *weights, int64_t first); // to rows filters
+  void (*winograd_multiply)(const fx_winograd_part *part, const float *weights,
+                            int64_t first); // to rows filters of a group
 
   int64_t (*winograd_weight_scratch)(const fx_window *w);
   void (*winograd_weight)(const fx_winograd_weight_part *part);

@@ -5,7 +5,7 @@
 //
 // The sum over channels is, for each of the 16 elements, a matrix product. The Bᵀ d B
 // of some rows of tiles are computed once and multiplied by all
-// kernels, ROWS at a time.
+// kernels, ROWS of a group at a time.
 
 enum { ELEMENTS = 16, TRANSFORMED = 1 << 18 }; // floats of a part's transformed input, about
 
@@ -28,12 +28,12 @@ INLINE int64_t line_floats(const fx_window *w, const tiling *t) { return 10 * t-
 // The floats from one element of the transformed input to the next: chosen so that the 16 do not compete for one set
 // of the cache, as they would near a multiple of 4 KB.
 INLINE int64_t element_pitch(const fx_window *w, const tiling *t) {
-  return round_up(w->channels * (t->tiles + LANES), 1024) + 80;
+  return round_up(w->channels / w->groups * (t->tiles + LANES), 1024) + 80;
 }
 
 static int64_t winograd_rows(const fx_window *w) {
   tiling t = winograd_tiling(w, 1);
-  int64_t rows = TRANSFORMED / (ELEMENTS * w->channels * t.across);
+  int64_t rows = TRANSFORMED / (ELEMENTS * (w->channels / w->groups) * t.across);
   const int64_t most = (128 + t.across - 1) / t.across;
   if (rows > most) rows = most;
   return rows < 1 ? 1 : rows;
@@ -49,16 +49,18 @@ static int64_t winograd_scratch(const fx_window *w, int64_t rows) {
   return ELEMENTS * ROWS * (t.tiles + LANES) + line_floats(w, &t) + 4 * (t.across + LANES);
 }
 
-// winograd_transform_weights writes G g Gᵀ of ROWS filters from first on, as
-// [element][filter][channel]. For transposed weights, [channel][filter] in w, each
+// winograd_transform_weights writes G g Gᵀ of ROWS filters of a group from first on, as
+// [element][filter][channel of the group]. For transposed weights, [channel][filter of its group] in weights, each
 // kernel is reversed.
-static void winograd_transform_weights(const float *w, float *to, int64_t filters, int64_t channels, int64_t first,
+static void winograd_transform_weights(const fx_window *w, const float *weights, float *to, int64_t first,
                                        int transposed) {
+  const int64_t channels = w->channels / w->groups, filters = w->outputs / w->groups, group = first / filters;
+  weights += group * channels * filters * 9, first -= group * filters;
   for (int64_t f = 0; f < ROWS; f++) {
     for (int64_t c = 0; c < channels; c += LANES) {
       float kernels[9][LANES] = {{0}};
       for (int l = 0; l < LANES && c + l < channels && first + f < filters; l++) {
-        const float *from = w + (transposed ? (c + l) * filters + first + f : (first + f) * channels + c + l) * 9;
+        const float *from = weights + (transposed ? (c + l) * filters + first + f : (first + f) * channels + c + l) * 9;
         if (transposed) UNROLL
         for (int k = 0; k < 9; k++) kernels[k][l] = from[8 - k];
         else UNROLL for (int k = 0; k < 9; k++) kernels[k][l] = from[k];
@@ -176,36 +178,37 @@ static void transform_output(const float *m, int64_t pitch, const fx_winograd_pa
   }
 }
 
-// winograd_transform_input transforms the input of some channels.
+// winograd_transform_input transforms the input of some channels of a group.
 static void winograd_transform_input(const fx_winograd_part *part, int64_t first, int64_t count) {
   const fx_window *w = &part->window;
   const tiling t = winograd_tiling(w, part->rows);
   float *lines = part->scratch;
   memset(lines, 0, (size_t)line_floats(w, &t) * 4);
   for (int64_t c = first; c < first + count; c++)
-    transform_input(part->transformed + c * (t.tiles + LANES), element_pitch(w, &t), w, part->x, part->row, &t, c,
-                    lines);
+    transform_input(part->transformed + c % (w->channels / w->groups) * (t.tiles + LANES), element_pitch(w, &t), w,
+                    part->x, part->row, &t, c, lines);
 }
 
-// winograd_multiply computes the results of ROWS filters from first on, with the weights
+// winograd_multiply computes the results of ROWS filters of a group from first on, with the weights
 // that winograd_transform_weights wrote.
 static void winograd_multiply(const fx_winograd_part *part, const float *weights, int64_t first) {
   const fx_window *w = &part->window;
   const tiling t = winograd_tiling(w, part->rows);
   const int64_t pitch = t.tiles + LANES, element = element_pitch(w, &t);
+  const int64_t channels = w->channels / w->groups, filters = w->outputs / w->groups, group = first / filters;
   float *m = part->scratch, *line = m + ELEMENTS * ROWS * pitch;
   for (int e = 0; e < ELEMENTS; e++) {
     product p = {
-        .rows = weights + e * ROWS * w->channels,
+        .rows = weights + e * ROWS * channels,
         .columns = part->transformed + e * element,
         .to = m + e * ROWS * pitch,
-        .count = w->channels,
-        .row_pitch = w->channels,
+        .count = channels,
+        .row_pitch = channels,
         .column_pitch = pitch,
         .to_pitch = pitch,
     };
     multiply_matrices(&p, t.tiles);
   }
-  for (int64_t i = 0; i < ROWS && first + i < w->outputs; i++)
+  for (int64_t i = 0; i < ROWS && first + i < (group + 1) * filters; i++)
     transform_output(m + i * pitch, ROWS * pitch, part, &t, first + i, line);
 }
