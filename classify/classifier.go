@@ -22,7 +22,6 @@ import (
 type Options struct {
 	Model    string                  // MODEL folder
 	Embedder extract.EmbedderOptions // device and sizes; its Network.Weights are the weights' new place, if any
-	Decoder  string                  // of JPEG: "auto" (also ""), "turbojpeg" or "go"
 	Force    bool                    // Export replaces another file at its out, see outpath.Prepare
 
 	Extensions    []string // of photos, in addition to torchvision's
@@ -42,8 +41,7 @@ func open(ctx context.Context, o Options, m modeldir.Model, p modeldir.Params, p
 	report progress.Reporter) (*classifier, error) {
 	c := &classifier{model: m, params: head.Params(p)}
 	var err error
-	if c.decoder, err = imaging.NewDecoder(imaging.Options{Decoder: o.Decoder, EXIF: m.EXIF,
-		FastDecode: m.FastDecode}); err != nil {
+	if c.decoder, err = o.Embedder.NewDecoder(imaging.Options{EXIF: m.EXIF, FastDecode: m.FastDecode}); err != nil {
 		return nil, err
 	}
 	c.decoder = c.decoder.For(m.Preprocess.Resize)

@@ -34,10 +34,9 @@ type QuickstartOptions struct {
 	Out        string                  // folder for the results; "" is Data with -fx added
 	Force      bool                    // write to Out though outpath.Prepare refuses it
 	Embedder   extract.EmbedderOptions // Network.Backbone may also be a word of QuickstartChoices, "" is the first
-	Decoder    string
-	FastDecode bool   // as in extract.Options
-	Folds      int    // of the cross-validation, 0 for head's choice
-	Seed       uint64 // of the folds
+	FastDecode bool                    // as in extract.Options
+	Folds      int                     // of the cross-validation, 0 for head's choice
+	Seed       uint64                  // of the folds
 }
 
 // Quickstart makes a classifier from a user's photos and describes in plain words how good it is. It extracts
@@ -140,7 +139,7 @@ func (q *quickstart) extract(ctx context.Context) error {
 	s.Extract, err = extract.Run(ctx, extract.Options{
 		Embedder: o.Embedder, Data: o.Data, Extensions: o.Extensions, NoFollowLinks: o.NoFollowLinks,
 		Store: s.Files.Features, Force: o.Force,
-		Decoder: o.Decoder, EXIF: "apply", FastDecode: o.FastDecode,
+		EXIF: "apply", FastDecode: o.FastDecode,
 	}, q.watch)
 	if err != nil && fail.KindOf(err) == fail.Usage {
 		return fail.Wrap(fail.Usage, err, "Name another folder with --out, or remove "+s.Files.Features+".",

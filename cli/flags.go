@@ -5,6 +5,7 @@ import (
 
 	"fx/backbones"
 	"fx/extract"
+	"fx/internal/environment"
 	"fx/internal/lockfile"
 	"fx/internal/ort"
 	"fx/internal/preprocess"
@@ -87,6 +88,15 @@ func machineFlags() []urfave.Flag {
 	}
 }
 
+// environmentOf reads machineFlags, as far as the command has them.
+func environmentOf(c *urfave.Context) (environment.Environment, error) {
+	device, err := ort.ParseDevice(c.String("device"))
+	return environment.Environment{
+		Device: device, Workers: c.Int("workers"), Library: c.String("ort-lib"), Decoder: c.String("decoder"),
+		DecodeMemory: decodeMemory(c),
+	}, err
+}
+
 // deviceFlags are machineFlags, and how a frozen network runs.
 func deviceFlags() []urfave.Flag {
 	return append(machineFlags(),
@@ -102,10 +112,8 @@ func embedderOptions(c *urfave.Context) (extract.EmbedderOptions, error) {
 	if err != nil {
 		return extract.EmbedderOptions{}, err
 	}
-	device, err := ort.ParseDevice(c.String("device"))
+	env, err := environmentOf(c)
 	return extract.EmbedderOptions{
-		DecodeMemory: decodeMemory(c),
-		Network:      network, Device: device, Precision: c.String("precision"),
-		BatchSize: c.Int("batch-size"), Workers: c.Int("workers"), Library: c.String("ort-lib"),
+		Environment: env, Network: network, Precision: c.String("precision"), BatchSize: c.Int("batch-size"),
 	}, err
 }

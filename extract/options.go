@@ -32,7 +32,6 @@ type Options struct {
 	// too.
 	TrainSplit string
 
-	Decoder    string // of JPEG: "auto" (also ""), "turbojpeg" or "go"
 	EXIF       string // "ignore" (also "") or "apply"
 	FastDecode bool   // JPEGs at a fraction of their size if that suffices, see imaging.Decoder.For
 	OnBadImage string // "skip" (also "") or "fail"

@@ -35,7 +35,7 @@ func Run(ctx context.Context, o Options, report progress.Reporter) (Summary, err
 	if err := outpath.Prepare(o.Force, outpath.Target{Kind: outpath.Store, Path: o.Store, Photos: o.Data}); err != nil {
 		return Summary{}, err
 	}
-	decoder, err := imaging.NewDecoder(imaging.Options{Decoder: o.Decoder, EXIF: o.EXIF, FastDecode: o.FastDecode})
+	decoder, err := o.Embedder.NewDecoder(imaging.Options{EXIF: o.EXIF, FastDecode: o.FastDecode})
 	if err != nil {
 		return Summary{}, err
 	}

@@ -52,7 +52,8 @@ func (r *run) writeModel(ctx context.Context, result Result) error {
 		network.Backbone = filepath.Join(r.options.Out, trained.File)
 	}
 	// On the CPU, because the training still uses the GPU's memory.
-	o := extract.EmbedderOptions{Network: network, Library: r.options.Library, Device: ort.CPU}
+	o := extract.EmbedderOptions{Network: network, Environment: r.options.Environment}
+	o.Device = ort.CPU
 	n, err := extract.OpenNetwork(ctx, o, r.report)
 	if err != nil {
 		return err
