@@ -11,6 +11,7 @@ import (
 	"fx/backbones"
 	"fx/extract"
 	"fx/head"
+	"fx/internal/dataset"
 	"fx/internal/fail"
 	"fx/internal/imaging"
 	"fx/internal/modeldir"
@@ -22,10 +23,8 @@ import (
 type Options struct {
 	Model    string                  // MODEL folder
 	Embedder extract.EmbedderOptions // device and sizes; its Network.Weights are the weights' new place, if any
+	Photos   dataset.Options         // which files are photos
 	Force    bool                    // Export replaces another file at its out, see outpath.Prepare
-
-	Extensions    []string // of photos, in addition to torchvision's
-	NoFollowLinks bool     // ignore photos behind links, see dataset.Options
 }
 
 // classifier is an open MODEL.

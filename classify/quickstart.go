@@ -26,10 +26,8 @@ import (
 
 // QuickstartOptions of Quickstart. Only Data is needed.
 type QuickstartOptions struct {
-	Data       string   // folder with a folder for each class, with or without train/ and val/; or a .csv list
-	Extensions []string // of photos, in addition to torchvision's
-	// NoFollowLinks ignores photos behind links, see dataset.Options.
-	NoFollowLinks bool
+	Data   string          // folder with a folder for each class, with or without train/ and val/; or a .csv list
+	Photos dataset.Options // which of its files are photos
 
 	Out        string                  // folder for the results; "" is Data with -fx added
 	Force      bool                    // write to Out though outpath.Prepare refuses it
@@ -54,7 +52,7 @@ func Quickstart(ctx context.Context, o QuickstartOptions, watch progress.Reporte
 	if err := checkQuickstart(o); err != nil {
 		return QuickstartSummary{}, err
 	}
-	photos, err := dataset.Scan(ctx, o.Data, dataset.Options{Extensions: o.Extensions, NoFollowLinks: o.NoFollowLinks})
+	photos, err := dataset.Scan(ctx, o.Data, o.Photos)
 	if err != nil {
 		return QuickstartSummary{}, err
 	}
@@ -137,7 +135,7 @@ func (q *quickstart) extract(ctx context.Context) error {
 	s.Notes, s.Untrained = append(s.Notes, notes...), opened.Untrained
 	o.Embedder.Network, q.weights = network, network.Weights
 	s.Extract, err = extract.Run(ctx, extract.Options{
-		Embedder: o.Embedder, Data: o.Data, Extensions: o.Extensions, NoFollowLinks: o.NoFollowLinks,
+		Embedder: o.Embedder, Data: o.Data, Photos: o.Photos,
 		Store: s.Files.Features, Force: o.Force,
 		EXIF: "apply", FastDecode: o.FastDecode,
 	}, q.watch)
@@ -218,7 +216,7 @@ func (q *quickstart) inputs() (string, error) {
 	}{
 		quickstartVersion, version.String(), m, splits,
 		q.options.Folds, q.options.Seed, q.summary.Extract.Rejected, differ,
-		q.options.Extensions, q.options.NoFollowLinks,
+		q.options.Photos.Extensions, q.options.Photos.NoFollowLinks,
 	})
 	for _, r := range q.features.Rows() {
 		if err == nil {

@@ -36,8 +36,7 @@ func demoCommand(out *output) *urfave.Command {
 			}
 			watch := out.progress()
 			d, err := classify.Demo(c.Context, classify.DemoOptions{
-				Out: c.String("out"), Force: c.Bool("force"), Data: c.String("data"),
-				Embedder: embedder,
+				Out: c.String("out"), Force: c.Bool("force"), Data: c.String("data"), Embedder: embedder,
 			}, watch)
 			if err != nil {
 				return err

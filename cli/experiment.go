@@ -109,8 +109,7 @@ func experimentOf(c *urfave.Context) (*experiments.File, experiments.Options, er
 	}
 	return file, experiments.Options{
 		Environment: env, Out: out, Force: c.Bool("force"), Data: c.String("data"), Only: c.String("only"),
-		Extensions: c.StringSlice("extensions"), NoFollowLinks: c.Bool("no-follow-links"),
-		Lock: lockfile.At(c.String("lock")),
+		Photos: photoOptions(c), Lock: lockfile.At(c.String("lock")),
 	}, err
 }
 

@@ -72,9 +72,8 @@ func finetuneOptions(c *urfave.Context, of []settings.Field) (finetune.Options, 
 		return finetune.Options{}, err
 	}
 	return finetune.Options{
-		Settings: readSettings(c, of), Environment: env, Network: network,
+		Settings: readSettings(c, of), Environment: env, Network: network, Photos: photoOptions(c),
 		Data: c.String("data"), Out: c.String("out"), Force: c.Bool("force"), Resume: c.Bool("resume"),
-		Extensions: c.StringSlice("extensions"), NoFollowLinks: c.Bool("no-follow-links"),
 	}, nil
 }
 

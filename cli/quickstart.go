@@ -45,8 +45,7 @@ func quickstartCommand(out *output) *urfave.Command {
 			}
 			watch := out.progress()
 			s, err := classify.Quickstart(c.Context, classify.QuickstartOptions{
-				Data: data, Extensions: c.StringSlice("extensions"), NoFollowLinks: c.Bool("no-follow-links"),
-				Out: c.String("out"), Force: c.Bool("force"),
+				Data: data, Photos: photoOptions(c), Out: c.String("out"), Force: c.Bool("force"),
 				Embedder: embedder, FastDecode: c.Bool("fast-decode"),
 				Folds: c.Int("folds"), Seed: c.Uint64("seed"),
 			}, watch)

@@ -31,14 +31,12 @@ import (
 type Options struct {
 	environment.Environment // of all runs
 
-	Out   string        // EXPERIMENT folder; "" means File.DefaultOut
-	Force bool          // write to Out though outpath.Prepare refuses it
-	Data  string        // photos in place of the file's
-	Only  string        // pattern of the names of runs to execute, such as "*-finetune-*"; "" means all
-	Lock  lockfile.Lock // checked and extended together with Out's own
-
-	Extensions    []string // of photos, in addition to torchvision's
-	NoFollowLinks bool     // ignore photos behind links, see dataset.Options
+	Out    string          // EXPERIMENT folder; "" means File.DefaultOut
+	Force  bool            // write to Out though outpath.Prepare refuses it
+	Data   string          // photos in place of the file's
+	Photos dataset.Options // which files are photos
+	Only   string          // pattern of the names of runs to execute, such as "*-finetune-*"; "" means all
+	Lock   lockfile.Lock   // checked and extended together with Out's own
 }
 
 // keyVersion is a part of every key, so another version repeats every run. It changes when the same settings mean a
@@ -154,8 +152,7 @@ func (m *matrix) findPhotos(ctx context.Context, report progress.Reporter) error
 		*data = experimentdir.Data{Dir: found.Dir, Origin: found.Origin}
 	}
 	var err error
-	if m.photos, err = dataset.Scan(ctx, data.Dir, dataset.Options{Extensions: m.options.Extensions,
-		NoFollowLinks: m.options.NoFollowLinks}); err != nil {
+	if m.photos, err = dataset.Scan(ctx, data.Dir, m.options.Photos); err != nil {
 		return err
 	}
 	if m.splits, err = m.photos.ChooseSplits(dataset.SplitRequest{

@@ -177,9 +177,9 @@ func (m *matrix) extract(ctx context.Context, i int, report progress.Reporter) e
 	}
 	filling := extraction(p.settings)
 	filling.Embedder = extract.EmbedderOptions{Environment: o.Environment, Network: p.network}
-	filling.Data, filling.Store, filling.Force = m.record.Data.Dir, m.store(i), o.Force
+	filling.Data, filling.Photos = m.record.Data.Dir, o.Photos
+	filling.Store, filling.Force = m.store(i), o.Force
 	filling.ReplaceData = true // --data may have changed; its runs then have other keys
-	filling.Extensions, filling.NoFollowLinks = o.Extensions, o.NoFollowLinks
 	summary, err := extract.Run(ctx, filling, report)
 	if err != nil {
 		return err
@@ -215,9 +215,8 @@ func (m *matrix) train(ctx context.Context, i int, report progress.Reporter) err
 	}
 	resume := begun || finished
 	_, err = finetune.Run(ctx, finetune.Options{
-		Settings: p.settings, Environment: o.Environment, Network: p.network, Data: m.record.Data.Dir, Out: m.dir(i),
-		Resume: resume, Force: o.Force, Terse: true,
-		Extensions: o.Extensions, NoFollowLinks: o.NoFollowLinks,
+		Settings: p.settings, Environment: o.Environment, Network: p.network, Data: m.record.Data.Dir,
+		Photos: o.Photos, Out: m.dir(i), Resume: resume, Force: o.Force, Terse: true,
 	}, report)
 	if err != nil && resume && fail.KindOf(err) == fail.Usage {
 		err = fail.Wrap(fail.Usage, err, fmt.Sprintf("Remove %s to begin this run anew.", m.dir(i)), "")

@@ -39,7 +39,7 @@ func Run(ctx context.Context, o Options, report progress.Reporter) (Summary, err
 	if err != nil {
 		return Summary{}, err
 	}
-	r.photos, err = dataset.Scan(ctx, o.Data, dataset.Options{Extensions: o.Extensions, NoFollowLinks: o.NoFollowLinks})
+	r.photos, err = dataset.Scan(ctx, o.Data, o.Photos)
 	if err != nil {
 		return Summary{}, err
 	}
@@ -210,7 +210,7 @@ func (r *run) newManifest(compute store.Compute) store.Manifest {
 		Seed: o.Seed, Views: o.Views, Classes: r.photos.Classes,
 		Made: store.Provenance{
 			FX: version.String(), WeightsOrigin: n.WeightsOrigin, WeightsFile: n.Weights, BackboneFile: n.Backbone.File,
-			Data: paths.Absolute(o.Data), Extensions: o.Extensions, NoFollowLinks: o.NoFollowLinks,
+			Data: paths.Absolute(o.Data), Extensions: o.Photos.Extensions, NoFollowLinks: o.Photos.NoFollowLinks,
 			Notes: n.Notes, Untrained: n.Untrained,
 		},
 	}

@@ -14,8 +14,8 @@ import (
 
 // GenerateOptions of Generate.
 type GenerateOptions struct {
-	training.Settings // those that training.Graph reads
-	environment.Environment
+	training.Settings       // those that training.Graph reads
+	environment.Environment // of which Generate only reads Library
 
 	Network backbones.NetworkOptions // a registered network, or an ONNX file; Resize and Crop are those of Settings
 	Classes int

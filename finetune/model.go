@@ -81,7 +81,7 @@ func (r *run) writeModel(ctx context.Context, result Result) error {
 		Backbone:   trained,
 		Preprocess: spec, EXIF: r.record.Settings.EXIF, Classes: r.photos.Classes,
 		Mode: r.options.mode(), Seed: r.options.Seed,
-		Data: r.record.Data, Extensions: r.options.Extensions, NoFollowLinks: r.record.Settings.NoFollowLinks,
+		Data: r.record.Data, Extensions: r.options.Photos.Extensions, NoFollowLinks: r.record.Settings.NoFollowLinks,
 		Head: modeldir.Head{
 			Kind: string(b.Head.Kind), Features: b.Head.In, Positions: b.Head.Positions(), Dropout: b.Head.Dropout,
 			WeightName: b.Head.Weight, BiasName: b.Head.Bias, FeatureShape: b.FeatureShape,

@@ -5,6 +5,7 @@ import (
 
 	"fx/backbones"
 	"fx/finetune/artifacts"
+	"fx/internal/dataset"
 	"fx/internal/environment"
 	"fx/internal/fail"
 	"fx/internal/training"
@@ -18,10 +19,7 @@ type Options struct {
 
 	Network backbones.NetworkOptions // the pretrained network; Resize and Crop are those of Settings
 	Data    string                   // folder with a train and a val split
-	// Extensions are accepted besides torchvision's, and NoFollowLinks leaves out
-	// photos behind links, see dataset.Options.
-	Extensions    []string
-	NoFollowLinks bool
+	Photos  dataset.Options          // which of its files are photos
 
 	Out    string // RUN folder
 	Resume bool   // continue the run in Out

@@ -36,7 +36,7 @@ func openPhotos(ctx context.Context, o Options, evaluation dataset.Evaluation) (
 	if err != nil {
 		return nil, err
 	}
-	found, err := dataset.Scan(ctx, o.Data, dataset.Options{Extensions: o.Extensions, NoFollowLinks: o.NoFollowLinks})
+	found, err := dataset.Scan(ctx, o.Data, o.Photos)
 	if err != nil {
 		return nil, err
 	}

@@ -217,7 +217,7 @@ func (r *run) begin(ctx context.Context, earlier record, found bool) error {
 	}
 	if found {
 		r.record = earlier
-		if r.options.NoFollowLinks { // an older fx did not record it
+		if r.options.Photos.NoFollowLinks { // an older fx did not record it
 			r.record.Settings.NoFollowLinks = true
 		}
 		return r.checkUnchanged(earlier)
