@@ -10,6 +10,7 @@ import (
 	urfave "github.com/urfave/cli/v2"
 
 	"fx/internal/environment"
+	"fx/internal/fail"
 )
 
 // Each of machineFlags is read into one field of the Environment, and each field has a flag.
@@ -53,7 +54,8 @@ func TestEnvironmentOfFlags(t *testing.T) {
 	}
 }
 
-// Every command with --ort-lib hands its Environment to what runs the network.
+// Every command with --ort-lib hands its Environment to what runs the network, and with --workers refuses an impossible
+// number for what it is.
 func TestCommandsUseTheirEnvironment(t *testing.T) {
 	args := map[string]string{
 		"artifacts generate": "--backbone tiny.onnx --classes 2 --out new",
@@ -74,7 +76,10 @@ func TestCommandsUseTheirEnvironment(t *testing.T) {
 		for _, c := range commands {
 			name := above + c.Name
 			visit(c.Subcommands, name+" ")
-			if !slices.ContainsFunc(c.Flags, func(f urfave.Flag) bool { return f.Names()[0] == "ort-lib" }) {
+			has := func(flag string) bool {
+				return slices.ContainsFunc(c.Flags, func(f urfave.Flag) bool { return f.Names()[0] == flag })
+			}
+			if !has("ort-lib") {
 				continue
 			}
 			more, listed := args[name]
@@ -83,9 +88,16 @@ func TestCommandsUseTheirEnvironment(t *testing.T) {
 				continue
 			}
 			command := append(strings.Fields(name), strings.Fields(more)...)
-			a := fxFrom(t, settingsFiles(t), append(command, "--ort-lib", "none.so")...)
+			a := fxFrom(t, settingsFiles(t), with(command, "--ort-lib", "none.so")...)
 			if !strings.Contains(a.stdout+a.stderr, "none.so") {
 				t.Errorf("fx %s does not look for none.so: exit code %d\n%s%s", name, a.code, a.stdout, a.stderr)
+			}
+			if !has("workers") {
+				continue
+			}
+			a = fxFrom(t, settingsFiles(t), with(command, "--workers", "-1")...)
+			if a.code != int(fail.Usage) || !strings.HasPrefix(a.stderr, "fx: error: workers -1 must lie in ") {
+				t.Errorf("fx %s with -1 workers: exit code %d\n%s%s", name, a.code, a.stdout, a.stderr)
 			}
 		}
 	}

@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"cmp"
+
 	urfave "github.com/urfave/cli/v2"
 
 	"fx/backbones"
@@ -106,14 +108,15 @@ func deviceFlags() []urfave.Flag {
 			DefaultText: "8 on a CPU, 32 for alexnet, 64 on a GPU"})
 }
 
-// embedderOptions reads networkFlags and deviceFlags.
+// embedderOptions reads networkFlags and deviceFlags, and checks their ranges before any work.
 func embedderOptions(c *urfave.Context) (extract.EmbedderOptions, error) {
 	network, err := networkOptions(c)
 	if err != nil {
 		return extract.EmbedderOptions{}, err
 	}
 	env, err := environmentOf(c)
-	return extract.EmbedderOptions{
+	o := extract.EmbedderOptions{
 		Environment: env, Network: network, Precision: c.String("precision"), BatchSize: c.Int("batch-size"),
-	}, err
+	}
+	return o, cmp.Or(err, o.Check())
 }

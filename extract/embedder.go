@@ -39,6 +39,15 @@ const (
 // maxBatch is a limit against mistyped numbers.
 const maxBatch = 4096
 
+// Check returns an error of kind fail.Usage for a number that is out of range and for an unknown precision.
+func (o EmbedderOptions) Check() error {
+	if o.BatchSize < 0 || o.BatchSize > maxBatch {
+		return fail.New(fail.Usage, "Leave --batch-size out for the default.", "batch size %d must lie in 0–%d",
+			o.BatchSize, maxBatch)
+	}
+	return cmp.Or(o.Environment.Check(), checkPrecision(o.Precision))
+}
+
 // gpuRuns is the number of batches on which a GPU works at once: one is computed while the other is copied.
 const gpuRuns = 2
 
@@ -56,11 +65,7 @@ type FeatureNetwork struct {
 // OpenNetwork finds the network and its weights. Errors: fail.Usage for a wrong name or flag, fail.Model for bad
 // weights.
 func OpenNetwork(ctx context.Context, o EmbedderOptions, report progress.Reporter) (*FeatureNetwork, error) {
-	if o.BatchSize < 0 || o.BatchSize > maxBatch {
-		return nil, fail.New(fail.Usage, "Leave --batch-size out for the default.", "batch size %d must lie in 0–%d",
-			o.BatchSize, maxBatch)
-	}
-	if err := cmp.Or(o.Environment.Check(), checkPrecision(o.Precision)); err != nil {
+	if err := o.Check(); err != nil {
 		return nil, err
 	}
 	network, err := backbones.Open(ctx, o.Network, report)
