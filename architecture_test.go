@@ -66,6 +66,7 @@ var within = map[string][]string{
 	"doctor":        {"cuda", "fail", "nativelib", "onnx", "onnx/pb", "ort"},
 	"durable":       {},
 	"dynlib":        {},
+	"environment":   {"fail", "imaging", "ort", "photoio"},
 	"experimentdir": {"checksum", "durable", "fail", "metrics", "modeldir", "userfile"},
 	"fail":          {},
 	"fakecuda":      {"testenv"},

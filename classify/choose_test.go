@@ -6,6 +6,7 @@ import (
 
 	"fx/backbones"
 	"fx/extract"
+	"fx/internal/environment"
 	"fx/internal/ort"
 	"fx/internal/ort/orttest"
 )
@@ -34,7 +35,8 @@ func TestChoices(t *testing.T) {
 }
 
 func TestBestDependsOnTheDevice(t *testing.T) {
-	o := extract.EmbedderOptions{Device: ort.CPU, Library: orttest.Library(t).Path}
+	o := extract.EmbedderOptions{Environment: environment.Environment{Device: ort.CPU,
+		Library: orttest.Library(t).Path}}
 	best, _ := choiceOf("best")
 	if got, err := best.candidates(o); err != nil || got[0] != "dinov2_vits14" {
 		t.Errorf("on a CPU: %v, %v", got, err)

@@ -11,6 +11,7 @@ import (
 	"fx/backbones"
 	"fx/extract"
 	"fx/head"
+	"fx/internal/dataset"
 	"fx/internal/fail"
 	"fx/internal/headspec"
 	"fx/internal/imaging"
@@ -23,11 +24,8 @@ import (
 type Options struct {
 	Model    string                  // MODEL folder
 	Embedder extract.EmbedderOptions // device and sizes; its Network.Weights are the weights' new place, if any
-	Decoder  string                  // of JPEG: "auto" (also ""), "turbojpeg" or "go"
+	Photos   dataset.Options         // which files are photos
 	Force    bool                    // Export replaces another file at its out, see outpath.Prepare
-
-	Extensions    []string // of photos, in addition to torchvision's
-	NoFollowLinks bool     // ignore photos behind links, see dataset.Options
 }
 
 // classifier is an open MODEL.
@@ -43,8 +41,7 @@ func open(ctx context.Context, o Options, m modeldir.Model, p headspec.Params, p
 	report progress.Reporter) (*classifier, error) {
 	c := &classifier{model: m, params: p}
 	var err error
-	if c.decoder, err = imaging.NewDecoder(imaging.Options{Decoder: o.Decoder, EXIF: m.EXIF,
-		FastDecode: m.FastDecode}); err != nil {
+	if c.decoder, err = o.Embedder.NewDecoder(imaging.Options{EXIF: m.EXIF, FastDecode: m.FastDecode}); err != nil {
 		return nil, err
 	}
 	c.decoder = c.decoder.For(m.Preprocess.Resize)

@@ -29,7 +29,6 @@ type DemoOptions struct {
 	Force    bool   // write to Out though outpath.Prepare refuses it
 	Data     string // photos; "" finds some, see sampledata.Photos
 	Embedder extract.EmbedderOptions
-	Decoder  string
 }
 
 // DemoResult describes what the demo wrote.
@@ -86,7 +85,7 @@ func Demo(ctx context.Context, o DemoOptions, watch progress.Reporter) (DemoResu
 		return d, err
 	}
 	if d.Extract, err = extract.Run(ctx, extract.Options{
-		Embedder: o.Embedder, Data: d.Photos.Dir, Store: d.Store, Force: o.Force, Decoder: o.Decoder,
+		Embedder: o.Embedder, Data: d.Photos.Dir, Store: d.Store, Force: o.Force,
 		Inputs: d.Photos.Inputs,
 	}, watch); err != nil {
 		return d, err

@@ -15,9 +15,8 @@ import (
 // EvaluateData evaluates the MODEL on a folder of labelled photos. Their classes are some of the model's, or all; the
 // error is of kind fail.Usage for another class. split is as for EvaluateStore.
 func EvaluateData(ctx context.Context, o Options, data, split string, report progress.Reporter) (Evaluation, error) {
-	photos, err := dataset.Scan(ctx, data, dataset.Options{
-		Extensions: o.Extensions, NoFollowLinks: o.NoFollowLinks, ByName: true,
-	})
+	o.Photos.ByName = true
+	photos, err := dataset.Scan(ctx, data, o.Photos)
 	if err != nil {
 		return Evaluation{}, err
 	}

@@ -249,9 +249,10 @@ func ExtractFor(ctx context.Context, o Options, data, storeDir string, report pr
 	}
 	o.Embedder.Network = networkOptions(m, o.Embedder.Network.Weights, report)
 	_, err = extract.Run(ctx, extract.Options{
-		Embedder: o.Embedder, Data: data, Extensions: extensionsOf(m), NoFollowLinks: m.NoFollowLinks,
-		Store: storeDir, ReplaceData: true, Splits: splits,
-		EXIF: m.EXIF, Decoder: o.Decoder, FastDecode: m.FastDecode,
+		Embedder: o.Embedder, Data: data,
+		Photos: dataset.Options{Extensions: extensionsOf(m), NoFollowLinks: m.NoFollowLinks},
+		Store:  storeDir, ReplaceData: true, Splits: splits,
+		EXIF: m.EXIF, FastDecode: m.FastDecode,
 	}, report)
 	return fail.Wrap(fail.KindOf(err), err, "", "features of the photos in %s", data)
 }

@@ -44,7 +44,7 @@ func Predict(ctx context.Context, o Options, paths []string, top int, report pro
 	if len(paths) == 0 {
 		return Predictions{}, fail.New(fail.Usage, "Name photos, or folders of photos.", "no photo to classify")
 	}
-	found, err := dataset.Photos(ctx, paths, dataset.Options{Extensions: o.Extensions, NoFollowLinks: o.NoFollowLinks})
+	found, err := dataset.Photos(ctx, paths, o.Photos)
 	if err != nil {
 		return Predictions{}, err
 	}

@@ -26,18 +26,15 @@ import (
 
 // QuickstartOptions of Quickstart. Only Data is needed.
 type QuickstartOptions struct {
-	Data       string   // folder with a folder for each class, with or without train/ and val/; or a .csv list
-	Extensions []string // of photos, in addition to torchvision's
-	// NoFollowLinks ignores photos behind links, see dataset.Options.
-	NoFollowLinks bool
+	Data   string          // folder with a folder for each class, with or without train/ and val/; or a .csv list
+	Photos dataset.Options // which of its files are photos
 
 	Out        string                  // folder for the results; "" is Data with -fx added
 	Force      bool                    // write to Out though outpath.Prepare refuses it
 	Embedder   extract.EmbedderOptions // Network.Backbone may also be a word of QuickstartChoices, "" is the first
-	Decoder    string
-	FastDecode bool   // as in extract.Options
-	Folds      int    // of the cross-validation, 0 for head's choice
-	Seed       uint64 // of the folds
+	FastDecode bool                    // as in extract.Options
+	Folds      int                     // of the cross-validation, 0 for head's choice
+	Seed       uint64                  // of the folds
 }
 
 // Quickstart makes a classifier from a user's photos and describes in plain words how good it is. It extracts
@@ -55,7 +52,7 @@ func Quickstart(ctx context.Context, o QuickstartOptions, watch progress.Reporte
 	if err := checkQuickstart(o); err != nil {
 		return QuickstartSummary{}, err
 	}
-	photos, err := dataset.Scan(ctx, o.Data, dataset.Options{Extensions: o.Extensions, NoFollowLinks: o.NoFollowLinks})
+	photos, err := dataset.Scan(ctx, o.Data, o.Photos)
 	if err != nil {
 		return QuickstartSummary{}, err
 	}
@@ -138,9 +135,9 @@ func (q *quickstart) extract(ctx context.Context) error {
 	s.Notes, s.Untrained = append(s.Notes, notes...), opened.Untrained
 	o.Embedder.Network, q.weights = network, network.Weights
 	s.Extract, err = extract.Run(ctx, extract.Options{
-		Embedder: o.Embedder, Data: o.Data, Extensions: o.Extensions, NoFollowLinks: o.NoFollowLinks,
+		Embedder: o.Embedder, Data: o.Data, Photos: o.Photos,
 		Store: s.Files.Features, Force: o.Force,
-		Decoder: o.Decoder, EXIF: "apply", FastDecode: o.FastDecode,
+		EXIF: "apply", FastDecode: o.FastDecode,
 	}, q.watch)
 	if err != nil && fail.KindOf(err) == fail.Usage {
 		return fail.Wrap(fail.Usage, err, "Name another folder with --out, or remove "+s.Files.Features+".",
@@ -219,7 +216,7 @@ func (q *quickstart) inputs() (string, error) {
 	}{
 		quickstartVersion, version.String(), m, splits,
 		q.options.Folds, q.options.Seed, q.summary.Extract.Rejected, differ,
-		q.options.Extensions, q.options.NoFollowLinks,
+		q.options.Photos.Extensions, q.options.Photos.NoFollowLinks,
 	})
 	for _, r := range q.features.Rows() {
 		if err == nil {

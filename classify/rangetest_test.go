@@ -7,6 +7,7 @@ import (
 
 	"fx/backbones"
 	"fx/extract"
+	"fx/internal/environment"
 	"fx/internal/fail"
 	"fx/internal/ort"
 	"fx/internal/ort/orttest"
@@ -61,8 +62,11 @@ func TestRangeTestOfTheTutorial(t *testing.T) {
 	orttest.Library(t)
 	features := filepath.Join(t.TempDir(), "features")
 	if _, err := extract.Run(t.Context(), extract.Options{
-		Embedder: extract.EmbedderOptions{Network: backbones.NetworkOptions{Backbone: "squeezenet1_1",
-			Weights: weights.File(file)}, Device: ort.CPU}, Data: data, Store: features,
+		Embedder: extract.EmbedderOptions{
+			Environment: environment.Environment{Device: ort.CPU},
+			Network:     backbones.NetworkOptions{Backbone: "squeezenet1_1", Weights: weights.File(file)},
+		},
+		Data: data, Store: features,
 	}, progress.Discard); err != nil {
 		t.Fatal(err)
 	}

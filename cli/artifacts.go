@@ -42,10 +42,14 @@ func artifactsGenerateCommand(out *output) *urfave.Command {
 			if err != nil {
 				return err
 			}
+			env, err := environmentOf(c)
+			if err != nil {
+				return err
+			}
 			info, err := finetune.Generate(c.Context, finetune.GenerateOptions{
-				Settings: readSettings(c, settings.Fields(settings.Graph)),
-				Network:  network,
-				Classes:  c.Int("classes"), Out: c.String("out"), Force: c.Bool("force"), Library: c.String("ort-lib"),
+				Settings:    readSettings(c, settings.Fields(settings.Graph)),
+				Environment: env, Network: network,
+				Classes: c.Int("classes"), Out: c.String("out"), Force: c.Bool("force"),
 			}, out.progress())
 			if err != nil {
 				return err

@@ -36,15 +36,14 @@ func demoCommand(out *output) *urfave.Command {
 			}
 			watch := out.progress()
 			d, err := classify.Demo(c.Context, classify.DemoOptions{
-				Out: c.String("out"), Force: c.Bool("force"), Data: c.String("data"),
-				Embedder: embedder, Decoder: c.String("decoder"),
+				Out: c.String("out"), Force: c.Bool("force"), Data: c.String("data"), Embedder: embedder,
 			}, watch)
 			if err != nil {
 				return err
 			}
 			made, err := report.Write(c.Context, report.Options{
 				Runs: []string{d.Model}, Out: filepath.Join(c.String("out"), "report.html"), Embedder: embedder,
-				Force: c.Bool("force"), Decoder: c.String("decoder"),
+				Force: c.Bool("force"),
 			}, watch)
 			if err != nil {
 				return err

@@ -60,8 +60,7 @@ func evaluate(c *urfave.Context, out *output) (classify.Evaluation, error) {
 func modelOptions(c *urfave.Context) (classify.Options, error) {
 	embedder, err := embedderOptions(c)
 	return classify.Options{
-		Model: c.String("model"), Embedder: embedder, Decoder: c.String("decoder"),
-		Extensions: c.StringSlice("extensions"), NoFollowLinks: c.Bool("no-follow-links"),
+		Model: c.String("model"), Embedder: embedder, Photos: photoOptions(c),
 	}, err
 }
 

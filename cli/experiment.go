@@ -14,7 +14,6 @@ import (
 	"fx/internal/experimentdir"
 	"fx/internal/fail"
 	"fx/internal/lockfile"
-	"fx/internal/ort"
 	"fx/internal/progress"
 	"fx/report"
 )
@@ -103,17 +102,14 @@ func experimentOf(c *urfave.Context) (*experiments.File, experiments.Options, er
 			return nil, experiments.Options{}, err
 		}
 	}
-	device, err := ort.ParseDevice(c.String("device"))
+	env, err := environmentOf(c)
 	out := c.String("out")
 	if out == "" {
 		out = file.DefaultOut()
 	}
 	return file, experiments.Options{
-		Out: out, Force: c.Bool("force"), Data: c.String("data"), Only: c.String("only"),
-		Extensions: c.StringSlice("extensions"), NoFollowLinks: c.Bool("no-follow-links"),
-		Device: device, Workers: c.Int("workers"), Library: c.String("ort-lib"),
-		Decoder: c.String("decoder"), DecodeMemory: decodeMemory(c),
-		Lock: lockfile.At(c.String("lock")),
+		Environment: env, Out: out, Force: c.Bool("force"), Data: c.String("data"), Only: c.String("only"),
+		Photos: photoOptions(c), Lock: lockfile.At(c.String("lock")),
 	}, err
 }
 
@@ -130,9 +126,8 @@ func experimentReport(c *urfave.Context, o experiments.Options, watch progress.R
 		return "", nil
 	}
 	made, err := report.Write(c.Context, report.Options{
-		Runs: []string{o.Out}, Force: o.Force, Data: o.Data, Decoder: o.Decoder,
-		Embedder: extract.EmbedderOptions{Device: o.Device, Workers: o.Workers, Library: o.Library,
-			DecodeMemory: o.DecodeMemory},
+		Runs: []string{o.Out}, Force: o.Force, Data: o.Data,
+		Embedder: extract.EmbedderOptions{Environment: o.Environment},
 	}, watch)
 	if err != nil {
 		return "", fail.Wrap(fail.KindOf(err), err,

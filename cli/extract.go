@@ -53,8 +53,7 @@ func extractCommand(out *output) *urfave.Command {
 				Embedder: embedder, Data: c.String("data"), Store: c.String("out"), Force: c.Bool("force"),
 				DType: c.String("dtype"), Views: c.Int("views"), Seed: c.Uint64("seed"),
 				TrainSplit: c.String("train-split"), EXIF: c.String("exif"),
-				Decoder: c.String("decoder"), FastDecode: c.Bool("fast-decode"), OnBadImage: c.String("on-bad-image"),
-				Extensions: c.StringSlice("extensions"), NoFollowLinks: c.Bool("no-follow-links"),
+				FastDecode: c.Bool("fast-decode"), OnBadImage: c.String("on-bad-image"), Photos: photoOptions(c),
 				Shard: c.String("shard"), Wait: c.Duration("wait"), VerifyContent: c.Bool("verify-content"),
 			}, out.progress())
 			if fail.KindOf(err) == fail.Locked {

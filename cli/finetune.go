@@ -9,7 +9,6 @@ import (
 
 	"fx/finetune"
 	"fx/internal/fail"
-	"fx/internal/ort"
 	settings "fx/internal/training"
 )
 
@@ -61,7 +60,7 @@ func finetuneFlags(of []settings.Field) []urfave.Flag {
 }
 
 func finetuneOptions(c *urfave.Context, of []settings.Field) (finetune.Options, error) {
-	device, err := ort.ParseDevice(c.String("device"))
+	env, err := environmentOf(c)
 	if err != nil {
 		return finetune.Options{}, err
 	}
@@ -73,11 +72,8 @@ func finetuneOptions(c *urfave.Context, of []settings.Field) (finetune.Options, 
 		return finetune.Options{}, err
 	}
 	return finetune.Options{
-		Settings: readSettings(c, of), Network: network,
+		Settings: readSettings(c, of), Environment: env, Network: network, Photos: photoOptions(c),
 		Data: c.String("data"), Out: c.String("out"), Force: c.Bool("force"), Resume: c.Bool("resume"),
-		Extensions: c.StringSlice("extensions"), NoFollowLinks: c.Bool("no-follow-links"),
-		Device: device, Workers: c.Int("workers"), Library: c.String("ort-lib"),
-		Decoder: c.String("decoder"), DecodeMemory: decodeMemory(c),
 	}, nil
 }
 

@@ -1,10 +1,13 @@
 package cli
 
 import (
+	"cmp"
+
 	urfave "github.com/urfave/cli/v2"
 
 	"fx/backbones"
 	"fx/extract"
+	"fx/internal/environment"
 	"fx/internal/lockfile"
 	"fx/internal/ort"
 	"fx/internal/preprocess"
@@ -87,6 +90,15 @@ func machineFlags() []urfave.Flag {
 	}
 }
 
+// environmentOf reads machineFlags, as far as the command has them.
+func environmentOf(c *urfave.Context) (environment.Environment, error) {
+	device, err := ort.ParseDevice(c.String("device"))
+	return environment.Environment{
+		Device: device, Workers: c.Int("workers"), Library: c.String("ort-lib"), Decoder: c.String("decoder"),
+		DecodeMemory: decodeMemory(c),
+	}, err
+}
+
 // deviceFlags are machineFlags, and how a frozen network runs.
 func deviceFlags() []urfave.Flag {
 	return append(machineFlags(),
@@ -96,16 +108,15 @@ func deviceFlags() []urfave.Flag {
 			DefaultText: "8 on a CPU, 32 for alexnet, 64 on a GPU"})
 }
 
-// embedderOptions reads networkFlags and deviceFlags.
+// embedderOptions reads networkFlags and deviceFlags, and checks their ranges before any work.
 func embedderOptions(c *urfave.Context) (extract.EmbedderOptions, error) {
 	network, err := networkOptions(c)
 	if err != nil {
 		return extract.EmbedderOptions{}, err
 	}
-	device, err := ort.ParseDevice(c.String("device"))
-	return extract.EmbedderOptions{
-		DecodeMemory: decodeMemory(c),
-		Network:      network, Device: device, Precision: c.String("precision"),
-		BatchSize: c.Int("batch-size"), Workers: c.Int("workers"), Library: c.String("ort-lib"),
-	}, err
+	env, err := environmentOf(c)
+	o := extract.EmbedderOptions{
+		Environment: env, Network: network, Precision: c.String("precision"), BatchSize: c.Int("batch-size"),
+	}
+	return o, cmp.Or(err, o.Check())
 }

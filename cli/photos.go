@@ -7,6 +7,7 @@ import (
 	urfave "github.com/urfave/cli/v2"
 
 	"fx/extract"
+	"fx/internal/dataset"
 	"fx/internal/printable"
 )
 
@@ -16,6 +17,11 @@ func photoFlags() []urfave.Flag {
 		&urfave.StringSliceFlag{Name: "extensions", Usage: "also read files with these extensions, such as .gif"},
 		&urfave.BoolFlag{Name: "no-follow-links", Usage: "ignore links in the folder"},
 	}
+}
+
+// photoOptions reads photoFlags.
+func photoOptions(c *urfave.Context) dataset.Options {
+	return dataset.Options{Extensions: c.StringSlice("extensions"), NoFollowLinks: c.Bool("no-follow-links")}
 }
 
 // printLeftOut names the photos that can't be used and the files that are none.

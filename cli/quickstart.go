@@ -45,9 +45,8 @@ func quickstartCommand(out *output) *urfave.Command {
 			}
 			watch := out.progress()
 			s, err := classify.Quickstart(c.Context, classify.QuickstartOptions{
-				Data: data, Extensions: c.StringSlice("extensions"), NoFollowLinks: c.Bool("no-follow-links"),
-				Out: c.String("out"), Force: c.Bool("force"),
-				Embedder: embedder, Decoder: c.String("decoder"), FastDecode: c.Bool("fast-decode"),
+				Data: data, Photos: photoOptions(c), Out: c.String("out"), Force: c.Bool("force"),
+				Embedder: embedder, FastDecode: c.Bool("fast-decode"),
 				Folds: c.Int("folds"), Seed: c.Uint64("seed"),
 			}, watch)
 			if err != nil {
@@ -56,7 +55,7 @@ func quickstartCommand(out *output) *urfave.Command {
 			if !s.Unchanged || !newer(s.Files.Report, s.Files.Classifier) {
 				if _, err := report.Write(c.Context, report.Options{
 					Runs: []string{s.Files.Model}, Out: s.Files.Report, Force: c.Bool("force"),
-					Title: "A classifier for " + s.ClassNames(), Embedder: embedder, Decoder: c.String("decoder"),
+					Title: "A classifier for " + s.ClassNames(), Embedder: embedder,
 				}, watch); err != nil {
 					return fail.Wrap(fail.KindOf(err), err,
 						"The classifier is done; the same command tries the report again.", "the report")

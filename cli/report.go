@@ -34,7 +34,7 @@ func reportCommand(out *output) *urfave.Command {
 			made, err := report.Write(c.Context, report.Options{
 				Runs: c.Args().Slice(), Out: c.String("out"), Force: c.Bool("force"),
 				Title: c.String("title"), Data: c.String("data"),
-				Embedder: embedder, Decoder: c.String("decoder"),
+				Embedder: embedder,
 			}, out.progress())
 			if err != nil {
 				return err

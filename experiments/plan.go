@@ -14,13 +14,13 @@ import (
 
 	"fx/backbones"
 	"fx/internal/dataset"
+	"fx/internal/environment"
 	"fx/internal/experimentdir"
 	"fx/internal/fail"
 	"fx/internal/imaging"
 	"fx/internal/lockfile"
 	"fx/internal/machine"
 	"fx/internal/modeldir"
-	"fx/internal/ort"
 	"fx/internal/progress"
 	"fx/internal/sampledata"
 	"fx/internal/training"
@@ -29,20 +29,14 @@ import (
 
 // Options of Run and DryRun. The zero value suits most callers.
 type Options struct {
-	Out     string        // EXPERIMENT folder; "" means File.DefaultOut
-	Force   bool          // write to Out though outpath.Prepare refuses it
-	Data    string        // photos in place of the file's
-	Only    string        // pattern of the names of runs to execute, such as "*-finetune-*"; "" means all
-	Device  ort.Device    // of all runs
-	Workers int           // goroutines that decode; 0 means one for each CPU
-	Library string        // path of libonnxruntime; "" searches for it
-	Decoder string        // of JPEG: "auto" (also ""), "turbojpeg" or "go"
-	Lock    lockfile.Lock // checked and extended together with Out's own
+	environment.Environment // of all runs
 
-	Extensions    []string // of photos, in addition to torchvision's
-	NoFollowLinks bool     // ignore photos behind links, see dataset.Options
-
-	DecodeMemory int64 // largest memory of all photos that are decoded at once, in bytes; 0 means photoio's choice
+	Out    string          // EXPERIMENT folder; "" means File.DefaultOut
+	Force  bool            // write to Out though outpath.Prepare refuses it
+	Data   string          // photos in place of the file's
+	Photos dataset.Options // which files are photos
+	Only   string          // pattern of the names of runs to execute, such as "*-finetune-*"; "" means all
+	Lock   lockfile.Lock   // checked and extended together with Out's own
 }
 
 // keyVersion is a part of every key, so another version repeats every run. It changes when the same settings mean a
@@ -77,6 +71,9 @@ type planned struct {
 // prepare finds photos and weights, and gives each run its key. With planOnly it replaces photos and weights that it
 // does not find, with a note.
 func prepare(ctx context.Context, file *File, o Options, planOnly bool, report progress.Reporter) (*matrix, error) {
+	if err := o.Environment.Check(); err != nil {
+		return nil, err
+	}
 	if o.Out == "" {
 		o.Out = file.DefaultOut()
 	}
@@ -98,7 +95,7 @@ func prepare(ctx context.Context, file *File, o Options, planOnly bool, report p
 		}
 	}
 	var err error
-	if m.decoder, err = imaging.NewDecoder(imaging.Options{Decoder: o.Decoder, EXIF: file.Settings.EXIF}); err != nil {
+	if m.decoder, err = o.NewDecoder(imaging.Options{EXIF: file.Settings.EXIF}); err != nil {
 		return nil, err
 	}
 	if err := m.findPhotos(ctx, report); err != nil {
@@ -155,8 +152,7 @@ func (m *matrix) findPhotos(ctx context.Context, report progress.Reporter) error
 		*data = experimentdir.Data{Dir: found.Dir, Origin: found.Origin}
 	}
 	var err error
-	if m.photos, err = dataset.Scan(ctx, data.Dir, dataset.Options{Extensions: m.options.Extensions,
-		NoFollowLinks: m.options.NoFollowLinks}); err != nil {
+	if m.photos, err = dataset.Scan(ctx, data.Dir, m.options.Photos); err != nil {
 		return err
 	}
 	if m.splits, err = m.photos.ChooseSplits(dataset.SplitRequest{

@@ -176,13 +176,10 @@ func (m *matrix) extract(ctx context.Context, i int, report progress.Reporter) e
 		return err
 	}
 	filling := extraction(p.settings)
-	filling.Embedder = extract.EmbedderOptions{
-		Network: p.network, Device: o.Device, Workers: o.Workers, Library: o.Library, DecodeMemory: o.DecodeMemory,
-	}
-	filling.Data, filling.Store, filling.Force = m.record.Data.Dir, m.store(i), o.Force
+	filling.Embedder = extract.EmbedderOptions{Environment: o.Environment, Network: p.network}
+	filling.Data, filling.Photos = m.record.Data.Dir, o.Photos
+	filling.Store, filling.Force = m.store(i), o.Force
 	filling.ReplaceData = true // --data may have changed; its runs then have other keys
-	filling.Extensions, filling.NoFollowLinks = o.Extensions, o.NoFollowLinks
-	filling.Decoder = o.Decoder
 	summary, err := extract.Run(ctx, filling, report)
 	if err != nil {
 		return err
@@ -218,10 +215,8 @@ func (m *matrix) train(ctx context.Context, i int, report progress.Reporter) err
 	}
 	resume := begun || finished
 	_, err = finetune.Run(ctx, finetune.Options{
-		Settings: p.settings, Network: p.network, Data: m.record.Data.Dir, Out: m.dir(i),
-		Resume: resume, Force: o.Force, Terse: true,
-		Device: o.Device, Workers: o.Workers, Library: o.Library, Decoder: o.Decoder, DecodeMemory: o.DecodeMemory,
-		Extensions: o.Extensions, NoFollowLinks: o.NoFollowLinks,
+		Settings: p.settings, Environment: o.Environment, Network: p.network, Data: m.record.Data.Dir,
+		Photos: o.Photos, Out: m.dir(i), Resume: resume, Force: o.Force, Terse: true,
 	}, report)
 	if err != nil && resume && fail.KindOf(err) == fail.Usage {
 		err = fail.Wrap(fail.Usage, err, fmt.Sprintf("Remove %s to begin this run anew.", m.dir(i)), "")

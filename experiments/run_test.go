@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"fx/internal/environment"
 	"fx/internal/experimentdir"
 	"fx/internal/fail"
 	"fx/internal/modeldir"
@@ -86,7 +87,7 @@ func (s scene) photo(name string, seed int) {
 }
 
 func (s scene) options() Options {
-	return Options{Out: filepath.Join(s.dir, "out"), Device: ort.CPU}
+	return Options{Environment: environment.Environment{Device: ort.CPU}, Out: filepath.Join(s.dir, "out")}
 }
 
 func (s scene) open() *File {

@@ -3,7 +3,6 @@ package experiments
 import (
 	"context"
 	"fmt"
-	"runtime"
 	"slices"
 	"time"
 
@@ -150,7 +149,7 @@ func (m *matrix) paths() (train, val []string) {
 
 // decodeSeconds returns the time to read and decode a photo, divided by the number of workers.
 func (m *matrix) decodeSeconds(ctx context.Context, paths []string) float64 {
-	reader := photoio.NewReader(m.decoder, photoio.Options{Memory: m.options.DecodeMemory})
+	reader := m.options.NewReader(m.decoder, photoio.Options{})
 	start, n := time.Now(), 0
 	for _, path := range sampleOf(paths, 8) {
 		if photo, err := reader.Read(ctx, path); err == nil { // else the run itself will say why
@@ -158,7 +157,7 @@ func (m *matrix) decodeSeconds(ctx context.Context, paths []string) float64 {
 			n++
 		}
 	}
-	return time.Since(start).Seconds() / float64(max(n, 1)*m.workers())
+	return time.Since(start).Seconds() / float64(max(n, 1)*m.options.WorkerCount())
 }
 
 // sampleOf returns at most n of the paths, at equal distances.
@@ -181,16 +180,14 @@ func (m *matrix) try(ctx context.Context, i int, training bool, paths []string) 
 		network.Weights = weights.Seed(0)
 	}
 	start := time.Now()
-	e, err := extract.OpenEmbedder(ctx, extract.EmbedderOptions{
-		Network: network, Device: m.options.Device, Workers: m.options.Workers, Library: m.options.Library,
-		DecodeMemory: m.options.DecodeMemory,
-	}, progress.Discard)
+	e, err := extract.OpenEmbedder(ctx, extract.EmbedderOptions{Environment: m.options.Environment, Network: network},
+		progress.Discard)
 	if err != nil {
 		return r, err
 	}
 	defer func() { _ = e.Close() }() // nothing is written through it
 	r.open, r.width = time.Since(start).Seconds(), e.FeatureLen()
-	photos := sampleOf(paths, trialBatches*e.BatchSize()*m.workers())
+	photos := sampleOf(paths, trialBatches*e.BatchSize()*m.options.WorkerCount())
 	ignore := func(int, extract.Embedding) error { return nil }
 	if err := extract.Photos(ctx, e, m.decoder, photos[:min(e.BatchSize(), len(photos))], progress.Discard,
 		ignore); err != nil { // for warm-up
@@ -210,8 +207,7 @@ func (m *matrix) try(ctx context.Context, i int, training bool, paths []string) 
 // tryTraining measures training steps on a black batch.
 func (m *matrix) tryTraining(ctx context.Context, i int, r *rates) error {
 	p := m.runs[i]
-	o := finetune.Options{Settings: p.settings, Network: p.network, Device: m.options.Device,
-		Library: m.options.Library}
+	o := finetune.Options{Settings: p.settings, Environment: m.options.Environment, Network: p.network}
 	start := time.Now()
 	s, err := finetune.NewTrainer(ctx, o, len(m.photos.Classes), progress.Discard)
 	if err != nil {
@@ -236,11 +232,4 @@ func (m *matrix) tryTraining(ctx context.Context, i int, r *rates) error {
 	slices.Sort(took)
 	r.step = took[len(took)/2]
 	return nil
-}
-
-func (m *matrix) workers() int {
-	if m.options.Workers > 0 {
-		return m.options.Workers
-	}
-	return runtime.GOMAXPROCS(0)
 }

@@ -3,9 +3,9 @@ package extract
 import (
 	"cmp"
 	"context"
-	"runtime"
 
 	"fx/backbones"
+	"fx/internal/environment"
 	"fx/internal/fail"
 	"fx/internal/imaging"
 	"fx/internal/inference"
@@ -18,16 +18,12 @@ import (
 
 // EmbedderOptions select a network and a device. The zero value of all fields but Network suits most callers.
 type EmbedderOptions struct {
+	environment.Environment
+
 	Network   backbones.NetworkOptions
-	Device    ort.Device
 	Precision string // of weights and activations: Float32 (also "") or Float16; for a store, "" means the store's
 	BatchSize int    // 0 means 64 on a GPU, and 8 or the network's own CPUBatch on a CPU
-	Workers   int    // goroutines that decode and run; 0 means one for each CPU
 	Threads   int    // of each run of the network; 0 means 1, because the workers use all cores
-	Library   string // path of libonnxruntime; "" searches for it
-
-	// DecodeMemory is the largest memory of all photos that are decoded at once, in bytes; 0 means photoio's choice.
-	DecodeMemory int64
 
 	// ProfilePrefix, if not "", makes ONNX Runtime write a profile to PREFIX_TIME.json when the embedder is closed.
 	ProfilePrefix string
@@ -40,8 +36,17 @@ const (
 	gpuBatch = 64
 )
 
-// Limits of options, against mistyped numbers.
-const maxBatch, maxWorkers = 4096, 1024
+// maxBatch is a limit against mistyped numbers.
+const maxBatch = 4096
+
+// Check returns an error of kind fail.Usage for a number that is out of range and for an unknown precision.
+func (o EmbedderOptions) Check() error {
+	if o.BatchSize < 0 || o.BatchSize > maxBatch {
+		return fail.New(fail.Usage, "Leave --batch-size out for the default.", "batch size %d must lie in 0–%d",
+			o.BatchSize, maxBatch)
+	}
+	return cmp.Or(o.Environment.Check(), checkPrecision(o.Precision))
+}
 
 // gpuRuns is the number of batches on which a GPU works at once: one is computed while the other is copied.
 const gpuRuns = 2
@@ -60,15 +65,8 @@ type FeatureNetwork struct {
 // OpenNetwork finds the network and its weights. Errors: fail.Usage for a wrong name or flag, fail.Model for bad
 // weights.
 func OpenNetwork(ctx context.Context, o EmbedderOptions, report progress.Reporter) (*FeatureNetwork, error) {
-	if o.BatchSize < 0 || o.BatchSize > maxBatch || o.Workers < 0 || o.Workers > maxWorkers {
-		return nil, fail.New(fail.Usage, "Leave --batch-size and --workers out for the defaults.",
-			"batch size %d and workers %d must lie in 0–%d and 0–%d", o.BatchSize, o.Workers, maxBatch, maxWorkers)
-	}
-	if err := checkPrecision(o.Precision); err != nil {
+	if err := o.Check(); err != nil {
 		return nil, err
-	}
-	if o.Workers == 0 {
-		o.Workers = runtime.GOMAXPROCS(0)
 	}
 	network, err := backbones.Open(ctx, o.Network, report)
 	if err != nil {
@@ -85,7 +83,7 @@ func OpenNetwork(ctx context.Context, o EmbedderOptions, report progress.Reporte
 // Device returns the device on which a network with these options would run. The error is of kind fail.Device if ONNX
 // Runtime or the device that o names is not available.
 func Device(o EmbedderOptions) (ort.Device, error) {
-	rt, err := ort.Load(o.Library)
+	rt, err := o.Runtime()
 	if err != nil {
 		return ort.Device{}, err
 	}
@@ -116,7 +114,7 @@ func OpenEmbedder(ctx context.Context, o EmbedderOptions, report progress.Report
 // Embedder puts the network on its device, which gets its own copy of the weights; release f if it is not needed any
 // more. The error is fail.Device if ONNX Runtime or the device is not available.
 func (f *FeatureNetwork) Embedder() (*Embedder, error) {
-	rt, err := ort.Load(f.options.Library)
+	rt, err := f.options.Runtime()
 	if err != nil {
 		return nil, err
 	}
@@ -209,7 +207,7 @@ func (e *Embedder) Runs() int {
 	if e.onGPU() {
 		return gpuRuns
 	}
-	return e.options.Workers
+	return e.options.WorkerCount()
 }
 
 // NewStage allocates the memory of a batch: on a GPU page-locked memory and memory of the device, on a CPU plain
@@ -224,8 +222,8 @@ func (e *Embedder) NewStage() (Stage, error) {
 // pipeline returns a pipeline for photos.
 func (e *Embedder) pipeline(decoder *imaging.Decoder, seed uint64, path func(item int) string) *pipeline {
 	return &pipeline{
-		network: e, path: path, workers: e.options.Workers, runs: e.Runs(), shared: e.onGPU(), seed: seed,
-		reader: photoio.NewReader(decoder, photoio.Options{Memory: e.options.DecodeMemory, Hash: true}),
+		network: e, path: path, workers: e.options.WorkerCount(), runs: e.Runs(), shared: e.onGPU(), seed: seed,
+		reader: e.options.NewReader(decoder, photoio.Options{Hash: true}),
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"fx/backbones"
+	"fx/internal/environment"
 	"fx/internal/ort"
 	"fx/internal/ort/orttest"
 	"fx/internal/relative"
@@ -17,8 +18,9 @@ func TestCUDAStagesGiveTheFeatures(t *testing.T) {
 	paths := noisePhotos(t, 27)
 	features := func(device ort.Device, precision string, staged bool) map[int][]float32 {
 		e := opened(t, EmbedderOptions{
-			Network: backbones.NetworkOptions{Backbone: "resnet18",
-				Weights: weights.Seed(0)}, Device: device, Precision: precision, BatchSize: 4, Workers: 3,
+			Environment: environment.Environment{Device: device, Workers: 3},
+			Network:     backbones.NetworkOptions{Backbone: "resnet18", Weights: weights.Seed(0)},
+			Precision:   precision, BatchSize: 4,
 		})
 		all := embedAll(t, e, paths, staged)
 		if s := e.Session(); staged && !s.Captures() {

@@ -13,12 +13,10 @@ import (
 
 // Options of Run.
 type Options struct {
-	Embedder   EmbedderOptions
-	Data       string   // folder of photos, or a .csv list
-	Extensions []string // of photos, in addition to torchvision's
-	Splits     []string // names of the splits to extract; nil for all
-	// NoFollowLinks ignores photos behind links, see dataset.Options.
-	NoFollowLinks bool
+	Embedder EmbedderOptions
+	Data     string          // folder of photos, or a .csv list
+	Photos   dataset.Options // which of its files are photos
+	Splits   []string        // names of the splits to extract; nil for all
 
 	Store string // folder to fill
 	Force bool   // write to Store though outpath.Prepare refuses it, and ReplaceData
@@ -32,7 +30,6 @@ type Options struct {
 	// too.
 	TrainSplit string
 
-	Decoder    string // of JPEG: "auto" (also ""), "turbojpeg" or "go"
 	EXIF       string // "ignore" (also "") or "apply"
 	FastDecode bool   // JPEGs at a fraction of their size if that suffices, see imaging.Decoder.For
 	OnBadImage string // "skip" (also "") or "fail"

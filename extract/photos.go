@@ -2,7 +2,6 @@ package extract
 
 import (
 	"context"
-	"runtime"
 	"slices"
 
 	"fx/internal/imaging"
@@ -13,14 +12,12 @@ import (
 // ForFew returns o with defaults for n photos, few of which fill no batch: batches are no larger than needed to give
 // each worker one, and a single photo gets all cores for its run.
 func (o EmbedderOptions) ForFew(n int) EmbedderOptions {
-	if o.Workers == 0 {
-		o.Workers = runtime.GOMAXPROCS(0)
-	}
-	if o.BatchSize == 0 && n <= cpuBatch*o.Workers {
-		o.BatchSize = max(1, (n+o.Workers-1)/o.Workers)
+	workers := o.WorkerCount()
+	if o.BatchSize == 0 && n <= cpuBatch*workers {
+		o.BatchSize = max(1, (n+workers-1)/workers)
 	}
 	if n == 1 {
-		o.Threads = o.Workers
+		o.Threads = workers
 	}
 	return o
 }

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"fx/backbones"
+	"fx/internal/environment"
 	"fx/internal/fakecuda"
 	"fx/internal/imaging"
 	"fx/internal/ort"
@@ -32,8 +33,9 @@ func TestRehearsedExtraction(t *testing.T) {
 		for _, name := range families {
 			for _, precision := range []string{Float32, Float16} {
 				rehearse(t, EmbedderOptions{
-					Network: backbones.NetworkOptions{Backbone: name,
-						Weights: weights.Seed(0)}, Device: ort.CUDA, Precision: precision, BatchSize: batch, Workers: 4,
+					Environment: environment.Environment{Device: ort.CUDA, Workers: 4},
+					Network:     backbones.NetworkOptions{Backbone: name, Weights: weights.Seed(0)},
+					Precision:   precision, BatchSize: batch,
 				}, paths)
 			}
 		}

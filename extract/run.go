@@ -35,11 +35,11 @@ func Run(ctx context.Context, o Options, report progress.Reporter) (Summary, err
 	if err := outpath.Prepare(o.Force, outpath.Target{Kind: outpath.Store, Path: o.Store, Photos: o.Data}); err != nil {
 		return Summary{}, err
 	}
-	decoder, err := imaging.NewDecoder(imaging.Options{Decoder: o.Decoder, EXIF: o.EXIF, FastDecode: o.FastDecode})
+	decoder, err := o.Embedder.NewDecoder(imaging.Options{EXIF: o.EXIF, FastDecode: o.FastDecode})
 	if err != nil {
 		return Summary{}, err
 	}
-	r.photos, err = dataset.Scan(ctx, o.Data, dataset.Options{Extensions: o.Extensions, NoFollowLinks: o.NoFollowLinks})
+	r.photos, err = dataset.Scan(ctx, o.Data, o.Photos)
 	if err != nil {
 		return Summary{}, err
 	}
@@ -210,7 +210,7 @@ func (r *run) newManifest(compute store.Compute) store.Manifest {
 		Seed: o.Seed, Views: o.Views, Classes: r.photos.Classes,
 		Made: store.Provenance{
 			FX: version.String(), WeightsOrigin: n.WeightsOrigin, WeightsFile: n.Weights, BackboneFile: n.Backbone.File,
-			Data: paths.Absolute(o.Data), Extensions: o.Extensions, NoFollowLinks: o.NoFollowLinks,
+			Data: paths.Absolute(o.Data), Extensions: o.Photos.Extensions, NoFollowLinks: o.Photos.NoFollowLinks,
 			Notes: n.Notes, Untrained: n.Untrained,
 		},
 	}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"fx/backbones"
+	"fx/internal/environment"
 	"fx/internal/fail"
 	"fx/internal/ort"
 	"fx/internal/ort/orttest"
@@ -82,9 +83,9 @@ func photos(t testing.TB, n int) string {
 func options(data, out string) Options {
 	return Options{
 		Embedder: EmbedderOptions{
+			Environment: environment.Environment{Device: ort.CPU},
 			Network: backbones.NetworkOptions{Backbone: "squeezenet1_1", Weights: weights.Seed(0), Resize: 64,
 				Crop: 64},
-			Device: ort.CPU,
 		},
 		Data: data, Store: out, TrainSplit: "train",
 	}

@@ -6,7 +6,7 @@ import (
 	"fx/backbones"
 	"fx/finetune/artifacts"
 	"fx/finetune/autodiff/ortprobe"
-	"fx/internal/ort"
+	"fx/internal/environment"
 	"fx/internal/outpath"
 	"fx/internal/progress"
 	"fx/internal/training"
@@ -14,25 +14,25 @@ import (
 
 // GenerateOptions of Generate.
 type GenerateOptions struct {
-	training.Settings // those that training.Graph reads
+	training.Settings       // those that training.Graph reads
+	environment.Environment // of which Generate only reads Library
 
 	Network backbones.NetworkOptions // a registered network, or an ONNX file; Resize and Crop are those of Settings
 	Classes int
 	Out     string // folder to write
 	Force   bool   // even if it contains something else, see outpath.Prepare
-	Library string // path of libonnxruntime; "" searches for it
 }
 
 // Generate writes a network's training graphs and their initial state into a folder,
 // for training loops in other programs. See artifacts.Read.
 func Generate(ctx context.Context, o GenerateOptions, report progress.Reporter) (artifacts.Info, error) {
-	if err := o.Check(training.Finetune); err != nil {
+	if err := o.Settings.Check(training.Finetune); err != nil {
 		return artifacts.Info{}, err
 	}
 	if err := outpath.Prepare(o.Force, outpath.Target{Kind: outpath.Artifacts, Path: o.Out}); err != nil {
 		return artifacts.Info{}, err
 	}
-	rt, err := ort.Load(o.Library)
+	rt, err := o.Runtime()
 	if err != nil {
 		return artifacts.Info{}, err
 	}

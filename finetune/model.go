@@ -54,7 +54,8 @@ func (r *run) writeModel(ctx context.Context, result Result) error {
 		network.Backbone = filepath.Join(r.options.Out, trained.File)
 	}
 	// On the CPU, because the training still uses the GPU's memory.
-	o := extract.EmbedderOptions{Network: network, Library: r.options.Library, Device: ort.CPU}
+	o := extract.EmbedderOptions{Network: network, Environment: r.options.Environment}
+	o.Device = ort.CPU
 	n, err := extract.OpenNetwork(ctx, o, r.report)
 	if err != nil {
 		return err
@@ -82,7 +83,7 @@ func (r *run) writeModel(ctx context.Context, result Result) error {
 		Backbone:   trained,
 		Preprocess: spec, EXIF: r.record.Settings.EXIF, Classes: r.photos.Classes,
 		Mode: r.options.mode(), Seed: r.options.Seed,
-		Data: r.record.Data, Extensions: r.options.Extensions, NoFollowLinks: r.record.Settings.NoFollowLinks,
+		Data: r.record.Data, Extensions: r.options.Photos.Extensions, NoFollowLinks: r.record.Settings.NoFollowLinks,
 		Head: modeldir.Head{Layout: b.Head.Layout(len(r.photos.Classes)), WeightName: b.Head.Weight,
 			BiasName: b.Head.Bias, FeatureShape: b.FeatureShape},
 		Options:  training.NetworkRecord(r.record.Settings, r.record.Weights.String()),

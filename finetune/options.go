@@ -1,12 +1,13 @@
 package finetune
 
 import (
-	"runtime"
+	"cmp"
 
 	"fx/backbones"
 	"fx/finetune/artifacts"
+	"fx/internal/dataset"
+	"fx/internal/environment"
 	"fx/internal/fail"
-	"fx/internal/ort"
 	"fx/internal/training"
 )
 
@@ -14,24 +15,15 @@ import (
 // and Out must be set as well.
 type Options struct {
 	training.Settings
+	environment.Environment
 
 	Network backbones.NetworkOptions // the pretrained network; Resize and Crop are those of Settings
 	Data    string                   // folder with a train and a val split
-	// Extensions are accepted besides torchvision's, and NoFollowLinks leaves out
-	// photos behind links, see dataset.Options.
-	Extensions    []string
-	NoFollowLinks bool
+	Photos  dataset.Options          // which of its files are photos
 
 	Out    string // RUN folder
 	Resume bool   // continue the run in Out
 	Force  bool   // even if Out contains something else or lies inside Data, see outpath.Prepare
-
-	Device  ort.Device
-	Workers int    // goroutines that decode; 0 means one for each CPU
-	Library string // path of libonnxruntime; "" searches for it
-	Decoder string // of JPEG: "auto" (also ""), "turbojpeg" or "go"
-
-	DecodeMemory int64 // limit of the bytes that all photos take while they are decoded; 0 means photoio's choice
 
 	// ProfilePrefix, if not empty, has ONNX Runtime write the time of each node of
 	// the training steps to PREFIX-batchN_TIME.json when the run ends.
@@ -54,18 +46,12 @@ func (o Options) usedBy() training.UsedBy {
 
 // resolved checks the options and fills in those that follow from others.
 func (o Options) resolved() (Options, error) {
-	switch {
-	case o.Workers < 0:
-		return o, fail.New(fail.Usage, "Give 0 or more.", "--workers %d is out of range", o.Workers)
-	case o.Scratch && !o.Network.Weights.IsZero():
+	if o.Scratch && !o.Network.Weights.IsZero() {
 		return o, fail.New(fail.Usage, "Give one of them.",
 			"--scratch starts from random weights, but --weights names others")
 	}
-	if err := o.Check(o.usedBy()); err != nil {
+	if err := cmp.Or(o.Environment.Check(), o.Settings.Check(o.usedBy())); err != nil {
 		return o, err
-	}
-	if o.Workers == 0 {
-		o.Workers = runtime.GOMAXPROCS(0)
 	}
 	o.Settings = o.Settings.Resolved(o.usedBy())
 	o.Network.Resize, o.Network.Crop = o.Resize, o.Crop

@@ -12,7 +12,6 @@ import (
 
 	"fx/backbones"
 	"fx/classify"
-	"fx/extract"
 	"fx/finetune/artifacts"
 	"fx/internal/fail"
 	"fx/internal/onnx"
@@ -62,7 +61,8 @@ func TestARunOfAFileIsAModel(t *testing.T) {
 	if err := os.Rename(o.Out, moved); err != nil {
 		t.Fatal(err)
 	}
-	model := classify.Options{Model: moved, Embedder: extract.EmbedderOptions{Device: ort.CPU}}
+	model := classify.Options{Model: moved}
+	model.Embedder.Device = ort.CPU
 	report, err := classify.EvaluateData(t.Context(), model, data, "val", progress.Discard)
 	if err != nil {
 		t.Fatal(err)

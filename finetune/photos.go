@@ -32,11 +32,11 @@ type photos struct {
 
 // openPhotos finds the photos of the chosen splits.
 func openPhotos(ctx context.Context, o Options, evaluation dataset.Evaluation) (*photos, error) {
-	decoder, err := imaging.NewDecoder(imaging.Options{Decoder: o.Decoder, EXIF: o.EXIF})
+	decoder, err := o.NewDecoder(imaging.Options{EXIF: o.EXIF})
 	if err != nil {
 		return nil, err
 	}
-	found, err := dataset.Scan(ctx, o.Data, dataset.Options{Extensions: o.Extensions, NoFollowLinks: o.NoFollowLinks})
+	found, err := dataset.Scan(ctx, o.Data, o.Photos)
 	if err != nil {
 		return nil, err
 	}
@@ -53,7 +53,7 @@ func openPhotos(ctx context.Context, o Options, evaluation dataset.Evaluation) (
 	}
 	p := &photos{
 		Dataset: found, decoder: decoder, splits: splits,
-		reader: photoio.NewReader(decoder, photoio.Options{Memory: o.DecodeMemory}),
+		reader: o.NewReader(decoder, photoio.Options{}),
 	}
 	for i, item := range found.Items {
 		switch {

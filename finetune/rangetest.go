@@ -67,7 +67,7 @@ func (r *run) rangeTest(ctx context.Context, test rangetest.Options) (RangeTestR
 	if need := test.Steps * test.Repeats * r.plan.accumulate * r.plan.batch; need < len(r.plan.train) {
 		r.photos.train, whole = r.plan.order(0)[:need], false // the test uses no others
 	}
-	if err := r.photos.vet(ctx, r.options.Workers, r.report); err != nil {
+	if err := r.photos.vet(ctx, r.options.WorkerCount(), r.report); err != nil {
 		return RangeTestResult{}, err
 	}
 	if err := r.reportRejected(); err != nil {

@@ -89,7 +89,7 @@ func (r *run) settings() settings {
 	return settings{s, conditions{
 		Backbone: r.opened.Backbone.Name, FeatureTensor: r.opened.Backbone.FeatureTensor, Weights: r.opened.WeightsSHA256, Preprocess: r.network.Preprocess,
 		Decoder: r.photos.decoder.Name(), Data: r.fingerprint, Classes: strings.Join(r.photos.Classes, ","),
-		Extensions: strings.Join(r.options.Extensions, ","), NoFollowLinks: r.options.NoFollowLinks,
+		Extensions: strings.Join(r.options.Photos.Extensions, ","), NoFollowLinks: r.options.Photos.NoFollowLinks,
 		TF32: r.tf32, Provider: r.provider, Threads: r.threads, Runtime: r.runtime.Library().Version,
 	}}
 }

@@ -184,7 +184,7 @@ func (r *run) begin(ctx context.Context, earlier record, found bool) error {
 		r.photos.rejected = earlier.Rejected
 		err = r.photos.excludeRejected()
 	} else {
-		err = r.photos.vet(ctx, r.options.Workers, r.report)
+		err = r.photos.vet(ctx, r.options.WorkerCount(), r.report)
 	}
 	if err != nil {
 		return err
@@ -217,7 +217,7 @@ func (r *run) begin(ctx context.Context, earlier record, found bool) error {
 	}
 	if found {
 		r.record = earlier
-		if r.options.NoFollowLinks { // an older fx did not record it
+		if r.options.Photos.NoFollowLinks { // an older fx did not record it
 			r.record.Settings.NoFollowLinks = true
 		}
 		return r.checkUnchanged(earlier)
@@ -237,7 +237,7 @@ func (r *run) begin(ctx context.Context, earlier record, found bool) error {
 
 // openRuntime loads ONNX Runtime and checks that it supports the precision.
 func (r *run) openRuntime() (err error) {
-	if r.runtime, err = ort.Load(r.options.Library); err != nil {
+	if r.runtime, err = r.options.Runtime(); err != nil {
 		return err
 	}
 	return r.checkPrecision()

@@ -95,7 +95,7 @@ func (r *run) startLoader(ctx context.Context, from position) *loader {
 		kinds = append(kinds, kind{size, true})
 	}
 	kinds = append(kinds, kind{min(r.plan.batch, len(r.plan.val)), false}, kind{len(r.plan.val) % r.plan.batch, false})
-	l.start(ctx, r.plan.from(from), r.options.Workers, kinds)
+	l.start(ctx, r.plan.from(from), r.options.WorkerCount(), kinds)
 	return l
 }
 

@@ -38,7 +38,7 @@ func NewTrainer(ctx context.Context, o Options, classes int, report progress.Rep
 	if err != nil {
 		return nil, err
 	}
-	rt, err := ort.Load(o.Library)
+	rt, err := o.Runtime()
 	if err != nil {
 		return nil, err
 	}

@@ -94,7 +94,7 @@ func (r *run) features(ctx context.Context, o Options, watch progress.Reporter) 
 		}
 		return "", fmt.Errorf("its photos are no longer at %s (--data names them)", data)
 	}
-	err = classify.ExtractFor(ctx, classify.Options{Model: r.dir, Embedder: o.Embedder, Decoder: o.Decoder}, data,
+	err = classify.ExtractFor(ctx, classify.Options{Model: r.dir, Embedder: o.Embedder}, data,
 		own, watch)
 	return own, err
 }

@@ -31,7 +31,7 @@ func gather(ctx context.Context, o Options, watch progress.Reporter) (page.Page,
 		}
 	}
 	// Thumbnails stand as the network saw the photos.
-	decoder, err := imaging.NewDecoder(imaging.Options{Decoder: o.Decoder, EXIF: runs[0].model.EXIF})
+	decoder, err := o.Embedder.NewDecoder(imaging.Options{EXIF: runs[0].model.EXIF})
 	if err != nil {
 		return page.Page{}, err
 	}
@@ -46,7 +46,7 @@ func gather(ctx context.Context, o Options, watch progress.Reporter) (page.Page,
 	}
 	task.End()
 	left := thumbnails.choose(runs, maxPhotos)
-	reader := photoio.NewReader(decoder, photoio.Options{Memory: o.Embedder.DecodeMemory, Hash: true})
+	reader := o.Embedder.NewReader(decoder, photoio.Options{Hash: true})
 	err = thumbnails.draw(ctx, reader, watch)
 	if err != nil {
 		return page.Page{}, err

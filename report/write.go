@@ -22,7 +22,6 @@ type Options struct {
 	Title    string   // "" for one made of the runs
 	Data     string   // photos, "" for where the runs found them
 	Embedder extract.EmbedderOptions
-	Decoder  string // of JPEG: "auto" (also ""), "turbojpeg" or "go"
 }
 
 // Result is what Write wrote, and the table in it.

@@ -28,6 +28,7 @@ import (
 	"fx/bench/internal/profile"
 	"fx/bench/internal/program"
 	"fx/extract"
+	"fx/internal/environment"
 	"fx/internal/fail"
 	"fx/internal/inference"
 	"fx/internal/ort"
@@ -92,8 +93,9 @@ func (o options) measure(ctx context.Context, profilePrefix string) (m measureme
 		return m, err
 	}
 	network, err := extract.OpenNetwork(ctx, extract.EmbedderOptions{
-		Network: backbones.NetworkOptions{Backbone: o.backbone, Weights: from},
-		Device:  ort.CPU, BatchSize: o.batch, Workers: o.workers, ProfilePrefix: profilePrefix,
+		Environment: environment.Environment{Device: ort.CPU, Workers: o.workers},
+		Network:     backbones.NetworkOptions{Backbone: o.backbone, Weights: from},
+		BatchSize:   o.batch, ProfilePrefix: profilePrefix,
 	}, progress.Discard)
 	if err != nil {
 		return m, err

@@ -14,6 +14,7 @@ import (
 
 	"fx/backbones"
 	"fx/extract"
+	"fx/internal/environment"
 	"fx/internal/ort"
 	"fx/internal/ort/orttest"
 	"fx/internal/progress"
@@ -158,8 +159,11 @@ func features(t *testing.T, data string) (all []float32) {
 	t.Helper()
 	to := filepath.Join(t.TempDir(), "store")
 	if _, err := extract.Run(t.Context(), extract.Options{
-		Embedder: extract.EmbedderOptions{Network: backbones.NetworkOptions{Backbone: "squeezenet1_1",
-			Weights: weights.Seed(0)}, Device: ort.CPU}, Data: data, Store: to,
+		Embedder: extract.EmbedderOptions{
+			Environment: environment.Environment{Device: ort.CPU},
+			Network:     backbones.NetworkOptions{Backbone: "squeezenet1_1", Weights: weights.Seed(0)},
+		},
+		Data: data, Store: to,
 	}, progress.Discard); err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 	"fx/backbones"
 	"fx/bench/internal/forward"
 	"fx/extract"
+	"fx/internal/environment"
 	"fx/internal/fail"
 	"fx/internal/ort"
 	"fx/internal/ort/orttest"
@@ -20,8 +21,9 @@ import (
 // open opens a network that is small at 64 pixels.
 func open(ctx context.Context) (*extract.Embedder, error) {
 	return extract.OpenEmbedder(ctx, extract.EmbedderOptions{
-		Network: backbones.NetworkOptions{Backbone: "squeezenet1_1", Weights: weights.Seed(0), Resize: 64, Crop: 64},
-		Device:  ort.CPU, BatchSize: 2, Workers: 2,
+		Environment: environment.Environment{Device: ort.CPU, Workers: 2},
+		Network:     backbones.NetworkOptions{Backbone: "squeezenet1_1", Weights: weights.Seed(0), Resize: 64, Crop: 64},
+		BatchSize:   2,
 	}, progress.Discard)
 }
 
