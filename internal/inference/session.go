@@ -3,6 +3,7 @@ package inference
 import (
 	"os"
 	"path/filepath"
+	"slices"
 
 	"fx/internal/fail"
 	"fx/internal/kernels"
@@ -20,7 +21,7 @@ const Variable = "FX_CONV_TILES"
 
 // NewSession opens the model m, whose tensor data may be shared: it is not changed. Errors are those of package ort.
 func NewSession(rt *ort.Runtime, m *pb.ModelProto, options ort.SessionOptions) (*ort.Session, error) {
-	why := unsuited(rt, options)
+	why := unsuited(rt, m, options)
 	if why == "" {
 		s, err := open(rt, m, options)
 		if err == nil {
@@ -39,13 +40,16 @@ func NewSession(rt *ort.Runtime, m *pb.ModelProto, options ort.SessionOptions) (
 	return s, err
 }
 
-// unsuited returns why ConvTiles can't be used here, or "".
-func unsuited(rt *ort.Runtime, options ort.SessionOptions) string {
+// unsuited returns why the kernels can't be used for m here, or "".
+func unsuited(rt *ort.Runtime, m *pb.ModelProto, options ort.SessionOptions) string {
 	if os.Getenv(Variable) == "off" {
 		return Variable + "=off"
 	}
 	if device, _, _, err := rt.Resolve(options.Device); err != nil || device != ort.CPU {
 		return "not on the CPU"
+	}
+	if !hasCandidates(m) {
+		return noneSuits.Error()
 	}
 	if err := trial(rt); err != nil {
 		return err.Error()
@@ -53,8 +57,28 @@ func unsuited(rt *ort.Runtime, options ort.SessionOptions) string {
 	return ""
 }
 
-// noneSuits is the error of open if ConvTiles supports none of the convolutions.
+// noneSuits is the error of open if the kernels support none of the convolutions.
 var noneSuits = fail.New(fail.Model, "", "no convolution by 3×3 or 5×5 with stride 1")
+
+// hasCandidates reports whether m has a convolution that the kernels may support. ONNX Runtime need not write an
+// optimized graph of the others, such as transformers, which takes it as long as opening them.
+func hasCandidates(m *pb.ModelProto) bool {
+	index := onnx.NewIndex(m.Graph)
+	return slices.ContainsFunc(m.Graph.Node, func(n *pb.NodeProto) bool {
+		if n.Domain != "" || n.OpType != "Conv" || len(n.Input) < 2 {
+			return false
+		}
+		weight := index.Initializer(n.Input[1])
+		if weight == nil {
+			return true // it may become constant
+		}
+		if len(weight.Dims) != 4 || weight.Dims[1] < kernels.LeastGroup {
+			return false // depthwise, or the first layer
+		}
+		c, ok := readConvolution(n, weight)
+		return ok && (c.size == 3 || c.size == 5)
+	})
+}
 
 // open opens m with ConvTiles.
 func open(rt *ort.Runtime, m *pb.ModelProto, options ort.SessionOptions) (*ort.Session, error) {

@@ -129,6 +129,31 @@ func TestReplacesWhatTilesCanDo(t *testing.T) {
 	}
 }
 
+// A network without a convolution for the kernels is not optimized twice.
+func TestCandidates(t *testing.T) {
+	for name, c := range map[string]struct {
+		weight     []int64
+		attributes []*pb.AttributeProto
+		want       bool
+	}{
+		"3×3":           {weight: []int64{64, 32, 3, 3}, want: true},
+		"5×5":           {weight: []int64{64, 32, 5, 5}, want: true},
+		"3×3 in groups": {[]int64{72, 24, 3, 3}, []*pb.AttributeProto{onnx.Int("group", 3)}, true},
+		"3×3, stride 2": {[]int64{64, 32, 3, 3}, []*pb.AttributeProto{onnx.Ints("strides", 2, 2)}, false},
+		"1×1":           {weight: []int64{64, 32, 1, 1}},
+		"patches":       {[]int64{768, 3, 16, 16}, []*pb.AttributeProto{onnx.Ints("strides", 16, 16)}, false},
+		"depthwise":     {[]int64{96, 1, 3, 3}, []*pb.AttributeProto{onnx.Int("group", 96)}, false},
+	} {
+		g := &pb.GraphProto{Name: name}
+		b := onnx.NewBuilder(g, "")
+		weight := b.Constant(&pb.TensorProto{Name: "weight", Dims: c.weight, DataType: pb.TensorProto_FLOAT})
+		b.OpTo("y", "Conv", []string{"x", weight}, c.attributes...)
+		if got := hasCandidates(&pb.ModelProto{Graph: g}); got != c.want {
+			t.Errorf("%s: %v", name, got)
+		}
+	}
+}
+
 // Where the device was not asked for, the session says why it is the CPU.
 func TestSaysWhyItRunsOnTheCPU(t *testing.T) {
 	rt := orttest.Runtime(t)
