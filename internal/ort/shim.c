@@ -2,6 +2,9 @@
 
 #include <stdlib.h>
 #include <string.h>
+#if defined(__x86_64__)
+#include <immintrin.h>
+#endif
 
 // take turns a status into a message that the caller frees, and releases the status.
 static char *take(const OrtApi *api, OrtStatus *s) {
@@ -97,9 +100,28 @@ static char *wrap(const OrtApi *api, const OrtMemoryInfo *memory, const fx_tenso
                                                        (ONNXTensorElementDataType)t->dtype, value));
 }
 
+// FLUSH are the bits with which operations take denormal operands for 0 and write 0 for denormal results.
+#if defined(__x86_64__)
+enum { FLUSH = 0x8040 };
+uint64_t fx_float_mode(void) { return _mm_getcsr(); }
+void fx_set_float_mode(uint64_t mode) { _mm_setcsr((unsigned)mode); }
+#elif defined(__aarch64__)
+enum { FLUSH = 1 << 24 };
+uint64_t fx_float_mode(void) {
+  uint64_t mode;
+  __asm__ volatile("mrs %0, fpcr" : "=r"(mode));
+  return mode;
+}
+void fx_set_float_mode(uint64_t mode) { __asm__ volatile("msr fpcr, %0" : : "r"(mode)); }
+#else
+enum { FLUSH = 0 };
+uint64_t fx_float_mode(void) { return 0; }
+void fx_set_float_mode(uint64_t mode) { (void)mode; }
+#endif
+
 char *fx_run(const OrtApi *api, OrtSession *session, const OrtRunOptions *run_options, const char *const *input_names,
              fx_tensor *inputs, size_t input_count, const char *const *output_names, fx_tensor *outputs,
-             size_t output_count) {
+             size_t output_count, int flush) {
   OrtMemoryInfo *memory = NULL;
   char *message = take(api, api->CreateCpuMemoryInfo(OrtArenaAllocator, OrtMemTypeDefault, &memory));
   if (message) return message;
@@ -108,9 +130,12 @@ char *fx_run(const OrtApi *api, OrtSession *session, const OrtRunOptions *run_op
   for (size_t i = 0; !message && i < input_count; i++) message = wrap(api, memory, &inputs[i], &values[i]);
   for (size_t i = 0; !message && i < output_count; i++)
     if (outputs[i].data) message = wrap(api, memory, &outputs[i], &values[input_count + i]);
+  const uint64_t mode = fx_float_mode();
+  if (flush) fx_set_float_mode(mode | FLUSH);
   if (!message)
     message = take(api, api->Run(session, run_options, input_names, (const OrtValue *const *)values, input_count,
                                  output_names, output_count, values + input_count));
+  fx_set_float_mode(mode);
   for (size_t i = 0; values && i < input_count + output_count; i++) {
     if (!values[i]) continue;
     if (!message && i >= input_count && !outputs[i - input_count].data)

@@ -130,13 +130,17 @@ func (n names) free() {
 // run runs the session once. Every tensor is pinned meanwhile, because C accesses them through a table of pointers. C
 // keeps no pointer to the caller's memory afterwards.
 func (a api) run(session *ortSession, options unsafe.Pointer, inputNames, outputNames names, inputs,
-	outputs []Tensor) error {
+	outputs []Tensor, flushDenormals bool) error {
 	var pinner runtime.Pinner
 	defer pinner.Unpin()
 	in, out := borrow(&pinner, inputs), borrow(&pinner, outputs)
+	flush := C.int(0)
+	if flushDenormals {
+		flush = 1
+	}
 	message := C.fx_run(a.table, session, (*C.OrtRunOptions)(options),
 		unsafe.SliceData(inputNames), unsafe.SliceData(in), C.size_t(len(in)),
-		unsafe.SliceData(outputNames), unsafe.SliceData(out), C.size_t(len(out)))
+		unsafe.SliceData(outputNames), unsafe.SliceData(out), C.size_t(len(out)), flush)
 	if err := take(message); err != nil {
 		return err
 	}
@@ -217,6 +221,15 @@ func (a api) freeValue(value *ortValue) {
 	if value != nil {
 		C.fx_release_value(a.table, value)
 	}
+}
+
+// keepFloatMode runs f, which may change the calling thread's treatment of denormal numbers, and changes it back.
+func keepFloatMode(f func()) {
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
+	mode := C.fx_float_mode()
+	defer C.fx_set_float_mode(mode)
+	f()
 }
 
 // configureRun sets an entry of run options.

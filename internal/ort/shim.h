@@ -31,10 +31,15 @@ char *fx_count(const OrtApi *api, const OrtSession *session, int output, size_t 
 char *fx_describe(const OrtApi *api, const OrtSession *session, int output, size_t index, char **name, int32_t *dtype,
                   size_t *rank, int64_t **shape, char **symbols);
 
-// fx_run runs the session once. Data and shapes are only used during the call.
+// fx_run runs the session once. Data and shapes are only used during the call. With flush, the calling thread takes
+// denormal numbers for 0 meanwhile.
 char *fx_run(const OrtApi *api, OrtSession *session, const OrtRunOptions *run_options, const char *const *input_names,
              fx_tensor *inputs, size_t input_count, const char *const *output_names, fx_tensor *outputs,
-             size_t output_count);
+             size_t output_count, int flush);
+
+// fx_float_mode returns the calling thread's register of rounding and of denormal numbers, fx_set_float_mode sets it.
+uint64_t fx_float_mode(void);
+void fx_set_float_mode(uint64_t mode);
 
 // fx_value reads type, shape and address of the data of a value in host memory.
 char *fx_value(const OrtApi *api, OrtValue *value, int32_t *dtype, size_t *rank, int64_t *shape, size_t max_rank,
