@@ -130,17 +130,28 @@ func kernelBatchNormGradient(c *context) {
 	}
 }
 
-// kernelConvForward uses Winograd's algorithm if it applies, and computes the following Relu.
+// kernelConvForward uses Winograd's algorithm if it applies, and then computes the following Relu too.
 func kernelConvForward(c *context) {
 	v, ok := c.conv()
-	if !ok || !v.winograd() {
+	output := []Tensor{floats(c.shape(c.out(0))...)}
+	switch {
+	case ok && v.winograd():
+		result, relu := c.absorbRelu(absorbed)
+		made := c.Kernel("Conv3x3", c.node.Input, output,
+			onnx.Ints("pads", v.before...), onnx.Ints("output_shape", v.out...), onnx.Int("relu", relu))
+		c.rename(made[0], result)
+	case ok && v.depthwise():
+		made := c.Kernel("DepthwiseConv", c.node.Input, output,
+			append(c.windowAttributes(v.window), onnx.Ints("output_shape", v.out...))...)
+		c.rename(made[0], c.out(0))
+	default:
 		c.Build.Graph.Node = append(c.Build.Graph.Node, c.node)
-		return
 	}
-	result, relu := c.absorbRelu(absorbed)
-	made := c.Kernel("Conv3x3", c.node.Input, []Tensor{floats(c.shape(c.out(0))...)},
-		onnx.Ints("pads", v.before...), onnx.Ints("output_shape", v.out...), onnx.Int("relu", relu))
-	c.rename(made[0], result)
+}
+
+// depthwise reports whether the kernel DepthwiseConv supports this convolution.
+func (v conv) depthwise() bool {
+	return v.groups == v.inputs && v.groups == v.outputs && product(v.kernel) <= 256
 }
 
 // winograd reports whether the kernel Conv3x3 supports this convolution.
@@ -176,6 +187,9 @@ func kernelConvGradient(c *context) {
 		c.give(0, c.Kernel("Conv3x3", []string{c.dy, c.in(1)}, []Tensor{floats(c.shape(c.in(0))...)},
 			onnx.Ints("pads", 2-v.before[0], 2-v.before[1]), onnx.Ints("output_shape", v.in...),
 			onnx.Int("transposed", 1))[0])
+	case v.depthwise():
+		c.give(0, c.Kernel("DepthwiseConv", []string{c.dy, c.in(1)}, []Tensor{floats(c.shape(c.in(0))...)},
+			append(c.windowAttributes(v.window), onnx.Ints("output_shape", v.in...), onnx.Int("transposed", 1))...)[0])
 	default:
 		c.give(0, c.convDataGradient(v))
 	}

@@ -2,6 +2,7 @@
 //
 //	fx.ConvWeightGrad              the gradient of a convolution's weight and bias
 //	fx.Conv3x3                     convolution by 3×3 after Winograd, with the Relu after it, and its gradient
+//	fx.DepthwiseConv               convolution with a kernel for each channel, and its gradient
 //	fx.BatchNorm, fx.BatchNormGrad batch normalization by the batch's statistics, with the Relu after it
 //	fx.MaxPool, fx.MaxPoolGrad     max pooling that stores the positions of its maxima in bytes
 //	fx.SumPoolGrad                 average pooling's gradient

@@ -17,6 +17,7 @@
 
 #include "batch_norm.inc.h"
 #include "conv_weight.inc.h"
+#include "depthwise.inc.h"
 #include "elementwise.inc.h"
 #include "head.inc.h"
 #include "max_pool.inc.h"
@@ -39,6 +40,11 @@ const fx_isa ISA = {
     .winograd_weight_scratch = winograd_weight_scratch,
     .winograd_weight = winograd_weight,
     .winograd_weight_finish = winograd_weight_finish,
+    .depthwise_scratch = depthwise_scratch,
+    .convolve_planes = convolve_planes,
+    .convolve_planes_transposed = convolve_planes_transposed,
+    .depthwise_weight_scratch = depthwise_weight_scratch,
+    .depthwise_weight = depthwise_weight,
     .lanes = LANES,
     .panel = PANEL,
     .tiles_scratch = tiles_scratch,

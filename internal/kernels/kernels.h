@@ -48,6 +48,24 @@ typedef struct {
   float *scratch; // winograd_weight_scratch floats
 } fx_winograd_weight_part;
 
+// Some planes of a depthwise convolution, see depthwise.inc.h.
+typedef struct {
+  fx_window window;                  // channels = outputs = groups
+  const float *from, *weight, *bias; // X, or dY for the input's gradient; bias may be NULL
+  float *to;                         // Y, or dX
+  int64_t first, planes;             // of the batch · channels planes
+  float *scratch;                    // depthwise_scratch floats, per thread
+} fx_depthwise_part;
+
+// A channel of the gradient of a depthwise convolution's weight.
+typedef struct {
+  fx_window window;
+  const float *dy, *x;
+  float *dw, *db; // of all channels; db may be NULL
+  int64_t channel;
+  float *scratch; // depthwise_weight_scratch floats, per thread
+} fx_depthwise_weight_part;
+
 // Results along the edge of a tile of a convolution of a frozen network.
 enum { FX_TILE_RESULTS = 4 };
 
@@ -98,6 +116,12 @@ typedef struct {
   void (*winograd_weight)(const fx_winograd_weight_part *part);
   void (*winograd_weight_finish)(const float *sums, int64_t shares, int64_t share_pitch, int64_t outputs,
                                  int64_t output, int64_t channels, float *dw);
+
+  int64_t (*depthwise_scratch)(const fx_window *w, int transposed);
+  void (*convolve_planes)(const fx_depthwise_part *part);
+  void (*convolve_planes_transposed)(const fx_depthwise_part *part);
+  int64_t (*depthwise_weight_scratch)(const fx_window *w);
+  void (*depthwise_weight)(const fx_depthwise_weight_part *part);
 
   int64_t lanes, panel; // of a vector; outputs that a panel of tiles' weights has
   int64_t (*tiles_scratch)(const fx_window *w, int64_t tiles);

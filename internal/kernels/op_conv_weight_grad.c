@@ -1,7 +1,8 @@
 #include "window.h"
 
 // ConvWeightGrad(dY [N, O, H', W'], X [N, I, H, W]) → dW [O, I/group, kh, kw], db [O]. Attributes as of Conv. Kernels
-// of 3×3 with enough channels use Winograd's algorithm, see winograd_weight.inc.h.
+// of 3×3 with enough channels use Winograd's algorithm, see winograd_weight.inc.h. Depthwise ones, see depthwise.inc.h,
+// are computed a channel at a time.
 //
 // Else a part of the job is a block of columns over some lines of places, see conv_weight.inc.h. If there are few
 // blocks, the lines are divided as well, and the shares are added in order: the result does not depend on the number
@@ -142,6 +143,26 @@ static OrtStatus *by_tiles(const OrtApi *api, OrtKernelContext *context, const f
   return s;
 }
 
+// The same of a depthwise convolution: a part is a channel.
+typedef struct {
+  const fx_isa *isa;
+  fx_depthwise_weight_part all;
+} channel_job;
+
+enum { MOST_TAPS = 256 };
+
+static int fits_channels(const fx_window *w) {
+  return w->groups == w->channels && w->groups == w->outputs && w->kernel_h * w->kernel_w <= MOST_TAPS;
+}
+
+static void channel_part(void *data, size_t channel) {
+  const channel_job *j = data;
+  fx_depthwise_weight_part part = j->all;
+  part.channel = (int64_t)channel;
+  part.scratch = fx_scratch((size_t)j->isa->depthwise_weight_scratch(&part.window) * sizeof(float));
+  j->isa->depthwise_weight(&part);
+}
+
 static OrtStatus *compute(void *data, OrtKernelContext *context) {
   const kernel *k = data;
   const OrtApi *api = k->base.api;
@@ -155,6 +176,10 @@ static OrtStatus *compute(void *data, OrtKernelContext *context) {
   FX_TRY(fx_output(api, context, 0, shape, 4, &dw));
   FX_TRY(fx_output(api, context, 1, shape, 1, &db));
   if (fits_tiles(&w)) return by_tiles(api, context, k->base.isa, &w, dy.data, x.data, dw.data, db.data);
+  if (fits_channels(&w)) {
+    channel_job j = {k->base.isa, {.window = w, .dy = dy.data, .x = x.data, .dw = dw.data, .db = db.data}};
+    return fx_parallel(api, context, channel_part, (size_t)w.channels, &j);
+  }
   job j = {.isa = k->base.isa, .all = {.window = w, .dy = dy.data, .x = x.data}, .dw = dw.data, .db = db.data};
   return by_columns(api, context, &j);
 }

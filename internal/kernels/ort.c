@@ -220,13 +220,14 @@ void fx_free(void *memory) {
 static struct {
   pthread_mutex_t lock;
   OrtCustomOpDomain *domain;
-  fx_op ops[10];
+  fx_op ops[11];
 } registry = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static OrtStatus *make_domain(const OrtApi *api) {
   static void (*const define[])(fx_op *) = {
-      fx_op_conv_weight_grad, fx_op_conv3x3,    fx_op_conv_tiles,      fx_op_max_pool,  fx_op_max_pool_grad,
-      fx_op_sum_pool_grad,    fx_op_batch_norm, fx_op_batch_norm_grad, fx_op_relu_grad, fx_op_sgd,
+      fx_op_conv_weight_grad, fx_op_conv3x3,       fx_op_conv_tiles,    fx_op_depthwise_conv,
+      fx_op_max_pool,         fx_op_max_pool_grad, fx_op_sum_pool_grad, fx_op_batch_norm,
+      fx_op_batch_norm_grad,  fx_op_relu_grad,     fx_op_sgd,
   };
   OrtCustomOpDomain *domain = NULL;
   FX_TRY(api->CreateCustomOpDomain("fx", &domain));

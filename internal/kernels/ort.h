@@ -81,6 +81,7 @@ void fx_free(void *memory);
 void fx_op_conv_weight_grad(fx_op *op);
 void fx_op_conv3x3(fx_op *op);
 void fx_op_conv_tiles(fx_op *op);
+void fx_op_depthwise_conv(fx_op *op);
 void fx_op_max_pool(fx_op *op);
 void fx_op_max_pool_grad(fx_op *op);
 void fx_op_sum_pool_grad(fx_op *op);

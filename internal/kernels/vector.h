@@ -57,13 +57,23 @@ INLINE void store_pairs(float *to, vec a, vec b) {
   store(to + LANES, high_pairs(a, b));
 }
 
-// load_part reads count < LANES floats, and zeros for the rest.
+// load_part reads count < LANES floats, and zeros for the rest; store_part writes as many.
+#if LANES == 16
+#define FIRST(count) (__mmask16)((1u << (count)) - 1)
+INLINE vec load_part(const float *p, int64_t count) { return (vec)_mm512_maskz_loadu_ps(FIRST(count), p); }
+INLINE void store_part(float *p, vec v, int64_t count) { _mm512_mask_storeu_ps(p, FIRST(count), (__m512)v); }
+#elif LANES == 8
+#define FIRST(count) _mm256_cmpgt_epi32(_mm256_set1_epi32((int)(count)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7))
+INLINE vec load_part(const float *p, int64_t count) { return (vec)_mm256_maskload_ps(p, FIRST(count)); }
+INLINE void store_part(float *p, vec v, int64_t count) { _mm256_maskstore_ps(p, FIRST(count), (__m256)v); }
+#else
 INLINE vec load_part(const float *p, int64_t count) {
   vec v = {0};
   memcpy(&v, p, (size_t)count * 4);
   return v;
 }
 INLINE void store_part(float *p, vec v, int64_t count) { memcpy(p, &v, (size_t)count * 4); }
+#endif
 
 // lanes_sum adds the lanes in double precision, in order.
 INLINE double lanes_sum(vec v) {
@@ -76,5 +86,5 @@ INLINE double lanes_sum(vec v) {
 INLINE void copy_run(float *to, const float *from, int64_t count) {
   int64_t i = 0;
   for (; i + LANES <= count; i += LANES) store(to + i, load(from + i));
-  for (; i < count; i++) to[i] = from[i];
+  if (i < count) store_part(to + i, load_part(from + i, count - i), count - i);
 }
