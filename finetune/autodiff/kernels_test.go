@@ -39,7 +39,7 @@ var layers = []struct {
 		convolution(3, 1, 0, 1, 1)},
 	{"3x3 of padding 2", [][]int64{{9, 70, 3, 2}, {7, 70, 3, 3}, {7}}, "ConvWeightGrad Conv3x3",
 		convolution(3, 1, 2, 1, 1)},
-	{"3x3 and relu", [][]int64{{3, 21, 13, 29}, {37, 21, 3, 3}, {37}}, "ConvWeightGrad Conv3x3 ReluGrad",
+	{"3x3 and relu", [][]int64{{3, 21, 13, 29}, {37, 21, 3, 3}, {37}}, "ConvWeightGrad Conv3x3 ActivationGrad",
 		func(b *onnx.Builder) string {
 			return b.Op("Relu", []string{convolution(3, 1, 1, 1, 1)(b)})
 		}},
@@ -57,7 +57,7 @@ var layers = []struct {
 	{"norm and relu", [][]int64{{3, 7, 37, 41}, {7}, {7}}, "BatchNorm BatchNormGrad", func(b *onnx.Builder) string {
 		return b.Op("Relu", []string{normalized(b)})
 	}},
-	{"norm that two read", [][]int64{{3, 7, 37, 41}, {7}, {7}}, "BatchNorm BatchNormGrad ReluGrad",
+	{"norm that two read", [][]int64{{3, 7, 37, 41}, {7}, {7}}, "BatchNorm BatchNormGrad ActivationGrad",
 		func(b *onnx.Builder) string {
 			y := normalized(b)
 			return b.Op("Add", []string{y, b.Op("Relu", []string{y})})
@@ -71,10 +71,61 @@ var layers = []struct {
 		places := b.Op("Cast", []string{pooled[1]}, onnx.Int("to", int64(pb.TensorProto_FLOAT)))
 		return b.Op("Mul", []string{pooled[0], b.Op("Cos", []string{places})})
 	}},
-	{"relu", [][]int64{{3, 5, 55, 57}}, "ReluGrad", func(b *onnx.Builder) string {
+	{"relu", [][]int64{{3, 5, 55, 57}}, "ActivationGrad", func(b *onnx.Builder) string {
 		return b.Op("Relu", []string{"x0"})
 	}},
+	{"clip", [][]int64{{3, 5, 55, 57}}, "ActivationGrad", clip("x0", -0.5, 0.75)},
+	{"clip without a bound", [][]int64{{3, 5, 55, 57}}, "ActivationGrad", func(b *onnx.Builder) string {
+		return b.Op("Clip", []string{"x0", "", b.Float32("high", 0.5)})
+	}},
+	{"clip whose bounds are one", [][]int64{{3, 5, 55, 57}}, "", clip("x0", 1, 1)},
+	{"hard sigmoid", [][]int64{{3, 5, 55, 57}}, "ActivationGrad", func(b *onnx.Builder) string {
+		return b.Op("HardSigmoid", []string{"x0"}, onnx.Float("alpha", 0.4))
+	}},
+	{"hard swish", [][]int64{{3, 5, 55, 57}}, "Activation ActivationGrad", func(b *onnx.Builder) string {
+		return b.Op("HardSwish", []string{far(b)})
+	}},
+	{"swish", [][]int64{{3, 5, 55, 57}}, "Activation ActivationGrad", func(b *onnx.Builder) string {
+		return swish(b, far(b))
+	}},
+	{"sigmoid that two read", [][]int64{{3, 5, 55, 57}}, "", func(b *onnx.Builder) string {
+		s := b.Op("Sigmoid", []string{"x0"})
+		return b.Op("Add", []string{s, b.Op("Mul", []string{"x0", s})})
+	}},
+	{"gelu", [][]int64{{3, 5, 55, 57}}, "ActivationGrad", func(b *onnx.Builder) string {
+		return b.Op("Gelu", []string{far(b)})
+	}},
+	{"gelu by tanh", [][]int64{{3, 5, 55, 57}}, "ActivationGrad", func(b *onnx.Builder) string {
+		return b.Op("Gelu", []string{far(b)}, onnx.String("approximate", "tanh"))
+	}},
+	{"norm and clip", [][]int64{{3, 7, 37, 41}, {7}, {7}}, "BatchNorm BatchNormGrad", func(b *onnx.Builder) string {
+		return clip(normalized(b), 0, 1)(b)
+	}},
+	{"norm and hard swish", [][]int64{{3, 7, 37, 41}, {7}, {7}}, "BatchNorm BatchNormGrad",
+		func(b *onnx.Builder) string { return b.Op("HardSwish", []string{normalized(b)}) }},
+	{"norm and swish", [][]int64{{3, 7, 37, 41}, {7}, {7}}, "BatchNorm BatchNormGrad", func(b *onnx.Builder) string {
+		return swish(b, normalized(b))
+	}},
+	{"norm of few places and swish", [][]int64{{5, 19, 1, 3}, {19}, {19}}, "BatchNorm BatchNormGrad",
+		func(b *onnx.Builder) string { return swish(b, normalized(b)) }},
+	{"norm and gelu", [][]int64{{3, 7, 37, 41}, {7}, {7}}, "BatchNorm BatchNormGrad", func(b *onnx.Builder) string {
+		return b.Op("Gelu", []string{normalized(b)})
+	}},
 }
+
+func clip(x string, low, high float32) func(b *onnx.Builder) string {
+	return func(b *onnx.Builder) string {
+		return b.Op("Clip", []string{x, b.Float32("low", low), b.Float32("high", high)})
+	}
+}
+
+// swish is what exporters write for torch's SiLU.
+func swish(b *onnx.Builder, x string) string {
+	return b.Op("Mul", []string{x, b.Op("Sigmoid", []string{x})})
+}
+
+// far is x0 times 30, where exponentials are at their limits.
+func far(b *onnx.Builder) string { return b.Op("Mul", []string{"x0", b.Float32("thirty", 30)}) }
 
 func convolution(kernel, stride, pad, group, dilation int64) func(b *onnx.Builder) string {
 	return func(b *onnx.Builder) string {

@@ -15,12 +15,13 @@
 #undef REAL
 #undef NAME
 
+#include "activation.inc.h"
 #include "batch_norm.inc.h"
 #include "conv_weight.inc.h"
 #include "depthwise.inc.h"
-#include "elementwise.inc.h"
 #include "head.inc.h"
 #include "max_pool.inc.h"
+#include "sgd.inc.h"
 #include "tiles.inc.h"
 #include "winograd.inc.h"
 #include "winograd_weight.inc.h"
@@ -55,7 +56,8 @@ const fx_isa ISA = {
     .norm_apply = norm_apply,
     .norm_sums = norm_sums,
     .norm_gradient = norm_gradient,
-    .relu_gradient = relu_gradient,
+    .activate = activate,
+    .activate_gradient = activate_gradient,
     .sgd = sgd,
     .panel_f32 = panel_f32,
     .pack_f32 = pack_f32,

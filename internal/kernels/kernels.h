@@ -87,13 +87,31 @@ typedef struct {
   float *scratch;       // tiles_scratch floats, per thread
 } fx_tiles_part;
 
+// The activations that kernels compute, by numbers that graphs contain. A clip has the bounds a and b, a hard sigmoid
+// is a·z + b between 0 and 1.
+typedef enum {
+  FX_IDENTITY,
+  FX_RELU,
+  FX_CLIP,
+  FX_HARD_SIGMOID,
+  FX_HARD_SWISH,
+  FX_SWISH,
+  FX_GELU,
+  FX_GELU_TANH
+} fx_activation_kind;
+
+// An activation of z = (x - mean)·scale + shift, see activation.inc.h.
+typedef struct {
+  fx_activation_kind kind;
+  float a, b, mean, scale, shift;
+} fx_activation;
+
 typedef struct {
   const float *x; // [batch, channels, places]
-  const float *y; // the output if a Relu is part of the job, else NULL
   const float *dy;
   float *out; // y of the forward pass, dx of the backward pass
   int64_t batch, channels, places;
-  float scale, bias, mean, inverse; // of the channel; inverse = 1/√(variance + ε)
+  fx_activation activation; // of the channel, with its mean
 } fx_norm_channel;
 
 typedef struct {
@@ -135,13 +153,15 @@ typedef struct {
 
   // norm_moments gives mean and variance (biased) of channel c.
   void (*norm_moments)(const fx_norm_channel *n, int64_t c, double *mean, double *variance);
-  void (*norm_apply)(const fx_norm_channel *n, int64_t c, int relu);
-  // norm_sums gives Σ dy and Σ dy·(x - mean) of channel c.
+  void (*norm_apply)(const fx_norm_channel *n, int64_t c);
+  // norm_sums gives Σ g and Σ g·(x - mean) of channel c, where g is dy times the activation's derivative. It leaves g
+  // in out, if there are an activation and an out.
   void (*norm_sums)(const fx_norm_channel *n, int64_t c, double *dy, double *along);
-  // norm_gradient writes dx = a·dy + k1·(x - mean) + k0 of channel c.
+  // norm_gradient writes dx = a·g + k1·(x - mean) + k0 of channel c, after norm_sums.
   void (*norm_gradient)(const fx_norm_channel *n, int64_t c, float a, float k1, float k0);
 
-  void (*relu_gradient)(const float *dy, const float *y, float *dx, int64_t count);
+  void (*activate)(const fx_activation *f, const float *x, float *y, int64_t count);
+  void (*activate_gradient)(const fx_activation *f, const float *dy, const float *x, float *dx, int64_t count);
   void (*sgd)(const float *p, const float *g, const float *m, float *next_p, float *next_m, int64_t count, float rate,
               float momentum, float decay, int nesterov);
 
