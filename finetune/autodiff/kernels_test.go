@@ -29,6 +29,9 @@ var layers = []struct {
 	{"large stride", [][]int64{{2, 3, 67, 67}, {7, 3, 11, 11}, {7}}, "ConvWeightGrad", convolution(11, 4, 2, 1, 1)},
 	{"small map", [][]int64{{5, 33, 7, 7}, {21, 33, 3, 3}, {21}}, "ConvWeightGrad", convolution(3, 1, 1, 1, 1)},
 	{"one place", [][]int64{{4, 96, 1, 1}, {50, 96, 1, 1}, {50}}, "ConvWeightGrad", convolution(1, 1, 0, 1, 1)},
+	{"few channels without bias", [][]int64{{3, 17, 13, 29}, {70, 17, 1, 1}}, "ConvWeightGrad", withoutBias(1, 1, 0)},
+	{"a block without bias", [][]int64{{3, 64, 13, 29}, {70, 64, 1, 1}}, "ConvWeightGrad", withoutBias(1, 1, 0)},
+	{"stride without bias", [][]int64{{3, 7, 73, 81}, {9, 7, 3, 3}}, "ConvWeightGrad", withoutBias(3, 2, 1)},
 	{"wide map", [][]int64{{2, 6, 33, 801}, {5, 6, 3, 3}, {5}}, "ConvWeightGrad", convolution(3, 1, 1, 1, 1)},
 	{"groups", [][]int64{{3, 12, 29, 31}, {18, 4, 3, 3}, {18}}, "ConvWeightGrad", convolution(3, 1, 1, 3, 1)},
 	{"depthwise", [][]int64{{3, 9, 29, 31}, {9, 1, 5, 5}, {9}}, "ConvWeightGrad DepthwiseConv",
@@ -132,6 +135,13 @@ func convolution(kernel, stride, pad, group, dilation int64) func(b *onnx.Builde
 		return b.Op("Conv", []string{"x0", "x1", "x2"}, onnx.Ints("kernel_shape", kernel, kernel),
 			onnx.Ints("strides", stride, stride),
 			onnx.Ints("pads", pad, pad, pad, pad), onnx.Ints("dilations", dilation, dilation), onnx.Int("group", group))
+	}
+}
+
+func withoutBias(kernel, stride, pad int64) func(b *onnx.Builder) string {
+	return func(b *onnx.Builder) string {
+		return b.Op("Conv", []string{"x0", "x1"}, onnx.Ints("kernel_shape", kernel, kernel),
+			onnx.Ints("strides", stride, stride), onnx.Ints("pads", pad, pad, pad, pad))
 	}
 }
 
