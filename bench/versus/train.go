@@ -18,7 +18,8 @@ import (
 )
 
 // trainNetworks are the networks of the section train.
-var trainNetworks = []string{"squeezenet1_1", "squeezenet1_0", "resnet18", "alexnet", "vgg11_bn", "densenet121"}
+var trainNetworks = []string{"squeezenet1_1", "squeezenet1_0", "resnet18", "alexnet", "vgg11_bn", "densenet121",
+	"mobilenet_v2", "mobilenet_v3_large", "mobilenetv4_conv_small", "efficientnet_b0", "efficientnet_lite0"}
 
 // trainScripts is the folder of the peers' scripts, beside fx's program trainstep.
 var trainScripts = filepath.Join("bench", "trainstep", "peers")

@@ -94,7 +94,7 @@ type Graph struct {
 	saved           map[savedKey]string
 
 	kernels  bool
-	absorbed map[*pb.NodeProto]absorption // Relus that the kernel before them computes
+	absorbed map[*pb.NodeProto]absorption // activations that the kernel before them computes
 }
 
 // New writes the forward pass of m in training form: batch normalization with the
@@ -121,6 +121,9 @@ func New(m *pb.ModelProto, options Options) (*Graph, error) {
 	if err != nil {
 		return nil, fail.Wrap(fail.Model, err, FixedSizes, "the constant shapes in %q at batch size %d", m.Graph.Name,
 			options.Batch)
+	}
+	if options.Kernels {
+		joinSwish(m.Graph, values)
 	}
 	g := &Graph{
 		model: m, low: options.Low, nodes: m.Graph.Node, values: values, trainable: options.Trainable, frozenBatchNorm: options.FrozenBatchNorm,

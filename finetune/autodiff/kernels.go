@@ -63,25 +63,14 @@ func UseKernels(m *pb.ModelProto) {
 
 func floats(shape ...int64) Tensor { return Tensor{DType: pb.TensorProto_FLOAT, Shape: shape} }
 
-// absorption is the part of the following Relu that a kernel computes.
+// absorption is the part of the following activation that a kernel computes.
 type absorption int
 
 const (
 	notAbsorbed          absorption = iota
-	absorbed                        // the Relu itself
+	absorbed                        // the activation itself
 	absorbedWithGradient            // its derivative too
 )
-
-// absorbRelu returns the output of a kernel for the node: with relu 1 the output of the
-// following Relu, if nothing else reads the value between them.
-func (c *context) absorbRelu(how absorption) (result string, relu int64) {
-	next := c.graph.onlyReader(c.out(0))
-	if next == nil || next.OpType != "Relu" || next.Domain != "" {
-		return c.out(0), 0
-	}
-	c.graph.absorbed[next] = how
-	return next.Output[0], 1
-}
 
 // rename gives an output of the last node the network's own name for it.
 func (c *context) rename(output, name string) {

@@ -29,16 +29,20 @@ var layers = []struct {
 	{"large stride", [][]int64{{2, 3, 67, 67}, {7, 3, 11, 11}, {7}}, "ConvWeightGrad", convolution(11, 4, 2, 1, 1)},
 	{"small map", [][]int64{{5, 33, 7, 7}, {21, 33, 3, 3}, {21}}, "ConvWeightGrad", convolution(3, 1, 1, 1, 1)},
 	{"one place", [][]int64{{4, 96, 1, 1}, {50, 96, 1, 1}, {50}}, "ConvWeightGrad", convolution(1, 1, 0, 1, 1)},
+	{"few channels without bias", [][]int64{{3, 17, 13, 29}, {70, 17, 1, 1}}, "ConvWeightGrad", withoutBias(1, 1, 0)},
+	{"a block without bias", [][]int64{{3, 64, 13, 29}, {70, 64, 1, 1}}, "ConvWeightGrad", withoutBias(1, 1, 0)},
+	{"stride without bias", [][]int64{{3, 7, 73, 81}, {9, 7, 3, 3}}, "ConvWeightGrad", withoutBias(3, 2, 1)},
 	{"wide map", [][]int64{{2, 6, 33, 801}, {5, 6, 3, 3}, {5}}, "ConvWeightGrad", convolution(3, 1, 1, 1, 1)},
 	{"groups", [][]int64{{3, 12, 29, 31}, {18, 4, 3, 3}, {18}}, "ConvWeightGrad", convolution(3, 1, 1, 3, 1)},
-	{"depthwise", [][]int64{{3, 9, 29, 31}, {9, 1, 5, 5}, {9}}, "ConvWeightGrad", convolution(5, 2, 2, 9, 1)},
+	{"depthwise", [][]int64{{3, 9, 29, 31}, {9, 1, 5, 5}, {9}}, "ConvWeightGrad DepthwiseConv",
+		convolution(5, 2, 2, 9, 1)},
 	{"dilated", [][]int64{{3, 5, 29, 31}, {8, 5, 3, 3}, {8}}, "ConvWeightGrad", convolution(3, 2, 3, 1, 3)},
 	{"3x3", [][]int64{{3, 21, 13, 29}, {37, 21, 3, 3}, {37}}, "ConvWeightGrad Conv3x3", convolution(3, 1, 1, 1, 1)},
 	{"3x3 without padding", [][]int64{{2, 35, 56, 55}, {7, 35, 3, 3}, {7}}, "ConvWeightGrad Conv3x3",
 		convolution(3, 1, 0, 1, 1)},
 	{"3x3 of padding 2", [][]int64{{9, 70, 3, 2}, {7, 70, 3, 3}, {7}}, "ConvWeightGrad Conv3x3",
 		convolution(3, 1, 2, 1, 1)},
-	{"3x3 and relu", [][]int64{{3, 21, 13, 29}, {37, 21, 3, 3}, {37}}, "ConvWeightGrad Conv3x3 ReluGrad",
+	{"3x3 and relu", [][]int64{{3, 21, 13, 29}, {37, 21, 3, 3}, {37}}, "ConvWeightGrad Conv3x3 ActivationGrad",
 		func(b *onnx.Builder) string {
 			return b.Op("Relu", []string{convolution(3, 1, 1, 1, 1)(b)})
 		}},
@@ -60,7 +64,7 @@ var layers = []struct {
 	{"norm and relu", [][]int64{{3, 7, 37, 41}, {7}, {7}}, "BatchNorm BatchNormGrad", func(b *onnx.Builder) string {
 		return b.Op("Relu", []string{normalized(b)})
 	}},
-	{"norm that two read", [][]int64{{3, 7, 37, 41}, {7}, {7}}, "BatchNorm BatchNormGrad ReluGrad",
+	{"norm that two read", [][]int64{{3, 7, 37, 41}, {7}, {7}}, "BatchNorm BatchNormGrad ActivationGrad",
 		func(b *onnx.Builder) string {
 			y := normalized(b)
 			return b.Op("Add", []string{y, b.Op("Relu", []string{y})})
@@ -74,16 +78,74 @@ var layers = []struct {
 		places := b.Op("Cast", []string{pooled[1]}, onnx.Int("to", int64(pb.TensorProto_FLOAT)))
 		return b.Op("Mul", []string{pooled[0], b.Op("Cos", []string{places})})
 	}},
-	{"relu", [][]int64{{3, 5, 55, 57}}, "ReluGrad", func(b *onnx.Builder) string {
+	{"relu", [][]int64{{3, 5, 55, 57}}, "ActivationGrad", func(b *onnx.Builder) string {
 		return b.Op("Relu", []string{"x0"})
 	}},
+	{"clip", [][]int64{{3, 5, 55, 57}}, "ActivationGrad", clip("x0", -0.5, 0.75)},
+	{"clip without a bound", [][]int64{{3, 5, 55, 57}}, "ActivationGrad", func(b *onnx.Builder) string {
+		return b.Op("Clip", []string{"x0", "", b.Float32("high", 0.5)})
+	}},
+	{"clip whose bounds are one", [][]int64{{3, 5, 55, 57}}, "", clip("x0", 1, 1)},
+	{"hard sigmoid", [][]int64{{3, 5, 55, 57}}, "ActivationGrad", func(b *onnx.Builder) string {
+		return b.Op("HardSigmoid", []string{"x0"}, onnx.Float("alpha", 0.4))
+	}},
+	{"hard swish", [][]int64{{3, 5, 55, 57}}, "Activation ActivationGrad", func(b *onnx.Builder) string {
+		return b.Op("HardSwish", []string{far(b)})
+	}},
+	{"swish", [][]int64{{3, 5, 55, 57}}, "Activation ActivationGrad", func(b *onnx.Builder) string {
+		return swish(b, far(b))
+	}},
+	{"sigmoid that two read", [][]int64{{3, 5, 55, 57}}, "", func(b *onnx.Builder) string {
+		s := b.Op("Sigmoid", []string{"x0"})
+		return b.Op("Add", []string{s, b.Op("Mul", []string{"x0", s})})
+	}},
+	{"gelu", [][]int64{{3, 5, 55, 57}}, "ActivationGrad", func(b *onnx.Builder) string {
+		return b.Op("Gelu", []string{far(b)})
+	}},
+	{"gelu by tanh", [][]int64{{3, 5, 55, 57}}, "ActivationGrad", func(b *onnx.Builder) string {
+		return b.Op("Gelu", []string{far(b)}, onnx.String("approximate", "tanh"))
+	}},
+	{"norm and clip", [][]int64{{3, 7, 37, 41}, {7}, {7}}, "BatchNorm BatchNormGrad", func(b *onnx.Builder) string {
+		return clip(normalized(b), 0, 1)(b)
+	}},
+	{"norm and hard swish", [][]int64{{3, 7, 37, 41}, {7}, {7}}, "BatchNorm BatchNormGrad",
+		func(b *onnx.Builder) string { return b.Op("HardSwish", []string{normalized(b)}) }},
+	{"norm and swish", [][]int64{{3, 7, 37, 41}, {7}, {7}}, "BatchNorm BatchNormGrad", func(b *onnx.Builder) string {
+		return swish(b, normalized(b))
+	}},
+	{"norm of few places and swish", [][]int64{{5, 19, 1, 3}, {19}, {19}}, "BatchNorm BatchNormGrad",
+		func(b *onnx.Builder) string { return swish(b, normalized(b)) }},
+	{"norm and gelu", [][]int64{{3, 7, 37, 41}, {7}, {7}}, "BatchNorm BatchNormGrad", func(b *onnx.Builder) string {
+		return b.Op("Gelu", []string{normalized(b)})
+	}},
 }
+
+func clip(x string, low, high float32) func(b *onnx.Builder) string {
+	return func(b *onnx.Builder) string {
+		return b.Op("Clip", []string{x, b.Float32("low", low), b.Float32("high", high)})
+	}
+}
+
+// swish is what exporters write for torch's SiLU.
+func swish(b *onnx.Builder, x string) string {
+	return b.Op("Mul", []string{x, b.Op("Sigmoid", []string{x})})
+}
+
+// far is x0 times 30, where exponentials are at their limits.
+func far(b *onnx.Builder) string { return b.Op("Mul", []string{"x0", b.Float32("thirty", 30)}) }
 
 func convolution(kernel, stride, pad, group, dilation int64) func(b *onnx.Builder) string {
 	return func(b *onnx.Builder) string {
 		return b.Op("Conv", []string{"x0", "x1", "x2"}, onnx.Ints("kernel_shape", kernel, kernel),
 			onnx.Ints("strides", stride, stride),
 			onnx.Ints("pads", pad, pad, pad, pad), onnx.Ints("dilations", dilation, dilation), onnx.Int("group", group))
+	}
+}
+
+func withoutBias(kernel, stride, pad int64) func(b *onnx.Builder) string {
+	return func(b *onnx.Builder) string {
+		return b.Op("Conv", []string{"x0", "x1"}, onnx.Ints("kernel_shape", kernel, kernel),
+			onnx.Ints("strides", stride, stride), onnx.Ints("pads", pad, pad, pad, pad))
 	}
 }
 

@@ -49,6 +49,12 @@ var activationRules = map[string]rule{
 		above := c.Op("Where", c.Op("Greater", x, c.Scalar(3)), c.Scalar(1), middle)
 		c.give(0, c.Op("Mul", c.dy, c.Op("Where", c.Op("Less", x, c.Scalar(-3)), c.Scalar(0), above)))
 	}},
+	"Swish": {backward: func(c *context) { // with s = σ(αx), dy s (1 + αx (1-s))
+		x := c.Op("Mul", c.in(0), c.Scalar(c.float("alpha", 1)))
+		s := c.Op("Sigmoid", x)
+		slope := c.Op("Mul", s, c.Op("Add", c.Scalar(1), c.Op("Mul", x, c.Op("Sub", c.Scalar(1), s))))
+		c.give(0, c.Op("Mul", c.dy, slope))
+	}},
 	"Gelu":       {backward: geluGradient},
 	"Softmax":    {backward: softmaxGradient},
 	"LogSoftmax": {backward: logSoftmaxGradient},

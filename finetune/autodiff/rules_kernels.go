@@ -13,10 +13,6 @@ var kernelRules map[string]kernelRule
 
 func init() { // avoids an initialization cycle through the walker
 	kernelRules = map[string]kernelRule{
-		"Relu": {
-			fits: func(c *context) bool { return true },
-			rule: rule{forward: kernelReluForward, backward: kernelReluGradient},
-		},
 		"MaxPool": {
 			fits: func(c *context) bool {
 				w := c.window(nil)
@@ -38,21 +34,12 @@ func init() { // avoids an initialization cycle through the walker
 			rule: rule{forward: kernelConvForward, backward: kernelConvGradient},
 		},
 	}
-}
-
-// kernelReluForward writes nothing if the kernel before computes the Relu too.
-func kernelReluForward(c *context) {
-	if c.graph.absorbed[c.node] == notAbsorbed {
-		c.Build.Graph.Node = append(c.Build.Graph.Node, c.node)
+	for _, op := range []string{"Relu", "Clip", "HardSigmoid", "HardSwish", "Swish", "Gelu"} {
+		kernelRules[op] = kernelRule{
+			fits: func(c *context) bool { _, ok := c.graph.activation(c.node); return ok },
+			rule: rule{forward: kernelActivationForward, backward: kernelActivationGradient},
+		}
 	}
-}
-
-func kernelReluGradient(c *context) {
-	if c.graph.absorbed[c.node] == absorbedWithGradient {
-		c.give(0, c.dy)
-		return
-	}
-	c.give(0, c.Kernel("ReluGrad", []string{c.dy, c.out(0)}, []Tensor{floats(c.shape(c.out(0))...)})[0])
 }
 
 // windowAttributes returns the attributes of a kernel over a window.
@@ -84,23 +71,24 @@ func kernelAveragePoolGradient(c *context) {
 		append(c.windowAttributes(w), onnx.Ints("input_shape", w.in...))...)[0])
 }
 
-// kernelBatchNormForward also computes the following Relu, if nothing else reads the
-// value between them.
+// kernelBatchNormForward also computes the following activation, if nothing else reads
+// the value between them.
 func kernelBatchNormForward(c *context) {
 	shape := c.shape(c.in(0))
 	if product(shape)/shape[1] < 2 {
 		batchNormForward(c) // returns the error
 		return
 	}
-	result, relu := c.absorbRelu(absorbedWithGradient)
-	if relu == 1 {
-		c.save("result", result)
+	result, next, following := c.out(0), (*pb.NodeProto)(nil), activation{}
+	if next, following = c.graph.nextActivation(c.node); next != nil {
+		c.graph.absorbed[next] = absorbedWithGradient
+		result = next.Output[0]
 	}
 	channels := floats(shape[1])
 	momentum := c.float("momentum", 0.9)
 	outputs := c.Kernel("BatchNorm", c.node.Input, []Tensor{floats(shape...), channels, channels, channels, channels},
-		onnx.Float("epsilon", float32(c.float("epsilon", 1e-5))), onnx.Float("momentum", float32(momentum)),
-		onnx.Int("relu", relu))
+		append(following.attributes(), onnx.Float("epsilon", float32(c.float("epsilon", 1e-5))),
+			onnx.Float("momentum", float32(momentum)))...)
 	node := c.Build.Graph.Node[len(c.Build.Graph.Node)-1]
 	c.rename(outputs[0], result)
 	c.save("mean", outputs[1])
@@ -114,16 +102,14 @@ func kernelBatchNormForward(c *context) {
 }
 
 func kernelBatchNormGradient(c *context) {
-	inputs := []string{c.dy, c.in(0), c.in(1), c.load("mean"), c.load("inverse")}
-	if result, ok := c.graph.saved[savedKey{c.node, "result"}]; ok {
-		inputs = append(inputs, result)
-	}
+	inputs := []string{c.dy, c.in(0), c.in(1), c.in(2), c.load("mean"), c.load("inverse")}
 	shape := c.shape(c.in(0))
 	outputs := []Tensor{{}, floats(shape[1]), floats(shape[1])}
 	if c.needs(0) {
 		outputs[0] = floats(shape...)
 	}
-	given := c.Kernel("BatchNormGrad", inputs, outputs)
+	_, following := c.graph.nextActivation(c.node)
+	given := c.Kernel("BatchNormGrad", inputs, outputs, following.attributes()...)
 	for i, gradient := range given {
 		if c.needs(i) {
 			c.give(i, gradient)
@@ -131,18 +117,33 @@ func kernelBatchNormGradient(c *context) {
 	}
 }
 
-// kernelConvForward uses Winograd's algorithm if it applies, and computes the following Relu.
+// kernelConvForward uses Winograd's algorithm if it applies, and then computes the following Relu too.
 func kernelConvForward(c *context) {
 	v, ok := c.conv()
-	if !ok || !v.winograd() {
+	output := []Tensor{floats(c.shape(c.out(0))...)}
+	switch {
+	case ok && v.winograd():
+		result, relu := c.out(0), int64(0)
+		if next, following := c.graph.nextActivation(c.node); following.kind == kernels.Relu {
+			c.graph.absorbed[next] = absorbed
+			result, relu = next.Output[0], 1
+		}
+		made := c.Kernel("Conv3x3", c.node.Input, output,
+			onnx.Ints("pads", append(slices.Clone(v.before), v.after...)...), onnx.Int("group", v.groups),
+			onnx.Int("relu", relu))
+		c.rename(made[0], result)
+	case ok && v.depthwise():
+		made := c.Kernel("DepthwiseConv", c.node.Input, output,
+			append(c.windowAttributes(v.window), onnx.Ints("output_shape", v.out...))...)
+		c.rename(made[0], c.out(0))
+	default:
 		c.Build.Graph.Node = append(c.Build.Graph.Node, c.node)
-		return
 	}
-	result, relu := c.absorbRelu(absorbed)
-	made := c.Kernel("Conv3x3", c.node.Input, []Tensor{floats(c.shape(c.out(0))...)},
-		onnx.Ints("pads", append(slices.Clone(v.before), v.after...)...), onnx.Int("group", v.groups),
-		onnx.Int("relu", relu))
-	c.rename(made[0], result)
+}
+
+// depthwise reports whether the kernel DepthwiseConv supports this convolution.
+func (v conv) depthwise() bool {
+	return v.groups == v.inputs && v.groups == v.outputs && product(v.kernel) <= 256
 }
 
 // winograd reports whether the kernel Conv3x3 supports this convolution.
@@ -178,6 +179,9 @@ func kernelConvGradient(c *context) {
 		c.give(0, c.Kernel("Conv3x3", []string{c.dy, c.in(1)}, []Tensor{floats(c.shape(c.in(0))...)},
 			onnx.Ints("pads", 2-v.before[0], 2-v.before[1], 2-v.after[0], 2-v.after[1]),
 			onnx.Int("group", v.groups), onnx.Int("transposed", 1))[0])
+	case v.depthwise():
+		c.give(0, c.Kernel("DepthwiseConv", []string{c.dy, c.in(1)}, []Tensor{floats(c.shape(c.in(0))...)},
+			append(c.windowAttributes(v.window), onnx.Ints("output_shape", v.in...), onnx.Int("transposed", 1))...)[0])
 	default:
 		c.give(0, c.convDataGradient(v))
 	}

@@ -211,6 +211,11 @@ func elementwiseCases() []gradientCase {
 	return cases
 }
 
+func opset24(g gradientCase) gradientCase {
+	g.opset = 24
+	return g
+}
+
 func activationCases() []gradientCase {
 	x := dims{2, 3, 5}
 	clip := func(name string, in ...float32) gradientCase {
@@ -236,6 +241,8 @@ func activationCases() []gradientCase {
 		node("Softplus", "", vars(x)),
 		node("HardSigmoid", "", filled(awayFrom(-3, 3), x), onnx.Float("alpha", 1.0/6)),
 		node("HardSwish", "", filled(awayFrom(-3, 3), x)),
+		opset24(node("Swish", "", vars(x))),
+		opset24(node("Swish", "alpha", vars(x), onnx.Float("alpha", 1.7))),
 		node("Gelu", "exact", vars(x)),
 		node("Gelu", "tanh", vars(x), onnx.String("approximate", "tanh")),
 		node("Softmax", "last axis", vars(x)),

@@ -97,7 +97,7 @@ func (c torchCase) check(rt *ort.Runtime, kernels bool) error {
 	y := b.Add("", c.Op, inputs, outputs, attributes...)[0]
 	g.Output = []*pb.ValueInfoProto{{Name: y}}
 	m := &pb.ModelProto{IrVersion: 9, Graph: g}
-	onnx.SetOpset(m, "", 23) // that of Attention; since 21 GroupNormalization has a scale for each channel
+	onnx.SetOpset(m, "", 24) // that of Swish; since 21 GroupNormalization has a scale for each channel
 	graph, err := autodiff.New(m, autodiff.Options{Trainable: names, FrozenBatchNorm: frozen, Kernels: kernels,
 		Probe: ortprobe.New(rt)})
 	if err != nil {

@@ -19,9 +19,9 @@ enum { ACCUMULATORS = 4 }; // independent sums, which hide the latency of an add
   } while (0)
 
 INLINE vec first_lanes(vec v, int64_t count) {
-  vec kept = {0};
-  memcpy(&kept, &v, (size_t)count * 4);
-  return kept;
+  float lanes[LANES];
+  store(lanes, v);
+  return load_part(lanes, count);
 }
 
 static void norm_moments(const fx_norm_channel *n, int64_t c, double *mean, double *variance) {
@@ -52,51 +52,40 @@ static void norm_moments(const fx_norm_channel *n, int64_t c, double *mean, doub
   if (*variance < 0) *variance = 0;
 }
 
-static void norm_apply(const fx_norm_channel *n, int64_t c, int relu) {
-  const vec mean = splat(n->mean), scale = splat(n->scale * n->inverse), bias = splat(n->bias), zero = {0};
-  FOR_IMAGES(n, c, at) {
-    const float *x = n->x + at;
-    float *y = n->out + at;
-    int64_t i = 0;
-    if (relu) {
-      for (; i + LANES <= n->places; i += LANES) {
-        vec v = (load(x + i) - mean) * scale + bias;
-        store(y + i, choose((ivec)(v < zero), zero, v)); // NaN stays NaN
-      }
-    } else {
-      for (; i + LANES <= n->places; i += LANES) store(y + i, (load(x + i) - mean) * scale + bias);
-    }
-    if (i < n->places) {
-      vec v = (load_part(x + i, n->places - i) - mean) * scale + bias;
-      if (relu) v = choose((ivec)(v < zero), zero, v);
-      store_part(y + i, v, n->places - i);
-    }
-  }
+static void norm_apply(const fx_norm_channel *n, int64_t c) {
+  FOR_IMAGES(n, c, at) activate(&n->activation, n->x + at, n->out + at, n->places);
 }
 
-// passed is dy if the Relu passed y, else 0.
-INLINE vec passed(vec dy, vec y) { return choose((ivec)(y > (vec){0}), dy, (vec){0}); }
+enum { NORM_TILE = 1024 }; // places whose activation's gradient is computed together, a multiple of the accumulators'
 
 static void norm_sums(const fx_norm_channel *n, int64_t c, double *dy_sum, double *along_sum) {
-  const vec mean = splat(n->mean);
+  const vec mean = splat(n->activation.mean);
   double total = 0, along = 0;
+  float tile[NORM_TILE];
   FOR_IMAGES(n, c, at) {
-    const float *x = n->x + at, *dy = n->dy + at, *y = n->y ? n->y + at : NULL;
     vec s[ACCUMULATORS] = {{0}}, a[ACCUMULATORS] = {{0}};
-    int64_t i = 0;
-    for (; i + ACCUMULATORS * LANES <= n->places; i += ACCUMULATORS * LANES)
-      for (int k = 0; k < ACCUMULATORS; k++) {
-        vec g = load(dy + i + k * LANES);
-        if (y) g = passed(g, load(y + i + k * LANES));
-        s[k] += g;
-        a[k] += g * (load(x + i + k * LANES) - mean);
+    for (int64_t begin = 0; begin < n->places; begin += NORM_TILE) {
+      const int64_t count = n->places - begin < NORM_TILE ? n->places - begin : NORM_TILE;
+      const float *x = n->x + at + begin, *g = n->dy + at + begin;
+      if (n->activation.kind != FX_IDENTITY) {
+        float *to = n->out ? n->out + at + begin : tile;
+        activate_gradient(&n->activation, g, x, to, count);
+        g = to;
       }
-    for (; i < n->places; i += LANES) {
-      int64_t left = n->places - i < LANES ? n->places - i : LANES;
-      vec g = load_part(dy + i, left);
-      if (y) g = passed(g, load_part(y + i, left));
-      s[0] += g; // zeros past the end
-      a[0] += g * first_lanes(load_part(x + i, left) - mean, left);
+      int64_t i = 0;
+      for (; i + ACCUMULATORS * LANES <= count; i += ACCUMULATORS * LANES)
+        for (int k = 0; k < ACCUMULATORS; k++) {
+          s[k] += load(g + i + k * LANES);
+          a[k] += load(g + i + k * LANES) * (load(x + i + k * LANES) - mean);
+        }
+      for (; i + LANES <= count; i += LANES) {
+        s[0] += load(g + i);
+        a[0] += load(g + i) * (load(x + i) - mean);
+      }
+      if (i < count) {
+        s[0] += load_part(g + i, count - i); // zeros past the end
+        a[0] += load_part(g + i, count - i) * first_lanes(load_part(x + i, count - i) - mean, count - i);
+      }
     }
     total += lanes_sum((s[0] + s[1]) + (s[2] + s[3]));
     along += lanes_sum((a[0] + a[1]) + (a[2] + a[3]));
@@ -105,21 +94,16 @@ static void norm_sums(const fx_norm_channel *n, int64_t c, double *dy_sum, doubl
 }
 
 static void norm_gradient(const fx_norm_channel *n, int64_t c, float a, float k1, float k0) {
-  const vec mean = splat(n->mean), va = splat(a), v1 = splat(k1), v0 = splat(k0);
+  const vec mean = splat(n->activation.mean), va = splat(a), v1 = splat(k1), v0 = splat(k0);
+  const float *gradients = n->activation.kind == FX_IDENTITY ? n->dy : n->out;
   FOR_IMAGES(n, c, at) {
-    const float *x = n->x + at, *dy = n->dy + at, *y = n->y ? n->y + at : NULL;
+    const float *x = n->x + at, *g = gradients + at;
     float *dx = n->out + at;
-    for (int64_t i = 0; i < n->places; i += LANES) {
-      int64_t left = n->places - i;
-      if (left >= LANES) {
-        vec g = load(dy + i);
-        if (y) g = passed(g, load(y + i));
-        store(dx + i, g * va + ((load(x + i) - mean) * v1 + v0));
-      } else {
-        vec g = load_part(dy + i, left);
-        if (y) g = passed(g, load_part(y + i, left));
-        store_part(dx + i, g * va + ((load_part(x + i, left) - mean) * v1 + v0), left);
-      }
+    int64_t i = 0;
+    for (; i + LANES <= n->places; i += LANES) store(dx + i, load(g + i) * va + ((load(x + i) - mean) * v1 + v0));
+    if (i < n->places) {
+      const int64_t left = n->places - i;
+      store_part(dx + i, load_part(g + i, left) * va + ((load_part(x + i, left) - mean) * v1 + v0), left);
     }
   }
 }

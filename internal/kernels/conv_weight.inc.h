@@ -1,7 +1,7 @@
 // The gradient of a convolution's weight, dW[o, i, tap] = Σ dY[o, p] X[i, place of tap at p] over the places p of all
 // images, is a product of two matrices: dY, and for every input channel and tap what the tap reads at p ("columns", as
 // im2col has them). For the cache, a block of columns is packed a piece of places at a time, and multiplied with all
-// of dY's rows. An extra column of ones yields the bias's gradient.
+// of dY's rows. An extra column of ones yields the gradient of a bias.
 
 enum { PIECE_PLACES = 256 };
 
@@ -36,7 +36,10 @@ static void pack_column(float *to, const fx_window *w, const float *x, int64_t c
       if (stride == 1) {
         copy_run(to + from, source + from, end - from);
       } else {
-        for (int64_t j = from; j < end; j++) to[j] = source[j * stride];
+        int64_t j = from;
+        for (; stride == 2 && j + LANES < end; j += LANES) // reads up to the tap of place end - 1
+          store(to + j, even_lanes(load(source + 2 * j), load(source + 2 * j + LANES)));
+        for (; j < end; j++) to[j] = source[j * stride];
       }
       for (int64_t j = end; j < ow; j++) to[j] = 0;
     }

@@ -2,10 +2,11 @@
 //
 //	fx.ConvWeightGrad              the gradient of a convolution's weight and bias
 //	fx.Conv3x3                     convolution by 3×3 in groups after Winograd, with the Relu after it, and its gradient
-//	fx.BatchNorm, fx.BatchNormGrad batch normalization by the batch's statistics, with the Relu after it
+//	fx.DepthwiseConv               convolution with a kernel for each channel, and its gradient
+//	fx.BatchNorm, fx.BatchNormGrad batch normalization by the batch's statistics, with the activation after it
 //	fx.MaxPool, fx.MaxPoolGrad     max pooling that stores the positions of its maxima in bytes
 //	fx.SumPoolGrad                 average pooling's gradient
-//	fx.ReluGrad, fx.SGD            one pass over memory each
+//	fx.Activation, fx.ActivationGrad, fx.SGD: one pass over memory each
 //
 // For inference:
 //

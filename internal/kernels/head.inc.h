@@ -1,26 +1,6 @@
 // Training a classifier's head, besides products: softmax with its loss and gradient, and SGD's step, which never
 // stores the gradient.
 
-// exponential is e^x in single precision, for x up to 88, with the method and polynomial of Cephes' expf and an error
-// of at most two units in the last place. Below -87 it is that of -87; NaN stays NaN.
-INLINE vec exponential(vec x) {
-  x = choose((ivec)(x < -87.0f), splat(-87.0f), x);
-  const vec magic = splat(12582912.0f); // 1.5·2²³: adding it rounds to an integer
-  vec rounded = x * 1.44269504088896341f + magic;
-  const ivec shift = (ivec)rounded << 23;
-  rounded -= magic;
-  x -= rounded * 0.693359375f;
-  x -= rounded * -2.12194440e-4f;
-  vec y = splat(1.9875691500e-4f);
-  y = y * x + 1.3981999507e-3f;
-  y = y * x + 8.3334519073e-3f;
-  y = y * x + 4.1665795894e-2f;
-  y = y * x + 1.6666665459e-1f;
-  y = y * x + 5.0000001201e-1f;
-  y = y * x * x + x + 1.0f;
-  return (vec)((ivec)y + shift);
-}
-
 // softmax turns a row of logits, z[0 … classes) padded to whole vectors, into weight · (probabilities - 1 at the
 // label), and returns the cross entropy; hit is whether the label has the largest logit, at ties the first.
 INLINE double softmax_row(float *z, int64_t classes, int64_t label, float weight, int *hit) {

@@ -15,11 +15,13 @@
 #undef REAL
 #undef NAME
 
+#include "activation.inc.h"
 #include "batch_norm.inc.h"
 #include "conv_weight.inc.h"
-#include "elementwise.inc.h"
+#include "depthwise.inc.h"
 #include "head.inc.h"
 #include "max_pool.inc.h"
+#include "sgd.inc.h"
 #include "tiles.inc.h"
 #include "winograd.inc.h"
 #include "winograd_weight.inc.h"
@@ -39,6 +41,11 @@ const fx_isa ISA = {
     .winograd_weight_scratch = winograd_weight_scratch,
     .winograd_weight = winograd_weight,
     .winograd_weight_finish = winograd_weight_finish,
+    .depthwise_scratch = depthwise_scratch,
+    .convolve_planes = convolve_planes,
+    .convolve_planes_transposed = convolve_planes_transposed,
+    .depthwise_weight_scratch = depthwise_weight_scratch,
+    .depthwise_weight = depthwise_weight,
     .lanes = LANES,
     .panel = PANEL,
     .tiles_scratch = tiles_scratch,
@@ -49,7 +56,8 @@ const fx_isa ISA = {
     .norm_apply = norm_apply,
     .norm_sums = norm_sums,
     .norm_gradient = norm_gradient,
-    .relu_gradient = relu_gradient,
+    .activate = activate,
+    .activate_gradient = activate_gradient,
     .sgd = sgd,
     .panel_f32 = panel_f32,
     .pack_f32 = pack_f32,

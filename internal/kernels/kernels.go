@@ -19,6 +19,18 @@ const (
 	Version = 1
 )
 
+// The activations that the ops compute, by the number in the attribute "activation". Clip has the bounds a and b;
+// HardSigmoid is a·x + b between 0 and 1.
+const (
+	Relu        = C.FX_RELU
+	Clip        = C.FX_CLIP
+	HardSigmoid = C.FX_HARD_SIGMOID
+	HardSwish   = C.FX_HARD_SWISH
+	Swish       = C.FX_SWISH // with the sigmoid of x itself
+	Gelu        = C.FX_GELU
+	GeluTanh    = C.FX_GELU_TANH // by the approximation with tanh
+)
+
 // Register adds the ops to session options: api is ONNX Runtime's OrtApi of
 // version 24 or later, options its OrtSessionOptions.
 func Register(api, options unsafe.Pointer) error {

@@ -20,7 +20,7 @@ typedef struct {
   float *to;     // [outputs of a group, rounded up to rows][block]
   int64_t group; // whose outputs it covers
   int64_t first,
-      count; // of the columns, block at most: channels/groups · kernel_h · kernel_w taps, and one for the bias
+      count; // of the columns, block at most: channels/groups · kernel_h · kernel_w taps, and one for a bias
   int64_t line, lines; // of the batch · out_height lines of places
   float *scratch;      // fx_conv_weight_scratch floats
 } fx_conv_weight_part;
@@ -48,6 +48,24 @@ typedef struct {
   float *scratch; // winograd_weight_scratch floats
 } fx_winograd_weight_part;
 
+// Some planes of a depthwise convolution, see depthwise.inc.h.
+typedef struct {
+  fx_window window;                  // channels = outputs = groups
+  const float *from, *weight, *bias; // X, or dY for the input's gradient; bias may be NULL
+  float *to;                         // Y, or dX
+  int64_t first, planes;             // of the batch · channels planes
+  float *scratch;                    // depthwise_scratch floats, per thread
+} fx_depthwise_part;
+
+// A channel of the gradient of a depthwise convolution's weight.
+typedef struct {
+  fx_window window;
+  const float *dy, *x;
+  float *dw, *db; // of all channels; db may be NULL
+  int64_t channel;
+  float *scratch; // depthwise_weight_scratch floats, per thread
+} fx_depthwise_weight_part;
+
 // Results along the edge of a tile of a convolution of a frozen network.
 enum { FX_TILE_RESULTS = 4 };
 
@@ -69,13 +87,31 @@ typedef struct {
   float *scratch;       // tiles_scratch floats, per thread
 } fx_tiles_part;
 
+// The activations that kernels compute, by numbers that graphs contain. A clip has the bounds a and b, a hard sigmoid
+// is a·z + b between 0 and 1.
+typedef enum {
+  FX_IDENTITY,
+  FX_RELU,
+  FX_CLIP,
+  FX_HARD_SIGMOID,
+  FX_HARD_SWISH,
+  FX_SWISH,
+  FX_GELU,
+  FX_GELU_TANH
+} fx_activation_kind;
+
+// An activation of z = (x - mean)·scale + shift, see activation.inc.h.
+typedef struct {
+  fx_activation_kind kind;
+  float a, b, mean, scale, shift;
+} fx_activation;
+
 typedef struct {
   const float *x; // [batch, channels, places]
-  const float *y; // the output if a Relu is part of the job, else NULL
   const float *dy;
   float *out; // y of the forward pass, dx of the backward pass
   int64_t batch, channels, places;
-  float scale, bias, mean, inverse; // of the channel; inverse = 1/√(variance + ε)
+  fx_activation activation; // of the channel, with its mean
 } fx_norm_channel;
 
 typedef struct {
@@ -100,6 +136,12 @@ typedef struct {
   void (*winograd_weight_finish)(const float *sums, int64_t shares, int64_t share_pitch, int64_t outputs,
                                  int64_t output, int64_t channels, float *dw);
 
+  int64_t (*depthwise_scratch)(const fx_window *w, int transposed);
+  void (*convolve_planes)(const fx_depthwise_part *part);
+  void (*convolve_planes_transposed)(const fx_depthwise_part *part);
+  int64_t (*depthwise_weight_scratch)(const fx_window *w);
+  void (*depthwise_weight)(const fx_depthwise_weight_part *part);
+
   int64_t lanes, panel; // of a vector; outputs that a panel of tiles' weights has
   int64_t (*tiles_scratch)(const fx_window *w, int64_t tiles);
   void (*tile_transform_weights)(const float *w, float *to, int64_t outputs, int64_t channels, int64_t size,
@@ -112,13 +154,15 @@ typedef struct {
 
   // norm_moments gives mean and variance (biased) of channel c.
   void (*norm_moments)(const fx_norm_channel *n, int64_t c, double *mean, double *variance);
-  void (*norm_apply)(const fx_norm_channel *n, int64_t c, int relu);
-  // norm_sums gives Σ dy and Σ dy·(x - mean) of channel c.
+  void (*norm_apply)(const fx_norm_channel *n, int64_t c);
+  // norm_sums gives Σ g and Σ g·(x - mean) of channel c, where g is dy times the activation's derivative. It leaves g
+  // in out, if there are an activation and an out.
   void (*norm_sums)(const fx_norm_channel *n, int64_t c, double *dy, double *along);
-  // norm_gradient writes dx = a·dy + k1·(x - mean) + k0 of channel c.
+  // norm_gradient writes dx = a·g + k1·(x - mean) + k0 of channel c, after norm_sums.
   void (*norm_gradient)(const fx_norm_channel *n, int64_t c, float a, float k1, float k0);
 
-  void (*relu_gradient)(const float *dy, const float *y, float *dx, int64_t count);
+  void (*activate)(const fx_activation *f, const float *x, float *y, int64_t count);
+  void (*activate_gradient)(const fx_activation *f, const float *dy, const float *x, float *dx, int64_t count);
   void (*sgd)(const float *p, const float *g, const float *m, float *next_p, float *next_m, int64_t count, float rate,
               float momentum, float decay, int nesterov);
 

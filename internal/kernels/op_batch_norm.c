@@ -4,14 +4,15 @@
 
 // BatchNorm(X [N, C, …], scale [C], bias [C], running_mean [C], running_var [C]) → Y, mean [C], inverse [C],
 // next_running_mean [C], next_running_var [C]: batch normalization with the batch's statistics. inverse is
-// 1/√(variance + ε). Attributes: epsilon, momentum (of the old value), relu (1: Y = max(Y, 0)).
+// 1/√(variance + ε). Attributes: epsilon, momentum (of the old value), and activation, a, b: the activation after it,
+// whose result is Y.
 //
-// BatchNormGrad(dY, X, scale, mean, inverse, Y or nothing) → dX, dscale, dbias. With Y, dY counts only for Y > 0.
+// BatchNormGrad(dY, X, scale, bias, mean, inverse) → dX, dscale, dbias. Attributes: activation, a, b.
 // Source: Ioffe and Szegedy, "Batch Normalization", 2015.
 typedef struct {
   fx_kernel base;
   float epsilon, momentum;
-  int64_t relu;
+  fx_activation activation;
 } kernel;
 
 typedef struct {
@@ -27,16 +28,22 @@ static void measure(job *j, const fx_tensor_view *x) {
   j->all.places = x->count / (x->dims[0] * x->dims[1]);
 }
 
+static fx_activation of_channel(const job *j, size_t index) {
+  fx_activation f = j->kernel->activation;
+  f.mean = j->mean[index], f.scale = j->scale[index] * j->inverse[index], f.shift = j->bias[index];
+  return f;
+}
+
 static void norm_channel(void *data, size_t index) {
   job *j = data;
   const kernel *k = j->kernel;
   fx_norm_channel n = j->all;
   double mean, variance, count = (double)n.batch * (double)n.places;
   k->base.isa->norm_moments(&n, (int64_t)index, &mean, &variance);
-  n.mean = j->mean[index] = (float)mean;
-  n.inverse = j->inverse[index] = (float)(1 / sqrt(variance + (double)k->epsilon));
-  n.scale = j->scale[index], n.bias = j->bias[index];
-  k->base.isa->norm_apply(&n, (int64_t)index, (int)k->relu);
+  j->mean[index] = (float)mean;
+  j->inverse[index] = (float)(1 / sqrt(variance + (double)k->epsilon));
+  n.activation = of_channel(j, index);
+  k->base.isa->norm_apply(&n, (int64_t)index);
   double keep = (double)k->momentum; // the unbiased variance, as in torch
   j->next_mean[index] = (float)(keep * j->old_mean[index] + (1 - keep) * mean);
   j->next_variance[index] = (float)(keep * j->old_variance[index] + (1 - keep) * variance * count / (count - 1));
@@ -68,7 +75,7 @@ static OrtStatus *norm(void *data, OrtKernelContext *context) {
 static void grad_channel(void *data, size_t index) {
   job *j = data;
   fx_norm_channel n = j->all;
-  n.mean = j->mean[index];
+  n.activation = of_channel(j, index);
   double dy, along, inverse = j->inverse[index], count = (double)n.batch * (double)n.places;
   j->kernel->base.isa->norm_sums(&n, (int64_t)index, &dy, &along);
   double dscale = along * inverse, a = j->scale[index] * inverse;
@@ -88,13 +95,14 @@ static OrtStatus *grad(void *data, OrtKernelContext *context) {
   job j = {
       .kernel = k,
       .scale = in[2].data,
-      .mean = in[3].data,
-      .inverse = in[4].data,
+      .bias = in[3].data,
+      .mean = in[4].data,
+      .inverse = in[5].data,
       .dscale = out[1].data,
       .dbias = out[2].data,
   };
   measure(&j, &in[1]);
-  j.all.dy = in[0].data, j.all.y = in[5].data, j.all.out = out[0].data;
+  j.all.dy = in[0].data, j.all.out = out[0].data;
   return fx_parallel(api, context, grad_channel, (size_t)j.all.channels, &j);
 }
 
@@ -104,13 +112,13 @@ static OrtStatus *create(const OrtCustomOp *op, const OrtApi *api, const OrtKern
   k->epsilon = 1e-5f, k->momentum = 0.9f;
   fx_float(api, info, "epsilon", &k->epsilon);
   fx_float(api, info, "momentum", &k->momentum);
-  fx_int(api, info, "relu", &k->relu);
+  fx_read_activation(api, info, &k->activation);
   *made = k;
   return NULL;
 }
 
 void fx_op_batch_norm(fx_op *op) { fx_define(op, "BatchNorm", "fffff", "fffff", create, norm); }
 void fx_op_batch_norm_grad(fx_op *op) {
-  fx_define(op, "BatchNormGrad", "fffffF", "Fff", create, grad);
+  fx_define(op, "BatchNormGrad", "ffffff", "Fff", create, grad);
   fx_first_in_place(op); // a channel's sums are complete before its dX is written
 }

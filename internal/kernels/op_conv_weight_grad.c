@@ -1,11 +1,12 @@
 #include "window.h"
 
 // ConvWeightGrad(dY [N, O, H', W'], X [N, I, H, W]) → dW [O, I/group, kh, kw], db [O]. Attributes as of Conv. Kernels
-// of 3×3 with enough channels use Winograd's algorithm, see winograd_weight.inc.h.
+// of 3×3 with enough channels use Winograd's algorithm, see winograd_weight.inc.h. Depthwise ones, see depthwise.inc.h,
+// are computed a channel at a time.
 //
 // Else a part of the job is a block of columns over some lines of places, see conv_weight.inc.h. If there are few
 // blocks, the lines are divided as well, and the shares are added in order: the result does not depend on the number
-// of threads.
+// of threads. For a kernel of 1×1 with few channels, X and dY are exchanged, since a block with few columns is slow.
 typedef struct {
   fx_kernel base;
   fx_window window;
@@ -18,9 +19,11 @@ typedef struct {
   float *dw, *db;
   int64_t width, blocks, shares, lines,
       size; // columns; their blocks in a group; lines of a share; floats of a part's sums
+  int exchanged;
 } job;
 
 enum { PARTS = 16, TILE_PARTS = 8 }; // enough to keep that many threads busy
+enum { FEW_COLUMNS = 32 };           // up to this number, X and dY are exchanged if that gives more columns
 
 static void one_part(void *data, size_t index) {
   const job *j = data;
@@ -41,24 +44,39 @@ static void one_part(void *data, size_t index) {
 static void add_up(void *data, size_t output) {
   const job *j = data;
   const int64_t block = j->isa->block, outputs = j->all.window.outputs / j->all.window.groups;
-  const int64_t group = (int64_t)output / outputs, taps = j->width - 1;
+  const int64_t group = (int64_t)output / outputs, taps = j->db ? j->width - 1 : j->width;
   for (int64_t b = 0; b < j->blocks; b++) {
     const float *from = j->sums + (group * j->blocks + b) * j->shares * j->size + (int64_t)output % outputs * block;
     for (int64_t c = 0; c < block && b * block + c < j->width; c++) {
       float sum = from[c];
       for (int64_t s = 1; s < j->shares; s++) sum += from[s * j->size + c];
-      if (b * block + c < taps)
+      if (j->exchanged)
+        j->dw[(b * block + c) * outputs + (int64_t)output] = sum;
+      else if (b * block + c < taps)
         j->dw[(int64_t)output * taps + b * block + c] = sum;
-      else if (j->db)
+      else
         j->db[output] = sum;
     }
   }
 }
 
+static void exchange(job *j) {
+  fx_window *w = &j->all.window;
+  const int plain = w->kernel_h * w->kernel_w == 1 && w->groups == 1 && w->height == w->out_height &&
+                    w->width == w->out_width && w->top == 0 && w->left == 0 && !j->db;
+  if (!plain || w->channels > FEW_COLUMNS || w->outputs <= w->channels) return;
+  const float *x = j->all.x;
+  const int64_t channels = w->channels;
+  j->all.x = j->all.dy, j->all.dy = x;
+  w->channels = w->outputs, w->outputs = channels;
+  j->exchanged = 1;
+}
+
 static OrtStatus *by_columns(const OrtApi *api, OrtKernelContext *context, job *j) {
+  exchange(j);
   const fx_window *w = &j->all.window;
   const int64_t lines = w->batch * w->out_height, outputs = w->outputs / w->groups;
-  j->width = w->channels / w->groups * w->kernel_h * w->kernel_w + 1;
+  j->width = w->channels / w->groups * w->kernel_h * w->kernel_w + (j->db ? 1 : 0);
   j->blocks = (j->width + j->isa->block - 1) / j->isa->block;
   j->shares = (PARTS + w->groups * j->blocks - 1) / (w->groups * j->blocks);
   if (j->shares > lines) j->shares = lines;
@@ -142,6 +160,26 @@ static OrtStatus *by_tiles(const OrtApi *api, OrtKernelContext *context, const f
   return s;
 }
 
+// The same of a depthwise convolution: a part is a channel.
+typedef struct {
+  const fx_isa *isa;
+  fx_depthwise_weight_part all;
+} channel_job;
+
+enum { MOST_TAPS = 256 };
+
+static int fits_channels(const fx_window *w) {
+  return w->groups == w->channels && w->groups == w->outputs && w->kernel_h * w->kernel_w <= MOST_TAPS;
+}
+
+static void channel_part(void *data, size_t channel) {
+  const channel_job *j = data;
+  fx_depthwise_weight_part part = j->all;
+  part.channel = (int64_t)channel;
+  part.scratch = fx_scratch((size_t)j->isa->depthwise_weight_scratch(&part.window) * sizeof(float));
+  j->isa->depthwise_weight(&part);
+}
+
 static OrtStatus *compute(void *data, OrtKernelContext *context) {
   const kernel *k = data;
   const OrtApi *api = k->base.api;
@@ -155,6 +193,10 @@ static OrtStatus *compute(void *data, OrtKernelContext *context) {
   FX_TRY(fx_output(api, context, 0, shape, 4, &dw));
   FX_TRY(fx_output(api, context, 1, shape, 1, &db));
   if (fits_tiles(&w)) return by_tiles(api, context, k->base.isa, &w, dy.data, x.data, dw.data, db.data);
+  if (fits_channels(&w)) {
+    channel_job j = {k->base.isa, {.window = w, .dy = dy.data, .x = x.data, .dw = dw.data, .db = db.data}};
+    return fx_parallel(api, context, channel_part, (size_t)w.channels, &j);
+  }
   job j = {.isa = k->base.isa, .all = {.window = w, .dy = dy.data, .x = x.data}, .dw = dw.data, .db = db.data};
   return by_columns(api, context, &j);
 }

@@ -115,6 +115,15 @@ void fx_ints(const OrtApi *api, const OrtKernelInfo *info, const char *name, int
   ignore(api, s);
 }
 
+void fx_read_activation(const OrtApi *api, const OrtKernelInfo *info, fx_activation *f) {
+  int64_t kind = FX_IDENTITY;
+  *f = (fx_activation){.scale = 1};
+  fx_int(api, info, "activation", &kind);
+  fx_float(api, info, "a", &f->a);
+  fx_float(api, info, "b", &f->b);
+  f->kind = (fx_activation_kind)kind;
+}
+
 static OrtStatus *view(const OrtApi *api, OrtValue *value, fx_tensor_view *t) {
   FX_TRY(api->GetTensorMutableData(value, &t->data));
   OrtTensorTypeAndShapeInfo *info = NULL;
@@ -220,13 +229,14 @@ void fx_free(void *memory) {
 static struct {
   pthread_mutex_t lock;
   OrtCustomOpDomain *domain;
-  fx_op ops[10];
+  fx_op ops[12];
 } registry = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
 static OrtStatus *make_domain(const OrtApi *api) {
   static void (*const define[])(fx_op *) = {
-      fx_op_conv_weight_grad, fx_op_conv3x3,    fx_op_conv_tiles,      fx_op_max_pool,  fx_op_max_pool_grad,
-      fx_op_sum_pool_grad,    fx_op_batch_norm, fx_op_batch_norm_grad, fx_op_relu_grad, fx_op_sgd,
+      fx_op_conv_weight_grad, fx_op_conv3x3,       fx_op_conv_tiles,      fx_op_depthwise_conv,
+      fx_op_max_pool,         fx_op_max_pool_grad, fx_op_sum_pool_grad,   fx_op_batch_norm,
+      fx_op_batch_norm_grad,  fx_op_activation,    fx_op_activation_grad, fx_op_sgd,
   };
   OrtCustomOpDomain *domain = NULL;
   FX_TRY(api->CreateCustomOpDomain("fx", &domain));

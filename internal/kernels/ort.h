@@ -41,6 +41,8 @@ void fx_float(const OrtApi *api, const OrtKernelInfo *info, const char *name, fl
 OrtStatus *fx_floats(const OrtApi *api, const OrtKernelInfo *info, const char *name, size_t count,
                      float **values); // the caller frees
 void fx_ints(const OrtApi *api, const OrtKernelInfo *info, const char *name, int64_t *values, size_t count);
+// fx_read_activation reads activation, a and b; the identity if they are missing.
+void fx_read_activation(const OrtApi *api, const OrtKernelInfo *info, fx_activation *f);
 
 // A tensor of a run: data is NULL if it was omitted. dims beyond rank are 1.
 enum { FX_RANK = 8 };
@@ -81,12 +83,14 @@ void fx_free(void *memory);
 void fx_op_conv_weight_grad(fx_op *op);
 void fx_op_conv3x3(fx_op *op);
 void fx_op_conv_tiles(fx_op *op);
+void fx_op_depthwise_conv(fx_op *op);
 void fx_op_max_pool(fx_op *op);
 void fx_op_max_pool_grad(fx_op *op);
 void fx_op_sum_pool_grad(fx_op *op);
 void fx_op_batch_norm(fx_op *op);
 void fx_op_batch_norm_grad(fx_op *op);
-void fx_op_relu_grad(fx_op *op);
+void fx_op_activation(fx_op *op);
+void fx_op_activation_grad(fx_op *op);
 void fx_op_sgd(fx_op *op);
 
 // fx_register returns NULL or a message that the caller frees.

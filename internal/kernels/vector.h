@@ -57,13 +57,23 @@ INLINE void store_pairs(float *to, vec a, vec b) {
   store(to + LANES, high_pairs(a, b));
 }
 
-// load_part reads count < LANES floats, and zeros for the rest.
+// load_part reads count < LANES floats, and zeros for the rest; store_part writes as many.
+#if LANES == 16
+#define FIRST(count) (__mmask16)((1u << (count)) - 1)
+INLINE vec load_part(const float *p, int64_t count) { return (vec)_mm512_maskz_loadu_ps(FIRST(count), p); }
+INLINE void store_part(float *p, vec v, int64_t count) { _mm512_mask_storeu_ps(p, FIRST(count), (__m512)v); }
+#elif LANES == 8
+#define FIRST(count) _mm256_cmpgt_epi32(_mm256_set1_epi32((int)(count)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7))
+INLINE vec load_part(const float *p, int64_t count) { return (vec)_mm256_maskload_ps(p, FIRST(count)); }
+INLINE void store_part(float *p, vec v, int64_t count) { _mm256_maskstore_ps(p, FIRST(count), (__m256)v); }
+#else
 INLINE vec load_part(const float *p, int64_t count) {
   vec v = {0};
   memcpy(&v, p, (size_t)count * 4);
   return v;
 }
 INLINE void store_part(float *p, vec v, int64_t count) { memcpy(p, &v, (size_t)count * 4); }
+#endif
 
 // lanes_sum adds the lanes in double precision, in order.
 INLINE double lanes_sum(vec v) {
@@ -76,5 +86,25 @@ INLINE double lanes_sum(vec v) {
 INLINE void copy_run(float *to, const float *from, int64_t count) {
   int64_t i = 0;
   for (; i + LANES <= count; i += LANES) store(to + i, load(from + i));
-  for (; i < count; i++) to[i] = from[i];
+  if (i < count) store_part(to + i, load_part(from + i, count - i), count - i);
+}
+
+// exponential is e^x in single precision, for x up to 88, with the method and polynomial of Cephes' expf and an error
+// of at most two units in the last place. Below -87 it is that of -87; NaN stays NaN.
+INLINE vec exponential(vec x) {
+  x = choose((ivec)(x < -87.0f), splat(-87.0f), x);
+  const vec magic = splat(12582912.0f); // 1.5·2²³: adding it rounds to an integer
+  vec rounded = x * 1.44269504088896341f + magic;
+  const ivec shift = (ivec)rounded << 23;
+  rounded -= magic;
+  x -= rounded * 0.693359375f;
+  x -= rounded * -2.12194440e-4f;
+  vec y = splat(1.9875691500e-4f);
+  y = y * x + 1.3981999507e-3f;
+  y = y * x + 8.3334519073e-3f;
+  y = y * x + 4.1665795894e-2f;
+  y = y * x + 1.6666665459e-1f;
+  y = y * x + 5.0000001201e-1f;
+  y = y * x * x + x + 1.0f;
+  return (vec)((ivec)y + shift);
 }

@@ -63,6 +63,11 @@ def Div(node, a, b):
 
 
 @op
+def Swish(node, x):
+    return x * torch.sigmoid(node.get("alpha", 1.0) * x)
+
+
+@op
 def Gelu(node, x):
     return F.gelu(x, approximate=node.get("approximate", "none"))
 

@@ -7,7 +7,7 @@ import time
 
 def parser(description):
     p = argparse.ArgumentParser(description=description)
-    p.add_argument("--backbone", required=True, help="a network of torchvision.models")
+    p.add_argument("--backbone", required=True, help="a network of torchvision.models or timm")
     p.add_argument("--batch-size", type=int, default=8)
     p.add_argument("--classes", type=int, default=2)
     p.add_argument("--crop", type=int, default=0, help="pixels of a photo's side; 0 for the network's own")

@@ -1,4 +1,4 @@
-"""The networks as torchvision builds them, with the tutorial's new classifier."""
+"""The networks as torchvision or timm builds them, with the tutorial's new classifier."""
 
 import torch
 import torchvision
@@ -6,6 +6,14 @@ import torchvision
 
 def build(name, classes):
     torch.manual_seed(0)
+    if name == "efficientnet_lite0":
+        from efficientnet_lite_pytorch import EfficientNet
+
+        return EfficientNet.from_name("efficientnet-lite0", num_classes=classes)
+    if not hasattr(torchvision.models, name):
+        import timm
+
+        return timm.create_model(name, num_classes=classes)
     # Of inception_v3's constructor, the initial values of the weights alone take a minute.
     options = {"init_weights": False, "aux_logits": True} if name == "inception_v3" else {}
     return getattr(torchvision.models, name)(weights=None, num_classes=classes, **options)

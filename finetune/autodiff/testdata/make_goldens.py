@@ -107,6 +107,7 @@ def pointwise():
     for op, f, attributes in [
         ("Relu", F.relu, {}), ("LeakyRelu", lambda x: F.leaky_relu(x, 0.1), {"alpha": 0.1}), ("Elu", F.elu, {}), ("Sigmoid", torch.sigmoid, {}),
         ("Tanh", torch.tanh, {}), ("Softplus", F.softplus, {}), ("HardSigmoid", F.hardsigmoid, {"alpha": 1 / 6}), ("HardSwish", F.hardswish, {}),
+        ("Swish", F.silu, {}), ("Swish", lambda x: x * torch.sigmoid(1.5 * x), {"alpha": 1.5}),
         ("Gelu", F.gelu, {}), ("Gelu", lambda x: F.gelu(x, approximate="tanh"), {"approximate": "tanh"}), ("Erf", torch.erf, {}),
         ("Softmax", lambda x: F.softmax(x, -1), {}), ("Softmax", lambda x: F.softmax(x, 1), {"axis": 1}), ("LogSoftmax", lambda x: F.log_softmax(x, -1), {}),
         ("Sin", torch.sin, {}), ("Cos", torch.cos, {}), ("Exp", torch.exp, {}), ("Neg", torch.neg, {}), ("Abs", torch.abs, {}), ("Identity", lambda x: x * 1, {}),

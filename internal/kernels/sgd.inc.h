@@ -1,11 +1,3 @@
-// Jobs that take one pass over memory, for which single ops would take several.
-
-static void relu_gradient(const float *dy, const float *y, float *dx, int64_t count) {
-  int64_t i = 0;
-  for (; i + LANES <= count; i += LANES) store(dx + i, passed(load(dy + i), load(y + i)));
-  if (i < count) store_part(dx + i, passed(load_part(dy + i, count - i), load_part(y + i, count - i)), count - i);
-}
-
 // sgd is torch.optim.SGD's step, with a momentum buffer that starts at zero: g += decay·p; m = momentum·m + g; p -=
 // rate·(nesterov ? g + momentum·m : m).
 static void sgd(const float *p, const float *g, const float *m, float *next_p, float *next_m, int64_t count, float rate,
