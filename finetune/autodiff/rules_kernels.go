@@ -79,8 +79,9 @@ func kernelBatchNormForward(c *context) {
 		batchNormForward(c) // returns the error
 		return
 	}
-	result, next, following := c.out(0), (*pb.NodeProto)(nil), activation{}
-	if next, following = c.graph.nextActivation(c.node); next != nil {
+	result := c.out(0)
+	next, following := c.graph.nextActivation(c.node)
+	if next != nil {
 		c.graph.absorbed[next] = absorbedWithGradient
 		result = next.Output[0]
 	}

@@ -6,7 +6,9 @@
 //	fx.BatchNorm, fx.BatchNormGrad batch normalization by the batch's statistics, with the activation after it
 //	fx.MaxPool, fx.MaxPoolGrad     max pooling that stores the positions of its maxima in bytes
 //	fx.SumPoolGrad                 average pooling's gradient
-//	fx.Activation, fx.ActivationGrad, fx.SGD: one pass over memory each
+//	fx.Activation, fx.ActivationGrad
+//	                               Relu, Clip, SiLU, GELU and others, and their gradients, in one pass over memory
+//	fx.SGD                         the update of all parameters in one pass
 //
 // For inference:
 //
