@@ -77,7 +77,7 @@ var within = map[string][]string{
 	"headspec":      {"fail"},
 	"hub":           {"durable", "fail", "fetch", "filehash", "paths", "progress", "userfile"},
 	"hub/hubtest":   {},
-	"imaging":       {"fail", "paths", "preprocess", "random"},
+	"imaging":       {"dynlib", "fail", "paths", "preprocess", "random"},
 	"inference":     {"fail", "kernels", "onnx", "onnx/pb", "ort", "random", "relative"},
 	"kernels":       {},
 	"lockfile":      {"durable", "fail", "filehash", "userfile"},

@@ -1,3 +1,5 @@
+//go:build cgo
+
 // Command fx turns a folder of photos into a classifier. See README.md.
 package main
 

@@ -42,13 +42,13 @@ func replaceDir(dir string) error {
 	_, err := os.Lstat(dir)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		err = os.Rename(fresh, dir)
+		err = renameOver(fresh, dir)
 	case err == nil && swapNames(fresh, dir) == nil:
 		stale = fresh
 	case err == nil:
-		if err = os.Rename(dir, stale); err == nil {
-			if err = os.Rename(fresh, dir); err != nil {
-				_ = os.Rename(stale, dir) // RecoverDir tries again
+		if err = renameOver(dir, stale); err == nil {
+			if err = renameOver(fresh, dir); err != nil {
+				_ = renameOver(stale, dir) // RecoverDir tries again
 			}
 		}
 	}
@@ -72,7 +72,7 @@ func RecoverDir(dir string) error {
 			if info, err := os.Lstat(fresh); err != nil || !info.IsDir() { // removed, or a link put there
 				whole = stale
 			}
-			if err := os.Rename(whole, dir); err != nil {
+			if err := renameOver(whole, dir); err != nil {
 				return err
 			}
 		}

@@ -2,10 +2,7 @@ package durable
 
 import (
 	"bufio"
-	"errors"
-	"fmt"
 	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 )
@@ -38,7 +35,7 @@ func WriteFile(path string, write func(w io.Writer) error) (err error) {
 	if err = f.Close(); err != nil {
 		return err
 	}
-	if err = os.Rename(f.Name(), path); err != nil {
+	if err = renameOver(f.Name(), path); err != nil {
 		return err
 	}
 	return SyncDir(filepath.Dir(path))
@@ -50,20 +47,4 @@ func WriteBytes(path string, content []byte) error {
 		_, err := w.Write(content)
 		return err
 	})
-}
-
-// SyncDir fsyncs dir, which makes the names in it durable.
-func SyncDir(dir string) error {
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	syncErr := d.Sync()
-	if err := d.Close(); err != nil {
-		return err
-	}
-	if syncErr != nil && !errors.Is(syncErr, errors.ErrUnsupported) && !errors.Is(syncErr, fs.ErrInvalid) {
-		return fmt.Errorf("fsync %s: %w", dir, syncErr)
-	}
-	return nil
 }

@@ -7,8 +7,6 @@ import (
 	"os"
 	"syscall"
 	"time"
-
-	"github.com/gofrs/flock"
 )
 
 // ErrLocked means that another process holds a lock.
@@ -18,22 +16,22 @@ var ErrLocked = errors.New("another process holds the lock")
 const lockInterval = 20 * time.Millisecond
 
 // FileLock is a lock that processes take on a file. On Unix it is flock, which the kernel releases when the process
-// ends, however it ends. On NFS mounted with locks, the server keeps it; without locks, taking it fails, often with
+// ends, however it ends; on Windows it is LockFileEx. On NFS mounted with locks, the server keeps it; without locks, taking it fails, often with
 // ENOLCK. The file is never removed: otherwise two processes could lock two files of one name.
 //
 // A FileLock must not be shared by goroutines, but two FileLocks of one file exclude each other within a process too.
 type FileLock struct {
 	path string
-	lock *flock.Flock
+	lock *systemLock
 }
 
 // NewFileLock returns the lock of the file path. Taking the lock creates the file if it is missing, and fails with
 // ErrNotRegular if path is a link, a pipe or a device.
 func NewFileLock(path string) *FileLock { return newFileLock(path, os.O_CREATE) }
 
-// newFileLock opens the file for writing, with flags, because NFS requires that for an exclusive lock.
+// newFileLock is NewFileLock, but creates a missing file only with os.O_CREATE.
 func newFileLock(path string, flags int) *FileLock {
-	return &FileLock{path, flock.New(path, flock.SetFlag(os.O_RDWR|flags|writeFlags), flock.SetPermissions(fileMode))}
+	return &FileLock{path, newSystemLock(path, flags)}
 }
 
 // Path returns the path of the file.

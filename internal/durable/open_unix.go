@@ -4,7 +4,9 @@ package durable
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
+	"os"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -17,9 +19,6 @@ const (
 	writeFlags = unix.O_NONBLOCK | unix.O_NOFOLLOW
 )
 
-// advisoryLocks is whether a locked file can still be written by others.
-const advisoryLocks = true
-
 // isLink reports whether an open with writeFlags failed because the path is a link.
 func isLink(err error) bool { return errors.Is(err, unix.ELOOP) }
 
@@ -29,4 +28,22 @@ func links(info fs.FileInfo) uint64 {
 		return uint64(stat.Nlink)
 	}
 	return 1
+}
+
+func renameOver(from, to string) error { return os.Rename(from, to) }
+
+// SyncDir fsyncs dir, which makes the names in it durable.
+func SyncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	syncErr := d.Sync()
+	if err := d.Close(); err != nil {
+		return err
+	}
+	if syncErr != nil && !errors.Is(syncErr, errors.ErrUnsupported) && !errors.Is(syncErr, fs.ErrInvalid) {
+		return fmt.Errorf("fsync %s: %w", dir, syncErr)
+	}
+	return nil
 }

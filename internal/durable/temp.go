@@ -38,9 +38,6 @@ var thisHost = sync.OnceValue(func() string {
 
 // lockTemp locks an existing temporary file. A test replaces it to imitate a disk without locks.
 var lockTemp = func(path string) (lock *FileLock, free bool, err error) {
-	if !advisoryLocks {
-		return newFileLock(path, 0), false, errors.ErrUnsupported
-	}
 	lock = newFileLock(path, 0)
 	free, err = lock.TryExclusive()
 	return lock, free, err

@@ -296,7 +296,7 @@ func rename(from, to string) error {
 	if err := step("rename", to); err != nil {
 		return err
 	}
-	return os.Rename(from, to)
+	return renameOver(from, to)
 }
 
 func removeAll(path string) error {

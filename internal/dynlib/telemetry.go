@@ -9,13 +9,13 @@ import "os"
 const telemetryVariable = "ORT_DISABLE_TELEMETRY"
 
 // init runs before main, so before Open opens a library, and while no C thread reads the environment. It affects every
-// program and test that imports this package, and their child processes. With cgo, os.Setenv calls C's setenv, so
-// libraries see the variable.
+// program and test that imports this package, and their child processes. Libraries see the variable in C's environment.
 func init() { disableTelemetry() }
 
 // disableTelemetry sets the variable unless the user has set it.
 func disableTelemetry() {
 	if os.Getenv(telemetryVariable) == "" {
 		_ = os.Setenv(telemetryVariable, "1") // fails for malformed names only
+		setForC(telemetryVariable, "1")
 	}
 }

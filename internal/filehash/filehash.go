@@ -18,21 +18,14 @@ const minBytes = 4 << 20
 // its times.
 const settled = 2 * time.Second
 
-// identity identifies a file and its state.
-type identity struct {
-	device, inode    uint64
-	size             int64
-	modified, change int64 // nanoseconds since 1970: st_mtim and st_ctim
-}
-
 // Known returns the remembered SHA-256 of the file, in lower-case hex. ok is false if there is none or the file has
 // changed.
 func Known(file *os.File) (sum string, ok bool) {
 	id, ok := identify(file)
-	if !ok || id.size < minBytes {
+	if !ok || id.Size < minBytes {
 		return "", false
 	}
-	path, err := id.path()
+	path, err := pathOf(id)
 	if err != nil {
 		return "", false
 	}
@@ -41,7 +34,7 @@ func Known(file *os.File) (sum string, ok bool) {
 		return "", false
 	}
 	sum = string(text[:64])
-	if !IsSHA256(sum) || string(text) != id.line(sum) {
+	if !IsSHA256(sum) || string(text) != line(id, sum) {
 		return "", false
 	}
 	return sum, true
@@ -51,25 +44,35 @@ func Known(file *os.File) (sum string, ok bool) {
 // it.
 func Remember(file *os.File, sum string) {
 	id, ok := identify(file)
-	if !ok || id.size < minBytes || time.Since(time.Unix(0, max(id.modified, id.change))) < settled {
+	if !ok || id.Size < minBytes || time.Since(time.Unix(0, max(id.Modified, id.Changed))) < settled {
 		return
 	}
-	path, err := id.path()
+	path, err := pathOf(id)
 	if err == nil {
 		err = os.MkdirAll(filepath.Dir(path), 0o777)
 	}
 	if err == nil {
 		// Errors are ignored: the cache may be read-only.
 		_ = durable.RemoveStaleOf(path)
-		_ = durable.WriteBytes(path, []byte(id.line(sum)))
+		_ = durable.WriteBytes(path, []byte(line(id, sum)))
 	}
 }
 
-// path returns the path of the remembered sum. A new file with the same inode replaces it.
-func (id identity) path() (string, error) {
-	return paths.Cache("hashes", fmt.Sprintf("%x-%x", id.device, id.inode))
+// identify returns the state of a regular file.
+func identify(file *os.File) (id durable.State, ok bool) {
+	info, err := file.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		return id, false
+	}
+	id, err = durable.StateOf(file)
+	return id, err == nil
 }
 
-func (id identity) line(sum string) string {
-	return fmt.Sprintf("%s %d %d %d\n", sum, id.size, id.modified, id.change)
+// pathOf returns the path of the remembered sum. A new file with the same inode replaces it.
+func pathOf(id durable.State) (string, error) {
+	return paths.Cache("hashes", fmt.Sprintf("%x-%x", id.Device, id.Inode))
+}
+
+func line(id durable.State, sum string) string {
+	return fmt.Sprintf("%s %d %d %d\n", sum, id.Size, id.Modified, id.Changed)
 }

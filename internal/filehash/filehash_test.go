@@ -64,7 +64,7 @@ func TestADamagedMemoryIsNone(t *testing.T) {
 	if !ok {
 		t.Fatal("no identity")
 	}
-	path, err := id.path()
+	path, err := pathOf(id)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,14 +72,14 @@ func TestADamagedMemoryIsNone(t *testing.T) {
 		t.Fatal(err)
 	}
 	for text, want := range map[string]bool{
-		id.line(sum):                    true,
-		id.line(strings.ToUpper(sum)):   false,
-		id.line("zz" + sum[2:]):         false,
-		id.line(sum)[:70]:               false,
-		"":                              false,
-		strings.Repeat("\x00", 100):     false,
-		id.line(sum) + id.line(sum):     false,
-		strings.TrimSpace(id.line(sum)): false,
+		line(id, sum):                    true,
+		line(id, strings.ToUpper(sum)):   false,
+		line(id, "zz"+sum[2:]):           false,
+		line(id, sum)[:70]:               false,
+		"":                               false,
+		strings.Repeat("\x00", 100):      false,
+		line(id, sum) + line(id, sum):    false,
+		strings.TrimSpace(line(id, sum)): false,
 	} {
 		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
 			t.Fatal(err)

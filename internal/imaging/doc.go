@@ -17,7 +17,7 @@
 //
 // Resizing is vectorised C (resample.inc.h), compiled for AVX-512, AVX2 and the compiler's default target. The widest
 // set that the processor has is chosen when the process starts; the environment variable FX_KERNELS_ISA (avx2,
-// generic, go) selects a narrower one. Without cgo the Go code of resample_pure.go is used. All give the same values.
+// generic, go) selects a narrower one. "go" is the Go code of resample_pure.go. All give the same values.
 //
 // The reference is Pillow 13; testdata/README.md lists the measurements.
 package imaging

@@ -104,7 +104,7 @@ func turboCandidates() ([]string, error) {
 				return err
 			}
 			if err == nil && !e.IsDir() && (strings.HasPrefix(e.Name(), "libturbojpeg.so") ||
-				e.Name() == "libturbojpeg.dylib") {
+				e.Name() == "libturbojpeg.dylib" || e.Name() == "turbojpeg.dll") {
 				found = append(found, path)
 			}
 			return nil
@@ -115,7 +115,7 @@ func turboCandidates() ([]string, error) {
 	}
 	slices.Sort(found)
 	slices.Reverse(found)
-	return append(found, "libturbojpeg.so.0", "libturbojpeg.so", "libturbojpeg.dylib",
+	return append(found, "libturbojpeg.so.0", "libturbojpeg.so", "libturbojpeg.dylib", "turbojpeg.dll",
 		"/opt/homebrew/lib/libturbojpeg.dylib", "/opt/libjpeg-turbo/lib64/libturbojpeg.so"), nil
 }
 

@@ -9,7 +9,8 @@ import (
 	"gonum.org/v1/gonum/blas/gonum"
 )
 
-// Without cgo the products are gonum's, on the same packed matrices.
+// In tests without cgo the products are gonum's, on the same packed matrices: a reference for those in C. fx itself
+// needs cgo.
 
 const native = false
 

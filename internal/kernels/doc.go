@@ -19,7 +19,7 @@
 // Runtime has optimized. Every graph can be written without them, as artifacts for other runtimes are.
 //
 // Package head multiplies with the same instructions: [Packed], [Multiply], [MultiplyTransposed], [Softmax] and
-// [HeadStep] are plain functions, which without cgo use gonum's products. They were chosen by these measurements, in
+// [HeadStep] are plain functions; tests without cgo run them on gonum's. They were chosen by these measurements, in
 // GFLOP/s of float32 by one thread of an AMD EPYC (Zen 4), for a batch of 96 rows times a weight of 2048×1000 and for
 // the gradient 1000×1024·1024×64:
 //

@@ -39,7 +39,9 @@ const (
 	FromEnvironment = "FX_ORT_LIB"
 	FromCache       = "fx's cache"
 	FromSystem      = "the system's loader"
+	FromBeside      = "the folder of fx"
 	fromVirtualEnv  = "the active virtual environment"
+	fromOwnEnv      = "the Python environment of fx"
 )
 
 // Hint is the hint of errors about a library that is missing or unusable.
@@ -47,7 +49,9 @@ const Hint = "Run `fx runtime install`, " +
 	"or name a libonnxruntime of version 1.24 or newer with --ort-lib or FX_ORT_LIB."
 
 // Find returns the first usable libonnxruntime of: explicit (the flag --ort-lib: a file, or a folder that holds one),
-// $FX_ORT_LIB, fx's cache, the active virtual environment, the system's loader. An unusable library that the user
+// $FX_ORT_LIB, the folder of the program, fx's cache, the active virtual environment, the Python environment whose
+// programs fx is among, the system's loader. If there is a GPU, the build for it in fx's cache comes before the folder
+// of the program. An unusable library that the user
 // named is an error, and so is one in fx's cache that has changed since its installation; after other failures the
 // next place is tried. The error is of kind fail.Device and has a hint.
 func Find(explicit string) (Library, error) {
@@ -116,14 +120,27 @@ func candidates(explicit string) []Candidate {
 	if path := os.Getenv("FX_ORT_LIB"); path != "" {
 		list = append(list, namedCandidate(FromEnvironment, path))
 	}
-	if root, err := paths.Cache("runtime"); err == nil {
-		for _, flavour := range flavoursInOrder() {
-			add(FromCache, librariesIn(filepath.Join(root, flavour.folder()))...)
+	flavours := flavoursInOrder()
+	cached := func(builds ...flavour) {
+		if root, err := paths.Cache("runtime"); err == nil {
+			for _, build := range builds {
+				add(FromCache, librariesIn(filepath.Join(root, build.folder()))...)
+			}
 		}
 	}
-	for _, site := range sitePackages() {
-		add(fromVirtualEnv, librariesIn(filepath.Join(site, "onnxruntime", "capi"))...)
+	if flavours[0] == gpuBuild {
+		cached(gpuBuild)
+		flavours = flavours[1:]
 	}
+	program := programFolder()
+	if program != "" {
+		add(FromBeside, librariesIn(program)...)
+	}
+	cached(flavours...)
+	for _, variable := range []string{"VIRTUAL_ENV", "CONDA_PREFIX"} {
+		add(fromVirtualEnv, librariesOfPackages(os.Getenv(variable))...)
+	}
+	add(fromOwnEnv, librariesOfPackages(ownEnvironment())...)
 	add(FromSystem, systemNames()...)
 	return list
 }
@@ -159,22 +176,46 @@ func plainReason(err error) string {
 	return err.Error()
 }
 
-// sitePackages lists the package folders of the active virtual environment or conda environment.
-func sitePackages() []string {
-	var all []string
-	for _, variable := range []string{"VIRTUAL_ENV", "CONDA_PREFIX"} {
-		root := os.Getenv(variable)
-		if root == "" {
-			continue
-		}
-		pattern := filepath.Join(root, "lib", "python*", "site-packages")
-		if runtime.GOOS == "windows" {
-			pattern = filepath.Join(root, "Lib", "site-packages")
-		}
-		found, _ := filepath.Glob(pattern)
-		all = append(all, found...)
+// programFolder returns the folder of the program itself, not of a link to it; "" if it is unknown.
+func programFolder() string {
+	program, err := os.Executable()
+	if err == nil {
+		program, err = filepath.EvalSymlinks(program)
+	}
+	if err != nil {
+		return ""
+	}
+	return filepath.Dir(program)
+}
+
+// ownEnvironment returns the root of the Python environment that fx is in if a wheel installed it: fx is in its folder
+// bin or Scripts.
+func ownEnvironment() string {
+	if program := programFolder(); program != "" {
+		return filepath.Dir(program)
+	}
+	return ""
+}
+
+// librariesOfPackages lists the libraries of the package onnxruntime in the Python environment at root.
+func librariesOfPackages(root string) (all []string) {
+	for _, site := range sitePackages(root) {
+		all = append(all, librariesIn(filepath.Join(site, "onnxruntime", "capi"))...)
 	}
 	return all
+}
+
+// sitePackages lists the package folders of a Python or conda environment. Debian calls its own dist-packages.
+func sitePackages(root string) []string {
+	if root == "" {
+		return nil
+	}
+	if runtime.GOOS == "windows" {
+		return []string{filepath.Join(root, "Lib", "site-packages")}
+	}
+	found, _ := filepath.Glob(filepath.Join(root, "lib", "python*", "site-packages"))
+	debian, _ := filepath.Glob(filepath.Join(root, "lib", "python*", "dist-packages"))
+	return append(found, debian...)
 }
 
 func libraryPattern() string {

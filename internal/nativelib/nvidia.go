@@ -76,7 +76,9 @@ func (l Library) nvidiaFolders() []string {
 	if cache, err := paths.Cache("runtime", gpuBuild.folder()); err == nil {
 		roots = append(roots, cache)
 	}
-	roots = append(roots, sitePackages()...)
+	for _, root := range []string{os.Getenv("VIRTUAL_ENV"), os.Getenv("CONDA_PREFIX"), ownEnvironment()} {
+		roots = append(roots, sitePackages(root)...)
+	}
 	var all []string
 	for _, root := range roots {
 		for _, pattern := range []string{"nvidia/*/lib", "nvidia/*/lib64", "torch/lib"} {

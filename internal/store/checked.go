@@ -10,8 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"fx/internal/checksum"
 	"fx/internal/durable"
 	"fx/internal/userfile"
@@ -30,11 +28,8 @@ type fileStat struct {
 }
 
 func fileStatOf(f *os.File) (fileStat, error) {
-	var s unix.Stat_t
-	if err := unix.Fstat(int(f.Fd()), &s); err != nil {
-		return fileStat{}, &os.PathError{Op: "stat", Path: f.Name(), Err: err}
-	}
-	return fileStat{s.Size, s.Ino, s.Mtim.Nano(), s.Ctim.Nano()}, nil
+	s, err := durable.StateOf(f)
+	return fileStat{s.Size, s.Inode, s.Modified, s.Changed}, err
 }
 
 // settled reports whether the file has not changed for long enough: a second write within the clock's resolution would

@@ -7,9 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"syscall"
-
-	"golang.org/x/sys/unix"
 
 	"fx/internal/durable"
 	"fx/internal/fail"
@@ -75,14 +72,6 @@ func openShardFile(dir, name string, l layout) (*shardFile, error) {
 	return f, nil
 }
 
-// releaseMemory releases the memory of what was read, which stays in the page cache: the process's memory must not
-// grow with the store.
-func (f *shardFile) releaseMemory() {
-	if len(f.data) > 0 {
-		_ = unix.Madvise(f.data, unix.MADV_DONTNEED) // advice only
-	}
-}
-
 func (f *shardFile) parse(l layout) error {
 	s, err := checkHead(f.data)
 	if err != nil {
@@ -110,7 +99,7 @@ func mapFile(path string) ([]byte, fileStat, error) {
 	if err != nil || stat.Size == 0 {
 		return nil, stat, err
 	}
-	data, err := unix.Mmap(int(f.Fd()), 0, int(stat.Size), unix.PROT_READ, unix.MAP_SHARED)
+	data, err := mapBytes(f, stat.Size)
 	if err != nil {
 		return nil, fileStat{}, &os.PathError{Op: "mmap", Path: path, Err: err}
 	}
@@ -119,7 +108,7 @@ func mapFile(path string) ([]byte, fileStat, error) {
 
 func (f *shardFile) close() {
 	if f.data != nil {
-		_ = unix.Munmap(f.data) // fails only for a mapping that is not ours
+		unmap(f.data)
 		f.data, f.values = nil, nil
 	}
 }
@@ -208,11 +197,4 @@ func openListed(dir string, l layout) (*folder, error) {
 		}
 	}
 	return f, nil
-}
-
-func inode(info os.FileInfo) uint64 {
-	if s, ok := info.Sys().(*syscall.Stat_t); ok {
-		return s.Ino
-	}
-	return 0
 }

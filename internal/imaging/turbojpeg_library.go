@@ -1,13 +1,7 @@
-//go:build cgo && unix
-
 package imaging
 
 /*
-#cgo linux LDFLAGS: -ldl
-#define _GNU_SOURCE
-#include <dlfcn.h>
 #include <stddef.h>
-#include <stdlib.h>
 #include <string.h>
 
 // The part of TurboJPEG's API (version 2.0 and later; version 3 keeps its symbols) that fx calls, by its documented
@@ -18,26 +12,6 @@ typedef struct {
 	int (*decompress)(void *, const unsigned char *, unsigned long, unsigned char *, int, int, int, int, int);
 	char *(*error_string)(void *);
 } fx_turbo;
-
-// Loads the library. Returns NULL, or an error message.
-static const char *fx_turbo_open(const char *path, fx_turbo *t, char *file, size_t size) {
-	void *lib = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-	if (!lib) return dlerror();
-	t->init = (void *(*)(void))dlsym(lib, "tjInitDecompress");
-	t->destroy = (int (*)(void *))dlsym(lib, "tjDestroy");
-	t->decompress = (int (*)(void *, const unsigned char *, unsigned long, unsigned char *, int, int, int, int,
-		int))dlsym(lib, "tjDecompress2");
-	t->error_string = (char *(*)(void *))dlsym(lib, "tjGetErrorStr2");
-	if (!t->init || !t->destroy || !t->decompress || !t->error_string) {
-		dlclose(lib);
-		return "not libjpeg-turbo 2.0 or later";
-	}
-	Dl_info info;
-	if (dladdr((void *)t->init, &info) && info.dli_fname) {
-		strncpy(file, info.dli_fname, size - 1);
-	}
-	return NULL;
-}
 
 // Returns 0 without a message, else 1 and the message: why it failed, or the first warning. The message must be read
 // on this thread. Each picture gets a new decompressor: a used one would apply the tables of an earlier picture to a
@@ -63,6 +37,7 @@ import (
 	"syscall"
 	"unsafe"
 
+	"fx/internal/dynlib"
 	"fx/internal/fail"
 )
 
@@ -73,26 +48,31 @@ type turboJPEG struct {
 }
 
 func openTurboJPEG(path string) (*turboJPEG, error) {
-	l := &turboJPEG{file: path}
-	cPath := C.CString(path)
-	defer C.free(unsafe.Pointer(cPath))
-	var file [4096]C.char
-	why := C.fx_turbo_open(cPath, &l.api, &file[0], C.size_t(len(file)))
+	library, err := dynlib.Open(path, false)
 	for range 10 { // the loader does not repeat a call that a signal interrupted
-		if why == nil || !strings.HasSuffix(strings.ToLower(C.GoString(why)), syscall.EINTR.Error()) {
+		if err == nil || !strings.HasSuffix(strings.ToLower(err.Error()), syscall.EINTR.Error()) {
 			break
 		}
-		why = C.fx_turbo_open(cPath, &l.api, &file[0], C.size_t(len(file)))
+		library, err = dynlib.Open(path, false)
 	}
-	if why != nil {
-		message := C.GoString(why)
-		if number := fail.ErrnoIn(message); number != nil {
-			return nil, fmt.Errorf("%s: %s: %w", path, message, number)
+	if err != nil {
+		if number := fail.ErrnoIn(err.Error()); number != nil {
+			return nil, fmt.Errorf("%s: %w: %w", path, err, number)
 		}
-		return nil, fmt.Errorf("%s: %s", path, message)
+		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	if file[0] != 0 {
-		l.file = C.GoString(&file[0])
+	l := &turboJPEG{file: path}
+	if err := library.Bind(map[string]unsafe.Pointer{
+		"tjInitDecompress": unsafe.Pointer(&l.api.init),
+		"tjDestroy":        unsafe.Pointer(&l.api.destroy),
+		"tjDecompress2":    unsafe.Pointer(&l.api.decompress),
+		"tjGetErrorStr2":   unsafe.Pointer(&l.api.error_string),
+	}); err != nil {
+		library.Close()
+		return nil, fmt.Errorf("%s: not libjpeg-turbo 2.0 or later: %w", path, err)
+	}
+	if file := library.File("tjInitDecompress"); file != "" {
+		l.file = file
 	}
 	return l, nil
 }
