@@ -25,6 +25,7 @@ import itertools
 import json
 import os
 import pathlib
+import platform
 import shutil
 import sys
 import time
@@ -122,7 +123,8 @@ class Comparison:
     def many(self, count):
         """A folder with that many photos, for measuring speed."""
         folder = self.timed / str(count)
-        for path in self.all[:: len(self.all) // count][:count]:
+        for i in range(count):
+            path = self.all[i * len(self.all) // count]
             self.link(folder / path, path)
         return folder
 
@@ -184,6 +186,7 @@ class Comparison:
             kept["from_float64"] = [float(reference.distances(each, exact).max()) for each in (got, want)]
 
     def measure_speed(self, row, folder, kept, model, _):
+        kept["machine"] = machine()
         kept["speed"] = self.speed(row["name"], model, official(row), folder / "lively.safetensors", folder)
 
     def exported(self, name, weights, tensors):
@@ -255,6 +258,16 @@ class Comparison:
         kept["finetune"] = "yes"
 
 
+def machine():
+    """The processor's name and the number of its cores."""
+    try:
+        names = [line.partition(":")[2].strip() for line in open("/proc/cpuinfo") if line.startswith("model name")]
+    except OSError:
+        names = []
+    name = names[0] if names else platform.processor() or platform.machine()
+    return f"{name}, {os.cpu_count()} cores, {torch.backends.cpu.get_cpu_capability()}"
+
+
 def spec_of(row):
     return reference.Preprocess.of(json.dumps(row["weights"][0]["preprocess"]))
 
@@ -284,7 +297,8 @@ HEAD = """# Registered networks beside their own packages
 Written by `task parity -- --all` (scripts/parity/registered.py says what each column is). Weights: seed:0 made lively with
 photos, not trained; the accuracy is what the weights' authors published. Differences: relative L2 of a photo, or of a
 probability; fx keeps to 1e-4. "gradients by" is the network in [parity-training.md](parity-training.md) that has all its
-operators, but for those that only move values. "–" was not measured.
+operators, but for those that only move values. Photos/s: fx's rate over PyTorch's (channels_last, inference_mode, all cores), from
+files to features. "–" was not measured.
 
 """
 
@@ -336,6 +350,8 @@ def write(path, rows, scratch):
             row["name"], export, number("features"), str(kept.get("pixels", "–")), number("answers"),
             trained[row["name"]], kept.get("finetune", "–"), f"{kept['speed']:.2f} ×" if "speed" in kept else "–",
         ])  # fmt: skip
+    machines = sorted({kept["machine"] for row in rows.values() if "machine" in (kept := result(scratch, row))})
+    notes += [f"\nSpeeds: {' and '.join(machines)}.\n"] if machines else []
     head = ["network", "export", "features", "pixels that differ", "answers", "gradients by", "finetunes", "photos/s, torch = 1"]
     pathlib.Path(path).write_text(HEAD + table(head, lines) + "".join(notes))
 
