@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -112,10 +111,10 @@ func TestWhatIsNoFileIsNotRead(t *testing.T) {
 	if err := errors.Join(
 		os.Symlink("/proc/kmsg", filepath.Join(class, "kmsg.jpg")),
 		os.WriteFile(filepath.Join(class, "empty.jpg"), nil, 0o644),
-		syscall.Mkfifo(filepath.Join(class, "pipe.jpg"), 0o644),
 	); err != nil {
 		t.Fatal(err)
 	}
+	testenv.MakePipe(t, filepath.Join(class, "pipe.jpg"))
 	c := exec.Command("fx", "extract", "--backbone", tinyNetwork, "--data", data, "--out", store, "--quiet")
 	ended := time.AfterFunc(2*time.Minute, func() { _ = c.Process.Kill() }) // it hangs: the test fails
 	defer ended.Stop()

@@ -7,11 +7,11 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"fx/internal/fail"
+	"fx/internal/testenv"
 )
 
 // allocated returns how many bytes do allocates, those that are freed meanwhile counted.
@@ -125,9 +125,7 @@ func TestABombInSetIsRefused(t *testing.T) {
 // A pipe that nobody writes to is waited for until the run is to end.
 func TestReadingAPipeEndsWithTheContext(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "pipe.yaml")
-	if err := syscall.Mkfifo(path, 0o600); err != nil {
-		t.Skip(err)
-	}
+	testenv.MakePipe(t, path)
 	ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 	defer cancel()
 	if _, err := Open(ctx, path); ctx.Err() == nil || err == nil || !strings.Contains(err.Error(), ctx.Err().Error()) {

@@ -10,7 +10,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
 
 	"fx/finetune/artifacts"
@@ -18,6 +17,7 @@ import (
 	"fx/internal/fakecuda"
 	"fx/internal/ort"
 	"fx/internal/progress"
+	"fx/internal/testenv"
 )
 
 const rehearsalData = "FX_FINETUNE_REHEARSAL_DATA" // set in the child of rehearse
@@ -47,7 +47,7 @@ type presser struct{ printer }
 func (p presser) Note(text string) {
 	p.printer.Note(text)
 	if strings.HasPrefix(text, "epoch 1 of") {
-		_ = syscall.Kill(os.Getpid(), syscall.SIGINT) // whether it came the test sees
+		_ = testenv.Interrupt() // whether it came the test sees
 	}
 }
 

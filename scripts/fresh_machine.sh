@@ -1,5 +1,5 @@
 #!/bin/sh
-# Runs the two commands of README.md's "Start" as on a newly installed machine: in a root folder of its own
+# Runs the two commands of README.md's "Start from source" as on a newly installed machine: in a root folder of its own
 # with Debian's gcc, Python and git, this machine's Go, an empty home and empty caches. What they leave in out/ is
 # copied to out/fresh/. Needs root and debootstrap; ends with 75 where such a root can't be made.
 set -eu

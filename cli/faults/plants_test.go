@@ -1,3 +1,5 @@
+//go:build linux
+
 package faults
 
 import (
@@ -51,7 +53,7 @@ var plants = []plant{
 	},
 	{
 		name:    "the folder is not synced",
-		file:    "internal/durable/durable.go",
+		file:    "internal/durable/open_unix.go",
 		code:    "syncErr := d.Sync()",
 		changed: "var syncErr error",
 		pkg:     "internal/durable", test: "TestWriteFileIsDurableOrSaysWhyNot",
@@ -59,8 +61,8 @@ var plants = []plant{
 	{
 		name:    "the error of closing a written file is ignored",
 		file:    "internal/durable/durable.go",
-		code:    "if err = f.Close(); err != nil {\n\t\treturn err\n\t}\n\tif err = os.Rename",
-		changed: "_ = f.Close()\n\tif err = os.Rename",
+		code:    "if err = f.Close(); err != nil {\n\t\treturn err\n\t}\n\tif err = renameOver",
+		changed: "_ = f.Close()\n\tif err = renameOver",
 		pkg:     "internal/durable", test: "TestWriteFileIsDurableOrSaysWhyNot",
 	},
 	{

@@ -6,7 +6,6 @@ import (
 	"os/signal"
 	"runtime"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -33,7 +32,7 @@ func TestCtrlCSurvivesTheDriver(t *testing.T) {
 			t.Fatal(driver, err)
 		}
 		for range 3 {
-			if err := syscall.Kill(os.Getpid(), syscall.SIGINT); err != nil {
+			if err := testenv.Interrupt(); err != nil {
 				t.Fatal(err)
 			}
 			select {

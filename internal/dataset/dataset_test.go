@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"reflect"
 	"strings"
-	"syscall"
 	"testing"
 
 	"fx/internal/dataset"
@@ -141,7 +140,7 @@ func TestItemsCarryTheFilesFacts(t *testing.T) {
 		t.Fatal(err)
 	}
 	i := d.Items[1]
-	if i.Size != 4 || !i.ModTime.Equal(info.ModTime()) || i.Inode != info.Sys().(*syscall.Stat_t).Ino ||
+	if i.Size != 4 || !i.ModTime.Equal(info.ModTime()) || i.Inode != testenv.Inode(info) ||
 		i.Class != "b" || i.Label != 1 || i.Split != "" || i.Path != filepath.Join(root, "b/2.jpg") {
 		t.Errorf("item %+v", i)
 	}
@@ -158,9 +157,7 @@ func TestSkippedWithReasons(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := syscall.Mkfifo(filepath.Join(root, "b/pipe.jpg"), 0o644); err != nil {
-		t.Fatal(err)
-	}
+	testenv.MakePipe(t, filepath.Join(root, "b/pipe.jpg"))
 	if err := os.WriteFile(filepath.Join(root, "b/bad\xff.jpg"), nil, 0o644); err != nil {
 		t.Skip("this file system refuses names that are not UTF-8")
 	}

@@ -55,7 +55,7 @@ func Open(path string, flags int) (*os.File, error) {
 // OpenToRead opens the file path for reading. It follows links, and returns ErrNotRegular for a pipe or a device
 // instead of waiting for its other end.
 func OpenToRead(path string) (*os.File, error) {
-	f, err := os.OpenFile(path, os.O_RDONLY|readFlags, 0)
+	f, err := openToRead(path)
 	if err != nil {
 		return nil, err
 	}

@@ -12,12 +12,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// With readFlags an open does not wait for the other end of a pipe. With writeFlags it also refuses a link as the last
-// component.
-const (
-	readFlags  = unix.O_NONBLOCK
-	writeFlags = unix.O_NONBLOCK | unix.O_NOFOLLOW
-)
+// With writeFlags an open does not wait for the other end of a pipe, and refuses a link as the last component.
+const writeFlags = unix.O_NONBLOCK | unix.O_NOFOLLOW
+
+// openToRead does not wait for the other end of a pipe.
+func openToRead(path string) (*os.File, error) {
+	return os.OpenFile(path, os.O_RDONLY|unix.O_NONBLOCK, 0)
+}
+
+func inUse(error) bool { return false }
 
 // isLink reports whether an open with writeFlags failed because the path is a link.
 func isLink(err error) bool { return errors.Is(err, unix.ELOOP) }

@@ -90,7 +90,8 @@ func removeStale(dir string, ours func(name string) bool) error {
 	}
 	for _, e := range entries {
 		if e.Type().IsRegular() && IsTemporary(e.Name()) && ours(e.Name()) {
-			if err := removeOrphan(filepath.Join(dir, e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			err := removeOrphan(filepath.Join(dir, e.Name()))
+			if err != nil && !errors.Is(err, fs.ErrNotExist) && !inUse(err) { // in use before its writer locked it
 				return err
 			}
 		}

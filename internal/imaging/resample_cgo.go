@@ -1,7 +1,7 @@
 package imaging
 
 /*
-#cgo CFLAGS: -O3
+#cgo CFLAGS: -O3 -I${SRCDIR}/../kernels
 #include "resample.h"
 
 static void fx_columns(const fx_resampler *r, uint8_t *dst, int64_t stride, int64_t width, const uint8_t *src,

@@ -1,16 +1,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cpu.h"
 #include "kernels.h"
 
 static const fx_isa *widest(void) {
 #if defined(__x86_64__)
-  __builtin_cpu_init();
-  int avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
-  if (avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl"))
-    return &fx_isa_avx512;
-  if (avx2) return &fx_isa_avx2;
+  int vectors = fx_cpu_vectors();
+  if (vectors & FX_AVX512) return &fx_isa_avx512;
+  if (vectors & FX_AVX2) return &fx_isa_avx2;
 #endif
   return &fx_isa_generic;
 }

@@ -4,8 +4,9 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
+
+	"fx/internal/testenv"
 )
 
 var (
@@ -121,7 +122,7 @@ func TestLinksThatAreNoneOfAHubCacheAreRefused(t *testing.T) {
 		"a blob that is a pipe": {func(root, snapshot string) string {
 			blob := filepath.Join(root, "models--o--n", "blobs", dataHash)
 			must(os.Remove(blob))
-			must(syscall.Mkfifo(blob, 0o644))
+			testenv.MakePipe(t, blob)
 			return ""
 		}, "not a regular file"},
 		"a blob that is gone": {func(root, snapshot string) string {
@@ -171,9 +172,7 @@ func TestLinksThatAreNoneOfAHubCacheAreRefused(t *testing.T) {
 // A pipe without a writer must not keep fx waiting.
 func TestAPipeIsNoONNXFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "pipe.onnx")
-	if err := syscall.Mkfifo(path, 0o644); err != nil {
-		t.Skip(err)
-	}
+	testenv.MakePipe(t, path)
 	_, err := Load(path)
 	checkRefused(t, err, path, "not a regular file")
 }

@@ -7,12 +7,12 @@ import (
 	"os/signal"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"fx/internal/fail"
 	"fx/internal/fakecuda"
+	"fx/internal/testenv"
 )
 
 // capturing is a session on CUDA whose state goes back and forth.
@@ -177,7 +177,7 @@ func pressAfterEachStep(t *testing.T) {
 	interrupted := make(chan os.Signal, 8)
 	signal.Notify(interrupted, os.Interrupt)
 	press := func(after string) {
-		if err := syscall.Kill(os.Getpid(), syscall.SIGINT); err != nil {
+		if err := testenv.Interrupt(); err != nil {
 			t.Fatal(err)
 		}
 		select {

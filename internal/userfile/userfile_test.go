@@ -10,12 +10,12 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 	"unicode/utf8"
 
 	"fx/internal/durable"
+	"fx/internal/testenv"
 	"fx/internal/userfile"
 )
 
@@ -76,9 +76,7 @@ func TestReadIsBounded(t *testing.T) {
 
 func TestAPipeDoesNotBlock(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "pipe")
-	if err := syscall.Mkfifo(path, 0o600); err != nil {
-		t.Skip(err)
-	}
+	testenv.MakePipe(t, path)
 	if _, err := userfile.Read(path, 8); err == nil || !strings.Contains(err.Error(), "not a regular file") {
 		t.Errorf("%v", err)
 	}

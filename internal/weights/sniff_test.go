@@ -8,9 +8,9 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 
+	"fx/internal/testenv"
 	"fx/internal/weights"
 )
 
@@ -82,9 +82,7 @@ func TestHeadersAreReadAsThePythonPackageReadsThem(t *testing.T) {
 // A pipe without a writer must not keep fx waiting.
 func TestAPipeIsNoWeightsFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "pipe.pth")
-	if err := syscall.Mkfifo(path, 0o644); err != nil {
-		t.Skip(err)
-	}
+	testenv.MakePipe(t, path)
 	if _, _, err := weights.Read(path); err == nil || !strings.Contains(err.Error(), "is not a file") {
 		t.Errorf("%v", err)
 	}
