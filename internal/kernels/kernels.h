@@ -20,7 +20,7 @@ typedef struct {
   float *to;     // [outputs of a group, rounded up to rows][block]
   int64_t group; // whose outputs it covers
   int64_t first,
-      count; // of the columns, block at most: channels/groups · kernel_h · kernel_w taps, and one for a bias
+      count;           // of the columns, block at most: channels/groups · kernel_h · kernel_w taps, and one for a bias
   int64_t line, lines; // of the batch · out_height lines of places
   float *scratch;      // fx_conv_weight_scratch floats
 } fx_conv_weight_part;
