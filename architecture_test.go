@@ -4,7 +4,10 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"go/scanner"
+	"go/token"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"os/exec"
@@ -13,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 )
 
 // outside lists the packages outside internal that each package outside internal imports; docs/architecture.md gives
@@ -84,35 +88,38 @@ var within = map[string][]string{
 	"machine":       {"fail"},
 	"made":          {"durable", "fail"},
 	"metrics":       {},
-	"modeldir":      {"checksum", "durable", "fail", "headspec", "metrics", "preprocess", "training", "userfile", "weights"},
-	"nativelib":     {"cuda", "durable", "dynlib", "fail", "fetch", "filehash", "lockfile", "ortapi", "paths", "progress", "userfile", "wheel"},
-	"onnx":          {"durable", "fail", "float16", "onnx/pb", "userfile"},
-	"onnx/pb":       {},
-	"ort":           {"cuda", "dynlib", "fail", "kernels", "machine", "nativelib", "ortapi"},
-	"ort/orttest":   {"nativelib", "ort", "testenv"},
-	"ortapi":        {},
-	"outpath":       {"dataset", "durable", "fail", "made"},
-	"paths":         {"fail"},
-	"photoio":       {"fail", "imaging", "machine", "userfile"},
-	"preprocess":    {"fail"},
-	"pretrained":    {"durable", "fail", "fetch", "hub", "lockfile", "paths", "progress", "weights", "wheel"},
-	"printable":     {"userfile"},
-	"progress":      {},
-	"random":        {},
-	"rangetest":     {"fail"},
-	"relative":      {},
-	"sampledata":    {"durable", "fail", "fetch", "filehash", "lockfile", "paths", "progress", "random"},
-	"speeds":        {"durable", "machine", "paths", "userfile"},
-	"spelling":      {},
-	"store":         {"checksum", "dataset", "durable", "fail", "float16", "outpath", "paths", "photoio", "preprocess", "progress", "userfile", "weights"},
-	"tensorboard":   {"durable"},
-	"testenv":       {},
-	"training":      {"fail"},
-	"trainlog":      {"durable", "metrics", "tensorboard"},
-	"userfile":      {"durable"},
-	"version":       {},
-	"weights":       {"durable", "fail", "filehash", "float16", "paths", "userfile"},
-	"wheel":         {},
+	"modeldir": {"checksum", "durable", "fail", "headspec", "metrics", "preprocess", "training", "userfile",
+		"weights"},
+	"nativelib": {"cuda", "durable", "dynlib", "fail", "fetch", "filehash", "lockfile", "ortapi", "paths",
+		"progress", "userfile", "wheel"},
+	"onnx":        {"durable", "fail", "float16", "onnx/pb", "userfile"},
+	"onnx/pb":     {},
+	"ort":         {"cuda", "dynlib", "fail", "kernels", "machine", "nativelib", "ortapi"},
+	"ort/orttest": {"nativelib", "ort", "testenv"},
+	"ortapi":      {},
+	"outpath":     {"dataset", "durable", "fail", "made"},
+	"paths":       {"fail"},
+	"photoio":     {"fail", "imaging", "machine", "userfile"},
+	"preprocess":  {"fail"},
+	"pretrained":  {"durable", "fail", "fetch", "hub", "lockfile", "paths", "progress", "weights", "wheel"},
+	"printable":   {"userfile"},
+	"progress":    {},
+	"random":      {},
+	"rangetest":   {"fail"},
+	"relative":    {},
+	"sampledata":  {"durable", "fail", "fetch", "filehash", "lockfile", "paths", "progress", "random"},
+	"speeds":      {"durable", "machine", "paths", "userfile"},
+	"spelling":    {},
+	"store": {"checksum", "dataset", "durable", "fail", "float16", "outpath", "paths", "photoio", "preprocess",
+		"progress", "userfile", "weights"},
+	"tensorboard": {"durable"},
+	"testenv":     {},
+	"training":    {"fail"},
+	"trainlog":    {"durable", "metrics", "tensorboard"},
+	"userfile":    {"durable"},
+	"version":     {},
+	"weights":     {"durable", "fail", "filehash", "float16", "paths", "userfile"},
+	"wheel":       {},
 }
 
 // inTests are packages that only tests may import.
@@ -279,6 +286,61 @@ func TestEveryPackageHasDocAndExample(t *testing.T) {
 		}
 		if !found {
 			t.Errorf("%s has no Example with checked output", path)
+		}
+	}
+}
+
+// Lines of Go end before column 120, a tab being four. Generated code may be longer, and so may what can't be broken: a
+// raw string of several lines, and the output of an Example.
+func TestLinesEndBeforeColumn120(t *testing.T) {
+	err := filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if entry.IsDir() && path != "." && strings.HasPrefix(entry.Name(), ".") {
+			return fs.SkipDir
+		}
+		if entry.IsDir() || filepath.Ext(path) != ".go" || strings.HasSuffix(path, ".pb.go") {
+			return nil
+		}
+		text, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		whole := unbreakable(text)
+		for i, line := range strings.Split(string(text), "\n") {
+			width := utf8.RuneCountInString(strings.ReplaceAll(line, "\t", "    "))
+			if width > 120 && !whole[i+1] {
+				t.Errorf("%s:%d has %d columns: break it before column 120", path, i+1, width)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// unbreakable returns the numbers of the lines, from 1, that are of a raw string of several lines or of an Example's
+// output.
+func unbreakable(text []byte) map[int]bool {
+	lines := map[int]bool{}
+	files := token.NewFileSet()
+	file := files.AddFile("", -1, len(text))
+	var s scanner.Scanner
+	s.Init(file, text, nil, scanner.ScanComments)
+	output := false // whether the comments are an Example's output
+	for {
+		pos, kind, literal := s.Scan()
+		if kind == token.EOF {
+			return lines
+		}
+		output = kind == token.COMMENT && (output || strings.HasPrefix(literal, "// Output:"))
+		first, more := file.Line(pos), strings.Count(literal, "\n")
+		if output || kind == token.STRING && more > 0 {
+			for i := range more + 1 {
+				lines[first+i] = true
+			}
 		}
 	}
 }

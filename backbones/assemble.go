@@ -112,7 +112,8 @@ func Assemble(b Backbone, sd *weights.StateDict) (*pb.ModelProto, error) {
 // oldDenseNet matches names in DenseNet's published files that its modules no longer
 // have: "denselayer1.norm.1.weight" for
 // "denselayer1.norm1.weight" (torchvision, models/densenet.py).
-var oldDenseNet = regexp.MustCompile(`^(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\.(?:weight|bias|running_mean|running_var))$`)
+var oldDenseNet = regexp.MustCompile(`^(.*denselayer\d+\.(?:norm|relu|conv))\.` +
+	`([12]\.(?:weight|bias|running_mean|running_var))$`)
 
 // canonicalNames maps the names of the network to those in sd.
 func canonicalNames(sd *weights.StateDict) map[string]string {

@@ -62,7 +62,9 @@ func TestFromFileFitsPhotosToTheInput(t *testing.T) {
 		return b.Op("Cast", []string{x}, onnx.Int("to", int64(pb.TensorProto_FLOAT)))
 	}
 	none := func(_ *onnx.Builder, x string) string { return x }
-	normalised := func(c int, v float64) float64 { return (v/255 - float64(imagenet.Mean[c])) / float64(imagenet.Std[c]) }
+	normalised := func(c int, v float64) float64 {
+		return (v/255 - float64(imagenet.Mean[c])) / float64(imagenet.Std[c])
+	}
 	for name, c := range map[string]struct {
 		input *pb.ValueInfoProto
 		first func(b *onnx.Builder, x string) string
@@ -94,7 +96,8 @@ func TestFromFileFitsPhotosToTheInput(t *testing.T) {
 		"channels last": {last, asPlanes, normalised, "assumes ImageNet's"},
 		"Keras": {last, func(b *onnx.Builder, x string) string {
 			x = b.Op("Mul", []string{x, constant(b, nil, 1./255)})
-			return asPlanes(b, b.Op("Div", []string{b.Op("Sub", []string{x, constant(b, []int64{3}, imagenet.Mean[:]...)}),
+			return asPlanes(b, b.Op("Div", []string{
+				b.Op("Sub", []string{x, constant(b, []int64{3}, imagenet.Mean[:]...)}),
 				constant(b, []int64{1, 1, 1, 3}, imagenet.Std[:]...)}))
 		}, normalised, "values in 0–255"},
 		"bytes, channels last": {onnx.TensorInfo("x", pb.TensorProto_UINT8, "n", 4, 4, 3),

@@ -37,7 +37,8 @@ var halfOps = opSet("Conv", "ConvTranspose", "Gemm", "MatMul", "BatchNormalizati
 // their inputs, or in float16 if the types are mixed.
 var keepOps = opSet("Add", "Sub", "Mul", "Neg", "Abs", "Sum", "Max", "Min", "Relu", "Clip", "MaxPool",
 	"GlobalMaxPool", "Where", "Identity",
-	"Concat", "Split", "Slice", "Gather", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Expand", "Pad", "DepthToSpace", "SpaceToDepth")
+	"Concat", "Split", "Slice", "Gather", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Transpose", "Expand", "Pad",
+	"DepthToSpace", "SpaceToDepth")
 
 // All other ops are computed in float32. Outputs of ops without an entry in outputType
 // have their first input's type; if that is wrong, ONNX Runtime refuses the model.
@@ -217,7 +218,8 @@ func (c *halving) constantTensor(value string) (*pb.TensorProto, error) {
 
 func (c *halving) cast(from, to string, dtype pb.TensorProto_DataType) {
 	c.nodes = append(c.nodes, &pb.NodeProto{
-		Name: to + "/cast", OpType: "Cast", Input: []string{from}, Output: []string{to}, Attribute: []*pb.AttributeProto{onnx.Int("to", int64(dtype))},
+		Name: to + "/cast", OpType: "Cast", Input: []string{from}, Output: []string{to},
+		Attribute: []*pb.AttributeProto{onnx.Int("to", int64(dtype))},
 	})
 }
 

@@ -87,8 +87,8 @@ func TestFloat16LeavesItsInputAlone(t *testing.T) {
 	}
 }
 
-// Transformers are left out: float16 is for a GPU, and ONNX Runtime 1.31 crashes on a CPU when it optimizes torchvision's
-// ViT in half precision.
+// Transformers are left out: float16 is for a GPU, and ONNX Runtime 1.31 crashes on a CPU when it optimizes
+// torchvision's ViT in half precision.
 func TestFloat16KeepsFeatures(t *testing.T) {
 	for _, b := range All()[:8] {
 		t.Run(b.Name, func(t *testing.T) {

@@ -53,7 +53,8 @@ func scaledConv(index *onnx.Index, conv, norm *pb.NodeProto) (weight, bias *pb.T
 		return v
 	}
 	w := index.Initializer(conv.Input[1])
-	old, scale, shift, mean, variance := values(conv.Input[1]), values(norm.Input[1]), values(norm.Input[2]), values(norm.Input[3]), values(norm.Input[4])
+	old, scale, shift, mean, variance := values(conv.Input[1]), values(norm.Input[1]), values(norm.Input[2]),
+		values(norm.Input[3]), values(norm.Input[4])
 	channels := len(scale)
 	if old == nil || channels == 0 || w.Dims[0] != int64(channels) || len(shift) != channels ||
 		len(mean) != channels || len(variance) != channels {

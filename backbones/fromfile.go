@@ -56,8 +56,8 @@ func FromFile(path string, options FileOptions) (Backbone, *pb.ModelProto, error
 	}
 	for _, n := range m.Graph.Node {
 		if strings.HasPrefix(n.OpType, "Random") && len(n.Input) > 0 || n.OpType == "Bernoulli" {
-			b.Notes = append(b.Notes, fmt.Sprintf("%s draws random numbers (%s, node %q), and so do its features: export it in "+
-				"evaluation mode, or with scripts/export_onnx", path, n.OpType, n.Name))
+			b.Notes = append(b.Notes, fmt.Sprintf("%s draws random numbers (%s, node %q), and so do its features: "+
+				"export it in evaluation mode, or with scripts/export_onnx", path, n.OpType, n.Name))
 			break
 		}
 	}

@@ -47,7 +47,8 @@ func LoadFile(path string, values *weights.StateDict) (*pb.ModelProto, error) {
 
 // recordConstants adds to m's MetaBuffers the float tensors that no optimizer updates, but that look like parameters:
 // in a graph without weights those that have values nevertheless, and in a file of another exporter those of one
-// number outside layers, such as the scale of attention. The files of scripts/export_onnx list their buffers themselves.
+// number outside layers, such as the scale of attention. The files of scripts/export_onnx list their buffers
+// themselves.
 func recordConstants(m *pb.ModelProto) {
 	skeleton := slices.ContainsFunc(m.Graph.Initializer, onnx.Weightless)
 	_, ours := onnx.Metadata(m, MetaBackbone)

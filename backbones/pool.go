@@ -94,9 +94,9 @@ func (b Backbone) checkPool(file Backbone) error {
 	if pool == b.Pool {
 		return nil
 	}
-	return fail.New(fail.Usage, "Name weights without a graph (.safetensors, .pth) with --weights, which suit any pooling, "+
-		"or give --pool "+string(pool)+".", "%s is %s: the pooling of a graph can't be changed to %s", file.File, file.Name,
-		b.Pool)
+	return fail.New(fail.Usage, "Name weights without a graph (.safetensors, .pth) with --weights, which suit any "+
+		"pooling, or give --pool "+string(pool)+".",
+		"%s is %s: the pooling of a graph can't be changed to %s", file.File, file.Name, b.Pool)
 }
 
 // weightsName returns the network's name without its pooling: all of them have the same weights.

@@ -40,7 +40,8 @@ func (b Backbone) checkCrop() error {
 		return nil
 	}
 	near := max(b.Preprocess.Crop/t.Patch, 1) * t.Patch
-	return fail.New(fail.Usage, fmt.Sprintf("Give a multiple of its patch of %d pixels, such as --crop %d.", t.Patch, near),
+	return fail.New(fail.Usage,
+		fmt.Sprintf("Give a multiple of its patch of %d pixels, such as --crop %d.", t.Patch, near),
 		"%s can't take photos of %d×%d pixels", b.Name, b.Preprocess.Crop, b.Preprocess.Crop)
 }
 

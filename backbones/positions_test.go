@@ -87,7 +87,8 @@ func TestPoolsOfARow(t *testing.T) {
 		}
 	}
 	for name, hint := range map[string]string{
-		"resnet50@v3": "It has v1, v2, a1.", "resnet50@mean": "It has v1, v2, a1.", "vit_b_16@map": "It has v1, augreg2, cls, mean, cls+mean.",
+		"resnet50@v3": "It has v1, v2, a1.", "resnet50@mean": "It has v1, v2, a1.",
+		"vit_b_16@map":          "It has v1, augreg2, cls, mean, cls+mean.",
 		"efficientnet_lite0@v1": "Omit @v1.",
 	} {
 		if _, err := Lookup(name); fail.KindOf(err) != fail.Usage || fail.HintOf(err) != hint {
@@ -101,9 +102,11 @@ func TestPoolAndCropThatDoNotFit(t *testing.T) {
 		options NetworkOptions
 		hint    string
 	}{
-		"no transformer":        {NetworkOptions{Backbone: "resnet18", Pool: "mean"}, "Omit --pool."},
-		"unknown pooling":       {NetworkOptions{Backbone: "vit_ti_16", Pool: "max"}, "Give one of cls, mean, cls+mean."},
-		"a pooling of others":   {NetworkOptions{Backbone: "vit_ti_16", Pool: "map"}, "Give one of cls, mean, cls+mean."},
+		"no transformer": {NetworkOptions{Backbone: "resnet18", Pool: "mean"}, "Omit --pool."},
+		"unknown pooling": {NetworkOptions{Backbone: "vit_ti_16", Pool: "max"},
+			"Give one of cls, mean, cls+mean."},
+		"a pooling of others": {NetworkOptions{Backbone: "vit_ti_16", Pool: "map"},
+			"Give one of cls, mean, cls+mean."},
 		"no multiple":           {NetworkOptions{Backbone: "dinov2_vits14", Crop: 200}, "such as --crop 196."},
 		"less than one patch":   {NetworkOptions{Backbone: "dinov2_vits14", Crop: 13}, "such as --crop 14."},
 		"windows":               {NetworkOptions{Backbone: "swin_t", Crop: 256}, "Omit --crop."},

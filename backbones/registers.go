@@ -10,7 +10,8 @@ func withRegisters(ours map[string][]int, sd *weights.StateDict) *weights.StateD
 	token, _ := sd.Get("cls_token")
 	table, _ := sd.Get("pos_embed")
 	if ours["reg_token"] == nil || !found || len(token.Shape) != 3 || len(table.Shape) != 3 ||
-		token.Shape[0] != 1 || token.Shape[1] != 1 || table.Shape[0] != 1 || table.Shape[1] < 2 || token.Shape[2] != table.Shape[2] {
+		token.Shape[0] != 1 || token.Shape[1] != 1 || table.Shape[0] != 1 || table.Shape[1] < 2 ||
+		token.Shape[2] != table.Shape[2] {
 		return sd
 	}
 	class, err := token.Float32s()

@@ -38,13 +38,13 @@ func (h Head) Layout(classes int) headspec.Layout {
 
 // Backbone is a network that fx can take features from.
 type Backbone struct {
-	Name          string              `json:"name"` // of a registered network: its name, or NAME@TAG for other weights than its first
+	Name          string              `json:"name"` // or NAME@TAG, for other weights than its first
 	Title         string              `json:"title"`
 	Family        string              `json:"family,omitempty"`
 	Aliases       []string            `json:"aliases,omitempty"`  // other names of the same network and weights
 	Licence       string              `json:"licence"`            // of the code and weights
 	Accuracy      *Accuracy           `json:"accuracy,omitempty"` // as published for these weights
-	Gated         string              `json:"gated,omitempty"`    // repository with weights whose licence the user must accept first
+	Gated         string              `json:"gated,omitempty"`    // repository whose licence the user must accept first
 	Paper         string              `json:"paper,omitempty"`    // its address
 	Parameters    int64               `json:"parameters,omitempty"`
 	Tags          []string            `json:"tags,omitempty"` // of all weights of the network, for NAME@TAG

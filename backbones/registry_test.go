@@ -80,7 +80,8 @@ func TestRegistryFitsTheGraphs(t *testing.T) {
 		}
 		found := findClassifier(m.Graph, onnx.NewIndex(m.Graph))
 		if found.features != b.FeatureTensor || found.head.Weight != b.Head.Weight || found.head.In != b.Head.In ||
-			b.Head.Bias != "" && found.head.Bias != b.Head.Bias || b.Head.Classes > 0 && found.head.Classes != b.Head.Classes {
+			b.Head.Bias != "" && found.head.Bias != b.Head.Bias ||
+			b.Head.Classes > 0 && found.head.Classes != b.Head.Classes {
 			t.Errorf("%s: %+v, the graph has %+v", b.Name, b.Head, found)
 			continue
 		}

@@ -62,7 +62,7 @@ func underNamesOf(g *pb.GraphProto, sd *weights.StateDict) *weights.StateDict {
 		switch renamed := rename(name); {
 		case renamed == "" && name != "":
 			continue
-		case renamed != name && times[renamed] == 1: // else the file has a tensor twice, and matchNames reports this one
+		case renamed != name && times[renamed] == 1: // else the file has a tensor twice: matchNames reports this one
 			name, t.Shape = renamed, reshape(t.Shape, ours[renamed])
 		}
 		out.Set(name, t)

@@ -60,8 +60,8 @@ func renamedPairs(t *testing.T) map[string][][2]tensor {
 // it.
 func TestNamesOfTheOtherPackage(t *testing.T) {
 	pairs := renamedPairs(t)
-	for _, family := range []string{"vgg11_bn", "vit_b_32", "convnext_tiny", "swin_t", "regnet_y_400mf", "regnet_x_400mf",
-		"mobilenet_v2", "efficientnet_b0", "mnasnet1_0"} {
+	for _, family := range []string{"vgg11_bn", "vit_b_32", "convnext_tiny", "swin_t", "regnet_y_400mf",
+		"regnet_x_400mf", "mobilenet_v2", "efficientnet_b0", "mnasnet1_0"} {
 		if !slices.ContainsFunc(slices.Collect(maps.Keys(pairs)), func(networks string) bool {
 			return strings.HasPrefix(networks, family+" ")
 		}) {
@@ -276,8 +276,9 @@ func TestStrangeNamesAreHarmless(t *testing.T) {
 				other := pair[1-side]
 				sd.Set(other.name, weights.Tensor{DType: weights.F32, Shape: other.shape})
 			}
-			for _, name := range []string{"", ".", "features.", "features.99999999999999999999", "blocks.1", "layers.8.0",
-				"features.1.conv.9223372036854775807.0.weight", "features.1.0.block.9223372036854775807.0.weight",
+			for _, name := range []string{"", ".", "features.", "features.99999999999999999999", "blocks.1",
+				"layers.8.0", "features.1.conv.9223372036854775807.0.weight",
+				"features.1.0.block.9223372036854775807.0.weight",
 				"layers.8.0.layers.9223372036854775807.weight", "blocks.99999999999999999999.0.bn1", "$1",
 				"trunk_output.block1.block1-99999999999999999999.f.a.0.weight"} {
 				sd.Set(name, weights.Tensor{DType: weights.F32})

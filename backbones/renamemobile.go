@@ -50,7 +50,8 @@ func torchvisionMobileNames(shapes map[string][]int) func(string) string {
 	simple := rewrite(
 		`^features\.0\.0\.`, `stem.conv.`, `^features\.0\.1\.`, `stem.bn.`,
 		fmt.Sprintf(`^features\.%d\.0\.`, head), `head.conv.`, fmt.Sprintf(`^features\.%d\.1\.`, head), `head.bn.`,
-		`^layers\.0\.`, `stem.conv.`, `^layers\.1\.`, `stem.bn.`, `^layers\.14\.`, `head.conv.`, `^layers\.15\.`, `head.bn.`,
+		`^layers\.0\.`, `stem.conv.`, `^layers\.1\.`, `stem.bn.`, `^layers\.14\.`, `head.conv.`,
+		`^layers\.15\.`, `head.bn.`,
 		`^layers\.3\.`, `block.0.0.conv.`, `^layers\.4\.`, `block.0.0.bn.`, // MnasNet's first block
 		`^layers\.6\.`, `block.0.1.conv.`, `^layers\.7\.`, `block.0.1.bn.`,
 		`^classifier\.1\.`, `classifier.`,

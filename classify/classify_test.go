@@ -334,8 +334,8 @@ func TestChangedWeightsAreRefused(t *testing.T) {
 		Backbone: modeldir.Backbone{Name: "squeezenet1_1", Weights: weights.Seed(1),
 			WeightsSHA256: "not that of seed 1"},
 		Preprocess: preprocess.ImageNet(224, 224), Classes: []string{"ants", "bees"},
-		Head: modeldir.Head{Layout: headspec.Layout{Kind: "linear", Features: 1, Positions: 1}, WeightName: "w", BiasName: "b",
-			FeatureShape: []int{1}},
+		Head: modeldir.Head{Layout: headspec.Layout{Kind: "linear", Features: 1, Positions: 1},
+			WeightName: "w", BiasName: "b", FeatureShape: []int{1}},
 	}
 	if err := modeldir.Save(model, m, headspec.Params{Weight: []float32{1, 2}, Bias: []float32{0, 0}}); err != nil {
 		t.Fatal(err)

@@ -161,7 +161,8 @@ func newMetrics(r head.Result, train, val head.Data, splits dataset.Splits, o Fi
 		BestValAccuracy: r.BestValAccuracy, BestEpoch: r.BestEpoch, Epochs: r.Epochs,
 		Seconds: r.Seconds, ImagesPerSecond: float64(len(train.Photos)*len(r.Epochs)) / max(r.Seconds, 1e-6),
 		ParametersTrained: r.ParametersTrained,
-		TrainSplit:        splits.Train, ValSplit: splits.Val, TrainPhotos: len(train.Photos), ValPhotos: len(val.Photos),
+		TrainSplit:        splits.Train, ValSplit: splits.Val,
+		TrainPhotos: len(train.Photos), ValPhotos: len(val.Photos),
 		ValFraction: o.ValFraction, SplitSeed: o.Seed, CopiesTogether: o.ValFraction > 0,
 	}
 }

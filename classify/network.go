@@ -40,7 +40,8 @@ func openFirst(ctx context.Context, o backbones.NetworkOptions, candidates []str
 			}
 			return o, network.Description, append(notes, network.Notes...), nil
 		}
-		if i == len(candidates)-1 || fail.KindOf(err) == fail.Usage || fail.BySystem(err) || ctx.Err() != nil || errors.Is(err, lockfile.ErrHeld) {
+		if i == len(candidates)-1 || fail.KindOf(err) == fail.Usage || fail.BySystem(err) || ctx.Err() != nil ||
+			errors.Is(err, lockfile.ErrHeld) {
 			// The error's own hint is better for a misspelt name, a failing system, and a lock that allows no other
 			// weights.
 			if fail.KindOf(err) == fail.Usage || fail.BySystem(err) || errors.Is(err, lockfile.ErrHeld) {

@@ -108,7 +108,8 @@ func (q *quickstart) extract(ctx context.Context) error {
 	case err == nil && choice.goesOn(earlier.Backbone):
 		// Continue with the network of the stored features, whichever weights are found now.
 		if !choice.prefers(earlier.Backbone) {
-			q.watch.Note(fmt.Sprintf("going on with %s, which made the features in %s; --out names another folder for %s",
+			q.watch.Note(fmt.Sprintf("going on with %s, which made the features in %s; "+
+				"--out names another folder for %s",
 				earlier.Backbone, s.Files.Features, choice.networks[0]))
 		}
 		candidates = []string{earlier.Backbone}

@@ -263,7 +263,8 @@ func TestQuickstartOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	for data, want := range map[string]string{
-		"photos": "photos-fx", "my/photos/": "my/photos-fx", "list.csv": "list.csv-fx", "../photos": "../photos-fx", ".": here + "-fx",
+		"photos": "photos-fx", "my/photos/": "my/photos-fx", "list.csv": "list.csv-fx", "../photos": "../photos-fx",
+		".": here + "-fx",
 	} {
 		if got := quickstartOut(data); got != want {
 			t.Errorf("%s: %s, want %s", data, got, want)
@@ -288,7 +289,8 @@ func TestQuickstartText(t *testing.T) {
 		return QuickstartSummary{
 			TrainSplit: "train", Classes: []QuickstartClass{{"ants", 30, 25}, {"bees", 30, 25}},
 			Evaluation: QuickstartEvaluation{
-				Split: "val", Photos: 50, Right: 48, Accuracy: 0.96, Low: 0.865, High: 0.989, Baseline: 0.5, Commonest: "ants", Stated: 0.95,
+				Split: "val", Photos: 50, Right: 48, Accuracy: 0.96, Low: 0.865, High: 0.989, Baseline: 0.5,
+				Commonest: "ants", Stated: 0.95,
 				Confused:   []Confused{{"bees", "ants", 2, 25}},
 				Confidence: []Confidence{{0.9, 1, 45, 44}, {0.7, 0.9, 5, 4}, {0, 0.7, 0, 0}},
 			},
@@ -317,8 +319,10 @@ func TestQuickstartText(t *testing.T) {
 		"better than it says: it claims 70 %": func(s *QuickstartSummary) {
 			s.Evaluation.Stated = 0.7
 		},
-		"tried on the 50 photos that it\n  learns from, in 5 rounds": func(s *QuickstartSummary) { s.Evaluation.Folds = 5 },
-		"so few photos say little":                                   func(s *QuickstartSummary) { s.Evaluation.Low = 0.7 },
+		"tried on the 50 photos that it\n  learns from, in 5 rounds": func(s *QuickstartSummary) {
+			s.Evaluation.Folds = 5
+		},
+		"so few photos say little": func(s *QuickstartSummary) { s.Evaluation.Low = 0.7 },
 		"it may be no better than that": func(s *QuickstartSummary) {
 			s.Evaluation.Baseline = 0.9
 		},

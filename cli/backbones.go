@@ -201,8 +201,8 @@ func printBackbone(w io.Writer, s shownBackbone) {
 		s.Head.Dropout)
 	switch known := s.Weights.SHA256; {
 	case s.Gated != "":
-		fmt.Fprintf(w, "  weights      accept the licence at https://huggingface.co/%s and give model.safetensors with "+
-			"--weights\n", s.Gated)
+		fmt.Fprintf(w, "  weights      accept the licence at https://huggingface.co/%s and give "+
+			"model.safetensors with --weights\n", s.Gated)
 	case s.Weights.Hub != "":
 		fmt.Fprintf(w, "  weights      https://huggingface.co/%s, SHA-256 recorded at first use\n", s.Weights.Hub)
 	case known == "":

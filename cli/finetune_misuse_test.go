@@ -278,7 +278,8 @@ func TestFinetuneOnAFullDisk(t *testing.T) {
 	room := 2*one + 2*os.Getpagesize() + one/2 // best, last, run.json, metrics.csv, and half of the next checkpoint
 	a := mounted(t, fmt.Sprintf(`mount -t tmpfs -o size=%d fx %s || exit 99
 		fx %s; code=$?
-		cp -r %s/run %s; exit $code`, room, disk, quoted(append(training(data, filepath.Join(disk, "run")), "--json", "--quiet")), disk, kept))
+		cp -r %s/run %s; exit $code`, room, disk,
+		quoted(append(training(data, filepath.Join(disk, "run")), "--json", "--quiet")), disk, kept))
 	checkFailure(t, a, 6, "after epoch 2: save the checkpoint",
 		"Make room there, or let fx write there, and continue with --resume: the checkpoint after epoch 1 is kept")
 	for name := range content(t, kept) {

@@ -26,8 +26,8 @@ func networkFlags() []urfave.Flag {
 		&urfave.StringFlag{Name: "pool", Usage: "features of a registered transformer: cls, mean, cls+mean or map",
 			DefaultText: "what its authors give a linear classifier"},
 		&urfave.StringFlag{Name: "mean",
-			Usage: "mean `R,G,B` of values in 0–1 for ONNX files, or the name of a normalization: imagenet, half, clip, " +
-				"none (values in 0–1) or raw (0–255)", DefaultText: "the file's, else imagenet"},
+			Usage: "mean `R,G,B` of values in 0–1 for ONNX files, or the name of a normalization: imagenet, half, " +
+				"clip, none (values in 0–1) or raw (0–255)", DefaultText: "the file's, else imagenet"},
 		&urfave.StringFlag{Name: "std", Usage: "standard deviation `R,G,B` for ONNX files, or a name as for --mean",
 			DefaultText: "the file's, else imagenet"},
 	}

@@ -129,7 +129,8 @@ func (b block) packages() []string {
 // rehearsals are what a block's commands lose where what they need is not there.
 var rehearsals = struct{ gpu, download *strings.Replacer }{
 	// A batch is always full, and what a CPU computes is no different for a smaller network.
-	gpu:      strings.NewReplacer("--device cuda", "--device cpu", "--batch-size 256", "--batch-size 8", "resnet18", "squeezenet1_1"),
+	gpu: strings.NewReplacer("--device cuda", "--device cpu", "--batch-size 256", "--batch-size 8", "resnet18",
+		"squeezenet1_1"),
 	download: strings.NewReplacer(" --weights DEFAULT", "", " --pretrained", ""), // random weights
 }
 
@@ -144,7 +145,8 @@ func newGuide(t *testing.T, weights string) *guide {
 	g := &guide{dir: t.TempDir()}
 	drawPhotos([]string{filepath.Join(g.dir, "holiday")})
 	for _, split := range []string{"train", "val"} {
-		drawPhotos([]string{filepath.Join(g.dir, "photos", split, "red"), filepath.Join(g.dir, "photos", split, "blue")})
+		drawPhotos([]string{filepath.Join(g.dir, "photos", split, "red"),
+			filepath.Join(g.dir, "photos", split, "blue")})
 	}
 	scripts, err := filepath.Abs("../scripts")
 	if err != nil {
@@ -161,7 +163,8 @@ func newGuide(t *testing.T, weights string) *guide {
 	if err := os.Symlink(scripts, filepath.Join(g.dir, "scripts")); err != nil {
 		t.Fatal(err)
 	}
-	g.env = append(os.Environ(), "FX_WEIGHTS_DIR="+weights, "PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"), "PYTHONDONTWRITEBYTECODE=1")
+	g.env = append(os.Environ(), "FX_WEIGHTS_DIR="+weights, "PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"),
+		"PYTHONDONTWRITEBYTECODE=1")
 	return g
 }
 
@@ -169,7 +172,8 @@ func newGuide(t *testing.T, weights string) *guide {
 func (g *guide) run(t *testing.T, b block) bool {
 	t.Helper()
 	if lacking := g.lacking(b.packages()); len(lacking) > 0 {
-		t.Logf("line %d: skipped: %s not installed in python3; FX_PYTHON names another Python", b.line, strings.Join(lacking, ", "))
+		t.Logf("line %d: skipped: %s not installed in python3; FX_PYTHON names another Python", b.line,
+			strings.Join(lacking, ", "))
 		return true
 	}
 	if b.gpu {
@@ -225,11 +229,13 @@ func (g *guide) lacking(packages []string) []string {
 }
 
 func TestBlocksOfGuides(t *testing.T) {
-	blocks, err := blocksOf("text\n```sh gpu needs=torch,timm\nfx a\nfx b\n```\n    indented\n```python\nimport numpy as np\nfrom PIL import Image\n```\n")
+	blocks, err := blocksOf("text\n```sh gpu needs=torch,timm\nfx a\nfx b\n```\n    indented\n" +
+		"```python\nimport numpy as np\nfrom PIL import Image\n```\n")
 	if err != nil || len(blocks) != 2 {
 		t.Fatalf("%+v, %v", blocks, err)
 	}
-	if b := blocks[0]; b.line != 3 || b.text != "fx a\nfx b\n" || !b.gpu || b.download || fmt.Sprint(b.packages()) != "[torch timm]" {
+	if b := blocks[0]; b.line != 3 || b.text != "fx a\nfx b\n" || !b.gpu || b.download ||
+		fmt.Sprint(b.packages()) != "[torch timm]" {
 		t.Errorf("%+v", b)
 	}
 	if got := fmt.Sprint(blocks[1].packages()); got != "[numpy PIL]" {

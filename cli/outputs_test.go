@@ -123,7 +123,8 @@ func TestNoCommandWritesOverWhatIsNotItsOwn(t *testing.T) {
 	succeed(t, append(all["fx features export npy"].args, "--out", in("npy"))...)
 	for name, text := range map[string]string{
 		"thesis/thesis.tex": `\documentclass{article}`, "notes.txt": "remember",
-		"web/manifest.json": `{"name": "An app"}`, "web/model.json": `{"format": "layers-model"}`, "web/run.json": `{"steps": []}`,
+		"web/manifest.json": `{"name": "An app"}`, "web/model.json": `{"format": "layers-model"}`,
+		"web/run.json":        `{"steps": []}`,
 		"web/experiment.json": `{}`, "web/artifacts.json": `{}`, "web/summary.json": `{}`, "web/rows.json": `[]`,
 	} {
 		if err := os.MkdirAll(filepath.Dir(in(name)), 0o700); err != nil {
@@ -138,7 +139,8 @@ func TestNoCommandWritesOverWhatIsNotItsOwn(t *testing.T) {
 		"fx experiment run": "experiment", "fx quickstart": "quick", "fx demo": "demo", "fx features export npy": "npy",
 	}
 	folders := []string{
-		"photos", "photos/train/red", "store", "model", "run", "artifacts", "experiment", "quick", "demo", "npy", "thesis", "web",
+		"photos", "photos/train/red", "store", "model", "run", "artifacts", "experiment", "quick", "demo", "npy",
+		"thesis", "web",
 	}
 	files := []string{
 		"notes.txt", "photos/train/red/0.jpg", "model/head.safetensors", "model/metrics.csv",

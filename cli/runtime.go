@@ -34,7 +34,8 @@ func runtimeInstallCommand(out *output) *urfave.Command {
 			&urfave.StringFlag{Name: "from",
 				Usage: "install this `FILE|URL`: a .tgz, .zip or .whl of ONNX Runtime, or the library itself"},
 			&urfave.StringFlag{Name: "lock",
-				Usage: "`FILE` with the SHA-256 of the library; fx installs only this one, and adds it if it is missing"},
+				Usage: "`FILE` with the SHA-256 of the library; fx installs only this one, and adds it if it is " +
+					"missing"},
 		},
 		Action: func(c *urfave.Context) error {
 			if err := noArguments(c); err != nil {

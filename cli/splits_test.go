@@ -196,7 +196,8 @@ func splitList(t *testing.T, dir string) string {
 
 func extraction(network, data, store string, args ...string) []string {
 	return append([]string{
-		"extract", "--backbone", network, "--data", data, "--out", store, "--resize", "32", "--crop", "24", "--device", "cpu",
+		"extract", "--backbone", network, "--data", data, "--out", store, "--resize", "32", "--crop", "24",
+		"--device", "cpu",
 	}, args...)
 }
 

@@ -44,8 +44,8 @@ type File struct {
 	Overrides  []Override        `yaml:"overrides"`
 	References []Reference       `yaml:"references"`
 
-	// WeightsIfMissing are random weights, "seed:N", that replace pretrained ones which are not found. Their results are
-	// marked. If it is zero, missing weights are an error.
+	// WeightsIfMissing are random weights, "seed:N", that replace pretrained ones which are not found. Their results
+	// are marked. If it is zero, missing weights are an error.
 	WeightsIfMissing weights.Ref `yaml:"weights-if-missing"`
 
 	dir string // Data is relative to it

@@ -45,7 +45,8 @@ func TestTimeLeftFollowsTheRunsThatEnded(t *testing.T) {
 
 func TestRough(t *testing.T) {
 	for d, want := range map[time.Duration]string{
-		0: "seconds", 4 * time.Second: "seconds", 62 * time.Second: "60 s", 100 * time.Second: "2 min", 89 * time.Minute: "89 min", 3*time.Hour + 20*time.Minute: "3.3 h",
+		0: "seconds", 4 * time.Second: "seconds", 62 * time.Second: "60 s", 100 * time.Second: "2 min",
+		89 * time.Minute: "89 min", 3*time.Hour + 20*time.Minute: "3.3 h",
 	} {
 		if got := Rough(d); got != want {
 			t.Errorf("%v is %q, want %q", d, got, want)

@@ -182,4 +182,5 @@ func plainly(err error) error {
 	return errors.New(strings.Join(lines, "\n"))
 }
 
-var goTypes = regexp.MustCompile(`cannot unmarshal \S+ into Go (?:struct field \S+ of type|value of type) (?:int|uint64|float64|string|bool)\b`)
+var goTypes = regexp.MustCompile(`cannot unmarshal \S+ into Go (?:struct field \S+ of type|value of type) ` +
+	`(?:int|uint64|float64|string|bool)\b`)

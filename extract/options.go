@@ -83,7 +83,8 @@ func NoneUsable(data string, rejected []BadPhoto) error {
 	if len(rejected) > 1 {
 		reason += fmt.Sprintf(", and %d more", len(rejected)-1)
 	}
-	return fail.New(fail.Rejected, "Repair the photos, or copy them again.", "no photo of %s can be used%s", data, reason)
+	return fail.New(fail.Rejected, "Repair the photos, or copy them again.", "no photo of %s can be used%s", data,
+		reason)
 }
 
 // Summary is the result of Run. Without Views, Computed + Cached + rejected = Images.

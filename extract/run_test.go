@@ -317,7 +317,8 @@ func TestNoneUsable(t *testing.T) {
 	}
 	_, err := Run(t.Context(), options(dir, filepath.Join(t.TempDir(), "store")), progress.Discard)
 	if fail.KindOf(err) != fail.Rejected || fail.HintOf(err) == "" ||
-		!strings.Contains(err.Error(), "train/ants/a.png: not an image") || !strings.Contains(err.Error(), "and 1 more") {
+		!strings.Contains(err.Error(), "train/ants/a.png: not an image") ||
+		!strings.Contains(err.Error(), "and 1 more") {
 		t.Errorf("%v", err)
 	}
 }

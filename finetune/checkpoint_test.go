@@ -48,7 +48,8 @@ func TestACheckpointIsTorchsStateDict(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			o := small(data, filepath.Join(t.TempDir(), "run"))
-			o.Network.Backbone, o.Network.Weights, o.Epochs, o.Trainable, o.Resume = "resnet18", weights.File(start), 1, []string{"layer4.1.*", "fc.*"}, true
+			o.Network.Backbone, o.Network.Weights, o.Epochs, o.Trainable, o.Resume = "resnet18", weights.File(start), 1,
+				[]string{"layer4.1.*", "fc.*"}, true
 			c.change(&o)
 			if o.HeadOnly {
 				o.Trainable = nil

@@ -32,7 +32,8 @@ func TestNodesOnTheCPUAreClassified(t *testing.T) {
 	}
 	report := e.report("the step", "cuda")
 	for _, want := range []string{
-		`the step: 2 nodes run on the CPU because the provider for cuda has no kernel for them`, `Det "Det", com.microsoft.FusedArgMax ""`,
+		`the step: 2 nodes run on the CPU because the provider for cuda has no kernel for them`,
+		`Det "Det", com.microsoft.FusedArgMax ""`,
 		`3 nodes that compute shapes run on the CPU on purpose: Shape "Shape"`,
 	} {
 		if !strings.Contains(report, want) {

@@ -16,8 +16,9 @@ import (
 func TestNoFlippedBitMakesAnotherRecord(t *testing.T) {
 	dir := t.TempDir()
 	text, err := checksum.Marshal(record{
-		FormatVersion: recordVersion, ID: "0123456789abcdef", Status: finished, Settings: settings{training.Settings{Epochs: 2, LR: 0.05, Seed: 7}, conditions{Backbone: "tiny"}},
-		Weights: weights.Seed(0), Classes: []string{"ants",
+		FormatVersion: recordVersion, ID: "0123456789abcdef", Status: finished,
+		Settings: settings{training.Settings{Epochs: 2, LR: 0.05, Seed: 7}, conditions{Backbone: "tiny"}},
+		Weights:  weights.Seed(0), Classes: []string{"ants",
 			"bees"}, Notes: []string{}, Result: &Result{BestValAccuracy: 0.875, BestEpoch: 2},
 	})
 	if err == nil {

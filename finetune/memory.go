@@ -52,8 +52,8 @@ func memoryHint(batch, fits int, tryErr error, accumulate int) string {
 		return "Try a smaller --batch-size, or free memory on the device; a smaller batch could not be tried: " +
 			tryErr.Error()
 	case fits == 0:
-		return "Not even a batch of one fits: free memory on the device (other programs, as `nvidia-smi` lists them), " +
-			"or take a smaller network or --crop."
+		return "Not even a batch of one fits: free memory on the device (other programs, as `nvidia-smi` " +
+			"lists them), or take a smaller network or --crop."
 	case batch%fits != 0:
 		return fmt.Sprintf("--batch-size %d fits: fx has just run its steps and its evaluation on this device.", fits)
 	}

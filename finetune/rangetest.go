@@ -114,9 +114,9 @@ func (r *run) rangeTest(ctx context.Context, test rangetest.Options) (RangeTestR
 		}, r.engine.state.set(ctx, initial)
 	})
 	return RangeTestResult{
-		Result: found, Backbone: r.network.Name, ParametersTrained: r.parameters(), Photos: len(r.plan.train), Provider: r.provider,
-		Rejected: append([]extract.BadPhoto{}, r.photos.rejected...),
-		Notes:    notes(r.opened.Notes, r.network.Notes, r.record.Notes), Untrained: r.opened.Untrained,
+		Result: found, Backbone: r.network.Name, ParametersTrained: r.parameters(), Photos: len(r.plan.train),
+		Provider: r.provider, Rejected: append([]extract.BadPhoto{}, r.photos.rejected...),
+		Notes: notes(r.opened.Notes, r.network.Notes, r.record.Notes), Untrained: r.opened.Untrained,
 	}, err
 }
 

@@ -87,7 +87,8 @@ func (r *run) settings() settings {
 	s := r.options.Settings
 	s.TrainSplit, s.ValSplit = r.photos.splits.Train, r.photos.splits.Val
 	return settings{s, conditions{
-		Backbone: r.opened.Backbone.Name, FeatureTensor: r.opened.Backbone.FeatureTensor, Weights: r.opened.WeightsSHA256, Preprocess: r.network.Preprocess,
+		Backbone: r.opened.Backbone.Name, FeatureTensor: r.opened.Backbone.FeatureTensor,
+		Weights: r.opened.WeightsSHA256, Preprocess: r.network.Preprocess,
 		Decoder: r.photos.decoder.Name(), Data: r.fingerprint, Classes: strings.Join(r.photos.Classes, ","),
 		Extensions: strings.Join(r.options.Photos.Extensions, ","), NoFollowLinks: r.options.Photos.NoFollowLinks,
 		TF32: r.tf32, Provider: r.provider, Threads: r.threads, Runtime: r.runtime.Library().Version,

@@ -148,8 +148,9 @@ func TestRehearsedOutOfMemory(t *testing.T) {
 		return
 	}
 	for memory, want := range map[int]*regexp.Regexp{
-		24 << 20: regexp.MustCompile(`kind 7: a batch of 8 photos: out of memory: .*; --batch-size [421] fits: .* With --accumulate [248] `),
-		8 << 20:  regexp.MustCompile("kind 7: .*Not even a batch of one fits"),
+		24 << 20: regexp.MustCompile(`kind 7: a batch of 8 photos: out of memory: .*; --batch-size [421] fits: .* ` +
+			`With --accumulate [248] `),
+		8 << 20: regexp.MustCompile("kind 7: .*Not even a batch of one fits"),
 	} {
 		text, _ := rehearse(t, "FAKECUDA_MEMORY="+fmt.Sprint(memory))
 		if !want.MatchString(text) {

@@ -52,7 +52,8 @@ func TestAStoppedRunGoesOnToTheSameBits(t *testing.T) {
 			o.LR = 1e-4 // more kills the ReLU before the logits
 			o.Optimizer = training.AdamW
 			o.Accumulate, o.EMA, o.ClipGradNorm, o.LabelSmoothing, o.ClassWeights = 2, 0.9, 1, 0.1, "auto"
-			o.Schedule, o.WarmupEpochs, o.HeadMultiplier, o.Trainable = training.Cosine, 0.5, 10, []string{"features.12.*", "classifier.*"}
+			o.Schedule, o.WarmupEpochs, o.HeadMultiplier, o.Trainable = training.Cosine, 0.5, 10,
+				[]string{"features.12.*", "classifier.*"}
 		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -225,7 +225,8 @@ func (r *run) begin(ctx context.Context, earlier record, found bool) error {
 	now := r.settings()
 	r.record.FormatVersion, r.record.ID, r.record.Status, r.record.Settings = recordVersion, now.id(), running, now
 	r.record.Started = saved{}.start(time.Now())
-	r.record.Weights, r.record.Data, r.record.Classes = r.opened.Weights, paths.Absolute(r.options.Data), r.photos.Classes
+	r.record.Weights, r.record.Data = r.opened.Weights, paths.Absolute(r.options.Data)
+	r.record.Classes = r.photos.Classes
 	r.record.Rejected = append([]extract.BadPhoto{}, r.photos.rejected...)
 	r.record.Notes = notes(r.opened.Notes, r.network.Notes, r.photos.splits.BestEpochNotes())
 	r.record.Versions = map[string]string{"fx": version.String(), "go": runtime.Version(),
@@ -273,7 +274,8 @@ func (r *run) startEngine(ctx context.Context) error {
 	defer task.End()
 	var err error
 	if r.engine, err = newEngine(ctx, r.runtime, ort.SessionOptions{Device: r.options.Device, Threads: r.threads,
-		ProfilePrefix: r.options.ProfilePrefix}, r.network, r.graph, r.plan.sizes(), r.plan.accumulate > 1); err != nil {
+		ProfilePrefix: r.options.ProfilePrefix}, r.network, r.graph,
+		r.plan.sizes(), r.plan.accumulate > 1); err != nil {
 		return err
 	}
 	r.provider, r.tf32 = r.engine.session().Provider(), tf32(r.engine.session())

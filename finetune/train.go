@@ -133,7 +133,8 @@ func (r *run) epoch(ctx context.Context, l *loader, s *saved) error {
 	}
 	r.report.Note(fmt.Sprintf("epoch %d of %d: train loss %.4f acc %.4f (%.1f images/s), val loss %.4f acc %.4f (%.1f "+
 		"images/s)",
-		e.Epoch, r.plan.epochs, e.TrainLoss, e.TrainAccuracy, e.TrainImagesPerSecond, e.ValLoss, e.ValAccuracy, e.ValImagesPerSecond))
+		e.Epoch, r.plan.epochs, e.TrainLoss, e.TrainAccuracy, e.TrainImagesPerSecond, e.ValLoss, e.ValAccuracy,
+		e.ValImagesPerSecond))
 	s.Epochs = append(s.Epochs, e)
 	s.Seconds += e.Seconds
 	s.Position, s.Running, s.SameLogits = position{Epoch: e.Epoch}, tally{}, val.logits.all()
@@ -183,7 +184,8 @@ func (r *run) trainPhase(ctx context.Context, l *loader, s *saved) error {
 		if err != nil {
 			if errors.Is(err, errNonFinite) {
 				return fail.New(fail.NonFinite, lowerRate, "the loss is %v in step %d, batch %d of epoch %d; %s",
-					o.loss, s.Position.Epoch*steps+s.Position.Step+1, s.Position.Step+1, s.Position.Epoch+1, r.remaining())
+					o.loss, s.Position.Epoch*steps+s.Position.Step+1, s.Position.Step+1, s.Position.Epoch+1,
+					r.remaining())
 			}
 			return err
 		}

@@ -12,7 +12,7 @@ import (
 // Result is a trained head with the course of its training.
 type Result struct {
 	Params            Params  // of BestEpoch
-	BestEpoch         int     // of SGD the first with the best val accuracy, or the last; of LBFGS the last, the optimum
+	BestEpoch         int     // SGD: the first with the best val accuracy, or the last; LBFGS: the last, the optimum
 	BestValAccuracy   float64 // of BestEpoch
 	Epochs            []metrics.Epoch
 	Seconds           float64

@@ -119,10 +119,11 @@ func makeHead(dir, features string, seed uint64, lr float64) error {
 func makeRun(dir, data string, m modeldir.Model, start string) error {
 	m.Backbone.Name, m.Preprocess, m.Classes = "none", preprocess.ImageNet(224, 224), []string{"ants", "bees"}
 	m.Backbone.Weights, m.EXIF = weights.File("checkpoint/best/model.safetensors"), "ignore"
-	m.Head = modeldir.Head{Layout: headspec.Layout{Kind: "linear", Features: 1, Positions: 1}, WeightName: "w", BiasName: "b",
-		FeatureShape: []int{1}}
+	m.Head = modeldir.Head{Layout: headspec.Layout{Kind: "linear", Features: 1, Positions: 1},
+		WeightName: "w", BiasName: "b", FeatureShape: []int{1}}
 	m.Metrics = modeldir.Metrics{
-		BestValAccuracy: 0.5, BestEpoch: 2, Seconds: 20, ImagesPerSecond: 30, ParametersTrained: 100, TrainSplit: "train", ValSplit: "val", TrainPhotos: 8, ValPhotos: 8,
+		BestValAccuracy: 0.5, BestEpoch: 2, Seconds: 20, ImagesPerSecond: 30, ParametersTrained: 100,
+		TrainSplit: "train", ValSplit: "val", TrainPhotos: 8, ValPhotos: 8,
 		Epochs: []metrics.Epoch{{Epoch: 1, TrainLoss: 0.7, ValLoss: 0.7, ValAccuracy: 0.4},
 			{Epoch: 2, TrainLoss: 0.6, ValLoss: 0.7, ValAccuracy: 0.5}},
 	}
@@ -165,8 +166,8 @@ func (w workshop) experiment(t *testing.T, seeded bool) string {
 		t.Fatal(err)
 	}
 	run := experimentdir.Run{
-		Name: "first", Backbone: "none", Mode: modeldir.FeatureExtraction, Dir: "../a", Status: experimentdir.Finished, Seconds: 42,
-		Weights: "w.safetensors", Result: &experimentdir.Result{BestValAccuracy: 0.75, ImagesPerSecond: 7},
+		Name: "first", Backbone: "none", Mode: modeldir.FeatureExtraction, Dir: "../a", Status: experimentdir.Finished,
+		Seconds: 42, Weights: "w.safetensors", Result: &experimentdir.Result{BestValAccuracy: 0.75, ImagesPerSecond: 7},
 	}
 	if seeded {
 		run.Weights, run.Seeded = "seed:0", true

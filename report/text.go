@@ -40,7 +40,8 @@ func summary(p page.Page, runs []*run) string {
 	if seeded := seededNetworks(runs); len(seeded) > 0 {
 		s = append(s, fmt.Sprintf("The pretrained weights of %s were not at hand: random ones stand in, so the "+
 			"figures marked “not trained” say nothing of %s.",
-			page.Enumerate(seeded, 6), map[bool]string{true: "this network", false: "these networks"}[len(seeded) == 1]))
+			page.Enumerate(seeded, 6),
+			map[bool]string{true: "this network", false: "these networks"}[len(seeded) == 1]))
 	}
 	return strings.Join(s, " ")
 }

@@ -143,8 +143,9 @@ func table(p page.Page) []Row {
 	rows := make([]Row, len(p.Groups))
 	for i, g := range p.Groups {
 		rows[i] = Row{
-			Network: g.Network, Mode: g.Mode.Key, Detail: g.Detail, Weights: g.Weights, Seeded: g.Seeded, Runs: g.Accuracy.N,
-			BestValAccuracy: g.Accuracy.Mean, SD: g.Accuracy.SD, Low: g.Accuracy.Low, High: g.Accuracy.High,
+			Network: g.Network, Mode: g.Mode.Key, Detail: g.Detail, Weights: g.Weights, Seeded: g.Seeded,
+			Runs: g.Accuracy.N, BestValAccuracy: g.Accuracy.Mean, SD: g.Accuracy.SD,
+			Low: g.Accuracy.Low, High: g.Accuracy.High,
 			Seconds: g.Seconds, ImagesPerSecond: g.ImagesPerSecond, ParametersTrained: g.Parameters,
 			References: append([]page.Reference{}, g.References...),
 		}

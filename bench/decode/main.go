@@ -5,8 +5,8 @@
 //
 // prints one JSON document. Its peers print the same one of the same photos:
 //
-//	python bench/decode/peers/decode_peers.py --library pillow      --data photos [--size 224] [--rounds 5] [--photos 0]
-//	python bench/decode/peers/decode_peers.py --library torchvision --data photos [--size 224] [--rounds 5] [--photos 0]
+//	python bench/decode/peers/decode_peers.py --library pillow      --data photos [--size 224] [--rounds 5] …
+//	python bench/decode/peers/decode_peers.py --library torchvision --data photos [--size 224] [--rounds 5] …
 //
 //	{"program": "fx", "versions": {"decoder": "libjpeg-turbo 2.1.5 (…)", "instructions": "avx512"},
 //	 "photos": 397, "pixels": 72650240, "size": 224, "rounds": 5,

@@ -108,7 +108,8 @@ func (o options) measure(ctx context.Context, profilePrefix string) (m measureme
 	defer func() { err = errors.Join(err, e.Close()) }()
 	m = measurement{
 		Backbone: e.Network.Backbone.Name, Batch: e.BatchSize(), Workers: o.workers, ONNXRuntime: e.RuntimeVersion(),
-		Convolutions: e.Session().ProviderOptions()[inference.Setting], OpenedInMilliseconds: float64(time.Since(start).Nanoseconds()) / 1e6,
+		Convolutions:         e.Session().ProviderOptions()[inference.Setting],
+		OpenedInMilliseconds: float64(time.Since(start).Nanoseconds()) / 1e6,
 	}
 	for range o.rounds {
 		photosPerSecond, err := forward.Run(ctx, e, o.time)

@@ -20,8 +20,8 @@ import (
 )
 
 // extracted are the networks whose features are checked by default: the tutorial's, and some with other operators.
-var extracted = append(slices.Clone(families), "squeezenet1_1", "efficientnet_lite0", "mobilenet_v3_large", "efficientnet_b0",
-	"convnext_tiny", "vit_b_16", "swin_t", "dinov2_vits14")
+var extracted = append(slices.Clone(families), "squeezenet1_1", "efficientnet_lite0", "mobilenet_v3_large",
+	"efficientnet_b0", "convnext_tiny", "vit_b_16", "swin_t", "dinov2_vits14")
 
 // checkExtract extracts features on the CPU, on the device and on the device
 // without TensorFloat-32, and times the network alone.
@@ -112,7 +112,8 @@ func check(ctx context.Context, o options, name, photos, scratch string) (result
 	if _, err := extract(o.device, "exact", ort.CUDAVariable+"=use_tf32=0"); err != nil {
 		return r, err
 	}
-	r.photos, r.onCPU, r.onDevice, r.provider = cpu.Computed, cpu.ImagesPerSecond, device.ImagesPerSecond, device.Provider
+	r.photos, r.onCPU, r.onDevice, r.provider = cpu.Computed, cpu.ImagesPerSecond, device.ImagesPerSecond,
+		device.Provider
 	if o.device != "cpu" && device.Provider != "CUDAExecutionProvider" {
 		return r, fmt.Errorf("fx extract --device %s ran on %s", o.device, device.Provider)
 	}

@@ -287,8 +287,8 @@ func (s *speeds) timePeers(ctx context.Context) error {
 			to = s.whole
 		}
 		to.set(line.Mode, line.combination, line.rate)
-	}, "--batches", joinInts(s.extractBatches), "--modes", strings.Join(s.peers, ","), "--seconds", fmt.Sprint(s.seconds),
-		"--budget", fmt.Sprintf("%.0f", max(time.Until(s.end).Seconds(), 0)))
+	}, "--batches", joinInts(s.extractBatches), "--modes", strings.Join(s.peers, ","),
+		"--seconds", fmt.Sprint(s.seconds), "--budget", fmt.Sprintf("%.0f", max(time.Until(s.end).Seconds(), 0)))
 	return err
 }
 
@@ -298,8 +298,9 @@ func (s *speeds) tables(about installed) string {
 	if about.Workers > 0 {
 		workers = strconv.Itoa(about.Workers)
 	}
-	return fmt.Sprintf("Forward, photos/s:\n\n%s\nEnd to end, photos/s (%d workers of fx, %s of PyTorch's DataLoader):\n\n"+
-		"%s\n", s.table(s.forward, s.peers), runtime.GOMAXPROCS(0), workers, s.table(s.whole, []string{"eager"}))
+	return fmt.Sprintf("Forward, photos/s:\n\n%s\n"+
+		"End to end, photos/s (%d workers of fx, %s of PyTorch's DataLoader):\n\n%s\n",
+		s.table(s.forward, s.peers), runtime.GOMAXPROCS(0), workers, s.table(s.whole, []string{"eager"}))
 }
 
 // table returns the rates of fx and of peers, and how many times as fast fx is.

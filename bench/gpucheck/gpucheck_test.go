@@ -80,9 +80,9 @@ func TestReportIsWrittenWithEveryAddition(t *testing.T) {
 }
 
 func TestOutcomesOfTests(t *testing.T) {
-	passed, failed, skipped := outcomes("=== RUN   TestCUDAA\n--- PASS: TestCUDAA (0.1s)\n    --- PASS: TestCUDAA/sub " +
-		"" +
-		"(0.1s)\n--- FAIL: TestCUDAB (0.00s)\n    x_test.go:3: --- FAIL: no\n--- SKIP: TestCUDAC (0.00s)\nFAIL\n")
+	passed, failed, skipped := outcomes("=== RUN   TestCUDAA\n--- PASS: TestCUDAA (0.1s)\n" +
+		"    --- PASS: TestCUDAA/sub (0.1s)\n" +
+		"--- FAIL: TestCUDAB (0.00s)\n    x_test.go:3: --- FAIL: no\n--- SKIP: TestCUDAC (0.00s)\nFAIL\n")
 	if passed != 1 || skipped != 1 || !slices.Equal(failed, []string{"TestCUDAB"}) {
 		t.Errorf("%d passed, %v failed, %d skipped", passed, failed, skipped)
 	}

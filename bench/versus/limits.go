@@ -92,8 +92,8 @@ func embeddingFacts(all []outcome) string {
 		milliseconds := func(seconds float64) string { return markdown.Figure(1e3*seconds, 3) }
 		rows = append(rows, []string{
 			o.Title, markdown.Figure(l.Operations/1e9, 3),
-			milliseconds(l.products()), milliseconds(l.FXForward), milliseconds(l.TorchForward), milliseconds(l.Decoding),
-			markdown.Figure(bound, 3), share,
+			milliseconds(l.products()), milliseconds(l.FXForward), milliseconds(l.TorchForward),
+			milliseconds(l.Decoding), markdown.Figure(bound, 3), share,
 			far(known, "torch"), far(known, "onnxruntime"), tuned.String(),
 		})
 		if profile != "" {

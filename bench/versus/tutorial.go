@@ -68,7 +68,8 @@ const lessAccurate = 0.01
 
 func tutorialTarget(o *outcome) target {
 	a := atLeast("the tutorial, fx, beside PyTorch", rival{of: wall}.ratios(o, fxSide.name, torchSide.name), 40)
-	ours, theirs := inRounds(o.side(fxSide.name).values(bestAccuracy)), inRounds(o.side(torchSide.name).values(bestAccuracy))
+	ours, theirs := inRounds(o.side(fxSide.name).values(bestAccuracy)),
+		inRounds(o.side(torchSide.name).values(bestAccuracy))
 	if len(ours) > 1 && len(theirs) > 1 {
 		difference, deviation := above(ours, theirs)
 		a.measured += fmt.Sprintf(", val accuracy %+.4f ± %.4f", difference, deviation)

@@ -35,8 +35,8 @@ func model(t *testing.T, change func(*modeldir.Model)) string {
 			WeightsSHA256: "trained"},
 		Preprocess: preprocess.ImageNet(224, 224), EXIF: "ignore", Mode: modeldir.Finetune, Classes: []string{"ants",
 			"bees"},
-		Head: modeldir.Head{Layout: headspec.Layout{Kind: "linear", Features: 1, Positions: 1}, WeightName: "w", BiasName: "b",
-			FeatureShape: []int{1}},
+		Head: modeldir.Head{Layout: headspec.Layout{Kind: "linear", Features: 1, Positions: 1},
+			WeightName: "w", BiasName: "b", FeatureShape: []int{1}},
 		Options: map[string]any{
 			"weights": "/somewhere/resnet18-f37072fd.pth",
 			"finetune": map[string]any{"lr": 0.001, "epochs": 2, "trainable": nil, "head-only": false,
@@ -44,7 +44,8 @@ func model(t *testing.T, change func(*modeldir.Model)) string {
 		},
 		Versions: map[string]string{"fx": "v1", "onnxruntime": "1.31.1"}, Notes: []string{"a note"},
 		Metrics: modeldir.Metrics{
-			BestValAccuracy: 0.75, BestEpoch: 2, Seconds: 10, ImagesPerSecond: 20, ParametersTrained: 100, TrainPhotos: 50, ValPhotos: 40,
+			BestValAccuracy: 0.75, BestEpoch: 2, Seconds: 10, ImagesPerSecond: 20, ParametersTrained: 100,
+			TrainPhotos: 50, ValPhotos: 40,
 			Epochs: []metrics.Epoch{{Epoch: 1, ValLoss: 9},
 				{Epoch: 2, TrainLoss: 0.5, TrainAccuracy: 0.7, ValLoss: 0.6, ValAccuracy: 0.75}},
 		},
@@ -122,7 +123,8 @@ func TestModelsThatDiffer(t *testing.T) {
 
 func TestResultsThatDiffer(t *testing.T) {
 	b := model(t, func(m *modeldir.Model) {
-		m.Metrics.BestValAccuracy, m.Metrics.BestEpoch, m.Metrics.Seconds, m.Metrics.ParametersTrained = 0.9, 1, 12.5, 1000
+		m.Metrics.BestValAccuracy, m.Metrics.BestEpoch = 0.9, 1
+		m.Metrics.Seconds, m.Metrics.ParametersTrained = 12.5, 1000
 	})
 	c, err := Folders(t.Context(), model(t, func(*modeldir.Model) {}), b)
 	if err != nil {
@@ -208,8 +210,8 @@ func stored(t *testing.T, places []float32) (features string, modelAt func(thres
 			Backbone: modeldir.Backbone{Name: "none", GraphSHA256: "g", Weights: weights.File("w"),
 				WeightsSHA256: "w"},
 			Preprocess: m.Preprocess, EXIF: "ignore", Classes: m.Classes, Features: features,
-			Head: modeldir.Head{Layout: headspec.Layout{Kind: "linear", Features: 1, Positions: 1}, WeightName: "w", BiasName: "b",
-				FeatureShape: []int{1}},
+			Head: modeldir.Head{Layout: headspec.Layout{Kind: "linear", Features: 1, Positions: 1},
+				WeightName: "w", BiasName: "b", FeatureShape: []int{1}},
 			Options: map[string]any{"solver": "sgd", "batch_size": 8, "class_weights": nil},
 			Metrics: modeldir.Metrics{BestValAccuracy: float64(right) / float64(len(places)), ValPhotos: len(places),
 				ValSplit: "val", TrainSplit: "train"},
@@ -399,8 +401,8 @@ func ExampleFolders() {
 		m := modeldir.Model{
 			Backbone: modeldir.Backbone{Name: "resnet18"}, Preprocess: preprocess.ImageNet(224,
 				224), Classes: []string{"ants", "bees"},
-			Head: modeldir.Head{Layout: headspec.Layout{Kind: "linear", Features: 1, Positions: 1}, WeightName: "w", BiasName: "b",
-				FeatureShape: []int{1}},
+			Head: modeldir.Head{Layout: headspec.Layout{Kind: "linear", Features: 1, Positions: 1},
+				WeightName: "w", BiasName: "b", FeatureShape: []int{1}},
 			Options: map[string]any{"lr": rate, "solver": head.SGD}, Metrics: modeldir.Metrics{BestValAccuracy: 0.9 +
 				rate, ValPhotos: 153},
 		}
@@ -435,7 +437,8 @@ func TestEverySettingIsCompared(t *testing.T) {
 		}
 		return []any{"fc.*"}
 	}
-	run, head := plain(training.Defaults().Record()).(map[string]any), plain(training.Defaults().HeadRecord()).(map[string]any)
+	run, head := plain(training.Defaults().Record()).(map[string]any),
+		plain(training.Defaults().HeadRecord()).(map[string]any)
 	for _, of := range []map[string]any{run, head} {
 		for name := range of {
 			changed := maps.Clone(of)

@@ -82,7 +82,8 @@ func TestSaid(t *testing.T) {
 		t.Fatal(err)
 	}
 	first.keepCommon(second)
-	if problems := first.differs(`{"seconds": 3, "notes": [], "run": {"id": "c", "accuracy": 0.5}}`); len(problems) > 0 {
+	problems := first.differs(`{"seconds": 3, "notes": [], "run": {"id": "c", "accuracy": 0.5}}`)
+	if len(problems) > 0 {
 		t.Errorf("the same but for times and a name: %q", problems)
 	}
 	for text, want := range map[string]int{

@@ -32,7 +32,8 @@ func elsewhere() *pb.ModelProto {
 	masked := b.Op("Greater", []string{weight(5, "mask", 6, 6), b.Float32("zero", 0)})
 	x = b.Op("Where", []string{masked, x, b.Float32("none", 0)})
 	x = b.Op("Flatten", []string{b.Op("GlobalAveragePool", []string{x})})
-	loss := b.OpTo("loss", "Gemm", []string{x, weight(6, "fc.weight", 3, 4), weight(7, "fc.bias", 3)}, onnx.Int("transB", 1))
+	loss := b.OpTo("loss", "Gemm", []string{x, weight(6, "fc.weight", 3, 4), weight(7, "fc.bias", 3)},
+		onnx.Int("transB", 1))
 	g.Output = []*pb.ValueInfoProto{onnx.TensorInfo(loss, pb.TensorProto_FLOAT, "batch", 3)}
 	m := &pb.ModelProto{IrVersion: 9, Graph: g}
 	onnx.SetOpset(m, "", 20)
@@ -123,7 +124,9 @@ func TestOlderOpsets(t *testing.T) {
 		m := elsewhere()
 		onnx.SetOpset(m, "", opset)
 		n := fromFile(t, savedFile(t, m), backbones.FileOptions{Resize: 8, Crop: 8})
-		for name, build := range map[string]func(artifacts.Options) (*artifacts.Graph, error){"step": n.Step, "eval": n.Eval} {
+		for name, build := range map[string]func(artifacts.Options) (*artifacts.Graph, error){
+			"step": n.Step, "eval": n.Eval,
+		} {
 			g, err := build(artifacts.Options{Batch: 2, Probe: probe(t)})
 			if err != nil {
 				t.Fatalf("opset %d, %s: %v", opset, name, err)

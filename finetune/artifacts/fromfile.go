@@ -93,8 +93,8 @@ func unnormalized(g *pb.GraphProto) bool {
 	return convolutions > 1
 }
 
-// freezeConstants takes the tensors that no gradient reaches, such as a mask that is only compared, for constants. A file
-// of another exporter does not say which of its tensors are parameters: a note says so.
+// freezeConstants takes the tensors that no gradient reaches, such as a mask that is only compared, for constants. A
+// file of another exporter does not say which of its tensors are parameters: a note says so.
 func (n *Network) freezeConstants() {
 	if _, ours := onnx.Metadata(n.graph, backbones.MetaBackbone); ours {
 		return
@@ -107,8 +107,8 @@ func (n *Network) freezeConstants() {
 		}
 	}
 	if frozen := backbones.AddBuffers(n.graph, unreached); len(frozen) > 0 {
-		n.Notes = append(n.Notes, fmt.Sprintf("%s does not say which tensors are parameters: %d stay as they are, such as %q, "+
-			"because they have one number or no gradient", n.Name, len(frozen), frozen[0]))
+		n.Notes = append(n.Notes, fmt.Sprintf("%s does not say which tensors are parameters: %d stay as they are, "+
+			"such as %q, because they have one number or no gradient", n.Name, len(frozen), frozen[0]))
 	}
 }
 

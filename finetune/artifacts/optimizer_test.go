@@ -134,7 +134,8 @@ func TestSplitFormEqualsStep(t *testing.T) {
 				for name, v := range runners[half].state {
 					runners[update].state[name] = v // gradients, and the parameters as they were
 				}
-				if _, err := runners[update].run(map[string]ort.Tensor{"lr": ort.NewTensor([]float32{c.LR})}); err != nil {
+				lr := ort.NewTensor([]float32{c.LR})
+				if _, err := runners[update].run(map[string]ort.Tensor{"lr": lr}); err != nil {
 					t.Fatal(err)
 				}
 				for name, v := range runners[update].state {

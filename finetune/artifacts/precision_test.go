@@ -225,7 +225,8 @@ func TestLossScale(t *testing.T) {
 				return [2]float32{ort.Data[float32](r.state[artifacts.LossScaleName])[0],
 					ort.Data[float32](r.state[artifacts.GoodStepsName])[0]}
 			}
-			if s, _ := initial.Get(artifacts.LossScaleName); binary.LittleEndian.Uint32(s.Data) != math.Float32bits(65536) {
+			s, _ := initial.Get(artifacts.LossScaleName)
+			if binary.LittleEndian.Uint32(s.Data) != math.Float32bits(65536) {
 				t.Error("the first scale is not GradScaler's")
 			}
 			if changed := step(1024, 5); !slices.Equal(changed,

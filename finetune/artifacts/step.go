@@ -134,7 +134,8 @@ func (n *Network) train(o Options) (*graphBuilder, error) {
 		all = append(all, p.Name)
 	}
 	forward, err := autodiff.New(m, autodiff.Options{
-		Trainable: names, Inputs: all, Batch: o.Batch, FrozenBatchNorm: o.FrozenBatchNorm, Kernels: o.Kernels, Low: o.low(), Probe: o.Probe,
+		Trainable: names, Inputs: all, Batch: o.Batch, FrozenBatchNorm: o.FrozenBatchNorm, Kernels: o.Kernels,
+		Low: o.low(), Probe: o.Probe,
 	})
 	if err != nil {
 		return nil, err

@@ -77,10 +77,12 @@ func TestActivations(t *testing.T) {
 						continue
 					}
 					if !(math.Abs(float64(value[i])-want) <= tolerance) {
-						t.Errorf("%s, %s: the activation of %g is %g, want %g", kernels.InstructionSet(), c.name, v, value[i], want)
+						t.Errorf("%s, %s: the activation of %g is %g, want %g", kernels.InstructionSet(), c.name, v,
+							value[i], want)
 					}
 					if !(math.Abs(float64(gradient[i])-slope) <= 2*tolerance) {
-						t.Errorf("%s, %s: the gradient at %g is %g, want %g", kernels.InstructionSet(), c.name, v, gradient[i], slope)
+						t.Errorf("%s, %s: the gradient at %g is %g, want %g", kernels.InstructionSet(), c.name, v,
+							gradient[i], slope)
 					}
 				}
 			}
@@ -92,11 +94,13 @@ func TestActivations(t *testing.T) {
 func activate(t *testing.T, rt *ort.Runtime, kind int64, a, b float32, x []float32) (value, gradient []float32) {
 	t.Helper()
 	shape := []int64{int64(len(x))}
-	g := &pb.GraphProto{Name: "activation", Input: []*pb.ValueInfoProto{tensorInfo("x", shape), tensorInfo("dy", shape)},
+	g := &pb.GraphProto{Name: "activation",
+		Input:  []*pb.ValueInfoProto{tensorInfo("x", shape), tensorInfo("dy", shape)},
 		Output: []*pb.ValueInfoProto{tensorInfo("y", shape), tensorInfo("dx", shape)}}
 	attributes := []*pb.AttributeProto{onnx.Int("activation", kind), onnx.Float("a", a), onnx.Float("b", b)}
 	g.Node = []*pb.NodeProto{
-		{OpType: "Activation", Domain: kernels.Domain, Input: []string{"x"}, Output: []string{"y"}, Attribute: attributes},
+		{OpType: "Activation", Domain: kernels.Domain, Input: []string{"x"}, Output: []string{"y"},
+			Attribute: attributes},
 		{OpType: "ActivationGrad", Domain: kernels.Domain, Input: []string{"dy", "x"}, Output: []string{"dx"},
 			Attribute: attributes},
 	}

@@ -125,7 +125,7 @@ func missingRule(n *pb.NodeProto) error {
 	if node == "" {
 		node = strings.Join(n.Output, ", ")
 	}
-	return fail.New(fail.Model, headOnly+" `fx artifacts ops` lists the ops with a gradient rule; a new one is an entry "+
-		"in finetune/autodiff/rules_*.go.",
+	return fail.New(fail.Model, headOnly+" `fx artifacts ops` lists the ops with a gradient rule; a new one is an "+
+		"entry in finetune/autodiff/rules_*.go.",
 		"node %q is of op %s, which has no gradient rule", node, op)
 }

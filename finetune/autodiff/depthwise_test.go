@@ -57,7 +57,8 @@ func (d depthwise) kernels(t *testing.T, rt *ort.Runtime, threads int, x, weight
 	node := func(op string, inputs, outputs []string, more ...*pb.AttributeProto) {
 		g.Node = append(g.Node, &pb.NodeProto{OpType: op, Domain: kernels.Domain, Input: inputs, Output: outputs,
 			Attribute: append(more, onnx.Ints("kernel_shape", d.kernel[:]...), onnx.Ints("strides", d.stride[:]...),
-				onnx.Ints("dilations", d.dilation[:]...), onnx.Ints("pads", d.pads[:]...), onnx.Int("group", d.channels))})
+				onnx.Ints("dilations", d.dilation[:]...),
+				onnx.Ints("pads", d.pads[:]...), onnx.Int("group", d.channels))})
 	}
 	node("DepthwiseConv", []string{"x", "w", "b"}, []string{"y"}, onnx.Ints("output_shape", rows, columns))
 	node("DepthwiseConv", []string{"dy", "w"}, []string{"dx"}, onnx.Ints("output_shape", d.height, d.width),

@@ -126,8 +126,8 @@ func New(m *pb.ModelProto, options Options) (*Graph, error) {
 		joinSwish(m.Graph, values)
 	}
 	g := &Graph{
-		model: m, low: options.Low, nodes: m.Graph.Node, values: values, trainable: options.Trainable, frozenBatchNorm: options.FrozenBatchNorm,
-		index: onnx.NewIndex(m.Graph), folded: folded,
+		model: m, low: options.Low, nodes: m.Graph.Node, values: values, trainable: options.Trainable,
+		frozenBatchNorm: options.FrozenBatchNorm, index: onnx.NewIndex(m.Graph), folded: folded,
 		partial: map[string][]string{}, saved: map[savedKey]string{},
 		kernels: options.Kernels, absorbed: map[*pb.NodeProto]absorption{},
 	}
@@ -148,8 +148,8 @@ func New(m *pb.ModelProto, options Options) (*Graph, error) {
 }
 
 // FixedSizes is the hint for a graph that does not take a batch.
-const FixedSizes = "The graph may contain fixed sizes: export it with a free batch size, as scripts/export_onnx does, " +
-	"or change --batch-size or --crop. " + headOnly
+const FixedSizes = "The graph may contain fixed sizes: export it with a free batch size, as " +
+	"scripts/export_onnx does, or change --batch-size or --crop. " + headOnly
 
 // headOnly is what works for a network whose layers can't be trained.
 const headOnly = "Train its classifier alone with --head-only, or layers near its end with --trainable."

@@ -175,7 +175,8 @@ func (l *lowering) cast(value string, to pb.TensorProto_DataType) string {
 
 func (l *lowering) write(from, to string, dtype pb.TensorProto_DataType) {
 	l.nodes = append(l.nodes, &pb.NodeProto{
-		Name: to + "/cast", OpType: "Cast", Input: []string{from}, Output: []string{to}, Attribute: []*attribute{onnx.Int("to", int64(dtype))},
+		Name: to + "/cast", OpType: "Cast", Input: []string{from}, Output: []string{to},
+		Attribute: []*attribute{onnx.Int("to", int64(dtype))},
 	})
 }
 

@@ -134,9 +134,9 @@ func TestTypesOfMixedPrecision(t *testing.T) {
 			t.Fatal(err)
 		}
 		for what, want := range map[string]pb.TensorProto_DataType{
-			"scaled image": float, "convolution": low, "batch normalization": low, "relu": low, "sum of two in the low type": low,
-			"product with a parameter": float, "convolution after float32": low, "max pooling": low, "clip": low, "average pooling": low,
-			"flatten": low, "softmax": float,
+			"scaled image": float, "convolution": low, "batch normalization": low, "relu": low,
+			"sum of two in the low type": low, "product with a parameter": float, "convolution after float32": low,
+			"max pooling": low, "clip": low, "average pooling": low, "flatten": low, "softmax": float,
 		} {
 			if got, _ := graph.Value(values[what]); got.DType != want {
 				t.Errorf("%v: %s is %v, want %v", low, what, got.DType, want)

@@ -82,7 +82,9 @@ func fixBatch(g *pb.GraphProto, batch int) error {
 				if batch < 1 {
 					return fmt.Errorf("a batch size of %d", batch)
 				}
-				in.Type.GetTensorType().Shape.Dim[0].Value = &pb.TensorShapeProto_Dimension_DimValue{DimValue: int64(batch)}
+				in.Type.GetTensorType().Shape.Dim[0].Value = &pb.TensorShapeProto_Dimension_DimValue{
+					DimValue: int64(batch),
+				}
 			case d < 0:
 				return fmt.Errorf("size %d of its input %q is not fixed", i, in.Name)
 			case i == 0 && batch > 0 && d != int64(batch):

@@ -18,8 +18,9 @@ func attentionForward(c *context) {
 	others := slices.ContainsFunc(c.node.Input[min(4, len(c.node.Input)):], func(in string) bool { return in != "" })
 	if len(q) != 4 || q[1] != k[1] || others || c.integer("is_causal", 0) != 0 || c.float("softcap", 0) != 0 ||
 		slices.ContainsFunc(c.node.Output[1:], func(out string) bool { return out != "" }) {
-		c.fail("only queries, keys and values [batch, heads, positions, size] with a mask have a rule, without is_causal, " +
-			"softcap, past keys and further outputs: extend attentionForward in finetune/autodiff/rules_attention.go")
+		c.fail("only queries, keys and values [batch, heads, positions, size] with a mask have a rule, without " +
+			"is_causal, softcap, past keys and further outputs: " +
+			"extend attentionForward in finetune/autodiff/rules_attention.go")
 		return
 	}
 	scores := c.Op("MatMul", c.timesScale(c.in(0)), c.swapLast(c.in(1), 4))

@@ -52,7 +52,8 @@ func (c *context) windowAttributes(w window) []*attribute {
 
 func kernelMaxPoolForward(c *context) {
 	w, shape := c.window(nil), c.shape(c.out(0))
-	outputs := c.Kernel("MaxPool", []string{c.in(0)}, []Tensor{floats(shape...), {DType: pb.TensorProto_UINT8, Shape: shape}},
+	outputs := c.Kernel("MaxPool", []string{c.in(0)},
+		[]Tensor{floats(shape...), {DType: pb.TensorProto_UINT8, Shape: shape}},
 		append(c.windowAttributes(w), onnx.Ints("output_shape", w.out...))...)
 	c.rename(outputs[0], c.out(0))
 	c.save("taps", outputs[1])
@@ -149,8 +150,8 @@ func (v conv) depthwise() bool {
 
 // winograd reports whether the kernel Conv3x3 supports this convolution.
 func (v conv) winograd() bool {
-	simple := (v.groups == 1 || min(v.inputs, v.outputs)/v.groups >= kernels.LeastGroup) && slices.Equal(v.kernel, []int64{3, 3}) && product(v.stride) == 1 &&
-		product(v.dilation) == 1
+	simple := (v.groups == 1 || min(v.inputs, v.outputs)/v.groups >= kernels.LeastGroup) &&
+		slices.Equal(v.kernel, []int64{3, 3}) && product(v.stride) == 1 && product(v.dilation) == 1
 	for i := range v.in {
 		simple = simple && v.before[i] <= 2 && v.out[i] == v.in[i]+v.before[i]+v.after[i]-2
 	}

@@ -152,8 +152,8 @@ type dims = []int64
 
 func allCases() []gradientCase {
 	return slices.Concat(elementwiseCases(), activationCases(), shapeCases(), indexCases(), reductionCases(),
-		matmulCases(), einsumCases(), attentionCases(), normalizationCases(), poolingCases(), convolutionCases(), resizeCases(),
-		dropoutCases())
+		matmulCases(), einsumCases(), attentionCases(), normalizationCases(), poolingCases(), convolutionCases(),
+		resizeCases(), dropoutCases())
 }
 
 func elementwiseCases() []gradientCase {
@@ -366,8 +366,8 @@ func indexCases() []gradientCase {
 func reductionCases() []gradientCase {
 	var cases []gradientCase
 	for _, flags := range [][2]int64{{0, 0}, {0, 1}, {1, 0}, {1, 1}} {
-		cases = append(cases, gradientCase{name: fmt.Sprint(flags), op: "CumSum", variables: vars(dims{2, 5, 3}), step: 1,
-			build: func(b *onnx.Builder) string {
+		cases = append(cases, gradientCase{name: fmt.Sprint(flags), op: "CumSum", variables: vars(dims{2, 5, 3}),
+			step: 1, build: func(b *onnx.Builder) string {
 				return b.Op("CumSum", []string{"x", b.Int64("axis", 1)}, onnx.Int("exclusive", flags[0]),
 					onnx.Int("reverse", flags[1]))
 			}})

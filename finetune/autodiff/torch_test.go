@@ -171,7 +171,8 @@ func (c torchCase) attributes() (list []*pb.AttributeProto, frozen bool, err err
 			list = append(list, onnx.Ints(name, numbers...))
 		case json.Unmarshal(text, &word) == nil:
 			list = append(list, onnx.String(name, word))
-		case !slices.Contains([]string{"alpha", "beta", "epsilon", "cubic_coeff_a"}, name) && json.Unmarshal(text, &whole) == nil:
+		case !slices.Contains([]string{"alpha", "beta", "epsilon", "cubic_coeff_a"}, name) &&
+			json.Unmarshal(text, &whole) == nil:
 			list = append(list, onnx.Int(name, whole))
 		case json.Unmarshal(text, &number) == nil:
 			list = append(list, onnx.Float(name, float32(number)))

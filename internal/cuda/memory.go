@@ -99,10 +99,13 @@ func MemoryOf(gpu int) (*Memory, error) {
 	}
 	m := &Memory{}
 	if err := openDriver(map[string]unsafe.Pointer{
-		"cuDevicePrimaryCtxRetain": unsafe.Pointer(&m.api.retain), "cuCtxSetCurrent": unsafe.Pointer(&m.api.set_current),
-		"cuStreamCreate": unsafe.Pointer(&m.api.new_stream), "cuStreamSynchronize": unsafe.Pointer(&m.api.synchronize),
-		"cuMemcpyHtoDAsync_v2": unsafe.Pointer(&m.api.to_device), "cuMemcpyDtoHAsync_v2": unsafe.Pointer(&m.api.to_host),
-		"cuMemcpyDtoDAsync_v2": unsafe.Pointer(&m.api.within), "cuMemsetD8Async": unsafe.Pointer(&m.api.fill),
+		"cuDevicePrimaryCtxRetain": unsafe.Pointer(&m.api.retain),
+		"cuCtxSetCurrent":          unsafe.Pointer(&m.api.set_current),
+		"cuStreamCreate":           unsafe.Pointer(&m.api.new_stream),
+		"cuStreamSynchronize":      unsafe.Pointer(&m.api.synchronize),
+		"cuMemcpyHtoDAsync_v2":     unsafe.Pointer(&m.api.to_device),
+		"cuMemcpyDtoHAsync_v2":     unsafe.Pointer(&m.api.to_host),
+		"cuMemcpyDtoDAsync_v2":     unsafe.Pointer(&m.api.within), "cuMemsetD8Async": unsafe.Pointer(&m.api.fill),
 		"cuMemAlloc_v2": unsafe.Pointer(&m.api.allocate), "cuMemFree_v2": unsafe.Pointer(&m.api.release),
 		"cuMemAllocHost_v2": unsafe.Pointer(&m.api.allocate_host), "cuMemFreeHost": unsafe.Pointer(&m.api.release_host),
 	}); err != nil {

@@ -16,8 +16,9 @@ import (
 // links left out no item lies behind one.
 func FuzzScan(f *testing.F) {
 	for _, s := range []string{
-		"a/1.jpg\nb/2.jpg", "train/a/1.jpg\ntrain/b/2.jpg\ntest/3.jpg", "train/a/1.jpg\ntest/2.jpg", "train/1.jpg\nval/2.jpg",
-		"a/1.jpg\na/b>..\nb/2.jpg\nb/c>../a", "a/1.jpg\nb>a\nc>.", "cats/x/1.jpg\ndogs/2.jpg\ntrain/3.jpg", "val/a/1.jpg\ntrain/a/b/2.jpg\ntrain/c>a",
+		"a/1.jpg\nb/2.jpg", "train/a/1.jpg\ntrain/b/2.jpg\ntest/3.jpg", "train/a/1.jpg\ntest/2.jpg",
+		"train/1.jpg\nval/2.jpg", "a/1.jpg\na/b>..\nb/2.jpg\nb/c>../a", "a/1.jpg\nb>a\nc>.",
+		"cats/x/1.jpg\ndogs/2.jpg\ntrain/3.jpg", "val/a/1.jpg\ntrain/a/b/2.jpg\ntrain/c>a",
 		"a/x>b/y\nb/1.jpg\nb/y>../a", "1.jpg\n2.gif", "a/1.jpg>nowhere\nb/2.jpg\nc/.x/3.jpg",
 		"a/1.jpg\nb/2.jpg\nb>" + strings.Repeat("c", 300) + "\nc/3.jpg", "a>" + strings.Repeat("b", 300),
 	} {

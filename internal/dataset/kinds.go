@@ -25,8 +25,8 @@ var unsupported = kinds(map[string]string{
 var videos = set(".mp4 .m4v .mov .avi .mkv .webm .mpg .mpeg .wmv .flv .3gp")
 
 // companions are extensions of files that people keep beside photos.
-var companions = set(".txt .md .rst .csv .tsv .json .jsonl .xml .yaml .yml .html .htm .ini .cfg .log .db .sqlite .xmp " +
-	".aae .thm .py .ipynb .sh .js .url .lnk .zip .tar .gz .tgz .bz2 .xz .zst .7z .rar .npy .npz .mat .h5 .hdf5 " +
+var companions = set(".txt .md .rst .csv .tsv .json .jsonl .xml .yaml .yml .html .htm .ini .cfg .log .db .sqlite " +
+	".xmp .aae .thm .py .ipynb .sh .js .url .lnk .zip .tar .gz .tgz .bz2 .xz .zst .7z .rar .npy .npz .mat .h5 .hdf5 " +
 	".pkl .pt .pth .safetensors .onnx .parquet .arrow .tfrecord .doc .docx .xls .xlsx .ppt .pptx .mp3 .wav .m4a")
 
 // kinds converts lists of extensions by kind to kinds by extension.

@@ -24,25 +24,32 @@ func TestOrdinaryLayouts(t *testing.T) {
 		{"a flat test set", []string{"train/a/1.jpg", "train/b/2.jpg", "test/3.jpg", "test/4.jpg"},
 			[]string{"a", "b"}, []string{"train"}, 2,
 			"test: its 2 photos lie in no class folders; `fx predict --model MODEL ", ""},
-		{"train, val and a flat test set", []string{"train/a/1.jpg", "train/b/2.jpg", "val/a/3.jpg", "val/b/4.jpg", "Test/5.jpg"}, []string{"a", "b"},
+		{"train, val and a flat test set",
+			[]string{"train/a/1.jpg", "train/b/2.jpg", "val/a/3.jpg", "val/b/4.jpg", "Test/5.jpg"}, []string{"a", "b"},
 			[]string{"train", "val"}, 4, "Test: its 1 photo lies in no class", ""},
-		{"a class with folders of photos beside one without", []string{"cats/1.jpg", "cats/more/2.jpg", "dogs/x/3.jpg", "dogs/y/4.jpg"}, []string{"cats", "dogs"},
+		{"a class with folders of photos beside one without",
+			[]string{"cats/1.jpg", "cats/more/2.jpg", "dogs/x/3.jpg", "dogs/y/4.jpg"}, []string{"cats", "dogs"},
 			[]string{""}, 4, "", "each of dogs/ counts as one class"},
-		{"classes with folders alone, in splits", []string{"train/cats/x/1.jpg", "train/dogs/y/2.jpg", "val/cats/z/3.jpg", "val/dogs/x/4.jpg"}, []string{"cats", "dogs"},
-			[]string{"train", "val"}, 4, "", "each of cats/, dogs/ counts as one class"},
-		{"a class that is called as a split", []string{"car/1.jpg", "plane/2.jpg", "train/3.jpg"}, []string{"car", "plane", "train"}, []string{""}, 3, "", ""},
-		{"a test set beside classes", []string{"car/1.jpg", "plane/2.jpg", "test/3.jpg"}, []string{"car", "plane", "test"}, []string{""}, 3, "",
+		{"classes with folders alone, in splits",
+			[]string{"train/cats/x/1.jpg", "train/dogs/y/2.jpg", "val/cats/z/3.jpg", "val/dogs/x/4.jpg"},
+			[]string{"cats", "dogs"}, []string{"train", "val"}, 4, "", "each of cats/, dogs/ counts as one class"},
+		{"a class that is called as a split", []string{"car/1.jpg", "plane/2.jpg", "train/3.jpg"},
+			[]string{"car", "plane", "train"}, []string{""}, 3, "", ""},
+		{"a test set beside classes", []string{"car/1.jpg", "plane/2.jpg", "test/3.jpg"},
+			[]string{"car", "plane", "test"}, []string{""}, 3, "",
 			"test/ counts as a class, since it lies beside class folders"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			d := scan(t, plant(t, t.TempDir(), c.files...))
-			if !reflect.DeepEqual(d.Classes, c.classes) || !reflect.DeepEqual(d.Splits, c.splits) || len(d.Items) != c.items {
+			if !reflect.DeepEqual(d.Classes, c.classes) || !reflect.DeepEqual(d.Splits, c.splits) ||
+				len(d.Items) != c.items {
 				t.Errorf("classes %q, splits %q, %d photos", d.Classes, d.Splits, len(d.Items))
 			}
 			if _, skipped := brief(d); !strings.Contains(skipped, c.skipped) || (c.skipped == "") != (skipped == "") {
 				t.Errorf("skipped %q", skipped)
 			}
-			if notes := strings.Join(d.Notes, "; "); !strings.Contains(notes, c.note) || (c.note == "") != (notes == "") {
+			if notes := strings.Join(d.Notes, "; "); !strings.Contains(notes, c.note) ||
+				(c.note == "") != (notes == "") {
 				t.Errorf("notes %q", notes)
 			}
 		})
@@ -58,12 +65,18 @@ func TestNamesThatLookTheSame(t *testing.T) {
 		list  string
 		words []string
 	}{
-		{"Unicode forms in two splits", []string{"train/ant/1.jpg", "train/" + composed + "/2.jpg", "val/ant/3.jpg", "val/" + decomposed + "/4.jpg"}, "",
-			[]string{"split train/", `"Ka\u0308fer"`, `"K\u00e4fer"`, "differ in their Unicode form only"}},
-		{"Unicode forms side by side", []string{"ant/1.jpg", composed + "/2.jpg", decomposed + "/3.jpg"}, "", []string{"look the same", "Unicode form only"}},
-		{"a blank in two splits", []string{"train/ant/1.jpg", "train/bee/2.jpg", "val/ant/3.jpg", "val/bee /4.jpg"}, "", []string{`"bee " and "bee"`, "blanks around the name only"}},
-		{"both", []string{"ant/1.jpg", composed + "/2.jpg", decomposed + " /3.jpg"}, "", []string{"Unicode form and in blanks only"}},
-		{"labels of a list", []string{"1.jpg", "2.jpg"}, "path,label\n1.jpg," + composed + "\n2.jpg," + decomposed + "\n", []string{"look the same", "Unicode form only"}},
+		{"Unicode forms in two splits", []string{
+			"train/ant/1.jpg", "train/" + composed + "/2.jpg", "val/ant/3.jpg", "val/" + decomposed + "/4.jpg",
+		}, "", []string{"split train/", `"Ka\u0308fer"`, `"K\u00e4fer"`, "differ in their Unicode form only"}},
+		{"Unicode forms side by side", []string{"ant/1.jpg", composed + "/2.jpg", decomposed + "/3.jpg"}, "",
+			[]string{"look the same", "Unicode form only"}},
+		{"a blank in two splits", []string{"train/ant/1.jpg", "train/bee/2.jpg", "val/ant/3.jpg", "val/bee /4.jpg"}, "",
+			[]string{`"bee " and "bee"`, "blanks around the name only"}},
+		{"both", []string{"ant/1.jpg", composed + "/2.jpg", decomposed + " /3.jpg"}, "",
+			[]string{"Unicode form and in blanks only"}},
+		{"labels of a list", []string{"1.jpg", "2.jpg"},
+			"path,label\n1.jpg," + composed + "\n2.jpg," + decomposed + "\n",
+			[]string{"look the same", "Unicode form only"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			root := plant(t, t.TempDir(), c.files...)
@@ -90,17 +103,20 @@ func TestNamesThatLookTheSame(t *testing.T) {
 
 // A model knows classes by name: one class is enough to evaluate it, and splits may differ.
 func TestClassesByName(t *testing.T) {
-	for _, files := range [][]string{{"ants/1.jpg"}, {"val/ants/1.jpg"}, {"train/ants/1.jpg", "train/bees/2.jpg", "val/ants/3.jpg"}} {
+	for _, files := range [][]string{{"ants/1.jpg"}, {"val/ants/1.jpg"},
+		{"train/ants/1.jpg", "train/bees/2.jpg", "val/ants/3.jpg"}} {
 		root := plant(t, t.TempDir(), files...)
 		if _, err := dataset.Scan(context.Background(), root, dataset.Options{}); fail.KindOf(err) != fail.Usage {
 			t.Errorf("%v: to train on: %v", files, err)
 		}
-		if d, err := dataset.Scan(context.Background(), root, dataset.Options{ByName: true}); err != nil || len(d.Items) != len(files) || d.Classes[0] != "ants" {
+		if d, err := dataset.Scan(context.Background(), root, dataset.Options{ByName: true}); err != nil ||
+			len(d.Items) != len(files) || d.Classes[0] != "ants" {
 			t.Errorf("%v: by name: %v", files, err)
 		}
 	}
 	list := writeList(t, plant(t, t.TempDir(), "1.jpg"), "path,label\n1.jpg,ants\n")
-	if d, err := dataset.Scan(context.Background(), list, dataset.Options{ByName: true}); err != nil || len(d.Items) != 1 {
+	if d, err := dataset.Scan(context.Background(), list, dataset.Options{ByName: true}); err != nil ||
+		len(d.Items) != 1 {
 		t.Errorf("a list by name: %v", err)
 	}
 }
@@ -141,7 +157,8 @@ func TestCheckLearnable(t *testing.T) {
 		{[]int{3, 1, 2}, 1, ""},
 	} {
 		err := dataset.CheckLearnable(classes, c.counts, c.least, "train", "photo")
-		if c.says == "" && err != nil || c.says != "" && (fail.KindOf(err) != fail.Usage || !strings.Contains(err.Error(), c.says) || fail.HintOf(err) == "") {
+		if c.says == "" && err != nil || c.says != "" &&
+			(fail.KindOf(err) != fail.Usage || !strings.Contains(err.Error(), c.says) || fail.HintOf(err) == "") {
 			t.Errorf("%v, %d: %v", c.counts, c.least, err)
 		}
 	}

@@ -26,7 +26,8 @@ func TestList(t *testing.T) {
 	root := plant(t, t.TempDir(), "x/1.jpg", "x/2.gif", "3")
 	elsewhere := filepath.Join(plant(t, t.TempDir(), "4.jpg"), "4.jpg")
 	d := scan(t, writeList(t, root, "\ufeffid,Label,path,split\n"+
-		"a,bees,x/1.jpg,val\nb,ants,./x/2.gif,train\nc,bees,3,train\nd,ants,"+elsewhere+",train\ne,ants,gone.jpg,train\n"))
+		"a,bees,x/1.jpg,val\nb,ants,./x/2.gif,train\nc,bees,3,train\n"+
+		"d,ants,"+elsewhere+",train\ne,ants,gone.jpg,train\n"))
 	items, _ := brief(d)
 	if want := elsewhere + "=0 gone.jpg=0 x/2.gif=0 3=1 x/1.jpg=1"; items != want &&
 		items != "gone.jpg=0 "+elsewhere+"=0 x/2.gif=0 3=1 x/1.jpg=1" {
@@ -136,7 +137,8 @@ func TestListErrors(t *testing.T) {
 func FuzzList(f *testing.F) {
 	for _, s := range []string{"path,label\n1,a\n2,b\n", "path,label,split\n1,a,\"x\ny\"\n",
 		"\ufeffLABEL,path\nb,2\n", "path,label\n\"", "path,path,label\n1,2,3\n", "path,label\r1,a\r2,b\r",
-		"path;label\n1;a\n", "path,label\n2,\n", "path,label\n1,a\n2,b\n./1,b\n", "path,label\n\xff,a\n", "path,label\n1,a\n2\x00,b\n", "path,label\n/,a"} {
+		"path;label\n1;a\n", "path,label\n2,\n", "path,label\n1,a\n2,b\n./1,b\n", "path,label\n\xff,a\n",
+		"path,label\n1,a\n2\x00,b\n", "path,label\n/,a"} {
 		f.Add(s)
 	}
 	root := plant(f, f.TempDir(), "1", "2")

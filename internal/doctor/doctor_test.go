@@ -55,7 +55,8 @@ func TestExamineSeesADamagedInstallation(t *testing.T) {
 	t.Setenv("FX_ORT_LIB", "")
 	dir := filepath.Join(cache, "runtime", "onnxruntime-"+nativelib.Version+"-cpu")
 	path := testenv.FakeRuntime(t, filepath.Join(dir, "libonnxruntime.so."+nativelib.Version), nativelib.Version, "")
-	record := fmt.Sprintf(`{"format_version": 1, "requirement": "onnxruntime", "files": [{"name": %q, "bytes": 1, "sha256": %q}]}`,
+	record := fmt.Sprintf(`{"format_version": 1, "requirement": "onnxruntime", "files": `+
+		`[{"name": %q, "bytes": 1, "sha256": %q}]}`,
 		filepath.Base(path), strings.Repeat("0", 64))
 	if err := os.WriteFile(filepath.Join(dir, "installed.json"), []byte(record), 0o644); err != nil {
 		t.Fatal(err)

@@ -16,8 +16,9 @@ var ErrLocked = errors.New("another process holds the lock")
 const lockInterval = 20 * time.Millisecond
 
 // FileLock is a lock that processes take on a file. On Unix it is flock, which the kernel releases when the process
-// ends, however it ends; on Windows it is LockFileEx. On NFS mounted with locks, the server keeps it; without locks, taking it fails, often with
-// ENOLCK. The file is never removed: otherwise two processes could lock two files of one name.
+// ends, however it ends; on Windows it is LockFileEx. On NFS mounted with locks, the server keeps it; without locks,
+// taking it fails, often with ENOLCK. The file is never removed: otherwise two processes could lock two files of one
+// name.
 //
 // A FileLock must not be shared by goroutines, but two FileLocks of one file exclude each other within a process too.
 type FileLock struct {

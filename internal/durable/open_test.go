@@ -196,7 +196,8 @@ func TestModesObeyTheUmask(t *testing.T) {
 			}
 			release()
 			for path, want := range map[string]fs.FileMode{
-				in("file"): 0o666, in("open"): 0o666, in("lock"): 0o666, in("folder"): 0o777, in("whole"): 0o777, temporary: 0o777,
+				in("file"): 0o666, in("open"): 0o666, in("lock"): 0o666, in("folder"): 0o777, in("whole"): 0o777,
+				temporary: 0o777,
 			} {
 				info, err := os.Stat(path)
 				if err != nil {

@@ -93,7 +93,7 @@ type Result struct {
 type Reference struct {
 	Name            string  `json:"name"` // short, as for the head of a column
 	Source          string  `json:"source"`
-	Backbone        string  `json:"backbone"` // of the result; it may differ from that of the runs, as squeezenet1_0 does
+	Backbone        string  `json:"backbone"` // of the result; it may not be that of the runs, as squeezenet1_0
 	Beside          string  `json:"beside"`   // the backbone of the runs
 	Mode            string  `json:"mode"`
 	BestValAccuracy float64 `json:"best_val_accuracy"`

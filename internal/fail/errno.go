@@ -7,7 +7,8 @@ import (
 	"syscall"
 )
 
-// bySystem are the error numbers of a system that failed, for whatever file: a disk's error, no descriptors or no memory left, a network drive that is gone.
+// bySystem are the error numbers of a system that failed, for whatever file: a disk's error, no descriptors or no
+// memory left, a network drive that is gone.
 var bySystem = append([]syscall.Errno{
 	syscall.EIO, syscall.EMFILE, syscall.ENFILE, syscall.ENOMEM, syscall.ESTALE,
 }, bySystemHere...)

@@ -21,13 +21,16 @@ var opened = []string{"libcuda.so.1", "libcudnn.so.9", "libnvrtc.so.13", "libcuf
 
 // dnn are functions of cuDNN that the provider looks up by name.
 var dnn = []string{
-	"cudnnDestroy", "cudnnSetStream", "cudnnGetStream", "cudnnBackendFinalize", "cudnnBackendSetAttribute", "cudnnBackendDestroyDescriptor",
-	"cudnnBackendInitialize", "cudnnSetTensorNdDescriptor", "cudnnSetTensor4dDescriptor", "cudnnGetTensorNdDescriptor", "cudnnDestroyTensorDescriptor",
-	"cudnnSetFilterNdDescriptor", "cudnnDestroyFilterDescriptor", "cudnnSetConvolutionNdDescriptor", "cudnnSetConvolutionGroupCount",
-	"cudnnSetConvolutionMathType", "cudnnDestroyConvolutionDescriptor", "cudnnConvolutionForward", "cudnnGetConvolutionForwardWorkspaceSize",
-	"cudnnAddTensor", "cudnnSetPoolingNdDescriptor", "cudnnDestroyPoolingDescriptor", "cudnnPoolingForward", "cudnnSetActivationDescriptor",
-	"cudnnDestroyActivationDescriptor", "cudnnActivationForward", "cudnnSetReduceTensorDescriptor", "cudnnDestroyReduceTensorDescriptor",
-	"cudnnReduceTensor", "cudnnSoftmaxForward", "cudnnDeriveBNTensorDescriptor", "cudnnBatchNormalizationForwardInference",
+	"cudnnDestroy", "cudnnSetStream", "cudnnGetStream", "cudnnBackendFinalize", "cudnnBackendSetAttribute",
+	"cudnnBackendDestroyDescriptor", "cudnnBackendInitialize", "cudnnSetTensorNdDescriptor",
+	"cudnnSetTensor4dDescriptor", "cudnnGetTensorNdDescriptor", "cudnnDestroyTensorDescriptor",
+	"cudnnSetFilterNdDescriptor", "cudnnDestroyFilterDescriptor", "cudnnSetConvolutionNdDescriptor",
+	"cudnnSetConvolutionGroupCount", "cudnnSetConvolutionMathType", "cudnnDestroyConvolutionDescriptor",
+	"cudnnConvolutionForward", "cudnnGetConvolutionForwardWorkspaceSize", "cudnnAddTensor",
+	"cudnnSetPoolingNdDescriptor", "cudnnDestroyPoolingDescriptor", "cudnnPoolingForward",
+	"cudnnSetActivationDescriptor", "cudnnDestroyActivationDescriptor", "cudnnActivationForward",
+	"cudnnSetReduceTensorDescriptor", "cudnnDestroyReduceTensorDescriptor", "cudnnReduceTensor", "cudnnSoftmaxForward",
+	"cudnnDeriveBNTensorDescriptor", "cudnnBatchNormalizationForwardInference",
 	"cudnnBatchNormalizationForwardTraining", "cudnnQueryRuntimeError", "cudnnGetProperty",
 }
 

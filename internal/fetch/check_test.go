@@ -19,7 +19,8 @@ func TestAnInterruptedCheckKeepsTheDownload(t *testing.T) {
 			s := serve(t, text)
 			f := s.file(t)
 			f.Check = func(string) error { return ended }
-			if _, err := fast.Get(t.Context(), f, progress.Discard); !errors.Is(err, ended) || errors.Is(err, fetch.ErrDigest) {
+			if _, err := fast.Get(t.Context(), f, progress.Discard); !errors.Is(err, ended) ||
+				errors.Is(err, fetch.ErrDigest) {
 				t.Errorf("error %v", err)
 			}
 			if _, err := fetch.Lookup(filepath.Base(f.Path)); !errors.Is(err, fs.ErrNotExist) {

@@ -359,7 +359,8 @@ func TestWrongNamesAndSettings(t *testing.T) {
 			t.Errorf("%q: %v", file, err)
 		}
 	}
-	for _, endpoint := range []string{"huggingface.co", "ftp://a", "https://user:" + token + "@host", "https://host?a=b"} {
+	for _, endpoint := range []string{"huggingface.co", "ftp://a",
+		"https://user:" + token + "@host", "https://host?a=b"} {
 		t.Setenv("HF_ENDPOINT", endpoint)
 		if _, err := hub.Open(name, ""); fail.KindOf(err) != fail.Usage || strings.Contains(err.Error(), token) {
 			t.Errorf("%q: %v", endpoint, err)

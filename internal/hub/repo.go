@@ -97,7 +97,7 @@ func (r *Repo) UserFile(ctx context.Context, file string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	if sum := checksum(filepath.Base(blob)); sum.sha256() || sum.git() { // else it is a copy, as where there are no links
+	if sum := checksum(filepath.Base(blob)); sum.sha256() || sum.git() { // else a copy, as where there are no links
 		if err := sum.check(ctx, blob); err != nil {
 			return "", fmt.Errorf("%s: %w", found, err)
 		}
@@ -128,7 +128,8 @@ func (r *Repo) fetch(ctx context.Context, file string, limit int64, report progr
 		return fetch.Result{}, fmt.Errorf("asking for %s: %w", f.URL, err)
 	}
 	commit := header.Get("X-Repo-Commit")
-	sum := checksum(strings.Trim(strings.TrimPrefix(cmp.Or(header.Get("X-Linked-Etag"), header.Get("ETag")), "W/"), `"`))
+	etag := cmp.Or(header.Get("X-Linked-Etag"), header.Get("ETag"))
+	sum := checksum(strings.Trim(strings.TrimPrefix(etag, "W/"), `"`))
 	switch {
 	case !commitName.MatchString(commit):
 		return fetch.Result{}, r.noHub(f.URL, "names no commit")
@@ -158,15 +159,17 @@ func (r *Repo) fetch(ctx context.Context, file string, limit int64, report progr
 
 // noHub is the error for an answer that no hub gives.
 func (r *Repo) noHub(address, does string) error {
-	return fail.New(fail.Other, "Something between here and the hub, such as a proxy or a log-in page, may answer in its "+
-		"place. If HF_ENDPOINT is set, it must be the address of a Hugging Face hub.", "the answer of %s %s", address,
-		does)
+	return fail.New(fail.Other, "Something between here and the hub, such as a proxy or a log-in page, may answer in "+
+		"its place. If HF_ENDPOINT is set, it must be the address of a Hugging Face hub.", "the answer of %s %s",
+		address, does)
 }
 
 // checkFile checks a file's name, which may come from an index in a repository.
 func checkFile(name string) error {
 	if name != path.Clean(name) || !filepath.IsLocal(filepath.FromSlash(name)) || name == "." ||
-		strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r > '~' || strings.ContainsRune(`\:?#%`, r) }) {
+		strings.ContainsFunc(name, func(r rune) bool {
+			return r <= ' ' || r > '~' || strings.ContainsRune(`\:?#%`, r)
+		}) {
 		return fail.New(fail.Usage, "", "%q is no name of a file in a repository", name)
 	}
 	return nil

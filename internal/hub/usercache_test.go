@@ -75,8 +75,8 @@ func TestAUserCacheWithoutLinks(t *testing.T) {
 	home := os.Getenv("HF_HOME")
 	snapshot := filepath.Join(home, "hub", "models--timm--tiny.a1_in1k", "snapshots", m.commit)
 	link := filepath.Join(t.TempDir(), "link")
-	if err := errors.Join(os.MkdirAll(snapshot, 0o755), os.WriteFile(filepath.Join(snapshot, file), []byte(content), 0o644),
-		os.Symlink(home, link)); err != nil {
+	if err := errors.Join(os.MkdirAll(snapshot, 0o755),
+		os.WriteFile(filepath.Join(snapshot, file), []byte(content), 0o644), os.Symlink(home, link)); err != nil {
 		t.Fatal(err)
 	}
 	for _, home := range []string{home, link} {

@@ -96,7 +96,8 @@ func TestMutations(t *testing.T) {
 				r := table[key]
 				t.Logf("%-22s %5d cases: %5d agree (%.2f %%), %4d stricter, %4d laxer; of %5d accepted by both %5d "+
 					"have the same pixels",
-					key, r.cases, r.agree, 100*float64(r.agree)/float64(r.cases), r.stricter, r.laxer, r.accepted, r.same)
+					key, r.cases, r.agree, 100*float64(r.agree)/float64(r.cases), r.stricter, r.laxer, r.accepted,
+					r.same)
 			}
 			// By TurboJPEG the verdicts are Pillow's (one in 7700 differs on
 			// photos), and the pixels where no scan is missing. Go's decoder

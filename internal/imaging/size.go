@@ -220,7 +220,8 @@ func (d *Decoder) sizeWebP(data []byte) (w, h int, work int64) {
 			animated = true
 			chunks = riff{rest: content[16:]}
 		case name == "VP8 " && len(content) >= 10 && w == 0: // RFC 6386, section 9.1
-			w, h = int(binary.LittleEndian.Uint16(content[6:])&0x3fff), int(binary.LittleEndian.Uint16(content[8:])&0x3fff)
+			w, h = int(binary.LittleEndian.Uint16(content[6:])&0x3fff),
+				int(binary.LittleEndian.Uint16(content[8:])&0x3fff)
 		case name == "VP8L" && len(content) >= 5 && w == 0: // RFC 9649, section 3.4
 			bits := binary.LittleEndian.Uint32(content[1:])
 			w, h = int(bits&0x3fff)+1, int(bits>>14&0x3fff)+1

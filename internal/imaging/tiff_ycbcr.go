@@ -33,8 +33,8 @@ func (p *tiffPicture) chooseYCbCr() error {
 			return p.unsupported("YCbCr whose colours %d×%d pixels share", h, v)
 		}
 		if !p.tiled && ((p.w+h-1)/h*(h*v+2))%v != 0 {
-			return p.unsupported("YCbCr whose colours %d×%d pixels share, in a width of which libtiff loses the end,", h,
-				v)
+			return p.unsupported("YCbCr whose colours %d×%d pixels share, in a width of which libtiff loses the end,",
+				h, v)
 		}
 		if p.predictor != 1 && h*v > 1 {
 			return p.unsupported("a predictor and YCbCr whose colours %d×%d pixels share", h, v)

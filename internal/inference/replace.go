@@ -28,7 +28,8 @@ func replaceConvolutions(m *pb.ModelProto) int {
 		case weight == nil || len(weight.Dims) != 4:
 		case n.Domain == blockedDomain && n.OpType == "Conv":
 			attributes, ok = asTiles(n, weight)
-		case n.Domain == "" && n.OpType == "Conv" || n.Domain == microsoft && n.OpType == "FusedConv" && len(n.Input) < 4:
+		case n.Domain == "" && n.OpType == "Conv" ||
+			n.Domain == microsoft && n.OpType == "FusedConv" && len(n.Input) < 4:
 			op = "Conv3x3"
 			attributes, ok = asGroups(n, weight)
 		}

@@ -93,7 +93,8 @@ func blockedWeight(v []float32, outputs, channels, places, lanes int) []float32 
 	for o := range outputs {
 		for c := range channels {
 			for p := range places {
-				b[(((o/lanes*(channels/lanes)+c/lanes)*places+p)*lanes+c%lanes)*lanes+o%lanes] = v[(o*channels+c)*places+p]
+				at := (((o/lanes*(channels/lanes)+c/lanes)*places+p)*lanes+c%lanes)*lanes + o%lanes
+				b[at] = v[(o*channels+c)*places+p]
 			}
 		}
 	}

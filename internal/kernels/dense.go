@@ -80,7 +80,8 @@ func pack[T Real](to, b []T, pitch, k, columns int, transposed bool) {
 }
 
 func multiply[T Real](c []T, cPitch int, a []T, aPitch, rows, k int, b []T, columns int, add bool) {
-	p, q, r := unsafe.Pointer(unsafe.SliceData(c)), unsafe.Pointer(unsafe.SliceData(a)), unsafe.Pointer(unsafe.SliceData(b))
+	p, q, r := unsafe.Pointer(unsafe.SliceData(c)), unsafe.Pointer(unsafe.SliceData(a)),
+		unsafe.Pointer(unsafe.SliceData(b))
 	if size[T]() == 4 {
 		C.fx_multiply_f32(isa, (*C.float)(p), C.int64_t(cPitch), (*C.float)(q), C.int64_t(aPitch), C.int64_t(rows),
 			C.int64_t(k), (*C.float)(r), C.int64_t(columns), truth(add))
@@ -91,7 +92,8 @@ func multiply[T Real](c []T, cPitch int, a []T, aPitch, rows, k int, b []T, colu
 }
 
 func dots[T Real](c []T, cPitch int, a []T, aPitch, rows, k int, b []T, bPitch, columns int) {
-	p, q, r := unsafe.Pointer(unsafe.SliceData(c)), unsafe.Pointer(unsafe.SliceData(a)), unsafe.Pointer(unsafe.SliceData(b))
+	p, q, r := unsafe.Pointer(unsafe.SliceData(c)), unsafe.Pointer(unsafe.SliceData(a)),
+		unsafe.Pointer(unsafe.SliceData(b))
 	if size[T]() == 4 {
 		C.fx_dots_f32(isa, (*C.float)(p), C.int64_t(cPitch), (*C.float)(q), C.int64_t(aPitch), C.int64_t(rows),
 			C.int64_t(k), (*C.float)(r), C.int64_t(bPitch), C.int64_t(columns))
@@ -102,7 +104,8 @@ func dots[T Real](c []T, cPitch int, a []T, aPitch, rows, k int, b []T, bPitch, 
 }
 
 func addProduct[T Real](c []T, cPitch int, a []T, aPitch, rows, k int, b []T, bPitch, columns int) {
-	p, q, r := unsafe.Pointer(unsafe.SliceData(c)), unsafe.Pointer(unsafe.SliceData(a)), unsafe.Pointer(unsafe.SliceData(b))
+	p, q, r := unsafe.Pointer(unsafe.SliceData(c)), unsafe.Pointer(unsafe.SliceData(a)),
+		unsafe.Pointer(unsafe.SliceData(b))
 	if size[T]() == 4 {
 		C.fx_add_product_f32(isa, (*C.float)(p), C.int64_t(cPitch), (*C.float)(q), C.int64_t(aPitch), C.int64_t(rows),
 			C.int64_t(k), (*C.float)(r), C.int64_t(bPitch), C.int64_t(columns))
@@ -115,20 +118,23 @@ func addProduct[T Real](c []T, cPitch int, a []T, aPitch, rows, k int, b []T, bP
 func softmax(z []float32, pitch, classes int, labels []int32, weights []float32, losses []float64) int {
 	return int(C.fx_softmax(isa, (*C.float)(unsafe.SliceData(z)), C.int64_t(pitch), C.int64_t(len(labels)),
 		C.int64_t(classes),
-		(*C.int32_t)(unsafe.SliceData(labels)), (*C.float)(unsafe.SliceData(weights)), (*C.double)(unsafe.SliceData(losses))))
+		(*C.int32_t)(unsafe.SliceData(labels)), (*C.float)(unsafe.SliceData(weights)),
+		(*C.double)(unsafe.SliceData(losses))))
 }
 
 func softmaxColumns(z []float32, pitch, classes int, labels []int32, weights []float32, losses []float64) int {
 	return int(C.fx_softmax_columns(isa, (*C.float)(unsafe.SliceData(z)), C.int64_t(pitch), C.int64_t(len(labels)),
 		C.int64_t(classes),
-		(*C.int32_t)(unsafe.SliceData(labels)), (*C.float)(unsafe.SliceData(weights)), (*C.double)(unsafe.SliceData(losses))))
+		(*C.int32_t)(unsafe.SliceData(labels)), (*C.float)(unsafe.SliceData(weights)),
+		(*C.double)(unsafe.SliceData(losses))))
 }
 
 func headStep(w, v []float32, rows int, a []float32, aPitch, k int, b []float32, columns int, rate, momentum,
 	decay float32) {
 	C.fx_head_step(isa, (*C.float)(unsafe.SliceData(w)), (*C.float)(unsafe.SliceData(v)), C.int64_t(rows),
 		(*C.float)(unsafe.SliceData(a)),
-		C.int64_t(aPitch), C.int64_t(k), (*C.float)(unsafe.SliceData(b)), C.int64_t(columns), C.float(rate), C.float(momentum), C.float(decay))
+		C.int64_t(aPitch), C.int64_t(k), (*C.float)(unsafe.SliceData(b)), C.int64_t(columns), C.float(rate),
+		C.float(momentum), C.float(decay))
 }
 
 func truth(b bool) C.int {

@@ -1,7 +1,7 @@
 // Package kernels holds CPU ops written in C that ONNX Runtime lacks or runs as several slower ops. For training:
 //
 //	fx.ConvWeightGrad              the gradient of a convolution's weight and bias
-//	fx.Conv3x3                     convolution by 3×3 in groups after Winograd, with the Relu after it, and its gradient
+//	fx.Conv3x3                     convolution by 3×3 in groups after Winograd, with the Relu after it, and gradient
 //	fx.DepthwiseConv               convolution with a kernel for each channel, and its gradient
 //	fx.BatchNorm, fx.BatchNormGrad batch normalization by the batch's statistics, with the activation after it
 //	fx.MaxPool, fx.MaxPoolGrad     max pooling that stores the positions of its maxima in bytes

@@ -28,10 +28,18 @@ func TestKeys(t *testing.T) {
 	e := metrics.New([][]int{{1}}, 0.5)
 	e.Predictions = []metrics.Prediction{{Photo: 1}}
 	for want, v := range map[string]any{
-		`{"epoch":1,"train_loss":2,"train_accuracy":0.5,"val_loss":3,"val_accuracy":0.25}`:                                                                          metrics.Epoch{Epoch: 1, TrainLoss: 2, TrainAccuracy: 0.5, ValLoss: 3, ValAccuracy: 0.25},
-		`{"epoch":1,"lr":4,"train_loss":2,"train_accuracy":0.5,"train_images_per_second":5,"val_loss":3,"val_accuracy":0.25,"val_images_per_second":6,"seconds":7}`: metrics.Epoch{Epoch: 1, LR: 4, TrainLoss: 2, TrainAccuracy: 0.5, TrainImagesPerSecond: 5, ValLoss: 3, ValAccuracy: 0.25, ValImagesPerSecond: 6, Seconds: 7},
-		`{"accuracy":1,"loss":0.5,"classes":[{"precision":1,"recall":1,"f1":1,"support":1}],"confusion":[[1]]}`:                                                     e,
-		`{"name":"ants","precision":0,"recall":0,"f1":0,"support":0}`:                                                                                               metrics.Class{Name: "ants"},
+		`{"epoch":1,"train_loss":2,"train_accuracy":0.5,"val_loss":3,"val_accuracy":0.25}`: metrics.Epoch{
+			Epoch: 1, TrainLoss: 2, TrainAccuracy: 0.5, ValLoss: 3, ValAccuracy: 0.25,
+		},
+		`{"epoch":1,"lr":4,"train_loss":2,"train_accuracy":0.5,"train_images_per_second":5,"val_loss":3,` +
+			`"val_accuracy":0.25,"val_images_per_second":6,"seconds":7}`: metrics.Epoch{
+			Epoch: 1, LR: 4, TrainLoss: 2, TrainAccuracy: 0.5, TrainImagesPerSecond: 5,
+			ValLoss: 3, ValAccuracy: 0.25, ValImagesPerSecond: 6, Seconds: 7,
+		},
+		`{"accuracy":1,"loss":0.5,"classes":[{"precision":1,"recall":1,"f1":1,"support":1}],"confusion":[[1]]}`: e,
+		`{"name":"ants","precision":0,"recall":0,"f1":0,"support":0}`: metrics.Class{
+			Name: "ants",
+		},
 	} {
 		if got, err := json.Marshal(v); err != nil || string(got) != want {
 			t.Errorf("%s, %v, want %s", got, err, want)

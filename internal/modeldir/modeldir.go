@@ -43,7 +43,7 @@ type Backbone struct {
 	// File is a user's ONNX file; in model.json relative to the folder if the folder contains it.
 	File          string      `json:"file,omitempty"`
 	FeatureTensor string      `json:"feature_tensor,omitempty"`
-	Weights       weights.Ref `json:"weights"`        // if it is a file, relative likewise; File itself if that contains the weights
+	Weights       weights.Ref `json:"weights"`        // a file is relative likewise; File itself if it has the weights
 	WeightsOrigin string      `json:"weights_origin"` // where the file was found
 	GraphSHA256   string      `json:"graph_sha256"`
 	WeightsSHA256 string      `json:"weights_sha256"`

@@ -23,8 +23,8 @@ func example(kind headspec.Kind) (modeldir.Model, headspec.Params) {
 	m := modeldir.Model{
 		Backbone:   modeldir.Backbone{Name: "resnet18", Weights: weights.Seed(0)},
 		Preprocess: preprocess.ImageNet(224, 224),
-		Head: modeldir.Head{Layout: headspec.Layout{Kind: kind, Features: 3, Positions: 1, Classes: 2}, WeightName: "fc.weight", BiasName: "fc.bias",
-			FeatureShape: []int{3}},
+		Head: modeldir.Head{Layout: headspec.Layout{Kind: kind, Features: 3, Positions: 1, Classes: 2},
+			WeightName: "fc.weight", BiasName: "fc.bias", FeatureShape: []int{3}},
 		Classes: []string{"ants", "bees"},
 		Metrics: modeldir.Metrics{BestValAccuracy: 0.9, Epochs: []metrics.Epoch{{Epoch: 1, ValAccuracy: 0.9}}},
 	}
@@ -73,7 +73,8 @@ func TestAModeOfPreprocessingHasAVersionOfItsOwn(t *testing.T) {
 		}
 		read, _, err := modeldir.Load(dir)
 		if err != nil || read.FormatVersion != want || read.Preprocess.Mode != mode {
-			t.Errorf("%v: version %d with mode %v, want %d; %v", mode, read.FormatVersion, read.Preprocess.Mode, want, err)
+			t.Errorf("%v: version %d with mode %v, want %d; %v", mode, read.FormatVersion, read.Preprocess.Mode, want,
+				err)
 		}
 	}
 }

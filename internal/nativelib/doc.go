@@ -2,8 +2,8 @@
 // ONNX Runtime, NVIDIA's libraries for its CUDA provider, and TurboJPEG.
 //
 // Find returns ONNX Runtime's library: the one that the user named, or the first of the program's folder, fx's cache,
-// Python environments and the system (find.go). Install fetches Python packages with pip or uv (install.go, fetch.go), or
-// downloads the release archive, or takes a file of the user's (release.go), and keeps the libraries (unpack.go,
+// Python environments and the system (find.go). Install fetches Python packages with pip or uv (install.go, fetch.go),
+// or downloads the release archive, or takes a file of the user's (release.go), and keeps the libraries (unpack.go,
 // untar.go); it takes TurboJPEG from Debian's or Ubuntu's package (turbojpeg.go). NVIDIA's libraries are opened before
 // the provider that needs them (nvidia.go).
 //

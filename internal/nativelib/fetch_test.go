@@ -54,9 +54,10 @@ func TestPackagesThatUVUnpacked(t *testing.T) {
 	cache, site := isolate(t), t.TempDir()
 	lay := func(content string) {
 		for name, text := range map[string]string{
-			"nvidia/cudnn/lib/libcudnn.so.9":            content,
-			"nvidia/cudnn/cudnn.h":                      "header",
-			"nvidia_cudnn_cu13-9.0.dist-info/RECORD":    "nvidia/cudnn/lib/libcudnn.so.9,sha256=x,1\nnvidia/cudnn/cudnn.h,,\n",
+			"nvidia/cudnn/lib/libcudnn.so.9": content,
+			"nvidia/cudnn/cudnn.h":           "header",
+			"nvidia_cudnn_cu13-9.0.dist-info/RECORD": "nvidia/cudnn/lib/libcudnn.so.9,sha256=x,1\n" +
+				"nvidia/cudnn/cudnn.h,,\n",
 			"numpy-2.0.dist-info/RECORD":                "numpy/core.so,,\n",
 			"onnxruntime/capi/libonnxruntime.so.1.31.1": "library",
 			"onnxruntime_gpu-1.31.1.dist-info/RECORD":   "onnxruntime/capi/libonnxruntime.so.1.31.1,,\n",

@@ -13,7 +13,7 @@ const Version = "1.31.1"
 // pin is a system's build of Version: its wheel with the hashes of its libraries, and its release archive.
 type pin struct {
 	platform string            // the wheel's platform tag
-	archive  string            // the release's file; it has the libraries in ROOT/lib. Its hash is that of its first use.
+	archive  string            // the release's file, with the libraries in ROOT/lib; its hash is that of its first use
 	sha256   map[string]string // of each library of the wheel that is unpacked, by its name
 }
 

@@ -65,7 +65,8 @@ func (i installation) fromUser(ctx context.Context, from string) (record, error)
 		err = errors.New("it is not a file")
 	}
 	if err != nil {
-		return record{}, fail.Wrap(fail.Usage, err, "Name an archive (.tgz, .zip, .whl) or a library.", "--from %s", from)
+		return record{}, fail.Wrap(fail.Usage, err, "Name an archive (.tgz, .zip, .whl) or a library.", "--from %s",
+			from)
 	}
 	sum, size, err := filehash.Sum(ctx, from)
 	if err != nil {
@@ -130,7 +131,8 @@ func (i installation) take(ctx context.Context, file string, r *record, version 
 		return err
 	}
 	wrong := func(format string, args ...any) error {
-		return fail.New(fail.Device, archiveHint(i.expected.build), "%s "+format, append([]any{r.Requirement}, args...)...)
+		return fail.New(fail.Device, archiveHint(i.expected.build), "%s "+format,
+			append([]any{r.Requirement}, args...)...)
 	}
 	switch form {
 	case formZip:

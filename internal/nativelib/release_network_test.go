@@ -84,7 +84,8 @@ func TestAKilledDownloadGoesOn(t *testing.T) {
 	if _, err := Install(t.Context(), InstallOptions{}, &notes{}); err != nil {
 		t.Fatal(err)
 	}
-	if want := archivePath(cpuBuild) + fmt.Sprintf(" bytes=%d-", half); !slices.Equal(behind.requests(), []string{want}) {
+	want := archivePath(cpuBuild) + fmt.Sprintf(" bytes=%d-", half)
+	if !slices.Equal(behind.requests(), []string{want}) {
 		t.Errorf("asked for %q, want %q", behind.requests(), want)
 	}
 

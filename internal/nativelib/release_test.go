@@ -138,7 +138,8 @@ func TestInstallTakesTheReleaseArchive(t *testing.T) {
 	}
 	p, _ := pinned(cpuBuild)
 	folder := filepath.Join(cache, "runtime", cpuBuild.folder())
-	if have := contents(t, folder); have != "installed.json libonnxruntime.so.1.31.1 libonnxruntime_providers_shared.so" {
+	have := contents(t, folder)
+	if have != "installed.json libonnxruntime.so.1.31.1 libonnxruntime_providers_shared.so" {
 		t.Errorf("the folder holds %s", have)
 	}
 	if have := contents(t, filepath.Dir(folder)); !strings.HasPrefix(have, "lock "+cpuBuild.folder()) ||
@@ -290,7 +291,8 @@ func TestFormsOfFrom(t *testing.T) {
 	const lib = "onnxruntime/lib/libonnxruntime"
 	cuda := entry{lib + "_providers_cuda.so", []byte("cuda"), 0o755}
 	writeWheel(t, in("copies.zip"), entry{lib + ".so", library, 0o755}, entry{lib + ".so.1", library, 0o755},
-		entry{lib + ".so." + Version, library, 0o755}, entry{lib + "_providers_shared.so", []byte("shared"), 0o755}, cuda)
+		entry{lib + ".so." + Version, library, 0o755}, entry{lib + "_providers_shared.so", []byte("shared"), 0o755},
+		cuda)
 	writeWheel(t, in("onnxruntime-x.whl"), entry{"onnxruntime/capi/libonnxruntime.so." + Version, library, 0o755},
 		entry{"onnxruntime/capi/onnxruntime_pybind11_state.so", []byte("python's"), 0o755})
 	write(t, in("libonnxruntime.so.1.31"), library)
@@ -340,7 +342,8 @@ func TestFormsOfFrom(t *testing.T) {
 	for _, e := range []struct {
 		from string
 		want error
-	}{{strings.ReplaceAll(address, "mine", "no"), fetch.ErrRefused}, {"http://127.0.0.1:1/x.tgz", fetch.ErrUnreachable}} {
+	}{{strings.ReplaceAll(address, "mine", "no"), fetch.ErrRefused},
+		{"http://127.0.0.1:1/x.tgz", fetch.ErrUnreachable}} {
 		_, err := Install(t.Context(), InstallOptions{From: e.from}, &notes{})
 		if !errors.Is(err, e.want) || fail.KindOf(err) != fail.Device || !strings.Contains(fail.HintOf(err), "--from") {
 			t.Errorf("--from %s: %v; %s", e.from, err, fail.HintOf(err))

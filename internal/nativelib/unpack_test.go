@@ -100,7 +100,8 @@ func TestUnpackChecksSizeAndSum(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if err := unpackZip(ctx, wheel, "w.whl", filepath.Join(dir, "canceled"), &notes{}); !errors.Is(err, context.Canceled) {
+	err = unpackZip(ctx, wheel, "w.whl", filepath.Join(dir, "canceled"), &notes{})
+	if !errors.Is(err, context.Canceled) {
 		t.Errorf("canceled: %v", err)
 	}
 }

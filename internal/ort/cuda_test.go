@@ -91,7 +91,10 @@ func TestErrorsAreToldWithoutPlacesInTheSource(t *testing.T) {
 		t.Errorf("got %q, want %q", got, want)
 	}
 	got = plain(errors.New(
-		`/onnxruntime_src/core/call.cc:154 std::conditional_t<T, void> onnxruntime::CudaCall(int, const char*) [with T = cudaError; bool B = true] /onnxruntime_src/core/arena.cc:360 void* onnxruntime::BFCArena::Allocate(size_t, bool) Failed to allocate memory`)).Error()
+		`/onnxruntime_src/core/call.cc:154 ` +
+			`std::conditional_t<T, void> onnxruntime::CudaCall(int, const char*) [with T = cudaError; bool B = true] ` +
+			`/onnxruntime_src/core/arena.cc:360 void* onnxruntime::BFCArena::Allocate(size_t, bool) ` +
+			`Failed to allocate memory`)).Error()
 	if want := "Failed to allocate memory"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}

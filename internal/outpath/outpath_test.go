@@ -277,14 +277,15 @@ func TestNothingIsWrittenAmongPhotos(t *testing.T) {
 // A command that knows no photos sees them by their folders.
 func TestClassesAreSeenWithoutKnowingThem(t *testing.T) {
 	dir := write(t, t.TempDir(),
-		"splits/LICENSE", "splits/train/red/0.jpg", "splits/train/blue/0.JPG", "splits/val/red/1.png", "splits/val/blue/1.png",
-		"classes/red/0.jpg", "classes/red/.DS_Store", "classes/blue/0.jpg",
+		"splits/LICENSE", "splits/train/red/0.jpg", "splits/train/blue/0.JPG", "splits/val/red/1.png",
+		"splits/val/blue/1.png", "classes/red/0.jpg", "classes/red/.DS_Store", "classes/blue/0.jpg",
 		"home/pictures/0.jpg", "home/screenshots/0.png", "home/models/net.onnx", "home/empty/", "home/plots/loss.png",
 		"one/pictures/0.jpg")
 	for out, refused := range map[string]bool{
 		"splits/new": true, "splits/train/new": true, "splits/train/red/new": true, "splits/train/red/deeper/new": true,
 		"classes/new": true, "classes/red/new": true, "classes": true,
-		"new": false, "home/new": false, "home/pictures/new": false, "home/plots/new": false, "one/new": false, "one/pictures/new": false,
+		"new": false, "home/new": false, "home/pictures/new": false, "home/plots/new": false, "one/new": false,
+		"one/pictures/new": false,
 	} {
 		target := outpath.Target{Kind: outpath.Artifacts, Path: filepath.Join(dir, out)}
 		if err := outpath.Prepare(false, target); (err != nil) != refused {

@@ -49,8 +49,8 @@ func ParseNormalization(mean, std string) (Normalization, error) {
 			return n, nil
 		}
 	}
-	hint := "Give three numbers each, such as --mean 0.5,0.5,0.5 --std 0.25,0.25,0.25, of values in 0–1; or one of the " +
-		"names " + strings.Join(slices.Sorted(maps.Keys(normalizations)), ", ") + ", as in --mean clip."
+	hint := "Give three numbers each, such as --mean 0.5,0.5,0.5 --std 0.25,0.25,0.25, of values in 0–1; or one of " +
+		"the names " + strings.Join(slices.Sorted(maps.Keys(normalizations)), ", ") + ", as in --mean clip."
 	n := Normalization{}
 	switch {
 	case mean == "" && std == "":

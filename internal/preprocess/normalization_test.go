@@ -23,9 +23,10 @@ func TestParseNormalization(t *testing.T) {
 			t.Errorf("--mean %q --std %q: %v, %v", c.mean, c.std, got, err)
 		}
 	}
-	for _, bad := range [][2]string{{"0.5", "half"}, {"1,2,3", ""}, {"", "1,1,1"}, {"half", "1,1,0"}, {"half", "-1,1,1"},
-		{"a,b,c", "half"}, {"NaN,0,0", "half"}, {"vague", ""}, {"0,0,0", "1e99,1,1"}} {
-		if _, err := preprocess.ParseNormalization(bad[0], bad[1]); fail.KindOf(err) != fail.Usage || fail.HintOf(err) == "" {
+	for _, bad := range [][2]string{{"0.5", "half"}, {"1,2,3", ""}, {"", "1,1,1"}, {"half", "1,1,0"},
+		{"half", "-1,1,1"}, {"a,b,c", "half"}, {"NaN,0,0", "half"}, {"vague", ""}, {"0,0,0", "1e99,1,1"}} {
+		if _, err := preprocess.ParseNormalization(bad[0], bad[1]); fail.KindOf(err) != fail.Usage ||
+			fail.HintOf(err) == "" {
 			t.Errorf("--mean %q --std %q: %v", bad[0], bad[1], err)
 		}
 	}

@@ -45,8 +45,8 @@ func (m *Mode) UnmarshalText(text []byte) error {
 
 func (m Mode) check() error {
 	if m != Crop && m != Squash {
-		return fmt.Errorf("unknown preprocessing mode %q: this fx knows %s and %s, a newer one may know more", string(m),
-			cropName, Squash)
+		return fmt.Errorf("unknown preprocessing mode %q: this fx knows %s and %s, a newer one may know more",
+			string(m), cropName, Squash)
 	}
 	return nil
 }

@@ -236,10 +236,12 @@ func TestWeightsThatFxMayNotFetch(t *testing.T) {
 	p := newPlace(t)
 	p.request.Official = pretrained.Official{}
 	t.Setenv("FX_WEIGHTS_DIR", p.weights)
-	p.wantError(fail.Model, "no weights for tiny", "has no tiny.safetensors", "put it as tiny.safetensors into a folder")
+	p.wantError(fail.Model, "no weights for tiny", "has no tiny.safetensors",
+		"put it as tiny.safetensors into a folder")
 	p.request.Gated = "company/tiny"
-	p.wantError(fail.Model, "has no tiny.safetensors", "licence must be accepted", "https://huggingface.co/company/tiny,",
-		"model.safetensors there", "--weights, or put it as tiny.safetensors into a folder")
+	p.wantError(fail.Model, "has no tiny.safetensors", "licence must be accepted",
+		"https://huggingface.co/company/tiny,", "model.safetensors there",
+		"--weights, or put it as tiny.safetensors into a folder")
 	t.Setenv("FX_WEIGHTS_DIR", "")
 	p.wantError(fail.Model, "no weights for tiny: fx does not fetch them", "https://huggingface.co/company/tiny,")
 }

@@ -22,8 +22,8 @@ func exportParquet(x *export, out string) ([]string, error) {
 	}
 	group := min(max((16<<20)/l.rowBytes, 1), 4096)
 	options := []parquet.WriterOption{
-		l.parquetSchema(), parquet.Compression(&parquet.Snappy), parquet.DataPageVersion(1), parquet.PageBufferSize(1 << 20),
-		parquet.MaxRowsPerRowGroup(int64(group)),
+		l.parquetSchema(), parquet.Compression(&parquet.Snappy), parquet.DataPageVersion(1),
+		parquet.PageBufferSize(1 << 20), parquet.MaxRowsPerRowGroup(int64(group)),
 		parquet.SkipPageBounds("embedding", "list", "element"), // parquet-go would compare float16 as bytes
 		parquet.KeyValueMetadata("fx.feature_shape", l.shape), parquet.KeyValueMetadata("ARROW:schema", described),
 	}

@@ -273,7 +273,8 @@ func TestInfo(t *testing.T) {
 	must(t, err)
 	for _, part := range []string{`"rows":23,"photos":11,`, `"finished":true`, `"rows_by_split":{"train":18,"val":5}`,
 		`"rows_by_view":{"0":11,"1":6,"2":6}`,
-		`"photos_by_class":[{"split":"train","class":"ants","photos":3},{"split":"train","class":"bees","photos":3},{"split":"val","class":"ants","photos":3},{"split":"val","class":"bees","photos":2}]`} {
+		`"photos_by_class":[{"split":"train","class":"ants","photos":3},{"split":"train","class":"bees","photos":3},` +
+			`{"split":"val","class":"ants","photos":3},{"split":"val","class":"bees","photos":2}]`} {
 		if !strings.Contains(string(text), part) {
 			t.Errorf("%s lacks %s", text, part)
 		}

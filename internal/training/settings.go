@@ -176,7 +176,8 @@ var usages = map[string]usage{
 		head: "of the initial parameters, the order of the photos and dropout",
 	},
 
-	"resize":       {text: "pixels of the shorter side of a val photo, or of both if the network squashes", unset: "the network's own"},
+	"resize": {text: "pixels of the shorter side of a val photo, or of both if the network squashes",
+		unset: "the network's own"},
 	"crop":         {text: "pixels of the network's input", unset: "the network's own"},
 	"train-split":  {text: "name of the training split", unset: "train"},
 	"val-split":    {text: "name of the validation split", unset: "val"},

@@ -33,10 +33,12 @@ func TestTable(t *testing.T) {
 		want   string
 	}{
 		"all is known": {epochs(),
-			"epoch,lr,train_loss,train_accuracy,train_images_per_second,val_loss,val_accuracy,val_images_per_second,seconds\n" +
+			"epoch,lr,train_loss,train_accuracy,train_images_per_second," +
+				"val_loss,val_accuracy,val_images_per_second,seconds\n" +
 				"1,0.001,0.6,0.75,20,0.5,0.8,40,12.5\n2,0.0001,0.3333333333333333,0.8,21,0.4,0.85,41,12\n"},
 		"none yet": {nil,
-			"epoch,lr,train_loss,train_accuracy,train_images_per_second,val_loss,val_accuracy,val_images_per_second,seconds\n"},
+			"epoch,lr,train_loss,train_accuracy,train_images_per_second," +
+				"val_loss,val_accuracy,val_images_per_second,seconds\n"},
 		"no rates, and one loss": {
 			[]metrics.Epoch{
 				{Epoch: 1, LR: nan, TrainLoss: nan, TrainAccuracy: 0.5, TrainImagesPerSecond: nan, ValLoss: 0.7,

@@ -52,7 +52,8 @@ func (f format) allFinite(data []byte) bool {
 	for ; len(data) >= 32; data = data[32:] {
 		a, b := binary.LittleEndian.Uint64(data), binary.LittleEndian.Uint64(data[8:16])
 		c, d := binary.LittleEndian.Uint64(data[16:24]), binary.LittleEndian.Uint64(data[24:32])
-		if ((a&f.exponents+f.ones)|(b&f.exponents+f.ones)|(c&f.exponents+f.ones)|(d&f.exponents+f.ones))&f.carries != 0 {
+		if ((a&f.exponents+f.ones)|(b&f.exponents+f.ones)|
+			(c&f.exponents+f.ones)|(d&f.exponents+f.ones))&f.carries != 0 {
 			return false
 		}
 	}

@@ -8,7 +8,8 @@ import (
 // FuzzSafetensors demands that a file of any header is read or refused in memory
 // in proportion to its size.
 func FuzzSafetensors(f *testing.F) {
-	const a, b = `"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}`, `"b":{"dtype":"F32","shape":[1],"data_offsets":[8,12]}`
+	const a, b = `"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}`,
+		`"b":{"dtype":"F32","shape":[1],"data_offsets":[8,12]}`
 	f.Add([]byte("{"+a+","+b+"}"), uint16(12))
 	f.Add([]byte("{"+b+","+a+"}   "), uint16(12))
 	f.Add([]byte("{"+a+","+a+"}"), uint16(8))

@@ -255,7 +255,8 @@ func TestHostileSafetensors(t *testing.T) {
 	file := func(header string, body int) []byte {
 		return append(append([]byte(le(8, uint64(len(header)))), header...), make([]byte, body)...)
 	}
-	const a, b = `"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}`, `"b":{"dtype":"F32","shape":[1],"data_offsets":[8,12]}`
+	const a, b = `"a":{"dtype":"F32","shape":[2],"data_offsets":[0,8]}`,
+		`"b":{"dtype":"F32","shape":[1],"data_offsets":[8,12]}`
 	for _, header := range []string{"{" + a + "," + b + "}", "{" + b + "," + a + "}   "} {
 		if _, err := decode(file(header, 12), &Info{}); err != nil {
 			t.Errorf("%s: %v", header, err)

@@ -55,8 +55,8 @@ func readIndex(path string) (index, error) {
 		Map map[string]string `json:"weight_map"`
 	}
 	if err := json.Unmarshal(text, &content); err != nil || len(content.Map) == 0 {
-		return index{}, fail.New(fail.Model, damagedHint, "%s: a text file, not weights, nor an index of shards with a "+
-			"weight_map", path)
+		return index{}, fail.New(fail.Model, damagedHint,
+			"%s: a text file, not weights, nor an index of shards with a weight_map", path)
 	}
 	ix := index{path: path, shard: content.Map}
 	for tensor, name := range ix.shard {

@@ -101,7 +101,8 @@ func TestGroupsHaveTheirOwnColours(t *testing.T) {
 
 func TestNumbersInWords(t *testing.T) {
 	for got, want := range map[string]string{
-		Duration(0.63): "0.6\u00a0s", Duration(35.2): "35\u00a0s", Duration(155): "2\u00a0min 35\u00a0s", Duration(59.7): "1\u00a0min 0\u00a0s",
+		Duration(0.63): "0.6\u00a0s", Duration(35.2): "35\u00a0s", Duration(155): "2\u00a0min 35\u00a0s",
+		Duration(59.7):   "1\u00a0min 0\u00a0s",
 		Duration(3599.6): "1\u00a0h 0\u00a0min", Duration(4320): "1\u00a0h 12\u00a0min",
 		Count(7): "7", Count(1026): "1\u202f026", Count(723522): "723\u202f522", Count(1234567): "1\u202f234\u202f567",
 		rate(0): "–", rate(31.44): "31.4", rate(5773.1): "5\u202f773", Percent(0.9542): "95.4\u00a0%",

@@ -22,8 +22,10 @@ import (
 func open(ctx context.Context) (*extract.Embedder, error) {
 	return extract.OpenEmbedder(ctx, extract.EmbedderOptions{
 		Environment: environment.Environment{Device: ort.CPU, Workers: 2},
-		Network:     backbones.NetworkOptions{Backbone: "squeezenet1_1", Weights: weights.Seed(0), Resize: 64, Crop: 64},
-		BatchSize:   2,
+		Network: backbones.NetworkOptions{
+			Backbone: "squeezenet1_1", Weights: weights.Seed(0), Resize: 64, Crop: 64,
+		},
+		BatchSize: 2,
 	}, progress.Discard)
 }
 
