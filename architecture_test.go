@@ -95,7 +95,7 @@ var within = map[string][]string{
 	"onnx":        {"durable", "fail", "float16", "onnx/pb", "userfile"},
 	"onnx/pb":     {},
 	"ort":         {"cuda", "dynlib", "fail", "kernels", "machine", "nativelib", "ortapi"},
-	"ort/orttest": {"nativelib", "ort", "testenv"},
+	"ort/orttest": {"nativelib", "onnx", "onnx/pb", "ort", "testenv"},
 	"ortapi":      {},
 	"outpath":     {"dataset", "durable", "fail", "made"},
 	"paths":       {"fail"},

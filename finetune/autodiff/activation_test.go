@@ -1,8 +1,8 @@
 package autodiff_test
 
 import (
-	"context"
 	"math"
+	"slices"
 	"testing"
 
 	"fx/internal/kernels"
@@ -107,23 +107,7 @@ func activate(t *testing.T, rt *ort.Runtime, kind int64, a, b float32, x []float
 	m := &pb.ModelProto{IrVersion: 9, Graph: g}
 	onnx.SetOpset(m, "", 20)
 	onnx.SetOpset(m, kernels.Domain, kernels.Version)
-	data, err := onnx.Marshal(m)
-	if err != nil {
-		t.Fatal(err)
-	}
-	session, err := rt.NewSession(data, ort.SessionOptions{Device: ort.CPU, Threads: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer session.Close()
-	dy := make([]float32, len(x))
-	for i := range dy {
-		dy[i] = 2
-	}
-	results := make([]ort.Tensor, 2)
-	if err := session.Run(context.Background(), []ort.Tensor{ort.NewTensor(x, shape...), ort.NewTensor(dy, shape...)},
-		results); err != nil {
-		t.Fatal(err)
-	}
-	return ort.Data[float32](results[0]), ort.Data[float32](results[1])
+	dy := slices.Repeat([]float32{2}, len(x))
+	outputs := orttest.Outputs(t, rt, m, 1, ort.NewTensor(x, shape...), ort.NewTensor(dy, shape...))
+	return outputs[0], outputs[1]
 }

@@ -1,7 +1,6 @@
 package autodiff_test
 
 import (
-	"context"
 	"math"
 	"slices"
 	"testing"
@@ -67,26 +66,8 @@ func (d depthwise) kernels(t *testing.T, rt *ort.Runtime, threads int, x, weight
 	m := &pb.ModelProto{IrVersion: 9, Graph: g}
 	onnx.SetOpset(m, "", 20)
 	onnx.SetOpset(m, kernels.Domain, kernels.Version)
-	data, err := onnx.Marshal(m)
-	if err != nil {
-		t.Fatal(err)
-	}
-	session, err := rt.NewSession(data, ort.SessionOptions{Device: ort.CPU, Threads: threads})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer session.Close()
-	results := make([]ort.Tensor, 4)
-	given := []ort.Tensor{ort.NewTensor(x, in...), ort.NewTensor(weight, filters...), ort.NewTensor(bias, channels...),
-		ort.NewTensor(dy, out...)}
-	if err := session.Run(context.Background(), given, results); err != nil {
-		t.Fatal(err)
-	}
-	var all [][]float32
-	for _, r := range results {
-		all = append(all, ort.Data[float32](r))
-	}
-	return all
+	return orttest.Outputs(t, rt, m, threads, ort.NewTensor(x, in...), ort.NewTensor(weight, filters...),
+		ort.NewTensor(bias, channels...), ort.NewTensor(dy, out...))
 }
 
 // TestDepthwise compares a depthwise convolution and its gradients with their definition, added up in float64, for

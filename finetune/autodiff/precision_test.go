@@ -1,7 +1,6 @@
 package autodiff_test
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"testing"
@@ -71,25 +70,12 @@ func TestMaxPoolByTapsChoosesAsMaxPool(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			data, err := onnx.Marshal(step)
-			if err != nil {
-				t.Fatal(err)
-			}
-			session, err := rt.NewSession(data, ort.SessionOptions{Device: ort.CPU, Threads: 1})
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer session.Close()
 			dy := make([]float32, product(out.Shape))
 			for i := range dy {
 				dy[i] = float32(i + 1) // whole numbers: sums are exact in any order
 			}
-			results := make([]ort.Tensor, 2)
-			if err := session.Run(context.Background(),
-				[]ort.Tensor{ort.NewTensor(x, shape...), ort.NewTensor(dy, out.Shape...)}, results); err != nil {
-				t.Fatal(err)
-			}
-			return []string{fmt.Sprint(ort.Data[float32](results[0])), fmt.Sprint(ort.Data[float32](results[1]))}
+			results := orttest.Outputs(t, rt, step, 1, ort.NewTensor(x, shape...), ort.NewTensor(dy, out.Shape...))
+			return []string{fmt.Sprint(results[0]), fmt.Sprint(results[1])}
 		}
 		if taps, op := run(bfloat16), run(0); !slices.Equal(taps, op) {
 			t.Errorf("%+v: by taps\n%v, MaxPool gives\n%v", w, taps, op)

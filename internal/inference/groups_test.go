@@ -1,7 +1,6 @@
 package inference
 
 import (
-	"context"
 	"fmt"
 	"slices"
 	"testing"
@@ -34,21 +33,8 @@ func grouped(t *testing.T, rt *ort.Runtime, kernel bool, threads int, x, weight,
 	m := &pb.ModelProto{IrVersion: 8, Graph: g}
 	onnx.SetOpset(m, "", 17)
 	onnx.SetOpset(m, kernels.Domain, kernels.Version)
-	model, err := onnx.Marshal(m)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := rt.NewSession(model, ort.SessionOptions{Device: ort.CPU, Threads: threads})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	results := make([]ort.Tensor, 1)
 	given := ort.NewTensor(x, int64(shape[0]), int64(shape[1]), int64(shape[2]), int64(shape[3]))
-	if err := s.Run(context.Background(), []ort.Tensor{given}, results); err != nil {
-		t.Fatal(err)
-	}
-	return slices.Clone(ort.Data[float32](results[0]))
+	return orttest.Outputs(t, rt, m, threads, given)[0]
 }
 
 // TestConv3x3OfGroups compares with ONNX Runtime, and holds results to the same bits on several threads and whatever

@@ -1,7 +1,6 @@
 package inference
 
 import (
-	"context"
 	"fmt"
 	"math"
 	"testing"
@@ -134,20 +133,7 @@ func (c convolution) tiles(t *testing.T, rt *ort.Runtime, threads int, x, weight
 	m := &pb.ModelProto{IrVersion: 8, Graph: g}
 	onnx.SetOpset(m, "", 17)
 	onnx.SetOpset(m, kernels.Domain, kernels.Version)
-	model, err := onnx.Marshal(m)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s, err := rt.NewSession(model, ort.SessionOptions{Device: ort.CPU, Threads: threads})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer s.Close()
-	outputs := make([]ort.Tensor, 1)
-	if err := s.Run(context.Background(), given, outputs); err != nil {
-		t.Fatal(err)
-	}
-	data, plain := ort.Data[float32](outputs[0]), make([]float32, c.batch*c.outputs*height*width)
+	data, plain := orttest.Outputs(t, rt, m, threads, given...)[0], make([]float32, c.batch*c.outputs*height*width)
 	for i := range plain {
 		n, o, p := i/(c.outputs*height*width), i/(height*width)%c.outputs, i%(height*width)
 		plain[i] = data[((n*c.outputs/lanes+o/lanes)*height*width+p)*lanes+o%lanes]

@@ -1,9 +1,12 @@
 package orttest
 
 import (
+	"context"
 	"testing"
 
 	"fx/internal/nativelib"
+	"fx/internal/onnx"
+	"fx/internal/onnx/pb"
 	"fx/internal/ort"
 	"fx/internal/testenv"
 )
@@ -27,6 +30,29 @@ func Runtime(t testing.TB) *ort.Runtime {
 		t.Fatal(err)
 	}
 	return rt
+}
+
+// Outputs runs m once on the CPU with that many threads, and returns its outputs, all float32.
+func Outputs(t testing.TB, rt *ort.Runtime, m *pb.ModelProto, threads int, inputs ...ort.Tensor) [][]float32 {
+	t.Helper()
+	model, err := onnx.Marshal(m)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := rt.NewSession(model, ort.SessionOptions{Device: ort.CPU, Threads: threads})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	outputs := make([]ort.Tensor, len(m.Graph.Output))
+	if err := s.Run(context.Background(), inputs, outputs); err != nil {
+		t.Fatal(err)
+	}
+	values := make([][]float32, len(outputs))
+	for i, o := range outputs {
+		values[i] = ort.Data[float32](o)
+	}
+	return values
 }
 
 // GPU is Runtime for tests that need a GPU as well.
