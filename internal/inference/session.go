@@ -21,7 +21,6 @@ const Variable = "FX_CONV_TILES"
 
 // NewSession opens the model m, whose tensor data may be shared: it is not changed. Errors are those of package ort.
 func NewSession(rt *ort.Runtime, m *pb.ModelProto, options ort.SessionOptions) (*ort.Session, error) {
-	options.FlushDenormals = true
 	why := unsuited(rt, m, options)
 	if why == "" {
 		s, err := open(rt, m, options)

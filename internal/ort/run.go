@@ -28,7 +28,7 @@ func (s *Session) Run(ctx context.Context, inputs, outputs []Tensor) error {
 		annotation = withoutAnnotation // the caller's memory differs in each run: nothing to capture
 	}
 	return s.call(ctx, annotation, false, func(options unsafe.Pointer) error {
-		return s.runtime.api.run(s.session, options, s.inNames, s.outNames, inputs, outputs, s.flush)
+		return s.runtime.api.run(s.session, options, s.inNames, s.outNames, inputs, outputs)
 	})
 }
 

@@ -33,10 +33,6 @@ type SessionOptions struct {
 	// of a training step, whose values live from the forward to the backward pass, and takes no more time.
 	Lean bool
 
-	// FlushDenormals takes numbers below 1.2e-38 for 0 in Run on the CPU. Processors compute with them up to 20 times
-	// as slowly, and the softmax of a masked score is one.
-	FlushDenormals bool
-
 	// Optimization of the graph: "all" (or ""), "extended", "basic" or "none".
 	Optimization string
 
@@ -80,7 +76,6 @@ type Session struct {
 	settings map[string]string
 	metadata map[string]string
 	capture  capture
-	flush    bool // SessionOptions.FlushDenormals
 
 	open     sync.RWMutex // locked for reading by Run, for writing by Close
 	closed   bool
@@ -123,7 +118,7 @@ func (rt *Runtime) NewSession(model []byte, options SessionOptions) (*Session, e
 
 // openOn opens a session on the device of the options. If opening fails, the session still has its placement.
 func (rt *Runtime) openOn(model []byte, options SessionOptions) (*Session, error) {
-	s := &Session{runtime: rt, settings: map[string]string{}, flush: options.FlushDenormals}
+	s := &Session{runtime: rt, settings: map[string]string{}}
 	native, err := onnxruntime.NewSessionOptions()
 	if err != nil {
 		return nil, fail.Wrap(fail.Device, err, nativelib.Hint, "session options")
@@ -178,9 +173,9 @@ func (s *Session) configure(native *onnxruntime.SessionOptions, options SessionO
 		// Waiting threads sleep, so that decoding can use the cores.
 		native.AddSessionConfigEntry("session.intra_op.allow_spinning", "0"),
 		native.AddSessionConfigEntry("session.inter_op.allow_spinning", "0"),
-	}
-	if options.FlushDenormals { // for the threads of its pool
-		steps = append(steps, native.AddSessionConfigEntry("session.set_denormal_as_zero", "1"))
+		// Numbers below 1.2e-38 count as 0, in the threads of the session's pool as in the one that calls Run.
+		// Processors compute with them up to 20 times as slowly, and the softmax of a masked score is one.
+		native.AddSessionConfigEntry("session.set_denormal_as_zero", "1"),
 	}
 	if options.Lean {
 		steps = append(steps, native.SetMemPattern(false))

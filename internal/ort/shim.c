@@ -121,7 +121,7 @@ void fx_set_float_mode(uint64_t mode) { (void)mode; }
 
 char *fx_run(const OrtApi *api, OrtSession *session, const OrtRunOptions *run_options, const char *const *input_names,
              fx_tensor *inputs, size_t input_count, const char *const *output_names, fx_tensor *outputs,
-             size_t output_count, int flush) {
+             size_t output_count) {
   OrtMemoryInfo *memory = NULL;
   char *message = take(api, api->CreateCpuMemoryInfo(OrtArenaAllocator, OrtMemTypeDefault, &memory));
   if (message) return message;
@@ -131,7 +131,7 @@ char *fx_run(const OrtApi *api, OrtSession *session, const OrtRunOptions *run_op
   for (size_t i = 0; !message && i < output_count; i++)
     if (outputs[i].data) message = wrap(api, memory, &outputs[i], &values[input_count + i]);
   const uint64_t mode = fx_float_mode();
-  if (flush) fx_set_float_mode(mode | FLUSH);
+  fx_set_float_mode(mode | FLUSH);
   if (!message)
     message = take(api, api->Run(session, run_options, input_names, (const OrtValue *const *)values, input_count,
                                  output_names, output_count, values + input_count));
@@ -238,7 +238,11 @@ char *fx_bind(const OrtApi *api, OrtIoBinding *binding, int output, const char *
 
 char *fx_run_binding(const OrtApi *api, OrtSession *session, const OrtRunOptions *run_options,
                      const OrtIoBinding *binding) {
-  return take(api, api->RunWithBinding(session, run_options, binding));
+  const uint64_t mode = fx_float_mode();
+  fx_set_float_mode(mode | FLUSH);
+  char *message = take(api, api->RunWithBinding(session, run_options, binding));
+  fx_set_float_mode(mode);
+  return message;
 }
 
 void fx_release_binding(const OrtApi *api, OrtIoBinding *binding) { api->ReleaseIoBinding(binding); }

@@ -130,17 +130,13 @@ func (n names) free() {
 // run runs the session once. Every tensor is pinned meanwhile, because C accesses them through a table of pointers. C
 // keeps no pointer to the caller's memory afterwards.
 func (a api) run(session *ortSession, options unsafe.Pointer, inputNames, outputNames names, inputs,
-	outputs []Tensor, flushDenormals bool) error {
+	outputs []Tensor) error {
 	var pinner runtime.Pinner
 	defer pinner.Unpin()
 	in, out := borrow(&pinner, inputs), borrow(&pinner, outputs)
-	flush := C.int(0)
-	if flushDenormals {
-		flush = 1
-	}
 	message := C.fx_run(a.table, session, (*C.OrtRunOptions)(options),
 		unsafe.SliceData(inputNames), unsafe.SliceData(in), C.size_t(len(in)),
-		unsafe.SliceData(outputNames), unsafe.SliceData(out), C.size_t(len(out)), flush)
+		unsafe.SliceData(outputNames), unsafe.SliceData(out), C.size_t(len(out)))
 	if err := take(message); err != nil {
 		return err
 	}

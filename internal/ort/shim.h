@@ -31,11 +31,11 @@ char *fx_count(const OrtApi *api, const OrtSession *session, int output, size_t 
 char *fx_describe(const OrtApi *api, const OrtSession *session, int output, size_t index, char **name, int32_t *dtype,
                   size_t *rank, int64_t **shape, char **symbols);
 
-// fx_run runs the session once. Data and shapes are only used during the call. With flush, the calling thread takes
-// denormal numbers for 0 meanwhile.
+// fx_run runs the session once. Data and shapes are only used during the call. Meanwhile the calling thread takes
+// denormal numbers for 0, as it does in fx_run_binding.
 char *fx_run(const OrtApi *api, OrtSession *session, const OrtRunOptions *run_options, const char *const *input_names,
              fx_tensor *inputs, size_t input_count, const char *const *output_names, fx_tensor *outputs,
-             size_t output_count, int flush);
+             size_t output_count);
 
 // fx_float_mode returns the calling thread's register of rounding and of denormal numbers, fx_set_float_mode sets it.
 uint64_t fx_float_mode(void);
