@@ -136,8 +136,8 @@ func TestManyBombsAtOnceStayWithinTheBudget(t *testing.T) {
 		return took
 	}
 	for _, memory := range []int64{one + one/4, 3*one + one/4} {
-		// On a busy machine the collector may find a picture that was just decoded in a preempted goroutine's registers,
-		// and keep it until the next time. That does not happen three times in a row.
+		// On a busy machine the collector may find a picture that was just decoded in a preempted goroutine's
+		// registers, and keep it until the next time. That does not happen three times in a row.
 		took := read(memory)
 		for range 2 {
 			took = min(took, read(memory))
