@@ -17,9 +17,19 @@ type Plan struct {
 	MissingRows  int // to compute
 	DamagedRows  int // part of MissingRows: rows in the damaged files that OpenForWriting dropped
 
+	// Rejected are photos that an earlier run rejected and whose files have not changed since. Their rows are not
+	// missing.
+	Rejected []Rejection
+
 	// Chunks to be passed to WriteChunk in this order. A run that was killed
 	// and is started again gets those not yet written, each with the same jobs.
 	Chunks []Chunk
+}
+
+// Rejection is a rejected photo.
+type Rejection struct {
+	Entry  int // index into the entries given to Plan
+	Reason string
 }
 
 // Chunk is the content of one file: consecutive photos.
@@ -86,19 +96,26 @@ func (w *Writer) planEntry(p *Plan, i, original int, rows *rowIndex) {
 	number := p.Rows / w.rowsPerShard()
 	var missing []int
 	var copies []rowCopy
+	k, sha := w.content[i], w.content[i].sha
 	for view := range e.Views + 1 {
 		p.Rows++
-		k, sha := w.content[i], w.content[i].sha
 		if _, have := rows.byPath[pathKey{e.Rel, sha, int32(view)}]; k.ok && have {
 			p.CachedRows++
 		} else if at, have := rows.byContent[contentKey{sha, int32(view)}]; k.ok && have {
 			p.CachedRows++
 			copies = append(copies, rowCopy{i, view, at.file, at.row})
 		} else {
-			p.MissingRows++
 			missing = append(missing, view)
 		}
 	}
+	if len(missing) == e.Views+1 {
+		if r, rejected := w.rejected.lookupContent(e, k); rejected {
+			w.Reject(r)
+			p.Rejected = append(p.Rejected, Rejection{original, r.Reason})
+			return
+		}
+	}
+	p.MissingRows += len(missing)
 	if len(missing) == 0 {
 		p.CachedPhotos++
 	}
@@ -187,8 +204,13 @@ func (w *Writer) identify(ctx context.Context, rows *rowIndex) error {
 	var unknown []int
 	for i := range w.entries {
 		e := &w.entries[i]
+		rejected, isRejected := w.rejected.lookup(e)
 		if sha, ok := w.stats.lookup(e); ok {
 			w.content[i] = known{sha, true}
+		} else if isRejected && rejected.Content.SHA256 != (SHA256{}) {
+			w.content[i] = known{rejected.Content.SHA256, true}
+		} else if isRejected && !rows.paths[e.Rel] {
+			continue
 		} else if rows.finished || rows.paths[e.Rel] {
 			unknown = append(unknown, i)
 		}
