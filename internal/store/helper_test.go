@@ -137,7 +137,7 @@ func (r run) do(t testing.TB) (outcome, error) {
 	for k, c := range o.plan.Chunks {
 		var rows []Computed
 		for _, j := range c.Jobs {
-			data, content, err := Load(context.Background(), entries[j.Entry].Path)
+			data, content, err := Load(context.Background(), entries[j.Entry].Source())
 			if err != nil || strings.HasPrefix(string(data), "bad") {
 				o.rejected = append(o.rejected, entries[j.Entry].Rel)
 				continue
