@@ -9,6 +9,7 @@ import (
 	"fx/internal/dataset"
 	"fx/internal/modeldir"
 	"fx/internal/progress"
+	"fx/internal/source"
 	"fx/internal/store"
 )
 
@@ -84,9 +85,9 @@ type embedded struct {
 // embed computes the features of items, whose labels are those of photos.
 func embed(ctx context.Context, c *classifier, items []dataset.Item, photos []head.Photo, report progress.Reporter,
 ) (all embedded, err error) {
-	files := make([]string, len(items))
-	for i, item := range items {
-		files[i] = item.Path
+	files := make([]source.Source, len(items))
+	for i := range items {
+		files[i] = items[i].Source()
 	}
 	err = extract.Photos(ctx, c.embedder, c.decoder, files, report, func(i int, photo extract.Embedding) error {
 		if photo.Reason != "" {

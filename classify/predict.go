@@ -10,6 +10,7 @@ import (
 	"fx/internal/fail"
 	"fx/internal/modeldir"
 	"fx/internal/progress"
+	"fx/internal/source"
 	"fx/internal/userfile"
 )
 
@@ -52,7 +53,7 @@ func Predict(ctx context.Context, o Options, paths []string, top int, report pro
 	for _, skipped := range found.Skipped {
 		all.Skipped = append(all.Skipped, extract.SkippedFile(skipped))
 	}
-	var files []string
+	var files []source.Source
 	var places []int // of files in all.Photos
 	for i, item := range found.Items {
 		all.Photos[i].Path, all.Photos[i].PathBytes = item.Path, userfile.PathBytes(item.Path)
@@ -60,7 +61,7 @@ func Predict(ctx context.Context, o Options, paths []string, top int, report pro
 			all.Photos[i].Err = dataset.EmptyFile
 			continue
 		}
-		files, places = append(files, item.Path), append(places, i)
+		files, places = append(files, item.Source()), append(places, i)
 	}
 	if len(files) == 0 {
 		return all, nil

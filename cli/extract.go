@@ -12,7 +12,7 @@ import (
 )
 
 func extractCommand(out *output) *urfave.Command {
-	flags := slices.Concat(photoFlags(), networkFlags(), sizeFlags(), deviceFlags())
+	flags := slices.Concat(photoFlags(), []urfave.Flag{unlabelledFlag()}, networkFlags(), sizeFlags(), deviceFlags())
 	return &urfave.Command{
 		Name:  "extract",
 		Usage: "run a frozen backbone over a folder of photos and cache the embeddings",
@@ -22,7 +22,8 @@ func extractCommand(out *output) *urfave.Command {
 		Flags: append([]urfave.Flag{
 			&urfave.StringFlag{Name: "backbone", Required: true,
 				Usage: "a `NAME` of `fx backbones list`, or an ONNX file"},
-			&urfave.StringFlag{Name: "data", Required: true, Usage: "`DIR` of photos"},
+			&urfave.StringFlag{Name: "data", Required: true,
+				Usage: "`DIR` of photos, a .csv list, an archive (.tar .zip .parquet .arrow) or a pattern of them"},
 			&urfave.StringFlag{Name: "out", Required: true,
 				Usage: "`STORE` folder to write; a store of other photos loses no row without --force"}, forceFlag(),
 			&urfave.StringFlag{Name: "dtype", Value: "float32", Usage: "type of the cached values: float32 or float16"},

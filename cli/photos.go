@@ -34,7 +34,13 @@ func maxBad(c *urfave.Context) extract.MaxBad {
 
 // photoOptions reads photoFlags.
 func photoOptions(c *urfave.Context) dataset.Options {
-	return dataset.Options{Extensions: c.StringSlice("extensions"), NoFollowLinks: c.Bool("no-follow-links")}
+	return dataset.Options{Extensions: c.StringSlice("extensions"), NoFollowLinks: c.Bool("no-follow-links"),
+		Unlabelled: c.Bool("unlabelled")}
+}
+
+// unlabelledFlag is for commands that need no classes.
+func unlabelledFlag() urfave.Flag {
+	return &urfave.BoolFlag{Name: "unlabelled", Usage: "take all photos at any depth, without classes and splits"}
 }
 
 // printLeftOut names the photos that can't be used and the files that are none.

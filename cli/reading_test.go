@@ -57,7 +57,7 @@ func TestAReadThatFailsRemovesNoRow(t *testing.T) {
 		call, errno string
 		code        int
 	}{
-		{"read", "EIO", 10}, {"pread64", "EIO", 10}, {"openat", "EMFILE", 10}, {"read", "ENOMEM", 10},
+		{"read", "EIO", 10}, {"openat", "EMFILE", 10}, {"read", "ENOMEM", 10},
 		{"newfstatat", "EIO", 10}, {"read", "ENOSPC", 6},
 	} {
 		t.Run(c.call+" "+c.errno, func(t *testing.T) {

@@ -32,7 +32,7 @@ func contentSHA256(ctx context.Context, photos *dataset.Dataset, report progress
 			continue
 		}
 		group.Go(func() error {
-			file, err := photoio.Hash(groupCtx, item.Path)
+			file, err := photoio.Hash(groupCtx, item.Source())
 			task.Add(1)
 			var bad *photoio.Unusable
 			switch {

@@ -23,8 +23,8 @@ func TestPhotosOfTheSplits(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	train, val := m.paths()
-	if len(train) != 8 || len(val) != 8 || strings.Contains(strings.Join(val, " "), "test") {
+	train, val := m.sources()
+	if len(train) != 8 || len(val) != 8 || strings.Contains(fmt.Sprint(val), "test") {
 		t.Errorf("%d photos to train on, %d to evaluate on", len(train), len(val))
 	}
 }

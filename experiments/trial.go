@@ -14,6 +14,7 @@ import (
 	"fx/internal/modeldir"
 	"fx/internal/photoio"
 	"fx/internal/progress"
+	"fx/internal/source"
 	"fx/internal/weights"
 )
 
@@ -91,7 +92,7 @@ type rates struct {
 func (m *matrix) estimate(ctx context.Context, todo []int, report progress.Reporter) ([]float64, error) {
 	task := report.Begin("trial", int64(len(todo)), "runs")
 	defer task.End()
-	train, val := m.paths()
+	train, val := m.sources()
 	decode := m.decodeSeconds(ctx, train)
 	tried, stores := map[string]rates{}, map[string]bool{}
 	for _, s := range m.record.Stores {
@@ -134,25 +135,25 @@ func (m *matrix) estimate(ctx context.Context, todo []int, report progress.Repor
 	return estimates, nil
 }
 
-// paths returns the paths of the photos for training and for evaluation.
-func (m *matrix) paths() (train, val []string) {
+// sources returns the photos for training and for evaluation.
+func (m *matrix) sources() (train, val []source.Source) {
 	for _, item := range m.photos.Items {
 		switch {
 		case item.Split == m.splits.Train:
-			train = append(train, item.Path)
+			train = append(train, item.Source())
 		case m.splits.Uses(item.Split):
-			val = append(val, item.Path)
+			val = append(val, item.Source())
 		}
 	}
 	return train, val
 }
 
 // decodeSeconds returns the time to read and decode a photo, divided by the number of workers.
-func (m *matrix) decodeSeconds(ctx context.Context, paths []string) float64 {
+func (m *matrix) decodeSeconds(ctx context.Context, photos []source.Source) float64 {
 	reader := m.options.NewReader(m.decoder, photoio.Options{})
 	start, n := time.Now(), 0
-	for _, path := range sampleOf(paths, 8) {
-		if photo, err := reader.Read(ctx, path); err == nil { // else the run itself will say why
+	for _, from := range sampleOf(photos, 8) {
+		if photo, err := reader.Read(ctx, from); err == nil { // else the run itself will say why
 			photo.Release()
 			n++
 		}
@@ -160,20 +161,20 @@ func (m *matrix) decodeSeconds(ctx context.Context, paths []string) float64 {
 	return time.Since(start).Seconds() / float64(max(n, 1)*m.options.WorkerCount())
 }
 
-// sampleOf returns at most n of the paths, at equal distances.
-func sampleOf(paths []string, n int) []string {
-	if len(paths) <= n {
-		return paths
+// sampleOf returns at most n of the photos, at equal distances.
+func sampleOf(photos []source.Source, n int) []source.Source {
+	if len(photos) <= n {
+		return photos
 	}
-	out := make([]string, n)
+	out := make([]source.Source, n)
 	for i := range out {
-		out[i] = paths[i*len(paths)/n]
+		out[i] = photos[i*len(photos)/n]
 	}
 	return out
 }
 
 // try measures a network.
-func (m *matrix) try(ctx context.Context, i int, training bool, paths []string) (rates, error) {
+func (m *matrix) try(ctx context.Context, i int, training bool, all []source.Source) (rates, error) {
 	var r rates
 	network := m.runs[i].network
 	if network.Weights.IsZero() && !backbones.IsFile(network.Backbone) { // from scratch
@@ -187,7 +188,7 @@ func (m *matrix) try(ctx context.Context, i int, training bool, paths []string) 
 	}
 	defer func() { _ = e.Close() }() // nothing is written through it
 	r.open, r.width = time.Since(start).Seconds(), e.FeatureLen()
-	photos := sampleOf(paths, trialBatches*e.BatchSize()*m.options.WorkerCount())
+	photos := sampleOf(all, trialBatches*e.BatchSize()*m.options.WorkerCount())
 	ignore := func(int, extract.Embedding) error { return nil }
 	if err := extract.Photos(ctx, e, m.decoder, photos[:min(e.BatchSize(), len(photos))], progress.Discard,
 		ignore); err != nil { // for warm-up

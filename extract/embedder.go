@@ -14,6 +14,7 @@ import (
 	"fx/internal/photoio"
 	"fx/internal/preprocess"
 	"fx/internal/progress"
+	"fx/internal/source"
 )
 
 // EmbedderOptions select a network and a device. The zero value of all fields but Network suits most callers.
@@ -220,9 +221,9 @@ func (e *Embedder) NewStage() (Stage, error) {
 }
 
 // pipeline returns a pipeline for photos.
-func (e *Embedder) pipeline(decoder *imaging.Decoder, seed uint64, path func(item int) string) *pipeline {
+func (e *Embedder) pipeline(decoder *imaging.Decoder, seed uint64, photos func(item int) source.Source) *pipeline {
 	return &pipeline{
-		network: e, path: path, workers: e.options.WorkerCount(), runs: e.Runs(), shared: e.onGPU(), seed: seed,
+		network: e, photos: photos, workers: e.options.WorkerCount(), runs: e.Runs(), shared: e.onGPU(), seed: seed,
 		reader: e.options.NewReader(decoder, photoio.Options{Hash: true}),
 	}
 }

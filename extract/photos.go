@@ -6,6 +6,7 @@ import (
 
 	"fx/internal/imaging"
 	"fx/internal/progress"
+	"fx/internal/source"
 	"fx/internal/store"
 )
 
@@ -29,18 +30,17 @@ type Embedding struct {
 	Reason   string       // why the photo can't be used, else ""; then the other fields are zero
 }
 
-// Photos embeds the centre views of the photos at paths without a store. It calls emit for each photo in order, with
-// its index in paths.
-func Photos(ctx context.Context, e *Embedder, decoder *imaging.Decoder, paths []string, report progress.Reporter,
+// Photos embeds the centre views of the photos without a store. It calls emit for each photo in order, with its index.
+func Photos(ctx context.Context, e *Embedder, decoder *imaging.Decoder, all []source.Source, report progress.Reporter,
 	emit func(i int, photo Embedding) error) error {
-	task := report.Begin("embed", int64(len(paths)), "images")
+	task := report.Begin("embed", int64(len(all)), "images")
 	defer task.End()
-	refs := make([]rowRef, len(paths))
+	refs := make([]rowRef, len(all))
 	for i := range refs {
 		refs[i].item = i
 	}
 	batches := slices.Collect(slices.Chunk(refs, e.BatchSize()))
-	p := e.pipeline(decoder, 0, func(item int) string { return paths[item] })
+	p := e.pipeline(decoder, 0, func(item int) source.Source { return all[item] })
 	return p.run(ctx, batches, func(batch int, r result) error {
 		photos := map[int]Embedding{}
 		for _, row := range r.rows {

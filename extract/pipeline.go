@@ -10,6 +10,7 @@ import (
 	"fx/internal/photoio"
 	"fx/internal/preprocess"
 	"fx/internal/random"
+	"fx/internal/source"
 	"fx/internal/store"
 )
 
@@ -52,8 +53,8 @@ type network interface {
 // runs the network. On a GPU, which takes larger batches, all workers fill one batch together, see runShared.
 type pipeline struct {
 	network network
-	reader  *photoio.Reader       // with hashes
-	path    func(item int) string // of the photo's file
+	reader  *photoio.Reader // with hashes
+	photos  func(item int) source.Source
 	workers int
 	runs    int  // number of concurrent runs: one for each worker on a CPU, fewer on a GPU
 	shared  bool // all workers fill the same batch
@@ -227,7 +228,7 @@ func (w *worker) fillPixels(ctx context.Context, refs []rowRef) (r result) {
 		}
 		slot := len(r.rows)
 		if err := w.view(ref.view, pixels[slot*size:(slot+1)*size]); err != nil {
-			return result{err: fmt.Errorf("%s: %w", w.path(ref.item), err)}
+			return result{err: fmt.Errorf("%s: %w", w.photos(ref.item), err)}
 		}
 		r.rows = append(r.rows, row{rowRef: ref, content: w.photo.content})
 	}
@@ -238,7 +239,7 @@ func (w *worker) fillPixels(ctx context.Context, refs []rowRef) (r result) {
 // error is for anything else.
 func (w *worker) read(ctx context.Context, item int) error {
 	w.release()
-	read, err := w.reader.Read(ctx, w.path(item))
+	read, err := w.reader.Read(ctx, w.photos(item))
 	var bad *photoio.Unusable
 	switch {
 	case err == nil:

@@ -17,6 +17,7 @@ import (
 	"fx/internal/imaging"
 	"fx/internal/photoio"
 	"fx/internal/preprocess"
+	"fx/internal/source"
 )
 
 // meanNetwork's only feature is the mean of a view's first pixel, so that a
@@ -99,8 +100,8 @@ func newPipeline(t testing.TB, n network, paths []string, workers, runs int) *pi
 		t.Fatal(err)
 	}
 	reader := photoio.NewReader(decoder, photoio.Options{Hash: true})
-	return &pipeline{network: n, reader: reader, workers: workers, runs: runs, path: func(i int) string {
-		return paths[i]
+	return &pipeline{network: n, reader: reader, workers: workers, runs: runs, photos: func(i int) source.Source {
+		return source.File(paths[i])
 	}}
 }
 
@@ -172,8 +173,8 @@ func TestWorkersDoNotRunAwayFromASlowWriter(t *testing.T) {
 	n := &meanNetwork{batch: 1}
 	const workers = 2
 	p := newPipeline(t, n, paths, workers, workers)
-	plain := p.path
-	p.path = func(i int) string {
+	plain := p.photos
+	p.photos = func(i int) source.Source {
 		if ahead := begun.Add(1) - emitted.Load(); ahead > 2*workers {
 			t.Errorf("%d photos are ahead of the writer, %d may be", ahead, 2*workers)
 		}

@@ -12,6 +12,7 @@ import (
 	"fx/internal/imaging"
 	"fx/internal/ort"
 	"fx/internal/progress"
+	"fx/internal/source"
 	"fx/internal/weights"
 )
 
@@ -87,7 +88,11 @@ func rehearse(t *testing.T, o EmbedderOptions, paths []string) {
 		t.Fatal(err)
 	}
 	rows := 0
-	if err := Photos(t.Context(), e, decoder, paths, progress.Discard,
+	var all []source.Source
+	for _, path := range paths {
+		all = append(all, source.File(path))
+	}
+	if err := Photos(t.Context(), e, decoder, all, progress.Discard,
 		func(_ int, photo Embedding) error {
 			if len(photo.Features) == e.FeatureLen() && photo.Reason == "" {
 				rows++

@@ -51,7 +51,7 @@ func (r *run) reject(bad rejection) error {
 		return nil
 	}
 	item := &r.photos.Items[bad.item]
-	rejected := store.Rejected{Path: item.Rel, Reason: bad.reason, Content: bad.content}
+	rejected := (&store.Entry{Item: *item}).Rejected(bad.reason, bad.content)
 	r.writer.Reject(rejected)
 	return cmp.Or(r.rejectPhoto(bad.item, item.Path, rejected), r.checkMaxBad())
 }

@@ -19,6 +19,7 @@ import (
 	"fx/internal/paths"
 	"fx/internal/printable"
 	"fx/internal/progress"
+	"fx/internal/source"
 	"fx/internal/speeds"
 	"fx/internal/store"
 	"fx/internal/version"
@@ -346,7 +347,9 @@ func (r *run) fill(ctx context.Context) error {
 	if err := finish(); err != nil || len(batches) == 0 {
 		return err
 	}
-	p := r.embedder.pipeline(r.decoder, r.options.Seed, func(item int) string { return r.photos.Items[item].Path })
+	p := r.embedder.pipeline(r.decoder, r.options.Seed, func(item int) source.Source {
+		return r.photos.Items[item].Source()
+	})
 	err := p.run(ctx, batches, func(batch int, result result) error {
 		for _, bad := range result.rejected {
 			if err := r.reject(bad); err != nil {

@@ -141,7 +141,7 @@ func (w *worker) fillViews(ctx context.Context, t task) error {
 			continue
 		}
 		if err := w.view(t.refs[i].view, pixels[i*size:(i+1)*size]); err != nil {
-			return fmt.Errorf("%s: %w", w.path(item), err)
+			return fmt.Errorf("%s: %w", w.photos(item), err)
 		}
 	}
 	return nil

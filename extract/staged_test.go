@@ -16,6 +16,7 @@ import (
 	"fx/internal/ort/orttest"
 	"fx/internal/photoio"
 	"fx/internal/progress"
+	"fx/internal/source"
 )
 
 // meanNetwork on a device of its own.
@@ -100,8 +101,8 @@ func TestStagedWorkersFillOneBatchTogether(t *testing.T) {
 	p := stagedPipeline(t, n, paths, size)
 	all := make(chan struct{}) // closed once as many photos are being read as a batch has
 	var begun atomic.Int32
-	plain := p.path
-	p.path = func(i int) string {
+	plain := p.photos
+	p.photos = func(i int) source.Source {
 		if n := begun.Add(1); n <= size {
 			if i >= size {
 				t.Errorf("photo %d is read while the first batch is not", i)
@@ -128,8 +129,8 @@ func TestStagedMemoryIsBounded(t *testing.T) {
 	n := &stagedMean{meanNetwork: meanNetwork{batch: size}}
 	p := stagedPipeline(t, n, paths, 16)
 	var begun, emitted atomic.Int32
-	plain := p.path
-	p.path = func(i int) string {
+	plain := p.photos
+	p.photos = func(i int) source.Source {
 		const most = (2*gpuRuns + stagesBeside) * size
 		if ahead := begun.Add(1) - emitted.Load(); ahead > most {
 			t.Errorf("%d photos are ahead of the writer, %d may be", ahead, most)
@@ -172,8 +173,8 @@ func TestStagedCancelEndsTheRun(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	n := &stagedMean{meanNetwork: meanNetwork{batch: 2, pause: time.Minute}} // ends only with ctx
 	p := stagedPipeline(t, n, paths, 3)
-	plain := p.path
-	p.path = func(i int) string {
+	plain := p.photos
+	p.photos = func(i int) source.Source {
 		if i == 2*(gpuRuns+stagesBeside)-1 { // the last that finds a stage while none comes free
 			cancel()
 		}

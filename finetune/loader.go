@@ -252,7 +252,7 @@ func (l *loader) fill(ctx context.Context, b *batch) error {
 
 // writeView writes a random view of the photo for training, or its center view for evaluation.
 func (l *loader) writeView(ctx context.Context, b *batch, item dataset.Item, pixels []uint8) error {
-	photo, err := l.photos.reader.Read(ctx, item.Path)
+	photo, err := l.photos.reader.Read(ctx, item.Source())
 	if err != nil {
 		return err
 	}

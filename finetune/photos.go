@@ -127,7 +127,7 @@ func (p *photos) vet(ctx context.Context, workers int, report progress.Reporter)
 	group.SetLimit(workers)
 	for _, i := range all {
 		group.Go(func() error {
-			photo, err := p.reader.Read(groupCtx, p.Items[i].Path)
+			photo, err := p.reader.Read(groupCtx, p.Items[i].Source())
 			task.Add(1)
 			var bad *photoio.Unusable
 			if errors.As(err, &bad) {

@@ -88,7 +88,7 @@ func makeStore(dir, data, file string) error {
 		var rows []store.Computed
 		for _, job := range chunk.Jobs {
 			e := entries[job.Entry]
-			_, content, err := store.Load(ctx, e.Path)
+			_, content, err := store.Load(ctx, e.Source())
 			if err != nil {
 				return err
 			}

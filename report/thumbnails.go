@@ -30,7 +30,7 @@ const thumbnailQuality = 70
 type thumbnails struct {
 	photos []photo
 	byHash map[store.SHA256]int
-	roots  map[source]map[string]string // source → relative path → path to open
+	roots  map[source]map[string]dataset.Item // source → relative path → photo
 }
 
 // source is where a run found its photos.
@@ -49,7 +49,7 @@ type photo struct {
 }
 
 func newThumbnails() *thumbnails {
-	return &thumbnails{byHash: map[store.SHA256]int{}, roots: map[source]map[string]string{}}
+	return &thumbnails{byHash: map[store.SHA256]int{}, roots: map[source]map[string]dataset.Item{}}
 }
 
 // add returns the number of the photo called rel in from.
@@ -131,8 +131,8 @@ func (a *thumbnails) scan(ctx context.Context, from source) error {
 	if _, known := a.roots[from]; known {
 		return nil
 	}
-	paths := map[string]string{}
-	a.roots[from] = paths
+	photos := map[string]dataset.Item{}
+	a.roots[from] = photos
 	if from.data == "" {
 		return nil
 	}
@@ -152,28 +152,28 @@ func (a *thumbnails) scan(ctx context.Context, from source) error {
 		return nil
 	}
 	for _, item := range found.Items {
-		paths[item.Rel] = item.Path
+		photos[item.Rel] = item
 	}
 	return nil
 }
 
-// thumbnail returns the photo at path as a small square JPEG, or nil where it
+// thumbnail returns the photo as a small square JPEG, or nil where it
 // is not the one of the hash or can't be used. Errors: those of photoio.Reader.Read but Unusable.
-func thumbnail(ctx context.Context, reader *photoio.Reader, path string, hash store.SHA256) ([]byte, error) {
-	photo, err := reader.Read(ctx, path)
+func thumbnail(ctx context.Context, reader *photoio.Reader, photo dataset.Item, hash store.SHA256) ([]byte, error) {
+	read, err := reader.Read(ctx, photo.Source())
 	var bad *photoio.Unusable
 	if errors.As(err, &bad) {
 		return nil, nil
 	} else if err != nil {
 		return nil, err
 	}
-	defer photo.Release()
-	if store.SHA256(photo.SHA256) != hash {
+	defer read.Release()
+	if store.SHA256(read.SHA256) != hash {
 		return nil, nil
 	}
 	const side = page.ThumbnailSide
 	pixels := make([]uint8, 3*side*side)
-	if err := photo.CenterView(preprocess.ImageNet(side, side), pixels); err != nil {
+	if err := read.CenterView(preprocess.ImageNet(side, side), pixels); err != nil {
 		return nil, err
 	}
 	square := image.NewRGBA(image.Rect(0, 0, side, side))

@@ -37,7 +37,7 @@ func copyPhotos(ctx context.Context, data, dir string, n int) (photoSet, error) 
 			return set, err
 		}
 		item := photos.Items[i*len(photos.Items)/min(n, len(photos.Items))]
-		if content, _, err := store.Load(ctx, item.Path); err == nil && decoder.DecodeInto(&image, content) == nil {
+		if content, _, err := store.Load(ctx, item.Source()); err == nil && decoder.DecodeInto(&image, content) == nil {
 			usable = append(usable, item)
 		}
 	}

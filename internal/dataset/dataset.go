@@ -14,18 +14,28 @@ import (
 	"time"
 
 	"fx/internal/fail"
+	"fx/internal/source"
 )
 
 // Item is one labelled photo.
 type Item struct {
-	Path    string    // of the file to open
-	Rel     string    // slash-separated, relative to the root: train/ants/x.jpg; always valid UTF-8
-	Split   string    // "" if the root has no splits
-	Class   string    // Classes[Label]
-	Label   int       // 0 to len(Classes)-1
-	Size    int64     // bytes, or -1 if a listed file could not be examined
-	ModTime time.Time // zero if a listed file could not be examined
-	Inode   uint64    // of the file behind any link; 0 if unknown
+	Path    string        // of the file; for a photo elsewhere the name for messages, as by At
+	Rel     string        // slash-separated, relative to the root: train/ants/x.jpg; always valid UTF-8
+	Split   string        // "" if the root has no splits
+	Class   string        // Classes[Label]
+	Label   int           // 0 to len(Classes)-1
+	Size    int64         // bytes, or -1 if a listed file could not be examined
+	ModTime time.Time     // zero if a listed file could not be examined
+	Inode   uint64        // of the file behind any link; 0 if unknown
+	At      source.Source // of a photo that is no file of its own; else nil
+}
+
+// Source returns where the photo's bytes are.
+func (i *Item) Source() source.Source {
+	if i.At != nil {
+		return i.At
+	}
+	return source.File(i.Path)
 }
 
 // Refused is a photo that is unusable whatever its content, so it must not be opened.
@@ -61,6 +71,8 @@ type Options struct {
 	// ByName is for photos whose classes are compared by name with those of a MODEL: one class is enough, and splits
 	// may have different classes.
 	ByName bool
+	// Unlabelled takes all photos at any depth as one class, UnlabelledClass, for their features alone.
+	Unlabelled bool
 
 	// anyName accepts names that are not UTF-8, which no store can contain.
 	anyName bool
@@ -73,21 +85,29 @@ var imageFolderExtensions = []string{".jpg", ".jpeg", ".png", ".ppm", ".bmp", ".
 // layouts is the hint of errors about the layout of a folder.
 const layouts = "Give a folder that holds one folder of photos per class, or train/ and val/ with such folders in each."
 
-// Scan finds the photos under root, a folder or a .csv list. The error for a wrong layout is of kind fail.Usage and
+// Scan finds the photos under root: a folder, a .csv list, a tar or zip archive, or a pattern of the names of archives
+// (see doc.go). The error for a wrong layout is of kind fail.Usage and
 // says what was found and what is expected.
 func Scan(ctx context.Context, root string, options Options) (*Dataset, error) {
-	info, err := os.Stat(root)
+	paths, err := expandPattern(root)
+	if err != nil {
+		return nil, err
+	}
+	info, err := os.Stat(paths[0])
 	if err != nil {
 		return nil, missing(root, err)
 	}
 	var d *Dataset
 	switch {
+	case len(paths) > 1 || !info.IsDir() && source.IsArchive(paths[0]):
+		d, err = scanArchives(ctx, root, paths, options)
 	case info.IsDir():
 		d, err = scanFolder(ctx, root, info, options)
-	case strings.EqualFold(filepath.Ext(root), ".csv"):
+	case IsList(root):
 		d, err = readList(ctx, root, options)
 	default:
-		return nil, fail.New(fail.Usage, layouts+" A list of photos ends in .csv.", "%s is a file, not a folder", root)
+		return nil, fail.New(fail.Usage, layouts+" A list ends in .csv, an archive in .tar, .zip, .parquet or .arrow.",
+			"%s is a file, not a folder", root)
 	}
 	if err != nil {
 		return nil, err

@@ -39,4 +39,18 @@
 // A path that ends in .csv is a list with the header path,label or path,label,split. Its paths are relative to the
 // list's folder. Every listed file is an item, even if it does not exist or has another extension: the error follows
 // when it is read. Files that must not be opened are in Refused here too.
+//
+// # Archives
+//
+// A path that ends in .tar or .zip is an archive. So is a table (.parquet, or an uncompressed .arrow file or stream)
+// with a column of photos' bytes and one of labels, as Hugging Face's datasets write them. Several are named by a
+// pattern (shards-{0000..0099}.tar, or with * and ?) or by a folder without photos that contains them, directly or in
+// folders called as splits. If their names begin with a split's name (train-0001.tar), or that of their folder is one,
+// their photos belong to it.
+//
+// With files beside the photos, as WebDataset has them (0001.jpg and 0001.cls), their texts are the labels: .cls, else
+// a field of .json (cls, label, class or class_name), else .txt. An item's Rel is then the archive's name and the
+// member's, or the number of the row. Else folders in the archives are splits and classes as those on disk are, and
+// Rel is the same as for the unpacked folder, without a folder around everything. Members that lead out of the archive
+// are skipped.
 package dataset

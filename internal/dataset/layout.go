@@ -17,12 +17,28 @@ func scanFolder(ctx context.Context, root string, info fs.FileInfo, o Options) (
 	if err != nil {
 		return nil, err
 	}
+	d, err := w.layOut(folder, o)
+	if err == nil || fail.BySystem(err) || w.photos > 0 {
+		return d, err
+	}
+	if inside := inFolder(root); len(inside) > 0 {
+		return scanArchives(ctx, root, inside, o)
+	}
+	return d, err
+}
+
+// layOut decides which folders of the tree under top are splits and which are classes.
+func (w *walker) layOut(folder *folder, o Options) (*Dataset, error) {
+	root := w.root
 	x, err := w.expand(folder, 1)
 	if err != nil {
 		return nil, err
 	}
-	if x.root.photos == 0 {
+	if w.photos = x.root.photos; w.photos == 0 {
 		return nil, noPhotos(x.root, w.skipped)
+	}
+	if o.Unlabelled {
+		return w.unlabelled(folder)
 	}
 	folders := withPhotos(x.root.dirs)
 	if len(folders) == 0 {
@@ -196,9 +212,13 @@ func (d *Dataset) addClasses(w *walker, split string, folders []*node, keep map[
 
 func (d *Dataset) addPhotos(w *walker, n *node, split, class string, label int) {
 	item := func(p photo) Item {
+		path := filepath.Join(n.path, p.name)
+		if p.at != nil {
+			path = p.at.String()
+		}
 		return Item{
-			Path: filepath.Join(n.path, p.name), Rel: joinRel(n.rel, p.name), Split: split, Class: class, Label: label,
-			Size: p.size, ModTime: p.time, Inode: p.inode,
+			Path: path, Rel: joinRel(n.rel, p.name), Split: split, Class: class, Label: label,
+			Size: p.size, ModTime: p.time, Inode: p.inode, At: p.at,
 		}
 	}
 	for _, p := range n.of.photos {
@@ -213,6 +233,18 @@ func (d *Dataset) addPhotos(w *walker, n *node, split, class string, label int) 
 	for _, sub := range n.dirs {
 		d.addPhotos(w, sub, split, class, label)
 	}
+}
+
+// unlabelled returns all photos below folder as one class.
+func (w *walker) unlabelled(folder *folder) (*Dataset, error) {
+	x, err := w.expand(folder, 0)
+	if err != nil {
+		return nil, err
+	}
+	d := &Dataset{Root: w.root, Classes: []string{UnlabelledClass}, Splits: []string{""}}
+	d.addPhotos(w, x.root, "", UnlabelledClass, 0)
+	d.Skipped, d.Notes = append(w.skipped, x.skipped...), w.outside(len(d.Items))
+	return d, nil
 }
 
 // outside returns the note about photos outside of the root.

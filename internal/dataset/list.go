@@ -39,7 +39,7 @@ func parseList(ctx context.Context, file string, content []byte, o Options) (*Da
 		return nil, fail.New(fail.Usage, listHint, "the list %s is not valid UTF-8", file)
 	}
 	r := csv.NewReader(bytes.NewReader(withLineFeeds(bytes.TrimPrefix(content, []byte("\ufeff")))))
-	columns, err := header(r, file)
+	columns, err := header(r, file, o.Unlabelled)
 	if err != nil {
 		return nil, err
 	}
@@ -84,7 +84,8 @@ func withLineFeeds(text []byte) []byte {
 // columns are the positions of the fields; split is -1 if there is none.
 type columns struct{ path, label, split int }
 
-func header(r *csv.Reader, file string) (columns, error) {
+// header reads the first line. The label may be missing if none is needed.
+func header(r *csv.Reader, file string, unlabelled bool) (columns, error) {
 	names, err := r.Read()
 	if errors.Is(err, io.EOF) {
 		return columns{}, fail.New(fail.Usage, listHint, "the list %s is empty", file)
@@ -92,7 +93,7 @@ func header(r *csv.Reader, file string) (columns, error) {
 	if err != nil {
 		return columns{}, fail.Wrap(fail.Usage, err, listHint, "%s", file)
 	}
-	c := columns{-1, -1, -1}
+	c := columns{path: -1, label: -1, split: -1}
 	for i, n := range names {
 		switch strings.ToLower(strings.TrimSpace(n)) {
 		case "path":
@@ -103,7 +104,10 @@ func header(r *csv.Reader, file string) (columns, error) {
 			c.split = i
 		}
 	}
-	if c.path < 0 || c.label < 0 {
+	if unlabelled {
+		c.label, c.split = -1, -1
+	}
+	if c.path < 0 || c.label < 0 && !unlabelled {
 		return columns{}, fail.New(fail.Usage, listHint,
 			"the first line of %s is %s, not a header with path and label", file,
 			userfile.Quote(strings.Join(names, ",")))
@@ -133,7 +137,10 @@ type listed struct {
 }
 
 func (l *list) add(record []string, line int) error {
-	path, class := l.path(record[l.columns.path]), strings.TrimSpace(record[l.columns.label])
+	path, class := l.path(record[l.columns.path]), UnlabelledClass
+	if l.columns.label >= 0 {
+		class = strings.TrimSpace(record[l.columns.label])
+	}
 	if path == "" || class == "" {
 		return fail.New(fail.Usage, listHint, "%s line %d: path %s and label %s must both be there", l.file, line,
 			userfile.Quote(path), userfile.Quote(class))
@@ -255,7 +262,7 @@ func (l *list) dataset() (*Dataset, error) {
 	case l.absent == len(l.items):
 		return nil, fail.New(fail.Usage, listHint, "none of the %d photos listed in %s exists: the first should be %s",
 			l.absent, l.file, userfile.Short(l.items[0].Path))
-	case len(l.classes) == 1 && !l.options.ByName:
+	case len(l.classes) == 1 && !l.options.ByName && !l.options.Unlabelled:
 		return nil, fail.New(fail.Usage, "List photos of at least two classes.", "only one class in %s: %s", l.file,
 			userfile.Short(l.items[0].Class))
 	}
@@ -266,6 +273,12 @@ func (l *list) dataset() (*Dataset, error) {
 	if err := checkSpelling(d.Classes, l.file); err != nil {
 		return nil, err
 	}
+	d.number()
+	return d, nil
+}
+
+// number sorts the classes, by number if all are numbers, and sets the labels.
+func (d *Dataset) number() {
 	sortNumbers(d.Classes)
 	label := map[string]int{}
 	for i, c := range d.Classes {
@@ -277,7 +290,6 @@ func (l *list) dataset() (*Dataset, error) {
 	for i := range d.Refused {
 		d.Refused[i].Label = label[d.Refused[i].Class]
 	}
-	return d, nil
 }
 
 // sortNumbers sorts classes that are all whole numbers by number, so that class 10 comes after class 9.

@@ -22,7 +22,7 @@ func ListedFolders(file string) ([]string, error) {
 	}
 	r := csv.NewReader(bytes.NewReader(withLineFeeds(bytes.TrimPrefix(content, []byte("\ufeff")))))
 	r.ReuseRecord = true
-	columns, err := header(r, file)
+	columns, err := header(r, file, true)
 	if err != nil {
 		return nil, err
 	}
@@ -57,3 +57,6 @@ func IsPhoto(name string) bool {
 }
 
 var defaultExtensions = extensionSet(nil)
+
+// IsList reports whether a file of that name is a list of photos.
+func IsList(name string) bool { return strings.EqualFold(filepath.Ext(name), ".csv") }

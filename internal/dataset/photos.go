@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"fx/internal/source"
 )
 
 // Unlabelled are photos without a class.
@@ -15,13 +17,24 @@ type Unlabelled struct {
 	Notes   []string // as in Dataset
 }
 
-// Photos finds the photos that paths name: files, and all photos in folders at any depth, in the order of the names. A
+// Photos finds the photos that paths name: files, and all photos in folders at any depth, in the order of the names,
+// and in archives. A
 // named file counts as a photo whatever its extension, even if it does not exist: the error follows when it is read. A
 // folder without a photo is an error of kind fail.Usage.
 func Photos(ctx context.Context, paths []string, o Options) (Unlabelled, error) {
 	var found Unlabelled
+	paths, err := expandPatterns(paths)
+	if err != nil {
+		return found, err
+	}
 	for _, path := range paths {
 		info, err := os.Stat(path)
+		if err == nil && info.Mode().IsRegular() && source.IsArchive(path) {
+			if err := found.addArchive(ctx, path, o); err != nil {
+				return Unlabelled{}, err
+			}
+			continue
+		}
 		if err == nil && info.IsDir() {
 			if err := found.addFolder(ctx, path, info, o); err != nil {
 				return Unlabelled{}, err
@@ -37,6 +50,21 @@ func Photos(ctx context.Context, paths []string, o Options) (Unlabelled, error) 
 	return found, nil
 }
 
+// addArchive adds the photos in an archive, in its order.
+func (u *Unlabelled) addArchive(ctx context.Context, path string, o Options) error {
+	o.anyName, o.Unlabelled = true, true
+	a, err := listArchives(ctx, path, []string{path}, o)
+	if err != nil {
+		return err
+	}
+	for i := range a.photos {
+		item := a.item(&a.photos[i], "", "")
+		u.Items = append(u.Items, item)
+	}
+	u.Skipped = append(u.Skipped, a.skipped...)
+	return nil
+}
+
 func (u *Unlabelled) addFolder(ctx context.Context, path string, info os.FileInfo, o Options) error {
 	o.anyName = true // the results are only shown, never stored
 	w, folder, err := walk(ctx, path, info, o)
@@ -48,6 +76,15 @@ func (u *Unlabelled) addFolder(ctx context.Context, path string, info os.FileInf
 		return err
 	}
 	if x.root.photos == 0 {
+		inside := inFolder(path)
+		for _, archive := range inside {
+			if err := u.addArchive(ctx, archive, o); err != nil {
+				return err
+			}
+		}
+		if len(inside) > 0 {
+			return nil
+		}
 		return noPhotos(x.root, w.skipped)
 	}
 	d := &Dataset{}

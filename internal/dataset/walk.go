@@ -16,6 +16,7 @@ import (
 
 	"fx/internal/fail"
 	"fx/internal/made"
+	"fx/internal/source"
 )
 
 // EmptyFile is the reason for a file of 0 bytes. Special files of the system, such as /proc/kmsg, claim to be regular
@@ -46,7 +47,8 @@ type photo struct {
 	size    int64
 	time    time.Time
 	inode   uint64
-	outside bool // behind a link that leads out of the root
+	outside bool          // behind a link that leads out of the root
+	at      source.Source // as in Item
 }
 
 // fileID identifies a file or folder, whatever path leads to it.
@@ -76,6 +78,7 @@ type walker struct {
 	pending    []linked
 	skipped    []Skipped
 	beyond     int // number of photos outside of the root
+	photos     int // below the root
 }
 
 // walk lists the tree under root, which is a folder.

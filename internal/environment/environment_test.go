@@ -13,6 +13,7 @@ import (
 	"fx/internal/fail"
 	"fx/internal/imaging"
 	"fx/internal/photoio"
+	"fx/internal/source"
 )
 
 func TestWorkers(t *testing.T) {
@@ -45,7 +46,7 @@ func TestReader(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		return e.NewReader(d, photoio.Options{Hash: true}).Read(t.Context(), path)
+		return e.NewReader(d, photoio.Options{Hash: true}).Read(t.Context(), source.File(path))
 	}
 	if _, err := read(1000); fail.KindOf(err) != fail.Rejected {
 		t.Errorf("with 1000 bytes: %v", err)

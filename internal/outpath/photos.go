@@ -79,7 +79,7 @@ func (p place) among(photos string) string {
 	if p.inside(photos) {
 		return photos
 	}
-	if info, err := os.Stat(photos); err == nil && info.Mode().IsRegular() {
+	if info, err := os.Stat(photos); err == nil && info.Mode().IsRegular() && dataset.IsList(photos) {
 		listed, _ := dataset.ListedFolders(photos) // whoever reads the photos tells what is wrong with the list
 		return p.first(listed)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"fx/internal/imaging"
 	"fx/internal/photoio"
+	"fx/internal/source"
 )
 
 // draw makes a folder with a photo, a file that is none, and one that is empty.
@@ -37,7 +38,7 @@ func Example() {
 	}
 	reader := photoio.NewReader(decoder, photoio.Options{})
 	for _, name := range []string{"a.png", "b.png", "c.png"} {
-		photo, err := reader.Read(context.Background(), filepath.Join(dir, name))
+		photo, err := reader.Read(context.Background(), source.File(filepath.Join(dir, name)))
 		var bad *photoio.Unusable
 		switch {
 		case err == nil:

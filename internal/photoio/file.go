@@ -1,21 +1,22 @@
 package photoio
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
-	"os"
 	"time"
 
 	"fx/internal/fail"
 	"fx/internal/imaging"
+	"fx/internal/source"
 	"fx/internal/userfile"
 )
 
-// File describes a photo's file as it was read.
+// File describes the bytes of a photo as they were read. Size, ModTime and Inode are those of source.Stat.
 type File struct {
 	SHA256  [sha256.Size]byte // zero if it was not requested
 	Size    int64
@@ -32,22 +33,22 @@ func (u *Unusable) Error() string { return u.Err.Error() }
 // Unwrap returns the cause.
 func (u *Unusable) Unwrap() error { return u.Err }
 
-// ReadFile reads the whole file at path, which need not be a photo, and its SHA-256. Errors: Unusable, fail.System,
+// ReadFile reads all bytes of a source, which need not be a photo, and their SHA-256. Errors: Unusable, fail.System,
 // the context's.
-func ReadFile(ctx context.Context, path string) ([]byte, File, error) {
-	if _, err := size(ctx, path); err != nil {
+func ReadFile(ctx context.Context, from source.Source) ([]byte, File, error) {
+	if _, err := size(ctx, from); err != nil {
 		return nil, File{}, err
 	}
-	return content(ctx, path, request{limit: imaging.MaxFile, hash: true})
+	return content(ctx, from, request{limit: imaging.MaxFile, hash: true})
 }
 
 // Hash is ReadFile, but returns only the File with its SHA-256.
-func Hash(ctx context.Context, path string) (File, error) {
-	if _, err := size(ctx, path); err != nil {
+func Hash(ctx context.Context, from source.Source) (File, error) {
+	if _, err := size(ctx, from); err != nil {
 		return File{}, err
 	}
-	return retry(ctx, path, func() (File, error) {
-		f, err := open(path, request{limit: imaging.MaxFile})
+	return retry(ctx, from, func() (File, error) {
+		f, err := open(from, request{limit: imaging.MaxFile})
 		if err != nil {
 			return File{}, err
 		}
@@ -63,27 +64,25 @@ func Hash(ctx context.Context, path string) (File, error) {
 	})
 }
 
-// size returns the length of the photo at path without opening it, because opening a device may have effects. An empty
-// file is Unusable, and so are those of /proc, whose size is 0 and which may never end.
-func size(ctx context.Context, path string) (int64, error) {
-	return retry(ctx, path, func() (int64, error) {
-		info, err := os.Stat(path)
+// size returns the length of the photo without opening it, because opening a device may have effects. An empty file is
+// Unusable, and so are those of /proc, whose size is 0 and which may never end.
+func size(ctx context.Context, from source.Source) (int64, error) {
+	return retry(ctx, from, func() (int64, error) {
+		stat, err := from.Stat()
 		if err != nil {
 			return 0, err
 		}
-		return info.Size(), vet(info)
+		return stat.Size, vet(stat)
 	})
 }
 
-// vet refuses a file that can't be a photo by its mode and size.
-func vet(info fs.FileInfo) error {
+// vet refuses bytes that can't be a photo by their number.
+func vet(stat source.Stat) error {
 	switch {
-	case !info.Mode().IsRegular():
-		return &Unusable{errors.New("can't be read: not a regular file")}
-	case info.Size() == 0:
+	case stat.Size == 0:
 		return &Unusable{errors.New("empty file")}
-	case info.Size() > imaging.MaxFile:
-		return tooLong(info.Size(), imaging.MaxFile)
+	case stat.Size > imaging.MaxFile:
+		return tooLong(stat.Size, imaging.MaxFile)
 	}
 	return nil
 }
@@ -93,28 +92,28 @@ func tooLong(size, most int64) error {
 		most)}
 }
 
-// request holds options of reading a file.
+// request holds options of reading a source.
 type request struct {
 	limit int64 // bytes that fit in memory
 	photo bool  // a file that does not begin as a photo is Unusable
 	hash  bool  // SHA256 is needed
 }
 
-// content reads the file at path.
-func content(ctx context.Context, path string, ask request) ([]byte, File, error) {
+// content reads all bytes of the source.
+func content(ctx context.Context, from source.Source, ask request) ([]byte, File, error) {
 	type read struct {
 		data []byte
 		file File
 	}
-	r, err := retry(ctx, path, func() (r read, err error) {
-		f, err := open(path, ask)
+	r, err := retry(ctx, from, func() (r read, err error) {
+		f, err := open(from, ask)
 		if err != nil {
 			return r, err
 		}
 		defer f.close()
-		r.data = make([]byte, f.info.Size())
+		r.data = make([]byte, f.stat.Size)
 		n, err := io.ReadFull(f, r.data)
-		if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) { // the file has shrunk
+		if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) && !errors.Is(err, io.EOF) { // the file has shrunk
 			return r, err
 		}
 		r.data = r.data[:n]
@@ -135,57 +134,59 @@ func (l *longer) Error() string { return fmt.Sprintf("the file has grown to %d b
 // sniffed is how many bytes of a file are read to detect its format.
 const sniffed = 64
 
-// opened is a photo's file, which is read up to its size at the time of opening.
+// opened is an open source, which is read up to its size at the time of opening.
 type opened struct {
 	io.Reader
-	file *os.File
-	info fs.FileInfo
+	content source.Content
+	stat    source.Stat
 }
 
-// open opens the file at path and reads its beginning. It refuses files that are too long for a photo of their format
-// or for ask.
-func open(path string, ask request) (f *opened, err error) {
-	file, err := openFile(path)
+// open opens the source and reads its beginning. It refuses bytes that are too many for a photo of their format or for
+// ask.
+func open(from source.Source, ask request) (f *opened, err error) {
+	content, err := from.Open()
 	if err != nil {
 		return nil, err
 	}
 	defer func() {
 		if err != nil {
-			_ = file.Close() // it was only read
+			_ = content.Close() // it was only read
 		}
 	}()
-	info, err := file.Stat()
+	stat, err := content.Stat()
 	if err != nil {
 		return nil, err
 	}
-	if err := vet(info); err != nil {
+	if err := vet(stat); err != nil {
 		return nil, err
 	}
-	head := make([]byte, min(sniffed, info.Size()))
-	n, err := file.ReadAt(head, 0)
-	if err != nil && !errors.Is(err, io.EOF) {
+	head := make([]byte, min(sniffed, stat.Size))
+	n, err := io.ReadFull(content, head)
+	if err != nil && !errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return nil, err
 	}
-	most, err := imaging.MaxFileSize(head[:n])
+	head = head[:n]
+	most, err := imaging.MaxFileSize(head)
 	if err != nil && ask.photo {
 		return nil, &Unusable{err}
 	}
-	if info.Size() > most {
-		return nil, tooLong(info.Size(), most)
+	if stat.Size > most {
+		return nil, tooLong(stat.Size, most)
 	}
-	if info.Size() > ask.limit {
-		return nil, &longer{info.Size()}
+	if stat.Size > ask.limit {
+		return nil, &longer{stat.Size}
 	}
-	return &opened{Reader: io.LimitReader(file, info.Size()), file: file, info: info}, nil
+	rest := io.MultiReader(bytes.NewReader(head), io.LimitReader(content, stat.Size-int64(n)))
+	return &opened{Reader: rest, content: content, stat: stat}, nil
 }
 
-func (f *opened) close() { _ = f.file.Close() } // it was only read
+func (f *opened) close() { _ = f.content.Close() } // it was only read
 
 // facts returns the File of f, of which n bytes were read.
 func (f *opened) facts(n int64) File {
-	r := File{Size: n, ModTime: f.info.ModTime(), Inode: inode(f.info)}
-	after, err := f.file.Stat()
-	if err != nil || n != f.info.Size() || after.Size() != n || !after.ModTime().Equal(r.ModTime) {
+	r := File{Size: n, ModTime: f.stat.ModTime, Inode: f.stat.Inode}
+	after, err := f.content.Stat()
+	if err != nil || n != f.stat.Size || after.Size != n || !after.ModTime.Equal(r.ModTime) {
 		r.ModTime = time.Time{}
 	}
 	return r
@@ -196,7 +197,7 @@ var pauses = []time.Duration{50 * time.Millisecond, 250 * time.Millisecond, time
 
 // retry calls f until it succeeds, fails because of the photo, or has failed after every pause. It returns soon after
 // ctx ends, even if f still waits for a system that never answers.
-func retry[T any](ctx context.Context, path string, f func() (T, error)) (T, error) {
+func retry[T any](ctx context.Context, from source.Source, f func() (T, error)) (T, error) {
 	var none T
 	for attempt := 0; ; attempt++ {
 		if err := ctx.Err(); err != nil {
@@ -205,15 +206,20 @@ func retry[T any](ctx context.Context, path string, f func() (T, error)) (T, err
 		value, err := userfile.Abandon(ctx, f)
 		var bad *Unusable
 		var grown *longer
+		var damaged *source.Damaged
+		var irregular source.NotRegular
+		var explained *fail.Error
 		switch {
 		case ctx.Err() != nil:
 			return none, ctx.Err()
-		case err == nil || errors.As(err, &bad) || errors.As(err, &grown):
+		case err == nil || errors.As(err, &bad) || errors.As(err, &grown) || errors.As(err, &explained):
 			return value, err
+		case errors.As(err, &damaged) || errors.As(err, &irregular):
+			return none, &Unusable{err}
 		case fail.AboutFile(err):
 			return none, &Unusable{fmt.Errorf("can't be read: %w", withoutPath(err))}
 		case attempt == len(pauses):
-			return none, systemError(path, err)
+			return none, systemError(from, err)
 		}
 		select {
 		case <-time.After(pauses[attempt]):
@@ -224,7 +230,7 @@ func retry[T any](ctx context.Context, path string, f func() (T, error)) (T, err
 }
 
 // systemError is the error for a photo that the system failed to read.
-func systemError(path string, err error) error {
+func systemError(from source.Source, err error) error {
 	hint := "The disk or the network drive failed, not fx. Finished work is kept, and the same command continues " +
 		"once the photo can be read again. If it can't, restore or remove the photo."
 	if outOfDescriptors(err) {
@@ -235,7 +241,7 @@ func systemError(path string, err error) error {
 	if fail.KindOf(err) == fail.DiskFull { // such as a network drive's
 		kind = fail.DiskFull
 	}
-	return fail.Wrap(kind, withoutPath(err), hint, "cannot read %s", path)
+	return fail.Wrap(kind, withoutPath(err), hint, "cannot read %s", from)
 }
 
 // withoutPath removes the path from a file's error, because the caller names the photo.

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"fx/internal/fail"
+	"fx/internal/source"
 )
 
 // write makes a file whose content is older than now.
@@ -39,12 +40,13 @@ func noPauses(t *testing.T) {
 	t.Cleanup(func() { pauses = before })
 }
 
-// opens replaces how files are opened.
-func opens(t *testing.T, by func(path string) (*os.File, error)) {
-	before := openFile
-	openFile = by
-	t.Cleanup(func() { openFile = before })
+// openedBy is a file that open opens.
+type openedBy struct {
+	source.File
+	open func() (source.Content, error)
 }
+
+func (o openedBy) Open() (source.Content, error) { return o.open() }
 
 func photoOf(t testing.TB, w, h int) []byte {
 	t.Helper()
@@ -58,12 +60,12 @@ func photoOf(t testing.TB, w, h int) []byte {
 func TestReadFile(t *testing.T) {
 	content := []byte(strings.Repeat("photo", 1000))
 	path := write(t, content)
-	data, file, err := ReadFile(t.Context(), path)
+	data, file, err := ReadFile(t.Context(), source.File(path))
 	if err != nil || !bytes.Equal(data, content) || file.SHA256 != sha256.Sum256(content) || file.Size != 5000 ||
 		file.ModTime.IsZero() || file.Inode == 0 {
 		t.Errorf("%d bytes, %+v, %v", len(data), file, err)
 	}
-	if hashed, err := Hash(t.Context(), path); err != nil || hashed != file {
+	if hashed, err := Hash(t.Context(), source.File(path)); err != nil || hashed != file {
 		t.Errorf("%+v, %v, want %+v", hashed, err, file)
 	}
 }
@@ -83,7 +85,7 @@ func TestAFileThatChangesWhileItIsReadHasNoTime(t *testing.T) {
 		if err := os.Chtimes(path, past, past); err != nil {
 			t.Fatal(err)
 		}
-		f, err := open(path, request{limit: 1000})
+		f, err := open(source.File(path), request{limit: 1000})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -120,7 +122,6 @@ func TestWhatIsWrongWithAPhotoIsSaidOfIt(t *testing.T) {
 		t.Fatal(err)
 	}
 	opened := 0
-	opens(t, func(path string) (*os.File, error) { opened++; return os.Open(path) })
 	for _, c := range []struct {
 		name, want string
 		opened     int
@@ -130,7 +131,9 @@ func TestWhatIsWrongWithAPhotoIsSaidOfIt(t *testing.T) {
 		{"empty", "empty file", 0}, {"long", "too long", 0}, {"sparse.jpg", "too long", 1},
 	} {
 		opened = 0
-		_, _, err := ReadFile(t.Context(), filepath.Join(dir, c.name))
+		file := source.File(filepath.Join(dir, c.name))
+		counted := openedBy{file, func() (source.Content, error) { opened++; return file.Open() }}
+		_, _, err := ReadFile(t.Context(), counted)
 		var bad *Unusable
 		if !errors.As(err, &bad) || !strings.Contains(err.Error(), c.want) || strings.Contains(err.Error(), dir) {
 			t.Errorf("%s: %v", c.name, err)
@@ -138,7 +141,7 @@ func TestWhatIsWrongWithAPhotoIsSaidOfIt(t *testing.T) {
 		if opened != c.opened {
 			t.Errorf("%s was opened %d times", c.name, opened)
 		}
-		if _, err := Hash(t.Context(), filepath.Join(dir, c.name)); !errors.As(err, &bad) {
+		if _, err := Hash(t.Context(), counted); !errors.As(err, &bad) {
 			t.Errorf("hash of %s: %v", c.name, err)
 		}
 	}
@@ -152,13 +155,13 @@ func TestASystemThatFailsIsAskedAgain(t *testing.T) {
 		syscall.ESTALE, syscall.ETIMEDOUT, syscall.ENOSPC} {
 		for _, failing := range []int{1, len(pauses), len(pauses) + 1} {
 			var calls atomic.Int32
-			opens(t, func(path string) (*os.File, error) {
+			failsFirst := openedBy{source.File(path), func() (source.Content, error) {
 				if int(calls.Add(1)) <= failing {
 					return nil, &fs.PathError{Op: "open", Path: path, Err: number}
 				}
-				return os.Open(path)
-			})
-			data, _, err := ReadFile(t.Context(), path)
+				return source.File(path).Open()
+			}}
+			data, _, err := ReadFile(t.Context(), failsFirst)
 			if failing <= len(pauses) {
 				if err != nil || !bytes.Equal(data, content) {
 					t.Errorf("%v %d times: %v", number, failing, err)
@@ -183,16 +186,20 @@ func TestAReadThatNeverEndsEndsWithItsContext(t *testing.T) {
 	forever := make(chan struct{})
 	t.Cleanup(func() { close(forever) })
 	begun := make(chan struct{})
-	opens(t, func(string) (*os.File, error) { close(begun); <-forever; return nil, os.ErrClosed })
+	hangs := openedBy{source.File(path), func() (source.Content, error) {
+		close(begun)
+		<-forever
+		return nil, os.ErrClosed
+	}}
 	ctx, cancel := context.WithCancel(t.Context())
 	time.AfterFunc(20*time.Millisecond, cancel)
-	if _, _, err := ReadFile(ctx, path); !errors.Is(err, context.Canceled) {
+	if _, _, err := ReadFile(ctx, hangs); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
 	}
 	<-begun
 	ctx, cancel = context.WithCancel(t.Context()) // while it waits to ask again
-	opens(t, func(string) (*os.File, error) { cancel(); return nil, syscall.EIO })
-	if _, _, err := ReadFile(ctx, path); !errors.Is(err, context.Canceled) {
+	fails := openedBy{source.File(path), func() (source.Content, error) { cancel(); return nil, syscall.EIO }}
+	if _, _, err := ReadFile(ctx, fails); !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
 	}
 }

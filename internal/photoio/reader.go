@@ -8,6 +8,7 @@ import (
 
 	"fx/internal/fail"
 	"fx/internal/imaging"
+	"fx/internal/source"
 )
 
 // Options of a Reader. The zero value suits most callers.
@@ -46,11 +47,11 @@ func (p *Photo) Release() {
 	p.lease.release(pixels)
 }
 
-// Read reads the photo at path, after waiting for enough memory. The caller must release the Photo before it waits for
-// anything, another photo included. Errors: Unusable for a fault of the photo; fail.System; fail.Rejected for a photo
-// that needs more memory than the limit; the context's.
-func (r *Reader) Read(ctx context.Context, path string) (*Photo, error) {
-	bytes, err := size(ctx, path)
+// Read reads the photo of the source, after waiting for enough memory. The caller must release the Photo before it
+// waits for anything, another photo included. Errors: Unusable for a fault of the photo; fail.System; fail.Rejected
+// for a photo that needs more memory than the limit; the context's.
+func (r *Reader) Read(ctx context.Context, from source.Source) (*Photo, error) {
+	bytes, err := size(ctx, from)
 	if err != nil {
 		return nil, err
 	}
@@ -58,13 +59,13 @@ func (r *Reader) Read(ctx context.Context, path string) (*Photo, error) {
 	// free at once, the lease is returned, and all of it is requested together.
 	for wanted := bytes; ; {
 		if wanted > r.budget.most {
-			return nil, r.tooLarge(path, fmt.Sprintf("of %d bytes", bytes), wanted)
+			return nil, r.tooLarge(from, fmt.Sprintf("of %d bytes", bytes), wanted)
 		}
 		l, err := r.budget.lease(ctx, wanted)
 		if err != nil {
 			return nil, err
 		}
-		p, more, err := r.read(ctx, path, l)
+		p, more, err := r.read(ctx, from, l)
 		if err == nil && more == 0 {
 			return p, nil
 		}
@@ -77,8 +78,8 @@ func (r *Reader) Read(ctx context.Context, path string) (*Photo, error) {
 }
 
 // read reads the photo within l. If more is not 0, the photo needs that many bytes instead.
-func (r *Reader) read(ctx context.Context, path string, l *lease) (p *Photo, more int64, err error) {
-	data, file, err := content(ctx, path, request{limit: l.n, photo: true, hash: r.hash})
+func (r *Reader) read(ctx context.Context, from source.Source, l *lease) (p *Photo, more int64, err error) {
+	data, file, err := content(ctx, from, request{limit: l.n, photo: true, hash: r.hash})
 	var grown *longer
 	if errors.As(err, &grown) {
 		return nil, grown.size, nil
@@ -92,7 +93,7 @@ func (r *Reader) read(ctx context.Context, path string, l *lease) (p *Photo, mor
 		if err := r.decoder.Vet(data); err != nil { // more memory would not help
 			return nil, 0, &Unusable{err}
 		}
-		return nil, 0, r.tooLarge(path, fmt.Sprintf("of %d×%d pixels", m.W, m.H), needed)
+		return nil, 0, r.tooLarge(from, fmt.Sprintf("of %d×%d pixels", m.W, m.H), needed)
 	}
 	if !l.grow(needed) {
 		return nil, needed, nil
@@ -101,7 +102,7 @@ func (r *Reader) read(ctx context.Context, path string, l *lease) (p *Photo, mor
 	p.Pix = l.pixels(m.Pixels)
 	if err := r.decoder.DecodeInto(&p.Image, data); errors.Is(err, syscall.ENOMEM) {
 		return nil, 0, fail.Wrap(fail.System, err, "Use fewer --workers, or a smaller --decode-memory.",
-			"cannot decode %s", path)
+			"cannot decode %s", from)
 	} else if err != nil {
 		return nil, 0, &Unusable{err}
 	}
@@ -110,11 +111,11 @@ func (r *Reader) read(ctx context.Context, path string, l *lease) (p *Photo, mor
 }
 
 // tooLarge is the error for a valid photo that needs more memory than the limit.
-func (r *Reader) tooLarge(path, what string, bytes int64) error {
+func (r *Reader) tooLarge(from source.Source, what string, bytes int64) error {
 	const mib = 1 << 20
 	hint := fmt.Sprintf("Allow it with --decode-memory %dMiB on a machine with that much memory, or remove the photo.",
 		bytes/mib+1)
 	return fail.New(fail.Rejected, hint,
-		"%s, a photo %s, needs %d MiB of memory to be decoded, and %d are allowed", path, what, bytes/mib+1,
+		"%s, a photo %s, needs %d MiB of memory to be decoded, and %d are allowed", from, what, bytes/mib+1,
 		r.budget.most/mib)
 }

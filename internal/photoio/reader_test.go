@@ -8,7 +8,6 @@ import (
 	"errors"
 	"image"
 	"image/png"
-	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -18,6 +17,7 @@ import (
 	"fx/internal/fail"
 	"fx/internal/imaging"
 	"fx/internal/machine"
+	"fx/internal/source"
 )
 
 func newReader(t testing.TB, o Options) *Reader {
@@ -34,7 +34,7 @@ func TestReader(t *testing.T) {
 	path := write(t, content)
 	r := newReader(t, Options{Hash: true})
 	for range 3 { // pixels are used again
-		p, err := r.Read(t.Context(), path)
+		p, err := r.Read(t.Context(), source.File(path))
 		if err != nil || p.W != 40 || p.H != 30 || len(p.Pix) != 3*40*30 || p.SHA256 != sha256.Sum256(content) ||
 			p.Size != int64(len(content)) {
 			t.Fatalf("%+v, %v", p, err)
@@ -52,13 +52,14 @@ func TestReaderTellsPhotosFromTheSystem(t *testing.T) {
 	var bad *Unusable
 	for want, content := range map[string][]byte{"not an image": make([]byte, 5000),
 		"unexpected EOF": photoOf(t, 40, 30)[:60]} {
-		if _, err := r.Read(t.Context(), write(t, content)); !errors.As(err, &bad) ||
+		if _, err := r.Read(t.Context(), source.File(write(t, content))); !errors.As(err, &bad) ||
 			!strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %s", err, want)
 		}
 	}
-	opens(t, func(string) (*os.File, error) { return nil, syscall.EMFILE })
-	if _, err := r.Read(t.Context(), write(t, photoOf(t, 4, 4))); errors.As(err, &bad) ||
+	file := source.File(write(t, photoOf(t, 4, 4)))
+	full := openedBy{file, func() (source.Content, error) { return nil, syscall.EMFILE }}
+	if _, err := r.Read(t.Context(), full); errors.As(err, &bad) ||
 		fail.KindOf(err) != fail.System || !strings.Contains(fail.HintOf(err), "ulimit") {
 		t.Errorf("%v, hint %s", err, fail.HintOf(err))
 	}
@@ -70,7 +71,8 @@ func TestReaderTellsPhotosFromTheSystem(t *testing.T) {
 func TestAPhotoThatAsksForMoreThanThereIsEndsTheRun(t *testing.T) {
 	path := write(t, photoOf(t, 2000, 1000))
 	var bad *Unusable
-	_, err := newReader(t, Options{Memory: 7 << 20}).Read(t.Context(), path) // 6 MB of pixels and 2 of gray
+	r := newReader(t, Options{Memory: 7 << 20}) // the photo takes 6 MB of pixels and 2 of gray
+	_, err := r.Read(t.Context(), source.File(path))
 	if errors.As(err, &bad) || fail.KindOf(err) != fail.Rejected {
 		t.Fatalf("%v", err)
 	}
@@ -84,13 +86,14 @@ func TestAPhotoThatAsksForMoreThanThereIsEndsTheRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := newReader(t, Options{Memory: mib << 20}).Read(t.Context(), path)
+	p, err := newReader(t, Options{Memory: mib << 20}).Read(t.Context(), source.File(path))
 	if err != nil {
 		t.Fatalf("with the memory that the hint names: %v", err)
 	}
 	p.Release()
 	long := write(t, append(photoOf(t, 4, 4), make([]byte, 2<<20)...))
-	if _, err := newReader(t, Options{Memory: 1 << 20}).Read(t.Context(), long); fail.KindOf(err) != fail.Rejected {
+	small := newReader(t, Options{Memory: 1 << 20})
+	if _, err := small.Read(t.Context(), source.File(long)); fail.KindOf(err) != fail.Rejected {
 		t.Errorf("a file that alone is larger: %v", err)
 	}
 }
@@ -119,7 +122,7 @@ func TestManyBombsAtOnceStayWithinTheBudget(t *testing.T) {
 			for range workers {
 				group.Go(func() {
 					for range next {
-						p, err := r.Read(t.Context(), path)
+						p, err := r.Read(t.Context(), source.File(path))
 						if err != nil {
 							t.Error(err)
 							return

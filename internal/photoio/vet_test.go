@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"fx/internal/fail"
+	"fx/internal/source"
 )
 
 // TestABadPhotoIsBadWhateverTheMemory reads large JPEGs within 1 MiB: one whose bytes no memory
@@ -34,12 +35,13 @@ func TestABadPhotoIsBadWhateverTheMemory(t *testing.T) {
 	r := newReader(t, Options{Memory: 1 << 20})
 	var bad *Unusable
 	for want, content := range map[string][]byte{"more than 100 scans": many, "truncated": large[:len(large)-2]} {
-		if _, err := r.Read(t.Context(), write(t, content)); !errors.As(err, &bad) ||
+		if _, err := r.Read(t.Context(), source.File(write(t, content))); !errors.As(err, &bad) ||
 			!strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %s", err, want)
 		}
 	}
-	if _, err := r.Read(t.Context(), write(t, large)); errors.As(err, &bad) || fail.KindOf(err) != fail.Rejected {
+	_, err := r.Read(t.Context(), source.File(write(t, large)))
+	if errors.As(err, &bad) || fail.KindOf(err) != fail.Rejected {
 		t.Errorf("a good one: %v", err)
 	}
 }

@@ -46,7 +46,7 @@ func (w *Writer) WriteChunk(c Chunk, rows []Computed) error {
 		e := w.own[rows[i].Entry]
 		w.content[e] = known{rows[i].Content.SHA256, true}
 		delete(w.denied, e)
-		log = append(log, statEntry{w.entries[e].Rel, rows[i].Content})
+		log = append(log, w.entries[e].statEntry(rows[i].Content))
 	}
 	w.note(w.stats.add(log))
 	w.noteRejected(w.rejected.flush())

@@ -14,6 +14,7 @@ import (
 	"fx/internal/dataset"
 	"fx/internal/photoio"
 	"fx/internal/progress"
+	"fx/internal/source"
 )
 
 // Content identifies the bytes of a photo's file when it was read.
@@ -29,9 +30,9 @@ func ContentOf(f photoio.File) Content {
 	return Content{SHA256: SHA256(f.SHA256), Size: f.Size, ModTime: f.ModTime, Inode: f.Inode}
 }
 
-// Load reads the photo at path and returns its bytes with their Content. Errors are those of photoio.ReadFile.
-func Load(ctx context.Context, path string) ([]byte, Content, error) {
-	data, file, err := photoio.ReadFile(ctx, path)
+// Load reads a photo and returns its bytes with their Content. Errors are those of photoio.ReadFile.
+func Load(ctx context.Context, from source.Source) ([]byte, Content, error) {
+	data, file, err := photoio.ReadFile(ctx, from)
 	if err != nil {
 		return nil, Content{}, err
 	}
@@ -58,7 +59,7 @@ func hashAll(ctx context.Context, items []Entry, which []int, report progress.Re
 	group.SetLimit(max(2, runtime.GOMAXPROCS(0)))
 	for _, i := range which {
 		group.Go(func() error {
-			file, err := hashFile(groupCtx, items[i].Path)
+			file, err := hashFile(groupCtx, items[i].Source())
 			task.Add(1)
 			mutex.Lock()
 			defer mutex.Unlock()
@@ -84,4 +85,18 @@ func hashAll(ctx context.Context, items []Entry, which []int, report progress.Re
 type Entry struct {
 	dataset.Item
 	Views int // random views to keep besides the centre view, which is view 0
+}
+
+// statEntry returns what is remembered of the photo, which was read as c. The size of a photo in a table is known only
+// when it is read; it is remembered under the size in the listing.
+func (e *Entry) statEntry(c Content) statEntry {
+	if e.At != nil {
+		c.Size = e.Size
+	}
+	return statEntry{e.Rel, c}
+}
+
+// Rejected returns the rejection of the photo; c is its content if that is at fault, else zero.
+func (e *Entry) Rejected(reason string, c Content) Rejected {
+	return Rejected{Path: e.Rel, Reason: reason, Content: e.statEntry(c).content}
 }

@@ -40,7 +40,7 @@ func extract(ctx context.Context, photos, dir string) (int, error) {
 	for _, chunk := range plan.Chunks {
 		var rows []store.Computed
 		for _, job := range chunk.Jobs {
-			data, content, err := store.Load(ctx, entries[job.Entry].Path)
+			data, content, err := store.Load(ctx, entries[job.Entry].Source())
 			if err != nil {
 				continue // rejected
 			}

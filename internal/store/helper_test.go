@@ -160,10 +160,10 @@ func (r run) compute(c Chunk, entries []Entry, o *outcome, reject func(...Reject
 	for _, j := range c.Jobs {
 		rel := entries[j.Entry].Rel
 		o.tried = append(o.tried, rel)
-		data, content, err := Load(context.Background(), entries[j.Entry].Path)
+		data, content, err := Load(context.Background(), entries[j.Entry].Source())
 		if err != nil || strings.HasPrefix(string(data), "bad") {
 			o.rejected = append(o.rejected, rel)
-			reject(Rejected{Path: rel, Reason: "it is " + string(data), Content: content})
+			reject(entries[j.Entry].Rejected("it is "+string(data), content))
 			continue
 		}
 		for _, v := range j.Views {

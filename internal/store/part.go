@@ -138,7 +138,7 @@ func (p *PartWriter) WriteChunk(c Chunk, rows []Computed) error {
 	}
 	p.rows, p.embeddings = p.w.appendRows(batch, p.rows, p.embeddings)
 	for i := range rows {
-		p.photos = append(p.photos, statEntry{p.w.entries[rows[i].Entry].Rel, rows[i].Content})
+		p.photos = append(p.photos, p.w.entries[rows[i].Entry].statEntry(rows[i].Content))
 	}
 	p.w.written++
 	p.w.done.Added += len(rows)

@@ -227,7 +227,7 @@ func (w *Writer) identify(ctx context.Context, rows *rowIndex) error {
 	for _, i := range unknown {
 		if c, ok := hashed.found[i]; ok {
 			w.content[i] = known{c.SHA256, true}
-			log = append(log, statEntry{w.entries[i].Rel, c})
+			log = append(log, w.entries[i].statEntry(c))
 		}
 	}
 	w.note(w.stats.add(log))

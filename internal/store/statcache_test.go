@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"fx/internal/dataset"
+	"fx/internal/source"
 )
 
 func statOf(rel string, mtime time.Time) (Entry, statEntry) {
@@ -69,12 +70,12 @@ func TestLoad(t *testing.T) {
 	info, err := os.Stat(path)
 	must(t, err)
 	want := Content{SHA256: sha256.Sum256([]byte(content)), Size: 5000, ModTime: info.ModTime(), Inode: inode(info)}
-	data, c, err := Load(t.Context(), path)
+	data, c, err := Load(t.Context(), source.File(path))
 	if err != nil || string(data) != content || c != want {
 		t.Errorf("%d bytes, %+v, %v, want %+v", len(data), c, err, want)
 	}
 	for _, name := range []string{"none", "."} {
-		if _, _, err := Load(t.Context(), filepath.Join(dir, name)); err == nil {
+		if _, _, err := Load(t.Context(), source.File(filepath.Join(dir, name))); err == nil {
 			t.Errorf("%s: no error", name)
 		}
 	}

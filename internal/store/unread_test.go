@@ -10,6 +10,7 @@ import (
 
 	"fx/internal/fail"
 	"fx/internal/photoio"
+	"fx/internal/source"
 )
 
 // hashes replaces how the photo at path is hashed. No test may run beside it.
@@ -17,11 +18,11 @@ func (r run) hashes(t *testing.T, name string, err error) {
 	t.Helper()
 	path := filepath.Join(r.root, name)
 	must(t, os.Chtimes(path, testTime, testTime.Add(time.Hour))) // so that it is hashed again
-	hashFile = func(ctx context.Context, p string) (photoio.File, error) {
-		if p == path && err != nil {
+	hashFile = func(ctx context.Context, from source.Source) (photoio.File, error) {
+		if from == source.File(path) && err != nil {
 			return photoio.File{}, err
 		}
-		return photoio.Hash(ctx, p)
+		return photoio.Hash(ctx, from)
 	}
 	t.Cleanup(func() { hashFile = photoio.Hash })
 }

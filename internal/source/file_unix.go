@@ -1,16 +1,15 @@
 //go:build unix
 
-package photoio
+package source
 
 import (
-	"errors"
 	"io/fs"
 	"os"
 	"syscall"
 )
 
 // openFile opens a file for reading. It does not block if the file was replaced by a pipe.
-var openFile = func(path string) (*os.File, error) {
+func openFile(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 }
 
@@ -19,8 +18,4 @@ func inode(info fs.FileInfo) uint64 {
 		return s.Ino
 	}
 	return 0
-}
-
-func outOfDescriptors(err error) bool {
-	return errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)
 }

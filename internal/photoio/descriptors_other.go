@@ -1,0 +1,5 @@
+//go:build !unix
+
+package photoio
+
+func outOfDescriptors(error) bool { return false }
