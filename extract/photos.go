@@ -40,7 +40,7 @@ func Photos(ctx context.Context, e *Embedder, decoder *imaging.Decoder, all []so
 		refs[i].item = i
 	}
 	batches := slices.Collect(slices.Chunk(refs, e.BatchSize()))
-	p := e.pipeline(decoder, 0, func(item int) source.Source { return all[item] })
+	p := e.pipeline(decoder, 0, 0, func(item int) source.Source { return all[item] })
 	return p.run(ctx, batches, func(batch int, r result) error {
 		photos := map[int]Embedding{}
 		for _, row := range r.rows {

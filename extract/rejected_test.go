@@ -43,11 +43,11 @@ func replaced(t *testing.T, path string, text string) {
 func TestRejectedPhotosAreRememberedWithTheirReasons(t *testing.T) {
 	orttest.Library(t)
 	data := photos(t, 3)
-	good, err := os.ReadFile(filepath.Join(data, "train/ants/01.png"))
+	bad := filepath.Join(data, "train/ants/00.png")
+	good, err := os.ReadFile(bad)
 	if err != nil {
 		t.Fatal(err)
 	}
-	bad := filepath.Join(data, "train/ants/00.png")
 	cut := string(good[:len(good)-20]) + strings.Repeat("\x00", 20)
 	if err := os.WriteFile(bad, []byte(cut), 0o644); err != nil {
 		t.Fatal(err)
@@ -105,6 +105,7 @@ func TestWhatIsNotTheContentsFaultIsNotRemembered(t *testing.T) {
 		t.Fatal(err)
 	}
 	o := options(list, filepath.Join(t.TempDir(), "store"))
+	o.TrainSplit = ""
 	mustRun(t, o, 2, 0, 1)
 	noise(t, filepath.Join(data, "nothing.png"), 77)
 	mustRun(t, o, 1, 2, 0)

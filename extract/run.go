@@ -17,7 +17,6 @@ import (
 	"fx/internal/lockfile"
 	"fx/internal/outpath"
 	"fx/internal/paths"
-	"fx/internal/printable"
 	"fx/internal/progress"
 	"fx/internal/source"
 	"fx/internal/speeds"
@@ -347,7 +346,7 @@ func (r *run) fill(ctx context.Context) error {
 	if err := finish(); err != nil || len(batches) == 0 {
 		return err
 	}
-	p := r.embedder.pipeline(r.decoder, r.options.Seed, func(item int) source.Source {
+	p := r.embedder.pipeline(r.decoder, r.options.Seed, r.options.TimeoutPerPhoto, func(item int) source.Source {
 		return r.photos.Items[item].Source()
 	})
 	err := p.run(ctx, batches, func(batch int, result result) error {
