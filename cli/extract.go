@@ -49,7 +49,7 @@ func extractCommand(out *output) *urfave.Command {
 				Usage: "most bytes of a part's photos, such as 1GiB", DefaultText: "no limit"},
 			&urfave.StringFlag{Name: "parts", Usage: "`FILE` that --plan wrote, for --part"},
 			&urfave.StringFlag{Name: "part",
-				Usage: "compute only this part of --parts, by its number or ID; auto takes it from Slurm or Kubernetes"},
+				Usage: "compute only this part of --parts: its number, its ID, or auto in an array job"},
 			&urfave.StringFlag{Name: "shard",
 				Usage: "i/n: compute only this part, 0 ≤ i < n; auto or auto/n takes it from Slurm or Kubernetes"},
 			&urfave.DurationFlag{Name: "wait", Usage: "wait this long while another process writes to the store"},

@@ -18,7 +18,8 @@ func parsePart(text string, env func(string) string) (string, error) {
 	}
 	index := arrayIndex(env)
 	if n, err := strconv.Atoi(index); err != nil || n < 0 {
-		return "", fail.New(fail.Usage, "Write --part N, or --part auto inside a Slurm array or an indexed Kubernetes job.",
+		return "", fail.New(fail.Usage,
+			"Write --part N, or --part auto inside a Slurm array or an indexed Kubernetes job.",
 			"--part auto: no array task is known from the environment")
 	}
 	return index, nil

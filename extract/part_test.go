@@ -180,7 +180,7 @@ func TestPartsThatCannotBe(t *testing.T) {
 		{"no environment", func(o *Options) { o.Part = "auto" }, "no array task"},
 		{"no file", func(o *Options) { o.PartsFile += "x" }, "cannot read the plan"},
 		{"the store of another network", func(o *Options) { o.Store = other.Store }, "is not of the store"},
-		{"no store", func(o *Options) { o.Store = filepath.Join(filepath.Dir(other.Store), "none") }, "no embedding store"},
+		{"no store", func(o *Options) { o.Store += "x" }, "no embedding store"},
 		{"another network", func(o *Options) { o.Embedder.Network.Resize = 96 }, "resize: 64 in the store, 96 now"},
 		{"with --shard", func(o *Options) { o.Shard = "0/2" }, "--shard"},
 		{"without a plan", func(o *Options) { o.PartsFile = "" }, "--parts and --part"},

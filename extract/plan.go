@@ -58,8 +58,8 @@ func (p PlanOptions) check(o Options) error {
 }
 
 // Plan writes what the store lacks as parts, for processes that compute one part each with Options.Part. It makes the
-// store if there is none. It only lists the photos: a file that the store does not know is missing, and one of unchanged
-// size, time and inode is not.
+// store if there is none. It only lists the photos: a file is missing unless the store knows it with this size, time
+// and inode.
 func Plan(ctx context.Context, o Options, p PlanOptions, report progress.Reporter) (PlanSummary, error) {
 	r := &run{options: o, report: report, start: time.Now()}
 	if err := cmp.Or(p.check(o), o.check()); err != nil {
@@ -116,7 +116,7 @@ func (p PlanOptions) mostPhotos(m store.Manifest) (int, error) {
 	most := max(1, maxPartFeatures/features)
 	if p.Photos > most {
 		return 0, fail.New(fail.Usage, fmt.Sprintf("Give at most --part-photos %d.", most),
-			"--part-photos %d: the features of so many photos have more than %d MiB, and a process holds them in memory",
+			"--part-photos %d: their features have more than %d MiB, which a process holds in memory",
 			p.Photos, maxPartFeatures>>20)
 	}
 	return cmp.Or(p.Photos, min(most, defaultPartPhotos)), nil
@@ -152,6 +152,6 @@ func writePlan(p PlanOptions, m store.Manifest, data string, entries []store.Ent
 		}
 		return b.Flush()
 	})
-	return ids, fail.Wrap(fail.KindOf(err), err, "Name a file with --plan that fx may write.", "cannot write the plan %s",
-		p.File)
+	return ids, fail.Wrap(fail.KindOf(err), err, "Name a file with --plan that fx may write.",
+		"cannot write the plan %s", p.File)
 }

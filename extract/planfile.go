@@ -25,13 +25,14 @@ const planVersion = 1
 
 // partLine is a line of a plan. Its first two fields find it.
 type partLine struct {
-	Version int        `json:"fx_part"`
-	Number  int        `json:"part"`
-	ID      string     `json:"id"` // store.Manifest.PartID
-	Photos  int        `json:"photos"`
-	Bytes   int64      `json:"bytes"`             // of the photos
-	Listed  bool       `json:"in_data,omitempty"` // the photos are no files of their own: only a scan of the data finds them
-	Items   []partItem `json:"items"`
+	Version int    `json:"fx_part"`
+	Number  int    `json:"part"`
+	ID      string `json:"id"` // store.Manifest.PartID
+	Photos  int    `json:"photos"`
+	Bytes   int64  `json:"bytes"` // of the photos
+	// Listed: there are photos that are no files of their own, so that only a scan of the data finds them.
+	Listed bool       `json:"in_data,omitempty"`
+	Items  []partItem `json:"items"`
 }
 
 // partItem is a photo of a part.
@@ -157,7 +158,8 @@ func (p *planFile) after(at int64) (int64, int, error) {
 		return 0, 0, err
 	}
 	var version, number int
-	if n, _ := fmt.Sscanf(string(head), `{"fx_part":%d,"part":%d,`, &version, &number); n != 2 || version != planVersion {
+	n, _ := fmt.Sscanf(string(head), `{"fx_part":%d,"part":%d,`, &version, &number) // n tells whether it failed
+	if n != 2 || version != planVersion {
 		return 0, 0, errors.New("it has a line that is no part, or one of another version of fx")
 	}
 	return start, number, nil

@@ -18,7 +18,8 @@ type badItem struct {
 // refuse rejects the photos that must not be opened.
 func (r *run) refuse() error {
 	for _, refused := range r.photos.Refused {
-		if err := r.rejectPhoto(-1, refused.Path, store.Rejected{Path: refused.Rel, Reason: refused.Reason}); err != nil {
+		bad := store.Rejected{Path: refused.Rel, Reason: refused.Reason}
+		if err := r.rejectPhoto(-1, refused.Path, bad); err != nil {
 			return err
 		}
 	}

@@ -81,7 +81,8 @@ func TestUnusableContent(t *testing.T) {
 	} {
 		_, err := r.Read(t.Context(), source.File(filepath.Join(dir, name)))
 		var bad *Unusable
-		if !errors.As(err, &bad) || bad.File.ModTime.IsZero() == want.stat || (bad.File.SHA256 != File{}.SHA256) != want.hash {
+		if !errors.As(err, &bad) || bad.File.ModTime.IsZero() == want.stat ||
+			(bad.File.SHA256 != File{}.SHA256) != want.hash {
 			t.Errorf("%s: %+v, %v", name, bad, err)
 		}
 	}

@@ -54,9 +54,9 @@
 //
 // # Rejected photos
 //
-// Writer.Reject records a photo that can't be used, with its content. A later run finds it by the state of its file or by
-// its hash, and rejects it for the same reason without reading it. A rejection without content is only listed. Finish
-// leaves the photos that the run rejected.
+// Writer.Reject records a photo that can't be used, with its content. A later run finds it by the state of its file or
+// by its hash, and rejects it for the same reason without reading it. A rejection without content is only listed.
+// Finish leaves the photos that the run rejected.
 //
 // # Several processes
 //
@@ -66,8 +66,8 @@
 // of processes and the whole job see all rows.
 //
 // Parts need no lock. PlanParts finds the photos of which rows are missing from listings and the statcache alone; its
-// caller divides them. A PartWriter computes one part and writes it at the end under a name that is the hash of what its
-// rows depend on: the manifest, and the paths and file states of its photos. Twins therefore write the same file, and a
-// killed process leaves none. Rows that are there twice count once. The next run of the whole job makes the parts' files
-// shards, so an fx that does not know parts reads them then.
+// caller divides them. A PartWriter computes one part and writes it at the end under a name that is the hash of what
+// its rows depend on: the manifest, and the paths and file states of its photos. Twins therefore write the same file,
+// and a killed process leaves none. Rows that are there twice count once. The next run of the whole job makes the
+// parts' files shards, so an fx that does not know parts reads them then.
 package store

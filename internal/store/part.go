@@ -18,10 +18,10 @@ import (
 	"fx/internal/progress"
 )
 
-// A part is a group of photos whose rows one process computes without a lock. Its rows are in part-ID.arrow, a file as a
-// shard. part-ID.log has the hashes of its photos' files and its rejected photos, in the lines of the other logs, and
-// before them a line of its own; the part is done if it is there and as many rows as that line says. The log appears
-// first, so the rows never lack it. A run of the whole job takes both into the store's other files.
+// A part is a group of photos whose rows one process computes without a lock. Its rows are in part-ID.arrow, a file
+// like a shard. part-ID.log has the hashes of its photos' files and its rejected photos, in the lines of the other
+// logs, and before them a line with the number of rows; the part is done if both are there. The log appears first, so
+// the rows never lack it. A run of the whole job takes both into the store's other files.
 
 // partMark begins the first line of a part's log, with the version of its form. The number of rows follows.
 const partMark = "fx-part-1 "
@@ -41,7 +41,8 @@ func (m Manifest) PartID(entries []Entry) string {
 	fmt.Fprintf(h, "part 1 %s seed %d\n", m.identity(), m.Seed)
 	for i := range entries {
 		e := &entries[i]
-		fmt.Fprintf(h, "%q %q %q %d %d %d %d\n", e.Rel, e.Split, e.Class, e.Views, e.Size, e.ModTime.UnixNano(), e.Inode)
+		fmt.Fprintf(h, "%q %q %q %d %d %d %d\n", e.Rel, e.Split, e.Class, e.Views, e.Size, e.ModTime.UnixNano(),
+			e.Inode)
 	}
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
@@ -90,8 +91,8 @@ type PartWriter struct {
 	photos     []statEntry
 }
 
-// OpenPart opens the part of the entries in the store in dir. Errors: fail.Usage if dir is no store, if its rows are made
-// differently from manifest, or if it has not the class of an entry.
+// OpenPart opens the part of the entries in the store in dir. Errors: fail.Usage if dir is no store, if its rows are
+// made differently from manifest, or if it lacks the class of an entry.
 func OpenPart(dir string, manifest Manifest, entries []Entry, report progress.Reporter) (*PartWriter, error) {
 	stored, err := ReadManifest(dir)
 	if err != nil {

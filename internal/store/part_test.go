@@ -181,7 +181,8 @@ func TestPartsOfAStoreThatChanges(t *testing.T) {
 	p.write(t, r.root)
 	r.allParts(t, parts)
 	rows := rowsOf(t, r.dir)
-	if got, want := rows["train/ants/001.jpg@0"], SHA256(sha256.Sum256([]byte(p["train/ants/001.jpg"]))).String(); !strings.HasPrefix(got, want) {
+	want := SHA256(sha256.Sum256([]byte(p["train/ants/001.jpg"]))).String()
+	if got := rows["train/ants/001.jpg@0"]; !strings.HasPrefix(got, want) {
 		t.Errorf("the row of the changed photo is %.20s…, want %.20s…", got, want)
 	}
 	// Other numbers of parts, and twins of those that are done: nothing is there twice.
@@ -259,7 +260,8 @@ func TestADamagedPartIsComputedAgain(t *testing.T) {
 		if _, done, err := ReadPart(t.Context(), r.dir, r.manifest, id); err != nil || done {
 			t.Errorf("%s: done %v, %v", damage.name, done, err)
 		}
-		if _, err := Open(t.Context(), r.dir, progress.Discard); damage.name != "gone" && fail.KindOf(err) != fail.Store {
+		_, err := Open(t.Context(), r.dir, progress.Discard)
+		if damage.name != "gone" && fail.KindOf(err) != fail.Store {
 			t.Errorf("%s: %v", damage.name, err)
 		}
 		plan, again := r.parts(t, 5)
@@ -291,7 +293,8 @@ func TestDamagedLogsOfParts(t *testing.T) {
 		if got := rowsOf(t, r.dir); !maps.Equal(got, want) {
 			t.Fatalf("byte %d: %d rows", i, len(got))
 		}
-		if plan, again := r.parts(t, 8); len(again) > 1 || len(again) == 1 && len(again[0]) > 2 { // two: the newline between their lines
+		// Two photos at most: the byte may be the newline between their lines.
+		if plan, again := r.parts(t, 8); len(again) > 1 || len(again) == 1 && len(again[0]) > 2 {
 			t.Fatalf("byte %d: %+v", i, plan)
 		}
 	}
@@ -329,8 +332,8 @@ func TestPartCrashChild(t *testing.T) {
 	r.allParts(t, parts)
 }
 
-// TestPartsKilledAtAnyMoment kills processes that plan and compute parts. After each kill the store opens; in the end it
-// has the rows of one run, each once.
+// TestPartsKilledAtAnyMoment kills processes that plan and compute parts. After each kill the store opens; in the end
+// it has the rows of one run, each once.
 func TestPartsKilledAtAnyMoment(t *testing.T) {
 	if testing.Short() {
 		t.Skip("-short: starts many processes")

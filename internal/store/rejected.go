@@ -25,8 +25,8 @@ type Rejected struct {
 	Content Content `json:"-"`
 }
 
-// rejectedFile is the log of rejected photos, of which each writer has one of its own. Finish rewrites it: it then lists
-// exactly the photos that the run rejected. An fx that does not know it leaves it alone.
+// rejectedFile is the log of rejected photos, of which each writer has one of its own. Finish rewrites it: it then
+// lists exactly the photos that the run rejected. An fx that does not know it leaves it alone.
 const rejectedFile = "rejected"
 
 // rejectedMark begins each line, with the version of its form.

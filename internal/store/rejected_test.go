@@ -50,7 +50,8 @@ func TestRejectedPhotosAreNotReadAgain(t *testing.T) {
 		{"another content", func() { p[a] = "bad c" }, a, a + ": it is bad c, val/bees/copy.jpg: it is bad b"},
 		{"a retry", func() { r.options.RetryRejected = true }, a + " val/bees/copy.jpg",
 			a + ": it is bad c, val/bees/copy.jpg: it is bad b"},
-		{"no retry", func() { r.options.RetryRejected = false }, "", a + ": it is bad c, val/bees/copy.jpg: it is bad b"},
+		{"no retry", func() { r.options.RetryRejected = false }, "",
+			a + ": it is bad c, val/bees/copy.jpg: it is bad b"},
 		{"a good content", func() { p[a] = "a photo" }, a, "val/bees/copy.jpg: it is bad b"},
 		{"gone", func() { delete(p, "val/bees/copy.jpg") }, "", ""},
 	} {
