@@ -65,9 +65,12 @@ func Plan(ctx context.Context, o Options, p PlanOptions, report progress.Reporte
 	if err := cmp.Or(p.check(o), o.check()); err != nil {
 		return PlanSummary{}, err
 	}
-	if err := outpath.Prepare(o.Force, outpath.Target{Kind: outpath.Store, Path: o.Store, Photos: o.Data},
-		outpath.Target{Kind: outpath.Parts, Path: p.File, Photos: o.Data}); err != nil {
+	if err := outpath.Prepare(o.Force, outpath.Target{Kind: outpath.Store, Path: o.Store, Photos: o.Data}); err != nil {
 		return PlanSummary{}, err
+	}
+	if err := outpath.Prepare(o.Force, outpath.Target{Kind: outpath.Parts, Path: p.File, Photos: o.Data}); err != nil {
+		return PlanSummary{}, fail.Wrap(fail.KindOf(err), err,
+			"Choose another file with --plan, or write it all the same with --force.", "the plan")
 	}
 	defer r.close()
 	lock, stored, err := r.prepare(ctx)
