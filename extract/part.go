@@ -61,10 +61,7 @@ func (r *run) part(ctx context.Context) (Summary, error) {
 			return Summary{}, err
 		}
 	}
-	r.photos = &dataset.Dataset{Root: o.Data, Classes: stored.Classes, Items: make([]dataset.Item, len(entries))}
-	for i := range entries {
-		r.photos.Items[i] = entries[i].Item
-	}
+	r.photos, r.items = &dataset.Dataset{Root: o.Data, Classes: stored.Classes}, entries
 	if err := r.openPart(ctx, stored, entries); err != nil {
 		return Summary{}, err
 	}

@@ -85,7 +85,9 @@ func Plan(ctx context.Context, o Options, p PlanOptions, report progress.Reporte
 	if err := r.hold(ctx, lock); err != nil {
 		return PlanSummary{}, err
 	}
-	entries := r.entries()
+	r.options.VerifyContent = false // of the photos: a plan reads none
+	r.takeEntries()
+	entries := r.items
 	plan, missing, err := writer.PlanParts(ctx, entries)
 	if err != nil {
 		return PlanSummary{}, err
@@ -95,7 +97,6 @@ func Plan(ctx context.Context, o Options, p PlanOptions, report progress.Reporte
 		return PlanSummary{}, err
 	}
 	r.recordRefused()
-	r.photos.Items = nil // the entries contain them
 	most, err := p.mostPhotos(r.manifest)
 	if err != nil {
 		return PlanSummary{}, err

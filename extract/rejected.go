@@ -37,7 +37,7 @@ func (r *run) recordRefused() {
 // rejectKnown rejects the photos that the store has recorded as unusable, and checks the limit for all.
 func (r *run) rejectKnown() error {
 	for _, known := range r.plan.Rejected {
-		item := &r.photos.Items[known.Entry]
+		item := &r.items[known.Entry]
 		if err := r.rejectPhoto(known.Entry, item.Path,
 			store.Rejected{Path: item.Rel, Reason: known.Reason}); err != nil {
 			return err
@@ -51,8 +51,8 @@ func (r *run) reject(bad rejection) error {
 	if r.bad[bad.item] { // its views may be in two batches
 		return nil
 	}
-	item := &r.photos.Items[bad.item]
-	rejected := (&store.Entry{Item: *item}).Rejected(bad.reason, bad.content)
+	item := &r.items[bad.item]
+	rejected := item.Rejected(bad.reason, bad.content)
 	r.writer.Reject(rejected)
 	return cmp.Or(r.rejectPhoto(bad.item, item.Path, rejected), r.checkMaxBad())
 }

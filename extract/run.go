@@ -55,7 +55,8 @@ func Run(ctx context.Context, o Options, report progress.Reporter) (Summary, err
 	}
 	r.writer = writer
 	r.recordRefused()
-	if r.plan, err = writer.Plan(ctx, r.entries()); err != nil {
+	r.takeEntries()
+	if r.plan, err = writer.Plan(ctx, r.items); err != nil {
 		return Summary{}, err
 	}
 	if err := r.hold(ctx, lock); err != nil {
@@ -194,6 +195,7 @@ type run struct {
 	manifest    store.Manifest
 	writer      writer // nil until the store or the part is open
 	plan        *store.Plan
+	items       []store.Entry // of the plan
 	rejected    []badItem
 	refused     int          // of rejected, without being opened
 	bad         map[int]bool // items in rejected
@@ -299,18 +301,19 @@ func decoderFamily(d *imaging.Decoder) string {
 	return d.Name()
 }
 
-func (r *run) entries() []store.Entry {
-	entries := make([]store.Entry, len(r.photos.Items))
+// takeEntries moves the photos to the entries of the plan.
+func (r *run) takeEntries() {
+	r.items = make([]store.Entry, len(r.photos.Items))
 	for i, item := range r.photos.Items {
-		entries[i].Item = item
+		r.items[i].Item = item
 		if item.Split == "" || item.Split == r.options.TrainSplit {
-			entries[i].Views = r.options.Views
+			r.items[i].Views = r.options.Views
 		}
 		if r.options.VerifyContent {
-			entries[i].ModTime = time.Time{} // no remembered hash matches a file of unknown time
+			r.items[i].ModTime = time.Time{} // no remembered hash matches a file of unknown time
 		}
 	}
-	return entries
+	r.photos.Items = nil
 }
 
 // fill computes the rows of the plan's chunks.
@@ -347,7 +350,7 @@ func (r *run) fill(ctx context.Context) error {
 		return err
 	}
 	p := r.embedder.pipeline(r.decoder, r.options.Seed, r.options.TimeoutPerPhoto, func(item int) source.Source {
-		return r.photos.Items[item].Source()
+		return r.items[item].Source()
 	})
 	err := p.run(ctx, batches, func(batch int, result result) error {
 		for _, bad := range result.rejected {

@@ -43,7 +43,7 @@ func (w *Writer) WriteChunk(c Chunk, rows []Computed) error {
 	w.done.Copied += len(c.copies)
 	var log []statEntry
 	for i := range rows {
-		e := w.own[rows[i].Entry]
+		e := w.index(rows[i].Entry)
 		w.content[e] = known{rows[i].Content.SHA256, true}
 		delete(w.denied, e)
 		log = append(log, w.entries[e].statEntry(rows[i].Content))
@@ -78,7 +78,7 @@ func (w *Writer) batch(c Chunk, rows []Computed) ([]batchRow, error) {
 				c.Number)
 		}
 		wanted[key] = false
-		e := w.own[r.Entry]
+		e := w.index(r.Entry)
 		if r.Content.SHA256 == (SHA256{}) || len(r.Embedding) != w.layout.values {
 			return nil, fmt.Errorf("store: %s has %d values, not %d, or no hash", w.entries[e].Rel, len(r.Embedding),
 				w.layout.values)

@@ -192,7 +192,7 @@ func (l *liveRows) keepOrDrop(f *shardFile, done *Summary) (keep []keptRow, chan
 			continue
 		}
 		e, known := l.byRel[r.path]
-		key := pathKey{r.path, r.sha, r.view}
+		key := keyOfRow(r.path, r.sha, r.view)
 		unchanged := known && (l.w.denied[e] || l.w.content[e].ok && l.w.content[e].sha == r.sha)
 		if !unchanged || int(r.view) > l.w.entries[e].Views || l.seen[key] {
 			done.Dropped++

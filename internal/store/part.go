@@ -107,14 +107,14 @@ func OpenPart(dir string, manifest Manifest, entries []Entry, report progress.Re
 	}
 	w := &Writer{dir: dir, manifest: stored, stored: stored, layout: stored.layout(), locks: &locks{},
 		options: WriteOptions{Progress: report}, rejected: &rejections{}, folder: &folder{},
-		content: make([]known, len(entries)), entries: entries, own: map[int]int{}}
+		content: make([]known, len(entries)), entries: entries}
 	for i := range entries {
 		number, known := label[entries[i].Class]
 		if !known {
 			return nil, fail.New(fail.Usage, "Plan the parts again.", "%s has no class %q any more", dir,
 				entries[i].Class)
 		}
-		entries[i].Label, w.own[i] = number, i
+		entries[i].Label = number
 	}
 	return &PartWriter{w: w, id: stored.PartID(entries)}, w.check(entries)
 }

@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
 	"unicode/utf8"
 
@@ -66,28 +68,51 @@ func (w *Writer) Plan(ctx context.Context, entries []Entry) (*Plan, error) {
 	if err := w.check(entries); err != nil {
 		return nil, err
 	}
-	w.own = map[int]int{}
-	var original []int // of w.entries in entries
-	for i := range entries {
-		if w.options.Shard.Owns(entries[i].Rel) {
-			w.own[i] = len(w.entries)
-			w.entries = append(w.entries, entries[i])
-			original = append(original, i)
-		}
-	}
+	w.choose(entries)
 	rows := w.rowsInStore()
 	if err := w.identify(ctx, rows); err != nil {
 		return nil, err
 	}
 	p := &Plan{Photos: len(w.entries), DamagedRows: w.damaged}
 	for i := range w.entries {
-		w.planEntry(p, i, original[i], rows)
+		w.planEntry(p, i, w.original(i), rows)
 	}
 	if err := w.keepsRows(entries); err != nil {
 		return nil, err
 	}
 	w.plan = p
 	return p, w.updateManifest(ctx, p)
+}
+
+// choose sets the entries of this process.
+func (w *Writer) choose(entries []Entry) {
+	if w.options.Shard.whole() {
+		w.entries = entries
+		return
+	}
+	w.own = map[int]int{}
+	for i := range entries {
+		if w.options.Shard.Owns(entries[i].Rel) {
+			w.own[i] = len(w.entries)
+			w.entries, w.originals = append(w.entries, entries[i]), append(w.originals, i)
+		}
+	}
+}
+
+// original returns the index of w.entries[i] among the entries given to Plan.
+func (w *Writer) original(i int) int {
+	if w.own == nil {
+		return i
+	}
+	return w.originals[i]
+}
+
+// index returns the index into w.entries of an entry given to Plan.
+func (w *Writer) index(original int) int {
+	if w.own == nil {
+		return original
+	}
+	return w.own[original]
 }
 
 // planEntry adds entry i to the plan. All its views go into the chunk of its first, so that it is decoded once.
@@ -99,7 +124,7 @@ func (w *Writer) planEntry(p *Plan, i, original int, rows *rowIndex) {
 	k, sha := w.content[i], w.content[i].sha
 	for view := range e.Views + 1 {
 		p.Rows++
-		if _, have := rows.byPath[pathKey{e.Rel, sha, int32(view)}]; k.ok && have {
+		if _, have := rows.byPath[keyOfRow(e.Rel, sha, int32(view))]; k.ok && have {
 			p.CachedRows++
 		} else if at, have := rows.byContent[contentKey{sha, int32(view)}]; k.ok && have {
 			p.CachedRows++
@@ -154,10 +179,14 @@ func (w *Writer) check(entries []Entry) error {
 	return nil
 }
 
-type pathKey struct {
-	path string
-	sha  SHA256
-	view int32
+// pathKey is the beginning of the SHA-256 of a row's path, content and view, which takes less memory.
+type pathKey [16]byte
+
+func keyOfRow(path string, sha SHA256, view int32) pathKey {
+	b := append(make([]byte, 0, 256), sha[:]...)
+	b = binary.LittleEndian.AppendUint32(b, uint32(view))
+	sum := sha256.Sum256(append(b, path...))
+	return pathKey(sum[:])
 }
 
 type contentKey struct {
@@ -184,7 +213,7 @@ func (w *Writer) rowsInStore() *rowIndex {
 	for f, file := range w.folder.files {
 		for r := range file.rows {
 			rec := &file.rows[r]
-			x.byPath[pathKey{rec.path, rec.sha, rec.view}] = struct{}{}
+			x.byPath[keyOfRow(rec.path, rec.sha, rec.view)] = struct{}{}
 			x.paths[rec.path] = true
 			if file.indexed {
 				x.finished = true

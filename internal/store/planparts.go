@@ -40,7 +40,7 @@ func (w *Writer) PlanParts(ctx context.Context, entries []Entry) (*Plan, []int, 
 		w.content[i] = known{sha, ok}
 		have := 0
 		for view := 0; ok && view <= e.Views; view++ {
-			if _, there := rows.byPath[pathKey{e.Rel, sha, int32(view)}]; there {
+			if _, there := rows.byPath[keyOfRow(e.Rel, sha, int32(view))]; there {
 				have++
 			}
 		}

@@ -55,15 +55,16 @@ type Writer struct {
 	rejected *rejections
 	partLogs []string // that the logs above include
 
-	entries []Entry      // of this process
-	own     map[int]int  // index into the entries given to Plan → into entries
-	content []known      // of entries
-	denied  map[int]bool // of entries that may not be read, so it is unknown whether their rows are still right
-	plan    *Plan
-	written int // chunks
-	numbers map[int]bool
-	done    Summary
-	damaged int // rows in the files that were dropped
+	entries   []Entry      // of this process
+	own       map[int]int  // index into the entries given to Plan → into entries; nil for the whole job, which has all
+	originals []int        // of entries among those given to Plan; nil likewise
+	content   []known      // of entries
+	denied    map[int]bool // of entries that may not be read, so it is unknown whether their rows are still right
+	plan      *Plan
+	written   int // chunks
+	numbers   map[int]bool
+	done      Summary
+	damaged   int // rows in the files that were dropped
 
 	finished   map[string]fileStat // shards that this process wrote, in the state in which it left them
 	embeddings []byte              // of the file being written
