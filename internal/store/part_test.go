@@ -155,6 +155,16 @@ func TestPartsMakeTheStoreOfOneRun(t *testing.T) {
 	if info, err := ReadInfo(r.dir); err != nil || info.Rejected != 1 || !info.Finished {
 		t.Errorf("%+v, %v", info, err)
 	}
+	r.views = 2
+	if plan, more := r.parts(t, 20); len(more) != 1 || len(more[0]) != 12 { // those of train/
+		t.Errorf("with more views: %+v, %d parts", plan, len(more))
+	} else if r.allParts(t, more); len(rowsOf(t, r.dir)) != len(want)+12 {
+		t.Errorf("with more views: %d rows", len(rowsOf(t, r.dir)))
+	}
+	if o := r.mustDo(t); len(o.tried) > 0 {
+		t.Errorf("with more views: tried %v", o.tried)
+	}
+	r.check(t, p)
 }
 
 // viewed is the manifest with the run's views.
