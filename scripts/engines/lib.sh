@@ -2,14 +2,16 @@
 #
 #   FX                  the fx to test; default: fx in PATH
 #   FX_ENGINE_PHOTOS    number of photos, default 10000
-#   FX_ENGINE_PART      photos of a part, default 500
-#   FX_ENGINE_FLAGS     network and weights
+#   FX_ENGINE_PART      photos of a part, default an eighth of them
+#   FX_ENGINE_NETWORK   a network of `fx backbones list`, default mobilenet_v3_large; its weights are random
 set -euo pipefail
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 real_fx=$(realpath "$(command -v "${FX:-fx}")")
-read -ra network <<<"${FX_ENGINE_FLAGS:---backbone mobilenet_v3_small --weights seed:0 --device cpu}"
 scratch=$(mktemp -d "${TMPDIR:-/tmp}/fx-engine.XXXXXX")
-export FX_ENGINE_PHOTOS=${FX_ENGINE_PHOTOS:-10000} FX_ENGINE_PART=${FX_ENGINE_PART:-500}
+export FX_ENGINE_PHOTOS=${FX_ENGINE_PHOTOS:-10000}
+export FX_PART_PHOTOS=${FX_ENGINE_PART:-$((FX_ENGINE_PHOTOS / 8))}
+backbone=${FX_ENGINE_NETWORK:-mobilenet_v3_large}
+network=(--backbone "$backbone" --weights "$scratch/weights.safetensors" --device cpu)
 
 # $scratch/fx is fx, and records what each process computed.
 cat >"$scratch/fx" <<SH
@@ -37,12 +39,13 @@ seconds() { date +%s.%N; }
 # victim prints the ID of a random process of fx that computes a part of the store $1.
 victim() { pgrep -f -- "^$real_fx extract .*--out $1 .*--part " | shuf -n 1; }
 
-# killer kills such a process every second or so until $scratch/calm is there.
+# killer kills such processes at random moments until $scratch/calm is there: 20 in the time of a plain extraction, on
+# average. The parts of a run with kills should be small, so that some end.
 killer() {
 	rm -f "$scratch/calm"
 	local kills=0 id
 	while [ ! -e "$scratch/calm" ]; do
-		sleep "$(awk -v r=$RANDOM 'BEGIN { print 0.3 + 1.7 * r / 32768 }')"
+		sleep "$(awk -v r=$RANDOM -v s="$plain_seconds" 'BEGIN { print s / 10 * r / 32768 }')"
 		id=$(victim "$1") && [ -n "$id" ] && kill -9 "$id" 2>/dev/null && kills=$((kills + 1))
 	done
 	echo "$kills workers killed"
@@ -50,6 +53,7 @@ killer() {
 
 photos_and_plain() {
 	python3 "$here/photos.py" make "$scratch/photos"
+	"$real_fx" backbones save "$backbone" --weights seed:0 --out "$scratch/weights.safetensors" --quiet >/dev/null
 	local start
 	start=$(seconds)
 	"$FX" extract "${network[@]}" --data "$scratch/photos" --out "$scratch/plain" --workers 2

@@ -4,7 +4,6 @@
 trap 'touch "$scratch/calm"; wait; rm -rf "$scratch"' EXIT
 command -v parallel >/dev/null || { echo "GNU parallel is not installed" >&2; exit 77; }
 photos_and_plain
-export FX_PART_PHOTOS=$FX_ENGINE_PART
 flags=("${network[@]}" --data "$scratch/photos" --workers 1)
 
 start=$(seconds)
@@ -12,6 +11,7 @@ start=$(seconds)
 took=$(awk -v a="$start" -v b="$(seconds)" 'BEGIN { print b - a }')
 report parallel "$scratch/engine" "$took"
 
+FX_PART_PHOTOS=$((FX_PART_PHOTOS / 5))
 echo "again, with kills"
 killer "$scratch/killed" &
 setsid "$here/parallel/extract.sh" 2 "$scratch/killed.jsonl" "${flags[@]}" --out "$scratch/killed" &

@@ -13,6 +13,8 @@ for round in 1 2 3 4 5; do
 	"$fx" extract "$@" --plan "$plan" ${FX_PART_PHOTOS:+--part-photos "$FX_PART_PHOTOS"}
 	parts=$(wc -l <"$plan")
 	[ "$parts" -gt 0 ] || break
-	sbatch --wait ${SBATCH_FLAGS:-} --array=0-$(((parts < tasks ? parts : tasks) - 1)) "$here/extract.sbatch" "$plan" "$@" || true
+	job=$(sbatch --parsable ${SBATCH_FLAGS:-} --array=0-$(((parts < tasks ? parts : tasks) - 1)) \
+		"$here/extract.sbatch" "$plan" "$@")
+	while squeue --noheader --jobs "$job" 2>/dev/null | grep -q .; do sleep 1; done # sbatch --wait looks every 32 s
 done
 "$fx" extract "$@" # takes the parts into the store's files

@@ -8,7 +8,7 @@ command -v slurmctld slurmd munged sbatch >/dev/null || { echo "slurm-wlm or mun
 [ "$(id -u)" = 0 ] || { echo "slurmctld and slurmd need root here" >&2; exit 77; }
 photos_and_plain
 cluster_start "$scratch/cluster"
-export FX_PART_PHOTOS=$FX_ENGINE_PART SBATCH_FLAGS="--chdir=$scratch --output=$scratch/task-%A_%a.log"
+export SBATCH_FLAGS="--chdir=$scratch --output=$scratch/task-%A_%a.log"
 flags=("${network[@]}" --data "$scratch/photos" --workers 1)
 
 start=$(seconds)
@@ -16,6 +16,7 @@ start=$(seconds)
 took=$(awk -v a="$start" -v b="$(seconds)" 'BEGIN { print b - a }')
 report slurm "$scratch/engine" "$took"
 
+FX_PART_PHOTOS=$((FX_PART_PHOTOS / 5))
 echo "again, with kills and a lost node"
 killer "$scratch/killed" &
 "$here/slurm/extract.sh" 2 "$scratch/killed.jsonl" "${flags[@]}" --out "$scratch/killed" &
