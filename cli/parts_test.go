@@ -46,7 +46,8 @@ func TestPlanAndParts(t *testing.T) {
 	orttest.Library(t)
 	dir, data := t.TempDir(), damagedPhotos(t)
 	store, plan := filepath.Join(dir, "store"), filepath.Join(dir, "parts.jsonl")
-	extract := slices.Clip([]string{"extract", "--backbone", tinyNetwork, "--data", data, "--out", store, "--device", "cpu"})
+	extract := slices.Clip([]string{"extract", "--backbone", tinyNetwork, "--data", data, "--out", store, "--device",
+		"cpu"})
 	s := fields(t, succeed(t, append(extract, "--plan", plan, "--part-photos", "10", "--json")...))
 	photos := s["images"].(float64)
 	if s["missing"] != photos || s["parts"].(float64) < 2 || s["plan"] != plan {
@@ -112,8 +113,8 @@ func TestMisusedParts(t *testing.T) {
 	if err := os.WriteFile(notes, []byte("my notes"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	extract := slices.Clip([]string{"extract", "--backbone", tinyNetwork, "--data", data, "--out", filepath.Join(dir, "store"),
-		"--device", "cpu"})
+	extract := slices.Clip([]string{"extract", "--backbone", tinyNetwork, "--data", data, "--out",
+		filepath.Join(dir, "store"), "--device", "cpu"})
 	for _, c := range []struct {
 		args string
 		code fail.Kind
