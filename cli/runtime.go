@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 
@@ -61,6 +62,7 @@ type diagnosis struct {
 	Decoder      string `json:"decoder"`
 	ExactDecoder bool   `json:"exact_decoder"`
 	DecoderHint  string `json:"decoder_hint,omitempty"`
+	HEIF         string `json:"heif"`    // libheif with its version, or "" if it is missing
 	Kernels      string `json:"kernels"` // instructions of fx's own training kernels
 }
 
@@ -79,7 +81,7 @@ func runtimeDoctorCommand(out *output) *urfave.Command {
 				return err
 			}
 			d.Kernels = kernels.InstructionSet()
-			d.Decoder, d.ExactDecoder = decoder.Name(), decoder.Exact()
+			d.Decoder, d.ExactDecoder, d.HEIF = decoder.Name(), decoder.Exact(), imaging.HEIF()
 			if !d.ExactDecoder {
 				_, missing := imaging.NewDecoder(imaging.Options{Decoder: "turbojpeg"})
 				d.DecoderHint = fail.HintOf(missing)
@@ -122,6 +124,7 @@ func printDiagnosis(w io.Writer, d diagnosis) {
 	if d.DecoderHint != "" {
 		fmt.Fprintf(w, "  %s\n", d.DecoderHint)
 	}
+	fmt.Fprintf(w, "HEIC and AVIF %s\n", cmp.Or(d.HEIF, "not read: libheif (Debian: libheif1) is missing"))
 }
 
 // trustText says what the library's SHA-256 was compared with.

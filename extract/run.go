@@ -349,9 +349,11 @@ func (r *run) fill(ctx context.Context) error {
 	if err := finish(); err != nil || len(batches) == 0 {
 		return err
 	}
-	p := r.embedder.pipeline(r.decoder, r.options.Seed, r.options.TimeoutPerPhoto, func(item int) source.Source {
+	photos, stop := fetchAhead(ctx, r.itemsInOrder(), func(item int) source.Source {
 		return r.items[item].Source()
 	})
+	defer stop()
+	p := r.embedder.pipeline(r.decoder, r.options.Seed, r.options.TimeoutPerPhoto, photos)
 	err := p.run(ctx, batches, func(batch int, result result) error {
 		for _, bad := range result.rejected {
 			if err := r.reject(bad); err != nil {
@@ -376,6 +378,17 @@ func (r *run) fill(ctx context.Context) error {
 	})
 	r.filled = time.Since(r.filling)
 	return err
+}
+
+// itemsInOrder returns the photos to read, in the order of the plan.
+func (r *run) itemsInOrder() []int {
+	var items []int
+	for _, chunk := range r.plan.Chunks {
+		for _, job := range chunk.Jobs {
+			items = append(items, job.Entry)
+		}
+	}
+	return items
 }
 
 // batches divides the rows of the plan into batches, of which only the last may be short. ends[k] is the number of

@@ -93,13 +93,15 @@ func Scan(ctx context.Context, root string, options Options) (*Dataset, error) {
 	if err != nil {
 		return nil, err
 	}
-	info, err := os.Stat(paths[0])
-	if err != nil {
-		return nil, missing(root, err)
+	var info fs.FileInfo
+	if !source.IsBucket(paths[0]) {
+		if info, err = os.Stat(paths[0]); err != nil {
+			return nil, missing(root, err)
+		}
 	}
 	var d *Dataset
 	switch {
-	case len(paths) > 1 || !info.IsDir() && source.IsArchive(paths[0]):
+	case len(paths) > 1 || info == nil || !info.IsDir() && source.IsArchive(paths[0]):
 		d, err = scanArchives(ctx, root, paths, options)
 	case info.IsDir():
 		d, err = scanFolder(ctx, root, info, options)

@@ -28,9 +28,10 @@ type Member struct {
 // maxText is the size in bytes up to which List reads a member's text.
 const maxText = 1 << 20
 
-// IsArchive reports whether a file of that name is an archive that List reads, or would read if it were unpacked.
+// IsArchive reports whether that is the name of an archive that List reads, or would read if it were unpacked, or the
+// address of a bucket.
 func IsArchive(name string) bool {
-	return kindOf(name) != "" || compressed(name) != ""
+	return IsBucket(name) || kindOf(name) != "" || compressed(name) != ""
 }
 
 // kindOf returns the kind of an archive by its name, or "" for none.
@@ -53,12 +54,16 @@ func compressed(name string) string {
 	return ""
 }
 
-// List calls each for every file in the archive at path, in its order, and for every row of a table. It reads the
+// List calls each for every file in the archive at path, in its order, for every row of a table, and for every object
+// under a prefix of a bucket. It reads the
 // headers of a tar archive, the directory of a zip archive, the labels in a table, and no photo. isText reports
 // whether the member of a name is a small file beside photos, whose text is wanted. Members that are no files, such as
 // folders and links, are left out. Errors: fail.Usage for an archive of another kind, fail.Rejected for a damaged one,
 // fail.System, and each's.
 func List(path string, isText func(name string) bool, each func(Member) error) error {
+	if IsBucket(path) {
+		return listBucket(path, each)
+	}
 	if ending := compressed(path); ending != "" {
 		return fail.New(fail.Usage, "Unpack it, or pack it again as a plain .tar: photos are compressed already.",
 			"%s is a compressed archive (%s), in which no photo can be found without unpacking all before it", path,
@@ -93,6 +98,8 @@ func ArchiveOf(s Source) string {
 		return m.of.path
 	case *parquetCell:
 		return m.of.path
+	case *object:
+		return m.of.scheme + m.of.name
 	}
 	return ""
 }

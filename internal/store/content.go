@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -57,6 +58,9 @@ func hashAll(ctx context.Context, items []Entry, which []int, report progress.Re
 	var mutex sync.Mutex
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(max(2, runtime.GOMAXPROCS(0)))
+	if slices.ContainsFunc(which, func(i int) bool { return source.Remote(items[i].Source()) }) {
+		group.SetLimit(32) // most of the time is waiting
+	}
 	for _, i := range which {
 		group.Go(func() error {
 			file, err := hashFile(groupCtx, items[i].Source())
