@@ -47,8 +47,9 @@ func (e *LibraryError) Unwrap() error { return e.Err }
 
 // needsHEIF is the reason for a photo that can't be read without the library.
 func needsHEIF(err error) error {
-	return &LibraryError{fmt.Errorf("HEIF and AVIF are read with libheif, which is missing: install libheif1 (Debian, "+
-		"Ubuntu) or libheif (other systems), set %s to it, or convert the photo to JPEG or PNG (%w)", HEIFVariable, err)}
+	return &LibraryError{fmt.Errorf("HEIF and AVIF are read with libheif, which is missing: install libheif1 "+
+		"(Debian, Ubuntu) or libheif (other systems), set %s to it, or convert the photo to JPEG or PNG (%w)",
+		HEIFVariable, err)}
 }
 
 // decodeHEIF reads the primary picture, rotated and mirrored as the file says: libheif's pixels, 8 bits each. What EXIF
