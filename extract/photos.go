@@ -46,7 +46,7 @@ func Photos(ctx context.Context, e *Embedder, decoder *imaging.Decoder, all []so
 	}
 	photos, stop := fetchAhead(ctx, order, func(item int) source.Source { return all[item] })
 	defer stop()
-	p := e.pipeline(decoder, 0, photos)
+	p := e.pipeline(decoder, 0, 0, photos)
 	return p.run(ctx, batches, func(batch int, r result) error {
 		photos := map[int]Embedding{}
 		for _, row := range r.rows {

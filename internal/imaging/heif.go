@@ -1,6 +1,7 @@
 package imaging
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 )
@@ -35,10 +36,14 @@ func HEIF() string {
 	return "libheif " + library.version
 }
 
+// ErrNoLibrary is in the chain of Decode's error for a photo that another machine, with a library of the system, reads.
+var ErrNoLibrary = errors.New("this system lacks a library")
+
 // needsHEIF is the reason for a photo that can't be read without the library.
 func needsHEIF(err error) error {
 	return fmt.Errorf("HEIF and AVIF are read with libheif, which is missing: install libheif1 (Debian, Ubuntu) or "+
-		"libheif (other systems), set %s to it, or convert the photo to JPEG or PNG (%w)", HEIFVariable, err)
+		"libheif (other systems), set %s to it, or convert the photo to JPEG or PNG (%w: %w)", HEIFVariable,
+		ErrNoLibrary, err)
 }
 
 // decodeHEIF reads the primary picture, rotated and mirrored as the file says: libheif's pixels, 8 bits each. What EXIF

@@ -99,3 +99,8 @@ func (e *Entry) statEntry(c Content) statEntry {
 	}
 	return statEntry{e.Rel, c}
 }
+
+// Rejected returns the rejection of the photo; c is its content if that is at fault, else zero.
+func (e *Entry) Rejected(reason string, c Content) Rejected {
+	return Rejected{Path: e.Rel, Reason: reason, Content: e.statEntry(c).content}
+}
