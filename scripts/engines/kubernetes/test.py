@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Validates job.yaml against the schema of Kubernetes, and runs its pods' command as it stands.
 
-There is no cluster here: this script does what the Job controller does, with two nodes that are threads. It starts a pod for
-each index with JOB_COMPLETION_INDEX, and a new one for a pod that failed. Pods are killed at random, and one node is lost.
-The working directory is a folder with the photos. Needs: Python, PyYAML, and kubernetes-validate for the schema.
+There is no cluster here: this script does what the Job controller does, with two nodes that are threads. It starts a
+pod for each index with JOB_COMPLETION_INDEX, and a new one for a pod that failed. Pods are killed at random, and one
+node is lost. The working directory is a folder with the photos. Needs PyYAML, and kubernetes-validate for the schema.
 """
 
 import json
@@ -108,12 +108,11 @@ def main():
         log = open(scratch / "log", "w")
 
         def run(*args):
-            text = subprocess.run(["fx", *args, "--json", "--quiet"], cwd=scratch, check=True, stdout=subprocess.PIPE).stdout
-            return json.loads(text)
+            return json.loads(subprocess.check_output(["fx", *args, "--json", "--quiet"], cwd=scratch))
 
         def extract(out, *more):
-            return run("extract", "--backbone", backbone, "--weights", "weights.safetensors", "--data", "photos", "--out", out,
-                       *more)
+            return run("extract", "--backbone", backbone, "--weights", "weights.safetensors", "--data", "photos",
+                       "--out", out, *more)
 
         subprocess.run([*helper, "make", str(scratch / "photos"), "--photos", str(photos)], check=True)
         backbone = command_of(manifest(1))[3]
@@ -140,8 +139,8 @@ def main():
             if last["computed"]:
                 sys.exit(f"{name}: the parts left {last['computed']} rows")
             (scratch / "features").rename(scratch / name)
-        return subprocess.run([*helper, "compare", "--fx", str(fx), "--photos", str(scratch / "photos"), str(scratch / "plain"),
-                               str(scratch / "calm"), str(scratch / "killed")]).returncode
+        stores = [str(scratch / name) for name in ("plain", "calm", "killed")]
+        return subprocess.run([*helper, "compare", "--fx", str(fx), "--photos", str(scratch / "photos"), *stores]).returncode
 
 
 if __name__ == "__main__":

@@ -3,8 +3,8 @@
 #
 #     extract.sh PROCESSES PLAN FLAGS...
 #
-# PLAN is the file for the parts, FLAGS are those of fx extract. A part that fails is tried again; what is missing then is
-# planned again.
+# PLAN is the file for the parts, FLAGS are those of fx extract. A part that fails is tried again; what is missing then
+# is planned again.
 set -eu
 fx=${FX:-fx} processes=$1 plan=$2
 shift 2

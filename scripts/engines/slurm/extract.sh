@@ -3,9 +3,9 @@
 #
 #     extract.sh TASKS PLAN FLAGS...
 #
-# TASKS is the number of array tasks, at most as many as there are parts. PLAN is the file for the parts, on a disk that
-# all nodes share; FLAGS are those of fx extract. SBATCH_FLAGS are those of sbatch, such as --cpus-per-task=8. What is
-# missing after the job, because tasks were killed, is planned again.
+# TASKS is the number of array tasks (the cluster allows at most its MaxArraySize). PLAN is the file for the parts, on a
+# disk that all nodes share; FLAGS are those of fx extract. SBATCH_FLAGS are those of sbatch, such as
+# --cpus-per-task=8. What is missing after the job, because tasks were killed, is planned again.
 set -eu
 fx=${FX:-fx} tasks=$1 plan=$2 here=$(cd "$(dirname "$0")" && pwd)
 shift 2

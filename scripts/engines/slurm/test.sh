@@ -1,6 +1,6 @@
 #!/bin/bash
-# Starts a Slurm cluster of two nodes on this machine, extracts by an array job, undisturbed and while workers are killed
-# and a node is lost, and compares with plain fx. It needs root, slurm-wlm and munge.
+# Starts a Slurm cluster of two nodes on this machine, extracts by an array job, undisturbed and while workers are
+# killed and a node is lost, and compares with plain fx. It needs root, slurm-wlm and munge.
 . "$(dirname "$0")/../lib.sh"
 . "$here/slurm/cluster.sh"
 trap 'touch "$scratch/calm"; cluster_stop; wait; rm -rf "$scratch"' EXIT
