@@ -314,6 +314,12 @@ func (r *run) takeEntries() {
 		}
 	}
 	r.photos.Items = nil
+	slices.SortStableFunc(r.items, func(a, b store.Entry) int {
+		if a.At == nil || b.At == nil {
+			return 0
+		}
+		return source.Compare(a.At, b.At)
+	})
 }
 
 // fill computes the rows of the plan's chunks.
