@@ -57,7 +57,8 @@ func (l *partLine) add(data string, e *store.Entry) {
 // partItem is a photo of a part.
 type partItem struct {
 	Path string `json:"path"` // dataset.Item.Rel
-	// File is dataset.Item.Path, unless Path leads from the data to it, or the name of a photo in an archive or a bucket.
+	// File is dataset.Item.Path, unless Path leads from the data to it, or the name of a photo in an archive or a
+	// bucket.
 	File     string `json:"file,omitempty"`
 	Split    string `json:"split,omitempty"`
 	Class    string `json:"class,omitempty"`
