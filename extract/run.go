@@ -314,12 +314,7 @@ func (r *run) takeEntries() {
 		}
 	}
 	r.photos.Items = nil
-	slices.SortStableFunc(r.items, func(a, b store.Entry) int {
-		if a.At == nil || b.At == nil {
-			return 0
-		}
-		return source.Compare(a.At, b.At)
-	})
+	slices.SortStableFunc(r.items, func(a, b store.Entry) int { return dataset.ReadingOrder(&a.Item, &b.Item) })
 }
 
 // fill computes the rows of the plan's chunks.
