@@ -8,6 +8,7 @@ import (
 
 	"fx/internal/dataset"
 	"fx/internal/fail"
+	"fx/internal/source"
 	"fx/internal/store"
 )
 
@@ -56,10 +57,8 @@ func (r *run) part(ctx context.Context) (Summary, error) {
 	if done {
 		return r.donePart(stored, result)
 	}
-	if line.Listed {
-		if err := r.locate(ctx, entries); err != nil {
-			return Summary{}, err
-		}
+	if err := r.locate(ctx, &line, entries); err != nil {
+		return Summary{}, err
 	}
 	r.photos, r.items = &dataset.Dataset{Root: o.Data, Classes: stored.Classes}, entries
 	if err := r.openPart(ctx, stored, entries); err != nil {
@@ -91,22 +90,46 @@ func (r *run) openPart(ctx context.Context, stored store.Manifest, entries []sto
 	return r.hold(ctx, lock)
 }
 
-// locate scans the data for photos that are no files of their own.
-func (r *run) locate(ctx context.Context, entries []store.Entry) error {
-	found, err := dataset.Scan(ctx, r.options.Data, r.options.Photos)
-	if err != nil {
-		return err
+// locate finds the photos of the line that are no files of their own. It lists only the archives that contain them, but
+// for photos in no archive, for which it scans the data.
+func (r *run) locate(ctx context.Context, line *partLine, entries []store.Entry) error {
+	found := map[string]source.Source{} // by what identifies them in entries
+	key := func(e *store.Entry) string { return e.Path }
+	for _, archive := range line.Archives {
+		err := source.List(archive, func(string) bool { return false }, func(m source.Member) error {
+			if m.At != nil {
+				found[m.At.String()] = m.At
+			}
+			return ctx.Err()
+		})
+		if err != nil {
+			return err
+		}
 	}
-	byRel := make(map[string]*dataset.Item, len(found.Items))
-	for i := range found.Items {
-		byRel[found.Items[i].Rel] = &found.Items[i]
+	if line.Listed {
+		data, err := dataset.Scan(ctx, r.options.Data, r.options.Photos)
+		if err != nil {
+			return err
+		}
+		key = func(e *store.Entry) string { return e.Rel }
+		for i := range data.Items {
+			found[data.Items[i].Rel] = data.Items[i].Source()
+		}
 	}
 	for i := range entries {
-		item, ok := byRel[entries[i].Rel]
-		if !ok {
-			return fail.New(fail.Usage, planHint, "%s has no %s any more", r.options.Data, entries[i].Rel)
+		e := &entries[i]
+		switch at, ok := found[key(e)]; {
+		case ok:
+			e.At, e.Path = at, at.String()
+		case source.IsBucket(e.Path):
+			at, err := source.NewObject(e.Path)
+			if err != nil {
+				return err
+			}
+			e.At = at
+		case line.Listed || len(line.Archives) > 0:
+			return fail.New(fail.Usage, planHint, "%s has no %s any more", r.options.Data, e.Rel)
 		}
-		entries[i].Path, entries[i].At = item.Path, item.At
 	}
 	return nil
 }

@@ -106,23 +106,39 @@ func TestPartsMakeTheSameRowsAsOneRun(t *testing.T) {
 func TestPartsOfArchives(t *testing.T) {
 	orttest.Library(t)
 	data := photos(t, 2)
-	archive := filepath.Join(t.TempDir(), "photos.tar")
-	if text, err := exec.Command("tar", "-C", data, "-cf", archive, ".").CombinedOutput(); err != nil {
-		t.Skipf("no tar: %v\n%s", err, text)
+	dir := t.TempDir()
+	for _, split := range []string{"train", "val"} {
+		text, err := exec.Command("tar", "-C", filepath.Join(data, split), "-cf",
+			filepath.Join(dir, split+"-0.tar"), ".").CombinedOutput()
+		if err != nil {
+			t.Skipf("no tar: %v\n%s", err, text)
+		}
 	}
-	age(t, filepath.Dir(archive))
-	o := options(archive, filepath.Join(t.TempDir(), "parts"))
-	p := PlanOptions{File: filepath.Join(t.TempDir(), "parts.jsonl"), Photos: 5}
+	age(t, dir)
+	whole := options(data, filepath.Join(t.TempDir(), "whole"))
+	mustRun(t, whole, 8, 0, 0)
+	want := content(t, whole.Store)
+	o := options(filepath.Join(dir, "{train,val}-0.tar"), filepath.Join(t.TempDir(), "parts"))
+	p := PlanOptions{File: filepath.Join(t.TempDir(), "parts.jsonl"), Photos: 4}
 	if s := mustPlan(t, o, p); s.Missing != 8 || s.Parts != 2 {
 		t.Errorf("plan %+v", s)
 	}
-	o.PartsFile = p.File
-	for _, o.Part = range []string{"0", "1"} {
-		if _, err := Run(t.Context(), o, progress.Discard); err != nil {
+	part := o
+	part.PartsFile = p.File
+	away := filepath.Join(dir, "away")
+	for i, other := range []string{"val-0.tar", "train-0.tar"} { // a part needs only its own archive
+		if err := os.Rename(filepath.Join(dir, other), away); err != nil {
+			t.Fatal(err)
+		}
+		part.Part = fmt.Sprint(i)
+		if _, err := Run(t.Context(), part, progress.Discard); err != nil {
+			t.Fatal(err, fail.HintOf(err))
+		}
+		if err := os.Rename(away, filepath.Join(dir, other)); err != nil {
 			t.Fatal(err)
 		}
 	}
-	o.Part, o.PartsFile = "", ""
+	sameContent(t, "parts of archives", content(t, o.Store), want)
 	if s := mustPlan(t, o, p); s.Missing != 0 {
 		t.Errorf("planned again: %+v", s)
 	}

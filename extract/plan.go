@@ -142,9 +142,7 @@ func writePlan(p PlanOptions, m store.Manifest, data string, entries []store.Ent
 				if len(part) > 0 && p.Bytes > 0 && line.Bytes+max(next.Size, 0) > p.Bytes {
 					break
 				}
-				line.Bytes += max(next.Size, 0)
-				line.Listed = line.Listed || next.At != nil
-				line.Items = append(line.Items, newPartItem(data, next))
+				line.add(data, next)
 				part = append(part, *next)
 			}
 			missing = missing[len(part):]

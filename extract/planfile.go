@@ -9,12 +9,14 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"time"
 
 	"fx/internal/dataset"
 	"fx/internal/durable"
 	"fx/internal/fail"
+	"fx/internal/source"
 	"fx/internal/store"
 )
 
@@ -30,15 +32,34 @@ type partLine struct {
 	ID      string `json:"id"` // store.Manifest.PartID
 	Photos  int    `json:"photos"`
 	Bytes   int64  `json:"bytes"` // of the photos
-	// Listed: there are photos that are no files of their own, so that only a scan of the data finds them.
-	Listed bool       `json:"in_data,omitempty"`
-	Items  []partItem `json:"items"`
+	// Listed: there are photos that only a scan of the data finds.
+	Listed bool `json:"in_data,omitempty"`
+	// Archives contain photos of the part.
+	Archives []string   `json:"archives,omitempty"`
+	Items    []partItem `json:"items"`
+}
+
+// add adds a photo of the data.
+func (l *partLine) add(data string, e *store.Entry) {
+	l.Bytes += max(e.Size, 0)
+	item := newPartItem(data, e)
+	if e.At != nil {
+		archive := source.ArchiveOf(e.At)
+		if archive == "" {
+			l.Listed = true
+		} else if item.File = e.At.String(); !source.IsBucket(archive) && !slices.Contains(l.Archives, archive) {
+			l.Archives = append(l.Archives, archive)
+		}
+	}
+	l.Items = append(l.Items, item)
 }
 
 // partItem is a photo of a part.
 type partItem struct {
-	Path     string `json:"path"`           // dataset.Item.Rel
-	File     string `json:"file,omitempty"` // dataset.Item.Path, unless Path leads from the data to it
+	Path string `json:"path"` // dataset.Item.Rel
+	// File is dataset.Item.Path, unless Path leads from the data to it, or the name of a photo in an archive or a
+	// bucket.
+	File     string `json:"file,omitempty"`
 	Split    string `json:"split,omitempty"`
 	Class    string `json:"class,omitempty"`
 	Size     int64  `json:"size"`

@@ -314,6 +314,7 @@ func (r *run) takeEntries() {
 		}
 	}
 	r.photos.Items = nil
+	slices.SortStableFunc(r.items, func(a, b store.Entry) int { return dataset.ReadingOrder(&a.Item, &b.Item) })
 }
 
 // fill computes the rows of the plan's chunks.

@@ -38,6 +38,15 @@ func (i *Item) Source() source.Source {
 	return source.File(i.Path)
 }
 
+// ReadingOrder orders items of one dataset as they lie in archives, so that these are read from front to back. It
+// returns 0 for all others.
+func ReadingOrder(a, b *Item) int {
+	if a.At == nil || b.At == nil {
+		return 0
+	}
+	return source.Compare(a.At, b.At)
+}
+
 // Refused is a photo that is unusable whatever its content, so it must not be opened.
 type Refused struct {
 	Item

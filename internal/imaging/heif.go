@@ -1,6 +1,7 @@
 package imaging
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 )
@@ -35,21 +36,14 @@ func HEIF() string {
 	return "libheif " + library.version
 }
 
-// LibraryError is an error of a library of the system, which is missing or can't read the photo. Another version of the
-// library may read it.
-type LibraryError struct{ Err error }
-
-// Error returns the reason.
-func (e *LibraryError) Error() string { return e.Err.Error() }
-
-// Unwrap returns the cause.
-func (e *LibraryError) Unwrap() error { return e.Err }
+// ErrNoLibrary is in the chain of Decode's error for a photo that another machine, with a library of the system, reads.
+var ErrNoLibrary = errors.New("this system lacks a library")
 
 // needsHEIF is the reason for a photo that can't be read without the library.
 func needsHEIF(err error) error {
-	return &LibraryError{fmt.Errorf("HEIF and AVIF are read with libheif, which is missing: install libheif1 "+
-		"(Debian, Ubuntu) or libheif (other systems), set %s to it, or convert the photo to JPEG or PNG (%w)",
-		HEIFVariable, err)}
+	return fmt.Errorf("HEIF and AVIF are read with libheif, which is missing: install libheif1 (Debian, Ubuntu) or "+
+		"libheif (other systems), set %s to it, or convert the photo to JPEG or PNG (%w: %w)", HEIFVariable,
+		ErrNoLibrary, err)
 }
 
 // decodeHEIF reads the primary picture, rotated and mirrored as the file says: libheif's pixels, 8 bits each. What EXIF
@@ -61,14 +55,14 @@ func (d *Decoder) decodeHEIF(im *Image, data []byte, _ *int) error {
 	}
 	w, h, err := library.size(data)
 	if err != nil {
-		return &LibraryError{fmt.Errorf("damaged HEIF: %w", err)}
+		return fmt.Errorf("damaged HEIF: %w", err)
 	}
 	if err := d.checkSize(w, h); err != nil {
 		return err
 	}
 	im.reset(w, h)
 	if err := library.decode(data, im.Pix, w, h); err != nil {
-		return &LibraryError{fmt.Errorf("damaged HEIF: %w", err)}
+		return fmt.Errorf("damaged HEIF: %w", err)
 	}
 	return nil
 }

@@ -100,7 +100,7 @@ func (r *Reader) read(ctx context.Context, from source.Source, l *lease) (p *Pho
 	needed := int64(len(data)) + m.Pixels + m.Work
 	if needed > r.budget.most {
 		if err := r.decoder.Vet(data); err != nil { // more memory would not help
-			return nil, 0, undecodable(err, file)
+			return nil, 0, &Unusable{err, file}
 		}
 		return nil, 0, r.tooLarge(from, fmt.Sprintf("of %d×%d pixels", m.W, m.H), needed)
 	}
@@ -113,20 +113,13 @@ func (r *Reader) read(ctx context.Context, from source.Source, l *lease) (p *Pho
 		return nil, 0, fail.Wrap(fail.System, err, "Use fewer --workers, or a smaller --decode-memory.",
 			"cannot decode %s", from)
 	} else if err != nil {
-		return nil, 0, undecodable(err, file)
+		if errors.Is(err, imaging.ErrNoLibrary) {
+			file = File{} // the content is not at fault
+		}
+		return nil, 0, &Unusable{err, file}
 	}
 	l.shrink(int64(cap(p.Pix)))
 	return p, 0, nil
-}
-
-// undecodable returns the Unusable for the error of a decoder. The content is not known to be at fault if a library of
-// the system is part of it.
-func undecodable(err error, file File) error {
-	var library *imaging.LibraryError
-	if errors.As(err, &library) {
-		return &Unusable{Err: err}
-	}
-	return &Unusable{err, file}
 }
 
 // tooLarge is the error for a valid photo that needs more memory than the limit.

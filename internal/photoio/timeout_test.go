@@ -70,8 +70,7 @@ func TestUnusableContent(t *testing.T) {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	for name, text := range map[string]string{"cut.ppm": "P6 8 8 255\nxyz", "text.jpg": "no photo", "empty.jpg": "",
-		"missing.heic": "\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic"} {
+	for name, text := range map[string]string{"cut.ppm": "P6 8 8 255\nxyz", "text.jpg": "no photo", "empty.jpg": ""} {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
 			t.Fatal(err)
 		}
@@ -79,7 +78,6 @@ func TestUnusableContent(t *testing.T) {
 	r := NewReader(d, Options{Hash: true})
 	for name, want := range map[string]struct{ stat, hash bool }{
 		"cut.ppm": {true, true}, "text.jpg": {true, false}, "empty.jpg": {true, false}, "none.jpg": {}, ".": {},
-		"missing.heic": {}, // the library is missing, or another version may read it
 	} {
 		_, err := r.Read(t.Context(), source.File(filepath.Join(dir, name)))
 		var bad *Unusable

@@ -1,6 +1,7 @@
 package source
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -89,19 +90,33 @@ func List(path string, isText func(name string) bool, each func(Member) error) e
 	return a.listTar(file, isText, each)
 }
 
-// ArchiveOf returns the path of the archive that contains the source, or "" if none does.
+// ArchiveOf returns the path of the archive that contains the source, or the address of the bucket, or "" if none does.
 func ArchiveOf(s Source) string {
+	path, _ := place(s)
+	return path
+}
+
+// place returns the path of the archive that contains the source, and where in it.
+func place(s Source) (path string, at int64) {
 	switch m := s.(type) {
 	case *piece:
-		return m.of.path
+		return m.of.path, m.offset
 	case *zipMember:
-		return m.of.path
+		return m.of.path, m.offset
 	case *parquetCell:
-		return m.of.path
+		return m.of.path, m.row
 	case *object:
-		return m.of.scheme + m.of.name
+		return m.of.scheme + m.of.name, 0
 	}
-	return ""
+	return "", 0
+}
+
+// Compare orders sources as they lie in their archives, so that these are read from front to back. It returns 0 for
+// sources in none and in buckets.
+func Compare(a, b Source) int {
+	pathA, atA := place(a)
+	pathB, atB := place(b)
+	return cmp.Or(strings.Compare(pathA, pathB), cmp.Compare(atA, atB))
 }
 
 // archive is an archive as it was when it was listed.
