@@ -41,8 +41,8 @@ var scenarios = []scenario{
 	},
 	{
 		name: "extract plan",
-		command: "extract --backbone tiny.onnx --data photos --out store --plan parts.jsonl --part-photos 7 --workers 1 " +
-			"--device cpu",
+		command: "extract --backbone tiny.onnx --data photos --out store --plan parts.jsonl --part-photos 7 " +
+			"--workers 1 --device cpu",
 	},
 	{
 		name: "extract part",
@@ -54,9 +54,10 @@ var scenarios = []scenario{
 	{
 		name: "extract parts taken in",
 		before: []string{
-			"extract --backbone tiny.onnx --data photos --out store --plan parts.jsonl --part-photos 9 --workers 1 " +
-				"--device cpu",
-			"extract --backbone tiny.onnx --data photos --out store --parts parts.jsonl --part 1 --workers 1 --device cpu",
+			"extract --backbone tiny.onnx --data photos --out store --plan parts.jsonl --part-photos 9 " +
+				"--workers 1 --device cpu",
+			"extract --backbone tiny.onnx --data photos --out store --parts parts.jsonl --part 1 " +
+				"--workers 1 --device cpu",
 		},
 		command: "extract --backbone tiny.onnx --data photos --out store --workers 1 --device cpu",
 	},
