@@ -33,8 +33,8 @@ func workerCommand(out *output) *urfave.Command {
 			if err := noArguments(c); err != nil {
 				return err
 			}
+			out.reported = true // stdout is for Arrow
 			if out.json {
-				out.json = false // stdout is for Arrow
 				return fail.New(fail.Usage, "Leave it out.", "fx worker writes Arrow, and has no --json")
 			}
 			if f, ok := c.App.Reader.(*os.File); ok && term.IsTerminal(int(f.Fd())) {

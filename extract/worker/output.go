@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/apache/arrow-go/v18/arrow"
@@ -41,7 +42,7 @@ func newOutput(to io.Writer, kept []arrow.Field, e *extract.Embedder) *output {
 	n := e.Network
 	embedding := arrow.FixedSizeListOfNonNullable(int32(e.FeatureLen()), arrow.PrimitiveTypes.Float32)
 	types := []arrow.DataType{arrow.BinaryTypes.String, embedding, arrow.BinaryTypes.String}
-	fields := append([]arrow.Field{}, kept...)
+	fields := slices.Clone(kept)
 	for i, name := range answerNames {
 		fields = append(fields, arrow.Field{Name: name, Type: types[i], Nullable: true})
 	}
@@ -85,7 +86,7 @@ func (o *output) add(photo extract.Embedding) {
 
 // write writes a batch, whose rows were all added.
 func (o *output) write(b *batch) error {
-	columns := append(append([]arrow.Array{}, b.kept...), o.sha256.NewArray(), o.embedding.NewArray(), o.errors.NewArray())
+	columns := slices.Concat(b.kept, []arrow.Array{o.sha256.NewArray(), o.embedding.NewArray(), o.errors.NewArray()})
 	if err := o.stream.Write(array.NewRecordBatch(o.schema, columns, int64(len(b.photos)))); err != nil {
 		return writeError(err)
 	}

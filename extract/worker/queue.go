@@ -70,9 +70,9 @@ func (q *queue) fill(ctx context.Context) {
 // stop ends fill once it has no input to wait for.
 func (q *queue) stop() { close(q.stopped) }
 
-// take returns the next rows, at most n: those that were read, or the first that comes. It returns an empty slice for a
-// batch without rows, and nil after the last row. After the end of reading it returns what was read, and waits for
-// nothing; running ends it at once.
+// take returns the next rows, at most n: those that were read, or the first that comes. It returns an empty slice for
+// a batch without rows, and nil after the last row. When reading has ended, it returns what was read and waits for
+// nothing. The end of running ends it at once.
 func (q *queue) take(running, reading context.Context, n int) []source.Source {
 	var photos []source.Source
 	for len(photos) < n && q.receive(running, reading, photos == nil) {
