@@ -63,7 +63,7 @@ func workerCommand(out *output) *urfave.Command {
 	}
 }
 
-// interruption returns a function that reports, after the end of c's context, whether Ctrl+C ended it, and not SIGTERM.
+// interruption returns a function that reports, after the end of c's context, whether Ctrl+C ended it, not SIGTERM.
 func interruption(c *urfave.Context) func() bool {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)

@@ -80,8 +80,8 @@ func (p *pipeline) stages(n int) (all []Stage, closeAll func(), err error) {
 	return all, closeAll, nil
 }
 
-// feed returns the next batch, of at most BatchSize rows, or nil after the last one. It waits for rows until ctx ends. The
-// pipeline calls it once it has room for a batch, from one goroutine at a time.
+// feed returns the next batch, of at most BatchSize rows, or nil after the last one. It waits for rows until ctx ends.
+// The pipeline calls it once it has room for a batch, from one goroutine at a time.
 type feed func(ctx context.Context) []rowRef
 
 // run computes the batches, each of at most BatchSize rows, and passes the results to emit in their order. emit runs

@@ -27,8 +27,8 @@ type task struct {
 	first, end int
 }
 
-// streamShared is stream for batches that are too large for one worker. All workers decode photos of the same batch to its
-// stage, in order, and continue with the next batch as soon as it has a stage. The first batch is therefore ready
+// streamShared is stream for batches that are too large for one worker. All workers decode photos of the same batch to
+// its stage, in order, and continue with the next batch as soon as it has a stage. The first batch is therefore ready
 // after batch/workers photos, and the number of stages bounds the memory, whatever the number of workers. The device
 // takes a batch when its last photo is decoded. It works on p.runs batches at once, so that one is copied while
 // another is computed.

@@ -1,0 +1,79 @@
+"""Runs fx_spark on a real Spark: local-cluster mode with two executors of one core. See ../trial.py for variables.
+
+    python scripts/engines/spark/test.py
+
+It needs pyspark, pyarrow, numpy and Java 17.
+"""
+
+import os
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from pyspark.sql import SparkSession
+
+HERE = Path(__file__).parent
+sys.path[:0] = [str(HERE), str(HERE.parent)]
+
+import fx_spark  # noqa: E402
+import fx_worker  # noqa: E402
+import trial  # noqa: E402
+
+
+def run(spark, test, out, counts=None):
+    """Embeds all photos, writes them as parquet, and returns the seconds. Answered rows are counted in the folder counts."""
+    def count(batches):
+        for batch in batches:
+            with open(f"{counts}/{os.getpid()}", "a") as file:
+                file.write(f"{batch.num_rows}\n")
+            yield batch
+
+    start = time.monotonic()
+    photos = (spark.read.format("binaryFile").option("recursiveFileLookup", "true").load(str(test.photos))
+              .selectExpr("path", "content AS bytes"))
+    features = fx_spark.embed(photos, *test.flags, "--workers", "1")
+    if counts:
+        features = features.mapInArrow(count, features.schema)
+    features.write.parquet(str(out))
+    return time.monotonic() - start
+
+
+def rows(spark, out):
+    for row in spark.read.parquet(str(out)).select("path", "embedding", "error").toLocalIterator():
+        yield row
+
+
+def main():
+    with tempfile.TemporaryDirectory(prefix="fx-spark-") as scratch:
+        test = trial.Trial(scratch)
+        session = (SparkSession.builder.master("local-cluster[2,1,1024]").appName("fx")
+                   .config("spark.executorEnv.FX", str(test.fx))
+                   .config("spark.sql.execution.arrow.maxRecordsPerBatch", 32)
+                   .config("spark.sql.files.openCostInBytes", 1 << 20)  # some 100 photos in a partition
+                   .config("spark.task.maxFailures", 10)
+                   .config("spark.ui.enabled", "false"))
+        with session.getOrCreate() as spark:
+            spark.sparkContext.setLogLevel("ERROR")
+            for module in (fx_worker, fx_spark):
+                spark.sparkContext.addPyFile(module.__file__)
+            ratios = []
+            for turn in range(2):
+                test.forget()
+                plain = test.plain()
+                seconds = run(spark, test, test.scratch / f"out{turn}")
+                ratios.append(plain / seconds)
+                print(f"plain fx {test.all / plain:.1f} photos/s, Spark {test.all / seconds:.1f}: "
+                      f"ratio {ratios[-1]:.3f}; {test.starts()} networks loaded", flush=True)
+                test.compare(rows(spark, test.scratch / f"out{turn}"))
+            test.forget()
+            with trial.Killer(test, "CoarseGrainedExecutorBackend") as killer:
+                seconds = run(spark, test, test.scratch / "killed", test.counts)
+            print(f"{killer.kills} workers killed, an executor lost: {killer.lost}; {seconds:.0f} s; "
+                  f"{test.computed():.3f} answers a photo; {test.starts()} networks loaded")
+            test.compare(rows(spark, test.scratch / "killed"))
+            assert killer.kills > 0 and killer.lost, "nothing was killed: use more photos"
+
+
+if __name__ == "__main__":
+    main()
