@@ -47,12 +47,14 @@ def rows(spark, out):
 def main():
     with tempfile.TemporaryDirectory(prefix="fx-spark-") as scratch:
         test = trial.Trial(scratch)
+        os.environ["PYSPARK_PYTHON"] = sys.executable  # of the executors
+        os.environ["SPARK_WORKER_DIR"] = f"{scratch}/work"
         session = (SparkSession.builder.master("local-cluster[2,1,1024]").appName("fx")
                    .config("spark.executorEnv.FX", str(test.fx))
                    .config("spark.sql.execution.arrow.maxRecordsPerBatch", 32)
-                   .config("spark.sql.files.openCostInBytes", 1 << 20)  # some 100 photos in a partition
+                   .config("spark.sql.files.openCostInBytes", 1 << 19)  # some 250 photos in a partition
                    .config("spark.task.maxFailures", 10)
-                   .config("spark.ui.enabled", "false"))
+                   .config("spark.ui.enabled", "false").config("spark.ui.showConsoleProgress", "false"))
         with session.getOrCreate() as spark:
             spark.sparkContext.setLogLevel("ERROR")
             for module in (fx_worker, fx_spark):
