@@ -1,7 +1,7 @@
 """What the tests of Spark and Ray share: photos, plain fx to compare with, the count of what was computed, kills.
 
 FX names the fx to test, FX_ENGINE_PHOTOS is the number of photos (10,000), FX_ENGINE_NETWORK a network of
-`fx backbones list` (mobilenet_v3_large), whose weights are random.
+`fx backbones list` (mobilenet_v3_large), whose weights are random, FX_ENGINE_TURNS how often the speed is measured (2).
 """
 
 import json
@@ -36,13 +36,33 @@ class Trial:
         made = json.loads(self.photos.with_suffix(".json").read_text())
         self.damaged, self.all = set(made["damaged"]), made["photos"]
 
-    def plain(self):
-        """Runs plain fx and returns its seconds."""
-        shutil.rmtree(self.scratch / "plain", ignore_errors=True)
+    def measure(self, name, engine, turns=int(os.environ.get("FX_ENGINE_TURNS", 2))):
+        """Runs plain fx and the engine in turns, and compares speeds and rows. engine(turn) returns the rows lazily."""
+        for turn in range(turns):
+            self.forget()
+            plain, engaged = timed(self.plain), []
+            took = timed(lambda: engaged.append(engine(turn)))
+            print(f"plain fx {self.all / plain[0]:.1f} photos/s, {name} {self.all / took[0]:.1f}: ratio "
+                  f"{plain[0] / took[0]:.3f}; CPU seconds {plain[1]:.0f} and {took[1]:.0f}: ratio "
+                  f"{plain[1] / took[1]:.3f}; {self.starts()} networks loaded", flush=True)
+            self.compare(engaged[0])
+
+    def disturb(self, node, engine):
+        """Runs the engine while workers are killed, and one process whose command contains node; compares the rows."""
+        self.forget()
         start = time.monotonic()
+        with Killer(self, node) as killer:
+            answers = engine()
+        print(f"{killer.kills} workers killed, a node lost: {killer.lost}; {time.monotonic() - start:.0f} s; "
+              f"{self.computed():.3f} answers a photo; {self.starts()} networks loaded", flush=True)
+        self.compare(answers)
+        assert killer.kills > 0 and killer.lost, "nothing was killed: use more photos"
+
+    def plain(self):
+        """Runs plain fx."""
+        shutil.rmtree(self.scratch / "plain", ignore_errors=True)
         subprocess.run([self.real, "extract", *self.flags, "--data", self.photos, "--out", self.scratch / "plain",
                         "--workers", "2", "--quiet"], check=True, stdout=subprocess.DEVNULL)
-        return time.monotonic() - start
 
     def wanted(self):
         """Returns the features of plain fx, by the photo's name."""
@@ -84,12 +104,31 @@ class Trial:
         return len((self.scratch / "starts").read_text().split())
 
 
+def timed(run):
+    """Returns the seconds that run takes, and the CPU seconds of this process and those below it."""
+    def cpu():
+        ticks = sum(sum(map(int, stat(pid)[11:15])) for pid in [os.getpid(), *descendants()])
+        return ticks / os.sysconf("SC_CLK_TCK")
+
+    before, start = cpu(), time.monotonic()
+    run()
+    return time.monotonic() - start, cpu() - before
+
+
+def stat(pid):
+    """Returns the fields of /proc/PID/stat from the state on, or zeros for a process that has ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    except OSError:
+        return ["0"] * 50
+
+
 def descendants():
     """Returns the command lines of the processes below this one, by ID."""
     parents, commands = {}, {}
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            parents[int(process.name)] = int((process / "stat").read_text().rsplit(")", 1)[1].split()[1])
+            parents[int(process.name)] = int(stat(process.name)[1])
             commands[int(process.name)] = (process / "cmdline").read_text().replace("\0", " ")
         except OSError:
             continue  # it has ended

@@ -5,6 +5,7 @@
 """
 
 import pyarrow as pa
+import ray
 
 import fx_worker
 
@@ -27,4 +28,5 @@ def embed(dataset, *flags, concurrency, num_cpus=1, num_gpus=None, batch_size=25
     `concurrency` actors, each with `num_cpus` (give fx as many --workers) and `num_gpus`.
     """
     return dataset.map_batches(Embed, fn_constructor_args=flags, batch_format="pyarrow", batch_size=batch_size,
-                               concurrency=concurrency, num_cpus=num_cpus, num_gpus=num_gpus)
+                               compute=ray.data.ActorPoolStrategy(size=concurrency), num_cpus=num_cpus,
+                               num_gpus=num_gpus)

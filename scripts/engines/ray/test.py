@@ -8,7 +8,6 @@ It needs ray[data], pyarrow and numpy.
 import os
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -23,23 +22,22 @@ import trial  # noqa: E402
 
 
 def run(test, out, counts=None):
-    """Embeds all photos, writes them as parquet, and returns the seconds. Answered rows are counted in the folder counts."""
+    """Embeds all photos and writes them as parquet. Returns the rows. Answers are counted in the folder counts."""
     def count(table):
         with open(f"{counts}/{os.getpid()}", "a") as file:
             file.write(f"{table.num_rows}\n")
         return table
 
-    start = time.monotonic()
     photos = ray.data.read_binary_files(str(test.photos), include_paths=True, override_num_blocks=40)
     features = fx_ray.embed(photos, *test.flags, "--workers", "1", concurrency=2, batch_size=128)
     if counts:
         features = features.map_batches(count, batch_format="pyarrow", num_cpus=0, zero_copy_batch=True)
     features.write_parquet(str(out))
-    return time.monotonic() - start
+    return rows(out)
 
 
 def rows(out):
-    for batch in ray.data.read_parquet(str(out), columns=["path", "embedding", "error"]).iter_batches(
+    for batch in ray.data.read_parquet(str(out)).select_columns(["path", "embedding", "error"]).iter_batches(
             batch_format="pyarrow"):
         yield from zip(*(batch.column(name).to_pylist() for name in ("path", "embedding", "error")))
 
@@ -51,20 +49,8 @@ def main():
         ray.init(num_cpus=4, include_dashboard=False, object_store_memory=1 << 30, logging_level="ERROR")
         ray.data.DataContext.get_current().enable_progress_bars = False
         try:
-            for turn in range(2):
-                test.forget()
-                plain = test.plain()
-                seconds = run(test, test.scratch / f"out{turn}")
-                print(f"plain fx {test.all / plain:.1f} photos/s, Ray {test.all / seconds:.1f}: "
-                      f"ratio {plain / seconds:.3f}; {test.starts()} networks loaded", flush=True)
-                test.compare(rows(test.scratch / f"out{turn}"))
-            test.forget()
-            with trial.Killer(test, "MapWorker(MapBatches(Embed)") as killer:
-                seconds = run(test, test.scratch / "killed", test.counts)
-            print(f"{killer.kills} workers killed, an actor lost: {killer.lost}; {seconds:.0f} s; "
-                  f"{test.computed():.3f} answers a photo; {test.starts()} networks loaded")
-            test.compare(rows(test.scratch / "killed"))
-            assert killer.kills > 0 and killer.lost, "nothing was killed: use more photos"
+            test.measure("Ray", lambda turn: run(test, test.scratch / f"out{turn}"))
+            test.disturb("MapWorker(MapBatches(Embed)", lambda: run(test, test.scratch / "killed", test.counts))
         finally:
             ray.shutdown()
 

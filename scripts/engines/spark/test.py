@@ -8,7 +8,6 @@ It needs pyspark, pyarrow, numpy and Java 17.
 import os
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 from pyspark.sql import SparkSession
@@ -22,26 +21,24 @@ import trial  # noqa: E402
 
 
 def run(spark, test, out, counts=None):
-    """Embeds all photos, writes them as parquet, and returns the seconds. Answered rows are counted in the folder counts."""
+    """Embeds all photos and writes them as parquet. Returns the rows. Answers are counted in the folder counts."""
     def count(batches):
         for batch in batches:
             with open(f"{counts}/{os.getpid()}", "a") as file:
                 file.write(f"{batch.num_rows}\n")
             yield batch
 
-    start = time.monotonic()
     photos = (spark.read.format("binaryFile").option("recursiveFileLookup", "true").load(str(test.photos))
               .selectExpr("path", "content AS bytes"))
     features = fx_spark.embed(photos, *test.flags, "--workers", "1")
     if counts:
         features = features.mapInArrow(count, features.schema)
     features.write.parquet(str(out))
-    return time.monotonic() - start
+    return rows(spark, out)
 
 
 def rows(spark, out):
-    for row in spark.read.parquet(str(out)).select("path", "embedding", "error").toLocalIterator():
-        yield row
+    yield from map(tuple, spark.read.parquet(str(out)).select("path", "embedding", "error").toLocalIterator())
 
 
 def main():
@@ -59,22 +56,9 @@ def main():
             spark.sparkContext.setLogLevel("ERROR")
             for module in (fx_worker, fx_spark):
                 spark.sparkContext.addPyFile(module.__file__)
-            ratios = []
-            for turn in range(2):
-                test.forget()
-                plain = test.plain()
-                seconds = run(spark, test, test.scratch / f"out{turn}")
-                ratios.append(plain / seconds)
-                print(f"plain fx {test.all / plain:.1f} photos/s, Spark {test.all / seconds:.1f}: "
-                      f"ratio {ratios[-1]:.3f}; {test.starts()} networks loaded", flush=True)
-                test.compare(rows(spark, test.scratch / f"out{turn}"))
-            test.forget()
-            with trial.Killer(test, "CoarseGrainedExecutorBackend") as killer:
-                seconds = run(spark, test, test.scratch / "killed", test.counts)
-            print(f"{killer.kills} workers killed, an executor lost: {killer.lost}; {seconds:.0f} s; "
-                  f"{test.computed():.3f} answers a photo; {test.starts()} networks loaded")
-            test.compare(rows(spark, test.scratch / "killed"))
-            assert killer.kills > 0 and killer.lost, "nothing was killed: use more photos"
+            test.measure("Spark", lambda turn: run(spark, test, test.scratch / f"out{turn}"))
+            test.disturb("CoarseGrainedExecutorBackend",
+                         lambda: run(spark, test, test.scratch / "killed", test.counts))
 
 
 if __name__ == "__main__":
