@@ -21,9 +21,9 @@ func workerCommand(out *output) *urfave.Command {
 		Name:  "worker",
 		Usage: "embed photos for another program: rows on stdin, a row for each on stdout",
 		Description: "Standard input is an Arrow stream with a column bytes, image or path, or JSON lines such as\n" +
-			`{"path": "photo.jpg", "key": "17"}. Standard output is an Arrow stream with the other columns, sha256,` + "\n" +
-			"embedding and error. A photo that can't be used has an error, and the next row follows. SIGTERM ends the\n" +
-			"reading; what was read is answered. docs/worker.md describes both streams and the exit codes.",
+			`{"path": "photo.jpg", "key": "17"}. Standard output is an Arrow stream with the other columns,` + "\n" +
+			"sha256, embedding and error. A photo that can't be used has an error, and the next row follows.\n" +
+			"SIGTERM ends the reading; what was read is answered. docs/worker.md describes the streams and exit codes.",
 		Flags: slices.Concat([]urfave.Flag{
 			&urfave.StringFlag{Name: "backbone", Required: true,
 				Usage: "a `NAME` of `fx backbones list`, or an ONNX file"},
@@ -56,7 +56,8 @@ func workerCommand(out *output) *urfave.Command {
 				return err
 			}
 			if interrupted() {
-				return fail.New(fail.Interrupted, "What was read is answered, and the stream is complete.", "interrupted")
+				return fail.New(fail.Interrupted, "What was read is answered, and the stream is complete.",
+					"interrupted")
 			}
 			return nil
 		},

@@ -61,8 +61,8 @@ func newArrowInput(r io.Reader) (*arrowInput, error) {
 			continue
 		}
 		if slices.Contains(answerNames, f.Name) {
-			return nil, fail.New(fail.Usage, "Rename or drop it.", "the input has a column %s, which is one of the output's",
-				f.Name)
+			return nil, fail.New(fail.Usage, "Rename or drop it.",
+				"the input has a column %s, which is one of the output's", f.Name)
 		}
 		a.kept, a.fields = append(a.kept, i), append(a.fields, f)
 	}

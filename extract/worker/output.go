@@ -54,7 +54,8 @@ func newOutput(to io.Writer, kept []arrow.Field, e *extract.Embedder) *output {
 	o.zeros = make([]float32, e.FeatureLen())
 	o.stream = ipc.NewWriter(o.buffer, ipc.WithSchema(o.schema))
 	o.sha256 = array.NewStringBuilder(memory.DefaultAllocator)
-	o.embedding = array.NewFixedSizeListBuilderWithField(memory.DefaultAllocator, embedding.Len(), embedding.ElemField())
+	o.embedding = array.NewFixedSizeListBuilderWithField(memory.DefaultAllocator, embedding.Len(),
+		embedding.ElemField())
 	o.values = o.embedding.ValueBuilder().(*array.Float32Builder)
 	o.errors = array.NewStringBuilder(memory.DefaultAllocator)
 	return o

@@ -166,7 +166,8 @@ func answersIn(t testing.TB, r arrow.RecordBatch) (all []answer) {
 	n := int(embedding.DataType().(*arrow.FixedSizeListType).Len())
 	values := embedding.ListValues().(*array.Float32)
 	for i := range int(r.NumRows()) {
-		a := answer{key: textOf("key", i), path: textOf("path", i), sha256: textOf("sha256", i), err: textOf("error", i)}
+		a := answer{key: textOf("key", i), path: textOf("path", i), sha256: textOf("sha256", i)}
+		a.err = textOf("error", i)
 		if embedding.IsValid(i) {
 			a.embedding = slices.Clone(values.Float32Values()[i*n : (i+1)*n])
 		}
@@ -238,14 +239,15 @@ func TestAnswersAreThoseOfExtract(t *testing.T) {
 		workers int
 		input   []byte
 	}{
-		"bytes, one batch":      {1, arrowStream(t, withBytes, cells)},
-		"bytes, single rows":    {3, arrowStream(t, withBytes, slices.Collect(slices.Chunk(cells, 1))...)},
-		"large bytes, three":    {7, arrowStream(t, schemaOf(column("bytes", largeBinary)), cells[:4], nil, cells[4:])},
-		"image":                 {3, arrowStream(t, schemaOf(imageColumn), cells[:11], cells[11:])},
-		"image without bytes":   {3, arrowStream(t, schemaOf(imageColumn), byteless)},
-		"path":                  {3, arrowStream(t, schemaOf(column("path", text)), cells)},
-		"bytes beside the path": {2, arrowStream(t, schemaOf(column("path", text), column("bytes", binaryView)), cells)},
-		"lines":                 {3, []byte(list.String())},
+		"bytes, one batch":    {1, arrowStream(t, withBytes, cells)},
+		"bytes, single rows":  {3, arrowStream(t, withBytes, slices.Collect(slices.Chunk(cells, 1))...)},
+		"large bytes, three":  {7, arrowStream(t, schemaOf(column("bytes", largeBinary)), cells[:4], nil, cells[4:])},
+		"image":               {3, arrowStream(t, schemaOf(imageColumn), cells[:11], cells[11:])},
+		"image without bytes": {3, arrowStream(t, schemaOf(imageColumn), byteless)},
+		"path":                {3, arrowStream(t, schemaOf(column("path", text)), cells)},
+		"bytes beside the path": {2, arrowStream(t, schemaOf(column("path", text), column("bytes", binaryView)),
+			cells)},
+		"lines": {3, []byte(list.String())},
 	} {
 		batches, summary, err := answersTo(t, small(in.workers), bytes.NewReader(in.input))
 		all := slices.Concat(batches...)
@@ -484,7 +486,8 @@ func TestDamagedInput(t *testing.T) {
 		"a line without path":  {good + `{"key": 1}`, 2, 0, ""},
 		"a line with a list":   {good + `{"path": "a", "key": []}`, 1, fail.Rejected, "neither a string nor a number"},
 		"two values in a line": {good + `{"path": "a"} {"path": "b"}`, 1, fail.Rejected, "more than one JSON value"},
-		"an endless line":      {good + `{"path": "` + strings.Repeat("a", maxLine), 1, fail.Rejected, "is longer than"},
+		"an endless line": {good + `{"path": "` + strings.Repeat("a", maxLine), 1, fail.Rejected,
+			"is longer than"},
 	} {
 		batches, _, err := answersTo(t, small(2), strings.NewReader(c.input))
 		if rows := len(slices.Concat(batches...)); rows != c.rows {
@@ -505,8 +508,9 @@ func TestColumns(t *testing.T) {
 		"none of the input's columns contains photos: key, photo": {column("photo", binary)},
 		"column bytes has the type utf8":                          {column("bytes", text)},
 		"column path has the type binary":                         {column("path", binary)},
-		"column image has the type struct<bytes: utf8 nullable>":  {column("image", arrow.StructOf(column("bytes", text)))},
-		"has a column error":                                      {column("bytes", binary), column("error", text)},
+		"column image has the type struct<bytes: utf8 nullable>": {
+			column("image", arrow.StructOf(column("bytes", text)))},
+		"has a column error": {column("bytes", binary), column("error", text)},
 	} {
 		_, err := openInput(bytes.NewReader(arrowStream(t, schemaOf(fields...))))
 		if fail.KindOf(err) != fail.Usage || !strings.Contains(err.Error(), says) {
