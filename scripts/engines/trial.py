@@ -40,12 +40,14 @@ class Trial:
         """Runs plain fx and the engine in turns, and compares speeds and rows. engine(turn) returns the rows lazily."""
         for turn in range(turns):
             self.forget()
-            plain, engaged = timed(self.plain), []
-            took = timed(lambda: engaged.append(engine(turn)))
-            print(f"plain fx {self.all / plain[0]:.1f} photos/s, {name} {self.all / took[0]:.1f}: ratio "
-                  f"{plain[0] / took[0]:.3f}; CPU seconds {plain[1]:.0f} and {took[1]:.0f}: ratio "
-                  f"{plain[1] / took[1]:.3f}; {self.starts()} networks loaded", flush=True)
-            self.compare(engaged[0])
+            start = time.monotonic()
+            self.plain()
+            between = time.monotonic()
+            answers = engine(turn)
+            plain, took = between - start, time.monotonic() - between
+            print(f"plain fx {self.all / plain:.1f} photos/s, {name} {self.all / took:.1f}: ratio {plain / took:.3f}; "
+                  f"{self.starts()} networks loaded", flush=True)
+            self.compare(answers)
 
     def disturb(self, node, engine):
         """Runs the engine while workers are killed, and one process whose command contains node; compares the rows."""
@@ -104,31 +106,12 @@ class Trial:
         return len((self.scratch / "starts").read_text().split())
 
 
-def timed(run):
-    """Returns the seconds that run takes, and the CPU seconds of this process and those below it."""
-    def cpu():
-        ticks = sum(sum(map(int, stat(pid)[11:15])) for pid in [os.getpid(), *descendants()])
-        return ticks / os.sysconf("SC_CLK_TCK")
-
-    before, start = cpu(), time.monotonic()
-    run()
-    return time.monotonic() - start, cpu() - before
-
-
-def stat(pid):
-    """Returns the fields of /proc/PID/stat from the state on, or zeros for a process that has ended."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    except OSError:
-        return ["0"] * 50
-
-
 def descendants():
     """Returns the command lines of the processes below this one, by ID."""
     parents, commands = {}, {}
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            parents[int(process.name)] = int(stat(process.name)[1])
+            parents[int(process.name)] = int((process / "stat").read_text().rsplit(")", 1)[1].split()[1])
             commands[int(process.name)] = (process / "cmdline").read_text().replace("\0", " ")
         except OSError:
             continue  # it has ended
