@@ -1,4 +1,4 @@
-"""`fx worker` for the Python processes of an engine: one process of fx, with the network loaded once, for each of them.
+"""`fx worker` for the Python processes of an engine: each has one process of fx, with the network loaded once.
 
     worker = fx_worker.shared("--backbone", "resnet18", "--workers", "1")
     for answer in worker.map(batches):  # pyarrow.RecordBatch in, pyarrow.RecordBatch out, in order
@@ -33,8 +33,8 @@ class Worker:
     def map(self, batches):
         """Yields an answer for each batch, in order. All batches of a worker's life should have the same schema.
 
-        If fx is killed, the batches that are not answered are sent again. RuntimeError: fx ended with an error, which is
-        on its standard error, or was killed DEATHS times in a row.
+        If fx is killed, the batches that are not answered are sent again. RuntimeError: fx ended with an error, which
+        is on its standard error, or was killed DEATHS times in a row.
         """
         waiting = deque()
         try:

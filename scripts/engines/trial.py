@@ -1,7 +1,8 @@
 """What the tests of Spark and Ray share: photos, plain fx to compare with, the count of what was computed, kills.
 
 FX names the fx to test, FX_ENGINE_PHOTOS is the number of photos (10,000), FX_ENGINE_NETWORK a network of
-`fx backbones list` (mobilenet_v3_large), whose weights are random, FX_ENGINE_TURNS how often the speed is measured (2).
+`fx backbones list` (mobilenet_v3_large), whose weights are random, FX_ENGINE_TURNS the number of measurements of speed
+(2).
 """
 
 import json
