@@ -38,7 +38,7 @@ class Trial:
         self.damaged, self.all = set(made["damaged"]), made["photos"]
 
     def measure(self, name, engine, turns=int(os.environ.get("FX_ENGINE_TURNS", 2))):
-        """Runs plain fx and the engine in turns, and compares speeds and rows. engine(turn) returns the rows lazily."""
+        """Runs plain fx and the engine in turns, and compares speeds and rows. engine(turn) returns its rows."""
         for turn in range(turns):
             self.forget()
             start = time.monotonic()
@@ -90,7 +90,7 @@ class Trial:
                 bad[name] = error
         assert len(good) == len(set(good)), "a photo has two rows"
         assert set(good) == set(wanted) and len(good) == self.all - len(self.damaged), "a photo has no row"
-        assert set(bad) == self.damaged and all(bad.values()), f"{len(bad)} of {len(self.damaged)} damaged photos listed"
+        assert set(bad) == self.damaged and all(bad.values()), f"{len(bad)} of {len(self.damaged)} damaged ones listed"
         print(f"  equal to plain fx bit for bit: {len(good)} rows; {len(bad)} damaged photos listed with reasons")
 
     def forget(self):

@@ -11,7 +11,7 @@ import fx_worker
 
 
 def embed(frame, *flags):
-    """Returns a row for each row of frame, with the columns of frame but `bytes` and `image`, sha256, embedding, error.
+    """Returns a row for each row of frame, with its columns but `bytes` and `image`, sha256, embedding, error.
 
     The photos are in a column bytes, image or path, see docs/worker.md. flags are those of `fx worker`.
     """
