@@ -123,7 +123,7 @@ def descendants():
 
 
 class Killer:
-    """Kills a random process of `fx worker` every second or so, and once a process whose command contains `node`."""
+    """Kills a random process of `fx worker` every few seconds, and once a process whose command contains `node`."""
 
     def __init__(self, trial, node):
         self.trial, self.node, self.kills, self.lost = trial, node, 0, False
@@ -140,7 +140,7 @@ class Killer:
 
     def _run(self):
         draw = random.Random(0)
-        while not self.calm.wait(draw.uniform(1, 4)):
+        while not self.calm.wait(draw.uniform(2, 8)):
             running = descendants()
             node = [p for p, c in running.items() if self.node in c]
             if not self.lost and node and self.trial.computed() > 0.4:
