@@ -28,6 +28,7 @@ func EvaluateData(ctx context.Context, o Options, data, split string, report pro
 	if split, err = dataset.EvaluationSplit(data, photos.Splits, split, m.Metrics.ValSplit); err != nil {
 		return Evaluation{}, err
 	}
+	slices.SortStableFunc(photos.Items, func(a, b dataset.Item) int { return dataset.ReadingOrder(&a, &b) })
 	var items []dataset.Item
 	var labels []int
 	for _, item := range photos.Items {

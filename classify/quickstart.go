@@ -33,6 +33,7 @@ type QuickstartOptions struct {
 	Force      bool                    // write to Out though outpath.Prepare refuses it
 	Embedder   extract.EmbedderOptions // Network.Backbone may also be a word of QuickstartChoices, "" is the first
 	FastDecode bool                    // as in extract.Options
+	MaxBad     extract.MaxBad          // as in extract.Options
 	Folds      int                     // of the cross-validation, 0 for head's choice
 	Seed       uint64                  // of the folds
 }
@@ -138,7 +139,7 @@ func (q *quickstart) extract(ctx context.Context) error {
 	s.Extract, err = extract.Run(ctx, extract.Options{
 		Embedder: o.Embedder, Data: o.Data, Photos: o.Photos,
 		Store: s.Files.Features, Force: o.Force,
-		EXIF: "apply", FastDecode: o.FastDecode,
+		EXIF: "apply", FastDecode: o.FastDecode, MaxBad: o.MaxBad,
 	}, q.watch)
 	if err != nil && fail.KindOf(err) == fail.Usage {
 		return fail.Wrap(fail.Usage, err, "Name another folder with --out, or remove "+s.Files.Features+".",

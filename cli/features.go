@@ -26,6 +26,8 @@ func featuresInfoCommand(out *output) *urfave.Command {
 		Name:      "info",
 		Usage:     "show what a store contains and how it was made",
 		ArgsUsage: "STORE",
+		Flags: []urfave.Flag{&urfave.BoolFlag{Name: "rejected",
+			Usage: "list the photos that can't be used, with the reasons"}},
 		Action: func(c *urfave.Context) error {
 			dir, err := oneArgument(c, "STORE")
 			if err != nil {
@@ -34,6 +36,9 @@ func featuresInfoCommand(out *output) *urfave.Command {
 			info, err := store.ReadInfo(dir)
 			if err != nil {
 				return err
+			}
+			if !c.Bool("rejected") {
+				info.RejectedPhotos = nil
 			}
 			return out.result(info, func(w io.Writer) { printInfo(w, dir, info) })
 		},
@@ -62,6 +67,14 @@ func printInfo(w io.Writer, dir string, i store.Info) {
 	fmt.Fprintf(w, "  made by     fx %s, ONNX Runtime %s, %s\n", m.Made.FX, m.Made.ONNXRuntime, m.Provider)
 	if m.Views > 0 {
 		fmt.Fprintf(w, "  views       up to %d random ones a photo, seed %d\n", m.Views, m.Seed)
+	}
+	if i.Rejected > 0 && i.RejectedPhotos == nil {
+		fmt.Fprintf(w, "  rejected    %d photos (--rejected lists them)\n", i.Rejected)
+	} else if i.Rejected > 0 {
+		fmt.Fprintf(w, "  rejected    %d photos\n", i.Rejected)
+	}
+	for _, r := range i.RejectedPhotos {
+		fmt.Fprintf(w, "              %s: %s\n", printable.Name(r.Path), printable.Name(r.Reason))
 	}
 	if i.Lacking != "" {
 		fmt.Fprintf(w, "  incomplete  %s; run it again\n", i.Lacking)

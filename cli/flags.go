@@ -81,6 +81,12 @@ func exifFlag() urfave.Flag {
 		Usage: "EXIF orientation: ignore (as torchvision does) or apply"}
 }
 
+// timeoutPerPhotoFlag is for commands that must not wait for a photo for ever.
+func timeoutPerPhotoFlag() urfave.Flag {
+	return &urfave.DurationFlag{Name: "timeout-per-photo",
+		Usage: "reject a photo whose reading and decoding takes longer, such as 30s"}
+}
+
 func libraryFlag() urfave.Flag {
 	return &urfave.StringFlag{Name: "ort-lib", Usage: "`FILE` of libonnxruntime", DefaultText: "search for it"}
 }

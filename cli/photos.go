@@ -19,6 +19,19 @@ func photoFlags() []urfave.Flag {
 	}
 }
 
+// maxBadFlag is for commands that compute features of many photos.
+func maxBadFlag() urfave.Flag {
+	return &urfave.GenericFlag{Name: "max-bad", Value: new(extract.MaxBad),
+		Usage:       "end with an error if more photos are rejected: `N`, or a share of the photos such as 0.5%",
+		DefaultText: "no limit"}
+}
+
+// maxBad reads maxBadFlag.
+func maxBad(c *urfave.Context) extract.MaxBad {
+	limit, _ := c.Generic("max-bad").(*extract.MaxBad)
+	return *limit
+}
+
 // photoOptions reads photoFlags.
 func photoOptions(c *urfave.Context) dataset.Options {
 	return dataset.Options{Extensions: c.StringSlice("extensions"), NoFollowLinks: c.Bool("no-follow-links"),

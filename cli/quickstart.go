@@ -30,6 +30,7 @@ func quickstartCommand(out *output) *urfave.Command {
 				Usage:       "`NAME` of a network, an ONNX file, or auto, small or best (see above)",
 				DefaultText: "the network of the features in --out, else auto"},
 			fastDecodeFlag(),
+			maxBadFlag(),
 			lockFlag(),
 			&urfave.IntFlag{Name: "folds", Usage: "folds of the cross-validation", DefaultText: "5"},
 			&urfave.Uint64Flag{Name: "seed", Usage: "seed of the folds"},
@@ -46,7 +47,7 @@ func quickstartCommand(out *output) *urfave.Command {
 			watch := out.progress()
 			s, err := classify.Quickstart(c.Context, classify.QuickstartOptions{
 				Data: data, Photos: photoOptions(c), Out: c.String("out"), Force: c.Bool("force"),
-				Embedder: embedder, FastDecode: c.Bool("fast-decode"),
+				Embedder: embedder, FastDecode: c.Bool("fast-decode"), MaxBad: maxBad(c),
 				Folds: c.Int("folds"), Seed: c.Uint64("seed"),
 			}, watch)
 			if err != nil {

@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"cmp"
 	"fmt"
 	"io"
+	"strings"
 
 	urfave "github.com/urfave/cli/v2"
 
@@ -12,6 +14,7 @@ import (
 	"fx/internal/kernels"
 	"fx/internal/lockfile"
 	"fx/internal/nativelib"
+	"fx/internal/version"
 )
 
 func runtimeCommand(out *output) *urfave.Command {
@@ -61,6 +64,7 @@ type diagnosis struct {
 	Decoder      string `json:"decoder"`
 	ExactDecoder bool   `json:"exact_decoder"`
 	DecoderHint  string `json:"decoder_hint,omitempty"`
+	HEIF         string `json:"heif"`    // libheif with its version, or "" if it is missing
 	Kernels      string `json:"kernels"` // instructions of fx's own training kernels
 }
 
@@ -79,7 +83,7 @@ func runtimeDoctorCommand(out *output) *urfave.Command {
 				return err
 			}
 			d.Kernels = kernels.InstructionSet()
-			d.Decoder, d.ExactDecoder = decoder.Name(), decoder.Exact()
+			d.Decoder, d.ExactDecoder, d.HEIF = decoder.Name(), decoder.Exact(), imaging.HEIF()
 			if !d.ExactDecoder {
 				_, missing := imaging.NewDecoder(imaging.Options{Decoder: "turbojpeg"})
 				d.DecoderHint = fail.HintOf(missing)
@@ -96,6 +100,7 @@ func runtimeDoctorCommand(out *output) *urfave.Command {
 }
 
 func printDiagnosis(w io.Writer, d diagnosis) {
+	fmt.Fprintf(w, "fx            %s, %s\n", version.String(), originText(d.Origin))
 	fmt.Fprintf(w, "system        %s\n", d.System)
 	if d.Library != nil {
 		fmt.Fprintf(w, "ONNX Runtime  %s, %s (%s)\n", d.Library.Version, d.Library.Path, d.Library.Source)
@@ -117,11 +122,24 @@ func printDiagnosis(w io.Writer, d diagnosis) {
 	if !d.ExactDecoder {
 		exact = "pixels within a level or two of Pillow's"
 	}
-	fmt.Fprintf(w, "kernels       %s (fx's own, for training on the CPU)\n", d.Kernels)
+	fmt.Fprintf(w, "kernels       %s (fx's own, on the CPU)\n", d.Kernels)
+	if d.Kernels == "generic" {
+		fmt.Fprintln(w, "  A processor with AVX2 computes several times as fast.")
+	}
 	fmt.Fprintf(w, "JPEG decoder  %s (%s)\n", d.Decoder, exact)
 	if d.DecoderHint != "" {
 		fmt.Fprintf(w, "  %s\n", d.DecoderHint)
 	}
+	fmt.Fprintf(w, "HEIC and AVIF %s\n", cmp.Or(d.HEIF, "not read: libheif (Debian: libheif1) is missing"))
+}
+
+// originText says how fx came onto this machine.
+func originText(o doctor.Origin) string {
+	how := map[doctor.How]string{
+		doctor.ByWheel: "from a Python package", doctor.ByArchive: "from a release's archive",
+		doctor.BySource: "built from source",
+	}[o.How]
+	return strings.TrimSuffix(how+": "+o.Program, ": ")
 }
 
 // trustText says what the library's SHA-256 was compared with.

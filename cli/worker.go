@@ -27,7 +27,7 @@ func workerCommand(out *output) *urfave.Command {
 		Flags: slices.Concat([]urfave.Flag{
 			&urfave.StringFlag{Name: "backbone", Required: true,
 				Usage: "a `NAME` of `fx backbones list`, or an ONNX file"},
-			exifFlag(), fastDecodeFlag(),
+			exifFlag(), fastDecodeFlag(), timeoutPerPhotoFlag(),
 		}, networkFlags(), sizeFlags(), deviceFlags()),
 		Action: func(c *urfave.Context) error {
 			if err := noArguments(c); err != nil {
@@ -48,6 +48,7 @@ func workerCommand(out *output) *urfave.Command {
 			watch, interrupted := out.progress(), interruption(c)
 			summary, err := worker.Run(c.Context, worker.Options{
 				Embedder: embedder, EXIF: c.String("exif"), FastDecode: c.Bool("fast-decode"),
+				TimeoutPerPhoto: c.Duration("timeout-per-photo"),
 			}, c.App.Reader, out.arrow, watch)
 			if summary.Rows > 0 {
 				watch.Note(fmt.Sprintf("%d rows answered, %d of them with an error", summary.Rows, summary.Errors))

@@ -127,6 +127,7 @@ func TestWorkerMisuse(t *testing.T) {
 		{"", []string{"--json"}, 2, "has no --json"},
 		{"", []string{"photos"}, 2, "takes flags only"},
 		{"", []string{"--exif", "maybe"}, 2, "maybe"},
+		{"", []string{"--timeout-per-photo", "-1s"}, 2, "--timeout-per-photo -1s"},
 	} {
 		p := exec.Command("fx", append(append([]string{}, workerArgs...), c.more...)...)
 		p.Stdin = strings.NewReader(c.input)

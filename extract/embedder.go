@@ -3,6 +3,7 @@ package extract
 import (
 	"cmp"
 	"context"
+	"time"
 
 	"fx/backbones"
 	"fx/internal/environment"
@@ -221,10 +222,11 @@ func (e *Embedder) NewStage() (Stage, error) {
 }
 
 // pipeline returns a pipeline for photos.
-func (e *Embedder) pipeline(decoder *imaging.Decoder, seed uint64, photos func(item int) source.Source) *pipeline {
+func (e *Embedder) pipeline(decoder *imaging.Decoder, seed uint64, timeout time.Duration,
+	photos func(item int) source.Source) *pipeline {
 	return &pipeline{
 		network: e, photos: photos, workers: e.options.WorkerCount(), runs: e.Runs(), shared: e.onGPU(), seed: seed,
-		reader: e.options.NewReader(decoder, photoio.Options{Hash: true}),
+		reader: e.options.NewReader(decoder, photoio.Options{Hash: true, Timeout: timeout}),
 	}
 }
 

@@ -33,8 +33,16 @@ type Options struct {
 	EXIF       string // "ignore" (also "") or "apply"
 	FastDecode bool   // JPEGs at a fraction of their size if that suffices, see imaging.Decoder.For
 	OnBadImage string // "skip" (also "") or "fail"
+	// MaxBad ends the run with an error if more of this process's photos are rejected.
+	MaxBad MaxBad
+	// RetryRejected tries the photos again that an earlier run rejected, though their files have not changed.
+	RetryRejected bool
+	// TimeoutPerPhoto rejects a photo whose reading and decoding takes longer; 0 is no limit. See photoio.Options.
+	TimeoutPerPhoto time.Duration
 
 	Shard         string        // "i/n", "auto", "auto/n", or "" for all photos
+	PartsFile     string        // the plan of Part
+	Part          string        // number or ID of the only part to compute, or "auto"; "" for all photos
 	Wait          time.Duration // for a store that another process holds
 	VerifyContent bool          // compare every photo and every stored row with its hash, not only changed files
 	RowsPerShard  int           // in a file of the store; 0 means the store's choice
@@ -47,6 +55,14 @@ type Options struct {
 // maxViews is a limit against mistyped numbers.
 const maxViews = 1000
 
+// CheckTimeout returns an error of kind fail.Usage for a negative timeout of a photo.
+func CheckTimeout(d time.Duration) error {
+	if d < 0 {
+		return fail.New(fail.Usage, "Give a time such as 30s.", "--timeout-per-photo %s", d)
+	}
+	return nil
+}
+
 // check returns an error of kind fail.Usage for invalid options. Other fields are checked where they are used.
 func (o Options) check() error {
 	switch {
@@ -56,6 +72,13 @@ func (o Options) check() error {
 		return fail.New(fail.Usage, "Give a time such as 30s or 5m.", "--wait %s", o.Wait)
 	case o.DType != "" && o.DType != string(store.Float32) && o.DType != string(store.Float16):
 		return fail.New(fail.Usage, "It is float32 or float16.", "--dtype %s", o.DType)
+	case CheckTimeout(o.TimeoutPerPhoto) != nil:
+		return CheckTimeout(o.TimeoutPerPhoto)
+	case (o.Part == "") != (o.PartsFile == ""):
+		return fail.New(fail.Usage, "Give the plan with --parts and one of its parts with --part.",
+			"--parts and --part belong together")
+	case o.Part != "" && o.Shard != "":
+		return fail.New(fail.Usage, "Leave out --shard: parts take its place.", "--part and --shard are given")
 	case o.OnBadImage != "" && o.OnBadImage != "skip" && o.OnBadImage != "fail":
 		return fail.New(fail.Usage, "It is skip or fail.", "--on-bad-image %s", o.OnBadImage)
 	}

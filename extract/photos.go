@@ -40,7 +40,13 @@ func Photos(ctx context.Context, e *Embedder, decoder *imaging.Decoder, all []so
 		refs[i].item = i
 	}
 	batches := slices.Collect(slices.Chunk(refs, e.BatchSize()))
-	p := e.pipeline(decoder, 0, func(item int) source.Source { return all[item] })
+	order := make([]int, len(all))
+	for i := range order {
+		order[i] = i
+	}
+	photos, stop := fetchAhead(ctx, order, func(item int) source.Source { return all[item] })
+	defer stop()
+	p := e.pipeline(decoder, 0, 0, photos)
 	return p.run(ctx, batches, func(batch int, r result) error {
 		for i, photo := range embeddings(batches[batch], r) {
 			if err := emit(batches[batch][i].item, photo); err != nil {

@@ -30,8 +30,9 @@ type row struct {
 
 // rejection is an unusable photo, with the reason.
 type rejection struct {
-	item   int
-	reason string
+	item    int
+	reason  string
+	content store.Content // that is at fault; else zero
 }
 
 // result is the result of a batch.
@@ -212,7 +213,7 @@ type worker struct {
 
 type photo struct {
 	item    int
-	content store.Content
+	content store.Content  // that was read
 	reason  string         // why it is unusable, or ""
 	read    *photoio.Photo // nil if it is unusable or released
 }
@@ -257,7 +258,7 @@ func (w *worker) fillPixels(ctx context.Context, refs []rowRef) (r result) {
 				return result{err: err}
 			}
 			if w.photo.reason != "" {
-				r.rejected = append(r.rejected, rejection{ref.item, w.photo.reason})
+				r.rejected = append(r.rejected, rejection{ref.item, w.photo.reason, w.photo.content})
 			}
 		}
 		if w.photo.reason != "" {
@@ -282,7 +283,7 @@ func (w *worker) read(ctx context.Context, item int) error {
 	case err == nil:
 		w.photo = photo{item: item, content: store.ContentOf(read.File), read: read}
 	case errors.As(err, &bad):
-		w.photo = photo{item: item, reason: bad.Error()}
+		w.photo = photo{item: item, reason: bad.Error(), content: store.ContentOf(bad.File)}
 	case w.lenient && fail.KindOf(err) == fail.Rejected:
 		w.photo = photo{item: item, reason: err.Error()}
 	default:

@@ -17,7 +17,6 @@ import (
 	"fx/internal/lockfile"
 	"fx/internal/outpath"
 	"fx/internal/paths"
-	"fx/internal/printable"
 	"fx/internal/progress"
 	"fx/internal/source"
 	"fx/internal/speeds"
@@ -36,36 +35,72 @@ func Run(ctx context.Context, o Options, report progress.Reporter) (Summary, err
 	if err := outpath.Prepare(o.Force, outpath.Target{Kind: outpath.Store, Path: o.Store, Photos: o.Data}); err != nil {
 		return Summary{}, err
 	}
-	decoder, err := o.Embedder.NewDecoder(imaging.Options{EXIF: o.EXIF, FastDecode: o.FastDecode})
+	defer r.close()
+	if o.Part != "" {
+		return r.part(ctx)
+	}
+	lock, stored, err := r.prepare(ctx)
 	if err != nil {
 		return Summary{}, err
 	}
-	r.photos, err = dataset.Scan(ctx, o.Data, o.Photos)
+	if shard.Index == 0 { // in a sharded job the first process reports them
+		err = r.refuse()
+	}
 	if err != nil {
 		return Summary{}, err
 	}
-	lock := o.Embedder.Network.Lock.In(o.Store)
-	stored, err := r.openNetwork(ctx, lock)
+	writer, err := r.openStore(ctx, shard, stored)
 	if err != nil {
 		return Summary{}, err
 	}
-	r.decoder = decoder.For(r.network.Backbone.Preprocess.Resize)
-	if err := r.refuse(shard); err != nil {
+	r.writer = writer
+	r.recordRefused()
+	r.takeEntries()
+	if r.plan, err = writer.Plan(ctx, r.items); err != nil {
 		return Summary{}, err
 	}
-	defer func() {
-		if r.embedder != nil {
-			_ = r.embedder.Close() // nothing is written through it
-		}
-	}()
-	if err := r.open(ctx, shard, stored); err != nil {
+	if err := r.hold(ctx, lock); err != nil {
 		return Summary{}, err
 	}
-	defer r.writer.Close()
-	if err := lock.Hold(ctx, slices.Concat(r.network.Inputs, o.Inputs)...); err != nil {
-		return Summary{}, err
+	s, err := r.finish(ctx)
+	if err == nil && len(s.Rejected) > 0 && s.Computed+s.Cached == 0 {
+		return s, NoneUsable(o.Data, s.Rejected)
 	}
-	if err := r.fill(ctx); err != nil {
+	return s, err
+}
+
+// prepare finds the photos and opens the network. stored is the manifest of an existing store, whose lock is lock; nil
+// for a new one.
+func (r *run) prepare(ctx context.Context) (lock lockfile.Lock, stored *store.Manifest, err error) {
+	if err := r.newDecoder(); err != nil {
+		return nil, nil, err
+	}
+	if r.photos, err = dataset.Scan(ctx, r.options.Data, r.options.Photos); err != nil {
+		return nil, nil, err
+	}
+	lock = r.options.Embedder.Network.Lock.In(r.options.Store)
+	stored, err = r.openNetwork(ctx, lock)
+	return lock, stored, err
+}
+
+func (r *run) newDecoder() (err error) {
+	o := &r.options
+	r.decoder, err = o.Embedder.NewDecoder(imaging.Options{EXIF: o.EXIF, FastDecode: o.FastDecode})
+	return err
+}
+
+// hold checks the files that the run reads against the locks, and adds them.
+func (r *run) hold(ctx context.Context, lock lockfile.Lock) error {
+	return lock.Hold(ctx, slices.Concat(r.network.Inputs, r.options.Inputs)...)
+}
+
+// finish computes the rows of the plan.
+func (r *run) finish(ctx context.Context) (Summary, error) {
+	err := r.rejectKnown()
+	if err == nil {
+		err = r.fill(ctx)
+	}
+	if err != nil {
 		if ctx.Err() != nil {
 			err = fail.Wrap(fail.Interrupted, err, "What was finished is kept; the same command goes on from there.",
 				"")
@@ -79,10 +114,17 @@ func Run(ctx context.Context, o Options, report progress.Reporter) (Summary, err
 	s := r.summary()
 	s.Dropped = finished.Dropped
 	r.recordSpeed(s)
-	if len(s.Rejected) > 0 && s.Computed+s.Cached == 0 {
-		return s, NoneUsable(o.Data, s.Rejected)
-	}
 	return s, nil
+}
+
+// close releases what the run holds.
+func (r *run) close() {
+	if r.writer != nil {
+		r.writer.Close()
+	}
+	if r.embedder != nil {
+		_ = r.embedder.Close() // nothing is written through it
+	}
 }
 
 // openNetwork selects the splits and opens the network, with the options of the store that the user did not give.
@@ -109,12 +151,21 @@ func (r *run) openNetwork(ctx context.Context, lock lockfile.Lock) (stored *stor
 		return nil, noTrain
 	}
 	o.TrainSplit = augmented.Train
-	network, err := OpenNetwork(ctx, o.Embedder, r.report)
-	if err = cmp.Or(err, unreadable); err != nil { // a lock is valid even beside a damaged manifest
+	if err := r.openWeights(ctx); err != nil {
 		return nil, err
 	}
+	return stored, unreadable // a lock is valid even beside a damaged manifest
+}
+
+// openWeights opens the network, but not on its device.
+func (r *run) openWeights(ctx context.Context) error {
+	network, err := OpenNetwork(ctx, r.options.Embedder, r.report)
+	if err != nil {
+		return err
+	}
 	r.weighted, r.network, r.graphSHA256 = network, network.Description, network.GraphSHA256
-	return stored, nil
+	r.decoder = r.decoder.For(r.network.Backbone.Preprocess.Resize)
+	return nil
 }
 
 // goOnAs sets options that the user did not give to those of the store.
@@ -142,9 +193,10 @@ type run struct {
 	photos      *dataset.Dataset
 	report      progress.Reporter
 	manifest    store.Manifest
-	writer      *store.Writer
+	writer      writer // nil until the store or the part is open
 	plan        *store.Plan
-	rejected    []BadPhoto
+	items       []store.Entry // of the plan
+	rejected    []badItem
 	refused     int          // of rejected, without being opened
 	bad         map[int]bool // items in rejected
 
@@ -154,9 +206,30 @@ type run struct {
 	computed       int
 }
 
-// open locks the store and plans. It puts the network on its device only if rows may be missing. stored is the
+// writer takes the rows of a run: for a store, or for a part of it.
+type writer interface {
+	WriteChunk(c store.Chunk, rows []store.Computed) error
+	Reject(photos ...store.Rejected)
+	Finish(ctx context.Context) (store.Summary, error)
+	Close()
+}
+
+// openStore locks the store, whose manifest is stored, and reads what it has.
+func (r *run) openStore(ctx context.Context, shard store.Shard, stored *store.Manifest) (*store.Writer, error) {
+	if err := r.describe(stored); err != nil {
+		return nil, err
+	}
+	return store.OpenForWriting(ctx, r.options.Store, r.manifest,
+		store.WriteOptions{
+			Shard: shard, Wait: r.options.Wait, Progress: r.report, RowsPerShard: r.options.RowsPerShard,
+			Force: r.options.Force, ReplaceData: r.options.ReplaceData, VerifyContent: r.options.VerifyContent,
+			RetryRejected: r.options.RetryRejected,
+		})
+}
+
+// describe sets the manifest. It puts the network on its device only if that is needed to know it. stored is the
 // manifest of an existing store.
-func (r *run) open(ctx context.Context, shard store.Shard, stored *store.Manifest) (err error) {
+func (r *run) describe(stored *store.Manifest) error {
 	var compute store.Compute
 	if stored == nil || r.network.Backbone.FeatureShape == nil {
 		if err := r.openEmbedder(); err != nil {
@@ -170,19 +243,7 @@ func (r *run) open(ctx context.Context, shard store.Shard, stored *store.Manifes
 	if stored != nil && r.embedder == nil {
 		r.manifest.Made = stored.Made.WithPhotosOf(r.manifest.Made)
 	}
-	r.writer, err = store.OpenForWriting(ctx, r.options.Store, r.manifest,
-		store.WriteOptions{
-			Shard: shard, Wait: r.options.Wait, Progress: r.report, RowsPerShard: r.options.RowsPerShard,
-			Force: r.options.Force, ReplaceData: r.options.ReplaceData, VerifyContent: r.options.VerifyContent,
-		})
-	if err != nil {
-		return err
-	}
-	r.plan, err = r.writer.Plan(ctx, r.entries())
-	if err != nil {
-		r.writer.Close()
-	}
-	return err
+	return nil
 }
 
 func (r *run) openEmbedder() (err error) {
@@ -240,18 +301,20 @@ func decoderFamily(d *imaging.Decoder) string {
 	return d.Name()
 }
 
-func (r *run) entries() []store.Entry {
-	entries := make([]store.Entry, len(r.photos.Items))
+// takeEntries moves the photos to the entries of the plan.
+func (r *run) takeEntries() {
+	r.items = make([]store.Entry, len(r.photos.Items))
 	for i, item := range r.photos.Items {
-		entries[i].Item = item
+		r.items[i].Item = item
 		if item.Split == "" || item.Split == r.options.TrainSplit {
-			entries[i].Views = r.options.Views
+			r.items[i].Views = r.options.Views
 		}
 		if r.options.VerifyContent {
-			entries[i].ModTime = time.Time{} // no remembered hash matches a file of unknown time
+			r.items[i].ModTime = time.Time{} // no remembered hash matches a file of unknown time
 		}
 	}
-	return entries
+	r.photos.Items = nil
+	slices.SortStableFunc(r.items, func(a, b store.Entry) int { return dataset.ReadingOrder(&a.Item, &b.Item) })
 }
 
 // fill computes the rows of the plan's chunks.
@@ -268,7 +331,6 @@ func (r *run) fill(ctx context.Context) error {
 		}
 		r.filling = time.Now()
 	}
-	r.bad = map[int]bool{}
 	task := r.report.Begin("extract", int64(r.plan.MissingRows), "images")
 	defer task.End()
 
@@ -288,9 +350,11 @@ func (r *run) fill(ctx context.Context) error {
 	if err := finish(); err != nil || len(batches) == 0 {
 		return err
 	}
-	p := r.embedder.pipeline(r.decoder, r.options.Seed, func(item int) source.Source {
-		return r.photos.Items[item].Source()
+	photos, stop := fetchAhead(ctx, r.itemsInOrder(), func(item int) source.Source {
+		return r.items[item].Source()
 	})
+	defer stop()
+	p := r.embedder.pipeline(r.decoder, r.options.Seed, r.options.TimeoutPerPhoto, photos)
 	err := p.run(ctx, batches, func(batch int, result result) error {
 		for _, bad := range result.rejected {
 			if err := r.reject(bad); err != nil {
@@ -317,6 +381,17 @@ func (r *run) fill(ctx context.Context) error {
 	return err
 }
 
+// itemsInOrder returns the photos to read, in the order of the plan.
+func (r *run) itemsInOrder() []int {
+	var items []int
+	for _, chunk := range r.plan.Chunks {
+		for _, job := range chunk.Jobs {
+			items = append(items, job.Entry)
+		}
+	}
+	return items
+}
+
 // batches divides the rows of the plan into batches, of which only the last may be short. ends[k] is the number of
 // rows after which chunk k is complete.
 func (r *run) batches() (batches [][]rowRef, ends []int) {
@@ -333,39 +408,6 @@ func (r *run) batches() (batches [][]rowRef, ends []int) {
 		return nil, ends // there may be no embedder
 	}
 	return slices.Collect(slices.Chunk(refs, r.embedder.BatchSize())), ends
-}
-
-// refuse rejects the photos that must not be opened. In a sharded job the first process reports them.
-func (r *run) refuse(shard store.Shard) error {
-	if shard.Index > 0 {
-		return nil
-	}
-	for _, refused := range r.photos.Refused {
-		if err := r.rejectItem(refused.Item, refused.Reason); err != nil {
-			return err
-		}
-	}
-	r.refused = len(r.photos.Refused)
-	return nil
-}
-
-func (r *run) reject(bad rejection) error {
-	if r.bad[bad.item] { // its views may be in two batches
-		return nil
-	}
-	r.bad[bad.item] = true
-	return r.rejectItem(r.photos.Items[bad.item], bad.reason)
-}
-
-func (r *run) rejectItem(item dataset.Item, reason string) error {
-	if r.options.OnBadImage == "fail" {
-		return fail.New(fail.Rejected, "Mend or remove it, or leave --on-bad-image at skip; what was finished is kept.",
-			"%s: %s", item.Path, reason)
-	}
-	photo := BadPhoto{Path: item.Rel, Reason: reason}
-	r.rejected = append(r.rejected, photo)
-	r.report.Note("rejected " + printable.Name(photo.Path) + ": " + printable.Name(photo.Reason))
-	return nil
 }
 
 // timedRows is the number of rows from which a speed is worth recording: the first batches are slower.
@@ -388,20 +430,11 @@ func (r *run) summary() Summary {
 	n := r.network
 	s := Summary{
 		Images: r.plan.Photos + r.refused, Computed: r.computed, Cached: r.plan.CachedRows, Damaged: r.plan.DamagedRows,
-		Rejected: r.rejected, Skipped: []BadPhoto{},
+		Rejected: r.badPhotos(), Skipped: r.skipped(),
 		Seconds: time.Since(r.start).Seconds(), LoadSeconds: r.loaded.Seconds(),
 		FeatureShape: n.Backbone.FeatureShape, Provider: r.manifest.Compute.String(), Decoder: r.decoder.Name(),
 		Backbone: n.Backbone.Name, Weights: n.Weights.String(), WeightsSHA256: n.WeightsSHA256,
-		Classes: r.photos.Classes, Store: r.options.Store, Notes: slices.Concat(n.Found, n.Notes, r.photos.Notes),
-	}
-	if s.Rejected == nil {
-		s.Rejected = []BadPhoto{}
-	}
-	if s.Notes == nil {
-		s.Notes = []string{}
-	}
-	for _, skipped := range r.photos.Skipped {
-		s.Skipped = append(s.Skipped, SkippedFile(skipped))
+		Classes: r.photos.Classes, Store: r.options.Store, Notes: r.notes(),
 	}
 	if r.embedder != nil {
 		s.Why = r.embedder.Session().Why()
@@ -410,4 +443,18 @@ func (r *run) summary() Summary {
 		s.ImagesPerSecond = float64(r.computed) / r.filled.Seconds()
 	}
 	return s
+}
+
+// notes returns what the user should read about the network and the photos.
+func (r *run) notes() []string {
+	return append([]string{}, slices.Concat(r.network.Found, r.network.Notes, r.photos.Notes)...)
+}
+
+// skipped returns the files that are no photos.
+func (r *run) skipped() []BadPhoto {
+	all := []BadPhoto{}
+	for _, skipped := range r.photos.Skipped {
+		all = append(all, SkippedFile(skipped))
+	}
+	return all
 }

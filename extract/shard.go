@@ -1,6 +1,7 @@
 package extract
 
 import (
+	"cmp"
 	"strconv"
 	"strings"
 
@@ -20,10 +21,7 @@ func parseShard(text string, env func(string) string) (store.Shard, error) {
 		count = env("SLURM_ARRAY_TASK_COUNT")
 	}
 	const hint = "Write --shard i/n, or --shard auto/n inside a Slurm array from 0 to n-1 or an indexed Kubernetes job."
-	index := env("SLURM_ARRAY_TASK_ID")
-	if index == "" {
-		index = env("JOB_COMPLETION_INDEX")
-	}
+	index := arrayIndex(env)
 	if index == "" || count == "" {
 		return store.Shard{}, fail.New(fail.Usage, hint, "--shard %s: no array task is known from the environment",
 			text)
@@ -35,4 +33,9 @@ func parseShard(text string, env func(string) string) (store.Shard, error) {
 	}
 	shard, err := store.ParseShard(index + "/" + count)
 	return shard, fail.Wrap(fail.Usage, err, hint, "--shard %s", text)
+}
+
+// arrayIndex returns the index of an array task of Slurm or of an indexed Kubernetes job, or "".
+func arrayIndex(env func(string) string) string {
+	return cmp.Or(env("SLURM_ARRAY_TASK_ID"), env("JOB_COMPLETION_INDEX"))
 }

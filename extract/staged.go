@@ -166,7 +166,7 @@ func (p *pipeline) embed(ctx context.Context, f *filling) result {
 		if photo.reason == "" {
 			r.rows = append(r.rows, row{rowRef: f.refs[i], content: photo.content})
 		} else if i == 0 || f.refs[i-1].item != photo.item {
-			r.rejected = append(r.rejected, rejection{photo.item, photo.reason})
+			r.rejected = append(r.rejected, rejection{photo.item, photo.reason, photo.content})
 		}
 	}
 	if len(r.rows) == 0 {

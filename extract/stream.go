@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"sync"
+	"time"
 
 	"fx/internal/imaging"
 	"fx/internal/source"
@@ -15,11 +16,11 @@ type Feed func(ctx context.Context, n int) []source.Source
 
 // Stream embeds the centre views of photos as they come, without a store, until next returns nil. The network does not
 // wait for a full batch while no photo comes. emit gets what next returned, in order. A photo that needs more memory
-// than allowed has a Reason. The first error, of emit or of the system, ends the stream.
-func Stream(ctx context.Context, e *Embedder, decoder *imaging.Decoder, next Feed,
+// than allowed, or more time than timeout (0: any), has a Reason. The first error, of emit or of the system, ends the stream.
+func Stream(ctx context.Context, e *Embedder, decoder *imaging.Decoder, timeout time.Duration, next Feed,
 	emit func(photos []Embedding) error) error {
 	w := window{photos: map[int]source.Source{}}
-	p := e.pipeline(decoder, 0, w.photo)
+	p := e.pipeline(decoder, 0, timeout, w.photo)
 	p.lenient = true
 	return p.stream(ctx, math.MaxInt,
 		func(ctx context.Context) []rowRef { return w.add(next(ctx, e.BatchSize())) },

@@ -178,8 +178,8 @@ var plants = []plant{
 	{
 		name:    "a photo's hash is remembered though its file may still change",
 		file:    "internal/store/statcache.go",
-		code:    "mtime.IsZero() || c.now().Sub(mtime) < racy",
-		changed: "mtime.IsZero()",
+		code:    "c.ModTime.IsZero() || now.Sub(c.ModTime) < racy",
+		changed: "c.ModTime.IsZero()",
 		pkg:     "internal/store", test: "TestStatCacheDistrustsFreshFiles",
 	},
 	{

@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"slices"
+	"time"
 
 	"fx/extract"
 	"fx/internal/imaging"
@@ -13,11 +14,12 @@ import (
 	"fx/internal/userfile"
 )
 
-// Options of Run. EXIF and FastDecode are those of extract.Options.
+// Options of Run. All but Embedder are those of extract.Options.
 type Options struct {
-	Embedder   extract.EmbedderOptions
-	EXIF       string
-	FastDecode bool
+	Embedder        extract.EmbedderOptions
+	EXIF            string
+	FastDecode      bool
+	TimeoutPerPhoto time.Duration
 }
 
 // Summary counts the rows that were answered.
@@ -32,7 +34,7 @@ type Summary struct {
 // extract.OpenEmbedder, of out and of the system.
 func Run(ctx context.Context, o Options, in io.Reader, out io.Writer, report progress.Reporter) (Summary, error) {
 	decoder, err := o.Embedder.NewDecoder(imaging.Options{EXIF: o.EXIF, FastDecode: o.FastDecode})
-	if err != nil {
+	if err = cmp.Or(err, extract.CheckTimeout(o.TimeoutPerPhoto)); err != nil {
 		return Summary{}, err
 	}
 	e, err := extract.OpenEmbedder(ctx, o.Embedder, report)
@@ -50,11 +52,11 @@ func Run(ctx context.Context, o Options, in io.Reader, out io.Writer, report pro
 	} else if err != nil {
 		return Summary{}, err
 	}
-	return run(ctx, e, decoder.For(e.Preprocess().Resize), rows, out, report)
+	return run(ctx, e, decoder.For(e.Preprocess().Resize), o.TimeoutPerPhoto, rows, out, report)
 }
 
-func run(ctx context.Context, e *extract.Embedder, decoder *imaging.Decoder, rows input, out io.Writer,
-	report progress.Reporter) (Summary, error) {
+func run(ctx context.Context, e *extract.Embedder, decoder *imaging.Decoder, timeout time.Duration, rows input,
+	out io.Writer, report progress.Reporter) (Summary, error) {
 	task := report.Begin("embed", 0, "images")
 	defer task.End()
 	answers := newOutput(out, rows.columns(), e)
@@ -62,7 +64,7 @@ func run(ctx context.Context, e *extract.Embedder, decoder *imaging.Decoder, row
 	defer q.stop()
 	go q.fill(ctx) // in the background: it may wait for input that never comes
 	// What was read is answered after the end of ctx, too.
-	err := extract.Stream(context.WithoutCancel(ctx), e, decoder,
+	err := extract.Stream(context.WithoutCancel(ctx), e, decoder, timeout,
 		func(running context.Context, n int) []source.Source { return q.take(running, ctx, n) },
 		func(photos []extract.Embedding) error {
 			task.Add(int64(len(photos)))

@@ -94,7 +94,9 @@ func listArchives(ctx context.Context, root string, paths []string, o Options) (
 
 // add adds a member of the archive at a.paths[i].
 func (a *archives) add(i int, m source.Member) {
-	leaveOut := func(reason string) { a.skip(a.paths[i]+"/"+strings.ToValidUTF8(m.Name, "\ufffd"), reason) }
+	leaveOut := func(reason string) {
+		a.skip(strings.TrimSuffix(a.paths[i], "/")+"/"+strings.ToValidUTF8(m.Name, "\ufffd"), reason)
+	}
 	name := strings.TrimPrefix(path.Clean("/"+m.Name), "/")
 	switch {
 	case strings.Contains("/"+m.Name+"/", "/../") || name == "":

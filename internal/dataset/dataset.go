@@ -38,6 +38,15 @@ func (i *Item) Source() source.Source {
 	return source.File(i.Path)
 }
 
+// ReadingOrder orders items of one dataset as they lie in archives, so that these are read from front to back. It
+// returns 0 for all others.
+func ReadingOrder(a, b *Item) int {
+	if a.At == nil || b.At == nil {
+		return 0
+	}
+	return source.Compare(a.At, b.At)
+}
+
 // Refused is a photo that is unusable whatever its content, so it must not be opened.
 type Refused struct {
 	Item
@@ -93,13 +102,15 @@ func Scan(ctx context.Context, root string, options Options) (*Dataset, error) {
 	if err != nil {
 		return nil, err
 	}
-	info, err := os.Stat(paths[0])
-	if err != nil {
-		return nil, missing(root, err)
+	var info fs.FileInfo
+	if !source.IsBucket(paths[0]) {
+		if info, err = os.Stat(paths[0]); err != nil {
+			return nil, missing(root, err)
+		}
 	}
 	var d *Dataset
 	switch {
-	case len(paths) > 1 || !info.IsDir() && source.IsArchive(paths[0]):
+	case len(paths) > 1 || info == nil || !info.IsDir() && source.IsArchive(paths[0]):
 		d, err = scanArchives(ctx, root, paths, options)
 	case info.IsDir():
 		d, err = scanFolder(ctx, root, info, options)

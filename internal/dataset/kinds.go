@@ -6,12 +6,11 @@ import (
 )
 
 // readable are the extensions of formats that fx reads, except imageFolderExtensions.
-var readable = set(".gif .jpe .jfif .jfi .jif .pbm .pnm .dib .apng")
+var readable = set(".gif .jpe .jfif .jfi .jif .pbm .pnm .dib .apng .heic .heif .hif .avif")
 
 // unsupported are the kinds of pictures that fx does not read, by extension. Messages do not suggest --extensions for
 // them: such files would be rejected instead of skipped.
 var unsupported = kinds(map[string]string{
-	"HEIC": ".heic", "HEIF": ".heif .hif", "AVIF": ".avif",
 	"JPEG XL": ".jxl", "JPEG XR": ".jxr", "JPEG 2000": ".jp2 .j2k .jpx .jpf",
 	"SVG": ".svg .svgz", "EPS": ".eps", "Illustrator": ".ai", "PDF": ".pdf", "TGA": ".tga",
 	"Photoshop": ".psd", "GIMP": ".xcf",

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sort"
+	"strings"
 
 	"fx/internal/fail"
 )
@@ -216,8 +217,12 @@ func (d *Dataset) addPhotos(w *walker, n *node, split, class string, label int) 
 		if p.at != nil {
 			path = p.at.String()
 		}
+		rel := joinRel(n.rel, p.name)
+		if strings.HasSuffix(path, rel) {
+			rel = path[len(path)-len(rel):] // the same memory
+		}
 		return Item{
-			Path: path, Rel: joinRel(n.rel, p.name), Split: split, Class: class, Label: label,
+			Path: path, Rel: rel, Split: split, Class: class, Label: label,
 			Size: p.size, ModTime: p.time, Inode: p.inode, At: p.at,
 		}
 	}

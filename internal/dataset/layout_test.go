@@ -124,8 +124,9 @@ func TestClassesByName(t *testing.T) {
 // A hint never leads to a file that is then rejected because fx can't read its kind.
 func TestWhyAFileIsNoPhoto(t *testing.T) {
 	for file, want := range map[string]string{
-		"1.heic": "HEIC is not read: convert it to JPEG or PNG",
-		"1.AVIF": "AVIF is not read: convert it to JPEG or PNG",
+		"1.heic": "extension .heic (--extensions .heic adds it)",
+		"1.AVIF": "extension .AVIF (--extensions .AVIF adds it)",
+		"1.jxl":  "JPEG XL is not read: convert it to JPEG or PNG",
 		"1.svg":  "SVG is not read: convert it to JPEG or PNG",
 		"1.tga":  "TGA is not read: convert it to JPEG or PNG",
 		"1.NEF":  "a camera's raw format is not read: convert it to JPEG or PNG",

@@ -228,10 +228,10 @@ func TestPhotosInTheOrderOfNames(t *testing.T) {
 	if len(found.Skipped) != 2 {
 		t.Errorf("skipped %v", found.Skipped)
 	}
-	empty := plant(t, t.TempDir(), "1.heic", "2.heic")
+	empty := plant(t, t.TempDir(), "1.jxl", "2.jxl")
 	if _, err := dataset.Photos(t.Context(), []string{empty}, dataset.Options{}); fail.KindOf(err) != fail.Usage ||
-		!strings.Contains(err.Error(), "2 × .heic") || strings.Contains(fail.HintOf(err), "--extensions") ||
-		!strings.Contains(fail.HintOf(err), "HEIC is not read: convert it") {
+		!strings.Contains(err.Error(), "2 × .jxl") || strings.Contains(fail.HintOf(err), "--extensions") ||
+		!strings.Contains(fail.HintOf(err), "JPEG XL is not read: convert it") {
 		t.Errorf("error %v, hint %q", err, fail.HintOf(err))
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"unicode/utf8"
 
 	"fx/internal/fail"
+	"fx/internal/source"
 	"fx/internal/userfile"
 )
 
@@ -148,18 +149,28 @@ func (l *list) add(record []string, line int) error {
 	if strings.ContainsRune(path, 0) {
 		return fail.New(fail.Usage, listHint, "%s line %d: a zero byte in path %s", l.file, line, userfile.Quote(path))
 	}
-	rel := filepath.ToSlash(filepath.Clean(path))
+	rel, at, err := l.place(path)
+	if err != nil {
+		return fail.Wrap(fail.Usage, err, listHint, "%s line %d", l.file, line)
+	}
 	if before, twice := l.seen[rel]; twice {
 		return fail.New(fail.Usage, "List every photo once.", "%s line %d: %s is listed already on line %d", l.file,
 			line, userfile.Short(rel), before)
 	}
 	l.seen[rel] = line
 	l.rows++
-	item := Item{Path: l.open(path), Rel: rel, Class: class, Size: -1}
+	item := Item{Path: l.open(path), Rel: rel, Class: class, Size: -1, At: at}
+	if at != nil {
+		item.Path = at.String()
+	}
 	if l.columns.split >= 0 {
 		item.Split = strings.TrimSpace(record[l.columns.split])
 	}
 	l.classes[class], l.splits[item.Split] = true, true
+	if at != nil {
+		l.items = append(l.items, item)
+		return nil
+	}
 	info, outside, err := l.examine(item)
 	switch {
 	case err != nil:
@@ -203,6 +214,22 @@ func (l *list) path(field string) string {
 		return field
 	}
 	return trimmed
+}
+
+// place returns the Rel of a listed photo, and the Source of one that is no file.
+func (l *list) place(path string) (rel string, at source.Source, err error) {
+	switch {
+	case source.IsAddress(path):
+		a, err := source.NewAddress(path)
+		if err != nil {
+			return "", nil, err
+		}
+		return a.Rel(), a, nil
+	case source.IsBucket(path):
+		at, err := source.NewObject(path)
+		return path, at, err
+	}
+	return filepath.ToSlash(filepath.Clean(path)), nil, nil
 }
 
 // open returns the path to open for a listed path.

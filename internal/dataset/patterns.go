@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"fx/internal/fail"
+	"fx/internal/source"
 )
 
 // maxArchives bounds the names that a pattern stands for.
@@ -23,7 +24,7 @@ const patternHint = "Braces are written as in shards-{0000..0099}.tar or {train,
 // expandPattern returns the paths that a user's path stands for: itself, unless no such file exists and it contains
 // braces, as in shards-{0000..0099}.tar, or wildcards. Each of those with braces must exist.
 func expandPattern(pattern string) ([]string, error) {
-	if !strings.ContainsAny(pattern, "{*?[") {
+	if !strings.ContainsAny(pattern, "{*?[") || source.IsBucket(pattern) || source.IsAddress(pattern) {
 		return []string{pattern}, nil
 	}
 	if _, err := os.Lstat(pattern); err == nil || !errors.Is(err, fs.ErrNotExist) {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"fx/internal/fail"
 	"fx/internal/source"
 )
 
@@ -29,7 +30,7 @@ func Photos(ctx context.Context, paths []string, o Options) (Unlabelled, error) 
 	}
 	for _, path := range paths {
 		info, err := os.Stat(path)
-		if err == nil && info.Mode().IsRegular() && source.IsArchive(path) {
+		if source.IsBucket(path) || err == nil && info.Mode().IsRegular() && source.IsArchive(path) {
 			if err := found.addArchive(ctx, path, o); err != nil {
 				return Unlabelled{}, err
 			}
@@ -39,6 +40,14 @@ func Photos(ctx context.Context, paths []string, o Options) (Unlabelled, error) 
 			if err := found.addFolder(ctx, path, info, o); err != nil {
 				return Unlabelled{}, err
 			}
+			continue
+		}
+		if source.IsAddress(path) {
+			at, err := source.NewAddress(path)
+			if err != nil {
+				return found, fail.Wrap(fail.Usage, err, "Write it as https://HOST/PHOTO.", "an address to classify")
+			}
+			found.Items = append(found.Items, Item{Path: at.String(), Rel: at.Rel(), Size: -1, At: at})
 			continue
 		}
 		item := Item{Path: path, Rel: filepath.ToSlash(path), Size: -1}

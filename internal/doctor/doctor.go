@@ -14,6 +14,7 @@ import (
 // Report is what the doctor found.
 type Report struct {
 	System     string                `json:"system"` // such as "linux/amd64"
+	Origin     Origin                `json:"origin"`
 	Library    *nativelib.Library    `json:"library,omitempty"`
 	SHA256     string                `json:"sha256,omitempty"` // of the library
 	Trust      nativelib.Trust       `json:"trust,omitempty"`  // what its SHA-256 was compared with
@@ -52,7 +53,7 @@ type Installed struct {
 // skipped, whether the CPU and the CUDA provider compute correctly, and which GPU and driver there are. It loads the
 // library, so run it in its own process. explicit is --ort-lib.
 func Examine(ctx context.Context, explicit string) Report {
-	r := Report{System: runtime.GOOS + "/" + runtime.GOARCH}
+	r := Report{System: runtime.GOOS + "/" + runtime.GOARCH, Origin: origin()}
 	library, candidates, err := nativelib.Survey(explicit)
 	r.Candidates = candidates
 	for _, i := range nativelib.Installations(ctx) {

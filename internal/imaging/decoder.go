@@ -191,6 +191,7 @@ var formats = []format{
 	{name: "BMP", match: prefix("BM"), decode: (*Decoder).decodeBMP, size: (*Decoder).sizeBMP},
 	{name: "TIFF", match: isTIFF, decode: (*Decoder).decodeTIFF, size: (*Decoder).sizeTIFF, orients: true},
 	{name: "PNM", match: isPNM, decode: (*Decoder).decodePNM, size: (*Decoder).sizePNM},
+	{name: "HEIF", match: isHEIF, decode: (*Decoder).decodeHEIF, size: (*Decoder).sizeHEIF, packed: true},
 }
 
 func prefix(any ...string) func([]byte) bool {
@@ -222,7 +223,7 @@ func unknownFormat(data []byte) error {
 	case prefix("MM\x00+")(data):
 		return errors.New("big-endian BigTIFF is not read: save it as a plain TIFF or PNG")
 	case len(data) >= 12 && string(data[4:8]) == "ftyp":
-		return errors.New("HEIF, AVIF or video is not read: convert it to JPEG or PNG")
+		return errors.New("a video, or a kind of HEIF that is not read: convert it to JPEG or PNG")
 	}
-	return errors.New("not an image: the content is none of JPEG, PNG, WebP, BMP, TIFF, GIF, PNM")
+	return errors.New("not an image: the content is none of JPEG, PNG, WebP, BMP, TIFF, GIF, PNM, HEIF, AVIF")
 }

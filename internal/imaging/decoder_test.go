@@ -149,9 +149,9 @@ func TestMessages(t *testing.T) {
 			t.Errorf("%s: %v; want %q", name, err, want)
 		}
 	}
-	if _, err := d.Decode([]byte("\x00\x00\x00\x18ftypheic\x00\x00\x00\x00")); err == nil ||
-		!strings.Contains(err.Error(), "HEIF") {
-		t.Errorf("HEIF: %v", err)
+	if _, err := d.Decode([]byte("\x00\x00\x00\x18ftypisom\x00\x00\x00\x00mp41")); err == nil ||
+		!strings.Contains(err.Error(), "video") {
+		t.Errorf("a video: %v", err)
 	}
 }
 

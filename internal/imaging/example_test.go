@@ -46,5 +46,5 @@ func Example() {
 	// Output:
 	// 640 480 150528
 	// {Top:43 Left:3 Height:426 Width:372 Flip:true}
-	// not an image: the content is none of JPEG, PNG, WebP, BMP, TIFF, GIF, PNM
+	// not an image: the content is none of JPEG, PNG, WebP, BMP, TIFF, GIF, PNM, HEIF, AVIF
 }

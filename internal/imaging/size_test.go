@@ -181,7 +181,7 @@ func TestEveryFormatHasASize(t *testing.T) {
 		}
 	}
 	for i := range formats {
-		if f := &formats[i]; f.size == nil || !seen[f] {
+		if f := &formats[i]; f.size == nil || !seen[f] && f.name != "HEIF" { // TestHEIF has it
 			t.Errorf("%s has no size function, or no picture in testdata/zoo", f.name)
 		}
 	}

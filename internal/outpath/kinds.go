@@ -66,7 +66,8 @@ var (
 var folders = []*Folder{Run, Store, Model, Experiment, Artifacts, Quickstart, Demo, NPY, checkpoint}
 
 var (
-	storeNames      = []string{"index.json", "lock", "*.lock", "statcache*", "checked*", "shard-*.arrow"}
+	storeNames = []string{"index.json", "lock", "*.lock", "statcache*", "rejected*", "checked*",
+		"planned.json", "part-*", "shard-*.arrow"}
 	modelNames      = []string{"head.safetensors", "metrics.csv", "events.out.tfevents.*.fx"}
 	checkpointNames = []string{"state.json", "model.safetensors", "training.state"}
 	reportNames     = []string{"report.html", "report-*.png"}

@@ -15,6 +15,7 @@ var (
 	HTML                = &File{"an HTML page", isHTML, isOwnHTML}
 	Parquet             = &File{"a Parquet file", beginsWith("PAR1"), isOwnParquet}
 	FeaturesTable       = &File{"a table of features", beginsWith("path,sha256,split,class,label,view"), nil}
+	Parts               = &File{"a plan of parts", beginsWith(`{"fx_part":`), nil}
 	LRTable             = &File{"a table of learning rates", beginsWith("step,lr,loss,smoothed_loss"), nil}
 )
 

@@ -53,6 +53,6 @@ func Example() {
 	}
 	// Output:
 	// a.png: 40×30 pixels
-	// b.png is left out: not an image: the content is none of JPEG, PNG, WebP, BMP, TIFF, GIF, PNM
+	// b.png is left out: not an image: the content is none of JPEG, PNG, WebP, BMP, TIFF, GIF, PNM, HEIF, AVIF
 	// c.png is left out: empty file
 }

@@ -25,7 +25,12 @@ type File struct {
 }
 
 // Unusable is why a photo can't be used. Another try fails too unless the photo changes.
-type Unusable struct{ Err error }
+type Unusable struct {
+	Err error
+	// File is what was read and can't be used, as far as it was read: without a hash if the beginning or the length
+	// was enough. It is zero if the content is not at fault: a missing permission, or a timeout.
+	File File
+}
 
 // Error returns the reason, without the photo's name.
 func (u *Unusable) Error() string { return u.Err.Error() }
@@ -80,16 +85,21 @@ func size(ctx context.Context, from source.Source) (int64, error) {
 func vet(stat source.Stat) error {
 	switch {
 	case stat.Size == 0:
-		return &Unusable{errors.New("empty file")}
+		return unread(stat, errors.New("empty file"))
 	case stat.Size > imaging.MaxFile:
-		return tooLong(stat.Size, imaging.MaxFile)
+		return tooLong(stat, imaging.MaxFile)
 	}
 	return nil
 }
 
-func tooLong(size, most int64) error {
-	return &Unusable{fmt.Errorf("a file of %d bytes is too long for a photo of its kind: at most %d are read", size,
-		most)}
+func tooLong(stat source.Stat, most int64) error {
+	return unread(stat, fmt.Errorf("a file of %d bytes is too long for a photo of its kind: at most %d are read",
+		stat.Size, most))
+}
+
+// unread returns the Unusable for bytes that need not be read to know it.
+func unread(stat source.Stat, err error) error {
+	return &Unusable{Err: err, File: File{Size: stat.Size, ModTime: stat.ModTime, Inode: stat.Inode}}
 }
 
 // request holds options of reading a source.
@@ -168,10 +178,10 @@ func open(from source.Source, ask request) (f *opened, err error) {
 	head = head[:n]
 	most, err := imaging.MaxFileSize(head)
 	if err != nil && ask.photo {
-		return nil, &Unusable{err}
+		return nil, unread(stat, err)
 	}
 	if stat.Size > most {
-		return nil, tooLong(stat.Size, most)
+		return nil, tooLong(stat, most)
 	}
 	if stat.Size > ask.limit {
 		return nil, &longer{stat.Size}
@@ -215,9 +225,9 @@ func retry[T any](ctx context.Context, from source.Source, f func() (T, error)) 
 		case err == nil || errors.As(err, &bad) || errors.As(err, &grown) || errors.As(err, &explained):
 			return value, err
 		case errors.As(err, &damaged) || errors.As(err, &irregular):
-			return none, &Unusable{err}
+			return none, &Unusable{Err: err}
 		case fail.AboutFile(err):
-			return none, &Unusable{fmt.Errorf("can't be read: %w", withoutPath(err))}
+			return none, &Unusable{Err: fmt.Errorf("can't be read: %w", withoutPath(err))}
 		case attempt == len(pauses):
 			return none, systemError(from, err)
 		}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"syscall"
+	"time"
 
 	"fx/internal/fail"
 	"fx/internal/imaging"
@@ -18,6 +19,9 @@ type Options struct {
 	Memory int64
 	// Hash asks for each file's SHA-256.
 	Hash bool
+	// Timeout makes a photo Unusable whose reading and decoding takes longer, without the wait for memory; 0 is no
+	// limit. Decoding can't be cancelled: it goes on in the background, and its memory is not free before it ends.
+	Timeout time.Duration
 }
 
 // Reader reads and decodes photos. It is safe for concurrent use; all goroutines that decode at the same time should
@@ -26,11 +30,14 @@ type Reader struct {
 	decoder *imaging.Decoder
 	budget  *budget
 	hash    bool
+	timeout time.Duration
+	decode  func(*imaging.Image, []byte) error // of the decoder; tests replace it
 }
 
 // NewReader returns a Reader that decodes with d.
 func NewReader(d *imaging.Decoder, o Options) *Reader {
-	return &Reader{decoder: d, budget: newBudget(o.Memory), hash: o.Hash}
+	return &Reader{decoder: d, budget: newBudget(o.Memory), hash: o.Hash, timeout: o.Timeout,
+		decode: d.DecodeInto}
 }
 
 // Photo is a decoded photo and the file that it came from. Its pixels are valid from Read to Release.
@@ -51,7 +58,7 @@ func (p *Photo) Release() {
 // waits for anything, another photo included. Errors: Unusable for a fault of the photo; fail.System; fail.Rejected
 // for a photo that needs more memory than the limit; the context's.
 func (r *Reader) Read(ctx context.Context, from source.Source) (*Photo, error) {
-	bytes, err := size(ctx, from)
+	bytes, err := r.size(ctx, from)
 	if err != nil {
 		return nil, err
 	}
@@ -65,20 +72,22 @@ func (r *Reader) Read(ctx context.Context, from source.Source) (*Photo, error) {
 		if err != nil {
 			return nil, err
 		}
-		p, more, err := r.read(ctx, from, l)
-		if err == nil && more == 0 {
-			return p, nil
-		}
-		l.release(nil)
-		if err != nil {
-			return nil, err
+		p, more, err := r.inTime(ctx, from, l)
+		if err != nil || more == 0 {
+			return p, err
 		}
 		wanted = more
 	}
 }
 
-// read reads the photo within l. If more is not 0, the photo needs that many bytes instead.
+// read reads the photo within l. If more is not 0, the photo needs that many bytes instead. It releases l unless it
+// returns a photo.
 func (r *Reader) read(ctx context.Context, from source.Source, l *lease) (p *Photo, more int64, err error) {
+	defer func() {
+		if err != nil || more != 0 {
+			l.release(nil)
+		}
+	}()
 	data, file, err := content(ctx, from, request{limit: l.n, photo: true, hash: r.hash})
 	var grown *longer
 	if errors.As(err, &grown) {
@@ -91,7 +100,7 @@ func (r *Reader) read(ctx context.Context, from source.Source, l *lease) (p *Pho
 	needed := int64(len(data)) + m.Pixels + m.Work
 	if needed > r.budget.most {
 		if err := r.decoder.Vet(data); err != nil { // more memory would not help
-			return nil, 0, &Unusable{err}
+			return nil, 0, &Unusable{err, file}
 		}
 		return nil, 0, r.tooLarge(from, fmt.Sprintf("of %d×%d pixels", m.W, m.H), needed)
 	}
@@ -100,11 +109,14 @@ func (r *Reader) read(ctx context.Context, from source.Source, l *lease) (p *Pho
 	}
 	p = &Photo{File: file, lease: l}
 	p.Pix = l.pixels(m.Pixels)
-	if err := r.decoder.DecodeInto(&p.Image, data); errors.Is(err, syscall.ENOMEM) {
+	if err := r.decode(&p.Image, data); errors.Is(err, syscall.ENOMEM) {
 		return nil, 0, fail.Wrap(fail.System, err, "Use fewer --workers, or a smaller --decode-memory.",
 			"cannot decode %s", from)
 	} else if err != nil {
-		return nil, 0, &Unusable{err}
+		if errors.Is(err, imaging.ErrNoLibrary) {
+			file = File{} // the content is not at fault
+		}
+		return nil, 0, &Unusable{err, file}
 	}
 	l.shrink(int64(cap(p.Pix)))
 	return p, 0, nil

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"errors"
+	"fmt"
 	"image"
 	"image/png"
 	"strconv"
@@ -147,6 +148,22 @@ func TestManyBombsAtOnceStayWithinTheBudget(t *testing.T) {
 		}
 		if took > memory+one/4 {
 			t.Errorf("%d bytes were held at once within a budget of %d", took, memory)
+		}
+	}
+}
+
+// A photo that another machine reads is not remembered as bad.
+func TestAMissingLibraryIsNotTheContentsFault(t *testing.T) {
+	r := newReader(t, Options{Hash: true})
+	file := source.File(write(t, photoOf(t, 4, 4)))
+	for _, c := range []struct {
+		err  error
+		size int64
+	}{{fmt.Errorf("HEIF: %w", imaging.ErrNoLibrary), 0}, {errors.New("damaged"), int64(len(photoOf(t, 4, 4)))}} {
+		r.decode = func(*imaging.Image, []byte) error { return c.err }
+		var bad *Unusable
+		if _, err := r.Read(t.Context(), file); !errors.As(err, &bad) || bad.File.Size != c.size {
+			t.Errorf("%v: %+v", c.err, bad)
 		}
 	}
 }

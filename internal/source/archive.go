@@ -1,6 +1,7 @@
 package source
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -28,9 +29,10 @@ type Member struct {
 // maxText is the size in bytes up to which List reads a member's text.
 const maxText = 1 << 20
 
-// IsArchive reports whether a file of that name is an archive that List reads, or would read if it were unpacked.
+// IsArchive reports whether that is the name of an archive that List reads, or would read if it were unpacked, or the
+// address of a bucket.
 func IsArchive(name string) bool {
-	return kindOf(name) != "" || compressed(name) != ""
+	return IsBucket(name) || kindOf(name) != "" || compressed(name) != ""
 }
 
 // kindOf returns the kind of an archive by its name, or "" for none.
@@ -53,12 +55,16 @@ func compressed(name string) string {
 	return ""
 }
 
-// List calls each for every file in the archive at path, in its order, and for every row of a table. It reads the
+// List calls each for every file in the archive at path, in its order, for every row of a table, and for every object
+// under a prefix of a bucket. It reads the
 // headers of a tar archive, the directory of a zip archive, the labels in a table, and no photo. isText reports
 // whether the member of a name is a small file beside photos, whose text is wanted. Members that are no files, such as
 // folders and links, are left out. Errors: fail.Usage for an archive of another kind, fail.Rejected for a damaged one,
 // fail.System, and each's.
 func List(path string, isText func(name string) bool, each func(Member) error) error {
+	if IsBucket(path) {
+		return listBucket(path, each)
+	}
 	if ending := compressed(path); ending != "" {
 		return fail.New(fail.Usage, "Unpack it, or pack it again as a plain .tar: photos are compressed already.",
 			"%s is a compressed archive (%s), in which no photo can be found without unpacking all before it", path,
@@ -84,17 +90,33 @@ func List(path string, isText func(name string) bool, each func(Member) error) e
 	return a.listTar(file, isText, each)
 }
 
-// ArchiveOf returns the path of the archive that contains the source, or "" if none does.
+// ArchiveOf returns the path of the archive that contains the source, or the address of the bucket, or "" if none does.
 func ArchiveOf(s Source) string {
+	path, _ := place(s)
+	return path
+}
+
+// place returns the path of the archive that contains the source, and where in it.
+func place(s Source) (path string, at int64) {
 	switch m := s.(type) {
 	case *piece:
-		return m.of.path
+		return m.of.path, m.offset
 	case *zipMember:
-		return m.of.path
+		return m.of.path, m.offset
 	case *parquetCell:
-		return m.of.path
+		return m.of.path, m.row
+	case *object:
+		return m.of.scheme + m.of.name, 0
 	}
-	return ""
+	return "", 0
+}
+
+// Compare orders sources as they lie in their archives, so that these are read from front to back. It returns 0 for
+// sources in none and in buckets.
+func Compare(a, b Source) int {
+	pathA, atA := place(a)
+	pathB, atB := place(b)
+	return cmp.Or(strings.Compare(pathA, pathB), cmp.Compare(atA, atB))
 }
 
 // archive is an archive as it was when it was listed.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -219,4 +220,20 @@ func FuzzTables(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestCompare(t *testing.T) {
+	members, err := list(write(t, "a.parquet", parquetOf(t, 30)))
+	must(t, err)
+	shuffled := []source.Member{members[20], members[3], members[29], members[0]}
+	slices.SortFunc(shuffled, func(a, b source.Member) int { return source.Compare(a.At, b.At) })
+	for i, row := range []int{0, 3, 20, 29} {
+		if shuffled[i].Name != members[row].Name {
+			t.Errorf("place %d has row %s", i, shuffled[i].Name)
+		}
+	}
+	file := source.File("x")
+	if source.Compare(file, source.File("a")) != 0 || source.Compare(members[1].At, members[1].At) != 0 {
+		t.Error("sources that have no order are ordered")
+	}
 }

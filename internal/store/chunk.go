@@ -43,12 +43,13 @@ func (w *Writer) WriteChunk(c Chunk, rows []Computed) error {
 	w.done.Copied += len(c.copies)
 	var log []statEntry
 	for i := range rows {
-		e := w.own[rows[i].Entry]
+		e := w.index(rows[i].Entry)
 		w.content[e] = known{rows[i].Content.SHA256, true}
 		delete(w.denied, e)
 		log = append(log, w.entries[e].statEntry(rows[i].Content))
 	}
 	w.note(w.stats.add(log))
+	w.noteRejected(w.rejected.flush())
 	return nil
 }
 
@@ -77,7 +78,7 @@ func (w *Writer) batch(c Chunk, rows []Computed) ([]batchRow, error) {
 				c.Number)
 		}
 		wanted[key] = false
-		e := w.own[r.Entry]
+		e := w.index(r.Entry)
 		if r.Content.SHA256 == (SHA256{}) || len(r.Embedding) != w.layout.values {
 			return nil, fmt.Errorf("store: %s has %d values, not %d, or no hash", w.entries[e].Rel, len(r.Embedding),
 				w.layout.values)
@@ -124,16 +125,37 @@ func (w *Writer) checkFinite(r *batchRow) error {
 
 func (w *Writer) writeBatch(batch []batchRow) error {
 	l := w.layout
-	rows := make([]record, len(batch))
-	embeddings := slices.Grow(w.embeddings[:0], len(rows)*l.rowBytes)
-	for i, r := range batch {
+	rows, embeddings := w.appendRows(batch, nil, slices.Grow(w.embeddings[:0], len(batch)*l.rowBytes))
+	w.embeddings = embeddings
+	name := w.nextName()
+	if err := writeShard(w.dir, name, l, rows, embeddings, &w.file); err != nil {
+		return err
+	}
+	w.wrote(name)
+	w.done.Files++
+	return nil
+}
+
+// nextName returns the name of this process's next file, the lowest free one.
+func (w *Writer) nextName() string {
+	number := 0
+	for w.numbers[number] {
+		number++
+	}
+	w.numbers[number] = true
+	return shardName{shard: w.options.Shard, number: number}.String()
+}
+
+// appendRows appends the descriptions and the stored values of a batch.
+func (w *Writer) appendRows(batch []batchRow, rows []record, embeddings []byte) ([]record, []byte) {
+	for _, r := range batch {
 		e := &w.entries[r.entry]
-		rows[i] = record{path: e.Rel, split: e.Split, class: e.Class, sha: r.sha, label: int32(e.Label),
-			view: int32(r.view)}
+		rows = append(rows, record{path: e.Rel, split: e.Split, class: e.Class, sha: r.sha, label: int32(e.Label),
+			view: int32(r.view)})
 		switch {
 		case r.stored != nil:
 			embeddings = append(embeddings, r.stored...)
-		case l.dtype == Float32:
+		case w.layout.dtype == Float32:
 			embeddings = append(embeddings, asBytes(r.computed)...)
 		default:
 			for _, v := range r.computed {
@@ -142,19 +164,7 @@ func (w *Writer) writeBatch(batch []batchRow) error {
 			}
 		}
 	}
-	w.embeddings = embeddings
-	number := 0
-	for w.numbers[number] {
-		number++
-	}
-	name := shardName{w.options.Shard, number}.String()
-	if err := writeShard(w.dir, name, l, rows, embeddings, &w.file); err != nil {
-		return err
-	}
-	w.wrote(name)
-	w.numbers[number] = true
-	w.done.Files++
-	return nil
+	return rows, embeddings
 }
 
 // writeShard writes a shard durably. file is reused memory.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 
@@ -57,6 +58,9 @@ func hashAll(ctx context.Context, items []Entry, which []int, report progress.Re
 	var mutex sync.Mutex
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.SetLimit(max(2, runtime.GOMAXPROCS(0)))
+	if slices.ContainsFunc(which, func(i int) bool { return source.Remote(items[i].Source()) }) {
+		group.SetLimit(32) // most of the time is waiting
+	}
 	for _, i := range which {
 		group.Go(func() error {
 			file, err := hashFile(groupCtx, items[i].Source())
@@ -94,4 +98,9 @@ func (e *Entry) statEntry(c Content) statEntry {
 		c.Size = e.Size
 	}
 	return statEntry{e.Rel, c}
+}
+
+// Rejected returns the rejection of the photo; c is its content if that is at fault, else zero.
+func (e *Entry) Rejected(reason string, c Content) Rejected {
+	return Rejected{Path: e.Rel, Reason: reason, Content: e.statEntry(c).content}
 }

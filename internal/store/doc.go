@@ -18,6 +18,9 @@
 //	shard-2-of-8-00000.arrow …   rows written by process 2 of 8
 //	index.json                   the shards of the last finished run
 //	lock, *.lock                 locks of writers
+//	part-ID.arrow, part-ID.log   rows of a part; the hashes of its files, and its rejected photos
+//	planned.json                 the IDs of the parts of the last plan
+//	rejected*                    photos that can't be used, with the reasons
 //	statcache*                   hashes of photo files by size, time and inode; may be deleted
 //	checked*.json                the shards whose content was compared with their checksums; may be deleted
 //
@@ -49,10 +52,22 @@
 // Plan hashes the photos whose size, time or inode is not in the statcache; after a first run that was killed, only
 // those of them that have a row. A second run over 10,000 photos therefore reads none of them.
 //
+// # Rejected photos
+//
+// Writer.Reject records a photo that can't be used, with its content. A later run finds it by the state of its file or
+// by its hash, and rejects it for the same reason without reading it. A rejection without content is only listed.
+// Finish leaves the photos that the run rejected.
+//
 // # Several processes
 //
 // With WriteOptions.Shard i/n, process i computes the photos whose paths it owns (Shard.Owns), and drops only stale
 // rows of such paths, in any file. The processes share the lock, and each has a lock of its own. They take
 // maintenance.lock briefly, to change the manifest, the index or each other's files. Readers, runs with another number
 // of processes and the whole job see all rows.
+//
+// Parts need no lock. PlanParts finds the photos of which rows are missing from listings and the statcache alone; its
+// caller divides them. A PartWriter computes one part and writes it at the end under a name that is the hash of what
+// its rows depend on: the manifest, and the paths and file states of its photos. Twins therefore write the same file,
+// and a killed process leaves none. Rows that are there twice count once. The next run of the whole job makes the
+// parts' files shards, so an fx that does not know parts reads them then.
 package store

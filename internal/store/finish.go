@@ -66,6 +66,10 @@ func (w *Writer) Finish(ctx context.Context) (Summary, error) {
 		w.options.Progress.Note(fmt.Sprintf("kept %d rows of photos that may not be read, as they were", w.done.Unread))
 	}
 	w.note(w.stats.compact(w.entries))
+	w.noteRejected(w.rejected.rewrite(w.options.Shard))
+	if w.options.Shard.whole() {
+		return w.done, w.dropPartLogs()
+	}
 	return w.done, nil
 }
 
@@ -87,17 +91,25 @@ func (w *Writer) rewriteAll(ctx context.Context, folder *folder) (left []*shardF
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
+		part := isPart(f.name)
+		if part && !w.options.Shard.whole() { // the whole job takes it in
+			continue
+		}
 		keep, changed := live.keepOrDrop(f, &w.done)
-		if changed {
-			if !touched {
-				if err := removeIndex(w.dir); err != nil {
-					return nil, err
-				}
-				touched = true
-			}
-			if f, err = w.rewrite(ctx, f, keep); err != nil {
+		if (changed || part) && !touched {
+			if err := removeIndex(w.dir); err != nil {
 				return nil, err
 			}
+			touched = true
+		}
+		switch {
+		case changed:
+			f, err = w.rewrite(ctx, f, keep)
+		case part:
+			err = w.takeIn(f)
+		}
+		if err != nil {
+			return nil, err
 		}
 		if f == nil { // it had no row left
 			continue
@@ -129,12 +141,21 @@ func (w *Writer) rewrite(ctx context.Context, f *shardFile, keep []keptRow) (*sh
 		embeddings = append(embeddings, f.embedding(k.row, w.layout.rowBytes)...)
 	}
 	w.done.Rewritten++
-	if err := writeShard(w.dir, f.name, w.layout, rows, embeddings, &w.file); err != nil {
+	name := f.name
+	if isPart(name) {
+		name = w.nextName()
+	}
+	if err := writeShard(w.dir, name, w.layout, rows, embeddings, &w.file); err != nil {
 		return nil, err
 	}
-	again, err := openShardFile(w.dir, f.name, w.layout)
+	again, err := openShardFile(w.dir, name, w.layout)
 	if err != nil {
-		return nil, fail.Wrap(fail.Store, err, "", "cannot read back %s", filepath.Join(w.dir, f.name))
+		return nil, fail.Wrap(fail.Store, err, "", "cannot read back %s", filepath.Join(w.dir, name))
+	}
+	if name != f.name {
+		if err := remove(w.dir, f.name); err != nil {
+			return nil, err
+		}
 	}
 	again.close()
 	again.known = true
@@ -171,7 +192,7 @@ func (l *liveRows) keepOrDrop(f *shardFile, done *Summary) (keep []keptRow, chan
 			continue
 		}
 		e, known := l.byRel[r.path]
-		key := pathKey{r.path, r.sha, r.view}
+		key := keyOfRow(r.path, r.sha, r.view)
 		unchanged := known && (l.w.denied[e] || l.w.content[e].ok && l.w.content[e].sha == r.sha)
 		if !unchanged || int(r.view) > l.w.entries[e].Views || l.seen[key] {
 			done.Dropped++

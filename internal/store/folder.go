@@ -119,6 +119,8 @@ type folder struct {
 	damaged []*damagedError
 	index   index // zero if no run has finished
 	lost    error // why the index can't be trusted, or nil
+	planned int   // parts of the last plan
+	open    int   // of planned, not done
 }
 
 func (f *folder) close() {
@@ -181,6 +183,7 @@ func openListed(dir string, l layout) (*folder, error) {
 	listed()
 	f := &folder{}
 	f.index, f.lost = readIndex(dir)
+	f.planned, f.open = partsOf(dir)
 	indexed := f.index.names()
 	for _, n := range names {
 		s, err := openShardFile(dir, n, l)

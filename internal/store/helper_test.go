@@ -102,6 +102,7 @@ type outcome struct {
 	summary  Summary
 	computed []string // path@view
 	rejected []string
+	tried    []string // photos that were read to be decoded
 }
 
 func (r run) entries(t testing.TB) []Entry {
@@ -134,23 +135,11 @@ func (r run) do(t testing.TB) (outcome, error) {
 	if o.plan, err = w.Plan(ctx, entries); err != nil {
 		return o, err
 	}
+	for _, known := range o.plan.Rejected {
+		o.rejected = append(o.rejected, entries[known.Entry].Rel)
+	}
 	for k, c := range o.plan.Chunks {
-		var rows []Computed
-		for _, j := range c.Jobs {
-			data, content, err := Load(context.Background(), entries[j.Entry].Source())
-			if err != nil || strings.HasPrefix(string(data), "bad") {
-				o.rejected = append(o.rejected, entries[j.Entry].Rel)
-				continue
-			}
-			for _, v := range j.Views {
-				e := embed(content.SHA256, v, m.Values())
-				if r.embed != nil {
-					e = r.embed(content.SHA256, v)
-				}
-				rows = append(rows, Computed{j.Entry, v, content, e})
-				o.computed = append(o.computed, fmt.Sprintf("%s@%d", entries[j.Entry].Rel, v))
-			}
-		}
+		rows := r.compute(c, entries, &o, w.Reject)
 		slices.Reverse(rows) // any order will do
 		if r.stop != nil && r.stop(k) {
 			return o, nil
@@ -164,6 +153,29 @@ func (r run) do(t testing.TB) (outcome, error) {
 	}
 	o.summary, err = w.Finish(ctx)
 	return o, err
+}
+
+// compute computes the rows of a chunk.
+func (r run) compute(c Chunk, entries []Entry, o *outcome, reject func(...Rejected)) (rows []Computed) {
+	for _, j := range c.Jobs {
+		rel := entries[j.Entry].Rel
+		o.tried = append(o.tried, rel)
+		data, content, err := Load(context.Background(), entries[j.Entry].Source())
+		if err != nil || strings.HasPrefix(string(data), "bad") {
+			o.rejected = append(o.rejected, rel)
+			reject(entries[j.Entry].Rejected("it is "+string(data), content))
+			continue
+		}
+		for _, v := range j.Views {
+			e := embed(content.SHA256, v, r.manifest.Values())
+			if r.embed != nil {
+				e = r.embed(content.SHA256, v)
+			}
+			rows = append(rows, Computed{j.Entry, v, content, e})
+			o.computed = append(o.computed, fmt.Sprintf("%s@%d", rel, v))
+		}
+	}
+	return rows
 }
 
 func (r run) mustDo(t testing.TB) outcome {
@@ -191,7 +203,7 @@ func files(t testing.TB, dir string) map[string]string {
 	all := map[string]string{}
 	for _, e := range entries {
 		if name := e.Name(); !strings.HasSuffix(name, "lock") && !strings.HasPrefix(name, statCacheFile) &&
-			!strings.HasPrefix(name, checkedFile) {
+			!strings.HasPrefix(name, checkedFile) && !strings.HasPrefix(name, rejectedFile) {
 			text, err := os.ReadFile(filepath.Join(dir, name))
 			must(t, err)
 			all[name] = string(text)

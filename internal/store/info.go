@@ -12,6 +12,9 @@ type Info struct {
 	Splits   map[string]int `json:"rows_by_split"`     // rows of every view
 	Views    map[int]int    `json:"rows_by_view"`      // view → rows
 	Classes  []ClassCount   `json:"photos_by_class"`   // in the order of the labels, split by split
+	Rejected int            `json:"rejected"`          // photos that can't be used
+	// RejectedPhotos are those photos, with their reasons.
+	RejectedPhotos []Rejected `json:"rejected_photos,omitempty"`
 }
 
 // ClassCount is the number of photos of a class in a split.
@@ -30,7 +33,10 @@ func ReadInfo(dir string) (Info, error) {
 	}
 	defer func() { _ = s.Close() }() // only read
 	s.collect()
-	return s.Info(), nil
+	info := s.Info()
+	info.RejectedPhotos, err = s.Rejected()
+	info.Rejected = len(info.RejectedPhotos)
+	return info, err
 }
 
 // Info counts the rows of the open store.

@@ -112,15 +112,24 @@ func (s Shard) suffix() string {
 type shardName struct {
 	shard  Shard
 	number int
+	part   string // ID of a part, which has no number; else ""
 }
 
 func (n shardName) String() string {
+	if n.part != "" {
+		return partName(n.part, "arrow")
+	}
 	return fmt.Sprintf("shard%s-%05d.arrow", n.shard.suffix(), n.number)
 }
+
+var partPattern = regexp.MustCompile(`^part-([0-9a-f]{32})\.arrow$`)
 
 var shardPattern = regexp.MustCompile(`^shard(?:-(\d{1,7})-of-(\d{1,7}))?-(\d{5,9})\.arrow$`)
 
 func parseShardName(name string) (shardName, bool) {
+	if m := partPattern.FindStringSubmatch(name); m != nil {
+		return shardName{part: m[1]}, true
+	}
 	m := shardPattern.FindStringSubmatch(name)
 	if m == nil {
 		return shardName{}, false
@@ -134,8 +143,11 @@ func parseShardName(name string) (shardName, bool) {
 	return n, n.String() == name && n.shard.check() == nil
 }
 
-// before is the order in which shards are read: first those of the whole job, then by part and number.
+// before is the order in which shards are read: first those of the whole job, then by process and number, parts last.
 func (n shardName) before(m shardName) bool {
+	if n.part != m.part {
+		return n.part < m.part
+	}
 	if n.shard.Count != m.shard.Count {
 		return n.shard.Count < m.shard.Count
 	}

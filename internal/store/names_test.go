@@ -48,14 +48,17 @@ func TestShardNames(t *testing.T) {
 	for name, want := range map[string]shardName{
 		"shard-00000.arrow":         {number: 0},
 		"shard-123456.arrow":        {number: 123456},
-		"shard-2-of-16-00003.arrow": {Shard{2, 16}, 3},
+		"shard-2-of-16-00003.arrow": {shard: Shard{2, 16}, number: 3},
+
+		"part-00112233445566778899aabbccddeeff.arrow": {part: "00112233445566778899aabbccddeeff"},
 	} {
 		if got, ok := parseShardName(name); !ok || got != want || got.String() != name {
 			t.Errorf("%s: %+v %v", name, got, ok)
 		}
 	}
 	for _, name := range []string{"shard-0.arrow", "shard-00000.arrow.fx-tmp-1", "shard-4-of-4-00000.arrow",
-		"shard-01-of-4-00000.arrow", "shard-000001.arrow", "x-shard-00000.arrow"} {
+		"shard-01-of-4-00000.arrow", "shard-000001.arrow", "x-shard-00000.arrow",
+		"part-0.arrow", "part-00112233445566778899aabbccddeefF.arrow"} {
 		if got, ok := parseShardName(name); ok {
 			t.Errorf("%s: %+v", name, got)
 		}

@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/binary"
 	"fmt"
 	"unicode/utf8"
 
@@ -17,9 +19,19 @@ type Plan struct {
 	MissingRows  int // to compute
 	DamagedRows  int // part of MissingRows: rows in the damaged files that OpenForWriting dropped
 
+	// Rejected are photos that an earlier run rejected and whose files have not changed since. Their rows are not
+	// missing.
+	Rejected []Rejection
+
 	// Chunks to be passed to WriteChunk in this order. A run that was killed
 	// and is started again gets those not yet written, each with the same jobs.
 	Chunks []Chunk
+}
+
+// Rejection is a rejected photo.
+type Rejection struct {
+	Entry  int // index into the entries given to Plan
+	Reason string
 }
 
 // Chunk is the content of one file: consecutive photos.
@@ -56,22 +68,14 @@ func (w *Writer) Plan(ctx context.Context, entries []Entry) (*Plan, error) {
 	if err := w.check(entries); err != nil {
 		return nil, err
 	}
-	w.own = map[int]int{}
-	var original []int // of w.entries in entries
-	for i := range entries {
-		if w.options.Shard.Owns(entries[i].Rel) {
-			w.own[i] = len(w.entries)
-			w.entries = append(w.entries, entries[i])
-			original = append(original, i)
-		}
-	}
+	w.choose(entries)
 	rows := w.rowsInStore()
 	if err := w.identify(ctx, rows); err != nil {
 		return nil, err
 	}
 	p := &Plan{Photos: len(w.entries), DamagedRows: w.damaged}
 	for i := range w.entries {
-		w.planEntry(p, i, original[i], rows)
+		w.planEntry(p, i, w.original(i), rows)
 	}
 	if err := w.keepsRows(entries); err != nil {
 		return nil, err
@@ -80,25 +84,63 @@ func (w *Writer) Plan(ctx context.Context, entries []Entry) (*Plan, error) {
 	return p, w.updateManifest(ctx, p)
 }
 
+// choose sets the entries of this process.
+func (w *Writer) choose(entries []Entry) {
+	if w.options.Shard.whole() {
+		w.entries = entries
+		return
+	}
+	w.own = map[int]int{}
+	for i := range entries {
+		if w.options.Shard.Owns(entries[i].Rel) {
+			w.own[i] = len(w.entries)
+			w.entries, w.originals = append(w.entries, entries[i]), append(w.originals, i)
+		}
+	}
+}
+
+// original returns the index of w.entries[i] among the entries given to Plan.
+func (w *Writer) original(i int) int {
+	if w.own == nil {
+		return i
+	}
+	return w.originals[i]
+}
+
+// index returns the index into w.entries of an entry given to Plan.
+func (w *Writer) index(original int) int {
+	if w.own == nil {
+		return original
+	}
+	return w.own[original]
+}
+
 // planEntry adds entry i to the plan. All its views go into the chunk of its first, so that it is decoded once.
 func (w *Writer) planEntry(p *Plan, i, original int, rows *rowIndex) {
 	e := &w.entries[i]
 	number := p.Rows / w.rowsPerShard()
 	var missing []int
 	var copies []rowCopy
+	k, sha := w.content[i], w.content[i].sha
 	for view := range e.Views + 1 {
 		p.Rows++
-		k, sha := w.content[i], w.content[i].sha
-		if _, have := rows.byPath[pathKey{e.Rel, sha, int32(view)}]; k.ok && have {
+		if _, have := rows.byPath[keyOfRow(e.Rel, sha, int32(view))]; k.ok && have {
 			p.CachedRows++
 		} else if at, have := rows.byContent[contentKey{sha, int32(view)}]; k.ok && have {
 			p.CachedRows++
 			copies = append(copies, rowCopy{i, view, at.file, at.row})
 		} else {
-			p.MissingRows++
 			missing = append(missing, view)
 		}
 	}
+	if len(missing) == e.Views+1 {
+		if r, rejected := w.rejected.lookupContent(e, k); rejected {
+			w.Reject(r)
+			p.Rejected = append(p.Rejected, Rejection{original, r.Reason})
+			return
+		}
+	}
+	p.MissingRows += len(missing)
 	if len(missing) == 0 {
 		p.CachedPhotos++
 	}
@@ -137,10 +179,14 @@ func (w *Writer) check(entries []Entry) error {
 	return nil
 }
 
-type pathKey struct {
-	path string
-	sha  SHA256
-	view int32
+// pathKey is the beginning of the SHA-256 of a row's path, content and view, which takes less memory.
+type pathKey [16]byte
+
+func keyOfRow(path string, sha SHA256, view int32) pathKey {
+	b := append(make([]byte, 0, 256), sha[:]...)
+	b = binary.LittleEndian.AppendUint32(b, uint32(view))
+	sum := sha256.Sum256(append(b, path...))
+	return pathKey(sum[:])
 }
 
 type contentKey struct {
@@ -167,7 +213,7 @@ func (w *Writer) rowsInStore() *rowIndex {
 	for f, file := range w.folder.files {
 		for r := range file.rows {
 			rec := &file.rows[r]
-			x.byPath[pathKey{rec.path, rec.sha, rec.view}] = struct{}{}
+			x.byPath[keyOfRow(rec.path, rec.sha, rec.view)] = struct{}{}
 			x.paths[rec.path] = true
 			if file.indexed {
 				x.finished = true
@@ -187,8 +233,13 @@ func (w *Writer) identify(ctx context.Context, rows *rowIndex) error {
 	var unknown []int
 	for i := range w.entries {
 		e := &w.entries[i]
+		rejected, isRejected := w.rejected.lookup(e)
 		if sha, ok := w.stats.lookup(e); ok {
 			w.content[i] = known{sha, true}
+		} else if isRejected && rejected.Content.SHA256 != (SHA256{}) {
+			w.content[i] = known{rejected.Content.SHA256, true}
+		} else if isRejected && !rows.paths[e.Rel] {
+			continue
 		} else if rows.finished || rows.paths[e.Rel] {
 			unknown = append(unknown, i)
 		}

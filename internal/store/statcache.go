@@ -3,12 +3,12 @@ package store
 import (
 	"bufio"
 	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"fmt"
-	"hash/crc32"
 	"io"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -17,20 +17,40 @@ import (
 	"fx/internal/durable"
 )
 
-// statKey identifies a photo's file by what a directory shows.
-type statKey struct {
+// fileState is what a directory shows of a photo's file. size is -1 if the state identifies no content.
+type fileState struct {
 	rel   string
 	size  int64
 	mtime int64 // nanoseconds
 	inode uint64
 }
 
-func keyOf(rel string, size int64, mtime time.Time, inode uint64) statKey {
-	return statKey{rel, size, mtime.UnixNano(), inode}
+// statKey is the beginning of the SHA-256 of a fileState, which takes less memory.
+type statKey [16]byte
+
+func (s fileState) key() statKey {
+	b := binary.LittleEndian.AppendUint64(make([]byte, 0, 256), uint64(s.size))
+	b = binary.LittleEndian.AppendUint64(b, uint64(s.mtime))
+	b = binary.LittleEndian.AppendUint64(b, s.inode)
+	sum := sha256.Sum256(append(b, s.rel...))
+	return statKey(sum[:])
 }
 
-// statCache remembers the hashes of photos whose files have not changed since they were read. It is a log of lines
-// with a checksum each, extended after every chunk. It may be deleted at any time, and damaged lines are ignored.
+// state returns the state of the entry's file, and whether it identifies a content.
+func (e *Entry) state() (fileState, bool) {
+	return fileState{e.Rel, e.Size, e.ModTime.UnixNano(), e.Inode}, !e.ModTime.IsZero() && e.Size >= 0
+}
+
+// state returns the state of the file at rel when it was read, and whether it identifies the content.
+func (c Content) state(rel string, now time.Time) (fileState, bool) {
+	if c.ModTime.IsZero() || now.Sub(c.ModTime) < racy {
+		return fileState{rel: rel, size: -1}, false
+	}
+	return fileState{rel, c.Size, c.ModTime.UnixNano(), c.Inode}, true
+}
+
+// statCache remembers the hashes of photos whose files have not changed since they were read. It is a log, and may be
+// deleted at any time.
 type statCache struct {
 	path  string // of this writer's own log
 	known map[statKey]SHA256
@@ -45,66 +65,47 @@ const racy = 2 * time.Second
 // openStatCache reads the logs of all writers in dir.
 func openStatCache(dir string, shard Shard) (*statCache, error) {
 	c := &statCache{path: filepath.Join(dir, statCacheFile+shard.suffix()), known: map[statKey]SHA256{}, now: time.Now}
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return nil, err
-	}
-	for _, e := range entries {
-		log := filepath.Join(dir, e.Name())
-		if !strings.HasPrefix(e.Name(), statCacheFile) || !e.Type().IsRegular() {
-			continue
-		}
-		text, err := durable.ReadFile(log)
-		if err != nil {
-			continue // damaged: ignored
-		}
-		for line := range bytes.Lines(text) {
-			if key, sha, ok := parseStatLine(line); ok {
-				c.known[key] = sha
+	logs, err := logsOf(dir, statCacheFile)
+	for _, log := range logs {
+		eachLine(log, func(text []byte) {
+			if state, sha, ok := parseStat(text); ok {
+				c.known[state.key()] = sha
 			}
 			if log == c.path {
 				c.lines++
 			}
-		}
+		})
 	}
-	return c, nil
+	return c, err
 }
 
-// statLine returns a line: hash, size, mtime, inode, quoted path, and the CRC-32 of all before.
-func statLine(k statKey, sha SHA256) string {
-	text := fmt.Sprintf("%s %d %d %d %s ", sha, k.size, k.mtime, k.inode, strconv.Quote(k.rel))
-	return fmt.Sprintf("%s%08x\n", text, crc32.ChecksumIEEE([]byte(text)))
+// statText returns the text of a line: hash, size, mtime, inode and quoted path.
+func statText(s fileState, sha SHA256) string {
+	return fmt.Sprintf("%s %d %d %d %s ", sha, s.size, s.mtime, s.inode, strconv.Quote(s.rel))
 }
 
-func parseStatLine(line []byte) (statKey, SHA256, bool) {
-	const sum = 9 // eight digits and a newline
-	if len(line) < sum+1 || line[len(line)-1] != '\n' {
-		return statKey{}, SHA256{}, false
-	}
-	text := string(line[:len(line)-sum])
-	if crc, err := strconv.ParseUint(string(line[len(text):len(line)-1]), 16, 32); err != nil ||
-		uint32(crc) != crc32.ChecksumIEEE([]byte(text)) {
-		return statKey{}, SHA256{}, false
-	}
-	f := strings.SplitN(strings.TrimSuffix(text, " "), " ", 5)
+// parseStat parses what statText returned, without the space at its end.
+func parseStat(text []byte) (fileState, SHA256, bool) {
+	f := bytes.SplitN(text, []byte(" "), 5)
 	if len(f) != 5 {
-		return statKey{}, SHA256{}, false
+		return fileState{}, SHA256{}, false
 	}
-	sha, errSHA := parseSHA256(f[0])
-	size, errSize := strconv.ParseInt(f[1], 10, 64)
-	mtime, errTime := strconv.ParseInt(f[2], 10, 64)
-	inode, errInode := strconv.ParseUint(f[3], 10, 64)
-	rel, errRel := strconv.Unquote(f[4])
+	sha, errSHA := parseSHA256(string(f[0]))
+	size, errSize := strconv.ParseInt(string(f[1]), 10, 64)
+	mtime, errTime := strconv.ParseInt(string(f[2]), 10, 64)
+	inode, errInode := strconv.ParseUint(string(f[3]), 10, 64)
+	rel, errRel := strconv.Unquote(string(f[4]))
 	ok := errors.Join(errSHA, errSize, errTime, errInode, errRel) == nil
-	return statKey{rel, size, mtime, inode}, sha, ok
+	return fileState{rel, size, mtime, inode}, sha, ok
 }
 
 // lookup returns the hash of the photo if its file has not changed since.
 func (c *statCache) lookup(e *Entry) (SHA256, bool) {
-	if e.ModTime.IsZero() || e.Size < 0 {
+	state, ok := e.state()
+	if !ok {
 		return SHA256{}, false
 	}
-	sha, ok := c.known[keyOf(e.Rel, e.Size, e.ModTime, e.Inode)]
+	sha, ok := c.known[state.key()]
 	return sha, ok
 }
 
@@ -116,29 +117,26 @@ type statEntry struct {
 
 // add appends the new entries that can be trusted to the log.
 func (c *statCache) add(entries []statEntry) error {
+	return appendLog(c.path, c.news(entries))
+}
+
+// news returns the lines of the new entries that can be trusted.
+func (c *statCache) news(entries []statEntry) string {
 	var b strings.Builder
 	for _, e := range entries {
-		mtime := e.content.ModTime
-		if mtime.IsZero() || c.now().Sub(mtime) < racy {
+		state, ok := e.content.state(e.rel, c.now())
+		if !ok {
 			continue
 		}
-		key := keyOf(e.rel, e.content.Size, mtime, e.content.Inode)
+		key := state.key()
 		if sha, known := c.known[key]; known && sha == e.content.SHA256 {
 			continue
 		}
 		c.known[key] = e.content.SHA256
 		c.lines++
-		b.WriteString(statLine(key, e.content.SHA256))
+		b.WriteString(logLine(statText(state, e.content.SHA256)))
 	}
-	if b.Len() == 0 {
-		return nil
-	}
-	f, err := durable.OpenAppend(c.path)
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteString(b.String())
-	return errors.Join(err, f.Close())
+	return b.String()
 }
 
 // compact rewrites the log with only the lines of the given photos, once most lines are of others.
@@ -146,12 +144,17 @@ func (c *statCache) compact(live []Entry) error {
 	if c.lines <= 2*len(live)+1000 {
 		return nil
 	}
+	return c.rewrite(live)
+}
+
+// rewrite rewrites the log with the lines of the given photos.
+func (c *statCache) rewrite(live []Entry) error {
 	err := durable.WriteFile(c.path, func(w io.Writer) error {
 		b := bufio.NewWriter(w)
 		for i := range live {
-			e := &live[i]
-			if sha, ok := c.lookup(e); ok {
-				if _, err := b.WriteString(statLine(keyOf(e.Rel, e.Size, e.ModTime, e.Inode), sha)); err != nil {
+			state, _ := live[i].state()
+			if sha, ok := c.lookup(&live[i]); ok {
+				if _, err := b.WriteString(logLine(statText(state, sha))); err != nil {
 					return err
 				}
 			}

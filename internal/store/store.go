@@ -228,12 +228,15 @@ func (s *Store) Embedding(i int, buffer []float32) []float32 {
 func (s *Store) Incomplete() string {
 	parts := map[int]map[int]bool{} // count → the parts that exist
 	for _, f := range s.folder.files {
-		if name, ok := parseShardName(f.name); ok && !name.shard.whole() {
+		name, ok := parseShardName(f.name)
+		switch {
+		case !ok || name.part != "":
+		case !name.shard.whole():
 			if parts[name.shard.Count] == nil {
 				parts[name.shard.Count] = map[int]bool{}
 			}
 			parts[name.shard.Count][name.shard.Index] = true
-		} else if ok {
+		default:
 			return s.unfinished()
 		}
 	}
@@ -246,20 +249,28 @@ func (s *Store) Incomplete() string {
 }
 
 func (s *Store) unfinished() string {
+	if parts := s.folder.lackingParts(); parts != "" {
+		return parts
+	}
 	if s.Finished() {
 		return ""
 	}
 	return "the last extract did not run to its end"
 }
 
-// Finished reports whether the last run finished: every shard is in the index.
+// Finished reports whether the last run finished: every shard is in the index, and every planned part is done.
 func (s *Store) Finished() bool {
+	shards := 0
 	for _, f := range s.folder.files {
+		if isPart(f.name) {
+			continue
+		}
 		if !f.indexed {
 			return false
 		}
+		shards++
 	}
-	return len(s.folder.index.Shards) == len(s.folder.files)
+	return len(s.folder.index.Shards) == shards && s.folder.open == 0
 }
 
 // Close unmaps the files. Embeddings of a float32 store must not be used any more.

@@ -199,6 +199,7 @@ func (f *folder) report(m Manifest) Report {
 		delete(listed, s.name)
 		r.Shards, r.Bytes, r.Rows = r.Shards+1, r.Bytes+s.stat.Size, r.Rows+len(s.rows)
 		switch {
+		case isPart(s.name): // no run lists it
 		case !known:
 			unfinished++
 		case entry != s.entry():
@@ -216,7 +217,10 @@ func (f *folder) report(m Manifest) Report {
 			r.Problems = append(r.Problems, Problem{s.Name, fmt.Sprintf("missing, with %d rows", s.Rows), fixFinish})
 		}
 	}
-	if unfinished > 0 || f.index.FormatVersion == 0 {
+	if parts := f.lackingParts(); parts != "" {
+		r.Notes = append(r.Notes, parts)
+	}
+	if unfinished > 0 || f.index.FormatVersion == 0 && f.planned == 0 {
 		r.Notes = append(r.Notes,
 			fmt.Sprintf("the last extract has not finished (%d files are not in %s yet): its rows count, but run it "+
 				"again for the rest", unfinished, indexFile))

@@ -33,6 +33,9 @@ type WriteOptions struct {
 	// have changed since the last check.
 	VerifyContent bool
 
+	// RetryRejected tries the photos that an earlier run rejected, though their files have not changed.
+	RetryRejected bool
+
 	// RowsPerShard is the number of rows in a file; 0 chooses 16 MiB worth, between 32 and 128. A resumed run must use
 	// the same number.
 	RowsPerShard int
@@ -49,16 +52,19 @@ type Writer struct {
 	locks    *locks
 	folder   *folder
 	stats    *statCache
+	rejected *rejections
+	partLogs []string // that the logs above include
 
-	entries []Entry      // of this process
-	own     map[int]int  // index into the entries given to Plan → into entries
-	content []known      // of entries
-	denied  map[int]bool // of entries that may not be read, so it is unknown whether their rows are still right
-	plan    *Plan
-	written int // chunks
-	numbers map[int]bool
-	done    Summary
-	damaged int // rows in the files that were dropped
+	entries   []Entry      // of this process
+	own       map[int]int  // index into the entries given to Plan → into entries; nil for the whole job, which has all
+	originals []int        // of entries among those given to Plan; nil likewise
+	content   []known      // of entries
+	denied    map[int]bool // of entries that may not be read, so it is unknown whether their rows are still right
+	plan      *Plan
+	written   int // chunks
+	numbers   map[int]bool
+	done      Summary
+	damaged   int // rows in the files that were dropped
 
 	finished   map[string]fileStat // shards that this process wrote, in the state in which it left them
 	embeddings []byte              // of the file being written
@@ -126,11 +132,19 @@ func (w *Writer) open(ctx context.Context) error {
 	}
 	w.numbers = map[int]bool{}
 	for _, f := range w.folder.files {
-		if n, _ := parseShardName(f.name); n.shard == w.options.Shard {
+		if n, _ := parseShardName(f.name); n.shard == w.options.Shard && n.part == "" {
 			w.numbers[n.number] = true
 		}
 	}
-	w.stats, err = openStatCache(w.dir, w.options.Shard)
+	if w.partLogs, err = partLogs(w.dir); err != nil {
+		return err
+	}
+	if w.stats, err = openStatCache(w.dir, w.options.Shard); err != nil {
+		return err
+	}
+	if w.rejected, err = openRejections(w.dir, w.options.Shard); err == nil && w.options.RetryRejected {
+		w.rejected.forget()
+	}
 	return err
 }
 
@@ -139,17 +153,22 @@ func (w *Writer) checkManifest() error {
 	stored, err := ReadManifest(w.dir)
 	if err == nil {
 		w.stored = stored
-		if d := stored.Diff(w.manifest); len(d) > 0 {
-			return fail.New(fail.Usage,
-				"Extract into another folder, run with the store's settings, or delete the store to make it anew.",
-				"%s was made differently:\n  %s", w.dir, strings.Join(d, "\n  "))
-		}
-		return nil
+		return stored.allows(w.manifest, w.dir)
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return w.putManifest(w.manifest)
+}
+
+// allows returns an error if rows of now must not be in the store m in dir.
+func (m Manifest) allows(now Manifest, dir string) error {
+	if d := m.Diff(now); len(d) > 0 {
+		return fail.New(fail.Usage,
+			"Extract into another folder, run with the store's settings, or delete the store to make it anew.",
+			"%s was made differently:\n  %s", dir, strings.Join(d, "\n  "))
+	}
+	return nil
 }
 
 // putManifest writes m unless the file has this content.
@@ -185,6 +204,9 @@ func (w *Writer) note(err error) {
 
 // Close unmaps the store and releases its lock. It may be called at any time, and more than once.
 func (w *Writer) Close() {
+	if w.rejected != nil {
+		w.noteRejected(w.rejected.flush())
+	}
 	if w.folder != nil {
 		w.folder.close()
 	}

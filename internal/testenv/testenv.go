@@ -22,6 +22,7 @@ const (
 	Pulled    Need = "pulled"    // weights that `fx backbones pull` fetched into fx's cache
 	Browser   Need = "browser"   // Chromium
 	TurboJPEG Need = "turbojpeg" // libjpeg-turbo
+	HEIF      Need = "heif"      // libheif with decoders of HEVC and AV1
 	Strace    Need = "strace"    // strace, and leave to trace
 	Compiler  Need = "compiler"  // a C compiler
 	Python    Need = "python"    // a Python with the packages of scripts/readers.txt

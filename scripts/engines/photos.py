@@ -4,8 +4,8 @@
     photos.py make DIR [--photos 10000] [--damaged 0.003]
     photos.py compare --fx FX --photos DIR PLAIN STORE...
 
-make draws PNG photos of four classes: few pictures, in each copy of which one pixel is changed, so that no two are the
-same. A share of them is cut. DIR.json lists those.
+make draws PNG photos of four classes: few pictures, in each copy of which one pixel is changed, so that no two are
+the same. A share of them is cut. DIR.json lists those.
 
 compare demands that each STORE has exactly one row for each good photo, that its rows, labels and features are those of
 PLAIN bit for bit, and that it lists each damaged photo once, with a reason.
