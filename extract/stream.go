@@ -16,7 +16,8 @@ type Feed func(ctx context.Context, n int) []source.Source
 
 // Stream embeds the centre views of photos as they come, without a store, until next returns nil. The network does not
 // wait for a full batch while no photo comes. emit gets what next returned, in order. A photo that needs more memory
-// than allowed, or more time than timeout (0: any), has a Reason. The first error, of emit or of the system, ends the stream.
+// than allowed, or more time than timeout (0: any), has a Reason. The first error, of emit or of the system, ends the
+// stream.
 func Stream(ctx context.Context, e *Embedder, decoder *imaging.Decoder, timeout time.Duration, next Feed,
 	emit func(photos []Embedding) error) error {
 	w := window{photos: map[int]source.Source{}}

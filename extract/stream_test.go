@@ -48,8 +48,8 @@ func TestStreamedBatchesAreThoseOfTheFeed(t *testing.T) {
 				got = append(got, len(photos))
 				for _, photo := range photos {
 					if (photo.Reason != "") != (item == 3) || item != 3 && photo.Features[0] != float32(item) {
-						t.Errorf("%s, %d workers: photo %d has the features %v, %s", name, workers, item, photo.Features,
-							photo.Reason)
+						t.Errorf("%s, %d workers: photo %d has the features %v, %s", name, workers, item,
+							photo.Features, photo.Reason)
 					}
 					item++
 				}
