@@ -17,7 +17,7 @@ from collections import deque
 import pyarrow as pa
 
 AHEAD = 4  # batches that are sent before the first of them is answered, so that fx always has work
-DEATHS = 3  # in a row, without an answer between them, before the worker gives up
+DEATHS = 5  # in a row, without an answer between them, before the worker gives up
 
 
 class Worker:
