@@ -28,12 +28,13 @@ var outside = map[string][]string{
 	"classify":         {"backbones", "extract", "head"},
 	"classify/compare": {"classify"},
 	"cli": {
-		"backbones", "classify", "classify/compare", "experiments", "extract", "finetune",
+		"backbones", "classify", "classify/compare", "experiments", "extract", "extract/worker", "finetune",
 		"finetune/autodiff", "report", "report/page",
 	},
-	"cli/faults":  {},
-	"experiments": {"backbones", "classify", "extract", "finetune"},
-	"extract":     {"backbones"},
+	"cli/faults":     {},
+	"experiments":    {"backbones", "classify", "extract", "finetune"},
+	"extract":        {"backbones"},
+	"extract/worker": {"extract"},
 	"finetune": {
 		"backbones", "extract", "finetune/artifacts", "finetune/autodiff", "finetune/autodiff/ortprobe",
 		"head",

@@ -79,7 +79,9 @@ func commands(out *output) []*urfave.Command {
 		commands []*urfave.Command
 	}{
 		{"A classifier in one command", []*urfave.Command{quickstartCommand(out), demoCommand(out)}},
-		{"Features and heads", []*urfave.Command{extractCommand(out), fitHeadCommand(out), featuresCommand(out)}},
+		{"Features and heads", []*urfave.Command{
+			extractCommand(out), workerCommand(out), fitHeadCommand(out), featuresCommand(out),
+		}},
 		{"Finetuning and experiments", []*urfave.Command{
 			finetuneCommand(out), lrFindCommand(out), experimentCommand(out), artifactsCommand(out),
 		}},

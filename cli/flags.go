@@ -75,6 +75,18 @@ func fastDecodeFlag() urfave.Flag {
 		Usage: "decode large JPEGs at 1/2, 1/4 or 1/8 of their size: faster, with other pixels"}
 }
 
+// exifFlag is for commands whose features go to a store, or beside those of one.
+func exifFlag() urfave.Flag {
+	return &urfave.StringFlag{Name: "exif", Value: "ignore",
+		Usage: "EXIF orientation: ignore (as torchvision does) or apply"}
+}
+
+// timeoutPerPhotoFlag is for commands that must not wait for a photo for ever.
+func timeoutPerPhotoFlag() urfave.Flag {
+	return &urfave.DurationFlag{Name: "timeout-per-photo",
+		Usage: "reject a photo whose reading and decoding takes longer, such as 30s"}
+}
+
 func libraryFlag() urfave.Flag {
 	return &urfave.StringFlag{Name: "ort-lib", Usage: "`FILE` of libonnxruntime", DefaultText: "search for it"}
 }

@@ -30,13 +30,15 @@ func (c *checked) Write(p []byte) (int, error) {
 type output struct {
 	stdout, stderr io.Writer // both escape control characters
 	bars           io.Writer // stderr itself, for progress bars
+	arrow          io.Writer // stdout itself, for `fx worker`
 	json, quiet    bool
 	reported       bool // a result is on stdout, at least in part: a later failure must not write a second document
 }
 
 // newOutput returns the output that writes to stdout and stderr.
 func newOutput(stdout, stderr io.Writer) *output {
-	return &output{stdout: printable.Writer{W: stdout}, stderr: printable.Writer{W: stderr}, bars: stderr}
+	return &output{stdout: printable.Writer{W: stdout}, stderr: printable.Writer{W: stderr}, bars: stderr,
+		arrow: stdout}
 }
 
 // result prints v as JSON if --json is given, else it calls text.

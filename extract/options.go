@@ -55,6 +55,14 @@ type Options struct {
 // maxViews is a limit against mistyped numbers.
 const maxViews = 1000
 
+// CheckTimeout returns an error of kind fail.Usage for a negative timeout of a photo.
+func CheckTimeout(d time.Duration) error {
+	if d < 0 {
+		return fail.New(fail.Usage, "Give a time such as 30s.", "--timeout-per-photo %s", d)
+	}
+	return nil
+}
+
 // check returns an error of kind fail.Usage for invalid options. Other fields are checked where they are used.
 func (o Options) check() error {
 	switch {
@@ -64,8 +72,8 @@ func (o Options) check() error {
 		return fail.New(fail.Usage, "Give a time such as 30s or 5m.", "--wait %s", o.Wait)
 	case o.DType != "" && o.DType != string(store.Float32) && o.DType != string(store.Float16):
 		return fail.New(fail.Usage, "It is float32 or float16.", "--dtype %s", o.DType)
-	case o.TimeoutPerPhoto < 0:
-		return fail.New(fail.Usage, "Give a time such as 30s.", "--timeout-per-photo %s", o.TimeoutPerPhoto)
+	case CheckTimeout(o.TimeoutPerPhoto) != nil:
+		return CheckTimeout(o.TimeoutPerPhoto)
 	case (o.Part == "") != (o.PartsFile == ""):
 		return fail.New(fail.Usage, "Give the plan with --parts and one of its parts with --part.",
 			"--parts and --part belong together")

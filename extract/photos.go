@@ -48,19 +48,27 @@ func Photos(ctx context.Context, e *Embedder, decoder *imaging.Decoder, all []so
 	defer stop()
 	p := e.pipeline(decoder, 0, 0, photos)
 	return p.run(ctx, batches, func(batch int, r result) error {
-		photos := map[int]Embedding{}
-		for _, row := range r.rows {
-			photos[row.item] = Embedding{Features: row.embedding, SHA256: row.content.SHA256}
-		}
-		for _, bad := range r.rejected {
-			photos[bad.item] = Embedding{Reason: bad.reason}
-		}
-		for _, ref := range batches[batch] {
-			if err := emit(ref.item, photos[ref.item]); err != nil {
+		for i, photo := range embeddings(batches[batch], r) {
+			if err := emit(batches[batch][i].item, photo); err != nil {
 				return err
 			}
 		}
 		task.Add(int64(len(batches[batch])))
 		return nil
 	})
+}
+
+// embeddings returns the result of a batch of centre views, by index into refs.
+func embeddings(refs []rowRef, r result) []Embedding {
+	photos := make([]Embedding, len(refs))
+	for i, ref := range refs {
+		if len(r.rows) > 0 && r.rows[0].rowRef == ref {
+			photos[i] = Embedding{Features: r.rows[0].embedding, SHA256: r.rows[0].content.SHA256}
+			r.rows = r.rows[1:]
+		} else {
+			photos[i] = Embedding{Reason: r.rejected[0].reason}
+			r.rejected = r.rejected[1:]
+		}
+	}
+	return photos
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"sync"
 
+	"fx/internal/fail"
 	"fx/internal/photoio"
 	"fx/internal/preprocess"
 	"fx/internal/random"
@@ -50,7 +51,8 @@ type network interface {
 }
 
 // pipeline computes rows. Each worker processes a whole batch: it reads and decodes the photos, fills the pixels and
-// runs the network. On a GPU, which takes larger batches, all workers fill one batch together, see runShared.
+// runs the network. On a GPU, which takes larger batches, all workers fill one batch together, see
+// streamShared.
 type pipeline struct {
 	network network
 	reader  *photoio.Reader // with hashes
@@ -58,6 +60,7 @@ type pipeline struct {
 	workers int
 	runs    int  // number of concurrent runs: one for each worker on a CPU, fewer on a GPU
 	shared  bool // all workers fill the same batch
+	lenient bool // a photo that needs more memory than allowed is rejected, and does not end the run
 	seed    uint64
 }
 
@@ -78,20 +81,40 @@ func (p *pipeline) stages(n int) (all []Stage, closeAll func(), err error) {
 	return all, closeAll, nil
 }
 
+// feed returns the next batch, of at most BatchSize rows, or nil after the last one. It waits for rows until ctx ends.
+// The pipeline calls it once it has room for a batch, from one goroutine at a time.
+type feed func(ctx context.Context) []rowRef
+
 // run computes the batches, each of at most BatchSize rows, and passes the results to emit in their order. emit runs
 // on the caller's goroutine; while it runs, at most 2 × workers batches wait. The first error, of a batch or of emit,
 // ends the run.
 func (p *pipeline) run(ctx context.Context, batches [][]rowRef, emit func(batch int, r result) error) error {
-	if p.shared {
-		return p.runShared(ctx, batches, emit)
+	fed, emitted := 0, 0
+	next := func(context.Context) []rowRef {
+		if fed == len(batches) {
+			return nil
+		}
+		fed++
+		return batches[fed-1]
 	}
-	stages, closeAll, err := p.stages(min(p.workers, len(batches)))
+	return p.stream(ctx, len(batches), next, func(_ []rowRef, r result) error {
+		emitted++
+		return emit(emitted-1, r)
+	})
+}
+
+// stream is run for batches that are not known in advance, at most most of them. A batch without rows has an empty
+// result.
+func (p *pipeline) stream(ctx context.Context, most int, next feed, emit func(refs []rowRef, r result) error) error {
+	if p.shared {
+		return p.streamShared(ctx, most, next, emit)
+	}
+	stages, closeAll, err := p.stages(min(p.workers, most))
 	defer closeAll() // after all workers have ended
 	if err != nil {
 		return err
 	}
 	ctx, cancel := context.WithCancel(ctx)
-	jobs := make(chan int)
 	done := make(chan numbered, 2*p.workers)  // room for all batches that have begun: workers never wait for emit
 	slots := make(chan struct{}, 2*p.workers) // batches that have begun and are not emitted
 	gate := make(chan struct{}, p.runs)
@@ -99,69 +122,84 @@ func (p *pipeline) run(ctx context.Context, batches [][]rowRef, emit func(batch 
 	defer group.Wait()
 	defer cancel() // before Wait, so that running work ends soon
 
-	group.Go(func() {
-		defer close(jobs)
-		for i := range batches {
-			select {
-			case slots <- struct{}{}:
-			case <-ctx.Done():
-				return
-			}
-			select {
-			case jobs <- i:
-			case <-ctx.Done():
-				return
-			}
-		}
-	})
+	n := &numbering{next: next}
+	var working sync.WaitGroup
 	for _, stage := range stages {
-		group.Go(func() {
+		working.Go(func() {
 			w := p.newWorker()
 			w.gate, w.stage = gate, stage
-			for i := range jobs {
-				r := w.batch(ctx, batches[i])
+			for {
 				select {
-				case done <- numbered{i, r}:
+				case slots <- struct{}{}:
 				case <-ctx.Done():
 					return
 				}
+				index, refs := n.take(ctx)
+				if refs == nil {
+					return
+				}
+				done <- numbered{index, refs, w.batch(ctx, refs)}
 			}
 		})
 	}
+	group.Go(func() { working.Wait(); close(done) })
+	return inOrder(ctx, done, slots, emit)
+}
 
-	return inOrder(ctx, len(batches), done, slots, emit)
+// numbering numbers the batches of a feed.
+type numbering struct {
+	mutex sync.Mutex
+	next  feed
+	taken int
+	ended bool
+}
+
+// take returns the next batch with its index, or nil after the last one or the end of ctx.
+func (n *numbering) take(ctx context.Context) (int, []rowRef) {
+	n.mutex.Lock()
+	defer n.mutex.Unlock()
+	if n.ended || ctx.Err() != nil {
+		return 0, nil
+	}
+	refs := n.next(ctx)
+	n.ended = refs == nil
+	n.taken++
+	return n.taken - 1, refs
 }
 
 // numbered is the result of a batch with its index.
 type numbered struct {
 	index int
+	refs  []rowRef
 	result
 }
 
-// inOrder passes the results of n batches to emit by index, and receives from slots after each.
-func inOrder(ctx context.Context, n int, done <-chan numbered, slots <-chan struct{},
-	emit func(batch int, r result) error) error {
-	waiting := map[int]result{}
-	for next := 0; next < n; {
+// inOrder passes the results of all batches to emit by index, and receives from slots after each.
+func inOrder(ctx context.Context, done <-chan numbered, slots <-chan struct{},
+	emit func(refs []rowRef, r result) error) error {
+	waiting := map[int]numbered{}
+	for next := 0; ; {
 		select {
-		case d := <-done:
-			waiting[d.index] = d.result
+		case d, ok := <-done:
+			if !ok {
+				return ctx.Err()
+			}
+			waiting[d.index] = d
 		case <-ctx.Done():
 			return ctx.Err()
 		}
-		for r, ok := waiting[next]; ok; r, ok = waiting[next] {
+		for d, ok := waiting[next]; ok; d, ok = waiting[next] {
 			delete(waiting, next)
-			if r.err != nil {
-				return r.err
+			if d.err != nil {
+				return d.err
 			}
-			if err := emit(next, r); err != nil {
+			if err := emit(d.refs, d.result); err != nil {
 				return err
 			}
 			next++
 			<-slots
 		}
 	}
-	return nil
 }
 
 // worker is the state of one goroutine.
@@ -246,6 +284,8 @@ func (w *worker) read(ctx context.Context, item int) error {
 		w.photo = photo{item: item, content: store.ContentOf(read.File), read: read}
 	case errors.As(err, &bad):
 		w.photo = photo{item: item, reason: bad.Error(), content: store.ContentOf(bad.File)}
+	case w.lenient && fail.KindOf(err) == fail.Rejected:
+		w.photo = photo{item: item, reason: err.Error()}
 	default:
 		return err
 	}

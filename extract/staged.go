@@ -27,23 +27,25 @@ type task struct {
 	first, end int
 }
 
-// runShared is run for batches that are too large for one worker. All workers decode photos of the same batch to its
-// stage, in order, and continue with the next batch as soon as it has a stage. The first batch is therefore ready
+// streamShared is stream for batches that are too large for one worker. All workers decode photos of the same batch to
+// its stage, in order, and continue with the next batch as soon as it has a stage. The first batch is therefore ready
 // after batch/workers photos, and the number of stages bounds the memory, whatever the number of workers. The device
 // takes a batch when its last photo is decoded. It works on p.runs batches at once, so that one is copied while
 // another is computed.
-func (p *pipeline) runShared(ctx context.Context, batches [][]rowRef, emit func(batch int, r result) error) error {
-	all, closeAll, err := p.stages(min(p.runs+stagesBeside, len(batches)))
+func (p *pipeline) streamShared(
+	ctx context.Context, most int, next feed, emit func(refs []rowRef, r result) error,
+) error {
+	all, closeAll, err := p.stages(min(p.runs+stagesBeside, most))
 	defer closeAll()
 	if err != nil {
 		return err
 	}
-	return p.fillAndRun(ctx, batches, all, emit)
+	return p.fillAndRun(ctx, next, all, emit)
 }
 
 // fillAndRun returns when the stages are not used any more.
 func (p *pipeline) fillAndRun(
-	ctx context.Context, batches [][]rowRef, stages []Stage, emit func(batch int, r result) error,
+	ctx context.Context, next feed, stages []Stage, emit func(refs []rowRef, r result) error,
 ) error {
 	ctx, cancel := context.WithCancel(ctx)
 	begun := len(stages) + p.runs // batches with a stage, or with features that wait for emit
@@ -55,26 +57,32 @@ func (p *pipeline) fillAndRun(
 	tasks := make(chan task, p.workers)
 	ready := make(chan *filling, begun)
 	done := make(chan numbered, begun) // room for all batches that have begun: sending never blocks
-	var decoding, running sync.WaitGroup
-	defer running.Wait()
+	var decoding, running, group sync.WaitGroup
+	defer group.Wait()
 	defer cancel() // before Wait, so that running work ends soon
 
-	running.Go(func() {
+	decoding.Go(func() {
 		defer close(tasks)
-		for i, refs := range batches {
+		for n := (&numbering{next: next}); ; {
+			f := &filling{}
 			select {
 			case slots <- struct{}{}:
 			case <-ctx.Done():
 				return
 			}
-			f := &filling{index: i, refs: refs, photos: make([]photo, len(refs))}
 			select {
 			case f.stage = <-free:
 			case <-ctx.Done():
 				return
 			}
-			f.left.Store(int32(len(refs)))
-			if !f.divide(ctx, tasks) {
+			if f.index, f.refs = n.take(ctx); f.refs == nil {
+				return
+			}
+			f.photos = make([]photo, len(f.refs))
+			f.left.Store(int32(len(f.refs)))
+			if len(f.refs) == 0 {
+				ready <- f
+			} else if !f.divide(ctx, tasks) {
 				return
 			}
 		}
@@ -89,17 +97,18 @@ func (p *pipeline) fillAndRun(
 			}
 		})
 	}
-	running.Go(func() { decoding.Wait(); close(ready) })
+	group.Go(func() { decoding.Wait(); close(ready) })
 	for range p.runs {
 		running.Go(func() {
 			for f := range ready {
 				r := p.embed(ctx, f)
 				free <- f.stage
-				done <- numbered{f.index, r}
+				done <- numbered{f.index, f.refs, r}
 			}
 		})
 	}
-	return inOrder(ctx, len(batches), done, slots, emit)
+	group.Go(func() { running.Wait(); close(done) })
+	return inOrder(ctx, done, slots, emit)
 }
 
 // divide sends the photos of a batch to tasks. It returns false if ctx ended before.
