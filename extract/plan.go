@@ -154,6 +154,6 @@ func writePlan(p PlanOptions, m store.Manifest, data string, entries []store.Ent
 		}
 		return b.Flush()
 	})
-	return ids, fail.Wrap(fail.KindOf(err), err, "Name a file with --plan that fx may write.",
+	return ids, fail.Wrap(fail.Usage, err, "Name a file with --plan that fx may write.",
 		"cannot write the plan %s", p.File)
 }

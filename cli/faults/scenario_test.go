@@ -40,6 +40,28 @@ var scenarios = []scenario{
 		command: "extract --backbone tiny.onnx --data photos --out store --force --workers 1 --device cpu",
 	},
 	{
+		name: "extract plan",
+		command: "extract --backbone tiny.onnx --data photos --out store --plan parts.jsonl --part-photos 7 " +
+			"--workers 1 --device cpu",
+	},
+	{
+		name: "extract part",
+		before: []string{"extract --backbone tiny.onnx --data photos --out store --plan parts.jsonl --part-photos 7 " +
+			"--workers 1 --device cpu"},
+		command: "extract --backbone tiny.onnx --data photos --out store --parts parts.jsonl --part 1 --workers 1 " +
+			"--device cpu",
+	},
+	{
+		name: "extract parts taken in",
+		before: []string{
+			"extract --backbone tiny.onnx --data photos --out store --plan parts.jsonl --part-photos 9 " +
+				"--workers 1 --device cpu",
+			"extract --backbone tiny.onnx --data photos --out store --parts parts.jsonl --part 1 " +
+				"--workers 1 --device cpu",
+		},
+		command: "extract --backbone tiny.onnx --data photos --out store --workers 1 --device cpu",
+	},
+	{
 		name: "fit-head",
 		before: []string{
 			"extract --backbone tiny.onnx --data photos --out store --workers 1 --device cpu",

@@ -116,7 +116,13 @@ func OpenPart(dir string, manifest Manifest, entries []Entry, report progress.Re
 		}
 		entries[i].Label = number
 	}
-	return &PartWriter{w: w, id: stored.PartID(entries)}, w.check(entries)
+	p := &PartWriter{w: w, id: stored.PartID(entries)}
+	for _, ending := range []string{"log", "arrow"} { // what a killed process left of them
+		if err := durable.RemoveStaleOf(filepath.Join(dir, partName(p.id, ending))); err != nil {
+			return nil, fail.Wrap(fail.KindOf(err), err, "", "cannot clear up in %s", dir)
+		}
+	}
+	return p, w.check(entries)
 }
 
 // Plan returns the plan for all rows of the part.
