@@ -15,11 +15,8 @@ import (
 	"fx/internal/source"
 )
 
-// Limits of a record batch: more is a damaged input, or one that would need too much memory.
-const (
-	maxBatchBytes = 1 << 31
-	maxBatchRows  = 1 << 20
-)
+// maxBatchRows limits a record batch: more is a damaged input, or one that would need too much memory.
+const maxBatchRows = 1 << 20
 
 // arrowInput is an Arrow stream.
 type arrowInput struct {
@@ -32,7 +29,7 @@ type arrowInput struct {
 }
 
 func newArrowInput(r io.Reader) (*arrowInput, error) {
-	stream, err := ipc.NewReaderFromMessageReader(ipc.NewMessageReader(r, ipc.WithBodySizeLimit(maxBatchBytes)))
+	stream, err := ipc.NewReaderFromMessageReader(&messages{r})
 	if err != nil {
 		return nil, damaged(err, "the schema")
 	}
@@ -114,7 +111,7 @@ func (a *arrowInput) read() (b *batch, err error) {
 	record.Retain() // the next call releases it
 	b = &batch{kept: make([]arrow.Array, len(a.kept))}
 	for i, column := range record.Columns() {
-		if err := validate(column); err != nil {
+		if err := validate(column, record.NumRows()); err != nil {
 			return nil, damaged(err, place)
 		}
 		b.bytes += int64(column.Data().SizeInBytes())
@@ -127,8 +124,11 @@ func (a *arrowInput) read() (b *batch, err error) {
 	return b, nil
 }
 
-// validate checks the offsets of a column whose type has some.
-func validate(column arrow.Array) error {
+// validate checks the length of a column, and the offsets if its type has some.
+func validate(column arrow.Array, rows int64) error {
+	if int64(column.Len()) != rows {
+		return fmt.Errorf("%d rows, and a column of %d", rows, column.Len())
+	}
 	if c, ok := column.(interface{ ValidateFull() error }); ok {
 		return c.ValidateFull()
 	}

@@ -113,17 +113,17 @@ func column(name string, t arrow.DataType) arrow.Field {
 
 var (
 	text        = arrow.BinaryTypes.String
-	binary      = arrow.BinaryTypes.Binary
+	binaryType  = arrow.BinaryTypes.Binary
 	largeBinary = arrow.BinaryTypes.LargeBinary
 	binaryView  = arrow.BinaryTypes.BinaryView
-	imageColumn = column("image", arrow.StructOf(column("bytes", binary), column("path", text)))
+	imageColumn = column("image", arrow.StructOf(column("bytes", binaryType), column("path", text)))
 )
 
 func schemaOf(fields ...arrow.Field) *arrow.Schema {
 	return arrow.NewSchema(append([]arrow.Field{column("key", arrow.PrimitiveTypes.Int64)}, fields...), nil)
 }
 
-var withBytes = schemaOf(column("bytes", binary))
+var withBytes = schemaOf(column("bytes", binaryType))
 
 // arrowStream returns a stream of batches.
 func arrowStream(t testing.TB, schema *arrow.Schema, batches ...[]cell) []byte {
@@ -505,12 +505,12 @@ func TestDamagedInput(t *testing.T) {
 // Columns that contain no photos, and those that the answers need for themselves, are refused.
 func TestColumns(t *testing.T) {
 	for says, fields := range map[string][]arrow.Field{
-		"none of the input's columns contains photos: key, photo": {column("photo", binary)},
+		"none of the input's columns contains photos: key, photo": {column("photo", binaryType)},
 		"column bytes has the type utf8":                          {column("bytes", text)},
-		"column path has the type binary":                         {column("path", binary)},
+		"column path has the type binary":                         {column("path", binaryType)},
 		"column image has the type struct<bytes: utf8 nullable>": {
 			column("image", arrow.StructOf(column("bytes", text)))},
-		"has a column error": {column("bytes", binary), column("error", text)},
+		"has a column error": {column("bytes", binaryType), column("error", text)},
 	} {
 		_, err := openInput(bytes.NewReader(arrowStream(t, schemaOf(fields...))))
 		if fail.KindOf(err) != fail.Usage || !strings.Contains(err.Error(), says) {
@@ -577,23 +577,53 @@ func TestABrokenOutput(t *testing.T) {
 	}
 }
 
-// No input does more than end with an error.
+// No input does more than end with an error, and what is read of it can be written.
 func FuzzInput(f *testing.F) {
 	f.Add(arrowStream(f, withBytes, []cell{{bytes: []byte("a")}, {}}, nil, []cell{{bytes: []byte("bcd")}}))
 	f.Add(arrowStream(f, schemaOf(imageColumn), []cell{{path: "a"}, {}}))
+	f.Add(arrowStream(f, schemaOf(column("path", text)), []cell{{path: "a"}, {path: "bc"}}))
 	f.Add([]byte(`{"path": "a", "key": 1}` + "\n" + `{"path": "b"}`))
-	f.Fuzz(func(t *testing.T, data []byte) {
-		in, err := openInput(bytes.NewReader(data))
-		for err == nil {
-			var b *batch
-			if b, err = in.read(); err != nil {
-				break
-			}
-			for _, c := range b.kept {
-				if c.Len() != len(b.photos) {
-					t.Fatalf("%d rows, and a column of %d", len(b.photos), c.Len())
-				}
+	f.Fuzz(readInput)
+}
+
+// The same for every bit of a stream that is flipped.
+func TestFlippedBits(t *testing.T) {
+	for _, whole := range [][]byte{
+		arrowStream(t, withBytes, []cell{{bytes: []byte("a")}, {}}, []cell{{bytes: []byte("bcd")}}),
+		arrowStream(t, schemaOf(imageColumn, column("path", text)), []cell{{path: "a"}, {}}),
+	} {
+		for i := range whole {
+			for bit := range 8 {
+				damaged := bytes.Clone(whole)
+				damaged[i] ^= 1 << bit
+				readInput(t, damaged)
 			}
 		}
-	})
+	}
+}
+
+// readInput reads an input to its end or to an error, and writes the columns that are sent back.
+func readInput(t *testing.T, data []byte) {
+	in, err := openInput(bytes.NewReader(data))
+	if err != nil {
+		return
+	}
+	o := newOutput(io.Discard, in.columns(), &extract.Embedder{})
+	for {
+		b, err := in.read()
+		if err != nil {
+			return
+		}
+		for _, c := range b.kept {
+			if c.Len() != len(b.photos) {
+				t.Fatalf("%d rows, and a column of %d", len(b.photos), c.Len())
+			}
+		}
+		for range b.photos {
+			o.add(extract.Embedding{Reason: "no photo"})
+		}
+		if err := o.write(b); err != nil {
+			return
+		}
+	}
 }
