@@ -13,7 +13,7 @@ const maxTables = 1 << 17
 // ErrCompressed means that the values are compressed. arrow-go allocates whatever length they say they have.
 var ErrCompressed = errors.New("its batches are compressed: write them without compression")
 
-// Check checks the metadata of a message, a flatbuffer of Arrow's Message.fbs. It returns ErrCompressed for a batch with
+// Check checks the metadata of a message, a flatbuffer of Message.fbs. It returns ErrCompressed for a batch with
 // compressed values, and another error if a list in the metadata does not lie within it.
 func Check(metadata []byte) error {
 	v := vetting{data: metadata}
