@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -38,7 +39,10 @@ func isPartLog(name string) bool {
 // listings show it.
 func (m Manifest) PartID(entries []Entry) string {
 	h := sha256.New()
-	fmt.Fprintf(h, "part 1 %s seed %d\n", m.identity(), m.Seed)
+	fmt.Fprintf(h, "part 1 %s\n", m.identity())
+	if slices.ContainsFunc(entries, func(e Entry) bool { return e.Views > 0 }) {
+		fmt.Fprintf(h, "seed %d\n", m.Seed)
+	}
 	for i := range entries {
 		e := &entries[i]
 		fmt.Fprintf(h, "%q %q %q %d %d %d %d\n", e.Rel, e.Split, e.Class, e.Views, e.Size, e.ModTime.UnixNano(),

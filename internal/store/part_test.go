@@ -319,6 +319,16 @@ func TestPartsOfAnotherStoreAreRefused(t *testing.T) {
 	if m.PartID(parts[0]) == r.manifest.PartID(parts[0]) {
 		t.Error("the ID does not depend on the weights")
 	}
+	seeded := r.manifest
+	seeded.Seed = 9
+	if seeded.PartID(parts[0]) != r.manifest.PartID(parts[0]) {
+		t.Error("the ID depends on a seed that no row depends on")
+	}
+	viewed := slices.Clone(parts[0])
+	viewed[0].Views = 1
+	if seeded.PartID(viewed) == r.manifest.PartID(viewed) {
+		t.Error("the ID does not depend on the seed of the views")
+	}
 	if _, err := OpenPart(r.dir, m, parts[0], progress.Discard); fail.KindOf(err) != fail.Usage ||
 		!strings.Contains(err.Error(), "weights") {
 		t.Errorf("%v", err)
