@@ -64,6 +64,7 @@ var forbidden = map[string][]string{
 // within lists the packages of internal that each package of internal imports, as outside does; it may import no other
 // package of fx.
 var within = map[string][]string{
+	"arrowmeta":     {},
 	"chart":         {"durable", "metrics", "rangetest"},
 	"checksum":      {},
 	"cuda":          {"dynlib", "fail"},
@@ -109,7 +110,7 @@ var within = map[string][]string{
 	"rangetest":         {"fail"},
 	"relative":          {},
 	"sampledata":        {"durable", "fail", "fetch", "filehash", "lockfile", "paths", "progress", "random"},
-	"source":            {"fail"},
+	"source":            {"arrowmeta", "fail"},
 	"source/buckettest": {},
 	"speeds":            {"durable", "machine", "paths", "userfile"},
 	"spelling":          {},

@@ -70,6 +70,7 @@ func TestCommandsUseTheirEnvironment(t *testing.T) {
 		"quickstart":         "photos --backbone tiny.onnx --out new",
 		"report":             "decays --data photos",
 		"runtime doctor":     "",
+		"worker":             "--backbone tiny.onnx",
 	}
 	var visit func(commands []*urfave.Command, above string)
 	visit = func(commands []*urfave.Command, above string) {

@@ -11,6 +11,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/ipc"
 
+	"fx/internal/arrowmeta"
 	"fx/internal/fail"
 	"fx/internal/source"
 )
@@ -99,6 +100,8 @@ func (a *arrowInput) read() (b *batch, err error) {
 	record, err := a.stream.Read()
 	if errors.Is(err, io.EOF) && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return nil, io.EOF
+	} else if errors.Is(err, arrowmeta.ErrCompressed) {
+		return nil, fail.Wrap(fail.Usage, err, docsHint, "the input")
 	} else if fail.BySystem(err) {
 		return nil, readError(err)
 	} else if err != nil {

@@ -12,6 +12,8 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/array"
 	"github.com/apache/arrow-go/v18/arrow/ipc"
 	"github.com/apache/arrow-go/v18/arrow/memory"
+
+	"fx/internal/arrowmeta"
 )
 
 // arrowMagic begins Arrow's file format; its streaming format has no magic.
@@ -34,11 +36,15 @@ func (a *archive) listArrow(file *os.File, each func(Member) error) (err error) 
 	if len(data) >= len(arrowMagic) && string(data[:len(arrowMagic)]) == arrowMagic {
 		m.at = len(arrowMagic) // the batches follow as in a stream
 	}
-	r, err := ipc.NewReaderFromMessageReader(m)
+	// Numbers of another byte order would be turned in place, where the mapped file can't be written to.
+	r, err := ipc.NewReaderFromMessageReader(m, ipc.WithEnsureNativeEndian(false))
 	if err != nil {
 		return a.damaged(err, "")
 	}
 	defer r.Release()
+	if !r.Schema().IsNativeEndian() {
+		return a.noPhotos(errors.New("its numbers have the byte order of another kind of computer"))
+	}
 	t, err := newArrowTable(a, r.Schema())
 	if err != nil {
 		return a.noPhotos(err)
@@ -48,7 +54,9 @@ func (a *archive) listArrow(file *os.File, each func(Member) error) (err error) 
 			return err
 		}
 	}
-	if err := r.Err(); err != nil {
+	if err := r.Err(); errors.Is(err, arrowmeta.ErrCompressed) {
+		return a.noPhotos(err)
+	} else if err != nil {
 		return a.damaged(err, fmt.Sprintf("row %d", t.rows))
 	}
 	return nil
@@ -82,6 +90,9 @@ func (m *mappedMessages) Message() (*ipc.Message, error) {
 	m.at += 8
 	if uint64(length) > uint64(len(m.data)-m.at) || length < 8 {
 		return nil, io.ErrUnexpectedEOF
+	}
+	if err := arrowmeta.Check(m.data[m.at : m.at+int(length)]); err != nil {
+		return nil, err
 	}
 	meta := memory.NewBufferBytes(m.data[m.at : m.at+int(length)])
 	m.at += int(length)
@@ -184,7 +195,7 @@ func (t *arrowTable) list(batch arrow.RecordBatch, data []byte, each func(Member
 		case images.IsNull(i) || len(value) == 0:
 			m.Refused = "the row has no bytes of a photo"
 		case offset > uintptr(len(data)) || uintptr(len(value)) > uintptr(len(data))-offset:
-			return t.noPhotos(errors.New("its batches are compressed: write them without compression"))
+			return t.noPhotos(errors.New("its values lie outside of the file"))
 		default:
 			m.Size = int64(len(value))
 			m.At = &piece{of: t.archive, name: m.Name, offset: int64(offset), size: m.Size}

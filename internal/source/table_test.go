@@ -191,6 +191,21 @@ func TestDamagedTables(t *testing.T) {
 	}
 }
 
+// A damaged length in the metadata of an Arrow file costs no memory: arrow-go would allocate whatever it says.
+func TestFlippedBitsOfAnArrowFile(t *testing.T) {
+	whole := arrowOf(t, 2, 2, false)
+	for i := range min(len(whole), 2000) { // the schema, and the metadata of the batch
+		for bit := range 8 {
+			damaged := bytes.Clone(whole)
+			damaged[i] ^= 1 << bit
+			_, err := list(write(t, "a.arrow", damaged))
+			if kind := fail.KindOf(err); err != nil && kind != fail.Rejected && kind != fail.Usage {
+				t.Fatalf("byte %d, bit %d: %v", i, bit, err)
+			}
+		}
+	}
+}
+
 func numbersOnly(t testing.TB) []byte {
 	t.Helper()
 	var b bytes.Buffer
