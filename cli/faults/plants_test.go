@@ -278,8 +278,8 @@ var plants = []plant{
 	{
 		name:    "a photo is bad where the system fails",
 		file:    "internal/photoio/file.go",
-		code:    "return none, systemError(path, err)",
-		changed: "return none, &Unusable{err}",
+		code:    "return none, systemError(from, err)",
+		changed: "return none, &Unusable{Err: err}",
 		pkg:     "internal/photoio", test: "TestASystemThatFailsIsAskedAgain",
 	},
 	{
@@ -350,8 +350,8 @@ var plants = []plant{
 	{
 		name:    "a photo is read beyond the size that it had",
 		file:    "internal/photoio/file.go",
-		code:    "Reader: io.LimitReader(file, info.Size())",
-		changed: "Reader: file",
+		code:    "io.LimitReader(content, stat.Size-int64(n))",
+		changed: "content",
 		pkg:     "internal/photoio", test: "TestAFileThatChangesWhileItIsReadHasNoTime",
 	},
 	{
