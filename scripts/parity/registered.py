@@ -136,8 +136,8 @@ class Comparison:
 
     def network(self, row):
         name = row["name"]
-        kept = {} if self.options.again else result(self.scratch, row)
-        columns = [column for column in self.options.columns if column not in kept]
+        kept = result(self.scratch, row)
+        columns = [column for column in self.options.columns if self.options.again or column not in kept]
         if not columns:
             return
         folder = self.scratch / name
