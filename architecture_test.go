@@ -110,7 +110,7 @@ var within = map[string][]string{
 	"rangetest":         {"fail"},
 	"relative":          {},
 	"sampledata":        {"durable", "fail", "fetch", "filehash", "lockfile", "paths", "progress", "random"},
-	"source":            {"arrowmeta", "fail"},
+	"source":            {"arrowmeta", "durable", "fail"},
 	"source/buckettest": {},
 	"speeds":            {"durable", "machine", "paths", "userfile"},
 	"spelling":          {},

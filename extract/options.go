@@ -109,29 +109,3 @@ func NoneUsable(data string, rejected []BadPhoto) error {
 	return fail.New(fail.Rejected, "Repair the photos, or copy them again.", "no photo of %s can be used%s", data,
 		reason)
 }
-
-// Summary is the result of Run. Without Views, Computed + Cached + rejected = Images.
-type Summary struct {
-	Images   int `json:"images"`   // photos found, rejected ones included
-	Computed int `json:"computed"` // embeddings computed by this run
-	Cached   int `json:"cached"`   // embeddings that the store had
-	Dropped  int `json:"dropped"`  // rows of photos or views that are gone or changed
-	// Damaged counts rows in damaged files of the store. Those of existing photos are in Computed, too.
-	Damaged     int        `json:"damaged"`
-	Rejected    []BadPhoto `json:"rejected"` // photos that can't be used
-	Skipped     []BadPhoto `json:"skipped"`  // files that are no photos
-	Seconds     float64    `json:"seconds"`  // of the whole run
-	LoadSeconds float64    `json:"load_seconds"`
-	// ImagesPerSecond counts embeddings, from the first photo read to the last row written.
-	ImagesPerSecond float64  `json:"images_per_second"`
-	FeatureShape    []int    `json:"feature_shape"`
-	Provider        string   `json:"provider"` // ONNX Runtime's name
-	Why             string   `json:"why,omitempty"`
-	Decoder         string   `json:"decoder"`
-	Backbone        string   `json:"backbone"`
-	Weights         string   `json:"weights"`
-	WeightsSHA256   string   `json:"weights_sha256"`
-	Classes         []string `json:"classes"`
-	Store           string   `json:"store"`
-	Notes           []string `json:"notes"`
-}

@@ -19,7 +19,6 @@ import (
 	"fx/internal/paths"
 	"fx/internal/progress"
 	"fx/internal/source"
-	"fx/internal/speeds"
 	"fx/internal/store"
 	"fx/internal/version"
 )
@@ -408,53 +407,4 @@ func (r *run) batches() (batches [][]rowRef, ends []int) {
 		return nil, ends // there may be no embedder
 	}
 	return slices.Collect(slices.Chunk(refs, r.embedder.BatchSize())), ends
-}
-
-// timedRows is the number of rows from which a speed is worth recording: the first batches are slower.
-const timedRows = 64
-
-// recordSpeed remembers the speed of a registered network at its own size, for `fx backbones list`.
-func (r *run) recordSpeed(s Summary) {
-	registered, err := backbones.Lookup(s.Backbone)
-	if err != nil || r.network.Backbone.File != "" || r.network.Backbone.Preprocess != registered.Preprocess ||
-		r.options.FastDecode || s.Computed < timedRows {
-		return
-	}
-	speeds.Record(speeds.Speed{
-		Network: s.Backbone, Device: r.embedder.session.Device().Kind, Precision: string(r.manifest.Compute.Precision),
-		ImagesPerSecond: s.ImagesPerSecond, Measured: time.Now().UTC().Truncate(time.Second),
-	})
-}
-
-func (r *run) summary() Summary {
-	n := r.network
-	s := Summary{
-		Images: r.plan.Photos + r.refused, Computed: r.computed, Cached: r.plan.CachedRows, Damaged: r.plan.DamagedRows,
-		Rejected: r.badPhotos(), Skipped: r.skipped(),
-		Seconds: time.Since(r.start).Seconds(), LoadSeconds: r.loaded.Seconds(),
-		FeatureShape: n.Backbone.FeatureShape, Provider: r.manifest.Compute.String(), Decoder: r.decoder.Name(),
-		Backbone: n.Backbone.Name, Weights: n.Weights.String(), WeightsSHA256: n.WeightsSHA256,
-		Classes: r.photos.Classes, Store: r.options.Store, Notes: r.notes(),
-	}
-	if r.embedder != nil {
-		s.Why = r.embedder.Session().Why()
-	}
-	if r.computed > 0 {
-		s.ImagesPerSecond = float64(r.computed) / r.filled.Seconds()
-	}
-	return s
-}
-
-// notes returns what the user should read about the network and the photos.
-func (r *run) notes() []string {
-	return append([]string{}, slices.Concat(r.network.Found, r.network.Notes, r.photos.Notes)...)
-}
-
-// skipped returns the files that are no photos.
-func (r *run) skipped() []BadPhoto {
-	all := []BadPhoto{}
-	for _, skipped := range r.photos.Skipped {
-		all = append(all, SkippedFile(skipped))
-	}
-	return all
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/apache/arrow-go/v18/arrow/memory"
 
 	"fx/internal/arrowmeta"
+	"fx/internal/durable"
 )
 
 // arrowMagic begins Arrow's file format; its streaming format has no magic.
@@ -22,11 +23,11 @@ const arrowMagic = "ARROW1\x00\x00"
 // listArrow lists the rows of an Arrow file or stream whose batches are not compressed. Nothing is copied: the file is
 // mapped, and a photo is the part of it that a value refers to.
 func (a *archive) listArrow(file *os.File, each func(Member) error) (err error) {
-	data, err := mapBytes(file, a.stat.Size)
+	data, err := durable.MapBytes(file, a.stat.Size)
 	if err != nil {
 		return a.damaged(err, "")
 	}
-	defer unmap(data)
+	defer durable.UnmapBytes(data)
 	defer func() { // of counts that are wrong
 		if r := recover(); r != nil {
 			err = a.damaged(fmt.Errorf("%v", r), "")

@@ -238,6 +238,10 @@ var transport = sync.OnceValue(func() *http.Transport {
 
 // listBucket lists the objects under a prefix. A member's name is the rest of its key.
 func listBucket(address string, each func(Member) error) error {
+	if kindOf(address) != "" || compressed(address) != "" {
+		return fail.New(fail.Usage, "Copy it to a disk, or mount the bucket, and name it there.",
+			"%s is an archive in a bucket, which is not read", address)
+	}
 	b, prefix, err := openBucket(address)
 	if err != nil {
 		return err

@@ -104,7 +104,8 @@ func TestABucketThatRefuses(t *testing.T) {
 		fail.KindOf(err) != fail.Other || server.Requests("set/02.jpg") != 2 {
 		t.Errorf("half an object: %v, after %d requests", err, server.Requests("set/02.jpg"))
 	}
-	for _, where := range []string{"s3://none/set", "s3://", "s3://A_B"} {
+	for _, where := range []string{"s3://none/set", "s3://", "s3://A_B", address + "/shard.tar",
+		address + "/a.parquet"} {
 		if _, err := list(where); fail.KindOf(err) != fail.Usage || fail.HintOf(err) == "" {
 			t.Errorf("%s: %v", where, err)
 		}

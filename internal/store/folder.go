@@ -99,7 +99,7 @@ func mapFile(path string) ([]byte, fileStat, error) {
 	if err != nil || stat.Size == 0 {
 		return nil, stat, err
 	}
-	data, err := mapBytes(f, stat.Size)
+	data, err := durable.MapBytes(f, stat.Size)
 	if err != nil {
 		return nil, fileStat{}, &os.PathError{Op: "mmap", Path: path, Err: err}
 	}
@@ -108,7 +108,7 @@ func mapFile(path string) ([]byte, fileStat, error) {
 
 func (f *shardFile) close() {
 	if f.data != nil {
-		unmap(f.data)
+		durable.UnmapBytes(f.data)
 		f.data, f.values = nil, nil
 	}
 }
